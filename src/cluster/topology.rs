@@ -1,0 +1,152 @@
+//! Which primary owns which slot, and so which primary serves a partition.
+
+use ff_core::partition::Partition;
+
+/// Number of hash slots of a Valkey cluster.
+pub const SLOTS: usize = 16_384;
+
+/// Position of a primary in [`Topology::primaries`]. Stable for one topology, not across a refresh.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodeIndex(pub u16);
+
+/// Address of a node as clients reach it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodeAddr {
+    /// Host name or address, without brackets.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+}
+
+impl std::fmt::Display for NodeAddr {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+/// One primary and the slots it owns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Primary {
+    /// Node id as in `CLUSTER MYID`.
+    pub id: String,
+    /// Where clients reach it.
+    pub addr: NodeAddr,
+    /// How many of the [`SLOTS`] it owns.
+    pub slots: u32,
+    /// How many replicas follow it.
+    pub replicas: u32,
+}
+
+/// A complete map slot → primary, as read from `CLUSTER SHARDS` at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Topology {
+    primaries: Vec<Primary>,
+    owner: Box<[NodeIndex]>,
+}
+
+impl Topology {
+    /// Builds a topology from primaries and the slot ranges (inclusive) that each one owns.
+    ///
+    /// Returns the first slot that nobody, or more than one primary, owns as the error.
+    pub fn new(shards: Vec<(Primary, Vec<(u16, u16)>)>) -> Result<Self, UnservedSlot> {
+        let mut owner = vec![None; SLOTS];
+        let mut primaries = Vec::with_capacity(shards.len());
+        for (position, (mut primary, ranges)) in shards.into_iter().enumerate() {
+            primary.slots = 0;
+            for slot in ranges.into_iter().flat_map(|(low, high)| low..=high) {
+                match owner.get_mut(usize::from(slot)) {
+                    Some(free @ None) => *free = Some(NodeIndex(position as u16)),
+                    _ => return Err(UnservedSlot(slot)),
+                }
+                primary.slots += 1;
+            }
+            primaries.push(primary);
+        }
+        let owner = owner
+            .into_iter()
+            .enumerate()
+            .map(|(slot, node)| node.ok_or(UnservedSlot(slot as u16)))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { primaries, owner: owner.into_boxed_slice() })
+    }
+
+    /// The primaries, in the order that [`NodeIndex`] counts.
+    pub fn primaries(&self) -> &[Primary] {
+        &self.primaries
+    }
+
+    /// Every valid index, in order.
+    pub fn nodes(&self) -> impl Iterator<Item = NodeIndex> + use<> {
+        (0..self.primaries.len() as u16).map(NodeIndex)
+    }
+
+    /// The primary that owns `slot`.
+    pub fn owner_of_slot(&self, slot: u16) -> NodeIndex {
+        self.owner[usize::from(slot) % SLOTS]
+    }
+
+    /// The primary that serves every key tagged with `partition`.
+    pub fn owner_of(&self, partition: Partition) -> NodeIndex {
+        self.owner_of_slot(slot_of_tag(&partition.hash_tag()))
+    }
+
+    /// Finds the primary at an address, as a MOVED or ASK reply names it.
+    pub fn find(&self, addr: &NodeAddr) -> Option<NodeIndex> {
+        self.primaries.iter().position(|p| &p.addr == addr).map(|i| NodeIndex(i as u16))
+    }
+}
+
+/// A slot that has no owner, or two: the cluster cannot serve every key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("slot {0} is not served by exactly one primary")]
+pub struct UnservedSlot(pub u16);
+
+/// Slot of a hash tag given with or without braces: CRC16 (XMODEM) of what is inside, modulo 16384
+/// (the Valkey cluster specification, "Hash tags").
+pub fn slot_of_tag(tag: &str) -> u16 {
+    let inner = tag.strip_prefix('{').and_then(|t| t.strip_suffix('}')).unwrap_or(tag);
+    crc16(inner.as_bytes()) % SLOTS as u16
+}
+
+fn crc16(bytes: &[u8]) -> u16 {
+    bytes.iter().fold(0u16, |crc, &byte| {
+        (0..8).fold(crc ^ (u16::from(byte) << 8), |crc, _| {
+            if crc & 0x8000 == 0 { crc << 1 } else { (crc << 1) ^ 0x1021 }
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slot_matches_the_cluster_specification() {
+        // The specification's own check value, and slots that `CLUSTER KEYSLOT` answers.
+        assert_eq!(crc16(b"123456789"), 0x31c3);
+        assert_eq!(slot_of_tag("{foo}"), 12182);
+        assert_eq!(slot_of_tag("foo"), 12182);
+    }
+
+    #[test]
+    fn a_gap_or_an_overlap_is_named() {
+        let node = |name: &str| Primary {
+            id: name.into(),
+            addr: NodeAddr { host: "127.0.0.1".into(), port: 1 },
+            slots: 0,
+            replicas: 0,
+        };
+        let gap = Topology::new(vec![(node("a"), vec![(0, 99)]), (node("b"), vec![(101, 16383)])]);
+        assert_eq!(gap, Err(UnservedSlot(100)));
+        let twice = Topology::new(vec![(node("a"), vec![(0, 100)]), (node("b"), vec![(100, 16383)])]);
+        assert_eq!(twice, Err(UnservedSlot(100)));
+        let good =
+            Topology::new(vec![(node("a"), vec![(0, 8191)]), (node("b"), vec![(8192, 16383)])]).unwrap();
+        assert_eq!(good.owner_of_slot(8192), NodeIndex(1));
+        assert_eq!(good.primaries()[0].slots, 8192);
+    }
+}

@@ -1,0 +1,274 @@
+//! One primary's connections, with every command that leaves counted.
+//!
+//! The claim path needs to know exactly what it sent and must see every redirect, so this stands directly on
+//! single-node multiplexed connections: nothing here retries, reconnects or follows a redirect.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{Cmd, ErrorKind, Pipeline, Value};
+
+use super::topology::NodeAddr;
+
+/// What one operation cost on the wire. Exact: counted where the bytes are made and read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WireCost {
+    /// Times the caller waited for an answer.
+    pub round_trips: u32,
+    /// Commands sent; a pipeline counts each of its commands.
+    pub commands: u32,
+    /// Request bytes as encoded (RESP).
+    pub bytes_out: u32,
+    /// Reply bytes as encoded (RESP2).
+    pub bytes_in: u32,
+}
+
+impl std::ops::AddAssign for WireCost {
+    fn add_assign(&mut self, other: Self) {
+        self.round_trips += other.round_trips;
+        self.commands += other.commands;
+        self.bytes_out += other.bytes_out;
+        self.bytes_in += other.bytes_in;
+    }
+}
+
+/// The three ways a cluster says "not here, not now".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Redirect {
+    /// The slot lives elsewhere for good.
+    Moved {
+        /// The slot in question.
+        slot: u16,
+        /// Its owner.
+        to: NodeAddr,
+    },
+    /// The slot is on its way; ask there once, behind `ASKING`.
+    Ask {
+        /// The slot in question.
+        slot: u16,
+        /// Where the key is or will be.
+        to: NodeAddr,
+    },
+    /// Keys of one command are on both sides of a migration.
+    TryAgain,
+}
+
+/// Why a command has no reply that its caller can use.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WireError {
+    /// MOVED, ASK or TRYAGAIN.
+    #[error("redirected: {0:?}")]
+    Redirect(Redirect),
+    /// No answer within the connection's time limit; the command may still have run.
+    #[error("no answer within {0:?}")]
+    TimedOut(Duration),
+    /// The connection broke; the command may still have run.
+    #[error("connection lost: {0}")]
+    Disconnected(String),
+    /// The server refused the command itself (not a function's domain reply).
+    #[error("server error {code}: {detail}")]
+    Server {
+        /// First word of the error, e.g. `BUSY`.
+        code: String,
+        /// The rest of it.
+        detail: String,
+    },
+}
+
+/// Commands sent to one primary since the tally was last read, by lower-case command name.
+pub type CommandTally = BTreeMap<&'static str, u64>;
+
+/// Connections to one primary. Clones share connections and tally.
+#[derive(Clone)]
+pub struct Wire {
+    inner: Rc<Inner>,
+}
+
+struct Inner {
+    addr: NodeAddr,
+    connections: Vec<MultiplexedConnection>,
+    next: Cell<usize>,
+    timeout: Duration,
+    tally: RefCell<CommandTally>,
+}
+
+impl Wire {
+    /// Takes over open connections to `addr`; `timeout` bounds every wait for a reply.
+    ///
+    /// # Panics
+    /// With no connection at all: a programming error.
+    pub fn new(addr: NodeAddr, connections: Vec<MultiplexedConnection>, timeout: Duration) -> Self {
+        assert!(!connections.is_empty(), "a wire needs a connection");
+        let inner = Inner {
+            addr,
+            connections,
+            next: Cell::new(0),
+            timeout,
+            tally: RefCell::new(CommandTally::new()),
+        };
+        Self { inner: Rc::new(inner) }
+    }
+
+    /// The primary at the other end.
+    pub fn addr(&self) -> &NodeAddr {
+        &self.inner.addr
+    }
+
+    /// Sends one command and waits for its reply. `name` is the lower-case command name for the tally.
+    pub async fn call(&self, name: &'static str, cmd: &Cmd, cost: &mut WireCost) -> Result<Value, WireError> {
+        self.count(name, 1);
+        cost.round_trips += 1;
+        cost.commands += 1;
+        cost.bytes_out += cmd.get_packed_command().len() as u32;
+        let mut connection = self.connection();
+        let sent = tokio::time::timeout(self.inner.timeout, connection.send_packed_command(cmd)).await;
+        let value = self.settle(sent)?;
+        cost.bytes_in += reply_len(&value) as u32;
+        match value {
+            Value::ServerError(error) => Err(classify(error.code(), error.details().unwrap_or_default())),
+            value => Ok(value),
+        }
+    }
+
+    /// Sends several commands in one write and waits for all replies: one round trip. A refused command does not
+    /// stop the others; its place holds the error.
+    pub async fn pipeline(
+        &self,
+        names: impl IntoIterator<Item = &'static str>,
+        pipeline: &Pipeline,
+        cost: &mut WireCost,
+    ) -> Result<Vec<Result<Value, WireError>>, WireError> {
+        let mut commands = 0;
+        for name in names {
+            self.count(name, 1);
+            commands += 1;
+        }
+        debug_assert_eq!(commands, pipeline.len(), "one name per command");
+        cost.round_trips += 1;
+        cost.commands += commands as u32;
+        cost.bytes_out += pipeline.get_packed_pipeline().len() as u32;
+        let mut connection = self.connection();
+        let sent =
+            tokio::time::timeout(self.inner.timeout, connection.send_packed_commands(pipeline, 0, commands))
+                .await;
+        let values = self.settle(sent)?;
+        cost.bytes_in += values.iter().map(reply_len).sum::<usize>() as u32;
+        Ok(values
+            .into_iter()
+            .map(|value| match value {
+                Value::ServerError(error) => Err(classify(error.code(), error.details().unwrap_or_default())),
+                value => Ok(value),
+            })
+            .collect())
+    }
+
+    /// Commands sent since the last call, by name; starts the next count.
+    pub fn take_tally(&self) -> CommandTally {
+        self.inner.tally.take()
+    }
+
+    fn count(&self, name: &'static str, commands: u64) {
+        *self.inner.tally.borrow_mut().entry(name).or_default() += commands;
+    }
+
+    fn connection(&self) -> MultiplexedConnection {
+        let turn = self.inner.next.get();
+        self.inner.next.set((turn + 1) % self.inner.connections.len());
+        self.inner.connections[turn].clone()
+    }
+
+    fn settle<T>(
+        &self,
+        sent: Result<redis::RedisResult<T>, tokio::time::error::Elapsed>,
+    ) -> Result<T, WireError> {
+        match sent {
+            Err(_) => Err(WireError::TimedOut(self.inner.timeout)),
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error)) => Err(match error.kind() {
+                ErrorKind::Server(_) | ErrorKind::Extension => {
+                    classify(error.code().unwrap_or("ERR"), error.detail().unwrap_or_default())
+                }
+                _ if error.is_timeout() => WireError::TimedOut(self.inner.timeout),
+                _ => WireError::Disconnected(error.to_string()),
+            }),
+        }
+    }
+}
+
+fn classify(code: &str, detail: &str) -> WireError {
+    let target = || {
+        let mut words = detail.split_whitespace();
+        let slot = words.next()?.parse().ok()?;
+        let (host, port) = words.next()?.rsplit_once(':')?;
+        Some((slot, NodeAddr { host: host.trim_matches(['[', ']']).to_owned(), port: port.parse().ok()? }))
+    };
+    let redirect = if code == "MOVED" {
+        target().map(|(slot, to)| Redirect::Moved { slot, to })
+    } else if code == "ASK" {
+        target().map(|(slot, to)| Redirect::Ask { slot, to })
+    } else if code == "TRYAGAIN" {
+        Some(Redirect::TryAgain)
+    } else {
+        None
+    };
+    redirect.map_or_else(
+        || WireError::Server { code: code.to_owned(), detail: detail.to_owned() },
+        WireError::Redirect,
+    )
+}
+
+/// Length of a reply as the server encoded it in RESP2, which every connection here speaks.
+fn reply_len(value: &Value) -> usize {
+    let digits = |n: usize| n.checked_ilog10().unwrap_or(0) as usize + 1;
+    match value {
+        Value::Int(n) => 3 + n.to_string().len(),
+        Value::BulkString(bytes) => 1 + digits(bytes.len()) + 2 + bytes.len() + 2,
+        Value::Array(items) => 1 + digits(items.len()) + 2 + items.iter().map(reply_len).sum::<usize>(),
+        Value::SimpleString(text) => text.len() + 3,
+        Value::Nil | Value::Okay => 5,
+        Value::ServerError(error) => {
+            error.code().len() + error.details().map_or(0, |detail| detail.len() + 1) + 3
+        }
+        // RESP3 only; the connections are opened with RESP2.
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn redirects_are_told_apart_and_keep_their_target() {
+        assert_eq!(
+            classify("MOVED", "3999 127.0.0.1:6381"),
+            WireError::Redirect(Redirect::Moved {
+                slot: 3999,
+                to: NodeAddr { host: "127.0.0.1".into(), port: 6381 }
+            })
+        );
+        assert_eq!(
+            classify("ASK", "3999 [::1]:6381"),
+            WireError::Redirect(Redirect::Ask {
+                slot: 3999,
+                to: NodeAddr { host: "::1".into(), port: 6381 }
+            })
+        );
+        assert_eq!(classify("TRYAGAIN", "Multiple keys"), WireError::Redirect(Redirect::TryAgain));
+        assert!(matches!(classify("BUSY", "script"), WireError::Server { code, .. } if code == "BUSY"));
+    }
+
+    #[test]
+    fn reply_length_is_what_resp2_sends() {
+        let reply = Value::Array(vec![
+            Value::Int(1),
+            Value::BulkString(b"OK".to_vec()),
+            Value::Nil,
+            Value::BulkString(vec![b'x'; 10]),
+        ]);
+        assert_eq!(reply_len(&reply), "*4\r\n:1\r\n$2\r\nOK\r\n$-1\r\n$10\r\nxxxxxxxxxx\r\n".len());
+    }
+}

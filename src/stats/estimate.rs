@@ -1,0 +1,46 @@
+//! A statistic is always an estimate with its interval, or a reason why there is none.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// An estimate and the interval around it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Estimate {
+    /// Point estimate.
+    pub estimate: f64,
+    /// Lower end of the interval.
+    pub low: f64,
+    /// Upper end of the interval.
+    pub high: f64,
+    /// Confidence of the interval, e.g. 0.95.
+    pub confidence: f64,
+}
+
+impl Estimate {
+    /// Half the width of the interval.
+    pub fn half_width(&self) -> f64 {
+        (self.high - self.low) / 2.0
+    }
+}
+
+/// Why there is no estimate.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, thiserror::Error)]
+#[serde(rename_all = "snake_case", tag = "reason")]
+pub enum TooFew {
+    /// Not enough of what the estimate is made from.
+    #[error("needs at least {needed} {what}, has {have}")]
+    Samples {
+        /// What is counted: samples, strata, blocks.
+        what: String,
+        /// How many it takes.
+        needed: u64,
+        /// How many there are.
+        have: u64,
+    },
+    /// All values are the same where a spread is needed, or zero where a logarithm is.
+    #[error("{what} do not vary")]
+    Constant {
+        /// What does not vary.
+        what: String,
+    },
+}
