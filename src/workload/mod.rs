@@ -1,1 +1,4 @@
-//! To come.
+//! Everything around the claim.
+
+mod ledger;
+mod population;
