@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Nodes, WorkloadError};
 use crate::cluster::{NodeIndex, WireCost, WireError};
+use crate::flowfabric::{CallError, ReplyError, Request};
 
 /// Requests in one pipeline. Larger ones gain nothing and keep a primary from serving anybody else for longer.
 const BATCH: usize = 128;
@@ -32,7 +33,12 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    /// Adds a command under its lower-case name.
+    /// Adds a request.
+    pub fn ask<R: Request>(&mut self, request: &R) {
+        self.add(R::COMMAND, request.command());
+    }
+
+    /// Adds a plain command under its lower-case name.
     pub fn add(&mut self, name: &'static str, command: Cmd) {
         self.pipeline.add_command(command);
         self.names.push(name);
@@ -44,7 +50,20 @@ impl Batch {
 }
 
 /// Replies to one request, in the order of its commands.
-pub(super) type Replies = std::vec::IntoIter<Result<Value, WireError>>;
+pub(super) struct Replies(std::vec::IntoIter<Result<Value, WireError>>);
+
+impl Replies {
+    /// The next reply, as a request of this type reads it.
+    pub fn read<R: Request>(&mut self) -> Result<R::Reply, CallError> {
+        Ok(R::parse(&self.value()?)?)
+    }
+
+    /// The next reply as it is.
+    pub fn value(&mut self) -> Result<Value, CallError> {
+        let missing = || ReplyError::Malformed { what: "pipeline", problem: "fewer replies than commands".into() };
+        Ok(self.0.next().ok_or_else(missing)??)
+    }
+}
 
 /// A kind of request: how it is put on the wire, and what its replies mean.
 pub(super) trait Exchange {
@@ -78,7 +97,7 @@ pub(super) async fn exchange<X: Exchange>(
     }
     let (outputs, done) = (RefCell::new(Vec::with_capacity(total as usize)), Cell::new(0));
     let failure = RefCell::new(None);
-    let send = async |node: NodeIndex, items: Vec<X::Item>| {
+    let send = &async |node: NodeIndex, items: Vec<X::Item>| {
         if control.cancel.is_cancelled() || failure.borrow().is_some() {
             return;
         }
@@ -93,7 +112,7 @@ pub(super) async fn exchange<X: Exchange>(
         (control.progress)(done.get(), total);
     };
     let per_node = nodes.indices().zip(queues).map(|(node, queue)| {
-        let batches = chunks(queue).map(|items| send(node, items));
+        let batches = chunks(queue).map(move |items| send(node, items));
         futures_util::stream::iter(batches).buffer_unordered(IN_FLIGHT).collect::<()>()
     });
     futures_util::future::join_all(per_node).await;
@@ -102,6 +121,17 @@ pub(super) async fn exchange<X: Exchange>(
         None if done.get() < total => Err(WorkloadError::Cancelled),
         None => Ok(outputs.into_inner()),
     }
+}
+
+/// Sends a single request at once.
+pub(super) async fn exchange_one<X: Exchange>(
+    nodes: &Nodes,
+    partition: Partition,
+    item: X::Item,
+    kind: &X,
+) -> Result<X::Output, WorkloadError> {
+    let mut outputs = send_batch(nodes, nodes.node(partition), vec![item], kind).await;
+    outputs.swap_remove(0)
 }
 
 async fn send_batch<X: Exchange>(
@@ -115,9 +145,6 @@ async fn send_batch<X: Exchange>(
     for item in &items {
         kind.encode(item, &mut batch);
         ends.push(batch.len());
-    }
-    if batch.len() == 0 {
-        return items.into_iter().map(|item| kind.decode(item, Vec::new().into_iter())).collect();
     }
     let answer = nodes
         .wire(node)
@@ -134,7 +161,7 @@ async fn send_batch<X: Exchange>(
         .map(|(item, end)| {
             let own: Vec<_> = replies.by_ref().take(end - begin).collect();
             begin = end;
-            kind.decode(item, own.into_iter())
+            kind.decode(item, Replies(own.into_iter()))
         })
         .collect()
 }

@@ -4,12 +4,14 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use ff_core::partition::Partition;
+use ff_core::keys::global_config_partitions;
+use ff_core::partition::{Partition, PartitionConfig};
 use redis::Value;
 
 use super::WorkloadError;
-use super::reply::text_of;
-use crate::cluster::{NodeIndex, Topology, Wire, WireCost};
+use crate::cluster::{NodeIndex, Topology, Wire, WireCost, slot_of_tag};
+use crate::flowfabric::{ReadServerTime, call};
+use crate::scenario::PartitionCount;
 
 /// How long a reading of a server's clock is trusted: short enough for two clocks that drift apart.
 const CLOCK_FRESH: Duration = Duration::from_secs(10);
@@ -59,6 +61,27 @@ impl Nodes {
         self.wire(self.node(partition))
     }
 
+    /// Number of flow partitions that executions are spread over: as given, else what the deployment publishes in
+    /// `ff:config:partitions`, else FlowFabric's default.
+    pub async fn partitions(&self, count: PartitionCount) -> Result<u16, WorkloadError> {
+        if let PartitionCount::Count(count) = count {
+            return Ok(count);
+        }
+        let key = global_config_partitions();
+        let wire = self.wire(self.topology.owner_of_slot(slot_of_tag(&key)));
+        let mut read = redis::cmd("HGET");
+        read.arg(&key).arg("num_flow_partitions");
+        let reply = wire.call("hget", &read, &mut WireCost::default()).await;
+        match reply.map_err(|error| WorkloadError::command("HGET", &key)(error.into()))? {
+            Value::Nil => Ok(PartitionConfig::default().num_flow_partitions),
+            Value::BulkString(bytes) => {
+                let text = String::from_utf8_lossy(&bytes).into_owned();
+                text.parse().ok().filter(|count| *count > 0).ok_or(WorkloadError::PartitionCount(text))
+            }
+            other => Err(WorkloadError::PartitionCount(format!("{other:?}"))),
+        }
+    }
+
     /// A primary's time in milliseconds since the epoch: never ahead of it, behind by at most one round trip.
     pub(super) async fn server_ms(&self, node: NodeIndex) -> Result<u64, WorkloadError> {
         let clock = &self.clocks[usize::from(node.0)];
@@ -89,16 +112,8 @@ impl Nodes {
 
     async fn read_clock(&self, node: NodeIndex) -> Result<Reading, WorkloadError> {
         let wire = self.wire(node);
-        let reply = wire.call("time", &redis::cmd("TIME"), &mut WireCost::default()).await;
-        let reply = reply.map_err(|error| WorkloadError::wire("read the clock", wire.addr(), error))?;
-        let taken = Instant::now();
-        let parsed = match &reply {
-            Value::Array(parts) => parts.iter().map(|part| text_of(part)?.parse().ok()).collect(),
-            _ => None,
-        };
-        match parsed.as_deref() {
-            Some([seconds, micros]) => Ok(Reading { server_ms: seconds * 1_000 + micros / 1_000, taken }),
-            _ => Err(WorkloadError::unexpected("read the clock", wire.addr(), &reply)),
-        }
+        let micros = call(wire, &ReadServerTime, &mut WireCost::default()).await;
+        let micros = micros.map_err(WorkloadError::call::<ReadServerTime>(wire.addr()))?;
+        Ok(Reading { server_ms: micros / 1_000, taken: Instant::now() })
     }
 }

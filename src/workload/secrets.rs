@@ -1,0 +1,94 @@
+//! The waitpoint secret that suspending needs on every partition: added where there is none, never replaced.
+
+use ff_core::keys::IndexKeys;
+use ff_core::partition::{Partition, PartitionFamily};
+use sha2::{Digest as _, Sha256};
+
+use super::batch::{Batch, Control, Exchange, Replies, exchange};
+use super::{ExecIndex, Workload, WorkloadError};
+use crate::flowfabric::{ReadCurrentKid, WriteSecret};
+
+/// Name of the secrets that this tool adds; they are recognised by it after a crash.
+pub(super) const KID: &str = "reclaim-bench";
+
+/// Whose secret a partition has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Found {
+    /// It had none; its name is ours now.
+    Added,
+    /// A run of this tool that is under way or was cut off added it.
+    OfAnotherRun,
+    /// The deployment's.
+    Foreign,
+}
+
+impl Workload {
+    /// Sees to it that the partitions of `execs` have a secret.
+    pub(super) async fn ensure_secrets(
+        &self,
+        execs: &[ExecIndex],
+        control: &Control<'_>,
+    ) -> Result<(), WorkloadError> {
+        let mut missing: Vec<u16> = execs.iter().map(|&exec| self.plan.partition(exec).index).collect();
+        missing.sort_unstable();
+        missing.dedup();
+        missing.retain(|partition| !self.with_secret.borrow().contains(partition));
+        let quiet = Control { cancel: control.cancel, progress: &|_, _| () };
+        let partitions = missing.iter().map(|&index| Partition { family: PartitionFamily::Execution, index });
+        let names = partitions.clone().map(|partition| (partition, partition)).collect();
+        let found = exchange(&self.nodes, names, &NameSecret(self), &quiet).await?;
+        let secret_hex: String = Sha256::digest(KID).iter().map(|byte| format!("{byte:02x}")).collect();
+        let ours = found.into_iter().filter(|(_, found)| *found != Found::Foreign);
+        let unfilled = ours.map(|(partition, _)| (partition, partition)).collect();
+        exchange(&self.nodes, unfilled, &FillSecret { secret_hex }, &quiet).await?;
+        self.with_secret.borrow_mut().extend(missing);
+        Ok(())
+    }
+}
+
+/// Names the current secret unless somebody else has, in one step: two runs may begin at once.
+struct NameSecret<'a>(&'a Workload);
+
+impl Exchange for NameSecret<'_> {
+    type Item = Partition;
+    type Output = (Partition, Found);
+
+    fn encode(&self, partition: &Partition, batch: &mut Batch) {
+        let mut name = redis::cmd("HSETNX");
+        name.arg(IndexKeys::new(partition).waitpoint_hmac_secrets()).arg("current_kid").arg(KID);
+        batch.add("hsetnx", name);
+        batch.ask(&ReadCurrentKid(*partition));
+    }
+
+    fn decode(&self, partition: Partition, mut replies: Replies) -> Result<Self::Output, WorkloadError> {
+        let tag = partition.hash_tag();
+        let named = replies.value().map_err(WorkloadError::command("HSETNX waitpoint_hmac", &tag))?;
+        if named == redis::Value::Int(1) {
+            self.0.own_secrets.borrow_mut().insert(partition.index);
+            return Ok((partition, Found::Added));
+        }
+        let kid = replies.read::<ReadCurrentKid>().map_err(WorkloadError::call::<ReadCurrentKid>(&tag))?;
+        let of_another_run = kid.as_deref() == Some(KID);
+        Ok((partition, if of_another_run { Found::OfAnotherRun } else { Found::Foreign }))
+    }
+}
+
+/// Stores the secret under the name. It is the same for every run: all of them may share a partition, and what it
+/// guards is a benchmark's own waitpoints.
+struct FillSecret {
+    secret_hex: String,
+}
+
+impl Exchange for FillSecret {
+    type Item = Partition;
+    type Output = ();
+
+    fn encode(&self, partition: &Partition, batch: &mut Batch) {
+        batch.ask(&WriteSecret { partition: *partition, kid: KID, secret_hex: &self.secret_hex });
+    }
+
+    fn decode(&self, partition: Partition, mut replies: Replies) -> Result<(), WorkloadError> {
+        let written = replies.read::<WriteSecret<'_>>();
+        written.map_err(WorkloadError::call::<WriteSecret<'_>>(&partition.hash_tag()))
+    }
+}
