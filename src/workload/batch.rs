@@ -60,7 +60,8 @@ impl Replies {
 
     /// The next reply as it is.
     pub fn value(&mut self) -> Result<Value, CallError> {
-        let missing = || ReplyError::Malformed { what: "pipeline", problem: "fewer replies than commands".into() };
+        let missing =
+            || ReplyError::Malformed { what: "pipeline", problem: "fewer replies than commands".into() };
         Ok(self.0.next().ok_or_else(missing)??)
     }
 }

@@ -49,7 +49,9 @@ pub enum WorkloadError {
         wanted: Phase,
     },
     /// A timeout or delay stays undue long past its time.
-    #[error("{execution} was due {late_ms} ms ago and is not due yet for its server; does its clock go back?")]
+    #[error(
+        "{execution} was due {late_ms} ms ago and is not due yet for its server; does its clock go back?"
+    )]
     NeverDue {
         /// The execution.
         execution: ExecutionId,
@@ -90,8 +92,12 @@ fn remedy(error: &CallError) -> &'static str {
     use crate::flowfabric::RefusalCode as Code;
     match error {
         CallError::Reply(reply) => match reply.refusal() {
-            Some(Code::LeaseExpired) => "; raise grant.lease_ttl: leases ran out before the next interruption",
-            Some(Code::SignalLimitExceeded) => "; raise population.executions, so that each gets fewer signals",
+            Some(Code::LeaseExpired) => {
+                "; raise grant.lease_ttl: leases ran out before the next interruption"
+            }
+            Some(Code::SignalLimitExceeded) => {
+                "; raise population.executions, so that each gets fewer signals"
+            }
             _ => "",
         },
         CallError::Wire(WireError::Redirect(_)) => "; slots move: wait until the cluster is stable",

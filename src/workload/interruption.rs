@@ -108,7 +108,8 @@ impl Workload {
         Duration::from_millis(due_ms.saturating_sub(self.server_ms(exec)))
     }
 
-    fn server_ms(&self, exec: ExecIndex) -> u64 {
+    /// Time of the server that an execution lives on.
+    pub(super) fn server_ms(&self, exec: ExecIndex) -> u64 {
         self.nodes.known_ms(self.nodes.node(self.plan.partition(exec)))
     }
 
@@ -245,23 +246,19 @@ impl Exchange for End<'_> {
                 keys,
                 lane_id,
                 waitpoint_id,
-                token: &WaitpointToken::new(workload.ledger.read(exec, |e| e.token.clone()).unwrap_or_default()),
+                token: &WaitpointToken::new(
+                    workload.ledger.read(exec, |e| e.token.clone()).unwrap_or_default(),
+                ),
                 signal_id: &workload.plan.signal_id(exec, interruption),
                 name: SIGNAL,
                 idempotency_key: None,
             }),
-            InterruptionKind::Timeout => batch.ask(&ExpireSuspension {
-                keys,
-                lane_id,
-                waitpoint_id,
-                attempt_index: FIRST_ATTEMPT,
-            }),
-            InterruptionKind::Operator => batch.ask(&ResumeExecution {
-                keys,
-                lane_id,
-                waitpoint_id,
-                trigger: ResumeTrigger::Operator,
-            }),
+            InterruptionKind::Timeout => {
+                batch.ask(&ExpireSuspension { keys, lane_id, waitpoint_id, attempt_index: FIRST_ATTEMPT })
+            }
+            InterruptionKind::Operator => {
+                batch.ask(&ResumeExecution { keys, lane_id, waitpoint_id, trigger: ResumeTrigger::Operator })
+            }
             InterruptionKind::Delay => {
                 let now = TimestampMs::from_millis(workload.server_ms(exec) as i64);
                 batch.ask(&PromoteDelayed { keys, lane_id, now });

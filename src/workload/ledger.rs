@@ -141,7 +141,8 @@ impl Ledger {
 
     /// A grant was issued. One that the ledger still held must have expired, else the server had refused.
     pub fn granted(&self, exec: ExecIndex, expires_at_ms: u64) {
-        let before = self.change(exec, |e| std::mem::replace(&mut e.handout, Handout::Grant { expires_at_ms }));
+        let before =
+            self.change(exec, |e| std::mem::replace(&mut e.handout, Handout::Grant { expires_at_ms }));
         let mut grants = self.grants.borrow_mut();
         grants.issued += 1;
         if matches!(before, Handout::Grant { .. }) {

@@ -9,12 +9,14 @@
 //! A [`Workload`] does all of it for the driver. What it did stands in its ledger, which [`Workload::audit`] compares
 //! with the cluster and from which [`Workload::remove`] knows what to remove; [`clean`] does without a ledger.
 
+mod audit;
 mod batch;
 mod error;
 mod interruption;
 mod ledger;
 mod nodes;
 mod population;
+mod scanner;
 mod secrets;
 mod staging;
 
@@ -23,11 +25,13 @@ use std::collections::BTreeSet;
 
 use ff_core::types::{AttemptId, AttemptIndex, LaneId, LeaseId, WorkerId, WorkerInstanceId};
 
+pub use audit::Settlement;
 pub use batch::Control;
 pub use error::WorkloadError;
 pub use ledger::{GrantTotals, Phase};
 pub use nodes::Nodes;
 pub use population::{ExecIndex, InterruptionKind, LANE_PREFIX, LaneIndex, NAMESPACE, PopulationPlan};
+pub use scanner::{LaneSet, ScanReport, ScanRequest, Seek};
 
 use crate::claim::{ClaimTicket, HeldLease};
 use crate::flowfabric::{ExecutionKeys, OnTimeout, ResumeCondition, WorkerIdentity};
@@ -59,8 +63,8 @@ pub struct Workload {
     worker: WorkerIdentity,
     lanes: Vec<LaneId>,
     condition: ResumeCondition,
-    /// Partitions that have a waitpoint secret for certain.
-    with_secret: RefCell<BTreeSet<u16>>,
+    /// Partitions with executions of this run; each has a waitpoint secret.
+    partitions_used: RefCell<BTreeSet<u16>>,
     /// Those of them whose secret is ours.
     own_secrets: RefCell<BTreeSet<u16>>,
 }
@@ -81,7 +85,7 @@ impl Workload {
             worker: worker(),
             lanes,
             condition: ResumeCondition::on_signal(SIGNAL, OnTimeout::AutoResume),
-            with_secret: RefCell::default(),
+            partitions_used: RefCell::default(),
             own_secrets: RefCell::default(),
             plan,
         })

@@ -217,7 +217,8 @@ pub(super) fn is_ours(text: &str) -> bool {
 
 fn kind_shares(mix: &InterruptionMix) -> [(f64, InterruptionKind); 4] {
     use InterruptionKind::{Delay, Operator, Signal, Timeout};
-    let weights = [(mix.signal, Signal), (mix.timeout, Timeout), (mix.operator, Operator), (mix.delay, Delay)];
+    let weights =
+        [(mix.signal, Signal), (mix.timeout, Timeout), (mix.operator, Operator), (mix.delay, Delay)];
     let total: f64 = weights.iter().map(|(weight, _)| weight).sum();
     let mut upper = 0.0;
     let mut shares = weights.map(|(weight, kind)| {

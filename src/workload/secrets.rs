@@ -32,7 +32,7 @@ impl Workload {
         let mut missing: Vec<u16> = execs.iter().map(|&exec| self.plan.partition(exec).index).collect();
         missing.sort_unstable();
         missing.dedup();
-        missing.retain(|partition| !self.with_secret.borrow().contains(partition));
+        missing.retain(|partition| !self.partitions_used.borrow().contains(partition));
         let quiet = Control { cancel: control.cancel, progress: &|_, _| () };
         let partitions = missing.iter().map(|&index| Partition { family: PartitionFamily::Execution, index });
         let names = partitions.clone().map(|partition| (partition, partition)).collect();
@@ -41,7 +41,7 @@ impl Workload {
         let ours = found.into_iter().filter(|(_, found)| *found != Found::Foreign);
         let unfilled = ours.map(|(partition, _)| (partition, partition)).collect();
         exchange(&self.nodes, unfilled, &FillSecret { secret_hex }, &quiet).await?;
-        self.with_secret.borrow_mut().extend(missing);
+        self.partitions_used.borrow_mut().extend(missing);
         Ok(())
     }
 }
