@@ -183,7 +183,7 @@ impl Exchange for Begin<'_> {
         let workload = self.0;
         let interruption = workload.ledger.read(exec, |e| e.interruptions);
         let due_ms = workload.server_ms(exec) + AHEAD.as_millis() as u64;
-        let due_at = TimestampMs::from_millis(due_ms as i64);
+        let due_at = TimestampMs::from_millis(due_ms.cast_signed());
         let (command, due_ms) = match workload.plan.kind(exec, interruption) {
             InterruptionKind::Delay => (workload.delay(exec, due_at), due_ms),
             InterruptionKind::Timeout => (workload.suspend(exec, interruption, Some(due_at)), due_ms),
@@ -254,13 +254,13 @@ impl Exchange for End<'_> {
                 idempotency_key: None,
             }),
             InterruptionKind::Timeout => {
-                batch.ask(&ExpireSuspension { keys, lane_id, waitpoint_id, attempt_index: FIRST_ATTEMPT })
+                batch.ask(&ExpireSuspension { keys, lane_id, waitpoint_id, attempt_index: FIRST_ATTEMPT });
             }
             InterruptionKind::Operator => {
-                batch.ask(&ResumeExecution { keys, lane_id, waitpoint_id, trigger: ResumeTrigger::Operator })
+                batch.ask(&ResumeExecution { keys, lane_id, waitpoint_id, trigger: ResumeTrigger::Operator });
             }
             InterruptionKind::Delay => {
-                let now = TimestampMs::from_millis(workload.server_ms(exec) as i64);
+                let now = TimestampMs::from_millis(workload.server_ms(exec).cast_signed());
                 batch.ask(&PromoteDelayed { keys, lane_id, now });
             }
         }

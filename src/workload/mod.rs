@@ -11,6 +11,7 @@
 
 mod audit;
 mod batch;
+mod cleanup;
 mod error;
 mod interruption;
 mod ledger;
@@ -27,6 +28,7 @@ use ff_core::types::{AttemptId, AttemptIndex, LaneId, LeaseId, WorkerId, WorkerI
 
 pub use audit::Settlement;
 pub use batch::Control;
+pub use cleanup::{Removal, clean};
 pub use error::WorkloadError;
 pub use ledger::{GrantTotals, Phase};
 pub use nodes::Nodes;

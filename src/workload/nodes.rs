@@ -85,13 +85,13 @@ impl Nodes {
     /// A primary's time in milliseconds since the epoch: never ahead of it, behind by at most one round trip.
     pub(super) async fn server_ms(&self, node: NodeIndex) -> Result<u64, WorkloadError> {
         let clock = &self.clocks[usize::from(node.0)];
-        let reading = match clock.get().filter(|reading| reading.taken.elapsed() < CLOCK_FRESH) {
-            Some(reading) => reading,
-            None => {
-                let reading = self.read_clock(node).await?;
-                clock.set(Some(reading));
-                reading
-            }
+        let fresh = clock.get().filter(|reading| reading.taken.elapsed() < CLOCK_FRESH);
+        let reading = if let Some(reading) = fresh {
+            reading
+        } else {
+            let reading = self.read_clock(node).await?;
+            clock.set(Some(reading));
+            reading
         };
         Ok(reading.server_ms + reading.taken.elapsed().as_millis() as u64)
     }

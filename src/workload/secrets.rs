@@ -2,7 +2,6 @@
 
 use ff_core::keys::IndexKeys;
 use ff_core::partition::{Partition, PartitionFamily};
-use sha2::{Digest as _, Sha256};
 
 use super::batch::{Batch, Control, Exchange, Replies, exchange};
 use super::{ExecIndex, Workload, WorkloadError};
@@ -10,6 +9,10 @@ use crate::flowfabric::{ReadCurrentKid, WriteSecret};
 
 /// Name of the secrets that this tool adds; they are recognised by it after a crash.
 pub(super) const KID: &str = "reclaim-bench";
+
+/// The secret itself. It is the same for every run, for several of them may share a partition, and it guards nothing
+/// but a benchmark's own waitpoints.
+const SECRET_HEX: &str = "7265636c61696d2d62656e6368";
 
 /// Whose secret a partition has.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -37,10 +40,9 @@ impl Workload {
         let partitions = missing.iter().map(|&index| Partition { family: PartitionFamily::Execution, index });
         let names = partitions.clone().map(|partition| (partition, partition)).collect();
         let found = exchange(&self.nodes, names, &NameSecret(self), &quiet).await?;
-        let secret_hex: String = Sha256::digest(KID).iter().map(|byte| format!("{byte:02x}")).collect();
         let ours = found.into_iter().filter(|(_, found)| *found != Found::Foreign);
         let unfilled = ours.map(|(partition, _)| (partition, partition)).collect();
-        exchange(&self.nodes, unfilled, &FillSecret { secret_hex }, &quiet).await?;
+        exchange(&self.nodes, unfilled, &FillSecret, &quiet).await?;
         self.partitions_used.borrow_mut().extend(missing);
         Ok(())
     }
@@ -73,18 +75,15 @@ impl Exchange for NameSecret<'_> {
     }
 }
 
-/// Stores the secret under the name. It is the same for every run: all of them may share a partition, and what it
-/// guards is a benchmark's own waitpoints.
-struct FillSecret {
-    secret_hex: String,
-}
+/// Stores the secret under the name.
+struct FillSecret;
 
 impl Exchange for FillSecret {
     type Item = Partition;
     type Output = ();
 
     fn encode(&self, partition: &Partition, batch: &mut Batch) {
-        batch.ask(&WriteSecret { partition: *partition, kid: KID, secret_hex: &self.secret_hex });
+        batch.ask(&WriteSecret { partition: *partition, kid: KID, secret_hex: SECRET_HEX });
     }
 
     fn decode(&self, partition: Partition, mut replies: Replies) -> Result<(), WorkloadError> {
