@@ -354,22 +354,22 @@ impl Request for ListEligible<'_> {
     }
 }
 
-/// Reads a server's clock: `TIME`, in microseconds since the epoch.
+/// Reads a server's clock: `TIME`, in microseconds since the epoch; signed, because clocks are subtracted.
 pub struct ReadServerTime;
 
 impl Request for ReadServerTime {
     const COMMAND: &'static str = "time";
     const WHAT: &'static str = "TIME";
-    type Reply = u64;
+    type Reply = i64;
 
     fn command(&self) -> Cmd {
         redis::cmd("TIME")
     }
 
-    fn parse(reply: &Value) -> Result<u64, ReplyError> {
+    fn parse(reply: &Value) -> Result<i64, ReplyError> {
         let fields = Fields::of_array(Self::WHAT, reply)?;
-        let seconds: u64 = number_of(Self::WHAT, fields.text(0)?)?;
-        let micros: u64 = number_of(Self::WHAT, fields.text(1)?)?;
+        let seconds: i64 = number_of(Self::WHAT, fields.text(0)?)?;
+        let micros: i64 = number_of(Self::WHAT, fields.text(1)?)?;
         Ok(seconds * 1_000_000 + micros)
     }
 }
