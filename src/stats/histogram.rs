@@ -1,4 +1,4 @@
-//! Quantiles of recorded HdrHistograms. Histograms are merged, percentiles never averaged.
+//! Quantiles of recorded histograms. Histograms are merged, percentiles never averaged.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -6,7 +6,7 @@
 
 use super::estimate::{Estimate, TooFew, normal_quantile};
 use super::permutation::sign_flip_p_value;
-use super::quantile::quantile_of_sorted;
+use super::quantile::quantile;
 use super::stream::{below, stream};
 
 /// Bootstrap resamples. One less than a multiple of 400, so that the ends of 95 % and 99 % intervals are order
@@ -65,10 +65,8 @@ pub fn paired_quantile(pairs: &[(&[f64], &[f64])], q: f64, seed: u64) -> Result<
     let pairs = complete(pairs)?;
     let sides =
         [PooledSide::new(pairs.iter().map(|p| p.0), q), PooledSide::new(pairs.iter().map(|p| p.1), q)];
-    let per_pair: Vec<[f64; 2]> = pairs
-        .iter()
-        .map(|(a, b)| [a, b].map(|side| super::quantile::quantile(side, q).unwrap_or_default()))
-        .collect();
+    let per_pair: Vec<[f64; 2]> =
+        pairs.iter().map(|(a, b)| [a, b].map(|side| quantile(side, q).unwrap_or_default())).collect();
     compare(&per_pair, |weights| sides.each_ref().map(|side| side.quantile(weights)), seed)
 }
 
@@ -253,12 +251,13 @@ impl PooledSide {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::quantile::quantile_of_sorted;
     use super::*;
 
-    fn strata(n: usize, size: usize, candidate_factor: f64) -> Vec<(Vec<f64>, Vec<f64>)> {
+    fn strata(n: usize, each: usize, candidate_factor: f64) -> Vec<(Vec<f64>, Vec<f64>)> {
         let mut rng = stream(5, "test");
         let mut side = |factor: f64| -> Vec<f64> {
-            (0..size).map(|_| factor * (200.0 + f64::from(below(&mut rng, 1_000)) / 10.0)).collect()
+            (0..each).map(|_| factor * (200.0 + f64::from(below(&mut rng, 1_000)) / 10.0)).collect()
         };
         (0..n).map(|_| (side(1.0), side(candidate_factor))).collect()
     }
@@ -350,7 +349,7 @@ mod tests {
             let swapped: Vec<_> = pairs.iter().map(|(a, b)| (b.clone(), a.clone())).collect();
             let there = paired_quantile(&borrowed(&pairs), 0.5, 1).unwrap();
             let back = paired_quantile(&borrowed(&swapped), 0.5, 1).unwrap();
-            prop_assert_eq!(there.p_value, back.p_value);
+            prop_assert!((there.p_value - back.p_value).abs() < 1e-12);
             let (there, back) = (there.ratio(0.95), back.ratio(0.95));
             prop_assert!((there.estimate * back.estimate - 1.0).abs() < 1e-9);
             prop_assert!((there.low * back.high - 1.0).abs() < 1e-9);
