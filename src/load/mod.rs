@@ -1,1 +1,18 @@
-//! To come.
+//! Offers claims to the cluster: what (plan), when (schedule, pacer), how (driver), and everything around it
+//! (session: stock, warm-up, window, drain, audit).
+
+mod driver;
+#[cfg(test)]
+mod driver_tests;
+#[cfg(test)]
+mod fixtures;
+mod pacer;
+mod plan;
+mod schedule;
+mod seed;
+
+pub use driver::{Deck, Driver};
+pub use pacer::{Pacer, ThreadPacer};
+pub use plan::{Batch, BlockPlan, Plan, PlanError, PlannedClaim, Round, StratumPlan, baseline_arm};
+pub use schedule::Schedule;
+pub use seed::stream;

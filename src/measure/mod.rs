@@ -2,8 +2,11 @@
 
 mod outcome;
 mod record;
+mod recorder;
 mod samples;
+mod timeline;
 
 pub use outcome::{Outcome, Outcomes, RedirectKind};
 pub use record::*;
+pub use recorder::{ArmRecorder, LatencyHistogram, Purpose, Recorder, Stamps};
 pub use samples::{Samples, TICKS_PER_US};
