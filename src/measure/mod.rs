@@ -1,11 +1,13 @@
 //! From single claims to a [`RunRecord`]: recorders, the metric table, the record itself.
 
+mod metrics;
 mod outcome;
 mod record;
 mod recorder;
 mod samples;
 mod timeline;
 
+pub use metrics::{Direction, METRICS, Metric, Source, metric};
 pub use outcome::{Outcome, Outcomes, RedirectKind};
 pub use record::*;
 pub use recorder::{ArmRecorder, LatencyHistogram, Purpose, Recorder, Stamps};
