@@ -1,35 +1,23 @@
 //! Reads back every execution that a run used and compares it with the ledger.
 
 use ff_core::state::{AttemptState, LifecyclePhase, OwnershipState};
-use ff_core::types::{AttemptId, LeaseId};
+use ff_core::types::AttemptId;
 
 use super::batch::{Batch, Control, Exchange, Replies, exchange};
 use super::ledger::{Entry, GrantTotals, Handout};
 use super::{ExecIndex, FIRST_ATTEMPT, InterruptionKind, Phase, Workload, WorkloadError};
-use crate::claim::HeldLease;
-use crate::cluster::WireCost;
-use crate::flowfabric::{AuditView, CallError, ReadForAudit, ReadGrantExpiry, ReadServerTime, call};
+use crate::flowfabric::{AuditView, CallError, ReadForAudit, ReadGrantExpiry, ReadServerTime};
 use crate::measure::Audit;
 
 /// Violations that are told in words; the counts hold all of them.
 const EXAMPLES: usize = 10;
 
-/// What a read showed about a claim that ended without a reply.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Settlement {
-    /// The lease is held: the claim took effect, and is recorded.
-    Held,
-    /// The lease is not held. The call may still be on its way, so the execution stays out of use.
-    NotHeld,
-}
-
 impl Workload {
     /// Reads back all executions that this run created and reports every difference from what it did.
     pub async fn audit(&self, control: &Control<'_>) -> Result<Audit, WorkloadError> {
         let used = self.ledger.used();
-        let seen = exchange(&self.nodes, self.routed(&used), &ReadBack(self), control).await?;
+        let mut seen = exchange(&self.nodes, self.routed(&used), &ReadBack(self), control).await?;
         let mut inspector = Inspector::new(self.ledger.grants());
-        let mut seen: Vec<_> = seen;
         seen.sort_unstable_by_key(|(exec, _)| *exec);
         for (exec, seen) in seen {
             let id = self.plan.execution_id(exec);
@@ -40,31 +28,6 @@ impl Workload {
             });
         }
         Ok(inspector.audit)
-    }
-
-    /// Finds out by one read how a claim ended that got no reply, and records it where it took effect.
-    pub async fn settle_claim(
-        &self,
-        exec: ExecIndex,
-        lease_id: &LeaseId,
-    ) -> Result<Settlement, WorkloadError> {
-        let keys = self.keys(exec);
-        let wire = self.nodes.wire(self.nodes.node(keys.partition()));
-        let view = call(wire, &ReadForAudit(&keys), &mut WireCost::default()).await;
-        let view = view.map_err(WorkloadError::call::<ReadForAudit<'_>>(&keys.execution_id()))?;
-        let held = view.filter(|view| view.lease_id.as_ref() == Some(lease_id));
-        let Some(view) = held else { return Ok(Settlement::NotHeld) };
-        self.record_claim(
-            exec,
-            &HeldLease {
-                lease_id: lease_id.clone(),
-                epoch: view.lease_epoch,
-                attempt_id: view.attempt_id,
-                attempt_index: view.attempt_index.unwrap_or(FIRST_ATTEMPT),
-                expires_at: None,
-            },
-        );
-        Ok(Settlement::Held)
     }
 }
 
@@ -98,7 +61,7 @@ impl Exchange for ReadBack<'_> {
             Ok(Seen {
                 view: replies.read::<ReadForAudit<'_>>()?,
                 grant: replies.read::<ReadGrantExpiry<'_>>()?.is_some(),
-                now_ms: replies.read::<ReadServerTime>()? / 1_000,
+                now_ms: replies.read::<ReadServerTime>()?.unsigned_abs() / 1_000,
             })
         };
         let id = self.0.plan.execution_id(exec);
@@ -260,7 +223,7 @@ fn could_be(phase: Phase, view: Option<&AuditView>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use ff_core::types::{AttemptIndex, LeaseEpoch};
+    use ff_core::types::{AttemptIndex, LeaseEpoch, LeaseId};
     use uuid::Uuid;
 
     use super::*;

@@ -8,7 +8,7 @@ use redis::{Cmd, Pipeline, Value};
 use tokio_util::sync::CancellationToken;
 
 use super::{Nodes, WorkloadError};
-use crate::cluster::{NodeIndex, WireCost, WireError};
+use crate::cluster::{Wire, WireCost, WireError};
 use crate::flowfabric::{CallError, ReplyError, Request};
 
 /// Requests in one pipeline. Larger ones gain nothing and keep a primary from serving anybody else for longer.
@@ -92,18 +92,19 @@ pub(super) async fn exchange<X: Exchange>(
     control: &Control<'_>,
 ) -> Result<Vec<X::Output>, WorkloadError> {
     let total = items.len() as u64;
-    let mut queues: Vec<Vec<X::Item>> = nodes.indices().map(|_| Vec::new()).collect();
+    let routing = nodes.routing();
+    let mut queues: Vec<Vec<X::Item>> = routing.wires().iter().map(|_| Vec::new()).collect();
     for (partition, item) in items {
-        queues[usize::from(nodes.node(partition).0)].push(item);
+        queues[routing.position(partition)].push(item);
     }
     let (outputs, done) = (RefCell::new(Vec::with_capacity(total as usize)), Cell::new(0));
     let failure = RefCell::new(None);
-    let send = &async |node: NodeIndex, items: Vec<X::Item>| {
+    let send = &async |wire: &Wire, items: Vec<X::Item>| {
         if control.cancel.is_cancelled() || failure.borrow().is_some() {
             return;
         }
         let count = items.len() as u64;
-        for decoded in send_batch(nodes, node, items, kind).await {
+        for decoded in send_batch(wire, items, kind).await {
             match decoded {
                 Ok(output) => outputs.borrow_mut().push(output),
                 Err(error) => _ = failure.borrow_mut().get_or_insert(error),
@@ -112,8 +113,8 @@ pub(super) async fn exchange<X: Exchange>(
         done.set(done.get() + count);
         (control.progress)(done.get(), total);
     };
-    let per_node = nodes.indices().zip(queues).map(|(node, queue)| {
-        let batches = chunks(queue).map(move |items| send(node, items));
+    let per_node = routing.wires().iter().zip(queues).map(|(wire, queue)| {
+        let batches = chunks(queue).map(move |items| send(wire, items));
         futures_util::stream::iter(batches).buffer_unordered(IN_FLIGHT).collect::<()>()
     });
     futures_util::future::join_all(per_node).await;
@@ -131,13 +132,12 @@ pub(super) async fn exchange_one<X: Exchange>(
     item: X::Item,
     kind: &X,
 ) -> Result<X::Output, WorkloadError> {
-    let mut outputs = send_batch(nodes, nodes.node(partition), vec![item], kind).await;
+    let mut outputs = send_batch(&nodes.wire_of(partition), vec![item], kind).await;
     outputs.swap_remove(0)
 }
 
 async fn send_batch<X: Exchange>(
-    nodes: &Nodes,
-    node: NodeIndex,
+    wire: &Wire,
     items: Vec<X::Item>,
     kind: &X,
 ) -> Vec<Result<X::Output, WorkloadError>> {
@@ -147,10 +147,7 @@ async fn send_batch<X: Exchange>(
         kind.encode(item, &mut batch);
         ends.push(batch.len());
     }
-    let answer = nodes
-        .wire(node)
-        .pipeline(batch.names.iter().copied(), &batch.pipeline, &mut WireCost::default())
-        .await;
+    let answer = wire.pipeline(batch.names.iter().copied(), &batch.pipeline, &mut WireCost::default()).await;
     let mut replies = match answer {
         Ok(replies) => replies.into_iter(),
         Err(error) => vec![Err(error); batch.len()].into_iter(),

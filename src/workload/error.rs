@@ -58,9 +58,6 @@ pub enum WorkloadError {
         /// How long ago, by the server's own clock.
         late_ms: u64,
     },
-    /// The number of partitions that the deployment publishes is none.
-    #[error("ff:config:partitions says num_flow_partitions = {0:?}; it must be a number from 1 to 65535")]
-    PartitionCount(String),
     /// Stopped on request between two batches.
     #[error("stopped on request")]
     Cancelled,

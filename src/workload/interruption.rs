@@ -71,7 +71,7 @@ impl Workload {
     pub async fn interrupt_one(&self, exec: ExecIndex) -> Result<InterruptionKind, WorkloadError> {
         self.expect_phase(&[exec], Phase::Active)?;
         let partition = self.plan.partition(exec);
-        self.nodes.server_ms(self.nodes.node(partition)).await?;
+        self.nodes.read_clock(partition).await?;
         let kind = self.next_kind(exec);
         exchange_one(&self.nodes, partition, exec, &Begin(self)).await?;
         Ok(kind)
@@ -83,7 +83,7 @@ impl Workload {
         self.expect_phase(&[exec], Phase::Interrupted)?;
         let partition = self.plan.partition(exec);
         loop {
-            self.nodes.server_ms(self.nodes.node(partition)).await?;
+            self.nodes.read_clock(partition).await?;
             let pause = self.until_due(exec);
             if !pause.is_zero() {
                 tokio::time::sleep(pause).await;
@@ -110,7 +110,7 @@ impl Workload {
 
     /// Time of the server that an execution lives on.
     pub(super) fn server_ms(&self, exec: ExecIndex) -> u64 {
-        self.nodes.known_ms(self.nodes.node(self.plan.partition(exec)))
+        self.nodes.server_ms(self.plan.partition(exec))
     }
 
     /// Fails once an execution has been due for too long.

@@ -23,22 +23,24 @@ mod staging;
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use ff_core::types::{AttemptId, AttemptIndex, LaneId, LeaseId, WorkerId, WorkerInstanceId};
 
-pub use audit::Settlement;
 pub use batch::Control;
 pub use cleanup::{Removal, clean};
 pub use error::WorkloadError;
 pub use ledger::{GrantTotals, Phase};
-pub use nodes::Nodes;
-pub use population::{ExecIndex, InterruptionKind, LANE_PREFIX, LaneIndex, NAMESPACE, PopulationPlan};
+pub use nodes::partitions;
+pub use population::{ExecIndex, InterruptionKind, LANE_PREFIX, LaneIndex, PopulationPlan};
 pub use scanner::{LaneSet, ScanReport, ScanRequest, Seek};
 
 use crate::claim::{ClaimTicket, HeldLease};
+use crate::cluster::{Cluster, NAMESPACE};
 use crate::flowfabric::{ExecutionKeys, OnTimeout, ResumeCondition, WorkerIdentity};
 use crate::scenario::{GrantSpec, Scenario};
 use ledger::Ledger;
+use nodes::Nodes;
 
 /// Name of the worker that all grants are issued to.
 const WORKER: &str = "reclaim-bench";
@@ -72,15 +74,14 @@ pub struct Workload {
 }
 
 impl Workload {
-    /// Prepares a workload; sends nothing but, where the scenario wants the deployment's own number of partitions,
-    /// one read of it.
-    pub async fn open(nodes: Nodes, scenario: &Scenario, seed: u64) -> Result<Self, WorkloadError> {
+    /// Prepares a workload over `partitions` flow partitions (see [`partitions`]); sends nothing.
+    pub fn new(cluster: Rc<Cluster>, scenario: &Scenario, seed: u64, partitions: u16) -> Self {
         let population = &scenario.population;
-        let partitions = nodes.partitions(population.partitions).await?;
         let plan = PopulationPlan::new(seed, population, &scenario.interruption, partitions);
         let lanes = (0..plan.lanes()).map(|lane| PopulationPlan::lane_id(LaneIndex(lane))).collect();
-        Ok(Self {
-            nodes,
+        Self {
+            nodes: Nodes::new(cluster),
+            plan,
             ledger: Ledger::default(),
             grant: scenario.grant,
             payload: vec![b'.'; population.payload_bytes as usize],
@@ -89,8 +90,7 @@ impl Workload {
             condition: ResumeCondition::on_signal(SIGNAL, OnTimeout::AutoResume),
             partitions_used: RefCell::default(),
             own_secrets: RefCell::default(),
-            plan,
-        })
+        }
     }
 
     /// Names and places of everything, as the seed determines them.
@@ -140,7 +140,8 @@ impl Workload {
         self.ledger.expired(exec, ticket.grant.expires_at_ms);
     }
 
-    /// Records that nobody knows how a claim ended; [`Self::settle_claim`] finds out, else the audit does.
+    /// Records that a claim ended without a reply and that nobody found out more. The execution stays out of use, and
+    /// the audit settles the claim by what it reads.
     pub fn record_unanswered(&self, exec: ExecIndex) {
         self.ledger.change(exec, |e| e.uncertain = true);
     }

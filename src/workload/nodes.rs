@@ -1,27 +1,37 @@
 //! The workload's way to the primaries, and to their clocks.
 
-use std::cell::Cell;
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use ff_core::keys::global_config_partitions;
 use ff_core::partition::{Partition, PartitionConfig};
-use redis::Value;
 
 use super::WorkloadError;
-use crate::cluster::{NodeIndex, Topology, Wire, WireCost, slot_of_tag};
+use crate::cluster::{Cluster, ClusterError, NodeAddr, NodeIndex, Topology, Wire, WireCost};
 use crate::flowfabric::{ReadServerTime, call};
 use crate::scenario::PartitionCount;
 
 /// How long a reading of a server's clock is trusted: short enough for two clocks that drift apart.
 const CLOCK_FRESH: Duration = Duration::from_secs(10);
 
-/// One wire per primary, and what time each primary has.
+/// Number of flow partitions that a population is spread over: as given, else what the deployment publishes, else
+/// FlowFabric's default.
+pub async fn partitions(cluster: &Cluster, count: PartitionCount) -> Result<u16, ClusterError> {
+    match count {
+        PartitionCount::Count(count) => Ok(count),
+        PartitionCount::Published => {
+            let published = cluster.published_partitions().await?;
+            Ok(published.unwrap_or(PartitionConfig::default().num_flow_partitions))
+        }
+    }
+}
+
+/// The administrative connections, so that nothing here queues in front of a claim, and what time each primary has.
 #[derive(Clone)]
-pub struct Nodes {
-    topology: Rc<Topology>,
-    wires: Rc<[Wire]>,
-    clocks: Rc<[Cell<Option<Reading>>]>,
+pub(super) struct Nodes {
+    cluster: Rc<Cluster>,
+    clocks: Rc<RefCell<HashMap<NodeAddr, Reading>>>,
 }
 
 #[derive(Clone, Copy)]
@@ -30,90 +40,81 @@ struct Reading {
     taken: Instant,
 }
 
+impl Reading {
+    fn now_ms(self) -> u64 {
+        self.server_ms + self.taken.elapsed().as_millis() as u64
+    }
+}
+
+/// A map of the cluster that stays the same while one operation uses it.
+pub(super) struct Routing {
+    topology: Rc<Topology>,
+    wires: Vec<Wire>,
+}
+
+impl Routing {
+    /// Every primary with its wire, in order.
+    pub fn wires(&self) -> &[Wire] {
+        &self.wires
+    }
+
+    /// Position of the primary that serves a partition.
+    pub fn position(&self, partition: Partition) -> usize {
+        usize::from(self.topology.owner_of(partition).0)
+    }
+}
+
 impl Nodes {
-    /// Takes one wire per primary, in the order of [`Topology::primaries`].
-    ///
-    /// # Panics
-    /// When their number differs: a programming error.
-    pub fn new(topology: Rc<Topology>, wires: Vec<Wire>) -> Self {
-        assert_eq!(topology.primaries().len(), wires.len(), "one wire per primary");
-        let clocks = wires.iter().map(|_| Cell::new(None)).collect();
-        Self { topology, wires: wires.into(), clocks }
+    pub fn new(cluster: Rc<Cluster>) -> Self {
+        Self { cluster, clocks: Rc::default() }
     }
 
-    /// Every primary's index, in order.
-    pub(super) fn indices(&self) -> impl Iterator<Item = NodeIndex> + use<> {
-        self.topology.nodes()
-    }
-
-    /// The primary that serves a partition.
-    pub(super) fn node(&self, partition: Partition) -> NodeIndex {
-        self.topology.owner_of(partition)
-    }
-
-    /// The wire to a primary.
-    pub(super) fn wire(&self, node: NodeIndex) -> &Wire {
-        &self.wires[usize::from(node.0)]
+    /// Where everything is right now.
+    pub fn routing(&self) -> Routing {
+        let topology = self.cluster.topology();
+        let wires = topology.nodes().map(|node| self.cluster.admin(node)).collect();
+        Routing { topology, wires }
     }
 
     /// The wire to the primary that serves a partition.
-    pub(super) fn wire_of(&self, partition: Partition) -> &Wire {
-        self.wire(self.node(partition))
+    pub fn wire_of(&self, partition: Partition) -> Wire {
+        self.cluster.admin(self.owner(partition))
     }
 
-    /// Number of flow partitions that executions are spread over: as given, else what the deployment publishes in
-    /// `ff:config:partitions`, else FlowFabric's default.
-    pub async fn partitions(&self, count: PartitionCount) -> Result<u16, WorkloadError> {
-        if let PartitionCount::Count(count) = count {
-            return Ok(count);
-        }
-        let key = global_config_partitions();
-        let wire = self.wire(self.topology.owner_of_slot(slot_of_tag(&key)));
-        let mut read = redis::cmd("HGET");
-        read.arg(&key).arg("num_flow_partitions");
-        let reply = wire.call("hget", &read, &mut WireCost::default()).await;
-        match reply.map_err(|error| WorkloadError::command("HGET", &key)(error.into()))? {
-            Value::Nil => Ok(PartitionConfig::default().num_flow_partitions),
-            Value::BulkString(bytes) => {
-                let text = String::from_utf8_lossy(&bytes).into_owned();
-                text.parse().ok().filter(|count| *count > 0).ok_or(WorkloadError::PartitionCount(text))
-            }
-            other => Err(WorkloadError::PartitionCount(format!("{other:?}"))),
-        }
+    /// Reads the clock of a partition's primary unless that was done a moment ago, so that [`Self::server_ms`] knows.
+    pub async fn read_clock(&self, partition: Partition) -> Result<(), WorkloadError> {
+        self.read_clock_of(&self.wire_of(partition)).await
     }
 
-    /// A primary's time in milliseconds since the epoch: never ahead of it, behind by at most one round trip.
-    pub(super) async fn server_ms(&self, node: NodeIndex) -> Result<u64, WorkloadError> {
-        let clock = &self.clocks[usize::from(node.0)];
-        let fresh = clock.get().filter(|reading| reading.taken.elapsed() < CLOCK_FRESH);
-        let reading = if let Some(reading) = fresh {
-            reading
-        } else {
-            let reading = self.read_clock(node).await?;
-            clock.set(Some(reading));
-            reading
-        };
-        Ok(reading.server_ms + reading.taken.elapsed().as_millis() as u64)
-    }
-
-    /// Reads every clock that is not fresh, so that [`Self::known_ms`] answers.
-    pub(super) async fn read_clocks(&self) -> Result<(), WorkloadError> {
-        for node in self.indices() {
-            self.server_ms(node).await?;
+    /// The same for all primaries.
+    pub async fn read_clocks(&self) -> Result<(), WorkloadError> {
+        for wire in self.routing().wires() {
+            self.read_clock_of(wire).await?;
         }
         Ok(())
     }
 
-    /// Like [`Self::server_ms`], from the last reading; 0 before [`Self::read_clocks`].
-    pub(super) fn known_ms(&self, node: NodeIndex) -> u64 {
-        let reading = self.clocks[usize::from(node.0)].get();
-        reading.map_or(0, |r| r.server_ms + r.taken.elapsed().as_millis() as u64)
+    /// A primary's time in milliseconds since the epoch, from the last reading: never ahead of it, behind by at most
+    /// one round trip. 0 before the first reading: then nothing is due yet.
+    pub fn server_ms(&self, partition: Partition) -> u64 {
+        let topology = self.cluster.topology();
+        let addr = &topology.primaries()[usize::from(topology.owner_of(partition).0)].addr;
+        self.clocks.borrow().get(addr).map_or(0, |reading| reading.now_ms())
     }
 
-    async fn read_clock(&self, node: NodeIndex) -> Result<Reading, WorkloadError> {
-        let wire = self.wire(node);
+    fn owner(&self, partition: Partition) -> NodeIndex {
+        self.cluster.topology().owner_of(partition)
+    }
+
+    async fn read_clock_of(&self, wire: &Wire) -> Result<(), WorkloadError> {
+        let fresh = |reading: &Reading| reading.taken.elapsed() < CLOCK_FRESH;
+        if self.clocks.borrow().get(wire.addr()).is_some_and(fresh) {
+            return Ok(());
+        }
         let micros = call(wire, &ReadServerTime, &mut WireCost::default()).await;
         let micros = micros.map_err(WorkloadError::call::<ReadServerTime>(wire.addr()))?;
-        Ok(Reading { server_ms: micros / 1_000, taken: Instant::now() })
+        let reading = Reading { server_ms: micros.unsigned_abs() / 1_000, taken: Instant::now() };
+        self.clocks.borrow_mut().insert(wire.addr().clone(), reading);
+        Ok(())
     }
 }

@@ -11,9 +11,6 @@ use uuid::Uuid;
 
 use crate::scenario::{InterruptionMix, Population, Skew};
 
-/// Value of the `namespace` field of every execution that this tool creates.
-pub const NAMESPACE: &str = "reclaim-bench";
-
 /// Start of the name of every lane that this tool uses.
 pub const LANE_PREFIX: &str = "reclaim-bench-";
 

@@ -10,6 +10,7 @@ mod shared;
 mod sweep;
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use ff_core::partition::{Partition, PartitionFamily};
 use ff_core::types::ExecutionId;
@@ -17,8 +18,10 @@ use redis::Value;
 
 use super::batch::{Control, Replies};
 use super::ledger::Entry;
+use super::nodes::Nodes;
 use super::population::is_ours;
-use super::{Nodes, Workload, WorkloadError};
+use super::{Workload, WorkloadError};
+use crate::cluster::Cluster;
 use crate::flowfabric::CallError;
 
 /// Executions whose keys are listed at a time; bounds the memory for 100,000 of them.
@@ -97,7 +100,8 @@ impl Workload {
 
 /// Removes what runs of this tool left on a cluster, whoever started them: executions of its namespace, then keys and
 /// entries that bear its mark but belong to no execution any more. Must not be used while a run is under way.
-pub async fn clean(nodes: &Nodes, control: &Control<'_>) -> Result<Removal, WorkloadError> {
+pub async fn clean(cluster: Rc<Cluster>, control: &Control<'_>) -> Result<Removal, WorkloadError> {
+    let nodes = &Nodes::new(cluster);
     let quiet = Control { cancel: control.cancel, progress: &|_, _| () };
     let found = sweep::find(nodes, &quiet).await?;
     let mut removal = remove_executions(nodes, found.executions, &found.streams, &is_ours, control).await?;

@@ -9,7 +9,7 @@ use super::super::batch::Control;
 use super::super::population::{UUID_TEXT_PREFIX, is_ours};
 use super::super::{INSTANCE, LANE_PREFIX, Nodes, WorkloadError};
 use super::{Removal, number, text, texts};
-use crate::cluster::{NodeIndex, Wire, WireCost};
+use crate::cluster::{Wire, WireCost};
 
 /// Keys that one SCAN step looks at: a short command for the server, few round trips.
 const STEP: u32 = 1_000;
@@ -28,9 +28,9 @@ pub(super) struct Found {
 /// Lists executions, streams and secrets of all primaries.
 pub(super) async fn find(nodes: &Nodes, control: &Control<'_>) -> Result<Found, WorkloadError> {
     let mut found = Found::default();
-    for node in nodes.indices() {
+    for wire in nodes.routing().wires() {
         let mut walk = Walk::over_keys();
-        while let Some(names) = walk.step(nodes, node, control).await? {
+        while let Some(names) = walk.step(wire, control).await? {
             for name in names {
                 match classify(&name) {
                     Kind::Core(id) => found.executions.push(id),
@@ -50,9 +50,9 @@ pub(super) async fn find(nodes: &Nodes, control: &Control<'_>) -> Result<Found, 
 /// Removes keys and index entries that bear this tool's mark and belong to no execution.
 pub(super) async fn remove_orphans(nodes: &Nodes, control: &Control<'_>) -> Result<Removal, WorkloadError> {
     let mut removal = Removal::default();
-    for node in nodes.indices() {
+    for wire in nodes.routing().wires() {
         let mut walk = Walk::over_keys();
-        while let Some(names) = walk.step(nodes, node, control).await? {
+        while let Some(names) = walk.step(wire, control).await? {
             for name in names {
                 match classify(&name) {
                     // A core that is still here could not be removed, and says where the rest of it is.
@@ -60,16 +60,16 @@ pub(super) async fn remove_orphans(nodes: &Nodes, control: &Control<'_>) -> Resu
                     Kind::Own => {
                         let mut unlink = redis::cmd("UNLINK");
                         unlink.arg(&name);
-                        match send(nodes.wire(node), "unlink", &unlink).await {
+                        match send(wire, "unlink", &unlink).await {
                             Ok(reply) => removal.keys += number(&reply),
                             Err(error) => removal.fail("UNLINK", &name, &error),
                         }
                     }
                     Kind::SharedZset => {
-                        remove_members(nodes, node, &name, ["ZSCAN", "ZREM"], control, &mut removal).await?;
+                        remove_members(wire, &name, ["ZSCAN", "ZREM"], control, &mut removal).await?;
                     }
                     Kind::SharedSet => {
-                        remove_members(nodes, node, &name, ["SSCAN", "SREM"], control, &mut removal).await?;
+                        remove_members(wire, &name, ["SSCAN", "SREM"], control, &mut removal).await?;
                     }
                 }
             }
@@ -80,15 +80,14 @@ pub(super) async fn remove_orphans(nodes: &Nodes, control: &Control<'_>) -> Resu
 
 /// Removes this tool's members from a set that others use as well.
 async fn remove_members(
-    nodes: &Nodes,
-    node: NodeIndex,
+    wire: &Wire,
     key: &str,
     [scan, remove]: [&'static str; 2],
     control: &Control<'_>,
     removal: &mut Removal,
 ) -> Result<(), WorkloadError> {
     let mut walk = Walk::over_members(scan, key);
-    while let Some(items) = walk.step(nodes, node, control).await? {
+    while let Some(items) = walk.step(wire, control).await? {
         // ZSCAN answers members and scores in turn; a score never bears the mark.
         let members: Vec<_> = items.into_iter().filter(|item| is_ours(item)).collect();
         if members.is_empty() {
@@ -96,7 +95,7 @@ async fn remove_members(
         }
         let mut command = redis::cmd(remove);
         command.arg(key).arg(members);
-        match send(nodes.wire(node), if remove == "ZREM" { "zrem" } else { "srem" }, &command).await {
+        match send(wire, if remove == "ZREM" { "zrem" } else { "srem" }, &command).await {
             Ok(reply) => removal.entries += number(&reply),
             Err(error) => removal.fail(remove, key, &error),
         }
@@ -175,8 +174,7 @@ impl Walk {
     /// The next names; `None` at the end.
     async fn step(
         &mut self,
-        nodes: &Nodes,
-        node: NodeIndex,
+        wire: &Wire,
         control: &Control<'_>,
     ) -> Result<Option<Vec<String>>, WorkloadError> {
         let Some(cursor) = self.cursor.take() else { return Ok(None) };
@@ -190,7 +188,6 @@ impl Walk {
             "SSCAN" => "sscan",
             _ => "scan",
         };
-        let wire = nodes.wire(node);
         let reply = send(wire, name, &scan).await;
         let reply = reply.map_err(WorkloadError::command(self.command, wire.addr()))?;
         let (next, names) = match &reply {
