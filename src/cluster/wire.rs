@@ -165,6 +165,19 @@ impl Wire {
             .collect())
     }
 
+    /// Whether every connection still answers. Not part of any tally.
+    pub async fn alive(&self) -> bool {
+        for connection in &self.inner.connections {
+            let mut connection = connection.clone();
+            let ping = redis::cmd("PING");
+            let sent = tokio::time::timeout(self.inner.timeout, connection.send_packed_command(&ping)).await;
+            if self.settle(sent).is_err() {
+                return false;
+            }
+        }
+        true
+    }
+
     /// Commands sent since the last call, by name; starts the next count.
     pub fn take_tally(&self) -> CommandTally {
         self.inner.tally.take()

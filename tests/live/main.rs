@@ -1,0 +1,5 @@
+//! Tests against real Valkey servers, in one binary to link once. The servers are found as `reclaim-bench` finds
+//! them: `VALKEY_SERVER`, PATH, the user's cache, the pinned build.
+
+mod cluster;
+mod support;
