@@ -2,4 +2,6 @@
 //! them: `VALKEY_SERVER`, PATH, the user's cache, the pinned build.
 
 mod cluster;
+mod flowfabric;
+mod staged;
 mod support;
