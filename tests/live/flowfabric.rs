@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use ff_core::keys::IndexKeys;
 use ff_core::state::{AttemptState, EligibilityState, LifecyclePhase, OwnershipState, PublicState};
 use ff_core::types::{
     AttemptId, AttemptIndex, LaneId, LeaseEpoch, LeaseId, SignalId, SuspensionId, TimestampMs, WaitpointId,
 };
+use reclaim_bench::cluster::WireCost;
 use reclaim_bench::flowfabric::*;
 
 use crate::staged::{Execution, GRANT_TTL, INTERRUPTIONS, LEASE_TTL, SIGNAL, Stage, fence, worker};
@@ -214,7 +216,7 @@ async fn a_resumed_claim_is_refused_by_name() {
     stage.ok(&stage.grant(&expired)).await;
     let mut past = redis::cmd("HSET");
     past.arg(expired.keys.exec().claim_grant()).arg("grant_expires_at").arg(1);
-    stage.wire.call("hset", &past, &mut Default::default()).await.unwrap();
+    stage.wire.call("hset", &past, &mut WireCost::default()).await.unwrap();
     let too_late = refused(&expired, &stage.worker).await;
 
     let fresh = stage.created().await;
@@ -274,8 +276,8 @@ async fn suspending_takes_the_current_lease_and_a_secret() {
     let stage = stage(40_007).await;
     let (execution, lease) = stage.claimed().await;
     let (suspension_id, waitpoint_id) = (SuspensionId::new(), WaitpointId::new());
-    let (good, mut stale) = (fence(&lease), fence(&lease));
-    stale.lease_epoch = lease.epoch.next();
+    let (good, mut outdated) = (fence(&lease), fence(&lease));
+    outdated.lease_epoch = lease.epoch.next();
     let suspend = SuspendExecution {
         keys: &execution.keys,
         lane_id: &stage.lane,
@@ -288,10 +290,10 @@ async fn suspending_takes_the_current_lease_and_a_secret() {
         condition: &stage.wakes_on_signal,
         timeout_at: None,
     };
-    let wrong_lease = stage.refused(&SuspendExecution { fence: &stale, ..suspend }).await;
+    let wrong_lease = stage.refused(&SuspendExecution { fence: &outdated, ..suspend }).await;
     let wrong_attempt = stage.refused(&SuspendExecution { attempt_index: AttemptIndex(7), ..suspend }).await;
-    let secret = redis::Cmd::del(stage.keys_of_secret());
-    stage.wire.call("del", &secret, &mut Default::default()).await.unwrap();
+    let secret = redis::Cmd::del(IndexKeys::new(&stage.partition).waitpoint_hmac_secrets());
+    stage.wire.call("del", &secret, &mut WireCost::default()).await.unwrap();
     assert_eq!(stage.ok(&ReadCurrentKid(stage.partition)).await, None);
     let no_secret = stage.refused(&suspend).await;
     stage.ok(&WriteSecret { partition: stage.partition, kid: "k2", secret_hex: "aabb" }).await;
@@ -337,11 +339,11 @@ async fn only_the_signal_that_is_waited_for_resumes() {
     for past in 1..MAX_SIGNALS_PER_EXECUTION {
         many.arg(past).arg(past);
     }
-    stage.wire.call("zadd", &many, &mut Default::default()).await.unwrap();
+    stage.wire.call("zadd", &many, &mut WireCost::default()).await.unwrap();
     let limit = stage.refused(&signal(&ids[1])).await;
     let mut fewer = redis::cmd("ZREM");
     fewer.arg(execution.keys.exec().exec_signals()).arg(1);
-    stage.wire.call("zrem", &fewer, &mut Default::default()).await.unwrap();
+    stage.wire.call("zrem", &fewer, &mut WireCost::default()).await.unwrap();
 
     assert_eq!(stage.ok(&signal(&ids[1])).await, SignalOutcome::Resumed);
     holds(vec![
@@ -415,10 +417,10 @@ async fn a_suspension_ends_by_its_timeout_or_by_an_operator_and_once() {
 async fn a_delay_ends_when_it_is_due_and_once() {
     let stage = stage(40_010).await;
     let (execution, lease) = stage.claimed().await;
-    let (good, mut stale) = (fence(&lease), fence(&lease));
-    stale.lease_id = LeaseId::new();
+    let (good, mut outdated) = (fence(&lease), fence(&lease));
+    outdated.lease_id = LeaseId::new();
     let due = TimestampMs(stage.now().await.0 + 3_600_000);
-    let wrong_lease = stage.refused(&stage.delay(&execution, &lease, &stale, due)).await;
+    let wrong_lease = stage.refused(&stage.delay(&execution, &lease, &outdated, due)).await;
     stage.ok(&stage.delay(&execution, &lease, &good, due)).await;
     let early = TimestampMs(due.0 - 1);
     assert_eq!(stage.ok(&stage.promote(&execution, early)).await, PromoteOutcome::NotYetDue);
@@ -443,7 +445,7 @@ async fn a_delay_ends_when_it_is_due_and_once() {
 async fn many_requests_in_one_write_each_have_their_own_result() {
     let stage = stage(40_011).await;
     let executions = [stage.created().await, stage.unborn(), stage.created().await];
-    let mut cost = Default::default();
+    let mut cost = WireCost::default();
     let results = call_all(&stage.wire, executions.iter().map(|e| stage.grant(e)), &mut cost).await.unwrap();
     assert_eq!((cost.round_trips, cost.commands), (1, 3));
     let codes: Vec<_> = results

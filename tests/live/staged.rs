@@ -291,9 +291,3 @@ pub fn fence(lease: &ClaimedLease) -> LeaseFence {
         attempt_id: lease.attempt_id.clone(),
     }
 }
-
-impl Stage {
-    pub fn keys_of_secret(&self) -> String {
-        ff_core::keys::IndexKeys::new(&self.partition).waitpoint_hmac_secrets()
-    }
-}
