@@ -15,6 +15,7 @@ mod fused;
 mod line;
 mod recovery;
 mod resumed;
+mod routes;
 mod variant;
 
 use std::future::Future;

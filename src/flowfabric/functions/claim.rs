@@ -41,6 +41,7 @@ impl ClaimedLease {
 }
 
 /// Consumes a grant for an interrupted attempt and goes on with that attempt.
+#[derive(Clone, Copy)]
 pub struct ClaimResumedExecution<'a> {
     /// The execution.
     pub keys: &'a ExecutionKeys,
@@ -102,6 +103,7 @@ impl Request for ClaimResumedExecution<'_> {
 }
 
 /// Consumes a grant for an execution without an interrupted attempt and starts a new attempt.
+#[derive(Clone, Copy)]
 pub struct ClaimExecution<'a> {
     /// The execution.
     pub keys: &'a ExecutionKeys,
@@ -180,6 +182,7 @@ pub struct FusedLease {
 }
 
 /// Grants and claims in one call; goes on with an interrupted attempt, else starts a new one.
+#[derive(Clone, Copy)]
 pub struct IssueGrantAndClaim<'a> {
     /// The execution.
     pub keys: &'a ExecutionKeys,

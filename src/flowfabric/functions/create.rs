@@ -10,6 +10,7 @@ use crate::flowfabric::reply::{ReplyError, Status, open};
 use crate::flowfabric::request::Request;
 
 /// Creates an execution that is eligible at once; without policy, deadline or idempotency key.
+#[derive(Clone, Copy)]
 pub struct CreateExecution<'a> {
     /// The execution.
     pub keys: &'a ExecutionKeys,

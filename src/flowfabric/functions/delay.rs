@@ -11,6 +11,7 @@ use crate::flowfabric::reply::{ReplyError, open_ok};
 use crate::flowfabric::request::Request;
 
 /// The worker puts its own execution off; the lease is released, the attempt interrupted.
+#[derive(Clone, Copy)]
 pub struct DelayExecution<'a> {
     /// The execution.
     pub keys: &'a ExecutionKeys,
@@ -63,6 +64,7 @@ impl Request for DelayExecution<'_> {
 }
 
 /// Makes a delayed execution runnable once its time has come.
+#[derive(Clone, Copy)]
 pub struct PromoteDelayed<'a> {
     /// The execution.
     pub keys: &'a ExecutionKeys,

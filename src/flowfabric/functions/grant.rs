@@ -13,6 +13,7 @@ use crate::flowfabric::request::Request;
 
 /// Issues a grant for an eligible execution to one worker. The reply does not say when the grant ends: the function
 /// takes the server's time, and [`super::super::ReadGrantExpiry`] reads the result.
+#[derive(Clone, Copy)]
 pub struct IssueClaimGrant<'a> {
     /// The execution.
     pub keys: &'a ExecutionKeys,

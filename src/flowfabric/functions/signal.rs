@@ -21,6 +21,7 @@ const SIGNALS_KEPT: i64 = 1_000;
 const DEDUP_TTL: Duration = Duration::from_hours(24);
 
 /// Delivers one signal without payload to a waitpoint.
+#[derive(Clone, Copy)]
 pub struct DeliverSignal<'a> {
     /// The execution.
     pub keys: &'a ExecutionKeys,

@@ -18,6 +18,7 @@ use crate::flowfabric::request::Request;
 const LEASE_EVENTS_KEPT: i64 = 1_000;
 
 /// The worker suspends its own execution on one new waitpoint; the lease is released, the attempt interrupted.
+#[derive(Clone, Copy)]
 pub struct SuspendExecution<'a> {
     /// The execution.
     pub keys: &'a ExecutionKeys,
@@ -132,6 +133,7 @@ impl Request for SuspendExecution<'_> {
 }
 
 /// Applies a suspension's timeout once it is due, as FlowFabric's scanner does.
+#[derive(Clone, Copy)]
 pub struct ExpireSuspension<'a> {
     /// The execution.
     pub keys: &'a ExecutionKeys,
@@ -207,6 +209,7 @@ pub enum ResumeTrigger {
 }
 
 /// Makes a suspended execution runnable, whatever its condition says.
+#[derive(Clone, Copy)]
 pub struct ResumeExecution<'a> {
     /// The execution.
     pub keys: &'a ExecutionKeys,
