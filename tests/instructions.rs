@@ -41,7 +41,7 @@ impl Baseline {
     }
 
     fn write(&self) {
-        let head = "# Instruction counts of benches/instructions.rs: one walk over each pool of 4,096 inputs.\n\
+        let head = "# Instruction counts of benches/instructions.rs: one walk over each pool of inputs.\n\
                     # Written by: RECLAIM_BENCH_UPDATE=1 cargo test --features instructions --test instructions\n\n";
         std::fs::write(Self::path(), format!("{head}{}", toml::to_string(self).unwrap())).unwrap();
     }
