@@ -2,4 +2,6 @@
 //! them: `VALKEY_SERVER`, PATH, the user's cache, the pinned build.
 
 mod cluster;
+#[cfg(feature = "container")]
+mod container;
 mod support;
