@@ -2,6 +2,8 @@
 //! them: `VALKEY_SERVER`, PATH, the user's cache, the pinned build.
 
 mod cluster;
-#[cfg(feature = "container")]
+mod cluster_life;
+mod cluster_refusals;
 mod container;
+mod detached;
 mod support;
