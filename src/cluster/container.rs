@@ -38,7 +38,6 @@ const START_LIMIT: Duration = Duration::from_mins(5);
 const ANSWER_LIMIT: Duration = Duration::from_secs(20);
 /// For a start that is under way when it is no longer wanted.
 const ABANDON_LIMIT: Duration = Duration::from_secs(10);
-const REPLY_LIMIT: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(20);
 const PORT_ATTEMPTS: u32 = 5;
 
@@ -92,7 +91,7 @@ impl ContainerServers {
 
     /// Waits until every server answers; `None` where a port was taken meanwhile.
     async fn members(&self, image: &str) -> Result<Option<Vec<Member>>, ClusterError> {
-        let connector = Connector::loopback(REPLY_LIMIT);
+        let connector = Connector::loopback();
         let deadline = Instant::now() + ANSWER_LIMIT;
         let mut members = Vec::with_capacity(self.specs.len());
         for spec in &self.specs {
@@ -142,7 +141,7 @@ impl Drop for ContainerServers {
 
 /// A server that answers and belongs to no cluster yet: ours, not one that was there before.
 async fn fresh_node(connector: &Connector, addr: &NodeAddr) -> Option<Wire> {
-    let wire = connector.wire(addr, 1).await.ok()?;
+    let wire = connector.admin(addr).await.ok()?;
     let info = Info::read(&wire, &["server"]).await.ok()?;
     let uptime: u64 = info.number("uptime_in_seconds").ok()?;
     (uptime <= ANSWER_LIMIT.as_secs()).then_some(wire)

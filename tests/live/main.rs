@@ -3,8 +3,10 @@
 
 mod claim;
 mod cluster;
-#[cfg(feature = "container")]
+mod cluster_life;
+mod cluster_refusals;
 mod container;
+mod detached;
 mod flowfabric;
 mod recovery;
 mod run;
