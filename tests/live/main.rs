@@ -7,3 +7,4 @@ mod flowfabric;
 mod recovery;
 mod staged;
 mod support;
+mod workload;
