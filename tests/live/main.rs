@@ -12,3 +12,4 @@ mod recovery;
 mod run;
 mod staged;
 mod support;
+mod workload;
