@@ -8,11 +8,13 @@ mod driver_tests;
 mod fixtures;
 mod pacer;
 mod plan;
+mod progress;
 mod schedule;
 mod seed;
 
 pub use driver::{Deck, Driver};
 pub use pacer::{Pacer, ThreadPacer};
 pub use plan::{Batch, BlockPlan, Plan, PlanError, PlannedClaim, Round, StratumPlan, baseline_arm};
+pub use progress::{Phase, Progress, Silent};
 pub use schedule::Schedule;
 pub use seed::stream;
