@@ -1,6 +1,9 @@
 //! Offers claims to the cluster: what (plan), when (schedule, pacer), how (driver), and everything around it
 //! (session: stock, warm-up, window, drain, audit).
 
+mod churn;
+#[cfg(test)]
+mod churn_tests;
 mod driver;
 #[cfg(test)]
 mod driver_tests;

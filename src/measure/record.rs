@@ -203,6 +203,8 @@ pub struct CounterBlock {
     pub group: u32,
     /// Index into [`RunRecord::arms`].
     pub arm: u32,
+    /// Whether every block of its group is the baseline's.
+    pub control: bool,
     /// Claims that succeeded.
     pub claims: u64,
     /// The block's length.
