@@ -1,15 +1,41 @@
 //! The ways of doing a claim, as values behind one trait.
+//!
+//! ```text
+//! ClaimOrder ─► ClaimPath (one per variant) ─► Line ─► the partition's primary
+//!                    │                                        │
+//!                    ▼                                        ▼
+//!               ClaimReceipt ◄── outcome of the error, or the lease
+//!                    └─► claim_with_recovery (redirects), settle_unanswered (no reply)
+//! ```
+
+mod cost;
+mod error;
+mod first;
+mod fused;
+mod line;
+mod recovery;
+mod resumed;
+mod routes;
+mod variant;
 
 use std::future::Future;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::time::Duration;
 
+use ff_core::partition::Partition;
 use ff_core::types::{AttemptId, AttemptIndex, LeaseEpoch, LeaseId, TimestampMs};
 
-use crate::cluster::WireCost;
+use crate::cluster::{Wire, WireCost};
 use crate::flowfabric::{ReclaimGrant, WorkerIdentity};
 use crate::measure::Outcome;
 use crate::scenario::VariantPath;
+
+pub use cost::{ExpectedCost, Steps, TASK_CONTEXT_STEPS, expected_cost, steps};
+pub use error::{ClaimError, ServerClock};
+pub use line::Line;
+pub use recovery::{Reroutes, claim_with_recovery, settle_unanswered};
+pub use variant::claim_path;
 
 /// What a worker is handed: the grant, and what else a producer could have carried in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,8 +84,30 @@ pub struct ClaimReceipt {
     pub outcome: Outcome,
     /// The lease, if there is one.
     pub lease: Option<HeldLease>,
+    /// What stood in the way, where something did: the redirect to follow, or the words for a message.
+    pub error: Option<ClaimError>,
     /// Exact cost.
     pub cost: WireCost,
+}
+
+/// Which connection serves a partition: the cluster's topology as the claims see it.
+pub trait Routes {
+    /// The wire to the primary that owns `partition` as far as is known.
+    fn wire_for(&self, partition: Partition) -> Wire;
+}
+
+/// What all claims of an arm have in common.
+#[derive(Clone)]
+pub struct ClaimSetup {
+    /// Where partitions live.
+    pub routes: Rc<dyn Routes>,
+    /// The servers' clock, which decides whether a grant that is gone had expired.
+    pub clock: ServerClock,
+    /// Whether several workers may hold the same grant. Then an execution that is taken is a lost race; else it is a
+    /// refusal that a healthy run does not show.
+    pub contended: bool,
+    /// Whether each claim goes on to read the task's context, as FlowFabric's worker does.
+    pub task_context: bool,
 }
 
 /// A future on the load's single thread.
@@ -72,4 +120,8 @@ pub trait ClaimPath {
 
     /// Does one claim. Never retries: every redirect and timeout is the caller's to see.
     fn claim<'a>(&'a self, order: &'a ClaimOrder<'a>) -> LocalFuture<'a, ClaimReceipt>;
+
+    /// As [`Self::claim`], over a line of the caller's choice: behind `ASKING`, to a node that does not own the slot
+    /// yet.
+    fn claim_over<'a>(&'a self, line: Line, order: &'a ClaimOrder<'a>) -> LocalFuture<'a, ClaimReceipt>;
 }

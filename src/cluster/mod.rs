@@ -1,7 +1,36 @@
-//! The Valkey cluster under load: topology, connections, servers of our own.
+//! The Valkey cluster under load: found or built, checked, connected, and stopped again if it is ours.
+//!
+//! ```text
+//! ClusterRequest ─► provider ─► slots ─► guard ─► library ─► Cluster (wires, counters, refresh)
+//!                   external    (map)    (not     (the same
+//!                   local                 ours?)   source on
+//!                   container                      every primary)
+//! ```
 
+mod connect;
+mod counters;
+mod error;
+mod find;
+mod form;
+mod guard;
+mod handle;
+mod info;
+mod keeper;
+mod library;
+mod local;
+mod provider;
+mod request;
+mod slots;
 mod topology;
 mod wire;
 
+pub use counters::{MainThreadClock, NodeCounters, ServerChanged};
+pub use error::ClusterError;
+pub use handle::{Cluster, open};
+pub use library::{LIBRARY_NAME, REQUIRED_FUNCTIONS};
+pub use request::{ClusterRequest, NAMESPACE, Password, ProviderKind, TlsOptions, UnknownProvider};
 pub use topology::{NodeAddr, NodeIndex, Primary, SLOTS, Topology, UnservedSlot, slot_of_tag};
 pub use wire::{CommandTally, Redirect, Wire, WireCost, WireError};
+
+/// Image of container clusters.
+pub const DEFAULT_IMAGE: &str = "valkey/valkey:9";

@@ -1,6 +1,6 @@
 //! Which primary owns which slot, and so which primary serves a partition.
 
-use ff_core::partition::Partition;
+use ff_core::partition::{Partition, PartitionFamily};
 
 /// Number of hash slots of a Valkey cluster.
 pub const SLOTS: usize = 16_384;
@@ -41,7 +41,7 @@ pub struct Primary {
     pub replicas: u32,
 }
 
-/// A complete map slot → primary, as read from `CLUSTER SHARDS` at one moment.
+/// A complete map slot → primary, as read from the cluster at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Topology {
     primaries: Vec<Primary>,
@@ -92,6 +92,23 @@ impl Topology {
     /// The primary that serves every key tagged with `partition`.
     pub fn owner_of(&self, partition: Partition) -> NodeIndex {
         self.owner_of_slot(slot_of_tag(&partition.hash_tag()))
+    }
+
+    /// Flow partitions that each primary serves, in the order that [`NodeIndex`] counts.
+    pub fn partition_counts(&self, partitions: u16) -> Vec<u32> {
+        let mut counts = vec![0; self.primaries.len()];
+        for index in 0..partitions {
+            let owner = self.owner_of(Partition { family: PartitionFamily::Flow, index });
+            counts[usize::from(owner.0)] += 1;
+        }
+        counts
+    }
+
+    /// Partitions on the busiest primary over the mean: 1.0 is even.
+    pub fn hottest_share(&self, partitions: u16) -> f64 {
+        let busiest = self.partition_counts(partitions).into_iter().max().unwrap_or(0);
+        let mean = f64::from(partitions) / self.primaries.len() as f64;
+        if mean > 0.0 { f64::from(busiest) / mean } else { 1.0 }
     }
 
     /// Finds the primary at an address, as a MOVED or ASK reply names it.

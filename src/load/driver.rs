@@ -98,7 +98,7 @@ impl Driver<'_> {
                     in_flight.push(self.one(&claims[position], start, scheduled, deck, recorder));
                     sent = position + 1;
                 }
-                Some(()) = in_flight.next(), if !in_flight.is_empty() => {}
+                Some(_) = in_flight.next(), if !in_flight.is_empty() => {}
             }
         }
         while in_flight.next().await.is_some() {}
@@ -108,7 +108,8 @@ impl Driver<'_> {
         start.elapsed()
     }
 
-    /// One claim, by all its contenders, from drawing the grant to recording what became of it.
+    /// One claim, by all its contenders, from drawing the grant to recording what became of it. Whether one of them
+    /// holds the lease.
     pub async fn one(
         &self,
         claim: &PlannedClaim,
@@ -116,19 +117,22 @@ impl Driver<'_> {
         scheduled: Option<Duration>,
         deck: &impl Deck,
         recorder: &RefCell<Recorder>,
-    ) {
+    ) -> bool {
         let Some(ticket) = deck.draw(claim) else {
             recorder.borrow_mut().empty_stock(usize::from(claim.arm));
-            return;
+            return false;
         };
         if self.contenders == 1 {
-            self.contend(claim, 0, &ticket, start, scheduled, deck, recorder).await;
-            return;
+            return self.contend(claim, 0, &ticket, start, scheduled, deck, recorder).await;
         }
         let mut race: FuturesUnordered<_> = (0..self.contenders)
             .map(|contender| self.contend(claim, contender, &ticket, start, scheduled, deck, recorder))
             .collect();
-        while race.next().await.is_some() {}
+        let mut held = false;
+        while let Some(claimed) = race.next().await {
+            held |= claimed;
+        }
+        held
     }
 
     #[expect(
@@ -144,7 +148,7 @@ impl Driver<'_> {
         scheduled: Option<Duration>,
         deck: &impl Deck,
         recorder: &RefCell<Recorder>,
-    ) {
+    ) -> bool {
         let (lease_id, attempt_id) = deck.ids(claim, contender);
         let order =
             ClaimOrder { ticket, worker: self.worker, lease_id, attempt_id, lease_ttl: self.lease_ttl };
@@ -166,5 +170,6 @@ impl Driver<'_> {
             receipt.cost,
             deck.stock(),
         );
+        receipt.lease.is_some()
     }
 }

@@ -71,7 +71,7 @@ impl Bench {
             path,
             worker: worker(),
             cancel: CancellationToken::new(),
-            recorder: RefCell::new(Recorder::new(1, [], 0)),
+            recorder: RefCell::new(Recorder::new(1, [])),
             contenders: 1,
         }
     }

@@ -5,12 +5,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use ff_core::partition::{Partition, PartitionFamily, PartitionKey};
-use ff_core::types::{AttemptId, AttemptIndex, ExecutionId, LaneId, LeaseId};
+use ff_core::types::{AttemptId, AttemptIndex, ExecutionId, LaneId, LeaseEpoch, LeaseId};
 use tokio::time::Instant;
 
 use super::driver::Deck;
 use super::plan::PlannedClaim;
-use crate::claim::{ClaimOrder, ClaimPath, ClaimReceipt, ClaimTicket, LocalFuture};
+use crate::claim::{ClaimOrder, ClaimPath, ClaimReceipt, ClaimTicket, HeldLease, LocalFuture};
 use crate::cluster::WireCost;
 use crate::flowfabric::ReclaimGrant;
 use crate::measure::Outcome;
@@ -81,7 +81,7 @@ impl ClaimPath for FakePath {
         VariantPath::GrantLane
     }
 
-    fn claim<'a>(&'a self, _: &'a ClaimOrder<'a>) -> LocalFuture<'a, ClaimReceipt> {
+    fn claim<'a>(&'a self, order: &'a ClaimOrder<'a>) -> LocalFuture<'a, ClaimReceipt> {
         Box::pin(async {
             self.claims.set(self.claims.get() + 1);
             self.in_flight.set(self.in_flight.get() + 1);
@@ -89,7 +89,15 @@ impl ClaimPath for FakePath {
             tokio::time::sleep(self.service).await;
             self.in_flight.set(self.in_flight.get() - 1);
             let cost = WireCost { round_trips: 2, commands: 2, bytes_out: 100, bytes_in: 50 };
-            ClaimReceipt { outcome: self.outcome.borrow().clone(), lease: None, cost }
+            let outcome = self.outcome.borrow().clone();
+            let lease = (outcome == Outcome::Claimed).then(|| HeldLease {
+                lease_id: order.lease_id.clone(),
+                epoch: LeaseEpoch(1),
+                attempt_id: None,
+                attempt_index: AttemptIndex(0),
+                expires_at: None,
+            });
+            ClaimReceipt { outcome, lease, cost }
         })
     }
 }

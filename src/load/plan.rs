@@ -35,6 +35,8 @@ pub struct BlockPlan {
     pub group: u32,
     /// The arm.
     pub arm: u8,
+    /// Whether the group belongs to the control.
+    pub control: bool,
 }
 
 /// Claims that are made without a pause between two readings of the counters.
@@ -124,8 +126,21 @@ impl Plan {
             None => units.push(plain_unit(scenario, total, &mut arms)),
             Some(compare) => {
                 let baseline = baseline_arm(scenario, compare);
-                units.extend(stratum_units(compare, arm_count, baseline, total, &mut strata, &mut arms));
-                units.extend(block_units(compare, arm_count, &mut blocks, &mut arms));
+                let each = (total / u64::from(compare.strata) / u64::from(arm_count)).max(1);
+                for control in stratum_units_order(compare, &mut arms) {
+                    let stratum = strata.len() as u32;
+                    strata.push(stratum_plan(control, arm_count, baseline));
+                    let plan = &strata[stratum as usize];
+                    if arms_stay_apart(scenario) {
+                        units.extend(apart_units(stratum, plan, each, &mut blocks, &mut arms));
+                    } else {
+                        let claims = stratum_claims(stratum, plan, each, &mut arms);
+                        units.push(Unit { name: "a stratum", claims, block: None, splittable: false });
+                    }
+                }
+                if !arms_stay_apart(scenario) {
+                    units.extend(block_units(compare, arm_count, &mut blocks, &mut arms));
+                }
             }
         }
         let mut packer = Packer::new(scenario, seed);
@@ -226,21 +241,33 @@ pub(super) fn stratum_plan(control: bool, arm_count: u8, baseline: u8) -> Stratu
     StratumPlan { control, sides }
 }
 
-fn stratum_units(
-    compare: &Compare,
-    arm_count: u8,
-    baseline: u8,
-    total: u64,
-    strata: &mut Vec<StratumPlan>,
+/// Whether the arms cannot share a moment: they need different function libraries on the same servers.
+pub fn arms_stay_apart(scenario: &Scenario) -> bool {
+    scenario.variants.iter().any(|variant| variant.library != scenario.variants[0].library)
+}
+
+/// A stratum whose sides come one after the other, in random order, with the counters read around each.
+fn apart_units(
+    stratum: u32,
+    plan: &StratumPlan,
+    each: u64,
+    blocks: &mut Vec<BlockPlan>,
     rng: &mut ChaCha8Rng,
 ) -> Vec<Unit> {
-    let each = (total / u64::from(compare.strata) / u64::from(arm_count)).max(1);
+    let mut sides: Vec<u8> = (0..plan.sides.len() as u8).collect();
+    sides.shuffle(rng);
     let mut units = Vec::new();
-    for control in stratum_units_order(compare, rng) {
-        let plan = stratum_plan(control, arm_count, baseline);
-        let claims = stratum_claims(strata.len() as u32, &plan, each, rng);
-        strata.push(plan);
-        units.push(Unit { name: "a stratum", claims, block: None, splittable: false });
+    for side in sides {
+        let arm = plan.sides[usize::from(side)];
+        let purpose = if plan.control {
+            Purpose::Control { stratum, side }
+        } else {
+            Purpose::Stratum { stratum, side }
+        };
+        let block = blocks.len() as u32;
+        blocks.push(BlockPlan { group: stratum, arm, control: plan.control });
+        let claims = vec![(arm, purpose); each as usize];
+        units.push(Unit { name: "one side of a stratum", claims, block: Some(block), splittable: false });
     }
     units
 }
@@ -257,8 +284,8 @@ fn block_units(
         order.shuffle(rng);
         for arm in order {
             let block = blocks.len() as u32;
-            blocks.push(BlockPlan { group, arm });
-            let claims = vec![(arm, Purpose::Block { block }); compare.block_claims as usize];
+            blocks.push(BlockPlan { group, arm, control: false });
+            let claims = vec![(arm, Purpose::Block); compare.block_claims as usize];
             units.push(Unit { name: "a counter block", claims, block: Some(block), splittable: false });
         }
     }
@@ -428,6 +455,26 @@ mod tests {
             assert_eq!(batch.claims.len(), 50);
             assert!(batch.claims.iter().all(|claim| claim.arm == block.arm));
         }
+    }
+
+    #[test]
+    fn arms_with_different_libraries_come_one_after_the_other_in_random_order() {
+        let mut scenario = ab();
+        scenario.variants[1].library = Some("changed.lua".into());
+        let plan = Plan::staged(&scenario, 1).unwrap();
+        let batches: Vec<&Batch> =
+            plan.rounds.iter().flat_map(|r| &r.batches).filter(|b| !is_warmup(b)).collect();
+        assert_eq!(batches.len(), 30 * 2);
+        assert_eq!(plan.blocks.len(), 30 * 2);
+        let mut baseline_first = 0;
+        for (batch, block) in batches.iter().zip(&plan.blocks) {
+            assert!(batch.claims.iter().all(|claim| claim.arm == block.arm));
+        }
+        for pair in plan.blocks.chunks(2) {
+            assert_eq!(pair[0].group, pair[1].group);
+            baseline_first += u32::from(!pair[0].control && pair[0].arm == 0);
+        }
+        assert!((1..20).contains(&baseline_first), "{baseline_first}");
     }
 
     #[test]

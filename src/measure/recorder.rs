@@ -31,11 +31,8 @@ pub enum Purpose {
         /// Side of it.
         side: u8,
     },
-    /// Counts only for a counter block.
-    Block {
-        /// Position of the block.
-        block: u32,
-    },
+    /// Counts only for the counter block that its batch is.
+    Block,
     /// Held back until its grant has expired, then claimed late.
     Late,
 }
@@ -152,18 +149,17 @@ pub struct Recorder {
     arms: Vec<ArmRecorder>,
     /// Service times by stratum and side.
     strata: Vec<Vec<Samples>>,
-    /// Successful claims by block.
-    blocks: Vec<u64>,
+    claimed: u64,
     timeline: Timeline,
 }
 
 impl Recorder {
-    /// A recorder for this many arms, strata (with their number of sides) and blocks.
-    pub fn new(arms: usize, strata: impl IntoIterator<Item = usize>, blocks: usize) -> Self {
+    /// A recorder for this many arms, and strata with their number of sides.
+    pub fn new(arms: usize, strata: impl IntoIterator<Item = usize>) -> Self {
         Self {
             arms: vec![ArmRecorder::default(); arms],
             strata: strata.into_iter().map(|sides| vec![Samples::default(); sides]).collect(),
-            blocks: vec![0; blocks],
+            claimed: 0,
             timeline: Timeline::default(),
         }
     }
@@ -188,8 +184,9 @@ impl Recorder {
                 self.sample(stratum, side, claimed, service);
             }
             Purpose::Control { stratum, side } => self.sample(stratum, side, claimed, service),
-            Purpose::Block { block } => self.blocks[block as usize] += u64::from(claimed),
+            Purpose::Block => {}
         }
+        self.claimed += u64::from(claimed);
         self.timeline.record(stamps.done, claimed.then_some(service), stock);
     }
 
@@ -201,7 +198,7 @@ impl Recorder {
 
     /// Counts claims of `arm` that were due but never sent.
     pub fn dropped(&mut self, arm: usize, purpose: Purpose) {
-        if !matches!(purpose, Purpose::Warmup | Purpose::Control { .. } | Purpose::Block { .. }) {
+        if !matches!(purpose, Purpose::Warmup | Purpose::Control { .. } | Purpose::Block) {
             self.arms[arm].outcomes.dropped += 1;
         }
     }
@@ -235,9 +232,9 @@ impl Recorder {
         &self.strata
     }
 
-    /// Successful claims of a block.
-    pub fn block_claims(&self, block: u32) -> u64 {
-        self.blocks[block as usize]
+    /// Successful claims so far, whatever they were for; the warm-up's are not among them.
+    pub fn claimed(&self) -> u64 {
+        self.claimed
     }
 
     /// The finished seconds so far.
@@ -263,7 +260,7 @@ mod tests {
 
     #[test]
     fn only_successful_claims_enter_the_latency_histograms() {
-        let mut recorder = Recorder::new(1, [], 0);
+        let mut recorder = Recorder::new(1, []);
         let outcomes = [
             Outcome::Claimed,
             Outcome::Expired,
@@ -286,7 +283,7 @@ mod tests {
 
     #[test]
     fn the_three_clocks_differ_as_they_should() {
-        let mut recorder = Recorder::new(1, [], 0);
+        let mut recorder = Recorder::new(1, []);
         recorder.record(
             0,
             Purpose::Plain,
@@ -307,18 +304,18 @@ mod tests {
 
     #[test]
     fn control_and_blocks_stay_out_of_the_arms() {
-        let mut recorder = Recorder::new(2, [2, 2], 1);
+        let mut recorder = Recorder::new(2, [2, 2]);
         for purpose in [
             Purpose::Warmup,
             Purpose::Stratum { stratum: 0, side: 1 },
             Purpose::Control { stratum: 1, side: 1 },
-            Purpose::Block { block: 0 },
+            Purpose::Block,
         ] {
             recorder.record(1, purpose, &stamps(0, 0, 50), &Outcome::Claimed, WireCost::default(), 0);
         }
         assert_eq!(recorder.arms()[1].outcomes.claimed, 1);
         assert_eq!(recorder.strata()[0][1].0, [500]);
         assert_eq!(recorder.strata()[1][1].0, [500]);
-        assert_eq!(recorder.block_claims(0), 1);
+        assert_eq!(recorder.claimed(), 3);
     }
 }

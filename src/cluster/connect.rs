@@ -1,0 +1,180 @@
+//! Opening connections: plain or TLS, with or without a login, always RESP2 and without a retry of any kind.
+
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{
+    AsyncConnectionConfig, Client, ConnectionAddr, ErrorKind, IntoConnectionInfo as _, ProtocolVersion,
+    RedisConnectionInfo, RedisError,
+};
+
+use super::error::ClusterError;
+use super::request::ClusterRequest;
+use super::topology::NodeAddr;
+use super::wire::Wire;
+
+/// Commands that may wait in a connection before a caller has to: more than any number of virtual workers, so
+/// that nobody queues outside the connection, where no clock sees it.
+const QUEUE: usize = 65_536;
+/// Bytes collected before a write is forced; the library's 8 KiB would split what one wake-up could send.
+const WRITE_BOUNDARY: usize = 256 * 1024;
+
+/// Everything needed to reach any node of one cluster.
+pub(super) struct Connector {
+    login: RedisConnectionInfo,
+    tls: Option<Tls>,
+    timeout: Duration,
+}
+
+impl Connector {
+    pub(super) fn new(request: &ClusterRequest) -> Result<Self, ClusterError> {
+        let mut login = RedisConnectionInfo::default()
+            .set_protocol(ProtocolVersion::RESP2)
+            // CLIENT SETINFO would be the only command that a variant did not ask for.
+            .set_skip_set_lib_name();
+        if let Some(user) = &request.user {
+            login = login.set_username(user);
+        }
+        if let Some(password) = &request.password {
+            login = login.set_password(password.reveal());
+        }
+        let tls = request.tls.as_ref().map(Tls::new).transpose()?;
+        Ok(Self { login, tls, timeout: request.timeout })
+    }
+
+    /// Plain loopback connections to servers of our own.
+    pub(super) fn loopback(timeout: Duration) -> Self {
+        let login =
+            RedisConnectionInfo::default().set_protocol(ProtocolVersion::RESP2).set_skip_set_lib_name();
+        Self { login, tls: None, timeout }
+    }
+
+    /// A wire with `connections` connections to `addr`.
+    pub(super) async fn wire(&self, addr: &NodeAddr, connections: u16) -> Result<Wire, ClusterError> {
+        let mut open = Vec::with_capacity(usize::from(connections.max(1)));
+        for _ in 0..connections.max(1) {
+            open.push(self.connection(addr).await?);
+        }
+        Ok(Wire::new(addr.clone(), open, self.timeout))
+    }
+
+    async fn connection(&self, addr: &NodeAddr) -> Result<MultiplexedConnection, ClusterError> {
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(self.timeout))
+            // The wire's own limit is the only one.
+            .set_response_timeout(None)
+            .set_pipeline_buffer_size(QUEUE)
+            .set_write_backpressure_boundary(WRITE_BOUNDARY);
+        self.client(addr)
+            .map_err(|error| connect_error(addr, &error))?
+            .get_multiplexed_async_connection_with_config(&config)
+            .await
+            .map_err(|error| connect_error(addr, &error))
+    }
+
+    fn client(&self, addr: &NodeAddr) -> Result<Client, RedisError> {
+        let Some(tls) = &self.tls else {
+            let info = ConnectionAddr::Tcp(addr.host.clone(), addr.port).into_connection_info()?;
+            return Client::open(info.set_redis_settings(self.login.clone()));
+        };
+        tls.client(addr, &self.login)
+    }
+}
+
+fn connect_error(addr: &NodeAddr, error: &RedisError) -> ClusterError {
+    let addr = addr.clone();
+    let code = error.code().unwrap_or_default();
+    if error.kind() == ErrorKind::AuthenticationFailed || matches!(code, "WRONGPASS" | "NOAUTH" | "NOPERM") {
+        ClusterError::Login { addr, detail: error.to_string() }
+    } else {
+        ClusterError::Unreachable { addr, detail: error.to_string() }
+    }
+}
+
+#[cfg(feature = "tls")]
+use with_tls::Tls;
+#[cfg(not(feature = "tls"))]
+use without_tls::Tls;
+
+#[cfg(feature = "tls")]
+mod with_tls {
+    use std::path::Path;
+
+    use redis::{
+        Client, ClientTlsConfig, ConnectionAddr, IntoConnectionInfo as _, RedisConnectionInfo, RedisError,
+        TlsCertificates,
+    };
+
+    use crate::cluster::error::ClusterError;
+    use crate::cluster::request::TlsOptions;
+    use crate::cluster::topology::NodeAddr;
+
+    /// Certificates, read once.
+    pub(super) struct Tls {
+        certificates: TlsCertificates,
+        insecure: bool,
+    }
+
+    impl Tls {
+        pub(super) fn new(options: &TlsOptions) -> Result<Self, ClusterError> {
+            // Fails only where a provider is installed already, and then there is one.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+            let client_tls = match (&options.cert, &options.key) {
+                (Some(cert), Some(key)) => Some(ClientTlsConfig {
+                    client_cert: read("the client certificate", cert)?,
+                    client_key: read("the client key", key)?,
+                }),
+                (None, None) => None,
+                _ => {
+                    return Err(ClusterError::Tls(
+                        "--cert and --key belong together: give both or none".to_owned(),
+                    ));
+                }
+            };
+            let root_cert =
+                options.cacert.as_deref().map(|path| read("the CA certificate", path)).transpose()?;
+            Ok(Self { certificates: TlsCertificates { client_tls, root_cert }, insecure: options.insecure })
+        }
+
+        pub(super) fn client(
+            &self,
+            addr: &NodeAddr,
+            login: &RedisConnectionInfo,
+        ) -> Result<Client, RedisError> {
+            let target = ConnectionAddr::TcpTls {
+                host: addr.host.clone(),
+                port: addr.port,
+                insecure: self.insecure,
+                tls_params: None,
+            };
+            let info = target.into_connection_info()?.set_redis_settings(login.clone());
+            Client::build_with_tls(info, self.certificates.clone())
+        }
+    }
+
+    fn read(what: &'static str, path: &Path) -> Result<Vec<u8>, ClusterError> {
+        std::fs::read(path).map_err(|source| ClusterError::File { what, path: path.to_owned(), source })
+    }
+}
+
+#[cfg(not(feature = "tls"))]
+mod without_tls {
+    use redis::{Client, RedisConnectionInfo, RedisError};
+
+    use crate::cluster::error::ClusterError;
+    use crate::cluster::request::TlsOptions;
+    use crate::cluster::topology::NodeAddr;
+
+    /// Never made.
+    pub(super) enum Tls {}
+
+    impl Tls {
+        pub(super) fn new(_: &TlsOptions) -> Result<Self, ClusterError> {
+            Err(ClusterError::Tls("this build has no TLS: build with --features tls".to_owned()))
+        }
+
+        pub(super) fn client(&self, _: &NodeAddr, _: &RedisConnectionInfo) -> Result<Client, RedisError> {
+            match *self {}
+        }
+    }
+}

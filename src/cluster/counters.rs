@@ -1,0 +1,164 @@
+//! What a server counts by itself: commands, CPU, bytes. Read before and after a window; the difference is exact.
+
+use std::collections::BTreeMap;
+
+use super::error::ClusterError;
+use super::info::Info;
+use super::topology::NodeAddr;
+use super::wire::Wire;
+use crate::measure::CounterDelta;
+
+const SECTIONS: [&str; 5] = ["server", "cpu", "stats", "commandstats", "replication"];
+const US_PER_S: f64 = 1e6;
+
+/// Which clock tells the main thread's work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MainThreadClock {
+    /// `used_cpu_user_main_thread` + `used_cpu_sys_main_thread`.
+    Cpu,
+    /// `used_active_time_main_thread` (9.1 and later): with io-threads the main thread spins while it waits, and
+    /// CPU time would count that as work.
+    Active,
+}
+
+/// One primary's counters at one moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NodeCounters {
+    /// The primary.
+    pub addr: NodeAddr,
+    /// Changes when the process does.
+    pub run_id: String,
+    /// `master` or `slave`, as the server says.
+    pub role: String,
+    /// Calls by lower-case command name (`config|get` for subcommands), commands inside functions included.
+    pub calls: BTreeMap<String, u64>,
+    /// Main thread, by [`Self::main_thread_clock`].
+    pub main_thread_cpu_us: f64,
+    /// What the figure above was read from.
+    pub main_thread_clock: MainThreadClock,
+    /// All threads, user and system.
+    pub process_cpu_us: f64,
+    /// `total_net_input_bytes`.
+    pub net_in_bytes: u64,
+    /// `total_net_output_bytes`.
+    pub net_out_bytes: u64,
+}
+
+impl NodeCounters {
+    /// One `INFO`. It adds one call of `info` to what it counts, and nothing else.
+    pub(super) async fn read(wire: &Wire, io_threads: u32) -> Result<Self, ClusterError> {
+        let info = Info::read(wire, &SECTIONS).await?;
+        let text = |field: &str| info.get(field).unwrap_or_default().to_owned();
+        let seconds = |field| info.number::<f64>(field);
+        let active = info.get("used_active_time_main_thread").and_then(|text| text.parse::<f64>().ok());
+        let (main_thread_clock, main_thread_s) = match active {
+            Some(active) if io_threads > 1 => (MainThreadClock::Active, active),
+            _ => (
+                MainThreadClock::Cpu,
+                seconds("used_cpu_user_main_thread")? + seconds("used_cpu_sys_main_thread")?,
+            ),
+        };
+        Ok(Self {
+            addr: wire.addr().clone(),
+            run_id: text("run_id"),
+            role: text("role"),
+            calls: info.command_calls(),
+            main_thread_cpu_us: main_thread_s * US_PER_S,
+            main_thread_clock,
+            process_cpu_us: (seconds("used_cpu_user")? + seconds("used_cpu_sys")?) * US_PER_S,
+            net_in_bytes: info.number("total_net_input_bytes")?,
+            net_out_bytes: info.number("total_net_output_bytes")?,
+        })
+    }
+
+    /// What happened since `earlier` on the same server. `sent` of the result is the caller's to fill in.
+    pub fn since(&self, earlier: &Self) -> Result<CounterDelta, ServerChanged> {
+        let changed = |detail: String| Err(ServerChanged { addr: self.addr.clone(), detail });
+        if self.addr != earlier.addr {
+            return changed(format!("compared with {}", earlier.addr));
+        }
+        if self.run_id != earlier.run_id {
+            return changed(format!("restarted: run_id {} became {}", earlier.run_id, self.run_id));
+        }
+        if self.role != earlier.role {
+            return changed(format!("failed over: role {} became {}", earlier.role, self.role));
+        }
+        if let Some(name) = earlier.calls.keys().find(|name| self.calls(name) < earlier.calls(name)) {
+            return changed(format!("counters were reset: fewer calls of {name} than before"));
+        }
+        let calls = self
+            .calls
+            .iter()
+            .map(|(name, calls)| (name.clone(), calls - earlier.calls(name)))
+            .filter(|(_, calls)| *calls > 0)
+            .collect();
+        let (Some(net_in_bytes), Some(net_out_bytes)) = (
+            self.net_in_bytes.checked_sub(earlier.net_in_bytes),
+            self.net_out_bytes.checked_sub(earlier.net_out_bytes),
+        ) else {
+            return changed("counters were reset: fewer network bytes than before".to_owned());
+        };
+        Ok(CounterDelta {
+            calls,
+            sent: BTreeMap::new(),
+            main_thread_cpu_us: self.main_thread_cpu_us - earlier.main_thread_cpu_us,
+            process_cpu_us: self.process_cpu_us - earlier.process_cpu_us,
+            net_in_bytes,
+            net_out_bytes,
+        })
+    }
+
+    /// Calls of one command since the server started or its counters were reset.
+    pub fn calls(&self, name: &str) -> u64 {
+        self.calls.get(name).copied().unwrap_or(0)
+    }
+}
+
+/// The server is not the one that was read before, so its counters say nothing about the time between.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{addr} {detail}")]
+pub struct ServerChanged {
+    /// Which.
+    pub addr: NodeAddr,
+    /// How.
+    pub detail: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counters(fcalls: u64) -> NodeCounters {
+        NodeCounters {
+            addr: NodeAddr { host: "127.0.0.1".into(), port: 7000 },
+            run_id: "a".into(),
+            role: "master".into(),
+            calls: BTreeMap::from([("fcall".to_owned(), fcalls), ("ping".to_owned(), 1)]),
+            main_thread_cpu_us: 10.0 * fcalls as f64,
+            main_thread_clock: MainThreadClock::Cpu,
+            process_cpu_us: 12.0 * fcalls as f64,
+            net_in_bytes: 100 * fcalls,
+            net_out_bytes: 50 * fcalls,
+        }
+    }
+
+    #[test]
+    fn a_delta_holds_what_happened_and_nothing_else() {
+        let delta = counters(7).since(&counters(3)).unwrap();
+        assert_eq!(delta.calls, BTreeMap::from([("fcall".to_owned(), 4)]));
+        assert_eq!((delta.net_in_bytes, delta.net_out_bytes), (400, 200));
+        assert!((delta.main_thread_cpu_us - 40.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_server_that_changed_gives_no_delta() {
+        let before = counters(3);
+        let restarted = NodeCounters { run_id: "b".into(), ..counters(7) };
+        assert!(restarted.since(&before).unwrap_err().to_string().contains("restarted"));
+        let replica = NodeCounters { role: "slave".into(), ..counters(7) };
+        assert!(replica.since(&before).unwrap_err().to_string().contains("failed over"));
+        assert!(counters(2).since(&before).unwrap_err().to_string().contains("reset"));
+        let bytes_reset = NodeCounters { net_in_bytes: 0, ..counters(7) };
+        assert!(bytes_reset.since(&before).unwrap_err().to_string().contains("reset"));
+    }
+}

@@ -1,0 +1,100 @@
+//! From separate empty servers to one cluster: slots, introductions, replicas, then waiting until all agree.
+//!
+//! A primary refuses to serve for its first two seconds (`CLUSTER_WRITABLE_DELAY` in the server); that is most of
+//! the time a cluster takes to form.
+
+use std::time::{Duration, Instant};
+
+use super::error::ClusterError;
+use super::info::{Info, text};
+use super::topology::SLOTS;
+use super::wire::Wire;
+
+const PAUSE: Duration = Duration::from_millis(20);
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// One node of a cluster to be.
+pub(super) struct Member {
+    /// An administrative connection.
+    pub(super) wire: Wire,
+    /// Its cluster bus port.
+    pub(super) bus_port: u16,
+}
+
+/// Makes a cluster of `members`: the first `primaries` share the slots evenly, the rest become their replicas in
+/// turn. Returns when every node serves and every replica is in sync.
+pub(super) async fn form(members: &[Member], primaries: u16) -> Result<(), ClusterError> {
+    let count = usize::from(primaries);
+    for (position, member) in members.iter().take(count).enumerate() {
+        let first = position * SLOTS / count;
+        let last = (position + 1) * SLOTS / count - 1;
+        cluster(member, "CLUSTER ADDSLOTSRANGE", &["ADDSLOTSRANGE", &first.to_string(), &last.to_string()])
+            .await?;
+    }
+    for (position, member) in members.iter().enumerate() {
+        // Different from the start, so that no node has to settle a collision.
+        let epoch = (position + 1).to_string();
+        cluster(member, "CLUSTER SET-CONFIG-EPOCH", &["SET-CONFIG-EPOCH", &epoch]).await?;
+    }
+    for member in &members[1..] {
+        let addr = member.wire.addr();
+        let (port, bus_port) = (addr.port.to_string(), member.bus_port.to_string());
+        cluster(&members[0], "CLUSTER MEET", &["MEET", &addr.host, &port, &bus_port]).await?;
+    }
+    let deadline = Instant::now() + LIMIT;
+    for (position, replica) in members.iter().enumerate().skip(count) {
+        let primary = cluster(&members[position % count], "CLUSTER MYID", &["MYID"]).await?;
+        replicate(replica, &primary, deadline).await?;
+    }
+    for (position, member) in members.iter().enumerate() {
+        settled(member, members.len(), position >= count, deadline).await?;
+    }
+    Ok(())
+}
+
+/// A node can follow a primary only once it has heard of it.
+async fn replicate(replica: &Member, primary: &str, deadline: Instant) -> Result<(), ClusterError> {
+    loop {
+        match cluster(replica, "CLUSTER REPLICATE", &["REPLICATE", primary]).await {
+            Err(ClusterError::Server { .. }) if Instant::now() < deadline => tokio::time::sleep(PAUSE).await,
+            result => return result.map(drop),
+        }
+    }
+}
+
+async fn settled(
+    member: &Member,
+    nodes: usize,
+    is_replica: bool,
+    deadline: Instant,
+) -> Result<(), ClusterError> {
+    loop {
+        let state = cluster(member, "CLUSTER INFO", &["INFO"]).await?;
+        let says = |line: &str| state.lines().any(|found| found.trim_end() == line);
+        let mut missing = Vec::new();
+        if !says("cluster_state:ok") {
+            missing.push("cluster_state is not ok");
+        }
+        if !says(&format!("cluster_known_nodes:{nodes}")) {
+            missing.push("it does not know every node");
+        }
+        if is_replica {
+            let info = Info::read(&member.wire, &["replication"]).await?;
+            if info.get("role") != Some("slave") || info.get("master_link_status") != Some("up") {
+                missing.push("it is not in sync with its primary");
+            }
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            let detail = format!("{}: {}", member.wire.addr(), missing.join(", "));
+            return Err(ClusterError::Formation { waited: LIMIT, detail });
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+async fn cluster(member: &Member, doing: &'static str, arguments: &[&str]) -> Result<String, ClusterError> {
+    text(&member.wire, doing, redis::cmd("CLUSTER").arg(arguments), "cluster").await
+}

@@ -1,0 +1,318 @@
+//! [`Cluster`]: the handle that everything to the right works with.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use futures_util::future::try_join_all;
+use redis::Value;
+use tokio_util::sync::CancellationToken;
+
+use super::connect::Connector;
+use super::counters::NodeCounters;
+use super::error::ClusterError;
+use super::guard;
+use super::info::{Info, ask, unexpected};
+use super::library::{self, Library};
+use super::provider::{self, Servers};
+use super::request::{ClusterRequest, ProviderKind};
+use super::slots;
+use super::topology::{NodeAddr, NodeIndex, Topology, slot_of_tag};
+use super::wire::Wire;
+use crate::measure::{LibraryInfo, ValkeyInfo};
+use crate::scenario::LibrarySource;
+
+/// A cluster that is checked, reachable and runs the function library on every primary.
+///
+/// Dropping it stops servers of our own.
+pub struct Cluster {
+    connector: Connector,
+    connections: u16,
+    provider: ProviderKind,
+    servers: Servers,
+    state: RefCell<State>,
+    library: RefCell<Library>,
+    library_version: RefCell<String>,
+    may_replace: bool,
+    /// Primaries that had no library before.
+    added_library: RefCell<Vec<NodeAddr>>,
+    server: ServerFacts,
+    io_threads: Cell<u32>,
+}
+
+struct State {
+    topology: Rc<Topology>,
+    links: Vec<Link>,
+}
+
+/// Connections to one primary.
+#[derive(Clone)]
+struct Link {
+    claims: Wire,
+    admin: Wire,
+}
+
+/// What all primaries have in common.
+struct ServerFacts {
+    version: String,
+    allocator: String,
+}
+
+/// Finds or builds the cluster that `request` asks for, checks it, and makes every primary run the library.
+/// `notify` gets a line per step that takes its time. Cancelling leaves no server behind.
+pub async fn open(
+    request: &ClusterRequest,
+    notify: &dyn Fn(&str),
+    cancel: &CancellationToken,
+) -> Result<Cluster, ClusterError> {
+    cancel.run_until_cancelled(Cluster::open(request, notify)).await.unwrap_or(Err(ClusterError::Cancelled))
+}
+
+impl Cluster {
+    async fn open(request: &ClusterRequest, notify: &dyn Fn(&str)) -> Result<Self, ClusterError> {
+        let library = Library::read(&request.library)?;
+        let provided = provider::provide(request, notify).await?;
+        let connector = Connector::new(request)?;
+        let topology = slots::read_from_any(&connector, &provided.seeds).await?;
+        let links = try_join_all(
+            topology
+                .primaries()
+                .iter()
+                .map(|primary| Link::open(&connector, &primary.addr, request.connections)),
+        )
+        .await?;
+        let server = facts(&links).await?;
+        if !provided.servers.owned() && !request.shared {
+            for link in &links {
+                guard::refuse_foreign_keys(&link.admin).await?;
+            }
+        }
+        let io_threads = io_threads(&links[0].admin).await;
+        let cluster = Self {
+            connector,
+            connections: request.connections,
+            provider: provided.provider,
+            may_replace: provided.servers.owned() || request.replace_library,
+            servers: provided.servers,
+            state: RefCell::new(State { topology: Rc::new(topology), links }),
+            library: RefCell::new(library),
+            library_version: RefCell::default(),
+            added_library: RefCell::default(),
+            server,
+            io_threads: Cell::new(io_threads),
+        };
+        cluster.ensure_library(&cluster.links()).await?;
+        Ok(cluster)
+    }
+
+    /// The current map. [`Self::refresh`] replaces it; a copy taken before keeps its own node indexes.
+    pub fn topology(&self) -> Rc<Topology> {
+        Rc::clone(&self.state.borrow().topology)
+    }
+
+    /// The connections for claims to a primary of the current topology.
+    ///
+    /// # Panics
+    /// For an index of another topology that has more primaries.
+    pub fn wire(&self, node: NodeIndex) -> Wire {
+        self.state.borrow().links[usize::from(node.0)].claims.clone()
+    }
+
+    /// A separate connection to the same primary for everything else, so that a scrape never queues behind claims
+    /// and is in no claim's tally.
+    ///
+    /// # Panics
+    /// As [`Self::wire`].
+    pub fn admin(&self, node: NodeIndex) -> Wire {
+        self.state.borrow().links[usize::from(node.0)].admin.clone()
+    }
+
+    /// Reads the map again, after MOVED or a lost connection: connects to primaries that are new or were lost, and
+    /// makes them run the library. Wires taken before stay usable as far as their server does.
+    pub async fn refresh(&self) -> Result<(), ClusterError> {
+        let mut seeds: Vec<NodeAddr> = self.topology().primaries().iter().map(|p| p.addr.clone()).collect();
+        seeds.extend(self.servers.addrs());
+        let topology = slots::read_from_any(&self.connector, &seeds).await?;
+        let known = self.links();
+        let mut links = Vec::with_capacity(topology.primaries().len());
+        let mut new = Vec::new();
+        for primary in topology.primaries() {
+            let kept = known.iter().find(|link| link.admin.addr() == &primary.addr);
+            if let Some(link) = kept
+                && link.admin.alive().await
+                && link.claims.alive().await
+            {
+                links.push(link.clone());
+            } else {
+                let link = Link::open(&self.connector, &primary.addr, self.connections).await?;
+                new.push(link.clone());
+                links.push(link);
+            }
+        }
+        self.ensure_library(&new).await?;
+        *self.state.borrow_mut() = State { topology: Rc::new(topology), links };
+        Ok(())
+    }
+
+    /// Counters of every primary, in the order of the topology. A server that is busy in a script answers nothing;
+    /// then this fails after the request's time limit.
+    pub async fn counters(&self) -> Result<Vec<NodeCounters>, ClusterError> {
+        let (links, io_threads) = (self.links(), self.io_threads.get());
+        try_join_all(links.iter().map(|link| NodeCounters::read(&link.admin, io_threads))).await
+    }
+
+    /// Whether we started the servers.
+    pub fn owned(&self) -> bool {
+        self.servers.owned()
+    }
+
+    /// Process id of a server that runs as our child; `None` for any other.
+    pub fn server_pid(&self, addr: &NodeAddr) -> Option<u32> {
+        self.servers.pid(addr)
+    }
+
+    /// What results say about the servers, for executions spread over `partitions` flow partitions.
+    pub fn info(&self, partitions: u16) -> ValkeyInfo {
+        let topology = self.topology();
+        let primaries = topology.primaries();
+        let loopback = |addr: &NodeAddr| {
+            addr.host == "localhost" || addr.host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
+        };
+        ValkeyInfo {
+            version: self.server.version.clone(),
+            allocator: self.server.allocator.clone(),
+            io_threads: self.io_threads.get(),
+            primaries: primaries.len() as u32,
+            replicas: primaries.iter().map(|primary| primary.replicas).sum(),
+            provider: self.provider.to_string(),
+            same_machine: primaries.iter().all(|primary| loopback(&primary.addr)),
+            partitions: u32::from(partitions),
+            hottest_share: topology.hottest_share(partitions),
+        }
+    }
+
+    /// The library that every primary runs.
+    pub fn library(&self) -> LibraryInfo {
+        LibraryInfo {
+            name: library::LIBRARY_NAME.to_owned(),
+            version: self.library_version.borrow().clone(),
+            sha256: self.library.borrow().sha256.clone(),
+        }
+    }
+
+    /// Replaces the library on every primary and verifies it there. Only on servers of our own.
+    pub async fn swap_library(&self, source: &LibrarySource) -> Result<LibraryInfo, ClusterError> {
+        if !self.owned() {
+            return Err(ClusterError::NotOurs("swapping the function library"));
+        }
+        self.library.replace(Library::read(source)?);
+        self.ensure_library(&self.links()).await?;
+        Ok(self.library())
+    }
+
+    /// Number of flow partitions as the deployment publishes it in `ff:config:partitions`; `None` where it does not.
+    pub async fn published_partitions(&self) -> Result<Option<u16>, ClusterError> {
+        let key = ff_core::keys::global_config_partitions();
+        let wire = self.admin(self.topology().owner_of_slot(slot_of_tag(&key)));
+        let mut cmd = redis::cmd("HGET");
+        cmd.arg(&key).arg("num_flow_partitions");
+        let reply = ask(&wire, "HGET ff:config:partitions", &cmd, "hget").await?;
+        match &reply {
+            Value::Nil => Ok(None),
+            Value::BulkString(text) => {
+                match std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()) {
+                    Some(partitions) if partitions > 0 => Ok(Some(partitions)),
+                    _ => Err(unexpected(&wire, "HGET ff:config:partitions", &reply)),
+                }
+            }
+            _ => Err(unexpected(&wire, "HGET ff:config:partitions", &reply)),
+        }
+    }
+
+    /// On servers that are not ours: removes the library from the primaries that had none before.
+    /// Returns from how many.
+    pub async fn remove_library_if_added(&self) -> Result<usize, ClusterError> {
+        if self.owned() {
+            return Ok(0);
+        }
+        let added = self.added_library.take();
+        let links = self.links();
+        let mut removed = 0;
+        for link in links.iter().filter(|link| added.contains(link.admin.addr())) {
+            library::delete(&link.admin).await?;
+            removed += 1;
+        }
+        Ok(removed)
+    }
+
+    /// Closes the connections, stops servers of our own and removes their files. Dropping does the same.
+    pub async fn shutdown(self) -> Result<(), ClusterError> {
+        let Self { state, servers, .. } = self;
+        drop(state);
+        servers.shutdown().await
+    }
+
+    fn links(&self) -> Vec<Link> {
+        self.state.borrow().links.clone()
+    }
+
+    async fn ensure_library(&self, links: &[Link]) -> Result<(), ClusterError> {
+        let library = self.library.borrow().clone();
+        for link in links {
+            let loaded = library.ensure(&link.admin, self.may_replace).await?;
+            if loaded.added {
+                self.added_library.borrow_mut().push(link.admin.addr().clone());
+            }
+            self.library_version.replace(loaded.version);
+        }
+        Ok(())
+    }
+}
+
+impl Link {
+    async fn open(connector: &Connector, addr: &NodeAddr, connections: u16) -> Result<Self, ClusterError> {
+        Ok(Self { claims: connector.wire(addr, connections).await?, admin: connector.wire(addr, 1).await? })
+    }
+}
+
+/// Checks every primary and returns what they share.
+async fn facts(links: &[Link]) -> Result<ServerFacts, ClusterError> {
+    let mut found: Option<ServerFacts> = None;
+    for link in links {
+        let info = Info::read(&link.admin, &["server", "cluster", "memory"]).await?;
+        let version = info.usable_version()?;
+        match &found {
+            Some(first) if first.version != version => {
+                return Err(ClusterError::MixedVersions(format!(
+                    "{} on {}, {version} on {}",
+                    first.version,
+                    links[0].admin.addr(),
+                    link.admin.addr()
+                )));
+            }
+            Some(_) => {}
+            None => {
+                let allocator = info.get("mem_allocator").unwrap_or("unknown").to_owned();
+                found = Some(ServerFacts { version: version.to_owned(), allocator });
+            }
+        }
+    }
+    // A topology without an unserved slot has a primary.
+    found.ok_or_else(|| ClusterError::Usage("the cluster has no primary".to_owned()))
+}
+
+/// `io-threads` as configured; a user without CONFIG sees 1 where the server says that none is active.
+async fn io_threads(wire: &Wire) -> u32 {
+    let mut cmd = redis::cmd("CONFIG");
+    cmd.arg("GET").arg("io-threads");
+    if let Ok(Value::Array(items)) = ask(wire, "CONFIG GET", &cmd, "config").await
+        && let Some(Value::BulkString(threads)) = items.get(1)
+        && let Some(threads) = std::str::from_utf8(threads).ok().and_then(|text| text.parse().ok())
+    {
+        return threads;
+    }
+    let active = match Info::read(wire, &["server"]).await {
+        Ok(info) => info.number("io_threads_active").unwrap_or(0),
+        Err(_) => 0,
+    };
+    1 + active
+}

@@ -1,0 +1,188 @@
+//! Child servers that cannot outlive this process, however it ends.
+//!
+//! On Linux each server asks the kernel for SIGKILL at its parent's death. That signal is bound to the *thread*
+//! that forked it, so every set of servers gets a thread of its own that lives until they are stopped. Elsewhere
+//! the servers are stopped by `Drop` and by Ctrl-C handling, but not when this process is killed with SIGKILL.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::thread::JoinHandle;
+
+/// One server to start.
+#[derive(Clone, Debug)]
+pub(super) struct ServerSpec {
+    /// Client port on 127.0.0.1.
+    pub(super) port: u16,
+    /// Cluster bus port on 127.0.0.1.
+    pub(super) bus_port: u16,
+    /// Its own directory; holds `server.log` and `nodes.conf`.
+    pub(super) dir: PathBuf,
+}
+
+impl ServerSpec {
+    /// Command-line arguments for a cluster node without persistence.
+    pub(super) fn arguments(&self) -> Vec<String> {
+        let (port, bus_port) = (self.port.to_string(), self.bus_port.to_string());
+        [
+            "--port",
+            &port,
+            "--cluster-port",
+            &bus_port,
+            "--bind",
+            "127.0.0.1",
+            "--protected-mode",
+            "yes",
+            "--cluster-enabled",
+            "yes",
+            "--cluster-config-file",
+            "nodes.conf",
+            // Longer than any stall that a scenario causes on purpose, shorter than a user's patience at failover.
+            "--cluster-node-timeout",
+            "5000",
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+            "--daemonize",
+            "no",
+            "--logfile",
+            "server.log",
+            // Replicas need not wait for company.
+            "--repl-diskless-sync-delay",
+            "0",
+        ]
+        .map(str::to_owned)
+        .to_vec()
+    }
+
+    /// The end of the server's log, for an error.
+    pub(super) fn log_tail(&self) -> String {
+        let log = std::fs::read_to_string(self.dir.join("server.log")).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(8)..].join("\n")
+    }
+}
+
+/// Running servers. Dropping it kills them and waits until they are gone.
+pub(super) struct Keeper {
+    children: Arc<Mutex<Vec<Child>>>,
+    stop: Option<mpsc::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Keeper {
+    /// Starts one server per spec, in order.
+    pub(super) fn start(binary: &Path, specs: &[ServerSpec]) -> io::Result<Self> {
+        let children = Arc::new(Mutex::new(Vec::with_capacity(specs.len())));
+        let (stop, stopped) = mpsc::channel();
+        let (report, started) = mpsc::channel();
+        let (binary, specs, kept) = (binary.to_owned(), specs.to_vec(), Arc::clone(&children));
+        let thread = std::thread::Builder::new().name("server-keeper".to_owned()).spawn(move || {
+            let result = specs.iter().try_for_each(|spec| {
+                lock(&kept).push(spawn(&binary, spec)?);
+                Ok(())
+            });
+            // Whoever started us waits for this.
+            let _ = report.send(result);
+            // An error means that the sender is gone: the same order.
+            let _ = stopped.recv();
+            kill_all(&kept);
+        })?;
+        let keeper = Self { children, stop: Some(stop), thread: Some(thread) };
+        started.recv().unwrap_or_else(|_| Err(io::Error::other("the keeper thread ended")))?;
+        Ok(keeper)
+    }
+
+    /// Process ids, in the order of the specs.
+    pub(super) fn pids(&self) -> Vec<u32> {
+        lock(&self.children).iter().map(Child::id).collect()
+    }
+
+    /// How the server at `position` ended, if it did.
+    pub(super) fn exit_of(&self, position: usize) -> Option<String> {
+        let mut children = lock(&self.children);
+        let status = children.get_mut(position)?.try_wait();
+        match status {
+            Ok(status) => status.map(|status| status.to_string()),
+            Err(error) => Some(error.to_string()),
+        }
+    }
+
+    fn stop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic in it has been printed; the children die with the thread.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn lock(children: &Mutex<Vec<Child>>) -> MutexGuard<'_, Vec<Child>> {
+    children.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// There is nothing to save, so SIGKILL; every server is signalled before the first is waited for.
+fn kill_all(children: &Mutex<Vec<Child>>) {
+    let mut children = lock(children);
+    for child in children.iter_mut() {
+        // Fails only for one that has ended already.
+        let _ = child.kill();
+    }
+    for child in children.iter_mut() {
+        let _ = child.wait();
+    }
+}
+
+fn spawn(binary: &Path, spec: &ServerSpec) -> io::Result<Child> {
+    let mut command = Command::new(binary);
+    command
+        .args(spec.arguments())
+        .current_dir(&spec.dir)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    detach_from_terminal(&mut command);
+    die_with_parent(&mut command);
+    command.spawn()
+}
+
+/// Ctrl-C in the terminal is for the tool, which still has things to read from its servers.
+#[cfg(unix)]
+pub(super) fn detach_from_terminal(command: &mut Command) {
+    use std::os::unix::process::CommandExt as _;
+    command.process_group(0);
+}
+
+#[cfg(not(unix))]
+pub(super) fn detach_from_terminal(_: &mut Command) {}
+
+#[cfg(target_os = "linux")]
+fn die_with_parent(command: &mut Command) {
+    use std::os::unix::process::CommandExt as _;
+
+    use rustix::process::{Signal, getpid, getppid, set_parent_process_death_signal};
+
+    let parent = getpid();
+    let in_child = move || {
+        set_parent_process_death_signal(Some(Signal::KILL))?;
+        // The parent may have died before the line above: then nobody will send the signal.
+        if getppid() == Some(parent) { Ok(()) } else { Err(io::Error::other("the parent is gone")) }
+    };
+    // SAFETY: between fork and exec the closure makes two system calls and, on failure, one error value;
+    // it takes no lock and touches no memory of other threads.
+    #[allow(unsafe_code)]
+    unsafe {
+        command.pre_exec(in_child);
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn die_with_parent(_: &mut Command) {}

@@ -1,0 +1,247 @@
+//! The function library: its source, loading it on a primary, and the proof that exactly this source runs there.
+
+use std::time::Duration;
+
+use redis::Value;
+use sha2::{Digest as _, Sha256};
+
+use super::error::ClusterError;
+use super::info::{ask, text, unexpected};
+use super::wire::{Wire, WireError};
+use crate::measure::LibraryInfo;
+use crate::scenario::LibrarySource;
+
+/// Name that the library registers under.
+pub const LIBRARY_NAME: &str = "flowfabric";
+
+/// Functions that this tool calls; a library without one of them is refused before anything is written.
+pub const REQUIRED_FUNCTIONS: [&str; 12] = [
+    "ff_version",
+    "ff_create_execution",
+    "ff_issue_claim_grant",
+    "ff_claim_execution",
+    "ff_claim_resumed_execution",
+    "ff_issue_grant_and_claim",
+    "ff_suspend_execution",
+    "ff_delay_execution",
+    "ff_deliver_signal",
+    "ff_expire_suspension",
+    "ff_resume_execution",
+    "ff_promote_delayed",
+];
+
+/// A just formed cluster, or one that has failed over, may answer READONLY or CLUSTERDOWN for a moment.
+const ATTEMPTS: u32 = 30;
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// The source of the library under test.
+#[derive(Clone, Debug)]
+pub(super) struct Library {
+    /// For messages: `published` or the file's path.
+    pub(super) origin: String,
+    code: String,
+    /// SHA-256 of the source.
+    pub(super) sha256: String,
+}
+
+/// What loading did to one primary.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Loaded {
+    /// What `ff_version` answers.
+    pub(super) version: String,
+    /// Whether there was no library before.
+    pub(super) added: bool,
+}
+
+impl Library {
+    pub(super) fn read(source: &LibrarySource) -> Result<Self, ClusterError> {
+        let (origin, code) = match source {
+            LibrarySource::Published => ("(published)".to_owned(), ff_script::LIBRARY_SOURCE.to_owned()),
+            LibrarySource::File(path) => {
+                let code = std::fs::read_to_string(path).map_err(|source| ClusterError::File {
+                    what: "the function library",
+                    path: path.clone(),
+                    source,
+                })?;
+                (path.display().to_string(), code)
+            }
+        };
+        let sha256 = sha256_hex(code.as_bytes());
+        Ok(Self { origin, code, sha256 })
+    }
+
+    /// Makes `wire`'s primary run this library and checks that it does. Another version that is loaded already is
+    /// an error unless `may_replace`. Where the library turns out to be unusable, what was there before is put back.
+    pub(super) async fn ensure(&self, wire: &Wire, may_replace: bool) -> Result<Loaded, ClusterError> {
+        let before = Held::read(wire).await?;
+        match &before {
+            Some(held) if held.sha256 == self.sha256 => {}
+            Some(held) if !may_replace => return Err(self.differs(wire, held).await),
+            held => self.load(wire, &self.code, held.is_some()).await?,
+        }
+        match self.verify(wire).await {
+            Ok(version) => Ok(Loaded { version, added: before.is_none() }),
+            Err(error) => {
+                match before {
+                    None => delete(wire).await?,
+                    Some(held) if held.sha256 != self.sha256 => self.load(wire, &held.code, true).await?,
+                    Some(_) => {}
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Reads back what the primary holds: the same source, every function that we call, and its version.
+    pub(super) async fn verify(&self, wire: &Wire) -> Result<String, ClusterError> {
+        let refused = |detail: &str| ClusterError::LibraryRefused {
+            addr: wire.addr().clone(),
+            library: self.origin.clone(),
+            detail: detail.to_owned(),
+        };
+        let held = Held::read(wire).await?.ok_or_else(|| {
+            refused("it was loaded under another name; its first line must be `#!lua name=flowfabric`")
+        })?;
+        if held.sha256 != self.sha256 {
+            return Err(refused(
+                "the server holds another source than the one just loaded; is somebody else loading?",
+            ));
+        }
+        let missing: Vec<String> = REQUIRED_FUNCTIONS
+            .iter()
+            .filter(|name| !held.functions.iter().any(|held| held == *name))
+            .map(|name| (*name).to_owned())
+            .collect();
+        if !missing.is_empty() {
+            return Err(ClusterError::LibraryIncomplete { library: self.origin.clone(), missing });
+        }
+        version(wire).await
+    }
+
+    async fn load(&self, wire: &Wire, code: &str, replace: bool) -> Result<(), ClusterError> {
+        let mut cmd = redis::cmd("FUNCTION");
+        cmd.arg("LOAD");
+        if replace {
+            cmd.arg("REPLACE");
+        }
+        cmd.arg(code);
+        let mut attempt = 1;
+        loop {
+            match ask(wire, "FUNCTION LOAD", &cmd, "function").await {
+                Ok(_) => return Ok(()),
+                Err(ClusterError::Server { source: WireError::Server { code, .. }, .. })
+                    if matches!(code.as_str(), "READONLY" | "CLUSTERDOWN" | "LOADING" | "BUSY")
+                        && attempt < ATTEMPTS =>
+                {
+                    attempt += 1;
+                    tokio::time::sleep(PAUSE).await;
+                }
+                // Somebody else was faster; `verify` tells whether it is the same library.
+                Err(ClusterError::Server { source: WireError::Server { detail, .. }, .. })
+                    if !replace && detail.contains("already exists") && detail.starts_with("Library") =>
+                {
+                    return Ok(());
+                }
+                Err(ClusterError::Server { addr, source: WireError::Server { code, detail }, .. }) => {
+                    return Err(ClusterError::LibraryRefused {
+                        addr,
+                        library: self.origin.clone(),
+                        detail: format!("{code} {detail}"),
+                    });
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn differs(&self, wire: &Wire, held: &Held) -> ClusterError {
+        let info = |version: &str, sha256: &str| {
+            Box::new(LibraryInfo {
+                name: LIBRARY_NAME.to_owned(),
+                version: version.to_owned(),
+                sha256: sha256.to_owned(),
+            })
+        };
+        let loaded_version = version(wire).await.unwrap_or_else(|_| "unknown".to_owned());
+        ClusterError::LibraryDiffers {
+            addr: wire.addr().clone(),
+            loaded: info(&loaded_version, &held.sha256),
+            wanted: info(self.stated_version().unwrap_or("unknown"), &self.sha256),
+        }
+    }
+
+    /// The version as the source states it: what `ff_version` would return.
+    fn stated_version(&self) -> Option<&str> {
+        let (_, body) = self.code.split_once("register_function('ff_version'")?;
+        body.split_once("return '")?.1.split('\'').next()
+    }
+}
+
+/// Removes the library from one primary.
+pub(super) async fn delete(wire: &Wire) -> Result<(), ClusterError> {
+    let mut cmd = redis::cmd("FUNCTION");
+    cmd.arg("DELETE").arg(LIBRARY_NAME);
+    ask(wire, "FUNCTION DELETE", &cmd, "function").await.map(drop)
+}
+
+async fn version(wire: &Wire) -> Result<String, ClusterError> {
+    let mut cmd = redis::cmd("FCALL");
+    cmd.arg("ff_version").arg(0);
+    text(wire, "FCALL ff_version", &cmd, "fcall").await
+}
+
+fn sha256_hex(bytes: &[u8]) -> String {
+    format!("{:x}", Sha256::digest(bytes))
+}
+
+/// The library as a server holds it.
+struct Held {
+    code: String,
+    sha256: String,
+    functions: Vec<String>,
+}
+
+impl Held {
+    async fn read(wire: &Wire) -> Result<Option<Self>, ClusterError> {
+        let mut cmd = redis::cmd("FUNCTION");
+        cmd.arg("LIST").arg("LIBRARYNAME").arg(LIBRARY_NAME).arg("WITHCODE");
+        let reply = ask(wire, "FUNCTION LIST", &cmd, "function").await?;
+        let Value::Array(libraries) = &reply else { return Err(unexpected(wire, "FUNCTION LIST", &reply)) };
+        let Some(library) = libraries.first() else { return Ok(None) };
+        let (Some(Value::BulkString(code)), Some(Value::Array(functions))) =
+            (field(library, "library_code"), field(library, "functions"))
+        else {
+            return Err(unexpected(wire, "FUNCTION LIST", library));
+        };
+        let functions = functions
+            .iter()
+            .filter_map(|function| match field(function, "name") {
+                Some(Value::BulkString(name)) => Some(String::from_utf8_lossy(name).into_owned()),
+                _ => None,
+            })
+            .collect();
+        let sha256 = sha256_hex(code);
+        Ok(Some(Self { code: String::from_utf8_lossy(code).into_owned(), sha256, functions }))
+    }
+}
+
+/// A value of a RESP2 map, which is a flat array of names and values.
+fn field<'a>(map: &'a Value, name: &str) -> Option<&'a Value> {
+    let Value::Array(items) = map else { return None };
+    items.chunks_exact(2).find_map(|pair| match &pair[0] {
+        Value::BulkString(key) if key.as_slice() == name.as_bytes() => Some(&pair[1]),
+        Value::SimpleString(key) if key == name => Some(&pair[1]),
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_published_library_states_its_version() {
+        let library = Library::read(&LibrarySource::Published).unwrap();
+        assert_eq!(library.stated_version(), Some(ff_script::LIBRARY_VERSION.trim()));
+    }
+}

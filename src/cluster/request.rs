@@ -1,0 +1,168 @@
+//! What the command line asks for: which cluster, how to reach it, which function library it must run.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::topology::NodeAddr;
+use crate::scenario::LibrarySource;
+
+/// Namespace of every execution that this tool creates. Executions of another namespace are somebody's work.
+pub const NAMESPACE: &str = "reclaim-bench";
+
+/// A cluster to open, with everything needed to reach or build it.
+#[derive(Clone, Debug)]
+pub struct ClusterRequest {
+    /// Who provides the servers.
+    pub provider: ProviderKind,
+    /// Seeds of an external cluster; one that answers is enough.
+    pub nodes: Vec<NodeAddr>,
+    /// Primaries of a cluster that we build.
+    pub primaries: u16,
+    /// Replicas of each of them.
+    pub replicas: u16,
+    /// Server binary for `local`; `None` looks on PATH, in the user's cache, then fetches the pinned build.
+    pub valkey_server: Option<PathBuf>,
+    /// Image for `container`; `None` takes [`DEFAULT_IMAGE`](super::DEFAULT_IMAGE).
+    pub image: Option<String>,
+    /// TLS to an external cluster; `None` is plain TCP.
+    pub tls: Option<TlsOptions>,
+    /// ACL user; `None` is the default user.
+    pub user: Option<String>,
+    /// Its password.
+    pub password: Option<Password>,
+    /// Connections per primary for claims. The administrative one comes on top.
+    pub connections: u16,
+    /// Longest wait for one reply, and for one connection.
+    pub timeout: Duration,
+    /// The library that every primary must run.
+    pub library: LibrarySource,
+    /// Whether a different library on an external cluster may be replaced.
+    pub replace_library: bool,
+    /// Whether an external cluster may hold another deployment's `ff:*` keys.
+    pub shared: bool,
+}
+
+impl Default for ClusterRequest {
+    /// Three primaries of our own, the published library.
+    fn default() -> Self {
+        Self {
+            provider: ProviderKind::Auto,
+            nodes: Vec::new(),
+            primaries: 3,
+            replicas: 0,
+            valkey_server: None,
+            image: None,
+            tls: None,
+            user: None,
+            password: None,
+            connections: 1,
+            timeout: Duration::from_secs(5),
+            library: LibrarySource::Published,
+            replace_library: false,
+            shared: false,
+        }
+    }
+}
+
+/// Who provides the servers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProviderKind {
+    /// `external` if nodes are given, else `local` if a server binary can be had, else `container`.
+    Auto,
+    /// A cluster that is there already; guarded.
+    External,
+    /// Child processes on loopback, gone with the tool.
+    Local,
+    /// One container with all nodes in it, gone with the tool.
+    Container,
+}
+
+impl ProviderKind {
+    /// As written on the command line and in results.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::External => "external",
+            Self::Local => "local",
+            Self::Container => "container",
+        }
+    }
+}
+
+impl std::fmt::Display for ProviderKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for ProviderKind {
+    type Err = UnknownProvider;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        [Self::Auto, Self::External, Self::Local, Self::Container]
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
+            .ok_or_else(|| UnknownProvider(text.to_owned()))
+    }
+}
+
+/// Not the name of a provider.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown provider {0:?}: use auto, external, local or container")]
+pub struct UnknownProvider(pub String);
+
+/// How to speak TLS to an external cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TlsOptions {
+    /// PEM file of the certificate authority; `None` trusts the system's.
+    pub cacert: Option<PathBuf>,
+    /// PEM file of the client certificate, with [`Self::key`].
+    pub cert: Option<PathBuf>,
+    /// PEM file of the client key.
+    pub key: Option<PathBuf>,
+    /// Accept any certificate. For test clusters.
+    pub insecure: bool,
+}
+
+/// A password. Never shown by `Debug`, and without `Serialize`, so it cannot reach a log or a result.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Password(String);
+
+impl Password {
+    /// Wraps the password as read from its file or variable.
+    pub fn new(password: impl Into<String>) -> Self {
+        Self(password.into())
+    }
+
+    pub(super) fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Password {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Password(***)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_never_shows_its_password() {
+        let request =
+            ClusterRequest { password: Some(Password::new("open sesame")), ..ClusterRequest::default() };
+        assert!(!format!("{request:?}").contains("sesame"));
+    }
+
+    #[test]
+    fn providers_are_read_as_they_are_written() {
+        for kind in [ProviderKind::Auto, ProviderKind::External, ProviderKind::Local, ProviderKind::Container]
+        {
+            assert_eq!(kind.as_str().parse(), Ok(kind));
+        }
+        assert!("docker".parse::<ProviderKind>().unwrap_err().to_string().contains("container"));
+    }
+}

@@ -1,0 +1,397 @@
+//! Plain reads: what the claim variants, the reclaim scanner and the audit look up beside the functions.
+
+use ff_core::keys::IndexKeys;
+use ff_core::partition::Partition;
+use ff_core::state::{AttemptState, EligibilityState, LifecyclePhase, OwnershipState};
+use ff_core::types::{
+    AttemptId, AttemptIndex, ExecutionId, LaneId, LeaseEpoch, LeaseId, TimestampMs, WaitpointId,
+};
+use redis::{Cmd, Value};
+
+use super::encode::keyed;
+use super::keys::ExecutionKeys;
+use super::reply::{Fields, ReplyError, number_of, state_of, text_of, uuid_of};
+use super::request::Request;
+
+/// `exec_core` field with the lane.
+const LANE: &str = "lane_id";
+/// `exec_core` field with the running or interrupted attempt's index; empty before the first claim.
+const ATTEMPT_INDEX: &str = "current_attempt_index";
+
+/// Reads the attempt index: `HGET exec_core current_attempt_index`. `None` without an execution or an attempt.
+pub struct ReadAttemptIndex<'a>(
+    /// The execution.
+    pub &'a ExecutionKeys,
+);
+
+impl Request for ReadAttemptIndex<'_> {
+    const COMMAND: &'static str = "hget";
+    const WHAT: &'static str = "HGET exec_core current_attempt_index";
+    type Reply = Option<AttemptIndex>;
+
+    fn command(&self) -> Cmd {
+        keyed("HGET", &self.0.exec().core(), &[ATTEMPT_INDEX])
+    }
+
+    fn parse(reply: &Value) -> Result<Self::Reply, ReplyError> {
+        attempt_index(Self::WHAT, text_of(Self::WHAT, reply)?)
+    }
+}
+
+/// Reads the lane: `HGET exec_core lane_id`. `None` without an execution.
+pub struct ReadLane<'a>(
+    /// The execution.
+    pub &'a ExecutionKeys,
+);
+
+impl Request for ReadLane<'_> {
+    const COMMAND: &'static str = "hget";
+    const WHAT: &'static str = "HGET exec_core lane_id";
+    type Reply = Option<LaneId>;
+
+    fn command(&self) -> Cmd {
+        keyed("HGET", &self.0.exec().core(), &[LANE])
+    }
+
+    fn parse(reply: &Value) -> Result<Self::Reply, ReplyError> {
+        text_of(Self::WHAT, reply)?.map(|text| lane(Self::WHAT, text)).transpose()
+    }
+}
+
+/// Reads lane and attempt index at once: `HMGET exec_core lane_id current_attempt_index`. `None` where either is
+/// missing.
+pub struct ReadLaneAndAttempt<'a>(
+    /// The execution.
+    pub &'a ExecutionKeys,
+);
+
+impl Request for ReadLaneAndAttempt<'_> {
+    const COMMAND: &'static str = "hmget";
+    const WHAT: &'static str = "HMGET exec_core lane_id current_attempt_index";
+    type Reply = Option<(LaneId, AttemptIndex)>;
+
+    fn command(&self) -> Cmd {
+        keyed("HMGET", &self.0.exec().core(), &[LANE, ATTEMPT_INDEX])
+    }
+
+    fn parse(reply: &Value) -> Result<Self::Reply, ReplyError> {
+        let fields = Fields::of_array(Self::WHAT, reply)?;
+        let index = attempt_index(Self::WHAT, fields.optional(1)?)?;
+        let lane_id = fields.optional(0)?.map(|text| lane(Self::WHAT, text)).transpose()?;
+        Ok(lane_id.zip(index))
+    }
+}
+
+/// Reads what a worker needs to begin: the payload. `GET payload`, `None` where none was stored.
+pub struct ReadPayload<'a>(
+    /// The execution.
+    pub &'a ExecutionKeys,
+);
+
+impl Request for ReadPayload<'_> {
+    const COMMAND: &'static str = "get";
+    const WHAT: &'static str = "GET payload";
+    type Reply = Option<Vec<u8>>;
+
+    fn command(&self) -> Cmd {
+        keyed("GET", &self.0.exec().payload(), &[])
+    }
+
+    fn parse(reply: &Value) -> Result<Self::Reply, ReplyError> {
+        match reply {
+            Value::Nil => Ok(None),
+            Value::BulkString(bytes) => Ok(Some(bytes.clone())),
+            other => Err(malformed(Self::WHAT, other)),
+        }
+    }
+}
+
+/// Reads the kind of work: `HGET exec_core execution_kind`. `None` without an execution.
+pub struct ReadKind<'a>(
+    /// The execution.
+    pub &'a ExecutionKeys,
+);
+
+impl Request for ReadKind<'_> {
+    const COMMAND: &'static str = "hget";
+    const WHAT: &'static str = "HGET exec_core execution_kind";
+    type Reply = Option<String>;
+
+    fn command(&self) -> Cmd {
+        keyed("HGET", &self.0.exec().core(), &["execution_kind"])
+    }
+
+    fn parse(reply: &Value) -> Result<Self::Reply, ReplyError> {
+        Ok(text_of(Self::WHAT, reply)?.map(str::to_owned))
+    }
+}
+
+/// Reads the labels: `HGETALL tags`, as pairs in the server's order.
+pub struct ReadTags<'a>(
+    /// The execution.
+    pub &'a ExecutionKeys,
+);
+
+impl Request for ReadTags<'_> {
+    const COMMAND: &'static str = "hgetall";
+    const WHAT: &'static str = "HGETALL tags";
+    type Reply = Vec<(String, String)>;
+
+    fn command(&self) -> Cmd {
+        keyed("HGETALL", &self.0.exec().tags(), &[])
+    }
+
+    fn parse(reply: &Value) -> Result<Self::Reply, ReplyError> {
+        let fields = Fields::of_array(Self::WHAT, reply)?;
+        (0..fields.values().len() / 2)
+            .map(|pair| Ok((fields.text(2 * pair)?.to_owned(), fields.text(2 * pair + 1)?.to_owned())))
+            .collect()
+    }
+}
+
+/// Reads whose lease it is: `HGET exec_core current_lease_id`. `None` without an execution or a lease.
+pub struct ReadLease<'a>(
+    /// The execution.
+    pub &'a ExecutionKeys,
+);
+
+impl Request for ReadLease<'_> {
+    const COMMAND: &'static str = "hget";
+    const WHAT: &'static str = "HGET exec_core current_lease_id";
+    type Reply = Option<LeaseId>;
+
+    fn command(&self) -> Cmd {
+        keyed("HGET", &self.0.exec().core(), &["current_lease_id"])
+    }
+
+    fn parse(reply: &Value) -> Result<Self::Reply, ReplyError> {
+        given(text_of(Self::WHAT, reply)?).map(|text| uuid_of(Self::WHAT, text).map(LeaseId)).transpose()
+    }
+}
+
+/// Reads when a grant ends: `PEXPIRETIME claim_grant`. `None` where there is no grant.
+pub struct ReadGrantExpiry<'a>(
+    /// The execution.
+    pub &'a ExecutionKeys,
+);
+
+impl Request for ReadGrantExpiry<'_> {
+    const COMMAND: &'static str = "pexpiretime";
+    const WHAT: &'static str = "PEXPIRETIME claim_grant";
+    type Reply = Option<TimestampMs>;
+
+    fn command(&self) -> Cmd {
+        keyed("PEXPIRETIME", &self.0.exec().claim_grant(), &[])
+    }
+
+    fn parse(reply: &Value) -> Result<Self::Reply, ReplyError> {
+        match reply {
+            Value::Int(-2) => Ok(None),
+            Value::Int(at) if *at >= 0 => Ok(Some(TimestampMs(*at))),
+            // -1: a grant without an end, which no function writes.
+            other => Err(malformed(Self::WHAT, other)),
+        }
+    }
+}
+
+/// An execution as the reclaim scanner sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScanView {
+    /// Runnable, or it gets no grant.
+    pub lifecycle_phase: LifecyclePhase,
+    /// Eligible now, or it gets no grant.
+    pub eligibility_state: EligibilityState,
+    /// Interrupted: a reclaim grant. Anything else: a first claim's business.
+    pub attempt_state: AttemptState,
+    /// Goes into the grant, so that the worker need not read it.
+    pub lane_id: LaneId,
+    /// `None` before the first claim.
+    pub attempt_index: Option<AttemptIndex>,
+    /// `None` before the first claim.
+    pub attempt_id: Option<AttemptId>,
+}
+
+/// Reads one execution for the reclaim scanner, by HMGET. `None` without an execution.
+pub struct ReadForScan<'a>(
+    /// The execution.
+    pub &'a ExecutionKeys,
+);
+
+impl Request for ReadForScan<'_> {
+    const COMMAND: &'static str = "hmget";
+    const WHAT: &'static str = "HMGET exec_core for the scanner";
+    type Reply = Option<ScanView>;
+
+    fn command(&self) -> Cmd {
+        keyed(
+            "HMGET",
+            &self.0.exec().core(),
+            &[
+                "lifecycle_phase",
+                "eligibility_state",
+                "attempt_state",
+                LANE,
+                ATTEMPT_INDEX,
+                "current_attempt_id",
+            ],
+        )
+    }
+
+    fn parse(reply: &Value) -> Result<Self::Reply, ReplyError> {
+        let fields = Fields::of_array(Self::WHAT, reply)?;
+        let Some(phase) = fields.optional(0)? else { return Ok(None) };
+        Ok(Some(ScanView {
+            lifecycle_phase: state_of(Self::WHAT, phase)?,
+            eligibility_state: fields.state(1)?,
+            attempt_state: fields.state(2)?,
+            lane_id: lane(Self::WHAT, fields.text(3)?)?,
+            attempt_index: attempt_index(Self::WHAT, fields.optional(4)?)?,
+            attempt_id: attempt_id(Self::WHAT, fields.optional(5)?)?,
+        }))
+    }
+}
+
+/// An execution as the audit sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditView {
+    /// Active under a lease; runnable or suspended without.
+    pub lifecycle_phase: LifecyclePhase,
+    /// Leased or not.
+    pub ownership_state: OwnershipState,
+    /// Running, interrupted, or before the first.
+    pub attempt_state: AttemptState,
+    /// Must stay what the first claim made it.
+    pub attempt_id: Option<AttemptId>,
+    /// Must stay what the first claim made it.
+    pub attempt_index: Option<AttemptIndex>,
+    /// Must be the number of claims that succeeded.
+    pub lease_epoch: LeaseEpoch,
+    /// The lease, where there is one.
+    pub lease_id: Option<LeaseId>,
+    /// The open waitpoint, where it is suspended.
+    pub waitpoint_id: Option<WaitpointId>,
+}
+
+/// Reads one execution for the audit, by HMGET. `None` without an execution.
+pub struct ReadForAudit<'a>(
+    /// The execution.
+    pub &'a ExecutionKeys,
+);
+
+impl Request for ReadForAudit<'_> {
+    const COMMAND: &'static str = "hmget";
+    const WHAT: &'static str = "HMGET exec_core for the audit";
+    type Reply = Option<AuditView>;
+
+    fn command(&self) -> Cmd {
+        keyed(
+            "HMGET",
+            &self.0.exec().core(),
+            &[
+                "lifecycle_phase",
+                "ownership_state",
+                "attempt_state",
+                "current_attempt_id",
+                ATTEMPT_INDEX,
+                "current_lease_epoch",
+                "current_lease_id",
+                "current_waitpoint_id",
+            ],
+        )
+    }
+
+    fn parse(reply: &Value) -> Result<Self::Reply, ReplyError> {
+        let fields = Fields::of_array(Self::WHAT, reply)?;
+        let Some(phase) = fields.optional(0)? else { return Ok(None) };
+        let uuid = |position| -> Result<_, ReplyError> {
+            given(fields.optional(position)?).map(|text| uuid_of(Self::WHAT, text)).transpose()
+        };
+        Ok(Some(AuditView {
+            lifecycle_phase: state_of(Self::WHAT, phase)?,
+            ownership_state: fields.state(1)?,
+            attempt_state: fields.state(2)?,
+            attempt_id: uuid(3)?.map(AttemptId),
+            attempt_index: attempt_index(Self::WHAT, fields.optional(4)?)?,
+            lease_epoch: fields.epoch(5)?,
+            lease_id: uuid(6)?.map(LeaseId),
+            waitpoint_id: uuid(7)?.map(WaitpointId),
+        }))
+    }
+}
+
+/// Lists executions of a lane that could be granted, first in line first: `ZRANGE eligible offset …`.
+pub struct ListEligible<'a> {
+    /// The partition.
+    pub partition: Partition,
+    /// The lane.
+    pub lane_id: &'a LaneId,
+    /// How many to leave out.
+    pub offset: u32,
+    /// At most this many; at least 1.
+    pub limit: u32,
+}
+
+impl Request for ListEligible<'_> {
+    const COMMAND: &'static str = "zrange";
+    const WHAT: &'static str = "ZRANGE lane eligible";
+    type Reply = Vec<ExecutionId>;
+
+    fn command(&self) -> Cmd {
+        let mut cmd = keyed("ZRANGE", &IndexKeys::new(&self.partition).lane_eligible(self.lane_id), &[]);
+        let first = u64::from(self.offset);
+        cmd.arg(first).arg(first + u64::from(self.limit.max(1)) - 1);
+        cmd
+    }
+
+    fn parse(reply: &Value) -> Result<Self::Reply, ReplyError> {
+        let fields = Fields::of_array(Self::WHAT, reply)?;
+        (0..fields.values().len())
+            .map(|position| {
+                let text = fields.text(position)?;
+                ExecutionId::parse(text).map_err(|error| fields.malformed(error.to_string()))
+            })
+            .collect()
+    }
+}
+
+/// Reads a server's clock: `TIME`, in microseconds since the epoch; signed, because clocks are subtracted.
+pub struct ReadServerTime;
+
+impl Request for ReadServerTime {
+    const COMMAND: &'static str = "time";
+    const WHAT: &'static str = "TIME";
+    type Reply = i64;
+
+    fn command(&self) -> Cmd {
+        redis::cmd("TIME")
+    }
+
+    fn parse(reply: &Value) -> Result<i64, ReplyError> {
+        let fields = Fields::of_array(Self::WHAT, reply)?;
+        let seconds: i64 = number_of(Self::WHAT, fields.text(0)?)?;
+        let micros: i64 = number_of(Self::WHAT, fields.text(1)?)?;
+        Ok(seconds * 1_000_000 + micros)
+    }
+}
+
+/// A field that `exec_core` holds empty rather than not at all.
+fn given(text: Option<&str>) -> Option<&str> {
+    text.filter(|text| !text.is_empty())
+}
+
+fn attempt_index(what: &'static str, text: Option<&str>) -> Result<Option<AttemptIndex>, ReplyError> {
+    given(text).map(|text| number_of(what, text).map(AttemptIndex)).transpose()
+}
+
+fn attempt_id(what: &'static str, text: Option<&str>) -> Result<Option<AttemptId>, ReplyError> {
+    given(text).map(|text| uuid_of(what, text).map(AttemptId)).transpose()
+}
+
+fn lane(what: &'static str, text: &str) -> Result<LaneId, ReplyError> {
+    LaneId::try_new(text)
+        .map_err(|error| ReplyError::Malformed { what, problem: format!("lane {text:?}: {error}") })
+}
+
+fn malformed(what: &'static str, value: &Value) -> ReplyError {
+    ReplyError::Malformed { what, problem: format!("unexpected {value:?}") }
+}

@@ -1,0 +1,59 @@
+//! One trait for everything that is asked of a server: functions and plain reads alike know how they are encoded and
+//! what their reply means, so whoever sends them only moves values.
+
+use redis::{Cmd, Pipeline, Value};
+
+use super::reply::ReplyError;
+use crate::cluster::{Wire, WireCost, WireError};
+
+/// A command with a typed reply.
+pub trait Request {
+    /// Lower-case command name, as `INFO commandstats` and the wire's tally count it.
+    const COMMAND: &'static str;
+    /// What is asked, for messages: the function, or the read and what it reads.
+    const WHAT: &'static str;
+    /// What a good reply holds.
+    type Reply;
+
+    /// The command, ready to send.
+    fn command(&self) -> Cmd;
+
+    /// Reads the reply to such a command.
+    fn parse(reply: &Value) -> Result<Self::Reply, ReplyError>;
+}
+
+/// Why a request has no result.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// There is no reply: redirected, too late, disconnected, or refused by the server itself.
+    #[error(transparent)]
+    Wire(#[from] WireError),
+    /// There is one, and it is a refusal or of unknown form.
+    #[error(transparent)]
+    Reply(#[from] ReplyError),
+}
+
+/// Sends one request and reads its reply: one round trip.
+pub async fn call<R: Request>(wire: &Wire, request: &R, cost: &mut WireCost) -> Result<R::Reply, CallError> {
+    let reply = wire.call(R::COMMAND, &request.command(), cost).await?;
+    Ok(R::parse(&reply)?)
+}
+
+/// Sends many requests of one kind in one write: one round trip. Each has its own result; the outer error means that
+/// nothing is known about any of them.
+pub async fn call_all<R: Request>(
+    wire: &Wire,
+    requests: impl IntoIterator<Item = R>,
+    cost: &mut WireCost,
+) -> Result<Vec<Result<R::Reply, CallError>>, WireError> {
+    let mut pipeline = Pipeline::new();
+    for request in requests {
+        pipeline.add_command(request.command());
+    }
+    if pipeline.is_empty() {
+        return Ok(Vec::new());
+    }
+    let names = std::iter::repeat_n(R::COMMAND, pipeline.len());
+    let replies = wire.pipeline(names, &pipeline, cost).await?;
+    Ok(replies.into_iter().map(|reply| Ok(R::parse(&reply?)?)).collect())
+}

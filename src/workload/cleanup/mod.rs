@@ -1,0 +1,167 @@
+//! Removes what a run wrote, on clusters that belong to somebody else.
+//!
+//! Two ways in, one way through: [`Workload::remove`] begins with the executions of its ledger, [`clean`] with those
+//! that it finds on the cluster after a crash. Which keys an execution has is read from the cluster itself. Index
+//! entries go first and an execution's own keys in one command, the core among them, so that whatever an interrupted
+//! clean-up leaves is found by the next one.
+
+mod executions;
+mod shared;
+mod sweep;
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use ff_core::partition::{Partition, PartitionFamily};
+use ff_core::types::ExecutionId;
+use redis::Value;
+
+use super::batch::{Control, Replies};
+use super::ledger::Entry;
+use super::nodes::Nodes;
+use super::population::is_ours;
+use super::{Workload, WorkloadError};
+use crate::cluster::Cluster;
+use crate::flowfabric::CallError;
+
+/// Executions whose keys are listed at a time; bounds the memory for 100,000 of them.
+const GROUP: usize = 4_096;
+
+/// Failures that are told in words; the count holds all of them.
+const EXAMPLES: usize = 5;
+
+/// What a clean-up did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Removal {
+    /// Keys removed.
+    pub keys: u64,
+    /// Entries removed from keys that others use as well.
+    pub entries: u64,
+    /// Commands that failed, each of which leaves at least one key or entry behind.
+    pub failures: u64,
+    /// The first few failures, in words.
+    pub examples: Vec<String>,
+}
+
+impl Removal {
+    fn count(&mut self, part: &Self) {
+        self.keys += part.keys;
+        self.entries += part.entries;
+        self.failures += part.failures;
+        let room = EXAMPLES.saturating_sub(self.examples.len());
+        self.examples.extend(part.examples.iter().take(room).cloned());
+    }
+
+    fn fail(&mut self, what: &str, subject: &str, error: &CallError) {
+        self.failures += 1;
+        if self.examples.len() < EXAMPLES {
+            self.examples.push(format!("{what} for {subject}: {error}"));
+        }
+    }
+
+    /// Takes the next reply, a number of keys removed.
+    fn keys_from(&mut self, replies: &mut Replies, what: &str, subject: &str) {
+        match replies.value() {
+            Ok(value) => self.keys += number(&value),
+            Err(error) => self.fail(what, subject, &error),
+        }
+    }
+
+    /// Takes the next reply, a number of entries removed.
+    fn entries_from(&mut self, replies: &mut Replies, what: &str, subject: &str) {
+        match replies.value() {
+            Ok(value) => self.entries += number(&value),
+            Err(error) => self.fail(what, subject, &error),
+        }
+    }
+}
+
+impl Workload {
+    /// Removes every key and entry that this run wrote, as far as the cluster lets it. Calling it again is harmless
+    /// and takes up what failed. The workload is empty afterwards, and may create executions again.
+    pub async fn remove(&self, control: &Control<'_>) -> Result<Removal, WorkloadError> {
+        let used = self.ledger.used();
+        let ids = used.iter().map(|&exec| self.plan.execution_id(exec)).collect();
+        let ours = |id: &str| self.plan.find(id).is_some_and(|exec| used.binary_search(&exec).is_ok());
+        let partitions = self.partitions_used.borrow().clone();
+        let mut removal = remove_executions(&self.nodes, ids, &partitions, &ours, control).await?;
+        let own = self.own_secrets.borrow().clone();
+        removal.count(&shared::remove_secrets(&self.nodes, &own, control).await?);
+        if removal.failures == 0 {
+            for exec in used {
+                self.ledger.change(exec, |entry| *entry = Entry::default());
+            }
+            self.own_secrets.borrow_mut().clear();
+            self.partitions_used.borrow_mut().clear();
+        }
+        Ok(removal)
+    }
+}
+
+/// Removes what runs of this tool left on a cluster, whoever started them: executions of its namespace, then keys and
+/// entries that bear its mark but belong to no execution any more. Must not be used while a run is under way.
+pub async fn clean(cluster: Rc<Cluster>, control: &Control<'_>) -> Result<Removal, WorkloadError> {
+    let nodes = &Nodes::new(cluster);
+    let quiet = Control { cancel: control.cancel, progress: &|_, _| () };
+    let found = sweep::find(nodes, &quiet).await?;
+    let mut removal = remove_executions(nodes, found.executions, &found.streams, &is_ours, control).await?;
+    removal.count(&sweep::remove_orphans(nodes, &quiet).await?);
+    removal.count(&shared::remove_secrets(nodes, &found.secrets, &quiet).await?);
+    Ok(removal)
+}
+
+/// The way through: signal streams, then index entries and keys group by group.
+async fn remove_executions(
+    nodes: &Nodes,
+    ids: Vec<ExecutionId>,
+    partitions: &BTreeSet<u16>,
+    ours: &dyn Fn(&str) -> bool,
+    control: &Control<'_>,
+) -> Result<Removal, WorkloadError> {
+    let mut removal = Removal::default();
+    for &index in partitions {
+        if control.cancel.is_cancelled() {
+            return Err(WorkloadError::Cancelled);
+        }
+        shared::thin_signal_stream(nodes, partition(index), ours, &mut removal).await;
+    }
+    let total = ids.len() as u64;
+    for (number, group) in ids.chunks(GROUP).enumerate() {
+        let before = (number * GROUP) as u64;
+        let progress = |done, _| (control.progress)(before + done, total);
+        let part = Control { cancel: control.cancel, progress: &progress };
+        executions::remove_group(nodes, group, &part, &mut removal).await?;
+    }
+    Ok(removal)
+}
+
+fn partition(index: u16) -> Partition {
+    Partition { family: PartitionFamily::Execution, index }
+}
+
+/// A count that a removing command answers.
+fn number(value: &Value) -> u64 {
+    match value {
+        Value::Int(number) => number.unsigned_abs(),
+        _ => 0,
+    }
+}
+
+/// Texts of an array reply; empty for anything else.
+fn texts(value: &Value) -> Vec<String> {
+    match value {
+        Value::Array(items) | Value::Set(items) => {
+            items.iter().map(|item| text(item).unwrap_or_default()).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Text of a reply; `None` for nil and anything that is no text.
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::BulkString(bytes) => String::from_utf8(bytes.clone()).ok(),
+        Value::SimpleString(text) => Some(text.clone()),
+        _ => None,
+    }
+}

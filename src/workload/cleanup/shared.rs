@@ -1,0 +1,172 @@
+//! Keys that a partition's executions share: the stream of delivered signals, the waitpoint secret.
+
+use std::collections::BTreeSet;
+
+use ff_core::keys::IndexKeys;
+use ff_core::partition::Partition;
+use redis::{Cmd, Value};
+
+use super::super::batch::{Batch, Control, Exchange, Replies, exchange};
+use super::super::secrets::KID;
+use super::super::{Nodes, WorkloadError};
+use super::{Removal, number, partition, text, texts};
+use crate::cluster::{WireCost, WireError};
+
+/// Stream entries read at a time.
+const PAGE: usize = 500;
+
+/// A stream stays as an empty key when its last entry goes; this removes it, unless somebody added an entry since.
+const UNLINK_IF_EMPTY: &str =
+    "if redis.call('XLEN', KEYS[1]) == 0 then return redis.call('UNLINK', KEYS[1]) end return 0";
+
+/// Removes the entries of executions that are `ours` from a partition's stream of delivered signals, and the stream
+/// once it is empty by that.
+pub(super) async fn thin_signal_stream(
+    nodes: &Nodes,
+    partition: Partition,
+    ours: &dyn Fn(&str) -> bool,
+    removal: &mut Removal,
+) {
+    let key = IndexKeys::new(&partition).partition_signal_delivery();
+    if let Err(error) = thin(nodes, partition, &key, ours, removal).await {
+        removal.fail("thinning out", &key, &error.into());
+    }
+}
+
+async fn thin(
+    nodes: &Nodes,
+    partition: Partition,
+    key: &str,
+    ours: &dyn Fn(&str) -> bool,
+    removal: &mut Removal,
+) -> Result<(), WireError> {
+    let wire = nodes.wire_of(partition);
+    let call = async |name, command: Cmd| wire.call(name, &command, &mut WireCost::default()).await;
+    let mut start = "-".to_owned();
+    let mut thinned = false;
+    loop {
+        let mut read = redis::cmd("XRANGE");
+        read.arg(key).arg(&start).arg("+").arg("COUNT").arg(PAGE);
+        let entries = entries(&call("xrange", read).await?);
+        let Some(last) = entries.last() else { break };
+        start = format!("({}", last.id);
+        let full = entries.len() == PAGE;
+        let doomed: Vec<_> = entries.into_iter().filter(|entry| ours(&entry.execution_id)).collect();
+        if !doomed.is_empty() {
+            let mut delete = redis::cmd("XDEL");
+            delete.arg(key);
+            for entry in &doomed {
+                delete.arg(&entry.id);
+            }
+            removal.entries += number(&call("xdel", delete).await?);
+            thinned = true;
+        }
+        if !full {
+            break;
+        }
+    }
+    if thinned {
+        let mut unlink = redis::cmd("EVAL");
+        unlink.arg(UNLINK_IF_EMPTY).arg(1).arg(key);
+        removal.keys += number(&call("eval", unlink).await?);
+    }
+    Ok(())
+}
+
+struct StreamEntry {
+    id: String,
+    execution_id: String,
+}
+
+fn entries(reply: &Value) -> Vec<StreamEntry> {
+    let Value::Array(entries) = reply else { return Vec::new() };
+    let entry = |entry: &Value| {
+        let Value::Array(parts) = entry else { return None };
+        let fields = texts(parts.get(1)?);
+        let execution_id = fields.chunks_exact(2).find(|pair| pair[0] == "execution_id")?[1].clone();
+        Some(StreamEntry { id: text(parts.first()?)?, execution_id })
+    };
+    // An entry of unknown form belongs to somebody else, but paging needs its id.
+    let foreign = |entry: &Value| match entry {
+        Value::Array(parts) => Some(StreamEntry { id: text(parts.first()?)?, execution_id: String::new() }),
+        _ => None,
+    };
+    entries.iter().filter_map(|value| entry(value).or_else(|| foreign(value))).collect()
+}
+
+/// Removes the secrets of `partitions` that are this tool's and nothing else.
+pub(super) async fn remove_secrets(
+    nodes: &Nodes,
+    partitions: &BTreeSet<u16>,
+    control: &Control<'_>,
+) -> Result<Removal, WorkloadError> {
+    let mut removal = Removal::default();
+    let routed = partitions.iter().map(|&index| (partition(index), partition(index))).collect();
+    let mut ours = Vec::new();
+    for checked in exchange(nodes, routed, &CheckSecret, control).await? {
+        match checked {
+            Ok(found) => ours.extend(found.map(|partition| (partition, partition))),
+            Err(part) => removal.count(&part),
+        }
+    }
+    for part in exchange(nodes, ours, &UnlinkSecret, control).await? {
+        removal.count(&part);
+    }
+    Ok(removal)
+}
+
+fn secret_key(partition: Partition) -> String {
+    IndexKeys::new(&partition).waitpoint_hmac_secrets()
+}
+
+/// Finds out whether a secret is this tool's alone: since rotated by an operator, it must stay.
+struct CheckSecret;
+
+impl Exchange for CheckSecret {
+    type Item = Partition;
+    type Output = Result<Option<Partition>, Removal>;
+
+    fn encode(&self, &partition: &Partition, batch: &mut Batch) {
+        let mut read = redis::cmd("HKEYS");
+        read.arg(secret_key(partition));
+        batch.add("hkeys", read);
+        let mut read = redis::cmd("HGET");
+        read.arg(secret_key(partition)).arg("current_kid");
+        batch.add("hget", read);
+    }
+
+    fn decode(&self, partition: Partition, mut replies: Replies) -> Result<Self::Output, WorkloadError> {
+        let own_field = format!("secret:{KID}");
+        let checked = replies.value().and_then(|fields| {
+            let only_ours = texts(&fields).iter().all(|field| *field == "current_kid" || *field == own_field);
+            Ok(only_ours && text(&replies.value()?).as_deref() == Some(KID))
+        });
+        Ok(match checked {
+            Ok(ours) => Ok(ours.then_some(partition)),
+            Err(error) => {
+                let mut removal = Removal::default();
+                removal.fail("reading", &secret_key(partition), &error);
+                Err(removal)
+            }
+        })
+    }
+}
+
+struct UnlinkSecret;
+
+impl Exchange for UnlinkSecret {
+    type Item = Partition;
+    type Output = Removal;
+
+    fn encode(&self, &partition: &Partition, batch: &mut Batch) {
+        let mut unlink = redis::cmd("UNLINK");
+        unlink.arg(secret_key(partition));
+        batch.add("unlink", unlink);
+    }
+
+    fn decode(&self, partition: Partition, mut replies: Replies) -> Result<Removal, WorkloadError> {
+        let mut removal = Removal::default();
+        removal.keys_from(&mut replies, "UNLINK", &secret_key(partition));
+        Ok(removal)
+    }
+}

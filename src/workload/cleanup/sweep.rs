@@ -1,0 +1,235 @@
+//! Finds what this tool wrote by walking through a cluster's keys: for `clean`, which has no ledger.
+
+use std::collections::BTreeSet;
+
+use ff_core::types::ExecutionId;
+use redis::{Cmd, Value};
+
+use super::super::batch::Control;
+use super::super::population::{UUID_TEXT_PREFIX, is_ours};
+use super::super::{INSTANCE, LANE_PREFIX, Nodes, WorkloadError};
+use super::{Removal, number, text, texts};
+use crate::cluster::{Wire, WireCost};
+
+/// Keys that one SCAN step looks at: a short command for the server, few round trips.
+const STEP: u32 = 1_000;
+
+/// What belongs to this tool.
+#[derive(Default)]
+pub(super) struct Found {
+    /// Executions that have a core.
+    pub executions: Vec<ExecutionId>,
+    /// Partitions with a stream of delivered signals.
+    pub streams: BTreeSet<u16>,
+    /// Partitions with a waitpoint secret.
+    pub secrets: BTreeSet<u16>,
+}
+
+/// Lists executions, streams and secrets of all primaries.
+pub(super) async fn find(nodes: &Nodes, control: &Control<'_>) -> Result<Found, WorkloadError> {
+    let mut found = Found::default();
+    for wire in nodes.routing().wires() {
+        let mut walk = Walk::over_keys();
+        while let Some(names) = walk.step(wire, control).await? {
+            for name in names {
+                match classify(&name) {
+                    Kind::Core(id) => found.executions.push(id),
+                    Kind::SignalStream(partition) => _ = found.streams.insert(partition),
+                    Kind::Secret(partition) => _ = found.secrets.insert(partition),
+                    Kind::Own | Kind::SharedZset | Kind::SharedSet | Kind::Foreign => {}
+                }
+            }
+        }
+    }
+    // SCAN may show a key twice.
+    found.executions.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
+    found.executions.dedup();
+    Ok(found)
+}
+
+/// Removes keys and index entries that bear this tool's mark and belong to no execution.
+pub(super) async fn remove_orphans(nodes: &Nodes, control: &Control<'_>) -> Result<Removal, WorkloadError> {
+    let mut removal = Removal::default();
+    for wire in nodes.routing().wires() {
+        let mut walk = Walk::over_keys();
+        while let Some(names) = walk.step(wire, control).await? {
+            for name in names {
+                match classify(&name) {
+                    // A core that is still here could not be removed, and says where the rest of it is.
+                    Kind::Core(_) | Kind::Foreign | Kind::SignalStream(_) | Kind::Secret(_) => {}
+                    Kind::Own => {
+                        let mut unlink = redis::cmd("UNLINK");
+                        unlink.arg(&name);
+                        match send(wire, "unlink", &unlink).await {
+                            Ok(reply) => removal.keys += number(&reply),
+                            Err(error) => removal.fail("UNLINK", &name, &error),
+                        }
+                    }
+                    Kind::SharedZset => {
+                        remove_members(wire, &name, ["ZSCAN", "ZREM"], control, &mut removal).await?;
+                    }
+                    Kind::SharedSet => {
+                        remove_members(wire, &name, ["SSCAN", "SREM"], control, &mut removal).await?;
+                    }
+                }
+            }
+        }
+    }
+    Ok(removal)
+}
+
+/// Removes this tool's members from a set that others use as well.
+async fn remove_members(
+    wire: &Wire,
+    key: &str,
+    [scan, remove]: [&'static str; 2],
+    control: &Control<'_>,
+    removal: &mut Removal,
+) -> Result<(), WorkloadError> {
+    let mut walk = Walk::over_members(scan, key);
+    while let Some(items) = walk.step(wire, control).await? {
+        // ZSCAN answers members and scores in turn; a score never bears the mark.
+        let members: Vec<_> = items.into_iter().filter(|item| is_ours(item)).collect();
+        if members.is_empty() {
+            continue;
+        }
+        let mut command = redis::cmd(remove);
+        command.arg(key).arg(members);
+        match send(wire, if remove == "ZREM" { "zrem" } else { "srem" }, &command).await {
+            Ok(reply) => removal.entries += number(&reply),
+            Err(error) => removal.fail(remove, key, &error),
+        }
+    }
+    Ok(())
+}
+
+/// What a key is, by its name.
+#[derive(Debug, PartialEq, Eq)]
+enum Kind {
+    Core(ExecutionId),
+    /// A key of this tool alone.
+    Own,
+    SharedZset,
+    SharedSet,
+    SignalStream(u16),
+    Secret(u16),
+    Foreign,
+}
+
+fn classify(name: &str) -> Kind {
+    if is_ours(name) {
+        let core = name.strip_prefix("ff:exec:").and_then(|rest| rest.strip_suffix(":core"));
+        // What remains is the hash tag, then the id, which begins with the same tag.
+        let id = core.and_then(|rest| rest.split_once(':')).and_then(|(_, id)| ExecutionId::parse(id).ok());
+        return id.map_or(Kind::Own, Kind::Core);
+    }
+    let Some((family, rest)) = name.strip_prefix("ff:").and_then(|rest| rest.split_once(":{fp:")) else {
+        return Kind::Foreign;
+    };
+    let Some((index, tail)) = rest.split_once("}:") else { return Kind::Foreign };
+    let Ok(partition) = index.parse() else { return Kind::Foreign };
+    match (family, tail) {
+        ("part", "signal_delivery") => Kind::SignalStream(partition),
+        ("sec", "waitpoint_hmac") => Kind::Secret(partition),
+        ("idx", "all_executions") => Kind::SharedSet,
+        (
+            "idx",
+            "lease_expiry"
+            | "suspension_timeout"
+            | "attempt_timeout"
+            | "execution_deadline"
+            | "pending_waitpoint_expiry",
+        ) => Kind::SharedZset,
+        ("idx", tail) => {
+            let lane = tail.strip_prefix("lane:").and_then(|rest| rest.strip_prefix(LANE_PREFIX));
+            let leases = tail.strip_prefix("worker:").and_then(|rest| rest.strip_suffix(":leases"));
+            // A lane of ours is named by a number; another tenant's lane may share the first part of the name.
+            let own_lane = lane.and_then(|rest| rest.split_once(':')).is_some_and(|(number, _)| {
+                !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+            });
+            if own_lane || leases == Some(INSTANCE) { Kind::Own } else { Kind::Foreign }
+        }
+        _ => Kind::Foreign,
+    }
+}
+
+/// A cursor that walks over a node's keys, or over a set's members.
+struct Walk {
+    command: &'static str,
+    key: Option<String>,
+    pattern: String,
+    cursor: Option<String>,
+}
+
+impl Walk {
+    fn over_keys() -> Self {
+        Self { command: "SCAN", key: None, pattern: "ff:*".into(), cursor: Some("0".into()) }
+    }
+
+    fn over_members(command: &'static str, key: &str) -> Self {
+        let pattern = format!("*{UUID_TEXT_PREFIX}*");
+        Self { command, key: Some(key.into()), pattern, cursor: Some("0".into()) }
+    }
+
+    /// The next names; `None` at the end.
+    async fn step(
+        &mut self,
+        wire: &Wire,
+        control: &Control<'_>,
+    ) -> Result<Option<Vec<String>>, WorkloadError> {
+        let Some(cursor) = self.cursor.take() else { return Ok(None) };
+        if control.cancel.is_cancelled() {
+            return Err(WorkloadError::Cancelled);
+        }
+        let mut scan = redis::cmd(self.command);
+        scan.arg(self.key.as_deref()).arg(cursor).arg("MATCH").arg(&self.pattern).arg("COUNT").arg(STEP);
+        let name = match self.command {
+            "ZSCAN" => "zscan",
+            "SSCAN" => "sscan",
+            _ => "scan",
+        };
+        let reply = send(wire, name, &scan).await;
+        let reply = reply.map_err(WorkloadError::command(self.command, wire.addr()))?;
+        let (next, names) = match &reply {
+            Value::Array(parts) if parts.len() == 2 => (text(&parts[0]), texts(&parts[1])),
+            _ => (None, Vec::new()),
+        };
+        self.cursor = next.filter(|cursor| cursor != "0");
+        Ok(Some(names))
+    }
+}
+
+async fn send(wire: &Wire, name: &'static str, command: &Cmd) -> Result<Value, crate::flowfabric::CallError> {
+    Ok(wire.call(name, command, &mut WireCost::default()).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OURS: &str = "7265636c-622d-8123-8abc-123400000007";
+
+    #[test]
+    fn keys_are_told_apart_by_name() {
+        let core = format!("ff:exec:{{fp:3}}:{{fp:3}}:{OURS}:core");
+        let id = ExecutionId::parse(&format!("{{fp:3}}:{OURS}")).unwrap();
+        let cases = [
+            (core.as_str(), Kind::Core(id)),
+            (&format!("ff:wp:{{fp:3}}:{OURS}:signals"), Kind::Own),
+            ("ff:idx:{fp:3}:lane:reclaim-bench-0:eligible", Kind::Own),
+            ("ff:idx:{fp:3}:worker:reclaim-bench-0:leases", Kind::Own),
+            ("ff:idx:{fp:3}:lease_expiry", Kind::SharedZset),
+            ("ff:idx:{fp:3}:all_executions", Kind::SharedSet),
+            ("ff:part:{fp:65535}:signal_delivery", Kind::SignalStream(65_535)),
+            ("ff:sec:{fp:3}:waitpoint_hmac", Kind::Secret(3)),
+            ("ff:idx:{fp:3}:lane:reclaim-bench-x:eligible", Kind::Foreign),
+            ("ff:idx:{fp:3}:lane:default:eligible", Kind::Foreign),
+            ("ff:idx:{fp:3}:worker:reclaim-bench-00:leases", Kind::Foreign),
+            ("ff:exec:{fp:3}:{fp:3}:6f2b3b9e-0f0e-4a51-9d63-000000000001:core", Kind::Foreign),
+            ("ff:config:partitions", Kind::Foreign),
+        ];
+        for (name, kind) in cases {
+            assert_eq!(classify(name), kind, "{name}");
+        }
+    }
+}

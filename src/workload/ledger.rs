@@ -1,0 +1,234 @@
+//! What the tool knows about every execution: the expectation that the audit compares the cluster with.
+//!
+//! One small entry per execution, everything that the seed determines left out. Phases only move on when a reply
+//! says so; a call that ended without one marks the entry as uncertain, and whoever reads the execution next finds
+//! out.
+
+use std::cell::RefCell;
+
+use ff_core::types::LeaseId;
+
+use super::population::ExecIndex;
+use crate::claim::HeldLease;
+
+/// Where an execution stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Phase {
+    /// Part of the plan, not on the cluster.
+    #[default]
+    Planned,
+    /// Created and eligible; never claimed.
+    Fresh,
+    /// A worker of ours holds the lease.
+    Active,
+    /// Suspended or delayed.
+    Interrupted,
+    /// Eligible again, with its attempt interrupted.
+    Runnable,
+}
+
+impl Phase {
+    /// The phase that the next successful call leads to.
+    pub(super) fn successor(self) -> Self {
+        match self {
+            Self::Planned => Self::Fresh,
+            Self::Fresh | Self::Runnable => Self::Active,
+            Self::Active => Self::Interrupted,
+            Self::Interrupted => Self::Runnable,
+        }
+    }
+}
+
+/// What was last handed out for an execution and is not used up yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Handout {
+    /// Nothing.
+    #[default]
+    None,
+    /// A grant that vanishes at this server time.
+    Grant {
+        /// Milliseconds.
+        expires_at_ms: u64,
+    },
+    /// A ticket without a grant (`fused`).
+    Ticket,
+}
+
+/// One execution's entry.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Entry {
+    pub phase: Phase,
+    /// A call that would have moved the phase on ended without a reply.
+    pub uncertain: bool,
+    /// A claim's reply named another attempt than the first claim made.
+    pub attempt_differs: bool,
+    /// More claims than handouts succeeded.
+    pub double_claims: u32,
+    /// Claims that succeeded: what the lease epoch must be.
+    pub claims: u32,
+    /// The lease epoch as the last claim's reply gave it.
+    pub epoch: u64,
+    /// Interruptions begun.
+    pub interruptions: u32,
+    pub lease: Option<LeaseId>,
+    pub handout: Handout,
+    /// Server time in milliseconds at which a timeout or delay is due.
+    pub due_ms: u64,
+    /// Waitpoint token of the suspension in force.
+    pub token: Option<Box<str>>,
+}
+
+/// Grants over the whole run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GrantTotals {
+    /// Issued by the scanner.
+    pub issued: u64,
+    /// Consumed by a claim.
+    pub claimed: u64,
+    /// Known to have vanished unconsumed.
+    pub expired: u64,
+}
+
+/// All entries and totals. Shared by concurrently running tasks of one thread.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    entries: RefCell<Vec<Entry>>,
+    grants: RefCell<GrantTotals>,
+}
+
+impl Ledger {
+    /// Number of executions, created or not.
+    pub fn len(&self) -> u32 {
+        self.entries.borrow().len() as u32
+    }
+
+    /// Makes room for `additional` more executions and returns their numbers.
+    pub fn extend(&self, additional: u32) -> Vec<ExecIndex> {
+        let first = self.len();
+        let end = first.saturating_add(additional);
+        self.entries.borrow_mut().resize_with(end as usize, Entry::default);
+        (first..end).map(ExecIndex).collect()
+    }
+
+    /// Reads one entry.
+    pub fn read<T>(&self, exec: ExecIndex, read: impl FnOnce(&Entry) -> T) -> T {
+        read(&self.entries.borrow()[exec.0 as usize])
+    }
+
+    /// Changes one entry.
+    pub fn change<T>(&self, exec: ExecIndex, change: impl FnOnce(&mut Entry) -> T) -> T {
+        change(&mut self.entries.borrow_mut()[exec.0 as usize])
+    }
+
+    /// Executions that exist on the cluster, or may.
+    pub fn used(&self) -> Vec<ExecIndex> {
+        let entries = self.entries.borrow();
+        let used = entries.iter().enumerate().filter(|(_, e)| e.phase != Phase::Planned || e.uncertain);
+        used.map(|(number, _)| ExecIndex(number as u32)).collect()
+    }
+
+    /// Executions in `phase` whose entry is certain.
+    pub fn in_phase(&self, phase: Phase) -> Vec<ExecIndex> {
+        let entries = self.entries.borrow();
+        let matching = entries.iter().enumerate().filter(|(_, e)| e.phase == phase && !e.uncertain);
+        matching.map(|(number, _)| ExecIndex(number as u32)).collect()
+    }
+
+    /// Grants so far.
+    pub fn grants(&self) -> GrantTotals {
+        *self.grants.borrow()
+    }
+
+    /// A grant was issued. One that the ledger still held must have expired, else the server had refused.
+    pub fn granted(&self, exec: ExecIndex, expires_at_ms: u64) {
+        let before =
+            self.change(exec, |e| std::mem::replace(&mut e.handout, Handout::Grant { expires_at_ms }));
+        let mut grants = self.grants.borrow_mut();
+        grants.issued += 1;
+        if matches!(before, Handout::Grant { .. }) {
+            grants.expired += 1;
+        }
+    }
+
+    /// A ticket without a grant was handed out.
+    pub fn ticketed(&self, exec: ExecIndex) {
+        self.change(exec, |e| e.handout = Handout::Ticket);
+    }
+
+    /// A claim answered that the grant which vanishes at `expires_at_ms` is past its time. Several workers may
+    /// learn that about one grant; it counts once.
+    pub fn expired(&self, exec: ExecIndex, expires_at_ms: u64) {
+        let held = Handout::Grant { expires_at_ms };
+        let known = self.change(exec, |e| {
+            let known = e.handout == held;
+            if known {
+                e.handout = Handout::None;
+            }
+            known
+        });
+        self.grants.borrow_mut().expired += u64::from(known);
+    }
+
+    /// A claim succeeded. `same_attempt`: whether its reply names the attempt of the first claim.
+    pub fn claimed(&self, exec: ExecIndex, lease: &HeldLease, same_attempt: bool) {
+        let handout = self.change(exec, |e| {
+            e.phase = Phase::Active;
+            e.uncertain = false;
+            e.claims += 1;
+            e.epoch = lease.epoch.0;
+            e.lease = Some(lease.lease_id.clone());
+            e.attempt_differs |= !same_attempt;
+            e.double_claims += u32::from(e.handout == Handout::None);
+            std::mem::take(&mut e.handout)
+        });
+        self.grants.borrow_mut().claimed += u64::from(matches!(handout, Handout::Grant { .. }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ff_core::types::{AttemptIndex, LeaseEpoch};
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn lease(epoch: u64) -> HeldLease {
+        HeldLease {
+            lease_id: LeaseId::from_uuid(Uuid::from_u128(epoch.into())),
+            epoch: LeaseEpoch(epoch),
+            attempt_id: None,
+            attempt_index: AttemptIndex(0),
+            expires_at: None,
+        }
+    }
+
+    #[test]
+    fn a_grant_is_claimed_or_expired_once() {
+        let ledger = Ledger::default();
+        let exec = ledger.extend(1)[0];
+        ledger.granted(exec, 100);
+        ledger.expired(exec, 100);
+        ledger.expired(exec, 100);
+        ledger.granted(exec, 200);
+        ledger.expired(exec, 100);
+        ledger.granted(exec, 300);
+        ledger.claimed(exec, &lease(1), true);
+        assert_eq!(ledger.grants(), GrantTotals { issued: 3, claimed: 1, expired: 2 });
+        assert_eq!(ledger.read(exec, |e| e.double_claims), 0);
+        ledger.claimed(exec, &lease(2), true);
+        assert_eq!(ledger.read(exec, |e| e.double_claims), 1);
+    }
+
+    #[test]
+    fn a_population_grows_and_keeps_its_numbers() {
+        let ledger = Ledger::default();
+        assert_eq!(ledger.extend(2), [ExecIndex(0), ExecIndex(1)]);
+        ledger.change(ExecIndex(1), |e| e.phase = Phase::Fresh);
+        assert_eq!(ledger.extend(1), [ExecIndex(2)]);
+        assert_eq!(ledger.used(), [ExecIndex(1)]);
+        ledger.change(ExecIndex(2), |e| e.uncertain = true);
+        assert_eq!(ledger.used(), [ExecIndex(1), ExecIndex(2)]);
+        assert_eq!(ledger.in_phase(Phase::Fresh), [ExecIndex(1)]);
+        assert!(size_of::<Entry>() <= 128, "{} bytes per execution", size_of::<Entry>());
+    }
+}

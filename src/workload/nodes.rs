@@ -1,0 +1,120 @@
+//! The workload's way to the primaries, and to their clocks.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use ff_core::partition::{Partition, PartitionConfig};
+
+use super::WorkloadError;
+use crate::cluster::{Cluster, ClusterError, NodeAddr, NodeIndex, Topology, Wire, WireCost};
+use crate::flowfabric::{ReadServerTime, call};
+use crate::scenario::PartitionCount;
+
+/// How long a reading of a server's clock is trusted: short enough for two clocks that drift apart.
+const CLOCK_FRESH: Duration = Duration::from_secs(10);
+
+/// Number of flow partitions that a population is spread over: as given, else what the deployment publishes, else
+/// FlowFabric's default.
+pub async fn partitions(cluster: &Cluster, count: PartitionCount) -> Result<u16, ClusterError> {
+    match count {
+        PartitionCount::Count(count) => Ok(count),
+        PartitionCount::Published => {
+            let published = cluster.published_partitions().await?;
+            Ok(published.unwrap_or(PartitionConfig::default().num_flow_partitions))
+        }
+    }
+}
+
+/// The administrative connections, so that nothing here queues in front of a claim, and what time each primary has.
+#[derive(Clone)]
+pub(super) struct Nodes {
+    cluster: Rc<Cluster>,
+    clocks: Rc<RefCell<HashMap<NodeAddr, Reading>>>,
+}
+
+#[derive(Clone, Copy)]
+struct Reading {
+    server_ms: u64,
+    taken: Instant,
+}
+
+impl Reading {
+    fn now_ms(self) -> u64 {
+        self.server_ms + self.taken.elapsed().as_millis() as u64
+    }
+}
+
+/// A map of the cluster that stays the same while one operation uses it.
+pub(super) struct Routing {
+    topology: Rc<Topology>,
+    wires: Vec<Wire>,
+}
+
+impl Routing {
+    /// Every primary with its wire, in order.
+    pub fn wires(&self) -> &[Wire] {
+        &self.wires
+    }
+
+    /// Position of the primary that serves a partition.
+    pub fn position(&self, partition: Partition) -> usize {
+        usize::from(self.topology.owner_of(partition).0)
+    }
+}
+
+impl Nodes {
+    pub fn new(cluster: Rc<Cluster>) -> Self {
+        Self { cluster, clocks: Rc::default() }
+    }
+
+    /// Where everything is right now.
+    pub fn routing(&self) -> Routing {
+        let topology = self.cluster.topology();
+        let wires = topology.nodes().map(|node| self.cluster.admin(node)).collect();
+        Routing { topology, wires }
+    }
+
+    /// The wire to the primary that serves a partition.
+    pub fn wire_of(&self, partition: Partition) -> Wire {
+        self.cluster.admin(self.owner(partition))
+    }
+
+    /// Reads the clock of a partition's primary unless that was done a moment ago, so that [`Self::server_ms`] knows.
+    pub async fn read_clock(&self, partition: Partition) -> Result<(), WorkloadError> {
+        self.read_clock_of(&self.wire_of(partition)).await
+    }
+
+    /// The same for all primaries.
+    pub async fn read_clocks(&self) -> Result<(), WorkloadError> {
+        for wire in self.routing().wires() {
+            self.read_clock_of(wire).await?;
+        }
+        Ok(())
+    }
+
+    /// A primary's time in milliseconds since the epoch, from the last reading: never ahead of it, behind by at most
+    /// one round trip. 0 before the first reading: then nothing is due yet.
+    pub fn server_ms(&self, partition: Partition) -> u64 {
+        let topology = self.cluster.topology();
+        let addr = &topology.primaries()[usize::from(topology.owner_of(partition).0)].addr;
+        self.clocks.borrow().get(addr).map_or(0, |reading| reading.now_ms())
+    }
+
+    fn owner(&self, partition: Partition) -> NodeIndex {
+        self.cluster.topology().owner_of(partition)
+    }
+
+    async fn read_clock_of(&self, wire: &Wire) -> Result<(), WorkloadError> {
+        let fresh = |reading: &Reading| reading.taken.elapsed() < CLOCK_FRESH;
+        if self.clocks.borrow().get(wire.addr()).is_some_and(fresh) {
+            return Ok(());
+        }
+        let micros = call(wire, &ReadServerTime, &mut WireCost::default()).await;
+        let micros = micros.map_err(WorkloadError::call::<ReadServerTime>(wire.addr()))?;
+        let reading = Reading { server_ms: micros.unsigned_abs() / 1_000, taken: Instant::now() };
+        self.clocks.borrow_mut().insert(wire.addr().clone(), reading);
+        Ok(())
+    }
+}

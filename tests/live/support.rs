@@ -1,0 +1,74 @@
+//! Servers for the live tests: one cluster, started once per test process, killed with it.
+//!
+//! Each test has its own runtime, so each opens its own connections to the shared servers. Tests share them: use
+//! execution ids of your own, and a cluster of your own ([`own`]) where counters or functions are at stake.
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use reclaim_bench::cluster::{self, Cluster, ClusterRequest, NodeAddr, ProviderKind};
+use tokio_util::sync::CancellationToken;
+
+/// A handle on the shared cluster: three primaries, the published library, one connection per primary.
+pub async fn connect() -> Cluster {
+    open(&shared_request()).await
+}
+
+/// What [`connect`] opens; a test may change it first.
+pub fn shared_request() -> ClusterRequest {
+    ClusterRequest {
+        provider: ProviderKind::External,
+        nodes: shared().to_vec(),
+        shared: true,
+        ..ClusterRequest::default()
+    }
+}
+
+/// A cluster of the test's own, stopped when the handle goes.
+pub async fn own(primaries: u16, replicas: u16) -> Cluster {
+    open(&own_request(primaries, replicas)).await
+}
+
+/// What [`own`] opens.
+pub fn own_request(primaries: u16, replicas: u16) -> ClusterRequest {
+    ClusterRequest {
+        provider: ProviderKind::Local,
+        primaries,
+        replicas,
+        valkey_server: valkey_server(),
+        ..ClusterRequest::default()
+    }
+}
+
+/// The binary that the environment names.
+pub fn valkey_server() -> Option<PathBuf> {
+    std::env::var_os("VALKEY_SERVER").map(PathBuf::from)
+}
+
+/// Opens or explains.
+pub async fn open(request: &ClusterRequest) -> Cluster {
+    match cluster::open(request, &|_| (), &CancellationToken::new()).await {
+        Ok(cluster) => cluster,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// Addresses of the shared primaries. Their handle lives on a thread that never ends; the kernel kills the servers
+/// when this process does.
+fn shared() -> &'static [NodeAddr] {
+    static SHARED: OnceLock<Vec<NodeAddr>> = OnceLock::new();
+    SHARED.get_or_init(|| {
+        let (report, addrs) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let cluster = own(3, 0).await;
+                let addrs: Vec<_> =
+                    cluster.topology().primaries().iter().map(|primary| primary.addr.clone()).collect();
+                report.send(addrs).unwrap();
+                std::future::pending::<()>().await;
+            });
+        });
+        addrs.recv().expect("the shared cluster did not start; its error stands above")
+    })
+}
