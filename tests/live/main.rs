@@ -5,5 +5,6 @@ mod claim;
 mod cluster;
 mod flowfabric;
 mod recovery;
+mod run;
 mod staged;
 mod support;
