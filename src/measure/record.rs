@@ -43,7 +43,9 @@ pub struct RunRecord {
     pub audit: Audit,
     /// What the run found wrong with itself while it ran; any entry makes the result invalid.
     pub faults: Vec<Fault>,
-    /// What a reader should know but what does not make the result wrong.
+    /// What a reader should know but what does not make the result wrong. A result adds its own to them and stands
+    /// in the same JSON object, so here they have another name.
+    #[serde(rename = "run_warnings")]
     pub warnings: Vec<Warning>,
 }
 

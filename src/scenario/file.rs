@@ -338,10 +338,14 @@ impl Default for CompareSection {
     }
 }
 
-/// `[gate]`: thresholds for a comparison with a stored result, as shares. FlowFabric's own are the defaults.
+/// `[gate]`: what makes the command fail. The thresholds are for a comparison with a stored result, as shares;
+/// FlowFabric's own are the defaults.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct GateSection {
+    /// Whether the verdicts of the run decide its exit code (1 for a regression, 3 for an inconclusive metric). Off,
+    /// a run that answers its question is a success whatever the answer is.
+    pub enforce: bool,
     /// Loss of throughput that warns.
     pub throughput_warn: f64,
     /// Loss of throughput that fails.
@@ -354,7 +358,7 @@ pub struct GateSection {
 
 impl Default for GateSection {
     fn default() -> Self {
-        Self { throughput_warn: 0.05, throughput_fail: 0.10, p99_warn: 0.10, p99_fail: 0.20 }
+        Self { enforce: false, throughput_warn: 0.05, throughput_fail: 0.10, p99_warn: 0.10, p99_fail: 0.20 }
     }
 }
 

@@ -16,9 +16,7 @@ use super::model::{
     Amount, Arrivals, ClusterSpec, Compare, GrantSpec, InterruptionMix, LibrarySource, Load, Model,
     PartitionCount, Population, Scenario, Skew, Slo, VariantSpec,
 };
-
-/// Names of the metrics that can be judged.
-pub const JUDGED: &[&str] = &["service_p50", "service_p90", "service_p99", "server_cpu"];
+use crate::measure::METRICS;
 
 /// Collects what is wrong, key by key.
 #[derive(Default)]
@@ -203,13 +201,15 @@ fn check_compare(file: &ScenarioFile, checker: &mut Checker) {
     checker.within("compare.control_strata", compare.control_strata.unwrap_or(compare.strata), 0..=100_000);
     checker.within("compare.counter_blocks", compare.counter_blocks, 0..=10_000);
     checker.within("compare.block_claims", compare.block_claims, 10..=1_000_000);
+    let judged: Vec<&str> =
+        METRICS.iter().filter(|metric| metric.is_judged()).map(|metric| metric.name).collect();
     checker.require(!compare.metrics.is_empty(), "compare.metrics", || {
-        format!("empty, so nothing would be judged; known: {}", JUDGED.join(", "))
+        format!("empty, so nothing would be judged; known: {}", judged.join(", "))
     });
     for (n, metric) in compare.metrics.iter().enumerate() {
         let key = format!("compare.metrics[{n}]");
-        if !JUDGED.contains(&metric.as_str()) {
-            checker.refuse(&key, format!("`{metric}` is not a metric; {}", suggest(metric, JUDGED)));
+        if !judged.contains(&metric.as_str()) {
+            checker.refuse(&key, format!("`{metric}` is not a metric; {}", suggest(metric, &judged)));
         }
         checker
             .require(!compare.metrics[..n].contains(metric), &key, || format!("`{metric}` is there twice"));
