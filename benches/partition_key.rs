@@ -83,7 +83,8 @@ fn grants(criterion: &mut Criterion) {
 fn execution_ids(criterion: &mut Criterion) {
     let ids = inputs::pool("execution-ids", inputs::execution_id);
     let mut walk = Walk::new(&ids);
-    criterion.bench_function("execution_id/parse", |b| b.iter(|| ExecutionId::parse(walk.step().as_str()).ok()));
+    criterion
+        .bench_function("execution_id/parse", |b| b.iter(|| ExecutionId::parse(walk.step().as_str()).ok()));
     let mut walk = Walk::new(&ids);
     criterion.bench_function("execution_id/partition", |b| b.iter(|| walk.step().partition()));
 }

@@ -76,7 +76,9 @@ fn the_mix_of_all_meets_every_path() {
 
 #[test]
 fn an_execution_partition_comes_back_as_flow() {
-    for partition in inputs::pool("alias-collapse", |rng| inputs::partition(rng, PartitionFamily::Execution, 3)) {
+    for partition in
+        inputs::pool("alias-collapse", |rng| inputs::partition(rng, PartitionFamily::Execution, 3))
+    {
         assert_eq!(partition.family, PartitionFamily::Execution);
         let back = PartitionKey::from(&partition).parse();
         assert_eq!(back, Ok(Partition { family: PartitionFamily::Flow, index: partition.index }));
@@ -106,10 +108,39 @@ fn agree(text: &str) -> Result<(), TestCaseError> {
 #[test]
 fn all_parsers_agree_on_every_pool_and_on_the_corners() {
     let corners = [
-        "", "{", "}", "{}", "}{", "{{}}", "{:}", "{fp:}", "{fp:+}", "{fp:+7}", "{fp:++7}", "{fp:-0}", "{fp:-7}",
-        "{fp:007}", "{fp:00000000000000000065535}", "{fp:65535}", "{fp:65536}", "{fp:4294967297}", "{fp:7:8}",
-        "{fp::7}", "{:7}", "{f:7}", "{FP:7}", "{fp :7}", "{fp: 7}", "{b:1}}", "{{b:1}", "{bb:1}", "{q:٣}", "{é:1}",
-        "{fp:7} ", "{b7}", "{q}",
+        "",
+        "{",
+        "}",
+        "{}",
+        "}{",
+        "{{}}",
+        "{:}",
+        "{fp:}",
+        "{fp:+}",
+        "{fp:+7}",
+        "{fp:++7}",
+        "{fp:-0}",
+        "{fp:-7}",
+        "{fp:007}",
+        "{fp:00000000000000000065535}",
+        "{fp:65535}",
+        "{fp:65536}",
+        "{fp:4294967297}",
+        "{fp:7:8}",
+        "{fp::7}",
+        "{:7}",
+        "{f:7}",
+        "{FP:7}",
+        "{fp :7}",
+        "{fp: 7}",
+        "{b:1}}",
+        "{{b:1}",
+        "{bb:1}",
+        "{q:٣}",
+        "{é:1}",
+        "{fp:7} ",
+        "{b7}",
+        "{q}",
     ];
     for text in corners {
         agree(text).unwrap_or_else(|error| panic!("{error}"));
