@@ -7,3 +7,5 @@ mod cluster_refusals;
 mod container;
 mod detached;
 mod support;
+#[cfg(feature = "tls")]
+mod tls;
