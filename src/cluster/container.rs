@@ -192,8 +192,8 @@ fn container(image: &str, specs: &[ServerSpec], keeper_dir: &Path) -> ContainerR
         .with_entrypoint("sh")
         .with_cmd(["-c".to_owned(), script(specs)])
         .with_network("host")
-        // It writes logs into a directory of ours, which an image's own user may not.
-        .with_user("root")
+        // Root: it writes logs into a directory of ours, which an image's own user may not.
+        .with_user("0")
         .with_mount(Mount::bind_mount(keeper_dir.to_string_lossy(), KEEPER_DIR))
         .with_host_config_modifier(|host| host.auto_remove = Some(true))
         .with_startup_timeout(START_LIMIT)
