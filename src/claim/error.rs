@@ -57,7 +57,9 @@ impl ClaimError {
             };
         }
         match self {
-            Self::Call(CallError::Wire(WireError::Redirect(redirect))) => Outcome::Redirected(redirect.kind()),
+            Self::Call(CallError::Wire(WireError::Redirect(redirect))) => {
+                Outcome::Redirected(redirect.kind())
+            }
             Self::Call(CallError::Wire(WireError::TimedOut(_))) => Outcome::TimedOut,
             _ => Outcome::Failed,
         }
