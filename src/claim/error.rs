@@ -111,6 +111,7 @@ mod tests {
     use super::*;
     use crate::cluster::NodeAddr;
     use crate::flowfabric::ReplyError;
+    use crate::measure::RedirectKind;
     use std::time::Duration;
 
     fn refused(code: RefusalCode) -> ClaimError {

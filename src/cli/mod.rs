@@ -7,7 +7,7 @@ mod interrupt;
 mod progress;
 mod report;
 mod result_dir;
-pub mod run;
+mod run;
 mod scenarios;
 
 use std::io::Write as _;
@@ -30,6 +30,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run a scenario: measure, judge, report
+    Run(run::RunArgs),
     /// Format stored results
     Report(report::ReportArgs),
     /// List, show and check scenarios
@@ -59,6 +61,7 @@ pub fn main() -> ExitCode {
 
 fn dispatch(command: Command) -> anyhow::Result<Exit> {
     match command {
+        Command::Run(args) => on_one_thread(run::run(&args)),
         Command::Report(args) => report::run(&args),
         Command::Scenarios(args) => scenarios::run(&args),
         Command::Clean(args) => on_one_thread(clean::run(&args)),

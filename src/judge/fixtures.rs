@@ -75,6 +75,7 @@ pub fn scenario(arms: &[SimulatedArm]) -> Scenario {
             ttl: Duration::from_mins(10),
             unconsumed: 0.0,
             lease_ttl: Duration::from_mins(10),
+            scan_interval: Duration::from_millis(5),
         },
         load: Load {
             mode: Mode::Staged,
@@ -179,6 +180,7 @@ fn arm_record(arm: &SimulatedArm, service: &LatencyHistogram) -> ArmRecord {
     let claims = service.count();
     let commands = claims * (1 + hgets(arm.path));
     ArmRecord {
+        library: None,
         name: arm.name.into(),
         path: arm.path,
         outcomes: Outcomes { claimed: claims, ..Outcomes::default() },
@@ -207,6 +209,7 @@ fn blocks(arms: &[SimulatedArm], noise: &mut Noise) -> Vec<CounterBlock> {
             CounterBlock {
                 group,
                 arm: arm as u32,
+                control: false,
                 claims: CLAIMS_PER_BLOCK,
                 duration_s: 0.04 * simulated.slower * (0.01 * noise.normal()).exp(),
                 counters: counters(&arms[arm..=arm], CLAIMS_PER_BLOCK, cpu),

@@ -140,6 +140,9 @@ pub struct ArmRecord {
     pub name: String,
     /// The way of claiming.
     pub path: VariantPath,
+    /// The function library that it was measured with, where that is not the run's.
+    #[serde(default)]
+    pub library: Option<LibraryInfo>,
     /// How its claims ended. The control's and the blocks' claims are not in here.
     pub outcomes: Outcomes,
     /// Time in which its claims were made; arms that are mixed share it.

@@ -187,11 +187,18 @@ pub struct GrantSection {
     pub unconsumed: f64,
     /// Lease that a claim asks for.
     pub lease_ttl: HumanDuration,
+    /// Pause of the reclaim scanner between two scans of one primary, in churn.
+    pub scan_interval: HumanDuration,
 }
 
 impl Default for GrantSection {
     fn default() -> Self {
-        Self { ttl: HumanDuration::from_secs(600), unconsumed: 0.0, lease_ttl: HumanDuration::from_secs(600) }
+        Self {
+            ttl: HumanDuration::from_secs(600),
+            unconsumed: 0.0,
+            lease_ttl: HumanDuration::from_secs(600),
+            scan_interval: HumanDuration::from_millis(10),
+        }
     }
 }
 

@@ -106,6 +106,8 @@ pub struct GrantSpec {
     pub unconsumed: f64,
     /// Lease that a claim asks for.
     pub lease_ttl: Duration,
+    /// Pause of the reclaim scanner between two scans of one primary, in churn.
+    pub scan_interval: Duration,
 }
 
 /// How claims are offered to the cluster.

@@ -134,6 +134,7 @@ fn check_population(file: &ScenarioFile, checker: &mut Checker) {
 fn check_grant(file: &ScenarioFile, checker: &mut Checker) {
     checker.lasting("grant.ttl", file.grant.ttl, Duration::from_millis(100), DAY);
     checker.lasting("grant.lease_ttl", file.grant.lease_ttl, SECOND, DAY);
+    checker.lasting("grant.scan_interval", file.grant.scan_interval, Duration::from_millis(1), SECOND);
     checker.within("grant.unconsumed", file.grant.unconsumed, 0.0..=1.0);
 }
 
@@ -257,6 +258,7 @@ fn build(file: &ScenarioFile) -> Scenario {
             ttl: file.grant.ttl.0,
             unconsumed: file.grant.unconsumed,
             lease_ttl: file.grant.lease_ttl.0,
+            scan_interval: file.grant.scan_interval.0,
         },
         load: build_load(file),
         compare: file.compare.as_ref().map(|compare| Compare {

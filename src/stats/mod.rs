@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! strata (paired)   ─► paired: pooled ratio, bootstrap-t interval, sign-flip p-value ─► multiple: Holm-Bonferroni
-//! one run's samples ─► quantile: Harrell-Davis;  series: effective sample size, moving blocks, MSER-5
+//! one run's samples ─► quantile: Harrell-Davis;  series: effective sample size, MSER-5
 //! two runs          ─► unpaired: ratio with an interval that knows about autocorrelation
 //! many runs         ─► change: change points of a history
 //! ```
@@ -13,6 +13,7 @@ mod histogram;
 mod multiple;
 mod paired;
 mod permutation;
+mod pooled;
 mod quantile;
 mod series;
 mod shift;

@@ -271,6 +271,7 @@ fn arm_record(name: &str, path: VariantPath, p50: f64) -> ArmRecord {
     let mut service = LatencyHistogram::default();
     service.record(Duration::from_secs_f64(p50 / 1e6));
     ArmRecord {
+        library: None,
         name: name.into(),
         path,
         outcomes: Outcomes { claimed: 10_000, ..Outcomes::default() },

@@ -3,7 +3,13 @@
 
 mod claim;
 mod cluster;
+mod cluster_life;
+mod cluster_refusals;
+mod container;
+mod detached;
 mod flowfabric;
 mod recovery;
+mod run;
 mod staged;
 mod support;
+mod workload;
