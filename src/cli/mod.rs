@@ -1,12 +1,13 @@
 //! The command line: the only place that sees both sides of the record.
 
 mod args;
+mod clean;
 mod exit;
 mod interrupt;
 mod progress;
 mod report;
 mod result_dir;
-pub mod run;
+mod run;
 mod scenarios;
 
 use std::io::Write as _;
@@ -29,10 +30,14 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run a scenario: measure, judge, report
+    Run(run::RunArgs),
     /// Format stored results
     Report(report::ReportArgs),
     /// List, show and check scenarios
     Scenarios(scenarios::ScenariosArgs),
+    /// Remove what an interrupted run left on a cluster
+    Clean(Box<clean::CleanArgs>),
     /// Print a completion script
     Completions {
         /// For which shell
@@ -56,8 +61,10 @@ pub fn main() -> ExitCode {
 
 fn dispatch(command: Command) -> anyhow::Result<Exit> {
     match command {
+        Command::Run(args) => on_one_thread(run::run(&args)),
         Command::Report(args) => report::run(&args),
         Command::Scenarios(args) => scenarios::run(&args),
+        Command::Clean(args) => on_one_thread(clean::run(&args)),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "reclaim-bench", &mut script);

@@ -1,5 +1,6 @@
 //! `run`: a scenario, from its file to the verdict.
 
+use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
@@ -11,9 +12,9 @@ use super::interrupt::second_signal;
 use super::print;
 use super::progress::Watch;
 use super::result_dir::ResultDir;
-use crate::cluster::{self, Cluster, ClusterRequest};
+use crate::cluster::{self, ClusterRequest};
 use crate::judge::{self, RunResult};
-use crate::load::Progress;
+use crate::load::{self, RunSetup};
 use crate::measure::RunRecord;
 use crate::report;
 use crate::scenario::{Scenario, ScenarioFile};
@@ -34,30 +35,8 @@ pub struct RunArgs {
     output: OutputArgs,
 }
 
-/// What the load gets to work with.
-pub struct Setup<'a> {
-    /// Where claims go.
-    pub cluster: &'a Cluster,
-    /// What to do.
-    pub scenario: &'a Scenario,
-    /// Its file form, for the record.
-    pub file: &'a ScenarioFile,
-    /// Seed of every random stream.
-    pub seed: u64,
-    /// Who watches.
-    pub watch: &'a dyn Progress,
-    /// Ends the run in order.
-    pub cancel: &'a CancellationToken,
-}
-
-/// Runs the command; `load` makes the claims.
-pub async fn run<E>(
-    args: &RunArgs,
-    load: impl AsyncFnOnce(Setup<'_>) -> Result<RunRecord, E>,
-) -> anyhow::Result<Exit>
-where
-    E: std::error::Error + Send + Sync + 'static,
-{
+/// Runs the command.
+pub async fn run(args: &RunArgs) -> anyhow::Result<Exit> {
     let mut changes = args.cluster.overrides();
     changes.extend(args.changes.overrides()?);
     let (file, scenario) = load_scenario(&args.scenario, &changes)?;
@@ -68,7 +47,7 @@ where
     let watch = Watch::new(!quiet && !args.output.no_progress, quiet, &dir);
     let cancel = CancellationToken::new();
     let measured = tokio::select! {
-        measured = measure(&request, &scenario, &file, seed, &watch, &cancel, load) => measured,
+        measured = measure(&request, &scenario, &file, seed, &watch, &cancel) => measured,
         second = second_signal(cancel.clone(), |text| watch.line(text)) => {
             watch.finish();
             second?;
@@ -99,26 +78,19 @@ where
 }
 
 /// Opens the cluster, lets the load work on it, leaves the cluster as it was.
-async fn measure<E>(
+async fn measure(
     request: &ClusterRequest,
     scenario: &Scenario,
     file: &ScenarioFile,
     seed: u64,
     watch: &Watch<'_>,
     cancel: &CancellationToken,
-    load: impl AsyncFnOnce(Setup<'_>) -> Result<RunRecord, E>,
-) -> anyhow::Result<RunRecord>
-where
-    E: std::error::Error + Send + Sync + 'static,
-{
-    let cluster = cluster::open(request, &|text| watch.line(text), cancel).await?;
-    let setup = Setup { cluster: &cluster, scenario, file, seed, watch, cancel };
-    let measured = load(setup).await;
+) -> anyhow::Result<RunRecord> {
+    let cluster = Rc::new(cluster::open(request, &|text| watch.line(text), cancel).await?);
+    let setup = RunSetup { cluster: &cluster, scenario, file, seed, watch, cancel };
+    let measured = load::run(setup).await;
     if let Err(error) = cluster.remove_library_if_added().await {
         watch.line(&format!("warning: the function library stays on the cluster: {error}"));
-    }
-    if let Err(error) = cluster.shutdown().await {
-        watch.line(&format!("warning: {error}"));
     }
     Ok(measured?)
 }
