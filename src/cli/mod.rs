@@ -1,6 +1,7 @@
 //! The command line: the only place that sees both sides of the record.
 
 mod args;
+mod clean;
 mod exit;
 mod interrupt;
 mod progress;
@@ -35,6 +36,8 @@ enum Command {
     Report(report::ReportArgs),
     /// List, show and check scenarios
     Scenarios(scenarios::ScenariosArgs),
+    /// Remove what an interrupted run left on a cluster
+    Clean(Box<clean::CleanArgs>),
     /// Print a completion script
     Completions {
         /// For which shell
@@ -61,6 +64,7 @@ fn dispatch(command: Command) -> anyhow::Result<Exit> {
         Command::Run(args) => on_one_thread(run::run(&args)),
         Command::Report(args) => report::run(&args),
         Command::Scenarios(args) => scenarios::run(&args),
+        Command::Clean(args) => on_one_thread(clean::run(&args)),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "reclaim-bench", &mut script);

@@ -120,3 +120,63 @@ pub fn read(path: &Path) -> anyhow::Result<RunResult> {
     }
     serde_json::from_str(&text).with_context(|| format!("{} is damaged", file.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::fixtures::{GRANT_LANE, record, scenario};
+
+    fn names(dir: &ResultDir) -> Vec<String> {
+        let entries = fs::read_dir(dir.path()).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_finished_run_leaves_its_files_and_no_safety_copy() {
+        let output = tempfile::tempdir().unwrap();
+        let dir = ResultDir::create(&output.path().join("not/there/yet"), "lane-ab").unwrap();
+        assert_eq!(names(&dir), Vec::<String>::new());
+        let record = record(&[GRANT_LANE], 1);
+        dir.keep_partial(&record).unwrap();
+        dir.keep_partial(&record).unwrap();
+        assert_eq!(names(&dir), [PARTIAL]);
+        let result = crate::judge::analyse_as(record, &scenario(&[GRANT_LANE]));
+        dir.store(&result).unwrap();
+        assert_eq!(names(&dir), [HISTOGRAMS, RESULT, SUMMARY]);
+        assert_eq!(read(dir.path()).unwrap(), result);
+        let name = dir.path().file_name().unwrap().to_str().unwrap();
+        assert!(name.starts_with("lane-ab-20") && name.contains("Z-"), "{name}");
+    }
+
+    #[test]
+    fn two_runs_in_one_second_do_not_share_a_directory() {
+        let output = tempfile::tempdir().unwrap();
+        let one = ResultDir::create(output.path(), "x").unwrap();
+        let two = ResultDir::create(output.path(), "x").unwrap();
+        assert_ne!(one.path(), two.path());
+    }
+
+    #[test]
+    fn only_an_empty_directory_is_removed() {
+        let output = tempfile::tempdir().unwrap();
+        let dir = ResultDir::create(output.path(), "x").unwrap();
+        dir.keep_partial(&record(&[GRANT_LANE], 1)).unwrap();
+        dir.remove_if_empty();
+        assert!(dir.path().exists());
+        let empty = ResultDir::create(output.path(), "x").unwrap();
+        empty.remove_if_empty();
+        assert!(!empty.path().exists());
+    }
+
+    #[test]
+    fn an_output_that_is_no_directory_is_refused_with_what_to_do() {
+        let output = tempfile::tempdir().unwrap();
+        let file = output.path().join("file");
+        fs::write(&file, "").unwrap();
+        let error = format!("{:#}", ResultDir::create(&file, "x").unwrap_err());
+        assert!(error.starts_with("cannot write results to") && error.contains("--output"), "{error}");
+    }
+}

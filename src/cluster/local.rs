@@ -1,18 +1,16 @@
 //! Provider `local`: a cluster of child processes on loopback, without persistence; in a temporary directory and gone
 //! with the tool, or in a given one and there to stay.
 
-use std::fs::File;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-
-use tempfile::TempDir;
 
 use super::connect::Connector;
 use super::error::ClusterError;
 use super::form::{Member, form};
 use super::info::Info;
 use super::keeper::{Keeper, LOG_FILE, Lifetime, server_dir};
+use super::owned_dir::OwnedDir;
 use super::server::{ServerSpec, log_tail};
 use super::topology::NodeAddr;
 use super::wire::Wire;
@@ -22,7 +20,6 @@ const PORT_ATTEMPTS: u32 = 5;
 const START_LIMIT: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(5);
 const DIR_PREFIX: &str = "reclaim-bench-cluster-";
-const LOCK_FILE: &str = "owner.lock";
 
 /// How many servers, and where their files go.
 #[derive(Clone, Copy, Debug)]
@@ -72,7 +69,7 @@ impl LocalServers {
     async fn start_once(binary: &Path, shape: LocalShape<'_>) -> Result<(Self, Vec<Member>), StartError> {
         let (dir, lifetime) = match shape.stay_in {
             Some(path) => (Ok(ServerDir::Kept(path.to_owned())), Lifetime::Detached),
-            None => (OwnedDir::create().map(ServerDir::Temporary), Lifetime::Ours),
+            None => (OwnedDir::create(DIR_PREFIX).map(ServerDir::Temporary), Lifetime::Ours),
         };
         let dir = dir.map_err(ClusterError::io("cannot make a directory for the servers"))?;
         let specs = specs(shape.servers()).map_err(ClusterError::io("cannot find free ports"))?;
@@ -179,41 +176,8 @@ enum ServerDir {
 impl ServerDir {
     fn path(&self) -> &Path {
         match self {
-            Self::Temporary(dir) => &dir.path,
+            Self::Temporary(dir) => dir.path(),
             Self::Kept(path) => path,
-        }
-    }
-}
-
-/// A temporary directory that a later run can tell to be abandoned: its owner holds a lock as long as it lives.
-struct OwnedDir {
-    path: PathBuf,
-    // Removes the directory; must go before the lock does, or another run may sweep it at the same time.
-    _dir: TempDir,
-    _lock: File,
-}
-
-impl OwnedDir {
-    fn create() -> std::io::Result<Self> {
-        sweep(&std::env::temp_dir());
-        let dir = tempfile::Builder::new().prefix(DIR_PREFIX).tempdir()?;
-        let path = dir.path().to_owned();
-        let lock = File::create(path.join(LOCK_FILE))?;
-        lock.lock()?;
-        Ok(Self { path, _dir: dir, _lock: lock })
-    }
-}
-
-/// Removes what runs left behind that were killed with SIGKILL. Best effort: whatever cannot be removed is not ours.
-fn sweep(temp: &Path) {
-    let Ok(entries) = std::fs::read_dir(temp) else { return };
-    for entry in entries.flatten() {
-        if !entry.file_name().to_string_lossy().starts_with(DIR_PREFIX) {
-            continue;
-        }
-        let abandoned = File::open(entry.path().join(LOCK_FILE)).is_ok_and(|lock| lock.try_lock().is_ok());
-        if abandoned {
-            let _ = std::fs::remove_dir_all(entry.path());
         }
     }
 }

@@ -22,6 +22,7 @@ mod info;
 mod keeper;
 mod library;
 mod local;
+mod owned_dir;
 mod provider;
 mod request;
 mod server;

@@ -40,7 +40,9 @@ impl Servers {
     pub(super) fn pid(&self, addr: &NodeAddr) -> Option<u32> {
         match self {
             Self::Local(servers) => servers.pid(addr),
-            _ => None,
+            Self::Foreign => None,
+            #[cfg(all(feature = "container", unix))]
+            Self::Container(_) => None,
         }
     }
 }

@@ -191,6 +191,22 @@ fn no_password_reaches_the_output() {
 }
 
 #[test]
+fn clean_wants_to_know_where() {
+    tool()
+        .arg("clean")
+        .assert()
+        .code(2)
+        .stdout("")
+        .stderr("error: clean needs --nodes: clusters that the tool starts for a run leave nothing behind\n");
+    // Nobody listens on port 1 of the loopback interface.
+    tool()
+        .args(["clean", "--nodes", "127.0.0.1:1"])
+        .assert()
+        .code(2)
+        .stderr(predicate::str::contains("127.0.0.1:1"));
+}
+
+#[test]
 fn completions_are_printed_for_the_usual_shells() {
     for shell in ["bash", "zsh", "fish"] {
         tool()

@@ -2,11 +2,12 @@
 
 use std::io::{BufRead as _, BufReader, Lines, Read as _, Write as _};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use reclaim_bench::cluster::{self, ClusterError, ClusterRequest, ProviderKind};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use tokio_util::sync::CancellationToken;
 
 use crate::support;
@@ -121,15 +122,28 @@ fn no_container_outlives_a_killed_owner() {
 
 #[tokio::test(flavor = "current_thread")]
 async fn cancelling_leaves_no_server() {
+    // A server that notes its process id first.
+    let dir = tempfile::tempdir().unwrap();
+    let (script, pids) = (dir.path().join("valkey-server"), dir.path().join("pids"));
+    let server = cluster::server_binary(support::valkey_server().as_deref(), &|_| ()).await.unwrap();
+    let text = format!("#!/bin/sh\necho $$ >>{}\nexec {} \"$@\"\n", pids.display(), server.display());
+    std::fs::write(&script, text).unwrap();
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+
     let cancel = CancellationToken::new();
-    let given_up = cancel.clone();
-    tokio::spawn(async move {
-        // The servers run by then and the cluster is not formed yet.
-        tokio::time::sleep(Duration::from_millis(500)).await;
-        given_up.cancel();
-    });
-    let result = cluster::open(&support::own_request(3, 0), &|_| (), &cancel).await.map(drop);
-    assert!(matches!(result, Err(ClusterError::Cancelled)), "{result:?}");
+    let started = async {
+        while std::fs::read_to_string(&pids).unwrap_or_default().lines().count() < 3 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        cancel.cancel();
+    };
+    let request = ClusterRequest { valkey_server: Some(script), ..support::own_request(3, 0) };
+    let (result, ()) = tokio::join!(cluster::open(&request, &|_| (), &cancel), started);
+    assert!(matches!(result.map(drop), Err(ClusterError::Cancelled)));
+    for pid in std::fs::read_to_string(&pids).unwrap().lines() {
+        let pid = Pid::from_raw(pid.parse().unwrap()).unwrap();
+        assert!(test_kill_process(pid).is_err(), "server {pid} is left");
+    }
 }
 
 #[tokio::test(flavor = "current_thread")]
