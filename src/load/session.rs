@@ -10,14 +10,14 @@ use super::assemble;
 use super::driver::Driver;
 use super::error::LoadError;
 use super::meter::Meter;
-use super::plan::{BlockPlan, StratumPlan};
+use super::plan::{BlockPlan, StratumPlan, arms_stay_apart};
 use super::progress::{Phase, Progress};
 use super::recovering::Recovering;
 use super::run::RunSetup;
 use crate::claim::{ClaimPath, ClaimSetup, ServerClock, claim_path};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, ClusterError, Library};
 use crate::measure::{Audit, CounterDelta, Fault, LibraryInfo, Recorder, RunRecord, Staging, Warning};
-use crate::scenario::{LibrarySource, Scenario};
+use crate::scenario::Scenario;
 use crate::workload::{Control, Workload, partitions};
 
 /// A block that was measured.
@@ -26,6 +26,14 @@ pub(super) struct MeasuredBlock {
     pub claims: u64,
     pub duration: Duration,
     pub counters: CounterDelta,
+}
+
+/// The sources of a library duet, read once.
+struct Duet {
+    /// What everything but a block of claims runs with.
+    own: Library,
+    /// By arm.
+    arms: Vec<Library>,
 }
 
 /// Everything that a run holds on to.
@@ -47,10 +55,10 @@ pub(super) struct Session<'a> {
     pub faults: Vec<Fault>,
     pub warnings: Vec<Warning>,
     pub claims_by_primary: Vec<u64>,
-    /// The run's library, and each arm's where that is another one.
+    /// The run's library, and each arm's in a library duet.
     pub library: LibraryInfo,
     pub arm_libraries: Vec<Option<LibraryInfo>>,
-    loaded: LibrarySource,
+    duet: Option<Duet>,
     started: std::time::SystemTime,
     begun: Instant,
 }
@@ -84,7 +92,7 @@ impl<'a> Session<'a> {
             claims_by_primary: vec![0; topology.primaries().len()],
             library: cluster.library(),
             arm_libraries: vec![None; scenario.variants.len()],
-            loaded: scenario.library.clone(),
+            duet: None,
             started: std::time::SystemTime::now(),
             begun: Instant::now(),
             cluster,
@@ -117,17 +125,40 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Makes every primary run the library that an arm is measured with.
-    pub async fn load_library_of(&mut self, arm: u8) -> Result<(), LoadError> {
+    /// Gets the libraries of a duet ready: each is loaded once, so that one that lacks a function is found before an
+    /// execution exists. Nothing to do where the arms share a library.
+    pub async fn try_libraries(&mut self) -> Result<(), LoadError> {
         let scenario = self.scenario();
-        let wanted = match &scenario.variants[usize::from(arm)].library {
-            Some(path) => LibrarySource::File(path.clone()),
-            None => scenario.library.clone(),
-        };
-        if wanted != self.loaded {
-            let library = self.cluster.swap_library(&wanted).await?;
-            self.arm_libraries[usize::from(arm)] = (library != self.library).then_some(library);
-            self.loaded = wanted;
+        if !arms_stay_apart(scenario) {
+            return Ok(());
+        }
+        if !self.cluster.owned() {
+            return Err(ClusterError::NotOurs("comparing two function libraries").into());
+        }
+        let own = Library::read(&scenario.library)?;
+        let mut arms = Vec::with_capacity(scenario.variants.len());
+        for (variant, info) in scenario.variants.iter().zip(&mut self.arm_libraries) {
+            let library = Library::read(variant.library.as_ref().unwrap_or(&scenario.library))?;
+            *info = Some(self.cluster.swap_library(&library).await?);
+            arms.push(library);
+        }
+        self.duet = Some(Duet { own, arms });
+        self.load_own_library().await
+    }
+
+    /// Makes every primary run the run's own library again, for all that is no claim of an arm.
+    pub async fn load_own_library(&self) -> Result<(), LoadError> {
+        if let Some(duet) = &self.duet {
+            self.cluster.swap_library(&duet.own).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes every primary run the library that an arm is measured with. It is loaded even where it runs already: a
+    /// block that follows one of the same arm must not be spared what every other block goes through.
+    pub async fn load_library_of(&self, arm: u8) -> Result<(), LoadError> {
+        if let Some(duet) = &self.duet {
+            self.cluster.swap_library(&duet.arms[usize::from(arm)]).await?;
         }
         Ok(())
     }

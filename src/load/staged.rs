@@ -32,8 +32,10 @@ pub(super) async fn staged(session: &mut Session<'_>) -> Result<(), LoadError> {
 
 async fn rounds(session: &mut Session<'_>, plan: &Plan) -> Result<(), LoadError> {
     let mut part = 0;
+    session.try_libraries().await?;
     create(session).await?;
     for round in &plan.rounds {
+        session.load_own_library().await?;
         let workload = std::rc::Rc::clone(&session.workload);
         let stock = Stock::new(&workload, Duration::ZERO, session.setup.cancel);
         stage(session, round, &stock).await?;

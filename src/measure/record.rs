@@ -140,7 +140,7 @@ pub struct ArmRecord {
     pub name: String,
     /// The way of claiming.
     pub path: VariantPath,
-    /// The function library that it was measured with, where that is not the run's.
+    /// The function library that it was measured with, in a library duet.
     #[serde(default)]
     pub library: Option<LibraryInfo>,
     /// How its claims ended. The control's and the blocks' claims are not in here.

@@ -91,7 +91,8 @@ pub enum Provider {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LibrarySection {
-    /// Path of another version of the library's source. Default: the published one.
+    /// Another version of the library: the path of its source, `<rev>:<path>` to read it with git, or `published`,
+    /// which is the default. Paths in a scenario file are relative to the file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
 }
@@ -370,7 +371,7 @@ pub struct VariantSection {
     pub name: String,
     /// The way of claiming.
     pub path: VariantPath,
-    /// Path of another function library for this arm.
+    /// A function library of this arm's own, named as in `[library]`: a library duet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub library: Option<String>,
 }

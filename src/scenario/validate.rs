@@ -5,16 +5,16 @@
 use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use super::combination;
 use super::duration::HumanDuration;
 use super::error::{InvalidScenario, KeyProblem, suggest};
 use super::file::{ArrivalsForm, ModelForm, PartitionsForm, ScenarioFile, SkewForm, VariantSection};
+use super::library::LibrarySource;
 use super::model::{
-    Amount, Arrivals, ClusterSpec, Compare, GrantSpec, InterruptionMix, LibrarySource, Load, Model,
-    PartitionCount, Population, Scenario, Skew, Slo, VariantSpec,
+    Amount, Arrivals, ClusterSpec, Compare, GrantSpec, InterruptionMix, Load, Model, PartitionCount,
+    Population, Scenario, Skew, Slo, VariantSpec,
 };
 use crate::measure::METRICS;
 
@@ -76,6 +76,7 @@ impl TryFrom<&ScenarioFile> for Scenario {
         check_grant(&file, &mut checker);
         check_load(&file, &mut checker);
         check_variants(&file.variants, &mut checker);
+        check_libraries(&file, &mut checker);
         check_compare(&file, &mut checker);
         check_gate(&file, &mut checker);
         // Rules about several keys assume that each of them is right by itself.
@@ -186,6 +187,16 @@ fn check_variants(variants: &[VariantSection], checker: &mut Checker) {
     }
 }
 
+fn check_libraries(file: &ScenarioFile, checker: &mut Checker) {
+    let arms = file.variants.iter().enumerate();
+    let names = arms.map(|(n, variant)| (format!("variant[{n}].library"), variant.library.as_ref()));
+    for (key, name) in names.chain([("library.source".to_owned(), file.library.source.as_ref())]) {
+        if let Some(Err(what)) = name.map(|name| LibrarySource::parse(name)) {
+            checker.refuse(key, what);
+        }
+    }
+}
+
 fn check_compare(file: &ScenarioFile, checker: &mut Checker) {
     let Some(compare) = &file.compare else { return };
     if file.variants.len() < 2 {
@@ -243,10 +254,7 @@ fn build(file: &ScenarioFile) -> Scenario {
         name: file.name.clone(),
         summary: file.summary.clone(),
         cluster: ClusterSpec { primaries: file.cluster.primaries, replicas: file.cluster.replicas },
-        library: match &file.library.source {
-            Some(path) => LibrarySource::File(PathBuf::from(path)),
-            None => LibrarySource::Published,
-        },
+        library: library(file.library.source.as_ref()).unwrap_or(LibrarySource::Published),
         population: build_population(file),
         interruption: InterruptionMix {
             signal: file.interruption.signal,
@@ -277,11 +285,16 @@ fn build(file: &ScenarioFile) -> Scenario {
             .map(|variant| VariantSpec {
                 name: variant.name.clone(),
                 path: variant.path,
-                library: variant.library.as_ref().map(PathBuf::from),
+                library: library(variant.library.as_ref()),
             })
             .collect(),
         slo: file.slo.as_ref().map(|slo| Slo { response_p99: slo.response_p99.0 }),
     }
+}
+
+/// The checks leave only names that can be read.
+fn library(name: Option<&String>) -> Option<LibrarySource> {
+    name.and_then(|name| LibrarySource::parse(name).ok())
 }
 
 fn build_population(file: &ScenarioFile) -> Population {

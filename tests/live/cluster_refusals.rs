@@ -208,8 +208,9 @@ async fn another_library_is_replaced_only_when_told() {
     assert_eq!(replacing.remove_library_if_added().await.unwrap(), 0);
 
     // On servers of our own it can be swapped back at any time; on others never.
+    let [other, published] = [other, LibrarySource::Published].map(|source| Library::read(&source).unwrap());
     assert!(matches!(replacing.swap_library(&other).await, Err(ClusterError::NotOurs(_))));
-    let published = own.swap_library(&LibrarySource::Published).await.unwrap();
+    let published = own.swap_library(&published).await.unwrap();
     assert_eq!(published, **loaded);
 }
 
