@@ -57,7 +57,9 @@ impl ClaimError {
             };
         }
         match self {
-            Self::Call(CallError::Wire(WireError::Redirect(redirect))) => Outcome::Redirected(redirect.kind()),
+            Self::Call(CallError::Wire(WireError::Redirect(redirect))) => {
+                Outcome::Redirected(redirect.kind())
+            }
             Self::Call(CallError::Wire(WireError::TimedOut(_))) => Outcome::TimedOut,
             _ => Outcome::Failed,
         }
@@ -109,6 +111,7 @@ mod tests {
     use super::*;
     use crate::cluster::NodeAddr;
     use crate::flowfabric::ReplyError;
+    use crate::measure::RedirectKind;
     use std::time::Duration;
 
     fn refused(code: RefusalCode) -> ClaimError {

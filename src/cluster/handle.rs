@@ -19,7 +19,6 @@ use super::slots;
 use super::topology::{NodeAddr, NodeIndex, Topology, slot_of_tag};
 use super::wire::Wire;
 use crate::measure::{LibraryInfo, ValkeyInfo};
-use crate::scenario::LibrarySource;
 
 /// A cluster that is checked, reachable and runs the function library on every primary.
 ///
@@ -199,13 +198,18 @@ impl Cluster {
         }
     }
 
-    /// Replaces the library on every primary and verifies it there. Only on servers of our own.
-    pub async fn swap_library(&self, source: &LibrarySource) -> Result<LibraryInfo, ClusterError> {
+    /// Loads the library on every primary, also where it runs already, and verifies it there. Only on servers of our
+    /// own. After an error some primaries may run the new library and some the old one.
+    pub async fn swap_library(&self, library: &Library) -> Result<LibraryInfo, ClusterError> {
         if !self.owned() {
             return Err(ClusterError::NotOurs("swapping the function library"));
         }
-        self.library.replace(Library::read(source)?);
-        self.ensure_library(&self.links()).await?;
+        let links = self.links();
+        let versions = try_join_all(links.iter().map(|link| library.replace(&link.admin))).await?;
+        self.library.replace(library.clone());
+        if let Some(version) = versions.into_iter().next() {
+            self.library_version.replace(version);
+        }
         Ok(self.library())
     }
 
@@ -244,12 +248,9 @@ impl Cluster {
         Ok(removed)
     }
 
-    /// Closes the connections, stops servers of our own and removes their files. Dropping does the same.
-    pub async fn shutdown(self) -> Result<(), ClusterError> {
-        let Self { state, servers, .. } = self;
-        drop(state);
-        servers.shutdown().await
-    }
+    /// Closes the connections, stops servers of our own, waits until they are gone and removes their files.
+    /// Dropping does the same; this says so.
+    pub fn shutdown(self) {}
 
     fn links(&self) -> Vec<Link> {
         self.state.borrow().links.clone()
@@ -270,7 +271,7 @@ impl Cluster {
 
 impl Link {
     async fn open(connector: &Connector, addr: &NodeAddr, connections: u16) -> Result<Self, ClusterError> {
-        Ok(Self { claims: connector.wire(addr, connections).await?, admin: connector.wire(addr, 1).await? })
+        Ok(Self { claims: connector.claims(addr, connections).await?, admin: connector.admin(addr).await? })
     }
 }
 

@@ -1,4 +1,4 @@
-//! Child servers that cannot outlive this process, however it ends.
+//! Child servers that cannot outlive this process, however it ends, unless they are meant to.
 //!
 //! On Linux each server asks the kernel for SIGKILL at its parent's death. That signal is bound to the *thread*
 //! that forked it, so every set of servers gets a thread of its own that lives until they are stopped. Elsewhere
@@ -10,85 +10,57 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::JoinHandle;
 
-/// One server to start.
-#[derive(Clone, Debug)]
-pub(super) struct ServerSpec {
-    /// Client port on 127.0.0.1.
-    pub(super) port: u16,
-    /// Cluster bus port on 127.0.0.1.
-    pub(super) bus_port: u16,
-    /// Its own directory; holds `server.log` and `nodes.conf`.
-    pub(super) dir: PathBuf,
+use super::server::ServerSpec;
+
+/// Each server's log, in its directory.
+pub(super) const LOG_FILE: &str = "server.log";
+
+/// How long servers run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lifetime {
+    /// Until the keeper is dropped or this process ends.
+    Ours,
+    /// Until the keeper is dropped; for good once it is [released](Keeper::release).
+    Detached,
 }
 
-impl ServerSpec {
-    /// Command-line arguments for a cluster node without persistence.
-    pub(super) fn arguments(&self) -> Vec<String> {
-        let (port, bus_port) = (self.port.to_string(), self.bus_port.to_string());
-        [
-            "--port",
-            &port,
-            "--cluster-port",
-            &bus_port,
-            "--bind",
-            "127.0.0.1",
-            "--protected-mode",
-            "yes",
-            "--cluster-enabled",
-            "yes",
-            "--cluster-config-file",
-            "nodes.conf",
-            // Longer than any stall that a scenario causes on purpose, shorter than a user's patience at failover.
-            "--cluster-node-timeout",
-            "5000",
-            "--save",
-            "",
-            "--appendonly",
-            "no",
-            "--daemonize",
-            "no",
-            "--logfile",
-            "server.log",
-            // Replicas need not wait for company.
-            "--repl-diskless-sync-delay",
-            "0",
-        ]
-        .map(str::to_owned)
-        .to_vec()
-    }
-
-    /// The end of the server's log, for an error.
-    pub(super) fn log_tail(&self) -> String {
-        let log = std::fs::read_to_string(self.dir.join("server.log")).unwrap_or_default();
-        let lines: Vec<&str> = log.lines().collect();
-        lines[lines.len().saturating_sub(8)..].join("\n")
-    }
-}
+/// The servers stay.
+struct Release;
 
 /// Running servers. Dropping it kills them and waits until they are gone.
 pub(super) struct Keeper {
     children: Arc<Mutex<Vec<Child>>>,
-    stop: Option<mpsc::Sender<()>>,
+    stop: Option<mpsc::Sender<Release>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Keeper {
-    /// Starts one server per spec, in order.
-    pub(super) fn start(binary: &Path, specs: &[ServerSpec]) -> io::Result<Self> {
+    /// Starts one server per spec, in order, each in [`server_dir`] below `dir`.
+    pub(super) fn start(
+        binary: &Path,
+        dir: &Path,
+        specs: &[ServerSpec],
+        lifetime: Lifetime,
+    ) -> io::Result<Self> {
         let children = Arc::new(Mutex::new(Vec::with_capacity(specs.len())));
         let (stop, stopped) = mpsc::channel();
         let (report, started) = mpsc::channel();
-        let (binary, specs, kept) = (binary.to_owned(), specs.to_vec(), Arc::clone(&children));
+        let (binary, dir, specs) = (binary.to_owned(), dir.to_owned(), specs.to_vec());
+        let kept = Arc::clone(&children);
         let thread = std::thread::Builder::new().name("server-keeper".to_owned()).spawn(move || {
             let result = specs.iter().try_for_each(|spec| {
-                lock(&kept).push(spawn(&binary, spec)?);
+                let mut command = server_command(&binary, &dir, spec)?;
+                if lifetime == Lifetime::Ours {
+                    die_with_parent(&mut command);
+                }
+                lock(&kept).push(command.spawn()?);
                 Ok(())
             });
             // Whoever started us waits for this.
             let _ = report.send(result);
-            // An error means that the sender is gone: the same order.
-            let _ = stopped.recv();
-            kill_all(&kept);
+            if stopped.recv().is_err() {
+                kill_all(&kept);
+            }
         })?;
         let keeper = Self { children, stop: Some(stop), thread: Some(thread) };
         started.recv().unwrap_or_else(|_| Err(io::Error::other("the keeper thread ended")))?;
@@ -110,18 +82,22 @@ impl Keeper {
         }
     }
 
-    fn stop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            // A panic in it has been printed; the children die with the thread.
-            let _ = thread.join();
+    /// Lets detached servers go on without this process.
+    pub(super) fn release(mut self) {
+        if let Some(stop) = self.stop.take() {
+            // Fails only if the thread is gone, and the servers are released then.
+            let _ = stop.send(Release);
         }
     }
 }
 
 impl Drop for Keeper {
     fn drop(&mut self) {
-        self.stop();
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic in it has been printed; the children die with the thread.
+            let _ = thread.join();
+        }
     }
 }
 
@@ -141,43 +117,43 @@ fn kill_all(children: &Mutex<Vec<Child>>) {
     }
 }
 
-fn spawn(binary: &Path, spec: &ServerSpec) -> io::Result<Child> {
+/// The directory of one server; holds `nodes.conf` and [`LOG_FILE`].
+pub(super) fn server_dir(dir: &Path, spec: &ServerSpec) -> PathBuf {
+    dir.join(spec.port.to_string())
+}
+
+/// How to start one server. It survives Ctrl-C in the terminal: that is for the tool, which still has things to
+/// read from its servers.
+pub(super) fn server_command(binary: &Path, dir: &Path, spec: &ServerSpec) -> io::Result<Command> {
+    let dir = server_dir(dir, spec);
+    std::fs::create_dir_all(&dir)?;
     let mut command = Command::new(binary);
     command
-        .args(spec.arguments())
-        .current_dir(&spec.dir)
+        .args(spec.arguments(LOG_FILE))
+        .current_dir(dir)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null());
-    detach_from_terminal(&mut command);
-    die_with_parent(&mut command);
-    command.spawn()
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    Ok(command)
 }
-
-/// Ctrl-C in the terminal is for the tool, which still has things to read from its servers.
-#[cfg(unix)]
-pub(super) fn detach_from_terminal(command: &mut Command) {
-    use std::os::unix::process::CommandExt as _;
-    command.process_group(0);
-}
-
-#[cfg(not(unix))]
-pub(super) fn detach_from_terminal(_: &mut Command) {}
 
 #[cfg(target_os = "linux")]
 fn die_with_parent(command: &mut Command) {
     use std::os::unix::process::CommandExt as _;
 
+    use rustix::io::Errno;
     use rustix::process::{Signal, getpid, getppid, set_parent_process_death_signal};
 
     let parent = getpid();
     let in_child = move || {
         set_parent_process_death_signal(Some(Signal::KILL))?;
         // The parent may have died before the line above: then nobody will send the signal.
-        if getppid() == Some(parent) { Ok(()) } else { Err(io::Error::other("the parent is gone")) }
+        if getppid() == Some(parent) { Ok(()) } else { Err(Errno::SRCH.into()) }
     };
-    // SAFETY: between fork and exec the closure makes two system calls and, on failure, one error value;
-    // it takes no lock and touches no memory of other threads.
+    // SAFETY: between fork and exec the closure makes two system calls; its errors are bare numbers, so it neither
+    // allocates nor takes a lock that another thread may have held.
     #[allow(unsafe_code)]
     unsafe {
         command.pre_exec(in_child);

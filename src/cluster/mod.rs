@@ -8,8 +8,12 @@
 //! ```
 
 mod connect;
+#[cfg(all(feature = "container", unix))]
+mod container;
 mod counters;
+mod detached;
 mod error;
+mod fetch;
 mod find;
 mod form;
 mod guard;
@@ -18,16 +22,20 @@ mod info;
 mod keeper;
 mod library;
 mod local;
+mod owned_dir;
 mod provider;
 mod request;
+mod server;
 mod slots;
 mod topology;
 mod wire;
 
 pub use counters::{MainThreadClock, NodeCounters, ServerChanged};
+pub use detached::{Detached, DetachedServer, DetachedStatus, down, status, up};
 pub use error::ClusterError;
+pub use find::server_binary;
 pub use handle::{Cluster, open};
-pub use library::{LIBRARY_NAME, REQUIRED_FUNCTIONS};
+pub use library::{LIBRARY_NAME, Library, REQUIRED_FUNCTIONS};
 pub use request::{ClusterRequest, NAMESPACE, Password, ProviderKind, TlsOptions, UnknownProvider};
 pub use topology::{NodeAddr, NodeIndex, Primary, SLOTS, Topology, UnservedSlot, slot_of_tag};
 pub use wire::{CommandTally, Redirect, Wire, WireCost, WireError, reply_len, request_len};

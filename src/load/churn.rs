@@ -92,7 +92,11 @@ impl ArmSequence {
         }
     }
 
-    pub(super) fn into_strata(self) -> Vec<StratumPlan> {
+    /// The strata whose claims have all been handed out.
+    pub(super) fn into_strata(mut self) -> Vec<StratumPlan> {
+        if !self.upcoming.is_empty() {
+            self.strata.pop();
+        }
         self.strata
     }
 }

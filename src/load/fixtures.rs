@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::driver::Deck;
 use super::plan::PlannedClaim;
-use crate::claim::{ClaimOrder, ClaimPath, ClaimReceipt, ClaimTicket, HeldLease, LocalFuture};
+use crate::claim::{ClaimOrder, ClaimPath, ClaimReceipt, ClaimTicket, HeldLease, Line, LocalFuture};
 use crate::cluster::WireCost;
 use crate::flowfabric::ReclaimGrant;
 use crate::measure::Outcome;
@@ -37,7 +37,12 @@ pub fn scenario(paths: &[VariantPath]) -> Scenario {
             payload_bytes: 16,
         },
         interruption: InterruptionMix { signal: 1.0, timeout: 0.0, operator: 0.0, delay: 0.0 },
-        grant: GrantSpec { ttl: Duration::from_mins(1), unconsumed: 0.0, lease_ttl: Duration::from_mins(1) },
+        grant: GrantSpec {
+            ttl: Duration::from_mins(1),
+            unconsumed: 0.0,
+            lease_ttl: Duration::from_mins(1),
+            scan_interval: Duration::from_millis(5),
+        },
         load: Load {
             mode: Mode::Staged,
             model: Model::Closed { concurrency: 1 },
@@ -82,7 +87,7 @@ impl ClaimPath for FakePath {
     }
 
     fn claim<'a>(&'a self, order: &'a ClaimOrder<'a>) -> LocalFuture<'a, ClaimReceipt> {
-        Box::pin(async {
+        Box::pin(async move {
             self.claims.set(self.claims.get() + 1);
             self.in_flight.set(self.in_flight.get() + 1);
             self.most_in_flight.set(self.most_in_flight.get().max(self.in_flight.get()));
@@ -97,8 +102,12 @@ impl ClaimPath for FakePath {
                 attempt_index: AttemptIndex(0),
                 expires_at: None,
             });
-            ClaimReceipt { outcome, lease, cost }
+            ClaimReceipt { outcome, lease, error: None, cost }
         })
+    }
+
+    fn claim_over<'a>(&'a self, _: Line, order: &'a ClaimOrder<'a>) -> LocalFuture<'a, ClaimReceipt> {
+        self.claim(order)
     }
 }
 

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::routes::LiveRoutes;
 use crate::cluster::{Cluster, ClusterError, NodeCounters};
 use crate::measure::{CounterDelta, Fault, RedirectKind, machine_cpu_s, thread_cpu};
 
@@ -22,18 +21,17 @@ pub(super) struct Reading {
     thread_cpu: Duration,
 }
 
-/// What a stretch used.
+/// CPU used, in seconds: by the generator's thread, by the servers, by everything on the machine.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Usage {
-    pub generator_s: f64,
-    pub servers_s: f64,
-    pub machine_s: Option<f64>,
+    pub generator: f64,
+    pub servers: f64,
+    pub machine: Option<f64>,
 }
 
 /// Adds up stretches.
 pub(super) struct Meter {
     cluster: Rc<Cluster>,
-    routes: Rc<LiveRoutes>,
     /// By address.
     pub totals: BTreeMap<String, NodeTotals>,
     pub faults: Vec<Fault>,
@@ -41,17 +39,14 @@ pub(super) struct Meter {
 }
 
 impl Meter {
-    pub fn new(cluster: Rc<Cluster>, routes: Rc<LiveRoutes>) -> Self {
-        Self { cluster, routes, totals: BTreeMap::new(), faults: Vec::new(), usage: Usage::default() }
+    pub fn new(cluster: Rc<Cluster>) -> Self {
+        Self { cluster, totals: BTreeMap::new(), faults: Vec::new(), usage: Usage::default() }
     }
 
     /// Reads the counters and starts the tallies anew. Nothing may be in flight.
     pub async fn begin(&self) -> Result<Reading, ClusterError> {
         let counters = self.cluster.counters().await?;
-        for wire in self.routes.wires() {
-            wire.take_tally();
-            wire.take_redirects();
-        }
+        self.take_tallies();
         Ok(Reading { counters, machine_cpu_s: machine_cpu_s(), thread_cpu: thread_cpu() })
     }
 
@@ -60,12 +55,7 @@ impl Meter {
     pub async fn end(&mut self, before: Reading, keep: bool) -> Result<CounterDelta, ClusterError> {
         let generator = thread_cpu().saturating_sub(before.thread_cpu);
         let after = self.cluster.counters().await?;
-        let mut tallies: BTreeMap<String, _> = self
-            .routes
-            .wires()
-            .into_iter()
-            .map(|wire| (wire.addr().to_string(), (wire.take_tally(), wire.take_redirects())))
-            .collect();
+        let mut tallies = self.take_tallies();
         let mut sum = CounterDelta::default();
         for later in &after {
             let addr = later.addr.to_string();
@@ -77,7 +67,7 @@ impl Meter {
             match later.since(earlier) {
                 Ok(mut delta) => {
                     let (sent, redirects) = tallies.remove(&addr).unwrap_or_default();
-                    delta.sent = sent.into_iter().map(|(name, n)| (name.to_owned(), n)).collect();
+                    delta.sent = sent;
                     add(&mut sum, &delta);
                     if keep {
                         let totals = self.totals.entry(addr).or_default();
@@ -93,14 +83,34 @@ impl Meter {
             }
         }
         if keep {
-            self.usage.generator_s += generator.as_secs_f64();
-            self.usage.servers_s += sum.process_cpu_us / 1e6;
+            self.usage.generator += generator.as_secs_f64();
+            self.usage.servers += sum.process_cpu_us / 1e6;
             let machine = before.machine_cpu_s.zip(machine_cpu_s()).map(|(before, after)| after - before);
-            self.usage.machine_s = machine.map(|used| used + self.usage.machine_s.unwrap_or(0.0));
+            self.usage.machine = machine.map(|used| used + self.usage.machine.unwrap_or(0.0));
         }
         Ok(sum)
     }
+
+    /// What was sent to each primary since the last call, on its claim and its administrative connections: the
+    /// workload uses the latter while executions are interrupted beside the claims.
+    fn take_tallies(&self) -> BTreeMap<String, Tally> {
+        let mut tallies: BTreeMap<String, Tally> = BTreeMap::new();
+        for node in self.cluster.topology().nodes() {
+            for wire in [self.cluster.wire(node), self.cluster.admin(node)] {
+                let (sent, redirects) = tallies.entry(wire.addr().to_string()).or_default();
+                for (name, n) in wire.take_tally() {
+                    *sent.entry(name.to_owned()).or_default() += n;
+                }
+                for (kind, n) in wire.take_redirects() {
+                    *redirects.entry(kind).or_default() += n;
+                }
+            }
+        }
+        tallies
+    }
 }
+
+type Tally = (BTreeMap<String, u64>, BTreeMap<RedirectKind, u64>);
 
 fn add(sum: &mut CounterDelta, delta: &CounterDelta) {
     for (counts, more) in [(&mut sum.calls, &delta.calls), (&mut sum.sent, &delta.sent)] {

@@ -243,7 +243,7 @@ pub(super) fn stratum_plan(control: bool, arm_count: u8, baseline: u8) -> Stratu
 
 /// Whether the arms cannot share a moment: they need different function libraries on the same servers.
 pub fn arms_stay_apart(scenario: &Scenario) -> bool {
-    scenario.variants.iter().any(|variant| variant.library != scenario.variants[0].library)
+    scenario.variants.iter().any(|variant| variant.library.is_some())
 }
 
 /// A stratum whose sides come one after the other, in random order, with the counters read around each.
@@ -388,6 +388,7 @@ mod tests {
 
     use super::*;
     use crate::load::fixtures::scenario;
+    use crate::scenario::LibrarySource;
     use crate::scenario::VariantPath::{FirstClaim, GrantLane, HgetLane};
 
     fn ab() -> Scenario {
@@ -460,7 +461,7 @@ mod tests {
     #[test]
     fn arms_with_different_libraries_come_one_after_the_other_in_random_order() {
         let mut scenario = ab();
-        scenario.variants[1].library = Some("changed.lua".into());
+        scenario.variants[1].library = Some(LibrarySource::File("changed.lua".into()));
         let plan = Plan::staged(&scenario, 1).unwrap();
         let batches: Vec<&Batch> =
             plan.rounds.iter().flat_map(|r| &r.batches).filter(|b| !is_warmup(b)).collect();

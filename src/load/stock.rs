@@ -1,10 +1,11 @@
 //! The stock of grants as the driver sees it, on top of the workload's ledger.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
+use ff_core::partition::{Partition, PartitionFamily};
 use ff_core::types::{AttemptId, LeaseId};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -23,11 +24,12 @@ pub(super) struct Stock<'a> {
     cancel: &'a CancellationToken,
     waiting: RefCell<HashMap<u32, Rc<ClaimTicket>>>,
     drawn: RefCell<HashMap<u32, Rc<ClaimTicket>>>,
+    /// Draws by partition.
+    draws: RefCell<HashMap<u16, u64>>,
     runnable_since: RefCell<HashMap<u32, Instant>>,
     /// Lane sets by primary, for the scanners of a churn run.
     sets: Vec<Vec<LaneSet>>,
     scan_interval: Duration,
-    unanswered: Cell<u64>,
 }
 
 impl<'a> Stock<'a> {
@@ -37,10 +39,10 @@ impl<'a> Stock<'a> {
             cancel,
             waiting: RefCell::default(),
             drawn: RefCell::default(),
+            draws: RefCell::default(),
             runnable_since: RefCell::default(),
             sets: Vec::new(),
             scan_interval,
-            unanswered: Cell::new(0),
         }
     }
 
@@ -63,6 +65,28 @@ impl<'a> Stock<'a> {
         added
     }
 
+    /// Executions with a ticket in stock.
+    pub fn ready(&self) -> Vec<u32> {
+        let mut ready: Vec<u32> = self.waiting.borrow().keys().copied().collect();
+        ready.sort_unstable();
+        ready
+    }
+
+    /// Starts the count of draws by primary anew.
+    pub fn forget_drawn(&self) {
+        self.draws.borrow_mut().clear();
+    }
+
+    /// Draws since then, by the primary that serves them.
+    pub fn drawn_by_primary(&self, topology: &Topology) -> Vec<u64> {
+        let mut counts = vec![0; topology.primaries().len()];
+        for (&partition, &draws) in self.draws.borrow().iter() {
+            let partition = Partition { family: PartitionFamily::Execution, index: partition };
+            counts[usize::from(topology.owner_of(partition).0)] += draws;
+        }
+        counts
+    }
+
     /// Whether an execution's ticket is in stock.
     pub fn has(&self, execution: u32) -> bool {
         self.waiting.borrow().contains_key(&execution)
@@ -78,6 +102,7 @@ impl<'a> Stock<'a> {
 impl Deck for Stock<'_> {
     fn draw(&self, claim: &PlannedClaim) -> Option<Rc<ClaimTicket>> {
         let ticket = self.waiting.borrow_mut().remove(&claim.execution)?;
+        *self.draws.borrow_mut().entry(ticket.grant.execution_id.partition()).or_default() += 1;
         self.drawn.borrow_mut().insert(claim.execution, Rc::clone(&ticket));
         Some(ticket)
     }
@@ -97,7 +122,6 @@ impl Deck for Stock<'_> {
                 }
             }
             (None, Outcome::Ambiguous | Outcome::TimedOut | Outcome::Failed) => {
-                self.unanswered.set(self.unanswered.get() + 1);
                 self.workload.record_unanswered(exec);
             }
             (None, _) => {}

@@ -25,11 +25,28 @@ pub(super) fn check(file: &ScenarioFile, checker: &mut Checker) {
         strata(file, compare, checker);
     }
     stock(file, checker);
-    for (n, variant) in file.variants.iter().enumerate() {
-        checker.require(variant.library.is_none(), &format!("variant[{n}].library"), || {
-            "a library per variant is not supported yet; [library] source sets one for all".into()
-        });
-    }
+    libraries(file, checker);
+}
+
+/// An arm's own library is loaded on all primaries before each block of its claims, over the one that was there.
+fn libraries(file: &ScenarioFile, checker: &mut Checker) {
+    let Some(n) = file.variants.iter().position(|variant| variant.library.is_some()) else { return };
+    let key = format!("variant[{n}].library");
+    checker.require(file.cluster.nodes.is_empty(), "cluster.nodes", || {
+        format!(
+            "{key} is swapped in and out during the run, which is only done on servers that this tool starts: leave \
+             out the nodes"
+        )
+    });
+    checker.require(file.variants.len() > 1, &key, || {
+        "needs a second variant to compare with; one library for the whole run is [library] source".into()
+    });
+    checker.require(file.load.mode == Mode::Staged, &key, || {
+        "libraries can only be swapped while nothing else runs; use mode = \"staged\"".into()
+    });
+    checker.require(file.load.model == ModelForm::Closed, &key, || {
+        "the swaps interrupt the schedule of an open loop; use model = \"closed\"".into()
+    });
 }
 
 fn cluster(file: &ScenarioFile, checker: &mut Checker) {

@@ -91,7 +91,8 @@ pub enum Provider {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LibrarySection {
-    /// Path of another version of the library's source. Default: the published one.
+    /// Another version of the library: the path of its source, `<rev>:<path>` to read it with git, or `published`,
+    /// which is the default. Paths in a scenario file are relative to the file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
 }
@@ -187,11 +188,18 @@ pub struct GrantSection {
     pub unconsumed: f64,
     /// Lease that a claim asks for.
     pub lease_ttl: HumanDuration,
+    /// Pause of the reclaim scanner between two scans of one primary, in churn.
+    pub scan_interval: HumanDuration,
 }
 
 impl Default for GrantSection {
     fn default() -> Self {
-        Self { ttl: HumanDuration::from_secs(600), unconsumed: 0.0, lease_ttl: HumanDuration::from_secs(600) }
+        Self {
+            ttl: HumanDuration::from_secs(600),
+            unconsumed: 0.0,
+            lease_ttl: HumanDuration::from_secs(600),
+            scan_interval: HumanDuration::from_millis(10),
+        }
     }
 }
 
@@ -331,10 +339,14 @@ impl Default for CompareSection {
     }
 }
 
-/// `[gate]`: thresholds for a comparison with a stored result, as shares. FlowFabric's own are the defaults.
+/// `[gate]`: what makes the command fail. The thresholds are for a comparison with a stored result, as shares;
+/// FlowFabric's own are the defaults.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct GateSection {
+    /// Whether the verdicts of the run decide its exit code (1 for a regression, 3 for an inconclusive metric). Off,
+    /// a run that answers its question is a success whatever the answer is.
+    pub enforce: bool,
     /// Loss of throughput that warns.
     pub throughput_warn: f64,
     /// Loss of throughput that fails.
@@ -347,7 +359,7 @@ pub struct GateSection {
 
 impl Default for GateSection {
     fn default() -> Self {
-        Self { throughput_warn: 0.05, throughput_fail: 0.10, p99_warn: 0.10, p99_fail: 0.20 }
+        Self { enforce: false, throughput_warn: 0.05, throughput_fail: 0.10, p99_warn: 0.10, p99_fail: 0.20 }
     }
 }
 
@@ -359,7 +371,7 @@ pub struct VariantSection {
     pub name: String,
     /// The way of claiming.
     pub path: VariantPath,
-    /// Path of another function library for this arm.
+    /// A function library of this arm's own, named as in `[library]`: a library duet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub library: Option<String>,
 }

@@ -9,6 +9,7 @@ mod document;
 mod duration;
 mod error;
 mod file;
+mod library;
 mod model;
 mod shape;
 mod shipped;
@@ -24,6 +25,7 @@ pub use file::{
     LibrarySection, LoadSection, ModelForm, NetworkSection, PartitionsForm, PartitionsWord,
     PopulationSection, Provider, ScenarioFile, SkewForm, SloSection, VariantSection,
 };
+pub use library::LibrarySource;
 pub use model::*;
 pub use shipped::{SHIPPED, Shipped};
 

@@ -20,7 +20,7 @@ macro_rules! shipped {
 
 /// All of them, in the order in which a newcomer would try them.
 pub const SHIPPED: &[Shipped] =
-    shipped!["smoke", "lane-ab", "claim-paths", "steady", "grant-expiry", "contention"];
+    shipped!["smoke", "lane-ab", "claim-paths", "library-duet", "steady", "grant-expiry", "contention"];
 
 impl Shipped {
     /// The one with this name.

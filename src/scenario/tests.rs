@@ -456,7 +456,7 @@ prop_compose! {
             interruption: InterruptionSection {
                 signal: weights.0, timeout: weights.1, operator: weights.2, delay: weights.3,
             },
-            grant: GrantSection { ttl, unconsumed: 0.0, lease_ttl },
+            grant: GrantSection { ttl, unconsumed: 0.0, lease_ttl, ..GrantSection::default() },
             load: LoadSection {
                 concurrency,
                 connections,

@@ -5,20 +5,18 @@
 use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use super::combination;
 use super::duration::HumanDuration;
 use super::error::{InvalidScenario, KeyProblem, suggest};
 use super::file::{ArrivalsForm, ModelForm, PartitionsForm, ScenarioFile, SkewForm, VariantSection};
+use super::library::LibrarySource;
 use super::model::{
-    Amount, Arrivals, ClusterSpec, Compare, GrantSpec, InterruptionMix, LibrarySource, Load, Model,
-    PartitionCount, Population, Scenario, Skew, Slo, VariantSpec,
+    Amount, Arrivals, ClusterSpec, Compare, GrantSpec, InterruptionMix, Load, Model, PartitionCount,
+    Population, Scenario, Skew, Slo, VariantSpec,
 };
-
-/// Names of the metrics that can be judged.
-pub const JUDGED: &[&str] = &["service_p50", "service_p90", "service_p99", "server_cpu"];
+use crate::measure::METRICS;
 
 /// Collects what is wrong, key by key.
 #[derive(Default)]
@@ -78,6 +76,7 @@ impl TryFrom<&ScenarioFile> for Scenario {
         check_grant(&file, &mut checker);
         check_load(&file, &mut checker);
         check_variants(&file.variants, &mut checker);
+        check_libraries(&file, &mut checker);
         check_compare(&file, &mut checker);
         check_gate(&file, &mut checker);
         // Rules about several keys assume that each of them is right by itself.
@@ -136,6 +135,7 @@ fn check_population(file: &ScenarioFile, checker: &mut Checker) {
 fn check_grant(file: &ScenarioFile, checker: &mut Checker) {
     checker.lasting("grant.ttl", file.grant.ttl, Duration::from_millis(100), DAY);
     checker.lasting("grant.lease_ttl", file.grant.lease_ttl, SECOND, DAY);
+    checker.lasting("grant.scan_interval", file.grant.scan_interval, Duration::from_millis(1), SECOND);
     checker.within("grant.unconsumed", file.grant.unconsumed, 0.0..=1.0);
 }
 
@@ -187,6 +187,16 @@ fn check_variants(variants: &[VariantSection], checker: &mut Checker) {
     }
 }
 
+fn check_libraries(file: &ScenarioFile, checker: &mut Checker) {
+    let arms = file.variants.iter().enumerate();
+    let names = arms.map(|(n, variant)| (format!("variant[{n}].library"), variant.library.as_ref()));
+    for (key, name) in names.chain([("library.source".to_owned(), file.library.source.as_ref())]) {
+        if let Some(Err(what)) = name.map(|name| LibrarySource::parse(name)) {
+            checker.refuse(key, what);
+        }
+    }
+}
+
 fn check_compare(file: &ScenarioFile, checker: &mut Checker) {
     let Some(compare) = &file.compare else { return };
     if file.variants.len() < 2 {
@@ -202,13 +212,15 @@ fn check_compare(file: &ScenarioFile, checker: &mut Checker) {
     checker.within("compare.control_strata", compare.control_strata.unwrap_or(compare.strata), 0..=100_000);
     checker.within("compare.counter_blocks", compare.counter_blocks, 0..=10_000);
     checker.within("compare.block_claims", compare.block_claims, 10..=1_000_000);
+    let judged: Vec<&str> =
+        METRICS.iter().filter(|metric| metric.is_judged()).map(|metric| metric.name).collect();
     checker.require(!compare.metrics.is_empty(), "compare.metrics", || {
-        format!("empty, so nothing would be judged; known: {}", JUDGED.join(", "))
+        format!("empty, so nothing would be judged; known: {}", judged.join(", "))
     });
     for (n, metric) in compare.metrics.iter().enumerate() {
         let key = format!("compare.metrics[{n}]");
-        if !JUDGED.contains(&metric.as_str()) {
-            checker.refuse(&key, format!("`{metric}` is not a metric; {}", suggest(metric, JUDGED)));
+        if !judged.contains(&metric.as_str()) {
+            checker.refuse(&key, format!("`{metric}` is not a metric; {}", suggest(metric, &judged)));
         }
         checker
             .require(!compare.metrics[..n].contains(metric), &key, || format!("`{metric}` is there twice"));
@@ -242,10 +254,7 @@ fn build(file: &ScenarioFile) -> Scenario {
         name: file.name.clone(),
         summary: file.summary.clone(),
         cluster: ClusterSpec { primaries: file.cluster.primaries, replicas: file.cluster.replicas },
-        library: match &file.library.source {
-            Some(path) => LibrarySource::File(PathBuf::from(path)),
-            None => LibrarySource::Published,
-        },
+        library: library(file.library.source.as_ref()).unwrap_or(LibrarySource::Published),
         population: build_population(file),
         interruption: InterruptionMix {
             signal: file.interruption.signal,
@@ -257,6 +266,7 @@ fn build(file: &ScenarioFile) -> Scenario {
             ttl: file.grant.ttl.0,
             unconsumed: file.grant.unconsumed,
             lease_ttl: file.grant.lease_ttl.0,
+            scan_interval: file.grant.scan_interval.0,
         },
         load: build_load(file),
         compare: file.compare.as_ref().map(|compare| Compare {
@@ -275,11 +285,16 @@ fn build(file: &ScenarioFile) -> Scenario {
             .map(|variant| VariantSpec {
                 name: variant.name.clone(),
                 path: variant.path,
-                library: variant.library.as_ref().map(PathBuf::from),
+                library: library(variant.library.as_ref()),
             })
             .collect(),
         slo: file.slo.as_ref().map(|slo| Slo { response_p99: slo.response_p99.0 }),
     }
+}
+
+/// The checks leave only names that can be read.
+fn library(name: Option<&String>) -> Option<LibrarySource> {
+    name.and_then(|name| LibrarySource::parse(name).ok())
 }
 
 fn build_population(file: &ScenarioFile) -> Population {

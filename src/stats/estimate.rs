@@ -66,6 +66,11 @@ pub(crate) fn normal_quantile(p: f64) -> f64 {
     Normal::standard().inverse_cdf(p)
 }
 
+/// Distribution function of the standard normal distribution.
+pub(crate) fn normal_probability(z: f64) -> f64 {
+    Normal::standard().cdf(z)
+}
+
 /// Quantile of Student's t; the normal's where the degrees of freedom do not make a distribution.
 pub(crate) fn t_quantile(p: f64, degrees: f64) -> f64 {
     StudentsT::new(0.0, 1.0, degrees).map_or_else(|_| normal_quantile(p), |t| t.inverse_cdf(p))

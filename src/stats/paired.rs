@@ -1,20 +1,30 @@
 //! Baseline against candidate, stratum by stratum: the comparison that withstands a noisy machine.
 //!
 //! Whatever the machine does, it does to both sides of a stratum; so strata, not claims, are the independent units.
-//! The estimate is the ratio of the pooled statistics; its interval resamples whole strata in pairs (bootstrap-t);
-//! its p-value swaps the sides within strata.
+//! The estimate is the ratio of the pooled statistics; its interval resamples whole strata in pairs; its p-value swaps
+//! the sides within strata.
+//!
+//! The interval is the percentile interval of the resampled effects; for sums, and for quantiles of few strata, with
+//! Hesterberg's expansion (2015, "What teachers should know about the bootstrap"), which moves the percentiles outwards
+//! by what Student's t adds. Quantiles of many strata do without: order statistics make their resamples a little too
+//! wide by themselves. Bootstrap-t does as well at the median, but covers 90 to 93 % instead of 95 % at the 99th
+//! percentile of autocorrelated samples, where the spread of single strata says little about the pooled value.
+//! tests/statistics shows the coverage.
 
-use super::estimate::{Estimate, TooFew, normal_quantile};
+use super::estimate::{Estimate, TooFew, normal_probability, normal_quantile, t_quantile};
 use super::permutation::sign_flip_p_value;
+use super::pooled::Pooled;
 use super::quantile::quantile;
 use super::stream::{below, stream};
 
-/// Bootstrap resamples. One less than a multiple of 400, so that the ends of 95 % and 99 % intervals are order
-/// statistics.
+/// Bootstrap resamples.
 pub const RESAMPLES: usize = 2_399;
 
 /// Pairs that a comparison needs at least: with five, the sign-flip test cannot fall below 0.05.
 pub const MIN_PAIRS: usize = 6;
+
+/// Pairs from which on a quantile's percentiles need no expansion.
+const MANY_PAIRS: usize = 20;
 
 /// The power at which [`PairedEffect::detectable`] speaks of "could have shown".
 const POWER: f64 = 0.8;
@@ -32,24 +42,25 @@ pub struct PairedEffect {
     pub p_value: f64,
     /// Standard error of ln(candidate / baseline).
     pub log_error: f64,
-    /// Scale of the studentised values.
-    scale: f64,
-    /// Studentised resampled effects, sorted.
-    studentised: Vec<f64>,
+    /// Whether percentiles are moved outwards.
+    expanded: bool,
+    /// Resampled effects less the effect itself, on the logarithmic scale, sorted.
+    shifts: Vec<f64>,
 }
 
 impl PairedEffect {
     /// The ratio candidate / baseline with its interval.
     pub fn ratio(&self, confidence: f64) -> Estimate {
-        let log_ratio = (self.candidate / self.baseline).ln();
-        let tail = (1.0 - confidence.clamp(0.0, 1.0)) / 2.0;
-        // The upper tail of the studentised values gives the lower end.
-        let end = |q: f64| {
-            let t = order_statistic(&self.studentised, q);
-            (log_ratio - t * self.scale).exp()
+        let upper = f64::midpoint(1.0, confidence.clamp(0.0, 1.0));
+        let tail = if self.expanded {
+            let pairs = self.differences.len() as f64;
+            normal_probability(-t_quantile(upper, pairs - 1.0) * (pairs / (pairs - 1.0)).sqrt())
+        } else {
+            1.0 - upper
         };
-        let estimate = log_ratio.exp();
-        Estimate { estimate, low: end(1.0 - tail).min(estimate), high: end(tail).max(estimate), confidence }
+        let estimate = self.candidate / self.baseline;
+        let end = |q: f64| estimate * order_statistic(&self.shifts, q).exp();
+        Estimate { estimate, low: end(tail).min(estimate), high: end(1.0 - tail).max(estimate), confidence }
     }
 
     /// Smallest relative difference that would be called beyond `threshold` (a share, e.g. 0.02) in four of five runs
@@ -63,11 +74,12 @@ impl PairedEffect {
 /// Compares quantile `q` of the two sides of each pair. Pairs with an empty side are left out.
 pub fn paired_quantile(pairs: &[(&[f64], &[f64])], q: f64, seed: u64) -> Result<PairedEffect, TooFew> {
     let pairs = complete(pairs)?;
-    let sides =
-        [PooledSide::new(pairs.iter().map(|p| p.0), q), PooledSide::new(pairs.iter().map(|p| p.1), q)];
+    let sides = [Pooled::new(pairs.iter().map(|p| p.0), q), Pooled::new(pairs.iter().map(|p| p.1), q)];
     let per_pair: Vec<[f64; 2]> =
         pairs.iter().map(|(a, b)| [a, b].map(|side| quantile(side, q).unwrap_or_default())).collect();
-    compare(&per_pair, |weights| sides.each_ref().map(|side| side.quantile(weights)), seed)
+    let pooled = |weights: &[u32]| sides.each_ref().map(|side| side.quantile(weights));
+    let effect = compare(&per_pair, pooled, seed)?;
+    Ok(PairedEffect { expanded: pairs.len() < MANY_PAIRS, ..effect })
 }
 
 /// Compares the means of the two sides of each pair. Pairs with an empty side are left out.
@@ -138,47 +150,26 @@ fn compare(
     if !log_ratio.is_finite() || differences.iter().any(|d| !d.is_finite()) {
         return Err(TooFew::constant("values of a side (a ratio needs positive ones)"));
     }
-    let scale = standard_error(differences.iter().map(|&d| (d, 1)), n);
-    if scale <= 1e-12 {
+    let spread = differences.iter().fold(0.0_f64, |most, d| most.max((d - differences[0]).abs()));
+    if spread <= 1e-12 {
         return Err(TooFew::constant("differences between the sides"));
     }
     let mut rng = stream(seed, "paired-bootstrap");
     let mut weights = vec![0u32; n];
-    let mut effects = Vec::with_capacity(RESAMPLES);
-    let mut studentised = Vec::with_capacity(RESAMPLES);
+    let mut shifts = Vec::with_capacity(RESAMPLES);
     for _ in 0..RESAMPLES {
         weights.fill(0);
         for _ in 0..n {
             weights[below(&mut rng, n as u32) as usize] += 1;
         }
         let [a, b] = pooled(&weights);
-        let shift = (b / a).ln() - log_ratio;
-        effects.push(shift);
-        let scale = standard_error(differences.iter().copied().zip(weights.iter().copied()), n);
-        if scale > 1e-12 {
-            studentised.push(shift / scale);
-        }
+        shifts.push((b / a).ln() - log_ratio);
     }
-    if studentised.len() < RESAMPLES * 9 / 10 {
-        return Err(TooFew::constant("differences between the sides"));
-    }
-    studentised.sort_by(f64::total_cmp);
-    let log_error = (effects.iter().map(|e| e * e).sum::<f64>() / effects.len() as f64).sqrt();
+    shifts.sort_by(f64::total_cmp);
+    let log_error = (shifts.iter().map(|e| e * e).sum::<f64>() / shifts.len() as f64).sqrt();
     let p_value = sign_flip_p_value(&differences, seed)
         .ok_or_else(|| TooFew::samples("pairs with samples on both sides", MIN_PAIRS as u64, n as u64))?;
-    Ok(PairedEffect { baseline, candidate, differences, p_value, log_error, scale, studentised })
-}
-
-/// Standard error of the weighted mean of `n` values.
-fn standard_error(values: impl Iterator<Item = (f64, u32)>, n: usize) -> f64 {
-    let (mut sum, mut squares) = (0.0, 0.0);
-    for (value, weight) in values {
-        let weighted = f64::from(weight) * value;
-        sum += weighted;
-        squares += weighted * value;
-    }
-    let n = n as f64;
-    ((squares - sum * sum / n).max(0.0) / (n - 1.0) / n).sqrt()
+    Ok(PairedEffect { baseline, candidate, differences, p_value, log_error, expanded: true, shifts })
 }
 
 fn order_statistic(sorted: &[f64], q: f64) -> f64 {
@@ -186,72 +177,10 @@ fn order_statistic(sorted: &[f64], q: f64) -> f64 {
     sorted[rank.clamp(1, sorted.len()) - 1]
 }
 
-/// All values of one side, sorted once, so that the quantile of a resample is found by a short walk from where it
-/// stands without resampling.
-struct PooledSide {
-    /// Values with the pair they come from, by value.
-    sorted: Vec<(f64, u32)>,
-    /// Values of each pair.
-    sizes: Vec<u64>,
-    /// Where the walk starts.
-    start: usize,
-    /// Values of each pair before `start`.
-    before_start: Vec<u64>,
-    q: f64,
-}
-
-impl PooledSide {
-    fn new<'a>(pairs: impl Iterator<Item = &'a [f64]>, q: f64) -> Self {
-        let mut sorted = Vec::new();
-        let mut sizes = Vec::new();
-        for (pair, values) in pairs.enumerate() {
-            sizes.push(values.len() as u64);
-            sorted.extend(values.iter().map(|&value| (value, pair as u32)));
-        }
-        sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let start = (q.clamp(0.0, 1.0) * sorted.len().saturating_sub(1) as f64) as usize;
-        let mut before_start = vec![0; sizes.len()];
-        for &(_, pair) in &sorted[..start] {
-            before_start[pair as usize] += 1;
-        }
-        Self { sorted, sizes, start, before_start, q }
-    }
-
-    /// Type-7 quantile of the values, each as often as its pair's weight says. At least one weight is positive and
-    /// no pair is empty.
-    fn quantile(&self, weights: &[u32]) -> f64 {
-        let weighted = |counts: &[u64]| -> u64 {
-            counts.iter().zip(weights).map(|(&count, &weight)| count * u64::from(weight)).sum()
-        };
-        let weight_at = |index: usize| u64::from(weights[self.sorted[index].1 as usize]);
-        let position = self.q.clamp(0.0, 1.0) * (weighted(&self.sizes) - 1) as f64;
-        let rank = position.floor() as u64;
-        let mut index = self.start;
-        let mut before = weighted(&self.before_start);
-        while before > rank {
-            index -= 1;
-            before -= weight_at(index);
-        }
-        while before + weight_at(index) <= rank {
-            before += weight_at(index);
-            index += 1;
-        }
-        let value = self.sorted[index].0;
-        let share = position - rank as f64;
-        if share == 0.0 || before + weight_at(index) > rank + 1 {
-            return value;
-        }
-        let next =
-            (index + 1..self.sorted.len()).find(|&i| weight_at(i) > 0).map_or(value, |i| self.sorted[i].0);
-        value + share * (next - value)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::quantile::quantile_of_sorted;
     use super::*;
 
     fn strata(n: usize, each: usize, candidate_factor: f64) -> Vec<(Vec<f64>, Vec<f64>)> {
@@ -280,24 +209,6 @@ mod tests {
     fn one_seed_one_answer() {
         let pairs = strata(20, 30, 1.0);
         assert_eq!(paired_quantile(&borrowed(&pairs), 0.9, 3), paired_quantile(&borrowed(&pairs), 0.9, 3));
-    }
-
-    #[test]
-    fn weighted_quantile_equals_the_quantile_of_the_copies() {
-        let pairs = strata(8, 9, 1.0);
-        for (round, q) in [0.0, 0.1, 0.5, 0.77, 0.99, 1.0].into_iter().enumerate() {
-            let side = PooledSide::new(pairs.iter().map(|p| p.0.as_slice()), q);
-            let mut rng = stream(round as u64, "weights");
-            let weights: Vec<u32> = (0..8).map(|i| below(&mut rng, 3) + u32::from(i == 0)).collect();
-            let mut copies: Vec<f64> = pairs
-                .iter()
-                .zip(&weights)
-                .flat_map(|(p, &w)| std::iter::repeat_n(&p.0, w as usize).flatten().copied())
-                .collect();
-            copies.sort_by(f64::total_cmp);
-            let expected = quantile_of_sorted(&copies, q).unwrap();
-            assert!((side.quantile(&weights) - expected).abs() < 1e-9, "q {q}");
-        }
     }
 
     #[test]

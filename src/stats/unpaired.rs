@@ -1,12 +1,12 @@
 //! Two stored series: no pairs to cancel what the machine did, so the interval has to know about autocorrelation.
 
 use super::estimate::{Estimate, TooFew, t_quantile};
-use super::quantile::quantile_of_sorted;
+use super::pooled::Pooled;
 use super::series::{effective_sample_size, mean, variance};
 use super::stream::{below, stream};
 
-/// Resamples of the moving-block bootstrap: it only has to give a standard error.
-const RESAMPLES: usize = 400;
+/// Resamples of the block bootstrap: it only has to give a standard error.
+const RESAMPLES: usize = 999;
 
 /// Blocks that a series must at least be worth.
 const MIN_BLOCKS: usize = 8;
@@ -29,33 +29,30 @@ impl LogValue {
     }
 }
 
-/// Quantile `q` of samples in the order taken, with an error from resampling overlapping blocks of √n neighbours
-/// (moving-block bootstrap), so that runs of slow claims stay together.
+/// Quantile `q` of samples in the order taken, with an error from resampling blocks of √n neighbours, so that runs of
+/// slow claims stay together.
 pub fn block_quantile(samples: &[f64], q: f64, seed: u64) -> Result<LogValue, TooFew> {
     let needed = ((5.0 / q.min(1.0 - q).max(1e-6)).ceil() as usize).max(MIN_BLOCKS * MIN_BLOCKS);
     if samples.len() < needed {
         return Err(TooFew::samples("samples", needed as u64, samples.len() as u64));
     }
-    let mut sorted = samples.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let value = positive(quantile_of_sorted(&sorted, q).unwrap_or_default())?;
-    let block = samples.len().isqrt();
-    let blocks = samples.len() / block;
-    let starts = (samples.len() - block + 1) as u32;
-    let mut rng = stream(seed, "moving-blocks");
-    let mut drawn = Vec::with_capacity(blocks * block);
-    let rank = (q * (blocks * block - 1) as f64).round() as usize;
+    let blocks = samples.chunks_exact(samples.len().isqrt());
+    let count = blocks.len();
+    let pooled = Pooled::new(blocks, q);
+    let value = positive(pooled.quantile(&vec![1; count]))?;
+    let mut rng = stream(seed, "blocks");
+    let mut weights = vec![0u32; count];
     let mut logs = Vec::with_capacity(RESAMPLES);
     for _ in 0..RESAMPLES {
-        drawn.clear();
-        for _ in 0..blocks {
-            let start = below(&mut rng, starts) as usize;
-            drawn.extend_from_slice(&samples[start..start + block]);
+        weights.fill(0);
+        for _ in 0..count {
+            weights[below(&mut rng, count as u32) as usize] += 1;
         }
-        let (_, picked, _) = drawn.select_nth_unstable_by(rank, f64::total_cmp);
-        logs.push(positive(*picked)?.ln());
+        logs.push(positive(pooled.quantile(&weights))?.ln());
     }
-    finished(value, variance(&logs).sqrt(), (blocks - 1) as f64, "samples")
+    // Resampling n blocks shows (n - 1) / n of their variance.
+    let count = count as f64;
+    finished(value, (variance(&logs) * count / (count - 1.0)).sqrt(), count - 1.0, "samples")
 }
 
 /// Mean of a series such as claims per second, with an error from its effective sample size (short series: from a

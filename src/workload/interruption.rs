@@ -80,11 +80,7 @@ impl Workload {
     /// Makes one interrupted execution runnable by a single call, which it repeats while the server says that the
     /// timeout or delay is not due. Waits until it is. `sending` is called right before each call is sent: time to
     /// resume begins with the last one.
-    pub async fn make_runnable_one(
-        &self,
-        exec: ExecIndex,
-        sending: &dyn Fn(),
-    ) -> Result<(), WorkloadError> {
+    pub async fn make_runnable_one(&self, exec: ExecIndex, sending: &dyn Fn()) -> Result<(), WorkloadError> {
         self.expect_phase(&[exec], Phase::Interrupted)?;
         let partition = self.plan.partition(exec);
         loop {

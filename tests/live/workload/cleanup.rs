@@ -1,0 +1,148 @@
+//! A cluster that belongs to somebody else looks the same afterwards.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use ff_core::partition::{Partition, PartitionFamily};
+use reclaim_bench::scenario::VariantPath;
+use reclaim_bench::workload::{Removal, Seek, clean};
+use redis::Value;
+
+use super::{Bench, send};
+use crate::support;
+
+const FOREIGN: &str = "6f2b3b9e-0f0e-4a51-9d63-000000000001";
+
+/// Every key of all primaries with what is in it.
+async fn contents(bench: &Bench) -> BTreeMap<String, String> {
+    let mut all = BTreeMap::new();
+    for node in bench.cluster.topology().nodes() {
+        let wire = bench.cluster.admin(node);
+        let Value::Array(keys) = send(&wire, &["KEYS", "*"]).await else { panic!("KEYS is no array") };
+        assert_eq!(send(&wire, &["DBSIZE"]).await, Value::Int(keys.len() as i64));
+        for key in keys {
+            let Value::BulkString(key) = key else { panic!("a key is no text") };
+            let key = String::from_utf8(key).unwrap();
+            let kind = send(&wire, &["TYPE", &key]).await;
+            let read: &[&str] = match kind {
+                Value::SimpleString(ref kind) if kind == "hash" => &["HGETALL", &key],
+                Value::SimpleString(ref kind) if kind == "set" => &["SMEMBERS", &key],
+                Value::SimpleString(ref kind) if kind == "zset" => &["ZRANGE", &key, "0", "-1", "WITHSCORES"],
+                Value::SimpleString(ref kind) if kind == "stream" => &["XRANGE", &key, "-", "+"],
+                _ => &["GET", &key],
+            };
+            let value = format!("{:?}", send(&wire, read).await);
+            all.insert(key, value);
+        }
+    }
+    all
+}
+
+/// Another deployment's keys, some of them shared with ours, on a partition that the tests' populations use.
+async fn plant_foreign(bench: &Bench) {
+    let partition = Partition { family: PartitionFamily::Execution, index: 3 };
+    let id = format!("{{fp:3}}:{FOREIGN}");
+    let core = format!("ff:exec:{{fp:3}}:{id}:core");
+    let commands: [&[&str]; 9] = [
+        &["HSET", &core, "namespace", "theirs", "lane_id", "default"],
+        &["SADD", "ff:idx:{fp:3}:all_executions", &id],
+        &["ZADD", "ff:idx:{fp:3}:lease_expiry", "1", &id],
+        &["ZADD", "ff:idx:{fp:3}:suspension_timeout", "1", &id],
+        &["ZADD", "ff:idx:{fp:3}:lane:default:eligible", "1", &id],
+        &["ZADD", "ff:idx:{fp:3}:lane:reclaim-bench-0:eligible", "1", &id],
+        &["SADD", "ff:idx:{fp:3}:worker:theirs:leases", &id],
+        &["XADD", "ff:part:{fp:3}:signal_delivery", "*", "execution_id", &id, "effect", "no_op"],
+        &["HSET", "ff:sec:{fp:3}:waitpoint_hmac", "current_kid", "theirs", "secret:theirs", "abcdef"],
+    ];
+    for command in commands {
+        bench.send(partition, command).await;
+    }
+    bench.send(partition, &["XADD", "elsewhere:{fp:3}", "*", "a", "b"]).await;
+}
+
+/// All four kinds, first claims, resumed claims, fused claims, grants left out and grants expired.
+async fn full_cycle(bench: &Bench) {
+    let execs = bench.active(200).await;
+    for path in [VariantPath::GrantLane, VariantPath::HmgetLane] {
+        bench.resume(&execs).await.unwrap();
+        let tickets = bench.scan().await.tickets;
+        assert_eq!(tickets.len(), execs.len());
+        bench.claim(path, &tickets).await;
+    }
+    bench.resume(&execs).await.unwrap();
+    let fused = bench.scan_for(Seek::Interrupted, false, 20).await.tickets;
+    bench.claim(VariantPath::Fused, &fused).await;
+    let granted = bench.scan().await.tickets;
+    bench.claim(VariantPath::FullGrant, &granted[..60]).await;
+    bench.workload.create(20, &bench.control()).await.unwrap();
+    bench.scan_for(Seek::Fresh, true, 10).await;
+    // Some stay suspended or delayed, some runnable with a grant, some active.
+    bench.workload.interrupt(&execs[..40], &bench.control()).await.unwrap();
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn the_end_of_a_run_leaves_a_foreign_cluster_as_it_was() {
+    let bench = Bench::start(|_| ()).await;
+    plant_foreign(&bench).await;
+    let before = contents(&bench).await;
+    full_cycle(&bench).await;
+    assert!(contents(&bench).await.len() > before.len() + 1_000);
+    let removal = bench.workload.remove(&bench.control()).await.unwrap();
+    assert_eq!((removal.failures, &removal.examples[..]), (0, &[][..]));
+    assert_eq!(contents(&bench).await, before);
+    let again = bench.workload.remove(&bench.control()).await.unwrap();
+    assert_eq!(again, Removal::default());
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn grants_that_expired_leave_nothing_behind() {
+    let bench = Bench::start(|scenario| scenario.grant.ttl = Duration::from_millis(20)).await;
+    let before = contents(&bench).await;
+    let execs = bench.workload.create(40, &bench.control()).await.unwrap();
+    bench.scan_for(Seek::Fresh, true, usize::MAX).await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(execs.len(), 40);
+    bench.workload.remove(&bench.control()).await.unwrap();
+    assert_eq!(contents(&bench).await, before);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn clean_finishes_what_a_crash_left() {
+    let cluster = Rc::new(support::own(3, 0).await);
+    let crashed = Bench::on(Rc::clone(&cluster), 1, |_| ());
+    plant_foreign(&crashed).await;
+    let before = contents(&crashed).await;
+    full_cycle(&crashed).await;
+    // A clean-up that was itself cut off in the worst place: cores without the rest, and the rest without cores.
+    for number in 0..30 {
+        let exec = reclaim_bench::workload::ExecIndex(number);
+        let partition = crashed.workload.plan().partition(exec);
+        let id = crashed.workload.plan().execution_id(exec);
+        let tail = if number % 2 == 0 { "core" } else { "waitpoints" };
+        let key = format!("ff:exec:{}:{id}:{tail}", partition.hash_tag());
+        crashed.send(partition, &["DEL", &key]).await;
+    }
+    drop(crashed);
+    let after = Bench::on(cluster, 99, |_| ());
+    let removal = clean(Rc::clone(&after.cluster), &after.control()).await.unwrap();
+    assert_eq!((removal.failures, &removal.examples[..]), (0, &[][..]));
+    assert!(removal.keys > 1_000, "{removal:?}");
+    // The foreign entry in our lane's set cannot be: lanes with our name are ours as a whole.
+    let mut expected = before;
+    expected.remove("ff:idx:{fp:3}:lane:reclaim-bench-0:eligible");
+    assert_eq!(contents(&after).await, expected);
+    let again = clean(Rc::clone(&after.cluster), &after.control()).await.unwrap();
+    assert_eq!(again, Removal::default());
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_secret_that_was_rotated_since_stays() {
+    let bench = Bench::start(|_| ()).await;
+    bench.active(16).await;
+    let partition = Partition { family: PartitionFamily::Execution, index: 5 };
+    let key = "ff:sec:{fp:5}:waitpoint_hmac";
+    bench.send(partition, &["HSET", key, "current_kid", "theirs", "secret:theirs", "abcdef"]).await;
+    bench.workload.remove(&bench.control()).await.unwrap();
+    assert_eq!(contents(&bench).await.into_keys().collect::<Vec<_>>(), [key]);
+}

@@ -1,0 +1,179 @@
+//! The workload against real servers: staging, scanner, audit, and a clean-up that leaves a foreign cluster as it was.
+
+mod audit;
+mod cleanup;
+mod scanner;
+mod staging;
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use ff_core::partition::Partition;
+use reclaim_bench::claim::{ClaimOrder, ClaimPath, ClaimSetup, ClaimTicket, Routes, ServerClock, claim_path};
+use reclaim_bench::cluster::{Cluster, NodeIndex, Wire, WireCost};
+use reclaim_bench::measure::Outcome;
+use reclaim_bench::scenario::{
+    Amount, ClusterSpec, GrantSpec, InterruptionMix, LibrarySource, Load, Mode, Model, PartitionCount,
+    Population, Scenario, Skew, VariantPath, VariantSpec,
+};
+use reclaim_bench::workload::{
+    Control, ExecIndex, Phase, ScanReport, ScanRequest, Seek, Workload, WorkloadError,
+};
+use redis::{Cmd, Value};
+use tokio_util::sync::CancellationToken;
+
+use crate::support;
+
+/// Partitions of the tests' populations: each primary of three serves some.
+const PARTITIONS: u16 = 16;
+
+const ALL_KINDS: InterruptionMix = InterruptionMix { signal: 1.0, timeout: 1.0, operator: 1.0, delay: 1.0 };
+
+/// A cluster of the test's own and a workload on it.
+struct Bench {
+    cluster: Rc<Cluster>,
+    workload: Workload,
+    lease_ttl: Duration,
+    cancel: CancellationToken,
+}
+
+impl Bench {
+    async fn start(change: impl FnOnce(&mut Scenario)) -> Self {
+        Self::on(Rc::new(support::own(3, 0).await), 1, change)
+    }
+
+    fn on(cluster: Rc<Cluster>, seed: u64, change: impl FnOnce(&mut Scenario)) -> Self {
+        let mut scenario = scenario();
+        change(&mut scenario);
+        let workload = Workload::new(Rc::clone(&cluster), &scenario, seed, PARTITIONS);
+        Self { cluster, workload, lease_ttl: scenario.grant.lease_ttl, cancel: CancellationToken::new() }
+    }
+
+    fn control(&self) -> Control<'_> {
+        Control { cancel: &self.cancel, progress: &|_, _| () }
+    }
+
+    /// Executions that are active after their first claim.
+    async fn active(&self, count: u32) -> Vec<ExecIndex> {
+        let execs = self.workload.create(count, &self.control()).await.unwrap();
+        self.workload.first_claims(&execs, &self.control()).await.unwrap();
+        execs
+    }
+
+    /// Executions that can be resumed.
+    async fn runnable(&self, count: u32) -> Vec<ExecIndex> {
+        let execs = self.active(count).await;
+        self.resume(&execs).await.unwrap();
+        execs
+    }
+
+    async fn resume(&self, execs: &[ExecIndex]) -> Result<(), WorkloadError> {
+        self.workload.interrupt(execs, &self.control()).await?;
+        self.workload.make_runnable(execs, &self.control()).await
+    }
+
+    /// Looks for everything that can be resumed.
+    async fn scan(&self) -> ScanReport {
+        self.scan_for(Seek::Interrupted, true, usize::MAX).await
+    }
+
+    async fn scan_for(&self, seek: Seek, issue: bool, limit: usize) -> ScanReport {
+        let sets = self.workload.lane_sets();
+        let request = ScanRequest { sets: &sets, seek, issue, limit };
+        self.workload.scan(&request, &self.control()).await.unwrap()
+    }
+
+    async fn path(&self, path: VariantPath) -> Box<dyn ClaimPath> {
+        let clock = ServerClock::measure(&self.cluster.admin(NodeIndex(0))).await.unwrap();
+        let routes = Rc::new(ByTopology(Rc::clone(&self.cluster)));
+        claim_path(path, ClaimSetup { routes, clock, contended: false, task_context: false })
+    }
+
+    /// Claims with every ticket and records what came of it.
+    async fn claim(&self, path: VariantPath, tickets: &[(ExecIndex, ClaimTicket)]) -> Vec<Outcome> {
+        let path = self.path(path).await;
+        let mut outcomes = Vec::new();
+        for (exec, ticket) in tickets {
+            let order = ClaimOrder {
+                ticket,
+                worker: self.workload.worker(),
+                lease_id: self.workload.next_lease(*exec, 0),
+                attempt_id: self.workload.attempt_id(*exec),
+                lease_ttl: self.lease_ttl,
+            };
+            let receipt = path.claim(&order).await;
+            match (&receipt.outcome, &receipt.lease) {
+                (Outcome::Claimed, Some(lease)) => self.workload.record_claim(*exec, lease),
+                (Outcome::Expired, _) => self.workload.record_expired(*exec, ticket),
+                _ => {}
+            }
+            outcomes.push(receipt.outcome);
+        }
+        outcomes
+    }
+
+    /// Sends a command to the primary that serves a key with this tag.
+    async fn send(&self, partition: Partition, parts: &[&str]) -> Value {
+        let wire = self.cluster.admin(self.cluster.topology().owner_of(partition));
+        send(&wire, parts).await
+    }
+}
+
+async fn send(wire: &Wire, parts: &[&str]) -> Value {
+    let mut command = Cmd::new();
+    for part in parts {
+        command.arg(part);
+    }
+    wire.call("test", &command, &mut WireCost::default()).await.unwrap()
+}
+
+struct ByTopology(Rc<Cluster>);
+
+impl Routes for ByTopology {
+    fn wire_for(&self, partition: Partition) -> Wire {
+        self.0.wire(self.0.topology().owner_of(partition))
+    }
+}
+
+fn phases(bench: &Bench, execs: &[ExecIndex]) -> Vec<Phase> {
+    let mut phases: Vec<_> = execs.iter().map(|&exec| bench.workload.phase(exec)).collect();
+    phases.dedup();
+    phases
+}
+
+fn scenario() -> Scenario {
+    Scenario {
+        name: "test".into(),
+        summary: String::new(),
+        cluster: ClusterSpec { primaries: 3, replicas: 0 },
+        library: LibrarySource::Published,
+        population: Population {
+            executions: 0,
+            lanes: 3,
+            partitions: PartitionCount::Count(PARTITIONS),
+            skew: Skew::Uniform,
+            payload_bytes: 64,
+        },
+        interruption: ALL_KINDS,
+        grant: GrantSpec {
+            ttl: Duration::from_mins(10),
+            unconsumed: 0.0,
+            lease_ttl: Duration::from_hours(1),
+            scan_interval: Duration::from_millis(10),
+        },
+        load: Load {
+            mode: Mode::Staged,
+            model: Model::Closed { concurrency: 1 },
+            connections: 1,
+            amount: Amount::Claims(1),
+            warmup: 0,
+            timeout: Duration::from_secs(5),
+            contenders: 1,
+            task_context: false,
+            added_rtt: Duration::ZERO,
+        },
+        compare: None,
+        variants: vec![VariantSpec { name: "v".into(), path: VariantPath::GrantLane, library: None }],
+        slo: None,
+    }
+}
