@@ -114,3 +114,131 @@ pub async fn settle_unanswered(
         Err(_) => ClaimReceipt { outcome: Outcome::Ambiguous, ..receipt },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::claim::{ClaimError, ClaimTicket};
+    use crate::cluster::WireError;
+    use crate::flowfabric::{CallError, ReclaimGrant, WorkerIdentity};
+    use crate::measure::RedirectKind;
+    use crate::scenario::VariantPath;
+    use ff_core::partition::Partition;
+    use ff_core::types::{AttemptId, AttemptIndex, LeaseEpoch, LeaseId};
+    use std::cell::RefCell;
+
+    /// A variant whose claims end as written down, last first.
+    struct Scripted(RefCell<Vec<ClaimReceipt>>);
+
+    impl ClaimPath for Scripted {
+        fn path(&self) -> VariantPath {
+            VariantPath::GrantLane
+        }
+
+        fn claim<'a>(&'a self, _: &'a ClaimOrder<'a>) -> LocalFuture<'a, ClaimReceipt> {
+            Box::pin(async { self.0.borrow_mut().pop().expect("one claim too many") })
+        }
+
+        fn claim_over<'a>(&'a self, _: Line, order: &'a ClaimOrder<'a>) -> LocalFuture<'a, ClaimReceipt> {
+            self.claim(order)
+        }
+    }
+
+    struct Nowhere;
+
+    impl Routes for Nowhere {
+        fn wire_for(&self, _: Partition) -> Wire {
+            unreachable!("the scripted variant needs no wire")
+        }
+    }
+
+    impl Reroutes for Nowhere {
+        fn refresh(&self) -> LocalFuture<'_, ()> {
+            Box::pin(async {})
+        }
+
+        fn wire_to<'a>(&'a self, _: &'a NodeAddr) -> LocalFuture<'a, Option<Wire>> {
+            Box::pin(async { None })
+        }
+    }
+
+    fn receipt(outcome: Outcome, error: Option<WireError>, lease: Option<HeldLease>) -> ClaimReceipt {
+        let error = error.map(|error| ClaimError::Call(CallError::Wire(error)));
+        let cost = WireCost { round_trips: 1, commands: 1, bytes_out: 10, bytes_in: 20 };
+        ClaimReceipt { outcome, lease, error, cost }
+    }
+
+    fn moved(lease: Option<HeldLease>) -> ClaimReceipt {
+        let to = NodeAddr { host: "127.0.0.1".into(), port: 1 };
+        let error = WireError::Redirect(Redirect::Moved { slot: 1, to });
+        receipt(Outcome::Redirected(RedirectKind::Moved), Some(error), lease)
+    }
+
+    fn lease() -> HeldLease {
+        HeldLease {
+            lease_id: LeaseId::new(),
+            epoch: LeaseEpoch(2),
+            attempt_id: None,
+            attempt_index: AttemptIndex(0),
+            expires_at: None,
+        }
+    }
+
+    async fn recover(mut receipts: Vec<ClaimReceipt>) -> (ClaimReceipt, usize) {
+        receipts.reverse();
+        let grant: ReclaimGrant = serde_json::from_value(serde_json::json!({
+            "execution_id": "{fp:7}:6f2b3b9e-0f0e-4a51-9d63-000000000001",
+            "partition_key": "{fp:7}",
+            "grant_key": "",
+            "expires_at_ms": 0,
+            "lane_id": "gpu",
+        }))
+        .unwrap();
+        let ticket = ClaimTicket { grant, attempt_index: AttemptIndex(0) };
+        let worker = WorkerIdentity { worker_id: "w".into(), instance_id: "w-1".into() };
+        let order = ClaimOrder {
+            ticket: &ticket,
+            worker: &worker,
+            lease_id: LeaseId::new(),
+            attempt_id: AttemptId::new(),
+            lease_ttl: Duration::from_secs(1),
+        };
+        let path = Scripted(RefCell::new(receipts));
+        let receipt = claim_with_recovery(&path, &Nowhere, &order).await;
+        (receipt, path.0.into_inner().len())
+    }
+
+    #[tokio::test]
+    async fn a_claim_without_a_redirect_is_made_once_and_comes_back_as_it_is() {
+        let claimed = receipt(Outcome::Claimed, None, Some(lease()));
+        assert_eq!(recover(vec![claimed.clone()]).await, (claimed, 0));
+    }
+
+    #[tokio::test]
+    async fn a_lease_held_before_the_redirect_is_not_claimed_again() {
+        let context_moved = moved(Some(lease()));
+        assert_eq!(recover(vec![context_moved.clone()]).await, (context_moved, 0));
+    }
+
+    #[tokio::test]
+    async fn a_redirected_claim_stays_redirected_with_its_lease_and_all_its_cost() {
+        let held = Some(lease());
+        let (seen, left) = recover(vec![moved(None), receipt(Outcome::Claimed, None, held.clone())]).await;
+        assert_eq!((seen.outcome, seen.lease), (Outcome::Redirected(RedirectKind::Moved), held));
+        assert_eq!((seen.cost.round_trips, seen.cost.bytes_out, seen.cost.bytes_in, left), (2, 20, 40, 0));
+    }
+
+    #[tokio::test]
+    async fn a_follow_up_without_a_reply_is_left_to_be_settled() {
+        let unanswered = receipt(Outcome::TimedOut, Some(WireError::TimedOut(Duration::from_secs(1))), None);
+        let (seen, _) = recover(vec![moved(None), unanswered]).await;
+        assert_eq!(seen.outcome, Outcome::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn a_cluster_that_cannot_make_up_its_mind_is_given_up_on() {
+        let (seen, left) = recover(vec![moved(None); 10]).await;
+        assert_eq!((seen.outcome, seen.lease), (Outcome::Redirected(RedirectKind::Moved), None));
+        assert_eq!(left, 10 - 1 - FOLLOW_UPS as usize);
+    }
+}

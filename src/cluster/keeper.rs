@@ -10,60 +10,10 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::JoinHandle;
 
-/// One server to start.
-#[derive(Clone, Debug)]
-pub(super) struct ServerSpec {
-    /// Client port on 127.0.0.1.
-    pub(super) port: u16,
-    /// Cluster bus port on 127.0.0.1.
-    pub(super) bus_port: u16,
-    /// Its own directory; holds `server.log` and `nodes.conf`.
-    pub(super) dir: PathBuf,
-}
+use super::server::ServerSpec;
 
-impl ServerSpec {
-    /// Command-line arguments for a cluster node without persistence.
-    pub(super) fn arguments(&self) -> Vec<String> {
-        let (port, bus_port) = (self.port.to_string(), self.bus_port.to_string());
-        [
-            "--port",
-            &port,
-            "--cluster-port",
-            &bus_port,
-            "--bind",
-            "127.0.0.1",
-            "--protected-mode",
-            "yes",
-            "--cluster-enabled",
-            "yes",
-            "--cluster-config-file",
-            "nodes.conf",
-            // Longer than any stall that a scenario causes on purpose, shorter than a user's patience at failover.
-            "--cluster-node-timeout",
-            "5000",
-            "--save",
-            "",
-            "--appendonly",
-            "no",
-            "--daemonize",
-            "no",
-            "--logfile",
-            "server.log",
-            // Replicas need not wait for company.
-            "--repl-diskless-sync-delay",
-            "0",
-        ]
-        .map(str::to_owned)
-        .to_vec()
-    }
-
-    /// The end of the server's log, for an error.
-    pub(super) fn log_tail(&self) -> String {
-        let log = std::fs::read_to_string(self.dir.join("server.log")).unwrap_or_default();
-        let lines: Vec<&str> = log.lines().collect();
-        lines[lines.len().saturating_sub(8)..].join("\n")
-    }
-}
+/// Each server's log, in its directory.
+pub(super) const LOG_FILE: &str = "server.log";
 
 /// Running servers. Dropping it kills them and waits until they are gone.
 pub(super) struct Keeper {
@@ -73,15 +23,16 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    /// Starts one server per spec, in order.
-    pub(super) fn start(binary: &Path, specs: &[ServerSpec]) -> io::Result<Self> {
+    /// Starts one server per spec, in order, each in [`server_dir`] below `dir`.
+    pub(super) fn start(binary: &Path, dir: &Path, specs: &[ServerSpec]) -> io::Result<Self> {
         let children = Arc::new(Mutex::new(Vec::with_capacity(specs.len())));
         let (stop, stopped) = mpsc::channel();
         let (report, started) = mpsc::channel();
-        let (binary, specs, kept) = (binary.to_owned(), specs.to_vec(), Arc::clone(&children));
+        let (binary, dir, specs) = (binary.to_owned(), dir.to_owned(), specs.to_vec());
+        let kept = Arc::clone(&children);
         let thread = std::thread::Builder::new().name("server-keeper".to_owned()).spawn(move || {
             let result = specs.iter().try_for_each(|spec| {
-                lock(&kept).push(spawn(&binary, spec)?);
+                lock(&kept).push(spawn(&mut server_command(&binary, &dir, spec)?)?);
                 Ok(())
             });
             // Whoever started us waits for this.
@@ -141,28 +92,32 @@ fn kill_all(children: &Mutex<Vec<Child>>) {
     }
 }
 
-fn spawn(binary: &Path, spec: &ServerSpec) -> io::Result<Child> {
+/// The directory of one server; holds `nodes.conf` and [`LOG_FILE`].
+pub(super) fn server_dir(dir: &Path, spec: &ServerSpec) -> PathBuf {
+    dir.join(spec.port.to_string())
+}
+
+/// How to start one server. It survives Ctrl-C in the terminal: that is for the tool, which still has things to
+/// read from its servers.
+pub(super) fn server_command(binary: &Path, dir: &Path, spec: &ServerSpec) -> io::Result<Command> {
+    let dir = server_dir(dir, spec);
+    std::fs::create_dir_all(&dir)?;
     let mut command = Command::new(binary);
     command
-        .args(spec.arguments())
-        .current_dir(&spec.dir)
+        .args(spec.arguments(LOG_FILE))
+        .current_dir(dir)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null());
-    detach_from_terminal(&mut command);
-    die_with_parent(&mut command);
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    Ok(command)
+}
+
+fn spawn(command: &mut Command) -> io::Result<Child> {
+    die_with_parent(command);
     command.spawn()
 }
-
-/// Ctrl-C in the terminal is for the tool, which still has things to read from its servers.
-#[cfg(unix)]
-pub(super) fn detach_from_terminal(command: &mut Command) {
-    use std::os::unix::process::CommandExt as _;
-    command.process_group(0);
-}
-
-#[cfg(not(unix))]
-pub(super) fn detach_from_terminal(_: &mut Command) {}
 
 #[cfg(target_os = "linux")]
 fn die_with_parent(command: &mut Command) {

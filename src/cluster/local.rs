@@ -11,7 +11,8 @@ use super::connect::Connector;
 use super::error::ClusterError;
 use super::form::{Member, form};
 use super::info::Info;
-use super::keeper::{Keeper, ServerSpec};
+use super::keeper::{Keeper, LOG_FILE, server_dir};
+use super::server::{ServerSpec, log_tail};
 use super::topology::NodeAddr;
 use super::wire::Wire;
 
@@ -28,7 +29,7 @@ const LOCK_FILE: &str = "owner.lock";
 pub(super) struct LocalServers {
     keeper: Keeper,
     specs: Vec<ServerSpec>,
-    _dir: OwnedDir,
+    dir: OwnedDir,
 }
 
 impl LocalServers {
@@ -55,12 +56,12 @@ impl LocalServers {
 
     async fn start_once(binary: &Path, count: usize) -> Result<(Self, Vec<Member>), StartError> {
         let dir = OwnedDir::create().map_err(ClusterError::io("cannot make a directory for the servers"))?;
-        let specs = specs(&dir.path, count).map_err(ClusterError::io("cannot prepare the servers"))?;
-        let keeper = Keeper::start(binary, &specs).map_err(|error| ClusterError::ServerStart {
+        let specs = specs(count).map_err(ClusterError::io("cannot find free ports"))?;
+        let keeper = Keeper::start(binary, &dir.path, &specs).map_err(|error| ClusterError::ServerStart {
             binary: binary.to_owned(),
             detail: error.to_string(),
         })?;
-        let servers = Self { keeper, specs, _dir: dir };
+        let servers = Self { keeper, specs, dir };
         let connector = Connector::loopback(REPLY_LIMIT);
         let mut members = Vec::with_capacity(count);
         for position in 0..count {
@@ -73,15 +74,16 @@ impl LocalServers {
     /// Waits until the server at `position` answers, and makes sure that it is ours that answers.
     async fn ready(&self, binary: &Path, connector: &Connector, position: usize) -> Result<Wire, StartError> {
         let spec = &self.specs[position];
+        let log_file = server_dir(&self.dir.path, spec).join(LOG_FILE);
         let failed = |detail: String| {
-            let detail = format!("{detail}\n{}", spec.log_tail());
+            let detail = format!("{detail}\n{}", log_tail(&log_file));
             StartError::Other(ClusterError::ServerStart { binary: binary.to_owned(), detail })
         };
         let pid = self.keeper.pids()[position];
         let deadline = Instant::now() + START_LIMIT;
         loop {
             if let Some(status) = self.keeper.exit_of(position) {
-                let taken = spec.log_tail().contains("Address already in use");
+                let taken = log_tail(&log_file).contains("Address already in use");
                 return Err(if taken {
                     StartError::PortTaken
                 } else {
@@ -128,23 +130,18 @@ impl From<ClusterError> for StartError {
     }
 }
 
-fn loopback(port: u16) -> NodeAddr {
+pub(super) fn loopback(port: u16) -> NodeAddr {
     NodeAddr { host: Ipv4Addr::LOCALHOST.to_string(), port }
 }
 
-fn specs(dir: &Path, count: usize) -> std::io::Result<Vec<ServerSpec>> {
-    free_ports(2 * count)?
-        .chunks_exact(2)
-        .map(|ports| {
-            let spec = ServerSpec { port: ports[0], bus_port: ports[1], dir: dir.join(ports[0].to_string()) };
-            std::fs::create_dir(&spec.dir)?;
-            Ok(spec)
-        })
-        .collect()
+/// Specs on ports that are free now.
+pub(super) fn specs(count: usize) -> std::io::Result<Vec<ServerSpec>> {
+    let ports = free_ports(2 * count)?;
+    Ok(ports.chunks_exact(2).map(|pair| ServerSpec { port: pair[0], bus_port: pair[1] }).collect())
 }
 
-/// Ports that are free now. All are held until the last one is chosen, so they differ.
-pub(super) fn free_ports(count: usize) -> std::io::Result<Vec<u16>> {
+/// All are held until the last one is chosen, so they differ.
+fn free_ports(count: usize) -> std::io::Result<Vec<u16>> {
     let held = (0..count)
         .map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
         .collect::<std::io::Result<Vec<_>>>()?;

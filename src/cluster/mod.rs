@@ -8,8 +8,11 @@
 //! ```
 
 mod connect;
+#[cfg(all(feature = "container", unix))]
+mod container;
 mod counters;
 mod error;
+mod fetch;
 mod find;
 mod form;
 mod guard;
@@ -20,6 +23,7 @@ mod library;
 mod local;
 mod provider;
 mod request;
+mod server;
 mod slots;
 mod topology;
 mod wire;

@@ -1,7 +1,7 @@
 //! Which servers: the choice between `external`, `local` and `container`, and stopping what we started.
 
-use std::path::Path;
-
+#[cfg(all(feature = "container", unix))]
+use super::container::ContainerServers;
 use super::error::ClusterError;
 use super::find;
 use super::local::LocalServers;
@@ -19,6 +19,8 @@ pub(super) struct Provided {
 pub(super) enum Servers {
     Foreign,
     Local(Box<LocalServers>),
+    #[cfg(all(feature = "container", unix))]
+    Container(Box<ContainerServers>),
 }
 
 impl Servers {
@@ -30,19 +32,16 @@ impl Servers {
         match self {
             Self::Foreign => Vec::new(),
             Self::Local(servers) => servers.addrs(),
+            #[cfg(all(feature = "container", unix))]
+            Self::Container(servers) => servers.addrs(),
         }
     }
 
     pub(super) fn pid(&self, addr: &NodeAddr) -> Option<u32> {
         match self {
-            Self::Foreign => None,
             Self::Local(servers) => servers.pid(addr),
+            _ => None,
         }
-    }
-
-    pub(super) async fn shutdown(self) -> Result<(), ClusterError> {
-        drop(self);
-        Ok(())
     }
 }
 
@@ -54,16 +53,34 @@ pub(super) async fn provide(
     check(request)?;
     match request.provider {
         ProviderKind::External => Ok(external(request)),
+        ProviderKind::Local => local(request, notify).await,
+        ProviderKind::Container => container(request, notify).await,
         ProviderKind::Auto if !request.nodes.is_empty() => Ok(external(request)),
-        ProviderKind::Local => {
-            let binary = find::server_binary(request.valkey_server.as_deref(), notify).await?;
-            local(request, &binary, notify).await
+        ProviderKind::Auto => auto(request, notify).await,
+    }
+}
+
+/// Servers of our own, however they can be had. A binary that was named is used or refused, never passed over.
+async fn auto(request: &ClusterRequest, notify: &dyn Fn(&str)) -> Result<Provided, ClusterError> {
+    let no_local = match local(request, notify).await {
+        Err(error @ (ClusterError::NoServerBinary { .. } | ClusterError::ServerStart { .. }))
+            if request.valkey_server.is_none() =>
+        {
+            error
         }
-        ProviderKind::Container => Err(ClusterError::Container("not yet".to_owned())),
-        ProviderKind::Auto => {
-            let binary = find::server_binary(request.valkey_server.as_deref(), notify).await?;
-            local(request, &binary, notify).await
+        result => return result,
+    };
+    notify("no local server, trying a container");
+    match container(request, notify).await {
+        Err(no_container @ ClusterError::Container(_)) => {
+            let local = match no_local {
+                ClusterError::NoServerBinary { attempts } => attempts,
+                error => vec![format!("local: {error}")],
+            };
+            let container = [format!("container: {no_container}")];
+            Err(ClusterError::NoProvider { attempts: local.into_iter().chain(container).collect() })
         }
+        result => result,
     }
 }
 
@@ -87,21 +104,36 @@ fn external(request: &ClusterRequest) -> Provided {
     Provided { provider: ProviderKind::External, seeds: request.nodes.clone(), servers: Servers::Foreign }
 }
 
-async fn local(
-    request: &ClusterRequest,
-    binary: &Path,
-    notify: &dyn Fn(&str),
-) -> Result<Provided, ClusterError> {
-    notify(&format!(
-        "starting {} primaries and {} replicas of {}",
-        request.primaries,
-        u32::from(request.primaries) * u32::from(request.replicas),
-        binary.display()
-    ));
-    let servers = LocalServers::start(binary, request.primaries, request.replicas).await?;
+async fn local(request: &ClusterRequest, notify: &dyn Fn(&str)) -> Result<Provided, ClusterError> {
+    let binary = find::server_binary(request.valkey_server.as_deref(), notify).await?;
+    notify(&format!("starting {} of {}", shape(request), binary.display()));
+    let servers = LocalServers::start(&binary, request.primaries, request.replicas).await?;
     Ok(Provided {
         provider: ProviderKind::Local,
         seeds: servers.addrs(),
         servers: Servers::Local(Box::new(servers)),
     })
+}
+
+#[cfg(all(feature = "container", unix))]
+async fn container(request: &ClusterRequest, notify: &dyn Fn(&str)) -> Result<Provided, ClusterError> {
+    let image = request.image.as_deref().unwrap_or(super::DEFAULT_IMAGE);
+    notify(&format!("starting {} in a container of {image}", shape(request)));
+    let servers = ContainerServers::start(image, request.primaries, request.replicas).await?;
+    Ok(Provided {
+        provider: ProviderKind::Container,
+        seeds: servers.addrs(),
+        servers: Servers::Container(Box::new(servers)),
+    })
+}
+
+#[cfg(not(all(feature = "container", unix)))]
+async fn container(_: &ClusterRequest, _: &dyn Fn(&str)) -> Result<Provided, ClusterError> {
+    let reason = "this build cannot run containers: build with --features container";
+    std::future::ready(Err(ClusterError::Container(reason.to_owned()))).await
+}
+
+fn shape(request: &ClusterRequest) -> String {
+    let replicas = u32::from(request.primaries) * u32::from(request.replicas);
+    format!("{} primaries and {replicas} replicas", request.primaries)
 }

@@ -20,7 +20,7 @@ async fn a_local_cluster_serves_every_slot_and_runs_the_library() {
         assert_eq!(reply, Value::BulkString(ff_script::LIBRARY_VERSION.trim().into()));
         assert!(cluster.server_pid(&topology.primaries()[usize::from(node.0)].addr).is_some());
     }
-    cluster.shutdown().await.unwrap();
+    cluster.shutdown();
 }
 
 #[tokio::test(flavor = "current_thread")]

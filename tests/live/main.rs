@@ -3,6 +3,8 @@
 
 mod claim;
 mod cluster;
+#[cfg(feature = "container")]
+mod container;
 mod flowfabric;
 mod recovery;
 mod staged;

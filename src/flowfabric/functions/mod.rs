@@ -5,6 +5,8 @@ mod claim;
 mod create;
 mod delay;
 mod grant;
+#[cfg(test)]
+mod order_tests;
 mod signal;
 mod suspend;
 mod version;

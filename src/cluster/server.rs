@@ -1,0 +1,43 @@
+//! How one server is started, whoever starts it: the same arguments as a child process and in a container.
+
+use std::path::Path;
+
+/// One cluster node to start.
+#[derive(Clone, Debug)]
+pub(super) struct ServerSpec {
+    /// Client port on 127.0.0.1.
+    pub(super) port: u16,
+    /// Cluster bus port on 127.0.0.1.
+    pub(super) bus_port: u16,
+}
+
+impl ServerSpec {
+    /// Arguments for a cluster node without persistence that listens on loopback only.
+    pub(super) fn arguments(&self, log_file: &str) -> Vec<String> {
+        let pairs = [
+            ("--port", self.port.to_string().as_str()),
+            ("--cluster-port", self.bus_port.to_string().as_str()),
+            ("--bind", "127.0.0.1"),
+            ("--protected-mode", "yes"),
+            ("--cluster-enabled", "yes"),
+            ("--cluster-config-file", "nodes.conf"),
+            // Longer than any stall that a scenario causes on purpose, shorter than a user's patience at failover.
+            ("--cluster-node-timeout", "5000"),
+            ("--save", ""),
+            ("--appendonly", "no"),
+            ("--daemonize", "no"),
+            ("--logfile", log_file),
+            // Replicas need not wait for company.
+            ("--repl-diskless-sync-delay", "0"),
+        ]
+        .map(|(name, value)| [name.to_owned(), value.to_owned()]);
+        pairs.into_iter().flatten().collect()
+    }
+}
+
+/// The end of a server's log, for an error; empty where there is none.
+pub(super) fn log_tail(log_file: &Path) -> String {
+    let log = std::fs::read_to_string(log_file).unwrap_or_default();
+    let lines: Vec<&str> = log.lines().collect();
+    lines[lines.len().saturating_sub(8)..].join("\n")
+}

@@ -1,0 +1,73 @@
+//! The container provider. It needs Docker and an image: CI builds one and fails without it; elsewhere the test says
+//! why it cannot run.
+
+use std::process::Command;
+
+use reclaim_bench::cluster::{self, ClusterError, ClusterRequest, ProviderKind};
+use tokio_util::sync::CancellationToken;
+
+use crate::support;
+
+/// The image to use, or why there is none.
+fn image() -> Result<String, String> {
+    let docker = Command::new("docker").arg("version").output();
+    if !docker.is_ok_and(|output| output.status.success()) {
+        return Err("Docker does not answer".to_owned());
+    }
+    std::env::var("RECLAIM_BENCH_TEST_IMAGE")
+        .map_err(|_| "RECLAIM_BENCH_TEST_IMAGE names no image (.ci/build-image.sh makes one)".to_owned())
+}
+
+fn request(image: &str) -> ClusterRequest {
+    ClusterRequest {
+        provider: ProviderKind::Container,
+        primaries: 3,
+        image: Some(image.to_owned()),
+        ..ClusterRequest::default()
+    }
+}
+
+fn containers() -> String {
+    let list = Command::new("docker").args(["ps", "--all", "--quiet", "--no-trunc"]).output().unwrap();
+    String::from_utf8(list.stdout).unwrap()
+}
+
+#[tokio::test(flavor = "current_thread")]
+#[allow(clippy::print_stderr)] // the reason why nothing was tested must be seen
+async fn a_container_cluster_works_and_leaves_nothing() {
+    let image = match image() {
+        Ok(image) => image,
+        Err(reason) if std::env::var_os("CI").is_some() => panic!("{reason}"),
+        Err(reason) => return eprintln!("container provider not tested: {reason}"),
+    };
+    let before = containers();
+    let cluster = support::open(&request(&image)).await;
+    assert!(cluster.owned());
+    assert_eq!(cluster.info(256).provider, "container");
+    assert_eq!(cluster.info(256).primaries, 3);
+    assert_eq!(cluster.counters().await.unwrap().len(), 3);
+    assert_ne!(containers(), before, "the cluster does not run in a container");
+    cluster.shutdown();
+    assert_eq!(containers(), before);
+
+    // Given up half way: cancelled while the container starts.
+    let cancel = CancellationToken::new();
+    let give_up = cancel.clone();
+    let started = |line: &str| {
+        if line.contains("container") {
+            give_up.cancel();
+        }
+    };
+    let result = cluster::open(&request(&image), &started, &cancel).await.map(drop);
+    assert!(matches!(result, Err(ClusterError::Cancelled)), "{result:?}");
+    assert_eq!(containers(), before);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn an_image_that_cannot_be_had_is_named_with_the_remedy() {
+    let request = request("127.0.0.1:1/no-such-image:none");
+    let error = cluster::open(&request, &|_| (), &CancellationToken::new()).await.map(drop).unwrap_err();
+    assert!(matches!(error, ClusterError::Container(_)), "{error:?}");
+    let text = error.to_string();
+    assert!(text.contains("no-such-image") && text.contains("--image"), "{text}");
+}
