@@ -19,6 +19,10 @@ const QUEUE: usize = 65_536;
 /// Bytes collected before a write is forced; the library's 8 KiB would split what one wake-up could send.
 const WRITE_BOUNDARY: usize = 256 * 1024;
 
+/// Shortest limit for what is no claim (connecting, loading the library, counters): a scenario may give claims a limit
+/// of milliseconds, which says nothing about these.
+const ADMIN_LIMIT: Duration = Duration::from_secs(5);
+
 /// Everything needed to reach any node of one cluster.
 pub(super) struct Connector {
     login: RedisConnectionInfo,
@@ -42,15 +46,15 @@ impl Connector {
         Ok(Self { login, tls, timeout: request.timeout })
     }
 
-    /// Plain loopback connections to servers of our own.
-    pub(super) fn loopback(timeout: Duration) -> Self {
+    /// Plain administrative connections to servers of our own.
+    pub(super) fn loopback() -> Self {
         let login =
             RedisConnectionInfo::default().set_protocol(ProtocolVersion::RESP2).set_skip_set_lib_name();
-        Self { login, tls: None, timeout }
+        Self { login, tls: None, timeout: ADMIN_LIMIT }
     }
 
-    /// A wire with `connections` connections to `addr`.
-    pub(super) async fn wire(&self, addr: &NodeAddr, connections: u16) -> Result<Wire, ClusterError> {
+    /// A wire for claims, with `connections` connections to `addr`.
+    pub(super) async fn claims(&self, addr: &NodeAddr, connections: u16) -> Result<Wire, ClusterError> {
         let mut open = Vec::with_capacity(usize::from(connections.max(1)));
         for _ in 0..connections.max(1) {
             open.push(self.connection(addr).await?);
@@ -58,9 +62,18 @@ impl Connector {
         Ok(Wire::new(addr.clone(), open, self.timeout))
     }
 
+    /// A wire for everything else.
+    pub(super) async fn admin(&self, addr: &NodeAddr) -> Result<Wire, ClusterError> {
+        Ok(Wire::new(addr.clone(), vec![self.connection(addr).await?], self.admin_limit()))
+    }
+
+    fn admin_limit(&self) -> Duration {
+        self.timeout.max(ADMIN_LIMIT)
+    }
+
     async fn connection(&self, addr: &NodeAddr) -> Result<MultiplexedConnection, ClusterError> {
         let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(self.timeout))
+            .set_connection_timeout(Some(self.admin_limit()))
             // The wire's own limit is the only one.
             .set_response_timeout(None)
             .set_pipeline_buffer_size(QUEUE)

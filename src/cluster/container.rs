@@ -15,7 +15,6 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{CWD, Mode, mkfifoat};
-use tempfile::TempDir;
 use testcontainers::core::Mount;
 use testcontainers::runners::AsyncRunner as _;
 use testcontainers::{ContainerRequest, GenericImage, ImageExt as _};
@@ -26,6 +25,7 @@ use super::error::ClusterError;
 use super::form::{Member, form};
 use super::info::Info;
 use super::local::{loopback, specs};
+use super::owned_dir::OwnedDir;
 use super::server::{ServerSpec, log_tail};
 use super::topology::NodeAddr;
 use super::wire::Wire;
@@ -38,7 +38,6 @@ const START_LIMIT: Duration = Duration::from_mins(5);
 const ANSWER_LIMIT: Duration = Duration::from_secs(20);
 /// For a start that is under way when it is no longer wanted.
 const ABANDON_LIMIT: Duration = Duration::from_secs(10);
-const REPLY_LIMIT: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(20);
 const PORT_ATTEMPTS: u32 = 5;
 
@@ -48,7 +47,7 @@ pub(super) struct ContainerServers {
     keeper: Option<JoinHandle<()>>,
     stop: Option<oneshot::Sender<()>>,
     pipe: Option<File>,
-    dir: TempDir,
+    dir: OwnedDir,
 }
 
 impl ContainerServers {
@@ -69,7 +68,7 @@ impl ContainerServers {
 
     async fn start_once(image: &str, count: usize) -> Result<Self, ClusterError> {
         let prepare = || ClusterError::io("cannot prepare the container");
-        let dir = tempfile::Builder::new().prefix("reclaim-bench-container-").tempdir().map_err(prepare())?;
+        let dir = OwnedDir::create("reclaim-bench-container-").map_err(prepare())?;
         let pipe = make_pipe(dir.path()).map_err(prepare())?;
         let specs = specs(count).map_err(prepare())?;
         let request = container(image, &specs, dir.path());
@@ -92,7 +91,7 @@ impl ContainerServers {
 
     /// Waits until every server answers; `None` where a port was taken meanwhile.
     async fn members(&self, image: &str) -> Result<Option<Vec<Member>>, ClusterError> {
-        let connector = Connector::loopback(REPLY_LIMIT);
+        let connector = Connector::loopback();
         let deadline = Instant::now() + ANSWER_LIMIT;
         let mut members = Vec::with_capacity(self.specs.len());
         for spec in &self.specs {
@@ -142,7 +141,7 @@ impl Drop for ContainerServers {
 
 /// A server that answers and belongs to no cluster yet: ours, not one that was there before.
 async fn fresh_node(connector: &Connector, addr: &NodeAddr) -> Option<Wire> {
-    let wire = connector.wire(addr, 1).await.ok()?;
+    let wire = connector.admin(addr).await.ok()?;
     let info = Info::read(&wire, &["server"]).await.ok()?;
     let uptime: u64 = info.number("uptime_in_seconds").ok()?;
     (uptime <= ANSWER_LIMIT.as_secs()).then_some(wire)
@@ -193,6 +192,8 @@ fn container(image: &str, specs: &[ServerSpec], keeper_dir: &Path) -> ContainerR
         .with_entrypoint("sh")
         .with_cmd(["-c".to_owned(), script(specs)])
         .with_network("host")
+        // Root: it writes logs into a directory of ours, which an image's own user may not.
+        .with_user("0")
         .with_mount(Mount::bind_mount(keeper_dir.to_string_lossy(), KEEPER_DIR))
         .with_host_config_modifier(|host| host.auto_remove = Some(true))
         .with_startup_timeout(START_LIMIT)
@@ -229,8 +230,8 @@ fn log_name(spec: &ServerSpec) -> String {
 /// Makes the pipe and holds its writing end. Opened for both directions, because opening for writing alone waits for
 /// a reader.
 fn make_pipe(dir: &Path) -> std::io::Result<File> {
-    // The container's user may be another one.
-    std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o777))?;
+    // Where the daemon maps users, the container's root is not the owner.
+    std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o755))?;
     let path = dir.join(PIPE);
     mkfifoat(CWD, &path, Mode::from_raw_mode(0o644))?;
     OpenOptions::new().read(true).write(true).open(path)

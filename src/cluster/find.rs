@@ -7,11 +7,9 @@ use super::fetch;
 
 const NAME: &str = "valkey-server";
 
-/// A server binary to run. Each place that has none adds a line to the error.
-pub(super) async fn server_binary(
-    given: Option<&Path>,
-    notify: &dyn Fn(&str),
-) -> Result<PathBuf, ClusterError> {
+/// A server binary to run: the given one, else from PATH, from the user's cache, or fetched. Each place that has none
+/// adds a line to the error.
+pub async fn server_binary(given: Option<&Path>, notify: &dyn Fn(&str)) -> Result<PathBuf, ClusterError> {
     if let Some(path) = given {
         return as_given(path);
     }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::error::ClusterError;
 use super::info::{Info, text};
+use super::slots;
 use super::topology::SLOTS;
 use super::wire::Wire;
 
@@ -46,8 +47,19 @@ pub(super) async fn form(members: &[Member], primaries: u16) -> Result<(), Clust
         let primary = cluster(&members[position % count], "CLUSTER MYID", &["MYID"]).await?;
         replicate(replica, &primary, deadline).await?;
     }
+    let replicas = members.len() - count;
     for (position, member) in members.iter().enumerate() {
-        settled(member, members.len(), position >= count, deadline).await?;
+        loop {
+            let missing = missing(member, (count, replicas), position >= count).await?;
+            if missing.is_empty() {
+                break;
+            }
+            if Instant::now() > deadline {
+                let detail = format!("{}: {}", member.wire.addr(), missing.join(", "));
+                return Err(ClusterError::Formation { waited: LIMIT, detail });
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
     }
     Ok(())
 }
@@ -62,37 +74,32 @@ async fn replicate(replica: &Member, primary: &str, deadline: Instant) -> Result
     }
 }
 
-async fn settled(
+/// What `member` still lacks until the cluster is complete from where it stands.
+async fn missing(
     member: &Member,
-    nodes: usize,
+    (primaries, replicas): (usize, usize),
     is_replica: bool,
-    deadline: Instant,
-) -> Result<(), ClusterError> {
-    loop {
-        let state = cluster(member, "CLUSTER INFO", &["INFO"]).await?;
-        let says = |line: &str| state.lines().any(|found| found.trim_end() == line);
-        let mut missing = Vec::new();
-        if !says("cluster_state:ok") {
-            missing.push("cluster_state is not ok");
-        }
-        if !says(&format!("cluster_known_nodes:{nodes}")) {
-            missing.push("it does not know every node");
-        }
-        if is_replica {
-            let info = Info::read(&member.wire, &["replication"]).await?;
-            if info.get("role") != Some("slave") || info.get("master_link_status") != Some("up") {
-                missing.push("it is not in sync with its primary");
-            }
-        }
-        if missing.is_empty() {
-            return Ok(());
-        }
-        if Instant::now() > deadline {
-            let detail = format!("{}: {}", member.wire.addr(), missing.join(", "));
-            return Err(ClusterError::Formation { waited: LIMIT, detail });
-        }
-        tokio::time::sleep(PAUSE).await;
+) -> Result<Vec<&'static str>, ClusterError> {
+    let mut missing = Vec::new();
+    let state = cluster(member, "CLUSTER INFO", &["INFO"]).await?;
+    if !state.lines().any(|line| line.trim_end() == "cluster_state:ok") {
+        missing.push("cluster_state is not ok");
     }
+    let complete = slots::read(&member.wire).await.is_ok_and(|topology| {
+        let known = topology.primaries();
+        known.len() == primaries
+            && known.iter().map(|primary| primary.replicas as usize).sum::<usize>() == replicas
+    });
+    if !complete {
+        missing.push("it does not know every node");
+    }
+    if is_replica {
+        let info = Info::read(&member.wire, &["replication"]).await?;
+        if info.get("role") != Some("slave") || info.get("master_link_status") != Some("up") {
+            missing.push("it is not in sync with its primary");
+        }
+    }
+    Ok(missing)
 }
 
 async fn cluster(member: &Member, doing: &'static str, arguments: &[&str]) -> Result<String, ClusterError> {

@@ -267,7 +267,7 @@ impl Cluster {
 
 impl Link {
     async fn open(connector: &Connector, addr: &NodeAddr, connections: u16) -> Result<Self, ClusterError> {
-        Ok(Self { claims: connector.wire(addr, connections).await?, admin: connector.wire(addr, 1).await? })
+        Ok(Self { claims: connector.claims(addr, connections).await?, admin: connector.admin(addr).await? })
     }
 }
 

@@ -1,4 +1,4 @@
-//! Child servers that cannot outlive this process, however it ends.
+//! Child servers that cannot outlive this process, however it ends, unless they are meant to.
 //!
 //! On Linux each server asks the kernel for SIGKILL at its parent's death. That signal is bound to the *thread*
 //! that forked it, so every set of servers gets a thread of its own that lives until they are stopped. Elsewhere
@@ -15,16 +15,33 @@ use super::server::ServerSpec;
 /// Each server's log, in its directory.
 pub(super) const LOG_FILE: &str = "server.log";
 
+/// How long servers run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lifetime {
+    /// Until the keeper is dropped or this process ends.
+    Ours,
+    /// Until the keeper is dropped; for good once it is [released](Keeper::release).
+    Detached,
+}
+
+/// The servers stay.
+struct Release;
+
 /// Running servers. Dropping it kills them and waits until they are gone.
 pub(super) struct Keeper {
     children: Arc<Mutex<Vec<Child>>>,
-    stop: Option<mpsc::Sender<()>>,
+    stop: Option<mpsc::Sender<Release>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Keeper {
     /// Starts one server per spec, in order, each in [`server_dir`] below `dir`.
-    pub(super) fn start(binary: &Path, dir: &Path, specs: &[ServerSpec]) -> io::Result<Self> {
+    pub(super) fn start(
+        binary: &Path,
+        dir: &Path,
+        specs: &[ServerSpec],
+        lifetime: Lifetime,
+    ) -> io::Result<Self> {
         let children = Arc::new(Mutex::new(Vec::with_capacity(specs.len())));
         let (stop, stopped) = mpsc::channel();
         let (report, started) = mpsc::channel();
@@ -32,14 +49,18 @@ impl Keeper {
         let kept = Arc::clone(&children);
         let thread = std::thread::Builder::new().name("server-keeper".to_owned()).spawn(move || {
             let result = specs.iter().try_for_each(|spec| {
-                lock(&kept).push(spawn(&mut server_command(&binary, &dir, spec)?)?);
+                let mut command = server_command(&binary, &dir, spec)?;
+                if lifetime == Lifetime::Ours {
+                    die_with_parent(&mut command);
+                }
+                lock(&kept).push(command.spawn()?);
                 Ok(())
             });
             // Whoever started us waits for this.
             let _ = report.send(result);
-            // An error means that the sender is gone: the same order.
-            let _ = stopped.recv();
-            kill_all(&kept);
+            if stopped.recv().is_err() {
+                kill_all(&kept);
+            }
         })?;
         let keeper = Self { children, stop: Some(stop), thread: Some(thread) };
         started.recv().unwrap_or_else(|_| Err(io::Error::other("the keeper thread ended")))?;
@@ -61,18 +82,22 @@ impl Keeper {
         }
     }
 
-    fn stop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            // A panic in it has been printed; the children die with the thread.
-            let _ = thread.join();
+    /// Lets detached servers go on without this process.
+    pub(super) fn release(mut self) {
+        if let Some(stop) = self.stop.take() {
+            // Fails only if the thread is gone, and the servers are released then.
+            let _ = stop.send(Release);
         }
     }
 }
 
 impl Drop for Keeper {
     fn drop(&mut self) {
-        self.stop();
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic in it has been printed; the children die with the thread.
+            let _ = thread.join();
+        }
     }
 }
 
@@ -114,25 +139,21 @@ pub(super) fn server_command(binary: &Path, dir: &Path, spec: &ServerSpec) -> io
     Ok(command)
 }
 
-fn spawn(command: &mut Command) -> io::Result<Child> {
-    die_with_parent(command);
-    command.spawn()
-}
-
 #[cfg(target_os = "linux")]
 fn die_with_parent(command: &mut Command) {
     use std::os::unix::process::CommandExt as _;
 
+    use rustix::io::Errno;
     use rustix::process::{Signal, getpid, getppid, set_parent_process_death_signal};
 
     let parent = getpid();
     let in_child = move || {
         set_parent_process_death_signal(Some(Signal::KILL))?;
         // The parent may have died before the line above: then nobody will send the signal.
-        if getppid() == Some(parent) { Ok(()) } else { Err(io::Error::other("the parent is gone")) }
+        if getppid() == Some(parent) { Ok(()) } else { Err(Errno::SRCH.into()) }
     };
-    // SAFETY: between fork and exec the closure makes two system calls and, on failure, one error value;
-    // it takes no lock and touches no memory of other threads.
+    // SAFETY: between fork and exec the closure makes two system calls; its errors are bare numbers, so it neither
+    // allocates nor takes a lock that another thread may have held.
     #[allow(unsafe_code)]
     unsafe {
         command.pre_exec(in_child);

@@ -1,17 +1,16 @@
-//! Provider `local`: a cluster of child processes on loopback, in a temporary directory, without persistence.
+//! Provider `local`: a cluster of child processes on loopback, without persistence; in a temporary directory and gone
+//! with the tool, or in a given one and there to stay.
 
-use std::fs::File;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-
-use tempfile::TempDir;
 
 use super::connect::Connector;
 use super::error::ClusterError;
 use super::form::{Member, form};
 use super::info::Info;
-use super::keeper::{Keeper, LOG_FILE, server_dir};
+use super::keeper::{Keeper, LOG_FILE, Lifetime, server_dir};
+use super::owned_dir::OwnedDir;
 use super::server::{ServerSpec, log_tail};
 use super::topology::NodeAddr;
 use super::wire::Wire;
@@ -20,53 +19,69 @@ use super::wire::Wire;
 const PORT_ATTEMPTS: u32 = 5;
 const START_LIMIT: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(5);
-/// Longest wait for a reply while the cluster forms; nothing is under load yet.
-const REPLY_LIMIT: Duration = Duration::from_secs(5);
 const DIR_PREFIX: &str = "reclaim-bench-cluster-";
-const LOCK_FILE: &str = "owner.lock";
 
-/// Servers that this process runs. Dropping it kills them, then removes their directory.
+/// How many servers, and where their files go.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LocalShape<'a> {
+    pub(super) primaries: u16,
+    /// Of each primary.
+    pub(super) replicas: u16,
+    /// Directory of servers that are to stay; `None` is a temporary one for servers that are not.
+    pub(super) stay_in: Option<&'a Path>,
+}
+
+impl LocalShape<'_> {
+    fn servers(&self) -> usize {
+        usize::from(self.primaries) * (1 + usize::from(self.replicas))
+    }
+}
+
+/// Servers that this process runs. Dropping it kills them, then removes a temporary directory.
 pub(super) struct LocalServers {
     keeper: Keeper,
     specs: Vec<ServerSpec>,
-    dir: OwnedDir,
+    dir: ServerDir,
 }
 
 impl LocalServers {
-    /// Starts `primaries * (1 + replicas)` servers and forms a cluster of them.
-    pub(super) async fn start(binary: &Path, primaries: u16, replicas: u16) -> Result<Self, ClusterError> {
-        let count = usize::from(primaries) * (1 + usize::from(replicas));
-        let mut attempt = 1;
-        let (servers, members) = loop {
-            match Self::start_once(binary, count).await {
-                Err(StartError::PortTaken) if attempt < PORT_ATTEMPTS => attempt += 1,
-                Err(StartError::PortTaken) => {
-                    return Err(ClusterError::ServerStart {
-                        binary: binary.to_owned(),
-                        detail: format!("its port was taken by another process, {PORT_ATTEMPTS} times over"),
-                    });
-                }
+    /// Starts the servers and forms a cluster of them.
+    pub(super) async fn start(binary: &Path, shape: LocalShape<'_>) -> Result<Self, ClusterError> {
+        for _ in 0..PORT_ATTEMPTS {
+            match Self::start_once(binary, shape).await {
+                Err(StartError::PortTaken) => {}
                 Err(StartError::Other(error)) => return Err(error),
-                Ok(started) => break started,
+                Ok((servers, members)) => {
+                    form(&members, shape.primaries).await?;
+                    return Ok(servers);
+                }
             }
-        };
-        form(&members, primaries).await?;
-        Ok(servers)
+        }
+        Err(ClusterError::ServerStart {
+            binary: binary.to_owned(),
+            detail: format!(
+                "another process answered on its port, {PORT_ATTEMPTS} times over; if it is a script, it must exec \
+                 the server"
+            ),
+        })
     }
 
-    async fn start_once(binary: &Path, count: usize) -> Result<(Self, Vec<Member>), StartError> {
-        let dir = OwnedDir::create().map_err(ClusterError::io("cannot make a directory for the servers"))?;
-        let specs = specs(count).map_err(ClusterError::io("cannot find free ports"))?;
-        let keeper = Keeper::start(binary, &dir.path, &specs).map_err(|error| ClusterError::ServerStart {
-            binary: binary.to_owned(),
-            detail: error.to_string(),
+    async fn start_once(binary: &Path, shape: LocalShape<'_>) -> Result<(Self, Vec<Member>), StartError> {
+        let (dir, lifetime) = match shape.stay_in {
+            Some(path) => (Ok(ServerDir::Kept(path.to_owned())), Lifetime::Detached),
+            None => (OwnedDir::create(DIR_PREFIX).map(ServerDir::Temporary), Lifetime::Ours),
+        };
+        let dir = dir.map_err(ClusterError::io("cannot make a directory for the servers"))?;
+        let specs = specs(shape.servers()).map_err(ClusterError::io("cannot find free ports"))?;
+        let keeper = Keeper::start(binary, dir.path(), &specs, lifetime).map_err(|error| {
+            ClusterError::ServerStart { binary: binary.to_owned(), detail: error.to_string() }
         })?;
         let servers = Self { keeper, specs, dir };
-        let connector = Connector::loopback(REPLY_LIMIT);
-        let mut members = Vec::with_capacity(count);
-        for position in 0..count {
+        let connector = Connector::loopback();
+        let mut members = Vec::with_capacity(servers.specs.len());
+        for (position, spec) in servers.specs.iter().enumerate() {
             let wire = servers.ready(binary, &connector, position).await?;
-            members.push(Member { wire, bus_port: servers.specs[position].bus_port });
+            members.push(Member { wire, bus_port: spec.bus_port });
         }
         Ok((servers, members))
     }
@@ -74,7 +89,7 @@ impl LocalServers {
     /// Waits until the server at `position` answers, and makes sure that it is ours that answers.
     async fn ready(&self, binary: &Path, connector: &Connector, position: usize) -> Result<Wire, StartError> {
         let spec = &self.specs[position];
-        let log_file = server_dir(&self.dir.path, spec).join(LOG_FILE);
+        let log_file = server_dir(self.dir.path(), spec).join(LOG_FILE);
         let failed = |detail: String| {
             let detail = format!("{detail}\n{}", log_tail(&log_file));
             StartError::Other(ClusterError::ServerStart { binary: binary.to_owned(), detail })
@@ -102,7 +117,7 @@ impl LocalServers {
     }
 
     async fn answering_pid(&self, connector: &Connector, position: usize) -> Option<(Wire, u32)> {
-        let wire = connector.wire(&loopback(self.specs[position].port), 1).await.ok()?;
+        let wire = connector.admin(&loopback(self.specs[position].port)).await.ok()?;
         let pid = Info::read(&wire, &["server"]).await.ok()?.number("process_id").ok()?;
         Some((wire, pid))
     }
@@ -110,6 +125,11 @@ impl LocalServers {
     /// Where the servers listen, primaries first.
     pub(super) fn addrs(&self) -> Vec<NodeAddr> {
         self.specs.iter().map(|spec| loopback(spec.port)).collect()
+    }
+
+    /// Lets servers that are to stay go on without this process.
+    pub(super) fn release(self) {
+        self.keeper.release();
     }
 
     /// Process of the server at `addr`.
@@ -148,35 +168,16 @@ fn free_ports(count: usize) -> std::io::Result<Vec<u16>> {
     held.iter().map(|listener| listener.local_addr().map(|addr| addr.port())).collect()
 }
 
-/// A temporary directory that a later run can tell to be abandoned: its owner holds a lock as long as it lives.
-struct OwnedDir {
-    path: PathBuf,
-    // Removes the directory; must go before the lock does, or another run may sweep it at the same time.
-    _dir: TempDir,
-    _lock: File,
+enum ServerDir {
+    Temporary(OwnedDir),
+    Kept(PathBuf),
 }
 
-impl OwnedDir {
-    fn create() -> std::io::Result<Self> {
-        sweep(&std::env::temp_dir());
-        let dir = tempfile::Builder::new().prefix(DIR_PREFIX).tempdir()?;
-        let path = dir.path().to_owned();
-        let lock = File::create(path.join(LOCK_FILE))?;
-        lock.lock()?;
-        Ok(Self { path, _dir: dir, _lock: lock })
-    }
-}
-
-/// Removes what runs left behind that were killed with SIGKILL. Best effort: whatever cannot be removed is not ours.
-fn sweep(temp: &Path) {
-    let Ok(entries) = std::fs::read_dir(temp) else { return };
-    for entry in entries.flatten() {
-        if !entry.file_name().to_string_lossy().starts_with(DIR_PREFIX) {
-            continue;
-        }
-        let abandoned = File::open(entry.path().join(LOCK_FILE)).is_ok_and(|lock| lock.try_lock().is_ok());
-        if abandoned {
-            let _ = std::fs::remove_dir_all(entry.path());
+impl ServerDir {
+    fn path(&self) -> &Path {
+        match self {
+            Self::Temporary(dir) => dir.path(),
+            Self::Kept(path) => path,
         }
     }
 }

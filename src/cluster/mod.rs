@@ -11,6 +11,7 @@ mod connect;
 #[cfg(all(feature = "container", unix))]
 mod container;
 mod counters;
+mod detached;
 mod error;
 mod fetch;
 mod find;
@@ -21,6 +22,7 @@ mod info;
 mod keeper;
 mod library;
 mod local;
+mod owned_dir;
 mod provider;
 mod request;
 mod server;
@@ -29,7 +31,9 @@ mod topology;
 mod wire;
 
 pub use counters::{MainThreadClock, NodeCounters, ServerChanged};
+pub use detached::{Detached, DetachedServer, DetachedStatus, down, status, up};
 pub use error::ClusterError;
+pub use find::server_binary;
 pub use handle::{Cluster, open};
 pub use library::{LIBRARY_NAME, REQUIRED_FUNCTIONS};
 pub use request::{ClusterRequest, NAMESPACE, Password, ProviderKind, TlsOptions, UnknownProvider};

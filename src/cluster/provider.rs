@@ -4,7 +4,7 @@
 use super::container::ContainerServers;
 use super::error::ClusterError;
 use super::find;
-use super::local::LocalServers;
+use super::local::{LocalServers, LocalShape};
 use super::request::{ClusterRequest, ProviderKind};
 use super::topology::NodeAddr;
 
@@ -40,7 +40,9 @@ impl Servers {
     pub(super) fn pid(&self, addr: &NodeAddr) -> Option<u32> {
         match self {
             Self::Local(servers) => servers.pid(addr),
-            _ => None,
+            Self::Foreign => None,
+            #[cfg(all(feature = "container", unix))]
+            Self::Container(_) => None,
         }
     }
 }
@@ -107,7 +109,8 @@ fn external(request: &ClusterRequest) -> Provided {
 async fn local(request: &ClusterRequest, notify: &dyn Fn(&str)) -> Result<Provided, ClusterError> {
     let binary = find::server_binary(request.valkey_server.as_deref(), notify).await?;
     notify(&format!("starting {} of {}", shape(request), binary.display()));
-    let servers = LocalServers::start(&binary, request.primaries, request.replicas).await?;
+    let shape = LocalShape { primaries: request.primaries, replicas: request.replicas, stay_in: None };
+    let servers = LocalServers::start(&binary, shape).await?;
     Ok(Provided {
         provider: ProviderKind::Local,
         seeds: servers.addrs(),

@@ -24,7 +24,7 @@ pub(super) async fn read_from_any(
 ) -> Result<Topology, ClusterError> {
     let mut last = ClusterError::Usage("no node was given: use --nodes host:port".to_owned());
     for seed in seeds {
-        let wire = match connector.wire(seed, 1).await {
+        let wire = match connector.admin(seed).await {
             Ok(wire) => wire,
             Err(error @ ClusterError::Unreachable { .. }) => {
                 last = error;
@@ -40,7 +40,8 @@ pub(super) async fn read_from_any(
     Err(last)
 }
 
-async fn read(wire: &Wire) -> Result<Topology, ClusterError> {
+/// The map as the node at the other end of `wire` knows it.
+pub(super) async fn read(wire: &Wire) -> Result<Topology, ClusterError> {
     Info::read(wire, &["server", "cluster"]).await?.usable_version()?;
     let reply = ask(wire, DOING, redis::cmd("CLUSTER").arg("SLOTS"), "cluster").await?;
     let shards = parse(&reply, wire.addr()).ok_or_else(|| unexpected(wire, DOING, &reply))?;

@@ -1,6 +1,7 @@
 //! Which primary owns which slot, and so which primary serves a partition.
 
 use ff_core::partition::{Partition, PartitionFamily};
+use serde::{Deserialize, Serialize};
 
 /// Number of hash slots of a Valkey cluster.
 pub const SLOTS: usize = 16_384;
@@ -10,7 +11,7 @@ pub const SLOTS: usize = 16_384;
 pub struct NodeIndex(pub u16);
 
 /// Address of a node as clients reach it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct NodeAddr {
     /// Host name or address, without brackets.
     pub host: String,

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::support;
 
 /// The image to use, or why there is none.
-fn image() -> Result<String, String> {
+pub fn image() -> Result<String, String> {
     let docker = Command::new("docker").arg("version").output();
     if !docker.is_ok_and(|output| output.status.success()) {
         return Err("Docker does not answer".to_owned());
@@ -27,8 +27,11 @@ fn request(image: &str) -> ClusterRequest {
     }
 }
 
-fn containers() -> String {
-    let list = Command::new("docker").args(["ps", "--all", "--quiet", "--no-trunc"]).output().unwrap();
+/// Containers of the image, running or not.
+fn containers(image: &str) -> String {
+    let of_image = format!("ancestor={image}");
+    let list =
+        Command::new("docker").args(["ps", "--all", "--quiet", "--filter", &of_image]).output().unwrap();
     String::from_utf8(list.stdout).unwrap()
 }
 
@@ -40,15 +43,15 @@ async fn a_container_cluster_works_and_leaves_nothing() {
         Err(reason) if std::env::var_os("CI").is_some() => panic!("{reason}"),
         Err(reason) => return eprintln!("container provider not tested: {reason}"),
     };
-    let before = containers();
+    let before = containers(&image);
     let cluster = support::open(&request(&image)).await;
     assert!(cluster.owned());
     assert_eq!(cluster.info(256).provider, "container");
     assert_eq!(cluster.info(256).primaries, 3);
     assert_eq!(cluster.counters().await.unwrap().len(), 3);
-    assert_ne!(containers(), before, "the cluster does not run in a container");
+    assert_ne!(containers(&image), before, "the cluster does not run in a container");
     cluster.shutdown();
-    assert_eq!(containers(), before);
+    assert_eq!(containers(&image), before);
 
     // Given up half way: cancelled while the container starts.
     let cancel = CancellationToken::new();
@@ -60,7 +63,7 @@ async fn a_container_cluster_works_and_leaves_nothing() {
     };
     let result = cluster::open(&request(&image), &started, &cancel).await.map(drop);
     assert!(matches!(result, Err(ClusterError::Cancelled)), "{result:?}");
-    assert_eq!(containers(), before);
+    assert_eq!(containers(&image), before);
 }
 
 #[tokio::test(flavor = "current_thread")]
