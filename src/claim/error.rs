@@ -6,7 +6,7 @@ use ff_core::partition::PartitionKeyParseError;
 
 use crate::cluster::{Redirect, Wire, WireCost, WireError};
 use crate::flowfabric::{CallError, ReadServerTime, RefusalCode, call};
-use crate::measure::{Outcome, RedirectKind};
+use crate::measure::Outcome;
 
 /// Why a claim holds no lease, or not all that it should.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -57,18 +57,12 @@ impl ClaimError {
             };
         }
         match self {
-            Self::Call(CallError::Wire(WireError::Redirect(redirect))) => Outcome::Redirected(kind(redirect)),
+            Self::Call(CallError::Wire(WireError::Redirect(redirect))) => {
+                Outcome::Redirected(redirect.kind())
+            }
             Self::Call(CallError::Wire(WireError::TimedOut(_))) => Outcome::TimedOut,
             _ => Outcome::Failed,
         }
-    }
-}
-
-fn kind(redirect: &Redirect) -> RedirectKind {
-    match redirect {
-        Redirect::Moved { .. } => RedirectKind::Moved,
-        Redirect::Ask { .. } => RedirectKind::Ask,
-        Redirect::TryAgain => RedirectKind::TryAgain,
     }
 }
 
@@ -117,6 +111,7 @@ mod tests {
     use super::*;
     use crate::cluster::NodeAddr;
     use crate::flowfabric::ReplyError;
+    use crate::measure::RedirectKind;
     use std::time::Duration;
 
     fn refused(code: RefusalCode) -> ClaimError {

@@ -107,6 +107,18 @@ pub enum ClusterError {
         /// Why.
         source: std::io::Error,
     },
+    /// git does not have the library.
+    #[error(
+        "cannot read the function library {object} with git: {detail}. Run in the repository, with that revision \
+             fetched (a shallow clone of CI may need `git fetch --depth=1 origin <branch>`), and the path from the \
+             repository's top."
+    )]
+    Revision {
+        /// As given: `<rev>:<path>`.
+        object: String,
+        /// git's words.
+        detail: String,
+    },
     /// TLS cannot be set up.
     #[error("TLS: {0}")]
     Tls(String),

@@ -19,7 +19,6 @@ use super::slots;
 use super::topology::{NodeAddr, NodeIndex, Topology, slot_of_tag};
 use super::wire::Wire;
 use crate::measure::{LibraryInfo, ValkeyInfo};
-use crate::scenario::LibrarySource;
 
 /// A cluster that is checked, reachable and runs the function library on every primary.
 ///
@@ -199,13 +198,18 @@ impl Cluster {
         }
     }
 
-    /// Replaces the library on every primary and verifies it there. Only on servers of our own.
-    pub async fn swap_library(&self, source: &LibrarySource) -> Result<LibraryInfo, ClusterError> {
+    /// Loads the library on every primary, also where it runs already, and verifies it there. Only on servers of our
+    /// own. After an error some primaries may run the new library and some the old one.
+    pub async fn swap_library(&self, library: &Library) -> Result<LibraryInfo, ClusterError> {
         if !self.owned() {
             return Err(ClusterError::NotOurs("swapping the function library"));
         }
-        self.library.replace(Library::read(source)?);
-        self.ensure_library(&self.links()).await?;
+        let links = self.links();
+        let versions = try_join_all(links.iter().map(|link| library.replace(&link.admin))).await?;
+        self.library.replace(library.clone());
+        if let Some(version) = versions.into_iter().next() {
+            self.library_version.replace(version);
+        }
         Ok(self.library())
     }
 

@@ -36,8 +36,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// The source of the library under test.
 #[derive(Clone, Debug)]
-pub(super) struct Library {
-    /// For messages: `published` or the file's path.
+pub struct Library {
+    /// For messages: where it comes from.
     pub(super) origin: String,
     code: String,
     /// SHA-256 of the source.
@@ -54,20 +54,29 @@ pub(super) struct Loaded {
 }
 
 impl Library {
-    pub(super) fn read(source: &LibrarySource) -> Result<Self, ClusterError> {
-        let (origin, code) = match source {
-            LibrarySource::Published => ("(published)".to_owned(), ff_script::LIBRARY_SOURCE.to_owned()),
-            LibrarySource::File(path) => {
-                let code = std::fs::read_to_string(path).map_err(|source| ClusterError::File {
-                    what: "the function library",
-                    path: path.clone(),
-                    source,
-                })?;
-                (path.display().to_string(), code)
-            }
+    /// Reads the source, once: what a run loads cannot change while it runs.
+    pub fn read(source: &LibrarySource) -> Result<Self, ClusterError> {
+        let code = match source {
+            LibrarySource::Published => ff_script::LIBRARY_SOURCE.to_owned(),
+            LibrarySource::File(path) => std::fs::read_to_string(path).map_err(|source| {
+                ClusterError::File { what: "the function library", path: path.clone(), source }
+            })?,
+            LibrarySource::Git { revision, path } => from_git(revision, path)?,
         };
         let sha256 = sha256_hex(code.as_bytes());
-        Ok(Self { origin, code, sha256 })
+        Ok(Self { origin: source.to_string(), code, sha256 })
+    }
+
+    /// SHA-256 of the source, in hexadecimal.
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+
+    /// Puts this library in the place of whatever `wire`'s primary runs, also where that is the same one: every
+    /// block of a duet begins with a library just loaded. Returns its version.
+    pub(super) async fn replace(&self, wire: &Wire) -> Result<String, ClusterError> {
+        self.load(wire, &self.code, true).await?;
+        self.verify(wire).await
     }
 
     /// Makes `wire`'s primary run this library and checks that it does. Another version that is loaded already is
@@ -182,6 +191,23 @@ pub(super) async fn delete(wire: &Wire) -> Result<(), ClusterError> {
     let mut cmd = redis::cmd("FUNCTION");
     cmd.arg("DELETE").arg(LIBRARY_NAME);
     ask(wire, "FUNCTION DELETE", &cmd, "function").await.map(drop)
+}
+
+/// A file as a revision has it, seen from the current directory.
+fn from_git(revision: &str, path: &str) -> Result<String, ClusterError> {
+    let object = format!("{revision}:{path}");
+    let refused = |detail: String| ClusterError::Revision { object: object.clone(), detail };
+    let output = std::process::Command::new("git")
+        // Plumbing: the bytes as stored, whatever the user has configured for `git show`. A revision that looks like
+        // an option has been refused when its name was read.
+        .args(["cat-file", "blob", &object])
+        .output()
+        .map_err(|error| refused(format!("cannot run git: {error}")))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(refused(said.trim().trim_start_matches("fatal: ").to_owned()));
+    }
+    String::from_utf8(output.stdout).map_err(|_| refused("it is not text".to_owned()))
 }
 
 async fn version(wire: &Wire) -> Result<String, ClusterError> {

@@ -12,6 +12,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{Cmd, ErrorKind, Pipeline, Value};
 
 use super::topology::NodeAddr;
+use crate::measure::RedirectKind;
 
 /// What one operation cost on the wire. Exact: counted where the bytes are made and read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,6 +57,17 @@ pub enum Redirect {
     TryAgain,
 }
 
+impl Redirect {
+    /// Which of the three.
+    pub fn kind(&self) -> RedirectKind {
+        match self {
+            Self::Moved { .. } => RedirectKind::Moved,
+            Self::Ask { .. } => RedirectKind::Ask,
+            Self::TryAgain => RedirectKind::TryAgain,
+        }
+    }
+}
+
 /// Why a command has no reply that its caller can use.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WireError {
@@ -93,6 +105,7 @@ struct Inner {
     next: Cell<usize>,
     timeout: Duration,
     tally: RefCell<CommandTally>,
+    redirects: RefCell<BTreeMap<RedirectKind, u64>>,
 }
 
 impl Wire {
@@ -107,7 +120,8 @@ impl Wire {
             connections,
             next: Cell::new(0),
             timeout,
-            tally: RefCell::new(CommandTally::new()),
+            tally: RefCell::default(),
+            redirects: RefCell::default(),
         };
         Self { inner: Rc::new(inner) }
     }
@@ -122,15 +136,12 @@ impl Wire {
         self.count(name, 1);
         cost.round_trips += 1;
         cost.commands += 1;
-        cost.bytes_out += cmd.get_packed_command().len() as u32;
+        cost.bytes_out += request_len(cmd) as u32;
         let mut connection = self.connection();
         let sent = tokio::time::timeout(self.inner.timeout, connection.send_packed_command(cmd)).await;
         let value = self.settle(sent)?;
         cost.bytes_in += reply_len(&value) as u32;
-        match value {
-            Value::ServerError(error) => Err(classify(error.code(), error.details().unwrap_or_default())),
-            value => Ok(value),
-        }
+        self.accept(name, value)
     }
 
     /// Sends several commands in one write and waits for all replies: one round trip. A refused command does not
@@ -141,12 +152,12 @@ impl Wire {
         pipeline: &Pipeline,
         cost: &mut WireCost,
     ) -> Result<Vec<Result<Value, WireError>>, WireError> {
-        let mut commands = 0;
-        for name in names {
-            self.count(name, 1);
-            commands += 1;
-        }
+        let names: Vec<_> = names.into_iter().collect();
+        let commands = names.len();
         debug_assert_eq!(commands, pipeline.len(), "one name per command");
+        for name in &names {
+            self.count(name, 1);
+        }
         cost.round_trips += 1;
         cost.commands += commands as u32;
         cost.bytes_out += pipeline.get_packed_pipeline().len() as u32;
@@ -156,13 +167,7 @@ impl Wire {
                 .await;
         let values = self.settle(sent)?;
         cost.bytes_in += values.iter().map(reply_len).sum::<usize>() as u32;
-        Ok(values
-            .into_iter()
-            .map(|value| match value {
-                Value::ServerError(error) => Err(classify(error.code(), error.details().unwrap_or_default())),
-                value => Ok(value),
-            })
-            .collect())
+        Ok(names.into_iter().zip(values).map(|(name, value)| self.accept(name, value)).collect())
     }
 
     /// Whether every connection still answers. Not part of any tally.
@@ -178,9 +183,28 @@ impl Wire {
         true
     }
 
-    /// Commands sent since the last call, by name; starts the next count.
+    /// Commands sent since the last call, by name; starts the next count. Those that were redirected are not in it:
+    /// the server did not count them either.
     pub fn take_tally(&self) -> CommandTally {
         self.inner.tally.take()
+    }
+
+    /// Redirects met since the last call, by kind; starts the next count.
+    pub fn take_redirects(&self) -> BTreeMap<RedirectKind, u64> {
+        self.inner.redirects.take()
+    }
+
+    /// The reply, or the error in its place.
+    fn accept(&self, name: &'static str, value: Value) -> Result<Value, WireError> {
+        let Value::ServerError(error) = value else { return Ok(value) };
+        let error = classify(error.code(), error.details().unwrap_or_default());
+        if let WireError::Redirect(redirect) = &error {
+            *self.inner.redirects.borrow_mut().entry(redirect.kind()).or_default() += 1;
+            if let Some(sent) = self.inner.tally.borrow_mut().get_mut(name) {
+                *sent -= 1;
+            }
+        }
+        Err(error)
     }
 
     fn count(&self, name: &'static str, commands: u64) {
@@ -233,8 +257,13 @@ fn classify(code: &str, detail: &str) -> WireError {
     )
 }
 
+/// Length of a command as it goes over the wire.
+pub fn request_len(cmd: &Cmd) -> usize {
+    cmd.get_packed_command().len()
+}
+
 /// Length of a reply as the server encoded it in RESP2, which every connection here speaks.
-fn reply_len(value: &Value) -> usize {
+pub fn reply_len(value: &Value) -> usize {
     let digits = |n: usize| n.checked_ilog10().unwrap_or(0) as usize + 1;
     match value {
         Value::Int(n) => 3 + n.to_string().len(),

@@ -1,1 +1,33 @@
-//! To come.
+//! Offers claims to the cluster: what (plan), when (schedule, pacer), how (driver), and everything around it
+//! (session: stock, warm-up, window, drain, audit).
+
+mod assemble;
+mod churn;
+#[cfg(test)]
+mod churn_tests;
+mod driver;
+#[cfg(test)]
+mod driver_tests;
+mod error;
+#[cfg(test)]
+mod fixtures;
+mod meter;
+mod pacer;
+mod plan;
+mod progress;
+mod recovering;
+mod run;
+mod schedule;
+mod seed;
+mod session;
+mod staged;
+mod stock;
+
+pub use driver::{Deck, Driver};
+pub use error::LoadError;
+pub use pacer::{Pacer, ThreadPacer};
+pub use plan::{Batch, BlockPlan, Plan, PlanError, PlannedClaim, Round, StratumPlan, baseline_arm};
+pub use progress::{Phase, Progress, Silent};
+pub use run::{RunSetup, run};
+pub use schedule::Schedule;
+pub use seed::stream;

@@ -1,9 +1,16 @@
 //! From single claims to a [`RunRecord`]: recorders, the metric table, the record itself.
 
+mod host;
+mod metrics;
 mod outcome;
 mod record;
+mod recorder;
 mod samples;
+mod timeline;
 
+pub use host::{host, machine_cpu_s, resident_bytes, thread_cpu};
+pub use metrics::{Direction, METRICS, Metric, Source, metric};
 pub use outcome::{Outcome, Outcomes, RedirectKind};
 pub use record::*;
+pub use recorder::{ArmRecorder, LatencyHistogram, Purpose, Recorder, Stamps};
 pub use samples::{Samples, TICKS_PER_US};

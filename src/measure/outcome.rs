@@ -102,22 +102,4 @@ impl Outcomes {
     pub fn errors(&self) -> u64 {
         self.sent() - self.claimed - self.expired - self.lost_race
     }
-
-    /// Adds another worker's counts.
-    pub fn merge(&mut self, other: &Self) {
-        self.claimed += other.claimed;
-        self.expired += other.expired;
-        self.lost_race += other.lost_race;
-        for (code, n) in &other.refused {
-            *self.refused.entry(code.clone()).or_default() += n;
-        }
-        self.ambiguous += other.ambiguous;
-        for (kind, n) in &other.redirected {
-            *self.redirected.entry(*kind).or_default() += n;
-        }
-        self.timed_out += other.timed_out;
-        self.failed += other.failed;
-        self.dropped += other.dropped;
-        self.empty_stock += other.empty_stock;
-    }
 }

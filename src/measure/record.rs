@@ -43,7 +43,9 @@ pub struct RunRecord {
     pub audit: Audit,
     /// What the run found wrong with itself while it ran; any entry makes the result invalid.
     pub faults: Vec<Fault>,
-    /// What a reader should know but what does not make the result wrong.
+    /// What a reader should know but what does not make the result wrong. A result adds its own to them and stands
+    /// in the same JSON object, so here they have another name.
+    #[serde(rename = "run_warnings")]
     pub warnings: Vec<Warning>,
 }
 
@@ -138,6 +140,9 @@ pub struct ArmRecord {
     pub name: String,
     /// The way of claiming.
     pub path: VariantPath,
+    /// The function library that it was measured with, in a library duet.
+    #[serde(default)]
+    pub library: Option<LibraryInfo>,
     /// How its claims ended. The control's and the blocks' claims are not in here.
     pub outcomes: Outcomes,
     /// Time in which its claims were made; arms that are mixed share it.
@@ -201,6 +206,8 @@ pub struct CounterBlock {
     pub group: u32,
     /// Index into [`RunRecord::arms`].
     pub arm: u32,
+    /// Whether every block of its group is the baseline's.
+    pub control: bool,
     /// Claims that succeeded.
     pub claims: u64,
     /// The block's length.

@@ -1,10 +1,11 @@
 //! The validated scenario: every combination in here makes sense, later code never checks again.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::library::LibrarySource;
 
 /// What one run does, validated. Made from a [`super::ScenarioFile`], which is what results embed.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,15 +41,6 @@ pub struct ClusterSpec {
     pub primaries: u16,
     /// Replicas of each primary.
     pub replicas: u16,
-}
-
-/// Where the function library's source comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LibrarySource {
-    /// `ff_script::LIBRARY_SOURCE`, as published.
-    Published,
-    /// A file with another version of it.
-    File(PathBuf),
 }
 
 /// The executions that a run creates.
@@ -106,6 +98,8 @@ pub struct GrantSpec {
     pub unconsumed: f64,
     /// Lease that a claim asks for.
     pub lease_ttl: Duration,
+    /// Pause of the reclaim scanner between two scans of one primary, in churn.
+    pub scan_interval: Duration,
 }
 
 /// How claims are offered to the cluster.
@@ -211,8 +205,8 @@ pub struct VariantSpec {
     pub name: String,
     /// The way of claiming.
     pub path: VariantPath,
-    /// Another function library for this arm (library duet).
-    pub library: Option<PathBuf>,
+    /// A function library of this arm's own (library duet). Arms of one run that have one never share a moment.
+    pub library: Option<LibrarySource>,
 }
 
 /// The ways of doing a claim.

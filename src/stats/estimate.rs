@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use statrs::distribution::{ContinuousCDF as _, Normal, StudentsT};
 
 /// An estimate and the interval around it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -20,6 +21,11 @@ impl Estimate {
     /// Half the width of the interval.
     pub fn half_width(&self) -> f64 {
         (self.high - self.low) / 2.0
+    }
+
+    /// Whether the interval holds `value`.
+    pub fn contains(&self, value: f64) -> bool {
+        self.low <= value && value <= self.high
     }
 }
 
@@ -43,4 +49,29 @@ pub enum TooFew {
         /// What does not vary.
         what: String,
     },
+}
+
+impl TooFew {
+    pub(crate) fn samples(what: &str, needed: u64, have: u64) -> Self {
+        Self::Samples { what: what.to_owned(), needed, have }
+    }
+
+    pub(crate) fn constant(what: &str) -> Self {
+        Self::Constant { what: what.to_owned() }
+    }
+}
+
+/// Quantile of the standard normal distribution.
+pub(crate) fn normal_quantile(p: f64) -> f64 {
+    Normal::standard().inverse_cdf(p)
+}
+
+/// Distribution function of the standard normal distribution.
+pub(crate) fn normal_probability(z: f64) -> f64 {
+    Normal::standard().cdf(z)
+}
+
+/// Quantile of Student's t; the normal's where the degrees of freedom do not make a distribution.
+pub(crate) fn t_quantile(p: f64, degrees: f64) -> f64 {
+    StudentsT::new(0.0, 1.0, degrees).map_or_else(|_| normal_quantile(p), |t| t.inverse_cdf(p))
 }

@@ -78,8 +78,9 @@ impl Workload {
     }
 
     /// Makes one interrupted execution runnable by a single call, which it repeats while the server says that the
-    /// timeout or delay is not due. Waits until it is; time to resume begins with the last call.
-    pub async fn make_runnable_one(&self, exec: ExecIndex) -> Result<(), WorkloadError> {
+    /// timeout or delay is not due. Waits until it is. `sending` is called right before each call is sent: time to
+    /// resume begins with the last one.
+    pub async fn make_runnable_one(&self, exec: ExecIndex, sending: &dyn Fn()) -> Result<(), WorkloadError> {
         self.expect_phase(&[exec], Phase::Interrupted)?;
         let partition = self.plan.partition(exec);
         loop {
@@ -89,6 +90,7 @@ impl Workload {
                 tokio::time::sleep(pause).await;
                 continue;
             }
+            sending();
             match exchange_one(&self.nodes, partition, exec, &End(self)).await? {
                 Step::Made => return Ok(()),
                 Step::NotYetDue(exec) => self.bear_with(exec)?,

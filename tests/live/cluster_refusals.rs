@@ -5,7 +5,8 @@ use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 
 use reclaim_bench::cluster::{
-    self, Cluster, ClusterError, ClusterRequest, NAMESPACE, NodeAddr, Password, ProviderKind, WireCost,
+    self, Cluster, ClusterError, ClusterRequest, Library, NAMESPACE, NodeAddr, Password, ProviderKind,
+    WireCost,
 };
 use reclaim_bench::scenario::LibrarySource;
 use redis::Value;
@@ -208,8 +209,9 @@ async fn another_library_is_replaced_only_when_told() {
     assert_eq!(replacing.remove_library_if_added().await.unwrap(), 0);
 
     // On servers of our own it can be swapped back at any time; on others never.
+    let [other, published] = [other, LibrarySource::Published].map(|source| Library::read(&source).unwrap());
     assert!(matches!(replacing.swap_library(&other).await, Err(ClusterError::NotOurs(_))));
-    let published = own.swap_library(&LibrarySource::Published).await.unwrap();
+    let published = own.swap_library(&published).await.unwrap();
     assert_eq!(published, **loaded);
 }
 

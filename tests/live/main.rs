@@ -8,11 +8,12 @@ mod cluster;
 mod cluster_life;
 mod cluster_refusals;
 mod container;
+mod detached;
 mod flowfabric;
 mod recovery;
+mod run;
 mod staged;
 mod support;
-mod workload;
-mod detached;
-#[cfg(feature = "tls")]
 mod tls;
+mod workload;
+mod workload;

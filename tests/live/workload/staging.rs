@@ -39,7 +39,7 @@ async fn single_calls_do_the_same_one_by_one_and_together() {
         let kind = workload.interrupt_one(exec).await.unwrap();
         assert_eq!(kind, workload.plan().kind(exec, 0));
         kinds.borrow_mut().insert(kind);
-        workload.make_runnable_one(exec).await.unwrap();
+        workload.make_runnable_one(exec, &|| ()).await.unwrap();
     };
     futures_util::future::join_all(execs.iter().map(cycle)).await;
     assert_eq!(kinds.into_inner().len(), 4);

@@ -1,0 +1,61 @@
+//! `scenarios`: what is shipped, what a file says, whether it is right.
+
+use clap::{Args, Subcommand};
+
+use super::args::{ClusterArgs, ScenarioArgs, load_scenario, scenario_text};
+use super::exit::Exit;
+use super::print;
+use crate::scenario::{self, SHIPPED};
+
+/// Options of `scenarios`.
+#[derive(Args, Clone, Debug)]
+pub struct ScenariosArgs {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+enum Command {
+    /// List the shipped scenarios (the default)
+    List,
+    /// Print a scenario with its comments, to copy and change
+    Show {
+        /// Name of a shipped scenario, or path of a file
+        scenario: String,
+    },
+    /// Check a scenario and print it with every default filled in
+    Check {
+        /// Name of a shipped scenario, or path of a file
+        scenario: String,
+        #[command(flatten)]
+        changes: Box<ScenarioArgs>,
+        #[command(flatten)]
+        cluster: Box<ClusterArgs>,
+    },
+}
+
+/// Runs the command.
+pub fn run(args: &ScenariosArgs) -> anyhow::Result<Exit> {
+    match args.command.as_ref().unwrap_or(&Command::List) {
+        Command::List => print(&list()?)?,
+        Command::Show { scenario } => print(&scenario_text(scenario)?.1)?,
+        Command::Check { scenario, changes, cluster } => {
+            let mut overrides = cluster.overrides();
+            overrides.extend(changes.overrides()?);
+            let (file, checked) = load_scenario(scenario, &overrides)?;
+            cluster.request(&file, &checked)?;
+            print(&toml::to_string(&file)?)?;
+        }
+    }
+    Ok(Exit::Pass)
+}
+
+fn list() -> anyhow::Result<String> {
+    use std::fmt::Write as _;
+    let width = SHIPPED.iter().map(|shipped| shipped.name.len()).max().unwrap_or_default();
+    SHIPPED.iter().try_fold(String::new(), |mut text, shipped| {
+        let (file, _) = scenario::parse(shipped.name, shipped.text)?;
+        writeln!(text, "{:width$}  {}", shipped.name, file.summary)?;
+        Ok(text)
+    })
+}

@@ -1,0 +1,243 @@
+//! Records made in code, sound unless a test breaks them.
+
+use std::time::Duration;
+
+use rand::{Rng as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+
+use crate::measure::{
+    ArmRecord, Audit, CounterBlock, CounterDelta, Environment, Histogram, Host, LatencyHistogram,
+    LibraryInfo, Outcomes, PrimaryRecord, RunRecord, Samples, Staging, Stratum, StratumSide, TimelinePoint,
+    Tool, ValkeyInfo, WireTotals,
+};
+use crate::scenario::{Scenario, ScenarioFile, VariantPath};
+
+/// One arm of a simulated run.
+#[derive(Clone, Copy)]
+pub struct SimulatedArm {
+    pub name: &'static str,
+    pub path: VariantPath,
+    /// Service times over the baseline's.
+    pub slower: f64,
+    /// Server CPU per claim, in microseconds.
+    pub cpu_us: f64,
+}
+
+pub const GRANT_LANE: SimulatedArm =
+    SimulatedArm { name: "grant-lane", path: VariantPath::GrantLane, slower: 1.0, cpu_us: 60.0 };
+pub const HGET_LANE: SimulatedArm =
+    SimulatedArm { name: "hget-lane", path: VariantPath::HgetLane, slower: 1.2, cpu_us: 75.0 };
+/// The baseline's twin.
+pub const TWIN: SimulatedArm = SimulatedArm { name: "twin", ..GRANT_LANE };
+
+const STRATA: u32 = 60;
+const CLAIMS_PER_SIDE: u32 = 100;
+const BLOCKS: u32 = 12;
+const CLAIMS_PER_BLOCK: u64 = 200;
+
+/// A noise source: log-normal service times around 200 us with a spread of 12 %.
+pub struct Noise(ChaCha8Rng);
+
+impl Noise {
+    pub fn new(seed: u64) -> Self {
+        Self(ChaCha8Rng::seed_from_u64(seed))
+    }
+
+    /// Nearly normal: the sum of twelve uniforms.
+    pub fn normal(&mut self) -> f64 {
+        (0..12).map(|_| f64::from(self.0.next_u32()) / f64::from(u32::MAX)).sum::<f64>() - 6.0
+    }
+
+    fn service(&mut self, slower: f64) -> Duration {
+        Duration::from_secs_f64(200e-6 * slower * (0.12 * self.normal()).exp())
+    }
+}
+
+/// The scenario that fits [`record`], as its record holds it.
+pub fn file(arms: &[SimulatedArm]) -> ScenarioFile {
+    let variants: Vec<_> =
+        arms.iter().map(|arm| serde_json::json!({ "name": arm.name, "path": arm.path })).collect();
+    let mut text = serde_json::json!({
+        "schema": 1,
+        "name": "lane-ab",
+        "summary": "What carrying lane_id in the grant saves",
+        "load": { "claims": u64::from(STRATA * CLAIMS_PER_SIDE) * arms.len() as u64 },
+        "variant": variants,
+    });
+    if arms.len() > 1 {
+        text["compare"] = serde_json::json!({
+            "strata": STRATA, "counter_blocks": BLOCKS, "block_claims": CLAIMS_PER_BLOCK
+        });
+    }
+    let mut file: ScenarioFile = serde_json::from_value(text).unwrap();
+    file.resolve();
+    file
+}
+
+/// What [`file`] means.
+pub fn scenario(arms: &[SimulatedArm]) -> Scenario {
+    Scenario::try_from(&file(arms)).unwrap()
+}
+
+/// A sound run of these arms, the first one being the baseline. One arm alone has no strata and no blocks, like a run
+/// without a comparison; its timeline has the claims per second instead.
+pub fn record(arms: &[SimulatedArm], seed: u64) -> RunRecord {
+    let mut noise = Noise::new(seed);
+    let mut histograms = vec![LatencyHistogram::default(); arms.len()];
+    let mut strata = Vec::new();
+    for number in 0..2 * STRATA {
+        let control = number % 2 == 1;
+        let sides: Vec<usize> = if control { vec![0, 0] } else { (0..arms.len()).collect() };
+        let sides = sides
+            .into_iter()
+            .map(|arm| {
+                let mut service = Samples::default();
+                for _ in 0..CLAIMS_PER_SIDE {
+                    let time = noise.service(arms[arm].slower);
+                    service.push(time);
+                    if !control {
+                        histograms[arm].record(time);
+                    }
+                }
+                StratumSide { arm: arm as u32, service }
+            })
+            .collect();
+        strata.push(Stratum { control, sides });
+    }
+    let arm_records: Vec<_> =
+        arms.iter().zip(&histograms).map(|(arm, histogram)| arm_record(arm, histogram)).collect();
+    let claims: u64 = arm_records.iter().map(|arm| arm.outcomes.claimed).sum();
+    let mut timeline = Vec::new();
+    let mut blocks = blocks(arms, &mut noise);
+    if arms.len() == 1 {
+        strata.clear();
+        blocks.clear();
+        timeline = seconds(&arms[0], &mut noise);
+    }
+    RunRecord {
+        tool: Tool { version: "0.1.0".into(), commit: "0123456".into(), debug_build: false },
+        scenario: file(arms),
+        seed,
+        plan_sha256: "00".repeat(32),
+        started: "2026-01-02T03:04:05Z".into(),
+        duration_s: 12.5,
+        partial: false,
+        environment: environment(),
+        staging: Staging::default(),
+        arms: arm_records,
+        strata,
+        blocks,
+        primaries: vec![PrimaryRecord {
+            addr: "127.0.0.1:7000".into(),
+            partitions: 256,
+            claims,
+            counters: counters(arms, claims / arms.len() as u64, 60.0 * claims as f64),
+            redirects: std::collections::BTreeMap::new(),
+        }],
+        timeline,
+        audit: Audit {
+            grants_issued: claims,
+            claimed: claims,
+            executions_checked: 4_000,
+            ..Audit::default()
+        },
+        faults: Vec::new(),
+        warnings: Vec::new(),
+    }
+}
+
+fn hgets(path: VariantPath) -> u64 {
+    match path {
+        VariantPath::HgetLane | VariantPath::PipelinedLane => 2,
+        VariantPath::GrantLane => 1,
+        _ => 0,
+    }
+}
+
+fn arm_record(arm: &SimulatedArm, service: &LatencyHistogram) -> ArmRecord {
+    let claims = service.count();
+    let commands = claims * (1 + hgets(arm.path));
+    ArmRecord {
+        library: None,
+        name: arm.name.into(),
+        path: arm.path,
+        outcomes: Outcomes { claimed: claims, ..Outcomes::default() },
+        active_s: 10.0,
+        service: service.encode(),
+        response: Histogram(None),
+        send_lag: Histogram(None),
+        resume: Histogram(None),
+        error_service: Histogram(None),
+        wire: WireTotals {
+            claims,
+            round_trips: commands,
+            commands,
+            bytes_out: 900 * claims + 80 * commands,
+            bytes_in: 120 * claims + 10 * commands,
+        },
+    }
+}
+
+fn blocks(arms: &[SimulatedArm], noise: &mut Noise) -> Vec<CounterBlock> {
+    (0..BLOCKS)
+        .flat_map(|group| (0..arms.len()).map(move |arm| (group, arm)))
+        .map(|(group, arm)| {
+            let simulated = &arms[arm];
+            let cpu = simulated.cpu_us * CLAIMS_PER_BLOCK as f64 * (0.005 * noise.normal()).exp();
+            CounterBlock {
+                group,
+                arm: arm as u32,
+                control: false,
+                claims: CLAIMS_PER_BLOCK,
+                duration_s: 0.04 * simulated.slower * (0.01 * noise.normal()).exp(),
+                counters: counters(&arms[arm..=arm], CLAIMS_PER_BLOCK, cpu),
+            }
+        })
+        .collect()
+}
+
+fn seconds(arm: &SimulatedArm, noise: &mut Noise) -> Vec<TimelinePoint> {
+    (1..=30)
+        .map(|second| TimelinePoint {
+            t_s: f64::from(second),
+            claimed: (5_000.0 / arm.slower * (0.01 * noise.normal()).exp()) as u64,
+            errors: 0,
+            p50_us: Some(200.0 * arm.slower),
+            p99_us: Some(265.0 * arm.slower),
+            stock: 0,
+        })
+        .collect()
+}
+
+fn counters(arms: &[SimulatedArm], claims_each: u64, cpu_us: f64) -> CounterDelta {
+    let fcall = claims_each * arms.len() as u64;
+    let hget = arms.iter().map(|arm| hgets(arm.path) * claims_each).sum();
+    let sent = [("fcall".to_owned(), fcall), ("hget".to_owned(), hget)];
+    let inside = [("hset".to_owned(), 3 * fcall), ("zrem".to_owned(), fcall), ("info".to_owned(), 1)];
+    CounterDelta {
+        calls: sent.iter().chain(&inside).cloned().collect(),
+        sent: sent.into(),
+        main_thread_cpu_us: cpu_us,
+        process_cpu_us: cpu_us * 1.1,
+        net_in_bytes: fcall * 1_000,
+        net_out_bytes: fcall * 150,
+    }
+}
+
+fn environment() -> Environment {
+    Environment {
+        host: Host { cpu: "Example CPU".into(), cores: 2, memory_bytes: 8 << 30, kernel: "Linux 6.1".into() },
+        valkey: ValkeyInfo {
+            version: "9.1.2".into(),
+            allocator: "libc".into(),
+            io_threads: 1,
+            primaries: 3,
+            replicas: 0,
+            provider: "local".into(),
+            same_machine: true,
+            partitions: 256,
+            hottest_share: 1.02,
+        },
+        library: LibraryInfo { name: "flowfabric".into(), version: "15".into(), sha256: "ab".repeat(32) },
+    }
+}

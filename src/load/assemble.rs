@@ -1,0 +1,167 @@
+//! Puts the record together from what a session has collected.
+
+use std::time::{Duration, SystemTime};
+
+use super::session::{MeasuredBlock, Session};
+use crate::measure::{
+    ArmRecord, ArmRecorder, CounterBlock, Environment, PrimaryRecord, RunRecord, Samples, Stratum,
+    StratumSide, Tool, Warning, host,
+};
+use crate::scenario::VariantSpec;
+
+/// Share of the window that the generator's thread may run before it is named as a possible limit.
+const GENERATOR_BUSY: f64 = 0.8;
+
+/// Share of the machine that others may use in the window.
+const OTHERS_BUSY: f64 = 0.15;
+
+/// All that the session has measured so far.
+pub(super) fn record(
+    session: &Session<'_>,
+    partial: bool,
+    started: SystemTime,
+    duration: Duration,
+) -> RunRecord {
+    let recorder = session.recorder.borrow();
+    RunRecord {
+        tool: tool(),
+        scenario: session.setup.file.clone(),
+        seed: session.setup.seed,
+        plan_sha256: session.plan_sha256.clone(),
+        started: humantime::format_rfc3339_millis(started).to_string(),
+        duration_s: duration.as_secs_f64(),
+        partial,
+        environment: Environment {
+            host: host(),
+            valkey: session.cluster.info(session.partitions),
+            library: session.library.clone(),
+        },
+        staging: {
+            let mut staging = session.staging.clone();
+            staging.grant_cpu_us = (staging.grants > 0 && session.grant_cpu_us > 0.0)
+                .then(|| session.grant_cpu_us / staging.grants as f64);
+            staging
+        },
+        arms: recorder
+            .arms()
+            .iter()
+            .zip(&session.scenario().variants)
+            .zip(&session.arm_libraries)
+            .map(|((arm, variant), library)| ArmRecord {
+                library: library.clone(),
+                ..arm_record(arm, variant)
+            })
+            .collect(),
+        strata: strata(session, recorder.strata()),
+        blocks: session.blocks.iter().map(block).collect(),
+        primaries: primaries(session),
+        timeline: recorder.timeline(),
+        audit: session.audit.clone(),
+        faults: session.faults.iter().chain(&session.meter.faults).cloned().collect(),
+        warnings: warnings(session, recorder.arms()),
+    }
+}
+
+fn tool() -> Tool {
+    Tool {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        commit: env!("RECLAIM_BENCH_COMMIT").to_owned(),
+        debug_build: cfg!(debug_assertions),
+    }
+}
+
+fn arm_record(arm: &ArmRecorder, variant: &VariantSpec) -> ArmRecord {
+    ArmRecord {
+        name: variant.name.clone(),
+        path: variant.path,
+        library: None,
+        outcomes: arm.outcomes.clone(),
+        active_s: arm.active.as_secs_f64(),
+        service: arm.service.encode(),
+        response: arm.response.encode(),
+        send_lag: arm.send_lag.encode(),
+        resume: arm.resume.encode(),
+        error_service: arm.error_service.encode(),
+        wire: arm.wire,
+    }
+}
+
+fn strata(session: &Session<'_>, samples: &[Vec<Samples>]) -> Vec<Stratum> {
+    session
+        .strata
+        .iter()
+        .zip(samples)
+        .filter(|(_, sides)| sides.iter().all(|side| !side.0.is_empty()))
+        .map(|(plan, sides)| Stratum {
+            control: plan.control,
+            sides: plan
+                .sides
+                .iter()
+                .zip(sides)
+                .map(|(&arm, service)| StratumSide { arm: u32::from(arm), service: service.clone() })
+                .collect(),
+        })
+        .collect()
+}
+
+fn block(block: &MeasuredBlock) -> CounterBlock {
+    CounterBlock {
+        group: block.plan.group,
+        arm: u32::from(block.plan.arm),
+        control: block.plan.control,
+        claims: block.claims,
+        duration_s: block.duration.as_secs_f64(),
+        counters: block.counters.clone(),
+    }
+}
+
+fn primaries(session: &Session<'_>) -> Vec<PrimaryRecord> {
+    let topology = session.cluster.topology();
+    let mut partitions = vec![0u32; topology.primaries().len()];
+    for index in 0..session.partitions {
+        let family = ff_core::partition::PartitionFamily::Execution;
+        let owner = topology.owner_of(ff_core::partition::Partition { family, index });
+        partitions[usize::from(owner.0)] += 1;
+    }
+    topology
+        .primaries()
+        .iter()
+        .zip(partitions)
+        .enumerate()
+        .map(|(position, (primary, partitions))| {
+            let addr = primary.addr.to_string();
+            let totals = session.meter.totals.get(&addr).cloned().unwrap_or_default();
+            PrimaryRecord {
+                partitions,
+                claims: session.claims_by_primary.get(position).copied().unwrap_or(0),
+                counters: totals.counters,
+                redirects: totals.redirects,
+                addr,
+            }
+        })
+        .collect()
+}
+
+fn warnings(session: &Session<'_>, arms: &[ArmRecorder]) -> Vec<Warning> {
+    let mut warnings = session.warnings.clone();
+    let host = host();
+    let usage = session.meter.usage;
+    let window_s = arms.iter().map(|arm| arm.active).max().unwrap_or_default().as_secs_f64()
+        + session.blocks.iter().map(|block| block.duration.as_secs_f64()).sum::<f64>();
+    if session.cluster.info(session.partitions).same_machine {
+        warnings.push(Warning::SharedMachine { cores: host.cores });
+    }
+    if window_s > 0.0 {
+        let share = usage.generator / window_s;
+        if share > GENERATOR_BUSY {
+            warnings.push(Warning::GeneratorBusy { share });
+        }
+        if let Some(machine_s) = usage.machine {
+            let others = (machine_s - usage.generator - usage.servers) / window_s / f64::from(host.cores);
+            if others > OTHERS_BUSY {
+                warnings.push(Warning::BusyMachine { share: others });
+            }
+        }
+    }
+    warnings
+}

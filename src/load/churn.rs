@@ -1,0 +1,243 @@
+//! The realistic mix: interruptions, scanner and claims run together, and executions go round and round.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::future::Future;
+use std::time::Duration;
+
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use rand_chacha::ChaCha8Rng;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::driver::{Deck, Driver};
+use super::plan::{PlannedClaim, StratumPlan, baseline_arm, stratum_claims, stratum_plan};
+use super::seed::stream;
+use crate::measure::{Purpose, Recorder};
+use crate::scenario::{Amount, Scenario};
+
+/// What churn needs from the workload besides a [`Deck`].
+pub trait Circulation: Deck {
+    /// Why a step could not be done.
+    type Error;
+
+    /// Interrupts an execution that holds a lease and makes it runnable again; notes when the latter was sent.
+    fn interrupt(&self, execution: u32) -> impl Future<Output = Result<(), Self::Error>>;
+
+    /// Looks for resumable executions on one primary and issues their grants: the executions that now have one.
+    fn scan(&self, primary: usize) -> impl Future<Output = Result<Vec<u32>, Self::Error>>;
+
+    /// Waits between two scans of one primary.
+    fn scan_interval(&self) -> Duration;
+}
+
+/// Executions with a grant that no worker has taken yet.
+#[derive(Default)]
+struct Ready {
+    queue: RefCell<VecDeque<u32>>,
+    arrived: Notify,
+}
+
+/// Arms and purposes of the claims in the order they are made: strata without end.
+pub(super) struct ArmSequence {
+    scenario_arms: u8,
+    baseline: u8,
+    strata: Vec<StratumPlan>,
+    controls_per_stratum: f64,
+    each: u64,
+    debt: f64,
+    rng: ChaCha8Rng,
+    upcoming: VecDeque<(u8, Purpose)>,
+}
+
+/// Claims per side of a stratum in churn, where the number of claims is not known before.
+const CHURN_STRATUM: u64 = 50;
+
+impl ArmSequence {
+    pub(super) fn new(scenario: &Scenario, seed: u64) -> Self {
+        let (baseline, controls) = scenario.compare.as_ref().map_or((0, None), |compare| {
+            let share = f64::from(compare.control_strata) / f64::from(compare.strata.max(1));
+            (baseline_arm(scenario, compare), Some(share))
+        });
+        Self {
+            scenario_arms: scenario.variants.len() as u8,
+            baseline,
+            strata: Vec::new(),
+            controls_per_stratum: controls.unwrap_or(-1.0),
+            each: CHURN_STRATUM,
+            debt: 0.0,
+            rng: stream(seed, "arms"),
+            upcoming: VecDeque::new(),
+        }
+    }
+
+    /// The next claim's arm and purpose. Tells the recorder of every stratum that begins.
+    fn next(&mut self, recorder: &RefCell<Recorder>) -> (u8, Purpose) {
+        if self.controls_per_stratum < 0.0 {
+            let arm = self.upcoming.pop_front().map_or(0, |(arm, _)| arm);
+            let next = (arm + 1) % self.scenario_arms;
+            self.upcoming.push_back((next, Purpose::Plain));
+            return (arm, Purpose::Plain);
+        }
+        loop {
+            if let Some(claim) = self.upcoming.pop_front() {
+                return claim;
+            }
+            let control = self.debt >= 1.0;
+            self.debt += if control { -1.0 } else { self.controls_per_stratum };
+            let plan = stratum_plan(control, self.scenario_arms, self.baseline);
+            let number = recorder.borrow_mut().add_stratum(plan.sides.len());
+            self.upcoming = stratum_claims(number, &plan, self.each, &mut self.rng).into();
+            self.strata.push(plan);
+        }
+    }
+
+    /// The strata whose claims have all been handed out.
+    pub(super) fn into_strata(mut self) -> Vec<StratumPlan> {
+        if !self.upcoming.is_empty() {
+            self.strata.pop();
+        }
+        self.strata
+    }
+}
+
+/// How the window of a churn run ended.
+pub(super) struct ChurnEnd<E> {
+    /// Its length.
+    pub active: Duration,
+    /// The first step of the workload that failed; the window ends there.
+    pub failure: Option<E>,
+    /// Whether the window ended because executions stopped coming back.
+    pub stalled: bool,
+}
+
+/// A window in which no claim has become possible for this long ends: the executions are lost or held elsewhere.
+const STALL_LIMIT: Duration = Duration::from_secs(30);
+
+struct Window<'a, C> {
+    driver: &'a Driver<'a>,
+    circulation: &'a C,
+    recorder: &'a RefCell<Recorder>,
+    sequence: &'a RefCell<ArmSequence>,
+    ready: Ready,
+    start: Instant,
+    until: Option<Instant>,
+    claims_left: Cell<u64>,
+    last_taken: Cell<Instant>,
+    over: tokio_util::sync::CancellationToken,
+}
+
+/// Runs workers and scanners together until the amount is done, a step fails, or the driver is cancelled.
+/// `ready` are executions that have a grant already.
+pub(super) async fn churn<C: Circulation>(
+    driver: &Driver<'_>,
+    circulation: &C,
+    recorder: &RefCell<Recorder>,
+    sequence: &RefCell<ArmSequence>,
+    bounds: (Amount, u32, usize),
+    ready: Vec<u32>,
+) -> ChurnEnd<C::Error> {
+    let (amount, workers, primaries) = bounds;
+    let start = Instant::now();
+    let window = Window {
+        driver,
+        circulation,
+        recorder,
+        sequence,
+        ready: Ready { queue: RefCell::new(ready.into()), arrived: Notify::new() },
+        start,
+        until: match amount {
+            Amount::Duration(time) => Some(start + time),
+            Amount::Claims(_) => None,
+        },
+        claims_left: Cell::new(match amount {
+            Amount::Claims(claims) => claims,
+            Amount::Duration(_) => u64::MAX,
+        }),
+        last_taken: Cell::new(start),
+        over: driver.cancel.child_token(),
+    };
+    let mut failure = None;
+    let mut scanners: FuturesUnordered<_> = (0..primaries).map(|primary| window.scan(primary)).collect();
+    let mut working: FuturesUnordered<_> = (0..workers).map(|_| window.work()).collect();
+    loop {
+        let step = tokio::select! {
+            Some(step) = working.next() => step,
+            Some(step) = scanners.next() => step,
+            else => break,
+        };
+        if let Err(error) = step {
+            failure.get_or_insert(error);
+            window.over.cancel();
+        }
+        if working.is_empty() {
+            window.over.cancel();
+        }
+    }
+    let stalled = failure.is_none() && window.stalled();
+    ChurnEnd { active: start.elapsed(), failure, stalled }
+}
+
+impl<C: Circulation> Window<'_, C> {
+    fn stalled(&self) -> bool {
+        self.last_taken.get().elapsed() >= STALL_LIMIT
+    }
+
+    fn ended(&self) -> bool {
+        self.over.is_cancelled()
+            || self.claims_left.get() == 0
+            || self.until.is_some_and(|until| Instant::now() >= until)
+            || self.stalled()
+    }
+
+    async fn work(&self) -> Result<(), C::Error> {
+        while let Some(execution) = self.take().await {
+            let (arm, purpose) = self.sequence.borrow_mut().next(self.recorder);
+            let claim = PlannedClaim { execution, arm, purpose };
+            let claimed = self.driver.one(&claim, self.start, None, self.circulation, self.recorder).await;
+            if claimed {
+                self.circulation.interrupt(execution).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The next execution with a grant; waits for one. `None` once the window is over.
+    async fn take(&self) -> Option<u32> {
+        loop {
+            if self.ended() {
+                self.over.cancel();
+                return None;
+            }
+            // Registered before looking, so that an arrival in between is not missed.
+            let arrived = self.ready.arrived.notified();
+            if let Some(execution) = self.ready.queue.borrow_mut().pop_front() {
+                self.claims_left.set(self.claims_left.get() - 1);
+                self.last_taken.set(Instant::now());
+                return Some(execution);
+            }
+            let stall = self.last_taken.get() + STALL_LIMIT;
+            let end = tokio::time::sleep_until(self.until.map_or(stall, |until| until.min(stall)));
+            tokio::select! {
+                () = arrived => {}
+                () = end => {}
+                () = self.over.cancelled() => {}
+            }
+        }
+    }
+
+    async fn scan(&self, primary: usize) -> Result<(), C::Error> {
+        while !self.ended() {
+            let found = self.circulation.scan(primary).await?;
+            for execution in found {
+                self.ready.queue.borrow_mut().push_back(execution);
+                self.ready.arrived.notify_one();
+            }
+            tokio::select! {
+                () = tokio::time::sleep(self.circulation.scan_interval()) => {}
+                () = self.over.cancelled() => {}
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,187 @@
+//! Churn against a fake circulation, on a paused clock.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::time::Duration;
+
+use ff_core::types::{AttemptId, LeaseId, WorkerId, WorkerInstanceId};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::churn::{ArmSequence, Circulation, churn};
+use super::driver::{Deck, Driver};
+use super::fixtures::{FakeDeck, FakePath, scenario};
+use super::plan::PlannedClaim;
+use crate::claim::{ClaimPath, ClaimReceipt, ClaimTicket};
+use crate::flowfabric::WorkerIdentity;
+use crate::measure::Recorder;
+use crate::scenario::VariantPath::{GrantLane, HgetLane};
+use crate::scenario::{Amount, Compare, Scenario};
+
+const MS: Duration = Duration::from_millis(1);
+
+/// Executions that go round: claimed by one worker at a time, resumable again a millisecond after the claim.
+struct Carousel {
+    deck: FakeDeck,
+    held: RefCell<BTreeSet<u32>>,
+    resumable: RefCell<Vec<u32>>,
+    fail_after: u32,
+    loses_everything: bool,
+    interrupted: RefCell<u32>,
+}
+
+impl Carousel {
+    fn new(fail_after: u32) -> Self {
+        Self {
+            deck: FakeDeck::new(u64::MAX),
+            held: RefCell::default(),
+            resumable: RefCell::default(),
+            fail_after,
+            loses_everything: false,
+            interrupted: RefCell::default(),
+        }
+    }
+}
+
+impl Deck for Carousel {
+    fn draw(&self, claim: &PlannedClaim) -> Option<Rc<ClaimTicket>> {
+        assert!(
+            self.held.borrow_mut().insert(claim.execution),
+            "two workers hold execution {}",
+            claim.execution
+        );
+        self.deck.draw(claim)
+    }
+    fn ids(&self, claim: &PlannedClaim, contender: u16) -> (LeaseId, AttemptId) {
+        self.deck.ids(claim, contender)
+    }
+    fn settle(&self, claim: &PlannedClaim, receipt: &ClaimReceipt) {
+        self.deck.settle(claim, receipt);
+    }
+    fn stock(&self) -> u64 {
+        self.deck.stock()
+    }
+    fn runnable_since(&self, _: &PlannedClaim) -> Option<Instant> {
+        Some(Instant::now() - MS * 30)
+    }
+}
+
+impl Circulation for Carousel {
+    type Error = &'static str;
+
+    async fn interrupt(&self, execution: u32) -> Result<(), Self::Error> {
+        tokio::time::sleep(MS).await;
+        *self.interrupted.borrow_mut() += 1;
+        if *self.interrupted.borrow() > self.fail_after {
+            return Err("the server is gone");
+        }
+        self.held.borrow_mut().remove(&execution);
+        if !self.loses_everything {
+            self.resumable.borrow_mut().push(execution);
+        }
+        Ok(())
+    }
+
+    async fn scan(&self, primary: usize) -> Result<Vec<u32>, Self::Error> {
+        tokio::time::sleep(MS).await;
+        let (mine, others) = self.resumable.take().into_iter().partition(|e| *e as usize % 2 == primary);
+        *self.resumable.borrow_mut() = others;
+        Ok(mine)
+    }
+
+    fn scan_interval(&self) -> Duration {
+        MS * 5
+    }
+}
+
+async fn run(scenario: &Scenario, carousel: &Carousel, amount: Amount, workers: u32) -> (Recorder, Outcome) {
+    let fake = FakePath::new(MS);
+    let paths: Vec<Rc<dyn ClaimPath>> =
+        scenario.variants.iter().map(|_| Rc::clone(&fake) as Rc<dyn ClaimPath>).collect();
+    let worker = WorkerIdentity { worker_id: WorkerId::new("w"), instance_id: WorkerInstanceId::new("w-1") };
+    let cancel = CancellationToken::new();
+    let driver = Driver {
+        paths: &paths,
+        worker: &worker,
+        lease_ttl: Duration::from_secs(30),
+        contenders: 1,
+        cancel: &cancel,
+    };
+    let recorder = RefCell::new(Recorder::new(paths.len(), []));
+    let sequence = RefCell::new(ArmSequence::new(scenario, 1));
+    let ready = (0..20).collect();
+    let end = churn(&driver, carousel, &recorder, &sequence, (amount, workers, 2), ready).await;
+    let strata = sequence.into_inner().into_strata().len();
+    (
+        recorder.into_inner(),
+        Outcome { active: end.active, failure: end.failure, stalled: end.stalled, strata },
+    )
+}
+
+struct Outcome {
+    active: Duration,
+    failure: Option<&'static str>,
+    stalled: bool,
+    strata: usize,
+}
+
+fn claimed(recorder: &Recorder) -> Vec<u64> {
+    recorder.arms().iter().map(|arm| arm.outcomes.claimed).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn executions_go_round_until_the_claims_are_made() {
+    let carousel = Carousel::new(u32::MAX);
+    let (recorder, end) = run(&scenario(&[GrantLane, HgetLane]), &carousel, Amount::Claims(1_000), 8).await;
+    assert_eq!((end.failure, end.stalled), (None, false));
+    assert_eq!(claimed(&recorder), [500, 500]);
+    assert_eq!(*carousel.interrupted.borrow(), 1_000);
+    assert_eq!(recorder.arms()[0].resume.count(), 500);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_window_ends_when_its_time_is_up() {
+    let carousel = Carousel::new(u32::MAX);
+    let (recorder, end) = run(&scenario(&[GrantLane]), &carousel, Amount::Duration(MS * 500), 4).await;
+    assert!(end.active >= MS * 500 && end.active < MS * 520, "{:?}", end.active);
+    // Four workers, two milliseconds a turn, for 500 ms: less what they waited for the scanner.
+    assert!((400..=1_000).contains(&claimed(&recorder)[0]), "{:?}", claimed(&recorder));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failing_step_ends_the_window_and_is_told() {
+    let carousel = Carousel::new(50);
+    let (recorder, end) = run(&scenario(&[GrantLane]), &carousel, Amount::Claims(1_000), 8).await;
+    assert_eq!(end.failure, Some("the server is gone"));
+    assert!((51..=60).contains(&claimed(&recorder)[0]), "{:?}", claimed(&recorder));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_window_in_which_nothing_comes_back_does_not_last_for_ever() {
+    let mut carousel = Carousel::new(u32::MAX);
+    carousel.loses_everything = true;
+    let (recorder, end) = run(&scenario(&[GrantLane]), &carousel, Amount::Claims(1_000), 8).await;
+    assert!(end.stalled);
+    assert_eq!(claimed(&recorder), [20]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn arms_are_mixed_in_strata_with_controls_between() {
+    let mut scenario = scenario(&[GrantLane, HgetLane]);
+    scenario.compare = Some(Compare {
+        baseline: "grant-lane".into(),
+        strata: 20,
+        control_strata: 10,
+        counter_blocks: 0,
+        block_claims: 0,
+        metrics: Vec::new(),
+        noise_threshold: 0.02,
+        confidence: 0.95,
+    });
+    let carousel = Carousel::new(u32::MAX);
+    let (recorder, end) = run(&scenario, &carousel, Amount::Claims(3_000), 8).await;
+    assert_eq!(end.strata, 30);
+    assert_eq!(claimed(&recorder), [1_000, 1_000]);
+    assert!(recorder.strata().iter().flatten().all(|side| side.0.len() == 50));
+}

@@ -1,0 +1,29 @@
+//! Why a run ended without a record.
+
+use super::plan::PlanError;
+use crate::cluster::ClusterError;
+use crate::flowfabric::CallError;
+use crate::workload::WorkloadError;
+
+/// A run that could not be carried out. What was measured before it is in the last snapshot.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The scenario does not fit its population.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The cluster does not answer as it should.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    /// Executions could not be created, interrupted, granted, audited or removed.
+    #[error(transparent)]
+    Workload(#[from] WorkloadError),
+    /// A server's clock could not be read.
+    #[error("cannot read the servers' clock: {0}")]
+    Clock(CallError),
+    /// The open loop's clock could not be started.
+    #[error("cannot start the pacer's thread: {0}; free some memory or raise the limit on processes")]
+    Pacer(std::io::Error),
+    /// The run was cancelled before anything was measured.
+    #[error("interrupted before anything was measured")]
+    Cancelled,
+}

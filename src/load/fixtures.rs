@@ -1,0 +1,159 @@
+//! A scenario and a fake claim path for tests of the load.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use ff_core::partition::{Partition, PartitionFamily, PartitionKey};
+use ff_core::types::{AttemptId, AttemptIndex, ExecutionId, LaneId, LeaseEpoch, LeaseId};
+use tokio::time::Instant;
+
+use super::driver::Deck;
+use super::plan::PlannedClaim;
+use crate::claim::{ClaimOrder, ClaimPath, ClaimReceipt, ClaimTicket, HeldLease, Line, LocalFuture};
+use crate::cluster::WireCost;
+use crate::flowfabric::ReclaimGrant;
+use crate::measure::Outcome;
+use crate::scenario::{
+    Amount, ClusterSpec, GrantSpec, InterruptionMix, LibrarySource, Load, Mode, Model, PartitionCount,
+    Population, Scenario, Skew, VariantPath, VariantSpec,
+};
+
+/// A small staged closed-loop scenario with one variant per path, named after it.
+pub fn scenario(paths: &[VariantPath]) -> Scenario {
+    let name = |path: VariantPath| {
+        serde_json::to_value(path).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
+    };
+    Scenario {
+        name: "fixture".into(),
+        summary: String::new(),
+        cluster: ClusterSpec { primaries: 1, replicas: 0 },
+        library: LibrarySource::Published,
+        population: Population {
+            executions: 1_000,
+            lanes: 2,
+            partitions: PartitionCount::Count(16),
+            skew: Skew::Uniform,
+            payload_bytes: 16,
+        },
+        interruption: InterruptionMix { signal: 1.0, timeout: 0.0, operator: 0.0, delay: 0.0 },
+        grant: GrantSpec {
+            ttl: Duration::from_mins(1),
+            unconsumed: 0.0,
+            lease_ttl: Duration::from_mins(1),
+            scan_interval: Duration::from_millis(5),
+        },
+        load: Load {
+            mode: Mode::Staged,
+            model: Model::Closed { concurrency: 1 },
+            connections: 1,
+            amount: Amount::Claims(100),
+            warmup: 0,
+            timeout: Duration::from_secs(5),
+            contenders: 1,
+            task_context: false,
+            added_rtt: Duration::ZERO,
+        },
+        compare: None,
+        variants: paths.iter().map(|&path| VariantSpec { name: name(path), path, library: None }).collect(),
+        slo: None,
+    }
+}
+
+/// A claim path that takes a set time and notes how many of its claims were in flight at once.
+pub struct FakePath {
+    pub service: Duration,
+    pub outcome: RefCell<Outcome>,
+    pub in_flight: Cell<u32>,
+    pub most_in_flight: Cell<u32>,
+    pub claims: Cell<u32>,
+}
+
+impl FakePath {
+    pub fn new(service: Duration) -> Rc<Self> {
+        Rc::new(Self {
+            service,
+            outcome: RefCell::new(Outcome::Claimed),
+            in_flight: Cell::new(0),
+            most_in_flight: Cell::new(0),
+            claims: Cell::new(0),
+        })
+    }
+}
+
+impl ClaimPath for FakePath {
+    fn path(&self) -> VariantPath {
+        VariantPath::GrantLane
+    }
+
+    fn claim<'a>(&'a self, order: &'a ClaimOrder<'a>) -> LocalFuture<'a, ClaimReceipt> {
+        Box::pin(async move {
+            self.claims.set(self.claims.get() + 1);
+            self.in_flight.set(self.in_flight.get() + 1);
+            self.most_in_flight.set(self.most_in_flight.get().max(self.in_flight.get()));
+            tokio::time::sleep(self.service).await;
+            self.in_flight.set(self.in_flight.get() - 1);
+            let cost = WireCost { round_trips: 2, commands: 2, bytes_out: 100, bytes_in: 50 };
+            let outcome = self.outcome.borrow().clone();
+            let lease = (outcome == Outcome::Claimed).then(|| HeldLease {
+                lease_id: order.lease_id.clone(),
+                epoch: LeaseEpoch(1),
+                attempt_id: None,
+                attempt_index: AttemptIndex(0),
+                expires_at: None,
+            });
+            ClaimReceipt { outcome, lease, error: None, cost }
+        })
+    }
+
+    fn claim_over<'a>(&'a self, _: Line, order: &'a ClaimOrder<'a>) -> LocalFuture<'a, ClaimReceipt> {
+        self.claim(order)
+    }
+}
+
+/// A stock with this many grants that notes who was settled.
+pub struct FakeDeck {
+    pub stock: Cell<u64>,
+    pub settled: RefCell<Vec<u32>>,
+    ticket: Rc<ClaimTicket>,
+}
+
+impl FakeDeck {
+    pub fn new(stock: u64) -> Self {
+        let partition = Partition { family: PartitionFamily::Flow, index: 0 };
+        let grant = ReclaimGrant {
+            execution_id: ExecutionId::parse("{fp:0}:00000000-0000-4000-8000-000000000000").unwrap(),
+            partition_key: PartitionKey::from(partition),
+            grant_key: String::new(),
+            expires_at_ms: 0,
+            lane_id: LaneId::new("lane"),
+        };
+        let ticket = Rc::new(ClaimTicket { grant, attempt_index: AttemptIndex(0) });
+        Self { stock: Cell::new(stock), settled: RefCell::default(), ticket }
+    }
+}
+
+impl Deck for FakeDeck {
+    fn draw(&self, _: &PlannedClaim) -> Option<Rc<ClaimTicket>> {
+        let left = self.stock.get().checked_sub(1)?;
+        self.stock.set(left);
+        Some(Rc::clone(&self.ticket))
+    }
+
+    fn ids(&self, claim: &PlannedClaim, contender: u16) -> (LeaseId, AttemptId) {
+        let id = uuid::Uuid::from_u64_pair(u64::from(claim.execution), u64::from(contender));
+        (LeaseId(id), AttemptId(id))
+    }
+
+    fn settle(&self, claim: &PlannedClaim, _: &ClaimReceipt) {
+        self.settled.borrow_mut().push(claim.execution);
+    }
+
+    fn stock(&self) -> u64 {
+        self.stock.get()
+    }
+
+    fn runnable_since(&self, _: &PlannedClaim) -> Option<Instant> {
+        None
+    }
+}

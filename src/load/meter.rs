@@ -1,0 +1,125 @@
+//! The servers' counters around a stretch of claims, next to what the tool itself sent.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::cluster::{Cluster, ClusterError, NodeCounters};
+use crate::measure::{CounterDelta, Fault, RedirectKind, machine_cpu_s, thread_cpu};
+
+/// What one primary did over all stretches so far.
+#[derive(Clone, Debug, Default)]
+pub(super) struct NodeTotals {
+    pub counters: CounterDelta,
+    pub redirects: BTreeMap<RedirectKind, u64>,
+}
+
+/// Readings before a stretch.
+pub(super) struct Reading {
+    counters: Vec<NodeCounters>,
+    machine_cpu_s: Option<f64>,
+    thread_cpu: Duration,
+}
+
+/// CPU used, in seconds: by the generator's thread, by the servers, by everything on the machine.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Usage {
+    pub generator: f64,
+    pub servers: f64,
+    pub machine: Option<f64>,
+}
+
+/// Adds up stretches.
+pub(super) struct Meter {
+    cluster: Rc<Cluster>,
+    /// By address.
+    pub totals: BTreeMap<String, NodeTotals>,
+    pub faults: Vec<Fault>,
+    pub usage: Usage,
+}
+
+impl Meter {
+    pub fn new(cluster: Rc<Cluster>) -> Self {
+        Self { cluster, totals: BTreeMap::new(), faults: Vec::new(), usage: Usage::default() }
+    }
+
+    /// Reads the counters and starts the tallies anew. Nothing may be in flight.
+    pub async fn begin(&self) -> Result<Reading, ClusterError> {
+        let counters = self.cluster.counters().await?;
+        self.take_tallies();
+        Ok(Reading { counters, machine_cpu_s: machine_cpu_s(), thread_cpu: thread_cpu() })
+    }
+
+    /// Reads them again: the sum over all primaries. A primary that changed meanwhile is a fault, not an error.
+    /// With `keep`, the stretch counts for the primaries' totals as well.
+    pub async fn end(&mut self, before: Reading, keep: bool) -> Result<CounterDelta, ClusterError> {
+        let generator = thread_cpu().saturating_sub(before.thread_cpu);
+        let after = self.cluster.counters().await?;
+        let mut tallies = self.take_tallies();
+        let mut sum = CounterDelta::default();
+        for later in &after {
+            let addr = later.addr.to_string();
+            let Some(earlier) = before.counters.iter().find(|c| c.addr == later.addr) else {
+                let detail = "it became a primary while claims were made".to_owned();
+                self.faults.push(Fault::ServerChanged { primary: addr, detail });
+                continue;
+            };
+            match later.since(earlier) {
+                Ok(mut delta) => {
+                    let (sent, redirects) = tallies.remove(&addr).unwrap_or_default();
+                    delta.sent = sent;
+                    add(&mut sum, &delta);
+                    if keep {
+                        let totals = self.totals.entry(addr).or_default();
+                        add(&mut totals.counters, &delta);
+                        for (kind, n) in redirects {
+                            *totals.redirects.entry(kind).or_default() += n;
+                        }
+                    }
+                }
+                Err(changed) => {
+                    self.faults.push(Fault::ServerChanged { primary: addr, detail: changed.to_string() });
+                }
+            }
+        }
+        if keep {
+            self.usage.generator += generator.as_secs_f64();
+            self.usage.servers += sum.process_cpu_us / 1e6;
+            let machine = before.machine_cpu_s.zip(machine_cpu_s()).map(|(before, after)| after - before);
+            self.usage.machine = machine.map(|used| used + self.usage.machine.unwrap_or(0.0));
+        }
+        Ok(sum)
+    }
+
+    /// What was sent to each primary since the last call, on its claim and its administrative connections: the
+    /// workload uses the latter while executions are interrupted beside the claims.
+    fn take_tallies(&self) -> BTreeMap<String, Tally> {
+        let mut tallies: BTreeMap<String, Tally> = BTreeMap::new();
+        for node in self.cluster.topology().nodes() {
+            for wire in [self.cluster.wire(node), self.cluster.admin(node)] {
+                let (sent, redirects) = tallies.entry(wire.addr().to_string()).or_default();
+                for (name, n) in wire.take_tally() {
+                    *sent.entry(name.to_owned()).or_default() += n;
+                }
+                for (kind, n) in wire.take_redirects() {
+                    *redirects.entry(kind).or_default() += n;
+                }
+            }
+        }
+        tallies
+    }
+}
+
+type Tally = (BTreeMap<String, u64>, BTreeMap<RedirectKind, u64>);
+
+fn add(sum: &mut CounterDelta, delta: &CounterDelta) {
+    for (counts, more) in [(&mut sum.calls, &delta.calls), (&mut sum.sent, &delta.sent)] {
+        for (name, n) in more {
+            *counts.entry(name.clone()).or_default() += n;
+        }
+    }
+    sum.main_thread_cpu_us += delta.main_thread_cpu_us;
+    sum.process_cpu_us += delta.process_cpu_us;
+    sum.net_in_bytes += delta.net_in_bytes;
+    sum.net_out_bytes += delta.net_out_bytes;
+}

@@ -1,0 +1,513 @@
+//! Who claims what, in which order: decided from the seed before the first command is sent.
+
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+use sha2::{Digest, Sha256};
+
+use super::seed::stream;
+use crate::measure::Purpose;
+use crate::scenario::{Amount, Arrivals, Compare, Model, Scenario, VariantPath};
+
+/// One claim to make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlannedClaim {
+    /// Position of the execution in the population.
+    pub execution: u32,
+    /// Arm that makes it.
+    pub arm: u8,
+    /// What it is for.
+    pub purpose: Purpose,
+}
+
+/// A stratum: whether it is a control, and the arm on each of its sides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StratumPlan {
+    /// Whether all sides are the baseline.
+    pub control: bool,
+    /// Arms, by side.
+    pub sides: Vec<u8>,
+}
+
+/// A counter block: claims of one arm between two readings of the servers' counters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlockPlan {
+    /// Blocks of one group are compared with each other.
+    pub group: u32,
+    /// The arm.
+    pub arm: u8,
+    /// Whether the group belongs to the control.
+    pub control: bool,
+}
+
+/// Claims that are made without a pause between two readings of the counters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// In order.
+    pub claims: Vec<PlannedClaim>,
+    /// The block that this batch is, if it is one.
+    pub block: Option<u32>,
+}
+
+/// Claims between two stagings: each execution is claimed at most once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Round {
+    /// In order; the warm-up, if any, comes first.
+    pub batches: Vec<Batch>,
+    /// Claimed after their grants have expired.
+    pub late: Vec<PlannedClaim>,
+}
+
+impl Round {
+    /// Every claim of the round.
+    pub fn claims(&self) -> impl Iterator<Item = &PlannedClaim> {
+        self.batches.iter().flat_map(|batch| &batch.claims).chain(&self.late)
+    }
+}
+
+/// All claims of a staged run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Between two of them the stock is filled again.
+    pub rounds: Vec<Round>,
+    /// What the stratum numbers mean.
+    pub strata: Vec<StratumPlan>,
+    /// What the block numbers mean.
+    pub blocks: Vec<BlockPlan>,
+    /// Executions beyond the population that first claims need.
+    pub fresh: u32,
+}
+
+/// Why there is no plan.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// One stratum, block or open-loop window needs more executions than there are.
+    #[error(
+        "{unit} needs {needed} executions at once, population.executions is {have}: raise it to at least {needed}, \
+         or make {unit} smaller"
+    )]
+    PopulationTooSmall {
+        /// What needs them.
+        unit: &'static str,
+        /// How many.
+        needed: u64,
+        /// How many there are.
+        have: u32,
+    },
+}
+
+/// Claims that belong together and go into one round.
+struct Unit {
+    name: &'static str,
+    claims: Vec<(u8, Purpose)>,
+    block: Option<u32>,
+    splittable: bool,
+}
+
+impl Plan {
+    /// Plans a staged run.
+    pub fn staged(scenario: &Scenario, seed: u64) -> Result<Self, PlanError> {
+        let mut arms = stream(seed, "arms");
+        let mut strata = Vec::new();
+        let mut blocks = Vec::new();
+        let mut units = Vec::new();
+        let total = claims_wanted(scenario);
+        let arm_count = scenario.variants.len() as u8;
+        if scenario.load.warmup > 0 {
+            units.push(Unit {
+                name: "the warm-up",
+                claims: (0..scenario.load.warmup)
+                    .map(|n| ((n % u64::from(arm_count)) as u8, Purpose::Warmup))
+                    .collect(),
+                block: None,
+                splittable: false,
+            });
+        }
+        match &scenario.compare {
+            None => units.push(plain_unit(scenario, total, &mut arms)),
+            Some(compare) => {
+                let baseline = baseline_arm(scenario, compare);
+                let each = (total / u64::from(compare.strata) / u64::from(arm_count)).max(1);
+                for control in stratum_units_order(compare, &mut arms) {
+                    let stratum = strata.len() as u32;
+                    strata.push(stratum_plan(control, arm_count, baseline));
+                    let plan = &strata[stratum as usize];
+                    if arms_stay_apart(scenario) {
+                        units.extend(apart_units(stratum, plan, each, &mut blocks, &mut arms));
+                    } else {
+                        let claims = stratum_claims(stratum, plan, each, &mut arms);
+                        units.push(Unit { name: "a stratum", claims, block: None, splittable: false });
+                    }
+                }
+                if !arms_stay_apart(scenario) {
+                    units.extend(block_units(compare, arm_count, &mut blocks, &mut arms));
+                }
+            }
+        }
+        let mut packer = Packer::new(scenario, seed);
+        for unit in units {
+            packer.add(unit)?;
+        }
+        let (rounds, fresh) = packer.finish();
+        Ok(Self { rounds, strata, blocks, fresh })
+    }
+
+    /// SHA-256 over every planned claim, the execution by its id: equal plans, equal digests.
+    pub fn digest(&self, id_of: impl Fn(u32) -> String) -> String {
+        let mut hash = Sha256::new();
+        for claim in self.rounds.iter().flat_map(Round::claims) {
+            hash.update(id_of(claim.execution));
+            hash.update([claim.arm]);
+            hash.update(format!("{:?};", claim.purpose));
+        }
+        hex(&hash.finalize())
+    }
+}
+
+/// Lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// Position of the baseline among the variants.
+pub fn baseline_arm(scenario: &Scenario, compare: &Compare) -> u8 {
+    scenario.variants.iter().position(|v| v.name == compare.baseline).unwrap_or(0) as u8
+}
+
+/// Claims in the window, strata only: the amount, or what the schedule makes of a duration.
+pub fn claims_wanted(scenario: &Scenario) -> u64 {
+    match (scenario.load.amount, &scenario.load.model) {
+        (Amount::Claims(claims), _) => claims,
+        (Amount::Duration(time), Model::Open { rate_per_sec, arrivals }) => match arrivals {
+            Arrivals::Constant | Arrivals::Poisson => (time.as_secs_f64() * rate_per_sec).round() as u64,
+            Arrivals::Burst { size, every } => {
+                (time.as_secs_f64() / every.as_secs_f64()).ceil() as u64 * u64::from(*size)
+            }
+        },
+        // Refused by the scenario's validation: a staged closed loop counts claims.
+        (Amount::Duration(_), Model::Closed { .. }) => 0,
+    }
+}
+
+fn plain_unit(scenario: &Scenario, total: u64, arms: &mut ChaCha8Rng) -> Unit {
+    let count = scenario.variants.len() as u64;
+    let mut claims: Vec<_> = (0..total).map(|n| ((n % count) as u8, Purpose::Plain)).collect();
+    claims.shuffle(arms);
+    let late = (claims.len() as f64 * scenario.grant.unconsumed).round() as usize;
+    for claim in &mut claims[..late] {
+        claim.1 = Purpose::Late;
+    }
+    claims.shuffle(arms);
+    let splittable = matches!(scenario.load.model, Model::Closed { .. });
+    Unit { name: "the window", claims, block: None, splittable }
+}
+
+/// Strata of the comparison and of the control, in random order.
+pub(super) fn stratum_units_order(compare: &Compare, rng: &mut ChaCha8Rng) -> Vec<bool> {
+    let mut order: Vec<bool> = std::iter::repeat_n(false, compare.strata as usize)
+        .chain(std::iter::repeat_n(true, compare.control_strata as usize))
+        .collect();
+    order.shuffle(rng);
+    order
+}
+
+/// The claims of one stratum in random order: `each` per side.
+pub(super) fn stratum_claims(
+    stratum: u32,
+    plan: &StratumPlan,
+    each: u64,
+    rng: &mut ChaCha8Rng,
+) -> Vec<(u8, Purpose)> {
+    let mut claims = Vec::with_capacity(each as usize * plan.sides.len());
+    for (side, &arm) in plan.sides.iter().enumerate() {
+        let side = side as u8;
+        let purpose = if plan.control {
+            Purpose::Control { stratum, side }
+        } else {
+            Purpose::Stratum { stratum, side }
+        };
+        claims.extend(std::iter::repeat_n((arm, purpose), each as usize));
+    }
+    claims.shuffle(rng);
+    claims
+}
+
+/// The sides of a stratum.
+pub(super) fn stratum_plan(control: bool, arm_count: u8, baseline: u8) -> StratumPlan {
+    let sides = if control { vec![baseline, baseline] } else { (0..arm_count).collect() };
+    StratumPlan { control, sides }
+}
+
+/// Whether the arms cannot share a moment: they need different function libraries on the same servers.
+pub fn arms_stay_apart(scenario: &Scenario) -> bool {
+    scenario.variants.iter().any(|variant| variant.library.is_some())
+}
+
+/// A stratum whose sides come one after the other, in random order, with the counters read around each.
+fn apart_units(
+    stratum: u32,
+    plan: &StratumPlan,
+    each: u64,
+    blocks: &mut Vec<BlockPlan>,
+    rng: &mut ChaCha8Rng,
+) -> Vec<Unit> {
+    let mut sides: Vec<u8> = (0..plan.sides.len() as u8).collect();
+    sides.shuffle(rng);
+    let mut units = Vec::new();
+    for side in sides {
+        let arm = plan.sides[usize::from(side)];
+        let purpose = if plan.control {
+            Purpose::Control { stratum, side }
+        } else {
+            Purpose::Stratum { stratum, side }
+        };
+        let block = blocks.len() as u32;
+        blocks.push(BlockPlan { group: stratum, arm, control: plan.control });
+        let claims = vec![(arm, purpose); each as usize];
+        units.push(Unit { name: "one side of a stratum", claims, block: Some(block), splittable: false });
+    }
+    units
+}
+
+fn block_units(
+    compare: &Compare,
+    arm_count: u8,
+    blocks: &mut Vec<BlockPlan>,
+    rng: &mut ChaCha8Rng,
+) -> Vec<Unit> {
+    let mut units = Vec::new();
+    for group in 0..compare.counter_blocks {
+        let mut order: Vec<u8> = (0..arm_count).collect();
+        order.shuffle(rng);
+        for arm in order {
+            let block = blocks.len() as u32;
+            blocks.push(BlockPlan { group, arm, control: false });
+            let claims = vec![(arm, Purpose::Block); compare.block_claims as usize];
+            units.push(Unit { name: "a counter block", claims, block: Some(block), splittable: false });
+        }
+    }
+    units
+}
+
+/// Puts units into rounds and gives every claim an execution.
+struct Packer<'a> {
+    scenario: &'a Scenario,
+    seed: u64,
+    rounds: Vec<Round>,
+    free: Vec<u32>,
+    fresh: u32,
+}
+
+impl<'a> Packer<'a> {
+    fn new(scenario: &'a Scenario, seed: u64) -> Self {
+        Self { scenario, seed, rounds: Vec::new(), free: Vec::new(), fresh: 0 }
+    }
+
+    fn add(&mut self, mut unit: Unit) -> Result<(), PlanError> {
+        let capacity = self.scenario.population.executions;
+        let needed = unit.claims.iter().filter(|(arm, _)| !self.takes_fresh(*arm)).count();
+        if unit.splittable {
+            while !unit.claims.is_empty() {
+                if self.free.is_empty() {
+                    self.open_round();
+                }
+                let part = unit.claims.len().min(self.free.len());
+                let rest = unit.claims.split_off(part);
+                self.place(std::mem::replace(&mut unit.claims, rest), None);
+            }
+            return Ok(());
+        }
+        if needed > capacity as usize {
+            return Err(PlanError::PopulationTooSmall {
+                unit: unit.name,
+                needed: needed as u64,
+                have: capacity,
+            });
+        }
+        if self.rounds.is_empty() || needed > self.free.len() {
+            self.open_round();
+        }
+        self.place(unit.claims, unit.block);
+        Ok(())
+    }
+
+    fn open_round(&mut self) {
+        let mut order: Vec<u32> = (0..self.scenario.population.executions).collect();
+        order.shuffle(&mut stream(self.seed, &format!("round {}", self.rounds.len())));
+        self.free = order;
+        self.rounds.push(Round::default());
+    }
+
+    fn takes_fresh(&self, arm: u8) -> bool {
+        self.scenario.variants[usize::from(arm)].path == VariantPath::FirstClaim
+    }
+
+    fn place(&mut self, claims: Vec<(u8, Purpose)>, block: Option<u32>) {
+        let mut placed = Vec::with_capacity(claims.len());
+        let mut late = Vec::new();
+        for (arm, purpose) in claims {
+            let execution = if self.takes_fresh(arm) {
+                self.fresh += 1;
+                self.scenario.population.executions + self.fresh - 1
+            } else {
+                // The caller made sure that the round has room.
+                let Some(execution) = self.free.pop() else { continue };
+                execution
+            };
+            let claim = PlannedClaim { execution, arm, purpose };
+            if purpose == Purpose::Late { late.push(claim) } else { placed.push(claim) }
+        }
+        let Some(round) = self.rounds.last_mut() else { return };
+        round.late.append(&mut late);
+        let warmup = placed.first().is_some_and(|claim| claim.purpose == Purpose::Warmup);
+        match round.batches.last_mut() {
+            Some(batch) if block.is_none() && batch.block.is_none() && !is_warmup(batch) && !warmup => {
+                batch.claims.append(&mut placed);
+            }
+            _ if placed.is_empty() => {}
+            _ => round.batches.push(Batch { claims: placed, block }),
+        }
+    }
+
+    fn finish(self) -> (Vec<Round>, u32) {
+        (self.rounds, self.fresh)
+    }
+}
+
+/// Whether a batch is the warm-up.
+pub fn is_warmup(batch: &Batch) -> bool {
+    batch.claims.first().is_some_and(|claim| claim.purpose == Purpose::Warmup)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use super::*;
+    use crate::load::fixtures::scenario;
+    use crate::scenario::LibrarySource;
+    use crate::scenario::VariantPath::{FirstClaim, GrantLane, HgetLane};
+
+    fn ab() -> Scenario {
+        let mut scenario = scenario(&[GrantLane, HgetLane]);
+        scenario.load.amount = Amount::Claims(2_000);
+        scenario.load.warmup = 10;
+        scenario.population.executions = 500;
+        scenario.compare = Some(Compare {
+            baseline: "grant-lane".into(),
+            strata: 20,
+            control_strata: 10,
+            counter_blocks: 4,
+            block_claims: 50,
+            metrics: vec!["service_p50".into()],
+            noise_threshold: 0.02,
+            confidence: 0.95,
+        });
+        scenario
+    }
+
+    #[test]
+    fn one_seed_gives_one_plan() {
+        let scenario = ab();
+        let digest = |seed| Plan::staged(&scenario, seed).unwrap().digest(|n| n.to_string());
+        assert_eq!(digest(42), digest(42));
+        assert_ne!(digest(42), digest(43));
+    }
+
+    #[test]
+    fn every_stratum_holds_as_many_claims_of_each_side_in_mixed_order() {
+        let plan = Plan::staged(&ab(), 1).unwrap();
+        let mut counts: BTreeMap<(u32, u8), u64> = BTreeMap::new();
+        for claim in plan.rounds.iter().flat_map(Round::claims) {
+            if let Purpose::Stratum { stratum, side } | Purpose::Control { stratum, side } = claim.purpose {
+                *counts.entry((stratum, side)).or_default() += 1;
+                assert_eq!(plan.strata[stratum as usize].sides[usize::from(side)], claim.arm);
+            }
+        }
+        assert_eq!(counts.len(), 2 * 30);
+        assert!(counts.values().all(|&n| n == 50), "{counts:?}");
+        assert_eq!(plan.strata.iter().filter(|s| s.control).count(), 10);
+        let first: Vec<u8> = plan.rounds[0].batches[1].claims[..100].iter().map(|c| c.arm).collect();
+        assert!(!first.is_sorted());
+    }
+
+    #[test]
+    fn no_round_claims_an_execution_twice() {
+        let plan = Plan::staged(&ab(), 1).unwrap();
+        assert!(plan.rounds.len() > 1);
+        for round in &plan.rounds {
+            let all: Vec<u32> = round.claims().map(|claim| claim.execution).collect();
+            let different: BTreeSet<u32> = all.iter().copied().collect();
+            assert_eq!(all.len(), different.len());
+        }
+    }
+
+    #[test]
+    fn each_block_is_a_batch_of_its_own_arm() {
+        let plan = Plan::staged(&ab(), 1).unwrap();
+        let blocks: Vec<&Batch> =
+            plan.rounds.iter().flat_map(|r| &r.batches).filter(|b| b.block.is_some()).collect();
+        assert_eq!(blocks.len(), 4 * 2);
+        for batch in blocks {
+            let block = plan.blocks[batch.block.unwrap() as usize];
+            assert_eq!(batch.claims.len(), 50);
+            assert!(batch.claims.iter().all(|claim| claim.arm == block.arm));
+        }
+    }
+
+    #[test]
+    fn arms_with_different_libraries_come_one_after_the_other_in_random_order() {
+        let mut scenario = ab();
+        scenario.variants[1].library = Some(LibrarySource::File("changed.lua".into()));
+        let plan = Plan::staged(&scenario, 1).unwrap();
+        let batches: Vec<&Batch> =
+            plan.rounds.iter().flat_map(|r| &r.batches).filter(|b| !is_warmup(b)).collect();
+        assert_eq!(batches.len(), 30 * 2);
+        assert_eq!(plan.blocks.len(), 30 * 2);
+        let mut baseline_first = 0;
+        for (batch, block) in batches.iter().zip(&plan.blocks) {
+            assert!(batch.claims.iter().all(|claim| claim.arm == block.arm));
+        }
+        for pair in plan.blocks.chunks(2) {
+            assert_eq!(pair[0].group, pair[1].group);
+            baseline_first += u32::from(!pair[0].control && pair[0].arm == 0);
+        }
+        assert!((1..20).contains(&baseline_first), "{baseline_first}");
+    }
+
+    #[test]
+    fn first_claims_get_executions_that_nobody_else_gets() {
+        let mut scenario = ab();
+        scenario.variants[1].path = FirstClaim;
+        let plan = Plan::staged(&scenario, 1).unwrap();
+        let fresh: Vec<u32> =
+            plan.rounds.iter().flat_map(Round::claims).filter(|c| c.arm == 1).map(|c| c.execution).collect();
+        let different: BTreeSet<u32> = fresh.iter().copied().collect();
+        assert_eq!((fresh.len(), different.len()), (plan.fresh as usize, plan.fresh as usize));
+        assert!(fresh.iter().all(|&execution| execution >= 500));
+    }
+
+    #[test]
+    fn a_share_is_held_back_until_it_has_expired() {
+        let mut scenario = scenario(&[GrantLane]);
+        scenario.load.amount = Amount::Claims(1_000);
+        scenario.grant.unconsumed = 0.25;
+        let plan = Plan::staged(&scenario, 1).unwrap();
+        let late: usize = plan.rounds.iter().map(|round| round.late.len()).sum();
+        assert_eq!(late, 250);
+        assert_eq!(plan.rounds.iter().flat_map(Round::claims).count(), 1_000);
+    }
+
+    #[test]
+    fn a_stratum_larger_than_the_population_is_refused_with_the_number_it_takes() {
+        let mut scenario = ab();
+        scenario.population.executions = 99;
+        assert_eq!(
+            Plan::staged(&scenario, 1),
+            Err(PlanError::PopulationTooSmall { unit: "a stratum", needed: 100, have: 99 })
+        );
+    }
+}

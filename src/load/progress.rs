@@ -1,0 +1,70 @@
+//! How a run tells whoever watches where it is.
+
+use crate::measure::{RunRecord, TimelinePoint};
+
+/// A step of a run, in the order they come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Creating executions and making their first claims.
+    Create,
+    /// Interrupting, making runnable, issuing grants.
+    Stage,
+    /// Claims before the window.
+    Warmup,
+    /// The timed part.
+    Window,
+    /// Blocks between readings of the servers' counters.
+    Blocks,
+    /// Waiting for grants to expire.
+    Expire,
+    /// Reading everything back.
+    Audit,
+    /// Removing what was written.
+    Remove,
+}
+
+impl Phase {
+    /// What to show.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Create => "creating executions",
+            Self::Stage => "filling the stock of grants",
+            Self::Warmup => "warming up",
+            Self::Window => "claiming",
+            Self::Blocks => "claiming between counter readings",
+            Self::Expire => "waiting for grants to expire",
+            Self::Audit => "auditing",
+            Self::Remove => "removing what was written",
+        }
+    }
+}
+
+/// Receives a run's progress. All methods are called from the load's thread and must not block.
+pub trait Progress {
+    /// A phase begins; `total` is the number of steps that it has over the whole run, if known.
+    fn phase(&self, phase: Phase, total: Option<u64>);
+
+    /// Steps done in the current phase.
+    fn advance(&self, done: u64);
+
+    /// The last finished second of the window.
+    fn second(&self, point: &TimelinePoint);
+
+    /// Something worth a line.
+    fn note(&self, text: &str);
+
+    /// All that has been measured so far, so that a crash loses little.
+    fn snapshot(&self, record: &RunRecord);
+}
+
+/// Nobody watches.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silent;
+
+impl Progress for Silent {
+    fn phase(&self, _: Phase, _: Option<u64>) {}
+    fn advance(&self, _: u64) {}
+    fn second(&self, _: &TimelinePoint) {}
+    fn note(&self, _: &str) {}
+    fn snapshot(&self, _: &RunRecord) {}
+}

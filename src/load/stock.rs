@@ -1,0 +1,162 @@
+//! The stock of grants as the driver sees it, on top of the workload's ledger.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use ff_core::partition::{Partition, PartitionFamily};
+use ff_core::types::{AttemptId, LeaseId};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::churn::Circulation;
+use super::driver::Deck;
+use super::plan::PlannedClaim;
+use crate::claim::{ClaimReceipt, ClaimTicket};
+use crate::cluster::Topology;
+use crate::measure::Outcome;
+use crate::workload::{Control, ExecIndex, LaneSet, ScanRequest, Seek, Workload, WorkloadError};
+
+/// Tickets that no worker has drawn, and those that workers hold.
+pub(super) struct Stock<'a> {
+    workload: &'a Workload,
+    cancel: &'a CancellationToken,
+    waiting: RefCell<HashMap<u32, Rc<ClaimTicket>>>,
+    drawn: RefCell<HashMap<u32, Rc<ClaimTicket>>>,
+    /// Draws by partition.
+    draws: RefCell<HashMap<u16, u64>>,
+    runnable_since: RefCell<HashMap<u32, Instant>>,
+    /// Lane sets by primary, for the scanners of a churn run.
+    sets: Vec<Vec<LaneSet>>,
+    scan_interval: Duration,
+}
+
+impl<'a> Stock<'a> {
+    pub fn new(workload: &'a Workload, scan_interval: Duration, cancel: &'a CancellationToken) -> Self {
+        Self {
+            workload,
+            cancel,
+            waiting: RefCell::default(),
+            drawn: RefCell::default(),
+            draws: RefCell::default(),
+            runnable_since: RefCell::default(),
+            sets: Vec::new(),
+            scan_interval,
+        }
+    }
+
+    /// Shares the lane sets out to the primaries that own them.
+    pub fn scan_by_primary(&mut self, topology: &Topology) {
+        self.sets = vec![Vec::new(); topology.primaries().len()];
+        for set in self.workload.lane_sets() {
+            self.sets[usize::from(topology.owner_of(set.0).0)].push(set);
+        }
+    }
+
+    /// Puts tickets in stock. Returns whose they are.
+    pub fn add(&self, tickets: Vec<(ExecIndex, ClaimTicket)>) -> Vec<u32> {
+        let mut waiting = self.waiting.borrow_mut();
+        let mut added = Vec::with_capacity(tickets.len());
+        for (exec, ticket) in tickets {
+            added.push(exec.0);
+            waiting.insert(exec.0, Rc::new(ticket));
+        }
+        added
+    }
+
+    /// Executions with a ticket in stock.
+    pub fn ready(&self) -> Vec<u32> {
+        let mut ready: Vec<u32> = self.waiting.borrow().keys().copied().collect();
+        ready.sort_unstable();
+        ready
+    }
+
+    /// Starts the count of draws by primary anew.
+    pub fn forget_drawn(&self) {
+        self.draws.borrow_mut().clear();
+    }
+
+    /// Draws since then, by the primary that serves them.
+    pub fn drawn_by_primary(&self, topology: &Topology) -> Vec<u64> {
+        let mut counts = vec![0; topology.primaries().len()];
+        for (&partition, &draws) in self.draws.borrow().iter() {
+            let partition = Partition { family: PartitionFamily::Execution, index: partition };
+            counts[usize::from(topology.owner_of(partition).0)] += draws;
+        }
+        counts
+    }
+
+    /// Whether an execution's ticket is in stock.
+    pub fn has(&self, execution: u32) -> bool {
+        self.waiting.borrow().contains_key(&execution)
+    }
+
+    /// Latest expiry of the tickets of these executions, in server milliseconds.
+    pub fn last_expiry_ms(&self, claims: &[PlannedClaim]) -> Option<u64> {
+        let waiting = self.waiting.borrow();
+        claims.iter().filter_map(|c| waiting.get(&c.execution)).map(|t| t.grant.expires_at_ms).max()
+    }
+}
+
+impl Deck for Stock<'_> {
+    fn draw(&self, claim: &PlannedClaim) -> Option<Rc<ClaimTicket>> {
+        let ticket = self.waiting.borrow_mut().remove(&claim.execution)?;
+        *self.draws.borrow_mut().entry(ticket.grant.execution_id.partition()).or_default() += 1;
+        self.drawn.borrow_mut().insert(claim.execution, Rc::clone(&ticket));
+        Some(ticket)
+    }
+
+    fn ids(&self, claim: &PlannedClaim, contender: u16) -> (LeaseId, AttemptId) {
+        let exec = ExecIndex(claim.execution);
+        (self.workload.next_lease(exec, contender), self.workload.attempt_id(exec))
+    }
+
+    fn settle(&self, claim: &PlannedClaim, receipt: &ClaimReceipt) {
+        let exec = ExecIndex(claim.execution);
+        match (&receipt.lease, &receipt.outcome) {
+            (Some(lease), _) => self.workload.record_claim(exec, lease),
+            (None, Outcome::Expired) => {
+                if let Some(ticket) = self.drawn.borrow().get(&claim.execution) {
+                    self.workload.record_expired(exec, ticket);
+                }
+            }
+            (None, Outcome::Ambiguous | Outcome::TimedOut | Outcome::Failed) => {
+                self.workload.record_unanswered(exec);
+            }
+            (None, _) => {}
+        }
+    }
+
+    fn stock(&self) -> u64 {
+        self.waiting.borrow().len() as u64
+    }
+
+    fn runnable_since(&self, claim: &PlannedClaim) -> Option<Instant> {
+        self.runnable_since.borrow().get(&claim.execution).copied()
+    }
+}
+
+impl Circulation for Stock<'_> {
+    type Error = WorkloadError;
+
+    async fn interrupt(&self, execution: u32) -> Result<(), WorkloadError> {
+        let exec = ExecIndex(execution);
+        self.workload.interrupt_one(exec).await?;
+        let sending = || {
+            self.runnable_since.borrow_mut().insert(execution, Instant::now());
+        };
+        self.workload.make_runnable_one(exec, &sending).await
+    }
+
+    async fn scan(&self, primary: usize) -> Result<Vec<u32>, WorkloadError> {
+        let Some(sets) = self.sets.get(primary) else { return Ok(Vec::new()) };
+        let request = ScanRequest { sets, seek: Seek::Interrupted, issue: true, limit: usize::MAX };
+        let control = Control { cancel: self.cancel, progress: &|_, _| () };
+        Ok(self.add(self.workload.scan(&request, &control).await?.tickets))
+    }
+
+    fn scan_interval(&self) -> Duration {
+        self.scan_interval
+    }
+}

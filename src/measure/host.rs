@@ -1,0 +1,80 @@
+//! The machine that the generator runs on, and how busy it is.
+
+use std::time::Duration;
+
+use super::Host;
+
+/// Reads what the machine is. Unknown parts are said to be unknown; nothing here can fail a run.
+pub fn host() -> Host {
+    let uname = rustix::system::uname();
+    Host {
+        cpu: cpu_model(&read("/proc/cpuinfo")).unwrap_or_else(|| "unknown".into()),
+        cores: std::thread::available_parallelism().map_or(1, |n| n.get() as u32),
+        memory_bytes: memory_bytes(&read("/proc/meminfo")).unwrap_or(0),
+        kernel: format!("{} {}", uname.sysname().to_string_lossy(), uname.release().to_string_lossy()),
+    }
+}
+
+/// CPU used by the calling thread so far. The load runs on one thread, so this is the generator's own cost.
+pub fn thread_cpu() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+/// CPU that all processes of the machine used so far, in seconds; `None` where the system does not say.
+pub fn machine_cpu_s() -> Option<f64> {
+    let stat = read("/proc/stat");
+    let mut fields = stat.lines().next()?.split_whitespace().skip(1).map(str::parse::<u64>);
+    let mut next = || fields.next()?.ok();
+    let (user, nice, system) = (next()?, next()?, next()?);
+    let (_idle, _iowait, irq, softirq, steal) = (next()?, next()?, next()?, next()?, next()?);
+    let ticks = user + nice + system + irq + softirq + steal;
+    // USER_HZ is 100 on every Linux that /proc describes this way.
+    Some(ticks as f64 / 100.0)
+}
+
+/// Resident memory of this process now; `None` where the system does not say.
+pub fn resident_bytes() -> Option<u64> {
+    field_kib(&read("/proc/self/status"), "VmRSS:")
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(path).unwrap_or_default()
+}
+
+fn cpu_model(cpuinfo: &str) -> Option<String> {
+    let line = cpuinfo.lines().find(|line| line.starts_with("model name"))?;
+    Some(line.split_once(':')?.1.trim().to_owned())
+}
+
+fn memory_bytes(meminfo: &str) -> Option<u64> {
+    field_kib(meminfo, "MemTotal:")
+}
+
+fn field_kib(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find(|line| line.starts_with(name))?;
+    Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn proc_files_are_read_as_they_are_written() {
+        assert_eq!(cpu_model("processor : 0\nmodel name\t: AMD EPYC\n").as_deref(), Some("AMD EPYC"));
+        assert_eq!(memory_bytes("MemTotal:       24576 kB\n"), Some(24_576 * 1024));
+        assert_eq!(memory_bytes(""), None);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_busy_thread_shows_in_its_own_clock() {
+        let before = thread_cpu();
+        let mut sum = 0u64;
+        while thread_cpu() == before {
+            sum = std::hint::black_box(sum.wrapping_add(1));
+        }
+        assert!(host().memory_bytes > 0 && machine_cpu_s().is_some() && resident_bytes().is_some());
+    }
+}

@@ -1,0 +1,399 @@
+//! What a report says, in the order in which a reader needs it: may I use this, what is the answer, the figures behind
+//! it, why to believe them, where they come from.
+
+use super::document::Block;
+use super::numbers::{bytes, count, difference, difference_within, figure, maybe, per_claim, share, time_us};
+use super::words;
+use crate::judge::{Comparison, LatencySummary, RunResult, VariantSummary, Verdict};
+use crate::measure::Outcomes;
+use crate::scenario::VariantPath;
+
+/// The whole report.
+pub(super) fn of(result: &RunResult) -> Vec<Block> {
+    let mut blocks = alarms(result);
+    let scenario = &result.record.scenario;
+    blocks.push(Block::Title(format!("{}: {}", scenario.name, scenario.summary)));
+    blocks.push(Block::Line(answer(result)));
+    blocks.extend(latencies(result));
+    blocks.push(costs(result));
+    blocks.extend(outcomes(result));
+    blocks.extend(comparisons(result));
+    blocks.push(trust(result));
+    blocks.push(origin(result));
+    if !result.warnings.is_empty() {
+        let items = result.warnings.iter().map(words::warning).collect();
+        blocks.push(Block::List { heading: "Keep in mind".into(), items });
+    }
+    blocks
+}
+
+fn alarms(result: &RunResult) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    if !result.valid {
+        blocks.push(Block::Alarm("INVALID: do not use these figures.".into()));
+        let items = result.invalid_reasons.iter().map(words::fault).collect();
+        blocks.push(Block::List { heading: "Why".into(), items });
+    }
+    if result.record.partial {
+        let text = "INTERRUPTED: what follows was measured before the run was stopped.";
+        blocks.push(Block::Alarm(text.into()));
+    }
+    blocks
+}
+
+/// The answer to what was asked, in one sentence.
+fn answer(result: &RunResult) -> String {
+    if let Some(control) = result.control.as_ref().filter(|control| !control.passed) {
+        let reason = control.reason.as_deref().unwrap_or("the baseline differs from itself");
+        return format!("No verdict, because the control failed: {reason}.");
+    }
+    let headline: Vec<&Comparison> = result
+        .comparisons
+        .iter()
+        .filter(|comparison| comparison.metric == result.comparisons[0].metric)
+        .collect();
+    match headline.as_slice() {
+        [] => result.variants.iter().map(alone).collect::<Vec<_>>().join(" "),
+        [one] => pair(one),
+        several => {
+            let each = several.iter().map(|comparison| {
+                let by = comparison.ratio.map(|ratio| format!(" ({})", difference(ratio.estimate)));
+                format!("{} {}{}", comparison.candidate, words::verdict(comparison), by.unwrap_or_default())
+            });
+            format!(
+                "Against {}, {}: {}.",
+                several[0].baseline,
+                words::metric_title(&several[0].metric),
+                each.collect::<Vec<_>>().join(", ")
+            )
+        }
+    }
+}
+
+/// One variant without another to compare it with.
+fn alone(variant: &VariantSummary) -> String {
+    let Some(service) = &variant.service_us else {
+        return format!("{}: no claim succeeded.", variant.name);
+    };
+    let response = variant
+        .response_us
+        .as_ref()
+        .map(|response| format!("; {} at p99 from when it was due", time_us(response.p99)));
+    let resume = variant.resume_us.as_ref().map(|resume| {
+        format!(
+            "; from signal to lease {} at the median, {} at p99",
+            time_us(resume.p50),
+            time_us(resume.p99)
+        )
+    });
+    format!(
+        "{}: {} claims per second, {} at the median and {} at p99 from sending a claim to holding the lease{}{}.",
+        variant.name,
+        figure(variant.throughput_per_s),
+        time_us(service.p50),
+        time_us(service.p99),
+        response.unwrap_or_default(),
+        resume.unwrap_or_default()
+    )
+}
+
+fn pair(comparison: &Comparison) -> String {
+    let Comparison { baseline, candidate, .. } = comparison;
+    let title = words::metric_title(&comparison.metric);
+    let values =
+        format!("{} against {}", figure(comparison.candidate_value), figure(comparison.baseline_value));
+    let within = comparison.ratio.as_ref().map(difference_within).unwrap_or_default();
+    match comparison.verdict {
+        Verdict::NoChange => format!("{candidate} and {baseline} do not differ: {title} {within}."),
+        Verdict::Inconclusive => match &comparison.too_few {
+            Some(reason) => format!("{candidate} against {baseline}: {title} cannot be judged, {reason}."),
+            None => format!("This run cannot tell {candidate} from {baseline}: {title} {within}."),
+        },
+        Verdict::Regression | Verdict::Improvement => {
+            format!(
+                "{candidate} {} than {baseline}: {title} {within}, {values} {}.",
+                match words::verdict(comparison) {
+                    word @ ("costs more" | "costs less") => word.to_owned(),
+                    word => format!("is {word}"),
+                },
+                unit(&comparison.unit)
+            )
+        }
+    }
+}
+
+fn unit(unit: &str) -> &str {
+    if unit == "us" { "µs" } else { unit }
+}
+
+type Clock = fn(&VariantSummary) -> Option<&LatencySummary>;
+
+fn latencies(result: &RunResult) -> Vec<Block> {
+    let clocks: [(&str, Clock); 4] = [
+        ("Service time, from sending a claim to holding the lease (µs)", |v| v.service_us.as_ref()),
+        ("Response time, from when a claim was due (µs)", |v| v.response_us.as_ref()),
+        ("Send lag, how late claims were sent (µs)", |v| v.send_lag_us.as_ref()),
+        ("Time to resume, from the signal to the lease (µs)", |v| v.resume_us.as_ref()),
+    ];
+    let table = |(n, (heading, clock)): (usize, (&str, Clock))| {
+        let rows: Vec<_> = result
+            .variants
+            .iter()
+            // The first table names every variant, also one without a single success.
+            .filter(|variant| n == 0 || clock(variant).is_some())
+            .map(|variant| {
+                let times = clock(variant);
+                let of = |quantile: fn(&LatencySummary) -> f64| maybe(times.map(quantile));
+                vec![
+                    variant.name.clone(),
+                    count(times.map_or(0, |times| times.count)),
+                    figure(variant.throughput_per_s),
+                    of(|t| t.p50),
+                    of(|t| t.p90),
+                    of(|t| t.p99),
+                    of(|t| t.p999),
+                    of(|t| t.max),
+                ]
+            })
+            .collect();
+        let header = vec!["variant", "claims", "claims/s", "p50", "p90", "p99", "p99.9", "max"];
+        (!rows.is_empty()).then(|| Block::figures(heading, header, rows))
+    };
+    clocks.into_iter().enumerate().filter_map(table).collect()
+}
+
+fn costs(result: &RunResult) -> Block {
+    let rows = result
+        .variants
+        .iter()
+        .map(|variant| {
+            let server = &variant.server;
+            let commands = server.commands_per_claim.iter().filter(|(_, n)| **n > 0.0);
+            let sent: f64 = server.commands_per_claim.values().sum();
+            vec![
+                variant.name.clone(),
+                per_claim(server.round_trips_per_claim),
+                per_claim(sent),
+                commands.map(|(name, n)| format!("{name} {}", per_claim(*n))).collect::<Vec<_>>().join(", "),
+                figure(server.bytes_in_per_claim),
+                figure(server.bytes_out_per_claim),
+                maybe(server.main_thread_cpu_us_per_claim),
+            ]
+        })
+        .collect();
+    Block::Table {
+        heading: "Cost of one claim".into(),
+        header: vec![
+            "variant",
+            "round trips",
+            "commands",
+            "which",
+            "request bytes",
+            "reply bytes",
+            "server CPU (µs)",
+        ],
+        rows,
+        words: vec![3],
+    }
+}
+
+/// Only where something else than a success happened.
+fn outcomes(result: &RunResult) -> Option<Block> {
+    let rows: Vec<Vec<String>> = result
+        .variants
+        .iter()
+        .filter(|variant| variant.outcomes.planned() != variant.outcomes.claimed)
+        .flat_map(|variant| {
+            named(&variant.outcomes)
+                .into_iter()
+                .map(|(outcome, n)| vec![variant.name.clone(), outcome, count(n)])
+        })
+        .collect();
+    (!rows.is_empty()).then(|| Block::Table {
+        heading: "How claims ended".into(),
+        header: vec!["variant", "outcome", "claims"],
+        rows,
+        words: vec![1],
+    })
+}
+
+/// Outcomes that happened, by name.
+fn named(outcomes: &Outcomes) -> Vec<(String, u64)> {
+    let refused = outcomes.refused.iter().map(|(code, n)| (format!("refused: {code}"), *n));
+    let redirected = outcomes.redirected.iter().map(|(kind, n)| (format!("redirected: {kind:?}"), *n));
+    [
+        ("claimed", outcomes.claimed),
+        ("expired", outcomes.expired),
+        ("lost race", outcomes.lost_race),
+        ("ambiguous", outcomes.ambiguous),
+        ("timed out", outcomes.timed_out),
+        ("failed", outcomes.failed),
+        ("dropped", outcomes.dropped),
+        ("no grant in stock", outcomes.empty_stock),
+    ]
+    .into_iter()
+    .map(|(name, n)| (name.to_owned(), n))
+    .chain(refused)
+    .chain(redirected)
+    .filter(|(_, n)| *n > 0)
+    .collect()
+}
+
+fn comparisons(result: &RunResult) -> Vec<Block> {
+    let Some(first) = result.comparisons.first() else { return Vec::new() };
+    let confidence = first.ratio.map_or(0.95, |ratio| ratio.confidence);
+    let rows = result
+        .comparisons
+        .iter()
+        .map(|comparison| {
+            vec![
+                comparison.candidate.clone(),
+                format!("{} ({})", words::metric_label(&comparison.metric), unit(&comparison.unit)),
+                figure(comparison.baseline_value),
+                figure(comparison.candidate_value),
+                comparison.ratio.as_ref().map_or_else(|| "-".into(), difference_within),
+                verdict_cell(comparison),
+            ]
+        })
+        .collect();
+    let mut blocks = vec![Block::Table {
+        heading: format!("Compared with {} ({} intervals)", first.baseline, share(confidence)),
+        header: vec!["variant", "metric", "baseline", "value", "difference", "verdict"],
+        rows,
+        words: vec![1, 5],
+    }];
+    blocks.extend(exact(result));
+    blocks.extend(fused(result));
+    blocks
+}
+
+fn verdict_cell(comparison: &Comparison) -> String {
+    let word = words::verdict(comparison);
+    match (comparison.verdict, &comparison.too_few, comparison.detectable) {
+        (Verdict::Inconclusive, Some(reason), _) => format!("{word}: {reason}"),
+        (Verdict::Inconclusive, None, Some(size)) => format!("{word}: could show {} or more", share(size)),
+        _ => word.to_owned(),
+    }
+}
+
+fn exact(result: &RunResult) -> Option<Block> {
+    let items: Vec<String> = result
+        .exact
+        .iter()
+        .filter(|metric| !metric.equal)
+        .map(|metric| {
+            format!(
+                "{}: {} {} instead of {}",
+                metric.candidate,
+                words::metric_title(&metric.metric),
+                per_claim(metric.candidate_value),
+                per_claim(metric.baseline_value)
+            )
+        })
+        .collect();
+    let heading = "Counted exactly, per claim".to_owned();
+    if result.exact.is_empty() {
+        None
+    } else if items.is_empty() {
+        Some(Block::List {
+            heading,
+            items: vec!["no difference: same round trips, commands and bytes".into()],
+        })
+    } else {
+        Some(Block::List { heading, items })
+    }
+}
+
+/// `fused` does work that the other variants leave to the producer; a reader must not miss that.
+fn fused(result: &RunResult) -> Option<Block> {
+    let fused = result.variants.iter().find(|variant| variant.path == VariantPath::Fused)?;
+    let grant = match result.record.staging.grant_cpu_us {
+        Some(us) => format!("which costs {} of server CPU per grant in this run", time_us(us)),
+        None => "which this run did not measure".into(),
+    };
+    Some(Block::Line(format!(
+        "{} issues its grant itself. The other variants leave that to the producer, {grant}: compare {} with claim \
+         plus grant.",
+        fused.name, fused.name
+    )))
+}
+
+/// Why the figures can be believed.
+fn trust(result: &RunResult) -> Block {
+    let audit = &result.record.audit;
+    let mut items = Vec::new();
+    if let Some(control) = &result.control {
+        let ratio = control.ratio.as_ref().map(difference_within).unwrap_or_default();
+        let word = if control.passed { "passed" } else { "failed" };
+        items.push(format!("control (the baseline against itself): {ratio}, {word}"));
+    }
+    let violations =
+        audit.lost + audit.double_claims + audit.attempt_changed + audit.epoch_errors + audit.state_errors;
+    items.push(format!(
+        "audit: {} grants issued, {} claimed, {} expired, {} left over, {} lost, {} claimed twice; {} executions read \
+         back, {}",
+        count(audit.grants_issued),
+        count(audit.claimed),
+        count(audit.expired),
+        count(audit.outstanding),
+        count(audit.lost),
+        count(audit.double_claims),
+        count(audit.executions_checked),
+        if violations == 0 { "no violation".to_owned() } else { format!("{} violations", count(violations)) }
+    ));
+    items.extend(audit.examples.iter().map(|example| format!("violation: {example}")));
+    let staging = &result.record.staging;
+    if staging.grants > 0 {
+        items.push(format!(
+            "before the window: {} executions, {} interruptions, {} grants in {:.1} s",
+            count(staging.executions),
+            count(staging.interruptions),
+            count(staging.grants),
+            staging.duration_s
+        ));
+    }
+    Block::List { heading: "Checks".into(), items }
+}
+
+/// Where the figures come from.
+fn origin(result: &RunResult) -> Block {
+    let record = &result.record;
+    let (host, valkey, library) =
+        (&record.environment.host, &record.environment.valkey, &record.environment.library);
+    let rtt = record.scenario.load.network.added_rtt;
+    let mut items = vec![
+        format!("machine: {}, {} cores, {}, {}", host.cpu, host.cores, bytes(host.memory_bytes), host.kernel),
+        format!(
+            "cluster: Valkey {} ({}, {} io-thread{}), {} primaries, {} replicas, {}{}; {} partitions, busiest primary \
+             {:.2} of the mean",
+            valkey.version,
+            valkey.allocator,
+            valkey.io_threads,
+            if valkey.io_threads == 1 { "" } else { "s" },
+            valkey.primaries,
+            valkey.replicas,
+            valkey.provider,
+            if valkey.same_machine { " on this machine" } else { "" },
+            valkey.partitions,
+            valkey.hottest_share
+        ),
+        format!("library: {} {}, sha256 {}", library.name, library.version, short(&library.sha256)),
+    ];
+    if !rtt.0.is_zero() {
+        items.push(format!("network: {rtt} added to every round trip by the tool"));
+    }
+    items.push(format!(
+        "run: {} for {:.1} s, seed {}, plan {}, reclaim-bench {} ({})",
+        record.started,
+        record.duration_s,
+        record.seed,
+        short(&record.plan_sha256),
+        record.tool.version,
+        record.tool.commit
+    ));
+    Block::List { heading: "Where this was measured".into(), items }
+}
+
+fn short(sha256: &str) -> &str {
+    sha256.get(..12).unwrap_or(sha256)
+}

@@ -1,0 +1,49 @@
+//! For a pull request or a wiki.
+
+use std::fmt::Write as _;
+
+use super::document::Block;
+
+/// GitHub-flavoured Markdown.
+pub(super) fn render(blocks: &[Block]) -> String {
+    let mut out = String::new();
+    for block in blocks {
+        // Writing to a String cannot fail.
+        let _ = match block {
+            Block::Title(text) => writeln!(out, "## {}\n", escape(text)),
+            Block::Alarm(text) => writeln!(out, "> **{}**\n", escape(text)),
+            Block::Line(text) => writeln!(out, "{}\n", escape(text)),
+            Block::List { heading, items } => {
+                let items: Vec<_> = items.iter().map(|item| format!("- {}", escape(item))).collect();
+                writeln!(out, "**{}**\n\n{}\n", escape(heading), items.join("\n"))
+            }
+            Block::Table { heading, header, rows, words } => {
+                writeln!(out, "**{}**\n\n{}\n", escape(heading), table(header, rows, words))
+            }
+        };
+    }
+    out.truncate(out.trim_end().len());
+    out.push('\n');
+    out
+}
+
+fn table(header: &[&str], rows: &[Vec<String>], words: &[usize]) -> String {
+    let row = |cells: Vec<String>| format!("| {} |", cells.join(" | "));
+    let rule = (0..header.len()).map(|n| if Block::is_words(words, n) { ":---" } else { "---:" }.to_owned());
+    let head = [row(header.iter().map(|cell| escape(cell)).collect()), row(rule.collect())];
+    let body = rows.iter().map(|cells| row(cells.iter().map(|cell| escape(cell)).collect()));
+    head.into_iter().chain(body).collect::<Vec<_>>().join("\n")
+}
+
+/// Names and messages come from files and servers: nothing in them may become markup.
+fn escape(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '|' | '*' | '_' | '`' | '[' | ']' | '<' | '>' | '\\' | '#' => safe.extend(['\\', c]),
+            '\n' | '\r' => safe.push(' '),
+            c => safe.push(c),
+        }
+    }
+    safe
+}

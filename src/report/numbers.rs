@@ -1,0 +1,112 @@
+//! Figures as a reader wants them.
+
+use crate::stats::Estimate;
+
+/// A count with thousands apart.
+pub(super) fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (position, digit) in digits.chars().enumerate() {
+        if position > 0 && (digits.len() - position).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Four significant digits or so: `0.42`, `27.3`, `1,234`.
+pub(super) fn figure(value: f64) -> String {
+    let size = value.abs();
+    if size >= 1_000.0 {
+        let sign = if value < 0.0 { "-" } else { "" };
+        format!("{sign}{}", count(size.round() as u64))
+    } else if size >= 10.0 {
+        format!("{value:.1}")
+    } else {
+        format!("{value:.2}")
+    }
+}
+
+/// As [`figure`], or a dash.
+pub(super) fn maybe(value: Option<f64>) -> String {
+    value.map_or_else(|| "-".into(), figure)
+}
+
+/// Per-claim counts, which are whole numbers most of the time.
+pub(super) fn per_claim(value: f64) -> String {
+    if value >= 1_000.0 {
+        figure(value)
+    } else if (value - value.round()).abs() < 1e-9 {
+        format!("{value:.0}")
+    } else {
+        format!("{value:.2}")
+    }
+}
+
+/// A time in the unit that fits it.
+pub(super) fn time_us(us: f64) -> String {
+    if us >= 1_000_000.0 {
+        format!("{:.2} s", us / 1_000_000.0)
+    } else if us >= 10_000.0 {
+        format!("{:.1} ms", us / 1_000.0)
+    } else {
+        format!("{} µs", figure(us))
+    }
+}
+
+/// A ratio as a signed difference: 1.214 is `+21.4 %`.
+pub(super) fn difference(ratio: f64) -> String {
+    format!("{} %", signed_percent(ratio))
+}
+
+/// A ratio and its interval: `+21.4 % [20.1, 22.8]`.
+pub(super) fn difference_within(ratio: &Estimate) -> String {
+    let end = |ratio: f64| signed_percent(ratio).trim_start_matches('+').to_owned();
+    format!("{} % [{}, {}]", signed_percent(ratio.estimate), end(ratio.low), end(ratio.high))
+}
+
+/// A share as per cent: 0.02 is `2 %`.
+pub(super) fn share(share: f64) -> String {
+    let percent = 100.0 * share;
+    if (percent - percent.round()).abs() < 1e-9 {
+        format!("{percent:.0} %")
+    } else {
+        format!("{percent:.1} %")
+    }
+}
+
+/// Bytes in binary units.
+pub(super) fn bytes(n: u64) -> String {
+    match n {
+        0..1_048_576 => format!("{} KiB", n >> 10),
+        1_048_576..1_073_741_824 => format!("{} MiB", n >> 20),
+        _ => format!("{:.1} GiB", n as f64 / f64::from(1 << 30)),
+    }
+}
+
+fn signed_percent(ratio: f64) -> String {
+    let text = format!("{:+.1}", 100.0 * (ratio - 1.0));
+    if text == "-0.0" { "+0.0".into() } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_read_well() {
+        assert_eq!(
+            [count(0), count(999), count(20_000), count(1_234_567)],
+            ["0", "999", "20,000", "1,234,567"]
+        );
+        assert_eq!([figure(0.424), figure(27.31), figure(1_234.5)], ["0.42", "27.3", "1,235"]);
+        assert_eq!(
+            [time_us(227.0), time_us(12_300.0), time_us(2_500_000.0)],
+            ["227.0 µs", "12.3 ms", "2.50 s"]
+        );
+        assert_eq!([difference(1.214), difference(0.99999)], ["+21.4 %", "+0.0 %"]);
+        assert_eq!([share(0.02), share(0.125)], ["2 %", "12.5 %"]);
+        assert_eq!([per_claim(2.0), per_claim(2.5)], ["2", "2.50"]);
+    }
+}

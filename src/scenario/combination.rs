@@ -1,0 +1,221 @@
+//! Rules about keys that are right by themselves but not together.
+
+use super::file::{ArrivalsForm, CompareSection, ModelForm, Provider, ScenarioFile};
+use super::model::{Mode, VariantPath};
+use super::validate::Checker;
+
+/// Stock over what the window needs: claims are not idempotent, and an empty pool invalidates the window.
+const STOCK_MARGIN: f64 = 1.1;
+
+/// Fewer claims than this per arm and stratum make a stratum's quantiles meaningless.
+const CLAIMS_PER_SIDE: u64 = 10;
+
+/// Longest time that a run waits for grants to expire.
+const EXPIRY_WAIT_S: f64 = 300.0;
+
+/// Checks all of them.
+pub(super) fn check(file: &ScenarioFile, checker: &mut Checker) {
+    cluster(file, checker);
+    model(file, checker);
+    length(file, checker);
+    churn(file, checker);
+    contenders(file, checker);
+    unconsumed(file, checker);
+    if let Some(compare) = &file.compare {
+        strata(file, compare, checker);
+    }
+    stock(file, checker);
+    libraries(file, checker);
+}
+
+/// An arm's own library is loaded on all primaries before each block of its claims, over the one that was there.
+fn libraries(file: &ScenarioFile, checker: &mut Checker) {
+    let Some(n) = file.variants.iter().position(|variant| variant.library.is_some()) else { return };
+    let key = format!("variant[{n}].library");
+    checker.require(file.cluster.nodes.is_empty(), "cluster.nodes", || {
+        format!(
+            "{key} is swapped in and out during the run, which is only done on servers that this tool starts: leave \
+             out the nodes"
+        )
+    });
+    checker.require(file.variants.len() > 1, &key, || {
+        "needs a second variant to compare with; one library for the whole run is [library] source".into()
+    });
+    checker.require(file.load.mode == Mode::Staged, &key, || {
+        "libraries can only be swapped while nothing else runs; use mode = \"staged\"".into()
+    });
+    checker.require(file.load.model == ModelForm::Closed, &key, || {
+        "the swaps interrupt the schedule of an open loop; use model = \"closed\"".into()
+    });
+}
+
+fn cluster(file: &ScenarioFile, checker: &mut Checker) {
+    let (provider, nodes) = (file.cluster.provider, &file.cluster.nodes);
+    match provider {
+        Provider::External => checker.require(!nodes.is_empty(), "cluster.provider", || {
+            "external needs cluster.nodes (or --nodes), such as [\"10.0.0.1:6379\"]".into()
+        }),
+        Provider::Local | Provider::Container => checker.require(nodes.is_empty(), "cluster.nodes", || {
+            "only for provider = \"external\" or \"auto\"; this one starts servers of its own".into()
+        }),
+        Provider::Auto => {}
+    }
+}
+
+fn model(file: &ScenarioFile, checker: &mut Checker) {
+    let load = &file.load;
+    match load.model {
+        ModelForm::Open => {
+            checker.require(load.concurrency.is_none(), "load.concurrency", || {
+                "only for model = \"closed\"; in an open loop load.rate decides".into()
+            });
+            checker.require(load.rate.is_some(), "load.rate", || {
+                "missing; model = \"open\" needs it, in claims per second".into()
+            });
+            if let (Some(rate), Some(ArrivalsForm::Burst(burst))) = (load.rate, load.arrivals) {
+                let offered = f64::from(burst.size) / burst.every.0.as_secs_f64();
+                checker.require((offered / rate - 1.0).abs() < 0.01, "load.rate", || {
+                    format!(
+                        "{rate} contradicts the bursts: {} every {} are {offered:.1} claims per second; \
+                         set load.rate to that",
+                        burst.size, burst.every
+                    )
+                });
+            }
+        }
+        ModelForm::Closed => {
+            checker.require(load.rate.is_none(), "load.rate", || {
+                "only for model = \"open\"; in a closed loop load.concurrency decides".into()
+            });
+            checker.require(load.arrivals.is_none(), "load.arrivals", || {
+                "only for model = \"open\"; a closed loop has no schedule".into()
+            });
+        }
+    }
+}
+
+fn length(file: &ScenarioFile, checker: &mut Checker) {
+    let load = &file.load;
+    match (load.claims, load.duration) {
+        (Some(_), Some(_)) => {
+            checker.refuse("load.duration", "load.claims is given as well; keep one of the two");
+        }
+        (None, None) => {
+            checker.refuse("load", "needs a length: claims = 20000, or duration = \"30s\"");
+        }
+        (None, Some(_)) if load.mode == Mode::Staged && load.model == ModelForm::Closed => checker.refuse(
+            "load.duration",
+            "a staged closed loop has to stock its grants before it starts, so it counts claims: use \
+             load.claims, or mode = \"churn\"",
+        ),
+        _ => {}
+    }
+}
+
+fn churn(file: &ScenarioFile, checker: &mut Checker) {
+    if file.load.mode != Mode::Churn {
+        return;
+    }
+    if file.load.model == ModelForm::Open {
+        checker.refuse(
+            "load.model",
+            "open loop in churn mode is not supported yet; use model = \"closed\", or mode = \"staged\"",
+        );
+    }
+    for (n, variant) in file.variants.iter().enumerate() {
+        let why = match variant.path {
+            VariantPath::FirstClaim => "first-claim takes fresh executions, and churn resumes the same ones",
+            VariantPath::Fused => "fused needs no scanner, and churn measures one",
+            _ => continue,
+        };
+        checker.refuse(format!("variant[{n}].path"), format!("{why}; use mode = \"staged\""));
+    }
+    checker.require(file.load.contenders == 1, "load.contenders", || {
+        "several workers per grant need mode = \"staged\"".into()
+    });
+    checker.require(file.grant.unconsumed == 0.0, "grant.unconsumed", || {
+        "leaving grants to expire needs mode = \"staged\"".into()
+    });
+}
+
+fn contenders(file: &ScenarioFile, checker: &mut Checker) {
+    if file.load.contenders < 2 {
+        return;
+    }
+    if let Some(n) = file.variants.iter().position(|variant| variant.path == VariantPath::Fused) {
+        checker.refuse(
+            format!("variant[{n}].path"),
+            "fused has no grant to race for; leave it out or set load.contenders = 1",
+        );
+    }
+}
+
+fn unconsumed(file: &ScenarioFile, checker: &mut Checker) {
+    if file.grant.unconsumed == 0.0 {
+        return;
+    }
+    checker.require(file.variants.len() == 1, "grant.unconsumed", || {
+        "only with a single variant: late claims would end up in the comparison".into()
+    });
+    if let Some(n) = file.variants.iter().position(|variant| variant.path == VariantPath::Fused) {
+        checker.refuse(
+            format!("variant[{n}].path"),
+            "fused has no grant that could expire; set grant.unconsumed = 0",
+        );
+    }
+    checker.require(file.grant.ttl.0.as_secs_f64() <= EXPIRY_WAIT_S, "grant.ttl", || {
+        format!(
+            "{} is too long with grant.unconsumed: the run waits until those grants have expired; \
+             use at most 5m",
+            file.grant.ttl
+        )
+    });
+}
+
+fn strata(file: &ScenarioFile, compare: &CompareSection, checker: &mut Checker) {
+    let Some(claims) = window_claims(file) else { return };
+    let arms = file.variants.len() as u64;
+    let per_side = claims / u64::from(compare.strata) / arms;
+    checker.require(per_side >= CLAIMS_PER_SIDE, "compare.strata", || {
+        let most = claims / arms / CLAIMS_PER_SIDE;
+        let needed = u64::from(compare.strata) * arms * CLAIMS_PER_SIDE;
+        format!(
+            "{claims} claims in {} strata and {arms} arms leave {per_side} per arm and stratum, at least \
+             {CLAIMS_PER_SIDE} are needed: use at most {most} strata, or at least {needed} claims",
+            compare.strata
+        )
+    });
+}
+
+/// Whether the population holds a whole window (open loop) or every part of it that is staged in one go.
+fn stock(file: &ScenarioFile, checker: &mut Checker) {
+    let (Mode::Staged, Some(claims)) = (file.load.mode, window_claims(file)) else { return };
+    let resuming =
+        file.variants.iter().filter(|variant| variant.path != VariantPath::FirstClaim).count() as u64;
+    let arms = file.variants.len() as u64;
+    let (what, needed) = if file.load.model == ModelForm::Open {
+        ("an open-loop window of that length", (claims as f64 * STOCK_MARGIN).ceil() as u64)
+    } else if let Some(compare) = &file.compare {
+        let side = claims / u64::from(compare.strata) / arms;
+        let stratum = side * resuming.max(2);
+        let block = u64::from(compare.block_claims);
+        if block > stratum { ("a counter block", block) } else { ("a stratum", stratum) }
+    } else {
+        ("a claim", 1)
+    };
+    let warmup = file.load.warmup * resuming / arms;
+    let (what, needed) = if warmup > needed { ("the warm-up", warmup) } else { (what, needed) };
+    let have = u64::from(file.population.executions);
+    checker.require(have >= needed, "population.executions", || {
+        format!("{have} are too few: {what} needs {needed} grants in stock, so at least {needed} executions")
+    });
+}
+
+/// Claims of the window over all arms; `None` where time alone decides.
+fn window_claims(file: &ScenarioFile) -> Option<u64> {
+    let load = &file.load;
+    load.claims.or_else(|| {
+        let (rate, duration) = (load.rate?, load.duration?);
+        Some((rate * duration.0.as_secs_f64()).ceil() as u64)
+    })
+}

@@ -1,0 +1,304 @@
+//! A scenario's TOML with every key's place: file and line, or the option that set it.
+
+use serde::Deserialize as _;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::error::{KeyProblem, Place, Problem, ScenarioError, suggest};
+use super::file::ScenarioFile;
+use super::shape::Shape;
+
+type Table<'t> = DeTable<'t>;
+type Node<'t> = Spanned<DeValue<'t>>;
+
+/// A change to one key from the command line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Override {
+    /// The option as errors show it, e.g. `--rate 2000`.
+    pub shown: String,
+    /// Dotted path of the key.
+    pub key: String,
+    /// A TOML value, or text that becomes a string; `None` takes the key out.
+    pub value: Option<String>,
+}
+
+/// The texts that make up a scenario. Positions count through the file and then through each option, as if the
+/// options had been appended to the file.
+pub(super) struct Sources {
+    name: String,
+    file: String,
+    options: Vec<OptionText>,
+}
+
+struct OptionText {
+    shown: String,
+    change: Change,
+}
+
+enum Change {
+    Remove(String),
+    /// One assignment, behind as many blanks as there is text before it: that gives its spans their offset.
+    Assign {
+        start: usize,
+        line: String,
+    },
+}
+
+impl Sources {
+    /// `name` is the file's name in errors. Later options win over earlier ones.
+    pub(super) fn new(name: &str, file: &str, overrides: &[Override]) -> Result<Self, ScenarioError> {
+        let mut sources = Self { name: name.to_owned(), file: file.to_owned(), options: Vec::new() };
+        let mut end = file.len();
+        for change in overrides {
+            let shown = change.shown.clone();
+            let change = match &change.value {
+                None => Change::Remove(change.key.clone()),
+                Some(value) => {
+                    let line = assignment(end, &change.key, value).ok_or_else(|| not_a_path(change))?;
+                    let start = std::mem::replace(&mut end, line.len());
+                    Change::Assign { start, line }
+                }
+            };
+            sources.options.push(OptionText { shown, change });
+        }
+        Ok(sources)
+    }
+
+    /// Parses the file and applies the options.
+    pub(super) fn document(&self) -> Result<Document<'_>, ScenarioError> {
+        let mut root = DeTable::parse(&self.file).map_err(|error| {
+            let at = error.span().map_or(0, |span| span.start);
+            let what = format!("not valid TOML: {}", error.message().replace('\n', ", "));
+            let problem = KeyProblem { key: String::new(), what };
+            ScenarioError(vec![Problem { place: self.place(at), problem }])
+        })?;
+        for option in &self.options {
+            match &option.change {
+                Change::Remove(key) => remove(root.get_mut(), key),
+                Change::Assign { line, .. } => {
+                    if let Ok(table) = DeTable::parse(line) {
+                        merge(root.get_mut(), table.into_inner());
+                    }
+                }
+            }
+        }
+        Ok(Document { sources: self, root })
+    }
+
+    fn place(&self, at: usize) -> Place {
+        let option = self.options.iter().rev().find(
+            |option| matches!(option.change, Change::Assign { start, .. } if at >= start.max(self.file.len())),
+        );
+        match option {
+            Some(option) if at >= self.file.len() => Place::Option(option.shown.clone()),
+            _ => Place::Line { source: self.name.clone(), line: line_of(&self.file, at) },
+        }
+    }
+}
+
+/// `key = value` behind `start` blanks; a value that is no TOML becomes a string. `None` where the key is no path.
+fn assignment(start: usize, key: &str, value: &str) -> Option<String> {
+    let quoted = toml::Value::String(value.to_owned()).to_string();
+    [value, &quoted].into_iter().map(|value| format!("{}{key} = {value}", " ".repeat(start))).find(|line| {
+        // Exactly one key comes out of an assignment: a value with a line break in it could smuggle in more.
+        !line.contains('\n') && DeTable::parse(line).is_ok_and(|table| table.get_ref().len() == 1)
+    })
+}
+
+fn not_a_path(change: &Override) -> ScenarioError {
+    let what = format!("`{}` is not the path of a key; write it like load.concurrency=64", change.key);
+    let problem = KeyProblem { key: String::new(), what };
+    ScenarioError(vec![Problem { place: Place::Option(change.shown.clone()), problem }])
+}
+
+/// File and options as one tree in which every key knows its position.
+pub(super) struct Document<'t> {
+    sources: &'t Sources,
+    root: Spanned<Table<'t>>,
+}
+
+impl Document<'_> {
+    /// The file form, or everything that keeps the document from being one.
+    pub(super) fn typed(&self) -> Result<ScenarioFile, ScenarioError> {
+        let mut problems = Vec::new();
+        check_table(self.root.get_ref(), &Shape::root(), "", 0, &mut problems);
+        if problems.is_empty() {
+            let tree = toml::de::Deserializer::from(self.root.clone());
+            match ScenarioFile::deserialize(tree) {
+                Ok(file) => return Ok(file),
+                Err(error) => {
+                    let at = error.span().map_or(0, |span| span.start);
+                    let key = key_at(self.root.get_ref(), at);
+                    problems.push((at, KeyProblem { key, what: plain_words(error.message()) }));
+                }
+            }
+        }
+        Err(self.in_order(problems))
+    }
+
+    /// Gives each problem the place of its key, or of the closest table around it where the key has a default.
+    pub(super) fn locate(&self, problems: Vec<KeyProblem>) -> ScenarioError {
+        let at = |problem: &KeyProblem| position(self.root.get_ref(), &problem.key).unwrap_or(0);
+        self.in_order(problems.into_iter().map(|problem| (at(&problem), problem)).collect())
+    }
+
+    fn in_order(&self, mut problems: Vec<(usize, KeyProblem)>) -> ScenarioError {
+        problems.sort_by_key(|(at, _)| *at);
+        let problems = problems.into_iter();
+        ScenarioError(
+            problems.map(|(at, problem)| Problem { place: self.sources.place(at), problem }).collect(),
+        )
+    }
+}
+
+/// Says in plain words what a type error says in Rust's.
+fn plain_words(message: &str) -> String {
+    [
+        ("expected u16", "expected a whole number from 0 to 65535"),
+        ("expected u32", "expected a whole number from 0 to 4294967295"),
+        ("expected u64", "expected a whole number, 0 or more"),
+        ("expected f64", "expected a number"),
+        ("expected a boolean", "expected true or false"),
+        ("expected struct ", "expected a table, "),
+    ]
+    .into_iter()
+    .fold(message.replace('\n', ", "), |text, (from, to)| text.replace(from, to))
+}
+
+fn line_of(text: &str, at: usize) -> usize {
+    text[..text.floor_char_boundary(at)].matches('\n').count() + 1
+}
+
+/// Unknown keys, missing keys and unknown words, with their positions.
+fn check_table(
+    table: &Table<'_>,
+    shape: &Shape<'_>,
+    path: &str,
+    at: usize,
+    problems: &mut Vec<(usize, KeyProblem)>,
+) {
+    let join = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+    for (key, value) in table {
+        let name: &str = key.get_ref();
+        if let Some(inner) = shape.key(name) {
+            check_value(value, &inner, &join(name), problems);
+        } else {
+            let what = format!("unknown key; {}", suggest_key(name, path, shape));
+            problems.push((key.span().start, KeyProblem { key: join(name), what }));
+        }
+    }
+    for key in shape.required() {
+        if !table.contains_key(key) {
+            problems.push((at, KeyProblem { key: join(key), what: "missing".into() }));
+        }
+    }
+}
+
+fn check_value(value: &Node<'_>, shape: &Shape<'_>, path: &str, problems: &mut Vec<(usize, KeyProblem)>) {
+    match value.get_ref() {
+        // A table where a plain value belongs is a matter of type, which deserialising reports.
+        DeValue::Table(table) if !shape.keys().is_empty() => {
+            check_table(table, shape, path, value.span().start, problems);
+        }
+        DeValue::Array(items) => {
+            let Some(inner) = shape.items() else { return };
+            for (n, item) in items.iter().enumerate() {
+                check_value(item, &inner, &format!("{path}[{n}]"), problems);
+            }
+        }
+        DeValue::String(word) => {
+            if let Some(words) = shape.words().filter(|words| !words.contains(&&**word)) {
+                let what = format!("unknown value `{word}`; {}", suggest(word, &words));
+                problems.push((value.span().start, KeyProblem { key: path.to_owned(), what }));
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The nearest key of the same table, or the table that the key belongs to.
+fn suggest_key(name: &str, path: &str, shape: &Shape<'_>) -> String {
+    let root = Shape::root();
+    let mut sections = root.keys();
+    sections.retain(|section| *section != path);
+    match sections.iter().find(|section| root.key(section).is_some_and(|s| s.keys().contains(&name))) {
+        Some(section) => format!("it belongs in [{section}]"),
+        None if !path.is_empty() && sections.contains(&name) => format!("it belongs at the top, as [{name}]"),
+        None => suggest(name, &shape.keys()),
+    }
+}
+
+/// Dotted path of the key whose value, or whose own name, stands at `at`.
+fn key_at(table: &Table<'_>, at: usize) -> String {
+    fn visit(value: &Node<'_>, path: String, at: usize, best: &mut (usize, String)) {
+        let span = value.span();
+        let length = span.len();
+        match value.get_ref() {
+            DeValue::Table(table) => table.iter().for_each(|(key, value)| {
+                let inner = format!("{path}.{}", key.get_ref());
+                visit(value, inner, at, best);
+            }),
+            DeValue::Array(items) => items.iter().enumerate().for_each(|(n, item)| {
+                visit(item, format!("{path}[{n}]"), at, best);
+            }),
+            _ => {}
+        }
+        if span.contains(&at) && length < best.0 {
+            *best = (length, path);
+        }
+    }
+    let mut best = (usize::MAX, String::new());
+    for (key, value) in table {
+        visit(value, key.get_ref().to_string(), at, &mut best);
+    }
+    best.1
+}
+
+/// Where a key stands, or the innermost part of its path that is there.
+fn position(table: &Table<'_>, key: &str) -> Option<usize> {
+    let (first, rest) = key.split_once('.').map_or((key, None), |(first, rest)| (first, Some(rest)));
+    let (name, index) = match first.strip_suffix(']').and_then(|first| first.split_once('[')) {
+        Some((name, index)) => (name, index.parse::<usize>().ok()),
+        None => (first, None),
+    };
+    let (at, value) = table.iter().find(|(key, _)| key.get_ref() == name)?;
+    let (at, value) = match (index, value.get_ref()) {
+        (Some(index), DeValue::Array(items)) => {
+            items.get(index).map_or((at.span().start, value), |item| (item.span().start, item))
+        }
+        _ => (at.span().start, value),
+    };
+    match (rest, value.get_ref()) {
+        (Some(rest), DeValue::Table(inner)) => position(inner, rest).or(Some(at)),
+        _ => Some(at),
+    }
+}
+
+/// Puts the leaves of `from` into `into`: tables merge, everything else replaces.
+fn merge<'t>(into: &mut Table<'t>, from: Table<'t>) {
+    for (key, value) in from {
+        let name = key.get_ref().clone();
+        if let Some(DeValue::Table(old)) = into.get_mut(&*name).map(Spanned::get_mut)
+            && value.get_ref().is_table()
+        {
+            if let DeValue::Table(new) = value.into_inner() {
+                merge(old, new);
+            }
+            continue;
+        }
+        // The key's own position changes with its value.
+        into.remove(&*name);
+        into.insert(key, value);
+    }
+}
+
+fn remove(table: &mut Table<'_>, key: &str) {
+    match key.split_once('.') {
+        None => drop(table.remove(key)),
+        Some((first, rest)) => {
+            if let Some(DeValue::Table(inner)) = table.get_mut(first).map(Spanned::get_mut) {
+                remove(inner, rest);
+            }
+        }
+    }
+}

@@ -1,0 +1,503 @@
+//! What is accepted, and every refusal word for word.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const BASE: &str = r#"schema = 1
+name = "t"
+summary = "s"
+[population]
+executions = 1000
+[grant]
+ttl = "10m"
+[load]
+mode = "staged"
+model = "closed"
+claims = 4000
+[compare]
+strata = 20
+[[variant]]
+name = "a"
+path = "grant-lane"
+[[variant]]
+name = "b"
+path = "hget-lane"
+"#;
+
+fn set(assignment: &str) -> Override {
+    let (key, value) = assignment.split_once('=').unwrap();
+    Override { shown: format!("--set {assignment}"), key: key.into(), value: Some(value.into()) }
+}
+
+/// The errors of `BASE` with options on top.
+fn refusal(options: &[&str]) -> String {
+    let overrides: Vec<_> = options.iter().map(|option| set(option)).collect();
+    parse_with("t.toml", BASE, &overrides).unwrap_err().to_string()
+}
+
+/// The errors of `BASE` with one line replaced.
+fn edited(from: &str, to: &str) -> String {
+    assert!(BASE.contains(from), "{from}");
+    parse("t.toml", &BASE.replacen(from, to, 1)).unwrap_err().to_string()
+}
+
+#[test]
+fn every_shipped_scenario_is_valid_and_named_after_its_file() {
+    for shipped in SHIPPED {
+        let (file, scenario) = parse(shipped.name, shipped.text).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(file.name, shipped.name);
+        assert_eq!(scenario.name, shipped.name);
+        assert!(!file.summary.is_empty() && file.summary.len() <= 72, "{}", file.summary);
+    }
+}
+
+#[test]
+fn claim_paths_covers_every_path_in_every_stratum() {
+    let shipped = Shipped::find("claim-paths").unwrap();
+    let (_, scenario) = parse(shipped.name, shipped.text).unwrap();
+    let mut paths: Vec<_> = scenario.variants.iter().map(|variant| variant.path).collect();
+    paths.sort();
+    paths.dedup();
+    assert_eq!(paths.len(), 7);
+}
+
+#[test]
+fn defaults_are_filled_in_and_filling_them_in_twice_changes_nothing() {
+    let (mut file, scenario) = parse("t.toml", BASE).unwrap();
+    assert_eq!(scenario.load.model, Model::Closed { concurrency: 1 });
+    let compare = scenario.compare.unwrap();
+    assert_eq!((compare.baseline.as_str(), compare.control_strata), ("a", 20));
+    assert_eq!(scenario.grant.lease_ttl, std::time::Duration::from_mins(10));
+    let once = file.clone();
+    file.resolve();
+    assert_eq!(file, once);
+}
+
+#[test]
+fn a_section_of_weights_says_all_there_is() {
+    let (_, scenario) = parse("t.toml", &format!("{BASE}[interruption]\ndelay = 2\n")).unwrap();
+    assert_eq!(
+        scenario.interruption,
+        InterruptionMix { signal: 0.0, timeout: 0.0, operator: 0.0, delay: 2.0 }
+    );
+}
+
+#[test]
+fn text_that_is_no_toml_is_refused_with_its_line() {
+    let error = edited("claims = 4000", "claims = = 4000");
+    assert!(error.starts_with("t.toml:11: not valid TOML: "), "{error}");
+}
+
+#[test]
+fn unknown_keys_name_line_key_and_the_nearest_one() {
+    for (to, error) in [
+        ("conections = 2", "t.toml:11: load.conections: unknown key; did you mean `connections`?"),
+        ("lanes = 2", "t.toml:11: load.lanes: unknown key; it belongs in [population]"),
+        ("grant = 2", "t.toml:11: load.grant: unknown key; it belongs at the top, as [grant]"),
+        (
+            "claims = 1\nnetwork = { rtt = \"1ms\" }",
+            "t.toml:12: load.network.rtt: unknown key; known: added_rtt",
+        ),
+        (
+            "claims = 1\narrivals = { burst = { sizes = 1, every = \"1s\" } }",
+            "t.toml:12: load.arrivals.burst.sizes: unknown key; did you mean `size`?",
+        ),
+    ] {
+        assert!(
+            edited("claims = 4000", to).lines().any(|line| line == error),
+            "{}",
+            edited("claims = 4000", to)
+        );
+    }
+    assert_eq!(
+        edited("path = \"hget-lane\"", "path = \"hget-lane\"\nlib = \"x\""),
+        "t.toml:20: variant[1].lib: unknown key; did you mean `library`?"
+    );
+    assert_eq!(
+        edited("[compare]", "[compaire]"),
+        "t.toml:12: compaire: unknown key; did you mean `compare`?"
+    );
+}
+
+#[test]
+fn all_problems_come_at_once_in_the_order_of_the_file() {
+    let text = BASE.replacen("executions", "executoins", 1).replacen("strata", "strat", 1);
+    assert_eq!(
+        parse("t.toml", &text).unwrap_err().to_string(),
+        "t.toml:5: population.executoins: unknown key; did you mean `executions`?\n\
+         t.toml:13: compare.strat: unknown key; did you mean `strata`?"
+    );
+}
+
+#[test]
+fn missing_keys_and_unknown_words_are_named() {
+    assert_eq!(edited("name = \"b\"\n", ""), "t.toml:17: variant[1].name: missing");
+    assert_eq!(edited("summary = \"s\"\n", ""), "t.toml:1: summary: missing");
+    assert_eq!(
+        edited("mode = \"staged\"", "mode = \"stagged\""),
+        "t.toml:9: load.mode: unknown value `stagged`; did you mean `staged`?"
+    );
+    assert_eq!(
+        edited("path = \"grant-lane\"", "path = \"grant_lane\""),
+        "t.toml:16: variant[0].path: unknown value `grant_lane`; did you mean `grant-lane`?"
+    );
+    assert_eq!(
+        edited("executions = 1000", "partitions = \"all\""),
+        "t.toml:5: population.partitions: unknown value `all`; known: published"
+    );
+    assert_eq!(
+        edited("executions = 1000", "skew = \"zipf\""),
+        "t.toml:5: population.skew: unknown value `zipf`; known: uniform"
+    );
+}
+
+#[test]
+fn values_of_the_wrong_type_are_named() {
+    for (from, to, error) in [
+        (
+            "executions = 1000",
+            "executions = \"many\"",
+            "t.toml:5: population.executions: invalid type: string \"many\", \
+             expected a whole number from 0 to 4294967295",
+        ),
+        (
+            "ttl = \"10m\"",
+            "ttl = 10",
+            "t.toml:7: grant.ttl: invalid type: integer `10`, \
+             expected a duration with its unit, such as \"250us\", \"30s\" or \"10m\"",
+        ),
+        (
+            "ttl = \"10m\"",
+            "ttl = \"10 parsecs\"",
+            "t.toml:7: grant.ttl: invalid value: string \"10 parsecs\", \
+             expected a duration with its unit, such as \"250us\", \"30s\" or \"10m\"",
+        ),
+        (
+            "claims = 4000",
+            "claims = 4000\ntask_context = 1",
+            "t.toml:12: load.task_context: invalid type: integer `1`, expected true or false",
+        ),
+        (
+            "claims = 4000",
+            "connections = 70000",
+            "t.toml:11: load.connections: invalid value: integer `70000`, \
+             expected a whole number from 0 to 65535",
+        ),
+        (
+            "executions = 1000",
+            "partitions = 1.5",
+            "t.toml:5: population.partitions: \"published\" or a whole number of partitions",
+        ),
+    ] {
+        assert_eq!(edited(from, to), error);
+    }
+}
+
+#[test]
+fn values_out_of_range_are_refused() {
+    for (option, error) in [
+        ("schema=2", "schema: version 2 is not known to this tool, which reads version 1"),
+        (
+            "name=\"My run\"",
+            "name: `My run` is not a name: use 1 to 64 of lower-case letters, digits and `-`",
+        ),
+        ("cluster.primaries=0", "cluster.primaries: 0 is not between 1 and 64"),
+        ("cluster.replicas=9", "cluster.replicas: 9 is not between 0 and 5"),
+        (
+            "cluster.nodes=[\"localhost\"]",
+            "cluster.nodes[0]: `localhost` is not host:port, such as 10.0.0.1:6379",
+        ),
+        ("population.executions=0", "population.executions: 0 is not between 1 and 10000000"),
+        ("population.partitions=0", "population.partitions: 0 is not between 1 and 16384"),
+        (
+            "population.skew={zipf=0.0}",
+            "population.skew.zipf: 0 is not over 0 and at most 5; for an even spread write skew = \"uniform\"",
+        ),
+        ("interruption.signal=-1", "interruption.signal: -1 is not a weight: use 0 or a positive number"),
+        (
+            "interruption.signal=0",
+            "interruption: all weights are zero, so nothing would ever be interrupted; give signal, timeout, \
+             operator or delay a positive weight",
+        ),
+        ("grant.ttl=1ms", "grant.ttl: 1ms is not between 100ms and 1day"),
+        ("grant.unconsumed=1.5", "grant.unconsumed: 1.5 is not between 0 and 1"),
+        ("grant.unconsumed=nan", "grant.unconsumed: NaN is not between 0 and 1"),
+        ("load.concurrency=0", "load.concurrency: 0 is not between 1 and 65536"),
+        ("load.contenders=0", "load.contenders: 0 is not between 1 and 64"),
+        ("load.connections=0", "load.connections: 0 is not between 1 and 1024"),
+        ("load.timeout=1us", "load.timeout: 1us is not between 10ms and 5m"),
+        ("load.network.added_rtt=2s", "load.network.added_rtt: 2s is not between 0s and 1s"),
+        ("load.rate=0", "load.rate: 0 is not a rate: use claims per second, over 0 and at most 10000000"),
+        ("compare.strata=1", "compare.strata: 1 is not between 2 and 100000"),
+        ("compare.baseline=\"c\"", "compare.baseline: `c` is not a variant; known: a, b"),
+        (
+            "compare.metrics=[\"service_p5\"]",
+            "compare.metrics[0]: `service_p5` is not a metric; did you mean `service_p50`?",
+        ),
+        (
+            "compare.metrics=[\"service_p50\", \"service_p50\"]",
+            "compare.metrics[1]: `service_p50` is there twice",
+        ),
+        (
+            "compare.noise_threshold=2",
+            "compare.noise_threshold: 2 is not a share: write 0.02 for 2 %, between 0 and 1",
+        ),
+        ("compare.confidence=95", "compare.confidence: 95 is not between 0.5 and 0.999"),
+        ("gate.p99_warn=0.5", "gate.p99_warn: 0.5 warns only beyond 0.2, which fails already"),
+        ("slo.response_p99=0s", "slo.response_p99: 0s is not between 1us and 1h"),
+    ] {
+        assert_eq!(refusal(&[option]), format!("--set {option}: {error}"));
+    }
+    assert_eq!(
+        edited("name = \"b\"", "name = \"a\""),
+        "t.toml:18: variant[1].name: another variant is named `a` already; results need different names"
+    );
+}
+
+#[test]
+fn impossible_combinations_are_refused() {
+    for (options, error) in [
+        (
+            &["load.rate=5"][..],
+            "--set load.rate=5: load.rate: only for model = \"open\"; in a closed loop load.concurrency decides",
+        ),
+        (
+            &["load.arrivals=poisson"],
+            "--set load.arrivals=poisson: load.arrivals: only for model = \"open\"; a closed loop has no schedule",
+        ),
+        (
+            &["load.model=open", "load.rate=5", "load.concurrency=2", "population.executions=5000"],
+            "--set load.concurrency=2: load.concurrency: only for model = \"closed\"; in an open loop load.rate \
+             decides",
+        ),
+        (
+            &["load.model=open", "population.executions=5000"],
+            "t.toml:8: load.rate: missing; model = \"open\" needs it, in claims per second",
+        ),
+        (
+            &["load.model=open", "load.rate=5"],
+            "t.toml:5: population.executions: 1000 are too few: an open-loop window of that length needs 4400 \
+             grants in stock, so at least 4400 executions",
+        ),
+        (
+            &["load.duration=30s"],
+            "--set load.duration=30s: load.duration: load.claims is given as well; keep one of the two",
+        ),
+        (
+            &["load.model=open", "load.mode=churn", "load.rate=5"],
+            "--set load.model=open: load.model: open loop in churn mode is not supported yet; use model = \
+             \"closed\", or mode = \"staged\"",
+        ),
+        (
+            &["load.mode=churn", "load.contenders=2"],
+            "--set load.contenders=2: load.contenders: several workers per grant need mode = \"staged\"",
+        ),
+        (
+            &["grant.unconsumed=0.5", "grant.ttl=2s"],
+            "--set grant.unconsumed=0.5: grant.unconsumed: only with a single variant: late claims would end up \
+             in the comparison",
+        ),
+        (
+            &["compare.strata=201"],
+            "--set compare.strata=201: compare.strata: 4000 claims in 201 strata and 2 arms leave 9 per arm and \
+             stratum, at least 10 are needed: use at most 200 strata, or at least 4020 claims",
+        ),
+        (
+            &["population.executions=249"],
+            "--set population.executions=249: population.executions: 249 are too few: a counter block needs 250 \
+             grants in stock, so at least 250 executions",
+        ),
+        (
+            &["load.warmup=1001"],
+            "t.toml:5: population.executions: 1000 are too few: the warm-up needs 1001 grants in stock, so at \
+             least 1001 executions",
+        ),
+        (
+            &["cluster.provider=external"],
+            "--set cluster.provider=external: cluster.provider: external needs cluster.nodes (or --nodes), such \
+             as [\"10.0.0.1:6379\"]",
+        ),
+        (
+            &["cluster.provider=local", "cluster.nodes=[\"h:1\"]"],
+            "--set cluster.nodes=[\"h:1\"]: cluster.nodes: only for provider = \"external\" or \"auto\"; this \
+             one starts servers of its own",
+        ),
+    ] {
+        assert_eq!(refusal(options), error);
+    }
+}
+
+#[test]
+fn variants_that_a_mode_cannot_have_are_refused() {
+    let churn = BASE.replacen("staged", "churn", 1);
+    for (path, why) in [
+        ("fused", "fused needs no scanner, and churn measures one"),
+        ("first-claim", "first-claim takes fresh executions, and churn resumes the same ones"),
+    ] {
+        let text = churn.replacen("hget-lane", path, 1);
+        assert_eq!(
+            parse("t.toml", &text).unwrap_err().to_string(),
+            format!("t.toml:19: variant[1].path: {why}; use mode = \"staged\"")
+        );
+    }
+    let raced = BASE.replacen("hget-lane", "fused", 1).replacen("claims", "contenders = 2\nclaims", 1);
+    assert_eq!(
+        parse("t.toml", &raced).unwrap_err().to_string(),
+        "t.toml:20: variant[1].path: fused has no grant to race for; leave it out or set load.contenders = 1"
+    );
+}
+
+#[test]
+fn a_length_and_a_second_variant_must_be_there() {
+    assert_eq!(
+        edited("claims = 4000\n", ""),
+        "t.toml:8: load: needs a length: claims = 20000, or duration = \"30s\""
+    );
+    assert_eq!(
+        edited("claims = 4000", "duration = \"5s\""),
+        "t.toml:11: load.duration: a staged closed loop has to stock its grants before it starts, so it counts \
+         claims: use load.claims, or mode = \"churn\""
+    );
+    assert_eq!(
+        edited("[[variant]]\nname = \"b\"\npath = \"hget-lane\"\n", ""),
+        "t.toml:12: compare: needs at least two variants; add a [[variant]] or leave [compare] out"
+    );
+}
+
+#[test]
+fn the_last_option_wins_and_removes_what_it_contradicts() {
+    let overrides = [
+        set("load.concurrency=2"),
+        set("load.concurrency=64"),
+        Override { shown: "--duration 5s".into(), key: "load.claims".into(), value: None },
+        Override { shown: "--duration 5s".into(), key: "load.duration".into(), value: Some("5s".into()) },
+        set("load.mode=churn"),
+    ];
+    let (_, scenario) = parse_with("t.toml", BASE, &overrides).unwrap();
+    assert_eq!(scenario.load.model, Model::Closed { concurrency: 64 });
+    assert_eq!(scenario.load.amount, Amount::Duration(std::time::Duration::from_secs(5)));
+}
+
+#[test]
+fn an_option_can_set_a_list_a_table_and_a_section_that_is_not_there() {
+    let overrides = [
+        set("population.skew={ zipf = 1.1 }"),
+        set("variant=[{ name = \"only\", path = \"full-grant\" }]"),
+        Override { shown: String::new(), key: "compare".into(), value: None },
+        set("slo.response_p99=5ms"),
+    ];
+    let (_, scenario) = parse_with("t.toml", BASE, &overrides).unwrap();
+    assert_eq!(scenario.population.skew, Skew::Zipf(1.1));
+    assert_eq!(scenario.variants.len(), 1);
+    assert_eq!(scenario.slo, Some(Slo { response_p99: std::time::Duration::from_millis(5) }));
+}
+
+#[test]
+fn an_option_that_is_no_path_or_an_unknown_one_is_refused_by_its_own_words() {
+    assert_eq!(
+        refusal(&["load.concurency=4"]),
+        "--set load.concurency=4: load.concurency: unknown key; did you mean `concurrency`?"
+    );
+    assert_eq!(
+        refusal(&["load .. x=4"]),
+        "--set load .. x=4: `load .. x` is not the path of a key; write it like load.concurrency=64"
+    );
+    assert_eq!(
+        refusal(&["load.claims=lots"]),
+        "--set load.claims=lots: load.claims: invalid type: string \"lots\", expected a whole number, 0 or more"
+    );
+}
+
+fn durations(low_ms: u64, high_ms: u64) -> impl Strategy<Value = HumanDuration> {
+    (low_ms..=high_ms).prop_map(HumanDuration::from_millis)
+}
+
+prop_compose! {
+    /// Any valid staged, closed scenario: the keys that depend on each other are drawn together.
+    fn scenario_files()(
+        executions in 2_000u32..100_000,
+        lanes in 1u16..64,
+        partitions in prop_oneof![
+            Just(PartitionsForm::Word(PartitionsWord::Published)),
+            (1u16..16_384).prop_map(PartitionsForm::Count),
+        ],
+        skew in prop_oneof![Just(SkewForm::Uniform), (0.1f64..5.0).prop_map(SkewForm::Zipf)],
+        weights in (0.0f64..9.0, 0.0f64..9.0, 0.0f64..9.0, 0.1f64..9.0),
+        ttl in durations(100, 3_600_000),
+        lease_ttl in durations(1_000, 3_600_000),
+        concurrency in prop::option::of(1u32..65_536),
+        connections in 1u16..64,
+        per_side in 10u64..50,
+        strata in 2u32..20,
+        warmup in 0u64..1_000,
+        timeout in durations(10, 10_000),
+        task_context: bool,
+        added_us in 0u64..1_000_000,
+        noise_threshold in 0.001f64..0.5,
+        arms in 1usize..7,
+        slo in prop::option::of(durations(1, 1_000)),
+        summary in "[^\\p{Cc}]{0,60}",
+    ) -> ScenarioFile {
+        let paths = [
+            VariantPath::GrantLane, VariantPath::HgetLane, VariantPath::HmgetLane,
+            VariantPath::PipelinedLane, VariantPath::FullGrant, VariantPath::Fused, VariantPath::FirstClaim,
+        ];
+        let variants: Vec<_> = (0..arms)
+            .map(|n| VariantSection { name: format!("arm-{n}"), path: paths[n], library: None })
+            .collect();
+        ScenarioFile {
+            schema: 1,
+            name: "drawn".into(),
+            summary,
+            cluster: ClusterSection::default(),
+            library: LibrarySection::default(),
+            population: PopulationSection { executions, lanes, partitions, skew, payload_bytes: 0 },
+            interruption: InterruptionSection {
+                signal: weights.0, timeout: weights.1, operator: weights.2, delay: weights.3,
+            },
+            grant: GrantSection { ttl, unconsumed: 0.0, lease_ttl, ..GrantSection::default() },
+            load: LoadSection {
+                concurrency,
+                connections,
+                claims: Some(per_side * u64::from(strata) * arms as u64),
+                warmup,
+                timeout,
+                task_context,
+                network: NetworkSection {
+                    added_rtt: HumanDuration(std::time::Duration::from_micros(added_us)),
+                },
+                ..LoadSection::default()
+            },
+            compare: (arms > 1)
+                .then(|| CompareSection { strata, noise_threshold, ..CompareSection::default() }),
+            gate: GateSection::default(),
+            variants,
+            slo: slo.map(|response_p99| SloSection { response_p99 }),
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_written_scenario_is_read_back_equal(mut file in scenario_files()) {
+        let text = toml::to_string(&file).unwrap();
+        let (back, scenario) = parse("drawn.toml", &text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        file.resolve();
+        prop_assert_eq!(&back, &file);
+        prop_assert_eq!(&scenario, &Scenario::try_from(&file).unwrap());
+        let json = serde_json::to_string(&file).unwrap();
+        prop_assert_eq!(serde_json::from_str::<ScenarioFile>(&json).unwrap(), file);
+    }
+
+    #[test]
+    fn no_text_makes_the_parser_panic(at in 0usize..400, junk in "\\PC{0,8}") {
+        let mut text = BASE.to_owned();
+        let at = text.floor_char_boundary(at.min(text.len()));
+        text.insert_str(at, &junk);
+        let _ = parse("t.toml", &text);
+        let _ = parse_with("t.toml", BASE, &[Override { shown: "x".into(), key: junk.clone(), value: Some(junk) }]);
+    }
+}

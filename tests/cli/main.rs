@@ -1,0 +1,16 @@
+//! The tool as its users meet it: arguments in, output, files and exit code out. Needs no Valkey.
+
+mod fixture;
+mod report;
+mod run;
+mod scenarios;
+mod schema;
+
+/// The built tool, without anything of the developer's environment that it would read.
+fn tool() -> assert_cmd::Command {
+    let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_reclaim-bench"));
+    for variable in ["RECLAIM_BENCH_NODES", "RECLAIM_BENCH_PASSWORD", "VALKEY_SERVER", "NO_COLOR"] {
+        command.env_remove(variable);
+    }
+    command
+}

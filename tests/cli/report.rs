@@ -1,0 +1,107 @@
+//! Reports of stored results: what a stranger reads, and what other programs do.
+
+use std::fs;
+use std::path::Path;
+
+use predicates::prelude::*;
+use reclaim_bench::judge::RunResult;
+use reclaim_bench::report;
+
+use crate::{fixture, tool};
+
+fn stored(dir: &Path, result: &RunResult) {
+    fs::create_dir_all(dir).unwrap();
+    fs::write(dir.join("result.json"), report::json(result).unwrap()).unwrap();
+}
+
+#[test]
+fn every_kind_of_result_reads_well_in_a_terminal() {
+    for (name, result) in fixture::all() {
+        let text = report::text(&result);
+        for line in text.lines() {
+            assert!(line.chars().count() <= 100, "{name}: {line}");
+            assert_eq!(line, line.trim_end(), "{name}");
+        }
+        insta::assert_snapshot!(format!("text_{name}"), text);
+    }
+}
+
+#[test]
+fn every_kind_of_result_reads_well_as_markdown() {
+    for (name, result) in
+        [("lane_ab", fixture::lane_ab()), ("invalid", fixture::invalid()), ("warned", fixture::warned())]
+    {
+        insta::assert_snapshot!(format!("markdown_{name}"), report::markdown(&result));
+    }
+}
+
+#[test]
+fn an_invalid_result_says_so_first() {
+    let text = report::text(&fixture::invalid());
+    assert!(text.starts_with("!! INVALID"), "{text}");
+    assert!(report::markdown(&fixture::invalid()).starts_with("> **INVALID"));
+}
+
+#[test]
+fn a_stored_result_is_read_from_its_directory_or_its_file() {
+    let dir = tempfile::tempdir().unwrap();
+    stored(dir.path(), &fixture::lane_ab());
+    let expected = report::text(&fixture::lane_ab());
+    for path in [dir.path().to_owned(), dir.path().join("result.json")] {
+        tool().arg("report").arg(path).assert().success().stdout(expected.clone()).stderr("");
+    }
+}
+
+#[test]
+fn json_gives_the_stored_result_back() {
+    let dir = tempfile::tempdir().unwrap();
+    stored(dir.path(), &fixture::lane_ab());
+    let output = tool().arg("report").arg(dir.path()).args(["--format", "json"]).assert().success();
+    let back: RunResult = serde_json::from_slice(&output.get_output().stdout).unwrap();
+    assert_eq!(back, fixture::lane_ab());
+}
+
+#[test]
+fn hlog_has_a_tagged_line_per_histogram_that_other_tools_can_read() {
+    use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
+
+    let log = report::hlog(&fixture::lane_ab()).unwrap();
+    let tags: Vec<_> = IntervalLogIterator::new(&log)
+        .filter_map(|entry| match entry.unwrap() {
+            LogEntry::Interval(line) => Some(line.tag().unwrap().as_str().to_owned()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(tags, ["grant-lane/service", "hget-lane/service"]);
+}
+
+#[test]
+fn what_is_no_result_is_refused_with_the_reason() {
+    let dir = tempfile::tempdir().unwrap();
+    let empty = dir.path().join("empty");
+    fs::create_dir(&empty).unwrap();
+    let killed = dir.path().join("killed");
+    fs::create_dir(&killed).unwrap();
+    fs::write(killed.join("result.partial.json"), "{}").unwrap();
+    let file = |name: &str, content: &str| {
+        let path = dir.path().join(name);
+        fs::write(&path, content).unwrap();
+        path
+    };
+    for (path, reason) in [
+        (empty, "No such file"),
+        (killed, "its run was killed, only result.partial.json is there"),
+        (file("text.json", "hello"), "is not JSON"),
+        (file("other.json", "{}"), "is not a result of reclaim-bench"),
+        (file("new.json", "{\"schema\": \"reclaim-bench/9\"}"), "has the format reclaim-bench/9"),
+        (file("torn.json", "{\"schema\": \"reclaim-bench/1\"}"), "is damaged"),
+    ] {
+        tool()
+            .arg("report")
+            .arg(path)
+            .assert()
+            .code(2)
+            .stdout("")
+            .stderr(predicate::str::starts_with("error: ").and(predicate::str::contains(reason)));
+    }
+}
