@@ -16,4 +16,3 @@ mod staged;
 mod support;
 mod tls;
 mod workload;
-mod workload;
