@@ -14,6 +14,7 @@ use ff_core::partition::{PartitionFamily, PartitionKey};
 use ff_core::types::ExecutionId;
 use reclaim_bench::flowfabric::ReclaimGrant;
 use support::cases::{case, mix_cases, single_cases};
+use support::estimates;
 use support::inputs::{self, POOL, Walk};
 use support::parser::{Allocating, Floor, Nothing, Parser, Shipped, UnderTest};
 
@@ -29,6 +30,20 @@ fn main() {
     grants(&mut criterion);
     execution_ids(&mut criterion);
     criterion.final_summary();
+    verdict();
+}
+
+/// How far ff-core's parser is from the floor, and whether a claim would notice.
+#[expect(clippy::print_stdout, reason = "the answer of a benchmark belongs beside criterion's own lines")]
+fn verdict() {
+    let per_key = |group| Some(estimates::median_ns(group, "mix/claims")? / POOL as f64);
+    let (Some(shipped), Some(floor)) = (per_key("partition_key/parse"), per_key("partition_key/floor"))
+    else {
+        return;
+    };
+    let parts = [("ff-core's parser", shipped), ("the floor", floor), ("their difference", shipped - floor)];
+    estimates::print_shares("parsing the key of a claim", parts);
+    println!("  ff-core's parser takes {:.1} times the floor", shipped / floor);
 }
 
 fn parse<P: Parser>(criterion: &mut Criterion, group: &str) {

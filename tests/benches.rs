@@ -8,9 +8,12 @@ use std::collections::BTreeSet;
 use ff_core::partition::{Partition, PartitionFamily, PartitionKey, PartitionKeyParseError};
 use ff_core::types::ExecutionId;
 use proptest::prelude::*;
-use reclaim_bench::flowfabric::ReclaimGrant;
+use reclaim_bench::cluster::{reply_len, request_len};
+use reclaim_bench::flowfabric::{ReadAttemptIndex, ReclaimGrant, Request};
+use reclaim_bench::measure::Recorder;
 use support::cases::{self, Path, mix_cases, path_taken, single_cases};
-use support::inputs::{self, POOL};
+use support::claims::{self, Claim};
+use support::inputs::{self, CLAIMS, POOL};
 use support::parser::{Allocating, Floor, Parser, Shipped};
 
 #[test]
@@ -94,6 +97,41 @@ fn pooled_grants_are_whole() {
         assert_eq!(partition.index, grant.execution_id.partition());
         assert_eq!(ExecutionId::parse(grant.execution_id.as_str()).unwrap(), grant.execution_id);
         assert!(grant.grant_key.contains(&partition.hash_tag()), "{}", grant.grant_key);
+    }
+}
+
+#[test]
+fn pooled_claims_are_what_a_claim_sends_and_gets() {
+    let topology = claims::topology();
+    let pool = Claim::pool();
+    assert_eq!(pool.len(), CLAIMS);
+    let mut recorder = Recorder::new(1, []);
+    let mut owners = BTreeSet::new();
+    for claim in &pool {
+        let words: Vec<Vec<u8>> = claim.fcall.args_iter().map(word).collect();
+        assert_eq!(words.len(), 3 + 11 + 8, "11 keys and 8 arguments");
+        assert_eq!(&words[..3], [b"FCALL".as_slice(), b"ff_claim_resumed_execution", b"11"]);
+        let tag = claim.partition.hash_tag().into_bytes();
+        assert!(words[3..14].iter().all(|key| key.windows(tag.len()).any(|part| part == tag)));
+        assert_eq!(claim.fcall().get_packed_command(), claim.fcall.get_packed_command());
+        assert_eq!(request_len(&claim.fcall), claim.fcall.get_packed_command().len());
+        assert_eq!(reply_len(&claim.fcall_reply), claim.fcall_wire.len());
+        let lease = claim.read_fcall_reply().unwrap();
+        assert_eq!(words[19], lease.lease_id.to_string().into_bytes(), "the lease that was asked for");
+        let index = redis::parse_redis_value(&claim.hget_wire).unwrap();
+        assert_eq!(ReadAttemptIndex::parse(&index).unwrap(), Some(lease.attempt_index));
+        assert_eq!(claim.hget().args_iter().len(), 3);
+        owners.insert(topology.owner_of(claim.partition));
+        claim.record(&mut recorder);
+    }
+    assert_eq!(owners.len(), 3, "claims go to every primary");
+    assert_eq!(recorder.arms()[0].service.count(), CLAIMS as u64);
+}
+
+fn word(arg: redis::Arg<&[u8]>) -> Vec<u8> {
+    match arg {
+        redis::Arg::Simple(bytes) => bytes.to_vec(),
+        _ => panic!("a claim has no cursor"),
     }
 }
 

@@ -14,7 +14,7 @@ use reclaim_bench::flowfabric::{
 use reclaim_bench::measure::{Outcome, Purpose, Recorder, Stamps};
 use redis::{Cmd, Value};
 
-use super::inputs;
+use super::inputs::{self, CLAIMS};
 
 /// Lease that a claim asks for.
 const LEASE_TTL: Duration = Duration::from_secs(30);
@@ -46,7 +46,7 @@ pub struct Claim {
 impl Claim {
     /// The pool that every benchmark of the encoding walks.
     pub fn pool() -> Vec<Self> {
-        inputs::pool("claims", Self::draw)
+        inputs::pool_of(CLAIMS, "claims", Self::draw)
     }
 
     /// # Panics

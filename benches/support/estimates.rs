@@ -33,7 +33,7 @@ pub fn print_shares<'a>(title: &str, parts: impl IntoIterator<Item = (&'a str, f
         None => println!("{title}; `cargo bench --bench claim_path` adds shares of a claim's time"),
     }
     for (name, ns) in parts {
-        let share = claim_ns.map_or(String::new(), |claim_ns| format!("  {:>7.3} %", 100.0 * ns / claim_ns));
+        let share = claim_ns.map_or(String::new(), |claim_ns| format!("{:>9.3} %", 100.0 * ns / claim_ns));
         println!("  {name:<40}{ns:>10.1} ns{share}");
     }
 }

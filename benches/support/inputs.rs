@@ -1,7 +1,7 @@
 //! Seeded pools of inputs.
 //!
 //! A benchmark that parses one literal for ever measures a predictor that knows every branch and, once inlined, a
-//! constant. Each benchmark here walks a pool of [`POOL`] inputs drawn from [`SEED`] and its own name, so that two
+//! constant. Each benchmark here walks a pool of inputs drawn from [`SEED`] and its own name, so that two
 //! machines, criterion and the instruction counts all see the same bytes.
 
 use ff_core::keys::ExecKeyContext;
@@ -12,9 +12,12 @@ use rand_chacha::ChaCha8Rng;
 use reclaim_bench::flowfabric::{ReclaimGrant, WorkerIdentity};
 use sha2::{Digest, Sha256};
 
-/// Inputs per pool. A power of two, so that walking it costs a mask; too many for a branch predictor to learn the
-/// order of, few enough (about 200 KB) to stay in a core's own cache, as the grants of a claim do.
+/// Keys, ids or grants per pool: too many for a branch predictor to learn the order of, few enough (about 200 KB) to
+/// stay in a core's own cache, as the grant of a claim does.
 pub const POOL: usize = 4096;
+
+/// Whole claims per pool: commands and replies are larger, and a real claim finds its own in the cache.
+pub const CLAIMS: usize = 64;
 
 /// Root of every pool.
 pub const SEED: u64 = 42;
@@ -28,10 +31,15 @@ pub fn stream(name: &str) -> ChaCha8Rng {
     ChaCha8Rng::from_seed(digest.into())
 }
 
-/// Draws a full pool.
-pub fn pool<T>(name: &str, mut draw: impl FnMut(&mut ChaCha8Rng) -> T) -> Vec<T> {
+/// Draws [`POOL`] inputs.
+pub fn pool<T>(name: &str, draw: impl FnMut(&mut ChaCha8Rng) -> T) -> Vec<T> {
+    pool_of(POOL, name, draw)
+}
+
+/// Draws `count` inputs.
+pub fn pool_of<T>(count: usize, name: &str, mut draw: impl FnMut(&mut ChaCha8Rng) -> T) -> Vec<T> {
     let mut rng = stream(name);
-    (0..POOL).map(|_| draw(&mut rng)).collect()
+    (0..count).map(|_| draw(&mut rng)).collect()
 }
 
 /// Walks a pool without end, one input per call.
@@ -44,16 +52,16 @@ impl<'a, T> Walk<'a, T> {
     /// Starts at the first input.
     ///
     /// # Panics
-    /// When the pool is not [`POOL`] long.
+    /// When the pool's length is no power of two: a step is to cost a mask, not a division.
     pub fn new(pool: &'a [T]) -> Self {
-        assert_eq!(pool.len(), POOL, "a walk masks its position with the pool's size");
+        assert!(pool.len().is_power_of_two(), "a walk cannot mask its position in {} inputs", pool.len());
         Self { pool, next: 0 }
     }
 
     /// The next input, hidden from the optimiser.
     #[inline]
     pub fn step(&mut self) -> &'a T {
-        self.next = (self.next + 1) % POOL;
+        self.next = (self.next + 1) & (self.pool.len() - 1);
         std::hint::black_box(&self.pool[self.next])
     }
 }

@@ -130,12 +130,9 @@ pub fn slot_of_tag(tag: &str) -> u16 {
     crc16(inner.as_bytes()) % SLOTS as u16
 }
 
+/// By the crate that FlowFabric computes its own partitions with.
 fn crc16(bytes: &[u8]) -> u16 {
-    bytes.iter().fold(0u16, |crc, &byte| {
-        (0..8).fold(crc ^ (u16::from(byte) << 8), |crc, _| {
-            if crc & 0x8000 == 0 { crc << 1 } else { (crc << 1) ^ 0x1021 }
-        })
-    })
+    crc16::State::<crc16::XMODEM>::calculate(bytes)
 }
 
 #[cfg(test)]
