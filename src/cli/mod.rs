@@ -4,6 +4,7 @@ mod args;
 mod clean;
 mod exit;
 mod interrupt;
+mod libraries;
 mod progress;
 mod report;
 mod result_dir;

@@ -5,7 +5,8 @@ use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 
 use reclaim_bench::cluster::{
-    self, Cluster, ClusterError, ClusterRequest, NAMESPACE, NodeAddr, Password, ProviderKind, WireCost,
+    self, Cluster, ClusterError, ClusterRequest, Library, NAMESPACE, NodeAddr, Password, ProviderKind,
+    WireCost,
 };
 use reclaim_bench::scenario::LibrarySource;
 use redis::Value;
