@@ -15,6 +15,8 @@ ALLOWED = set(tomllib.loads(Path("deny.toml").read_text())["licenses"]["allow"])
 
 def allowed(expression: str) -> bool:
     tokens = re.findall(r"\(|\)|[^\s()]+", expression.replace("/", " OR "))
+    # SPDX operators are upper case, but one dependency writes them otherwise.
+    tokens = [token.upper() if token.lower() in ("or", "and", "with") else token for token in tokens]
 
     def either() -> bool:
         result = both()

@@ -5,6 +5,8 @@
 //! that of a whole pool, so a change of one instruction per parse moves it by thousands. `tests/instructions.rs`
 //! compares the counts with `benches/instructions.toml`.
 
+#![allow(missing_docs, reason = "the benchmark macros make modules that cannot carry documentation")]
+
 mod support;
 
 use std::hint::black_box;
@@ -12,7 +14,10 @@ use std::hint::black_box;
 use ff_core::partition::{Partition, PartitionFamily, PartitionKey};
 use ff_core::types::ExecutionId;
 use gungraun::{LibraryBenchmarkConfig, library_benchmark, library_benchmark_group, main};
-use reclaim_bench::flowfabric::ReclaimGrant;
+use reclaim_bench::cluster::{Topology, reply_len, request_len};
+use reclaim_bench::flowfabric::{ExecutionKeys, ReclaimGrant};
+use reclaim_bench::measure::Recorder;
+use support::claims::{Claim, topology};
 use support::parser::{Allocating, Floor, PARSER_ENV, Parser, Shipped, UnderTest};
 use support::{cases, inputs};
 
@@ -33,57 +38,50 @@ fn parse_all<P: Parser>(keys: Pool<PartitionKey>) {
     }
 }
 
-/// One benchmark function with one run per parse case; an id is the case's name with `_` for every other sign.
-macro_rules! over_parse_cases {
-    ($(#[$doc:meta])* $function:ident, $setup:ident, $input:ident: $type:ty, $body:expr) => {
-        $(#[$doc])*
-        #[library_benchmark(setup = $setup)]
-        #[bench::fp_1_digit("fp/1-digit")]
-        #[bench::fp_2_digit("fp/2-digit")]
-        #[bench::fp_3_digit("fp/3-digit")]
-        #[bench::fp_4_digit("fp/4-digit")]
-        #[bench::fp_5_digit("fp/5-digit")]
-        #[bench::b_1_digit("b/1-digit")]
-        #[bench::b_2_digit("b/2-digit")]
-        #[bench::b_3_digit("b/3-digit")]
-        #[bench::b_4_digit("b/4-digit")]
-        #[bench::b_5_digit("b/5-digit")]
-        #[bench::q_1_digit("q/1-digit")]
-        #[bench::q_2_digit("q/2-digit")]
-        #[bench::q_3_digit("q/3-digit")]
-        #[bench::q_4_digit("q/4-digit")]
-        #[bench::q_5_digit("q/5-digit")]
-        #[bench::error_missing_braces("error/missing-braces")]
-        #[bench::error_malformed_body("error/malformed-body")]
-        #[bench::error_unknown_prefix("error/unknown-prefix")]
-        #[bench::error_index_not_a_number("error/index-not-a-number")]
-        #[bench::error_index_too_large("error/index-too-large")]
-        #[bench::mix_claims("mix/claims")]
-        #[bench::mix_all("mix/all")]
-        fn $function($input: $type) {
-            $body
-        }
-    };
+// ff-core's parser, or the one that `RECLAIM_BENCH_PARSER` puts in its place. An id is its case's name with `_` for
+// every other sign.
+#[library_benchmark]
+#[bench::fp_1_digit(keys_under_test("fp/1-digit"))]
+#[bench::fp_2_digit(keys_under_test("fp/2-digit"))]
+#[bench::fp_3_digit(keys_under_test("fp/3-digit"))]
+#[bench::fp_4_digit(keys_under_test("fp/4-digit"))]
+#[bench::fp_5_digit(keys_under_test("fp/5-digit"))]
+#[bench::b_1_digit(keys_under_test("b/1-digit"))]
+#[bench::b_2_digit(keys_under_test("b/2-digit"))]
+#[bench::b_3_digit(keys_under_test("b/3-digit"))]
+#[bench::b_4_digit(keys_under_test("b/4-digit"))]
+#[bench::b_5_digit(keys_under_test("b/5-digit"))]
+#[bench::q_1_digit(keys_under_test("q/1-digit"))]
+#[bench::q_2_digit(keys_under_test("q/2-digit"))]
+#[bench::q_3_digit(keys_under_test("q/3-digit"))]
+#[bench::q_4_digit(keys_under_test("q/4-digit"))]
+#[bench::q_5_digit(keys_under_test("q/5-digit"))]
+#[bench::error_missing_braces(keys_under_test("error/missing-braces"))]
+#[bench::error_malformed_body(keys_under_test("error/malformed-body"))]
+#[bench::error_unknown_prefix(keys_under_test("error/unknown-prefix"))]
+#[bench::error_index_not_a_number(keys_under_test("error/index-not-a-number"))]
+#[bench::error_index_too_large(keys_under_test("error/index-too-large"))]
+#[bench::mix_claims(keys_under_test("mix/claims"))]
+#[bench::mix_all(keys_under_test("mix/all"))]
+fn parse((parser, keys): (UnderTest, Pool<PartitionKey>)) {
+    match parser {
+        UnderTest::Shipped => parse_all::<Shipped>(keys),
+        UnderTest::Allocating => parse_all::<Allocating>(keys),
+    }
 }
 
-over_parse_cases!(
-    /// ff-core's parser, or the one that `RECLAIM_BENCH_PARSER` puts in its place.
-    parse,
-    keys_under_test,
-    input: (UnderTest, Pool<PartitionKey>),
-    match input.0 {
-        UnderTest::Shipped => parse_all::<Shipped>(input.1),
-        UnderTest::Allocating => parse_all::<Allocating>(input.1),
-    }
-);
-
-over_parse_cases!(
-    /// The yardstick on the same keys.
-    floor,
-    keys,
-    pool: Pool<PartitionKey>,
-    parse_all::<Floor>(pool)
-);
+// The yardstick, where claims go.
+#[library_benchmark]
+#[bench::fp_1_digit(keys("fp/1-digit"))]
+#[bench::fp_2_digit(keys("fp/2-digit"))]
+#[bench::fp_3_digit(keys("fp/3-digit"))]
+#[bench::fp_4_digit(keys("fp/4-digit"))]
+#[bench::fp_5_digit(keys("fp/5-digit"))]
+#[bench::mix_claims(keys("mix/claims"))]
+#[bench::mix_all(keys("mix/all"))]
+fn floor(keys: Pool<PartitionKey>) {
+    parse_all::<Floor>(keys);
+}
 
 fn execution_partitions() -> Pool<Partition> {
     inputs::pool("alias-collapse", |rng| inputs::partition(rng, PartitionFamily::Execution, 3)).leak()
@@ -141,13 +139,79 @@ fn execution_id_partition(ids: Pool<ExecutionId>) {
     }
 }
 
+fn claims() -> Pool<Claim> {
+    Claim::pool().leak()
+}
+
+#[library_benchmark]
+#[bench::pool((topology(), claims()))]
+fn route((topology, claims): (Topology, Pool<Claim>)) -> Topology {
+    for claim in claims {
+        black_box(topology.owner_of(black_box(claim).partition));
+    }
+    topology
+}
+
+#[library_benchmark]
+#[bench::pool(claims())]
+fn keys_of_execution(claims: Pool<Claim>) {
+    for claim in claims {
+        black_box(ExecutionKeys::new(claim.partition, &black_box(claim).grant.execution_id));
+    }
+}
+
+#[library_benchmark]
+#[bench::pool(claims())]
+fn fcall(claims: Pool<Claim>) {
+    for claim in claims {
+        black_box(black_box(claim).fcall());
+    }
+}
+
+#[library_benchmark]
+#[bench::pool(claims())]
+fn count_request(claims: Pool<Claim>) {
+    for claim in claims {
+        black_box(request_len(&black_box(claim).fcall));
+    }
+}
+
+#[library_benchmark]
+#[bench::pool(claims())]
+fn count_reply(claims: Pool<Claim>) {
+    for claim in claims {
+        black_box(reply_len(&black_box(claim).fcall_reply));
+    }
+}
+
+#[library_benchmark]
+#[bench::pool(claims())]
+fn read_reply(claims: Pool<Claim>) {
+    for claim in claims {
+        black_box(black_box(claim).read_fcall_reply());
+    }
+}
+
+#[library_benchmark]
+#[bench::pool((Recorder::new(1, []), claims()))]
+fn record((mut recorder, claims): (Recorder, Pool<Claim>)) -> Recorder {
+    for claim in claims {
+        black_box(claim).record(&mut recorder);
+    }
+    recorder
+}
+
 library_benchmark_group!(name = partition_key, benchmarks = [parse, floor, alias_collapse]);
 library_benchmark_group!(
     name = grant,
     benchmarks = [grant_partition, grant_decode, execution_id_parse, execution_id_partition]
 );
+library_benchmark_group!(
+    name = claim_encoding,
+    benchmarks = [route, keys_of_execution, fcall, count_request, count_reply, read_reply, record]
+);
 
 main!(
     config = LibraryBenchmarkConfig::default().pass_through_env(PARSER_ENV),
-    library_benchmark_groups = [partition_key, grant]
+    library_benchmark_groups = [partition_key, grant, claim_encoding]
 );

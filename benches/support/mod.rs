@@ -4,6 +4,8 @@
 #![allow(dead_code, reason = "each target that includes this module uses a part of it")]
 
 pub mod cases;
+pub mod claims;
+pub mod estimates;
 pub mod floor;
 pub mod inputs;
 pub mod parser;

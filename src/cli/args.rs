@@ -15,6 +15,7 @@ const PASSWORD_VARIABLE: &str = "RECLAIM_BENCH_PASSWORD";
 /// Which cluster, and how to reach it.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Cluster")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
 pub struct ClusterArgs {
     /// Nodes of a running cluster; one that answers is enough, the others are discovered
     #[arg(long, env = "RECLAIM_BENCH_NODES", value_name = "HOST:PORT", value_delimiter = ',')]
@@ -52,8 +53,8 @@ pub struct ClusterArgs {
     /// ACL user
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,
-    /// File with the password; or set RECLAIM_BENCH_PASSWORD
-    #[arg(long, value_name = "FILE")]
+    /// File with the password.
+    #[arg(long, value_name = "FILE", help = "File with the password; or set RECLAIM_BENCH_PASSWORD")]
     pub password_file: Option<PathBuf>,
     /// Overwrite a different function library on the nodes
     #[arg(long)]

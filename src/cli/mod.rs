@@ -2,6 +2,7 @@
 
 mod args;
 mod clean;
+mod cluster;
 mod exit;
 mod interrupt;
 mod libraries;
@@ -32,11 +33,14 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run a scenario: measure, judge, report
-    Run(run::RunArgs),
+    #[command(after_help = RUN_EXAMPLES)]
+    Run(Box<run::RunArgs>),
     /// Format stored results
     Report(report::ReportArgs),
     /// List, show and check scenarios
     Scenarios(scenarios::ScenariosArgs),
+    /// A local cluster that stays, for other tools
+    Cluster(cluster::ClusterCommandArgs),
     /// Remove what an interrupted run left on a cluster
     Clean(Box<clean::CleanArgs>),
     /// Print a completion script
@@ -48,6 +52,11 @@ enum Command {
     #[command(hide = true)]
     Schema,
 }
+
+const RUN_EXAMPLES: &str = "Examples:
+  reclaim-bench run lane-ab
+  reclaim-bench run lane-ab --concurrency 64 --set population.lanes=16
+  reclaim-bench run ./mine.toml --nodes 10.0.0.1:6379 --user bench --password-file secret";
 
 /// Parses the arguments, runs the command, returns its exit code.
 pub fn main() -> ExitCode {
@@ -65,6 +74,7 @@ fn dispatch(command: Command) -> anyhow::Result<Exit> {
         Command::Run(args) => on_one_thread(run::run(&args)),
         Command::Report(args) => report::run(&args),
         Command::Scenarios(args) => scenarios::run(&args),
+        Command::Cluster(args) => on_one_thread(cluster::run(&args)),
         Command::Clean(args) => on_one_thread(clean::run(&args)),
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -98,7 +108,12 @@ fn print_bytes(bytes: &[u8]) -> anyhow::Result<()> {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "where errors belong")]
 fn complain(error: &anyhow::Error) {
-    eprintln!("error: {error:#}");
+    say(&format!("error: {error:#}"));
+}
+
+/// Writes a line to standard error.
+#[expect(clippy::print_stderr, reason = "where everything but results belongs")]
+fn say(text: &str) {
+    eprintln!("{text}");
 }

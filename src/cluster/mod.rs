@@ -38,7 +38,7 @@ pub use handle::{Cluster, open};
 pub use library::{LIBRARY_NAME, Library, REQUIRED_FUNCTIONS};
 pub use request::{ClusterRequest, NAMESPACE, Password, ProviderKind, TlsOptions, UnknownProvider};
 pub use topology::{NodeAddr, NodeIndex, Primary, SLOTS, Topology, UnservedSlot, slot_of_tag};
-pub use wire::{CommandTally, Redirect, Wire, WireCost, WireError};
+pub use wire::{CommandTally, Redirect, Wire, WireCost, WireError, reply_len, request_len};
 
 /// Image of container clusters.
 pub const DEFAULT_IMAGE: &str = "valkey/valkey:9";

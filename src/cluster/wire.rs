@@ -136,7 +136,7 @@ impl Wire {
         self.count(name, 1);
         cost.round_trips += 1;
         cost.commands += 1;
-        cost.bytes_out += cmd.get_packed_command().len() as u32;
+        cost.bytes_out += request_len(cmd) as u32;
         let mut connection = self.connection();
         let sent = tokio::time::timeout(self.inner.timeout, connection.send_packed_command(cmd)).await;
         let value = self.settle(sent)?;
@@ -257,8 +257,13 @@ fn classify(code: &str, detail: &str) -> WireError {
     )
 }
 
+/// Length of a command as it goes over the wire.
+pub fn request_len(cmd: &Cmd) -> usize {
+    cmd.get_packed_command().len()
+}
+
 /// Length of a reply as the server encoded it in RESP2, which every connection here speaks.
-fn reply_len(value: &Value) -> usize {
+pub fn reply_len(value: &Value) -> usize {
     let digits = |n: usize| n.checked_ilog10().unwrap_or(0) as usize + 1;
     match value {
         Value::Int(n) => 3 + n.to_string().len(),

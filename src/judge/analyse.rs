@@ -1,12 +1,18 @@
 //! The whole analysis of one run on one screen.
 
 use crate::measure::RunRecord;
-use crate::scenario::Scenario;
+use crate::scenario::{InvalidScenario, Scenario};
 
 use super::comparison::{Judgement, judge};
 use super::result::{RunResult, SCHEMA};
 use super::summary::summarise;
 use super::validity::{faults, warnings};
+
+/// Draws every conclusion from a stored record, by the scenario that it holds.
+pub fn analyse(record: RunRecord) -> Result<RunResult, InvalidScenario> {
+    let scenario = Scenario::try_from(&record.scenario)?;
+    Ok(analyse_as(record, &scenario))
+}
 
 /// Draws every conclusion from a record. `scenario` is the validated form of `record.scenario`; the record's own seed
 /// drives resampling, so the result of a record is always the same.
@@ -81,7 +87,10 @@ mod tests {
 
     #[test]
     fn an_analysis_can_be_repeated() {
-        assert_eq!(analysed(|_, _| ()), analysed(|_, _| ()));
+        let first = analysed(|_, _| ());
+        let text = serde_json::to_string(&first).unwrap();
+        let stored: RunResult = serde_json::from_str(&text).unwrap();
+        assert_eq!(analyse(stored.record).unwrap(), first);
     }
 
     #[test]

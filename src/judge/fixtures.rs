@@ -7,13 +7,10 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::measure::{
     ArmRecord, Audit, CounterBlock, CounterDelta, Environment, Histogram, Host, LatencyHistogram,
-    LibraryInfo, Outcomes, PrimaryRecord, RunRecord, Samples, Staging, Stratum, StratumSide, Tool,
-    ValkeyInfo, WireTotals,
+    LibraryInfo, Outcomes, PrimaryRecord, RunRecord, Samples, Staging, Stratum, StratumSide, TimelinePoint,
+    Tool, ValkeyInfo, WireTotals,
 };
-use crate::scenario::{
-    Amount, ClusterSpec, Compare, GrantSpec, InterruptionMix, LibrarySource, Load, Mode, Model,
-    PartitionCount, Population, Scenario, Skew, VariantPath, VariantSpec,
-};
+use crate::scenario::{Scenario, ScenarioFile, VariantPath};
 
 /// One arm of a simulated run.
 #[derive(Clone, Copy)]
@@ -56,57 +53,34 @@ impl Noise {
     }
 }
 
-/// The scenario that fits [`record`].
-pub fn scenario(arms: &[SimulatedArm]) -> Scenario {
-    Scenario {
-        name: "lane-ab".into(),
-        summary: "What carrying lane_id in the grant saves".into(),
-        cluster: ClusterSpec { primaries: 3, replicas: 0 },
-        library: LibrarySource::Published,
-        population: Population {
-            executions: 4_000,
-            lanes: 4,
-            partitions: PartitionCount::Published,
-            skew: Skew::Uniform,
-            payload_bytes: 256,
-        },
-        interruption: InterruptionMix { signal: 1.0, timeout: 0.0, operator: 0.0, delay: 0.0 },
-        grant: GrantSpec {
-            ttl: Duration::from_mins(10),
-            unconsumed: 0.0,
-            lease_ttl: Duration::from_mins(10),
-            scan_interval: Duration::from_millis(5),
-        },
-        load: Load {
-            mode: Mode::Staged,
-            model: Model::Closed { concurrency: 1 },
-            connections: 1,
-            amount: Amount::Claims(u64::from(STRATA * CLAIMS_PER_SIDE) * arms.len() as u64),
-            warmup: 1_000,
-            timeout: Duration::from_secs(5),
-            contenders: 1,
-            task_context: false,
-            added_rtt: Duration::ZERO,
-        },
-        compare: Some(Compare {
-            baseline: arms[0].name.into(),
-            strata: STRATA,
-            control_strata: STRATA,
-            counter_blocks: BLOCKS,
-            block_claims: CLAIMS_PER_BLOCK as u32,
-            metrics: ["service_p50", "service_p99", "server_cpu"].map(String::from).to_vec(),
-            noise_threshold: 0.02,
-            confidence: 0.95,
-        }),
-        variants: arms
-            .iter()
-            .map(|arm| VariantSpec { name: arm.name.into(), path: arm.path, library: None })
-            .collect(),
-        slo: None,
+/// The scenario that fits [`record`], as its record holds it.
+pub fn file(arms: &[SimulatedArm]) -> ScenarioFile {
+    let variants: Vec<_> =
+        arms.iter().map(|arm| serde_json::json!({ "name": arm.name, "path": arm.path })).collect();
+    let mut text = serde_json::json!({
+        "schema": 1,
+        "name": "lane-ab",
+        "summary": "What carrying lane_id in the grant saves",
+        "load": { "claims": u64::from(STRATA * CLAIMS_PER_SIDE) * arms.len() as u64 },
+        "variant": variants,
+    });
+    if arms.len() > 1 {
+        text["compare"] = serde_json::json!({
+            "strata": STRATA, "counter_blocks": BLOCKS, "block_claims": CLAIMS_PER_BLOCK
+        });
     }
+    let mut file: ScenarioFile = serde_json::from_value(text).unwrap();
+    file.resolve();
+    file
 }
 
-/// A sound run of these arms, the first one being the baseline.
+/// What [`file`] means.
+pub fn scenario(arms: &[SimulatedArm]) -> Scenario {
+    Scenario::try_from(&file(arms)).unwrap()
+}
+
+/// A sound run of these arms, the first one being the baseline. One arm alone has no strata and no blocks, like a run
+/// without a comparison; its timeline has the claims per second instead.
 pub fn record(arms: &[SimulatedArm], seed: u64) -> RunRecord {
     let mut noise = Noise::new(seed);
     let mut histograms = vec![LatencyHistogram::default(); arms.len()];
@@ -133,12 +107,16 @@ pub fn record(arms: &[SimulatedArm], seed: u64) -> RunRecord {
     let arm_records: Vec<_> =
         arms.iter().zip(&histograms).map(|(arm, histogram)| arm_record(arm, histogram)).collect();
     let claims: u64 = arm_records.iter().map(|arm| arm.outcomes.claimed).sum();
+    let mut timeline = Vec::new();
+    let mut blocks = blocks(arms, &mut noise);
+    if arms.len() == 1 {
+        strata.clear();
+        blocks.clear();
+        timeline = seconds(&arms[0], &mut noise);
+    }
     RunRecord {
         tool: Tool { version: "0.1.0".into(), commit: "0123456".into(), debug_build: false },
-        scenario: serde_json::from_value(serde_json::json!({
-            "schema": 1, "name": "lane-ab", "summary": "What carrying lane_id in the grant saves"
-        }))
-        .unwrap(),
+        scenario: file(arms),
         seed,
         plan_sha256: "00".repeat(32),
         started: "2026-01-02T03:04:05Z".into(),
@@ -148,7 +126,7 @@ pub fn record(arms: &[SimulatedArm], seed: u64) -> RunRecord {
         staging: Staging::default(),
         arms: arm_records,
         strata,
-        blocks: blocks(arms, &mut noise),
+        blocks,
         primaries: vec![PrimaryRecord {
             addr: "127.0.0.1:7000".into(),
             partitions: 256,
@@ -156,7 +134,7 @@ pub fn record(arms: &[SimulatedArm], seed: u64) -> RunRecord {
             counters: counters(arms, claims / arms.len() as u64, 60.0 * claims as f64),
             redirects: std::collections::BTreeMap::new(),
         }],
-        timeline: Vec::new(),
+        timeline,
         audit: Audit {
             grants_issued: claims,
             claimed: claims,
@@ -214,6 +192,19 @@ fn blocks(arms: &[SimulatedArm], noise: &mut Noise) -> Vec<CounterBlock> {
                 duration_s: 0.04 * simulated.slower * (0.01 * noise.normal()).exp(),
                 counters: counters(&arms[arm..=arm], CLAIMS_PER_BLOCK, cpu),
             }
+        })
+        .collect()
+}
+
+fn seconds(arm: &SimulatedArm, noise: &mut Noise) -> Vec<TimelinePoint> {
+    (1..=30)
+        .map(|second| TimelinePoint {
+            t_s: f64::from(second),
+            claimed: (5_000.0 / arm.slower * (0.01 * noise.normal()).exp()) as u64,
+            errors: 0,
+            p50_us: Some(200.0 * arm.slower),
+            p99_us: Some(265.0 * arm.slower),
+            stock: 0,
         })
         .collect()
 }

@@ -8,14 +8,31 @@
 //! ```
 
 mod analyse;
+mod comparable;
 mod comparison;
 #[cfg(test)]
 pub(crate) mod fixtures;
+mod gate;
+mod history;
+mod repeat;
 mod result;
+mod stored;
 mod summary;
 mod validity;
+mod values;
 
-pub use analyse::analyse_as;
+pub use analyse::{analyse, analyse_as};
+pub use comparable::{Difference, NotComparable, differences};
+pub use gate::{Conclusion, Finding, Gate, GatePolicy, gate};
+pub use history::{
+    History, HistoryEntry, HistoryError, HistoryValue, SkippedLine, Trend, TrendChange, TrendPoint, append,
+    read, trend,
+};
+pub use repeat::{Attempt, Repeated, RepeatedComparison, repeat};
 pub use result::{
     Comparison, Control, ExactMetric, LatencySummary, RunResult, SCHEMA, ServerCost, VariantSummary, Verdict,
 };
+pub use stored::{
+    RunLabel, StoredComparison, StoredExact, StoredMetric, StoredOptions, StoredVerdict, Thresholds, compare,
+};
+pub use values::{MetricValue, metric_values};

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::measure::{ArmRecord, CounterBlock, CounterDelta, Fault, Histogram, RunRecord, WireTotals};
+use crate::scenario::Mode;
 use crate::stats::{BadHistogram, Latencies, harrell_davis_interval};
 
 use super::result::{LatencySummary, ServerCost, VariantSummary};
@@ -94,7 +95,7 @@ pub(super) fn arm_blocks(record: &RunRecord, arm: usize) -> impl Iterator<Item =
     record.blocks.iter().filter(counts)
 }
 
-/// Calls on the servers per claim of an arm, by command, from its counter blocks.
+/// Calls on the servers per claim of an arm, by command.
 pub(super) fn calls_per_claim(record: &RunRecord, arm: usize) -> BTreeMap<String, f64> {
     per_claim(record, arm, |counters| &counters.calls)
 }
@@ -105,25 +106,33 @@ fn per_claim(
     counts: fn(&CounterDelta) -> &BTreeMap<String, u64>,
 ) -> BTreeMap<String, f64> {
     let mut sums = BTreeMap::<String, f64>::new();
-    let mut claims = 0.0;
-    for block in arm_blocks(record, arm) {
-        claims += block.claims as f64;
-        for (command, count) in counts(&block.counters) {
-            if !HOUSEKEEPING.contains(&command.as_str()) {
-                *sums.entry(command.clone()).or_default() += *count as f64;
-            }
+    let (counters, claims) = counters_of(record, arm);
+    for (command, count) in counters.into_iter().flat_map(counts) {
+        if !HOUSEKEEPING.contains(&command.as_str()) {
+            *sums.entry(command.clone()).or_default() += *count as f64 / claims;
         }
-    }
-    for sum in sums.values_mut() {
-        *sum /= claims;
     }
     sums
 }
 
+/// The servers' counters that belong to one arm alone, and the claims that they cover: its blocks; without any, the
+/// whole window where nothing but this arm's claims was in it.
+fn counters_of(record: &RunRecord, arm: usize) -> (Vec<&CounterDelta>, f64) {
+    let blocks: Vec<_> = arm_blocks(record, arm).collect();
+    let alone = record.arms.len() == 1 && record.scenario.load.mode == Mode::Staged;
+    if !blocks.is_empty() || !alone {
+        let claims: u64 = blocks.iter().map(|block| block.claims).sum();
+        return (blocks.into_iter().map(|block| &block.counters).collect(), claims as f64);
+    }
+    let counters: Vec<_> = record.primaries.iter().map(|primary| &primary.counters).collect();
+    // One function call is one claim.
+    let claims: u64 = counters.iter().filter_map(|counters| counters.sent.get("fcall")).sum();
+    if claims == 0 { (Vec::new(), 0.0) } else { (counters, claims as f64) }
+}
+
 fn server_cost(record: &RunRecord, arm: usize) -> ServerCost {
-    let (cpu, claims) = arm_blocks(record, arm).fold((0.0, 0.0), |(cpu, claims), block| {
-        (cpu + block.counters.main_thread_cpu_us, claims + block.claims as f64)
-    });
+    let (counters, claims) = counters_of(record, arm);
+    let cpu: f64 = counters.iter().map(|counters| counters.main_thread_cpu_us).sum();
     let wire = |of: fn(&WireTotals) -> u64| wire_per_claim(&record.arms[arm], of).unwrap_or_default();
     ServerCost {
         main_thread_cpu_us_per_claim: (claims > 0.0).then(|| cpu / claims),

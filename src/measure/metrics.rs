@@ -75,6 +75,16 @@ const fn tail(quantile: f64, name: &'static str, min_claims: u64, title: &'stati
     Metric { min_claims, ..lower(name, "us", Source::ServiceQuantile(quantile), title) }
 }
 
+const fn clock(
+    name: &'static str,
+    of: fn(&ArmRecord) -> &Histogram,
+    quantile: f64,
+    min_claims: u64,
+    title: &'static str,
+) -> Metric {
+    Metric { min_claims, ..lower(name, "us", Source::Histogram { of, quantile }, title) }
+}
+
 const fn exact(
     name: &'static str,
     unit: &'static str,
@@ -99,30 +109,10 @@ pub const METRICS: &[Metric] = &[
     tail(0.99, "service_p99", 5_000, "service time, 99th percentile"),
     tail(0.999, "service_p999", 50_000, "service time, 99.9th percentile"),
     lower("service_mean", "us", Source::ServiceMean, "service time, mean"),
-    lower(
-        "response_p50",
-        "us",
-        Source::Histogram { of: |arm| &arm.response, quantile: 0.5 },
-        "response time, median",
-    ),
-    lower(
-        "response_p99",
-        "us",
-        Source::Histogram { of: |arm| &arm.response, quantile: 0.99 },
-        "response time, 99th percentile",
-    ),
-    lower(
-        "resume_p50",
-        "us",
-        Source::Histogram { of: |arm| &arm.resume, quantile: 0.5 },
-        "signal to lease, median",
-    ),
-    lower(
-        "resume_p99",
-        "us",
-        Source::Histogram { of: |arm| &arm.resume, quantile: 0.99 },
-        "signal to lease, 99th percentile",
-    ),
+    clock("response_p50", |arm| &arm.response, 0.5, 0, "response time, median"),
+    clock("response_p99", |arm| &arm.response, 0.99, 5_000, "response time, 99th percentile"),
+    clock("resume_p50", |arm| &arm.resume, 0.5, 0, "signal to lease, median"),
+    clock("resume_p99", |arm| &arm.resume, 0.99, 5_000, "signal to lease, 99th percentile"),
     Metric {
         direction: Direction::HigherIsBetter,
         ..lower(

@@ -75,24 +75,26 @@ fn alone(variant: &VariantSummary) -> String {
     let Some(service) = &variant.service_us else {
         return format!("{}: no claim succeeded.", variant.name);
     };
-    let mut text = format!(
-        "{}: {} claims per second, {} at the median and {} at p99 from sending a claim to holding the lease",
-        variant.name,
-        figure(variant.throughput_per_s),
-        time_us(service.p50),
-        time_us(service.p99)
-    );
-    if let Some(response) = &variant.response_us {
-        text += &format!("; {} at p99 from when it was due", time_us(response.p99));
-    }
-    if let Some(resume) = &variant.resume_us {
-        text += &format!(
+    let response = variant
+        .response_us
+        .as_ref()
+        .map(|response| format!("; {} at p99 from when it was due", time_us(response.p99)));
+    let resume = variant.resume_us.as_ref().map(|resume| {
+        format!(
             "; from signal to lease {} at the median, {} at p99",
             time_us(resume.p50),
             time_us(resume.p99)
-        );
-    }
-    text + "."
+        )
+    });
+    format!(
+        "{}: {} claims per second, {} at the median and {} at p99 from sending a claim to holding the lease{}{}.",
+        variant.name,
+        figure(variant.throughput_per_s),
+        time_us(service.p50),
+        time_us(service.p99),
+        response.unwrap_or_default(),
+        resume.unwrap_or_default()
+    )
 }
 
 fn pair(comparison: &Comparison) -> String {

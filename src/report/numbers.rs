@@ -35,7 +35,13 @@ pub(super) fn maybe(value: Option<f64>) -> String {
 
 /// Per-claim counts, which are whole numbers most of the time.
 pub(super) fn per_claim(value: f64) -> String {
-    if (value - value.round()).abs() < 1e-9 { format!("{value:.0}") } else { format!("{value:.3}") }
+    if value >= 1_000.0 {
+        figure(value)
+    } else if (value - value.round()).abs() < 1e-9 {
+        format!("{value:.0}")
+    } else {
+        format!("{value:.2}")
+    }
 }
 
 /// A time in the unit that fits it.
@@ -101,6 +107,6 @@ mod tests {
         );
         assert_eq!([difference(1.214), difference(0.99999)], ["+21.4 %", "+0.0 %"]);
         assert_eq!([share(0.02), share(0.125)], ["2 %", "12.5 %"]);
-        assert_eq!([per_claim(2.0), per_claim(2.5)], ["2", "2.500"]);
+        assert_eq!([per_claim(2.0), per_claim(2.5)], ["2", "2.50"]);
     }
 }

@@ -15,9 +15,8 @@ pub(super) fn render(blocks: &[Block]) -> String {
     for block in blocks {
         // Writing to a String cannot fail.
         let _ = match block {
-            Block::Title(text) => writeln!(out, "{}\n", wrap(text, "")),
+            Block::Title(text) | Block::Line(text) => writeln!(out, "{}\n", wrap(text, "")),
             Block::Alarm(text) => writeln!(out, "{}\n", wrap(&format!("!! {text}"), "   ")),
-            Block::Line(text) => writeln!(out, "{}\n", wrap(text, "")),
             Block::List { heading, items } => {
                 let items: Vec<_> = items.iter().map(|item| wrap(&format!("  - {item}"), "    ")).collect();
                 writeln!(out, "{heading}\n{}\n", items.join("\n"))

@@ -27,6 +27,6 @@ pub use multiple::holm_bonferroni;
 pub use paired::{MIN_PAIRS, PairedEffect, RESAMPLES, Totals, paired_means, paired_quantile, paired_totals};
 pub use permutation::{FLIPS, sign_flip_p_value};
 pub use quantile::{harrell_davis, harrell_davis_interval, median, quantile, quantile_of_sorted};
-pub use series::{autocorrelation, effective_sample_size, mser};
+pub use series::{autocorrelation, effective_sample_size, mean_with_interval, mser};
 pub use shift::{DecileShift, decile_shift};
 pub use unpaired::{LogValue, block_quantile, mean_of_series, ratio_of};

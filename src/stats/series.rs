@@ -1,5 +1,7 @@
 //! Series in the order taken: neighbours resemble each other, so n samples say less than n independent ones.
 
+use super::estimate::{Estimate, TooFew, t_quantile};
+
 /// Batches of which [`effective_sample_size`] needs at least this many.
 const MIN_BATCHES: usize = 8;
 
@@ -61,6 +63,20 @@ pub fn mser(series: &[f64], batch: usize) -> Option<usize> {
         }
     }
     Some(best.1 * batch.max(1))
+}
+
+/// Mean of independent values with Student's interval.
+pub fn mean_with_interval(values: &[f64], confidence: f64) -> Result<Estimate, TooFew> {
+    if values.len() < 2 {
+        return Err(TooFew::samples("values", 2, values.len() as u64));
+    }
+    let (estimate, spread) = (mean(values), variance(values));
+    if !(spread > 0.0 && spread.is_finite()) {
+        return Err(TooFew::constant("values"));
+    }
+    let n = values.len() as f64;
+    let reach = t_quantile(f64::midpoint(1.0, confidence), n - 1.0) * (spread / n).sqrt();
+    Ok(Estimate { estimate, low: estimate - reach, high: estimate + reach, confidence })
 }
 
 pub(super) fn mean(values: &[f64]) -> f64 {

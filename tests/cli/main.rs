@@ -2,6 +2,7 @@
 
 mod fixture;
 mod report;
+mod run;
 mod scenarios;
 mod schema;
 

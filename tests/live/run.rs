@@ -1,10 +1,12 @@
 //! Whole runs: scenario in, analysed record out.
 
 use std::rc::Rc;
+use std::time::Duration;
 
-use reclaim_bench::cluster::Cluster;
+use reclaim_bench::cluster::{Cluster, ClusterRequest, ProviderKind};
 use reclaim_bench::judge::{self, RunResult};
-use reclaim_bench::load::{self, RunSetup, Silent};
+use reclaim_bench::load::{self, Phase, Progress, RunSetup, Silent};
+use reclaim_bench::measure::{RunRecord, TimelinePoint};
 use reclaim_bench::scenario;
 use tokio_util::sync::CancellationToken;
 
@@ -12,60 +14,241 @@ use crate::support;
 
 /// Runs a scenario on a cluster and analyses what came of it.
 async fn run(cluster: &Rc<Cluster>, text: &str, seed: u64) -> RunResult {
+    run_watched(cluster, text, seed, &Silent, &CancellationToken::new()).await
+}
+
+async fn run_watched(
+    cluster: &Rc<Cluster>,
+    text: &str,
+    seed: u64,
+    watch: &dyn Progress,
+    cancel: &CancellationToken,
+) -> RunResult {
     let (file, scenario) = scenario::parse("test", text).unwrap_or_else(|error| panic!("{error}"));
-    let setup = RunSetup {
-        cluster,
-        scenario: &scenario,
-        file: &file,
-        seed,
-        watch: &Silent,
-        cancel: &CancellationToken::new(),
-    };
+    let setup = RunSetup { cluster, scenario: &scenario, file: &file, seed, watch, cancel };
     let record = load::run(setup).await.unwrap_or_else(|error| panic!("{error}"));
     judge::analyse_as(record, &scenario)
 }
 
-const AB: &str = r#"
-schema = 1
-name = "ab"
-summary = "a small comparison"
-[population]
-executions = 300
-lanes = 2
-partitions = 16
-[load]
-concurrency = 1
-claims = 800
-warmup = 20
-[compare]
-baseline = "grant-lane"
-strata = 20
-control_strata = 20
-counter_blocks = 5
-block_claims = 40
-[[variant]]
-name = "grant-lane"
-path = "grant-lane"
-[[variant]]
-name = "hget-lane"
-path = "hget-lane"
-"#;
+/// A scenario with these sections and one variant per path.
+fn scenario_text(sections: &str, paths: &[&str]) -> String {
+    use std::fmt::Write as _;
+    let mut text = format!("schema = 1\nname = \"test\"\nsummary = \"a test\"\n{sections}\n");
+    for path in paths {
+        let _ = write!(text, "[[variant]]\nname = \"{path}\"\npath = \"{path}\"\n");
+    }
+    text
+}
+
+fn assert_clean(result: &RunResult) {
+    let audit = &result.record.audit;
+    let violations =
+        [audit.lost, audit.double_claims, audit.attempt_changed, audit.epoch_errors, audit.state_errors];
+    assert_eq!(violations, [0; 5], "{:?}", audit.examples);
+    assert!(result.valid, "{:?}", result.invalid_reasons);
+}
+
+const POPULATION: &str = "[population]\nexecutions = 300\nlanes = 2\npartitions = 16";
+
+fn ab() -> String {
+    let compare = "[load]\nconcurrency = 1\nclaims = 800\nwarmup = 20\n[compare]\nbaseline = \"grant-lane\"\n\
+                   strata = 20\ncontrol_strata = 20\ncounter_blocks = 5\nblock_claims = 40";
+    scenario_text(&format!("{POPULATION}\n{compare}"), &["grant-lane", "hget-lane"])
+}
 
 #[tokio::test(flavor = "current_thread")]
 async fn a_comparison_counts_exactly_what_its_arms_send() {
     let cluster = Rc::new(support::own(3, 0).await);
-    let result = run(&cluster, AB, 42).await;
-    assert!(result.valid, "{:?}", result.invalid_reasons);
-    let per_claim = |arm: usize, command: &str| result.variants[arm].server.commands_per_claim[command];
-    assert!((per_claim(0, "hget") - 1.0).abs() < 1e-9 && (per_claim(1, "hget") - 2.0).abs() < 1e-9);
-    assert!((per_claim(0, "fcall") - 1.0).abs() < 1e-9 && (per_claim(1, "fcall") - 1.0).abs() < 1e-9);
+    let result = run(&cluster, &ab(), 42).await;
+    assert_clean(&result);
+    for (arm, hgets) in [(0, 1.0), (1, 2.0)] {
+        let commands = &result.variants[arm].server.commands_per_claim;
+        assert!((commands["hget"] - hgets).abs() < 1e-9 && (commands["fcall"] - 1.0).abs() < 1e-9);
+    }
     let round_trips = result.record.arms.iter().map(|arm| (arm.wire.round_trips, arm.wire.claims));
     assert_eq!(round_trips.collect::<Vec<_>>(), [(800, 400), (1_200, 400)]);
-    assert_eq!(result.variants.iter().map(|v| v.outcomes.claimed).sum::<u64>(), 800);
-    assert!(result.control.is_some_and(|control| control.ratio.is_some()));
-    let audit = &result.record.audit;
-    assert_eq!((audit.lost, audit.double_claims, audit.attempt_changed, audit.epoch_errors), (0, 0, 0, 0));
-    assert_eq!(audit.grants_issued, audit.claimed);
-    let again = run(&Rc::new(support::own(3, 0).await), AB, 42).await;
+    assert!(result.control.as_ref().is_some_and(|control| control.ratio.is_some()));
+    assert_eq!(result.record.audit.grants_issued, result.record.audit.claimed);
+    let again = run(&Rc::new(support::own(3, 0).await), &ab(), 42).await;
     assert_eq!(again.record.plan_sha256, result.record.plan_sha256);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn every_variant_and_every_kind_of_interruption_work_together() {
+    let paths =
+        ["grant-lane", "hget-lane", "hmget-lane", "pipelined-lane", "full-grant", "fused", "first-claim"];
+    let sections = format!(
+        "{POPULATION}\n[interruption]\nsignal = 1.0\ntimeout = 1.0\noperator = 1.0\ndelay = 1.0\n[load]\n\
+         concurrency = 16\nclaims = 700\ntask_context = true"
+    );
+    let cluster = Rc::new(support::own(3, 0).await);
+    let result = run(&cluster, &scenario_text(&sections, &paths), 7).await;
+    assert_clean(&result);
+    assert!(result.variants.iter().all(|variant| variant.outcomes.claimed == 100));
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn thousands_of_workers_share_one_connection_per_node() {
+    let sections =
+        "[population]\nexecutions = 4096\npartitions = 64\n[load]\nconcurrency = 4096\nclaims = 4096";
+    let result = run(&Rc::new(support::own(3, 0).await), &scenario_text(sections, &["grant-lane"]), 1).await;
+    assert_clean(&result);
+    assert_eq!(result.variants[0].outcomes.claimed, 4_096);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn of_several_workers_with_one_grant_exactly_one_wins() {
+    let sections = format!("{POPULATION}\n[load]\nconcurrency = 4\nclaims = 600\ncontenders = 4");
+    let result = run(&Rc::new(support::own(3, 0).await), &scenario_text(&sections, &["grant-lane"]), 1).await;
+    assert_clean(&result);
+    let outcomes = &result.variants[0].outcomes;
+    assert_eq!((outcomes.claimed, outcomes.lost_race, outcomes.planned()), (600, 1_800, 2_400));
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn grants_that_nobody_consumes_vanish_and_are_counted() {
+    let sections = format!(
+        "{POPULATION}\n[grant]\nttl = \"3s\"\nunconsumed = 0.25\n[load]\nconcurrency = 4\nclaims = 200"
+    );
+    let result = run(&Rc::new(support::own(3, 0).await), &scenario_text(&sections, &["grant-lane"]), 1).await;
+    assert_clean(&result);
+    let outcomes = &result.variants[0].outcomes;
+    // On a machine that stalls for seconds, more than the share that was held back expires.
+    assert!(outcomes.expired >= 50 && outcomes.claimed + outcomes.expired == 200, "{outcomes:?}");
+    assert_eq!(result.record.audit.expired, outcomes.expired);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn in_churn_executions_go_round_and_time_to_resume_is_recorded() {
+    let sections = format!(
+        "{POPULATION}\n[interruption]\nsignal = 2.0\ndelay = 1.0\n[load]\nmode = \"churn\"\nconcurrency = 8\n\
+         claims = 1000\nwarmup = 50"
+    );
+    let result = run(&Rc::new(support::own(3, 0).await), &scenario_text(&sections, &["grant-lane"]), 1).await;
+    assert_clean(&result);
+    assert_eq!(result.variants[0].outcomes.claimed, 1_000);
+    let resume = result.variants[0].resume_us.unwrap();
+    let service = result.variants[0].service_us.unwrap();
+    assert!(resume.count > 500 && resume.p50 > service.p50, "{resume:?}");
+}
+
+/// Cancels when a phase begins, or after some steps of it.
+struct CancelAt {
+    phase: Phase,
+    cancel: CancellationToken,
+}
+
+impl Progress for CancelAt {
+    fn phase(&self, phase: Phase, _: Option<u64>) {
+        if phase == self.phase {
+            self.cancel.cancel();
+        }
+    }
+    fn advance(&self, _: u64) {}
+    fn second(&self, _: &TimelinePoint) {}
+    fn note(&self, _: &str) {}
+    fn snapshot(&self, _: &RunRecord) {}
+}
+
+async fn keys(cluster: &Cluster) -> i64 {
+    let mut total = 0;
+    for node in cluster.topology().nodes() {
+        let mut cost = reclaim_bench::cluster::WireCost::default();
+        let reply = cluster.admin(node).call("dbsize", &redis::cmd("DBSIZE"), &mut cost).await.unwrap();
+        total += match reply {
+            redis::Value::Int(keys) => keys,
+            other => panic!("{other:?}"),
+        };
+    }
+    total
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_run_cancelled_in_any_phase_leaves_nothing_on_a_foreign_cluster() {
+    let servers = support::own(3, 0).await;
+    let request = ClusterRequest {
+        provider: ProviderKind::External,
+        nodes: servers.topology().primaries().iter().map(|primary| primary.addr.clone()).collect(),
+        ..ClusterRequest::default()
+    };
+    let sections = format!(
+        "{POPULATION}\n[grant]\nttl = \"3s\"\nunconsumed = 0.25\n[load]\nconcurrency = 4\nclaims = 400\nwarmup = 20"
+    );
+    let text = scenario_text(&sections, &["grant-lane"]);
+    for phase in [Phase::Create, Phase::Stage, Phase::Warmup, Phase::Window, Phase::Expire, Phase::Audit] {
+        let cluster = Rc::new(support::open(&request).await);
+        let cancel = CancellationToken::new();
+        let watch = CancelAt { phase, cancel: cancel.clone() };
+        let (file, scenario) = scenario::parse("test", &text).unwrap();
+        let setup = RunSetup {
+            cluster: &cluster,
+            scenario: &scenario,
+            file: &file,
+            seed: 3,
+            watch: &watch,
+            cancel: &cancel,
+        };
+        match load::run(setup).await {
+            Ok(record) => assert!(record.partial || phase == Phase::Audit, "{phase:?}"),
+            Err(load::LoadError::Cancelled) => {}
+            Err(error) => panic!("{phase:?}: {error}"),
+        }
+        assert_eq!(keys(&cluster).await, 0, "left after {phase:?}");
+    }
+}
+
+/// One server stops for a while in an open loop: the response quantile must show the wait of everybody who was due.
+#[tokio::test(flavor = "current_thread")]
+async fn a_stopped_server_shows_in_response_time_as_the_stall_formula_says() {
+    const RATE: f64 = 400.0;
+    const WINDOW: f64 = 4.0;
+    const STALL: f64 = 0.8;
+    let sections = format!(
+        "[population]\nexecutions = 1800\npartitions = 16\n[load]\nmodel = \"open\"\nrate = {RATE:?}\n\
+         duration = \"{WINDOW}s\"\nwarmup = 0"
+    );
+    let servers = support::own(1, 0).await;
+    let pid = servers.server_pid(&servers.topology().primaries()[0].addr).unwrap().to_string();
+    let stall = StallAtWindow { pid, cancel: CancellationToken::new() };
+    let cluster = Rc::new(servers);
+    let text = scenario_text(&sections, &["grant-lane"]);
+    let result = run_watched(&cluster, &text, 1, &stall, &stall.cancel).await;
+    assert_eq!(result.variants[0].outcomes.claimed, (RATE * WINDOW) as u64);
+    let response = result.variants[0].response_us.unwrap();
+    // Everything due in the stall waits for its end: quantile q is S - (1 - q) T (1 - rho), rho small here.
+    let predicted = |q: f64| (STALL - (1.0 - q) * WINDOW) * 1e6;
+    for (seen, q) in [(response.p99, 0.99), (response.p95, 0.95)] {
+        let off = (seen - predicted(q)) / predicted(q);
+        assert!(off.abs() < 0.15, "p{}: predicted {} us, seen {seen} us", q * 100.0, predicted(q));
+    }
+    assert!(response.p50 < 0.2 * response.p99, "{response:?}");
+}
+
+/// Stops a server for [`StallAtWindow::STALL`] a second into the window.
+struct StallAtWindow {
+    pid: String,
+    cancel: CancellationToken,
+}
+
+impl Progress for StallAtWindow {
+    fn phase(&self, phase: Phase, _: Option<u64>) {
+        if phase == Phase::Window {
+            let pid = self.pid.clone();
+            std::thread::spawn(move || {
+                std::thread::sleep(Duration::from_secs(1));
+                signal("-STOP", &pid);
+                std::thread::sleep(Duration::from_millis(800));
+                signal("-CONT", &pid);
+            });
+        }
+    }
+    fn advance(&self, _: u64) {}
+    fn second(&self, _: &TimelinePoint) {}
+    fn note(&self, _: &str) {}
+    fn snapshot(&self, _: &RunRecord) {}
+}
+
+fn signal(name: &str, pid: &str) {
+    let done = std::process::Command::new("kill").args([name, pid]).status().unwrap();
+    assert!(done.success());
 }

@@ -159,7 +159,7 @@ fn scenario() -> Scenario {
             ttl: Duration::from_mins(10),
             unconsumed: 0.0,
             lease_ttl: Duration::from_hours(1),
-            scan_interval: Duration::from_millis(5),
+            scan_interval: Duration::from_millis(10),
         },
         load: Load {
             mode: Mode::Staged,

@@ -1,0 +1,39 @@
+//! What criterion last measured, read back from its own files, to relate one benchmark to another.
+
+use std::path::PathBuf;
+
+/// Median time of one iteration in nanoseconds, from the last run of this benchmark; `None` if there was none.
+pub fn median_ns(group: &str, function: &str) -> Option<f64> {
+    let path = home().join(file_name(group)).join(file_name(function)).join("new/estimates.json");
+    let estimates: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(path).ok()?).ok()?;
+    estimates["median"]["point_estimate"].as_f64()
+}
+
+/// Where criterion keeps its results: as it decides itself, with `CARGO_TARGET_DIR` for a target elsewhere.
+fn home() -> PathBuf {
+    let named = |variable: &str| std::env::var_os(variable).map(PathBuf::from);
+    named("CRITERION_HOME")
+        .unwrap_or_else(|| named("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()).join("criterion"))
+}
+
+/// Criterion's file name for a group or function.
+fn file_name(name: &str) -> String {
+    name.replace('/', "_")
+}
+
+/// Prints one line per part: its time, and its share of a claim by `grant-lane` where `claim_path` has been run.
+#[expect(clippy::print_stdout, reason = "the answer of a benchmark belongs beside criterion's own lines")]
+pub fn print_shares<'a>(title: &str, parts: impl IntoIterator<Item = (&'a str, f64)>) {
+    let claim_ns = median_ns("claim_path", "grant-lane");
+    match claim_ns {
+        Some(claim_ns) => println!(
+            "{title}; shares are of one grant-lane claim, {:.0} us (last run of claim_path)",
+            claim_ns / 1e3
+        ),
+        None => println!("{title}; `cargo bench --bench claim_path` adds shares of a claim's time"),
+    }
+    for (name, ns) in parts {
+        let share = claim_ns.map_or(String::new(), |claim_ns| format!("  {:>7.3} %", 100.0 * ns / claim_ns));
+        println!("  {name:<40}{ns:>10.1} ns{share}");
+    }
+}

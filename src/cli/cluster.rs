@@ -1,0 +1,66 @@
+//! `cluster`: a local cluster that stays, for other tools.
+
+use clap::{Args, Subcommand};
+use tokio_util::sync::CancellationToken;
+
+use super::args::ClusterArgs;
+use super::exit::Exit;
+use super::interrupt::second_signal;
+use super::{print, say};
+use crate::cluster::{self, NodeAddr};
+
+/// Options of `cluster`.
+#[derive(Args, Clone, Debug)]
+pub struct ClusterCommandArgs {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+enum Command {
+    /// Start one with the function library on it; prints its nodes
+    Up(Box<ClusterArgs>),
+    /// Stop it
+    Down,
+    /// Say what runs
+    Status,
+}
+
+/// Runs the command.
+pub async fn run(args: &ClusterCommandArgs) -> anyhow::Result<Exit> {
+    match &args.command {
+        Command::Up(args) => return up(args).await,
+        Command::Down => match cluster::down().await? {
+            Some(stopped) => print(&format!("stopped {}\n", join(&stopped.nodes())))?,
+            None => print("no cluster is up\n")?,
+        },
+        Command::Status => match cluster::status().await? {
+            Some(status) if status.running.is_empty() => print("the cluster has ended\n")?,
+            Some(status) => print(&format!("up: {}\n", join(&status.running)))?,
+            None => print("no cluster is up\n")?,
+        },
+    }
+    Ok(Exit::Pass)
+}
+
+async fn up(args: &ClusterArgs) -> anyhow::Result<Exit> {
+    let request = args.request_alone()?;
+    let cancel = CancellationToken::new();
+    tokio::select! {
+        started = cluster::up(&request, &say, &cancel) => match started {
+            Err(_) if cancel.is_cancelled() => Ok(Exit::Interrupted),
+            started => {
+                print(&format!("{}\n", join(&started?.nodes())))?;
+                Ok(Exit::Pass)
+            }
+        },
+        second = second_signal(cancel.clone(), say) => {
+            second?;
+            Ok(Exit::Interrupted)
+        }
+    }
+}
+
+fn join(nodes: &[NodeAddr]) -> String {
+    nodes.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+}

@@ -1,0 +1,253 @@
+//! From a result to an exit code.
+//!
+//! An A/B run answers a question; that one arm is slower is an answer, not a failure. So a run passes whatever it
+//! found, unless the scenario's `[gate] enforce` (or the command line) makes its verdicts binding. An invalid run fails
+//! either way: it has no answer.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::scenario::ScenarioFile;
+
+use super::result::{RunResult, Verdict};
+
+/// What is binding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GatePolicy {
+    /// Whether verdicts decide.
+    pub enforce: bool,
+    /// Bound of the response time's 99th percentile (service time in a closed loop).
+    pub response_p99: Option<Duration>,
+}
+
+impl GatePolicy {
+    /// The policy of a scenario.
+    pub fn of(scenario: &ScenarioFile) -> Self {
+        let response_p99 = scenario.slo.as_ref().map(|slo| slo.response_p99.0);
+        Self { enforce: scenario.gate.enforce, response_p99 }
+    }
+}
+
+/// How a run ends, worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Conclusion {
+    /// The numbers must not be used.
+    Invalid,
+    /// A regression, or a service level missed.
+    Regression,
+    /// The gate was asked and cannot say.
+    Inconclusive,
+    /// Nothing wrong.
+    Pass,
+}
+
+impl Conclusion {
+    /// The process' exit code: 0 pass, 1 regression, 2 invalid, 3 inconclusive.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Pass => 0,
+            Self::Regression => 1,
+            Self::Invalid => 2,
+            Self::Inconclusive => 3,
+        }
+    }
+}
+
+/// One reason for a conclusion.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Finding {
+    /// What it amounts to.
+    pub conclusion: Conclusion,
+    /// In words.
+    pub text: String,
+}
+
+/// What the gate says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Gate {
+    /// The worst of the findings.
+    pub conclusion: Conclusion,
+    /// Why, worst first. Empty for a pass.
+    pub findings: Vec<Finding>,
+}
+
+/// Applies a policy to a finished run.
+pub fn gate(result: &RunResult, policy: &GatePolicy) -> Gate {
+    let mut findings = Vec::new();
+    if !result.valid {
+        let text = format!("the run is invalid for {} reason(s)", result.invalid_reasons.len().max(1));
+        findings.push(Finding { conclusion: Conclusion::Invalid, text });
+    }
+    if policy.enforce {
+        findings.extend(verdict_findings(result));
+        findings.extend(exact_findings(result));
+        findings.extend(policy.response_p99.into_iter().flat_map(|bound| slo_findings(result, bound)));
+        if result.comparisons.is_empty() && policy.response_p99.is_none() {
+            let text = "nothing was judged: the gate needs a second [[variant]] or an [slo]".to_owned();
+            findings.push(Finding { conclusion: Conclusion::Inconclusive, text });
+        }
+    }
+    findings.sort_by_key(|finding| finding.conclusion);
+    let conclusion = findings.first().map_or(Conclusion::Pass, |finding| finding.conclusion);
+    Gate { conclusion, findings }
+}
+
+fn verdict_findings(result: &RunResult) -> Vec<Finding> {
+    // A failed control has made every verdict inconclusive; its reason is the one to tell.
+    if let Some(control) = result.control.as_ref().filter(|control| !control.passed) {
+        let text = control.reason.clone().unwrap_or_else(|| "the control failed".to_owned());
+        return vec![Finding { conclusion: Conclusion::Inconclusive, text }];
+    }
+    let finding = |comparison: &super::Comparison| {
+        let conclusion = match comparison.verdict {
+            Verdict::Regression => Conclusion::Regression,
+            Verdict::Inconclusive => Conclusion::Inconclusive,
+            Verdict::Improvement | Verdict::NoChange => return None,
+        };
+        let amount = match (&comparison.ratio, &comparison.too_few) {
+            (Some(ratio), _) => format!(
+                "{:+.2} % [{:+.2}, {:+.2}]",
+                100.0 * (ratio.estimate - 1.0),
+                100.0 * (ratio.low - 1.0),
+                100.0 * (ratio.high - 1.0)
+            ),
+            (None, Some(reason)) => reason.to_string(),
+            (None, None) => "no estimate".to_owned(),
+        };
+        let text = format!(
+            "{} of {} against {}: {amount}",
+            comparison.metric, comparison.candidate, comparison.baseline
+        );
+        Some(Finding { conclusion, text })
+    };
+    result.comparisons.iter().filter_map(finding).collect()
+}
+
+/// Exact metrics of arms that claim the same way: nothing but the library differs, so each has to be equal, and more
+/// of anything is a regression. Arms that claim in different ways differ by design.
+fn exact_findings(result: &RunResult) -> impl Iterator<Item = Finding> {
+    let path_of = |name: &str| result.variants.iter().find(|v| v.name == name).map(|v| v.path);
+    result
+        .exact
+        .iter()
+        .filter(move |exact| path_of(&exact.baseline) == path_of(&exact.candidate))
+        .filter(|exact| !exact.equal && exact.candidate_value > exact.baseline_value)
+        .map(|exact| Finding {
+            conclusion: Conclusion::Regression,
+            text: format!(
+                "{} of {} is {:.2} per claim, {:.2} of {}",
+                exact.metric, exact.candidate, exact.candidate_value, exact.baseline_value, exact.baseline
+            ),
+        })
+}
+
+fn slo_findings(result: &RunResult, bound: Duration) -> impl Iterator<Item = Finding> {
+    let bound_us = bound.as_secs_f64() * 1e6;
+    result.variants.iter().filter_map(move |variant| {
+        let latency = variant.response_us.or(variant.service_us)?;
+        (latency.p99 > bound_us).then(|| Finding {
+            conclusion: Conclusion::Regression,
+            text: format!(
+                "{} answers within {:.0} us at p99, the service level is {bound_us:.0} us",
+                variant.name, latency.p99
+            ),
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::analyse_as;
+    use super::super::fixtures::{GRANT_LANE, HGET_LANE, SimulatedArm, TWIN, record, scenario};
+    use super::*;
+    use crate::measure::{Fault, RunRecord};
+
+    const ENFORCED: GatePolicy = GatePolicy { enforce: true, response_p99: None };
+
+    fn result(arms: &[SimulatedArm], change: impl FnOnce(&mut RunRecord)) -> RunResult {
+        let mut record = record(arms, 3);
+        change(&mut record);
+        analyse_as(record, &scenario(arms))
+    }
+
+    fn code(result: &RunResult, policy: GatePolicy) -> u8 {
+        gate(result, &policy).conclusion.exit_code()
+    }
+
+    #[test]
+    fn a_slower_arm_fires_only_where_the_gate_is_enforced() {
+        let slower = result(&[GRANT_LANE, HGET_LANE], |_| ());
+        assert_eq!(code(&slower, GatePolicy { enforce: false, response_p99: None }), 0);
+        let gate = gate(&slower, &ENFORCED);
+        assert_eq!(gate.conclusion.exit_code(), 1);
+        assert!(
+            gate.findings[0].text.starts_with("service_p50 of hget-lane against grant-lane: +"),
+            "{gate:?}"
+        );
+    }
+
+    #[test]
+    fn equal_arms_stay_quiet() {
+        let mut equal = result(&[GRANT_LANE, TWIN], |_| ());
+        // p99 is too noisy in a run this small; what it says is the next test's.
+        equal.comparisons.retain(|comparison| comparison.metric != "service_p99");
+        let gate = gate(&equal, &ENFORCED);
+        assert_eq!((gate.conclusion, gate.findings), (Conclusion::Pass, vec![]));
+    }
+
+    #[test]
+    fn what_cannot_be_said_is_inconclusive() {
+        let short = result(&[GRANT_LANE, TWIN], |record| record.strata.truncate(40));
+        assert_eq!(code(&short, ENFORCED), 3);
+        let alone = result(&[GRANT_LANE], |_| ());
+        assert_eq!(code(&alone, ENFORCED), 3);
+    }
+
+    #[test]
+    fn a_failed_control_stops_even_a_clear_regression() {
+        let vetoed = result(&[GRANT_LANE, HGET_LANE], |record| {
+            for stratum in record.strata.iter_mut().filter(|stratum| stratum.control) {
+                stratum.sides[1].service.0.iter_mut().for_each(|ticks| *ticks += *ticks / 10);
+            }
+        });
+        let gate = gate(&vetoed, &ENFORCED);
+        assert_eq!(gate.conclusion.exit_code(), 3);
+        assert!(gate.findings[0].text.contains("differs from itself"), "{gate:?}");
+    }
+
+    #[test]
+    fn an_invalid_run_is_invalid_whatever_it_found() {
+        let invalid = result(&[GRANT_LANE, HGET_LANE], |record| {
+            record.faults.push(Fault::Infrastructure { detail: "a node went away".into() });
+        });
+        assert_eq!(code(&invalid, ENFORCED), 2);
+        assert_eq!(code(&invalid, GatePolicy { enforce: false, response_p99: None }), 2);
+    }
+
+    #[test]
+    fn one_more_call_inside_the_function_is_a_regression_and_one_fewer_is_not() {
+        let calls = |more: bool| {
+            result(&[GRANT_LANE, TWIN], |record| {
+                for block in record.blocks.iter_mut().filter(|block| block.arm == 1) {
+                    let hset = block.counters.calls.get_mut("hset").unwrap();
+                    if more { *hset += block.claims } else { *hset -= block.claims }
+                }
+            })
+        };
+        let gate = gate(&calls(true), &ENFORCED);
+        assert!(gate.findings.iter().any(|f| f.text.starts_with("calls.hset of twin is 4.00")), "{gate:?}");
+        assert_eq!(gate.conclusion, Conclusion::Regression);
+        assert_ne!(code(&calls(false), ENFORCED), 1);
+    }
+
+    #[test]
+    fn a_missed_service_level_fires() {
+        let run = result(&[GRANT_LANE], |_| ());
+        let level = |us: u64| GatePolicy { enforce: true, response_p99: Some(Duration::from_micros(us)) };
+        assert_eq!(code(&run, level(100)), 1);
+        assert_eq!(code(&run, level(100_000)), 0);
+    }
+}

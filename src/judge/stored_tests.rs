@@ -1,0 +1,109 @@
+use super::super::analyse_as;
+use super::super::fixtures::{GRANT_LANE, SimulatedArm, record, scenario};
+use super::Direction::{HigherIsBetter, LowerIsBetter};
+use super::*;
+
+fn run(slower: f64, seed: u64) -> RunResult {
+    let arms = [SimulatedArm { slower, ..GRANT_LANE }];
+    analyse_as(record(&arms, seed), &scenario(&arms))
+}
+
+fn options() -> StoredOptions {
+    StoredOptions::of(&GateSection::default())
+}
+
+fn verdict_of(comparison: &StoredComparison, metric: &str) -> StoredVerdict {
+    comparison.metrics.iter().find(|m| m.metric == metric).unwrap_or_else(|| panic!("{metric}")).verdict
+}
+
+#[test]
+fn the_same_again_passes() {
+    let comparison = compare(&run(1.0, 1), &run(1.0, 2), &options()).unwrap();
+    assert_eq!(comparison.conclusion, Conclusion::Pass, "{:#?}", comparison.metrics);
+    assert_eq!(verdict_of(&comparison, "throughput"), StoredVerdict::Pass);
+    assert_eq!(verdict_of(&comparison, "service_p99"), StoredVerdict::Pass);
+    assert_eq!(verdict_of(&comparison, "service_p50"), StoredVerdict::NotJudged);
+    assert!(comparison.exact.is_empty() && comparison.exact_equal >= 4);
+}
+
+#[test]
+fn a_large_loss_fails_and_a_medium_one_warns() {
+    let fails = compare(&run(1.0, 1), &run(1.4, 2), &options()).unwrap();
+    assert_eq!(verdict_of(&fails, "throughput"), StoredVerdict::Fail);
+    assert_eq!(verdict_of(&fails, "service_p99"), StoredVerdict::Fail);
+    assert_eq!(fails.conclusion.exit_code(), 1);
+    let warns = compare(&run(1.0, 1), &run(1.075, 2), &options()).unwrap();
+    assert_eq!(verdict_of(&warns, "throughput"), StoredVerdict::Warn, "{:#?}", warns.metrics);
+    assert_eq!(warns.conclusion.exit_code(), 0);
+    let better = compare(&run(1.4, 1), &run(1.0, 2), &options()).unwrap();
+    assert_eq!(better.conclusion, Conclusion::Pass);
+}
+
+#[test]
+fn thresholds_are_judged_on_the_whole_interval() {
+    let thresholds = Thresholds { warn: 0.05, fail: 0.10 };
+    let said = |direction, low, high| {
+        let estimate = f64::midpoint(low, high);
+        verdict(&Estimate { estimate, low, high, confidence: 0.95 }, direction, thresholds)
+    };
+    assert_eq!(said(LowerIsBetter, 1.11, 1.2), StoredVerdict::Fail);
+    assert_eq!(said(LowerIsBetter, 1.09, 1.2), StoredVerdict::Inconclusive);
+    assert_eq!(said(LowerIsBetter, 1.06, 1.09), StoredVerdict::Warn);
+    assert_eq!(said(LowerIsBetter, 1.02, 1.09), StoredVerdict::Pass);
+    assert_eq!(said(HigherIsBetter, 0.8, 0.89), StoredVerdict::Fail);
+    assert_eq!(said(HigherIsBetter, 0.8, 0.91), StoredVerdict::Inconclusive);
+    assert_eq!(said(HigherIsBetter, 0.91, 0.94), StoredVerdict::Warn);
+    assert_eq!(said(HigherIsBetter, 1.5, 1.6), StoredVerdict::Pass);
+}
+
+#[test]
+fn more_commands_than_before_fail_whatever_the_clock_says() {
+    let mut candidate = run(1.0, 2);
+    candidate.record.arms[0].wire.commands += candidate.record.arms[0].wire.claims;
+    let comparison = compare(&run(1.0, 1), &candidate, &options()).unwrap();
+    assert_eq!(comparison.exact.len(), 1);
+    assert_eq!((comparison.exact[0].metric.as_str(), comparison.conclusion.exit_code()), ("commands", 1));
+}
+
+#[test]
+fn each_difference_that_forbids_is_named() {
+    type Change = fn(&mut RunResult);
+    let cases: &[(&str, Change)] = &[
+        ("scenario load.claims: 6000 against 7000", |r| r.record.scenario.load.claims = Some(7_000)),
+        ("valkey version: 9.1.2 against 8.0.1", |r| r.record.environment.valkey.version = "8.0.1".into()),
+        ("machine cpu", |r| r.record.environment.host.cpu = "Other CPU".into()),
+        ("machine cores: 2 against 4", |r| r.record.environment.host.cores = 4),
+        ("valkey provider", |r| r.record.environment.valkey.provider = "container".into()),
+        ("tool build: optimised against without optimisation", |r| r.record.tool.debug_build = true),
+        ("candidate result: invalid", |r| r.valid = false),
+        ("candidate result: interrupted", |r| r.record.partial = true),
+    ];
+    let base = run(1.0, 1);
+    for (expected, change) in cases {
+        let mut candidate = run(1.0, 2);
+        change(&mut candidate);
+        let refusal = compare(&base, &candidate, &options()).unwrap_err();
+        assert!(refusal.to_string().contains(expected), "{refusal}");
+        assert_eq!(refusal.0.len(), 1, "{refusal}");
+        let allowed = StoredOptions { allow_differences: true, ..options() };
+        assert_eq!(compare(&base, &candidate, &allowed).unwrap().differences.len(), 1);
+    }
+}
+
+#[test]
+fn another_library_is_named_and_compared() {
+    let mut candidate = run(1.0, 2);
+    candidate.record.environment.library.sha256 = "cd".repeat(32);
+    candidate.record.scenario.library.source = Some("new.lua".into());
+    let comparison = compare(&run(1.0, 1), &candidate, &options()).unwrap();
+    assert_eq!(comparison.differences.len(), 1);
+    assert_eq!(comparison.differences[0].what, "function library");
+}
+
+#[test]
+fn nothing_in_common_is_no_pass() {
+    let mut candidate = run(1.0, 2);
+    candidate.record.arms[0].name = "renamed".into();
+    let allowed = StoredOptions { allow_differences: true, ..options() };
+    assert_eq!(compare(&run(1.0, 1), &candidate, &allowed).unwrap().conclusion, Conclusion::Inconclusive);
+}
