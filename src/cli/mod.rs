@@ -5,6 +5,7 @@ mod clean;
 mod cluster;
 mod exit;
 mod interrupt;
+mod libraries;
 mod progress;
 mod report;
 mod result_dir;

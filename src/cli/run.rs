@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::args::{ClusterArgs, OutputArgs, OutputFormat, ScenarioArgs, load_scenario};
 use super::exit::Exit;
 use super::interrupt::second_signal;
+use super::libraries::LibraryArgs;
 use super::print;
 use super::progress::Watch;
 use super::result_dir::ResultDir;
@@ -30,6 +31,8 @@ pub struct RunArgs {
     #[command(flatten)]
     changes: ScenarioArgs,
     #[command(flatten)]
+    libraries: LibraryArgs,
+    #[command(flatten)]
     cluster: ClusterArgs,
     #[command(flatten)]
     output: OutputArgs,
@@ -39,7 +42,7 @@ pub struct RunArgs {
 pub async fn run(args: &RunArgs) -> anyhow::Result<Exit> {
     let mut changes = args.cluster.overrides();
     changes.extend(args.changes.overrides()?);
-    let (file, scenario) = load_scenario(&args.scenario, &changes)?;
+    let (file, scenario) = args.libraries.apply(load_scenario(&args.scenario, &changes)?)?;
     let request = args.cluster.request(&file, &scenario)?;
     let seed = args.seed.unwrap_or_else(fresh_seed);
     let dir = ResultDir::create(&args.output.output, &scenario.name)?;

@@ -9,6 +9,7 @@ mod cluster_life;
 mod cluster_refusals;
 mod container;
 mod detached;
+mod duet;
 mod flowfabric;
 mod recovery;
 mod run;
