@@ -16,4 +16,5 @@ mod run;
 mod staged;
 mod support;
 mod tls;
+mod tool;
 mod workload;
