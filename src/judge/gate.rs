@@ -91,7 +91,8 @@ pub fn gate(result: &RunResult, policy: &GatePolicy) -> Gate {
         let text = format!("the run is invalid for {} reason(s)", result.invalid_reasons.len().max(1));
         findings.push(Finding { conclusion: Conclusion::Invalid, text });
     }
-    if policy.enforce {
+    // Verdicts of an invalid run say nothing, whichever way they point.
+    if policy.enforce && result.valid {
         findings.extend(verdict_findings(result));
         findings.extend(exact_findings(result));
         findings.extend(policy.response_p99.into_iter().flat_map(|bound| slo_findings(result, bound)));
@@ -283,6 +284,7 @@ mod tests {
         let invalid = result(&[GRANT_LANE, HGET_LANE], |record| {
             record.faults.push(Fault::Infrastructure { detail: "a node went away".into() });
         });
+        assert_eq!(gate(&invalid, &ENFORCED).findings.len(), 1);
         assert_eq!(code(&invalid, ENFORCED), 2);
         assert_eq!(code(&invalid, GatePolicy { enforce: false, response_p99: None }), 2);
     }

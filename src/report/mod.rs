@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! RunResult ─► content: what is said, in which order ─► text | markdown
-//!         └──► json (the result itself), hlog (its histograms)
+//!         ├──► json (the result itself), hlog (its histograms)
+//!         └──► ci: what other programs read
 //! ```
 
 pub mod ci;
