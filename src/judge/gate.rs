@@ -109,7 +109,7 @@ pub fn gate_repeated(results: &[RunResult], repeated: &Repeated, policy: &GatePo
     let mut findings = Vec::new();
     for (n, result) in results.iter().enumerate() {
         let mut found = gate(result, &GatePolicy { enforce: false, ..*policy }).findings;
-        if policy.enforce {
+        if policy.enforce && result.valid {
             found.extend(exact_findings(result));
             found.extend(policy.response_p99.into_iter().flat_map(|bound| slo_findings(result, bound)));
         }
