@@ -13,7 +13,7 @@ mod pull_request;
 pub use bencher::bencher;
 pub use github::github;
 pub use junit::{junit, junit_stored};
-pub use pull_request::{pull_request, pull_request_stored};
+pub use pull_request::{pull_request, pull_request_stored, stored_text};
 
 use crate::judge::{MetricValue, RunResult, metric_values};
 

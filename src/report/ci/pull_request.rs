@@ -2,7 +2,7 @@
 
 use super::super::document::Block;
 use super::super::numbers::{difference_within, figure, maybe, share};
-use super::super::{markdown, words};
+use super::super::{markdown, text, words};
 use crate::judge::{
     Conclusion, Finding, GatePolicy, RunResult, StoredComparison, StoredMetric, StoredVerdict, Verdict, gate,
 };
@@ -107,6 +107,15 @@ fn origin(result: &RunResult) -> String {
 
 /// A comparison with a stored result: what is judged, what is not equal, what else differed.
 pub fn pull_request_stored(comparison: &StoredComparison) -> String {
+    markdown::render(&stored(comparison))
+}
+
+/// The same for a terminal.
+pub fn stored_text(comparison: &StoredComparison) -> String {
+    text::render(&stored(comparison))
+}
+
+fn stored(comparison: &StoredComparison) -> Vec<Block> {
     let title = format!(
         "reclaim-bench {} against {}: {}",
         comparison.candidate.scenario,
@@ -140,7 +149,7 @@ pub fn pull_request_stored(comparison: &StoredComparison) -> String {
         let header = vec!["variant", "per claim", "base", "value", "verdict"];
         blocks.push(Block::Table { heading: "Not equal".into(), header, rows, words: vec![1, 4] });
     }
-    markdown::render(&blocks)
+    blocks
 }
 
 fn stored_row(metric: &StoredMetric) -> Vec<String> {
