@@ -166,14 +166,15 @@ fn costs(result: &RunResult) -> Block {
     let rows = result
         .variants
         .iter()
-        .map(|variant| {
+        .zip(&result.record.arms)
+        .map(|(variant, arm)| {
             let server = &variant.server;
             let commands = server.commands_per_claim.iter().filter(|(_, n)| **n > 0.0);
-            let sent: f64 = server.commands_per_claim.values().sum();
+            let sent = (arm.wire.claims > 0).then(|| arm.wire.commands as f64 / arm.wire.claims as f64);
             vec![
                 variant.name.clone(),
                 per_claim(server.round_trips_per_claim),
-                per_claim(sent),
+                sent.map_or_else(|| "-".into(), per_claim),
                 commands.map(|(name, n)| format!("{name} {}", per_claim(*n))).collect::<Vec<_>>().join(", "),
                 figure(server.bytes_in_per_claim),
                 figure(server.bytes_out_per_claim),
