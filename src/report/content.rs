@@ -166,11 +166,12 @@ fn costs(result: &RunResult) -> Block {
     let rows = result
         .variants
         .iter()
-        .zip(&result.record.arms)
-        .map(|(variant, arm)| {
+        .enumerate()
+        .map(|(position, variant)| {
             let server = &variant.server;
             let commands = server.commands_per_claim.iter().filter(|(_, n)| **n > 0.0);
-            let sent = (arm.wire.claims > 0).then(|| arm.wire.commands as f64 / arm.wire.claims as f64);
+            let wire = result.record.arms.get(position).map(|arm| arm.wire).filter(|wire| wire.claims > 0);
+            let sent = wire.map(|wire| wire.commands as f64 / wire.claims as f64);
             vec![
                 variant.name.clone(),
                 per_claim(server.round_trips_per_claim),
