@@ -1,6 +1,6 @@
 //! `compare`: stored results against each other, or night after night.
 
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
@@ -45,7 +45,7 @@ enum Format {
     Markdown,
     /// The comparison itself
     Json,
-    /// JUnit XML, one test case per verdict
+    /// `JUnit` XML, one test case per verdict
     Junit,
 }
 
@@ -80,10 +80,8 @@ pub fn run(args: &CompareArgs) -> anyhow::Result<Exit> {
 
 fn two(args: &CompareArgs, base: &Path, candidate: &Path) -> anyhow::Result<Exit> {
     let (base, candidate) = (result_dir::read(base)?, result_dir::read(candidate)?);
-    let options = args.thresholds.over(StoredOptions {
-        allow_differences: args.allow_different,
-        ..StoredOptions::of(&candidate.record.scenario.gate)
-    })?;
+    let policy = StoredOptions::of(&candidate.record.scenario.gate);
+    let options = StoredOptions { allow_differences: args.allow_different, ..args.thresholds.over(&policy)? };
     let compared = judge::compare(&base, &candidate, &options)
         .context("give --allow-different if the difference is what you want to see")?;
     args.summary.append(&report::ci::pull_request_stored(&compared))?;
@@ -103,14 +101,16 @@ fn nights(args: &CompareArgs, path: &Path, results: &[PathBuf]) -> anyhow::Resul
         .map(|path| Ok(HistoryEntry::of(&result_dir::read(path)?)))
         .collect::<anyhow::Result<Vec<_>>>()?;
     let at = || format!("the history {}", path.display());
-    if !entries.is_empty() {
-        let mut file = OpenOptions::new().read(true).append(true).create(true).open(path).with_context(at)?;
-        for entry in &entries {
-            judge::append(&mut file, entry).with_context(at)?;
+    let mut file = OpenOptions::new().read(true).append(true).create(true).open(path).with_context(at)?;
+    let mut history = judge::read(BufReader::new(&file)).with_context(at)?;
+    for entry in entries {
+        // `nightly/*` names the runs of earlier nights as well.
+        if !history.entries.contains(&entry) {
+            judge::append(&mut file, &entry).with_context(at)?;
+            history.entries.push(entry);
         }
-        file.sync_all().with_context(at)?;
     }
-    let history = judge::read(BufReader::new(File::open(path).with_context(at)?)).with_context(at)?;
+    file.sync_all().with_context(at)?;
     for skipped in &history.skipped {
         say(&format!("{}:{}: left out, {}", path.display(), skipped.line, skipped.problem));
     }
@@ -149,7 +149,7 @@ fn trends(entries: &[HistoryEntry], wanted: &[String]) -> anyhow::Result<Vec<Tre
 }
 
 impl ThresholdArgs {
-    fn over(&self, options: StoredOptions) -> anyhow::Result<StoredOptions> {
+    fn over(&self, options: &StoredOptions) -> anyhow::Result<StoredOptions> {
         let pair = |given: [Option<f64>; 2], default: Thresholds, name: &str| {
             let fail = given[1].unwrap_or(default.fail);
             // A failing threshold below the default warning leaves nothing to warn of.
@@ -162,7 +162,7 @@ impl ThresholdArgs {
         Ok(StoredOptions {
             throughput: pair([self.throughput_warn, self.throughput_fail], options.throughput, "throughput")?,
             p99: pair([self.p99_warn, self.p99_fail], options.p99, "p99")?,
-            ..options
+            ..options.clone()
         })
     }
 }

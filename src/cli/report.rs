@@ -39,7 +39,7 @@ enum Format {
     Github,
     /// github-action-benchmark, customBiggerIsBetter: throughput
     GithubBigger,
-    /// JUnit XML, one test case per verdict
+    /// `JUnit` XML, one test case per verdict
     Junit,
 }
 

@@ -15,7 +15,7 @@ use super::repeat::repeat;
 use super::result_dir::ResultDir;
 use super::summary::SummaryArgs;
 use super::{print, say};
-use crate::cluster::{self, ClusterRequest};
+use crate::cluster::{self, ClusterRequest, Library};
 use crate::judge::{self, RunResult};
 use crate::load::{self, RunSetup};
 use crate::measure::RunRecord;
@@ -67,6 +67,9 @@ impl Job {
         }
         let (file, scenario) = args.libraries.apply(load_scenario(&args.scenario, &changes)?)?;
         let request = args.cluster.request(&file, &scenario)?;
+        for library in scenario.variants.iter().filter_map(|variant| variant.library.as_ref()) {
+            Library::read(library)?;
+        }
         let seed = args.seed.unwrap_or_else(fresh_seed);
         Ok(Self { file, scenario, request, seed, output: args.output.clone() })
     }

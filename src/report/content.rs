@@ -381,6 +381,10 @@ fn origin(result: &RunResult) -> Block {
         ),
         format!("library: {} {}, sha256 {}", library.name, library.version, short(&library.sha256)),
     ];
+    items.extend(record.arms.iter().filter_map(|arm| {
+        let library = arm.library.as_ref()?;
+        Some(format!("library of {}: {}, sha256 {}", arm.name, library.version, short(&library.sha256)))
+    }));
     if !rtt.0.is_zero() {
         items.push(format!("network: {rtt} added to every round trip by the tool"));
     }

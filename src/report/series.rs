@@ -90,7 +90,8 @@ pub(super) fn trend(trend: &Trend) -> Vec<Block> {
         })
         .collect();
     blocks.push(if changes.is_empty() {
-        Block::Line(format!("No change of level in {} runs.", trend.points.len()))
+        let runs = if trend.points.len() == 1 { "run" } else { "runs" };
+        Block::Line(format!("No change of level in {} {runs}.", trend.points.len()))
     } else {
         Block::List { heading: "The level moved".into(), items: changes }
     });

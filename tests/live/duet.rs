@@ -1,7 +1,7 @@
 //! Library duets with changes planted into the published source: what must fire and what must stay quiet.
 //!
 //! The planted slowdown is large and the noise threshold wide, so that these hold on a busy machine; how small a change
-//! is found is what `scripts/trials.sh` shows.
+//! is found is what `scripts/trials.py` shows.
 
 use std::path::Path;
 use std::rc::Rc;
