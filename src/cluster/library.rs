@@ -8,27 +8,12 @@ use sha2::{Digest as _, Sha256};
 use super::error::ClusterError;
 use super::info::{ask, text, unexpected};
 use super::wire::{Wire, WireError};
+use crate::flowfabric::FUNCTIONS;
 use crate::measure::LibraryInfo;
 use crate::scenario::LibrarySource;
 
 /// Name that the library registers under.
 pub const LIBRARY_NAME: &str = "flowfabric";
-
-/// Functions that this tool calls; a library without one of them is refused before anything is written.
-pub const REQUIRED_FUNCTIONS: [&str; 12] = [
-    "ff_version",
-    "ff_create_execution",
-    "ff_issue_claim_grant",
-    "ff_claim_execution",
-    "ff_claim_resumed_execution",
-    "ff_issue_grant_and_claim",
-    "ff_suspend_execution",
-    "ff_delay_execution",
-    "ff_deliver_signal",
-    "ff_expire_suspension",
-    "ff_resume_execution",
-    "ff_promote_delayed",
-];
 
 /// A just formed cluster, or one that has failed over, may answer READONLY or CLUSTERDOWN for a moment.
 const ATTEMPTS: u32 = 30;
@@ -117,7 +102,7 @@ impl Library {
                 "the server holds another source than the one just loaded; is somebody else loading?",
             ));
         }
-        let missing: Vec<String> = REQUIRED_FUNCTIONS
+        let missing: Vec<String> = FUNCTIONS
             .iter()
             .filter(|name| !held.functions.iter().any(|held| held == *name))
             .map(|name| (*name).to_owned())
