@@ -191,7 +191,7 @@ fn from_git(revision: &str, path: &str) -> Result<String, ClusterError> {
         .map_err(|error| refused(format!("cannot run git: {error}")))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
-        return Err(refused(said.trim().trim_start_matches("fatal: ").to_owned()));
+        return Err(refused(said.trim().trim_start_matches("fatal: ").trim_end_matches('.').to_owned()));
     }
     String::from_utf8(output.stdout).map_err(|_| refused("it is not text".to_owned()))
 }
