@@ -108,7 +108,7 @@ fn pooled_claims_are_what_a_claim_sends_and_gets() {
     let mut recorder = Recorder::new(1, []);
     let mut owners = BTreeSet::new();
     for claim in &pool {
-        let words: Vec<Vec<u8>> = claim.fcall.args_iter().map(word).collect();
+        let words: Vec<Vec<u8>> = claim.fcall.args_iter().map(|arg| word(&arg)).collect();
         assert_eq!(words.len(), 3 + 11 + 8, "11 keys and 8 arguments");
         assert_eq!(&words[..3], [b"FCALL".as_slice(), b"ff_claim_resumed_execution", b"11"]);
         let tag = claim.partition.hash_tag().into_bytes();
@@ -128,7 +128,7 @@ fn pooled_claims_are_what_a_claim_sends_and_gets() {
     assert_eq!(recorder.arms()[0].service.count(), CLAIMS as u64);
 }
 
-fn word(arg: redis::Arg<&[u8]>) -> Vec<u8> {
+fn word(arg: &redis::Arg<&[u8]>) -> Vec<u8> {
     match arg {
         redis::Arg::Simple(bytes) => bytes.to_vec(),
         _ => panic!("a claim has no cursor"),

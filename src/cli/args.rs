@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 
+use super::libraries;
 use crate::cluster::{ClusterRequest, NodeAddr, Password, ProviderKind, TlsOptions};
 use crate::scenario::{self, HumanDuration, Override, Provider, Scenario, ScenarioFile, Shipped, nearest};
 
@@ -270,7 +271,13 @@ pub enum OutputFormat {
 /// Finds a scenario by its shipped name or by path and applies the changes.
 pub fn load_scenario(wanted: &str, changes: &[Override]) -> anyhow::Result<(ScenarioFile, Scenario)> {
     let (name, text) = scenario_text(wanted)?;
-    Ok(scenario::parse_with(&name, &text, changes)?)
+    let (file, scenario) = scenario::parse_with(&name, &text, changes)?;
+    match Path::new(wanted).parent() {
+        Some(dir) if Shipped::find(wanted).is_none() && dir != Path::new("") => {
+            libraries::seen_from(dir, file, changes)
+        }
+        _ => Ok((file, scenario)),
+    }
 }
 
 /// A scenario's name in errors and its text.

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::judge::{RunResult, Verdict};
+use crate::judge::{Conclusion, GatePolicy, RunResult, gate};
 
 /// How a command ended, as scripts see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,19 +23,21 @@ impl Exit {
     /// What a finished run means. Verdicts count only where the scenario's gate enforces them: an A/B run that finds
     /// its baseline faster has answered its question, it has not failed.
     pub fn of(result: &RunResult) -> Self {
-        let has = |verdict| result.comparisons.iter().any(|comparison| comparison.verdict == verdict);
         if result.record.partial {
             Self::Interrupted
-        } else if !result.valid {
-            Self::Invalid
-        } else if !result.record.scenario.gate.enforce {
-            Self::Pass
-        } else if has(Verdict::Regression) {
-            Self::Regression
-        } else if has(Verdict::Inconclusive) {
-            Self::Inconclusive
         } else {
-            Self::Pass
+            gate(result, &GatePolicy::of(&result.record.scenario)).conclusion.into()
+        }
+    }
+}
+
+impl From<Conclusion> for Exit {
+    fn from(conclusion: Conclusion) -> Self {
+        match conclusion {
+            Conclusion::Pass => Self::Pass,
+            Conclusion::Regression => Self::Regression,
+            Conclusion::Invalid => Self::Invalid,
+            Conclusion::Inconclusive => Self::Inconclusive,
         }
     }
 }

@@ -3,13 +3,17 @@
 mod args;
 mod clean;
 mod cluster;
+mod compare;
 mod exit;
 mod interrupt;
+mod libraries;
 mod progress;
+mod repeat;
 mod report;
 mod result_dir;
 mod run;
 mod scenarios;
+mod summary;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -34,6 +38,8 @@ enum Command {
     /// Run a scenario: measure, judge, report
     #[command(after_help = RUN_EXAMPLES)]
     Run(Box<run::RunArgs>),
+    /// Compare stored results with each other, or follow them over time
+    Compare(Box<compare::CompareArgs>),
     /// Format stored results
     Report(report::ReportArgs),
     /// List, show and check scenarios
@@ -55,6 +61,8 @@ enum Command {
 const RUN_EXAMPLES: &str = "Examples:
   reclaim-bench run lane-ab
   reclaim-bench run lane-ab --concurrency 64 --set population.lanes=16
+  reclaim-bench run library-duet --base-library origin/main:lua/flowfabric.lua \
+      --candidate-library lua/flowfabric.lua --gate
   reclaim-bench run ./mine.toml --nodes 10.0.0.1:6379 --user bench --password-file secret";
 
 /// Parses the arguments, runs the command, returns its exit code.
@@ -71,6 +79,7 @@ pub fn main() -> ExitCode {
 fn dispatch(command: Command) -> anyhow::Result<Exit> {
     match command {
         Command::Run(args) => on_one_thread(run::run(&args)),
+        Command::Compare(args) => compare::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Scenarios(args) => scenarios::run(&args),
         Command::Cluster(args) => on_one_thread(cluster::run(&args)),

@@ -14,6 +14,8 @@ use crate::report;
 /// The finished result, in a result directory.
 pub const RESULT: &str = "result.json";
 const PARTIAL: &str = "result.partial.json";
+/// What a series of runs has come to.
+const SERIES: &str = "repeat.json";
 const SUMMARY: &str = "summary.md";
 const HISTOGRAMS: &str = "latency.hlog";
 
@@ -72,6 +74,12 @@ impl ResultDir {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Replaces what a series of runs has come to so far; the runs themselves have directories of their own in here.
+    pub fn store_series(&self, series: &impl serde::Serialize, markdown: &str) -> anyhow::Result<()> {
+        self.put(SUMMARY, markdown.as_bytes())?;
+        self.put(SERIES, (serde_json::to_string_pretty(series)? + "\n").as_bytes())
     }
 
     /// Removes the directory of a run that measured nothing. A safety copy keeps it.

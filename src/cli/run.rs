@@ -9,15 +9,18 @@ use tokio_util::sync::CancellationToken;
 use super::args::{ClusterArgs, OutputArgs, OutputFormat, ScenarioArgs, load_scenario};
 use super::exit::Exit;
 use super::interrupt::second_signal;
-use super::print;
+use super::libraries::LibraryArgs;
 use super::progress::Watch;
+use super::repeat::repeat;
 use super::result_dir::ResultDir;
-use crate::cluster::{self, ClusterRequest};
+use super::summary::SummaryArgs;
+use super::{print, say};
+use crate::cluster::{self, ClusterRequest, Library};
 use crate::judge::{self, RunResult};
 use crate::load::{self, RunSetup};
 use crate::measure::RunRecord;
 use crate::report;
-use crate::scenario::{Scenario, ScenarioFile};
+use crate::scenario::{Override, Scenario, ScenarioFile};
 
 /// Options of `run`.
 #[derive(Args, Clone, Debug)]
@@ -27,65 +30,108 @@ pub struct RunArgs {
     /// Seed of everything random; a result names the one that it was made with
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
+    /// Let the verdicts decide the exit code, as `[gate] enforce` in the scenario does
+    #[arg(long)]
+    gate: bool,
+    /// Run this many times, each time with a seed of its own; every run is kept
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    repeat: u32,
     #[command(flatten)]
     changes: ScenarioArgs,
+    #[command(flatten)]
+    libraries: LibraryArgs,
     #[command(flatten)]
     cluster: ClusterArgs,
     #[command(flatten)]
     output: OutputArgs,
+    #[command(flatten)]
+    summary: SummaryArgs,
+}
+
+/// What to run, decided and checked before a server is looked for.
+pub(super) struct Job {
+    pub file: ScenarioFile,
+    pub scenario: Scenario,
+    request: ClusterRequest,
+    pub seed: u64,
+    pub output: OutputArgs,
+}
+
+impl Job {
+    fn of(args: &RunArgs) -> anyhow::Result<Self> {
+        let mut changes = args.cluster.overrides();
+        changes.extend(args.changes.overrides()?);
+        if args.gate {
+            let (shown, key) = ("--gate".to_owned(), "gate.enforce".to_owned());
+            changes.push(Override { shown, key, value: Some("true".to_owned()) });
+        }
+        let (file, scenario) = args.libraries.apply(load_scenario(&args.scenario, &changes)?)?;
+        let request = args.cluster.request(&file, &scenario)?;
+        for library in scenario.variants.iter().filter_map(|variant| variant.library.as_ref()) {
+            Library::read(library)?;
+        }
+        let seed = args.seed.unwrap_or_else(fresh_seed);
+        Ok(Self { file, scenario, request, seed, output: args.output.clone() })
+    }
 }
 
 /// Runs the command.
 pub async fn run(args: &RunArgs) -> anyhow::Result<Exit> {
-    let mut changes = args.cluster.overrides();
-    changes.extend(args.changes.overrides()?);
-    let (file, scenario) = load_scenario(&args.scenario, &changes)?;
-    let request = args.cluster.request(&file, &scenario)?;
-    let seed = args.seed.unwrap_or_else(fresh_seed);
-    let dir = ResultDir::create(&args.output.output, &scenario.name)?;
-    let quiet = args.output.quiet;
-    let watch = Watch::new(!quiet && !args.output.no_progress, quiet, &dir);
+    let job = Job::of(args)?;
+    if args.repeat > 1 {
+        return repeat(&job, args.repeat, &args.summary).await;
+    }
+    let dir = ResultDir::create(&job.output.output, &job.scenario.name)?;
+    let Some(result) = once(&job, job.seed, &dir).await? else { return Ok(Exit::Interrupted) };
+    // Printed even where it cannot be stored: the run has cost its time.
+    let stored = dir.store(&result);
+    show(&result, job.output.format)?;
+    stored?;
+    args.summary.append(&report::ci::pull_request(&result))?;
+    if !job.output.quiet {
+        say(&format!("\nresult: {}", dir.path().display()));
+    }
+    Ok(Exit::of(&result))
+}
+
+/// One run, from the first server to the verdicts; `None` where it was interrupted before anything was measured. A
+/// directory that holds nothing then is removed.
+pub(super) async fn once(job: &Job, seed: u64, dir: &ResultDir) -> anyhow::Result<Option<RunResult>> {
+    let quiet = job.output.quiet;
+    let watch = Watch::new(!quiet && !job.output.no_progress, quiet, dir);
     let cancel = CancellationToken::new();
     let measured = tokio::select! {
-        measured = measure(&request, &scenario, &file, seed, &watch, &cancel) => measured,
+        measured = measure(job, seed, &watch, &cancel) => measured,
         second = second_signal(cancel.clone(), |text| watch.line(text)) => {
             watch.finish();
             second?;
             dir.remove_if_empty();
-            return Ok(Exit::Interrupted);
+            return Ok(None);
         }
     };
     watch.finish();
-    let record = match measured {
-        Ok(record) => record,
+    match measured {
+        Ok(record) => Ok(Some(judge::analyse_as(record, &job.scenario))),
         Err(_) if cancel.is_cancelled() => {
             dir.remove_if_empty();
             watch.line("interrupted before anything was measured");
-            return Ok(Exit::Interrupted);
+            Ok(None)
         }
         Err(error) => {
             dir.remove_if_empty();
-            return Err(error);
+            Err(error)
         }
-    };
-    let result = judge::analyse_as(record, &scenario);
-    // Printed even where it cannot be stored: the run has cost its time.
-    let stored = dir.store(&result);
-    show(&result, args.output.format)?;
-    stored?;
-    watch.line(&format!("\nresult: {}", dir.path().display()));
-    Ok(Exit::of(&result))
+    }
 }
 
 /// Opens the cluster, lets the load work on it, leaves the cluster as it was.
 async fn measure(
-    request: &ClusterRequest,
-    scenario: &Scenario,
-    file: &ScenarioFile,
+    job: &Job,
     seed: u64,
     watch: &Watch<'_>,
     cancel: &CancellationToken,
 ) -> anyhow::Result<RunRecord> {
+    let Job { file, scenario, request, .. } = job;
     let cluster = Rc::new(cluster::open(request, &|text| watch.line(text), cancel).await?);
     let setup = RunSetup { cluster: &cluster, scenario, file, seed, watch, cancel };
     let measured = load::run(setup).await;

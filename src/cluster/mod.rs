@@ -35,7 +35,7 @@ pub use detached::{Detached, DetachedServer, DetachedStatus, down, status, up};
 pub use error::ClusterError;
 pub use find::server_binary;
 pub use handle::{Cluster, open};
-pub use library::{LIBRARY_NAME, Library, REQUIRED_FUNCTIONS};
+pub use library::{LIBRARY_NAME, Library};
 pub use request::{ClusterRequest, NAMESPACE, Password, ProviderKind, TlsOptions, UnknownProvider};
 pub use topology::{NodeAddr, NodeIndex, Primary, SLOTS, Topology, UnservedSlot, slot_of_tag};
 pub use wire::{CommandTally, Redirect, Wire, WireCost, WireError, reply_len, request_len};

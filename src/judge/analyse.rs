@@ -131,7 +131,13 @@ mod tests {
         let cases: &[(&str, Break)] = &[
             ("CountersDisagree", |r, _| *r.primaries[0].counters.calls.get_mut("hget").unwrap() += 1),
             ("CountersDisagree", |r, _| *r.blocks[0].counters.calls.get_mut("fcall").unwrap() -= 1),
-            ("UnexpectedCommands", |r, _| r.arms[1].wire.commands += 1),
+            ("\"commands\"", |r, _| r.arms[1].wire.commands += 1),
+            ("\"round trips\"", |r, _| r.arms[1].wire.round_trips += 1),
+            ("UnexpectedCommands { arm: \"hget-lane\", command: \"hget\"", |r, _| {
+                let block = r.blocks.iter_mut().find(|block| block.arm == 1).unwrap();
+                *block.counters.sent.get_mut("hget").unwrap() -= 1;
+                *block.counters.calls.get_mut("hget").unwrap() -= 1;
+            }),
             ("lost", |r, _| (r.audit.lost, r.audit.claimed) = (1, r.audit.claimed - 1)),
             ("audit's own sum", |r, _| r.audit.claimed -= 1),
             ("consumed more than once", |r, _| r.audit.double_claims = 1),

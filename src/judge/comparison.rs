@@ -294,7 +294,8 @@ impl Sides<'_> {
             match row.source {
                 Source::Exact { of, tolerance } => {
                     if let (Some(a), Some(b)) = (wire_per_claim(arms[0], of), wire_per_claim(arms[1], of)) {
-                        push(row.name.to_owned(), [a, b], tolerance);
+                        let claims = arms[0].wire.claims.min(arms[1].wire.claims);
+                        push(row.name.to_owned(), [a, b], row.tolerance_over(claims, tolerance));
                     }
                 }
                 Source::Calls { tolerance } => {

@@ -10,7 +10,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::scenario::ScenarioFile;
+use crate::stats::{Estimate, TooFew};
 
+use super::repeat::Repeated;
 use super::result::{RunResult, Verdict};
 
 /// What is binding.
@@ -74,6 +76,14 @@ pub struct Gate {
     pub findings: Vec<Finding>,
 }
 
+impl Gate {
+    fn of(mut findings: Vec<Finding>) -> Self {
+        findings.sort_by_key(|finding| finding.conclusion);
+        let conclusion = findings.first().map_or(Conclusion::Pass, |finding| finding.conclusion);
+        Self { conclusion, findings }
+    }
+}
+
 /// Applies a policy to a finished run.
 pub fn gate(result: &RunResult, policy: &GatePolicy) -> Gate {
     let mut findings = Vec::new();
@@ -81,18 +91,82 @@ pub fn gate(result: &RunResult, policy: &GatePolicy) -> Gate {
         let text = format!("the run is invalid for {} reason(s)", result.invalid_reasons.len().max(1));
         findings.push(Finding { conclusion: Conclusion::Invalid, text });
     }
-    if policy.enforce {
+    // Verdicts of an invalid run say nothing, whichever way they point.
+    if policy.enforce && result.valid {
         findings.extend(verdict_findings(result));
         findings.extend(exact_findings(result));
         findings.extend(policy.response_p99.into_iter().flat_map(|bound| slo_findings(result, bound)));
         if result.comparisons.is_empty() && policy.response_p99.is_none() {
-            let text = "nothing was judged: the gate needs a second [[variant]] or an [slo]".to_owned();
-            findings.push(Finding { conclusion: Conclusion::Inconclusive, text });
+            findings.push(nothing_judged());
         }
     }
-    findings.sort_by_key(|finding| finding.conclusion);
-    let conclusion = findings.first().map_or(Conclusion::Pass, |finding| finding.conclusion);
-    Gate { conclusion, findings }
+    Gate::of(findings)
+}
+
+/// Applies a policy to a series of runs of one scenario. What varies is judged over all runs; a fault, a call more and
+/// a missed service level count wherever they were seen: no run is dropped for what it found.
+pub fn gate_repeated(results: &[RunResult], repeated: &Repeated, policy: &GatePolicy) -> Gate {
+    let mut findings = Vec::new();
+    for (n, result) in results.iter().enumerate() {
+        let mut found = gate(result, &GatePolicy { enforce: false, ..*policy }).findings;
+        if policy.enforce && result.valid {
+            found.extend(exact_findings(result));
+            found.extend(policy.response_p99.into_iter().flat_map(|bound| slo_findings(result, bound)));
+        }
+        findings.extend(
+            found
+                .into_iter()
+                .map(|finding| Finding { text: format!("run {}: {}", n + 1, finding.text), ..finding }),
+        );
+    }
+    if policy.enforce {
+        findings.extend(repeated_findings(repeated));
+        if repeated.comparisons.is_empty() && policy.response_p99.is_none() {
+            findings.push(nothing_judged());
+        }
+    }
+    Gate::of(findings)
+}
+
+fn repeated_findings(repeated: &Repeated) -> Vec<Finding> {
+    if let Some(control) = repeated.control.filter(|_| !repeated.control_passed) {
+        let text = format!("over all runs the baseline differs from itself by {}", within(&control));
+        return vec![Finding { conclusion: Conclusion::Inconclusive, text }];
+    }
+    let finding = |c: &super::RepeatedComparison| {
+        let conclusion = conclusion(c.verdict)?;
+        let amount = amount(c.ratio.as_ref(), c.too_few.as_ref());
+        let text = format!("{} of {} against {} over all runs: {amount}", c.metric, c.candidate, c.baseline);
+        Some(Finding { conclusion, text })
+    };
+    repeated.comparisons.iter().filter_map(finding).collect()
+}
+
+/// What a verdict amounts to, where it amounts to anything.
+fn conclusion(verdict: Verdict) -> Option<Conclusion> {
+    match verdict {
+        Verdict::Regression => Some(Conclusion::Regression),
+        Verdict::Inconclusive => Some(Conclusion::Inconclusive),
+        Verdict::Improvement | Verdict::NoChange => None,
+    }
+}
+
+fn amount(ratio: Option<&Estimate>, too_few: Option<&TooFew>) -> String {
+    match (ratio, too_few) {
+        (Some(ratio), _) => within(ratio),
+        (None, Some(reason)) => reason.to_string(),
+        (None, None) => "no estimate".to_owned(),
+    }
+}
+
+fn within(ratio: &Estimate) -> String {
+    let percent = |ratio: f64| 100.0 * (ratio - 1.0);
+    format!("{:+.2} % [{:+.2}, {:+.2}]", percent(ratio.estimate), percent(ratio.low), percent(ratio.high))
+}
+
+fn nothing_judged() -> Finding {
+    let text = "nothing was judged: the gate needs a second [[variant]] or an [slo]".to_owned();
+    Finding { conclusion: Conclusion::Inconclusive, text }
 }
 
 fn verdict_findings(result: &RunResult) -> Vec<Finding> {
@@ -102,21 +176,8 @@ fn verdict_findings(result: &RunResult) -> Vec<Finding> {
         return vec![Finding { conclusion: Conclusion::Inconclusive, text }];
     }
     let finding = |comparison: &super::Comparison| {
-        let conclusion = match comparison.verdict {
-            Verdict::Regression => Conclusion::Regression,
-            Verdict::Inconclusive => Conclusion::Inconclusive,
-            Verdict::Improvement | Verdict::NoChange => return None,
-        };
-        let amount = match (&comparison.ratio, &comparison.too_few) {
-            (Some(ratio), _) => format!(
-                "{:+.2} % [{:+.2}, {:+.2}]",
-                100.0 * (ratio.estimate - 1.0),
-                100.0 * (ratio.low - 1.0),
-                100.0 * (ratio.high - 1.0)
-            ),
-            (None, Some(reason)) => reason.to_string(),
-            (None, None) => "no estimate".to_owned(),
-        };
+        let conclusion = conclusion(comparison.verdict)?;
+        let amount = amount(comparison.ratio.as_ref(), comparison.too_few.as_ref());
         let text = format!(
             "{} of {} against {}: {amount}",
             comparison.metric, comparison.candidate, comparison.baseline
@@ -223,6 +284,7 @@ mod tests {
         let invalid = result(&[GRANT_LANE, HGET_LANE], |record| {
             record.faults.push(Fault::Infrastructure { detail: "a node went away".into() });
         });
+        assert_eq!(gate(&invalid, &ENFORCED).findings.len(), 1);
         assert_eq!(code(&invalid, ENFORCED), 2);
         assert_eq!(code(&invalid, GatePolicy { enforce: false, response_p99: None }), 2);
     }
@@ -241,6 +303,32 @@ mod tests {
         assert!(gate.findings.iter().any(|f| f.text.starts_with("calls.hset of twin is 4.00")), "{gate:?}");
         assert_eq!(gate.conclusion, Conclusion::Regression);
         assert_ne!(code(&calls(false), ENFORCED), 1);
+    }
+
+    #[test]
+    fn a_series_is_judged_over_all_its_runs() {
+        let code = |results: &[RunResult], policy| {
+            gate_repeated(results, &super::super::repeat(results), &policy).conclusion.exit_code()
+        };
+        let seeds = |arms: &[SimulatedArm]| -> Vec<RunResult> {
+            (0..4)
+                .map(|seed| analyse_as(super::super::fixtures::record(arms, seed), &scenario(arms)))
+                .collect()
+        };
+        let mut slower = seeds(&[GRANT_LANE, HGET_LANE]);
+        assert_eq!(code(&slower, ENFORCED), 1);
+        assert_eq!(code(&slower, GatePolicy { enforce: false, response_p99: None }), 0);
+        assert_eq!(code(&slower[..2], ENFORCED), 3, "two runs say nothing about runs");
+        slower[3].valid = false;
+        assert_eq!(code(&slower, ENFORCED), 2);
+        let mut equal = seeds(&[GRANT_LANE, TWIN]);
+        for run in &mut equal {
+            run.comparisons.retain(|comparison| comparison.metric == "service_p50");
+        }
+        assert_eq!(code(&equal, ENFORCED), 0);
+        let exact = equal[2].exact.iter_mut().find(|exact| exact.metric == "calls.hset").unwrap();
+        (exact.equal, exact.candidate_value) = (false, exact.baseline_value + 1.0);
+        assert_eq!(code(&equal, ENFORCED), 1, "one call more in one of the runs");
     }
 
     #[test]

@@ -23,7 +23,7 @@ mod values;
 
 pub use analyse::{analyse, analyse_as};
 pub use comparable::{Difference, NotComparable, differences};
-pub use gate::{Conclusion, Finding, Gate, GatePolicy, gate};
+pub use gate::{Conclusion, Finding, Gate, GatePolicy, gate, gate_repeated};
 pub use history::{
     History, HistoryEntry, HistoryError, HistoryValue, SkippedLine, Trend, TrendChange, TrendPoint, append,
     read, trend,

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::measure::{ArmRecord, Audit, CounterDelta, Fault, RunRecord, Warning};
-use crate::scenario::{Mode, Model, Scenario, VariantPath};
+use crate::claim::expected_cost;
+use crate::measure::{ArmRecord, Audit, CounterBlock, CounterDelta, Fault, RunRecord, Warning};
+use crate::scenario::{Mode, Model, Scenario};
 use crate::stats::{BadHistogram, Latencies, mser};
 
-use super::summary::{arm_samples, wire_per_claim};
+use super::summary::{arm_blocks, arm_samples, wire_per_claim};
 
 /// A run's send lag may be this share of its service level, or of its median response.
 const SEND_LAG_SHARE: f64 = 0.1;
@@ -26,9 +27,9 @@ pub(super) fn faults(record: &RunRecord, scenario: &Scenario) -> Vec<Fault> {
         let place = format!("all primaries, block {} of {arm}", block.group);
         faults.extend(disagreements(&place, &block.counters, Mode::Staged));
     }
-    if !scenario.load.task_context {
-        faults.extend(record.arms.iter().filter_map(unexpected_commands));
-    }
+    faults.extend(
+        (0..record.arms.len()).flat_map(|arm| unexpected_commands(record, arm, scenario.load.task_context)),
+    );
     if matches!(scenario.load.model, Model::Open { .. }) {
         let claims: u64 = record.arms.iter().map(|arm| arm.outcomes.empty_stock).sum();
         if claims > 0 {
@@ -118,25 +119,43 @@ fn disagreements(place: &str, counters: &CounterDelta, mode: Mode) -> impl Itera
     })
 }
 
-/// Commands that a variant's definition says, per claim; `None` where what it reads depends on the function.
-fn commands_by_definition(path: VariantPath) -> Option<f64> {
-    match path {
-        VariantPath::FullGrant | VariantPath::Fused => Some(1.0),
-        VariantPath::GrantLane | VariantPath::HmgetLane => Some(2.0),
-        VariantPath::HgetLane | VariantPath::PipelinedLane => Some(3.0),
-        VariantPath::FirstClaim => None,
+/// What an arm's successful claims sent, against its variant's definition: in all, and by command in the counter
+/// blocks in which every claim succeeded.
+fn unexpected_commands(record: &RunRecord, index: usize, task_context: bool) -> Vec<Fault> {
+    let arm = &record.arms[index];
+    let expected = expected_cost(arm.path, task_context);
+    let commands = f64::from(expected.commands.values().sum::<u32>());
+    let mut checks = vec![
+        ("commands".to_owned(), commands, wire_per_claim(arm, |wire| wire.commands)),
+        (
+            "round trips".to_owned(),
+            f64::from(expected.round_trips),
+            wire_per_claim(arm, |wire| wire.round_trips),
+        ),
+    ];
+    let sent = |block: &CounterBlock, command: &str| block.counters.sent.get(command).copied().unwrap_or(0);
+    let whole: Vec<_> =
+        arm_blocks(record, index).filter(|block| sent(block, "fcall") == block.claims).collect();
+    let claims: u64 = whole.iter().map(|block| block.claims).sum();
+    for (command, count) in expected.commands {
+        let total: u64 = whole.iter().map(|block| sent(block, command)).sum();
+        checks.push((
+            command.to_owned(),
+            f64::from(count),
+            (claims > 0).then(|| total as f64 / claims as f64),
+        ));
     }
-}
-
-fn unexpected_commands(arm: &ArmRecord) -> Option<Fault> {
-    let expected = commands_by_definition(arm.path)?;
-    let measured = wire_per_claim(arm, |wire| wire.commands)?;
-    ((measured - expected).abs() > 1e-9).then(|| Fault::UnexpectedCommands {
-        arm: arm.name.clone(),
-        command: "all commands".to_owned(),
-        expected,
-        measured,
-    })
+    checks
+        .into_iter()
+        .filter_map(|(command, expected, measured)| Some((command, expected, measured?)))
+        .filter(|(_, expected, measured)| (measured - expected).abs() > 1e-9)
+        .map(|(command, expected, measured)| Fault::UnexpectedCommands {
+            arm: arm.name.clone(),
+            command,
+            expected,
+            measured,
+        })
+        .collect()
 }
 
 fn send_lag(arm: &ArmRecord, scenario: &Scenario) -> Result<Option<Fault>, BadHistogram> {

@@ -14,6 +14,8 @@ mod fixtures;
 mod meter;
 mod pacer;
 mod plan;
+#[cfg(test)]
+mod plan_tests;
 mod progress;
 mod recovering;
 mod run;

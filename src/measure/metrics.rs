@@ -61,6 +61,16 @@ pub struct Metric {
 }
 
 impl Metric {
+    /// Difference per claim of an exact metric that is no finding between two means over `claims` each. Bytes depend on
+    /// how many digits a claim's partition number has; that evens out as the claims grow in number.
+    pub fn tolerance_over(&self, claims: u64, tolerance: f64) -> f64 {
+        if self.unit.starts_with("bytes") {
+            tolerance.max(BYTES_SPREAD / (claims.max(1) as f64).sqrt())
+        } else {
+            tolerance
+        }
+    }
+
     /// Whether `compare.metrics` may name it. Exact metrics are always compared.
     pub fn is_judged(&self) -> bool {
         !matches!(self.source, Source::Exact { .. } | Source::Calls { .. })
@@ -97,6 +107,9 @@ const fn exact(
 
 /// The number of digits of epochs and times differs from claim to claim; a changed protocol moves whole bytes.
 const BYTES_TOLERANCE: f64 = 0.5;
+/// Five standard deviations of the difference between two claims' bytes: 14 times the partition number stands in a
+/// claim, with one to three digits (standard deviation 0.57), so 14 x 0.57 x sqrt(2) x 5.
+const BYTES_SPREAD: f64 = 57.0;
 /// Commands of a claim do not vary, but a server's own housekeeping may call one now and then.
 const CALLS_TOLERANCE: f64 = 0.01;
 /// Counts of the tool's own: only rounding.

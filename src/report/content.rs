@@ -166,14 +166,16 @@ fn costs(result: &RunResult) -> Block {
     let rows = result
         .variants
         .iter()
-        .map(|variant| {
+        .enumerate()
+        .map(|(position, variant)| {
             let server = &variant.server;
             let commands = server.commands_per_claim.iter().filter(|(_, n)| **n > 0.0);
-            let sent: f64 = server.commands_per_claim.values().sum();
+            let wire = result.record.arms.get(position).map(|arm| arm.wire).filter(|wire| wire.claims > 0);
+            let sent = wire.map(|wire| wire.commands as f64 / wire.claims as f64);
             vec![
                 variant.name.clone(),
                 per_claim(server.round_trips_per_claim),
-                per_claim(sent),
+                sent.map_or_else(|| "-".into(), per_claim),
                 commands.map(|(name, n)| format!("{name} {}", per_claim(*n))).collect::<Vec<_>>().join(", "),
                 figure(server.bytes_in_per_claim),
                 figure(server.bytes_out_per_claim),
@@ -379,6 +381,10 @@ fn origin(result: &RunResult) -> Block {
         ),
         format!("library: {} {}, sha256 {}", library.name, library.version, short(&library.sha256)),
     ];
+    items.extend(record.arms.iter().filter_map(|arm| {
+        let library = arm.library.as_ref()?;
+        Some(format!("library of {}: {}, sha256 {}", arm.name, library.version, short(&library.sha256)))
+    }));
     if !rtt.0.is_zero() {
         items.push(format!("network: {rtt} added to every round trip by the tool"));
     }

@@ -198,7 +198,9 @@ fn stock(file: &ScenarioFile, checker: &mut Checker) {
     } else if let Some(compare) = &file.compare {
         let side = claims / u64::from(compare.strata) / arms;
         let stratum = side * resuming.max(2);
-        let block = u64::from(compare.block_claims);
+        // The strata of a library duet are made of blocks; it has no others.
+        let duet = file.variants.iter().any(|variant| variant.library.is_some());
+        let block = if duet { 0 } else { u64::from(compare.block_claims) };
         if block > stratum { ("a counter block", block) } else { ("a stratum", stratum) }
     } else {
         ("a claim", 1)

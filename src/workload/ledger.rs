@@ -155,6 +155,15 @@ impl Ledger {
         self.change(exec, |e| e.handout = Handout::Ticket);
     }
 
+    /// A ticket without a grant was not used.
+    pub fn give_back(&self, exec: ExecIndex) {
+        self.change(exec, |e| {
+            if e.handout == Handout::Ticket {
+                e.handout = Handout::None;
+            }
+        });
+    }
+
     /// A claim answered that the grant which vanishes at `expires_at_ms` is past its time. Several workers may
     /// learn that about one grant; it counts once.
     pub fn expired(&self, exec: ExecIndex, expires_at_ms: u64) {

@@ -140,6 +140,12 @@ impl Workload {
         self.ledger.expired(exec, ticket.grant.expires_at_ms);
     }
 
+    /// Records that a ticket without a grant (`fused`) was not used up, so that the next scan may hand it out again.
+    /// Grants need no such call: they vanish by themselves.
+    pub fn give_back(&self, exec: ExecIndex) {
+        self.ledger.give_back(exec);
+    }
+
     /// Records that a claim ended without a reply and that nobody found out more. The execution stays out of use, and
     /// the audit settles the claim by what it reads.
     pub fn record_unanswered(&self, exec: ExecIndex) {

@@ -270,6 +270,7 @@ fn latency(p50: f64) -> LatencySummary {
 fn arm_record(name: &str, path: VariantPath, p50: f64) -> ArmRecord {
     let mut service = LatencyHistogram::default();
     service.record(Duration::from_secs_f64(p50 / 1e6));
+    let commands = 1 + hgets(path) as u64 + u64::from(path == VariantPath::HmgetLane);
     ArmRecord {
         library: None,
         name: name.into(),
@@ -281,7 +282,13 @@ fn arm_record(name: &str, path: VariantPath, p50: f64) -> ArmRecord {
         send_lag: Histogram(None),
         resume: Histogram(None),
         error_service: Histogram(None),
-        wire: WireTotals::default(),
+        wire: WireTotals {
+            claims: 10_000,
+            round_trips: 10_000 * commands,
+            commands: 10_000 * commands,
+            bytes_out: 13_100_000,
+            bytes_in: 1_525_000,
+        },
     }
 }
 

@@ -1,5 +1,6 @@
 //! The tool as its users meet it: arguments in, output, files and exit code out. Needs no Valkey.
 
+mod compare;
 mod fixture;
 mod report;
 mod run;
@@ -9,7 +10,9 @@ mod schema;
 /// The built tool, without anything of the developer's environment that it would read.
 fn tool() -> assert_cmd::Command {
     let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_reclaim-bench"));
-    for variable in ["RECLAIM_BENCH_NODES", "RECLAIM_BENCH_PASSWORD", "VALKEY_SERVER", "NO_COLOR"] {
+    for variable in
+        ["RECLAIM_BENCH_NODES", "RECLAIM_BENCH_PASSWORD", "VALKEY_SERVER", "NO_COLOR", "GITHUB_STEP_SUMMARY"]
+    {
         command.env_remove(variable);
     }
     command

@@ -3,16 +3,19 @@
 //! `.ci/build-image.sh`) and `RECLAIM_BENCH_TEST_TLS_SERVER` (from `.ci/debian-valkey.sh DIR`) name what the container
 //! and TLS tests need; with `CI` set they fail without it.
 
+mod ci;
 mod claim;
 mod cluster;
 mod cluster_life;
 mod cluster_refusals;
 mod container;
 mod detached;
+mod duet;
 mod flowfabric;
 mod recovery;
 mod run;
 mod staged;
 mod support;
 mod tls;
+mod tool;
 mod workload;

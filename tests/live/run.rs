@@ -79,7 +79,8 @@ async fn every_variant_and_every_kind_of_interruption_work_together() {
         ["grant-lane", "hget-lane", "hmget-lane", "pipelined-lane", "full-grant", "fused", "first-claim"];
     let sections = format!(
         "{POPULATION}\n[interruption]\nsignal = 1.0\ntimeout = 1.0\noperator = 1.0\ndelay = 1.0\n[load]\n\
-         concurrency = 16\nclaims = 700\ntask_context = true"
+         concurrency = 16\nclaims = 700\ntask_context = true\n[compare]\nstrata = 10\ncontrol_strata = 5\n\
+         counter_blocks = 2\nblock_claims = 10"
     );
     let cluster = Rc::new(support::own(3, 0).await);
     let result = run(&cluster, &scenario_text(&sections, &paths), 7).await;
@@ -215,12 +216,11 @@ async fn a_stopped_server_shows_in_response_time_as_the_stall_formula_says() {
     let result = run_watched(&cluster, &text, 1, &stall, &stall.cancel).await;
     assert_eq!(result.variants[0].outcomes.claimed, (RATE * WINDOW) as u64);
     let response = result.variants[0].response_us.unwrap();
-    // Everything due in the stall waits for its end: quantile q is S - (1 - q) T (1 - rho), rho small here.
-    let predicted = |q: f64| (STALL - (1.0 - q) * WINDOW) * 1e6;
-    for (seen, q) in [(response.p99, 0.99), (response.p95, 0.95)] {
-        let off = (seen - predicted(q)) / predicted(q);
-        assert!(off.abs() < 0.15, "p{}: predicted {} us, seen {seen} us", q * 100.0, predicted(q));
-    }
+    // Everything due in the stall waits for its end: quantile q is S - (1 - q) T (1 - rho). How busy the server is
+    // besides is the machine's affair, so rho may be anything from 0 to 1; at q = 0.99 that moves it by 5 %.
+    let predicted = [0.0, 1.0].map(|rho| (STALL - 0.01 * WINDOW * (1.0 - rho)) * 1e6);
+    let (low, high) = (predicted[0] * 0.9, predicted[1] * 1.1);
+    assert!((low..high).contains(&response.p99), "predicted {predicted:?} us, seen {response:?}");
     assert!(response.p50 < 0.2 * response.p99, "{response:?}");
 }
 

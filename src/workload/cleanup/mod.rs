@@ -104,7 +104,9 @@ pub async fn clean(cluster: Rc<Cluster>, control: &Control<'_>) -> Result<Remova
     let nodes = &Nodes::new(cluster);
     let quiet = Control { cancel: control.cancel, progress: &|_, _| () };
     let found = sweep::find(nodes, &quiet).await?;
-    let mut removal = remove_executions(nodes, found.executions, &found.streams, &is_ours, control).await?;
+    let listed: BTreeSet<String> = found.executions.iter().map(ToString::to_string).collect();
+    let ours = |id: &str| is_ours(id) || listed.contains(id);
+    let mut removal = remove_executions(nodes, found.executions, &found.streams, &ours, control).await?;
     removal.count(&sweep::remove_orphans(nodes, &quiet).await?);
     removal.count(&shared::remove_secrets(nodes, &found.secrets, &quiet).await?);
     Ok(removal)

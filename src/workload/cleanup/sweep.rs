@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use ff_core::types::ExecutionId;
 use redis::{Cmd, Value};
 
-use super::super::batch::Control;
+use super::super::batch::{Batch, Control, Exchange, Replies, exchange};
 use super::super::population::{UUID_TEXT_PREFIX, is_ours};
 use super::super::{INSTANCE, LANE_PREFIX, Nodes, WorkloadError};
-use super::{Removal, number, text, texts};
-use crate::cluster::{Wire, WireCost};
+use super::{Removal, number, partition, text, texts};
+use crate::cluster::{NAMESPACE, Wire, WireCost};
+use crate::flowfabric::{CallError, ExecutionKeys};
 
 /// Keys that one SCAN step looks at: a short command for the server, few round trips.
 const STEP: u32 = 1_000;
@@ -26,25 +27,50 @@ pub(super) struct Found {
 }
 
 /// Lists executions, streams and secrets of all primaries.
+///
+/// An execution belongs to this tool by its namespace, whatever its id looks like.
 pub(super) async fn find(nodes: &Nodes, control: &Control<'_>) -> Result<Found, WorkloadError> {
     let mut found = Found::default();
     for wire in nodes.routing().wires() {
         let mut walk = Walk::over_keys();
         while let Some(names) = walk.step(wire, control).await? {
+            let mut cores = Vec::new();
             for name in names {
                 match classify(&name) {
-                    Kind::Core(id) => found.executions.push(id),
+                    Kind::Core(id) => cores.push((partition(id.partition()), id)),
                     Kind::SignalStream(partition) => _ = found.streams.insert(partition),
                     Kind::Secret(partition) => _ = found.secrets.insert(partition),
                     Kind::Own | Kind::SharedZset | Kind::SharedSet | Kind::Foreign => {}
                 }
             }
+            found
+                .executions
+                .extend(exchange(nodes, cores, &ReadNamespace, control).await?.into_iter().flatten());
         }
     }
     // SCAN may show a key twice.
     found.executions.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
     found.executions.dedup();
     Ok(found)
+}
+
+/// Passes on the id of an execution in this tool's namespace.
+struct ReadNamespace;
+
+impl Exchange for ReadNamespace {
+    type Item = ExecutionId;
+    type Output = Option<ExecutionId>;
+
+    fn encode(&self, id: &ExecutionId, batch: &mut Batch) {
+        let mut read = redis::cmd("HGET");
+        read.arg(ExecutionKeys::of(id).exec().core()).arg("namespace");
+        batch.add("hget", read);
+    }
+
+    fn decode(&self, id: ExecutionId, mut replies: Replies) -> Result<Option<ExecutionId>, WorkloadError> {
+        let namespace = replies.value().map_err(WorkloadError::command("HGET namespace", &id))?;
+        Ok((text(&namespace).as_deref() == Some(NAMESPACE)).then_some(id))
+    }
 }
 
 /// Removes keys and index entries that bear this tool's mark and belong to no execution.
@@ -106,6 +132,7 @@ async fn remove_members(
 /// What a key is, by its name.
 #[derive(Debug, PartialEq, Eq)]
 enum Kind {
+    /// An execution's core, of any namespace.
     Core(ExecutionId),
     /// A key of this tool alone.
     Own,
@@ -117,11 +144,13 @@ enum Kind {
 }
 
 fn classify(name: &str) -> Kind {
+    if let Some(core) = name.strip_prefix("ff:exec:{fp:").and_then(|rest| rest.strip_suffix(":core")) {
+        // What remains is the rest of the hash tag, then the id, which begins with the same tag.
+        let id = core.split_once("}:").and_then(|(_, id)| ExecutionId::parse(id).ok());
+        return id.map_or(Kind::Foreign, Kind::Core);
+    }
     if is_ours(name) {
-        let core = name.strip_prefix("ff:exec:").and_then(|rest| rest.strip_suffix(":core"));
-        // What remains is the hash tag, then the id, which begins with the same tag.
-        let id = core.and_then(|rest| rest.split_once(':')).and_then(|(_, id)| ExecutionId::parse(id).ok());
-        return id.map_or(Kind::Own, Kind::Core);
+        return Kind::Own;
     }
     let Some((family, rest)) = name.strip_prefix("ff:").and_then(|rest| rest.split_once(":{fp:")) else {
         return Kind::Foreign;
@@ -199,7 +228,7 @@ impl Walk {
     }
 }
 
-async fn send(wire: &Wire, name: &'static str, command: &Cmd) -> Result<Value, crate::flowfabric::CallError> {
+async fn send(wire: &Wire, name: &'static str, command: &Cmd) -> Result<Value, CallError> {
     Ok(wire.call(name, command, &mut WireCost::default()).await?)
 }
 
@@ -213,6 +242,7 @@ mod tests {
     fn keys_are_told_apart_by_name() {
         let core = format!("ff:exec:{{fp:3}}:{{fp:3}}:{OURS}:core");
         let id = ExecutionId::parse(&format!("{{fp:3}}:{OURS}")).unwrap();
+        let other = ExecutionId::parse("{fp:3}:6f2b3b9e-0f0e-4a51-9d63-000000000001").unwrap();
         let cases = [
             (core.as_str(), Kind::Core(id)),
             (&format!("ff:wp:{{fp:3}}:{OURS}:signals"), Kind::Own),
@@ -225,7 +255,8 @@ mod tests {
             ("ff:idx:{fp:3}:lane:reclaim-bench-x:eligible", Kind::Foreign),
             ("ff:idx:{fp:3}:lane:default:eligible", Kind::Foreign),
             ("ff:idx:{fp:3}:worker:reclaim-bench-00:leases", Kind::Foreign),
-            ("ff:exec:{fp:3}:{fp:3}:6f2b3b9e-0f0e-4a51-9d63-000000000001:core", Kind::Foreign),
+            ("ff:exec:{fp:3}:{fp:3}:6f2b3b9e-0f0e-4a51-9d63-000000000001:core", Kind::Core(other)),
+            ("ff:exec:{fp:3}:{fp:3}:6f2b3b9e-0f0e-4a51-9d63-000000000001:payload", Kind::Foreign),
             ("ff:config:partitions", Kind::Foreign),
         ];
         for (name, kind) in cases {

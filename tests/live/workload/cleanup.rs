@@ -20,7 +20,7 @@ async fn contents(bench: &Bench) -> BTreeMap<String, String> {
     for node in bench.cluster.topology().nodes() {
         let wire = bench.cluster.admin(node);
         let Value::Array(keys) = send(&wire, &["KEYS", "*"]).await else { panic!("KEYS is no array") };
-        assert_eq!(send(&wire, &["DBSIZE"]).await, Value::Int(keys.len() as i64));
+        assert_eq!(send(&wire, &["DBSIZE"]).await, Value::Int(keys.len().cast_signed() as i64));
         for key in keys {
             let Value::BulkString(key) = key else { panic!("a key is no text") };
             let key = String::from_utf8(key).unwrap();
@@ -123,6 +123,13 @@ async fn clean_finishes_what_a_crash_left() {
         let key = format!("ff:exec:{}:{id}:{tail}", partition.hash_tag());
         crashed.send(partition, &["DEL", &key]).await;
     }
+    // And an execution of our namespace that another version of this tool may have made.
+    let id = "{fp:4}:6f2b3b9e-0f0e-4a51-9d63-000000000002";
+    let partition = Partition { family: PartitionFamily::Execution, index: 4 };
+    let core = format!("ff:exec:{{fp:4}}:{id}:core");
+    crashed.send(partition, &["HSET", &core, "namespace", "reclaim-bench", "lane_id", "default"]).await;
+    crashed.send(partition, &["ZADD", "ff:idx:{fp:4}:lane:default:eligible", "1", id]).await;
+    crashed.send(partition, &["SADD", "ff:idx:{fp:4}:all_executions", id]).await;
     drop(crashed);
     let after = Bench::on(cluster, 99, |_| ());
     let removal = clean(Rc::clone(&after.cluster), &after.control()).await.unwrap();

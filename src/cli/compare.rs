@@ -1,0 +1,175 @@
+//! `compare`: stored results against each other, or night after night.
+
+use std::fs::OpenOptions;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use clap::{Args, ValueEnum};
+
+use super::exit::Exit;
+use super::summary::SummaryArgs;
+use super::{print, result_dir, say};
+use crate::judge::{self, HistoryEntry, StoredOptions, Thresholds, Trend};
+use crate::report;
+
+/// Options of `compare`.
+#[derive(Args, Clone, Debug)]
+pub struct CompareArgs {
+    /// BASE and CANDIDATE: result directories, or their result.json. With --history: runs to append
+    #[arg(value_name = "RESULT")]
+    results: Vec<PathBuf>,
+    /// How to show what comes out
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Compare results that measured different things all the same; the differences are named
+    #[arg(long, conflicts_with = "history")]
+    allow_different: bool,
+    #[command(flatten)]
+    thresholds: ThresholdArgs,
+    /// Append the results to this file (one line each) and show how its metrics moved
+    #[arg(long, value_name = "FILE")]
+    history: Option<PathBuf>,
+    /// Metric of the trend, as VARIANT/METRIC; may be given again [default: service p50 of every variant]
+    #[arg(long, value_name = "METRIC", requires = "history")]
+    metric: Vec<String>,
+    #[command(flatten)]
+    summary: SummaryArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// Tables for a terminal
+    Text,
+    /// For a pull request
+    Markdown,
+    /// The comparison itself
+    Json,
+    /// `JUnit` XML, one test case per verdict
+    Junit,
+}
+
+/// Thresholds as shares (0.1 is 10 %); the candidate's scenario decides where none is given.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Thresholds")]
+struct ThresholdArgs {
+    /// Loss of throughput that warns
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    throughput_warn: Option<f64>,
+    /// Loss of throughput that fails
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    throughput_fail: Option<f64>,
+    /// Rise of the 99th percentile that warns
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    p99_warn: Option<f64>,
+    /// Rise of the 99th percentile that fails
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    p99_fail: Option<f64>,
+}
+
+/// Runs the command.
+pub fn run(args: &CompareArgs) -> anyhow::Result<Exit> {
+    match (&args.history, args.results.as_slice()) {
+        (Some(history), results) => nights(args, history, results),
+        (None, [base, candidate]) => two(args, base, candidate),
+        (None, results) => {
+            bail!("compare needs two results, BASE and CANDIDATE, or --history FILE; {} given", results.len())
+        }
+    }
+}
+
+fn two(args: &CompareArgs, base: &Path, candidate: &Path) -> anyhow::Result<Exit> {
+    let (base, candidate) = (result_dir::read(base)?, result_dir::read(candidate)?);
+    let policy = StoredOptions::of(&candidate.record.scenario.gate);
+    let options = StoredOptions { allow_differences: args.allow_different, ..args.thresholds.over(&policy)? };
+    let compared = judge::compare(&base, &candidate, &options)
+        .context("give --allow-different if the difference is what you want to see")?;
+    args.summary.append(&report::ci::pull_request_stored(&compared))?;
+    print(&match args.format {
+        Format::Text => report::ci::stored_text(&compared),
+        Format::Markdown => report::ci::pull_request_stored(&compared),
+        Format::Json => serde_json::to_string_pretty(&compared)? + "\n",
+        Format::Junit => report::ci::junit_stored(&compared),
+    })?;
+    Ok(compared.conclusion.into())
+}
+
+/// Every result is read before the first one is appended: a damaged one must not leave half of them in the file.
+fn nights(args: &CompareArgs, path: &Path, results: &[PathBuf]) -> anyhow::Result<Exit> {
+    let entries = results
+        .iter()
+        .map(|path| Ok(HistoryEntry::of(&result_dir::read(path)?)))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    let at = || format!("the history {}", path.display());
+    let mut file = OpenOptions::new().read(true).append(true).create(true).open(path).with_context(at)?;
+    let mut history = judge::read(BufReader::new(&file)).with_context(at)?;
+    for entry in entries {
+        // `nightly/*` names the runs of earlier nights as well.
+        if !history.entries.contains(&entry) {
+            judge::append(&mut file, &entry).with_context(at)?;
+            history.entries.push(entry);
+        }
+    }
+    file.sync_all().with_context(at)?;
+    for skipped in &history.skipped {
+        say(&format!("{}:{}: left out, {}", path.display(), skipped.line, skipped.problem));
+    }
+    let trends = trends(&history.entries, &args.metric)?;
+    args.summary.append(&report::trends_markdown(&trends))?;
+    print(&match args.format {
+        Format::Text => report::trends_text(&trends),
+        Format::Markdown => report::trends_markdown(&trends),
+        Format::Json => serde_json::to_string_pretty(&trends)? + "\n",
+        Format::Junit => bail!("--format junit is for verdicts; a trend has none"),
+    })?;
+    Ok(Exit::Pass)
+}
+
+/// Trends of the metrics wanted in the scenario of the last run.
+fn trends(entries: &[HistoryEntry], wanted: &[String]) -> anyhow::Result<Vec<Trend>> {
+    let Some(last) = entries.last() else { bail!("the history is empty: give results to append") };
+    let known: Vec<&str> = last.metrics.keys().map(String::as_str).collect();
+    let default = |name: &&str| name.ends_with("/service_p50");
+    let names: Vec<&str> = match wanted {
+        [] => known.iter().copied().filter(default).collect(),
+        wanted => wanted.iter().map(String::as_str).collect(),
+    };
+    names
+        .into_iter()
+        .map(|name| {
+            judge::trend(entries, &last.scenario, name).with_context(|| {
+                let hint = crate::scenario::nearest(name, known.iter().copied()).map_or_else(
+                    || format!("known: {}", known.join(", ")),
+                    |best| format!("did you mean {best}?"),
+                );
+                format!("no valid run of {} has a metric {name}; {hint}", last.scenario)
+            })
+        })
+        .collect()
+}
+
+impl ThresholdArgs {
+    fn over(&self, options: &StoredOptions) -> anyhow::Result<StoredOptions> {
+        let pair = |given: [Option<f64>; 2], default: Thresholds, name: &str| {
+            let fail = given[1].unwrap_or(default.fail);
+            // A failing threshold below the default warning leaves nothing to warn of.
+            let warn = given[0].unwrap_or(default.warn.min(fail));
+            if warn > fail {
+                bail!("--{name}-warn {warn} lies beyond --{name}-fail {fail}: what fails would never warn");
+            }
+            Ok(Thresholds { warn, fail })
+        };
+        Ok(StoredOptions {
+            throughput: pair([self.throughput_warn, self.throughput_fail], options.throughput, "throughput")?,
+            p99: pair([self.p99_warn, self.p99_fail], options.p99, "p99")?,
+            ..options.clone()
+        })
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(share) if share > 0.0 && share < 1.0 => Ok(share),
+        _ => Err("a share lies between 0 and 1: write 0.1 for 10 %".into()),
+    }
+}

@@ -1,0 +1,98 @@
+//! `run --repeat`: one scenario several times, every run on record, one answer.
+
+use rand_chacha::rand_core::Rng as _;
+use serde::Serialize;
+
+use super::args::OutputFormat;
+use super::exit::Exit;
+use super::result_dir::ResultDir;
+use super::run::{Job, once};
+use super::summary::SummaryArgs;
+use super::{print, say};
+use crate::judge::{self, Gate, GatePolicy, Repeated, RunResult};
+use crate::load::stream;
+use crate::report;
+
+/// Value of [`Series::schema`].
+const SCHEMA: &str = "reclaim-bench/repeat-1";
+
+/// `repeat.json`.
+#[derive(Serialize)]
+struct Series<'a> {
+    schema: &'static str,
+    scenario: &'a str,
+    seed: u64,
+    /// Runs that were asked for; fewer are there where the series was interrupted.
+    wanted: u32,
+    /// Directories of the runs, beside this file.
+    runs: &'a [String],
+    gate: Gate,
+    #[serde(flatten)]
+    repeated: Repeated,
+}
+
+/// Runs the job `wanted` times. Each run has its own servers, seed and directory, and none is made again for what it
+/// found. What the series has come to is written after every run, so that a crash keeps it.
+pub(super) async fn repeat(job: &Job, wanted: u32, summary: &SummaryArgs) -> anyhow::Result<Exit> {
+    let name = &job.scenario.name;
+    let dir = ResultDir::create(&job.output.output, &format!("{name}-repeat"))?;
+    let mut results: Vec<RunResult> = Vec::new();
+    let mut runs = Vec::new();
+    let mut interrupted = false;
+    for n in 0..wanted {
+        if !job.output.quiet {
+            say(&format!("run {} of {wanted}", n + 1));
+        }
+        let own = ResultDir::create(dir.path(), name)?;
+        let done = once(job, seed_of(job.seed, n), &own).await;
+        if done.is_err() {
+            dir.remove_if_empty();
+        }
+        let Some(result) = done? else {
+            interrupted = true;
+            break;
+        };
+        own.store(&result)?;
+        runs.extend(own.path().file_name().map(|name| name.to_string_lossy().into_owned()));
+        interrupted = result.record.partial;
+        results.push(result);
+        let series = Series::of(job, wanted, &results, &runs);
+        dir.store_series(&series, &series.markdown())?;
+        if interrupted {
+            break;
+        }
+    }
+    if results.is_empty() {
+        dir.remove_if_empty();
+        return Ok(Exit::Interrupted);
+    }
+    let series = Series::of(job, wanted, &results, &runs);
+    print(&match job.output.format {
+        OutputFormat::Text => report::repeated_text(name, &series.repeated, &series.gate),
+        OutputFormat::Json => serde_json::to_string_pretty(&series)? + "\n",
+    })?;
+    summary.append(&series.markdown())?;
+    if !job.output.quiet {
+        say(&format!("\nresult: {}", dir.path().display()));
+    }
+    Ok(if interrupted { Exit::Interrupted } else { series.gate.conclusion.into() })
+}
+
+impl<'a> Series<'a> {
+    fn of(job: &'a Job, wanted: u32, results: &[RunResult], runs: &'a [String]) -> Self {
+        let repeated = judge::repeat(results);
+        let policy = GatePolicy::of(&job.file);
+        let gate = judge::gate_repeated(results, &repeated, &policy);
+        Self { schema: SCHEMA, scenario: &job.scenario.name, seed: job.seed, wanted, runs, gate, repeated }
+    }
+
+    fn markdown(&self) -> String {
+        report::repeated_markdown(self.scenario, &self.repeated, &self.gate)
+    }
+}
+
+/// The first run has the seed as given, so that a series begins with the run that a single one would have been.
+fn seed_of(seed: u64, n: u32) -> u64 {
+    // As short as a seed that the tool chooses itself.
+    if n == 0 { seed } else { u64::from(stream(seed, &format!("run {n}")).next_u32()) }
+}

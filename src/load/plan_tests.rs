@@ -1,0 +1,130 @@
+//! Plans: what one seed fixes, and what every plan keeps to.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::plan::*;
+use crate::load::fixtures::scenario;
+use crate::measure::Purpose;
+use crate::scenario::LibrarySource;
+use crate::scenario::VariantPath::{FirstClaim, GrantLane, HgetLane};
+use crate::scenario::{Amount, Compare, Scenario};
+
+fn ab() -> Scenario {
+    let mut scenario = scenario(&[GrantLane, HgetLane]);
+    scenario.load.amount = Amount::Claims(2_000);
+    scenario.load.warmup = 10;
+    scenario.population.executions = 500;
+    scenario.compare = Some(Compare {
+        baseline: "grant-lane".into(),
+        strata: 20,
+        control_strata: 10,
+        counter_blocks: 4,
+        block_claims: 50,
+        metrics: vec!["service_p50".into()],
+        noise_threshold: 0.02,
+        confidence: 0.95,
+    });
+    scenario
+}
+
+#[test]
+fn one_seed_gives_one_plan() {
+    let scenario = ab();
+    let digest = |seed| Plan::staged(&scenario, seed).unwrap().digest(|n| n.to_string());
+    assert_eq!(digest(42), digest(42));
+    assert_ne!(digest(42), digest(43));
+}
+
+#[test]
+fn every_stratum_holds_as_many_claims_of_each_side_in_mixed_order() {
+    let plan = Plan::staged(&ab(), 1).unwrap();
+    let mut counts: BTreeMap<(u32, u8), u64> = BTreeMap::new();
+    for claim in plan.rounds.iter().flat_map(Round::claims) {
+        if let Purpose::Stratum { stratum, side } | Purpose::Control { stratum, side } = claim.purpose {
+            *counts.entry((stratum, side)).or_default() += 1;
+            assert_eq!(plan.strata[stratum as usize].sides[usize::from(side)], claim.arm);
+        }
+    }
+    assert_eq!(counts.len(), 2 * 30);
+    assert!(counts.values().all(|&n| n == 50), "{counts:?}");
+    assert_eq!(plan.strata.iter().filter(|s| s.control).count(), 10);
+    let first: Vec<u8> = plan.rounds[0].batches[1].claims[..100].iter().map(|c| c.arm).collect();
+    assert!(!first.is_sorted());
+}
+
+#[test]
+fn no_round_claims_an_execution_twice() {
+    let plan = Plan::staged(&ab(), 1).unwrap();
+    assert!(plan.rounds.len() > 1);
+    for round in &plan.rounds {
+        let all: Vec<u32> = round.claims().map(|claim| claim.execution).collect();
+        let different: BTreeSet<u32> = all.iter().copied().collect();
+        assert_eq!(all.len(), different.len());
+    }
+}
+
+#[test]
+fn each_block_is_a_batch_of_its_own_arm() {
+    let plan = Plan::staged(&ab(), 1).unwrap();
+    let blocks: Vec<&Batch> =
+        plan.rounds.iter().flat_map(|r| &r.batches).filter(|b| b.block.is_some()).collect();
+    assert_eq!(blocks.len(), 4 * 2);
+    for batch in blocks {
+        let block = plan.blocks[batch.block.unwrap() as usize];
+        assert_eq!(batch.claims.len(), 50);
+        assert!(batch.claims.iter().all(|claim| claim.arm == block.arm));
+    }
+}
+
+#[test]
+fn arms_with_different_libraries_come_one_after_the_other_in_random_order() {
+    let mut scenario = ab();
+    scenario.variants[1].library = Some(LibrarySource::File("changed.lua".into()));
+    let plan = Plan::staged(&scenario, 1).unwrap();
+    let batches: Vec<&Batch> =
+        plan.rounds.iter().flat_map(|r| &r.batches).filter(|b| !is_warmup(b)).collect();
+    assert_eq!(batches.len(), 30 * 2);
+    assert_eq!(plan.blocks.len(), 30 * 2);
+    let mut baseline_first = 0;
+    for (batch, block) in batches.iter().zip(&plan.blocks) {
+        assert!(batch.claims.iter().all(|claim| claim.arm == block.arm));
+    }
+    for pair in plan.blocks.chunks(2) {
+        assert_eq!(pair[0].group, pair[1].group);
+        baseline_first += u32::from(!pair[0].control && pair[0].arm == 0);
+    }
+    assert!((1..20).contains(&baseline_first), "{baseline_first}");
+}
+
+#[test]
+fn first_claims_get_executions_that_nobody_else_gets() {
+    let mut scenario = ab();
+    scenario.variants[1].path = FirstClaim;
+    let plan = Plan::staged(&scenario, 1).unwrap();
+    let fresh: Vec<u32> =
+        plan.rounds.iter().flat_map(Round::claims).filter(|c| c.arm == 1).map(|c| c.execution).collect();
+    let different: BTreeSet<u32> = fresh.iter().copied().collect();
+    assert_eq!((fresh.len(), different.len()), (plan.fresh as usize, plan.fresh as usize));
+    assert!(fresh.iter().all(|&execution| execution >= 500));
+}
+
+#[test]
+fn a_share_is_held_back_until_it_has_expired() {
+    let mut scenario = scenario(&[GrantLane]);
+    scenario.load.amount = Amount::Claims(1_000);
+    scenario.grant.unconsumed = 0.25;
+    let plan = Plan::staged(&scenario, 1).unwrap();
+    let late: usize = plan.rounds.iter().map(|round| round.late.len()).sum();
+    assert_eq!(late, 250);
+    assert_eq!(plan.rounds.iter().flat_map(Round::claims).count(), 1_000);
+}
+
+#[test]
+fn a_stratum_larger_than_the_population_is_refused_with_the_number_it_takes() {
+    let mut scenario = ab();
+    scenario.population.executions = 99;
+    assert_eq!(
+        Plan::staged(&scenario, 1),
+        Err(PlanError::PopulationTooSmall { unit: "a stratum", needed: 100, have: 99 })
+    );
+}

@@ -1,0 +1,45 @@
+//! JSON for github-action-benchmark: `[{"name", "unit", "value", "range", "extra"}]`, one file for each direction.
+
+use serde::Serialize;
+
+use super::{ExportError, rounded, trackable};
+use crate::judge::RunResult;
+use crate::measure::Direction;
+
+#[derive(Serialize)]
+struct Point {
+    name: String,
+    unit: &'static str,
+    value: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    range: Option<String>,
+    extra: String,
+}
+
+/// The figures of one direction: `customSmallerIsBetter` takes [`Direction::LowerIsBetter`], `customBiggerIsBetter`
+/// the other. The action knows one direction per file.
+pub fn github(result: &RunResult, direction: Direction) -> Result<String, ExportError> {
+    let environment = &result.record.environment;
+    let extra = format!(
+        "library {} ({})\nValkey {}, {} primaries, {}\n{}, {} cores",
+        environment.library.version,
+        environment.library.sha256.get(..12).unwrap_or(&environment.library.sha256),
+        environment.valkey.version,
+        environment.valkey.primaries,
+        environment.valkey.provider,
+        environment.host.cpu,
+        environment.host.cores
+    );
+    let points: Vec<Point> = trackable(result)?
+        .into_iter()
+        .filter(|metric| metric.row.direction == direction)
+        .map(|metric| Point {
+            name: format!("{}/{}/{}", result.record.scenario.name, metric.variant, metric.name),
+            unit: metric.row.unit,
+            value: rounded(metric.value),
+            range: metric.interval.map(|interval| format!("± {}", rounded(interval.half_width()))),
+            extra: extra.clone(),
+        })
+        .collect();
+    Ok(serde_json::to_string_pretty(&points)? + "\n")
+}

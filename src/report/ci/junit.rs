@@ -1,0 +1,179 @@
+//! Test report for build servers (`JUnit` XML): every verdict is a test case.
+//!
+//! | what | test case |
+//! |---|---|
+//! | no change, improvement, equal | passed |
+//! | regression, more of what does not vary | failure |
+//! | inconclusive, control failed | skipped: it must not look green, and noise must not turn a build red |
+//! | invalid run | error; its verdicts are skipped |
+//!
+//! A file of verdicts, whether or not the scenario's gate is enforced: the exit code says that.
+
+use std::fmt::Write as _;
+
+use super::super::numbers::difference_within;
+use super::super::words;
+use crate::judge::{Comparison, RunResult, StoredComparison, StoredMetric, StoredVerdict, Verdict};
+
+/// Why a verdict of an invalid run is none.
+const INVALID: &str = "the run is invalid";
+
+/// How a test case ends.
+enum Case {
+    Passed,
+    Failure(String),
+    Skipped(String),
+    Error(String),
+}
+
+/// The verdicts of one run.
+pub fn junit(result: &RunResult) -> String {
+    let record = &result.record;
+    let mut suite = Suite::new(&record.scenario.name, &record.started, record.duration_s);
+    let validity = match result.invalid_reasons.first() {
+        None if result.valid => Case::Passed,
+        first => Case::Error(first.map_or_else(|| "the run is invalid".to_owned(), words::fault)),
+    };
+    suite.add("run", "valid", validity);
+    if let Some(control) = &result.control {
+        let failed = || control.reason.clone().unwrap_or_else(|| "the control failed".to_owned());
+        suite.add("run", "control", if control.passed { Case::Passed } else { Case::Skipped(failed()) });
+    }
+    for comparison in &result.comparisons {
+        let class = format!("{} against {}", comparison.candidate, comparison.baseline);
+        let case = if result.valid { verdict(comparison) } else { Case::Skipped(INVALID.to_owned()) };
+        suite.add(&class, &comparison.metric, case);
+    }
+    let path_of = |name: &str| result.variants.iter().find(|v| v.name == name).map(|v| v.path);
+    // Arms that claim in different ways differ by design; that is no verdict.
+    for exact in result.exact.iter().filter(|e| path_of(&e.baseline) == path_of(&e.candidate)) {
+        let class = format!("{} against {}", exact.candidate, exact.baseline);
+        let more = !exact.equal && exact.candidate_value > exact.baseline_value;
+        let text = format!("{} per claim instead of {}", exact.candidate_value, exact.baseline_value);
+        let case = match (result.valid, more) {
+            (false, _) => Case::Skipped(INVALID.to_owned()),
+            (true, true) => Case::Failure(text),
+            (true, false) => Case::Passed,
+        };
+        suite.add(&class, &exact.metric, case);
+    }
+    suite.finish()
+}
+
+/// The verdicts of a comparison with a stored result.
+pub fn junit_stored(comparison: &StoredComparison) -> String {
+    let name = format!("{} against a stored result", comparison.candidate.scenario);
+    let mut suite = Suite::new(&name, &comparison.candidate.started, 0.0);
+    for metric in comparison.metrics.iter().filter(|m| m.verdict != StoredVerdict::NotJudged) {
+        suite.add(&metric.variant, &metric.metric, stored(metric));
+    }
+    for exact in &comparison.exact {
+        let text = format!("{} per claim instead of {}", exact.candidate_value, exact.base_value);
+        let case = if exact.verdict == StoredVerdict::Fail { Case::Failure(text) } else { Case::Passed };
+        suite.add(&exact.variant, &exact.metric, case);
+    }
+    suite.finish()
+}
+
+fn verdict(comparison: &Comparison) -> Case {
+    let amount = match (&comparison.ratio, &comparison.too_few) {
+        (Some(ratio), _) => difference_within(ratio),
+        (None, Some(reason)) => reason.to_string(),
+        (None, None) => "no estimate".to_owned(),
+    };
+    match comparison.verdict {
+        Verdict::Regression => Case::Failure(format!("{}: {amount}", words::verdict(comparison))),
+        Verdict::Inconclusive => Case::Skipped(format!("inconclusive: {amount}")),
+        Verdict::Improvement | Verdict::NoChange => Case::Passed,
+    }
+}
+
+fn stored(metric: &StoredMetric) -> Case {
+    let amount = match (&metric.ratio, &metric.too_few) {
+        (Some(ratio), _) => difference_within(ratio),
+        (None, reason) => reason.as_ref().map_or_else(|| "no estimate".to_owned(), ToString::to_string),
+    };
+    match metric.verdict {
+        StoredVerdict::Fail => Case::Failure(amount),
+        StoredVerdict::Inconclusive => Case::Skipped(format!("inconclusive: {amount}")),
+        StoredVerdict::Warn | StoredVerdict::Pass | StoredVerdict::NotJudged => Case::Passed,
+    }
+}
+
+/// One `<testsuite>` in the making.
+struct Suite {
+    name: String,
+    started: String,
+    seconds: f64,
+    cases: String,
+    /// Cases, failures, errors, skipped.
+    counts: [u32; 4],
+}
+
+impl Suite {
+    fn new(name: &str, started: &str, seconds: f64) -> Self {
+        let [name, started] = [name, started].map(escape);
+        Self { name, started, seconds, cases: String::new(), counts: [0; 4] }
+    }
+
+    fn add(&mut self, class: &str, name: &str, case: Case) {
+        let (position, element) = match case {
+            Case::Passed => (0, None),
+            Case::Failure(text) => (1, Some(("failure", text))),
+            Case::Error(text) => (2, Some(("error", text))),
+            Case::Skipped(text) => (3, Some(("skipped", text))),
+        };
+        self.counts[0] += 1;
+        if position > 0 {
+            self.counts[position] += 1;
+        }
+        let (suite, class, name) = (&self.name, escape(class), escape(name));
+        // Writing to a String cannot fail.
+        let _ = match element {
+            None => writeln!(self.cases, r#"    <testcase classname="{suite}.{class}" name="{name}"/>"#),
+            Some((element, text)) => writeln!(
+                self.cases,
+                "    <testcase classname=\"{suite}.{class}\" name=\"{name}\">\n      \
+                 <{element} message=\"{}\"/>\n    </testcase>",
+                escape(&text)
+            ),
+        };
+    }
+
+    fn finish(self) -> String {
+        let [tests, failures, errors, skipped] = self.counts;
+        format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n  <testsuite name=\"{}\" tests=\"{tests}\" \
+             failures=\"{failures}\" errors=\"{errors}\" skipped=\"{skipped}\" timestamp=\"{}\" time=\"{:.3}\">\n{}  \
+             </testsuite>\n</testsuites>\n",
+            self.name, self.started, self.seconds, self.cases
+        )
+    }
+}
+
+/// Text for an attribute in double quotes. Characters that XML 1.0 forbids become a replacement character.
+fn escape(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            '\t' | '\n' | '\r' => safe.push(' '),
+            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => safe.push('\u{fffd}'),
+            c => safe.push(c),
+        }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::escape;
+
+    #[test]
+    fn nothing_in_a_name_becomes_markup() {
+        assert_eq!(escape("a<b & \"c\">\u{1}\n"), "a&lt;b &amp; &quot;c&quot;&gt;\u{fffd} ");
+    }
+}

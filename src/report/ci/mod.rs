@@ -1,0 +1,48 @@
+//! What other programs of a build read: trackers of figures, test reports, a comment on a pull request.
+//!
+//! ```text
+//! RunResult ─► judge::metric_values ─► bencher | github     (figures; never of an invalid run)
+//!         └──► judge::gate ──────────► junit | pull_request (verdicts)
+//! ```
+
+mod bencher;
+mod github;
+mod junit;
+mod pull_request;
+
+pub use bencher::bencher;
+pub use github::github;
+pub use junit::{junit, junit_stored};
+pub use pull_request::{pull_request, pull_request_stored, stored_text};
+
+use crate::judge::{MetricValue, RunResult, metric_values};
+
+/// Why a result has no place in a tracker of figures.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// Its figures must not be used.
+    #[error("the run is {0}: its figures would stay in the tracker for good; run it again and export that")]
+    Unusable(&'static str),
+    /// It has no JSON form.
+    #[error("the figures have no JSON form: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+/// The figures of a result that a tracker may have.
+fn trackable(result: &RunResult) -> Result<Vec<MetricValue>, ExportError> {
+    if !result.valid {
+        return Err(ExportError::Unusable("invalid"));
+    }
+    if result.record.partial {
+        return Err(ExportError::Unusable("interrupted"));
+    }
+    Ok(metric_values(result))
+}
+
+/// Six significant digits: more would be noise, and would differ from one machine's arithmetic to another's.
+fn rounded(value: f64) -> f64 {
+    format!("{value:.5e}").parse().unwrap_or(value)
+}
+
+#[cfg(test)]
+mod tests;

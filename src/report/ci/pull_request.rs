@@ -1,0 +1,179 @@
+//! A short comment for a pull request; `markdown` has the whole report.
+
+use super::super::document::Block;
+use super::super::numbers::{difference_within, figure, maybe, share};
+use super::super::{markdown, text, words};
+use crate::judge::{
+    Conclusion, Finding, GatePolicy, RunResult, StoredComparison, StoredMetric, StoredVerdict, Verdict, gate,
+};
+
+/// The verdicts of one run: what decides first, then metric by metric.
+pub fn pull_request(result: &RunResult) -> String {
+    let scenario = &result.record.scenario;
+    let gate = gate(result, &GatePolicy { enforce: true, ..GatePolicy::of(scenario) });
+    let mut blocks =
+        vec![Block::Title(format!("reclaim-bench {}: {}", scenario.name, headline(gate.conclusion)))];
+    if !result.valid {
+        let items = result.invalid_reasons.iter().map(words::fault).collect();
+        blocks.push(Block::List { heading: "Why".into(), items });
+        blocks.push(Block::Line(origin(result)));
+        return markdown::render(&blocks);
+    }
+    if !gate.findings.is_empty() {
+        let said = |finding: &Finding| format!("{}: {}", headline(finding.conclusion), finding.text);
+        let items = gate.findings.iter().map(said).collect();
+        blocks.push(Block::List { heading: "Findings".into(), items });
+    }
+    if !result.comparisons.is_empty() {
+        blocks.push(verdicts(result));
+    }
+    let unequal: Vec<_> = result.exact.iter().filter(|exact| !exact.equal).collect();
+    if !unequal.is_empty() {
+        let rows = unequal
+            .iter()
+            .map(|e| {
+                let [base, value] = [e.baseline_value, e.candidate_value].map(figure);
+                vec![e.candidate.clone(), e.metric.clone(), base, value]
+            })
+            .collect();
+        let header = vec!["variant", "per claim", "baseline", "value"];
+        blocks.push(Block::Table { heading: "Not equal".into(), header, rows, words: vec![1] });
+    }
+    blocks.push(Block::Line(origin(result)));
+    markdown::render(&blocks)
+}
+
+fn headline(conclusion: Conclusion) -> &'static str {
+    match conclusion {
+        Conclusion::Pass => "no regression",
+        Conclusion::Regression => "regression",
+        Conclusion::Inconclusive => "inconclusive",
+        Conclusion::Invalid => "invalid run",
+    }
+}
+
+fn verdicts(result: &RunResult) -> Block {
+    let rows = result
+        .comparisons
+        .iter()
+        .map(|c| {
+            let difference = match (&c.ratio, &c.too_few) {
+                (Some(ratio), _) => difference_within(ratio),
+                (None, reason) => reason.as_ref().map(ToString::to_string).unwrap_or_default(),
+            };
+            let sign = match c.verdict {
+                Verdict::Regression => "✗ ",
+                Verdict::Improvement | Verdict::NoChange => "✓ ",
+                Verdict::Inconclusive => "? ",
+            };
+            let verdict = format!("{sign}{}", words::verdict(c));
+            let metric = format!("{} ({})", words::metric_label(&c.metric), c.unit);
+            vec![
+                c.candidate.clone(),
+                metric,
+                figure(c.baseline_value),
+                figure(c.candidate_value),
+                difference,
+                verdict,
+            ]
+        })
+        .collect();
+    Block::Table {
+        heading: format!("Against {}", result.comparisons[0].baseline),
+        header: vec!["variant", "metric", "baseline", "value", "difference", "verdict"],
+        rows,
+        words: vec![1, 5],
+    }
+}
+
+fn origin(result: &RunResult) -> String {
+    let (host, valkey, library) = (
+        &result.record.environment.host,
+        &result.record.environment.valkey,
+        &result.record.environment.library,
+    );
+    let control = match &result.control {
+        Some(control) => {
+            let ratio = control.ratio.as_ref().map(difference_within).unwrap_or_default();
+            format!("control {ratio} {}; ", if control.passed { "passed" } else { "failed" })
+        }
+        None => String::new(),
+    };
+    format!(
+        "{control}library {}, Valkey {} with {} primaries, {} ({} cores), seed {}",
+        library.version, valkey.version, valkey.primaries, host.cpu, host.cores, result.record.seed
+    )
+}
+
+/// A comparison with a stored result: what is judged, what is not equal, what else differed.
+pub fn pull_request_stored(comparison: &StoredComparison) -> String {
+    markdown::render(&stored(comparison))
+}
+
+/// The same for a terminal.
+pub fn stored_text(comparison: &StoredComparison) -> String {
+    text::render(&stored(comparison))
+}
+
+fn stored(comparison: &StoredComparison) -> Vec<Block> {
+    let title = format!(
+        "reclaim-bench {} against {}: {}",
+        comparison.candidate.scenario,
+        comparison.base.started,
+        headline(comparison.conclusion)
+    );
+    let mut blocks = vec![Block::Title(title)];
+    if !comparison.differences.is_empty() {
+        let items = comparison
+            .differences
+            .iter()
+            .map(|d| format!("{}: {} against {}", d.what, d.base, d.candidate))
+            .collect();
+        blocks.push(Block::List { heading: "The runs differ in".into(), items });
+    }
+    blocks.push(Block::Table {
+        heading: "Metrics".into(),
+        header: vec!["variant", "metric", "base", "value", "difference", "fails beyond", "verdict"],
+        rows: comparison.metrics.iter().map(stored_row).collect(),
+        words: vec![1, 6],
+    });
+    if !comparison.exact.is_empty() {
+        let rows = comparison
+            .exact
+            .iter()
+            .map(|e| {
+                let [base, value] = [e.base_value, e.candidate_value].map(figure);
+                vec![e.variant.clone(), e.metric.clone(), base, value, stored_word(e.verdict).to_owned()]
+            })
+            .collect();
+        let header = vec!["variant", "per claim", "base", "value", "verdict"];
+        blocks.push(Block::Table { heading: "Not equal".into(), header, rows, words: vec![1, 4] });
+    }
+    blocks
+}
+
+fn stored_row(metric: &StoredMetric) -> Vec<String> {
+    let difference = match (&metric.ratio, &metric.too_few) {
+        (Some(ratio), _) => difference_within(ratio),
+        (None, reason) => reason.as_ref().map(ToString::to_string).unwrap_or_default(),
+    };
+    vec![
+        metric.variant.clone(),
+        format!("{} ({})", words::metric_label(&metric.metric), metric.unit),
+        maybe(metric.base_value),
+        maybe(metric.candidate_value),
+        difference,
+        metric.thresholds.map_or_else(|| "-".to_owned(), |thresholds| share(thresholds.fail)),
+        stored_word(metric.verdict).to_owned(),
+    ]
+}
+
+fn stored_word(verdict: StoredVerdict) -> &'static str {
+    match verdict {
+        StoredVerdict::Fail => "✗ fail",
+        StoredVerdict::Warn => "! warning",
+        StoredVerdict::Inconclusive => "? inconclusive",
+        StoredVerdict::Pass => "✓ pass",
+        StoredVerdict::NotJudged => "not judged",
+    }
+}

@@ -1,0 +1,140 @@
+//! The built tool on real servers: a whole run, an interrupt, a kill.
+
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use reclaim_bench::judge::RunResult;
+
+use crate::support;
+
+/// Longest wait for something that takes a second on an idle machine.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+fn tool(output: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_reclaim-bench"));
+    command.env_remove("RECLAIM_BENCH_NODES").args([
+        "run",
+        "smoke",
+        "--provider",
+        "local",
+        "--no-progress",
+        "-o",
+    ]);
+    command.arg(output);
+    if let Some(server) = support::valkey_server() {
+        command.arg("--valkey-server").arg(server);
+    }
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// The one result directory below `output`.
+fn result_dir(output: &Path) -> std::path::PathBuf {
+    let mut entries: Vec<_> = std::fs::read_dir(output).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(entries.len(), 1, "{entries:?}");
+    entries.remove(0)
+}
+
+fn stored(output: &Path) -> RunResult {
+    let text = std::fs::read_to_string(result_dir(output).join("result.json")).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+/// Process ids of the servers that a run has started.
+fn servers_of(parent: u32) -> Vec<u32> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        let Ok(stat) = std::fs::read_to_string(entry.path().join("stat")) else { continue };
+        // Behind the name in parentheses: state, then the parent's id.
+        let rest = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+        let is_child = rest.split_whitespace().nth(1) == Some(&parent.to_string());
+        if is_child && stat.contains("(valkey-server") {
+            found.push(pid);
+        }
+    }
+    found
+}
+
+fn alive(pid: u32) -> bool {
+    // A zombie has been killed; only its parent has not looked yet.
+    std::fs::read_to_string(format!("/proc/{pid}/stat"))
+        .is_ok_and(|stat| !stat.rsplit_once(')').map_or("", |(_, rest)| rest).trim_start().starts_with('Z'))
+}
+
+fn wait_until(what: &str, mut happens: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !happens() {
+        assert!(begun.elapsed() < PATIENCE, "{what} did not happen");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn signal(name: &str, pid: u32) {
+    assert!(Command::new("kill").args([name, &pid.to_string()]).status().unwrap().success());
+}
+
+fn end(child: Child) -> (Output, String) {
+    let output = child.wait_with_output().unwrap();
+    let text =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    (output, text)
+}
+
+#[test]
+fn a_run_ends_with_a_valid_result_that_can_be_reported_again() {
+    let output = tempfile::tempdir().unwrap();
+    let (ended, text) = end(tool(output.path()).args(["--seed", "7"]).spawn().unwrap());
+    assert_eq!(ended.status.code(), Some(0), "{text}");
+    let result = stored(output.path());
+    assert!(result.valid && !result.record.partial && result.record.seed == 7);
+    let names: Vec<String> = std::fs::read_dir(result_dir(output.path()))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert!(!names.contains(&"result.partial.json".to_owned()), "{names:?}");
+    for name in ["result.json", "summary.md", "latency.hlog"] {
+        assert!(names.contains(&name.to_owned()), "{names:?}");
+    }
+    let again = Command::new(env!("CARGO_BIN_EXE_reclaim-bench"))
+        .arg("report")
+        .arg(result_dir(output.path()))
+        .output()
+        .unwrap();
+    let shown = String::from_utf8_lossy(&again.stdout);
+    assert!(again.status.success() && text.contains(shown.trim()), "{shown}");
+}
+
+#[test]
+fn an_interrupt_in_the_window_keeps_what_was_measured_and_leaves_no_server() {
+    let output = tempfile::tempdir().unwrap();
+    // A window that would last for minutes.
+    let slow = ["--set", "load.mode=\"churn\"", "--set", "load.concurrency=4", "--claims", "10000000"];
+    let child = tool(output.path()).args(slow).spawn().unwrap();
+    let pid = child.id();
+    wait_until("a start of servers", || servers_of(pid).len() == 3);
+    let servers = servers_of(pid);
+    // Long enough for the window to be open on any machine that is not stuck; the record shows that it was.
+    std::thread::sleep(Duration::from_secs(15));
+    signal("-INT", pid);
+    let (ended, text) = end(child);
+    assert_eq!(ended.status.code(), Some(130), "{text}");
+    let result = stored(output.path());
+    assert!(result.record.partial, "{text}");
+    let claimed: u64 = result.variants.iter().map(|variant| variant.outcomes.claimed).sum();
+    assert!(claimed > 0, "{text}");
+    wait_until("an end of the servers", || !servers.iter().any(|&server| alive(server)));
+}
+
+#[test]
+fn a_killed_tool_leaves_no_server() {
+    let output = tempfile::tempdir().unwrap();
+    let mut child = tool(output.path()).spawn().unwrap();
+    let pid = child.id();
+    wait_until("a start of servers", || servers_of(pid).len() == 3);
+    let servers = servers_of(pid);
+    signal("-KILL", pid);
+    child.wait().unwrap();
+    wait_until("an end of the servers", || !servers.iter().any(|&server| alive(server)));
+}
