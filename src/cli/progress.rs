@@ -1,7 +1,7 @@
 //! Progress on standard error, for people only: a bar on a terminal, nothing elsewhere.
 
 use std::cell::{Cell, RefCell};
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -45,9 +45,9 @@ impl<'a> Watch<'a> {
         self.bar.finish_and_clear();
     }
 
-    #[expect(clippy::print_stderr, reason = "where progress belongs")]
     fn say(&self, text: &str) {
-        self.bar.suspend(|| eprintln!("{text}"));
+        // Nobody may be listening any more (`2>&1 | head`); the run is worth more than the line.
+        self.bar.suspend(|| drop(writeln!(std::io::stderr(), "{text}")));
     }
 
     fn style(total: Option<u64>) -> ProgressStyle {
