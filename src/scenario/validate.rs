@@ -164,6 +164,10 @@ fn check_load(file: &ScenarioFile, checker: &mut Checker) {
     checker.lasting("load.timeout", load.timeout, Duration::from_millis(10), Duration::from_mins(5));
     checker.within("load.contenders", load.contenders, 1..=64);
     checker.lasting("load.network.added_rtt", load.network.added_rtt, Duration::ZERO, SECOND);
+    if (Duration::from_nanos(1)..=SECOND).contains(&load.network.added_rtt.0) {
+        checker
+            .refuse("load.network.added_rtt", "a simulated round-trip time is not supported yet; remove it");
+    }
     if let Some(slo) = &file.slo {
         checker.lasting("slo.response_p99", slo.response_p99, Duration::from_micros(1), HOUR);
     }
