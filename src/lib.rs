@@ -7,10 +7,13 @@
 //!                                    └── load (schedule, pacer, driver)
 //! ```
 //!
+//! [`calibrate`] puts the load before a function that does nothing, to know the generator's own limits.
+//!
 //! Arrows point one way. Left of [`measure::RunRecord`] the code may use tokio, redis and clocks; right of it
 //! nothing does, so every statistic, verdict and report can be made again from a stored result.
 //! [`cli`] alone sees both sides.
 
+pub mod calibrate;
 pub mod claim;
 pub mod cli;
 pub mod cluster;

@@ -27,7 +27,7 @@ use ff_core::partition::Partition;
 use ff_core::types::{AttemptId, AttemptIndex, LeaseEpoch, LeaseId, TimestampMs};
 
 use crate::cluster::{Wire, WireCost};
-use crate::flowfabric::{ReclaimGrant, WorkerIdentity};
+use crate::flowfabric::{LibraryAlias, ReclaimGrant, WorkerIdentity};
 use crate::measure::Outcome;
 use crate::scenario::VariantPath;
 
@@ -103,6 +103,8 @@ pub struct ClaimSetup {
     pub routes: Rc<dyn Routes>,
     /// The servers' clock, which decides whether a grant that is gone had expired.
     pub clock: ServerClock,
+    /// Which of the libraries on the servers the claim calls.
+    pub library: LibraryAlias,
     /// Whether several workers may hold the same grant. Then an execution that is taken is a lost race; else it is a
     /// refusal that a healthy run does not show.
     pub contended: bool,

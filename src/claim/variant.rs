@@ -57,6 +57,7 @@ impl<A: Acquire> Variant<A> {
             let grant = &order.ticket.grant;
             let partition = grant.partition().map_err(ClaimError::PartitionKey)?;
             let line = line.unwrap_or_else(|| Line::owner(self.setup.routes.wire_for(partition)));
+            let line = line.calling(self.setup.library);
             let keys = ExecutionKeys::new(partition, &grant.execution_id);
             lease = Some(A::acquire(&line, &keys, order, &mut cost).await?);
             if self.setup.task_context {

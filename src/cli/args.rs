@@ -299,7 +299,8 @@ pub fn scenario_text(wanted: &str) -> anyhow::Result<(String, String)> {
     bail!("no scenario is named `{wanted}`; {hint} A file is given by its path, such as ./{wanted}.toml")
 }
 
-fn duration(text: &str) -> Result<HumanDuration, String> {
+/// A duration with its unit, from an option.
+pub fn duration(text: &str) -> Result<HumanDuration, String> {
     humantime::parse_duration(text)
         .map(HumanDuration)
         .map_err(|_| "a duration needs its unit, such as 500ms, 30s or 10m".into())

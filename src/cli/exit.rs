@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use crate::judge::capacity::{self, Capacity, Stopped};
 use crate::judge::{Conclusion, GatePolicy, RunResult, gate};
 
 /// How a command ended, as scripts see it.
@@ -31,6 +32,31 @@ impl Exit {
     }
 }
 
+impl Exit {
+    /// What a capacity search means. A required rate decides where there is one; a rate of which only a bound is known
+    /// is not known.
+    pub fn of_capacity(capacity: &Capacity) -> Self {
+        if capacity.plan.stopped == Some(Stopped::Interrupted) {
+            return Self::Interrupted;
+        }
+        if capacity.conclusion == capacity::Conclusion::Invalid {
+            return Self::Invalid;
+        }
+        if let Some(required) = capacity.required {
+            return match required.sustained {
+                Some(true) => Self::Pass,
+                Some(false) => Self::Regression,
+                None => Self::Inconclusive,
+            };
+        }
+        match capacity.conclusion {
+            capacity::Conclusion::Found => Self::Pass,
+            capacity::Conclusion::NothingSustained => Self::Regression,
+            _ => Self::Inconclusive,
+        }
+    }
+}
+
 impl From<Conclusion> for Exit {
     fn from(conclusion: Conclusion) -> Self {
         match conclusion {
@@ -51,5 +77,58 @@ impl From<Exit> for ExitCode {
             Exit::Inconclusive => 3,
             Exit::Interrupted => 130,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::capacity::simulated::{Simulated, plain, policy};
+    use crate::judge::capacity::{CapacityPlan, Offer, ProbeVerdict};
+
+    /// What a search from 500 claims per second comes to after these verdicts, in this order of rates.
+    fn exit(required: Option<f64>, stopped: Option<Stopped>, verdicts: &[(f64, ProbeVerdict)]) -> Exit {
+        let mut policy = policy();
+        (policy.required_per_s, policy.walk) = (required, false);
+        let scenario = Simulated::serving(1e3).run(Offer::Open { rate_per_s: 1e2 }, 1).record.scenario;
+        let probe = |(rate_per_s, verdict): &(f64, ProbeVerdict)| {
+            plain(Offer::Open { rate_per_s: *rate_per_s }, *verdict)
+        };
+        let probes = verdicts.iter().map(probe).collect();
+        Exit::of_capacity(&Capacity::conclude(
+            CapacityPlan { scenario, seed: 1, policy, stopped },
+            probes,
+            None,
+        ))
+    }
+
+    #[test]
+    fn a_capacity_that_is_known_passes_and_one_that_is_not_is_inconclusive() {
+        use ProbeVerdict::{Failed, Generator, Invalid, Passed};
+        let found = [
+            (500.0, Passed),
+            (1_000.0, Failed),
+            (1_000.0, Failed),
+            (707.1, Failed),
+            (594.6, Failed),
+            (545.3, Failed),
+            (522.2, Failed),
+            (500.0, Passed),
+            (522.2, Failed),
+        ];
+        assert_eq!(exit(None, None, &found), Exit::Pass);
+        assert_eq!(exit(None, None, &found[..8]), Exit::Inconclusive);
+        assert_eq!(exit(None, Some(Stopped::OutOfTime), &found[..3]), Exit::Inconclusive);
+        assert_eq!(exit(None, Some(Stopped::Interrupted), &found), Exit::Interrupted);
+        assert_eq!(exit(None, None, &[(500.0, Invalid), (500.0, Invalid)]), Exit::Invalid);
+        let level = |rate: f64, verdict| [(rate, verdict), (rate, verdict)];
+        let down = [500.0, 250.0, 125.0, 62.5, 31.25, 15.63];
+        let nothing: Vec<_> = down.into_iter().flat_map(|rate| level(rate, Failed)).collect();
+        assert_eq!(exit(None, None, &nothing), Exit::Regression);
+        assert_eq!(exit(Some(900.0), None, &level(900.0, Passed)), Exit::Pass);
+        assert_eq!(exit(Some(900.0), None, &level(900.0, Failed)), Exit::Regression);
+        assert_eq!(exit(Some(900.0), None, &level(900.0, Failed)[..1]), Exit::Inconclusive);
+        let generator = [(500.0, Passed), (1_000.0, Generator), (1_000.0, Generator)];
+        assert_eq!(exit(None, Some(Stopped::OutOfTime), &generator), Exit::Inconclusive);
     }
 }

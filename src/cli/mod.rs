@@ -1,6 +1,10 @@
 //! The command line: the only place that sees both sides of the record.
 
 mod args;
+mod calibrate;
+mod calibration_store;
+mod capacity;
+mod capacity_dir;
 mod clean;
 mod cluster;
 mod compare;
@@ -14,11 +18,13 @@ mod result_dir;
 mod run;
 mod scenarios;
 mod summary;
+mod sweep;
 
 use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
+use tokio::runtime::LocalOptions;
 
 pub use exit::Exit;
 
@@ -38,8 +44,13 @@ enum Command {
     /// Run a scenario: measure, judge, report
     #[command(after_help = RUN_EXAMPLES)]
     Run(Box<run::RunArgs>),
+    /// Search the highest rate that keeps the service level: what limits it, and primaries for more
+    #[command(after_help = CAPACITY_EXAMPLES)]
+    Capacity(Box<capacity::CapacityArgs>),
     /// Compare stored results with each other, or follow them over time
     Compare(Box<compare::CompareArgs>),
+    /// Measure the generator itself: ceiling, send lag, cost of a request
+    Calibrate(Box<calibrate::CalibrateArgs>),
     /// Format stored results
     Report(report::ReportArgs),
     /// List, show and check scenarios
@@ -53,9 +64,20 @@ enum Command {
         /// For which shell
         shell: clap_complete::Shell,
     },
-    /// Print the JSON schema of result.json
+    /// Print the JSON schema of result.json, or of capacity.json
     #[command(hide = true)]
-    Schema,
+    Schema {
+        /// Of which
+        #[arg(value_enum, default_value_t = Stored::Result)]
+        of: Stored,
+    },
+}
+
+/// A stored format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Stored {
+    Result,
+    Capacity,
 }
 
 const RUN_EXAMPLES: &str = "Examples:
@@ -64,6 +86,11 @@ const RUN_EXAMPLES: &str = "Examples:
   reclaim-bench run library-duet --base-library origin/main:lua/flowfabric.lua \
       --candidate-library lua/flowfabric.lua --gate
   reclaim-bench run ./mine.toml --nodes 10.0.0.1:6379 --user bench --password-file secret";
+
+const CAPACITY_EXAMPLES: &str = "Examples:
+  reclaim-bench capacity capacity --within 10m
+  reclaim-bench capacity capacity --require 5000 --no-usl --nodes 10.0.0.1:6379
+  reclaim-bench capacity capacity --resume results/capacity-capacity-20260102T030405Z-a1b2c3";
 
 /// Parses the arguments, runs the command, returns its exit code.
 pub fn main() -> ExitCode {
@@ -78,29 +105,44 @@ pub fn main() -> ExitCode {
 
 fn dispatch(command: Command) -> anyhow::Result<Exit> {
     match command {
-        Command::Run(args) => on_one_thread(run::run(&args)),
+        Command::Run(args) => on_one_thread(async move { run::run(&args).await }),
+        Command::Capacity(args) => on_one_thread(async move { capacity::run(&args).await }),
         Command::Compare(args) => compare::run(&args),
+        Command::Calibrate(args) => on_one_thread(async move { calibrate::run(&args).await }),
         Command::Report(args) => report::run(&args),
         Command::Scenarios(args) => scenarios::run(&args),
-        Command::Cluster(args) => on_one_thread(cluster::run(&args)),
-        Command::Clean(args) => on_one_thread(clean::run(&args)),
+        Command::Cluster(args) => on_one_thread(async move { cluster::run(&args).await }),
+        Command::Clean(args) => on_one_thread(async move { clean::run(&args).await }),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "reclaim-bench", &mut script);
             print_bytes(&script)?;
             Ok(Exit::Pass)
         }
-        Command::Schema => {
-            print(&crate::report::schema()?)?;
+        Command::Schema { of } => {
+            print(&match of {
+                Stored::Result => crate::report::schema()?,
+                Stored::Capacity => crate::report::capacity_schema()?,
+            })?;
             Ok(Exit::Pass)
         }
     }
 }
 
 /// Everything runs on one thread: the load needs no second one, and two that wake each other cost more than they do.
-fn on_one_thread(work: impl Future<Output = anyhow::Result<Exit>>) -> anyhow::Result<Exit> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    tokio::task::LocalSet::new().block_on(&runtime, work)
+///
+/// And it runs as a task, not as the future that the runtime itself waits for: before that one is polled, the runtime
+/// asks the kernel for events once more, which every reply would have to wait for.
+fn on_one_thread(work: impl Future<Output = anyhow::Result<Exit>> + 'static) -> anyhow::Result<Exit> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
+    match runtime.block_on(async { tokio::task::spawn_local(work).await }) {
+        Ok(exit) => exit,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(error) => Err(error.into()),
+        },
+    }
 }
 
 fn print(text: &str) -> anyhow::Result<()> {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::args::OutputFormat;
 use super::exit::Exit;
 use super::result_dir::ResultDir;
-use super::run::{Job, once};
+use super::run::{Job, once_within};
 use super::summary::SummaryArgs;
 use super::{print, say};
 use crate::judge::{self, Gate, GatePolicy, Repeated, RunResult};
@@ -43,17 +43,11 @@ pub(super) async fn repeat(job: &Job, wanted: u32, summary: &SummaryArgs) -> any
         if !job.output.quiet {
             say(&format!("run {} of {wanted}", n + 1));
         }
-        let own = ResultDir::create(dir.path(), name)?;
-        let done = once(job, seed_of(job.seed, n), &own).await;
-        if done.is_err() {
-            dir.remove_if_empty();
-        }
-        let Some(result) = done? else {
+        let Some((result, own)) = once_within(job, seed_of(job.seed, n), &dir).await? else {
             interrupted = true;
             break;
         };
-        own.store(&result)?;
-        runs.extend(own.path().file_name().map(|name| name.to_string_lossy().into_owned()));
+        runs.push(own);
         interrupted = result.record.partial;
         results.push(result);
         let series = Series::of(job, wanted, &results, &runs);

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use anyhow::anyhow;
+use anyhow::{anyhow, bail};
 use clap::{Args, ValueEnum};
 
+use super::capacity_dir::{StoredCapacity, is_capacity};
 use super::exit::Exit;
 use super::{print, print_bytes, result_dir};
 use crate::measure::Direction;
@@ -13,7 +14,7 @@ use crate::report;
 /// Options of `report`.
 #[derive(Args, Clone, Debug)]
 pub struct ReportArgs {
-    /// Result directories, or their result.json
+    /// Result directories, or their result.json; directories of capacity searches
     #[arg(required = true, value_name = "RESULT")]
     results: Vec<PathBuf>,
     /// How to show them
@@ -45,6 +46,9 @@ enum Format {
 
 /// Runs the command. Reads every result before it prints the first one.
 pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
+    if args.results.iter().any(|path| is_capacity(path)) {
+        return capacities(args);
+    }
     let results =
         args.results.iter().map(|path| result_dir::read(path)).collect::<anyhow::Result<Vec<_>>>()?;
     let one = || match results.as_slice() {
@@ -68,6 +72,33 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
         Format::Github => print(&report::ci::github(one()?, Direction::LowerIsBetter)?)?,
         Format::GithubBigger => print(&report::ci::github(one()?, Direction::HigherIsBetter)?)?,
         Format::Junit => print(&report::ci::junit(one()?))?,
+    }
+    Ok(Exit::Pass)
+}
+
+/// Capacity searches, computed again from their probes.
+fn capacities(args: &ReportArgs) -> anyhow::Result<Exit> {
+    let searches = args
+        .results
+        .iter()
+        .map(|path| {
+            if is_capacity(path) {
+                Ok(StoredCapacity::read(path)?.conclude())
+            } else {
+                Err(anyhow!("{} is no capacity search: report it by itself", path.display()))
+            }
+        })
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    match args.format {
+        Format::Text => print(&searches.iter().map(report::capacity_text).collect::<Vec<_>>().join("\n"))?,
+        Format::Markdown => {
+            print(&searches.iter().map(report::capacity_markdown).collect::<Vec<_>>().join("\n"))?;
+        }
+        Format::Json => match searches.as_slice() {
+            [one] => print(&report::capacity_json(one)?)?,
+            several => print(&(serde_json::to_string_pretty(several)? + "\n"))?,
+        },
+        _ => bail!("a capacity search has the formats text, markdown and json; its curve is in curve.csv"),
     }
     Ok(Exit::Pass)
 }

@@ -7,7 +7,9 @@ use std::time::SystemTime;
 
 use anyhow::{Context as _, bail};
 
-use crate::judge::{RunResult, SCHEMA};
+use super::calibration_store::CALIBRATION;
+use crate::judge::capacity::Capacity;
+use crate::judge::{self, Calibration, RunResult, SCHEMA};
 use crate::measure::RunRecord;
 use crate::report;
 
@@ -16,6 +18,12 @@ pub const RESULT: &str = "result.json";
 const PARTIAL: &str = "result.partial.json";
 /// What a series of runs has come to.
 const SERIES: &str = "repeat.json";
+/// What a capacity search has come to.
+pub const CAPACITY: &str = "capacity.json";
+const CAPACITY_CURVE: &str = "curve.csv";
+/// The curve of a sweep, and its points for a plot.
+const SWEEP: &str = "sweep.json";
+const CURVE: &str = "sweep.csv";
 const SUMMARY: &str = "summary.md";
 const HISTOGRAMS: &str = "latency.hlog";
 
@@ -53,6 +61,18 @@ impl ResultDir {
         Ok(Self { path })
     }
 
+    /// A directory that is there, to write into it again.
+    pub fn existing(path: &Path) -> Self {
+        Self { path: path.to_owned() }
+    }
+
+    /// Creates the directory of one of several runs in here.
+    pub fn part(&self, name: &str) -> anyhow::Result<Self> {
+        let path = self.path.join(name);
+        fs::create_dir(&path).with_context(|| format!("cannot create {}", path.display()))?;
+        Ok(Self { path })
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
@@ -76,10 +96,34 @@ impl ResultDir {
         }
     }
 
+    /// Writes what the generator can do.
+    pub fn store_calibration(&self, calibration: &Calibration) -> anyhow::Result<()> {
+        self.put(CALIBRATION, (serde_json::to_string_pretty(calibration)? + "\n").as_bytes())
+    }
+
     /// Replaces what a series of runs has come to so far; the runs themselves have directories of their own in here.
     pub fn store_series(&self, series: &impl serde::Serialize, markdown: &str) -> anyhow::Result<()> {
         self.put(SUMMARY, markdown.as_bytes())?;
         self.put(SERIES, (serde_json::to_string_pretty(series)? + "\n").as_bytes())
+    }
+
+    /// Replaces what a capacity search has come to so far; its probes have directories of their own in here.
+    pub fn store_capacity(&self, capacity: &Capacity) -> anyhow::Result<()> {
+        self.put(SUMMARY, report::capacity_markdown(capacity).as_bytes())?;
+        self.put(CAPACITY_CURVE, report::capacity_csv(capacity).as_bytes())?;
+        self.put(CAPACITY, report::capacity_json(capacity)?.as_bytes())
+    }
+
+    /// Replaces what a sweep has come to so far.
+    pub fn store_sweep(
+        &self,
+        curve: &impl serde::Serialize,
+        markdown: &str,
+        csv: &str,
+    ) -> anyhow::Result<()> {
+        self.put(SUMMARY, markdown.as_bytes())?;
+        self.put(CURVE, csv.as_bytes())?;
+        self.put(SWEEP, (serde_json::to_string_pretty(curve)? + "\n").as_bytes())
     }
 
     /// Removes the directory of a run that measured nothing. A safety copy keeps it.
@@ -110,14 +154,15 @@ fn open_to_others(path: &Path) -> std::io::Result<()> {
     fs::set_permissions(path, fs::Permissions::from_mode(mode))
 }
 
-/// Reads a stored result, given as its directory or as the file.
+/// Reads a stored result, given as its directory or as the file. Of a run that was killed it reads the safety copy,
+/// which is marked as partial.
 pub fn read(path: &Path) -> anyhow::Result<RunResult> {
     let file = if path.is_dir() { path.join(RESULT) } else { path.to_owned() };
-    let text = fs::read_to_string(&file).with_context(|| {
-        let partial = path.join(PARTIAL).exists();
-        let hint = if partial { "; its run was killed, only result.partial.json is there" } else { "" };
-        format!("cannot read {}{hint}", file.display())
-    })?;
+    let copy = path.join(PARTIAL);
+    if !file.exists() && copy.exists() {
+        return read_copy(&copy);
+    }
+    let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
     let schema = serde_json::from_str::<serde_json::Value>(&text)
         .with_context(|| format!("{} is not JSON", file.display()))?["schema"]
         .take();
@@ -127,6 +172,14 @@ pub fn read(path: &Path) -> anyhow::Result<RunResult> {
         None => bail!("{} is not a result of reclaim-bench: it has no \"schema\"", file.display()),
     }
     serde_json::from_str(&text).with_context(|| format!("{} is damaged", file.display()))
+}
+
+/// What a killed run had measured when it last kept a copy.
+fn read_copy(file: &Path) -> anyhow::Result<RunResult> {
+    let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let record: RunRecord =
+        serde_json::from_str(&text).with_context(|| format!("{} is damaged", file.display()))?;
+    Ok(judge::analyse(RunRecord { partial: true, ..record })?)
 }
 
 #[cfg(test)]
@@ -151,6 +204,9 @@ mod tests {
         dir.keep_partial(&record).unwrap();
         dir.keep_partial(&record).unwrap();
         assert_eq!(names(&dir), [PARTIAL]);
+        let copy = read(dir.path()).unwrap();
+        assert!(copy.record.partial);
+        assert_eq!(copy.record.arms, record.arms);
         let result = crate::judge::analyse_as(record, &scenario(&[GRANT_LANE]));
         dir.store(&result).unwrap();
         assert_eq!(names(&dir), [HISTOGRAMS, RESULT, SUMMARY]);

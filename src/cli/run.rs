@@ -14,7 +14,8 @@ use super::progress::Watch;
 use super::repeat::repeat;
 use super::result_dir::ResultDir;
 use super::summary::SummaryArgs;
-use super::{print, say};
+use super::sweep::SweepJobs;
+use super::{calibration_store, print, say};
 use crate::cluster::{self, ClusterRequest, Library};
 use crate::judge::{self, RunResult};
 use crate::load::{self, RunSetup};
@@ -35,7 +36,7 @@ pub struct RunArgs {
     gate: bool,
     /// Run this many times, each time with a seed of its own; every run is kept
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000))]
-    repeat: u32,
+    pub repeat: u32,
     #[command(flatten)]
     changes: ScenarioArgs,
     #[command(flatten)]
@@ -59,8 +60,14 @@ pub(super) struct Job {
 
 impl Job {
     fn of(args: &RunArgs) -> anyhow::Result<Self> {
+        Self::with(args, &[])
+    }
+
+    /// The job with further changes to the scenario.
+    pub fn with(args: &RunArgs, more: &[Override]) -> anyhow::Result<Self> {
         let mut changes = args.cluster.overrides();
         changes.extend(args.changes.overrides()?);
+        changes.extend_from_slice(more);
         if args.gate {
             let (shown, key) = ("--gate".to_owned(), "gate.enforce".to_owned());
             changes.push(Override { shown, key, value: Some("true".to_owned()) });
@@ -78,6 +85,9 @@ impl Job {
 /// Runs the command.
 pub async fn run(args: &RunArgs) -> anyhow::Result<Exit> {
     let job = Job::of(args)?;
+    if let Some(section) = &job.file.sweep {
+        return Box::pin(SweepJobs::of(args, section)?.run(job.seed)).await;
+    }
     if args.repeat > 1 {
         return repeat(&job, args.repeat, &args.summary).await;
     }
@@ -92,6 +102,24 @@ pub async fn run(args: &RunArgs) -> anyhow::Result<Exit> {
         say(&format!("\nresult: {}", dir.path().display()));
     }
     Ok(Exit::of(&result))
+}
+
+/// One run of a series, in a directory of its own below the series': its result, stored, and that directory's name.
+/// `None` where it was interrupted before anything was measured.
+pub(super) async fn once_within(
+    job: &Job,
+    seed: u64,
+    series: &ResultDir,
+) -> anyhow::Result<Option<(RunResult, String)>> {
+    let own = ResultDir::create(series.path(), &job.scenario.name)?;
+    let done = once(job, seed, &own).await;
+    if done.is_err() {
+        series.remove_if_empty();
+    }
+    let Some(result) = done? else { return Ok(None) };
+    own.store(&result)?;
+    let name = own.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Ok(Some((result, name)))
 }
 
 /// One run, from the first server to the verdicts; `None` where it was interrupted before anything was measured. A
@@ -111,7 +139,10 @@ pub(super) async fn once(job: &Job, seed: u64, dir: &ResultDir) -> anyhow::Resul
     };
     watch.finish();
     match measured {
-        Ok(record) => Ok(Some(judge::analyse_as(record, &job.scenario))),
+        Ok(mut record) => {
+            record.calibration = calibration_store::note(&record, &job.scenario, |text| watch.line(text));
+            Ok(Some(judge::analyse_as(record, &job.scenario)))
+        }
         Err(_) if cancel.is_cancelled() => {
             dir.remove_if_empty();
             watch.line("interrupted before anything was measured");
@@ -149,7 +180,7 @@ fn show(result: &RunResult, format: OutputFormat) -> anyhow::Result<()> {
 }
 
 /// A seed that differs from run to run and is short enough to be typed again.
-fn fresh_seed() -> u64 {
+pub(super) fn fresh_seed() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::from(now.subsec_nanos()) ^ (now.as_secs() & 0xffff_ffff)
 }

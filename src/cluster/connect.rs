@@ -1,5 +1,7 @@
 //! Opening connections: plain or TLS, with or without a login, always RESP2 and without a retry of any kind.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
@@ -65,6 +67,37 @@ impl Connector {
     /// A wire for everything else.
     pub(super) async fn admin(&self, addr: &NodeAddr) -> Result<Wire, ClusterError> {
         Ok(Wire::new(addr.clone(), vec![self.connection(addr).await?], self.admin_limit()))
+    }
+
+    /// A blocking connection without a client behind it; `None` where the nodes speak TLS.
+    pub(super) fn bare_socket(&self, addr: &NodeAddr) -> Result<Option<TcpStream>, ClusterError> {
+        if self.tls.is_some() {
+            return Ok(None);
+        }
+        let unreachable = |error: std::io::Error| ClusterError::Unreachable {
+            addr: addr.clone(),
+            detail: error.to_string(),
+        };
+        let mut socket = TcpStream::connect((addr.host.as_str(), addr.port)).map_err(unreachable)?;
+        socket.set_nodelay(true).map_err(unreachable)?;
+        socket.set_read_timeout(Some(self.admin_limit())).map_err(unreachable)?;
+        if let Some(password) = self.login.password() {
+            let mut auth = redis::cmd("AUTH");
+            if let Some(user) = self.login.username() {
+                auth.arg(user);
+            }
+            auth.arg(password);
+            let mut reply = [0; 5];
+            socket.write_all(&auth.get_packed_command()).map_err(unreachable)?;
+            socket.read_exact(&mut reply).map_err(unreachable)?;
+            if &reply != b"+OK\r\n" {
+                return Err(ClusterError::Login {
+                    addr: addr.clone(),
+                    detail: "AUTH was refused".to_owned(),
+                });
+            }
+        }
+        Ok(Some(socket))
     }
 
     fn admin_limit(&self) -> Duration {

@@ -45,19 +45,17 @@ pub struct NodeCounters {
 }
 
 impl NodeCounters {
+    /// Main-thread CPU alone, in seconds, by the same clock: cheap enough for every second of a window.
+    pub(super) async fn read_cpu_s(wire: &Wire, io_threads: u32) -> Result<f64, ClusterError> {
+        main_thread(&Info::read(wire, &["cpu"]).await?, io_threads).map(|(_, seconds)| seconds)
+    }
+
     /// One `INFO`. It adds one call of `info` to what it counts, and nothing else.
     pub(super) async fn read(wire: &Wire, io_threads: u32) -> Result<Self, ClusterError> {
         let info = Info::read(wire, &SECTIONS).await?;
         let text = |field: &str| info.get(field).unwrap_or_default().to_owned();
         let seconds = |field| info.number::<f64>(field);
-        let active = info.get("used_active_time_main_thread").and_then(|text| text.parse::<f64>().ok());
-        let (main_thread_clock, main_thread_s) = match active {
-            Some(active) if io_threads > 1 => (MainThreadClock::Active, active),
-            _ => (
-                MainThreadClock::Cpu,
-                seconds("used_cpu_user_main_thread")? + seconds("used_cpu_sys_main_thread")?,
-            ),
-        };
+        let (main_thread_clock, main_thread_s) = main_thread(&info, io_threads)?;
         Ok(Self {
             addr: wire.addr().clone(),
             run_id: text("run_id"),
@@ -122,6 +120,19 @@ pub struct ServerChanged {
     pub addr: NodeAddr,
     /// How.
     pub detail: String,
+}
+
+/// The main thread's work so far in seconds, and which clock says so.
+fn main_thread(info: &Info, io_threads: u32) -> Result<(MainThreadClock, f64), ClusterError> {
+    let seconds = |field| info.number::<f64>(field);
+    let active = info.get("used_active_time_main_thread").and_then(|text| text.parse::<f64>().ok());
+    Ok(match active {
+        Some(active) if io_threads > 1 => (MainThreadClock::Active, active),
+        _ => (
+            MainThreadClock::Cpu,
+            seconds("used_cpu_user_main_thread")? + seconds("used_cpu_sys_main_thread")?,
+        ),
+    })
 }
 
 #[cfg(test)]

@@ -26,8 +26,8 @@ pub(super) async fn cached_or_fetched(notify: &dyn Fn(&str)) -> Result<PathBuf, 
             std::env::consts::ARCH
         ));
     }
-    let home = cache_home().ok_or("no cache directory: neither XDG_CACHE_HOME nor HOME is set")?;
-    let dir = home.join("reclaim-bench").join(format!("valkey-{VERSION}"));
+    let cache = cache_dir().ok_or("no cache directory: neither XDG_CACHE_HOME nor HOME is set")?;
+    let dir = cache.join(format!("valkey-{VERSION}"));
     let binary = dir.join("valkey-server");
     if sha256_of(&binary).is_ok_and(|sha256| sha256 == BINARY_SHA256) {
         return Ok(binary);
@@ -37,12 +37,14 @@ pub(super) async fn cached_or_fetched(notify: &dyn Fn(&str)) -> Result<PathBuf, 
     Ok(binary)
 }
 
-fn cache_home() -> Option<PathBuf> {
+/// The tool's directory in the user's cache; `None` where the environment names none. It need not exist.
+pub fn cache_dir() -> Option<PathBuf> {
     let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     // The XDG specification tells to ignore relative paths.
     variable("XDG_CACHE_HOME")
         .filter(|path| path.is_absolute())
         .or_else(|| variable("HOME").map(|home| home.join(".cache")))
+        .map(|cache| cache.join("reclaim-bench"))
 }
 
 async fn fetch(dir: &Path, binary: &Path) -> Result<(), String> {

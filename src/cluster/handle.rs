@@ -1,6 +1,7 @@
 //! [`Cluster`]: the handle that everything to the right works with.
 
 use std::cell::{Cell, RefCell};
+use std::net::TcpStream;
 use std::rc::Rc;
 
 use futures_util::future::try_join_all;
@@ -18,6 +19,7 @@ use super::request::{ClusterRequest, ProviderKind};
 use super::slots;
 use super::topology::{NodeAddr, NodeIndex, Topology, slot_of_tag};
 use super::wire::Wire;
+use crate::flowfabric::LibraryAlias;
 use crate::measure::{LibraryInfo, ValkeyInfo};
 
 /// A cluster that is checked, reachable and runs the function library on every primary.
@@ -125,6 +127,23 @@ impl Cluster {
         self.state.borrow().links[usize::from(node.0)].admin.clone()
     }
 
+    /// New connections of their own to the same primary, with a tally of their own. A refresh does not know them.
+    ///
+    /// # Panics
+    /// As [`Self::wire`].
+    pub async fn further_wire(&self, node: NodeIndex, connections: u16) -> Result<Wire, ClusterError> {
+        let addr = self.wire(node).addr().clone();
+        self.connector.claims(&addr, connections).await
+    }
+
+    /// A bare blocking connection to the same primary, logged in; `None` where the cluster speaks TLS.
+    ///
+    /// # Panics
+    /// As [`Self::wire`].
+    pub fn bare_socket(&self, node: NodeIndex) -> Result<Option<TcpStream>, ClusterError> {
+        self.connector.bare_socket(self.wire(node).addr())
+    }
+
     /// Reads the map again, after MOVED or a lost connection: connects to primaries that are new or were lost, and
     /// makes them run the library. Wires taken before stay usable as far as their server does.
     pub async fn refresh(&self) -> Result<(), ClusterError> {
@@ -157,6 +176,12 @@ impl Cluster {
     pub async fn counters(&self) -> Result<Vec<NodeCounters>, ClusterError> {
         let (links, io_threads) = (self.links(), self.io_threads.get());
         try_join_all(links.iter().map(|link| NodeCounters::read(&link.admin, io_threads))).await
+    }
+
+    /// Main-thread CPU of every primary so far, in seconds, in the order of the topology.
+    pub async fn main_thread_cpu_s(&self) -> Result<Vec<f64>, ClusterError> {
+        let (links, io_threads) = (self.links(), self.io_threads.get());
+        try_join_all(links.iter().map(|link| NodeCounters::read_cpu_s(&link.admin, io_threads))).await
     }
 
     /// Whether we started the servers.
@@ -198,19 +223,37 @@ impl Cluster {
         }
     }
 
-    /// Loads the library on every primary, also where it runs already, and verifies it there. Only on servers of our
-    /// own. After an error some primaries may run the new library and some the old one.
-    pub async fn swap_library(&self, library: &Library) -> Result<LibraryInfo, ClusterError> {
+    /// Loads another library on every primary beside the one that runs there, under the alias's names, and verifies
+    /// it. Only on servers of our own: on others it would stay after a crash.
+    pub async fn load_beside(
+        &self,
+        library: &Library,
+        alias: LibraryAlias,
+    ) -> Result<LibraryInfo, ClusterError> {
         if !self.owned() {
-            return Err(ClusterError::NotOurs("swapping the function library"));
+            return Err(ClusterError::NotOurs("comparing two function libraries"));
         }
         let links = self.links();
-        let versions = try_join_all(links.iter().map(|link| library.replace(&link.admin))).await?;
-        self.library.replace(library.clone());
-        if let Some(version) = versions.into_iter().next() {
-            self.library_version.replace(version);
+        let versions = try_join_all(links.iter().map(|link| library.beside(&link.admin, alias))).await?;
+        Ok(LibraryInfo {
+            name: library::LIBRARY_NAME.to_owned(),
+            // A cluster has a primary.
+            version: versions.into_iter().next().unwrap_or_default(),
+            sha256: library.sha256().to_owned(),
+        })
+    }
+
+    /// Removes every key from every primary, so that the next run finds the cluster as the first one did. Functions
+    /// stay. Only on servers of our own.
+    pub async fn wipe(&self) -> Result<(), ClusterError> {
+        if !self.owned() {
+            return Err(ClusterError::NotOurs("removing every key"));
         }
-        Ok(self.library())
+        for link in self.links() {
+            // SYNC: a server that still frees memory in the background is busier than it looks.
+            ask(&link.admin, "FLUSHALL", redis::cmd("FLUSHALL").arg("SYNC"), "flushall").await?;
+        }
+        Ok(())
     }
 
     /// Number of flow partitions as the deployment publishes it in `ff:config:partitions`; `None` where it does not.

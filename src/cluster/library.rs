@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use super::error::ClusterError;
 use super::info::{ask, text, unexpected};
 use super::wire::{Wire, WireError};
-use crate::flowfabric::FUNCTIONS;
+use crate::flowfabric::{FUNCTIONS, LibraryAlias};
 use crate::measure::LibraryInfo;
 use crate::scenario::LibrarySource;
 
@@ -57,17 +57,22 @@ impl Library {
         &self.sha256
     }
 
-    /// Puts this library in the place of whatever `wire`'s primary runs, also where that is the same one: every
-    /// block of a duet begins with a library just loaded. Returns its version.
-    pub(super) async fn replace(&self, wire: &Wire) -> Result<String, ClusterError> {
-        self.load(wire, &self.code, true).await?;
-        self.verify(wire).await
+    /// Loads this library beside the one that `wire`'s primary runs, under other names, and checks that it is there.
+    /// Returns its version.
+    pub(super) async fn beside(&self, wire: &Wire, alias: LibraryAlias) -> Result<String, ClusterError> {
+        let code = alias.rename(&self.code, LIBRARY_NAME).map_err(|detail| ClusterError::LibraryRefused {
+            addr: wire.addr().clone(),
+            library: self.origin.clone(),
+            detail,
+        })?;
+        self.load(wire, &code, true).await?;
+        self.verify_as(wire, alias, &code).await
     }
 
     /// Makes `wire`'s primary run this library and checks that it does. Another version that is loaded already is
     /// an error unless `may_replace`. Where the library turns out to be unusable, what was there before is put back.
     pub(super) async fn ensure(&self, wire: &Wire, may_replace: bool) -> Result<Loaded, ClusterError> {
-        let before = Held::read(wire).await?;
+        let before = Held::read(wire, LibraryAlias::OWN).await?;
         match &before {
             Some(held) if held.code == self.code => {}
             Some(held) if !may_replace => return Err(self.differs(wire, held).await),
@@ -88,29 +93,32 @@ impl Library {
 
     /// Reads back what the primary holds: the same source, every function that we call, and its version.
     pub(super) async fn verify(&self, wire: &Wire) -> Result<String, ClusterError> {
+        self.verify_as(wire, LibraryAlias::OWN, &self.code).await
+    }
+
+    async fn verify_as(&self, wire: &Wire, alias: LibraryAlias, code: &str) -> Result<String, ClusterError> {
         let refused = |detail: &str| ClusterError::LibraryRefused {
             addr: wire.addr().clone(),
             library: self.origin.clone(),
             detail: detail.to_owned(),
         };
-        let held = Held::read(wire).await?.ok_or_else(|| {
+        let held = Held::read(wire, alias).await?.ok_or_else(|| {
             refused("it was loaded under another name; its first line must be `#!lua name=flowfabric`")
         })?;
-        // Byte for byte: as strong as the digest, and a duet does this before every block.
-        if held.code != self.code {
+        if held.code != code {
             return Err(refused(
                 "the server holds another source than the one just loaded; is somebody else loading?",
             ));
         }
         let missing: Vec<String> = FUNCTIONS
             .iter()
-            .filter(|name| !held.functions.iter().any(|held| held == *name))
+            .filter(|name| !held.functions.iter().any(|held| *held == alias.function(name)))
             .map(|name| (*name).to_owned())
             .collect();
         if !missing.is_empty() {
             return Err(ClusterError::LibraryIncomplete { library: self.origin.clone(), missing });
         }
-        version(wire).await
+        version(wire, alias).await
     }
 
     async fn load(&self, wire: &Wire, code: &str, replace: bool) -> Result<(), ClusterError> {
@@ -157,7 +165,7 @@ impl Library {
                 sha256: sha256.to_owned(),
             })
         };
-        let loaded_version = version(wire).await.unwrap_or_else(|_| "unknown".to_owned());
+        let loaded_version = version(wire, LibraryAlias::OWN).await.unwrap_or_else(|_| "unknown".to_owned());
         ClusterError::LibraryDiffers {
             addr: wire.addr().clone(),
             loaded: info(&loaded_version, &sha256_hex(held.code.as_bytes())),
@@ -196,9 +204,9 @@ fn from_git(revision: &str, path: &str) -> Result<String, ClusterError> {
     String::from_utf8(output.stdout).map_err(|_| refused("it is not text".to_owned()))
 }
 
-async fn version(wire: &Wire) -> Result<String, ClusterError> {
+async fn version(wire: &Wire, alias: LibraryAlias) -> Result<String, ClusterError> {
     let mut cmd = redis::cmd("FCALL");
-    cmd.arg("ff_version").arg(0);
+    cmd.arg(&*alias.function("ff_version")).arg(0);
     text(wire, "FCALL ff_version", &cmd, "fcall").await
 }
 
@@ -213,9 +221,9 @@ struct Held {
 }
 
 impl Held {
-    async fn read(wire: &Wire) -> Result<Option<Self>, ClusterError> {
+    async fn read(wire: &Wire, alias: LibraryAlias) -> Result<Option<Self>, ClusterError> {
         let mut cmd = redis::cmd("FUNCTION");
-        cmd.arg("LIST").arg("LIBRARYNAME").arg(LIBRARY_NAME).arg("WITHCODE");
+        cmd.arg("LIST").arg("LIBRARYNAME").arg(alias.library(LIBRARY_NAME)).arg("WITHCODE");
         let reply = ask(wire, "FUNCTION LIST", &cmd, "function").await?;
         let Value::Array(libraries) = &reply else { return Err(unexpected(wire, "FUNCTION LIST", &reply)) };
         let Some(library) = libraries.first() else { return Ok(None) };

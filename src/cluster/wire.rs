@@ -5,6 +5,8 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -93,10 +95,17 @@ pub enum WireError {
 /// Commands sent to one primary since the tally was last read, by lower-case command name.
 pub type CommandTally = BTreeMap<&'static str, u64>;
 
+/// What lies between the tool and a server beyond the real network.
+pub trait Distance {
+    /// Holds a reply that has just arrived back for as long as it would still be on its way.
+    fn travel(&self) -> Pin<Box<dyn Future<Output = ()> + '_>>;
+}
+
 /// Connections to one primary. Clones share connections and tally.
 #[derive(Clone)]
 pub struct Wire {
     inner: Rc<Inner>,
+    distance: Option<Rc<dyn Distance>>,
 }
 
 struct Inner {
@@ -123,7 +132,13 @@ impl Wire {
             tally: RefCell::default(),
             redirects: RefCell::default(),
         };
-        Self { inner: Rc::new(inner) }
+        Self { inner: Rc::new(inner), distance: None }
+    }
+
+    /// The same connections, as seen from this far away.
+    #[must_use]
+    pub fn at(&self, distance: Rc<dyn Distance>) -> Self {
+        Self { inner: Rc::clone(&self.inner), distance: Some(distance) }
     }
 
     /// The primary at the other end.
@@ -140,6 +155,7 @@ impl Wire {
         let mut connection = self.connection();
         let sent = tokio::time::timeout(self.inner.timeout, connection.send_packed_command(cmd)).await;
         let value = self.settle(sent)?;
+        self.travel().await;
         cost.bytes_in += reply_len(&value) as u32;
         self.accept(name, value)
     }
@@ -166,6 +182,7 @@ impl Wire {
             tokio::time::timeout(self.inner.timeout, connection.send_packed_commands(pipeline, 0, commands))
                 .await;
         let values = self.settle(sent)?;
+        self.travel().await;
         cost.bytes_in += values.iter().map(reply_len).sum::<usize>() as u32;
         Ok(names.into_iter().zip(values).map(|(name, value)| self.accept(name, value)).collect())
     }
@@ -192,6 +209,12 @@ impl Wire {
     /// Redirects met since the last call, by kind; starts the next count.
     pub fn take_redirects(&self) -> BTreeMap<RedirectKind, u64> {
         self.inner.redirects.take()
+    }
+
+    async fn travel(&self) {
+        if let Some(distance) = &self.distance {
+            distance.travel().await;
+        }
     }
 
     /// The reply, or the error in its place.

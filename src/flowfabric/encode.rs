@@ -10,6 +10,8 @@ use redis::Cmd;
 use uuid::Uuid;
 use uuid::fmt::Hyphenated;
 
+use super::beside::LibraryAlias;
+
 /// One argument of a function.
 #[derive(Clone, Copy)]
 pub(super) enum Arg<'a> {
@@ -112,13 +114,23 @@ pub(super) fn fcall<const K: usize, const A: usize>(
     keys: [String; K],
     args: [Arg<'_>; A],
 ) -> Cmd {
+    fcall_of(LibraryAlias::OWN, function, keys, args)
+}
+
+/// The same function of one library among several.
+pub(super) fn fcall_of<const K: usize, const A: usize>(
+    library: LibraryAlias,
+    function: &'static str,
+    keys: [String; K],
+    args: [Arg<'_>; A],
+) -> Cmd {
     let bytes = "FCALL".len()
         + function.len()
         + 2
         + keys.iter().map(String::len).sum::<usize>()
         + args.iter().map(Arg::len_hint).sum::<usize>();
     let mut cmd = Cmd::with_capacity(3 + K + A, bytes);
-    cmd.arg("FCALL").arg(function).arg(K);
+    cmd.arg("FCALL").arg(&*library.function(function)).arg(K);
     for key in keys {
         cmd.arg(key);
     }

@@ -3,6 +3,7 @@
 //! Everything that is asked of a server is a [`Request`]: a value with its arguments by name, that encodes itself as
 //! one command and reads its own reply. Nothing outside this module spells a key, a field or a status word.
 
+mod beside;
 mod condition;
 mod encode;
 mod functions;
@@ -14,6 +15,7 @@ mod reply;
 mod request;
 mod secrets;
 
+pub use beside::LibraryAlias;
 pub use condition::{OnTimeout, ResumeCondition};
 pub use functions::*;
 pub use grant::{ReclaimGrant, WorkerIdentity};

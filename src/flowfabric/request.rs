@@ -3,6 +3,7 @@
 
 use redis::{Cmd, Pipeline, Value};
 
+use super::beside::LibraryAlias;
 use super::reply::ReplyError;
 use crate::cluster::{Wire, WireCost, WireError};
 
@@ -17,6 +18,11 @@ pub trait Request {
 
     /// The command, ready to send.
     fn command(&self) -> Cmd;
+
+    /// The same, to one library among several on the server. Requests that call no function do not differ.
+    fn command_of(&self, _library: LibraryAlias) -> Cmd {
+        self.command()
+    }
 
     /// Reads the reply to such a command.
     fn parse(reply: &Value) -> Result<Self::Reply, ReplyError>;

@@ -10,7 +10,8 @@ use super::result::RunResult;
 
 /// Keys of a scenario that do not change what is measured: what is judged, where the servers are (the environment says
 /// that), and the library (the environment names what ran).
-const NOT_MEASURED: &[&str] = &["gate", "slo", "summary", "library", "cluster.provider", "cluster.nodes"];
+const NOT_MEASURED: &[&str] =
+    &["gate", "slo", "summary", "library", "capacity", "cluster.provider", "cluster.nodes"];
 
 /// One thing that differs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -256,8 +256,7 @@ impl Sides<'_> {
     /// Blocks of each group, baseline and candidate. A group in which either made no claim is left out.
     fn block_pairs(&self, quotient: fn(&CounterBlock) -> (f64, f64)) -> Vec<(Totals, Totals)> {
         let blocks = &self.record.blocks;
-        let groups: BTreeSet<u32> =
-            blocks.iter().filter(|block| !block.control).map(|block| block.group).collect();
+        let groups: BTreeSet<u32> = blocks.iter().map(|block| block.group).collect();
         let of = |group: u32, arm: usize| {
             let block = blocks.iter().find(|b| b.group == group && b.arm as usize == arm && b.claims > 0)?;
             let (amount, per) = quotient(block);

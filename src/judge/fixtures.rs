@@ -6,11 +6,12 @@ use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
 use crate::measure::{
-    ArmRecord, Audit, CounterBlock, CounterDelta, Environment, Histogram, Host, LatencyHistogram,
-    LibraryInfo, Outcomes, PrimaryRecord, RunRecord, Samples, Staging, Stratum, StratumSide, TimelinePoint,
-    Tool, ValkeyInfo, WireTotals,
+    ArmRecord, Audit, CalibrationRecord, CounterBlock, CounterDelta, Environment, Histogram, Host,
+    LatencyHistogram, LevelRecord, LevelRound, LibraryInfo, Outcomes, PrimaryRecord, RoundTripRecord,
+    RunRecord, Samples, SendLagRecord, Staging, Stratum, StratumSide, TimelinePoint, Tool, ValkeyInfo,
+    WireTotals,
 };
-use crate::scenario::{Scenario, ScenarioFile, VariantPath};
+use crate::scenario::{ArrivalsForm, Scenario, ScenarioFile, VariantPath};
 
 /// One arm of a simulated run.
 #[derive(Clone, Copy)]
@@ -134,6 +135,10 @@ pub fn record(arms: &[SimulatedArm], seed: u64) -> RunRecord {
             counters: counters(arms, claims / arms.len() as u64, 60.0 * claims as f64),
             redirects: std::collections::BTreeMap::new(),
         }],
+        added_rtt: None,
+        offered: None,
+        generator: None,
+        calibration: None,
         timeline,
         audit: Audit {
             grants_issued: claims,
@@ -187,7 +192,6 @@ fn blocks(arms: &[SimulatedArm], noise: &mut Noise) -> Vec<CounterBlock> {
             CounterBlock {
                 group,
                 arm: arm as u32,
-                control: false,
                 claims: CLAIMS_PER_BLOCK,
                 duration_s: 0.04 * simulated.slower * (0.01 * noise.normal()).exp(),
                 counters: counters(&arms[arm..=arm], CLAIMS_PER_BLOCK, cpu),
@@ -205,6 +209,7 @@ fn seconds(arm: &SimulatedArm, noise: &mut Noise) -> Vec<TimelinePoint> {
             p50_us: Some(200.0 * arm.slower),
             p99_us: Some(265.0 * arm.slower),
             stock: 0,
+            primary_cpu: Vec::new(),
         })
         .collect()
 }
@@ -239,5 +244,50 @@ fn environment() -> Environment {
             hottest_share: 1.02,
         },
         library: LibraryInfo { name: "flowfabric".into(), version: "15".into(), sha256: "ab".repeat(32) },
+    }
+}
+
+/// A sound calibration with known truth: a request costs the thread 4 us from eight workers on and 20 us
+/// alone, the thread is the limit, and the client adds 12 us to a round trip of 30 us.
+pub fn calibration_record() -> CalibrationRecord {
+    let mut noise = Noise::new(5);
+    let Environment { host, valkey, .. } = environment();
+    let levels = [1, 8, 64, 512, 4_096].map(|in_flight| {
+        let cpu_us = if in_flight == 1 { 20.0 } else { 4.0 };
+        let rounds = [1.0, 1.25, 0.8].map(|slower| LevelRound {
+            requests: 10_000,
+            seconds: 10_000.0 * cpu_us * slower / 1e6,
+            client_cpu_s: 10_000.0 * cpu_us * slower / 1e6,
+        });
+        let mut service = LatencyHistogram::default();
+        service.record(Duration::from_secs_f64(cpu_us * f64::from(in_flight) / 1e6));
+        LevelRecord { in_flight, connections: 1, rounds: rounds.to_vec(), service: service.encode() }
+    });
+    let send_lag = [(ArrivalsForm::Constant, 50), (ArrivalsForm::Poisson, 80)].map(|(arrivals, us)| {
+        let mut lag = LatencyHistogram::default();
+        lag.record(Duration::from_micros(us));
+        SendLagRecord { arrivals, rate_per_sec: 1_000.0, requests: 1, seconds: 0.001, send_lag: lag.encode() }
+    });
+    let mut round_trip = RoundTripRecord { client: Samples::default(), bare: Samples::default() };
+    for _ in 0..2_000 {
+        for (samples, us) in [(&mut round_trip.client, 42.0), (&mut round_trip.bare, 30.0)] {
+            samples.push(Duration::from_secs_f64(us * (0.1 * noise.normal()).exp() / 1e6));
+        }
+    }
+    CalibrationRecord {
+        tool: Tool { version: "0.1.0".into(), commit: "0123456".into(), debug_build: false },
+        host,
+        valkey,
+        primary: "127.0.0.1:7000".into(),
+        started: "2026-01-01T00:00:00Z".into(),
+        duration_s: 30.0,
+        seed: 5,
+        complete: true,
+        levels: levels.to_vec(),
+        send_lag: send_lag.to_vec(),
+        round_trip: Some(round_trip),
+        sent: 200_000,
+        counted: 200_000,
+        failed: 0,
     }
 }

@@ -56,7 +56,7 @@ impl HistoryEntry {
             .collect();
         Self {
             started: record.started.clone(),
-            scenario: record.scenario.name.clone(),
+            scenario: record.label(),
             commit: record.tool.commit.clone(),
             library_sha256: record.environment.library.sha256.clone(),
             machine: format!(

@@ -2,12 +2,17 @@
 //!
 //! ```text
 //! RunRecord ─► analyse: summary + validity + comparison ─► RunResult ─► gate ─► exit code
+//! CalibrationRecord ─► assess: the generator's limits ─► Calibration, and a note on each run
 //!                              two RunResults ─► stored: comparison with a baseline from another day
 //!                              N RunResults   ─► repeat: one estimate over all attempts
+//!                              a run per value ─► sweep: a curve
 //!                              many nights    ─► history: trend and change points
+//!                              many loads     ─► capacity: the next load, and in the end the highest sustained one
 //! ```
 
 mod analyse;
+mod calibration;
+pub mod capacity;
 mod comparable;
 mod comparison;
 #[cfg(test)]
@@ -18,10 +23,15 @@ mod repeat;
 mod result;
 mod stored;
 mod summary;
+mod sweep;
 mod validity;
 mod values;
 
 pub use analyse::{analyse, analyse_as};
+pub use calibration::{
+    CALIBRATION_SCHEMA, Calibration, CpuTrend, FLAT_FROM, LevelSummary, RoundTripSummary, SendLagSummary,
+    assess,
+};
 pub use comparable::{Difference, NotComparable, differences};
 pub use gate::{Conclusion, Finding, Gate, GatePolicy, gate, gate_repeated};
 pub use history::{
@@ -35,4 +45,5 @@ pub use result::{
 pub use stored::{
     RunLabel, StoredComparison, StoredExact, StoredMetric, StoredOptions, StoredVerdict, Thresholds, compare,
 };
+pub use sweep::{Sweep, SweepArm, SweepDifference, SweepPoint, sweep};
 pub use values::{MetricValue, metric_values};

@@ -191,7 +191,7 @@ fn conclude(verdicts: impl Iterator<Item = StoredVerdict>) -> Conclusion {
 fn label(result: &RunResult) -> RunLabel {
     let library = &result.record.environment.library;
     RunLabel {
-        scenario: result.record.scenario.name.clone(),
+        scenario: result.record.label(),
         started: result.record.started.clone(),
         commit: result.record.tool.commit.clone(),
         library: library.version.clone(),

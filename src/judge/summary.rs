@@ -91,7 +91,7 @@ pub(super) fn latency(histogram: &Histogram) -> Result<Option<LatencySummary>, B
 
 /// An arm's counter blocks.
 pub(super) fn arm_blocks(record: &RunRecord, arm: usize) -> impl Iterator<Item = &CounterBlock> {
-    let counts = move |block: &&CounterBlock| block.arm as usize == arm && !block.control && block.claims > 0;
+    let counts = move |block: &&CounterBlock| block.arm as usize == arm && block.claims > 0;
     record.blocks.iter().filter(counts)
 }
 

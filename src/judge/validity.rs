@@ -7,6 +7,7 @@ use crate::measure::{ArmRecord, Audit, CounterBlock, CounterDelta, Fault, RunRec
 use crate::scenario::{Mode, Model, Scenario};
 use crate::stats::{BadHistogram, Latencies, mser};
 
+use super::calibration::generator_limit;
 use super::summary::{arm_blocks, arm_samples, wire_per_claim};
 
 /// A run's send lag may be this share of its service level, or of its median response.
@@ -58,6 +59,9 @@ pub(super) fn warnings(record: &RunRecord, scenario: &Scenario) -> Vec<Warning> 
     if record.tool.debug_build {
         add(Warning::DebugBuild);
     }
+    if let Some(warning) = generator_limit(record) {
+        add(warning);
+    }
     for arm in &record.arms {
         let (errors, sent) = (arm.outcomes.errors(), arm.outcomes.sent());
         if errors > 0 {
@@ -105,7 +109,7 @@ fn audit_faults(audit: &Audit) -> impl Iterator<Item = Fault> {
 fn disagreements(place: &str, counters: &CounterDelta, mode: Mode) -> impl Iterator<Item = Fault> {
     let compared: &[&str] = match mode {
         Mode::Staged => &["fcall", "hget", "hmget"],
-        Mode::Churn => &["fcall"],
+        Mode::Churn | Mode::Storm => &["fcall"],
     };
     compared.iter().filter_map(move |&command| {
         let of = |counts: &BTreeMap<String, u64>| counts.get(command).copied().unwrap_or_default();

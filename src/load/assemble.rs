@@ -4,8 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use super::session::{MeasuredBlock, Session};
 use crate::measure::{
-    ArmRecord, ArmRecorder, CounterBlock, Environment, PrimaryRecord, RunRecord, Samples, Stratum,
-    StratumSide, Tool, Warning, host,
+    ArmRecord, ArmRecorder, CounterBlock, Environment, GeneratorUse, PrimaryRecord, RunRecord, Samples,
+    Stratum, StratumSide, Tool, Warning, host,
 };
 use crate::scenario::VariantSpec;
 
@@ -24,7 +24,7 @@ pub(super) fn record(
 ) -> RunRecord {
     let recorder = session.recorder.borrow();
     RunRecord {
-        tool: tool(),
+        tool: Tool::current(),
         scenario: session.setup.file.clone(),
         seed: session.setup.seed,
         plan_sha256: session.plan_sha256.clone(),
@@ -55,18 +55,15 @@ pub(super) fn record(
         strata: strata(session, recorder.strata()),
         blocks: session.blocks.iter().map(block).collect(),
         primaries: primaries(session),
+        added_rtt: session.distance.as_ref().map(|distance| distance.record()),
+        offered: session.offered,
+        generator: Some(generator_use(session, recorder.arms())),
+        // The command adds it: what was calibrated is not this run's to know.
+        calibration: None,
         timeline: recorder.timeline(),
         audit: session.audit.clone(),
         faults: session.faults.iter().chain(&session.meter.faults).cloned().collect(),
         warnings: warnings(session, recorder.arms()),
-    }
-}
-
-fn tool() -> Tool {
-    Tool {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        commit: env!("RECLAIM_BENCH_COMMIT").to_owned(),
-        debug_build: cfg!(debug_assertions),
     }
 }
 
@@ -108,7 +105,6 @@ fn block(block: &MeasuredBlock) -> CounterBlock {
     CounterBlock {
         group: block.plan.group,
         arm: u32::from(block.plan.arm),
-        control: block.plan.control,
         claims: block.claims,
         duration_s: block.duration.as_secs_f64(),
         counters: block.counters.clone(),
@@ -142,22 +138,33 @@ fn primaries(session: &Session<'_>) -> Vec<PrimaryRecord> {
         .collect()
 }
 
+fn generator_use(session: &Session<'_>, arms: &[ArmRecorder]) -> GeneratorUse {
+    let usage = session.meter.usage;
+    let mixed = arms.iter().map(|arm| arm.active).max().unwrap_or_default().as_secs_f64();
+    let blocks: f64 = session.blocks.iter().map(|block| block.duration.as_secs_f64()).sum();
+    GeneratorUse {
+        window_s: mixed + blocks,
+        thread_cpu_s: usage.generator,
+        servers_cpu_s: usage.servers,
+        machine_cpu_s: usage.machine,
+    }
+}
+
 fn warnings(session: &Session<'_>, arms: &[ArmRecorder]) -> Vec<Warning> {
     let mut warnings = session.warnings.clone();
     let host = host();
-    let usage = session.meter.usage;
-    let window_s = arms.iter().map(|arm| arm.active).max().unwrap_or_default().as_secs_f64()
-        + session.blocks.iter().map(|block| block.duration.as_secs_f64()).sum::<f64>();
+    let used = generator_use(session, arms);
     if session.cluster.info(session.partitions).same_machine {
         warnings.push(Warning::SharedMachine { cores: host.cores });
     }
-    if window_s > 0.0 {
-        let share = usage.generator / window_s;
+    if used.window_s > 0.0 {
+        let share = used.thread_cpu_s / used.window_s;
         if share > GENERATOR_BUSY {
             warnings.push(Warning::GeneratorBusy { share });
         }
-        if let Some(machine_s) = usage.machine {
-            let others = (machine_s - usage.generator - usage.servers) / window_s / f64::from(host.cores);
+        if let Some(machine_s) = used.machine_cpu_s {
+            let others =
+                (machine_s - used.thread_cpu_s - used.servers_cpu_s) / used.window_s / f64::from(host.cores);
             if others > OTHERS_BUSY {
                 warnings.push(Warning::BusyMachine { share: others });
             }

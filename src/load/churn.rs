@@ -11,8 +11,11 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::driver::{Deck, Driver};
+use super::pacer::Pacer;
 use super::plan::{PlannedClaim, StratumPlan, baseline_arm, stratum_claims, stratum_plan};
+use super::schedule::Schedule;
 use super::seed::stream;
+use crate::claim::LocalFuture;
 use crate::measure::{Purpose, Recorder};
 use crate::scenario::{Amount, Scenario};
 
@@ -114,6 +117,17 @@ pub(super) struct ChurnEnd<E> {
 /// A window in which no claim has become possible for this long ends: the executions are lost or held elsewhere.
 const STALL_LIMIT: Duration = Duration::from_secs(30);
 
+/// Who makes the claims of a window, and until when.
+pub(super) enum Offer<'a, P, R> {
+    /// This many workers, each claiming and interrupting again as soon as it is done.
+    Closed { workers: u32, amount: Amount },
+    /// A schedule: whatever is ready when a claim is due. Nothing ready is an outcome of its own.
+    Open { schedule: &'a Schedule, pacer: P },
+    /// Workers that work off a storm: each of the executions is claimed once and stays claimed, while `release` makes
+    /// them runnable.
+    Storm { workers: u32, executions: u64, release: R },
+}
+
 struct Window<'a, C> {
     driver: &'a Driver<'a>,
     circulation: &'a C,
@@ -124,21 +138,37 @@ struct Window<'a, C> {
     until: Option<Instant>,
     claims_left: Cell<u64>,
     last_taken: Cell<Instant>,
+    /// Whether a claimed execution is interrupted again.
+    go_round: bool,
     over: tokio_util::sync::CancellationToken,
 }
 
-/// Runs workers and scanners together until the amount is done, a step fails, or the driver is cancelled.
+/// Runs claims and scanners together until the offer is done, a step fails, or the driver is cancelled.
 /// `ready` are executions that have a grant already.
-pub(super) async fn churn<C: Circulation>(
+pub(super) async fn churn<C, P, R>(
     driver: &Driver<'_>,
     circulation: &C,
     recorder: &RefCell<Recorder>,
     sequence: &RefCell<ArmSequence>,
-    bounds: (Amount, u32, usize),
+    (offer, primaries): (Offer<'_, P, R>, usize),
     ready: Vec<u32>,
-) -> ChurnEnd<C::Error> {
-    let (amount, workers, primaries) = bounds;
-    let start = Instant::now();
+) -> ChurnEnd<C::Error>
+where
+    C: Circulation,
+    P: Pacer,
+    R: Future<Output = Result<(), C::Error>>,
+{
+    let start = match &offer {
+        Offer::Open { pacer, .. } => pacer.start(),
+        Offer::Closed { .. } | Offer::Storm { .. } => Instant::now(),
+    };
+    let (until, claims) = match &offer {
+        Offer::Closed { amount: Amount::Duration(time), .. } => (Some(start + *time), u64::MAX),
+        Offer::Closed { amount: Amount::Claims(claims), .. } => (None, *claims),
+        Offer::Storm { executions, .. } => (None, *executions),
+        // The schedule itself says when it is over.
+        Offer::Closed { amount: Amount::Trace, .. } | Offer::Open { .. } => (None, u64::MAX),
+    };
     let window = Window {
         driver,
         circulation,
@@ -146,34 +176,23 @@ pub(super) async fn churn<C: Circulation>(
         sequence,
         ready: Ready { queue: RefCell::new(ready.into()), arrived: Notify::new() },
         start,
-        until: match amount {
-            Amount::Duration(time) => Some(start + time),
-            Amount::Claims(_) => None,
-        },
-        claims_left: Cell::new(match amount {
-            Amount::Claims(claims) => claims,
-            Amount::Duration(_) => u64::MAX,
-        }),
+        until,
+        claims_left: Cell::new(claims),
         last_taken: Cell::new(start),
+        go_round: !matches!(offer, Offer::Storm { .. }),
         over: driver.cancel.child_token(),
     };
-    let mut failure = None;
-    let mut scanners: FuturesUnordered<_> = (0..primaries).map(|primary| window.scan(primary)).collect();
-    let mut working: FuturesUnordered<_> = (0..workers).map(|_| window.work()).collect();
-    loop {
-        let step = tokio::select! {
-            Some(step) = working.next() => step,
-            Some(step) = scanners.next() => step,
-            else => break,
-        };
-        if let Err(error) = step {
-            failure.get_or_insert(error);
-            window.over.cancel();
-        }
-        if working.is_empty() {
-            window.over.cancel();
+    let working: FuturesUnordered<LocalFuture<'_, Result<(), C::Error>>> = FuturesUnordered::new();
+    let hire = |workers: u32| (0..workers).for_each(|_| working.push(Box::pin(window.work())));
+    match offer {
+        Offer::Closed { workers, .. } => hire(workers),
+        Offer::Open { schedule, pacer } => working.push(Box::pin(window.arrive(schedule, pacer))),
+        Offer::Storm { workers, release, .. } => {
+            working.push(Box::pin(release));
+            hire(workers);
         }
     }
+    let failure = window.together(working, primaries).await;
     let stalled = failure.is_none() && window.stalled();
     ChurnEnd { active: start.elapsed(), failure, stalled }
 }
@@ -190,14 +209,91 @@ impl<C: Circulation> Window<'_, C> {
             || self.stalled()
     }
 
+    /// Runs the working futures beside one scanner per primary until all of the former are done. The first failure.
+    async fn together(
+        &self,
+        mut working: FuturesUnordered<LocalFuture<'_, Result<(), C::Error>>>,
+        primaries: usize,
+    ) -> Option<C::Error> {
+        let mut failure = None;
+        let mut scanners: FuturesUnordered<_> = (0..primaries).map(|primary| self.scan(primary)).collect();
+        loop {
+            let step = tokio::select! {
+                Some(step) = working.next() => step,
+                Some(step) = scanners.next() => step,
+                else => break,
+            };
+            if let Err(error) = step {
+                failure.get_or_insert(error);
+                self.over.cancel();
+            }
+            if working.is_empty() {
+                self.over.cancel();
+            }
+        }
+        failure
+    }
+
     async fn work(&self) -> Result<(), C::Error> {
         while let Some(execution) = self.take().await {
-            let (arm, purpose) = self.sequence.borrow_mut().next(self.recorder);
-            let claim = PlannedClaim { execution, arm, purpose };
-            let claimed = self.driver.one(&claim, self.start, None, self.circulation, self.recorder).await;
-            if claimed {
-                self.circulation.interrupt(execution).await?;
+            self.claim(execution, None).await?;
+        }
+        Ok(())
+    }
+
+    /// Claims as the schedule says, however many are in flight.
+    async fn arrive(&self, schedule: &Schedule, mut pacer: impl Pacer) -> Result<(), C::Error> {
+        let offsets = schedule.offsets();
+        let mut serving = FuturesUnordered::new();
+        let mut failure = None;
+        let mut offered = 0;
+        loop {
+            let step = tokio::select! {
+                biased;
+                () = self.over.cancelled(), if offered < offsets.len() => break,
+                due = pacer.next(), if offered < offsets.len() => {
+                    let Some(position) = due else { break };
+                    offered = position + 1;
+                    serving.push(self.serve(offsets[position]));
+                    continue;
+                }
+                Some(step) = serving.next(), if !serving.is_empty() => step,
+                else => break,
+            };
+            if let Err(error) = step {
+                failure.get_or_insert(error);
+                self.over.cancel();
             }
+        }
+        // Claims in flight end in order, whatever ended the window.
+        while let Some(step) = serving.next().await {
+            failure = failure.or(step.err());
+        }
+        for _ in offered..offsets.len() {
+            let (arm, purpose) = self.sequence.borrow_mut().next(self.recorder);
+            self.recorder.borrow_mut().dropped(usize::from(arm), purpose);
+        }
+        failure.map_or(Ok(()), Err)
+    }
+
+    /// Serves one arrival with whatever is ready.
+    async fn serve(&self, scheduled: Duration) -> Result<(), C::Error> {
+        let ready = self.ready.queue.borrow_mut().pop_front();
+        let Some(execution) = ready else {
+            let (arm, _) = self.sequence.borrow_mut().next(self.recorder);
+            self.recorder.borrow_mut().empty_stock(usize::from(arm));
+            return Ok(());
+        };
+        self.last_taken.set(Instant::now());
+        self.claim(execution, Some(scheduled)).await
+    }
+
+    async fn claim(&self, execution: u32, scheduled: Option<Duration>) -> Result<(), C::Error> {
+        let (arm, purpose) = self.sequence.borrow_mut().next(self.recorder);
+        let claim = PlannedClaim { execution, arm, purpose };
+        let claimed = self.driver.one(&claim, self.start, scheduled, self.circulation, self.recorder).await;
+        if claimed && self.go_round {
+            self.circulation.interrupt(execution).await?;
         }
         Ok(())
     }

@@ -9,15 +9,16 @@ use ff_core::types::{AttemptId, LeaseId, WorkerId, WorkerInstanceId};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::churn::{ArmSequence, Circulation, churn};
+use super::churn::{ArmSequence, Circulation, Offer, churn};
 use super::driver::{Deck, Driver};
-use super::fixtures::{FakeDeck, FakePath, scenario};
+use super::fixtures::{FakeDeck, FakePath, PausedPacer, scenario};
 use super::plan::PlannedClaim;
+use super::schedule::{Draw, Schedule};
 use crate::claim::{ClaimPath, ClaimReceipt, ClaimTicket};
 use crate::flowfabric::WorkerIdentity;
 use crate::measure::Recorder;
 use crate::scenario::VariantPath::{GrantLane, HgetLane};
-use crate::scenario::{Amount, Compare, Scenario};
+use crate::scenario::{Amount, Arrivals, Compare, Scenario};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -95,7 +96,19 @@ impl Circulation for Carousel {
     }
 }
 
+type Release = std::future::Ready<Result<(), &'static str>>;
+
 async fn run(scenario: &Scenario, carousel: &Carousel, amount: Amount, workers: u32) -> (Recorder, Outcome) {
+    let offer: Offer<'_, PausedPacer, Release> = Offer::Closed { workers, amount };
+    offered(scenario, carousel, offer, (0..20).collect()).await
+}
+
+async fn offered<R: Future<Output = Result<(), &'static str>>>(
+    scenario: &Scenario,
+    carousel: &Carousel,
+    offer: Offer<'_, PausedPacer, R>,
+    ready: Vec<u32>,
+) -> (Recorder, Outcome) {
     let fake = FakePath::new(MS);
     let paths: Vec<Rc<dyn ClaimPath>> =
         scenario.variants.iter().map(|_| Rc::clone(&fake) as Rc<dyn ClaimPath>).collect();
@@ -110,13 +123,21 @@ async fn run(scenario: &Scenario, carousel: &Carousel, amount: Amount, workers: 
     };
     let recorder = RefCell::new(Recorder::new(paths.len(), []));
     let sequence = RefCell::new(ArmSequence::new(scenario, 1));
-    let ready = (0..20).collect();
-    let end = churn(&driver, carousel, &recorder, &sequence, (amount, workers, 2), ready).await;
+    let end = churn(&driver, carousel, &recorder, &sequence, (offer, 2), ready).await;
     let strata = sequence.into_inner().into_strata().len();
     (
         recorder.into_inner(),
         Outcome { active: end.active, failure: end.failure, stalled: end.stalled, strata },
     )
+}
+
+fn every(gap: Duration, count: usize) -> Schedule {
+    let draw = Draw { rate_per_sec: 1.0 / gap.as_secs_f64(), seed: 1, part: "0", trace: &[] };
+    Schedule::new(&Arrivals::Constant, count, &draw)
+}
+
+fn open(schedule: &Schedule) -> Offer<'_, PausedPacer, Release> {
+    Offer::Open { schedule, pacer: PausedPacer::new(schedule) }
 }
 
 struct Outcome {
@@ -184,4 +205,72 @@ async fn arms_are_mixed_in_strata_with_controls_between() {
     assert_eq!(end.strata, 30);
     assert_eq!(claimed(&recorder), [1_000, 1_000]);
     assert!(recorder.strata().iter().flatten().all(|side| side.0.len() == 50));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_open_loop_claims_what_is_ready_when_it_is_due() {
+    let carousel = Carousel::new(u32::MAX);
+    let schedule = every(MS * 5, 400);
+    let (recorder, end) =
+        offered(&scenario(&[GrantLane, HgetLane]), &carousel, open(&schedule), (0..20).collect()).await;
+    assert_eq!((end.failure, end.stalled), (None, false));
+    assert_eq!(claimed(&recorder), [200, 200]);
+    assert_eq!(*carousel.interrupted.borrow(), 400, "whoever is claimed goes round");
+    let arm = &recorder.arms()[0];
+    assert_eq!((arm.response.count(), arm.send_lag.count(), arm.outcomes.empty_stock), (200, 200, 0));
+    assert!((arm.response.quantile_us(0.99).unwrap() - 1_000.0).abs() < 20.0, "due, sent, one millisecond");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_arrival_that_finds_nothing_ready_is_counted_as_that() {
+    let carousel = Carousel::new(u32::MAX);
+    let schedule = every(MS, 300);
+    // Three executions take several milliseconds to come round: they cannot serve one arrival a millisecond.
+    let (recorder, end) = offered(&scenario(&[GrantLane]), &carousel, open(&schedule), vec![0, 1, 2]).await;
+    assert_eq!(end.failure, None);
+    let outcomes = &recorder.arms()[0].outcomes;
+    assert!(outcomes.claimed > 30 && outcomes.empty_stock > 100, "{outcomes:?}");
+    assert_eq!(outcomes.claimed + outcomes.empty_stock, 300, "every arrival is accounted for");
+    assert_eq!(recorder.arms()[0].service.count(), outcomes.claimed, "an empty stock never shows as latency");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_open_window_that_fails_counts_what_was_not_sent_as_dropped() {
+    let carousel = Carousel::new(50);
+    let schedule = every(MS * 5, 400);
+    let (recorder, end) =
+        offered(&scenario(&[GrantLane]), &carousel, open(&schedule), (0..20).collect()).await;
+    assert_eq!(end.failure, Some("the server is gone"));
+    let outcomes = &recorder.arms()[0].outcomes;
+    assert!((51..=55).contains(&outcomes.claimed), "{outcomes:?}");
+    assert_eq!(outcomes.claimed + outcomes.dropped, 400);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_storm_claims_everybody_once() {
+    let carousel = Carousel::new(u32::MAX);
+    let release = async {
+        for hundred in 0..5 {
+            tokio::time::sleep(MS * 20).await;
+            carousel.resumable.borrow_mut().extend(hundred * 100..(hundred + 1) * 100);
+        }
+        Ok(())
+    };
+    let offer = Offer::Storm { workers: 8, executions: 500, release };
+    let (recorder, end) = offered(&scenario(&[GrantLane]), &carousel, offer, Vec::new()).await;
+    assert_eq!((end.failure, end.stalled), (None, false));
+    assert_eq!(claimed(&recorder), [500]);
+    assert_eq!(*carousel.interrupted.borrow(), 0, "nobody is interrupted again");
+    // 500 claims of a millisecond by eight workers, the last hundred of them released after 100 ms.
+    assert!(end.active >= MS * 112 && end.active < MS * 130, "{:?}", end.active);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_storm_whose_release_fails_ends() {
+    let carousel = Carousel::new(u32::MAX);
+    let release = async { Err("the server is gone") };
+    let offer = Offer::Storm { workers: 8, executions: 500, release };
+    let (recorder, end) = offered(&scenario(&[GrantLane]), &carousel, offer, vec![1, 2]).await;
+    assert_eq!(end.failure, Some("the server is gone"));
+    assert!(claimed(&recorder)[0] <= 2);
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ff_core::types::{AttemptId, LeaseId};
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use tokio::task::unconstrained;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -35,6 +36,10 @@ pub trait Deck {
 }
 
 /// What all claims of a run have in common.
+///
+/// Its loops run outside tokio's cooperative budget. All claims are one task with one budget for all of them: with
+/// hundreds in flight it would be spent on the first few, and the others' replies would lie there until their turn.
+/// Nothing starves without it: once every reply that has come is dealt with, the loops wait.
 pub struct Driver<'a> {
     /// By arm.
     pub paths: &'a [Rc<dyn ClaimPath>],
@@ -69,7 +74,8 @@ impl Driver<'_> {
         };
         let workers = (concurrency as usize).clamp(1, claims.len().max(1));
         let mut workers: FuturesUnordered<_> = (0..workers).map(|_| worker()).collect();
-        while workers.next().await.is_some() {}
+        let all = async { while workers.next().await.is_some() {} };
+        unconstrained(all).await;
         for claim in &claims[next.get().min(claims.len())..] {
             recorder.borrow_mut().dropped(usize::from(claim.arm), claim.purpose);
         }
@@ -88,20 +94,23 @@ impl Driver<'_> {
         let start = pacer.start();
         let mut in_flight = FuturesUnordered::new();
         let mut sent = 0;
-        while sent < claims.len() {
-            tokio::select! {
-                biased;
-                () = self.cancel.cancelled() => break,
-                due = pacer.next() => {
-                    let Some(position) = due else { break };
-                    let scheduled = Some(schedule.offsets()[position]);
-                    in_flight.push(self.one(&claims[position], start, scheduled, deck, recorder));
-                    sent = position + 1;
+        let all = async {
+            while sent < claims.len() {
+                tokio::select! {
+                    biased;
+                    () = self.cancel.cancelled() => break,
+                    due = pacer.next() => {
+                        let Some(position) = due else { break };
+                        let scheduled = Some(schedule.offsets()[position]);
+                        in_flight.push(self.one(&claims[position], start, scheduled, deck, recorder));
+                        sent = position + 1;
+                    }
+                    Some(_) = in_flight.next(), if !in_flight.is_empty() => {}
                 }
-                Some(_) = in_flight.next(), if !in_flight.is_empty() => {}
             }
-        }
-        while in_flight.next().await.is_some() {}
+            while in_flight.next().await.is_some() {}
+        };
+        unconstrained(all).await;
         for claim in &claims[sent..] {
             recorder.borrow_mut().dropped(usize::from(claim.arm), claim.purpose);
         }

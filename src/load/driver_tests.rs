@@ -1,22 +1,24 @@
 //! The driver against a fake claim path, on a paused clock: exact counts and exact times.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
 use ff_core::types::{WorkerId, WorkerInstanceId};
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::driver::Driver;
-use super::fixtures::{FakeDeck, FakePath};
+use super::fixtures::{FakeDeck, FakePath, PausedPacer};
 use super::pacer::Pacer;
 use super::plan::PlannedClaim;
-use super::schedule::Schedule;
-use crate::claim::ClaimPath;
+use super::schedule::{Draw, Schedule};
+use crate::claim::{ClaimOrder, ClaimPath, ClaimReceipt, Line, LocalFuture};
+use crate::cluster::WireCost;
 use crate::flowfabric::WorkerIdentity;
-use crate::measure::{Purpose, Recorder};
-use crate::scenario::Arrivals;
+use crate::measure::{Outcome, Purpose, Recorder};
+use crate::scenario::{Arrivals, VariantPath};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -26,32 +28,6 @@ fn worker() -> WorkerIdentity {
 
 fn claims(count: u32) -> Vec<PlannedClaim> {
     (0..count).map(|execution| PlannedClaim { execution, arm: 0, purpose: Purpose::Plain }).collect()
-}
-
-/// A pacer on tokio's clock, which tests can pause.
-struct TestPacer {
-    start: Instant,
-    offsets: Vec<Duration>,
-    next: usize,
-}
-
-impl TestPacer {
-    fn new(schedule: &Schedule) -> Self {
-        Self { start: Instant::now(), offsets: schedule.offsets().to_vec(), next: 0 }
-    }
-}
-
-impl Pacer for TestPacer {
-    fn start(&self) -> Instant {
-        self.start
-    }
-
-    async fn next(&mut self) -> Option<usize> {
-        let due = self.start + *self.offsets.get(self.next)?;
-        tokio::time::sleep_until(due).await;
-        self.next += 1;
-        Some(self.next - 1)
-    }
 }
 
 struct Bench {
@@ -91,6 +67,10 @@ impl Bench {
     }
 }
 
+fn constant(count: usize) -> Schedule {
+    Schedule::new(&Arrivals::Constant, count, &Draw { rate_per_sec: 1_000.0, seed: 1, part: "0", trace: &[] })
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_closed_loop_keeps_exactly_as_many_claims_in_flight_as_asked() {
     for (concurrency, took) in [(1, 100), (8, 13), (4_096, 1)] {
@@ -109,8 +89,8 @@ async fn a_closed_loop_keeps_exactly_as_many_claims_in_flight_as_asked() {
 #[tokio::test(start_paused = true)]
 async fn an_open_loop_does_not_wait_for_slow_claims_and_response_counts_from_the_schedule() {
     let bench = Bench::new(MS * 50);
-    let schedule = Schedule::new(Arrivals::Constant, 1_000.0, 100, 1, 0);
-    let mut pacer = TestPacer::new(&schedule);
+    let schedule = constant(100);
+    let mut pacer = PausedPacer::new(&schedule);
     let deck = FakeDeck::new(100);
     bench.driver().open(&claims(100), &schedule, &mut pacer, &deck, &bench.recorder).await;
     assert_eq!(bench.path.most_in_flight.get(), 50);
@@ -122,19 +102,19 @@ async fn an_open_loop_does_not_wait_for_slow_claims_and_response_counts_from_the
 #[tokio::test(start_paused = true)]
 async fn a_late_generator_records_its_lag_and_skips_nothing() {
     /// Delivers everything half a second late.
-    struct LatePacer(TestPacer);
+    struct LatePacer(PausedPacer);
     impl Pacer for LatePacer {
         fn start(&self) -> Instant {
-            self.0.start
+            self.0.start()
         }
         async fn next(&mut self) -> Option<usize> {
-            tokio::time::sleep_until(self.0.start + MS * 500).await;
+            tokio::time::sleep_until(self.0.start() + MS * 500).await;
             self.0.next().await
         }
     }
     let bench = Bench::new(MS);
-    let schedule = Schedule::new(Arrivals::Constant, 1_000.0, 100, 1, 0);
-    let mut pacer = LatePacer(TestPacer::new(&schedule));
+    let schedule = constant(100);
+    let mut pacer = LatePacer(PausedPacer::new(&schedule));
     bench.driver().open(&claims(100), &schedule, &mut pacer, &FakeDeck::new(100), &bench.recorder).await;
     let lag = bench.quantile(|arm| arm.send_lag.quantile_us(1.0));
     let service = bench.quantile(|arm| arm.service.quantile_us(1.0));
@@ -185,4 +165,56 @@ async fn every_contender_races_for_every_grant() {
     assert_eq!(bench.path.claims.get(), 40);
     assert_eq!(bench.path.most_in_flight.get(), 4);
     assert_eq!(deck.stock.get(), 0);
+}
+
+/// Answers in the order in which it was asked, from a task of its own, as a connection does.
+struct EchoPath {
+    ask: mpsc::Sender<oneshot::Sender<()>>,
+    ended: Cell<u32>,
+    most_overtaken: Cell<u32>,
+}
+
+impl ClaimPath for EchoPath {
+    fn path(&self) -> VariantPath {
+        VariantPath::FullGrant
+    }
+
+    fn claim<'a>(&'a self, _: &'a ClaimOrder<'a>) -> LocalFuture<'a, ClaimReceipt> {
+        Box::pin(async move {
+            let begun = self.ended.get();
+            let (reply, answer) = oneshot::channel();
+            self.ask.send(reply).await.unwrap();
+            tokio::time::timeout(MS * 5_000, answer).await.unwrap().unwrap();
+            self.most_overtaken.set(self.most_overtaken.get().max(self.ended.get() - begun));
+            self.ended.set(self.ended.get() + 1);
+            let (outcome, cost) = (Outcome::Claimed, WireCost::default());
+            ClaimReceipt { outcome, lease: None, error: None, cost }
+        })
+    }
+
+    fn claim_over<'a>(&'a self, _: Line, order: &'a ClaimOrder<'a>) -> LocalFuture<'a, ClaimReceipt> {
+        self.claim(order)
+    }
+}
+
+/// A reply that has come must not lie there while other claims have their second and third turn.
+#[tokio::test]
+async fn with_thousands_in_flight_every_worker_has_its_turn() {
+    const WORKERS: u32 = 4_096;
+    let (ask, mut asked) = mpsc::channel::<oneshot::Sender<()>>(65_536);
+    tokio::spawn(async move {
+        while let Some(reply) = asked.recv().await {
+            reply.send(()).unwrap();
+        }
+    });
+    let path = Rc::new(EchoPath { ask, ended: Cell::new(0), most_overtaken: Cell::new(0) });
+    let mut bench = Bench::new(MS);
+    bench.paths = vec![Rc::clone(&path) as Rc<dyn ClaimPath>];
+    let count = 10 * WORKERS;
+    let planned = claims(count);
+    let deck = FakeDeck::new(u64::from(count));
+    bench.driver().closed(&planned, WORKERS, &deck, &bench.recorder).await;
+    assert_eq!(path.ended.get(), count);
+    let overtaken = path.most_overtaken.get();
+    assert!(overtaken < 2 * WORKERS, "{overtaken} claims ended while one waited");
 }

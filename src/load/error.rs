@@ -1,6 +1,7 @@
 //! Why a run ended without a record.
 
 use super::plan::PlanError;
+use super::trace::TraceError;
 use crate::cluster::ClusterError;
 use crate::flowfabric::CallError;
 use crate::workload::WorkloadError;
@@ -11,6 +12,9 @@ pub enum LoadError {
     /// The scenario does not fit its population.
     #[error(transparent)]
     Plan(#[from] PlanError),
+    /// The recorded arrivals cannot be replayed.
+    #[error(transparent)]
+    Trace(#[from] TraceError),
     /// The cluster does not answer as it should.
     #[error(transparent)]
     Cluster(#[from] ClusterError),

@@ -9,7 +9,9 @@ use ff_core::types::{AttemptId, AttemptIndex, ExecutionId, LaneId, LeaseEpoch, L
 use tokio::time::Instant;
 
 use super::driver::Deck;
+use super::pacer::Pacer;
 use super::plan::PlannedClaim;
+use super::schedule::Schedule;
 use crate::claim::{ClaimOrder, ClaimPath, ClaimReceipt, ClaimTicket, HeldLease, Line, LocalFuture};
 use crate::cluster::WireCost;
 use crate::flowfabric::ReclaimGrant;
@@ -34,6 +36,7 @@ pub fn scenario(paths: &[VariantPath]) -> Scenario {
             lanes: 2,
             partitions: PartitionCount::Count(16),
             skew: Skew::Uniform,
+            lane_skew: Skew::Uniform,
             payload_bytes: 16,
         },
         interruption: InterruptionMix { signal: 1.0, timeout: 0.0, operator: 0.0, delay: 0.0 },
@@ -155,5 +158,31 @@ impl Deck for FakeDeck {
 
     fn runnable_since(&self, _: &PlannedClaim) -> Option<Instant> {
         None
+    }
+}
+
+/// A pacer on tokio's clock, which tests can pause.
+pub struct PausedPacer {
+    start: Instant,
+    offsets: Vec<Duration>,
+    next: usize,
+}
+
+impl PausedPacer {
+    pub fn new(schedule: &Schedule) -> Self {
+        Self { start: Instant::now(), offsets: schedule.offsets().to_vec(), next: 0 }
+    }
+}
+
+impl Pacer for PausedPacer {
+    fn start(&self) -> Instant {
+        self.start
+    }
+
+    async fn next(&mut self) -> Option<usize> {
+        let due = self.start + *self.offsets.get(self.next)?;
+        tokio::time::sleep_until(due).await;
+        self.next += 1;
+        Some(self.next - 1)
     }
 }

@@ -5,6 +5,7 @@ mod assemble;
 mod churn;
 #[cfg(test)]
 mod churn_tests;
+mod distance;
 mod driver;
 #[cfg(test)]
 mod driver_tests;
@@ -24,6 +25,8 @@ mod seed;
 mod session;
 mod staged;
 mod stock;
+mod trace;
+mod watched;
 
 pub use driver::{Deck, Driver};
 pub use error::LoadError;
@@ -31,5 +34,6 @@ pub use pacer::{Pacer, ThreadPacer};
 pub use plan::{Batch, BlockPlan, Plan, PlanError, PlannedClaim, Round, StratumPlan, baseline_arm};
 pub use progress::{Phase, Progress, Silent};
 pub use run::{RunSetup, run};
-pub use schedule::Schedule;
+pub use schedule::{Draw, Schedule};
 pub use seed::stream;
+pub use trace::TraceError;

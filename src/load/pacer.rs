@@ -76,7 +76,7 @@ impl Drop for ThreadPacer {
 /// Longest single sleep, so that a stopped pacer ends soon.
 const LONGEST_SLEEP: Duration = Duration::from_millis(200);
 
-fn sleep_until(due: Instant, stopped: &AtomicBool) {
+pub(super) fn sleep_until(due: Instant, stopped: &AtomicBool) {
     loop {
         let left = due.saturating_duration_since(Instant::now());
         if left.is_zero() || stopped.load(Ordering::Relaxed) {
@@ -87,13 +87,13 @@ fn sleep_until(due: Instant, stopped: &AtomicBool) {
 }
 
 #[cfg(target_os = "linux")]
-fn minimise_timer_slack() {
+pub(super) fn minimise_timer_slack() {
     // Without it the kernel may be 50 µs late to save wake-ups. Refusing is harmless: lag is measured.
     let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1));
 }
 
 #[cfg(not(target_os = "linux"))]
-fn minimise_timer_slack() {}
+pub(super) fn minimise_timer_slack() {}
 
 #[cfg(target_os = "linux")]
 fn sleep_once(left: Duration) {

@@ -1,12 +1,14 @@
 //! Who claims what, in which order: decided from the seed before the first command is sent.
 
+use std::time::Duration;
+
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
 
 use super::seed::stream;
 use crate::measure::Purpose;
-use crate::scenario::{Amount, Arrivals, Compare, Model, Scenario, VariantPath};
+use crate::scenario::{Amount, Compare, Model, Scenario, VariantPath};
 
 /// One claim to make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,8 +37,6 @@ pub struct BlockPlan {
     pub group: u32,
     /// The arm.
     pub arm: u8,
-    /// Whether the group belongs to the control.
-    pub control: bool,
 }
 
 /// Claims that are made without a pause between two readings of the counters.
@@ -104,13 +104,12 @@ struct Unit {
 }
 
 impl Plan {
-    /// Plans a staged run.
-    pub fn staged(scenario: &Scenario, seed: u64) -> Result<Self, PlanError> {
+    /// Plans a staged run of `total` claims; control strata and counter blocks come on top.
+    pub fn staged(scenario: &Scenario, seed: u64, total: u64) -> Result<Self, PlanError> {
         let mut arms = stream(seed, "arms");
         let mut strata = Vec::new();
         let mut blocks = Vec::new();
         let mut units = Vec::new();
-        let total = claims_wanted(scenario);
         let arm_count = scenario.variants.len() as u8;
         if scenario.load.warmup > 0 {
             units.push(Unit {
@@ -131,16 +130,10 @@ impl Plan {
                     let stratum = strata.len() as u32;
                     strata.push(stratum_plan(control, arm_count, baseline));
                     let plan = &strata[stratum as usize];
-                    if arms_stay_apart(scenario) {
-                        units.extend(apart_units(stratum, plan, each, &mut blocks, &mut arms));
-                    } else {
-                        let claims = stratum_claims(stratum, plan, each, &mut arms);
-                        units.push(Unit { name: "a stratum", claims, block: None, splittable: false });
-                    }
+                    let claims = stratum_claims(stratum, plan, each, &mut arms);
+                    units.push(Unit { name: "a stratum", claims, block: None, splittable: false });
                 }
-                if !arms_stay_apart(scenario) {
-                    units.extend(block_units(compare, arm_count, &mut blocks, &mut arms));
-                }
+                units.extend(block_units(compare, arm_count, &mut blocks, &mut arms));
             }
         }
         let mut packer = Packer::new(scenario, seed);
@@ -151,13 +144,17 @@ impl Plan {
         Ok(Self { rounds, strata, blocks, fresh })
     }
 
-    /// SHA-256 over every planned claim, the execution by its id: equal plans, equal digests.
-    pub fn digest(&self, id_of: impl Fn(u32) -> String) -> String {
+    /// SHA-256 over every planned claim, the execution by its id, and over a recorded trace: equal plans, equal
+    /// digests.
+    pub fn digest(&self, id_of: impl Fn(u32) -> String, trace: &[Duration]) -> String {
         let mut hash = Sha256::new();
         for claim in self.rounds.iter().flat_map(Round::claims) {
             hash.update(id_of(claim.execution));
             hash.update([claim.arm]);
             hash.update(format!("{:?};", claim.purpose));
+        }
+        for at in trace {
+            hash.update(at.as_nanos().to_le_bytes());
         }
         hex(&hash.finalize())
     }
@@ -177,16 +174,14 @@ pub fn baseline_arm(scenario: &Scenario, compare: &Compare) -> u8 {
     scenario.variants.iter().position(|v| v.name == compare.baseline).unwrap_or(0) as u8
 }
 
-/// Claims in the window, strata only: the amount, or what the schedule makes of a duration.
-pub fn claims_wanted(scenario: &Scenario) -> u64 {
+/// Claims in the window, strata only: the amount, what the schedule makes of a duration, or the length of a trace.
+pub fn claims_wanted(scenario: &Scenario, trace: &[Duration]) -> u64 {
     match (scenario.load.amount, &scenario.load.model) {
         (Amount::Claims(claims), _) => claims,
-        (Amount::Duration(time), Model::Open { rate_per_sec, arrivals }) => match arrivals {
-            Arrivals::Constant | Arrivals::Poisson => (time.as_secs_f64() * rate_per_sec).round() as u64,
-            Arrivals::Burst { size, every } => {
-                (time.as_secs_f64() / every.as_secs_f64()).ceil() as u64 * u64::from(*size)
-            }
-        },
+        (Amount::Duration(time), Model::Open { rate_per_sec, arrivals }) => {
+            arrivals.count_within(*rate_per_sec, time)
+        }
+        (Amount::Trace, _) => trace.len() as u64,
         // Refused by the scenario's validation: a staged closed loop counts claims.
         (Amount::Duration(_), Model::Closed { .. }) => 0,
     }
@@ -241,37 +236,6 @@ pub(super) fn stratum_plan(control: bool, arm_count: u8, baseline: u8) -> Stratu
     StratumPlan { control, sides }
 }
 
-/// Whether the arms cannot share a moment: they need different function libraries on the same servers.
-pub fn arms_stay_apart(scenario: &Scenario) -> bool {
-    scenario.variants.iter().any(|variant| variant.library.is_some())
-}
-
-/// A stratum whose sides come one after the other, in random order, with the counters read around each.
-fn apart_units(
-    stratum: u32,
-    plan: &StratumPlan,
-    each: u64,
-    blocks: &mut Vec<BlockPlan>,
-    rng: &mut ChaCha8Rng,
-) -> Vec<Unit> {
-    let mut sides: Vec<u8> = (0..plan.sides.len() as u8).collect();
-    sides.shuffle(rng);
-    let mut units = Vec::new();
-    for side in sides {
-        let arm = plan.sides[usize::from(side)];
-        let purpose = if plan.control {
-            Purpose::Control { stratum, side }
-        } else {
-            Purpose::Stratum { stratum, side }
-        };
-        let block = blocks.len() as u32;
-        blocks.push(BlockPlan { group: stratum, arm, control: plan.control });
-        let claims = vec![(arm, purpose); each as usize];
-        units.push(Unit { name: "one side of a stratum", claims, block: Some(block), splittable: false });
-    }
-    units
-}
-
 fn block_units(
     compare: &Compare,
     arm_count: u8,
@@ -284,7 +248,7 @@ fn block_units(
         order.shuffle(rng);
         for arm in order {
             let block = blocks.len() as u32;
-            blocks.push(BlockPlan { group, arm, control: false });
+            blocks.push(BlockPlan { group, arm });
             let claims = vec![(arm, Purpose::Block); compare.block_claims as usize];
             units.push(Unit { name: "a counter block", claims, block: Some(block), splittable: false });
         }

@@ -3,15 +3,14 @@
 use std::rc::Rc;
 
 use crate::claim::{
-    ClaimOrder, ClaimPath, ClaimReceipt, Line, LocalFuture, claim_with_recovery, settle_unanswered,
+    ClaimOrder, ClaimPath, ClaimReceipt, Line, LocalFuture, Reroutes, claim_with_recovery, settle_unanswered,
 };
-use crate::cluster::Cluster;
 use crate::scenario::VariantPath;
 
 /// A claim path that follows redirects and finds out what became of claims without a reply.
 pub(super) struct Recovering {
     pub path: Box<dyn ClaimPath>,
-    pub routes: Rc<Cluster>,
+    pub routes: Rc<dyn Reroutes>,
 }
 
 impl ClaimPath for Recovering {

@@ -2,21 +2,26 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use sha2::{Digest as _, Sha256};
+use tokio::task::unconstrained;
 use tokio_util::sync::CancellationToken;
 
-use super::churn::{ArmSequence, churn};
+use super::churn::{ArmSequence, Offer, churn};
 use super::error::LoadError;
-use super::plan::hex;
+use super::pacer::{Pacer, ThreadPacer};
+use super::plan::{claims_wanted, hex};
 use super::progress::{Phase, Progress};
+use super::schedule::Schedule;
 use super::session::Session;
-use super::staged::{create, make_resumable, staged, watched};
+use super::staged::{create, make_resumable, staged};
 use super::stock::Stock;
+use super::watched::watched;
 use crate::cluster::Cluster;
 use crate::measure::{Fault, Recorder, RunRecord};
 use crate::scenario::{Amount, Mode, Model, Scenario, ScenarioFile};
+use crate::workload::{Control, ExecIndex, WorkloadError};
 
 /// What a run works with.
 pub struct RunSetup<'a> {
@@ -39,8 +44,9 @@ pub struct RunSetup<'a> {
 pub async fn run(setup: RunSetup<'_>) -> Result<RunRecord, LoadError> {
     let mut session = Session::open(&setup).await?;
     let done = match setup.scenario.load.mode {
-        Mode::Staged => staged(&mut session).await,
-        Mode::Churn => churned(&mut session).await,
+        // Boxed: each holds everything of a window, and whoever awaits a run would hold both.
+        Mode::Staged => Box::pin(staged(&mut session)).await,
+        Mode::Churn | Mode::Storm => Box::pin(churned(&mut session)).await,
     };
     let nothing = session.staging.executions == 0;
     let record = session.close().await;
@@ -54,15 +60,20 @@ pub async fn run(setup: RunSetup<'_>) -> Result<RunRecord, LoadError> {
 /// Interruptions, scanner and claims together.
 async fn churned(session: &mut Session<'_>) -> Result<(), LoadError> {
     session.plan_sha256 = churn_digest(session);
-    match circulate(session).await {
+    let done = match session.scenario().load.mode {
+        Mode::Storm => storm(session).await,
+        _ => circulate(session).await,
+    };
+    match done {
         Err(_) if session.cancel().is_cancelled() => Ok(()),
         other => other,
     }
 }
 
 async fn circulate(session: &mut Session<'_>) -> Result<(), LoadError> {
+    session.load_arm_libraries().await?;
     create(session).await?;
-    let everyone: Vec<u32> = (0..session.scenario().population.executions).collect();
+    let everyone = everyone(session);
     let begun = Instant::now();
     session.watch().phase(Phase::Stage, Some(3 * everyone.len() as u64));
     make_resumable(session, &everyone).await?;
@@ -75,32 +86,79 @@ async fn circulate(session: &mut Session<'_>) -> Result<(), LoadError> {
     if warmup > 0 {
         session.watch().phase(Phase::Warmup, Some(warmup));
         let recorder = RefCell::new(Recorder::new(session.paths.len(), []));
-        turn(session, &stock, &recorder, Amount::Claims(warmup)).await?;
+        let part = session.next_part();
+        turn(session, &stock, &recorder, warmup, Amount::Claims(warmup), &part).await?;
+        if let Some(distance) = &session.distance {
+            distance.forget();
+        }
     }
-    window(session, &stock).await
+    let amount = session.scenario().load.amount;
+    let wanted = claims_wanted(session.scenario(), &session.trace);
+    let total = (wanted > 0).then_some(wanted);
+    let part = session.next_part();
+    window(session, &stock, total, async |session, stock| {
+        turn(session, stock, &session.recorder, wanted, amount, &part).await
+    })
+    .await
 }
 
-async fn window(session: &mut Session<'_>, stock: &Stock<'_>) -> Result<(), LoadError> {
-    let amount = session.scenario().load.amount;
-    let total = match amount {
-        Amount::Claims(claims) => Some(claims),
-        Amount::Duration(_) => None,
+/// Everything is interrupted; then, in the window, everything resumes at once.
+async fn storm(session: &mut Session<'_>) -> Result<(), LoadError> {
+    create(session).await?;
+    let everyone = everyone(session);
+    let execs: Vec<ExecIndex> = everyone.iter().map(|&n| ExecIndex(n)).collect();
+    let begun = Instant::now();
+    session.watch().phase(Phase::Stage, Some(execs.len() as u64));
+    let watch = session.setup.watch;
+    let progress = |done: u64, _: u64| watch.advance(done);
+    let control = Control { cancel: session.setup.cancel, progress: &progress };
+    session.workload.interrupt(&execs, &control).await?;
+    session.staging.interruptions += execs.len() as u64;
+    session.staging.duration_s += begun.elapsed().as_secs_f64();
+    let workload = Rc::clone(&session.workload);
+    let interval = session.scenario().grant.scan_interval;
+    let mut stock = Stock::new(&workload, interval, session.setup.cancel);
+    stock.scan_by_primary(&session.cluster.topology());
+    let Model::Closed { concurrency: workers } = session.scenario().load.model else {
+        // Refused by the scenario's validation.
+        return Ok(());
     };
+    window(session, &stock, Some(execs.len() as u64), async |session, stock| {
+        stock.storm_begins(&everyone);
+        let quiet = Control { cancel: session.setup.cancel, progress: &|_, _| () };
+        let release = session.workload.make_runnable(&execs, &quiet);
+        let offer: Offer<'_, ThreadPacer, _> =
+            Offer::Storm { workers, executions: execs.len() as u64, release };
+        go(session, stock, &session.recorder, offer).await
+    })
+    .await
+}
+
+fn everyone(session: &Session<'_>) -> Vec<u32> {
+    (0..session.scenario().population.executions).collect()
+}
+
+/// The timed part: `work` between two readings of the counters.
+async fn window(
+    session: &mut Session<'_>,
+    stock: &Stock<'_>,
+    total: Option<u64>,
+    work: impl AsyncFnOnce(&Session<'_>, &Stock<'_>) -> Result<Turn, LoadError>,
+) -> Result<(), LoadError> {
     session.watch().phase(Phase::Window, total);
     let before = session.meter.begin().await?;
-    let grants_before = session.workload.grants().issued;
-    let (active, strata) = {
-        let work = turn(session, stock, &session.recorder, amount);
-        let (active, sequence) = watched(session, work).await?;
-        (active, sequence.into_strata())
-    };
+    let issued_before = session.workload.grants().issued;
+    stock.forget_drawn();
+    let turn = watched(session, work(session, stock)).await?;
     session.meter.end(before, true).await?;
-    session.strata = strata;
+    session.strata = turn.sequence.into_strata();
     session.staging.grants = session.workload.grants().issued;
-    session.staging.interruptions += session.staging.grants - grants_before;
+    if session.scenario().load.mode == Mode::Churn {
+        session.staging.interruptions += session.staging.grants - issued_before;
+    }
     let arms = 0..session.paths.len();
-    session.recorder.borrow_mut().end_batch(active.0, arms);
-    if active.1 {
+    session.recorder.borrow_mut().end_batch(turn.active, arms);
+    if turn.stalled {
         session.faults.push(Fault::Infrastructure {
             detail: "no execution came back for half a minute, so the window was ended".to_owned(),
         });
@@ -111,26 +169,53 @@ async fn window(session: &mut Session<'_>, stock: &Stock<'_>) -> Result<(), Load
 }
 
 /// One stretch of churn: its length, whether it stalled, and the arms that it used.
+struct Turn {
+    active: Duration,
+    stalled: bool,
+    sequence: ArmSequence,
+}
+
+/// Claims as the scenario's model offers them: `claims` of them in an open loop.
 async fn turn(
     session: &Session<'_>,
     stock: &Stock<'_>,
     recorder: &RefCell<Recorder>,
+    claims: u64,
     amount: Amount,
-) -> Result<((std::time::Duration, bool), ArmSequence), LoadError> {
-    let concurrency = match session.scenario().load.model {
-        Model::Closed { concurrency } => concurrency,
-        // Refused by the scenario's validation.
-        Model::Open { .. } => 1,
-    };
-    let driver = session.driver();
+    part: &str,
+) -> Result<Turn, LoadError> {
+    match &session.scenario().load.model {
+        Model::Closed { concurrency } => {
+            let offer: Offer<'_, ThreadPacer, NoRelease> = Offer::Closed { workers: *concurrency, amount };
+            go(session, stock, recorder, offer).await
+        }
+        Model::Open { rate_per_sec, arrivals } => {
+            let schedule = Schedule::new(arrivals, claims as usize, &session.draw(*rate_per_sec, part));
+            let pacer = ThreadPacer::start(&schedule).map_err(LoadError::Pacer)?;
+            let offer: Offer<'_, _, NoRelease> = Offer::Open { schedule: &schedule, pacer };
+            go(session, stock, recorder, offer).await
+        }
+    }
+}
+
+/// What releases the executions of a window that is no storm.
+type NoRelease = std::future::Ready<Result<(), WorkloadError>>;
+
+async fn go<P: Pacer, R: Future<Output = Result<(), WorkloadError>>>(
+    session: &Session<'_>,
+    stock: &Stock<'_>,
+    recorder: &RefCell<Recorder>,
+    offer: Offer<'_, P, R>,
+) -> Result<Turn, LoadError> {
     let sequence = RefCell::new(ArmSequence::new(session.scenario(), session.setup.seed));
     let primaries = session.cluster.topology().primaries().len();
-    stock.forget_drawn();
-    let bounds = (amount, concurrency, primaries);
-    let end = churn(&driver, stock, recorder, &sequence, bounds, stock.ready()).await;
+    let driver = session.driver();
+    // For the same reason as the driver's own loops.
+    let end =
+        unconstrained(churn(&driver, stock, recorder, &sequence, (offer, primaries), stock.ready())).await;
     match end.failure {
         Some(error) => Err(error.into()),
-        None => Ok(((end.active, end.stalled), sequence.into_inner())),
+        None => Ok(Turn { active: end.active, stalled: end.stalled, sequence: sequence.into_inner() }),
     }
 }
 
@@ -139,8 +224,11 @@ fn churn_digest(session: &Session<'_>) -> String {
     let mut hash = Sha256::new();
     hash.update(b"churn");
     for execution in 0..session.scenario().population.executions {
-        hash.update(session.workload.plan().execution_id(crate::workload::ExecIndex(execution)).as_str());
+        hash.update(session.workload.plan().execution_id(ExecIndex(execution)).as_str());
     }
     hash.update(session.setup.seed.to_le_bytes());
+    for at in &session.trace {
+        hash.update(at.as_nanos().to_le_bytes());
+    }
     hex(&hash.finalize())
 }

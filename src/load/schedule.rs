@@ -5,7 +5,7 @@ use std::time::Duration;
 use rand::RngExt as _;
 
 use super::seed::stream;
-use crate::scenario::Arrivals;
+use crate::scenario::{Arrivals, Ramp};
 
 /// Offsets from the start of the window, ascending.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,23 +13,44 @@ pub struct Schedule {
     offsets: Vec<Duration>,
 }
 
+/// What an arrival process is drawn with.
+#[derive(Clone, Copy, Debug)]
+pub struct Draw<'a> {
+    /// Claims per second: the mean, or what a ramp climbs to.
+    pub rate_per_sec: f64,
+    /// The run's seed.
+    pub seed: u64,
+    /// Tells the windows of one run apart. Windows that are compared with each other have the same.
+    pub part: &'a str,
+    /// The recorded arrivals, where a trace is replayed.
+    pub trace: &'a [Duration],
+}
+
 impl Schedule {
-    /// The first `count` arrivals of a process with this mean rate. `part` tells the windows of one run apart.
-    pub fn new(arrivals: Arrivals, rate_per_sec: f64, count: usize, seed: u64, part: usize) -> Self {
+    /// The first `count` arrivals of a process. A trace that has fewer begins anew, a mean gap after its end.
+    pub fn new(arrivals: &Arrivals, count: usize, draw: &Draw<'_>) -> Self {
+        let rate = draw.rate_per_sec;
         let offsets = match arrivals {
-            Arrivals::Constant => (0..count).map(|n| seconds(n as f64 / rate_per_sec)).collect(),
+            Arrivals::Constant => (0..count).map(|n| seconds(n as f64 / rate)).collect(),
             Arrivals::Poisson => {
-                let mut rng = stream(seed, &format!("arrivals {part}"));
+                let mut rng = stream(draw.seed, &format!("arrivals {}", draw.part));
                 let mut at = 0.0;
                 (0..count)
                     .map(|_| {
                         // 1 - u lies in (0, 1]: the logarithm is finite.
-                        at -= (1.0 - rng.random::<f64>()).ln() / rate_per_sec;
+                        at -= (1.0 - rng.random::<f64>()).ln() / rate;
                         seconds(at)
                     })
                     .collect()
             }
-            Arrivals::Burst { size, every } => (0..count).map(|n| every * (n as u32 / size.max(1))).collect(),
+            Arrivals::Burst { size, every } => {
+                (0..count).map(|n| *every * (n as u32 / size.max(&1))).collect()
+            }
+            Arrivals::Ramp { from_per_sec, over } => {
+                let ramp = Ramp::new(*from_per_sec, rate, *over);
+                (0..count).map(|n| seconds(ramp.time_of(n as f64))).collect()
+            }
+            Arrivals::Trace { .. } => replay(draw.trace, count),
         };
         Self { offsets }
     }
@@ -40,6 +61,13 @@ impl Schedule {
     }
 }
 
+fn replay(trace: &[Duration], count: usize) -> Vec<Duration> {
+    let last = trace.last().copied().unwrap_or_default();
+    let gaps = trace.len().saturating_sub(1).max(1) as u32;
+    let period = last + last / gaps;
+    (0..count).map(|n| period * (n / trace.len()) as u32 + trace[n % trace.len()]).collect()
+}
+
 fn seconds(seconds: f64) -> Duration {
     Duration::from_nanos((seconds * 1e9).round() as u64)
 }
@@ -48,15 +76,19 @@ fn seconds(seconds: f64) -> Duration {
 mod tests {
     use super::*;
 
+    fn draw(rate_per_sec: f64, seed: u64) -> Draw<'static> {
+        Draw { rate_per_sec, seed, part: "0", trace: &[] }
+    }
+
     #[test]
     fn constant_arrivals_do_not_drift() {
-        let schedule = Schedule::new(Arrivals::Constant, 3000.0, 300_001, 1, 0);
+        let schedule = Schedule::new(&Arrivals::Constant, 300_001, &draw(3_000.0, 1));
         assert_eq!(schedule.offsets()[300_000], Duration::from_secs(100));
     }
 
     #[test]
     fn poisson_keeps_the_rate_and_the_seed() {
-        let make = |seed| Schedule::new(Arrivals::Poisson, 1000.0, 20_000, seed, 0);
+        let make = |seed| Schedule::new(&Arrivals::Poisson, 20_000, &draw(1_000.0, seed));
         assert_eq!(make(7), make(7));
         assert_ne!(make(7), make(8));
         let schedule = make(7);
@@ -70,10 +102,46 @@ mod tests {
     }
 
     #[test]
+    fn windows_of_one_run_differ_unless_they_are_compared() {
+        let of = |part| Schedule::new(&Arrivals::Poisson, 10, &Draw { part, ..draw(10.0, 1) });
+        assert_ne!(of("0"), of("1"));
+        assert_eq!(of("block 3"), of("block 3"));
+    }
+
+    #[test]
     fn bursts_come_whole() {
         let arrivals = Arrivals::Burst { size: 3, every: Duration::from_secs(1) };
-        let seconds: Vec<u64> =
-            Schedule::new(arrivals, 3.0, 7, 1, 0).offsets().iter().map(Duration::as_secs).collect();
+        let schedule = Schedule::new(&arrivals, 7, &draw(3.0, 1));
+        let seconds: Vec<u64> = schedule.offsets().iter().map(Duration::as_secs).collect();
         assert_eq!(seconds, [0, 0, 0, 1, 1, 1, 2]);
+        assert_eq!(arrivals.count_within(3.0, Duration::from_millis(1_100)), 6);
+    }
+
+    #[test]
+    fn a_ramp_climbs_evenly_and_then_stays() {
+        let arrivals = Arrivals::Ramp { from_per_sec: 100.0, over: Duration::from_secs(10) };
+        // 100 to 300 per second over ten seconds are 2,000 arrivals; ten seconds more at 300 are 3,000.
+        assert_eq!(arrivals.count_within(300.0, Duration::from_secs(20)), 5_000);
+        let schedule = Schedule::new(&arrivals, 5_001, &draw(300.0, 1));
+        let at = |n: usize| schedule.offsets()[n].as_secs_f64();
+        assert!(schedule.offsets().is_sorted());
+        assert!((at(2_000) - 10.0).abs() < 1e-6, "{}", at(2_000));
+        assert!((at(5_000) - 20.0).abs() < 1e-6, "{}", at(5_000));
+        // Half-way up: 5 s x (100 + 200) / 2.
+        assert!((at(750) - 5.0).abs() < 1e-6, "{}", at(750));
+        let gap = |n: usize| at(n + 1) - at(n);
+        assert!((gap(0) - 0.01).abs() < 1e-4 && (gap(4_000) - 1.0 / 300.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_trace_keeps_its_gaps() {
+        let trace = [0, 5, 5, 70].map(Duration::from_millis);
+        let arrivals = Arrivals::Trace { file: "x".into() };
+        let of = |count| Schedule::new(&arrivals, count, &Draw { trace: &trace, ..draw(1.0, 1) });
+        assert_eq!(of(4).offsets(), trace);
+        assert_eq!(of(2).offsets(), &trace[..2]);
+        // The mean gap is 70 / 3 ms.
+        let again = Duration::from_millis(70) + Duration::from_millis(70) / 3;
+        assert_eq!(of(6).offsets()[4..], [again, again + trace[1]]);
     }
 }

@@ -4,20 +4,28 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use rand::seq::SliceRandom as _;
 use tokio_util::sync::CancellationToken;
 
 use super::assemble;
+use super::distance::{AddedRtt, Remote};
 use super::driver::Driver;
 use super::error::LoadError;
 use super::meter::Meter;
-use super::plan::{BlockPlan, StratumPlan, arms_stay_apart};
+use super::plan::{BlockPlan, StratumPlan};
 use super::progress::{Phase, Progress};
 use super::recovering::Recovering;
 use super::run::RunSetup;
-use crate::claim::{ClaimPath, ClaimSetup, ServerClock, claim_path};
-use crate::cluster::{Cluster, ClusterError, Library};
-use crate::measure::{Audit, CounterDelta, Fault, LibraryInfo, Recorder, RunRecord, Staging, Warning};
-use crate::scenario::Scenario;
+use super::schedule::Draw;
+use super::seed::stream;
+use super::trace;
+use crate::claim::{ClaimPath, ClaimSetup, Reroutes, Routes, ServerClock, claim_path};
+use crate::cluster::{Cluster, Library};
+use crate::flowfabric::LibraryAlias;
+use crate::measure::{
+    Audit, CounterDelta, Fault, LibraryInfo, Offered, Recorder, RunRecord, Staging, Warning,
+};
+use crate::scenario::{Arrivals, Model, Scenario};
 use crate::workload::{Control, Workload, partitions};
 
 /// A block that was measured.
@@ -28,14 +36,6 @@ pub(super) struct MeasuredBlock {
     pub counters: CounterDelta,
 }
 
-/// The sources of a library duet, read once.
-struct Duet {
-    /// What everything but a block of claims runs with.
-    own: Library,
-    /// By arm.
-    arms: Vec<Library>,
-}
-
 /// Everything that a run holds on to.
 pub(super) struct Session<'a> {
     pub setup: &'a RunSetup<'a>,
@@ -44,9 +44,17 @@ pub(super) struct Session<'a> {
     pub partitions: u16,
     pub paths: Vec<Rc<dyn ClaimPath>>,
     pub clock: ServerClock,
+    /// Recorded arrivals; empty unless a trace is replayed.
+    pub trace: Vec<Duration>,
+    /// Windows so far, to tell their schedules apart.
+    parts: u32,
+    /// The simulated network, if there is one.
+    pub distance: Option<Rc<AddedRtt>>,
     pub recorder: RefCell<Recorder>,
     pub meter: Meter,
     pub staging: Staging,
+    /// The schedules of an open loop's window so far.
+    pub offered: Option<Offered>,
     pub grant_cpu_us: f64,
     pub strata: Vec<StratumPlan>,
     pub blocks: Vec<MeasuredBlock>,
@@ -58,7 +66,6 @@ pub(super) struct Session<'a> {
     /// The run's library, and each arm's in a library duet.
     pub library: LibraryInfo,
     pub arm_libraries: Vec<Option<LibraryInfo>>,
-    duet: Option<Duet>,
     started: std::time::SystemTime,
     begun: Instant,
 }
@@ -67,21 +74,32 @@ impl<'a> Session<'a> {
     /// Looks at the cluster and gets the claim paths ready; writes nothing yet.
     pub async fn open(setup: &'a RunSetup<'a>) -> Result<Self, LoadError> {
         let scenario = setup.scenario;
+        let trace = match &scenario.load.model {
+            Model::Open { arrivals: Arrivals::Trace { file }, .. } => trace::read(file)?,
+            _ => Vec::new(),
+        };
         let cluster = Rc::clone(setup.cluster);
         let partitions = partitions(&cluster, scenario.population.partitions).await?;
         let workload = Rc::new(Workload::new(Rc::clone(&cluster), scenario, setup.seed, partitions));
         let topology = cluster.topology();
         let first = topology.owner_of_slot(0);
         let clock = ServerClock::measure(&cluster.admin(first)).await.map_err(LoadError::Clock)?;
+        let added = scenario.load.added_rtt;
+        let distance =
+            (!added.is_zero()).then(|| AddedRtt::start(added)).transpose().map_err(LoadError::Pacer)?;
         Ok(Self {
             setup,
             workload,
             partitions,
-            paths: paths(scenario, &cluster, clock),
+            paths: paths(scenario, &cluster, distance.as_ref(), clock),
             clock,
+            trace,
+            parts: 0,
+            distance,
             recorder: RefCell::new(Recorder::new(scenario.variants.len(), [])),
             meter: Meter::new(Rc::clone(&cluster)),
             staging: Staging::default(),
+            offered: None,
             grant_cpu_us: 0.0,
             strata: Vec::new(),
             blocks: Vec::new(),
@@ -92,7 +110,6 @@ impl<'a> Session<'a> {
             claims_by_primary: vec![0; topology.primaries().len()],
             library: cluster.library(),
             arm_libraries: vec![None; scenario.variants.len()],
-            duet: None,
             started: std::time::SystemTime::now(),
             begun: Instant::now(),
             cluster,
@@ -114,6 +131,17 @@ impl<'a> Session<'a> {
         self.setup.cancel
     }
 
+    /// A name for the schedule of the window that comes next.
+    pub fn next_part(&mut self) -> String {
+        self.parts += 1;
+        (self.parts - 1).to_string()
+    }
+
+    /// What a schedule is drawn with.
+    pub fn draw<'d>(&'d self, rate_per_sec: f64, part: &'d str) -> Draw<'d> {
+        Draw { rate_per_sec, seed: self.setup.seed, part, trace: &self.trace }
+    }
+
     /// The driver for this session's claims.
     pub fn driver(&self) -> Driver<'_> {
         Driver {
@@ -125,40 +153,22 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Gets the libraries of a duet ready: each is loaded once, so that one that lacks a function is found before an
-    /// execution exists. Nothing to do where the arms share a library.
-    pub async fn try_libraries(&mut self) -> Result<(), LoadError> {
+    /// Loads the libraries of a duet, before an execution exists: one that lacks a function is found here. Nothing to
+    /// do where the arms share a library.
+    ///
+    /// Every arm gets a copy of its own, the baseline too, and the seed draws their order: what is loaded last lies
+    /// elsewhere in the server's memory, which shows at half a per cent.
+    pub async fn load_arm_libraries(&mut self) -> Result<(), LoadError> {
         let scenario = self.scenario();
-        if !arms_stay_apart(scenario) {
+        if !is_duet(scenario) {
             return Ok(());
         }
-        if !self.cluster.owned() {
-            return Err(ClusterError::NotOurs("comparing two function libraries").into());
-        }
-        let own = Library::read(&scenario.library)?;
-        let mut arms = Vec::with_capacity(scenario.variants.len());
-        for (variant, info) in scenario.variants.iter().zip(&mut self.arm_libraries) {
-            let library = Library::read(variant.library.as_ref().unwrap_or(&scenario.library))?;
-            *info = Some(self.cluster.swap_library(&library).await?);
-            arms.push(library);
-        }
-        self.duet = Some(Duet { own, arms });
-        self.load_own_library().await
-    }
-
-    /// Makes every primary run the run's own library again, for all that is no claim of an arm.
-    pub async fn load_own_library(&self) -> Result<(), LoadError> {
-        if let Some(duet) = &self.duet {
-            self.cluster.swap_library(&duet.own).await?;
-        }
-        Ok(())
-    }
-
-    /// Makes every primary run the library that an arm is measured with. It is loaded even where it runs already: a
-    /// block that follows one of the same arm must not be spared what every other block goes through.
-    pub async fn load_library_of(&self, arm: u8) -> Result<(), LoadError> {
-        if let Some(duet) = &self.duet {
-            self.cluster.swap_library(&duet.arms[usize::from(arm)]).await?;
+        let mut arms: Vec<usize> = (0..scenario.variants.len()).collect();
+        arms.shuffle(&mut stream(self.setup.seed, "libraries"));
+        for arm in arms {
+            let source = scenario.variants[arm].library.as_ref().unwrap_or(&scenario.library);
+            let loaded = self.cluster.load_beside(&Library::read(source)?, alias(scenario, arm)).await?;
+            self.arm_libraries[arm] = Some(loaded);
         }
         Ok(())
     }
@@ -207,19 +217,43 @@ impl<'a> Session<'a> {
     }
 }
 
-fn paths(scenario: &Scenario, cluster: &Rc<Cluster>, clock: ServerClock) -> Vec<Rc<dyn ClaimPath>> {
+fn paths(
+    scenario: &Scenario,
+    cluster: &Rc<Cluster>,
+    distance: Option<&Rc<AddedRtt>>,
+    clock: ServerClock,
+) -> Vec<Rc<dyn ClaimPath>> {
+    let routes: Rc<dyn Reroutes> = match distance {
+        None => Rc::clone(cluster) as Rc<dyn Reroutes>,
+        Some(distance) => Rc::new(Remote { cluster: Rc::clone(cluster), distance: Rc::clone(distance) }),
+    };
     let setup = ClaimSetup {
-        routes: Rc::clone(cluster) as Rc<dyn crate::claim::Routes>,
+        routes: Rc::clone(&routes) as Rc<dyn Routes>,
         clock,
+        library: LibraryAlias::OWN,
         contended: scenario.load.contenders > 1,
         task_context: scenario.load.task_context,
     };
     scenario
         .variants
         .iter()
-        .map(|variant| {
-            let path = claim_path(variant.path, setup.clone());
-            Rc::new(Recovering { path, routes: Rc::clone(cluster) }) as Rc<dyn ClaimPath>
+        .enumerate()
+        .map(|(arm, variant)| {
+            let setup = ClaimSetup { library: alias(scenario, arm), ..setup.clone() };
+            let path = claim_path(variant.path, setup);
+            Rc::new(Recovering { path, routes: Rc::clone(&routes) }) as Rc<dyn ClaimPath>
         })
         .collect()
+}
+
+/// Whether the arms differ in their function library.
+fn is_duet(scenario: &Scenario) -> bool {
+    scenario.variants.iter().any(|variant| variant.library.is_some())
+}
+
+/// Under which names an arm finds the functions that it calls.
+fn alias(scenario: &Scenario, arm: usize) -> LibraryAlias {
+    // Scenarios have at most 32 arms.
+    let copy = is_duet(scenario).then(|| LibraryAlias::of_arm(arm)).flatten();
+    copy.unwrap_or(LibraryAlias::OWN)
 }

@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 
 use super::error::LoadError;
 use super::pacer::ThreadPacer;
-use super::plan::{Batch, Plan, PlannedClaim, Round, arms_stay_apart, is_warmup};
+use super::plan::{Batch, Plan, PlannedClaim, Round, claims_wanted, is_warmup};
 use super::progress::Phase;
 use super::schedule::Schedule;
 use super::session::{MeasuredBlock, Session};
 use super::stock::Stock;
+use super::watched::watched;
 use crate::measure::Recorder;
 use crate::scenario::{Model, VariantPath};
 use crate::workload::{self, Control, ExecIndex, ScanRequest, Seek};
@@ -17,9 +18,9 @@ use crate::workload::{self, Control, ExecIndex, ScanRequest, Seek};
 /// Runs all rounds of a staged scenario. Cancelling ends it between two steps; what was measured stays.
 pub(super) async fn staged(session: &mut Session<'_>) -> Result<(), LoadError> {
     let scenario = session.scenario();
-    let plan = Plan::staged(scenario, session.setup.seed)?;
-    session.plan_sha256 =
-        plan.digest(|n| session.workload.plan().execution_id(ExecIndex(n)).as_str().to_owned());
+    let plan = Plan::staged(scenario, session.setup.seed, claims_wanted(scenario, &session.trace))?;
+    let name = |n| session.workload.plan().execution_id(ExecIndex(n)).as_str().to_owned();
+    session.plan_sha256 = plan.digest(name, &session.trace);
     let sides: Vec<usize> = plan.strata.iter().map(|stratum| stratum.sides.len()).collect();
     session.recorder.replace(Recorder::new(scenario.variants.len(), sides));
     session.strata.clone_from(&plan.strata);
@@ -31,11 +32,9 @@ pub(super) async fn staged(session: &mut Session<'_>) -> Result<(), LoadError> {
 }
 
 async fn rounds(session: &mut Session<'_>, plan: &Plan) -> Result<(), LoadError> {
-    let mut part = 0;
-    session.try_libraries().await?;
+    session.load_arm_libraries().await?;
     create(session).await?;
     for round in &plan.rounds {
-        session.load_own_library().await?;
         let workload = std::rc::Rc::clone(&session.workload);
         let stock = Stock::new(&workload, Duration::ZERO, session.setup.cancel);
         stage(session, round, &stock).await?;
@@ -43,8 +42,7 @@ async fn rounds(session: &mut Session<'_>, plan: &Plan) -> Result<(), LoadError>
             if session.cancel().is_cancelled() {
                 return Ok(());
             }
-            claim(session, plan, batch, &stock, part).await?;
-            part += 1;
+            claim(session, plan, batch, &stock).await?;
         }
         claim_late(session, round, &stock).await?;
         session.watch().snapshot(&session.record(true));
@@ -158,19 +156,15 @@ async fn claim(
     plan: &Plan,
     batch: &Batch,
     stock: &Stock<'_>,
-    part: usize,
 ) -> Result<(), LoadError> {
     let warmup = is_warmup(batch);
     let phase = match (warmup, batch.block) {
         (true, _) => Phase::Warmup,
-        (false, Some(_)) if !arms_stay_apart(session.scenario()) => Phase::Blocks,
+        (false, Some(_)) => Phase::Blocks,
         _ => Phase::Window,
     };
     session.watch().phase(phase, Some(batch.claims.len() as u64));
     if !warmup {
-        if let Some(claim) = batch.claims.first() {
-            session.load_library_of(claim.arm).await?;
-        }
         for claim in &batch.claims {
             let partition = session.workload.plan().partition(ExecIndex(claim.execution));
             let node = session.cluster.topology().owner_of(partition);
@@ -179,17 +173,30 @@ async fn claim(
             }
         }
     }
+    // Blocks of one group are compared with each other, so they see the same arrivals.
+    let part = match batch.block {
+        Some(block) => format!("block {}", plan.blocks[block as usize].group),
+        None => session.next_part(),
+    };
     let before = session.meter.begin().await?;
     let claimed_before = session.recorder.borrow().claimed();
-    let active = watched(session, drive(session, &batch.claims, stock, part)).await?;
+    let (active, schedule) = watched(session, drive(session, &batch.claims, stock, &part)).await?;
     let counters = session.meter.end(before, !warmup).await?;
     if warmup {
+        if let Some(distance) = &session.distance {
+            distance.forget();
+        }
         return Ok(());
     }
     let arms: BTreeSet<usize> = batch.claims.iter().map(|claim| usize::from(claim.arm)).collect();
     let mut recorder = session.recorder.borrow_mut();
-    let counted = batch.block.is_none() || arms_stay_apart(session.setup.scenario);
+    let counted = batch.block.is_none();
     recorder.end_batch(active, arms.into_iter().filter(|_| counted));
+    if let Some(length) = schedule.filter(|_| counted) {
+        let offered = session.offered.get_or_insert_default();
+        offered.claims += batch.claims.len() as u64;
+        offered.schedule_s += length.as_secs_f64();
+    }
     if let Some(block) = batch.block {
         let claims = recorder.claimed() - claimed_before;
         let plan = plan.blocks[block as usize];
@@ -199,42 +206,23 @@ async fn claim(
     Ok(())
 }
 
+/// Returns the time it took and, in an open loop, the time from the schedule's start to its last claim.
 async fn drive(
     session: &Session<'_>,
     claims: &[PlannedClaim],
     stock: &Stock<'_>,
-    part: usize,
-) -> Result<Duration, LoadError> {
+    part: &str,
+) -> Result<(Duration, Option<Duration>), LoadError> {
     let driver = session.driver();
-    match session.scenario().load.model {
+    match &session.scenario().load.model {
         Model::Closed { concurrency } => {
-            Ok(driver.closed(claims, concurrency, stock, &session.recorder).await)
+            Ok((driver.closed(claims, *concurrency, stock, &session.recorder).await, None))
         }
         Model::Open { rate_per_sec, arrivals } => {
-            let schedule = Schedule::new(arrivals, rate_per_sec, claims.len(), session.setup.seed, part);
+            let schedule = Schedule::new(arrivals, claims.len(), &session.draw(*rate_per_sec, part));
             let mut pacer = ThreadPacer::start(&schedule).map_err(LoadError::Pacer)?;
-            Ok(driver.open(claims, &schedule, &mut pacer, stock, &session.recorder).await)
-        }
-    }
-}
-
-/// Shows the recorder's last second while `work` goes on.
-pub(super) async fn watched<T>(session: &Session<'_>, work: impl Future<Output = T>) -> T {
-    tokio::pin!(work);
-    let mut tick = tokio::time::interval(Duration::from_millis(500));
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
-    let before = session.recorder.borrow().claimed();
-    loop {
-        tokio::select! {
-            biased;
-            done = &mut work => return done,
-            _ = tick.tick() => {
-                let recorder = session.recorder.borrow();
-                session.watch().advance(recorder.claimed() - before);
-                if let Some(point) = recorder.last_second() {
-                    session.watch().second(point);
-                }
-            }
+            let active = driver.open(claims, &schedule, &mut pacer, stock, &session.recorder).await;
+            Ok((active, schedule.offsets().last().copied()))
         }
     }
 }

@@ -72,6 +72,12 @@ impl<'a> Stock<'a> {
         ready
     }
 
+    /// Notes that all of these are made runnable from now on: a storm has one beginning.
+    pub fn storm_begins(&self, executions: &[u32]) {
+        let now = Instant::now();
+        self.runnable_since.borrow_mut().extend(executions.iter().map(|&execution| (execution, now)));
+    }
+
     /// Starts the count of draws by primary anew.
     pub fn forget_drawn(&self) {
         self.draws.borrow_mut().clear();

@@ -1,5 +1,6 @@
 //! From single claims to a [`RunRecord`]: recorders, the metric table, the record itself.
 
+mod calibration;
 mod host;
 mod metrics;
 mod outcome;
@@ -8,6 +9,10 @@ mod recorder;
 mod samples;
 mod timeline;
 
+pub use calibration::{
+    CalibratedLag, CalibrationNote, CalibrationRecord, LevelRecord, LevelRound, RoundTripRecord,
+    SendLagRecord,
+};
 pub use host::{host, machine_cpu_s, resident_bytes, thread_cpu};
 pub use metrics::{Direction, METRICS, Metric, Source, metric};
 pub use outcome::{Outcome, Outcomes, RedirectKind};

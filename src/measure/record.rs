@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Outcomes, Samples};
+use super::{CalibrationNote, Outcomes, Samples};
 use crate::scenario::{ScenarioFile, VariantPath};
 
 /// What a run did and saw. Statistics, gate, capacity and reports read this and nothing else.
@@ -37,6 +37,18 @@ pub struct RunRecord {
     pub blocks: Vec<CounterBlock>,
     /// The servers' counters over the window, one entry per primary.
     pub primaries: Vec<PrimaryRecord>,
+    /// The simulated network, where there was one: every round trip of a claim took this much longer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub added_rtt: Option<AddedRoundTrip>,
+    /// What an open loop's schedule came out as; `None` for a closed loop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offered: Option<Offered>,
+    /// What the load generator itself used in the window; `None` in results of versions before it was kept.
+    #[serde(default)]
+    pub generator: Option<GeneratorUse>,
+    /// What the generator can do on this machine, where it was calibrated (`reclaim-bench calibrate`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<CalibrationNote>,
     /// One entry per second of the window.
     pub timeline: Vec<TimelinePoint>,
     /// What reading everything back showed.
@@ -49,6 +61,15 @@ pub struct RunRecord {
     pub warnings: Vec<Warning>,
 }
 
+impl RunRecord {
+    /// The scenario's name, with the simulated network where there is one: figures with and without it must never
+    /// stand under one name.
+    pub fn label(&self) -> String {
+        let (name, rtt) = (&self.scenario.name, self.scenario.load.network.added_rtt);
+        if rtt.0.is_zero() { name.clone() } else { format!("{name} (+{rtt} RTT)") }
+    }
+}
+
 /// The tool that made a record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Tool {
@@ -58,6 +79,17 @@ pub struct Tool {
     pub commit: String,
     /// Whether it was built without optimisation; such a result is no reference.
     pub debug_build: bool,
+}
+
+impl Tool {
+    /// This build.
+    pub fn current() -> Self {
+        Self {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            commit: env!("RECLAIM_BENCH_COMMIT").to_owned(),
+            debug_build: cfg!(debug_assertions),
+        }
+    }
 }
 
 /// Where a run ran.
@@ -206,8 +238,6 @@ pub struct CounterBlock {
     pub group: u32,
     /// Index into [`RunRecord::arms`].
     pub arm: u32,
-    /// Whether every block of its group is the baseline's.
-    pub control: bool,
     /// Claims that succeeded.
     pub claims: u64,
     /// The block's length.
@@ -248,6 +278,44 @@ pub struct PrimaryRecord {
     pub redirects: BTreeMap<super::RedirectKind, u64>,
 }
 
+/// A simulated network (`load.network.added_rtt`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AddedRoundTrip {
+    /// What the scenario asks for.
+    pub asked_us: f64,
+    /// What replies were really held back for, warm-up aside: a timer is late, and that belongs to the figure.
+    pub given: Histogram,
+}
+
+/// The schedule of an open loop's window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Offered {
+    /// Claims on it.
+    pub claims: u64,
+    /// From its start until the last of them was due.
+    pub schedule_s: f64,
+}
+
+impl Offered {
+    /// Claims per second as they were due. With random arrivals this differs from the rate that was asked for.
+    pub fn rate_per_s(&self) -> f64 {
+        self.claims as f64 / self.schedule_s
+    }
+}
+
+/// CPU over the window, for the questions whether the generator or other work was the limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct GeneratorUse {
+    /// Time in which claims were made, the counter blocks included.
+    pub window_s: f64,
+    /// CPU of the thread that makes the claims.
+    pub thread_cpu_s: f64,
+    /// CPU of the servers' processes.
+    pub servers_cpu_s: f64,
+    /// CPU of everything on the generator's machine, where the system tells.
+    pub machine_cpu_s: Option<f64>,
+}
+
 /// One second of the window.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TimelinePoint {
@@ -263,6 +331,10 @@ pub struct TimelinePoint {
     pub p99_us: Option<f64>,
     /// Grants in stock at its end.
     pub stock: u64,
+    /// Share of a core that each primary's main thread used in it, in the order of `primaries`; empty where the
+    /// counters were not read in that second.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub primary_cpu: Vec<f64>,
 }
 
 /// What reading back every execution showed.
@@ -373,6 +445,13 @@ pub enum Warning {
     GeneratorBusy {
         /// Share of the window that its thread ran.
         share: f64,
+    },
+    /// The run came near to what the generator reaches with a function that does nothing: it is the limit.
+    GeneratorCeiling {
+        /// Requests per second of the run.
+        requests_per_sec: f64,
+        /// Calibrated ceiling at the run's number of requests in flight.
+        ceiling_per_sec: f64,
     },
     /// Other load on the machine in the window.
     BusyMachine {

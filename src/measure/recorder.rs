@@ -216,6 +216,11 @@ impl Recorder {
         self.timeline.end_batch(active);
     }
 
+    /// Adds the CPU, in seconds, that each primary's main thread used between two moments of the current batch.
+    pub fn primary_cpu(&mut self, from: Duration, to: Duration, used_s: Vec<f64>) {
+        self.timeline.cpu(from, to, used_s);
+    }
+
     fn sample(&mut self, stratum: u32, side: u8, claimed: bool, service: Duration) {
         if claimed {
             self.strata[stratum as usize][usize::from(side)].push(service);

@@ -16,6 +16,17 @@ pub struct Timeline {
     errors: u64,
     stock: u64,
     service: LatencyHistogram,
+    /// Main-thread CPU of the primaries between two readings.
+    cpu: Vec<CpuSpan>,
+}
+
+/// CPU between two readings of the servers' counters, both in time of the window.
+#[derive(Clone, Debug)]
+struct CpuSpan {
+    from: Duration,
+    to: Duration,
+    /// By primary, in seconds.
+    used_s: Vec<f64>,
 }
 
 impl Timeline {
@@ -32,6 +43,11 @@ impl Timeline {
         self.stock = stock;
     }
 
+    /// Adds the CPU that the primaries' main threads used between two moments of the current batch.
+    pub fn cpu(&mut self, from: Duration, to: Duration, used_s: Vec<f64>) {
+        self.cpu.push(CpuSpan { from: self.before + from, to: self.before + to, used_s });
+    }
+
     /// Ends a batch that took this long.
     pub fn end_batch(&mut self, active: Duration) {
         self.before += active;
@@ -43,7 +59,28 @@ impl Timeline {
         if self.claimed + self.errors > 0 {
             points.push(self.current());
         }
+        for point in &mut points {
+            point.primary_cpu = self.cpu_of(point.t_s - 1.0);
+        }
         points
+    }
+
+    /// What the second that begins there has of each span's CPU, over the part of it that spans cover.
+    fn cpu_of(&self, begin_s: f64) -> Vec<f64> {
+        let mut used = Vec::new();
+        let mut covered = 0.0;
+        // Spans ascend; those of one second are few.
+        let first = self.cpu.partition_point(|span| span.to.as_secs_f64() <= begin_s);
+        for span in self.cpu[first..].iter().take_while(|span| span.from.as_secs_f64() < begin_s + 1.0) {
+            let (from, to) = (span.from.as_secs_f64(), span.to.as_secs_f64());
+            let shared = to.min(begin_s + 1.0) - from.max(begin_s);
+            covered += shared;
+            used.resize(span.used_s.len(), 0.0);
+            for (sum, seconds) in used.iter_mut().zip(&span.used_s) {
+                *sum += seconds * shared / (to - from);
+            }
+        }
+        used.into_iter().map(|seconds: f64| seconds / covered).collect()
     }
 
     /// The last finished second.
@@ -70,6 +107,7 @@ impl Timeline {
             p50_us: self.service.quantile_us(0.5),
             p99_us: self.service.quantile_us(0.99),
             stock: self.stock,
+            primary_cpu: Vec::new(),
         }
     }
 }
@@ -89,6 +127,20 @@ mod tests {
         let counts: Vec<_> = points.iter().map(|p| (p.t_s, p.claimed, p.errors, p.stock)).collect();
         assert_eq!(counts, [(1.0, 1, 1, 8), (2.0, 0, 0, 8), (3.0, 1, 0, 7)]);
         assert_eq!(points[1].p50_us, None);
+    }
+
+    #[test]
+    fn cpu_is_shared_out_to_the_seconds_in_which_it_was_used() {
+        let mut timeline = Timeline::default();
+        let ms = Duration::from_millis;
+        for at in [100, 1_100, 2_100, 3_100] {
+            timeline.record(ms(at), Some(ms(1)), 0);
+        }
+        // Half a core and a quarter from 0.5 s on, then a whole one and none.
+        timeline.cpu(ms(500), ms(1_500), vec![0.5, 0.25]);
+        timeline.cpu(ms(1_500), ms(2_500), vec![1.0, 0.0]);
+        let cpu: Vec<_> = timeline.points().into_iter().map(|point| point.primary_cpu).collect();
+        assert_eq!(cpu, [vec![0.5, 0.25], vec![0.75, 0.125], vec![1.0, 0.0], vec![]]);
     }
 
     #[test]

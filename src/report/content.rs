@@ -1,18 +1,21 @@
 //! What a report says, in the order in which a reader needs it: may I use this, what is the answer, the figures behind
 //! it, why to believe them, where they come from.
 
+use super::calibration;
 use super::document::Block;
 use super::numbers::{bytes, count, difference, difference_within, figure, maybe, per_claim, share, time_us};
 use super::words;
 use crate::judge::{Comparison, LatencySummary, RunResult, VariantSummary, Verdict};
-use crate::measure::Outcomes;
-use crate::scenario::VariantPath;
+use crate::measure::{Environment, Outcomes, RunRecord};
+use crate::scenario::{Mode, VariantPath};
+use crate::stats::Latencies;
 
 /// The whole report.
 pub(super) fn of(result: &RunResult) -> Vec<Block> {
     let mut blocks = alarms(result);
-    let scenario = &result.record.scenario;
-    blocks.push(Block::Title(format!("{}: {}", scenario.name, scenario.summary)));
+    let record = &result.record;
+    blocks.push(Block::Title(format!("{}: {}", record.label(), record.scenario.summary)));
+    blocks.extend(simulated_network(record));
     blocks.push(Block::Line(answer(result)));
     blocks.extend(latencies(result));
     blocks.push(costs(result));
@@ -25,6 +28,22 @@ pub(super) fn of(result: &RunResult) -> Vec<Block> {
         blocks.push(Block::List { heading: "Keep in mind".into(), items });
     }
     blocks
+}
+
+/// Said above every figure: none of them is of the network that is there.
+fn simulated_network(record: &RunRecord) -> Option<Block> {
+    let added = record.added_rtt.as_ref()?;
+    let given = Latencies::decode(&added.given).ok().flatten().map_or(String::new(), |given| {
+        format!(
+            " ({} at the median, {} at p99)",
+            time_us(given.quantile_us(0.5)),
+            time_us(given.quantile_us(0.99))
+        )
+    });
+    Some(Block::Line(format!(
+        "SIMULATED NETWORK: the tool held every reply of a claim back for {}{given}; all times below contain it.",
+        time_us(added.asked_us)
+    )))
 }
 
 fn alarms(result: &RunResult) -> Vec<Block> {
@@ -53,6 +72,9 @@ fn answer(result: &RunResult) -> String {
         .filter(|comparison| comparison.metric == result.comparisons[0].metric)
         .collect();
     match headline.as_slice() {
+        [] if result.record.scenario.load.mode == Mode::Storm => {
+            result.variants.iter().map(|variant| storm(result, variant)).collect::<Vec<_>>().join(" ")
+        }
         [] => result.variants.iter().map(alone).collect::<Vec<_>>().join(" "),
         [one] => pair(one),
         several => {
@@ -68,6 +90,32 @@ fn answer(result: &RunResult) -> String {
             )
         }
     }
+}
+
+/// How long a storm took: each execution's clock started with the storm's first signal.
+fn storm(result: &RunResult, variant: &VariantSummary) -> String {
+    let executions = result.record.scenario.population.executions;
+    let Some(resume) = &variant.resume_us else {
+        return format!("{}: no execution came back.", variant.name);
+    };
+    let back = if resume.count == u64::from(executions) {
+        format!("all after {}", time_us(resume.max))
+    } else {
+        format!(
+            "{} NEVER DID; the last of the others after {}",
+            count(u64::from(executions) - resume.count),
+            time_us(resume.max)
+        )
+    };
+    format!(
+        "{}: of {} executions that resumed at once, half held a lease after {}, 99 % of those that came back after \
+         {}, {back}; {} claims per second.",
+        variant.name,
+        count(executions.into()),
+        time_us(resume.p50),
+        time_us(resume.p99),
+        figure(variant.throughput_per_s)
+    )
 }
 
 /// One variant without another to compare it with.
@@ -360,10 +408,28 @@ fn trust(result: &RunResult) -> Block {
 /// Where the figures come from.
 fn origin(result: &RunResult) -> Block {
     let record = &result.record;
-    let (host, valkey, library) =
-        (&record.environment.host, &record.environment.valkey, &record.environment.library);
-    let rtt = record.scenario.load.network.added_rtt;
-    let mut items = vec![
+    let mut items = surroundings(&record.environment);
+    items.extend(record.arms.iter().filter_map(|arm| {
+        let library = arm.library.as_ref()?;
+        Some(format!("library of {}: {}, sha256 {}", arm.name, library.version, short(&library.sha256)))
+    }));
+    items.extend(record.calibration.as_ref().map(calibration::note));
+    items.push(format!(
+        "run: {} for {:.1} s, seed {}, plan {}, reclaim-bench {} ({})",
+        record.started,
+        record.duration_s,
+        record.seed,
+        short(&record.plan_sha256),
+        record.tool.version,
+        record.tool.commit
+    ));
+    Block::List { heading: "Where this was measured".into(), items }
+}
+
+/// Machine, cluster and library.
+pub(super) fn surroundings(environment: &Environment) -> Vec<String> {
+    let (host, valkey, library) = (&environment.host, &environment.valkey, &environment.library);
+    vec![
         format!("machine: {}, {} cores, {}, {}", host.cpu, host.cores, bytes(host.memory_bytes), host.kernel),
         format!(
             "cluster: Valkey {} ({}, {} io-thread{}), {} primaries, {} replicas, {}{}; {} partitions, busiest primary \
@@ -380,24 +446,7 @@ fn origin(result: &RunResult) -> Block {
             valkey.hottest_share
         ),
         format!("library: {} {}, sha256 {}", library.name, library.version, short(&library.sha256)),
-    ];
-    items.extend(record.arms.iter().filter_map(|arm| {
-        let library = arm.library.as_ref()?;
-        Some(format!("library of {}: {}, sha256 {}", arm.name, library.version, short(&library.sha256)))
-    }));
-    if !rtt.0.is_zero() {
-        items.push(format!("network: {rtt} added to every round trip by the tool"));
-    }
-    items.push(format!(
-        "run: {} for {:.1} s, seed {}, plan {}, reclaim-bench {} ({})",
-        record.started,
-        record.duration_s,
-        record.seed,
-        short(&record.plan_sha256),
-        record.tool.version,
-        record.tool.commit
-    ));
-    Block::List { heading: "Where this was measured".into(), items }
+    ]
 }
 
 fn short(sha256: &str) -> &str {

@@ -29,7 +29,7 @@ pub fn hlog(result: &RunResult) -> Result<Vec<u8>, HlogError> {
     let started = humantime::parse_rfc3339(&record.started).unwrap_or(std::time::UNIX_EPOCH);
     let failed = |name: &str, detail: String| HlogError { name: name.to_owned(), detail };
     let mut log = IntervalLogWriterBuilder::new()
-        .add_comment(&format!("reclaim-bench {}, {}", record.tool.version, record.scenario.name))
+        .add_comment(&format!("reclaim-bench {}, {}", record.tool.version, record.label()))
         .with_start_time(started)
         .with_max_value_divisor(MAX_VALUE_DIVISOR)
         .begin_log_with(&mut out, &mut serializer)

@@ -6,6 +6,8 @@
 //!         └──► ci: what other programs read
 //! ```
 
+mod calibration;
+mod capacity;
 pub mod ci;
 mod content;
 mod document;
@@ -13,10 +15,12 @@ mod hlog;
 mod markdown;
 mod numbers;
 mod series;
+mod sweep;
 mod text;
 mod words;
 
-use crate::judge::{Gate, Repeated, RunResult, Trend};
+use crate::judge::capacity::Capacity;
+use crate::judge::{Calibration, Gate, Repeated, RunResult, Sweep, Trend};
 
 pub use hlog::{HlogError, hlog};
 
@@ -40,6 +44,21 @@ pub fn repeated_markdown(scenario: &str, repeated: &Repeated, gate: &Gate) -> St
     markdown::render(&series::repeated(scenario, repeated, gate))
 }
 
+/// A scenario at several values of one key, for a terminal.
+pub fn sweep_text(scenario: &str, sweep: &Sweep) -> String {
+    text::render(&sweep::of(scenario, sweep))
+}
+
+/// The same for a wiki.
+pub fn sweep_markdown(scenario: &str, sweep: &Sweep) -> String {
+    markdown::render(&sweep::of(scenario, sweep))
+}
+
+/// The points of a sweep for a plotting program: one line per value and variant.
+pub fn sweep_csv(sweep: &Sweep) -> String {
+    sweep::csv(sweep)
+}
+
 /// Metrics over time, for a terminal.
 pub fn trends_text(trends: &[Trend]) -> String {
     text::render(&trends.iter().flat_map(series::trend).collect::<Vec<_>>())
@@ -50,6 +69,36 @@ pub fn trends_markdown(trends: &[Trend]) -> String {
     markdown::render(&trends.iter().flat_map(series::trend).collect::<Vec<_>>())
 }
 
+/// A capacity search, for a terminal.
+pub fn capacity_text(capacity: &Capacity) -> String {
+    text::render(&capacity::of(capacity))
+}
+
+/// The same for a pull request or a wiki.
+pub fn capacity_markdown(capacity: &Capacity) -> String {
+    markdown::render(&capacity::of(capacity))
+}
+
+/// The same as it is stored.
+pub fn capacity_json(capacity: &Capacity) -> Result<String, serde_json::Error> {
+    Ok(serde_json::to_string_pretty(capacity)? + "\n")
+}
+
+/// The last probe of a search, as it goes on.
+pub fn capacity_line(capacity: &Capacity) -> Option<String> {
+    capacity::last(capacity)
+}
+
+/// Latency against throughput, one line per probe, with a header.
+pub fn capacity_csv(capacity: &Capacity) -> String {
+    capacity::csv(capacity)
+}
+
+/// What the generator can do, for a terminal.
+pub fn calibration_text(calibration: &Calibration) -> String {
+    text::render(&calibration::of(calibration))
+}
+
 /// The result as it is stored.
 pub fn json(result: &RunResult) -> Result<String, serde_json::Error> {
     Ok(serde_json::to_string_pretty(result)? + "\n")
@@ -58,5 +107,11 @@ pub fn json(result: &RunResult) -> Result<String, serde_json::Error> {
 /// JSON schema of a result, made from the types.
 pub fn schema() -> Result<String, serde_json::Error> {
     let schema = schemars::schema_for!(RunResult);
+    Ok(serde_json::to_string_pretty(&schema)? + "\n")
+}
+
+/// JSON schema of a capacity search, made from the types.
+pub fn capacity_schema() -> Result<String, serde_json::Error> {
+    let schema = schemars::schema_for!(Capacity);
     Ok(serde_json::to_string_pretty(&schema)? + "\n")
 }

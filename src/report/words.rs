@@ -59,6 +59,12 @@ pub(super) fn warning(warning: &Warning) -> String {
              rate or the concurrency.",
             share(*busy)
         ),
+        Warning::GeneratorCeiling { requests_per_sec, ceiling_per_sec } => format!(
+            "the run sent {} requests per second; with a function that does nothing the generator reached {} with as \
+             many in flight. It is the limit, not the cluster: lower the rate or the concurrency.",
+            figure(*requests_per_sec),
+            figure(*ceiling_per_sec)
+        ),
         Warning::BusyMachine { share: busy } => format!(
             "other programs took {} of the machine during the window. Stop them for quieter figures.",
             share(*busy)

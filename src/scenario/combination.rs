@@ -2,10 +2,15 @@
 
 use super::file::{ArrivalsForm, CompareSection, ModelForm, Provider, ScenarioFile};
 use super::model::{Mode, VariantPath};
-use super::validate::Checker;
+use super::validate::{Checker, arrivals};
 
 /// Stock over what the window needs: claims are not idempotent, and an empty pool invalidates the window.
 const STOCK_MARGIN: f64 = 1.1;
+
+/// Grants to have in stock before an open-loop window of this many claims.
+pub fn stock_for(claims: u64) -> u64 {
+    (claims as f64 * STOCK_MARGIN).ceil() as u64
+}
 
 /// Fewer claims than this per arm and stratum make a stratum's quantiles meaningless.
 const CLAIMS_PER_SIDE: u64 = 10;
@@ -19,6 +24,7 @@ pub(super) fn check(file: &ScenarioFile, checker: &mut Checker) {
     model(file, checker);
     length(file, checker);
     churn(file, checker);
+    storm(file, checker);
     contenders(file, checker);
     unconsumed(file, checker);
     if let Some(compare) = &file.compare {
@@ -28,24 +34,18 @@ pub(super) fn check(file: &ScenarioFile, checker: &mut Checker) {
     libraries(file, checker);
 }
 
-/// An arm's own library is loaded on all primaries before each block of its claims, over the one that was there.
+/// An arm's own library is loaded beside the run's.
 fn libraries(file: &ScenarioFile, checker: &mut Checker) {
     let Some(n) = file.variants.iter().position(|variant| variant.library.is_some()) else { return };
     let key = format!("variant[{n}].library");
     checker.require(file.cluster.nodes.is_empty(), "cluster.nodes", || {
         format!(
-            "{key} is swapped in and out during the run, which is only done on servers that this tool starts: leave \
+            "{key} is loaded beside the library that runs, which is only done on servers that this tool starts: leave \
              out the nodes"
         )
     });
     checker.require(file.variants.len() > 1, &key, || {
         "needs a second variant to compare with; one library for the whole run is [library] source".into()
-    });
-    checker.require(file.load.mode == Mode::Staged, &key, || {
-        "libraries can only be swapped while nothing else runs; use mode = \"staged\"".into()
-    });
-    checker.require(file.load.model == ModelForm::Closed, &key, || {
-        "the swaps interrupt the schedule of an open loop; use model = \"closed\"".into()
     });
 }
 
@@ -69,10 +69,21 @@ fn model(file: &ScenarioFile, checker: &mut Checker) {
             checker.require(load.concurrency.is_none(), "load.concurrency", || {
                 "only for model = \"closed\"; in an open loop load.rate decides".into()
             });
-            checker.require(load.rate.is_some(), "load.rate", || {
-                "missing; model = \"open\" needs it, in claims per second".into()
-            });
-            if let (Some(rate), Some(ArrivalsForm::Burst(burst))) = (load.rate, load.arrivals) {
+            if let Some(ArrivalsForm::Trace(_)) = &load.arrivals {
+                checker.require(load.rate.is_none(), "load.rate", || {
+                    "a trace is replayed with its own gaps; leave load.rate out".into()
+                });
+            } else {
+                checker.require(load.rate.is_some(), "load.rate", || {
+                    "missing; model = \"open\" needs it, in claims per second".into()
+                });
+            }
+            if let (Some(rate), Some(ArrivalsForm::Ramp(ramp))) = (load.rate, &load.arrivals) {
+                checker.require(ramp.from < rate, "load.arrivals.ramp.from", || {
+                    format!("{} is not below load.rate = {rate}, which the ramp climbs to", ramp.from)
+                });
+            }
+            if let (Some(rate), Some(ArrivalsForm::Burst(burst))) = (load.rate, &load.arrivals) {
                 let offered = f64::from(burst.size) / burst.every.0.as_secs_f64();
                 checker.require((offered / rate - 1.0).abs() < 0.01, "load.rate", || {
                     format!(
@@ -100,9 +111,15 @@ fn length(file: &ScenarioFile, checker: &mut Checker) {
         (Some(_), Some(_)) => {
             checker.refuse("load.duration", "load.claims is given as well; keep one of the two");
         }
+        // A storm is as long as its population, a trace as its file.
+        (None, None) if load.mode == Mode::Storm || replays(file) => {}
         (None, None) => {
             checker.refuse("load", "needs a length: claims = 20000, or duration = \"30s\"");
         }
+        (None, Some(_)) if replays(file) => checker.refuse(
+            "load.duration",
+            "a trace lasts as long as it lasts; leave it out, or take the first ones with load.claims",
+        ),
         (None, Some(_)) if load.mode == Mode::Staged && load.model == ModelForm::Closed => checker.refuse(
             "load.duration",
             "a staged closed loop has to stock its grants before it starts, so it counts claims: use \
@@ -112,20 +129,40 @@ fn length(file: &ScenarioFile, checker: &mut Checker) {
     }
 }
 
-fn churn(file: &ScenarioFile, checker: &mut Checker) {
-    if file.load.mode != Mode::Churn {
+/// Whether arrivals come from a recorded trace.
+fn replays(file: &ScenarioFile) -> bool {
+    matches!(file.load.arrivals, Some(ArrivalsForm::Trace(_)))
+}
+
+fn storm(file: &ScenarioFile, checker: &mut Checker) {
+    let load = &file.load;
+    if load.mode != Mode::Storm {
         return;
     }
-    if file.load.model == ModelForm::Open {
-        checker.refuse(
-            "load.model",
-            "open loop in churn mode is not supported yet; use model = \"closed\", or mode = \"staged\"",
-        );
+    checker.require(load.model == ModelForm::Closed, "load.model", || {
+        "a storm is worked off by workers, so it has no schedule; use model = \"closed\"".into()
+    });
+    for (given, key) in [(load.claims.is_some(), "load.claims"), (load.duration.is_some(), "load.duration")] {
+        checker.require(!given, key, || {
+            "a storm ends when every execution holds a lease; population.executions is its size".into()
+        });
+    }
+    checker.require(load.warmup == 0, "load.warmup", || {
+        "a storm resumes each execution once, so there is nothing to warm up with; leave it out".into()
+    });
+    checker.require(file.variants.len() == 1, "variant", || {
+        "a storm has one: two ways of claiming would queue behind each other; run it once for each".into()
+    });
+}
+
+fn churn(file: &ScenarioFile, checker: &mut Checker) {
+    if file.load.mode == Mode::Staged {
+        return;
     }
     for (n, variant) in file.variants.iter().enumerate() {
         let why = match variant.path {
-            VariantPath::FirstClaim => "first-claim takes fresh executions, and churn resumes the same ones",
-            VariantPath::Fused => "fused needs no scanner, and churn measures one",
+            VariantPath::FirstClaim => "first-claim takes fresh executions, and here the same ones resume",
+            VariantPath::Fused => "fused needs no scanner, and here one is measured",
             _ => continue,
         };
         checker.refuse(format!("variant[{n}].path"), format!("{why}; use mode = \"staged\""));
@@ -194,13 +231,11 @@ fn stock(file: &ScenarioFile, checker: &mut Checker) {
         file.variants.iter().filter(|variant| variant.path != VariantPath::FirstClaim).count() as u64;
     let arms = file.variants.len() as u64;
     let (what, needed) = if file.load.model == ModelForm::Open {
-        ("an open-loop window of that length", (claims as f64 * STOCK_MARGIN).ceil() as u64)
+        ("an open-loop window of that length", stock_for(claims))
     } else if let Some(compare) = &file.compare {
         let side = claims / u64::from(compare.strata) / arms;
         let stratum = side * resuming.max(2);
-        // The strata of a library duet are made of blocks; it has no others.
-        let duet = file.variants.iter().any(|variant| variant.library.is_some());
-        let block = if duet { 0 } else { u64::from(compare.block_claims) };
+        let block = u64::from(compare.block_claims);
         if block > stratum { ("a counter block", block) } else { ("a stratum", stratum) }
     } else {
         ("a claim", 1)
@@ -218,6 +253,6 @@ fn window_claims(file: &ScenarioFile) -> Option<u64> {
     let load = &file.load;
     load.claims.or_else(|| {
         let (rate, duration) = (load.rate?, load.duration?);
-        Some((rate * duration.0.as_secs_f64()).ceil() as u64)
+        Some(arrivals(load.arrivals.as_ref()).count_within(rate, duration.0))
     })
 }

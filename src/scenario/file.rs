@@ -1,11 +1,12 @@
 //! The file form of a scenario (TOML), as results embed it.
 //!
-//! Every default of the format stands in this file, once: in a section's `Default`, or in [`ScenarioFile::resolve`]
-//! where it depends on another key.
+//! Every default of the format stands in this file (those of `[capacity]` in its own), once: in a section's `Default`,
+//! or in [`ScenarioFile::resolve`] where it depends on another key.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::capacity::CapacitySection;
 use super::duration::HumanDuration;
 use super::model::{Mode, VariantPath};
 
@@ -49,6 +50,12 @@ pub struct ScenarioFile {
     /// Service level.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slo: Option<SloSection>,
+    /// How the capacity command searches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<CapacitySection>,
+    /// The same run for several values of one key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sweep: Option<SweepSection>,
 }
 
 /// `[cluster]`
@@ -109,6 +116,8 @@ pub struct PopulationSection {
     pub partitions: PartitionsForm,
     /// How evenly.
     pub skew: SkewForm,
+    /// How evenly they are spread over the lanes.
+    pub lane_skew: SkewForm,
     /// Size of each input payload.
     pub payload_bytes: u32,
 }
@@ -120,6 +129,7 @@ impl Default for PopulationSection {
             lanes: 4,
             partitions: PartitionsForm::Word(PartitionsWord::Published),
             skew: SkewForm::Uniform,
+            lane_skew: SkewForm::Uniform,
             payload_bytes: 256,
         }
     }
@@ -143,11 +153,11 @@ pub enum PartitionsWord {
     Published,
 }
 
-/// `"uniform"`, or `{ zipf = 1.1 }`.
+/// How evenly executions are spread: `"uniform"`, or `{ zipf = 1.1 }`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SkewForm {
-    /// Partition sizes differ by at most one.
+    /// Sizes differ by at most one.
     Uniform,
     /// Zipf with this exponent, over 0 and at most 5.
     Zipf(f64),
@@ -271,7 +281,7 @@ pub enum ModelForm {
 }
 
 /// `load.arrivals`
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ArrivalsForm {
     /// Evenly spaced.
@@ -280,6 +290,21 @@ pub enum ArrivalsForm {
     Poisson,
     /// `{ burst = { size = 500, every = "1s" } }`
     Burst(BurstForm),
+    /// `{ ramp = { from = 100.0, over = "30s" } }`: evenly spaced, faster and faster up to `load.rate`.
+    Ramp(RampForm),
+    /// `{ trace = "arrivals.txt" }`: a file with one time per line, as seconds or RFC 3339 in UTC, replayed with its
+    /// own gaps. Its path is relative to the scenario's file.
+    Trace(String),
+}
+
+/// `load.arrivals.ramp`
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RampForm {
+    /// Claims per second at the start.
+    pub from: f64,
+    /// Time until `load.rate` is reached; from then on that stays.
+    pub over: HumanDuration,
 }
 
 /// `load.arrivals.burst`
@@ -384,13 +409,23 @@ pub struct SloSection {
     pub response_p99: HumanDuration,
 }
 
+/// `[sweep]`: one run for each value of one key, in random order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SweepSection {
+    /// Dotted path of the key, e.g. `load.network.added_rtt`.
+    pub key: String,
+    /// Its values, written as for `--set`.
+    pub values: Vec<String>,
+}
+
 impl ScenarioFile {
     /// Fills in the defaults that depend on other keys. Doing it twice changes nothing.
     pub fn resolve(&mut self) {
         match self.load.model {
             ModelForm::Closed => self.load.concurrency = self.load.concurrency.or(Some(1)),
             ModelForm::Open => {
-                self.load.arrivals = self.load.arrivals.or(Some(ArrivalsForm::Constant));
+                self.load.arrivals.get_or_insert(ArrivalsForm::Constant);
             }
         }
         if self.variants.len() > 1 {

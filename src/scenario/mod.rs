@@ -4,6 +4,8 @@
 //! TOML + options ─► document (places) ─► ScenarioFile (types, defaults) ─► Scenario (validated)
 //! ```
 
+mod arrivals;
+mod capacity;
 mod combination;
 mod document;
 mod duration;
@@ -17,13 +19,16 @@ mod shipped;
 mod tests;
 mod validate;
 
+pub use arrivals::{Arrivals, Ramp};
+pub use capacity::CapacitySection;
+pub use combination::stock_for;
 pub use document::Override;
 pub use duration::HumanDuration;
 pub use error::{InvalidScenario, KeyProblem, Place, Problem, ScenarioError, nearest};
 pub use file::{
     ArrivalsForm, BurstForm, ClusterSection, CompareSection, GateSection, GrantSection, InterruptionSection,
     LibrarySection, LoadSection, ModelForm, NetworkSection, PartitionsForm, PartitionsWord,
-    PopulationSection, Provider, ScenarioFile, SkewForm, SloSection, VariantSection,
+    PopulationSection, Provider, RampForm, ScenarioFile, SkewForm, SloSection, SweepSection, VariantSection,
 };
 pub use library::LibrarySource;
 pub use model::*;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::arrivals::Arrivals;
 use super::library::LibrarySource;
 
 /// What one run does, validated. Made from a [`super::ScenarioFile`], which is what results embed.
@@ -54,6 +55,8 @@ pub struct Population {
     pub partitions: PartitionCount,
     /// How evenly.
     pub skew: Skew,
+    /// How evenly they are spread over the lanes.
+    pub lane_skew: Skew,
     /// Size of each input payload.
     pub payload_bytes: u32,
 }
@@ -67,10 +70,10 @@ pub enum PartitionCount {
     Count(u16),
 }
 
-/// Distribution of executions over partitions.
+/// Distribution of executions over partitions or lanes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Skew {
-    /// Round robin: partition sizes differ by at most one.
+    /// Round robin: sizes differ by at most one.
     Uniform,
     /// Zipf with this exponent.
     Zipf(f64),
@@ -133,6 +136,8 @@ pub enum Mode {
     Staged,
     /// Interruptions, scanner and claims run together: the realistic mix.
     Churn,
+    /// Everything is interrupted, then everything resumes at once; scanner and workers work it off.
+    Storm,
 }
 
 /// Who decides when a claim is made.
@@ -152,22 +157,6 @@ pub enum Model {
     },
 }
 
-/// Arrival process of an open loop.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Arrivals {
-    /// Evenly spaced.
-    Constant,
-    /// Exponential gaps.
-    Poisson,
-    /// `size` at once, every `every`.
-    Burst {
-        /// Claims per burst.
-        size: u32,
-        /// From burst to burst.
-        every: Duration,
-    },
-}
-
 /// Length of the window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Amount {
@@ -175,6 +164,8 @@ pub enum Amount {
     Claims(u64),
     /// Until this time has passed.
     Duration(Duration),
+    /// All arrivals of a trace.
+    Trace,
 }
 
 /// How arms are compared.
@@ -205,7 +196,7 @@ pub struct VariantSpec {
     pub name: String,
     /// The way of claiming.
     pub path: VariantPath,
-    /// A function library of this arm's own (library duet). Arms of one run that have one never share a moment.
+    /// A function library of this arm's own (library duet), loaded beside the run's.
     pub library: Option<LibrarySource>,
 }
 

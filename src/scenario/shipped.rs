@@ -19,8 +19,22 @@ macro_rules! shipped {
 }
 
 /// All of them, in the order in which a newcomer would try them.
-pub const SHIPPED: &[Shipped] =
-    shipped!["smoke", "lane-ab", "claim-paths", "library-duet", "steady", "grant-expiry", "contention"];
+pub const SHIPPED: &[Shipped] = shipped![
+    "smoke",
+    "lane-ab",
+    "claim-paths",
+    "library-duet",
+    "rtt-sweep",
+    "steady",
+    "storm",
+    "ramp",
+    "hot-partition",
+    "lane-skew",
+    "grant-expiry",
+    "contention",
+    "capacity",
+    "soak",
+];
 
 impl Shipped {
     /// The one with this name.

@@ -229,8 +229,20 @@ fn values_out_of_range_are_refused() {
         ("load.timeout=1us", "load.timeout: 1us is not between 10ms and 5m"),
         ("load.network.added_rtt=2s", "load.network.added_rtt: 2s is not between 0s and 1s"),
         (
-            "load.network.added_rtt=1ms",
-            "load.network.added_rtt: a simulated round-trip time is not supported yet; remove it",
+            "load.arrivals={ ramp = { from = 0.0, over = \"1s\" } }",
+            "load.arrivals.ramp.from: 0 is not a rate: use claims per second, over 0 and at most 10000000",
+        ),
+        (
+            "load.arrivals={ trace = \"\" }",
+            "load.arrivals.trace: empty; write the path of a file with one time per line",
+        ),
+        (
+            "population.lane_skew={ zipf = 9.0 }",
+            "population.lane_skew.zipf: 9 is not over 0 and at most 5; for an even spread write lane_skew = \"uniform\"",
+        ),
+        (
+            "sweep={ key = \"load.rate\", values = [\"1\"] }",
+            "sweep.values: 1 values are no sweep: give 2 to 64",
         ),
         ("load.rate=0", "load.rate: 0 is not a rate: use claims per second, over 0 and at most 10000000"),
         ("compare.strata=1", "compare.strata: 1 is not between 2 and 100000"),
@@ -250,12 +262,70 @@ fn values_out_of_range_are_refused() {
         ("compare.confidence=95", "compare.confidence: 95 is not between 0.5 and 0.999"),
         ("gate.p99_warn=0.5", "gate.p99_warn: 0.5 warns only beyond 0.2, which fails already"),
         ("slo.response_p99=0s", "slo.response_p99: 0s is not between 1us and 1h"),
+        (
+            "capacity.start_rate=0",
+            "capacity.start_rate: 0 is not a rate: use claims per second, 1 to 1000000",
+        ),
+        (
+            "capacity.targets=[10.0, -1.0]",
+            "capacity.targets[1]: -1 is not a rate: use claims per second, 1 to 1000000",
+        ),
+        ("capacity.claims=10", "capacity.claims: 10 is not between 1000 and 1000000"),
+        ("capacity.curve_claims=10", "capacity.curve_claims: 10 is not between 100 and 1000000"),
+        ("capacity.window=1ms", "capacity.window: 1ms is not between 100ms and 1h"),
+        ("capacity.resolution=0", "capacity.resolution: 0 is not between 0.01 and 0.5"),
+        ("capacity.utilisation=1", "capacity.utilisation: 1 is not between 0.05 and 0.95"),
+        (
+            "capacity.concurrency=[1, 4, 4]",
+            "capacity.concurrency[2]: 4 after 4: list the levels in ascending order, each once",
+        ),
+        ("capacity.concurrency=[0]", "capacity.concurrency[0]: 0 is not between 1 and 65536"),
+        ("capacity.start=5", "capacity.start: unknown key; did you mean `start_rate`?"),
     ] {
         assert_eq!(refusal(&[option]), format!("--set {option}: {error}"));
     }
     assert_eq!(
         edited("name = \"b\"", "name = \"a\""),
         "t.toml:18: variant[1].name: another variant is named `a` already; results need different names"
+    );
+}
+
+#[test]
+fn what_a_capacity_search_cannot_work_with_is_named() {
+    let said = |options: &[&str]| {
+        let overrides: Vec<_> = options.iter().map(|option| set(option)).collect();
+        let text = Shipped::find("capacity").unwrap().text;
+        let (file, _) = parse_with("capacity", text, &overrides).unwrap();
+        file.suits_capacity().map_err(|error| error.to_string())
+    };
+    assert_eq!(said(&[]), Ok(()));
+    let churn = ["load.mode=churn", "load.model=closed", "load.concurrency=2"];
+    let model = Override { shown: String::new(), key: "load.rate".into(), value: None };
+    let arrivals = Override { key: "load.arrivals".into(), ..model.clone() };
+    let overrides: Vec<_> = churn.iter().map(|option| set(option)).chain([model, arrivals]).collect();
+    let (file, _) = parse_with("capacity", Shipped::find("capacity").unwrap().text, &overrides).unwrap();
+    assert_eq!(
+        file.suits_capacity().unwrap_err().to_string(),
+        "load.mode: the search probes with stocked grants: use mode = \"staged\""
+    );
+    assert_eq!(
+        said(&["load.contenders=2"]).unwrap_err(),
+        "load.contenders: a lost race is no claim that was sustained: use 1"
+    );
+    assert_eq!(
+        said(&["grant.unconsumed=0.1", "grant.ttl=1m"]).unwrap_err(),
+        "grant.unconsumed: late claims are no load that can be sustained: use 0"
+    );
+    assert_eq!(
+        said(&["load.arrivals={ramp={from=10.0, over=\"5s\"}}"]).unwrap_err(),
+        "load.arrivals: a probe offers one rate all the time: use \"poisson\", \"constant\" or bursts"
+    );
+    let (file, _) = parse("t.toml", BASE).unwrap();
+    assert_eq!(
+        file.suits_capacity().unwrap_err().to_string(),
+        "slo.response_p99: missing; a capacity is the rate that keeps a service level, such as --set \
+         slo.response_p99=5ms\nvariant: the capacity of one way of claiming is searched at a time: keep one \
+         [[variant]]"
     );
 }
 
@@ -289,9 +359,32 @@ fn impossible_combinations_are_refused() {
             "--set load.duration=30s: load.duration: load.claims is given as well; keep one of the two",
         ),
         (
-            &["load.model=open", "load.mode=churn", "load.rate=5"],
-            "--set load.model=open: load.model: open loop in churn mode is not supported yet; use model = \
-             \"closed\", or mode = \"staged\"",
+            &["load.mode=storm", "load.model=open", "load.rate=5"],
+            "t.toml:11: load.claims: a storm ends when every execution holds a lease; population.executions is its \
+             size\n\
+             t.toml:14: variant: a storm has one: two ways of claiming would queue behind each other; run it once \
+             for each\n\
+             --set load.model=open: load.model: a storm is worked off by workers, so it has no schedule; use model = \
+             \"closed\"",
+        ),
+        (
+            &[
+                "population.executions=9000",
+                "load.model=open",
+                "load.rate=5",
+                "load.arrivals={ ramp = { from = 9.0, over = \"1s\" } }",
+            ],
+            "--set load.arrivals={ ramp = { from = 9.0, over = \"1s\" } }: load.arrivals.ramp.from: 9 is not below \
+             load.rate = 5, which the ramp climbs to",
+        ),
+        (
+            &[
+                "population.executions=9000",
+                "load.model=open",
+                "load.rate=5",
+                "load.arrivals={ trace = \"x.txt\" }",
+            ],
+            "--set load.rate=5: load.rate: a trace is replayed with its own gaps; leave load.rate out",
         ),
         (
             &["load.mode=churn", "load.contenders=2"],
@@ -336,8 +429,8 @@ fn impossible_combinations_are_refused() {
 fn variants_that_a_mode_cannot_have_are_refused() {
     let churn = BASE.replacen("staged", "churn", 1);
     for (path, why) in [
-        ("fused", "fused needs no scanner, and churn measures one"),
-        ("first-claim", "first-claim takes fresh executions, and churn resumes the same ones"),
+        ("fused", "fused needs no scanner, and here one is measured"),
+        ("first-claim", "first-claim takes fresh executions, and here the same ones resume"),
     ] {
         let text = churn.replacen("hget-lane", path, 1);
         assert_eq!(
@@ -426,6 +519,7 @@ prop_compose! {
             Just(PartitionsForm::Word(PartitionsWord::Published)),
             (1u16..16_384).prop_map(PartitionsForm::Count),
         ],
+        lane_skew in prop_oneof![Just(SkewForm::Uniform), (0.1f64..5.0).prop_map(SkewForm::Zipf)],
         skew in prop_oneof![Just(SkewForm::Uniform), (0.1f64..5.0).prop_map(SkewForm::Zipf)],
         weights in (0.0f64..9.0, 0.0f64..9.0, 0.0f64..9.0, 0.1f64..9.0),
         ttl in durations(100, 3_600_000),
@@ -437,10 +531,11 @@ prop_compose! {
         warmup in 0u64..1_000,
         timeout in durations(10, 10_000),
         task_context: bool,
-        added_us in 0..=0_u64,
+        added_us in 0..=1_000_000_u64,
         noise_threshold in 0.001f64..0.5,
         arms in 1usize..7,
         slo in prop::option::of(durations(1, 1_000)),
+        capacity in prop::option::of((1.0f64..1e5, 0.01f64..0.5, durations(100, 10_000))),
         summary in "[^\\p{Cc}]{0,60}",
     ) -> ScenarioFile {
         let paths = [
@@ -456,7 +551,7 @@ prop_compose! {
             summary,
             cluster: ClusterSection::default(),
             library: LibrarySection::default(),
-            population: PopulationSection { executions, lanes, partitions, skew, payload_bytes: 0 },
+            population: PopulationSection { executions, lanes, partitions, skew, lane_skew, payload_bytes: 0 },
             interruption: InterruptionSection {
                 signal: weights.0, timeout: weights.1, operator: weights.2, delay: weights.3,
             },
@@ -478,6 +573,10 @@ prop_compose! {
             gate: GateSection::default(),
             variants,
             slo: slo.map(|response_p99| SloSection { response_p99 }),
+            capacity: capacity.map(|(start_rate, resolution, window)| CapacitySection {
+                start_rate, window, resolution, ..CapacitySection::default()
+            }),
+            sweep: None,
         }
     }
 }

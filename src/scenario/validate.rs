@@ -7,14 +7,16 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::arrivals::Arrivals;
+use super::capacity;
 use super::combination;
 use super::duration::HumanDuration;
 use super::error::{InvalidScenario, KeyProblem, suggest};
 use super::file::{ArrivalsForm, ModelForm, PartitionsForm, ScenarioFile, SkewForm, VariantSection};
 use super::library::LibrarySource;
 use super::model::{
-    Amount, Arrivals, ClusterSpec, Compare, GrantSpec, InterruptionMix, Load, Model, PartitionCount,
-    Population, Scenario, Skew, Slo, VariantSpec,
+    Amount, ClusterSpec, Compare, GrantSpec, InterruptionMix, Load, Mode, Model, PartitionCount, Population,
+    Scenario, Skew, Slo, VariantSpec,
 };
 use crate::measure::METRICS;
 
@@ -35,7 +37,12 @@ impl Checker {
         }
     }
 
-    fn within<T: PartialOrd + Display + Copy>(&mut self, key: &str, value: T, range: RangeInclusive<T>) {
+    pub(super) fn within<T: PartialOrd + Display + Copy>(
+        &mut self,
+        key: &str,
+        value: T,
+        range: RangeInclusive<T>,
+    ) {
         let (low, high) = (range.start(), range.end());
         self.require(range.contains(&value), key, || format!("{value} is not between {low} and {high}"));
     }
@@ -45,7 +52,7 @@ impl Checker {
         self.require(good, key, || format!("{value} is not a share: write 0.02 for 2 %, between 0 and 1"));
     }
 
-    fn lasting(&mut self, key: &str, value: HumanDuration, shortest: Duration, longest: Duration) {
+    pub(super) fn lasting(&mut self, key: &str, value: HumanDuration, shortest: Duration, longest: Duration) {
         let (low, high) = (HumanDuration(shortest), HumanDuration(longest));
         self.within(key, value, low..=high);
     }
@@ -79,6 +86,8 @@ impl TryFrom<&ScenarioFile> for Scenario {
         check_libraries(&file, &mut checker);
         check_compare(&file, &mut checker);
         check_gate(&file, &mut checker);
+        capacity::check(&file, &mut checker);
+        check_sweep(&file, &mut checker);
         // Rules about several keys assume that each of them is right by itself.
         if checker.0.is_empty() {
             combination::check(&file, &mut checker);
@@ -111,10 +120,14 @@ fn check_population(file: &ScenarioFile, checker: &mut Checker) {
     if let PartitionsForm::Count(count) = population.partitions {
         checker.within("population.partitions", count, 1..=16_384);
     }
-    if let SkewForm::Zipf(exponent) = population.skew {
-        checker.require(exponent > 0.0 && exponent <= 5.0, "population.skew.zipf", || {
-            format!("{exponent} is not over 0 and at most 5; for an even spread write skew = \"uniform\"")
-        });
+    for (key, skew) in [("skew", population.skew), ("lane_skew", population.lane_skew)] {
+        if let SkewForm::Zipf(exponent) = skew {
+            checker.require(exponent > 0.0 && exponent <= 5.0, &format!("population.{key}.zipf"), || {
+                format!(
+                    "{exponent} is not over 0 and at most 5; for an even spread write {key} = \"uniform\""
+                )
+            });
+        }
     }
     checker.within("population.payload_bytes", population.payload_bytes, 0..=1_048_576);
     let mix = &file.interruption;
@@ -149,9 +162,21 @@ fn check_load(file: &ScenarioFile, checker: &mut Checker) {
             format!("{rate} is not a rate: use claims per second, over 0 and at most 10000000")
         });
     }
-    if let Some(ArrivalsForm::Burst(burst)) = load.arrivals {
-        checker.within("load.arrivals.burst.size", burst.size, 1..=1_000_000);
-        checker.lasting("load.arrivals.burst.every", burst.every, Duration::from_millis(1), HOUR);
+    match &load.arrivals {
+        Some(ArrivalsForm::Burst(burst)) => {
+            checker.within("load.arrivals.burst.size", burst.size, 1..=1_000_000);
+            checker.lasting("load.arrivals.burst.every", burst.every, Duration::from_millis(1), HOUR);
+        }
+        Some(ArrivalsForm::Ramp(ramp)) => {
+            checker.require(ramp.from > 0.0 && ramp.from <= 1e7, "load.arrivals.ramp.from", || {
+                format!("{} is not a rate: use claims per second, over 0 and at most 10000000", ramp.from)
+            });
+            checker.lasting("load.arrivals.ramp.over", ramp.over, Duration::from_millis(100), DAY);
+        }
+        Some(ArrivalsForm::Trace(file)) => checker.require(!file.is_empty(), "load.arrivals.trace", || {
+            "empty; write the path of a file with one time per line".into()
+        }),
+        None | Some(ArrivalsForm::Constant | ArrivalsForm::Poisson) => {}
     }
     checker.within("load.connections", load.connections, 1..=1_024);
     if let Some(claims) = load.claims {
@@ -164,10 +189,6 @@ fn check_load(file: &ScenarioFile, checker: &mut Checker) {
     checker.lasting("load.timeout", load.timeout, Duration::from_millis(10), Duration::from_mins(5));
     checker.within("load.contenders", load.contenders, 1..=64);
     checker.lasting("load.network.added_rtt", load.network.added_rtt, Duration::ZERO, SECOND);
-    if (Duration::from_nanos(1)..=SECOND).contains(&load.network.added_rtt.0) {
-        checker
-            .refuse("load.network.added_rtt", "a simulated round-trip time is not supported yet; remove it");
-    }
     if let Some(slo) = &file.slo {
         checker.lasting("slo.response_p99", slo.response_p99, Duration::from_micros(1), HOUR);
     }
@@ -252,6 +273,20 @@ fn check_gate(file: &ScenarioFile, checker: &mut Checker) {
     }
 }
 
+fn check_sweep(file: &ScenarioFile, checker: &mut Checker) {
+    let Some(sweep) = &file.sweep else { return };
+    checker.require(!sweep.key.is_empty() && !sweep.key.starts_with("sweep"), "sweep.key", || {
+        format!("`{}` is not the key of a scenario; write it like load.network.added_rtt", sweep.key)
+    });
+    checker.require((2..=64).contains(&sweep.values.len()), "sweep.values", || {
+        format!("{} values are no sweep: give 2 to 64", sweep.values.len())
+    });
+    let different: BTreeSet<&String> = sweep.values.iter().collect();
+    checker.require(different.len() == sweep.values.len(), "sweep.values", || {
+        "one value is there twice; to run one several times use --repeat".into()
+    });
+}
+
 /// Translates a file form that has passed every check.
 fn build(file: &ScenarioFile) -> Scenario {
     Scenario {
@@ -309,32 +344,49 @@ fn build_population(file: &ScenarioFile) -> Population {
             PartitionsForm::Word(_) => PartitionCount::Published,
             PartitionsForm::Count(count) => PartitionCount::Count(count),
         },
-        skew: match file.population.skew {
-            SkewForm::Uniform => Skew::Uniform,
-            SkewForm::Zipf(exponent) => Skew::Zipf(exponent),
-        },
+        skew: skew(file.population.skew),
+        lane_skew: skew(file.population.lane_skew),
         payload_bytes: file.population.payload_bytes,
+    }
+}
+
+fn skew(form: SkewForm) -> Skew {
+    match form {
+        SkewForm::Uniform => Skew::Uniform,
+        SkewForm::Zipf(exponent) => Skew::Zipf(exponent),
+    }
+}
+
+/// The arrival process of an open loop.
+pub(super) fn arrivals(form: Option<&ArrivalsForm>) -> Arrivals {
+    match form {
+        None | Some(ArrivalsForm::Constant) => Arrivals::Constant,
+        Some(ArrivalsForm::Poisson) => Arrivals::Poisson,
+        Some(ArrivalsForm::Burst(burst)) => Arrivals::Burst { size: burst.size, every: burst.every.0 },
+        Some(ArrivalsForm::Ramp(ramp)) => Arrivals::Ramp { from_per_sec: ramp.from, over: ramp.over.0 },
+        Some(ArrivalsForm::Trace(file)) => Arrivals::Trace { file: file.into() },
     }
 }
 
 fn build_load(file: &ScenarioFile) -> Load {
     let load = &file.load;
-    let arrivals = match load.arrivals {
-        None | Some(ArrivalsForm::Constant) => Arrivals::Constant,
-        Some(ArrivalsForm::Poisson) => Arrivals::Poisson,
-        Some(ArrivalsForm::Burst(burst)) => Arrivals::Burst { size: burst.size, every: burst.every.0 },
-    };
     Load {
         mode: load.mode,
         // The checks leave exactly the keys of the model, and exactly one length.
         model: match load.model {
             ModelForm::Closed => Model::Closed { concurrency: load.concurrency.unwrap_or(1) },
-            ModelForm::Open => Model::Open { rate_per_sec: load.rate.unwrap_or(1.0), arrivals },
+            ModelForm::Open => Model::Open {
+                rate_per_sec: load.rate.unwrap_or(1.0),
+                arrivals: arrivals(load.arrivals.as_ref()),
+            },
         },
         connections: load.connections,
         amount: match (load.claims, load.duration) {
             (Some(claims), _) => Amount::Claims(claims),
-            (None, duration) => Amount::Duration(duration.unwrap_or_default().0),
+            (None, Some(duration)) => Amount::Duration(duration.0),
+            // Each execution of a storm is claimed once; a trace is replayed to its end.
+            (None, None) if load.mode == Mode::Storm => Amount::Claims(file.population.executions.into()),
+            (None, None) => Amount::Trace,
         },
         warmup: load.warmup,
         timeout: load.timeout.0,

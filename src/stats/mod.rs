@@ -17,7 +17,7 @@ mod pooled;
 mod quantile;
 mod series;
 mod shift;
-mod stream;
+pub(crate) mod stream;
 mod unpaired;
 
 pub use change::{ChangePoint, change_points};

@@ -5,12 +5,12 @@ use rand_chacha::ChaCha8Rng;
 use sha2::{Digest as _, Sha256};
 
 /// The stream `name` of `seed`. Streams of different names are independent.
-pub(super) fn stream(seed: u64, name: &str) -> ChaCha8Rng {
+pub(crate) fn stream(seed: u64, name: &str) -> ChaCha8Rng {
     let digest = Sha256::new().chain_update(seed.to_le_bytes()).chain_update(name.as_bytes()).finalize();
     ChaCha8Rng::from_seed(digest.into())
 }
 
 /// A number below `bound`, by multiply and shift: its bias is below `bound` / 2^32, far less than resampling noise.
-pub(super) fn below(rng: &mut ChaCha8Rng, bound: u32) -> u32 {
+pub(crate) fn below(rng: &mut ChaCha8Rng, bound: u32) -> u32 {
     ((u64::from(rng.next_u32()) * u64::from(bound)) >> 32) as u32
 }

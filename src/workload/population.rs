@@ -55,6 +55,8 @@ enum Stream {
     Partition,
     Kind,
     Ranks,
+    Lane,
+    LaneRanks,
 }
 
 /// Where each execution lives and what everything about it is called.
@@ -65,6 +67,8 @@ pub struct PopulationPlan {
     lanes: u16,
     /// Upper ends of the partitions' shares of [0, 1), hottest first, with the partition; empty where uniform.
     shares: Vec<(f64, u16)>,
+    /// The same for the lanes.
+    lane_shares: Vec<(f64, u16)>,
     /// Upper ends of the kinds' shares of [0, 1).
     kinds: [(f64, InterruptionKind); 4],
 }
@@ -79,10 +83,14 @@ impl PopulationPlan {
             partitions,
             lanes: population.lanes.max(1),
             shares: Vec::new(),
+            lane_shares: Vec::new(),
             kinds: kind_shares(interruption),
         };
         if let Skew::Zipf(exponent) = population.skew {
-            plan.shares = plan.zipf_shares(exponent);
+            plan.shares = plan.zipf_shares(Stream::Ranks, plan.partitions, exponent);
+        }
+        if let Skew::Zipf(exponent) = population.lane_skew {
+            plan.lane_shares = plan.zipf_shares(Stream::LaneRanks, plan.lanes, exponent);
         }
         plan
     }
@@ -102,16 +110,17 @@ impl PopulationPlan {
         let index = if self.shares.is_empty() {
             (exec.0 % u32::from(self.partitions)) as u16
         } else {
-            let point: f64 = self.stream(Stream::Partition, 0, exec).random();
-            let rank = self.shares.partition_point(|&(upper, _)| upper <= point);
-            self.shares[rank.min(self.shares.len() - 1)].1
+            self.drawn(&self.shares, Stream::Partition, exec)
         };
         Partition { family: PartitionFamily::Execution, index }
     }
 
     /// The lane of an execution. Round robin within each partition, starting one lane further in the next one, so
-    /// that neither a lane nor a partition's share of it is favoured.
+    /// that neither a lane nor a partition's share of it is favoured; or drawn by Zipf's law.
     pub fn lane(&self, exec: ExecIndex) -> LaneIndex {
+        if !self.lane_shares.is_empty() {
+            return LaneIndex(self.drawn(&self.lane_shares, Stream::Lane, exec));
+        }
         let partitions = u32::from(self.partitions);
         let turn = u64::from(exec.0 / partitions) + u64::from(exec.0 % partitions);
         LaneIndex((turn % u64::from(self.lanes)) as u16)
@@ -186,10 +195,18 @@ impl PopulationPlan {
         generator
     }
 
-    /// Shares after Zipf's law. Which partition gets which rank is drawn, so that the hot ones are not neighbours.
-    fn zipf_shares(&self, exponent: f64) -> Vec<(f64, u16)> {
-        let mut ranks: Vec<u16> = (0..self.partitions).collect();
-        let mut generator = self.stream(Stream::Ranks, 0, ExecIndex(0));
+    /// One of the shares, by what the stream draws for the execution.
+    fn drawn(&self, shares: &[(f64, u16)], stream: Stream, exec: ExecIndex) -> u16 {
+        let point: f64 = self.stream(stream, 0, exec).random();
+        let rank = shares.partition_point(|&(upper, _)| upper <= point);
+        shares[rank.min(shares.len() - 1)].1
+    }
+
+    /// Shares of `count` partitions or lanes after Zipf's law. Which gets which rank is drawn, so that the hot ones
+    /// are not neighbours.
+    fn zipf_shares(&self, stream: Stream, count: u16, exponent: f64) -> Vec<(f64, u16)> {
+        let mut ranks: Vec<u16> = (0..count).collect();
+        let mut generator = self.stream(stream, 0, ExecIndex(0));
         for last in (1..ranks.len()).rev() {
             ranks.swap(last, generator.random_range(0..=last));
         }
@@ -199,9 +216,9 @@ impl PopulationPlan {
         ranks
             .into_iter()
             .enumerate()
-            .map(|(rank, partition)| {
+            .map(|(rank, index)| {
                 upper += weight(rank) / total;
-                (upper, partition)
+                (upper, index)
             })
             .collect()
     }
@@ -243,7 +260,15 @@ mod tests {
     const EVEN: InterruptionMix = InterruptionMix { signal: 1.0, timeout: 1.0, operator: 1.0, delay: 1.0 };
 
     fn population(lanes: u16, skew: Skew) -> Population {
-        Population { executions: 0, lanes, partitions: PartitionCount::Published, skew, payload_bytes: 0 }
+        let lane_skew = Skew::Uniform;
+        Population {
+            executions: 0,
+            lanes,
+            partitions: PartitionCount::Published,
+            skew,
+            lane_skew,
+            payload_bytes: 0,
+        }
     }
 
     fn plan(seed: u64, lanes: u16, partitions: u16, skew: Skew) -> PopulationPlan {

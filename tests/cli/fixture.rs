@@ -7,8 +7,9 @@ use reclaim_bench::judge::{
     Comparison, Control, ExactMetric, LatencySummary, RunResult, SCHEMA, ServerCost, VariantSummary, Verdict,
 };
 use reclaim_bench::measure::{
-    ArmRecord, Audit, Environment, Fault, Histogram, Host, LatencyHistogram, LibraryInfo, Outcomes,
-    RunRecord, Samples, Staging, Stratum, StratumSide, Tool, ValkeyInfo, Warning, WireTotals,
+    ArmRecord, Audit, CalibratedLag, CalibrationNote, Environment, Fault, Histogram, Host, LatencyHistogram,
+    LibraryInfo, Outcomes, RunRecord, Samples, Staging, Stratum, StratumSide, Tool, ValkeyInfo, Warning,
+    WireTotals,
 };
 use reclaim_bench::scenario::{self, Shipped, VariantPath};
 use reclaim_bench::stats::{Estimate, TooFew};
@@ -140,11 +141,20 @@ pub fn control_failed() -> RunResult {
 /// Every warning there is.
 pub fn warned() -> RunResult {
     let mut result = lane_ab();
+    result.record.calibration = Some(CalibrationNote {
+        measured: "2026-01-01T00:00:00Z".into(),
+        in_flight: 64,
+        ceiling_per_sec: 150_000.0,
+        client_cpu_us_per_request: 4.2,
+        round_trip_overhead_us: Some(11.5),
+        send_lag: Some(CalibratedLag { rate_per_sec: 2_000.0, p99_us: 85.0 }),
+    });
     result.warnings = vec![
         Warning::DebugBuild,
         Warning::SharedMachine { cores: 2 },
         Warning::Errors { arm: "grant-lane".into(), errors: 3, sent: 10_003 },
         Warning::GeneratorBusy { share: 0.93 },
+        Warning::GeneratorCeiling { requests_per_sec: 131_000.0, ceiling_per_sec: 150_000.0 },
         Warning::BusyMachine { share: 0.2 },
         Warning::LeftOver { keys: 12 },
         Warning::Note { text: "a | pipe, *stars* and <tags>".into() },
@@ -207,6 +217,10 @@ fn plain(name: &str, arms: &[(&str, f64)]) -> RunResult {
             strata: Vec::new(),
             blocks: Vec::new(),
             primaries: Vec::new(),
+            added_rtt: None,
+            offered: None,
+            generator: None,
+            calibration: None,
             timeline: Vec::new(),
             audit: Audit {
                 grants_issued: 20_000,

@@ -1,5 +1,7 @@
 //! The tool as its users meet it: arguments in, output, files and exit code out. Needs no Valkey.
 
+mod calibrate;
+mod capacity;
 mod compare;
 mod fixture;
 mod report;

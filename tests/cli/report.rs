@@ -90,7 +90,7 @@ fn what_is_no_result_is_refused_with_the_reason() {
     };
     for (path, reason) in [
         (empty, "No such file"),
-        (killed, "its run was killed, only result.partial.json is there"),
+        (killed, "result.partial.json is damaged"),
         (file("text.json", "hello"), "is not JSON"),
         (file("other.json", "{}"), "is not a result of reclaim-bench"),
         (file("new.json", "{\"schema\": \"reclaim-bench/9\"}"), "has the format reclaim-bench/9"),

@@ -8,7 +8,7 @@ use crate::tool;
 
 #[test]
 fn help_names_every_command_and_the_exit_codes() {
-    for words in ["report", "scenarios", "completions", "Exit codes", "130"] {
+    for words in ["report", "calibrate", "scenarios", "completions", "Exit codes", "130"] {
         tool().arg("--help").assert().success().stdout(predicate::str::contains(words));
     }
 }

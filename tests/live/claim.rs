@@ -7,7 +7,9 @@ use std::time::Duration;
 use ff_core::types::{AttemptId, AttemptIndex, LaneId, LeaseEpoch, LeaseId};
 use reclaim_bench::claim::*;
 use reclaim_bench::cluster::{Cluster, NodeAddr, NodeIndex, Wire, WireCost};
-use reclaim_bench::flowfabric::{IssueClaimGrant, ReadGrantExpiry, RefusalCode, WorkerIdentity};
+use reclaim_bench::flowfabric::{
+    IssueClaimGrant, LibraryAlias, ReadGrantExpiry, RefusalCode, WorkerIdentity,
+};
 use reclaim_bench::measure::Outcome;
 use reclaim_bench::scenario::VariantPath;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -31,7 +33,7 @@ const TAKES_THE_LANE_OF_THE_GRANT: [VariantPath; 4] =
 
 pub async fn setup(routes: Rc<dyn Routes>, wire: &Wire) -> ClaimSetup {
     let clock = ServerClock::measure(wire).await.unwrap();
-    ClaimSetup { routes, clock, contended: false, task_context: false }
+    ClaimSetup { routes, clock, library: LibraryAlias::OWN, contended: false, task_context: false }
 }
 
 pub fn order<'a>(ticket: &'a ClaimTicket, worker: &'a WorkerIdentity) -> ClaimOrder<'a> {

@@ -8,6 +8,7 @@ use reclaim_bench::cluster::{
     self, Cluster, ClusterError, ClusterRequest, Library, NAMESPACE, NodeAddr, Password, ProviderKind,
     WireCost,
 };
+use reclaim_bench::flowfabric::LibraryAlias;
 use reclaim_bench::scenario::LibrarySource;
 use redis::Value;
 use tokio_util::sync::CancellationToken;
@@ -208,11 +209,13 @@ async fn another_library_is_replaced_only_when_told() {
     assert_eq!(replacing.library().sha256, wanted.sha256);
     assert_eq!(replacing.remove_library_if_added().await.unwrap(), 0);
 
-    // On servers of our own it can be swapped back at any time; on others never.
-    let [other, published] = [other, LibrarySource::Published].map(|source| Library::read(&source).unwrap());
-    assert!(matches!(replacing.swap_library(&other).await, Err(ClusterError::NotOurs(_))));
-    let published = own.swap_library(&published).await.unwrap();
-    assert_eq!(published, **loaded);
+    // On servers of our own another one can run beside it; on others never.
+    let published = Library::read(&LibrarySource::Published).unwrap();
+    let alias = LibraryAlias::of_arm(1).unwrap();
+    let refused = replacing.load_beside(&published, alias).await;
+    assert!(matches!(refused, Err(ClusterError::NotOurs(_))), "{refused:?}");
+    assert_eq!(own.load_beside(&published, alias).await.unwrap(), **loaded);
+    assert_eq!(replacing.library().sha256, wanted.sha256);
 }
 
 #[tokio::test(flavor = "current_thread")]

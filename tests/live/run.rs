@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::support;
 
 /// Runs a scenario on a cluster and analyses what came of it.
-async fn run(cluster: &Rc<Cluster>, text: &str, seed: u64) -> RunResult {
+pub async fn run(cluster: &Rc<Cluster>, text: &str, seed: u64) -> RunResult {
     run_watched(cluster, text, seed, &Silent, &CancellationToken::new()).await
 }
 
@@ -31,7 +31,7 @@ async fn run_watched(
 }
 
 /// A scenario with these sections and one variant per path.
-fn scenario_text(sections: &str, paths: &[&str]) -> String {
+pub fn scenario_text(sections: &str, paths: &[&str]) -> String {
     use std::fmt::Write as _;
     let mut text = format!("schema = 1\nname = \"test\"\nsummary = \"a test\"\n{sections}\n");
     for path in paths {
@@ -40,7 +40,7 @@ fn scenario_text(sections: &str, paths: &[&str]) -> String {
     text
 }
 
-fn assert_clean(result: &RunResult) {
+pub fn assert_clean(result: &RunResult) {
     let audit = &result.record.audit;
     let violations =
         [audit.lost, audit.double_claims, audit.attempt_changed, audit.epoch_errors, audit.state_errors];
@@ -48,7 +48,7 @@ fn assert_clean(result: &RunResult) {
     assert!(result.valid, "{:?}", result.invalid_reasons);
 }
 
-const POPULATION: &str = "[population]\nexecutions = 300\nlanes = 2\npartitions = 16";
+pub const POPULATION: &str = "[population]\nexecutions = 300\nlanes = 2\npartitions = 16";
 
 fn ab() -> String {
     let compare = "[load]\nconcurrency = 1\nclaims = 800\nwarmup = 20\n[compare]\nbaseline = \"grant-lane\"\n\

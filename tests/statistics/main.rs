@@ -77,11 +77,11 @@ fn five_percent_at_the_median_is_found() {
 #[test]
 fn the_tail_is_covered_from_five_thousand_claims_on() {
     for population in [Population::LogNormal, Population::Bimodal] {
-        let covered = percent(20_000, 150, |seed| {
+        let covered = percent(20_000, RUNS, |seed| {
             let strata = Simulation::new(seed).strata(population, 50, 100, 1.1);
             paired_quantile(&borrowed(&strata), 0.99, seed).unwrap().ratio(CONFIDENCE).contains(1.1)
         });
-        assert_within(&format!("{population:?}: coverage at p99"), covered, 92.0..=98.5);
+        assert_within(&format!("{population:?}: coverage at p99"), covered, 93.0..=97.0);
     }
 }
 

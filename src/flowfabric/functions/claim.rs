@@ -8,7 +8,8 @@ use ff_core::types::{AttemptId, AttemptIndex, LaneId, LeaseEpoch, LeaseId, Times
 use redis::{Cmd, Value};
 
 use crate::flowfabric::WorkerIdentity;
-use crate::flowfabric::encode::{Arg, fcall};
+use crate::flowfabric::beside::LibraryAlias;
+use crate::flowfabric::encode::{Arg, fcall_of};
 use crate::flowfabric::keys::ExecutionKeys;
 use crate::flowfabric::reply::{Fields, ReplyError, open_ok};
 use crate::flowfabric::request::Request;
@@ -63,8 +64,13 @@ impl Request for ClaimResumedExecution<'_> {
     type Reply = ClaimedLease;
 
     fn command(&self) -> Cmd {
+        self.command_of(LibraryAlias::OWN)
+    }
+
+    fn command_of(&self, library: LibraryAlias) -> Cmd {
         let (exec, index) = (self.keys.exec(), self.keys.index());
-        fcall(
+        fcall_of(
+            library,
             Self::WHAT,
             [
                 exec.core(),
@@ -127,8 +133,13 @@ impl Request for ClaimExecution<'_> {
     type Reply = ClaimedLease;
 
     fn command(&self) -> Cmd {
+        self.command_of(LibraryAlias::OWN)
+    }
+
+    fn command_of(&self, library: LibraryAlias) -> Cmd {
         let (exec, index) = (self.keys.exec(), self.keys.index());
-        fcall(
+        fcall_of(
+            library,
             Self::WHAT,
             [
                 exec.core(),
@@ -204,8 +215,13 @@ impl Request for IssueGrantAndClaim<'_> {
     type Reply = FusedLease;
 
     fn command(&self) -> Cmd {
+        self.command_of(LibraryAlias::OWN)
+    }
+
+    fn command_of(&self, library: LibraryAlias) -> Cmd {
         let (exec, index) = (self.keys.exec(), self.keys.index());
-        fcall(
+        fcall_of(
+            library,
             Self::WHAT,
             [
                 exec.core(),

@@ -2,7 +2,8 @@
 
 use redis::{Cmd, Value};
 
-use crate::flowfabric::encode::fcall;
+use crate::flowfabric::beside::LibraryAlias;
+use crate::flowfabric::encode::fcall_of;
 use crate::flowfabric::reply::{ReplyError, text_of};
 use crate::flowfabric::request::Request;
 
@@ -15,7 +16,11 @@ impl Request for LibraryVersion {
     type Reply = String;
 
     fn command(&self) -> Cmd {
-        fcall(Self::WHAT, [], [])
+        self.command_of(LibraryAlias::OWN)
+    }
+
+    fn command_of(&self, library: LibraryAlias) -> Cmd {
+        fcall_of(library, Self::WHAT, [], [])
     }
 
     fn parse(reply: &Value) -> Result<String, ReplyError> {

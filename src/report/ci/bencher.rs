@@ -21,7 +21,7 @@ struct Measure {
 pub fn bencher(result: &RunResult) -> Result<String, ExportError> {
     let mut benchmarks = BTreeMap::<String, BTreeMap<String, Measure>>::new();
     for metric in trackable(result)? {
-        let benchmark = format!("{}/{}", result.record.scenario.name, metric.variant);
+        let benchmark = format!("{}/{}", result.record.label(), metric.variant);
         let measure = Measure {
             value: rounded(metric.value),
             lower_value: metric.interval.map(|interval| rounded(interval.low)),

@@ -34,7 +34,7 @@ pub fn github(result: &RunResult, direction: Direction) -> Result<String, Export
         .into_iter()
         .filter(|metric| metric.row.direction == direction)
         .map(|metric| Point {
-            name: format!("{}/{}/{}", result.record.scenario.name, metric.variant, metric.name),
+            name: format!("{}/{}/{}", result.record.label(), metric.variant, metric.name),
             unit: metric.row.unit,
             value: rounded(metric.value),
             range: metric.interval.map(|interval| format!("± {}", rounded(interval.half_width()))),

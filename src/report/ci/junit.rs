@@ -29,7 +29,7 @@ enum Case {
 /// The verdicts of one run.
 pub fn junit(result: &RunResult) -> String {
     let record = &result.record;
-    let mut suite = Suite::new(&record.scenario.name, &record.started, record.duration_s);
+    let mut suite = Suite::new(&record.label(), &record.started, record.duration_s);
     let validity = match result.invalid_reasons.first() {
         None if result.valid => Case::Passed,
         first => Case::Error(first.map_or_else(|| "the run is invalid".to_owned(), words::fault)),

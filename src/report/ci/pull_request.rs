@@ -12,7 +12,7 @@ pub fn pull_request(result: &RunResult) -> String {
     let scenario = &result.record.scenario;
     let gate = gate(result, &GatePolicy { enforce: true, ..GatePolicy::of(scenario) });
     let mut blocks =
-        vec![Block::Title(format!("reclaim-bench {}: {}", scenario.name, headline(gate.conclusion)))];
+        vec![Block::Title(format!("reclaim-bench {}: {}", result.record.label(), headline(gate.conclusion)))];
     if !result.valid {
         let items = result.invalid_reasons.iter().map(words::fault).collect();
         blocks.push(Block::List { heading: "Why".into(), items });
@@ -94,8 +94,9 @@ fn origin(result: &RunResult) -> String {
     );
     let control = match &result.control {
         Some(control) => {
-            let ratio = control.ratio.as_ref().map(difference_within).unwrap_or_default();
-            format!("control {ratio} {}; ", if control.passed { "passed" } else { "failed" })
+            let ratio = control.ratio.as_ref().map(|ratio| format!("{} ", difference_within(ratio)));
+            let passed = if control.passed { "passed" } else { "failed" };
+            format!("control {}{passed}; ", ratio.unwrap_or_default())
         }
         None => String::new(),
     };

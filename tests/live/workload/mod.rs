@@ -11,6 +11,7 @@ use std::time::Duration;
 use ff_core::partition::Partition;
 use reclaim_bench::claim::{ClaimOrder, ClaimPath, ClaimSetup, ClaimTicket, Routes, ServerClock, claim_path};
 use reclaim_bench::cluster::{Cluster, NodeIndex, Wire, WireCost};
+use reclaim_bench::flowfabric::LibraryAlias;
 use reclaim_bench::measure::Outcome;
 use reclaim_bench::scenario::{
     Amount, ClusterSpec, GrantSpec, InterruptionMix, LibrarySource, Load, Mode, Model, PartitionCount,
@@ -86,7 +87,10 @@ impl Bench {
     async fn path(&self, path: VariantPath) -> Box<dyn ClaimPath> {
         let clock = ServerClock::measure(&self.cluster.admin(NodeIndex(0))).await.unwrap();
         let routes = Rc::new(ByTopology(Rc::clone(&self.cluster)));
-        claim_path(path, ClaimSetup { routes, clock, contended: false, task_context: false })
+        claim_path(
+            path,
+            ClaimSetup { routes, clock, library: LibraryAlias::OWN, contended: false, task_context: false },
+        )
     }
 
     /// Claims with every ticket and records what came of it.
@@ -152,6 +156,7 @@ fn scenario() -> Scenario {
             lanes: 3,
             partitions: PartitionCount::Count(PARTITIONS),
             skew: Skew::Uniform,
+            lane_skew: Skew::Uniform,
             payload_bytes: 64,
         },
         interruption: ALL_KINDS,

@@ -1,0 +1,82 @@
+//! The calibration of this machine, in the user's cache: written by `calibrate`, looked up by runs.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+
+use crate::cluster::cache_dir;
+use crate::judge::Calibration;
+use crate::measure::{CalibrationNote, RunRecord, Tool, host};
+use crate::scenario::Scenario;
+
+/// The file, here and in result directories.
+pub(super) const CALIBRATION: &str = "calibration.json";
+
+/// Replaces the stored calibration; returns where it is.
+pub(super) fn save(calibration: &Calibration) -> anyhow::Result<PathBuf> {
+    let dir = cache_dir().context("no cache directory: neither XDG_CACHE_HOME nor HOME is set")?;
+    save_in(&dir, calibration)
+}
+
+/// What the stored calibration says about a run; `None` without one that fits this machine and this build. One that
+/// cannot be read is said through `complain` and is no obstacle.
+pub(super) fn note(
+    record: &RunRecord,
+    scenario: &Scenario,
+    complain: impl FnOnce(&str),
+) -> Option<CalibrationNote> {
+    let path = cache_dir()?.join(CALIBRATION);
+    match read(&path) {
+        Ok(stored) => stored
+            .filter(|calibration| calibration.fits(&Tool::current(), &host()))?
+            .note(scenario, record.environment.valkey.primaries),
+        Err(error) => {
+            complain(&format!("warning: {error:#}; run `reclaim-bench calibrate` again"));
+            None
+        }
+    }
+}
+
+fn save_in(dir: &Path, calibration: &Calibration) -> anyhow::Result<PathBuf> {
+    let path = dir.join(CALIBRATION);
+    let write = || -> anyhow::Result<()> {
+        fs::create_dir_all(dir)?;
+        let mut file = tempfile::NamedTempFile::new_in(dir)?;
+        serde_json::to_writer_pretty(&mut file, calibration)?;
+        file.write_all(b"\n")?;
+        file.persist(&path)?;
+        Ok(())
+    };
+    write().with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(path)
+}
+
+/// `None` where there is no file.
+fn read(path: &Path) -> anyhow::Result<Option<Calibration>> {
+    let text = match fs::read_to_string(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        text => text.with_context(|| format!("cannot read {}", path.display()))?,
+    };
+    serde_json::from_str(&text).map(Some).with_context(|| format!("{} is damaged", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::fixtures::calibration_record;
+
+    #[test]
+    fn what_is_saved_can_be_read_and_damage_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = dir.path().join("not/there/yet");
+        assert!(read(&cache.join(CALIBRATION)).unwrap().is_none());
+        let calibration = crate::judge::assess(calibration_record());
+        let path = save_in(&cache, &calibration).unwrap();
+        assert_eq!(read(&path).unwrap().as_ref(), Some(&calibration));
+        fs::write(&path, "{}").unwrap();
+        let error = format!("{:#}", read(&path).unwrap_err());
+        assert!(error.contains("calibration.json is damaged"), "{error}");
+    }
+}

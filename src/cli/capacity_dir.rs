@@ -1,0 +1,98 @@
+//! Stored capacity searches: what was asked, and every probe as a result of its own.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+
+use super::result_dir::{self, CAPACITY, RESULT};
+use crate::judge::capacity::{CAPACITY_SCHEMA, Capacity, CapacityPlan, Offer, Probe};
+use crate::judge::{self, RunResult};
+
+/// A search with its probes.
+pub struct StoredCapacity {
+    /// What was asked.
+    pub plan: CapacityPlan,
+    /// The probes, in the order made.
+    pub probes: Vec<Probe>,
+    /// The result of the first one.
+    pub first: Option<RunResult>,
+    /// Directories there are, of unfinished probes too.
+    pub made: usize,
+}
+
+impl StoredCapacity {
+    /// A search without probes.
+    pub fn new(plan: CapacityPlan) -> Self {
+        Self { plan, probes: Vec::new(), first: None, made: 0 }
+    }
+
+    /// Reads a search, given as its directory or its `capacity.json`. Everything but what was asked comes from the
+    /// probes' own results and is computed again.
+    pub fn read(path: &Path) -> anyhow::Result<Self> {
+        let is_file = path.file_name().is_some_and(|name| name == CAPACITY);
+        let dir = if is_file { path.parent().unwrap_or(Path::new(".")) } else { path };
+        let file = dir.join(CAPACITY);
+        let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        let mut value: serde_json::Value =
+            serde_json::from_str(&text).with_context(|| format!("{} is not JSON", file.display()))?;
+        match value["schema"].take().as_str() {
+            Some(CAPACITY_SCHEMA) => {}
+            Some(other) => {
+                bail!("{} has the format {other}, this tool reads {CAPACITY_SCHEMA}", file.display())
+            }
+            None => bail!("{} is not a capacity search: it has no \"schema\"", file.display()),
+        }
+        let plan = serde_json::from_value(value).with_context(|| format!("{} is damaged", file.display()))?;
+        let mut stored = Self::new(plan);
+        let mut names: Vec<String> = fs::read_dir(dir)
+            .with_context(|| format!("cannot read {}", dir.display()))?
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+            .filter(|name| number(name).is_some())
+            .collect();
+        names.sort_by_key(|name| number(name));
+        for name in names {
+            stored.made = stored.made.max(number(&name).unwrap_or_default());
+            let probe = dir.join(&name);
+            if probe.join(RESULT).exists() {
+                let record = result_dir::read(&probe)?.record;
+                let result = judge::analyse(record)
+                    .with_context(|| format!("{} holds an impossible scenario", probe.display()))?;
+                stored.add(result, &name);
+            }
+        }
+        Ok(stored)
+    }
+
+    /// Takes a probe in. One that was interrupted says nothing.
+    pub fn add(&mut self, result: RunResult, dir: &str) {
+        let probe = Probe::of(&result, dir, self.plan.policy.slo_us);
+        if let Some(probe) = probe.filter(|_| !result.record.partial) {
+            self.probes.push(probe);
+            self.first.get_or_insert(result);
+        }
+    }
+
+    /// What the probes come to.
+    pub fn conclude(&self) -> Capacity {
+        Capacity::conclude(self.plan.clone(), self.probes.clone(), self.first.as_ref())
+    }
+
+    /// Name of the directory for the next probe. Its number keeps the order.
+    pub fn next_dir(&mut self, offer: Offer) -> String {
+        self.made += 1;
+        match offer {
+            Offer::Open { rate_per_s } => format!("{:03}-open-{rate_per_s}", self.made),
+            Offer::Closed { concurrency } => format!("{:03}-closed-{concurrency}", self.made),
+        }
+    }
+}
+
+/// Whether a path is a search's directory or its `capacity.json`.
+pub fn is_capacity(path: &Path) -> bool {
+    path.join(CAPACITY).exists() || path.file_name().is_some_and(|name| name == CAPACITY)
+}
+
+fn number(name: &str) -> Option<usize> {
+    name.split_once('-')?.0.parse().ok()
+}

@@ -1,0 +1,202 @@
+//! What held a probe back, by evidence: whose CPU ran out.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::probe::PrimaryLoad;
+
+/// A thread that ran for this share of the window had no time left.
+const SATURATED: f64 = 0.9;
+
+/// Share of a machine's cores from which on runnable threads wait for one another so much that response times are
+/// theirs. Lower than [`SATURATED`]: several threads come in bunches.
+const CORES_BUSY: f64 = 0.85;
+
+/// Share of the generator's cores from which on other programs explain why it was late.
+const OTHERS_BUSY: f64 = 0.25;
+
+/// A main thread that ran for this share of the window makes claims queue for milliseconds, before it is saturated.
+const QUEUEING: f64 = 0.5;
+
+/// CPU in the window of a probe, in cores: 1.0 is one core all the time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Resources {
+    /// The generator's thread; `None` in results of versions that did not keep it.
+    pub generator: Option<f64>,
+    /// The servers' processes.
+    pub servers: Option<f64>,
+    /// Everything on the generator's machine, where the system tells.
+    pub machine: Option<f64>,
+    /// Cores of the generator's machine.
+    pub cores: u32,
+    /// Whether the servers run there as well.
+    pub same_machine: bool,
+}
+
+impl Resources {
+    /// Share of the window that the generator's one thread ran.
+    pub fn generator_share(&self) -> Option<f64> {
+        self.generator
+    }
+
+    /// Share of the generator's machine that was busy; `None` where the system does not tell.
+    pub fn machine_share(&self) -> Option<f64> {
+        (self.cores > 0).then_some(self.machine? / f64::from(self.cores))
+    }
+
+    /// Cores of the generator's machine that neither it nor servers of the cluster used.
+    pub fn others(&self) -> Option<f64> {
+        let servers = if self.same_machine { self.servers? } else { 0.0 };
+        Some((self.machine? - self.generator? - servers).max(0.0))
+    }
+}
+
+/// What limits the rate.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", tag = "limit")]
+pub enum Limit {
+    /// Main thread of the busiest primary.
+    Server {
+        /// The primary.
+        primary: String,
+        /// Share of the window that its main thread ran.
+        busy: f64,
+    },
+    /// The cores that servers and generator share, most of them used by the servers.
+    ServersOnSharedCores {
+        /// Cores that the servers used.
+        servers: f64,
+        /// Cores that the generator used.
+        generator: f64,
+        /// Cores that there are.
+        cores: u32,
+    },
+    /// Other programs on the machine.
+    OtherPrograms {
+        /// Cores that they used.
+        others: f64,
+        /// Cores that there are.
+        cores: u32,
+    },
+    /// The load generator, not the cluster.
+    Generator {
+        /// Share of the window that its thread ran, where known.
+        busy: Option<f64>,
+    },
+    /// The service level is missed although nothing is busy: network, disk, or a level below one claim's own time.
+    ServiceLevel,
+}
+
+impl Limit {
+    /// Whether the cluster might sustain more.
+    pub fn is_not_the_clusters(&self) -> bool {
+        matches!(self, Self::Generator { .. } | Self::OtherPrograms { .. })
+    }
+}
+
+/// Names what held back a load that did not pass. `generator_late` says that the generator did not keep its schedule;
+/// where the servers took its cores away, that is not its own fault.
+pub(super) fn limit(primaries: &[PrimaryLoad], resources: &Resources, generator_late: bool) -> Limit {
+    let generator = || Limit::Generator { busy: resources.generator };
+    let busiest = primaries.iter().max_by(|a, b| a.busy.total_cmp(&b.busy));
+    let server = |from: f64| {
+        let primary = busiest.filter(|primary| primary.busy >= from)?;
+        Some(Limit::Server { primary: primary.addr.clone(), busy: primary.busy })
+    };
+    if let Some(server) = server(SATURATED) {
+        return server;
+    }
+    if resources.same_machine && resources.machine_share().is_some_and(|share| share >= CORES_BUSY) {
+        let (servers, used) =
+            (resources.servers.unwrap_or_default(), resources.generator.unwrap_or_default());
+        let others = resources.others().unwrap_or_default();
+        return if others > servers.max(used) {
+            Limit::OtherPrograms { others, cores: resources.cores }
+        } else if servers >= used {
+            Limit::ServersOnSharedCores { servers, generator: used, cores: resources.cores }
+        } else {
+            generator()
+        };
+    }
+    if generator_late {
+        let others = resources.others().unwrap_or_default();
+        let share = others / f64::from(resources.cores.max(1));
+        return if share >= OTHERS_BUSY && others > resources.generator.unwrap_or_default() {
+            Limit::OtherPrograms { others, cores: resources.cores }
+        } else {
+            generator()
+        };
+    }
+    server(QUEUEING).unwrap_or(Limit::ServiceLevel)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn primaries(busy: [f64; 3]) -> Vec<PrimaryLoad> {
+        let load = |(n, busy): (usize, f64)| PrimaryLoad {
+            addr: format!("127.0.0.1:700{n}"),
+            partitions: 85,
+            claims: 1,
+            busy,
+        };
+        busy.into_iter().enumerate().map(load).collect()
+    }
+
+    fn used(generator: f64, servers: f64, machine: f64, same_machine: bool) -> Resources {
+        Resources {
+            generator: Some(generator),
+            servers: Some(servers),
+            machine: Some(machine),
+            cores: 2,
+            same_machine,
+        }
+    }
+
+    #[test]
+    fn a_main_thread_without_time_is_the_limit_whatever_the_generator_says() {
+        for late in [false, true] {
+            let limit = limit(&primaries([0.4, 0.97, 0.5]), &used(0.5, 1.9, 2.0, true), late);
+            assert_eq!(limit, Limit::Server { primary: "127.0.0.1:7001".into(), busy: 0.97 });
+        }
+    }
+
+    #[test]
+    fn shared_cores_go_to_whoever_uses_most_of_them() {
+        let named = |generator: f64, servers: f64| {
+            limit(&primaries([0.5, 0.5, 0.4]), &used(generator, servers, 1.95, true), true)
+        };
+        assert!(matches!(named(0.4, 1.4), Limit::ServersOnSharedCores { .. }));
+        assert!(matches!(named(1.0, 0.9), Limit::Generator { .. }));
+        assert!(matches!(named(0.2, 0.3), Limit::OtherPrograms { .. }));
+    }
+
+    #[test]
+    fn a_late_generator_with_cores_to_spare_is_the_limit_itself() {
+        let idle = primaries([0.3, 0.3, 0.3]);
+        assert_eq!(limit(&idle, &used(0.95, 0.9, 1.0, false), true), Limit::Generator { busy: Some(0.95) });
+        assert!(matches!(limit(&idle, &used(0.2, 0.9, 1.2, true), true), Limit::Generator { .. }));
+        // The servers have machines of their own: what they use is not the generator's.
+        assert!(matches!(limit(&idle, &used(0.9, 2.9, 1.0, false), true), Limit::Generator { .. }));
+    }
+
+    #[test]
+    fn other_programs_are_named_where_they_take_the_generators_cores() {
+        let idle = primaries([0.05, 0.05, 0.05]);
+        for same_machine in [true, false] {
+            let resources = used(0.06, 0.15, 1.2, same_machine);
+            assert!(matches!(limit(&idle, &resources, true), Limit::OtherPrograms { .. }));
+            assert_eq!(limit(&idle, &resources, false), Limit::ServiceLevel);
+        }
+        assert!(matches!(limit(&idle, &used(0.06, 0.15, 0.4, true), true), Limit::Generator { .. }));
+    }
+
+    #[test]
+    fn a_queue_before_saturation_is_the_servers_and_none_is_the_service_level() {
+        let resources = used(0.2, 1.0, 1.2, false);
+        assert!(matches!(limit(&primaries([0.7, 0.2, 0.2]), &resources, false), Limit::Server { .. }));
+        assert_eq!(limit(&primaries([0.3, 0.2, 0.2]), &resources, false), Limit::ServiceLevel);
+        assert_eq!(limit(&[], &Resources::default(), false), Limit::ServiceLevel);
+    }
+}

@@ -1,0 +1,286 @@
+//! How many claims per second a cluster sustains, from runs at many loads. Pure: the same runs give the same answer.
+//!
+//! ```text
+//! RunResult ─► probe: passed, failed, or the generator's fault ─► search: the next load, or the end
+//!                └► limit: whose CPU ran out                        ├► usl: the closed-loop curve
+//!                                                                   └► sizing: primaries for more
+//! ```
+
+mod limit;
+mod probe;
+mod search;
+#[cfg(test)]
+pub(crate) mod simulated;
+mod sizing;
+#[cfg(test)]
+mod tests;
+mod usl;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use limit::{Limit, Resources};
+pub use probe::{PrimaryLoad, Probe, ProbeVerdict, Reason};
+pub use search::{CapacityPolicy, Offer, ProbePurpose, Search, Step, search};
+pub use sizing::{SizingBasis, SizingRow, hottest_share, sizing};
+pub use usl::{LoadPoint, Usl, fit_usl};
+
+use crate::judge::RunResult;
+use crate::measure::{Environment, Tool};
+use crate::scenario::{CapacitySection, ScenarioFile};
+use crate::stats::TooFew;
+
+/// Value of [`Capacity::schema`].
+pub const CAPACITY_SCHEMA: &str = "reclaim-bench/capacity-1";
+
+impl CapacityPolicy {
+    /// What a scenario says. `None` without a service level.
+    pub fn of(file: &ScenarioFile, seed: u64) -> Option<Self> {
+        let CapacitySection { start_rate, resolution, utilisation, targets, concurrency, .. } =
+            file.capacity();
+        Some(Self {
+            slo_us: file.slo.as_ref()?.response_p99.0.as_secs_f64() * 1e6,
+            start_per_s: start_rate,
+            resolution,
+            required_per_s: None,
+            walk: true,
+            concurrency,
+            utilisation,
+            targets_per_s: targets,
+            seed,
+        })
+    }
+}
+
+/// Why a search was ended from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Stopped {
+    /// Its time was used up.
+    OutOfTime,
+    /// The user.
+    Interrupted,
+}
+
+/// What the probes come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Conclusion {
+    /// The highest sustained rate is known within the resolution.
+    Found,
+    /// What gave out first was the generator or its machine: the cluster sustains at least this.
+    LowerBound,
+    /// The highest rate that can be offered is sustained.
+    Unlimited,
+    /// Not even the lowest rate that was tried is sustained.
+    NothingSustained,
+    /// The search is not over: the bracket so far.
+    NotConverged,
+    /// A probe could not be made validly.
+    Invalid,
+}
+
+/// A level that said something else the second time.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LevelDifference {
+    /// Claims per second.
+    pub rate_per_s: f64,
+    /// What the search found.
+    pub first: bool,
+    /// What the walk found.
+    pub again: bool,
+    /// Whether the level is an end of the bracket, where a verdict may turn by chance.
+    pub marginal: bool,
+}
+
+/// A rate that must be sustained.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Required {
+    /// Claims per second.
+    pub rate_per_s: f64,
+    /// Whether it is; `None` where that could not be found out.
+    pub sustained: Option<bool>,
+}
+
+/// What a capacity is computed from, besides the probes: `capacity.json` keeps it, so that a report can be made again
+/// and a search can go on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CapacityPlan {
+    /// The scenario, without the load of a probe.
+    pub scenario: ScenarioFile,
+    /// Seed of every random stream.
+    pub seed: u64,
+    /// How to search.
+    pub policy: CapacityPolicy,
+    /// Why the search was ended, if it was.
+    pub stopped: Option<Stopped>,
+}
+
+/// A finished or unfinished search, with all that follows from its probes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Capacity {
+    /// Always [`CAPACITY_SCHEMA`].
+    pub schema: String,
+    /// What was asked.
+    #[serde(flatten)]
+    pub plan: CapacityPlan,
+    /// The tool that made the first probe.
+    pub tool: Option<Tool>,
+    /// Where the first probe ran.
+    pub environment: Option<Environment>,
+    /// What the probes come to.
+    pub conclusion: Conclusion,
+    /// Highest rate that was sustained, in claims per second.
+    pub sustained_per_s: Option<f64>,
+    /// Lowest rate that was not.
+    pub failed_per_s: Option<f64>,
+    /// What the rate is limited by, by the evidence of the probes that failed at [`Self::failed_per_s`].
+    pub limit: Option<Limit>,
+    /// The required rate, where one was given.
+    pub required: Option<Required>,
+    /// Whether every level was walked again.
+    pub walked_again: bool,
+    /// Levels that said something else then.
+    pub differences: Vec<LevelDifference>,
+    /// Every probe, in the order made.
+    pub probes: Vec<Probe>,
+    /// What each was for, in the same order; `None` for one that this search did not need.
+    pub purposes: Vec<Option<ProbePurpose>>,
+    /// Each primary at the found rate.
+    pub balance: Vec<PrimaryLoad>,
+    /// The closed-loop curve.
+    pub usl: Option<Usl>,
+    /// Why there is none.
+    pub no_usl: Option<TooFew>,
+    /// What the sizing table is computed from.
+    pub sizing_basis: Option<SizingBasis>,
+    /// Main-thread CPU per grant, measured beside it: the table does not contain it.
+    pub grant_cpu_us: Option<f64>,
+    /// Primaries for each target.
+    pub sizing: Vec<SizingRow>,
+    /// What comes next.
+    pub next: Step,
+}
+
+impl Capacity {
+    /// Draws every conclusion from the probes, which stand in the order made. `first` is the result of the first one.
+    pub fn conclude(plan: CapacityPlan, probes: Vec<Probe>, first: Option<&RunResult>) -> Self {
+        let search = search(&probes, &plan.policy);
+        let (low, high) = search.bracket();
+        let limit = limit_at(&probes, high);
+        let at_low = sustained_probe(&probes, low);
+        let environment = first.map(|result| result.record.environment.clone());
+        let basis = at_low.and_then(|probe| basis(probe, environment.as_ref()?, &plan.policy));
+        let curve = fit_usl(&curve(&probes));
+        let sizing =
+            basis.map(|basis| sizing::sizing(&basis, &plan.policy.targets_per_s)).unwrap_or_default();
+        Self {
+            schema: CAPACITY_SCHEMA.to_owned(),
+            tool: first.map(|result| result.record.tool.clone()),
+            environment,
+            conclusion: conclusion(&search, limit.as_ref()),
+            sustained_per_s: low,
+            failed_per_s: high,
+            required: plan
+                .policy
+                .required_per_s
+                .map(|rate_per_s| Required { rate_per_s, sustained: required(&search, &probes, rate_per_s) }),
+            walked_again: search.converged && search.again.len() == search.levels.len(),
+            differences: differences(&search),
+            balance: at_low.map(|probe| probe.primaries.clone()).unwrap_or_default(),
+            usl: curve.as_ref().ok().copied(),
+            no_usl: curve.err(),
+            sizing_basis: basis,
+            grant_cpu_us: at_low.and_then(|probe| probe.grant_cpu_us),
+            sizing,
+            next: search.next,
+            purposes: search.purposes,
+            limit,
+            probes,
+            plan,
+        }
+    }
+
+    /// Whether generator and servers share a machine: then the curve measures the machine as much as the cluster.
+    pub fn shares_machine(&self) -> bool {
+        self.environment.as_ref().is_some_and(|environment| environment.valkey.same_machine)
+    }
+}
+
+fn conclusion(search: &Search, limit: Option<&Limit>) -> Conclusion {
+    match search.next {
+        Step::Invalid => Conclusion::Invalid,
+        // A machine that was too busy for every rate says nothing about the cluster.
+        Step::NothingSustained if limit.is_some_and(Limit::is_not_the_clusters) => Conclusion::NotConverged,
+        Step::NothingSustained => Conclusion::NothingSustained,
+        Step::Unlimited => Conclusion::Unlimited,
+        _ if !search.converged => Conclusion::NotConverged,
+        _ if limit.is_some_and(Limit::is_not_the_clusters) => Conclusion::LowerBound,
+        _ => Conclusion::Found,
+    }
+}
+
+/// Probes of one rate, in the order made.
+fn at_rate(probes: &[Probe], rate: f64) -> impl Iterator<Item = &Probe> {
+    probes.iter().filter(move |probe| probe.offer == Offer::Open { rate_per_s: rate })
+}
+
+/// What most of the probes that failed at a rate name; the last one where they disagree.
+fn limit_at(probes: &[Probe], high: Option<f64>) -> Option<Limit> {
+    let named: Vec<&Limit> = at_rate(probes, high?).filter_map(|probe| probe.limit.as_ref()).collect();
+    let same = |limit: &Limit| {
+        named.iter().filter(|other| std::mem::discriminant(**other) == std::mem::discriminant(limit)).count()
+    };
+    named.iter().max_by_key(|limit| same(limit)).map(|limit| (*limit).clone())
+}
+
+/// The probe that stands for the found rate: the middle one by CPU per claim of those that passed.
+fn sustained_probe(probes: &[Probe], low: Option<f64>) -> Option<&Probe> {
+    let passed = |probe: &&Probe| probe.verdict == ProbeVerdict::Passed;
+    let mut passed: Vec<&Probe> = at_rate(probes, low?).filter(passed).collect();
+    passed.sort_by(|a, b| {
+        a.cpu_us_per_claim.unwrap_or_default().total_cmp(&b.cpu_us_per_claim.unwrap_or_default())
+    });
+    passed.get(passed.len() / 2).copied()
+}
+
+fn basis(probe: &Probe, environment: &Environment, policy: &CapacityPolicy) -> Option<SizingBasis> {
+    Some(SizingBasis {
+        cpu_us_per_claim: probe.cpu_us_per_claim.filter(|cpu| *cpu > 0.0)?,
+        utilisation: policy.utilisation,
+        partitions: environment.valkey.partitions,
+        primaries: environment.valkey.primaries,
+        hottest_share: environment.valkey.hottest_share,
+    })
+}
+
+fn curve(probes: &[Probe]) -> Vec<LoadPoint> {
+    let point = |probe: &Probe| match probe.offer {
+        Offer::Closed { concurrency } if probe.verdict != ProbeVerdict::Invalid => {
+            Some(LoadPoint { concurrency, throughput_per_s: probe.achieved_per_s })
+        }
+        _ => None,
+    };
+    probes.iter().filter_map(point).collect()
+}
+
+fn differences(search: &Search) -> Vec<LevelDifference> {
+    let (low, high) = search.bracket();
+    search
+        .again
+        .iter()
+        .filter_map(|&(rate_per_s, again)| {
+            let level = search.levels.iter().find(|level| level.rate_per_s.total_cmp(&rate_per_s).is_eq())?;
+            let first = level.standing();
+            let marginal = [low, high].contains(&Some(rate_per_s));
+            (first != again).then_some(LevelDifference { rate_per_s, first, again, marginal })
+        })
+        .collect()
+}
+
+/// Whether the required rate is sustained. A generator that cannot offer it says nothing about the cluster.
+fn required(search: &Search, probes: &[Probe], rate: f64) -> Option<bool> {
+    let sustained = search.required?;
+    let limit = limit_at(probes, Some(rate));
+    (sustained || !limit.is_some_and(|limit| limit.is_not_the_clusters())).then_some(sustained)
+}

@@ -1,0 +1,151 @@
+//! How many primaries a rate needs.
+//!
+//! Primaries share no work, so they add up; what stands in the way is that 256 partitions do not spread evenly over
+//! many of them. The busiest primary decides.
+
+use ff_core::partition::{Partition, PartitionFamily};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::cluster::{SLOTS, slot_of_tag};
+
+/// The cluster that was measured.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SizingBasis {
+    /// Main-thread CPU per claim, summed over the primaries.
+    pub cpu_us_per_claim: f64,
+    /// Share of a main thread to plan with.
+    pub utilisation: f64,
+    /// Flow partitions.
+    pub partitions: u32,
+    /// Primaries of the measured cluster.
+    pub primaries: u32,
+    /// Its busiest primary's partitions over the mean, from live slot ownership.
+    pub hottest_share: f64,
+}
+
+/// One target rate.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SizingRow {
+    /// Claims per second.
+    pub rate_per_s: f64,
+    /// Fewest primaries that keep the utilisation; `None` where no number does, because one partition alone is too
+    /// much for one primary.
+    pub primaries: Option<u32>,
+    /// Partitions of the busiest primary over the mean with that many.
+    pub hottest_share: Option<f64>,
+    /// Utilisation of its main thread.
+    pub busiest: Option<f64>,
+}
+
+/// A row for each target.
+pub fn sizing(basis: &SizingBasis, targets_per_s: &[f64]) -> Vec<SizingRow> {
+    targets_per_s.iter().map(|&rate| row(basis, rate)).collect()
+}
+
+fn row(basis: &SizingBasis, rate_per_s: f64) -> SizingRow {
+    let fitting = (1..=basis.partitions.max(1)).find_map(|primaries| {
+        let hottest = share(basis, primaries);
+        let busiest = rate_per_s * basis.cpu_us_per_claim / 1e6 * hottest / f64::from(primaries);
+        (busiest <= basis.utilisation).then_some((primaries, hottest, busiest))
+    });
+    SizingRow {
+        rate_per_s,
+        primaries: fitting.map(|(primaries, _, _)| primaries),
+        hottest_share: fitting.map(|(_, hottest, _)| hottest),
+        busiest: fitting.map(|(_, _, busiest)| busiest),
+    }
+}
+
+/// Of the measured cluster as it is; of any other as even slot ranges would have it.
+fn share(basis: &SizingBasis, primaries: u32) -> f64 {
+    if primaries == basis.primaries {
+        basis.hottest_share
+    } else {
+        hottest_share(basis.partitions, primaries)
+    }
+}
+
+/// Partitions on the busiest of `primaries` primaries with even slot ranges, over the mean: 1.0 is even.
+pub fn hottest_share(partitions: u32, primaries: u32) -> f64 {
+    let count = primaries.max(1) as usize;
+    let mut held = vec![0u32; count];
+    for index in 0..partitions {
+        let family = PartitionFamily::Flow;
+        let slot = usize::from(slot_of_tag(&Partition { family, index: index as u16 }.hash_tag()));
+        // The range of primary p is [p x SLOTS / count, (p + 1) x SLOTS / count).
+        held[(count * (slot + 1)).div_ceil(SLOTS) - 1] += 1;
+    }
+    let busiest = held.into_iter().max().unwrap_or(0);
+    if partitions == 0 { 1.0 } else { f64::from(busiest) * count as f64 / f64::from(partitions) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::{NodeAddr, Primary, Topology};
+
+    const BASIS: SizingBasis = SizingBasis {
+        cpu_us_per_claim: 100.0,
+        utilisation: 0.6,
+        partitions: 256,
+        primaries: 3,
+        hottest_share: 1.02,
+    };
+
+    #[test]
+    fn the_busiest_share_is_the_known_one() {
+        for (primaries, known) in [(1, 1.0), (3, 1.02), (6, 1.12), (12, 1.17), (16, 1.25), (32, 1.38)] {
+            let share = hottest_share(256, primaries);
+            assert!((share - known).abs() < 0.006, "{primaries}: {share} is not {known}");
+        }
+    }
+
+    /// The ranges are those that a cluster of this tool has, slot for slot.
+    #[test]
+    fn the_share_is_the_one_of_a_topology_with_even_ranges() {
+        for primaries in [1u16, 2, 3, 5, 7, 12, 31, 64] {
+            let shards = (0..usize::from(primaries))
+                .map(|n| {
+                    let count = usize::from(primaries);
+                    let addr = NodeAddr { host: "127.0.0.1".into(), port: 7_000 + n as u16 };
+                    let primary = Primary { id: n.to_string(), addr, slots: 0, replicas: 0 };
+                    let range = (n * SLOTS / count, (n + 1) * SLOTS / count - 1);
+                    (primary, vec![(range.0 as u16, range.1 as u16)])
+                })
+                .collect();
+            let live = Topology::new(shards).unwrap().hottest_share(256);
+            assert!((hottest_share(256, u32::from(primaries)) - live).abs() < 1e-12, "{primaries}");
+        }
+    }
+
+    #[test]
+    fn primaries_are_the_fewest_that_keep_the_utilisation() {
+        // 100 us x 5,000/s = half a main thread; x 20,000/s = two of them: 2 x 1.0x / 0.6 is a little over 3.3.
+        let rows = sizing(&BASIS, &[5_000.0, 20_000.0]);
+        assert_eq!(rows.iter().map(|row| row.primaries).collect::<Vec<_>>(), [Some(1), Some(4)]);
+        for row in rows {
+            assert!(row.busiest.unwrap() <= 0.6);
+            let fewer = row.primaries.unwrap() - 1;
+            if fewer > 0 {
+                let busiest = row.rate_per_s * 100.0 / 1e6 * share(&BASIS, fewer) / f64::from(fewer);
+                assert!(busiest > 0.6, "{fewer} would do");
+            }
+        }
+    }
+
+    #[test]
+    fn live_ownership_counts_for_the_cluster_that_is_there() {
+        let lopsided = SizingBasis { hottest_share: 2.5, ..BASIS };
+        // 1.5 main threads on three primaries: even ranges would do (0.51), this cluster's do not (1.25).
+        assert_eq!(sizing(&BASIS, &[15_000.0])[0].primaries, Some(3));
+        assert_eq!(sizing(&lopsided, &[15_000.0])[0].primaries, Some(4));
+    }
+
+    #[test]
+    fn a_rate_that_one_partition_cannot_carry_has_no_answer() {
+        // Each partition has a 256th of it: 1.0 at 2,560,000/s.
+        let row = sizing(&BASIS, &[2_560_000.0])[0];
+        assert_eq!((row.primaries, row.hottest_share, row.busiest), (None, None, None));
+    }
+}

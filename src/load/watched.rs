@@ -1,0 +1,78 @@
+//! What goes on beside a window: the display, the servers' CPU second by second, a safety copy now and then.
+
+use std::time::Duration;
+
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use tokio::time::Instant;
+
+use super::session::Session;
+
+/// How often the display moves.
+const TICK: Duration = Duration::from_millis(500);
+
+/// Every how many of them the servers' CPU is read. One `INFO cpu` a second is far below what can be seen.
+const TICKS_PER_READING: u64 = 2;
+
+/// Every how many of them what was measured so far is kept: a crash of the tool loses half a minute of a long window,
+/// and a short one is not disturbed.
+const TICKS_PER_COPY: u64 = 60;
+
+/// Does `work` and watches it.
+pub(super) async fn watched<T>(session: &Session<'_>, work: impl Future<Output = T>) -> T {
+    tokio::pin!(work);
+    let mut tick = tokio::time::interval(TICK);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    let before = session.recorder.borrow().claimed();
+    let start = Instant::now();
+    let mut readings = FuturesUnordered::new();
+    let mut last: Option<(Duration, Vec<f64>)> = None;
+    let mut ticks = 0;
+    loop {
+        tokio::select! {
+            biased;
+            done = &mut work => return done,
+            Some(reading) = readings.next(), if !readings.is_empty() => {
+                // A server that is too busy to answer leaves its seconds without this figure.
+                let Ok(used_s) = reading else { continue };
+                let now = (start.elapsed(), used_s);
+                if let Some(earlier) = &last {
+                    note_cpu(session, earlier, &now);
+                }
+                last = Some(now);
+            }
+            _ = tick.tick() => {
+                show(session, before);
+                if ticks % TICKS_PER_READING == 0 && readings.is_empty() {
+                    readings.push(session.cluster.main_thread_cpu_s());
+                }
+                if ticks > 0 && ticks % TICKS_PER_COPY == 0 {
+                    session.watch().snapshot(&session.record(true));
+                }
+                ticks += 1;
+            }
+        }
+    }
+}
+
+fn show(session: &Session<'_>, before: u64) {
+    let recorder = session.recorder.borrow();
+    session.watch().advance(recorder.claimed() - before);
+    if let Some(point) = recorder.last_second() {
+        session.watch().second(point);
+    }
+}
+
+fn note_cpu(
+    session: &Session<'_>,
+    (from, earlier): &(Duration, Vec<f64>),
+    (to, later): &(Duration, Vec<f64>),
+) {
+    // Another set of primaries, or a restart: nothing that could be subtracted.
+    if later.len() != earlier.len() || to <= from {
+        return;
+    }
+    let used: Vec<f64> = later.iter().zip(earlier).map(|(later, earlier)| later - earlier).collect();
+    if used.iter().all(|seconds| *seconds >= 0.0) {
+        session.recorder.borrow_mut().primary_cpu(*from, *to, used);
+    }
+}

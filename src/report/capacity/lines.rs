@@ -1,0 +1,54 @@
+//! The probes of a search, one line each.
+
+use super::words::{ms, offer, purpose_word, verdict};
+use crate::judge::capacity::{Capacity, Offer};
+use crate::report::numbers::figure;
+
+/// The last probe in one line.
+pub(in crate::report) fn last(capacity: &Capacity) -> Option<String> {
+    let (probe, purpose) = (capacity.probes.last()?, capacity.purposes.last()?);
+    let result = match (probe.offer, probe.response_p99_us) {
+        (Offer::Open { .. }, Some(p99)) => format!("p99 {} ms", ms(p99.estimate)),
+        (Offer::Open { .. }, None) => "no p99".into(),
+        (Offer::Closed { .. }, _) => format!("{} claims/s", figure(probe.achieved_per_s)),
+    };
+    let number = capacity.probes.len();
+    let purpose = purpose.map_or("-", purpose_word);
+    Some(format!("probe {number}: {} ({purpose}): {}, {result}", offer(probe), verdict(probe.verdict)))
+}
+
+/// Every probe as a line of comma-separated values: the plot's data.
+pub(in crate::report) fn csv(capacity: &Capacity) -> String {
+    let mut lines = vec![
+        "model,offered_per_s,in_flight,achieved_per_s,response_p50_us,response_p99_us,response_p99_low_us,\
+         response_p99_high_us,service_p50_us,service_p99_us,send_lag_p99_us,cpu_us_per_claim,busiest_primary,generator,\
+         purpose,verdict,dir"
+            .to_owned(),
+    ];
+    let cell = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
+    lines.extend(capacity.probes.iter().zip(&capacity.purposes).map(|(probe, purpose)| {
+        let (model, rate, in_flight) = match probe.offer {
+            Offer::Open { rate_per_s } => ("open", Some(rate_per_s), None),
+            Offer::Closed { concurrency } => ("closed", None, Some(f64::from(concurrency))),
+        };
+        let p99 = probe.response_p99_us;
+        let figures = [
+            rate,
+            in_flight,
+            Some(probe.achieved_per_s),
+            probe.response_p50_us,
+            p99.map(|p99| p99.estimate),
+            p99.map(|p99| p99.low),
+            p99.map(|p99| p99.high),
+            probe.service_p50_us,
+            probe.service_p99_us,
+            probe.send_lag_p99_us,
+            probe.cpu_us_per_claim,
+            probe.busiest().map(|primary| primary.busy),
+            probe.resources.generator_share(),
+        ];
+        let words = [purpose.map_or("", purpose_word), verdict(probe.verdict), &probe.dir];
+        format!("{model},{},{}", figures.map(cell).join(","), words.join(","))
+    }));
+    lines.join("\n") + "\n"
+}

@@ -1,0 +1,354 @@
+//! What a capacity search has found: the rate, what limits it, the probes behind it, and primaries for more.
+
+mod lines;
+mod words;
+
+use self::words::{level, limit, ms, offer, purpose_word, reason, rough, verdict};
+use super::content::surroundings;
+use super::document::Block;
+use super::numbers::{count, figure, maybe, share, time_us};
+use crate::judge::capacity::{
+    Capacity, Conclusion, LevelDifference, Limit, Offer, ProbePurpose, Step, Stopped,
+};
+
+pub(super) use lines::{csv, last};
+
+/// A curve whose points deviate by more does not have the law's shape.
+const POOR_FIT: f64 = 0.2;
+
+/// The whole report.
+pub(super) fn of(capacity: &Capacity) -> Vec<Block> {
+    let scenario = &capacity.plan.scenario;
+    let mut blocks = Vec::new();
+    if let Some(alarm) = alarm(capacity) {
+        blocks.push(Block::Alarm(alarm));
+    }
+    blocks.push(Block::Title(format!("{}: {}", scenario.name, scenario.summary)));
+    blocks.push(Block::Line(answer(capacity)));
+    blocks.extend(limit_line(capacity));
+    blocks.extend(required(capacity));
+    blocks.extend(probes(capacity));
+    blocks.extend(again(capacity));
+    blocks.extend(failures(capacity));
+    blocks.extend(balance(capacity));
+    blocks.extend(sizing(capacity));
+    blocks.extend(closed_loop(capacity));
+    if let (Some(environment), Some(tool)) = (&capacity.environment, &capacity.tool) {
+        let mut items = surroundings(environment);
+        let took: f64 = capacity.probes.iter().map(|probe| probe.duration_s).sum();
+        items.push(format!(
+            "search: {} probes in {took:.0} s, seed {}, reclaim-bench {} ({})",
+            capacity.probes.len(),
+            capacity.plan.seed,
+            tool.version,
+            tool.commit
+        ));
+        blocks.push(Block::List { heading: "Where this was measured".into(), items });
+    }
+    blocks.extend(remarks(capacity));
+    blocks
+}
+
+fn alarm(capacity: &Capacity) -> Option<String> {
+    match (capacity.conclusion, capacity.plan.stopped) {
+        (Conclusion::Invalid, _) => Some("INVALID: a probe could not be made, twice in a row.".into()),
+        (_, Some(Stopped::Interrupted)) => {
+            Some("INTERRUPTED: what follows was measured before the search was stopped.".into())
+        }
+        (Conclusion::NotConverged, Some(Stopped::OutOfTime)) => {
+            Some("NOT CONVERGED: the time given with --within was used up first.".into())
+        }
+        _ => None,
+    }
+}
+
+/// The answer in one or two sentences.
+fn answer(capacity: &Capacity) -> String {
+    let level = level(capacity.plan.policy.slo_us);
+    let (low, high) = (capacity.sustained_per_s, capacity.failed_per_s);
+    match (capacity.conclusion, low, high) {
+        (Conclusion::Found, Some(low), Some(high)) => format!(
+            "{} claims per second are sustained with a response time within {level} at p99; {} are not.",
+            figure(low),
+            figure(high)
+        ),
+        (Conclusion::LowerBound, Some(low), Some(high)) => format!(
+            "At least {} claims per second are sustained with a response time within {level} at p99. That {} are not \
+             does not show what the cluster can do: give the generator a quiet machine of its own.",
+            figure(low),
+            figure(high)
+        ),
+        (Conclusion::Unlimited, Some(low), _) => {
+            format!("{} claims per second, the most that can be offered, are sustained.", figure(low))
+        }
+        (Conclusion::NothingSustained, _, Some(high)) => format!(
+            "Not even {} claims per second keep the response time within {level} at p99. Choose a lower --rate-from, or \
+             a service level above one claim's own time.",
+            figure(high)
+        ),
+        (_, Some(low), Some(high)) => format!(
+            "Not known yet: between {} claims per second, which passed, and {}, which did not (response time within \
+             {level} at p99).",
+            figure(low),
+            figure(high)
+        ),
+        (_, Some(low), None) => {
+            format!("Not known yet: {} claims per second passed, the highest rate tried so far.", figure(low))
+        }
+        (_, None, Some(high)) => {
+            format!(
+                "Not known yet: {} claims per second did not pass, the lowest rate tried so far.",
+                figure(high)
+            )
+        }
+        (_, None, None) => "Not known: no probe was made.".into(),
+    }
+}
+
+fn limit_line(capacity: &Capacity) -> Option<Block> {
+    let text = limit(capacity.limit.as_ref()?);
+    Some(Block::Line(format!("Limited by {text}.")))
+}
+
+fn required(capacity: &Capacity) -> Option<Block> {
+    let required = capacity.required?;
+    let rate = figure(required.rate_per_s);
+    Some(Block::Line(match required.sustained {
+        Some(true) => format!("The required {rate} claims per second are sustained."),
+        Some(false) => format!("The required {rate} claims per second are NOT sustained."),
+        None => {
+            format!("Whether the required {rate} claims per second are sustained could not be found out.")
+        }
+    }))
+}
+
+/// The latency-versus-throughput curve: every open-loop probe, by rate.
+fn probes(capacity: &Capacity) -> Option<Block> {
+    let mut rows: Vec<(f64, Vec<String>)> = capacity
+        .probes
+        .iter()
+        .zip(&capacity.purposes)
+        .filter_map(|(probe, purpose)| {
+            let Offer::Open { rate_per_s } = probe.offer else { return None };
+            let row = vec![
+                figure(rate_per_s),
+                figure(probe.achieved_per_s),
+                probe.response_p50_us.map_or_else(|| "-".into(), ms),
+                probe.response_p99_us.map_or_else(|| "-".into(), |p99| ms(p99.estimate)),
+                probe.response_p99_us.map_or_else(|| "-".into(), |p99| ms(p99.high)),
+                probe.send_lag_p99_us.map_or_else(|| "-".into(), ms),
+                probe.busiest().map_or_else(|| "-".into(), |primary| rough(primary.busy)),
+                probe.resources.generator_share().map_or_else(|| "-".into(), rough),
+                maybe(probe.cpu_us_per_claim),
+                purpose.map_or("-", purpose_word).to_owned(),
+                verdict(probe.verdict).to_owned(),
+            ];
+            Some((rate_per_s, row))
+        })
+        .collect();
+    rows.sort_by(|a, b| a.0.total_cmp(&b.0));
+    (!rows.is_empty()).then(|| Block::Table {
+        heading: "Probes by rate (claims/s; ms from when a claim was due; p99 of sending late in ms; CPU in µs/claim)"
+            .into(),
+        header: vec![
+            "offered",
+            "achieved",
+            "p50",
+            "p99",
+            "at most",
+            "sent late",
+            "busiest",
+            "generator",
+            "CPU",
+            "for",
+            "verdict",
+        ],
+        rows: rows.into_iter().map(|(_, row)| row).collect(),
+        words: vec![9, 10],
+    })
+}
+
+fn again(capacity: &Capacity) -> Option<Block> {
+    if !capacity.walked_again {
+        return None;
+    }
+    let (marginal, others): (Vec<_>, Vec<_>) = capacity.differences.iter().partition(|d| d.marginal);
+    let each = |differences: &[&LevelDifference]| {
+        let words = differences.iter().map(|difference| {
+            let word = |passed: bool| if passed { "passed" } else { "failed" };
+            format!(
+                "{} {} first and {} again",
+                figure(difference.rate_per_s),
+                word(difference.first),
+                word(difference.again)
+            )
+        });
+        words.collect::<Vec<_>>().join(", ")
+    };
+    let mut text = if others.is_empty() {
+        "Walked again in random order, every level but the ends of the bracket said the same: no sign that the past of \
+         the cluster matters."
+            .to_owned()
+    } else {
+        format!(
+            "HYSTERESIS: walked again in random order, {}. The cluster's state, or the machine, changed with time.",
+            each(&others)
+        )
+    };
+    if !marginal.is_empty() {
+        text = format!("{text} At the boundary, where a verdict may turn by chance, {}.", each(&marginal));
+    }
+    Some(Block::Line(text))
+}
+
+fn failures(capacity: &Capacity) -> Option<Block> {
+    let items: Vec<String> = capacity
+        .probes
+        .iter()
+        .filter(|probe| !probe.reasons.is_empty())
+        .map(|probe| {
+            let reasons: Vec<_> = probe.reasons.iter().map(reason).collect();
+            let kind = |limit: &Option<Limit>| limit.as_ref().map(std::mem::discriminant);
+            // What stands above is not said again for each of them.
+            let named = probe.limit.as_ref().filter(|_| kind(&probe.limit) != kind(&capacity.limit));
+            let named = named.map(|named| format!("; limited by {}", limit(named)));
+            format!("{}: {}{}", offer(probe), reasons.join("; "), named.unwrap_or_default())
+        })
+        .collect();
+    (!items.is_empty()).then(|| Block::List { heading: "Why probes did not pass".into(), items })
+}
+
+fn balance(capacity: &Capacity) -> Option<Block> {
+    let total: u64 = capacity.balance.iter().map(|primary| primary.claims).sum();
+    let rows: Vec<_> = capacity
+        .balance
+        .iter()
+        .map(|primary| {
+            let part = if total > 0 { rough(primary.claims as f64 / total as f64) } else { "-".into() };
+            vec![
+                primary.addr.clone(),
+                count(u64::from(primary.partitions)),
+                count(primary.claims),
+                part,
+                rough(primary.busy),
+            ]
+        })
+        .collect();
+    (!rows.is_empty()).then(|| {
+        Block::figures(
+            "Each primary at the sustained rate",
+            vec!["primary", "partitions", "claims", "share", "main thread busy"],
+            rows,
+        )
+    })
+}
+
+fn sizing(capacity: &Capacity) -> Vec<Block> {
+    let Some(basis) = capacity.sizing_basis else { return Vec::new() };
+    let rows = capacity
+        .sizing
+        .iter()
+        .map(|row| {
+            vec![
+                figure(row.rate_per_s),
+                row.primaries.map_or_else(|| "none will do".into(), |n| count(u64::from(n))),
+                row.busiest.map_or_else(|| "-".into(), rough),
+                row.hottest_share.map_or_else(|| "-".into(), |hottest| format!("{hottest:.2}")),
+            ]
+        })
+        .collect();
+    let grants = match capacity.grant_cpu_us {
+        Some(us) => format!("Issuing a grant costs another {} on the same threads", time_us(us)),
+        None => "Issuing grants comes on top".into(),
+    };
+    vec![
+        Block::figures(
+            &format!("Primaries needed, main threads at most {} busy", share(basis.utilisation)),
+            vec!["claims/s", "primaries", "busiest then", "its share over the mean"],
+            rows,
+        ),
+        Block::Line(format!(
+            "The table is for claims alone, {} of main-thread CPU each as measured at the sustained rate. {grants}; so do \
+             creating, suspending and signalling executions.",
+            time_us(basis.cpu_us_per_claim)
+        )),
+    ]
+}
+
+fn closed_loop(capacity: &Capacity) -> Vec<Block> {
+    let rows: Vec<Vec<String>> = capacity
+        .probes
+        .iter()
+        .filter_map(|probe| {
+            let Offer::Closed { concurrency } = probe.offer else { return None };
+            let fitted = capacity.usl.map(|usl| usl.throughput_per_s(f64::from(concurrency)));
+            Some(vec![
+                count(u64::from(concurrency)),
+                figure(probe.achieved_per_s),
+                maybe(fitted),
+                probe.service_p50_us.map_or_else(|| "-".into(), ms),
+                probe.service_p99_us.map_or_else(|| "-".into(), ms),
+                probe.busiest().map_or_else(|| "-".into(), |primary| rough(primary.busy)),
+            ])
+        })
+        .collect();
+    if rows.is_empty() {
+        return Vec::new();
+    }
+    let mut blocks = vec![Block::figures(
+        "Closed loop: claims in flight (service times in ms)",
+        vec!["in flight", "claims/s", "fitted", "p50", "p99", "busiest primary"],
+        rows,
+    )];
+    let text = match (&capacity.usl, &capacity.no_usl) {
+        (Some(usl), _) => {
+            let peak = match usl.peak {
+                Some(peak) => format!(
+                    "the most at {} in flight, {} claims per second",
+                    figure(peak),
+                    figure(usl.throughput_per_s(peak))
+                ),
+                None => "no peak: it levels off".into(),
+            };
+            let poor = if usl.worst_residual > POOR_FIT {
+                format!(" The points do not have this shape: one is off by {}.", rough(usl.worst_residual))
+            } else {
+                String::new()
+            };
+            format!(
+                "Universal Scalability Law: {} claims per second alone, contention {:.4}, coherency {:.6}; {peak}.{poor}",
+                figure(usl.alone_per_s),
+                usl.contention,
+                usl.coherency
+            )
+        }
+        (None, Some(reason)) => format!("No Universal Scalability Law: {reason}."),
+        (None, None) => return blocks,
+    };
+    blocks.push(Block::Line(text));
+    blocks
+}
+
+fn remarks(capacity: &Capacity) -> Option<Block> {
+    let mut items = Vec::new();
+    if capacity.shares_machine() {
+        items.push(
+            "generator and servers share a machine: the rate is that of both together, and the closed loop's coherency \
+             measures the machine. Use --nodes for a cluster elsewhere."
+                .to_owned(),
+        );
+    }
+    if capacity.tool.as_ref().is_some_and(|tool| tool.debug_build) {
+        items.push(super::words::warning(&crate::measure::Warning::DebugBuild));
+    }
+    if let (Step::Probe { purpose, .. }, Conclusion::Found | Conclusion::LowerBound) =
+        (capacity.next, capacity.conclusion)
+    {
+        let missing = match purpose {
+            ProbePurpose::Curve => "the closed-loop curve is not complete",
+            _ => "not every level was walked again",
+        };
+        items.push(format!("the search was stopped after the rate was found: {missing}."));
+    }
+    (!items.is_empty()).then(|| Block::List { heading: "Keep in mind".into(), items })
+}

@@ -1,0 +1,98 @@
+//! Limits, reasons and verdicts of probes in words.
+
+use crate::judge::capacity::{Limit, Offer, Probe, ProbePurpose, ProbeVerdict, Reason};
+use crate::report::numbers::{count, figure, per_claim, share, time_us};
+use crate::report::words;
+
+/// What limits, and the evidence.
+pub(super) fn limit(limit: &Limit) -> String {
+    match limit {
+        Limit::Server { primary, busy } => {
+            format!("the server: the main thread of {primary} was busy for {} of the window", rough(*busy))
+        }
+        Limit::ServersOnSharedCores { servers, generator, cores } => format!(
+            "the servers' CPU: they used {servers:.1} of the {cores} cores that they share with the generator, which \
+             used {generator:.1}"
+        ),
+        Limit::OtherPrograms { others, cores } => {
+            format!("other programs on this machine, which used {others:.1} of its {cores} cores")
+        }
+        Limit::Generator { busy } => match busy {
+            Some(busy) => {
+                format!("the load generator, whose thread was busy for {} of the window", rough(*busy))
+            }
+            None => "the load generator".into(),
+        },
+        Limit::ServiceLevel => {
+            "the service level itself: it was missed although no main thread and no core was short of time"
+                .into()
+        }
+    }
+}
+
+pub(super) fn rough(part: f64) -> String {
+    share((part * 100.0).round() / 100.0)
+}
+
+/// A service level, or what is held against one.
+pub(super) fn level(us: f64) -> String {
+    if us >= 1_000.0 { format!("{} ms", per_claim((us / 10.0).round() / 100.0)) } else { time_us(us) }
+}
+
+/// Milliseconds.
+pub(super) fn ms(us: f64) -> String {
+    figure(us / 1_000.0)
+}
+
+pub(super) fn purpose_word(purpose: ProbePurpose) -> &'static str {
+    match purpose {
+        ProbePurpose::Required => "required",
+        ProbePurpose::Bracket => "bracket",
+        ProbePurpose::Bisect => "bisect",
+        ProbePurpose::Boundary => "boundary",
+        ProbePurpose::Again => "again",
+        ProbePurpose::Curve => "curve",
+    }
+}
+
+pub(super) fn verdict(verdict: ProbeVerdict) -> &'static str {
+    match verdict {
+        ProbeVerdict::Passed => "passed",
+        ProbeVerdict::Failed => "failed",
+        ProbeVerdict::Generator => "generator",
+        ProbeVerdict::Disturbed => "disturbed",
+        ProbeVerdict::Invalid => "INVALID",
+    }
+}
+
+pub(super) fn offer(probe: &Probe) -> String {
+    match probe.offer {
+        Offer::Open { rate_per_s } => format!("{}/s", figure(rate_per_s)),
+        Offer::Closed { concurrency } => format!("{concurrency} in flight"),
+    }
+}
+
+pub(super) fn reason(reason: &Reason) -> String {
+    match reason {
+        Reason::ResponseP99 { upper_us, limit_us } => {
+            format!("response p99 up to {}, {} are allowed", level(*upper_us), level(*limit_us))
+        }
+        Reason::Rate { offered_per_s, achieved_per_s } => {
+            format!("{} of {} claims per second achieved", figure(*achieved_per_s), figure(*offered_per_s))
+        }
+        Reason::Errors { errors, claims } => {
+            format!("{} of {} claims failed", count(*errors), count(*claims))
+        }
+        Reason::Backlog { drain_us, .. } => {
+            format!("the queue grew: the last claims were done {} after they were due", time_us(*drain_us))
+        }
+        Reason::SendLag { p99_us, limit_us } => {
+            format!("sent late by {} at p99, {} are allowed", time_us(*p99_us), time_us(*limit_us))
+        }
+        Reason::GeneratorBusy { share } => {
+            format!("the generator's thread was busy for {} of the window", rough(*share))
+        }
+        Reason::Invalid { fault } => words::fault(fault).trim_end_matches('.').to_owned(),
+        Reason::TooFew { too_few } => format!("p99 cannot be judged: {too_few}"),
+    }
+}

@@ -1,0 +1,155 @@
+//! `capacity` on real servers. Nothing here asks how fast they are: only what the search does with what it meets.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use reclaim_bench::judge::capacity::{Capacity, Conclusion, Offer, ProbeVerdict, Stopped};
+
+use crate::support;
+
+/// Longest wait for something that takes seconds on an idle machine.
+const PATIENCE: Duration = Duration::from_mins(3);
+
+/// Small probes on one primary.
+fn tool(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_reclaim-bench"));
+    command.env_remove("RECLAIM_BENCH_NODES").args(["capacity", "capacity", "--provider", "local"]);
+    command.args(["--primaries", "1", "--no-progress", "--warmup", "20"]);
+    for key in ["claims=1000", "window=\"100ms\"", "curve_claims=100", "concurrency=[1, 2, 3, 4, 5, 6]"] {
+        command.arg("--set").arg(format!("capacity.{key}"));
+    }
+    if let Some(server) = support::valkey_server() {
+        command.arg("--valkey-server").arg(server);
+    }
+    command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn search_dir(output: &Path) -> PathBuf {
+    let mut entries: Vec<_> = std::fs::read_dir(output).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(entries.len(), 1, "{entries:?}");
+    entries.remove(0)
+}
+
+fn stored(dir: &Path) -> Capacity {
+    serde_json::from_str(&std::fs::read_to_string(dir.join("capacity.json")).unwrap()).unwrap()
+}
+
+fn text(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+#[test]
+fn a_search_that_ran_out_of_time_goes_on_where_it_stopped() {
+    let output = tempfile::tempdir().unwrap();
+    let at = output.path().to_str().unwrap();
+    // An hour is kept by every rate, so the first probe passes whatever the machine does besides.
+    let question = ["--require", "400", "--no-walk", "--set", "slo.response_p99=1h"];
+    let first = tool(&[&question[..], &["--within", "1ms", "-o", at]].concat()).output().unwrap();
+    assert_eq!(first.status.code(), Some(3), "{}", text(&first));
+    let dir = search_dir(output.path());
+    let before = stored(&dir);
+    assert_eq!((before.probes.len(), before.plan.stopped), (1, Some(Stopped::OutOfTime)));
+    assert_eq!(before.probes[0].offer, Offer::Open { rate_per_s: 400.0 });
+
+    let resume = ["--resume", dir.to_str().unwrap(), "--within", "20s"];
+    let second = tool(&[&question[..], &resume].concat()).output().unwrap();
+    let after = stored(&dir);
+    assert_eq!(after.probes[0], before.probes[0]);
+    assert!(after.probes.len() > 1, "{}", text(&second));
+    let required = after.required.unwrap().sustained;
+    let expected = match required {
+        Some(true) => 0,
+        Some(false) => 1,
+        None => 3,
+    };
+    assert_eq!(second.status.code(), Some(expected), "{}", text(&second));
+    assert_ne!(after.probes[0].verdict, ProbeVerdict::Invalid, "{:?}", after.probes[0]);
+    for probe in &after.probes {
+        assert!(dir.join(&probe.dir).join("result.json").exists());
+        // The doubling ends where a machine that other tests share breaks down; such a probe is kept and says so.
+        if probe.verdict == ProbeVerdict::Invalid {
+            continue;
+        }
+        // Where the rate is found within the time, the closed-loop curve is begun.
+        let least = match probe.offer {
+            Offer::Open { .. } => 1_000,
+            Offer::Closed { .. } => 100,
+        };
+        assert!(probe.primaries[0].claims >= least, "{probe:?}");
+        assert!(probe.cpu_us_per_claim.unwrap() > 0.0, "{probe:?}");
+    }
+
+    let report = Command::new(env!("CARGO_BIN_EXE_reclaim-bench")).arg("report").arg(&dir).output().unwrap();
+    assert_eq!(String::from_utf8(report.stdout).unwrap(), String::from_utf8(second.stdout).unwrap());
+}
+
+#[test]
+fn a_level_that_no_rate_keeps_is_found_out_and_the_curve_is_measured_all_the_same() {
+    let output = tempfile::tempdir().unwrap();
+    let arguments = ["--rate-from", "20000", "--set", "slo.response_p99=1us", "--format", "json", "-o"];
+    let run = tool(&[&arguments[..], &[output.path().to_str().unwrap()]].concat()).output().unwrap();
+    let found: Capacity = serde_json::from_slice(&run.stdout).unwrap();
+    assert_eq!(found.sustained_per_s, None);
+    // On a machine that is busy with other things the generator is late as well; then nothing is known.
+    let disturbed = found.limit.as_ref().unwrap().is_not_the_clusters();
+    let (conclusion, code) =
+        if disturbed { (Conclusion::NotConverged, 3) } else { (Conclusion::NothingSustained, 1) };
+    assert_eq!((found.conclusion, run.status.code()), (conclusion, Some(code)), "{}", text(&run));
+    assert_eq!(found, stored(&search_dir(output.path())));
+    assert!(found.usl.is_some(), "{:?}", found.no_usl);
+    let curve = std::fs::read_to_string(search_dir(output.path()).join("curve.csv")).unwrap();
+    assert_eq!(curve.lines().count(), 1 + found.probes.len());
+}
+
+#[test]
+fn an_interrupt_keeps_the_probes_so_far() {
+    let output = tempfile::tempdir().unwrap();
+    let arguments = ["--rate-from", "300", "--set", "slo.response_p99=1h", "-o"];
+    let child = tool(&[&arguments[..], &[output.path().to_str().unwrap()]].concat()).spawn().unwrap();
+    let begun = Instant::now();
+    let measured = || {
+        let dir = std::fs::read_dir(output.path()).unwrap().next()?.unwrap().path();
+        dir.join("capacity.json").exists().then_some(dir)
+    };
+    let dir = loop {
+        if let Some(dir) = measured() {
+            break dir;
+        }
+        assert!(begun.elapsed() < PATIENCE, "no probe was made");
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let ended = child.wait_with_output().unwrap();
+    assert_eq!(ended.status.code(), Some(130), "{}", text(&ended));
+    let kept = stored(&dir);
+    assert_eq!(kept.plan.stopped, Some(Stopped::Interrupted));
+    assert!(!kept.probes.is_empty());
+    assert!(String::from_utf8_lossy(&ended.stdout).starts_with("!! INTERRUPTED"), "{}", text(&ended));
+}
+
+#[tokio::test]
+async fn wiping_leaves_functions_and_is_only_for_servers_of_our_own() {
+    let cluster = support::own(2, 0).await;
+    let keys = async |command: &str| {
+        let mut all = Vec::new();
+        for node in cluster.topology().nodes() {
+            let mut cost = reclaim_bench::cluster::WireCost::default();
+            let mut cmd = redis::cmd(command);
+            if command == "SET" {
+                // A key of each half of the slots: "{b}" is slot 3300, "{a}" is slot 15495.
+                cmd.arg(if node.0 == 0 { "{b}" } else { "{a}" }).arg(1);
+            }
+            all.push(cluster.admin(node).call("test", &cmd, &mut cost).await.unwrap());
+        }
+        all
+    };
+    keys("SET").await;
+    assert_eq!(keys("DBSIZE").await, [redis::Value::Int(1), redis::Value::Int(1)]);
+    cluster.wipe().await.unwrap();
+    assert_eq!(keys("DBSIZE").await, [redis::Value::Int(0), redis::Value::Int(0)]);
+    cluster.refresh().await.unwrap();
+    let foreign = support::connect().await;
+    assert!(foreign.wipe().await.unwrap_err().to_string().contains("on a cluster that this tool started"));
+}
