@@ -9,12 +9,12 @@ mod support;
 use std::hint::black_box;
 
 use criterion::BenchmarkGroup;
-use criterion::measurement::WallTime;
 use reclaim_bench::cluster::{Topology, reply_len, request_len, slot_of_tag};
 use reclaim_bench::flowfabric::{ClaimResumedExecution, ExecutionKeys, ReadAttemptIndex, Request};
 use reclaim_bench::measure::{LatencyHistogram, Recorder};
 use redis::parse_redis_value;
 use support::claims::{self, Claim};
+use support::cpu_time::ThreadCpuTime;
 use support::estimates;
 use support::inputs::Walk;
 
@@ -29,7 +29,7 @@ fn main() {
 }
 
 /// Runs every benchmark and names them.
-fn measure(group: BenchmarkGroup<'_, WallTime>) -> Vec<&'static str> {
+fn measure(group: BenchmarkGroup<'_, ThreadCpuTime>) -> Vec<&'static str> {
     let claims = Claim::pool();
     let topology = claims::topology();
     let mut parts = Parts { group, measured: Vec::new() };
@@ -44,7 +44,7 @@ fn measure(group: BenchmarkGroup<'_, WallTime>) -> Vec<&'static str> {
 
 /// The group, and which parts it has measured so far.
 struct Parts<'a> {
-    group: BenchmarkGroup<'a, WallTime>,
+    group: BenchmarkGroup<'a, ThreadCpuTime>,
     measured: Vec<&'static str>,
 }
 

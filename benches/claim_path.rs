@@ -14,6 +14,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use criterion::{Criterion, SamplingMode};
 use reclaim_bench::claim::{ClaimOrder, ClaimPath, ClaimSetup, ClaimTicket, ServerClock, claim_path};
 use reclaim_bench::cluster::{self, ClusterRequest, NodeAddr, NodeIndex, ProviderKind};
+use reclaim_bench::flowfabric::LibraryAlias;
 use reclaim_bench::scenario::{self, Scenario, Shipped, VariantPath};
 use reclaim_bench::workload::{self, Control, ExecIndex, Phase, ScanRequest, Seek, Workload};
 use support::inputs::SEED;
@@ -78,7 +79,13 @@ impl Stage {
         let partitions = workload::partitions(&cluster, scenario.population.partitions).await?;
         let clock = ServerClock::measure(&cluster.admin(NodeIndex(0))).await?;
         let workload = Workload::new(Rc::clone(&cluster), &scenario, SEED, partitions);
-        let setup = ClaimSetup { routes: cluster, clock, contended: false, task_context: false };
+        let setup = ClaimSetup {
+            routes: cluster,
+            clock,
+            library: LibraryAlias::OWN,
+            contended: false,
+            task_context: false,
+        };
         Ok(Self { workload, setup, scenario, cancel })
     }
 

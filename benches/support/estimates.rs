@@ -21,10 +21,15 @@ fn file_name(name: &str) -> String {
     name.replace('/', "_")
 }
 
+/// Time of one claim by `grant-lane` in nanoseconds, where `claim_path` has been run.
+pub fn claim_ns() -> Option<f64> {
+    median_ns("claim_path", "grant-lane")
+}
+
 /// Prints one line per part: its time, and its share of a claim by `grant-lane` where `claim_path` has been run.
 #[expect(clippy::print_stdout, reason = "the answer of a benchmark belongs beside criterion's own lines")]
 pub fn print_shares<'a>(title: &str, parts: impl IntoIterator<Item = (&'a str, f64)>) {
-    let claim_ns = median_ns("claim_path", "grant-lane");
+    let claim_ns = claim_ns();
     match claim_ns {
         Some(claim_ns) => println!(
             "{title}; shares are of one grant-lane claim, {:.0} us (last run of claim_path)",

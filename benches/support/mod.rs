@@ -5,6 +5,7 @@
 
 pub mod cases;
 pub mod claims;
+pub mod cpu_time;
 pub mod estimates;
 pub mod floor;
 pub mod inputs;
@@ -12,19 +13,21 @@ pub mod parser;
 
 use std::time::Duration;
 
+use cpu_time::ThreadCpuTime;
 use criterion::Criterion;
 use reclaim_bench::flowfabric::ReclaimGrant;
 
-/// Criterion as every benchmark here uses it; command-line options override.
+/// Criterion as the benchmarks of pure code use it; command-line options override.
 ///
-/// Pure code on pooled inputs settles quickly: half a second to warm up and two to measure keep a whole target under
-/// four minutes without `--quick`. The noise threshold is what repeated runs of the same code on a shared two-core
-/// machine needed (results/reference/microbench/README.md).
-pub fn criterion() -> Criterion {
+/// Pooled inputs settle quickly: half a second to warm up and two to measure keep a whole target under four minutes
+/// without `--quick`. A change below a tenth is not called one: that is what code which did not change showed on a
+/// shared two-core machine (results/reference/microbench/README.md).
+pub fn criterion() -> Criterion<ThreadCpuTime> {
     Criterion::default()
+        .with_measurement(ThreadCpuTime)
         .warm_up_time(Duration::from_millis(500))
         .measurement_time(Duration::from_secs(2))
-        .noise_threshold(0.05)
+        .noise_threshold(0.1)
         .configure_from_args()
 }
 
