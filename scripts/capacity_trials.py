@@ -1,0 +1,82 @@
+#!/usr/bin/env python3
+"""Shows on this machine what the answers of `reclaim-bench capacity` are worth.
+
+    cargo build --release && scripts/capacity_trials.py [--within 8m] [--loop-us 300]
+
+Searches twice on clusters of one kind: the rates must agree within 10 %. Then runs 0.9 x and 1.3 x the found rate: the
+first must meet the service level, the second must miss it. Then searches with a busy loop of a known length planted into
+every claim: the rate must fall by about the factor by which the CPU of a claim grew, and the limit must be the servers.
+Keep the machine idle meanwhile. Every run stays in the output directory. Exits 1 where a target is missed.
+"""
+
+import argparse
+import json
+import pathlib
+import subprocess
+import sys
+
+import trials
+
+
+def search(args, *changes):
+    command = [args.tool, "capacity", "capacity", "--within", args.within, "--no-usl", "--no-walk", "--no-progress",
+               "--format", "json", "--output", str(args.output), *changes, *args.extra]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
+    if not done.stdout:
+        sys.exit(f"{' '.join(command)} ended with {done.returncode}")
+    found = json.loads(done.stdout)
+    limit = (found["limit"] or {}).get("limit")
+    cpu = (found["sizing_basis"] or {}).get("cpu_us_per_claim")
+    print(f"{found['conclusion']}: {found['sustained_per_s']} sustained, {found['failed_per_s']} not, limit {limit}, "
+          f"{cpu and round(cpu, 1)} us of server CPU per claim, {len(found['probes'])} probes")
+    return found, limit, cpu
+
+
+def response_p99_us(args, rate):
+    command = [args.tool, "run", "capacity", "--rate", str(rate), "--quiet", "--format", "json",
+               "--set", f"population.executions={int(12_000 + 3 * rate)}",
+               "--claims", str(int(max(10_000, 2 * rate))), "--output", str(args.output), *args.extra]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
+    result = json.loads(done.stdout)
+    p99 = result["variants"][0]["response_us"]["p99"]
+    print(f"run at {rate:.0f}/s: exit {done.returncode}, response p99 {p99 / 1000:.2f} ms, {result['invalid_reasons']}")
+    return p99, result["valid"]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tool", default="target/release/reclaim-bench")
+    parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("results/capacity-trials"))
+    parser.add_argument("--within", default="8m")
+    parser.add_argument("--loop-us", type=float, default=300.0)
+    parser.add_argument("--level-us", type=float, default=5_000.0, help="the scenario's service level")
+    parser.add_argument("extra", nargs="*", help="further options of the tool, after --")
+    args = parser.parse_args()
+    args.output.mkdir(parents=True, exist_ok=True)
+    missed = []
+
+    def target(good, text):
+        print(("met: " if good else "MISSED: ") + text)
+        if not good:
+            missed.append(text)
+
+    first, _, cpu = search(args)
+    second, _, _ = search(args)
+    rates = [found["sustained_per_s"] for found in (first, second)]
+    target(max(rates) / min(rates) <= 1.10, f"two searches agree within 10 %: {rates}")
+    rate = min(rates)
+    for factor, meets in [(0.9, True), (1.3, False)]:
+        p99, valid = response_p99_us(args, factor * rate)
+        target((p99 <= args.level_us and valid) == meets, f"{factor} x the rate {'meets' if meets else 'misses'} the level")
+
+    slow = args.output / "slowed.lua"
+    slow.write_text(trials.slowed(trials.published(), args.loop_us / 1e6))
+    slowed, limit, slow_cpu = search(args, "--set", f"library.source={json.dumps(str(slow))}")
+    expected, seen = slow_cpu / cpu, rate / slowed["sustained_per_s"]
+    target(0.75 <= seen / expected <= 1.33, f"CPU per claim x {expected:.2f}, rate / {seen:.2f}")
+    target(limit in ("server", "servers_on_shared_cores"), f"the limit is named {limit}")
+    sys.exit(1 if missed else 0)
+
+
+if __name__ == "__main__":
+    main()

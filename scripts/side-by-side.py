@@ -1,0 +1,167 @@
+#!/usr/bin/env python3
+"""The generator next to valkey-benchmark, on one server, in turns.
+
+    cargo build --release
+    VALKEY_BENCHMARK=/usr/bin/valkey-benchmark VALKEY_SERVER=/usr/bin/valkey-server scripts/side-by-side.py
+
+Their median comes in steps of 8 us, their mean does not: 1 / (requests/s) with one in flight is the finer comparison.
+
+Starts one local server with the function library, then measures in random order, round by round, what each program
+reaches with `FCALL ff_version 0`, a function that does nothing. Prints medians over the rounds next to what is wanted
+of the generator and exits 1 where a target is missed. Wants an idle machine.
+"""
+
+import argparse
+import csv
+import json
+import os
+import pathlib
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+
+MOST_OVERHEAD = 1.15
+MULTIPLEXED_GAIN = 3.0
+FLAT = 1.20
+SEND_LAG_US = 200.0
+WORKERS = [8, 64, 512, 4096]
+
+
+def theirs(args, node, connections, requests):
+    """Requests per second, median in us and client CPU in us per request of valkey-benchmark."""
+    host, port = node.rsplit(":", 1)
+    command = [args.benchmark, "-h", host, "-p", port, "-c", str(connections), "-n", str(requests), "--csv"]
+    child = subprocess.Popen(
+        [*command, "FCALL", "ff_version", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    out, err = child.stdout.read(), child.stderr.read()
+    _, status, usage = os.wait4(child.pid, 0)
+    rows = list(csv.DictReader(line for line in out.splitlines() if line.startswith('"')))
+    if status != 0 or len(rows) != 1:
+        sys.exit(f"valkey-benchmark failed: {out}{err}")
+    cpu = (usage.ru_utime + usage.ru_stime) / requests
+    return {
+        "per_sec": float(rows[0]["rps"]),
+        "p50_us": 1e3 * float(rows[0]["p50_latency_ms"]),
+        "cpu_us": 1e6 * cpu,
+    }
+
+
+def calibrate(args, node, output, *options):
+    """One narrowed calibration, as JSON."""
+    command = [args.tool, "calibrate", "--nodes", node, "--format", "json", "--quiet", "--output", output]
+    done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        sys.exit(f"calibrate failed: {done.stdout}{done.stderr}")
+    return json.loads(done.stdout)
+
+
+def ours(args, node, output, connections, in_flight):
+    options = ["--only", "levels", "--connections", str(connections), "--in-flight", str(in_flight)]
+    level = calibrate(args, node, output, *options)["level_summaries"][0]
+    return {
+        "per_sec": level["per_sec"],
+        "p50_us": level["service_us"]["p50"],
+        "cpu_us": level["client_cpu_us"],
+    }
+
+
+def cpu_by_workers(args, node, output):
+    options = ["--only", "levels", "--connections", "1", "--in-flight", ",".join(map(str, WORKERS))]
+    levels = calibrate(args, node, output, *options)["level_summaries"]
+    return {f"cpu_us_{level['in_flight']}": level["client_cpu_us"] for level in levels}
+
+
+def send_lag(args, node, output):
+    cells = calibrate(args, node, output, "--only", "send-lag", "--rates", "1000")["send_lag_summaries"]
+    return {f"p99_us_{cell['arrivals']}": cell["send_lag_us"]["p99"] for cell in cells}
+
+
+def measure(args, node, output):
+    """Medians over the rounds, by cell."""
+    cells = {
+        "valkey-benchmark, 64 in flight, 64 connections": lambda: theirs(args, node, 64, args.requests),
+        "reclaim-bench, 64 in flight, 64 connections": lambda: ours(args, node, output, 64, 64),
+        "reclaim-bench, 64 in flight, 1 connection": lambda: ours(args, node, output, 1, 64),
+        "valkey-benchmark, 1 in flight": lambda: theirs(args, node, 1, args.requests // 4),
+        "reclaim-bench, 1 in flight": lambda: ours(args, node, output, 1, 1),
+        "workers": lambda: cpu_by_workers(args, node, output),
+        "send lag": lambda: send_lag(args, node, output),
+    }
+    rounds = {name: [] for name in cells}
+    order = random.Random(args.seed)
+    for number in range(args.rounds):
+        print(f"round {number + 1} of {args.rounds}", file=sys.stderr)
+        for name in order.sample(list(cells), len(cells)):
+            rounds[name].append(cells[name]())
+    return {
+        name: {key: statistics.median(r[key] for r in measured) for key in measured[0]}
+        for name, measured in rounds.items()
+    }
+
+
+def verdicts(medians):
+    """What is wanted, what was measured, whether that is it."""
+    their, equal = [medians[f"{who}, 64 in flight, 64 connections"] for who in ("valkey-benchmark", "reclaim-bench")]
+    multiplexed = medians["reclaim-bench, 64 in flight, 1 connection"]
+    their_one, one = [medians[f"{who}, 1 in flight"] for who in ("valkey-benchmark", "reclaim-bench")]
+    growth = [medians["workers"][f"cpu_us_{n}"] for n in WORKERS]
+    lag = max(medians["send lag"].values())
+    gain = equal["per_sec"] / their["per_sec"]
+    yield "throughput at equal connections, over theirs", ">= 1.00", f"{gain:.2f}", gain >= 1
+    gain = multiplexed["per_sec"] / their["per_sec"]
+    wanted = f">= {MULTIPLEXED_GAIN:.2f}"
+    yield "throughput on 1 connection, over theirs on 64", wanted, f"{gain:.2f}", gain >= MULTIPLEXED_GAIN
+    over = one["p50_us"] / their_one["p50_us"]
+    yield "median with one in flight, over theirs", f"<= {MOST_OVERHEAD:.2f}", f"{over:.2f}", over <= MOST_OVERHEAD
+    # It falls while more requests share a write; what must not be is that it grows with the workers.
+    grown = max(growth) / growth[0]
+    what = f"CPU per no-op with {WORKERS[-1]:,} workers or fewer, over that of {WORKERS[0]}"
+    yield what, f"<= {FLAT:.2f}", f"{grown:.2f}", grown <= FLAT
+    yield "send lag p99 at 1,000/s, us", f"< {SEND_LAG_US:.0f}", f"{lag:.0f}", lag < SEND_LAG_US
+
+
+def show(medians):
+    print(f"{'median over rounds':<48} {'requests/s':>11} {'p50 us':>8} {'client CPU us':>14}")
+    for name, cell in medians.items():
+        if "per_sec" in cell:
+            print(f"{name:<48} {cell['per_sec']:>11,.0f} {cell['p50_us']:>8.1f} {cell['cpu_us']:>14.2f}")
+    workers = ", ".join(f"{n}: {medians['workers'][f'cpu_us_{n}']:.2f}" for n in WORKERS)
+    print(f"client CPU per no-op by virtual workers, 1 connection (us)   {workers}")
+    lag = ", ".join(f"{key.removeprefix('p99_us_')}: {value:.0f}" for key, value in medians["send lag"].items())
+    print(f"send lag p99 at 1,000/s (us)   {lag}\n")
+    missed = 0
+    print(f"{'target':<66} {'wanted':>8} {'measured':>9}")
+    for what, wanted, measured, met in verdicts(medians):
+        missed += not met
+        print(f"{what:<66} {wanted:>8} {measured:>9}  {'met' if met else 'MISSED'}")
+    return missed
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tool", default="target/release/reclaim-bench")
+    parser.add_argument("--benchmark", default=os.environ.get("VALKEY_BENCHMARK", "valkey-benchmark"))
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--requests", type=int, default=100_000)
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+    args.tool = str(pathlib.Path(args.tool).resolve())
+    with tempfile.TemporaryDirectory() as scratch:
+        # A state of its own: a cluster that the user has up stays as it is.
+        os.environ["XDG_STATE_HOME"] = scratch
+        up = [args.tool, "cluster", "up", "--primaries", "1"]
+        node = subprocess.run(up, capture_output=True, text=True, check=False)
+        if node.returncode != 0:
+            sys.exit(f"no server: {node.stderr}")
+        try:
+            medians = measure(args, node.stdout.strip(), scratch)
+        finally:
+            subprocess.run([args.tool, "cluster", "down"], capture_output=True, check=True)
+    sys.exit(1 if show(medians) else 0)
+
+
+if __name__ == "__main__":
+    main()
