@@ -19,6 +19,19 @@ shown 'reclaim-bench run ./mine.toml'
 "$tool" run ./mine.toml --no-progress
 shown 'reclaim-bench run lane-ab --concurrency 64 --set population.lanes=16'
 "$tool" run lane-ab --concurrency 64 --set population.lanes=16 --no-progress
+shown 'reclaim-bench capacity capacity --within 10m'
+# Two minutes of it. Whether a shared machine can carry a level is no matter here (1, 2, 3): what it measured must be
+# there and be readable.
+code=0
+"$tool" capacity capacity --within 2m --no-progress || code=$?
+case $code in [0-3]) ;; *) echo "capacity exits with $code" >&2; exit 1 ;; esac
+"$tool" report results/capacity-capacity-* >/dev/null
+# The benchmark needs the checkout; the tool's own commands do not.
+shown 'cargo bench --bench partition_key -- --quick'
+(cd "$(dirname "$readme")" && cargo bench --locked --bench partition_key -- --quick)
+shown 'reclaim-bench calibrate'
+# Narrowed, so that nothing is kept for runs.
+"$tool" calibrate --quick --only round-trip --no-progress
 shown '--nodes 10.0.0.1:6379 --tls --cacert ca.pem --user bench --password-file secret'
 echo secret > secret
 "$tool" scenarios check lane-ab --nodes 10.0.0.1:6379 --tls --cacert ca.pem --user bench --password-file secret >/dev/null
