@@ -6,10 +6,13 @@ use super::error::ClusterError;
 use super::info::Info;
 use super::topology::NodeAddr;
 use super::wire::Wire;
-use crate::measure::CounterDelta;
+use crate::measure::{CounterDelta, run_delay_s};
 
 const SECTIONS: [&str; 5] = ["server", "cpu", "stats", "commandstats", "replication"];
 const US_PER_S: f64 = 1e6;
+
+/// Part of the name of a server's process. Its id may be one of a container, which is another process' here.
+const SERVER_COMM: &str = "valkey";
 
 /// Which clock tells the main thread's work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +45,8 @@ pub struct NodeCounters {
     pub net_in_bytes: u64,
     /// `total_net_output_bytes`.
     pub net_out_bytes: u64,
+    /// Time in which the main thread could have run and had no core, in seconds; only for a server on this machine.
+    pub run_delay_s: Option<f64>,
 }
 
 impl NodeCounters {
@@ -66,6 +71,11 @@ impl NodeCounters {
             process_cpu_us: (seconds("used_cpu_user")? + seconds("used_cpu_sys")?) * US_PER_S,
             net_in_bytes: info.number("total_net_input_bytes")?,
             net_out_bytes: info.number("total_net_output_bytes")?,
+            run_delay_s: info
+                .number("process_id")
+                .ok()
+                .filter(|_| wire.addr().is_loopback())
+                .and_then(|pid| run_delay_s(pid, SERVER_COMM)),
         })
     }
 
@@ -150,6 +160,7 @@ mod tests {
             process_cpu_us: 12.0 * fcalls as f64,
             net_in_bytes: 100 * fcalls,
             net_out_bytes: 50 * fcalls,
+            run_delay_s: None,
         }
     }
 

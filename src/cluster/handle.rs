@@ -198,9 +198,6 @@ impl Cluster {
     pub fn info(&self, partitions: u16) -> ValkeyInfo {
         let topology = self.topology();
         let primaries = topology.primaries();
-        let loopback = |addr: &NodeAddr| {
-            addr.host == "localhost" || addr.host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
-        };
         ValkeyInfo {
             version: self.server.version.clone(),
             allocator: self.server.allocator.clone(),
@@ -208,7 +205,7 @@ impl Cluster {
             primaries: primaries.len() as u32,
             replicas: primaries.iter().map(|primary| primary.replicas).sum(),
             provider: self.provider.to_string(),
-            same_machine: primaries.iter().all(|primary| loopback(&primary.addr)),
+            same_machine: primaries.iter().all(|primary| primary.addr.is_loopback()),
             partitions: u32::from(partitions),
             hottest_share: topology.hottest_share(partitions),
         }

@@ -19,6 +19,13 @@ pub struct NodeAddr {
     pub port: u16,
 }
 
+impl NodeAddr {
+    /// Whether this names the machine that asks.
+    pub fn is_loopback(&self) -> bool {
+        self.host == "localhost" || self.host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
+    }
+}
+
 impl std::fmt::Display for NodeAddr {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if self.host.contains(':') {

@@ -79,6 +79,12 @@ pub(super) fn warnings(record: &RunRecord, scenario: &Scenario) -> Vec<Warning> 
             add(Warning::Note { text });
         }
     }
+    let late = |arm: &ArmRecord| send_lag(arm, scenario).is_ok_and(|fault| fault.is_some());
+    if record.generator.is_some_and(|used| used.real_time == Some(false)) && record.arms.iter().any(late) {
+        let text = "the generator had no real-time priority, so that claims left when the scheduler got round to it: \
+                    run it as root or with CAP_SYS_NICE";
+        add(Warning::Note { text: text.to_owned() });
+    }
     if let Some(text) = unsettled(record) {
         add(Warning::Note { text });
     }

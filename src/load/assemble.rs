@@ -147,6 +147,8 @@ fn generator_use(session: &Session<'_>, arms: &[ArmRecorder]) -> GeneratorUse {
         thread_cpu_s: usage.generator,
         servers_cpu_s: usage.servers,
         machine_cpu_s: usage.machine,
+        servers_waited_s: usage.servers_waited,
+        real_time: session.real_time.get(),
     }
 }
 

@@ -27,6 +27,8 @@ pub(super) struct Usage {
     pub generator: f64,
     pub servers: f64,
     pub machine: Option<f64>,
+    /// Not used: what the servers' main threads waited for a core.
+    pub servers_waited: Option<f64>,
 }
 
 /// Adds up stretches.
@@ -57,6 +59,7 @@ impl Meter {
         let after = self.cluster.counters().await?;
         let mut tallies = self.take_tallies();
         let mut sum = CounterDelta::default();
+        let mut waited = Some(0.0);
         for later in &after {
             let addr = later.addr.to_string();
             let Some(earlier) = before.counters.iter().find(|c| c.addr == later.addr) else {
@@ -66,6 +69,9 @@ impl Meter {
             };
             match later.since(earlier) {
                 Ok(mut delta) => {
+                    let more =
+                        later.run_delay_s.zip(earlier.run_delay_s).map(|(later, earlier)| later - earlier);
+                    waited = waited.zip(more).map(|(sum, more)| sum + more);
                     let (sent, redirects) = tallies.remove(&addr).unwrap_or_default();
                     delta.sent = sent;
                     add(&mut sum, &delta);
@@ -87,6 +93,7 @@ impl Meter {
             self.usage.servers += sum.process_cpu_us / 1e6;
             let machine = before.machine_cpu_s.zip(machine_cpu_s()).map(|(before, after)| after - before);
             self.usage.machine = machine.map(|used| used + self.usage.machine.unwrap_or(0.0));
+            self.usage.servers_waited = waited.map(|more| more + self.usage.servers_waited.unwrap_or(0.0));
         }
         Ok(sum)
     }

@@ -17,6 +17,7 @@ mod pacer;
 mod plan;
 #[cfg(test)]
 mod plan_tests;
+mod precedence;
 mod progress;
 mod recovering;
 mod run;

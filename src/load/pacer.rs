@@ -1,7 +1,8 @@
 //! The clock of an open loop: one thread that sleeps until each due time and says so.
 //!
 //! The runtime's own timers are late by a millisecond; a thread with absolute sleeps and the smallest timer slack is
-//! late by some tens of microseconds and does not take a core away from the servers, as spinning would.
+//! late by some tens of microseconds and does not take a core away from the servers, as spinning would. Where the system
+//! allows it, that thread and the one it wakes go before the servers while the schedule runs.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
+use super::precedence::{Precedence, Role};
 use super::schedule::Schedule;
 
 /// Says which claim of a schedule is due, in order, as the time comes.
@@ -20,13 +22,14 @@ pub trait Pacer {
     fn next(&mut self) -> impl Future<Output = Option<usize>>;
 }
 
-/// The real clock.
+/// The real clock. While it is there, the thread that started it has real-time priority, if the system gives it.
 #[derive(Debug)]
 pub struct ThreadPacer {
     start: Instant,
     due: mpsc::UnboundedReceiver<usize>,
     stop: Arc<AtomicBool>,
     thread: Option<std::thread::JoinHandle<()>>,
+    driver: Precedence,
 }
 
 /// Time between starting a pacer and its first due time, so that the thread is up when that comes.
@@ -42,6 +45,7 @@ impl ThreadPacer {
         let stopped = Arc::clone(&stop);
         let thread = std::thread::Builder::new().name("pacer".into()).spawn(move || {
             minimise_timer_slack();
+            let _clock = Precedence::take(Role::Clock);
             for (position, offset) in offsets.into_iter().enumerate() {
                 sleep_until(start + offset, &stopped);
                 if stopped.load(Ordering::Relaxed) || tell.send(position).is_err() {
@@ -49,7 +53,12 @@ impl ThreadPacer {
                 }
             }
         })?;
-        Ok(Self { start, due, stop, thread: Some(thread) })
+        Ok(Self { start, due, stop, thread: Some(thread), driver: Precedence::take(Role::Driver) })
+    }
+
+    /// Whether the system has given real-time priority.
+    pub fn real_time(&self) -> bool {
+        self.driver.given()
     }
 }
 

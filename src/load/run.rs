@@ -191,7 +191,7 @@ async fn turn(
         }
         Model::Open { rate_per_sec, arrivals } => {
             let schedule = Schedule::new(arrivals, claims as usize, &session.draw(*rate_per_sec, part));
-            let pacer = ThreadPacer::start(&schedule).map_err(LoadError::Pacer)?;
+            let pacer = session.pacer(&schedule)?;
             let offer: Offer<'_, _, NoRelease> = Offer::Open { schedule: &schedule, pacer };
             go(session, stock, recorder, offer).await
         }

@@ -1,6 +1,6 @@
 //! One run against a live cluster: what all modes share, from the first execution to the audit.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -12,11 +12,12 @@ use super::distance::{AddedRtt, Remote};
 use super::driver::Driver;
 use super::error::LoadError;
 use super::meter::Meter;
+use super::pacer::ThreadPacer;
 use super::plan::{BlockPlan, StratumPlan};
 use super::progress::{Phase, Progress};
 use super::recovering::Recovering;
 use super::run::RunSetup;
-use super::schedule::Draw;
+use super::schedule::{Draw, Schedule};
 use super::seed::stream;
 use super::trace;
 use crate::claim::{ClaimPath, ClaimSetup, Reroutes, Routes, ServerClock, claim_path};
@@ -48,6 +49,8 @@ pub(super) struct Session<'a> {
     pub trace: Vec<Duration>,
     /// Windows so far, to tell their schedules apart.
     parts: u32,
+    /// Whether the generator had real-time priority in every open loop so far; `None` without one.
+    pub real_time: Cell<Option<bool>>,
     /// The simulated network, if there is one.
     pub distance: Option<Rc<AddedRtt>>,
     pub recorder: RefCell<Recorder>,
@@ -95,6 +98,7 @@ impl<'a> Session<'a> {
             clock,
             trace,
             parts: 0,
+            real_time: Cell::default(),
             distance,
             recorder: RefCell::new(Recorder::new(scenario.variants.len(), [])),
             meter: Meter::new(Rc::clone(&cluster)),
@@ -140,6 +144,13 @@ impl<'a> Session<'a> {
     /// What a schedule is drawn with.
     pub fn draw<'d>(&'d self, rate_per_sec: f64, part: &'d str) -> Draw<'d> {
         Draw { rate_per_sec, seed: self.setup.seed, part, trace: &self.trace }
+    }
+
+    /// Starts the clock of an open loop.
+    pub fn pacer(&self, schedule: &Schedule) -> Result<ThreadPacer, LoadError> {
+        let pacer = ThreadPacer::start(schedule).map_err(LoadError::Pacer)?;
+        self.real_time.set(Some(pacer.real_time() && self.real_time.get() != Some(false)));
+        Ok(pacer)
     }
 
     /// The driver for this session's claims.

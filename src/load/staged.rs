@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::error::LoadError;
-use super::pacer::ThreadPacer;
 use super::plan::{Batch, Plan, PlannedClaim, Round, claims_wanted, is_warmup};
 use super::progress::Phase;
 use super::schedule::Schedule;
@@ -220,7 +219,7 @@ async fn drive(
         }
         Model::Open { rate_per_sec, arrivals } => {
             let schedule = Schedule::new(arrivals, claims.len(), &session.draw(*rate_per_sec, part));
-            let mut pacer = ThreadPacer::start(&schedule).map_err(LoadError::Pacer)?;
+            let mut pacer = session.pacer(&schedule)?;
             let active = driver.open(claims, &schedule, &mut pacer, stock, &session.recorder).await;
             Ok((active, schedule.offsets().last().copied()))
         }

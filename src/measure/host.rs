@@ -33,6 +33,17 @@ pub fn machine_cpu_s() -> Option<f64> {
     Some(ticks as f64 / 100.0)
 }
 
+/// Time in which a process' main thread could have run and had no core so far, in seconds: the second figure of
+/// `/proc/<pid>/schedstat`. `None` where the system does not say, and for a process whose name does not contain `name`.
+pub fn run_delay_s(pid: u32, name: &str) -> Option<f64> {
+    let task = format!("/proc/{pid}/task/{pid}");
+    if !read(&format!("{task}/comm")).contains(name) {
+        return None;
+    }
+    let delay_ns: u64 = read(&format!("{task}/schedstat")).split_whitespace().nth(1)?.parse().ok()?;
+    Some(delay_ns as f64 / 1e9)
+}
+
 /// Resident memory of this process now; `None` where the system does not say.
 pub fn resident_bytes() -> Option<u64> {
     field_kib(&read("/proc/self/status"), "VmRSS:")
@@ -75,6 +86,8 @@ mod tests {
         while thread_cpu() == before {
             sum = std::hint::black_box(sum.wrapping_add(1));
         }
+        assert!(run_delay_s(std::process::id(), "").is_some_and(|delay_s| delay_s >= 0.0));
+        assert_eq!(run_delay_s(std::process::id(), "another program"), None);
         assert!(host().memory_bytes > 0 && machine_cpu_s().is_some() && resident_bytes().is_some());
     }
 }

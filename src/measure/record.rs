@@ -314,6 +314,14 @@ pub struct GeneratorUse {
     pub servers_cpu_s: f64,
     /// CPU of everything on the generator's machine, where the system tells.
     pub machine_cpu_s: Option<f64>,
+    /// Time in which the servers' main threads could have run and had no core, summed; where they run on the
+    /// generator's machine and the system tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub servers_waited_s: Option<f64>,
+    /// Whether the threads that keep an open loop's schedule had real-time priority (`SCHED_RR`); `None` in a closed
+    /// loop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub real_time: Option<bool>,
 }
 
 /// One second of the window.

@@ -414,6 +414,10 @@ fn origin(result: &RunResult) -> Block {
         Some(format!("library of {}: {}, sha256 {}", arm.name, library.version, short(&library.sha256)))
     }));
     items.extend(record.calibration.as_ref().map(calibration::note));
+    items.extend(record.generator.and_then(|used| used.real_time).map(|given| {
+        let had = if given { "real-time priority (SCHED_RR)" } else { "no real-time priority" };
+        format!("open loop: the generator's threads had {had}")
+    }));
     items.push(format!(
         "run: {} for {:.1} s, seed {}, plan {}, reclaim-bench {} ({})",
         record.started,

@@ -69,6 +69,8 @@ fn base(window_s: f64, busy: f64) -> RunRecord {
         thread_cpu_s: 0.2 * window_s,
         servers_cpu_s: 3.0 * busy * window_s,
         machine_cpu_s: None,
+        servers_waited_s: None,
+        real_time: None,
     });
     record
 }

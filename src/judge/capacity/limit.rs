@@ -15,8 +15,13 @@ const CORES_BUSY: f64 = 0.85;
 /// Share of the generator's cores from which on other programs explain why it was late.
 const OTHERS_BUSY: f64 = 0.25;
 
-/// A main thread that ran for this share of the window makes claims queue for milliseconds, before it is saturated.
+/// A main thread that ran for this share of the window makes claims queue for milliseconds, before it is saturated. So
+/// do cores that more threads share than there are cores.
 const QUEUEING: f64 = 0.5;
+
+/// Servers that waited for a core for this share of the time that they ran were short of cores. On an idle machine it is
+/// a fifth, from waking up alone.
+const WAITED: f64 = 0.3;
 
 /// CPU in the window of a probe, in cores: 1.0 is one core all the time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -27,6 +32,9 @@ pub struct Resources {
     pub servers: Option<f64>,
     /// Everything on the generator's machine, where the system tells.
     pub machine: Option<f64>,
+    /// What the servers' main threads waited for a core, in cores: 1.0 is one of them all the time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub servers_waited: Option<f64>,
     /// Cores of the generator's machine.
     pub cores: u32,
     /// Whether the servers run there as well.
@@ -42,6 +50,15 @@ impl Resources {
     /// Share of the generator's machine that was busy; `None` where the system does not tell.
     pub fn machine_share(&self) -> Option<f64> {
         (self.cores > 0).then_some(self.machine? / f64::from(self.cores))
+    }
+
+    /// Whether the servers' work took much longer because others were on their cores.
+    fn servers_short_of_cores(&self) -> bool {
+        self.servers_wait_share().is_some_and(|share| share >= WAITED)
+    }
+
+    fn servers_wait_share(&self) -> Option<f64> {
+        Some(self.servers_waited? / self.servers.filter(|used| *used > 0.0)?)
     }
 
     /// Cores of the generator's machine that neither it nor servers of the cluster used.
@@ -68,6 +85,9 @@ pub enum Limit {
         servers: f64,
         /// Cores that the generator used.
         generator: f64,
+        /// How long the servers waited for a core, over how long they ran; where the system tells.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        waited: Option<f64>,
         /// Cores that there are.
         cores: u32,
     },
@@ -106,17 +126,8 @@ pub(super) fn limit(primaries: &[PrimaryLoad], resources: &Resources, generator_
     if let Some(server) = server(SATURATED) {
         return server;
     }
-    if resources.same_machine && resources.machine_share().is_some_and(|share| share >= CORES_BUSY) {
-        let (servers, used) =
-            (resources.servers.unwrap_or_default(), resources.generator.unwrap_or_default());
-        let others = resources.others().unwrap_or_default();
-        return if others > servers.max(used) {
-            Limit::OtherPrograms { others, cores: resources.cores }
-        } else if servers >= used {
-            Limit::ServersOnSharedCores { servers, generator: used, cores: resources.cores }
-        } else {
-            generator()
-        };
+    if let Some(crowd) = shared_cores(resources, CORES_BUSY) {
+        return crowd;
     }
     if generator_late {
         let others = resources.others().unwrap_or_default();
@@ -127,7 +138,29 @@ pub(super) fn limit(primaries: &[PrimaryLoad], resources: &Resources, generator_
             generator()
         };
     }
-    server(QUEUEING).unwrap_or(Limit::ServiceLevel)
+    let from = if resources.servers_short_of_cores() { 0.0 } else { QUEUEING };
+    server(QUEUEING).or_else(|| shared_cores(resources, from)).unwrap_or(Limit::ServiceLevel)
+}
+
+/// Whoever used most of the cores that servers and generator share, if they were busy for this share of the window.
+fn shared_cores(resources: &Resources, from: f64) -> Option<Limit> {
+    if !resources.same_machine || resources.machine_share()? < from {
+        return None;
+    }
+    let (servers, used) = (resources.servers.unwrap_or_default(), resources.generator.unwrap_or_default());
+    let (others, cores) = (resources.others().unwrap_or_default(), resources.cores);
+    Some(if others > servers.max(used) {
+        Limit::OtherPrograms { others, cores }
+    } else if servers >= used {
+        Limit::ServersOnSharedCores {
+            servers,
+            generator: used,
+            waited: resources.servers_wait_share(),
+            cores,
+        }
+    } else {
+        Limit::Generator { busy: resources.generator }
+    })
 }
 
 #[cfg(test)]
@@ -149,6 +182,7 @@ mod tests {
             generator: Some(generator),
             servers: Some(servers),
             machine: Some(machine),
+            servers_waited: None,
             cores: 2,
             same_machine,
         }
@@ -187,7 +221,9 @@ mod tests {
         for same_machine in [true, false] {
             let resources = used(0.06, 0.15, 1.2, same_machine);
             assert!(matches!(limit(&idle, &resources, true), Limit::OtherPrograms { .. }));
-            assert_eq!(limit(&idle, &resources, false), Limit::ServiceLevel);
+            // In time, but the servers' cores are the ones that are gone.
+            let disturbed = matches!(limit(&idle, &resources, false), Limit::OtherPrograms { .. });
+            assert_eq!(disturbed, same_machine);
         }
         assert!(matches!(limit(&idle, &used(0.06, 0.15, 0.4, true), true), Limit::Generator { .. }));
     }
@@ -197,6 +233,15 @@ mod tests {
         let resources = used(0.2, 1.0, 1.2, false);
         assert!(matches!(limit(&primaries([0.7, 0.2, 0.2]), &resources, false), Limit::Server { .. }));
         assert_eq!(limit(&primaries([0.3, 0.2, 0.2]), &resources, false), Limit::ServiceLevel);
+        let crowded = used(0.2, 1.0, 1.2, true);
+        let shared = limit(&primaries([0.3, 0.3, 0.3]), &crowded, false);
+        assert!(matches!(shared, Limit::ServersOnSharedCores { .. }), "{shared:?}");
+        let named = |waited: f64| {
+            let resources = Resources { servers_waited: Some(waited), ..used(0.1, 0.7, 0.84, true) };
+            limit(&primaries([0.2, 0.2, 0.2]), &resources, false)
+        };
+        assert!(matches!(named(0.24), Limit::ServersOnSharedCores { .. }));
+        assert_eq!(named(0.14), Limit::ServiceLevel);
         assert_eq!(limit(&[], &Resources::default(), false), Limit::ServiceLevel);
     }
 }

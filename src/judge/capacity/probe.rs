@@ -276,6 +276,7 @@ fn resources(record: &RunRecord) -> Resources {
         generator: record.generator.and_then(|used| share(used.thread_cpu_s)),
         servers: record.generator.and_then(|used| share(used.servers_cpu_s)),
         machine: record.generator.and_then(|used| share(used.machine_cpu_s?)),
+        servers_waited: record.generator.and_then(|used| share(used.servers_waited_s?)),
         cores: record.environment.host.cores,
         same_machine: record.environment.valkey.same_machine,
     }

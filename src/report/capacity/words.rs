@@ -10,10 +10,16 @@ pub(super) fn limit(limit: &Limit) -> String {
         Limit::Server { primary, busy } => {
             format!("the server: the main thread of {primary} was busy for {} of the window", rough(*busy))
         }
-        Limit::ServersOnSharedCores { servers, generator, cores } => format!(
-            "the servers' CPU: they used {servers:.1} of the {cores} cores that they share with the generator, which \
-             used {generator:.1}"
-        ),
+        Limit::ServersOnSharedCores { servers, generator, waited, cores } => {
+            let waited = waited.map(|share| {
+                format!("; for each second that they ran they waited {} for a core", time_us(1e6 * share))
+            });
+            format!(
+                "the servers' CPU: they used {servers:.1} of the {cores} cores that they share with the generator, \
+                 which used {generator:.1}{}",
+                waited.unwrap_or_default()
+            )
+        }
         Limit::OtherPrograms { others, cores } => {
             format!("other programs on this machine, which used {others:.1} of its {cores} cores")
         }
