@@ -354,6 +354,31 @@ impl Request for ListEligible<'_> {
     }
 }
 
+/// How many executions of a lane could be granted: `ZCARD eligible`.
+pub struct CountEligible<'a> {
+    /// The partition.
+    pub partition: Partition,
+    /// The lane.
+    pub lane_id: &'a LaneId,
+}
+
+impl Request for CountEligible<'_> {
+    const COMMAND: &'static str = "zcard";
+    const WHAT: &'static str = "ZCARD lane eligible";
+    type Reply = u64;
+
+    fn command(&self) -> Cmd {
+        keyed("ZCARD", &IndexKeys::new(&self.partition).lane_eligible(self.lane_id), &[])
+    }
+
+    fn parse(reply: &Value) -> Result<u64, ReplyError> {
+        match reply {
+            Value::Int(count) => Ok(count.unsigned_abs()),
+            other => Err(malformed(Self::WHAT, other)),
+        }
+    }
+}
+
 /// Reads a server's clock: `TIME`, in microseconds since the epoch; signed, because clocks are subtracted.
 pub struct ReadServerTime;
 

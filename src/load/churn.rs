@@ -34,11 +34,35 @@ pub trait Circulation: Deck {
     fn scan_interval(&self) -> Duration;
 }
 
-/// Executions with a grant that no worker has taken yet.
-#[derive(Default)]
-struct Ready {
-    queue: RefCell<VecDeque<u32>>,
+/// Executions with a grant that no worker has taken yet, by the primary whose scanner found them.
+///
+/// Workers take from the primaries in turn. A scan finds thousands at once; with one queue for all of them every worker
+/// would be at the same primary while the others have nothing to do.
+pub(super) struct Ready {
+    queues: RefCell<Vec<VecDeque<u32>>>,
+    turn: Cell<usize>,
     arrived: Notify,
+}
+
+impl Ready {
+    pub(super) fn new(primaries: usize, first: Vec<u32>) -> Self {
+        let mut queues = vec![VecDeque::new(); primaries.max(1)];
+        // In order of number, which goes round the partitions.
+        queues[0] = first.into();
+        Self { queues: RefCell::new(queues), turn: Cell::new(0), arrived: Notify::new() }
+    }
+
+    pub(super) fn push(&self, primary: usize, execution: u32) {
+        self.queues.borrow_mut()[primary].push_back(execution);
+        self.arrived.notify_one();
+    }
+
+    pub(super) fn pop(&self) -> Option<u32> {
+        let mut queues = self.queues.borrow_mut();
+        let (count, turn) = (queues.len(), self.turn.get());
+        self.turn.set((turn + 1) % count);
+        (0..count).find_map(|n| queues[(turn + n) % count].pop_front())
+    }
 }
 
 /// Arms and purposes of the claims in the order they are made: strata without end.
@@ -174,7 +198,7 @@ where
         circulation,
         recorder,
         sequence,
-        ready: Ready { queue: RefCell::new(ready.into()), arrived: Notify::new() },
+        ready: Ready::new(primaries, ready),
         start,
         until,
         claims_left: Cell::new(claims),
@@ -278,8 +302,7 @@ impl<C: Circulation> Window<'_, C> {
 
     /// Serves one arrival with whatever is ready.
     async fn serve(&self, scheduled: Duration) -> Result<(), C::Error> {
-        let ready = self.ready.queue.borrow_mut().pop_front();
-        let Some(execution) = ready else {
+        let Some(execution) = self.ready.pop() else {
             let (arm, _) = self.sequence.borrow_mut().next(self.recorder);
             self.recorder.borrow_mut().empty_stock(usize::from(arm));
             return Ok(());
@@ -307,7 +330,7 @@ impl<C: Circulation> Window<'_, C> {
             }
             // Registered before looking, so that an arrival in between is not missed.
             let arrived = self.ready.arrived.notified();
-            if let Some(execution) = self.ready.queue.borrow_mut().pop_front() {
+            if let Some(execution) = self.ready.pop() {
                 self.claims_left.set(self.claims_left.get() - 1);
                 self.last_taken.set(Instant::now());
                 return Some(execution);
@@ -326,8 +349,7 @@ impl<C: Circulation> Window<'_, C> {
         while !self.ended() {
             let found = self.circulation.scan(primary).await?;
             for execution in found {
-                self.ready.queue.borrow_mut().push_back(execution);
-                self.ready.arrived.notify_one();
+                self.ready.push(primary, execution);
             }
             tokio::select! {
                 () = tokio::time::sleep(self.circulation.scan_interval()) => {}

@@ -9,7 +9,7 @@ use ff_core::types::{AttemptId, LeaseId, WorkerId, WorkerInstanceId};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::churn::{ArmSequence, Circulation, Offer, churn};
+use super::churn::{ArmSequence, Circulation, Offer, Ready, churn};
 use super::driver::{Deck, Driver};
 use super::fixtures::{FakeDeck, FakePath, PausedPacer, scenario};
 use super::plan::PlannedClaim;
@@ -273,4 +273,17 @@ async fn a_storm_whose_release_fails_ends() {
     let (recorder, end) = offered(&scenario(&[GrantLane]), &carousel, offer, vec![1, 2]).await;
     assert_eq!(end.failure, Some("the server is gone"));
     assert!(claimed(&recorder)[0] <= 2);
+}
+
+#[test]
+fn workers_take_from_the_primaries_in_turn() {
+    let ready = Ready::new(3, vec![0, 1]);
+    for execution in [10, 11, 12] {
+        ready.push(1, execution);
+    }
+    ready.push(2, 20);
+    let taken: Vec<u32> = std::iter::from_fn(|| ready.pop()).collect();
+    assert_eq!(taken, [0, 10, 20, 1, 11, 12]);
+    ready.push(2, 21);
+    assert_eq!(ready.pop(), Some(21));
 }

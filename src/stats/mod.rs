@@ -1,7 +1,7 @@
 //! Estimates with intervals from recorded samples. Pure: no clock, no network, one seed.
 //!
 //! ```text
-//! strata (paired)   ─► paired: pooled ratio, bootstrap-t interval, sign-flip p-value ─► multiple: Holm-Bonferroni
+//! strata (paired)   ─► paired: pooled ratio, bootstrap interval, sign-flip p-value ─► multiple: Holm-Bonferroni
 //! one run's samples ─► quantile: Harrell-Davis;  series: effective sample size, MSER-5
 //! two runs          ─► unpaired: ratio with an interval that knows about autocorrelation
 //! many runs         ─► change: change points of a history

@@ -5,10 +5,11 @@
 //! out.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 
 use ff_core::types::LeaseId;
 
-use super::population::ExecIndex;
+use super::population::{ExecIndex, LaneIndex};
 use crate::claim::HeldLease;
 
 /// Where an execution stands.
@@ -54,6 +55,33 @@ pub enum Handout {
     Ticket,
 }
 
+/// Partition and lane: names one eligible set.
+pub(super) type SetKey = (u16, LaneIndex);
+
+/// What is handed out from one eligible set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Held {
+    /// Executions with something out.
+    pub count: u32,
+    /// No grant among them vanishes before this server time in milliseconds.
+    pub first_expiry_ms: u64,
+}
+
+impl Held {
+    const NOTHING: Self = Self { count: 0, first_expiry_ms: u64::MAX };
+
+    fn replace(&mut self, before: Handout, after: Handout) {
+        self.count += u32::from(after != Handout::None);
+        self.count -= u32::from(before != Handout::None);
+        if let Handout::Grant { expires_at_ms } = after {
+            self.first_expiry_ms = self.first_expiry_ms.min(expires_at_ms);
+        }
+        if self.count == 0 {
+            *self = Self::NOTHING;
+        }
+    }
+}
+
 /// One execution's entry.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Entry {
@@ -71,6 +99,8 @@ pub(super) struct Entry {
     /// Interruptions begun.
     pub interruptions: u32,
     pub lease: Option<LeaseId>,
+    /// Partition and lane.
+    pub set: SetKey,
     pub handout: Handout,
     /// Server time in milliseconds at which a timeout or delay is due.
     pub due_ms: u64,
@@ -94,6 +124,7 @@ pub struct GrantTotals {
 pub(super) struct Ledger {
     entries: RefCell<Vec<Entry>>,
     grants: RefCell<GrantTotals>,
+    held: RefCell<HashMap<SetKey, Held>>,
 }
 
 impl Ledger {
@@ -102,12 +133,14 @@ impl Ledger {
         self.entries.borrow().len() as u32
     }
 
-    /// Makes room for `additional` more executions and returns their numbers.
-    pub fn extend(&self, additional: u32) -> Vec<ExecIndex> {
+    /// Makes room for `additional` more executions and returns their numbers. `set_of` tells where each will be
+    /// eligible.
+    pub fn extend(&self, additional: u32, set_of: impl Fn(ExecIndex) -> SetKey) -> Vec<ExecIndex> {
         let first = self.len();
-        let end = first.saturating_add(additional);
-        self.entries.borrow_mut().resize_with(end as usize, Entry::default);
-        (first..end).map(ExecIndex).collect()
+        let added: Vec<_> = (first..first.saturating_add(additional)).map(ExecIndex).collect();
+        let entry = |&exec: &ExecIndex| Entry { set: set_of(exec), ..Entry::default() };
+        self.entries.borrow_mut().extend(added.iter().map(entry));
+        added
     }
 
     /// Reads one entry.
@@ -139,10 +172,21 @@ impl Ledger {
         *self.grants.borrow()
     }
 
+    /// What is handed out from an eligible set.
+    pub fn held(&self, set: SetKey) -> Held {
+        self.held.borrow().get(&set).copied().unwrap_or(Held::NOTHING)
+    }
+
+    /// Replaces what is handed out for an execution; returns what it was.
+    fn hand(&self, exec: ExecIndex, handout: Handout) -> Handout {
+        let (set, before) = self.change(exec, |e| (e.set, std::mem::replace(&mut e.handout, handout)));
+        self.held.borrow_mut().entry(set).or_insert(Held::NOTHING).replace(before, handout);
+        before
+    }
+
     /// A grant was issued. One that the ledger still held must have expired, else the server had refused.
     pub fn granted(&self, exec: ExecIndex, expires_at_ms: u64) {
-        let before =
-            self.change(exec, |e| std::mem::replace(&mut e.handout, Handout::Grant { expires_at_ms }));
+        let before = self.hand(exec, Handout::Grant { expires_at_ms });
         let mut grants = self.grants.borrow_mut();
         grants.issued += 1;
         if matches!(before, Handout::Grant { .. }) {
@@ -152,43 +196,36 @@ impl Ledger {
 
     /// A ticket without a grant was handed out.
     pub fn ticketed(&self, exec: ExecIndex) {
-        self.change(exec, |e| e.handout = Handout::Ticket);
+        self.hand(exec, Handout::Ticket);
     }
 
     /// A ticket without a grant was not used.
     pub fn give_back(&self, exec: ExecIndex) {
-        self.change(exec, |e| {
-            if e.handout == Handout::Ticket {
-                e.handout = Handout::None;
-            }
-        });
+        if self.read(exec, |e| e.handout) == Handout::Ticket {
+            self.hand(exec, Handout::None);
+        }
     }
 
     /// A claim answered that the grant which vanishes at `expires_at_ms` is past its time. Several workers may
     /// learn that about one grant; it counts once.
     pub fn expired(&self, exec: ExecIndex, expires_at_ms: u64) {
-        let held = Handout::Grant { expires_at_ms };
-        let known = self.change(exec, |e| {
-            let known = e.handout == held;
-            if known {
-                e.handout = Handout::None;
-            }
-            known
-        });
-        self.grants.borrow_mut().expired += u64::from(known);
+        if self.read(exec, |e| e.handout) == (Handout::Grant { expires_at_ms }) {
+            self.hand(exec, Handout::None);
+            self.grants.borrow_mut().expired += 1;
+        }
     }
 
     /// A claim succeeded. `same_attempt`: whether its reply names the attempt of the first claim.
     pub fn claimed(&self, exec: ExecIndex, lease: &HeldLease, same_attempt: bool) {
-        let handout = self.change(exec, |e| {
+        let handout = self.hand(exec, Handout::None);
+        self.change(exec, |e| {
             e.phase = Phase::Active;
             e.uncertain = false;
             e.claims += 1;
             e.epoch = lease.epoch.0;
             e.lease = Some(lease.lease_id.clone());
             e.attempt_differs |= !same_attempt;
-            e.double_claims += u32::from(e.handout == Handout::None);
-            std::mem::take(&mut e.handout)
+            e.double_claims += u32::from(handout == Handout::None);
         });
         self.grants.borrow_mut().claimed += u64::from(matches!(handout, Handout::Grant { .. }));
     }
@@ -211,10 +248,35 @@ mod tests {
         }
     }
 
+    fn one_set(_: ExecIndex) -> SetKey {
+        (0, LaneIndex(0))
+    }
+
+    #[test]
+    fn what_is_out_is_known_by_set() {
+        let ledger = Ledger::default();
+        let execs = ledger.extend(4, |exec| (3, LaneIndex((exec.0 % 2) as u16)));
+        let held = |lane| {
+            (ledger.held((3, LaneIndex(lane))).count, ledger.held((3, LaneIndex(lane))).first_expiry_ms)
+        };
+        ledger.granted(execs[0], 200);
+        ledger.granted(execs[2], 100);
+        ledger.granted(execs[2], 300);
+        ledger.ticketed(execs[1]);
+        assert_eq!((held(0), held(1)), ((2, 100), (1, u64::MAX)));
+        ledger.claimed(execs[2], &lease(1), true);
+        ledger.give_back(execs[1]);
+        ledger.give_back(execs[1]);
+        assert_eq!((held(0), held(1)), ((1, 100), (0, u64::MAX)));
+        ledger.expired(execs[0], 200);
+        ledger.claimed(execs[0], &lease(1), true);
+        assert_eq!(held(0), (0, u64::MAX));
+    }
+
     #[test]
     fn a_grant_is_claimed_or_expired_once() {
         let ledger = Ledger::default();
-        let exec = ledger.extend(1)[0];
+        let exec = ledger.extend(1, one_set)[0];
         ledger.granted(exec, 100);
         ledger.expired(exec, 100);
         ledger.expired(exec, 100);
@@ -231,9 +293,9 @@ mod tests {
     #[test]
     fn a_population_grows_and_keeps_its_numbers() {
         let ledger = Ledger::default();
-        assert_eq!(ledger.extend(2), [ExecIndex(0), ExecIndex(1)]);
+        assert_eq!(ledger.extend(2, one_set), [ExecIndex(0), ExecIndex(1)]);
         ledger.change(ExecIndex(1), |e| e.phase = Phase::Fresh);
-        assert_eq!(ledger.extend(1), [ExecIndex(2)]);
+        assert_eq!(ledger.extend(1, one_set), [ExecIndex(2)]);
         assert_eq!(ledger.used(), [ExecIndex(1)]);
         ledger.change(ExecIndex(2), |e| e.uncertain = true);
         assert_eq!(ledger.used(), [ExecIndex(1), ExecIndex(2)]);

@@ -26,7 +26,7 @@ pub(super) const UUID_TEXT_PREFIX: &str = "7265636c-622d-8";
 pub struct ExecIndex(pub u32);
 
 /// Number of a lane within its run, from 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LaneIndex(pub u16);
 
 /// How an execution is interrupted and made runnable again.

@@ -15,12 +15,16 @@ use super::ledger::Handout;
 use super::{ExecIndex, FIRST_ATTEMPT, LaneIndex, PopulationPlan, Workload, WorkloadError};
 use crate::claim::ClaimTicket;
 use crate::flowfabric::{
-    CallError, IssueClaimGrant, ListEligible, ReadForScan, ReadGrantExpiry, ReclaimGrant, RefusalCode,
-    ReplyError, Request as _, ScanView,
+    CallError, CountEligible, IssueClaimGrant, ListEligible, ReadForScan, ReadGrantExpiry, ReclaimGrant,
+    RefusalCode, ReplyError, Request as _, ScanView,
 };
 
 /// Executions read from one eligible set at a time: enough to keep a batch full, few enough to stay a short command.
 const PAGE: u32 = 256;
+
+/// From so many executions handed out on, a set is counted before it is read. Reading fewer again costs less than the
+/// round trip of the count.
+const COUNT_FIRST: u32 = 4;
 
 /// One lane's eligible set on one partition.
 pub type LaneSet = (Partition, LaneIndex);
@@ -56,6 +60,8 @@ pub struct ScanReport {
     pub listed: u64,
     /// Of those: executions that have a ticket out.
     pub held: u64,
+    /// Entries of sets that were left unread: as many as are out from there.
+    pub unread: u64,
     /// Of those: executions in another state than the one sought.
     pub other_state: u64,
     /// Of those: executions that are not this run's.
@@ -87,7 +93,8 @@ impl Workload {
         self.nodes.read_clocks().await?;
         let quiet = Control { cancel: control.cancel, progress: &|_, _| () };
         let mut report = ScanReport::default();
-        let mut sets: Vec<_> = request.sets.iter().map(|&(partition, lane)| (partition, (lane, 0))).collect();
+        let unread = self.with_something_new(request.sets, &mut report, &quiet).await?;
+        let mut sets: Vec<_> = unread.into_iter().map(|(partition, lane)| (partition, (lane, 0))).collect();
         while !sets.is_empty() && report.tickets.len() < request.limit {
             let sets_read = sets.iter().map(|&(partition, at)| (partition, (partition, at))).collect();
             sets.clear();
@@ -111,6 +118,33 @@ impl Workload {
         }
         report.tickets.sort_unstable_by_key(|(exec, _)| *exec);
         Ok(report)
+    }
+
+    /// Leaves out sets that hold just as many executions as are handed out from there. With tens of thousands
+    /// of grants waiting for workers, reading all of them again in every scan would take the generator's time from
+    /// those very workers.
+    ///
+    /// A claim that is under way may hide an execution that has just come; the next scan counts again.
+    async fn with_something_new(
+        &self,
+        sets: &[LaneSet],
+        report: &mut ScanReport,
+        control: &Control<'_>,
+    ) -> Result<Vec<LaneSet>, WorkloadError> {
+        let (counted, mut wanted): (Vec<LaneSet>, Vec<LaneSet>) =
+            sets.iter().partition(|&&(partition, lane)| {
+                let held = self.ledger.held((partition.index, lane));
+                held.count >= COUNT_FIRST && held.first_expiry_ms > self.nodes.server_ms(partition)
+            });
+        let counted = counted.into_iter().map(|set| (set.0, set)).collect();
+        for ((partition, lane), count) in exchange(&self.nodes, counted, &Count(self), control).await? {
+            if count == u64::from(self.ledger.held((partition.index, lane)).count) {
+                report.unread += count;
+            } else {
+                wanted.push((partition, lane));
+            }
+        }
+        Ok(wanted)
     }
 
     /// Executions of this run among `ids` that have no ticket out.
@@ -183,6 +217,27 @@ struct Sought {
     attempt_index: AttemptIndex,
 }
 
+struct Count<'a>(&'a Workload);
+
+impl Exchange for Count<'_> {
+    type Item = LaneSet;
+    type Output = (LaneSet, u64);
+
+    fn encode(&self, &(partition, lane): &LaneSet, batch: &mut Batch) {
+        batch.ask(&CountEligible { partition, lane_id: &self.0.lanes[usize::from(lane.0)] });
+    }
+
+    fn decode(&self, set: LaneSet, mut replies: Replies) -> Result<Self::Output, WorkloadError> {
+        let count = replies.read::<CountEligible<'_>>();
+        Ok((set, count.map_err(WorkloadError::call::<CountEligible<'_>>(&set_name(set)))?))
+    }
+}
+
+/// Names a set in errors.
+fn set_name((partition, lane): LaneSet) -> String {
+    format!("{} on {}", PopulationPlan::lane_id(lane), partition.hash_tag())
+}
+
 struct List<'a>(&'a Workload);
 
 impl Exchange for List<'_> {
@@ -199,9 +254,9 @@ impl Exchange for List<'_> {
         (partition, at): Self::Item,
         mut replies: Replies,
     ) -> Result<Self::Output, WorkloadError> {
-        let subject = format!("{} on {}", PopulationPlan::lane_id(at.0), partition.hash_tag());
         let ids = replies.read::<ListEligible<'_>>();
-        Ok((partition, at, ids.map_err(WorkloadError::call::<ListEligible<'_>>(&subject))?))
+        let name = set_name((partition, at.0));
+        Ok((partition, at, ids.map_err(WorkloadError::call::<ListEligible<'_>>(&name))?))
     }
 }
 

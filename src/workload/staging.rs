@@ -13,7 +13,7 @@ impl Workload {
     ///
     /// Adds the waitpoint secret where their partitions have none.
     pub async fn create(&self, count: u32, control: &Control<'_>) -> Result<Vec<ExecIndex>, WorkloadError> {
-        let execs = self.ledger.extend(count);
+        let execs = self.ledger.extend(count, |exec| (self.plan.partition(exec).index, self.plan.lane(exec)));
         self.ensure_secrets(&execs, control).await?;
         exchange(&self.nodes, self.routed(&execs), &Create(self), control).await?;
         Ok(execs)

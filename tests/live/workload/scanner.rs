@@ -57,6 +57,12 @@ async fn pages_are_followed_to_the_end() {
     bench.runnable(700).await;
     let report = bench.scan().await;
     assert_eq!((report.tickets.len(), report.listed), (700, 700));
+    // Counted, not read again, until there is something new among them.
+    let again = bench.scan().await;
+    assert_eq!((again.tickets.len(), again.listed, again.unread), (0, 0, 700));
+    bench.runnable(1).await;
+    let one = bench.scan().await;
+    assert_eq!((one.tickets.len(), one.listed, one.unread), (1, 701, 0));
 }
 
 #[tokio::test(flavor = "current_thread")]
@@ -126,4 +132,19 @@ async fn an_expired_grant_is_issued_again_and_counted_once() {
     tokio::time::sleep(Duration::from_millis(60)).await;
     let audit = bench.workload.audit(&bench.control()).await.unwrap();
     assert_eq!((audit.grants_issued, audit.expired, audit.outstanding, audit.lost), (24, 24, 0, 0));
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn expired_grants_of_a_set_that_is_counted_are_issued_again() {
+    let bench = Bench::start(|scenario| {
+        scenario.population.lanes = 1;
+        scenario.population.skew = reclaim_bench::scenario::Skew::Zipf(20.0);
+        scenario.grant.ttl = Duration::from_millis(30);
+    })
+    .await;
+    bench.runnable(100).await;
+    assert_eq!(bench.scan().await.tickets.len(), 100);
+    tokio::time::sleep(Duration::from_millis(60)).await;
+    let again = bench.scan().await;
+    assert_eq!((again.tickets.len(), again.unread), (100, 0));
 }
