@@ -101,11 +101,14 @@ fn nights(args: &CompareArgs, path: &Path, results: &[PathBuf]) -> anyhow::Resul
         .map(|path| Ok(HistoryEntry::of(&result_dir::read(path)?)))
         .collect::<anyhow::Result<Vec<_>>>()?;
     let at = || format!("the history {}", path.display());
+    if entries.is_empty() && !path.exists() {
+        bail!("the history {} is not there: give results to append", path.display());
+    }
     let mut file = OpenOptions::new().read(true).append(true).create(true).open(path).with_context(at)?;
     let mut history = judge::read(BufReader::new(&file)).with_context(at)?;
     for entry in entries {
         // `nightly/*` names the runs of earlier nights as well.
-        if !history.entries.contains(&entry) {
+        if !history.entries.iter().any(|known| known.is_same_run(&entry)) {
             judge::append(&mut file, &entry).with_context(at)?;
             history.entries.push(entry);
         }

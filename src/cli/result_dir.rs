@@ -27,6 +27,10 @@ const CURVE: &str = "sweep.csv";
 const SUMMARY: &str = "summary.md";
 const HISTOGRAMS: &str = "latency.hlog";
 
+/// Directories that hold several results: their file, and what they are.
+const SETS: [(&str, &str); 3] =
+    [(SERIES, "a series of runs"), (SWEEP, "the runs of a sweep"), (CALIBRATION, "a calibration")];
+
 /// Space that a result may need; probed before hours of load are spent on it.
 const PROBE_BYTES: usize = 4 << 20;
 
@@ -162,11 +166,19 @@ pub fn read(path: &Path) -> anyhow::Result<RunResult> {
     if !file.exists() && copy.exists() {
         return read_copy(&copy);
     }
+    if let Some(what) =
+        SETS.iter().find(|(name, _)| !file.exists() && path.join(name).exists()).map(|set| set.1)
+    {
+        bail!(
+            "{} holds {what}: its own report is {SUMMARY} in there; give {}/*/ for the single runs",
+            path.display(),
+            path.display()
+        );
+    }
     let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
-    let schema = serde_json::from_str::<serde_json::Value>(&text)
-        .with_context(|| format!("{} is not JSON", file.display()))?["schema"]
-        .take();
-    match schema.as_str() {
+    let json: serde_json::Value =
+        serde_json::from_str(&text).with_context(|| format!("{} is not JSON", file.display()))?;
+    match json.get("schema").and_then(|schema| schema.as_str()) {
         Some(SCHEMA) => {}
         Some(other) => bail!("{} has the format {other}, this tool reads {SCHEMA}", file.display()),
         None => bail!("{} is not a result of reclaim-bench: it has no \"schema\"", file.display()),

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use anyhow::bail;
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
@@ -17,7 +18,7 @@ use super::summary::SummaryArgs;
 use super::sweep::SweepJobs;
 use super::{calibration_store, print, say};
 use crate::cluster::{self, ClusterRequest, Library};
-use crate::judge::{self, RunResult};
+use crate::judge::{self, MIN_RUNS, RunResult};
 use crate::load::{self, RunSetup};
 use crate::measure::RunRecord;
 use crate::report;
@@ -84,11 +85,24 @@ impl Job {
 
 /// Runs the command.
 pub async fn run(args: &RunArgs) -> anyhow::Result<Exit> {
+    args.summary.check()?;
+    let done = runs(args).await;
+    if let Err(error) = &done {
+        args.summary.append_failure(error);
+    }
+    done
+}
+
+async fn runs(args: &RunArgs) -> anyhow::Result<Exit> {
     let job = Job::of(args)?;
     if let Some(section) = &job.file.sweep {
         return Box::pin(SweepJobs::of(args, section)?.run(job.seed)).await;
     }
     if args.repeat > 1 {
+        let enforced = job.file.gate.enforce && job.scenario.compare.is_some();
+        if enforced && (args.repeat as usize) < MIN_RUNS {
+            bail!("--repeat {}: a verdict over several runs needs at least {MIN_RUNS} of them", args.repeat);
+        }
         return repeat(&job, args.repeat, &args.summary).await;
     }
     let dir = ResultDir::create(&job.output.output, &job.scenario.name)?;

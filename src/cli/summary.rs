@@ -16,12 +16,31 @@ pub struct SummaryArgs {
 }
 
 impl SummaryArgs {
+    /// Makes sure that the file can be written, before hours are spent on what goes into it.
+    pub fn check(&self) -> anyhow::Result<()> {
+        let Some(path) = self.path() else { return Ok(()) };
+        std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(path)
+            .map(drop)
+            .with_context(|| format!("cannot append the summary to {}: give another file", path.display()))
+    }
+
+    /// Tells why there is nothing to summarise.
+    pub fn append_failure(&self, error: &anyhow::Error) {
+        // The error itself is what the command ends with.
+        let _ = self.append(&format!("### reclaim-bench: no result\n\n{error:#}"));
+    }
+
+    /// GitHub sets the variable to nothing where it has no summary.
+    fn path(&self) -> Option<&PathBuf> {
+        self.file.as_ref().filter(|path| !path.as_os_str().is_empty())
+    }
+
     /// Appends `markdown`, if a file is given.
     pub fn append(&self, markdown: &str) -> anyhow::Result<()> {
-        // GitHub sets the variable to nothing where it has no summary.
-        let Some(path) = self.file.as_ref().filter(|path| !path.as_os_str().is_empty()) else {
-            return Ok(());
-        };
+        let Some(path) = self.path() else { return Ok(()) };
         let write = || {
             let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path)?;
             writeln!(file, "{markdown}")

@@ -110,7 +110,7 @@ pub enum ClusterError {
     /// git does not have the library.
     #[error(
         "cannot read the function library {object} with git: {detail}. Run in the repository, with that revision \
-             fetched (a shallow clone of CI may need `git fetch --depth=1 origin <branch>`), and the path from the \
+             fetched (a shallow clone of CI may need `git fetch --depth=1 origin main:refs/remotes/origin/main`), and the path from the \
              repository's top."
     )]
     Revision {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use super::result::RunResult;
 
@@ -75,6 +76,15 @@ pub fn differences(base: &RunResult, candidate: &RunResult) -> Vec<Difference> {
     compare("tool build", sides.map(|s| build(s.record.tool.debug_build).to_owned()), true);
     let library = environment.map(|e| &e.library);
     compare("function library", library.map(|l| format!("{} ({})", l.version, short(&l.sha256))), false);
+    for arm in &base.record.arms {
+        let Some(other) = candidate.record.arms.iter().find(|other| other.name == arm.name) else { continue };
+        let of = |library: &Option<crate::measure::LibraryInfo>| {
+            library
+                .as_ref()
+                .map_or("the run's".to_owned(), |l| format!("{} ({})", l.version, short(&l.sha256)))
+        };
+        compare(&format!("library of {}", arm.name), [&arm.library, &other.library].map(of), false);
+    }
     compare("tool version", sides.map(|s| s.record.tool.version.clone()), false);
     for (what, side) in [("base", base), ("candidate", candidate)] {
         let mut unusable = |state: &str| {
@@ -97,6 +107,18 @@ pub fn differences(base: &RunResult, candidate: &RunResult) -> Vec<Difference> {
 
 fn short(sha256: &str) -> &str {
     sha256.get(..12).unwrap_or(sha256)
+}
+
+/// A digest of all that a scenario measures with: equal for runs that may be one trend.
+pub(super) fn settings_digest(result: &RunResult) -> String {
+    let mut keys = BTreeMap::new();
+    flatten("", &serde_json::to_value(&result.record.scenario).unwrap_or_default(), &mut keys);
+    let mut hash = Sha256::new();
+    for (key, value) in keys {
+        hash.update(format!("{key}={value}\n"));
+    }
+    let bytes: Vec<String> = hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    bytes.concat()
 }
 
 /// Keys whose values differ, with both values.

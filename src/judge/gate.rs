@@ -13,7 +13,11 @@ use crate::scenario::ScenarioFile;
 use crate::stats::{Estimate, TooFew};
 
 use super::repeat::Repeated;
-use super::result::{RunResult, Verdict};
+use super::result::{Comparison, RunResult, VariantSummary, Verdict};
+use crate::measure::{Direction, metric};
+
+/// Share of the claims that may end in an error, or more of them than with the baseline, before that is a finding.
+const ERRORS: f64 = 0.001;
 
 /// What is binding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,16 +95,64 @@ pub fn gate(result: &RunResult, policy: &GatePolicy) -> Gate {
         let text = format!("the run is invalid for {} reason(s)", result.invalid_reasons.len().max(1));
         findings.push(Finding { conclusion: Conclusion::Invalid, text });
     }
-    // Verdicts of an invalid run say nothing, whichever way they point.
-    if policy.enforce && result.valid {
+    if result.record.partial {
+        let text = "the run was interrupted: what it had measured is kept, and not judged".to_owned();
+        findings.push(Finding { conclusion: Conclusion::Invalid, text });
+    }
+    // Verdicts of such a run say nothing, whichever way they point.
+    if policy.enforce && findings.is_empty() {
+        findings.extend(error_findings(result, policy.response_p99.is_some()).map(|(_, finding)| finding));
         findings.extend(verdict_findings(result));
         findings.extend(exact_findings(result));
         findings.extend(policy.response_p99.into_iter().flat_map(|bound| slo_findings(result, bound)));
-        if result.comparisons.is_empty() && policy.response_p99.is_none() {
+        if result.comparisons.is_empty() && policy.response_p99.is_none() && findings.is_empty() {
             findings.push(nothing_judged());
         }
     }
     Gate::of(findings)
+}
+
+/// Claims that did not succeed, by variant: only successful ones have a latency, so no time shows them. With a service
+/// level every variant is held to it; else the others to the baseline.
+pub(crate) fn error_findings(
+    result: &RunResult,
+    service_level: bool,
+) -> impl Iterator<Item = (&VariantSummary, Finding)> {
+    let baseline = result.record.scenario.compare.as_ref().and_then(|compare| {
+        result.variants.iter().find(|variant| Some(&variant.name) == compare.baseline.as_ref())
+    });
+    let base_share = baseline.filter(|_| !service_level).map_or(0.0, error_share);
+    result.variants.iter().filter_map(move |variant| {
+        let is_base = baseline.is_some_and(|base| base.name == variant.name);
+        let nothing = variant.outcomes.claimed == 0 && variant.outcomes.planned() > 0;
+        let conclusion = if is_base && !service_level {
+            // Nothing to compare with.
+            nothing.then_some(Conclusion::Invalid)?
+        } else {
+            (nothing || error_share(variant) > base_share + ERRORS).then_some(Conclusion::Regression)?
+        };
+        let outcomes = &variant.outcomes;
+        let refused: Vec<String> =
+            outcomes.refused.iter().map(|(code, n)| format!(", {n} refused with {code}")).collect();
+        let text = format!(
+            "{} of {} claims of {} did not succeed{}",
+            unsuccessful(variant),
+            outcomes.planned(),
+            variant.name,
+            refused.concat()
+        );
+        Some((variant, Finding { conclusion, text }))
+    })
+}
+
+/// What a healthy run does not show: grants that were left to expire and races that were lost are part of a scenario.
+fn unsuccessful(variant: &VariantSummary) -> u64 {
+    let outcomes = &variant.outcomes;
+    outcomes.errors() + outcomes.dropped + outcomes.empty_stock
+}
+
+fn error_share(variant: &VariantSummary) -> f64 {
+    unsuccessful(variant) as f64 / variant.outcomes.planned().max(1) as f64
 }
 
 /// Applies a policy to a series of runs of one scenario. What varies is judged over all runs; a fault, a call more and
@@ -109,7 +161,8 @@ pub fn gate_repeated(results: &[RunResult], repeated: &Repeated, policy: &GatePo
     let mut findings = Vec::new();
     for (n, result) in results.iter().enumerate() {
         let mut found = gate(result, &GatePolicy { enforce: false, ..*policy }).findings;
-        if policy.enforce && result.valid {
+        if policy.enforce && found.is_empty() {
+            found.extend(error_findings(result, policy.response_p99.is_some()).map(|(_, finding)| finding));
             found.extend(exact_findings(result));
             found.extend(policy.response_p99.into_iter().flat_map(|bound| slo_findings(result, bound)));
         }
@@ -175,8 +228,12 @@ fn verdict_findings(result: &RunResult) -> Vec<Finding> {
         let text = control.reason.clone().unwrap_or_else(|| "the control failed".to_owned());
         return vec![Finding { conclusion: Conclusion::Inconclusive, text }];
     }
-    let finding = |comparison: &super::Comparison| {
+    let threshold = result.record.scenario.compare.as_ref().map_or(0.0, |compare| compare.noise_threshold);
+    let finding = |comparison: &Comparison| {
         let conclusion = conclusion(comparison.verdict)?;
+        if conclusion == Conclusion::Inconclusive && cannot_be_worse(comparison, threshold) {
+            return None;
+        }
         let amount = amount(comparison.ratio.as_ref(), comparison.too_few.as_ref());
         let text = format!(
             "{} of {} against {}: {amount}",
@@ -185,6 +242,16 @@ fn verdict_findings(result: &RunResult) -> Vec<Finding> {
         Some(Finding { conclusion, text })
     };
     result.comparisons.iter().filter_map(finding).collect()
+}
+
+/// Whether the whole interval lies on the side of a regression's threshold where none is: whether the metric got better
+/// or stayed as it is may be open, but not that it got no worse.
+fn cannot_be_worse(comparison: &Comparison, threshold: f64) -> bool {
+    let Some((ratio, row)) = comparison.ratio.zip(metric(&comparison.metric)) else { return false };
+    match row.direction {
+        Direction::LowerIsBetter => ratio.high < 1.0 + threshold,
+        Direction::HigherIsBetter => ratio.low > 1.0 / (1.0 + threshold),
+    }
 }
 
 /// Exact metrics of arms that claim the same way: nothing but the library differs, so each has to be equal, and more
@@ -329,6 +396,57 @@ mod tests {
         let exact = equal[2].exact.iter_mut().find(|exact| exact.metric == "calls.hset").unwrap();
         (exact.equal, exact.candidate_value) = (false, exact.baseline_value + 1.0);
         assert_eq!(code(&equal, ENFORCED), 1, "one call more in one of the runs");
+    }
+
+    #[test]
+    fn claims_that_fail_fire_although_no_time_shows_them() {
+        let failing = |arm: usize, failed: u64| {
+            result(&[GRANT_LANE, TWIN], |record| record.arms[arm].outcomes.failed = failed)
+        };
+        let clean = gate(&failing(1, 0), &ENFORCED);
+        assert!(clean.findings.iter().all(|finding| !finding.text.contains("did not succeed")), "{clean:?}");
+        let some = gate(&failing(1, 100), &ENFORCED);
+        assert_eq!(some.conclusion, Conclusion::Regression);
+        assert!(
+            some.findings[0].text.contains("100 of") && some.findings[0].text.contains("twin"),
+            "{some:?}"
+        );
+        assert_ne!(
+            gate(&failing(0, 100), &ENFORCED).conclusion,
+            Conclusion::Regression,
+            "the baseline's own"
+        );
+        let none = result(&[GRANT_LANE, TWIN], |record| {
+            let outcomes = &mut record.arms[1].outcomes;
+            (outcomes.failed, outcomes.claimed) = (outcomes.claimed, 0);
+        });
+        assert_eq!(gate(&none, &ENFORCED).conclusion, Conclusion::Regression);
+        let level = GatePolicy { enforce: true, response_p99: Some(Duration::from_secs(1)) };
+        let alone = result(&[GRANT_LANE], |record| record.arms[0].outcomes.timed_out = 5_000);
+        assert_eq!(gate(&alone, &level).conclusion, Conclusion::Regression);
+    }
+
+    #[test]
+    fn an_interrupted_run_is_not_judged() {
+        let stopped = result(&[GRANT_LANE, HGET_LANE], |record| record.partial = true);
+        let gate = gate(&stopped, &ENFORCED);
+        assert_eq!((gate.conclusion, gate.findings.len()), (Conclusion::Invalid, 1), "{gate:?}");
+    }
+
+    #[test]
+    fn what_may_be_better_and_cannot_be_worse_passes() {
+        let mut better = result(&[GRANT_LANE, TWIN], |_| ());
+        better.comparisons.retain(|comparison| comparison.metric == "service_p50");
+        let change = |result: &mut RunResult, low: f64, high: f64| {
+            let comparison = &mut result.comparisons[0];
+            comparison.verdict = Verdict::Inconclusive;
+            comparison.ratio =
+                Some(Estimate { estimate: f64::midpoint(low, high), low, high, confidence: 0.95 });
+        };
+        change(&mut better, 0.8, 1.001);
+        assert_eq!(code(&better, ENFORCED), 0);
+        change(&mut better, 0.99, 1.2);
+        assert_eq!(code(&better, ENFORCED), 3);
     }
 
     #[test]

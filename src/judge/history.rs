@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::stats::{Estimate, change_points};
 
+use super::comparable::settings_digest;
 use super::result::RunResult;
 use super::values::metric_values;
 
@@ -22,6 +23,16 @@ pub struct HistoryEntry {
     pub commit: String,
     /// SHA-256 of the function library.
     pub library_sha256: String,
+    /// SHA-256 of each variant's own library, in a library duet.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub variant_libraries: BTreeMap<String, String>,
+    /// Seed: with the start it names the run.
+    #[serde(default)]
+    pub seed: u64,
+    /// What was measured besides the scenario's name: a digest of all keys that matter to a comparison. Figures of
+    /// different settings are never one trend.
+    #[serde(default)]
+    pub settings: String,
     /// Machine and servers in one line; figures of different machines are never one trend.
     pub machine: String,
     /// Whether the run was valid. Invalid runs are kept, and left out of trends.
@@ -59,6 +70,13 @@ impl HistoryEntry {
             scenario: record.label(),
             commit: record.tool.commit.clone(),
             library_sha256: record.environment.library.sha256.clone(),
+            variant_libraries: record
+                .arms
+                .iter()
+                .filter_map(|arm| Some((arm.name.clone(), arm.library.as_ref()?.sha256.clone())))
+                .collect(),
+            seed: record.seed,
+            settings: settings_digest(result),
             machine: format!(
                 "{}, {} cores, {}; Valkey {}, {} primaries, {}",
                 host.cpu, host.cores, host.kernel, valkey.version, valkey.primaries, valkey.provider
@@ -66,6 +84,22 @@ impl HistoryEntry {
             valid: result.valid && !record.partial,
             metrics,
         }
+    }
+}
+
+impl HistoryEntry {
+    /// Whether both are one run.
+    pub fn is_same_run(&self, other: &Self) -> bool {
+        // Floats that went through text may differ in their last digit, so the values are not compared.
+        let name =
+            |entry: &Self| (entry.started.clone(), entry.scenario.clone(), entry.seed, entry.commit.clone());
+        name(self) == name(other)
+    }
+
+    /// The library that a `variant/metric` was measured with.
+    fn library_of(&self, metric: &str) -> String {
+        let variant = metric.split('/').next().unwrap_or_default();
+        self.variant_libraries.get(variant).unwrap_or(&self.library_sha256).clone()
     }
 }
 
@@ -149,7 +183,7 @@ pub struct Trend {
     pub points: Vec<TrendPoint>,
     /// Where the level moved.
     pub changes: Vec<TrendChange>,
-    /// Runs of the scenario that are left out: invalid, or from another machine.
+    /// Runs of the scenario that are left out: invalid, from another machine, with other settings, or without the metric.
     pub left_out: u64,
 }
 
@@ -187,15 +221,16 @@ pub fn trend(entries: &[HistoryEntry], scenario: &str, metric: &str) -> Option<T
         entries.iter().filter(|e| e.scenario == scenario && e.metrics.contains_key(metric)).collect();
     // RFC 3339 in UTC sorts as text.
     runs.sort_by(|a, b| a.started.cmp(&b.started));
-    let machine = runs.iter().rev().find(|run| run.valid)?.machine.clone();
+    let latest = *runs.iter().rev().find(|run| run.valid)?;
+    let (machine, settings) = (latest.machine.clone(), latest.settings.clone());
     let of_scenario = entries.iter().filter(|e| e.scenario == scenario).count();
-    runs.retain(|run| run.valid && run.machine == machine);
+    runs.retain(|run| run.valid && run.machine == machine && run.settings == settings);
     let points: Vec<TrendPoint> = runs
         .iter()
         .map(|run| TrendPoint {
             started: run.started.clone(),
             commit: run.commit.clone(),
-            library_sha256: run.library_sha256.clone(),
+            library_sha256: run.library_of(metric),
             value: run.metrics[metric].value,
             interval: run.metrics[metric].interval,
         })
@@ -232,6 +267,9 @@ mod tests {
     fn night(number: usize, value: f64) -> HistoryEntry {
         let value = HistoryValue { unit: "us".into(), value, interval: None };
         HistoryEntry {
+            variant_libraries: BTreeMap::new(),
+            seed: 1,
+            settings: String::new(),
             started: format!("2026-01-{:02}T02:00:00Z", number + 1),
             scenario: "lane-ab".into(),
             commit: "0123456".into(),

@@ -33,12 +33,13 @@ pub use calibration::{
     assess,
 };
 pub use comparable::{Difference, NotComparable, differences};
+pub(crate) use gate::error_findings;
 pub use gate::{Conclusion, Finding, Gate, GatePolicy, gate, gate_repeated};
 pub use history::{
     History, HistoryEntry, HistoryError, HistoryValue, SkippedLine, Trend, TrendChange, TrendPoint, append,
     read, trend,
 };
-pub use repeat::{Attempt, Repeated, RepeatedComparison, repeat};
+pub use repeat::{Attempt, MIN_RUNS, Repeated, RepeatedComparison, repeat};
 pub use result::{
     Comparison, Control, ExactMetric, LatencySummary, RunResult, SCHEMA, ServerCost, VariantSummary, Verdict,
 };

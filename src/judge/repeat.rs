@@ -13,7 +13,7 @@ use super::result::{Comparison, RunResult, Verdict};
 const CONTROL_CONFIDENCE: f64 = 0.99;
 
 /// Runs that an interval over runs needs.
-const MIN_RUNS: usize = 3;
+pub const MIN_RUNS: usize = 3;
 
 /// One run of the series, whatever came out of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -274,6 +274,9 @@ impl Sides<'_> {
                     values.iter().find(|(other, _)| other == name).map_or(0.0, |(_, value)| *value)
                 };
                 let (base_value, candidate_value) = (of(&base), of(&candidate));
+                let claims = [(self.base, self.arms[0]), (self.candidate, self.arms[1])]
+                    .map(|(result, arm)| result.record.arms[arm].wire.claims);
+                let tolerance = row.tolerance_over(claims[0].min(claims[1]), tolerance);
                 let verdict = if (candidate_value - base_value).abs() <= tolerance {
                     StoredVerdict::Pass
                 } else if candidate_value > base_value {

@@ -11,10 +11,13 @@ use super::result::{LatencySummary, ServerCost, VariantSummary};
 /// Confidence of the intervals in summaries; comparisons have their own.
 const CONFIDENCE: f64 = 0.95;
 
-/// Calls that readings of the counters, connections and replication make, not claims.
+/// Calls that readings of the counters, connections and replication make besides claims: a few per window.
 const HOUSEKEEPING: &[&str] = &[
     "auth", "client", "cluster", "command", "config", "hello", "info", "ping", "psync", "replconf", "select",
 ];
+
+/// From so many per claim on, such a call is made by the claim, inside its function.
+const HOUSEKEEPING_PER_CLAIM: f64 = 0.25;
 
 /// Summaries of all arms, and a fault for every histogram that cannot be read.
 pub(super) fn summarise(record: &RunRecord) -> (Vec<VariantSummary>, Vec<Fault>) {
@@ -48,7 +51,13 @@ fn summarise_arm(record: &RunRecord, index: usize) -> Result<VariantSummary, Bad
 
 fn without_latencies(record: &RunRecord, index: usize) -> VariantSummary {
     let arm = &record.arms[index];
-    let throughput_per_s = if arm.active_s > 0.0 { arm.outcomes.claimed as f64 / arm.active_s } else { 0.0 };
+    // Arms that are mixed claim by claim share one time; their counter blocks are theirs alone.
+    let (claims, seconds) = arm_blocks(record, index)
+        .filter(|_| record.arms.len() > 1)
+        .fold((0, 0.0), |sum, block| (sum.0 + block.claims, sum.1 + block.duration_s));
+    let (claims, seconds) =
+        if seconds > 0.0 { (claims, seconds) } else { (arm.outcomes.claimed, arm.active_s) };
+    let throughput_per_s = if seconds > 0.0 { claims as f64 / seconds } else { 0.0 };
     VariantSummary {
         name: arm.name.clone(),
         path: arm.path,
@@ -108,10 +117,11 @@ fn per_claim(
     let mut sums = BTreeMap::<String, f64>::new();
     let (counters, claims) = counters_of(record, arm);
     for (command, count) in counters.into_iter().flat_map(counts) {
-        if !HOUSEKEEPING.contains(&command.as_str()) {
-            *sums.entry(command.clone()).or_default() += *count as f64 / claims;
-        }
+        *sums.entry(command.clone()).or_default() += *count as f64 / claims;
     }
+    sums.retain(|command, per_claim| {
+        !HOUSEKEEPING.contains(&command.as_str()) || *per_claim >= HOUSEKEEPING_PER_CLAIM
+    });
     sums
 }
 

@@ -83,16 +83,14 @@ pub(super) fn measured(record: &RunRecord, arm: usize, row: &Metric) -> Result<L
             of_histogram(Latencies::decode(of(&record.arms[arm])), quantile, row)
         }
         Source::Blocks(quotient) => {
-            let series: Vec<f64> = arm_blocks(record, arm)
-                .map(|block| {
-                    let (amount, per) = quotient(block);
-                    amount / per
-                })
-                .collect();
+            let parts: Vec<(f64, f64)> = arm_blocks(record, arm).map(quotient).collect();
+            let series: Vec<f64> = parts.iter().map(|(amount, per)| amount / per).collect();
             if series.is_empty() && row.name == THROUGHPUT && record.arms.len() == 1 {
                 return claims_per_second(record);
             }
-            mean_of_series(&series)
+            // All of it over all of it, as a comparison within the run has it; the blocks say how sure that is.
+            let (amount, per) = parts.iter().fold((0.0, 0.0), |sum, part| (sum.0 + part.0, sum.1 + part.1));
+            Ok(LogValue { value: amount / per, ..mean_of_series(&series)? })
         }
         Source::Exact { .. } | Source::Calls { .. } => Err(TooFew::constant(row.name)),
     }

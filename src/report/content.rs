@@ -8,7 +8,7 @@ use super::words;
 use crate::judge::{Comparison, LatencySummary, RunResult, VariantSummary, Verdict};
 use crate::measure::{Environment, Outcomes, RunRecord};
 use crate::scenario::{Mode, VariantPath};
-use crate::stats::Latencies;
+use crate::stats::{Estimate, Latencies};
 
 /// The whole report.
 pub(super) fn of(result: &RunResult) -> Vec<Block> {
@@ -302,7 +302,7 @@ fn comparisons(result: &RunResult) -> Vec<Block> {
                 figure(comparison.baseline_value),
                 figure(comparison.candidate_value),
                 comparison.ratio.as_ref().map_or_else(|| "-".into(), difference_within),
-                verdict_cell(comparison),
+                verdict_cell(comparison, result),
             ]
         })
         .collect();
@@ -317,10 +317,19 @@ fn comparisons(result: &RunResult) -> Vec<Block> {
     blocks
 }
 
-fn verdict_cell(comparison: &Comparison) -> String {
+fn verdict_cell(comparison: &Comparison, result: &RunResult) -> String {
     let word = words::verdict(comparison);
+    let vetoed = result.control.as_ref().is_some_and(|control| !control.passed);
+    let confidence = comparison.ratio.map_or(0.95, |ratio| ratio.confidence);
+    let by_chance = comparison.p_value.filter(|p| *p > 1.0 - confidence);
+    let threshold = result.record.scenario.compare.as_ref().map_or(0.0, |compare| compare.noise_threshold);
+    let beyond = |ratio: &Estimate| ratio.low > 1.0 + threshold || ratio.high < 1.0 / (1.0 + threshold);
     match (comparison.verdict, &comparison.too_few, comparison.detectable) {
         (Verdict::Inconclusive, Some(reason), _) => format!("{word}: {reason}"),
+        (Verdict::Inconclusive, _, _) if vetoed => format!("{word}: the control failed"),
+        (Verdict::Inconclusive, None, _) if comparison.ratio.as_ref().is_some_and(beyond) => {
+            format!("{word}: may be chance, p = {:.3}", by_chance.unwrap_or_default())
+        }
         (Verdict::Inconclusive, None, Some(size)) => format!("{word}: could show {} or more", share(size)),
         _ => word.to_owned(),
     }
@@ -379,7 +388,9 @@ fn trust(result: &RunResult) -> Block {
     }
     let violations =
         audit.lost + audit.double_claims + audit.attempt_changed + audit.epoch_errors + audit.state_errors;
-    items.push(format!(
+    items.push(if audit.executions_checked == 0 {
+        "audit: NOT MADE, the executions were not read back".to_owned()
+    } else { format!(
         "audit: {} grants issued, {} claimed, {} expired, {} left over, {} lost, {} claimed twice; {} executions read \
          back, {}",
         count(audit.grants_issued),
@@ -390,19 +401,36 @@ fn trust(result: &RunResult) -> Block {
         count(audit.double_claims),
         count(audit.executions_checked),
         if violations == 0 { "no violation".to_owned() } else { format!("{} violations", count(violations)) }
-    ));
+    ) });
     items.extend(audit.examples.iter().map(|example| format!("violation: {example}")));
     let staging = &result.record.staging;
     if staging.grants > 0 {
-        items.push(format!(
-            "before the window: {} executions, {} interruptions, {} grants in {:.1} s",
+        let made = format!(
+            "{} executions, {} interruptions, {} grants",
             count(staging.executions),
             count(staging.interruptions),
-            count(staging.grants),
-            staging.duration_s
-        ));
+            count(staging.grants)
+        );
+        items.push(match result.record.scenario.load.mode {
+            Mode::Staged => format!("before the window: {made} in {:.1} s", staging.duration_s),
+            // Much of it happens in the window itself.
+            Mode::Churn | Mode::Storm => {
+                format!("in all: {made}; getting ready took {:.1} s", staging.duration_s)
+            }
+        });
     }
+    items.extend(memory(&result.record));
     Block::List { heading: "Checks".into(), items }
+}
+
+/// Whether the tool itself grows: a window of a minute or more says so.
+fn memory(record: &RunRecord) -> Option<String> {
+    const MINUTE: usize = 60;
+    let known: Vec<(f64, u64)> =
+        record.timeline.iter().filter_map(|point| Some((point.t_s, point.tool_resident_bytes?))).collect();
+    let (_, end) = *known.last().filter(|_| known.len() >= MINUTE)?;
+    let (at, begin) = known[MINUTE / 2];
+    Some(format!("memory of the tool: {} after {at:.0} s, {} at the end", bytes(begin), bytes(end)))
 }
 
 /// Where the figures come from.

@@ -117,7 +117,9 @@ pub(super) fn trend(trend: &Trend) -> Vec<Block> {
     });
     let left_out = match trend.left_out {
         0 => String::new(),
-        n => format!("; {n} other runs are left out: invalid, or from another machine"),
+        n => format!(
+            "; {n} other runs are left out: invalid, from another machine, with other settings, or without it"
+        ),
     };
     blocks.push(Block::Line(format!("Machine: {}{left_out}.", trend.machine)));
     blocks

@@ -66,6 +66,7 @@ fn base(window_s: f64, busy: f64) -> RunRecord {
         .collect();
     record.generator = Some(GeneratorUse {
         window_s,
+        process_cpu_s: None,
         thread_cpu_s: 0.2 * window_s,
         servers_cpu_s: 3.0 * busy * window_s,
         machine_cpu_s: None,

@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use crate::support;
 
-const DOCUMENTS: [&str; 2] = ["docs/ci.md", "docs/ci-workflow.yml"];
+const DOCUMENTS: [&str; 3] = ["docs/ci.md", "docs/ci-workflow.yml", "README.md"];
 
 /// Appended to every `run`: what is tested is that the commands work, not what they find.
 const SMALL: &str = "--primaries 1 --set population.executions=200 --set population.partitions=16 \
@@ -20,7 +20,9 @@ fn commands(document: &str) -> Vec<String> {
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let joined = text.replace("\\\n", " ");
     let lines = joined.lines().map(|line| line.trim().trim_start_matches("- run: "));
-    lines.filter(|line| line.starts_with("reclaim-bench ")).map(str::to_owned).collect()
+    // Of the README's, `.ci/readme-commands.sh` runs those that need no repository of a library.
+    let elsewhere = |line: &str| document == "README.md" && !line.contains("library-duet");
+    lines.filter(|line| line.starts_with("reclaim-bench ") && !elsewhere(line)).map(str::to_owned).collect()
 }
 
 fn sh(dir: &Path, command: &str) -> Output {
@@ -68,7 +70,8 @@ fn the_documented_commands_work_and_find_the_planted_call() {
     for document in DOCUMENTS {
         let repository = repository();
         let commands = commands(document);
-        assert!(commands.len() >= 5, "{document}: {commands:?}");
+        let fewest = if document == "README.md" { 1 } else { 5 };
+        assert!(commands.len() >= fewest, "{document}: {commands:?}");
         for command in commands {
             let is_run = command.starts_with("reclaim-bench run ");
             let gated = command.contains(" --gate");

@@ -35,6 +35,7 @@ pub(super) fn of(capacity: &Capacity) -> Vec<Block> {
     blocks.extend(closed_loop(capacity));
     if let (Some(environment), Some(tool)) = (&capacity.environment, &capacity.tool) {
         let mut items = surroundings(environment);
+        items.extend(capacity.calibration.as_ref().map(super::calibration::note));
         let took: f64 = capacity.probes.iter().map(|probe| probe.duration_s).sum();
         items.push(format!(
             "search: {} probes in {took:.0} s, seed {}, reclaim-bench {} ({})",
@@ -335,6 +336,19 @@ fn remarks(capacity: &Capacity) -> Option<Block> {
         items.push(
             "generator and servers share a machine: the rate is that of both together, and the closed loop's coherency \
              measures the machine. Use --nodes for a cluster elsewhere."
+                .to_owned(),
+        );
+    }
+    if let Some(part) = capacity.sizing_basis.map(|basis| basis.concentrated).filter(|part| *part > 0.0) {
+        items.push(format!(
+            "the busiest primary had {} of all claims more than its partitions' share. The table takes that for one \
+             partition's, which more primaries do not divide.",
+            rough(part)
+        ));
+    }
+    if capacity.conclusion == Conclusion::NotConverged && !capacity.sizing.is_empty() {
+        items.push(
+            "the table is computed at the highest rate that passed so far; at the rate itself a claim costs less CPU."
                 .to_owned(),
         );
     }

@@ -20,10 +20,13 @@ struct Point {
 /// the other. The action knows one direction per file.
 pub fn github(result: &RunResult, direction: Direction) -> Result<String, ExportError> {
     let environment = &result.record.environment;
-    let extra = format!(
-        "library {} ({})\nValkey {}, {} primaries, {}\n{}, {} cores",
-        environment.library.version,
-        environment.library.sha256.get(..12).unwrap_or(&environment.library.sha256),
+    let library_of = |variant: &str| {
+        let arm = result.record.arms.iter().find(|arm| arm.name == variant);
+        let library = arm.and_then(|arm| arm.library.as_ref()).unwrap_or(&environment.library);
+        format!("library {} ({})", library.version, library.sha256.get(..12).unwrap_or(&library.sha256))
+    };
+    let place = format!(
+        "Valkey {}, {} primaries, {}\n{}, {} cores",
         environment.valkey.version,
         environment.valkey.primaries,
         environment.valkey.provider,
@@ -38,7 +41,7 @@ pub fn github(result: &RunResult, direction: Direction) -> Result<String, Export
             unit: metric.row.unit,
             value: rounded(metric.value),
             range: metric.interval.map(|interval| format!("± {}", rounded(interval.half_width()))),
-            extra: extra.clone(),
+            extra: format!("{}\n{place}", library_of(&metric.variant)),
         })
         .collect();
     Ok(serde_json::to_string_pretty(&points)? + "\n")

@@ -5,7 +5,8 @@
 //! | no change, improvement, equal | passed |
 //! | regression, more of what does not vary | failure |
 //! | inconclusive, control failed | skipped: it must not look green, and noise must not turn a build red |
-//! | invalid run | error; its verdicts are skipped |
+//! | claims that did not succeed, beyond the baseline's | failure |
+//! | invalid or interrupted run | error; its verdicts are skipped |
 //!
 //! A file of verdicts, whether or not the scenario's gate is enforced: the exit code says that.
 
@@ -13,10 +14,12 @@ use std::fmt::Write as _;
 
 use super::super::numbers::difference_within;
 use super::super::words;
-use crate::judge::{Comparison, RunResult, StoredComparison, StoredMetric, StoredVerdict, Verdict};
+use crate::judge::{
+    Comparison, RunResult, StoredComparison, StoredMetric, StoredVerdict, Verdict, error_findings,
+};
 
-/// Why a verdict of an invalid run is none.
-const INVALID: &str = "the run is invalid";
+/// Why a verdict of such a run is none.
+const UNUSABLE: &str = "the run is invalid, or was interrupted";
 
 /// How a test case ends.
 enum Case {
@@ -30,8 +33,10 @@ enum Case {
 pub fn junit(result: &RunResult) -> String {
     let record = &result.record;
     let mut suite = Suite::new(&record.label(), &record.started, record.duration_s);
+    let usable = result.valid && !record.partial;
     let validity = match result.invalid_reasons.first() {
-        None if result.valid => Case::Passed,
+        None if usable => Case::Passed,
+        None if result.valid => Case::Error("the run was interrupted".to_owned()),
         first => Case::Error(first.map_or_else(|| "the run is invalid".to_owned(), words::fault)),
     };
     suite.add("run", "valid", validity);
@@ -39,9 +44,20 @@ pub fn junit(result: &RunResult) -> String {
         let failed = || control.reason.clone().unwrap_or_else(|| "the control failed".to_owned());
         suite.add("run", "control", if control.passed { Case::Passed } else { Case::Skipped(failed()) });
     }
+    let service_level = record.scenario.slo.is_some();
+    let failing: Vec<_> = error_findings(result, service_level).filter(|_| usable).collect();
+    for variant in &result.variants {
+        let found = failing.iter().find(|(failing, _)| failing.name == variant.name);
+        let case = match found {
+            Some((_, finding)) => Case::Failure(finding.text.clone()),
+            None if usable => Case::Passed,
+            None => Case::Skipped(UNUSABLE.to_owned()),
+        };
+        suite.add(&variant.name, "claims succeed", case);
+    }
     for comparison in &result.comparisons {
         let class = format!("{} against {}", comparison.candidate, comparison.baseline);
-        let case = if result.valid { verdict(comparison) } else { Case::Skipped(INVALID.to_owned()) };
+        let case = if usable { verdict(comparison) } else { Case::Skipped(UNUSABLE.to_owned()) };
         suite.add(&class, &comparison.metric, case);
     }
     let path_of = |name: &str| result.variants.iter().find(|v| v.name == name).map(|v| v.path);
@@ -50,8 +66,8 @@ pub fn junit(result: &RunResult) -> String {
         let class = format!("{} against {}", exact.candidate, exact.baseline);
         let more = !exact.equal && exact.candidate_value > exact.baseline_value;
         let text = format!("{} per claim instead of {}", exact.candidate_value, exact.baseline_value);
-        let case = match (result.valid, more) {
-            (false, _) => Case::Skipped(INVALID.to_owned()),
+        let case = match (usable, more) {
+            (false, _) => Case::Skipped(UNUSABLE.to_owned()),
             (true, true) => Case::Failure(text),
             (true, false) => Case::Passed,
         };

@@ -13,8 +13,11 @@ pub fn pull_request(result: &RunResult) -> String {
     let gate = gate(result, &GatePolicy { enforce: true, ..GatePolicy::of(scenario) });
     let mut blocks =
         vec![Block::Title(format!("reclaim-bench {}: {}", result.record.label(), headline(gate.conclusion)))];
-    if !result.valid {
-        let items = result.invalid_reasons.iter().map(words::fault).collect();
+    if !result.valid || result.record.partial {
+        let mut items: Vec<String> = result.invalid_reasons.iter().map(words::fault).collect();
+        if result.record.partial {
+            items.push("it was interrupted: what it had measured is kept, and not judged".to_owned());
+        }
         blocks.push(Block::List { heading: "Why".into(), items });
         blocks.push(Block::Line(origin(result)));
         return markdown::render(&blocks);
