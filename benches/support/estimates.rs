@@ -1,10 +1,19 @@
 //! What criterion last measured, read back from its own files, to relate one benchmark to another.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Median time of one iteration in nanoseconds, from the last run of this benchmark; `None` if there was none.
 pub fn median_ns(group: &str, function: &str) -> Option<f64> {
-    let path = home().join(file_name(group)).join(file_name(function)).join("new/estimates.json");
+    read(&home().join(file_name(group)).join(file_name(function)))
+}
+
+/// The same for a benchmark without a group.
+pub fn single_median_ns(function: &str) -> Option<f64> {
+    read(&home().join(file_name(function)))
+}
+
+fn read(benchmark: &Path) -> Option<f64> {
+    let path = benchmark.join("new/estimates.json");
     let estimates: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(path).ok()?).ok()?;
     estimates["median"]["point_estimate"].as_f64()
 }

@@ -95,13 +95,16 @@ impl<'a> Job<'a> {
         let Some(mut policy) = CapacityPolicy::of(&file, seed) else {
             bail!("{} has no [slo]", file.name);
         };
-        policy.required_per_s = args.require;
-        policy.walk = !args.no_walk;
-        if args.no_usl {
+        // What was asked before is asked still; options can leave more out.
+        let before = earlier.as_ref().map(|earlier| &earlier.plan.policy);
+        policy.required_per_s = args.require.or(before.and_then(|before| before.required_per_s));
+        policy.walk = !args.no_walk && before.is_none_or(|before| before.walk);
+        if args.no_usl || before.is_some_and(|before| before.concurrency.is_empty()) {
             policy.concurrency.clear();
         }
         // Every load must be possible before the first one is offered.
-        load_of(&file, Offer::Open { rate_per_s: args.require.unwrap_or(policy.start_per_s) })?;
+        let first = Offer::Open { rate_per_s: policy.required_per_s.unwrap_or(policy.start_per_s) };
+        load_of(&file, first)?;
         let plan = CapacityPlan { scenario: file, seed, policy, stopped: None };
         let (dir, search) = if let (Some(mut earlier), Some(path)) = (earlier, &args.resume) {
             same_question(&earlier.plan.scenario, &plan.scenario)?;
@@ -186,9 +189,13 @@ pub async fn run(args: &CapacityArgs) -> anyhow::Result<Exit> {
             Ok(Some(Stopped::Interrupted))
         }
     };
-    if job.search.borrow().probes.is_empty() {
+    if job.search.borrow().made == 0 {
         job.dir.remove_if_empty();
-        return explored.map(|_| {
+        return explored.map(|stopped| {
+            if stopped == Some(Stopped::OutOfTime) {
+                job.tell("--within: no probe would be done by then, none was made");
+                return Exit::Inconclusive;
+            }
             job.tell("interrupted before anything was measured");
             Exit::Interrupted
         });
@@ -230,12 +237,13 @@ async fn probes(
     cancel: &CancellationToken,
 ) -> anyhow::Result<Option<Stopped>> {
     let begun = Instant::now();
-    let mut last = Duration::ZERO;
+    let mut last = None;
     let mut next = job.search.borrow().conclude().next;
     loop {
         let Step::Probe { offer, .. } = next else { return Ok(None) };
-        // A probe takes about as long as the one before it.
-        if job.args.within.is_some_and(|within| begun.elapsed() + last > within.0) {
+        // A probe takes about as long as the one before it, and at least its window.
+        let window = window_of(&job.search.borrow().plan.scenario, offer).max(last.unwrap_or_default());
+        if job.args.within.is_some_and(|within| begun.elapsed() + window > within.0) {
             return Ok(Some(Stopped::OutOfTime));
         }
         let started = Instant::now();
@@ -255,7 +263,7 @@ async fn probes(
         if cluster.owned() {
             cluster.wipe().await?;
         }
-        last = started.elapsed();
+        last = Some(started.elapsed());
         next = capacity.next;
     }
 }
@@ -293,6 +301,17 @@ async fn probe(
     }
 }
 
+/// How long the claims of a probe take at the rate that is offered; nothing is known of a closed loop's.
+fn window_of(base: &ScenarioFile, offer: Offer) -> Duration {
+    let Offer::Open { rate_per_s } = offer else { return Duration::ZERO };
+    Duration::from_secs_f64(claims_of(base, rate_per_s) as f64 / rate_per_s)
+}
+
+fn claims_of(base: &ScenarioFile, rate_per_s: f64) -> u64 {
+    let section = base.capacity();
+    section.claims.max((rate_per_s * section.window.0.as_secs_f64()).ceil() as u64)
+}
+
 /// The scenario at one load.
 fn load_of(base: &ScenarioFile, offer: Offer) -> anyhow::Result<(ScenarioFile, Scenario)> {
     let (mut file, section) = (base.clone(), base.capacity());
@@ -300,7 +319,7 @@ fn load_of(base: &ScenarioFile, offer: Offer) -> anyhow::Result<(ScenarioFile, S
     load.duration = None;
     let executions = match offer {
         Offer::Open { rate_per_s } => {
-            let claims = section.claims.max((rate_per_s * section.window.0.as_secs_f64()).ceil() as u64);
+            let claims = claims_of(base, rate_per_s);
             (load.model, load.concurrency) = (ModelForm::Open, None);
             (load.rate, load.claims) = (Some(rate_per_s), Some(claims));
             if let Some(ArrivalsForm::Burst(burst)) = &mut load.arrivals {

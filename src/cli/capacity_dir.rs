@@ -36,7 +36,7 @@ impl StoredCapacity {
         let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
         let mut value: serde_json::Value =
             serde_json::from_str(&text).with_context(|| format!("{} is not JSON", file.display()))?;
-        match value["schema"].take().as_str() {
+        match value.get_mut("schema").map(serde_json::Value::take).unwrap_or_default().as_str() {
             Some(CAPACITY_SCHEMA) => {}
             Some(other) => {
                 bail!("{} has the format {other}, this tool reads {CAPACITY_SCHEMA}", file.display())

@@ -208,6 +208,9 @@ fn seconds(arm: &SimulatedArm, noise: &mut Noise) -> Vec<TimelinePoint> {
             errors: 0,
             p50_us: Some(200.0 * arm.slower),
             p99_us: Some(265.0 * arm.slower),
+            response_p50_us: None,
+            response_p99_us: None,
+            tool_resident_bytes: None,
             stock: 0,
             primary_cpu: Vec::new(),
         })

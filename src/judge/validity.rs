@@ -69,7 +69,7 @@ pub(super) fn warnings(record: &RunRecord, scenario: &Scenario) -> Vec<Warning> 
         }
         if arm.outcomes.dropped > 0 {
             let text = format!(
-                "{} claims of {} were due but not sent before the end",
+                "{} planned claims of {} were not sent before the end",
                 arm.outcomes.dropped, arm.name
             );
             add(Warning::Note { text });

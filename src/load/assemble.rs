@@ -49,7 +49,7 @@ pub(super) fn record(
             .zip(&session.arm_libraries)
             .map(|((arm, variant), library)| ArmRecord {
                 library: library.clone(),
-                ..arm_record(arm, variant)
+                ..arm_record(arm, variant, recorder.so_far())
             })
             .collect(),
         strata: strata(session, recorder.strata()),
@@ -67,13 +67,14 @@ pub(super) fn record(
     }
 }
 
-fn arm_record(arm: &ArmRecorder, variant: &VariantSpec) -> ArmRecord {
+/// `so_far` is the time of the batch that goes on: a copy that is kept while claims are made must know it.
+fn arm_record(arm: &ArmRecorder, variant: &VariantSpec, so_far: Duration) -> ArmRecord {
     ArmRecord {
         name: variant.name.clone(),
         path: variant.path,
         library: None,
         outcomes: arm.outcomes.clone(),
-        active_s: arm.active.as_secs_f64(),
+        active_s: (arm.active + so_far).as_secs_f64(),
         service: arm.service.encode(),
         response: arm.response.encode(),
         send_lag: arm.send_lag.encode(),
@@ -145,6 +146,7 @@ fn generator_use(session: &Session<'_>, arms: &[ArmRecorder]) -> GeneratorUse {
     GeneratorUse {
         window_s: mixed + blocks,
         thread_cpu_s: usage.generator,
+        process_cpu_s: Some(usage.process),
         servers_cpu_s: usage.servers,
         machine_cpu_s: usage.machine,
         servers_waited_s: usage.servers_waited,
@@ -165,8 +167,8 @@ fn warnings(session: &Session<'_>, arms: &[ArmRecorder]) -> Vec<Warning> {
             warnings.push(Warning::GeneratorBusy { share });
         }
         if let Some(machine_s) = used.machine_cpu_s {
-            let others =
-                (machine_s - used.thread_cpu_s - used.servers_cpu_s) / used.window_s / f64::from(host.cores);
+            let usage = used.process_cpu_s.unwrap_or(used.thread_cpu_s);
+            let others = (machine_s - usage - used.servers_cpu_s) / used.window_s / f64::from(host.cores);
             if others > OTHERS_BUSY {
                 warnings.push(Warning::BusyMachine { share: others });
             }

@@ -27,11 +27,20 @@ pub trait Circulation: Deck {
     /// Interrupts an execution that holds a lease and makes it runnable again; notes when the latter was sent.
     fn interrupt(&self, execution: u32) -> impl Future<Output = Result<(), Self::Error>>;
 
-    /// Looks for resumable executions on one primary and issues their grants: the executions that now have one.
-    fn scan(&self, primary: usize) -> impl Future<Output = Result<Vec<u32>, Self::Error>>;
+    /// Looks for resumable executions in a part of one primary's sets and issues their grants.
+    fn scan(&self, primary: usize) -> impl Future<Output = Result<Scanned, Self::Error>>;
 
     /// Waits between two scans of one primary.
     fn scan_interval(&self) -> Duration;
+}
+
+/// What a scan of a part of one primary's sets came to.
+#[derive(Clone, Debug, Default)]
+pub struct Scanned {
+    /// Executions that now have a grant.
+    pub found: Vec<u32>,
+    /// Whether the primary's sets are through, so that the scanner may rest.
+    pub through: bool,
 }
 
 /// Executions with a grant that no worker has taken yet, by the primary whose scanner found them.
@@ -347,9 +356,12 @@ impl<C: Circulation> Window<'_, C> {
 
     async fn scan(&self, primary: usize) -> Result<(), C::Error> {
         while !self.ended() {
-            let found = self.circulation.scan(primary).await?;
-            for execution in found {
+            let scanned = self.circulation.scan(primary).await?;
+            for execution in scanned.found {
                 self.ready.push(primary, execution);
+            }
+            if !scanned.through {
+                continue;
             }
             tokio::select! {
                 () = tokio::time::sleep(self.circulation.scan_interval()) => {}

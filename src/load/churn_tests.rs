@@ -9,7 +9,7 @@ use ff_core::types::{AttemptId, LeaseId, WorkerId, WorkerInstanceId};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::churn::{ArmSequence, Circulation, Offer, Ready, churn};
+use super::churn::{ArmSequence, Circulation, Offer, Ready, Scanned, churn};
 use super::driver::{Deck, Driver};
 use super::fixtures::{FakeDeck, FakePath, PausedPacer, scenario};
 use super::plan::PlannedClaim;
@@ -84,11 +84,11 @@ impl Circulation for Carousel {
         Ok(())
     }
 
-    async fn scan(&self, primary: usize) -> Result<Vec<u32>, Self::Error> {
+    async fn scan(&self, primary: usize) -> Result<Scanned, Self::Error> {
         tokio::time::sleep(MS).await;
         let (mine, others) = self.resumable.take().into_iter().partition(|e| *e as usize % 2 == primary);
         *self.resumable.borrow_mut() = others;
-        Ok(mine)
+        Ok(Scanned { found: mine, through: true })
     }
 
     fn scan_interval(&self) -> Duration {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::cluster::{Cluster, ClusterError, NodeCounters};
-use crate::measure::{CounterDelta, Fault, RedirectKind, machine_cpu_s, thread_cpu};
+use crate::measure::{CounterDelta, Fault, RedirectKind, machine_cpu_s, process_cpu, thread_cpu};
 
 /// What one primary did over all stretches so far.
 #[derive(Clone, Debug, Default)]
@@ -19,12 +19,15 @@ pub(super) struct Reading {
     counters: Vec<NodeCounters>,
     machine_cpu_s: Option<f64>,
     thread_cpu: Duration,
+    process_cpu: Duration,
 }
 
 /// CPU used, in seconds: by the generator's thread, by the servers, by everything on the machine.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Usage {
     pub generator: f64,
+    /// All threads of the generator's process.
+    pub process: f64,
     pub servers: f64,
     pub machine: Option<f64>,
     /// Not used: what the servers' main threads waited for a core.
@@ -49,13 +52,19 @@ impl Meter {
     pub async fn begin(&self) -> Result<Reading, ClusterError> {
         let counters = self.cluster.counters().await?;
         self.take_tallies();
-        Ok(Reading { counters, machine_cpu_s: machine_cpu_s(), thread_cpu: thread_cpu() })
+        Ok(Reading {
+            counters,
+            machine_cpu_s: machine_cpu_s(),
+            thread_cpu: thread_cpu(),
+            process_cpu: process_cpu(),
+        })
     }
 
     /// Reads them again: the sum over all primaries. A primary that changed meanwhile is a fault, not an error.
     /// With `keep`, the stretch counts for the primaries' totals as well.
     pub async fn end(&mut self, before: Reading, keep: bool) -> Result<CounterDelta, ClusterError> {
         let generator = thread_cpu().saturating_sub(before.thread_cpu);
+        let process = process_cpu().saturating_sub(before.process_cpu);
         let after = self.cluster.counters().await?;
         let mut tallies = self.take_tallies();
         let mut sum = CounterDelta::default();
@@ -90,6 +99,7 @@ impl Meter {
         }
         if keep {
             self.usage.generator += generator.as_secs_f64();
+            self.usage.process += process.as_secs_f64();
             self.usage.servers += sum.process_cpu_us / 1e6;
             let machine = before.machine_cpu_s.zip(machine_cpu_s()).map(|(before, after)| after - before);
             self.usage.machine = machine.map(|used| used + self.usage.machine.unwrap_or(0.0));

@@ -15,13 +15,13 @@ use super::plan::{claims_wanted, hex};
 use super::progress::{Phase, Progress};
 use super::schedule::Schedule;
 use super::session::Session;
-use super::staged::{create, make_resumable, staged};
+use super::staged::{create, make_resumable, scan, staged};
 use super::stock::Stock;
 use super::watched::watched;
 use crate::cluster::Cluster;
 use crate::measure::{Fault, Recorder, RunRecord};
 use crate::scenario::{Amount, Mode, Model, Scenario, ScenarioFile};
-use crate::workload::{Control, ExecIndex, WorkloadError};
+use crate::workload::{Control, ExecIndex, Seek, WorkloadError};
 
 /// What a run works with.
 pub struct RunSetup<'a> {
@@ -49,11 +49,23 @@ pub async fn run(setup: RunSetup<'_>) -> Result<RunRecord, LoadError> {
         Mode::Churn | Mode::Storm => Box::pin(churned(&mut session)).await,
     };
     let nothing = session.staging.executions == 0;
-    let record = session.close().await;
+    let claimed = session.recorder.borrow().claimed() > 0;
     match done {
-        Ok(()) if nothing && setup.cancel.is_cancelled() => Err(LoadError::Cancelled),
-        Ok(()) => record,
-        Err(error) => Err(error),
+        Ok(()) if nothing && setup.cancel.is_cancelled() => {
+            session.close().await?;
+            Err(LoadError::Cancelled)
+        }
+        Ok(()) => session.close().await,
+        // Hours of claims are not lost for what ended them: the result is invalid and says why.
+        Err(error) if claimed => {
+            session.fault("the run ended early", &error);
+            session.close().await
+        }
+        Err(error) => {
+            // It is the cause; what goes wrong while tidying up is only its consequence.
+            let _ = session.close().await;
+            Err(error)
+        }
     }
 }
 
@@ -77,11 +89,15 @@ async fn circulate(session: &mut Session<'_>) -> Result<(), LoadError> {
     let begun = Instant::now();
     session.watch().phase(Phase::Stage, Some(3 * everyone.len() as u64));
     make_resumable(session, &everyone).await?;
-    session.staging.duration_s += begun.elapsed().as_secs_f64();
     let workload = Rc::clone(&session.workload);
     let interval = session.scenario().grant.scan_interval;
     let mut stock = Stock::new(&workload, interval, session.setup.cancel);
     stock.scan_by_primary(&session.cluster.topology());
+    // An open loop's first claims are due at once: there must be grants by then.
+    scan(session, &stock, &everyone, Seek::Interrupted, true).await?;
+    // These few say nothing about what a grant costs while claims run.
+    session.grant_cpu_us = 0.0;
+    session.staging.duration_s += begun.elapsed().as_secs_f64();
     let warmup = session.scenario().load.warmup;
     if warmup > 0 {
         session.watch().phase(Phase::Warmup, Some(warmup));

@@ -11,6 +11,7 @@ use crate::scenario::{Arrivals, Ramp};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Schedule {
     offsets: Vec<Duration>,
+    length: Duration,
 }
 
 /// What an arrival process is drawn with.
@@ -52,7 +53,18 @@ impl Schedule {
             }
             Arrivals::Trace { .. } => replay(draw.trace, count),
         };
-        Self { offsets }
+        let last = offsets.last().copied().unwrap_or_default();
+        let length = match arrivals {
+            // The time until the next one would come belongs to the last burst as it does to every other.
+            Arrivals::Burst { every, .. } => last + *every,
+            _ => last,
+        };
+        Self { offsets, length }
+    }
+
+    /// The time over which the arrivals are spread: their number over it is the rate that was offered.
+    pub fn length(&self) -> Duration {
+        self.length
     }
 
     /// The offsets.

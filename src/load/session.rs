@@ -202,8 +202,10 @@ impl<'a> Session<'a> {
             Ok(audit) => self.audit = audit,
             Err(error) => self.fault("the audit could not be made", &error),
         }
-        let record_before_removal = self.record(interrupted);
-        watch.snapshot(&record_before_removal);
+        // Of a run that failed before its first claim there is nothing to keep.
+        if self.recorder.borrow().claimed() > 0 {
+            watch.snapshot(&self.record(interrupted));
+        }
         if !self.cluster.owned() {
             watch.phase(Phase::Remove, None);
             match self.workload.remove(&control).await {

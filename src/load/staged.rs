@@ -221,7 +221,7 @@ async fn drive(
             let schedule = Schedule::new(arrivals, claims.len(), &session.draw(*rate_per_sec, part));
             let mut pacer = session.pacer(&schedule)?;
             let active = driver.open(claims, &schedule, &mut pacer, stock, &session.recorder).await;
-            Ok((active, schedule.offsets().last().copied()))
+            Ok((active, Some(schedule.length())))
         }
     }
 }

@@ -10,13 +10,17 @@ use ff_core::types::{AttemptId, LeaseId};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::churn::Circulation;
+use super::churn::{Circulation, Scanned};
 use super::driver::Deck;
 use super::plan::PlannedClaim;
 use crate::claim::{ClaimReceipt, ClaimTicket};
 use crate::cluster::Topology;
 use crate::measure::Outcome;
 use crate::workload::{Control, ExecIndex, LaneSet, ScanRequest, Seek, Workload, WorkloadError};
+
+/// Sets that one scan looks through before it hands out what it found. With all sets at once, the first grants of a
+/// storm would wait for the last ones before a worker could take them.
+const SETS_PER_SCAN: usize = 128;
 
 /// Tickets that no worker has drawn, and those that workers hold.
 pub(super) struct Stock<'a> {
@@ -29,6 +33,8 @@ pub(super) struct Stock<'a> {
     runnable_since: RefCell<HashMap<u32, Instant>>,
     /// Lane sets by primary, for the scanners of a churn run.
     sets: Vec<Vec<LaneSet>>,
+    /// By primary: where its next scan goes on.
+    cursors: RefCell<Vec<usize>>,
     scan_interval: Duration,
 }
 
@@ -42,6 +48,7 @@ impl<'a> Stock<'a> {
             draws: RefCell::default(),
             runnable_since: RefCell::default(),
             sets: Vec::new(),
+            cursors: RefCell::default(),
             scan_interval,
         }
     }
@@ -49,6 +56,7 @@ impl<'a> Stock<'a> {
     /// Shares the lane sets out to the primaries that own them.
     pub fn scan_by_primary(&mut self, topology: &Topology) {
         self.sets = vec![Vec::new(); topology.primaries().len()];
+        self.cursors = RefCell::new(vec![0; self.sets.len()]);
         for set in self.workload.lane_sets() {
             self.sets[usize::from(topology.owner_of(set.0).0)].push(set);
         }
@@ -155,11 +163,19 @@ impl Circulation for Stock<'_> {
         self.workload.make_runnable_one(exec, &sending).await
     }
 
-    async fn scan(&self, primary: usize) -> Result<Vec<u32>, WorkloadError> {
-        let Some(sets) = self.sets.get(primary) else { return Ok(Vec::new()) };
-        let request = ScanRequest { sets, seek: Seek::Interrupted, issue: true, limit: usize::MAX };
+    async fn scan(&self, primary: usize) -> Result<Scanned, WorkloadError> {
+        let Some(sets) = self.sets.get(primary) else {
+            return Ok(Scanned { found: Vec::new(), through: true });
+        };
+        let from = self.cursors.borrow()[primary];
+        let to = (from + SETS_PER_SCAN).min(sets.len());
+        let request =
+            ScanRequest { sets: &sets[from..to], seek: Seek::Interrupted, issue: true, limit: usize::MAX };
         let control = Control { cancel: self.cancel, progress: &|_, _| () };
-        Ok(self.add(self.workload.scan(&request, &control).await?.tickets))
+        let found = self.add(self.workload.scan(&request, &control).await?.tickets);
+        let through = to == sets.len();
+        self.cursors.borrow_mut()[primary] = if through { 0 } else { to };
+        Ok(Scanned { found, through })
     }
 
     fn scan_interval(&self) -> Duration {

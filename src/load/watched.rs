@@ -6,6 +6,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use tokio::time::Instant;
 
 use super::session::Session;
+use crate::measure::resident_bytes;
 
 /// How often the display moves.
 const TICK: Duration = Duration::from_millis(500);
@@ -44,6 +45,7 @@ pub(super) async fn watched<T>(session: &Session<'_>, work: impl Future<Output =
                 show(session, before);
                 if ticks % TICKS_PER_READING == 0 && readings.is_empty() {
                     readings.push(session.cluster.main_thread_cpu_s());
+                    session.recorder.borrow_mut().resident(resident_bytes());
                 }
                 if ticks > 0 && ticks % TICKS_PER_COPY == 0 {
                     session.watch().snapshot(&session.record(true));

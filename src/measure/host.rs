@@ -21,6 +21,12 @@ pub fn thread_cpu() -> Duration {
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
+/// CPU used by this process so far, all of its threads: the clocks of an open loop and of a simulated network too.
+pub fn process_cpu() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
 /// CPU that all processes of the machine used so far, in seconds; `None` where the system does not say.
 pub fn machine_cpu_s() -> Option<f64> {
     let stat = read("/proc/stat");

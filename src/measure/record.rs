@@ -310,6 +310,9 @@ pub struct GeneratorUse {
     pub window_s: f64,
     /// CPU of the thread that makes the claims.
     pub thread_cpu_s: f64,
+    /// CPU of all threads of its process, the clocks included; `None` in results of versions that did not keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process_cpu_s: Option<f64>,
     /// CPU of the servers' processes.
     pub servers_cpu_s: f64,
     /// CPU of everything on the generator's machine, where the system tells.
@@ -337,6 +340,15 @@ pub struct TimelinePoint {
     pub p50_us: Option<f64>,
     /// 99th percentile of it.
     pub p99_us: Option<f64>,
+    /// Median response time in it (open loop).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_p50_us: Option<f64>,
+    /// 99th percentile of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_p99_us: Option<f64>,
+    /// The tool's resident memory, where the system tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool_resident_bytes: Option<u64>,
     /// Grants in stock at its end.
     pub stock: u64,
     /// Share of a core that each primary's main thread used in it, in the order of `primaries`; empty where the

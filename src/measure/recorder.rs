@@ -187,7 +187,7 @@ impl Recorder {
             Purpose::Block => {}
         }
         self.claimed += u64::from(claimed);
-        self.timeline.record(stamps.done, claimed.then_some(service), stock);
+        self.timeline.record(stamps, claimed, stock);
     }
 
     /// Adds a stratum that was not known at the start; returns its number.
@@ -214,6 +214,16 @@ impl Recorder {
             self.arms[arm].active += active;
         }
         self.timeline.end_batch(active);
+    }
+
+    /// Time of the batch that goes on, until its last claim so far.
+    pub fn so_far(&self) -> Duration {
+        self.timeline.so_far()
+    }
+
+    /// Notes the tool's resident memory.
+    pub fn resident(&mut self, bytes: Option<u64>) {
+        self.timeline.resident(bytes);
     }
 
     /// Adds the CPU, in seconds, that each primary's main thread used between two moments of the current batch.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::TimelinePoint;
 use super::recorder::LatencyHistogram;
+use super::recorder::Stamps;
 
 /// Seconds of the time in which claims were made; the pauses for staging between batches do not count.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +17,11 @@ pub struct Timeline {
     errors: u64,
     stock: u64,
     service: LatencyHistogram,
+    response: LatencyHistogram,
+    /// When the last claim of the current batch ended.
+    latest: Duration,
+    /// The tool's resident memory when it was last looked at.
+    resident_bytes: Option<u64>,
     /// Main-thread CPU of the primaries between two readings.
     cpu: Vec<CpuSpan>,
 }
@@ -30,17 +36,30 @@ struct CpuSpan {
 }
 
 impl Timeline {
-    /// Adds a claim that ended at `at` into the current batch; `service` is `None` where it did not succeed.
-    pub fn record(&mut self, at: Duration, service: Option<Duration>, stock: u64) {
-        self.advance_to((self.before + at).as_secs());
-        match service {
-            Some(service) => {
-                self.claimed += 1;
-                self.service.record(service);
+    /// Adds a claim that ended into the current batch.
+    pub fn record(&mut self, stamps: &Stamps, claimed: bool, stock: u64) {
+        self.advance_to((self.before + stamps.done).as_secs());
+        if claimed {
+            self.claimed += 1;
+            self.service.record(stamps.done.saturating_sub(stamps.sent));
+            if let Some(scheduled) = stamps.scheduled {
+                self.response.record(stamps.done.saturating_sub(scheduled));
             }
-            None => self.errors += 1,
+        } else {
+            self.errors += 1;
         }
+        self.latest = stamps.done;
         self.stock = stock;
+    }
+
+    /// Time of the batch that goes on, until its last claim so far.
+    pub fn so_far(&self) -> Duration {
+        self.latest
+    }
+
+    /// Notes the tool's resident memory.
+    pub fn resident(&mut self, bytes: Option<u64>) {
+        self.resident_bytes = bytes;
     }
 
     /// Adds the CPU that the primaries' main threads used between two moments of the current batch.
@@ -51,6 +70,7 @@ impl Timeline {
     /// Ends a batch that took this long.
     pub fn end_batch(&mut self, active: Duration) {
         self.before += active;
+        self.latest = Duration::ZERO;
     }
 
     /// Every second so far, the unfinished one included.
@@ -96,6 +116,7 @@ impl Timeline {
             self.claimed = 0;
             self.errors = 0;
             self.service.reset();
+            self.response.reset();
         }
     }
 
@@ -106,7 +127,10 @@ impl Timeline {
             errors: self.errors,
             p50_us: self.service.quantile_us(0.5),
             p99_us: self.service.quantile_us(0.99),
+            response_p50_us: self.response.quantile_us(0.5),
+            response_p99_us: self.response.quantile_us(0.99),
             stock: self.stock,
+            tool_resident_bytes: self.resident_bytes,
             primary_cpu: Vec::new(),
         }
     }
@@ -116,17 +140,25 @@ impl Timeline {
 mod tests {
     use super::*;
 
+    fn claim(done: Duration, service: Duration) -> Stamps {
+        Stamps { scheduled: None, sent: done.saturating_sub(service), done, resume: None }
+    }
+
     #[test]
     fn quiet_seconds_are_shown_as_quiet() {
         let mut timeline = Timeline::default();
         let ms = Duration::from_millis;
-        timeline.record(ms(100), Some(ms(1)), 9);
-        timeline.record(ms(900), None, 8);
-        timeline.record(ms(2_500), Some(ms(2)), 7);
+        timeline.record(&claim(ms(100), ms(1)), true, 9);
+        timeline.record(&claim(ms(900), ms(1)), false, 8);
+        let late = Stamps { scheduled: Some(ms(2_400)), ..claim(ms(2_500), ms(2)) };
+        timeline.record(&late, true, 7);
+        assert_eq!(timeline.so_far(), ms(2_500));
         let points = timeline.points();
         let counts: Vec<_> = points.iter().map(|p| (p.t_s, p.claimed, p.errors, p.stock)).collect();
         assert_eq!(counts, [(1.0, 1, 1, 8), (2.0, 0, 0, 8), (3.0, 1, 0, 7)]);
         assert_eq!(points[1].p50_us, None);
+        assert_eq!((points[0].response_p99_us, points[2].response_p99_us.is_some()), (None, true));
+        assert!(points[2].response_p50_us > points[2].p50_us);
     }
 
     #[test]
@@ -134,7 +166,7 @@ mod tests {
         let mut timeline = Timeline::default();
         let ms = Duration::from_millis;
         for at in [100, 1_100, 2_100, 3_100] {
-            timeline.record(ms(at), Some(ms(1)), 0);
+            timeline.record(&claim(ms(at), ms(1)), true, 0);
         }
         // Half a core and a quarter from 0.5 s on, then a whole one and none.
         timeline.cpu(ms(500), ms(1_500), vec![0.5, 0.25]);
@@ -146,11 +178,11 @@ mod tests {
     #[test]
     fn staging_between_batches_takes_no_time() {
         let mut timeline = Timeline::default();
-        timeline.record(Duration::from_millis(600), Some(Duration::from_micros(5)), 0);
+        timeline.record(&claim(Duration::from_millis(600), Duration::from_micros(5)), true, 0);
         timeline.end_batch(Duration::from_millis(700));
-        timeline.record(Duration::from_millis(200), Some(Duration::from_micros(5)), 0);
+        timeline.record(&claim(Duration::from_millis(200), Duration::from_micros(5)), true, 0);
         assert_eq!(timeline.points().len(), 1);
-        timeline.record(Duration::from_millis(400), Some(Duration::from_micros(5)), 0);
+        timeline.record(&claim(Duration::from_millis(400), Duration::from_micros(5)), true, 0);
         assert_eq!(timeline.points().len(), 2);
     }
 }

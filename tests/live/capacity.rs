@@ -46,15 +46,18 @@ fn a_search_that_ran_out_of_time_goes_on_where_it_stopped() {
     let at = output.path().to_str().unwrap();
     // An hour is kept by every rate, so the first probe passes whatever the machine does besides.
     let question = ["--require", "400", "--no-walk", "--set", "slo.response_p99=1h"];
-    let first = tool(&[&question[..], &["--within", "1ms", "-o", at]].concat()).output().unwrap();
+    // Enough for one probe of two and a half seconds, and for no second one, however fast the machine is.
+    let first = tool(&[&question[..], &["--within", "4s", "-o", at]].concat()).output().unwrap();
     assert_eq!(first.status.code(), Some(3), "{}", text(&first));
     let dir = search_dir(output.path());
     let before = stored(&dir);
     assert_eq!((before.probes.len(), before.plan.stopped), (1, Some(Stopped::OutOfTime)));
     assert_eq!(before.probes[0].offer, Offer::Open { rate_per_s: 400.0 });
 
-    let resume = ["--resume", dir.to_str().unwrap(), "--within", "20s"];
-    let second = tool(&[&question[..], &resume].concat()).output().unwrap();
+    // What was asked stands in the search: only the time is new.
+    let resume = ["--set", "slo.response_p99=1h", "--resume", dir.to_str().unwrap(), "--within", "20s"];
+    let second = tool(&resume).output().unwrap();
+    assert!(!stored(&dir).plan.policy.walk, "left out before, left out now");
     let after = stored(&dir);
     assert_eq!(after.probes[0], before.probes[0]);
     assert!(after.probes.len() > 1, "{}", text(&second));
@@ -81,6 +84,9 @@ fn a_search_that_ran_out_of_time_goes_on_where_it_stopped() {
         assert!(probe.cpu_us_per_claim.unwrap() > 0.0, "{probe:?}");
     }
 
+    let none =
+        tool(&["--within", "1ms", "-o", output.path().join("none").to_str().unwrap()]).output().unwrap();
+    assert_eq!(none.status.code(), Some(3), "no probe would be done by then: {}", text(&none));
     let report = Command::new(env!("CARGO_BIN_EXE_reclaim-bench")).arg("report").arg(&dir).output().unwrap();
     assert_eq!(String::from_utf8(report.stdout).unwrap(), String::from_utf8(second.stdout).unwrap());
 }

@@ -1,7 +1,8 @@
 //! Whole runs: scenario in, analysed record out.
 
 use std::rc::Rc;
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use reclaim_bench::cluster::{Cluster, ClusterRequest, ProviderKind};
 use reclaim_bench::judge::{self, RunResult};
@@ -201,44 +202,57 @@ async fn a_run_cancelled_in_any_phase_leaves_nothing_on_a_foreign_cluster() {
 /// One server stops for a while in an open loop: the response quantile must show the wait of everybody who was due.
 #[tokio::test(flavor = "current_thread")]
 async fn a_stopped_server_shows_in_response_time_as_the_stall_formula_says() {
-    const RATE: f64 = 400.0;
-    const WINDOW: f64 = 4.0;
-    const STALL: f64 = 0.8;
+    stalled(400.0, 4.0, 0.8).await;
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_short_stall_in_a_longer_run_follows_the_formula_too() {
+    stalled(250.0, 6.0, 0.4).await;
+}
+
+/// Offers `rate` claims per second for `window` seconds to one primary that is stopped for `stall` seconds.
+async fn stalled(rate: f64, window: f64, stall: f64) {
     let sections = format!(
-        "[population]\nexecutions = 1800\npartitions = 16\n[load]\nmodel = \"open\"\nrate = {RATE:?}\n\
-         duration = \"{WINDOW}s\"\nwarmup = 0"
+        "[population]\nexecutions = 1800\npartitions = 16\n[load]\nmodel = \"open\"\nrate = {rate:?}\n\
+         duration = \"{window}s\"\nwarmup = 0"
     );
     let servers = support::own(1, 0).await;
     let pid = servers.server_pid(&servers.topology().primaries()[0].addr).unwrap().to_string();
-    let stall = StallAtWindow { pid, cancel: CancellationToken::new() };
+    let cancel = CancellationToken::new();
+    let stop = StallAtWindow { pid, stall: Duration::from_secs_f64(stall), lasted: Arc::default(), cancel };
     let cluster = Rc::new(servers);
     let text = scenario_text(&sections, &["grant-lane"]);
-    let result = run_watched(&cluster, &text, 1, &stall, &stall.cancel).await;
-    assert_eq!(result.variants[0].outcomes.claimed, (RATE * WINDOW) as u64);
+    let result = run_watched(&cluster, &text, 1, &stop, &stop.cancel).await;
+    assert_eq!(result.variants[0].outcomes.claimed, (rate * window) as u64);
     let response = result.variants[0].response_us.unwrap();
-    // Everything due in the stall waits for its end: quantile q is S - (1 - q) T (1 - rho). How busy the server is
-    // besides is the machine's affair, so rho may be anything from 0 to 1; at q = 0.99 that moves it by 5 %.
-    let predicted = [0.0, 1.0].map(|rho| (STALL - 0.01 * WINDOW * (1.0 - rho)) * 1e6);
-    let (low, high) = (predicted[0] * 0.9, predicted[1] * 1.1);
-    assert!((low..high).contains(&response.p99), "predicted {predicted:?} us, seen {response:?}");
+    // Everything due in the stall waits for its end: quantile q is S - (1 - q) T (1 - rho).
+    let busy_s = result.record.primaries[0].counters.main_thread_cpu_us / 1e6;
+    let lasted_s = stop.lasted.get().expect("the server was stopped").as_secs_f64();
+    let predicted = 1e6 * (lasted_s - 0.01 * window * (1.0 - (busy_s / window).min(1.0)));
+    assert!((0.9..1.1).contains(&(response.p99 / predicted)), "predicted {predicted} us, seen {response:?}");
     assert!(response.p50 < 0.2 * response.p99, "{response:?}");
 }
 
-/// Stops a server for [`StallAtWindow::STALL`] a second into the window.
+/// Stops a server a second into the window.
 struct StallAtWindow {
     pid: String,
+    stall: Duration,
+    /// How long it was really: signals are sent by a program that has to be started.
+    lasted: Arc<OnceLock<Duration>>,
     cancel: CancellationToken,
 }
 
 impl Progress for StallAtWindow {
     fn phase(&self, phase: Phase, _: Option<u64>) {
         if phase == Phase::Window {
-            let pid = self.pid.clone();
+            let (pid, stall, lasted) = (self.pid.clone(), self.stall, Arc::clone(&self.lasted));
             std::thread::spawn(move || {
                 std::thread::sleep(Duration::from_secs(1));
                 signal("-STOP", &pid);
-                std::thread::sleep(Duration::from_millis(800));
+                let begun = Instant::now();
+                std::thread::sleep(stall);
                 signal("-CONT", &pid);
+                let _ = lasted.set(begun.elapsed());
             });
         }
     }

@@ -28,6 +28,9 @@ const WAITED: f64 = 0.3;
 pub struct Resources {
     /// The generator's thread; `None` in results of versions that did not keep it.
     pub generator: Option<f64>,
+    /// All threads of the generator's process, where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generator_process: Option<f64>,
     /// The servers' processes.
     pub servers: Option<f64>,
     /// Everything on the generator's machine, where the system tells.
@@ -64,7 +67,7 @@ impl Resources {
     /// Cores of the generator's machine that neither it nor servers of the cluster used.
     pub fn others(&self) -> Option<f64> {
         let servers = if self.same_machine { self.servers? } else { 0.0 };
-        Some((self.machine? - self.generator? - servers).max(0.0))
+        Some((self.machine? - self.generator_process.or(self.generator)? - servers).max(0.0))
     }
 }
 
@@ -180,6 +183,7 @@ mod tests {
     fn used(generator: f64, servers: f64, machine: f64, same_machine: bool) -> Resources {
         Resources {
             generator: Some(generator),
+            generator_process: None,
             servers: Some(servers),
             machine: Some(machine),
             servers_waited: None,

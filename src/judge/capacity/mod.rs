@@ -26,7 +26,7 @@ pub use sizing::{SizingBasis, SizingRow, hottest_share, sizing};
 pub use usl::{LoadPoint, Usl, fit_usl};
 
 use crate::judge::RunResult;
-use crate::measure::{Environment, Tool};
+use crate::measure::{CalibrationNote, Environment, Tool};
 use crate::scenario::{CapacitySection, ScenarioFile};
 use crate::stats::TooFew;
 
@@ -128,6 +128,9 @@ pub struct Capacity {
     pub tool: Option<Tool>,
     /// Where the first probe ran.
     pub environment: Option<Environment>,
+    /// What the generator can do on this machine, where it was calibrated: from the first probe.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<CalibrationNote>,
     /// What the probes come to.
     pub conclusion: Conclusion,
     /// Highest rate that was sustained, in claims per second.
@@ -178,6 +181,7 @@ impl Capacity {
             schema: CAPACITY_SCHEMA.to_owned(),
             tool: first.map(|result| result.record.tool.clone()),
             environment,
+            calibration: first.and_then(|result| result.record.calibration.clone()),
             conclusion: conclusion(&search, limit.as_ref()),
             sustained_per_s: low,
             failed_per_s: high,
@@ -251,6 +255,7 @@ fn basis(probe: &Probe, environment: &Environment, policy: &CapacityPolicy) -> O
         partitions: environment.valkey.partitions,
         primaries: environment.valkey.primaries,
         hottest_share: environment.valkey.hottest_share,
+        concentrated: sizing::concentrated(&probe.primaries),
     })
 }
 

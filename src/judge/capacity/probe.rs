@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::limit::{Limit, Resources, limit};
 use super::search::Offer;
 use crate::judge::RunResult;
-use crate::measure::{ArmRecord, Fault, Offered, RunRecord};
+use crate::measure::{ArmRecord, Fault, Offered, RunRecord, Warning};
 use crate::scenario::ModelForm;
 use crate::stats::{Estimate, Latencies, TooFew};
 
@@ -149,6 +149,9 @@ pub struct Probe {
     pub primaries: Vec<PrimaryLoad>,
     /// CPU in the window.
     pub resources: Resources,
+    /// Whether the load came near what the generator reached with a function that does nothing, when it was calibrated.
+    #[serde(default)]
+    pub near_generator_ceiling: bool,
     /// What the probe says.
     pub verdict: ProbeVerdict,
     /// Why it did not pass; empty where it did.
@@ -188,6 +191,10 @@ impl Probe {
             grant_cpu_us: record.staging.grant_cpu_us,
             primaries: primaries(record),
             resources,
+            near_generator_ceiling: result
+                .warnings
+                .iter()
+                .any(|warning| matches!(warning, Warning::GeneratorCeiling { .. })),
             verdict: ProbeVerdict::Passed,
             reasons: Vec::new(),
             limit: None,
@@ -198,7 +205,7 @@ impl Probe {
             _ => probe.shortfalls(slo_us),
         };
         probe.reasons.extend(faults(result, open));
-        (probe.verdict, probe.limit) = probe.judge();
+        (probe.verdict, probe.limit) = probe.judge(slo_us);
         Some(probe)
     }
 
@@ -212,10 +219,10 @@ impl Probe {
             // Nothing succeeded: the errors say so.
             _ => {}
         }
-        if let Some(offered_per_s) = self.offered_per_s
-            && self.achieved_per_s < ACHIEVED * offered_per_s
+        if let Some((offered_per_s, achieved_per_s)) = self.offered_per_s.zip(self.kept_up_per_s(slo_us))
+            && achieved_per_s < ACHIEVED * offered_per_s
         {
-            reasons.push(Reason::Rate { offered_per_s, achieved_per_s: self.achieved_per_s });
+            reasons.push(Reason::Rate { offered_per_s, achieved_per_s });
         }
         if self.errors as f64 > ERRORS * self.claims as f64 {
             reasons.push(Reason::Errors { errors: self.errors, claims: self.claims });
@@ -229,7 +236,7 @@ impl Probe {
         reasons
     }
 
-    fn judge(&self) -> (ProbeVerdict, Option<Limit>) {
+    fn judge(&self, slo_us: f64) -> (ProbeVerdict, Option<Limit>) {
         let unusable = |reason: &Reason| matches!(reason, Reason::Invalid { .. } | Reason::TooFew { .. });
         if self.reasons.iter().any(unusable) {
             return (ProbeVerdict::Invalid, None);
@@ -237,7 +244,15 @@ impl Probe {
         if self.reasons.is_empty() {
             return (ProbeVerdict::Passed, None);
         }
-        let limit = limit(&self.primaries, &self.resources, self.generator_late());
+        let mut limit = limit(&self.primaries, &self.resources, self.generator_late());
+        let idle = self.resources.generator_share().is_some_and(|share| share <= GENERATOR_BUSY);
+        if matches!(limit, Limit::Generator { .. })
+            && idle
+            && self.service_p50_us.is_some_and(|p50| p50 > slo_us)
+        {
+            // Less than one claim takes: sending it in time would not have helped.
+            limit = Limit::ServiceLevel;
+        }
         let verdict = match limit {
             Limit::Generator { .. } => ProbeVerdict::Generator,
             Limit::OtherPrograms { .. } => ProbeVerdict::Disturbed,
@@ -246,8 +261,17 @@ impl Probe {
         (verdict, Some(limit))
     }
 
+    /// Successful claims per second of the schedule and of what its last claims took beyond the service level: those
+    /// that end within it are in time, however much of a short window that is.
+    fn kept_up_per_s(&self, slo_us: f64) -> Option<f64> {
+        let schedule_s = self.claims as f64 / self.offered_per_s?;
+        let late_s = (self.drain_us.unwrap_or_default() - slo_us).max(0.0) / 1e6;
+        Some((self.claims - self.errors) as f64 / (schedule_s + late_s))
+    }
+
     fn generator_late(&self) -> bool {
-        self.reasons.iter().any(|r| matches!(r, Reason::SendLag { .. } | Reason::GeneratorBusy { .. }))
+        self.near_generator_ceiling
+            || self.reasons.iter().any(|r| matches!(r, Reason::SendLag { .. } | Reason::GeneratorBusy { .. }))
     }
 
     /// The busiest primary; `None` where the servers did not tell.
@@ -274,6 +298,7 @@ fn resources(record: &RunRecord) -> Resources {
     let share = |cpu_s: f64| (window_s > 0.0).then(|| cpu_s / window_s);
     Resources {
         generator: record.generator.and_then(|used| share(used.thread_cpu_s)),
+        generator_process: record.generator.and_then(|used| share(used.process_cpu_s?)),
         servers: record.generator.and_then(|used| share(used.servers_cpu_s)),
         machine: record.generator.and_then(|used| share(used.machine_cpu_s?)),
         servers_waited: record.generator.and_then(|used| share(used.servers_waited_s?)),

@@ -82,6 +82,7 @@ impl Simulated {
         record.primaries[0].counters.main_thread_cpu_us = busy_s * 1e6;
         record.generator = Some(GeneratorUse {
             window_s: done,
+            process_cpu_s: None,
             thread_cpu_s: (self.claims as f64 / self.generator_per_s).min(done),
             servers_cpu_s: busy_s,
             machine_cpu_s: None,
@@ -154,6 +155,7 @@ pub fn plain(offer: Offer, verdict: ProbeVerdict) -> Probe {
         grant_cpu_us: None,
         primaries: Vec::<PrimaryLoad>::new(),
         resources: Resources::default(),
+        near_generator_ceiling: false,
         verdict,
         reasons: Vec::new(),
         limit: None,

@@ -7,6 +7,7 @@ use ff_core::partition::{Partition, PartitionFamily};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::probe::PrimaryLoad;
 use crate::cluster::{SLOTS, slot_of_tag};
 
 /// The cluster that was measured.
@@ -22,6 +23,10 @@ pub struct SizingBasis {
     pub primaries: u32,
     /// Its busiest primary's partitions over the mean, from live slot ownership.
     pub hottest_share: f64,
+    /// Share of all claims that its busiest primary had beyond its partitions' share. It is taken to be one partition's:
+    /// however many primaries there are, one of them has all of it.
+    #[serde(default)]
+    pub concentrated: f64,
 }
 
 /// One target rate.
@@ -59,11 +64,32 @@ fn row(basis: &SizingBasis, rate_per_s: f64) -> SizingRow {
 
 /// Of the measured cluster as it is; of any other as even slot ranges would have it.
 fn share(basis: &SizingBasis, primaries: u32) -> f64 {
-    if primaries == basis.primaries {
+    let even = if primaries == basis.primaries {
         basis.hottest_share
     } else {
         hottest_share(basis.partitions, primaries)
+    };
+    even * (1.0 - basis.concentrated) + basis.concentrated * f64::from(primaries)
+}
+
+/// Below this, what the busiest primary had beyond its partitions' share is chance.
+const EVEN: f64 = 0.03;
+
+/// See [`SizingBasis::concentrated`]; of claims and partitions by primary.
+pub(super) fn concentrated(primaries: &[PrimaryLoad]) -> f64 {
+    let claims: u64 = primaries.iter().map(|primary| primary.claims).sum();
+    let partitions: u32 = primaries.iter().map(|primary| primary.partitions).sum();
+    if claims == 0 || partitions == 0 {
+        return 0.0;
     }
+    let excess = |primary: &PrimaryLoad| {
+        let (of_claims, of_partitions) =
+            (primary.claims as f64 / claims as f64, f64::from(primary.partitions) / f64::from(partitions));
+        // Of a load that is even but for one partition: claims = partitions x (1 - e) + e.
+        (of_claims - of_partitions) / (1.0 - of_partitions)
+    };
+    let most = primaries.iter().map(excess).fold(0.0, f64::max);
+    if most.is_finite() && most >= EVEN { most } else { 0.0 }
 }
 
 /// Partitions on the busiest of `primaries` primaries with even slot ranges, over the mean: 1.0 is even.
@@ -91,7 +117,22 @@ mod tests {
         partitions: 256,
         primaries: 3,
         hottest_share: 1.02,
+        concentrated: 0.0,
     };
+
+    #[test]
+    fn a_hot_partition_is_not_divided_by_more_primaries() {
+        let load = |claims: u64| PrimaryLoad { addr: String::new(), partitions: 85, claims, busy: 0.1 };
+        assert!(concentrated(&[load(340), load(330), load(330)]).abs() < 1e-12, "chance");
+        let hot = concentrated(&[load(600), load(200), load(200)]);
+        assert!((hot - 0.4).abs() < 1e-9, "{hot}");
+        let basis = SizingBasis { concentrated: hot, ..BASIS };
+        // One primary has 0.4 of 10,000 claims per second at 100 us each: that is 40 % of it, and the rest adds to it.
+        let row = sizing(&basis, &[10_000.0])[0];
+        assert!(row.primaries > sizing(&BASIS, &[10_000.0])[0].primaries, "{row:?}");
+        assert_eq!(sizing(&basis, &[20_000.0])[0].primaries, None, "80 % of one primary for one partition");
+        assert!(concentrated(&[load(5)]).abs() < 1e-12 && concentrated(&[]).abs() < 1e-12);
+    }
 
     #[test]
     fn the_busiest_share_is_the_known_one() {

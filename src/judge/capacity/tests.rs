@@ -252,7 +252,6 @@ fn each_rule_of_a_probe_fails_it_alone() {
     type Break = fn(&mut RunResult);
     assert_eq!(of(|_| ()).verdict, ProbeVerdict::Passed);
     let cases: &[(&str, ProbeVerdict, Break)] = &[
-        ("Rate", ProbeVerdict::Failed, |r| r.variants[0].throughput_per_s *= 0.97),
         ("Errors", ProbeVerdict::Failed, |r| r.record.arms[0].outcomes.failed = 12),
         ("Errors", ProbeVerdict::Failed, |r| r.record.arms[0].outcomes.dropped = 12),
         ("Backlog", ProbeVerdict::Failed, |r| r.record.arms[0].active_s += 0.006),
@@ -282,6 +281,11 @@ fn each_rule_of_a_probe_fails_it_alone() {
         assert!(format!("{:?}", probe.reasons[0]).contains(name), "{name}: {:?}", probe.reasons);
     }
     assert_eq!(of(|r| r.record.arms[0].outcomes.failed = 9).verdict, ProbeVerdict::Passed);
+    // A queue that takes more than a hundredth of the schedule to work off is a rate that was not kept as well.
+    let slow = of(|r| r.record.arms[0].active_s += 0.3);
+    assert!(matches!(slow.reasons[..], [Reason::Rate { .. }, Reason::Backlog { .. }]), "{:?}", slow.reasons);
+    // What ends within the service level is in time, however short the schedule.
+    assert_eq!(of(|r| r.record.arms[0].active_s += 0.003).verdict, ProbeVerdict::Passed);
 }
 
 #[test]
