@@ -121,7 +121,10 @@ pub(crate) fn error_findings(
     let baseline = result.record.scenario.compare.as_ref().and_then(|compare| {
         result.variants.iter().find(|variant| Some(&variant.name) == compare.baseline.as_ref())
     });
-    let base_share = baseline.filter(|_| !service_level).map_or(0.0, error_share);
+    let share_of = move |variant: &VariantSummary| {
+        unsuccessful(variant, service_level) as f64 / variant.outcomes.planned().max(1) as f64
+    };
+    let base_share = baseline.filter(|_| !service_level).map_or(0.0, share_of);
     result.variants.iter().filter_map(move |variant| {
         let is_base = baseline.is_some_and(|base| base.name == variant.name);
         let nothing = variant.outcomes.claimed == 0 && variant.outcomes.planned() > 0;
@@ -129,14 +132,14 @@ pub(crate) fn error_findings(
             // Nothing to compare with.
             nothing.then_some(Conclusion::Invalid)?
         } else {
-            (nothing || error_share(variant) > base_share + ERRORS).then_some(Conclusion::Regression)?
+            (nothing || share_of(variant) > base_share + ERRORS).then_some(Conclusion::Regression)?
         };
         let outcomes = &variant.outcomes;
         let refused: Vec<String> =
             outcomes.refused.iter().map(|(code, n)| format!(", {n} refused with {code}")).collect();
         let text = format!(
             "{} of {} claims of {} did not succeed{}",
-            unsuccessful(variant),
+            unsuccessful(variant, service_level),
             outcomes.planned(),
             variant.name,
             refused.concat()
@@ -146,13 +149,11 @@ pub(crate) fn error_findings(
 }
 
 /// What a healthy run does not show: grants that were left to expire and races that were lost are part of a scenario.
-fn unsuccessful(variant: &VariantSummary) -> u64 {
+/// A claim that was not sent misses a service level; between variants it says nothing, since an execution that one of
+/// them failed to claim is missing for the other as well.
+fn unsuccessful(variant: &VariantSummary, service_level: bool) -> u64 {
     let outcomes = &variant.outcomes;
-    outcomes.errors() + outcomes.dropped + outcomes.empty_stock
-}
-
-fn error_share(variant: &VariantSummary) -> f64 {
-    unsuccessful(variant) as f64 / variant.outcomes.planned().max(1) as f64
+    outcomes.errors() + if service_level { outcomes.dropped + outcomes.empty_stock } else { 0 }
 }
 
 /// Applies a policy to a series of runs of one scenario. What varies is judged over all runs; a fault, a call more and
@@ -415,6 +416,15 @@ mod tests {
             gate(&failing(0, 100), &ENFORCED).conclusion,
             Conclusion::Regression,
             "the baseline's own"
+        );
+        let both = result(&[GRANT_LANE, TWIN], |record| {
+            record.arms[1].outcomes.failed = 100;
+            record.arms[0].outcomes.empty_stock = 300;
+        });
+        assert_eq!(
+            gate(&both, &ENFORCED).conclusion,
+            Conclusion::Regression,
+            "the other arm kept its grants"
         );
         let none = result(&[GRANT_LANE, TWIN], |record| {
             let outcomes = &mut record.arms[1].outcomes;

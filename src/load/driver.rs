@@ -168,7 +168,11 @@ impl Driver<'_> {
             scheduled,
             sent: sent.saturating_duration_since(start),
             done: done.saturating_duration_since(start),
-            resume: deck.runnable_since(claim).map(|since| done.saturating_duration_since(since)),
+            // In an open loop an execution waits until a claim is due: that wait is the scenario's, not the system's.
+            resume: deck
+                .runnable_since(claim)
+                .filter(|_| scheduled.is_none())
+                .map(|since| done.saturating_duration_since(since)),
         };
         deck.settle(claim, &receipt);
         recorder.borrow_mut().record(
