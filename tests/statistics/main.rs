@@ -66,9 +66,11 @@ fn equal_arms_stay_quiet_while_the_machine_drifts() {
 #[test]
 fn five_percent_at_the_median_is_found() {
     for population in [Population::LogNormal, Population::Bimodal, Population::Drifting] {
-        let found = percent(10_000, 200, |seed| {
+        let found = percent(10_000, RUNS, |seed| {
             let strata = Simulation::new(seed).strata(population, 60, 50, 1.05);
-            paired_quantile(&borrowed(&strata), 0.5, seed).unwrap().ratio(CONFIDENCE).low > 1.0 + THRESHOLD
+            let effect = paired_quantile(&borrowed(&strata), 0.5, seed).unwrap();
+            // Both conditions of a verdict.
+            effect.ratio(CONFIDENCE).low > 1.0 + THRESHOLD && effect.p_value <= 1.0 - CONFIDENCE
         });
         assert_within(&format!("{population:?}: +5 % called a regression"), found, 95.0..=100.0);
     }
@@ -87,7 +89,7 @@ fn the_tail_is_covered_from_five_thousand_claims_on() {
 
 #[test]
 fn the_mean_is_covered() {
-    let covered = percent(30_000, 300, |seed| {
+    let covered = percent(30_000, RUNS, |seed| {
         let strata = Simulation::new(seed).strata(Population::LogNormal, 40, 30, 1.1);
         paired_means(&borrowed(&strata), seed).unwrap().ratio(CONFIDENCE).contains(1.1)
     });
@@ -123,7 +125,7 @@ fn counter_blocks_are_covered_and_stay_quiet() {
 fn the_smallest_detectable_effect_is_found_four_times_in_five() {
     let probe = Simulation::new(1).strata(Population::LogNormal, 40, 50, 1.0);
     let planted = 1.0 + paired_quantile(&borrowed(&probe), 0.5, 1).unwrap().detectable(THRESHOLD, CONFIDENCE);
-    let found = percent(50_000, 300, |seed| {
+    let found = percent(50_000, RUNS, |seed| {
         let strata = Simulation::new(seed).strata(Population::LogNormal, 40, 50, planted);
         paired_quantile(&borrowed(&strata), 0.5, seed).unwrap().ratio(CONFIDENCE).low > 1.0 + THRESHOLD
     });
@@ -136,14 +138,14 @@ fn two_series_of_one_population_agree_despite_autocorrelation() {
     for (population, quantile) in
         [(Population::LogNormal, 0.5), (Population::Bimodal, 0.5), (Population::LogNormal, 0.99)]
     {
-        let covered = percent(60_000, 300, |seed| {
+        let covered = percent(60_000, RUNS, |seed| {
             let mut simulation = Simulation::new(seed);
             let [a, b] = [seed, seed + 1].map(|stream| {
                 block_quantile(&simulation.series(population, 4_000), quantile, stream).unwrap()
             });
             ratio_of(&a, &b, CONFIDENCE).contains(1.0)
         });
-        assert_within(&format!("{population:?}: unpaired coverage at {quantile}"), covered, 92.0..=98.0);
+        assert_within(&format!("{population:?}: unpaired coverage at {quantile}"), covered, 93.0..=97.0);
     }
 }
 
@@ -154,12 +156,12 @@ fn the_median_of_one_series_is_covered() {
         let series = Simulation::new(seed).series(Population::LogNormal, 2_000);
         harrell_davis_interval(&series, 0.5, CONFIDENCE).unwrap().contains(200.0)
     });
-    assert_within("Harrell-Davis: coverage", covered, 92.0..=97.5);
+    assert_within("Harrell-Davis: coverage", covered, 93.0..=97.0);
 }
 
 #[test]
 fn a_steady_series_is_hardly_ever_called_unsettled() {
-    let called = percent(80_000, 300, |seed| {
+    let called = percent(80_000, RUNS, |seed| {
         let logs: Vec<f64> =
             Simulation::new(seed).series(Population::LogNormal, 2_000).iter().map(|us| us.ln()).collect();
         mser(&logs, 5).unwrap() > logs.len() / 2
