@@ -8,6 +8,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::result::RunResult;
+use crate::measure::short_sha256;
 
 /// Keys of a scenario that do not change what is measured: what is judged, where the servers are (the environment says
 /// that), and the library (the environment names what ran).
@@ -75,13 +76,17 @@ pub fn differences(base: &RunResult, candidate: &RunResult) -> Vec<Difference> {
     let build = |debug| if debug { "without optimisation" } else { "optimised" };
     compare("tool build", sides.map(|s| build(s.record.tool.debug_build).to_owned()), true);
     let library = environment.map(|e| &e.library);
-    compare("function library", library.map(|l| format!("{} ({})", l.version, short(&l.sha256))), false);
+    compare(
+        "function library",
+        library.map(|l| format!("{} ({})", l.version, short_sha256(&l.sha256))),
+        false,
+    );
     for arm in &base.record.arms {
         let Some(other) = candidate.record.arms.iter().find(|other| other.name == arm.name) else { continue };
         let of = |library: &Option<crate::measure::LibraryInfo>| {
             library
                 .as_ref()
-                .map_or("the run's".to_owned(), |l| format!("{} ({})", l.version, short(&l.sha256)))
+                .map_or("the run's".to_owned(), |l| format!("{} ({})", l.version, short_sha256(&l.sha256)))
         };
         compare(&format!("library of {}", arm.name), [&arm.library, &other.library].map(of), false);
     }
@@ -103,10 +108,6 @@ pub fn differences(base: &RunResult, candidate: &RunResult) -> Vec<Difference> {
     }
     all.sort_by_key(|difference| !difference.forbids);
     all
-}
-
-fn short(sha256: &str) -> &str {
-    sha256.get(..12).unwrap_or(sha256)
 }
 
 /// A digest of all that a scenario measures with: equal for runs that may be one trend.

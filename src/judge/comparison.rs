@@ -65,7 +65,7 @@ pub(super) fn judge(record: &RunRecord, compare: &Compare) -> Judgement {
 
 /// The rule: a change only if the whole interval lies beyond the noise threshold, none only if all of it lies within.
 /// The band is [1 / (1 + t), 1 + t], so that swapping the sides swaps the verdict.
-pub(super) fn verdict(ratio: &Estimate, direction: Direction, threshold: f64) -> Verdict {
+pub(crate) fn verdict(ratio: &Estimate, direction: Direction, threshold: f64) -> Verdict {
     let (low, high) = (1.0 / (1.0 + threshold), 1.0 + threshold);
     let (lower, higher) = match direction {
         Direction::LowerIsBetter => (Verdict::Improvement, Verdict::Regression),

@@ -33,6 +33,7 @@ pub use calibration::{
     assess,
 };
 pub use comparable::{Difference, NotComparable, differences};
+pub(crate) use comparison::verdict;
 pub(crate) use gate::error_findings;
 pub use gate::{Conclusion, Finding, Gate, GatePolicy, gate, gate_repeated};
 pub use history::{

@@ -4,13 +4,10 @@ use std::time::{Duration, SystemTime};
 
 use super::session::{MeasuredBlock, Session};
 use crate::measure::{
-    ArmRecord, ArmRecorder, CounterBlock, Environment, GeneratorUse, PrimaryRecord, RunRecord, Samples,
-    Stratum, StratumSide, Tool, Warning, host,
+    ArmRecord, ArmRecorder, CounterBlock, Environment, GENERATOR_BUSY, GeneratorUse, PrimaryRecord,
+    RunRecord, Samples, Stratum, StratumSide, Tool, Warning, host,
 };
 use crate::scenario::VariantSpec;
-
-/// Share of the window that the generator's thread may run before it is named as a possible limit.
-const GENERATOR_BUSY: f64 = 0.8;
 
 /// Share of the machine that others may use in the window.
 const OTHERS_BUSY: f64 = 0.15;

@@ -327,6 +327,14 @@ pub struct GeneratorUse {
     pub real_time: Option<bool>,
 }
 
+/// Share of the window that the generator's thread may run before it is named as a possible limit.
+pub const GENERATOR_BUSY: f64 = 0.8;
+
+/// As much of a SHA-256 as reports show.
+pub fn short_sha256(sha256: &str) -> &str {
+    sha256.get(..12).unwrap_or(sha256)
+}
+
 /// One second of the window.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TimelinePoint {

@@ -5,8 +5,8 @@ use super::calibration;
 use super::document::Block;
 use super::numbers::{bytes, count, difference, difference_within, figure, maybe, per_claim, share, time_us};
 use super::words;
-use crate::judge::{Comparison, LatencySummary, RunResult, VariantSummary, Verdict};
-use crate::measure::{Environment, Outcomes, RunRecord};
+use crate::judge::{self, Comparison, LatencySummary, RunResult, VariantSummary, Verdict};
+use crate::measure::{Direction, Environment, Outcomes, RunRecord, short_sha256};
 use crate::scenario::{Mode, VariantPath};
 use crate::stats::{Estimate, Latencies};
 
@@ -320,15 +320,17 @@ fn comparisons(result: &RunResult) -> Vec<Block> {
 fn verdict_cell(comparison: &Comparison, result: &RunResult) -> String {
     let word = words::verdict(comparison);
     let vetoed = result.control.as_ref().is_some_and(|control| !control.passed);
-    let confidence = comparison.ratio.map_or(0.95, |ratio| ratio.confidence);
-    let by_chance = comparison.p_value.filter(|p| *p > 1.0 - confidence);
     let threshold = result.record.scenario.compare.as_ref().map_or(0.0, |compare| compare.noise_threshold);
-    let beyond = |ratio: &Estimate| ratio.low > 1.0 + threshold || ratio.high < 1.0 / (1.0 + threshold);
+    // Either direction: whether it is beyond the band, not whether that is good.
+    let beyond = |ratio: &Estimate| {
+        let change = judge::verdict(ratio, Direction::LowerIsBetter, threshold);
+        matches!(change, Verdict::Regression | Verdict::Improvement)
+    };
     match (comparison.verdict, &comparison.too_few, comparison.detectable) {
         (Verdict::Inconclusive, Some(reason), _) => format!("{word}: {reason}"),
         (Verdict::Inconclusive, _, _) if vetoed => format!("{word}: the control failed"),
         (Verdict::Inconclusive, None, _) if comparison.ratio.as_ref().is_some_and(beyond) => {
-            format!("{word}: may be chance, p = {:.3}", by_chance.unwrap_or_default())
+            format!("{word}: may be chance, p = {:.3}", comparison.p_value.unwrap_or_default())
         }
         (Verdict::Inconclusive, None, Some(size)) => format!("{word}: could show {} or more", share(size)),
         _ => word.to_owned(),
@@ -439,7 +441,12 @@ fn origin(result: &RunResult) -> Block {
     let mut items = surroundings(&record.environment);
     items.extend(record.arms.iter().filter_map(|arm| {
         let library = arm.library.as_ref()?;
-        Some(format!("library of {}: {}, sha256 {}", arm.name, library.version, short(&library.sha256)))
+        Some(format!(
+            "library of {}: {}, sha256 {}",
+            arm.name,
+            library.version,
+            short_sha256(&library.sha256)
+        ))
     }));
     items.extend(record.calibration.as_ref().map(calibration::note));
     items.extend(record.generator.and_then(|used| used.real_time).map(|given| {
@@ -451,7 +458,7 @@ fn origin(result: &RunResult) -> Block {
         record.started,
         record.duration_s,
         record.seed,
-        short(&record.plan_sha256),
+        short_sha256(&record.plan_sha256),
         record.tool.version,
         record.tool.commit
     ));
@@ -477,10 +484,6 @@ pub(super) fn surroundings(environment: &Environment) -> Vec<String> {
             valkey.partitions,
             valkey.hottest_share
         ),
-        format!("library: {} {}, sha256 {}", library.name, library.version, short(&library.sha256)),
+        format!("library: {} {}, sha256 {}", library.name, library.version, short_sha256(&library.sha256)),
     ]
-}
-
-fn short(sha256: &str) -> &str {
-    sha256.get(..12).unwrap_or(sha256)
 }

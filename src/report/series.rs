@@ -4,6 +4,7 @@ use super::document::Block;
 use super::numbers::{difference, difference_within, figure};
 use super::words;
 use crate::judge::{Conclusion, Gate, Repeated, Trend, TrendPoint, Verdict};
+use crate::measure::short_sha256;
 
 /// Nights that a report lists; what lies before them is summed up.
 const NIGHTS_SHOWN: usize = 14;
@@ -126,6 +127,6 @@ pub(super) fn trend(trend: &Trend) -> Vec<Block> {
 }
 
 fn origin(point: &TrendPoint) -> String {
-    let library = point.library_sha256.get(..12).unwrap_or(&point.library_sha256);
+    let library = short_sha256(&point.library_sha256);
     format!("library {library}, tool {}", point.commit)
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::limit::{Limit, Resources, limit};
 use super::search::Offer;
 use crate::judge::RunResult;
-use crate::measure::{ArmRecord, Fault, Offered, RunRecord, Warning};
+use crate::measure::{ArmRecord, Fault, GENERATOR_BUSY, Offered, RunRecord, Warning};
 use crate::scenario::ModelForm;
 use crate::stats::{Estimate, Latencies, TooFew};
 
@@ -15,9 +15,6 @@ const ACHIEVED: f64 = 0.99;
 
 /// Share of the claims that may fail.
 const ERRORS: f64 = 0.001;
-
-/// Share of the window that the generator's thread may run.
-const GENERATOR_BUSY: f64 = 0.8;
 
 /// The quantile that the service level is about.
 const JUDGED: f64 = 0.99;

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{ExportError, rounded, trackable};
 use crate::judge::RunResult;
-use crate::measure::Direction;
+use crate::measure::{Direction, short_sha256};
 
 #[derive(Serialize)]
 struct Point {
@@ -23,7 +23,7 @@ pub fn github(result: &RunResult, direction: Direction) -> Result<String, Export
     let library_of = |variant: &str| {
         let arm = result.record.arms.iter().find(|arm| arm.name == variant);
         let library = arm.and_then(|arm| arm.library.as_ref()).unwrap_or(&environment.library);
-        format!("library {} ({})", library.version, library.sha256.get(..12).unwrap_or(&library.sha256))
+        format!("library {} ({})", library.version, short_sha256(&library.sha256))
     };
     let place = format!(
         "Valkey {}, {} primaries, {}\n{}, {} cores",
