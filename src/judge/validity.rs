@@ -11,7 +11,7 @@ use super::calibration::generator_limit;
 use super::summary::{arm_blocks, arm_samples, wire_per_claim};
 
 /// A run's send lag may be this share of its service level, or of its median response.
-const SEND_LAG_SHARE: f64 = 0.1;
+pub(super) const SEND_LAG_SHARE: f64 = 0.1;
 
 /// Values per batch of the warm-up rule (MSER-5).
 const MSER_BATCH: usize = 5;

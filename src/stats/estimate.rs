@@ -43,6 +43,12 @@ pub enum TooFew {
         /// How many there are.
         have: u64,
     },
+    /// There is no load at which the level is reached, within the loads that there are.
+    #[error("{what} do not rise to the level with the load, near where it is reached")]
+    NoTrend {
+        /// What does not rise.
+        what: String,
+    },
     /// All values are the same where a spread is needed, or zero where a logarithm is.
     #[error("{what} do not vary")]
     Constant {
@@ -54,6 +60,10 @@ pub enum TooFew {
 impl TooFew {
     pub(crate) fn samples(what: &str, needed: u64, have: u64) -> Self {
         Self::Samples { what: what.to_owned(), needed, have }
+    }
+
+    pub(crate) fn no_trend(what: &str) -> Self {
+        Self::NoTrend { what: what.to_owned() }
     }
 
     pub(crate) fn constant(what: &str) -> Self {

@@ -4,10 +4,12 @@
 //! strata (paired)   ─► paired: pooled ratio, bootstrap interval, sign-flip p-value ─► multiple: Holm-Bonferroni
 //! one run's samples ─► quantile: Harrell-Davis;  series: effective sample size, MSER-5
 //! two runs          ─► unpaired: ratio with an interval that knows about autocorrelation
+//! runs at many loads ─► crossing: the load at which a level is reached
 //! many runs         ─► change: change points of a history
 //! ```
 
 mod change;
+mod crossing;
 mod estimate;
 mod histogram;
 mod multiple;
@@ -21,6 +23,7 @@ pub(crate) mod stream;
 mod unpaired;
 
 pub use change::{ChangePoint, change_points};
+pub use crossing::{Crossing, MIN_POINTS, crossing};
 pub use estimate::{Estimate, TooFew};
 pub use histogram::{BadHistogram, Latencies};
 pub use multiple::holm_bonferroni;

@@ -5,13 +5,16 @@ use std::path::Path;
 use std::time::Duration;
 
 use predicates::prelude::*;
-use reclaim_bench::judge::capacity::{Capacity, CapacityPlan, CapacityPolicy, Conclusion, Limit, Stopped};
+use reclaim_bench::judge::capacity::{
+    Boundary, Capacity, CapacityPlan, CapacityPolicy, Conclusion, Limit, Stopped,
+};
 use reclaim_bench::judge::{RunResult, analyse};
 use reclaim_bench::measure::{
     CounterDelta, GeneratorUse, Histogram, LatencyHistogram, Offered, PrimaryRecord, RunRecord, WireTotals,
 };
 use reclaim_bench::report;
 use reclaim_bench::scenario::{self, ModelForm, ScenarioFile, Shipped};
+use reclaim_bench::stats::Estimate;
 
 use crate::{fixture, tool};
 
@@ -150,6 +153,23 @@ fn a_stored_search_is_computed_again_from_its_probes() {
     insta::assert_snapshot!("capacity_csv", report::capacity_csv(&found));
     let markdown = tool().arg("report").arg(dir.path()).args(["--format", "markdown"]).assert().success();
     markdown.stdout(predicate::str::contains("| offered |"));
+}
+
+#[test]
+fn the_rate_is_told_with_its_interval_and_where_that_comes_from() {
+    let dir = tempfile::tempdir().unwrap();
+    stored(dir.path(), plan(), usize::MAX);
+    let mut found = reported(dir.path());
+    let rate_per_s = Estimate { estimate: 2_081.4, low: 1_990.0, high: 2_170.0, confidence: 0.95 };
+    found.boundary = Some(Boundary { rate_per_s, exponent: 5.0, probes: 18 });
+    let text = report::capacity_text(&found).replace('\n', " ");
+    for words in [
+        "About 2,081 claims per second (95 % interval 1,990 to 2,170) keep the response time within 5 ms at p99",
+        "the line through 18 probes near the boundary",
+        "Best of three, 2,000 passed and 2,181 did not.",
+    ] {
+        assert!(text.contains(words), "no {words} in {text}");
+    }
 }
 
 #[test]

@@ -2,10 +2,12 @@
 //!
 //! ```text
 //! RunResult ─► probe: passed, failed, or the generator's fault ─► search: the next load, or the end
-//!                └► limit: whose CPU ran out                        ├► usl: the closed-loop curve
+//!                └► limit: whose CPU ran out                        ├► boundary: the rate with its interval
+//!                                                                   ├► usl: the closed-loop curve
 //!                                                                   └► sizing: primaries for more
 //! ```
 
+mod boundary;
 mod limit;
 mod probe;
 mod search;
@@ -19,6 +21,7 @@ mod usl;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use boundary::Boundary;
 pub use limit::{Limit, Resources};
 pub use probe::{PrimaryLoad, Probe, ProbeVerdict, Reason};
 pub use search::{CapacityPolicy, Offer, ProbePurpose, Search, Step, search};
@@ -137,6 +140,10 @@ pub struct Capacity {
     pub sustained_per_s: Option<f64>,
     /// Lowest rate that was not.
     pub failed_per_s: Option<f64>,
+    /// The sustainable rate with its interval, where the search found one.
+    pub boundary: Option<Boundary>,
+    /// Why there is none.
+    pub no_boundary: Option<TooFew>,
     /// What the rate is limited by, by the evidence of the probes that failed at [`Self::failed_per_s`].
     pub limit: Option<Limit>,
     /// The required rate, where one was given.
@@ -174,6 +181,11 @@ impl Capacity {
         let at_low = sustained_probe(&probes, low);
         let environment = first.map(|result| result.record.environment.clone());
         let basis = at_low.and_then(|probe| basis(probe, environment.as_ref()?, &plan.policy));
+        let conclusion = conclusion(&search, limit.as_ref());
+        let boundary = low
+            .zip(high)
+            .filter(|_| conclusion == Conclusion::Found)
+            .map(|ends| Boundary::of(&probes, ends, plan.policy.slo_us, plan.policy.seed));
         let curve = fit_usl(&curve(&probes));
         let sizing =
             basis.map(|basis| sizing::sizing(&basis, &plan.policy.targets_per_s)).unwrap_or_default();
@@ -182,9 +194,11 @@ impl Capacity {
             tool: first.map(|result| result.record.tool.clone()),
             environment,
             calibration: first.and_then(|result| result.record.calibration.clone()),
-            conclusion: conclusion(&search, limit.as_ref()),
+            conclusion,
             sustained_per_s: low,
             failed_per_s: high,
+            boundary: boundary.as_ref().and_then(|boundary| boundary.as_ref().ok()).copied(),
+            no_boundary: boundary.and_then(Result::err),
             required: plan
                 .policy
                 .required_per_s

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::limit::{Limit, Resources, limit};
 use super::search::Offer;
 use crate::judge::RunResult;
+use crate::judge::validity::SEND_LAG_SHARE;
 use crate::measure::{ArmRecord, Fault, GENERATOR_BUSY, Offered, RunRecord, Warning};
 use crate::scenario::ModelForm;
 use crate::stats::{Estimate, Latencies, TooFew};
@@ -20,7 +21,7 @@ const ERRORS: f64 = 0.001;
 const JUDGED: f64 = 0.99;
 
 /// Confidence of intervals.
-const CONFIDENCE: f64 = 0.95;
+pub(super) const CONFIDENCE: f64 = 0.95;
 
 /// What a probe says about the cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -231,6 +232,20 @@ impl Probe {
             reasons.push(Reason::GeneratorBusy { share });
         }
         reasons
+    }
+
+    /// How far an open probe was within its rules (below one) or beyond them: the largest of what was measured over what
+    /// may be. Only the achieved rate is not in it; what it misses are late claims or errors, which are. `None` without
+    /// response times.
+    pub fn strain(&self, slo_us: f64) -> Option<f64> {
+        let ratios = [
+            self.drain_us.map(|drain_us| drain_us / slo_us),
+            self.send_lag_p99_us.map(|lag_us| lag_us / (SEND_LAG_SHARE * slo_us)),
+            Some(self.errors as f64 / (ERRORS * self.claims.max(1) as f64)),
+            self.resources.generator_share().map(|share| share / GENERATOR_BUSY),
+        ];
+        let p99 = self.response_p99_us?.high / slo_us;
+        Some(ratios.into_iter().flatten().fold(p99, f64::max))
     }
 
     fn judge(&self, slo_us: f64) -> (ProbeVerdict, Option<Limit>) {

@@ -6,6 +6,7 @@ use super::simulated::{SLO_US, Simulated, plain, policy};
 use super::*;
 use crate::judge::fixtures::Noise;
 use crate::measure::Fault;
+use crate::stats::Estimate;
 
 /// No search of these tests takes more.
 const PATIENCE: usize = 120;
@@ -125,6 +126,63 @@ fn noise_moves_the_answer_by_little() {
         good += u32::from((0.88..1.05).contains(&(low / truth)));
     }
     assert!(good >= 11, "{good} of 12");
+}
+
+/// What searches on one cluster say, now and then a probe falling into a stall: they must agree.
+#[test]
+fn the_boundary_repeats_where_verdicts_turn_by_chance() {
+    let cluster = Simulated { noise: 0.03, ..Simulated::serving(4_000.0) };
+    let (stalled, truth) = (Simulated::serving(400.0), cluster.true_capacity());
+    let found: Vec<_> = (0..10u64)
+        .map(|seed| {
+            let policy = CapacityPolicy { seed, ..policy() };
+            let probes = searched(&policy, |offer, _, n| {
+                let at = seed * 1_000 + n as u64;
+                if at % 17 == 5 { stalled.probe(offer, at) } else { cluster.probe(offer, at) }
+            });
+            concluded(policy, probes)
+        })
+        .collect();
+    let rates: Vec<_> = found.iter().map(|found| found.boundary.unwrap().rate_per_s).collect();
+    // The level is judged by the upper bound of the percentile: a little early.
+    assert!(rates.iter().all(|rate| (0.92..1.04).contains(&(rate.estimate / truth))), "{truth}: {rates:?}");
+    let spread = |values: &mut dyn Iterator<Item = f64>| {
+        let (low, high) = values.fold((f64::MAX, 0.0f64), |(low, high), v| (low.min(v), high.max(v)));
+        high / low
+    };
+    let by_line = spread(&mut rates.iter().map(|rate| rate.estimate));
+    let by_verdicts = spread(&mut found.iter().filter_map(|found| found.sustained_per_s));
+    assert!(by_line <= 1.10 && by_line < by_verdicts, "{by_line} by the line, {by_verdicts} by verdicts");
+    let honest = |rate: &Estimate| rate.contains(0.97 * truth) && rate.high / rate.low < 1.5;
+    assert!(rates.iter().all(honest), "{truth}: {rates:?}");
+}
+
+#[test]
+fn where_latency_says_nothing_about_the_boundary_the_bracket_stands_alone() {
+    // Verdicts without response times.
+    let found = concluded(policy(), searched(&policy(), sharp(1_300.0)));
+    assert_eq!((found.conclusion, found.boundary), (Conclusion::Found, None));
+    assert_eq!(found.no_boundary.unwrap().to_string(), "needs at least 8 probes near the boundary, has 0");
+    // A search that is not over has none either, and does not say why.
+    let cut = concluded(policy(), searched(&policy(), sharp(1_300.0))[..4].to_vec());
+    assert_eq!((cut.boundary, cut.no_boundary), (None, None));
+}
+
+#[test]
+fn the_strain_is_above_one_where_a_rule_is_broken() {
+    let cluster = Simulated::serving(4_000.0);
+    for (rate_per_s, n) in [2_000.0, 3_000.0, 3_700.0, 3_900.0, 4_100.0, 6_000.0].into_iter().zip(0..) {
+        let probe = cluster.probe(Offer::Open { rate_per_s }, n);
+        let strain = probe.strain(SLO_US).unwrap();
+        assert_eq!(
+            strain <= 1.0,
+            probe.verdict == ProbeVerdict::Passed,
+            "{rate_per_s}: {strain} {:?}",
+            probe.reasons
+        );
+    }
+    let errors = of(|r| r.record.arms[0].outcomes.failed = 40);
+    assert!((errors.strain(SLO_US).unwrap() - 3.98).abs() < 0.02, "{:?}", errors.strain(SLO_US));
 }
 
 #[test]
@@ -327,6 +385,19 @@ fn other_programs_say_nothing_about_the_cluster() {
         ..plain(offer, ProbeVerdict::Disturbed)
     });
     assert_eq!(concluded(policy, nothing).conclusion, Conclusion::NotConverged);
+}
+
+#[test]
+fn a_disturbed_probe_is_made_again() {
+    let undisturbed = concluded(policy(), searched(&policy(), sharp(6_000.0)));
+    let mut answer = sharp(6_000.0);
+    let probes = searched(&policy(), |offer, purpose, n| {
+        let probe = answer(offer, purpose, n);
+        if n % 3 == 2 { probe } else { plain(offer, ProbeVerdict::Disturbed) }
+    });
+    let found = concluded(policy(), probes);
+    assert_eq!(found.probes.len(), 3 * undisturbed.probes.len());
+    assert_eq!((found.sustained_per_s, found.conclusion), (undisturbed.sustained_per_s, Conclusion::Found));
 }
 
 #[test]

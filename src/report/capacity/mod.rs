@@ -68,11 +68,7 @@ fn answer(capacity: &Capacity) -> String {
     let level = level(capacity.plan.policy.slo_us);
     let (low, high) = (capacity.sustained_per_s, capacity.failed_per_s);
     match (capacity.conclusion, low, high) {
-        (Conclusion::Found, Some(low), Some(high)) => format!(
-            "{} claims per second are sustained with a response time within {level} at p99; {} are not.",
-            figure(low),
-            figure(high)
-        ),
+        (Conclusion::Found, Some(low), Some(high)) => found(capacity, low, high, &level),
         (Conclusion::LowerBound, Some(low), Some(high)) => format!(
             "At least {} claims per second are sustained with a response time within {level} at p99. That {} are not \
              does not show what the cluster can do: give the generator a quiet machine of its own.",
@@ -104,6 +100,28 @@ fn answer(capacity: &Capacity) -> String {
         }
         (_, None, None) => "Not known: no probe was made.".into(),
     }
+}
+
+/// The rate with its interval; where there is none, the bracket and why.
+fn found(capacity: &Capacity, low: f64, high: f64, level: &str) -> String {
+    let (low, high) = (figure(low), figure(high));
+    if let Some(boundary) = capacity.boundary {
+        let rate = boundary.rate_per_s;
+        return format!(
+            "About {} claims per second ({} interval {} to {}) keep the response time within {level} at p99: there the \
+             line through {} probes near the boundary meets the level. Best of three, {low} passed and {high} did not.",
+            figure(rate.estimate),
+            share(rate.confidence),
+            figure(rate.low),
+            figure(rate.high),
+            boundary.probes,
+        );
+    }
+    let why = capacity.no_boundary.as_ref().map(|reason| format!(" No interval: {reason}."));
+    format!(
+        "{low} claims per second are sustained with a response time within {level} at p99; {high} are not.{}",
+        why.unwrap_or_default()
+    )
 }
 
 fn limit_line(capacity: &Capacity) -> Option<Block> {
