@@ -14,6 +14,7 @@ mod document;
 mod hlog;
 mod markdown;
 mod numbers;
+mod ramp;
 mod series;
 mod sweep;
 mod text;
