@@ -23,8 +23,6 @@ struct Curve<'a> {
     schema: &'static str,
     scenario: &'a str,
     seed: u64,
-    /// Values that were asked for; fewer points are there where the sweep was interrupted.
-    wanted: &'a [String],
     /// Directories of the runs, beside this file, in the order in which they were made.
     runs: &'a [String],
     #[serde(flatten)]
@@ -107,9 +105,8 @@ impl SweepJobs {
             schema: SCHEMA,
             scenario: &self.jobs[0].scenario.name,
             seed,
-            wanted: &self.section.values,
             runs,
-            sweep: judge::sweep(&self.section.key, points),
+            sweep: judge::sweep(&self.section.key, &self.section.values, points),
         }
     }
 

@@ -50,5 +50,5 @@ pub use result::{
 pub use stored::{
     RunLabel, StoredComparison, StoredExact, StoredMetric, StoredOptions, StoredVerdict, Thresholds, compare,
 };
-pub use sweep::{Sweep, SweepArm, SweepDifference, SweepPoint, sweep};
+pub use sweep::{NoInterval, Sweep, SweepArm, SweepDifference, SweepPoint, sweep};
 pub use values::{MetricValue, metric_values};

@@ -45,9 +45,9 @@ pub fn repeated_markdown(scenario: &str, repeated: &Repeated, gate: &Gate) -> St
     markdown::render(&series::repeated(scenario, repeated, gate))
 }
 
-/// A scenario at several values of one key, for a terminal.
+/// A scenario at several values of one key, for a terminal of 120 columns.
 pub fn sweep_text(scenario: &str, sweep: &Sweep) -> String {
-    text::render(&sweep::of(scenario, sweep))
+    text::render_wide(&sweep::of(scenario, sweep))
 }
 
 /// The same for a wiki.

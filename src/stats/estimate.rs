@@ -56,6 +56,14 @@ impl TooFew {
         Self::Samples { what: what.to_owned(), needed, have }
     }
 
+    /// The same, said of what the values are in the place where they come from.
+    pub(crate) fn counting(self, what: &str) -> Self {
+        match self {
+            Self::Samples { needed, have, .. } => Self::samples(what, needed, have),
+            Self::Constant { .. } => Self::constant(what),
+        }
+    }
+
     pub(crate) fn constant(what: &str) -> Self {
         Self::Constant { what: what.to_owned() }
     }
