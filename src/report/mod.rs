@@ -100,6 +100,11 @@ pub fn calibration_text(calibration: &Calibration) -> String {
     text::render(&calibration::of(calibration))
 }
 
+/// The same for a wiki.
+pub fn calibration_markdown(calibration: &Calibration) -> String {
+    markdown::render(&calibration::of(calibration))
+}
+
 /// The result as it is stored.
 pub fn json(result: &RunResult) -> Result<String, serde_json::Error> {
     Ok(serde_json::to_string_pretty(result)? + "\n")

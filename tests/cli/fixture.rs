@@ -7,9 +7,9 @@ use reclaim_bench::judge::{
     Comparison, Control, ExactMetric, LatencySummary, RunResult, SCHEMA, ServerCost, VariantSummary, Verdict,
 };
 use reclaim_bench::measure::{
-    ArmRecord, Audit, CalibratedLag, CalibrationNote, Environment, Fault, Histogram, Host, LatencyHistogram,
-    LibraryInfo, Offered, Outcomes, RunRecord, Samples, Staging, Stratum, StratumSide, TimelinePoint, Tool,
-    ValkeyInfo, Warning, WireTotals,
+    ArmRecord, Audit, CalibratedLag, CalibrationNote, CalibrationRecord, Environment, Fault, Histogram, Host,
+    LatencyHistogram, LevelRecord, LevelRound, LibraryInfo, Offered, Outcomes, RunRecord, Samples, Staging,
+    Stratum, StratumSide, TimelinePoint, Tool, ValkeyInfo, Warning, WireTotals,
 };
 use reclaim_bench::scenario::{self, Ramp, Shipped, VariantPath};
 use reclaim_bench::stats::{Estimate, TooFew};
@@ -195,6 +195,32 @@ pub fn ramp() -> RunResult {
         })
         .collect();
     result
+}
+
+/// What the generator can do, measured with nothing but the counts.
+pub fn calibration_record() -> CalibrationRecord {
+    let Environment { host, valkey, .. } = environment();
+    CalibrationRecord {
+        tool: Tool { version: "0.1.0".into(), commit: "0123456".into(), debug_build: false },
+        host,
+        valkey,
+        primary: "127.0.0.1:7000".into(),
+        started: "2026-01-01T00:00:00Z".into(),
+        duration_s: 30.0,
+        seed: 5,
+        complete: true,
+        levels: vec![LevelRecord {
+            in_flight: 64,
+            connections: 1,
+            rounds: vec![LevelRound { requests: 10_000, seconds: 0.1, client_cpu_s: 0.09 }],
+            service: arm_record("grant-lane", VariantPath::GrantLane, 600.0).service,
+        }],
+        send_lag: Vec::new(),
+        round_trip: None,
+        sent: 10_000,
+        counted: 10_000,
+        failed: 0,
+    }
 }
 
 /// All of them, by name.
