@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::result::{RunResult, Verdict};
 use super::values::measured;
-use crate::measure::{Fault, RunRecord, Warning, metric};
-use crate::stats::{Estimate, Latencies, LogValue, TooFew};
+use crate::measure::{Fault, RunRecord, TimelinePoint, Warning, metric};
+use crate::stats::{Estimate, Latencies, LogValue, TooFew, mean_of_series};
 
 /// Confidence of the intervals of single figures; differences have the scenario's.
 const CONFIDENCE: f64 = 0.95;
@@ -55,7 +55,8 @@ pub struct SweepArm {
     pub throughput_interval: Option<Estimate>,
     /// Median service time; `None` without a claim.
     pub service_p50_us: Option<f64>,
-    /// Its interval, from the single samples of a comparison, from the histogram of the others.
+    /// Its interval, from the single samples of a comparison; of other runs from the histogram, or from the whole
+    /// seconds where these differ by more.
     pub service_p50_interval: Option<Estimate>,
     /// 99th percentile of it.
     pub service_p99_us: Option<f64>,
@@ -166,7 +167,25 @@ fn arm(result: &RunResult, index: usize) -> SweepArm {
 fn interval_of(record: &RunRecord, arm: usize, name: &str, value: f64) -> Result<Estimate, TooFew> {
     let known = metric(name).filter(|_| arm < record.arms.len());
     let row = known.ok_or_else(|| TooFew::samples(name, 1, 0))?;
-    Ok(LogValue { value, ..measured(record, arm, row)? }.estimate(CONFIDENCE))
+    let within = measured(record, arm, row)?;
+    let wider = by_second(record, name).filter(|by_second| by_second.log_error > within.log_error);
+    Ok(LogValue { value, ..wider.unwrap_or(within) }.estimate(CONFIDENCE))
+}
+
+/// The error of a quantile as the whole seconds of a run with one variant show it. A histogram has forgotten the order
+/// of its values: it knows nothing of a machine that was slower for some seconds.
+fn by_second(record: &RunRecord, name: &str) -> Option<LogValue> {
+    let of: fn(&TimelinePoint) -> Option<f64> = match name {
+        "service_p50" => |point| point.p50_us,
+        "service_p99" => |point| point.p99_us,
+        _ => return None,
+    };
+    if record.arms.len() > 1 {
+        return None;
+    }
+    let whole = record.timeline.len().saturating_sub(1);
+    let series: Vec<f64> = record.timeline[..whole].iter().filter_map(of).collect();
+    mean_of_series(&series).ok()
 }
 
 fn difference(result: &RunResult, candidate: &str) -> Option<SweepDifference> {
@@ -237,7 +256,17 @@ mod tests {
         let few = &point(&arms, &short).arms[0];
         assert_eq!(said(few), ["throughput: needs at least 8 counter blocks, has 2"]);
         assert!(few.throughput_interval.is_none() && few.service_p50_interval.is_some());
-        let alone = &point(&[GRANT_LANE], &|record| record.timeline.truncate(4)).arms[0];
+        let alone = |change: &dyn Fn(&mut RunRecord)| point(&[GRANT_LANE], change).arms.remove(0);
+        let steady = alone(&|_| ()).service_p50_interval.unwrap();
+        let swinging = alone(&|record| {
+            for (n, second) in record.timeline.iter_mut().enumerate() {
+                second.p50_us = Some(if n % 3 == 0 { 300.0 } else { 180.0 });
+            }
+        });
+        let wide = swinging.service_p50_interval.unwrap();
+        assert!(wide.half_width() > 5.0 * steady.half_width(), "{wide:?} and {steady:?}");
+        assert!((wide.estimate - steady.estimate).abs() < 1e-9, "the figure is that of all claims");
+        let alone = &alone(&|record| record.timeline.truncate(4));
         assert_eq!(said(alone), ["throughput: needs at least 8 whole seconds, has 3"]);
     }
 
