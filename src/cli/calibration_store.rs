@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
+use super::result_dir;
 use crate::cluster::cache_dir;
-use crate::judge::Calibration;
+use crate::judge::{self, CALIBRATION_SCHEMA, Calibration};
 use crate::measure::{CalibrationNote, RunRecord, Tool, host};
 use crate::scenario::Scenario;
 
@@ -37,6 +38,13 @@ pub(super) fn note(
             None
         }
     }
+}
+
+/// A stored calibration, given as its directory or its file. What it says is concluded again from what was measured.
+pub(super) fn stored(path: &Path) -> anyhow::Result<Calibration> {
+    let (_, file) = result_dir::parts(path, CALIBRATION);
+    let stored: Calibration = result_dir::document(&file, CALIBRATION_SCHEMA, "a calibration")?;
+    Ok(judge::assess(stored.record))
 }
 
 fn save_in(dir: &Path, calibration: &Calibration) -> anyhow::Result<PathBuf> {

@@ -30,9 +30,7 @@ impl StoredCapacity {
     /// Reads a search, given as its directory or its `capacity.json`. Everything but what was asked comes from the
     /// probes' own results and is computed again.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
-        let is_file = path.file_name().is_some_and(|name| name == CAPACITY);
-        let dir = if is_file { path.parent().unwrap_or(Path::new(".")) } else { path };
-        let file = dir.join(CAPACITY);
+        let (dir, file) = result_dir::parts(path, CAPACITY);
         let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
         let mut value: serde_json::Value =
             serde_json::from_str(&text).with_context(|| format!("{} is not JSON", file.display()))?;
@@ -45,7 +43,7 @@ impl StoredCapacity {
         }
         let plan = serde_json::from_value(value).with_context(|| format!("{} is damaged", file.display()))?;
         let mut stored = Self::new(plan);
-        let mut names: Vec<String> = fs::read_dir(dir)
+        let mut names: Vec<String> = fs::read_dir(&dir)
             .with_context(|| format!("cannot read {}", dir.display()))?
             .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
             .filter(|name| number(name).is_some())
@@ -86,11 +84,6 @@ impl StoredCapacity {
             Offer::Closed { concurrency } => format!("{:03}-closed-{concurrency}", self.made),
         }
     }
-}
-
-/// Whether a path is a search's directory or its `capacity.json`.
-pub fn is_capacity(path: &Path) -> bool {
-    path.join(CAPACITY).exists() || path.file_name().is_some_and(|name| name == CAPACITY)
 }
 
 fn number(name: &str) -> Option<usize> {

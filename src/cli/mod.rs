@@ -10,6 +10,7 @@ mod cluster;
 mod compare;
 mod exit;
 mod interrupt;
+mod kind;
 mod libraries;
 mod progress;
 mod repeat;

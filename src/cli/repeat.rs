@@ -1,11 +1,14 @@
 //! `run --repeat`: one scenario several times, every run on record, one answer.
 
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
 use rand_chacha::rand_core::Rng as _;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::args::OutputFormat;
 use super::exit::Exit;
-use super::result_dir::ResultDir;
+use super::result_dir::{self, ResultDir, SERIES};
 use super::run::{Job, once_within};
 use super::summary::SummaryArgs;
 use super::{print, say};
@@ -17,18 +20,21 @@ use crate::report;
 const SCHEMA: &str = "reclaim-bench/repeat-1";
 
 /// `repeat.json`.
-#[derive(Serialize)]
-struct Series<'a> {
-    schema: &'static str,
-    scenario: &'a str,
+#[derive(Serialize, Deserialize)]
+pub(super) struct Series {
+    schema: String,
+    /// The scenario's name.
+    pub scenario: String,
     seed: u64,
     /// Runs that were asked for; fewer are there where the series was interrupted.
     wanted: u32,
     /// Directories of the runs, beside this file.
-    runs: &'a [String],
-    gate: Gate,
+    runs: Vec<String>,
+    /// What all runs come to; it follows from them, as does the rest.
+    pub gate: Gate,
+    /// The estimates over all runs.
     #[serde(flatten)]
-    repeated: Repeated,
+    pub repeated: Repeated,
 }
 
 /// Runs the job `wanted` times. Each run has its own servers, seed and directory, and none is made again for what it
@@ -72,17 +78,44 @@ pub(super) async fn repeat(job: &Job, wanted: u32, summary: &SummaryArgs) -> any
     Ok(if interrupted { Exit::Interrupted } else { series.gate.conclusion.into() })
 }
 
-impl<'a> Series<'a> {
-    fn of(job: &'a Job, wanted: u32, results: &[RunResult], runs: &'a [String]) -> Self {
-        let repeated = judge::repeat(results);
-        let policy = GatePolicy::of(&job.file);
-        let gate = judge::gate_repeated(results, &repeated, &policy);
-        Self { schema: SCHEMA, scenario: &job.scenario.name, seed: job.seed, wanted, runs, gate, repeated }
+impl Series {
+    fn of(job: &Job, wanted: u32, results: &[RunResult], runs: &[String]) -> Self {
+        let (repeated, gate) = concluded(results, &GatePolicy::of(&job.file));
+        Self {
+            schema: SCHEMA.to_owned(),
+            scenario: job.scenario.name.clone(),
+            seed: job.seed,
+            wanted,
+            runs: runs.to_vec(),
+            gate,
+            repeated,
+        }
+    }
+
+    /// Reads a series, given as its directory or its `repeat.json`. What it concludes comes from the runs' own
+    /// results.
+    pub fn read(path: &Path) -> anyhow::Result<Self> {
+        let (dir, file) = result_dir::parts(path, SERIES);
+        let stored: Self = result_dir::document(&file, SCHEMA, "a series of runs")?;
+        let read = |own: &String| {
+            result_dir::read(&dir.join(own))
+                .with_context(|| format!("the run {own} of the series cannot be had"))
+        };
+        let results = stored.runs.iter().map(read).collect::<anyhow::Result<Vec<_>>>()?;
+        let Some(first) = results.first() else { bail!("{} is damaged: it names no run", file.display()) };
+        let (repeated, gate) = concluded(&results, &GatePolicy::of(&first.record.scenario));
+        Ok(Self { gate, repeated, ..stored })
     }
 
     fn markdown(&self) -> String {
-        report::repeated_markdown(self.scenario, &self.repeated, &self.gate)
+        report::repeated_markdown(&self.scenario, &self.repeated, &self.gate)
     }
+}
+
+fn concluded(results: &[RunResult], policy: &GatePolicy) -> (Repeated, Gate) {
+    let repeated = judge::repeat(results);
+    let gate = judge::gate_repeated(results, &repeated, policy);
+    (repeated, gate)
 }
 
 /// The first run has the seed as given, so that a series begins with the run that a single one would have been.

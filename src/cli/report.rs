@@ -1,20 +1,25 @@
 //! `report`: stored results, formatted again.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{anyhow, bail};
 use clap::{Args, ValueEnum};
+use serde::Serialize;
 
-use super::capacity_dir::{StoredCapacity, is_capacity};
+use super::capacity_dir::StoredCapacity;
 use super::exit::Exit;
-use super::{print, print_bytes, result_dir};
+use super::kind::Kind;
+use super::repeat::Series;
+use super::sweep::SweepFile;
+use super::{calibration_store, print, print_bytes, result_dir};
 use crate::measure::Direction;
 use crate::report;
 
 /// Options of `report`.
 #[derive(Args, Clone, Debug)]
 pub struct ReportArgs {
-    /// Result directories, or their result.json; directories of capacity searches
+    /// Result directories, or their result.json; or directories of sweeps, of series (--repeat), of calibrations, or
+    /// of capacity searches: several of one kind
     #[arg(required = true, value_name = "RESULT")]
     results: Vec<PathBuf>,
     /// How to show them
@@ -46,9 +51,69 @@ enum Format {
 
 /// Runs the command. Reads every result before it prints the first one.
 pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
-    if args.results.iter().any(|path| is_capacity(path)) {
-        return capacities(args);
+    let kind = one_kind(&args.results)?;
+    match kind {
+        Kind::Run => return runs(args),
+        Kind::Capacity => show(
+            args,
+            kind,
+            |path| Ok(StoredCapacity::read(path)?.conclude()),
+            |capacity| [report::capacity_text(capacity), report::capacity_markdown(capacity)],
+        )?,
+        Kind::Sweep => show(args, kind, SweepFile::read, |SweepFile { scenario, sweep, .. }| {
+            [report::sweep_text(scenario, sweep), report::sweep_markdown(scenario, sweep)]
+        })?,
+        Kind::Series => show(args, kind, Series::read, |Series { scenario, repeated, gate, .. }| {
+            [
+                report::repeated_text(scenario, repeated, gate),
+                report::repeated_markdown(scenario, repeated, gate),
+            ]
+        })?,
+        Kind::Calibration => show(args, kind, calibration_store::stored, |calibration| {
+            [report::calibration_text(calibration), report::calibration_markdown(calibration)]
+        })?,
     }
+    Ok(Exit::Pass)
+}
+
+/// The kind of all paths; those of several kinds make no report together.
+fn one_kind(paths: &[PathBuf]) -> anyhow::Result<Kind> {
+    let (first, kind) = (&paths[0], Kind::of(&paths[0]));
+    match paths.iter().find(|path| Kind::of(path) != kind) {
+        None => Ok(kind),
+        Some(other) => bail!(
+            "{} holds {}, {} holds {}: report each kind by itself",
+            first.display(),
+            kind.what(),
+            other.display(),
+            Kind::of(other).what()
+        ),
+    }
+}
+
+/// What is made of several runs, concluded again from what is stored. `texts` gives text and Markdown.
+fn show<T: Serialize>(
+    args: &ReportArgs,
+    kind: Kind,
+    read: impl Fn(&Path) -> anyhow::Result<T>,
+    texts: impl Fn(&T) -> [String; 2],
+) -> anyhow::Result<()> {
+    if !matches!(args.format, Format::Text | Format::Markdown | Format::Json) {
+        let (what, others) = (kind.what(), kind.other_formats());
+        bail!("the formats of {what} are text, markdown and json{others}");
+    }
+    let stored = args.results.iter().map(|path| read(path)).collect::<anyhow::Result<Vec<_>>>()?;
+    let all = |n: usize| stored.iter().map(|one| texts(one)[n].clone()).collect::<Vec<_>>().join("\n");
+    match (args.format, stored.as_slice()) {
+        (Format::Text, _) => print(&all(0)),
+        (Format::Markdown, _) => print(&all(1)),
+        (_, [one]) => print(&(serde_json::to_string_pretty(one)? + "\n")),
+        (_, several) => print(&(serde_json::to_string_pretty(several)? + "\n")),
+    }
+}
+
+/// Single runs.
+fn runs(args: &ReportArgs) -> anyhow::Result<Exit> {
     let results =
         args.results.iter().map(|path| result_dir::read(path)).collect::<anyhow::Result<Vec<_>>>()?;
     let one = || match results.as_slice() {
@@ -72,33 +137,6 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
         Format::Github => print(&report::ci::github(one()?, Direction::LowerIsBetter)?)?,
         Format::GithubBigger => print(&report::ci::github(one()?, Direction::HigherIsBetter)?)?,
         Format::Junit => print(&report::ci::junit(one()?))?,
-    }
-    Ok(Exit::Pass)
-}
-
-/// Capacity searches, computed again from their probes.
-fn capacities(args: &ReportArgs) -> anyhow::Result<Exit> {
-    let searches = args
-        .results
-        .iter()
-        .map(|path| {
-            if is_capacity(path) {
-                Ok(StoredCapacity::read(path)?.conclude())
-            } else {
-                Err(anyhow!("{} is no capacity search: report it by itself", path.display()))
-            }
-        })
-        .collect::<anyhow::Result<Vec<_>>>()?;
-    match args.format {
-        Format::Text => print(&searches.iter().map(report::capacity_text).collect::<Vec<_>>().join("\n"))?,
-        Format::Markdown => {
-            print(&searches.iter().map(report::capacity_markdown).collect::<Vec<_>>().join("\n"))?;
-        }
-        Format::Json => match searches.as_slice() {
-            [one] => print(&report::capacity_json(one)?)?,
-            several => print(&(serde_json::to_string_pretty(several)? + "\n"))?,
-        },
-        _ => bail!("a capacity search has the formats text, markdown and json; its curve is in curve.csv"),
     }
     Ok(Exit::Pass)
 }

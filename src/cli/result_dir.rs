@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::{Context as _, bail};
+use serde::de::DeserializeOwned;
 
 use super::calibration_store::CALIBRATION;
+use super::kind::Kind;
 use crate::judge::capacity::Capacity;
 use crate::judge::{self, Calibration, RunResult, SCHEMA};
 use crate::measure::RunRecord;
@@ -15,21 +17,18 @@ use crate::report;
 
 /// The finished result, in a result directory.
 pub const RESULT: &str = "result.json";
-const PARTIAL: &str = "result.partial.json";
+/// The safety copy of a run that goes on.
+pub const PARTIAL: &str = "result.partial.json";
 /// What a series of runs has come to.
-const SERIES: &str = "repeat.json";
+pub const SERIES: &str = "repeat.json";
 /// What a capacity search has come to.
 pub const CAPACITY: &str = "capacity.json";
 const CAPACITY_CURVE: &str = "curve.csv";
 /// The curve of a sweep, and its points for a plot.
-const SWEEP: &str = "sweep.json";
+pub const SWEEP: &str = "sweep.json";
 const CURVE: &str = "sweep.csv";
 const SUMMARY: &str = "summary.md";
 const HISTOGRAMS: &str = "latency.hlog";
-
-/// Directories that hold several results: their file, and what they are.
-const SETS: [(&str, &str); 3] =
-    [(SERIES, "a series of runs"), (SWEEP, "the runs of a sweep"), (CALIBRATION, "a calibration")];
 
 /// Space that a result may need; probed before hours of load are spent on it.
 const PROBE_BYTES: usize = 4 << 20;
@@ -166,24 +165,39 @@ pub fn read(path: &Path) -> anyhow::Result<RunResult> {
     if !file.exists() && copy.exists() {
         return read_copy(&copy);
     }
-    if let Some(what) =
-        SETS.iter().find(|(name, _)| !file.exists() && path.join(name).exists()).map(|set| set.1)
-    {
-        bail!(
-            "{} holds {what}: its own report is {SUMMARY} in there; give {}/*/ for the single runs",
+    match Kind::of(path) {
+        Kind::Run => {}
+        Kind::Calibration => {
+            bail!("{} holds a calibration, not a run: `reclaim-bench report` shows it", path.display())
+        }
+        set => bail!(
+            "{} holds {}: `reclaim-bench report` shows them together; give {}/*/ for the single runs",
             path.display(),
+            set.what(),
             path.display()
-        );
+        ),
     }
-    let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+    document(&file, SCHEMA, "a result of reclaim-bench")
+}
+
+/// Reads a JSON file that says of itself that it has this schema.
+pub fn document<T: DeserializeOwned>(file: &Path, schema: &str, what: &str) -> anyhow::Result<T> {
+    let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     let json: serde_json::Value =
         serde_json::from_str(&text).with_context(|| format!("{} is not JSON", file.display()))?;
     match json.get("schema").and_then(|schema| schema.as_str()) {
-        Some(SCHEMA) => {}
-        Some(other) => bail!("{} has the format {other}, this tool reads {SCHEMA}", file.display()),
-        None => bail!("{} is not a result of reclaim-bench: it has no \"schema\"", file.display()),
+        Some(own) if own == schema => {}
+        Some(other) => bail!("{} has the format {other}, this tool reads {schema}", file.display()),
+        None => bail!("{} is not {what}: it has no \"schema\"", file.display()),
     }
     serde_json::from_str(&text).with_context(|| format!("{} is damaged", file.display()))
+}
+
+/// The directory and the file of something that is given as either.
+pub fn parts(path: &Path, file: &str) -> (PathBuf, PathBuf) {
+    let is_file = path.file_name().is_some_and(|name| name == file) && !path.is_dir();
+    let dir = if is_file { path.parent().unwrap_or(Path::new(".")) } else { path };
+    (dir.to_owned(), dir.join(file))
 }
 
 /// What a killed run had measured when it last kept a copy.

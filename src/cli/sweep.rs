@@ -1,12 +1,14 @@
 //! `run` of a scenario with a `[sweep]`: one run for each value of a key, and the curve through them.
 
-use anyhow::bail;
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
 use rand::seq::SliceRandom as _;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::args::OutputFormat;
 use super::exit::Exit;
-use super::result_dir::ResultDir;
+use super::result_dir::{self, ResultDir, SWEEP};
 use super::run::{Job, RunArgs, once_within};
 use super::{print, say};
 use crate::judge::{self, RunResult, Sweep};
@@ -14,21 +16,58 @@ use crate::load::stream;
 use crate::report;
 use crate::scenario::{Override, SweepSection};
 
-/// Value of [`Curve::schema`].
-const SCHEMA: &str = "reclaim-bench/sweep-1";
+/// Value of [`SweepFile::schema`].
+const SCHEMA: &str = "reclaim-bench/sweep-2";
 
 /// `sweep.json`.
-#[derive(Serialize)]
-struct Curve<'a> {
-    schema: &'static str,
-    scenario: &'a str,
+#[derive(Serialize, Deserialize)]
+pub(super) struct SweepFile {
+    schema: String,
+    /// The scenario's name.
+    pub scenario: String,
     seed: u64,
-    /// Values that were asked for; fewer points are there where the sweep was interrupted.
-    wanted: &'a [String],
-    /// Directories of the runs, beside this file, in the order in which they were made.
-    runs: &'a [String],
+    /// In the order in which they were made.
+    runs: Vec<SweepRun>,
+    /// The curve; it follows from the runs.
     #[serde(flatten)]
-    sweep: Sweep,
+    pub sweep: Sweep,
+}
+
+/// One run of a sweep.
+#[derive(Clone, Serialize, Deserialize)]
+struct SweepRun {
+    /// The key's value in it, as the scenario writes it.
+    value: String,
+    /// Its directory, beside `sweep.json`.
+    dir: String,
+}
+
+impl SweepFile {
+    /// Reads a sweep, given as its directory or its `sweep.json`. The curve is drawn again from the runs' own results.
+    pub fn read(path: &Path) -> anyhow::Result<Self> {
+        let (dir, file) = result_dir::parts(path, SWEEP);
+        let stored: Self = result_dir::document(&file, SCHEMA, "a sweep")?;
+        let mut results = Vec::new();
+        for SweepRun { value, dir: own } in &stored.runs {
+            let Some(at) = stored.sweep.wanted.iter().position(|wanted| wanted == value) else {
+                bail!(
+                    "{} is damaged: it names a run of {value}, which is none of its values",
+                    file.display()
+                );
+            };
+            let result = result_dir::read(&dir.join(own))
+                .with_context(|| format!("the run of {} = {value} cannot be had", stored.sweep.key))?;
+            results.push((at, result));
+        }
+        Ok(Self { sweep: drawn(&stored.sweep.key, &stored.sweep.wanted, &results), ..stored })
+    }
+}
+
+/// The curve through the results, each with its value's place among those that were wanted.
+fn drawn(key: &str, wanted: &[String], results: &[(usize, RunResult)]) -> Sweep {
+    let mut sorted: Vec<_> = results.iter().collect();
+    sorted.sort_by_key(|(at, _)| *at);
+    judge::sweep(key, wanted, sorted.into_iter().map(|(at, result)| (wanted[*at].as_str(), result)))
 }
 
 /// The runs of a sweep, each a job that has been checked.
@@ -72,7 +111,7 @@ impl SweepJobs {
                 interrupted = true;
                 break;
             };
-            runs.push(own);
+            runs.push(SweepRun { value: self.section.values[at].clone(), dir: own });
             interrupted = result.record.partial;
             results.push((at, result));
             self.store(&dir, seed, &results, &runs)?;
@@ -84,7 +123,7 @@ impl SweepJobs {
             dir.remove_if_empty();
             return Ok(Exit::Interrupted);
         }
-        let curve = self.curve(seed, &results, &runs);
+        let curve = self.file(seed, &results, &runs);
         print(&match output.format {
             OutputFormat::Text => report::sweep_text(name, &curve.sweep),
             OutputFormat::Json => serde_json::to_string_pretty(&curve)? + "\n",
@@ -99,17 +138,13 @@ impl SweepJobs {
         })
     }
 
-    fn curve<'a>(&'a self, seed: u64, results: &[(usize, RunResult)], runs: &'a [String]) -> Curve<'a> {
-        let mut sorted: Vec<_> = results.iter().collect();
-        sorted.sort_by_key(|(at, _)| *at);
-        let points = sorted.into_iter().map(|(at, result)| (self.section.values[*at].as_str(), result));
-        Curve {
-            schema: SCHEMA,
-            scenario: &self.jobs[0].scenario.name,
+    fn file(&self, seed: u64, results: &[(usize, RunResult)], runs: &[SweepRun]) -> SweepFile {
+        SweepFile {
+            schema: SCHEMA.to_owned(),
+            scenario: self.jobs[0].scenario.name.clone(),
             seed,
-            wanted: &self.section.values,
-            runs,
-            sweep: judge::sweep(&self.section.key, points),
+            runs: runs.to_vec(),
+            sweep: drawn(&self.section.key, &self.section.values, results),
         }
     }
 
@@ -119,10 +154,11 @@ impl SweepJobs {
         dir: &ResultDir,
         seed: u64,
         results: &[(usize, RunResult)],
-        runs: &[String],
+        runs: &[SweepRun],
     ) -> anyhow::Result<()> {
-        let curve = self.curve(seed, results, runs);
-        let name = curve.scenario;
-        dir.store_sweep(&curve, &report::sweep_markdown(name, &curve.sweep), &report::sweep_csv(&curve.sweep))
+        let file = self.file(seed, results, runs);
+        let (markdown, csv) =
+            (report::sweep_markdown(&file.scenario, &file.sweep), report::sweep_csv(&file.sweep));
+        dir.store_sweep(&file, &markdown, &csv)
     }
 }

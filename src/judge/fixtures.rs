@@ -210,6 +210,7 @@ fn seconds(arm: &SimulatedArm, noise: &mut Noise) -> Vec<TimelinePoint> {
             p99_us: Some(265.0 * arm.slower),
             response_p50_us: None,
             response_p99_us: None,
+            response: Histogram(None),
             tool_resident_bytes: None,
             stock: 0,
             primary_cpu: Vec::new(),

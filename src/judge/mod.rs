@@ -6,6 +6,7 @@
 //!                              two RunResults ─► stored: comparison with a baseline from another day
 //!                              N RunResults   ─► repeat: one estimate over all attempts
 //!                              a run per value ─► sweep: a curve
+//!                              a climbing rate ─► ramp: step by step of its time
 //!                              many nights    ─► history: trend and change points
 //!                              many loads     ─► capacity: the next load, and in the end the highest sustained one
 //! ```
@@ -19,6 +20,7 @@ mod comparison;
 pub(crate) mod fixtures;
 mod gate;
 mod history;
+mod ramp;
 mod repeat;
 mod result;
 mod stored;
@@ -40,6 +42,7 @@ pub use history::{
     History, HistoryEntry, HistoryError, HistoryValue, SkippedLine, Trend, TrendChange, TrendPoint, append,
     read, trend,
 };
+pub use ramp::{NoSteps, RampStep, StepQuantile, ramp_steps};
 pub use repeat::{Attempt, MIN_RUNS, Repeated, RepeatedComparison, repeat};
 pub use result::{
     Comparison, Control, ExactMetric, LatencySummary, RunResult, SCHEMA, ServerCost, VariantSummary, Verdict,
@@ -47,5 +50,5 @@ pub use result::{
 pub use stored::{
     RunLabel, StoredComparison, StoredExact, StoredMetric, StoredOptions, StoredVerdict, Thresholds, compare,
 };
-pub use sweep::{Sweep, SweepArm, SweepDifference, SweepPoint, sweep};
+pub use sweep::{NoInterval, Sweep, SweepArm, SweepDifference, SweepPoint, sweep};
 pub use values::{MetricValue, metric_values};

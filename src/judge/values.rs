@@ -90,7 +90,8 @@ pub(super) fn measured(record: &RunRecord, arm: usize, row: &Metric) -> Result<L
             }
             // All of it over all of it, as a comparison within the run has it; the blocks say how sure that is.
             let (amount, per) = parts.iter().fold((0.0, 0.0), |sum, part| (sum.0 + part.0, sum.1 + part.1));
-            Ok(LogValue { value: amount / per, ..mean_of_series(&series)? })
+            let error = mean_of_series(&series).map_err(|too_few| too_few.counting("counter blocks"))?;
+            Ok(LogValue { value: amount / per, ..error })
         }
         Source::Exact { .. } | Source::Calls { .. } => Err(TooFew::constant(row.name)),
     }
@@ -103,7 +104,7 @@ const THROUGHPUT: &str = "throughput";
 fn claims_per_second(record: &RunRecord) -> Result<LogValue, TooFew> {
     let whole = record.timeline.len().saturating_sub(1);
     let series: Vec<f64> = record.timeline[..whole].iter().map(|point| point.claimed as f64).collect();
-    mean_of_series(&series)
+    mean_of_series(&series).map_err(|too_few| too_few.counting("whole seconds"))
 }
 
 fn of_histogram(

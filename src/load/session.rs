@@ -100,7 +100,9 @@ impl<'a> Session<'a> {
             parts: 0,
             real_time: Cell::default(),
             distance,
-            recorder: RefCell::new(Recorder::new(scenario.variants.len(), [])),
+            recorder: RefCell::new(
+                Recorder::new(scenario.variants.len(), []).keeping_responses(scenario.load.model.is_ramp()),
+            ),
             meter: Meter::new(Rc::clone(&cluster)),
             staging: Staging::default(),
             offered: None,

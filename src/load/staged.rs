@@ -21,7 +21,8 @@ pub(super) async fn staged(session: &mut Session<'_>) -> Result<(), LoadError> {
     let name = |n| session.workload.plan().execution_id(ExecIndex(n)).as_str().to_owned();
     session.plan_sha256 = plan.digest(name, &session.trace);
     let sides: Vec<usize> = plan.strata.iter().map(|stratum| stratum.sides.len()).collect();
-    session.recorder.replace(Recorder::new(scenario.variants.len(), sides));
+    let recorder = Recorder::new(scenario.variants.len(), sides);
+    session.recorder.replace(recorder.keeping_responses(scenario.load.model.is_ramp()));
     session.strata.clone_from(&plan.strata);
     match rounds(session, &plan).await {
         // What was measured until then is the result; it is marked as partial.

@@ -213,6 +213,13 @@ pub struct WireTotals {
 #[serde(transparent)]
 pub struct Histogram(pub Option<String>);
 
+impl Histogram {
+    /// Whether there is no value in it.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+}
+
 /// Service times of one stratum, in the order taken, by arm (index into [`RunRecord::arms`]).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Stratum {
@@ -354,6 +361,10 @@ pub struct TimelinePoint {
     /// 99th percentile of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response_p99_us: Option<f64>,
+    /// Response times in it, of a run whose rate changes (ramp): quantiles over several seconds come from all of
+    /// their claims.
+    #[serde(default, skip_serializing_if = "Histogram::is_empty")]
+    pub response: Histogram,
     /// The tool's resident memory, where the system tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool_resident_bytes: Option<u64>,

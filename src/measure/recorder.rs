@@ -164,6 +164,15 @@ impl Recorder {
         }
     }
 
+    /// Keeps the response times of each second as well, for a run whose rate changes.
+    #[must_use]
+    pub fn keeping_responses(mut self, keep: bool) -> Self {
+        if keep {
+            self.timeline.keep_responses();
+        }
+        self
+    }
+
     /// Records one claim of `arm`.
     pub fn record(
         &mut self,

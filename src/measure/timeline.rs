@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::TimelinePoint;
 use super::recorder::LatencyHistogram;
 use super::recorder::Stamps;
+use super::{Histogram, TimelinePoint};
 
 /// Seconds of the time in which claims were made; the pauses for staging between batches do not count.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +18,8 @@ pub struct Timeline {
     stock: u64,
     service: LatencyHistogram,
     response: LatencyHistogram,
+    /// Whether the response times of each second are kept, not only their quantiles.
+    keep_responses: bool,
     /// When the last claim of the current batch ended.
     latest: Duration,
     /// The tool's resident memory when it was last looked at.
@@ -50,6 +52,12 @@ impl Timeline {
         }
         self.latest = stamps.done;
         self.stock = stock;
+    }
+
+    /// Keeps the response times of each second. Packing them takes some tens of microseconds at each second's end and
+    /// a kilobyte in the result, so only runs whose rate changes do it.
+    pub fn keep_responses(&mut self) {
+        self.keep_responses = true;
     }
 
     /// Time of the batch that goes on, until its last claim so far.
@@ -129,6 +137,7 @@ impl Timeline {
             p99_us: self.service.quantile_us(0.99),
             response_p50_us: self.response.quantile_us(0.5),
             response_p99_us: self.response.quantile_us(0.99),
+            response: if self.keep_responses { self.response.encode() } else { Histogram(None) },
             stock: self.stock,
             tool_resident_bytes: self.resident_bytes,
             primary_cpu: Vec::new(),
@@ -159,6 +168,23 @@ mod tests {
         assert_eq!(points[1].p50_us, None);
         assert_eq!((points[0].response_p99_us, points[2].response_p99_us.is_some()), (None, true));
         assert!(points[2].response_p50_us > points[2].p50_us);
+    }
+
+    #[test]
+    fn response_times_are_kept_by_second_only_where_that_is_asked() {
+        let ms = Duration::from_millis;
+        let due = |at: u64| Stamps { scheduled: Some(ms(at)), ..claim(ms(at + 7), ms(1)) };
+        let responses = |mut timeline: Timeline| {
+            timeline.record(&due(100), true, 0);
+            timeline.record(&due(1_100), true, 0);
+            timeline.points().into_iter().map(|point| point.response).collect::<Vec<_>>()
+        };
+        let mut one = LatencyHistogram::default();
+        one.record(ms(7));
+        let mut keeping = Timeline::default();
+        keeping.keep_responses();
+        assert_eq!(responses(keeping), [one.encode(), one.encode()]);
+        assert!(responses(Timeline::default()).iter().all(Histogram::is_empty));
     }
 
     #[test]

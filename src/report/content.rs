@@ -4,7 +4,7 @@
 use super::calibration;
 use super::document::Block;
 use super::numbers::{bytes, count, difference, difference_within, figure, maybe, per_claim, share, time_us};
-use super::words;
+use super::{ramp, words};
 use crate::judge::{self, Comparison, LatencySummary, RunResult, VariantSummary, Verdict};
 use crate::measure::{Direction, Environment, Outcomes, RunRecord, short_sha256};
 use crate::scenario::{Mode, VariantPath};
@@ -18,6 +18,7 @@ pub(super) fn of(result: &RunResult) -> Vec<Block> {
     blocks.extend(simulated_network(record));
     blocks.push(Block::Line(answer(result)));
     blocks.extend(latencies(result));
+    blocks.extend(ramp::of(&result.record));
     blocks.push(costs(result));
     blocks.extend(outcomes(result));
     blocks.extend(comparisons(result));

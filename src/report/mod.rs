@@ -14,6 +14,7 @@ mod document;
 mod hlog;
 mod markdown;
 mod numbers;
+mod ramp;
 mod series;
 mod sweep;
 mod text;
@@ -44,9 +45,9 @@ pub fn repeated_markdown(scenario: &str, repeated: &Repeated, gate: &Gate) -> St
     markdown::render(&series::repeated(scenario, repeated, gate))
 }
 
-/// A scenario at several values of one key, for a terminal.
+/// A scenario at several values of one key, for a terminal of 120 columns.
 pub fn sweep_text(scenario: &str, sweep: &Sweep) -> String {
-    text::render(&sweep::of(scenario, sweep))
+    text::render_wide(&sweep::of(scenario, sweep))
 }
 
 /// The same for a wiki.
@@ -97,6 +98,11 @@ pub fn capacity_csv(capacity: &Capacity) -> String {
 /// What the generator can do, for a terminal.
 pub fn calibration_text(calibration: &Calibration) -> String {
     text::render(&calibration::of(calibration))
+}
+
+/// The same for a wiki.
+pub fn calibration_markdown(calibration: &Calibration) -> String {
+    markdown::render(&calibration::of(calibration))
 }
 
 /// The result as it is stored.

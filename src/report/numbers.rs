@@ -33,6 +33,14 @@ pub(super) fn maybe(value: Option<f64>) -> String {
     value.map_or_else(|| "-".into(), figure)
 }
 
+/// A figure with its interval, or alone: `1,234 [1,198, 1,270]`.
+pub(super) fn within(value: f64, interval: Option<&Estimate>) -> String {
+    match interval {
+        Some(interval) => format!("{} [{}, {}]", figure(value), figure(interval.low), figure(interval.high)),
+        None => figure(value),
+    }
+}
+
 /// Per-claim counts, which are whole numbers most of the time.
 pub(super) fn per_claim(value: f64) -> String {
     if value >= 1_000.0 {

@@ -9,8 +9,20 @@ use super::document::Block;
 /// Columns that a report may take.
 pub(super) const WIDTH: u16 = 100;
 
+/// Columns that the tables of a sweep may take: three figures with their intervals side by side.
+const WIDE: u16 = 120;
+
 /// Plain text, no escape codes: it reads the same in a terminal, a file and a log.
 pub(super) fn render(blocks: &[Block]) -> String {
+    rendered(blocks, WIDTH)
+}
+
+/// The same with wide tables.
+pub(super) fn render_wide(blocks: &[Block]) -> String {
+    rendered(blocks, WIDE)
+}
+
+fn rendered(blocks: &[Block], table_width: u16) -> String {
     let mut out = String::new();
     for block in blocks {
         // Writing to a String cannot fail.
@@ -22,7 +34,7 @@ pub(super) fn render(blocks: &[Block]) -> String {
                 writeln!(out, "{heading}\n{}\n", items.join("\n"))
             }
             Block::Table { heading, header, rows, words } => {
-                writeln!(out, "{heading}\n{}\n", table(header, rows, words))
+                writeln!(out, "{heading}\n{}\n", table(header, rows, words, table_width))
             }
         };
     }
@@ -31,9 +43,9 @@ pub(super) fn render(blocks: &[Block]) -> String {
     out
 }
 
-fn table(header: &[&str], rows: &[Vec<String>], words: &[usize]) -> String {
+fn table(header: &[&str], rows: &[Vec<String>], words: &[usize], width: u16) -> String {
     let mut table = Table::new();
-    table.load_style(comfy_table::presets::NOTHING).set_width(WIDTH);
+    table.load_style(comfy_table::presets::NOTHING).set_width(width);
     table.set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(header.to_vec());
     table.add_rows(rows.to_vec());

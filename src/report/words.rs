@@ -3,6 +3,7 @@
 use super::numbers::{count, figure, share, time_us};
 use crate::judge::{Comparison, Verdict};
 use crate::measure::{Direction, Fault, Warning, metric};
+use crate::stats::TooFew;
 
 /// Cause and remedy of a fault, in one line.
 pub(super) fn fault(fault: &Fault) -> String {
@@ -107,4 +108,77 @@ pub(super) fn metric_title(name: &str) -> String {
 /// A metric's name where there is little room: `service p50`.
 pub(super) fn metric_label(name: &str) -> String {
     name.replace('_', " ").replace("cpu", "CPU")
+}
+
+/// What several places say, each thing once: with its places, or without them where all of `total` places say it.
+pub(super) fn merged(said: impl IntoIterator<Item = (String, String)>, total: usize) -> Vec<String> {
+    let mut once: Vec<(String, Vec<String>)> = Vec::new();
+    for (place, text) in said {
+        match once.iter_mut().find(|(known, _)| *known == text) {
+            Some((_, places)) if places.contains(&place) => {}
+            Some((_, places)) => places.push(place),
+            None => once.push((text, vec![place])),
+        }
+    }
+    once.into_iter()
+        .map(
+            |(text, places)| {
+                if places.len() == total { text } else { format!("{}: {text}", places.join(", ")) }
+            },
+        )
+        .collect()
+}
+
+/// Why figures have no interval, in one line: (place, what it is of, reason). Reasons that differ only in how many
+/// there are become one.
+pub(super) fn no_interval<'a>(
+    missing: impl IntoIterator<Item = (&'a str, &'a str, &'a TooFew)>,
+    total: usize,
+) -> Option<String> {
+    let missing: Vec<_> = missing.into_iter().collect();
+    let said = missing.iter().map(|(place, of, too_few)| {
+        let same = missing.iter().filter(|(_, other, _)| other == of).map(|(_, _, other)| *other);
+        ((*place).to_owned(), format!("{of} {}", reason(too_few, same)))
+    });
+    let merged = merged(said, total);
+    (!merged.is_empty()).then(|| format!("No interval: {}.", merged.join("; ")))
+}
+
+fn reason<'a>(too_few: &TooFew, same: impl Iterator<Item = &'a TooFew>) -> String {
+    let TooFew::Samples { what, needed, .. } = too_few else { return format!("has none, {too_few}") };
+    let have = same.filter_map(|other| match other {
+        TooFew::Samples { what: counted, have, .. } if counted == what => Some(*have),
+        _ => None,
+    });
+    let (low, high) = have.fold((u64::MAX, 0), |(low, high), have| (low.min(have), high.max(have)));
+    let range = if low == high { count(low) } else { format!("{} to {}", count(low), count(high)) };
+    format!("needs at least {} {what}, has {range}", count(*needed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_in_several_places_is_said_once() {
+        let said =
+            [("a", "x"), ("b", "x"), ("b", "x"), ("b", "y")].map(|(p, t)| (p.to_owned(), t.to_owned()));
+        assert_eq!(merged(said.clone(), 2), ["x", "b: y"]);
+        assert_eq!(merged(said, 3), ["a, b: x", "b: y"]);
+    }
+
+    #[test]
+    fn reasons_that_differ_in_their_number_alone_are_one() {
+        let few = |have| TooFew::Samples { what: "whole seconds".into(), needed: 8, have };
+        let (three, five) = (few(3), few(5));
+        let same = TooFew::Constant { what: "samples".into() };
+        let line = no_interval([("a", "p50", &three), ("b", "p50", &five), ("b", "p99", &same)], 2);
+        assert_eq!(
+            line.as_deref(),
+            Some(
+                "No interval: p50 needs at least 8 whole seconds, has 3 to 5; b: p99 has none, samples do not vary."
+            )
+        );
+        assert_eq!(no_interval([], 2), None);
+    }
 }

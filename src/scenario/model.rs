@@ -157,6 +157,13 @@ pub enum Model {
     },
 }
 
+impl Model {
+    /// Whether the rate changes during the run.
+    pub fn is_ramp(&self) -> bool {
+        matches!(self, Self::Open { arrivals: Arrivals::Ramp { .. }, .. })
+    }
+}
+
 /// Length of the window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Amount {

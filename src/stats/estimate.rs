@@ -66,6 +66,15 @@ impl TooFew {
         Self::NoTrend { what: what.to_owned() }
     }
 
+    /// The same, said of what the values are in the place where they come from.
+    pub(crate) fn counting(self, what: &str) -> Self {
+        match self {
+            Self::Samples { needed, have, .. } => Self::samples(what, needed, have),
+            Self::NoTrend { .. } => Self::no_trend(what),
+            Self::Constant { .. } => Self::constant(what),
+        }
+    }
+
     pub(crate) fn constant(what: &str) -> Self {
         Self::Constant { what: what.to_owned() }
     }

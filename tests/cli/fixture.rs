@@ -7,11 +7,11 @@ use reclaim_bench::judge::{
     Comparison, Control, ExactMetric, LatencySummary, RunResult, SCHEMA, ServerCost, VariantSummary, Verdict,
 };
 use reclaim_bench::measure::{
-    ArmRecord, Audit, CalibratedLag, CalibrationNote, Environment, Fault, Histogram, Host, LatencyHistogram,
-    LibraryInfo, Outcomes, RunRecord, Samples, Staging, Stratum, StratumSide, Tool, ValkeyInfo, Warning,
-    WireTotals,
+    ArmRecord, Audit, CalibratedLag, CalibrationNote, CalibrationRecord, Environment, Fault, Histogram, Host,
+    LatencyHistogram, LevelRecord, LevelRound, LibraryInfo, Offered, Outcomes, RunRecord, Samples, Staging,
+    Stratum, StratumSide, TimelinePoint, Tool, ValkeyInfo, Warning, WireTotals,
 };
-use reclaim_bench::scenario::{self, Shipped, VariantPath};
+use reclaim_bench::scenario::{self, Ramp, Shipped, VariantPath};
 use reclaim_bench::stats::{Estimate, TooFew};
 
 /// The headline run: a difference, a control that passed, a metric that cannot be judged.
@@ -162,6 +162,67 @@ pub fn warned() -> RunResult {
     result
 }
 
+/// A rate that climbs for 18 of 20 seconds; from the 16th second on the response times grow tenfold.
+pub fn ramp() -> RunResult {
+    let mut result = plain("ramp", &[("grant-lane", 230.0)]);
+    result.variants[0].response_us = Some(latency(310.0));
+    let ramp = Ramp::new(400.0, 3_000.0, Duration::from_secs(18));
+    let record = &mut result.record;
+    record.arms[0].active_s = 20.0;
+    record.offered = Some(Offered { claims: 36_600, schedule_s: ramp.time_of(36_599.0) });
+    record.timeline = (0..20u32)
+        .map(|second| {
+            let (begin, end) = (f64::from(second), f64::from(second + 1));
+            let claimed = (ramp.count_until(end) - ramp.count_until(begin)) as u64;
+            let slower = if second < 16 { 1 } else { 10 };
+            let mut response = LatencyHistogram::default();
+            for n in 0..claimed {
+                response.record(Duration::from_micros(slower * (300 + n % 100)));
+            }
+            TimelinePoint {
+                t_s: end,
+                claimed,
+                errors: u64::from(second == 19),
+                p50_us: Some(230.0),
+                p99_us: Some(600.0),
+                response_p50_us: response.quantile_us(0.5),
+                response_p99_us: response.quantile_us(0.99),
+                response: response.encode(),
+                tool_resident_bytes: None,
+                stock: 41_000 - ramp.count_until(end) as u64,
+                primary_cpu: vec![0.04 * end, 0.045 * end],
+            }
+        })
+        .collect();
+    result
+}
+
+/// What the generator can do, measured with nothing but the counts.
+pub fn calibration_record() -> CalibrationRecord {
+    let Environment { host, valkey, .. } = environment();
+    CalibrationRecord {
+        tool: Tool { version: "0.1.0".into(), commit: "0123456".into(), debug_build: false },
+        host,
+        valkey,
+        primary: "127.0.0.1:7000".into(),
+        started: "2026-01-01T00:00:00Z".into(),
+        duration_s: 30.0,
+        seed: 5,
+        complete: true,
+        levels: vec![LevelRecord {
+            in_flight: 64,
+            connections: 1,
+            rounds: vec![LevelRound { requests: 10_000, seconds: 0.1, client_cpu_s: 0.09 }],
+            service: arm_record("grant-lane", VariantPath::GrantLane, 600.0).service,
+        }],
+        send_lag: Vec::new(),
+        round_trip: None,
+        sent: 10_000,
+        counted: 10_000,
+        failed: 0,
+    }
+}
+
 /// All of them, by name.
 pub fn all() -> Vec<(&'static str, RunResult)> {
     vec![
@@ -173,6 +234,7 @@ pub fn all() -> Vec<(&'static str, RunResult)> {
         ("partial", partial()),
         ("control_failed", control_failed()),
         ("warned", warned()),
+        ("ramp", ramp()),
     ]
 }
 

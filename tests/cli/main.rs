@@ -5,6 +5,7 @@ mod capacity;
 mod compare;
 mod fixture;
 mod report;
+mod report_of_several;
 mod run;
 mod scenarios;
 mod schema;

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use reclaim_bench::judge::ramp_steps;
 use reclaim_bench::measure::Fault;
 use reclaim_bench::stats::Latencies;
 
@@ -78,6 +79,25 @@ async fn a_recorded_trace_is_replayed_to_its_end() {
         "the trace lasts 1.99 s: {}",
         result.record.arms[0].active_s
     );
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_ramp_is_told_step_by_step_with_all_its_response_times() {
+    let cluster = Rc::new(support::own(1, 0).await);
+    let population = "[population]\nexecutions = 1000\nlanes = 2\npartitions = 16";
+    let arrivals = "arrivals = { ramp = { from = 100.0, over = \"2s\" } }";
+    let load = format!("[load]\nmodel = \"open\"\nrate = 300\n{arrivals}\nduration = \"3s\"");
+    let result = run(&cluster, &scenario_text(&format!("{population}\n{load}"), &["grant-lane"]), 9).await;
+    assert!(only_late(&result.invalid_reasons), "{:?}", result.invalid_reasons);
+    let steps = ramp_steps(&result.record).expect("a ramp").expect("one window");
+    assert!(steps.len() >= 3, "{steps:?}");
+    for (step, offered) in steps.iter().zip([150.0, 250.0]) {
+        assert!((step.offered_per_s - offered).abs() < 1.0, "{step:?}");
+    }
+    let claimed: f64 = steps.iter().map(|step| step.claimed_per_s * (step.to_s - step.from_s)).sum();
+    assert!((claimed - 700.0).abs() < 1e-6, "two seconds at 200 and one at 300 on the average: {claimed}");
+    let overall = result.variants[0].response_us.unwrap();
+    assert!(steps.iter().all(|step| step.response_p99.as_ref().is_some_and(|p99| p99.us <= overall.max)));
 }
 
 #[tokio::test(flavor = "current_thread")]
