@@ -16,6 +16,7 @@ mod repeat;
 mod report;
 mod result_dir;
 mod run;
+mod same_question;
 mod scenarios;
 mod summary;
 mod sweep;
