@@ -246,6 +246,14 @@ pub struct CounterBlock {
     pub counters: CounterDelta,
 }
 
+impl CounterBlock {
+    /// Claims that reached the function, whatever it answered: each is one `FCALL`. Costs are counted over these, since
+    /// the servers' counters have the refused ones too. Without the tool's own count of them, those that succeeded.
+    pub fn reached(&self) -> u64 {
+        self.counters.sent.get("fcall").copied().unwrap_or(self.claims)
+    }
+}
+
 /// Difference of one server's counters over a time. Sources: `INFO commandstats`, `INFO cpu`, `INFO stats`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CounterDelta {
