@@ -10,7 +10,7 @@ mod samples;
 mod timeline;
 
 pub use calibration::{
-    CalibratedLag, CalibrationNote, CalibrationRecord, LevelRecord, LevelRound, RoundTripRecord,
+    CalibratedLag, CalibrationNote, CalibrationRecord, Disturbance, LevelRecord, LevelRound, RoundTripRecord,
     SendLagRecord,
 };
 pub use host::{host, machine_cpu_s, process_cpu, resident_bytes, run_delay_s, thread_cpu};

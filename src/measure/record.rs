@@ -335,6 +335,18 @@ pub struct GeneratorUse {
     pub real_time: Option<bool>,
 }
 
+impl GeneratorUse {
+    /// Share of the machine's cores that neither the tool nor, where they run here, its servers used; `None` where the
+    /// system does not tell.
+    pub fn others_share(&self, cores: u32, servers_here: bool) -> Option<f64> {
+        let own = self.process_cpu_s.unwrap_or(self.thread_cpu_s);
+        let servers = if servers_here { self.servers_cpu_s } else { 0.0 };
+        let others_s = self.machine_cpu_s.filter(|_| self.window_s > 0.0)? - own - servers;
+        // The clocks tick differently.
+        Some(others_s.max(0.0) / self.window_s / f64::from(cores.max(1)))
+    }
+}
+
 /// Share of the window that the generator's thread may run before it is named as a possible limit.
 pub const GENERATOR_BUSY: f64 = 0.8;
 

@@ -7,9 +7,9 @@ use reclaim_bench::judge::{
     Comparison, Control, ExactMetric, LatencySummary, RunResult, SCHEMA, ServerCost, VariantSummary, Verdict,
 };
 use reclaim_bench::measure::{
-    ArmRecord, Audit, CalibratedLag, CalibrationNote, Environment, Fault, Histogram, Host, LatencyHistogram,
-    LibraryInfo, Outcomes, RunRecord, Samples, Staging, Stratum, StratumSide, Tool, ValkeyInfo, Warning,
-    WireTotals,
+    ArmRecord, Audit, CalibratedLag, CalibrationNote, Disturbance, Environment, Fault, Histogram, Host,
+    LatencyHistogram, LibraryInfo, Outcomes, RunRecord, Samples, Staging, Stratum, StratumSide, Tool,
+    ValkeyInfo, Warning, WireTotals,
 };
 use reclaim_bench::scenario::{self, Shipped, VariantPath};
 use reclaim_bench::stats::{Estimate, TooFew};
@@ -148,6 +148,7 @@ pub fn warned() -> RunResult {
         client_cpu_us_per_request: 4.2,
         round_trip_overhead_us: Some(11.5),
         send_lag: Some(CalibratedLag { rate_per_sec: 2_000.0, p99_us: 85.0 }),
+        disturbed: vec![Disturbance::OthersBusy { share: 0.384 }],
     });
     result.warnings = vec![
         Warning::DebugBuild,
