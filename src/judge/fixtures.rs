@@ -137,6 +137,7 @@ pub fn record(arms: &[SimulatedArm], seed: u64) -> RunRecord {
         }],
         added_rtt: None,
         offered: None,
+        storm: None,
         generator: None,
         calibration: None,
         timeline,

@@ -38,6 +38,7 @@ pub(super) fn faults(record: &RunRecord, scenario: &Scenario) -> Vec<Fault> {
         }
         faults.extend(record.arms.iter().filter_map(|arm| send_lag(arm, scenario).ok().flatten()));
     }
+    faults.extend(never_resumed(record));
     // The run may have found the same itself; one reason is said once.
     let mut once: Vec<Fault> = Vec::with_capacity(faults.len());
     for fault in faults {
@@ -108,6 +109,12 @@ fn audit_faults(audit: &Audit) -> impl Iterator<Item = Fault> {
         .into_iter()
         .filter(|(count, _)| *count > 0)
         .map(|(count, what)| Fault::Audit { detail: format!("{count} {what}") })
+}
+
+/// Executions that a storm left behind. One that was interrupted did not have the time to bring all back.
+fn never_resumed(record: &RunRecord) -> Option<Fault> {
+    let storm = record.storm.as_ref().filter(|storm| !record.partial && storm.without_lease() > 0)?;
+    Some(Fault::NeverResumed { executions: storm.without_lease(), of: storm.executions })
 }
 
 /// Commands that no function of the claim path runs inside, so that sent and counted must agree. In churn other

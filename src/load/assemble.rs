@@ -54,6 +54,7 @@ pub(super) fn record(
         primaries: primaries(session),
         added_rtt: session.distance.as_ref().map(|distance| distance.record()),
         offered: session.offered,
+        storm: session.storm.clone(),
         generator: Some(generator_use(session, recorder.arms())),
         // The command adds it: what was calibrated is not this run's to know.
         calibration: None,

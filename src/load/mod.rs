@@ -5,6 +5,7 @@ mod assemble;
 mod churn;
 #[cfg(test)]
 mod churn_tests;
+mod comebacks;
 mod distance;
 mod driver;
 #[cfg(test)]
@@ -29,7 +30,7 @@ mod stock;
 mod trace;
 mod watched;
 
-pub use driver::{Deck, Driver};
+pub use driver::{Deck, Driver, Fate};
 pub use error::LoadError;
 pub use pacer::{Pacer, ThreadPacer};
 pub use plan::{Batch, BlockPlan, Plan, PlanError, PlannedClaim, Round, StratumPlan, baseline_arm};

@@ -7,6 +7,7 @@ mod outcome;
 mod record;
 mod recorder;
 mod samples;
+mod storm;
 mod timeline;
 
 pub use calibration::{
@@ -19,3 +20,4 @@ pub use outcome::{Outcome, Outcomes, RedirectKind};
 pub use record::*;
 pub use recorder::{ArmRecorder, LatencyHistogram, Purpose, Recorder, Stamps};
 pub use samples::{Samples, TICKS_PER_US};
+pub use storm::{RetryCause, StormRecord};

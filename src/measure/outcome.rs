@@ -38,7 +38,8 @@ pub enum Outcome {
     Failed,
 }
 
-/// Count of every outcome of one arm, over the window. Nothing is left out: the fields add up to the claims planned.
+/// Count of every outcome of one arm, over the window. Nothing is left out: the fields add up to the claims planned; in
+/// a storm, to those made again as well ([`super::StormRecord::retries`]).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Outcomes {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{CalibrationNote, Outcomes, Samples};
+use super::{CalibrationNote, Outcomes, Samples, StormRecord};
 use crate::scenario::{ScenarioFile, VariantPath};
 
 /// What a run did and saw. Statistics, gate, capacity and reports read this and nothing else.
@@ -43,6 +43,9 @@ pub struct RunRecord {
     /// What an open loop's schedule came out as; `None` for a closed loop.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offered: Option<Offered>,
+    /// How a storm went; `None` for other modes, and in results of versions that did not keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storm: Option<StormRecord>,
     /// What the load generator itself used in the window; `None` in results of versions before it was kept.
     #[serde(default)]
     pub generator: Option<GeneratorUse>,
@@ -449,6 +452,13 @@ pub enum Fault {
     StockRanOut {
         /// How many.
         claims: u64,
+    },
+    /// Executions of a storm hold no lease at its end: work was lost, and the others' times do not show it.
+    NeverResumed {
+        /// How many.
+        executions: u64,
+        /// Of how many.
+        of: u64,
     },
     /// The generator sent too late for its clock to be trusted.
     SendLag {

@@ -15,6 +15,7 @@ mod hlog;
 mod markdown;
 mod numbers;
 mod series;
+mod storm;
 mod sweep;
 mod text;
 mod words;
