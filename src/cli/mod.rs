@@ -11,6 +11,7 @@ mod compare;
 mod exit;
 mod interrupt;
 mod libraries;
+mod paths;
 mod progress;
 mod repeat;
 mod report;

@@ -38,4 +38,4 @@ pub use progress::{Phase, Progress, Silent};
 pub use run::{RunSetup, run};
 pub use schedule::{Draw, Schedule};
 pub use seed::stream;
-pub use trace::TraceError;
+pub use trace::{TraceError, read as read_trace};
