@@ -37,7 +37,8 @@ struct Counts {
     /// Claims that came to nothing, of those that are not done.
     failed: BTreeMap<u32, u32>,
     held: u64,
-    given_up: u64,
+    /// Those of the done that hold no lease.
+    given_up_on: BTreeSet<u32>,
     retries: BTreeMap<RetryCause, u64>,
 }
 
@@ -46,6 +47,11 @@ impl Comebacks {
     pub fn after(&self, execution: u32, fate: Fate) -> Next {
         let mut counts = self.0.borrow_mut();
         if counts.done.contains(&execution) {
+            // A second claim of one execution, with a grant that was issued while the first was under way, may be
+            // refused before the first one's reply is read.
+            if fate == Fate::Held && counts.given_up_on.remove(&execution) {
+                counts.held += 1;
+            }
             return Next::DoneAlready;
         }
         let cause = match fate {
@@ -63,7 +69,7 @@ impl Comebacks {
         *failed += 1;
         let failed = *failed;
         let Some(cause) = cause.filter(|_| failed < TRIES) else {
-            counts.given_up += 1;
+            counts.given_up_on.insert(execution);
             counts.done.insert(execution);
             return Next::Done;
         };
@@ -88,7 +94,7 @@ impl Comebacks {
         StormRecord {
             executions,
             held: counts.held,
-            given_up: counts.given_up,
+            given_up: counts.given_up_on.len() as u64,
             last_signal_us: last_signal.map(us),
             signals_answered_us: answered.map(us),
             retries: counts.retries.clone(),
@@ -110,6 +116,16 @@ mod tests {
         let record = comebacks.record(1, None, None);
         assert_eq!((record.held, record.given_up), (0, 1));
         assert_eq!(record.retries, [(RetryCause::Unanswered, u64::from(TRIES) - 1)].into());
+    }
+
+    #[test]
+    fn a_lease_counts_once_whichever_of_two_claims_is_heard_of_first() {
+        for fates in [[Fate::Held, Fate::Refused], [Fate::Refused, Fate::Held], [Fate::Held, Fate::Held]] {
+            let comebacks = Comebacks::default();
+            assert_eq!(fates.map(|fate| comebacks.after(1, fate)), [Next::Done, Next::DoneAlready]);
+            let record = comebacks.record(1, None, None);
+            assert_eq!((record.held, record.given_up), (1, 0), "{fates:?}");
+        }
     }
 
     #[test]

@@ -189,7 +189,10 @@ impl Circulation for Stock<'_> {
         let request =
             ScanRequest { sets: &sets[from..to], seek: Seek::Interrupted, issue: true, limit: usize::MAX };
         let control = Control { cancel: self.cancel, progress: &|_, _| () };
-        let found = self.add(self.workload.scan(&request, &control).await?.tickets);
+        let mut tickets = self.workload.scan(&request, &control).await?.tickets;
+        // A claim that was under way may have used a grant before the scan was through.
+        tickets.retain(|(exec, _)| self.workload.is_held(*exec));
+        let found = self.add(tickets);
         let through = to == sets.len();
         self.cursors.borrow_mut()[primary] = if through { 0 } else { to };
         Ok(Scanned { found, through })
