@@ -110,6 +110,7 @@ impl Stage {
             lease_id: self.workload.next_lease(exec, 0),
             attempt_id: self.workload.attempt_id(exec),
             lease_ttl: self.scenario.grant.lease_ttl,
+            again: false,
         };
         let sent = Instant::now();
         let receipt = path.claim(&order).await;

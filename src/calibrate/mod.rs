@@ -13,13 +13,13 @@ mod round_trip;
 mod send_lag;
 
 use std::rc::Rc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio_util::sync::CancellationToken;
 
 use crate::cluster::{Cluster, ClusterError, NodeIndex};
 use crate::flowfabric::CallError;
-use crate::measure::{CalibrationRecord, Tool, host};
+use crate::measure::{CalibrationRecord, GeneratorUse, Tool, host, machine_cpu_s, process_cpu, thread_cpu};
 
 pub use extent::{Extent, Part};
 use noop::Bench;
@@ -86,7 +86,10 @@ pub async fn calibrate(setup: CalibrateSetup<'_>) -> Result<CalibrationRecord, C
         sent: 0,
         counted: 0,
         failed: 0,
+        generator: None,
     };
+    let (thread, process, machine) = (thread_cpu(), process_cpu(), machine_cpu_s());
+    let measuring = Instant::now();
     for part in [Part::Levels, Part::SendLag, Part::RoundTrip] {
         if !extent.parts.contains(&part) {
             continue;
@@ -100,7 +103,19 @@ pub async fn calibrate(setup: CalibrateSetup<'_>) -> Result<CalibrationRecord, C
             }
         }
     }
+    let used = |now: Duration, before: Duration| now.saturating_sub(before).as_secs_f64();
+    let mut generator = GeneratorUse {
+        window_s: measuring.elapsed().as_secs_f64(),
+        thread_cpu_s: used(thread_cpu(), thread),
+        process_cpu_s: Some(used(process_cpu(), process)),
+        machine_cpu_s: machine.zip(machine_cpu_s()).map(|(before, after)| after - before),
+        ..GeneratorUse::default()
+    };
     let after = cluster.counters().await?;
+    for (later, earlier) in after.iter().zip(&before) {
+        generator.servers_cpu_s += later.since(earlier)?.process_cpu_us / 1e6;
+    }
+    record.generator = Some(generator);
     let delta = after[usize::from(node.0)].since(&before[usize::from(node.0)])?;
     record.counted = delta.calls.get("fcall").copied().unwrap_or(0);
     (record.sent, record.failed) = bench.totals();

@@ -59,6 +59,9 @@ pub struct ClaimOrder<'a> {
     pub attempt_id: AttemptId,
     /// Lease to ask for.
     pub lease_ttl: Duration,
+    /// Whether an earlier claim with the same lease id ended without a reply. A refusal may then mean that it took
+    /// effect, late.
+    pub again: bool,
 }
 
 /// The lease that a successful claim holds.

@@ -82,13 +82,16 @@ impl ClaimReceipt {
 ///
 /// [`Outcome::Ambiguous`] means that the claim took effect, and then the lease is in the receipt, or that nobody can
 /// tell. Otherwise the outcome stays: no effect was seen. A claim that still lies in a socket may take effect later;
-/// the audit finds such a one by the lease epoch.
+/// the audit finds such a one by the lease epoch. Where the claim is made again ([`ClaimOrder::again`]), it has the same
+/// lease id, so at most one of the two can take the lease, and whatever else the second one comes to, the same read
+/// shows whether the first one did.
 pub async fn settle_unanswered(
     routes: &dyn Routes,
     order: &ClaimOrder<'_>,
     receipt: ClaimReceipt,
 ) -> ClaimReceipt {
-    if !matches!(receipt.outcome, Outcome::TimedOut | Outcome::Failed) {
+    let silent = matches!(receipt.outcome, Outcome::TimedOut | Outcome::Failed);
+    if !silent && (!order.again || receipt.lease.is_some()) {
         return receipt;
     }
     if receipt.lease.is_some() {
@@ -184,8 +187,7 @@ mod tests {
         }
     }
 
-    async fn recover(mut receipts: Vec<ClaimReceipt>) -> (ClaimReceipt, usize) {
-        receipts.reverse();
+    fn ticket() -> ClaimTicket {
         let grant: ReclaimGrant = serde_json::from_value(serde_json::json!({
             "execution_id": "{fp:7}:6f2b3b9e-0f0e-4a51-9d63-000000000001",
             "partition_key": "{fp:7}",
@@ -194,15 +196,25 @@ mod tests {
             "lane_id": "gpu",
         }))
         .unwrap();
-        let ticket = ClaimTicket { grant, attempt_index: AttemptIndex(0) };
-        let worker = WorkerIdentity { worker_id: "w".into(), instance_id: "w-1".into() };
-        let order = ClaimOrder {
-            ticket: &ticket,
-            worker: &worker,
+        ClaimTicket { grant, attempt_index: AttemptIndex(0) }
+    }
+
+    fn order<'a>(ticket: &'a ClaimTicket, worker: &'a WorkerIdentity) -> ClaimOrder<'a> {
+        ClaimOrder {
+            ticket,
+            worker,
             lease_id: LeaseId::new(),
             attempt_id: AttemptId::new(),
             lease_ttl: Duration::from_secs(1),
-        };
+            again: false,
+        }
+    }
+
+    async fn recover(mut receipts: Vec<ClaimReceipt>) -> (ClaimReceipt, usize) {
+        receipts.reverse();
+        let ticket = ticket();
+        let worker = WorkerIdentity { worker_id: "w".into(), instance_id: "w-1".into() };
+        let order = order(&ticket, &worker);
         let path = Scripted(RefCell::new(receipts));
         let receipt = claim_with_recovery(&path, &Nowhere, &order).await;
         (receipt, path.0.into_inner().len())
@@ -233,6 +245,21 @@ mod tests {
         let unanswered = receipt(Outcome::TimedOut, Some(WireError::TimedOut(Duration::from_secs(1))), None);
         let (seen, _) = recover(vec![moved(None), unanswered]).await;
         assert_eq!(seen.outcome, Outcome::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn a_claim_that_was_answered_is_not_read_again() {
+        let ticket = ticket();
+        let worker = WorkerIdentity { worker_id: "w".into(), instance_id: "w-1".into() };
+        for (again, outcome, lease) in [
+            (false, Outcome::Refused("execution_not_leaseable".into()), None),
+            (true, Outcome::Claimed, Some(lease())),
+        ] {
+            let order = ClaimOrder { again, ..order(&ticket, &worker) };
+            let answered = receipt(outcome, None, lease);
+            // `Nowhere` has no wire to read with.
+            assert_eq!(settle_unanswered(&Nowhere, &order, answered.clone()).await, answered);
+        }
     }
 
     #[tokio::test]

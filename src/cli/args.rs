@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 
-use super::libraries;
+use super::paths;
 use crate::cluster::{ClusterRequest, NodeAddr, Password, ProviderKind, TlsOptions};
 use crate::scenario::{self, HumanDuration, Override, Provider, Scenario, ScenarioFile, Shipped, nearest};
 
@@ -274,7 +274,7 @@ pub fn load_scenario(wanted: &str, changes: &[Override]) -> anyhow::Result<(Scen
     let (file, scenario) = scenario::parse_with(&name, &text, changes)?;
     match Path::new(wanted).parent() {
         Some(dir) if Shipped::find(wanted).is_none() && dir != Path::new("") => {
-            libraries::seen_from(dir, file, changes)
+            paths::seen_from(dir, file, changes)
         }
         _ => Ok((file, scenario)),
     }

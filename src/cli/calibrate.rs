@@ -123,6 +123,9 @@ pub async fn run(args: &CalibrateArgs) -> anyhow::Result<Exit> {
 /// Runs look for it in the user's cache. Without one, the calibration still stands in its directory.
 fn keep(calibration: &Calibration, quiet: bool) {
     match calibration_store::save(calibration) {
+        Ok(path) if !calibration.disturbed.is_empty() => {
+            say(&format!("warning: kept for runs, marked as disturbed: {}", path.display()));
+        }
         Ok(path) if !quiet => say(&format!("kept for runs on this machine: {}", path.display())),
         Ok(_) => {}
         Err(error) => say(&format!("warning: not kept for runs: {error:#}")),

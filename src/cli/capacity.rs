@@ -17,6 +17,7 @@ use super::interrupt::second_signal;
 use super::progress::Watch;
 use super::result_dir::ResultDir;
 use super::run::fresh_seed;
+use super::same_question::same_question;
 use super::summary::SummaryArgs;
 use super::{calibration_store, print, say};
 use crate::cluster::{self, Cluster, ClusterRequest};
@@ -339,25 +340,6 @@ fn load_of(base: &ScenarioFile, offer: Offer) -> anyhow::Result<(ScenarioFile, S
     file.resolve();
     let scenario = Scenario::try_from(&file)?;
     Ok((file, scenario))
-}
-
-/// A search can go on only with the question that it began with. Where the servers are, and what the tables show, may
-/// change.
-fn same_question(earlier: &ScenarioFile, now: &ScenarioFile) -> anyhow::Result<()> {
-    let bare = |file: &ScenarioFile| {
-        let section = file.capacity();
-        let mut file = file.clone();
-        file.cluster = crate::scenario::ClusterSection::default();
-        file.capacity = None;
-        (file, section.claims, section.window, section.curve_claims)
-    };
-    if bare(earlier) != bare(now) {
-        bail!(
-            "--resume: that search was made with another scenario or other options; give the same ones, or begin anew \
-             without --resume"
-        );
-    }
-    Ok(())
 }
 
 /// Probes of one search must have met the same kind of servers.

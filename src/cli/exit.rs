@@ -103,6 +103,17 @@ mod tests {
     }
 
     #[test]
+    fn a_storm_that_left_executions_behind_fails_without_a_gate() {
+        use crate::judge::fixtures::{GRANT_LANE, record, scenario};
+        let of = |held: u64| {
+            let mut record = record(&[GRANT_LANE], 1);
+            record.storm = Some(crate::measure::StormRecord { executions: 500, held, ..Default::default() });
+            Exit::of(&crate::judge::analyse_as(record, &scenario(&[GRANT_LANE])))
+        };
+        assert_eq!((of(500), of(499)), (Exit::Pass, Exit::Invalid));
+    }
+
+    #[test]
     fn a_capacity_that_is_known_passes_and_one_that_is_not_is_inconclusive() {
         use ProbeVerdict::{Failed, Generator, Invalid, Passed};
         let found = [

@@ -1,11 +1,9 @@
-//! Function libraries named on the command line, and paths of libraries in scenario files.
-
-use std::path::Path;
+//! Function libraries named on the command line.
 
 use anyhow::bail;
 use clap::Args;
 
-use crate::scenario::{LibrarySource, Override, Scenario, ScenarioFile};
+use crate::scenario::{Scenario, ScenarioFile};
 
 /// The two sides of a library duet.
 #[derive(Args, Clone, Debug, Default)]
@@ -46,25 +44,6 @@ impl LibraryArgs {
         }
         checked(file)
     }
-}
-
-/// Paths of libraries that stand in a scenario file of `dir` are relative to it; those of options are not.
-pub fn seen_from(
-    dir: &Path,
-    mut file: ScenarioFile,
-    options: &[Override],
-) -> anyhow::Result<(ScenarioFile, Scenario)> {
-    let set = |section: &str| options.iter().any(|option| option.key.starts_with(section));
-    let rebase = |name: &mut Option<String>| {
-        *name = name.take().map(|name| LibrarySource::rebase(&name, dir));
-    };
-    if !set("library") {
-        rebase(&mut file.library.source);
-    }
-    if !set("variant") {
-        file.variants.iter_mut().for_each(|variant| rebase(&mut variant.library));
-    }
-    checked(file)
 }
 
 fn checked(file: ScenarioFile) -> anyhow::Result<(ScenarioFile, Scenario)> {

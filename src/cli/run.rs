@@ -11,6 +11,7 @@ use super::args::{ClusterArgs, OutputArgs, OutputFormat, ScenarioArgs, load_scen
 use super::exit::Exit;
 use super::interrupt::second_signal;
 use super::libraries::LibraryArgs;
+use super::paths::check_trace;
 use super::progress::Watch;
 use super::repeat::repeat;
 use super::result_dir::ResultDir;
@@ -78,6 +79,7 @@ impl Job {
         for library in scenario.variants.iter().filter_map(|variant| variant.library.as_ref()) {
             Library::read(library)?;
         }
+        check_trace(&scenario)?;
         let seed = args.seed.unwrap_or_else(fresh_seed);
         Ok(Self { file, scenario, request, seed, output: args.output.clone() })
     }

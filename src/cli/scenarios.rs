@@ -4,7 +4,8 @@ use clap::{Args, Subcommand};
 
 use super::args::{ClusterArgs, ScenarioArgs, load_scenario, scenario_text};
 use super::exit::Exit;
-use super::print;
+use super::paths::check_trace;
+use super::{print, say};
 use crate::scenario::{self, SHIPPED};
 
 /// Options of `scenarios`.
@@ -44,6 +45,10 @@ pub fn run(args: &ScenariosArgs) -> anyhow::Result<Exit> {
             overrides.extend(changes.overrides()?);
             let (file, checked) = load_scenario(scenario, &overrides)?;
             cluster.request(&file, &checked)?;
+            check_trace(&checked)?;
+            if let Some(few) = file.capacity().few_beyond_p99() {
+                say(&format!("warning: {few}"));
+            }
             print(&toml::to_string(&file)?)?;
         }
     }

@@ -42,7 +42,7 @@ mod tests {
     use super::super::fixtures::{GRANT_LANE, HGET_LANE, TWIN, record, scenario};
     use super::super::result::Verdict;
     use super::*;
-    use crate::measure::{Fault, LatencyHistogram, Warning};
+    use crate::measure::{Fault, LatencyHistogram, StormRecord, Warning};
     use crate::scenario::{Arrivals, Model, Slo};
     use std::time::Duration;
 
@@ -146,6 +146,7 @@ mod tests {
             ("state", |r, _| r.audit.state_errors = 1),
             ("the run's own", |r, _| r.faults.push(Fault::Infrastructure { detail: "the run's own".into() })),
             ("damaged", |r, _| r.arms[0].service.0 = Some("AAAA".into())),
+            ("NeverResumed { executions: 2, of: 500 }", |r, _| r.storm = Some(storm(498))),
             ("StockRanOut", |r, s| {
                 s.load.model = Model::Open { rate_per_sec: 1e3, arrivals: Arrivals::Constant };
                 r.arms[0].outcomes.empty_stock = 3;
@@ -158,6 +159,34 @@ mod tests {
             assert!(!result.valid && said.contains(expected), "{expected}: {said}");
             assert_eq!(result.invalid_reasons.len(), 1, "{said}");
         }
+    }
+
+    /// A command that was given up before its bytes had left never reached the server.
+    #[test]
+    fn servers_may_have_missed_what_had_no_reply_and_not_more() {
+        let valid = |unanswered: u64, missing: i64| {
+            analysed(|record, _| {
+                record.arms[0].outcomes.timed_out = unanswered;
+                let counted = record.primaries[0].counters.calls.get_mut("fcall").unwrap();
+                *counted = counted.checked_add_signed(-missing).unwrap();
+            })
+            .invalid_reasons
+            .iter()
+            .all(|fault| !matches!(fault, Fault::CountersDisagree { .. }))
+        };
+        assert!(valid(3, 3) && valid(3, 0));
+        assert!(!valid(3, 4) && !valid(0, 1) && !valid(3, -1));
+    }
+
+    fn storm(held: u64) -> StormRecord {
+        StormRecord { executions: 500, held, ..StormRecord::default() }
+    }
+
+    #[test]
+    fn a_storm_that_brought_all_back_or_was_interrupted_left_nobody_behind() {
+        assert!(analysed(|record, _| record.storm = Some(storm(500))).valid);
+        let interrupted = analysed(|record, _| (record.partial, record.storm) = (true, Some(storm(3))));
+        assert!(interrupted.valid, "{:?}", interrupted.invalid_reasons);
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::measure::{
-    CalibratedLag, CalibrationNote, CalibrationRecord, Host, LevelRecord, RoundTripRecord, RunRecord,
-    SendLagRecord, Tool, Warning, WireTotals,
+    CalibratedLag, CalibrationNote, CalibrationRecord, Disturbance, Host, LevelRecord, RoundTripRecord,
+    RunRecord, SendLagRecord, Tool, Warning, WireTotals,
 };
 use crate::scenario::{ArrivalsForm, Model, Scenario};
 use crate::stats::{BadHistogram, Estimate, harrell_davis_interval, median};
@@ -17,6 +17,12 @@ pub const CALIBRATION_SCHEMA: &str = "reclaim-bench/calibration-1";
 
 /// Share of the calibrated ceiling beyond which a run is marked.
 const NEAR_CEILING: f64 = 0.8;
+
+/// Share of all cores that other programs may use before a calibration is marked.
+const OTHERS_BUSY: f64 = 0.1;
+
+/// Fastest less slowest turn of a level, over the middle one, before a calibration is marked.
+const ROUNDS_DIFFER: f64 = 0.5;
 
 /// From this number of virtual workers on, CPU per request is expected not to grow. Fewer keep the thread asleep most
 /// of the time, and every request pays for waking it.
@@ -34,6 +40,10 @@ pub struct Calibration {
     pub valid: bool,
     /// Why not.
     pub problems: Vec<String>,
+    /// What disturbed it: valid figures, of a machine that had other things to do. Calibrations of versions that did not
+    /// look for it have none.
+    #[serde(default)]
+    pub disturbed: Vec<Disturbance>,
     /// Highest throughput of all levels, in requests per second.
     pub ceiling_per_sec: Option<f64>,
     /// The levels in numbers, in the record's order.
@@ -124,6 +134,7 @@ pub fn assess(record: CalibrationRecord) -> Calibration {
     Calibration {
         schema: CALIBRATION_SCHEMA.to_owned(),
         valid: problems.is_empty(),
+        disturbed: disturbances(&record),
         ceiling_per_sec: level_summaries.iter().map(|level| level.per_sec).max_by(f64::total_cmp),
         cpu: cpu(&level_summaries),
         level_summaries,
@@ -166,6 +177,7 @@ impl Calibration {
             client_cpu_us_per_request: level.client_cpu_us,
             round_trip_overhead_us: self.round_trip_summary.map(|summary| summary.overhead_us.estimate),
             send_lag: self.lag_at(&load.model),
+            disturbed: self.disturbed.clone(),
         })
     }
 
@@ -178,6 +190,28 @@ impl Calibration {
         let cell = nearest(cells, *rate_per_sec, |cell| cell.rate_per_sec)?;
         Some(CalibratedLag { rate_per_sec: cell.rate_per_sec, p99_us: cell.send_lag_us?.p99 })
     }
+}
+
+/// What else went on while the generator was measured. Figures of a busy machine are true of that machine at that time,
+/// so they are marked and not thrown away.
+fn disturbances(record: &CalibrationRecord) -> Vec<Disturbance> {
+    let others =
+        record.generator.and_then(|used| used.others_share(record.host.cores, record.valkey.same_machine));
+    let spread = spread(&record.levels);
+    let busy = others.filter(|share| *share > OTHERS_BUSY).map(|share| Disturbance::OthersBusy { share });
+    let differ =
+        spread.filter(|spread| *spread > ROUNDS_DIFFER).map(|spread| Disturbance::RoundsDiffer { spread });
+    busy.into_iter().chain(differ).collect()
+}
+
+/// How far the turns of a level lie apart, for the middle one of the levels: one slow turn of one level is chance.
+fn spread(levels: &[LevelRecord]) -> Option<f64> {
+    let of = |level: &LevelRecord| {
+        let rates = || level.rounds.iter().map(|round| round.requests as f64 / round.seconds.max(1e-9));
+        let (low, high) = (rates().min_by(f64::total_cmp)?, rates().max_by(f64::total_cmp)?);
+        Some((high - low) / median(&rates().collect::<Vec<_>>())?)
+    };
+    median(&levels.iter().filter_map(of).collect::<Vec<_>>())
 }
 
 /// Marks a run that came near to what the generator reaches with a function that does nothing.

@@ -68,6 +68,36 @@ fn what_is_wrong_with_a_calibration_is_said_and_it_fits_no_run() {
 }
 
 #[test]
+fn a_busy_machine_is_noticed_by_the_cpu_of_others_and_by_turns_that_differ() {
+    let quiet = assess(calibration_record());
+    assert_eq!(quiet.disturbed, []);
+    let disturbed = |broken: Break| {
+        let mut record = calibration_record();
+        broken(&mut record);
+        assess(record)
+    };
+    // Two cores for 30 s, of which the tool and its server used 33 s.
+    let busy = disturbed(|r| r.generator.as_mut().unwrap().machine_cpu_s = Some(45.0));
+    let [Disturbance::OthersBusy { share }] = busy.disturbed[..] else { panic!("{:?}", busy.disturbed) };
+    assert!(near(share, 0.2));
+    let slow = |r: &mut CalibrationRecord| r.levels.iter_mut().for_each(|l| l.rounds[0].seconds *= 4.0);
+    let differ = disturbed(slow);
+    let [Disturbance::RoundsDiffer { spread }] = differ.disturbed[..] else {
+        panic!("{:?}", differ.disturbed)
+    };
+    // Rates of 1/4, 4/5 and 5/4.
+    assert!(near(spread, 1.25), "{spread}");
+    assert_eq!(disturbed(|r| r.levels[0].rounds[0].seconds *= 4.0).disturbed, [], "one level is chance");
+    // Servers elsewhere use none of this machine, and a system that does not tell says nothing.
+    let elsewhere = disturbed(|r| r.valkey.same_machine = false);
+    assert!(matches!(elsewhere.disturbed[..], [Disturbance::OthersBusy { .. }]));
+    assert_eq!(disturbed(|r| r.generator = None).disturbed, []);
+    assert!(busy.valid, "true of that machine at that time");
+    let note = |calibration: &Calibration| calibration.note(&wanting(|_| ()), 1).unwrap().disturbed;
+    assert_eq!((note(&quiet), note(&busy)), (Vec::new(), busy.disturbed.clone()));
+}
+
+#[test]
 fn another_machine_or_build_or_a_narrowed_calibration_does_not_fit() {
     let calibration = assess(calibration_record());
     let (tool, host) = (calibration.record.tool.clone(), calibration.record.host.clone());

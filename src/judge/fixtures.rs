@@ -6,8 +6,8 @@ use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
 use crate::measure::{
-    ArmRecord, Audit, CalibrationRecord, CounterBlock, CounterDelta, Environment, Histogram, Host,
-    LatencyHistogram, LevelRecord, LevelRound, LibraryInfo, Outcomes, PrimaryRecord, RoundTripRecord,
+    ArmRecord, Audit, CalibrationRecord, CounterBlock, CounterDelta, Environment, GeneratorUse, Histogram,
+    Host, LatencyHistogram, LevelRecord, LevelRound, LibraryInfo, Outcomes, PrimaryRecord, RoundTripRecord,
     RunRecord, Samples, SendLagRecord, Staging, Stratum, StratumSide, TimelinePoint, Tool, ValkeyInfo,
     WireTotals,
 };
@@ -137,6 +137,7 @@ pub fn record(arms: &[SimulatedArm], seed: u64) -> RunRecord {
         }],
         added_rtt: None,
         offered: None,
+        storm: None,
         generator: None,
         calibration: None,
         timeline,
@@ -293,5 +294,13 @@ pub fn calibration_record() -> CalibrationRecord {
         sent: 200_000,
         counted: 200_000,
         failed: 0,
+        generator: Some(GeneratorUse {
+            window_s: 30.0,
+            thread_cpu_s: 20.0,
+            process_cpu_s: Some(21.0),
+            servers_cpu_s: 12.0,
+            machine_cpu_s: Some(35.0),
+            ..GeneratorUse::default()
+        }),
     }
 }

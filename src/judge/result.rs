@@ -83,20 +83,23 @@ pub struct LatencySummary {
     pub p50_interval: Option<Estimate>,
 }
 
-/// What one claim costs.
+/// What one claim costs. Figures of the servers' counters are over the claims that reached the claiming function (one
+/// `FCALL` each), whatever it answered: a run in which many claims are refused shows the mean of both kinds. Figures of
+/// the wire are over successful claims alone.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ServerCost {
-    /// Main-thread CPU of the servers, from the counter blocks; `None` where the arms were never apart.
+    /// Main-thread CPU of the servers in microseconds, from the counter blocks (`INFO cpu`), over the claims that reached
+    /// the function; `None` where the arms were never apart.
     pub main_thread_cpu_us_per_claim: Option<f64>,
-    /// Commands that the worker sends, by name.
+    /// Commands that the worker sends, by name, over the claims that reached the function.
     pub commands_per_claim: BTreeMap<String, f64>,
-    /// All calls that the servers counted, commands inside functions included.
+    /// All calls that the servers counted, commands inside functions included, over the claims that reached the function.
     pub calls_per_claim: BTreeMap<String, f64>,
-    /// Waits for an answer.
+    /// Waits for an answer, successful claims only.
     pub round_trips_per_claim: f64,
-    /// Request bytes.
+    /// Request bytes, successful claims only.
     pub bytes_in_per_claim: f64,
-    /// Reply bytes.
+    /// Reply bytes, successful claims only.
     pub bytes_out_per_claim: f64,
 }
 

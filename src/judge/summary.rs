@@ -104,7 +104,7 @@ pub(super) fn arm_blocks(record: &RunRecord, arm: usize) -> impl Iterator<Item =
     record.blocks.iter().filter(counts)
 }
 
-/// Calls on the servers per claim of an arm, by command.
+/// Calls on the servers per claim of an arm that reached the function, by command.
 pub(super) fn calls_per_claim(record: &RunRecord, arm: usize) -> BTreeMap<String, f64> {
     per_claim(record, arm, |counters| &counters.calls)
 }
@@ -126,12 +126,14 @@ fn per_claim(
 }
 
 /// The servers' counters that belong to one arm alone, and the claims that they cover: its blocks; without any, the
-/// whole window where nothing but this arm's claims was in it.
+/// whole window where nothing but this arm's claims was in it. Claims are those that reached the function, refused ones
+/// included: the counters cannot tell them apart, and over the successful ones alone a run in which many fail would look
+/// dear.
 fn counters_of(record: &RunRecord, arm: usize) -> (Vec<&CounterDelta>, f64) {
     let blocks: Vec<_> = arm_blocks(record, arm).collect();
     let alone = record.arms.len() == 1 && record.scenario.load.mode == Mode::Staged;
     if !blocks.is_empty() || !alone {
-        let claims: u64 = blocks.iter().map(|block| block.claims).sum();
+        let claims: u64 = blocks.iter().map(|block| block.reached()).sum();
         return (blocks.into_iter().map(|block| &block.counters).collect(), claims as f64);
     }
     let counters: Vec<_> = record.primaries.iter().map(|primary| &primary.counters).collect();
@@ -155,7 +157,7 @@ fn server_cost(record: &RunRecord, arm: usize) -> ServerCost {
     }
 }
 
-/// A sum of the wire over the claims it was summed over; `None` without a claim.
+/// A sum of the wire over the claims it was summed over, which are the successful ones; `None` without a claim.
 pub(super) fn wire_per_claim(arm: &ArmRecord, of: fn(&WireTotals) -> u64) -> Option<f64> {
     (arm.wire.claims > 0).then(|| of(&arm.wire) as f64 / arm.wire.claims as f64)
 }

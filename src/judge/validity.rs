@@ -20,13 +20,14 @@ const MSER_BATCH: usize = 5;
 pub(super) fn faults(record: &RunRecord, scenario: &Scenario) -> Vec<Fault> {
     let mut faults = record.faults.clone();
     faults.extend(audit_faults(&record.audit));
+    let unanswered = record.arms.iter().map(|arm| arm.outcomes.unanswered()).sum();
     for primary in &record.primaries {
-        faults.extend(disagreements(&primary.addr, &primary.counters, scenario.load.mode));
+        faults.extend(disagreements(&primary.addr, &primary.counters, scenario.load.mode, unanswered));
     }
     for block in &record.blocks {
         let arm = record.arms.get(block.arm as usize).map_or("an unknown arm", |arm| arm.name.as_str());
         let place = format!("all primaries, block {} of {arm}", block.group);
-        faults.extend(disagreements(&place, &block.counters, Mode::Staged));
+        faults.extend(disagreements(&place, &block.counters, Mode::Staged, 0));
     }
     faults.extend(
         (0..record.arms.len()).flat_map(|arm| unexpected_commands(record, arm, scenario.load.task_context)),
@@ -38,6 +39,7 @@ pub(super) fn faults(record: &RunRecord, scenario: &Scenario) -> Vec<Fault> {
         }
         faults.extend(record.arms.iter().filter_map(|arm| send_lag(arm, scenario).ok().flatten()));
     }
+    faults.extend(never_resumed(record));
     // The run may have found the same itself; one reason is said once.
     let mut once: Vec<Fault> = Vec::with_capacity(faults.len());
     for fault in faults {
@@ -110,9 +112,21 @@ fn audit_faults(audit: &Audit) -> impl Iterator<Item = Fault> {
         .map(|(count, what)| Fault::Audit { detail: format!("{count} {what}") })
 }
 
+/// Executions that a storm left behind. One that was interrupted did not have the time to bring all back.
+fn never_resumed(record: &RunRecord) -> Option<Fault> {
+    let storm = record.storm.as_ref().filter(|storm| !record.partial && storm.without_lease() > 0)?;
+    Some(Fault::NeverResumed { executions: storm.without_lease(), of: storm.executions })
+}
+
 /// Commands that no function of the claim path runs inside, so that sent and counted must agree. In churn other
-/// functions run that read hashes themselves; FCALL is always the tool's own.
-fn disagreements(place: &str, counters: &CounterDelta, mode: Mode) -> impl Iterator<Item = Fault> {
+/// functions run that read hashes themselves; FCALL is always the tool's own. What was given up before its reply may not
+/// have reached the server: that many commands may be missing there, and none may be there that was not sent.
+fn disagreements(
+    place: &str,
+    counters: &CounterDelta,
+    mode: Mode,
+    unanswered: u64,
+) -> impl Iterator<Item = Fault> {
     let compared: &[&str] = match mode {
         Mode::Staged => &["fcall", "hget", "hmget"],
         Mode::Churn | Mode::Storm => &["fcall"],
@@ -120,7 +134,8 @@ fn disagreements(place: &str, counters: &CounterDelta, mode: Mode) -> impl Itera
     compared.iter().filter_map(move |&command| {
         let of = |counts: &BTreeMap<String, u64>| counts.get(command).copied().unwrap_or_default();
         let (sent, counted) = (of(&counters.sent), of(&counters.calls));
-        (sent != counted).then(|| Fault::CountersDisagree {
+        let missing = sent.checked_sub(counted);
+        missing.is_none_or(|missing| missing > unanswered).then(|| Fault::CountersDisagree {
             primary: place.to_owned(),
             command: command.to_owned(),
             sent,

@@ -145,6 +145,27 @@ mod tests {
     }
 
     #[test]
+    fn claims_that_the_servers_refused_do_not_make_the_others_look_dear() {
+        let arms = [GRANT_LANE, HGET_LANE];
+        let costs = |claimed: u64| {
+            let mut record = record(&arms, 1);
+            record.blocks.iter_mut().for_each(|block| block.claims = claimed);
+            let result = super::super::analyse_as(record, &scenario(&arms));
+            let cpu =
+                metric_values(&result).into_iter().find(|value| value.name == "server_cpu").unwrap().value;
+            (cpu, result.variants[0].server.clone())
+        };
+        let (cpu, server) = costs(200);
+        // Half of the 200 claims that each block sent were refused.
+        let (of_half, server_of_half) = costs(100);
+        assert!((cpu / 60.0 - 1.0).abs() < 0.01 && (of_half - cpu).abs() < 1e-9, "{cpu} and {of_half}");
+        assert_eq!(server_of_half, server);
+        let mut unknown = record(&arms, 1);
+        unknown.blocks.iter_mut().for_each(|block| block.counters.sent.clear());
+        assert_eq!(unknown.blocks[0].reached(), 200);
+    }
+
+    #[test]
     fn a_run_without_a_comparison_has_histogram_timeline_and_servers() {
         let record = record(&[GRANT_LANE], 1);
         assert!(record.strata.is_empty() && record.blocks.is_empty());

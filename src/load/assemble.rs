@@ -54,6 +54,7 @@ pub(super) fn record(
         primaries: primaries(session),
         added_rtt: session.distance.as_ref().map(|distance| distance.record()),
         offered: session.offered,
+        storm: session.storm.clone(),
         generator: Some(generator_use(session, recorder.arms())),
         // The command adds it: what was calibrated is not this run's to know.
         calibration: None,
@@ -155,7 +156,8 @@ fn warnings(session: &Session<'_>, arms: &[ArmRecorder]) -> Vec<Warning> {
     let mut warnings = session.warnings.clone();
     let host = host();
     let used = generator_use(session, arms);
-    if session.cluster.info(session.partitions).same_machine {
+    let same_machine = session.cluster.info(session.partitions).same_machine;
+    if same_machine {
         warnings.push(Warning::SharedMachine { cores: host.cores });
     }
     if used.window_s > 0.0 {
@@ -163,12 +165,9 @@ fn warnings(session: &Session<'_>, arms: &[ArmRecorder]) -> Vec<Warning> {
         if share > GENERATOR_BUSY {
             warnings.push(Warning::GeneratorBusy { share });
         }
-        if let Some(machine_s) = used.machine_cpu_s {
-            let usage = used.process_cpu_s.unwrap_or(used.thread_cpu_s);
-            let others = (machine_s - usage - used.servers_cpu_s) / used.window_s / f64::from(host.cores);
-            if others > OTHERS_BUSY {
-                warnings.push(Warning::BusyMachine { share: others });
-            }
+        let share = used.others_share(host.cores, same_machine);
+        if let Some(share) = share.filter(|share| *share > OTHERS_BUSY) {
+            warnings.push(Warning::BusyMachine { share });
         }
     }
     warnings

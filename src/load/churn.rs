@@ -10,7 +10,8 @@ use rand_chacha::ChaCha8Rng;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::driver::{Deck, Driver};
+use super::comebacks::{Comebacks, Next};
+use super::driver::{Deck, Driver, Fate};
 use super::pacer::Pacer;
 use super::plan::{PlannedClaim, StratumPlan, baseline_arm, stratum_claims, stratum_plan};
 use super::schedule::Schedule;
@@ -29,6 +30,10 @@ pub trait Circulation: Deck {
 
     /// Looks for resumable executions in a part of one primary's sets and issues their grants.
     fn scan(&self, primary: usize) -> impl Future<Output = Result<Scanned, Self::Error>>;
+
+    /// Puts the grant of an execution whose claim came to nothing back in stock, if it can still be used. Where it
+    /// cannot, a scan finds the execution.
+    fn hand_back(&self, execution: u32) -> bool;
 
     /// Waits between two scans of one primary.
     fn scan_interval(&self) -> Duration;
@@ -156,9 +161,9 @@ pub(super) enum Offer<'a, P, R> {
     Closed { workers: u32, amount: Amount },
     /// A schedule: whatever is ready when a claim is due. Nothing ready is an outcome of its own.
     Open { schedule: &'a Schedule, pacer: P },
-    /// Workers that work off a storm: each of the executions is claimed once and stays claimed, while `release` makes
-    /// them runnable.
-    Storm { workers: u32, executions: u64, release: R },
+    /// Workers that work off a storm: each of the executions is claimed until it holds a lease and stays claimed, while
+    /// `release` makes them runnable.
+    Storm { workers: u32, executions: u64, release: R, comebacks: &'a Comebacks },
 }
 
 struct Window<'a, C> {
@@ -169,10 +174,11 @@ struct Window<'a, C> {
     ready: Ready,
     start: Instant,
     until: Option<Instant>,
+    /// Claims to be made; in a storm, executions that are to hold a lease.
     claims_left: Cell<u64>,
     last_taken: Cell<Instant>,
-    /// Whether a claimed execution is interrupted again.
-    go_round: bool,
+    /// In a storm no execution is interrupted again, and one whose claim came to nothing is claimed again.
+    storm: Option<&'a Comebacks>,
     over: tokio_util::sync::CancellationToken,
 }
 
@@ -212,7 +218,10 @@ where
         until,
         claims_left: Cell::new(claims),
         last_taken: Cell::new(start),
-        go_round: !matches!(offer, Offer::Storm { .. }),
+        storm: match &offer {
+            Offer::Storm { comebacks, .. } => Some(comebacks),
+            Offer::Closed { .. } | Offer::Open { .. } => None,
+        },
         over: driver.cancel.child_token(),
     };
     let working: FuturesUnordered<LocalFuture<'_, Result<(), C::Error>>> = FuturesUnordered::new();
@@ -312,8 +321,8 @@ impl<C: Circulation> Window<'_, C> {
     /// Serves one arrival with whatever is ready.
     async fn serve(&self, scheduled: Duration) -> Result<(), C::Error> {
         let Some(execution) = self.ready.pop() else {
-            let (arm, _) = self.sequence.borrow_mut().next(self.recorder);
-            self.recorder.borrow_mut().empty_stock(usize::from(arm));
+            let (arm, purpose) = self.sequence.borrow_mut().next(self.recorder);
+            self.recorder.borrow_mut().empty_stock(usize::from(arm), purpose);
             return Ok(());
         };
         self.last_taken.set(Instant::now());
@@ -323,11 +332,38 @@ impl<C: Circulation> Window<'_, C> {
     async fn claim(&self, execution: u32, scheduled: Option<Duration>) -> Result<(), C::Error> {
         let (arm, purpose) = self.sequence.borrow_mut().next(self.recorder);
         let claim = PlannedClaim { execution, arm, purpose };
-        let claimed = self.driver.one(&claim, self.start, scheduled, self.circulation, self.recorder).await;
-        if claimed && self.go_round {
-            self.circulation.interrupt(execution).await?;
+        let fate = self.driver.one(&claim, self.start, scheduled, self.circulation, self.recorder).await;
+        match self.storm {
+            Some(comebacks) => self.after(comebacks, execution, fate).await,
+            None if fate == Fate::Held => self.circulation.interrupt(execution).await?,
+            None => {}
         }
         Ok(())
+    }
+
+    /// What follows a claim of a storm. Its worker waits with the execution that it hands back, as one does that has
+    /// met an error.
+    async fn after(&self, comebacks: &Comebacks, execution: u32, fate: Fate) {
+        match comebacks.after(execution, fate) {
+            Next::DoneAlready | Next::Scanner => {}
+            Next::Done => {
+                self.claims_left.set(self.claims_left.get() - 1);
+                if self.claims_left.get() == 0 {
+                    // The other workers wait for executions that might have come back.
+                    self.over.cancel();
+                }
+            }
+            Next::HandBack(pause) => {
+                tokio::select! {
+                    () = tokio::time::sleep(pause) => {}
+                    () = self.over.cancelled() => return,
+                }
+                if self.circulation.hand_back(execution) {
+                    // They are few: it matters little in which of the queues they wait.
+                    self.ready.push(0, execution);
+                }
+            }
+        }
     }
 
     /// The next execution with a grant; waits for one. `None` once the window is over.
@@ -340,7 +376,9 @@ impl<C: Circulation> Window<'_, C> {
             // Registered before looking, so that an arrival in between is not missed.
             let arrived = self.ready.arrived.notified();
             if let Some(execution) = self.ready.pop() {
-                self.claims_left.set(self.claims_left.get() - 1);
+                if self.storm.is_none() {
+                    self.claims_left.set(self.claims_left.get() - 1);
+                }
                 self.last_taken.set(Instant::now());
                 return Some(execution);
             }

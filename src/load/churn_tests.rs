@@ -10,13 +10,14 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::churn::{ArmSequence, Circulation, Offer, Ready, Scanned, churn};
+use super::comebacks::Comebacks;
 use super::driver::{Deck, Driver};
 use super::fixtures::{FakeDeck, FakePath, PausedPacer, scenario};
 use super::plan::PlannedClaim;
 use super::schedule::{Draw, Schedule};
 use crate::claim::{ClaimPath, ClaimReceipt, ClaimTicket};
 use crate::flowfabric::WorkerIdentity;
-use crate::measure::Recorder;
+use crate::measure::{Outcome as ClaimEnd, Recorder, RetryCause, StormRecord};
 use crate::scenario::VariantPath::{GrantLane, HgetLane};
 use crate::scenario::{Amount, Arrivals, Compare, Scenario};
 
@@ -29,6 +30,8 @@ struct Carousel {
     resumable: RefCell<Vec<u32>>,
     fail_after: u32,
     loses_everything: bool,
+    /// A grant that is handed back is past its time.
+    grants_vanish: bool,
     interrupted: RefCell<u32>,
 }
 
@@ -40,6 +43,7 @@ impl Carousel {
             resumable: RefCell::default(),
             fail_after,
             loses_everything: false,
+            grants_vanish: false,
             interrupted: RefCell::default(),
         }
     }
@@ -91,6 +95,15 @@ impl Circulation for Carousel {
         Ok(Scanned { found: mine, through: true })
     }
 
+    fn hand_back(&self, execution: u32) -> bool {
+        self.held.borrow_mut().remove(&execution);
+        let usable = !self.grants_vanish;
+        if !usable {
+            self.resumable.borrow_mut().push(execution);
+        }
+        usable
+    }
+
     fn scan_interval(&self) -> Duration {
         MS * 5
     }
@@ -109,9 +122,18 @@ async fn offered<R: Future<Output = Result<(), &'static str>>>(
     offer: Offer<'_, PausedPacer, R>,
     ready: Vec<u32>,
 ) -> (Recorder, Outcome) {
-    let fake = FakePath::new(MS);
+    offered_to(&FakePath::new(MS), scenario, carousel, offer, ready).await
+}
+
+async fn offered_to<R: Future<Output = Result<(), &'static str>>>(
+    fake: &Rc<FakePath>,
+    scenario: &Scenario,
+    carousel: &Carousel,
+    offer: Offer<'_, PausedPacer, R>,
+    ready: Vec<u32>,
+) -> (Recorder, Outcome) {
     let paths: Vec<Rc<dyn ClaimPath>> =
-        scenario.variants.iter().map(|_| Rc::clone(&fake) as Rc<dyn ClaimPath>).collect();
+        scenario.variants.iter().map(|_| Rc::clone(fake) as Rc<dyn ClaimPath>).collect();
     let worker = WorkerIdentity { worker_id: WorkerId::new("w"), instance_id: WorkerInstanceId::new("w-1") };
     let cancel = CancellationToken::new();
     let driver = Driver {
@@ -256,10 +278,13 @@ async fn a_storm_claims_everybody_once() {
         }
         Ok(())
     };
-    let offer = Offer::Storm { workers: 8, executions: 500, release };
+    let comebacks = Comebacks::default();
+    let offer = Offer::Storm { workers: 8, executions: 500, release, comebacks: &comebacks };
     let (recorder, end) = offered(&scenario(&[GrantLane]), &carousel, offer, Vec::new()).await;
     assert_eq!((end.failure, end.stalled), (None, false));
     assert_eq!(claimed(&recorder), [500]);
+    let storm = comebacks.record(500, None, None);
+    assert_eq!((storm.held, storm.without_lease(), storm.retries.len()), (500, 0, 0));
     assert_eq!(*carousel.interrupted.borrow(), 0, "nobody is interrupted again");
     // 500 claims of a millisecond by eight workers, the last hundred of them released after 100 ms.
     assert!(end.active >= MS * 112 && end.active < MS * 130, "{:?}", end.active);
@@ -269,10 +294,53 @@ async fn a_storm_claims_everybody_once() {
 async fn a_storm_whose_release_fails_ends() {
     let carousel = Carousel::new(u32::MAX);
     let release = async { Err("the server is gone") };
-    let offer = Offer::Storm { workers: 8, executions: 500, release };
+    let comebacks = Comebacks::default();
+    let offer = Offer::Storm { workers: 8, executions: 500, release, comebacks: &comebacks };
     let (recorder, end) = offered(&scenario(&[GrantLane]), &carousel, offer, vec![1, 2]).await;
     assert_eq!(end.failure, Some("the server is gone"));
     assert!(claimed(&recorder)[0] <= 2);
+    assert!(comebacks.record(500, None, None).without_lease() >= 498);
+}
+
+/// A storm of 50 executions whose first claims end as written down, last first.
+async fn storm_with(endings: Vec<ClaimEnd>, grants_vanish: bool) -> (Recorder, Outcome, StormRecord) {
+    let carousel = Carousel { grants_vanish, ..Carousel::new(u32::MAX) };
+    let comebacks = Comebacks::default();
+    let release = async {
+        carousel.resumable.borrow_mut().extend(0..50);
+        Ok(())
+    };
+    let offer = Offer::Storm { workers: 4, executions: 50, release, comebacks: &comebacks };
+    let fake = FakePath::new(MS);
+    fake.endings.replace(endings);
+    let (recorder, end) = offered_to(&fake, &scenario(&[GrantLane]), &carousel, offer, Vec::new()).await;
+    (recorder, end, comebacks.record(50, None, None))
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_execution_whose_claim_has_no_reply_is_claimed_again() {
+    for grants_vanish in [false, true] {
+        let endings = vec![ClaimEnd::TimedOut, ClaimEnd::TimedOut, ClaimEnd::Failed];
+        let (recorder, end, storm) = storm_with(endings, grants_vanish).await;
+        assert_eq!((end.failure, end.stalled), (None, false));
+        let outcomes = &recorder.arms()[0].outcomes;
+        assert_eq!((outcomes.claimed, outcomes.timed_out, outcomes.failed), (50, 2, 1));
+        assert_eq!(outcomes.planned(), 53, "every claim that was made is counted");
+        assert_eq!(recorder.arms()[0].resume.count(), 50);
+        assert_eq!((storm.held, storm.given_up), (50, 0));
+        assert_eq!(storm.retries, [(RetryCause::Unanswered, 3)].into());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_execution_that_is_refused_or_fails_for_ever_ends_the_storm_without_its_lease() {
+    let (recorder, end, storm) = storm_with(vec![ClaimEnd::Refused("no".into())], false).await;
+    assert_eq!((end.failure, end.stalled), (None, false), "nobody waits for what will not come");
+    assert_eq!((claimed(&recorder), storm.without_lease(), storm.given_up), (vec![49], 1, 1));
+    let (recorder, end, storm) = storm_with(vec![ClaimEnd::TimedOut; 10_000], false).await;
+    assert_eq!((end.failure, end.stalled), (None, false));
+    assert_eq!((claimed(&recorder), storm.without_lease(), storm.given_up), (vec![0], 50, 50));
+    assert_eq!(recorder.arms()[0].outcomes.timed_out, 50 * 8);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use super::plan::PlannedClaim;
 use super::schedule::Schedule;
 use crate::claim::{ClaimOrder, ClaimPath, ClaimReceipt, ClaimTicket};
 use crate::flowfabric::WorkerIdentity;
-use crate::measure::{Recorder, Stamps};
+use crate::measure::{Outcome, Recorder, Stamps};
 
 /// Where claims come from and where their effects go: the stock of grants and the ledger.
 pub trait Deck {
@@ -33,6 +33,38 @@ pub trait Deck {
 
     /// When the execution was made runnable, where that happens during the window.
     fn runnable_since(&self, claim: &PlannedClaim) -> Option<Instant>;
+
+    /// Whether an earlier claim of the execution ended without a reply, and nobody found out that it took effect.
+    fn unsettled(&self, _: &PlannedClaim) -> bool {
+        false
+    }
+}
+
+/// What a claim leaves behind for its execution; of several contenders' claims, the greatest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fate {
+    /// No lease, and the server said why: it would say the same again.
+    Refused,
+    /// The grant was past its time, or there was none. A scanner may issue another.
+    NoGrant,
+    /// Sent elsewhere until the driver gave up. The grant was not used.
+    Redirected,
+    /// No reply, and no effect seen or nobody can tell. The grant may be there still.
+    Unanswered,
+    /// The lease is held.
+    Held,
+}
+
+impl Fate {
+    fn of(receipt: &ClaimReceipt) -> Self {
+        match &receipt.outcome {
+            _ if receipt.lease.is_some() => Self::Held,
+            Outcome::Ambiguous | Outcome::TimedOut | Outcome::Failed => Self::Unanswered,
+            Outcome::Redirected(_) => Self::Redirected,
+            Outcome::Expired => Self::NoGrant,
+            Outcome::Claimed | Outcome::LostRace | Outcome::Refused(_) => Self::Refused,
+        }
+    }
 }
 
 /// What all claims of a run have in common.
@@ -117,8 +149,7 @@ impl Driver<'_> {
         start.elapsed()
     }
 
-    /// One claim, by all its contenders, from drawing the grant to recording what became of it. Whether one of them
-    /// holds the lease.
+    /// One claim, by all its contenders, from drawing the grant to recording what became of it.
     pub async fn one(
         &self,
         claim: &PlannedClaim,
@@ -126,10 +157,10 @@ impl Driver<'_> {
         scheduled: Option<Duration>,
         deck: &impl Deck,
         recorder: &RefCell<Recorder>,
-    ) -> bool {
+    ) -> Fate {
         let Some(ticket) = deck.draw(claim) else {
-            recorder.borrow_mut().empty_stock(usize::from(claim.arm));
-            return false;
+            recorder.borrow_mut().empty_stock(usize::from(claim.arm), claim.purpose);
+            return Fate::NoGrant;
         };
         if self.contenders == 1 {
             return self.contend(claim, 0, &ticket, start, scheduled, deck, recorder).await;
@@ -137,11 +168,11 @@ impl Driver<'_> {
         let mut race: FuturesUnordered<_> = (0..self.contenders)
             .map(|contender| self.contend(claim, contender, &ticket, start, scheduled, deck, recorder))
             .collect();
-        let mut held = false;
-        while let Some(claimed) = race.next().await {
-            held |= claimed;
+        let mut best = Fate::Refused;
+        while let Some(fate) = race.next().await {
+            best = best.max(fate);
         }
-        held
+        best
     }
 
     #[expect(
@@ -157,10 +188,16 @@ impl Driver<'_> {
         scheduled: Option<Duration>,
         deck: &impl Deck,
         recorder: &RefCell<Recorder>,
-    ) -> bool {
+    ) -> Fate {
         let (lease_id, attempt_id) = deck.ids(claim, contender);
-        let order =
-            ClaimOrder { ticket, worker: self.worker, lease_id, attempt_id, lease_ttl: self.lease_ttl };
+        let order = ClaimOrder {
+            ticket,
+            worker: self.worker,
+            lease_id,
+            attempt_id,
+            lease_ttl: self.lease_ttl,
+            again: deck.unsettled(claim),
+        };
         let sent = Instant::now();
         let receipt = self.paths[usize::from(claim.arm)].claim(&order).await;
         let done = Instant::now();
@@ -183,6 +220,6 @@ impl Driver<'_> {
             receipt.cost,
             deck.stock(),
         );
-        receipt.lease.is_some()
+        Fate::of(&receipt)
     }
 }

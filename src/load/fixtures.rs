@@ -67,6 +67,8 @@ pub fn scenario(paths: &[VariantPath]) -> Scenario {
 pub struct FakePath {
     pub service: Duration,
     pub outcome: RefCell<Outcome>,
+    /// How the next claims end, last first; when there are none left, `outcome` holds.
+    pub endings: RefCell<Vec<Outcome>>,
     pub in_flight: Cell<u32>,
     pub most_in_flight: Cell<u32>,
     pub claims: Cell<u32>,
@@ -77,6 +79,7 @@ impl FakePath {
         Rc::new(Self {
             service,
             outcome: RefCell::new(Outcome::Claimed),
+            endings: RefCell::default(),
             in_flight: Cell::new(0),
             most_in_flight: Cell::new(0),
             claims: Cell::new(0),
@@ -97,7 +100,7 @@ impl ClaimPath for FakePath {
             tokio::time::sleep(self.service).await;
             self.in_flight.set(self.in_flight.get() - 1);
             let cost = WireCost { round_trips: 2, commands: 2, bytes_out: 100, bytes_in: 50 };
-            let outcome = self.outcome.borrow().clone();
+            let outcome = self.endings.borrow_mut().pop().unwrap_or_else(|| self.outcome.borrow().clone());
             let lease = (outcome == Outcome::Claimed).then(|| HeldLease {
                 lease_id: order.lease_id.clone(),
                 epoch: LeaseEpoch(1),

@@ -5,6 +5,7 @@ mod assemble;
 mod churn;
 #[cfg(test)]
 mod churn_tests;
+mod comebacks;
 mod distance;
 mod driver;
 #[cfg(test)]
@@ -29,7 +30,7 @@ mod stock;
 mod trace;
 mod watched;
 
-pub use driver::{Deck, Driver};
+pub use driver::{Deck, Driver, Fate};
 pub use error::LoadError;
 pub use pacer::{Pacer, ThreadPacer};
 pub use plan::{Batch, BlockPlan, Plan, PlanError, PlannedClaim, Round, StratumPlan, baseline_arm};
@@ -37,4 +38,4 @@ pub use progress::{Phase, Progress, Silent};
 pub use run::{RunSetup, run};
 pub use schedule::{Draw, Schedule};
 pub use seed::stream;
-pub use trace::TraceError;
+pub use trace::{TraceError, read as read_trace};

@@ -1,6 +1,6 @@
 //! `load::run`: a scenario on a cluster becomes a record.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -9,6 +9,7 @@ use tokio::task::unconstrained;
 use tokio_util::sync::CancellationToken;
 
 use super::churn::{ArmSequence, Offer, churn};
+use super::comebacks::Comebacks;
 use super::error::LoadError;
 use super::pacer::{Pacer, ThreadPacer};
 use super::plan::{claims_wanted, hex};
@@ -139,15 +140,26 @@ async fn storm(session: &mut Session<'_>) -> Result<(), LoadError> {
         // Refused by the scenario's validation.
         return Ok(());
     };
-    window(session, &stock, Some(execs.len() as u64), async |session, stock| {
-        stock.storm_begins(&everyone);
+    let (comebacks, last_signal, answered) = (Comebacks::default(), Cell::new(None), Cell::new(None));
+    let executions = execs.len() as u64;
+    let done = window(session, &stock, Some(executions), async |session, stock| {
+        let first_signal = stock.storm_begins(&everyone);
         let quiet = Control { cancel: session.setup.cancel, progress: &|_, _| () };
-        let release = session.workload.make_runnable(&execs, &quiet);
+        let sending = || last_signal.set(Some(first_signal.elapsed()));
+        let release = async {
+            session.workload.make_runnable_noting(&execs, &quiet, &sending).await?;
+            answered.set(Some(first_signal.elapsed()));
+            Ok(())
+        };
         let offer: Offer<'_, ThreadPacer, _> =
-            Offer::Storm { workers, executions: execs.len() as u64, release };
+            Offer::Storm { workers, executions, release, comebacks: &comebacks };
         go(session, stock, &session.recorder, offer).await
     })
-    .await
+    .await;
+    // Until all are answered it is not known which one is the last.
+    let last_signal = last_signal.get().filter(|_| answered.get().is_some());
+    session.storm = Some(comebacks.record(executions, last_signal, answered.get()));
+    done
 }
 
 fn everyone(session: &Session<'_>) -> Vec<u32> {

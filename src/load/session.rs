@@ -24,7 +24,7 @@ use crate::claim::{ClaimPath, ClaimSetup, Reroutes, Routes, ServerClock, claim_p
 use crate::cluster::{Cluster, Library};
 use crate::flowfabric::LibraryAlias;
 use crate::measure::{
-    Audit, CounterDelta, Fault, LibraryInfo, Offered, Recorder, RunRecord, Staging, Warning,
+    Audit, CounterDelta, Fault, LibraryInfo, Offered, Recorder, RunRecord, Staging, StormRecord, Warning,
 };
 use crate::scenario::{Arrivals, Model, Scenario};
 use crate::workload::{Control, Workload, partitions};
@@ -58,6 +58,8 @@ pub(super) struct Session<'a> {
     pub staging: Staging,
     /// The schedules of an open loop's window so far.
     pub offered: Option<Offered>,
+    /// How a storm went.
+    pub storm: Option<StormRecord>,
     pub grant_cpu_us: f64,
     pub strata: Vec<StratumPlan>,
     pub blocks: Vec<MeasuredBlock>,
@@ -106,6 +108,7 @@ impl<'a> Session<'a> {
             meter: Meter::new(Rc::clone(&cluster)),
             staging: Staging::default(),
             offered: None,
+            storm: None,
             grant_cpu_us: 0.0,
             strata: Vec::new(),
             blocks: Vec::new(),

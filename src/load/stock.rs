@@ -62,13 +62,15 @@ impl<'a> Stock<'a> {
         }
     }
 
-    /// Puts tickets in stock. Returns whose they are.
+    /// Puts tickets in stock. Returns whose they are, less those that had one there: a grant that expires while it waits
+    /// is replaced, and its execution waits already.
     pub fn add(&self, tickets: Vec<(ExecIndex, ClaimTicket)>) -> Vec<u32> {
         let mut waiting = self.waiting.borrow_mut();
         let mut added = Vec::with_capacity(tickets.len());
         for (exec, ticket) in tickets {
-            added.push(exec.0);
-            waiting.insert(exec.0, Rc::new(ticket));
+            if waiting.insert(exec.0, Rc::new(ticket)).is_none() {
+                added.push(exec.0);
+            }
         }
         added
     }
@@ -80,10 +82,11 @@ impl<'a> Stock<'a> {
         ready
     }
 
-    /// Notes that all of these are made runnable from now on: a storm has one beginning.
-    pub fn storm_begins(&self, executions: &[u32]) {
+    /// Notes that all of these are made runnable from now on: a storm has one beginning, which this returns.
+    pub fn storm_begins(&self, executions: &[u32]) -> Instant {
         let now = Instant::now();
         self.runnable_since.borrow_mut().extend(executions.iter().map(|&execution| (execution, now)));
+        now
     }
 
     /// Starts the count of draws by primary anew.
@@ -149,6 +152,10 @@ impl Deck for Stock<'_> {
     fn runnable_since(&self, claim: &PlannedClaim) -> Option<Instant> {
         self.runnable_since.borrow().get(&claim.execution).copied()
     }
+
+    fn unsettled(&self, claim: &PlannedClaim) -> bool {
+        self.workload.is_unsettled(ExecIndex(claim.execution))
+    }
 }
 
 impl Circulation for Stock<'_> {
@@ -163,6 +170,16 @@ impl Circulation for Stock<'_> {
         self.workload.make_runnable_one(exec, &sending).await
     }
 
+    fn hand_back(&self, execution: u32) -> bool {
+        let Some(ticket) = self.drawn.borrow().get(&execution).map(Rc::clone) else { return false };
+        let mut waiting = self.waiting.borrow_mut();
+        let usable = !waiting.contains_key(&execution) && self.workload.is_held(ExecIndex(execution));
+        if usable {
+            waiting.insert(execution, ticket);
+        }
+        usable
+    }
+
     async fn scan(&self, primary: usize) -> Result<Scanned, WorkloadError> {
         let Some(sets) = self.sets.get(primary) else {
             return Ok(Scanned { found: Vec::new(), through: true });
@@ -172,7 +189,10 @@ impl Circulation for Stock<'_> {
         let request =
             ScanRequest { sets: &sets[from..to], seek: Seek::Interrupted, issue: true, limit: usize::MAX };
         let control = Control { cancel: self.cancel, progress: &|_, _| () };
-        let found = self.add(self.workload.scan(&request, &control).await?.tickets);
+        let mut tickets = self.workload.scan(&request, &control).await?.tickets;
+        // A claim that was under way may have used a grant before the scan was through.
+        tickets.retain(|(exec, _)| self.workload.is_held(*exec));
+        let found = self.add(tickets);
         let through = to == sets.len();
         self.cursors.borrow_mut()[primary] = if through { 0 } else { to };
         Ok(Scanned { found, through })

@@ -7,15 +7,19 @@ use std::time::{Duration, SystemTime};
 #[derive(Debug, thiserror::Error)]
 pub enum TraceError {
     /// The file cannot be read.
-    #[error("cannot read the arrivals {}: {source}; load.arrivals.trace is the path of a text file", file.display())]
+    #[error(
+        "load.arrivals.trace: cannot read {}: {why}; give the path of a text file, relative to the scenario's file \
+         (with --set, to the current directory)",
+        file.display()
+    )]
     File {
         /// The file.
         file: PathBuf,
-        /// Why not.
-        source: std::io::Error,
+        /// Why not; in the words above already, so no source of its own.
+        why: std::io::Error,
     },
     /// A line is no time, or an earlier one than the line before.
-    #[error("{}:{line}: {problem}", file.display())]
+    #[error("load.arrivals.trace: {}:{line}: {problem}", file.display())]
     Line {
         /// The file.
         file: PathBuf,
@@ -30,7 +34,7 @@ pub enum TraceError {
 /// Returns each arrival's distance from the first.
 pub fn read(file: &Path) -> Result<Vec<Duration>, TraceError> {
     let text =
-        std::fs::read_to_string(file).map_err(|source| TraceError::File { file: file.to_owned(), source })?;
+        std::fs::read_to_string(file).map_err(|why| TraceError::File { file: file.to_owned(), why })?;
     parse(&text).map_err(|(line, problem)| TraceError::Line { file: file.to_owned(), line, problem })
 }
 
@@ -54,7 +58,11 @@ fn parse(text: &str) -> Result<Vec<Duration>, (usize, String)> {
                 .ok_or_else(|| (line, format!("`{word}` is earlier than the line before; sort the file")))?,
         );
     }
-    if offsets.is_empty() { Err((1, "no arrival in it".to_owned())) } else { Ok(offsets) }
+    if offsets.is_empty() {
+        Err((1, "no arrival in it; write one time per line, as seconds or RFC 3339".to_owned()))
+    } else {
+        Ok(offsets)
+    }
 }
 
 /// Time since an epoch that all lines share.

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Histogram, Host, Samples, Tool, ValkeyInfo};
+use super::{GeneratorUse, Histogram, Host, Samples, Tool, ValkeyInfo};
 use crate::scenario::ArrivalsForm;
 
 /// All that a calibration measured, and nothing that was concluded from it.
@@ -38,6 +38,25 @@ pub struct CalibrationRecord {
     pub counted: u64,
     /// Requests without the expected reply.
     pub failed: u64,
+    /// CPU used while all of it was measured; `None` in calibrations of versions that did not keep it.
+    #[serde(default)]
+    pub generator: Option<GeneratorUse>,
+}
+
+/// Why a calibration's figures are not those of a quiet machine.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", tag = "disturbance")]
+pub enum Disturbance {
+    /// Other programs ran.
+    OthersBusy {
+        /// Share of all cores that neither the tool nor its servers used.
+        share: f64,
+    },
+    /// Turns of the same level came out differently.
+    RoundsDiffer {
+        /// Fastest turn less slowest turn, over the middle one: the middle level's.
+        spread: f64,
+    },
 }
 
 /// A closed loop with a fixed number of requests in flight.
@@ -105,6 +124,9 @@ pub struct CalibrationNote {
     pub round_trip_overhead_us: Option<f64>,
     /// Send lag of the pacer at the calibrated rate nearest to the run's; `None` in a closed loop.
     pub send_lag: Option<CalibratedLag>,
+    /// What disturbed the calibration: the generator can do more than it says, and be less late.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub disturbed: Vec<Disturbance>,
 }
 
 /// How late the pacer is at one rate.

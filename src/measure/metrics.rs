@@ -138,7 +138,8 @@ pub const METRICS: &[Metric] = &[
     lower(
         "server_cpu",
         "us",
-        Source::Blocks(|block| (block.counters.main_thread_cpu_us, block.claims as f64)),
+        // Over all claims that reached the function: the servers worked for those that they refused as well.
+        Source::Blocks(|block| (block.counters.main_thread_cpu_us, block.reached() as f64)),
         "server CPU per claim, main threads",
     ),
     exact("round_trips", "per claim", |wire| wire.round_trips, COUNT_TOLERANCE, "round trips"),

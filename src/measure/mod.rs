@@ -7,10 +7,11 @@ mod outcome;
 mod record;
 mod recorder;
 mod samples;
+mod storm;
 mod timeline;
 
 pub use calibration::{
-    CalibratedLag, CalibrationNote, CalibrationRecord, LevelRecord, LevelRound, RoundTripRecord,
+    CalibratedLag, CalibrationNote, CalibrationRecord, Disturbance, LevelRecord, LevelRound, RoundTripRecord,
     SendLagRecord,
 };
 pub use host::{host, machine_cpu_s, process_cpu, resident_bytes, run_delay_s, thread_cpu};
@@ -19,3 +20,4 @@ pub use outcome::{Outcome, Outcomes, RedirectKind};
 pub use record::*;
 pub use recorder::{ArmRecorder, LatencyHistogram, Purpose, Recorder, Stamps};
 pub use samples::{Samples, TICKS_PER_US};
+pub use storm::{RetryCause, StormRecord};

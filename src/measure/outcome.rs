@@ -38,7 +38,8 @@ pub enum Outcome {
     Failed,
 }
 
-/// Count of every outcome of one arm, over the window. Nothing is left out: the fields add up to the claims planned.
+/// Count of every outcome of one arm, over the window. Nothing is left out: the fields add up to the claims planned; in
+/// a storm, to those made again as well ([`super::StormRecord::retries`]).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Outcomes {
@@ -77,6 +78,11 @@ impl Outcomes {
             Outcome::TimedOut => self.timed_out += 1,
             Outcome::Failed => self.failed += 1,
         }
+    }
+
+    /// Claims without a reply: nobody knows whether the server saw all of their commands.
+    pub fn unanswered(&self) -> u64 {
+        self.ambiguous + self.timed_out + self.failed
     }
 
     /// Claims that were sent.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{CalibrationNote, Outcomes, Samples};
+use super::{CalibrationNote, Outcomes, Samples, StormRecord};
 use crate::scenario::{ScenarioFile, VariantPath};
 
 /// What a run did and saw. Statistics, gate, capacity and reports read this and nothing else.
@@ -43,6 +43,9 @@ pub struct RunRecord {
     /// What an open loop's schedule came out as; `None` for a closed loop.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offered: Option<Offered>,
+    /// How a storm went; `None` for other modes, and in results of versions that did not keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storm: Option<StormRecord>,
     /// What the load generator itself used in the window; `None` in results of versions before it was kept.
     #[serde(default)]
     pub generator: Option<GeneratorUse>,
@@ -253,6 +256,14 @@ pub struct CounterBlock {
     pub counters: CounterDelta,
 }
 
+impl CounterBlock {
+    /// Claims that reached the function, whatever it answered: each is one `FCALL`. Costs are counted over these, since
+    /// the servers' counters have the refused ones too. Without the tool's own count of them, those that succeeded.
+    pub fn reached(&self) -> u64 {
+        self.counters.sent.get("fcall").copied().unwrap_or(self.claims)
+    }
+}
+
 /// Difference of one server's counters over a time. Sources: `INFO commandstats`, `INFO cpu`, `INFO stats`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CounterDelta {
@@ -332,6 +343,18 @@ pub struct GeneratorUse {
     /// loop.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub real_time: Option<bool>,
+}
+
+impl GeneratorUse {
+    /// Share of the machine's cores that neither the tool nor, where they run here, its servers used; `None` where the
+    /// system does not tell.
+    pub fn others_share(&self, cores: u32, servers_here: bool) -> Option<f64> {
+        let own = self.process_cpu_s.unwrap_or(self.thread_cpu_s);
+        let servers = if servers_here { self.servers_cpu_s } else { 0.0 };
+        let others_s = self.machine_cpu_s.filter(|_| self.window_s > 0.0)? - own - servers;
+        // The clocks tick differently.
+        Some(others_s.max(0.0) / self.window_s / f64::from(cores.max(1)))
+    }
 }
 
 /// Share of the window that the generator's thread may run before it is named as a possible limit.
@@ -440,6 +463,13 @@ pub enum Fault {
     StockRanOut {
         /// How many.
         claims: u64,
+    },
+    /// Executions of a storm hold no lease at its end: work was lost, and the others' times do not show it.
+    NeverResumed {
+        /// How many.
+        executions: u64,
+        /// Of how many.
+        of: u64,
     },
     /// The generator sent too late for its clock to be trusted.
     SendLag {

@@ -207,14 +207,16 @@ impl Recorder {
 
     /// Counts claims of `arm` that were due but never sent.
     pub fn dropped(&mut self, arm: usize, purpose: Purpose) {
-        if !matches!(purpose, Purpose::Warmup | Purpose::Control { .. } | Purpose::Block) {
+        if counts(purpose) {
             self.arms[arm].outcomes.dropped += 1;
         }
     }
 
     /// Counts a claim of `arm` that was due while no grant was in stock.
-    pub fn empty_stock(&mut self, arm: usize) {
-        self.arms[arm].outcomes.empty_stock += 1;
+    pub fn empty_stock(&mut self, arm: usize, purpose: Purpose) {
+        if counts(purpose) {
+            self.arms[arm].outcomes.empty_stock += 1;
+        }
     }
 
     /// Ends a batch that took `active` and that `arms` took part in.
@@ -270,6 +272,11 @@ impl Recorder {
     pub fn last_second(&self) -> Option<&TimelinePoint> {
         self.timeline.last()
     }
+}
+
+/// Whether what became of such a claim belongs to its arm's outcomes.
+fn counts(purpose: Purpose) -> bool {
+    !matches!(purpose, Purpose::Warmup | Purpose::Control { .. } | Purpose::Block)
 }
 
 #[cfg(test)]
@@ -336,8 +343,11 @@ mod tests {
             Purpose::Block,
         ] {
             recorder.record(1, purpose, &stamps(0, 0, 50), &Outcome::Claimed, WireCost::default(), 0);
+            recorder.empty_stock(1, purpose);
+            recorder.dropped(1, purpose);
         }
-        assert_eq!(recorder.arms()[1].outcomes.claimed, 1);
+        let outcomes = &recorder.arms()[1].outcomes;
+        assert_eq!((outcomes.claimed, outcomes.empty_stock, outcomes.dropped), (1, 1, 1));
         assert_eq!(recorder.strata()[0][1].0, [500]);
         assert_eq!(recorder.strata()[1][1].0, [500]);
         assert_eq!(recorder.claimed(), 3);

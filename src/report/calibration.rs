@@ -3,7 +3,7 @@
 use super::document::Block;
 use super::numbers::{bytes, count, figure, maybe, share, time_us};
 use crate::judge::{Calibration, FLAT_FROM, LatencySummary, LevelSummary};
-use crate::measure::CalibrationNote;
+use crate::measure::{CalibrationNote, Disturbance};
 use crate::scenario::ArrivalsForm;
 
 /// The whole report.
@@ -13,6 +13,16 @@ pub(super) fn of(calibration: &Calibration) -> Vec<Block> {
     if !calibration.valid {
         blocks.push(Block::Alarm("INVALID: do not use these figures.".into()));
         blocks.push(Block::List { heading: "Why".into(), items: calibration.problems.clone() });
+    }
+    if !calibration.disturbed.is_empty() {
+        let text = "DISTURBED: these are figures of a busy machine.";
+        blocks.push(Block::Alarm(text.into()));
+        let mut items: Vec<_> =
+            calibration.disturbed.iter().map(|what| format!("{}.", disturbance(what))).collect();
+        items.push(
+            "Stop what else runs and calibrate again: the generator can do more, and be less late.".into(),
+        );
+        blocks.push(Block::List { heading: "What disturbed it".into(), items });
     }
     blocks.push(Block::Title("calibrate: what the generator itself can do".into()));
     blocks.push(Block::Line(answer(calibration)));
@@ -65,13 +75,35 @@ pub(super) fn note(note: &CalibrationNote) -> String {
             format!("; send lag {} at p99 at {} per second", time_us(lag.p99_us), figure(lag.rate_per_sec))
         })
         .unwrap_or_default();
+    let disturbed: Vec<_> = note.disturbed.iter().map(disturbance).collect();
+    let disturbed = if disturbed.is_empty() {
+        String::new()
+    } else {
+        format!(" on a BUSY MACHINE: {}; calibrate again", disturbed.join("; "))
+    };
     format!(
-        "generator: reached {} requests per second with {} in flight, {} of CPU each{overhead}{lag} (calibrated {})",
+        "generator: reached {} requests per second with {} in flight, {} of CPU each{overhead}{lag} (calibrated {}{disturbed})",
         figure(note.ceiling_per_sec),
         note.in_flight,
         time_us(note.client_cpu_us_per_request),
         note.measured
     )
+}
+
+fn disturbance(disturbance: &Disturbance) -> String {
+    match disturbance {
+        Disturbance::OthersBusy { share: busy } => {
+            format!("other programs used {} of all cores", share(rounded(*busy)))
+        }
+        Disturbance::RoundsDiffer { spread } => {
+            format!("turns of the same level were {} apart", share(rounded(*spread)))
+        }
+    }
+}
+
+/// To whole per cent.
+fn rounded(share: f64) -> f64 {
+    (100.0 * share).round() / 100.0
 }
 
 fn answer(calibration: &Calibration) -> String {

@@ -4,7 +4,7 @@
 use super::calibration;
 use super::document::Block;
 use super::numbers::{bytes, count, difference, difference_within, figure, maybe, per_claim, share, time_us};
-use super::{ramp, words};
+use super::{ramp, storm, words};
 use crate::judge::{self, Comparison, LatencySummary, RunResult, VariantSummary, Verdict};
 use crate::measure::{Direction, Environment, Outcomes, RunRecord, short_sha256};
 use crate::scenario::{Mode, VariantPath};
@@ -17,10 +17,12 @@ pub(super) fn of(result: &RunResult) -> Vec<Block> {
     blocks.push(Block::Title(format!("{}: {}", record.label(), record.scenario.summary)));
     blocks.extend(simulated_network(record));
     blocks.push(Block::Line(answer(result)));
+    blocks.extend(storm::producer(result));
     blocks.extend(latencies(result));
     blocks.extend(ramp::of(&result.record));
     blocks.push(costs(result));
     blocks.extend(outcomes(result));
+    blocks.extend(storm::retries(result));
     blocks.extend(comparisons(result));
     blocks.push(trust(result));
     blocks.push(origin(result));
@@ -74,7 +76,7 @@ fn answer(result: &RunResult) -> String {
         .collect();
     match headline.as_slice() {
         [] if result.record.scenario.load.mode == Mode::Storm => {
-            result.variants.iter().map(|variant| storm(result, variant)).collect::<Vec<_>>().join(" ")
+            result.variants.iter().map(|variant| storm::answer(result, variant)).collect::<Vec<_>>().join(" ")
         }
         [] => result.variants.iter().map(alone).collect::<Vec<_>>().join(" "),
         [one] => pair(one),
@@ -91,32 +93,6 @@ fn answer(result: &RunResult) -> String {
             )
         }
     }
-}
-
-/// How long a storm took: each execution's clock started with the storm's first signal.
-fn storm(result: &RunResult, variant: &VariantSummary) -> String {
-    let executions = result.record.scenario.population.executions;
-    let Some(resume) = &variant.resume_us else {
-        return format!("{}: no execution came back.", variant.name);
-    };
-    let back = if resume.count == u64::from(executions) {
-        format!("all after {}", time_us(resume.max))
-    } else {
-        format!(
-            "{} NEVER DID; the last of the others after {}",
-            count(u64::from(executions) - resume.count),
-            time_us(resume.max)
-        )
-    };
-    format!(
-        "{}: of {} executions that resumed at once, half held a lease after {}, 99 % of those that came back after \
-         {}, {back}; {} claims per second.",
-        variant.name,
-        count(executions.into()),
-        time_us(resume.p50),
-        time_us(resume.p99),
-        figure(variant.throughput_per_s)
-    )
 }
 
 /// One variant without another to compare it with.

@@ -16,6 +16,7 @@ mod markdown;
 mod numbers;
 mod ramp;
 mod series;
+mod storm;
 mod sweep;
 mod text;
 mod words;

@@ -28,6 +28,12 @@ pub(super) fn fault(fault: &Fault) -> String {
             "{} claims were due when no grant was in stock. Raise population.executions, or lower the rate.",
             count(*claims)
         ),
+        Fault::NeverResumed { executions, of } => format!(
+            "{} of {} executions never got their lease back. See how claims ended; a longer load.timeout or fewer \
+             workers (load.concurrency) leave each claim more time.",
+            count(*executions),
+            count(*of)
+        ),
         Fault::SendLag { p99_us, limit_us } => format!(
             "the generator sent late: {} at p99, {} are allowed. Lower the rate, or give it a core of its own.",
             time_us(*p99_us),

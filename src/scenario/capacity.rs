@@ -48,6 +48,23 @@ impl Default for CapacitySection {
     }
 }
 
+/// Claims of a probe that a 99th percentile can be judged by: 100 of them lie beyond it.
+const ENOUGH_FOR_P99: u64 = 10_000;
+
+impl CapacitySection {
+    /// What is wrong with the number of claims for a 99th percentile, in words, if anything is.
+    pub fn few_beyond_p99(&self) -> Option<String> {
+        (self.claims < ENOUGH_FOR_P99).then(|| {
+            format!(
+                "capacity.claims = {} leaves {} claims of a probe beyond the 99th percentile, and 100 are wanted: use \
+                 {ENOUGH_FOR_P99} or more",
+                self.claims,
+                self.claims / 100
+            )
+        })
+    }
+}
+
 impl ScenarioFile {
     /// The section, or what holds without it.
     pub fn capacity(&self) -> CapacitySection {

@@ -293,7 +293,7 @@ pub enum ArrivalsForm {
     /// `{ ramp = { from = 100.0, over = "30s" } }`: evenly spaced, faster and faster up to `load.rate`.
     Ramp(RampForm),
     /// `{ trace = "arrivals.txt" }`: a file with one time per line, as seconds or RFC 3339 in UTC, replayed with its
-    /// own gaps. Its path is relative to the scenario's file.
+    /// own gaps. Its path is relative to the scenario's file; set by an option, to the current directory.
     Trace(String),
 }
 

@@ -40,6 +40,16 @@ impl Workload {
         execs: &[ExecIndex],
         control: &Control<'_>,
     ) -> Result<(), WorkloadError> {
+        self.make_runnable_noting(execs, control, &|| ()).await
+    }
+
+    /// As [`Self::make_runnable`]. `sending` is called for each call right before the pipeline with it is sent.
+    pub async fn make_runnable_noting(
+        &self,
+        execs: &[ExecIndex],
+        control: &Control<'_>,
+        sending: &dyn Fn(),
+    ) -> Result<(), WorkloadError> {
         self.expect_phase(execs, Phase::Interrupted)?;
         let total = execs.len() as u64;
         let mut waiting = execs.to_vec();
@@ -50,7 +60,7 @@ impl Workload {
             let before = total - (due.len() + later.len()) as u64;
             let progress = |done, _| (control.progress)(before + done, total);
             let part = Control { cancel: control.cancel, progress: &progress };
-            for step in exchange(&self.nodes, self.routed(&due), &End(self), &part).await? {
+            for step in exchange(&self.nodes, self.routed(&due), &End(self, sending), &part).await? {
                 if let Step::NotYetDue(exec) = step {
                     self.bear_with(exec)?;
                     later.push(exec);
@@ -90,8 +100,7 @@ impl Workload {
                 tokio::time::sleep(pause).await;
                 continue;
             }
-            sending();
-            match exchange_one(&self.nodes, partition, exec, &End(self)).await? {
+            match exchange_one(&self.nodes, partition, exec, &End(self, sending)).await? {
                 Step::Made => return Ok(()),
                 Step::NotYetDue(exec) => self.bear_with(exec)?,
             }
@@ -223,8 +232,8 @@ impl Exchange for Begin<'_> {
     }
 }
 
-/// Interrupted → Runnable.
-struct End<'a>(&'a Workload);
+/// Interrupted → Runnable. The function is told of each call right before it is sent.
+struct End<'a>(&'a Workload, &'a dyn Fn());
 
 impl End<'_> {
     /// Number and kind of the interruption in force.
@@ -240,6 +249,7 @@ impl Exchange for End<'_> {
 
     fn encode(&self, &exec: &ExecIndex, batch: &mut Batch) {
         let workload = self.0;
+        (self.1)();
         let (keys, lane_id) = (&workload.keys(exec), workload.lane(exec));
         let (interruption, kind) = self.current(exec);
         let waitpoint_id = &workload.plan.waitpoint_id(exec, interruption);

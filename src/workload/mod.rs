@@ -146,10 +146,15 @@ impl Workload {
         self.ledger.give_back(exec);
     }
 
-    /// Records that a claim ended without a reply and that nobody found out more. The execution stays out of use, and
-    /// the audit settles the claim by what it reads.
+    /// Records that a claim ended without a reply and that nobody found out more. Where the execution is not claimed
+    /// again, the audit settles the claim by what it reads.
     pub fn record_unanswered(&self, exec: ExecIndex) {
         self.ledger.change(exec, |e| e.uncertain = true);
+    }
+
+    /// Whether a call about the execution ended without a reply, and nobody has found out since whether it took effect.
+    pub fn is_unsettled(&self, exec: ExecIndex) -> bool {
+        self.ledger.read(exec, |e| e.uncertain)
     }
 
     fn lane(&self, exec: ExecIndex) -> &LaneId {

@@ -162,7 +162,7 @@ impl Workload {
     }
 
     /// Whether a ticket is out that can still be used.
-    fn is_held(&self, exec: ExecIndex) -> bool {
+    pub fn is_held(&self, exec: ExecIndex) -> bool {
         match self.ledger.read(exec, |e| e.handout) {
             Handout::None => false,
             Handout::Ticket => true,

@@ -258,9 +258,11 @@ fn a_search_goes_on_only_with_its_own_question() {
         command.args(["capacity", "capacity", "--nodes", "127.0.0.1:1", "--resume"]).arg(dir.path());
         command.args(changes).assert().code(2)
     };
-    resume(&["--set", "slo.response_p99=7ms"])
-        .stderr(predicate::str::contains("another scenario or other options"));
-    resume(&["--set", "capacity.claims=20000"]).stderr(predicate::str::contains("another scenario"));
+    resume(&["--set", "slo.response_p99=7ms"]).stderr(predicate::str::contains(
+        "slo.response_p99 was \"5ms\" when that search began and is \"7ms\" now",
+    ));
+    resume(&["--set", "capacity.claims=20000"])
+        .stderr(predicate::str::contains("capacity.claims was 10000 when"));
     resume(&["--targets", "7,8", "--no-usl"]).stderr(predicate::str::contains("cannot reach 127.0.0.1:1"));
     assert_eq!(reported(dir.path()).probes.len(), 2, "what was there was touched");
 }

@@ -7,9 +7,10 @@ use reclaim_bench::judge::{
     Comparison, Control, ExactMetric, LatencySummary, RunResult, SCHEMA, ServerCost, VariantSummary, Verdict,
 };
 use reclaim_bench::measure::{
-    ArmRecord, Audit, CalibratedLag, CalibrationNote, CalibrationRecord, Environment, Fault, Histogram, Host,
-    LatencyHistogram, LevelRecord, LevelRound, LibraryInfo, Offered, Outcomes, RunRecord, Samples, Staging,
-    Stratum, StratumSide, TimelinePoint, Tool, ValkeyInfo, Warning, WireTotals,
+    ArmRecord, Audit, CalibratedLag, CalibrationNote, CalibrationRecord, Disturbance, Environment, Fault,
+    Histogram, Host, LatencyHistogram, LevelRecord, LevelRound, LibraryInfo, Offered, Outcomes, RetryCause,
+    RunRecord, Samples, Staging, StormRecord, Stratum, StratumSide, TimelinePoint, Tool, ValkeyInfo, Warning,
+    WireTotals,
 };
 use reclaim_bench::scenario::{self, Ramp, Shipped, VariantPath};
 use reclaim_bench::stats::{Estimate, TooFew};
@@ -73,6 +74,25 @@ pub fn churn() -> RunResult {
     result
 }
 
+/// Everything resumed at once; some claims were made again.
+pub fn storm() -> RunResult {
+    let mut result = plain("storm", &[("grant-lane", 400.0)]);
+    let resume = LatencySummary { count: 19_997, p50: 900_000.0, p99: 1_700_000.0, ..latency(900_000.0) };
+    result.variants[0].resume_us = Some(LatencySummary { max: 6_200_000.0, ..resume });
+    let outcomes = &mut result.variants[0].outcomes;
+    (outcomes.claimed, outcomes.timed_out, outcomes.ambiguous) = (19_997, 4, 2);
+    result.record.storm = Some(StormRecord {
+        executions: 20_000,
+        held: 19_999,
+        given_up: 1,
+        last_signal_us: Some(1_250_000.0),
+        signals_answered_us: Some(1_260_000.0),
+        retries: [(RetryCause::Unanswered, 4), (RetryCause::GrantGone, 1)].into(),
+    });
+    (result.valid, result.invalid_reasons) = (false, vec![Fault::NeverResumed { executions: 1, of: 20_000 }]);
+    result
+}
+
 /// An open loop with a service level.
 pub fn open_loop() -> RunResult {
     let mut result = plain("lane-ab", &[("grant-lane", 230.0)]);
@@ -100,6 +120,7 @@ pub fn invalid() -> RunResult {
         },
         Fault::ServerChanged { primary: "127.0.0.1:7001".into(), detail: "run_id differs".into() },
         Fault::StockRanOut { claims: 12 },
+        Fault::NeverResumed { executions: 3, of: 20_000 },
         Fault::SendLag { p99_us: 900.0, limit_us: 500.0 },
         Fault::Audit { detail: "2 grants are unaccounted for".into() },
         Fault::Infrastructure { detail: "the connection to 127.0.0.1:7002 broke".into() },
@@ -148,6 +169,7 @@ pub fn warned() -> RunResult {
         client_cpu_us_per_request: 4.2,
         round_trip_overhead_us: Some(11.5),
         send_lag: Some(CalibratedLag { rate_per_sec: 2_000.0, p99_us: 85.0 }),
+        disturbed: vec![Disturbance::OthersBusy { share: 0.384 }],
     });
     result.warnings = vec![
         Warning::DebugBuild,
@@ -220,6 +242,7 @@ pub fn calibration_record() -> CalibrationRecord {
         sent: 10_000,
         counted: 10_000,
         failed: 0,
+        generator: None,
     }
 }
 
@@ -229,6 +252,7 @@ pub fn all() -> Vec<(&'static str, RunResult)> {
         ("lane_ab", lane_ab()),
         ("claim_paths", claim_paths()),
         ("churn", churn()),
+        ("storm", storm()),
         ("open_loop", open_loop()),
         ("invalid", invalid()),
         ("partial", partial()),
@@ -281,6 +305,7 @@ fn plain(name: &str, arms: &[(&str, f64)]) -> RunResult {
             primaries: Vec::new(),
             added_rtt: None,
             offered: None,
+            storm: None,
             generator: None,
             calibration: None,
             timeline: Vec::new(),

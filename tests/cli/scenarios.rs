@@ -87,6 +87,77 @@ fn a_bad_file_is_refused_line_by_line() {
         );
 }
 
+const REPLAYED: &str = "schema = 1\nname = \"x\"\nsummary = \"y\"\n[load]\nmodel = \"open\"\n\
+                        arrivals = { trace = \"recorded/monday.txt\" }\n[[variant]]\nname = \"a\"\npath = \"grant-lane\"\n";
+
+#[test]
+fn recorded_arrivals_are_looked_for_beside_the_scenario_and_an_option_s_in_the_current_directory() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir_all(dir.path().join("mine/recorded")).unwrap();
+    fs::write(dir.path().join("mine/replay.toml"), REPLAYED).unwrap();
+    fs::write(dir.path().join("mine/recorded/monday.txt"), "10\n10.5\n").unwrap();
+    fs::write(dir.path().join("here.txt"), "1\n2\n").unwrap();
+    let check = |options: &[&str]| {
+        let mut command = tool();
+        command
+            .current_dir(dir.path())
+            .args(["scenarios", "check", "mine/replay.toml"])
+            .args(options)
+            .assert()
+    };
+    check(&[]).success().stdout(predicate::str::contains("trace = \"mine/recorded/monday.txt\""));
+    for option in ["load.arrivals.trace=here.txt", "load.arrivals={ trace = \"here.txt\" }"] {
+        check(&["--set", option]).success().stdout(predicate::str::contains("trace = \"here.txt\""));
+    }
+    check(&["--set", "load.arrivals.trace=recorded/monday.txt"])
+        .code(2)
+        .stdout("")
+        .stderr(predicate::str::starts_with("error: load.arrivals.trace: cannot read recorded/monday.txt: "));
+}
+
+#[test]
+fn recorded_arrivals_that_cannot_be_replayed_are_refused_with_file_and_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let scenario = dir.path().join("replay.toml");
+    fs::write(&scenario, REPLAYED).unwrap();
+    let trace = dir.path().join("recorded/monday.txt");
+    let refused = |said: &str| {
+        for command in [&["scenarios", "check"][..], &["run"]] {
+            tool()
+                .current_dir(dir.path())
+                .args(command)
+                .arg(&scenario)
+                .assert()
+                .code(2)
+                .stdout("")
+                .stderr(format!("error: load.arrivals.trace: {said}\n"));
+        }
+    };
+    let at = trace.display();
+    let help = "give the path of a text file, relative to the scenario's file (with --set, to the current directory)";
+    refused(&format!("cannot read {at}: No such file or directory (os error 2); {help}"));
+    fs::create_dir_all(&trace).unwrap();
+    refused(&format!("cannot read {at}: Is a directory (os error 21); {help}"));
+    fs::remove_dir(&trace).unwrap();
+    fs::write(&trace, "1\nsoon\n").unwrap();
+    let form = "write seconds such as 12.345, or RFC 3339 such as 2026-01-31T12:00:00.5Z";
+    refused(&format!("{at}:2: `soon` is not a time; {form}"));
+    fs::write(&trace, "# nothing yet\n").unwrap();
+    refused(&format!("{at}:1: no arrival in it; write one time per line, as seconds or RFC 3339"));
+    assert!(!dir.path().join("results").exists());
+}
+
+#[test]
+fn too_few_claims_per_probe_for_a_99th_percentile_are_warned_of() {
+    let check =
+        |claims: &str| tool().args(["scenarios", "check", "capacity", "--set", claims]).assert().success();
+    check("capacity.claims=10000").stderr("");
+    check("capacity.claims=2500").stderr(
+        "warning: capacity.claims = 2500 leaves 25 claims of a probe beyond the 99th percentile, and 100 are wanted: use \
+         10000 or more\n",
+    );
+}
+
 #[test]
 fn a_bad_option_is_refused_by_its_own_words() {
     for (options, stderr) in [

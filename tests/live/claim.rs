@@ -43,6 +43,7 @@ pub fn order<'a>(ticket: &'a ClaimTicket, worker: &'a WorkerIdentity) -> ClaimOr
         lease_id: LeaseId::new(),
         attempt_id: AttemptId::new(),
         lease_ttl: LEASE_TTL,
+        again: false,
     }
 }
 

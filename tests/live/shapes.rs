@@ -28,6 +28,12 @@ async fn a_storm_brings_every_execution_back_once() {
     let by_second: u64 = result.record.timeline.iter().map(|point| point.claimed).sum();
     assert_eq!(by_second, 2_000);
     assert_eq!(result.record.primaries.iter().map(|primary| primary.claims).sum::<u64>(), 2_000);
+    let record = result.record.storm.as_ref().unwrap();
+    assert_eq!((record.executions, record.held, record.given_up), (2_000, 2_000, 0));
+    let (sent, answered) = (record.last_signal_us.unwrap(), record.signals_answered_us.unwrap());
+    assert!(sent > 0.0 && sent <= answered, "{record:?}");
+    // Nobody can hold a lease again before the last signal was sent; the histogram has three digits.
+    assert!(sent <= resume.max * 1.01, "{sent} of {}", resume.max);
 }
 
 #[tokio::test(flavor = "current_thread")]

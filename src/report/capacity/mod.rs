@@ -357,6 +357,7 @@ fn remarks(capacity: &Capacity) -> Option<Block> {
                 .to_owned(),
         );
     }
+    items.extend(capacity.plan.scenario.capacity().few_beyond_p99().map(|few| format!("{few}.")));
     if let Some(part) = capacity.sizing_basis.map(|basis| basis.concentrated).filter(|part| *part > 0.0) {
         items.push(format!(
             "the busiest primary had {} of all claims more than its partitions' share. The table takes that for one \

@@ -73,6 +73,7 @@ async fn a_claim_that_nobody_heard_of_is_settled_or_found() {
             lease_id: bench.workload.next_lease(*exec, 0),
             attempt_id: bench.workload.attempt_id(*exec),
             lease_ttl: bench.lease_ttl,
+            again: false,
         };
         assert_eq!(path.claim(&order).await.outcome, Outcome::Claimed);
     }

@@ -104,6 +104,7 @@ impl Bench {
                 lease_id: self.workload.next_lease(*exec, 0),
                 attempt_id: self.workload.attempt_id(*exec),
                 lease_ttl: self.lease_ttl,
+                again: false,
             };
             let receipt = path.claim(&order).await;
             match (&receipt.outcome, &receipt.lease) {

@@ -1,0 +1,124 @@
+//! Whether a capacity search can go on with a scenario: which key differs from the one that it began with.
+
+use anyhow::bail;
+use serde_json::Value;
+
+use crate::scenario::{ClusterSection, ScenarioFile};
+
+/// A search can go on only with the question that it began with. Where the servers are, and what the tables show, may
+/// change.
+pub(super) fn same_question(earlier: &ScenarioFile, now: &ScenarioFile) -> anyhow::Result<()> {
+    let Some(Difference { key, then, now }) = difference("", &question(earlier)?, &question(now)?) else {
+        return Ok(());
+    };
+    bail!(
+        "--resume: {key} was {} when that search began and is {} now; give the options that it was begun with, or begin \
+         anew without --resume",
+        shown(then.as_ref()),
+        shown(now.as_ref())
+    );
+}
+
+/// What a probe depends on, as the scenario's keys.
+fn question(file: &ScenarioFile) -> serde_json::Result<Value> {
+    let section = file.capacity();
+    let mut file = file.clone();
+    (file.cluster, file.capacity) = (ClusterSection::default(), None);
+    let mut keys = serde_json::to_value(file)?;
+    keys["capacity"] = serde_json::json!({
+        "claims": section.claims,
+        "window": section.window,
+        "curve_claims": section.curve_claims,
+    });
+    Ok(keys)
+}
+
+struct Difference {
+    key: String,
+    then: Option<Value>,
+    now: Option<Value>,
+}
+
+/// The first key that differs, in alphabetical order of the sections.
+fn difference(key: &str, then: &Value, now: &Value) -> Option<Difference> {
+    match (then, now) {
+        (Value::Object(a), Value::Object(b)) => {
+            let mut names: Vec<&String> = a.keys().chain(b.keys()).collect();
+            names.sort_unstable();
+            names.dedup();
+            names.into_iter().find_map(|name| {
+                let key = if key.is_empty() { name.clone() } else { format!("{key}.{name}") };
+                match (a.get(name), b.get(name)) {
+                    (Some(then), Some(now)) => difference(&key, then, now),
+                    (then, now) => Some(Difference { key, then: then.cloned(), now: now.cloned() }),
+                }
+            })
+        }
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => a
+            .iter()
+            .zip(b)
+            .enumerate()
+            .find_map(|(n, (then, now))| difference(&format!("{key}[{n}]"), then, now)),
+        _ => (then != now).then(|| Difference {
+            key: key.to_owned(),
+            then: Some(then.clone()),
+            now: Some(now.clone()),
+        }),
+    }
+}
+
+fn shown(value: Option<&Value>) -> String {
+    value.map_or_else(|| "not given".to_owned(), Value::to_string)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::{self, Override, Shipped};
+
+    fn file(changes: &[(&str, &str)]) -> ScenarioFile {
+        let changes: Vec<_> = changes
+            .iter()
+            .map(|(key, value)| Override {
+                shown: format!("--set {key}={value}"),
+                key: (*key).to_owned(),
+                value: Some((*value).to_owned()),
+            })
+            .collect();
+        let shipped = Shipped::find("capacity").unwrap();
+        scenario::parse_with(shipped.name, shipped.text, &changes).unwrap().0
+    }
+
+    #[test]
+    fn the_key_that_differs_is_named_with_both_values() {
+        let refused =
+            |changes: &[(&str, &str)]| same_question(&file(&[]), &file(changes)).unwrap_err().to_string();
+        for (key, value, said) in [
+            (
+                "slo.response_p99",
+                "7ms",
+                "slo.response_p99 was \"5ms\" when that search began and is \"7ms\" now",
+            ),
+            ("capacity.claims", "20000", "capacity.claims was 10000 when that search began and is 20000 now"),
+            ("load.connections", "2", "load.connections was 1 when that search began and is 2 now"),
+            ("population.partitions", "16", "population.partitions was \"published\""),
+        ] {
+            let error = refused(&[(key, value)]);
+            assert!(error.contains(said) && error.contains("begin anew"), "{said}: {error}");
+        }
+        let two = refused(&[("population.lanes", "2"), ("load.timeout", "1s")]);
+        assert!(two.contains("load.timeout was"), "the first of them: {two}");
+        let missing = same_question(
+            &file(&[("load.arrivals", "{ burst = { size = 10, every = \"10ms\" } }")]),
+            &file(&[]),
+        );
+        assert!(missing.unwrap_err().to_string().contains("load.arrivals was {\"burst\""));
+    }
+
+    #[test]
+    fn where_the_servers_are_and_what_the_tables_show_may_change() {
+        let other =
+            [("capacity.targets", "[7]"), ("capacity.concurrency", "[1, 2]"), ("cluster.primaries", "6")];
+        assert!(same_question(&file(&[]), &file(&other)).is_ok());
+    }
+}
