@@ -53,7 +53,7 @@ def main():
     parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("results/capacity-trials"))
     parser.add_argument("--within", default="8m")
     parser.add_argument("--loop-us", type=float, default=300.0)
-    parser.add_argument("--level-us", type=float, default=5_000.0, help="the scenario's service level")
+    parser.add_argument("--level-us", type=float, default=20_000.0, help="the scenario's service level")
     parser.add_argument("extra", nargs="*", help="further options of the tool, after --")
     args = parser.parse_args()
     args.output.mkdir(parents=True, exist_ok=True)

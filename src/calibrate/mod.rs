@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cluster::{Cluster, ClusterError, NodeIndex};
 use crate::flowfabric::CallError;
-use crate::measure::{CalibrationRecord, GeneratorUse, Tool, host, machine_cpu_s, process_cpu, thread_cpu};
+use crate::measure::{CalibrationRecord, GeneratorUse, MachineCpu, Tool, host, process_cpu, thread_cpu};
 
 pub use extent::{Extent, Part};
 use noop::Bench;
@@ -88,7 +88,7 @@ pub async fn calibrate(setup: CalibrateSetup<'_>) -> Result<CalibrationRecord, C
         failed: 0,
         generator: None,
     };
-    let (thread, process, machine) = (thread_cpu(), process_cpu(), machine_cpu_s());
+    let (thread, process, machine) = (thread_cpu(), process_cpu(), MachineCpu::now());
     let measuring = Instant::now();
     for part in [Part::Levels, Part::SendLag, Part::RoundTrip] {
         if !extent.parts.contains(&part) {
@@ -104,11 +104,13 @@ pub async fn calibrate(setup: CalibrateSetup<'_>) -> Result<CalibrationRecord, C
         }
     }
     let used = |now: Duration, before: Duration| now.saturating_sub(before).as_secs_f64();
+    let machine = machine.zip(MachineCpu::now()).map(|(before, after)| after.since(before));
     let mut generator = GeneratorUse {
         window_s: measuring.elapsed().as_secs_f64(),
         thread_cpu_s: used(thread_cpu(), thread),
         process_cpu_s: Some(used(process_cpu(), process)),
-        machine_cpu_s: machine.zip(machine_cpu_s()).map(|(before, after)| after - before),
+        machine_cpu_s: machine.map(|machine| machine.busy_s),
+        stolen_cpu_s: machine.map(|machine| machine.stolen_s),
         ..GeneratorUse::default()
     };
     let after = cluster.counters().await?;

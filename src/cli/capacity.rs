@@ -19,9 +19,9 @@ use super::result_dir::ResultDir;
 use super::run::fresh_seed;
 use super::same_question::same_question;
 use super::summary::SummaryArgs;
-use super::{calibration_store, print, say};
+use super::{calibration_store, print, quiet, say};
 use crate::cluster::{self, Cluster, ClusterRequest};
-use crate::judge::capacity::{Capacity, CapacityPlan, CapacityPolicy, Offer, Step, Stopped};
+use crate::judge::capacity::{Capacity, CapacityPlan, CapacityPolicy, Offer, Probe, Step, Stopped};
 use crate::judge::{self, RunResult};
 use crate::load::{self, RunSetup, stream};
 use crate::report;
@@ -266,6 +266,13 @@ async fn probes(
         }
         last = Some(started.elapsed());
         next = capacity.next;
+        let disturbed = capacity.probes.last().is_some_and(Probe::was_disturbed);
+        if disturbed && matches!(next, Step::Probe { .. }) {
+            let left =
+                job.args.within.map_or(quiet::LONGEST, |within| within.0.saturating_sub(begun.elapsed()));
+            job.tell("the machine was disturbed: waiting until it is quiet, 30 s at most");
+            quiet::quiet(left.min(quiet::LONGEST), cancel).await;
+        }
     }
 }
 

@@ -14,6 +14,7 @@ mod kind;
 mod libraries;
 mod paths;
 mod progress;
+mod quiet;
 mod repeat;
 mod report;
 mod result_dir;

@@ -97,7 +97,7 @@ mod tests {
             (
                 "slo.response_p99",
                 "7ms",
-                "slo.response_p99 was \"5ms\" when that search began and is \"7ms\" now",
+                "slo.response_p99 was \"20ms\" when that search began and is \"7ms\" now",
             ),
             ("capacity.claims", "20000", "capacity.claims was 10000 when that search began and is 20000 now"),
             ("load.connections", "2", "load.connections was 1 when that search began and is 2 now"),

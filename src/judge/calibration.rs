@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::measure::{
     CalibratedLag, CalibrationNote, CalibrationRecord, Disturbance, Host, LevelRecord, RoundTripRecord,
-    RunRecord, SendLagRecord, Tool, Warning, WireTotals,
+    RunRecord, STOLEN, SendLagRecord, Tool, Warning, WireTotals,
 };
 use crate::scenario::{ArrivalsForm, Model, Scenario};
 use crate::stats::{BadHistogram, Estimate, harrell_davis_interval, median};
@@ -199,9 +199,14 @@ fn disturbances(record: &CalibrationRecord) -> Vec<Disturbance> {
         record.generator.and_then(|used| used.others_share(record.host.cores, record.valkey.same_machine));
     let spread = spread(&record.levels);
     let busy = others.filter(|share| *share > OTHERS_BUSY).map(|share| Disturbance::OthersBusy { share });
+    let stolen = record
+        .generator
+        .and_then(|used| used.stolen_share(record.host.cores))
+        .filter(|share| *share > STOLEN)
+        .map(|share| Disturbance::CoresStolen { share });
     let differ =
         spread.filter(|spread| *spread > ROUNDS_DIFFER).map(|spread| Disturbance::RoundsDiffer { spread });
-    busy.into_iter().chain(differ).collect()
+    busy.into_iter().chain(stolen).chain(differ).collect()
 }
 
 /// How far the turns of a level lie apart, for the middle one of the levels: one slow turn of one level is chance.

@@ -80,6 +80,13 @@ fn a_busy_machine_is_noticed_by_the_cpu_of_others_and_by_turns_that_differ() {
     let busy = disturbed(|r| r.generator.as_mut().unwrap().machine_cpu_s = Some(45.0));
     let [Disturbance::OthersBusy { share }] = busy.disturbed[..] else { panic!("{:?}", busy.disturbed) };
     assert!(near(share, 0.2));
+    // 45 s of them busy, 12 of those the host's.
+    let stolen = disturbed(|r| {
+        let used = r.generator.as_mut().unwrap();
+        (used.machine_cpu_s, used.stolen_cpu_s) = (Some(45.0), Some(12.0));
+    });
+    let [Disturbance::CoresStolen { share }] = stolen.disturbed[..] else { panic!("{:?}", stolen.disturbed) };
+    assert!(near(share, 0.2));
     let slow = |r: &mut CalibrationRecord| r.levels.iter_mut().for_each(|l| l.rounds[0].seconds *= 4.0);
     let differ = disturbed(slow);
     let [Disturbance::RoundsDiffer { spread }] = differ.disturbed[..] else {

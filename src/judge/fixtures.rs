@@ -300,6 +300,7 @@ pub fn calibration_record() -> CalibrationRecord {
             process_cpu_s: Some(21.0),
             servers_cpu_s: 12.0,
             machine_cpu_s: Some(35.0),
+            stolen_cpu_s: None,
             ..GeneratorUse::default()
         }),
     }

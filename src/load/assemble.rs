@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use super::session::{MeasuredBlock, Session};
 use crate::measure::{
     ArmRecord, ArmRecorder, CounterBlock, Environment, GENERATOR_BUSY, GeneratorUse, PrimaryRecord,
-    RunRecord, Samples, Stratum, StratumSide, Tool, Warning, host,
+    RunRecord, STOLEN, Samples, Stratum, StratumSide, Tool, Warning, host,
 };
 use crate::scenario::VariantSpec;
 
@@ -146,7 +146,8 @@ fn generator_use(session: &Session<'_>, arms: &[ArmRecorder]) -> GeneratorUse {
         thread_cpu_s: usage.generator,
         process_cpu_s: Some(usage.process),
         servers_cpu_s: usage.servers,
-        machine_cpu_s: usage.machine,
+        machine_cpu_s: usage.machine.map(|machine| machine.busy_s),
+        stolen_cpu_s: usage.machine.map(|machine| machine.stolen_s),
         servers_waited_s: usage.servers_waited,
         real_time: session.real_time.get(),
     }
@@ -168,6 +169,9 @@ fn warnings(session: &Session<'_>, arms: &[ArmRecorder]) -> Vec<Warning> {
         let share = used.others_share(host.cores, same_machine);
         if let Some(share) = share.filter(|share| *share > OTHERS_BUSY) {
             warnings.push(Warning::BusyMachine { share });
+        }
+        if let Some(share) = used.stolen_share(host.cores).filter(|share| *share > STOLEN) {
+            warnings.push(Warning::CoresStolen { share });
         }
     }
     warnings

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::cluster::{Cluster, ClusterError, NodeCounters};
-use crate::measure::{CounterDelta, Fault, RedirectKind, machine_cpu_s, process_cpu, thread_cpu};
+use crate::measure::{CounterDelta, Fault, MachineCpu, RedirectKind, process_cpu, thread_cpu};
 
 /// What one primary did over all stretches so far.
 #[derive(Clone, Debug, Default)]
@@ -17,7 +17,7 @@ pub(super) struct NodeTotals {
 /// Readings before a stretch.
 pub(super) struct Reading {
     counters: Vec<NodeCounters>,
-    machine_cpu_s: Option<f64>,
+    machine: Option<MachineCpu>,
     thread_cpu: Duration,
     process_cpu: Duration,
 }
@@ -29,7 +29,7 @@ pub(super) struct Usage {
     /// All threads of the generator's process.
     pub process: f64,
     pub servers: f64,
-    pub machine: Option<f64>,
+    pub machine: Option<MachineCpu>,
     /// Not used: what the servers' main threads waited for a core.
     pub servers_waited: Option<f64>,
 }
@@ -54,7 +54,7 @@ impl Meter {
         self.take_tallies();
         Ok(Reading {
             counters,
-            machine_cpu_s: machine_cpu_s(),
+            machine: MachineCpu::now(),
             thread_cpu: thread_cpu(),
             process_cpu: process_cpu(),
         })
@@ -101,8 +101,10 @@ impl Meter {
             self.usage.generator += generator.as_secs_f64();
             self.usage.process += process.as_secs_f64();
             self.usage.servers += sum.process_cpu_us / 1e6;
-            let machine = before.machine_cpu_s.zip(machine_cpu_s()).map(|(before, after)| after - before);
-            self.usage.machine = machine.map(|used| used + self.usage.machine.unwrap_or(0.0));
+            self.usage.machine = before.machine.zip(MachineCpu::now()).map(|(before, after)| {
+                let (used, sum) = (after.since(before), self.usage.machine.unwrap_or_default());
+                MachineCpu { busy_s: sum.busy_s + used.busy_s, stolen_s: sum.stolen_s + used.stolen_s }
+            });
             self.usage.servers_waited = waited.map(|more| more + self.usage.servers_waited.unwrap_or(0.0));
         }
         Ok(sum)

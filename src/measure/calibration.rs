@@ -52,6 +52,11 @@ pub enum Disturbance {
         /// Share of all cores that neither the tool nor its servers used.
         share: f64,
     },
+    /// The host of the virtual machine ran something else.
+    CoresStolen {
+        /// Share of all cores.
+        share: f64,
+    },
     /// Turns of the same level came out differently.
     RoundsDiffer {
         /// Fastest turn less slowest turn, over the middle one: the middle level's.

@@ -27,16 +27,37 @@ pub fn process_cpu() -> Duration {
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
-/// CPU that all processes of the machine used so far, in seconds; `None` where the system does not say.
-pub fn machine_cpu_s() -> Option<f64> {
-    let stat = read("/proc/stat");
-    let mut fields = stat.lines().next()?.split_whitespace().skip(1).map(str::parse::<u64>);
-    let mut next = || fields.next()?.ok();
-    let (user, nice, system) = (next()?, next()?, next()?);
-    let (_idle, _iowait, irq, softirq, steal) = (next()?, next()?, next()?, next()?, next()?);
-    let ticks = user + nice + system + irq + softirq + steal;
-    // USER_HZ is 100 on every Linux that /proc describes this way.
-    Some(ticks as f64 / 100.0)
+/// What became of a machine's cores so far, in seconds, from the first line of `/proc/stat`.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct MachineCpu {
+    /// Not idle: what all processes used, and [`Self::stolen_s`].
+    pub busy_s: f64,
+    /// A virtual machine's threads could have run, and its host ran something else (`steal`).
+    pub stolen_s: f64,
+}
+
+impl MachineCpu {
+    /// Reads it; `None` where the system does not say.
+    pub fn now() -> Option<Self> {
+        Self::parse(&read("/proc/stat"))
+    }
+
+    /// What was added since an earlier reading.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Self {
+        Self { busy_s: self.busy_s - earlier.busy_s, stolen_s: self.stolen_s - earlier.stolen_s }
+    }
+
+    fn parse(stat: &str) -> Option<Self> {
+        let mut fields = stat.lines().next()?.split_whitespace().skip(1).map(str::parse::<u64>);
+        let mut next = || fields.next()?.ok();
+        let (user, nice, system) = (next()?, next()?, next()?);
+        let (_idle, _iowait, irq, softirq, steal) = (next()?, next()?, next()?, next()?, next()?);
+        // USER_HZ is 100 on every Linux that /proc describes this way.
+        let seconds = |ticks: u64| ticks as f64 / 100.0;
+        let busy_s = seconds(user + nice + system + irq + softirq + steal);
+        Some(Self { busy_s, stolen_s: seconds(steal) })
+    }
 }
 
 /// Time in which a process' main thread could have run and had no core so far, in seconds: the second figure of
@@ -94,6 +115,17 @@ mod tests {
         }
         assert!(run_delay_s(std::process::id(), "").is_some_and(|delay_s| delay_s >= 0.0));
         assert_eq!(run_delay_s(std::process::id(), "another program"), None);
-        assert!(host().memory_bytes > 0 && machine_cpu_s().is_some() && resident_bytes().is_some());
+        assert!(host().memory_bytes > 0 && MachineCpu::now().is_some() && resident_bytes().is_some());
+    }
+
+    #[test]
+    fn what_the_host_took_is_told_apart() {
+        let stat = "cpu  100 20 30 4000 5 6 7 250 0 0\ncpu0 1 1 1 1 1 1 1 1 0 0\n";
+        let now = MachineCpu::parse(stat).unwrap();
+        assert_eq!(now, MachineCpu { busy_s: 4.13, stolen_s: 2.5 });
+        let since = now.since(MachineCpu { busy_s: 4.0, stolen_s: 2.0 });
+        assert!((since.busy_s - 0.13).abs() < 1e-9 && (since.stolen_s - 0.5).abs() < 1e-9);
+        assert_eq!(MachineCpu::parse("cpu  100 20\n"), None);
+        assert_eq!(MachineCpu::parse(""), None);
     }
 }

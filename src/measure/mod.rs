@@ -14,7 +14,7 @@ pub use calibration::{
     CalibratedLag, CalibrationNote, CalibrationRecord, Disturbance, LevelRecord, LevelRound, RoundTripRecord,
     SendLagRecord,
 };
-pub use host::{host, machine_cpu_s, process_cpu, resident_bytes, run_delay_s, thread_cpu};
+pub use host::{MachineCpu, host, process_cpu, resident_bytes, run_delay_s, thread_cpu};
 pub use metrics::{Direction, METRICS, Metric, Source, metric};
 pub use outcome::{Outcome, Outcomes, RedirectKind};
 pub use record::*;

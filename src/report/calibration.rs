@@ -95,6 +95,9 @@ fn disturbance(disturbance: &Disturbance) -> String {
         Disturbance::OthersBusy { share: busy } => {
             format!("other programs used {} of all cores", share(rounded(*busy)))
         }
+        Disturbance::CoresStolen { share: stolen } => {
+            format!("the machine's host took {} of its cores away", share(rounded(*stolen)))
+        }
         Disturbance::RoundsDiffer { spread } => {
             format!("turns of the same level were {} apart", share(rounded(*spread)))
         }

@@ -76,6 +76,11 @@ pub(super) fn warning(warning: &Warning) -> String {
             "other programs took {} of the machine during the window. Stop them for quieter figures.",
             share(*busy)
         ),
+        Warning::CoresStolen { share: stolen } => format!(
+            "the host of this virtual machine took {} of its cores away during the window: tails and rates are the \
+             host's as well. Measure when it is less busy, or elsewhere.",
+            share(*stolen)
+        ),
         Warning::LeftOver { keys } => {
             format!("{} keys could not be removed. Run `reclaim-bench clean` on the cluster.", count(*keys))
         }

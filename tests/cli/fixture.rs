@@ -178,6 +178,7 @@ pub fn warned() -> RunResult {
         Warning::GeneratorBusy { share: 0.93 },
         Warning::GeneratorCeiling { requests_per_sec: 131_000.0, ceiling_per_sec: 150_000.0 },
         Warning::BusyMachine { share: 0.2 },
+        Warning::CoresStolen { share: 0.04 },
         Warning::LeftOver { keys: 12 },
         Warning::Note { text: "a | pipe, *stars* and <tags>".into() },
     ];

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::probe::PrimaryLoad;
+use crate::measure::STOLEN;
 
 /// A thread that ran for this share of the window had no time left.
 const SATURATED: f64 = 0.9;
@@ -35,6 +36,9 @@ pub struct Resources {
     pub servers: Option<f64>,
     /// Everything on the generator's machine, where the system tells.
     pub machine: Option<f64>,
+    /// What the host of the generator's virtual machine took away of that, where the system tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stolen: Option<f64>,
     /// What the servers' main threads waited for a core, in cores: 1.0 is one of them all the time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub servers_waited: Option<f64>,
@@ -64,10 +68,16 @@ impl Resources {
         Some(self.servers_waited? / self.servers.filter(|used| *used > 0.0)?)
     }
 
-    /// Cores of the generator's machine that neither it nor servers of the cluster used.
+    /// Cores of the generator's machine that other programs used.
     pub fn others(&self) -> Option<f64> {
         let servers = if self.same_machine { self.servers? } else { 0.0 };
-        Some((self.machine? - self.generator_process.or(self.generator)? - servers).max(0.0))
+        let stolen = self.stolen.unwrap_or_default();
+        Some((self.machine? - stolen - self.generator_process.or(self.generator)? - servers).max(0.0))
+    }
+
+    fn stolen_by_the_host(&self) -> Option<Limit> {
+        let (stolen, cores) = (self.stolen?, self.cores);
+        (stolen > STOLEN * f64::from(cores.max(1))).then_some(Limit::Host { stolen, cores })
     }
 }
 
@@ -101,6 +111,13 @@ pub enum Limit {
         /// Cores that there are.
         cores: u32,
     },
+    /// The host of the generator's virtual machine, which ran something else on its cores.
+    Host {
+        /// Cores that it took away.
+        stolen: f64,
+        /// Cores that there are.
+        cores: u32,
+    },
     /// The load generator, not the cluster.
     Generator {
         /// Share of the window that its thread ran, where known.
@@ -113,7 +130,7 @@ pub enum Limit {
 impl Limit {
     /// Whether the cluster might sustain more.
     pub fn is_not_the_clusters(&self) -> bool {
-        matches!(self, Self::Generator { .. } | Self::OtherPrograms { .. })
+        matches!(self, Self::Generator { .. } | Self::OtherPrograms { .. } | Self::Host { .. })
     }
 }
 
@@ -128,6 +145,9 @@ pub(super) fn limit(primaries: &[PrimaryLoad], resources: &Resources, generator_
     };
     if let Some(server) = server(SATURATED) {
         return server;
+    }
+    if let Some(host) = resources.stolen_by_the_host() {
+        return host;
     }
     if let Some(crowd) = shared_cores(resources, CORES_BUSY) {
         return crowd;
@@ -186,6 +206,7 @@ mod tests {
             generator_process: None,
             servers: Some(servers),
             machine: Some(machine),
+            stolen: None,
             servers_waited: None,
             cores: 2,
             same_machine,
@@ -230,6 +251,20 @@ mod tests {
             assert_eq!(disturbed, same_machine);
         }
         assert!(matches!(limit(&idle, &used(0.06, 0.15, 0.4, true), true), Limit::Generator { .. }));
+    }
+
+    #[test]
+    fn cores_that_the_host_took_are_its_own_unless_a_main_thread_had_no_time() {
+        let stolen = |cores: f64| Resources { stolen: Some(cores), ..used(0.2, 0.9, 1.2 + cores, true) };
+        for late in [true, false] {
+            let named = limit(&primaries([0.4, 0.3, 0.3]), &stolen(0.3), late);
+            assert_eq!(named, Limit::Host { stolen: 0.3, cores: 2 });
+            assert!(named.is_not_the_clusters());
+            let saturated = limit(&primaries([0.95, 0.3, 0.3]), &stolen(0.3), late);
+            assert!(matches!(saturated, Limit::Server { .. }));
+        }
+        assert!(matches!(limit(&primaries([0.4, 0.3, 0.3]), &stolen(0.03), true), Limit::Generator { .. }));
+        assert!((stolen(0.3).others().unwrap() - 0.1).abs() < 1e-9, "what it took is not other programs'");
     }
 
     #[test]

@@ -92,7 +92,7 @@ pub struct LevelDifference {
     pub first: bool,
     /// What the walk found.
     pub again: bool,
-    /// Whether the level is an end of the bracket, where a verdict may turn by chance.
+    /// Whether the level is an end of the bracket or within the interval of the rate, where a verdict may turn by chance.
     pub marginal: bool,
 }
 
@@ -146,6 +146,9 @@ pub struct Capacity {
     pub no_boundary: Option<TooFew>,
     /// What the rate is limited by, by the evidence of the probes that failed at [`Self::failed_per_s`].
     pub limit: Option<Limit>,
+    /// Least 99th percentile of the response time among the probes that passed, in µs: what a claim takes here at any
+    /// rate.
+    pub floor_us: Option<f64>,
     /// The required rate, where one was given.
     pub required: Option<Required>,
     /// Whether every level was walked again.
@@ -186,6 +189,11 @@ impl Capacity {
             .zip(high)
             .filter(|_| conclusion == Conclusion::Found)
             .map(|ends| Boundary::of(&probes, ends, plan.policy.slo_us, plan.policy.seed));
+        let (boundary, no_boundary) = match boundary {
+            Some(Ok(boundary)) => (Some(boundary), None),
+            Some(Err(why)) => (None, Some(why)),
+            None => (None, None),
+        };
         let curve = fit_usl(&curve(&probes));
         let sizing =
             basis.map(|basis| sizing::sizing(&basis, &plan.policy.targets_per_s)).unwrap_or_default();
@@ -197,14 +205,15 @@ impl Capacity {
             conclusion,
             sustained_per_s: low,
             failed_per_s: high,
-            boundary: boundary.as_ref().and_then(|boundary| boundary.as_ref().ok()).copied(),
-            no_boundary: boundary.and_then(Result::err),
+            boundary,
+            no_boundary,
             required: plan
                 .policy
                 .required_per_s
                 .map(|rate_per_s| Required { rate_per_s, sustained: required(&search, &probes, rate_per_s) }),
             walked_again: search.converged && search.again.len() == search.levels.len(),
-            differences: differences(&search),
+            differences: differences(&search, boundary.as_ref()),
+            floor_us: floor_us(&probes),
             balance: at_low.map(|probe| probe.primaries.clone()).unwrap_or_default(),
             usl: curve.as_ref().ok().copied(),
             no_usl: curve.err(),
@@ -283,15 +292,21 @@ fn curve(probes: &[Probe]) -> Vec<LoadPoint> {
     probes.iter().filter_map(point).collect()
 }
 
-fn differences(search: &Search) -> Vec<LevelDifference> {
+fn floor_us(probes: &[Probe]) -> Option<f64> {
+    let passed = probes.iter().filter(|probe| probe.verdict == ProbeVerdict::Passed);
+    passed.filter_map(|probe| Some(probe.response_p99_us?.estimate)).min_by(f64::total_cmp)
+}
+
+fn differences(search: &Search, boundary: Option<&Boundary>) -> Vec<LevelDifference> {
     let (low, high) = search.bracket();
+    let uncertain = |rate| boundary.is_some_and(|boundary| boundary.rate_per_s.contains(rate));
     search
         .again
         .iter()
         .filter_map(|&(rate_per_s, again)| {
             let level = search.levels.iter().find(|level| level.rate_per_s.total_cmp(&rate_per_s).is_eq())?;
             let first = level.standing();
-            let marginal = [low, high].contains(&Some(rate_per_s));
+            let marginal = [low, high].contains(&Some(rate_per_s)) || uncertain(rate_per_s);
             (first != again).then_some(LevelDifference { rate_per_s, first, again, marginal })
         })
         .collect()

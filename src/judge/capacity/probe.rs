@@ -33,7 +33,7 @@ pub enum ProbeVerdict {
     Failed,
     /// The load was not what was asked for, because of the generator: neither.
     Generator,
-    /// The load was not what was asked for, because of other programs on the generator's machine: neither.
+    /// The load was not what was asked for, because of other programs on the generator's machine or its host: neither.
     Disturbed,
     /// The run is invalid for another reason: neither.
     Invalid,
@@ -258,7 +258,7 @@ impl Probe {
         }
         let mut limit = limit(&self.primaries, &self.resources, self.generator_late());
         let idle = self.resources.generator_share().is_some_and(|share| share <= GENERATOR_BUSY);
-        if matches!(limit, Limit::Generator { .. })
+        if matches!(limit, Limit::Generator { .. } | Limit::Host { .. })
             && idle
             && self.service_p50_us.is_some_and(|p50| p50 > slo_us)
         {
@@ -267,10 +267,21 @@ impl Probe {
         }
         let verdict = match limit {
             Limit::Generator { .. } => ProbeVerdict::Generator,
-            Limit::OtherPrograms { .. } => ProbeVerdict::Disturbed,
+            Limit::OtherPrograms { .. } | Limit::Host { .. } => ProbeVerdict::Disturbed,
             _ => ProbeVerdict::Failed,
         };
         (verdict, Some(limit))
+    }
+
+    /// Whether something that may be gone the next time kept the load from being offered: other programs, the host, or a generator
+    /// that was late although it had time. A machine that stalls now and then does that at every rate.
+    pub fn was_disturbed(&self) -> bool {
+        let had_time = || self.resources.generator_share().is_some_and(|share| share <= GENERATOR_BUSY);
+        match self.verdict {
+            ProbeVerdict::Disturbed => true,
+            ProbeVerdict::Generator => had_time() && !self.near_generator_ceiling,
+            ProbeVerdict::Passed | ProbeVerdict::Failed | ProbeVerdict::Invalid => false,
+        }
     }
 
     /// Successful claims per second of the schedule and of what its last claims took beyond the service level: those
@@ -313,6 +324,7 @@ fn resources(record: &RunRecord) -> Resources {
         generator_process: record.generator.and_then(|used| share(used.process_cpu_s?)),
         servers: record.generator.and_then(|used| share(used.servers_cpu_s)),
         machine: record.generator.and_then(|used| share(used.machine_cpu_s?)),
+        stolen: record.generator.and_then(|used| share(used.stolen_cpu_s?)),
         servers_waited: record.generator.and_then(|used| share(used.servers_waited_s?)),
         cores: record.environment.host.cores,
         same_machine: record.environment.valkey.same_machine,

@@ -19,7 +19,7 @@ const HIGHEST_RATE: f64 = 1e6;
 /// Probes of one level that agree before its verdict stands: best of three.
 const AGREEING: usize = 2;
 
-/// Probes of one question that other programs may disturb before the next one counts as failed.
+/// Probes of one question that may be disturbed before the next one counts as failed.
 const DISTURBED: u32 = 2;
 
 /// Significant digits of a rate.
@@ -280,17 +280,20 @@ impl Replay<'_> {
         self.state.levels.iter().find(|level| level.rate_per_s.total_cmp(&rate).is_eq())
     }
 
-    /// Whether the next unused probe of this load passed. An invalid one is made again, once; one that other programs
-    /// disturbed, twice: they should not send the search into the wrong half.
+    /// Whether the next unused probe of this load passed. An invalid one is made again, once; one that the machine
+    /// disturbed, twice: that should not send the search into the wrong half.
     fn ask(&mut self, offer: Offer, purpose: ProbePurpose) -> Result<bool, Step> {
         let (mut invalid, mut disturbed) = (0, 0);
         while let Some(at) = (0..self.probes.len())
             .find(|&n| self.state.purposes[n].is_none() && self.probes[n].offer == offer)
         {
             self.state.purposes[at] = Some(purpose);
+            if disturbed < DISTURBED && self.probes[at].was_disturbed() {
+                disturbed += 1;
+                continue;
+            }
             match self.probes[at].verdict {
                 ProbeVerdict::Passed => return Ok(true),
-                ProbeVerdict::Disturbed if disturbed < DISTURBED => disturbed += 1,
                 ProbeVerdict::Failed | ProbeVerdict::Generator | ProbeVerdict::Disturbed => {
                     return Ok(false);
                 }

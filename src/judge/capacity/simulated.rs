@@ -86,6 +86,7 @@ impl Simulated {
             thread_cpu_s: (self.claims as f64 / self.generator_per_s).min(done),
             servers_cpu_s: busy_s,
             machine_cpu_s: None,
+            stolen_cpu_s: None,
             servers_waited_s: None,
             real_time: None,
         });

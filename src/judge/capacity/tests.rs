@@ -401,6 +401,40 @@ fn a_disturbed_probe_is_made_again() {
 }
 
 #[test]
+fn a_generator_that_had_time_is_asked_again_and_one_that_had_none_is_not() {
+    let late = |share: f64| {
+        of(|r| {
+            r.invalid_reasons.push(Fault::SendLag { p99_us: 900.0, limit_us: 500.0 });
+            let used = r.record.generator.as_mut().unwrap();
+            used.thread_cpu_s = share * used.window_s;
+        })
+    };
+    for (share, next) in [(0.2, 1_000.0), (0.9, 500.0)] {
+        let probe = late(share);
+        assert_eq!(probe.verdict, ProbeVerdict::Generator);
+        let policy = CapacityPolicy { start_per_s: 1_000.0, ..policy() };
+        // Twice, which is enough where it counts.
+        let after = search(&[probe.clone(), probe], &policy).next;
+        assert!(
+            matches!(after, Step::Probe { offer: Offer::Open { rate_per_s }, .. } if rate_per_s.total_cmp(&next).is_eq()),
+            "{after:?}"
+        );
+    }
+}
+
+#[test]
+fn a_level_near_what_a_claim_takes_at_any_rate_is_seen() {
+    let found = |slo_us: f64| {
+        let cluster = Simulated::serving(4_000.0);
+        let policy = CapacityPolicy { slo_us, walk: false, ..policy() };
+        let probes =
+            searched(&policy, |offer, _, n| Probe::of(&cluster.run(offer, n as u64), "x", slo_us).unwrap());
+        concluded(policy, probes).floor_us.unwrap() / slo_us
+    };
+    assert!(found(1_500.0) > 0.25 && found(20_000.0) < 0.1, "{} {}", found(1_500.0), found(20_000.0));
+}
+
+#[test]
 fn servers_that_take_the_generators_cores_are_the_limit() {
     let probe = of(|r| {
         r.invalid_reasons.push(Fault::SendLag { p99_us: 900.0, limit_us: 500.0 });

@@ -13,6 +13,9 @@ use crate::judge::capacity::{
 
 pub(super) use lines::{csv, last};
 
+/// A service level is near what a claim takes at any rate if that is more than this share of it.
+const NEAR_FLOOR: f64 = 0.25;
+
 /// A curve whose points deviate by more does not have the law's shape.
 const POOR_FIT: f64 = 0.2;
 
@@ -205,8 +208,8 @@ fn again(capacity: &Capacity) -> Option<Block> {
         words.collect::<Vec<_>>().join(", ")
     };
     let mut text = if others.is_empty() {
-        "Walked again in random order, every level but the ends of the bracket said the same: no sign that the past of \
-         the cluster matters."
+        "Walked again in random order, every level away from the boundary said the same: no sign that the past of the \
+         cluster matters."
             .to_owned()
     } else {
         format!(
@@ -358,6 +361,16 @@ fn remarks(capacity: &Capacity) -> Option<Block> {
         );
     }
     items.extend(capacity.plan.scenario.capacity().few_beyond_p99().map(|few| format!("{few}.")));
+    let slo_us = capacity.plan.policy.slo_us;
+    if let Some(floor_us) = capacity.floor_us.filter(|floor_us| *floor_us > NEAR_FLOOR * slo_us) {
+        items.push(format!(
+            "even the fastest probe's p99 was {} ms, more than {} of the level: stalls of the machine decide where it is \
+             missed, more than the claims do. A level of {} ms or more can be told closely.",
+            ms(floor_us),
+            share(NEAR_FLOOR),
+            ms(floor_us / NEAR_FLOOR),
+        ));
+    }
     if let Some(part) = capacity.sizing_basis.map(|basis| basis.concentrated).filter(|part| *part > 0.0) {
         items.push(format!(
             "the busiest primary had {} of all claims more than its partitions' share. The table takes that for one \

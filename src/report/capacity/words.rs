@@ -23,6 +23,9 @@ pub(super) fn limit(limit: &Limit) -> String {
         Limit::OtherPrograms { others, cores } => {
             format!("other programs on this machine, which used {others:.1} of its {cores} cores")
         }
+        Limit::Host { stolen, cores } => {
+            format!("the host of this virtual machine, which took {stolen:.1} of its {cores} cores away")
+        }
         Limit::Generator { busy } => match busy {
             Some(busy) => {
                 format!("the load generator, whose thread was busy for {} of the window", rough(*busy))
