@@ -5,10 +5,13 @@ use serde::{Deserialize, Serialize};
 
 use super::probe::{CONFIDENCE, Probe, ProbeVerdict};
 use super::search::Offer;
-use crate::stats::{Estimate, TooFew, crossing};
+use crate::stats::{Estimate, MIN_POINTS, TooFew, crossing};
 
 /// Probes count within this factor of the bracket's ends.
 const NEAR: f64 = 1.5;
+
+/// Probes that the cluster itself must have failed.
+const MIN_BEYOND: usize = 2;
 
 /// The rate at which half of the probes would pass.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -42,6 +45,14 @@ impl Boundary {
                 _ => None,
             })
             .collect();
+        let beyond = runs.iter().filter(|(_, strain)| *strain > 1.0).count();
+        if runs.len() >= MIN_POINTS && beyond < MIN_BEYOND {
+            return Err(TooFew::samples(
+                "undisturbed probes beyond the boundary",
+                MIN_BEYOND as u64,
+                beyond as u64,
+            ));
+        }
         let found = crossing(&runs, CONFIDENCE, seed)?;
         Ok(Self { rate_per_s: found.load, exponent: found.exponent, probes: runs.len() as u64 })
     }

@@ -180,20 +180,25 @@ impl Capacity {
     pub fn conclude(plan: CapacityPlan, probes: Vec<Probe>, first: Option<&RunResult>) -> Self {
         let search = search(&probes, &plan.policy);
         let (low, high) = search.bracket();
-        let limit = limit_at(&probes, high);
         let at_low = sustained_probe(&probes, low);
         let environment = first.map(|result| result.record.environment.clone());
         let basis = at_low.and_then(|probe| basis(probe, environment.as_ref()?, &plan.policy));
-        let conclusion = conclusion(&search, limit.as_ref());
         let boundary = low
             .zip(high)
-            .filter(|_| conclusion == Conclusion::Found)
+            .filter(|_| search.converged)
             .map(|ends| Boundary::of(&probes, ends, plan.policy.slo_us, plan.policy.seed));
         let (boundary, no_boundary) = match boundary {
             Some(Ok(boundary)) => (Some(boundary), None),
             Some(Err(why)) => (None, Some(why)),
             None => (None, None),
         };
+        let limit = limit_at(&probes, high).and_then(|named| match boundary {
+            // The line comes from undisturbed probes alone: where it crosses, the cluster gave out.
+            Some(_) if named.is_not_the_clusters() => own_limit(&probes, high?),
+            _ => Some(named),
+        });
+        let conclusion = conclusion(&search, limit.as_ref());
+        let no_boundary = no_boundary.filter(|_| conclusion == Conclusion::Found);
         let curve = fit_usl(&curve(&probes));
         let sizing =
             basis.map(|basis| sizing::sizing(&basis, &plan.policy.targets_per_s)).unwrap_or_default();
@@ -259,6 +264,16 @@ fn limit_at(probes: &[Probe], high: Option<f64>) -> Option<Limit> {
         named.iter().filter(|other| std::mem::discriminant(**other) == std::mem::discriminant(limit)).count()
     };
     named.iter().max_by_key(|limit| same(limit)).map(|limit| (*limit).clone())
+}
+
+/// What the cluster itself was limited by in the first probe at the lowest rate, from `high` on, that it failed.
+fn own_limit(probes: &[Probe], high: f64) -> Option<Limit> {
+    let rate = |probe: &Probe| match probe.offer {
+        Offer::Open { rate_per_s } if probe.verdict == ProbeVerdict::Failed => Some(rate_per_s),
+        _ => None,
+    };
+    let failed = probes.iter().filter(|probe| rate(probe).is_some_and(|rate| rate >= high));
+    failed.min_by(|a, b| rate(a).unwrap_or_default().total_cmp(&rate(b).unwrap_or_default()))?.limit.clone()
 }
 
 /// The probe that stands for the found rate: the middle one by CPU per claim of those that passed.

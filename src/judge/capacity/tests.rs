@@ -400,6 +400,36 @@ fn a_disturbed_probe_is_made_again() {
     assert_eq!((found.sustained_per_s, found.conclusion), (undisturbed.sustained_per_s, Conclusion::Found));
 }
 
+/// At the failing end of the bracket the machine disturbed most probes; those beside it show what the cluster does.
+#[test]
+fn a_boundary_between_undisturbed_probes_is_the_clusters() {
+    let cluster = Simulated { noise: 0.01, ..Simulated::serving(4_000.0) };
+    let mut sent = 0;
+    let disturb = |probe: Probe| Probe {
+        verdict: ProbeVerdict::Disturbed,
+        limit: Some(Limit::Host { stolen: 0.2, cores: 2 }),
+        ..probe
+    };
+    let probes = searched(&policy(), |offer, purpose, n| {
+        let probe = cluster.probe(offer, n as u64);
+        let narrow = matches!(offer, Offer::Open { rate_per_s } if (3_400.0..3_700.0).contains(&rate_per_s));
+        sent += 1;
+        if narrow && purpose != ProbePurpose::Again && sent % 4 != 0 { disturb(probe) } else { probe }
+    });
+    let found = concluded(policy(), probes.clone());
+    assert_eq!(found.conclusion, Conclusion::Found, "{:?} {:?}", found.limit, found.no_boundary);
+    assert!(matches!(found.limit, Some(Limit::Server { .. })), "{:?}", found.limit);
+    let rate = found.boundary.unwrap().rate_per_s.estimate / cluster.true_capacity();
+    assert!((0.9..1.05).contains(&rate), "{rate}");
+    // Where every probe beyond it was disturbed, the cluster may sustain more.
+    let all = probes
+        .into_iter()
+        .map(|probe| if probe.verdict == ProbeVerdict::Failed { disturb(probe) } else { probe });
+    let found = concluded(policy(), all.collect());
+    assert_ne!(found.conclusion, Conclusion::Found);
+    assert_eq!(found.boundary, None);
+}
+
 #[test]
 fn a_generator_that_had_time_is_asked_again_and_one_that_had_none_is_not() {
     let late = |share: f64| {
