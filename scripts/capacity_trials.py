@@ -36,6 +36,11 @@ def search(args, *changes):
     return boundary["estimate"], limit, cpu
 
 
+def cores(rate, cpu):
+    """Cores that the servers use at the rate: what stays the same where a machine's speed changes."""
+    return f"{rate:.0f}/s x {cpu:.1f} us = {rate * cpu / 1e6:.2f} cores"
+
+
 def response_p99_us(args, rate):
     command = [args.tool, "run", "capacity", "--rate", str(rate), "--quiet", "--format", "json",
                "--set", f"population.executions={int(12_000 + 3 * rate)}",
@@ -65,7 +70,8 @@ def main():
             missed.append(text)
 
     first, _, cpu = search(args)
-    second, _, _ = search(args)
+    second, _, second_cpu = search(args)
+    print(f"servers at the rate: {cores(first, cpu)}; {cores(second, second_cpu)}")
     rates = [first, second]
     target(max(rates) / min(rates) <= 1.10, f"two searches agree within 10 %: {first:.0f} and {second:.0f}")
     rate = min(rates)

@@ -96,6 +96,24 @@ pub struct LevelDifference {
     pub marginal: bool,
 }
 
+/// How far apart the costs of the same work were.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Drift {
+    /// Claims per second.
+    pub rate_per_s: f64,
+    /// Least main-thread CPU per claim of a probe, in µs.
+    pub least_us: f64,
+    /// Most, in µs.
+    pub most_us: f64,
+}
+
+impl Drift {
+    /// Most over least.
+    pub fn ratio(&self) -> f64 {
+        self.most_us / self.least_us
+    }
+}
+
 /// A rate that must be sustained.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Required {
@@ -149,6 +167,9 @@ pub struct Capacity {
     /// Least 99th percentile of the response time among the probes that passed, in µs: what a claim takes here at any
     /// rate.
     pub floor_us: Option<f64>,
+    /// The rate whose probes differed most in the servers' CPU per claim. The same work at the same rate: how much the
+    /// machine's speed changed during the search, and the sustainable rate with it.
+    pub drift: Option<Drift>,
     /// The required rate, where one was given.
     pub required: Option<Required>,
     /// Whether every level was walked again.
@@ -219,6 +240,7 @@ impl Capacity {
             walked_again: search.converged && search.again.len() == search.levels.len(),
             differences: differences(&search, boundary.as_ref()),
             floor_us: floor_us(&probes),
+            drift: drift(&probes),
             balance: at_low.map(|probe| probe.primaries.clone()).unwrap_or_default(),
             usl: curve.as_ref().ok().copied(),
             no_usl: curve.err(),
@@ -310,6 +332,26 @@ fn curve(probes: &[Probe]) -> Vec<LoadPoint> {
 fn floor_us(probes: &[Probe]) -> Option<f64> {
     let passed = probes.iter().filter(|probe| probe.verdict == ProbeVerdict::Passed);
     passed.filter_map(|probe| Some(probe.response_p99_us?.estimate)).min_by(f64::total_cmp)
+}
+
+fn drift(probes: &[Probe]) -> Option<Drift> {
+    let measured = |probe: &Probe| match (probe.offer, probe.cpu_us_per_claim) {
+        (Offer::Open { rate_per_s }, Some(us)) if probe.verdict != ProbeVerdict::Invalid && us > 0.0 => {
+            Some((rate_per_s, us))
+        }
+        _ => None,
+    };
+    let mut costs: Vec<(f64, f64)> = probes.iter().filter_map(measured).collect();
+    costs.sort_by(|a, b| a.0.total_cmp(&b.0));
+    costs
+        .chunk_by(|a, b| a.0.total_cmp(&b.0).is_eq())
+        .filter(|same| same.len() > 1)
+        .map(|same| {
+            let all = same.iter().map(|(_, us)| *us);
+            let ends = (all.clone().fold(f64::INFINITY, f64::min), all.fold(0.0, f64::max));
+            Drift { rate_per_s: same[0].0, least_us: ends.0, most_us: ends.1 }
+        })
+        .max_by(|a, b| a.ratio().total_cmp(&b.ratio()))
 }
 
 fn differences(search: &Search, boundary: Option<&Boundary>) -> Vec<LevelDifference> {

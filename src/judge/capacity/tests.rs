@@ -431,6 +431,26 @@ fn a_boundary_between_undisturbed_probes_is_the_clusters() {
 }
 
 #[test]
+fn a_machine_whose_speed_changes_is_seen_by_what_the_same_work_costs() {
+    let drift = |slower: f64| {
+        let policy = policy();
+        let probes = searched(&policy, |offer, purpose, n| {
+            let factor = if purpose == ProbePurpose::Again { slower } else { 1.0 };
+            let cluster = Simulated::serving(4_000.0 / factor);
+            cluster.probe(offer, n as u64)
+        });
+        concluded(policy, probes).drift.unwrap()
+    };
+    assert!((drift(1.0).ratio() - 1.0).abs() < 1e-9, "{:?}", drift(1.0));
+    let seen = drift(1.4);
+    assert!((seen.ratio() - 1.4).abs() < 0.01 && (seen.least_us - 250.0).abs() < 1.0, "{seen:?}");
+    // One probe of each rate says nothing.
+    let once =
+        [1_000.0, 2_000.0].map(|rate_per_s| Simulated::serving(4_000.0).probe(Offer::Open { rate_per_s }, 1));
+    assert_eq!(concluded(policy(), once.to_vec()).drift, None);
+}
+
+#[test]
 fn a_generator_that_had_time_is_asked_again_and_one_that_had_none_is_not() {
     let late = |share: f64| {
         of(|r| {

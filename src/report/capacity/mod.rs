@@ -13,6 +13,9 @@ use crate::judge::capacity::{
 
 pub(super) use lines::{csv, last};
 
+/// The machine's speed changed if the same work at the same rate cost this much more CPU at another time.
+const DRIFTED: f64 = 1.15;
+
 /// A service level is near what a claim takes at any rate if that is more than this share of it.
 const NEAR_FLOOR: f64 = 0.25;
 
@@ -361,6 +364,15 @@ fn remarks(capacity: &Capacity) -> Option<Block> {
         );
     }
     items.extend(capacity.plan.scenario.capacity().few_beyond_p99().map(|few| format!("{few}.")));
+    if let Some(drift) = capacity.drift.filter(|drift| drift.ratio() > DRIFTED) {
+        items.push(format!(
+            "at {} claims per second a claim cost the servers {} at one time and {} at another: the machine's speed \
+             changed during the search, and at another time the rate is another, by about as much.",
+            figure(drift.rate_per_s),
+            time_us(drift.least_us),
+            time_us(drift.most_us),
+        ));
+    }
     let slo_us = capacity.plan.policy.slo_us;
     if let Some(floor_us) = capacity.floor_us.filter(|floor_us| *floor_us > NEAR_FLOOR * slo_us) {
         items.push(format!(
