@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{CalibrationNote, Outcomes, Samples, StormRecord};
+use super::{CalibrationNote, Fault, GeneratorUse, Outcomes, Samples, StormRecord, Warning};
 use crate::scenario::{ScenarioFile, VariantPath};
 
 /// What a run did and saw. Statistics, gate, capacity and reports read this and nothing else.
@@ -321,57 +321,6 @@ impl Offered {
     }
 }
 
-/// CPU over the window, for the questions whether the generator or other work was the limit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct GeneratorUse {
-    /// Time in which claims were made, the counter blocks included.
-    pub window_s: f64,
-    /// CPU of the thread that makes the claims.
-    pub thread_cpu_s: f64,
-    /// CPU of all threads of its process, the clocks included; `None` in results of versions that did not keep it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub process_cpu_s: Option<f64>,
-    /// CPU of the servers' processes.
-    pub servers_cpu_s: f64,
-    /// CPU of everything on the generator's machine, and what its host took away; where the system tells.
-    pub machine_cpu_s: Option<f64>,
-    /// Of that, what the host of a virtual machine took away: `steal` in `/proc/stat`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stolen_cpu_s: Option<f64>,
-    /// Time in which the servers' main threads could have run and had no core, summed; where they run on the
-    /// generator's machine and the system tells.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub servers_waited_s: Option<f64>,
-    /// Whether the threads that keep an open loop's schedule had real-time priority (`SCHED_RR`); `None` in a closed
-    /// loop.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub real_time: Option<bool>,
-}
-
-impl GeneratorUse {
-    /// Share of the machine's cores that neither the tool nor, where they run here, its servers used; `None` where the
-    /// system does not tell.
-    pub fn others_share(&self, cores: u32, servers_here: bool) -> Option<f64> {
-        let own = self.process_cpu_s.unwrap_or(self.thread_cpu_s);
-        let servers = if servers_here { self.servers_cpu_s } else { 0.0 };
-        let stolen = self.stolen_cpu_s.unwrap_or_default();
-        let others_s = self.machine_cpu_s.filter(|_| self.window_s > 0.0)? - stolen - own - servers;
-        // The clocks tick differently.
-        Some(others_s.max(0.0) / self.window_s / f64::from(cores.max(1)))
-    }
-
-    /// Share of the machine's cores that its host took away; `None` where the system does not tell.
-    pub fn stolen_share(&self, cores: u32) -> Option<f64> {
-        Some(self.stolen_cpu_s.filter(|_| self.window_s > 0.0)? / self.window_s / f64::from(cores.max(1)))
-    }
-}
-
-/// Share of the window that the generator's thread may run before it is named as a possible limit.
-pub const GENERATOR_BUSY: f64 = 0.8;
-
-/// Share of a virtual machine's cores from which on its host's taking them explains a tail of one per cent.
-pub const STOLEN: f64 = 0.02;
-
 /// As much of a SHA-256 as reports show.
 pub fn short_sha256(sha256: &str) -> &str {
     sha256.get(..12).unwrap_or(sha256)
@@ -436,122 +385,4 @@ pub struct Audit {
     pub executions_checked: u64,
     /// The first few violations, in words.
     pub examples: Vec<String>,
-}
-
-/// Something that makes a result invalid.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case", tag = "fault")]
-pub enum Fault {
-    /// The servers counted other commands than the tool sent.
-    CountersDisagree {
-        /// The primary.
-        primary: String,
-        /// The command.
-        command: String,
-        /// Sent by the tool.
-        sent: u64,
-        /// Counted by the server.
-        counted: u64,
-    },
-    /// The variants send other commands than their definition says.
-    UnexpectedCommands {
-        /// The arm.
-        arm: String,
-        /// The command.
-        command: String,
-        /// By definition, per claim.
-        expected: f64,
-        /// Measured, per claim.
-        measured: f64,
-    },
-    /// A server restarted, failed over or had its counters reset in the window.
-    ServerChanged {
-        /// The primary.
-        primary: String,
-        /// What changed.
-        detail: String,
-    },
-    /// Due claims found no grant.
-    StockRanOut {
-        /// How many.
-        claims: u64,
-    },
-    /// Executions of a storm hold no lease at its end: work was lost, and the others' times do not show it.
-    NeverResumed {
-        /// How many.
-        executions: u64,
-        /// Of how many.
-        of: u64,
-    },
-    /// The generator sent too late for its clock to be trusted.
-    SendLag {
-        /// 99th percentile of the send lag.
-        p99_us: f64,
-        /// What it may be.
-        limit_us: f64,
-    },
-    /// The audit found a violation.
-    Audit {
-        /// In words.
-        detail: String,
-    },
-    /// A phase could not be carried out to its end.
-    Infrastructure {
-        /// In words.
-        detail: String,
-    },
-}
-
-/// Something a reader should know.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case", tag = "warning")]
-pub enum Warning {
-    /// Built without optimisation.
-    DebugBuild,
-    /// Generator and servers share cores.
-    SharedMachine {
-        /// Cores for all of them.
-        cores: u32,
-    },
-    /// Some claims failed.
-    Errors {
-        /// The arm.
-        arm: String,
-        /// How many.
-        errors: u64,
-        /// Of how many.
-        sent: u64,
-    },
-    /// The generator's thread was busy most of the time: it may be the limit.
-    GeneratorBusy {
-        /// Share of the window that its thread ran.
-        share: f64,
-    },
-    /// The run came near to what the generator reaches with a function that does nothing: it is the limit.
-    GeneratorCeiling {
-        /// Requests per second of the run.
-        requests_per_sec: f64,
-        /// Calibrated ceiling at the run's number of requests in flight.
-        ceiling_per_sec: f64,
-    },
-    /// Other load on the machine in the window.
-    BusyMachine {
-        /// Share of all cores that neither this tool nor its servers used.
-        share: f64,
-    },
-    /// The host of the virtual machine ran something else in the window when threads here could have run.
-    CoresStolen {
-        /// Share of all cores.
-        share: f64,
-    },
-    /// Keys could not be removed.
-    LeftOver {
-        /// How many.
-        keys: u64,
-    },
-    /// Anything else.
-    Note {
-        /// In words.
-        text: String,
-    },
 }

@@ -1,0 +1,122 @@
+//! What can be wrong with a run, and what its reader should know.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Something that makes a result invalid.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", tag = "fault")]
+pub enum Fault {
+    /// The servers counted other commands than the tool sent.
+    CountersDisagree {
+        /// The primary.
+        primary: String,
+        /// The command.
+        command: String,
+        /// Sent by the tool.
+        sent: u64,
+        /// Counted by the server.
+        counted: u64,
+    },
+    /// The variants send other commands than their definition says.
+    UnexpectedCommands {
+        /// The arm.
+        arm: String,
+        /// The command.
+        command: String,
+        /// By definition, per claim.
+        expected: f64,
+        /// Measured, per claim.
+        measured: f64,
+    },
+    /// A server restarted, failed over or had its counters reset in the window.
+    ServerChanged {
+        /// The primary.
+        primary: String,
+        /// What changed.
+        detail: String,
+    },
+    /// Due claims found no grant.
+    StockRanOut {
+        /// How many.
+        claims: u64,
+    },
+    /// Executions of a storm hold no lease at its end: work was lost, and the others' times do not show it.
+    NeverResumed {
+        /// How many.
+        executions: u64,
+        /// Of how many.
+        of: u64,
+    },
+    /// The generator sent too late for its clock to be trusted.
+    SendLag {
+        /// 99th percentile of the send lag.
+        p99_us: f64,
+        /// What it may be.
+        limit_us: f64,
+    },
+    /// The audit found a violation.
+    Audit {
+        /// In words.
+        detail: String,
+    },
+    /// A phase could not be carried out to its end.
+    Infrastructure {
+        /// In words.
+        detail: String,
+    },
+}
+
+/// Something a reader should know.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", tag = "warning")]
+pub enum Warning {
+    /// Built without optimisation.
+    DebugBuild,
+    /// Generator and servers share cores.
+    SharedMachine {
+        /// Cores for all of them.
+        cores: u32,
+    },
+    /// Some claims failed.
+    Errors {
+        /// The arm.
+        arm: String,
+        /// How many.
+        errors: u64,
+        /// Of how many.
+        sent: u64,
+    },
+    /// The generator's thread was busy most of the time: it may be the limit.
+    GeneratorBusy {
+        /// Share of the window that its thread ran.
+        share: f64,
+    },
+    /// The run came near to what the generator reaches with a function that does nothing: it is the limit.
+    GeneratorCeiling {
+        /// Requests per second of the run.
+        requests_per_sec: f64,
+        /// Calibrated ceiling at the run's number of requests in flight.
+        ceiling_per_sec: f64,
+    },
+    /// Other load on the machine in the window.
+    BusyMachine {
+        /// Share of all cores that neither this tool nor its servers used.
+        share: f64,
+    },
+    /// The host of the virtual machine ran something else in the window when threads here could have run.
+    CoresStolen {
+        /// Share of all cores.
+        share: f64,
+    },
+    /// Keys could not be removed.
+    LeftOver {
+        /// How many.
+        keys: u64,
+    },
+    /// Anything else.
+    Note {
+        /// In words.
+        text: String,
+    },
+}
