@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 
 use super::result_dir::{self, CAPACITY, RESULT};
 use crate::judge::capacity::{CAPACITY_SCHEMA, Capacity, CapacityPlan, Offer, Probe};
@@ -31,17 +31,7 @@ impl StoredCapacity {
     /// probes' own results and is computed again.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
         let (dir, file) = result_dir::parts(path, CAPACITY);
-        let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
-        let mut value: serde_json::Value =
-            serde_json::from_str(&text).with_context(|| format!("{} is not JSON", file.display()))?;
-        match value.get_mut("schema").map(serde_json::Value::take).unwrap_or_default().as_str() {
-            Some(CAPACITY_SCHEMA) => {}
-            Some(other) => {
-                bail!("{} has the format {other}, this tool reads {CAPACITY_SCHEMA}", file.display())
-            }
-            None => bail!("{} is not a capacity search: it has no \"schema\"", file.display()),
-        }
-        let plan = serde_json::from_value(value).with_context(|| format!("{} is damaged", file.display()))?;
+        let plan = result_dir::document(&file, CAPACITY_SCHEMA, "a capacity search")?;
         let mut stored = Self::new(plan);
         let mut names: Vec<String> = fs::read_dir(&dir)
             .with_context(|| format!("cannot read {}", dir.display()))?

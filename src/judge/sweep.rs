@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::result::{RunResult, Verdict};
-use super::values::measured;
+use super::values::{measured, whole_seconds};
 use crate::measure::{Fault, RunRecord, TimelinePoint, Warning, metric};
 use crate::stats::{Estimate, Latencies, LogValue, TooFew, mean_of_series};
 
@@ -183,8 +183,7 @@ fn by_second(record: &RunRecord, name: &str) -> Option<LogValue> {
     if record.arms.len() > 1 {
         return None;
     }
-    let whole = record.timeline.len().saturating_sub(1);
-    let series: Vec<f64> = record.timeline[..whole].iter().filter_map(of).collect();
+    let series: Vec<f64> = whole_seconds(record).iter().filter_map(of).collect();
     mean_of_series(&series).ok()
 }
 
@@ -226,6 +225,7 @@ mod tests {
         let ratio = against.ratio.unwrap();
         assert!((against.baseline_value + estimate - against.baseline_value * ratio.estimate).abs() < 1e-9);
     }
+
     #[test]
     fn figures_have_the_intervals_that_the_run_allows_and_the_others_say_why() {
         let arms = [GRANT_LANE, HGET_LANE];

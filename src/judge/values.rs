@@ -1,6 +1,6 @@
 //! Every metric of every variant as one value with its interval: what is stored, exported and compared over time.
 
-use crate::measure::{METRICS, Metric, RunRecord, Source};
+use crate::measure::{METRICS, Metric, RunRecord, Source, TimelinePoint};
 use crate::stats::{BadHistogram, Estimate, Latencies, LogValue, TooFew, block_quantile, mean_of_series};
 
 use super::result::RunResult;
@@ -100,10 +100,14 @@ pub(super) fn measured(record: &RunRecord, arm: usize, row: &Metric) -> Result<L
 /// The row whose value a run of one variant has without counter blocks.
 const THROUGHPUT: &str = "throughput";
 
-/// Of a run with one variant: the timeline is that variant's. The last second may not be a whole one.
+/// The timeline without its last second, which may not be a whole one.
+pub(super) fn whole_seconds(record: &RunRecord) -> &[TimelinePoint] {
+    &record.timeline[..record.timeline.len().saturating_sub(1)]
+}
+
+/// Of a run with one variant: the timeline is that variant's.
 fn claims_per_second(record: &RunRecord) -> Result<LogValue, TooFew> {
-    let whole = record.timeline.len().saturating_sub(1);
-    let series: Vec<f64> = record.timeline[..whole].iter().map(|point| point.claimed as f64).collect();
+    let series: Vec<f64> = whole_seconds(record).iter().map(|point| point.claimed as f64).collect();
     mean_of_series(&series).map_err(|too_few| too_few.counting("whole seconds"))
 }
 

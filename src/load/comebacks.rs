@@ -36,7 +36,6 @@ struct Counts {
     done: BTreeSet<u32>,
     /// Claims that came to nothing, of those that are not done.
     failed: BTreeMap<u32, u32>,
-    held: u64,
     /// Those of the done that hold no lease.
     given_up_on: BTreeSet<u32>,
     retries: BTreeMap<RetryCause, u64>,
@@ -49,14 +48,13 @@ impl Comebacks {
         if counts.done.contains(&execution) {
             // A second claim of one execution, with a grant that was issued while the first was under way, may be
             // refused before the first one's reply is read.
-            if fate == Fate::Held && counts.given_up_on.remove(&execution) {
-                counts.held += 1;
+            if fate == Fate::Held {
+                counts.given_up_on.remove(&execution);
             }
             return Next::DoneAlready;
         }
         let cause = match fate {
             Fate::Held => {
-                counts.held += 1;
                 counts.done.insert(execution);
                 return Next::Done;
             }
@@ -93,7 +91,7 @@ impl Comebacks {
         let us = |time: Duration| time.as_secs_f64() * 1e6;
         StormRecord {
             executions,
-            held: counts.held,
+            held: (counts.done.len() - counts.given_up_on.len()) as u64,
             given_up: counts.given_up_on.len() as u64,
             last_signal_us: last_signal.map(us),
             signals_answered_us: answered.map(us),

@@ -1,7 +1,7 @@
 //! A calibration in words and tables.
 
 use super::document::Block;
-use super::numbers::{bytes, count, figure, maybe, share, time_us};
+use super::numbers::{bytes, count, figure, maybe, rough, share, time_us};
 use crate::judge::{Calibration, FLAT_FROM, LatencySummary, LevelSummary};
 use crate::measure::{CalibrationNote, Disturbance};
 use crate::scenario::ArrivalsForm;
@@ -93,20 +93,15 @@ pub(super) fn note(note: &CalibrationNote) -> String {
 fn disturbance(disturbance: &Disturbance) -> String {
     match disturbance {
         Disturbance::OthersBusy { share: busy } => {
-            format!("other programs used {} of all cores", share(rounded(*busy)))
+            format!("other programs used {} of all cores", rough(*busy))
         }
         Disturbance::CoresStolen { share: stolen } => {
-            format!("the machine's host took {} of its cores away", share(rounded(*stolen)))
+            format!("the machine's host took {} of its cores away", rough(*stolen))
         }
         Disturbance::RoundsDiffer { spread } => {
-            format!("turns of the same level were {} apart", share(rounded(*spread)))
+            format!("turns of the same level were {} apart", rough(*spread))
         }
     }
-}
-
-/// To whole per cent.
-fn rounded(share: f64) -> f64 {
-    (100.0 * share).round() / 100.0
 }
 
 fn answer(calibration: &Calibration) -> String {

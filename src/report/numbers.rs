@@ -84,6 +84,11 @@ pub(super) fn share(share: f64) -> String {
     }
 }
 
+/// The same to whole per cent, for what is not known more closely.
+pub(super) fn rough(part: f64) -> String {
+    share((100.0 * part).round() / 100.0)
+}
+
 /// Bytes in binary units.
 pub(super) fn bytes(n: u64) -> String {
     match n {

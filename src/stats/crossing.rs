@@ -6,7 +6,7 @@
 //! stall before it moves far. Values are cut to within e² of the level: how far beyond saturation a run was says nothing
 //! about where saturation begins.
 
-use super::estimate::{Estimate, TooFew, normal_probability, t_quantile};
+use super::estimate::{Estimate, TooFew, expanded_tail};
 use super::paired::RESAMPLES;
 use super::quantile::{median, quantile_of_sorted};
 use super::stream::{below, stream};
@@ -45,15 +45,13 @@ pub fn crossing(runs: &[(f64, f64)], confidence: f64, seed: u64) -> Result<Cross
     if points.len() < MIN_POINTS {
         return Err(TooFew::samples("probes near the boundary", MIN_POINTS as u64, points.len() as u64));
     }
-    let loads = distinct(&points);
-    if loads < MIN_LOADS {
-        return Err(TooFew::samples("loads near the boundary", MIN_LOADS as u64, loads as u64));
+    let loads = distinct_loads(&points);
+    if loads.len() < MIN_LOADS {
+        return Err(TooFew::samples("loads near the boundary", MIN_LOADS as u64, loads.len() as u64));
     }
+    let (lowest, highest) = (loads[0], loads[loads.len() - 1]);
     let no_trend = || TooFew::no_trend("response times");
     let (at, exponent) = line(&points).ok_or_else(no_trend)?;
-    let (lowest, highest) = points
-        .iter()
-        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), (load, _)| (low.min(*load), high.max(*load)));
     if !(lowest..=highest).contains(&at) {
         return Err(no_trend());
     }
@@ -71,8 +69,7 @@ pub fn crossing(runs: &[(f64, f64)], confidence: f64, seed: u64) -> Result<Cross
     }
     resampled.sort_by(f64::total_cmp);
     let n = points.len() as f64;
-    let tail =
-        normal_probability(-t_quantile(f64::midpoint(1.0, confidence), n - 2.0) * (n / (n - 2.0)).sqrt());
+    let tail = expanded_tail(confidence, n, n - 2.0);
     let end = |q: f64| quantile_of_sorted(&resampled, q).unwrap_or(at).exp();
     let estimate = at.exp();
     let load =
@@ -94,11 +91,12 @@ fn line(points: &[(f64, f64)]) -> Option<(f64, f64)> {
     Some((-median(&above)? / slope, slope))
 }
 
-fn distinct(points: &[(f64, f64)]) -> usize {
+/// Ascending.
+fn distinct_loads(points: &[(f64, f64)]) -> Vec<f64> {
     let mut loads: Vec<f64> = points.iter().map(|(load, _)| *load).collect();
     loads.sort_by(f64::total_cmp);
     loads.dedup_by(|a, b| (*a - *b).abs() < 1e-9);
-    loads.len()
+    loads
 }
 
 #[cfg(test)]

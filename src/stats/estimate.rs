@@ -90,6 +90,12 @@ pub(crate) fn normal_probability(z: f64) -> f64 {
     Normal::standard().cdf(z)
 }
 
+/// Share of resamples beyond each end of a percentile interval that Hesterberg's expansion for few samples moves
+/// outwards: what Student's t adds to a normal interval of `n` samples with this many degrees of freedom.
+pub(crate) fn expanded_tail(confidence: f64, n: f64, degrees: f64) -> f64 {
+    normal_probability(-t_quantile(f64::midpoint(1.0, confidence), degrees) * (n / degrees).sqrt())
+}
+
 /// Quantile of Student's t; the normal's where the degrees of freedom do not make a distribution.
 pub(crate) fn t_quantile(p: f64, degrees: f64) -> f64 {
     StudentsT::new(0.0, 1.0, degrees).map_or_else(|_| normal_quantile(p), |t| t.inverse_cdf(p))

@@ -11,7 +11,7 @@
 //! percentile of autocorrelated samples, where the spread of single strata says little about the pooled value.
 //! tests/statistics shows the coverage.
 
-use super::estimate::{Estimate, TooFew, normal_probability, normal_quantile, t_quantile};
+use super::estimate::{Estimate, TooFew, expanded_tail, normal_quantile};
 use super::permutation::sign_flip_p_value;
 use super::pooled::Pooled;
 use super::quantile::quantile;
@@ -51,12 +51,12 @@ pub struct PairedEffect {
 impl PairedEffect {
     /// The ratio candidate / baseline with its interval.
     pub fn ratio(&self, confidence: f64) -> Estimate {
-        let upper = f64::midpoint(1.0, confidence.clamp(0.0, 1.0));
+        let within = confidence.clamp(0.0, 1.0);
         let tail = if self.expanded {
             let pairs = self.differences.len() as f64;
-            normal_probability(-t_quantile(upper, pairs - 1.0) * (pairs / (pairs - 1.0)).sqrt())
+            expanded_tail(within, pairs, pairs - 1.0)
         } else {
-            1.0 - upper
+            1.0 - f64::midpoint(1.0, within)
         };
         let estimate = self.candidate / self.baseline;
         let end = |q: f64| estimate * order_statistic(&self.shifts, q).exp();

@@ -208,10 +208,9 @@ impl Capacity {
             .zip(high)
             .filter(|_| search.converged)
             .map(|ends| Boundary::of(&probes, ends, plan.policy.slo_us, plan.policy.seed));
-        let (boundary, no_boundary) = match boundary {
-            Some(Ok(boundary)) => (Some(boundary), None),
-            Some(Err(why)) => (None, Some(why)),
-            None => (None, None),
+        let (boundary, no_boundary) = match boundary.transpose() {
+            Ok(boundary) => (boundary, None),
+            Err(why) => (None, Some(why)),
         };
         let limit = limit_at(&probes, high).and_then(|named| match boundary {
             // The line comes from undisturbed probes alone: where it crosses, the cluster gave out.

@@ -3,10 +3,10 @@
 mod lines;
 mod words;
 
-use self::words::{level, limit, ms, offer, purpose_word, reason, rough, verdict};
+use self::words::{level, limit, ms, offer, purpose_word, reason, verdict};
 use super::content::surroundings;
 use super::document::Block;
-use super::numbers::{count, figure, maybe, share, time_us};
+use super::numbers::{count, figure, maybe, rough, share, time_us};
 use crate::judge::capacity::{
     Capacity, Conclusion, LevelDifference, Limit, Offer, ProbePurpose, Step, Stopped,
 };

@@ -1,7 +1,7 @@
 //! Limits, reasons and verdicts of probes in words.
 
 use crate::judge::capacity::{Limit, Offer, Probe, ProbePurpose, ProbeVerdict, Reason};
-use crate::report::numbers::{count, figure, per_claim, share, time_us};
+use crate::report::numbers::{count, figure, per_claim, rough, time_us};
 use crate::report::words;
 
 /// What limits, and the evidence.
@@ -37,10 +37,6 @@ pub(super) fn limit(limit: &Limit) -> String {
                 .into()
         }
     }
-}
-
-pub(super) fn rough(part: f64) -> String {
-    share((part * 100.0).round() / 100.0)
 }
 
 /// A service level, or what is held against one.
