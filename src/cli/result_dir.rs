@@ -24,6 +24,7 @@ pub const SERIES: &str = "repeat.json";
 /// What a capacity search has come to.
 pub const CAPACITY: &str = "capacity.json";
 const CAPACITY_CURVE: &str = "curve.csv";
+const CAPACITY_KNEE: &str = "knee.svg";
 /// The curve of a sweep, and its points for a plot.
 pub const SWEEP: &str = "sweep.json";
 const CURVE: &str = "sweep.csv";
@@ -114,6 +115,9 @@ impl ResultDir {
     pub fn store_capacity(&self, capacity: &Capacity) -> anyhow::Result<()> {
         self.put(SUMMARY, report::capacity_markdown(capacity).as_bytes())?;
         self.put(CAPACITY_CURVE, report::capacity_csv(capacity).as_bytes())?;
+        if let Some(picture) = report::capacity_svg(capacity)? {
+            self.put(CAPACITY_KNEE, picture.as_bytes())?;
+        }
         self.put(CAPACITY, report::capacity_json(capacity)?.as_bytes())
     }
 

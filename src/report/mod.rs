@@ -21,6 +21,7 @@ mod sweep;
 mod text;
 mod words;
 
+pub use self::capacity::DrawingError;
 use crate::judge::capacity::Capacity;
 use crate::judge::{Calibration, Gate, Repeated, RunResult, Sweep, Trend};
 
@@ -94,6 +95,11 @@ pub fn capacity_line(capacity: &Capacity) -> Option<String> {
 /// Latency against throughput, one line per probe, with a header.
 pub fn capacity_csv(capacity: &Capacity) -> String {
     capacity::csv(capacity)
+}
+
+/// The same as a picture (SVG), with the service level and the rate that was found; `None` without response times.
+pub fn capacity_svg(capacity: &Capacity) -> Result<Option<String>, DrawingError> {
+    capacity::svg(capacity)
 }
 
 /// What the generator can do, for a terminal.

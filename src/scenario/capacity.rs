@@ -31,6 +31,10 @@ pub struct CapacitySection {
     pub concurrency: Vec<u32>,
     /// Claims of one point of the closed-loop curve.
     pub curve_claims: u64,
+    /// Half the width of the sustainable rate's 95 % interval, as a share of the rate, that ends the search.
+    pub precision: f64,
+    /// Most probes that are made to get there, rounded up to rounds of six. With 0 the interval is what the search left.
+    pub refinements: u32,
 }
 
 impl Default for CapacitySection {
@@ -44,6 +48,8 @@ impl Default for CapacitySection {
             targets: vec![1_000.0, 5_000.0, 20_000.0],
             concurrency: vec![1, 2, 4, 8, 16, 32, 64],
             curve_claims: 4_000,
+            precision: 0.05,
+            refinements: 36,
         }
     }
 }
@@ -134,6 +140,8 @@ pub(super) fn check(file: &ScenarioFile, checker: &mut Checker) {
     let (low, high) = (Duration::from_millis(100), Duration::from_hours(1));
     checker.lasting("capacity.window", capacity.window, low, high);
     checker.within("capacity.resolution", capacity.resolution, 0.01..=0.5);
+    checker.within("capacity.precision", capacity.precision, 0.01..=0.5);
+    checker.within("capacity.refinements", capacity.refinements, 0..=600);
     checker.within("capacity.utilisation", capacity.utilisation, 0.05..=0.95);
     for (n, pair) in capacity.concurrency.windows(2).enumerate() {
         checker.require(pair[0] < pair[1], &format!("capacity.concurrency[{}]", n + 1), || {

@@ -37,24 +37,7 @@ pub struct Crossing {
 /// The interval resamples whole runs, with Hesterberg's expansion for few of them (see [`super::paired_quantile`]). It
 /// holds what differs from run to run, and not what changes only between searches.
 pub fn crossing(runs: &[(f64, f64)], confidence: f64, seed: u64) -> Result<Crossing, TooFew> {
-    let points: Vec<(f64, f64)> = runs
-        .iter()
-        .filter(|(load, ratio)| *load > 0.0 && *ratio > 0.0)
-        .map(|(load, ratio)| (load.ln(), ratio.ln().clamp(-REACH, REACH)))
-        .collect();
-    if points.len() < MIN_POINTS {
-        return Err(TooFew::samples("probes near the boundary", MIN_POINTS as u64, points.len() as u64));
-    }
-    let loads = distinct_loads(&points);
-    if loads.len() < MIN_LOADS {
-        return Err(TooFew::samples("loads near the boundary", MIN_LOADS as u64, loads.len() as u64));
-    }
-    let (lowest, highest) = (loads[0], loads[loads.len() - 1]);
-    let no_trend = || TooFew::no_trend("response times");
-    let (at, exponent) = line(&points).ok_or_else(no_trend)?;
-    if !(lowest..=highest).contains(&at) {
-        return Err(no_trend());
-    }
+    let Fit { points, lowest, highest, at, exponent } = Fit::of(runs)?;
     let mut rng = stream(seed, "crossing");
     let mut resampled: Vec<f64> = (0..RESAMPLES)
         .filter_map(|_| {
@@ -65,7 +48,7 @@ pub fn crossing(runs: &[(f64, f64)], confidence: f64, seed: u64) -> Result<Cross
         })
         .collect();
     if (resampled.len() as f64) < (1.0 - LOST) * RESAMPLES as f64 {
-        return Err(no_trend());
+        return Err(TooFew::no_trend("response times"));
     }
     resampled.sort_by(f64::total_cmp);
     let n = points.len() as f64;
@@ -75,6 +58,44 @@ pub fn crossing(runs: &[(f64, f64)], confidence: f64, seed: u64) -> Result<Cross
     let load =
         Estimate { estimate, low: end(tail).min(estimate), high: end(1.0 - tail).max(estimate), confidence };
     Ok(Crossing { load, exponent })
+}
+
+/// The same load without its interval, in a fraction of the time.
+pub fn crossing_load(runs: &[(f64, f64)]) -> Result<f64, TooFew> {
+    Fit::of(runs).map(|fit| fit.at.exp())
+}
+
+/// A line that crosses zero within what was tried; loads are logarithms.
+struct Fit {
+    points: Vec<(f64, f64)>,
+    lowest: f64,
+    highest: f64,
+    at: f64,
+    exponent: f64,
+}
+
+impl Fit {
+    fn of(runs: &[(f64, f64)]) -> Result<Self, TooFew> {
+        let points: Vec<(f64, f64)> = runs
+            .iter()
+            .filter(|(load, ratio)| *load > 0.0 && *ratio > 0.0)
+            .map(|(load, ratio)| (load.ln(), ratio.ln().clamp(-REACH, REACH)))
+            .collect();
+        if points.len() < MIN_POINTS {
+            return Err(TooFew::samples("probes near the boundary", MIN_POINTS as u64, points.len() as u64));
+        }
+        let loads = distinct_loads(&points);
+        if loads.len() < MIN_LOADS {
+            return Err(TooFew::samples("loads near the boundary", MIN_LOADS as u64, loads.len() as u64));
+        }
+        let (lowest, highest) = (loads[0], loads[loads.len() - 1]);
+        match line(&points) {
+            Some((at, exponent)) if (lowest..=highest).contains(&at) => {
+                Ok(Self { points, lowest, highest, at, exponent })
+            }
+            _ => Err(TooFew::no_trend("response times")),
+        }
+    }
 }
 
 /// Where the line through the points is zero, and its slope; `None` where it does not rise.

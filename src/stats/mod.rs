@@ -23,7 +23,7 @@ pub(crate) mod stream;
 mod unpaired;
 
 pub use change::{ChangePoint, change_points};
-pub use crossing::{Crossing, MIN_POINTS, crossing};
+pub use crossing::{Crossing, MIN_POINTS, crossing, crossing_load};
 pub use estimate::{Estimate, TooFew};
 pub use histogram::{BadHistogram, Latencies};
 pub use multiple::holm_bonferroni;

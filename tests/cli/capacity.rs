@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use predicates::prelude::*;
 use reclaim_bench::judge::capacity::{
-    Boundary, Capacity, CapacityPlan, CapacityPolicy, Conclusion, Limit, Stopped,
+    Boundary, Capacity, CapacityPlan, CapacityPolicy, Conclusion, Limit, Offer, Stopped,
 };
 use reclaim_bench::judge::{RunResult, analyse};
 use reclaim_bench::measure::{
@@ -112,7 +112,7 @@ fn plan() -> CapacityPlan {
     let mut scenario = file();
     let section = scenario.capacity.as_mut().unwrap();
     (section.start_rate, section.resolution) = (1_000.0, 0.1);
-    let policy = CapacityPolicy { walk: false, ..CapacityPolicy::of(&scenario, 1).unwrap() };
+    let policy = CapacityPolicy { walk: false, refinements: 0, ..CapacityPolicy::of(&scenario, 1).unwrap() };
     CapacityPlan { scenario, seed: 1, policy, stopped: None }
 }
 
@@ -152,6 +152,11 @@ fn a_stored_search_is_computed_again_from_its_probes() {
     let file = tool().arg("report").arg(dir.path().join("capacity.json")).assert().success();
     assert_eq!(file.get_output().stdout, text.as_bytes());
     insta::assert_snapshot!("capacity_csv", report::capacity_csv(&found));
+    let picture = report::capacity_svg(&found).unwrap().unwrap();
+    let open = found.probes.iter().filter(|probe| matches!(probe.offer, Offer::Open { .. })).count();
+    // Two points for each probe with a schedule, and one of each kind in the key.
+    assert_eq!(picture.matches("<circle").count(), 2 * open + 3, "{picture}");
+    assert!(picture.contains("service level, 20 ms") && picture.trim_end().ends_with("</svg>"), "{picture}");
     let markdown = tool().arg("report").arg(dir.path()).args(["--format", "markdown"]).assert().success();
     markdown.stdout(predicate::str::contains("| offered |"));
 }

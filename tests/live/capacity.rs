@@ -16,7 +16,8 @@ fn tool(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_reclaim-bench"));
     command.env_remove("RECLAIM_BENCH_NODES").args(["capacity", "capacity", "--provider", "local"]);
     command.args(["--primaries", "1", "--no-progress", "--warmup", "20"]);
-    for key in ["claims=1000", "window=\"100ms\"", "curve_claims=100", "concurrency=[1, 2, 3, 4, 5, 6]"] {
+    let small = ["claims=1000", "window=\"100ms\"", "curve_claims=100", "concurrency=[1, 2, 3, 4, 5, 6]"];
+    for key in small.into_iter().chain(["refinements=6"]) {
         command.arg("--set").arg(format!("capacity.{key}"));
     }
     if let Some(server) = support::valkey_server() {

@@ -5,10 +5,11 @@ use serde::{Deserialize, Serialize};
 
 use super::probe::{CONFIDENCE, Probe, ProbeVerdict};
 use super::search::Offer;
-use crate::stats::{Estimate, MIN_POINTS, TooFew, crossing};
+use crate::stats::{Estimate, MIN_POINTS, TooFew, crossing, crossing_load};
 
-/// Probes count within this factor of the bracket's ends.
-const NEAR: f64 = 1.5;
+/// Probes count within this factor of the bracket's ends; within the second one, if the line through those does not reach
+/// the level between them: a machine that was faster while the bracket was found leaves none on one side of it.
+const NEAR: [f64; 2] = [1.5, 2.0];
 
 /// Probes that the cluster itself must have failed.
 const MIN_BEYOND: usize = 2;
@@ -25,35 +26,65 @@ pub struct Boundary {
 }
 
 impl Boundary {
-    /// From the probes within [`NEAR`] of the bracket `(low, high)`, those of the second walk among them.
+    /// Whether half of the interval's width is at most this share of the rate.
+    pub fn is_within(&self, precision: f64) -> bool {
+        self.half_width() <= precision
+    }
+
+    /// Half of the interval's width, as a share of the rate.
+    pub fn half_width(&self) -> f64 {
+        self.rate_per_s.half_width() / self.rate_per_s.estimate
+    }
+
+    /// From the probes within [`NEAR`] of the bracket `(low, high)`, those of the second walk and of refinement among them.
     ///
     /// A probe for which the generator or other programs were the limit says nothing about the cluster and is left out.
-    pub(super) fn of(
-        probes: &[Probe],
-        (low, high): (f64, f64),
-        slo_us: f64,
-        seed: u64,
-    ) -> Result<Self, TooFew> {
-        let near = (low / NEAR * 0.999)..=(high * NEAR * 1.001);
-        let runs: Vec<(f64, f64)> = probes
-            .iter()
-            .filter(|probe| matches!(probe.verdict, ProbeVerdict::Passed | ProbeVerdict::Failed))
-            .filter_map(|probe| match probe.offer {
-                Offer::Open { rate_per_s } if near.contains(&rate_per_s) => {
-                    Some((rate_per_s, probe.strain(slo_us)?))
-                }
-                _ => None,
-            })
-            .collect();
-        let beyond = runs.iter().filter(|(_, strain)| *strain > 1.0).count();
-        if runs.len() >= MIN_POINTS && beyond < MIN_BEYOND {
-            return Err(TooFew::samples(
-                "undisturbed probes beyond the boundary",
-                MIN_BEYOND as u64,
-                beyond as u64,
-            ));
-        }
-        let found = crossing(&runs, CONFIDENCE, seed)?;
-        Ok(Self { rate_per_s: found.load, exponent: found.exponent, probes: runs.len() as u64 })
+    pub(super) fn of(probes: &[&Probe], ends: (f64, f64), slo_us: f64, seed: u64) -> Result<Self, TooFew> {
+        first_of(NEAR.map(|near| {
+            move || {
+                let runs = near_runs(probes, near, ends, slo_us)?;
+                let found = crossing(&runs, CONFIDENCE, seed)?;
+                Ok(Self { rate_per_s: found.load, exponent: found.exponent, probes: runs.len() as u64 })
+            }
+        }))
     }
+
+    /// Its rate alone, in a fraction of the time.
+    pub(super) fn rate(probes: &[&Probe], ends: (f64, f64), slo_us: f64) -> Result<f64, TooFew> {
+        first_of(NEAR.map(|near| move || crossing_load(&near_runs(probes, near, ends, slo_us)?)))
+    }
+}
+
+/// The first that succeeds, or why the first one did not.
+fn first_of<T, F: FnOnce() -> Result<T, TooFew>>([near, wider]: [F; 2]) -> Result<T, TooFew> {
+    near().or_else(|why| wider().map_err(|_| why))
+}
+
+/// Rates and strains.
+fn near_runs(
+    probes: &[&Probe],
+    near: f64,
+    (low, high): (f64, f64),
+    slo_us: f64,
+) -> Result<Vec<(f64, f64)>, TooFew> {
+    let near = (low / near * 0.999)..=(high * near * 1.001);
+    let runs: Vec<(f64, f64)> = probes
+        .iter()
+        .filter(|probe| matches!(probe.verdict, ProbeVerdict::Passed | ProbeVerdict::Failed))
+        .filter_map(|probe| match probe.offer {
+            Offer::Open { rate_per_s } if near.contains(&rate_per_s) => {
+                Some((rate_per_s, probe.strain(slo_us)?))
+            }
+            _ => None,
+        })
+        .collect();
+    let beyond = runs.iter().filter(|(_, strain)| *strain > 1.0).count();
+    if runs.len() >= MIN_POINTS && beyond < MIN_BEYOND {
+        return Err(TooFew::samples(
+            "undisturbed probes beyond the boundary",
+            MIN_BEYOND as u64,
+            beyond as u64,
+        ));
+    }
+    Ok(runs)
 }

@@ -39,8 +39,16 @@ pub const CAPACITY_SCHEMA: &str = "reclaim-bench/capacity-1";
 impl CapacityPolicy {
     /// What a scenario says. `None` without a service level.
     pub fn of(file: &ScenarioFile, seed: u64) -> Option<Self> {
-        let CapacitySection { start_rate, resolution, utilisation, targets, concurrency, .. } =
-            file.capacity();
+        let CapacitySection {
+            start_rate,
+            resolution,
+            utilisation,
+            targets,
+            concurrency,
+            precision,
+            refinements,
+            ..
+        } = file.capacity();
         Some(Self {
             slo_us: file.slo.as_ref()?.response_p99.0.as_secs_f64() * 1e6,
             start_per_s: start_rate,
@@ -50,6 +58,8 @@ impl CapacityPolicy {
             concurrency,
             utilisation,
             targets_per_s: targets,
+            precision,
+            refinements,
             seed,
         })
     }
@@ -204,10 +214,10 @@ impl Capacity {
         let at_low = sustained_probe(&probes, low);
         let environment = first.map(|result| result.record.environment.clone());
         let basis = at_low.and_then(|probe| basis(probe, environment.as_ref()?, &plan.policy));
-        let boundary = low
-            .zip(high)
-            .filter(|_| search.converged)
-            .map(|ends| Boundary::of(&probes, ends, plan.policy.slo_us, plan.policy.seed));
+        let boundary = low.zip(high).filter(|_| search.converged).map(|ends| {
+            let all: Vec<&Probe> = probes.iter().collect();
+            Boundary::of(&all, ends, plan.policy.slo_us, plan.policy.seed)
+        });
         let (boundary, no_boundary) = match boundary.transpose() {
             Ok(boundary) => (boundary, None),
             Err(why) => (None, Some(why)),

@@ -7,6 +7,7 @@ use rand::seq::SliceRandom as _;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::boundary::Boundary;
 use super::probe::{Probe, ProbeVerdict};
 use crate::stats::stream::stream;
 
@@ -21,6 +22,10 @@ const AGREEING: usize = 2;
 
 /// Probes of one question that may be disturbed before the next one counts as failed.
 const DISTURBED: u32 = 2;
+
+/// Where the probes of a round of refinement lie, as factors of the sustainable rate so far: a line needs both sides, and
+/// some of it far enough away for its slope.
+const ROUND: [f64; 6] = [0.87, 0.92, 0.96, 1.04, 1.09, 1.15];
 
 /// Significant digits of a rate.
 const DIGITS: i32 = 4;
@@ -57,6 +62,8 @@ pub enum ProbePurpose {
     Again,
     /// A point of the closed-loop curve.
     Curve,
+    /// Beside the sustainable rate, to narrow its interval.
+    Refine,
 }
 
 /// How to search.
@@ -78,7 +85,13 @@ pub struct CapacityPolicy {
     pub utilisation: f64,
     /// Rates of the sizing table, in claims per second.
     pub targets_per_s: Vec<f64>,
-    /// Orders the second walk.
+    /// Half the width of the sustainable rate's interval, as a share of it, that is narrow enough.
+    #[serde(default)]
+    pub precision: f64,
+    /// Probes that may be made to get there; none in searches of earlier versions.
+    #[serde(default)]
+    pub refinements: u32,
+    /// Orders the second walk, and each round of refinement.
     pub seed: u64,
 }
 
@@ -194,7 +207,8 @@ impl Replay<'_> {
         for &concurrency in &self.policy.concurrency {
             self.ask(Offer::Closed { concurrency }, ProbePurpose::Curve)?;
         }
-        unbracketed
+        unbracketed?;
+        self.refine()
     }
 
     fn bracket(&mut self) -> Result<(), Step> {
@@ -254,6 +268,51 @@ impl Replay<'_> {
         Ok(())
     }
 
+    /// Probes beside the sustainable rate, in rounds, until its interval is narrow enough. Last of all: they are worth
+    /// what time is left, and without them there is an answer too.
+    fn refine(&mut self) -> Result<(), Step> {
+        let mut order = stream(self.policy.seed, "refine");
+        let (Some(low), Some(high)) = self.state.bracket() else { return Ok(()) };
+        let (slo_us, seed) = (self.policy.slo_us, self.policy.seed);
+        for round in 0..self.policy.refinements.div_ceil(ROUND.len() as u32) {
+            let made: Vec<&Probe> = self.made().collect();
+            let centre = match Boundary::rate(&made, (low, high), slo_us) {
+                Ok(rate) => rate,
+                // More of the same would not show a line where a round around the bracket does not.
+                Err(_) if round > 0 => return Ok(()),
+                Err(_) => (low * high).sqrt(),
+            };
+            let mut rates = ROUND.map(|factor| rounded(factor * centre).min(HIGHEST_RATE));
+            rates.shuffle(&mut order);
+            let first = Offer::Open { rate_per_s: rates[0] };
+            // That a round was begun says that the interval was too wide: it need not be computed again.
+            if self.unused(first).is_none()
+                && Boundary::of(&made, (low, high), slo_us, seed)
+                    .is_ok_and(|boundary| boundary.is_within(self.policy.precision))
+            {
+                return Ok(());
+            }
+            for rate_per_s in rates {
+                self.ask(Offer::Open { rate_per_s }, ProbePurpose::Refine)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The probes that were asked for so far.
+    fn made(&self) -> impl Iterator<Item = &Probe> {
+        self.probes
+            .iter()
+            .zip(&self.state.purposes)
+            .filter(|(_, purpose)| purpose.is_some())
+            .map(|(probe, _)| probe)
+    }
+
+    /// The first probe of a load that nothing has asked for yet.
+    fn unused(&self, offer: Offer) -> Option<usize> {
+        (0..self.probes.len()).find(|&n| self.state.purposes[n].is_none() && self.probes[n].offer == offer)
+    }
+
     /// One probe more at a level.
     fn visit(&mut self, rate: f64, purpose: ProbePurpose) -> Result<(), Step> {
         let passed = self.ask(Offer::Open { rate_per_s: rate }, purpose)?;
@@ -284,9 +343,7 @@ impl Replay<'_> {
     /// disturbed, twice: that should not send the search into the wrong half.
     fn ask(&mut self, offer: Offer, purpose: ProbePurpose) -> Result<bool, Step> {
         let (mut invalid, mut disturbed) = (0, 0);
-        while let Some(at) = (0..self.probes.len())
-            .find(|&n| self.state.purposes[n].is_none() && self.probes[n].offer == offer)
-        {
+        while let Some(at) = self.unused(offer) {
             self.state.purposes[at] = Some(purpose);
             if disturbed < DISTURBED && self.probes[at].was_disturbed() {
                 disturbed += 1;

@@ -163,7 +163,7 @@ pub fn plain(offer: Offer, verdict: ProbeVerdict) -> Probe {
     }
 }
 
-/// A policy that searches from 500 claims per second, without a curve.
+/// A policy that searches from 500 claims per second, without a curve and without refinement.
 pub fn policy() -> CapacityPolicy {
     CapacityPolicy {
         slo_us: SLO_US,
@@ -174,6 +174,8 @@ pub fn policy() -> CapacityPolicy {
         concurrency: Vec::new(),
         utilisation: 0.6,
         targets_per_s: vec![1_000.0, 20_000.0],
+        precision: 0.05,
+        refinements: 0,
         seed: 1,
     }
 }

@@ -1,7 +1,7 @@
 //! The probes of a search, one line each.
 
 use super::words::{ms, offer, purpose_word, verdict};
-use crate::judge::capacity::{Capacity, Offer};
+use crate::judge::capacity::{Capacity, Offer, ProbePurpose};
 use crate::report::numbers::figure;
 
 /// The last probe in one line.
@@ -13,8 +13,22 @@ pub(in crate::report) fn last(capacity: &Capacity) -> Option<String> {
         (Offer::Closed { .. }, _) => format!("{} claims/s", figure(probe.achieved_per_s)),
     };
     let number = capacity.probes.len();
+    let so_far = capacity.boundary.filter(|_| *purpose == Some(ProbePurpose::Refine)).map(|boundary| {
+        let rate = boundary.rate_per_s;
+        format!(
+            "; the rate is {} [{}, {}] so far",
+            figure(rate.estimate),
+            figure(rate.low),
+            figure(rate.high)
+        )
+    });
     let purpose = purpose.map_or("-", purpose_word);
-    Some(format!("probe {number}: {} ({purpose}): {}, {result}", offer(probe), verdict(probe.verdict)))
+    Some(format!(
+        "probe {number}: {} ({purpose}): {}, {result}{}",
+        offer(probe),
+        verdict(probe.verdict),
+        so_far.unwrap_or_default()
+    ))
 }
 
 /// Every probe as a line of comma-separated values: the plot's data.

@@ -1,5 +1,6 @@
 //! What a capacity search has found: the rate, what limits it, the probes behind it, and primaries for more.
 
+mod knee;
 mod lines;
 mod words;
 
@@ -11,6 +12,8 @@ use crate::judge::capacity::{
     Capacity, Conclusion, LevelDifference, Limit, Offer, ProbePurpose, Step, Stopped,
 };
 
+pub use knee::DrawingError;
+pub(super) use knee::svg;
 pub(super) use lines::{csv, last};
 
 /// The machine's speed changed if the same work at the same rate cost this much more CPU at another time.
@@ -354,6 +357,22 @@ fn closed_loop(capacity: &Capacity) -> Vec<Block> {
     blocks
 }
 
+/// What is to be said where the interval stayed wider than wanted.
+fn precision(capacity: &Capacity) -> Option<String> {
+    let (policy, boundary) = (&capacity.plan.policy, capacity.boundary?);
+    let wide = policy.refinements > 0 && !boundary.is_within(policy.precision);
+    (wide && capacity.next == Step::Done).then(|| {
+        format!(
+            "the rate is known to {} either way, {} was wanted, and all {} probes for it were made. More: --set \
+             capacity.refinements={}.",
+            share(boundary.half_width()),
+            share(policy.precision),
+            policy.refinements,
+            4 * policy.refinements
+        )
+    })
+}
+
 fn remarks(capacity: &Capacity) -> Option<Block> {
     let mut items = Vec::new();
     if capacity.shares_machine() {
@@ -399,11 +418,13 @@ fn remarks(capacity: &Capacity) -> Option<Block> {
     if capacity.tool.as_ref().is_some_and(|tool| tool.debug_build) {
         items.push(super::words::warning(&crate::measure::Warning::DebugBuild));
     }
+    items.extend(precision(capacity));
     if let (Step::Probe { purpose, .. }, Conclusion::Found | Conclusion::LowerBound) =
         (capacity.next, capacity.conclusion)
     {
         let missing = match purpose {
             ProbePurpose::Curve => "the closed-loop curve is not complete",
+            ProbePurpose::Refine => "its interval would become narrower (go on with --resume)",
             _ => "not every level was walked again",
         };
         items.push(format!("the search was stopped after the rate was found: {missing}."));

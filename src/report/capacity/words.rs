@@ -57,6 +57,7 @@ pub(super) fn purpose_word(purpose: ProbePurpose) -> &'static str {
         ProbePurpose::Boundary => "boundary",
         ProbePurpose::Again => "again",
         ProbePurpose::Curve => "curve",
+        ProbePurpose::Refine => "refine",
     }
 }
 
