@@ -35,7 +35,7 @@ pub struct CapacityArgs {
     /// Seed of everything random; a result names the one that it was made with
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Begin no probe that would end after this time, e.g. 10m; the answer is the bracket so far
+    /// Begin no probe that would end after this time, e.g. 10m; the answer is what is known by then
     #[arg(long, value_name = "TIME", value_parser = duration)]
     within: Option<HumanDuration>,
     /// Exit with 1 unless this many claims per second are sustained; probed first
@@ -238,13 +238,13 @@ async fn probes(
     cancel: &CancellationToken,
 ) -> anyhow::Result<Option<Stopped>> {
     let begun = Instant::now();
-    let mut last = None;
+    let mut last: Option<Pace> = None;
     let mut next = job.search.borrow().conclude().next;
     loop {
         let Step::Probe { offer, .. } = next else { return Ok(None) };
-        // A probe takes about as long as the one before it, and at least its window.
-        let window = window_of(&job.search.borrow().plan.scenario, offer).max(last.unwrap_or_default());
-        if job.args.within.is_some_and(|within| begun.elapsed() + window > within.0) {
+        let load = Load::of(&job.search.borrow().plan.scenario, offer);
+        let expected = last.map_or(load.window, |last| last.expected(&load));
+        if job.args.within.is_some_and(|within| begun.elapsed() + expected > within.0) {
             return Ok(Some(Stopped::OutOfTime));
         }
         let started = Instant::now();
@@ -264,7 +264,7 @@ async fn probes(
         if cluster.owned() {
             cluster.wipe().await?;
         }
-        last = Some(started.elapsed());
+        last = Some(Pace::of(&load, started.elapsed()));
         next = capacity.next;
         let disturbed = capacity.probes.last().is_some_and(Probe::was_disturbed);
         if disturbed && matches!(next, Step::Probe { .. }) {
@@ -309,10 +309,39 @@ async fn probe(
     }
 }
 
-/// How long the claims of a probe take at the rate that is offered; nothing is known of a closed loop's.
-fn window_of(base: &ScenarioFile, offer: Offer) -> Duration {
-    let Offer::Open { rate_per_s } = offer else { return Duration::ZERO };
-    Duration::from_secs_f64(claims_of(base, rate_per_s) as f64 / rate_per_s)
+/// How many claims a probe makes, and how long they take by their schedule. A closed loop has none.
+struct Load {
+    claims: u64,
+    window: Duration,
+}
+
+impl Load {
+    fn of(base: &ScenarioFile, offer: Offer) -> Self {
+        match offer {
+            Offer::Open { rate_per_s } => {
+                let claims = claims_of(base, rate_per_s);
+                Self { claims, window: Duration::from_secs_f64(claims as f64 / rate_per_s) }
+            }
+            Offer::Closed { .. } => Self { claims: base.capacity().curve_claims, window: Duration::ZERO },
+        }
+    }
+}
+
+/// What a probe took beside its window, for each claim: creating, staging, reading back, removing.
+#[derive(Clone, Copy)]
+struct Pace {
+    per_claim: Duration,
+}
+
+impl Pace {
+    fn of(load: &Load, took: Duration) -> Self {
+        Self { per_claim: took.saturating_sub(load.window).div_f64(load.claims.max(1) as f64) }
+    }
+
+    /// How long a probe takes, as the one before it went.
+    fn expected(self, load: &Load) -> Duration {
+        load.window + self.per_claim.mul_f64(load.claims as f64)
+    }
 }
 
 fn claims_of(base: &ScenarioFile, rate_per_s: f64) -> u64 {

@@ -115,10 +115,11 @@ impl ResultDir {
     pub fn store_capacity(&self, capacity: &Capacity) -> anyhow::Result<()> {
         self.put(SUMMARY, report::capacity_markdown(capacity).as_bytes())?;
         self.put(CAPACITY_CURVE, report::capacity_csv(capacity).as_bytes())?;
-        if let Some(picture) = report::capacity_svg(capacity)? {
-            self.put(CAPACITY_KNEE, picture.as_bytes())?;
+        self.put(CAPACITY, report::capacity_json(capacity)?.as_bytes())?;
+        match report::capacity_svg(capacity)? {
+            Some(picture) => self.put(CAPACITY_KNEE, picture.as_bytes()),
+            None => Ok(()),
         }
-        self.put(CAPACITY, report::capacity_json(capacity)?.as_bytes())
     }
 
     /// Replaces what a sweep has come to so far.

@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use crate::scenario::{ClusterSection, ScenarioFile};
 
-/// A search can go on only with the question that it began with. Where the servers are, and what the tables show, may
-/// change.
+/// A search can go on only with the question that it began with. Where the servers are, what the tables show, and how
+/// closely the rate is to be known may change.
 pub(super) fn same_question(earlier: &ScenarioFile, now: &ScenarioFile) -> anyhow::Result<()> {
     let Some(Difference { key, then, now }) = difference("", &question(earlier)?, &question(now)?) else {
         return Ok(());
@@ -19,7 +19,7 @@ pub(super) fn same_question(earlier: &ScenarioFile, now: &ScenarioFile) -> anyho
     );
 }
 
-/// What a probe depends on, as the scenario's keys.
+/// What the probes and their order depend on, as the scenario's keys.
 fn question(file: &ScenarioFile) -> serde_json::Result<Value> {
     let section = file.capacity();
     let mut file = file.clone();
@@ -29,6 +29,8 @@ fn question(file: &ScenarioFile) -> serde_json::Result<Value> {
         "claims": section.claims,
         "window": section.window,
         "curve_claims": section.curve_claims,
+        "start_rate": section.start_rate,
+        "resolution": section.resolution,
     });
     Ok(keys)
 }
@@ -100,6 +102,12 @@ mod tests {
                 "slo.response_p99 was \"20ms\" when that search began and is \"7ms\" now",
             ),
             ("capacity.claims", "20000", "capacity.claims was 10000 when that search began and is 20000 now"),
+            (
+                "capacity.start_rate",
+                "900",
+                "capacity.start_rate was 500.0 when that search began and is 900.0 now",
+            ),
+            ("capacity.resolution", "0.1", "capacity.resolution was 0.05 when"),
             ("load.connections", "2", "load.connections was 1 when that search began and is 2 now"),
             ("population.partitions", "16", "population.partitions was \"published\""),
         ] {
@@ -120,5 +128,7 @@ mod tests {
         let other =
             [("capacity.targets", "[7]"), ("capacity.concurrency", "[1, 2]"), ("cluster.primaries", "6")];
         assert!(same_question(&file(&[]), &file(&other)).is_ok());
+        let closer = [("capacity.precision", "0.02"), ("capacity.refinements", "144")];
+        assert!(same_question(&file(&[]), &file(&closer)).is_ok());
     }
 }

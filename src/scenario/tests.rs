@@ -271,6 +271,8 @@ fn values_out_of_range_are_refused() {
             "capacity.targets[1]: -1 is not a rate: use claims per second, 1 to 1000000",
         ),
         ("capacity.claims=10", "capacity.claims: 10 is not between 1000 and 1000000"),
+        ("capacity.precision=0", "capacity.precision: 0 is not between 0.01 and 0.5"),
+        ("capacity.refinements=601", "capacity.refinements: 601 is not between 0 and 600"),
         ("capacity.curve_claims=10", "capacity.curve_claims: 10 is not between 100 and 1000000"),
         ("capacity.window=1ms", "capacity.window: 1ms is not between 100ms and 1h"),
         ("capacity.resolution=0", "capacity.resolution: 0 is not between 0.01 and 0.5"),

@@ -20,6 +20,9 @@ const MIN_LOADS: usize = 3;
 /// Furthest that a value counts, in units of ln(value / level).
 const REACH: f64 = 2.0;
 
+/// Logarithms of loads that differ by less are the same.
+const SAME: f64 = 1e-9;
+
 /// Share of resamples that may have no crossing.
 const LOST: f64 = 0.025;
 
@@ -30,6 +33,8 @@ pub struct Crossing {
     pub load: Estimate,
     /// Exponent of the load in the value, near the level.
     pub exponent: f64,
+    /// Whether an end of the interval is the lowest or the highest load: it may lie further out.
+    pub at_edge: bool,
 }
 
 /// The load at which the value is its level. `runs` are pairs of a load and of value / level, both above zero.
@@ -57,7 +62,8 @@ pub fn crossing(runs: &[(f64, f64)], confidence: f64, seed: u64) -> Result<Cross
     let estimate = at.exp();
     let load =
         Estimate { estimate, low: end(tail).min(estimate), high: end(1.0 - tail).max(estimate), confidence };
-    Ok(Crossing { load, exponent })
+    let is = |end: f64, load: f64| (end.ln() - load).abs() < SAME;
+    Ok(Crossing { load, exponent, at_edge: is(load.low, lowest) || is(load.high, highest) })
 }
 
 /// The same load without its interval, in a fraction of the time.
@@ -104,7 +110,7 @@ fn line(points: &[(f64, f64)]) -> Option<(f64, f64)> {
         .iter()
         .enumerate()
         .flat_map(|(n, a)| points[n + 1..].iter().map(move |b| (b.0 - a.0, b.1 - a.1)))
-        .filter(|(dx, _)| dx.abs() > 1e-9)
+        .filter(|(dx, _)| dx.abs() > SAME)
         .map(|(dx, dy)| dy / dx)
         .collect();
     let slope = median(&slopes).filter(|slope| *slope > 0.0)?;
@@ -116,7 +122,7 @@ fn line(points: &[(f64, f64)]) -> Option<(f64, f64)> {
 fn distinct_loads(points: &[(f64, f64)]) -> Vec<f64> {
     let mut loads: Vec<f64> = points.iter().map(|(load, _)| *load).collect();
     loads.sort_by(f64::total_cmp);
-    loads.dedup_by(|a, b| (*a - *b).abs() < 1e-9);
+    loads.dedup_by(|a, b| (*a - *b).abs() < SAME);
     loads
 }
 
@@ -143,7 +149,7 @@ mod tests {
     fn a_line_without_noise_is_found_exactly() {
         let found = crossing(&runs(5.0, 0.0, 0.0, 1), 0.95, 1).unwrap();
         assert!((found.load.estimate - 1_000.0).abs() < 1e-6 && (found.exponent - 5.0).abs() < 1e-9);
-        assert!(found.load.high - found.load.low < 1e-6);
+        assert!(found.load.high - found.load.low < 1e-6 && !found.at_edge);
     }
 
     #[test]
@@ -153,6 +159,54 @@ mod tests {
             .filter(|seed| crossing(&runs(5.0, 0.3, 0.0, *seed), 0.95, *seed).unwrap().load.contains(1_000.0))
             .count();
         assert!((0.92..=0.985).contains(&(held as f64 / f64::from(trials as u32))), "{held} of {trials}");
+    }
+
+    /// A search goes on until the interval is narrow enough: stopping there must not cost the truth.
+    #[test]
+    fn stopping_at_a_width_keeps_the_interval_honest() {
+        let (trials, spread) = (150, 0.4);
+        let mut held = 0;
+        for seed in 0..trials {
+            let mut rng = stream(seed, "stopped");
+            let mut runs = runs(5.0, spread, 0.0, seed)[..10].to_vec();
+            let mut found = crossing(&runs, 0.95, seed);
+            for _ in 0..10 {
+                let centre = match &found {
+                    Ok(found) if found.load.half_width() <= 0.05 * found.load.estimate => break,
+                    Ok(found) => found.load.estimate,
+                    Err(_) => 1_000.0,
+                };
+                for factor in [0.87, 0.92, 0.96, 1.04, 1.09, 1.15] {
+                    let normal: f64 = (0..12).map(|_| rng.random::<f64>()).sum::<f64>() - 6.0;
+                    let load: f64 = factor * centre;
+                    runs.push((load, ((load / 1_000.0).ln() * 5.0 + spread * normal).exp()));
+                }
+                found = crossing(&runs, 0.95, seed);
+            }
+            held += u32::from(found.is_ok_and(|found| found.load.contains(1_000.0)));
+        }
+        assert!(f64::from(held) >= 0.90 * trials as f64, "{held} of {trials}");
+    }
+
+    #[test]
+    fn an_interval_that_ends_with_what_was_tried_says_so() {
+        // Nothing was tried more than a tenth above the level: now and then the boundary may lie beyond.
+        let mut cut = 0;
+        for seed in 0..20 {
+            let runs: Vec<_> =
+                runs(3.0, 0.4, 0.0, seed).into_iter().filter(|(load, _)| *load < 1_110.0).collect();
+            let ends =
+                runs.iter().fold((f64::MAX, 0.0f64), |ends, run| (ends.0.min(run.0), ends.1.max(run.0)));
+            let Ok(found) = crossing(&runs, 0.95, seed) else { continue };
+            let meets = |a: f64, b: f64| (a / b - 1.0).abs() < 1e-6;
+            assert_eq!(
+                found.at_edge,
+                meets(found.load.low, ends.0) || meets(found.load.high, ends.1),
+                "{found:?}"
+            );
+            cut += u32::from(found.at_edge);
+        }
+        assert!((1..20).contains(&cut), "{cut}");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use predicates::prelude::*;
 use reclaim_bench::judge::capacity::{
-    Boundary, Capacity, CapacityPlan, CapacityPolicy, Conclusion, Limit, Offer, Stopped,
+    Boundary, Capacity, CapacityPlan, CapacityPolicy, Conclusion, Limit, Offer, ProbePurpose, Step, Stopped,
 };
 use reclaim_bench::judge::{RunResult, analyse};
 use reclaim_bench::measure::{
@@ -155,7 +155,7 @@ fn a_stored_search_is_computed_again_from_its_probes() {
     let picture = report::capacity_svg(&found).unwrap().unwrap();
     let open = found.probes.iter().filter(|probe| matches!(probe.offer, Offer::Open { .. })).count();
     // Two points for each probe with a schedule, and one of each kind in the key.
-    assert_eq!(picture.matches("<circle").count(), 2 * open + 3, "{picture}");
+    assert_eq!(picture.matches("<circle").count(), 2 * open + 4, "{picture}");
     assert!(picture.contains("service level, 20 ms") && picture.trim_end().ends_with("</svg>"), "{picture}");
     let markdown = tool().arg("report").arg(dir.path()).args(["--format", "markdown"]).assert().success();
     markdown.stdout(predicate::str::contains("| offered |"));
@@ -167,15 +167,35 @@ fn the_rate_is_told_with_its_interval_and_where_that_comes_from() {
     stored(dir.path(), plan(), usize::MAX);
     let mut found = reported(dir.path());
     let rate_per_s = Estimate { estimate: 2_081.4, low: 1_990.0, high: 2_170.0, confidence: 0.95 };
-    found.boundary = Some(Boundary { rate_per_s, exponent: 5.0, probes: 18 });
-    let text = report::capacity_text(&found).replace('\n', " ");
+    found.boundary = Some(Boundary { rate_per_s, exponent: 5.0, probes: 18, at_edge: true });
+    found.plan.policy.refinements = 12;
+    found.plan.policy.precision = 0.02;
+    found.purposes.truncate(4);
+    found.purposes.extend([Some(ProbePurpose::Refine); 12]);
+    let text = report::capacity_text(&found).split_whitespace().collect::<Vec<_>>().join(" ");
     for words in [
         "About 2,081 claims per second (95 % interval 1,990 to 2,170) keep the response time within 20 ms at p99",
         "the line through 18 probes near the boundary",
         "Best of three, 2,000 passed and 2,181 did not.",
+        "the rate is known to 4 % either way after 12 probes made for that, and 2 % was wanted. To go on: --resume with \
+         --set capacity.refinements=24.",
+        "an end of the interval is the lowest or highest rate that was tried there",
     ] {
         assert!(text.contains(words), "no {words} in {text}");
     }
+}
+
+#[test]
+fn a_search_that_was_stopped_while_it_narrowed_the_interval_has_its_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    stored(dir.path(), plan(), usize::MAX);
+    let mut found = reported(dir.path());
+    assert_eq!((found.conclusion, found.next), (Conclusion::Found, Step::Done));
+    found.next = Step::Probe { offer: Offer::Open { rate_per_s: 1.0 }, purpose: ProbePurpose::Refine };
+    found.plan.stopped = Some(Stopped::OutOfTime);
+    let text = report::capacity_text(&found).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains("after the rate was found: its interval would become narrower"), "{text}");
+    assert!(!text.contains("!!"), "{text}");
 }
 
 #[test]
@@ -262,8 +282,11 @@ fn a_search_goes_on_only_with_its_own_question() {
         let mut command = tool();
         // Nobody listens on port 1: a question that is accepted ends there.
         command.args(["capacity", "capacity", "--nodes", "127.0.0.1:1", "--resume"]).arg(dir.path());
+        command.args(["--set", "capacity.resolution=0.1"]);
         command.args(changes).assert().code(2)
     };
+    resume(&[]).stderr(predicate::str::contains("capacity.start_rate was 1000.0 when"));
+    let resume = |changes: &[&str]| resume(&[&["--rate-from", "1000"], changes].concat());
     resume(&["--set", "slo.response_p99=7ms"]).stderr(predicate::str::contains(
         "slo.response_p99 was \"20ms\" when that search began and is \"7ms\" now",
     ));

@@ -4,8 +4,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use reclaim_bench::judge::capacity::{Capacity, Conclusion, Offer, ProbeVerdict, Stopped};
+use reclaim_bench::judge::capacity::{
+    Capacity, Conclusion, Limit, Offer, ProbePurpose, ProbeVerdict, Stopped,
+};
 
+use crate::duet::planted;
 use crate::support;
 
 /// Longest wait for something that takes seconds on an idle machine.
@@ -108,6 +111,47 @@ fn a_level_that_no_rate_keeps_is_found_out_and_the_curve_is_measured_all_the_sam
     assert!(found.usl.is_some(), "{:?}", found.no_usl);
     let curve = std::fs::read_to_string(search_dir(output.path()).join("curve.csv")).unwrap();
     assert_eq!(curve.lines().count(), 1 + found.probes.len());
+}
+
+/// A claim that burns two milliseconds of the only main thread: whatever the machine, no more than 500 a second, and it is
+/// the server that gives out.
+#[test]
+fn a_slow_library_is_found_to_be_the_servers_limit() {
+    let output = tempfile::tempdir().unwrap();
+    let library = planted(output.path(), "  local stop = os.clock() + 0.002 while os.clock() < stop do end");
+    let results = output.path().join("results");
+    let library = format!("library.source='{library}'");
+    let arguments = ["--rate-from", "100", "--no-usl", "--no-walk", "--within", "2m", "--format", "json"];
+    let sizes = ["--set", "slo.response_p99=60ms", "--set", "capacity.resolution=0.2", "--set", &library];
+    let run = tool(&[&arguments[..], &sizes, &["-o", results.to_str().unwrap()]].concat()).output().unwrap();
+    let found: Capacity =
+        serde_json::from_slice(&run.stdout).unwrap_or_else(|error| panic!("{error}: {}", text(&run)));
+    let failed = found.failed_per_s.unwrap_or_else(|| panic!("{}", text(&run)));
+    assert!(failed <= 800.0, "{failed}: twice the rate that a thread can do was sustained");
+    assert!(found.sustained_per_s.is_none_or(|rate| rate < 500.0), "{:?}", found.sustained_per_s);
+    let limit = found.limit.clone();
+    if found.conclusion == Conclusion::Found {
+        assert!(
+            matches!(limit, Some(Limit::Server { .. } | Limit::ServersOnSharedCores { .. })),
+            "{limit:?}: {}",
+            text(&run)
+        );
+        assert!(
+            found.boundary.is_none_or(|boundary| boundary.rate_per_s.estimate < 520.0),
+            "{:?}",
+            found.boundary
+        );
+        let refined = found.purposes.contains(&Some(ProbePurpose::Refine));
+        assert!(refined || found.plan.stopped.is_some() || found.boundary.is_some_and(|b| b.is_within(0.05)));
+        assert!(found.sizing_basis.unwrap().cpu_us_per_claim >= 2_000.0, "{:?}", found.sizing_basis);
+    } else {
+        // The machine was busy with something else, and says so.
+        assert!(
+            found.plan.stopped.is_some() || limit.is_some_and(|limit| limit.is_not_the_clusters()),
+            "{}",
+            text(&run)
+        );
+    }
 }
 
 #[test]

@@ -53,7 +53,7 @@ async fn duet(cluster: &Rc<Cluster>, candidate: &str) -> Result<RunResult, LoadE
 }
 
 /// The published library with `code` inside the claim.
-fn planted(dir: &Path, code: &str) -> String {
+pub fn planted(dir: &Path, code: &str) -> String {
     changed(dir, |source| {
         let (before, after) =
             source.split_once("'ff_claim_resumed_execution', function").expect("registered");

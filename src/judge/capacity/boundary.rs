@@ -23,12 +23,15 @@ pub struct Boundary {
     pub exponent: f64,
     /// Probes that it comes from.
     pub probes: u64,
+    /// Whether an end of the interval is the lowest or highest rate that was tried near it: it may lie further out.
+    #[serde(default)]
+    pub at_edge: bool,
 }
 
 impl Boundary {
-    /// Whether half of the interval's width is at most this share of the rate.
+    /// Whether half of the interval's width is known to be at most this share of the rate.
     pub fn is_within(&self, precision: f64) -> bool {
-        self.half_width() <= precision
+        !self.at_edge && self.half_width() <= precision
     }
 
     /// Half of the interval's width, as a share of the rate.
@@ -36,28 +39,49 @@ impl Boundary {
         self.rate_per_s.half_width() / self.rate_per_s.estimate
     }
 
-    /// From the probes within [`NEAR`] of the bracket `(low, high)`, those of the second walk and of refinement among them.
+    /// From the probes within [`NEAR`] of the bracket `(low, high)` and of the rate itself, those of the second walk and of
+    /// refinement among them.
     ///
     /// A probe for which the generator or other programs were the limit says nothing about the cluster and is left out.
     pub(super) fn of(probes: &[&Probe], ends: (f64, f64), slo_us: f64, seed: u64) -> Result<Self, TooFew> {
-        first_of(NEAR.map(|near| {
-            move || {
-                let runs = near_runs(probes, near, ends, slo_us)?;
-                let found = crossing(&runs, CONFIDENCE, seed)?;
-                Ok(Self { rate_per_s: found.load, exponent: found.exponent, probes: runs.len() as u64 })
-            }
-        }))
+        let within = |near: f64| {
+            let ends = around(probes, near, ends, slo_us)?.1;
+            let runs = near_runs(probes, near, ends, slo_us)?;
+            let found = crossing(&runs, CONFIDENCE, seed)?;
+            Ok(Self {
+                rate_per_s: found.load,
+                exponent: found.exponent,
+                probes: runs.len() as u64,
+                at_edge: found.at_edge,
+            })
+        };
+        let [near, wider] = NEAR;
+        match within(near) {
+            Ok(found) if !found.at_edge => Ok(found),
+            first => match within(wider) {
+                Ok(found) if !found.at_edge || first.is_err() => Ok(found),
+                _ => first,
+            },
+        }
     }
 
     /// Its rate alone, in a fraction of the time.
     pub(super) fn rate(probes: &[&Probe], ends: (f64, f64), slo_us: f64) -> Result<f64, TooFew> {
-        first_of(NEAR.map(|near| move || crossing_load(&near_runs(probes, near, ends, slo_us)?)))
+        let [near, wider] = NEAR.map(|near| move || Ok(around(probes, near, ends, slo_us)?.0));
+        near().or_else(|why| wider().map_err(|_: TooFew| why))
     }
 }
 
-/// The first that succeeds, or why the first one did not.
-fn first_of<T, F: FnOnce() -> Result<T, TooFew>>([near, wider]: [F; 2]) -> Result<T, TooFew> {
-    near().or_else(|why| wider().map_err(|_| why))
+/// A rate from the probes around the bracket, and what to look around once it is known: refinement stands around it, which
+/// need not be within the bracket.
+fn around(
+    probes: &[&Probe],
+    near: f64,
+    (low, high): (f64, f64),
+    slo_us: f64,
+) -> Result<(f64, (f64, f64)), TooFew> {
+    let rate = crossing_load(&near_runs(probes, near, (low, high), slo_us)?)?;
+    Ok((rate, (low.min(rate), high.max(rate))))
 }
 
 /// Rates and strains.

@@ -31,7 +31,10 @@ pub use usl::{LoadPoint, Usl, fit_usl};
 use crate::judge::RunResult;
 use crate::measure::{CalibrationNote, Environment, Tool};
 use crate::scenario::{CapacitySection, ScenarioFile};
-use crate::stats::TooFew;
+use crate::stats::{Estimate, TooFew};
+
+/// Probes stand for a rate within this distance of it, as a logarithm.
+const BESIDE: f64 = 0.16;
 
 /// Value of [`Capacity::schema`].
 pub const CAPACITY_SCHEMA: &str = "reclaim-bench/capacity-1";
@@ -211,9 +214,7 @@ impl Capacity {
     pub fn conclude(plan: CapacityPlan, probes: Vec<Probe>, first: Option<&RunResult>) -> Self {
         let search = search(&probes, &plan.policy);
         let (low, high) = search.bracket();
-        let at_low = sustained_probe(&probes, low);
         let environment = first.map(|result| result.record.environment.clone());
-        let basis = at_low.and_then(|probe| basis(probe, environment.as_ref()?, &plan.policy));
         let boundary = low.zip(high).filter(|_| search.converged).map(|ends| {
             let all: Vec<&Probe> = probes.iter().collect();
             Boundary::of(&all, ends, plan.policy.slo_us, plan.policy.seed)
@@ -222,9 +223,11 @@ impl Capacity {
             Ok(boundary) => (boundary, None),
             Err(why) => (None, Some(why)),
         };
-        let limit = limit_at(&probes, high).and_then(|named| match boundary {
+        let at_rate = probe_at(&probes, boundary.as_ref(), low);
+        let basis = at_rate.and_then(|probe| basis(probe, environment.as_ref()?, &plan.policy));
+        let limit = limit_at(&probes, high).and_then(|named| match &boundary {
             // The line comes from undisturbed probes alone: where it crosses, the cluster gave out.
-            Some(_) if named.is_not_the_clusters() => own_limit(&probes, high?),
+            Some(boundary) if named.is_not_the_clusters() => own_limit(&probes, boundary.rate_per_s.estimate),
             _ => Some(named),
         });
         let conclusion = conclusion(&search, limit.as_ref());
@@ -242,19 +245,22 @@ impl Capacity {
             failed_per_s: high,
             boundary,
             no_boundary,
-            required: plan
-                .policy
-                .required_per_s
-                .map(|rate_per_s| Required { rate_per_s, sustained: required(&search, &probes, rate_per_s) }),
+            required: plan.policy.required_per_s.map(|rate_per_s| Required {
+                rate_per_s,
+                sustained: required(&search, &probes, rate_per_s).and_then(|sustained| match &boundary {
+                    Some(boundary) => agreed(sustained, rate_per_s, &boundary.rate_per_s),
+                    None => Some(sustained),
+                }),
+            }),
             walked_again: search.converged && search.again.len() == search.levels.len(),
             differences: differences(&search, boundary.as_ref()),
             floor_us: floor_us(&probes),
             drift: drift(&probes),
-            balance: at_low.map(|probe| probe.primaries.clone()).unwrap_or_default(),
+            balance: at_rate.map(|probe| probe.primaries.clone()).unwrap_or_default(),
             usl: curve.as_ref().ok().copied(),
             no_usl: curve.err(),
             sizing_basis: basis,
-            grant_cpu_us: at_low.and_then(|probe| probe.grant_cpu_us),
+            grant_cpu_us: at_rate.and_then(|probe| probe.grant_cpu_us),
             sizing,
             next: search.next,
             purposes: search.purposes,
@@ -297,24 +303,34 @@ fn limit_at(probes: &[Probe], high: Option<f64>) -> Option<Limit> {
     named.iter().max_by_key(|limit| same(limit)).map(|limit| (*limit).clone())
 }
 
-/// What the cluster itself was limited by in the first probe at the lowest rate, from `high` on, that it failed.
-fn own_limit(probes: &[Probe], high: f64) -> Option<Limit> {
-    let rate = |probe: &Probe| match probe.offer {
-        Offer::Open { rate_per_s } if probe.verdict == ProbeVerdict::Failed => Some(rate_per_s),
-        _ => None,
-    };
-    let failed = probes.iter().filter(|probe| rate(probe).is_some_and(|rate| rate >= high));
-    failed.min_by(|a, b| rate(a).unwrap_or_default().total_cmp(&rate(b).unwrap_or_default()))?.limit.clone()
+/// What the cluster itself was limited by in the probe, of those that it failed, whose rate is nearest to this one.
+fn own_limit(probes: &[Probe], rate: f64) -> Option<Limit> {
+    let failed = probes.iter().filter(|probe| probe.verdict == ProbeVerdict::Failed);
+    let distances = failed.filter_map(|probe| match probe.offer {
+        Offer::Open { rate_per_s } => Some(((rate_per_s / rate).ln().abs(), probe)),
+        Offer::Closed { .. } => None,
+    });
+    distances.min_by(|a, b| a.0.total_cmp(&b.0))?.1.limit.clone()
 }
 
-/// The probe that stands for the found rate: the middle one by CPU per claim of those that passed.
-fn sustained_probe(probes: &[Probe], low: Option<f64>) -> Option<&Probe> {
-    let passed = |probe: &&Probe| probe.verdict == ProbeVerdict::Passed;
-    let mut passed: Vec<&Probe> = at_rate(probes, low?).filter(passed).collect();
-    passed.sort_by(|a, b| {
+/// The probe that stands for the found rate: the middle one by CPU per claim of the undisturbed ones near it. Before there
+/// is a line, of those that passed at the highest rate that did.
+fn probe_at<'a>(probes: &'a [Probe], boundary: Option<&Boundary>, low: Option<f64>) -> Option<&'a Probe> {
+    let wanted = |probe: &&Probe| match (probe.offer, boundary) {
+        (Offer::Open { rate_per_s }, Some(boundary)) => {
+            (rate_per_s / boundary.rate_per_s.estimate).ln().abs() <= BESIDE
+                && matches!(probe.verdict, ProbeVerdict::Passed | ProbeVerdict::Failed)
+        }
+        (Offer::Open { rate_per_s }, None) => {
+            low.is_some_and(|low| rate_per_s.total_cmp(&low).is_eq()) && probe.verdict == ProbeVerdict::Passed
+        }
+        (Offer::Closed { .. }, _) => false,
+    };
+    let mut near: Vec<&Probe> = probes.iter().filter(wanted).collect();
+    near.sort_by(|a, b| {
         a.cpu_us_per_claim.unwrap_or_default().total_cmp(&b.cpu_us_per_claim.unwrap_or_default())
     });
-    passed.get(passed.len() / 2).copied()
+    near.get(near.len() / 2).copied()
 }
 
 fn basis(probe: &Probe, environment: &Environment, policy: &CapacityPolicy) -> Option<SizingBasis> {
@@ -376,6 +392,13 @@ fn differences(search: &Search, boundary: Option<&Boundary>) -> Vec<LevelDiffere
             (first != again).then_some(LevelDifference { rate_per_s, first, again, marginal })
         })
         .collect()
+}
+
+/// A rate that was probed, and where the line has the boundary: outside of its interval the line decides, which more probes
+/// stand behind; within it the two must agree.
+fn agreed(probed: bool, rate: f64, boundary: &Estimate) -> Option<bool> {
+    let by_line = rate <= boundary.estimate;
+    (probed == by_line || !boundary.contains(rate)).then_some(by_line)
 }
 
 /// Whether the required rate is sustained. A generator that cannot offer it says nothing about the cluster.

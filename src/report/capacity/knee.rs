@@ -14,10 +14,10 @@ pub type DrawingError = DrawingAreaErrorKind<std::io::Error>;
 const SIZE: (u32, u32) = (900, 540);
 const MEDIAN: RGBColor = RGBColor(130, 130, 130);
 const PASSED: RGBColor = RGBColor(0, 114, 178);
-const NOT_PASSED: RGBColor = RGBColor(213, 94, 0);
+const FAILED: RGBColor = RGBColor(213, 94, 0);
 const LEVEL: RGBColor = RGBColor(0, 120, 90);
 
-/// Median and 99th percentile of the response time of every open-loop probe over its rate, the service level, and the rate
+/// Median and upper bound of the 99th percentile of the response time of every open-loop probe over its rate, the service level, and the rate
 /// that was found. `None` before there is a probe with response times.
 pub(in crate::report) fn svg(capacity: &Capacity) -> Result<Option<String>, DrawingError> {
     let points: Vec<Point> = capacity.probes.iter().filter_map(Point::of).collect();
@@ -37,8 +37,9 @@ pub(in crate::report) fn svg(capacity: &Capacity) -> Result<Option<String>, Draw
 struct Point {
     rate: f64,
     p50: f64,
+    /// Upper end of its interval: what is held against the level.
     p99: f64,
-    passed: bool,
+    verdict: ProbeVerdict,
 }
 
 impl Point {
@@ -49,8 +50,8 @@ impl Point {
         Some(Self {
             rate: rate_per_s,
             p50: ms(probe.response_p50_us?),
-            p99: ms(probe.response_p99_us?.estimate),
-            passed: probe.verdict == ProbeVerdict::Passed,
+            p99: ms(probe.response_p99_us?.high),
+            verdict: probe.verdict,
         })
     }
 }
@@ -101,8 +102,14 @@ fn draw(
     };
     for (name, style, value, wanted) in [
         ("p50", MEDIAN.filled(), (|p: &Point| p.p50) as fn(&Point) -> f64, (|_| true) as fn(&Point) -> bool),
-        ("p99, passed", PASSED.filled(), |p| p.p99, |p| p.passed),
-        ("p99, did not pass", NOT_PASSED.stroke_width(2), |p| p.p99, |p| !p.passed),
+        ("p99 at most, passed", PASSED.filled(), |p| p.p99, |p| p.verdict == ProbeVerdict::Passed),
+        ("p99 at most, failed", FAILED.filled(), |p| p.p99, |p| p.verdict == ProbeVerdict::Failed),
+        (
+            "p99 at most, not the cluster's",
+            FAILED.stroke_width(1),
+            |p| p.p99,
+            |p| !matches!(p.verdict, ProbeVerdict::Passed | ProbeVerdict::Failed),
+        ),
     ] {
         chart
             .draw_series(dots(value, style, wanted))?

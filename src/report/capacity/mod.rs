@@ -144,9 +144,10 @@ fn required(capacity: &Capacity) -> Option<Block> {
     Some(Block::Line(match required.sustained {
         Some(true) => format!("The required {rate} claims per second are sustained."),
         Some(false) => format!("The required {rate} claims per second are NOT sustained."),
-        None => {
-            format!("Whether the required {rate} claims per second are sustained could not be found out.")
-        }
+        None => format!(
+            "Whether the required {rate} claims per second are sustained could not be found out: they are too near to the \
+             limit, or what limits is not the cluster."
+        ),
     }))
 }
 
@@ -359,18 +360,26 @@ fn closed_loop(capacity: &Capacity) -> Vec<Block> {
 
 /// What is to be said where the interval stayed wider than wanted.
 fn precision(capacity: &Capacity) -> Option<String> {
-    let (policy, boundary) = (&capacity.plan.policy, capacity.boundary?);
-    let wide = policy.refinements > 0 && !boundary.is_within(policy.precision);
-    (wide && capacity.next == Step::Done).then(|| {
-        format!(
-            "the rate is known to {} either way, {} was wanted, and all {} probes for it were made. More: --set \
-             capacity.refinements={}.",
-            share(boundary.half_width()),
-            share(policy.precision),
-            policy.refinements,
-            4 * policy.refinements
-        )
-    })
+    let (policy, boundary) = (&capacity.plan.policy, capacity.boundary.as_ref());
+    let made = capacity.purposes.iter().filter(|purpose| **purpose == Some(ProbePurpose::Refine)).count();
+    let enough = boundary.is_some_and(|boundary| boundary.is_within(policy.precision));
+    if enough || made == 0 || capacity.next != Step::Done {
+        return None;
+    }
+    let Some(boundary) = boundary else {
+        return Some(format!(
+            "{} probes beside the bracket did not show where the level is met either.",
+            count(made as u64)
+        ));
+    };
+    Some(format!(
+        "the rate is known to {} either way after {} probes made for that, and {} was wanted. To go on: --resume with \
+         --set capacity.refinements={}.",
+        rough(boundary.half_width()),
+        count(made as u64),
+        share(policy.precision),
+        2 * policy.refinements
+    ))
 }
 
 fn remarks(capacity: &Capacity) -> Option<Block> {
@@ -419,6 +428,18 @@ fn remarks(capacity: &Capacity) -> Option<Block> {
         items.push(super::words::warning(&crate::measure::Warning::DebugBuild));
     }
     items.extend(precision(capacity));
+    if capacity.boundary.is_some_and(|boundary| boundary.at_edge) {
+        items.push(
+            "an end of the interval is the lowest or highest rate that was tried there: it may lie further out."
+                .to_owned(),
+        );
+    }
+    if let Some(Limit::ServersOnSharedCores { cores, .. }) = &capacity.limit {
+        items.push(format!(
+            "the table of primaries takes a core for each main thread, and asks for CPU alone: here {cores} cores were \
+             short before any main thread was."
+        ));
+    }
     if let (Step::Probe { purpose, .. }, Conclusion::Found | Conclusion::LowerBound) =
         (capacity.next, capacity.conclusion)
     {

@@ -81,6 +81,25 @@ fn refinement_ends_where_nothing_is_left_to_gain() {
     assert_eq!(refined(&found), 6);
 }
 
+/// A required rate is judged by its own probes and by the line: where the two disagree it is not known, unless the rate is
+/// outside of the line's interval.
+#[test]
+fn a_required_rate_beside_the_boundary_is_not_known_where_the_evidence_disagrees() {
+    let boundary = Estimate { estimate: 5_000.0, low: 4_500.0, high: 5_600.0, confidence: 0.95 };
+    for (rate, probed, sustained) in [
+        (4_000.0, true, Some(true)),
+        (4_000.0, false, Some(true)),
+        (4_800.0, true, Some(true)),
+        (4_800.0, false, None),
+        (5_300.0, false, Some(false)),
+        (5_300.0, true, None),
+        (5_900.0, true, Some(false)),
+        (5_900.0, false, Some(false)),
+    ] {
+        assert_eq!(agreed(probed, rate, &boundary), sustained, "{rate} {probed}");
+    }
+}
+
 #[test]
 fn where_latency_says_nothing_about_the_boundary_the_bracket_stands_alone() {
     // Verdicts without response times.
