@@ -9,7 +9,7 @@ use super::content::surroundings;
 use super::document::Block;
 use super::numbers::{count, figure, maybe, rough, share, time_us};
 use crate::judge::capacity::{
-    Capacity, Conclusion, LevelDifference, Limit, Offer, ProbePurpose, Step, Stopped,
+    Capacity, Conclusion, LevelDifference, Limit, Offer, ProbePurpose, Reason, Step, Stopped,
 };
 
 pub use knee::DrawingError;
@@ -230,21 +230,24 @@ fn again(capacity: &Capacity) -> Option<Block> {
     Some(Block::Line(text))
 }
 
+/// Why probes did not pass, where it is more than what the table shows: p99 beyond the level, and the limit named above.
 fn failures(capacity: &Capacity) -> Option<Block> {
     let items: Vec<String> = capacity
         .probes
         .iter()
-        .filter(|probe| !probe.reasons.is_empty())
-        .map(|probe| {
+        .filter_map(|probe| {
             let reasons: Vec<_> = probe.reasons.iter().map(reason).collect();
             let kind = |limit: &Option<Limit>| limit.as_ref().map(std::mem::discriminant);
-            // What stands above is not said again for each of them.
             let named = probe.limit.as_ref().filter(|_| kind(&probe.limit) != kind(&capacity.limit));
+            if named.is_none() && matches!(probe.reasons[..], [] | [Reason::ResponseP99 { .. }]) {
+                return None;
+            }
             let named = named.map(|named| format!("; limited by {}", limit(named)));
-            format!("{}: {}{}", offer(probe), reasons.join("; "), named.unwrap_or_default())
+            Some(format!("{}: {}{}", offer(probe), reasons.join("; "), named.unwrap_or_default()))
         })
         .collect();
-    (!items.is_empty()).then(|| Block::List { heading: "Why probes did not pass".into(), items })
+    let heading = "Why probes did not pass, where it was not p99 alone";
+    (!items.is_empty()).then(|| Block::List { heading: heading.into(), items })
 }
 
 fn balance(capacity: &Capacity) -> Option<Block> {
