@@ -40,7 +40,7 @@ fn refinement_narrows_the_interval_and_searches_agree() {
     let cluster = Simulated { noise: 0.08, ..Simulated::serving(4_000.0) };
     let truth = cluster.true_capacity();
     let found = |refinements: u32, seed: u64| {
-        let policy = CapacityPolicy { seed, refinements, ..policy() };
+        let policy = CapacityPolicy { refinements, seed, ..policy() };
         let probes = searched(&policy, |offer, _, n| cluster.probe(offer, seed * 1_000 + n as u64));
         concluded(policy, probes)
     };
