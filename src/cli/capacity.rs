@@ -92,6 +92,13 @@ impl<'a> Job<'a> {
         file.suits_capacity()?;
         let request = args.cluster.request(&file, &scenario)?;
         let earlier = args.resume.as_deref().map(StoredCapacity::read).transpose()?;
+        if let (Some(given), Some(begun)) = (args.seed, earlier.as_ref().map(|earlier| earlier.plan.seed))
+            && given != begun
+        {
+            bail!(
+                "--resume: that search was begun with --seed {begun}; leave --seed out, or begin anew without --resume"
+            );
+        }
         let seed = args.seed.or(earlier.as_ref().map(|earlier| earlier.plan.seed)).unwrap_or_else(fresh_seed);
         let Some(mut policy) = CapacityPolicy::of(&file, seed) else {
             bail!("{} has no [slo]", file.name);
@@ -243,7 +250,7 @@ async fn probes(
     loop {
         let Step::Probe { offer, .. } = next else { return Ok(None) };
         let load = Load::of(&job.search.borrow().plan.scenario, offer);
-        let expected = last.map_or(load.window, |last| last.expected(&load));
+        let expected = last.unwrap_or(Pace::FIRST).expected(&load);
         if job.args.within.is_some_and(|within| begun.elapsed() + expected > within.0) {
             return Ok(Some(Stopped::OutOfTime));
         }
@@ -334,6 +341,9 @@ struct Pace {
 }
 
 impl Pace {
+    /// Before anything was measured: what small virtual machines took.
+    const FIRST: Self = Self { per_claim: Duration::from_micros(800) };
+
     fn of(load: &Load, took: Duration) -> Self {
         Self { per_claim: took.saturating_sub(load.window).div_f64(load.claims.max(1) as f64) }
     }

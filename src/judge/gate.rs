@@ -14,6 +14,7 @@ use crate::stats::{Estimate, TooFew};
 
 use super::repeat::Repeated;
 use super::result::{Comparison, RunResult, VariantSummary, Verdict};
+use super::service_level::service_levels;
 use crate::measure::{Direction, metric};
 
 /// Share of the claims that may end in an error, or more of them than with the baseline, before that is a finding.
@@ -274,16 +275,12 @@ fn exact_findings(result: &RunResult) -> impl Iterator<Item = Finding> {
 }
 
 fn slo_findings(result: &RunResult, bound: Duration) -> impl Iterator<Item = Finding> {
-    let bound_us = bound.as_secs_f64() * 1e6;
-    result.variants.iter().filter_map(move |variant| {
-        let latency = variant.response_us.or(variant.service_us)?;
-        (latency.p99 > bound_us).then(|| Finding {
-            conclusion: Conclusion::Regression,
-            text: format!(
-                "{} answers within {:.0} us at p99, the service level is {bound_us:.0} us",
-                variant.name, latency.p99
-            ),
-        })
+    service_levels(result, bound).filter(|level| !level.kept()).map(|level| Finding {
+        conclusion: Conclusion::Regression,
+        text: format!(
+            "{} answers within {:.0} us at p99, the service level is {:.0} us",
+            level.variant.name, level.p99_us, level.bound_us
+        ),
     })
 }
 

@@ -23,6 +23,7 @@ mod history;
 mod ramp;
 mod repeat;
 mod result;
+mod service_level;
 mod stored;
 mod summary;
 mod sweep;
@@ -47,6 +48,7 @@ pub use repeat::{Attempt, MIN_RUNS, Repeated, RepeatedComparison, repeat};
 pub use result::{
     Comparison, Control, ExactMetric, LatencySummary, RunResult, SCHEMA, ServerCost, VariantSummary, Verdict,
 };
+pub(crate) use service_level::service_levels;
 pub use stored::{
     RunLabel, StoredComparison, StoredExact, StoredMetric, StoredOptions, StoredVerdict, Thresholds, compare,
 };

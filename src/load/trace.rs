@@ -30,6 +30,9 @@ pub enum TraceError {
     },
 }
 
+/// Longest trace: beyond it, times are more likely in milliseconds or microseconds.
+const LONGEST: Duration = Duration::from_hours(7 * 24);
+
 /// Reads a trace: seconds, or RFC 3339 in UTC, one per line, ascending. Empty lines and what follows `#` are skipped.
 /// Returns each arrival's distance from the first.
 pub fn read(file: &Path) -> Result<Vec<Duration>, TraceError> {
@@ -57,6 +60,14 @@ fn parse(text: &str) -> Result<Vec<Duration>, (usize, String)> {
             ascending
                 .ok_or_else(|| (line, format!("`{word}` is earlier than the line before; sort the file")))?,
         );
+    }
+    if let Some(last) = offsets.last().filter(|last| **last > LONGEST) {
+        let days = last.as_secs() / (24 * 60 * 60);
+        let lines = text.lines().count();
+        return Err((
+            lines,
+            format!("the trace lasts {days} days, a week at most is replayed; times are in seconds"),
+        ));
     }
     if offsets.is_empty() {
         Err((1, "no arrival in it; write one time per line, as seconds or RFC 3339".to_owned()))
@@ -96,6 +107,7 @@ mod tests {
             ("1\nNaN\n", 2, "not a time"),
             ("-1\n", 1, "not a time"),
             ("5\n6\n4\n", 3, "sort the file"),
+            ("0\n1000000\n", 2, "the trace lasts 11 days, a week at most is replayed; times are in seconds"),
             ("# nothing\n", 1, "no arrival"),
         ] {
             let (at, problem) = parse(text).unwrap_err();

@@ -17,6 +17,7 @@ pub(super) fn of(result: &RunResult) -> Vec<Block> {
     blocks.push(Block::Title(format!("{}: {}", record.label(), record.scenario.summary)));
     blocks.extend(simulated_network(record));
     blocks.push(Block::Line(answer(result)));
+    blocks.extend(service_level(result));
     blocks.extend(storm::producer(result));
     blocks.extend(latencies(result));
     blocks.extend(ramp::of(&result.record));
@@ -95,6 +96,30 @@ fn answer(result: &RunResult) -> String {
     }
 }
 
+/// Whether each variant kept the scenario's service level, and at which load.
+fn service_level(result: &RunResult) -> Option<Block> {
+    let bound = result.record.scenario.slo.as_ref()?.response_p99.0;
+    let each: Vec<String> = judge::service_levels(result, bound)
+        .map(|level| {
+            let word = if level.kept() { "kept" } else { "MISSED" };
+            format!("{word} by {} ({})", level.variant.name, time_us(level.p99_us))
+        })
+        .collect();
+    let offered = result
+        .record
+        .offered
+        .filter(|offered| offered.schedule_s > 0.0)
+        .map(|offered| format!(", with {} claims per second offered", figure(offered.rate_per_s())));
+    (!each.is_empty()).then(|| {
+        Block::Line(format!(
+            "Service level, {} at p99{}: {}.",
+            time_us(bound.as_secs_f64() * 1e6),
+            offered.unwrap_or_default(),
+            each.join(", ")
+        ))
+    })
+}
+
 /// One variant without another to compare it with.
 fn alone(variant: &VariantSummary) -> String {
     let Some(service) = &variant.service_us else {
@@ -154,11 +179,16 @@ fn unit(unit: &str) -> &str {
 type Clock = fn(&VariantSummary) -> Option<&LatencySummary>;
 
 fn latencies(result: &RunResult) -> Vec<Block> {
+    // A storm has one clock for all of its executions.
+    let resume = match result.record.scenario.load.mode {
+        Mode::Storm => "Time to resume, from the storm's first signal to the lease (µs)",
+        Mode::Staged | Mode::Churn => "Time to resume, from the signal to the lease (µs)",
+    };
     let clocks: [(&str, Clock); 4] = [
         ("Service time, from sending a claim to holding the lease (µs)", |v| v.service_us.as_ref()),
         ("Response time, from when a claim was due (µs)", |v| v.response_us.as_ref()),
         ("Send lag, how late claims were sent (µs)", |v| v.send_lag_us.as_ref()),
-        ("Time to resume, from the signal to the lease (µs)", |v| v.resume_us.as_ref()),
+        (resume, |v| v.resume_us.as_ref()),
     ];
     let table = |(n, (heading, clock)): (usize, (&str, Clock))| {
         let rows: Vec<_> = result
@@ -383,7 +413,9 @@ fn trust(result: &RunResult) -> Block {
     ) });
     items.extend(audit.examples.iter().map(|example| format!("violation: {example}")));
     let staging = &result.record.staging;
-    if staging.grants > 0 {
+    // What a killed run had done in its window stands nowhere but in the claims.
+    let so_far = result.record.partial && result.record.scenario.load.mode != Mode::Staged;
+    if staging.grants > 0 && !so_far {
         let made = format!(
             "{} executions, {} interruptions, {} grants",
             count(staging.executions),

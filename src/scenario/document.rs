@@ -274,6 +274,9 @@ fn position(table: &Table<'_>, key: &str) -> Option<usize> {
     }
 }
 
+/// Tables that hold one of several forms, each a table of its own.
+const ONE_OF: [&str; 1] = ["arrivals"];
+
 /// Puts the leaves of `from` into `into`: tables merge, everything else replaces.
 fn merge<'t>(into: &mut Table<'t>, from: Table<'t>) {
     for (key, value) in from {
@@ -282,6 +285,10 @@ fn merge<'t>(into: &mut Table<'t>, from: Table<'t>) {
             && value.get_ref().is_table()
         {
             if let DeValue::Table(new) = value.into_inner() {
+                // One of several forms: another form replaces what stands there.
+                if ONE_OF.contains(&&*name) && !new.keys().any(|key| old.contains_key(&**key.get_ref())) {
+                    old.clear();
+                }
                 merge(old, new);
             }
             continue;

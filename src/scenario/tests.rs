@@ -606,3 +606,24 @@ proptest! {
         let _ = parse_with("t.toml", BASE, &[Override { shown: "x".into(), key: junk.clone(), value: Some(junk) }]);
     }
 }
+
+/// A table that is one of several forms is replaced by another form, and changed by a key of its own.
+#[test]
+fn another_form_of_arrivals_replaces_the_one_of_the_file() {
+    let text = "schema = 1\nname = \"x\"\nsummary = \"y\"\n[load]\nmodel = \"open\"\nrate = 50\nclaims = 100\n\
+                [load.arrivals.burst]\nsize = 50\nevery = \"1s\"\n[[variant]]\nname = \"grant-lane\"\npath = \"grant-lane\"\n";
+    let arrivals = |changes: &[(&str, &str)]| {
+        let change = |(key, value): &(&str, &str)| Override {
+            shown: "--set".into(),
+            key: (*key).into(),
+            value: Some((*value).into()),
+        };
+        let changes: Vec<_> = changes.iter().map(change).collect();
+        parse_with("x", text, &changes).unwrap().0.load.arrivals.unwrap()
+    };
+    let same = arrivals(&[("load.arrivals.burst.size", "20"), ("load.rate", "20")]);
+    let ArrivalsForm::Burst(burst) = same else { panic!("{same:?}") };
+    assert_eq!((burst.size, burst.every.0), (20, std::time::Duration::from_secs(1)));
+    let ramp = arrivals(&[("load.arrivals", "{ ramp = { from = 20.0, over = \"1s\" } }")]);
+    assert!(matches!(ramp, ArrivalsForm::Ramp(_)), "{ramp:?}");
+}

@@ -216,6 +216,18 @@ fn a_search_that_was_stopped_has_its_bracket_and_says_so() {
 }
 
 #[test]
+fn a_required_rate_of_which_too_little_was_seen_is_not_known_yet() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut asked = plan();
+    (asked.policy.required_per_s, asked.stopped) = (Some(1_000.0), Some(Stopped::OutOfTime));
+    stored(dir.path(), asked, 1);
+    let report = tool().arg("report").arg(dir.path()).assert().success();
+    let text = String::from_utf8(report.get_output().stdout.clone()).unwrap();
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains("the search was stopped before two probes of that rate agreed"), "{text}");
+}
+
+#[test]
 fn an_unfinished_probe_counts_for_nothing() {
     let dir = tempfile::tempdir().unwrap();
     stored(dir.path(), plan(), 2);
@@ -292,6 +304,8 @@ fn a_search_goes_on_only_with_its_own_question() {
     ));
     resume(&["--set", "capacity.claims=20000"])
         .stderr(predicate::str::contains("capacity.claims was 10000 when"));
+    resume(&["--seed", "5"])
+        .stderr(predicate::str::contains("that search was begun with --seed 1; leave --seed out"));
     resume(&["--targets", "7,8", "--no-usl"]).stderr(predicate::str::contains("cannot reach 127.0.0.1:1"));
     assert_eq!(reported(dir.path()).probes.len(), 2, "what was there was touched");
 }

@@ -89,7 +89,7 @@ fn what_is_no_result_is_refused_with_the_reason() {
         path
     };
     for (path, reason) in [
-        (empty, "No such file"),
+        (empty, "holds no result: the run was killed before anything of it was stored"),
         (killed, "result.partial.json is damaged"),
         (file("text.json", "hello"), "is not JSON"),
         (file("other.json", "{}"), "is not a result of reclaim-bench"),

@@ -107,7 +107,8 @@ fn answer(capacity: &Capacity) -> String {
                 figure(high)
             )
         }
-        (_, None, None) => "Not known: no probe was made.".into(),
+        (_, None, None) if capacity.probes.is_empty() => "Not known: no probe was made.".into(),
+        (_, None, None) => "Not known: no probe so far says anything about the cluster.".into(),
     }
 }
 
@@ -144,6 +145,10 @@ fn required(capacity: &Capacity) -> Option<Block> {
     Some(Block::Line(match required.sustained {
         Some(true) => format!("The required {rate} claims per second are sustained."),
         Some(false) => format!("The required {rate} claims per second are NOT sustained."),
+        None if matches!(capacity.next, Step::Probe { purpose: ProbePurpose::Required, .. }) => format!(
+            "Whether the required {rate} claims per second are sustained is not known yet: the search was stopped before \
+             two probes of that rate agreed."
+        ),
         None => format!(
             "Whether the required {rate} claims per second are sustained could not be found out: they are too near to the \
              limit, or what limits is not the cluster."
@@ -198,7 +203,7 @@ fn probes(capacity: &Capacity) -> Option<Block> {
 }
 
 fn again(capacity: &Capacity) -> Option<Block> {
-    if !capacity.walked_again {
+    if !capacity.walked_again && capacity.differences.is_empty() {
         return None;
     }
     let (marginal, others): (Vec<_>, Vec<_>) = capacity.differences.iter().partition(|d| d.marginal);
@@ -214,7 +219,9 @@ fn again(capacity: &Capacity) -> Option<Block> {
         });
         words.collect::<Vec<_>>().join(", ")
     };
-    let mut text = if others.is_empty() {
+    let mut text = if others.is_empty() && !capacity.walked_again {
+        "Walked again in random order, as far as that went: no difference away from the boundary.".to_owned()
+    } else if others.is_empty() {
         "Walked again in random order, every level away from the boundary said the same: no sign that the past of the \
          cluster matters."
             .to_owned()

@@ -6,6 +6,7 @@
 //! | regression, more of what does not vary | failure |
 //! | inconclusive, control failed | skipped: it must not look green, and noise must not turn a build red |
 //! | claims that did not succeed, beyond the baseline's | failure |
+//! | a service level that was missed | failure |
 //! | invalid or interrupted run | error; its verdicts are skipped |
 //!
 //! A file of verdicts, whether or not the scenario's gate is enforced: the exit code says that.
@@ -16,6 +17,7 @@ use super::super::numbers::difference_within;
 use super::super::words;
 use crate::judge::{
     Comparison, RunResult, StoredComparison, StoredMetric, StoredVerdict, Verdict, error_findings,
+    service_levels,
 };
 
 /// Why a verdict of such a run is none.
@@ -54,6 +56,16 @@ pub fn junit(result: &RunResult) -> String {
             None => Case::Skipped(UNUSABLE.to_owned()),
         };
         suite.add(&variant.name, "claims succeed", case);
+    }
+    let bound = record.scenario.slo.as_ref().map(|slo| slo.response_p99.0);
+    for level in bound.into_iter().flat_map(|bound| service_levels(result, bound)) {
+        let text = || format!("p99 is {:.0} us, the service level is {:.0} us", level.p99_us, level.bound_us);
+        let case = match (usable, level.kept()) {
+            (false, _) => Case::Skipped(UNUSABLE.to_owned()),
+            (true, true) => Case::Passed,
+            (true, false) => Case::Failure(text()),
+        };
+        suite.add(&level.variant.name, "service level", case);
     }
     for comparison in &result.comparisons {
         let class = format!("{} against {}", comparison.candidate, comparison.baseline);

@@ -1,8 +1,10 @@
+use std::time::Duration;
+
 use super::*;
 use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, SimulatedArm, record, scenario};
 use crate::judge::{StoredOptions, analyse_as, compare};
 use crate::measure::{Direction, Fault};
-use crate::scenario::GateSection;
+use crate::scenario::{GateSection, HumanDuration, SloSection};
 
 fn run(arms: &[SimulatedArm], seed: u64) -> RunResult {
     analyse_as(record(arms, seed), &scenario(arms))
@@ -56,4 +58,20 @@ fn a_pull_request_reads_the_conclusion_first() {
     insta::assert_snapshot!("pull_request", pull_request(&run(&[GRANT_LANE, HGET_LANE], 1)));
     insta::assert_snapshot!("pull_request_invalid", pull_request(&invalid()));
     insta::assert_snapshot!("pull_request_stored", pull_request_stored(&against_stored()));
+}
+
+/// A level that was missed must be seen by whoever reads the report, and by the build server.
+#[test]
+fn a_service_level_is_a_test_case_and_a_sentence() {
+    let mut result = run(&[GRANT_LANE], 2);
+    assert!(!junit(&result).contains("service level"));
+    for (bound, cases, word) in [
+        (Duration::from_micros(1), "<failure", "MISSED by grant-lane"),
+        (Duration::from_secs(1), "name=\"service level\"/>", "kept by grant-lane"),
+    ] {
+        result.record.scenario.slo = Some(SloSection { response_p99: HumanDuration(bound) });
+        let report = junit(&result);
+        assert!(report.contains("name=\"service level\"") && report.contains(cases), "{report}");
+        assert!(crate::report::text(&result).contains(word), "{}", crate::report::text(&result));
+    }
 }
