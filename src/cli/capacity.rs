@@ -92,14 +92,15 @@ impl<'a> Job<'a> {
         file.suits_capacity()?;
         let request = args.cluster.request(&file, &scenario)?;
         let earlier = args.resume.as_deref().map(StoredCapacity::read).transpose()?;
-        if let (Some(given), Some(begun)) = (args.seed, earlier.as_ref().map(|earlier| earlier.plan.seed))
+        let begun = earlier.as_ref().map(|earlier| earlier.plan.seed);
+        if let (Some(given), Some(begun)) = (args.seed, begun)
             && given != begun
         {
             bail!(
                 "--resume: that search was begun with --seed {begun}; leave --seed out, or begin anew without --resume"
             );
         }
-        let seed = args.seed.or(earlier.as_ref().map(|earlier| earlier.plan.seed)).unwrap_or_else(fresh_seed);
+        let seed = args.seed.or(begun).unwrap_or_else(fresh_seed);
         let Some(mut policy) = CapacityPolicy::of(&file, seed) else {
             bail!("{} has no [slo]", file.name);
         };
@@ -245,13 +246,12 @@ async fn probes(
     cancel: &CancellationToken,
 ) -> anyhow::Result<Option<Stopped>> {
     let begun = Instant::now();
-    let mut last: Option<Pace> = None;
+    let mut pace = Pace::FIRST;
     let mut next = job.search.borrow().conclude().next;
     loop {
         let Step::Probe { offer, .. } = next else { return Ok(None) };
         let load = Load::of(&job.search.borrow().plan.scenario, offer);
-        let expected = last.unwrap_or(Pace::FIRST).expected(&load);
-        if job.args.within.is_some_and(|within| begun.elapsed() + expected > within.0) {
+        if job.args.within.is_some_and(|within| begun.elapsed() + pace.expected(&load) > within.0) {
             return Ok(Some(Stopped::OutOfTime));
         }
         let started = Instant::now();
@@ -271,7 +271,7 @@ async fn probes(
         if cluster.owned() {
             cluster.wipe().await?;
         }
-        last = Some(Pace::of(&load, started.elapsed()));
+        pace = Pace::of(&load, started.elapsed());
         next = capacity.next;
         let disturbed = capacity.probes.last().is_some_and(Probe::was_disturbed);
         if disturbed && matches!(next, Step::Probe { .. }) {

@@ -170,13 +170,11 @@ pub fn read(path: &Path) -> anyhow::Result<RunResult> {
     if !file.exists() && copy.exists() {
         return read_copy(&copy);
     }
-    if path.is_dir() && !file.exists() && Kind::of(path) == Kind::Run {
-        bail!(
+    match Kind::of(path) {
+        Kind::Run if path.is_dir() && !file.exists() => bail!(
             "{} holds no result: the run was killed before anything of it was stored, or it is another directory",
             path.display()
-        );
-    }
-    match Kind::of(path) {
+        ),
         Kind::Run => {}
         Kind::Calibration => {
             bail!("{} holds a calibration, not a run: `reclaim-bench report` shows it", path.display())

@@ -132,13 +132,18 @@ mod tests {
 
     use super::*;
 
+    /// Of mean zero and deviation one, nearly.
+    fn normal(rng: &mut impl rand::Rng) -> f64 {
+        (0..12).map(|_| rng.random::<f64>()).sum::<f64>() - 6.0
+    }
+
     /// Runs at loads around 1,000, where the level is reached; `spread` is that of ln(value).
     fn runs(exponent: f64, spread: f64, stalls: f64, seed: u64) -> Vec<(f64, f64)> {
         let mut rng = stream(seed, "runs");
         (0..20)
             .map(|n| {
                 let load = 1_000.0 * 1.05f64.powi(n % 10 - 5);
-                let normal: f64 = (0..12).map(|_| rng.random::<f64>()).sum::<f64>() - 6.0;
+                let normal = normal(&mut rng);
                 let stall = if rng.random::<f64>() < stalls { 2.0 } else { 0.0 };
                 (load, ((load / 1_000.0).ln() * exponent + spread * normal + stall).exp())
             })
@@ -177,7 +182,7 @@ mod tests {
                     Err(_) => 1_000.0,
                 };
                 for factor in [0.87, 0.92, 0.96, 1.04, 1.09, 1.15] {
-                    let normal: f64 = (0..12).map(|_| rng.random::<f64>()).sum::<f64>() - 6.0;
+                    let normal = normal(&mut rng);
                     let load: f64 = factor * centre;
                     runs.push((load, ((load / 1_000.0).ln() * 5.0 + spread * normal).exp()));
                 }

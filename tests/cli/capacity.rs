@@ -127,6 +127,11 @@ fn stored(dir: &Path, plan: CapacityPlan, count: usize) {
     }
 }
 
+/// Without the line breaks of a terminal.
+fn in_one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 fn reported(dir: &Path) -> Capacity {
     let output = tool().arg("report").arg(dir).args(["--format", "json"]).assert().success();
     serde_json::from_slice(&output.get_output().stdout).unwrap()
@@ -172,7 +177,7 @@ fn the_rate_is_told_with_its_interval_and_where_that_comes_from() {
     found.plan.policy.precision = 0.02;
     found.purposes.truncate(4);
     found.purposes.extend([Some(ProbePurpose::Refine); 12]);
-    let text = report::capacity_text(&found).split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = in_one_line(&report::capacity_text(&found));
     for words in [
         "About 2,081 claims per second (95 % interval 1,990 to 2,170) keep the response time within 20 ms at p99",
         "the line through 18 probes near the boundary",
@@ -193,7 +198,7 @@ fn a_search_that_was_stopped_while_it_narrowed_the_interval_has_its_answer() {
     assert_eq!((found.conclusion, found.next), (Conclusion::Found, Step::Done));
     found.next = Step::Probe { offer: Offer::Open { rate_per_s: 1.0 }, purpose: ProbePurpose::Refine };
     found.plan.stopped = Some(Stopped::OutOfTime);
-    let text = report::capacity_text(&found).split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = in_one_line(&report::capacity_text(&found));
     assert!(text.contains("after the rate was found: its interval would become narrower"), "{text}");
     assert!(!text.contains("!!"), "{text}");
 }
@@ -223,7 +228,7 @@ fn a_required_rate_of_which_too_little_was_seen_is_not_known_yet() {
     stored(dir.path(), asked, 1);
     let report = tool().arg("report").arg(dir.path()).assert().success();
     let text = String::from_utf8(report.get_output().stdout.clone()).unwrap();
-    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = in_one_line(&text);
     assert!(text.contains("the search was stopped before two probes of that rate agreed"), "{text}");
 }
 

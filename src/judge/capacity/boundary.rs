@@ -4,7 +4,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::probe::{CONFIDENCE, Probe, ProbeVerdict};
-use super::search::Offer;
 use crate::stats::{Estimate, MIN_POINTS, TooFew, crossing, crossing_load};
 
 /// Probes count within this factor of the bracket's ends; within the second one, if the line through those does not reach
@@ -95,11 +94,9 @@ fn near_runs(
     let runs: Vec<(f64, f64)> = probes
         .iter()
         .filter(|probe| matches!(probe.verdict, ProbeVerdict::Passed | ProbeVerdict::Failed))
-        .filter_map(|probe| match probe.offer {
-            Offer::Open { rate_per_s } if near.contains(&rate_per_s) => {
-                Some((rate_per_s, probe.strain(slo_us)?))
-            }
-            _ => None,
+        .filter_map(|probe| {
+            let rate = probe.offer.rate_per_s().filter(|rate| near.contains(rate))?;
+            Some((rate, probe.strain(slo_us)?))
         })
         .collect();
     let beyond = runs.iter().filter(|(_, strain)| *strain > 1.0).count();

@@ -303,28 +303,27 @@ fn limit_at(probes: &[Probe], high: Option<f64>) -> Option<Limit> {
     named.iter().max_by_key(|limit| same(limit)).map(|limit| (*limit).clone())
 }
 
+/// How far a probe's rate is from another, as a logarithm.
+fn distance(probe: &Probe, rate: f64) -> Option<f64> {
+    Some((probe.offer.rate_per_s()? / rate).ln().abs())
+}
+
 /// What the cluster itself was limited by in the probe, of those that it failed, whose rate is nearest to this one.
 fn own_limit(probes: &[Probe], rate: f64) -> Option<Limit> {
     let failed = probes.iter().filter(|probe| probe.verdict == ProbeVerdict::Failed);
-    let distances = failed.filter_map(|probe| match probe.offer {
-        Offer::Open { rate_per_s } => Some(((rate_per_s / rate).ln().abs(), probe)),
-        Offer::Closed { .. } => None,
-    });
+    let distances = failed.filter_map(|probe| Some((distance(probe, rate)?, probe)));
     distances.min_by(|a, b| a.0.total_cmp(&b.0))?.1.limit.clone()
 }
 
 /// The probe that stands for the found rate: the middle one by CPU per claim of the undisturbed ones near it. Before there
 /// is a line, of those that passed at the highest rate that did.
 fn probe_at<'a>(probes: &'a [Probe], boundary: Option<&Boundary>, low: Option<f64>) -> Option<&'a Probe> {
-    let wanted = |probe: &&Probe| match (probe.offer, boundary) {
-        (Offer::Open { rate_per_s }, Some(boundary)) => {
-            (rate_per_s / boundary.rate_per_s.estimate).ln().abs() <= BESIDE
+    let wanted = |probe: &&Probe| match boundary {
+        Some(boundary) => {
+            distance(probe, boundary.rate_per_s.estimate).is_some_and(|distance| distance <= BESIDE)
                 && matches!(probe.verdict, ProbeVerdict::Passed | ProbeVerdict::Failed)
         }
-        (Offer::Open { rate_per_s }, None) => {
-            low.is_some_and(|low| rate_per_s.total_cmp(&low).is_eq()) && probe.verdict == ProbeVerdict::Passed
-        }
-        (Offer::Closed { .. }, _) => false,
+        None => low.is_some() && probe.offer.rate_per_s() == low && probe.verdict == ProbeVerdict::Passed,
     };
     let mut near: Vec<&Probe> = probes.iter().filter(wanted).collect();
     near.sort_by(|a, b| {

@@ -46,6 +46,16 @@ pub enum Offer {
     },
 }
 
+impl Offer {
+    /// Claims per second of a schedule.
+    pub fn rate_per_s(self) -> Option<f64> {
+        match self {
+            Self::Open { rate_per_s } => Some(rate_per_s),
+            Self::Closed { .. } => None,
+        }
+    }
+}
+
 /// What a probe is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -5,7 +5,7 @@ use plotters::drawing::DrawingAreaErrorKind;
 use plotters::prelude::*;
 
 use super::words::level;
-use crate::judge::capacity::{Capacity, Offer, Probe, ProbeVerdict};
+use crate::judge::capacity::{Capacity, Probe, ProbeVerdict};
 use crate::report::numbers::figure;
 
 /// Why a picture could not be drawn.
@@ -44,11 +44,10 @@ struct Point {
 
 impl Point {
     fn of(probe: &Probe) -> Option<Self> {
-        let Offer::Open { rate_per_s } = probe.offer else { return None };
         // A logarithm wants more than nothing.
         let ms = |us: f64| (us / 1_000.0).max(1e-3);
         Some(Self {
-            rate: rate_per_s,
+            rate: probe.offer.rate_per_s()?,
             p50: ms(probe.response_p50_us?),
             p99: ms(probe.response_p99_us?.high),
             verdict: probe.verdict,

@@ -59,11 +59,13 @@ pub fn junit(result: &RunResult) -> String {
     }
     let bound = record.scenario.slo.as_ref().map(|slo| slo.response_p99.0);
     for level in bound.into_iter().flat_map(|bound| service_levels(result, bound)) {
-        let text = || format!("p99 is {:.0} us, the service level is {:.0} us", level.p99_us, level.bound_us);
         let case = match (usable, level.kept()) {
             (false, _) => Case::Skipped(UNUSABLE.to_owned()),
             (true, true) => Case::Passed,
-            (true, false) => Case::Failure(text()),
+            (true, false) => Case::Failure(format!(
+                "p99 is {:.0} us, the service level is {:.0} us",
+                level.p99_us, level.bound_us
+            )),
         };
         suite.add(&level.variant.name, "service level", case);
     }
