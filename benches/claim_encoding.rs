@@ -9,9 +9,10 @@ mod support;
 use std::hint::black_box;
 
 use criterion::BenchmarkGroup;
-use reclaim_bench::cluster::{Topology, reply_len, request_len, slot_of_tag};
+use reclaim_analysis::record::slot_of_tag;
+use reclaim_analysis::record::{LatencyHistogram, Recorder};
+use reclaim_bench::cluster::{Topology, reply_len, request_len};
 use reclaim_bench::flowfabric::{ClaimResumedExecution, ExecutionKeys, ReadAttemptIndex, Request};
-use reclaim_bench::measure::{LatencyHistogram, Recorder};
 use redis::parse_redis_value;
 use support::claims::{self, Claim};
 use support::cpu_time::ThreadCpuTime;

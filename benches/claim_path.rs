@@ -12,10 +12,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use criterion::{Criterion, SamplingMode};
+use reclaim_analysis::scenario::Provider;
+use reclaim_analysis::scenario::{self, Scenario, Shipped, VariantPath};
 use reclaim_bench::claim::{ClaimOrder, ClaimPath, ClaimSetup, ClaimTicket, ServerClock, claim_path};
-use reclaim_bench::cluster::{self, ClusterRequest, NodeAddr, NodeIndex, ProviderKind};
+use reclaim_bench::cluster::{self, ClusterRequest, NodeAddr, NodeIndex};
 use reclaim_bench::flowfabric::LibraryAlias;
-use reclaim_bench::scenario::{self, Scenario, Shipped, VariantPath};
 use reclaim_bench::workload::{self, Control, ExecIndex, Phase, ScanRequest, Seek, Workload};
 use support::inputs::SEED;
 use tokio_util::sync::CancellationToken;
@@ -182,7 +183,7 @@ fn request() -> Result<ClusterRequest> {
         Err(_) => Vec::new(),
     };
     Ok(ClusterRequest {
-        provider: if nodes.is_empty() { ProviderKind::Auto } else { ProviderKind::External },
+        provider: if nodes.is_empty() { Provider::Auto } else { Provider::External },
         nodes,
         valkey_server: std::env::var_os("VALKEY_SERVER").map(PathBuf::from),
         ..ClusterRequest::default()

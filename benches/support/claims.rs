@@ -6,12 +6,13 @@ use ff_core::partition::{Partition, PartitionFamily};
 use ff_core::types::{AttemptIndex, LeaseId};
 use rand::{Rng, RngExt};
 use rand_chacha::ChaCha8Rng;
-use reclaim_bench::cluster::{NodeAddr, Primary, SLOTS, Topology, WireCost};
+use reclaim_analysis::record::{Outcome, Purpose, Recorder, Stamps};
+use reclaim_analysis::record::{SLOTS, WireCost};
+use reclaim_bench::cluster::{NodeAddr, Primary, Topology};
 use reclaim_bench::flowfabric::{
     ClaimResumedExecution, ClaimedLease, ExecutionKeys, ReadAttemptIndex, ReclaimGrant, ReplyError, Request,
     WorkerIdentity,
 };
-use reclaim_bench::measure::{Outcome, Purpose, Recorder, Stamps};
 use redis::{Cmd, Value};
 
 use super::inputs::{self, CLAIMS};

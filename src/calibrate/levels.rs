@@ -7,8 +7,8 @@ use rand::seq::SliceRandom as _;
 
 use super::noop::Bench;
 use super::{CalibrateError, Extent};
-use crate::load::stream;
-use crate::measure::{LevelRecord, LevelRound, Recorder};
+use reclaim_analysis::record::stream;
+use reclaim_analysis::record::{LevelRecord, LevelRound, Recorder};
 
 /// Requests per worker before the first turn: caches, allocations and the server's own buffers settle.
 const WARMUP_EACH: u32 = 20;

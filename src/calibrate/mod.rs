@@ -19,7 +19,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cluster::{Cluster, ClusterError, NodeIndex};
 use crate::flowfabric::CallError;
-use crate::measure::{CalibrationRecord, GeneratorUse, MachineCpu, Tool, host, process_cpu, thread_cpu};
+use crate::machine::{MachineCpu, host, process_cpu, thread_cpu, tool};
+use reclaim_analysis::record::{CalibrationRecord, GeneratorUse};
 
 pub use extent::{Extent, Part};
 use noop::Bench;
@@ -72,7 +73,7 @@ pub async fn calibrate(setup: CalibrateSetup<'_>) -> Result<CalibrationRecord, C
     let before = cluster.counters().await?;
     let mut bench = Bench::open(cluster, node, &extent.connections, cancel).await?;
     let mut record = CalibrationRecord {
-        tool: Tool::current(),
+        tool: tool(),
         host: host(),
         valkey: cluster.info(1),
         primary: cluster.wire(node).addr().to_string(),

@@ -12,11 +12,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::CalibrateError;
 use crate::claim::{ClaimOrder, ClaimPath, ClaimReceipt, ClaimTicket, Line, LocalFuture};
-use crate::cluster::{Cluster, NodeIndex, Wire, WireCost};
+use crate::cluster::{Cluster, NodeIndex, Wire};
 use crate::flowfabric::{LibraryVersion, ReclaimGrant, Request as _, WorkerIdentity, call};
 use crate::load::{Deck, Driver, PlannedClaim, Schedule, ThreadPacer};
-use crate::measure::{Outcome, Purpose, Recorder, thread_cpu};
-use crate::scenario::VariantPath;
+use crate::machine::thread_cpu;
+use reclaim_analysis::record::WireCost;
+use reclaim_analysis::record::{Outcome, Purpose, Recorder};
+use reclaim_analysis::scenario::VariantPath;
 
 /// Requests of one turn at most: what planning them takes in memory stays small.
 const MOST_REQUESTS: usize = 1 << 18;

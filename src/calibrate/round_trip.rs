@@ -8,10 +8,11 @@ use rand::seq::SliceRandom as _;
 
 use super::noop::Bench;
 use super::{CalibrateError, Extent};
-use crate::cluster::{Cluster, NodeIndex, Wire, WireCost};
+use crate::cluster::{Cluster, NodeIndex, Wire};
 use crate::flowfabric::{CallError, LibraryVersion, Request as _, call};
-use crate::load::stream;
-use crate::measure::{RoundTripRecord, Samples};
+use reclaim_analysis::record::WireCost;
+use reclaim_analysis::record::stream;
+use reclaim_analysis::record::{RoundTripRecord, Samples};
 
 /// Requests on each side that are not recorded.
 const WARMUP: u32 = 200;

@@ -6,9 +6,10 @@ use rand::seq::SliceRandom as _;
 
 use super::noop::Bench;
 use super::{CalibrateError, Extent};
-use crate::load::{Draw, Schedule, stream};
-use crate::measure::{Recorder, SendLagRecord};
-use crate::scenario::{Arrivals, ArrivalsForm};
+use crate::load::{Draw, Schedule};
+use reclaim_analysis::record::stream;
+use reclaim_analysis::record::{Recorder, SendLagRecord};
+use reclaim_analysis::scenario::{Arrivals, ArrivalsForm};
 
 /// Every rate with constant and with Poisson arrivals, in random order; the records stand in ascending order.
 pub(super) async fn measure(

@@ -4,9 +4,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use ff_core::partition::PartitionKeyParseError;
 
-use crate::cluster::{Redirect, Wire, WireCost, WireError};
+use crate::cluster::{Redirect, Wire, WireError};
 use crate::flowfabric::{CallError, ReadServerTime, RefusalCode, call};
-use crate::measure::Outcome;
+use reclaim_analysis::record::Outcome;
+use reclaim_analysis::record::WireCost;
 
 /// Why a claim holds no lease, or not all that it should.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -111,7 +112,7 @@ mod tests {
     use super::*;
     use crate::cluster::NodeAddr;
     use crate::flowfabric::ReplyError;
-    use crate::measure::RedirectKind;
+    use reclaim_analysis::record::RedirectKind;
     use std::time::Duration;
 
     fn refused(code: RefusalCode) -> ClaimError {

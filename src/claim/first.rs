@@ -2,9 +2,9 @@
 
 use ff_core::types::AttemptIndex;
 
-use crate::cluster::WireCost;
 use crate::flowfabric::{ClaimExecution, ExecutionKeys, RefusalCode};
-use crate::scenario::VariantPath;
+use reclaim_analysis::record::WireCost;
+use reclaim_analysis::scenario::VariantPath;
 
 use super::variant::Acquire;
 use super::{ClaimError, ClaimOrder, HeldLease, Line};

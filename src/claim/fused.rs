@@ -1,8 +1,8 @@
 //! The variant without a grant: `ff_issue_grant_and_claim` grants and claims in one call.
 
-use crate::cluster::WireCost;
 use crate::flowfabric::{ExecutionKeys, IssueGrantAndClaim, RefusalCode};
-use crate::scenario::VariantPath;
+use reclaim_analysis::record::WireCost;
+use reclaim_analysis::scenario::VariantPath;
 
 use super::variant::Acquire;
 use super::{ClaimError, ClaimOrder, HeldLease, Line};

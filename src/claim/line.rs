@@ -2,8 +2,9 @@
 
 use redis::Pipeline;
 
-use crate::cluster::{Wire, WireCost, WireError};
+use crate::cluster::{Wire, WireError};
 use crate::flowfabric::{CallError, LibraryAlias, ReplyError, Request};
+use reclaim_analysis::record::WireCost;
 
 /// A wire, and whether the node behind it must be told to serve a slot that it is only importing.
 #[derive(Clone)]

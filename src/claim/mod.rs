@@ -8,7 +8,6 @@
 //!                    └─► claim_with_recovery (redirects), settle_unanswered (no reply)
 //! ```
 
-mod cost;
 mod error;
 mod first;
 mod fused;
@@ -26,12 +25,12 @@ use std::time::Duration;
 use ff_core::partition::Partition;
 use ff_core::types::{AttemptId, AttemptIndex, LeaseEpoch, LeaseId, TimestampMs};
 
-use crate::cluster::{Wire, WireCost};
+use crate::cluster::Wire;
 use crate::flowfabric::{LibraryAlias, ReclaimGrant, WorkerIdentity};
-use crate::measure::Outcome;
-use crate::scenario::VariantPath;
+use reclaim_analysis::record::Outcome;
+use reclaim_analysis::record::WireCost;
+use reclaim_analysis::scenario::VariantPath;
 
-pub use cost::{ExpectedCost, Steps, TASK_CONTEXT_STEPS, expected_cost, steps};
 pub use error::{ClaimError, ServerClock};
 pub use line::Line;
 pub use recovery::{Reroutes, claim_with_recovery, settle_unanswered};

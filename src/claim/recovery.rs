@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
-use crate::cluster::{NodeAddr, Redirect, Wire, WireCost};
+use crate::cluster::{NodeAddr, Redirect, Wire};
 use crate::flowfabric::{ExecutionKeys, ReadForAudit, call};
-use crate::measure::Outcome;
+use reclaim_analysis::record::Outcome;
+use reclaim_analysis::record::WireCost;
 
 use super::{ClaimOrder, ClaimPath, ClaimReceipt, HeldLease, Line, LocalFuture, Routes};
 
@@ -124,10 +125,10 @@ mod tests {
     use crate::claim::{ClaimError, ClaimTicket};
     use crate::cluster::WireError;
     use crate::flowfabric::{CallError, ReclaimGrant, WorkerIdentity};
-    use crate::measure::RedirectKind;
-    use crate::scenario::VariantPath;
     use ff_core::partition::Partition;
     use ff_core::types::{AttemptId, AttemptIndex, LeaseEpoch, LeaseId};
+    use reclaim_analysis::record::RedirectKind;
+    use reclaim_analysis::scenario::VariantPath;
     use std::cell::RefCell;
 
     /// A variant whose claims end as written down, last first.

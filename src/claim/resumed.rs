@@ -3,12 +3,12 @@
 
 use ff_core::types::{AttemptIndex, LaneId};
 
-use crate::cluster::WireCost;
 use crate::flowfabric::{
     ClaimResumedExecution, ClaimedLease, ExecutionKeys, ReadAttemptIndex, ReadLane, ReadLaneAndAttempt,
     RefusalCode,
 };
-use crate::scenario::VariantPath;
+use reclaim_analysis::record::WireCost;
+use reclaim_analysis::scenario::VariantPath;
 
 use super::variant::Acquire;
 use super::{ClaimError, ClaimOrder, HeldLease, Line};

@@ -1,10 +1,10 @@
 //! What all variants share: routing, the optional task context, and the receipt. A variant itself only says how it
 //! comes to its lease.
 
-use crate::cluster::WireCost;
 use crate::flowfabric::{ExecutionKeys, ReadKind, ReadPayload, ReadTags, RefusalCode};
-use crate::measure::Outcome;
-use crate::scenario::VariantPath;
+use reclaim_analysis::record::Outcome;
+use reclaim_analysis::record::WireCost;
+use reclaim_analysis::scenario::VariantPath;
 
 use super::first::FirstClaim;
 use super::fused::Fused;

@@ -3,11 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, ValueEnum};
 
 use super::paths;
-use crate::cluster::{ClusterRequest, NodeAddr, Password, ProviderKind, TlsOptions};
-use crate::scenario::{self, HumanDuration, Override, Provider, Scenario, ScenarioFile, Shipped, nearest};
+use crate::cluster::{ClusterRequest, NodeAddr, Password, TlsOptions};
+use reclaim_analysis::scenario::{
+    self, HumanDuration, Override, Provider, Scenario, ScenarioFile, Shipped, nearest,
+};
 
 /// Environment variable with the password. There is no option for it: arguments are seen by every user of a machine.
 const PASSWORD_VARIABLE: &str = "RECLAIM_BENCH_PASSWORD";
@@ -21,7 +24,7 @@ pub struct ClusterArgs {
     #[arg(long, env = "RECLAIM_BENCH_NODES", value_name = "HOST:PORT", value_delimiter = ',')]
     pub nodes: Vec<String>,
     /// Who runs the servers [scenario: auto]
-    #[arg(long, value_enum, value_name = "WHO")]
+    #[arg(long, value_parser = provider_parser(), value_name = "WHO")]
     pub provider: Option<Provider>,
     /// Primaries of a cluster that is started for the run [scenario: 3]
     #[arg(long, value_name = "N", conflicts_with = "nodes")]
@@ -64,6 +67,20 @@ pub struct ClusterArgs {
     pub shared: bool,
 }
 
+/// `--provider`, with what each value means in the help.
+fn provider_parser() -> impl clap::builder::TypedValueParser<Value = Provider> {
+    let help = |provider| match provider {
+        Provider::Auto => "External where nodes are given, else local, else a container",
+        Provider::External => "A running cluster, named by its nodes",
+        Provider::Local => "Child processes on loopback",
+        Provider::Container => "One container with all nodes",
+    };
+    PossibleValuesParser::new(Provider::ALL.map(|known| PossibleValue::new(known.as_str()).help(help(known))))
+        .try_map(|name| {
+            Provider::ALL.into_iter().find(|known| known.as_str() == name).ok_or("no such provider")
+        })
+}
+
 impl ClusterArgs {
     /// The options that have a key in the scenario.
     pub fn overrides(&self) -> Vec<Override> {
@@ -77,8 +94,8 @@ impl ClusterArgs {
                 toml::Value::Array(list).to_string(),
             );
         }
-        if let Some(provider) = self.provider.and_then(|provider| provider.to_possible_value()) {
-            changes.plain("--provider", "cluster.provider", &provider.get_name());
+        if let Some(provider) = self.provider {
+            changes.plain("--provider", "cluster.provider", &provider);
         }
         changes.option("--primaries", "cluster.primaries", self.primaries.as_ref());
         changes.option("--replicas", "cluster.replicas", self.replicas.as_ref());
@@ -110,11 +127,8 @@ impl ClusterArgs {
         }
         Ok(ClusterRequest {
             provider: match provider {
-                Provider::Auto if self.image.is_some() => ProviderKind::Container,
-                Provider::Auto => ProviderKind::Auto,
-                Provider::External => ProviderKind::External,
-                Provider::Local => ProviderKind::Local,
-                Provider::Container => ProviderKind::Container,
+                Provider::Auto if self.image.is_some() => Provider::Container,
+                _ => provider,
             },
             password: if nodes.is_empty() { None } else { self.password()? },
             nodes,

@@ -14,9 +14,9 @@ use super::run::fresh_seed;
 use super::{calibration_store, print, say};
 use crate::calibrate::{CalibrateError, CalibrateSetup, Extent, Part, calibrate};
 use crate::cluster::{self, ClusterError, ClusterRequest};
-use crate::judge::{self, Calibration};
-use crate::measure::CalibrationRecord;
-use crate::report;
+use reclaim_analysis::judge::{self, Calibration};
+use reclaim_analysis::record::CalibrationRecord;
+use reclaim_analysis::report;
 
 /// Most requests in flight: far beyond what a scenario may ask for on one connection.
 const MOST_IN_FLIGHT: i64 = 8_192;

@@ -8,9 +8,10 @@ use anyhow::Context as _;
 
 use super::result_dir;
 use crate::cluster::cache_dir;
-use crate::judge::{self, CALIBRATION_SCHEMA, Calibration};
-use crate::measure::{CalibrationNote, RunRecord, Tool, host};
-use crate::scenario::Scenario;
+use crate::machine::{host, tool};
+use reclaim_analysis::judge::{self, CALIBRATION_SCHEMA, Calibration};
+use reclaim_analysis::record::{CalibrationNote, RunRecord};
+use reclaim_analysis::scenario::Scenario;
 
 /// The file, here and in result directories.
 pub(super) const CALIBRATION: &str = "calibration.json";
@@ -31,7 +32,7 @@ pub(super) fn note(
     let path = cache_dir()?.join(CALIBRATION);
     match read(&path) {
         Ok(stored) => stored
-            .filter(|calibration| calibration.fits(&Tool::current(), &host()))?
+            .filter(|calibration| calibration.fits(&tool(), &host()))?
             .note(scenario, record.environment.valkey.primaries),
         Err(error) => {
             complain(&format!("warning: {error:#}; run `reclaim-bench calibrate` again"));
@@ -73,14 +74,14 @@ fn read(path: &Path) -> anyhow::Result<Option<Calibration>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judge::fixtures::calibration_record;
+    use reclaim_analysis::judge::fixtures::calibration_record;
 
     #[test]
     fn what_is_saved_can_be_read_and_damage_is_named() {
         let dir = tempfile::tempdir().unwrap();
         let cache = dir.path().join("not/there/yet");
         assert!(read(&cache.join(CALIBRATION)).unwrap().is_none());
-        let calibration = crate::judge::assess(calibration_record());
+        let calibration = reclaim_analysis::judge::assess(calibration_record());
         let path = save_in(&cache, &calibration).unwrap();
         assert_eq!(read(&path).unwrap().as_ref(), Some(&calibration));
         fs::write(&path, "{}").unwrap();

@@ -21,11 +21,16 @@ use super::same_question::same_question;
 use super::summary::SummaryArgs;
 use super::{calibration_store, print, quiet, say};
 use crate::cluster::{self, Cluster, ClusterRequest};
-use crate::judge::capacity::{Capacity, CapacityPlan, CapacityPolicy, Offer, Probe, Step, Stopped};
-use crate::judge::{self, RunResult};
-use crate::load::{self, RunSetup, stream};
-use crate::report;
-use crate::scenario::{ArrivalsForm, HumanDuration, ModelForm, Override, Scenario, ScenarioFile, stock_for};
+use crate::load::{self, RunSetup};
+use reclaim_analysis::judge::capacity::{
+    Capacity, CapacityPlan, CapacityPolicy, Offer, Probe, Step, Stopped,
+};
+use reclaim_analysis::judge::{self, RunResult};
+use reclaim_analysis::record::stream;
+use reclaim_analysis::report;
+use reclaim_analysis::scenario::{
+    ArrivalsForm, HumanDuration, ModelForm, Override, Scenario, ScenarioFile, stock_for,
+};
 
 /// Options of `capacity`.
 #[derive(Args, Clone, Debug)]
@@ -399,7 +404,7 @@ fn same_servers(first: Option<&RunResult>, cluster: &Cluster) -> anyhow::Result<
         ("Valkey version", was.version.clone(), is.version.clone()),
         ("number of primaries", was.primaries.to_string(), is.primaries.to_string()),
         ("number of replicas", was.replicas.to_string(), is.replicas.to_string()),
-        ("machine", environment.host.cpu.clone(), crate::measure::host().cpu),
+        ("machine", environment.host.cpu.clone(), crate::machine::host().cpu),
     ] {
         if earlier != today {
             bail!("--resume: the {what} was {earlier} and is {today}; begin anew without --resume");

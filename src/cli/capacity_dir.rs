@@ -6,8 +6,8 @@ use std::path::Path;
 use anyhow::Context as _;
 
 use super::result_dir::{self, CAPACITY, RESULT};
-use crate::judge::capacity::{CAPACITY_SCHEMA, Capacity, CapacityPlan, Offer, Probe};
-use crate::judge::{self, RunResult};
+use reclaim_analysis::judge::capacity::{CAPACITY_SCHEMA, Capacity, CapacityPlan, Offer, Probe};
+use reclaim_analysis::judge::{self, RunResult};
 
 /// A search with its probes.
 pub struct StoredCapacity {

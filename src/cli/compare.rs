@@ -10,8 +10,8 @@ use clap::{Args, ValueEnum};
 use super::exit::Exit;
 use super::summary::SummaryArgs;
 use super::{print, result_dir, say};
-use crate::judge::{self, HistoryEntry, StoredOptions, Thresholds, Trend};
-use crate::report;
+use reclaim_analysis::judge::{self, HistoryEntry, StoredOptions, Thresholds, Trend};
+use reclaim_analysis::report;
 
 /// Options of `compare`.
 #[derive(Args, Clone, Debug)]
@@ -141,7 +141,7 @@ fn trends(entries: &[HistoryEntry], wanted: &[String]) -> anyhow::Result<Vec<Tre
         .into_iter()
         .map(|name| {
             judge::trend(entries, &last.scenario, name).with_context(|| {
-                let hint = crate::scenario::nearest(name, known.iter().copied()).map_or_else(
+                let hint = reclaim_analysis::scenario::nearest(name, known.iter().copied()).map_or_else(
                     || format!("known: {}", known.join(", ")),
                     |best| format!("did you mean {best}?"),
                 );

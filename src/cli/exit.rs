@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use crate::judge::capacity::{self, Capacity, Stopped};
-use crate::judge::{Conclusion, GatePolicy, RunResult, gate};
+use reclaim_analysis::judge::capacity::{self, Capacity, Stopped};
+use reclaim_analysis::judge::{Conclusion, GatePolicy, RunResult, gate};
 
 /// How a command ended, as scripts see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,8 +83,8 @@ impl From<Exit> for ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judge::capacity::simulated::{Simulated, plain, policy};
-    use crate::judge::capacity::{CapacityPlan, Offer, ProbeVerdict};
+    use reclaim_analysis::judge::capacity::simulated::{Simulated, plain, policy};
+    use reclaim_analysis::judge::capacity::{CapacityPlan, Offer, ProbeVerdict};
 
     /// What a search from 500 claims per second comes to after these verdicts, in this order of rates.
     fn exit(required: Option<f64>, stopped: Option<Stopped>, verdicts: &[(f64, ProbeVerdict)]) -> Exit {
@@ -104,11 +104,12 @@ mod tests {
 
     #[test]
     fn a_storm_that_left_executions_behind_fails_without_a_gate() {
-        use crate::judge::fixtures::{GRANT_LANE, record, scenario};
+        use reclaim_analysis::judge::fixtures::{GRANT_LANE, record, scenario};
         let of = |held: u64| {
             let mut record = record(&[GRANT_LANE], 1);
-            record.storm = Some(crate::measure::StormRecord { executions: 500, held, ..Default::default() });
-            Exit::of(&crate::judge::analyse_as(record, &scenario(&[GRANT_LANE])))
+            record.storm =
+                Some(reclaim_analysis::record::StormRecord { executions: 500, held, ..Default::default() });
+            Exit::of(&reclaim_analysis::judge::analyse_as(record, &scenario(&[GRANT_LANE])))
         };
         assert_eq!((of(500), of(499)), (Exit::Pass, Exit::Invalid));
     }

@@ -3,7 +3,7 @@
 use anyhow::bail;
 use clap::Args;
 
-use crate::scenario::{Scenario, ScenarioFile};
+use reclaim_analysis::scenario::{Scenario, ScenarioFile};
 
 /// The two sides of a library duet.
 #[derive(Args, Clone, Debug, Default)]

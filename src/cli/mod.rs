@@ -125,8 +125,8 @@ fn dispatch(command: Command) -> anyhow::Result<Exit> {
         }
         Command::Schema { of } => {
             print(&match of {
-                Stored::Result => crate::report::schema()?,
-                Stored::Capacity => crate::report::capacity_schema()?,
+                Stored::Result => reclaim_analysis::report::schema()?,
+                Stored::Capacity => reclaim_analysis::report::capacity_schema()?,
             })?;
             Ok(Exit::Pass)
         }

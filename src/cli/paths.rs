@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use crate::load::{TraceError, read_trace};
-use crate::scenario::{Arrivals, ArrivalsForm, LibrarySource, Model, Override, Scenario, ScenarioFile};
+use reclaim_analysis::scenario::{
+    Arrivals, ArrivalsForm, LibrarySource, Model, Override, Scenario, ScenarioFile,
+};
 
 /// Paths that stand in a scenario file of `dir` are relative to it; those of options are not.
 pub fn seen_from(

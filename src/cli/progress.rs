@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::result_dir::ResultDir;
 use crate::load::{Phase, Progress};
-use crate::measure::{RunRecord, TimelinePoint};
+use reclaim_analysis::record::{RunRecord, TimelinePoint};
 
 /// Shows a run's progress, and keeps what it has measured so far in the result directory.
 pub struct Watch<'a> {

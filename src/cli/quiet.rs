@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::measure::{MachineCpu, host};
+use crate::machine::{MachineCpu, host};
 
 /// Longest wait before a probe is made again.
 pub(super) const LONGEST: Duration = Duration::from_secs(30);

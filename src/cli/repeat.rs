@@ -12,9 +12,9 @@ use super::result_dir::{self, ResultDir, SERIES};
 use super::run::{Job, once_within};
 use super::summary::SummaryArgs;
 use super::{print, say};
-use crate::judge::{self, Gate, GatePolicy, Repeated, RunResult};
-use crate::load::stream;
-use crate::report;
+use reclaim_analysis::judge::{self, Gate, GatePolicy, Repeated, RunResult};
+use reclaim_analysis::record::stream;
+use reclaim_analysis::report;
 
 /// Value of [`Series::schema`].
 const SCHEMA: &str = "reclaim-bench/repeat-1";

@@ -12,8 +12,8 @@ use super::kind::Kind;
 use super::repeat::Series;
 use super::sweep::SweepFile;
 use super::{calibration_store, print, print_bytes, result_dir};
-use crate::measure::Direction;
-use crate::report;
+use reclaim_analysis::record::Direction;
+use reclaim_analysis::report;
 
 /// Options of `report`.
 #[derive(Args, Clone, Debug)]

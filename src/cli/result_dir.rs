@@ -10,10 +10,10 @@ use serde::de::DeserializeOwned;
 
 use super::calibration_store::CALIBRATION;
 use super::kind::Kind;
-use crate::judge::capacity::Capacity;
-use crate::judge::{self, Calibration, RunResult, SCHEMA};
-use crate::measure::RunRecord;
-use crate::report;
+use reclaim_analysis::judge::capacity::Capacity;
+use reclaim_analysis::judge::{self, Calibration, RunResult, SCHEMA};
+use reclaim_analysis::record::RunRecord;
+use reclaim_analysis::report;
 
 /// The finished result, in a result directory.
 pub const RESULT: &str = "result.json";
@@ -220,7 +220,7 @@ fn read_copy(file: &Path) -> anyhow::Result<RunResult> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judge::fixtures::{GRANT_LANE, record, scenario};
+    use reclaim_analysis::judge::fixtures::{GRANT_LANE, record, scenario};
 
     fn names(dir: &ResultDir) -> Vec<String> {
         let entries = fs::read_dir(dir.path()).unwrap();
@@ -242,7 +242,7 @@ mod tests {
         let copy = read(dir.path()).unwrap();
         assert!(copy.record.partial);
         assert_eq!(copy.record.arms, record.arms);
-        let result = crate::judge::analyse_as(record, &scenario(&[GRANT_LANE]));
+        let result = reclaim_analysis::judge::analyse_as(record, &scenario(&[GRANT_LANE]));
         dir.store(&result).unwrap();
         assert_eq!(names(&dir), [HISTOGRAMS, RESULT, SUMMARY]);
         assert_eq!(read(dir.path()).unwrap(), result);

@@ -19,11 +19,11 @@ use super::summary::SummaryArgs;
 use super::sweep::SweepJobs;
 use super::{calibration_store, print, say};
 use crate::cluster::{self, ClusterRequest, Library};
-use crate::judge::{self, MIN_RUNS, RunResult};
 use crate::load::{self, RunSetup};
-use crate::measure::RunRecord;
-use crate::report;
-use crate::scenario::{Override, Scenario, ScenarioFile};
+use reclaim_analysis::judge::{self, MIN_RUNS, RunResult};
+use reclaim_analysis::record::RunRecord;
+use reclaim_analysis::report;
+use reclaim_analysis::scenario::{Override, Scenario, ScenarioFile};
 
 /// Options of `run`.
 #[derive(Args, Clone, Debug)]

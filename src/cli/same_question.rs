@@ -3,7 +3,7 @@
 use anyhow::bail;
 use serde_json::Value;
 
-use crate::scenario::{ClusterSection, ScenarioFile};
+use reclaim_analysis::scenario::{ClusterSection, ScenarioFile};
 
 /// A search can go on only with the question that it began with. Where the servers are, what the tables show, and how
 /// closely the rate is to be known may change.
@@ -76,7 +76,7 @@ fn shown(value: Option<&Value>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::{self, Override, Shipped};
+    use reclaim_analysis::scenario::{self, Override, Shipped};
 
     fn file(changes: &[(&str, &str)]) -> ScenarioFile {
         let changes: Vec<_> = changes

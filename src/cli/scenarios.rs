@@ -6,7 +6,7 @@ use super::args::{ClusterArgs, ScenarioArgs, load_scenario, scenario_text};
 use super::exit::Exit;
 use super::paths::check_trace;
 use super::{print, say};
-use crate::scenario::{self, SHIPPED};
+use reclaim_analysis::scenario::{self, SHIPPED};
 
 /// Options of `scenarios`.
 #[derive(Args, Clone, Debug)]

@@ -11,10 +11,10 @@ use super::exit::Exit;
 use super::result_dir::{self, ResultDir, SWEEP};
 use super::run::{Job, RunArgs, once_within};
 use super::{print, say};
-use crate::judge::{self, RunResult, Sweep};
-use crate::load::stream;
-use crate::report;
-use crate::scenario::{Override, SweepSection};
+use reclaim_analysis::judge::{self, RunResult, Sweep};
+use reclaim_analysis::record::stream;
+use reclaim_analysis::report;
+use reclaim_analysis::scenario::{Override, SweepSection};
 
 /// Value of [`SweepFile::schema`].
 const SCHEMA: &str = "reclaim-bench/sweep-2";

@@ -6,7 +6,8 @@ use super::error::ClusterError;
 use super::info::Info;
 use super::topology::NodeAddr;
 use super::wire::Wire;
-use crate::measure::{CounterDelta, run_delay_s};
+use crate::machine::run_delay_s;
+use reclaim_analysis::record::CounterDelta;
 
 const SECTIONS: [&str; 5] = ["server", "cpu", "stats", "commandstats", "replication"];
 const US_PER_S: f64 = 1e6;

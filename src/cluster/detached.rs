@@ -4,6 +4,7 @@
 //! with both is stopped, and it is asked to (SHUTDOWN), never killed by its number: whatever runs under that process
 //! id or on that port by now is left alone.
 
+use reclaim_analysis::scenario::Provider;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,7 @@ use super::find::server_binary;
 use super::handle;
 use super::info::{Info, ask};
 use super::local::{LocalServers, LocalShape};
-use super::request::{ClusterRequest, ProviderKind};
+use super::request::ClusterRequest;
 use super::topology::NodeAddr;
 use super::wire::{Wire, WireError};
 
@@ -117,7 +118,7 @@ async fn start(request: &ClusterRequest, notify: &dyn Fn(&str)) -> Result<Detach
     };
     let servers = LocalServers::start(&binary, shape).await?;
     let as_external =
-        ClusterRequest { provider: ProviderKind::External, nodes: servers.addrs(), ..request.clone() };
+        ClusterRequest { provider: Provider::External, nodes: servers.addrs(), ..request.clone() };
     handle::open(&as_external, notify, &CancellationToken::new()).await?.shutdown();
     let mut cluster = Detached { servers: Vec::new() };
     for addr in servers.addrs() {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::topology::{NodeAddr, UnservedSlot};
 use super::wire::WireError;
-use crate::measure::LibraryInfo;
+use reclaim_analysis::record::LibraryInfo;
 
 /// Why there is no cluster to work on.
 #[derive(Debug, thiserror::Error)]

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use super::error::ClusterError;
 use super::info::{Info, text};
 use super::slots;
-use super::topology::SLOTS;
 use super::wire::Wire;
+use reclaim_analysis::record::SLOTS;
 
 const PAUSE: Duration = Duration::from_millis(20);
 const LIMIT: Duration = Duration::from_secs(30);

@@ -5,7 +5,8 @@ use redis::{Pipeline, Value};
 use super::error::ClusterError;
 use super::info::{ask, unexpected};
 use super::request::NAMESPACE;
-use super::wire::{Wire, WireCost};
+use super::wire::Wire;
+use reclaim_analysis::record::WireCost;
 
 /// Keys looked at per primary. A deployment shows itself early: its keys are nearly all executions and indexes.
 const SCAN_BOUND: usize = 200_000;

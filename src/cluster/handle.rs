@@ -1,5 +1,6 @@
 //! [`Cluster`]: the handle that everything to the right works with.
 
+use reclaim_analysis::scenario::Provider;
 use std::cell::{Cell, RefCell};
 use std::net::TcpStream;
 use std::rc::Rc;
@@ -15,12 +16,13 @@ use super::guard;
 use super::info::{Info, ask, unexpected};
 use super::library::{self, Library};
 use super::provider::{self, Servers};
-use super::request::{ClusterRequest, ProviderKind};
+use super::request::ClusterRequest;
 use super::slots;
-use super::topology::{NodeAddr, NodeIndex, Topology, slot_of_tag};
+use super::topology::{NodeAddr, NodeIndex, Topology};
 use super::wire::Wire;
 use crate::flowfabric::LibraryAlias;
-use crate::measure::{LibraryInfo, ValkeyInfo};
+use reclaim_analysis::record::slot_of_tag;
+use reclaim_analysis::record::{LibraryInfo, ValkeyInfo};
 
 /// A cluster that is checked, reachable and runs the function library on every primary.
 ///
@@ -28,7 +30,7 @@ use crate::measure::{LibraryInfo, ValkeyInfo};
 pub struct Cluster {
     connector: Connector,
     connections: u16,
-    provider: ProviderKind,
+    provider: Provider,
     servers: Servers,
     state: RefCell<State>,
     library: RefCell<Library>,

@@ -6,7 +6,8 @@ use redis::Value;
 
 use super::error::ClusterError;
 use super::topology::NodeAddr;
-use super::wire::{Wire, WireCost};
+use super::wire::Wire;
+use reclaim_analysis::record::WireCost;
 
 /// The oldest version whose functions and cluster commands suffice.
 const OLDEST: (u32, u32) = (7, 2);

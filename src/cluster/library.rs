@@ -9,8 +9,8 @@ use super::error::ClusterError;
 use super::info::{ask, text, unexpected};
 use super::wire::{Wire, WireError};
 use crate::flowfabric::{FUNCTIONS, LibraryAlias};
-use crate::measure::LibraryInfo;
-use crate::scenario::LibrarySource;
+use reclaim_analysis::record::LibraryInfo;
+use reclaim_analysis::scenario::LibrarySource;
 
 /// Name that the library registers under.
 pub const LIBRARY_NAME: &str = "flowfabric";

@@ -37,9 +37,9 @@ pub use fetch::cache_dir;
 pub use find::server_binary;
 pub use handle::{Cluster, open};
 pub use library::{LIBRARY_NAME, Library};
-pub use request::{ClusterRequest, NAMESPACE, Password, ProviderKind, TlsOptions, UnknownProvider};
-pub use topology::{NodeAddr, NodeIndex, Primary, SLOTS, Topology, UnservedSlot, slot_of_tag};
-pub use wire::{CommandTally, Distance, Redirect, Wire, WireCost, WireError, reply_len, request_len};
+pub use request::{ClusterRequest, NAMESPACE, Password, TlsOptions};
+pub use topology::{NodeAddr, NodeIndex, Primary, Topology, UnservedSlot};
+pub use wire::{CommandTally, Distance, Redirect, Wire, WireError, reply_len, request_len};
 
 /// Image of container clusters.
 pub const DEFAULT_IMAGE: &str = "valkey/valkey:9";

@@ -1,16 +1,17 @@
 //! Which servers: the choice between `external`, `local` and `container`, and stopping what we started.
 
-#[cfg(all(feature = "container", unix))]
 use super::container::ContainerServers;
 use super::error::ClusterError;
 use super::find;
 use super::local::{LocalServers, LocalShape};
-use super::request::{ClusterRequest, ProviderKind};
+use super::request::ClusterRequest;
 use super::topology::NodeAddr;
+#[cfg(all(feature = "container", unix))]
+use reclaim_analysis::scenario::Provider;
 
 /// Servers that answer, and who runs them.
 pub(super) struct Provided {
-    pub(super) provider: ProviderKind,
+    pub(super) provider: Provider,
     pub(super) seeds: Vec<NodeAddr>,
     pub(super) servers: Servers,
 }
@@ -54,11 +55,11 @@ pub(super) async fn provide(
 ) -> Result<Provided, ClusterError> {
     check(request)?;
     match request.provider {
-        ProviderKind::External => Ok(external(request)),
-        ProviderKind::Local => local(request, notify).await,
-        ProviderKind::Container => container(request, notify).await,
-        ProviderKind::Auto if !request.nodes.is_empty() => Ok(external(request)),
-        ProviderKind::Auto => auto(request, notify).await,
+        Provider::External => Ok(external(request)),
+        Provider::Local => local(request, notify).await,
+        Provider::Container => container(request, notify).await,
+        Provider::Auto if !request.nodes.is_empty() => Ok(external(request)),
+        Provider::Auto => auto(request, notify).await,
     }
 }
 
@@ -90,8 +91,8 @@ fn check(request: &ClusterRequest) -> Result<(), ClusterError> {
     let usage = |text: &str| Err(ClusterError::Usage(text.to_owned()));
     let nodes = !request.nodes.is_empty();
     match request.provider {
-        ProviderKind::External if !nodes => usage("--provider external needs --nodes host:port[,...]"),
-        ProviderKind::Local | ProviderKind::Container if nodes => {
+        Provider::External if !nodes => usage("--provider external needs --nodes host:port[,...]"),
+        Provider::Local | Provider::Container if nodes => {
             usage("--nodes names a running cluster: leave out --provider, or give --provider external")
         }
         _ if !nodes && (request.tls.is_some() || request.user.is_some() || request.password.is_some()) => {
@@ -103,7 +104,7 @@ fn check(request: &ClusterRequest) -> Result<(), ClusterError> {
 }
 
 fn external(request: &ClusterRequest) -> Provided {
-    Provided { provider: ProviderKind::External, seeds: request.nodes.clone(), servers: Servers::Foreign }
+    Provided { provider: Provider::External, seeds: request.nodes.clone(), servers: Servers::Foreign }
 }
 
 async fn local(request: &ClusterRequest, notify: &dyn Fn(&str)) -> Result<Provided, ClusterError> {
@@ -112,7 +113,7 @@ async fn local(request: &ClusterRequest, notify: &dyn Fn(&str)) -> Result<Provid
     let shape = LocalShape { primaries: request.primaries, replicas: request.replicas, stay_in: None };
     let servers = LocalServers::start(&binary, shape).await?;
     Ok(Provided {
-        provider: ProviderKind::Local,
+        provider: Provider::Local,
         seeds: servers.addrs(),
         servers: Servers::Local(Box::new(servers)),
     })
@@ -124,7 +125,7 @@ async fn container(request: &ClusterRequest, notify: &dyn Fn(&str)) -> Result<Pr
     notify(&format!("starting {} in a container of {image}", shape(request)));
     let servers = ContainerServers::start(image, request.primaries, request.replicas).await?;
     Ok(Provided {
-        provider: ProviderKind::Container,
+        provider: Provider::Container,
         seeds: servers.addrs(),
         servers: Servers::Container(Box::new(servers)),
     })

@@ -1,11 +1,10 @@
 //! What the command line asks for: which cluster, how to reach it, which function library it must run.
 
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 use super::topology::NodeAddr;
-use crate::scenario::LibrarySource;
+use reclaim_analysis::scenario::{LibrarySource, Provider};
 
 /// Namespace of every execution that this tool creates. Executions of another namespace are somebody's work.
 pub const NAMESPACE: &str = "reclaim-bench";
@@ -14,7 +13,7 @@ pub const NAMESPACE: &str = "reclaim-bench";
 #[derive(Clone, Debug)]
 pub struct ClusterRequest {
     /// Who provides the servers.
-    pub provider: ProviderKind,
+    pub provider: Provider,
     /// Seeds of an external cluster; one that answers is enough.
     pub nodes: Vec<NodeAddr>,
     /// Primaries of a cluster that we build.
@@ -47,7 +46,7 @@ impl Default for ClusterRequest {
     /// Three primaries of our own, the published library.
     fn default() -> Self {
         Self {
-            provider: ProviderKind::Auto,
+            provider: Provider::Auto,
             nodes: Vec::new(),
             primaries: 3,
             replicas: 0,
@@ -64,53 +63,6 @@ impl Default for ClusterRequest {
         }
     }
 }
-
-/// Who provides the servers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ProviderKind {
-    /// `external` if nodes are given, else `local` if a server binary can be had, else `container`.
-    Auto,
-    /// A cluster that is there already; guarded.
-    External,
-    /// Child processes on loopback, gone with the tool.
-    Local,
-    /// One container with all nodes in it, gone with the tool.
-    Container,
-}
-
-impl ProviderKind {
-    /// As written on the command line and in results.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Auto => "auto",
-            Self::External => "external",
-            Self::Local => "local",
-            Self::Container => "container",
-        }
-    }
-}
-
-impl std::fmt::Display for ProviderKind {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for ProviderKind {
-    type Err = UnknownProvider;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        [Self::Auto, Self::External, Self::Local, Self::Container]
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
-            .ok_or_else(|| UnknownProvider(text.to_owned()))
-    }
-}
-
-/// Not the name of a provider.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown provider {0:?}: use auto, external, local or container")]
-pub struct UnknownProvider(pub String);
 
 /// How to speak TLS to an external cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -155,14 +107,5 @@ mod tests {
         let request =
             ClusterRequest { password: Some(Password::new("open sesame")), ..ClusterRequest::default() };
         assert!(!format!("{request:?}").contains("sesame"));
-    }
-
-    #[test]
-    fn providers_are_read_as_they_are_written() {
-        for kind in [ProviderKind::Auto, ProviderKind::External, ProviderKind::Local, ProviderKind::Container]
-        {
-            assert_eq!(kind.as_str().parse(), Ok(kind));
-        }
-        assert!("docker".parse::<ProviderKind>().unwrap_err().to_string().contains("container"));
     }
 }

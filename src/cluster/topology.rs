@@ -1,10 +1,8 @@
 //! Which primary owns which slot, and so which primary serves a partition.
 
 use ff_core::partition::{Partition, PartitionFamily};
+use reclaim_analysis::record::{SLOTS, slot_of_tag};
 use serde::{Deserialize, Serialize};
-
-/// Number of hash slots of a Valkey cluster.
-pub const SLOTS: usize = 16_384;
 
 /// Position of a primary in [`Topology::primaries`]. Stable for one topology, not across a refresh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -130,29 +128,11 @@ impl Topology {
 #[error("slot {0} is not served by exactly one primary")]
 pub struct UnservedSlot(pub u16);
 
-/// Slot of a hash tag given with or without braces: CRC16 (XMODEM) of what is inside, modulo 16384
-/// (the Valkey cluster specification, "Hash tags").
-pub fn slot_of_tag(tag: &str) -> u16 {
-    let inner = tag.strip_prefix('{').and_then(|t| t.strip_suffix('}')).unwrap_or(tag);
-    crc16(inner.as_bytes()) % SLOTS as u16
-}
-
-/// By the crate that FlowFabric computes its own partitions with.
-fn crc16(bytes: &[u8]) -> u16 {
-    crc16::State::<crc16::XMODEM>::calculate(bytes)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use reclaim_analysis::judge::capacity::hottest_share;
 
-    #[test]
-    fn slot_matches_the_cluster_specification() {
-        // The specification's own check value, and slots that `CLUSTER KEYSLOT` answers.
-        assert_eq!(crc16(b"123456789"), 0x31c3);
-        assert_eq!(slot_of_tag("{foo}"), 12182);
-        assert_eq!(slot_of_tag("foo"), 12182);
-    }
+    use super::*;
 
     #[test]
     fn a_gap_or_an_overlap_is_named() {
@@ -170,5 +150,23 @@ mod tests {
             Topology::new(vec![(node("a"), vec![(0, 8191)]), (node("b"), vec![(8192, 16383)])]).unwrap();
         assert_eq!(good.owner_of_slot(8192), NodeIndex(1));
         assert_eq!(good.primaries()[0].slots, 8192);
+    }
+
+    /// Planning for clusters that are not there reckons with the ranges that a cluster of this tool has, slot for slot.
+    #[test]
+    fn the_busiest_share_of_even_ranges_is_the_one_that_sizing_reckons_with() {
+        for primaries in [1u16, 2, 3, 5, 7, 12, 31, 64] {
+            let shards = (0..usize::from(primaries))
+                .map(|n| {
+                    let count = usize::from(primaries);
+                    let addr = NodeAddr { host: "127.0.0.1".into(), port: 7_000 + n as u16 };
+                    let primary = Primary { id: n.to_string(), addr, slots: 0, replicas: 0 };
+                    let range = (n * SLOTS / count, (n + 1) * SLOTS / count - 1);
+                    (primary, vec![(range.0 as u16, range.1 as u16)])
+                })
+                .collect();
+            let live = Topology::new(shards).unwrap().hottest_share(256);
+            assert!((hottest_share(256, u32::from(primaries)) - live).abs() < 1e-12, "{primaries}");
+        }
     }
 }

@@ -5,7 +5,8 @@ use redis::{Cmd, Pipeline, Value};
 
 use super::beside::LibraryAlias;
 use super::reply::ReplyError;
-use crate::cluster::{Wire, WireCost, WireError};
+use crate::cluster::{Wire, WireError};
+use reclaim_analysis::record::WireCost;
 
 /// A command with a typed reply.
 pub trait Request {

@@ -3,11 +3,12 @@
 use std::time::{Duration, SystemTime};
 
 use super::session::{MeasuredBlock, Session};
-use crate::measure::{
+use crate::machine::{host, tool};
+use reclaim_analysis::record::{
     ArmRecord, ArmRecorder, CounterBlock, Environment, GENERATOR_BUSY, GeneratorUse, PrimaryRecord,
-    RunRecord, STOLEN, Samples, Stratum, StratumSide, Tool, Warning, host,
+    RunRecord, STOLEN, Samples, Stratum, StratumSide, Warning,
 };
-use crate::scenario::VariantSpec;
+use reclaim_analysis::scenario::VariantSpec;
 
 /// Share of the machine that others may use in the window.
 const OTHERS_BUSY: f64 = 0.15;
@@ -21,7 +22,7 @@ pub(super) fn record(
 ) -> RunRecord {
     let recorder = session.recorder.borrow();
     RunRecord {
-        tool: Tool::current(),
+        tool: tool(),
         scenario: session.setup.file.clone(),
         seed: session.setup.seed,
         plan_sha256: session.plan_sha256.clone(),

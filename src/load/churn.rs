@@ -15,10 +15,10 @@ use super::driver::{Deck, Driver, Fate};
 use super::pacer::Pacer;
 use super::plan::{PlannedClaim, StratumPlan, baseline_arm, stratum_claims, stratum_plan};
 use super::schedule::Schedule;
-use super::seed::stream;
 use crate::claim::LocalFuture;
-use crate::measure::{Purpose, Recorder};
-use crate::scenario::{Amount, Scenario};
+use reclaim_analysis::record::stream;
+use reclaim_analysis::record::{Purpose, Recorder};
+use reclaim_analysis::scenario::{Amount, Scenario};
 
 /// What churn needs from the workload besides a [`Deck`].
 pub trait Circulation: Deck {

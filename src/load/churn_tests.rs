@@ -17,9 +17,9 @@ use super::plan::PlannedClaim;
 use super::schedule::{Draw, Schedule};
 use crate::claim::{ClaimPath, ClaimReceipt, ClaimTicket};
 use crate::flowfabric::WorkerIdentity;
-use crate::measure::{Outcome as ClaimEnd, Recorder, RetryCause, StormRecord};
-use crate::scenario::VariantPath::{GrantLane, HgetLane};
-use crate::scenario::{Amount, Arrivals, Compare, Scenario};
+use reclaim_analysis::record::{Outcome as ClaimEnd, Recorder, RetryCause, StormRecord};
+use reclaim_analysis::scenario::VariantPath::{GrantLane, HgetLane};
+use reclaim_analysis::scenario::{Amount, Arrivals, Compare, Scenario};
 
 const MS: Duration = Duration::from_millis(1);
 

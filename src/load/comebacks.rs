@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::driver::Fate;
-use crate::measure::{RetryCause, StormRecord};
+use reclaim_analysis::record::{RetryCause, StormRecord};
 
 /// Claims of one execution at most. What fails as often fails for a reason that no further claim removes.
 const TRIES: u32 = 8;

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use super::pacer::{minimise_timer_slack, sleep_until};
 use crate::claim::{LocalFuture, Reroutes, Routes};
 use crate::cluster::{Cluster, Distance, NodeAddr, Wire};
-use crate::measure::{AddedRoundTrip, LatencyHistogram};
+use reclaim_analysis::record::{AddedRoundTrip, LatencyHistogram};
 
 /// A reply on its way: when it is there, and whom to tell.
 type OnItsWay = (Instant, oneshot::Sender<()>);
@@ -127,7 +127,7 @@ mod tests {
         }
         assert!(begun.elapsed() >= 5 * asked);
         let record = line.record();
-        let given = crate::stats::Latencies::decode(&record.given).unwrap().unwrap();
+        let given = reclaim_analysis::stats::Latencies::decode(&record.given).unwrap().unwrap();
         assert_eq!(given.count(), 5);
         assert!(given.quantile_us(0.0) >= 2_995.0, "three digits of 3 ms");
         assert!((record.asked_us - 3_000.0).abs() < 1e-6);

@@ -15,7 +15,7 @@ use super::plan::PlannedClaim;
 use super::schedule::Schedule;
 use crate::claim::{ClaimOrder, ClaimPath, ClaimReceipt, ClaimTicket};
 use crate::flowfabric::WorkerIdentity;
-use crate::measure::{Outcome, Recorder, Stamps};
+use reclaim_analysis::record::{Outcome, Recorder, Stamps};
 
 /// Where claims come from and where their effects go: the stock of grants and the ledger.
 pub trait Deck {

@@ -15,10 +15,10 @@ use super::pacer::Pacer;
 use super::plan::PlannedClaim;
 use super::schedule::{Draw, Schedule};
 use crate::claim::{ClaimOrder, ClaimPath, ClaimReceipt, Line, LocalFuture};
-use crate::cluster::WireCost;
 use crate::flowfabric::WorkerIdentity;
-use crate::measure::{Outcome, Purpose, Recorder};
-use crate::scenario::{Arrivals, VariantPath};
+use reclaim_analysis::record::WireCost;
+use reclaim_analysis::record::{Outcome, Purpose, Recorder};
+use reclaim_analysis::scenario::{Arrivals, VariantPath};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -62,7 +62,7 @@ impl Bench {
         }
     }
 
-    fn quantile(&self, what: impl Fn(&crate::measure::ArmRecorder) -> Option<f64>) -> f64 {
+    fn quantile(&self, what: impl Fn(&reclaim_analysis::record::ArmRecorder) -> Option<f64>) -> f64 {
         what(&self.recorder.borrow().arms()[0]).unwrap()
     }
 }

@@ -13,10 +13,10 @@ use super::pacer::Pacer;
 use super::plan::PlannedClaim;
 use super::schedule::Schedule;
 use crate::claim::{ClaimOrder, ClaimPath, ClaimReceipt, ClaimTicket, HeldLease, Line, LocalFuture};
-use crate::cluster::WireCost;
 use crate::flowfabric::ReclaimGrant;
-use crate::measure::Outcome;
-use crate::scenario::{
+use reclaim_analysis::record::Outcome;
+use reclaim_analysis::record::WireCost;
+use reclaim_analysis::scenario::{
     Amount, ClusterSpec, GrantSpec, InterruptionMix, LibrarySource, Load, Mode, Model, PartitionCount,
     Population, Scenario, Skew, VariantPath, VariantSpec,
 };

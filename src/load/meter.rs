@@ -5,7 +5,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::cluster::{Cluster, ClusterError, NodeCounters};
-use crate::measure::{CounterDelta, Fault, MachineCpu, RedirectKind, process_cpu, thread_cpu};
+use crate::machine::{MachineCpu, process_cpu, thread_cpu};
+use reclaim_analysis::record::{CounterDelta, Fault, RedirectKind};
 
 /// What one primary did over all stretches so far.
 #[derive(Clone, Debug, Default)]

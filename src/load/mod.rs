@@ -18,12 +18,10 @@ mod pacer;
 mod plan;
 #[cfg(test)]
 mod plan_tests;
-mod precedence;
 mod progress;
 mod recovering;
 mod run;
 mod schedule;
-mod seed;
 mod session;
 mod staged;
 mod stock;
@@ -37,5 +35,4 @@ pub use plan::{Batch, BlockPlan, Plan, PlanError, PlannedClaim, Round, StratumPl
 pub use progress::{Phase, Progress, Silent};
 pub use run::{RunSetup, run};
 pub use schedule::{Draw, Schedule};
-pub use seed::stream;
 pub use trace::{TraceError, read as read_trace};

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
-use super::precedence::{Precedence, Role};
 use super::schedule::Schedule;
+use crate::machine::{Precedence, Role};
 
 /// Says which claim of a schedule is due, in order, as the time comes.
 pub trait Pacer {

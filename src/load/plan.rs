@@ -6,9 +6,9 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
 
-use super::seed::stream;
-use crate::measure::Purpose;
-use crate::scenario::{Amount, Compare, Model, Scenario, VariantPath};
+use reclaim_analysis::record::Purpose;
+use reclaim_analysis::record::stream;
+use reclaim_analysis::scenario::{Amount, Compare, Model, Scenario, VariantPath};
 
 /// One claim to make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

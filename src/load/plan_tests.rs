@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::plan::*;
 use crate::load::fixtures::scenario;
-use crate::measure::Purpose;
-use crate::scenario::LibrarySource;
-use crate::scenario::VariantPath::{FirstClaim, GrantLane, HgetLane};
-use crate::scenario::{Amount, Compare, Scenario};
+use reclaim_analysis::record::Purpose;
+use reclaim_analysis::scenario::LibrarySource;
+use reclaim_analysis::scenario::VariantPath::{FirstClaim, GrantLane, HgetLane};
+use reclaim_analysis::scenario::{Amount, Compare, Scenario};
 
 fn ab() -> Scenario {
     let mut scenario = scenario(&[GrantLane, HgetLane]);

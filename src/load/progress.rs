@@ -1,6 +1,6 @@
 //! How a run tells whoever watches where it is.
 
-use crate::measure::{RunRecord, TimelinePoint};
+use reclaim_analysis::record::{RunRecord, TimelinePoint};
 
 /// A step of a run, in the order they come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

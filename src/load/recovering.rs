@@ -5,7 +5,7 @@ use std::rc::Rc;
 use crate::claim::{
     ClaimOrder, ClaimPath, ClaimReceipt, Line, LocalFuture, Reroutes, claim_with_recovery, settle_unanswered,
 };
-use crate::scenario::VariantPath;
+use reclaim_analysis::scenario::VariantPath;
 
 /// A claim path that follows redirects and finds out what became of claims without a reply.
 pub(super) struct Recovering {

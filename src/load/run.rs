@@ -20,9 +20,9 @@ use super::staged::{create, make_resumable, scan, staged};
 use super::stock::Stock;
 use super::watched::watched;
 use crate::cluster::Cluster;
-use crate::measure::{Fault, Recorder, RunRecord};
-use crate::scenario::{Amount, Mode, Model, Scenario, ScenarioFile};
 use crate::workload::{Control, ExecIndex, Seek, WorkloadError};
+use reclaim_analysis::record::{Fault, Recorder, RunRecord};
+use reclaim_analysis::scenario::{Amount, Mode, Model, Scenario, ScenarioFile};
 
 /// What a run works with.
 pub struct RunSetup<'a> {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use rand::RngExt as _;
 
-use super::seed::stream;
-use crate::scenario::{Arrivals, Ramp};
+use reclaim_analysis::record::stream;
+use reclaim_analysis::scenario::{Arrivals, Ramp};
 
 /// Offsets from the start of the window, ascending.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -18,16 +18,16 @@ use super::progress::{Phase, Progress};
 use super::recovering::Recovering;
 use super::run::RunSetup;
 use super::schedule::{Draw, Schedule};
-use super::seed::stream;
 use super::trace;
 use crate::claim::{ClaimPath, ClaimSetup, Reroutes, Routes, ServerClock, claim_path};
 use crate::cluster::{Cluster, Library};
 use crate::flowfabric::LibraryAlias;
-use crate::measure::{
+use crate::workload::{Control, Workload, partitions};
+use reclaim_analysis::record::stream;
+use reclaim_analysis::record::{
     Audit, CounterDelta, Fault, LibraryInfo, Offered, Recorder, RunRecord, Staging, StormRecord, Warning,
 };
-use crate::scenario::{Arrivals, Model, Scenario};
-use crate::workload::{Control, Workload, partitions};
+use reclaim_analysis::scenario::{Arrivals, Model, Scenario};
 
 /// A block that was measured.
 pub(super) struct MeasuredBlock {

@@ -10,9 +10,9 @@ use super::schedule::Schedule;
 use super::session::{MeasuredBlock, Session};
 use super::stock::Stock;
 use super::watched::watched;
-use crate::measure::Recorder;
-use crate::scenario::{Model, VariantPath};
 use crate::workload::{self, Control, ExecIndex, ScanRequest, Seek};
+use reclaim_analysis::record::Recorder;
+use reclaim_analysis::scenario::{Model, VariantPath};
 
 /// Runs all rounds of a staged scenario. Cancelling ends it between two steps; what was measured stays.
 pub(super) async fn staged(session: &mut Session<'_>) -> Result<(), LoadError> {

@@ -15,8 +15,8 @@ use super::driver::Deck;
 use super::plan::PlannedClaim;
 use crate::claim::{ClaimReceipt, ClaimTicket};
 use crate::cluster::Topology;
-use crate::measure::Outcome;
 use crate::workload::{Control, ExecIndex, LaneSet, ScanRequest, Seek, Workload, WorkloadError};
+use reclaim_analysis::record::Outcome;
 
 /// Sets that one scan looks through before it hands out what it found. With all sets at once, the first grants of a
 /// storm would wait for the last ones before a worker could take them.

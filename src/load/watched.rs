@@ -6,7 +6,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use tokio::time::Instant;
 
 use super::session::Session;
-use crate::measure::resident_bytes;
+use crate::machine::resident_bytes;
 
 /// How often the display moves.
 const TICK: Duration = Duration::from_millis(500);

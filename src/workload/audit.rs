@@ -7,7 +7,7 @@ use super::batch::{Batch, Control, Exchange, Replies, exchange};
 use super::ledger::{Entry, GrantTotals, Handout};
 use super::{ExecIndex, FIRST_ATTEMPT, InterruptionKind, Phase, Workload, WorkloadError};
 use crate::flowfabric::{AuditView, CallError, ReadForAudit, ReadGrantExpiry, ReadServerTime};
-use crate::measure::Audit;
+use reclaim_analysis::record::Audit;
 
 /// Violations that are told in words; the counts hold all of them.
 const EXAMPLES: usize = 10;

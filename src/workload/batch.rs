@@ -8,8 +8,9 @@ use redis::{Cmd, Pipeline, Value};
 use tokio_util::sync::CancellationToken;
 
 use super::{Nodes, WorkloadError};
-use crate::cluster::{Wire, WireCost, WireError};
+use crate::cluster::{Wire, WireError};
 use crate::flowfabric::{CallError, ReplyError, Request};
+use reclaim_analysis::record::WireCost;
 
 /// Requests in one pipeline. Larger ones gain nothing and keep a primary from serving anybody else for longer.
 const BATCH: usize = 128;

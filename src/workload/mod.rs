@@ -38,9 +38,9 @@ pub use scanner::{LaneSet, ScanReport, ScanRequest, Seek};
 use crate::claim::{ClaimTicket, HeldLease};
 use crate::cluster::{Cluster, NAMESPACE};
 use crate::flowfabric::{ExecutionKeys, OnTimeout, ResumeCondition, WorkerIdentity};
-use crate::scenario::{GrantSpec, Scenario};
 use ledger::Ledger;
 use nodes::Nodes;
+use reclaim_analysis::scenario::{GrantSpec, Scenario};
 
 /// Name of the worker that all grants are issued to.
 const WORKER: &str = "reclaim-bench";

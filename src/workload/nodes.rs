@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use ff_core::partition::{Partition, PartitionConfig};
 
 use super::WorkloadError;
-use crate::cluster::{Cluster, ClusterError, NodeAddr, NodeIndex, Topology, Wire, WireCost};
+use crate::cluster::{Cluster, ClusterError, NodeAddr, NodeIndex, Topology, Wire};
 use crate::flowfabric::{ReadServerTime, call};
-use crate::scenario::PartitionCount;
+use reclaim_analysis::record::WireCost;
+use reclaim_analysis::scenario::PartitionCount;
 
 /// How long a reading of a server's clock is trusted: short enough for two clocks that drift apart.
 const CLOCK_FRESH: Duration = Duration::from_secs(10);

@@ -9,7 +9,7 @@ use rand::{Rng as _, RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use uuid::Uuid;
 
-use crate::scenario::{InterruptionMix, Population, Skew};
+use reclaim_analysis::scenario::{InterruptionMix, Population, Skew};
 
 /// Start of the name of every lane that this tool uses.
 pub const LANE_PREFIX: &str = "reclaim-bench-";
@@ -255,7 +255,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::scenario::PartitionCount;
+    use reclaim_analysis::scenario::PartitionCount;
 
     const EVEN: InterruptionMix = InterruptionMix { signal: 1.0, timeout: 1.0, operator: 1.0, delay: 1.0 };
 

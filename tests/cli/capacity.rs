@@ -5,16 +5,16 @@ use std::path::Path;
 use std::time::Duration;
 
 use predicates::prelude::*;
-use reclaim_bench::judge::capacity::{
+use reclaim_analysis::judge::capacity::{
     Boundary, Capacity, CapacityPlan, CapacityPolicy, Conclusion, Limit, Offer, ProbePurpose, Step, Stopped,
 };
-use reclaim_bench::judge::{RunResult, analyse};
-use reclaim_bench::measure::{
+use reclaim_analysis::judge::{RunResult, analyse};
+use reclaim_analysis::record::{
     CounterDelta, GeneratorUse, Histogram, LatencyHistogram, Offered, PrimaryRecord, RunRecord, WireTotals,
 };
-use reclaim_bench::report;
-use reclaim_bench::scenario::{self, ModelForm, ScenarioFile, Shipped};
-use reclaim_bench::stats::Estimate;
+use reclaim_analysis::report;
+use reclaim_analysis::scenario::{self, ModelForm, ScenarioFile, Shipped};
+use reclaim_analysis::stats::Estimate;
 
 use crate::{fixture, tool};
 

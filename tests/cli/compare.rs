@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use predicates::prelude::*;
-use reclaim_bench::judge::{HistoryEntry, HistoryValue, RunResult, append};
-use reclaim_bench::report;
+use reclaim_analysis::judge::{HistoryEntry, HistoryValue, RunResult, append};
+use reclaim_analysis::report;
 
 use crate::{fixture, tool};
 

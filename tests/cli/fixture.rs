@@ -3,17 +3,17 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use reclaim_bench::judge::{
+use reclaim_analysis::judge::{
     Comparison, Control, ExactMetric, LatencySummary, RunResult, SCHEMA, ServerCost, VariantSummary, Verdict,
 };
-use reclaim_bench::measure::{
+use reclaim_analysis::record::{
     ArmRecord, Audit, CalibratedLag, CalibrationNote, CalibrationRecord, Disturbance, Environment, Fault,
     Histogram, Host, LatencyHistogram, LevelRecord, LevelRound, LibraryInfo, Offered, Outcomes, RetryCause,
     RunRecord, Samples, Staging, StormRecord, Stratum, StratumSide, TimelinePoint, Tool, ValkeyInfo, Warning,
     WireTotals,
 };
-use reclaim_bench::scenario::{self, Ramp, Shipped, VariantPath};
-use reclaim_bench::stats::{Estimate, TooFew};
+use reclaim_analysis::scenario::{self, Ramp, Shipped, VariantPath};
+use reclaim_analysis::stats::{Estimate, TooFew};
 
 /// The headline run: a difference, a control that passed, a metric that cannot be judged.
 pub fn lane_ab() -> RunResult {

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use predicates::prelude::*;
-use reclaim_bench::judge::RunResult;
-use reclaim_bench::report;
+use reclaim_analysis::judge::RunResult;
+use reclaim_analysis::report;
 
 use crate::{fixture, tool};
 

@@ -4,9 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use predicates::prelude::*;
-use reclaim_bench::judge::{self, GatePolicy, RunResult, Sweep};
-use reclaim_bench::measure::{CounterBlock, CounterDelta, Fault, Samples, Stratum, StratumSide, Warning};
-use reclaim_bench::report;
+use reclaim_analysis::judge::{self, GatePolicy, RunResult, Sweep};
+use reclaim_analysis::record::{CounterBlock, CounterDelta, Fault, Samples, Stratum, StratumSide, Warning};
+use reclaim_analysis::report;
 use serde_json::{Value, json};
 
 use crate::{fixture, tool};

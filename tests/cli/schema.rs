@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use reclaim_bench::report;
+use reclaim_analysis::report;
 
 use crate::{fixture, tool};
 

@@ -5,11 +5,11 @@ use std::process::Command;
 use std::rc::Rc;
 use std::time::Duration;
 
+use reclaim_analysis::judge::{CALIBRATION_SCHEMA, Calibration, RunResult, assess};
+use reclaim_analysis::record::CalibrationRecord;
+use reclaim_analysis::stats::Latencies;
 use reclaim_bench::calibrate::{CalibrateError, CalibrateSetup, Extent, Part, calibrate};
 use reclaim_bench::cluster::{Cluster, NodeIndex};
-use reclaim_bench::judge::{CALIBRATION_SCHEMA, Calibration, RunResult, assess};
-use reclaim_bench::measure::CalibrationRecord;
-use reclaim_bench::stats::Latencies;
 use tokio_util::sync::CancellationToken;
 
 use crate::support;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use reclaim_bench::judge::capacity::{
+use reclaim_analysis::judge::capacity::{
     Capacity, Conclusion, Limit, Offer, ProbePurpose, ProbeVerdict, Stopped,
 };
 
@@ -186,7 +186,7 @@ async fn wiping_leaves_functions_and_is_only_for_servers_of_our_own() {
     let keys = async |command: &str| {
         let mut all = Vec::new();
         for node in cluster.topology().nodes() {
-            let mut cost = reclaim_bench::cluster::WireCost::default();
+            let mut cost = reclaim_analysis::record::WireCost::default();
             let mut cmd = redis::cmd(command);
             if command == "SET" {
                 // A key of each half of the slots: "{b}" is slot 3300, "{a}" is slot 15495.

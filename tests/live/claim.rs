@@ -5,13 +5,14 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use ff_core::types::{AttemptId, AttemptIndex, LaneId, LeaseEpoch, LeaseId};
+use reclaim_analysis::record::Outcome;
+use reclaim_analysis::record::WireCost;
+use reclaim_analysis::scenario::{Steps, TASK_CONTEXT_STEPS, VariantPath, expected_cost, steps};
 use reclaim_bench::claim::*;
-use reclaim_bench::cluster::{Cluster, NodeAddr, NodeIndex, Wire, WireCost};
+use reclaim_bench::cluster::{Cluster, NodeAddr, NodeIndex, Wire};
 use reclaim_bench::flowfabric::{
     IssueClaimGrant, LibraryAlias, ReadGrantExpiry, RefusalCode, WorkerIdentity,
 };
-use reclaim_bench::measure::Outcome;
-use reclaim_bench::scenario::VariantPath;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 

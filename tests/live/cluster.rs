@@ -1,6 +1,6 @@
 //! The cluster handle against real servers.
 
-use reclaim_bench::cluster::{SLOTS, WireCost};
+use reclaim_analysis::record::{SLOTS, WireCost};
 use redis::Value;
 
 use crate::support;

@@ -1,12 +1,13 @@
 //! Servers end with their owner, however it ends, and the handle follows a cluster that changes.
 
+use reclaim_analysis::scenario::Provider;
 use std::io::{BufRead as _, BufReader, Lines, Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use reclaim_bench::cluster::{self, ClusterError, ClusterRequest, ProviderKind};
+use reclaim_bench::cluster::{self, ClusterError, ClusterRequest};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use tokio_util::sync::CancellationToken;
 
@@ -22,7 +23,7 @@ const OWNER_OF: &str = "RECLAIM_BENCH_TEST_OWNER_OF";
 type Owner = (Child, Vec<String>, Lines<BufReader<ChildStdout>>);
 
 /// Runs `test` of this very binary in a process of its own, where it becomes [`own_until_stdin_ends`].
-fn owner(test: &str, provider: ProviderKind) -> Owner {
+fn owner(test: &str, provider: Provider) -> Owner {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", test, "--nocapture"])
         .env(OWNER_OF, provider.as_str())
@@ -47,7 +48,7 @@ fn own_until_stdin_ends() -> bool {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let request = ClusterRequest {
-            provider: provider.parse().unwrap(),
+            provider: Provider::ALL.into_iter().find(|known| known.as_str() == provider).unwrap(),
             image: crate::container::image().ok(),
             ..support::own_request(3, 0)
         };
@@ -82,7 +83,7 @@ fn no_server_outlives_a_killed_owner() {
         return;
     }
     let (mut owner, addrs, _output) =
-        owner("cluster_life::no_server_outlives_a_killed_owner", ProviderKind::Local);
+        owner("cluster_life::no_server_outlives_a_killed_owner", Provider::Local);
     assert!(addrs.iter().all(|addr| answers(addr)));
     owner.kill().unwrap();
     wait_until_gone(&addrs, GONE_WITHIN);
@@ -95,7 +96,7 @@ fn an_owner_that_ends_by_itself_leaves_no_server() {
         return;
     }
     let (mut owner, addrs, _output) =
-        owner("cluster_life::an_owner_that_ends_by_itself_leaves_no_server", ProviderKind::Local);
+        owner("cluster_life::an_owner_that_ends_by_itself_leaves_no_server", Provider::Local);
     drop(owner.stdin.take());
     assert!(owner.wait().unwrap().success());
     assert!(!addrs.iter().any(|addr| answers(addr)));
@@ -113,7 +114,7 @@ fn no_container_outlives_a_killed_owner() {
         Err(reason) => return eprintln!("container provider not tested: {reason}"),
     }
     let (mut owner, addrs, _output) =
-        owner("cluster_life::no_container_outlives_a_killed_owner", ProviderKind::Container);
+        owner("cluster_life::no_container_outlives_a_killed_owner", Provider::Container);
     owner.kill().unwrap();
     // Docker takes its time to notice that the container has ended.
     wait_until_gone(&addrs, 5 * GONE_WITHIN);

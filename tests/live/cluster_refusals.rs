@@ -1,15 +1,16 @@
 //! Clusters that cannot be used, and what the error tells to do.
 
+use reclaim_analysis::scenario::Provider;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 
+use reclaim_analysis::record::WireCost;
+use reclaim_analysis::scenario::LibrarySource;
 use reclaim_bench::cluster::{
-    self, Cluster, ClusterError, ClusterRequest, Library, NAMESPACE, NodeAddr, Password, ProviderKind,
-    WireCost,
+    self, Cluster, ClusterError, ClusterRequest, Library, NAMESPACE, NodeAddr, Password,
 };
 use reclaim_bench::flowfabric::LibraryAlias;
-use reclaim_bench::scenario::LibrarySource;
 use redis::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -20,7 +21,7 @@ fn addr(port: u16) -> NodeAddr {
 }
 
 fn external(nodes: Vec<NodeAddr>) -> ClusterRequest {
-    ClusterRequest { provider: ProviderKind::External, nodes, ..ClusterRequest::default() }
+    ClusterRequest { provider: Provider::External, nodes, ..ClusterRequest::default() }
 }
 
 fn nodes_of(cluster: &Cluster) -> Vec<NodeAddr> {
@@ -253,7 +254,7 @@ async fn options_that_exclude_each_other_are_refused() {
     let password = Some(Password::new("x"));
     for request in [
         external(Vec::new()),
-        ClusterRequest { provider: ProviderKind::Local, ..external(vec![addr(1)]) },
+        ClusterRequest { provider: Provider::Local, ..external(vec![addr(1)]) },
         ClusterRequest { password, ..ClusterRequest::default() },
         ClusterRequest { primaries: 0, ..ClusterRequest::default() },
     ] {

@@ -1,9 +1,10 @@
 //! The container provider. It needs Docker and an image: CI builds one and fails without it; elsewhere the test says
 //! why it cannot run.
 
+use reclaim_analysis::scenario::Provider;
 use std::process::Command;
 
-use reclaim_bench::cluster::{self, ClusterError, ClusterRequest, ProviderKind};
+use reclaim_bench::cluster::{self, ClusterError, ClusterRequest};
 use tokio_util::sync::CancellationToken;
 
 use crate::support;
@@ -20,7 +21,7 @@ pub fn image() -> Result<String, String> {
 
 fn request(image: &str) -> ClusterRequest {
     ClusterRequest {
-        provider: ProviderKind::Container,
+        provider: Provider::Container,
         primaries: 3,
         image: Some(image.to_owned()),
         ..ClusterRequest::default()

@@ -1,9 +1,10 @@
 //! A cluster that stays: up, status, down. One test, because there is one such cluster per user and the place of its
 //! state is an environment variable, which a test process cannot change safely; it runs in a process of its own.
 
+use reclaim_analysis::scenario::Provider;
 use std::process::Command;
 
-use reclaim_bench::cluster::{self, ClusterError, ClusterRequest, ProviderKind};
+use reclaim_bench::cluster::{self, ClusterError, ClusterRequest};
 use tokio_util::sync::CancellationToken;
 
 use crate::support;
@@ -52,7 +53,7 @@ async fn up_again() {
         "{again:?}"
     );
     let request = ClusterRequest {
-        provider: ProviderKind::External,
+        provider: Provider::External,
         nodes: status.cluster.nodes(),
         ..ClusterRequest::default()
     };

@@ -5,10 +5,11 @@
 use std::path::Path;
 use std::rc::Rc;
 
-use reclaim_bench::cluster::{Cluster, ClusterError, Wire, WireCost};
-use reclaim_bench::judge::{self, RunResult, Verdict};
+use reclaim_analysis::judge::{self, RunResult, Verdict};
+use reclaim_analysis::record::WireCost;
+use reclaim_analysis::scenario;
+use reclaim_bench::cluster::{Cluster, ClusterError, Wire};
 use reclaim_bench::load::{self, LoadError, RunSetup, Silent};
-use reclaim_bench::scenario;
 use tokio_util::sync::CancellationToken;
 
 use crate::support;

@@ -7,7 +7,7 @@ use ff_core::state::{AttemptState, EligibilityState, LifecyclePhase, OwnershipSt
 use ff_core::types::{
     AttemptId, AttemptIndex, LaneId, LeaseEpoch, LeaseId, SignalId, SuspensionId, TimestampMs, WaitpointId,
 };
-use reclaim_bench::cluster::WireCost;
+use reclaim_analysis::record::WireCost;
 use reclaim_bench::flowfabric::*;
 
 use crate::staged::{Execution, GRANT_TTL, INTERRUPTIONS, LEASE_TTL, SIGNAL, Stage, fence, worker};

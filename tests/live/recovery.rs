@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use ff_core::partition::{Partition, PartitionFamily};
 use ff_core::types::LeaseEpoch;
+use reclaim_analysis::record::WireCost;
+use reclaim_analysis::record::{Outcome, RedirectKind};
+use reclaim_analysis::scenario::{VariantPath, expected_cost};
 use reclaim_bench::claim::*;
-use reclaim_bench::cluster::{Cluster, NodeAddr, NodeIndex, Wire, WireCost};
+use reclaim_bench::cluster::{Cluster, NodeAddr, NodeIndex, Wire};
 use reclaim_bench::flowfabric::{ExecutionKeys, ReadLease};
-use reclaim_bench::measure::{Outcome, RedirectKind};
-use reclaim_bench::scenario::VariantPath;
 
 use crate::claim::{Monitor, PATHS, echo, order, own_address, setup, ticket};
 use crate::staged::Stage;
@@ -77,7 +78,7 @@ async fn cluster_command(wire: &Wire, words: &[&str]) {
 /// The test's slot, its owner and the other primary: (wire, node id) each.
 fn sides(cluster: &Cluster) -> (String, (Wire, String), (Wire, String)) {
     let topology = cluster.topology();
-    let slot = reclaim_bench::cluster::slot_of_tag(&partition().hash_tag());
+    let slot = reclaim_analysis::record::slot_of_tag(&partition().hash_tag());
     let owner = topology.owner_of_slot(slot);
     let other = topology.nodes().find(|node| *node != owner).unwrap();
     let side = |node: NodeIndex| (cluster.admin(node), topology.primaries()[usize::from(node.0)].id.clone());

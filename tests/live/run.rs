@@ -1,14 +1,15 @@
 //! Whole runs: scenario in, analysed record out.
 
+use reclaim_analysis::scenario::Provider;
 use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use reclaim_bench::cluster::{Cluster, ClusterRequest, ProviderKind};
-use reclaim_bench::judge::{self, RunResult};
+use reclaim_analysis::judge::{self, RunResult};
+use reclaim_analysis::record::{RunRecord, TimelinePoint};
+use reclaim_analysis::scenario;
+use reclaim_bench::cluster::{Cluster, ClusterRequest};
 use reclaim_bench::load::{self, Phase, Progress, RunSetup, Silent};
-use reclaim_bench::measure::{RunRecord, TimelinePoint};
-use reclaim_bench::scenario;
 use tokio_util::sync::CancellationToken;
 
 use crate::support;
@@ -155,7 +156,7 @@ impl Progress for CancelAt {
 async fn keys(cluster: &Cluster) -> i64 {
     let mut total = 0;
     for node in cluster.topology().nodes() {
-        let mut cost = reclaim_bench::cluster::WireCost::default();
+        let mut cost = reclaim_analysis::record::WireCost::default();
         let reply = cluster.admin(node).call("dbsize", &redis::cmd("DBSIZE"), &mut cost).await.unwrap();
         total += match reply {
             redis::Value::Int(keys) => keys,
@@ -169,7 +170,7 @@ async fn keys(cluster: &Cluster) -> i64 {
 async fn a_run_cancelled_in_any_phase_leaves_nothing_on_a_foreign_cluster() {
     let servers = support::own(3, 0).await;
     let request = ClusterRequest {
-        provider: ProviderKind::External,
+        provider: Provider::External,
         nodes: servers.topology().primaries().iter().map(|primary| primary.addr.clone()).collect(),
         ..ClusterRequest::default()
     };

@@ -2,9 +2,9 @@
 
 use std::rc::Rc;
 
-use reclaim_bench::judge::ramp_steps;
-use reclaim_bench::measure::Fault;
-use reclaim_bench::stats::Latencies;
+use reclaim_analysis::judge::ramp_steps;
+use reclaim_analysis::record::Fault;
+use reclaim_analysis::stats::Latencies;
 
 use crate::run::{POPULATION, assert_clean, run, scenario_text};
 use crate::support;
@@ -47,7 +47,8 @@ async fn an_open_loop_runs_beside_interruptions() {
     let offered: u64 = result.variants.iter().map(|variant| variant.outcomes.claimed).sum();
     assert_eq!(offered, 300, "every arrival was claimed: {:?}", result.variants);
     for variant in &result.variants {
-        let of = |summary: Option<reclaim_bench::judge::LatencySummary>| summary.map(|summary| summary.count);
+        let of =
+            |summary: Option<reclaim_analysis::judge::LatencySummary>| summary.map(|summary| summary.count);
         assert_eq!(of(variant.response_us), Some(variant.outcomes.claimed));
         assert_eq!(of(variant.send_lag_us), Some(variant.outcomes.claimed));
     }

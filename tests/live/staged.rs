@@ -9,8 +9,9 @@ use ff_core::types::{
     AttemptId, AttemptIndex, ExecutionId, LaneId, LeaseFence, LeaseId, SignalId, SuspensionId, TimestampMs,
     WaitpointId,
 };
+use reclaim_analysis::record::WireCost;
 use reclaim_bench::claim::{ClaimTicket, Routes};
-use reclaim_bench::cluster::{Wire, WireCost};
+use reclaim_bench::cluster::Wire;
 use reclaim_bench::flowfabric::*;
 
 pub const SIGNAL: &str = "go";

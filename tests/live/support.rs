@@ -3,10 +3,11 @@
 //! Each test has its own runtime, so each opens its own connections to the shared servers. Tests share them: use
 //! execution ids of your own, and a cluster of your own ([`own`]) where counters or functions are at stake.
 
+use reclaim_analysis::scenario::Provider;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use reclaim_bench::cluster::{self, Cluster, ClusterRequest, NodeAddr, ProviderKind};
+use reclaim_bench::cluster::{self, Cluster, ClusterRequest, NodeAddr};
 use tokio_util::sync::CancellationToken;
 
 /// A handle on the shared cluster: three primaries, the published library, one connection per primary.
@@ -17,7 +18,7 @@ pub async fn connect() -> Cluster {
 /// What [`connect`] opens; a test may change it first.
 pub fn shared_request() -> ClusterRequest {
     ClusterRequest {
-        provider: ProviderKind::External,
+        provider: Provider::External,
         nodes: shared().to_vec(),
         shared: true,
         ..ClusterRequest::default()
@@ -32,7 +33,7 @@ pub async fn own(primaries: u16, replicas: u16) -> Cluster {
 /// What [`own`] opens.
 pub fn own_request(primaries: u16, replicas: u16) -> ClusterRequest {
     ClusterRequest {
-        provider: ProviderKind::Local,
+        provider: Provider::Local,
         primaries,
         replicas,
         valkey_server: valkey_server(),

@@ -1,13 +1,12 @@
 //! TLS to an external cluster. Needs a server that was built with TLS (Debian's is; the pinned build is not) and the
 //! `openssl` command: CI has both and fails without; elsewhere the test says why it cannot run.
 
+use reclaim_analysis::scenario::Provider;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use reclaim_bench::cluster::{
-    self, Cluster, ClusterError, ClusterRequest, NodeAddr, ProviderKind, TlsOptions,
-};
+use reclaim_bench::cluster::{self, Cluster, ClusterError, ClusterRequest, NodeAddr, TlsOptions};
 use redis::{Client, ClientTlsConfig, TlsCertificates};
 use tokio_util::sync::CancellationToken;
 
@@ -85,7 +84,7 @@ impl TlsServer {
 
 async fn open(addr: &NodeAddr, tls: Option<TlsOptions>) -> Result<Cluster, ClusterError> {
     let request = ClusterRequest {
-        provider: ProviderKind::External,
+        provider: Provider::External,
         nodes: vec![addr.clone()],
         tls,
         ..ClusterRequest::default()

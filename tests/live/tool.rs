@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use reclaim_bench::judge::RunResult;
+use reclaim_analysis::judge::RunResult;
 
 use crate::support;
 

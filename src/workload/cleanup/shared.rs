@@ -10,7 +10,8 @@ use super::super::batch::{Batch, Control, Exchange, Replies, exchange};
 use super::super::secrets::KID;
 use super::super::{Nodes, WorkloadError};
 use super::{Removal, number, partition, text, texts};
-use crate::cluster::{WireCost, WireError};
+use crate::cluster::WireError;
+use reclaim_analysis::record::WireCost;
 
 /// Stream entries read at a time.
 const PAGE: usize = 500;

@@ -9,8 +9,9 @@ use super::super::batch::{Batch, Control, Exchange, Replies, exchange};
 use super::super::population::{UUID_TEXT_PREFIX, is_ours};
 use super::super::{INSTANCE, LANE_PREFIX, Nodes, WorkloadError};
 use super::{Removal, number, partition, text, texts};
-use crate::cluster::{NAMESPACE, Wire, WireCost};
+use crate::cluster::{NAMESPACE, Wire};
 use crate::flowfabric::{CallError, ExecutionKeys};
+use reclaim_analysis::record::WireCost;
 
 /// Keys that one SCAN step looks at: a short command for the server, few round trips.
 const STEP: u32 = 1_000;

@@ -1,7 +1,7 @@
 //! The audit finds what was planted on the cluster, and nothing where nothing was.
 
-use reclaim_bench::measure::{Audit, Outcome};
-use reclaim_bench::scenario::VariantPath;
+use reclaim_analysis::record::{Audit, Outcome};
+use reclaim_analysis::scenario::VariantPath;
 use reclaim_bench::workload::ExecIndex;
 
 use super::Bench;

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use ff_core::partition::{Partition, PartitionFamily};
-use reclaim_bench::scenario::VariantPath;
+use reclaim_analysis::scenario::VariantPath;
 use reclaim_bench::workload::{Removal, Seek, clean};
 use redis::Value;
 

@@ -9,14 +9,15 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use ff_core::partition::Partition;
-use reclaim_bench::claim::{ClaimOrder, ClaimPath, ClaimSetup, ClaimTicket, Routes, ServerClock, claim_path};
-use reclaim_bench::cluster::{Cluster, NodeIndex, Wire, WireCost};
-use reclaim_bench::flowfabric::LibraryAlias;
-use reclaim_bench::measure::Outcome;
-use reclaim_bench::scenario::{
+use reclaim_analysis::record::Outcome;
+use reclaim_analysis::record::WireCost;
+use reclaim_analysis::scenario::{
     Amount, ClusterSpec, GrantSpec, InterruptionMix, LibrarySource, Load, Mode, Model, PartitionCount,
     Population, Scenario, Skew, VariantPath, VariantSpec,
 };
+use reclaim_bench::claim::{ClaimOrder, ClaimPath, ClaimSetup, ClaimTicket, Routes, ServerClock, claim_path};
+use reclaim_bench::cluster::{Cluster, NodeIndex, Wire};
+use reclaim_bench::flowfabric::LibraryAlias;
 use reclaim_bench::workload::{
     Control, ExecIndex, Phase, ScanReport, ScanRequest, Seek, Workload, WorkloadError,
 };

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
+use reclaim_analysis::record::Outcome;
+use reclaim_analysis::scenario::VariantPath;
 use reclaim_bench::flowfabric::RefusalCode;
-use reclaim_bench::measure::Outcome;
-use reclaim_bench::scenario::VariantPath;
 use reclaim_bench::workload::{ExecIndex, Phase, Seek};
 use redis::Value;
 
@@ -51,7 +51,7 @@ async fn pages_are_followed_to_the_end() {
     // All in one lane of one partition: more than one page.
     let bench = Bench::start(|scenario| {
         scenario.population.lanes = 1;
-        scenario.population.skew = reclaim_bench::scenario::Skew::Zipf(20.0);
+        scenario.population.skew = reclaim_analysis::scenario::Skew::Zipf(20.0);
     })
     .await;
     bench.runnable(700).await;
@@ -138,7 +138,7 @@ async fn an_expired_grant_is_issued_again_and_counted_once() {
 async fn expired_grants_of_a_set_that_is_counted_are_issued_again() {
     let bench = Bench::start(|scenario| {
         scenario.population.lanes = 1;
-        scenario.population.skew = reclaim_bench::scenario::Skew::Zipf(20.0);
+        scenario.population.skew = reclaim_analysis::scenario::Skew::Zipf(20.0);
         scenario.grant.ttl = Duration::from_millis(30);
     })
     .await;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
-use reclaim_bench::scenario::InterruptionMix;
+use reclaim_analysis::scenario::InterruptionMix;
 use reclaim_bench::workload::{Control, ExecIndex, InterruptionKind, Phase, WorkloadError};
 
 use tokio_util::sync::CancellationToken;

@@ -1,0 +1,227 @@
+//! The whole analysis of one run on one screen.
+
+use crate::record::RunRecord;
+use crate::scenario::{InvalidScenario, Scenario};
+
+use super::comparison::{Judgement, judge};
+use super::result::{RunResult, SCHEMA};
+use super::summary::summarise;
+use super::validity::{faults, warnings};
+
+/// Draws every conclusion from a stored record, by the scenario that it holds.
+pub fn analyse(record: RunRecord) -> Result<RunResult, InvalidScenario> {
+    let scenario = Scenario::try_from(&record.scenario)?;
+    Ok(analyse_as(record, &scenario))
+}
+
+/// Draws every conclusion from a record. `scenario` is the validated form of `record.scenario`; the record's own seed
+/// drives resampling, so the result of a record is always the same.
+pub fn analyse_as(record: RunRecord, scenario: &Scenario) -> RunResult {
+    let mut invalid_reasons = faults(&record, scenario);
+    let mut warnings = warnings(&record, scenario);
+    let (variants, damaged) = summarise(&record);
+    invalid_reasons.extend(damaged);
+    let Judgement { comparisons, exact, control, remarks } =
+        scenario.compare.as_ref().map(|compare| judge(&record, compare)).unwrap_or_default();
+    warnings.extend(remarks);
+    RunResult {
+        schema: SCHEMA.to_owned(),
+        valid: invalid_reasons.is_empty(),
+        invalid_reasons,
+        warnings,
+        variants,
+        comparisons,
+        exact,
+        control,
+        record,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures::{GRANT_LANE, HGET_LANE, TWIN, record, scenario};
+    use super::super::result::Verdict;
+    use super::*;
+    use crate::record::{Fault, LatencyHistogram, StormRecord, Warning};
+    use crate::scenario::{Arrivals, Model, Slo};
+    use std::time::Duration;
+
+    fn analysed(change: impl FnOnce(&mut RunRecord, &mut Scenario)) -> RunResult {
+        let arms = [GRANT_LANE, HGET_LANE];
+        let (mut record, mut scenario) = (record(&arms, 1), scenario(&arms));
+        change(&mut record, &mut scenario);
+        analyse_as(record, &scenario)
+    }
+
+    fn verdict_of<'a>(result: &'a RunResult, metric: &str) -> &'a super::super::Comparison {
+        result.comparisons.iter().find(|c| c.metric == metric).unwrap()
+    }
+
+    #[test]
+    fn a_slower_arm_is_a_regression_with_the_planted_size() {
+        let result = analysed(|_, _| ());
+        assert!(result.valid, "{:?}", result.invalid_reasons);
+        assert_eq!(result.warnings, []);
+        let p50 = verdict_of(&result, "service_p50");
+        assert_eq!(p50.verdict, Verdict::Regression);
+        assert!(p50.ratio.unwrap().contains(1.2), "{p50:?}");
+        assert!(p50.p_value.unwrap() < 0.01 && p50.detectable.unwrap() < 0.05);
+        assert_eq!(verdict_of(&result, "service_p99").verdict, Verdict::Regression);
+        let cpu = verdict_of(&result, "server_cpu");
+        assert!(cpu.ratio.unwrap().contains(1.25), "{cpu:?}");
+        assert!(result.control.as_ref().unwrap().passed, "{:?}", result.control);
+        assert!(result.variants[0].service_us.unwrap().p50_interval.is_some());
+        let hget: Vec<f64> = result.variants.iter().map(|v| v.server.commands_per_claim["hget"]).collect();
+        assert_eq!(hget, [1.0, 2.0]);
+        let unequal: Vec<_> = result.exact.iter().filter(|e| !e.equal).map(|e| e.metric.as_str()).collect();
+        assert_eq!(unequal, ["round_trips", "commands", "bytes_in", "bytes_out", "calls.hget"]);
+    }
+
+    #[test]
+    fn equal_arms_show_no_change() {
+        let arms = [GRANT_LANE, TWIN];
+        let result = analyse_as(record(&arms, 2), &scenario(&arms));
+        assert_eq!(verdict_of(&result, "service_p50").verdict, Verdict::NoChange);
+        assert!(result.exact.iter().all(|exact| exact.equal), "{:?}", result.exact);
+    }
+
+    #[test]
+    fn an_analysis_can_be_repeated() {
+        let first = analysed(|_, _| ());
+        let text = serde_json::to_string(&first).unwrap();
+        let stored: RunResult = serde_json::from_str(&text).unwrap();
+        assert_eq!(analyse(stored.record).unwrap(), first);
+    }
+
+    #[test]
+    fn p99_needs_five_thousand_claims_per_arm() {
+        let result = analysed(|record, _| record.strata.truncate(90));
+        let p99 = verdict_of(&result, "service_p99");
+        assert_eq!(p99.verdict, Verdict::Inconclusive);
+        assert_eq!(p99.too_few.as_ref().unwrap().to_string(), "needs at least 5000 claims per arm, has 4500");
+        assert!(p99.baseline_value > 0.0);
+    }
+
+    #[test]
+    fn a_control_that_differs_from_itself_vetoes() {
+        let result = analysed(|record, _| {
+            for stratum in record.strata.iter_mut().filter(|stratum| stratum.control) {
+                for ticks in &mut stratum.sides[1].service.0 {
+                    *ticks += *ticks / 20;
+                }
+            }
+        });
+        let control = result.control.as_ref().unwrap();
+        assert!(!control.passed && control.reason.as_ref().unwrap().contains("differs from itself"));
+        assert!(result.comparisons.iter().all(|c| c.verdict == Verdict::Inconclusive));
+        assert!(result.valid, "a veto is not a fault");
+    }
+
+    #[test]
+    fn a_control_too_wide_for_the_threshold_vetoes() {
+        let result = analysed(|_, scenario| scenario.compare.as_mut().unwrap().noise_threshold = 0.004);
+        let control = result.control.unwrap();
+        assert!(!control.passed && control.reason.unwrap().contains("noise threshold of 0.40 %"));
+    }
+
+    /// Every rule that makes a run invalid, each broken alone.
+    #[test]
+    fn each_fault_is_found_and_named() {
+        type Break = fn(&mut RunRecord, &mut Scenario);
+        let cases: &[(&str, Break)] = &[
+            ("CountersDisagree", |r, _| *r.primaries[0].counters.calls.get_mut("hget").unwrap() += 1),
+            ("CountersDisagree", |r, _| *r.blocks[0].counters.calls.get_mut("fcall").unwrap() -= 1),
+            ("\"commands\"", |r, _| r.arms[1].wire.commands += 1),
+            ("\"round trips\"", |r, _| r.arms[1].wire.round_trips += 1),
+            ("UnexpectedCommands { arm: \"hget-lane\", command: \"hget\"", |r, _| {
+                let block = r.blocks.iter_mut().find(|block| block.arm == 1).unwrap();
+                *block.counters.sent.get_mut("hget").unwrap() -= 1;
+                *block.counters.calls.get_mut("hget").unwrap() -= 1;
+            }),
+            ("lost", |r, _| (r.audit.lost, r.audit.claimed) = (1, r.audit.claimed - 1)),
+            ("audit's own sum", |r, _| r.audit.claimed -= 1),
+            ("consumed more than once", |r, _| r.audit.double_claims = 1),
+            ("attempt", |r, _| r.audit.attempt_changed = 1),
+            ("epoch", |r, _| r.audit.epoch_errors = 1),
+            ("state", |r, _| r.audit.state_errors = 1),
+            ("the run's own", |r, _| r.faults.push(Fault::Infrastructure { detail: "the run's own".into() })),
+            ("damaged", |r, _| r.arms[0].service.0 = Some("AAAA".into())),
+            ("NeverResumed { executions: 2, of: 500 }", |r, _| r.storm = Some(storm(498))),
+            ("StockRanOut", |r, s| {
+                s.load.model = Model::Open { rate_per_sec: 1e3, arrivals: Arrivals::Constant };
+                r.arms[0].outcomes.empty_stock = 3;
+            }),
+        ];
+        for (expected, broken) in cases {
+            let result = analysed(broken);
+            let said = format!("{:?}", result.invalid_reasons);
+            let expected = if *expected == "lost" { "unaccounted for" } else { expected };
+            assert!(!result.valid && said.contains(expected), "{expected}: {said}");
+            assert_eq!(result.invalid_reasons.len(), 1, "{said}");
+        }
+    }
+
+    /// A command that was given up before its bytes had left never reached the server.
+    #[test]
+    fn servers_may_have_missed_what_had_no_reply_and_not_more() {
+        let valid = |unanswered: u64, missing: i64| {
+            analysed(|record, _| {
+                record.arms[0].outcomes.timed_out = unanswered;
+                let counted = record.primaries[0].counters.calls.get_mut("fcall").unwrap();
+                *counted = counted.checked_add_signed(-missing).unwrap();
+            })
+            .invalid_reasons
+            .iter()
+            .all(|fault| !matches!(fault, Fault::CountersDisagree { .. }))
+        };
+        assert!(valid(3, 3) && valid(3, 0));
+        assert!(!valid(3, 4) && !valid(0, 1) && !valid(3, -1));
+    }
+
+    fn storm(held: u64) -> StormRecord {
+        StormRecord { executions: 500, held, ..StormRecord::default() }
+    }
+
+    #[test]
+    fn a_storm_that_brought_all_back_or_was_interrupted_left_nobody_behind() {
+        assert!(analysed(|record, _| record.storm = Some(storm(500))).valid);
+        let interrupted = analysed(|record, _| (record.partial, record.storm) = (true, Some(storm(3))));
+        assert!(interrupted.valid, "{:?}", interrupted.invalid_reasons);
+    }
+
+    #[test]
+    fn a_late_generator_is_measured_against_the_service_level_or_the_median() {
+        let histogram = |us: u64| {
+            let mut histogram = LatencyHistogram::default();
+            histogram.record(Duration::from_micros(us));
+            histogram.encode()
+        };
+        let run = |lag_us: u64, slo: Option<u64>| {
+            analysed(|record, scenario| {
+                scenario.load.model = Model::Open { rate_per_sec: 1e3, arrivals: Arrivals::Constant };
+                scenario.slo = slo.map(|ms| Slo { response_p99: Duration::from_millis(ms) });
+                record.arms[0].send_lag = histogram(lag_us);
+                record.arms[0].response = histogram(1_000);
+            })
+            .valid
+        };
+        assert!(run(90, None));
+        assert!(!run(110, None));
+        assert!(run(400, Some(5)));
+        assert!(!run(600, Some(5)));
+    }
+
+    #[test]
+    fn what_a_reader_should_know_is_said() {
+        let result = analysed(|record, scenario| {
+            record.tool.debug_build = true;
+            record.partial = true;
+            record.arms[1].outcomes.failed = 7;
+            scenario.compare.as_mut().unwrap().metrics.push("response_p99".into());
+        });
+        assert!(result.warnings.contains(&Warning::DebugBuild));
+        assert!(result.warnings.iter().any(|w| matches!(w, Warning::Errors { errors: 7, .. })));
+        let said = format!("{:?}", result.warnings);
+        assert!(said.contains("response_p99 was to be judged") && said.contains("interrupted"), "{said}");
+    }
+}

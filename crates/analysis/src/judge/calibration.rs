@@ -1,0 +1,321 @@
+//! What a calibration says: where the generator's limits are, whether to believe it, and what it means for a run.
+
+use serde::{Deserialize, Serialize};
+
+use crate::record::{
+    CalibratedLag, CalibrationNote, CalibrationRecord, Disturbance, Host, LevelRecord, RoundTripRecord,
+    RunRecord, STOLEN, SendLagRecord, Tool, Warning, WireTotals,
+};
+use crate::scenario::{ArrivalsForm, Model, Scenario};
+use crate::stats::{BadHistogram, Estimate, harrell_davis_interval, median};
+
+use super::result::LatencySummary;
+use super::summary::latency;
+
+/// Value of [`Calibration::schema`].
+pub const CALIBRATION_SCHEMA: &str = "reclaim-bench/calibration-1";
+
+/// Share of the calibrated ceiling beyond which a run is marked.
+const NEAR_CEILING: f64 = 0.8;
+
+/// Share of all cores that other programs may use before a calibration is marked.
+const OTHERS_BUSY: f64 = 0.1;
+
+/// Fastest less slowest turn of a level, over the middle one, before a calibration is marked.
+const ROUNDS_DIFFER: f64 = 0.5;
+
+/// From this number of virtual workers on, CPU per request is expected not to grow. Fewer keep the thread asleep most
+/// of the time, and every request pays for waking it.
+pub const FLAT_FROM: u32 = 8;
+
+const CONFIDENCE: f64 = 0.95;
+const US_PER_S: f64 = 1e6;
+
+/// `calibration.json`. `record` alone is measured; everything else is computed from it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Calibration {
+    /// Always [`CALIBRATION_SCHEMA`].
+    pub schema: String,
+    /// Whether the figures may be used.
+    pub valid: bool,
+    /// Why not.
+    pub problems: Vec<String>,
+    /// What disturbed it: valid figures, of a machine that had other things to do. Calibrations of versions that did not
+    /// look for it have none.
+    #[serde(default)]
+    pub disturbed: Vec<Disturbance>,
+    /// Highest throughput of all levels, in requests per second.
+    pub ceiling_per_sec: Option<f64>,
+    /// The levels in numbers, in the record's order.
+    pub level_summaries: Vec<LevelSummary>,
+    /// CPU per request by virtual workers, one entry per number of connections.
+    pub cpu: Vec<CpuTrend>,
+    /// The pacer in numbers, in the record's order.
+    pub send_lag_summaries: Vec<SendLagSummary>,
+    /// The client against the bare socket.
+    pub round_trip_summary: Option<RoundTripSummary>,
+    /// What was measured.
+    #[serde(flatten)]
+    pub record: CalibrationRecord,
+}
+
+/// One level of the closed loop. Medians over its rounds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LevelSummary {
+    /// Requests in flight.
+    pub in_flight: u32,
+    /// Connections that they share.
+    pub connections: u16,
+    /// Requests per second.
+    pub per_sec: f64,
+    /// CPU of the generator's thread per request, in microseconds.
+    pub client_cpu_us: f64,
+    /// Share of the time in which the generator's thread ran. Well below 1, the server was the limit.
+    pub client_share: f64,
+    /// done - sent.
+    pub service_us: Option<LatencySummary>,
+}
+
+/// CPU per request from [`FLAT_FROM`] virtual workers to the largest number of them.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CpuTrend {
+    /// Connections.
+    pub connections: u16,
+    /// Smallest number of workers looked at.
+    pub from: u32,
+    /// Largest number.
+    pub to: u32,
+    /// Most expensive level over the cheapest: 1 is flat.
+    pub spread: f64,
+    /// Most expensive level over the one with the fewest workers: above 1, CPU grows with workers.
+    pub growth: f64,
+}
+
+/// The pacer at one rate.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SendLagSummary {
+    /// Arrival process.
+    pub arrivals: ArrivalsForm,
+    /// Rate of the schedule, in requests per second.
+    pub rate_per_sec: f64,
+    /// Rate that came of it.
+    pub achieved_per_sec: f64,
+    /// sent - scheduled.
+    pub send_lag_us: Option<LatencySummary>,
+}
+
+/// One request in flight: medians and their difference, in microseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RoundTripSummary {
+    /// Through the client.
+    pub client_p50_us: Estimate,
+    /// On a bare socket.
+    pub bare_p50_us: Estimate,
+    /// What the client adds.
+    pub overhead_us: Estimate,
+}
+
+/// Draws every conclusion from a calibration's record.
+pub fn assess(record: CalibrationRecord) -> Calibration {
+    let mut problems = Vec::new();
+    if record.sent != record.counted {
+        problems.push(format!(
+            "{} counted {} calls of functions where {} were sent: keep other clients away and calibrate again",
+            record.primary, record.counted, record.sent
+        ));
+    }
+    if record.failed > 0 {
+        problems.push(format!("{} requests had no answer", record.failed));
+    }
+    let mut note = |bad: BadHistogram| problems.push(bad.to_string());
+    let level_summaries: Vec<_> =
+        record.levels.iter().filter_map(|level| summarise(level, &mut note)).collect();
+    let send_lag_summaries = record.send_lag.iter().map(|cell| lag(cell, &mut note)).collect();
+    Calibration {
+        schema: CALIBRATION_SCHEMA.to_owned(),
+        valid: problems.is_empty(),
+        disturbed: disturbances(&record),
+        ceiling_per_sec: level_summaries.iter().map(|level| level.per_sec).max_by(f64::total_cmp),
+        cpu: cpu(&level_summaries),
+        level_summaries,
+        send_lag_summaries,
+        round_trip_summary: record.round_trip.as_ref().and_then(round_trip),
+        problems,
+        record,
+    }
+}
+
+impl Calibration {
+    /// Whether runs of this build on this machine may be measured by it.
+    pub fn fits(&self, tool: &Tool, host: &Host) -> bool {
+        let measured = &self.record;
+        self.schema == CALIBRATION_SCHEMA
+            && self.valid
+            && measured.complete
+            && (&measured.host.cpu, measured.host.cores) == (&host.cpu, host.cores)
+            && measured.tool.debug_build == tool.debug_build
+    }
+
+    /// What it says about a run of this scenario on this many primaries. `None` without a level to compare with.
+    pub fn note(&self, scenario: &Scenario, primaries: u32) -> Option<CalibrationNote> {
+        let load = &scenario.load;
+        let connections = f64::from(load.connections) * f64::from(primaries.max(1));
+        let nearest_connections = nearest(&self.level_summaries, connections, |l| f64::from(l.connections))?;
+        let levels =
+            || self.level_summaries.iter().filter(|l| l.connections == nearest_connections.connections);
+        let level = match load.model {
+            Model::Closed { concurrency } => {
+                let wanted = f64::from(concurrency) * f64::from(load.contenders.max(1));
+                nearest(levels(), wanted, |l| f64::from(l.in_flight))?
+            }
+            Model::Open { .. } => levels().max_by(|a, b| a.per_sec.total_cmp(&b.per_sec))?,
+        };
+        Some(CalibrationNote {
+            measured: self.record.started.clone(),
+            in_flight: level.in_flight,
+            ceiling_per_sec: level.per_sec,
+            client_cpu_us_per_request: level.client_cpu_us,
+            round_trip_overhead_us: self.round_trip_summary.map(|summary| summary.overhead_us.estimate),
+            send_lag: self.lag_at(&load.model),
+            disturbed: self.disturbed.clone(),
+        })
+    }
+
+    fn lag_at(&self, model: &Model) -> Option<CalibratedLag> {
+        let Model::Open { rate_per_sec, arrivals } = model else { return None };
+        // Bursts are due all at once, as the worst of Poisson arrivals are.
+        let constant = matches!(arrivals, crate::scenario::Arrivals::Constant);
+        let same = |cell: &&SendLagSummary| (cell.arrivals == ArrivalsForm::Constant) == constant;
+        let cells = self.send_lag_summaries.iter().filter(same);
+        let cell = nearest(cells, *rate_per_sec, |cell| cell.rate_per_sec)?;
+        Some(CalibratedLag { rate_per_sec: cell.rate_per_sec, p99_us: cell.send_lag_us?.p99 })
+    }
+}
+
+/// What else went on while the generator was measured. Figures of a busy machine are true of that machine at that time,
+/// so they are marked and not thrown away.
+fn disturbances(record: &CalibrationRecord) -> Vec<Disturbance> {
+    let others =
+        record.generator.and_then(|used| used.others_share(record.host.cores, record.valkey.same_machine));
+    let spread = spread(&record.levels);
+    let busy = others.filter(|share| *share > OTHERS_BUSY).map(|share| Disturbance::OthersBusy { share });
+    let stolen = record
+        .generator
+        .and_then(|used| used.stolen_share(record.host.cores))
+        .filter(|share| *share > STOLEN)
+        .map(|share| Disturbance::CoresStolen { share });
+    let differ =
+        spread.filter(|spread| *spread > ROUNDS_DIFFER).map(|spread| Disturbance::RoundsDiffer { spread });
+    busy.into_iter().chain(stolen).chain(differ).collect()
+}
+
+/// How far the turns of a level lie apart, for the middle one of the levels: one slow turn of one level is chance.
+fn spread(levels: &[LevelRecord]) -> Option<f64> {
+    let of = |level: &LevelRecord| {
+        let rates = || level.rounds.iter().map(|round| round.requests as f64 / round.seconds.max(1e-9));
+        let (low, high) = (rates().min_by(f64::total_cmp)?, rates().max_by(f64::total_cmp)?);
+        Some((high - low) / median(&rates().collect::<Vec<_>>())?)
+    };
+    median(&levels.iter().filter_map(of).collect::<Vec<_>>())
+}
+
+/// Marks a run that came near to what the generator reaches with a function that does nothing.
+pub(super) fn generator_limit(record: &RunRecord) -> Option<Warning> {
+    let note = record.calibration.as_ref()?;
+    let window_s = record.generator.map(|used| used.window_s).filter(|window_s| *window_s > 0.0)?;
+    let of_arms = |count: fn(&WireTotals) -> u64| record.arms.iter().map(|arm| count(&arm.wire)).sum::<u64>();
+    let claims = of_arms(|wire| wire.claims);
+    if claims == 0 {
+        return None;
+    }
+    // The control's and the blocks' claims are in no arm; the timeline has all of them.
+    let all: u64 = record.timeline.iter().map(|second| second.claimed).sum();
+    let requests_per_sec = all as f64 * of_arms(|wire| wire.commands) as f64 / claims as f64 / window_s;
+    (requests_per_sec > NEAR_CEILING * note.ceiling_per_sec)
+        .then_some(Warning::GeneratorCeiling { requests_per_sec, ceiling_per_sec: note.ceiling_per_sec })
+}
+
+/// The entry whose value has the smallest ratio to what is wanted.
+fn nearest<'a, T>(
+    entries: impl IntoIterator<Item = &'a T>,
+    wanted: f64,
+    value: impl Fn(&T) -> f64,
+) -> Option<&'a T> {
+    let distance = |entry: &T| (value(entry) / wanted.max(f64::MIN_POSITIVE)).ln().abs();
+    entries.into_iter().min_by(|a, b| distance(a).total_cmp(&distance(b)))
+}
+
+fn summarise(level: &LevelRecord, note: &mut impl FnMut(BadHistogram)) -> Option<LevelSummary> {
+    let over_rounds = |value: fn(f64, f64, f64) -> f64| {
+        let values: Vec<f64> = level
+            .rounds
+            .iter()
+            .filter(|round| round.seconds > 0.0 && round.requests > 0)
+            .map(|round| value(round.requests as f64, round.seconds, round.client_cpu_s))
+            .collect();
+        median(&values)
+    };
+    Some(LevelSummary {
+        in_flight: level.in_flight,
+        connections: level.connections,
+        per_sec: over_rounds(|requests, seconds, _| requests / seconds)?,
+        client_cpu_us: over_rounds(|requests, _, cpu| cpu * US_PER_S / requests)?,
+        client_share: over_rounds(|_, seconds, cpu| cpu / seconds)?,
+        service_us: latency(&level.service).unwrap_or_else(|bad| {
+            note(bad);
+            None
+        }),
+    })
+}
+
+fn lag(cell: &SendLagRecord, note: &mut impl FnMut(BadHistogram)) -> SendLagSummary {
+    SendLagSummary {
+        arrivals: cell.arrivals.clone(),
+        rate_per_sec: cell.rate_per_sec,
+        achieved_per_sec: if cell.seconds > 0.0 { cell.requests as f64 / cell.seconds } else { 0.0 },
+        send_lag_us: latency(&cell.send_lag).unwrap_or_else(|bad| {
+            note(bad);
+            None
+        }),
+    }
+}
+
+fn cpu(levels: &[LevelSummary]) -> Vec<CpuTrend> {
+    let mut connections: Vec<u16> = levels.iter().map(|level| level.connections).collect();
+    connections.sort_unstable();
+    connections.dedup();
+    let trend = |connections: u16| {
+        let mut levels: Vec<_> =
+            levels.iter().filter(|l| l.connections == connections && l.in_flight >= FLAT_FROM).collect();
+        levels.sort_by_key(|level| level.in_flight);
+        let (first, last) = (levels.first()?, levels.last()?);
+        let costs = || levels.iter().map(|level| level.client_cpu_us);
+        let (low, high) = (costs().min_by(f64::total_cmp)?, costs().max_by(f64::total_cmp)?);
+        (low > 0.0 && last.in_flight > first.in_flight).then(|| CpuTrend {
+            connections,
+            from: first.in_flight,
+            to: last.in_flight,
+            spread: high / low,
+            growth: high / first.client_cpu_us,
+        })
+    };
+    connections.into_iter().filter_map(trend).collect()
+}
+
+fn round_trip(record: &RoundTripRecord) -> Option<RoundTripSummary> {
+    let middle = |samples: &crate::record::Samples| {
+        let values: Vec<f64> = samples.iter_us().collect();
+        harrell_davis_interval(&values, 0.5, CONFIDENCE).ok()
+    };
+    let (client, bare) = (middle(&record.client)?, middle(&record.bare)?);
+    // The requests of the two sides are independent once they are mixed at random.
+    let reach = client.half_width().hypot(bare.half_width());
+    let estimate = client.estimate - bare.estimate;
+    let overhead_us =
+        Estimate { estimate, low: estimate - reach, high: estimate + reach, confidence: CONFIDENCE };
+    Some(RoundTripSummary { client_p50_us: client, bare_p50_us: bare, overhead_us })
+}
+
+#[cfg(test)]
+#[path = "calibration_tests.rs"]
+mod tests;

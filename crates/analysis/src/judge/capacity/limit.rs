@@ -1,0 +1,286 @@
+//! What held a probe back, by evidence: whose CPU ran out.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::probe::PrimaryLoad;
+use crate::record::STOLEN;
+
+/// A thread that ran for this share of the window had no time left.
+const SATURATED: f64 = 0.9;
+
+/// Share of a machine's cores from which on runnable threads wait for one another so much that response times are
+/// theirs. Lower than [`SATURATED`]: several threads come in bunches.
+const CORES_BUSY: f64 = 0.85;
+
+/// Share of the generator's cores from which on other programs explain why it was late.
+const OTHERS_BUSY: f64 = 0.25;
+
+/// A main thread that ran for this share of the window makes claims queue for milliseconds, before it is saturated. So
+/// do cores that more threads share than there are cores.
+const QUEUEING: f64 = 0.5;
+
+/// Servers that waited for a core for this share of the time that they ran were short of cores. On an idle machine it is
+/// a fifth, from waking up alone.
+const WAITED: f64 = 0.3;
+
+/// CPU in the window of a probe, in cores: 1.0 is one core all the time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Resources {
+    /// The generator's thread; `None` in results of versions that did not keep it.
+    pub generator: Option<f64>,
+    /// All threads of the generator's process, where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generator_process: Option<f64>,
+    /// The servers' processes.
+    pub servers: Option<f64>,
+    /// Everything on the generator's machine, where the system tells.
+    pub machine: Option<f64>,
+    /// What the host of the generator's virtual machine took away of that, where the system tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stolen: Option<f64>,
+    /// What the servers' main threads waited for a core, in cores: 1.0 is one of them all the time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub servers_waited: Option<f64>,
+    /// Cores of the generator's machine.
+    pub cores: u32,
+    /// Whether the servers run there as well.
+    pub same_machine: bool,
+}
+
+impl Resources {
+    /// Share of the window that the generator's one thread ran.
+    pub fn generator_share(&self) -> Option<f64> {
+        self.generator
+    }
+
+    /// Share of the generator's machine that was busy; `None` where the system does not tell.
+    pub fn machine_share(&self) -> Option<f64> {
+        (self.cores > 0).then_some(self.machine? / f64::from(self.cores))
+    }
+
+    /// Whether the servers' work took much longer because others were on their cores.
+    fn servers_short_of_cores(&self) -> bool {
+        self.servers_wait_share().is_some_and(|share| share >= WAITED)
+    }
+
+    fn servers_wait_share(&self) -> Option<f64> {
+        Some(self.servers_waited? / self.servers.filter(|used| *used > 0.0)?)
+    }
+
+    /// Cores of the generator's machine that other programs used.
+    pub fn others(&self) -> Option<f64> {
+        let servers = if self.same_machine { self.servers? } else { 0.0 };
+        let stolen = self.stolen.unwrap_or_default();
+        Some((self.machine? - stolen - self.generator_process.or(self.generator)? - servers).max(0.0))
+    }
+
+    fn stolen_by_the_host(&self) -> Option<Limit> {
+        let (stolen, cores) = (self.stolen?, self.cores);
+        (stolen > STOLEN * f64::from(cores.max(1))).then_some(Limit::Host { stolen, cores })
+    }
+}
+
+/// What limits the rate.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", tag = "limit")]
+pub enum Limit {
+    /// Main thread of the busiest primary.
+    Server {
+        /// The primary.
+        primary: String,
+        /// Share of the window that its main thread ran.
+        busy: f64,
+    },
+    /// The cores that servers and generator share, most of them used by the servers.
+    ServersOnSharedCores {
+        /// Cores that the servers used.
+        servers: f64,
+        /// Cores that the generator used.
+        generator: f64,
+        /// How long the servers waited for a core, over how long they ran; where the system tells.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        waited: Option<f64>,
+        /// Cores that there are.
+        cores: u32,
+    },
+    /// Other programs on the machine.
+    OtherPrograms {
+        /// Cores that they used.
+        others: f64,
+        /// Cores that there are.
+        cores: u32,
+    },
+    /// The host of the generator's virtual machine, which ran something else on its cores.
+    Host {
+        /// Cores that it took away.
+        stolen: f64,
+        /// Cores that there are.
+        cores: u32,
+    },
+    /// The load generator, not the cluster.
+    Generator {
+        /// Share of the window that its thread ran, where known.
+        busy: Option<f64>,
+    },
+    /// The service level is missed although nothing is busy: network, disk, or a level below one claim's own time.
+    ServiceLevel,
+}
+
+impl Limit {
+    /// Whether the cluster might sustain more.
+    pub fn is_not_the_clusters(&self) -> bool {
+        matches!(self, Self::Generator { .. } | Self::OtherPrograms { .. } | Self::Host { .. })
+    }
+}
+
+/// Names what held back a load that did not pass. `generator_late` says that the generator did not keep its schedule;
+/// where the servers took its cores away, that is not its own fault.
+pub(super) fn limit(primaries: &[PrimaryLoad], resources: &Resources, generator_late: bool) -> Limit {
+    let generator = || Limit::Generator { busy: resources.generator };
+    let busiest = primaries.iter().max_by(|a, b| a.busy.total_cmp(&b.busy));
+    let server = |from: f64| {
+        let primary = busiest.filter(|primary| primary.busy >= from)?;
+        Some(Limit::Server { primary: primary.addr.clone(), busy: primary.busy })
+    };
+    if let Some(server) = server(SATURATED) {
+        return server;
+    }
+    if let Some(host) = resources.stolen_by_the_host() {
+        return host;
+    }
+    if let Some(crowd) = shared_cores(resources, CORES_BUSY) {
+        return crowd;
+    }
+    if generator_late {
+        let others = resources.others().unwrap_or_default();
+        let share = others / f64::from(resources.cores.max(1));
+        return if share >= OTHERS_BUSY && others > resources.generator.unwrap_or_default() {
+            Limit::OtherPrograms { others, cores: resources.cores }
+        } else {
+            generator()
+        };
+    }
+    let from = if resources.servers_short_of_cores() { 0.0 } else { QUEUEING };
+    server(QUEUEING).or_else(|| shared_cores(resources, from)).unwrap_or(Limit::ServiceLevel)
+}
+
+/// Whoever used most of the cores that servers and generator share, if they were busy for this share of the window.
+fn shared_cores(resources: &Resources, from: f64) -> Option<Limit> {
+    if !resources.same_machine || resources.machine_share()? < from {
+        return None;
+    }
+    let (servers, used) = (resources.servers.unwrap_or_default(), resources.generator.unwrap_or_default());
+    let (others, cores) = (resources.others().unwrap_or_default(), resources.cores);
+    Some(if others > servers.max(used) {
+        Limit::OtherPrograms { others, cores }
+    } else if servers >= used {
+        Limit::ServersOnSharedCores {
+            servers,
+            generator: used,
+            waited: resources.servers_wait_share(),
+            cores,
+        }
+    } else {
+        Limit::Generator { busy: resources.generator }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn primaries(busy: [f64; 3]) -> Vec<PrimaryLoad> {
+        let load = |(n, busy): (usize, f64)| PrimaryLoad {
+            addr: format!("127.0.0.1:700{n}"),
+            partitions: 85,
+            claims: 1,
+            busy,
+        };
+        busy.into_iter().enumerate().map(load).collect()
+    }
+
+    fn used(generator: f64, servers: f64, machine: f64, same_machine: bool) -> Resources {
+        Resources {
+            generator: Some(generator),
+            generator_process: None,
+            servers: Some(servers),
+            machine: Some(machine),
+            stolen: None,
+            servers_waited: None,
+            cores: 2,
+            same_machine,
+        }
+    }
+
+    #[test]
+    fn a_main_thread_without_time_is_the_limit_whatever_the_generator_says() {
+        for late in [false, true] {
+            let limit = limit(&primaries([0.4, 0.97, 0.5]), &used(0.5, 1.9, 2.0, true), late);
+            assert_eq!(limit, Limit::Server { primary: "127.0.0.1:7001".into(), busy: 0.97 });
+        }
+    }
+
+    #[test]
+    fn shared_cores_go_to_whoever_uses_most_of_them() {
+        let named = |generator: f64, servers: f64| {
+            limit(&primaries([0.5, 0.5, 0.4]), &used(generator, servers, 1.95, true), true)
+        };
+        assert!(matches!(named(0.4, 1.4), Limit::ServersOnSharedCores { .. }));
+        assert!(matches!(named(1.0, 0.9), Limit::Generator { .. }));
+        assert!(matches!(named(0.2, 0.3), Limit::OtherPrograms { .. }));
+    }
+
+    #[test]
+    fn a_late_generator_with_cores_to_spare_is_the_limit_itself() {
+        let idle = primaries([0.3, 0.3, 0.3]);
+        assert_eq!(limit(&idle, &used(0.95, 0.9, 1.0, false), true), Limit::Generator { busy: Some(0.95) });
+        assert!(matches!(limit(&idle, &used(0.2, 0.9, 1.2, true), true), Limit::Generator { .. }));
+        // The servers have machines of their own: what they use is not the generator's.
+        assert!(matches!(limit(&idle, &used(0.9, 2.9, 1.0, false), true), Limit::Generator { .. }));
+    }
+
+    #[test]
+    fn other_programs_are_named_where_they_take_the_generators_cores() {
+        let idle = primaries([0.05, 0.05, 0.05]);
+        for same_machine in [true, false] {
+            let resources = used(0.06, 0.15, 1.2, same_machine);
+            assert!(matches!(limit(&idle, &resources, true), Limit::OtherPrograms { .. }));
+            // In time, but the servers' cores are the ones that are gone.
+            let disturbed = matches!(limit(&idle, &resources, false), Limit::OtherPrograms { .. });
+            assert_eq!(disturbed, same_machine);
+        }
+        assert!(matches!(limit(&idle, &used(0.06, 0.15, 0.4, true), true), Limit::Generator { .. }));
+    }
+
+    #[test]
+    fn cores_that_the_host_took_are_its_own_unless_a_main_thread_had_no_time() {
+        let stolen = |cores: f64| Resources { stolen: Some(cores), ..used(0.2, 0.9, 1.2 + cores, true) };
+        for late in [true, false] {
+            let named = limit(&primaries([0.4, 0.3, 0.3]), &stolen(0.3), late);
+            assert_eq!(named, Limit::Host { stolen: 0.3, cores: 2 });
+            assert!(named.is_not_the_clusters());
+            let saturated = limit(&primaries([0.95, 0.3, 0.3]), &stolen(0.3), late);
+            assert!(matches!(saturated, Limit::Server { .. }));
+        }
+        assert!(matches!(limit(&primaries([0.4, 0.3, 0.3]), &stolen(0.03), true), Limit::Generator { .. }));
+        assert!((stolen(0.3).others().unwrap() - 0.1).abs() < 1e-9, "what it took is not other programs'");
+    }
+
+    #[test]
+    fn a_queue_before_saturation_is_the_servers_and_none_is_the_service_level() {
+        let resources = used(0.2, 1.0, 1.2, false);
+        assert!(matches!(limit(&primaries([0.7, 0.2, 0.2]), &resources, false), Limit::Server { .. }));
+        assert_eq!(limit(&primaries([0.3, 0.2, 0.2]), &resources, false), Limit::ServiceLevel);
+        let crowded = used(0.2, 1.0, 1.2, true);
+        let shared = limit(&primaries([0.3, 0.3, 0.3]), &crowded, false);
+        assert!(matches!(shared, Limit::ServersOnSharedCores { .. }), "{shared:?}");
+        let named = |waited: f64| {
+            let resources = Resources { servers_waited: Some(waited), ..used(0.1, 0.7, 0.84, true) };
+            limit(&primaries([0.2, 0.2, 0.2]), &resources, false)
+        };
+        assert!(matches!(named(0.24), Limit::ServersOnSharedCores { .. }));
+        assert_eq!(named(0.14), Limit::ServiceLevel);
+        assert_eq!(limit(&[], &Resources::default(), false), Limit::ServiceLevel);
+    }
+}

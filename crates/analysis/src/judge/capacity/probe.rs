@@ -1,0 +1,353 @@
+//! One probe: a run at one load, judged by the rules for a capacity.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::limit::{Limit, Resources, limit};
+use super::search::Offer;
+use crate::judge::RunResult;
+use crate::judge::validity::SEND_LAG_SHARE;
+use crate::record::{ArmRecord, Fault, GENERATOR_BUSY, Offered, RunRecord, Warning};
+use crate::scenario::ModelForm;
+use crate::stats::{Estimate, Latencies, TooFew};
+
+/// Share of the offered rate that must be achieved.
+const ACHIEVED: f64 = 0.99;
+
+/// Share of the claims that may fail.
+const ERRORS: f64 = 0.001;
+
+/// The quantile that the service level is about.
+const JUDGED: f64 = 0.99;
+
+/// Confidence of intervals.
+pub(super) const CONFIDENCE: f64 = 0.95;
+
+/// What a probe says about the cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ProbeVerdict {
+    /// The cluster sustains this load.
+    Passed,
+    /// It does not.
+    Failed,
+    /// The load was not what was asked for, because of the generator: neither.
+    Generator,
+    /// The load was not what was asked for, because of other programs on the generator's machine or its host: neither.
+    Disturbed,
+    /// The run is invalid for another reason: neither.
+    Invalid,
+}
+
+/// Why a probe did not pass.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", tag = "reason")]
+pub enum Reason {
+    /// The upper bound of the response time's 99th percentile.
+    ResponseP99 {
+        /// What it was.
+        upper_us: f64,
+        /// The service level.
+        limit_us: f64,
+    },
+    /// Fewer claims per second were made than were due.
+    Rate {
+        /// Due.
+        offered_per_s: f64,
+        /// Made.
+        achieved_per_s: f64,
+    },
+    /// Claims failed.
+    Errors {
+        /// How many.
+        errors: u64,
+        /// Of how many.
+        claims: u64,
+    },
+    /// Claims were left over when the schedule ended.
+    Backlog {
+        /// Time that they took.
+        drain_us: f64,
+        /// The service level, which the last claims have to meet as well.
+        limit_us: f64,
+    },
+    /// The generator sent late.
+    SendLag {
+        /// 99th percentile of the send lag.
+        p99_us: f64,
+        /// What it may be.
+        limit_us: f64,
+    },
+    /// The generator's thread had no time left.
+    GeneratorBusy {
+        /// Share of the window that it ran.
+        share: f64,
+    },
+    /// The run cannot be used.
+    Invalid {
+        /// Why.
+        fault: Fault,
+    },
+    /// The service level cannot be judged.
+    TooFew {
+        /// Why.
+        too_few: TooFew,
+    },
+}
+
+/// One primary in the window of a probe.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PrimaryLoad {
+    /// Its address.
+    pub addr: String,
+    /// Flow partitions that it serves.
+    pub partitions: u32,
+    /// Claims planned on it.
+    pub claims: u64,
+    /// Share of the window that its main thread ran.
+    pub busy: f64,
+}
+
+/// A run in the numbers that the search needs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Probe {
+    /// Its directory, beside `capacity.json`.
+    pub dir: String,
+    /// What was asked for.
+    pub offer: Offer,
+    /// Start, RFC 3339 in UTC.
+    pub started: String,
+    /// From start to the end of the audit.
+    pub duration_s: f64,
+    /// Claims planned.
+    pub claims: u64,
+    /// Claims that failed, were not sent, or found no grant.
+    pub errors: u64,
+    /// Claims per second as the schedule came out (open loop).
+    pub offered_per_s: Option<f64>,
+    /// Successful claims per second, the time until the last one was done included.
+    pub achieved_per_s: f64,
+    /// Median response time (open loop).
+    pub response_p50_us: Option<f64>,
+    /// 99th percentile of the response time (open loop), with its interval.
+    pub response_p99_us: Option<Estimate>,
+    /// Median service time.
+    pub service_p50_us: Option<f64>,
+    /// 99th percentile of the service time.
+    pub service_p99_us: Option<f64>,
+    /// 99th percentile of the send lag (open loop).
+    pub send_lag_p99_us: Option<f64>,
+    /// From when the last claim was due until all were done (open loop).
+    pub drain_us: Option<f64>,
+    /// Main-thread CPU per claim, summed over the primaries.
+    pub cpu_us_per_claim: Option<f64>,
+    /// Main-thread CPU per grant, measured while the stock was filled.
+    pub grant_cpu_us: Option<f64>,
+    /// Each primary's share of the work.
+    pub primaries: Vec<PrimaryLoad>,
+    /// CPU in the window.
+    pub resources: Resources,
+    /// Whether the load came near what the generator reached with a function that does nothing, when it was calibrated.
+    #[serde(default)]
+    pub near_generator_ceiling: bool,
+    /// What the probe says.
+    pub verdict: ProbeVerdict,
+    /// Why it did not pass; empty where it did.
+    pub reasons: Vec<Reason>,
+    /// What held it back, by evidence; `None` where it passed or cannot be used.
+    pub limit: Option<Limit>,
+}
+
+impl Probe {
+    /// Judges a stored run. `slo_us` is the service level's bound of the response time's 99th percentile.
+    ///
+    /// Returns `None` for a run without an arm, which no scenario allows.
+    pub fn of(result: &RunResult, dir: &str, slo_us: f64) -> Option<Self> {
+        let (record, arm) = (&result.record, result.record.arms.first()?);
+        let variant = result.variants.first()?;
+        let response = Latencies::decode(&arm.response).ok().flatten();
+        let p99 = response.as_ref().map(|latencies| latencies.log_quantile(JUDGED));
+        let resources = resources(record);
+        let offer = offer(record);
+        let open = matches!(offer, Offer::Open { .. });
+        let mut probe = Self {
+            dir: dir.to_owned(),
+            offer,
+            started: record.started.clone(),
+            duration_s: record.duration_s,
+            claims: arm.outcomes.planned(),
+            errors: arm.outcomes.planned() - arm.outcomes.claimed,
+            offered_per_s: record.offered.filter(|o| o.schedule_s > 0.0).map(|o| o.rate_per_s()),
+            achieved_per_s: variant.throughput_per_s,
+            response_p50_us: response.as_ref().map(|latencies| latencies.quantile_us(0.5)),
+            response_p99_us: p99.as_ref().and_then(|p99| Some(p99.as_ref().ok()?.estimate(CONFIDENCE))),
+            service_p50_us: variant.service_us.map(|service| service.p50),
+            service_p99_us: variant.service_us.map(|service| service.p99),
+            send_lag_p99_us: variant.send_lag_us.map(|lag| lag.p99),
+            drain_us: record.offered.map(|offered| drain_us(arm, &offered)),
+            cpu_us_per_claim: variant.server.main_thread_cpu_us_per_claim,
+            grant_cpu_us: record.staging.grant_cpu_us,
+            primaries: primaries(record),
+            resources,
+            near_generator_ceiling: result
+                .warnings
+                .iter()
+                .any(|warning| matches!(warning, Warning::GeneratorCeiling { .. })),
+            verdict: ProbeVerdict::Passed,
+            reasons: Vec::new(),
+            limit: None,
+        };
+        probe.reasons = match p99 {
+            _ if !open => Vec::new(),
+            Some(Err(too_few)) => vec![Reason::TooFew { too_few }],
+            _ => probe.shortfalls(slo_us),
+        };
+        probe.reasons.extend(faults(result, open));
+        (probe.verdict, probe.limit) = probe.judge(slo_us);
+        Some(probe)
+    }
+
+    /// What the load did not get.
+    fn shortfalls(&self, slo_us: f64) -> Vec<Reason> {
+        let mut reasons = Vec::new();
+        match self.response_p99_us {
+            Some(p99) if p99.high > slo_us => {
+                reasons.push(Reason::ResponseP99 { upper_us: p99.high, limit_us: slo_us });
+            }
+            // Nothing succeeded: the errors say so.
+            _ => {}
+        }
+        if let Some((offered_per_s, achieved_per_s)) = self.offered_per_s.zip(self.kept_up_per_s(slo_us))
+            && achieved_per_s < ACHIEVED * offered_per_s
+        {
+            reasons.push(Reason::Rate { offered_per_s, achieved_per_s });
+        }
+        if self.errors as f64 > ERRORS * self.claims as f64 {
+            reasons.push(Reason::Errors { errors: self.errors, claims: self.claims });
+        }
+        if let Some(drain_us) = self.drain_us.filter(|drain_us| *drain_us > slo_us) {
+            reasons.push(Reason::Backlog { drain_us, limit_us: slo_us });
+        }
+        if let Some(share) = self.resources.generator_share().filter(|share| *share > GENERATOR_BUSY) {
+            reasons.push(Reason::GeneratorBusy { share });
+        }
+        reasons
+    }
+
+    /// How far an open probe was within its rules (below one) or beyond them: the largest of what was measured over what
+    /// may be. Only the achieved rate is not in it; what it misses are late claims or errors, which are. `None` without
+    /// response times.
+    pub fn strain(&self, slo_us: f64) -> Option<f64> {
+        let ratios = [
+            self.drain_us.map(|drain_us| drain_us / slo_us),
+            self.send_lag_p99_us.map(|lag_us| lag_us / (SEND_LAG_SHARE * slo_us)),
+            Some(self.errors as f64 / (ERRORS * self.claims.max(1) as f64)),
+            self.resources.generator_share().map(|share| share / GENERATOR_BUSY),
+        ];
+        let p99 = self.response_p99_us?.high / slo_us;
+        Some(ratios.into_iter().flatten().fold(p99, f64::max))
+    }
+
+    fn judge(&self, slo_us: f64) -> (ProbeVerdict, Option<Limit>) {
+        let unusable = |reason: &Reason| matches!(reason, Reason::Invalid { .. } | Reason::TooFew { .. });
+        if self.reasons.iter().any(unusable) {
+            return (ProbeVerdict::Invalid, None);
+        }
+        if self.reasons.is_empty() {
+            return (ProbeVerdict::Passed, None);
+        }
+        let mut limit = limit(&self.primaries, &self.resources, self.generator_late());
+        let idle = self.resources.generator_share().is_some_and(|share| share <= GENERATOR_BUSY);
+        if matches!(limit, Limit::Generator { .. } | Limit::Host { .. })
+            && idle
+            && self.service_p50_us.is_some_and(|p50| p50 > slo_us)
+        {
+            // Less than one claim takes: sending it in time would not have helped.
+            limit = Limit::ServiceLevel;
+        }
+        let verdict = match limit {
+            Limit::Generator { .. } => ProbeVerdict::Generator,
+            Limit::OtherPrograms { .. } | Limit::Host { .. } => ProbeVerdict::Disturbed,
+            _ => ProbeVerdict::Failed,
+        };
+        (verdict, Some(limit))
+    }
+
+    /// Whether something that may be gone the next time kept the load from being offered: other programs, the host, or a generator
+    /// that was late although it had time. A machine that stalls now and then does that at every rate.
+    pub fn was_disturbed(&self) -> bool {
+        let had_time = || self.resources.generator_share().is_some_and(|share| share <= GENERATOR_BUSY);
+        match self.verdict {
+            ProbeVerdict::Disturbed => true,
+            ProbeVerdict::Generator => had_time() && !self.near_generator_ceiling,
+            ProbeVerdict::Passed | ProbeVerdict::Failed | ProbeVerdict::Invalid => false,
+        }
+    }
+
+    /// Successful claims per second of the schedule and of what its last claims took beyond the service level: those
+    /// that end within it are in time, however much of a short window that is.
+    fn kept_up_per_s(&self, slo_us: f64) -> Option<f64> {
+        let schedule_s = self.claims as f64 / self.offered_per_s?;
+        let late_s = (self.drain_us.unwrap_or_default() - slo_us).max(0.0) / 1e6;
+        Some((self.claims - self.errors) as f64 / (schedule_s + late_s))
+    }
+
+    fn generator_late(&self) -> bool {
+        self.near_generator_ceiling
+            || self.reasons.iter().any(|r| matches!(r, Reason::SendLag { .. } | Reason::GeneratorBusy { .. }))
+    }
+
+    /// The busiest primary; `None` where the servers did not tell.
+    pub fn busiest(&self) -> Option<&PrimaryLoad> {
+        self.primaries.iter().max_by(|a, b| a.busy.total_cmp(&b.busy))
+    }
+}
+
+fn offer(record: &RunRecord) -> Offer {
+    let load = &record.scenario.load;
+    match load.model {
+        ModelForm::Open => Offer::Open { rate_per_s: load.rate.unwrap_or_default() },
+        ModelForm::Closed => Offer::Closed { concurrency: load.concurrency.unwrap_or(1) },
+    }
+}
+
+/// What a growing queue leaves behind: the claims that were due last cannot be done in time.
+fn drain_us(arm: &ArmRecord, offered: &Offered) -> f64 {
+    (arm.active_s - offered.schedule_s).max(0.0) * 1e6
+}
+
+fn resources(record: &RunRecord) -> Resources {
+    let window_s = record.generator.map_or(0.0, |used| used.window_s);
+    let share = |cpu_s: f64| (window_s > 0.0).then(|| cpu_s / window_s);
+    Resources {
+        generator: record.generator.and_then(|used| share(used.thread_cpu_s)),
+        generator_process: record.generator.and_then(|used| share(used.process_cpu_s?)),
+        servers: record.generator.and_then(|used| share(used.servers_cpu_s)),
+        machine: record.generator.and_then(|used| share(used.machine_cpu_s?)),
+        stolen: record.generator.and_then(|used| share(used.stolen_cpu_s?)),
+        servers_waited: record.generator.and_then(|used| share(used.servers_waited_s?)),
+        cores: record.environment.host.cores,
+        same_machine: record.environment.valkey.same_machine,
+    }
+}
+
+fn primaries(record: &RunRecord) -> Vec<PrimaryLoad> {
+    let window_us = record.generator.map_or(0.0, |used| used.window_s) * 1e6;
+    let load = |primary: &crate::record::PrimaryRecord| PrimaryLoad {
+        addr: primary.addr.clone(),
+        partitions: primary.partitions,
+        claims: primary.claims,
+        busy: if window_us > 0.0 { primary.counters.main_thread_cpu_us / window_us } else { 0.0 },
+    };
+    record.primaries.iter().map(load).collect()
+}
+
+/// The run's own faults. A late generator is a reason of its own; a closed loop has no schedule to be late for.
+fn faults(result: &RunResult, open: bool) -> impl Iterator<Item = Reason> {
+    result.invalid_reasons.iter().filter_map(move |fault| match fault {
+        Fault::SendLag { p99_us, limit_us } => {
+            open.then_some(Reason::SendLag { p99_us: *p99_us, limit_us: *limit_us })
+        }
+        other => Some(Reason::Invalid { fault: other.clone() }),
+    })
+}

@@ -1,0 +1,172 @@
+//! How many primaries a rate needs.
+//!
+//! Primaries share no work, so they add up; what stands in the way is that 256 partitions do not spread evenly over
+//! many of them. The busiest primary decides.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::probe::PrimaryLoad;
+use crate::record::{SLOTS, slot_of_tag};
+
+/// The cluster that was measured.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SizingBasis {
+    /// Main-thread CPU per claim, summed over the primaries.
+    pub cpu_us_per_claim: f64,
+    /// Share of a main thread to plan with.
+    pub utilisation: f64,
+    /// Flow partitions.
+    pub partitions: u32,
+    /// Primaries of the measured cluster.
+    pub primaries: u32,
+    /// Its busiest primary's partitions over the mean, from live slot ownership.
+    pub hottest_share: f64,
+    /// Share of all claims that its busiest primary had beyond its partitions' share. It is taken to be one partition's:
+    /// however many primaries there are, one of them has all of it.
+    #[serde(default)]
+    pub concentrated: f64,
+}
+
+/// One target rate.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SizingRow {
+    /// Claims per second.
+    pub rate_per_s: f64,
+    /// Fewest primaries that keep the utilisation; `None` where no number does, because one partition alone is too
+    /// much for one primary.
+    pub primaries: Option<u32>,
+    /// Partitions of the busiest primary over the mean with that many.
+    pub hottest_share: Option<f64>,
+    /// Utilisation of its main thread.
+    pub busiest: Option<f64>,
+}
+
+/// A row for each target.
+pub fn sizing(basis: &SizingBasis, targets_per_s: &[f64]) -> Vec<SizingRow> {
+    targets_per_s.iter().map(|&rate| row(basis, rate)).collect()
+}
+
+fn row(basis: &SizingBasis, rate_per_s: f64) -> SizingRow {
+    let fitting = (1..=basis.partitions.max(1)).find_map(|primaries| {
+        let hottest = share(basis, primaries);
+        let busiest = rate_per_s * basis.cpu_us_per_claim / 1e6 * hottest / f64::from(primaries);
+        (busiest <= basis.utilisation).then_some((primaries, hottest, busiest))
+    });
+    SizingRow {
+        rate_per_s,
+        primaries: fitting.map(|(primaries, _, _)| primaries),
+        hottest_share: fitting.map(|(_, hottest, _)| hottest),
+        busiest: fitting.map(|(_, _, busiest)| busiest),
+    }
+}
+
+/// Of the measured cluster as it is; of any other as even slot ranges would have it.
+fn share(basis: &SizingBasis, primaries: u32) -> f64 {
+    let even = if primaries == basis.primaries {
+        basis.hottest_share
+    } else {
+        hottest_share(basis.partitions, primaries)
+    };
+    even * (1.0 - basis.concentrated) + basis.concentrated * f64::from(primaries)
+}
+
+/// Below this, what the busiest primary had beyond its partitions' share is chance.
+const EVEN: f64 = 0.03;
+
+/// See [`SizingBasis::concentrated`]; of claims and partitions by primary.
+pub(super) fn concentrated(primaries: &[PrimaryLoad]) -> f64 {
+    let claims: u64 = primaries.iter().map(|primary| primary.claims).sum();
+    let partitions: u32 = primaries.iter().map(|primary| primary.partitions).sum();
+    if claims == 0 || partitions == 0 {
+        return 0.0;
+    }
+    let excess = |primary: &PrimaryLoad| {
+        let (of_claims, of_partitions) =
+            (primary.claims as f64 / claims as f64, f64::from(primary.partitions) / f64::from(partitions));
+        // Of a load that is even but for one partition: claims = partitions x (1 - e) + e.
+        (of_claims - of_partitions) / (1.0 - of_partitions)
+    };
+    let most = primaries.iter().map(excess).fold(0.0, f64::max);
+    if most.is_finite() && most >= EVEN { most } else { 0.0 }
+}
+
+/// Partitions on the busiest of `primaries` primaries with even slot ranges, over the mean: 1.0 is even.
+pub fn hottest_share(partitions: u32, primaries: u32) -> f64 {
+    let count = primaries.max(1) as usize;
+    let mut held = vec![0u32; count];
+    for index in 0..partitions {
+        // FlowFabric's hash tag of a flow partition, without the braces.
+        let slot = usize::from(slot_of_tag(&format!("fp:{index}")));
+        // The range of primary p is [p x SLOTS / count, (p + 1) x SLOTS / count).
+        held[(count * (slot + 1)).div_ceil(SLOTS) - 1] += 1;
+    }
+    let busiest = held.into_iter().max().unwrap_or(0);
+    if partitions == 0 { 1.0 } else { f64::from(busiest) * count as f64 / f64::from(partitions) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BASIS: SizingBasis = SizingBasis {
+        cpu_us_per_claim: 100.0,
+        utilisation: 0.6,
+        partitions: 256,
+        primaries: 3,
+        hottest_share: 1.02,
+        concentrated: 0.0,
+    };
+
+    #[test]
+    fn a_hot_partition_is_not_divided_by_more_primaries() {
+        let load = |claims: u64| PrimaryLoad { addr: String::new(), partitions: 85, claims, busy: 0.1 };
+        assert!(concentrated(&[load(340), load(330), load(330)]).abs() < 1e-12, "chance");
+        let hot = concentrated(&[load(600), load(200), load(200)]);
+        assert!((hot - 0.4).abs() < 1e-9, "{hot}");
+        let basis = SizingBasis { concentrated: hot, ..BASIS };
+        // One primary has 0.4 of 10,000 claims per second at 100 us each: that is 40 % of it, and the rest adds to it.
+        let row = sizing(&basis, &[10_000.0])[0];
+        assert!(row.primaries > sizing(&BASIS, &[10_000.0])[0].primaries, "{row:?}");
+        assert_eq!(sizing(&basis, &[20_000.0])[0].primaries, None, "80 % of one primary for one partition");
+        assert!(concentrated(&[load(5)]).abs() < 1e-12 && concentrated(&[]).abs() < 1e-12);
+    }
+
+    #[test]
+    fn the_busiest_share_is_the_known_one() {
+        for (primaries, known) in [(1, 1.0), (3, 1.02), (6, 1.12), (12, 1.17), (16, 1.25), (32, 1.38)] {
+            let share = hottest_share(256, primaries);
+            assert!((share - known).abs() < 0.006, "{primaries}: {share} is not {known}");
+        }
+    }
+
+    #[test]
+    fn primaries_are_the_fewest_that_keep_the_utilisation() {
+        // 100 us x 5,000/s = half a main thread; x 20,000/s = two of them: 2 x 1.0x / 0.6 is a little over 3.3.
+        let rows = sizing(&BASIS, &[5_000.0, 20_000.0]);
+        assert_eq!(rows.iter().map(|row| row.primaries).collect::<Vec<_>>(), [Some(1), Some(4)]);
+        for row in rows {
+            assert!(row.busiest.unwrap() <= 0.6);
+            let fewer = row.primaries.unwrap() - 1;
+            if fewer > 0 {
+                let busiest = row.rate_per_s * 100.0 / 1e6 * share(&BASIS, fewer) / f64::from(fewer);
+                assert!(busiest > 0.6, "{fewer} would do");
+            }
+        }
+    }
+
+    #[test]
+    fn live_ownership_counts_for_the_cluster_that_is_there() {
+        let lopsided = SizingBasis { hottest_share: 2.5, ..BASIS };
+        // 1.5 main threads on three primaries: even ranges would do (0.51), this cluster's do not (1.25).
+        assert_eq!(sizing(&BASIS, &[15_000.0])[0].primaries, Some(3));
+        assert_eq!(sizing(&lopsided, &[15_000.0])[0].primaries, Some(4));
+    }
+
+    #[test]
+    fn a_rate_that_one_partition_cannot_carry_has_no_answer() {
+        // Each partition has a 256th of it: 1.0 at 2,560,000/s.
+        let row = sizing(&BASIS, &[2_560_000.0])[0];
+        assert_eq!((row.primaries, row.hottest_share, row.busiest), (None, None, None));
+    }
+}

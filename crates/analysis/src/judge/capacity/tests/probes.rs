@@ -1,0 +1,147 @@
+//! The rules of a probe, each for itself.
+
+use super::super::simulated::{SLO_US, Simulated, plain, policy};
+use super::super::*;
+use super::{concluded, searched};
+use crate::record::Fault;
+
+#[test]
+fn the_strain_is_above_one_where_a_rule_is_broken() {
+    let cluster = Simulated::serving(4_000.0);
+    for (rate_per_s, n) in [2_000.0, 3_000.0, 3_700.0, 3_900.0, 4_100.0, 6_000.0].into_iter().zip(0..) {
+        let probe = cluster.probe(Offer::Open { rate_per_s }, n);
+        let strain = probe.strain(SLO_US).unwrap();
+        assert_eq!(
+            strain <= 1.0,
+            probe.verdict == ProbeVerdict::Passed,
+            "{rate_per_s}: {strain} {:?}",
+            probe.reasons
+        );
+    }
+    let errors = of(|r| r.record.arms[0].outcomes.failed = 40);
+    assert!((errors.strain(SLO_US).unwrap() - 3.98).abs() < 0.02, "{:?}", errors.strain(SLO_US));
+}
+
+fn of(change: impl FnOnce(&mut RunResult)) -> Probe {
+    let mut run = Simulated::serving(5_000.0).run(Offer::Open { rate_per_s: 1_000.0 }, 7);
+    change(&mut run);
+    Probe::of(&run, "x", SLO_US).unwrap()
+}
+
+/// Every rule of a probe, each broken alone.
+#[test]
+fn each_rule_of_a_probe_fails_it_alone() {
+    type Break = fn(&mut RunResult);
+    assert_eq!(of(|_| ()).verdict, ProbeVerdict::Passed);
+    let cases: &[(&str, ProbeVerdict, Break)] = &[
+        ("Errors", ProbeVerdict::Failed, |r| r.record.arms[0].outcomes.failed = 12),
+        ("Errors", ProbeVerdict::Failed, |r| r.record.arms[0].outcomes.dropped = 12),
+        ("Backlog", ProbeVerdict::Failed, |r| r.record.arms[0].active_s += 0.006),
+        ("GeneratorBusy", ProbeVerdict::Generator, |r| {
+            let used = r.record.generator.as_mut().unwrap();
+            used.thread_cpu_s = 0.85 * used.window_s;
+        }),
+        ("SendLag", ProbeVerdict::Generator, |r| {
+            r.invalid_reasons.push(Fault::SendLag { p99_us: 900.0, limit_us: 500.0 });
+        }),
+        ("Audit", ProbeVerdict::Invalid, |r| {
+            r.invalid_reasons.push(Fault::Audit { detail: "1 grants are unaccounted for".into() });
+        }),
+        ("TooFew", ProbeVerdict::Invalid, |r| {
+            r.record.arms[0].response = Simulated { claims: 300, ..Simulated::serving(5_000.0) }
+                .run(Offer::Open { rate_per_s: 1_000.0 }, 1)
+                .record
+                .arms[0]
+                .response
+                .clone();
+        }),
+    ];
+    for (name, verdict, broken) in cases {
+        let probe = of(broken);
+        assert_eq!(probe.verdict, *verdict, "{name}: {probe:?}");
+        assert_eq!(probe.reasons.len(), 1, "{name}: {:?}", probe.reasons);
+        assert!(format!("{:?}", probe.reasons[0]).contains(name), "{name}: {:?}", probe.reasons);
+    }
+    assert_eq!(of(|r| r.record.arms[0].outcomes.failed = 9).verdict, ProbeVerdict::Passed);
+    // A queue that takes more than a hundredth of the schedule to work off is a rate that was not kept as well.
+    let slow = of(|r| r.record.arms[0].active_s += 0.3);
+    assert!(matches!(slow.reasons[..], [Reason::Rate { .. }, Reason::Backlog { .. }]), "{:?}", slow.reasons);
+    // What ends within the service level is in time, however short the schedule.
+    assert_eq!(of(|r| r.record.arms[0].active_s += 0.003).verdict, ProbeVerdict::Passed);
+}
+
+#[test]
+fn the_level_is_judged_by_the_upper_bound() {
+    let probe = of(|_| ());
+    let p99 = probe.response_p99_us.unwrap();
+    assert!(p99.low < p99.estimate && p99.estimate < p99.high);
+    let run = Simulated::serving(5_000.0).run(Offer::Open { rate_per_s: 1_000.0 }, 7);
+    let at = |slo_us: f64| Probe::of(&run, "x", slo_us).unwrap();
+    let between = f64::midpoint(p99.estimate, p99.high);
+    assert!(matches!(at(between).reasons[..], [Reason::ResponseP99 { .. }, ..]), "{:?}", at(between).reasons);
+    assert!(!at(p99.high).reasons.iter().any(|reason| matches!(reason, Reason::ResponseP99 { .. })));
+}
+
+/// Random arrivals come out a little faster or slower than asked: what counts is the schedule that was offered.
+#[test]
+fn the_offered_rate_is_the_schedules_own() {
+    for seed in 0..20 {
+        let probe = Simulated::serving(50_000.0).probe(Offer::Open { rate_per_s: 1_000.0 }, seed);
+        assert_eq!(probe.verdict, ProbeVerdict::Passed, "{seed}: {:?}", probe.reasons);
+    }
+}
+
+#[test]
+fn other_programs_say_nothing_about_the_cluster() {
+    let disturbed = of(|r| {
+        r.invalid_reasons.push(Fault::SendLag { p99_us: 900.0, limit_us: 500.0 });
+        let used = r.record.generator.as_mut().unwrap();
+        used.machine_cpu_s = Some(1.9 * used.window_s);
+    });
+    assert_eq!(disturbed.verdict, ProbeVerdict::Disturbed);
+    let policy = CapacityPolicy { required_per_s: Some(1_000.0), ..policy() };
+    let found = concluded(policy, vec![disturbed.clone(), disturbed]);
+    assert_eq!(found.required.unwrap().sustained, None);
+    let policy = super::super::simulated::policy();
+    let nothing = searched(&policy, |offer, _, _| Probe {
+        verdict: ProbeVerdict::Disturbed,
+        limit: Some(Limit::OtherPrograms { others: 1.9, cores: 2 }),
+        ..plain(offer, ProbeVerdict::Disturbed)
+    });
+    assert_eq!(concluded(policy, nothing).conclusion, Conclusion::NotConverged);
+}
+
+#[test]
+fn a_generator_that_had_time_is_asked_again_and_one_that_had_none_is_not() {
+    let late = |share: f64| {
+        of(|r| {
+            r.invalid_reasons.push(Fault::SendLag { p99_us: 900.0, limit_us: 500.0 });
+            let used = r.record.generator.as_mut().unwrap();
+            used.thread_cpu_s = share * used.window_s;
+        })
+    };
+    for (share, next) in [(0.2, 1_000.0), (0.9, 500.0)] {
+        let probe = late(share);
+        assert_eq!(probe.verdict, ProbeVerdict::Generator);
+        let policy = CapacityPolicy { start_per_s: 1_000.0, ..policy() };
+        // Twice, which is enough where it counts.
+        let after = search(&[probe.clone(), probe], &policy).next;
+        assert!(
+            matches!(after, Step::Probe { offer: Offer::Open { rate_per_s }, .. } if rate_per_s.total_cmp(&next).is_eq()),
+            "{after:?}"
+        );
+    }
+}
+
+#[test]
+fn servers_that_take_the_generators_cores_are_the_limit() {
+    let probe = of(|r| {
+        r.invalid_reasons.push(Fault::SendLag { p99_us: 900.0, limit_us: 500.0 });
+        let used = r.record.generator.as_mut().unwrap();
+        used.servers_cpu_s = 1.4 * used.window_s;
+        used.thread_cpu_s = 0.4 * used.window_s;
+        used.machine_cpu_s = Some(1.9 * used.window_s);
+    });
+    assert_eq!(probe.verdict, ProbeVerdict::Failed);
+    assert!(matches!(probe.limit, Some(Limit::ServersOnSharedCores { .. })), "{:?}", probe.limit);
+}

@@ -1,0 +1,340 @@
+//! Arms against the baseline: ratios with intervals, the verdict rule, the control's veto.
+
+use std::collections::BTreeSet;
+
+use crate::record::{CounterBlock, Direction, METRICS, Metric, RunRecord, Source, Warning, metric};
+use crate::scenario::Compare;
+use crate::stats::{
+    Estimate, Latencies, PairedEffect, TooFew, Totals, holm_bonferroni, paired_means, paired_quantile,
+    paired_totals,
+};
+
+use super::result::{Comparison, Control, ExactMetric, Verdict};
+use super::summary::{arm_samples, calls_per_claim, wire_per_claim};
+
+/// Confidence at which the control must hold 1. At 95 % it would veto one sound run in twenty; what it is there to
+/// catch (arms that disturb each other, an order that is not random) moves it much further.
+const CONTROL_CONFIDENCE: f64 = 0.99;
+
+/// The metric that the control is judged on.
+const CONTROL_QUANTILE: f64 = 0.5;
+
+/// All that a comparison within one run says.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Judgement {
+    pub comparisons: Vec<Comparison>,
+    pub exact: Vec<ExactMetric>,
+    pub control: Option<Control>,
+    /// What was asked for and cannot be compared.
+    pub remarks: Vec<Warning>,
+}
+
+/// Compares every other arm with the baseline.
+pub(super) fn judge(record: &RunRecord, compare: &Compare) -> Judgement {
+    let mut judgement = Judgement::default();
+    let Some(baseline) = record.arms.iter().position(|arm| arm.name == compare.baseline) else {
+        judgement.remarks.push(note(format!("no arm is named {}: nothing is compared", compare.baseline)));
+        return judgement;
+    };
+    for candidate in (0..record.arms.len()).filter(|&arm| arm != baseline) {
+        let sides = Sides { record, compare, baseline, candidate };
+        for name in &compare.metrics {
+            let Some(row) = metric(name).filter(|row| row.is_judged()) else {
+                judgement.remarks.push(note(format!("{name} is not a metric that can be judged")));
+                continue;
+            };
+            match sides.compared(row) {
+                Some(comparison) => judgement.comparisons.push(comparison),
+                None => judgement.remarks.push(note(format!(
+                    "{name} was to be judged, but this run has no values of it for {}",
+                    record.arms[candidate].name
+                ))),
+            }
+        }
+        judgement.exact.extend(sides.exact());
+    }
+    correct_for_many(&mut judgement.comparisons, compare);
+    judgement.control = control(record, baseline, compare);
+    if judgement.control.as_ref().is_some_and(|control| !control.passed) {
+        for comparison in &mut judgement.comparisons {
+            comparison.verdict = Verdict::Inconclusive;
+        }
+    }
+    judgement
+}
+
+/// The rule: a change only if the whole interval lies beyond the noise threshold, none only if all of it lies within.
+/// The band is [1 / (1 + t), 1 + t], so that swapping the sides swaps the verdict.
+pub(crate) fn verdict(ratio: &Estimate, direction: Direction, threshold: f64) -> Verdict {
+    let (low, high) = (1.0 / (1.0 + threshold), 1.0 + threshold);
+    let (lower, higher) = match direction {
+        Direction::LowerIsBetter => (Verdict::Improvement, Verdict::Regression),
+        Direction::HigherIsBetter => (Verdict::Regression, Verdict::Improvement),
+    };
+    if ratio.low > high {
+        higher
+    } else if ratio.high < low {
+        lower
+    } else if ratio.low > low && ratio.high < high {
+        Verdict::NoChange
+    } else {
+        Verdict::Inconclusive
+    }
+}
+
+/// Replaces raw p-values by corrected ones; a change that does not survive the correction is inconclusive.
+fn correct_for_many(comparisons: &mut [Comparison], compare: &Compare) {
+    let raw: Vec<f64> = comparisons.iter().filter_map(|comparison| comparison.p_value).collect();
+    let mut adjusted = holm_bonferroni(&raw).into_iter();
+    for comparison in comparisons {
+        if comparison.p_value.is_none() {
+            continue;
+        }
+        comparison.p_value = adjusted.next();
+        let significant = comparison.p_value.is_some_and(|p| p <= 1.0 - compare.confidence);
+        if !significant && matches!(comparison.verdict, Verdict::Regression | Verdict::Improvement) {
+            comparison.verdict = Verdict::Inconclusive;
+        }
+    }
+}
+
+/// The baseline against itself.
+///
+/// It fails if its 99 % interval of the median leaves out 1, or if the run is too noisy for its threshold: half the
+/// interval at the comparison's confidence, scaled to as many strata as the comparison has, is wider than half the
+/// threshold.
+fn control(record: &RunRecord, baseline: usize, compare: &Compare) -> Option<Control> {
+    let (sides, strata) = stratum_pairs(record, true, baseline, baseline);
+    if strata == 0 {
+        return None;
+    }
+    let pairs = borrowed(&sides);
+    let effect = match paired_quantile(&pairs, CONTROL_QUANTILE, record.seed) {
+        Ok(effect) => effect,
+        Err(reason) => {
+            let reason = format!("no control: {reason}; raise compare.control_strata");
+            return Some(Control { ratio: None, passed: false, reason: Some(reason) });
+        }
+    };
+    let ratio = effect.ratio(CONTROL_CONFIDENCE);
+    let compared = record.strata.iter().filter(|stratum| !stratum.control).count().max(1);
+    let scale = (effect.differences.len() as f64 / compared as f64).sqrt();
+    let half_width = effect.ratio(compare.confidence).half_width() * scale;
+    let limit = compare.noise_threshold / 2.0;
+    let reason = if !ratio.contains(1.0) {
+        Some(format!(
+            "the baseline differs from itself by {:+.2} % (99 % interval {:+.2} to {:+.2} %): the arms were not treated alike",
+            percent(ratio.estimate),
+            percent(ratio.low),
+            percent(ratio.high)
+        ))
+    } else if half_width > limit {
+        Some(format!(
+            "the baseline against itself is only known to +-{:.2} %, the noise threshold of {:.2} % needs +-{:.2} %: \
+             use more claims, a quieter machine or a larger compare.noise_threshold",
+            100.0 * half_width,
+            100.0 * compare.noise_threshold,
+            100.0 * limit
+        ))
+    } else {
+        None
+    };
+    Some(Control { ratio: Some(ratio), passed: reason.is_none(), reason })
+}
+
+fn percent(ratio: f64) -> f64 {
+    100.0 * (ratio - 1.0)
+}
+
+fn note(text: String) -> Warning {
+    Warning::Note { text }
+}
+
+/// Service times in microseconds: baseline and candidate of one stratum.
+type SidePair = (Vec<f64>, Vec<f64>);
+
+/// Both arms' samples of each stratum of the kind wanted, and the number of such strata. For the control the arms are
+/// the same and its two sides differ.
+fn stratum_pairs(
+    record: &RunRecord,
+    control: bool,
+    baseline: usize,
+    candidate: usize,
+) -> (Vec<SidePair>, usize) {
+    let strata: Vec<_> = record.strata.iter().filter(|stratum| stratum.control == control).collect();
+    let pairs = strata
+        .iter()
+        .filter_map(|stratum| {
+            let mut of = stratum.sides.iter();
+            let position_of = |arm: usize| stratum.sides.iter().position(|side| side.arm as usize == arm);
+            let (a, b) = if control {
+                (of.next()?, of.next()?)
+            } else {
+                (&stratum.sides[position_of(baseline)?], &stratum.sides[position_of(candidate)?])
+            };
+            Some((a.service.iter_us().collect(), b.service.iter_us().collect()))
+        })
+        .collect();
+    (pairs, strata.len())
+}
+
+fn borrowed(pairs: &[SidePair]) -> Vec<(&[f64], &[f64])> {
+    pairs.iter().map(|(a, b)| (a.as_slice(), b.as_slice())).collect()
+}
+
+/// One candidate against the baseline.
+struct Sides<'a> {
+    record: &'a RunRecord,
+    compare: &'a Compare,
+    baseline: usize,
+    candidate: usize,
+}
+
+impl Sides<'_> {
+    /// One metric; `None` where the run has no value of it.
+    fn compared(&self, row: &Metric) -> Option<Comparison> {
+        let values = self.values(row)?;
+        let effect = match row.source {
+            Source::Histogram { .. } => Err(TooFew::Samples {
+                what: format!("stratum with single {} samples", row.name),
+                needed: 1,
+                have: 0,
+            }),
+            _ => self.effect(row),
+        };
+        let (policy, names) = (self.compare, &self.record.arms);
+        let mut comparison = Comparison {
+            baseline: names[self.baseline].name.clone(),
+            candidate: names[self.candidate].name.clone(),
+            metric: row.name.to_owned(),
+            unit: row.unit.to_owned(),
+            baseline_value: values[0],
+            candidate_value: values[1],
+            ratio: None,
+            too_few: None,
+            p_value: None,
+            detectable: None,
+            verdict: Verdict::Inconclusive,
+        };
+        match effect {
+            Err(reason) => comparison.too_few = Some(reason),
+            Ok(effect) => {
+                let ratio = effect.ratio(policy.confidence);
+                comparison.baseline_value = effect.baseline;
+                comparison.candidate_value = effect.candidate;
+                comparison.ratio = Some(ratio);
+                comparison.p_value = Some(effect.p_value);
+                comparison.detectable = Some(effect.detectable(policy.noise_threshold, policy.confidence));
+                comparison.verdict = verdict(&ratio, row.direction, policy.noise_threshold);
+            }
+        }
+        Some(comparison)
+    }
+
+    fn effect(&self, row: &Metric) -> Result<PairedEffect, TooFew> {
+        let seed = self.record.seed;
+        if let Source::Blocks(quotient) = row.source {
+            return paired_totals(&self.block_pairs(quotient), seed);
+        }
+        let (sides, _) = stratum_pairs(self.record, false, self.baseline, self.candidate);
+        let claims =
+            |side: fn(&SidePair) -> &Vec<f64>| sides.iter().map(|pair| side(pair).len() as u64).sum();
+        let fewest: u64 = u64::min(claims(|pair| &pair.0), claims(|pair| &pair.1));
+        if fewest < row.min_claims {
+            return Err(TooFew::Samples {
+                what: "claims per arm".to_owned(),
+                needed: row.min_claims,
+                have: fewest,
+            });
+        }
+        match row.source {
+            Source::ServiceQuantile(q) => paired_quantile(&borrowed(&sides), q, seed),
+            _ => paired_means(&borrowed(&sides), seed),
+        }
+    }
+
+    /// Blocks of each group, baseline and candidate. A group in which either made no claim is left out.
+    fn block_pairs(&self, quotient: fn(&CounterBlock) -> (f64, f64)) -> Vec<(Totals, Totals)> {
+        let blocks = &self.record.blocks;
+        let groups: BTreeSet<u32> = blocks.iter().map(|block| block.group).collect();
+        let of = |group: u32, arm: usize| {
+            let block = blocks.iter().find(|b| b.group == group && b.arm as usize == arm && b.claims > 0)?;
+            let (amount, per) = quotient(block);
+            Some(Totals { amount, per })
+        };
+        groups
+            .into_iter()
+            .filter_map(|group| Some((of(group, self.baseline)?, of(group, self.candidate)?)))
+            .collect()
+    }
+
+    /// Both arms' values; `None` where one of them has none.
+    fn values(&self, row: &Metric) -> Option<[f64; 2]> {
+        let a = value(self.record, self.baseline, row)?;
+        let b = value(self.record, self.candidate, row)?;
+        Some([a, b])
+    }
+
+    /// Every metric that does not vary.
+    fn exact(&self) -> Vec<ExactMetric> {
+        let arms = [self.baseline, self.candidate].map(|arm| &self.record.arms[arm]);
+        let mut exact = Vec::new();
+        let mut push = |metric: String, values: [f64; 2], tolerance: f64| {
+            exact.push(ExactMetric {
+                baseline: arms[0].name.clone(),
+                candidate: arms[1].name.clone(),
+                metric,
+                baseline_value: values[0],
+                candidate_value: values[1],
+                equal: (values[0] - values[1]).abs() <= tolerance,
+            });
+        };
+        for row in METRICS {
+            match row.source {
+                Source::Exact { of, tolerance } => {
+                    if let (Some(a), Some(b)) = (wire_per_claim(arms[0], of), wire_per_claim(arms[1], of)) {
+                        let claims = arms[0].wire.claims.min(arms[1].wire.claims);
+                        push(row.name.to_owned(), [a, b], row.tolerance_over(claims, tolerance));
+                    }
+                }
+                Source::Calls { tolerance } => {
+                    let [a, b] = [self.baseline, self.candidate].map(|arm| calls_per_claim(self.record, arm));
+                    if a.is_empty() || b.is_empty() {
+                        continue;
+                    }
+                    for command in a.keys().chain(b.keys()).collect::<BTreeSet<_>>() {
+                        let of = |calls: &std::collections::BTreeMap<String, f64>| {
+                            calls.get(command).copied().unwrap_or_default()
+                        };
+                        push(format!("{}.{command}", row.name), [of(&a), of(&b)], tolerance);
+                    }
+                }
+                _ => {}
+            }
+        }
+        exact
+    }
+}
+
+/// An arm's value of a judged metric, without an interval; `None` where the run has none, or cannot be read.
+pub(super) fn value(record: &RunRecord, arm: usize, row: &Metric) -> Option<f64> {
+    let of = |histogram| Latencies::decode(histogram).ok().flatten();
+    match row.source {
+        Source::ServiceQuantile(q) => {
+            let samples = arm_samples(record, arm);
+            crate::stats::quantile(&samples, q)
+                .or_else(|| Some(of(&record.arms[arm].service)?.quantile_us(q)))
+        }
+        Source::ServiceMean => Some(of(&record.arms[arm].service)?.mean_us()),
+        Source::Histogram { of: histogram, quantile } => {
+            Some(of(histogram(&record.arms[arm]))?.quantile_us(quantile))
+        }
+        Source::Blocks(quotient) => {
+            let (amount, per) = super::summary::arm_blocks(record, arm)
+                .map(quotient)
+                .fold((0.0, 0.0), |sum, part| (sum.0 + part.0, sum.1 + part.1));
+            (per > 0.0).then(|| amount / per)
+        }
+        Source::Exact { .. } | Source::Calls { .. } => None,
+    }
+}

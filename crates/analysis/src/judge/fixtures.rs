@@ -1,0 +1,312 @@
+//! Records made in code, sound unless a test breaks them.
+
+use std::time::Duration;
+
+use rand::{Rng as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+
+use crate::record::{
+    ArmRecord, Audit, CalibrationRecord, CounterBlock, CounterDelta, Environment, GeneratorUse, Histogram,
+    Host, LatencyHistogram, LevelRecord, LevelRound, LibraryInfo, Outcomes, PrimaryRecord, RoundTripRecord,
+    RunRecord, Samples, SendLagRecord, Staging, Stratum, StratumSide, TimelinePoint, Tool, ValkeyInfo,
+    WireTotals,
+};
+use crate::scenario::{ArrivalsForm, Scenario, ScenarioFile, VariantPath};
+
+/// One arm of a simulated run.
+#[derive(Clone, Copy)]
+pub struct SimulatedArm {
+    /// Its name.
+    pub name: &'static str,
+    /// Its way of claiming.
+    pub path: VariantPath,
+    /// Service times over the baseline's.
+    pub slower: f64,
+    /// Server CPU per claim, in microseconds.
+    pub cpu_us: f64,
+}
+
+/// The usual baseline.
+pub const GRANT_LANE: SimulatedArm =
+    SimulatedArm { name: "grant-lane", path: VariantPath::GrantLane, slower: 1.0, cpu_us: 60.0 };
+/// The usual candidate, a fifth slower.
+pub const HGET_LANE: SimulatedArm =
+    SimulatedArm { name: "hget-lane", path: VariantPath::HgetLane, slower: 1.2, cpu_us: 75.0 };
+/// The baseline's twin.
+pub const TWIN: SimulatedArm = SimulatedArm { name: "twin", ..GRANT_LANE };
+
+const STRATA: u32 = 60;
+const CLAIMS_PER_SIDE: u32 = 100;
+const BLOCKS: u32 = 12;
+const CLAIMS_PER_BLOCK: u64 = 200;
+
+/// A noise source: log-normal service times around 200 us with a spread of 12 %.
+pub struct Noise(ChaCha8Rng);
+
+impl Noise {
+    /// The same noise for the same seed.
+    pub fn new(seed: u64) -> Self {
+        Self(ChaCha8Rng::seed_from_u64(seed))
+    }
+
+    /// Nearly normal: the sum of twelve uniforms.
+    pub fn normal(&mut self) -> f64 {
+        (0..12).map(|_| f64::from(self.0.next_u32()) / f64::from(u32::MAX)).sum::<f64>() - 6.0
+    }
+
+    fn service(&mut self, slower: f64) -> Duration {
+        Duration::from_secs_f64(200e-6 * slower * (0.12 * self.normal()).exp())
+    }
+}
+
+/// The scenario that fits [`record`], as its record holds it.
+pub fn file(arms: &[SimulatedArm]) -> ScenarioFile {
+    let variants: Vec<_> =
+        arms.iter().map(|arm| serde_json::json!({ "name": arm.name, "path": arm.path })).collect();
+    let mut text = serde_json::json!({
+        "schema": 1,
+        "name": "lane-ab",
+        "summary": "What carrying lane_id in the grant saves",
+        "load": { "claims": u64::from(STRATA * CLAIMS_PER_SIDE) * arms.len() as u64 },
+        "variant": variants,
+    });
+    if arms.len() > 1 {
+        text["compare"] = serde_json::json!({
+            "strata": STRATA, "counter_blocks": BLOCKS, "block_claims": CLAIMS_PER_BLOCK
+        });
+    }
+    let mut file: ScenarioFile = serde_json::from_value(text).unwrap();
+    file.resolve();
+    file
+}
+
+/// What [`file`] means.
+pub fn scenario(arms: &[SimulatedArm]) -> Scenario {
+    Scenario::try_from(&file(arms)).unwrap()
+}
+
+/// A sound run of these arms, the first one being the baseline. One arm alone has no strata and no blocks, like a run
+/// without a comparison; its timeline has the claims per second instead.
+pub fn record(arms: &[SimulatedArm], seed: u64) -> RunRecord {
+    let mut noise = Noise::new(seed);
+    let mut histograms = vec![LatencyHistogram::default(); arms.len()];
+    let mut strata = Vec::new();
+    for number in 0..2 * STRATA {
+        let control = number % 2 == 1;
+        let sides: Vec<usize> = if control { vec![0, 0] } else { (0..arms.len()).collect() };
+        let sides = sides
+            .into_iter()
+            .map(|arm| {
+                let mut service = Samples::default();
+                for _ in 0..CLAIMS_PER_SIDE {
+                    let time = noise.service(arms[arm].slower);
+                    service.push(time);
+                    if !control {
+                        histograms[arm].record(time);
+                    }
+                }
+                StratumSide { arm: arm as u32, service }
+            })
+            .collect();
+        strata.push(Stratum { control, sides });
+    }
+    let arm_records: Vec<_> =
+        arms.iter().zip(&histograms).map(|(arm, histogram)| arm_record(arm, histogram)).collect();
+    let claims: u64 = arm_records.iter().map(|arm| arm.outcomes.claimed).sum();
+    let mut timeline = Vec::new();
+    let mut blocks = blocks(arms, &mut noise);
+    if arms.len() == 1 {
+        strata.clear();
+        blocks.clear();
+        timeline = seconds(&arms[0], &mut noise);
+    }
+    RunRecord {
+        tool: Tool { version: "0.1.0".into(), commit: "0123456".into(), debug_build: false },
+        scenario: file(arms),
+        seed,
+        plan_sha256: "00".repeat(32),
+        started: "2026-01-02T03:04:05Z".into(),
+        duration_s: 12.5,
+        partial: false,
+        environment: environment(),
+        staging: Staging::default(),
+        arms: arm_records,
+        strata,
+        blocks,
+        primaries: vec![PrimaryRecord {
+            addr: "127.0.0.1:7000".into(),
+            partitions: 256,
+            claims,
+            counters: counters(arms, claims / arms.len() as u64, 60.0 * claims as f64),
+            redirects: std::collections::BTreeMap::new(),
+        }],
+        added_rtt: None,
+        offered: None,
+        storm: None,
+        generator: None,
+        calibration: None,
+        timeline,
+        audit: Audit {
+            grants_issued: claims,
+            claimed: claims,
+            executions_checked: 4_000,
+            ..Audit::default()
+        },
+        faults: Vec::new(),
+        warnings: Vec::new(),
+    }
+}
+
+fn hgets(path: VariantPath) -> u64 {
+    match path {
+        VariantPath::HgetLane | VariantPath::PipelinedLane => 2,
+        VariantPath::GrantLane => 1,
+        _ => 0,
+    }
+}
+
+fn arm_record(arm: &SimulatedArm, service: &LatencyHistogram) -> ArmRecord {
+    let claims = service.count();
+    let commands = claims * (1 + hgets(arm.path));
+    ArmRecord {
+        library: None,
+        name: arm.name.into(),
+        path: arm.path,
+        outcomes: Outcomes { claimed: claims, ..Outcomes::default() },
+        active_s: 10.0,
+        service: service.encode(),
+        response: Histogram(None),
+        send_lag: Histogram(None),
+        resume: Histogram(None),
+        error_service: Histogram(None),
+        wire: WireTotals {
+            claims,
+            round_trips: commands,
+            commands,
+            bytes_out: 900 * claims + 80 * commands,
+            bytes_in: 120 * claims + 10 * commands,
+        },
+    }
+}
+
+fn blocks(arms: &[SimulatedArm], noise: &mut Noise) -> Vec<CounterBlock> {
+    (0..BLOCKS)
+        .flat_map(|group| (0..arms.len()).map(move |arm| (group, arm)))
+        .map(|(group, arm)| {
+            let simulated = &arms[arm];
+            let cpu = simulated.cpu_us * CLAIMS_PER_BLOCK as f64 * (0.005 * noise.normal()).exp();
+            CounterBlock {
+                group,
+                arm: arm as u32,
+                claims: CLAIMS_PER_BLOCK,
+                duration_s: 0.04 * simulated.slower * (0.01 * noise.normal()).exp(),
+                counters: counters(&arms[arm..=arm], CLAIMS_PER_BLOCK, cpu),
+            }
+        })
+        .collect()
+}
+
+fn seconds(arm: &SimulatedArm, noise: &mut Noise) -> Vec<TimelinePoint> {
+    (1..=30)
+        .map(|second| TimelinePoint {
+            t_s: f64::from(second),
+            claimed: (5_000.0 / arm.slower * (0.01 * noise.normal()).exp()) as u64,
+            errors: 0,
+            p50_us: Some(200.0 * arm.slower),
+            p99_us: Some(265.0 * arm.slower),
+            response_p50_us: None,
+            response_p99_us: None,
+            response: Histogram(None),
+            tool_resident_bytes: None,
+            stock: 0,
+            primary_cpu: Vec::new(),
+        })
+        .collect()
+}
+
+fn counters(arms: &[SimulatedArm], claims_each: u64, cpu_us: f64) -> CounterDelta {
+    let fcall = claims_each * arms.len() as u64;
+    let hget = arms.iter().map(|arm| hgets(arm.path) * claims_each).sum();
+    let sent = [("fcall".to_owned(), fcall), ("hget".to_owned(), hget)];
+    let inside = [("hset".to_owned(), 3 * fcall), ("zrem".to_owned(), fcall), ("info".to_owned(), 1)];
+    CounterDelta {
+        calls: sent.iter().chain(&inside).cloned().collect(),
+        sent: sent.into(),
+        main_thread_cpu_us: cpu_us,
+        process_cpu_us: cpu_us * 1.1,
+        net_in_bytes: fcall * 1_000,
+        net_out_bytes: fcall * 150,
+    }
+}
+
+fn environment() -> Environment {
+    Environment {
+        host: Host { cpu: "Example CPU".into(), cores: 2, memory_bytes: 8 << 30, kernel: "Linux 6.1".into() },
+        valkey: ValkeyInfo {
+            version: "9.1.2".into(),
+            allocator: "libc".into(),
+            io_threads: 1,
+            primaries: 3,
+            replicas: 0,
+            provider: "local".into(),
+            same_machine: true,
+            partitions: 256,
+            hottest_share: 1.02,
+        },
+        library: LibraryInfo { name: "flowfabric".into(), version: "15".into(), sha256: "ab".repeat(32) },
+    }
+}
+
+/// A sound calibration with known truth: a request costs the thread 4 us from eight workers on and 20 us
+/// alone, the thread is the limit, and the client adds 12 us to a round trip of 30 us.
+pub fn calibration_record() -> CalibrationRecord {
+    let mut noise = Noise::new(5);
+    let Environment { host, valkey, .. } = environment();
+    let levels = [1, 8, 64, 512, 4_096].map(|in_flight| {
+        let cpu_us = if in_flight == 1 { 20.0 } else { 4.0 };
+        let rounds = [1.0, 1.25, 0.8].map(|slower| LevelRound {
+            requests: 10_000,
+            seconds: 10_000.0 * cpu_us * slower / 1e6,
+            client_cpu_s: 10_000.0 * cpu_us * slower / 1e6,
+        });
+        let mut service = LatencyHistogram::default();
+        service.record(Duration::from_secs_f64(cpu_us * f64::from(in_flight) / 1e6));
+        LevelRecord { in_flight, connections: 1, rounds: rounds.to_vec(), service: service.encode() }
+    });
+    let send_lag = [(ArrivalsForm::Constant, 50), (ArrivalsForm::Poisson, 80)].map(|(arrivals, us)| {
+        let mut lag = LatencyHistogram::default();
+        lag.record(Duration::from_micros(us));
+        SendLagRecord { arrivals, rate_per_sec: 1_000.0, requests: 1, seconds: 0.001, send_lag: lag.encode() }
+    });
+    let mut round_trip = RoundTripRecord { client: Samples::default(), bare: Samples::default() };
+    for _ in 0..2_000 {
+        for (samples, us) in [(&mut round_trip.client, 42.0), (&mut round_trip.bare, 30.0)] {
+            samples.push(Duration::from_secs_f64(us * (0.1 * noise.normal()).exp() / 1e6));
+        }
+    }
+    CalibrationRecord {
+        tool: Tool { version: "0.1.0".into(), commit: "0123456".into(), debug_build: false },
+        host,
+        valkey,
+        primary: "127.0.0.1:7000".into(),
+        started: "2026-01-01T00:00:00Z".into(),
+        duration_s: 30.0,
+        seed: 5,
+        complete: true,
+        levels: levels.to_vec(),
+        send_lag: send_lag.to_vec(),
+        round_trip: Some(round_trip),
+        sent: 200_000,
+        counted: 200_000,
+        failed: 0,
+        generator: Some(GeneratorUse {
+            window_s: 30.0,
+            thread_cpu_s: 20.0,
+            process_cpu_s: Some(21.0),
+            servers_cpu_s: 12.0,
+            machine_cpu_s: Some(35.0),
+            stolen_cpu_s: None,
+            ..GeneratorUse::default()
+        }),
+    }
+}

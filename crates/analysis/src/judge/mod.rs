@@ -1,0 +1,56 @@
+//! From a record to conclusions. Pure: the same record and policy give the same verdicts.
+//!
+//! ```text
+//! RunRecord ─► analyse: summary + validity + comparison ─► RunResult ─► gate ─► exit code
+//! CalibrationRecord ─► assess: the generator's limits ─► Calibration, and a note on each run
+//!                              two RunResults ─► stored: comparison with a baseline from another day
+//!                              N RunResults   ─► repeat: one estimate over all attempts
+//!                              a run per value ─► sweep: a curve
+//!                              a climbing rate ─► ramp: step by step of its time
+//!                              many nights    ─► history: trend and change points
+//!                              many loads     ─► capacity: the next load, and in the end the highest sustained one
+//! ```
+
+mod analyse;
+mod calibration;
+pub mod capacity;
+mod comparable;
+mod comparison;
+#[cfg(any(test, feature = "fixtures"))]
+pub mod fixtures;
+mod gate;
+mod history;
+mod ramp;
+mod repeat;
+mod result;
+mod service_level;
+mod stored;
+mod summary;
+mod sweep;
+mod validity;
+mod values;
+
+pub use analyse::{analyse, analyse_as};
+pub use calibration::{
+    CALIBRATION_SCHEMA, Calibration, CpuTrend, FLAT_FROM, LevelSummary, RoundTripSummary, SendLagSummary,
+    assess,
+};
+pub use comparable::{Difference, NotComparable, differences};
+pub(crate) use comparison::verdict;
+pub(crate) use gate::error_findings;
+pub use gate::{Conclusion, Finding, Gate, GatePolicy, gate, gate_repeated};
+pub use history::{
+    History, HistoryEntry, HistoryError, HistoryValue, SkippedLine, Trend, TrendChange, TrendPoint, append,
+    read, trend,
+};
+pub use ramp::{NoSteps, RampStep, StepQuantile, ramp_steps};
+pub use repeat::{Attempt, MIN_RUNS, Repeated, RepeatedComparison, repeat};
+pub use result::{
+    Comparison, Control, ExactMetric, LatencySummary, RunResult, SCHEMA, ServerCost, VariantSummary, Verdict,
+};
+pub(crate) use service_level::service_levels;
+pub use stored::{
+    RunLabel, StoredComparison, StoredExact, StoredMetric, StoredOptions, StoredVerdict, Thresholds, compare,
+};
+pub use sweep::{NoInterval, Sweep, SweepArm, SweepDifference, SweepPoint, sweep};
+pub use values::{MetricValue, metric_values};

@@ -1,0 +1,181 @@
+//! N runs of one scenario: one estimate over all of them, and every attempt on record.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::record::{Direction, metric};
+use crate::stats::{Estimate, TooFew, mean_with_interval};
+
+use super::comparison::verdict;
+use super::result::{Comparison, RunResult, Verdict};
+
+/// Confidence at which the control over all runs must hold 1, as within one run.
+const CONTROL_CONFIDENCE: f64 = 0.99;
+
+/// Runs that an interval over runs needs.
+pub const MIN_RUNS: usize = 3;
+
+/// One run of the series, whatever came out of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Attempt {
+    /// Start, RFC 3339 in UTC.
+    pub started: String,
+    /// Its seed.
+    pub seed: u64,
+    /// Whether its numbers may be used.
+    pub valid: bool,
+    /// Whether its own control passed.
+    pub control_passed: Option<bool>,
+}
+
+/// One metric over all runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RepeatedComparison {
+    /// Name of the baseline arm.
+    pub baseline: String,
+    /// Name of the other arm.
+    pub candidate: String,
+    /// Metric name.
+    pub metric: String,
+    /// Candidate over baseline of every valid run; `None` where that run had too little.
+    pub per_run: Vec<Option<Estimate>>,
+    /// Geometric mean over runs. Its interval comes from the spread between runs, so it holds what differs from one
+    /// run to the next as well.
+    pub ratio: Option<Estimate>,
+    /// Why there is no ratio.
+    pub too_few: Option<TooFew>,
+    /// The verdict, by the scenario's threshold.
+    pub verdict: Verdict,
+}
+
+/// A series of runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Repeated {
+    /// Every run, in the order made: none is left out.
+    pub attempts: Vec<Attempt>,
+    /// Whether all of them are valid. Estimates use those that are.
+    pub valid: bool,
+    /// Baseline against itself over all runs.
+    pub control: Option<Estimate>,
+    /// Whether that control holds 1; if not, nothing is judged.
+    pub control_passed: bool,
+    /// Metric by metric.
+    pub comparisons: Vec<RepeatedComparison>,
+}
+
+/// Combines the runs of one scenario. Runs whose own control failed stay in: leaving them out would choose runs by
+/// their outcome.
+pub fn repeat(results: &[RunResult]) -> Repeated {
+    let attempts = results
+        .iter()
+        .map(|result| Attempt {
+            started: result.record.started.clone(),
+            seed: result.record.seed,
+            valid: result.valid,
+            control_passed: result.control.as_ref().map(|control| control.passed),
+        })
+        .collect();
+    let usable: Vec<&RunResult> = results.iter().filter(|r| r.valid && !r.record.partial).collect();
+    let control_ratios: Vec<_> =
+        usable.iter().filter_map(|r| r.control.as_ref()?.ratio).map(|ratio| ratio.estimate.ln()).collect();
+    let control = over_runs(&control_ratios, CONTROL_CONFIDENCE).ok();
+    let control_passed = control.is_none_or(|control| control.contains(1.0));
+    // The first usable run names what was compared; one scenario compares the same in every run.
+    let comparisons = usable
+        .first()
+        .into_iter()
+        .flat_map(|first| &first.comparisons)
+        .map(|comparison| combined(comparison, &usable, control_passed))
+        .collect();
+    Repeated { attempts, valid: usable.len() == results.len(), control, control_passed, comparisons }
+}
+
+fn combined(first: &Comparison, runs: &[&RunResult], control_passed: bool) -> RepeatedComparison {
+    let same = |other: &&Comparison| {
+        (&other.baseline, &other.candidate, &other.metric)
+            == (&first.baseline, &first.candidate, &first.metric)
+    };
+    let per_run: Vec<Option<Estimate>> =
+        runs.iter().map(|run| run.comparisons.iter().find(same)?.ratio).collect();
+    let logs: Vec<f64> = per_run.iter().flatten().map(|ratio| ratio.estimate.ln()).collect();
+    let policy = runs[0].record.scenario.compare.clone().unwrap_or_default();
+    let ratio = over_runs(&logs, policy.confidence);
+    let direction = metric(&first.metric).map_or(Direction::LowerIsBetter, |row| row.direction);
+    RepeatedComparison {
+        baseline: first.baseline.clone(),
+        candidate: first.candidate.clone(),
+        metric: first.metric.clone(),
+        verdict: match &ratio {
+            Ok(ratio) if control_passed => verdict(ratio, direction, policy.noise_threshold),
+            _ => Verdict::Inconclusive,
+        },
+        too_few: ratio.as_ref().err().cloned(),
+        ratio: ratio.ok(),
+        per_run,
+    }
+}
+
+fn over_runs(logs: &[f64], confidence: f64) -> Result<Estimate, TooFew> {
+    if logs.len() < MIN_RUNS {
+        return Err(TooFew::samples("valid runs", MIN_RUNS as u64, logs.len() as u64));
+    }
+    let mean = mean_with_interval(logs, confidence)?;
+    let [estimate, low, high] = [mean.estimate, mean.low, mean.high].map(f64::exp);
+    Ok(Estimate { estimate, low, high, confidence })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::analyse_as;
+    use super::super::fixtures::{GRANT_LANE, HGET_LANE, SimulatedArm, TWIN, record, scenario};
+    use super::*;
+
+    fn runs(arms: &[SimulatedArm], count: u64) -> Vec<RunResult> {
+        (0..count).map(|seed| analyse_as(record(arms, seed), &scenario(arms))).collect()
+    }
+
+    fn p50(repeated: &Repeated) -> &RepeatedComparison {
+        repeated.comparisons.iter().find(|c| c.metric == "service_p50").unwrap()
+    }
+
+    #[test]
+    fn several_runs_give_one_estimate() {
+        let repeated = repeat(&runs(&[GRANT_LANE, HGET_LANE], 4));
+        assert!(repeated.valid && repeated.control_passed && repeated.control.is_some());
+        let p50 = p50(&repeated);
+        assert_eq!((p50.verdict, p50.per_run.len()), (Verdict::Regression, 4));
+        assert!(p50.ratio.unwrap().contains(1.2), "{p50:?}");
+        assert_ne!(self::p50(&repeat(&runs(&[GRANT_LANE, TWIN], 4))).verdict, Verdict::Regression);
+    }
+
+    #[test]
+    fn every_attempt_stays_on_record() {
+        let mut results = runs(&[GRANT_LANE, HGET_LANE], 4);
+        results[1].valid = false;
+        let repeated = repeat(&results);
+        assert_eq!(repeated.attempts.len(), 4);
+        assert!(!repeated.valid);
+        assert_eq!(p50(&repeated).per_run.len(), 3);
+    }
+
+    #[test]
+    fn two_runs_are_too_few_and_none_is_nothing() {
+        let two = repeat(&runs(&[GRANT_LANE, HGET_LANE], 2));
+        assert_eq!(p50(&two).verdict, Verdict::Inconclusive);
+        assert_eq!(p50(&two).too_few.as_ref().unwrap().to_string(), "needs at least 3 valid runs, has 2");
+        assert!(repeat(&[]).comparisons.is_empty());
+    }
+
+    #[test]
+    fn a_control_that_leans_in_every_run_vetoes() {
+        let mut results = runs(&[GRANT_LANE, HGET_LANE], 4);
+        for (i, result) in results.iter_mut().enumerate() {
+            let lean = 1.05 + 0.001 * i as f64;
+            let estimate = Estimate { estimate: lean, low: lean - 0.01, high: lean + 0.01, confidence: 0.99 };
+            result.control.as_mut().unwrap().ratio = Some(estimate);
+        }
+        let repeated = repeat(&results);
+        assert!(!repeated.control_passed);
+        assert_eq!(p50(&repeated).verdict, Verdict::Inconclusive);
+    }
+}

@@ -1,0 +1,173 @@
+//! The finished values of one run: what `result.json` holds and every report formats.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::record::{Fault, Outcomes, RunRecord, Warning};
+use crate::scenario::VariantPath;
+use crate::stats::{Estimate, TooFew};
+
+/// Value of [`RunResult::schema`].
+pub const SCHEMA: &str = "reclaim-bench/1";
+
+/// A run with all that follows from it. `record` alone is measured; everything else is computed from it and can be
+/// computed again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RunResult {
+    /// Always [`SCHEMA`].
+    pub schema: String,
+    /// Whether the numbers may be used.
+    pub valid: bool,
+    /// Why not, first things first.
+    pub invalid_reasons: Vec<Fault>,
+    /// What a reader should know.
+    pub warnings: Vec<Warning>,
+    /// One per arm, in the scenario's order.
+    pub variants: Vec<VariantSummary>,
+    /// Baseline against each other arm, metric by metric.
+    pub comparisons: Vec<Comparison>,
+    /// Metrics that do not vary, compared for equality.
+    pub exact: Vec<ExactMetric>,
+    /// Baseline against itself.
+    pub control: Option<Control>,
+    /// What was measured.
+    #[serde(flatten)]
+    pub record: RunRecord,
+}
+
+/// One arm in numbers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct VariantSummary {
+    /// Name.
+    pub name: String,
+    /// Way of claiming.
+    pub path: VariantPath,
+    /// How its claims ended.
+    pub outcomes: Outcomes,
+    /// Successful claims per second of the time in which the arm was active.
+    pub throughput_per_s: f64,
+    /// done - sent.
+    pub service_us: Option<LatencySummary>,
+    /// done - scheduled (open loop).
+    pub response_us: Option<LatencySummary>,
+    /// sent - scheduled (open loop).
+    pub send_lag_us: Option<LatencySummary>,
+    /// Signal sent to lease held (churn).
+    pub resume_us: Option<LatencySummary>,
+    /// Per claim, on the servers and the wire.
+    pub server: ServerCost,
+}
+
+/// Quantiles of a merged histogram, in microseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LatencySummary {
+    /// Values in it.
+    pub count: u64,
+    /// Mean.
+    pub mean: f64,
+    /// Median.
+    pub p50: f64,
+    /// 90th percentile.
+    pub p90: f64,
+    /// 95th percentile.
+    pub p95: f64,
+    /// 99th percentile.
+    pub p99: f64,
+    /// 99.9th percentile.
+    pub p999: f64,
+    /// Largest value.
+    pub max: f64,
+    /// Median with its interval (Harrell-Davis), where there are raw samples for it.
+    pub p50_interval: Option<Estimate>,
+}
+
+/// What one claim costs. Figures of the servers' counters are over the claims that reached the claiming function (one
+/// `FCALL` each), whatever it answered: a run in which many claims are refused shows the mean of both kinds. Figures of
+/// the wire are over successful claims alone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ServerCost {
+    /// Main-thread CPU of the servers in microseconds, from the counter blocks (`INFO cpu`), over the claims that reached
+    /// the function; `None` where the arms were never apart.
+    pub main_thread_cpu_us_per_claim: Option<f64>,
+    /// Commands that the worker sends, by name, over the claims that reached the function.
+    pub commands_per_claim: BTreeMap<String, f64>,
+    /// All calls that the servers counted, commands inside functions included, over the claims that reached the function.
+    pub calls_per_claim: BTreeMap<String, f64>,
+    /// Waits for an answer, successful claims only.
+    pub round_trips_per_claim: f64,
+    /// Request bytes, successful claims only.
+    pub bytes_in_per_claim: f64,
+    /// Reply bytes, successful claims only.
+    pub bytes_out_per_claim: f64,
+}
+
+/// What a comparison says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// The candidate is worse: the whole interval lies beyond the noise threshold.
+    Regression,
+    /// The candidate is better, by the same rule.
+    Improvement,
+    /// The whole interval lies within the noise threshold.
+    NoChange,
+    /// Neither can be said.
+    Inconclusive,
+}
+
+/// One metric, baseline against candidate.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Comparison {
+    /// Name of the baseline arm.
+    pub baseline: String,
+    /// Name of the other arm.
+    pub candidate: String,
+    /// Metric name.
+    pub metric: String,
+    /// Its unit.
+    pub unit: String,
+    /// The baseline's value.
+    pub baseline_value: f64,
+    /// The candidate's value.
+    pub candidate_value: f64,
+    /// Candidate over baseline: 1.0 is equal. `None` where there is too little to say.
+    pub ratio: Option<Estimate>,
+    /// Why there is no ratio.
+    pub too_few: Option<TooFew>,
+    /// Sign-flip permutation test over strata, corrected for the number of metrics (Holm-Bonferroni).
+    pub p_value: Option<f64>,
+    /// Smallest relative difference that this run could have shown.
+    pub detectable: Option<f64>,
+    /// The verdict.
+    pub verdict: Verdict,
+}
+
+/// A metric that does not vary from claim to claim: any difference is a finding.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ExactMetric {
+    /// Name of the baseline arm.
+    pub baseline: String,
+    /// Name of the other arm.
+    pub candidate: String,
+    /// Metric name, e.g. `round_trips`, `calls.hget`.
+    pub metric: String,
+    /// The baseline's value per claim.
+    pub baseline_value: f64,
+    /// The candidate's value per claim.
+    pub candidate_value: f64,
+    /// Whether they are equal.
+    pub equal: bool,
+}
+
+/// The baseline against itself: what noise alone does in this run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Control {
+    /// Second side over first: should be 1.
+    pub ratio: Option<Estimate>,
+    /// Whether the run may judge.
+    pub passed: bool,
+    /// In words, where it may not.
+    pub reason: Option<String>,
+}

@@ -1,0 +1,318 @@
+//! Two stored results, measured one after the other: coarse thresholds, because no pairing cancels what changed in
+//! between. Best is still to measure both in one run.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::record::{Direction, METRICS, Metric, Source, metric};
+use crate::scenario::GateSection;
+use crate::stats::{Estimate, TooFew, ratio_of};
+
+use super::comparable::{Difference, NotComparable, differences};
+use super::gate::Conclusion;
+use super::result::RunResult;
+use super::values::{exact_values, measured};
+
+/// How to compare.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredOptions {
+    /// Losses of throughput, as shares.
+    pub throughput: Thresholds,
+    /// Rises of a 99th percentile, as shares.
+    pub p99: Thresholds,
+    /// Confidence of every interval.
+    pub confidence: f64,
+    /// Whether results that measured different things are compared all the same; the differences are named.
+    pub allow_differences: bool,
+}
+
+impl StoredOptions {
+    /// The options of a scenario's `[gate]`.
+    pub fn of(gate: &GateSection) -> Self {
+        Self {
+            throughput: Thresholds { warn: gate.throughput_warn, fail: gate.throughput_fail },
+            p99: Thresholds { warn: gate.p99_warn, fail: gate.p99_fail },
+            confidence: 0.95,
+            allow_differences: false,
+        }
+    }
+}
+
+/// From where on a change for the worse counts, as shares of the base.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Thresholds {
+    /// Warns.
+    pub warn: f64,
+    /// Fails.
+    pub fail: f64,
+}
+
+/// What one metric says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StoredVerdict {
+    /// The whole interval lies beyond the failing threshold.
+    Fail,
+    /// The interval lies on both sides of the failing threshold, or there is none.
+    Inconclusive,
+    /// The whole interval lies beyond the warning threshold, and not beyond the failing one.
+    Warn,
+    /// Within the thresholds.
+    Pass,
+    /// No threshold is set for it: shown, not judged.
+    NotJudged,
+}
+
+/// Which run a side was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RunLabel {
+    /// Scenario.
+    pub scenario: String,
+    /// Start, RFC 3339 in UTC.
+    pub started: String,
+    /// Commit of the tool.
+    pub commit: String,
+    /// Version of the function library.
+    pub library: String,
+    /// SHA-256 of it.
+    pub library_sha256: String,
+}
+
+/// One metric of one variant.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct StoredMetric {
+    /// The variant, by its name in both results.
+    pub variant: String,
+    /// Metric name.
+    pub metric: String,
+    /// Its unit.
+    pub unit: String,
+    /// The base's value; `None` where there is too little.
+    pub base_value: Option<f64>,
+    /// The candidate's value.
+    pub candidate_value: Option<f64>,
+    /// Candidate over base.
+    pub ratio: Option<Estimate>,
+    /// Why there is no ratio.
+    pub too_few: Option<TooFew>,
+    /// Its thresholds, if it is judged.
+    pub thresholds: Option<Thresholds>,
+    /// The verdict.
+    pub verdict: StoredVerdict,
+}
+
+/// One metric that does not vary; more of it is a failure.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct StoredExact {
+    /// The variant.
+    pub variant: String,
+    /// Metric name, e.g. `round_trips`, `calls.hget`.
+    pub metric: String,
+    /// The base's value per claim.
+    pub base_value: f64,
+    /// The candidate's value per claim.
+    pub candidate_value: f64,
+    /// [`StoredVerdict::Pass`] where equal, [`StoredVerdict::Fail`] where the candidate has more,
+    /// [`StoredVerdict::Warn`] where it has less.
+    pub verdict: StoredVerdict,
+}
+
+/// Two results side by side.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct StoredComparison {
+    /// What it is compared with.
+    pub base: RunLabel,
+    /// What is compared.
+    pub candidate: RunLabel,
+    /// All that differs between the two runs besides the figures.
+    pub differences: Vec<Difference>,
+    /// Metrics with intervals, variant by variant.
+    pub metrics: Vec<StoredMetric>,
+    /// Metrics that do not vary and differ, and the number of those that are equal is in [`Self::exact_equal`].
+    pub exact: Vec<StoredExact>,
+    /// Metrics that do not vary and are equal.
+    pub exact_equal: u64,
+    /// The worst verdict, as an exit code means it.
+    pub conclusion: Conclusion,
+}
+
+/// Compares two results; refuses those that measured different things, unless the options allow it.
+pub fn compare(
+    base: &RunResult,
+    candidate: &RunResult,
+    options: &StoredOptions,
+) -> Result<StoredComparison, NotComparable> {
+    let differences = differences(base, candidate);
+    let forbidding: Vec<_> = differences.iter().filter(|d| d.forbids).cloned().collect();
+    if !options.allow_differences && !forbidding.is_empty() {
+        return Err(NotComparable(forbidding));
+    }
+    let mut metrics = Vec::new();
+    let mut exact = Vec::new();
+    let mut exact_equal = 0;
+    for (base_arm, arm) in base.record.arms.iter().enumerate() {
+        let Some(candidate_arm) = candidate.record.arms.iter().position(|other| other.name == arm.name)
+        else {
+            continue;
+        };
+        let sides = Sides { base, candidate, arms: [base_arm, candidate_arm], variant: &arm.name, options };
+        metrics.extend(METRICS.iter().filter(|row| row.is_judged()).filter_map(|row| sides.metric(row)));
+        let (equal, unequal): (Vec<_>, Vec<_>) =
+            sides.exact().into_iter().partition(|exact| exact.verdict == StoredVerdict::Pass);
+        exact_equal += equal.len() as u64;
+        exact.extend(unequal);
+    }
+    let conclusion = conclude(metrics.iter().map(|m| m.verdict).chain(exact.iter().map(|e| e.verdict)));
+    Ok(StoredComparison {
+        base: label(base),
+        candidate: label(candidate),
+        differences,
+        metrics,
+        exact,
+        exact_equal,
+        conclusion,
+    })
+}
+
+/// A failure is a failure; without one, what cannot be said outweighs what passed.
+fn conclude(verdicts: impl Iterator<Item = StoredVerdict>) -> Conclusion {
+    verdicts
+        .filter_map(|verdict| match verdict {
+            StoredVerdict::Fail => Some(Conclusion::Regression),
+            StoredVerdict::Inconclusive => Some(Conclusion::Inconclusive),
+            StoredVerdict::Warn | StoredVerdict::Pass => Some(Conclusion::Pass),
+            StoredVerdict::NotJudged => None,
+        })
+        .min()
+        // No metric in common that has a threshold: there is nothing to conclude from.
+        .unwrap_or(Conclusion::Inconclusive)
+}
+
+fn label(result: &RunResult) -> RunLabel {
+    let library = &result.record.environment.library;
+    RunLabel {
+        scenario: result.record.label(),
+        started: result.record.started.clone(),
+        commit: result.record.tool.commit.clone(),
+        library: library.version.clone(),
+        library_sha256: library.sha256.clone(),
+    }
+}
+
+/// One variant in both results.
+struct Sides<'a> {
+    base: &'a RunResult,
+    candidate: &'a RunResult,
+    arms: [usize; 2],
+    variant: &'a str,
+    options: &'a StoredOptions,
+}
+
+impl Sides<'_> {
+    /// `None` where neither run has a value.
+    fn metric(&self, row: &Metric) -> Option<StoredMetric> {
+        let base = measured(&self.base.record, self.arms[0], row);
+        let candidate = measured(&self.candidate.record, self.arms[1], row);
+        let thresholds = self.thresholds(row);
+        let mut compared = StoredMetric {
+            variant: self.variant.to_owned(),
+            metric: row.name.to_owned(),
+            unit: row.unit.to_owned(),
+            base_value: base.as_ref().ok().map(|value| value.value),
+            candidate_value: candidate.as_ref().ok().map(|value| value.value),
+            ratio: None,
+            too_few: None,
+            thresholds,
+            verdict: if thresholds.is_some() {
+                StoredVerdict::Inconclusive
+            } else {
+                StoredVerdict::NotJudged
+            },
+        };
+        match (base, candidate) {
+            (Ok(base), Ok(candidate)) => {
+                let ratio = ratio_of(&base, &candidate, self.options.confidence);
+                compared.ratio = Some(ratio);
+                if let Some(thresholds) = thresholds {
+                    compared.verdict = verdict(&ratio, row.direction, thresholds);
+                }
+            }
+            // A clock that neither run had is not missing.
+            (Err(TooFew::Samples { have: 0, .. }), Err(TooFew::Samples { have: 0, .. })) => return None,
+            (Err(reason), _) | (_, Err(reason)) => compared.too_few = Some(reason),
+        }
+        Some(compared)
+    }
+
+    /// Response times where there are any: they are what users feel; service times otherwise.
+    fn thresholds(&self, row: &Metric) -> Option<Thresholds> {
+        let response = metric("response_p99")?;
+        let has_response = measured(&self.base.record, self.arms[0], response).is_ok();
+        match row.name {
+            "throughput" => Some(self.options.throughput),
+            "response_p99" | "resume_p99" => Some(self.options.p99),
+            "service_p99" if !has_response => Some(self.options.p99),
+            _ => None,
+        }
+    }
+
+    fn exact(&self) -> Vec<StoredExact> {
+        let mut all = Vec::new();
+        for row in METRICS {
+            let (Source::Exact { tolerance, .. } | Source::Calls { tolerance }) = row.source else {
+                continue;
+            };
+            let base = exact_values(&self.base.record, self.arms[0], row);
+            let candidate = exact_values(&self.candidate.record, self.arms[1], row);
+            if base.is_empty() || candidate.is_empty() {
+                continue;
+            }
+            let names: std::collections::BTreeSet<&String> =
+                base.iter().chain(&candidate).map(|(name, _)| name).collect();
+            for name in names {
+                let of = |values: &[(String, f64)]| {
+                    values.iter().find(|(other, _)| other == name).map_or(0.0, |(_, value)| *value)
+                };
+                let (base_value, candidate_value) = (of(&base), of(&candidate));
+                let claims = [(self.base, self.arms[0]), (self.candidate, self.arms[1])]
+                    .map(|(result, arm)| result.record.arms[arm].wire.claims);
+                let tolerance = row.tolerance_over(claims[0].min(claims[1]), tolerance);
+                let verdict = if (candidate_value - base_value).abs() <= tolerance {
+                    StoredVerdict::Pass
+                } else if candidate_value > base_value {
+                    StoredVerdict::Fail
+                } else {
+                    StoredVerdict::Warn
+                };
+                all.push(StoredExact {
+                    variant: self.variant.to_owned(),
+                    metric: name.clone(),
+                    base_value,
+                    candidate_value,
+                    verdict,
+                });
+            }
+        }
+        all
+    }
+}
+
+/// The rule. Thresholds are shares of the base: a throughput that fell by more than 10 %, a p99 that rose by more
+/// than 20 %.
+fn verdict(ratio: &Estimate, direction: Direction, thresholds: Thresholds) -> StoredVerdict {
+    // (every value of the interval is beyond, some value is beyond)
+    let beyond = |share: f64| match direction {
+        Direction::LowerIsBetter => (ratio.low > 1.0 + share, ratio.high > 1.0 + share),
+        Direction::HigherIsBetter => (ratio.high < 1.0 - share, ratio.low < 1.0 - share),
+    };
+    match (beyond(thresholds.fail), beyond(thresholds.warn)) {
+        ((true, _), _) => StoredVerdict::Fail,
+        ((false, true), _) => StoredVerdict::Inconclusive,
+        (_, (true, _)) => StoredVerdict::Warn,
+        _ => StoredVerdict::Pass,
+    }
+}
+
+#[cfg(test)]
+#[path = "stored_tests.rs"]
+mod tests;

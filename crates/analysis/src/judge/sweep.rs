@@ -1,0 +1,288 @@
+//! One scenario at several values of one key: a point per value, a curve in all.
+
+use serde::{Deserialize, Serialize};
+
+use super::result::{RunResult, Verdict};
+use super::values::{measured, whole_seconds};
+use crate::record::{Fault, RunRecord, TimelinePoint, Warning, metric};
+use crate::stats::{Estimate, Latencies, LogValue, TooFew, mean_of_series};
+
+/// Confidence of the intervals of single figures; differences have the scenario's.
+const CONFIDENCE: f64 = 0.95;
+
+/// A curve.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sweep {
+    /// The key that was varied.
+    pub key: String,
+    /// The values that were asked for; fewer points are there where the sweep was interrupted.
+    pub wanted: Vec<String>,
+    /// In the order in which the scenario lists the values, whatever order they were run in.
+    pub points: Vec<SweepPoint>,
+}
+
+/// One value of the key.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SweepPoint {
+    /// As the scenario writes it.
+    pub value: String,
+    /// Whether the run's numbers may be used.
+    pub valid: bool,
+    /// Why not, as the run's own report has it.
+    pub invalid_reasons: Vec<Fault>,
+    /// What a reader of the run should know, as the run's own report has it.
+    pub warnings: Vec<Warning>,
+    /// Why nothing is judged, where the baseline differed from itself.
+    pub control_failed: Option<String>,
+    /// Median of the time for which replies were held back, where a longer network was simulated.
+    pub added_rtt_us: Option<f64>,
+    /// Claims of the busiest primary over the mean: 1.0 is even.
+    pub busiest_share: Option<f64>,
+    /// One per variant.
+    pub arms: Vec<SweepArm>,
+}
+
+/// One variant at one value. An interval holds the noise within the run, not what differs from run to run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SweepArm {
+    /// The variant.
+    pub name: String,
+    /// Successful claims.
+    pub claims: u64,
+    /// Per second of the time in which they were made.
+    pub throughput_per_s: f64,
+    /// Its interval, from the whole seconds of a run with one variant, from the counter blocks of the others.
+    pub throughput_interval: Option<Estimate>,
+    /// Median service time; `None` without a claim.
+    pub service_p50_us: Option<f64>,
+    /// Its interval, from the single samples of a comparison; of other runs from the histogram, or from the whole
+    /// seconds where these differ by more.
+    pub service_p50_interval: Option<Estimate>,
+    /// 99th percentile of it.
+    pub service_p99_us: Option<f64>,
+    /// Its interval, as that of the median.
+    pub service_p99_interval: Option<Estimate>,
+    /// The figures that have none, and why.
+    pub without_interval: Vec<NoInterval>,
+    /// Against the baseline; `None` for the baseline itself.
+    pub against: Option<SweepDifference>,
+}
+
+/// A figure without an interval.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NoInterval {
+    /// Name of the metric.
+    pub metric: String,
+    /// Why there is none.
+    pub too_few: TooFew,
+}
+
+/// A variant against the baseline, by the scenario's first metric.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SweepDifference {
+    /// Name of the baseline.
+    pub baseline: String,
+    /// The metric.
+    pub metric: String,
+    /// Its unit.
+    pub unit: String,
+    /// The baseline's value.
+    pub baseline_value: f64,
+    /// Variant over baseline.
+    pub ratio: Option<Estimate>,
+    /// The run's verdict.
+    pub verdict: Verdict,
+}
+
+impl SweepDifference {
+    /// Variant minus baseline in the metric's unit: the ratio and its interval times the baseline's value, whose own
+    /// error is small beside theirs.
+    pub fn amount(&self) -> Option<(f64, f64, f64)> {
+        let of = |ratio: f64| self.baseline_value * (ratio - 1.0);
+        self.ratio.map(|ratio| (of(ratio.estimate), of(ratio.low), of(ratio.high)))
+    }
+}
+
+/// Puts the runs of a sweep together: those that were made, with their values, of those that were wanted.
+pub fn sweep<'a>(
+    key: &str,
+    wanted: &[String],
+    runs: impl IntoIterator<Item = (&'a str, &'a RunResult)>,
+) -> Sweep {
+    let points = runs.into_iter().map(|(value, result)| point(value, result)).collect();
+    Sweep { key: key.to_owned(), wanted: wanted.to_vec(), points }
+}
+
+fn point(value: &str, result: &RunResult) -> SweepPoint {
+    let record = &result.record;
+    let added = record.added_rtt.as_ref().and_then(|added| Latencies::decode(&added.given).ok().flatten());
+    let claims: Vec<u64> = record.primaries.iter().map(|primary| primary.claims).collect();
+    let total: u64 = claims.iter().sum();
+    let busiest = claims.iter().max().filter(|_| total > 0);
+    SweepPoint {
+        value: value.to_owned(),
+        valid: result.valid && !record.partial,
+        invalid_reasons: result.invalid_reasons.clone(),
+        warnings: result.warnings.clone(),
+        control_failed: result.control.as_ref().filter(|control| !control.passed).map(|control| {
+            control.reason.clone().unwrap_or_else(|| "the baseline differs from itself".to_owned())
+        }),
+        added_rtt_us: added.map(|added| added.quantile_us(0.5)),
+        busiest_share: busiest.map(|most| *most as f64 * claims.len() as f64 / total as f64),
+        arms: (0..result.variants.len()).map(|index| arm(result, index)).collect(),
+    }
+}
+
+fn arm(result: &RunResult, index: usize) -> SweepArm {
+    let variant = &result.variants[index];
+    let mut without_interval = Vec::new();
+    let mut interval = |name: &str, value: f64| match interval_of(&result.record, index, name, value) {
+        Ok(interval) => Some(interval),
+        Err(too_few) => {
+            without_interval.push(NoInterval { metric: name.to_owned(), too_few });
+            None
+        }
+    };
+    let throughput_interval = interval("throughput", variant.throughput_per_s);
+    let service_p50_us = variant.service_us.map(|service| service.p50);
+    let service_p50_interval = service_p50_us.and_then(|us| interval("service_p50", us));
+    let service_p99_us = variant.service_us.map(|service| service.p99);
+    let service_p99_interval = service_p99_us.and_then(|us| interval("service_p99", us));
+    SweepArm {
+        name: variant.name.clone(),
+        claims: variant.outcomes.claimed,
+        throughput_per_s: variant.throughput_per_s,
+        throughput_interval,
+        service_p50_us,
+        service_p50_interval,
+        service_p99_us,
+        service_p99_interval,
+        without_interval,
+        against: difference(result, &variant.name),
+    }
+}
+
+/// The interval around a figure as the run's own report shows it: with the relative error of the metric, which is
+/// estimated from the parts of the run and whose own value may differ from the figure in the last digits.
+fn interval_of(record: &RunRecord, arm: usize, name: &str, value: f64) -> Result<Estimate, TooFew> {
+    let known = metric(name).filter(|_| arm < record.arms.len());
+    let row = known.ok_or_else(|| TooFew::samples(name, 1, 0))?;
+    let within = measured(record, arm, row)?;
+    let wider = by_second(record, name).filter(|by_second| by_second.log_error > within.log_error);
+    Ok(LogValue { value, ..wider.unwrap_or(within) }.estimate(CONFIDENCE))
+}
+
+/// The error of a quantile as the whole seconds of a run with one variant show it. A histogram has forgotten the order
+/// of its values: it knows nothing of a machine that was slower for some seconds.
+fn by_second(record: &RunRecord, name: &str) -> Option<LogValue> {
+    let of: fn(&TimelinePoint) -> Option<f64> = match name {
+        "service_p50" => |point| point.p50_us,
+        "service_p99" => |point| point.p99_us,
+        _ => return None,
+    };
+    if record.arms.len() > 1 {
+        return None;
+    }
+    let series: Vec<f64> = whole_seconds(record).iter().filter_map(of).collect();
+    mean_of_series(&series).ok()
+}
+
+fn difference(result: &RunResult, candidate: &str) -> Option<SweepDifference> {
+    let first = result.comparisons.first()?;
+    let comparison =
+        result.comparisons.iter().find(|c| c.candidate == candidate && c.metric == first.metric)?;
+    Some(SweepDifference {
+        baseline: comparison.baseline.clone(),
+        metric: comparison.metric.clone(),
+        unit: metric(&comparison.metric).map_or_else(String::new, |row| row.unit.to_owned()),
+        baseline_value: comparison.baseline_value,
+        ratio: comparison.ratio,
+        verdict: comparison.verdict,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::analyse_as;
+    use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, record, scenario};
+
+    #[test]
+    fn a_point_holds_every_variant_and_its_distance_from_the_baseline() {
+        let arms = [GRANT_LANE, HGET_LANE];
+        let run = |seed| analyse_as(record(&arms, seed), &scenario(&arms));
+        let mut partial = run(2);
+        partial.record.partial = true;
+        let wanted = ["0us", "1ms", "2ms"].map(String::from);
+        let sweep = sweep("load.network.added_rtt", &wanted, [("0us", &run(1)), ("1ms", &partial)]);
+        let values: Vec<_> = sweep.points.iter().map(|point| (point.value.as_str(), point.valid)).collect();
+        assert_eq!(values, [("0us", run(1).valid), ("1ms", false)]);
+        let [base, other] = sweep.points[0].arms.as_slice() else { panic!("{:?}", sweep.points[0].arms) };
+        assert_eq!(base.against, None);
+        let against = other.against.as_ref().unwrap();
+        let (estimate, low, high) = against.amount().unwrap();
+        assert!(low <= estimate && estimate <= high);
+        let ratio = against.ratio.unwrap();
+        assert!((against.baseline_value + estimate - against.baseline_value * ratio.estimate).abs() < 1e-9);
+    }
+
+    #[test]
+    fn figures_have_the_intervals_that_the_run_allows_and_the_others_say_why() {
+        let arms = [GRANT_LANE, HGET_LANE];
+        let short = |record: &mut RunRecord| record.blocks.truncate(4);
+        let point = |arms: &[crate::judge::fixtures::SimulatedArm], change: &dyn Fn(&mut RunRecord)| {
+            let mut record = record(arms, 3);
+            change(&mut record);
+            let result = analyse_as(record, &scenario(arms));
+            sweep("population.skew", &[], [("x", &result)]).points.remove(0)
+        };
+        let whole = &point(&arms, &|_| ()).arms[1];
+        for (value, interval) in [
+            (Some(whole.throughput_per_s), whole.throughput_interval),
+            (whole.service_p50_us, whole.service_p50_interval),
+            (whole.service_p99_us, whole.service_p99_interval),
+        ] {
+            let (value, interval) = (value.unwrap(), interval.unwrap());
+            assert!((interval.estimate - value).abs() < 1e-9 && interval.contains(value), "{interval:?}");
+            assert!(interval.half_width() < 0.05 * value, "{interval:?}");
+        }
+        assert_eq!(whole.without_interval, []);
+        let said = |arm: &SweepArm| {
+            arm.without_interval
+                .iter()
+                .map(|none| format!("{}: {}", none.metric, none.too_few))
+                .collect::<Vec<_>>()
+        };
+        let few = &point(&arms, &short).arms[0];
+        assert_eq!(said(few), ["throughput: needs at least 8 counter blocks, has 2"]);
+        assert!(few.throughput_interval.is_none() && few.service_p50_interval.is_some());
+        let alone = |change: &dyn Fn(&mut RunRecord)| point(&[GRANT_LANE], change).arms.remove(0);
+        let steady = alone(&|_| ()).service_p50_interval.unwrap();
+        let swinging = alone(&|record| {
+            for (n, second) in record.timeline.iter_mut().enumerate() {
+                second.p50_us = Some(if n % 3 == 0 { 300.0 } else { 180.0 });
+            }
+        });
+        let wide = swinging.service_p50_interval.unwrap();
+        assert!(wide.half_width() > 5.0 * steady.half_width(), "{wide:?} and {steady:?}");
+        assert!((wide.estimate - steady.estimate).abs() < 1e-9, "the figure is that of all claims");
+        let alone = &alone(&|record| record.timeline.truncate(4));
+        assert_eq!(said(alone), ["throughput: needs at least 8 whole seconds, has 3"]);
+    }
+
+    #[test]
+    fn a_point_repeats_what_its_run_says_against_itself_and_can_be_read_back() {
+        let arms = [GRANT_LANE];
+        let mut broken = record(&arms, 1);
+        broken.audit.double_claims = 1;
+        broken.tool.debug_build = true;
+        let result = analyse_as(broken, &scenario(&arms));
+        let sweep = sweep("population.skew", &["a".to_owned()], [("a", &result)]);
+        let point = &sweep.points[0];
+        assert!(!point.valid);
+        assert_eq!((&point.invalid_reasons, &point.warnings), (&result.invalid_reasons, &result.warnings));
+        assert_eq!((point.invalid_reasons.len(), point.warnings.len()), (1, 1));
+        let text = serde_json::to_string(&sweep).unwrap();
+        assert_eq!(serde_json::from_str::<Sweep>(&text).unwrap(), sweep);
+    }
+}

@@ -1,0 +1,213 @@
+//! Whether a run's numbers may be used: what it found wrong with itself, and the rules that need the whole record.
+
+use std::collections::BTreeMap;
+
+use crate::record::{ArmRecord, Audit, CounterBlock, CounterDelta, Fault, RunRecord, Warning};
+use crate::scenario::{Mode, Model, Scenario, expected_cost};
+use crate::stats::{BadHistogram, Latencies, mser};
+
+use super::calibration::generator_limit;
+use super::summary::{arm_blocks, arm_samples, wire_per_claim};
+
+/// A run's send lag may be this share of its service level, or of its median response.
+pub(super) const SEND_LAG_SHARE: f64 = 0.1;
+
+/// Values per batch of the warm-up rule (MSER-5).
+const MSER_BATCH: usize = 5;
+
+/// Every fault, the run's own first.
+pub(super) fn faults(record: &RunRecord, scenario: &Scenario) -> Vec<Fault> {
+    let mut faults = record.faults.clone();
+    faults.extend(audit_faults(&record.audit));
+    let unanswered = record.arms.iter().map(|arm| arm.outcomes.unanswered()).sum();
+    for primary in &record.primaries {
+        faults.extend(disagreements(&primary.addr, &primary.counters, scenario.load.mode, unanswered));
+    }
+    for block in &record.blocks {
+        let arm = record.arms.get(block.arm as usize).map_or("an unknown arm", |arm| arm.name.as_str());
+        let place = format!("all primaries, block {} of {arm}", block.group);
+        faults.extend(disagreements(&place, &block.counters, Mode::Staged, 0));
+    }
+    faults.extend(
+        (0..record.arms.len()).flat_map(|arm| unexpected_commands(record, arm, scenario.load.task_context)),
+    );
+    if matches!(scenario.load.model, Model::Open { .. }) {
+        let claims: u64 = record.arms.iter().map(|arm| arm.outcomes.empty_stock).sum();
+        if claims > 0 {
+            faults.push(Fault::StockRanOut { claims });
+        }
+        faults.extend(record.arms.iter().filter_map(|arm| send_lag(arm, scenario).ok().flatten()));
+    }
+    faults.extend(never_resumed(record));
+    // The run may have found the same itself; one reason is said once.
+    let mut once: Vec<Fault> = Vec::with_capacity(faults.len());
+    for fault in faults {
+        if !once.contains(&fault) {
+            once.push(fault);
+        }
+    }
+    once
+}
+
+/// Every warning, the run's own first.
+pub(super) fn warnings(record: &RunRecord, scenario: &Scenario) -> Vec<Warning> {
+    let mut warnings = record.warnings.clone();
+    let mut add = |warning: Warning| {
+        if !warnings.contains(&warning) {
+            warnings.push(warning);
+        }
+    };
+    if record.tool.debug_build {
+        add(Warning::DebugBuild);
+    }
+    if let Some(warning) = generator_limit(record) {
+        add(warning);
+    }
+    for arm in &record.arms {
+        let (errors, sent) = (arm.outcomes.errors(), arm.outcomes.sent());
+        if errors > 0 {
+            add(Warning::Errors { arm: arm.name.clone(), errors, sent });
+        }
+        if arm.outcomes.dropped > 0 {
+            let text = format!(
+                "{} planned claims of {} were not sent before the end",
+                arm.outcomes.dropped, arm.name
+            );
+            add(Warning::Note { text });
+        }
+        if arm.outcomes.empty_stock > 0 && matches!(scenario.load.model, Model::Closed { .. }) {
+            let text = format!("{} claims of {} found no grant in stock", arm.outcomes.empty_stock, arm.name);
+            add(Warning::Note { text });
+        }
+    }
+    let late = |arm: &ArmRecord| send_lag(arm, scenario).is_ok_and(|fault| fault.is_some());
+    if record.generator.is_some_and(|used| used.real_time == Some(false)) && record.arms.iter().any(late) {
+        let text = "the generator had no real-time priority, so that claims left when the scheduler got round to it: \
+                    run it as root or with CAP_SYS_NICE";
+        add(Warning::Note { text: text.to_owned() });
+    }
+    if let Some(text) = unsettled(record) {
+        add(Warning::Note { text });
+    }
+    if record.partial {
+        add(Warning::Note { text: "interrupted: this is what was measured until then".to_owned() });
+    }
+    warnings
+}
+
+fn audit_faults(audit: &Audit) -> impl Iterator<Item = Fault> {
+    let explained = audit.claimed + audit.expired + audit.outstanding + audit.lost;
+    let counts = [
+        (audit.lost, "grants are unaccounted for"),
+        (audit.double_claims, "grants were consumed more than once"),
+        (audit.attempt_changed, "executions lost the attempt of their first claim"),
+        (audit.epoch_errors, "executions have a lease epoch other than their number of claims"),
+        (audit.state_errors, "executions are in a state that the run did not leave them in"),
+        (audit.grants_issued.abs_diff(explained), "grants are missing from the audit's own sum"),
+    ];
+    counts
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| Fault::Audit { detail: format!("{count} {what}") })
+}
+
+/// Executions that a storm left behind. One that was interrupted did not have the time to bring all back.
+fn never_resumed(record: &RunRecord) -> Option<Fault> {
+    let storm = record.storm.as_ref().filter(|storm| !record.partial && storm.without_lease() > 0)?;
+    Some(Fault::NeverResumed { executions: storm.without_lease(), of: storm.executions })
+}
+
+/// Commands that no function of the claim path runs inside, so that sent and counted must agree. In churn other
+/// functions run that read hashes themselves; FCALL is always the tool's own. What was given up before its reply may not
+/// have reached the server: that many commands may be missing there, and none may be there that was not sent.
+fn disagreements(
+    place: &str,
+    counters: &CounterDelta,
+    mode: Mode,
+    unanswered: u64,
+) -> impl Iterator<Item = Fault> {
+    let compared: &[&str] = match mode {
+        Mode::Staged => &["fcall", "hget", "hmget"],
+        Mode::Churn | Mode::Storm => &["fcall"],
+    };
+    compared.iter().filter_map(move |&command| {
+        let of = |counts: &BTreeMap<String, u64>| counts.get(command).copied().unwrap_or_default();
+        let (sent, counted) = (of(&counters.sent), of(&counters.calls));
+        let missing = sent.checked_sub(counted);
+        missing.is_none_or(|missing| missing > unanswered).then(|| Fault::CountersDisagree {
+            primary: place.to_owned(),
+            command: command.to_owned(),
+            sent,
+            counted,
+        })
+    })
+}
+
+/// What an arm's successful claims sent, against its variant's definition: in all, and by command in the counter
+/// blocks in which every claim succeeded.
+fn unexpected_commands(record: &RunRecord, index: usize, task_context: bool) -> Vec<Fault> {
+    let arm = &record.arms[index];
+    let expected = expected_cost(arm.path, task_context);
+    let commands = f64::from(expected.commands.values().sum::<u32>());
+    let mut checks = vec![
+        ("commands".to_owned(), commands, wire_per_claim(arm, |wire| wire.commands)),
+        (
+            "round trips".to_owned(),
+            f64::from(expected.round_trips),
+            wire_per_claim(arm, |wire| wire.round_trips),
+        ),
+    ];
+    let sent = |block: &CounterBlock, command: &str| block.counters.sent.get(command).copied().unwrap_or(0);
+    let whole: Vec<_> =
+        arm_blocks(record, index).filter(|block| sent(block, "fcall") == block.claims).collect();
+    let claims: u64 = whole.iter().map(|block| block.claims).sum();
+    for (command, count) in expected.commands {
+        let total: u64 = whole.iter().map(|block| sent(block, command)).sum();
+        checks.push((
+            command.to_owned(),
+            f64::from(count),
+            (claims > 0).then(|| total as f64 / claims as f64),
+        ));
+    }
+    checks
+        .into_iter()
+        .filter_map(|(command, expected, measured)| Some((command, expected, measured?)))
+        .filter(|(_, expected, measured)| (measured - expected).abs() > 1e-9)
+        .map(|(command, expected, measured)| Fault::UnexpectedCommands {
+            arm: arm.name.clone(),
+            command,
+            expected,
+            measured,
+        })
+        .collect()
+}
+
+fn send_lag(arm: &ArmRecord, scenario: &Scenario) -> Result<Option<Fault>, BadHistogram> {
+    let Some(lag) = Latencies::decode(&arm.send_lag)? else { return Ok(None) };
+    let reference = match &scenario.slo {
+        Some(slo) => slo.response_p99.as_secs_f64() * 1e6,
+        None => match Latencies::decode(&arm.response)? {
+            Some(response) => response.quantile_us(0.5),
+            None => return Ok(None),
+        },
+    };
+    let (p99_us, limit_us) = (lag.quantile_us(0.99), SEND_LAG_SHARE * reference);
+    Ok((p99_us > limit_us).then_some(Fault::SendLag { p99_us, limit_us }))
+}
+
+/// Whether an arm's latencies settled only in the second half. A paired comparison cancels that, so it is no fault;
+/// the arm's own quantiles mix two regimes, so it is said. Logarithms, or one stall would look like a warm-up.
+fn unsettled(record: &RunRecord) -> Option<String> {
+    (0..record.arms.len()).find_map(|arm| {
+        let logs: Vec<f64> = arm_samples(record, arm).iter().map(|us| us.max(0.1).ln()).collect();
+        let cut = mser(&logs, MSER_BATCH)?;
+        (cut > logs.len() / 2).then(|| {
+            format!(
+                "{} changed its level {:.0} % into the window: its quantiles mix two regimes; use a longer load.warmup \
+                 or a quieter machine",
+                record.arms[arm].name,
+                100.0 * cut as f64 / logs.len() as f64
+            )
+        })
+    })
+}

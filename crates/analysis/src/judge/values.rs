@@ -1,0 +1,187 @@
+//! Every metric of every variant as one value with its interval: what is stored, exported and compared over time.
+
+use crate::record::{METRICS, Metric, RunRecord, Source, TimelinePoint};
+use crate::stats::{BadHistogram, Estimate, Latencies, LogValue, TooFew, block_quantile, mean_of_series};
+
+use super::result::RunResult;
+use super::summary::{arm_blocks, arm_samples, calls_per_claim, wire_per_claim};
+
+/// Confidence of the intervals.
+const CONFIDENCE: f64 = 0.95;
+
+/// One metric of one variant.
+#[derive(Clone, Debug)]
+pub struct MetricValue {
+    /// The variant's name.
+    pub variant: String,
+    /// The metric's name: that of its row, or `calls.<command>`.
+    pub name: String,
+    /// Its row.
+    pub row: &'static Metric,
+    /// The value, in the row's unit.
+    pub value: f64,
+    /// Its interval within this run, at 95 %; `None` for exact metrics and where there is too little.
+    pub interval: Option<Estimate>,
+}
+
+/// All values of a result, variant by variant in the order of the metric table.
+pub fn metric_values(result: &RunResult) -> Vec<MetricValue> {
+    let record = &result.record;
+    let mut values = Vec::new();
+    for (arm, variant) in record.arms.iter().enumerate() {
+        for row in METRICS {
+            let mut push = |name: String, value: f64, interval: Option<Estimate>| {
+                values.push(MetricValue { variant: variant.name.clone(), name, row, value, interval });
+            };
+            match row.source {
+                Source::Exact { .. } | Source::Calls { .. } => {
+                    for (name, value) in exact_values(record, arm, row) {
+                        push(name, value, None);
+                    }
+                }
+                _ => {
+                    if let Ok(value) = measured(record, arm, row) {
+                        push(row.name.to_owned(), value.value, Some(value.estimate(CONFIDENCE)));
+                    }
+                }
+            }
+        }
+    }
+    values
+}
+
+/// An arm's values of an exact metric, by name: one, or one for each command.
+pub(super) fn exact_values(record: &RunRecord, arm: usize, row: &Metric) -> Vec<(String, f64)> {
+    match row.source {
+        Source::Exact { of, .. } => wire_per_claim(&record.arms[arm], of)
+            .map(|value| (row.name.to_owned(), value))
+            .into_iter()
+            .collect(),
+        Source::Calls { .. } => calls_per_claim(record, arm)
+            .into_iter()
+            .map(|(command, value)| (format!("{}.{command}", row.name), value))
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// An arm's value of a metric that varies, with what it takes for an interval across runs. The interval knows the
+/// noise within the run, not what differs from one day to the next.
+pub(super) fn measured(record: &RunRecord, arm: usize, row: &Metric) -> Result<LogValue, TooFew> {
+    let service = &record.arms[arm].service;
+    match row.source {
+        Source::ServiceQuantile(q) => {
+            let samples = arm_samples(record, arm);
+            if samples.is_empty() {
+                return of_histogram(Latencies::decode(service), q, row);
+            }
+            enough(samples.len() as u64, row)?;
+            block_quantile(&samples, q, record.seed)
+        }
+        Source::ServiceMean => mean_of_series(&arm_samples(record, arm)),
+        Source::Histogram { of, quantile } => {
+            of_histogram(Latencies::decode(of(&record.arms[arm])), quantile, row)
+        }
+        Source::Blocks(quotient) => {
+            let parts: Vec<(f64, f64)> = arm_blocks(record, arm).map(quotient).collect();
+            let series: Vec<f64> = parts.iter().map(|(amount, per)| amount / per).collect();
+            if series.is_empty() && row.name == THROUGHPUT && record.arms.len() == 1 {
+                return claims_per_second(record);
+            }
+            // All of it over all of it, as a comparison within the run has it; the blocks say how sure that is.
+            let (amount, per) = parts.iter().fold((0.0, 0.0), |sum, part| (sum.0 + part.0, sum.1 + part.1));
+            let error = mean_of_series(&series).map_err(|too_few| too_few.counting("counter blocks"))?;
+            Ok(LogValue { value: amount / per, ..error })
+        }
+        Source::Exact { .. } | Source::Calls { .. } => Err(TooFew::constant(row.name)),
+    }
+}
+
+/// The row whose value a run of one variant has without counter blocks.
+const THROUGHPUT: &str = "throughput";
+
+/// The timeline without its last second, which may not be a whole one.
+pub(super) fn whole_seconds(record: &RunRecord) -> &[TimelinePoint] {
+    &record.timeline[..record.timeline.len().saturating_sub(1)]
+}
+
+/// Of a run with one variant: the timeline is that variant's.
+fn claims_per_second(record: &RunRecord) -> Result<LogValue, TooFew> {
+    let series: Vec<f64> = whole_seconds(record).iter().map(|point| point.claimed as f64).collect();
+    mean_of_series(&series).map_err(|too_few| too_few.counting("whole seconds"))
+}
+
+fn of_histogram(
+    decoded: Result<Option<Latencies>, BadHistogram>,
+    q: f64,
+    row: &Metric,
+) -> Result<LogValue, TooFew> {
+    // A damaged histogram is a fault of the result, reported with it; here there are no values.
+    let Some(latencies) = decoded.ok().flatten() else { return Err(TooFew::samples("values", 1, 0)) };
+    enough(latencies.count(), row)?;
+    latencies.log_quantile(q)
+}
+
+fn enough(have: u64, row: &Metric) -> Result<(), TooFew> {
+    if have < row.min_claims { Err(TooFew::samples("claims", row.min_claims, have)) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures::{GRANT_LANE, HGET_LANE, record, scenario};
+    use super::*;
+
+    #[test]
+    fn every_variant_has_its_values_with_intervals() {
+        let arms = [GRANT_LANE, HGET_LANE];
+        let result = super::super::analyse_as(record(&arms, 1), &scenario(&arms));
+        let values = metric_values(&result);
+        let of = |variant: &str, name: &str| {
+            values.iter().find(|v| v.variant == variant && v.name == name).unwrap_or_else(|| panic!("{name}"))
+        };
+        let p50 = of("hget-lane", "service_p50");
+        assert!(p50.interval.unwrap().contains(240.0), "{p50:?}");
+        assert!(of("grant-lane", "server_cpu").interval.unwrap().contains(60.0));
+        assert!((of("grant-lane", "throughput").value / 5_000.0 - 1.0).abs() < 0.02);
+        assert!((of("hget-lane", "calls.hget").value - 2.0).abs() < 1e-12);
+        assert!(of("hget-lane", "round_trips").interval.is_none());
+        assert!(values.iter().all(|v| v.name != "response_p99"), "a closed loop has no response time");
+    }
+
+    #[test]
+    fn claims_that_the_servers_refused_do_not_make_the_others_look_dear() {
+        let arms = [GRANT_LANE, HGET_LANE];
+        let costs = |claimed: u64| {
+            let mut record = record(&arms, 1);
+            record.blocks.iter_mut().for_each(|block| block.claims = claimed);
+            let result = super::super::analyse_as(record, &scenario(&arms));
+            let cpu =
+                metric_values(&result).into_iter().find(|value| value.name == "server_cpu").unwrap().value;
+            (cpu, result.variants[0].server.clone())
+        };
+        let (cpu, server) = costs(200);
+        // Half of the 200 claims that each block sent were refused.
+        let (of_half, server_of_half) = costs(100);
+        assert!((cpu / 60.0 - 1.0).abs() < 0.01 && (of_half - cpu).abs() < 1e-9, "{cpu} and {of_half}");
+        assert_eq!(server_of_half, server);
+        let mut unknown = record(&arms, 1);
+        unknown.blocks.iter_mut().for_each(|block| block.counters.sent.clear());
+        assert_eq!(unknown.blocks[0].reached(), 200);
+    }
+
+    #[test]
+    fn a_run_without_a_comparison_has_histogram_timeline_and_servers() {
+        let record = record(&[GRANT_LANE], 1);
+        assert!(record.strata.is_empty() && record.blocks.is_empty());
+        let of = |name: &str| measured(&record, 0, crate::record::metric(name).unwrap());
+        assert!(of("service_p50").unwrap().estimate(0.95).contains(200.0));
+        assert!(of("service_p99").is_ok());
+        assert!((of("throughput").unwrap().value / 5_000.0 - 1.0).abs() < 0.02);
+        assert!(matches!(of("service_mean"), Err(TooFew::Samples { .. })));
+        let result = super::super::analyse_as(record, &scenario(&[GRANT_LANE]));
+        let server = &result.variants[0].server;
+        assert!((server.main_thread_cpu_us_per_claim.unwrap() - 60.0).abs() < 1e-9);
+        assert!((server.commands_per_claim["hget"] - 1.0).abs() < 1e-12);
+        assert!(metric_values(&result).iter().any(|value| value.name == "calls.hset"));
+    }
+}

@@ -1,0 +1,32 @@
+//! From single claims to a [`RunRecord`]: recorders, the metric table, the record itself.
+
+mod calibration;
+mod fault;
+mod metrics;
+mod outcome;
+mod record;
+mod recorder;
+mod samples;
+mod seed;
+mod slots;
+mod storm;
+mod timeline;
+mod usage;
+mod wire_cost;
+
+pub use calibration::{
+    CalibratedLag, CalibrationNote, CalibrationRecord, Disturbance, LevelRecord, LevelRound, RoundTripRecord,
+    SendLagRecord,
+};
+pub use fault::{Fault, Warning};
+pub use metrics::{Direction, METRICS, Metric, Source, metric};
+pub use outcome::{Outcome, Outcomes, RedirectKind};
+pub use record::*;
+pub use recorder::{ArmRecorder, LatencyHistogram, Purpose, Recorder, Stamps};
+pub use samples::{Samples, TICKS_PER_US};
+pub(crate) use seed::below;
+pub use seed::stream;
+pub use slots::{SLOTS, slot_of_tag};
+pub use storm::{RetryCause, StormRecord};
+pub use usage::{GENERATOR_BUSY, GeneratorUse, STOLEN};
+pub use wire_cost::WireCost;

@@ -1,0 +1,377 @@
+//! [`RunRecord`]: all that a run measured, and nothing that was concluded from it.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{CalibrationNote, Fault, GeneratorUse, Outcomes, Samples, StormRecord, Warning};
+use crate::scenario::{ScenarioFile, VariantPath};
+
+/// What a run did and saw. Statistics, gate, capacity and reports read this and nothing else.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RunRecord {
+    /// The tool that ran.
+    pub tool: Tool,
+    /// The whole scenario as resolved: defaults filled in, options applied.
+    pub scenario: ScenarioFile,
+    /// Seed of every random stream of the run.
+    pub seed: u64,
+    /// SHA-256 of the plan: which execution is claimed by which arm, in which order. One seed, one plan.
+    pub plan_sha256: String,
+    /// Start, RFC 3339 in UTC.
+    pub started: String,
+    /// From start to the end of the audit.
+    pub duration_s: f64,
+    /// Whether the run was interrupted; what is here was measured before that.
+    pub partial: bool,
+    /// The machine and the servers.
+    pub environment: Environment,
+    /// Time that staging took, and what it cost.
+    pub staging: Staging,
+    /// One entry per variant, in the scenario's order.
+    pub arms: Vec<ArmRecord>,
+    /// Paired samples, stratum by stratum. Empty without a comparison.
+    pub strata: Vec<Stratum>,
+    /// Blocks of one arm each, with the servers' counters around them. Empty without a comparison.
+    pub blocks: Vec<CounterBlock>,
+    /// The servers' counters over the window, one entry per primary.
+    pub primaries: Vec<PrimaryRecord>,
+    /// The simulated network, where there was one: every round trip of a claim took this much longer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub added_rtt: Option<AddedRoundTrip>,
+    /// What an open loop's schedule came out as; `None` for a closed loop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offered: Option<Offered>,
+    /// How a storm went; `None` for other modes, and in results of versions that did not keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storm: Option<StormRecord>,
+    /// What the load generator itself used in the window; `None` in results of versions before it was kept.
+    #[serde(default)]
+    pub generator: Option<GeneratorUse>,
+    /// What the generator can do on this machine, where it was calibrated (`reclaim-bench calibrate`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<CalibrationNote>,
+    /// One entry per second of the window.
+    pub timeline: Vec<TimelinePoint>,
+    /// What reading everything back showed.
+    pub audit: Audit,
+    /// What the run found wrong with itself while it ran; any entry makes the result invalid.
+    pub faults: Vec<Fault>,
+    /// What a reader should know but what does not make the result wrong. A result adds its own to them and stands
+    /// in the same JSON object, so here they have another name.
+    #[serde(rename = "run_warnings")]
+    pub warnings: Vec<Warning>,
+}
+
+impl RunRecord {
+    /// The scenario's name, with the simulated network where there is one: figures with and without it must never
+    /// stand under one name.
+    pub fn label(&self) -> String {
+        let (name, rtt) = (&self.scenario.name, self.scenario.load.network.added_rtt);
+        if rtt.0.is_zero() { name.clone() } else { format!("{name} (+{rtt} RTT)") }
+    }
+}
+
+/// The tool that made a record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Tool {
+    /// Crate version.
+    pub version: String,
+    /// Commit it was built from, with `-dirty` where the tree had changes; `unknown` outside a checkout.
+    pub commit: String,
+    /// Whether it was built without optimisation; such a result is no reference.
+    pub debug_build: bool,
+}
+
+/// Where a run ran.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Environment {
+    /// The machine with the load generator.
+    pub host: Host,
+    /// The servers.
+    pub valkey: ValkeyInfo,
+    /// The function library that all primaries ran.
+    pub library: LibraryInfo,
+}
+
+/// The machine with the load generator.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Host {
+    /// Model name.
+    pub cpu: String,
+    /// Logical cores that this process may use.
+    pub cores: u32,
+    /// Physical memory.
+    pub memory_bytes: u64,
+    /// Kernel name and release.
+    pub kernel: String,
+}
+
+/// The servers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ValkeyInfo {
+    /// `valkey_version` of `INFO server`; all primaries agree.
+    pub version: String,
+    /// `mem_allocator`.
+    pub allocator: String,
+    /// `io-threads`.
+    pub io_threads: u32,
+    /// Primaries.
+    pub primaries: u32,
+    /// Replicas over all primaries.
+    pub replicas: u32,
+    /// Who runs the servers: `local`, `container`, `external`.
+    pub provider: String,
+    /// Whether the servers share the load generator's machine.
+    pub same_machine: bool,
+    /// Number of flow partitions that the executions are spread over.
+    pub partitions: u32,
+    /// Share of the partitions on the busiest primary over the mean share: 1.0 is even.
+    pub hottest_share: f64,
+}
+
+/// The function library under test.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LibraryInfo {
+    /// `flowfabric`.
+    pub name: String,
+    /// What `FCALL ff_version 0` answers on every primary.
+    pub version: String,
+    /// SHA-256 of the source that every primary holds (`FUNCTION LIST WITHCODE`).
+    pub sha256: String,
+}
+
+/// Getting the stock ready: pipelined, outside the window.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Staging {
+    /// Executions created.
+    pub executions: u64,
+    /// Interruptions made.
+    pub interruptions: u64,
+    /// Grants issued.
+    pub grants: u64,
+    /// Time that all of it took.
+    pub duration_s: f64,
+    /// Main-thread CPU of all primaries per grant issued (`ff_issue_claim_grant` and the scanner's reads).
+    pub grant_cpu_us: Option<f64>,
+}
+
+/// All that one arm did in the window.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ArmRecord {
+    /// The variant's name.
+    pub name: String,
+    /// The way of claiming.
+    pub path: VariantPath,
+    /// The function library that it was measured with, in a library duet.
+    #[serde(default)]
+    pub library: Option<LibraryInfo>,
+    /// How its claims ended. The control's and the blocks' claims are not in here.
+    pub outcomes: Outcomes,
+    /// Time in which its claims were made; arms that are mixed share it.
+    pub active_s: f64,
+    /// done - sent, successful claims only.
+    pub service: Histogram,
+    /// done - scheduled, successful claims only; empty in a closed loop.
+    pub response: Histogram,
+    /// sent - scheduled; empty in a closed loop.
+    pub send_lag: Histogram,
+    /// From the call that made the execution runnable being sent until the lease is held; empty when staged.
+    pub resume: Histogram,
+    /// done - sent of claims that were refused, lost or expired: error paths return early.
+    pub error_service: Histogram,
+    /// Wire cost of its successful claims, summed.
+    pub wire: WireTotals,
+}
+
+/// Sums over the successful claims of an arm.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WireTotals {
+    /// Claims summed over.
+    pub claims: u64,
+    /// Waits for an answer.
+    pub round_trips: u64,
+    /// Commands sent.
+    pub commands: u64,
+    /// Request bytes.
+    pub bytes_out: u64,
+    /// Reply bytes.
+    pub bytes_in: u64,
+}
+
+/// An HdrHistogram (V2, deflated, base64) of values in nanoseconds with three significant digits; `None` when empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Histogram(pub Option<String>);
+
+impl Histogram {
+    /// Whether there is no value in it.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+}
+
+/// Service times of one stratum, in the order taken, by arm (index into [`RunRecord::arms`]).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Stratum {
+    /// Whether both sides are the baseline: then `sides` has two entries for the same arm.
+    pub control: bool,
+    /// The sides that were mixed at random.
+    pub sides: Vec<StratumSide>,
+}
+
+/// One side of a stratum.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct StratumSide {
+    /// Index into [`RunRecord::arms`].
+    pub arm: u32,
+    /// done - sent of its successful claims.
+    pub service: Samples,
+}
+
+/// A run of claims of one arm, with the servers' counters read before and after.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CounterBlock {
+    /// Blocks with the same number form one group in which every arm has one block, in random order.
+    pub group: u32,
+    /// Index into [`RunRecord::arms`].
+    pub arm: u32,
+    /// Claims that succeeded.
+    pub claims: u64,
+    /// The block's length.
+    pub duration_s: f64,
+    /// Counters of all primaries, summed.
+    pub counters: CounterDelta,
+}
+
+impl CounterBlock {
+    /// Claims that reached the function, whatever it answered: each is one `FCALL`. Costs are counted over these, since
+    /// the servers' counters have the refused ones too. Without the tool's own count of them, those that succeeded.
+    pub fn reached(&self) -> u64 {
+        self.counters.sent.get("fcall").copied().unwrap_or(self.claims)
+    }
+}
+
+/// Difference of one server's counters over a time. Sources: `INFO commandstats`, `INFO cpu`, `INFO stats`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CounterDelta {
+    /// Calls by lower-case command name, commands inside functions included.
+    pub calls: BTreeMap<String, u64>,
+    /// Commands that the tool sent in the same time, by name.
+    pub sent: BTreeMap<String, u64>,
+    /// Main thread's CPU, user and system (or its active time where io-threads spin).
+    pub main_thread_cpu_us: f64,
+    /// CPU of the whole process, user and system.
+    pub process_cpu_us: f64,
+    /// `total_net_input_bytes`.
+    pub net_in_bytes: u64,
+    /// `total_net_output_bytes`.
+    pub net_out_bytes: u64,
+}
+
+/// One primary over the window.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PrimaryRecord {
+    /// Its address.
+    pub addr: String,
+    /// Flow partitions it serves.
+    pub partitions: u32,
+    /// Claims planned on it.
+    pub claims: u64,
+    /// Its counters over the window.
+    pub counters: CounterDelta,
+    /// Redirects it answered with.
+    pub redirects: BTreeMap<super::RedirectKind, u64>,
+}
+
+/// A simulated network (`load.network.added_rtt`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AddedRoundTrip {
+    /// What the scenario asks for.
+    pub asked_us: f64,
+    /// What replies were really held back for, warm-up aside: a timer is late, and that belongs to the figure.
+    pub given: Histogram,
+}
+
+/// The schedule of an open loop's window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Offered {
+    /// Claims on it.
+    pub claims: u64,
+    /// From its start until the last of them was due.
+    pub schedule_s: f64,
+}
+
+impl Offered {
+    /// Claims per second as they were due. With random arrivals this differs from the rate that was asked for.
+    pub fn rate_per_s(&self) -> f64 {
+        self.claims as f64 / self.schedule_s
+    }
+}
+
+/// As much of a SHA-256 as reports show.
+pub fn short_sha256(sha256: &str) -> &str {
+    sha256.get(..12).unwrap_or(sha256)
+}
+
+/// One second of the window.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TimelinePoint {
+    /// End of the second, from the window's start.
+    pub t_s: f64,
+    /// Claims that succeeded in it.
+    pub claimed: u64,
+    /// Claims that did not.
+    pub errors: u64,
+    /// Median service time in it; `None` without a claim.
+    pub p50_us: Option<f64>,
+    /// 99th percentile of it.
+    pub p99_us: Option<f64>,
+    /// Median response time in it (open loop).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_p50_us: Option<f64>,
+    /// 99th percentile of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_p99_us: Option<f64>,
+    /// Response times in it, of a run whose rate changes (ramp): quantiles over several seconds come from all of
+    /// their claims.
+    #[serde(default, skip_serializing_if = "Histogram::is_empty")]
+    pub response: Histogram,
+    /// The tool's resident memory, where the system tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool_resident_bytes: Option<u64>,
+    /// Grants in stock at its end.
+    pub stock: u64,
+    /// Share of a core that each primary's main thread used in it, in the order of `primaries`; empty where the
+    /// counters were not read in that second.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub primary_cpu: Vec<f64>,
+}
+
+/// What reading back every execution showed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Audit {
+    /// Grants that the scanner issued.
+    pub grants_issued: u64,
+    /// Grants consumed by a claim.
+    pub claimed: u64,
+    /// Grants that vanished unconsumed.
+    pub expired: u64,
+    /// Grants still in stock at the end.
+    pub outstanding: u64,
+    /// Grants that none of the above explains.
+    pub lost: u64,
+    /// Grants that more than one claim consumed.
+    pub double_claims: u64,
+    /// Executions whose attempt id or index is not the one of their first claim.
+    pub attempt_changed: u64,
+    /// Executions whose lease epoch is not the number of successful claims.
+    pub epoch_errors: u64,
+    /// Executions in a state that the run did not leave them in.
+    pub state_errors: u64,
+    /// Executions read back.
+    pub executions_checked: u64,
+    /// The first few violations, in words.
+    pub examples: Vec<String>,
+}

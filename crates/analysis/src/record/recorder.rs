@@ -1,0 +1,355 @@
+//! Takes every finished claim and forgets nothing about it but its name.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hdrhistogram::serialization::{Serializer as _, V2DeflateSerializer};
+
+use super::WireCost;
+use super::timeline::Timeline;
+use super::{Histogram, Outcome, Outcomes, Samples, TimelinePoint, WireTotals};
+
+/// What a planned claim is measured for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Not recorded.
+    Warmup,
+    /// Counts for its arm, in no stratum.
+    Plain,
+    /// Counts for its arm and for one side of a stratum.
+    Stratum {
+        /// Position of the stratum.
+        stratum: u32,
+        /// Side of it.
+        side: u8,
+    },
+    /// Counts only for one side of a control stratum.
+    Control {
+        /// Position of the stratum.
+        stratum: u32,
+        /// Side of it.
+        side: u8,
+    },
+    /// Counts only for the counter block that its batch is.
+    Block,
+    /// Held back until its grant has expired, then claimed late.
+    Late,
+}
+
+/// When a claim was due, sent and done, as offsets from the start of its batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamps {
+    /// When the schedule wanted it; `None` in a closed loop.
+    pub scheduled: Option<Duration>,
+    /// When it was handed to the wire.
+    pub sent: Duration,
+    /// When its outcome was known.
+    pub done: Duration,
+    /// From the call that made the execution runnable until the lease was held, where that is known.
+    pub resume: Option<Duration>,
+}
+
+/// A histogram of nanoseconds that grows as it must: it cannot saturate.
+#[derive(Clone, Debug)]
+pub struct LatencyHistogram(hdrhistogram::Histogram<u64>);
+
+impl Default for LatencyHistogram {
+    fn default() -> Self {
+        // Three digits are always valid.
+        Self(hdrhistogram::Histogram::new(3).unwrap_or_else(|_| unreachable!("three digits are valid")))
+    }
+}
+
+impl LatencyHistogram {
+    /// Adds one value.
+    pub fn record(&mut self, value: Duration) {
+        self.0 += u64::try_from(value.as_nanos()).unwrap_or(u64::MAX / 2).max(1);
+    }
+
+    /// Number of values.
+    pub fn count(&self) -> u64 {
+        self.0.len()
+    }
+
+    /// Value below which this share of the values lies, in microseconds; `None` when empty.
+    pub fn quantile_us(&self, quantile: f64) -> Option<f64> {
+        (!self.0.is_empty()).then(|| self.0.value_at_quantile(quantile) as f64 / 1_000.0)
+    }
+
+    /// Forgets all values and keeps the memory.
+    pub fn reset(&mut self) {
+        self.0.reset();
+    }
+
+    /// The form that travels with a result.
+    pub fn encode(&self) -> Histogram {
+        if self.0.is_empty() {
+            return Histogram(None);
+        }
+        let mut bytes = Vec::new();
+        match V2DeflateSerializer::new().serialize(&self.0, &mut bytes) {
+            Ok(_) => Histogram(Some(STANDARD.encode(bytes))),
+            // Writing to memory fails only where the counts do not fit the format: not with 64-bit counts.
+            Err(error) => unreachable!("histogram encoding: {error:?}"),
+        }
+    }
+}
+
+/// One arm's claims.
+#[derive(Clone, Debug, Default)]
+pub struct ArmRecorder {
+    /// How they ended.
+    pub outcomes: Outcomes,
+    /// done - sent.
+    pub service: LatencyHistogram,
+    /// done - scheduled.
+    pub response: LatencyHistogram,
+    /// sent - scheduled.
+    pub send_lag: LatencyHistogram,
+    /// Signal sent to lease held.
+    pub resume: LatencyHistogram,
+    /// done - sent of what was not claimed.
+    pub error_service: LatencyHistogram,
+    /// Wire cost of what was.
+    pub wire: WireTotals,
+    /// Time of the batches that it was part of.
+    pub active: Duration,
+}
+
+impl ArmRecorder {
+    fn record(&mut self, stamps: &Stamps, outcome: &Outcome, cost: WireCost) {
+        self.outcomes.count(outcome);
+        if let Some(scheduled) = stamps.scheduled {
+            self.send_lag.record(stamps.sent.saturating_sub(scheduled));
+        }
+        let service = stamps.done.saturating_sub(stamps.sent);
+        if *outcome != Outcome::Claimed {
+            self.error_service.record(service);
+            return;
+        }
+        self.service.record(service);
+        if let Some(scheduled) = stamps.scheduled {
+            self.response.record(stamps.done.saturating_sub(scheduled));
+        }
+        if let Some(resume) = stamps.resume {
+            self.resume.record(resume);
+        }
+        self.wire.claims += 1;
+        self.wire.round_trips += u64::from(cost.round_trips);
+        self.wire.commands += u64::from(cost.commands);
+        self.wire.bytes_out += u64::from(cost.bytes_out);
+        self.wire.bytes_in += u64::from(cost.bytes_in);
+    }
+}
+
+/// Everything that the load saw. All virtual workers share one thread and so one recorder: no lock, no merging.
+#[derive(Clone, Debug)]
+pub struct Recorder {
+    arms: Vec<ArmRecorder>,
+    /// Service times by stratum and side.
+    strata: Vec<Vec<Samples>>,
+    claimed: u64,
+    timeline: Timeline,
+}
+
+impl Recorder {
+    /// A recorder for this many arms, and strata with their number of sides.
+    pub fn new(arms: usize, strata: impl IntoIterator<Item = usize>) -> Self {
+        Self {
+            arms: vec![ArmRecorder::default(); arms],
+            strata: strata.into_iter().map(|sides| vec![Samples::default(); sides]).collect(),
+            claimed: 0,
+            timeline: Timeline::default(),
+        }
+    }
+
+    /// Keeps the response times of each second as well, for a run whose rate changes.
+    #[must_use]
+    pub fn keeping_responses(mut self, keep: bool) -> Self {
+        if keep {
+            self.timeline.keep_responses();
+        }
+        self
+    }
+
+    /// Records one claim of `arm`.
+    pub fn record(
+        &mut self,
+        arm: usize,
+        purpose: Purpose,
+        stamps: &Stamps,
+        outcome: &Outcome,
+        cost: WireCost,
+        stock: u64,
+    ) {
+        let claimed = *outcome == Outcome::Claimed;
+        let service = stamps.done.saturating_sub(stamps.sent);
+        match purpose {
+            Purpose::Warmup => return,
+            Purpose::Plain | Purpose::Late => self.arms[arm].record(stamps, outcome, cost),
+            Purpose::Stratum { stratum, side } => {
+                self.arms[arm].record(stamps, outcome, cost);
+                self.sample(stratum, side, claimed, service);
+            }
+            Purpose::Control { stratum, side } => self.sample(stratum, side, claimed, service),
+            Purpose::Block => {}
+        }
+        self.claimed += u64::from(claimed);
+        self.timeline.record(stamps, claimed, stock);
+    }
+
+    /// Adds a stratum that was not known at the start; returns its number.
+    pub fn add_stratum(&mut self, sides: usize) -> u32 {
+        self.strata.push(vec![Samples::default(); sides]);
+        self.strata.len() as u32 - 1
+    }
+
+    /// Counts claims of `arm` that were due but never sent.
+    pub fn dropped(&mut self, arm: usize, purpose: Purpose) {
+        if counts(purpose) {
+            self.arms[arm].outcomes.dropped += 1;
+        }
+    }
+
+    /// Counts a claim of `arm` that was due while no grant was in stock.
+    pub fn empty_stock(&mut self, arm: usize, purpose: Purpose) {
+        if counts(purpose) {
+            self.arms[arm].outcomes.empty_stock += 1;
+        }
+    }
+
+    /// Ends a batch that took `active` and that `arms` took part in.
+    pub fn end_batch(&mut self, active: Duration, arms: impl IntoIterator<Item = usize>) {
+        for arm in arms {
+            self.arms[arm].active += active;
+        }
+        self.timeline.end_batch(active);
+    }
+
+    /// Time of the batch that goes on, until its last claim so far.
+    pub fn so_far(&self) -> Duration {
+        self.timeline.so_far()
+    }
+
+    /// Notes the tool's resident memory.
+    pub fn resident(&mut self, bytes: Option<u64>) {
+        self.timeline.resident(bytes);
+    }
+
+    /// Adds the CPU, in seconds, that each primary's main thread used between two moments of the current batch.
+    pub fn primary_cpu(&mut self, from: Duration, to: Duration, used_s: Vec<f64>) {
+        self.timeline.cpu(from, to, used_s);
+    }
+
+    fn sample(&mut self, stratum: u32, side: u8, claimed: bool, service: Duration) {
+        if claimed {
+            self.strata[stratum as usize][usize::from(side)].push(service);
+        }
+    }
+
+    /// The arms so far.
+    pub fn arms(&self) -> &[ArmRecorder] {
+        &self.arms
+    }
+
+    /// Service times by stratum and side so far.
+    pub fn strata(&self) -> &[Vec<Samples>] {
+        &self.strata
+    }
+
+    /// Successful claims so far, whatever they were for; the warm-up's are not among them.
+    pub fn claimed(&self) -> u64 {
+        self.claimed
+    }
+
+    /// The finished seconds so far.
+    pub fn timeline(&self) -> Vec<TimelinePoint> {
+        self.timeline.points()
+    }
+
+    /// The last finished second, for a progress display.
+    pub fn last_second(&self) -> Option<&TimelinePoint> {
+        self.timeline.last()
+    }
+}
+
+/// Whether what became of such a claim belongs to its arm's outcomes.
+fn counts(purpose: Purpose) -> bool {
+    !matches!(purpose, Purpose::Warmup | Purpose::Control { .. } | Purpose::Block)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const US: Duration = Duration::from_micros(1);
+
+    fn stamps(scheduled: u32, sent: u32, done: u32) -> Stamps {
+        Stamps { scheduled: Some(US * scheduled), sent: US * sent, done: US * done, resume: None }
+    }
+
+    #[test]
+    fn only_successful_claims_enter_the_latency_histograms() {
+        let mut recorder = Recorder::new(1, []);
+        let outcomes = [
+            Outcome::Claimed,
+            Outcome::Expired,
+            Outcome::LostRace,
+            Outcome::Refused("invalid_claim_grant".into()),
+            Outcome::Ambiguous,
+            Outcome::TimedOut,
+            Outcome::Failed,
+        ];
+        for outcome in &outcomes {
+            recorder.record(0, Purpose::Plain, &stamps(0, 10, 110), outcome, WireCost::default(), 0);
+        }
+        let arm = &recorder.arms()[0];
+        assert_eq!((arm.service.count(), arm.response.count()), (1, 1));
+        assert_eq!(arm.error_service.count(), outcomes.len() as u64 - 1);
+        assert_eq!(arm.send_lag.count(), outcomes.len() as u64);
+        assert_eq!(arm.outcomes.planned(), outcomes.len() as u64);
+        assert_eq!(arm.outcomes.errors(), 4);
+    }
+
+    #[test]
+    fn the_three_clocks_differ_as_they_should() {
+        let mut recorder = Recorder::new(1, []);
+        recorder.record(
+            0,
+            Purpose::Plain,
+            &stamps(100, 400, 1_000),
+            &Outcome::Claimed,
+            WireCost::default(),
+            0,
+        );
+        let arm = &recorder.arms()[0];
+        let near = |histogram: &LatencyHistogram, us: f64| {
+            let seen = histogram.quantile_us(0.5).unwrap();
+            assert!((seen - us).abs() < us * 0.001, "{seen} is not {us}");
+        };
+        near(&arm.service, 600.0);
+        near(&arm.response, 900.0);
+        near(&arm.send_lag, 300.0);
+    }
+
+    #[test]
+    fn control_and_blocks_stay_out_of_the_arms() {
+        let mut recorder = Recorder::new(2, [2, 2]);
+        for purpose in [
+            Purpose::Warmup,
+            Purpose::Stratum { stratum: 0, side: 1 },
+            Purpose::Control { stratum: 1, side: 1 },
+            Purpose::Block,
+        ] {
+            recorder.record(1, purpose, &stamps(0, 0, 50), &Outcome::Claimed, WireCost::default(), 0);
+            recorder.empty_stock(1, purpose);
+            recorder.dropped(1, purpose);
+        }
+        let outcomes = &recorder.arms()[1].outcomes;
+        assert_eq!((outcomes.claimed, outcomes.empty_stock, outcomes.dropped), (1, 1, 1));
+        assert_eq!(recorder.strata()[0][1].0, [500]);
+        assert_eq!(recorder.strata()[1][1].0, [500]);
+        assert_eq!(recorder.claimed(), 3);
+    }
+}

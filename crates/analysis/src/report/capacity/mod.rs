@@ -1,0 +1,464 @@
+//! What a capacity search has found: the rate, what limits it, the probes behind it, and primaries for more.
+
+mod knee;
+mod lines;
+mod words;
+
+use self::words::{level, limit, ms, offer, purpose_word, reason, verdict};
+use super::content::surroundings;
+use super::document::Block;
+use super::numbers::{count, figure, maybe, rough, share, time_us};
+use crate::judge::capacity::{
+    Capacity, Conclusion, LevelDifference, Limit, Offer, ProbePurpose, Reason, Step, Stopped,
+};
+
+pub use knee::DrawingError;
+pub(super) use knee::svg;
+pub(super) use lines::{csv, last};
+
+/// The machine's speed changed if the same work at the same rate cost this much more CPU at another time.
+const DRIFTED: f64 = 1.15;
+
+/// A service level is near what a claim takes at any rate if that is more than this share of it.
+const NEAR_FLOOR: f64 = 0.25;
+
+/// A curve whose points deviate by more does not have the law's shape.
+const POOR_FIT: f64 = 0.2;
+
+/// The whole report.
+pub(super) fn of(capacity: &Capacity) -> Vec<Block> {
+    let scenario = &capacity.plan.scenario;
+    let mut blocks = Vec::new();
+    if let Some(alarm) = alarm(capacity) {
+        blocks.push(Block::Alarm(alarm));
+    }
+    blocks.push(Block::Title(format!("{}: {}", scenario.name, scenario.summary)));
+    blocks.push(Block::Line(answer(capacity)));
+    blocks.extend(limit_line(capacity));
+    blocks.extend(required(capacity));
+    blocks.extend(probes(capacity));
+    blocks.extend(again(capacity));
+    blocks.extend(failures(capacity));
+    blocks.extend(balance(capacity));
+    blocks.extend(sizing(capacity));
+    blocks.extend(closed_loop(capacity));
+    if let (Some(environment), Some(tool)) = (&capacity.environment, &capacity.tool) {
+        let mut items = surroundings(environment);
+        items.extend(capacity.calibration.as_ref().map(super::calibration::note));
+        let took: f64 = capacity.probes.iter().map(|probe| probe.duration_s).sum();
+        items.push(format!(
+            "search: {} probes in {took:.0} s, seed {}, reclaim-bench {} ({})",
+            capacity.probes.len(),
+            capacity.plan.seed,
+            tool.version,
+            tool.commit
+        ));
+        blocks.push(Block::List { heading: "Where this was measured".into(), items });
+    }
+    blocks.extend(remarks(capacity));
+    blocks
+}
+
+fn alarm(capacity: &Capacity) -> Option<String> {
+    match (capacity.conclusion, capacity.plan.stopped) {
+        (Conclusion::Invalid, _) => Some("INVALID: a probe could not be made, twice in a row.".into()),
+        (_, Some(Stopped::Interrupted)) => {
+            Some("INTERRUPTED: what follows was measured before the search was stopped.".into())
+        }
+        (Conclusion::NotConverged, Some(Stopped::OutOfTime)) => {
+            Some("NOT CONVERGED: the time given with --within was used up first.".into())
+        }
+        _ => None,
+    }
+}
+
+/// The answer in one or two sentences.
+fn answer(capacity: &Capacity) -> String {
+    let level = level(capacity.plan.policy.slo_us);
+    let (low, high) = (capacity.sustained_per_s, capacity.failed_per_s);
+    match (capacity.conclusion, low, high) {
+        (Conclusion::Found, Some(low), Some(high)) => found(capacity, low, high, &level),
+        (Conclusion::LowerBound, Some(low), Some(high)) => format!(
+            "At least {} claims per second are sustained with a response time within {level} at p99. That {} are not \
+             does not show what the cluster can do: give the generator a quiet machine of its own.",
+            figure(low),
+            figure(high)
+        ),
+        (Conclusion::Unlimited, Some(low), _) => {
+            format!("{} claims per second, the most that can be offered, are sustained.", figure(low))
+        }
+        (Conclusion::NothingSustained, _, Some(high)) => format!(
+            "Not even {} claims per second keep the response time within {level} at p99. Choose a lower --rate-from, or \
+             a service level above one claim's own time.",
+            figure(high)
+        ),
+        (_, Some(low), Some(high)) => format!(
+            "Not known yet: between {} claims per second, which passed, and {}, which did not (response time within \
+             {level} at p99).",
+            figure(low),
+            figure(high)
+        ),
+        (_, Some(low), None) => {
+            format!("Not known yet: {} claims per second passed, the highest rate tried so far.", figure(low))
+        }
+        (_, None, Some(high)) => {
+            format!(
+                "Not known yet: {} claims per second did not pass, the lowest rate tried so far.",
+                figure(high)
+            )
+        }
+        (_, None, None) if capacity.probes.is_empty() => "Not known: no probe was made.".into(),
+        (_, None, None) => "Not known: no probe so far says anything about the cluster.".into(),
+    }
+}
+
+/// The rate with its interval; where there is none, the bracket and why.
+fn found(capacity: &Capacity, low: f64, high: f64, level: &str) -> String {
+    let (low, high) = (figure(low), figure(high));
+    if let Some(boundary) = capacity.boundary {
+        let rate = boundary.rate_per_s;
+        return format!(
+            "About {} claims per second ({} interval {} to {}) keep the response time within {level} at p99: there the \
+             line through {} probes near the boundary meets the level. Best of three, {low} passed and {high} did not.",
+            figure(rate.estimate),
+            share(rate.confidence),
+            figure(rate.low),
+            figure(rate.high),
+            boundary.probes,
+        );
+    }
+    let why = capacity.no_boundary.as_ref().map(|reason| format!(" No interval: {reason}."));
+    format!(
+        "{low} claims per second are sustained with a response time within {level} at p99; {high} are not.{}",
+        why.unwrap_or_default()
+    )
+}
+
+fn limit_line(capacity: &Capacity) -> Option<Block> {
+    let text = limit(capacity.limit.as_ref()?);
+    Some(Block::Line(format!("Limited by {text}.")))
+}
+
+fn required(capacity: &Capacity) -> Option<Block> {
+    let required = capacity.required?;
+    let rate = figure(required.rate_per_s);
+    Some(Block::Line(match required.sustained {
+        Some(true) => format!("The required {rate} claims per second are sustained."),
+        Some(false) => format!("The required {rate} claims per second are NOT sustained."),
+        None if matches!(capacity.next, Step::Probe { purpose: ProbePurpose::Required, .. }) => format!(
+            "Whether the required {rate} claims per second are sustained is not known yet: the search was stopped before \
+             two probes of that rate agreed."
+        ),
+        None => format!(
+            "Whether the required {rate} claims per second are sustained could not be found out: they are too near to the \
+             limit, or what limits is not the cluster."
+        ),
+    }))
+}
+
+/// The latency-versus-throughput curve: every open-loop probe, by rate.
+fn probes(capacity: &Capacity) -> Option<Block> {
+    let mut rows: Vec<(f64, Vec<String>)> = capacity
+        .probes
+        .iter()
+        .zip(&capacity.purposes)
+        .filter_map(|(probe, purpose)| {
+            let Offer::Open { rate_per_s } = probe.offer else { return None };
+            let row = vec![
+                figure(rate_per_s),
+                figure(probe.achieved_per_s),
+                probe.response_p50_us.map_or_else(|| "-".into(), ms),
+                probe.response_p99_us.map_or_else(|| "-".into(), |p99| ms(p99.estimate)),
+                probe.response_p99_us.map_or_else(|| "-".into(), |p99| ms(p99.high)),
+                probe.send_lag_p99_us.map_or_else(|| "-".into(), ms),
+                probe.busiest().map_or_else(|| "-".into(), |primary| rough(primary.busy)),
+                probe.resources.generator_share().map_or_else(|| "-".into(), rough),
+                maybe(probe.cpu_us_per_claim),
+                purpose.map_or("-", purpose_word).to_owned(),
+                verdict(probe.verdict).to_owned(),
+            ];
+            Some((rate_per_s, row))
+        })
+        .collect();
+    rows.sort_by(|a, b| a.0.total_cmp(&b.0));
+    (!rows.is_empty()).then(|| Block::Table {
+        heading: "Probes by rate (claims/s; ms from when a claim was due; p99 of sending late in ms; CPU in µs/claim)"
+            .into(),
+        header: vec![
+            "offered",
+            "achieved",
+            "p50",
+            "p99",
+            "at most",
+            "sent late",
+            "busiest",
+            "generator",
+            "CPU",
+            "for",
+            "verdict",
+        ],
+        rows: rows.into_iter().map(|(_, row)| row).collect(),
+        words: vec![9, 10],
+    })
+}
+
+fn again(capacity: &Capacity) -> Option<Block> {
+    if !capacity.walked_again && capacity.differences.is_empty() {
+        return None;
+    }
+    let (marginal, others): (Vec<_>, Vec<_>) = capacity.differences.iter().partition(|d| d.marginal);
+    let each = |differences: &[&LevelDifference]| {
+        let words = differences.iter().map(|difference| {
+            let word = |passed: bool| if passed { "passed" } else { "failed" };
+            format!(
+                "{} {} first and {} again",
+                figure(difference.rate_per_s),
+                word(difference.first),
+                word(difference.again)
+            )
+        });
+        words.collect::<Vec<_>>().join(", ")
+    };
+    let mut text = if others.is_empty() && !capacity.walked_again {
+        "Walked again in random order, as far as that went: no difference away from the boundary.".to_owned()
+    } else if others.is_empty() {
+        "Walked again in random order, every level away from the boundary said the same: no sign that the past of the \
+         cluster matters."
+            .to_owned()
+    } else {
+        format!(
+            "HYSTERESIS: walked again in random order, {}. The cluster's state, or the machine, changed with time.",
+            each(&others)
+        )
+    };
+    if !marginal.is_empty() {
+        text = format!("{text} At the boundary, where a verdict may turn by chance, {}.", each(&marginal));
+    }
+    Some(Block::Line(text))
+}
+
+/// Why probes did not pass, where it is more than what the table shows: p99 beyond the level, and the limit named above.
+fn failures(capacity: &Capacity) -> Option<Block> {
+    let items: Vec<String> = capacity
+        .probes
+        .iter()
+        .filter_map(|probe| {
+            let reasons: Vec<_> = probe.reasons.iter().map(reason).collect();
+            let kind = |limit: &Option<Limit>| limit.as_ref().map(std::mem::discriminant);
+            let named = probe.limit.as_ref().filter(|_| kind(&probe.limit) != kind(&capacity.limit));
+            if named.is_none() && matches!(probe.reasons[..], [] | [Reason::ResponseP99 { .. }]) {
+                return None;
+            }
+            let named = named.map(|named| format!("; limited by {}", limit(named)));
+            Some(format!("{}: {}{}", offer(probe), reasons.join("; "), named.unwrap_or_default()))
+        })
+        .collect();
+    let heading = "Why probes did not pass, where it was not p99 alone";
+    (!items.is_empty()).then(|| Block::List { heading: heading.into(), items })
+}
+
+fn balance(capacity: &Capacity) -> Option<Block> {
+    let total: u64 = capacity.balance.iter().map(|primary| primary.claims).sum();
+    let rows: Vec<_> = capacity
+        .balance
+        .iter()
+        .map(|primary| {
+            let part = if total > 0 { rough(primary.claims as f64 / total as f64) } else { "-".into() };
+            vec![
+                primary.addr.clone(),
+                count(u64::from(primary.partitions)),
+                count(primary.claims),
+                part,
+                rough(primary.busy),
+            ]
+        })
+        .collect();
+    (!rows.is_empty()).then(|| {
+        Block::figures(
+            "Each primary at the sustained rate",
+            vec!["primary", "partitions", "claims", "share", "main thread busy"],
+            rows,
+        )
+    })
+}
+
+fn sizing(capacity: &Capacity) -> Vec<Block> {
+    let Some(basis) = capacity.sizing_basis else { return Vec::new() };
+    let rows = capacity
+        .sizing
+        .iter()
+        .map(|row| {
+            vec![
+                figure(row.rate_per_s),
+                row.primaries.map_or_else(|| "none will do".into(), |n| count(u64::from(n))),
+                row.busiest.map_or_else(|| "-".into(), rough),
+                row.hottest_share.map_or_else(|| "-".into(), |hottest| format!("{hottest:.2}")),
+            ]
+        })
+        .collect();
+    let grants = match capacity.grant_cpu_us {
+        Some(us) => format!("Issuing a grant costs another {} on the same threads", time_us(us)),
+        None => "Issuing grants comes on top".into(),
+    };
+    vec![
+        Block::figures(
+            &format!("Primaries needed, main threads at most {} busy", share(basis.utilisation)),
+            vec!["claims/s", "primaries", "busiest then", "its share over the mean"],
+            rows,
+        ),
+        Block::Line(format!(
+            "The table is for claims alone, {} of main-thread CPU each as measured at the sustained rate. {grants}; so do \
+             creating, suspending and signalling executions.",
+            time_us(basis.cpu_us_per_claim)
+        )),
+    ]
+}
+
+fn closed_loop(capacity: &Capacity) -> Vec<Block> {
+    let rows: Vec<Vec<String>> = capacity
+        .probes
+        .iter()
+        .filter_map(|probe| {
+            let Offer::Closed { concurrency } = probe.offer else { return None };
+            let fitted = capacity.usl.map(|usl| usl.throughput_per_s(f64::from(concurrency)));
+            Some(vec![
+                count(u64::from(concurrency)),
+                figure(probe.achieved_per_s),
+                maybe(fitted),
+                probe.service_p50_us.map_or_else(|| "-".into(), ms),
+                probe.service_p99_us.map_or_else(|| "-".into(), ms),
+                probe.busiest().map_or_else(|| "-".into(), |primary| rough(primary.busy)),
+            ])
+        })
+        .collect();
+    if rows.is_empty() {
+        return Vec::new();
+    }
+    let mut blocks = vec![Block::figures(
+        "Closed loop: claims in flight (service times in ms)",
+        vec!["in flight", "claims/s", "fitted", "p50", "p99", "busiest primary"],
+        rows,
+    )];
+    let text = match (&capacity.usl, &capacity.no_usl) {
+        (Some(usl), _) => {
+            let peak = match usl.peak {
+                Some(peak) => format!(
+                    "the most at {} in flight, {} claims per second",
+                    figure(peak),
+                    figure(usl.throughput_per_s(peak))
+                ),
+                None => "no peak: it levels off".into(),
+            };
+            let poor = if usl.worst_residual > POOR_FIT {
+                format!(" The points do not have this shape: one is off by {}.", rough(usl.worst_residual))
+            } else {
+                String::new()
+            };
+            format!(
+                "Universal Scalability Law: {} claims per second alone, contention {:.4}, coherency {:.6}; {peak}.{poor}",
+                figure(usl.alone_per_s),
+                usl.contention,
+                usl.coherency
+            )
+        }
+        (None, Some(reason)) => format!("No Universal Scalability Law: {reason}."),
+        (None, None) => return blocks,
+    };
+    blocks.push(Block::Line(text));
+    blocks
+}
+
+/// What is to be said where the interval stayed wider than wanted.
+fn precision(capacity: &Capacity) -> Option<String> {
+    let (policy, boundary) = (&capacity.plan.policy, capacity.boundary.as_ref());
+    let made = capacity.purposes.iter().filter(|purpose| **purpose == Some(ProbePurpose::Refine)).count();
+    let enough = boundary.is_some_and(|boundary| boundary.is_within(policy.precision));
+    if enough || made == 0 || capacity.next != Step::Done {
+        return None;
+    }
+    let Some(boundary) = boundary else {
+        return Some(format!(
+            "{} probes beside the bracket did not show where the level is met either.",
+            count(made as u64)
+        ));
+    };
+    Some(format!(
+        "the rate is known to {} either way after {} probes made for that, and {} was wanted. To go on: --resume with \
+         --set capacity.refinements={}.",
+        rough(boundary.half_width()),
+        count(made as u64),
+        share(policy.precision),
+        2 * policy.refinements
+    ))
+}
+
+fn remarks(capacity: &Capacity) -> Option<Block> {
+    let mut items = Vec::new();
+    if capacity.shares_machine() {
+        items.push(
+            "generator and servers share a machine: the rate is that of both together, and the closed loop's coherency \
+             measures the machine. Use --nodes for a cluster elsewhere."
+                .to_owned(),
+        );
+    }
+    items.extend(capacity.plan.scenario.capacity().few_beyond_p99().map(|few| format!("{few}.")));
+    if let Some(drift) = capacity.drift.filter(|drift| drift.ratio() > DRIFTED) {
+        items.push(format!(
+            "at {} claims per second a claim cost the servers {} at one time and {} at another: the machine's speed \
+             changed during the search, and at another time the rate is another, by about as much.",
+            figure(drift.rate_per_s),
+            time_us(drift.least_us),
+            time_us(drift.most_us),
+        ));
+    }
+    let slo_us = capacity.plan.policy.slo_us;
+    if let Some(floor_us) = capacity.floor_us.filter(|floor_us| *floor_us > NEAR_FLOOR * slo_us) {
+        items.push(format!(
+            "even the fastest probe's p99 was {} ms, more than {} of the level: stalls of the machine decide where it is \
+             missed, more than the claims do. A level of {} ms or more can be told closely.",
+            ms(floor_us),
+            share(NEAR_FLOOR),
+            ms(floor_us / NEAR_FLOOR),
+        ));
+    }
+    if let Some(part) = capacity.sizing_basis.map(|basis| basis.concentrated).filter(|part| *part > 0.0) {
+        items.push(format!(
+            "the busiest primary had {} of all claims more than its partitions' share. The table takes that for one \
+             partition's, which more primaries do not divide.",
+            rough(part)
+        ));
+    }
+    if capacity.conclusion == Conclusion::NotConverged && !capacity.sizing.is_empty() {
+        items.push(
+            "the table is computed at the highest rate that passed so far; at the rate itself a claim costs less CPU."
+                .to_owned(),
+        );
+    }
+    if capacity.tool.as_ref().is_some_and(|tool| tool.debug_build) {
+        items.push(super::words::warning(&crate::record::Warning::DebugBuild));
+    }
+    items.extend(precision(capacity));
+    if capacity.boundary.is_some_and(|boundary| boundary.at_edge) {
+        items.push(
+            "an end of the interval is the lowest or highest rate that was tried there: it may lie further out."
+                .to_owned(),
+        );
+    }
+    if let Some(Limit::ServersOnSharedCores { cores, .. }) = &capacity.limit {
+        items.push(format!(
+            "the table of primaries takes a core for each main thread, and asks for CPU alone: here {cores} cores were \
+             short before any main thread was."
+        ));
+    }
+    if let (Step::Probe { purpose, .. }, Conclusion::Found | Conclusion::LowerBound) =
+        (capacity.next, capacity.conclusion)
+    {
+        let missing = match purpose {
+            ProbePurpose::Curve => "the closed-loop curve is not complete",
+            ProbePurpose::Refine => "its interval would become narrower (go on with --resume)",
+            _ => "not every level was walked again",
+        };
+        items.push(format!("the search was stopped after the rate was found: {missing}."));
+    }
+    (!items.is_empty()).then(|| Block::List { heading: "Keep in mind".into(), items })
+}

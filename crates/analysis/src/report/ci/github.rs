@@ -1,0 +1,48 @@
+//! JSON for github-action-benchmark: `[{"name", "unit", "value", "range", "extra"}]`, one file for each direction.
+
+use serde::Serialize;
+
+use super::{ExportError, rounded, trackable};
+use crate::judge::RunResult;
+use crate::record::{Direction, short_sha256};
+
+#[derive(Serialize)]
+struct Point {
+    name: String,
+    unit: &'static str,
+    value: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    range: Option<String>,
+    extra: String,
+}
+
+/// The figures of one direction: `customSmallerIsBetter` takes [`Direction::LowerIsBetter`], `customBiggerIsBetter`
+/// the other. The action knows one direction per file.
+pub fn github(result: &RunResult, direction: Direction) -> Result<String, ExportError> {
+    let environment = &result.record.environment;
+    let library_of = |variant: &str| {
+        let arm = result.record.arms.iter().find(|arm| arm.name == variant);
+        let library = arm.and_then(|arm| arm.library.as_ref()).unwrap_or(&environment.library);
+        format!("library {} ({})", library.version, short_sha256(&library.sha256))
+    };
+    let place = format!(
+        "Valkey {}, {} primaries, {}\n{}, {} cores",
+        environment.valkey.version,
+        environment.valkey.primaries,
+        environment.valkey.provider,
+        environment.host.cpu,
+        environment.host.cores
+    );
+    let points: Vec<Point> = trackable(result)?
+        .into_iter()
+        .filter(|metric| metric.row.direction == direction)
+        .map(|metric| Point {
+            name: format!("{}/{}/{}", result.record.label(), metric.variant, metric.name),
+            unit: metric.row.unit,
+            value: rounded(metric.value),
+            range: metric.interval.map(|interval| format!("± {}", rounded(interval.half_width()))),
+            extra: format!("{}\n{place}", library_of(&metric.variant)),
+        })
+        .collect();
+    Ok(serde_json::to_string_pretty(&points)? + "\n")
+}

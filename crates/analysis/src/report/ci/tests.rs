@@ -1,0 +1,77 @@
+use std::time::Duration;
+
+use super::*;
+use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, SimulatedArm, record, scenario};
+use crate::judge::{StoredOptions, analyse_as, compare};
+use crate::record::{Direction, Fault};
+use crate::scenario::{GateSection, HumanDuration, SloSection};
+
+fn run(arms: &[SimulatedArm], seed: u64) -> RunResult {
+    analyse_as(record(arms, seed), &scenario(arms))
+}
+
+fn invalid() -> RunResult {
+    let arms = [GRANT_LANE, HGET_LANE];
+    let mut record = record(&arms, 1);
+    record.faults.push(Fault::Infrastructure { detail: "node <b> & \"c\" went away".into() });
+    analyse_as(record, &scenario(&arms))
+}
+
+fn against_stored() -> crate::judge::StoredComparison {
+    let slower = [SimulatedArm { slower: 1.4, ..GRANT_LANE }];
+    let mut candidate = run(&slower, 2);
+    candidate.record.arms[0].wire.commands += candidate.record.arms[0].wire.claims;
+    candidate.record.environment.library.sha256 = "cd".repeat(32);
+    compare(&run(&[GRANT_LANE], 1), &candidate, &StoredOptions::of(&GateSection::default())).unwrap()
+}
+
+#[test]
+fn bencher_metric_format() {
+    insta::assert_snapshot!("bencher", bencher(&run(&[GRANT_LANE, HGET_LANE], 1)).unwrap());
+}
+
+#[test]
+fn github_action_benchmark_in_both_directions() {
+    let result = run(&[GRANT_LANE], 1);
+    insta::assert_snapshot!("github_smaller", github(&result, Direction::LowerIsBetter).unwrap());
+    insta::assert_snapshot!("github_bigger", github(&result, Direction::HigherIsBetter).unwrap());
+}
+
+#[test]
+fn figures_of_an_unusable_run_are_not_exported() {
+    let refusal = bencher(&invalid()).unwrap_err().to_string();
+    assert!(refusal.starts_with("the run is invalid"), "{refusal}");
+    let mut partial = run(&[GRANT_LANE], 1);
+    partial.record.partial = true;
+    assert!(github(&partial, Direction::LowerIsBetter).unwrap_err().to_string().contains("interrupted"));
+}
+
+#[test]
+fn junit_has_a_case_for_every_verdict() {
+    insta::assert_snapshot!("junit", junit(&run(&[GRANT_LANE, HGET_LANE], 1)));
+    insta::assert_snapshot!("junit_invalid", junit(&invalid()));
+    insta::assert_snapshot!("junit_stored", junit_stored(&against_stored()));
+}
+
+#[test]
+fn a_pull_request_reads_the_conclusion_first() {
+    insta::assert_snapshot!("pull_request", pull_request(&run(&[GRANT_LANE, HGET_LANE], 1)));
+    insta::assert_snapshot!("pull_request_invalid", pull_request(&invalid()));
+    insta::assert_snapshot!("pull_request_stored", pull_request_stored(&against_stored()));
+}
+
+/// A level that was missed must be seen by whoever reads the report, and by the build server.
+#[test]
+fn a_service_level_is_a_test_case_and_a_sentence() {
+    let mut result = run(&[GRANT_LANE], 2);
+    assert!(!junit(&result).contains("service level"));
+    for (bound, cases, word) in [
+        (Duration::from_micros(1), "<failure", "MISSED by grant-lane"),
+        (Duration::from_secs(1), "name=\"service level\"/>", "kept by grant-lane"),
+    ] {
+        result.record.scenario.slo = Some(SloSection { response_p99: HumanDuration(bound) });
+        let report = junit(&result);
+        assert!(report.contains("name=\"service level\"") && report.contains(cases), "{report}");
+        assert!(crate::report::text(&result).contains(word), "{}", crate::report::text(&result));
+    }
+}

@@ -1,0 +1,498 @@
+//! What a report says, in the order in which a reader needs it: may I use this, what is the answer, the figures behind
+//! it, why to believe them, where they come from.
+
+use super::calibration;
+use super::document::Block;
+use super::numbers::{bytes, count, difference, difference_within, figure, maybe, per_claim, share, time_us};
+use super::{ramp, storm, words};
+use crate::judge::{self, Comparison, LatencySummary, RunResult, VariantSummary, Verdict};
+use crate::record::{Direction, Environment, Outcomes, RunRecord, short_sha256};
+use crate::scenario::{Mode, VariantPath};
+use crate::stats::{Estimate, Latencies};
+
+/// The whole report.
+pub(super) fn of(result: &RunResult) -> Vec<Block> {
+    let mut blocks = alarms(result);
+    let record = &result.record;
+    blocks.push(Block::Title(format!("{}: {}", record.label(), record.scenario.summary)));
+    blocks.extend(simulated_network(record));
+    blocks.push(Block::Line(answer(result)));
+    blocks.extend(service_level(result));
+    blocks.extend(storm::producer(result));
+    blocks.extend(latencies(result));
+    blocks.extend(ramp::of(&result.record));
+    blocks.push(costs(result));
+    blocks.extend(outcomes(result));
+    blocks.extend(storm::retries(result));
+    blocks.extend(comparisons(result));
+    blocks.push(trust(result));
+    blocks.push(origin(result));
+    if !result.warnings.is_empty() {
+        let items = result.warnings.iter().map(words::warning).collect();
+        blocks.push(Block::List { heading: "Keep in mind".into(), items });
+    }
+    blocks
+}
+
+/// Said above every figure: none of them is of the network that is there.
+fn simulated_network(record: &RunRecord) -> Option<Block> {
+    let added = record.added_rtt.as_ref()?;
+    let given = Latencies::decode(&added.given).ok().flatten().map_or(String::new(), |given| {
+        format!(
+            " ({} at the median, {} at p99)",
+            time_us(given.quantile_us(0.5)),
+            time_us(given.quantile_us(0.99))
+        )
+    });
+    Some(Block::Line(format!(
+        "SIMULATED NETWORK: the tool held every reply of a claim back for {}{given}; all times below contain it.",
+        time_us(added.asked_us)
+    )))
+}
+
+fn alarms(result: &RunResult) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    if !result.valid {
+        blocks.push(Block::Alarm("INVALID: do not use these figures.".into()));
+        let items = result.invalid_reasons.iter().map(words::fault).collect();
+        blocks.push(Block::List { heading: "Why".into(), items });
+    }
+    if result.record.partial {
+        let text = "INTERRUPTED: what follows was measured before the run was stopped.";
+        blocks.push(Block::Alarm(text.into()));
+    }
+    blocks
+}
+
+/// The answer to what was asked, in one sentence.
+fn answer(result: &RunResult) -> String {
+    if let Some(control) = result.control.as_ref().filter(|control| !control.passed) {
+        let reason = control.reason.as_deref().unwrap_or("the baseline differs from itself");
+        return format!("No verdict, because the control failed: {reason}.");
+    }
+    let headline: Vec<&Comparison> = result
+        .comparisons
+        .iter()
+        .filter(|comparison| comparison.metric == result.comparisons[0].metric)
+        .collect();
+    match headline.as_slice() {
+        [] if result.record.scenario.load.mode == Mode::Storm => {
+            result.variants.iter().map(|variant| storm::answer(result, variant)).collect::<Vec<_>>().join(" ")
+        }
+        [] => result.variants.iter().map(alone).collect::<Vec<_>>().join(" "),
+        [one] => pair(one),
+        several => {
+            let each = several.iter().map(|comparison| {
+                let by = comparison.ratio.map(|ratio| format!(" ({})", difference(ratio.estimate)));
+                format!("{} {}{}", comparison.candidate, words::verdict(comparison), by.unwrap_or_default())
+            });
+            format!(
+                "Against {}, {}: {}.",
+                several[0].baseline,
+                words::metric_title(&several[0].metric),
+                each.collect::<Vec<_>>().join(", ")
+            )
+        }
+    }
+}
+
+/// Whether each variant kept the scenario's service level, and at which load.
+fn service_level(result: &RunResult) -> Option<Block> {
+    let bound = result.record.scenario.slo.as_ref()?.response_p99.0;
+    let each: Vec<String> = judge::service_levels(result, bound)
+        .map(|level| {
+            let word = if level.kept() { "kept" } else { "MISSED" };
+            format!("{word} by {} ({})", level.variant.name, time_us(level.p99_us))
+        })
+        .collect();
+    let offered = result
+        .record
+        .offered
+        .filter(|offered| offered.schedule_s > 0.0)
+        .map(|offered| format!(", with {} claims per second offered", figure(offered.rate_per_s())));
+    (!each.is_empty()).then(|| {
+        Block::Line(format!(
+            "Service level, {} at p99{}: {}.",
+            time_us(bound.as_secs_f64() * 1e6),
+            offered.unwrap_or_default(),
+            each.join(", ")
+        ))
+    })
+}
+
+/// One variant without another to compare it with.
+fn alone(variant: &VariantSummary) -> String {
+    let Some(service) = &variant.service_us else {
+        return format!("{}: no claim succeeded.", variant.name);
+    };
+    let response = variant
+        .response_us
+        .as_ref()
+        .map(|response| format!("; {} at p99 from when it was due", time_us(response.p99)));
+    let resume = variant.resume_us.as_ref().map(|resume| {
+        format!(
+            "; from signal to lease {} at the median, {} at p99",
+            time_us(resume.p50),
+            time_us(resume.p99)
+        )
+    });
+    format!(
+        "{}: {} claims per second, {} at the median and {} at p99 from sending a claim to holding the lease{}{}.",
+        variant.name,
+        figure(variant.throughput_per_s),
+        time_us(service.p50),
+        time_us(service.p99),
+        response.unwrap_or_default(),
+        resume.unwrap_or_default()
+    )
+}
+
+fn pair(comparison: &Comparison) -> String {
+    let Comparison { baseline, candidate, .. } = comparison;
+    let title = words::metric_title(&comparison.metric);
+    let values =
+        format!("{} against {}", figure(comparison.candidate_value), figure(comparison.baseline_value));
+    let within = comparison.ratio.as_ref().map(difference_within).unwrap_or_default();
+    match comparison.verdict {
+        Verdict::NoChange => format!("{candidate} and {baseline} do not differ: {title} {within}."),
+        Verdict::Inconclusive => match &comparison.too_few {
+            Some(reason) => format!("{candidate} against {baseline}: {title} cannot be judged, {reason}."),
+            None => format!("This run cannot tell {candidate} from {baseline}: {title} {within}."),
+        },
+        Verdict::Regression | Verdict::Improvement => {
+            format!(
+                "{candidate} {} than {baseline}: {title} {within}, {values} {}.",
+                match words::verdict(comparison) {
+                    word @ ("costs more" | "costs less") => word.to_owned(),
+                    word => format!("is {word}"),
+                },
+                unit(&comparison.unit)
+            )
+        }
+    }
+}
+
+fn unit(unit: &str) -> &str {
+    if unit == "us" { "µs" } else { unit }
+}
+
+type Clock = fn(&VariantSummary) -> Option<&LatencySummary>;
+
+fn latencies(result: &RunResult) -> Vec<Block> {
+    // A storm has one clock for all of its executions.
+    let resume = match result.record.scenario.load.mode {
+        Mode::Storm => "Time to resume, from the storm's first signal to the lease (µs)",
+        Mode::Staged | Mode::Churn => "Time to resume, from the signal to the lease (µs)",
+    };
+    let clocks: [(&str, Clock); 4] = [
+        ("Service time, from sending a claim to holding the lease (µs)", |v| v.service_us.as_ref()),
+        ("Response time, from when a claim was due (µs)", |v| v.response_us.as_ref()),
+        ("Send lag, how late claims were sent (µs)", |v| v.send_lag_us.as_ref()),
+        (resume, |v| v.resume_us.as_ref()),
+    ];
+    let table = |(n, (heading, clock)): (usize, (&str, Clock))| {
+        let rows: Vec<_> = result
+            .variants
+            .iter()
+            // The first table names every variant, also one without a single success.
+            .filter(|variant| n == 0 || clock(variant).is_some())
+            .map(|variant| {
+                let times = clock(variant);
+                let of = |quantile: fn(&LatencySummary) -> f64| maybe(times.map(quantile));
+                vec![
+                    variant.name.clone(),
+                    count(times.map_or(0, |times| times.count)),
+                    figure(variant.throughput_per_s),
+                    of(|t| t.p50),
+                    of(|t| t.p90),
+                    of(|t| t.p99),
+                    of(|t| t.p999),
+                    of(|t| t.max),
+                ]
+            })
+            .collect();
+        let header = vec!["variant", "claims", "claims/s", "p50", "p90", "p99", "p99.9", "max"];
+        (!rows.is_empty()).then(|| Block::figures(heading, header, rows))
+    };
+    clocks.into_iter().enumerate().filter_map(table).collect()
+}
+
+fn costs(result: &RunResult) -> Block {
+    let rows = result
+        .variants
+        .iter()
+        .enumerate()
+        .map(|(position, variant)| {
+            let server = &variant.server;
+            let commands = server.commands_per_claim.iter().filter(|(_, n)| **n > 0.0);
+            let wire = result.record.arms.get(position).map(|arm| arm.wire).filter(|wire| wire.claims > 0);
+            let sent = wire.map(|wire| wire.commands as f64 / wire.claims as f64);
+            vec![
+                variant.name.clone(),
+                per_claim(server.round_trips_per_claim),
+                sent.map_or_else(|| "-".into(), per_claim),
+                commands.map(|(name, n)| format!("{name} {}", per_claim(*n))).collect::<Vec<_>>().join(", "),
+                figure(server.bytes_in_per_claim),
+                figure(server.bytes_out_per_claim),
+                maybe(server.main_thread_cpu_us_per_claim),
+            ]
+        })
+        .collect();
+    Block::Table {
+        heading: "Cost of one claim".into(),
+        header: vec![
+            "variant",
+            "round trips",
+            "commands",
+            "which",
+            "request bytes",
+            "reply bytes",
+            "server CPU (µs)",
+        ],
+        rows,
+        words: vec![3],
+    }
+}
+
+/// Only where something else than a success happened.
+fn outcomes(result: &RunResult) -> Option<Block> {
+    let rows: Vec<Vec<String>> = result
+        .variants
+        .iter()
+        .filter(|variant| variant.outcomes.planned() != variant.outcomes.claimed)
+        .flat_map(|variant| {
+            named(&variant.outcomes)
+                .into_iter()
+                .map(|(outcome, n)| vec![variant.name.clone(), outcome, count(n)])
+        })
+        .collect();
+    (!rows.is_empty()).then(|| Block::Table {
+        heading: "How claims ended".into(),
+        header: vec!["variant", "outcome", "claims"],
+        rows,
+        words: vec![1],
+    })
+}
+
+/// Outcomes that happened, by name.
+fn named(outcomes: &Outcomes) -> Vec<(String, u64)> {
+    let refused = outcomes.refused.iter().map(|(code, n)| (format!("refused: {code}"), *n));
+    let redirected = outcomes.redirected.iter().map(|(kind, n)| (format!("redirected: {kind:?}"), *n));
+    [
+        ("claimed", outcomes.claimed),
+        ("expired", outcomes.expired),
+        ("lost race", outcomes.lost_race),
+        ("ambiguous", outcomes.ambiguous),
+        ("timed out", outcomes.timed_out),
+        ("failed", outcomes.failed),
+        ("dropped", outcomes.dropped),
+        ("no grant in stock", outcomes.empty_stock),
+    ]
+    .into_iter()
+    .map(|(name, n)| (name.to_owned(), n))
+    .chain(refused)
+    .chain(redirected)
+    .filter(|(_, n)| *n > 0)
+    .collect()
+}
+
+fn comparisons(result: &RunResult) -> Vec<Block> {
+    let Some(first) = result.comparisons.first() else { return Vec::new() };
+    let confidence = first.ratio.map_or(0.95, |ratio| ratio.confidence);
+    let rows = result
+        .comparisons
+        .iter()
+        .map(|comparison| {
+            vec![
+                comparison.candidate.clone(),
+                format!("{} ({})", words::metric_label(&comparison.metric), unit(&comparison.unit)),
+                figure(comparison.baseline_value),
+                figure(comparison.candidate_value),
+                comparison.ratio.as_ref().map_or_else(|| "-".into(), difference_within),
+                verdict_cell(comparison, result),
+            ]
+        })
+        .collect();
+    let mut blocks = vec![Block::Table {
+        heading: format!("Compared with {} ({} intervals)", first.baseline, share(confidence)),
+        header: vec!["variant", "metric", "baseline", "value", "difference", "verdict"],
+        rows,
+        words: vec![1, 5],
+    }];
+    blocks.extend(exact(result));
+    blocks.extend(fused(result));
+    blocks
+}
+
+fn verdict_cell(comparison: &Comparison, result: &RunResult) -> String {
+    let word = words::verdict(comparison);
+    let vetoed = result.control.as_ref().is_some_and(|control| !control.passed);
+    let threshold = result.record.scenario.compare.as_ref().map_or(0.0, |compare| compare.noise_threshold);
+    // Either direction: whether it is beyond the band, not whether that is good.
+    let beyond = |ratio: &Estimate| {
+        let change = judge::verdict(ratio, Direction::LowerIsBetter, threshold);
+        matches!(change, Verdict::Regression | Verdict::Improvement)
+    };
+    match (comparison.verdict, &comparison.too_few, comparison.detectable) {
+        (Verdict::Inconclusive, Some(reason), _) => format!("{word}: {reason}"),
+        (Verdict::Inconclusive, _, _) if vetoed => format!("{word}: the control failed"),
+        (Verdict::Inconclusive, None, _) if comparison.ratio.as_ref().is_some_and(beyond) => {
+            format!("{word}: may be chance, p = {:.3}", comparison.p_value.unwrap_or_default())
+        }
+        (Verdict::Inconclusive, None, Some(size)) => format!("{word}: could show {} or more", share(size)),
+        _ => word.to_owned(),
+    }
+}
+
+fn exact(result: &RunResult) -> Option<Block> {
+    let items: Vec<String> = result
+        .exact
+        .iter()
+        .filter(|metric| !metric.equal)
+        .map(|metric| {
+            format!(
+                "{}: {} {} instead of {}",
+                metric.candidate,
+                words::metric_title(&metric.metric),
+                per_claim(metric.candidate_value),
+                per_claim(metric.baseline_value)
+            )
+        })
+        .collect();
+    let heading = "Counted exactly, per claim".to_owned();
+    if result.exact.is_empty() {
+        None
+    } else if items.is_empty() {
+        Some(Block::List {
+            heading,
+            items: vec!["no difference: same round trips, commands and bytes".into()],
+        })
+    } else {
+        Some(Block::List { heading, items })
+    }
+}
+
+/// `fused` does work that the other variants leave to the producer; a reader must not miss that.
+fn fused(result: &RunResult) -> Option<Block> {
+    let fused = result.variants.iter().find(|variant| variant.path == VariantPath::Fused)?;
+    let grant = match result.record.staging.grant_cpu_us {
+        Some(us) => format!("which costs {} of server CPU per grant in this run", time_us(us)),
+        None => "which this run did not measure".into(),
+    };
+    Some(Block::Line(format!(
+        "{} issues its grant itself. The other variants leave that to the producer, {grant}: compare {} with claim \
+         plus grant.",
+        fused.name, fused.name
+    )))
+}
+
+/// Why the figures can be believed.
+fn trust(result: &RunResult) -> Block {
+    let audit = &result.record.audit;
+    let mut items = Vec::new();
+    if let Some(control) = &result.control {
+        let ratio = control.ratio.as_ref().map(difference_within).unwrap_or_default();
+        let word = if control.passed { "passed" } else { "failed" };
+        items.push(format!("control (the baseline against itself): {ratio}, {word}"));
+    }
+    let violations =
+        audit.lost + audit.double_claims + audit.attempt_changed + audit.epoch_errors + audit.state_errors;
+    items.push(if audit.executions_checked == 0 {
+        "audit: NOT MADE, the executions were not read back".to_owned()
+    } else { format!(
+        "audit: {} grants issued, {} claimed, {} expired, {} left over, {} lost, {} claimed twice; {} executions read \
+         back, {}",
+        count(audit.grants_issued),
+        count(audit.claimed),
+        count(audit.expired),
+        count(audit.outstanding),
+        count(audit.lost),
+        count(audit.double_claims),
+        count(audit.executions_checked),
+        if violations == 0 { "no violation".to_owned() } else { format!("{} violations", count(violations)) }
+    ) });
+    items.extend(audit.examples.iter().map(|example| format!("violation: {example}")));
+    let staging = &result.record.staging;
+    // What a killed run had done in its window stands nowhere but in the claims.
+    let so_far = result.record.partial && result.record.scenario.load.mode != Mode::Staged;
+    if staging.grants > 0 && !so_far {
+        let made = format!(
+            "{} executions, {} interruptions, {} grants",
+            count(staging.executions),
+            count(staging.interruptions),
+            count(staging.grants)
+        );
+        items.push(match result.record.scenario.load.mode {
+            Mode::Staged => format!("before the window: {made} in {:.1} s", staging.duration_s),
+            // Much of it happens in the window itself.
+            Mode::Churn | Mode::Storm => {
+                format!("in all: {made}; getting ready took {:.1} s", staging.duration_s)
+            }
+        });
+    }
+    items.extend(memory(&result.record));
+    Block::List { heading: "Checks".into(), items }
+}
+
+/// Whether the tool itself grows: a window of a minute or more says so.
+fn memory(record: &RunRecord) -> Option<String> {
+    const MINUTE: usize = 60;
+    let known: Vec<(f64, u64)> =
+        record.timeline.iter().filter_map(|point| Some((point.t_s, point.tool_resident_bytes?))).collect();
+    let (_, end) = *known.last().filter(|_| known.len() >= MINUTE)?;
+    let (at, begin) = known[MINUTE / 2];
+    Some(format!("memory of the tool: {} after {at:.0} s, {} at the end", bytes(begin), bytes(end)))
+}
+
+/// Where the figures come from.
+fn origin(result: &RunResult) -> Block {
+    let record = &result.record;
+    let mut items = surroundings(&record.environment);
+    items.extend(record.arms.iter().filter_map(|arm| {
+        let library = arm.library.as_ref()?;
+        Some(format!(
+            "library of {}: {}, sha256 {}",
+            arm.name,
+            library.version,
+            short_sha256(&library.sha256)
+        ))
+    }));
+    items.extend(record.calibration.as_ref().map(calibration::note));
+    items.extend(record.generator.and_then(|used| used.real_time).map(|given| {
+        let had = if given { "real-time priority (SCHED_RR)" } else { "no real-time priority" };
+        format!("open loop: the generator's threads had {had}")
+    }));
+    items.push(format!(
+        "run: {} for {:.1} s, seed {}, plan {}, reclaim-bench {} ({})",
+        record.started,
+        record.duration_s,
+        record.seed,
+        short_sha256(&record.plan_sha256),
+        record.tool.version,
+        record.tool.commit
+    ));
+    Block::List { heading: "Where this was measured".into(), items }
+}
+
+/// Machine, cluster and library.
+pub(super) fn surroundings(environment: &Environment) -> Vec<String> {
+    let (host, valkey, library) = (&environment.host, &environment.valkey, &environment.library);
+    vec![
+        format!("machine: {}, {} cores, {}, {}", host.cpu, host.cores, bytes(host.memory_bytes), host.kernel),
+        format!(
+            "cluster: Valkey {} ({}, {} io-thread{}), {} primaries, {} replicas, {}{}; {} partitions, busiest primary \
+             {:.2} of the mean",
+            valkey.version,
+            valkey.allocator,
+            valkey.io_threads,
+            if valkey.io_threads == 1 { "" } else { "s" },
+            valkey.primaries,
+            valkey.replicas,
+            valkey.provider,
+            if valkey.same_machine { " on this machine" } else { "" },
+            valkey.partitions,
+            valkey.hottest_share
+        ),
+        format!("library: {} {}, sha256 {}", library.name, library.version, short_sha256(&library.sha256)),
+    ]
+}

@@ -1,0 +1,326 @@
+//! The curve of a sweep: a table for people, lines for a plot.
+
+use super::document::Block;
+use super::numbers::{difference_within, figure, maybe, share, within};
+use super::words;
+use crate::judge::{Sweep, SweepArm, SweepDifference, SweepPoint, Verdict};
+use crate::stats::Estimate;
+
+/// What a sweep says.
+pub(super) fn of(scenario: &str, sweep: &Sweep) -> Vec<Block> {
+    let mut blocks = alarms(sweep);
+    blocks.push(Block::Title(format!("{scenario}: {} from value to value", sweep.key)));
+    let simulated = sweep.points.iter().any(|point| point.added_rtt_us.is_some());
+    if simulated {
+        blocks.push(Block::Line(
+            "SIMULATED NETWORK: the tool held every reply of a claim back; `added` is for how long it really was, at \
+             the median. All times contain it."
+                .to_owned(),
+        ));
+    }
+    blocks.push(figures(sweep, simulated));
+    blocks.extend(without_interval(sweep).map(Block::Line));
+    blocks.extend(differences(sweep, simulated));
+    let items = words::merged(sweep.points.iter().flat_map(remarks), sweep.points.len());
+    if !items.is_empty() {
+        blocks.push(Block::List { heading: "Keep in mind".into(), items });
+    }
+    blocks
+}
+
+/// What must not be missed: runs that are not there, and runs whose figures must not be used.
+fn alarms(sweep: &Sweep) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    let (made, wanted) = (sweep.points.len(), sweep.wanted.len());
+    if made < wanted {
+        let known = |value: &&String| !sweep.points.iter().any(|point| point.value == **value);
+        let missing: Vec<&str> = sweep.wanted.iter().filter(known).map(String::as_str).collect();
+        blocks.push(Block::Alarm(format!(
+            "UNFINISHED: {made} of {wanted} values were run; {} not.",
+            missing.join(", ")
+        )));
+    }
+    let invalid: Vec<&SweepPoint> = sweep.points.iter().filter(|point| !point.valid).collect();
+    if !invalid.is_empty() {
+        let values: Vec<&str> = invalid.iter().map(|point| point.value.as_str()).collect();
+        blocks.push(Block::Alarm(format!(
+            "{} of the runs are invalid or were interrupted, do not use their figures: {}.",
+            invalid.len(),
+            values.join(", ")
+        )));
+        let reasons = invalid.iter().flat_map(|point| {
+            point.invalid_reasons.iter().map(|fault| (point.value.clone(), words::fault(fault)))
+        });
+        let items = words::merged(reasons, sweep.points.len());
+        if !items.is_empty() {
+            blocks.push(Block::List { heading: "Why".into(), items });
+        }
+    }
+    blocks
+}
+
+/// What a run says to its reader, with the value of that run.
+fn remarks(point: &SweepPoint) -> Vec<(String, String)> {
+    let control = point
+        .control_failed
+        .iter()
+        .map(|reason| format!("no verdict, because the control failed: {reason}."));
+    control.chain(point.warnings.iter().map(words::warning)).map(|text| (point.value.clone(), text)).collect()
+}
+
+fn figures(sweep: &Sweep, simulated: bool) -> Block {
+    let row = |point: &SweepPoint, arm: &SweepArm| {
+        let time = |us: Option<f64>, interval: Option<&Estimate>| {
+            us.map_or_else(|| "-".to_owned(), |us| within(us, interval))
+        };
+        vec![
+            point.value.clone(),
+            arm.name.clone(),
+            maybe(if simulated { added(point) } else { point.busiest_share }),
+            within(arm.throughput_per_s, arm.throughput_interval.as_ref()),
+            time(arm.service_p50_us, arm.service_p50_interval.as_ref()),
+            time(arm.service_p99_us, arm.service_p99_interval.as_ref()),
+        ]
+    };
+    let third = if simulated { "added" } else { "busiest primary" };
+    Block::Table {
+        heading: "Throughput and service time (µs) at each value, with 95 % intervals".to_owned(),
+        header: vec!["value", "variant", third, "claims/s", "p50", "p99"],
+        rows: rows(sweep, row),
+        words: vec![1],
+    }
+}
+
+fn differences(sweep: &Sweep, simulated: bool) -> Option<Block> {
+    let arms = || sweep.points.iter().flat_map(|point| &point.arms);
+    let first = arms().find_map(|arm| arm.against.as_ref())?;
+    let confidence = first.ratio.map_or(0.95, |ratio| ratio.confidence);
+    let mut header = vec!["value", "variant", "difference", "in %", "verdict"];
+    let mut words = vec![1, 4];
+    if simulated {
+        header.insert(2, "added");
+        words[1] += 1;
+    }
+    let row = |point: &SweepPoint, arm: &SweepArm| {
+        let Some(against) = &arm.against else { return Vec::new() };
+        let mut row = vec![point.value.clone(), arm.name.clone()];
+        row.extend(simulated.then(|| maybe(added(point))));
+        row.extend(against_baseline(point, against));
+        row
+    };
+    let mut rows = rows(sweep, row);
+    rows.retain(|row| !row.is_empty());
+    let unit = if first.unit == "us" { "µs" } else { &first.unit };
+    let heading = format!(
+        "Difference from {}: {} ({unit}), with {} intervals",
+        first.baseline,
+        words::metric_title(&first.metric),
+        share(confidence)
+    );
+    Some(Block::Table { heading, header, rows, words })
+}
+
+fn rows(sweep: &Sweep, row: impl Fn(&SweepPoint, &SweepArm) -> Vec<String>) -> Vec<Vec<String>> {
+    let row = &row;
+    sweep.points.iter().flat_map(|point| point.arms.iter().map(move |arm| row(point, arm))).collect()
+}
+
+/// The value without an added time is that of no added time.
+fn added(point: &SweepPoint) -> Option<f64> {
+    point.added_rtt_us.or(Some(0.0))
+}
+
+fn without_interval(sweep: &Sweep) -> Option<String> {
+    let column = |metric: &str| match metric {
+        "throughput" => "claims/s",
+        "service_p50" => "p50",
+        _ => "p99",
+    };
+    let missing = sweep.points.iter().flat_map(|point| {
+        let none = point.arms.iter().flat_map(|arm| &arm.without_interval);
+        none.map(move |none| (point.value.as_str(), column(&none.metric), &none.too_few))
+    });
+    words::no_interval(missing, sweep.points.len())
+}
+
+fn against_baseline(point: &SweepPoint, difference: &SweepDifference) -> [String; 3] {
+    let amount = difference.amount().map_or("-".to_owned(), |(estimate, low, high)| {
+        format!("{} [{}, {}]", signed(estimate), bound(low), bound(high))
+    });
+    let share = difference.ratio.as_ref().map_or("-".to_owned(), difference_within);
+    [amount, share, if point.valid { word(difference.verdict) } else { "invalid" }.to_owned()]
+}
+
+/// A difference in microseconds with its sign.
+fn signed(us: f64) -> String {
+    format!("{}{}", if us < 0.0 { "-" } else { "+" }, figure(us.abs()))
+}
+
+/// An end of its interval, without a plus.
+fn bound(us: f64) -> String {
+    format!("{}{}", if us < 0.0 { "-" } else { "" }, figure(us.abs()))
+}
+
+fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Regression => "slower",
+        Verdict::Improvement => "faster",
+        Verdict::NoChange => "no change",
+        Verdict::Inconclusive => "inconclusive",
+    }
+}
+
+/// One line per value and variant; what is not known stays empty.
+pub(super) fn csv(sweep: &Sweep) -> String {
+    let mut text = String::from(
+        "value,valid,added_rtt_us,busiest_share,variant,claims,throughput_per_s,throughput_low,throughput_high,\
+         service_p50_us,service_p50_low_us,service_p50_high_us,service_p99_us,service_p99_low_us,service_p99_high_us,\
+         difference_us,difference_low_us,difference_high_us,ratio,ratio_low,ratio_high\n",
+    );
+    let number = |value: Option<f64>| value.map_or(String::new(), |value| format!("{value:.6}"));
+    for point in &sweep.points {
+        for arm in &point.arms {
+            let amount = arm.against.as_ref().and_then(SweepDifference::amount);
+            let ratio = arm.against.as_ref().and_then(|against| against.ratio);
+            let [throughput, p50, p99] =
+                [arm.throughput_interval, arm.service_p50_interval, arm.service_p99_interval]
+                    .map(|interval| [interval.map(|i| i.low), interval.map(|i| i.high)].map(number));
+            let fields = [
+                format!("\"{}\"", point.value.replace('"', "\"\"")),
+                point.valid.to_string(),
+                number(point.added_rtt_us),
+                number(point.busiest_share),
+                arm.name.clone(),
+                arm.claims.to_string(),
+                number(Some(arm.throughput_per_s)),
+                throughput.join(","),
+                number(arm.service_p50_us),
+                p50.join(","),
+                number(arm.service_p99_us),
+                p99.join(","),
+                number(amount.map(|(estimate, ..)| estimate)),
+                number(amount.map(|(_, low, _)| low)),
+                number(amount.map(|(.., high)| high)),
+                number(ratio.map(|ratio| ratio.estimate)),
+                number(ratio.map(|ratio| ratio.low)),
+                number(ratio.map(|ratio| ratio.high)),
+            ];
+            text += &fields.join(",");
+            text.push('\n');
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::NoInterval;
+    use crate::record::{Fault, Warning};
+    use crate::stats::TooFew;
+
+    fn curve() -> Sweep {
+        let around =
+            |value: f64| Estimate { estimate: value, low: 0.9 * value, high: 1.1 * value, confidence: 0.95 };
+        let arm = |name: &str, p50: f64, against| SweepArm {
+            name: name.into(),
+            claims: 1_000,
+            throughput_per_s: 1e6 / p50,
+            throughput_interval: None,
+            service_p50_us: Some(p50),
+            service_p50_interval: Some(around(p50)),
+            service_p99_us: None,
+            service_p99_interval: None,
+            without_interval: vec![NoInterval {
+                metric: "throughput".into(),
+                too_few: TooFew::Samples { what: "counter blocks".into(), needed: 8, have: 2 },
+            }],
+            against,
+        };
+        let against = SweepDifference {
+            baseline: "grant-lane".into(),
+            metric: "service_p50".into(),
+            unit: "us".into(),
+            baseline_value: 500.0,
+            ratio: Some(Estimate { estimate: 1.2, low: 1.1, high: 1.3, confidence: 0.95 }),
+            verdict: Verdict::Regression,
+        };
+        let arms = vec![arm("grant-lane", 500.0, None), arm("hget-lane", 600.0, Some(against))];
+        let point = |value: &str, added: Option<f64>, arms| SweepPoint {
+            value: value.into(),
+            valid: true,
+            invalid_reasons: Vec::new(),
+            warnings: vec![Warning::SharedMachine { cores: 2 }],
+            control_failed: None,
+            added_rtt_us: added,
+            busiest_share: Some(1.02),
+            arms,
+        };
+        Sweep {
+            key: "load.network.added_rtt".into(),
+            wanted: vec!["0us".into(), "a,b".into()],
+            points: vec![point("0us", None, arms.clone()), point("a,b", Some(103.0), arms)],
+        }
+    }
+
+    #[test]
+    fn a_curve_is_marked_as_simulated_and_tells_amounts_with_intervals() {
+        let text = super::super::sweep_text("rtt-sweep", &curve());
+        for word in [
+            "SIMULATED NETWORK",
+            "+100.0 [50.0, 150.0]",
+            "+20.0 % [10.0, 30.0]",
+            "slower",
+            "103",
+            "from grant-lane",
+        ] {
+            assert!(text.contains(word), "no {word} in\n{text}");
+        }
+    }
+
+    #[test]
+    fn figures_have_their_intervals_and_one_line_says_where_there_is_none() {
+        let text = super::super::sweep_text("rtt-sweep", &curve());
+        assert!(text.contains("600.0 [540.0, 660.0]") && text.contains("2,000  500.0"), "{text}");
+        let line = "No interval: claims/s needs at least 8 counter blocks, has 2.";
+        assert_eq!(text.matches(line).count(), 1, "{text}");
+        assert!(text.lines().all(|line| line.chars().count() <= 120), "{text}");
+    }
+
+    #[test]
+    fn what_the_runs_say_against_themselves_stands_in_the_sweep_once() {
+        let mut curve = curve();
+        curve.points[1].valid = false;
+        curve.points[1].invalid_reasons = vec![Fault::StockRanOut { claims: 7 }];
+        curve.points[1].control_failed = Some("the baseline differs from itself by 4 %".into());
+        curve.points[1].warnings.push(Warning::BusyMachine { share: 0.3 });
+        curve.wanted.push("9ms".into());
+        let text = super::super::sweep_text("rtt-sweep", &curve);
+        for said in [
+            "!! UNFINISHED: 2 of 3 values were run; 9ms not.",
+            "!! 1 of the runs are invalid or were interrupted, do not use their figures: a,b.",
+            "  - a,b: 7 claims were due when no grant was in stock.",
+            "  - generator and servers share 2 cores",
+            "  - a,b: no verdict, because the control failed: the baseline differs from itself by 4 %.",
+            "  - a,b: other programs took 30 % of the machine",
+        ] {
+            assert_eq!(text.matches(said).count(), 1, "{said} in\n{text}");
+        }
+    }
+
+    #[test]
+    fn every_value_and_variant_has_a_line_of_equal_length() {
+        let text = csv(&curve());
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 1 + 4);
+        let columns = lines[0].split(',').count();
+        assert!(lines[1..3].iter().all(|line| line.split(',').count() == columns), "{text}");
+        assert!(lines[3].starts_with("\"a,b\",true,103.000000,1.020000,grant-lane,1000,"), "{}", lines[3]);
+        assert!(
+            lines[2].ends_with("100.000000,50.000000,150.000000,1.200000,1.100000,1.300000"),
+            "{}",
+            lines[2]
+        );
+        assert!(lines[1].contains(",2000.000000,,,500.000000,450.000000,550.000000,,,,"), "{}", lines[1]);
+    }
+}

@@ -1,0 +1,195 @@
+//! Faults, warnings and verdicts in words: the cause, and what to do about it.
+
+use super::numbers::{count, figure, share, time_us};
+use crate::judge::{Comparison, Verdict};
+use crate::record::{Direction, Fault, Warning, metric};
+use crate::stats::TooFew;
+
+/// Cause and remedy of a fault, in one line.
+pub(super) fn fault(fault: &Fault) -> String {
+    match fault {
+        Fault::CountersDisagree { primary, command, sent, counted } => format!(
+            "{primary} counted {} {command} where {} were sent. Someone else uses the cluster, or claims were sent \
+             twice: keep other clients away and run again.",
+            count(*counted),
+            count(*sent)
+        ),
+        Fault::UnexpectedCommands { arm, command, expected, measured } => format!(
+            "{arm} sent {} {command} per claim, its definition says {}. This is a mistake in the tool: please \
+             report it with this result.",
+            figure(*measured),
+            figure(*expected)
+        ),
+        Fault::ServerChanged { primary, detail } => format!(
+            "{primary} changed during the window: {detail}. Make sure that servers stay up and that nobody resets \
+             their counters, and run again."
+        ),
+        Fault::StockRanOut { claims } => format!(
+            "{} claims were due when no grant was in stock. Raise population.executions, or lower the rate.",
+            count(*claims)
+        ),
+        Fault::NeverResumed { executions, of } => format!(
+            "{} of {} executions never got their lease back. See how claims ended; a longer load.timeout or fewer \
+             workers (load.concurrency) leave each claim more time.",
+            count(*executions),
+            count(*of)
+        ),
+        Fault::SendLag { p99_us, limit_us } => format!(
+            "the generator sent late: {} at p99, {} are allowed. Lower the rate, or give it a core of its own.",
+            time_us(*p99_us),
+            time_us(*limit_us)
+        ),
+        Fault::Audit { detail } => format!(
+            "the audit found: {detail}. Claims are lost or made twice; keep this result and look at audit.examples."
+        ),
+        Fault::Infrastructure { detail } => format!("{detail}. Mend this and run again."),
+    }
+}
+
+/// Cause and remedy of a warning, in one line.
+pub(super) fn warning(warning: &Warning) -> String {
+    match warning {
+        Warning::DebugBuild => {
+            "the tool was built without optimisation: use cargo run --release for figures that count.".into()
+        }
+        Warning::SharedMachine { cores } => format!(
+            "generator and servers share {cores} cores: differences between variants hold, absolute figures are \
+             those of a busy machine. Use --nodes for a cluster elsewhere."
+        ),
+        Warning::Errors { arm, errors, sent } => format!(
+            "{} of {} claims of {arm} failed; their times are kept apart. See its outcomes in result.json.",
+            count(*errors),
+            count(*sent)
+        ),
+        Warning::GeneratorBusy { share: busy } => format!(
+            "the generator's thread was busy for {} of the window: it may be the limit, not the cluster. Lower the \
+             rate or the concurrency.",
+            share(*busy)
+        ),
+        Warning::GeneratorCeiling { requests_per_sec, ceiling_per_sec } => format!(
+            "the run sent {} requests per second; with a function that does nothing the generator reached {} with as \
+             many in flight. It is the limit, not the cluster: lower the rate or the concurrency.",
+            figure(*requests_per_sec),
+            figure(*ceiling_per_sec)
+        ),
+        Warning::BusyMachine { share: busy } => format!(
+            "other programs took {} of the machine during the window. Stop them for quieter figures.",
+            share(*busy)
+        ),
+        Warning::CoresStolen { share: stolen } => format!(
+            "the host of this virtual machine took {} of its cores away during the window: tails and rates are the \
+             host's as well. Measure when it is less busy, or elsewhere.",
+            share(*stolen)
+        ),
+        Warning::LeftOver { keys } => {
+            format!("{} keys could not be removed. Run `reclaim-bench clean` on the cluster.", count(*keys))
+        }
+        Warning::Note { text } => format!("{text}."),
+    }
+}
+
+/// The verdict as one word or two, from the reader's side: slower and faster rather than worse and better.
+pub(super) fn verdict(comparison: &Comparison) -> &'static str {
+    let faster_is = metric(&comparison.metric).map(|row| (row.unit, row.direction));
+    match (comparison.verdict, faster_is) {
+        (Verdict::NoChange, _) => "no change",
+        (Verdict::Inconclusive, _) => "inconclusive",
+        (Verdict::Regression, Some(("us", Direction::LowerIsBetter))) if is_time(&comparison.metric) => {
+            "slower"
+        }
+        (Verdict::Improvement, Some(("us", Direction::LowerIsBetter))) if is_time(&comparison.metric) => {
+            "faster"
+        }
+        (Verdict::Regression, Some((_, Direction::LowerIsBetter))) => "costs more",
+        (Verdict::Improvement, Some((_, Direction::LowerIsBetter))) => "costs less",
+        (Verdict::Regression, _) => "worse",
+        (Verdict::Improvement, _) => "better",
+    }
+}
+
+fn is_time(metric: &str) -> bool {
+    ["service_", "response_", "resume_"].iter().any(|clock| metric.starts_with(clock))
+}
+
+/// A metric's name for a reader.
+pub(super) fn metric_title(name: &str) -> String {
+    metric(name).map_or_else(|| name.to_owned(), |row| row.title.to_owned())
+}
+
+/// A metric's name where there is little room: `service p50`.
+pub(super) fn metric_label(name: &str) -> String {
+    name.replace('_', " ").replace("cpu", "CPU")
+}
+
+/// What several places say, each thing once: with its places, or without them where all of `total` places say it.
+pub(super) fn merged(said: impl IntoIterator<Item = (String, String)>, total: usize) -> Vec<String> {
+    let mut once: Vec<(String, Vec<String>)> = Vec::new();
+    for (place, text) in said {
+        match once.iter_mut().find(|(known, _)| *known == text) {
+            Some((_, places)) if places.contains(&place) => {}
+            Some((_, places)) => places.push(place),
+            None => once.push((text, vec![place])),
+        }
+    }
+    once.into_iter()
+        .map(
+            |(text, places)| {
+                if places.len() == total { text } else { format!("{}: {text}", places.join(", ")) }
+            },
+        )
+        .collect()
+}
+
+/// Why figures have no interval, in one line: (place, what it is of, reason). Reasons that differ only in how many
+/// there are become one.
+pub(super) fn no_interval<'a>(
+    missing: impl IntoIterator<Item = (&'a str, &'a str, &'a TooFew)>,
+    total: usize,
+) -> Option<String> {
+    let missing: Vec<_> = missing.into_iter().collect();
+    let said = missing.iter().map(|(place, of, too_few)| {
+        let same = missing.iter().filter(|(_, other, _)| other == of).map(|(_, _, other)| *other);
+        ((*place).to_owned(), format!("{of} {}", reason(too_few, same)))
+    });
+    let merged = merged(said, total);
+    (!merged.is_empty()).then(|| format!("No interval: {}.", merged.join("; ")))
+}
+
+fn reason<'a>(too_few: &TooFew, same: impl Iterator<Item = &'a TooFew>) -> String {
+    let TooFew::Samples { what, needed, .. } = too_few else { return format!("has none, {too_few}") };
+    let have = same.filter_map(|other| match other {
+        TooFew::Samples { what: counted, have, .. } if counted == what => Some(*have),
+        _ => None,
+    });
+    let (low, high) = have.fold((u64::MAX, 0), |(low, high), have| (low.min(have), high.max(have)));
+    let range = if low == high { count(low) } else { format!("{} to {}", count(low), count(high)) };
+    format!("needs at least {} {what}, has {range}", count(*needed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_in_several_places_is_said_once() {
+        let said =
+            [("a", "x"), ("b", "x"), ("b", "x"), ("b", "y")].map(|(p, t)| (p.to_owned(), t.to_owned()));
+        assert_eq!(merged(said.clone(), 2), ["x", "b: y"]);
+        assert_eq!(merged(said, 3), ["a, b: x", "b: y"]);
+    }
+
+    #[test]
+    fn reasons_that_differ_in_their_number_alone_are_one() {
+        let few = |have| TooFew::Samples { what: "whole seconds".into(), needed: 8, have };
+        let (three, five) = (few(3), few(5));
+        let same = TooFew::Constant { what: "samples".into() };
+        let line = no_interval([("a", "p50", &three), ("b", "p50", &five), ("b", "p99", &same)], 2);
+        assert_eq!(
+            line.as_deref(),
+            Some(
+                "No interval: p50 needs at least 8 whole seconds, has 3 to 5; b: p99 has none, samples do not vary."
+            )
+        );
+        assert_eq!(no_interval([], 2), None);
+    }
+}

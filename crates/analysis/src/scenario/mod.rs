@@ -1,0 +1,58 @@
+//! Scenario files: parsed once into a [`Scenario`] that needs no further checks.
+//!
+//! ```text
+//! TOML + options ─► document (places) ─► ScenarioFile (types, defaults) ─► Scenario (validated)
+//! ```
+
+mod arrivals;
+mod capacity;
+mod combination;
+mod cost;
+mod document;
+mod duration;
+mod error;
+mod file;
+mod library;
+mod model;
+mod shape;
+mod shipped;
+#[cfg(test)]
+mod tests;
+mod validate;
+
+pub use arrivals::{Arrivals, Ramp};
+pub use capacity::CapacitySection;
+pub use combination::stock_for;
+pub use cost::{ExpectedCost, Steps, TASK_CONTEXT_STEPS, expected_cost, steps};
+pub use document::Override;
+pub use duration::HumanDuration;
+pub use error::{InvalidScenario, KeyProblem, Place, Problem, ScenarioError, nearest};
+pub use file::{
+    ArrivalsForm, BurstForm, ClusterSection, CompareSection, GateSection, GrantSection, InterruptionSection,
+    LibrarySection, LoadSection, ModelForm, NetworkSection, PartitionsForm, PartitionsWord,
+    PopulationSection, Provider, RampForm, ScenarioFile, SkewForm, SloSection, SweepSection, VariantSection,
+};
+pub use library::LibrarySource;
+pub use model::*;
+pub use shipped::{SHIPPED, Shipped};
+
+/// Parses a scenario. `source` is its name in errors.
+///
+/// Returns the file form with every default filled in, as results embed it, and what it means.
+pub fn parse(source: &str, text: &str) -> Result<(ScenarioFile, Scenario), ScenarioError> {
+    parse_with(source, text, &[])
+}
+
+/// As [`parse`], with changes from the command line on top of the file.
+pub fn parse_with(
+    source: &str,
+    text: &str,
+    overrides: &[Override],
+) -> Result<(ScenarioFile, Scenario), ScenarioError> {
+    let sources = document::Sources::new(source, text, overrides)?;
+    let document = sources.document()?;
+    let mut file = document.typed()?;
+    file.resolve();
+    let scenario = Scenario::try_from(&file).map_err(|invalid| document.locate(invalid.0))?;
+    Ok((file, scenario))
+}

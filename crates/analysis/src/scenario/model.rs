@@ -1,0 +1,235 @@
+//! The validated scenario: every combination in here makes sense, later code never checks again.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::arrivals::Arrivals;
+use super::library::LibrarySource;
+
+/// What one run does, validated. Made from a [`super::ScenarioFile`], which is what results embed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scenario {
+    /// Name, also the first part of the result directory's name.
+    pub name: String,
+    /// One line for lists.
+    pub summary: String,
+    /// What cluster to build where the tool builds one.
+    pub cluster: ClusterSpec,
+    /// The function library that every primary must run.
+    pub library: LibrarySource,
+    /// Who is interrupted.
+    pub population: Population,
+    /// How executions are interrupted, by weight.
+    pub interruption: InterruptionMix,
+    /// The grants that the reclaim scanner issues.
+    pub grant: GrantSpec,
+    /// How claims are offered.
+    pub load: Load,
+    /// How the arms are compared; `None` where there is one variant.
+    pub compare: Option<Compare>,
+    /// The arms. The first one is the baseline unless [`Compare::baseline`] says otherwise. Never empty.
+    pub variants: Vec<VariantSpec>,
+    /// Service level, judged on response time.
+    pub slo: Option<Slo>,
+}
+
+/// Shape of a cluster that the tool builds itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClusterSpec {
+    /// Primaries, 1 to 64.
+    pub primaries: u16,
+    /// Replicas of each primary.
+    pub replicas: u16,
+}
+
+/// The executions that a run creates.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Population {
+    /// How many.
+    pub executions: u32,
+    /// Lanes that they are spread over.
+    pub lanes: u16,
+    /// Partitions that they are spread over.
+    pub partitions: PartitionCount,
+    /// How evenly.
+    pub skew: Skew,
+    /// How evenly they are spread over the lanes.
+    pub lane_skew: Skew,
+    /// Size of each input payload.
+    pub payload_bytes: u32,
+}
+
+/// How many flow partitions the executions are spread over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PartitionCount {
+    /// What the deployment publishes in `ff:config:partitions`, else FlowFabric's default of 256.
+    Published,
+    /// A fixed number, for clusters that the tool owns.
+    Count(u16),
+}
+
+/// Distribution of executions over partitions or lanes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Skew {
+    /// Round robin: sizes differ by at most one.
+    Uniform,
+    /// Zipf with this exponent.
+    Zipf(f64),
+}
+
+/// Relative weights of the kinds of interruption; at least one is positive.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct InterruptionMix {
+    /// Suspended, then a signal satisfies the condition.
+    pub signal: f64,
+    /// Suspended, then the suspension times out into a resume.
+    pub timeout: f64,
+    /// Suspended, then an operator resumes.
+    pub operator: f64,
+    /// Delayed, then promoted.
+    pub delay: f64,
+}
+
+/// How grants are issued.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GrantSpec {
+    /// Time to live of a grant.
+    pub ttl: Duration,
+    /// Share of the grants (0 to 1) that no worker claims before they expire; they are claimed late.
+    pub unconsumed: f64,
+    /// Lease that a claim asks for.
+    pub lease_ttl: Duration,
+    /// Pause of the reclaim scanner between two scans of one primary, in churn.
+    pub scan_interval: Duration,
+}
+
+/// How claims are offered to the cluster.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Load {
+    /// Stock first, or everything together.
+    pub mode: Mode,
+    /// Closed or open loop.
+    pub model: Model,
+    /// Connections per primary.
+    pub connections: u16,
+    /// How long the window is.
+    pub amount: Amount,
+    /// Claims before the window that are not recorded.
+    pub warmup: u64,
+    /// Longest wait for one reply.
+    pub timeout: Duration,
+    /// Workers that hold the same grant and race for it; 1 is the normal case.
+    pub contenders: u16,
+    /// Whether each claim is followed by the SDK's task-context reads.
+    pub task_context: bool,
+    /// Simulated extra time per round trip.
+    pub added_rtt: Duration,
+}
+
+/// Order of staging and claiming.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// All grants are in stock before the window opens: claims only, the clean measurement.
+    Staged,
+    /// Interruptions, scanner and claims run together: the realistic mix.
+    Churn,
+    /// Everything is interrupted, then everything resumes at once; scanner and workers work it off.
+    Storm,
+}
+
+/// Who decides when a claim is made.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Model {
+    /// This many virtual workers, each claiming again as soon as it is done.
+    Closed {
+        /// Claims in flight.
+        concurrency: u32,
+    },
+    /// A schedule decides, whatever the cluster does.
+    Open {
+        /// Claims per second, over all primaries.
+        rate_per_sec: f64,
+        /// Spacing of the schedule.
+        arrivals: Arrivals,
+    },
+}
+
+impl Model {
+    /// Whether the rate changes during the run.
+    pub fn is_ramp(&self) -> bool {
+        matches!(self, Self::Open { arrivals: Arrivals::Ramp { .. }, .. })
+    }
+}
+
+/// Length of the window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Amount {
+    /// Exactly this many claims over all arms, control strata and counter blocks not included.
+    Claims(u64),
+    /// Until this time has passed.
+    Duration(Duration),
+    /// All arrivals of a trace.
+    Trace,
+}
+
+/// How arms are compared.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Compare {
+    /// Name of the arm that the others are compared with.
+    pub baseline: String,
+    /// Strata in which the arms are mixed.
+    pub strata: u32,
+    /// Strata in which both arms are the baseline.
+    pub control_strata: u32,
+    /// Blocks of one arm each, in random order, between which server counters are read.
+    pub counter_blocks: u32,
+    /// Claims in one counter block.
+    pub block_claims: u32,
+    /// Metrics that are judged, by their name in [`crate::record::METRICS`].
+    pub metrics: Vec<String>,
+    /// Differences smaller than this share are noise.
+    pub noise_threshold: f64,
+    /// Confidence of every interval, e.g. 0.95.
+    pub confidence: f64,
+}
+
+/// One arm.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VariantSpec {
+    /// Name in results.
+    pub name: String,
+    /// The way of claiming.
+    pub path: VariantPath,
+    /// A function library of this arm's own (library duet), loaded beside the run's.
+    pub library: Option<LibrarySource>,
+}
+
+/// The ways of doing a claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum VariantPath {
+    /// Lane from the grant; reads the attempt index. What FlowFabric ships.
+    GrantLane,
+    /// Lane by its own HGET. What carrying the lane avoids.
+    HgetLane,
+    /// Lane and attempt index by one HMGET.
+    HmgetLane,
+    /// Lane and attempt index by two HGETs in one pipeline.
+    PipelinedLane,
+    /// Lane and attempt index both carried: one round trip, the floor.
+    FullGrant,
+    /// `ff_issue_grant_and_claim`: no separate grant at all.
+    Fused,
+    /// A ClaimGrant consumed by `ff_claim_execution`, for contrast.
+    FirstClaim,
+}
+
+/// Service level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slo {
+    /// Bound of the response time's 99th percentile.
+    pub response_p99: Duration,
+}

@@ -1,0 +1,44 @@
+//! The scenarios that come with the tool.
+
+/// A scenario inside the binary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shipped {
+    /// Its name.
+    pub name: &'static str,
+    /// The commented file.
+    pub text: &'static str,
+}
+
+macro_rules! shipped {
+    ($($name:literal),* $(,)?) => {
+        &[$(Shipped {
+            name: $name,
+            text: include_str!(concat!("../../../../scenarios/", $name, ".toml")),
+        }),*]
+    };
+}
+
+/// All of them, in the order in which a newcomer would try them.
+pub const SHIPPED: &[Shipped] = shipped![
+    "smoke",
+    "lane-ab",
+    "claim-paths",
+    "library-duet",
+    "rtt-sweep",
+    "steady",
+    "storm",
+    "ramp",
+    "hot-partition",
+    "lane-skew",
+    "grant-expiry",
+    "contention",
+    "capacity",
+    "soak",
+];
+
+impl Shipped {
+    /// The one with this name.
+    pub fn find(name: &str) -> Option<&'static Self> {
+        SHIPPED.iter().find(|shipped| shipped.name == name)
+    }
+}

@@ -1,0 +1,397 @@
+//! From the file form to a [`Scenario`] in which every combination makes sense.
+//!
+//! All problems are collected, so that a file is mended in one go.
+
+use std::collections::BTreeSet;
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::arrivals::Arrivals;
+use super::capacity;
+use super::combination;
+use super::duration::HumanDuration;
+use super::error::{InvalidScenario, KeyProblem, suggest};
+use super::file::{ArrivalsForm, ModelForm, PartitionsForm, ScenarioFile, SkewForm, VariantSection};
+use super::library::LibrarySource;
+use super::model::{
+    Amount, ClusterSpec, Compare, GrantSpec, InterruptionMix, Load, Mode, Model, PartitionCount, Population,
+    Scenario, Skew, Slo, VariantSpec,
+};
+use crate::record::METRICS;
+
+/// Collects what is wrong, key by key.
+#[derive(Default)]
+pub(super) struct Checker(Vec<KeyProblem>);
+
+impl Checker {
+    /// Notes a problem with `key`.
+    pub(super) fn refuse(&mut self, key: impl Into<String>, what: impl Into<String>) {
+        self.0.push(KeyProblem { key: key.into(), what: what.into() });
+    }
+
+    /// Notes a problem where `good` is false.
+    pub(super) fn require(&mut self, good: bool, key: &str, what: impl FnOnce() -> String) {
+        if !good {
+            self.refuse(key, what());
+        }
+    }
+
+    pub(super) fn within<T: PartialOrd + Display + Copy>(
+        &mut self,
+        key: &str,
+        value: T,
+        range: RangeInclusive<T>,
+    ) {
+        let (low, high) = (range.start(), range.end());
+        self.require(range.contains(&value), key, || format!("{value} is not between {low} and {high}"));
+    }
+
+    fn share(&mut self, key: &str, value: f64) {
+        let good = value > 0.0 && value < 1.0;
+        self.require(good, key, || format!("{value} is not a share: write 0.02 for 2 %, between 0 and 1"));
+    }
+
+    pub(super) fn lasting(&mut self, key: &str, value: HumanDuration, shortest: Duration, longest: Duration) {
+        let (low, high) = (HumanDuration(shortest), HumanDuration(longest));
+        self.within(key, value, low..=high);
+    }
+
+    fn name(&mut self, key: &str, name: &str) {
+        let good = (1..=64).contains(&name.len())
+            && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        self.require(good, key, || {
+            format!("`{name}` is not a name: use 1 to 64 of lower-case letters, digits and `-`")
+        });
+    }
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
+
+impl TryFrom<&ScenarioFile> for Scenario {
+    type Error = InvalidScenario;
+
+    /// Validates a file form; defaults that depend on other keys are filled in here as well.
+    fn try_from(file: &ScenarioFile) -> Result<Self, InvalidScenario> {
+        let mut file = file.clone();
+        file.resolve();
+        let mut checker = Checker::default();
+        check_head(&file, &mut checker);
+        check_population(&file, &mut checker);
+        check_grant(&file, &mut checker);
+        check_load(&file, &mut checker);
+        check_variants(&file.variants, &mut checker);
+        check_libraries(&file, &mut checker);
+        check_compare(&file, &mut checker);
+        check_gate(&file, &mut checker);
+        capacity::check(&file, &mut checker);
+        check_sweep(&file, &mut checker);
+        // Rules about several keys assume that each of them is right by itself.
+        if checker.0.is_empty() {
+            combination::check(&file, &mut checker);
+        }
+        if checker.0.is_empty() { Ok(build(&file)) } else { Err(InvalidScenario(checker.0)) }
+    }
+}
+
+fn check_head(file: &ScenarioFile, checker: &mut Checker) {
+    checker.require(file.schema == 1, "schema", || {
+        format!("version {} is not known to this tool, which reads version 1", file.schema)
+    });
+    checker.name("name", &file.name);
+    checker.within("cluster.primaries", file.cluster.primaries, 1..=64);
+    checker.within("cluster.replicas", file.cluster.replicas, 0..=5);
+    for (n, node) in file.cluster.nodes.iter().enumerate() {
+        let good = node
+            .rsplit_once(':')
+            .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0));
+        checker.require(good, &format!("cluster.nodes[{n}]"), || {
+            format!("`{node}` is not host:port, such as 10.0.0.1:6379")
+        });
+    }
+}
+
+fn check_population(file: &ScenarioFile, checker: &mut Checker) {
+    let population = &file.population;
+    checker.within("population.executions", population.executions, 1..=10_000_000);
+    checker.within("population.lanes", population.lanes, 1..=1_024);
+    if let PartitionsForm::Count(count) = population.partitions {
+        checker.within("population.partitions", count, 1..=16_384);
+    }
+    for (key, skew) in [("skew", population.skew), ("lane_skew", population.lane_skew)] {
+        if let SkewForm::Zipf(exponent) = skew {
+            checker.require(exponent > 0.0 && exponent <= 5.0, &format!("population.{key}.zipf"), || {
+                format!(
+                    "{exponent} is not over 0 and at most 5; for an even spread write {key} = \"uniform\""
+                )
+            });
+        }
+    }
+    checker.within("population.payload_bytes", population.payload_bytes, 0..=1_048_576);
+    let mix = &file.interruption;
+    let weights =
+        [("signal", mix.signal), ("timeout", mix.timeout), ("operator", mix.operator), ("delay", mix.delay)];
+    for (kind, weight) in weights {
+        checker.require(weight.is_finite() && weight >= 0.0, &format!("interruption.{kind}"), || {
+            format!("{weight} is not a weight: use 0 or a positive number")
+        });
+    }
+    checker.require(weights.iter().any(|(_, weight)| *weight != 0.0), "interruption", || {
+        "all weights are zero, so nothing would ever be interrupted; give signal, timeout, operator or delay \
+         a positive weight"
+            .into()
+    });
+}
+
+fn check_grant(file: &ScenarioFile, checker: &mut Checker) {
+    checker.lasting("grant.ttl", file.grant.ttl, Duration::from_millis(100), DAY);
+    checker.lasting("grant.lease_ttl", file.grant.lease_ttl, SECOND, DAY);
+    checker.lasting("grant.scan_interval", file.grant.scan_interval, Duration::from_millis(1), SECOND);
+    checker.within("grant.unconsumed", file.grant.unconsumed, 0.0..=1.0);
+}
+
+fn check_load(file: &ScenarioFile, checker: &mut Checker) {
+    let load = &file.load;
+    if let Some(concurrency) = load.concurrency {
+        checker.within("load.concurrency", concurrency, 1..=65_536);
+    }
+    if let Some(rate) = load.rate {
+        checker.require(rate > 0.0 && rate <= 1e7, "load.rate", || {
+            format!("{rate} is not a rate: use claims per second, over 0 and at most 10000000")
+        });
+    }
+    match &load.arrivals {
+        Some(ArrivalsForm::Burst(burst)) => {
+            checker.within("load.arrivals.burst.size", burst.size, 1..=1_000_000);
+            checker.lasting("load.arrivals.burst.every", burst.every, Duration::from_millis(1), HOUR);
+        }
+        Some(ArrivalsForm::Ramp(ramp)) => {
+            checker.require(ramp.from > 0.0 && ramp.from <= 1e7, "load.arrivals.ramp.from", || {
+                format!("{} is not a rate: use claims per second, over 0 and at most 10000000", ramp.from)
+            });
+            checker.lasting("load.arrivals.ramp.over", ramp.over, Duration::from_millis(100), DAY);
+        }
+        Some(ArrivalsForm::Trace(file)) => checker.require(!file.is_empty(), "load.arrivals.trace", || {
+            "empty; write the path of a file with one time per line".into()
+        }),
+        None | Some(ArrivalsForm::Constant | ArrivalsForm::Poisson) => {}
+    }
+    checker.within("load.connections", load.connections, 1..=1_024);
+    if let Some(claims) = load.claims {
+        checker.within("load.claims", claims, 1..=100_000_000);
+    }
+    if let Some(duration) = load.duration {
+        checker.lasting("load.duration", duration, Duration::from_millis(100), 7 * DAY);
+    }
+    checker.within("load.warmup", load.warmup, 0..=10_000_000);
+    checker.lasting("load.timeout", load.timeout, Duration::from_millis(10), Duration::from_mins(5));
+    checker.within("load.contenders", load.contenders, 1..=64);
+    checker.lasting("load.network.added_rtt", load.network.added_rtt, Duration::ZERO, SECOND);
+    if let Some(slo) = &file.slo {
+        checker.lasting("slo.response_p99", slo.response_p99, Duration::from_micros(1), HOUR);
+    }
+}
+
+fn check_variants(variants: &[VariantSection], checker: &mut Checker) {
+    checker.require(!variants.is_empty(), "variant", || {
+        "missing; a scenario needs at least one [[variant]] with a name and a path".into()
+    });
+    checker
+        .require(variants.len() <= 32, "variant", || format!("{} are too many: at most 32", variants.len()));
+    let mut seen = BTreeSet::new();
+    for (n, variant) in variants.iter().enumerate() {
+        checker.name(&format!("variant[{n}].name"), &variant.name);
+        if !seen.insert(&variant.name) {
+            checker.refuse(
+                format!("variant[{n}].name"),
+                format!("another variant is named `{}` already; results need different names", variant.name),
+            );
+        }
+    }
+}
+
+fn check_libraries(file: &ScenarioFile, checker: &mut Checker) {
+    let arms = file.variants.iter().enumerate();
+    let names = arms.map(|(n, variant)| (format!("variant[{n}].library"), variant.library.as_ref()));
+    for (key, name) in names.chain([("library.source".to_owned(), file.library.source.as_ref())]) {
+        if let Some(Err(what)) = name.map(|name| LibrarySource::parse(name)) {
+            checker.refuse(key, what);
+        }
+    }
+}
+
+fn check_compare(file: &ScenarioFile, checker: &mut Checker) {
+    let Some(compare) = &file.compare else { return };
+    if file.variants.len() < 2 {
+        checker.refuse("compare", "needs at least two variants; add a [[variant]] or leave [compare] out");
+        return;
+    }
+    let names: Vec<&str> = file.variants.iter().map(|variant| variant.name.as_str()).collect();
+    if let Some(baseline) = compare.baseline.as_deref().filter(|baseline| !names.contains(baseline)) {
+        let what = format!("`{baseline}` is not a variant; {}", suggest(baseline, &names));
+        checker.refuse("compare.baseline", what);
+    }
+    checker.within("compare.strata", compare.strata, 2..=100_000);
+    checker.within("compare.control_strata", compare.control_strata.unwrap_or(compare.strata), 0..=100_000);
+    checker.within("compare.counter_blocks", compare.counter_blocks, 0..=10_000);
+    checker.within("compare.block_claims", compare.block_claims, 10..=1_000_000);
+    let judged: Vec<&str> =
+        METRICS.iter().filter(|metric| metric.is_judged()).map(|metric| metric.name).collect();
+    checker.require(!compare.metrics.is_empty(), "compare.metrics", || {
+        format!("empty, so nothing would be judged; known: {}", judged.join(", "))
+    });
+    for (n, metric) in compare.metrics.iter().enumerate() {
+        let key = format!("compare.metrics[{n}]");
+        if !judged.contains(&metric.as_str()) {
+            checker.refuse(&key, format!("`{metric}` is not a metric; {}", suggest(metric, &judged)));
+        }
+        checker
+            .require(!compare.metrics[..n].contains(metric), &key, || format!("`{metric}` is there twice"));
+    }
+    checker.share("compare.noise_threshold", compare.noise_threshold);
+    checker.within("compare.confidence", compare.confidence, 0.5..=0.999);
+}
+
+fn check_gate(file: &ScenarioFile, checker: &mut Checker) {
+    let gate = &file.gate;
+    for (key, value) in [
+        ("gate.throughput_warn", gate.throughput_warn),
+        ("gate.throughput_fail", gate.throughput_fail),
+        ("gate.p99_warn", gate.p99_warn),
+        ("gate.p99_fail", gate.p99_fail),
+    ] {
+        checker.share(key, value);
+    }
+    for (key, warn, fail) in [
+        ("gate.throughput_warn", gate.throughput_warn, gate.throughput_fail),
+        ("gate.p99_warn", gate.p99_warn, gate.p99_fail),
+    ] {
+        checker
+            .require(warn <= fail, key, || format!("{warn} warns only beyond {fail}, which fails already"));
+    }
+}
+
+fn check_sweep(file: &ScenarioFile, checker: &mut Checker) {
+    let Some(sweep) = &file.sweep else { return };
+    checker.require(!sweep.key.is_empty() && !sweep.key.starts_with("sweep"), "sweep.key", || {
+        format!("`{}` is not the key of a scenario; write it like load.network.added_rtt", sweep.key)
+    });
+    checker.require((2..=64).contains(&sweep.values.len()), "sweep.values", || {
+        format!("{} values are no sweep: give 2 to 64", sweep.values.len())
+    });
+    let different: BTreeSet<&String> = sweep.values.iter().collect();
+    checker.require(different.len() == sweep.values.len(), "sweep.values", || {
+        "one value is there twice; to run one several times use --repeat".into()
+    });
+}
+
+/// Translates a file form that has passed every check.
+fn build(file: &ScenarioFile) -> Scenario {
+    Scenario {
+        name: file.name.clone(),
+        summary: file.summary.clone(),
+        cluster: ClusterSpec { primaries: file.cluster.primaries, replicas: file.cluster.replicas },
+        library: library(file.library.source.as_ref()).unwrap_or(LibrarySource::Published),
+        population: build_population(file),
+        interruption: InterruptionMix {
+            signal: file.interruption.signal,
+            timeout: file.interruption.timeout,
+            operator: file.interruption.operator,
+            delay: file.interruption.delay,
+        },
+        grant: GrantSpec {
+            ttl: file.grant.ttl.0,
+            unconsumed: file.grant.unconsumed,
+            lease_ttl: file.grant.lease_ttl.0,
+            scan_interval: file.grant.scan_interval.0,
+        },
+        load: build_load(file),
+        compare: file.compare.as_ref().map(|compare| Compare {
+            baseline: compare.baseline.clone().unwrap_or_else(|| file.variants[0].name.clone()),
+            strata: compare.strata,
+            control_strata: compare.control_strata.unwrap_or(compare.strata),
+            counter_blocks: compare.counter_blocks,
+            block_claims: compare.block_claims,
+            metrics: compare.metrics.clone(),
+            noise_threshold: compare.noise_threshold,
+            confidence: compare.confidence,
+        }),
+        variants: file
+            .variants
+            .iter()
+            .map(|variant| VariantSpec {
+                name: variant.name.clone(),
+                path: variant.path,
+                library: library(variant.library.as_ref()),
+            })
+            .collect(),
+        slo: file.slo.as_ref().map(|slo| Slo { response_p99: slo.response_p99.0 }),
+    }
+}
+
+/// The checks leave only names that can be read.
+fn library(name: Option<&String>) -> Option<LibrarySource> {
+    name.and_then(|name| LibrarySource::parse(name).ok())
+}
+
+fn build_population(file: &ScenarioFile) -> Population {
+    Population {
+        executions: file.population.executions,
+        lanes: file.population.lanes,
+        partitions: match file.population.partitions {
+            PartitionsForm::Word(_) => PartitionCount::Published,
+            PartitionsForm::Count(count) => PartitionCount::Count(count),
+        },
+        skew: skew(file.population.skew),
+        lane_skew: skew(file.population.lane_skew),
+        payload_bytes: file.population.payload_bytes,
+    }
+}
+
+fn skew(form: SkewForm) -> Skew {
+    match form {
+        SkewForm::Uniform => Skew::Uniform,
+        SkewForm::Zipf(exponent) => Skew::Zipf(exponent),
+    }
+}
+
+/// The arrival process of an open loop.
+pub(super) fn arrivals(form: Option<&ArrivalsForm>) -> Arrivals {
+    match form {
+        None | Some(ArrivalsForm::Constant) => Arrivals::Constant,
+        Some(ArrivalsForm::Poisson) => Arrivals::Poisson,
+        Some(ArrivalsForm::Burst(burst)) => Arrivals::Burst { size: burst.size, every: burst.every.0 },
+        Some(ArrivalsForm::Ramp(ramp)) => Arrivals::Ramp { from_per_sec: ramp.from, over: ramp.over.0 },
+        Some(ArrivalsForm::Trace(file)) => Arrivals::Trace { file: file.into() },
+    }
+}
+
+fn build_load(file: &ScenarioFile) -> Load {
+    let load = &file.load;
+    Load {
+        mode: load.mode,
+        // The checks leave exactly the keys of the model, and exactly one length.
+        model: match load.model {
+            ModelForm::Closed => Model::Closed { concurrency: load.concurrency.unwrap_or(1) },
+            ModelForm::Open => Model::Open {
+                rate_per_sec: load.rate.unwrap_or(1.0),
+                arrivals: arrivals(load.arrivals.as_ref()),
+            },
+        },
+        connections: load.connections,
+        amount: match (load.claims, load.duration) {
+            (Some(claims), _) => Amount::Claims(claims),
+            (None, Some(duration)) => Amount::Duration(duration.0),
+            // Each execution of a storm is claimed once; a trace is replayed to its end.
+            (None, None) if load.mode == Mode::Storm => Amount::Claims(file.population.executions.into()),
+            (None, None) => Amount::Trace,
+        },
+        warmup: load.warmup,
+        timeout: load.timeout.0,
+        contenders: load.contenders,
+        task_context: load.task_context,
+        added_rtt: load.network.added_rtt.0,
+    }
+}

@@ -1,0 +1,130 @@
+//! Quantiles of recorded histograms. Histograms are merged, percentiles never averaged.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hdrhistogram::Histogram as Hdr;
+use hdrhistogram::serialization::Deserializer;
+
+use crate::record::Histogram;
+
+use super::estimate::{TooFew, normal_quantile};
+use super::unpaired::LogValue;
+
+const NS_PER_US: f64 = 1_000.0;
+
+/// A histogram has forgotten the order of its values. Neighbouring requests correlate with about 0.4, which makes n of
+/// them worth n / 2.33 independent ones: (1 + 0.4) / (1 - 0.4).
+const INFLATION: f64 = 1.4 / 0.6;
+
+/// A stored histogram that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a histogram of the result is damaged ({0}); make the result again or take the original file")]
+pub struct BadHistogram(String);
+
+/// A decoded histogram of latencies; values come out in microseconds.
+#[derive(Clone, Debug)]
+pub struct Latencies {
+    inner: Hdr<u64>,
+}
+
+impl Latencies {
+    /// Decodes a record's histogram; `None` where it is empty.
+    pub fn decode(histogram: &Histogram) -> Result<Option<Self>, BadHistogram> {
+        let Some(text) = &histogram.0 else { return Ok(None) };
+        let bytes = STANDARD.decode(text).map_err(|e| BadHistogram(format!("base64: {e}")))?;
+        let inner: Hdr<u64> = Deserializer::new()
+            .deserialize(&mut bytes.as_slice())
+            .map_err(|e| BadHistogram(format!("HdrHistogram: {e:?}")))?;
+        Ok((!inner.is_empty()).then_some(Self { inner }))
+    }
+
+    /// Adds the values of another histogram.
+    pub fn merge(&mut self, other: &Self) -> Result<(), BadHistogram> {
+        self.inner.auto(true);
+        self.inner.add(&other.inner).map_err(|e| BadHistogram(format!("merge: {e}")))
+    }
+
+    /// Values in it; at least one.
+    pub fn count(&self) -> u64 {
+        self.inner.len()
+    }
+
+    /// Quantile `q` (0 to 1), in microseconds.
+    pub fn quantile_us(&self, q: f64) -> f64 {
+        self.inner.value_at_quantile(q) as f64 / NS_PER_US
+    }
+
+    /// Quantile `q` in microseconds, with an error from the order statistics around it.
+    pub fn log_quantile(&self, q: f64) -> Result<LogValue, TooFew> {
+        let n = self.count() as f64;
+        let reach = normal_quantile(0.975) * (q * (1.0 - q) * INFLATION / n).sqrt();
+        let (low, high) = (self.quantile_us(q - reach), self.quantile_us(q + reach));
+        if q - reach <= 0.0 || q + reach >= 1.0 {
+            let needed = INFLATION * normal_quantile(0.975).powi(2) * (1.0 - q).max(q) / (1.0 - q).min(q);
+            return Err(TooFew::samples("values in the histogram", needed.ceil() as u64, self.count()));
+        }
+        let value = self.quantile_us(q);
+        let log_error = (high / low).ln() / (2.0 * normal_quantile(0.975));
+        if value > 0.0 && log_error.is_finite() && log_error > 0.0 {
+            Ok(LogValue { value, log_error, degrees: n })
+        } else {
+            Err(TooFew::constant("values in the histogram"))
+        }
+    }
+
+    /// Mean, in microseconds.
+    pub fn mean_us(&self) -> f64 {
+        self.inner.mean() / NS_PER_US
+    }
+
+    /// Largest value, in microseconds.
+    pub fn max_us(&self) -> f64 {
+        self.inner.max() as f64 / NS_PER_US
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hdrhistogram::serialization::{Serializer as _, V2DeflateSerializer};
+
+    fn encoded(values_ns: impl IntoIterator<Item = u64>) -> Histogram {
+        let mut hdr = Hdr::<u64>::new(3).unwrap();
+        for value in values_ns {
+            hdr.record(value).unwrap();
+        }
+        let mut bytes = Vec::new();
+        V2DeflateSerializer::new().serialize(&hdr, &mut bytes).unwrap();
+        Histogram(Some(STANDARD.encode(bytes)))
+    }
+
+    #[test]
+    fn values_come_back_in_microseconds_and_merge() {
+        let mut low = Latencies::decode(&encoded((1..=100).map(|i| i * 1_000))).unwrap().unwrap();
+        assert!((low.quantile_us(0.5) - 50.0).abs() < 0.1);
+        assert!((low.mean_us() - 50.5).abs() < 0.1);
+        let high = Latencies::decode(&encoded([5_000_000_000])).unwrap().unwrap();
+        low.merge(&high).unwrap();
+        assert_eq!(low.count(), 101);
+        assert!((low.max_us() - 5_000_000.0).abs() < 5_000.0);
+    }
+
+    #[test]
+    fn a_quantile_has_an_error_or_a_reason() {
+        let spread = Latencies::decode(&encoded((1..=10_000).map(|i| 100_000 + i * 10))).unwrap().unwrap();
+        let p50 = spread.log_quantile(0.5).unwrap();
+        assert!((p50.value - 150.0).abs() < 0.5 && p50.log_error < 0.01, "{p50:?}");
+        let few = Latencies::decode(&encoded([1_000, 2_000])).unwrap().unwrap();
+        assert!(matches!(few.log_quantile(0.5), Err(TooFew::Samples { .. })));
+        let same = Latencies::decode(&encoded([5_000; 500])).unwrap().unwrap();
+        assert!(matches!(same.log_quantile(0.5), Err(TooFew::Constant { .. })));
+    }
+
+    #[test]
+    fn nothing_is_none_and_damage_is_an_error() {
+        assert!(Latencies::decode(&Histogram(None)).unwrap().is_none());
+        assert!(Latencies::decode(&encoded([])).unwrap().is_none());
+        assert!(Latencies::decode(&Histogram(Some("AAAA".into()))).is_err());
+        assert!(Latencies::decode(&Histogram(Some("%".into()))).is_err());
+    }
+}

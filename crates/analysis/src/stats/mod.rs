@@ -1,0 +1,34 @@
+//! Estimates with intervals from recorded samples. Pure: no clock, no network, one seed.
+//!
+//! ```text
+//! strata (paired)   ─► paired: pooled ratio, bootstrap interval, sign-flip p-value ─► multiple: Holm-Bonferroni
+//! one run's samples ─► quantile: Harrell-Davis;  series: effective sample size, MSER-5
+//! two runs          ─► unpaired: ratio with an interval that knows about autocorrelation
+//! runs at many loads ─► crossing: the load at which a level is reached
+//! many runs         ─► change: change points of a history
+//! ```
+
+mod change;
+mod crossing;
+mod estimate;
+mod histogram;
+mod multiple;
+mod paired;
+mod permutation;
+mod pooled;
+mod quantile;
+mod series;
+mod shift;
+mod unpaired;
+
+pub use change::{ChangePoint, change_points};
+pub use crossing::{Crossing, MIN_POINTS, crossing, crossing_load};
+pub use estimate::{Estimate, TooFew};
+pub use histogram::{BadHistogram, Latencies};
+pub use multiple::holm_bonferroni;
+pub use paired::{MIN_PAIRS, PairedEffect, RESAMPLES, Totals, paired_means, paired_quantile, paired_totals};
+pub use permutation::{FLIPS, sign_flip_p_value};
+pub use quantile::{harrell_davis, harrell_davis_interval, median, quantile, quantile_of_sorted};
+pub use series::{autocorrelation, effective_sample_size, mean_with_interval, mser};
+pub use shift::{DecileShift, decile_shift};
+pub use unpaired::{LogValue, block_quantile, mean_of_series, ratio_of};

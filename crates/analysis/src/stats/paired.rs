@@ -1,0 +1,269 @@
+//! Baseline against candidate, stratum by stratum: the comparison that withstands a noisy machine.
+//!
+//! Whatever the machine does, it does to both sides of a stratum; so strata, not claims, are the independent units.
+//! The estimate is the ratio of the pooled statistics; its interval resamples whole strata in pairs; its p-value swaps
+//! the sides within strata.
+//!
+//! The interval is the percentile interval of the resampled effects; for sums, and for quantiles of few strata, with
+//! Hesterberg's expansion (2015, "What teachers should know about the bootstrap"), which moves the percentiles outwards
+//! by what Student's t adds. Quantiles of many strata do without: order statistics make their resamples a little too
+//! wide by themselves. Bootstrap-t does as well at the median, but covers 90 to 93 % instead of 95 % at the 99th
+//! percentile of autocorrelated samples, where the spread of single strata says little about the pooled value.
+//! tests/statistics shows the coverage.
+
+use super::estimate::{Estimate, TooFew, expanded_tail, normal_quantile};
+use super::permutation::sign_flip_p_value;
+use super::pooled::Pooled;
+use super::quantile::quantile;
+use crate::record::{below, stream};
+
+/// Bootstrap resamples.
+pub const RESAMPLES: usize = 2_399;
+
+/// Pairs that a comparison needs at least: with five, the sign-flip test cannot fall below 0.05.
+pub const MIN_PAIRS: usize = 6;
+
+/// Pairs from which on a quantile's percentiles need no expansion.
+const MANY_PAIRS: usize = 20;
+
+/// The power at which [`PairedEffect::detectable`] speaks of "could have shown".
+const POWER: f64 = 0.8;
+
+/// A compared metric: both values and all that is needed for intervals of any confidence.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PairedEffect {
+    /// The baseline's pooled value, in the samples' unit.
+    pub baseline: f64,
+    /// The candidate's pooled value, in the samples' unit.
+    pub candidate: f64,
+    /// ln(candidate / baseline) of every pair, in order.
+    pub differences: Vec<f64>,
+    /// Two-sided p-value of the sign-flip test on [`Self::differences`].
+    pub p_value: f64,
+    /// Standard error of ln(candidate / baseline).
+    pub log_error: f64,
+    /// Whether percentiles are moved outwards.
+    expanded: bool,
+    /// Resampled effects less the effect itself, on the logarithmic scale, sorted.
+    shifts: Vec<f64>,
+}
+
+impl PairedEffect {
+    /// The ratio candidate / baseline with its interval.
+    pub fn ratio(&self, confidence: f64) -> Estimate {
+        let within = confidence.clamp(0.0, 1.0);
+        let tail = if self.expanded {
+            let pairs = self.differences.len() as f64;
+            expanded_tail(within, pairs, pairs - 1.0)
+        } else {
+            1.0 - f64::midpoint(1.0, within)
+        };
+        let estimate = self.candidate / self.baseline;
+        let end = |q: f64| estimate * order_statistic(&self.shifts, q).exp();
+        Estimate { estimate, low: end(tail).min(estimate), high: end(1.0 - tail).max(estimate), confidence }
+    }
+
+    /// Smallest relative difference that would be called beyond `threshold` (a share, e.g. 0.02) in four of five runs
+    /// like this one.
+    pub fn detectable(&self, threshold: f64, confidence: f64) -> f64 {
+        let z = normal_quantile(f64::midpoint(1.0, confidence)) + normal_quantile(POWER);
+        (threshold.ln_1p() + z * self.log_error).exp_m1()
+    }
+}
+
+/// Compares quantile `q` of the two sides of each pair. Pairs with an empty side are left out.
+pub fn paired_quantile(pairs: &[(&[f64], &[f64])], q: f64, seed: u64) -> Result<PairedEffect, TooFew> {
+    let pairs = complete(pairs)?;
+    let sides = [Pooled::new(pairs.iter().map(|p| p.0), q), Pooled::new(pairs.iter().map(|p| p.1), q)];
+    let per_pair: Vec<[f64; 2]> =
+        pairs.iter().map(|(a, b)| [a, b].map(|side| quantile(side, q).unwrap_or_default())).collect();
+    let pooled = |weights: &[u32]| sides.each_ref().map(|side| side.quantile(weights));
+    let effect = compare(&per_pair, pooled, seed)?;
+    Ok(PairedEffect { expanded: pairs.len() < MANY_PAIRS, ..effect })
+}
+
+/// Compares the means of the two sides of each pair. Pairs with an empty side are left out.
+pub fn paired_means(pairs: &[(&[f64], &[f64])], seed: u64) -> Result<PairedEffect, TooFew> {
+    let totals: Vec<(Totals, Totals)> =
+        complete(pairs)?.iter().map(|(a, b)| (Totals::of(a), Totals::of(b))).collect();
+    paired_totals(&totals, seed)
+}
+
+/// A quotient's parts: e.g. CPU time and claims, or claims and seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Totals {
+    /// What is divided.
+    pub amount: f64,
+    /// What it is divided by.
+    pub per: f64,
+}
+
+impl Totals {
+    fn of(samples: &[f64]) -> Self {
+        Self { amount: samples.iter().sum(), per: samples.len() as f64 }
+    }
+}
+
+/// Compares quotients (baseline, candidate), pair by pair: blocks of counters, sums of samples.
+pub fn paired_totals(pairs: &[(Totals, Totals)], seed: u64) -> Result<PairedEffect, TooFew> {
+    let per_pair: Vec<[f64; 2]> = pairs.iter().map(|(a, b)| [a.amount / a.per, b.amount / b.per]).collect();
+    let pooled = |weights: &[u32]| {
+        let mut sums = [Totals::default(); 2];
+        for ((a, b), &weight) in pairs.iter().zip(weights) {
+            for (sum, part) in sums.iter_mut().zip([a, b]) {
+                sum.amount += f64::from(weight) * part.amount;
+                sum.per += f64::from(weight) * part.per;
+            }
+        }
+        sums.map(|sum| sum.amount / sum.per)
+    };
+    compare(&per_pair, pooled, seed)
+}
+
+type Pair<'a> = (&'a [f64], &'a [f64]);
+
+fn complete<'a>(pairs: &[Pair<'a>]) -> Result<Vec<Pair<'a>>, TooFew> {
+    let pairs: Vec<_> = pairs.iter().copied().filter(|(a, b)| !a.is_empty() && !b.is_empty()).collect();
+    enough(pairs.len())?;
+    Ok(pairs)
+}
+
+fn enough(pairs: usize) -> Result<(), TooFew> {
+    if pairs < MIN_PAIRS {
+        return Err(TooFew::samples("pairs with samples on both sides", MIN_PAIRS as u64, pairs as u64));
+    }
+    Ok(())
+}
+
+/// The engine: `per_pair` holds both sides' values pair by pair, `pooled` gives both sides' values over all pairs,
+/// each counted as often as its weight says.
+fn compare(
+    per_pair: &[[f64; 2]],
+    pooled: impl Fn(&[u32]) -> [f64; 2],
+    seed: u64,
+) -> Result<PairedEffect, TooFew> {
+    enough(per_pair.len())?;
+    let differences: Vec<f64> = per_pair.iter().map(|[a, b]| (b / a).ln()).collect();
+    let n = differences.len();
+    let [baseline, candidate] = pooled(&vec![1; n]);
+    let log_ratio = (candidate / baseline).ln();
+    if !log_ratio.is_finite() || differences.iter().any(|d| !d.is_finite()) {
+        return Err(TooFew::constant("values of a side (a ratio needs positive ones)"));
+    }
+    let spread = differences.iter().fold(0.0_f64, |most, d| most.max((d - differences[0]).abs()));
+    if spread <= 1e-12 {
+        return Err(TooFew::constant("differences between the sides"));
+    }
+    let mut rng = stream(seed, "paired-bootstrap");
+    let mut weights = vec![0u32; n];
+    let mut shifts = Vec::with_capacity(RESAMPLES);
+    for _ in 0..RESAMPLES {
+        weights.fill(0);
+        for _ in 0..n {
+            weights[below(&mut rng, n as u32) as usize] += 1;
+        }
+        let [a, b] = pooled(&weights);
+        shifts.push((b / a).ln() - log_ratio);
+    }
+    shifts.sort_by(f64::total_cmp);
+    let log_error = (shifts.iter().map(|e| e * e).sum::<f64>() / shifts.len() as f64).sqrt();
+    let p_value = sign_flip_p_value(&differences, seed)
+        .ok_or_else(|| TooFew::samples("pairs with samples on both sides", MIN_PAIRS as u64, n as u64))?;
+    Ok(PairedEffect { baseline, candidate, differences, p_value, log_error, expanded: true, shifts })
+}
+
+fn order_statistic(sorted: &[f64], q: f64) -> f64 {
+    let rank = (q * (sorted.len() + 1) as f64).round() as usize;
+    sorted[rank.clamp(1, sorted.len()) - 1]
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn strata(n: usize, each: usize, candidate_factor: f64) -> Vec<(Vec<f64>, Vec<f64>)> {
+        let mut rng = stream(5, "test");
+        let mut side = |factor: f64| -> Vec<f64> {
+            (0..each).map(|_| factor * (200.0 + f64::from(below(&mut rng, 1_000)) / 10.0)).collect()
+        };
+        (0..n).map(|_| (side(1.0), side(candidate_factor))).collect()
+    }
+
+    fn borrowed(pairs: &[(Vec<f64>, Vec<f64>)]) -> Vec<(&[f64], &[f64])> {
+        pairs.iter().map(|(a, b)| (a.as_slice(), b.as_slice())).collect()
+    }
+
+    #[test]
+    fn a_planted_difference_is_found_with_its_size() {
+        let pairs = strata(40, 60, 1.1);
+        let effect = paired_quantile(&borrowed(&pairs), 0.5, 1).unwrap();
+        let ratio = effect.ratio(0.95);
+        assert!(ratio.contains(1.1) && ratio.low > 1.05 && ratio.high < 1.15, "{ratio:?}");
+        assert!(effect.p_value < 0.001);
+        assert!(effect.ratio(0.99).half_width() > ratio.half_width());
+    }
+
+    #[test]
+    fn one_seed_one_answer() {
+        let pairs = strata(20, 30, 1.0);
+        assert_eq!(paired_quantile(&borrowed(&pairs), 0.9, 3), paired_quantile(&borrowed(&pairs), 0.9, 3));
+    }
+
+    #[test]
+    fn too_little_and_constant_say_so() {
+        let few = strata(MIN_PAIRS - 1, 30, 1.0);
+        assert!(matches!(paired_quantile(&borrowed(&few), 0.5, 1), Err(TooFew::Samples { .. })));
+        let constant = vec![(vec![5.0; 10], vec![5.0; 10]); 20];
+        assert!(matches!(paired_quantile(&borrowed(&constant), 0.5, 1), Err(TooFew::Constant { .. })));
+        let zeros = vec![(vec![0.0; 10], vec![5.0; 10]); 20];
+        assert!(matches!(paired_means(&borrowed(&zeros), 1), Err(TooFew::Constant { .. })));
+        assert!(paired_totals(&[(Totals::default(), Totals::default()); 9], 1).is_err());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        #[test]
+        fn anything_gives_numbers_or_a_reason(
+            pairs in prop::collection::vec(
+                (prop::collection::vec(0.0f64..1e9, 0..12), prop::collection::vec(0.0f64..1e9, 0..12)), 0..24),
+            q in 0.0f64..=1.0,
+        ) {
+            for effect in [paired_quantile(&borrowed(&pairs), q, 1), paired_means(&borrowed(&pairs), 1)] {
+                let Ok(effect) = effect else { continue };
+                let ratio = effect.ratio(0.95);
+                prop_assert!(ratio.low <= ratio.estimate && ratio.estimate <= ratio.high);
+                prop_assert!(ratio.low >= 0.0 && !ratio.high.is_nan());
+                prop_assert!((0.0..=1.0).contains(&effect.p_value));
+                prop_assert!(effect.detectable(0.02, 0.95) >= 0.02);
+            }
+        }
+
+        #[test]
+        fn scaling_both_sides_changes_no_ratio(factor in 0.01f64..100.0) {
+            let pairs = strata(12, 20, 1.03);
+            let scaled: Vec<_> = pairs.iter()
+                .map(|(a, b)| (a.iter().map(|v| v * factor).collect(), b.iter().map(|v| v * factor).collect()))
+                .collect();
+            let before = paired_quantile(&borrowed(&pairs), 0.5, 1).unwrap().ratio(0.95);
+            let after = paired_quantile(&borrowed(&scaled), 0.5, 1).unwrap().ratio(0.95);
+            for (x, y) in [(before.estimate, after.estimate), (before.low, after.low), (before.high, after.high)] {
+                prop_assert!((x / y - 1.0).abs() < 1e-6);
+            }
+        }
+
+        #[test]
+        fn swapping_the_sides_inverts_the_ratio(factor in 0.8f64..1.25) {
+            let pairs = strata(12, 20, factor);
+            let swapped: Vec<_> = pairs.iter().map(|(a, b)| (b.clone(), a.clone())).collect();
+            let there = paired_quantile(&borrowed(&pairs), 0.5, 1).unwrap();
+            let back = paired_quantile(&borrowed(&swapped), 0.5, 1).unwrap();
+            prop_assert!((there.p_value - back.p_value).abs() < 1e-12);
+            let (there, back) = (there.ratio(0.95), back.ratio(0.95));
+            prop_assert!((there.estimate * back.estimate - 1.0).abs() < 1e-9);
+            prop_assert!((there.low * back.high - 1.0).abs() < 1e-9);
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! The machine that the generator runs on, and how busy it is.
+
+use std::time::Duration;
+
+use reclaim_analysis::record::Host;
+
+/// Reads what the machine is. Unknown parts are said to be unknown; nothing here can fail a run.
+pub fn host() -> Host {
+    let uname = rustix::system::uname();
+    Host {
+        cpu: cpu_model(&read("/proc/cpuinfo")).unwrap_or_else(|| "unknown".into()),
+        cores: std::thread::available_parallelism().map_or(1, |n| n.get() as u32),
+        memory_bytes: memory_bytes(&read("/proc/meminfo")).unwrap_or(0),
+        kernel: format!("{} {}", uname.sysname().to_string_lossy(), uname.release().to_string_lossy()),
+    }
+}
+
+/// CPU used by the calling thread so far. The load runs on one thread, so this is the generator's own cost.
+pub fn thread_cpu() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+/// CPU used by this process so far, all of its threads: the clocks of an open loop and of a simulated network too.
+pub fn process_cpu() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+/// What became of a machine's cores so far, in seconds, from the first line of `/proc/stat`.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct MachineCpu {
+    /// Not idle: what all processes used, and [`Self::stolen_s`].
+    pub busy_s: f64,
+    /// A virtual machine's threads could have run, and its host ran something else (`steal`).
+    pub stolen_s: f64,
+}
+
+impl MachineCpu {
+    /// Reads it; `None` where the system does not say.
+    pub fn now() -> Option<Self> {
+        Self::parse(&read("/proc/stat"))
+    }
+
+    /// What was added since an earlier reading.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Self {
+        Self { busy_s: self.busy_s - earlier.busy_s, stolen_s: self.stolen_s - earlier.stolen_s }
+    }
+
+    fn parse(stat: &str) -> Option<Self> {
+        let mut fields = stat.lines().next()?.split_whitespace().skip(1).map(str::parse::<u64>);
+        let mut next = || fields.next()?.ok();
+        let (user, nice, system) = (next()?, next()?, next()?);
+        let (_idle, _iowait, irq, softirq, steal) = (next()?, next()?, next()?, next()?, next()?);
+        // USER_HZ is 100 on every Linux that /proc describes this way.
+        let seconds = |ticks: u64| ticks as f64 / 100.0;
+        let busy_s = seconds(user + nice + system + irq + softirq + steal);
+        Some(Self { busy_s, stolen_s: seconds(steal) })
+    }
+}
+
+/// Time in which a process' main thread could have run and had no core so far, in seconds: the second figure of
+/// `/proc/<pid>/schedstat`. `None` where the system does not say, and for a process whose name does not contain `name`.
+pub fn run_delay_s(pid: u32, name: &str) -> Option<f64> {
+    let task = format!("/proc/{pid}/task/{pid}");
+    if !read(&format!("{task}/comm")).contains(name) {
+        return None;
+    }
+    let delay_ns: u64 = read(&format!("{task}/schedstat")).split_whitespace().nth(1)?.parse().ok()?;
+    Some(delay_ns as f64 / 1e9)
+}
+
+/// Resident memory of this process now; `None` where the system does not say.
+pub fn resident_bytes() -> Option<u64> {
+    field_kib(&read("/proc/self/status"), "VmRSS:")
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(path).unwrap_or_default()
+}
+
+fn cpu_model(cpuinfo: &str) -> Option<String> {
+    let line = cpuinfo.lines().find(|line| line.starts_with("model name"))?;
+    Some(line.split_once(':')?.1.trim().to_owned())
+}
+
+fn memory_bytes(meminfo: &str) -> Option<u64> {
+    field_kib(meminfo, "MemTotal:")
+}
+
+fn field_kib(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find(|line| line.starts_with(name))?;
+    Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn proc_files_are_read_as_they_are_written() {
+        assert_eq!(cpu_model("processor : 0\nmodel name\t: AMD EPYC\n").as_deref(), Some("AMD EPYC"));
+        assert_eq!(memory_bytes("MemTotal:       24576 kB\n"), Some(24_576 * 1024));
+        assert_eq!(memory_bytes(""), None);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_busy_thread_shows_in_its_own_clock() {
+        let before = thread_cpu();
+        let mut sum = 0u64;
+        while thread_cpu() == before {
+            sum = std::hint::black_box(sum.wrapping_add(1));
+        }
+        assert!(run_delay_s(std::process::id(), "").is_some_and(|delay_s| delay_s >= 0.0));
+        assert_eq!(run_delay_s(std::process::id(), "another program"), None);
+        assert!(host().memory_bytes > 0 && MachineCpu::now().is_some() && resident_bytes().is_some());
+    }
+
+    #[test]
+    fn what_the_host_took_is_told_apart() {
+        let stat = "cpu  100 20 30 4000 5 6 7 250 0 0\ncpu0 1 1 1 1 1 1 1 1 0 0\n";
+        let now = MachineCpu::parse(stat).unwrap();
+        assert_eq!(now, MachineCpu { busy_s: 4.13, stolen_s: 2.5 });
+        let since = now.since(MachineCpu { busy_s: 4.0, stolen_s: 2.0 });
+        assert!((since.busy_s - 0.13).abs() < 1e-9 && (since.stolen_s - 0.5).abs() < 1e-9);
+        assert_eq!(MachineCpu::parse("cpu  100 20\n"), None);
+        assert_eq!(MachineCpu::parse(""), None);
+    }
+}

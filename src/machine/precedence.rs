@@ -1,0 +1,80 @@
+//! Real-time priority for the threads that keep a schedule.
+//!
+//! Servers on the generator's machine run for some hundred microseconds at a time, and whoever wakes up meanwhile waits
+//! for them: the send lag then measures the scheduler. With round-robin real-time priority the generator's two threads
+//! run as soon as something is due. They sleep most of the time, so they take nothing from the servers that they would
+//! not take later. Systems give it to root and to processes with `CAP_SYS_NICE`; without it everything works as before.
+
+use std::marker::PhantomData;
+
+use rustix::process::{getpriority_process, setpriority_process};
+use thread_priority::unix::{
+    NormalThreadSchedulePolicy, RealtimeThreadSchedulePolicy, ThreadSchedulePolicy,
+    set_thread_priority_and_policy, thread_native_id,
+};
+use thread_priority::{ThreadPriority, ThreadPriorityValue};
+
+/// The lowest real-time priorities: the clock goes before the thread that it wakes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Sends claims and reads replies.
+    Driver = 1,
+    /// Says when a claim is due.
+    Clock = 2,
+}
+
+/// The calling thread goes before all ordinary ones until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Precedence {
+    /// Niceness to go back to; `None` where the system refused.
+    niceness: Option<i32>,
+    /// The thread that took it must give it back.
+    _here: PhantomData<*const ()>,
+}
+
+impl Precedence {
+    pub fn take(role: Role) -> Self {
+        let niceness = getpriority_process(None).ok();
+        let round_robin = ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::RoundRobin);
+        Self { niceness: niceness.filter(|_| set(role as u8, round_robin)), _here: PhantomData }
+    }
+
+    /// Whether the system has given it.
+    pub fn given(&self) -> bool {
+        self.niceness.is_some()
+    }
+}
+
+impl Drop for Precedence {
+    fn drop(&mut self) {
+        let Some(niceness) = self.niceness else { return };
+        // The crate sets a niceness of its own with the policy. Nobody is left to tell that this failed.
+        set(0, ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Other));
+        let _ = setpriority_process(None, niceness);
+    }
+}
+
+fn set(priority: u8, policy: ThreadSchedulePolicy) -> bool {
+    let Ok(priority) = ThreadPriorityValue::try_from(priority) else { return false };
+    set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Crossplatform(priority), policy)
+        .is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy() -> ThreadSchedulePolicy {
+        thread_priority::unix::thread_schedule_policy().unwrap()
+    }
+
+    #[test]
+    fn precedence_is_given_back_with_the_niceness_of_before() {
+        let before = (policy(), getpriority_process(None).unwrap());
+        let precedence = Precedence::take(Role::Clock);
+        let real_time = ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::RoundRobin);
+        assert_eq!(policy() == real_time, precedence.given());
+        drop(precedence);
+        assert_eq!((policy(), getpriority_process(None).unwrap()), before);
+    }
+}
