@@ -23,7 +23,7 @@ use super::{calibration_store, print, quiet, say};
 use crate::cluster::{self, Cluster, ClusterRequest};
 use crate::load::{self, RunSetup};
 use reclaim_analysis::judge::capacity::{
-    Capacity, CapacityPlan, CapacityPolicy, Offer, Probe, Step, Stopped,
+    Capacity, CapacityPlan, CapacityPolicy, NextStep, Probe, ProbeLoad, Stopped,
 };
 use reclaim_analysis::judge::{self, RunResult};
 use reclaim_analysis::record::stream;
@@ -106,7 +106,7 @@ impl<'a> Job<'a> {
             );
         }
         let seed = args.seed.or(begun).unwrap_or_else(fresh_seed);
-        let Some(mut policy) = CapacityPolicy::of(&file, seed) else {
+        let Some(mut policy) = CapacityPolicy::from_scenario(&file, seed) else {
             bail!("{} has no [slo]", file.name);
         };
         // What was asked before is asked still; options can leave more out.
@@ -117,7 +117,7 @@ impl<'a> Job<'a> {
             policy.concurrency.clear();
         }
         // Every load must be possible before the first one is offered.
-        let first = Offer::Open { rate_per_s: policy.required_per_s.unwrap_or(policy.start_per_s) };
+        let first = ProbeLoad::Open { rate_per_s: policy.required_per_s.unwrap_or(policy.start_per_s) };
         load_of(&file, first)?;
         let plan = CapacityPlan { scenario: file, seed, policy, stopped: None };
         let (dir, search) = if let (Some(mut earlier), Some(path)) = (earlier, &args.resume) {
@@ -254,7 +254,7 @@ async fn probes(
     let mut pace = Pace::FIRST;
     let mut next = job.search.borrow().conclude().next;
     loop {
-        let Step::Probe { offer, .. } = next else { return Ok(None) };
+        let NextStep::Probe { offer, .. } = next else { return Ok(None) };
         let load = Load::of(&job.search.borrow().plan.scenario, offer);
         if job.args.within.is_some_and(|within| begun.elapsed() + pace.expected(&load) > within.0) {
             return Ok(Some(Stopped::OutOfTime));
@@ -279,7 +279,7 @@ async fn probes(
         pace = Pace::of(&load, started.elapsed());
         next = capacity.next;
         let disturbed = capacity.probes.last().is_some_and(Probe::was_disturbed);
-        if disturbed && matches!(next, Step::Probe { .. }) {
+        if disturbed && matches!(next, NextStep::Probe { .. }) {
             let left =
                 job.args.within.map_or(quiet::LONGEST, |within| within.0.saturating_sub(begun.elapsed()));
             job.tell("the machine was disturbed: waiting until it is quiet, 30 s at most");
@@ -292,7 +292,7 @@ async fn probes(
 async fn probe(
     job: &Job<'_>,
     cluster: &Rc<Cluster>,
-    offer: Offer,
+    offer: ProbeLoad,
     name: &str,
     cancel: &CancellationToken,
 ) -> anyhow::Result<Option<RunResult>> {
@@ -328,13 +328,13 @@ struct Load {
 }
 
 impl Load {
-    fn of(base: &ScenarioFile, offer: Offer) -> Self {
+    fn of(base: &ScenarioFile, offer: ProbeLoad) -> Self {
         match offer {
-            Offer::Open { rate_per_s } => {
+            ProbeLoad::Open { rate_per_s } => {
                 let claims = claims_of(base, rate_per_s);
                 Self { claims, window: Duration::from_secs_f64(claims as f64 / rate_per_s) }
             }
-            Offer::Closed { .. } => Self { claims: base.capacity().curve_claims, window: Duration::ZERO },
+            ProbeLoad::Closed { .. } => Self { claims: base.capacity().curve_claims, window: Duration::ZERO },
         }
     }
 }
@@ -365,12 +365,12 @@ fn claims_of(base: &ScenarioFile, rate_per_s: f64) -> u64 {
 }
 
 /// The scenario at one load.
-fn load_of(base: &ScenarioFile, offer: Offer) -> anyhow::Result<(ScenarioFile, Scenario)> {
+fn load_of(base: &ScenarioFile, offer: ProbeLoad) -> anyhow::Result<(ScenarioFile, Scenario)> {
     let (mut file, section) = (base.clone(), base.capacity());
     let load = &mut file.load;
     load.duration = None;
     let executions = match offer {
-        Offer::Open { rate_per_s } => {
+        ProbeLoad::Open { rate_per_s } => {
             let claims = claims_of(base, rate_per_s);
             (load.model, load.concurrency) = (ModelForm::Open, None);
             (load.rate, load.claims) = (Some(rate_per_s), Some(claims));
@@ -380,7 +380,7 @@ fn load_of(base: &ScenarioFile, offer: Offer) -> anyhow::Result<(ScenarioFile, S
             }
             stock_for(claims)
         }
-        Offer::Closed { concurrency } => {
+        ProbeLoad::Closed { concurrency } => {
             (load.model, load.concurrency) = (ModelForm::Closed, Some(concurrency));
             (load.rate, load.arrivals, load.claims) = (None, None, Some(section.curve_claims));
             section.curve_claims

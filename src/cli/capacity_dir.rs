@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Context as _;
 
 use super::result_dir::{self, CAPACITY, RESULT};
-use reclaim_analysis::judge::capacity::{CAPACITY_SCHEMA, Capacity, CapacityPlan, Offer, Probe};
+use reclaim_analysis::judge::capacity::{CAPACITY_SCHEMA, Capacity, CapacityPlan, Probe, ProbeLoad};
 use reclaim_analysis::judge::{self, RunResult};
 
 /// A search with its probes.
@@ -54,7 +54,7 @@ impl StoredCapacity {
 
     /// Takes a probe in. One that was interrupted says nothing.
     pub fn add(&mut self, result: RunResult, dir: &str) {
-        let probe = Probe::of(&result, dir, self.plan.policy.slo_us);
+        let probe = Probe::from_result(&result, dir, self.plan.policy.slo_us);
         if let Some(probe) = probe.filter(|_| !result.record.partial) {
             self.probes.push(probe);
             self.first.get_or_insert(result);
@@ -67,11 +67,11 @@ impl StoredCapacity {
     }
 
     /// Name of the directory for the next probe. Its number keeps the order.
-    pub fn next_dir(&mut self, offer: Offer) -> String {
+    pub fn next_dir(&mut self, offer: ProbeLoad) -> String {
         self.made += 1;
         match offer {
-            Offer::Open { rate_per_s } => format!("{:03}-open-{rate_per_s}", self.made),
-            Offer::Closed { concurrency } => format!("{:03}-closed-{concurrency}", self.made),
+            ProbeLoad::Open { rate_per_s } => format!("{:03}-open-{rate_per_s}", self.made),
+            ProbeLoad::Closed { concurrency } => format!("{:03}-closed-{concurrency}", self.made),
         }
     }
 }

@@ -80,7 +80,7 @@ pub fn run(args: &CompareArgs) -> anyhow::Result<Exit> {
 
 fn two(args: &CompareArgs, base: &Path, candidate: &Path) -> anyhow::Result<Exit> {
     let (base, candidate) = (result_dir::read(base)?, result_dir::read(candidate)?);
-    let policy = StoredOptions::of(&candidate.record.scenario.gate);
+    let policy = StoredOptions::from_gate_section(&candidate.record.scenario.gate);
     let options = StoredOptions { allow_differences: args.allow_different, ..args.thresholds.over(&policy)? };
     let compared = judge::compare(&base, &candidate, &options)
         .context("give --allow-different if the difference is what you want to see")?;
@@ -98,7 +98,7 @@ fn two(args: &CompareArgs, base: &Path, candidate: &Path) -> anyhow::Result<Exit
 fn nights(args: &CompareArgs, path: &Path, results: &[PathBuf]) -> anyhow::Result<Exit> {
     let entries = results
         .iter()
-        .map(|path| Ok(HistoryEntry::of(&result_dir::read(path)?)))
+        .map(|path| Ok(HistoryEntry::from_result(&result_dir::read(path)?)))
         .collect::<anyhow::Result<Vec<_>>>()?;
     let at = || format!("the history {}", path.display());
     if entries.is_empty() && !path.exists() {

@@ -27,7 +27,7 @@ impl Exit {
         if result.record.partial {
             Self::Interrupted
         } else {
-            gate(result, &GatePolicy::of(&result.record.scenario)).conclusion.into()
+            gate(result, &GatePolicy::from_scenario(&result.record.scenario)).conclusion.into()
         }
     }
 }
@@ -39,7 +39,7 @@ impl Exit {
         if capacity.plan.stopped == Some(Stopped::Interrupted) {
             return Self::Interrupted;
         }
-        if capacity.conclusion == capacity::Conclusion::Invalid {
+        if capacity.conclusion == capacity::SearchOutcome::Invalid {
             return Self::Invalid;
         }
         if let Some(required) = capacity.required {
@@ -50,8 +50,8 @@ impl Exit {
             };
         }
         match capacity.conclusion {
-            capacity::Conclusion::Found => Self::Pass,
-            capacity::Conclusion::NothingSustained => Self::Regression,
+            capacity::SearchOutcome::Found => Self::Pass,
+            capacity::SearchOutcome::NothingSustained => Self::Regression,
             _ => Self::Inconclusive,
         }
     }
@@ -84,15 +84,15 @@ impl From<Exit> for ExitCode {
 mod tests {
     use super::*;
     use reclaim_analysis::judge::capacity::simulated::{Simulated, plain, policy};
-    use reclaim_analysis::judge::capacity::{CapacityPlan, Offer, ProbeVerdict};
+    use reclaim_analysis::judge::capacity::{CapacityPlan, ProbeLoad, ProbeVerdict};
 
     /// What a search from 500 claims per second comes to after these verdicts, in this order of rates.
     fn exit(required: Option<f64>, stopped: Option<Stopped>, verdicts: &[(f64, ProbeVerdict)]) -> Exit {
         let mut policy = policy();
         (policy.required_per_s, policy.walk) = (required, false);
-        let scenario = Simulated::serving(1e3).run(Offer::Open { rate_per_s: 1e2 }, 1).record.scenario;
+        let scenario = Simulated::serving(1e3).run(ProbeLoad::Open { rate_per_s: 1e2 }, 1).record.scenario;
         let probe = |(rate_per_s, verdict): &(f64, ProbeVerdict)| {
-            plain(Offer::Open { rate_per_s: *rate_per_s }, *verdict)
+            plain(ProbeLoad::Open { rate_per_s: *rate_per_s }, *verdict)
         };
         let probes = verdicts.iter().map(probe).collect();
         Exit::of_capacity(&Capacity::conclude(

@@ -80,7 +80,7 @@ pub(super) async fn repeat(job: &Job, wanted: u32, summary: &SummaryArgs) -> any
 
 impl Series {
     fn of(job: &Job, wanted: u32, results: &[RunResult], runs: &[String]) -> Self {
-        let (repeated, gate) = concluded(results, &GatePolicy::of(&job.file));
+        let (repeated, gate) = concluded(results, &GatePolicy::from_scenario(&job.file));
         Self {
             schema: SCHEMA.to_owned(),
             scenario: job.scenario.name.clone(),
@@ -103,7 +103,7 @@ impl Series {
         };
         let results = stored.runs.iter().map(read).collect::<anyhow::Result<Vec<_>>>()?;
         let Some(first) = results.first() else { bail!("{} is damaged: it names no run", file.display()) };
-        let (repeated, gate) = concluded(&results, &GatePolicy::of(&first.record.scenario));
+        let (repeated, gate) = concluded(&results, &GatePolicy::from_scenario(&first.record.scenario));
         Ok(Self { gate, repeated, ..stored })
     }
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use predicates::prelude::*;
 use reclaim_analysis::judge::capacity::{
-    Boundary, Capacity, CapacityPlan, CapacityPolicy, Conclusion, Limit, Offer, ProbePurpose, Step, Stopped,
+    Boundary, Capacity, CapacityPlan, CapacityPolicy, Limit, NextStep, ProbeLoad, ProbePurpose,
+    SearchOutcome, Stopped,
 };
 use reclaim_analysis::judge::{RunResult, analyse};
 use reclaim_analysis::record::{
@@ -112,7 +113,11 @@ fn plan() -> CapacityPlan {
     let mut scenario = file();
     let section = scenario.capacity.as_mut().unwrap();
     (section.start_rate, section.resolution) = (1_000.0, 0.1);
-    let policy = CapacityPolicy { walk: false, refinements: 0, ..CapacityPolicy::of(&scenario, 1).unwrap() };
+    let policy = CapacityPolicy {
+        walk: false,
+        refinements: 0,
+        ..CapacityPolicy::from_scenario(&scenario, 1).unwrap()
+    };
     CapacityPlan { scenario, seed: 1, policy, stopped: None }
 }
 
@@ -142,7 +147,7 @@ fn a_stored_search_is_computed_again_from_its_probes() {
     let dir = tempfile::tempdir().unwrap();
     stored(dir.path(), plan(), usize::MAX);
     let found = reported(dir.path());
-    assert_eq!(found.conclusion, Conclusion::Found);
+    assert_eq!(found.conclusion, SearchOutcome::Found);
     assert_eq!((found.sustained_per_s, found.failed_per_s), (Some(2_000.0), Some(2_181.0)));
     assert!(matches!(&found.limit, Some(Limit::Server { primary, .. }) if primary == "127.0.0.1:7002"));
     let usl = found.usl.unwrap();
@@ -158,7 +163,7 @@ fn a_stored_search_is_computed_again_from_its_probes() {
     assert_eq!(file.get_output().stdout, text.as_bytes());
     insta::assert_snapshot!("capacity_csv", report::capacity_csv(&found));
     let picture = report::capacity_svg(&found).unwrap().unwrap();
-    let open = found.probes.iter().filter(|probe| matches!(probe.offer, Offer::Open { .. })).count();
+    let open = found.probes.iter().filter(|probe| matches!(probe.offer, ProbeLoad::Open { .. })).count();
     // Two points for each probe with a schedule, and one of each kind in the key.
     assert_eq!(picture.matches("<circle").count(), 2 * open + 4, "{picture}");
     assert!(picture.contains("service level, 20 ms") && picture.trim_end().ends_with("</svg>"), "{picture}");
@@ -195,8 +200,9 @@ fn a_search_that_was_stopped_while_it_narrowed_the_interval_has_its_answer() {
     let dir = tempfile::tempdir().unwrap();
     stored(dir.path(), plan(), usize::MAX);
     let mut found = reported(dir.path());
-    assert_eq!((found.conclusion, found.next), (Conclusion::Found, Step::Done));
-    found.next = Step::Probe { offer: Offer::Open { rate_per_s: 1.0 }, purpose: ProbePurpose::Refine };
+    assert_eq!((found.conclusion, found.next), (SearchOutcome::Found, NextStep::Done));
+    found.next =
+        NextStep::Probe { offer: ProbeLoad::Open { rate_per_s: 1.0 }, purpose: ProbePurpose::Refine };
     found.plan.stopped = Some(Stopped::OutOfTime);
     let text = in_one_line(&report::capacity_text(&found));
     assert!(text.contains("after the rate was found: its interval would become narrower"), "{text}");
@@ -211,7 +217,7 @@ fn a_search_that_was_stopped_has_its_bracket_and_says_so() {
         let dir = tempfile::tempdir().unwrap();
         stored(dir.path(), CapacityPlan { stopped: Some(stopped), ..plan() }, 3);
         let found = reported(dir.path());
-        assert_eq!(found.conclusion, Conclusion::NotConverged);
+        assert_eq!(found.conclusion, SearchOutcome::NotConverged);
         tool().arg("report").arg(dir.path()).assert().success().stdout(
             predicate::str::starts_with(alarm)
                 .and(predicate::str::contains("between 2,000 claims per second"))

@@ -87,7 +87,8 @@ fn stored_series(dir: &Path) -> (PathBuf, String) {
         stored_run(&dir.join(format!("run-{n}")), run);
     }
     let repeated = judge::repeat(&results);
-    let gate = judge::gate_repeated(&results, &repeated, &GatePolicy::of(&results[0].record.scenario));
+    let gate =
+        judge::gate_repeated(&results, &repeated, &GatePolicy::from_scenario(&results[0].record.scenario));
     let text = report::repeated_text("lane-ab", &repeated, &gate);
     let mut file = serde_json::to_value(judge::repeat(&[])).unwrap();
     for (key, value) in [

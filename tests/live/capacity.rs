@@ -5,7 +5,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use reclaim_analysis::judge::capacity::{
-    Capacity, Conclusion, Limit, Offer, ProbePurpose, ProbeVerdict, Stopped,
+    Capacity, Limit, ProbeLoad, ProbePurpose, ProbeVerdict, SearchOutcome, Stopped,
 };
 
 use crate::duet::planted;
@@ -56,7 +56,7 @@ fn a_search_that_ran_out_of_time_goes_on_where_it_stopped() {
     let dir = search_dir(output.path());
     let before = stored(&dir);
     assert_eq!((before.probes.len(), before.plan.stopped), (1, Some(Stopped::OutOfTime)));
-    assert_eq!(before.probes[0].offer, Offer::Open { rate_per_s: 400.0 });
+    assert_eq!(before.probes[0].offer, ProbeLoad::Open { rate_per_s: 400.0 });
 
     // What was asked stands in the search: only the time is new.
     let resume = ["--set", "slo.response_p99=1h", "--resume", dir.to_str().unwrap(), "--within", "20s"];
@@ -81,8 +81,8 @@ fn a_search_that_ran_out_of_time_goes_on_where_it_stopped() {
         }
         // Where the rate is found within the time, the closed-loop curve is begun.
         let least = match probe.offer {
-            Offer::Open { .. } => 1_000,
-            Offer::Closed { .. } => 100,
+            ProbeLoad::Open { .. } => 1_000,
+            ProbeLoad::Closed { .. } => 100,
         };
         assert!(probe.primaries[0].claims >= least, "{probe:?}");
         assert!(probe.cpu_us_per_claim.unwrap() > 0.0, "{probe:?}");
@@ -105,7 +105,7 @@ fn a_level_that_no_rate_keeps_is_found_out_and_the_curve_is_measured_all_the_sam
     // On a machine that is busy with other things the generator is late as well; then nothing is known.
     let disturbed = found.limit.as_ref().unwrap().is_not_the_clusters();
     let (conclusion, code) =
-        if disturbed { (Conclusion::NotConverged, 3) } else { (Conclusion::NothingSustained, 1) };
+        if disturbed { (SearchOutcome::NotConverged, 3) } else { (SearchOutcome::NothingSustained, 1) };
     assert_eq!((found.conclusion, run.status.code()), (conclusion, Some(code)), "{}", text(&run));
     assert_eq!(found, stored(&search_dir(output.path())));
     assert!(found.usl.is_some(), "{:?}", found.no_usl);
@@ -130,7 +130,7 @@ fn a_slow_library_is_found_to_be_the_servers_limit() {
     assert!(failed <= 800.0, "{failed}: twice the rate that a thread can do was sustained");
     assert!(found.sustained_per_s.is_none_or(|rate| rate < 500.0), "{:?}", found.sustained_per_s);
     let limit = found.limit.clone();
-    if found.conclusion == Conclusion::Found {
+    if found.conclusion == SearchOutcome::Found {
         assert!(
             matches!(limit, Some(Limit::Server { .. } | Limit::ServersOnSharedCores { .. })),
             "{limit:?}: {}",

@@ -17,7 +17,7 @@ const NOT_MEASURED: &[&str] =
 
 /// One thing that differs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Difference {
+pub struct SettingDifference {
     /// What: a key of the scenario, a part of the machine.
     pub what: String,
     /// In the base.
@@ -34,21 +34,21 @@ pub struct Difference {
     "the results are not comparable:{}\nmeasure both alike, or say that the difference does not matter",
     lines(.0)
 )]
-pub struct NotComparable(pub Vec<Difference>);
+pub struct NotComparable(pub Vec<SettingDifference>);
 
-fn lines(differences: &[Difference]) -> String {
+fn lines(differences: &[SettingDifference]) -> String {
     let lines: Vec<_> =
         differences.iter().map(|d| format!("\n  {}: {} against {}", d.what, d.base, d.candidate)).collect();
     lines.concat()
 }
 
 /// Everything that differs between two results, what forbids the comparison first.
-pub fn differences(base: &RunResult, candidate: &RunResult) -> Vec<Difference> {
+pub fn differences(base: &RunResult, candidate: &RunResult) -> Vec<SettingDifference> {
     let sides = [base, candidate];
     let mut all = Vec::new();
     let mut compare = |what: &str, [base, candidate]: [String; 2], forbids: bool| {
         if base != candidate {
-            all.push(Difference { what: what.to_owned(), base, candidate, forbids });
+            all.push(SettingDifference { what: what.to_owned(), base, candidate, forbids });
         }
     };
     for (key, values) in scenario_differences(sides) {
@@ -93,7 +93,7 @@ pub fn differences(base: &RunResult, candidate: &RunResult) -> Vec<Difference> {
     compare("tool version", sides.map(|s| s.record.tool.version.clone()), false);
     for (what, side) in [("base", base), ("candidate", candidate)] {
         let mut unusable = |state: &str| {
-            all.push(Difference {
+            all.push(SettingDifference {
                 what: format!("{what} result"),
                 base: state.to_owned(),
                 candidate: "a complete, valid run".to_owned(),

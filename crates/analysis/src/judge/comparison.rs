@@ -37,7 +37,7 @@ pub(super) fn judge(record: &RunRecord, compare: &Compare) -> Judgement {
         return judgement;
     };
     for candidate in (0..record.arms.len()).filter(|&arm| arm != baseline) {
-        let sides = Sides { record, compare, baseline, candidate };
+        let sides = ArmPair { record, compare, baseline, candidate };
         for name in &compare.metrics {
             let Some(row) = metric(name).filter(|row| row.is_judged()) else {
                 judgement.remarks.push(note(format!("{name} is not a metric that can be judged")));
@@ -183,14 +183,14 @@ fn borrowed(pairs: &[SidePair]) -> Vec<(&[f64], &[f64])> {
 }
 
 /// One candidate against the baseline.
-struct Sides<'a> {
+struct ArmPair<'a> {
     record: &'a RunRecord,
     compare: &'a Compare,
     baseline: usize,
     candidate: usize,
 }
 
-impl Sides<'_> {
+impl ArmPair<'_> {
     /// One metric; `None` where the run has no value of it.
     fn compared(&self, row: &Metric) -> Option<Comparison> {
         let values = self.values(row)?;

@@ -31,7 +31,7 @@ pub struct GatePolicy {
 
 impl GatePolicy {
     /// The policy of a scenario.
-    pub fn of(scenario: &ScenarioFile) -> Self {
+    pub fn from_scenario(scenario: &ScenarioFile) -> Self {
         let response_p99 = scenario.slo.as_ref().map(|slo| slo.response_p99.0);
         Self { enforce: scenario.gate.enforce, response_p99 }
     }
@@ -82,7 +82,7 @@ pub struct Gate {
 }
 
 impl Gate {
-    fn of(mut findings: Vec<Finding>) -> Self {
+    fn from_findings(mut findings: Vec<Finding>) -> Self {
         findings.sort_by_key(|finding| finding.conclusion);
         let conclusion = findings.first().map_or(Conclusion::Pass, |finding| finding.conclusion);
         Self { conclusion, findings }
@@ -110,7 +110,7 @@ pub fn gate(result: &RunResult, policy: &GatePolicy) -> Gate {
             findings.push(nothing_judged());
         }
     }
-    Gate::of(findings)
+    Gate::from_findings(findings)
 }
 
 /// Claims that did not succeed, by variant: only successful ones have a latency, so no time shows them. With a service
@@ -180,7 +180,7 @@ pub fn gate_repeated(results: &[RunResult], repeated: &Repeated, policy: &GatePo
             findings.push(nothing_judged());
         }
     }
-    Gate::of(findings)
+    Gate::from_findings(findings)
 }
 
 fn repeated_findings(repeated: &Repeated) -> Vec<Finding> {

@@ -54,7 +54,7 @@ pub struct HistoryValue {
 
 impl HistoryEntry {
     /// The line for a result.
-    pub fn of(result: &RunResult) -> Self {
+    pub fn from_result(result: &RunResult) -> Self {
         let record = &result.record;
         let (host, valkey) = (&record.environment.host, &record.environment.valkey);
         let metrics = metric_values(result)
@@ -283,7 +283,7 @@ mod tests {
     #[test]
     fn runs_are_appended_and_read_back() {
         let result = analyse_as(record(&[GRANT_LANE], 1), &scenario(&[GRANT_LANE]));
-        let entry = HistoryEntry::of(&result);
+        let entry = HistoryEntry::from_result(&result);
         assert!(entry.metrics["grant-lane/service_p50"].interval.is_some());
         assert!(entry.metrics.contains_key("grant-lane/calls.hget"));
         let mut file = Cursor::new(Vec::new());

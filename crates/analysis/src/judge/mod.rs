@@ -35,7 +35,7 @@ pub use calibration::{
     CALIBRATION_SCHEMA, Calibration, CpuTrend, FLAT_FROM, LevelSummary, RoundTripSummary, SendLagSummary,
     assess,
 };
-pub use comparable::{Difference, NotComparable, differences};
+pub use comparable::{NotComparable, SettingDifference, differences};
 pub(crate) use comparison::verdict;
 pub(crate) use gate::error_findings;
 pub use gate::{Conclusion, Finding, Gate, GatePolicy, gate, gate_repeated};
@@ -52,5 +52,5 @@ pub(crate) use service_level::service_levels;
 pub use stored::{
     RunLabel, StoredComparison, StoredExact, StoredMetric, StoredOptions, StoredVerdict, Thresholds, compare,
 };
-pub use sweep::{NoInterval, Sweep, SweepArm, SweepDifference, SweepPoint, sweep};
+pub use sweep::{NoInterval, Sweep, SweepArm, SweepComparison, SweepPoint, sweep};
 pub use values::{MetricValue, metric_values};

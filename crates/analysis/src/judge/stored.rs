@@ -8,7 +8,7 @@ use crate::record::{Direction, METRICS, Metric, Source, metric};
 use crate::scenario::GateSection;
 use crate::stats::{Estimate, TooFew, ratio_of};
 
-use super::comparable::{Difference, NotComparable, differences};
+use super::comparable::{NotComparable, SettingDifference, differences};
 use super::gate::Conclusion;
 use super::result::RunResult;
 use super::values::{exact_values, measured};
@@ -28,7 +28,7 @@ pub struct StoredOptions {
 
 impl StoredOptions {
     /// The options of a scenario's `[gate]`.
-    pub fn of(gate: &GateSection) -> Self {
+    pub fn from_gate_section(gate: &GateSection) -> Self {
         Self {
             throughput: Thresholds { warn: gate.throughput_warn, fail: gate.throughput_fail },
             p99: Thresholds { warn: gate.p99_warn, fail: gate.p99_fail },
@@ -125,7 +125,7 @@ pub struct StoredComparison {
     /// What is compared.
     pub candidate: RunLabel,
     /// All that differs between the two runs besides the figures.
-    pub differences: Vec<Difference>,
+    pub differences: Vec<SettingDifference>,
     /// Metrics with intervals, variant by variant.
     pub metrics: Vec<StoredMetric>,
     /// Metrics that do not vary and differ, and the number of those that are equal is in [`Self::exact_equal`].
@@ -155,7 +155,7 @@ pub fn compare(
         else {
             continue;
         };
-        let sides = Sides { base, candidate, arms: [base_arm, candidate_arm], variant: &arm.name, options };
+        let sides = RunPair { base, candidate, arms: [base_arm, candidate_arm], variant: &arm.name, options };
         metrics.extend(METRICS.iter().filter(|row| row.is_judged()).filter_map(|row| sides.metric(row)));
         let (equal, unequal): (Vec<_>, Vec<_>) =
             sides.exact().into_iter().partition(|exact| exact.verdict == StoredVerdict::Pass);
@@ -200,7 +200,7 @@ fn label(result: &RunResult) -> RunLabel {
 }
 
 /// One variant in both results.
-struct Sides<'a> {
+struct RunPair<'a> {
     base: &'a RunResult,
     candidate: &'a RunResult,
     arms: [usize; 2],
@@ -208,7 +208,7 @@ struct Sides<'a> {
     options: &'a StoredOptions,
 }
 
-impl Sides<'_> {
+impl RunPair<'_> {
     /// `None` where neither run has a value.
     fn metric(&self, row: &Metric) -> Option<StoredMetric> {
         let base = measured(&self.base.record, self.arms[0], row);

@@ -9,7 +9,7 @@ fn run(slower: f64, seed: u64) -> RunResult {
 }
 
 fn options() -> StoredOptions {
-    StoredOptions::of(&GateSection::default())
+    StoredOptions::from_gate_section(&GateSection::default())
 }
 
 fn verdict_of(comparison: &StoredComparison, metric: &str) -> StoredVerdict {

@@ -65,7 +65,7 @@ pub struct SweepArm {
     /// The figures that have none, and why.
     pub without_interval: Vec<NoInterval>,
     /// Against the baseline; `None` for the baseline itself.
-    pub against: Option<SweepDifference>,
+    pub against: Option<SweepComparison>,
 }
 
 /// A figure without an interval.
@@ -79,7 +79,7 @@ pub struct NoInterval {
 
 /// A variant against the baseline, by the scenario's first metric.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct SweepDifference {
+pub struct SweepComparison {
     /// Name of the baseline.
     pub baseline: String,
     /// The metric.
@@ -94,7 +94,7 @@ pub struct SweepDifference {
     pub verdict: Verdict,
 }
 
-impl SweepDifference {
+impl SweepComparison {
     /// Variant minus baseline in the metric's unit: the ratio and its interval times the baseline's value, whose own
     /// error is small beside theirs.
     pub fn amount(&self) -> Option<(f64, f64, f64)> {
@@ -187,11 +187,11 @@ fn by_second(record: &RunRecord, name: &str) -> Option<LogValue> {
     mean_of_series(&series).ok()
 }
 
-fn difference(result: &RunResult, candidate: &str) -> Option<SweepDifference> {
+fn difference(result: &RunResult, candidate: &str) -> Option<SweepComparison> {
     let first = result.comparisons.first()?;
     let comparison =
         result.comparisons.iter().find(|c| c.candidate == candidate && c.metric == first.metric)?;
-    Some(SweepDifference {
+    Some(SweepComparison {
         baseline: comparison.baseline.clone(),
         metric: comparison.metric.clone(),
         unit: metric(&comparison.metric).map_or_else(String::new, |row| row.unit.to_owned()),

@@ -1,13 +1,13 @@
 //! A calibration in words and tables.
 
 use super::document::Block;
-use super::numbers::{bytes, count, figure, maybe, rough, share, time_us};
+use super::format::{bytes, count, figure, maybe, rough, share, time_us};
 use crate::judge::{Calibration, FLAT_FROM, LatencySummary, LevelSummary};
 use crate::record::{CalibrationNote, Disturbance};
 use crate::scenario::ArrivalsForm;
 
 /// The whole report.
-pub(super) fn of(calibration: &Calibration) -> Vec<Block> {
+pub(super) fn blocks(calibration: &Calibration) -> Vec<Block> {
     let record = &calibration.record;
     let mut blocks = Vec::new();
     if !calibration.valid {

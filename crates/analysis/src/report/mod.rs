@@ -1,7 +1,7 @@
 //! Formats finished results; computes no statistic.
 //!
 //! ```text
-//! RunResult ─► content: what is said, in which order ─► text | markdown
+//! RunResult ─► run_report: what is said, in which order ─► text | markdown
 //!         ├──► json (the result itself), hlog (its histograms)
 //!         └──► ci: what other programs read
 //! ```
@@ -9,12 +9,12 @@
 mod calibration;
 mod capacity;
 pub mod ci;
-mod content;
 mod document;
+mod format;
 mod hlog;
 mod markdown;
-mod numbers;
 mod ramp;
+mod run_report;
 mod series;
 mod storm;
 mod sweep;
@@ -29,12 +29,12 @@ pub use hlog::{HlogError, hlog};
 
 /// Tables for a terminal of 100 columns.
 pub fn text(result: &RunResult) -> String {
-    text::render(&content::of(result))
+    text::render(&run_report::blocks(result))
 }
 
 /// The same for a pull request or a wiki.
 pub fn markdown(result: &RunResult) -> String {
-    markdown::render(&content::of(result))
+    markdown::render(&run_report::blocks(result))
 }
 
 /// The runs of one scenario, for a terminal.
@@ -49,12 +49,12 @@ pub fn repeated_markdown(scenario: &str, repeated: &Repeated, gate: &Gate) -> St
 
 /// A scenario at several values of one key, for a terminal of 120 columns.
 pub fn sweep_text(scenario: &str, sweep: &Sweep) -> String {
-    text::render_wide(&sweep::of(scenario, sweep))
+    text::render_wide(&sweep::blocks(scenario, sweep))
 }
 
 /// The same for a wiki.
 pub fn sweep_markdown(scenario: &str, sweep: &Sweep) -> String {
-    markdown::render(&sweep::of(scenario, sweep))
+    markdown::render(&sweep::blocks(scenario, sweep))
 }
 
 /// The points of a sweep for a plotting program: one line per value and variant.
@@ -74,12 +74,12 @@ pub fn trends_markdown(trends: &[Trend]) -> String {
 
 /// A capacity search, for a terminal.
 pub fn capacity_text(capacity: &Capacity) -> String {
-    text::render(&capacity::of(capacity))
+    text::render(&capacity::blocks(capacity))
 }
 
 /// The same for a pull request or a wiki.
 pub fn capacity_markdown(capacity: &Capacity) -> String {
-    markdown::render(&capacity::of(capacity))
+    markdown::render(&capacity::blocks(capacity))
 }
 
 /// The same as it is stored.
@@ -104,12 +104,12 @@ pub fn capacity_svg(capacity: &Capacity) -> Result<Option<String>, DrawingError>
 
 /// What the generator can do, for a terminal.
 pub fn calibration_text(calibration: &Calibration) -> String {
-    text::render(&calibration::of(calibration))
+    text::render(&calibration::blocks(calibration))
 }
 
 /// The same for a wiki.
 pub fn calibration_markdown(calibration: &Calibration) -> String {
-    markdown::render(&calibration::of(calibration))
+    markdown::render(&calibration::blocks(calibration))
 }
 
 /// The result as it is stored.

@@ -1,13 +1,13 @@
 //! A run whose rate climbs: its steps as a table.
 
 use super::document::Block;
-use super::numbers::{count, figure, share, within};
+use super::format::{count, figure, share, within};
 use super::words;
 use crate::judge::{RampStep, ramp_steps};
 use crate::record::RunRecord;
 
 /// The table by offered rate, and what is missing in it; nothing for a run without a ramp.
-pub(super) fn of(record: &RunRecord) -> Vec<Block> {
+pub(super) fn blocks(record: &RunRecord) -> Vec<Block> {
     match ramp_steps(record) {
         None => Vec::new(),
         Some(Err(reason)) => vec![Block::Line(format!("No table by offered rate: {reason}."))],

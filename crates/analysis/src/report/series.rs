@@ -1,7 +1,7 @@
 //! Several runs: the repetitions of one scenario, the nights of a history.
 
 use super::document::Block;
-use super::numbers::{difference, difference_within, figure};
+use super::format::{difference, difference_within, figure};
 use super::words;
 use crate::judge::{Conclusion, Gate, Repeated, Trend, TrendPoint, Verdict};
 use crate::record::short_sha256;

@@ -1,7 +1,7 @@
 //! A storm in words: how long it took, whose time that was, and what had to be claimed twice.
 
 use super::document::Block;
-use super::numbers::{count, figure, time_us};
+use super::format::{count, figure, time_us};
 use crate::judge::{RunResult, VariantSummary};
 use crate::record::RetryCause;
 

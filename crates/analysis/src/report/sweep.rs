@@ -1,13 +1,13 @@
 //! The curve of a sweep: a table for people, lines for a plot.
 
 use super::document::Block;
-use super::numbers::{difference_within, figure, maybe, share, within};
+use super::format::{difference_within, figure, maybe, share, within};
 use super::words;
-use crate::judge::{Sweep, SweepArm, SweepDifference, SweepPoint, Verdict};
+use crate::judge::{Sweep, SweepArm, SweepComparison, SweepPoint, Verdict};
 use crate::stats::Estimate;
 
 /// What a sweep says.
-pub(super) fn of(scenario: &str, sweep: &Sweep) -> Vec<Block> {
+pub(super) fn blocks(scenario: &str, sweep: &Sweep) -> Vec<Block> {
     let mut blocks = alarms(sweep);
     blocks.push(Block::Title(format!("{scenario}: {} from value to value", sweep.key)));
     let simulated = sweep.points.iter().any(|point| point.added_rtt_us.is_some());
@@ -143,7 +143,7 @@ fn without_interval(sweep: &Sweep) -> Option<String> {
     words::no_interval(missing, sweep.points.len())
 }
 
-fn against_baseline(point: &SweepPoint, difference: &SweepDifference) -> [String; 3] {
+fn against_baseline(point: &SweepPoint, difference: &SweepComparison) -> [String; 3] {
     let amount = difference.amount().map_or("-".to_owned(), |(estimate, low, high)| {
         format!("{} [{}, {}]", signed(estimate), bound(low), bound(high))
     });
@@ -180,7 +180,7 @@ pub(super) fn csv(sweep: &Sweep) -> String {
     let number = |value: Option<f64>| value.map_or(String::new(), |value| format!("{value:.6}"));
     for point in &sweep.points {
         for arm in &point.arms {
-            let amount = arm.against.as_ref().and_then(SweepDifference::amount);
+            let amount = arm.against.as_ref().and_then(SweepComparison::amount);
             let ratio = arm.against.as_ref().and_then(|against| against.ratio);
             let [throughput, p50, p99] =
                 [arm.throughput_interval, arm.service_p50_interval, arm.service_p99_interval]
@@ -237,7 +237,7 @@ mod tests {
             }],
             against,
         };
-        let against = SweepDifference {
+        let against = SweepComparison {
             baseline: "grant-lane".into(),
             metric: "service_p50".into(),
             unit: "us".into(),

@@ -1,6 +1,6 @@
 //! Faults, warnings and verdicts in words: the cause, and what to do about it.
 
-use super::numbers::{count, figure, share, time_us};
+use super::format::{count, figure, share, time_us};
 use crate::judge::{Comparison, Verdict};
 use crate::record::{Direction, Fault, Warning, metric};
 use crate::stats::TooFew;

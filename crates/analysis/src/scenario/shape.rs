@@ -22,12 +22,12 @@ impl Shape<'static> {
             let settings = SchemaSettings::draft2020_12().with(|s| s.inline_subschemas = true);
             settings.into_generator().into_root_schema_for::<ScenarioFile>().to_value()
         });
-        Self::of(schema)
+        Self::from_schema(schema)
     }
 }
 
 impl<'a> Shape<'a> {
-    fn of(schema: &'a Value) -> Self {
+    fn from_schema(schema: &'a Value) -> Self {
         let mut choices = Vec::new();
         collect(schema, &mut choices);
         Self { choices }
@@ -40,7 +40,7 @@ impl<'a> Shape<'a> {
 
     /// What may stand under `key`; `None` where the key is not known.
     pub(super) fn key(&self, key: &str) -> Option<Self> {
-        self.tables().find_map(|table| table.get(key)).map(Self::of)
+        self.tables().find_map(|table| table.get(key)).map(Self::from_schema)
     }
 
     /// Keys that must be there.
@@ -53,7 +53,7 @@ impl<'a> Shape<'a> {
 
     /// What may stand in the list here.
     pub(super) fn items(&self) -> Option<Self> {
-        self.choices.iter().find_map(|choice| choice.get("items")).map(Self::of)
+        self.choices.iter().find_map(|choice| choice.get("items")).map(Self::from_schema)
     }
 
     /// The words that may stand here; `None` where any text, or no text at all, may.

@@ -18,7 +18,6 @@ mod permutation;
 mod pooled;
 mod quantile;
 mod series;
-mod shift;
 mod unpaired;
 
 pub use change::{ChangePoint, change_points};
@@ -30,5 +29,4 @@ pub use paired::{MIN_PAIRS, PairedEffect, RESAMPLES, Totals, paired_means, paire
 pub use permutation::{FLIPS, sign_flip_p_value};
 pub use quantile::{harrell_davis, harrell_davis_interval, median, quantile, quantile_of_sorted};
 pub use series::{autocorrelation, effective_sample_size, mean_with_interval, mser};
-pub use shift::{DecileShift, decile_shift};
 pub use unpaired::{LogValue, block_quantile, mean_of_series, ratio_of};

@@ -42,7 +42,12 @@ impl Boundary {
     /// refinement among them.
     ///
     /// A probe for which the generator or other programs were the limit says nothing about the cluster and is left out.
-    pub(super) fn of(probes: &[&Probe], ends: (f64, f64), slo_us: f64, seed: u64) -> Result<Self, TooFew> {
+    pub(super) fn through(
+        probes: &[&Probe],
+        ends: (f64, f64),
+        slo_us: f64,
+        seed: u64,
+    ) -> Result<Self, TooFew> {
         let within = |near: f64| {
             let ends = around(probes, near, ends, slo_us)?.1;
             let runs = near_runs(probes, near, ends, slo_us)?;

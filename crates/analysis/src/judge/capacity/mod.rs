@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 pub use boundary::Boundary;
 pub use limit::{Limit, Resources};
 pub use probe::{PrimaryLoad, Probe, ProbeVerdict, Reason};
-pub use search::{CapacityPolicy, Offer, ProbePurpose, Search, Step, search};
+pub use search::{CapacityPolicy, NextStep, ProbeLoad, ProbePurpose, Search, search};
 pub use sizing::{SizingBasis, SizingRow, hottest_share, sizing};
 pub use usl::{LoadPoint, Usl, fit_usl};
 
@@ -41,7 +41,7 @@ pub const CAPACITY_SCHEMA: &str = "reclaim-bench/capacity-1";
 
 impl CapacityPolicy {
     /// What a scenario says. `None` without a service level.
-    pub fn of(file: &ScenarioFile, seed: u64) -> Option<Self> {
+    pub fn from_scenario(file: &ScenarioFile, seed: u64) -> Option<Self> {
         let CapacitySection {
             start_rate,
             resolution,
@@ -81,7 +81,7 @@ pub enum Stopped {
 /// What the probes come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Conclusion {
+pub enum SearchOutcome {
     /// The highest sustained rate is known within the resolution.
     Found,
     /// What gave out first was the generator or its machine: the cluster sustains at least this.
@@ -98,7 +98,7 @@ pub enum Conclusion {
 
 /// A level that said something else the second time.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct LevelDifference {
+pub struct ChangedLevel {
     /// Claims per second.
     pub rate_per_s: f64,
     /// What the search found.
@@ -166,7 +166,7 @@ pub struct Capacity {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<CalibrationNote>,
     /// What the probes come to.
-    pub conclusion: Conclusion,
+    pub conclusion: SearchOutcome,
     /// Highest rate that was sustained, in claims per second.
     pub sustained_per_s: Option<f64>,
     /// Lowest rate that was not.
@@ -188,7 +188,7 @@ pub struct Capacity {
     /// Whether every level was walked again.
     pub walked_again: bool,
     /// Levels that said something else then.
-    pub differences: Vec<LevelDifference>,
+    pub differences: Vec<ChangedLevel>,
     /// Every probe, in the order made.
     pub probes: Vec<Probe>,
     /// What each was for, in the same order; `None` for one that this search did not need.
@@ -206,7 +206,7 @@ pub struct Capacity {
     /// Primaries for each target.
     pub sizing: Vec<SizingRow>,
     /// What comes next.
-    pub next: Step,
+    pub next: NextStep,
 }
 
 impl Capacity {
@@ -217,7 +217,7 @@ impl Capacity {
         let environment = first.map(|result| result.record.environment.clone());
         let boundary = low.zip(high).filter(|_| search.converged).map(|ends| {
             let all: Vec<&Probe> = probes.iter().collect();
-            Boundary::of(&all, ends, plan.policy.slo_us, plan.policy.seed)
+            Boundary::through(&all, ends, plan.policy.slo_us, plan.policy.seed)
         });
         let (boundary, no_boundary) = match boundary.transpose() {
             Ok(boundary) => (boundary, None),
@@ -231,7 +231,7 @@ impl Capacity {
             _ => Some(named),
         });
         let conclusion = conclusion(&search, limit.as_ref());
-        let no_boundary = no_boundary.filter(|_| conclusion == Conclusion::Found);
+        let no_boundary = no_boundary.filter(|_| conclusion == SearchOutcome::Found);
         let curve = fit_usl(&curve(&probes));
         let sizing =
             basis.map(|basis| sizing::sizing(&basis, &plan.policy.targets_per_s)).unwrap_or_default();
@@ -276,22 +276,24 @@ impl Capacity {
     }
 }
 
-fn conclusion(search: &Search, limit: Option<&Limit>) -> Conclusion {
+fn conclusion(search: &Search, limit: Option<&Limit>) -> SearchOutcome {
     match search.next {
-        Step::Invalid => Conclusion::Invalid,
+        NextStep::Invalid => SearchOutcome::Invalid,
         // A machine that was too busy for every rate says nothing about the cluster.
-        Step::NothingSustained if limit.is_some_and(Limit::is_not_the_clusters) => Conclusion::NotConverged,
-        Step::NothingSustained => Conclusion::NothingSustained,
-        Step::Unlimited => Conclusion::Unlimited,
-        _ if !search.converged => Conclusion::NotConverged,
-        _ if limit.is_some_and(Limit::is_not_the_clusters) => Conclusion::LowerBound,
-        _ => Conclusion::Found,
+        NextStep::NothingSustained if limit.is_some_and(Limit::is_not_the_clusters) => {
+            SearchOutcome::NotConverged
+        }
+        NextStep::NothingSustained => SearchOutcome::NothingSustained,
+        NextStep::Unlimited => SearchOutcome::Unlimited,
+        _ if !search.converged => SearchOutcome::NotConverged,
+        _ if limit.is_some_and(Limit::is_not_the_clusters) => SearchOutcome::LowerBound,
+        _ => SearchOutcome::Found,
     }
 }
 
 /// Probes of one rate, in the order made.
 fn at_rate(probes: &[Probe], rate: f64) -> impl Iterator<Item = &Probe> {
-    probes.iter().filter(move |probe| probe.offer == Offer::Open { rate_per_s: rate })
+    probes.iter().filter(move |probe| probe.offer == ProbeLoad::Open { rate_per_s: rate })
 }
 
 /// What most of the probes that failed at a rate name; the last one where they disagree.
@@ -345,7 +347,7 @@ fn basis(probe: &Probe, environment: &Environment, policy: &CapacityPolicy) -> O
 
 fn curve(probes: &[Probe]) -> Vec<LoadPoint> {
     let point = |probe: &Probe| match probe.offer {
-        Offer::Closed { concurrency } if probe.verdict != ProbeVerdict::Invalid => {
+        ProbeLoad::Closed { concurrency } if probe.verdict != ProbeVerdict::Invalid => {
             Some(LoadPoint { concurrency, throughput_per_s: probe.achieved_per_s })
         }
         _ => None,
@@ -360,7 +362,7 @@ fn floor_us(probes: &[Probe]) -> Option<f64> {
 
 fn drift(probes: &[Probe]) -> Option<Drift> {
     let measured = |probe: &Probe| match (probe.offer, probe.cpu_us_per_claim) {
-        (Offer::Open { rate_per_s }, Some(us)) if probe.verdict != ProbeVerdict::Invalid && us > 0.0 => {
+        (ProbeLoad::Open { rate_per_s }, Some(us)) if probe.verdict != ProbeVerdict::Invalid && us > 0.0 => {
             Some((rate_per_s, us))
         }
         _ => None,
@@ -378,7 +380,7 @@ fn drift(probes: &[Probe]) -> Option<Drift> {
         .max_by(|a, b| a.ratio().total_cmp(&b.ratio()))
 }
 
-fn differences(search: &Search, boundary: Option<&Boundary>) -> Vec<LevelDifference> {
+fn differences(search: &Search, boundary: Option<&Boundary>) -> Vec<ChangedLevel> {
     let (low, high) = search.bracket();
     let uncertain = |rate| boundary.is_some_and(|boundary| boundary.rate_per_s.contains(rate));
     search
@@ -388,7 +390,7 @@ fn differences(search: &Search, boundary: Option<&Boundary>) -> Vec<LevelDiffere
             let level = search.levels.iter().find(|level| level.rate_per_s.total_cmp(&rate_per_s).is_eq())?;
             let first = level.standing();
             let marginal = [low, high].contains(&Some(rate_per_s)) || uncertain(rate_per_s);
-            (first != again).then_some(LevelDifference { rate_per_s, first, again, marginal })
+            (first != again).then_some(ChangedLevel { rate_per_s, first, again, marginal })
         })
         .collect()
 }

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::limit::{Limit, Resources, limit};
-use super::search::Offer;
+use super::search::ProbeLoad;
 use crate::judge::RunResult;
 use crate::judge::validity::SEND_LAG_SHARE;
 use crate::record::{ArmRecord, Fault, GENERATOR_BUSY, Offered, RunRecord, Warning};
@@ -114,7 +114,7 @@ pub struct Probe {
     /// Its directory, beside `capacity.json`.
     pub dir: String,
     /// What was asked for.
-    pub offer: Offer,
+    pub offer: ProbeLoad,
     /// Start, RFC 3339 in UTC.
     pub started: String,
     /// From start to the end of the audit.
@@ -162,14 +162,14 @@ impl Probe {
     /// Judges a stored run. `slo_us` is the service level's bound of the response time's 99th percentile.
     ///
     /// Returns `None` for a run without an arm, which no scenario allows.
-    pub fn of(result: &RunResult, dir: &str, slo_us: f64) -> Option<Self> {
+    pub fn from_result(result: &RunResult, dir: &str, slo_us: f64) -> Option<Self> {
         let (record, arm) = (&result.record, result.record.arms.first()?);
         let variant = result.variants.first()?;
         let response = Latencies::decode(&arm.response).ok().flatten();
         let p99 = response.as_ref().map(|latencies| latencies.log_quantile(JUDGED));
         let resources = resources(record);
         let offer = offer(record);
-        let open = matches!(offer, Offer::Open { .. });
+        let open = matches!(offer, ProbeLoad::Open { .. });
         let mut probe = Self {
             dir: dir.to_owned(),
             offer,
@@ -303,11 +303,11 @@ impl Probe {
     }
 }
 
-fn offer(record: &RunRecord) -> Offer {
+fn offer(record: &RunRecord) -> ProbeLoad {
     let load = &record.scenario.load;
     match load.model {
-        ModelForm::Open => Offer::Open { rate_per_s: load.rate.unwrap_or_default() },
-        ModelForm::Closed => Offer::Closed { concurrency: load.concurrency.unwrap_or(1) },
+        ModelForm::Open => ProbeLoad::Open { rate_per_s: load.rate.unwrap_or_default() },
+        ModelForm::Closed => ProbeLoad::Closed { concurrency: load.concurrency.unwrap_or(1) },
     }
 }
 

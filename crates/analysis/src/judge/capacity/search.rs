@@ -33,7 +33,7 @@ const DIGITS: i32 = 4;
 /// What a probe offers to the cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Offer {
+pub enum ProbeLoad {
     /// A schedule.
     Open {
         /// Claims per second.
@@ -46,7 +46,7 @@ pub enum Offer {
     },
 }
 
-impl Offer {
+impl ProbeLoad {
     /// Claims per second of a schedule.
     pub fn rate_per_s(self) -> Option<f64> {
         match self {
@@ -108,11 +108,11 @@ pub struct CapacityPolicy {
 /// What to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Step {
+pub enum NextStep {
     /// Make this probe.
     Probe {
         /// The load.
-        offer: Offer,
+        offer: ProbeLoad,
         /// What for.
         purpose: ProbePurpose,
     },
@@ -152,7 +152,7 @@ impl Level {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Search {
     /// What comes next.
-    pub next: Step,
+    pub next: NextStep,
     /// All levels, ascending.
     pub levels: Vec<Level>,
     /// Levels that were walked again, with what each said the second time.
@@ -181,7 +181,7 @@ pub fn search(probes: &[Probe], policy: &CapacityPolicy) -> Search {
         probes,
         policy,
         state: Search {
-            next: Step::Done,
+            next: NextStep::Done,
             levels: Vec::new(),
             again: Vec::new(),
             converged: false,
@@ -189,7 +189,7 @@ pub fn search(probes: &[Probe], policy: &CapacityPolicy) -> Search {
             purposes: vec![None; probes.len()],
         },
     };
-    replay.state.next = replay.run().err().unwrap_or(Step::Done);
+    replay.state.next = replay.run().err().unwrap_or(NextStep::Done);
     replay.state
 }
 
@@ -201,27 +201,27 @@ struct Replay<'a> {
 
 impl Replay<'_> {
     /// The whole search. An error is the step at which it cannot go on.
-    fn run(&mut self) -> Result<(), Step> {
+    fn run(&mut self) -> Result<(), NextStep> {
         if let Some(required) = self.policy.required_per_s {
             self.state.required = Some(self.decide(required, ProbePurpose::Required)?);
         }
         let unbracketed = self.bracket();
         match unbracketed {
             // The curve does not need a bracket.
-            Ok(()) | Err(Step::NothingSustained | Step::Unlimited) => {}
+            Ok(()) | Err(NextStep::NothingSustained | NextStep::Unlimited) => {}
             Err(step) => return Err(step),
         }
         if self.policy.walk && self.state.converged {
             self.walk()?;
         }
         for &concurrency in &self.policy.concurrency {
-            self.ask(Offer::Closed { concurrency }, ProbePurpose::Curve)?;
+            self.ask(ProbeLoad::Closed { concurrency }, ProbePurpose::Curve)?;
         }
         unbracketed?;
         self.refine()
     }
 
-    fn bracket(&mut self) -> Result<(), Step> {
+    fn bracket(&mut self) -> Result<(), NextStep> {
         let start = self.policy.required_per_s.unwrap_or(self.policy.start_per_s);
         loop {
             match self.state.bracket() {
@@ -229,7 +229,7 @@ impl Replay<'_> {
                 (Some(low), None) if low >= HIGHEST_RATE => {
                     self.decide(low, ProbePurpose::Boundary)?;
                     if self.state.bracket() == (Some(low), None) {
-                        return Err(Step::Unlimited);
+                        return Err(NextStep::Unlimited);
                     }
                 }
                 (Some(low), None) => {
@@ -246,7 +246,7 @@ impl Replay<'_> {
                     }
                     let next = rounded(high / 2.0);
                     if next < start / 2f64.powi(HALVINGS) * 0.99 || next < 1.0 {
-                        return Err(Step::NothingSustained);
+                        return Err(NextStep::NothingSustained);
                     }
                     self.visit(next, ProbePurpose::Bracket)?;
                 }
@@ -268,11 +268,11 @@ impl Replay<'_> {
     }
 
     /// Every level once more, in random order.
-    fn walk(&mut self) -> Result<(), Step> {
+    fn walk(&mut self) -> Result<(), NextStep> {
         let mut rates: Vec<f64> = self.state.levels.iter().map(|level| level.rate_per_s).collect();
         rates.shuffle(&mut stream(self.policy.seed, "walk"));
         for rate in rates {
-            let passed = self.ask(Offer::Open { rate_per_s: rate }, ProbePurpose::Again)?;
+            let passed = self.ask(ProbeLoad::Open { rate_per_s: rate }, ProbePurpose::Again)?;
             self.state.again.push((rate, passed));
         }
         Ok(())
@@ -280,7 +280,7 @@ impl Replay<'_> {
 
     /// Probes beside the sustainable rate, in rounds, until its interval is narrow enough. Last of all: they are worth
     /// what time is left, and without them there is an answer too.
-    fn refine(&mut self) -> Result<(), Step> {
+    fn refine(&mut self) -> Result<(), NextStep> {
         let mut order = stream(self.policy.seed, "refine");
         let (Some(low), Some(high)) = self.state.bracket() else { return Ok(()) };
         let (slo_us, seed) = (self.policy.slo_us, self.policy.seed);
@@ -294,16 +294,16 @@ impl Replay<'_> {
             };
             let mut rates = ROUND.map(|factor| rounded(factor * centre).min(HIGHEST_RATE));
             rates.shuffle(&mut order);
-            let first = Offer::Open { rate_per_s: rates[0] };
+            let first = ProbeLoad::Open { rate_per_s: rates[0] };
             // That a round was begun says that the interval was too wide: it need not be computed again.
             if self.unused(first).is_none()
-                && Boundary::of(&made, (low, high), slo_us, seed)
+                && Boundary::through(&made, (low, high), slo_us, seed)
                     .is_ok_and(|boundary| boundary.is_within(self.policy.precision))
             {
                 return Ok(());
             }
             for rate_per_s in rates {
-                self.ask(Offer::Open { rate_per_s }, ProbePurpose::Refine)?;
+                self.ask(ProbeLoad::Open { rate_per_s }, ProbePurpose::Refine)?;
             }
         }
         Ok(())
@@ -319,13 +319,13 @@ impl Replay<'_> {
     }
 
     /// The first probe of a load that nothing has asked for yet.
-    fn unused(&self, offer: Offer) -> Option<usize> {
+    fn unused(&self, offer: ProbeLoad) -> Option<usize> {
         (0..self.probes.len()).find(|&n| self.state.purposes[n].is_none() && self.probes[n].offer == offer)
     }
 
     /// One probe more at a level.
-    fn visit(&mut self, rate: f64, purpose: ProbePurpose) -> Result<(), Step> {
-        let passed = self.ask(Offer::Open { rate_per_s: rate }, purpose)?;
+    fn visit(&mut self, rate: f64, purpose: ProbePurpose) -> Result<(), NextStep> {
+        let passed = self.ask(ProbeLoad::Open { rate_per_s: rate }, purpose)?;
         let levels = &mut self.state.levels;
         let at = levels.partition_point(|level| level.rate_per_s < rate);
         if levels.get(at).is_none_or(|level| level.rate_per_s > rate) {
@@ -336,7 +336,7 @@ impl Replay<'_> {
     }
 
     /// Probes a level until its verdict stands.
-    fn decide(&mut self, rate: f64, purpose: ProbePurpose) -> Result<bool, Step> {
+    fn decide(&mut self, rate: f64, purpose: ProbePurpose) -> Result<bool, NextStep> {
         loop {
             if let Some(verdict) = self.level(rate).and_then(Level::decided) {
                 return Ok(verdict);
@@ -351,7 +351,7 @@ impl Replay<'_> {
 
     /// Whether the next unused probe of this load passed. An invalid one is made again, once; one that the machine
     /// disturbed, twice: that should not send the search into the wrong half.
-    fn ask(&mut self, offer: Offer, purpose: ProbePurpose) -> Result<bool, Step> {
+    fn ask(&mut self, offer: ProbeLoad, purpose: ProbePurpose) -> Result<bool, NextStep> {
         let (mut invalid, mut disturbed) = (0, 0);
         while let Some(at) = self.unused(offer) {
             self.state.purposes[at] = Some(purpose);
@@ -367,10 +367,10 @@ impl Replay<'_> {
                 ProbeVerdict::Invalid => invalid += 1,
             }
             if invalid == 2 {
-                return Err(Step::Invalid);
+                return Err(NextStep::Invalid);
             }
         }
-        Err(Step::Probe { offer, purpose })
+        Err(NextStep::Probe { offer, purpose })
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rand::RngExt as _;
 
-use super::{CapacityPolicy, Offer, PrimaryLoad, Probe, ProbeVerdict, Resources};
+use super::{CapacityPolicy, PrimaryLoad, Probe, ProbeLoad, ProbeVerdict, Resources};
 use crate::judge::fixtures::{GRANT_LANE, Noise, record};
 use crate::judge::{RunResult, analyse};
 use crate::record::stream;
@@ -67,12 +67,12 @@ impl Simulated {
     }
 
     /// A run of the cluster at this load, as it would be stored.
-    pub fn run(&self, offer: Offer, seed: u64) -> RunResult {
+    pub fn run(&self, offer: ProbeLoad, seed: u64) -> RunResult {
         let slower = (self.noise * Noise::new(seed).normal()).exp();
         let mut record = record(&[GRANT_LANE], seed);
         let (responses, lags, due, done) = match offer {
-            Offer::Open { rate_per_s } => self.open(rate_per_s, self.claims, seed, slower),
-            Offer::Closed { concurrency } => {
+            ProbeLoad::Open { rate_per_s } => self.open(rate_per_s, self.claims, seed, slower),
+            ProbeLoad::Closed { concurrency } => {
                 // Everyone waits for everyone else: the law with a = service / (service + network) and b = 0.
                 let round = NETWORK_S + f64::from(concurrency) * self.service_s * slower;
                 let length = self.claims as f64 * round / f64::from(concurrency);
@@ -96,12 +96,12 @@ impl Simulated {
     }
 
     /// The same as the search sees it.
-    pub fn probe(&self, offer: Offer, seed: u64) -> Probe {
-        Probe::of(&self.run(offer, seed), &format!("{seed}"), SLO_US).unwrap()
+    pub fn probe(&self, offer: ProbeLoad, seed: u64) -> Probe {
+        Probe::from_result(&self.run(offer, seed), &format!("{seed}"), SLO_US).unwrap()
     }
 }
 
-fn fill(record: &mut RunRecord, offer: Offer, responses: &[f64], lags: &[f64], (due, done): (f64, f64)) {
+fn fill(record: &mut RunRecord, offer: ProbeLoad, responses: &[f64], lags: &[f64], (due, done): (f64, f64)) {
     let histogram = |seconds: &mut dyn Iterator<Item = f64>| {
         let mut histogram = LatencyHistogram::default();
         seconds.for_each(|seconds| histogram.record(Duration::from_secs_f64(seconds.max(0.0))));
@@ -114,13 +114,13 @@ fn fill(record: &mut RunRecord, offer: Offer, responses: &[f64], lags: &[f64], (
     record.scenario.slo =
         Some(SloSection { response_p99: HumanDuration(Duration::from_micros(SLO_US as u64)) });
     let arm = &mut record.arms[0];
-    if let Offer::Open { rate_per_s } = offer {
+    if let ProbeLoad::Open { rate_per_s } = offer {
         (load.model, load.concurrency) = (ModelForm::Open, None);
         (load.rate, load.arrivals) = (Some(rate_per_s), Some(ArrivalsForm::Poisson));
         arm.response = histogram(&mut responses.iter().copied());
         arm.send_lag = histogram(&mut lags.iter().copied());
         record.offered = Some(Offered { claims, schedule_s: due });
-    } else if let Offer::Closed { concurrency } = offer {
+    } else if let ProbeLoad::Closed { concurrency } = offer {
         load.concurrency = Some(concurrency);
     }
     let lags = lags.iter().copied().chain(std::iter::repeat(0.0));
@@ -138,7 +138,7 @@ fn fill(record: &mut RunRecord, offer: Offer, responses: &[f64], lags: &[f64], (
 }
 
 /// A probe of which only the verdict counts.
-pub fn plain(offer: Offer, verdict: ProbeVerdict) -> Probe {
+pub fn plain(offer: ProbeLoad, verdict: ProbeVerdict) -> Probe {
     Probe {
         dir: String::new(),
         offer,

@@ -6,7 +6,7 @@ use plotters::prelude::*;
 
 use super::words::level;
 use crate::judge::capacity::{Capacity, Probe, ProbeVerdict};
-use crate::report::numbers::figure;
+use crate::report::format::figure;
 
 /// Why a picture could not be drawn.
 pub type DrawingError = DrawingAreaErrorKind<std::io::Error>;
@@ -20,7 +20,7 @@ const LEVEL: RGBColor = RGBColor(0, 120, 90);
 /// Median and upper bound of the 99th percentile of the response time of every open-loop probe over its rate, the service level, and the rate
 /// that was found. `None` before there is a probe with response times.
 pub(in crate::report) fn svg(capacity: &Capacity) -> Result<Option<String>, DrawingError> {
-    let points: Vec<Point> = capacity.probes.iter().filter_map(Point::of).collect();
+    let points: Vec<Point> = capacity.probes.iter().filter_map(Point::from_probe).collect();
     if points.is_empty() {
         return Ok(None);
     }
@@ -43,7 +43,7 @@ struct Point {
 }
 
 impl Point {
-    fn of(probe: &Probe) -> Option<Self> {
+    fn from_probe(probe: &Probe) -> Option<Self> {
         // A logarithm wants more than nothing.
         let ms = |us: f64| (us / 1_000.0).max(1e-3);
         Some(Self {

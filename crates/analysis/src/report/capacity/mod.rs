@@ -1,20 +1,20 @@
 //! What a capacity search has found: the rate, what limits it, the probes behind it, and primaries for more.
 
 mod knee;
-mod lines;
+mod probe_csv;
 mod words;
 
 use self::words::{level, limit, ms, offer, purpose_word, reason, verdict};
-use super::content::surroundings;
 use super::document::Block;
-use super::numbers::{count, figure, maybe, rough, share, time_us};
+use super::format::{count, figure, maybe, rough, share, time_us};
+use super::run_report::surroundings;
 use crate::judge::capacity::{
-    Capacity, Conclusion, LevelDifference, Limit, Offer, ProbePurpose, Reason, Step, Stopped,
+    Capacity, ChangedLevel, Limit, NextStep, ProbeLoad, ProbePurpose, Reason, SearchOutcome, Stopped,
 };
 
 pub use knee::DrawingError;
 pub(super) use knee::svg;
-pub(super) use lines::{csv, last};
+pub(super) use probe_csv::{csv, last};
 
 /// The machine's speed changed if the same work at the same rate cost this much more CPU at another time.
 const DRIFTED: f64 = 1.15;
@@ -26,7 +26,7 @@ const NEAR_FLOOR: f64 = 0.25;
 const POOR_FIT: f64 = 0.2;
 
 /// The whole report.
-pub(super) fn of(capacity: &Capacity) -> Vec<Block> {
+pub(super) fn blocks(capacity: &Capacity) -> Vec<Block> {
     let scenario = &capacity.plan.scenario;
     let mut blocks = Vec::new();
     if let Some(alarm) = alarm(capacity) {
@@ -61,11 +61,11 @@ pub(super) fn of(capacity: &Capacity) -> Vec<Block> {
 
 fn alarm(capacity: &Capacity) -> Option<String> {
     match (capacity.conclusion, capacity.plan.stopped) {
-        (Conclusion::Invalid, _) => Some("INVALID: a probe could not be made, twice in a row.".into()),
+        (SearchOutcome::Invalid, _) => Some("INVALID: a probe could not be made, twice in a row.".into()),
         (_, Some(Stopped::Interrupted)) => {
             Some("INTERRUPTED: what follows was measured before the search was stopped.".into())
         }
-        (Conclusion::NotConverged, Some(Stopped::OutOfTime)) => {
+        (SearchOutcome::NotConverged, Some(Stopped::OutOfTime)) => {
             Some("NOT CONVERGED: the time given with --within was used up first.".into())
         }
         _ => None,
@@ -77,17 +77,17 @@ fn answer(capacity: &Capacity) -> String {
     let level = level(capacity.plan.policy.slo_us);
     let (low, high) = (capacity.sustained_per_s, capacity.failed_per_s);
     match (capacity.conclusion, low, high) {
-        (Conclusion::Found, Some(low), Some(high)) => found(capacity, low, high, &level),
-        (Conclusion::LowerBound, Some(low), Some(high)) => format!(
+        (SearchOutcome::Found, Some(low), Some(high)) => found(capacity, low, high, &level),
+        (SearchOutcome::LowerBound, Some(low), Some(high)) => format!(
             "At least {} claims per second are sustained with a response time within {level} at p99. That {} are not \
              does not show what the cluster can do: give the generator a quiet machine of its own.",
             figure(low),
             figure(high)
         ),
-        (Conclusion::Unlimited, Some(low), _) => {
+        (SearchOutcome::Unlimited, Some(low), _) => {
             format!("{} claims per second, the most that can be offered, are sustained.", figure(low))
         }
-        (Conclusion::NothingSustained, _, Some(high)) => format!(
+        (SearchOutcome::NothingSustained, _, Some(high)) => format!(
             "Not even {} claims per second keep the response time within {level} at p99. Choose a lower --rate-from, or \
              a service level above one claim's own time.",
             figure(high)
@@ -145,7 +145,7 @@ fn required(capacity: &Capacity) -> Option<Block> {
     Some(Block::Line(match required.sustained {
         Some(true) => format!("The required {rate} claims per second are sustained."),
         Some(false) => format!("The required {rate} claims per second are NOT sustained."),
-        None if matches!(capacity.next, Step::Probe { purpose: ProbePurpose::Required, .. }) => format!(
+        None if matches!(capacity.next, NextStep::Probe { purpose: ProbePurpose::Required, .. }) => format!(
             "Whether the required {rate} claims per second are sustained is not known yet: the search was stopped before \
              two probes of that rate agreed."
         ),
@@ -163,7 +163,7 @@ fn probes(capacity: &Capacity) -> Option<Block> {
         .iter()
         .zip(&capacity.purposes)
         .filter_map(|(probe, purpose)| {
-            let Offer::Open { rate_per_s } = probe.offer else { return None };
+            let ProbeLoad::Open { rate_per_s } = probe.offer else { return None };
             let row = vec![
                 figure(rate_per_s),
                 figure(probe.achieved_per_s),
@@ -207,7 +207,7 @@ fn again(capacity: &Capacity) -> Option<Block> {
         return None;
     }
     let (marginal, others): (Vec<_>, Vec<_>) = capacity.differences.iter().partition(|d| d.marginal);
-    let each = |differences: &[&LevelDifference]| {
+    let each = |differences: &[&ChangedLevel]| {
         let words = differences.iter().map(|difference| {
             let word = |passed: bool| if passed { "passed" } else { "failed" };
             format!(
@@ -319,7 +319,7 @@ fn closed_loop(capacity: &Capacity) -> Vec<Block> {
         .probes
         .iter()
         .filter_map(|probe| {
-            let Offer::Closed { concurrency } = probe.offer else { return None };
+            let ProbeLoad::Closed { concurrency } = probe.offer else { return None };
             let fitted = capacity.usl.map(|usl| usl.throughput_per_s(f64::from(concurrency)));
             Some(vec![
                 count(u64::from(concurrency)),
@@ -373,7 +373,7 @@ fn precision(capacity: &Capacity) -> Option<String> {
     let (policy, boundary) = (&capacity.plan.policy, capacity.boundary.as_ref());
     let made = capacity.purposes.iter().filter(|purpose| **purpose == Some(ProbePurpose::Refine)).count();
     let enough = boundary.is_some_and(|boundary| boundary.is_within(policy.precision));
-    if enough || made == 0 || capacity.next != Step::Done {
+    if enough || made == 0 || capacity.next != NextStep::Done {
         return None;
     }
     let Some(boundary) = boundary else {
@@ -428,7 +428,7 @@ fn remarks(capacity: &Capacity) -> Option<Block> {
             rough(part)
         ));
     }
-    if capacity.conclusion == Conclusion::NotConverged && !capacity.sizing.is_empty() {
+    if capacity.conclusion == SearchOutcome::NotConverged && !capacity.sizing.is_empty() {
         items.push(
             "the table is computed at the highest rate that passed so far; at the rate itself a claim costs less CPU."
                 .to_owned(),
@@ -450,7 +450,7 @@ fn remarks(capacity: &Capacity) -> Option<Block> {
              short before any main thread was."
         ));
     }
-    if let (Step::Probe { purpose, .. }, Conclusion::Found | Conclusion::LowerBound) =
+    if let (NextStep::Probe { purpose, .. }, SearchOutcome::Found | SearchOutcome::LowerBound) =
         (capacity.next, capacity.conclusion)
     {
         let missing = match purpose {

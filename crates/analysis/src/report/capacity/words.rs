@@ -1,7 +1,7 @@
 //! Limits, reasons and verdicts of probes in words.
 
-use crate::judge::capacity::{Limit, Offer, Probe, ProbePurpose, ProbeVerdict, Reason};
-use crate::report::numbers::{count, figure, per_claim, rough, time_us};
+use crate::judge::capacity::{Limit, Probe, ProbeLoad, ProbePurpose, ProbeVerdict, Reason};
+use crate::report::format::{count, figure, per_claim, rough, time_us};
 use crate::report::words;
 
 /// What limits, and the evidence.
@@ -73,8 +73,8 @@ pub(super) fn verdict(verdict: ProbeVerdict) -> &'static str {
 
 pub(super) fn offer(probe: &Probe) -> String {
     match probe.offer {
-        Offer::Open { rate_per_s } => format!("{}/s", figure(rate_per_s)),
-        Offer::Closed { concurrency } => format!("{concurrency} in flight"),
+        ProbeLoad::Open { rate_per_s } => format!("{}/s", figure(rate_per_s)),
+        ProbeLoad::Closed { concurrency } => format!("{concurrency} in flight"),
     }
 }
 

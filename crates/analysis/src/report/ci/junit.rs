@@ -13,7 +13,7 @@
 
 use std::fmt::Write as _;
 
-use super::super::numbers::difference_within;
+use super::super::format::difference_within;
 use super::super::words;
 use crate::judge::{
     Comparison, RunResult, StoredComparison, StoredMetric, StoredVerdict, Verdict, error_findings,

@@ -1,7 +1,7 @@
 //! A short comment for a pull request; `markdown` has the whole report.
 
 use super::super::document::Block;
-use super::super::numbers::{difference_within, figure, maybe, share};
+use super::super::format::{difference_within, figure, maybe, share};
 use super::super::{markdown, text, words};
 use crate::judge::{
     Conclusion, Finding, GatePolicy, RunResult, StoredComparison, StoredMetric, StoredVerdict, Verdict, gate,
@@ -10,7 +10,7 @@ use crate::judge::{
 /// The verdicts of one run: what decides first, then metric by metric.
 pub fn pull_request(result: &RunResult) -> String {
     let scenario = &result.record.scenario;
-    let gate = gate(result, &GatePolicy { enforce: true, ..GatePolicy::of(scenario) });
+    let gate = gate(result, &GatePolicy { enforce: true, ..GatePolicy::from_scenario(scenario) });
     let mut blocks =
         vec![Block::Title(format!("reclaim-bench {}: {}", result.record.label(), headline(gate.conclusion)))];
     if !result.valid || result.record.partial {

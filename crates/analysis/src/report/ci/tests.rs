@@ -22,7 +22,8 @@ fn against_stored() -> crate::judge::StoredComparison {
     let mut candidate = run(&slower, 2);
     candidate.record.arms[0].wire.commands += candidate.record.arms[0].wire.claims;
     candidate.record.environment.library.sha256 = "cd".repeat(32);
-    compare(&run(&[GRANT_LANE], 1), &candidate, &StoredOptions::of(&GateSection::default())).unwrap()
+    compare(&run(&[GRANT_LANE], 1), &candidate, &StoredOptions::from_gate_section(&GateSection::default()))
+        .unwrap()
 }
 
 #[test]

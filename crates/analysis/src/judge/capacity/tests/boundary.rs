@@ -63,8 +63,8 @@ fn refinement_narrows_the_interval_and_searches_agree() {
     // Cut on the way, the answer stands with the interval so far.
     let long = fine.iter().max_by_key(|found| found.probes.len()).unwrap();
     let cut = concluded(long.plan.policy.clone(), long.probes[..long.probes.len() - 2].to_vec());
-    assert_eq!(cut.conclusion, Conclusion::Found);
-    assert!(matches!(cut.next, Step::Probe { purpose: ProbePurpose::Refine, .. }), "{:?}", cut.next);
+    assert_eq!(cut.conclusion, SearchOutcome::Found);
+    assert!(matches!(cut.next, NextStep::Probe { purpose: ProbePurpose::Refine, .. }), "{:?}", cut.next);
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn a_required_rate_beside_the_boundary_is_not_known_where_the_evidence_disagrees
 fn where_latency_says_nothing_about_the_boundary_the_bracket_stands_alone() {
     // Verdicts without response times.
     let found = concluded(policy(), searched(&policy(), sharp(1_300.0)));
-    assert_eq!((found.conclusion, found.boundary), (Conclusion::Found, None));
+    assert_eq!((found.conclusion, found.boundary), (SearchOutcome::Found, None));
     assert_eq!(found.no_boundary.unwrap().to_string(), "needs at least 8 probes near the boundary, has 0");
     // A search that is not over has none either, and does not say why.
     let cut = concluded(policy(), searched(&policy(), sharp(1_300.0))[..4].to_vec());
@@ -123,12 +123,13 @@ fn a_boundary_between_undisturbed_probes_is_the_clusters() {
     };
     let probes = searched(&policy(), |offer, purpose, n| {
         let probe = cluster.probe(offer, n as u64);
-        let narrow = matches!(offer, Offer::Open { rate_per_s } if (3_400.0..3_700.0).contains(&rate_per_s));
+        let narrow =
+            matches!(offer, ProbeLoad::Open { rate_per_s } if (3_400.0..3_700.0).contains(&rate_per_s));
         sent += 1;
         if narrow && purpose != ProbePurpose::Again && sent % 4 != 0 { disturb(probe) } else { probe }
     });
     let found = concluded(policy(), probes.clone());
-    assert_eq!(found.conclusion, Conclusion::Found, "{:?} {:?}", found.limit, found.no_boundary);
+    assert_eq!(found.conclusion, SearchOutcome::Found, "{:?} {:?}", found.limit, found.no_boundary);
     assert!(matches!(found.limit, Some(Limit::Server { .. })), "{:?}", found.limit);
     let rate = found.boundary.unwrap().rate_per_s.estimate / cluster.true_capacity();
     assert!((0.9..1.05).contains(&rate), "{rate}");
@@ -137,7 +138,7 @@ fn a_boundary_between_undisturbed_probes_is_the_clusters() {
         .into_iter()
         .map(|probe| if probe.verdict == ProbeVerdict::Failed { disturb(probe) } else { probe });
     let found = concluded(policy(), all.collect());
-    assert_ne!(found.conclusion, Conclusion::Found);
+    assert_ne!(found.conclusion, SearchOutcome::Found);
     assert_eq!(found.boundary, None);
 }
 
@@ -156,8 +157,8 @@ fn a_machine_whose_speed_changes_is_seen_by_what_the_same_work_costs() {
     let seen = drift(1.4);
     assert!((seen.ratio() - 1.4).abs() < 0.01 && (seen.least_us - 250.0).abs() < 1.0, "{seen:?}");
     // One probe of each rate says nothing.
-    let once =
-        [1_000.0, 2_000.0].map(|rate_per_s| Simulated::serving(4_000.0).probe(Offer::Open { rate_per_s }, 1));
+    let once = [1_000.0, 2_000.0]
+        .map(|rate_per_s| Simulated::serving(4_000.0).probe(ProbeLoad::Open { rate_per_s }, 1));
     assert_eq!(concluded(policy(), once.to_vec()).drift, None);
 }
 
@@ -166,8 +167,9 @@ fn a_level_near_what_a_claim_takes_at_any_rate_is_seen() {
     let found = |slo_us: f64| {
         let cluster = Simulated::serving(4_000.0);
         let policy = CapacityPolicy { slo_us, walk: false, ..policy() };
-        let probes =
-            searched(&policy, |offer, _, n| Probe::of(&cluster.run(offer, n as u64), "x", slo_us).unwrap());
+        let probes = searched(&policy, |offer, _, n| {
+            Probe::from_result(&cluster.run(offer, n as u64), "x", slo_us).unwrap()
+        });
         concluded(policy, probes).floor_us.unwrap() / slo_us
     };
     assert!(found(1_500.0) > 0.25 && found(20_000.0) < 0.1, "{} {}", found(1_500.0), found(20_000.0));

@@ -9,7 +9,7 @@ use crate::record::Fault;
 fn the_strain_is_above_one_where_a_rule_is_broken() {
     let cluster = Simulated::serving(4_000.0);
     for (rate_per_s, n) in [2_000.0, 3_000.0, 3_700.0, 3_900.0, 4_100.0, 6_000.0].into_iter().zip(0..) {
-        let probe = cluster.probe(Offer::Open { rate_per_s }, n);
+        let probe = cluster.probe(ProbeLoad::Open { rate_per_s }, n);
         let strain = probe.strain(SLO_US).unwrap();
         assert_eq!(
             strain <= 1.0,
@@ -23,9 +23,9 @@ fn the_strain_is_above_one_where_a_rule_is_broken() {
 }
 
 fn of(change: impl FnOnce(&mut RunResult)) -> Probe {
-    let mut run = Simulated::serving(5_000.0).run(Offer::Open { rate_per_s: 1_000.0 }, 7);
+    let mut run = Simulated::serving(5_000.0).run(ProbeLoad::Open { rate_per_s: 1_000.0 }, 7);
     change(&mut run);
-    Probe::of(&run, "x", SLO_US).unwrap()
+    Probe::from_result(&run, "x", SLO_US).unwrap()
 }
 
 /// Every rule of a probe, each broken alone.
@@ -49,7 +49,7 @@ fn each_rule_of_a_probe_fails_it_alone() {
         }),
         ("TooFew", ProbeVerdict::Invalid, |r| {
             r.record.arms[0].response = Simulated { claims: 300, ..Simulated::serving(5_000.0) }
-                .run(Offer::Open { rate_per_s: 1_000.0 }, 1)
+                .run(ProbeLoad::Open { rate_per_s: 1_000.0 }, 1)
                 .record
                 .arms[0]
                 .response
@@ -75,8 +75,8 @@ fn the_level_is_judged_by_the_upper_bound() {
     let probe = of(|_| ());
     let p99 = probe.response_p99_us.unwrap();
     assert!(p99.low < p99.estimate && p99.estimate < p99.high);
-    let run = Simulated::serving(5_000.0).run(Offer::Open { rate_per_s: 1_000.0 }, 7);
-    let at = |slo_us: f64| Probe::of(&run, "x", slo_us).unwrap();
+    let run = Simulated::serving(5_000.0).run(ProbeLoad::Open { rate_per_s: 1_000.0 }, 7);
+    let at = |slo_us: f64| Probe::from_result(&run, "x", slo_us).unwrap();
     let between = f64::midpoint(p99.estimate, p99.high);
     assert!(matches!(at(between).reasons[..], [Reason::ResponseP99 { .. }, ..]), "{:?}", at(between).reasons);
     assert!(!at(p99.high).reasons.iter().any(|reason| matches!(reason, Reason::ResponseP99 { .. })));
@@ -86,7 +86,7 @@ fn the_level_is_judged_by_the_upper_bound() {
 #[test]
 fn the_offered_rate_is_the_schedules_own() {
     for seed in 0..20 {
-        let probe = Simulated::serving(50_000.0).probe(Offer::Open { rate_per_s: 1_000.0 }, seed);
+        let probe = Simulated::serving(50_000.0).probe(ProbeLoad::Open { rate_per_s: 1_000.0 }, seed);
         assert_eq!(probe.verdict, ProbeVerdict::Passed, "{seed}: {:?}", probe.reasons);
     }
 }
@@ -108,7 +108,7 @@ fn other_programs_say_nothing_about_the_cluster() {
         limit: Some(Limit::OtherPrograms { others: 1.9, cores: 2 }),
         ..plain(offer, ProbeVerdict::Disturbed)
     });
-    assert_eq!(concluded(policy, nothing).conclusion, Conclusion::NotConverged);
+    assert_eq!(concluded(policy, nothing).conclusion, SearchOutcome::NotConverged);
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn a_generator_that_had_time_is_asked_again_and_one_that_had_none_is_not() {
         // Twice, which is enough where it counts.
         let after = search(&[probe.clone(), probe], &policy).next;
         assert!(
-            matches!(after, Step::Probe { offer: Offer::Open { rate_per_s }, .. } if rate_per_s.total_cmp(&next).is_eq()),
+            matches!(after, NextStep::Probe { offer: ProbeLoad::Open { rate_per_s }, .. } if rate_per_s.total_cmp(&next).is_eq()),
             "{after:?}"
         );
     }

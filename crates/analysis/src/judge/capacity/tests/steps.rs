@@ -13,7 +13,7 @@ fn a_sharp_limit_is_bracketed_within_the_resolution() {
         let probes = searched(&policy(), sharp(capacity));
         let found = concluded(policy(), probes);
         let (low, high) = (found.sustained_per_s.unwrap(), found.failed_per_s.unwrap());
-        assert_eq!(found.conclusion, Conclusion::Found);
+        assert_eq!(found.conclusion, SearchOutcome::Found);
         assert!(low <= capacity && capacity < high && high / low <= 1.05, "{capacity}: {low} to {high}");
         assert!(found.walked_again && found.differences.is_empty());
         assert!(found.probes.len() < 45, "{capacity} took {} probes", found.probes.len());
@@ -26,7 +26,8 @@ fn both_ends_of_the_bracket_are_best_of_three_and_every_level_comes_again() {
     let found = concluded(policy(), probes);
     for end in [found.sustained_per_s, found.failed_per_s] {
         let made = found.probes.iter().zip(&found.purposes).filter(|(probe, purpose)| {
-            probe.offer == Offer::Open { rate_per_s: end.unwrap() } && **purpose != Some(ProbePurpose::Again)
+            probe.offer == ProbeLoad::Open { rate_per_s: end.unwrap() }
+                && **purpose != Some(ProbePurpose::Again)
         });
         assert!(made.count() >= 2);
     }
@@ -44,7 +45,7 @@ fn the_capacity_of_a_queue_is_found() {
         let probes = searched(&policy, |offer, _, n| cluster.probe(offer, seed * 1_000 + n as u64));
         let found = concluded(policy, probes);
         let (low, high) = (found.sustained_per_s.unwrap(), found.failed_per_s.unwrap());
-        assert_eq!(found.conclusion, Conclusion::Found);
+        assert_eq!(found.conclusion, SearchOutcome::Found);
         // The level is judged by the upper bound of the percentile: a little early, never late.
         assert!(low > 0.90 * truth && low < 1.02 * truth, "{low} to {high}, truth {truth}");
         assert!(matches!(found.limit, Some(Limit::Server { .. })), "{:?}", found.limit);
@@ -122,7 +123,7 @@ fn a_generator_that_gives_out_first_is_named_and_the_answer_is_a_lower_bound() {
     let policy = CapacityPolicy { walk: false, ..policy() };
     let probes = searched(&policy, |offer, _, n| cluster.probe(offer, n as u64));
     let found = concluded(policy, probes);
-    assert_eq!(found.conclusion, Conclusion::LowerBound);
+    assert_eq!(found.conclusion, SearchOutcome::LowerBound);
     assert!(matches!(found.limit, Some(Limit::Generator { .. })), "{:?}", found.limit);
     assert!((10_000.0..20_000.0).contains(&found.sustained_per_s.unwrap()), "{:?}", found.sustained_per_s);
 }
@@ -130,11 +131,11 @@ fn a_generator_that_gives_out_first_is_named_and_the_answer_is_a_lower_bound() {
 #[test]
 fn what_is_never_sustained_and_what_always_is_end_the_search() {
     let nothing = concluded(policy(), searched(&policy(), sharp(0.0)));
-    assert_eq!((nothing.conclusion, nothing.sustained_per_s), (Conclusion::NothingSustained, None));
+    assert_eq!((nothing.conclusion, nothing.sustained_per_s), (SearchOutcome::NothingSustained, None));
     let lowest = nothing.failed_per_s.unwrap();
     assert!((15.0..16.0).contains(&lowest), "{lowest}");
     let everything = concluded(policy(), searched(&policy(), sharp(1e9)));
-    assert_eq!((everything.conclusion, everything.sustained_per_s), (Conclusion::Unlimited, Some(1e6)));
+    assert_eq!((everything.conclusion, everything.sustained_per_s), (SearchOutcome::Unlimited, Some(1e6)));
 }
 
 #[test]
@@ -143,12 +144,12 @@ fn an_invalid_probe_is_made_again_and_two_end_the_search() {
     let once = searched(&policy(), |offer, purpose, n| {
         if n == 2 { plain(offer, ProbeVerdict::Invalid) } else { answer(offer, purpose, n) }
     });
-    assert_eq!(concluded(policy(), once).conclusion, Conclusion::Found);
+    assert_eq!(concluded(policy(), once).conclusion, SearchOutcome::Found);
     let twice = searched(&policy(), |offer, _, n| {
         plain(offer, if n < 2 { ProbeVerdict::Passed } else { ProbeVerdict::Invalid })
     });
     assert_eq!(twice.len(), 4);
-    assert_eq!(concluded(policy(), twice).conclusion, Conclusion::Invalid);
+    assert_eq!(concluded(policy(), twice).conclusion, SearchOutcome::Invalid);
 }
 
 #[test]
@@ -156,10 +157,10 @@ fn a_required_rate_comes_first_and_is_answered_either_way() {
     for (required, sustained) in [(1_500.5, true), (2_500.0, false)] {
         let policy = CapacityPolicy { required_per_s: Some(required), ..policy() };
         let probes = searched(&policy, sharp(2_000.0));
-        assert_eq!(probes[0].offer, Offer::Open { rate_per_s: required });
+        assert_eq!(probes[0].offer, ProbeLoad::Open { rate_per_s: required });
         let found = concluded(policy.clone(), probes.clone());
         assert_eq!(found.required, Some(Required { rate_per_s: required, sustained: Some(sustained) }));
-        assert_eq!(found.conclusion, Conclusion::Found);
+        assert_eq!(found.conclusion, SearchOutcome::Found);
         // One probe does not decide.
         assert_eq!(concluded(policy, probes[..1].to_vec()).required.unwrap().sustained, None);
     }
@@ -177,11 +178,11 @@ fn a_required_rate_that_the_generator_cannot_offer_is_not_answered() {
 fn a_search_that_is_cut_has_the_bracket_so_far() {
     let probes = searched(&policy(), sharp(3_000.0));
     let cut = concluded(policy(), probes[..5].to_vec());
-    assert_eq!(cut.conclusion, Conclusion::NotConverged);
+    assert_eq!(cut.conclusion, SearchOutcome::NotConverged);
     assert_eq!((cut.sustained_per_s, cut.failed_per_s), (Some(2_000.0), Some(4_000.0)));
-    assert!(matches!(cut.next, Step::Probe { .. }));
+    assert!(matches!(cut.next, NextStep::Probe { .. }));
     let none = concluded(policy(), Vec::new());
-    assert_eq!((none.conclusion, none.sustained_per_s), (Conclusion::NotConverged, None));
+    assert_eq!((none.conclusion, none.sustained_per_s), (SearchOutcome::NotConverged, None));
 }
 
 #[test]
@@ -189,14 +190,14 @@ fn the_curve_follows_the_search_and_is_fitted() {
     let policy = CapacityPolicy { concurrency: vec![1, 2, 4, 8, 16, 32, 64], ..policy() };
     let cluster = Simulated { claims: 2_000, ..Simulated::serving(5_000.0) };
     let probes = searched(&policy, |offer, _, n| match offer {
-        Offer::Closed { .. } => cluster.probe(offer, n as u64),
-        Offer::Open { .. } => plain(offer, verdict(offer, 3_000.0)),
+        ProbeLoad::Closed { .. } => cluster.probe(offer, n as u64),
+        ProbeLoad::Open { .. } => plain(offer, verdict(offer, 3_000.0)),
     });
     let found = concluded(policy.clone(), probes.clone());
     let usl = found.usl.unwrap();
     assert!((usl.alone_per_s / 2_500.0 - 1.0).abs() < 0.02 && (usl.contention - 0.5).abs() < 0.02, "{usl:?}");
     let short = concluded(policy, probes[..probes.len() - 2].to_vec());
-    assert_eq!(short.conclusion, Conclusion::Found, "the rate does not wait for the curve");
+    assert_eq!(short.conclusion, SearchOutcome::Found, "the rate does not wait for the curve");
     assert_eq!(short.no_usl.unwrap().to_string(), "needs at least 6 different loads, has 5");
 }
 
@@ -210,7 +211,10 @@ fn a_disturbed_probe_is_made_again() {
     });
     let found = concluded(policy(), probes);
     assert_eq!(found.probes.len(), 3 * undisturbed.probes.len());
-    assert_eq!((found.sustained_per_s, found.conclusion), (undisturbed.sustained_per_s, Conclusion::Found));
+    assert_eq!(
+        (found.sustained_per_s, found.conclusion),
+        (undisturbed.sustained_per_s, SearchOutcome::Found)
+    );
 }
 
 proptest! {
@@ -223,13 +227,13 @@ proptest! {
         let mut noise = Noise::new(seed);
         let mut asked = Vec::new();
         let probes = searched(&policy, |offer, purpose, _| {
-            asked.push(Step::Probe { offer, purpose });
+            asked.push(NextStep::Probe { offer, purpose });
             plain(offer, verdict(offer, capacity * (spread * noise.normal()).exp()))
         });
         for (n, step) in asked.iter().enumerate() {
             prop_assert_eq!(search(&probes[..n], &policy).next, *step);
         }
-        prop_assert_eq!(search(&probes, &policy).next, Step::Done);
+        prop_assert_eq!(search(&probes, &policy).next, NextStep::Done);
         let found = search(&probes, &policy);
         let (low, high) = found.bracket();
         prop_assert!(found.converged && high.unwrap() / low.unwrap() <= 1.05);

@@ -1,16 +1,16 @@
 //! The probes of a search, one line each.
 
 use super::words::{ms, offer, purpose_word, verdict};
-use crate::judge::capacity::{Capacity, Offer, ProbePurpose};
-use crate::report::numbers::figure;
+use crate::judge::capacity::{Capacity, ProbeLoad, ProbePurpose};
+use crate::report::format::figure;
 
 /// The last probe in one line.
 pub(in crate::report) fn last(capacity: &Capacity) -> Option<String> {
     let (probe, purpose) = (capacity.probes.last()?, capacity.purposes.last()?);
     let result = match (probe.offer, probe.response_p99_us) {
-        (Offer::Open { .. }, Some(p99)) => format!("p99 {} ms", ms(p99.estimate)),
-        (Offer::Open { .. }, None) => "no p99".into(),
-        (Offer::Closed { .. }, _) => format!("{} claims/s", figure(probe.achieved_per_s)),
+        (ProbeLoad::Open { .. }, Some(p99)) => format!("p99 {} ms", ms(p99.estimate)),
+        (ProbeLoad::Open { .. }, None) => "no p99".into(),
+        (ProbeLoad::Closed { .. }, _) => format!("{} claims/s", figure(probe.achieved_per_s)),
     };
     let number = capacity.probes.len();
     let so_far = capacity.boundary.filter(|_| *purpose == Some(ProbePurpose::Refine)).map(|boundary| {
@@ -42,8 +42,8 @@ pub(in crate::report) fn csv(capacity: &Capacity) -> String {
     let cell = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
     lines.extend(capacity.probes.iter().zip(&capacity.purposes).map(|(probe, purpose)| {
         let (model, rate, in_flight) = match probe.offer {
-            Offer::Open { rate_per_s } => ("open", Some(rate_per_s), None),
-            Offer::Closed { concurrency } => ("closed", None, Some(f64::from(concurrency))),
+            ProbeLoad::Open { rate_per_s } => ("open", Some(rate_per_s), None),
+            ProbeLoad::Closed { concurrency } => ("closed", None, Some(f64::from(concurrency))),
         };
         let p99 = probe.response_p99_us;
         let figures = [

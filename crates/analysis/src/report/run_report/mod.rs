@@ -3,7 +3,7 @@
 
 use super::calibration;
 use super::document::Block;
-use super::numbers::{bytes, count, difference, difference_within, figure, maybe, per_claim, share, time_us};
+use super::format::{bytes, count, difference, difference_within, figure, maybe, per_claim, share, time_us};
 use super::{ramp, storm, words};
 use crate::judge::{self, Comparison, LatencySummary, RunResult, VariantSummary, Verdict};
 use crate::record::{Direction, Environment, Outcomes, RunRecord, short_sha256};
@@ -11,7 +11,7 @@ use crate::scenario::{Mode, VariantPath};
 use crate::stats::{Estimate, Latencies};
 
 /// The whole report.
-pub(super) fn of(result: &RunResult) -> Vec<Block> {
+pub(super) fn blocks(result: &RunResult) -> Vec<Block> {
     let mut blocks = alarms(result);
     let record = &result.record;
     blocks.push(Block::Title(format!("{}: {}", record.label(), record.scenario.summary)));
@@ -20,7 +20,7 @@ pub(super) fn of(result: &RunResult) -> Vec<Block> {
     blocks.extend(service_level(result));
     blocks.extend(storm::producer(result));
     blocks.extend(latencies(result));
-    blocks.extend(ramp::of(&result.record));
+    blocks.extend(ramp::blocks(&result.record));
     blocks.push(costs(result));
     blocks.extend(outcomes(result));
     blocks.extend(storm::retries(result));
