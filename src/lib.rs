@@ -18,4 +18,5 @@ pub mod cluster;
 pub mod flowfabric;
 pub mod load;
 pub mod machine;
+pub mod valkey;
 pub mod workload;

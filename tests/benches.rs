@@ -9,8 +9,8 @@ use ff_core::partition::{Partition, PartitionFamily, PartitionKey, PartitionKeyP
 use ff_core::types::ExecutionId;
 use proptest::prelude::*;
 use reclaim_analysis::record::Recorder;
-use reclaim_bench::cluster::{reply_len, request_len};
 use reclaim_bench::flowfabric::{ReadAttemptIndex, ReclaimGrant, Request};
+use reclaim_bench::valkey::{reply_len, request_len};
 use support::cases::{self, Path, mix_cases, path_taken, single_cases};
 use support::claims::{self, Claim};
 use support::inputs::{self, CLAIMS, POOL};

@@ -8,11 +8,11 @@ use rand::{Rng, RngExt};
 use rand_chacha::ChaCha8Rng;
 use reclaim_analysis::record::{Outcome, Purpose, Recorder, Stamps};
 use reclaim_analysis::record::{SLOTS, WireCost};
-use reclaim_bench::cluster::{NodeAddr, Primary, Topology};
 use reclaim_bench::flowfabric::{
     ClaimResumedExecution, ClaimedLease, ExecutionKeys, ReadAttemptIndex, ReclaimGrant, ReplyError, Request,
     WorkerIdentity,
 };
+use reclaim_bench::valkey::{NodeAddr, Primary, Topology};
 use redis::{Cmd, Value};
 
 use super::inputs::{self, CLAIMS};

@@ -17,9 +17,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::cluster::{Cluster, ClusterError, NodeIndex};
+use crate::cluster::{Cluster, ClusterError};
 use crate::flowfabric::CallError;
 use crate::machine::{MachineCpu, host, process_cpu, thread_cpu, tool};
+use crate::valkey::NodeIndex;
 use reclaim_analysis::record::{CalibrationRecord, GeneratorUse};
 
 pub use extent::{Extent, Part};
@@ -59,7 +60,7 @@ pub enum CalibrateError {
     Pacer(std::io::Error),
     /// The primary restarted, or its counters were reset.
     #[error("{0}; make sure that servers stay up, and calibrate again")]
-    ServerChanged(#[from] crate::cluster::ServerChanged),
+    ServerChanged(#[from] crate::valkey::ServerChanged),
     /// Ctrl-C.
     #[error("interrupted")]
     Cancelled,

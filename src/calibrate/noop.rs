@@ -12,10 +12,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::CalibrateError;
 use crate::claim::{ClaimOrder, ClaimPath, ClaimReceipt, ClaimTicket, Line, LocalFuture};
-use crate::cluster::{Cluster, NodeIndex, Wire};
+use crate::cluster::Cluster;
 use crate::flowfabric::{LibraryVersion, ReclaimGrant, Request as _, WorkerIdentity, call};
 use crate::load::{Deck, Driver, PlannedClaim, Schedule, ThreadPacer};
 use crate::machine::thread_cpu;
+use crate::valkey::{NodeIndex, Wire};
 use reclaim_analysis::record::WireCost;
 use reclaim_analysis::record::{Outcome, Purpose, Recorder};
 use reclaim_analysis::scenario::VariantPath;

@@ -8,8 +8,9 @@ use rand::seq::SliceRandom as _;
 
 use super::noop::Bench;
 use super::{CalibrateError, Extent};
-use crate::cluster::{Cluster, NodeIndex, Wire};
+use crate::cluster::Cluster;
 use crate::flowfabric::{CallError, LibraryVersion, Request as _, call};
+use crate::valkey::{NodeIndex, Wire};
 use reclaim_analysis::record::WireCost;
 use reclaim_analysis::record::stream;
 use reclaim_analysis::record::{RoundTripRecord, Samples};

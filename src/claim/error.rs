@@ -4,8 +4,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use ff_core::partition::PartitionKeyParseError;
 
-use crate::cluster::{Redirect, Wire, WireError};
 use crate::flowfabric::{CallError, ReadServerTime, RefusalCode, call};
+use crate::valkey::{Redirect, Wire, WireError};
 use reclaim_analysis::record::Outcome;
 use reclaim_analysis::record::WireCost;
 
@@ -110,8 +110,8 @@ fn local_us() -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::NodeAddr;
     use crate::flowfabric::ReplyError;
+    use crate::valkey::NodeAddr;
     use reclaim_analysis::record::RedirectKind;
     use std::time::Duration;
 

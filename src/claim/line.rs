@@ -2,8 +2,8 @@
 
 use redis::Pipeline;
 
-use crate::cluster::{Wire, WireError};
 use crate::flowfabric::{CallError, LibraryAlias, ReplyError, Request};
+use crate::valkey::{Wire, WireError};
 use reclaim_analysis::record::WireCost;
 
 /// A wire, and whether the node behind it must be told to serve a slot that it is only importing.

@@ -23,27 +23,19 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use ff_core::partition::Partition;
-use ff_core::types::{AttemptId, AttemptIndex, LeaseEpoch, LeaseId, TimestampMs};
+use ff_core::types::{AttemptId, LeaseId};
 
-use crate::cluster::Wire;
-use crate::flowfabric::{LibraryAlias, ReclaimGrant, WorkerIdentity};
+use crate::flowfabric::{LibraryAlias, WorkerIdentity};
+use crate::valkey::Wire;
 use reclaim_analysis::record::Outcome;
 use reclaim_analysis::record::WireCost;
 use reclaim_analysis::scenario::VariantPath;
 
+pub use crate::workload::{ClaimTicket, HeldLease};
 pub use error::{ClaimError, ServerClock};
 pub use line::Line;
 pub use recovery::{Reroutes, claim_with_recovery, settle_unanswered};
 pub use variant::claim_path;
-
-/// What a worker is handed: the grant, and what else a producer could have carried in it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClaimTicket {
-    /// The grant as the scanner issued it. For `fused` no grant key exists; the rest of it is what a scanner knows.
-    pub grant: ReclaimGrant,
-    /// The attempt index that the scanner read beside the lane; only `full-grant` may look at it.
-    pub attempt_index: AttemptIndex,
-}
 
 /// One claim to make.
 #[derive(Clone, Debug)]
@@ -61,21 +53,6 @@ pub struct ClaimOrder<'a> {
     /// Whether an earlier claim with the same lease id ended without a reply. A refusal may then mean that it took
     /// effect, late.
     pub again: bool,
-}
-
-/// The lease that a successful claim holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HeldLease {
-    /// As asked for.
-    pub lease_id: LeaseId,
-    /// As the server counts.
-    pub epoch: LeaseEpoch,
-    /// The attempt that goes on; `None` where the function does not say (`ff_issue_grant_and_claim`).
-    pub attempt_id: Option<AttemptId>,
-    /// Its index.
-    pub attempt_index: AttemptIndex,
-    /// End of the lease; `None` where the function does not say.
-    pub expires_at: Option<TimestampMs>,
 }
 
 /// How a claim ended and what it cost.

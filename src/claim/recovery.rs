@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use crate::cluster::{NodeAddr, Redirect, Wire};
 use crate::flowfabric::{ExecutionKeys, ReadForAudit, call};
+use crate::valkey::{NodeAddr, Redirect, Wire};
 use reclaim_analysis::record::Outcome;
 use reclaim_analysis::record::WireCost;
 
@@ -123,8 +123,8 @@ pub async fn settle_unanswered(
 mod tests {
     use super::*;
     use crate::claim::{ClaimError, ClaimTicket};
-    use crate::cluster::WireError;
     use crate::flowfabric::{CallError, ReclaimGrant, WorkerIdentity};
+    use crate::valkey::WireError;
     use ff_core::partition::Partition;
     use ff_core::types::{AttemptId, AttemptIndex, LeaseEpoch, LeaseId};
     use reclaim_analysis::record::RedirectKind;

@@ -2,7 +2,8 @@
 
 use ff_core::partition::Partition;
 
-use crate::cluster::{Cluster, NodeAddr, Wire};
+use crate::cluster::Cluster;
+use crate::valkey::{NodeAddr, Wire};
 
 use super::{LocalFuture, Reroutes, Routes};
 

@@ -7,7 +7,8 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, ValueEnum};
 
 use super::paths;
-use crate::cluster::{ClusterRequest, NodeAddr, Password, TlsOptions};
+use crate::cluster::ClusterRequest;
+use crate::valkey::{NodeAddr, Password, TlsOptions};
 use reclaim_analysis::scenario::{
     self, HumanDuration, Override, Provider, Scenario, ScenarioFile, Shipped, nearest,
 };

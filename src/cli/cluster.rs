@@ -7,7 +7,8 @@ use super::args::ClusterArgs;
 use super::exit::Exit;
 use super::interrupt::second_signal;
 use super::{print, say};
-use crate::cluster::{self, NodeAddr};
+use crate::cluster;
+use crate::valkey::NodeAddr;
 
 /// Options of `cluster`.
 #[derive(Args, Clone, Debug)]

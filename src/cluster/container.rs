@@ -20,18 +20,14 @@ use testcontainers::runners::AsyncRunner as _;
 use testcontainers::{ContainerRequest, GenericImage, ImageExt as _};
 use tokio::sync::oneshot;
 
-use super::connect::Connector;
 use super::error::ClusterError;
 use super::form::{Member, form};
-use super::info::Info;
-use super::local::{loopback, specs};
 use super::owned_dir::OwnedDir;
-use super::server::{ServerSpec, log_tail};
-use super::topology::NodeAddr;
-use super::wire::Wire;
+use super::server::{ServerSpec, log_tail, loopback, specs};
+use crate::valkey::{Connector, Info, NodeAddr, Wire};
 
 /// Where the pipe and the logs are inside the container.
-const KEEPER_DIR: &str = "/reclaim-bench";
+const SHARED_DIR: &str = "/reclaim-bench";
 const PIPE: &str = "alive";
 /// Pulling the image included.
 const START_LIMIT: Duration = Duration::from_mins(5);
@@ -44,7 +40,7 @@ const PORT_ATTEMPTS: u32 = 5;
 /// A running container. Dropping it removes the container and waits until that is done.
 pub(super) struct ContainerServers {
     specs: Vec<ServerSpec>,
-    keeper: Option<JoinHandle<()>>,
+    holder: Option<JoinHandle<()>>,
     stop: Option<oneshot::Sender<()>>,
     pipe: Option<File>,
     dir: OwnedDir,
@@ -74,12 +70,12 @@ impl ContainerServers {
         let request = container(image, &specs, dir.path());
         let (stop, stopped) = oneshot::channel();
         let (report, started) = oneshot::channel();
-        let keeper = std::thread::Builder::new()
-            .name("container-keeper".to_owned())
-            .spawn(move || keep(request, report, stopped))
+        let holder = std::thread::Builder::new()
+            .name("container".to_owned())
+            .spawn(move || hold(request, report, stopped))
             .map_err(prepare())?;
-        let servers = Self { specs, keeper: Some(keeper), stop: Some(stop), pipe: Some(pipe), dir };
-        let result = started.await.unwrap_or_else(|_| Err("its keeper thread ended".to_owned()));
+        let servers = Self { specs, holder: Some(holder), stop: Some(stop), pipe: Some(pipe), dir };
+        let result = started.await.unwrap_or_else(|_| Err("its thread ended".to_owned()));
         result.map_err(|reason| {
             ClusterError::Container(format!(
                 "cannot run image {image}: {reason}. Start Docker, or load the image (docker pull, docker load), or \
@@ -131,9 +127,9 @@ impl ContainerServers {
 impl Drop for ContainerServers {
     fn drop(&mut self) {
         drop(self.stop.take());
-        if let Some(keeper) = self.keeper.take() {
+        if let Some(holder) = self.holder.take() {
             // A panic in it has been printed, and the pipe below ends the container all the same.
-            let _ = keeper.join();
+            let _ = holder.join();
         }
         drop(self.pipe.take());
     }
@@ -149,7 +145,7 @@ async fn fresh_node(connector: &Connector, addr: &NodeAddr) -> Option<Wire> {
 
 /// Starts the container and keeps it until `stopped`. A thread with a runtime of its own: removal must finish even
 /// where the caller's future is dropped half way, and the caller's runtime may not be blocked for it.
-fn keep(
+fn hold(
     request: ContainerRequest<GenericImage>,
     report: oneshot::Sender<Result<(), String>>,
     mut stopped: oneshot::Receiver<()>,
@@ -186,7 +182,7 @@ fn keep(
     });
 }
 
-fn container(image: &str, specs: &[ServerSpec], keeper_dir: &Path) -> ContainerRequest<GenericImage> {
+fn container(image: &str, specs: &[ServerSpec], shared_dir: &Path) -> ContainerRequest<GenericImage> {
     let (name, tag) = split_tag(image);
     GenericImage::new(name, tag)
         .with_entrypoint("sh")
@@ -194,7 +190,7 @@ fn container(image: &str, specs: &[ServerSpec], keeper_dir: &Path) -> ContainerR
         .with_network("host")
         // Root: it writes logs into a directory of ours, which an image's own user may not.
         .with_user("0")
-        .with_mount(Mount::bind_mount(keeper_dir.to_string_lossy(), KEEPER_DIR))
+        .with_mount(Mount::bind_mount(shared_dir.to_string_lossy(), SHARED_DIR))
         .with_host_config_modifier(|host| host.auto_remove = Some(true))
         .with_startup_timeout(START_LIMIT)
 }
@@ -209,17 +205,17 @@ fn split_tag(image: &str) -> (&str, &str) {
 
 /// What the container's shell does: start every server, then wait for the pipe to close.
 fn script(specs: &[ServerSpec]) -> String {
-    let mut lines = vec![format!("exec 2>{KEEPER_DIR}/shell.log")];
+    let mut lines = vec![format!("exec 2>{SHARED_DIR}/shell.log")];
     for spec in specs {
         let dir = format!("/tmp/{}", spec.port);
         let arguments: Vec<String> = spec
-            .arguments(&format!("{KEEPER_DIR}/{}", log_name(spec)))
+            .arguments(&format!("{SHARED_DIR}/{}", log_name(spec)))
             .iter()
             .map(|argument| format!("'{argument}'"))
             .collect();
         lines.push(format!("mkdir -p {dir} && cd {dir} && valkey-server {} &", arguments.join(" ")));
     }
-    lines.push(format!("read -r _ <{KEEPER_DIR}/{PIPE}"));
+    lines.push(format!("read -r _ <{SHARED_DIR}/{PIPE}"));
     lines.join("\n")
 }
 

@@ -11,15 +11,12 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
-use super::connect::Connector;
 use super::error::ClusterError;
 use super::find::server_binary;
 use super::handle;
-use super::info::{Info, ask};
 use super::local::{LocalServers, LocalShape};
 use super::request::ClusterRequest;
-use super::topology::NodeAddr;
-use super::wire::{Wire, WireError};
+use crate::valkey::{Connector, Info, NodeAddr, ValkeyError, Wire, WireError, ask};
 
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(20);
@@ -139,7 +136,7 @@ async fn still_ours(server: &DetachedServer) -> Option<Wire> {
     (pid == server.pid && info.get("run_id") == Some(&server.run_id)).then_some(wire)
 }
 
-async fn connect(addr: &NodeAddr) -> Result<Wire, ClusterError> {
+async fn connect(addr: &NodeAddr) -> Result<Wire, ValkeyError> {
     Connector::loopback().admin(addr).await
 }
 
@@ -148,14 +145,14 @@ async fn stop(wire: &Wire) -> Result<(), ClusterError> {
     cmd.arg("NOSAVE").arg("NOW").arg("FORCE");
     match ask(wire, "SHUTDOWN", &cmd, "shutdown").await {
         // There is no reply, only the end of the connection.
-        Ok(_) | Err(ClusterError::Unreachable { .. }) => {}
-        Err(ClusterError::Server { source: WireError::TimedOut(_), .. }) => {
+        Ok(_) | Err(ValkeyError::Unreachable { .. }) => {}
+        Err(ValkeyError::Server { source: WireError::TimedOut(_), .. }) => {
             return Err(ClusterError::Detached(format!(
                 "{} does not react to SHUTDOWN: is its process stopped or in a long script? Try again later",
                 wire.addr()
             )));
         }
-        Err(error) => return Err(error),
+        Err(error) => return Err(error.into()),
     }
     let deadline = Instant::now() + STOP_LIMIT;
     while connect(wire.addr()).await.is_ok() {

@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::topology::{NodeAddr, UnservedSlot};
-use super::wire::WireError;
+use crate::valkey::{NodeAddr, ValkeyError};
 use reclaim_analysis::record::LibraryInfo;
 
 /// Why there is no cluster to work on.
@@ -20,83 +19,12 @@ pub enum ClusterError {
     /// Options that exclude each other.
     #[error("{0}")]
     Usage(String),
-    /// Nobody answers.
-    #[error(
-        "cannot reach {addr}: {detail}. Check the address, the port, TLS on both sides, and that the server runs."
-    )]
-    Unreachable {
-        /// Whom we asked.
-        addr: NodeAddr,
-        /// As the system says it.
-        detail: String,
-    },
-    /// The server wants another password, or the user lacks a permission.
-    #[error(
-        "{addr} refused the login: {detail}. Give --user and the password by RECLAIM_BENCH_PASSWORD or \
-             --password-file; the user needs ~ff:* and +@all on a test cluster."
-    )]
-    Login {
-        /// Whom we asked.
-        addr: NodeAddr,
-        /// The server's words.
-        detail: String,
-    },
-    /// A standalone server.
-    #[error(
-        "{addr} is not a cluster node (cluster_enabled:0). FlowFabric's functions are measured on a cluster: \
-             start the server with --cluster-enabled yes, or leave out --nodes to get a cluster of your own."
-    )]
-    NotACluster {
-        /// Whom we asked.
-        addr: NodeAddr,
-    },
-    /// Redis, or something else that speaks its protocol.
-    #[error("{addr} is {software}, not Valkey. Results are about Valkey: use Valkey 7.2 or later.")]
-    NotValkey {
-        /// Whom we asked.
-        addr: NodeAddr,
-        /// What it says it is.
-        software: String,
-    },
-    /// Valkey before 7.2.
-    #[error("{addr} runs Valkey {version}; 7.2 or later is needed.")]
-    TooOld {
-        /// Whom we asked.
-        addr: NodeAddr,
-        /// `valkey_version`.
-        version: String,
-    },
-    /// Not all slots have a primary.
-    #[error("the cluster of {addr} is incomplete: {source}. Repair it (CLUSTER INFO, CLUSTER SLOTS) first.")]
-    Uncovered {
-        /// Whose map it is.
-        addr: NodeAddr,
-        /// The first slot in question.
-        source: UnservedSlot,
-    },
+    /// A node cannot be reached, or is not one that we can use.
+    #[error(transparent)]
+    Valkey(#[from] ValkeyError),
     /// Primaries of different versions.
     #[error("the primaries run different versions of Valkey: {0}. A result needs one version.")]
     MixedVersions(String),
-    /// Something else went wrong between us and a server.
-    #[error("{addr}: {doing} failed: {source}")]
-    Server {
-        /// Whom we asked.
-        addr: NodeAddr,
-        /// What for.
-        doing: &'static str,
-        /// What came back.
-        source: WireError,
-    },
-    /// A reply that cannot be what we asked for.
-    #[error("{addr} answered {doing} with something unexpected: {detail}")]
-    Reply {
-        /// Whom we asked.
-        addr: NodeAddr,
-        /// What for.
-        doing: &'static str,
-        /// What came back.
-        detail: String,
-    },
     /// A file that we were told to use cannot be read.
     #[error("cannot read {what} {}: {source}", .path.display())]
     File {
@@ -119,9 +47,6 @@ pub enum ClusterError {
         /// git's words.
         detail: String,
     },
-    /// TLS cannot be set up.
-    #[error("TLS: {0}")]
-    Tls(String),
     /// Lua or the server refuses the library.
     #[error("{addr} does not accept the function library {library}: {detail}")]
     LibraryRefused {
@@ -215,20 +140,6 @@ impl ClusterError {
     pub(super) fn io(doing: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
         let doing = doing.into();
         move |source| Self::Io { doing, source }
-    }
-
-    /// What a failed command on `addr` means; login trouble has its own remedy.
-    pub(super) fn from_wire(addr: &NodeAddr, doing: &'static str, error: WireError) -> Self {
-        let addr = addr.clone();
-        match error {
-            WireError::Server { code, detail }
-                if matches!(code.as_str(), "NOAUTH" | "WRONGPASS" | "NOPERM") =>
-            {
-                Self::Login { addr, detail: format!("{code} {detail}") }
-            }
-            WireError::Disconnected(detail) => Self::Unreachable { addr, detail },
-            source => Self::Server { addr, doing, source },
-        }
     }
 }
 

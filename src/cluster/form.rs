@@ -6,9 +6,7 @@
 use std::time::{Duration, Instant};
 
 use super::error::ClusterError;
-use super::info::{Info, text};
-use super::slots;
-use super::wire::Wire;
+use crate::valkey::{Info, ValkeyError, Wire, read_topology, text};
 use reclaim_analysis::record::SLOTS;
 
 const PAUSE: Duration = Duration::from_millis(20);
@@ -68,8 +66,8 @@ pub(super) async fn form(members: &[Member], primaries: u16) -> Result<(), Clust
 async fn replicate(replica: &Member, primary: &str, deadline: Instant) -> Result<(), ClusterError> {
     loop {
         match cluster(replica, "CLUSTER REPLICATE", &["REPLICATE", primary]).await {
-            Err(ClusterError::Server { .. }) if Instant::now() < deadline => tokio::time::sleep(PAUSE).await,
-            result => return result.map(drop),
+            Err(ValkeyError::Server { .. }) if Instant::now() < deadline => tokio::time::sleep(PAUSE).await,
+            result => return Ok(result.map(drop)?),
         }
     }
 }
@@ -85,7 +83,7 @@ async fn missing(
     if !state.lines().any(|line| line.trim_end() == "cluster_state:ok") {
         missing.push("cluster_state is not ok");
     }
-    let complete = slots::read(&member.wire).await.is_ok_and(|topology| {
+    let complete = read_topology(&member.wire).await.is_ok_and(|topology| {
         let known = topology.primaries();
         known.len() == primaries
             && known.iter().map(|primary| primary.replicas as usize).sum::<usize>() == replicas
@@ -102,6 +100,6 @@ async fn missing(
     Ok(missing)
 }
 
-async fn cluster(member: &Member, doing: &'static str, arguments: &[&str]) -> Result<String, ClusterError> {
+async fn cluster(member: &Member, doing: &'static str, arguments: &[&str]) -> Result<String, ValkeyError> {
     text(&member.wire, doing, redis::cmd("CLUSTER").arg(arguments), "cluster").await
 }

@@ -3,9 +3,8 @@
 use redis::{Pipeline, Value};
 
 use super::error::ClusterError;
-use super::info::{ask, unexpected};
 use super::request::NAMESPACE;
-use super::wire::Wire;
+use crate::valkey::{ValkeyError, Wire, ask, unexpected};
 use reclaim_analysis::record::WireCost;
 
 /// Keys looked at per primary. A deployment shows itself early: its keys are nearly all executions and indexes.
@@ -51,7 +50,7 @@ async fn scan(wire: &Wire, cursor: &str) -> Result<(String, Vec<String>), Cluste
     {
         return Ok((cursor, keys.iter().filter_map(text).collect()));
     }
-    Err(unexpected(wire, "SCAN", &reply))
+    Err(unexpected(wire, "SCAN", &reply).into())
 }
 
 /// The `namespace` field of each execution; `None` where it has gone meanwhile.
@@ -67,7 +66,7 @@ async fn namespaces(wire: &Wire, cores: &[&String]) -> Result<Vec<Option<String>
     let replies = wire
         .pipeline(names, &pipeline, &mut WireCost::default())
         .await
-        .map_err(|error| ClusterError::from_wire(wire.addr(), "HGET namespace", error))?;
+        .map_err(|error| ValkeyError::from_wire(wire.addr(), "HGET namespace", error))?;
     Ok(replies
         .into_iter()
         .map(|reply| match reply {

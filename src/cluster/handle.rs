@@ -9,18 +9,15 @@ use futures_util::future::try_join_all;
 use redis::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::connect::Connector;
-use super::counters::NodeCounters;
 use super::error::ClusterError;
 use super::guard;
-use super::info::{Info, ask, unexpected};
 use super::library::{self, Library};
 use super::provider::{self, Servers};
 use super::request::ClusterRequest;
-use super::slots;
-use super::topology::{NodeAddr, NodeIndex, Topology};
-use super::wire::Wire;
-use crate::flowfabric::LibraryAlias;
+use crate::flowfabric::{LIBRARY_NAME, LibraryAlias};
+use crate::valkey::{
+    Connector, Info, NodeAddr, NodeCounters, NodeIndex, Topology, Wire, ask, read_from_any, unexpected,
+};
 use reclaim_analysis::record::slot_of_tag;
 use reclaim_analysis::record::{LibraryInfo, ValkeyInfo};
 
@@ -74,8 +71,8 @@ impl Cluster {
     async fn open(request: &ClusterRequest, notify: &dyn Fn(&str)) -> Result<Self, ClusterError> {
         let library = Library::read(&request.library)?;
         let provided = provider::provide(request, notify).await?;
-        let connector = Connector::new(request)?;
-        let topology = slots::read_from_any(&connector, &provided.seeds).await?;
+        let connector = Connector::new(&request.access())?;
+        let topology = read_from_any(&connector, &provided.seeds).await?;
         let links = try_join_all(
             topology
                 .primaries()
@@ -135,7 +132,7 @@ impl Cluster {
     /// As [`Self::wire`].
     pub async fn further_wire(&self, node: NodeIndex, connections: u16) -> Result<Wire, ClusterError> {
         let addr = self.wire(node).addr().clone();
-        self.connector.claims(&addr, connections).await
+        Ok(self.connector.claims(&addr, connections).await?)
     }
 
     /// A bare blocking connection to the same primary, logged in; `None` where the cluster speaks TLS.
@@ -143,7 +140,7 @@ impl Cluster {
     /// # Panics
     /// As [`Self::wire`].
     pub fn bare_socket(&self, node: NodeIndex) -> Result<Option<TcpStream>, ClusterError> {
-        self.connector.bare_socket(self.wire(node).addr())
+        Ok(self.connector.bare_socket(self.wire(node).addr())?)
     }
 
     /// Reads the map again, after MOVED or a lost connection: connects to primaries that are new or were lost, and
@@ -151,7 +148,7 @@ impl Cluster {
     pub async fn refresh(&self) -> Result<(), ClusterError> {
         let mut seeds: Vec<NodeAddr> = self.topology().primaries().iter().map(|p| p.addr.clone()).collect();
         seeds.extend(self.servers.addrs());
-        let topology = slots::read_from_any(&self.connector, &seeds).await?;
+        let topology = read_from_any(&self.connector, &seeds).await?;
         let known = self.links();
         let mut links = Vec::with_capacity(topology.primaries().len());
         let mut new = Vec::new();
@@ -177,13 +174,13 @@ impl Cluster {
     /// then this fails after the request's time limit.
     pub async fn counters(&self) -> Result<Vec<NodeCounters>, ClusterError> {
         let (links, io_threads) = (self.links(), self.io_threads.get());
-        try_join_all(links.iter().map(|link| NodeCounters::read(&link.admin, io_threads))).await
+        Ok(try_join_all(links.iter().map(|link| NodeCounters::read(&link.admin, io_threads))).await?)
     }
 
     /// Main-thread CPU of every primary so far, in seconds, in the order of the topology.
     pub async fn main_thread_cpu_s(&self) -> Result<Vec<f64>, ClusterError> {
         let (links, io_threads) = (self.links(), self.io_threads.get());
-        try_join_all(links.iter().map(|link| NodeCounters::read_cpu_s(&link.admin, io_threads))).await
+        Ok(try_join_all(links.iter().map(|link| NodeCounters::read_cpu_s(&link.admin, io_threads))).await?)
     }
 
     /// Whether we started the servers.
@@ -216,7 +213,7 @@ impl Cluster {
     /// The library that every primary runs.
     pub fn library(&self) -> LibraryInfo {
         LibraryInfo {
-            name: library::LIBRARY_NAME.to_owned(),
+            name: LIBRARY_NAME.to_owned(),
             version: self.library_version.borrow().clone(),
             sha256: self.library.borrow().sha256.clone(),
         }
@@ -224,7 +221,7 @@ impl Cluster {
 
     /// Loads another library on every primary beside the one that runs there, under the alias's names, and verifies
     /// it. Only on servers of our own: on others it would stay after a crash.
-    pub async fn load_beside(
+    pub async fn load_under_alias(
         &self,
         library: &Library,
         alias: LibraryAlias,
@@ -233,9 +230,9 @@ impl Cluster {
             return Err(ClusterError::NotOurs("comparing two function libraries"));
         }
         let links = self.links();
-        let versions = try_join_all(links.iter().map(|link| library.beside(&link.admin, alias))).await?;
+        let versions = try_join_all(links.iter().map(|link| library.load_as(&link.admin, alias))).await?;
         Ok(LibraryInfo {
-            name: library::LIBRARY_NAME.to_owned(),
+            name: LIBRARY_NAME.to_owned(),
             // A cluster has a primary.
             version: versions.into_iter().next().unwrap_or_default(),
             sha256: library.sha256().to_owned(),
@@ -267,10 +264,10 @@ impl Cluster {
             Value::BulkString(text) => {
                 match std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()) {
                     Some(partitions) if partitions > 0 => Ok(Some(partitions)),
-                    _ => Err(unexpected(&wire, "HGET ff:config:partitions", &reply)),
+                    _ => Err(unexpected(&wire, "HGET ff:config:partitions", &reply).into()),
                 }
             }
-            _ => Err(unexpected(&wire, "HGET ff:config:partitions", &reply)),
+            _ => Err(unexpected(&wire, "HGET ff:config:partitions", &reply).into()),
         }
     }
 

@@ -6,14 +6,10 @@ use redis::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::error::ClusterError;
-use super::info::{ask, text, unexpected};
-use super::wire::{Wire, WireError};
-use crate::flowfabric::{FUNCTIONS, LibraryAlias};
+use crate::flowfabric::{FUNCTIONS, LIBRARY_NAME, LibraryAlias, rename_library};
+use crate::valkey::{ValkeyError, Wire, WireError, ask, text, unexpected};
 use reclaim_analysis::record::LibraryInfo;
 use reclaim_analysis::scenario::LibrarySource;
-
-/// Name that the library registers under.
-pub const LIBRARY_NAME: &str = "flowfabric";
 
 /// A just formed cluster, or one that has failed over, may answer READONLY or CLUSTERDOWN for a moment.
 const ATTEMPTS: u32 = 30;
@@ -59,8 +55,8 @@ impl Library {
 
     /// Loads this library beside the one that `wire`'s primary runs, under other names, and checks that it is there.
     /// Returns its version.
-    pub(super) async fn beside(&self, wire: &Wire, alias: LibraryAlias) -> Result<String, ClusterError> {
-        let code = alias.rename(&self.code, LIBRARY_NAME).map_err(|detail| ClusterError::LibraryRefused {
+    pub(super) async fn load_as(&self, wire: &Wire, alias: LibraryAlias) -> Result<String, ClusterError> {
+        let code = rename_library(alias, &self.code).map_err(|detail| ClusterError::LibraryRefused {
             addr: wire.addr().clone(),
             library: self.origin.clone(),
             detail,
@@ -132,7 +128,7 @@ impl Library {
         loop {
             match ask(wire, "FUNCTION LOAD", &cmd, "function").await {
                 Ok(_) => return Ok(()),
-                Err(ClusterError::Server { source: WireError::Server { code, .. }, .. })
+                Err(ValkeyError::Server { source: WireError::Server { code, .. }, .. })
                     if matches!(code.as_str(), "READONLY" | "CLUSTERDOWN" | "LOADING" | "BUSY")
                         && attempt < ATTEMPTS =>
                 {
@@ -140,19 +136,19 @@ impl Library {
                     tokio::time::sleep(PAUSE).await;
                 }
                 // Somebody else was faster; `verify` tells whether it is the same library.
-                Err(ClusterError::Server { source: WireError::Server { detail, .. }, .. })
+                Err(ValkeyError::Server { source: WireError::Server { detail, .. }, .. })
                     if !replace && detail.contains("already exists") && detail.starts_with("Library") =>
                 {
                     return Ok(());
                 }
-                Err(ClusterError::Server { addr, source: WireError::Server { code, detail }, .. }) => {
+                Err(ValkeyError::Server { addr, source: WireError::Server { code, detail }, .. }) => {
                     return Err(ClusterError::LibraryRefused {
                         addr,
                         library: self.origin.clone(),
                         detail: format!("{code} {detail}"),
                     });
                 }
-                Err(error) => return Err(error),
+                Err(error) => return Err(error.into()),
             }
         }
     }
@@ -184,7 +180,8 @@ impl Library {
 pub(super) async fn delete(wire: &Wire) -> Result<(), ClusterError> {
     let mut cmd = redis::cmd("FUNCTION");
     cmd.arg("DELETE").arg(LIBRARY_NAME);
-    ask(wire, "FUNCTION DELETE", &cmd, "function").await.map(drop)
+    ask(wire, "FUNCTION DELETE", &cmd, "function").await?;
+    Ok(())
 }
 
 /// A file as a revision has it, seen from the current directory.
@@ -207,7 +204,7 @@ fn from_git(revision: &str, path: &str) -> Result<String, ClusterError> {
 async fn version(wire: &Wire, alias: LibraryAlias) -> Result<String, ClusterError> {
     let mut cmd = redis::cmd("FCALL");
     cmd.arg(&*alias.function("ff_version")).arg(0);
-    text(wire, "FCALL ff_version", &cmd, "fcall").await
+    Ok(text(wire, "FCALL ff_version", &cmd, "fcall").await?)
 }
 
 fn sha256_hex(bytes: &[u8]) -> String {
@@ -223,14 +220,16 @@ struct Held {
 impl Held {
     async fn read(wire: &Wire, alias: LibraryAlias) -> Result<Option<Self>, ClusterError> {
         let mut cmd = redis::cmd("FUNCTION");
-        cmd.arg("LIST").arg("LIBRARYNAME").arg(alias.library(LIBRARY_NAME)).arg("WITHCODE");
+        cmd.arg("LIST").arg("LIBRARYNAME").arg(alias.library()).arg("WITHCODE");
         let reply = ask(wire, "FUNCTION LIST", &cmd, "function").await?;
-        let Value::Array(libraries) = &reply else { return Err(unexpected(wire, "FUNCTION LIST", &reply)) };
+        let Value::Array(libraries) = &reply else {
+            return Err(unexpected(wire, "FUNCTION LIST", &reply).into());
+        };
         let Some(library) = libraries.first() else { return Ok(None) };
         let (Some(Value::BulkString(code)), Some(Value::Array(functions))) =
             (field(library, "library_code"), field(library, "functions"))
         else {
-            return Err(unexpected(wire, "FUNCTION LIST", library));
+            return Err(unexpected(wire, "FUNCTION LIST", library).into());
         };
         let functions = functions
             .iter()

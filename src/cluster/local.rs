@@ -1,19 +1,15 @@
 //! Provider `local`: a cluster of child processes on loopback, without persistence; in a temporary directory and gone
 //! with the tool, or in a given one and there to stay.
 
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::connect::Connector;
+use super::child_servers::{ChildServers, LOG_FILE, Lifetime, server_dir};
 use super::error::ClusterError;
 use super::form::{Member, form};
-use super::info::Info;
-use super::keeper::{Keeper, LOG_FILE, Lifetime, server_dir};
 use super::owned_dir::OwnedDir;
-use super::server::{ServerSpec, log_tail};
-use super::topology::NodeAddr;
-use super::wire::Wire;
+use super::server::{ServerSpec, log_tail, loopback, specs};
+use crate::valkey::{Connector, Info, NodeAddr, Wire};
 
 /// Between choosing a free port and binding it, another process may take it.
 const PORT_ATTEMPTS: u32 = 5;
@@ -39,7 +35,7 @@ impl LocalShape<'_> {
 
 /// Servers that this process runs. Dropping it kills them, then removes a temporary directory.
 pub(super) struct LocalServers {
-    keeper: Keeper,
+    children: ChildServers,
     specs: Vec<ServerSpec>,
     dir: ServerDir,
 }
@@ -73,10 +69,10 @@ impl LocalServers {
         };
         let dir = dir.map_err(ClusterError::io("cannot make a directory for the servers"))?;
         let specs = specs(shape.servers()).map_err(ClusterError::io("cannot find free ports"))?;
-        let keeper = Keeper::start(binary, dir.path(), &specs, lifetime).map_err(|error| {
+        let children = ChildServers::start(binary, dir.path(), &specs, lifetime).map_err(|error| {
             ClusterError::ServerStart { binary: binary.to_owned(), detail: error.to_string() }
         })?;
-        let servers = Self { keeper, specs, dir };
+        let servers = Self { children, specs, dir };
         let connector = Connector::loopback();
         let mut members = Vec::with_capacity(servers.specs.len());
         for (position, spec) in servers.specs.iter().enumerate() {
@@ -94,10 +90,10 @@ impl LocalServers {
             let detail = format!("{detail}\n{}", log_tail(&log_file));
             StartError::Other(ClusterError::ServerStart { binary: binary.to_owned(), detail })
         };
-        let pid = self.keeper.pids()[position];
+        let pid = self.children.pids()[position];
         let deadline = Instant::now() + START_LIMIT;
         loop {
-            if let Some(status) = self.keeper.exit_of(position) {
+            if let Some(status) = self.children.exit_of(position) {
                 let taken = log_tail(&log_file).contains("Address already in use");
                 return Err(if taken {
                     StartError::PortTaken
@@ -129,13 +125,13 @@ impl LocalServers {
 
     /// Lets servers that are to stay go on without this process.
     pub(super) fn release(self) {
-        self.keeper.release();
+        self.children.release();
     }
 
     /// Process of the server at `addr`.
     pub(super) fn pid(&self, addr: &NodeAddr) -> Option<u32> {
         let position = self.addrs().iter().position(|own| own == addr)?;
-        self.keeper.pids().get(position).copied()
+        self.children.pids().get(position).copied()
     }
 }
 
@@ -148,24 +144,6 @@ impl From<ClusterError> for StartError {
     fn from(error: ClusterError) -> Self {
         Self::Other(error)
     }
-}
-
-pub(super) fn loopback(port: u16) -> NodeAddr {
-    NodeAddr { host: Ipv4Addr::LOCALHOST.to_string(), port }
-}
-
-/// Specs on ports that are free now.
-pub(super) fn specs(count: usize) -> std::io::Result<Vec<ServerSpec>> {
-    let ports = free_ports(2 * count)?;
-    Ok(ports.chunks_exact(2).map(|pair| ServerSpec { port: pair[0], bus_port: pair[1] }).collect())
-}
-
-/// All are held until the last one is chosen, so they differ.
-fn free_ports(count: usize) -> std::io::Result<Vec<u16>> {
-    let held = (0..count)
-        .map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
-        .collect::<std::io::Result<Vec<_>>>()?;
-    held.iter().map(|listener| listener.local_addr().map(|addr| addr.port())).collect()
 }
 
 enum ServerDir {

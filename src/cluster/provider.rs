@@ -4,8 +4,8 @@ use super::container::ContainerServers;
 use super::error::ClusterError;
 use super::find;
 use super::local::{LocalServers, LocalShape};
-use super::request::ClusterRequest;
-use super::topology::NodeAddr;
+use super::request::{ClusterRequest, DEFAULT_IMAGE};
+use crate::valkey::NodeAddr;
 #[cfg(all(feature = "container", unix))]
 use reclaim_analysis::scenario::Provider;
 
@@ -121,7 +121,7 @@ async fn local(request: &ClusterRequest, notify: &dyn Fn(&str)) -> Result<Provid
 
 #[cfg(all(feature = "container", unix))]
 async fn container(request: &ClusterRequest, notify: &dyn Fn(&str)) -> Result<Provided, ClusterError> {
-    let image = request.image.as_deref().unwrap_or(super::DEFAULT_IMAGE);
+    let image = request.image.as_deref().unwrap_or(DEFAULT_IMAGE);
     notify(&format!("starting {} in a container of {image}", shape(request)));
     let servers = ContainerServers::start(image, request.primaries, request.replicas).await?;
     Ok(Provided {

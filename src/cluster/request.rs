@@ -3,11 +3,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::topology::NodeAddr;
+use crate::valkey::{Access, NodeAddr, Password, TlsOptions};
 use reclaim_analysis::scenario::{LibrarySource, Provider};
 
 /// Namespace of every execution that this tool creates. Executions of another namespace are somebody's work.
 pub const NAMESPACE: &str = "reclaim-bench";
+
+/// Image of container clusters.
+pub const DEFAULT_IMAGE: &str = "valkey/valkey:9";
 
 /// A cluster to open, with everything needed to reach or build it.
 #[derive(Clone, Debug)]
@@ -22,7 +25,7 @@ pub struct ClusterRequest {
     pub replicas: u16,
     /// Server binary for `local`; `None` looks on PATH, in the user's cache, then fetches the pinned build.
     pub valkey_server: Option<PathBuf>,
-    /// Image for `container`; `None` takes [`DEFAULT_IMAGE`](super::DEFAULT_IMAGE).
+    /// Image for `container`; `None` takes [`DEFAULT_IMAGE`].
     pub image: Option<String>,
     /// TLS to an external cluster; `None` is plain TCP.
     pub tls: Option<TlsOptions>,
@@ -64,37 +67,15 @@ impl Default for ClusterRequest {
     }
 }
 
-/// How to speak TLS to an external cluster.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TlsOptions {
-    /// PEM file of the certificate authority; `None` trusts the system's.
-    pub cacert: Option<PathBuf>,
-    /// PEM file of the client certificate, with [`Self::key`].
-    pub cert: Option<PathBuf>,
-    /// PEM file of the client key.
-    pub key: Option<PathBuf>,
-    /// Accept any certificate. For test clusters.
-    pub insecure: bool,
-}
-
-/// A password. Never shown by `Debug`, and without `Serialize`, so it cannot reach a log or a result.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Password(String);
-
-impl Password {
-    /// Wraps the password as read from its file or variable.
-    pub fn new(password: impl Into<String>) -> Self {
-        Self(password.into())
-    }
-
-    pub(super) fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for Password {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Password(***)")
+impl ClusterRequest {
+    /// How to reach the nodes.
+    pub(super) fn access(&self) -> Access {
+        Access {
+            tls: self.tls.clone(),
+            user: self.user.clone(),
+            password: self.password.clone(),
+            timeout: self.timeout,
+        }
     }
 }
 

@@ -1,6 +1,9 @@
 //! How one server is started, whoever starts it: the same arguments as a child process and in a container.
 
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
+
+use crate::valkey::NodeAddr;
 
 /// One cluster node to start.
 #[derive(Clone, Debug)]
@@ -33,6 +36,24 @@ impl ServerSpec {
         .map(|(name, value)| [name.to_owned(), value.to_owned()]);
         pairs.into_iter().flatten().collect()
     }
+}
+
+pub(super) fn loopback(port: u16) -> NodeAddr {
+    NodeAddr { host: Ipv4Addr::LOCALHOST.to_string(), port }
+}
+
+/// Specs on ports that are free now.
+pub(super) fn specs(count: usize) -> std::io::Result<Vec<ServerSpec>> {
+    let ports = free_ports(2 * count)?;
+    Ok(ports.chunks_exact(2).map(|pair| ServerSpec { port: pair[0], bus_port: pair[1] }).collect())
+}
+
+/// All are held until the last one is chosen, so they differ.
+fn free_ports(count: usize) -> std::io::Result<Vec<u16>> {
+    let held = (0..count)
+        .map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
+        .collect::<std::io::Result<Vec<_>>>()?;
+    held.iter().map(|listener| listener.local_addr().map(|addr| addr.port())).collect()
 }
 
 /// The end of a server's log, for an error; empty where there is none.

@@ -10,7 +10,7 @@ use redis::Cmd;
 use uuid::Uuid;
 use uuid::fmt::Hyphenated;
 
-use super::beside::LibraryAlias;
+use super::library_alias::LibraryAlias;
 
 /// One argument of a function.
 #[derive(Clone, Copy)]

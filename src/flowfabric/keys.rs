@@ -22,7 +22,7 @@ impl ExecutionKeys {
     }
 
     /// Keys of an execution on the partition that its id names.
-    pub fn of(execution_id: &ExecutionId) -> Self {
+    pub fn from_id(execution_id: &ExecutionId) -> Self {
         let partition = Partition { family: PartitionFamily::Flow, index: execution_id.partition() };
         Self::new(partition, execution_id)
     }

@@ -149,26 +149,6 @@ impl Request for ReadTags<'_> {
     }
 }
 
-/// Reads whose lease it is: `HGET exec_core current_lease_id`. `None` without an execution or a lease.
-pub struct ReadLease<'a>(
-    /// The execution.
-    pub &'a ExecutionKeys,
-);
-
-impl Request for ReadLease<'_> {
-    const COMMAND: &'static str = "hget";
-    const WHAT: &'static str = "HGET exec_core current_lease_id";
-    type Reply = Option<LeaseId>;
-
-    fn command(&self) -> Cmd {
-        keyed("HGET", &self.0.exec().core(), &["current_lease_id"])
-    }
-
-    fn parse(reply: &Value) -> Result<Self::Reply, ReplyError> {
-        given(text_of(Self::WHAT, reply)?).map(|text| uuid_of(Self::WHAT, text).map(LeaseId)).transpose()
-    }
-}
-
 /// Reads when a grant ends: `PEXPIRETIME claim_grant`. `None` where there is no grant.
 pub struct ReadGrantExpiry<'a>(
     /// The execution.

@@ -3,9 +3,9 @@
 
 use redis::{Cmd, Pipeline, Value};
 
-use super::beside::LibraryAlias;
+use super::library_alias::LibraryAlias;
 use super::reply::ReplyError;
-use crate::cluster::{Wire, WireError};
+use crate::valkey::{Wire, WireError};
 use reclaim_analysis::record::WireCost;
 
 /// A command with a typed reply.

@@ -15,7 +15,8 @@ use tokio::sync::oneshot;
 
 use super::pacer::{minimise_timer_slack, sleep_until};
 use crate::claim::{LocalFuture, Reroutes, Routes};
-use crate::cluster::{Cluster, Distance, NodeAddr, Wire};
+use crate::cluster::Cluster;
+use crate::valkey::{Distance, NodeAddr, Wire};
 use reclaim_analysis::record::{AddedRoundTrip, LatencyHistogram};
 
 /// A reply on its way: when it is there, and whom to tell.

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::cluster::{Cluster, ClusterError, NodeCounters};
+use crate::cluster::{Cluster, ClusterError};
 use crate::machine::{MachineCpu, process_cpu, thread_cpu};
+use crate::valkey::NodeCounters;
 use reclaim_analysis::record::{CounterDelta, Fault, RedirectKind};
 
 /// What one primary did over all stretches so far.

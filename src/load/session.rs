@@ -183,7 +183,7 @@ impl<'a> Session<'a> {
         arms.shuffle(&mut stream(self.setup.seed, "libraries"));
         for arm in arms {
             let source = scenario.variants[arm].library.as_ref().unwrap_or(&scenario.library);
-            let loaded = self.cluster.load_beside(&Library::read(source)?, alias(scenario, arm)).await?;
+            let loaded = self.cluster.load_under_alias(&Library::read(source)?, alias(scenario, arm)).await?;
             self.arm_libraries[arm] = Some(loaded);
         }
         Ok(())
@@ -272,6 +272,6 @@ fn is_duet(scenario: &Scenario) -> bool {
 /// Under which names an arm finds the functions that it calls.
 fn alias(scenario: &Scenario, arm: usize) -> LibraryAlias {
     // Scenarios have at most 32 arms.
-    let copy = is_duet(scenario).then(|| LibraryAlias::of_arm(arm)).flatten();
+    let copy = is_duet(scenario).then(|| LibraryAlias::for_arm(arm)).flatten();
     copy.unwrap_or(LibraryAlias::OWN)
 }

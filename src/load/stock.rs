@@ -14,7 +14,7 @@ use super::churn::{Circulation, Scanned};
 use super::driver::Deck;
 use super::plan::PlannedClaim;
 use crate::claim::{ClaimReceipt, ClaimTicket};
-use crate::cluster::Topology;
+use crate::valkey::Topology;
 use crate::workload::{Control, ExecIndex, LaneSet, ScanRequest, Seek, Workload, WorkloadError};
 use reclaim_analysis::record::Outcome;
 

@@ -4,8 +4,11 @@ use ff_core::state::{AttemptState, LifecyclePhase, OwnershipState};
 use ff_core::types::AttemptId;
 
 use super::batch::{Batch, Control, Exchange, Replies, exchange};
+use super::error::WorkloadError;
+use super::executions::Workload;
+use super::ledger::Phase;
 use super::ledger::{Entry, GrantTotals, Handout};
-use super::{ExecIndex, FIRST_ATTEMPT, InterruptionKind, Phase, Workload, WorkloadError};
+use super::population::{ExecIndex, FIRST_ATTEMPT, InterruptionKind};
 use crate::flowfabric::{AuditView, CallError, ReadForAudit, ReadGrantExpiry, ReadServerTime};
 use reclaim_analysis::record::Audit;
 

@@ -7,9 +7,10 @@ use futures_util::StreamExt as _;
 use redis::{Cmd, Pipeline, Value};
 use tokio_util::sync::CancellationToken;
 
-use super::{Nodes, WorkloadError};
-use crate::cluster::{Wire, WireError};
+use super::error::WorkloadError;
+use super::nodes::Nodes;
 use crate::flowfabric::{CallError, ReplyError, Request};
+use crate::valkey::{Wire, WireError};
 use reclaim_analysis::record::WireCost;
 
 /// Requests in one pipeline. Larger ones gain nothing and keep a primary from serving anybody else for longer.

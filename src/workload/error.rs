@@ -3,8 +3,8 @@
 use ff_core::types::ExecutionId;
 
 use super::ledger::Phase;
-use crate::cluster::WireError;
 use crate::flowfabric::{CallError, Request};
+use crate::valkey::WireError;
 
 /// An operation of the workload failed; what it had done until then is in the ledger and will be removed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

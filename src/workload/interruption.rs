@@ -7,7 +7,10 @@ use redis::Cmd;
 use uuid::Uuid;
 
 use super::batch::{Batch, Control, Exchange, Replies, exchange, exchange_one};
-use super::{ExecIndex, FIRST_ATTEMPT, InterruptionKind, Phase, SIGNAL, Workload, WorkloadError};
+use super::error::WorkloadError;
+use super::executions::Workload;
+use super::ledger::Phase;
+use super::population::{ExecIndex, FIRST_ATTEMPT, InterruptionKind, SIGNAL};
 use crate::flowfabric::{
     DelayExecution, DeliverSignal, ExpireOutcome, ExpireSuspension, PromoteDelayed, PromoteOutcome, Request,
     ResumeExecution, ResumeTrigger, SignalOutcome, SuspendExecution, SuspendOutcome,

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use ff_core::types::LeaseId;
 
 use super::population::{ExecIndex, LaneIndex};
-use crate::claim::HeldLease;
+use super::ticket::HeldLease;
 
 /// Where an execution stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -199,13 +199,6 @@ impl Ledger {
         self.hand(exec, Handout::Ticket);
     }
 
-    /// A ticket without a grant was not used.
-    pub fn give_back(&self, exec: ExecIndex) {
-        if self.read(exec, |e| e.handout) == Handout::Ticket {
-            self.hand(exec, Handout::None);
-        }
-    }
-
     /// A claim answered that the grant which vanishes at `expires_at_ms` is past its time. Several workers may
     /// learn that about one grant; it counts once.
     pub fn expired(&self, exec: ExecIndex, expires_at_ms: u64) {
@@ -265,8 +258,7 @@ mod tests {
         ledger.ticketed(execs[1]);
         assert_eq!((held(0), held(1)), ((2, 100), (1, u64::MAX)));
         ledger.claimed(execs[2], &lease(1), true);
-        ledger.give_back(execs[1]);
-        ledger.give_back(execs[1]);
+        ledger.claimed(execs[1], &lease(1), true);
         assert_eq!((held(0), held(1)), ((1, 100), (0, u64::MAX)));
         ledger.expired(execs[0], 200);
         ledger.claimed(execs[0], &lease(1), true);

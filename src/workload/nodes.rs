@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use ff_core::partition::{Partition, PartitionConfig};
 
-use super::WorkloadError;
-use crate::cluster::{Cluster, ClusterError, NodeAddr, NodeIndex, Topology, Wire};
+use super::error::WorkloadError;
+use crate::cluster::{Cluster, ClusterError};
 use crate::flowfabric::{ReadServerTime, call};
+use crate::valkey::{NodeAddr, NodeIndex, Topology, Wire};
 use reclaim_analysis::record::WireCost;
 use reclaim_analysis::scenario::PartitionCount;
 

@@ -4,7 +4,9 @@
 //! the population can grow while a run goes on and still be the same for the same seed.
 
 use ff_core::partition::{Partition, PartitionFamily};
-use ff_core::types::{AttemptId, ExecutionId, LaneId, LeaseId, SignalId, SuspensionId, WaitpointId};
+use ff_core::types::{
+    AttemptId, AttemptIndex, ExecutionId, LaneId, LeaseId, SignalId, SuspensionId, WaitpointId,
+};
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use uuid::Uuid;
@@ -13,6 +15,18 @@ use reclaim_analysis::scenario::{InterruptionMix, Population, Skew};
 
 /// Start of the name of every lane that this tool uses.
 pub const LANE_PREFIX: &str = "reclaim-bench-";
+
+/// Name of the worker that all grants are issued to.
+pub(super) const WORKER: &str = "reclaim-bench";
+
+/// Name of the worker's one instance. Its leases' index is recognised by it after a crash.
+pub(super) const INSTANCE: &str = "reclaim-bench-0";
+
+/// Name of the signal that satisfies every suspension.
+pub(super) const SIGNAL: &str = "reclaim-bench";
+
+/// Every attempt is the first one of its execution: a resume keeps it.
+pub(super) const FIRST_ATTEMPT: AttemptIndex = AttemptIndex(0);
 
 /// First six bytes of every UUID that this tool makes. With the version (8, "vendor-specific") they tell its keys
 /// from everybody else's, even where no execution points to them any more.

@@ -11,9 +11,11 @@ use ff_core::state::{AttemptState, EligibilityState, LifecyclePhase};
 use ff_core::types::{AttemptIndex, ExecutionId, LaneId};
 
 use super::batch::{Batch, Control, Exchange, Replies, exchange};
+use super::error::WorkloadError;
+use super::executions::Workload;
 use super::ledger::Handout;
-use super::{ExecIndex, FIRST_ATTEMPT, LaneIndex, PopulationPlan, Workload, WorkloadError};
-use crate::claim::ClaimTicket;
+use super::population::{ExecIndex, FIRST_ATTEMPT, LaneIndex, PopulationPlan};
+use super::ticket::ClaimTicket;
 use crate::flowfabric::{
     CallError, CountEligible, IssueClaimGrant, ListEligible, ReadForScan, ReadGrantExpiry, ReclaimGrant,
     RefusalCode, ReplyError, Request as _, ScanView,

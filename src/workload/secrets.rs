@@ -4,7 +4,9 @@ use ff_core::keys::IndexKeys;
 use ff_core::partition::{Partition, PartitionFamily};
 
 use super::batch::{Batch, Control, Exchange, Replies, exchange};
-use super::{ExecIndex, Workload, WorkloadError};
+use super::error::WorkloadError;
+use super::executions::Workload;
+use super::population::ExecIndex;
 use crate::flowfabric::{ReadCurrentKid, WriteSecret};
 
 /// Name of the secrets that this tool adds; they are recognised by it after a crash.

@@ -1,9 +1,13 @@
 //! From nothing to active executions: create, grant, first claim.
 
 use super::batch::{Batch, Control, Exchange, Replies, exchange};
+use super::error::WorkloadError;
 use super::error::may_have_run;
-use super::{ExecIndex, FIRST_ATTEMPT, NAMESPACE, Phase, Workload, WorkloadError};
-use crate::claim::HeldLease;
+use super::executions::Workload;
+use super::ledger::Phase;
+use super::population::{ExecIndex, FIRST_ATTEMPT};
+use super::ticket::HeldLease;
+use crate::cluster::NAMESPACE;
 use crate::flowfabric::{
     CallError, ClaimExecution, CreateExecution, CreateOutcome, IssueClaimGrant, Request as _,
 };

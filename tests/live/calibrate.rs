@@ -9,7 +9,8 @@ use reclaim_analysis::judge::{CALIBRATION_SCHEMA, Calibration, RunResult, assess
 use reclaim_analysis::record::CalibrationRecord;
 use reclaim_analysis::stats::Latencies;
 use reclaim_bench::calibrate::{CalibrateError, CalibrateSetup, Extent, Part, calibrate};
-use reclaim_bench::cluster::{Cluster, NodeIndex};
+use reclaim_bench::cluster::Cluster;
+use reclaim_bench::valkey::NodeIndex;
 use tokio_util::sync::CancellationToken;
 
 use crate::support;

@@ -9,10 +9,11 @@ use reclaim_analysis::record::Outcome;
 use reclaim_analysis::record::WireCost;
 use reclaim_analysis::scenario::{Steps, TASK_CONTEXT_STEPS, VariantPath, expected_cost, steps};
 use reclaim_bench::claim::*;
-use reclaim_bench::cluster::{Cluster, NodeAddr, NodeIndex, Wire};
+use reclaim_bench::cluster::Cluster;
 use reclaim_bench::flowfabric::{
     IssueClaimGrant, LibraryAlias, ReadGrantExpiry, RefusalCode, WorkerIdentity,
 };
+use reclaim_bench::valkey::{NodeAddr, NodeIndex, Wire};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 

@@ -7,10 +7,9 @@ use std::process::{Child, Command, Stdio};
 
 use reclaim_analysis::record::WireCost;
 use reclaim_analysis::scenario::LibrarySource;
-use reclaim_bench::cluster::{
-    self, Cluster, ClusterError, ClusterRequest, Library, NAMESPACE, NodeAddr, Password,
-};
+use reclaim_bench::cluster::{self, Cluster, ClusterError, ClusterRequest, Library, NAMESPACE};
 use reclaim_bench::flowfabric::LibraryAlias;
+use reclaim_bench::valkey::{NodeAddr, Password, ValkeyError};
 use redis::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -96,7 +95,7 @@ fn free_port() -> u16 {
 async fn a_node_that_nobody_runs_is_named() {
     let port = free_port();
     let error = refused(&external(vec![addr(port)])).await;
-    assert!(matches!(error, ClusterError::Unreachable { .. }), "{error:?}");
+    assert!(matches!(error, ClusterError::Valkey(ValkeyError::Unreachable { .. })), "{error:?}");
     assert!(error.to_string().contains(&port.to_string()), "{error}");
 }
 
@@ -112,7 +111,7 @@ async fn a_standalone_server_is_refused() {
     let port = free_port();
     let _server = standalone(port).await;
     let error = refused(&external(vec![addr(port)])).await;
-    assert!(matches!(error, ClusterError::NotACluster { .. }), "{error:?}");
+    assert!(matches!(error, ClusterError::Valkey(ValkeyError::NotACluster { .. })), "{error:?}");
     assert!(error.to_string().contains("--cluster-enabled yes"), "{error}");
 }
 
@@ -121,12 +120,12 @@ async fn redis_and_an_old_valkey_are_refused() {
     let redis = impostor("# Server\r\nredis_version:7.2.4\r\nredis_mode:cluster\r\ncluster_enabled:1\r\n");
     let error = refused(&external(vec![addr(redis)])).await;
     assert!(
-        matches!(&error, ClusterError::NotValkey { software, .. } if software == "Redis 7.2.4"),
+        matches!(&error, ClusterError::Valkey(ValkeyError::NotValkey { software, .. }) if software == "Redis 7.2.4"),
         "{error:?}"
     );
     let old = impostor("redis_version:7.0.1\r\nvalkey_version:7.0.1\r\ncluster_enabled:1\r\n");
     let error = refused(&external(vec![addr(old)])).await;
-    assert!(matches!(error, ClusterError::TooOld { .. }), "{error:?}");
+    assert!(matches!(error, ClusterError::Valkey(ValkeyError::TooOld { .. })), "{error:?}");
 }
 
 #[tokio::test(flavor = "current_thread")]
@@ -142,7 +141,7 @@ async fn a_missing_or_wrong_password_is_a_login_error_and_is_never_shown() {
     };
     for wrong in [login(None, None), login(None, Some("wrong")), login(Some("bench"), Some("wrong"))] {
         let error = refused(&wrong).await;
-        assert!(matches!(error, ClusterError::Login { .. }), "{error:?}");
+        assert!(matches!(error, ClusterError::Valkey(ValkeyError::Login { .. })), "{error:?}");
         assert!(error.to_string().contains("RECLAIM_BENCH_PASSWORD"), "{error}");
         assert!(!format!("{error} {error:?}").contains("wrong"), "{error}");
     }
@@ -156,7 +155,7 @@ async fn a_slot_without_an_owner_is_named() {
     let own = support::own(1, 0).await;
     everywhere(&own, &["CLUSTER", "DELSLOTS", "4711"]).await;
     let error = refused(&external(nodes_of(&own))).await;
-    assert!(matches!(error, ClusterError::Uncovered { .. }), "{error:?}");
+    assert!(matches!(error, ClusterError::Valkey(ValkeyError::Uncovered { .. })), "{error:?}");
     assert!(error.to_string().contains("4711"), "{error}");
 }
 
@@ -212,10 +211,10 @@ async fn another_library_is_replaced_only_when_told() {
 
     // On servers of our own another one can run beside it; on others never.
     let published = Library::read(&LibrarySource::Published).unwrap();
-    let alias = LibraryAlias::of_arm(1).unwrap();
-    let refused = replacing.load_beside(&published, alias).await;
+    let alias = LibraryAlias::for_arm(1).unwrap();
+    let refused = replacing.load_under_alias(&published, alias).await;
     assert!(matches!(refused, Err(ClusterError::NotOurs(_))), "{refused:?}");
-    assert_eq!(own.load_beside(&published, alias).await.unwrap(), **loaded);
+    assert_eq!(own.load_under_alias(&published, alias).await.unwrap(), **loaded);
     assert_eq!(replacing.library().sha256, wanted.sha256);
 }
 

@@ -8,8 +8,9 @@ use std::rc::Rc;
 use reclaim_analysis::judge::{self, RunResult, Verdict};
 use reclaim_analysis::record::WireCost;
 use reclaim_analysis::scenario;
-use reclaim_bench::cluster::{Cluster, ClusterError, Wire};
+use reclaim_bench::cluster::{Cluster, ClusterError};
 use reclaim_bench::load::{self, LoadError, RunSetup, Silent};
+use reclaim_bench::valkey::Wire;
 use tokio_util::sync::CancellationToken;
 
 use crate::support;

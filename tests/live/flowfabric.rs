@@ -185,7 +185,8 @@ async fn after_every_kind_of_interruption_the_same_attempt_goes_on_under_the_nex
             let next = stage.ok(&stage.reclaim(&execution, &stage.worker, &lease_id)).await;
             assert_eq!(next.epoch, LeaseEpoch(round), "{kind:?}");
             assert_eq!((&next.attempt_id, next.attempt_index), (&lease.attempt_id, lease.attempt_index));
-            assert_eq!(stage.ok(&ReadLease(&execution.keys)).await.as_ref(), Some(&lease_id));
+            let view = stage.ok(&ReadForAudit(&execution.keys)).await.unwrap();
+            assert_eq!(view.lease_id.as_ref(), Some(&lease_id));
             assert_eq!(stage.ok(&ReadGrantExpiry(&execution.keys)).await, None, "{kind:?}: grant left over");
             lease = next;
         }

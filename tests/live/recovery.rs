@@ -10,8 +10,9 @@ use reclaim_analysis::record::WireCost;
 use reclaim_analysis::record::{Outcome, RedirectKind};
 use reclaim_analysis::scenario::{VariantPath, expected_cost};
 use reclaim_bench::claim::*;
-use reclaim_bench::cluster::{Cluster, NodeAddr, NodeIndex, Wire};
-use reclaim_bench::flowfabric::{ExecutionKeys, ReadLease};
+use reclaim_bench::cluster::Cluster;
+use reclaim_bench::flowfabric::{ExecutionKeys, ReadForAudit};
+use reclaim_bench::valkey::{NodeAddr, NodeIndex, Wire};
 
 use crate::claim::{Monitor, PATHS, echo, order, own_address, setup, ticket};
 use crate::staged::Stage;
@@ -226,8 +227,8 @@ async fn an_unanswered_claim_is_ambiguous_once_it_ran_and_its_lease_is_found() {
     let early = settle_unanswered(&*cluster, &order, receipt.clone()).await;
     assert_eq!((early.outcome, early.lease), (Outcome::TimedOut, None), "it has not run");
     client(&["UNPAUSE"]).await;
-    let keys = ExecutionKeys::of(&ticket.grant.execution_id);
-    while stage.ok(&ReadLease(&keys)).await.is_none() {}
+    let keys = ExecutionKeys::from_id(&ticket.grant.execution_id);
+    while stage.ok(&ReadForAudit(&keys)).await.is_some_and(|view| view.lease_id.is_none()) {}
     let settled = settle_unanswered(&*cluster, &order, receipt.clone()).await;
     assert_eq!(settled.outcome, Outcome::Ambiguous);
     let lease = settled.lease.expect("the claim took effect");

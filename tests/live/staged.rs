@@ -11,8 +11,8 @@ use ff_core::types::{
 };
 use reclaim_analysis::record::WireCost;
 use reclaim_bench::claim::{ClaimTicket, Routes};
-use reclaim_bench::cluster::Wire;
 use reclaim_bench::flowfabric::*;
+use reclaim_bench::valkey::Wire;
 
 pub const SIGNAL: &str = "go";
 pub const GRANT_TTL: Duration = Duration::from_mins(10);
@@ -89,7 +89,7 @@ impl Stage {
     /// An execution that does not exist yet.
     pub fn unborn(&self) -> Execution {
         let id = ExecutionId::parse(&format!("{}:{}", self.partition.hash_tag(), LeaseId::new())).unwrap();
-        Execution { keys: ExecutionKeys::of(&id), id }
+        Execution { keys: ExecutionKeys::from_id(&id), id }
     }
 
     pub fn create<'a>(&'a self, execution: &'a Execution) -> CreateExecution<'a> {

@@ -7,7 +7,8 @@ use reclaim_analysis::scenario::Provider;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use reclaim_bench::cluster::{self, Cluster, ClusterRequest, NodeAddr};
+use reclaim_bench::cluster::{self, Cluster, ClusterRequest};
+use reclaim_bench::valkey::NodeAddr;
 use tokio_util::sync::CancellationToken;
 
 /// A handle on the shared cluster: three primaries, the published library, one connection per primary.

@@ -6,7 +6,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use reclaim_bench::cluster::{self, Cluster, ClusterError, ClusterRequest, NodeAddr, TlsOptions};
+use reclaim_bench::cluster::{self, Cluster, ClusterError, ClusterRequest};
+use reclaim_bench::valkey::{NodeAddr, TlsOptions, ValkeyError};
 use redis::{Client, ClientTlsConfig, TlsCertificates};
 use tokio_util::sync::CancellationToken;
 
@@ -117,14 +118,17 @@ async fn tls_with_a_client_certificate_works_and_without_it_is_refused() {
     let refused = |result: Result<Cluster, ClusterError>| result.map(drop).unwrap_err();
     let unknown_authority = TlsOptions { cacert: None, ..good.clone() };
     let error = refused(open(&server.addr, Some(unknown_authority)).await);
-    assert!(matches!(error, ClusterError::Unreachable { .. }), "{error:?}");
+    assert!(matches!(error, ClusterError::Valkey(ValkeyError::Unreachable { .. })), "{error:?}");
     let anonymous = TlsOptions { cert: None, key: None, ..good.clone() };
     let error = refused(open(&server.addr, Some(anonymous)).await);
-    assert!(matches!(error, ClusterError::Unreachable { .. }), "{error:?}");
+    assert!(matches!(error, ClusterError::Valkey(ValkeyError::Unreachable { .. })), "{error:?}");
     let error = refused(open(&server.addr, None).await);
-    assert!(matches!(error, ClusterError::Unreachable { .. }), "{error:?}");
+    assert!(matches!(error, ClusterError::Valkey(ValkeyError::Unreachable { .. })), "{error:?}");
     assert!(error.to_string().contains("TLS"), "{error}");
 
     let half = TlsOptions { key: None, ..good };
-    assert!(matches!(refused(open(&server.addr, Some(half)).await), ClusterError::Tls(_)));
+    assert!(matches!(
+        refused(open(&server.addr, Some(half)).await),
+        ClusterError::Valkey(ValkeyError::Tls(_))
+    ));
 }

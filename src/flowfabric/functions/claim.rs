@@ -7,10 +7,10 @@ use ff_core::state::AttemptType;
 use ff_core::types::{AttemptId, AttemptIndex, LaneId, LeaseEpoch, LeaseId, TimestampMs};
 use redis::{Cmd, Value};
 
-use crate::flowfabric::WorkerIdentity;
-use crate::flowfabric::beside::LibraryAlias;
 use crate::flowfabric::encode::{Arg, fcall_of};
+use crate::flowfabric::grant::WorkerIdentity;
 use crate::flowfabric::keys::ExecutionKeys;
+use crate::flowfabric::library_alias::LibraryAlias;
 use crate::flowfabric::reply::{Fields, ReplyError, open_ok};
 use crate::flowfabric::request::Request;
 

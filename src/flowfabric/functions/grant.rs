@@ -5,8 +5,8 @@ use std::time::Duration;
 use ff_core::types::LaneId;
 use redis::{Cmd, Value};
 
-use crate::flowfabric::WorkerIdentity;
 use crate::flowfabric::encode::{Arg, fcall};
+use crate::flowfabric::grant::WorkerIdentity;
 use crate::flowfabric::keys::ExecutionKeys;
 use crate::flowfabric::reply::{ReplyError, open_ok};
 use crate::flowfabric::request::Request;

@@ -219,7 +219,7 @@ fn commands(keys: &ExecutionKeys, condition: &ResumeCondition) -> Vec<(&'static 
 #[test]
 fn keys_and_arguments_stand_where_the_library_reads_them() {
     let execution_id = ExecutionId::parse(EXECUTION).unwrap();
-    let keys = ExecutionKeys::of(&execution_id);
+    let keys = ExecutionKeys::from_id(&execution_id);
     let condition = ResumeCondition::on_signal("go", OnTimeout::AutoResume);
     let commands = commands(&keys, &condition);
     let without_keys = 1; // ff_version

@@ -2,8 +2,8 @@
 
 use redis::{Cmd, Value};
 
-use crate::flowfabric::beside::LibraryAlias;
 use crate::flowfabric::encode::fcall_of;
+use crate::flowfabric::library_alias::LibraryAlias;
 use crate::flowfabric::reply::{ReplyError, text_of};
 use crate::flowfabric::request::Request;
 

@@ -7,8 +7,11 @@ use ff_core::types::{AttemptIndex, ExecutionId, LaneId, SignalId, WaitpointId, W
 use redis::Cmd;
 
 use super::super::batch::{Batch, Control, Exchange, Replies, exchange};
-use super::super::{INSTANCE, NAMESPACE, Nodes, WorkloadError};
-use super::{Removal, partition, text, texts};
+use super::super::error::WorkloadError;
+use super::super::nodes::Nodes;
+use super::super::population::INSTANCE;
+use super::removal::{Removal, partition, text, texts};
+use crate::cluster::NAMESPACE;
 use crate::flowfabric::{CallError, ExecutionKeys};
 
 /// Members in one removing command.
@@ -59,7 +62,7 @@ impl Exchange for ReadRemains {
     type Output = Result<Option<Remains>, (ExecutionId, CallError)>;
 
     fn encode(&self, id: &ExecutionId, batch: &mut Batch) {
-        let keys = ExecutionKeys::of(id);
+        let keys = ExecutionKeys::from_id(id);
         let exec = keys.exec();
         let fields = ["namespace", "lane_id", "current_worker_instance_id"];
         batch.add("hmget", command("HMGET", &exec.core(), fields));
@@ -97,7 +100,7 @@ impl Exchange for ReadRemains {
 impl Remains {
     /// Every key of the execution alone.
     fn keys(&self) -> Vec<String> {
-        let keys = ExecutionKeys::of(&self.id);
+        let keys = ExecutionKeys::from_id(&self.id);
         let exec = keys.exec();
         let mut all = vec![
             exec.core(),
@@ -139,7 +142,7 @@ impl Remains {
 fn index_commands(remains: &[Remains]) -> Vec<(Partition, (&'static str, Cmd))> {
     let mut members: BTreeMap<(u16, &'static str, String), Vec<String>> = BTreeMap::new();
     for one in remains {
-        let keys = ExecutionKeys::of(&one.id);
+        let keys = ExecutionKeys::from_id(&one.id);
         let index = keys.index();
         let mut add = |command: &'static str, key: String, member: String| {
             members.entry((one.id.partition(), command, key)).or_default().push(member);

@@ -6,75 +6,28 @@
 //! clean-up leaves is found by the next one.
 
 mod executions;
+mod removal;
 mod shared;
 mod sweep;
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use ff_core::partition::{Partition, PartitionFamily};
 use ff_core::types::ExecutionId;
-use redis::Value;
 
-use super::batch::{Control, Replies};
+use super::batch::Control;
+use super::error::WorkloadError;
+use super::executions::Workload;
 use super::ledger::Entry;
 use super::nodes::Nodes;
 use super::population::is_ours;
-use super::{Workload, WorkloadError};
 use crate::cluster::Cluster;
-use crate::flowfabric::CallError;
+
+pub use removal::Removal;
+use removal::partition;
 
 /// Executions whose keys are listed at a time; bounds the memory for 100,000 of them.
 const GROUP: usize = 4_096;
-
-/// Failures that are told in words; the count holds all of them.
-const EXAMPLES: usize = 5;
-
-/// What a clean-up did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Removal {
-    /// Keys removed.
-    pub keys: u64,
-    /// Entries removed from keys that others use as well.
-    pub entries: u64,
-    /// Commands that failed, each of which leaves at least one key or entry behind.
-    pub failures: u64,
-    /// The first few failures, in words.
-    pub examples: Vec<String>,
-}
-
-impl Removal {
-    fn count(&mut self, part: &Self) {
-        self.keys += part.keys;
-        self.entries += part.entries;
-        self.failures += part.failures;
-        let room = EXAMPLES.saturating_sub(self.examples.len());
-        self.examples.extend(part.examples.iter().take(room).cloned());
-    }
-
-    fn fail(&mut self, what: &str, subject: &str, error: &CallError) {
-        self.failures += 1;
-        if self.examples.len() < EXAMPLES {
-            self.examples.push(format!("{what} for {subject}: {error}"));
-        }
-    }
-
-    /// Takes the next reply, a number of keys removed.
-    fn keys_from(&mut self, replies: &mut Replies, what: &str, subject: &str) {
-        match replies.value() {
-            Ok(value) => self.keys += number(&value),
-            Err(error) => self.fail(what, subject, &error),
-        }
-    }
-
-    /// Takes the next reply, a number of entries removed.
-    fn entries_from(&mut self, replies: &mut Replies, what: &str, subject: &str) {
-        match replies.value() {
-            Ok(value) => self.entries += number(&value),
-            Err(error) => self.fail(what, subject, &error),
-        }
-    }
-}
 
 impl Workload {
     /// Removes every key and entry that this run wrote, as far as the cluster lets it. Calling it again is harmless
@@ -135,35 +88,4 @@ async fn remove_executions(
         executions::remove_group(nodes, group, &part, &mut removal).await?;
     }
     Ok(removal)
-}
-
-fn partition(index: u16) -> Partition {
-    Partition { family: PartitionFamily::Execution, index }
-}
-
-/// A count that a removing command answers.
-fn number(value: &Value) -> u64 {
-    match value {
-        Value::Int(number) => number.unsigned_abs(),
-        _ => 0,
-    }
-}
-
-/// Texts of an array reply; empty for anything else.
-fn texts(value: &Value) -> Vec<String> {
-    match value {
-        Value::Array(items) | Value::Set(items) => {
-            items.iter().map(|item| text(item).unwrap_or_default()).collect()
-        }
-        _ => Vec::new(),
-    }
-}
-
-/// Text of a reply; `None` for nil and anything that is no text.
-fn text(value: &Value) -> Option<String> {
-    match value {
-        Value::BulkString(bytes) => String::from_utf8(bytes.clone()).ok(),
-        Value::SimpleString(text) => Some(text.clone()),
-        _ => None,
-    }
 }

@@ -7,10 +7,11 @@ use ff_core::partition::Partition;
 use redis::{Cmd, Value};
 
 use super::super::batch::{Batch, Control, Exchange, Replies, exchange};
+use super::super::error::WorkloadError;
+use super::super::nodes::Nodes;
 use super::super::secrets::KID;
-use super::super::{Nodes, WorkloadError};
-use super::{Removal, number, partition, text, texts};
-use crate::cluster::WireError;
+use super::removal::{Removal, number, partition, text, texts};
+use crate::valkey::WireError;
 use reclaim_analysis::record::WireCost;
 
 /// Stream entries read at a time.

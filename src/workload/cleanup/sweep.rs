@@ -6,11 +6,14 @@ use ff_core::types::ExecutionId;
 use redis::{Cmd, Value};
 
 use super::super::batch::{Batch, Control, Exchange, Replies, exchange};
+use super::super::error::WorkloadError;
+use super::super::nodes::Nodes;
+use super::super::population::{INSTANCE, LANE_PREFIX};
 use super::super::population::{UUID_TEXT_PREFIX, is_ours};
-use super::super::{INSTANCE, LANE_PREFIX, Nodes, WorkloadError};
-use super::{Removal, number, partition, text, texts};
-use crate::cluster::{NAMESPACE, Wire};
+use super::removal::{Removal, number, partition, text, texts};
+use crate::cluster::NAMESPACE;
 use crate::flowfabric::{CallError, ExecutionKeys};
+use crate::valkey::Wire;
 use reclaim_analysis::record::WireCost;
 
 /// Keys that one SCAN step looks at: a short command for the server, few round trips.
@@ -64,7 +67,7 @@ impl Exchange for ReadNamespace {
 
     fn encode(&self, id: &ExecutionId, batch: &mut Batch) {
         let mut read = redis::cmd("HGET");
-        read.arg(ExecutionKeys::of(id).exec().core()).arg("namespace");
+        read.arg(ExecutionKeys::from_id(id).exec().core()).arg("namespace");
         batch.add("hget", read);
     }
 

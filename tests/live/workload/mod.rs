@@ -16,8 +16,9 @@ use reclaim_analysis::scenario::{
     Population, Scenario, Skew, VariantPath, VariantSpec,
 };
 use reclaim_bench::claim::{ClaimOrder, ClaimPath, ClaimSetup, ClaimTicket, Routes, ServerClock, claim_path};
-use reclaim_bench::cluster::{Cluster, NodeIndex, Wire};
+use reclaim_bench::cluster::Cluster;
 use reclaim_bench::flowfabric::LibraryAlias;
+use reclaim_bench::valkey::{NodeIndex, Wire};
 use reclaim_bench::workload::{
     Control, ExecIndex, Phase, ScanReport, ScanRequest, Seek, Workload, WorkloadError,
 };

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::error::ClusterError;
+use super::addr::NodeAddr;
+use super::error::ValkeyError;
 use super::info::Info;
-use super::topology::NodeAddr;
 use super::wire::Wire;
 use crate::machine::run_delay_s;
 use reclaim_analysis::record::CounterDelta;
@@ -52,12 +52,12 @@ pub struct NodeCounters {
 
 impl NodeCounters {
     /// Main-thread CPU alone, in seconds, by the same clock: cheap enough for every second of a window.
-    pub(super) async fn read_cpu_s(wire: &Wire, io_threads: u32) -> Result<f64, ClusterError> {
+    pub(crate) async fn read_cpu_s(wire: &Wire, io_threads: u32) -> Result<f64, ValkeyError> {
         main_thread(&Info::read(wire, &["cpu"]).await?, io_threads).map(|(_, seconds)| seconds)
     }
 
     /// One `INFO`. It adds one call of `info` to what it counts, and nothing else.
-    pub(super) async fn read(wire: &Wire, io_threads: u32) -> Result<Self, ClusterError> {
+    pub(crate) async fn read(wire: &Wire, io_threads: u32) -> Result<Self, ValkeyError> {
         let info = Info::read(wire, &SECTIONS).await?;
         let text = |field: &str| info.get(field).unwrap_or_default().to_owned();
         let seconds = |field| info.number::<f64>(field);
@@ -134,7 +134,7 @@ pub struct ServerChanged {
 }
 
 /// The main thread's work so far in seconds, and which clock says so.
-fn main_thread(info: &Info, io_threads: u32) -> Result<(MainThreadClock, f64), ClusterError> {
+fn main_thread(info: &Info, io_threads: u32) -> Result<(MainThreadClock, f64), ValkeyError> {
     let seconds = |field| info.number::<f64>(field);
     let active = info.get("used_active_time_main_thread").and_then(|text| text.parse::<f64>().ok());
     Ok(match active {

@@ -18,9 +18,9 @@ pub(super) const LOG_FILE: &str = "server.log";
 /// How long servers run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Lifetime {
-    /// Until the keeper is dropped or this process ends.
+    /// Until [`ChildServers`] is dropped or this process ends.
     Ours,
-    /// Until the keeper is dropped; for good once it is [released](Keeper::release).
+    /// Until [`ChildServers`] is dropped; for good once it is [released](ChildServers::release).
     Detached,
 }
 
@@ -28,13 +28,13 @@ pub(super) enum Lifetime {
 struct Release;
 
 /// Running servers. Dropping it kills them and waits until they are gone.
-pub(super) struct Keeper {
+pub(super) struct ChildServers {
     children: Arc<Mutex<Vec<Child>>>,
     stop: Option<mpsc::Sender<Release>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Keeper {
+impl ChildServers {
     /// Starts one server per spec, in order, each in [`server_dir`] below `dir`.
     pub(super) fn start(
         binary: &Path,
@@ -47,7 +47,7 @@ impl Keeper {
         let (report, started) = mpsc::channel();
         let (binary, dir, specs) = (binary.to_owned(), dir.to_owned(), specs.to_vec());
         let kept = Arc::clone(&children);
-        let thread = std::thread::Builder::new().name("server-keeper".to_owned()).spawn(move || {
+        let thread = std::thread::Builder::new().name("child-servers".to_owned()).spawn(move || {
             let result = specs.iter().try_for_each(|spec| {
                 let mut command = server_command(&binary, &dir, spec)?;
                 if lifetime == Lifetime::Ours {
@@ -62,9 +62,9 @@ impl Keeper {
                 kill_all(&kept);
             }
         })?;
-        let keeper = Self { children, stop: Some(stop), thread: Some(thread) };
-        started.recv().unwrap_or_else(|_| Err(io::Error::other("the keeper thread ended")))?;
-        Ok(keeper)
+        let servers = Self { children, stop: Some(stop), thread: Some(thread) };
+        started.recv().unwrap_or_else(|_| Err(io::Error::other("the thread that starts them ended")))?;
+        Ok(servers)
     }
 
     /// Process ids, in the order of the specs.
@@ -91,7 +91,7 @@ impl Keeper {
     }
 }
 
-impl Drop for Keeper {
+impl Drop for ChildServers {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {

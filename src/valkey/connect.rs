@@ -10,9 +10,10 @@ use redis::{
     RedisConnectionInfo, RedisError,
 };
 
-use super::error::ClusterError;
-use super::request::ClusterRequest;
-use super::topology::NodeAddr;
+use super::access::Access;
+use super::addr::NodeAddr;
+use super::error::ValkeyError;
+use super::tls::Tls;
 use super::wire::Wire;
 
 /// Commands that may wait in a connection before a caller has to: more than any number of virtual workers, so
@@ -26,37 +27,37 @@ const WRITE_BOUNDARY: usize = 256 * 1024;
 const ADMIN_LIMIT: Duration = Duration::from_secs(5);
 
 /// Everything needed to reach any node of one cluster.
-pub(super) struct Connector {
+pub(crate) struct Connector {
     login: RedisConnectionInfo,
     tls: Option<Tls>,
     timeout: Duration,
 }
 
 impl Connector {
-    pub(super) fn new(request: &ClusterRequest) -> Result<Self, ClusterError> {
+    pub(crate) fn new(access: &Access) -> Result<Self, ValkeyError> {
         let mut login = RedisConnectionInfo::default()
             .set_protocol(ProtocolVersion::RESP2)
             // CLIENT SETINFO would be the only command that a variant did not ask for.
             .set_skip_set_lib_name();
-        if let Some(user) = &request.user {
+        if let Some(user) = &access.user {
             login = login.set_username(user);
         }
-        if let Some(password) = &request.password {
+        if let Some(password) = &access.password {
             login = login.set_password(password.reveal());
         }
-        let tls = request.tls.as_ref().map(Tls::new).transpose()?;
-        Ok(Self { login, tls, timeout: request.timeout })
+        let tls = access.tls.as_ref().map(Tls::new).transpose()?;
+        Ok(Self { login, tls, timeout: access.timeout })
     }
 
     /// Plain administrative connections to servers of our own.
-    pub(super) fn loopback() -> Self {
+    pub(crate) fn loopback() -> Self {
         let login =
             RedisConnectionInfo::default().set_protocol(ProtocolVersion::RESP2).set_skip_set_lib_name();
         Self { login, tls: None, timeout: ADMIN_LIMIT }
     }
 
     /// A wire for claims, with `connections` connections to `addr`.
-    pub(super) async fn claims(&self, addr: &NodeAddr, connections: u16) -> Result<Wire, ClusterError> {
+    pub(crate) async fn claims(&self, addr: &NodeAddr, connections: u16) -> Result<Wire, ValkeyError> {
         let mut open = Vec::with_capacity(usize::from(connections.max(1)));
         for _ in 0..connections.max(1) {
             open.push(self.connection(addr).await?);
@@ -65,16 +66,16 @@ impl Connector {
     }
 
     /// A wire for everything else.
-    pub(super) async fn admin(&self, addr: &NodeAddr) -> Result<Wire, ClusterError> {
+    pub(crate) async fn admin(&self, addr: &NodeAddr) -> Result<Wire, ValkeyError> {
         Ok(Wire::new(addr.clone(), vec![self.connection(addr).await?], self.admin_limit()))
     }
 
     /// A blocking connection without a client behind it; `None` where the nodes speak TLS.
-    pub(super) fn bare_socket(&self, addr: &NodeAddr) -> Result<Option<TcpStream>, ClusterError> {
+    pub(crate) fn bare_socket(&self, addr: &NodeAddr) -> Result<Option<TcpStream>, ValkeyError> {
         if self.tls.is_some() {
             return Ok(None);
         }
-        let unreachable = |error: std::io::Error| ClusterError::Unreachable {
+        let unreachable = |error: std::io::Error| ValkeyError::Unreachable {
             addr: addr.clone(),
             detail: error.to_string(),
         };
@@ -91,10 +92,7 @@ impl Connector {
             socket.write_all(&auth.get_packed_command()).map_err(unreachable)?;
             socket.read_exact(&mut reply).map_err(unreachable)?;
             if &reply != b"+OK\r\n" {
-                return Err(ClusterError::Login {
-                    addr: addr.clone(),
-                    detail: "AUTH was refused".to_owned(),
-                });
+                return Err(ValkeyError::Login { addr: addr.clone(), detail: "AUTH was refused".to_owned() });
             }
         }
         Ok(Some(socket))
@@ -104,7 +102,7 @@ impl Connector {
         self.timeout.max(ADMIN_LIMIT)
     }
 
-    async fn connection(&self, addr: &NodeAddr) -> Result<MultiplexedConnection, ClusterError> {
+    async fn connection(&self, addr: &NodeAddr) -> Result<MultiplexedConnection, ValkeyError> {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(self.admin_limit()))
             // The wire's own limit is the only one.
@@ -127,100 +125,12 @@ impl Connector {
     }
 }
 
-fn connect_error(addr: &NodeAddr, error: &RedisError) -> ClusterError {
+fn connect_error(addr: &NodeAddr, error: &RedisError) -> ValkeyError {
     let addr = addr.clone();
     let code = error.code().unwrap_or_default();
     if error.kind() == ErrorKind::AuthenticationFailed || matches!(code, "WRONGPASS" | "NOAUTH" | "NOPERM") {
-        ClusterError::Login { addr, detail: error.to_string() }
+        ValkeyError::Login { addr, detail: error.to_string() }
     } else {
-        ClusterError::Unreachable { addr, detail: error.to_string() }
-    }
-}
-
-#[cfg(feature = "tls")]
-use with_tls::Tls;
-#[cfg(not(feature = "tls"))]
-use without_tls::Tls;
-
-#[cfg(feature = "tls")]
-mod with_tls {
-    use std::path::Path;
-
-    use redis::{
-        Client, ClientTlsConfig, ConnectionAddr, IntoConnectionInfo as _, RedisConnectionInfo, RedisError,
-        TlsCertificates,
-    };
-
-    use crate::cluster::error::ClusterError;
-    use crate::cluster::request::TlsOptions;
-    use crate::cluster::topology::NodeAddr;
-
-    /// Certificates, read once.
-    pub(super) struct Tls {
-        certificates: TlsCertificates,
-        insecure: bool,
-    }
-
-    impl Tls {
-        pub(super) fn new(options: &TlsOptions) -> Result<Self, ClusterError> {
-            // Fails only where a provider is installed already, and then there is one.
-            let _ = rustls::crypto::ring::default_provider().install_default();
-            let client_tls = match (&options.cert, &options.key) {
-                (Some(cert), Some(key)) => Some(ClientTlsConfig {
-                    client_cert: read("the client certificate", cert)?,
-                    client_key: read("the client key", key)?,
-                }),
-                (None, None) => None,
-                _ => {
-                    return Err(ClusterError::Tls(
-                        "--cert and --key belong together: give both or none".to_owned(),
-                    ));
-                }
-            };
-            let root_cert =
-                options.cacert.as_deref().map(|path| read("the CA certificate", path)).transpose()?;
-            Ok(Self { certificates: TlsCertificates { client_tls, root_cert }, insecure: options.insecure })
-        }
-
-        pub(super) fn client(
-            &self,
-            addr: &NodeAddr,
-            login: &RedisConnectionInfo,
-        ) -> Result<Client, RedisError> {
-            let target = ConnectionAddr::TcpTls {
-                host: addr.host.clone(),
-                port: addr.port,
-                insecure: self.insecure,
-                tls_params: None,
-            };
-            let info = target.into_connection_info()?.set_redis_settings(login.clone());
-            Client::build_with_tls(info, self.certificates.clone())
-        }
-    }
-
-    fn read(what: &'static str, path: &Path) -> Result<Vec<u8>, ClusterError> {
-        std::fs::read(path).map_err(|source| ClusterError::File { what, path: path.to_owned(), source })
-    }
-}
-
-#[cfg(not(feature = "tls"))]
-mod without_tls {
-    use redis::{Client, RedisConnectionInfo, RedisError};
-
-    use crate::cluster::error::ClusterError;
-    use crate::cluster::request::TlsOptions;
-    use crate::cluster::topology::NodeAddr;
-
-    /// Never made.
-    pub(super) enum Tls {}
-
-    impl Tls {
-        pub(super) fn new(_: &TlsOptions) -> Result<Self, ClusterError> {
-            Err(ClusterError::Tls("this build has no TLS: build with --features tls".to_owned()))
-        }
-
-        pub(super) fn client(&self, _: &NodeAddr, _: &RedisConnectionInfo) -> Result<Client, RedisError> {
-            match *self {}
-        }
+        ValkeyError::Unreachable { addr, detail: error.to_string() }
     }
 }

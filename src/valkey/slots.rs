@@ -5,10 +5,12 @@
 
 use redis::Value;
 
+use super::addr::NodeAddr;
+use super::ask::{ask, unexpected};
 use super::connect::Connector;
-use super::error::ClusterError;
-use super::info::{Info, ask, unexpected};
-use super::topology::{NodeAddr, Primary, Topology};
+use super::error::ValkeyError;
+use super::info::Info;
+use super::topology::{Primary, Topology};
 use super::wire::Wire;
 
 const DOING: &str = "CLUSTER SLOTS";
@@ -18,22 +20,22 @@ type Shard = (Primary, Vec<(u16, u16)>);
 
 /// Asks the nodes in turn until one answers; the last error counts if none does. A node that answers but cannot be
 /// used ends the search: it was named on purpose.
-pub(super) async fn read_from_any(
+pub(crate) async fn read_from_any(
     connector: &Connector,
     seeds: &[NodeAddr],
-) -> Result<Topology, ClusterError> {
-    let mut last = ClusterError::Usage("no node was given: use --nodes host:port".to_owned());
+) -> Result<Topology, ValkeyError> {
+    let mut last = ValkeyError::NoNode;
     for seed in seeds {
         let wire = match connector.admin(seed).await {
             Ok(wire) => wire,
-            Err(error @ ClusterError::Unreachable { .. }) => {
+            Err(error @ ValkeyError::Unreachable { .. }) => {
                 last = error;
                 continue;
             }
             Err(error) => return Err(error),
         };
-        match read(&wire).await {
-            Err(error @ (ClusterError::Unreachable { .. } | ClusterError::Server { .. })) => last = error,
+        match read_topology(&wire).await {
+            Err(error @ (ValkeyError::Unreachable { .. } | ValkeyError::Server { .. })) => last = error,
             result => return result,
         }
     }
@@ -41,11 +43,11 @@ pub(super) async fn read_from_any(
 }
 
 /// The map as the node at the other end of `wire` knows it.
-pub(super) async fn read(wire: &Wire) -> Result<Topology, ClusterError> {
+pub(crate) async fn read_topology(wire: &Wire) -> Result<Topology, ValkeyError> {
     Info::read(wire, &["server", "cluster"]).await?.usable_version()?;
     let reply = ask(wire, DOING, redis::cmd("CLUSTER").arg("SLOTS"), "cluster").await?;
     let shards = parse(&reply, wire.addr()).ok_or_else(|| unexpected(wire, DOING, &reply))?;
-    Topology::new(shards).map_err(|source| ClusterError::Uncovered { addr: wire.addr().clone(), source })
+    Topology::new(shards).map_err(|source| ValkeyError::Uncovered { addr: wire.addr().clone(), source })
 }
 
 /// Primaries by their lowest slot, so that two readings of one cluster agree on the order.

@@ -1,0 +1,118 @@
+//! What can be wrong between the tool and one server, each with what to do about it.
+
+use std::path::PathBuf;
+
+use super::addr::NodeAddr;
+use super::topology::UnservedSlot;
+use super::wire::WireError;
+
+/// Why a server cannot be talked to, or is not one that can be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ValkeyError {
+    /// Nobody to ask.
+    #[error("no node was given: use --nodes host:port")]
+    NoNode,
+    /// Nobody answers.
+    #[error(
+        "cannot reach {addr}: {detail}. Check the address, the port, TLS on both sides, and that the server runs."
+    )]
+    Unreachable {
+        /// Whom we asked.
+        addr: NodeAddr,
+        /// As the system says it.
+        detail: String,
+    },
+    /// The server wants another password, or the user lacks a permission.
+    #[error(
+        "{addr} refused the login: {detail}. Give --user and the password by RECLAIM_BENCH_PASSWORD or \
+             --password-file; the user needs ~ff:* and +@all on a test cluster."
+    )]
+    Login {
+        /// Whom we asked.
+        addr: NodeAddr,
+        /// The server's words.
+        detail: String,
+    },
+    /// A standalone server.
+    #[error(
+        "{addr} is not a cluster node (cluster_enabled:0). FlowFabric's functions are measured on a cluster: \
+             start the server with --cluster-enabled yes, or leave out --nodes to get a cluster of your own."
+    )]
+    NotACluster {
+        /// Whom we asked.
+        addr: NodeAddr,
+    },
+    /// Redis, or something else that speaks its protocol.
+    #[error("{addr} is {software}, not Valkey. Results are about Valkey: use Valkey 7.2 or later.")]
+    NotValkey {
+        /// Whom we asked.
+        addr: NodeAddr,
+        /// What it says it is.
+        software: String,
+    },
+    /// Valkey before 7.2.
+    #[error("{addr} runs Valkey {version}; 7.2 or later is needed.")]
+    TooOld {
+        /// Whom we asked.
+        addr: NodeAddr,
+        /// `valkey_version`.
+        version: String,
+    },
+    /// Not all slots have a primary.
+    #[error("the cluster of {addr} is incomplete: {source}. Repair it (CLUSTER INFO, CLUSTER SLOTS) first.")]
+    Uncovered {
+        /// Whose map it is.
+        addr: NodeAddr,
+        /// The first slot in question.
+        source: UnservedSlot,
+    },
+    /// Something else went wrong between us and a server.
+    #[error("{addr}: {doing} failed: {source}")]
+    Server {
+        /// Whom we asked.
+        addr: NodeAddr,
+        /// What for.
+        doing: &'static str,
+        /// What came back.
+        source: WireError,
+    },
+    /// A reply that cannot be what we asked for.
+    #[error("{addr} answered {doing} with something unexpected: {detail}")]
+    Reply {
+        /// Whom we asked.
+        addr: NodeAddr,
+        /// What for.
+        doing: &'static str,
+        /// What came back.
+        detail: String,
+    },
+    /// A certificate or key cannot be read.
+    #[error("cannot read {what} {}: {source}", .path.display())]
+    File {
+        /// Its role.
+        what: &'static str,
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// TLS cannot be set up.
+    #[error("TLS: {0}")]
+    Tls(String),
+}
+
+impl ValkeyError {
+    /// What a failed command on `addr` means; login trouble has its own remedy.
+    pub(crate) fn from_wire(addr: &NodeAddr, doing: &'static str, error: WireError) -> Self {
+        let addr = addr.clone();
+        match error {
+            WireError::Server { code, detail }
+                if matches!(code.as_str(), "NOAUTH" | "WRONGPASS" | "NOPERM") =>
+            {
+                Self::Login { addr, detail: format!("{code} {detail}") }
+            }
+            WireError::Disconnected(detail) => Self::Unreachable { addr, detail },
+            source => Self::Server { addr, doing, source },
+        }
+    }
+}

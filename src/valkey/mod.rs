@@ -1,0 +1,37 @@
+//! One server of a cluster, and the map of all: connections, what is said over them, and what a server says of itself.
+//!
+//! ```text
+//! Access ─► Connector ─► Wire ─► ask ─► Info, NodeCounters, Topology
+//! ```
+//!
+//! Nothing here knows who started the servers or what FlowFabric keeps on them; of FlowFabric only the type that names
+//! a partition, for the map says where each one lives.
+
+mod access;
+mod addr;
+mod ask;
+mod connect;
+mod counters;
+mod error;
+mod info;
+mod length;
+mod slots;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "without_tls.rs"]
+mod tls;
+mod topology;
+mod wire;
+
+pub use access::{Access, Password, TlsOptions};
+pub use addr::NodeAddr;
+pub(crate) use ask::{ask, text, unexpected};
+pub(crate) use connect::Connector;
+pub use counters::{MainThreadClock, NodeCounters, ServerChanged};
+pub use error::ValkeyError;
+pub(crate) use info::Info;
+pub use length::{reply_len, request_len};
+pub(crate) use slots::{read_from_any, read_topology};
+pub use topology::{NodeIndex, Primary, Topology, UnservedSlot};
+pub use wire::{CommandTally, Distance, Redirect, Wire, WireError};
