@@ -7,14 +7,13 @@ use std::time::Duration;
 
 use ff_core::partition::{Partition, PartitionFamily, PartitionKey};
 use ff_core::types::{AttemptId, AttemptIndex, ExecutionId, LaneId, LeaseId, WorkerId, WorkerInstanceId};
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::CalibrateError;
+use super::error::CalibrateError;
 use crate::claim::{ClaimOrder, ClaimPath, ClaimReceipt, ClaimTicket, Line, LocalFuture};
 use crate::cluster::Cluster;
 use crate::flowfabric::{LibraryVersion, ReclaimGrant, Request as _, WorkerIdentity, call};
-use crate::load::{Deck, Driver, PlannedClaim, Schedule, ThreadPacer};
+use crate::load::{ClaimBook, Drawn, Driver, GrantSource, PlannedClaim, Schedule, ThreadPacer};
 use crate::machine::thread_cpu;
 use crate::valkey::{NodeIndex, Wire};
 use reclaim_analysis::record::WireCost;
@@ -28,7 +27,7 @@ const MOST_REQUESTS: usize = 1 << 18;
 pub(super) struct Bench<'a> {
     wires: BTreeMap<u16, (Wire, Vec<Rc<dyn ClaimPath>>)>,
     worker: WorkerIdentity,
-    deck: NoStock,
+    grants: NoStock,
     claims: Vec<PlannedClaim>,
     cancel: &'a CancellationToken,
     bare: Cell<u64>,
@@ -63,7 +62,7 @@ impl<'a> Bench<'a> {
                 worker_id: WorkerId::new(name),
                 instance_id: WorkerInstanceId::new(name),
             },
-            deck: NoStock::new(),
+            grants: NoStock::new(),
             claims: vec![claim; MOST_REQUESTS],
             cancel,
             bare: Cell::new(0),
@@ -91,8 +90,8 @@ impl<'a> Bench<'a> {
         recorder: &RefCell<Recorder>,
     ) -> Result<Stretch, CalibrateError> {
         let before = Before::of(recorder);
-        let driver = self.driver(connections);
-        let took = driver.closed(&self.claims[..requests], in_flight, &self.deck, recorder).await;
+        let driver = self.driver(connections, recorder);
+        let took = driver.closed(&self.claims[..requests], in_flight, &self.grants).await;
         self.end(&before, took, recorder)
     }
 
@@ -105,9 +104,9 @@ impl<'a> Bench<'a> {
     ) -> Result<Stretch, CalibrateError> {
         let mut pacer = ThreadPacer::start(schedule).map_err(CalibrateError::Pacer)?;
         let before = Before::of(recorder);
-        let driver = self.driver(connections);
+        let driver = self.driver(connections, recorder);
         let claims = &self.claims[..schedule.offsets().len()];
-        let took = driver.open(claims, schedule, &mut pacer, &self.deck, recorder).await;
+        let took = driver.open(claims, schedule, &mut pacer, &self.grants).await;
         self.end(&before, took, recorder)
     }
 
@@ -128,12 +127,14 @@ impl<'a> Bench<'a> {
         if self.cancel.is_cancelled() { Err(CalibrateError::Cancelled) } else { Ok(()) }
     }
 
-    fn driver(&self, connections: u16) -> Driver<'_> {
+    fn driver<'b>(&'b self, connections: u16, recorder: &'b RefCell<Recorder>) -> Driver<'b> {
         Driver {
             paths: &self.wires[&connections].1,
             worker: &self.worker,
             lease_ttl: Duration::from_secs(1),
             contenders: 1,
+            book: &self.grants,
+            recorder,
             cancel: self.cancel,
         }
     }
@@ -210,22 +211,20 @@ impl NoStock {
     }
 }
 
-impl Deck for NoStock {
-    fn draw(&self, _: &PlannedClaim) -> Option<Rc<ClaimTicket>> {
-        Some(Rc::clone(&self.ticket))
+impl GrantSource for NoStock {
+    fn draw(&self, _: &PlannedClaim) -> Option<Drawn> {
+        Some(Drawn { ticket: Rc::clone(&self.ticket), runnable_since: None, left: 0 })
     }
+}
 
-    fn ids(&self, _: &PlannedClaim, _: u16) -> (LeaseId, AttemptId) {
+impl ClaimBook for NoStock {
+    fn ids(&self, _: u32, _: u16) -> (LeaseId, AttemptId) {
         (LeaseId(uuid::Uuid::nil()), AttemptId(uuid::Uuid::nil()))
     }
 
-    fn settle(&self, _: &PlannedClaim, _: &ClaimReceipt) {}
-
-    fn stock(&self) -> u64 {
-        0
+    fn unsettled(&self, _: u32) -> bool {
+        false
     }
 
-    fn runnable_since(&self, _: &PlannedClaim) -> Option<Instant> {
-        None
-    }
+    fn settle(&self, _: u32, _: &ClaimTicket, _: &ClaimReceipt) {}
 }

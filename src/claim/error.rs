@@ -1,13 +1,10 @@
 //! From what stood in a claim's way to the [`Outcome`] that is counted.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use ff_core::partition::PartitionKeyParseError;
 
-use crate::flowfabric::{CallError, ReadServerTime, RefusalCode, call};
-use crate::valkey::{Redirect, Wire, WireError};
+use crate::flowfabric::{CallError, RefusalCode};
+use crate::valkey::{Redirect, WireError};
 use reclaim_analysis::record::Outcome;
-use reclaim_analysis::record::WireCost;
 
 /// Why a claim holds no lease, or not all that it should.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -42,12 +39,7 @@ impl ClaimError {
 
     /// How the claim is counted. `taken` is the code with which this variant's function says that somebody holds the
     /// execution; `contended` and `expired` are the circumstances that only the caller knows.
-    pub(super) fn outcome(
-        &self,
-        taken: &RefusalCode,
-        contended: bool,
-        expired: impl FnOnce() -> bool,
-    ) -> Outcome {
+    pub fn outcome(&self, taken: &RefusalCode, contended: bool, expired: impl FnOnce() -> bool) -> Outcome {
         if let Some(code) = self.refusal() {
             return match code {
                 RefusalCode::ClaimGrantExpired => Outcome::Expired,
@@ -65,46 +57,6 @@ impl ClaimError {
             _ => Outcome::Failed,
         }
     }
-}
-
-/// The servers' clock, read through this machine's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ServerClock {
-    /// Server time minus local time, in microseconds.
-    offset_us: i64,
-}
-
-impl ServerClock {
-    /// A server that is ahead of this machine by so many microseconds.
-    pub fn ahead_by_us(offset_us: i64) -> Self {
-        Self { offset_us }
-    }
-
-    /// Compares clocks over a wire by a few `TIME` commands and keeps the quickest.
-    ///
-    /// The answer is taken as if the server had read its clock the moment the command was sent. So the estimate is
-    /// never behind the server, and ahead by one round trip at most: a grant that had expired is never taken for one
-    /// that was refused.
-    pub async fn measure(wire: &Wire) -> Result<Self, CallError> {
-        const SAMPLES: u32 = 5;
-        let mut offset_us = i64::MAX;
-        for _ in 0..SAMPLES {
-            let sent = local_us();
-            let server = call(wire, &ReadServerTime, &mut WireCost::default()).await?;
-            offset_us = offset_us.min(server - sent);
-        }
-        Ok(Self { offset_us })
-    }
-
-    /// The servers' time now, in milliseconds since the epoch.
-    pub fn now_ms(self) -> u64 {
-        u64::try_from((local_us() + self.offset_us) / 1_000).unwrap_or(0)
-    }
-}
-
-/// This machine's time in microseconds since the epoch; zero for a clock before it.
-fn local_us() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as i64)
 }
 
 #[cfg(test)]

@@ -3,27 +3,21 @@
 
 use std::time::Duration;
 
+use super::line::Line;
+use super::order::{ClaimOrder, ClaimReceipt};
+use super::path::ClaimPath;
+use super::routes::{Reroutes, Routes};
 use crate::flowfabric::{ExecutionKeys, ReadForAudit, call};
-use crate::valkey::{NodeAddr, Redirect, Wire};
+use crate::valkey::Redirect;
+use crate::workload::HeldLease;
 use reclaim_analysis::record::Outcome;
 use reclaim_analysis::record::WireCost;
-
-use super::{ClaimOrder, ClaimPath, ClaimReceipt, HeldLease, Line, LocalFuture, Routes};
 
 /// Follow-ups to one redirected claim, at most.
 const FOLLOW_UPS: u32 = 5;
 
 /// Wait before the first follow-up to TRYAGAIN; doubles from one to the next. A slot with few keys moves in this time.
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
-
-/// Routes that can learn.
-pub trait Reroutes: Routes {
-    /// Reads the topology again. Where that fails the old one stays, and the next claim meets the next redirect.
-    fn refresh(&self) -> LocalFuture<'_, ()>;
-
-    /// The wire to a node that a redirect named; `None` where it cannot be reached.
-    fn wire_to<'a>(&'a self, addr: &'a NodeAddr) -> LocalFuture<'a, Option<Wire>>;
-}
 
 /// Does one claim and follows redirects, a handful at most: a new owner after MOVED, `ASKING` after ASK, a short wait
 /// after TRYAGAIN.
@@ -71,13 +65,6 @@ pub async fn claim_with_recovery(
     ClaimReceipt { cost, ..receipt }
 }
 
-impl ClaimReceipt {
-    /// Where the cluster wants the claim sent, if it does.
-    pub fn redirect(&self) -> Option<&Redirect> {
-        self.error.as_ref()?.redirect()
-    }
-}
-
 /// Finds out what became of a claim without a reply ([`Outcome::TimedOut`] or [`Outcome::Failed`]) by reading the
 /// execution; other receipts come back as they are. The read is not part of the claim's cost.
 ///
@@ -122,9 +109,9 @@ pub async fn settle_unanswered(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::claim::{ClaimError, ClaimTicket};
+    use crate::claim::{ClaimError, ClaimTicket, LocalFuture};
     use crate::flowfabric::{CallError, ReclaimGrant, WorkerIdentity};
-    use crate::valkey::WireError;
+    use crate::valkey::{NodeAddr, Wire, WireError};
     use ff_core::partition::Partition;
     use ff_core::types::{AttemptId, AttemptIndex, LeaseEpoch, LeaseId};
     use reclaim_analysis::record::RedirectKind;

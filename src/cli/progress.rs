@@ -7,7 +7,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::result_dir::ResultDir;
-use crate::load::{Phase, Progress};
+use crate::load::{Activity, Progress};
 use reclaim_analysis::record::{RunRecord, TimelinePoint};
 
 /// Shows a run's progress, and keeps what it has measured so far in the result directory.
@@ -61,15 +61,15 @@ impl<'a> Watch<'a> {
 }
 
 impl Progress for Watch<'_> {
-    fn phase(&self, phase: Phase, total: Option<u64>) {
+    fn begin(&self, activity: Activity, total: Option<u64>) {
         self.bar.set_style(Self::style(total));
         match total {
             Some(total) => self.bar.set_length(total),
             None => self.bar.unset_length(),
         }
         self.bar.set_position(0);
-        self.bar.set_message(phase.label());
-        let live = if phase == Phase::Window { self.live.borrow().clone() } else { String::new() };
+        self.bar.set_message(activity.label());
+        let live = if activity == Activity::Window { self.live.borrow().clone() } else { String::new() };
         self.bar.set_prefix(live);
     }
 

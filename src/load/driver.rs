@@ -4,41 +4,18 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use ff_core::types::{AttemptId, LeaseId};
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use tokio::task::unconstrained;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::grants::{ClaimBook, Drawn, GrantSource};
 use super::pacer::Pacer;
 use super::plan::PlannedClaim;
 use super::schedule::Schedule;
-use crate::claim::{ClaimOrder, ClaimPath, ClaimReceipt, ClaimTicket};
+use crate::claim::{ClaimOrder, ClaimPath, ClaimReceipt};
 use crate::flowfabric::WorkerIdentity;
 use reclaim_analysis::record::{Outcome, Recorder, Stamps};
-
-/// Where claims come from and where their effects go: the stock of grants and the ledger.
-pub trait Deck {
-    /// The ticket for a planned claim; `None` where no grant is in stock for it.
-    fn draw(&self, claim: &PlannedClaim) -> Option<Rc<ClaimTicket>>;
-
-    /// A lease id, and an attempt id for variants that create one, for the n-th contender of a claim.
-    fn ids(&self, claim: &PlannedClaim, contender: u16) -> (LeaseId, AttemptId);
-
-    /// Takes note of an ended claim.
-    fn settle(&self, claim: &PlannedClaim, receipt: &ClaimReceipt);
-
-    /// Grants in stock.
-    fn stock(&self) -> u64;
-
-    /// When the execution was made runnable, where that happens during the window.
-    fn runnable_since(&self, claim: &PlannedClaim) -> Option<Instant>;
-
-    /// Whether an earlier claim of the execution ended without a reply, and nobody found out that it took effect.
-    fn unsettled(&self, _: &PlannedClaim) -> bool {
-        false
-    }
-}
 
 /// What a claim leaves behind for its execution; of several contenders' claims, the greatest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,8 +58,21 @@ pub struct Driver<'a> {
     pub lease_ttl: Duration,
     /// Workers that race for each grant.
     pub contenders: u16,
+    /// What claims did to their executions.
+    pub book: &'a dyn ClaimBook,
+    /// What they measured.
+    pub recorder: &'a RefCell<Recorder>,
     /// Ends the loop after the claims in flight.
     pub cancel: &'a CancellationToken,
+}
+
+/// When a claim belongs into its window.
+#[derive(Clone, Copy, Debug)]
+pub struct Due {
+    /// Start of the window.
+    pub start: Instant,
+    /// When the schedule wants the claim, from there; `None` in a closed loop.
+    pub scheduled: Option<Duration>,
 }
 
 impl Driver<'_> {
@@ -91,26 +81,24 @@ impl Driver<'_> {
         &self,
         claims: &[PlannedClaim],
         concurrency: u32,
-        deck: &impl Deck,
-        recorder: &RefCell<Recorder>,
+        source: &impl GrantSource,
     ) -> Duration {
         let start = Instant::now();
+        let due = Due { start, scheduled: None };
         let next = Cell::new(0);
         let worker = async || {
             while !self.cancel.is_cancelled() {
                 let position = next.get();
                 let Some(claim) = claims.get(position) else { return };
                 next.set(position + 1);
-                self.one(claim, start, None, deck, recorder).await;
+                self.planned(claim, due, source).await;
             }
         };
         let workers = (concurrency as usize).clamp(1, claims.len().max(1));
         let mut workers: FuturesUnordered<_> = (0..workers).map(|_| worker()).collect();
         let all = async { while workers.next().await.is_some() {} };
         unconstrained(all).await;
-        for claim in &claims[next.get().min(claims.len())..] {
-            recorder.borrow_mut().dropped(usize::from(claim.arm), claim.purpose);
-        }
+        self.dropped(&claims[next.get().min(claims.len())..]);
         start.elapsed()
     }
 
@@ -120,8 +108,7 @@ impl Driver<'_> {
         claims: &[PlannedClaim],
         schedule: &Schedule,
         pacer: &mut impl Pacer,
-        deck: &impl Deck,
-        recorder: &RefCell<Recorder>,
+        source: &impl GrantSource,
     ) -> Duration {
         let start = pacer.start();
         let mut in_flight = FuturesUnordered::new();
@@ -133,41 +120,41 @@ impl Driver<'_> {
                     () = self.cancel.cancelled() => break,
                     due = pacer.next() => {
                         let Some(position) = due else { break };
-                        let scheduled = Some(schedule.offsets()[position]);
-                        in_flight.push(self.one(&claims[position], start, scheduled, deck, recorder));
+                        let due = Due { start, scheduled: Some(schedule.offsets()[position]) };
+                        in_flight.push(self.planned(&claims[position], due, source));
                         sent = position + 1;
                     }
-                    Some(_) = in_flight.next(), if !in_flight.is_empty() => {}
+                    Some(()) = in_flight.next(), if !in_flight.is_empty() => {}
                 }
             }
             while in_flight.next().await.is_some() {}
         };
         unconstrained(all).await;
-        for claim in &claims[sent..] {
-            recorder.borrow_mut().dropped(usize::from(claim.arm), claim.purpose);
-        }
+        self.dropped(&claims[sent..]);
         start.elapsed()
     }
 
-    /// One claim, by all its contenders, from drawing the grant to recording what became of it.
-    pub async fn one(
-        &self,
-        claim: &PlannedClaim,
-        start: Instant,
-        scheduled: Option<Duration>,
-        deck: &impl Deck,
-        recorder: &RefCell<Recorder>,
-    ) -> Fate {
-        let Some(ticket) = deck.draw(claim) else {
-            recorder.borrow_mut().empty_stock(usize::from(claim.arm), claim.purpose);
-            return Fate::NoGrant;
-        };
-        if self.contenders == 1 {
-            return self.contend(claim, 0, &ticket, start, scheduled, deck, recorder).await;
+    /// A planned claim, with the ticket that its source has for it.
+    async fn planned(&self, claim: &PlannedClaim, due: Due, source: &impl GrantSource) {
+        match source.draw(claim) {
+            Some(drawn) => drop(self.one(claim, &drawn, due).await),
+            None => self.recorder.borrow_mut().empty_stock(usize::from(claim.arm), claim.purpose),
         }
-        let mut race: FuturesUnordered<_> = (0..self.contenders)
-            .map(|contender| self.contend(claim, contender, &ticket, start, scheduled, deck, recorder))
-            .collect();
+    }
+
+    fn dropped(&self, claims: &[PlannedClaim]) {
+        for claim in claims {
+            self.recorder.borrow_mut().dropped(usize::from(claim.arm), claim.purpose);
+        }
+    }
+
+    /// One claim, by all its contenders, until it is recorded what became of it.
+    pub async fn one(&self, claim: &PlannedClaim, drawn: &Drawn, due: Due) -> Fate {
+        if self.contenders == 1 {
+            return self.contend(claim, 0, drawn, due).await;
+        }
+        let mut race: FuturesUnordered<_> =
+            (0..self.contenders).map(|contender| self.contend(claim, contender, drawn, due)).collect();
         let mut best = Fate::Refused;
         while let Some(fate) = race.next().await {
             best = best.max(fate);
@@ -175,50 +162,37 @@ impl Driver<'_> {
         best
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the parts of one claim; a struct for them would be used once"
-    )]
-    async fn contend(
-        &self,
-        claim: &PlannedClaim,
-        contender: u16,
-        ticket: &ClaimTicket,
-        start: Instant,
-        scheduled: Option<Duration>,
-        deck: &impl Deck,
-        recorder: &RefCell<Recorder>,
-    ) -> Fate {
-        let (lease_id, attempt_id) = deck.ids(claim, contender);
+    async fn contend(&self, claim: &PlannedClaim, contender: u16, drawn: &Drawn, due: Due) -> Fate {
+        let (lease_id, attempt_id) = self.book.ids(claim.execution, contender);
         let order = ClaimOrder {
-            ticket,
+            ticket: &drawn.ticket,
             worker: self.worker,
             lease_id,
             attempt_id,
             lease_ttl: self.lease_ttl,
-            again: deck.unsettled(claim),
+            again: self.book.unsettled(claim.execution),
         };
         let sent = Instant::now();
         let receipt = self.paths[usize::from(claim.arm)].claim(&order).await;
         let done = Instant::now();
         let stamps = Stamps {
-            scheduled,
-            sent: sent.saturating_duration_since(start),
-            done: done.saturating_duration_since(start),
+            scheduled: due.scheduled,
+            sent: sent.saturating_duration_since(due.start),
+            done: done.saturating_duration_since(due.start),
             // In an open loop an execution waits until a claim is due: that wait is the scenario's, not the system's.
-            resume: deck
-                .runnable_since(claim)
-                .filter(|_| scheduled.is_none())
+            resume: drawn
+                .runnable_since
+                .filter(|_| due.scheduled.is_none())
                 .map(|since| done.saturating_duration_since(since)),
         };
-        deck.settle(claim, &receipt);
-        recorder.borrow_mut().record(
+        self.book.settle(claim.execution, &drawn.ticket, &receipt);
+        self.recorder.borrow_mut().record(
             usize::from(claim.arm),
             claim.purpose,
             &stamps,
             &receipt.outcome,
             receipt.cost,
-            deck.stock(),
+            drawn.left,
         );
         Fate::of(&receipt)
     }

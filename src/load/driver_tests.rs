@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::driver::Driver;
-use super::fixtures::{FakeDeck, FakePath, PausedPacer};
+use super::fixtures::{FakePath, FakeStock, PausedPacer};
 use super::pacer::Pacer;
 use super::plan::PlannedClaim;
 use super::schedule::{Draw, Schedule};
@@ -52,12 +52,14 @@ impl Bench {
         }
     }
 
-    fn driver(&self) -> Driver<'_> {
+    fn driver<'a>(&'a self, book: &'a FakeStock) -> Driver<'a> {
         Driver {
             paths: &self.paths,
             worker: &self.worker,
             lease_ttl: Duration::from_secs(30),
             contenders: self.contenders,
+            book,
+            recorder: &self.recorder,
             cancel: &self.cancel,
         }
     }
@@ -75,12 +77,12 @@ fn constant(count: usize) -> Schedule {
 async fn a_closed_loop_keeps_exactly_as_many_claims_in_flight_as_asked() {
     for (concurrency, took) in [(1, 100), (8, 13), (4_096, 1)] {
         let bench = Bench::new(MS);
-        let deck = FakeDeck::new(100);
-        let time = bench.driver().closed(&claims(100), concurrency, &deck, &bench.recorder).await;
+        let stock = FakeStock::new(100);
+        let time = bench.driver(&stock).closed(&claims(100), concurrency, &stock).await;
         assert_eq!(bench.path.most_in_flight.get(), concurrency.min(100));
         assert_eq!(time, MS * took);
         assert_eq!(bench.recorder.borrow().arms()[0].outcomes.claimed, 100);
-        let mut settled = deck.settled.take();
+        let mut settled = stock.settled.take();
         settled.sort_unstable();
         assert_eq!(settled, (0..100).collect::<Vec<_>>());
     }
@@ -91,8 +93,8 @@ async fn an_open_loop_does_not_wait_for_slow_claims_and_response_counts_from_the
     let bench = Bench::new(MS * 50);
     let schedule = constant(100);
     let mut pacer = PausedPacer::new(&schedule);
-    let deck = FakeDeck::new(100);
-    bench.driver().open(&claims(100), &schedule, &mut pacer, &deck, &bench.recorder).await;
+    let stock = FakeStock::new(100);
+    bench.driver(&stock).open(&claims(100), &schedule, &mut pacer, &stock).await;
     assert_eq!(bench.path.most_in_flight.get(), 50);
     let response = bench.quantile(|arm| arm.response.quantile_us(0.99));
     assert!((response - 50_000.0).abs() < 100.0, "{response}");
@@ -115,7 +117,8 @@ async fn a_late_generator_records_its_lag_and_skips_nothing() {
     let bench = Bench::new(MS);
     let schedule = constant(100);
     let mut pacer = LatePacer(PausedPacer::new(&schedule));
-    bench.driver().open(&claims(100), &schedule, &mut pacer, &FakeDeck::new(100), &bench.recorder).await;
+    let stock = FakeStock::new(100);
+    bench.driver(&stock).open(&claims(100), &schedule, &mut pacer, &stock).await;
     let lag = bench.quantile(|arm| arm.send_lag.quantile_us(1.0));
     let service = bench.quantile(|arm| arm.service.quantile_us(1.0));
     let response = bench.quantile(|arm| arm.response.quantile_us(1.0));
@@ -128,8 +131,8 @@ async fn a_late_generator_records_its_lag_and_skips_nothing() {
 #[tokio::test(start_paused = true)]
 async fn an_empty_stock_is_its_own_outcome_and_no_latency() {
     let bench = Bench::new(MS);
-    let deck = FakeDeck::new(60);
-    bench.driver().closed(&claims(100), 4, &deck, &bench.recorder).await;
+    let stock = FakeStock::new(60);
+    bench.driver(&stock).closed(&claims(100), 4, &stock).await;
     let recorder = bench.recorder.borrow();
     let outcomes = &recorder.arms()[0].outcomes;
     assert_eq!((outcomes.claimed, outcomes.empty_stock), (60, 40));
@@ -140,11 +143,11 @@ async fn an_empty_stock_is_its_own_outcome_and_no_latency() {
 #[tokio::test(start_paused = true)]
 async fn cancelling_lets_claims_in_flight_end_and_counts_the_rest_as_dropped() {
     let bench = Bench::new(MS * 10);
-    let deck = FakeDeck::new(100);
+    let stock = FakeStock::new(100);
     let cancel = bench.cancel.clone();
     let planned = claims(100);
-    let driver = bench.driver();
-    let run = driver.closed(&planned, 2, &deck, &bench.recorder);
+    let driver = bench.driver(&stock);
+    let run = driver.closed(&planned, 2, &stock);
     let stop = async {
         tokio::time::sleep(MS * 25).await;
         cancel.cancel();
@@ -153,18 +156,18 @@ async fn cancelling_lets_claims_in_flight_end_and_counts_the_rest_as_dropped() {
     let recorder = bench.recorder.borrow();
     let outcomes = &recorder.arms()[0].outcomes;
     assert_eq!((outcomes.claimed, outcomes.dropped), (6, 94));
-    assert_eq!(deck.settled.borrow().len(), 6);
+    assert_eq!(stock.settled.borrow().len(), 6);
 }
 
 #[tokio::test(start_paused = true)]
 async fn every_contender_races_for_every_grant() {
     let mut bench = Bench::new(MS);
     bench.contenders = 4;
-    let deck = FakeDeck::new(10);
-    bench.driver().closed(&claims(10), 1, &deck, &bench.recorder).await;
+    let stock = FakeStock::new(10);
+    bench.driver(&stock).closed(&claims(10), 1, &stock).await;
     assert_eq!(bench.path.claims.get(), 40);
     assert_eq!(bench.path.most_in_flight.get(), 4);
-    assert_eq!(deck.stock.get(), 0);
+    assert_eq!(stock.stock.get(), 0);
 }
 
 /// Answers in the order in which it was asked, from a task of its own, as a connection does.
@@ -212,8 +215,8 @@ async fn with_thousands_in_flight_every_worker_has_its_turn() {
     bench.paths = vec![Rc::clone(&path) as Rc<dyn ClaimPath>];
     let count = 10 * WORKERS;
     let planned = claims(count);
-    let deck = FakeDeck::new(u64::from(count));
-    bench.driver().closed(&planned, WORKERS, &deck, &bench.recorder).await;
+    let stock = FakeStock::new(u64::from(count));
+    bench.driver(&stock).closed(&planned, WORKERS, &stock).await;
     assert_eq!(path.ended.get(), count);
     let overtaken = path.most_overtaken.get();
     assert!(overtaken < 2 * WORKERS, "{overtaken} claims ended while one waited");

@@ -8,7 +8,7 @@ use ff_core::partition::{Partition, PartitionFamily, PartitionKey};
 use ff_core::types::{AttemptId, AttemptIndex, ExecutionId, LaneId, LeaseEpoch, LeaseId};
 use tokio::time::Instant;
 
-use super::driver::Deck;
+use super::grants::{ClaimBook, Drawn, GrantSource};
 use super::pacer::Pacer;
 use super::plan::PlannedClaim;
 use super::schedule::Schedule;
@@ -117,50 +117,52 @@ impl ClaimPath for FakePath {
     }
 }
 
-/// A stock with this many grants that notes who was settled.
-pub struct FakeDeck {
+/// The same ticket for everybody.
+pub fn ticket() -> Rc<ClaimTicket> {
+    let partition = Partition { family: PartitionFamily::Flow, index: 0 };
+    let grant = ReclaimGrant {
+        execution_id: ExecutionId::parse("{fp:0}:00000000-0000-4000-8000-000000000000").unwrap(),
+        partition_key: PartitionKey::from(partition),
+        grant_key: String::new(),
+        expires_at_ms: 0,
+        lane_id: LaneId::new("lane"),
+    };
+    Rc::new(ClaimTicket { grant, attempt_index: AttemptIndex(0) })
+}
+
+/// A stock with this many grants, and a book that notes who was settled.
+pub struct FakeStock {
     pub stock: Cell<u64>,
     pub settled: RefCell<Vec<u32>>,
     ticket: Rc<ClaimTicket>,
 }
 
-impl FakeDeck {
+impl FakeStock {
     pub fn new(stock: u64) -> Self {
-        let partition = Partition { family: PartitionFamily::Flow, index: 0 };
-        let grant = ReclaimGrant {
-            execution_id: ExecutionId::parse("{fp:0}:00000000-0000-4000-8000-000000000000").unwrap(),
-            partition_key: PartitionKey::from(partition),
-            grant_key: String::new(),
-            expires_at_ms: 0,
-            lane_id: LaneId::new("lane"),
-        };
-        let ticket = Rc::new(ClaimTicket { grant, attempt_index: AttemptIndex(0) });
-        Self { stock: Cell::new(stock), settled: RefCell::default(), ticket }
+        Self { stock: Cell::new(stock), settled: RefCell::default(), ticket: ticket() }
     }
 }
 
-impl Deck for FakeDeck {
-    fn draw(&self, _: &PlannedClaim) -> Option<Rc<ClaimTicket>> {
+impl GrantSource for FakeStock {
+    fn draw(&self, _: &PlannedClaim) -> Option<Drawn> {
         let left = self.stock.get().checked_sub(1)?;
         self.stock.set(left);
-        Some(Rc::clone(&self.ticket))
+        Some(Drawn { ticket: Rc::clone(&self.ticket), runnable_since: None, left })
     }
+}
 
-    fn ids(&self, claim: &PlannedClaim, contender: u16) -> (LeaseId, AttemptId) {
-        let id = uuid::Uuid::from_u64_pair(u64::from(claim.execution), u64::from(contender));
+impl ClaimBook for FakeStock {
+    fn ids(&self, execution: u32, contender: u16) -> (LeaseId, AttemptId) {
+        let id = uuid::Uuid::from_u64_pair(u64::from(execution), u64::from(contender));
         (LeaseId(id), AttemptId(id))
     }
 
-    fn settle(&self, claim: &PlannedClaim, _: &ClaimReceipt) {
-        self.settled.borrow_mut().push(claim.execution);
+    fn unsettled(&self, _: u32) -> bool {
+        false
     }
 
-    fn stock(&self) -> u64 {
-        self.stock.get()
-    }
-
-    fn runnable_since(&self, _: &PlannedClaim) -> Option<Instant> {
-        None
+    fn settle(&self, execution: u32, _: &ClaimTicket, _: &ClaimReceipt) {
+        self.settled.borrow_mut().push(execution);
     }
 }
 

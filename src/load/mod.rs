@@ -1,38 +1,57 @@
-//! Offers claims to the cluster: what (plan), when (schedule, pacer), how (driver), and everything around it
-//! (session: stock, warm-up, window, drain, audit).
+//! Offers claims to the cluster: what (plan), when (schedule, pacer), how (driver), and everything around it.
+//!
+//! ```text
+//! RunSetup ─► Session ─► staged | churn | storm ─► Measured ─► audit, removal ─► RunRecord
+//!             (cluster,  (stock, warm-up, window)
+//!              paths,         │
+//!              clocks)        └─► Driver: a ticket from its grant source ─► claim ─► recorder, claim book
+//! ```
+//!
+//! A mode is a function from the session to what it measured. [`run`] chooses it, and closes the record.
 
-mod assemble;
+mod added_rtt;
+mod arms;
 mod churn;
+mod circulation;
 #[cfg(test)]
-mod churn_tests;
-mod comebacks;
-mod distance;
+mod circulation_tests;
 mod driver;
 #[cfg(test)]
 mod driver_tests;
 mod error;
 #[cfg(test)]
 mod fixtures;
+mod grants;
+mod measured;
 mod meter;
+mod observe;
 mod pacer;
 mod plan;
 #[cfg(test)]
 mod plan_tests;
+mod prepare;
+mod producer;
 mod progress;
+mod queue;
 mod recovering;
 mod run;
+mod run_record;
 mod schedule;
 mod session;
 mod staged;
 mod stock;
+mod storm;
+mod storm_retries;
 mod trace;
-mod watched;
+mod window;
 
-pub use driver::{Deck, Driver, Fate};
+pub use driver::{Driver, Fate};
 pub use error::LoadError;
+pub use grants::{ClaimBook, Drawn, GrantSource};
 pub use pacer::{Pacer, ThreadPacer};
 pub use plan::{Batch, BlockPlan, Plan, PlanError, PlannedClaim, Round, StratumPlan, baseline_arm};
-pub use progress::{Phase, Progress, Silent};
-pub use run::{RunSetup, run};
+pub use progress::{Activity, Progress, Silent};
+pub use run::run;
 pub use schedule::{Draw, Schedule};
+pub use session::RunSetup;
 pub use trace::{TraceError, read as read_trace};

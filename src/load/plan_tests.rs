@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::plan::*;
 use crate::load::fixtures::scenario;
+use crate::workload::{ExecIndex, PopulationPlan};
 use reclaim_analysis::record::Purpose;
 use reclaim_analysis::scenario::LibrarySource;
 use reclaim_analysis::scenario::VariantPath::{FirstClaim, GrantLane, HgetLane};
-use reclaim_analysis::scenario::{Amount, Compare, Scenario};
+use reclaim_analysis::scenario::{Amount, Compare, Scenario, Shipped};
 
 fn ab() -> Scenario {
     let mut scenario = scenario(&[GrantLane, HgetLane]);
@@ -118,4 +119,30 @@ fn a_stratum_larger_than_the_population_is_refused_with_the_number_it_takes() {
         staged(&scenario, 1),
         Err(PlanError::PopulationTooSmall { unit: "a stratum", needed: 100, have: 99 })
     );
+}
+
+/// The plan of a shipped staged scenario over as many partitions as FlowFabric publishes, as a run digests it.
+fn shipped_digest(name: &str, seed: u64) -> String {
+    let shipped = Shipped::find(name).unwrap();
+    let (_, scenario) = reclaim_analysis::scenario::parse(shipped.name, shipped.text).unwrap();
+    let ids = PopulationPlan::new(seed, &scenario.population, &scenario.interruption, 256);
+    let plan = staged(&scenario, seed).unwrap();
+    plan.digest(|n| ids.execution_id(ExecIndex(n)).as_str().to_owned(), &[])
+}
+
+/// The first of them is the digest of results/reference/lane-ab.
+const SEED_42: [(&str, &str); 6] = [
+    ("lane-ab", "38e2233a92f3ca3846c123aac9a4b09b547e162f4f645ef4996d9410e7231931"),
+    ("claim-paths", "5f2375104899f57f6b290423000de11fac312c39e41d95df311e9872bd0023d9"),
+    ("smoke", "76b6d2a9d55c157c1bbf2dcf813f569ef93a5909af284dcd4c9f1e39a43a76e1"),
+    ("grant-expiry", "3ec3f2e60c0472840b5cefc303c0842f190ee99719b91ce55eb051762d6a4514"),
+    ("contention", "1540d0ceb8ac5f8a3c666f5aca1ca2cf386a1fc6de196a35c5af250beb5cf0a4"),
+    ("hot-partition", "df2dca4d2595528d8a9f6cd62e92555e5eb75f5c6856e4ce47f5e1dd22ff28c2"),
+];
+
+#[test]
+fn a_seed_plans_today_what_it_planned_when_results_were_stored() {
+    for (name, digest) in SEED_42 {
+        assert_eq!(shipped_digest(name, 42), digest, "{name}");
+    }
 }

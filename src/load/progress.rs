@@ -2,9 +2,9 @@
 
 use reclaim_analysis::record::{RunRecord, TimelinePoint};
 
-/// A step of a run, in the order they come.
+/// What a run is doing, in the order it comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
+pub enum Activity {
     /// Creating executions and making their first claims.
     Create,
     /// Interrupting, making runnable, issuing grants.
@@ -23,7 +23,7 @@ pub enum Phase {
     Remove,
 }
 
-impl Phase {
+impl Activity {
     /// What to show.
     pub fn label(self) -> &'static str {
         match self {
@@ -41,10 +41,10 @@ impl Phase {
 
 /// Receives a run's progress. All methods are called from the load's thread and must not block.
 pub trait Progress {
-    /// A phase begins; `total` is the number of steps that it has over the whole run, if known.
-    fn phase(&self, phase: Phase, total: Option<u64>);
+    /// An activity begins; `total` is the number of things that it has to do, if known.
+    fn begin(&self, activity: Activity, total: Option<u64>);
 
-    /// Steps done in the current phase.
+    /// How many of them are done.
     fn advance(&self, done: u64);
 
     /// The last finished second of the window.
@@ -62,7 +62,7 @@ pub trait Progress {
 pub struct Silent;
 
 impl Progress for Silent {
-    fn phase(&self, _: Phase, _: Option<u64>) {}
+    fn begin(&self, _: Activity, _: Option<u64>) {}
     fn advance(&self, _: u64) {}
     fn second(&self, _: &TimelinePoint) {}
     fn note(&self, _: &str) {}

@@ -28,6 +28,9 @@ const PAGE: u32 = 256;
 /// round trip of the count.
 const COUNT_FIRST: u32 = 4;
 
+/// When a ticket without a grant expires: never.
+const NO_GRANT: u64 = u64::MAX;
+
 /// One lane's eligible set on one partition.
 pub type LaneSet = (Partition, LaneIndex);
 
@@ -172,6 +175,15 @@ impl Workload {
         }
     }
 
+    /// Whether this ticket is the one that is out for the execution: not used up, and no other in its place.
+    pub fn is_out(&self, exec: ExecIndex, ticket: &ClaimTicket) -> bool {
+        match self.ledger.read(exec, |e| e.handout) {
+            Handout::None => false,
+            Handout::Ticket => ticket.grant.expires_at_ms == NO_GRANT,
+            Handout::Grant { expires_at_ms } => expires_at_ms == ticket.grant.expires_at_ms,
+        }
+    }
+
     async fn hand_out(
         &self,
         sought: Vec<Sought>,
@@ -182,8 +194,7 @@ impl Workload {
         if !issue {
             for sought in sought {
                 self.ledger.ticketed(sought.exec);
-                // No grant, so nothing that could expire.
-                report.tickets.push((sought.exec, self.ticket(sought, u64::MAX)));
+                report.tickets.push((sought.exec, self.ticket(sought, NO_GRANT)));
             }
             return Ok(());
         }

@@ -103,16 +103,7 @@ impl Exchange for FirstClaim<'_> {
             .read::<ClaimExecution<'_>>()
             .map_err(|error| self.0.failed(exec, ClaimExecution::WHAT, error))?;
         self.0.ledger.ticketed(exec);
-        self.0.record_claim(
-            exec,
-            &HeldLease {
-                lease_id: lease.lease_id,
-                epoch: lease.epoch,
-                attempt_id: Some(lease.attempt_id),
-                attempt_index: lease.attempt_index,
-                expires_at: Some(lease.expires_at),
-            },
-        );
+        self.0.record_claim(exec, &lease.into());
         Ok(())
     }
 }

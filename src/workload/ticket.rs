@@ -2,7 +2,7 @@
 
 use ff_core::types::{AttemptId, AttemptIndex, LeaseEpoch, LeaseId, TimestampMs};
 
-use crate::flowfabric::ReclaimGrant;
+use crate::flowfabric::{ClaimedLease, FusedLease, ReclaimGrant};
 
 /// What a worker is handed: the grant, and what else a producer could have carried in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,4 +26,28 @@ pub struct HeldLease {
     pub attempt_index: AttemptIndex,
     /// End of the lease; `None` where the function does not say.
     pub expires_at: Option<TimestampMs>,
+}
+
+impl From<ClaimedLease> for HeldLease {
+    fn from(lease: ClaimedLease) -> Self {
+        Self {
+            lease_id: lease.lease_id,
+            epoch: lease.epoch,
+            attempt_id: Some(lease.attempt_id),
+            attempt_index: lease.attempt_index,
+            expires_at: Some(lease.expires_at),
+        }
+    }
+}
+
+impl From<FusedLease> for HeldLease {
+    fn from(lease: FusedLease) -> Self {
+        Self {
+            lease_id: lease.lease_id,
+            epoch: lease.epoch,
+            attempt_id: None,
+            attempt_index: lease.attempt_index,
+            expires_at: None,
+        }
+    }
 }

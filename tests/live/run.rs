@@ -9,7 +9,7 @@ use reclaim_analysis::judge::{self, RunResult};
 use reclaim_analysis::record::{RunRecord, TimelinePoint};
 use reclaim_analysis::scenario;
 use reclaim_bench::cluster::{Cluster, ClusterRequest};
-use reclaim_bench::load::{self, Phase, Progress, RunSetup, Silent};
+use reclaim_bench::load::{self, Activity, Progress, RunSetup, Silent};
 use tokio_util::sync::CancellationToken;
 
 use crate::support;
@@ -135,15 +135,15 @@ async fn in_churn_executions_go_round_and_time_to_resume_is_recorded() {
     assert!(resume.count > 500 && resume.p50 > service.p50, "{resume:?}");
 }
 
-/// Cancels when a phase begins, or after some steps of it.
+/// Cancels when an activity begins, or after some steps of it.
 struct CancelAt {
-    phase: Phase,
+    at: Activity,
     cancel: CancellationToken,
 }
 
 impl Progress for CancelAt {
-    fn phase(&self, phase: Phase, _: Option<u64>) {
-        if phase == self.phase {
+    fn begin(&self, activity: Activity, _: Option<u64>) {
+        if activity == self.at {
             self.cancel.cancel();
         }
     }
@@ -178,10 +178,17 @@ async fn a_run_cancelled_in_any_phase_leaves_nothing_on_a_foreign_cluster() {
         "{POPULATION}\n[grant]\nttl = \"3s\"\nunconsumed = 0.25\n[load]\nconcurrency = 4\nclaims = 400\nwarmup = 20"
     );
     let text = scenario_text(&sections, &["grant-lane"]);
-    for phase in [Phase::Create, Phase::Stage, Phase::Warmup, Phase::Window, Phase::Expire, Phase::Audit] {
+    for at in [
+        Activity::Create,
+        Activity::Stage,
+        Activity::Warmup,
+        Activity::Window,
+        Activity::Expire,
+        Activity::Audit,
+    ] {
         let cluster = Rc::new(support::open(&request).await);
         let cancel = CancellationToken::new();
-        let watch = CancelAt { phase, cancel: cancel.clone() };
+        let watch = CancelAt { at, cancel: cancel.clone() };
         let (file, scenario) = scenario::parse("test", &text).unwrap();
         let setup = RunSetup {
             cluster: &cluster,
@@ -192,11 +199,11 @@ async fn a_run_cancelled_in_any_phase_leaves_nothing_on_a_foreign_cluster() {
             cancel: &cancel,
         };
         match load::run(setup).await {
-            Ok(record) => assert!(record.partial || phase == Phase::Audit, "{phase:?}"),
+            Ok(record) => assert!(record.partial || at == Activity::Audit, "{at:?}"),
             Err(load::LoadError::Cancelled) => {}
-            Err(error) => panic!("{phase:?}: {error}"),
+            Err(error) => panic!("{at:?}: {error}"),
         }
-        assert_eq!(keys(&cluster).await, 0, "left after {phase:?}");
+        assert_eq!(keys(&cluster).await, 0, "left after {at:?}");
     }
 }
 
@@ -244,8 +251,8 @@ struct StallAtWindow {
 }
 
 impl Progress for StallAtWindow {
-    fn phase(&self, phase: Phase, _: Option<u64>) {
-        if phase == Phase::Window {
+    fn begin(&self, activity: Activity, _: Option<u64>) {
+        if activity == Activity::Window {
             let (pid, stall, lasted) = (self.pid.clone(), self.stall, Arc::clone(&self.lasted));
             std::thread::spawn(move || {
                 std::thread::sleep(Duration::from_secs(1));

@@ -29,7 +29,7 @@ pub(super) enum Next {
 
 /// Counts a storm's claims by execution.
 #[derive(Default)]
-pub(super) struct Comebacks(RefCell<Counts>);
+pub(super) struct StormRetries(RefCell<Counts>);
 
 #[derive(Default)]
 struct Counts {
@@ -41,7 +41,7 @@ struct Counts {
     retries: BTreeMap<RetryCause, u64>,
 }
 
-impl Comebacks {
+impl StormRetries {
     /// Takes note of an ended claim.
     pub fn after(&self, execution: u32, fate: Fate) -> Next {
         let mut counts = self.0.borrow_mut();
@@ -106,12 +106,12 @@ mod tests {
 
     #[test]
     fn a_claim_that_came_to_nothing_is_made_again_later_and_later_and_not_for_ever() {
-        let comebacks = Comebacks::default();
-        let pauses: Vec<Next> = (0..TRIES).map(|_| comebacks.after(7, Fate::Unanswered)).collect();
+        let retries = StormRetries::default();
+        let pauses: Vec<Next> = (0..TRIES).map(|_| retries.after(7, Fate::Unanswered)).collect();
         assert_eq!(pauses[0], Next::HandBack(FIRST_PAUSE));
         assert_eq!(pauses[2], Next::HandBack(FIRST_PAUSE * 4));
         assert_eq!(pauses[TRIES as usize - 1], Next::Done, "given up on");
-        let record = comebacks.record(1, None, None);
+        let record = retries.record(1, None, None);
         assert_eq!((record.held, record.given_up), (0, 1));
         assert_eq!(record.retries, [(RetryCause::Unanswered, u64::from(TRIES) - 1)].into());
     }
@@ -119,24 +119,24 @@ mod tests {
     #[test]
     fn a_lease_counts_once_whichever_of_two_claims_is_heard_of_first() {
         for fates in [[Fate::Held, Fate::Refused], [Fate::Refused, Fate::Held], [Fate::Held, Fate::Held]] {
-            let comebacks = Comebacks::default();
-            assert_eq!(fates.map(|fate| comebacks.after(1, fate)), [Next::Done, Next::DoneAlready]);
-            let record = comebacks.record(1, None, None);
+            let retries = StormRetries::default();
+            assert_eq!(fates.map(|fate| retries.after(1, fate)), [Next::Done, Next::DoneAlready]);
+            let record = retries.record(1, None, None);
             assert_eq!((record.held, record.given_up), (1, 0), "{fates:?}");
         }
     }
 
     #[test]
     fn every_fate_is_counted_under_its_own_name() {
-        let comebacks = Comebacks::default();
-        assert_eq!(comebacks.after(1, Fate::NoGrant), Next::Scanner);
-        assert_eq!(comebacks.after(2, Fate::Redirected), Next::HandBack(FIRST_PAUSE));
-        assert_eq!(comebacks.after(3, Fate::Refused), Next::Done, "it would be refused again");
+        let retries = StormRetries::default();
+        assert_eq!(retries.after(1, Fate::NoGrant), Next::Scanner);
+        assert_eq!(retries.after(2, Fate::Redirected), Next::HandBack(FIRST_PAUSE));
+        assert_eq!(retries.after(3, Fate::Refused), Next::Done, "it would be refused again");
         for execution in [1, 2] {
-            assert_eq!(comebacks.after(execution, Fate::Held), Next::Done);
-            assert_eq!(comebacks.after(execution, Fate::NoGrant), Next::DoneAlready);
+            assert_eq!(retries.after(execution, Fate::Held), Next::Done);
+            assert_eq!(retries.after(execution, Fate::NoGrant), Next::DoneAlready);
         }
-        let record = comebacks.record(4, Some(Duration::from_millis(2)), None);
+        let record = retries.record(4, Some(Duration::from_millis(2)), None);
         assert_eq!((record.held, record.given_up, record.without_lease()), (2, 1, 2));
         assert_eq!(record.retries, [(RetryCause::Redirected, 1), (RetryCause::GrantGone, 1)].into());
         assert_eq!((record.last_signal_us, record.signals_answered_us), (Some(2_000.0), None));

@@ -1,4 +1,4 @@
-//! Churn against a fake circulation, on a paused clock.
+//! Churn and storm against a fake producer, on a paused clock.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -9,12 +9,14 @@ use ff_core::types::{AttemptId, LeaseId, WorkerId, WorkerInstanceId};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::churn::{ArmSequence, Circulation, Offer, Ready, Scanned, churn};
-use super::comebacks::Comebacks;
-use super::driver::{Deck, Driver};
-use super::fixtures::{FakeDeck, FakePath, PausedPacer, scenario};
-use super::plan::PlannedClaim;
+use super::arms::ArmSequence;
+use super::circulation::{Offer, Producer, Scanned, circulate};
+use super::driver::Driver;
+use super::fixtures::{FakePath, FakeStock, PausedPacer, scenario, ticket};
+use super::grants::ClaimBook;
+use super::queue::GrantQueue;
 use super::schedule::{Draw, Schedule};
+use super::storm_retries::StormRetries;
 use crate::claim::{ClaimPath, ClaimReceipt, ClaimTicket};
 use crate::flowfabric::WorkerIdentity;
 use reclaim_analysis::record::{Outcome as ClaimEnd, Recorder, RetryCause, StormRecord};
@@ -25,54 +27,49 @@ const MS: Duration = Duration::from_millis(1);
 
 /// Executions that go round: claimed by one worker at a time, resumable again a millisecond after the claim.
 struct Carousel {
-    deck: FakeDeck,
+    book: FakeStock,
     held: RefCell<BTreeSet<u32>>,
     resumable: RefCell<Vec<u32>>,
     fail_after: u32,
     loses_everything: bool,
     /// A grant that is handed back is past its time.
     grants_vanish: bool,
+    /// Whose next ticket is of a grant that another one has replaced.
+    superseded: RefCell<BTreeSet<u32>>,
     interrupted: RefCell<u32>,
 }
 
 impl Carousel {
     fn new(fail_after: u32) -> Self {
         Self {
-            deck: FakeDeck::new(u64::MAX),
+            book: FakeStock::new(0),
             held: RefCell::default(),
             resumable: RefCell::default(),
             fail_after,
             loses_everything: false,
             grants_vanish: false,
+            superseded: RefCell::default(),
             interrupted: RefCell::default(),
         }
     }
 }
 
-impl Deck for Carousel {
-    fn draw(&self, claim: &PlannedClaim) -> Option<Rc<ClaimTicket>> {
-        assert!(
-            self.held.borrow_mut().insert(claim.execution),
-            "two workers hold execution {}",
-            claim.execution
-        );
-        self.deck.draw(claim)
+impl ClaimBook for Carousel {
+    fn ids(&self, execution: u32, contender: u16) -> (LeaseId, AttemptId) {
+        assert!(self.held.borrow_mut().insert(execution), "two workers hold execution {execution}");
+        self.book.ids(execution, contender)
     }
-    fn ids(&self, claim: &PlannedClaim, contender: u16) -> (LeaseId, AttemptId) {
-        self.deck.ids(claim, contender)
+
+    fn unsettled(&self, execution: u32) -> bool {
+        self.book.unsettled(execution)
     }
-    fn settle(&self, claim: &PlannedClaim, receipt: &ClaimReceipt) {
-        self.deck.settle(claim, receipt);
-    }
-    fn stock(&self) -> u64 {
-        self.deck.stock()
-    }
-    fn runnable_since(&self, _: &PlannedClaim) -> Option<Instant> {
-        Some(Instant::now() - MS * 30)
+
+    fn settle(&self, execution: u32, ticket: &ClaimTicket, receipt: &ClaimReceipt) {
+        self.book.settle(execution, ticket, receipt);
     }
 }
 
-impl Circulation for Carousel {
+impl Producer for Carousel {
     type Error = &'static str;
 
     async fn interrupt(&self, execution: u32) -> Result<(), Self::Error> {
@@ -88,14 +85,23 @@ impl Circulation for Carousel {
         Ok(())
     }
 
-    async fn scan(&self, primary: usize) -> Result<Scanned, Self::Error> {
-        tokio::time::sleep(MS).await;
-        let (mine, others) = self.resumable.take().into_iter().partition(|e| *e as usize % 2 == primary);
-        *self.resumable.borrow_mut() = others;
-        Ok(Scanned { found: mine, through: true })
+    fn runnable_since(&self, _: u32) -> Option<Instant> {
+        Some(Instant::now() - MS * 30)
     }
 
-    fn hand_back(&self, execution: u32) -> bool {
+    async fn scan(&self, primary: usize) -> Result<Scanned, Self::Error> {
+        tokio::time::sleep(MS).await;
+        let (mine, others): (Vec<u32>, _) =
+            self.resumable.take().into_iter().partition(|e| *e as usize % 2 == primary);
+        *self.resumable.borrow_mut() = others;
+        Ok(Scanned { found: mine.into_iter().map(|e| (e, ticket())).collect(), through: true })
+    }
+
+    fn superseded(&self, execution: u32, _: &ClaimTicket) -> bool {
+        self.superseded.borrow_mut().remove(&execution)
+    }
+
+    fn hand_back(&self, execution: u32, _: &ClaimTicket) -> bool {
         self.held.borrow_mut().remove(&execution);
         let usable = !self.grants_vanish;
         if !usable {
@@ -136,16 +142,19 @@ async fn offered_to<R: Future<Output = Result<(), &'static str>>>(
         scenario.variants.iter().map(|_| Rc::clone(fake) as Rc<dyn ClaimPath>).collect();
     let worker = WorkerIdentity { worker_id: WorkerId::new("w"), instance_id: WorkerInstanceId::new("w-1") };
     let cancel = CancellationToken::new();
+    let recorder = RefCell::new(Recorder::new(paths.len(), []));
     let driver = Driver {
         paths: &paths,
         worker: &worker,
         lease_ttl: Duration::from_secs(30),
         contenders: 1,
+        book: carousel,
+        recorder: &recorder,
         cancel: &cancel,
     };
-    let recorder = RefCell::new(Recorder::new(paths.len(), []));
     let sequence = RefCell::new(ArmSequence::new(scenario, 1));
-    let end = churn(&driver, carousel, &recorder, &sequence, (offer, 2), ready).await;
+    let queue = GrantQueue::new(2, ready.into_iter().map(|execution| (execution, ticket())));
+    let end = circulate(&driver, carousel, &sequence, offer, &queue).await;
     let strata = sequence.into_inner().into_strata().len();
     (
         recorder.into_inner(),
@@ -278,12 +287,12 @@ async fn a_storm_claims_everybody_once() {
         }
         Ok(())
     };
-    let comebacks = Comebacks::default();
-    let offer = Offer::Storm { workers: 8, executions: 500, release, comebacks: &comebacks };
+    let retries = StormRetries::default();
+    let offer = Offer::Storm { workers: 8, executions: 500, release, retries: &retries };
     let (recorder, end) = offered(&scenario(&[GrantLane]), &carousel, offer, Vec::new()).await;
     assert_eq!((end.failure, end.stalled), (None, false));
     assert_eq!(claimed(&recorder), [500]);
-    let storm = comebacks.record(500, None, None);
+    let storm = retries.record(500, None, None);
     assert_eq!((storm.held, storm.without_lease(), storm.retries.len()), (500, 0, 0));
     assert_eq!(*carousel.interrupted.borrow(), 0, "nobody is interrupted again");
     // 500 claims of a millisecond by eight workers, the last hundred of them released after 100 ms.
@@ -294,27 +303,27 @@ async fn a_storm_claims_everybody_once() {
 async fn a_storm_whose_release_fails_ends() {
     let carousel = Carousel::new(u32::MAX);
     let release = async { Err("the server is gone") };
-    let comebacks = Comebacks::default();
-    let offer = Offer::Storm { workers: 8, executions: 500, release, comebacks: &comebacks };
+    let retries = StormRetries::default();
+    let offer = Offer::Storm { workers: 8, executions: 500, release, retries: &retries };
     let (recorder, end) = offered(&scenario(&[GrantLane]), &carousel, offer, vec![1, 2]).await;
     assert_eq!(end.failure, Some("the server is gone"));
     assert!(claimed(&recorder)[0] <= 2);
-    assert!(comebacks.record(500, None, None).without_lease() >= 498);
+    assert!(retries.record(500, None, None).without_lease() >= 498);
 }
 
 /// A storm of 50 executions whose first claims end as written down, last first.
 async fn storm_with(endings: Vec<ClaimEnd>, grants_vanish: bool) -> (Recorder, Outcome, StormRecord) {
     let carousel = Carousel { grants_vanish, ..Carousel::new(u32::MAX) };
-    let comebacks = Comebacks::default();
+    let retries = StormRetries::default();
     let release = async {
         carousel.resumable.borrow_mut().extend(0..50);
         Ok(())
     };
-    let offer = Offer::Storm { workers: 4, executions: 50, release, comebacks: &comebacks };
+    let offer = Offer::Storm { workers: 4, executions: 50, release, retries: &retries };
     let fake = FakePath::new(MS);
     fake.endings.replace(endings);
     let (recorder, end) = offered_to(&fake, &scenario(&[GrantLane]), &carousel, offer, Vec::new()).await;
-    (recorder, end, comebacks.record(50, None, None))
+    (recorder, end, retries.record(50, None, None))
 }
 
 #[tokio::test(start_paused = true)]
@@ -345,13 +354,24 @@ async fn an_execution_that_is_refused_or_fails_for_ever_ends_the_storm_without_i
 
 #[test]
 fn workers_take_from_the_primaries_in_turn() {
-    let ready = Ready::new(3, vec![0, 1]);
+    let ready = GrantQueue::new(3, [0, 1].map(|execution| (execution, ticket())));
     for execution in [10, 11, 12] {
-        ready.push(1, execution);
+        ready.push(1, (execution, ticket()));
     }
-    ready.push(2, 20);
-    let taken: Vec<u32> = std::iter::from_fn(|| ready.pop()).collect();
+    ready.push(2, (20, ticket()));
+    assert_eq!(ready.waiting(), 6);
+    let pop = || ready.pop().map(|(execution, _)| execution);
+    let taken: Vec<u32> = std::iter::from_fn(pop).collect();
     assert_eq!(taken, [0, 10, 20, 1, 11, 12]);
-    ready.push(2, 21);
-    assert_eq!(ready.pop(), Some(21));
+    ready.push(2, (21, ticket()));
+    assert_eq!((pop(), ready.waiting()), (Some(21), 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_claims_with_a_grant_that_another_one_replaced() {
+    let carousel = Carousel { superseded: RefCell::new([3, 7].into()), ..Carousel::new(u32::MAX) };
+    let (recorder, end) = run(&scenario(&[GrantLane]), &carousel, Amount::Claims(18), 4).await;
+    assert_eq!((end.failure, end.stalled, claimed(&recorder)), (None, false, vec![18]));
+    let claimed: BTreeSet<u32> = carousel.book.settled.borrow().iter().copied().collect();
+    assert_eq!(claimed, (0..20).filter(|execution| ![3, 7].contains(execution)).collect());
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use tokio::time::Instant;
 
+use super::measured::Measured;
+use super::run_record::{Closing, run_record};
 use super::session::Session;
 use crate::machine::resident_bytes;
 
@@ -18,12 +20,16 @@ const TICKS_PER_READING: u64 = 2;
 /// and a short one is not disturbed.
 const TICKS_PER_COPY: u64 = 60;
 
-/// Does `work` and watches it.
-pub(super) async fn watched<T>(session: &Session<'_>, work: impl Future<Output = T>) -> T {
+/// Does `work`, which records into `measured`, and watches it.
+pub(super) async fn observe<T>(
+    session: &Session<'_>,
+    measured: &Measured,
+    work: impl Future<Output = T>,
+) -> T {
     tokio::pin!(work);
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
-    let before = session.recorder.borrow().claimed();
+    let before = measured.recorder.borrow().claimed();
     let start = Instant::now();
     let mut readings = FuturesUnordered::new();
     let mut last: Option<(Duration, Vec<f64>)> = None;
@@ -37,18 +43,18 @@ pub(super) async fn watched<T>(session: &Session<'_>, work: impl Future<Output =
                 let Ok(used_s) = reading else { continue };
                 let now = (start.elapsed(), used_s);
                 if let Some(earlier) = &last {
-                    note_cpu(session, earlier, &now);
+                    note_cpu(measured, earlier, &now);
                 }
                 last = Some(now);
             }
             _ = tick.tick() => {
-                show(session, before);
+                show(session, measured, before);
                 if ticks % TICKS_PER_READING == 0 && readings.is_empty() {
                     readings.push(session.cluster.main_thread_cpu_s());
-                    session.recorder.borrow_mut().resident(resident_bytes());
+                    measured.recorder.borrow_mut().resident(resident_bytes());
                 }
                 if ticks > 0 && ticks % TICKS_PER_COPY == 0 {
-                    session.watch().snapshot(&session.record(true));
+                    session.watch().snapshot(&run_record(session, measured, &Closing::default(), true));
                 }
                 ticks += 1;
             }
@@ -56,25 +62,21 @@ pub(super) async fn watched<T>(session: &Session<'_>, work: impl Future<Output =
     }
 }
 
-fn show(session: &Session<'_>, before: u64) {
-    let recorder = session.recorder.borrow();
+fn show(session: &Session<'_>, measured: &Measured, before: u64) {
+    let recorder = measured.recorder.borrow();
     session.watch().advance(recorder.claimed() - before);
     if let Some(point) = recorder.last_second() {
         session.watch().second(point);
     }
 }
 
-fn note_cpu(
-    session: &Session<'_>,
-    (from, earlier): &(Duration, Vec<f64>),
-    (to, later): &(Duration, Vec<f64>),
-) {
+fn note_cpu(measured: &Measured, (from, earlier): &(Duration, Vec<f64>), (to, later): &(Duration, Vec<f64>)) {
     // Another set of primaries, or a restart: nothing that could be subtracted.
     if later.len() != earlier.len() || to <= from {
         return;
     }
     let used: Vec<f64> = later.iter().zip(earlier).map(|(later, earlier)| later - earlier).collect();
     if used.iter().all(|seconds| *seconds >= 0.0) {
-        session.recorder.borrow_mut().primary_cpu(*from, *to, used);
+        measured.recorder.borrow_mut().primary_cpu(*from, *to, used);
     }
 }

@@ -89,12 +89,12 @@ impl Drop for AddedRtt {
 /// The cluster, this far away.
 pub(super) struct Remote {
     pub cluster: Rc<Cluster>,
-    pub distance: Rc<AddedRtt>,
+    pub added_rtt: Rc<AddedRtt>,
 }
 
 impl Remote {
     fn away(&self, wire: &Wire) -> Wire {
-        wire.at(Rc::clone(&self.distance) as Rc<dyn Distance>)
+        wire.at(Rc::clone(&self.added_rtt) as Rc<dyn Distance>)
     }
 }
 

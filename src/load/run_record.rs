@@ -1,69 +1,75 @@
-//! Puts the record together from what a session has collected.
+//! Puts the record together from the session, what its mode measured, and how it was closed.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use super::session::{MeasuredBlock, Session};
+use super::measured::{Measured, MeasuredBlock};
+use super::plan::StratumPlan;
+use super::session::Session;
 use crate::machine::{host, tool};
 use reclaim_analysis::record::{
-    ArmRecord, ArmRecorder, CounterBlock, Environment, GENERATOR_BUSY, GeneratorUse, PrimaryRecord,
-    RunRecord, STOLEN, Samples, Stratum, StratumSide, Warning,
+    ArmRecord, ArmRecorder, Audit, CounterBlock, Environment, Fault, GENERATOR_BUSY, GeneratorUse,
+    PrimaryRecord, Recorder, RunRecord, STOLEN, Samples, Stratum, StratumSide, Warning,
 };
 use reclaim_analysis::scenario::VariantSpec;
 
 /// Share of the machine that others may use in the window.
 const OTHERS_BUSY: f64 = 0.15;
 
-/// All that the session has measured so far.
-pub(super) fn record(
+/// What closing a run added to what its mode measured.
+#[derive(Default)]
+pub(super) struct Closing {
+    pub audit: Audit,
+    pub faults: Vec<Fault>,
+    pub warnings: Vec<Warning>,
+}
+
+/// All that has been measured so far.
+pub(super) fn run_record(
     session: &Session<'_>,
+    measured: &Measured,
+    closing: &Closing,
     partial: bool,
-    started: SystemTime,
-    duration: Duration,
 ) -> RunRecord {
-    let recorder = session.recorder.borrow();
+    let recorder = measured.recorder.borrow();
+    let faults = measured.faults.iter().chain(&closing.faults).chain(&measured.meter.faults);
     RunRecord {
         tool: tool(),
         scenario: session.setup.file.clone(),
         seed: session.setup.seed,
-        plan_sha256: session.plan_sha256.clone(),
-        started: humantime::format_rfc3339_millis(started).to_string(),
-        duration_s: duration.as_secs_f64(),
+        plan_sha256: measured.plan_sha256.clone(),
+        started: humantime::format_rfc3339_millis(session.started).to_string(),
+        duration_s: session.begun.elapsed().as_secs_f64(),
         partial,
         environment: Environment {
             host: host(),
             valkey: session.cluster.info(session.partitions),
             library: session.library.clone(),
         },
-        staging: {
-            let mut staging = session.staging.clone();
-            staging.grant_cpu_us = (staging.grants > 0 && session.grant_cpu_us > 0.0)
-                .then(|| session.grant_cpu_us / staging.grants as f64);
-            staging
-        },
-        arms: recorder
-            .arms()
-            .iter()
-            .zip(&session.scenario().variants)
-            .zip(&session.arm_libraries)
-            .map(|((arm, variant), library)| ArmRecord {
-                library: library.clone(),
-                ..arm_record(arm, variant, recorder.so_far())
-            })
-            .collect(),
-        strata: strata(session, recorder.strata()),
-        blocks: session.blocks.iter().map(block).collect(),
-        primaries: primaries(session),
-        added_rtt: session.distance.as_ref().map(|distance| distance.record()),
-        offered: session.offered,
-        storm: session.storm.clone(),
-        generator: Some(generator_use(session, recorder.arms())),
+        staging: measured.prepared.record(),
+        arms: arms(session, measured, &recorder),
+        strata: strata(&measured.strata, recorder.strata()),
+        blocks: measured.blocks.iter().map(block).collect(),
+        primaries: primaries(session, measured),
+        added_rtt: session.added_rtt.as_ref().map(|added_rtt| added_rtt.record()),
+        offered: measured.offered,
+        storm: measured.storm.clone(),
+        generator: Some(generator_use(measured, recorder.arms())),
         // The command adds it: what was calibrated is not this run's to know.
         calibration: None,
         timeline: recorder.timeline(),
-        audit: session.audit.clone(),
-        faults: session.faults.iter().chain(&session.meter.faults).cloned().collect(),
-        warnings: warnings(session, recorder.arms()),
+        audit: closing.audit.clone(),
+        faults: faults.cloned().collect(),
+        warnings: warnings(session, &generator_use(measured, recorder.arms()), &closing.warnings),
     }
+}
+
+fn arms(session: &Session<'_>, measured: &Measured, recorder: &Recorder) -> Vec<ArmRecord> {
+    let arms = recorder.arms().iter().zip(&session.scenario().variants).zip(&measured.arm_libraries);
+    arms.map(|((arm, variant), library)| ArmRecord {
+        library: library.clone(),
+        ..arm_record(arm, variant, recorder.so_far())
+    })
+    .collect()
 }
 
 /// `so_far` is the time of the batch that goes on: a copy that is kept while claims are made must know it.
@@ -83,9 +89,8 @@ fn arm_record(arm: &ArmRecorder, variant: &VariantSpec, so_far: Duration) -> Arm
     }
 }
 
-fn strata(session: &Session<'_>, samples: &[Vec<Samples>]) -> Vec<Stratum> {
-    session
-        .strata
+fn strata(plans: &[StratumPlan], samples: &[Vec<Samples>]) -> Vec<Stratum> {
+    plans
         .iter()
         .zip(samples)
         .filter(|(_, sides)| sides.iter().all(|side| !side.0.is_empty()))
@@ -111,7 +116,7 @@ fn block(block: &MeasuredBlock) -> CounterBlock {
     }
 }
 
-fn primaries(session: &Session<'_>) -> Vec<PrimaryRecord> {
+fn primaries(session: &Session<'_>, measured: &Measured) -> Vec<PrimaryRecord> {
     let topology = session.cluster.topology();
     let mut partitions = vec![0u32; topology.primaries().len()];
     for index in 0..session.partitions {
@@ -126,10 +131,10 @@ fn primaries(session: &Session<'_>) -> Vec<PrimaryRecord> {
         .enumerate()
         .map(|(position, (primary, partitions))| {
             let addr = primary.addr.to_string();
-            let totals = session.meter.totals.get(&addr).cloned().unwrap_or_default();
+            let totals = measured.meter.totals.get(&addr).cloned().unwrap_or_default();
             PrimaryRecord {
                 partitions,
-                claims: session.claims_by_primary.get(position).copied().unwrap_or(0),
+                claims: measured.claims_by_primary.get(position).copied().unwrap_or(0),
                 counters: totals.counters,
                 redirects: totals.redirects,
                 addr,
@@ -138,10 +143,10 @@ fn primaries(session: &Session<'_>) -> Vec<PrimaryRecord> {
         .collect()
 }
 
-fn generator_use(session: &Session<'_>, arms: &[ArmRecorder]) -> GeneratorUse {
-    let usage = session.meter.usage;
+fn generator_use(measured: &Measured, arms: &[ArmRecorder]) -> GeneratorUse {
+    let usage = measured.meter.usage;
     let mixed = arms.iter().map(|arm| arm.active).max().unwrap_or_default().as_secs_f64();
-    let blocks: f64 = session.blocks.iter().map(|block| block.duration.as_secs_f64()).sum();
+    let blocks: f64 = measured.blocks.iter().map(|block| block.duration.as_secs_f64()).sum();
     GeneratorUse {
         window_s: mixed + blocks,
         thread_cpu_s: usage.generator,
@@ -150,14 +155,13 @@ fn generator_use(session: &Session<'_>, arms: &[ArmRecorder]) -> GeneratorUse {
         machine_cpu_s: usage.machine.map(|machine| machine.busy_s),
         stolen_cpu_s: usage.machine.map(|machine| machine.stolen_s),
         servers_waited_s: usage.servers_waited,
-        real_time: session.real_time.get(),
+        real_time: measured.real_time,
     }
 }
 
-fn warnings(session: &Session<'_>, arms: &[ArmRecorder]) -> Vec<Warning> {
-    let mut warnings = session.warnings.clone();
+fn warnings(session: &Session<'_>, used: &GeneratorUse, closing: &[Warning]) -> Vec<Warning> {
+    let mut warnings = closing.to_vec();
     let host = host();
-    let used = generator_use(session, arms);
     let same_machine = session.cluster.info(session.partitions).same_machine;
     if same_machine {
         warnings.push(Warning::SharedMachine { cores: host.cores });

@@ -1,0 +1,51 @@
+//! What a claim is asked to do, and how it ended.
+
+use std::time::Duration;
+
+use ff_core::types::{AttemptId, LeaseId};
+
+use super::error::ClaimError;
+use crate::flowfabric::WorkerIdentity;
+use crate::valkey::Redirect;
+use crate::workload::{ClaimTicket, HeldLease};
+use reclaim_analysis::record::Outcome;
+use reclaim_analysis::record::WireCost;
+
+/// One claim to make.
+#[derive(Clone, Debug)]
+pub struct ClaimOrder<'a> {
+    /// The grant.
+    pub ticket: &'a ClaimTicket,
+    /// Who claims.
+    pub worker: &'a WorkerIdentity,
+    /// Lease to take.
+    pub lease_id: LeaseId,
+    /// Attempt to create, where the variant creates one (`first-claim`).
+    pub attempt_id: AttemptId,
+    /// Lease to ask for.
+    pub lease_ttl: Duration,
+    /// Whether an earlier claim with the same lease id ended without a reply. A refusal may then mean that it took
+    /// effect, late.
+    pub again: bool,
+}
+
+/// How a claim ended and what it cost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimReceipt {
+    /// The outcome as the worker sees it. A claim without a reply is [`Outcome::TimedOut`] or [`Outcome::Failed`]
+    /// here; the driver reads the execution to find out whether it is [`Outcome::Ambiguous`].
+    pub outcome: Outcome,
+    /// The lease, if there is one.
+    pub lease: Option<HeldLease>,
+    /// What stood in the way, where something did: the redirect to follow, or the words for a message.
+    pub error: Option<ClaimError>,
+    /// Exact cost.
+    pub cost: WireCost,
+}
+
+impl ClaimReceipt {
+    /// Where the cluster wants the claim sent, if it does.
+    pub fn redirect(&self) -> Option<&Redirect> {
+        self.error.as_ref()?.redirect()
+    }
+}

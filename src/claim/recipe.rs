@@ -1,0 +1,199 @@
+//! A claim as a recipe: what is read before it, and which function takes the lease. Everything else is the same for all
+//! variants: routing, the optional task context, the receipt.
+
+use std::borrow::Cow;
+
+use ff_core::types::{AttemptIndex, LaneId};
+
+use super::error::ClaimError;
+use super::line::Line;
+use super::order::{ClaimOrder, ClaimReceipt};
+use super::path::{ClaimPath, ClaimSetup};
+use super::routes::LocalFuture;
+use crate::flowfabric::{
+    ClaimExecution, ClaimResumedExecution, ExecutionKeys, IssueGrantAndClaim, ReadAttemptIndex, ReadKind,
+    ReadLane, ReadLaneAndAttempt, ReadPayload, ReadTags, RefusalCode,
+};
+use crate::workload::HeldLease;
+use reclaim_analysis::record::Outcome;
+use reclaim_analysis::record::WireCost;
+use reclaim_analysis::scenario::VariantPath;
+
+/// Where a claim has lane and attempt index from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reads {
+    /// Both from the ticket.
+    Nothing,
+    /// The lane from the grant; the attempt index by HGET.
+    AttemptIndex,
+    /// Both by HGET, one after the other.
+    LaneThenAttempt,
+    /// Both by one HMGET.
+    Both,
+    /// Both by HGET, in one pipeline.
+    Pipelined,
+}
+
+/// The function that takes the lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Function {
+    /// `ff_claim_resumed_execution`: consumes a grant, goes on with the attempt.
+    Resume,
+    /// `ff_issue_grant_and_claim`: grants and claims at once.
+    GrantAndClaim,
+    /// `ff_claim_execution`: consumes a grant, starts a new attempt.
+    FirstClaim,
+}
+
+impl Function {
+    /// The code with which it says that somebody holds the execution.
+    fn taken(self) -> RefusalCode {
+        match self {
+            Self::Resume | Self::FirstClaim => RefusalCode::ExecutionNotLeaseable,
+            Self::GrantAndClaim => RefusalCode::ExecutionNotEligible,
+        }
+    }
+}
+
+/// What each variant reads and calls; [`reclaim_analysis::scenario::steps`] has the same as commands.
+const fn ingredients(path: VariantPath) -> (Reads, Function) {
+    match path {
+        VariantPath::GrantLane => (Reads::AttemptIndex, Function::Resume),
+        VariantPath::HgetLane => (Reads::LaneThenAttempt, Function::Resume),
+        VariantPath::HmgetLane => (Reads::Both, Function::Resume),
+        VariantPath::PipelinedLane => (Reads::Pipelined, Function::Resume),
+        VariantPath::FullGrant => (Reads::Nothing, Function::Resume),
+        VariantPath::Fused => (Reads::Nothing, Function::GrantAndClaim),
+        VariantPath::FirstClaim => (Reads::Nothing, Function::FirstClaim),
+    }
+}
+
+/// The variant as a value.
+pub fn claim_path(path: VariantPath, setup: ClaimSetup) -> Box<dyn ClaimPath> {
+    let (reads, function) = ingredients(path);
+    Box::new(Recipe { path, reads, function, setup })
+}
+
+struct Recipe {
+    path: VariantPath,
+    reads: Reads,
+    function: Function,
+    setup: ClaimSetup,
+}
+
+impl Recipe {
+    async fn run(&self, line: Option<Line>, order: &ClaimOrder<'_>) -> ClaimReceipt {
+        let mut cost = WireCost::default();
+        let mut lease = None;
+        let done = async {
+            let grant = &order.ticket.grant;
+            let partition = grant.partition().map_err(ClaimError::PartitionKey)?;
+            let line = line.unwrap_or_else(|| Line::owner(self.setup.routes.wire_for(partition)));
+            let line = line.calling(self.setup.library);
+            let keys = ExecutionKeys::new(partition, &grant.execution_id);
+            let (lane_id, attempt_index) = self.reads.of(&line, &keys, order, &mut cost).await?;
+            let call = Call { line: &line, keys: &keys, order, lane_id: &lane_id, attempt_index };
+            lease = Some(call.of(self.function, &mut cost).await?);
+            if self.setup.task_context {
+                read_task_context(&line, &keys, &mut cost).await?;
+            }
+            Ok(())
+        };
+        let error = done.await.err();
+        let outcome = error.as_ref().map_or(Outcome::Claimed, |error: &ClaimError| {
+            error.outcome(&self.function.taken(), self.setup.contended, || {
+                self.setup.clock.now_ms() >= order.ticket.grant.expires_at_ms
+            })
+        });
+        ClaimReceipt { outcome, lease, error, cost }
+    }
+}
+
+impl ClaimPath for Recipe {
+    fn path(&self) -> VariantPath {
+        self.path
+    }
+
+    fn claim<'a>(&'a self, order: &'a ClaimOrder<'a>) -> LocalFuture<'a, ClaimReceipt> {
+        Box::pin(self.run(None, order))
+    }
+
+    fn claim_over<'a>(&'a self, line: Line, order: &'a ClaimOrder<'a>) -> LocalFuture<'a, ClaimReceipt> {
+        Box::pin(self.run(Some(line), order))
+    }
+}
+
+impl Reads {
+    /// Lane and attempt index, read as this says.
+    async fn of<'a>(
+        self,
+        line: &Line,
+        keys: &ExecutionKeys,
+        order: &ClaimOrder<'a>,
+        cost: &mut WireCost,
+    ) -> Result<(Cow<'a, LaneId>, AttemptIndex), ClaimError> {
+        let ticket = order.ticket;
+        let carried = Cow::Borrowed(&ticket.grant.lane_id);
+        let read = match self {
+            Self::Nothing => return Ok((carried, ticket.attempt_index)),
+            Self::AttemptIndex => {
+                let index = line.call(&ReadAttemptIndex(keys), cost).await?;
+                return Ok((carried, index.ok_or(ClaimError::NoAttempt)?));
+            }
+            Self::LaneThenAttempt => {
+                let lane_id = line.call(&ReadLane(keys), cost).await?.ok_or(ClaimError::NoAttempt)?;
+                Some(lane_id).zip(line.call(&ReadAttemptIndex(keys), cost).await?)
+            }
+            Self::Both => line.call(&ReadLaneAndAttempt(keys), cost).await?,
+            Self::Pipelined => {
+                let (lane_id, index) = line.call_both(&ReadLane(keys), &ReadAttemptIndex(keys), cost).await?;
+                lane_id.zip(index)
+            }
+        };
+        let (lane_id, index) = read.ok_or(ClaimError::NoAttempt)?;
+        Ok((Cow::Owned(lane_id), index))
+    }
+}
+
+/// The claiming call: all that the three functions are told.
+struct Call<'a> {
+    line: &'a Line,
+    keys: &'a ExecutionKeys,
+    order: &'a ClaimOrder<'a>,
+    lane_id: &'a LaneId,
+    attempt_index: AttemptIndex,
+}
+
+impl Call<'_> {
+    async fn of(self, function: Function, cost: &mut WireCost) -> Result<HeldLease, ClaimError> {
+        let Self { line, keys, order, lane_id, attempt_index } = self;
+        let ClaimOrder { worker, lease_id, attempt_id, lease_ttl, .. } = order;
+        let (worker, lease_ttl) = (*worker, *lease_ttl);
+        match function {
+            Function::Resume => {
+                let claim =
+                    ClaimResumedExecution { keys, lane_id, worker, attempt_index, lease_id, lease_ttl };
+                Ok(line.call(&claim, cost).await?.into())
+            }
+            Function::GrantAndClaim => {
+                let claim = IssueGrantAndClaim { keys, lane_id, worker, attempt_id, lease_id, lease_ttl };
+                Ok(line.call(&claim, cost).await?.into())
+            }
+            Function::FirstClaim => {
+                // A first claim makes the first attempt; the function counts for itself.
+                let attempt_index = AttemptIndex::new(0);
+                let claim =
+                    ClaimExecution { keys, lane_id, worker, attempt_id, attempt_index, lease_id, lease_ttl };
+                Ok(line.call(&claim, cost).await?.into())
+            }
+        }
+    }
+}
+
+/// The reads of [`super::TASK_CONTEXT_STEPS`], one after the other as FlowFabric's worker does them.
+async fn read_task_context(line: &Line, keys: &ExecutionKeys, cost: &mut WireCost) -> Result<(), ClaimError> {
+    line.call(&ReadPayload(keys), cost).await?;
+    line.call(&ReadKind(keys), cost).await?;
+    line.call(&ReadTags(keys), cost).await?;
+    Ok(())
+}

@@ -1,0 +1,73 @@
+//! Which arm makes the next claim where the number of claims is not known before: strata without end.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+
+use rand_chacha::ChaCha8Rng;
+
+use super::plan::{StratumPlan, baseline_arm, stratum_claims, stratum_plan};
+use reclaim_analysis::record::stream;
+use reclaim_analysis::record::{Purpose, Recorder};
+use reclaim_analysis::scenario::Scenario;
+
+/// Arms and purposes of the claims in the order they are made.
+pub(super) struct ArmSequence {
+    scenario_arms: u8,
+    baseline: u8,
+    strata: Vec<StratumPlan>,
+    /// `None` without a comparison: then arms take turns.
+    controls_per_stratum: Option<f64>,
+    debt: f64,
+    rng: ChaCha8Rng,
+    turn: u8,
+    upcoming: VecDeque<(u8, Purpose)>,
+}
+
+/// Claims per side of a stratum.
+const CLAIMS_EACH: u64 = 50;
+
+impl ArmSequence {
+    /// The sequence that the seed gives.
+    pub fn new(scenario: &Scenario, seed: u64) -> Self {
+        let compare = scenario.compare.as_ref();
+        Self {
+            scenario_arms: scenario.variants.len() as u8,
+            baseline: compare.map_or(0, |compare| baseline_arm(scenario, compare)),
+            strata: Vec::new(),
+            controls_per_stratum: compare
+                .map(|compare| f64::from(compare.control_strata) / f64::from(compare.strata.max(1))),
+            debt: 0.0,
+            rng: stream(seed, "arms"),
+            turn: 0,
+            upcoming: VecDeque::new(),
+        }
+    }
+
+    /// The next claim's arm and purpose. Tells the recorder of every stratum that begins.
+    pub fn next(&mut self, recorder: &RefCell<Recorder>) -> (u8, Purpose) {
+        let Some(controls_per_stratum) = self.controls_per_stratum else {
+            let arm = self.turn;
+            self.turn = (arm + 1) % self.scenario_arms;
+            return (arm, Purpose::Plain);
+        };
+        loop {
+            if let Some(claim) = self.upcoming.pop_front() {
+                return claim;
+            }
+            let control = self.debt >= 1.0;
+            self.debt += if control { -1.0 } else { controls_per_stratum };
+            let plan = stratum_plan(control, self.scenario_arms, self.baseline);
+            let number = recorder.borrow_mut().add_stratum(plan.sides.len());
+            self.upcoming = stratum_claims(number, &plan, CLAIMS_EACH, &mut self.rng).into();
+            self.strata.push(plan);
+        }
+    }
+
+    /// The strata whose claims have all been handed out.
+    pub fn into_strata(mut self) -> Vec<StratumPlan> {
+        if !self.upcoming.is_empty() {
+            self.strata.pop();
+        }
+        self.strata
+    }
+}

@@ -1,0 +1,73 @@
+//! Storm runs: everything is interrupted; then, in the window, everything resumes at once.
+
+use std::cell::{Cell, RefCell};
+use std::time::Instant;
+
+use super::circulation::Offer;
+use super::error::LoadError;
+use super::measured::{Measured, Prepared};
+use super::pacer::ThreadPacer;
+use super::prepare::create;
+use super::progress::Activity;
+use super::session::Session;
+use super::storm_retries::StormRetries;
+use super::window::{Circuit, circulation_digest};
+use crate::workload::{Control, ExecIndex};
+use reclaim_analysis::record::Recorder;
+use reclaim_analysis::scenario::Model;
+
+/// Runs a storm. Cancelling ends it between two steps; what was measured stays.
+pub(super) async fn storm(session: &Session<'_>) -> Measured {
+    let mut measured = Measured::nothing(session.scenario(), &session.cluster);
+    measured.plan_sha256 = circulation_digest(session);
+    let Model::Closed { concurrency: workers } = session.scenario().load.model else {
+        unreachable!("a storm has a closed loop: the scenario's validation refuses any other");
+    };
+    measured.ended_by = interrupt_and_resume(session, &mut measured, workers).await.err();
+    measured
+}
+
+async fn interrupt_and_resume(
+    session: &Session<'_>,
+    measured: &mut Measured,
+    workers: u32,
+) -> Result<(), LoadError> {
+    measured.prepared += create(session).await?;
+    let execs: Vec<ExecIndex> = (0..session.scenario().population.executions).map(ExecIndex).collect();
+    measured.prepared += interrupt(session, &execs).await?;
+    let circuit = Circuit::new(session);
+    let (retries, last_signal, answered) = (StormRetries::default(), Cell::new(None), Cell::new(None));
+    let executions = execs.len() as u64;
+    let work = async |recorder: &RefCell<Recorder>| {
+        let first_signal = circuit.producer.storm_begins(&execs);
+        let quiet = session.quietly();
+        let sending = || last_signal.set(Some(first_signal.elapsed()));
+        let release = async {
+            session.workload.make_runnable_noting(&execs, &quiet, &sending).await?;
+            answered.set(Some(first_signal.elapsed()));
+            Ok(())
+        };
+        let offer: Offer<'_, ThreadPacer, _> =
+            Offer::Storm { workers, executions, release, retries: &retries };
+        circuit.turn(recorder, offer).await
+    };
+    let done = circuit.window(measured, Some(executions), work).await;
+    if done.is_ok() {
+        measured.prepared.grants = session.workload.grants().issued;
+    }
+    // Until all are answered it is not known which one is the last.
+    let last_signal = last_signal.get().filter(|_| answered.get().is_some());
+    measured.storm = Some(retries.record(executions, last_signal, answered.get()));
+    done
+}
+
+async fn interrupt(session: &Session<'_>, execs: &[ExecIndex]) -> Result<Prepared, LoadError> {
+    let watch = session.watch();
+    let interruptions = execs.len() as u64;
+    watch.begin(Activity::Stage, Some(interruptions));
+    let begun = Instant::now();
+    let progress = |done: u64, _: u64| watch.advance(done);
+    let control = Control { cancel: session.cancel(), progress: &progress };
+    session.workload.interrupt(execs, &control).await?;
+    Ok(Prepared { interruptions, took: begun.elapsed(), ..Prepared::default() })
+}
