@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use rand::seq::SliceRandom as _;
 
+use super::error::CalibrateError;
 use super::noop::Bench;
-use super::{CalibrateError, Extent};
+use super::plan::CalibrationPlan;
 use reclaim_analysis::record::stream;
 use reclaim_analysis::record::{LevelRecord, LevelRound, Recorder};
 
@@ -26,18 +27,18 @@ struct Level {
 /// All levels, turn by turn in random order, so that a machine that drifts does not favour one of them.
 pub(super) async fn measure(
     bench: &mut Bench<'_>,
-    extent: &Extent,
+    plan: &CalibrationPlan,
     seed: u64,
 ) -> Result<Vec<LevelRecord>, CalibrateError> {
     let mut levels = Vec::new();
-    for &connections in &extent.connections {
-        for &in_flight in &extent.in_flight {
-            levels.push(size(bench, connections, in_flight, extent.turn).await?);
+    for &connections in &plan.connections {
+        for &in_flight in &plan.in_flight {
+            levels.push(size(bench, connections, in_flight, plan.turn).await?);
         }
     }
     let mut rng = stream(seed, "levels");
     let mut order: Vec<usize> = (0..levels.len()).collect();
-    for _ in 0..extent.rounds {
+    for _ in 0..plan.rounds {
         order.shuffle(&mut rng);
         for &n in &order {
             let level = &mut levels[n];

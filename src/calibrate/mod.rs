@@ -1,14 +1,16 @@
 //! Measures the generator itself: the driver, pacer and connections of a run, in front of a function that does nothing.
 //!
 //! ```text
-//! Extent ─► levels     closed loop: throughput, CPU per request, by requests in flight
-//!        ├► send_lag   open loop: how late the pacer is, by rate
-//!        └► round_trip one in flight, against the same bytes on a bare socket    ─► CalibrationRecord ─► judge::assess
+//! CalibrationPlan ─► levels     closed loop: throughput, CPU per request, by requests in flight
+//!                 ├► send_lag   open loop: how late the pacer is, by rate
+//!                 └► round_trip one in flight, against the same bytes on a bare socket
+//!                                                        ─► CalibrationRecord ─► judge::assess
 //! ```
 
-mod extent;
+mod error;
 mod levels;
 mod noop;
+mod plan;
 mod round_trip;
 mod send_lag;
 
@@ -17,21 +19,21 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::cluster::{Cluster, ClusterError};
-use crate::flowfabric::CallError;
+use crate::cluster::Cluster;
 use crate::machine::{MachineCpu, host, process_cpu, thread_cpu, tool};
 use crate::valkey::NodeIndex;
 use reclaim_analysis::record::{CalibrationRecord, GeneratorUse};
 
-pub use extent::{Extent, Part};
+pub use error::CalibrateError;
 use noop::Bench;
+pub use plan::{CalibrationPlan, Part};
 
 /// What a calibration works with.
 pub struct CalibrateSetup<'a> {
     /// Its first primary answers.
     pub cluster: &'a Rc<Cluster>,
     /// What to measure, and for how long.
-    pub extent: &'a Extent,
+    pub plan: &'a CalibrationPlan,
     /// Seed of every random order.
     pub seed: u64,
     /// Gets a line per part.
@@ -40,39 +42,13 @@ pub struct CalibrateSetup<'a> {
     pub cancel: &'a CancellationToken,
 }
 
-/// Why there is no calibration.
-#[derive(Debug, thiserror::Error)]
-pub enum CalibrateError {
-    /// The primary does not answer as it should.
-    #[error(transparent)]
-    Cluster(#[from] ClusterError),
-    /// The function that does nothing cannot be called.
-    #[error("cannot call the function that does nothing: {0}")]
-    Call(#[from] CallError),
-    /// The bare socket broke.
-    #[error("the bare connection to the primary broke: {0}")]
-    Socket(std::io::Error),
-    /// Something else answered on the bare socket than on the client's connection.
-    #[error("the primary answers differently on a bare connection: is a proxy between?")]
-    OtherReply,
-    /// The open loop's clock could not be started.
-    #[error("cannot start the pacer's thread: {0}; free some memory or raise the limit on processes")]
-    Pacer(std::io::Error),
-    /// The primary restarted, or its counters were reset.
-    #[error("{0}; make sure that servers stay up, and calibrate again")]
-    ServerChanged(#[from] crate::valkey::ServerChanged),
-    /// Ctrl-C.
-    #[error("interrupted")]
-    Cancelled,
-}
-
-/// Measures everything that the extent asks for. Writes nothing to the cluster.
+/// Measures everything that the plan asks for. Writes nothing to the cluster.
 pub async fn calibrate(setup: CalibrateSetup<'_>) -> Result<CalibrationRecord, CalibrateError> {
-    let CalibrateSetup { cluster, extent, seed, notify, cancel } = setup;
+    let CalibrateSetup { cluster, plan, seed, notify, cancel } = setup;
     let (started, begun) = (SystemTime::now(), Instant::now());
     let node = NodeIndex(0);
     let before = cluster.counters().await?;
-    let mut bench = Bench::open(cluster, node, &extent.connections, cancel).await?;
+    let mut bench = Bench::open(cluster, node, &plan.connections, cancel).await?;
     let mut record = CalibrationRecord {
         tool: tool(),
         host: host(),
@@ -81,7 +57,7 @@ pub async fn calibrate(setup: CalibrateSetup<'_>) -> Result<CalibrationRecord, C
         started: humantime::format_rfc3339_millis(started).to_string(),
         duration_s: 0.0,
         seed,
-        complete: extent.is_complete(),
+        complete: plan.is_complete(),
         levels: Vec::new(),
         send_lag: Vec::new(),
         round_trip: None,
@@ -93,15 +69,15 @@ pub async fn calibrate(setup: CalibrateSetup<'_>) -> Result<CalibrationRecord, C
     let (thread, process, machine) = (thread_cpu(), process_cpu(), MachineCpu::now());
     let measuring = Instant::now();
     for part in [Part::Levels, Part::SendLag, Part::RoundTrip] {
-        if !extent.parts.contains(&part) {
+        if !plan.parts.contains(&part) {
             continue;
         }
         notify(part.doing());
         match part {
-            Part::Levels => record.levels = levels::measure(&mut bench, extent, seed).await?,
-            Part::SendLag => record.send_lag = send_lag::measure(&mut bench, extent, seed).await?,
+            Part::Levels => record.levels = levels::measure(&mut bench, plan, seed).await?,
+            Part::SendLag => record.send_lag = send_lag::measure(&mut bench, plan, seed).await?,
             Part::RoundTrip => {
-                record.round_trip = round_trip::measure(&mut bench, extent, seed, cluster, node).await?;
+                record.round_trip = round_trip::measure(&mut bench, plan, seed, cluster, node).await?;
             }
         }
     }

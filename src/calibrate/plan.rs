@@ -33,7 +33,7 @@ impl Part {
 
 /// What to measure, and for how long.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Extent {
+pub struct CalibrationPlan {
     /// What is measured at all.
     pub parts: Vec<Part>,
     /// Requests in flight of the closed loop.
@@ -52,7 +52,7 @@ pub struct Extent {
     pub round_trips: u32,
 }
 
-impl Extent {
+impl CalibrationPlan {
     /// About half a minute.
     pub fn full() -> Self {
         Self {
@@ -93,14 +93,18 @@ mod tests {
 
     #[test]
     fn only_what_covers_every_part_and_level_is_complete() {
-        assert!(Extent::full().is_complete() && Extent::quick().is_complete());
+        assert!(CalibrationPlan::full().is_complete() && CalibrationPlan::quick().is_complete());
         let narrowed = [
-            Extent { parts: vec![Part::Levels], ..Extent::full() },
-            Extent { in_flight: vec![64], ..Extent::full() },
-            Extent { rates: vec![500.0], ..Extent::full() },
+            CalibrationPlan { parts: vec![Part::Levels], ..CalibrationPlan::full() },
+            CalibrationPlan { in_flight: vec![64], ..CalibrationPlan::full() },
+            CalibrationPlan { rates: vec![500.0], ..CalibrationPlan::full() },
         ];
-        assert!(narrowed.iter().all(|extent| !extent.is_complete()));
-        let wider = Extent { connections: vec![1, 64], in_flight: (1..=4_096).collect(), ..Extent::full() };
+        assert!(narrowed.iter().all(|plan| !plan.is_complete()));
+        let wider = CalibrationPlan {
+            connections: vec![1, 64],
+            in_flight: (1..=4_096).collect(),
+            ..CalibrationPlan::full()
+        };
         assert!(wider.is_complete());
     }
 }

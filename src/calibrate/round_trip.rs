@@ -6,8 +6,9 @@ use std::time::Instant;
 
 use rand::seq::SliceRandom as _;
 
+use super::error::CalibrateError;
 use super::noop::Bench;
-use super::{CalibrateError, Extent};
+use super::plan::CalibrationPlan;
 use crate::cluster::Cluster;
 use crate::flowfabric::{CallError, LibraryVersion, Request as _, call};
 use crate::valkey::{NodeIndex, Wire};
@@ -25,19 +26,19 @@ const CHECK_EVERY: usize = 500;
 /// The socket is read on this very thread, as the client's is: what differs is the runtime and the client's code.
 pub(super) async fn measure(
     bench: &mut Bench<'_>,
-    extent: &Extent,
+    plan: &CalibrationPlan,
     seed: u64,
     cluster: &Cluster,
     node: NodeIndex,
 ) -> Result<Option<RoundTripRecord>, CalibrateError> {
     let Some(socket) = cluster.bare_socket(node)? else { return Ok(None) };
-    let wire = bench.wire(extent.connections[0]);
+    let wire = bench.wire(plan.connections[0]);
     let mut bare = Bare::new(socket, &wire).await?;
     for _ in 0..WARMUP {
         ask(&wire).await?;
         bare.ask()?;
     }
-    let mut sides: Vec<bool> = (0..2 * extent.round_trips).map(|n| n % 2 == 0).collect();
+    let mut sides: Vec<bool> = (0..2 * plan.round_trips).map(|n| n % 2 == 0).collect();
     sides.shuffle(&mut stream(seed, "round trips"));
     let mut record = RoundTripRecord { client: Samples::default(), bare: Samples::default() };
     for (n, through_client) in sides.into_iter().enumerate() {
@@ -53,7 +54,7 @@ pub(super) async fn measure(
             record.bare.push(sent.elapsed());
         }
     }
-    bench.sent_bare(u64::from(WARMUP + extent.round_trips));
+    bench.sent_bare(u64::from(WARMUP + plan.round_trips));
     Ok(Some(record))
 }
 

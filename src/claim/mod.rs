@@ -17,10 +17,10 @@ mod recipe;
 mod recovery;
 mod routes;
 
+pub use crate::workload::{ClaimTicket, HeldLease};
 pub use clock::ServerClock;
 pub use error::ClaimError;
 pub use line::Line;
-pub use crate::workload::{ClaimTicket, HeldLease};
 pub use order::{ClaimOrder, ClaimReceipt};
 pub use path::{ClaimPath, ClaimSetup};
 pub use recipe::claim_path;

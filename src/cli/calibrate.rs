@@ -12,7 +12,7 @@ use super::progress::Watch;
 use super::result_dir::ResultDir;
 use super::run::fresh_seed;
 use super::{calibration_store, print, say};
-use crate::calibrate::{CalibrateError, CalibrateSetup, Extent, Part, calibrate};
+use crate::calibrate::{CalibrateError, CalibrateSetup, CalibrationPlan, Part, calibrate};
 use crate::cluster::{self, ClusterError, ClusterRequest};
 use reclaim_analysis::judge::{self, Calibration};
 use reclaim_analysis::record::CalibrationRecord;
@@ -60,19 +60,19 @@ enum PartName {
 }
 
 impl CalibrateArgs {
-    fn extent(&self) -> Extent {
-        let mut extent = if self.quick { Extent::quick() } else { Extent::full() };
+    fn plan(&self) -> CalibrationPlan {
+        let mut plan = if self.quick { CalibrationPlan::quick() } else { CalibrationPlan::full() };
         if !self.only.is_empty() {
-            extent.parts = self.only.iter().map(|&part| part.into()).collect();
+            plan.parts = self.only.iter().map(|&part| part.into()).collect();
         }
         if !self.in_flight.is_empty() {
-            extent.in_flight.clone_from(&self.in_flight);
+            plan.in_flight.clone_from(&self.in_flight);
         }
         if !self.rates.is_empty() {
-            extent.rates = self.rates.iter().map(|&rate| rate.into()).collect();
+            plan.rates = self.rates.iter().map(|&rate| rate.into()).collect();
         }
-        extent.connections.clone_from(&self.connections);
-        extent
+        plan.connections.clone_from(&self.connections);
+        plan
     }
 
     /// One primary is enough; of more, the first one answers.
@@ -98,10 +98,10 @@ impl From<PartName> for Part {
 
 /// Runs the command.
 pub async fn run(args: &CalibrateArgs) -> anyhow::Result<Exit> {
-    let (extent, request) = (args.extent(), args.request()?);
+    let (plan, request) = (args.plan(), args.request()?);
     let seed = args.seed.unwrap_or_else(fresh_seed);
     let dir = ResultDir::create(&args.output.output, "calibrate")?;
-    let Some(record) = measured(args, &extent, &request, seed, &dir).await? else {
+    let Some(record) = measured(args, &plan, &request, seed, &dir).await? else {
         return Ok(Exit::Interrupted);
     };
     let calibration = judge::assess(record);
@@ -135,7 +135,7 @@ fn keep(calibration: &Calibration, quiet: bool) {
 /// `None` where it was interrupted. A directory that holds nothing then is removed.
 async fn measured(
     args: &CalibrateArgs,
-    extent: &Extent,
+    plan: &CalibrationPlan,
     request: &ClusterRequest,
     seed: u64,
     dir: &ResultDir,
@@ -144,7 +144,7 @@ async fn measured(
     let watch = Watch::new(!quiet && !args.output.no_progress, quiet, dir);
     let cancel = CancellationToken::new();
     let ended = tokio::select! {
-        ended = measure(extent, request, seed, &watch, &cancel) => ended,
+        ended = measure(plan, request, seed, &watch, &cancel) => ended,
         second = second_signal(cancel.clone(), |text| watch.line(text)) => {
             second?;
             Err(CalibrateError::Cancelled)
@@ -161,7 +161,7 @@ async fn measured(
 }
 
 async fn measure(
-    extent: &Extent,
+    plan: &CalibrationPlan,
     request: &ClusterRequest,
     seed: u64,
     watch: &Watch<'_>,
@@ -169,7 +169,7 @@ async fn measure(
 ) -> Result<CalibrationRecord, CalibrateError> {
     let notify = |text: &str| watch.line(text);
     let cluster = Rc::new(cluster::open(request, &notify, cancel).await?);
-    let setup = CalibrateSetup { cluster: &cluster, extent, seed, notify: &notify, cancel };
+    let setup = CalibrateSetup { cluster: &cluster, plan, seed, notify: &notify, cancel };
     let measured = calibrate(setup).await;
     if let Err(error) = cluster.remove_library_if_added().await {
         watch.line(&format!("warning: the function library stays on the cluster: {error}"));

@@ -8,15 +8,15 @@ use std::time::Duration;
 use reclaim_analysis::judge::{CALIBRATION_SCHEMA, Calibration, RunResult, assess};
 use reclaim_analysis::record::CalibrationRecord;
 use reclaim_analysis::stats::Latencies;
-use reclaim_bench::calibrate::{CalibrateError, CalibrateSetup, Extent, Part, calibrate};
+use reclaim_bench::calibrate::{CalibrateError, CalibrateSetup, CalibrationPlan, Part, calibrate};
 use reclaim_bench::cluster::Cluster;
 use reclaim_bench::valkey::NodeIndex;
 use tokio_util::sync::CancellationToken;
 
 use crate::support;
 
-fn small() -> Extent {
-    Extent {
+fn small() -> CalibrationPlan {
+    CalibrationPlan {
         in_flight: vec![1, 64],
         connections: vec![1, 3],
         rounds: 2,
@@ -24,16 +24,16 @@ fn small() -> Extent {
         rates: vec![500.0],
         lag_time: Duration::from_millis(100),
         round_trips: 50,
-        ..Extent::full()
+        ..CalibrationPlan::full()
     }
 }
 
 async fn measure(
     cluster: &Rc<Cluster>,
-    extent: &Extent,
+    plan: &CalibrationPlan,
     cancel: &CancellationToken,
 ) -> Result<CalibrationRecord, CalibrateError> {
-    calibrate(CalibrateSetup { cluster, extent, seed: 7, notify: &|_| (), cancel }).await
+    calibrate(CalibrateSetup { cluster, plan, seed: 7, notify: &|_| (), cancel }).await
 }
 
 #[tokio::test(flavor = "current_thread")]
@@ -86,9 +86,8 @@ async fn somebody_else_s_calls_make_a_calibration_invalid() {
             .write_all(b"*3\r\n$5\r\nFCALL\r\n$10\r\nff_version\r\n$1\r\n0\r\n")
             .unwrap();
     };
-    let (extent, cancel) = (Extent { parts: vec![Part::Levels], ..small() }, CancellationToken::new());
-    let setup =
-        CalibrateSetup { cluster: &cluster, extent: &extent, seed: 7, notify: &notify, cancel: &cancel };
+    let (plan, cancel) = (CalibrationPlan { parts: vec![Part::Levels], ..small() }, CancellationToken::new());
+    let setup = CalibrateSetup { cluster: &cluster, plan: &plan, seed: 7, notify: &notify, cancel: &cancel };
     let record = calibrate(setup).await.unwrap();
     let mut reply = [0; 5];
     std::io::Read::read_exact(&mut stranger, &mut reply).unwrap();
