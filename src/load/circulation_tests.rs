@@ -372,6 +372,6 @@ async fn nobody_claims_with_a_grant_that_another_one_replaced() {
     let carousel = Carousel { superseded: RefCell::new([3, 7].into()), ..Carousel::new(u32::MAX) };
     let (recorder, end) = run(&scenario(&[GrantLane]), &carousel, Amount::Claims(18), 4).await;
     assert_eq!((end.failure, end.stalled, claimed(&recorder)), (None, false, vec![18]));
-    let claimed: BTreeSet<u32> = carousel.book.settled.borrow().iter().copied().collect();
-    assert_eq!(claimed, (0..20).filter(|execution| ![3, 7].contains(execution)).collect());
+    let settled = carousel.book.settled.borrow();
+    assert!(settled.len() == 18 && !settled.contains(&3) && !settled.contains(&7), "{settled:?}");
 }

@@ -6,7 +6,6 @@ use super::error::may_have_run;
 use super::executions::Workload;
 use super::ledger::Phase;
 use super::population::{ExecIndex, FIRST_ATTEMPT};
-use super::ticket::HeldLease;
 use crate::cluster::NAMESPACE;
 use crate::flowfabric::{
     CallError, ClaimExecution, CreateExecution, CreateOutcome, IssueClaimGrant, Request as _,
