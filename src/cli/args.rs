@@ -1,10 +1,11 @@
 //! Options that several commands share, and what they mean for a scenario.
 
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail};
+use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser as _};
-use clap::{Args, ValueEnum};
 
 use super::paths;
 use crate::cluster::ClusterRequest;
@@ -256,33 +257,6 @@ impl Changes {
     }
 }
 
-/// Where results go and what is shown.
-#[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Output")]
-pub struct OutputArgs {
-    /// Directory that gets the result directory
-    #[arg(short, long, value_name = "DIR", default_value = "results")]
-    pub output: PathBuf,
-    /// What to print to standard output
-    #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
-    pub format: OutputFormat,
-    /// Print the result and errors, nothing else
-    #[arg(short, long)]
-    pub quiet: bool,
-    /// No progress bar
-    #[arg(long)]
-    pub no_progress: bool,
-}
-
-/// `--format` of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum OutputFormat {
-    /// Tables.
-    Text,
-    /// The result as stored.
-    Json,
-}
-
 /// Finds a scenario by its shipped name or by path and applies the changes.
 pub fn load_scenario(wanted: &str, changes: &[Override]) -> anyhow::Result<(ScenarioFile, Scenario)> {
     let (name, text) = scenario_text(wanted)?;
@@ -325,4 +299,10 @@ fn node_addr(node: &str) -> anyhow::Result<NodeAddr> {
     let (host, port) = node.rsplit_once(':').with_context(|| format!("{node} is not host:port"))?;
     let port = port.parse().with_context(|| format!("{node} is not host:port"))?;
     Ok(NodeAddr { host: host.trim_matches(['[', ']']).to_owned(), port })
+}
+
+/// A seed that differs from run to run and is short enough to be typed again.
+pub fn fresh_seed() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::from(now.subsec_nanos()) ^ (now.as_secs() & 0xffff_ffff)
 }

@@ -1,21 +1,18 @@
 //! `calibrate`: what the generator itself can do on this machine.
 
-use std::rc::Rc;
-
 use clap::{Args, ValueEnum};
-use tokio_util::sync::CancellationToken;
 
-use super::args::{ClusterArgs, OutputArgs, OutputFormat};
+use super::args::{ClusterArgs, fresh_seed};
 use super::exit::Exit;
-use super::interrupt::second_signal;
-use super::progress::Watch;
-use super::result_dir::ResultDir;
-use super::run::fresh_seed;
-use super::{calibration_store, print, say};
-use crate::calibrate::{CalibrateError, CalibrateSetup, CalibrationPlan, Part, calibrate};
-use crate::cluster::{self, ClusterError, ClusterRequest};
-use reclaim_analysis::judge::{self, Calibration};
-use reclaim_analysis::record::CalibrationRecord;
+use super::output::{OutputArgs, OutputFormat, json, print};
+use super::signals::with_signals;
+use super::terminal::Terminal;
+use crate::calibrate::{CalibrationPlan, Part};
+use crate::campaign::{self, Watch as _};
+use crate::cluster::ClusterRequest;
+use crate::load::Progress as _;
+use crate::store::{self, ResultDir};
+use reclaim_analysis::judge::Calibration;
 use reclaim_analysis::report;
 
 /// Most requests in flight: far beyond what a scenario may ask for on one connection.
@@ -100,86 +97,36 @@ impl From<PartName> for Part {
 pub async fn run(args: &CalibrateArgs) -> anyhow::Result<Exit> {
     let (plan, request) = (args.plan(), args.request()?);
     let seed = args.seed.unwrap_or_else(fresh_seed);
+    let terminal = Terminal::new(&args.output);
     let dir = ResultDir::create(&args.output.output, "calibrate")?;
-    let Some(record) = measured(args, &plan, &request, seed, &dir).await? else {
-        return Ok(Exit::Interrupted);
-    };
-    let calibration = judge::assess(record);
+    let measured = with_signals(
+        |text| terminal.note(text),
+        async |stop| campaign::calibration(&plan, &request, seed, &terminal, stop).await,
+    );
+    let Some(calibration) = measured.await?? else { return Ok(Exit::Interrupted) };
     let stored = dir.store_calibration(&calibration);
-    show(&calibration, args.output.format)?;
+    print(&match args.output.format {
+        OutputFormat::Text => report::calibration_text(&calibration),
+        OutputFormat::Json => json(&calibration)?,
+    })?;
     stored?;
-    if !args.output.quiet {
-        say(&format!("\nresult: {}", dir.path().display()));
-    }
+    args.output.tell_where(&dir);
     if !calibration.valid {
         return Ok(Exit::Invalid);
     }
     if calibration.record.complete {
-        keep(&calibration, args.output.quiet);
+        keep(&calibration, &terminal);
     }
     Ok(Exit::Pass)
 }
 
 /// Runs look for it in the user's cache. Without one, the calibration still stands in its directory.
-fn keep(calibration: &Calibration, quiet: bool) {
-    match calibration_store::save(calibration) {
+fn keep(calibration: &Calibration, terminal: &Terminal) {
+    match store::keep_for_runs(calibration) {
         Ok(path) if !calibration.disturbed.is_empty() => {
-            say(&format!("warning: kept for runs, marked as disturbed: {}", path.display()));
+            terminal.warn(&format!("kept for runs, marked as disturbed: {}", path.display()));
         }
-        Ok(path) if !quiet => say(&format!("kept for runs on this machine: {}", path.display())),
-        Ok(_) => {}
-        Err(error) => say(&format!("warning: not kept for runs: {error:#}")),
-    }
-}
-
-/// `None` where it was interrupted. A directory that holds nothing then is removed.
-async fn measured(
-    args: &CalibrateArgs,
-    plan: &CalibrationPlan,
-    request: &ClusterRequest,
-    seed: u64,
-    dir: &ResultDir,
-) -> anyhow::Result<Option<CalibrationRecord>> {
-    let quiet = args.output.quiet;
-    let watch = Watch::new(!quiet && !args.output.no_progress, quiet, dir);
-    let cancel = CancellationToken::new();
-    let ended = tokio::select! {
-        ended = measure(plan, request, seed, &watch, &cancel) => ended,
-        second = second_signal(cancel.clone(), |text| watch.line(text)) => {
-            second?;
-            Err(CalibrateError::Cancelled)
-        }
-    };
-    watch.finish();
-    if ended.is_err() {
-        dir.remove_if_empty();
-    }
-    match ended {
-        Err(CalibrateError::Cancelled | CalibrateError::Cluster(ClusterError::Cancelled)) => Ok(None),
-        ended => Ok(Some(ended?)),
-    }
-}
-
-async fn measure(
-    plan: &CalibrationPlan,
-    request: &ClusterRequest,
-    seed: u64,
-    watch: &Watch<'_>,
-    cancel: &CancellationToken,
-) -> Result<CalibrationRecord, CalibrateError> {
-    let notify = |text: &str| watch.line(text);
-    let cluster = Rc::new(cluster::open(request, &notify, cancel).await?);
-    let setup = CalibrateSetup { cluster: &cluster, plan, seed, notify: &notify, cancel };
-    let measured = calibrate(setup).await;
-    if let Err(error) = cluster.remove_library_if_added().await {
-        watch.line(&format!("warning: the function library stays on the cluster: {error}"));
-    }
-    measured
-}
-
-fn show(calibration: &Calibration, format: OutputFormat) -> anyhow::Result<()> {
-    match format {
-        OutputFormat::Text => print(&report::calibration_text(calibration)),
-        OutputFormat::Json => print(&(serde_json::to_string_pretty(calibration)? + "\n")),
+        Ok(path) => terminal.note(&format!("kept for runs on this machine: {}", path.display())),
+        Err(error) => terminal.warn(&format!("not kept for runs: {:#}", anyhow::Error::from(error))),
     }
 }

@@ -4,13 +4,13 @@ use std::rc::Rc;
 
 use anyhow::bail;
 use clap::Args;
-use tokio_util::sync::CancellationToken;
 
 use super::args::ClusterArgs;
 use super::exit::Exit;
-use super::interrupt::second_signal;
-use super::print;
-use crate::cluster;
+use super::output::print;
+use super::signals::with_signals;
+use super::terminal::Terminal;
+use crate::campaign::on_cluster;
 use crate::workload::{Control, Removal, clean};
 
 /// Options of `clean`.
@@ -26,24 +26,20 @@ pub async fn run(args: &CleanArgs) -> anyhow::Result<Exit> {
         bail!("clean needs --nodes: clusters that the tool starts for a run leave nothing behind");
     }
     let request = args.cluster.request_alone()?;
-    let cancel = CancellationToken::new();
-    let work = async {
-        let cluster = Rc::new(cluster::open(&request, &|_| (), &cancel).await?);
-        let removed = clean(Rc::clone(&cluster), &Control { cancel: &cancel, progress: &|_, _| () }).await?;
-        cluster.remove_library_if_added().await?;
-        anyhow::Ok(removed)
-    };
-    let removed = tokio::select! {
-        removed = work => removed,
-        second = second_signal(cancel.clone(), |_| ()) => {
-            second?;
-            return Ok(Exit::Interrupted);
-        }
-    };
-    match removed {
-        Ok(removed) => report(&removed),
-        Err(_) if cancel.is_cancelled() => Ok(Exit::Interrupted),
-        Err(error) => Err(error),
+    let quiet = Terminal::plain(true);
+    let cleaned = with_signals(
+        |_| (),
+        async |stop| {
+            let cleaned = stop.or_left(on_cluster(&request, &quiet, stop, async |cluster| {
+                let control = Control { cancel: &stop.in_order, progress: &|_, _| () };
+                clean(Rc::clone(cluster), &control).await
+            }));
+            cleaned.await.filter(|cleaned| matches!(cleaned, Ok(Ok(_))) || !stop.is_asked())
+        },
+    );
+    match cleaned.await? {
+        Some(removed) => report(&removed??),
+        None => Ok(Exit::Interrupted),
     }
 }
 

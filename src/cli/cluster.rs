@@ -1,12 +1,11 @@
 //! `cluster`: a local cluster that stays, for other tools.
 
 use clap::{Args, Subcommand};
-use tokio_util::sync::CancellationToken;
 
 use super::args::ClusterArgs;
 use super::exit::Exit;
-use super::interrupt::second_signal;
-use super::{print, say};
+use super::output::{print, say};
+use super::signals::with_signals;
 use crate::cluster;
 use crate::valkey::NodeAddr;
 
@@ -46,20 +45,13 @@ pub async fn run(args: &ClusterCommandArgs) -> anyhow::Result<Exit> {
 
 async fn up(args: &ClusterArgs) -> anyhow::Result<Exit> {
     let request = args.request_alone()?;
-    let cancel = CancellationToken::new();
-    tokio::select! {
-        started = cluster::up(&request, &say, &cancel) => match started {
-            Err(_) if cancel.is_cancelled() => Ok(Exit::Interrupted),
-            started => {
-                print(&format!("{}\n", join(&started?.nodes())))?;
-                Ok(Exit::Pass)
-            }
-        },
-        second = second_signal(cancel.clone(), say) => {
-            second?;
-            Ok(Exit::Interrupted)
-        }
-    }
+    let started = with_signals(say, async |stop| {
+        let started = stop.or_left(cluster::up(&request, &say, &stop.in_order)).await;
+        started.filter(|started| started.is_ok() || !stop.is_asked())
+    });
+    let Some(started) = started.await? else { return Ok(Exit::Interrupted) };
+    print(&format!("{}\n", join(&started?.nodes())))?;
+    Ok(Exit::Pass)
 }
 
 fn join(nodes: &[NodeAddr]) -> String {

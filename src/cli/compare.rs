@@ -8,8 +8,9 @@ use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 
 use super::exit::Exit;
+use super::output::{json, print, say};
 use super::summary::SummaryArgs;
-use super::{print, result_dir, say};
+use crate::store::read_run;
 use reclaim_analysis::judge::{self, HistoryEntry, StoredOptions, Thresholds, Trend};
 use reclaim_analysis::report;
 
@@ -79,7 +80,7 @@ pub fn run(args: &CompareArgs) -> anyhow::Result<Exit> {
 }
 
 fn two(args: &CompareArgs, base: &Path, candidate: &Path) -> anyhow::Result<Exit> {
-    let (base, candidate) = (result_dir::read(base)?, result_dir::read(candidate)?);
+    let (base, candidate) = (read_run(base)?, read_run(candidate)?);
     let policy = StoredOptions::from_gate_section(&candidate.record.scenario.gate);
     let options = StoredOptions { allow_differences: args.allow_different, ..args.thresholds.over(&policy)? };
     let compared = judge::compare(&base, &candidate, &options)
@@ -88,7 +89,7 @@ fn two(args: &CompareArgs, base: &Path, candidate: &Path) -> anyhow::Result<Exit
     print(&match args.format {
         Format::Text => report::ci::stored_text(&compared),
         Format::Markdown => report::ci::pull_request_stored(&compared),
-        Format::Json => serde_json::to_string_pretty(&compared)? + "\n",
+        Format::Json => json(&compared)?,
         Format::Junit => report::ci::junit_stored(&compared),
     })?;
     Ok(compared.conclusion.into())
@@ -98,7 +99,7 @@ fn two(args: &CompareArgs, base: &Path, candidate: &Path) -> anyhow::Result<Exit
 fn nights(args: &CompareArgs, path: &Path, results: &[PathBuf]) -> anyhow::Result<Exit> {
     let entries = results
         .iter()
-        .map(|path| Ok(HistoryEntry::from_result(&result_dir::read(path)?)))
+        .map(|path| Ok(HistoryEntry::from_result(&read_run(path)?)))
         .collect::<anyhow::Result<Vec<_>>>()?;
     let at = || format!("the history {}", path.display());
     if entries.is_empty() && !path.exists() {
@@ -122,7 +123,7 @@ fn nights(args: &CompareArgs, path: &Path, results: &[PathBuf]) -> anyhow::Resul
     print(&match args.format {
         Format::Text => report::trends_text(&trends),
         Format::Markdown => report::trends_markdown(&trends),
-        Format::Json => serde_json::to_string_pretty(&trends)? + "\n",
+        Format::Json => json(&trends)?,
         Format::Junit => bail!("--format junit is for verdicts; a trend has none"),
     })?;
     Ok(Exit::Pass)

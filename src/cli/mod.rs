@@ -2,35 +2,28 @@
 
 mod args;
 mod calibrate;
-mod calibration_store;
 mod capacity;
-mod capacity_dir;
 mod clean;
 mod cluster;
 mod compare;
 mod exit;
-mod interrupt;
-mod kind;
-mod libraries;
+mod library_args;
+mod output;
 mod paths;
-mod progress;
-mod quiet;
-mod repeat;
 mod report;
-mod result_dir;
 mod run;
-mod same_question;
 mod scenarios;
+mod signals;
 mod summary;
-mod sweep;
+mod terminal;
 
-use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use tokio::runtime::LocalOptions;
 
 pub use exit::Exit;
+use output::{print, print_bytes, say};
 
 /// Measures FlowFabric's resumed-execution claim path on a real Valkey cluster.
 ///
@@ -149,25 +142,6 @@ fn on_one_thread(work: impl Future<Output = anyhow::Result<Exit>> + 'static) -> 
     }
 }
 
-fn print(text: &str) -> anyhow::Result<()> {
-    print_bytes(text.as_bytes())
-}
-
-/// Writes to standard output. A reader that has gone (`| head`) is no error.
-fn print_bytes(bytes: &[u8]) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(bytes).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
-    }
-}
-
 fn complain(error: &anyhow::Error) {
     say(&format!("error: {error:#}"));
-}
-
-/// Writes a line to standard error.
-fn say(text: &str) {
-    // Nobody may be listening any more; the exit code says it still.
-    drop(writeln!(std::io::stderr(), "{text}"));
 }

@@ -6,12 +6,9 @@ use anyhow::{anyhow, bail};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use super::capacity_dir::StoredCapacity;
 use super::exit::Exit;
-use super::kind::Kind;
-use super::repeat::Series;
-use super::sweep::SweepFile;
-use super::{calibration_store, print, print_bytes, result_dir};
+use super::output::{json, print, print_bytes};
+use crate::store::{Kind, Series, StoreError, StoredCapacity, SweepFile, read_calibration, read_run};
 use reclaim_analysis::record::Direction;
 use reclaim_analysis::report;
 
@@ -69,7 +66,7 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
                 report::repeated_markdown(scenario, repeated, gate),
             ]
         })?,
-        Kind::Calibration => show(args, kind, calibration_store::stored, |calibration| {
+        Kind::Calibration => show(args, kind, read_calibration, |calibration| {
             [report::calibration_text(calibration), report::calibration_markdown(calibration)]
         })?,
     }
@@ -95,27 +92,26 @@ fn one_kind(paths: &[PathBuf]) -> anyhow::Result<Kind> {
 fn show<T: Serialize>(
     args: &ReportArgs,
     kind: Kind,
-    read: impl Fn(&Path) -> anyhow::Result<T>,
+    read: impl Fn(&Path) -> Result<T, StoreError>,
     texts: impl Fn(&T) -> [String; 2],
 ) -> anyhow::Result<()> {
     if !matches!(args.format, Format::Text | Format::Markdown | Format::Json) {
         let (what, others) = (kind.what(), kind.other_formats());
         bail!("the formats of {what} are text, markdown and json{others}");
     }
-    let stored = args.results.iter().map(|path| read(path)).collect::<anyhow::Result<Vec<_>>>()?;
+    let stored = args.results.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
     let all = |n: usize| stored.iter().map(|one| texts(one)[n].clone()).collect::<Vec<_>>().join("\n");
     match (args.format, stored.as_slice()) {
         (Format::Text, _) => print(&all(0)),
         (Format::Markdown, _) => print(&all(1)),
-        (_, [one]) => print(&(serde_json::to_string_pretty(one)? + "\n")),
-        (_, several) => print(&(serde_json::to_string_pretty(several)? + "\n")),
+        (_, [one]) => print(&json(one)?),
+        (_, several) => print(&json(&several)?),
     }
 }
 
 /// Single runs.
 fn runs(args: &ReportArgs) -> anyhow::Result<Exit> {
-    let results =
-        args.results.iter().map(|path| result_dir::read(path)).collect::<anyhow::Result<Vec<_>>>()?;
+    let results = args.results.iter().map(|path| read_run(path)).collect::<Result<Vec<_>, _>>()?;
     let one = || match results.as_slice() {
         [one] => Ok(one),
         several => Err(anyhow!("this format holds one result, {} are given", several.len())),
@@ -125,7 +121,7 @@ fn runs(args: &ReportArgs) -> anyhow::Result<Exit> {
         Format::Markdown => print(&results.iter().map(report::markdown).collect::<Vec<_>>().join("\n"))?,
         Format::Json => match results.as_slice() {
             [one] => print(&report::json(one)?)?,
-            several => print(&(serde_json::to_string_pretty(several)? + "\n"))?,
+            several => print(&json(&several)?)?,
         },
         Format::Hlog => {
             for result in &results {

@@ -1,29 +1,23 @@
 //! `run`: a scenario, from its file to the verdict.
 
-use std::rc::Rc;
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use anyhow::bail;
 use clap::Args;
-use tokio_util::sync::CancellationToken;
 
-use super::args::{ClusterArgs, OutputArgs, OutputFormat, ScenarioArgs, load_scenario};
+use super::args::{ClusterArgs, ScenarioArgs, fresh_seed, load_scenario};
 use super::exit::Exit;
-use super::interrupt::second_signal;
-use super::libraries::LibraryArgs;
+use super::library_args::LibraryArgs;
+use super::output::{OutputArgs, OutputFormat, json, print};
 use super::paths::check_trace;
-use super::progress::Watch;
-use super::repeat::repeat;
-use super::result_dir::ResultDir;
+use super::signals::with_signals;
 use super::summary::SummaryArgs;
-use super::sweep::SweepJobs;
-use super::{calibration_store, print, say};
-use crate::cluster::{self, ClusterRequest, Library};
-use crate::load::{self, RunSetup};
-use reclaim_analysis::judge::{self, MIN_RUNS, RunResult};
-use reclaim_analysis::record::RunRecord;
+use super::terminal::Terminal;
+use crate::campaign::{self, RunPlan, SweepPlan};
+use crate::cluster::Library;
+use crate::load::Progress as _;
+use crate::store::ResultDir;
+use reclaim_analysis::judge::MIN_RUNS;
 use reclaim_analysis::report;
-use reclaim_analysis::scenario::{Override, Scenario, ScenarioFile};
+use reclaim_analysis::scenario::{Override, SweepSection};
 
 /// Options of `run`.
 #[derive(Args, Clone, Debug)]
@@ -51,152 +45,121 @@ pub struct RunArgs {
     summary: SummaryArgs,
 }
 
-/// What to run, decided and checked before a server is looked for.
-pub(super) struct Job {
-    pub file: ScenarioFile,
-    pub scenario: Scenario,
-    request: ClusterRequest,
-    pub seed: u64,
-    pub output: OutputArgs,
-}
-
-impl Job {
-    fn of(args: &RunArgs) -> anyhow::Result<Self> {
-        Self::with(args, &[])
-    }
-
-    /// The job with further changes to the scenario.
-    pub fn with(args: &RunArgs, more: &[Override]) -> anyhow::Result<Self> {
-        let mut changes = args.cluster.overrides();
-        changes.extend(args.changes.overrides()?);
+impl RunArgs {
+    /// The run that is asked for, with further changes to the scenario.
+    fn plan(&self, more: &[Override], seed: u64) -> anyhow::Result<RunPlan> {
+        let mut changes = self.cluster.overrides();
+        changes.extend(self.changes.overrides()?);
         changes.extend_from_slice(more);
-        if args.gate {
+        if self.gate {
             let (shown, key) = ("--gate".to_owned(), "gate.enforce".to_owned());
             changes.push(Override { shown, key, value: Some("true".to_owned()) });
         }
-        let (file, scenario) = args.libraries.apply(load_scenario(&args.scenario, &changes)?)?;
-        let request = args.cluster.request(&file, &scenario)?;
+        let (file, scenario) = self.libraries.apply(load_scenario(&self.scenario, &changes)?)?;
+        let request = self.cluster.request(&file, &scenario)?;
         for library in scenario.variants.iter().filter_map(|variant| variant.library.as_ref()) {
             Library::read(library)?;
         }
         check_trace(&scenario)?;
-        let seed = args.seed.unwrap_or_else(fresh_seed);
-        Ok(Self { file, scenario, request, seed, output: args.output.clone() })
+        Ok(RunPlan { file, scenario, request, seed })
+    }
+
+    /// The run for each value of a sweep.
+    fn sweep_plan(&self, section: &SweepSection, seed: u64) -> anyhow::Result<SweepPlan> {
+        if self.repeat > 1 {
+            bail!("--repeat {}: the scenario has a [sweep]; take the one or the other", self.repeat);
+        }
+        let points = section.values.iter().map(|value| {
+            let shown = format!("sweep {}={value}", section.key);
+            let point = [
+                Override { shown: String::new(), key: "sweep".to_owned(), value: None },
+                Override { shown, key: section.key.clone(), value: Some(value.clone()) },
+            ];
+            self.plan(&point, seed)
+        });
+        let points = points.collect::<anyhow::Result<_>>()?;
+        Ok(SweepPlan { section: section.clone(), points, seed })
     }
 }
 
 /// Runs the command.
 pub async fn run(args: &RunArgs) -> anyhow::Result<Exit> {
     args.summary.check()?;
-    let done = runs(args).await;
+    let done = one_or_several(args).await;
     if let Err(error) = &done {
         args.summary.append_failure(error);
     }
     done
 }
 
-async fn runs(args: &RunArgs) -> anyhow::Result<Exit> {
-    let job = Job::of(args)?;
-    if let Some(section) = &job.file.sweep {
-        return Box::pin(SweepJobs::of(args, section)?.run(job.seed)).await;
+async fn one_or_several(args: &RunArgs) -> anyhow::Result<Exit> {
+    let plan = args.plan(&[], args.seed.unwrap_or_else(fresh_seed))?;
+    if let Some(section) = &plan.file.sweep {
+        return sweep(args, &args.sweep_plan(section, plan.seed)?).await;
     }
-    if args.repeat > 1 {
-        let enforced = job.file.gate.enforce && job.scenario.compare.is_some();
-        if enforced && (args.repeat as usize) < MIN_RUNS {
-            bail!("--repeat {}: a verdict over several runs needs at least {MIN_RUNS} of them", args.repeat);
-        }
-        return repeat(&job, args.repeat, &args.summary).await;
+    if args.repeat == 1 {
+        return once(args, &plan).await;
     }
-    let dir = ResultDir::create(&job.output.output, &job.scenario.name)?;
-    let Some(result) = once(&job, job.seed, &dir).await? else { return Ok(Exit::Interrupted) };
+    let enforced = plan.file.gate.enforce && plan.scenario.compare.is_some();
+    if enforced && (args.repeat as usize) < MIN_RUNS {
+        bail!("--repeat {}: a verdict over several runs needs at least {MIN_RUNS} of them", args.repeat);
+    }
+    series(args, &plan).await
+}
+
+async fn once(args: &RunArgs, plan: &RunPlan) -> anyhow::Result<Exit> {
+    let terminal = Terminal::new(&args.output);
+    let dir = ResultDir::create(&args.output.output, &plan.scenario.name)?;
+    let run = with_signals(
+        |text| terminal.note(text),
+        async |stop| campaign::run(plan, &dir, &terminal, stop).await,
+    );
+    let Some(result) = run.await?? else { return Ok(Exit::Interrupted) };
     // Printed even where it cannot be stored: the run has cost its time.
-    let stored = dir.store(&result);
-    show(&result, job.output.format)?;
+    let stored = dir.store_run(&result);
+    print(&match args.output.format {
+        OutputFormat::Text => report::text(&result),
+        OutputFormat::Json => report::json(&result)?,
+    })?;
     stored?;
     args.summary.append(&report::ci::pull_request(&result))?;
-    if !job.output.quiet {
-        say(&format!("\nresult: {}", dir.path().display()));
-    }
+    args.output.tell_where(&dir);
     Ok(Exit::of(&result))
 }
 
-/// One run of a series, in a directory of its own below the series': its result, stored, and that directory's name.
-/// `None` where it was interrupted before anything was measured.
-pub(super) async fn once_within(
-    job: &Job,
-    seed: u64,
-    series: &ResultDir,
-) -> anyhow::Result<Option<(RunResult, String)>> {
-    let own = ResultDir::create(series.path(), &job.scenario.name)?;
-    let done = once(job, seed, &own).await;
-    if done.is_err() {
-        series.remove_if_empty();
-    }
-    let Some(result) = done? else { return Ok(None) };
-    own.store(&result)?;
-    let name = own.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
-    Ok(Some((result, name)))
+async fn series(args: &RunArgs, plan: &RunPlan) -> anyhow::Result<Exit> {
+    let terminal = Terminal::new(&args.output);
+    let runs = with_signals(
+        |text| terminal.note(text),
+        async |stop| campaign::series(plan, args.repeat, &args.output.output, &terminal, stop).await,
+    );
+    let Some(done) = runs.await?? else { return Ok(Exit::Interrupted) };
+    let series = &done.concluded;
+    print(&match args.output.format {
+        OutputFormat::Text => report::repeated_text(&series.scenario, &series.repeated, &series.gate),
+        OutputFormat::Json => json(series)?,
+    })?;
+    args.summary.append(&series.markdown())?;
+    args.output.tell_where(&done.dir);
+    Ok(if done.interrupted { Exit::Interrupted } else { series.gate.conclusion.into() })
 }
 
-/// One run, from the first server to the verdicts; `None` where it was interrupted before anything was measured. A
-/// directory that holds nothing then is removed.
-pub(super) async fn once(job: &Job, seed: u64, dir: &ResultDir) -> anyhow::Result<Option<RunResult>> {
-    let quiet = job.output.quiet;
-    let watch = Watch::new(!quiet && !job.output.no_progress, quiet, dir);
-    let cancel = CancellationToken::new();
-    let measured = tokio::select! {
-        measured = measure(job, seed, &watch, &cancel) => measured,
-        second = second_signal(cancel.clone(), |text| watch.line(text)) => {
-            watch.finish();
-            second?;
-            dir.remove_if_empty();
-            return Ok(None);
-        }
-    };
-    watch.finish();
-    match measured {
-        Ok(mut record) => {
-            record.calibration = calibration_store::note(&record, &job.scenario, |text| watch.line(text));
-            Ok(Some(judge::analyse_as(record, &job.scenario)))
-        }
-        Err(_) if cancel.is_cancelled() => {
-            dir.remove_if_empty();
-            watch.line("interrupted before anything was measured");
-            Ok(None)
-        }
-        Err(error) => {
-            dir.remove_if_empty();
-            Err(error)
-        }
-    }
-}
-
-/// Opens the cluster, lets the load work on it, leaves the cluster as it was.
-async fn measure(
-    job: &Job,
-    seed: u64,
-    watch: &Watch<'_>,
-    cancel: &CancellationToken,
-) -> anyhow::Result<RunRecord> {
-    let Job { file, scenario, request, .. } = job;
-    let cluster = Rc::new(cluster::open(request, &|text| watch.line(text), cancel).await?);
-    let setup = RunSetup { cluster: &cluster, scenario, file, seed, watch, cancel };
-    let measured = load::run(setup).await;
-    if let Err(error) = cluster.remove_library_if_added().await {
-        watch.line(&format!("warning: the function library stays on the cluster: {error}"));
-    }
-    Ok(measured?)
-}
-
-fn show(result: &RunResult, format: OutputFormat) -> anyhow::Result<()> {
-    match format {
-        OutputFormat::Text => print(&report::text(result)),
-        OutputFormat::Json => print(&report::json(result)?),
-    }
-}
-
-/// A seed that differs from run to run and is short enough to be typed again.
-pub(super) fn fresh_seed() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::from(now.subsec_nanos()) ^ (now.as_secs() & 0xffff_ffff)
+async fn sweep(args: &RunArgs, plan: &SweepPlan) -> anyhow::Result<Exit> {
+    let terminal = Terminal::new(&args.output);
+    let runs = with_signals(
+        |text| terminal.note(text),
+        async |stop| campaign::sweep(plan, &args.output.output, &terminal, stop).await,
+    );
+    let Some(done) = runs.await?? else { return Ok(Exit::Interrupted) };
+    let file = &done.concluded;
+    print(&match args.output.format {
+        OutputFormat::Text => report::sweep_text(&file.scenario, &file.sweep),
+        OutputFormat::Json => json(file)?,
+    })?;
+    args.output.tell_where(&done.dir);
+    Ok(match (done.interrupted, file.sweep.points.iter().all(|point| point.valid)) {
+        (true, _) => Exit::Interrupted,
+        (false, true) => Exit::Pass,
+        (false, false) => Exit::Invalid,
+    })
 }

@@ -4,8 +4,8 @@ use clap::{Args, Subcommand};
 
 use super::args::{ClusterArgs, ScenarioArgs, load_scenario, scenario_text};
 use super::exit::Exit;
+use super::output::{print, say};
 use super::paths::check_trace;
-use super::{print, say};
 use reclaim_analysis::scenario::{self, SHIPPED};
 
 /// Options of `scenarios`.

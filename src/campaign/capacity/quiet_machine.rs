@@ -24,7 +24,7 @@ const TAKEN: f64 = 0.01;
 
 /// Waits until the machine is quiet, until `longest` is over, or until it is cancelled. Where the system does not say
 /// what its cores do, that is all of `longest`.
-pub(super) async fn quiet(longest: Duration, cancel: &CancellationToken) {
+pub(super) async fn wait(longest: Duration, cancel: &CancellationToken) {
     let cores = f64::from(host().cores.max(1));
     watch(longest, cancel, MachineCpu::now, cores).await;
 }
@@ -87,7 +87,7 @@ mod tests {
         let cancel = CancellationToken::new();
         cancel.cancel();
         let begun = Instant::now();
-        quiet(LONGEST, &cancel).await;
+        wait(LONGEST, &cancel).await;
         assert_eq!(begun.elapsed(), Duration::ZERO);
     }
 }

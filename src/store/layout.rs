@@ -1,9 +1,33 @@
-//! What a stored path holds: one run, or something made of several.
+//! The files of a result directory, and what a stored path holds by them: one run, or something made of several.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::calibration_store::CALIBRATION;
-use super::result_dir::{CAPACITY, PARTIAL, RESULT, SERIES, SWEEP};
+/// The finished result of a run; written last.
+pub(super) const RESULT: &str = "result.json";
+/// The safety copy of a run that goes on.
+pub(super) const PARTIAL: &str = "result.partial.json";
+/// Histograms of a run, for other tools.
+pub(super) const HISTOGRAMS: &str = "latency.hlog";
+/// Any of them in words.
+pub(super) const SUMMARY: &str = "summary.md";
+/// What a series of runs has come to.
+pub(super) const SERIES: &str = "repeat.json";
+/// What a capacity search has come to, its curve, and that as a picture.
+pub(super) const CAPACITY: &str = "capacity.json";
+pub(super) const CAPACITY_CURVE: &str = "curve.csv";
+pub(super) const CAPACITY_KNEE: &str = "knee.svg";
+/// The curve of a sweep, and its points for a plot.
+pub(super) const SWEEP: &str = "sweep.json";
+pub(super) const SWEEP_POINTS: &str = "sweep.csv";
+/// What the generator can do.
+pub(super) const CALIBRATION: &str = "calibration.json";
+
+/// The directory and the file of something that is given as either.
+pub(super) fn parts(path: &Path, file: &str) -> (PathBuf, PathBuf) {
+    let is_file = path.file_name().is_some_and(|name| name == file) && !path.is_dir();
+    let dir = if is_file { path.parent().unwrap_or(Path::new(".")) } else { path };
+    (dir.to_owned(), dir.join(file))
+}
 
 /// What `report` can be given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,30 +1,50 @@
-//! Whether a capacity search can go on with a scenario: which key differs from the one that it began with.
+//! Whether a capacity search can go on: it needs the question that it began with, and servers of the same kind.
 
-use anyhow::bail;
 use serde_json::Value;
 
+use crate::campaign::CampaignError;
+use crate::cluster::Cluster;
+use reclaim_analysis::judge::RunResult;
 use reclaim_analysis::scenario::{ClusterSection, ScenarioFile};
 
 /// A search can go on only with the question that it began with. Where the servers are, what the tables show, and how
 /// closely the rate is to be known may change.
-pub(super) fn same_question(earlier: &ScenarioFile, now: &ScenarioFile) -> anyhow::Result<()> {
-    let Some(Difference { key, then, now }) = difference("", &question(earlier)?, &question(now)?) else {
-        return Ok(());
-    };
-    bail!(
-        "--resume: {key} was {} when that search began and is {} now; give the options that it was begun with, or begin \
-         anew without --resume",
-        shown(then.as_ref()),
-        shown(now.as_ref())
-    );
+pub(super) fn same_question(earlier: &ScenarioFile, now: &ScenarioFile) -> Result<(), CampaignError> {
+    match difference("", &question(earlier), &question(now)) {
+        None => Ok(()),
+        Some(Difference { key, then, now }) => {
+            Err(CampaignError::OtherQuestion { key, then: shown(then.as_ref()), now: shown(now.as_ref()) })
+        }
+    }
+}
+
+/// Probes of one search must have met the same kind of servers.
+pub(super) fn same_servers(first: Option<&RunResult>, cluster: &Cluster) -> Result<(), CampaignError> {
+    let Some(first) = first else { return Ok(()) };
+    let environment = &first.record.environment;
+    let now = cluster.info(environment.valkey.partitions as u16);
+    let (was, is) = (&environment.valkey, &now);
+    for (what, then, now) in [
+        ("function library (sha256)", environment.library.sha256.clone(), cluster.library().sha256),
+        ("Valkey version", was.version.clone(), is.version.clone()),
+        ("number of primaries", was.primaries.to_string(), is.primaries.to_string()),
+        ("number of replicas", was.replicas.to_string(), is.replicas.to_string()),
+        ("machine", environment.host.cpu.clone(), crate::machine::host().cpu),
+    ] {
+        if then != now {
+            return Err(CampaignError::OtherServers { what, then, now });
+        }
+    }
+    Ok(())
 }
 
 /// What the probes and their order depend on, as the scenario's keys.
-fn question(file: &ScenarioFile) -> serde_json::Result<Value> {
+fn question(file: &ScenarioFile) -> Value {
     let section = file.capacity();
     let mut file = file.clone();
     (file.cluster, file.capacity) = (ClusterSection::default(), None);
-    let mut keys = serde_json::to_value(file)?;
+    // A scenario file has only names as keys, so it is JSON as it is TOML.
+    let mut keys = serde_json::to_value(file).unwrap_or_default();
     keys["capacity"] = serde_json::json!({
         "claims": section.claims,
         "window": section.window,
@@ -32,7 +52,7 @@ fn question(file: &ScenarioFile) -> serde_json::Result<Value> {
         "start_rate": section.start_rate,
         "resolution": section.resolution,
     });
-    Ok(keys)
+    keys
 }
 
 struct Difference {

@@ -3,11 +3,26 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::Context as _;
-
-use super::result_dir::{self, CAPACITY, RESULT};
+use super::error::StoreError;
+use super::json::{document, unwritable};
+use super::layout::{self, CAPACITY, CAPACITY_CURVE, CAPACITY_KNEE, RESULT, SUMMARY};
+use super::result_dir::ResultDir;
+use super::run::read_run;
 use reclaim_analysis::judge::capacity::{CAPACITY_SCHEMA, Capacity, CapacityPlan, Probe, ProbeLoad};
 use reclaim_analysis::judge::{self, RunResult};
+use reclaim_analysis::report;
+
+impl ResultDir {
+    /// Replaces what a capacity search has come to so far; its probes have directories of their own in here.
+    pub fn store_capacity(&self, capacity: &Capacity) -> Result<(), StoreError> {
+        let json = report::capacity_json(capacity).map_err(|error| unwritable(CAPACITY, &error))?;
+        let picture = report::capacity_svg(capacity).map_err(|error| unwritable(CAPACITY_KNEE, &error))?;
+        self.put(SUMMARY, report::capacity_markdown(capacity).as_bytes())?;
+        self.put(CAPACITY_CURVE, report::capacity_csv(capacity).as_bytes())?;
+        self.put(CAPACITY, json.as_bytes())?;
+        picture.map_or(Ok(()), |picture| self.put(CAPACITY_KNEE, picture.as_bytes()))
+    }
+}
 
 /// A search with its probes.
 pub struct StoredCapacity {
@@ -29,12 +44,12 @@ impl StoredCapacity {
 
     /// Reads a search, given as its directory or its `capacity.json`. Everything but what was asked comes from the
     /// probes' own results and is computed again.
-    pub fn read(path: &Path) -> anyhow::Result<Self> {
-        let (dir, file) = result_dir::parts(path, CAPACITY);
-        let plan = result_dir::document(&file, CAPACITY_SCHEMA, "a capacity search")?;
+    pub fn read(path: &Path) -> Result<Self, StoreError> {
+        let (dir, file) = layout::parts(path, CAPACITY);
+        let plan = document(&file, CAPACITY_SCHEMA, "a capacity search")?;
         let mut stored = Self::new(plan);
         let mut names: Vec<String> = fs::read_dir(&dir)
-            .with_context(|| format!("cannot read {}", dir.display()))?
+            .map_err(|source| StoreError::File { doing: "read", path: dir.clone(), source })?
             .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
             .filter(|name| number(name).is_some())
             .collect();
@@ -43,9 +58,9 @@ impl StoredCapacity {
             stored.made = stored.made.max(number(&name).unwrap_or_default());
             let probe = dir.join(&name);
             if probe.join(RESULT).exists() {
-                let record = result_dir::read(&probe)?.record;
+                let record = read_run(&probe)?.record;
                 let result = judge::analyse(record)
-                    .with_context(|| format!("{} holds an impossible scenario", probe.display()))?;
+                    .map_err(|source| StoreError::Scenario { path: probe.clone(), source })?;
                 stored.add(result, &name);
             }
         }

@@ -1,53 +1,53 @@
-//! Progress on standard error, for people only: a bar on a terminal, nothing elsewhere.
+//! What a person sees of a campaign on standard error: lines, and on a terminal a bar.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::result_dir::ResultDir;
+use super::output::OutputArgs;
+use crate::campaign::Watch;
 use crate::load::{Activity, Progress};
 use reclaim_analysis::record::{RunRecord, TimelinePoint};
 
-/// Shows a run's progress, and keeps what it has measured so far in the result directory.
-pub struct Watch<'a> {
+/// Standard error.
+pub struct Terminal {
     bar: ProgressBar,
+    visible: bool,
     quiet: bool,
-    dir: &'a ResultDir,
     live: RefCell<String>,
-    /// A failure to keep a snapshot is said once; the run goes on.
-    complained: Cell<bool>,
 }
 
-impl<'a> Watch<'a> {
-    /// `wanted` is false for `--quiet` and `--no-progress`; without a terminal there is no bar in any case.
-    pub fn new(wanted: bool, quiet: bool, dir: &'a ResultDir) -> Self {
-        let visible = wanted && std::io::stderr().is_terminal();
-        let target =
-            if visible { ProgressDrawTarget::stderr_with_hz(10) } else { ProgressDrawTarget::hidden() };
-        let bar = ProgressBar::with_draw_target(None, target);
-        if visible {
-            bar.enable_steady_tick(Duration::from_millis(200));
-        }
-        Self { bar, quiet, dir, live: RefCell::default(), complained: Cell::new(false) }
+impl Terminal {
+    /// As the options want it; without a terminal there is no bar in any case.
+    pub fn new(output: &OutputArgs) -> Self {
+        let visible = !output.quiet && !output.no_progress && std::io::stderr().is_terminal();
+        Self::with(visible, output.quiet)
     }
 
-    /// A line that stays, unless quiet was asked for.
-    pub fn line(&self, text: &str) {
-        if !self.quiet {
-            self.say(text);
-        }
+    /// Lines only, for commands without progress.
+    pub fn plain(quiet: bool) -> Self {
+        Self::with(false, quiet)
     }
 
-    /// Takes the bar away.
-    pub fn finish(&self) {
-        self.bar.finish_and_clear();
+    fn with(visible: bool, quiet: bool) -> Self {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+        Self { bar, visible, quiet, live: RefCell::default() }
     }
 
     fn say(&self, text: &str) {
         // Nobody may be listening any more (`2>&1 | head`); the run is worth more than the line.
         self.bar.suspend(|| drop(writeln!(std::io::stderr(), "{text}")));
+    }
+
+    /// The bar comes with the first phase of a run, and goes with the run.
+    fn show_bar(&self) {
+        if self.visible && self.bar.is_hidden() {
+            self.bar.reset();
+            self.bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
+            self.bar.enable_steady_tick(Duration::from_millis(200));
+        }
     }
 
     fn style(total: Option<u64>) -> ProgressStyle {
@@ -60,8 +60,20 @@ impl<'a> Watch<'a> {
     }
 }
 
-impl Progress for Watch<'_> {
+impl Watch for Terminal {
+    fn warn(&self, text: &str) {
+        self.say(&format!("warning: {text}"));
+    }
+
+    fn finish(&self) {
+        self.bar.finish_and_clear();
+        self.bar.set_draw_target(ProgressDrawTarget::hidden());
+    }
+}
+
+impl Progress for Terminal {
     fn begin(&self, activity: Activity, total: Option<u64>) {
+        self.show_bar();
         self.bar.set_style(Self::style(total));
         match total {
             Some(total) => self.bar.set_length(total),
@@ -86,14 +98,10 @@ impl Progress for Watch<'_> {
     }
 
     fn note(&self, text: &str) {
-        self.line(text);
-    }
-
-    fn snapshot(&self, record: &RunRecord) {
-        if let Err(error) = self.dir.keep_partial(record)
-            && !self.complained.replace(true)
-        {
-            self.say(&format!("warning: {error:#}; the run goes on without a safety copy"));
+        if !self.quiet {
+            self.say(text);
         }
     }
+
+    fn snapshot(&self, _: &RunRecord) {}
 }

@@ -1,0 +1,199 @@
+//! A capacity search: one probe after the other on one cluster, each a run of its own, until it is known which rate
+//! keeps the service level.
+
+mod offered;
+mod quiet_machine;
+mod resumable;
+
+use std::cell::RefCell;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use rand_chacha::rand_core::Rng as _;
+
+use super::error::CampaignError;
+use super::on_cluster::on_cluster;
+use super::run::judged;
+use super::stop::Stop;
+use super::watch::{Keeping, Watch};
+use crate::cluster::{Cluster, ClusterRequest};
+use crate::load::{self, RunSetup};
+use crate::store::{ResultDir, StoredCapacity};
+use offered::{Amount, Pace, at_load};
+use reclaim_analysis::judge::RunResult;
+use reclaim_analysis::judge::capacity::{
+    Capacity, CapacityPlan, CapacityPolicy, NextStep, Probe, ProbeLoad, Stopped,
+};
+use reclaim_analysis::record::stream;
+use reclaim_analysis::report;
+use reclaim_analysis::scenario::ScenarioFile;
+
+/// What to search and where, decided before a server is looked for.
+#[derive(Debug)]
+pub struct SearchPlan {
+    /// The scenario; it suits a search.
+    pub file: ScenarioFile,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Which rates, and how closely.
+    pub policy: CapacityPolicy,
+    /// Where.
+    pub request: ClusterRequest,
+    /// No probe begins that would end later than this after the first one.
+    pub within: Option<Duration>,
+}
+
+/// A search that goes on.
+pub struct Search {
+    request: ClusterRequest,
+    within: Option<Duration>,
+    dir: ResultDir,
+    stored: RefCell<StoredCapacity>,
+}
+
+impl Search {
+    /// Begins a search in a new directory under `output`, or goes on with an earlier one in its own directory. Every
+    /// load must be possible before the first one is offered.
+    pub fn begin(
+        plan: SearchPlan,
+        output: &std::path::Path,
+        earlier: Option<(PathBuf, StoredCapacity)>,
+    ) -> Result<Self, CampaignError> {
+        let SearchPlan { file, seed, policy, request, within } = plan;
+        let first = ProbeLoad::Open { rate_per_s: policy.required_per_s.unwrap_or(policy.start_per_s) };
+        at_load(&file, first)?;
+        let plan = CapacityPlan { scenario: file, seed, policy, stopped: None };
+        let (dir, stored) = if let Some((path, mut earlier)) = earlier {
+            resumable::same_question(&earlier.plan.scenario, &plan.scenario)?;
+            earlier.plan = plan;
+            (ResultDir::existing(&path), earlier)
+        } else {
+            let name = format!("capacity-{}", plan.scenario.name);
+            (ResultDir::create(output, &name)?, StoredCapacity::new(plan))
+        };
+        Ok(Self { request, within, dir, stored: RefCell::new(stored) })
+    }
+
+    /// Where its probes are.
+    pub fn dir(&self) -> &ResultDir {
+        &self.dir
+    }
+
+    /// Probes until the search knows enough or is stopped. What the probes come to is written after each, and once
+    /// more at the end. The second value says why it stopped before it knew; without any probe there is no answer.
+    pub async fn explore(
+        &self,
+        watch: &dyn Watch,
+        stop: &Stop,
+    ) -> Result<(Option<Capacity>, Option<Stopped>), CampaignError> {
+        let explored = stop
+            .or_left(on_cluster(&self.request, watch, stop, async |cluster| {
+                resumable::same_servers(self.stored.borrow().first.as_ref(), cluster)?;
+                self.probes(cluster, watch, stop).await
+            }))
+            .await;
+        watch.finish();
+        let stopped = match explored {
+            None => Ok(Some(Stopped::Interrupted)),
+            Some(Err(_)) if stop.is_asked() => Ok(Some(Stopped::Interrupted)),
+            Some(explored) => explored.map_err(CampaignError::from).and_then(|stopped| stopped),
+        };
+        if self.stored.borrow().made == 0 {
+            return stopped.map(|stopped| (None, stopped));
+        }
+        let stopped = stopped.map_err(|source| CampaignError::BrokeOff {
+            dir: self.dir.path().to_owned(),
+            source: Box::new(source),
+        })?;
+        Ok((Some(self.store(stopped)?), stopped))
+    }
+
+    /// Marks why the search ended, and writes what it came to.
+    fn store(&self, stopped: Option<Stopped>) -> Result<Capacity, CampaignError> {
+        self.stored.borrow_mut().plan.stopped = stopped;
+        let capacity = self.stored.borrow().conclude();
+        self.dir.store_capacity(&capacity)?;
+        Ok(capacity)
+    }
+
+    async fn probes(
+        &self,
+        cluster: &Rc<Cluster>,
+        watch: &dyn Watch,
+        stop: &Stop,
+    ) -> Result<Option<Stopped>, CampaignError> {
+        let begun = Instant::now();
+        let mut pace = Pace::FIRST;
+        let mut next = self.stored.borrow().conclude().next;
+        loop {
+            let NextStep::Probe { offer, .. } = next else { return Ok(None) };
+            let amount = Amount::of(&self.stored.borrow().plan.scenario, offer);
+            if self.within.is_some_and(|within| begun.elapsed() + pace.expected(&amount) > within) {
+                return Ok(Some(Stopped::OutOfTime));
+            }
+            let started = Instant::now();
+            let dir = self.stored.borrow_mut().next_dir(offer);
+            let Some(result) = self.probe(cluster, offer, &dir, watch, stop).await? else {
+                return Ok(Some(Stopped::Interrupted));
+            };
+            let interrupted = result.record.partial;
+            self.stored.borrow_mut().add(result, &dir);
+            if interrupted {
+                return Ok(Some(Stopped::Interrupted));
+            }
+            let capacity = self.store(None)?;
+            if let Some(line) = report::capacity_line(&capacity) {
+                watch.note(&line);
+            }
+            if cluster.owned() {
+                cluster.wipe().await?;
+            }
+            pace = Pace::of(&amount, started.elapsed());
+            let disturbed = capacity.probes.last().is_some_and(Probe::was_disturbed);
+            next = capacity.next;
+            if disturbed && matches!(next, NextStep::Probe { .. }) {
+                self.wait_for_quiet(begun, watch, stop).await;
+            }
+        }
+    }
+
+    async fn wait_for_quiet(&self, begun: Instant, watch: &dyn Watch, stop: &Stop) {
+        let left =
+            self.within.map_or(quiet_machine::LONGEST, |within| within.saturating_sub(begun.elapsed()));
+        watch.note("the machine was disturbed: waiting until it is quiet, 30 s at most");
+        quiet_machine::wait(left.min(quiet_machine::LONGEST), &stop.in_order).await;
+    }
+
+    /// One run; `None` where it was interrupted before anything was measured.
+    async fn probe(
+        &self,
+        cluster: &Rc<Cluster>,
+        offer: ProbeLoad,
+        name: &str,
+        watch: &dyn Watch,
+        stop: &Stop,
+    ) -> Result<Option<RunResult>, CampaignError> {
+        let (base, seed, made) = {
+            let stored = self.stored.borrow();
+            (stored.plan.scenario.clone(), stored.plan.seed, stored.made)
+        };
+        let (file, scenario) = at_load(&base, offer)?;
+        let seed = u64::from(stream(seed, &format!("probe {made}")).next_u32());
+        let own = self.dir.part(name)?;
+        let keeping = Keeping::new(watch, &own);
+        let cancel = &stop.in_order;
+        let setup = RunSetup { cluster, scenario: &scenario, file: &file, seed, watch: &keeping, cancel };
+        let measured = load::run(setup).await;
+        watch.finish();
+        match measured {
+            Ok(record) => {
+                let result = judged(record, &scenario, watch);
+                own.store_run(&result)?;
+                Ok(Some(result))
+            }
+            Err(_) if stop.is_asked() => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}

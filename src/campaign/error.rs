@@ -1,0 +1,60 @@
+//! Why a campaign ended without a result.
+
+use std::path::PathBuf;
+
+use crate::calibrate::CalibrateError;
+use crate::cluster::ClusterError;
+use crate::load::LoadError;
+use crate::store::StoreError;
+use reclaim_analysis::scenario::InvalidScenario;
+
+/// What went wrong; each part says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum CampaignError {
+    /// No cluster to work on.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    /// A run failed before anything was measured.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// A calibration failed.
+    #[error(transparent)]
+    Calibrate(#[from] CalibrateError),
+    /// A result cannot be kept.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A load of a search that no run can offer.
+    #[error(transparent)]
+    Scenario(#[from] InvalidScenario),
+    /// A search can go on only with the question that it began with.
+    #[error(
+        "--resume: {key} was {then} when that search began and is {now} now; give the options that it was begun with, or \
+         begin anew without --resume"
+    )]
+    OtherQuestion {
+        /// The scenario's key.
+        key: String,
+        /// Its value then.
+        then: String,
+        /// Its value now.
+        now: String,
+    },
+    /// And only on servers of the same kind.
+    #[error("--resume: the {what} was {then} and is {now}; begin anew without --resume")]
+    OtherServers {
+        /// What differs.
+        what: &'static str,
+        /// Then.
+        then: String,
+        /// Now.
+        now: String,
+    },
+    /// A search broke off after some probes.
+    #[error("the probes so far are kept; go on with --resume {}", .dir.display())]
+    BrokeOff {
+        /// Where they are.
+        dir: PathBuf,
+        /// Why.
+        source: Box<CampaignError>,
+    },
+}

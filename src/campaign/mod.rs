@@ -1,0 +1,31 @@
+//! From plans to stored results: one run, a series of runs, a sweep, a capacity search, a calibration.
+//!
+//! ```text
+//! RunPlan ─┬► run        one cluster, one load, one result
+//!          ├► series     one plan several times ─┐
+//!          └► sweep      one plan for each value ├► run, each in a directory of its own
+//! SearchPlan ► capacity  one cluster, many loads ┘
+//! ```
+//!
+//! What a command line asks for is decided before; whoever watches is told through [`Watch`], and a signal reaches a
+//! campaign as a [`Stop`].
+
+mod calibration;
+mod capacity;
+mod error;
+mod on_cluster;
+mod run;
+mod series;
+mod stop;
+mod sweep;
+mod watch;
+
+pub use calibration::calibration;
+pub use capacity::{Search, SearchPlan};
+pub use error::CampaignError;
+pub use on_cluster::on_cluster;
+pub use run::{RunPlan, run};
+pub use series::{Several, series};
+pub use stop::Stop;
+pub use sweep::{SweepPlan, sweep};
+pub use watch::Watch;

@@ -1,0 +1,77 @@
+//! One plan several times, every run on record, one answer.
+
+use std::path::Path;
+
+use rand_chacha::rand_core::Rng as _;
+
+use super::error::CampaignError;
+use super::run::{RunPlan, run};
+use super::stop::Stop;
+use super::watch::Watch;
+use crate::store::{ResultDir, Series};
+use reclaim_analysis::judge::RunResult;
+use reclaim_analysis::record::stream;
+
+/// What several runs came to.
+#[derive(Debug)]
+pub struct Several<T> {
+    /// Concluded from all of them, and stored.
+    pub concluded: T,
+    /// Where it is stored, and each run below it.
+    pub dir: ResultDir,
+    /// Whether fewer runs were made, or the last one ended before its time.
+    pub interrupted: bool,
+}
+
+/// Runs the plan `wanted` times. Each run has its own servers, seed and directory, and none is made again for what it
+/// found. What the series has come to is written after every run, so that a crash keeps it. `None` where it was
+/// stopped before anything was measured.
+pub async fn series(
+    plan: &RunPlan,
+    wanted: u32,
+    output: &Path,
+    watch: &dyn Watch,
+    stop: &Stop,
+) -> Result<Option<Several<Series>>, CampaignError> {
+    let dir = ResultDir::create(output, &format!("{}-repeat", plan.scenario.name))?;
+    let (mut results, mut runs, mut series): (Vec<RunResult>, Vec<String>, _) =
+        (Vec::new(), Vec::new(), None);
+    let mut interrupted = false;
+    for n in 0..wanted {
+        watch.note(&format!("run {} of {wanted}", n + 1));
+        let one = RunPlan { seed: seed_of(plan.seed, n), ..plan.clone() };
+        let Some((result, own)) = run_within(&one, &dir, watch, stop).await? else {
+            interrupted = true;
+            break;
+        };
+        interrupted = result.record.partial;
+        runs.push(own);
+        results.push(result);
+        let so_far = Series::conclude(plan.seed, wanted, &results, &runs);
+        dir.store_series(&so_far)?;
+        series = Some(so_far);
+        if interrupted {
+            break;
+        }
+    }
+    Ok(series.map(|concluded| Several { concluded, dir, interrupted }))
+}
+
+/// One of several runs, in a directory of its own below theirs: its result, stored, and that directory's name.
+pub(super) async fn run_within(
+    plan: &RunPlan,
+    several: &ResultDir,
+    watch: &dyn Watch,
+    stop: &Stop,
+) -> Result<Option<(RunResult, String)>, CampaignError> {
+    let own = ResultDir::create(several.path(), &plan.scenario.name)?;
+    let Some(result) = run(plan, &own, watch, stop).await? else { return Ok(None) };
+    own.store_run(&result)?;
+    Ok(Some((result, own.name())))
+}
+
+/// The first run has the seed as given, so that a series begins with the run that a single one would have been.
+fn seed_of(seed: u64, n: u32) -> u64 {
+    // As short as a seed that the tool chooses itself.
+    if n == 0 { seed } else { u64::from(stream(seed, &format!("run {n}")).next_u32()) }
+}

@@ -1,0 +1,61 @@
+//! One run for each value of a key, and the curve through them.
+
+use std::path::Path;
+
+use rand::seq::SliceRandom as _;
+
+use super::error::CampaignError;
+use super::run::RunPlan;
+use super::series::{Several, run_within};
+use super::stop::Stop;
+use super::watch::Watch;
+use crate::store::{ResultDir, SweepFile, SweepRun};
+use reclaim_analysis::judge::RunResult;
+use reclaim_analysis::record::stream;
+use reclaim_analysis::scenario::SweepSection;
+
+/// The runs of a sweep, each checked before the first one begins.
+#[derive(Clone, Debug)]
+pub struct SweepPlan {
+    /// The key and its values.
+    pub section: SweepSection,
+    /// One for each value, in their order.
+    pub points: Vec<RunPlan>,
+    /// Seed of the order; that of each run is its plan's.
+    pub seed: u64,
+}
+
+/// Makes the runs in an order that the seed draws, so that a machine that drifts does not draw the curve. What they
+/// come to is written after every run. `None` where it was stopped before anything was measured.
+pub async fn sweep(
+    plan: &SweepPlan,
+    output: &Path,
+    watch: &dyn Watch,
+    stop: &Stop,
+) -> Result<Option<Several<SweepFile>>, CampaignError> {
+    let SweepPlan { section, points, seed } = plan;
+    let dir = ResultDir::create(output, &format!("{}-sweep", points[0].scenario.name))?;
+    let mut order: Vec<usize> = (0..points.len()).collect();
+    order.shuffle(&mut stream(*seed, "sweep"));
+    let (mut results, mut runs, mut curve): (Vec<(usize, RunResult)>, Vec<SweepRun>, _) =
+        (Vec::new(), Vec::new(), None);
+    let mut interrupted = false;
+    for (made, &at) in order.iter().enumerate() {
+        let value = &section.values[at];
+        watch.note(&format!("run {} of {}: {} = {value}", made + 1, order.len(), section.key));
+        let Some((result, own)) = run_within(&points[at], &dir, watch, stop).await? else {
+            interrupted = true;
+            break;
+        };
+        interrupted = result.record.partial;
+        runs.push(SweepRun { value: value.clone(), dir: own });
+        results.push((at, result));
+        let so_far = SweepFile::conclude(section, *seed, &results, &runs);
+        dir.store_sweep(&so_far)?;
+        curve = Some(so_far);
+        if interrupted {
+            break;
+        }
+    }
+    Ok(curve.map(|concluded| Several { concluded, dir, interrupted }))
+}

@@ -1,0 +1,26 @@
+//! Result directories: where they lie, what is in them, how they are read again.
+//!
+//! ```text
+//! layout (file names, kinds) ─► result_dir (a directory, written atomically) ─► run, series, sweep, capacity, calibration
+//! ```
+//!
+//! What is made of several runs is concluded again from the runs' own results whenever it is read.
+
+mod calibration;
+mod capacity;
+mod error;
+mod json;
+mod layout;
+mod result_dir;
+mod run;
+mod series;
+mod sweep;
+
+pub use calibration::{keep_for_runs, kept_note, read_calibration};
+pub use capacity::StoredCapacity;
+pub use error::StoreError;
+pub use layout::Kind;
+pub use result_dir::ResultDir;
+pub use run::read_run;
+pub use series::Series;
+pub use sweep::{SweepFile, SweepRun};

@@ -1,0 +1,88 @@
+//! One run: its result, the words and histograms beside it, and the safety copy while it goes on.
+
+use std::path::Path;
+
+use super::error::StoreError;
+use super::json::{document, text, typed, unwritable};
+use super::layout::{HISTOGRAMS, Kind, PARTIAL, RESULT, SUMMARY};
+use super::result_dir::ResultDir;
+use reclaim_analysis::judge::{self, RunResult, SCHEMA};
+use reclaim_analysis::record::RunRecord;
+use reclaim_analysis::report;
+
+impl ResultDir {
+    /// Replaces the safety copy of what has been measured so far.
+    pub fn keep_partial(&self, record: &RunRecord) -> Result<(), StoreError> {
+        let copy = serde_json::to_vec(record).map_err(|error| unwritable(PARTIAL, &error))?;
+        self.put(PARTIAL, &copy)
+    }
+
+    /// Writes everything, `result.json` last, and removes the safety copy.
+    pub fn store_run(&self, result: &RunResult) -> Result<(), StoreError> {
+        let histograms = report::hlog(result).map_err(|error| unwritable(HISTOGRAMS, &error))?;
+        let json = report::json(result).map_err(|error| unwritable(RESULT, &error))?;
+        self.put(SUMMARY, report::markdown(result).as_bytes())?;
+        self.put(HISTOGRAMS, &histograms)?;
+        self.put(RESULT, json.as_bytes())?;
+        self.remove(PARTIAL)
+    }
+}
+
+/// Reads a stored run, given as its directory or as the file. Of a run that was killed it reads the safety copy, which
+/// is marked as partial.
+pub fn read_run(path: &Path) -> Result<RunResult, StoreError> {
+    let file = if path.is_dir() { path.join(RESULT) } else { path.to_owned() };
+    let copy = path.join(PARTIAL);
+    if !file.exists() && copy.exists() {
+        return read_copy(&copy);
+    }
+    match Kind::of(path) {
+        Kind::Run if path.is_dir() && !file.exists() => return Err(StoreError::NoResult(path.to_owned())),
+        Kind::Run => {}
+        Kind::Calibration => return Err(StoreError::CalibrationForRun(path.to_owned())),
+        kind => return Err(StoreError::SeveralForRun { path: path.to_owned(), kind }),
+    }
+    document(&file, SCHEMA, "a result of reclaim-bench")
+}
+
+/// What a killed run had measured when it last kept a copy.
+fn read_copy(file: &Path) -> Result<RunResult, StoreError> {
+    let record: RunRecord = typed(file, &text(file)?)?;
+    judge::analyse(RunRecord { partial: true, ..record })
+        .map_err(|source| StoreError::Scenario { path: file.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reclaim_analysis::judge::fixtures::{GRANT_LANE, record, scenario};
+    use std::fs;
+
+    fn names(dir: &ResultDir) -> Vec<String> {
+        let entries = fs::read_dir(dir.path()).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_finished_run_leaves_its_files_and_no_safety_copy() {
+        let output = tempfile::tempdir().unwrap();
+        let dir = ResultDir::create(&output.path().join("not/there/yet"), "lane-ab").unwrap();
+        assert_eq!(names(&dir), Vec::<String>::new());
+        let record = record(&[GRANT_LANE], 1);
+        dir.keep_partial(&record).unwrap();
+        dir.keep_partial(&record).unwrap();
+        assert_eq!(names(&dir), [PARTIAL]);
+        let copy = read_run(dir.path()).unwrap();
+        assert!(copy.record.partial);
+        assert_eq!(copy.record.arms, record.arms);
+        let result = reclaim_analysis::judge::analyse_as(record, &scenario(&[GRANT_LANE]));
+        dir.store_run(&result).unwrap();
+        assert_eq!(names(&dir), [HISTOGRAMS, RESULT, SUMMARY]);
+        assert_eq!(read_run(dir.path()).unwrap(), result);
+        let name = dir.path().file_name().unwrap().to_str().unwrap();
+        assert!(name.starts_with("lane-ab-20") && name.contains("Z-"), "{name}");
+    }
+}

@@ -1,0 +1,90 @@
+//! What several runs of one scenario have come to.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::StoreError;
+use super::json::{bytes, document};
+use super::layout::{self, SERIES, SUMMARY};
+use super::result_dir::ResultDir;
+use super::run::read_run;
+use reclaim_analysis::judge::{self, Gate, GatePolicy, Repeated, RunResult};
+use reclaim_analysis::report;
+
+/// Value of [`Series::schema`].
+const SCHEMA: &str = "reclaim-bench/repeat-1";
+
+/// `repeat.json`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Series {
+    schema: String,
+    /// The scenario's name.
+    pub scenario: String,
+    seed: u64,
+    /// Runs that were asked for; fewer are there where the series was interrupted.
+    wanted: u32,
+    /// Directories of the runs, beside this file.
+    runs: Vec<String>,
+    /// What all runs come to; it follows from them, as does the rest.
+    pub gate: Gate,
+    /// The estimates over all runs.
+    #[serde(flatten)]
+    pub repeated: Repeated,
+}
+
+impl Series {
+    /// What the runs come to so far: `results`, in the directories `runs`, of `wanted`. There is at least one.
+    pub fn conclude(seed: u64, wanted: u32, results: &[RunResult], runs: &[String]) -> Self {
+        let scenario = &results[0].record.scenario;
+        let (repeated, gate) = concluded(results, &GatePolicy::from_scenario(scenario));
+        Self {
+            schema: SCHEMA.to_owned(),
+            scenario: scenario.name.clone(),
+            seed,
+            wanted,
+            runs: runs.to_vec(),
+            gate,
+            repeated,
+        }
+    }
+
+    /// Reads a series, given as its directory or its `repeat.json`. What it concludes comes from the runs' own
+    /// results.
+    pub fn read(path: &Path) -> Result<Self, StoreError> {
+        let (dir, file) = layout::parts(path, SERIES);
+        let stored: Self = document(&file, SCHEMA, "a series of runs")?;
+        let read = |own: &String| {
+            read_run(&dir.join(own)).map_err(|source| StoreError::Part {
+                of: format!("the run {own} of the series"),
+                source: Box::new(source),
+            })
+        };
+        let results = stored.runs.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        let Some(first) = results.first() else {
+            return Err(StoreError::Contradictory { path: file, what: "it names no run".to_owned() });
+        };
+        let (repeated, gate) = concluded(&results, &GatePolicy::from_scenario(&first.record.scenario));
+        Ok(Self { gate, repeated, ..stored })
+    }
+
+    /// For people.
+    pub fn markdown(&self) -> String {
+        report::repeated_markdown(&self.scenario, &self.repeated, &self.gate)
+    }
+}
+
+impl ResultDir {
+    /// Replaces what a series of runs has come to so far; the runs themselves have directories of their own in here.
+    pub fn store_series(&self, series: &Series) -> Result<(), StoreError> {
+        let json = bytes(SERIES, series)?;
+        self.put(SUMMARY, series.markdown().as_bytes())?;
+        self.put(SERIES, &json)
+    }
+}
+
+fn concluded(results: &[RunResult], policy: &GatePolicy) -> (Repeated, Gate) {
+    let repeated = judge::repeat(results);
+    let gate = judge::gate_repeated(results, &repeated, policy);
+    (repeated, gate)
+}

@@ -1,0 +1,97 @@
+//! The runs of a sweep, and the curve through them.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::StoreError;
+use super::json::{bytes, document};
+use super::layout::{self, SUMMARY, SWEEP, SWEEP_POINTS};
+use super::result_dir::ResultDir;
+use super::run::read_run;
+use reclaim_analysis::judge::{self, RunResult, Sweep};
+use reclaim_analysis::report;
+use reclaim_analysis::scenario::SweepSection;
+
+/// Value of [`SweepFile::schema`].
+const SCHEMA: &str = "reclaim-bench/sweep-2";
+
+/// `sweep.json`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct SweepFile {
+    schema: String,
+    /// The scenario's name.
+    pub scenario: String,
+    seed: u64,
+    /// In the order in which they were made.
+    runs: Vec<SweepRun>,
+    /// The curve; it follows from the runs.
+    #[serde(flatten)]
+    pub sweep: Sweep,
+}
+
+/// One run of a sweep.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SweepRun {
+    /// The key's value in it, as the scenario writes it.
+    pub value: String,
+    /// Its directory, beside `sweep.json`.
+    pub dir: String,
+}
+
+impl SweepFile {
+    /// What the runs come to so far. Each result has its value's place among the section's.
+    pub fn conclude(
+        section: &SweepSection,
+        seed: u64,
+        results: &[(usize, RunResult)],
+        runs: &[SweepRun],
+    ) -> Self {
+        let scenario = results.first().map(|(_, result)| result.record.scenario.name.clone());
+        Self {
+            schema: SCHEMA.to_owned(),
+            scenario: scenario.unwrap_or_default(),
+            seed,
+            runs: runs.to_vec(),
+            sweep: drawn(&section.key, &section.values, results),
+        }
+    }
+
+    /// Reads a sweep, given as its directory or its `sweep.json`. The curve is drawn again from the runs' own results.
+    pub fn read(path: &Path) -> Result<Self, StoreError> {
+        let (dir, file) = layout::parts(path, SWEEP);
+        let stored: Self = document(&file, SCHEMA, "a sweep")?;
+        let mut results = Vec::new();
+        for SweepRun { value, dir: own } in &stored.runs {
+            let Some(at) = stored.sweep.wanted.iter().position(|wanted| wanted == value) else {
+                return Err(StoreError::Contradictory {
+                    path: file,
+                    what: format!("it names a run of {value}, which is none of its values"),
+                });
+            };
+            let result = read_run(&dir.join(own)).map_err(|source| StoreError::Part {
+                of: format!("the run of {} = {value}", stored.sweep.key),
+                source: Box::new(source),
+            })?;
+            results.push((at, result));
+        }
+        Ok(Self { sweep: drawn(&stored.sweep.key, &stored.sweep.wanted, &results), ..stored })
+    }
+}
+
+impl ResultDir {
+    /// Replaces what a sweep has come to so far.
+    pub fn store_sweep(&self, file: &SweepFile) -> Result<(), StoreError> {
+        let json = bytes(SWEEP, file)?;
+        self.put(SUMMARY, report::sweep_markdown(&file.scenario, &file.sweep).as_bytes())?;
+        self.put(SWEEP_POINTS, report::sweep_csv(&file.sweep).as_bytes())?;
+        self.put(SWEEP, &json)
+    }
+}
+
+/// The curve through the results, each with its value's place among those that were wanted.
+fn drawn(key: &str, wanted: &[String], results: &[(usize, RunResult)]) -> Sweep {
+    let mut sorted: Vec<_> = results.iter().collect();
+    sorted.sort_by_key(|(at, _)| *at);
+    judge::sweep(key, wanted, sorted.into_iter().map(|(at, result)| (wanted[*at].as_str(), result)))
+}
