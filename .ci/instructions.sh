@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Instruction counts of the pure benchmarks against benches/instructions.toml, where valgrind is installed.
-# The runner must have the version that Cargo.toml pins; it is installed once into target/ci-tools.
+# The runner must have the version that benches/Cargo.toml pins; it is installed once into target/ci-tools.
 # Usage: .ci/instructions.sh
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -9,8 +9,8 @@ if ! command -v valgrind >/dev/null; then
     echo "valgrind is not installed: instruction counts were NOT checked"
     exit 0
 fi
-version=$(sed -n 's/^gungraun = .*version = "=\([0-9.]*\)".*/\1/p' Cargo.toml)
-[ -n "$version" ] || { echo "Cargo.toml does not pin gungraun with version = \"=x.y.z\"" >&2; exit 1; }
+version=$(sed -n 's/^gungraun = .*version = "=\([0-9.]*\)".*/\1/p' benches/Cargo.toml)
+[ -n "$version" ] || { echo "benches/Cargo.toml does not pin gungraun with version = \"=x.y.z\"" >&2; exit 1; }
 tools=$PWD/target/ci-tools
 cargo install gungraun-runner --locked --version "$version" --root "$tools"
-PATH=$tools/bin:$PATH cargo test --locked --features instructions --test instructions
+PATH=$tools/bin:$PATH cargo test --locked -p reclaim-microbench --features instructions --test instructions

@@ -27,8 +27,8 @@ code=0
 case $code in [0-3]) ;; *) echo "capacity exits with $code" >&2; exit 1 ;; esac
 "$tool" report results/capacity-capacity-* >/dev/null
 # The benchmark needs the checkout; the tool's own commands do not.
-shown 'cargo bench --bench partition_key -- --quick'
-(cd "$(dirname "$readme")" && cargo bench --locked --bench partition_key -- --quick)
+shown 'cargo bench -p reclaim-microbench --bench partition_key -- --quick'
+(cd "$(dirname "$readme")" && cargo bench --locked -p reclaim-microbench --bench partition_key -- --quick)
 shown 'reclaim-bench calibrate'
 # Narrowed, so that nothing is kept for runs.
 "$tool" calibrate --quick --only round-trip --no-progress

@@ -21,8 +21,9 @@ fn read(benchmark: &Path) -> Option<f64> {
 /// Where criterion keeps its results: as it decides itself, with `CARGO_TARGET_DIR` for a target elsewhere.
 fn home() -> PathBuf {
     let named = |variable: &str| std::env::var_os(variable).map(PathBuf::from);
+    let target = || concat!(env!("CARGO_MANIFEST_DIR"), "/../target").into();
     named("CRITERION_HOME")
-        .unwrap_or_else(|| named("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()).join("criterion"))
+        .unwrap_or_else(|| named("CARGO_TARGET_DIR").unwrap_or_else(target).join("criterion"))
 }
 
 /// Criterion's file name for a group or function.
@@ -44,7 +45,9 @@ pub fn print_shares<'a>(title: &str, parts: impl IntoIterator<Item = (&'a str, f
             "{title}; shares are of one grant-lane claim, {:.0} us (last run of claim_path)",
             claim_ns / 1e3
         ),
-        None => println!("{title}; `cargo bench --bench claim_path` adds shares of a claim's time"),
+        None => println!(
+            "{title}; `cargo bench -p reclaim-microbench --bench claim_path` adds shares of a claim's time"
+        ),
     }
     for (name, ns) in parts {
         let share = claim_ns.map_or(String::new(), |claim_ns| format!("{:>9.3} %", 100.0 * ns / claim_ns));

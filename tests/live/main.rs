@@ -1,7 +1,5 @@
 //! Tests against real Valkey servers, in one binary to link once. The servers are found as `reclaim-bench` finds
-//! them: `VALKEY_SERVER`, PATH, the user's cache, the pinned build. `RECLAIM_BENCH_TEST_IMAGE` (from
-//! `.ci/build-image.sh`) and `RECLAIM_BENCH_TEST_TLS_SERVER` (from `.ci/debian-valkey.sh DIR`) name what the container
-//! and TLS tests need; with `CI` set they fail without it.
+//! them: `VALKEY_SERVER`, PATH, the user's cache, the pinned build. What needs more than a server is in `tests/equipped`.
 
 mod calibrate;
 mod capacity;
@@ -10,15 +8,14 @@ mod claim;
 mod cluster;
 mod cluster_life;
 mod cluster_refusals;
-mod container;
 mod detached;
 mod duet;
 mod flowfabric;
+mod owner;
 mod recovery;
 mod run;
 mod shapes;
 mod staged;
 mod support;
-mod tls;
 mod tool;
 mod workload;

@@ -1,5 +1,4 @@
-//! The container provider. It needs Docker and an image: CI builds one and fails without it; elsewhere the test says
-//! why it cannot run.
+//! The container provider, with Docker and an image.
 
 use reclaim_analysis::scenario::Provider;
 use std::process::Command;
@@ -7,6 +6,7 @@ use std::process::Command;
 use reclaim_bench::cluster::{self, ClusterError, ClusterRequest};
 use tokio_util::sync::CancellationToken;
 
+use crate::owner::{GONE_WITHIN, IMAGE, own_until_stdin_ends, owner, wait_until_gone};
 use crate::support;
 
 /// The image to use, or why there is none.
@@ -15,8 +15,7 @@ pub fn image() -> Result<String, String> {
     if !docker.is_ok_and(|output| output.status.success()) {
         return Err("Docker does not answer".to_owned());
     }
-    std::env::var("RECLAIM_BENCH_TEST_IMAGE")
-        .map_err(|_| "RECLAIM_BENCH_TEST_IMAGE names no image (.ci/build-image.sh makes one)".to_owned())
+    std::env::var(IMAGE).map_err(|_| format!("{IMAGE} names no image (.ci/build-image.sh makes one)"))
 }
 
 fn request(image: &str) -> ClusterRequest {
@@ -36,14 +35,7 @@ fn containers(image: &str) -> String {
     String::from_utf8(list.stdout).unwrap()
 }
 
-#[tokio::test(flavor = "current_thread")]
-#[allow(clippy::print_stderr)] // the reason why nothing was tested must be seen
-async fn a_container_cluster_works_and_leaves_nothing() {
-    let image = match image() {
-        Ok(image) => image,
-        Err(reason) if std::env::var_os("CI").is_some() => panic!("{reason}"),
-        Err(reason) => return eprintln!("container provider not tested: {reason}"),
-    };
+pub async fn a_container_cluster_works_and_leaves_nothing(image: String) {
     let before = containers(&image);
     let cluster = support::open(&request(&image)).await;
     assert!(cluster.owned());
@@ -67,11 +59,22 @@ async fn a_container_cluster_works_and_leaves_nothing() {
     assert_eq!(containers(&image), before);
 }
 
-#[tokio::test(flavor = "current_thread")]
-async fn an_image_that_cannot_be_had_is_named_with_the_remedy() {
+pub async fn an_image_that_cannot_be_had_is_named_with_the_remedy() {
     let request = request("127.0.0.1:1/no-such-image:none");
     let error = cluster::open(&request, &|_| (), &CancellationToken::new()).await.map(drop).unwrap_err();
     assert!(matches!(error, ClusterError::Container(_)), "{error:?}");
     let text = error.to_string();
     assert!(text.contains("no-such-image") && text.contains("--image"), "{text}");
+}
+
+/// Also what the owner runs that it starts.
+pub fn no_container_outlives_a_killed_owner() {
+    if own_until_stdin_ends() {
+        return;
+    }
+    let (mut owner, addrs, _output) = owner("no_container_outlives_a_killed_owner", Provider::Container);
+    owner.kill().unwrap();
+    // Docker takes its time to notice that the container has ended.
+    wait_until_gone(&addrs, 5 * GONE_WITHIN);
+    owner.wait().unwrap();
 }

@@ -1,5 +1,5 @@
-//! TLS to an external cluster. Needs a server that was built with TLS (Debian's is; the pinned build is not) and the
-//! `openssl` command: CI has both and fails without; elsewhere the test says why it cannot run.
+//! TLS to an external cluster, with a server that was built with it (Debian's is; the pinned build is not) and the
+//! `openssl` command.
 
 use reclaim_analysis::scenario::Provider;
 use std::path::Path;
@@ -93,14 +93,15 @@ async fn open(addr: &NodeAddr, tls: Option<TlsOptions>) -> Result<Cluster, Clust
     cluster::open(&request, &|_| (), &CancellationToken::new()).await
 }
 
-#[tokio::test(flavor = "current_thread")]
-#[allow(clippy::print_stderr)] // the reason why nothing was tested must be seen
-async fn tls_with_a_client_certificate_works_and_without_it_is_refused() {
-    let binary = match std::env::var("RECLAIM_BENCH_TEST_TLS_SERVER") {
-        Ok(binary) => binary,
-        Err(reason) if std::env::var_os("CI").is_some() => panic!("RECLAIM_BENCH_TEST_TLS_SERVER: {reason}"),
-        Err(reason) => return eprintln!("TLS not tested: RECLAIM_BENCH_TEST_TLS_SERVER: {reason}"),
-    };
+/// The server to use, or why there is none.
+pub fn server() -> Result<String, String> {
+    let variable = "RECLAIM_BENCH_TEST_TLS_SERVER";
+    Command::new("openssl").arg("version").output().map_err(|error| format!("openssl: {error}"))?;
+    std::env::var(variable)
+        .map_err(|_| format!("{variable} names no server (.ci/debian-valkey.sh DIR makes one)"))
+}
+
+pub async fn tls_with_a_client_certificate_works_and_without_it_is_refused(binary: String) {
     // The client below connects before the library under test has chosen a provider.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let dir = tempfile::tempdir().unwrap();

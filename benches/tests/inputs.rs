@@ -1,6 +1,6 @@
 //! The benchmarks measure what their names say: every input takes its path, and the yardstick keeps the contract.
 
-#[path = "../benches/support/mod.rs"]
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::collections::BTreeSet;

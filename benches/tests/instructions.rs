@@ -33,7 +33,7 @@ struct Regression {
 
 impl Baseline {
     fn path() -> &'static Path {
-        Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/benches/instructions.toml"))
+        Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/instructions.toml"))
     }
 
     fn read() -> Self {
@@ -42,7 +42,7 @@ impl Baseline {
 
     fn write(&self) {
         let head = "# Instruction counts of benches/instructions.rs: one walk over each pool of inputs.\n\
-                    # Written by: RECLAIM_BENCH_UPDATE=1 cargo test --features instructions --test instructions\n\n";
+                    # Written by: RECLAIM_BENCH_UPDATE=1 cargo test -p reclaim-microbench --features instructions --test instructions\n\n";
         std::fs::write(Self::path(), format!("{head}{}", toml::to_string(self).unwrap())).unwrap();
     }
 

@@ -1,0 +1,58 @@
+//! Tests that need more than a Valkey server: Docker with an image, a server that was built with TLS.
+//!
+//! Which of them a machine can run shows only here, so the built-in harness, which knows that at compile time, does not
+//! do: what cannot run counts as ignored, with the reason. With `CI` set it fails.
+
+mod container;
+#[path = "../live/owner.rs"]
+#[allow(dead_code, reason = "the live tests use all of it")]
+mod owner;
+#[path = "../live/support.rs"]
+#[allow(dead_code, reason = "the live tests use all of it")]
+mod support;
+mod tls;
+
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+
+/// A test that runs with what `find` found.
+fn needing(
+    name: &str,
+    find: fn() -> Result<String, String>,
+    run: impl FnOnce(String) + Send + 'static,
+) -> Trial {
+    Trial::ignorable_test(name, move || match find() {
+        Ok(found) => {
+            run(found);
+            Ok(Completion::Completed)
+        }
+        Err(reason) if std::env::var_os("CI").is_some() => Err(Failed::from(reason)),
+        Err(reason) => Ok(Completion::ignored_with(reason)),
+    })
+}
+
+fn block_on(test: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test);
+}
+
+fn main() -> ExitCode {
+    let trials = vec![
+        needing("a_container_cluster_works_and_leaves_nothing", container::image, |image| {
+            block_on(container::a_container_cluster_works_and_leaves_nothing(image));
+        }),
+        needing("no_container_outlives_a_killed_owner", container::image, |_| {
+            container::no_container_outlives_a_killed_owner();
+        }),
+        Trial::test("an_image_that_cannot_be_had_is_named_with_the_remedy", || {
+            block_on(container::an_image_that_cannot_be_had_is_named_with_the_remedy());
+            Ok(())
+        }),
+        needing("tls_with_a_client_certificate_works_and_without_it_is_refused", tls::server, |server| {
+            block_on(tls::tls_with_a_client_certificate_works_and_without_it_is_refused(server));
+        }),
+    ];
+    // One at a time: each counts the containers that it finds.
+    let arguments = Arguments { test_threads: Some(1), ..Arguments::from_args() };
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
