@@ -9,8 +9,8 @@ use serde::Serialize;
 use super::exit::Exit;
 use super::output::{json, print, print_bytes};
 use crate::store::{Kind, Series, StoreError, StoredCapacity, SweepFile, read_calibration, read_run};
-use reclaim_analysis::record::Direction;
 use reclaim_analysis::report;
+use reclaim_analysis::scenario::Direction;
 
 /// Options of `report`.
 #[derive(Args, Clone, Debug)]

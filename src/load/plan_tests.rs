@@ -8,7 +8,7 @@ use crate::workload::{ExecIndex, PopulationPlan};
 use reclaim_analysis::record::Purpose;
 use reclaim_analysis::scenario::LibrarySource;
 use reclaim_analysis::scenario::VariantPath::{FirstClaim, GrantLane, HgetLane};
-use reclaim_analysis::scenario::{Amount, Compare, Scenario, Shipped};
+use reclaim_analysis::scenario::{Amount, Compare, Metric, Scenario, Shipped};
 
 fn ab() -> Scenario {
     let mut scenario = scenario(&[GrantLane, HgetLane]);
@@ -21,7 +21,7 @@ fn ab() -> Scenario {
         control_strata: 10,
         counter_blocks: 4,
         block_claims: 50,
-        metrics: vec!["service_p50".into()],
+        metrics: vec![Metric::ServiceP50],
         noise_threshold: 0.02,
         confidence: 0.95,
     });

@@ -12,7 +12,7 @@ use reclaim_analysis::record::{
     RunRecord, Samples, Staging, StormRecord, Stratum, StratumSide, TimelinePoint, Tool, ValkeyInfo, Warning,
     WireTotals,
 };
-use reclaim_analysis::scenario::{self, Ramp, Shipped, VariantPath};
+use reclaim_analysis::scenario::{self, Metric, Ramp, Shipped, VariantPath};
 use reclaim_analysis::stats::{Estimate, TooFew};
 
 /// The headline run: a difference, a control that passed, a metric that cannot be judged.
@@ -404,7 +404,7 @@ fn compared(
     Comparison {
         baseline: "grant-lane".into(),
         candidate: "hget-lane".into(),
-        metric: metric.into(),
+        metric: Metric::find(metric).unwrap(),
         unit: "us".into(),
         baseline_value: baseline,
         candidate_value: candidate,
@@ -420,7 +420,7 @@ fn exact(metric: &str, baseline: f64, candidate: f64) -> ExactMetric {
     ExactMetric {
         baseline: "grant-lane".into(),
         candidate: "hget-lane".into(),
-        metric: metric.into(),
+        metric: metric.parse().unwrap(),
         baseline_value: baseline,
         candidate_value: candidate,
         equal: baseline.total_cmp(&candidate).is_eq(),

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use reclaim_analysis::judge::{self, RunResult, Verdict};
 use reclaim_analysis::record::WireCost;
-use reclaim_analysis::scenario;
+use reclaim_analysis::scenario::{self, Metric, MetricName};
 use reclaim_bench::cluster::{Cluster, ClusterError};
 use reclaim_bench::load::{self, LoadError, RunSetup, Silent};
 use reclaim_bench::valkey::Wire;
@@ -71,7 +71,7 @@ fn changed(dir: &Path, change: impl FnOnce(&str) -> String) -> String {
 }
 
 fn p50(result: &RunResult) -> &judge::Comparison {
-    result.comparisons.iter().find(|c| c.metric == "service_p50").unwrap()
+    result.comparisons.iter().find(|c| c.metric == Metric::ServiceP50).unwrap()
 }
 
 async fn keys(wire: &Wire) -> redis::Value {
@@ -86,7 +86,7 @@ async fn a_library_against_itself_is_quiet() {
     assert!(same.valid, "{:?}", same.invalid_reasons);
     assert!(!matches!(p50(&same).verdict, Verdict::Regression | Verdict::Improvement), "{:?}", p50(&same));
     assert!(same.exact.iter().all(|exact| exact.equal), "{:?}", same.exact);
-    assert!(same.exact.iter().any(|exact| exact.metric == "calls.hgetall"), "{:?}", same.exact);
+    assert!(same.exact.iter().any(|exact| exact.metric == MetricName::calls("hgetall")), "{:?}", same.exact);
     let library = |arm: usize| same.record.arms[arm].library.clone().unwrap();
     assert_eq!((library(0), library(1)), (same.record.environment.library.clone(), library(0)));
     assert_eq!(same.record.blocks.len(), 2 * 4);
@@ -121,7 +121,7 @@ async fn one_call_more_inside_the_function_is_found_exactly() {
     assert!(more.valid, "{:?}", more.invalid_reasons);
     let unequal: Vec<_> = more.exact.iter().filter(|exact| !exact.equal).collect();
     let [exists] = unequal.as_slice() else { panic!("{unequal:?}") };
-    assert_eq!(exists.metric, "calls.exists");
+    assert_eq!(exists.metric.to_string(), "calls.exists");
     assert!(exists.baseline_value.abs() < 1e-9 && (exists.candidate_value - 1.0).abs() < 1e-9, "{exists:?}");
 }
 

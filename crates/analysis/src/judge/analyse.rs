@@ -43,7 +43,7 @@ mod tests {
     use super::super::result::Verdict;
     use super::*;
     use crate::record::{Fault, LatencyHistogram, StormRecord, Warning};
-    use crate::scenario::{Arrivals, Model, Slo};
+    use crate::scenario::{Arrivals, Metric, Model, Slo};
     use std::time::Duration;
 
     fn analysed(change: impl FnOnce(&mut RunRecord, &mut Scenario)) -> RunResult {
@@ -53,7 +53,7 @@ mod tests {
         analyse_as(record, &scenario)
     }
 
-    fn verdict_of<'a>(result: &'a RunResult, metric: &str) -> &'a super::super::Comparison {
+    fn verdict_of<'a>(result: &'a RunResult, metric: Metric) -> &'a super::super::Comparison {
         result.comparisons.iter().find(|c| c.metric == metric).unwrap()
     }
 
@@ -62,18 +62,19 @@ mod tests {
         let result = analysed(|_, _| ());
         assert!(result.valid, "{:?}", result.invalid_reasons);
         assert_eq!(result.warnings, []);
-        let p50 = verdict_of(&result, "service_p50");
+        let p50 = verdict_of(&result, Metric::ServiceP50);
         assert_eq!(p50.verdict, Verdict::Regression);
         assert!(p50.ratio.unwrap().contains(1.2), "{p50:?}");
         assert!(p50.p_value.unwrap() < 0.01 && p50.detectable.unwrap() < 0.05);
-        assert_eq!(verdict_of(&result, "service_p99").verdict, Verdict::Regression);
-        let cpu = verdict_of(&result, "server_cpu");
+        assert_eq!(verdict_of(&result, Metric::ServiceP99).verdict, Verdict::Regression);
+        let cpu = verdict_of(&result, Metric::ServerCpu);
         assert!(cpu.ratio.unwrap().contains(1.25), "{cpu:?}");
         assert!(result.control.as_ref().unwrap().passed, "{:?}", result.control);
         assert!(result.variants[0].service_us.unwrap().p50_interval.is_some());
         let hget: Vec<f64> = result.variants.iter().map(|v| v.server.commands_per_claim["hget"]).collect();
         assert_eq!(hget, [1.0, 2.0]);
-        let unequal: Vec<_> = result.exact.iter().filter(|e| !e.equal).map(|e| e.metric.as_str()).collect();
+        let unequal: Vec<_> =
+            result.exact.iter().filter(|e| !e.equal).map(|e| e.metric.to_string()).collect();
         assert_eq!(unequal, ["round_trips", "commands", "bytes_in", "bytes_out", "calls.hget"]);
     }
 
@@ -81,7 +82,7 @@ mod tests {
     fn equal_arms_show_no_change() {
         let arms = [GRANT_LANE, TWIN];
         let result = analyse_as(record(&arms, 2), &scenario(&arms));
-        assert_eq!(verdict_of(&result, "service_p50").verdict, Verdict::NoChange);
+        assert_eq!(verdict_of(&result, Metric::ServiceP50).verdict, Verdict::NoChange);
         assert!(result.exact.iter().all(|exact| exact.equal), "{:?}", result.exact);
     }
 
@@ -96,7 +97,7 @@ mod tests {
     #[test]
     fn p99_needs_five_thousand_claims_per_arm() {
         let result = analysed(|record, _| record.strata.truncate(90));
-        let p99 = verdict_of(&result, "service_p99");
+        let p99 = verdict_of(&result, Metric::ServiceP99);
         assert_eq!(p99.verdict, Verdict::Inconclusive);
         assert_eq!(p99.too_few.as_ref().unwrap().to_string(), "needs at least 5000 claims per arm, has 4500");
         assert!(p99.baseline_value > 0.0);
@@ -217,7 +218,7 @@ mod tests {
             record.tool.debug_build = true;
             record.partial = true;
             record.arms[1].outcomes.failed = 7;
-            scenario.compare.as_mut().unwrap().metrics.push("response_p99".into());
+            scenario.compare.as_mut().unwrap().metrics.push(Metric::ResponseP99);
         });
         assert!(result.warnings.contains(&Warning::DebugBuild));
         assert!(result.warnings.iter().any(|w| matches!(w, Warning::Errors { errors: 7, .. })));

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use crate::record::{CounterBlock, Direction, METRICS, Metric, RunRecord, Source, Warning, metric};
-use crate::scenario::Compare;
+use crate::record::{CounterBlock, RunRecord, Warning};
+use crate::scenario::{Compare, Direction, METRICS, Metric, MetricName};
 use crate::stats::{
     Estimate, Latencies, PairedEffect, TooFew, Totals, holm_bonferroni, paired_means, paired_quantile,
     paired_totals,
 };
 
+use super::metric_source::{Source, source};
 use super::result::{Comparison, Control, ExactMetric, Verdict};
 use super::summary::{arm_samples, calls_per_claim, wire_per_claim};
 
@@ -38,15 +39,11 @@ pub(super) fn judge(record: &RunRecord, compare: &Compare) -> Judgement {
     };
     for candidate in (0..record.arms.len()).filter(|&arm| arm != baseline) {
         let sides = ArmPair { record, compare, baseline, candidate };
-        for name in &compare.metrics {
-            let Some(row) = metric(name).filter(|row| row.is_judged()) else {
-                judgement.remarks.push(note(format!("{name} is not a metric that can be judged")));
-                continue;
-            };
-            match sides.compared(row) {
+        for &metric in &compare.metrics {
+            match sides.compared(metric) {
                 Some(comparison) => judgement.comparisons.push(comparison),
                 None => judgement.remarks.push(note(format!(
-                    "{name} was to be judged, but this run has no values of it for {}",
+                    "{metric} was to be judged, but this run has no values of it for {}",
                     record.arms[candidate].name
                 ))),
             }
@@ -192,22 +189,23 @@ struct ArmPair<'a> {
 
 impl ArmPair<'_> {
     /// One metric; `None` where the run has no value of it.
-    fn compared(&self, row: &Metric) -> Option<Comparison> {
-        let values = self.values(row)?;
-        let effect = match row.source {
+    fn compared(&self, metric: Metric) -> Option<Comparison> {
+        let values = self.values(metric)?;
+        let row = metric.row();
+        let effect = match source(metric) {
             Source::Histogram { .. } => Err(TooFew::Samples {
                 what: format!("stratum with single {} samples", row.name),
                 needed: 1,
                 have: 0,
             }),
-            _ => self.effect(row),
+            _ => self.effect(metric),
         };
         let (policy, names) = (self.compare, &self.record.arms);
         let mut comparison = Comparison {
             baseline: names[self.baseline].name.clone(),
             candidate: names[self.candidate].name.clone(),
-            metric: row.name.to_owned(),
-            unit: row.unit.to_owned(),
+            metric,
+            unit: row.unit.name().to_owned(),
             baseline_value: values[0],
             candidate_value: values[1],
             ratio: None,
@@ -231,23 +229,20 @@ impl ArmPair<'_> {
         Some(comparison)
     }
 
-    fn effect(&self, row: &Metric) -> Result<PairedEffect, TooFew> {
+    fn effect(&self, metric: Metric) -> Result<PairedEffect, TooFew> {
         let seed = self.record.seed;
-        if let Source::Blocks(quotient) = row.source {
+        if let Source::Blocks(quotient) = source(metric) {
             return paired_totals(&self.block_pairs(quotient), seed);
         }
         let (sides, _) = stratum_pairs(self.record, false, self.baseline, self.candidate);
         let claims =
             |side: fn(&SidePair) -> &Vec<f64>| sides.iter().map(|pair| side(pair).len() as u64).sum();
         let fewest: u64 = u64::min(claims(|pair| &pair.0), claims(|pair| &pair.1));
-        if fewest < row.min_claims {
-            return Err(TooFew::Samples {
-                what: "claims per arm".to_owned(),
-                needed: row.min_claims,
-                have: fewest,
-            });
+        let needed = metric.row().min_claims();
+        if fewest < needed {
+            return Err(TooFew::samples("claims per arm", needed, fewest));
         }
-        match row.source {
+        match source(metric) {
             Source::ServiceQuantile(q) => paired_quantile(&borrowed(&sides), q, seed),
             _ => paired_means(&borrowed(&sides), seed),
         }
@@ -269,9 +264,9 @@ impl ArmPair<'_> {
     }
 
     /// Both arms' values; `None` where one of them has none.
-    fn values(&self, row: &Metric) -> Option<[f64; 2]> {
-        let a = value(self.record, self.baseline, row)?;
-        let b = value(self.record, self.candidate, row)?;
+    fn values(&self, metric: Metric) -> Option<[f64; 2]> {
+        let a = value(self.record, self.baseline, metric)?;
+        let b = value(self.record, self.candidate, metric)?;
         Some([a, b])
     }
 
@@ -279,7 +274,7 @@ impl ArmPair<'_> {
     fn exact(&self) -> Vec<ExactMetric> {
         let arms = [self.baseline, self.candidate].map(|arm| &self.record.arms[arm]);
         let mut exact = Vec::new();
-        let mut push = |metric: String, values: [f64; 2], tolerance: f64| {
+        let mut push = |metric: MetricName, values: [f64; 2], tolerance: f64| {
             exact.push(ExactMetric {
                 baseline: arms[0].name.clone(),
                 candidate: arms[1].name.clone(),
@@ -290,14 +285,14 @@ impl ArmPair<'_> {
             });
         };
         for row in METRICS {
-            match row.source {
-                Source::Exact { of, tolerance } => {
+            match source(row.metric) {
+                Source::Exact(of) => {
                     if let (Some(a), Some(b)) = (wire_per_claim(arms[0], of), wire_per_claim(arms[1], of)) {
                         let claims = arms[0].wire.claims.min(arms[1].wire.claims);
-                        push(row.name.to_owned(), [a, b], row.tolerance_over(claims, tolerance));
+                        push(row.metric.into(), [a, b], row.tolerance_over(claims));
                     }
                 }
-                Source::Calls { tolerance } => {
+                Source::Calls => {
                     let [a, b] = [self.baseline, self.candidate].map(|arm| calls_per_claim(self.record, arm));
                     if a.is_empty() || b.is_empty() {
                         continue;
@@ -306,7 +301,7 @@ impl ArmPair<'_> {
                         let of = |calls: &std::collections::BTreeMap<String, f64>| {
                             calls.get(command).copied().unwrap_or_default()
                         };
-                        push(format!("{}.{command}", row.name), [of(&a), of(&b)], tolerance);
+                        push(MetricName::calls(command), [of(&a), of(&b)], row.tolerance_over(0));
                     }
                 }
                 _ => {}
@@ -317,9 +312,9 @@ impl ArmPair<'_> {
 }
 
 /// An arm's value of a judged metric, without an interval; `None` where the run has none, or cannot be read.
-pub(super) fn value(record: &RunRecord, arm: usize, row: &Metric) -> Option<f64> {
+pub(super) fn value(record: &RunRecord, arm: usize, metric: Metric) -> Option<f64> {
     let of = |histogram| Latencies::decode(histogram).ok().flatten();
-    match row.source {
+    match source(metric) {
         Source::ServiceQuantile(q) => {
             let samples = arm_samples(record, arm);
             crate::stats::quantile(&samples, q)
@@ -335,6 +330,6 @@ pub(super) fn value(record: &RunRecord, arm: usize, row: &Metric) -> Option<f64>
                 .fold((0.0, 0.0), |sum, part| (sum.0 + part.0, sum.1 + part.1));
             (per > 0.0).then(|| amount / per)
         }
-        Source::Exact { .. } | Source::Calls { .. } => None,
+        Source::Exact(_) | Source::Calls => None,
     }
 }

@@ -9,13 +9,12 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::scenario::ScenarioFile;
+use crate::scenario::{Direction, ScenarioFile};
 use crate::stats::{Estimate, TooFew};
 
 use super::repeat::Repeated;
 use super::result::{Comparison, RunResult, VariantSummary, Verdict};
 use super::service_level::service_levels;
-use crate::record::{Direction, metric};
 
 /// Share of the claims that may end in an error, or more of them than with the baseline, before that is a finding.
 const ERRORS: f64 = 0.001;
@@ -249,8 +248,8 @@ fn verdict_findings(result: &RunResult) -> Vec<Finding> {
 /// Whether the whole interval lies on the side of a regression's threshold where none is: whether the metric got better
 /// or stayed as it is may be open, but not that it got no worse.
 fn cannot_be_worse(comparison: &Comparison, threshold: f64) -> bool {
-    let Some((ratio, row)) = comparison.ratio.zip(metric(&comparison.metric)) else { return false };
-    match row.direction {
+    let Some(ratio) = comparison.ratio else { return false };
+    match comparison.metric.row().direction {
         Direction::LowerIsBetter => ratio.high < 1.0 + threshold,
         Direction::HigherIsBetter => ratio.low > 1.0 / (1.0 + threshold),
     }
@@ -290,6 +289,7 @@ mod tests {
     use super::super::fixtures::{GRANT_LANE, HGET_LANE, SimulatedArm, TWIN, record, scenario};
     use super::*;
     use crate::record::{Fault, RunRecord};
+    use crate::scenario::{Metric, MetricName};
 
     const ENFORCED: GatePolicy = GatePolicy { enforce: true, response_p99: None };
 
@@ -319,7 +319,7 @@ mod tests {
     fn equal_arms_stay_quiet() {
         let mut equal = result(&[GRANT_LANE, TWIN], |_| ());
         // p99 is too noisy in a run this small; what it says is the next test's.
-        equal.comparisons.retain(|comparison| comparison.metric != "service_p99");
+        equal.comparisons.retain(|comparison| comparison.metric != Metric::ServiceP99);
         let gate = gate(&equal, &ENFORCED);
         assert_eq!((gate.conclusion, gate.findings), (Conclusion::Pass, vec![]));
     }
@@ -388,10 +388,11 @@ mod tests {
         assert_eq!(code(&slower, ENFORCED), 2);
         let mut equal = seeds(&[GRANT_LANE, TWIN]);
         for run in &mut equal {
-            run.comparisons.retain(|comparison| comparison.metric == "service_p50");
+            run.comparisons.retain(|comparison| comparison.metric == Metric::ServiceP50);
         }
         assert_eq!(code(&equal, ENFORCED), 0);
-        let exact = equal[2].exact.iter_mut().find(|exact| exact.metric == "calls.hset").unwrap();
+        let exact =
+            equal[2].exact.iter_mut().find(|exact| exact.metric == MetricName::calls("hset")).unwrap();
         (exact.equal, exact.candidate_value) = (false, exact.baseline_value + 1.0);
         assert_eq!(code(&equal, ENFORCED), 1, "one call more in one of the runs");
     }
@@ -443,7 +444,7 @@ mod tests {
     #[test]
     fn what_may_be_better_and_cannot_be_worse_passes() {
         let mut better = result(&[GRANT_LANE, TWIN], |_| ());
-        better.comparisons.retain(|comparison| comparison.metric == "service_p50");
+        better.comparisons.retain(|comparison| comparison.metric == Metric::ServiceP50);
         let change = |result: &mut RunResult, low: f64, high: f64| {
             let comparison = &mut result.comparisons[0];
             comparison.verdict = Verdict::Inconclusive;

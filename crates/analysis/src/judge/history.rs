@@ -60,8 +60,11 @@ impl HistoryEntry {
         let metrics = metric_values(result)
             .into_iter()
             .map(|m| {
-                let value =
-                    HistoryValue { unit: m.row.unit.to_owned(), value: m.value, interval: m.interval };
+                let value = HistoryValue {
+                    unit: m.name.metric.row().unit.name().to_owned(),
+                    value: m.value,
+                    interval: m.interval,
+                };
                 (format!("{}/{}", m.variant, m.name), value)
             })
             .collect();

@@ -20,6 +20,7 @@ mod comparison;
 pub mod fixtures;
 mod gate;
 mod history;
+mod metric_source;
 mod ramp;
 mod repeat;
 mod result;

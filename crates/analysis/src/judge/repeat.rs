@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::record::{Direction, metric};
+use crate::scenario::Metric;
 use crate::stats::{Estimate, TooFew, mean_with_interval};
 
 use super::comparison::verdict;
@@ -35,8 +35,8 @@ pub struct RepeatedComparison {
     pub baseline: String,
     /// Name of the other arm.
     pub candidate: String,
-    /// Metric name.
-    pub metric: String,
+    /// The metric.
+    pub metric: Metric,
     /// Candidate over baseline of every valid run; `None` where that run had too little.
     pub per_run: Vec<Option<Estimate>>,
     /// Geometric mean over runs. Its interval comes from the spread between runs, so it holds what differs from one
@@ -100,13 +100,14 @@ fn combined(first: &Comparison, runs: &[&RunResult], control_passed: bool) -> Re
     let logs: Vec<f64> = per_run.iter().flatten().map(|ratio| ratio.estimate.ln()).collect();
     let policy = runs[0].record.scenario.compare.clone().unwrap_or_default();
     let ratio = over_runs(&logs, policy.confidence);
-    let direction = metric(&first.metric).map_or(Direction::LowerIsBetter, |row| row.direction);
     RepeatedComparison {
         baseline: first.baseline.clone(),
         candidate: first.candidate.clone(),
-        metric: first.metric.clone(),
+        metric: first.metric,
         verdict: match &ratio {
-            Ok(ratio) if control_passed => verdict(ratio, direction, policy.noise_threshold),
+            Ok(ratio) if control_passed => {
+                verdict(ratio, first.metric.row().direction, policy.noise_threshold)
+            }
             _ => Verdict::Inconclusive,
         },
         too_few: ratio.as_ref().err().cloned(),
@@ -135,7 +136,7 @@ mod tests {
     }
 
     fn p50(repeated: &Repeated) -> &RepeatedComparison {
-        repeated.comparisons.iter().find(|c| c.metric == "service_p50").unwrap()
+        repeated.comparisons.iter().find(|c| c.metric == Metric::ServiceP50).unwrap()
     }
 
     #[test]

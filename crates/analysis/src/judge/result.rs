@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::record::{Fault, Outcomes, RunRecord, Warning};
-use crate::scenario::VariantPath;
+use crate::scenario::{Metric, MetricName, VariantPath};
 use crate::stats::{Estimate, TooFew};
 
 /// Value of [`RunResult::schema`].
@@ -124,8 +124,8 @@ pub struct Comparison {
     pub baseline: String,
     /// Name of the other arm.
     pub candidate: String,
-    /// Metric name.
-    pub metric: String,
+    /// The metric.
+    pub metric: Metric,
     /// Its unit.
     pub unit: String,
     /// The baseline's value.
@@ -151,8 +151,8 @@ pub struct ExactMetric {
     pub baseline: String,
     /// Name of the other arm.
     pub candidate: String,
-    /// Metric name, e.g. `round_trips`, `calls.hget`.
-    pub metric: String,
+    /// What is counted, e.g. `round_trips`, `calls.hget`.
+    pub metric: MetricName,
     /// The baseline's value per claim.
     pub baseline_value: f64,
     /// The candidate's value per claim.

@@ -4,8 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::record::{Direction, METRICS, Metric, Source, metric};
-use crate::scenario::GateSection;
+use crate::scenario::{Direction, GateRole, GateSection, METRICS, Metric, MetricName};
 use crate::stats::{Estimate, TooFew, ratio_of};
 
 use super::comparable::{NotComparable, SettingDifference, differences};
@@ -83,8 +82,8 @@ pub struct RunLabel {
 pub struct StoredMetric {
     /// The variant, by its name in both results.
     pub variant: String,
-    /// Metric name.
-    pub metric: String,
+    /// The metric.
+    pub metric: Metric,
     /// Its unit.
     pub unit: String,
     /// The base's value; `None` where there is too little.
@@ -106,8 +105,8 @@ pub struct StoredMetric {
 pub struct StoredExact {
     /// The variant.
     pub variant: String,
-    /// Metric name, e.g. `round_trips`, `calls.hget`.
-    pub metric: String,
+    /// What is counted, e.g. `round_trips`, `calls.hget`.
+    pub metric: MetricName,
     /// The base's value per claim.
     pub base_value: f64,
     /// The candidate's value per claim.
@@ -156,7 +155,8 @@ pub fn compare(
             continue;
         };
         let sides = RunPair { base, candidate, arms: [base_arm, candidate_arm], variant: &arm.name, options };
-        metrics.extend(METRICS.iter().filter(|row| row.is_judged()).filter_map(|row| sides.metric(row)));
+        metrics
+            .extend(METRICS.iter().filter(|row| row.is_judged()).filter_map(|row| sides.metric(row.metric)));
         let (equal, unequal): (Vec<_>, Vec<_>) =
             sides.exact().into_iter().partition(|exact| exact.verdict == StoredVerdict::Pass);
         exact_equal += equal.len() as u64;
@@ -210,14 +210,15 @@ struct RunPair<'a> {
 
 impl RunPair<'_> {
     /// `None` where neither run has a value.
-    fn metric(&self, row: &Metric) -> Option<StoredMetric> {
-        let base = measured(&self.base.record, self.arms[0], row);
-        let candidate = measured(&self.candidate.record, self.arms[1], row);
-        let thresholds = self.thresholds(row);
+    fn metric(&self, metric: Metric) -> Option<StoredMetric> {
+        let base = measured(&self.base.record, self.arms[0], metric);
+        let candidate = measured(&self.candidate.record, self.arms[1], metric);
+        let row = metric.row();
+        let thresholds = self.thresholds(row.gate);
         let mut compared = StoredMetric {
             variant: self.variant.to_owned(),
-            metric: row.name.to_owned(),
-            unit: row.unit.to_owned(),
+            metric,
+            unit: row.unit.name().to_owned(),
             base_value: base.as_ref().ok().map(|value| value.value),
             candidate_value: candidate.as_ref().ok().map(|value| value.value),
             ratio: None,
@@ -245,38 +246,34 @@ impl RunPair<'_> {
     }
 
     /// Response times where there are any: they are what users feel; service times otherwise.
-    fn thresholds(&self, row: &Metric) -> Option<Thresholds> {
-        let response = metric("response_p99")?;
-        let has_response = measured(&self.base.record, self.arms[0], response).is_ok();
-        match row.name {
-            "throughput" => Some(self.options.throughput),
-            "response_p99" | "resume_p99" => Some(self.options.p99),
-            "service_p99" if !has_response => Some(self.options.p99),
-            _ => None,
+    fn thresholds(&self, role: GateRole) -> Option<Thresholds> {
+        let has_response = || measured(&self.base.record, self.arms[0], Metric::ResponseP99).is_ok();
+        match role {
+            GateRole::Throughput => Some(self.options.throughput),
+            GateRole::Tail => Some(self.options.p99),
+            GateRole::TailWithoutResponse => (!has_response()).then_some(self.options.p99),
+            GateRole::Shown => None,
         }
     }
 
     fn exact(&self) -> Vec<StoredExact> {
         let mut all = Vec::new();
-        for row in METRICS {
-            let (Source::Exact { tolerance, .. } | Source::Calls { tolerance }) = row.source else {
-                continue;
-            };
-            let base = exact_values(&self.base.record, self.arms[0], row);
-            let candidate = exact_values(&self.candidate.record, self.arms[1], row);
+        for row in METRICS.iter().filter(|row| !row.is_judged()) {
+            let base = exact_values(&self.base.record, self.arms[0], row.metric);
+            let candidate = exact_values(&self.candidate.record, self.arms[1], row.metric);
             if base.is_empty() || candidate.is_empty() {
                 continue;
             }
-            let names: std::collections::BTreeSet<&String> =
+            let names: std::collections::BTreeSet<&MetricName> =
                 base.iter().chain(&candidate).map(|(name, _)| name).collect();
             for name in names {
-                let of = |values: &[(String, f64)]| {
+                let of = |values: &[(MetricName, f64)]| {
                     values.iter().find(|(other, _)| other == name).map_or(0.0, |(_, value)| *value)
                 };
                 let (base_value, candidate_value) = (of(&base), of(&candidate));
                 let claims = [(self.base, self.arms[0]), (self.candidate, self.arms[1])]
                     .map(|(result, arm)| result.record.arms[arm].wire.claims);
-                let tolerance = row.tolerance_over(claims[0].min(claims[1]), tolerance);
+                let tolerance = row.tolerance_over(claims[0].min(claims[1]));
                 let verdict = if (candidate_value - base_value).abs() <= tolerance {
                     StoredVerdict::Pass
                 } else if candidate_value > base_value {

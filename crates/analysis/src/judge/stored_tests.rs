@@ -1,7 +1,7 @@
 use super::super::analyse_as;
 use super::super::fixtures::{GRANT_LANE, SimulatedArm, record, scenario};
-use super::Direction::{HigherIsBetter, LowerIsBetter};
 use super::*;
+use crate::scenario::Direction::{HigherIsBetter, LowerIsBetter};
 
 fn run(slower: f64, seed: u64) -> RunResult {
     let arms = [SimulatedArm { slower, ..GRANT_LANE }];
@@ -12,7 +12,7 @@ fn options() -> StoredOptions {
     StoredOptions::from_gate_section(&GateSection::default())
 }
 
-fn verdict_of(comparison: &StoredComparison, metric: &str) -> StoredVerdict {
+fn verdict_of(comparison: &StoredComparison, metric: Metric) -> StoredVerdict {
     comparison.metrics.iter().find(|m| m.metric == metric).unwrap_or_else(|| panic!("{metric}")).verdict
 }
 
@@ -20,20 +20,20 @@ fn verdict_of(comparison: &StoredComparison, metric: &str) -> StoredVerdict {
 fn the_same_again_passes() {
     let comparison = compare(&run(1.0, 1), &run(1.0, 2), &options()).unwrap();
     assert_eq!(comparison.conclusion, Conclusion::Pass, "{:#?}", comparison.metrics);
-    assert_eq!(verdict_of(&comparison, "throughput"), StoredVerdict::Pass);
-    assert_eq!(verdict_of(&comparison, "service_p99"), StoredVerdict::Pass);
-    assert_eq!(verdict_of(&comparison, "service_p50"), StoredVerdict::NotJudged);
+    assert_eq!(verdict_of(&comparison, Metric::Throughput), StoredVerdict::Pass);
+    assert_eq!(verdict_of(&comparison, Metric::ServiceP99), StoredVerdict::Pass);
+    assert_eq!(verdict_of(&comparison, Metric::ServiceP50), StoredVerdict::NotJudged);
     assert!(comparison.exact.is_empty() && comparison.exact_equal >= 4);
 }
 
 #[test]
 fn a_large_loss_fails_and_a_medium_one_warns() {
     let fails = compare(&run(1.0, 1), &run(1.4, 2), &options()).unwrap();
-    assert_eq!(verdict_of(&fails, "throughput"), StoredVerdict::Fail);
-    assert_eq!(verdict_of(&fails, "service_p99"), StoredVerdict::Fail);
+    assert_eq!(verdict_of(&fails, Metric::Throughput), StoredVerdict::Fail);
+    assert_eq!(verdict_of(&fails, Metric::ServiceP99), StoredVerdict::Fail);
     assert_eq!(fails.conclusion.exit_code(), 1);
     let warns = compare(&run(1.0, 1), &run(1.075, 2), &options()).unwrap();
-    assert_eq!(verdict_of(&warns, "throughput"), StoredVerdict::Warn, "{:#?}", warns.metrics);
+    assert_eq!(verdict_of(&warns, Metric::Throughput), StoredVerdict::Warn, "{:#?}", warns.metrics);
     assert_eq!(warns.conclusion.exit_code(), 0);
     let better = compare(&run(1.4, 1), &run(1.0, 2), &options()).unwrap();
     assert_eq!(better.conclusion, Conclusion::Pass);
@@ -62,7 +62,7 @@ fn more_commands_than_before_fail_whatever_the_clock_says() {
     candidate.record.arms[0].wire.commands += candidate.record.arms[0].wire.claims;
     let comparison = compare(&run(1.0, 1), &candidate, &options()).unwrap();
     assert_eq!(comparison.exact.len(), 1);
-    assert_eq!((comparison.exact[0].metric.as_str(), comparison.conclusion.exit_code()), ("commands", 1));
+    assert_eq!((comparison.exact[0].metric.metric, comparison.conclusion.exit_code()), (Metric::Commands, 1));
 }
 
 #[test]

@@ -2,9 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::metric_source::per_second;
 use super::result::{RunResult, Verdict};
 use super::values::{measured, whole_seconds};
-use crate::record::{Fault, RunRecord, TimelinePoint, Warning, metric};
+use crate::record::{Fault, RunRecord, Warning};
+use crate::scenario::Metric;
 use crate::stats::{Estimate, Latencies, LogValue, TooFew, mean_of_series};
 
 /// Confidence of the intervals of single figures; differences have the scenario's.
@@ -71,8 +73,8 @@ pub struct SweepArm {
 /// A figure without an interval.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NoInterval {
-    /// Name of the metric.
-    pub metric: String,
+    /// The metric.
+    pub metric: Metric,
     /// Why there is none.
     pub too_few: TooFew,
 }
@@ -83,7 +85,7 @@ pub struct SweepComparison {
     /// Name of the baseline.
     pub baseline: String,
     /// The metric.
-    pub metric: String,
+    pub metric: Metric,
     /// Its unit.
     pub unit: String,
     /// The baseline's value.
@@ -136,18 +138,18 @@ fn point(value: &str, result: &RunResult) -> SweepPoint {
 fn arm(result: &RunResult, index: usize) -> SweepArm {
     let variant = &result.variants[index];
     let mut without_interval = Vec::new();
-    let mut interval = |name: &str, value: f64| match interval_of(&result.record, index, name, value) {
+    let mut interval = |metric: Metric, value: f64| match interval_of(&result.record, index, metric, value) {
         Ok(interval) => Some(interval),
         Err(too_few) => {
-            without_interval.push(NoInterval { metric: name.to_owned(), too_few });
+            without_interval.push(NoInterval { metric, too_few });
             None
         }
     };
-    let throughput_interval = interval("throughput", variant.throughput_per_s);
+    let throughput_interval = interval(Metric::Throughput, variant.throughput_per_s);
     let service_p50_us = variant.service_us.map(|service| service.p50);
-    let service_p50_interval = service_p50_us.and_then(|us| interval("service_p50", us));
+    let service_p50_interval = service_p50_us.and_then(|us| interval(Metric::ServiceP50, us));
     let service_p99_us = variant.service_us.map(|service| service.p99);
-    let service_p99_interval = service_p99_us.and_then(|us| interval("service_p99", us));
+    let service_p99_interval = service_p99_us.and_then(|us| interval(Metric::ServiceP99, us));
     SweepArm {
         name: variant.name.clone(),
         claims: variant.outcomes.claimed,
@@ -164,22 +166,19 @@ fn arm(result: &RunResult, index: usize) -> SweepArm {
 
 /// The interval around a figure as the run's own report shows it: with the relative error of the metric, which is
 /// estimated from the parts of the run and whose own value may differ from the figure in the last digits.
-fn interval_of(record: &RunRecord, arm: usize, name: &str, value: f64) -> Result<Estimate, TooFew> {
-    let known = metric(name).filter(|_| arm < record.arms.len());
-    let row = known.ok_or_else(|| TooFew::samples(name, 1, 0))?;
-    let within = measured(record, arm, row)?;
-    let wider = by_second(record, name).filter(|by_second| by_second.log_error > within.log_error);
+fn interval_of(record: &RunRecord, arm: usize, metric: Metric, value: f64) -> Result<Estimate, TooFew> {
+    if arm >= record.arms.len() {
+        return Err(TooFew::samples(metric.name(), 1, 0));
+    }
+    let within = measured(record, arm, metric)?;
+    let wider = by_second(record, metric).filter(|by_second| by_second.log_error > within.log_error);
     Ok(LogValue { value, ..wider.unwrap_or(within) }.estimate(CONFIDENCE))
 }
 
 /// The error of a quantile as the whole seconds of a run with one variant show it. A histogram has forgotten the order
 /// of its values: it knows nothing of a machine that was slower for some seconds.
-fn by_second(record: &RunRecord, name: &str) -> Option<LogValue> {
-    let of: fn(&TimelinePoint) -> Option<f64> = match name {
-        "service_p50" => |point| point.p50_us,
-        "service_p99" => |point| point.p99_us,
-        _ => return None,
-    };
+fn by_second(record: &RunRecord, metric: Metric) -> Option<LogValue> {
+    let of = per_second(metric).filter(|_| metric.row().is_time)?;
     if record.arms.len() > 1 {
         return None;
     }
@@ -193,8 +192,8 @@ fn difference(result: &RunResult, candidate: &str) -> Option<SweepComparison> {
         result.comparisons.iter().find(|c| c.candidate == candidate && c.metric == first.metric)?;
     Some(SweepComparison {
         baseline: comparison.baseline.clone(),
-        metric: comparison.metric.clone(),
-        unit: metric(&comparison.metric).map_or_else(String::new, |row| row.unit.to_owned()),
+        metric: comparison.metric,
+        unit: comparison.metric.row().unit.name().to_owned(),
         baseline_value: comparison.baseline_value,
         ratio: comparison.ratio,
         verdict: comparison.verdict,

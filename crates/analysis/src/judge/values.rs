@@ -1,8 +1,10 @@
 //! Every metric of every variant as one value with its interval: what is stored, exported and compared over time.
 
-use crate::record::{METRICS, Metric, RunRecord, Source, TimelinePoint};
+use crate::record::{RunRecord, TimelinePoint};
+use crate::scenario::{METRICS, Metric, MetricName};
 use crate::stats::{BadHistogram, Estimate, Latencies, LogValue, TooFew, block_quantile, mean_of_series};
 
+use super::metric_source::{Source, per_second, source};
 use super::result::RunResult;
 use super::summary::{arm_blocks, arm_samples, calls_per_claim, wire_per_claim};
 
@@ -14,11 +16,9 @@ const CONFIDENCE: f64 = 0.95;
 pub struct MetricValue {
     /// The variant's name.
     pub variant: String,
-    /// The metric's name: that of its row, or `calls.<command>`.
-    pub name: String,
-    /// Its row.
-    pub row: &'static Metric,
-    /// The value, in the row's unit.
+    /// What it is the value of.
+    pub name: MetricName,
+    /// The value, in the metric's unit.
     pub value: f64,
     /// Its interval within this run, at 95 %; `None` for exact metrics and where there is too little.
     pub interval: Option<Estimate>,
@@ -30,20 +30,15 @@ pub fn metric_values(result: &RunResult) -> Vec<MetricValue> {
     let mut values = Vec::new();
     for (arm, variant) in record.arms.iter().enumerate() {
         for row in METRICS {
-            let mut push = |name: String, value: f64, interval: Option<Estimate>| {
-                values.push(MetricValue { variant: variant.name.clone(), name, row, value, interval });
+            let mut push = |name: MetricName, value: f64, interval: Option<Estimate>| {
+                values.push(MetricValue { variant: variant.name.clone(), name, value, interval });
             };
-            match row.source {
-                Source::Exact { .. } | Source::Calls { .. } => {
-                    for (name, value) in exact_values(record, arm, row) {
-                        push(name, value, None);
-                    }
+            if !row.is_judged() {
+                for (name, value) in exact_values(record, arm, row.metric) {
+                    push(name, value, None);
                 }
-                _ => {
-                    if let Ok(value) = measured(record, arm, row) {
-                        push(row.name.to_owned(), value.value, Some(value.estimate(CONFIDENCE)));
-                    }
-                }
+            } else if let Ok(value) = measured(record, arm, row.metric) {
+                push(row.metric.into(), value.value, Some(value.estimate(CONFIDENCE)));
             }
         }
     }
@@ -51,15 +46,14 @@ pub fn metric_values(result: &RunResult) -> Vec<MetricValue> {
 }
 
 /// An arm's values of an exact metric, by name: one, or one for each command.
-pub(super) fn exact_values(record: &RunRecord, arm: usize, row: &Metric) -> Vec<(String, f64)> {
-    match row.source {
-        Source::Exact { of, .. } => wire_per_claim(&record.arms[arm], of)
-            .map(|value| (row.name.to_owned(), value))
+pub(super) fn exact_values(record: &RunRecord, arm: usize, metric: Metric) -> Vec<(MetricName, f64)> {
+    match source(metric) {
+        Source::Exact(of) => {
+            wire_per_claim(&record.arms[arm], of).map(|value| (metric.into(), value)).into_iter().collect()
+        }
+        Source::Calls => calls_per_claim(record, arm)
             .into_iter()
-            .collect(),
-        Source::Calls { .. } => calls_per_claim(record, arm)
-            .into_iter()
-            .map(|(command, value)| (format!("{}.{command}", row.name), value))
+            .map(|(command, value)| (MetricName::calls(&command), value))
             .collect(),
         _ => Vec::new(),
     }
@@ -67,38 +61,38 @@ pub(super) fn exact_values(record: &RunRecord, arm: usize, row: &Metric) -> Vec<
 
 /// An arm's value of a metric that varies, with what it takes for an interval across runs. The interval knows the
 /// noise within the run, not what differs from one day to the next.
-pub(super) fn measured(record: &RunRecord, arm: usize, row: &Metric) -> Result<LogValue, TooFew> {
+pub(super) fn measured(record: &RunRecord, arm: usize, metric: Metric) -> Result<LogValue, TooFew> {
     let service = &record.arms[arm].service;
-    match row.source {
+    match source(metric) {
         Source::ServiceQuantile(q) => {
             let samples = arm_samples(record, arm);
             if samples.is_empty() {
-                return of_histogram(Latencies::decode(service), q, row);
+                return of_histogram(Latencies::decode(service), q, metric);
             }
-            enough(samples.len() as u64, row)?;
+            enough(samples.len() as u64, metric)?;
             block_quantile(&samples, q, record.seed)
         }
         Source::ServiceMean => mean_of_series(&arm_samples(record, arm)),
         Source::Histogram { of, quantile } => {
-            of_histogram(Latencies::decode(of(&record.arms[arm])), quantile, row)
+            of_histogram(Latencies::decode(of(&record.arms[arm])), quantile, metric)
         }
         Source::Blocks(quotient) => {
             let parts: Vec<(f64, f64)> = arm_blocks(record, arm).map(quotient).collect();
             let series: Vec<f64> = parts.iter().map(|(amount, per)| amount / per).collect();
-            if series.is_empty() && row.name == THROUGHPUT && record.arms.len() == 1 {
-                return claims_per_second(record);
+            if series.is_empty()
+                && record.arms.len() == 1
+                && let Some(of) = per_second(metric)
+            {
+                return by_second(record, of);
             }
             // All of it over all of it, as a comparison within the run has it; the blocks say how sure that is.
             let (amount, per) = parts.iter().fold((0.0, 0.0), |sum, part| (sum.0 + part.0, sum.1 + part.1));
             let error = mean_of_series(&series).map_err(|too_few| too_few.counting("counter blocks"))?;
             Ok(LogValue { value: amount / per, ..error })
         }
-        Source::Exact { .. } | Source::Calls { .. } => Err(TooFew::constant(row.name)),
+        Source::Exact(_) | Source::Calls => Err(TooFew::constant(metric.name())),
     }
 }
-
-/// The row whose value a run of one variant has without counter blocks.
-const THROUGHPUT: &str = "throughput";
 
 /// The timeline without its last second, which may not be a whole one.
 pub(super) fn whole_seconds(record: &RunRecord) -> &[TimelinePoint] {
@@ -106,24 +100,25 @@ pub(super) fn whole_seconds(record: &RunRecord) -> &[TimelinePoint] {
 }
 
 /// Of a run with one variant: the timeline is that variant's.
-fn claims_per_second(record: &RunRecord) -> Result<LogValue, TooFew> {
-    let series: Vec<f64> = whole_seconds(record).iter().map(|point| point.claimed as f64).collect();
+fn by_second(record: &RunRecord, of: fn(&TimelinePoint) -> Option<f64>) -> Result<LogValue, TooFew> {
+    let series: Vec<f64> = whole_seconds(record).iter().filter_map(of).collect();
     mean_of_series(&series).map_err(|too_few| too_few.counting("whole seconds"))
 }
 
 fn of_histogram(
     decoded: Result<Option<Latencies>, BadHistogram>,
     q: f64,
-    row: &Metric,
+    metric: Metric,
 ) -> Result<LogValue, TooFew> {
     // A damaged histogram is a fault of the result, reported with it; here there are no values.
     let Some(latencies) = decoded.ok().flatten() else { return Err(TooFew::samples("values", 1, 0)) };
-    enough(latencies.count(), row)?;
+    enough(latencies.count(), metric)?;
     latencies.log_quantile(q)
 }
 
-fn enough(have: u64, row: &Metric) -> Result<(), TooFew> {
-    if have < row.min_claims { Err(TooFew::samples("claims", row.min_claims, have)) } else { Ok(()) }
+fn enough(have: u64, metric: Metric) -> Result<(), TooFew> {
+    let needed = metric.row().min_claims();
+    if have < needed { Err(TooFew::samples("claims", needed, have)) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -137,7 +132,10 @@ mod tests {
         let result = super::super::analyse_as(record(&arms, 1), &scenario(&arms));
         let values = metric_values(&result);
         let of = |variant: &str, name: &str| {
-            values.iter().find(|v| v.variant == variant && v.name == name).unwrap_or_else(|| panic!("{name}"))
+            values
+                .iter()
+                .find(|v| v.variant == variant && v.name.to_string() == name)
+                .unwrap_or_else(|| panic!("{name}"))
         };
         let p50 = of("hget-lane", "service_p50");
         assert!(p50.interval.unwrap().contains(240.0), "{p50:?}");
@@ -145,7 +143,10 @@ mod tests {
         assert!((of("grant-lane", "throughput").value / 5_000.0 - 1.0).abs() < 0.02);
         assert!((of("hget-lane", "calls.hget").value - 2.0).abs() < 1e-12);
         assert!(of("hget-lane", "round_trips").interval.is_none());
-        assert!(values.iter().all(|v| v.name != "response_p99"), "a closed loop has no response time");
+        assert!(
+            values.iter().all(|v| v.name.metric != Metric::ResponseP99),
+            "a closed loop has no response time"
+        );
     }
 
     #[test]
@@ -155,8 +156,11 @@ mod tests {
             let mut record = record(&arms, 1);
             record.blocks.iter_mut().for_each(|block| block.claims = claimed);
             let result = super::super::analyse_as(record, &scenario(&arms));
-            let cpu =
-                metric_values(&result).into_iter().find(|value| value.name == "server_cpu").unwrap().value;
+            let cpu = metric_values(&result)
+                .into_iter()
+                .find(|value| value.name.metric == Metric::ServerCpu)
+                .unwrap()
+                .value;
             (cpu, result.variants[0].server.clone())
         };
         let (cpu, server) = costs(200);
@@ -173,15 +177,15 @@ mod tests {
     fn a_run_without_a_comparison_has_histogram_timeline_and_servers() {
         let record = record(&[GRANT_LANE], 1);
         assert!(record.strata.is_empty() && record.blocks.is_empty());
-        let of = |name: &str| measured(&record, 0, crate::record::metric(name).unwrap());
-        assert!(of("service_p50").unwrap().estimate(0.95).contains(200.0));
-        assert!(of("service_p99").is_ok());
-        assert!((of("throughput").unwrap().value / 5_000.0 - 1.0).abs() < 0.02);
-        assert!(matches!(of("service_mean"), Err(TooFew::Samples { .. })));
+        let of = |metric| measured(&record, 0, metric);
+        assert!(of(Metric::ServiceP50).unwrap().estimate(0.95).contains(200.0));
+        assert!(of(Metric::ServiceP99).is_ok());
+        assert!((of(Metric::Throughput).unwrap().value / 5_000.0 - 1.0).abs() < 0.02);
+        assert!(matches!(of(Metric::ServiceMean), Err(TooFew::Samples { .. })));
         let result = super::super::analyse_as(record, &scenario(&[GRANT_LANE]));
         let server = &result.variants[0].server;
         assert!((server.main_thread_cpu_us_per_claim.unwrap() - 60.0).abs() < 1e-9);
         assert!((server.commands_per_claim["hget"] - 1.0).abs() < 1e-12);
-        assert!(metric_values(&result).iter().any(|value| value.name == "calls.hset"));
+        assert!(metric_values(&result).iter().any(|value| value.name == MetricName::calls("hset")));
     }
 }

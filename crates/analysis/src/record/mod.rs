@@ -1,14 +1,15 @@
-//! From single claims to a [`RunRecord`]: recorders, the metric table, the record itself.
+//! From single claims to a [`RunRecord`]: recorders, the record itself.
 
 mod calibration;
 mod fault;
-mod metrics;
+mod latency;
 mod outcome;
 mod record;
 mod recorder;
 mod samples;
 mod seed;
 mod slots;
+mod stamps;
 mod storm;
 mod timeline;
 mod usage;
@@ -19,14 +20,15 @@ pub use calibration::{
     SendLagRecord,
 };
 pub use fault::{Fault, Warning};
-pub use metrics::{Direction, METRICS, Metric, Source, metric};
+pub use latency::LatencyHistogram;
 pub use outcome::{Outcome, Outcomes, RedirectKind};
 pub use record::*;
-pub use recorder::{ArmRecorder, LatencyHistogram, Purpose, Recorder, Stamps};
+pub use recorder::{ArmRecorder, Purpose, Recorder};
 pub use samples::{Samples, TICKS_PER_US};
 pub(crate) use seed::below;
 pub use seed::stream;
 pub use slots::{SLOTS, slot_of_tag};
+pub use stamps::Stamps;
 pub use storm::{RetryCause, StormRecord};
 pub use usage::{GENERATOR_BUSY, GeneratorUse, STOLEN};
 pub use wire_cost::WireCost;

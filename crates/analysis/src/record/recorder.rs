@@ -2,13 +2,10 @@
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use hdrhistogram::serialization::{Serializer as _, V2DeflateSerializer};
-
-use super::WireCost;
+use super::latency::LatencyHistogram;
+use super::stamps::Stamps;
 use super::timeline::Timeline;
-use super::{Histogram, Outcome, Outcomes, Samples, TimelinePoint, WireTotals};
+use super::{Outcome, Outcomes, Samples, TimelinePoint, WireCost, WireTotals};
 
 /// What a planned claim is measured for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,65 +32,6 @@ pub enum Purpose {
     Block,
     /// Held back until its grant has expired, then claimed late.
     Late,
-}
-
-/// When a claim was due, sent and done, as offsets from the start of its batch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stamps {
-    /// When the schedule wanted it; `None` in a closed loop.
-    pub scheduled: Option<Duration>,
-    /// When it was handed to the wire.
-    pub sent: Duration,
-    /// When its outcome was known.
-    pub done: Duration,
-    /// From the call that made the execution runnable until the lease was held, where that is known.
-    pub resume: Option<Duration>,
-}
-
-/// A histogram of nanoseconds that grows as it must: it cannot saturate.
-#[derive(Clone, Debug)]
-pub struct LatencyHistogram(hdrhistogram::Histogram<u64>);
-
-impl Default for LatencyHistogram {
-    fn default() -> Self {
-        // Three digits are always valid.
-        Self(hdrhistogram::Histogram::new(3).unwrap_or_else(|_| unreachable!("three digits are valid")))
-    }
-}
-
-impl LatencyHistogram {
-    /// Adds one value.
-    pub fn record(&mut self, value: Duration) {
-        self.0 += u64::try_from(value.as_nanos()).unwrap_or(u64::MAX / 2).max(1);
-    }
-
-    /// Number of values.
-    pub fn count(&self) -> u64 {
-        self.0.len()
-    }
-
-    /// Value below which this share of the values lies, in microseconds; `None` when empty.
-    pub fn quantile_us(&self, quantile: f64) -> Option<f64> {
-        (!self.0.is_empty()).then(|| self.0.value_at_quantile(quantile) as f64 / 1_000.0)
-    }
-
-    /// Forgets all values and keeps the memory.
-    pub fn reset(&mut self) {
-        self.0.reset();
-    }
-
-    /// The form that travels with a result.
-    pub fn encode(&self) -> Histogram {
-        if self.0.is_empty() {
-            return Histogram(None);
-        }
-        let mut bytes = Vec::new();
-        match V2DeflateSerializer::new().serialize(&self.0, &mut bytes) {
-            Ok(_) => Histogram(Some(STANDARD.encode(bytes))),
-            // Writing to memory fails only where the counts do not fit the format: not with 64-bit counts.
-            Err(error) => unreachable!("histogram encoding: {error:?}"),
-        }
-    }
 }
 
 /// One arm's claims.

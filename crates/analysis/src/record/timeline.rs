@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::recorder::LatencyHistogram;
-use super::recorder::Stamps;
+use super::latency::LatencyHistogram;
+use super::stamps::Stamps;
 use super::{Histogram, TimelinePoint};
 
 /// Seconds of the time in which claims were made; the pauses for staging between batches do not count.

@@ -28,7 +28,7 @@ pub(super) fn repeated(scenario: &str, repeated: &Repeated, gate: &Gate) -> Vec<
             let each = c.per_run.iter().map(|run| run.map_or("-".into(), |run| difference(run.estimate)));
             vec![
                 format!("{} against {}", c.candidate, c.baseline),
-                words::metric_label(&c.metric),
+                words::metric_label(c.metric),
                 over_all,
                 each.collect::<Vec<_>>().join("  "),
                 verdict(c.verdict).to_owned(),

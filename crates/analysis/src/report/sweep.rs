@@ -3,7 +3,8 @@
 use super::document::Block;
 use super::format::{difference_within, figure, maybe, share, within};
 use super::words;
-use crate::judge::{Sweep, SweepArm, SweepComparison, SweepPoint, Verdict};
+use crate::judge::{Sweep, SweepArm, SweepComparison, SweepPoint};
+use crate::scenario::Metric;
 use crate::stats::Estimate;
 
 /// What a sweep says.
@@ -110,11 +111,11 @@ fn differences(sweep: &Sweep, simulated: bool) -> Option<Block> {
     };
     let mut rows = rows(sweep, row);
     rows.retain(|row| !row.is_empty());
-    let unit = if first.unit == "us" { "µs" } else { &first.unit };
     let heading = format!(
-        "Difference from {}: {} ({unit}), with {} intervals",
+        "Difference from {}: {} ({}), with {} intervals",
         first.baseline,
-        words::metric_title(&first.metric),
+        first.metric.row().title,
+        words::unit(first.metric.row().unit),
         share(confidence)
     );
     Some(Block::Table { heading, header, rows, words })
@@ -131,14 +132,14 @@ fn added(point: &SweepPoint) -> Option<f64> {
 }
 
 fn without_interval(sweep: &Sweep) -> Option<String> {
-    let column = |metric: &str| match metric {
-        "throughput" => "claims/s",
-        "service_p50" => "p50",
+    let column = |metric: Metric| match metric {
+        Metric::Throughput => "claims/s",
+        Metric::ServiceP50 => "p50",
         _ => "p99",
     };
     let missing = sweep.points.iter().flat_map(|point| {
         let none = point.arms.iter().flat_map(|arm| &arm.without_interval);
-        none.map(move |none| (point.value.as_str(), column(&none.metric), &none.too_few))
+        none.map(move |none| (point.value.as_str(), column(none.metric), &none.too_few))
     });
     words::no_interval(missing, sweep.points.len())
 }
@@ -148,7 +149,12 @@ fn against_baseline(point: &SweepPoint, difference: &SweepComparison) -> [String
         format!("{} [{}, {}]", signed(estimate), bound(low), bound(high))
     });
     let share = difference.ratio.as_ref().map_or("-".to_owned(), difference_within);
-    [amount, share, if point.valid { word(difference.verdict) } else { "invalid" }.to_owned()]
+    [
+        amount,
+        share,
+        if point.valid { words::verdict_of(difference.verdict, difference.metric) } else { "invalid" }
+            .to_owned(),
+    ]
 }
 
 /// A difference in microseconds with its sign.
@@ -159,15 +165,6 @@ fn signed(us: f64) -> String {
 /// An end of its interval, without a plus.
 fn bound(us: f64) -> String {
     format!("{}{}", if us < 0.0 { "-" } else { "" }, figure(us.abs()))
-}
-
-fn word(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Regression => "slower",
-        Verdict::Improvement => "faster",
-        Verdict::NoChange => "no change",
-        Verdict::Inconclusive => "inconclusive",
-    }
 }
 
 /// One line per value and variant; what is not known stays empty.
@@ -215,7 +212,7 @@ pub(super) fn csv(sweep: &Sweep) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judge::NoInterval;
+    use crate::judge::{NoInterval, Verdict};
     use crate::record::{Fault, Warning};
     use crate::stats::TooFew;
 
@@ -232,14 +229,14 @@ mod tests {
             service_p99_us: None,
             service_p99_interval: None,
             without_interval: vec![NoInterval {
-                metric: "throughput".into(),
+                metric: Metric::Throughput,
                 too_few: TooFew::Samples { what: "counter blocks".into(), needed: 8, have: 2 },
             }],
             against,
         };
         let against = SweepComparison {
             baseline: "grant-lane".into(),
-            metric: "service_p50".into(),
+            metric: Metric::ServiceP50,
             unit: "us".into(),
             baseline_value: 500.0,
             ratio: Some(Estimate { estimate: 1.2, low: 1.1, high: 1.3, confidence: 0.95 }),

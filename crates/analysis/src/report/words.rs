@@ -2,7 +2,8 @@
 
 use super::format::{count, figure, share, time_us};
 use crate::judge::{Comparison, Verdict};
-use crate::record::{Direction, Fault, Warning, metric};
+use crate::record::{Fault, Warning};
+use crate::scenario::{Direction, Metric, Unit};
 use crate::stats::TooFew;
 
 /// Cause and remedy of a fault, in one line.
@@ -90,35 +91,35 @@ pub(super) fn warning(warning: &Warning) -> String {
 
 /// The verdict as one word or two, from the reader's side: slower and faster rather than worse and better.
 pub(super) fn verdict(comparison: &Comparison) -> &'static str {
-    let faster_is = metric(&comparison.metric).map(|row| (row.unit, row.direction));
-    match (comparison.verdict, faster_is) {
+    verdict_of(comparison.verdict, comparison.metric)
+}
+
+/// The same of any verdict about this metric.
+pub(super) fn verdict_of(verdict: Verdict, metric: Metric) -> &'static str {
+    let row = metric.row();
+    match (verdict, row.direction) {
         (Verdict::NoChange, _) => "no change",
         (Verdict::Inconclusive, _) => "inconclusive",
-        (Verdict::Regression, Some(("us", Direction::LowerIsBetter))) if is_time(&comparison.metric) => {
-            "slower"
-        }
-        (Verdict::Improvement, Some(("us", Direction::LowerIsBetter))) if is_time(&comparison.metric) => {
-            "faster"
-        }
-        (Verdict::Regression, Some((_, Direction::LowerIsBetter))) => "costs more",
-        (Verdict::Improvement, Some((_, Direction::LowerIsBetter))) => "costs less",
-        (Verdict::Regression, _) => "worse",
-        (Verdict::Improvement, _) => "better",
+        (Verdict::Regression, Direction::LowerIsBetter) if row.is_time => "slower",
+        (Verdict::Improvement, Direction::LowerIsBetter) if row.is_time => "faster",
+        (Verdict::Regression, Direction::LowerIsBetter) => "costs more",
+        (Verdict::Improvement, Direction::LowerIsBetter) => "costs less",
+        (Verdict::Regression, Direction::HigherIsBetter) => "worse",
+        (Verdict::Improvement, Direction::HigherIsBetter) => "better",
     }
 }
 
-fn is_time(metric: &str) -> bool {
-    ["service_", "response_", "resume_"].iter().any(|clock| metric.starts_with(clock))
-}
-
-/// A metric's name for a reader.
-pub(super) fn metric_title(name: &str) -> String {
-    metric(name).map_or_else(|| name.to_owned(), |row| row.title.to_owned())
-}
-
 /// A metric's name where there is little room: `service p50`.
-pub(super) fn metric_label(name: &str) -> String {
-    name.replace('_', " ").replace("cpu", "CPU")
+pub(super) fn metric_label(metric: Metric) -> String {
+    metric.name().replace('_', " ").replace("cpu", "CPU")
+}
+
+/// A unit for a reader.
+pub(super) fn unit(unit: Unit) -> &'static str {
+    match unit {
+        Unit::Microseconds => "µs",
+        Unit::ClaimsPerSecond | Unit::PerClaim | Unit::BytesPerClaim => unit.name(),
+    }
 }
 
 /// What several places say, each thing once: with its places, or without them where all of `total` places say it.

@@ -1,8 +1,9 @@
 //! Rules about keys that are right by themselves but not together.
 
+use super::build::arrivals;
+use super::checker::Checker;
 use super::file::{ArrivalsForm, CompareSection, ModelForm, Provider, ScenarioFile};
 use super::model::{Mode, VariantPath};
-use super::validate::{Checker, arrivals};
 
 /// Stock over what the window needs: claims are not idempotent, and an empty pool invalidates the window.
 const STOCK_MARGIN: f64 = 1.1;

@@ -5,7 +5,10 @@
 //! ```
 
 mod arrivals;
+mod build;
 mod capacity;
+mod capacity_rules;
+mod checker;
 mod combination;
 mod cost;
 mod document;
@@ -13,6 +16,7 @@ mod duration;
 mod error;
 mod file;
 mod library;
+mod metric;
 mod model;
 mod shape;
 mod shipped;
@@ -33,6 +37,7 @@ pub use file::{
     PopulationSection, Provider, RampForm, ScenarioFile, SkewForm, SloSection, SweepSection, VariantSection,
 };
 pub use library::LibrarySource;
+pub use metric::{Direction, GateRole, Judged, METRICS, Metric, MetricName, MetricRow, Unit, UnknownMetric};
 pub use model::*;
 pub use shipped::{SHIPPED, Shipped};
 

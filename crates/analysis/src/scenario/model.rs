@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::arrivals::Arrivals;
 use super::library::LibrarySource;
+use super::metric::Metric;
 
 /// What one run does, validated. Made from a [`super::ScenarioFile`], which is what results embed.
 #[derive(Clone, Debug, PartialEq)]
@@ -188,8 +189,8 @@ pub struct Compare {
     pub counter_blocks: u32,
     /// Claims in one counter block.
     pub block_claims: u32,
-    /// Metrics that are judged, by their name in [`crate::record::METRICS`].
-    pub metrics: Vec<String>,
+    /// Metrics that are judged, in the order asked for.
+    pub metrics: Vec<Metric>,
     /// Differences smaller than this share are noise.
     pub noise_threshold: f64,
     /// Confidence of every interval, e.g. 0.95.

@@ -3,68 +3,17 @@
 //! All problems are collected, so that a file is mended in one go.
 
 use std::collections::BTreeSet;
-use std::fmt::Display;
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::arrivals::Arrivals;
-use super::capacity;
+use super::build::build;
+use super::capacity_rules;
+use super::checker::Checker;
 use super::combination;
-use super::duration::HumanDuration;
-use super::error::{InvalidScenario, KeyProblem, suggest};
-use super::file::{ArrivalsForm, ModelForm, PartitionsForm, ScenarioFile, SkewForm, VariantSection};
+use super::error::{InvalidScenario, suggest};
+use super::file::{ArrivalsForm, PartitionsForm, ScenarioFile, SkewForm, VariantSection};
 use super::library::LibrarySource;
-use super::model::{
-    Amount, ClusterSpec, Compare, GrantSpec, InterruptionMix, Load, Mode, Model, PartitionCount, Population,
-    Scenario, Skew, Slo, VariantSpec,
-};
-use crate::record::METRICS;
-
-/// Collects what is wrong, key by key.
-#[derive(Default)]
-pub(super) struct Checker(Vec<KeyProblem>);
-
-impl Checker {
-    /// Notes a problem with `key`.
-    pub(super) fn refuse(&mut self, key: impl Into<String>, what: impl Into<String>) {
-        self.0.push(KeyProblem { key: key.into(), what: what.into() });
-    }
-
-    /// Notes a problem where `good` is false.
-    pub(super) fn require(&mut self, good: bool, key: &str, what: impl FnOnce() -> String) {
-        if !good {
-            self.refuse(key, what());
-        }
-    }
-
-    pub(super) fn within<T: PartialOrd + Display + Copy>(
-        &mut self,
-        key: &str,
-        value: T,
-        range: RangeInclusive<T>,
-    ) {
-        let (low, high) = (range.start(), range.end());
-        self.require(range.contains(&value), key, || format!("{value} is not between {low} and {high}"));
-    }
-
-    fn share(&mut self, key: &str, value: f64) {
-        let good = value > 0.0 && value < 1.0;
-        self.require(good, key, || format!("{value} is not a share: write 0.02 for 2 %, between 0 and 1"));
-    }
-
-    pub(super) fn lasting(&mut self, key: &str, value: HumanDuration, shortest: Duration, longest: Duration) {
-        let (low, high) = (HumanDuration(shortest), HumanDuration(longest));
-        self.within(key, value, low..=high);
-    }
-
-    fn name(&mut self, key: &str, name: &str) {
-        let good = (1..=64).contains(&name.len())
-            && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-        self.require(good, key, || {
-            format!("`{name}` is not a name: use 1 to 64 of lower-case letters, digits and `-`")
-        });
-    }
-}
+use super::metric::METRICS;
+use super::model::Scenario;
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_hours(1);
@@ -86,7 +35,7 @@ impl TryFrom<&ScenarioFile> for Scenario {
         check_libraries(&file, &mut checker);
         check_compare(&file, &mut checker);
         check_gate(&file, &mut checker);
-        capacity::check(&file, &mut checker);
+        capacity_rules::check(&file, &mut checker);
         check_sweep(&file, &mut checker);
         // Rules about several keys assume that each of them is right by itself.
         if checker.0.is_empty() {
@@ -285,113 +234,4 @@ fn check_sweep(file: &ScenarioFile, checker: &mut Checker) {
     checker.require(different.len() == sweep.values.len(), "sweep.values", || {
         "one value is there twice; to run one several times use --repeat".into()
     });
-}
-
-/// Translates a file form that has passed every check.
-fn build(file: &ScenarioFile) -> Scenario {
-    Scenario {
-        name: file.name.clone(),
-        summary: file.summary.clone(),
-        cluster: ClusterSpec { primaries: file.cluster.primaries, replicas: file.cluster.replicas },
-        library: library(file.library.source.as_ref()).unwrap_or(LibrarySource::Published),
-        population: build_population(file),
-        interruption: InterruptionMix {
-            signal: file.interruption.signal,
-            timeout: file.interruption.timeout,
-            operator: file.interruption.operator,
-            delay: file.interruption.delay,
-        },
-        grant: GrantSpec {
-            ttl: file.grant.ttl.0,
-            unconsumed: file.grant.unconsumed,
-            lease_ttl: file.grant.lease_ttl.0,
-            scan_interval: file.grant.scan_interval.0,
-        },
-        load: build_load(file),
-        compare: file.compare.as_ref().map(|compare| Compare {
-            baseline: compare.baseline.clone().unwrap_or_else(|| file.variants[0].name.clone()),
-            strata: compare.strata,
-            control_strata: compare.control_strata.unwrap_or(compare.strata),
-            counter_blocks: compare.counter_blocks,
-            block_claims: compare.block_claims,
-            metrics: compare.metrics.clone(),
-            noise_threshold: compare.noise_threshold,
-            confidence: compare.confidence,
-        }),
-        variants: file
-            .variants
-            .iter()
-            .map(|variant| VariantSpec {
-                name: variant.name.clone(),
-                path: variant.path,
-                library: library(variant.library.as_ref()),
-            })
-            .collect(),
-        slo: file.slo.as_ref().map(|slo| Slo { response_p99: slo.response_p99.0 }),
-    }
-}
-
-/// The checks leave only names that can be read.
-fn library(name: Option<&String>) -> Option<LibrarySource> {
-    name.and_then(|name| LibrarySource::parse(name).ok())
-}
-
-fn build_population(file: &ScenarioFile) -> Population {
-    Population {
-        executions: file.population.executions,
-        lanes: file.population.lanes,
-        partitions: match file.population.partitions {
-            PartitionsForm::Word(_) => PartitionCount::Published,
-            PartitionsForm::Count(count) => PartitionCount::Count(count),
-        },
-        skew: skew(file.population.skew),
-        lane_skew: skew(file.population.lane_skew),
-        payload_bytes: file.population.payload_bytes,
-    }
-}
-
-fn skew(form: SkewForm) -> Skew {
-    match form {
-        SkewForm::Uniform => Skew::Uniform,
-        SkewForm::Zipf(exponent) => Skew::Zipf(exponent),
-    }
-}
-
-/// The arrival process of an open loop.
-pub(super) fn arrivals(form: Option<&ArrivalsForm>) -> Arrivals {
-    match form {
-        None | Some(ArrivalsForm::Constant) => Arrivals::Constant,
-        Some(ArrivalsForm::Poisson) => Arrivals::Poisson,
-        Some(ArrivalsForm::Burst(burst)) => Arrivals::Burst { size: burst.size, every: burst.every.0 },
-        Some(ArrivalsForm::Ramp(ramp)) => Arrivals::Ramp { from_per_sec: ramp.from, over: ramp.over.0 },
-        Some(ArrivalsForm::Trace(file)) => Arrivals::Trace { file: file.into() },
-    }
-}
-
-fn build_load(file: &ScenarioFile) -> Load {
-    let load = &file.load;
-    Load {
-        mode: load.mode,
-        // The checks leave exactly the keys of the model, and exactly one length.
-        model: match load.model {
-            ModelForm::Closed => Model::Closed { concurrency: load.concurrency.unwrap_or(1) },
-            ModelForm::Open => Model::Open {
-                rate_per_sec: load.rate.unwrap_or(1.0),
-                arrivals: arrivals(load.arrivals.as_ref()),
-            },
-        },
-        connections: load.connections,
-        amount: match (load.claims, load.duration) {
-            (Some(claims), _) => Amount::Claims(claims),
-            (None, Some(duration)) => Amount::Duration(duration.0),
-            // Each execution of a storm is claimed once; a trace is replayed to its end.
-            (None, None) if load.mode == Mode::Storm => Amount::Claims(file.population.executions.into()),
-            (None, None) => Amount::Trace,
-        },
-        warmup: load.warmup,
-        timeout: load.timeout.0,
-        contenders: load.contenders,
-        task_context: load.task_context,
-        added_rtt: load.network.added_rtt.0,
-    }
 }

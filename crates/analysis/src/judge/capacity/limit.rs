@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::probe::PrimaryLoad;
+use super::primary::PrimaryLoad;
 use crate::record::STOLEN;
 
 /// A thread that ran for this share of the window had no time left.

@@ -9,6 +9,8 @@
 
 mod boundary;
 mod limit;
+mod load;
+mod primary;
 mod probe;
 mod search;
 #[cfg(any(test, feature = "fixtures"))]
@@ -23,8 +25,10 @@ use serde::{Deserialize, Serialize};
 
 pub use boundary::Boundary;
 pub use limit::{Limit, Resources};
-pub use probe::{PrimaryLoad, Probe, ProbeVerdict, Reason};
-pub use search::{CapacityPolicy, NextStep, ProbeLoad, ProbePurpose, Search, search};
+pub use load::ProbeLoad;
+pub use primary::PrimaryLoad;
+pub use probe::{Probe, ProbeVerdict, Reason};
+pub use search::{CapacityPolicy, NextStep, ProbePurpose, Search, search};
 pub use sizing::{SizingBasis, SizingRow, hottest_share, sizing};
 pub use usl::{LoadPoint, Usl, fit_usl};
 

@@ -4,7 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::limit::{Limit, Resources, limit};
-use super::search::ProbeLoad;
+use super::load::ProbeLoad;
+use super::primary::PrimaryLoad;
 use crate::judge::RunResult;
 use crate::judge::validity::SEND_LAG_SHARE;
 use crate::record::{ArmRecord, Fault, GENERATOR_BUSY, Offered, RunRecord, Warning};
@@ -93,19 +94,6 @@ pub enum Reason {
         /// Why.
         too_few: TooFew,
     },
-}
-
-/// One primary in the window of a probe.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct PrimaryLoad {
-    /// Its address.
-    pub addr: String,
-    /// Flow partitions that it serves.
-    pub partitions: u32,
-    /// Claims planned on it.
-    pub claims: u64,
-    /// Share of the window that its main thread ran.
-    pub busy: f64,
 }
 
 /// A run in the numbers that the search needs.

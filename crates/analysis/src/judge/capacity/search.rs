@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::boundary::Boundary;
+use super::load::ProbeLoad;
 use super::probe::{Probe, ProbeVerdict};
 use crate::record::stream;
 
@@ -29,32 +30,6 @@ const ROUND: [f64; 6] = [0.87, 0.92, 0.96, 1.04, 1.09, 1.15];
 
 /// Significant digits of a rate.
 const DIGITS: i32 = 4;
-
-/// What a probe offers to the cluster.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ProbeLoad {
-    /// A schedule.
-    Open {
-        /// Claims per second.
-        rate_per_s: f64,
-    },
-    /// Workers that claim again as soon as they are done.
-    Closed {
-        /// How many.
-        concurrency: u32,
-    },
-}
-
-impl ProbeLoad {
-    /// Claims per second of a schedule.
-    pub fn rate_per_s(self) -> Option<f64> {
-        match self {
-            Self::Open { rate_per_s } => Some(rate_per_s),
-            Self::Closed { .. } => None,
-        }
-    }
-}
 
 /// What a probe is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -27,7 +27,7 @@ pub fn bencher(result: &RunResult) -> Result<String, ExportError> {
             lower_value: metric.interval.map(|interval| rounded(interval.low)),
             upper_value: metric.interval.map(|interval| rounded(interval.high)),
         };
-        benchmarks.entry(benchmark).or_default().insert(metric.name, measure);
+        benchmarks.entry(benchmark).or_default().insert(metric.name.to_string(), measure);
     }
     Ok(serde_json::to_string_pretty(&benchmarks)? + "\n")
 }

@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use super::{ExportError, rounded, trackable};
 use crate::judge::RunResult;
-use crate::record::{Direction, short_sha256};
+use crate::record::short_sha256;
+use crate::scenario::Direction;
 
 #[derive(Serialize)]
 struct Point {
@@ -35,10 +36,10 @@ pub fn github(result: &RunResult, direction: Direction) -> Result<String, Export
     );
     let points: Vec<Point> = trackable(result)?
         .into_iter()
-        .filter(|metric| metric.row.direction == direction)
+        .filter(|metric| metric.name.metric.row().direction == direction)
         .map(|metric| Point {
             name: format!("{}/{}/{}", result.record.label(), metric.variant, metric.name),
-            unit: metric.row.unit,
+            unit: metric.name.metric.row().unit.name(),
             value: rounded(metric.value),
             range: metric.interval.map(|interval| format!("± {}", rounded(interval.half_width()))),
             extra: format!("{}\n{place}", library_of(&metric.variant)),

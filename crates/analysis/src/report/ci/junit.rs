@@ -72,7 +72,7 @@ pub fn junit(result: &RunResult) -> String {
     for comparison in &result.comparisons {
         let class = format!("{} against {}", comparison.candidate, comparison.baseline);
         let case = if usable { verdict(comparison) } else { Case::Skipped(UNUSABLE.to_owned()) };
-        suite.add(&class, &comparison.metric, case);
+        suite.add(&class, comparison.metric.name(), case);
     }
     let path_of = |name: &str| result.variants.iter().find(|v| v.name == name).map(|v| v.path);
     // Arms that claim in different ways differ by design; that is no verdict.
@@ -85,7 +85,7 @@ pub fn junit(result: &RunResult) -> String {
             (true, true) => Case::Failure(text),
             (true, false) => Case::Passed,
         };
-        suite.add(&class, &exact.metric, case);
+        suite.add(&class, &exact.metric.to_string(), case);
     }
     suite.finish()
 }
@@ -95,12 +95,12 @@ pub fn junit_stored(comparison: &StoredComparison) -> String {
     let name = format!("{} against a stored result", comparison.candidate.scenario);
     let mut suite = Suite::new(&name, &comparison.candidate.started, 0.0);
     for metric in comparison.metrics.iter().filter(|m| m.verdict != StoredVerdict::NotJudged) {
-        suite.add(&metric.variant, &metric.metric, stored(metric));
+        suite.add(&metric.variant, metric.metric.name(), stored(metric));
     }
     for exact in &comparison.exact {
         let text = format!("{} per claim instead of {}", exact.candidate_value, exact.base_value);
         let case = if exact.verdict == StoredVerdict::Fail { Case::Failure(text) } else { Case::Passed };
-        suite.add(&exact.variant, &exact.metric, case);
+        suite.add(&exact.variant, &exact.metric.to_string(), case);
     }
     suite.finish()
 }

@@ -36,7 +36,7 @@ pub fn pull_request(result: &RunResult) -> String {
             .iter()
             .map(|e| {
                 let [base, value] = [e.baseline_value, e.candidate_value].map(figure);
-                vec![e.candidate.clone(), e.metric.clone(), base, value]
+                vec![e.candidate.clone(), e.metric.to_string(), base, value]
             })
             .collect();
         let header = vec!["variant", "per claim", "baseline", "value"];
@@ -70,7 +70,7 @@ fn verdicts(result: &RunResult) -> Block {
                 Verdict::Inconclusive => "? ",
             };
             let verdict = format!("{sign}{}", words::verdict(c));
-            let metric = format!("{} ({})", words::metric_label(&c.metric), c.unit);
+            let metric = format!("{} ({})", words::metric_label(c.metric), c.unit);
             vec![
                 c.candidate.clone(),
                 metric,
@@ -147,7 +147,7 @@ fn stored(comparison: &StoredComparison) -> Vec<Block> {
             .iter()
             .map(|e| {
                 let [base, value] = [e.base_value, e.candidate_value].map(figure);
-                vec![e.variant.clone(), e.metric.clone(), base, value, stored_word(e.verdict).to_owned()]
+                vec![e.variant.clone(), e.metric.to_string(), base, value, stored_word(e.verdict).to_owned()]
             })
             .collect();
         let header = vec!["variant", "per claim", "base", "value", "verdict"];
@@ -163,7 +163,7 @@ fn stored_row(metric: &StoredMetric) -> Vec<String> {
     };
     vec![
         metric.variant.clone(),
-        format!("{} ({})", words::metric_label(&metric.metric), metric.unit),
+        format!("{} ({})", words::metric_label(metric.metric), metric.unit),
         maybe(metric.base_value),
         maybe(metric.candidate_value),
         difference,

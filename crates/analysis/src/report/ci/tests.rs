@@ -3,8 +3,8 @@ use std::time::Duration;
 use super::*;
 use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, SimulatedArm, record, scenario};
 use crate::judge::{StoredOptions, analyse_as, compare};
-use crate::record::{Direction, Fault};
-use crate::scenario::{GateSection, HumanDuration, SloSection};
+use crate::record::Fault;
+use crate::scenario::{Direction, GateSection, HumanDuration, SloSection};
 
 fn run(arms: &[SimulatedArm], seed: u64) -> RunResult {
     analyse_as(record(arms, seed), &scenario(arms))

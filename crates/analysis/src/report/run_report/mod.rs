@@ -6,8 +6,8 @@ use super::document::Block;
 use super::format::{bytes, count, difference, difference_within, figure, maybe, per_claim, share, time_us};
 use super::{ramp, storm, words};
 use crate::judge::{self, Comparison, LatencySummary, RunResult, VariantSummary, Verdict};
-use crate::record::{Direction, Environment, Outcomes, RunRecord, short_sha256};
-use crate::scenario::{Mode, VariantPath};
+use crate::record::{Environment, Outcomes, RunRecord, short_sha256};
+use crate::scenario::{Direction, MetricName, Mode, VariantPath};
 use crate::stats::{Estimate, Latencies};
 
 /// The whole report.
@@ -89,7 +89,7 @@ fn answer(result: &RunResult) -> String {
             format!(
                 "Against {}, {}: {}.",
                 several[0].baseline,
-                words::metric_title(&several[0].metric),
+                several[0].metric.row().title,
                 each.collect::<Vec<_>>().join(", ")
             )
         }
@@ -149,7 +149,7 @@ fn alone(variant: &VariantSummary) -> String {
 
 fn pair(comparison: &Comparison) -> String {
     let Comparison { baseline, candidate, .. } = comparison;
-    let title = words::metric_title(&comparison.metric);
+    let title = comparison.metric.row().title;
     let values =
         format!("{} against {}", figure(comparison.candidate_value), figure(comparison.baseline_value));
     let within = comparison.ratio.as_ref().map(difference_within).unwrap_or_default();
@@ -166,14 +166,10 @@ fn pair(comparison: &Comparison) -> String {
                     word @ ("costs more" | "costs less") => word.to_owned(),
                     word => format!("is {word}"),
                 },
-                unit(&comparison.unit)
+                words::unit(comparison.metric.row().unit)
             )
         }
     }
-}
-
-fn unit(unit: &str) -> &str {
-    if unit == "us" { "µs" } else { unit }
 }
 
 type Clock = fn(&VariantSummary) -> Option<&LatencySummary>;
@@ -305,7 +301,11 @@ fn comparisons(result: &RunResult) -> Vec<Block> {
         .map(|comparison| {
             vec![
                 comparison.candidate.clone(),
-                format!("{} ({})", words::metric_label(&comparison.metric), unit(&comparison.unit)),
+                format!(
+                    "{} ({})",
+                    words::metric_label(comparison.metric),
+                    words::unit(comparison.metric.row().unit)
+                ),
                 figure(comparison.baseline_value),
                 figure(comparison.candidate_value),
                 comparison.ratio.as_ref().map_or_else(|| "-".into(), difference_within),
@@ -344,6 +344,11 @@ fn verdict_cell(comparison: &Comparison, result: &RunResult) -> String {
     }
 }
 
+/// What is counted, for a reader: the calls of one command are named as results name them.
+fn exact_title(name: &MetricName) -> String {
+    if name.command.is_some() { name.to_string() } else { name.metric.row().title.to_owned() }
+}
+
 fn exact(result: &RunResult) -> Option<Block> {
     let items: Vec<String> = result
         .exact
@@ -353,7 +358,7 @@ fn exact(result: &RunResult) -> Option<Block> {
             format!(
                 "{}: {} {} instead of {}",
                 metric.candidate,
-                words::metric_title(&metric.metric),
+                exact_title(&metric.metric),
                 per_claim(metric.candidate_value),
                 per_claim(metric.baseline_value)
             )

@@ -1,0 +1,120 @@
+//! From a file form that has passed every check to what it means.
+
+use super::arrivals::Arrivals;
+use super::file::{ArrivalsForm, ModelForm, PartitionsForm, ScenarioFile, SkewForm};
+use super::library::LibrarySource;
+use super::metric::Metric;
+use super::model::{
+    Amount, ClusterSpec, Compare, GrantSpec, InterruptionMix, Load, Mode, Model, PartitionCount, Population,
+    Scenario, Skew, Slo, VariantSpec,
+};
+
+/// Translates a file form that has passed every check.
+pub(super) fn build(file: &ScenarioFile) -> Scenario {
+    Scenario {
+        name: file.name.clone(),
+        summary: file.summary.clone(),
+        cluster: ClusterSpec { primaries: file.cluster.primaries, replicas: file.cluster.replicas },
+        library: library(file.library.source.as_ref()).unwrap_or(LibrarySource::Published),
+        population: build_population(file),
+        interruption: InterruptionMix {
+            signal: file.interruption.signal,
+            timeout: file.interruption.timeout,
+            operator: file.interruption.operator,
+            delay: file.interruption.delay,
+        },
+        grant: GrantSpec {
+            ttl: file.grant.ttl.0,
+            unconsumed: file.grant.unconsumed,
+            lease_ttl: file.grant.lease_ttl.0,
+            scan_interval: file.grant.scan_interval.0,
+        },
+        load: build_load(file),
+        compare: file.compare.as_ref().map(|compare| Compare {
+            baseline: compare.baseline.clone().unwrap_or_else(|| file.variants[0].name.clone()),
+            strata: compare.strata,
+            control_strata: compare.control_strata.unwrap_or(compare.strata),
+            counter_blocks: compare.counter_blocks,
+            block_claims: compare.block_claims,
+            // The checks leave only names of metrics.
+            metrics: compare.metrics.iter().filter_map(|name| Metric::find(name)).collect(),
+            noise_threshold: compare.noise_threshold,
+            confidence: compare.confidence,
+        }),
+        variants: file
+            .variants
+            .iter()
+            .map(|variant| VariantSpec {
+                name: variant.name.clone(),
+                path: variant.path,
+                library: library(variant.library.as_ref()),
+            })
+            .collect(),
+        slo: file.slo.as_ref().map(|slo| Slo { response_p99: slo.response_p99.0 }),
+    }
+}
+
+/// The checks leave only names that can be read.
+fn library(name: Option<&String>) -> Option<LibrarySource> {
+    name.and_then(|name| LibrarySource::parse(name).ok())
+}
+
+fn build_population(file: &ScenarioFile) -> Population {
+    Population {
+        executions: file.population.executions,
+        lanes: file.population.lanes,
+        partitions: match file.population.partitions {
+            PartitionsForm::Word(_) => PartitionCount::Published,
+            PartitionsForm::Count(count) => PartitionCount::Count(count),
+        },
+        skew: skew(file.population.skew),
+        lane_skew: skew(file.population.lane_skew),
+        payload_bytes: file.population.payload_bytes,
+    }
+}
+
+fn skew(form: SkewForm) -> Skew {
+    match form {
+        SkewForm::Uniform => Skew::Uniform,
+        SkewForm::Zipf(exponent) => Skew::Zipf(exponent),
+    }
+}
+
+/// The arrival process of an open loop.
+pub(super) fn arrivals(form: Option<&ArrivalsForm>) -> Arrivals {
+    match form {
+        None | Some(ArrivalsForm::Constant) => Arrivals::Constant,
+        Some(ArrivalsForm::Poisson) => Arrivals::Poisson,
+        Some(ArrivalsForm::Burst(burst)) => Arrivals::Burst { size: burst.size, every: burst.every.0 },
+        Some(ArrivalsForm::Ramp(ramp)) => Arrivals::Ramp { from_per_sec: ramp.from, over: ramp.over.0 },
+        Some(ArrivalsForm::Trace(file)) => Arrivals::Trace { file: file.into() },
+    }
+}
+
+fn build_load(file: &ScenarioFile) -> Load {
+    let load = &file.load;
+    Load {
+        mode: load.mode,
+        // The checks leave exactly the keys of the model, and exactly one length.
+        model: match load.model {
+            ModelForm::Closed => Model::Closed { concurrency: load.concurrency.unwrap_or(1) },
+            ModelForm::Open => Model::Open {
+                rate_per_sec: load.rate.unwrap_or(1.0),
+                arrivals: arrivals(load.arrivals.as_ref()),
+            },
+        },
+        connections: load.connections,
+        amount: match (load.claims, load.duration) {
+            (Some(claims), _) => Amount::Claims(claims),
+            (None, Some(duration)) => Amount::Duration(duration.0),
+            // Each execution of a storm is claimed once; a trace is replayed to its end.
+            (None, None) if load.mode == Mode::Storm => Amount::Claims(file.population.executions.into()),
+            (None, None) => Amount::Trace,
+        },
+        warmup: load.warmup,
+        timeout: load.timeout.0,
+        contenders: load.contenders,
+        task_context: load.task_context,
+        added_rtt: load.network.added_rtt.0,
+    }
+}
