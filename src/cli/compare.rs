@@ -44,6 +44,8 @@ enum Format {
     Text,
     /// For a pull request
     Markdown,
+    /// A page to look at: one file with charts, which loads nothing
+    Html,
     /// The comparison itself
     Json,
     /// `JUnit` XML, one test case per verdict
@@ -89,6 +91,7 @@ fn two(args: &CompareArgs, base: &Path, candidate: &Path) -> anyhow::Result<Exit
     print(&match args.format {
         Format::Text => report::ci::stored_text(&compared),
         Format::Markdown => report::ci::pull_request_stored(&compared),
+        Format::Html => report::html::compared(&compared, &base, &candidate),
         Format::Json => json(&compared)?,
         Format::Junit => report::ci::junit_stored(&compared),
     })?;
@@ -123,6 +126,7 @@ fn nights(args: &CompareArgs, path: &Path, results: &[PathBuf]) -> anyhow::Resul
     print(&match args.format {
         Format::Text => report::trends_text(&trends),
         Format::Markdown => report::trends_markdown(&trends),
+        Format::Html => report::html::history(&trends),
         Format::Json => json(&trends)?,
         Format::Junit => bail!("--format junit is for verdicts; a trend has none"),
     })?;

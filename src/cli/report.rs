@@ -30,6 +30,8 @@ enum Format {
     Text,
     /// For a pull request or a wiki
     Markdown,
+    /// A page to look at: one file with charts, which loads nothing
+    Html,
     /// The result itself; several become a list
     Json,
     /// HdrHistogram log, one line per variant and clock
@@ -56,19 +58,42 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
             kind,
             |path| Ok(StoredCapacity::read(path)?.conclude()),
             |capacity| [report::capacity_text(capacity), report::capacity_markdown(capacity)],
+            |searches| report::html::capacities(&searches.iter().collect::<Vec<_>>()),
         )?,
-        Kind::Sweep => show(args, kind, SweepFile::read, |SweepFile { scenario, sweep, .. }| {
-            [report::sweep_text(scenario, sweep), report::sweep_markdown(scenario, sweep)]
-        })?,
-        Kind::Series => show(args, kind, Series::read, |Series { scenario, repeated, gate, .. }| {
-            [
-                report::repeated_text(scenario, repeated, gate),
-                report::repeated_markdown(scenario, repeated, gate),
-            ]
-        })?,
-        Kind::Calibration => show(args, kind, read_calibration, |calibration| {
-            [report::calibration_text(calibration), report::calibration_markdown(calibration)]
-        })?,
+        Kind::Sweep => show(
+            args,
+            kind,
+            SweepFile::read,
+            |SweepFile { scenario, sweep, .. }| {
+                [report::sweep_text(scenario, sweep), report::sweep_markdown(scenario, sweep)]
+            },
+            |files| {
+                let sweeps: Vec<_> = files.iter().map(|file| (file.scenario.as_str(), &file.sweep)).collect();
+                report::html::sweeps(&sweeps)
+            },
+        )?,
+        Kind::Series => show(
+            args,
+            kind,
+            Series::read,
+            |Series { scenario, repeated, gate, .. }| {
+                [
+                    report::repeated_text(scenario, repeated, gate),
+                    report::repeated_markdown(scenario, repeated, gate),
+                ]
+            },
+            |files| {
+                let all = files.iter().map(|one| (one.scenario.as_str(), &one.repeated, &one.gate));
+                report::html::series(&all.collect::<Vec<_>>())
+            },
+        )?,
+        Kind::Calibration => show(
+            args,
+            kind,
+            read_calibration,
+            |calibration| [report::calibration_text(calibration), report::calibration_markdown(calibration)],
+            |calibrations| report::html::calibrations(&calibrations.iter().collect::<Vec<_>>()),
+        )?,
     }
     Ok(Exit::Pass)
 }
@@ -88,22 +113,25 @@ fn one_kind(paths: &[PathBuf]) -> anyhow::Result<Kind> {
     }
 }
 
-/// What is made of several runs, concluded again from what is stored. `texts` gives text and Markdown.
+/// What is made of several runs, concluded again from what is stored. `texts` gives text and Markdown of each,
+/// `page` one page of all.
 fn show<T: Serialize>(
     args: &ReportArgs,
     kind: Kind,
     read: impl Fn(&Path) -> Result<T, StoreError>,
     texts: impl Fn(&T) -> [String; 2],
+    page: impl Fn(&[T]) -> String,
 ) -> anyhow::Result<()> {
-    if !matches!(args.format, Format::Text | Format::Markdown | Format::Json) {
+    if !matches!(args.format, Format::Text | Format::Markdown | Format::Html | Format::Json) {
         let (what, others) = (kind.what(), kind.other_formats());
-        bail!("the formats of {what} are text, markdown and json{others}");
+        bail!("the formats of {what} are text, markdown, html and json{others}");
     }
     let stored = args.results.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
     let all = |n: usize| stored.iter().map(|one| texts(one)[n].clone()).collect::<Vec<_>>().join("\n");
     match (args.format, stored.as_slice()) {
         (Format::Text, _) => print(&all(0)),
         (Format::Markdown, _) => print(&all(1)),
+        (Format::Html, several) => print(&page(several)),
         (_, [one]) => print(&json(one)?),
         (_, several) => print(&json(&several)?),
     }
@@ -119,6 +147,7 @@ fn runs(args: &ReportArgs) -> anyhow::Result<Exit> {
     match args.format {
         Format::Text => print(&results.iter().map(report::text).collect::<Vec<_>>().join("\n"))?,
         Format::Markdown => print(&results.iter().map(report::markdown).collect::<Vec<_>>().join("\n"))?,
+        Format::Html => print(&report::html::runs(&results.iter().collect::<Vec<_>>()))?,
         Format::Json => match results.as_slice() {
             [one] => print(&report::json(one)?)?,
             several => print(&json(&several)?)?,

@@ -5,18 +5,21 @@ use std::path::{Path, PathBuf};
 
 use super::error::StoreError;
 use super::json::{bytes, document, text, typed};
-use super::layout::{self, CALIBRATION};
+use super::layout::{self, CALIBRATION, PAGE};
 use super::result_dir::{ResultDir, put};
 use crate::cluster::cache_dir;
 use crate::machine::{host, tool};
 use reclaim_analysis::judge::{self, CALIBRATION_SCHEMA, Calibration};
 use reclaim_analysis::record::{CalibrationNote, RunRecord};
+use reclaim_analysis::report;
 use reclaim_analysis::scenario::Scenario;
 
 impl ResultDir {
     /// Writes what the generator can do.
     pub fn store_calibration(&self, calibration: &Calibration) -> Result<(), StoreError> {
-        self.put(CALIBRATION, &bytes(CALIBRATION, calibration)?)
+        let json = bytes(CALIBRATION, calibration)?;
+        self.put(PAGE, report::html::calibrations(&[calibration]).as_bytes())?;
+        self.put(CALIBRATION, &json)
     }
 }
 

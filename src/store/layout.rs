@@ -10,6 +10,8 @@ pub(super) const PARTIAL: &str = "result.partial.json";
 pub(super) const HISTOGRAMS: &str = "latency.hlog";
 /// Any of them in words.
 pub(super) const SUMMARY: &str = "summary.md";
+/// Any of them as a page to look at.
+pub(super) const PAGE: &str = "report.html";
 /// What a series of runs has come to.
 pub(super) const SERIES: &str = "repeat.json";
 /// What a capacity search has come to, its curve, and that as a picture.

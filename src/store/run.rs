@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::error::StoreError;
 use super::json::{document, text, typed, unwritable};
-use super::layout::{HISTOGRAMS, Kind, PARTIAL, RESULT, SUMMARY};
+use super::layout::{HISTOGRAMS, Kind, PAGE, PARTIAL, RESULT, SUMMARY};
 use super::result_dir::ResultDir;
 use reclaim_analysis::judge::{self, RunResult, SCHEMA};
 use reclaim_analysis::record::RunRecord;
@@ -22,6 +22,7 @@ impl ResultDir {
         let histograms = report::hlog(result).map_err(|error| unwritable(HISTOGRAMS, &error))?;
         let json = report::json(result).map_err(|error| unwritable(RESULT, &error))?;
         self.put(SUMMARY, report::markdown(result).as_bytes())?;
+        self.put(PAGE, report::html::runs(&[result]).as_bytes())?;
         self.put(HISTOGRAMS, &histograms)?;
         self.put(RESULT, json.as_bytes())?;
         self.remove(PARTIAL)
@@ -80,7 +81,7 @@ mod tests {
         assert_eq!(copy.record.arms, record.arms);
         let result = reclaim_analysis::judge::analyse_as(record, &scenario(&[GRANT_LANE]));
         dir.store_run(&result).unwrap();
-        assert_eq!(names(&dir), [HISTOGRAMS, RESULT, SUMMARY]);
+        assert_eq!(names(&dir), [HISTOGRAMS, PAGE, RESULT, SUMMARY]);
         assert_eq!(read_run(dir.path()).unwrap(), result);
         let name = dir.path().file_name().unwrap().to_str().unwrap();
         assert!(name.starts_with("lane-ab-20") && name.contains("Z-"), "{name}");

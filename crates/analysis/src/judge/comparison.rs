@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::record::{CounterBlock, RunRecord, Warning};
+use crate::record::{CounterBlock, RunRecord, Stratum, Warning};
 use crate::scenario::{Compare, Direction, METRICS, Metric, MetricName};
 use crate::stats::{
     Estimate, Latencies, PairedEffect, TooFew, Totals, holm_bonferroni, paired_means, paired_quantile,
@@ -148,7 +148,7 @@ fn note(text: String) -> Warning {
 }
 
 /// Service times in microseconds: baseline and candidate of one stratum.
-type SidePair = (Vec<f64>, Vec<f64>);
+pub(super) type SidePair = (Vec<f64>, Vec<f64>);
 
 /// Both arms' samples of each stratum of the kind wanted, and the number of such strata. For the control the arms are
 /// the same and its two sides differ.
@@ -159,20 +159,26 @@ fn stratum_pairs(
     candidate: usize,
 ) -> (Vec<SidePair>, usize) {
     let strata: Vec<_> = record.strata.iter().filter(|stratum| stratum.control == control).collect();
-    let pairs = strata
-        .iter()
-        .filter_map(|stratum| {
-            let mut of = stratum.sides.iter();
-            let position_of = |arm: usize| stratum.sides.iter().position(|side| side.arm as usize == arm);
-            let (a, b) = if control {
-                (of.next()?, of.next()?)
-            } else {
-                (&stratum.sides[position_of(baseline)?], &stratum.sides[position_of(candidate)?])
-            };
-            Some((a.service.iter_us().collect(), b.service.iter_us().collect()))
-        })
-        .collect();
+    let pairs =
+        strata.iter().filter_map(|stratum| stratum_pair(stratum, control, baseline, candidate)).collect();
     (pairs, strata.len())
+}
+
+/// Both arms' samples of one stratum; `None` where one of them is not in it.
+pub(super) fn stratum_pair(
+    stratum: &Stratum,
+    control: bool,
+    baseline: usize,
+    candidate: usize,
+) -> Option<SidePair> {
+    let mut of = stratum.sides.iter();
+    let position_of = |arm: usize| stratum.sides.iter().position(|side| side.arm as usize == arm);
+    let (a, b) = if control {
+        (of.next()?, of.next()?)
+    } else {
+        (&stratum.sides[position_of(baseline)?], &stratum.sides[position_of(candidate)?])
+    };
+    Some((a.service.iter_us().collect(), b.service.iter_us().collect()))
 }
 
 fn borrowed(pairs: &[SidePair]) -> Vec<(&[f64], &[f64])> {

@@ -16,6 +16,7 @@ mod calibration;
 pub mod capacity;
 mod comparable;
 mod comparison;
+mod curves;
 #[cfg(any(test, feature = "fixtures"))]
 pub mod fixtures;
 mod gate;
@@ -38,6 +39,7 @@ pub use calibration::{
 };
 pub use comparable::{NotComparable, SettingDifference, differences};
 pub(crate) use comparison::verdict;
+pub use curves::{QuantilePoint, Span, StratumRatio, quantile_curve, spans, stratum_ratios};
 pub(crate) use gate::error_findings;
 pub use gate::{Conclusion, Finding, Gate, GatePolicy, gate, gate_repeated};
 pub use history::{

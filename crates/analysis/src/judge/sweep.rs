@@ -7,7 +7,7 @@ use super::result::{RunResult, Verdict};
 use super::values::{measured, whole_seconds};
 use crate::record::{Fault, RunRecord, Warning};
 use crate::scenario::Metric;
-use crate::stats::{Estimate, Latencies, LogValue, TooFew, mean_of_series};
+use crate::stats::{Estimate, Latencies, Line, LogValue, TooFew, mean_of_series, weighted_line};
 
 /// Confidence of the intervals of single figures; differences have the scenario's.
 const CONFIDENCE: f64 = 0.95;
@@ -102,6 +102,39 @@ impl SweepComparison {
     pub fn amount(&self) -> Option<(f64, f64, f64)> {
         let of = |ratio: f64| self.baseline_value * (ratio - 1.0);
         self.ratio.map(|ratio| (of(ratio.estimate), of(ratio.low), of(ratio.high)))
+    }
+}
+
+/// The key of a simulated network.
+const ADDED_RTT: &str = "load.network.added_rtt";
+
+impl SweepPoint {
+    /// By how much a round trip was longer here than without a simulated network, in microseconds.
+    pub fn added_us(&self) -> f64 {
+        self.added_rtt_us.unwrap_or_default()
+    }
+}
+
+impl Sweep {
+    /// Whether it goes over the simulated network's round trip.
+    pub fn is_over_round_trips(&self) -> bool {
+        self.key == ADDED_RTT
+    }
+
+    /// A variant's difference from the baseline as a line over the time added to each round trip: its slope is the round
+    /// trips that the variant makes more than the baseline, its intercept the difference without an added time.
+    pub fn line_over_round_trips(&self, variant: &str) -> Result<Line, TooFew> {
+        if !self.is_over_round_trips() {
+            return Err(TooFew::samples("values of load.network.added_rtt", 3, 0));
+        }
+        let of = |point: &SweepPoint| {
+            let arm = point.arms.iter().find(|arm| arm.name == variant)?;
+            let (amount, low, high) = arm.against.as_ref()?.amount()?;
+            // The interval's half width is about two errors; only their relations count where points scatter more.
+            Some((point.added_us(), amount, (high - low) / 4.0))
+        };
+        let points: Vec<_> = self.points.iter().filter(|point| point.valid).filter_map(of).collect();
+        weighted_line(&points, CONFIDENCE)
     }
 }
 

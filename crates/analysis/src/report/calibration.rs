@@ -90,7 +90,7 @@ pub(super) fn note(note: &CalibrationNote) -> String {
     )
 }
 
-fn disturbance(disturbance: &Disturbance) -> String {
+pub(super) fn disturbance(disturbance: &Disturbance) -> String {
     match disturbance {
         Disturbance::OthersBusy { share: busy } => {
             format!("other programs used {} of all cores", rough(*busy))
@@ -104,7 +104,7 @@ fn disturbance(disturbance: &Disturbance) -> String {
     }
 }
 
-fn answer(calibration: &Calibration) -> String {
+pub(super) fn answer(calibration: &Calibration) -> String {
     let ceiling =
         calibration.ceiling_per_sec.map(|per_sec| format!("up to {} requests per second", figure(per_sec)));
     let lag = worst_lag(calibration).map(|(rate, p99)| {

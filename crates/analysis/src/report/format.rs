@@ -63,6 +63,32 @@ pub(super) fn time_us(us: f64) -> String {
     }
 }
 
+/// A round time, as an axis has it: `500 µs`, `1.5 ms`, `2 s`.
+pub(super) fn round_time_us(us: f64) -> String {
+    let (value, unit) = match us.abs() {
+        size if size >= 1e6 => (us / 1e6, "s"),
+        size if size >= 1e3 => (us / 1e3, "ms"),
+        _ => (us, "µs"),
+    };
+    let value = (1_000.0 * value).round() / 1_000.0;
+    if value.abs() < 1e-9 { "0".to_owned() } else { format!("{value} {unit}") }
+}
+
+/// A round number, as an axis has it: `0.5`, `20`, `1,500`.
+pub(super) fn round_number(value: f64) -> String {
+    if value.abs() >= 1_000.0 {
+        figure(value)
+    } else {
+        format!("{}", (1_000.0 * value).round() / 1_000.0 + 0.0)
+    }
+}
+
+/// A round ratio as a difference, as an axis has it: `+20 %`, `0 %`.
+pub(super) fn round_difference(ratio: f64) -> String {
+    let percent = (1_000.0 * (ratio - 1.0)).round() / 10.0;
+    if percent.abs() < 1e-9 { "0 %".to_owned() } else { format!("{percent:+} %") }
+}
+
 /// A ratio as a signed difference: 1.214 is `+21.4 %`.
 pub(super) fn difference(ratio: f64) -> String {
     format!("{} %", signed_percent(ratio))
@@ -120,6 +146,15 @@ mod tests {
         );
         assert_eq!([difference(1.214), difference(0.99999)], ["+21.4 %", "+0.0 %"]);
         assert_eq!([share(0.02), share(0.125)], ["2 %", "12.5 %"]);
+        assert_eq!(
+            [round_time_us(0.0), round_time_us(500.0), round_time_us(1_500.0), round_time_us(2e6)],
+            ["0", "500 µs", "1.5 ms", "2 s"]
+        );
+        assert_eq!([round_number(-0.0), round_number(0.25), round_number(1_500.0)], ["0", "0.25", "1,500"]);
+        assert_eq!(
+            [round_difference(1.2), round_difference(1.0), round_difference(0.945)],
+            ["+20 %", "0 %", "-5.5 %"]
+        );
         assert_eq!([per_claim(2.0), per_claim(2.5)], ["2", "2.50"]);
     }
 }

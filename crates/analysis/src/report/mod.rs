@@ -2,17 +2,20 @@
 //!
 //! ```text
 //! RunResult ─► run_report: what is said, in which order ─► text | markdown
+//!         ├──► page: a file to look at, with pictures from chart
 //!         ├──► json (the result itself), hlog (its histograms)
 //!         └──► ci: what other programs read
 //! ```
 
 mod calibration;
 mod capacity;
+mod chart;
 pub mod ci;
 mod document;
 mod format;
 mod hlog;
 mod markdown;
+mod page;
 mod ramp;
 mod run_report;
 mod series;
@@ -21,9 +24,16 @@ mod sweep;
 mod text;
 mod words;
 
-pub use self::capacity::DrawingError;
 use crate::judge::capacity::Capacity;
 use crate::judge::{Calibration, Gate, Repeated, RunResult, Sweep, Trend};
+
+pub mod html {
+    //! Each kind of result as a page: one HTML file that loads nothing.
+
+    #[cfg(any(test, feature = "fixtures"))]
+    pub use super::page::{Sample, hour, samples};
+    pub use super::page::{calibrations, capacities, compared, history, runs, series, sweeps};
+}
 
 pub use hlog::{HlogError, hlog};
 
@@ -98,8 +108,8 @@ pub fn capacity_csv(capacity: &Capacity) -> String {
 }
 
 /// The same as a picture (SVG), with the service level and the rate that was found; `None` without response times.
-pub fn capacity_svg(capacity: &Capacity) -> Result<Option<String>, DrawingError> {
-    capacity::svg(capacity)
+pub fn capacity_svg(capacity: &Capacity) -> Option<String> {
+    capacity::knee(capacity).map(|chart| chart.file())
 }
 
 /// What the generator can do, for a terminal.

@@ -33,6 +33,11 @@ impl Boundary {
         !self.at_edge && self.half_width() <= precision
     }
 
+    /// The fitted strain at a rate: one at the boundary.
+    pub fn strain_at(&self, rate_per_s: f64) -> f64 {
+        (rate_per_s / self.rate_per_s.estimate).powf(self.exponent)
+    }
+
     /// Half of the interval's width, as a share of the rate.
     pub fn half_width(&self) -> f64 {
         self.rate_per_s.half_width() / self.rate_per_s.estimate

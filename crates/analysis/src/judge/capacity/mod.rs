@@ -274,6 +274,11 @@ impl Capacity {
         }
     }
 
+    /// The loads of the closed loop and what came of them, in the order made.
+    pub fn closed_loop(&self) -> Vec<LoadPoint> {
+        curve(&self.probes)
+    }
+
     /// Whether generator and servers share a machine: then the curve measures the machine as much as the cluster.
     pub fn shares_machine(&self) -> bool {
         self.environment.as_ref().is_some_and(|environment| environment.valkey.same_machine)

@@ -1,129 +1,119 @@
-//! The latency-versus-throughput curve as a picture.
+//! The knee: response time over offered rate, where the service level is, and the rate at which it is met.
 
-use plotters::coord::Shift;
-use plotters::drawing::DrawingAreaErrorKind;
-use plotters::prelude::*;
+use super::words::{level, verdict};
+use crate::judge::capacity::{Boundary, Capacity, Probe, ProbeVerdict};
+use crate::report::chart::{Axis, Chart, Layer, Look, Point, Scale, Series, Tone, Xy};
+use crate::report::format::{count, figure, round_time_us, share, time_us};
 
-use super::words::level;
-use crate::judge::capacity::{Capacity, Probe, ProbeVerdict};
-use crate::report::format::figure;
+/// The fitted line is drawn this far around the rate: it is a line through the probes near it.
+const AROUND: f64 = 1.5;
 
-/// Why a picture could not be drawn.
-pub type DrawingError = DrawingAreaErrorKind<std::io::Error>;
-
-const SIZE: (u32, u32) = (900, 540);
-const MEDIAN: RGBColor = RGBColor(130, 130, 130);
-const PASSED: RGBColor = RGBColor(0, 114, 178);
-const FAILED: RGBColor = RGBColor(213, 94, 0);
-const LEVEL: RGBColor = RGBColor(0, 120, 90);
-
-/// Median and upper bound of the 99th percentile of the response time of every open-loop probe over its rate, the service level, and the rate
-/// that was found. `None` before there is a probe with response times.
-pub(in crate::report) fn svg(capacity: &Capacity) -> Result<Option<String>, DrawingError> {
-    let points: Vec<Point> = capacity.probes.iter().filter_map(Point::from_probe).collect();
-    if points.is_empty() {
-        return Ok(None);
+/// The chart; `None` without response times.
+pub(in crate::report) fn knee(capacity: &Capacity) -> Option<Chart> {
+    let probes: Vec<(f64, &Probe)> = capacity
+        .probes
+        .iter()
+        .filter(|probe| probe.response_p99_us.is_some())
+        .filter_map(|probe| Some((probe.offer.rate_per_s()?, probe)))
+        .collect();
+    if probes.is_empty() {
+        return None;
     }
-    let mut text = String::new();
-    {
-        let area = SVGBackend::with_string(&mut text, SIZE).into_drawing_area();
-        draw(&area, capacity, &points)?;
-        area.present()?;
+    let slo_us = capacity.plan.policy.slo_us;
+    let high = |probe: &Probe| probe.response_p99_us.map_or(f64::NAN, |p99| p99.high);
+    let times = probes.iter().flat_map(|(_, probe)| [probe.response_p50_us.unwrap_or(f64::NAN), high(probe)]);
+    let name = format!("service level, {} at p99", level(slo_us));
+    let mut layers = vec![Layer::MarkY { at: slo_us, name, tone: Tone::Level }];
+    if let Some(boundary) = &capacity.boundary {
+        layers.splice(0..0, fitted(boundary, slo_us));
     }
-    Ok(Some(text))
-}
-
-/// A probe in the picture: claims per second, milliseconds.
-struct Point {
-    rate: f64,
-    p50: f64,
-    /// Upper end of its interval: what is held against the level.
-    p99: f64,
-    verdict: ProbeVerdict,
-}
-
-impl Point {
-    fn from_probe(probe: &Probe) -> Option<Self> {
-        // A logarithm wants more than nothing.
-        let ms = |us: f64| (us / 1_000.0).max(1e-3);
-        Some(Self {
-            rate: probe.offer.rate_per_s()?,
-            p50: ms(probe.response_p50_us?),
-            p99: ms(probe.response_p99_us?.high),
-            verdict: probe.verdict,
-        })
-    }
-}
-
-fn draw(
-    area: &DrawingArea<SVGBackend<'_>, Shift>,
-    capacity: &Capacity,
-    points: &[Point],
-) -> Result<(), DrawingError> {
-    let slo = capacity.plan.policy.slo_us / 1_000.0;
-    let right = 1.05 * points.iter().map(|point| point.rate).fold(0.0, f64::max);
-    let bottom = points.iter().map(|point| point.p50).fold(slo, f64::min) / 1.5;
-    let top = points.iter().map(|point| point.p99).fold(slo, f64::max) * 1.5;
-    area.fill(&WHITE)?;
-    let title = format!("{}: response time by offered rate", capacity.plan.scenario.name);
-    let mut chart = ChartBuilder::on(area)
-        .caption(title, ("sans-serif", 20))
-        .margin(12)
-        .x_label_area_size(45)
-        .y_label_area_size(65)
-        .build_cartesian_2d(0.0..right, (bottom..top).log_scale())?;
-    chart
-        .configure_mesh()
-        .light_line_style(TRANSPARENT)
-        .x_desc("claims per second offered")
-        .y_desc("response time, ms")
-        .x_label_formatter(&|rate| figure(*rate))
-        .y_label_formatter(&|ms| figure(*ms))
-        .draw()?;
-    if let Some(boundary) = capacity.boundary {
-        let rate = boundary.rate_per_s;
-        let band = [(rate.low, bottom), (rate.high.min(right), top)];
-        chart.draw_series([Rectangle::new(band, LEVEL.mix(0.12).filled())])?;
-        let line = LineSeries::new([(rate.estimate, bottom), (rate.estimate, top)], LEVEL.stroke_width(2));
-        let text =
-            format!("{} claims/s [{}, {}]", figure(rate.estimate), figure(rate.low), figure(rate.high));
-        chart.draw_series(line)?.label(text).legend(|at| key_line(at, LEVEL));
-    }
-    chart
-        .draw_series(LineSeries::new([(0.0, slo), (right, slo)], BLACK.stroke_width(1)))?
-        .label(format!("service level, {}", level(capacity.plan.policy.slo_us)))
-        .legend(|at| key_line(at, BLACK));
-    let dots = |value: fn(&Point) -> f64, style: ShapeStyle, wanted: fn(&Point) -> bool| {
-        points
-            .iter()
-            .filter(move |point| wanted(point))
-            .map(move |point| Circle::new((point.rate, value(point)), 4, style))
-    };
-    for (name, style, value, wanted) in [
-        ("p50", MEDIAN.filled(), (|p: &Point| p.p50) as fn(&Point) -> f64, (|_| true) as fn(&Point) -> bool),
-        ("p99 at most, passed", PASSED.filled(), |p| p.p99, |p| p.verdict == ProbeVerdict::Passed),
-        ("p99 at most, failed", FAILED.filled(), |p| p.p99, |p| p.verdict == ProbeVerdict::Failed),
-        (
-            "p99 at most, not the cluster's",
-            FAILED.stroke_width(1),
-            |p| p.p99,
-            |p| !matches!(p.verdict, ProbeVerdict::Passed | ProbeVerdict::Failed),
-        ),
+    layers.push(series("p50", Tone::Neutral, Look::Hollow, &probes, |probe| probe.response_p50_us, |_| true));
+    for (name, tone, look, wanted) in [
+        ("p99, passed", Tone::Nth(0), Look::Dots, ProbeVerdict::Passed),
+        ("p99, failed", Tone::Nth(1), Look::Dots, ProbeVerdict::Failed),
     ] {
-        chart
-            .draw_series(dots(value, style, wanted))?
-            .label(name)
-            .legend(move |(x, y)| Circle::new((x + 9, y), 4, style));
+        layers.push(series(
+            name,
+            tone,
+            look,
+            &probes,
+            |p| Some(p.response_p99_us?.high),
+            move |p| p.verdict == wanted,
+        ));
     }
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::UpperLeft)
-        .background_style(WHITE.mix(0.85))
-        .border_style(MEDIAN)
-        .label_font(("sans-serif", 14))
-        .draw()
+    let neither = |probe: &Probe| !matches!(probe.verdict, ProbeVerdict::Passed | ProbeVerdict::Failed);
+    let upper = |probe: &Probe| Some(probe.response_p99_us?.high);
+    layers.push(series("p99, not the cluster's doing", Tone::Nth(1), Look::Hollow, &probes, upper, neither));
+    layers.retain(|layer| !matches!(layer, Layer::Series(series) if series.points.is_empty()));
+    Some(Chart {
+        title: format!("{}: response time by offered rate", capacity.plan.scenario.name),
+        description: description(capacity, probes.len()),
+        plot: Box::new(Xy {
+            x: Axis {
+                label: "claims per second offered".into(),
+                scale: Scale::from_zero(probes.iter().map(|(rate, _)| *rate)),
+                format: Box::new(whole),
+            },
+            y: Axis {
+                label: "response time (p99: upper end of its interval)".into(),
+                scale: Scale::log(times.chain([slo_us])),
+                format: Box::new(round_time_us),
+            },
+            layers,
+            height: 340.0,
+        }),
+    })
 }
 
-fn key_line((x, y): (i32, i32), colour: RGBColor) -> PathElement<(i32, i32)> {
-    PathElement::new(vec![(x, y), (x + 18, y)], colour.stroke_width(2))
+fn whole(value: f64) -> String {
+    count(value.round() as u64)
+}
+
+fn fitted(boundary: &Boundary, slo_us: f64) -> Vec<Layer> {
+    let rate = boundary.rate_per_s;
+    let line = (-20..=20).map(|step| {
+        let at = rate.estimate * AROUND.powf(f64::from(step) / 20.0);
+        Point::at(at, slo_us * boundary.strain_at(at))
+    });
+    vec![
+        Layer::AcrossX { from: rate.low, to: rate.high },
+        Layer::Series(Series {
+            name: "line through the probes near the boundary".into(),
+            tone: Tone::Neutral,
+            look: Look::Fit,
+            points: line.collect(),
+        }),
+        Layer::MarkX { at: rate.estimate, name: format!("{}/s", whole(rate.estimate)), tone: Tone::Level },
+    ]
+}
+
+fn series(
+    name: &str,
+    tone: Tone,
+    look: Look,
+    probes: &[(f64, &Probe)],
+    value: impl Fn(&Probe) -> Option<f64>,
+    wanted: impl Fn(&Probe) -> bool,
+) -> Layer {
+    let point = |(rate, probe): &(f64, &Probe)| {
+        let y = value(probe)?;
+        let tip = format!("{}/s offered: {}, {}", whole(*rate), time_us(y), verdict(probe.verdict));
+        Some(Point { tip, ..Point::at(*rate, y) })
+    };
+    let points = probes.iter().filter(|(_, probe)| wanted(probe)).filter_map(point).collect();
+    Layer::Series(Series { name: name.to_owned(), tone, look, points })
+}
+
+fn description(capacity: &Capacity, probes: usize) -> String {
+    let found = capacity.boundary.map_or("no rate was found".to_owned(), |boundary| {
+        let rate = boundary.rate_per_s;
+        format!(
+            "the level is met at {} claims per second, {} interval {} to {}",
+            figure(rate.estimate),
+            share(rate.confidence),
+            figure(rate.low),
+            figure(rate.high)
+        )
+    });
+    format!("{probes} probes; service level {} at p99; {found}.", level(capacity.plan.policy.slo_us))
 }

@@ -12,8 +12,7 @@ use crate::judge::capacity::{
     Capacity, ChangedLevel, Limit, NextStep, ProbeLoad, ProbePurpose, Reason, SearchOutcome, Stopped,
 };
 
-pub use knee::DrawingError;
-pub(super) use knee::svg;
+pub(super) use knee::knee;
 pub(super) use probe_csv::{csv, last};
 
 /// The machine's speed changed if the same work at the same rate cost this much more CPU at another time.
@@ -73,7 +72,7 @@ fn alarm(capacity: &Capacity) -> Option<String> {
 }
 
 /// The answer in one or two sentences.
-fn answer(capacity: &Capacity) -> String {
+pub(super) fn answer(capacity: &Capacity) -> String {
     let level = level(capacity.plan.policy.slo_us);
     let (low, high) = (capacity.sustained_per_s, capacity.failed_per_s);
     match (capacity.conclusion, low, high) {
@@ -134,7 +133,7 @@ fn found(capacity: &Capacity, low: f64, high: f64, level: &str) -> String {
     )
 }
 
-fn limit_line(capacity: &Capacity) -> Option<Block> {
+pub(super) fn limit_line(capacity: &Capacity) -> Option<Block> {
     let text = limit(capacity.limit.as_ref()?);
     Some(Block::Line(format!("Limited by {text}.")))
 }
@@ -157,7 +156,7 @@ fn required(capacity: &Capacity) -> Option<Block> {
 }
 
 /// The latency-versus-throughput curve: every open-loop probe, by rate.
-fn probes(capacity: &Capacity) -> Option<Block> {
+pub(super) fn probes(capacity: &Capacity) -> Option<Block> {
     let mut rows: Vec<(f64, Vec<String>)> = capacity
         .probes
         .iter()

@@ -35,7 +35,7 @@ pub(super) fn blocks(result: &RunResult) -> Vec<Block> {
 }
 
 /// Said above every figure: none of them is of the network that is there.
-fn simulated_network(record: &RunRecord) -> Option<Block> {
+pub(super) fn simulated_network(record: &RunRecord) -> Option<Block> {
     let added = record.added_rtt.as_ref()?;
     let given = Latencies::decode(&added.given).ok().flatten().map_or(String::new(), |given| {
         format!(
@@ -97,7 +97,7 @@ fn answer(result: &RunResult) -> String {
 }
 
 /// Whether each variant kept the scenario's service level, and at which load.
-fn service_level(result: &RunResult) -> Option<Block> {
+pub(super) fn service_level(result: &RunResult) -> Option<Block> {
     let bound = result.record.scenario.slo.as_ref()?.response_p99.0;
     let each: Vec<String> = judge::service_levels(result, bound)
         .map(|level| {
@@ -121,7 +121,7 @@ fn service_level(result: &RunResult) -> Option<Block> {
 }
 
 /// One variant without another to compare it with.
-fn alone(variant: &VariantSummary) -> String {
+pub(super) fn alone(variant: &VariantSummary) -> String {
     let Some(service) = &variant.service_us else {
         return format!("{}: no claim succeeded.", variant.name);
     };
@@ -251,7 +251,7 @@ fn costs(result: &RunResult) -> Block {
 }
 
 /// Only where something else than a success happened.
-fn outcomes(result: &RunResult) -> Option<Block> {
+pub(super) fn outcomes(result: &RunResult) -> Option<Block> {
     let rows: Vec<Vec<String>> = result
         .variants
         .iter()
@@ -324,7 +324,7 @@ fn comparisons(result: &RunResult) -> Vec<Block> {
     blocks
 }
 
-fn verdict_cell(comparison: &Comparison, result: &RunResult) -> String {
+pub(super) fn verdict_cell(comparison: &Comparison, result: &RunResult) -> String {
     let word = words::verdict(comparison);
     let vetoed = result.control.as_ref().is_some_and(|control| !control.passed);
     let threshold = result.record.scenario.compare.as_ref().map_or(0.0, |compare| compare.noise_threshold);
@@ -378,7 +378,7 @@ fn exact(result: &RunResult) -> Option<Block> {
 }
 
 /// `fused` does work that the other variants leave to the producer; a reader must not miss that.
-fn fused(result: &RunResult) -> Option<Block> {
+pub(super) fn fused(result: &RunResult) -> Option<Block> {
     let fused = result.variants.iter().find(|variant| variant.path == VariantPath::Fused)?;
     let grant = match result.record.staging.grant_cpu_us {
         Some(us) => format!("which costs {} of server CPU per grant in this run", time_us(us)),
@@ -392,7 +392,7 @@ fn fused(result: &RunResult) -> Option<Block> {
 }
 
 /// Why the figures can be believed.
-fn trust(result: &RunResult) -> Block {
+pub(super) fn trust(result: &RunResult) -> Block {
     let audit = &result.record.audit;
     let mut items = Vec::new();
     if let Some(control) = &result.control {
@@ -450,7 +450,7 @@ fn memory(record: &RunRecord) -> Option<String> {
 }
 
 /// Where the figures come from.
-fn origin(result: &RunResult) -> Block {
+pub(super) fn origin(result: &RunResult) -> Block {
     let record = &result.record;
     let mut items = surroundings(&record.environment);
     items.extend(record.arms.iter().filter_map(|arm| {

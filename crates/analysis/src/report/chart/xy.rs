@@ -1,0 +1,351 @@
+//! Something over something else: lines, steps, points with intervals, areas, and rules across.
+
+use std::fmt::Write as _;
+
+use maud::{Markup, html};
+
+use super::{Drawing, LINE, Plot, Scale, Tone, fitting, px, rect, rule, text, text_width};
+
+/// A chart with two axes.
+pub struct Xy {
+    /// From left to right.
+    pub x: Axis,
+    /// From bottom to top.
+    pub y: Axis,
+    /// From back to front.
+    pub layers: Vec<Layer>,
+    /// Height of the part within the axes, in pixels at full width.
+    pub height: f64,
+}
+
+/// One axis.
+pub struct Axis {
+    /// What it measures, with its unit.
+    pub label: String,
+    /// Its scale.
+    pub scale: Scale,
+    /// How its values are written.
+    pub format: Box<dyn Fn(f64) -> String>,
+}
+
+/// One thing in a chart.
+pub enum Layer {
+    /// Points that belong together.
+    Series(Series),
+    /// From here to there on the x axis.
+    AcrossX {
+        /// Begin.
+        from: f64,
+        /// End.
+        to: f64,
+    },
+    /// From here to there on the y axis.
+    AcrossY {
+        /// Begin.
+        from: f64,
+        /// End.
+        to: f64,
+    },
+    /// A moment or a load, with its name.
+    MarkX {
+        /// Where.
+        at: f64,
+        /// What.
+        name: String,
+        /// Its colour.
+        tone: Tone,
+    },
+    /// A level, with its name.
+    MarkY {
+        /// Where.
+        at: f64,
+        /// What.
+        name: String,
+        /// Its colour.
+        tone: Tone,
+    },
+}
+
+/// How a series is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// From point to point.
+    Line,
+    /// The same, thin and without single points: a fit rather than a measurement.
+    Fit,
+    /// Level until the next point.
+    Steps,
+    /// Points with their intervals.
+    Dots,
+    /// The same, hollow: measured, but not what is asked about.
+    Hollow,
+}
+
+/// Points that belong together.
+pub struct Series {
+    /// Its name in the key; empty keeps it out of there.
+    pub name: String,
+    /// Its colour and shape.
+    pub tone: Tone,
+    /// How it is drawn.
+    pub look: Look,
+    /// In the order of the x axis.
+    pub points: Vec<Point>,
+}
+
+/// One point.
+#[derive(Clone, Debug, Default)]
+pub struct Point {
+    /// On the x axis.
+    pub x: f64,
+    /// On the y axis; what is not finite leaves a gap.
+    pub y: f64,
+    /// Its interval on the y axis.
+    pub interval: Option<(f64, f64)>,
+    /// What it says when pointed at; empty for the two values alone.
+    pub tip: String,
+}
+
+impl Point {
+    /// Without an interval.
+    pub fn at(x: f64, y: f64) -> Self {
+        Self { x, y, ..Self::default() }
+    }
+}
+
+/// Single points of a chart's lines are drawn, and can be pointed at, up to this many.
+const POINTABLE: usize = 300;
+
+/// The part within the axes, at one width.
+struct Frame<'a> {
+    chart: &'a Xy,
+    left: f64,
+    right: f64,
+    top: f64,
+    bottom: f64,
+    /// Whether lines have their single points.
+    pointable: bool,
+}
+
+impl Frame<'_> {
+    fn x(&self, value: f64) -> f64 {
+        self.left + (self.right - self.left) * self.chart.x.scale.place(value)
+    }
+
+    fn y(&self, value: f64) -> f64 {
+        self.bottom - (self.bottom - self.top) * self.chart.y.scale.place(value)
+    }
+
+    fn axes(&self, ticks: &[f64]) -> Markup {
+        let chart = self.chart;
+        let wanted = ((self.right - self.left) / 90.0) as usize;
+        html! {
+            @for tick in ticks {
+                (rule(self.left, self.y(*tick), self.right, self.y(*tick), "grid"))
+                (text(self.left - 6.0, self.y(*tick) + 4.5, "soft end", &(chart.y.format)(*tick)))
+            }
+            @for (x, label) in self.labels(&chart.x.scale.ticks(wanted)) {
+                (rule(x, self.bottom, x, self.bottom + 4.0, "axis"))
+                (text(x, self.bottom + 19.0, "soft mid", &label))
+            }
+            (rule(self.left, self.bottom, self.right, self.bottom, "axis"))
+            (text(self.right, self.bottom + 36.0, "soft end", &fitting(&chart.x.label, self.right)))
+        }
+    }
+
+    /// Labels below the x axis that do not touch.
+    fn labels(&self, ticks: &[f64]) -> Vec<(f64, String)> {
+        let mut end = f64::MIN;
+        let mut labels = Vec::new();
+        for tick in ticks {
+            let (x, label) = (self.x(*tick), (self.chart.x.format)(*tick));
+            let half = text_width(&label) / 2.0;
+            if x - half > end {
+                end = x + half + 4.0;
+                labels.push((x, label));
+            }
+        }
+        labels
+    }
+
+    fn layer(&self, layer: &Layer) -> Markup {
+        match layer {
+            Layer::Series(series) => self.series(series),
+            Layer::AcrossX { from, to } => {
+                rect(self.x(*from), self.top, self.x(*to) - self.x(*from), self.bottom - self.top, "noise")
+            }
+            Layer::AcrossY { from, to } => {
+                rect(self.left, self.y(*to), self.right - self.left, self.y(*from) - self.y(*to), "noise")
+            }
+            Layer::MarkX { at, name, tone } => {
+                let x = self.x(*at);
+                let room = text_width(name) + 6.0;
+                let (at, anchor) = if x + room > self.right { (x - 5.0, "end") } else { (x + 5.0, "") };
+                html! {
+                    (rule(x, self.top, x, self.bottom, &format!("thin dashed {}", tone.class())))
+                    (text(at, self.top + 12.0, &format!("tone {} {anchor}", tone.class()), name))
+                }
+            }
+            Layer::MarkY { at, name, tone } => html! {
+                (rule(self.left, self.y(*at), self.right, self.y(*at), &format!("thin dashed {}", tone.class())))
+                (text(self.left + 6.0, self.y(*at) - 5.0, &format!("tone {}", tone.class()), &fitting(name, self.right - self.left)))
+            },
+        }
+    }
+
+    fn series(&self, series: &Series) -> Markup {
+        let class = series.tone.class();
+        let (dots, line) = match series.look {
+            Look::Line => (self.pointable, true),
+            Look::Steps | Look::Fit => (false, true),
+            Look::Dots | Look::Hollow => (true, false),
+        };
+        let look = if series.look == Look::Fit { "thin dashed" } else { "line" };
+        let dot = if series.look == Look::Hollow { "hollow" } else { "dot" };
+        let radius = if line { 2.6 } else { 4.6 };
+        html! {
+            @if line { path class=(format!("{look} {class}")) d=(self.path(&series.points, series.look == Look::Steps)) {} }
+            @if dots {
+                @for point in series.points.iter().filter(|point| point.y.is_finite()) {
+                    g {
+                        title { (self.tip(series, point)) }
+                        @if let Some((low, high)) = point.interval {
+                            (rule(self.x(point.x), self.y(low), self.x(point.x), self.y(high), &format!("whisker {class}")))
+                        }
+                        path class=(format!("{dot} {class}")) d=(series.tone.shape(self.x(point.x), self.y(point.y), radius)) {}
+                    }
+                }
+            }
+        }
+    }
+
+    fn tip(&self, series: &Series, point: &Point) -> String {
+        let values = if point.tip.is_empty() {
+            format!("{}: {}", (self.chart.x.format)(point.x), (self.chart.y.format)(point.y))
+        } else {
+            point.tip.clone()
+        };
+        if series.name.is_empty() { values } else { format!("{}, {values}", series.name) }
+    }
+
+    /// Of the points that fall into one column of pixels, the first, the lowest, the highest and the last: the picture
+    /// is the same, and an hour of seconds takes no more room than its width.
+    fn path(&self, points: &[Point], steps: bool) -> String {
+        let mut path = String::new();
+        let mut pen = false;
+        let mut begin = 0;
+        while begin < points.len() {
+            let column = self.x(points[begin].x).floor();
+            let length = points[begin..]
+                .iter()
+                .take_while(|point| self.x(point.x).floor() >= column && self.x(point.x).floor() <= column)
+                .count();
+            let group = &points[begin..begin + length.max(1)];
+            begin += group.len();
+            let lowest = extreme(group, f64::min);
+            let highest = extreme(group, f64::max);
+            let mut kept = vec![0, lowest, highest, group.len() - 1];
+            kept.sort_unstable();
+            kept.dedup();
+            for point in kept.into_iter().map(|index| &group[index]) {
+                if !point.y.is_finite() {
+                    pen = false;
+                    continue;
+                }
+                let (x, y) = (px(self.x(point.x)), px(self.y(point.y)));
+                // Writing to a String cannot fail.
+                let _ = match (pen, steps) {
+                    (false, _) => write!(path, "M{x} {y}"),
+                    (true, true) => write!(path, "H{x}V{y}"),
+                    (true, false) => write!(path, "L{x} {y}"),
+                };
+                pen = true;
+            }
+        }
+        path
+    }
+}
+
+/// Index of the lowest or highest finite point; the first one where there is none.
+fn extreme(points: &[Point], of: fn(f64, f64) -> f64) -> usize {
+    let finite = points.iter().enumerate().filter(|(_, point)| point.y.is_finite());
+    finite.fold(0, |best, (n, point)| {
+        let known = points[best].y;
+        if !known.is_finite() || of(known, point.y) < known || of(known, point.y) > known { n } else { best }
+    })
+}
+
+impl Xy {
+    /// Points of all lines.
+    fn points(&self) -> usize {
+        let of = |layer: &Layer| match layer {
+            Layer::Series(series) if series.look == Look::Line => series.points.len(),
+            _ => 0,
+        };
+        self.layers.iter().map(of).sum()
+    }
+
+    /// Names of the series in rows that fit: x, y, series.
+    fn key(&self, width: f64) -> (Vec<(f64, f64, &Series)>, f64) {
+        let named: Vec<&Series> = self
+            .layers
+            .iter()
+            .filter_map(|layer| match layer {
+                Layer::Series(series) if !series.name.is_empty() => Some(series),
+                _ => None,
+            })
+            .collect();
+        let (mut x, mut y) = (0.0, 2.0 * LINE - 4.0);
+        let mut placed = Vec::new();
+        for series in &named {
+            let wide = text_width(&series.name) + 42.0;
+            if x > 0.0 && x + wide > width {
+                (x, y) = (0.0, y + LINE);
+            }
+            placed.push((x, y, *series));
+            x += wide;
+        }
+        (placed, if named.is_empty() { LINE + 6.0 } else { y + 10.0 })
+    }
+}
+
+impl Plot for Xy {
+    fn draw(&self, width: f64) -> Drawing {
+        let narrow = width < 600.0;
+        let (key, top) = self.key(width);
+        let ticks = self.y.scale.ticks(if narrow { 4 } else { 6 });
+        let widest = ticks.iter().map(|tick| text_width(&(self.y.format)(*tick))).fold(20.0, f64::max);
+        let tall = if narrow { 0.85 * self.height } else { self.height };
+        let last = self
+            .x
+            .scale
+            .ticks(8)
+            .last()
+            .map_or(0.0, |tick| text_width(&(self.x.format)(*tick)) / 2.0)
+            .min(80.0);
+        let frame = Frame {
+            chart: self,
+            left: widest + 8.0,
+            right: width - last.max(8.0),
+            top,
+            bottom: top + tall,
+            pointable: !narrow && self.points() <= POINTABLE,
+        };
+        let marks = html! {
+            (text(0.0, 13.0, "soft", &fitting(&self.y.label, width)))
+            @for (x, y, series) in key {
+                @let class = series.tone.class();
+                @match series.look {
+                    Look::Line | Look::Steps => { (rule(x, y - 4.5, x + 22.0, y - 4.5, &format!("line {class}"))) }
+                    Look::Fit => { (rule(x, y - 4.5, x + 22.0, y - 4.5, &format!("thin dashed {class}"))) }
+                    Look::Dots => { path class=(format!("dot {class}")) d=(series.tone.shape(x + 12.0, y - 4.5, 4.6)) {} }
+                    Look::Hollow => { path class=(format!("hollow {class}")) d=(series.tone.shape(x + 12.0, y - 4.5, 4.6)) {} }
+                }
+                (text(x + 27.0, y, "", &fitting(&series.name, width - 27.0)))
+            }
+            (frame.axes(&ticks))
+            @for layer in &self.layers { (frame.layer(layer)) }
+        };
+        Drawing { height: frame.bottom + 42.0, marks }
+    }
+}

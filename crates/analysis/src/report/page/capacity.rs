@@ -1,0 +1,255 @@
+//! The page of a capacity search: the rate, the knee, whose CPU it takes, and primaries for more.
+
+use maud::{Markup, html};
+
+use super::parts::{Answer, Belief, Trust, blocks, figure, figures, folded, table, value};
+use super::shell::{Body, Section};
+use crate::judge::capacity::{Capacity, SearchOutcome, SizingBasis, SizingRow, sizing};
+use crate::report::capacity as said;
+use crate::report::chart::{Axis, Bar, Bars, Chart, Layer, Look, Point, Scale, Segment, Series, Tone, Xy};
+use crate::report::format::{count, rough, share};
+
+/// Rates that the sizing chart is drawn over.
+const RATES: u32 = 120;
+
+pub(super) fn body(capacity: &Capacity) -> Body {
+    let scenario = &capacity.plan.scenario;
+    let report = said::blocks(capacity);
+    let mut sections = Vec::new();
+    let mut add = |id: &'static str, title: &str, body: Option<Markup>| {
+        sections.extend(body.map(|body| Section { id, title: title.to_owned(), body }));
+    };
+    add("knee", "Response time by rate", said::knee(capacity).map(|chart| figure(&chart, &probes(capacity))));
+    add("cpu", "The primaries at that rate", balance(capacity));
+    add("sizing", "Primaries for other rates", needed(capacity));
+    add("closed", "With a fixed number of claims in flight", closed(capacity));
+    add("report", "Everything in words and tables", Some(blocks(&report)));
+    let configuration = toml::to_string(scenario).unwrap_or_else(|error| error.to_string());
+    add(
+        "origin",
+        "Configuration",
+        Some(folded("The full configuration", &html! { pre { code { (configuration) } } })),
+    );
+    Body {
+        title: format!("{}: {}", scenario.name, scenario.summary),
+        kind: match capacity.probes.first() {
+            Some(probe) => format!("capacity search of {}", probe.started),
+            None => "capacity search".into(),
+        },
+        answer: answer(capacity).markup(),
+        sections,
+    }
+}
+
+fn answer(capacity: &Capacity) -> Answer {
+    let (sentence, figure) = match (&capacity.boundary, capacity.conclusion) {
+        (Some(boundary), SearchOutcome::Found) => {
+            let rate = boundary.rate_per_s;
+            let at = |key: &str| format!("/boundary/rate_per_s/{key}");
+            let whole = |n: f64| count(n.round() as u64);
+            let small = html! {
+                "claims per second; " (share(rate.confidence)) " interval "
+                (value(&whole(rate.low), rate.low, &at("low"))) " to " (value(&whole(rate.high), rate.high, &at("high")))
+            };
+            let sentence = "The highest rate that this cluster sustains".to_owned();
+            (sentence, Some((value(&whole(rate.estimate), rate.estimate, &at("estimate")), small)))
+        }
+        _ => (said::answer(capacity), None),
+    };
+    let mut details = Vec::new();
+    if figure.is_some() {
+        details.push(html! { p { (said::answer(capacity)) } });
+    }
+    details.extend(said::limit_line(capacity).map(|line| blocks(&[line])));
+    let (level, headline) = match capacity.conclusion {
+        SearchOutcome::Found => (Trust::Yes, "The search came to an end, and the cluster is what gave out."),
+        SearchOutcome::Unlimited => (Trust::Yes, "Every rate that could be offered was sustained."),
+        SearchOutcome::LowerBound => {
+            (Trust::Careful, "The generator's machine gave out first: the cluster can do more.")
+        }
+        SearchOutcome::NothingSustained => (Trust::Careful, "Not even the lowest rate was sustained."),
+        SearchOutcome::NotConverged => {
+            (Trust::No, "The search is not over: there is no rate to plan with yet.")
+        }
+        SearchOutcome::Invalid => (Trust::No, "Do not use these figures: a probe could not be made."),
+    };
+    let mut reasons = Vec::new();
+    if let Some(drift) = capacity.drift {
+        reasons.push(html! {
+            "The same work at " (count(drift.rate_per_s.round() as u64)) " claims per second cost up to "
+            (rough(drift.ratio() - 1.0)) " more CPU at another time: so much the machine's speed changed."
+        });
+    }
+    reasons.push(html! { (capacity.probes.len()) " probes"
+    @if capacity.walked_again { ", every rate tried a second time in another order" } "." });
+    Answer {
+        sentence,
+        figure,
+        tone: "",
+        details,
+        belief: Belief { level, headline: headline.into(), reasons },
+    }
+}
+
+fn probes(capacity: &Capacity) -> Markup {
+    said::probes(capacity).map(|table| blocks(&[table])).unwrap_or_default()
+}
+
+fn balance(capacity: &Capacity) -> Option<Markup> {
+    if capacity.balance.is_empty() {
+        return None;
+    }
+    let bars = capacity.balance.iter().map(|primary| {
+        let figure = rough(primary.busy);
+        let tip = format!("{}: {figure} busy, {} claims", primary.addr, count(primary.claims));
+        let segment = Segment { from: 0.0, to: primary.busy, tone: Tone::Nth(0), tip };
+        Bar { label: primary.addr.clone(), figure, segments: vec![segment] }
+    });
+    let chart = Chart {
+        title: "Share of the window that each primary's main thread ran".into(),
+        description: "One bar for each primary; 100 % is one core.".into(),
+        plot: Box::new(Bars { bars: bars.collect(), axis: Some("share of one core".into()), format: rough }),
+    };
+    let rows: Vec<Vec<Markup>> = capacity
+        .balance
+        .iter()
+        .enumerate()
+        .map(|(n, primary)| {
+            vec![
+                html! { (primary.addr) },
+                html! { (primary.partitions) },
+                value(&count(primary.claims), primary.claims as f64, &format!("/balance/{n}/claims")),
+                value(&rough(primary.busy), primary.busy, &format!("/balance/{n}/busy")),
+            ]
+        })
+        .collect();
+    let columns = [figures("primary"), figures("partitions"), figures("claims"), figures("busy")];
+    Some(figure(&chart, &table("Each primary at that rate", &columns, &rows)))
+}
+
+/// Primaries over the rate, by the same rule as the table.
+fn needed(capacity: &Capacity) -> Option<Markup> {
+    let basis = capacity.sizing_basis.as_ref()?;
+    let last = capacity.sizing.iter().map(|row| row.rate_per_s).fold(0.0, f64::max);
+    let rates: Vec<f64> = (1..=RATES).map(|n| last * f64::from(n) / f64::from(RATES)).collect();
+    let all = sizing(basis, &rates);
+    let points: Vec<Point> =
+        all.iter().filter_map(|row| Some(Point::at(row.rate_per_s, f64::from(row.primaries?)))).collect();
+    if points.len() < 2 {
+        return None;
+    }
+    let asked = capacity.sizing.iter().filter_map(|row| {
+        Some(Point {
+            tip: format!("{} claims/s: {} primaries", count(row.rate_per_s.round() as u64), row.primaries?),
+            ..Point::at(row.rate_per_s, f64::from(row.primaries?))
+        })
+    });
+    let asked: Vec<Point> = asked.collect();
+    let scale = Scale::from_zero(points.iter().map(|point| point.y));
+    let chart = Chart {
+        title: format!("Primaries that keep the busiest main thread below {}", share(basis.utilisation)),
+        description: "Fewest primaries for each rate.".into(),
+        plot: Box::new(Xy {
+            x: Axis {
+                label: "claims per second".into(),
+                scale: Scale::from_zero([last]),
+                format: Box::new(|rate| count(rate.round() as u64)),
+            },
+            y: Axis { label: "primaries".into(), scale, format: Box::new(|n| count(n.round() as u64)) },
+            layers: vec![
+                Layer::Series(Series { name: String::new(), tone: Tone::Nth(0), look: Look::Steps, points }),
+                Layer::Series(Series {
+                    name: String::new(),
+                    tone: Tone::Nth(0),
+                    look: Look::Dots,
+                    points: asked,
+                }),
+            ],
+            height: 210.0,
+        }),
+    };
+    Some(figure(&chart, &rows(basis, &capacity.sizing)))
+}
+
+fn rows(basis: &SizingBasis, sizing: &[SizingRow]) -> Markup {
+    let rows: Vec<Vec<Markup>> = sizing
+        .iter()
+        .enumerate()
+        .map(|(n, row)| {
+            let none = || html! { "none is enough" };
+            vec![
+                value(
+                    &count(row.rate_per_s.round() as u64),
+                    row.rate_per_s,
+                    &format!("/sizing/{n}/rate_per_s"),
+                ),
+                row.primaries.map_or_else(none, |primaries| {
+                    value(&count(primaries.into()), f64::from(primaries), &format!("/sizing/{n}/primaries"))
+                }),
+                html! { (row.busiest.map_or("-".into(), rough)) },
+            ]
+        })
+        .collect();
+    let caption = format!(
+        "Primaries needed, from {:.1} µs of CPU per claim on {} primaries",
+        basis.cpu_us_per_claim, basis.primaries
+    );
+    table(&caption, &[figures("claims/s"), figures("primaries"), figures("busiest")], &rows)
+}
+
+fn closed(capacity: &Capacity) -> Option<Markup> {
+    let usl = capacity.usl.as_ref()?;
+    let measured: Vec<(f64, f64)> =
+        capacity.closed_loop().iter().map(|p| (f64::from(p.concurrency), p.throughput_per_s)).collect();
+    let most = measured.iter().map(|(n, _)| *n).fold(1.0, f64::max);
+    let fitted: Vec<Point> = (0..=60)
+        .map(|step| most.powf(f64::from(step) / 60.0))
+        .map(|n| Point::at(n, usl.throughput_per_s(n)))
+        .collect();
+    let rows: Vec<Vec<Markup>> = measured
+        .iter()
+        .map(|(n, rate)| {
+            let fit = usl.throughput_per_s(*n);
+            [*n, *rate, fit].map(|figure| html! { (count(figure.round() as u64)) }).to_vec()
+        })
+        .collect();
+    let dots = measured.iter().map(|(n, rate)| Point::at(*n, *rate)).collect();
+    let scale =
+        Scale::from_zero(measured.iter().map(|(_, rate)| *rate).chain(fitted.iter().map(|point| point.y)));
+    let mut layers = vec![
+        Layer::Series(Series {
+            name: "fitted law".into(),
+            tone: Tone::Neutral,
+            look: Look::Fit,
+            points: fitted,
+        }),
+        Layer::Series(Series { name: "measured".into(), tone: Tone::Nth(0), look: Look::Dots, points: dots }),
+    ];
+    if let Some(peak) = usl.peak.filter(|peak| *peak <= most) {
+        layers.push(Layer::MarkX { at: peak, name: format!("peak at {peak:.0}"), tone: Tone::Level });
+    }
+    let chart = Chart {
+        title: "Throughput by claims in flight, with the Universal Scalability Law".into(),
+        description: format!(
+            "{} loads; the fit deviates by {} at most.",
+            measured.len(),
+            share(usl.worst_residual)
+        ),
+        plot: Box::new(Xy {
+            x: Axis {
+                label: "claims in flight".into(),
+                scale: Scale::log(measured.iter().map(|(n, _)| *n)),
+                format: Box::new(|n| count(n.round() as u64)),
+            },
+            y: Axis {
+                label: "claims per second".into(),
+                scale,
+                format: Box::new(|n| count(n.round() as u64)),
+            },
+            layers,
+            height: 240.0,
+        }),
+    };
+    let columns = [figures("in flight"), figures("claims/s"), figures("fitted")];
+    Some(figure(&chart, &table("Throughput by claims in flight", &columns, &rows)))
+}

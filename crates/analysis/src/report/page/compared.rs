@@ -1,0 +1,139 @@
+//! Two stored results, one against the other.
+
+use maud::{Markup, html};
+
+use super::parts::{Answer, Belief, Trust, figure, figures, list, table, value, words as word_column};
+use crate::judge::{Conclusion, StoredComparison, StoredMetric, StoredVerdict};
+use crate::report::chart::{Chart, Forest, ForestRow, Tone};
+use crate::report::format::{difference, difference_within, figure as number, per_claim};
+use crate::report::words;
+
+/// What stands above the two runs.
+pub(super) fn overview(compared: &StoredComparison) -> Markup {
+    let rows: Vec<ForestRow> = compared.metrics.iter().map(row).collect();
+    let described = rows.iter().map(|row| format!("{}: {} {}", row.label, row.figures, row.verdict));
+    let chart = Chart {
+        title: "Candidate less base, metric by metric".into(),
+        description: described.collect::<Vec<_>>().join("; "),
+        plot: Box::new(Forest { rows, band: None, sides: ["less", "more"] }),
+    };
+    html! {
+        (answer(compared).markup())
+        (figure(&chart, &metrics(compared)))
+        @if !compared.exact.is_empty() { (exact(compared)) }
+        p { (compared.exact_equal) " counts per claim are equal in both." }
+    }
+}
+
+fn answer(compared: &StoredComparison) -> Answer {
+    let (sentence, tone, level) = match compared.conclusion {
+        Conclusion::Pass => ("The candidate is not worse than the base", "good", Trust::Yes),
+        Conclusion::Regression => ("The candidate is worse than the base", "bad", Trust::Yes),
+        Conclusion::Inconclusive => {
+            ("Whether the candidate is worse than the base cannot be said", "", Trust::Careful)
+        }
+        Conclusion::Invalid => ("No answer: a result is invalid", "bad", Trust::No),
+    };
+    let side = |name: &str, run: &crate::judge::RunLabel| {
+        format!("{name}: {} of {}, tool {}, library {}", run.scenario, run.started, run.commit, run.library)
+    };
+    let sides = vec![side("base", &compared.base), side("candidate", &compared.candidate)];
+    let mut reasons = vec![
+        html! { "Measured one after the other: what changed on the machine in between is in every difference." },
+    ];
+    reasons.extend(compared.differences.iter().map(|difference| html! { (difference.what) ": " (difference.base) " against " (difference.candidate) "." }));
+    let level = if level == Trust::Yes && !compared.differences.is_empty() { Trust::Careful } else { level };
+    let headline = match level {
+        Trust::Yes => "Both runs measured the same, with coarse thresholds.",
+        Trust::Careful => "To be read with care.",
+        Trust::No => "Do not use these figures.",
+    };
+    Answer {
+        sentence: sentence.into(),
+        figure: None,
+        tone,
+        details: vec![list(&sides)],
+        belief: Belief { level, headline: headline.into(), reasons },
+    }
+}
+
+fn verdict(verdict: StoredVerdict) -> (&'static str, Tone) {
+    match verdict {
+        StoredVerdict::Fail => ("FAIL", Tone::Bad),
+        StoredVerdict::Warn => ("warning", Tone::Nth(1)),
+        StoredVerdict::Inconclusive => ("inconclusive", Tone::Neutral),
+        StoredVerdict::Pass => ("pass", Tone::Good),
+        StoredVerdict::NotJudged => ("not judged", Tone::Neutral),
+    }
+}
+
+fn row(metric: &StoredMetric) -> ForestRow {
+    let (word, tone) = verdict(metric.verdict);
+    ForestRow {
+        label: format!("{}, {}", metric.variant, words::metric_label(metric.metric)),
+        ratio: metric.ratio,
+        figures: metric.ratio.as_ref().map(difference_within).unwrap_or_default(),
+        verdict: word.into(),
+        tone,
+        control: metric.verdict == StoredVerdict::NotJudged,
+    }
+}
+
+fn metrics(compared: &StoredComparison) -> Markup {
+    let rows: Vec<Vec<Markup>> = compared
+        .metrics
+        .iter()
+        .enumerate()
+        .map(|(n, metric)| {
+            let at = |key: &str| format!("/metrics/{n}/{key}");
+            let shown = |of: Option<f64>, key: &str| {
+                of.map_or_else(|| html! { "-" }, |of| value(&number(of), of, &at(key)))
+            };
+            vec![
+                html! { (metric.variant) },
+                html! { (words::metric_label(metric.metric)) },
+                shown(metric.base_value, "base_value"),
+                shown(metric.candidate_value, "candidate_value"),
+                metric.ratio.map_or_else(
+                    || html! { (metric.too_few.as_ref().map(ToString::to_string).unwrap_or_default()) },
+                    |ratio| value(&difference(ratio.estimate), ratio.estimate, &at("ratio/estimate")),
+                ),
+                html! { (verdict(metric.verdict).0) },
+            ]
+        })
+        .collect();
+    let columns = [
+        word_column("variant"),
+        word_column("metric"),
+        figures("base"),
+        figures("candidate"),
+        figures("difference"),
+        word_column("verdict"),
+    ];
+    table("Metric by metric", &columns, &rows)
+}
+
+fn exact(compared: &StoredComparison) -> Markup {
+    let rows: Vec<Vec<Markup>> = compared
+        .exact
+        .iter()
+        .map(|one| {
+            let more = one.candidate_value > one.base_value;
+            vec![
+                html! { (one.variant) },
+                html! { (one.metric.to_string()) },
+                html! { (per_claim(one.base_value)) },
+                html! { span class=(if more { "up" } else { "down" }) { (if more { "▲ " } else { "▼ " }) (per_claim(one.candidate_value)) } },
+                html! { (verdict(one.verdict).0) },
+            ]
+        })
+        .collect();
+    let columns = [
+        word_column("variant"),
+        word_column("count"),
+        figures("base"),
+        figures("candidate"),
+        word_column("verdict"),
+    ];
+    table("Counts per claim that changed", &columns, &rows)
+}

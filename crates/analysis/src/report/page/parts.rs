@@ -1,0 +1,174 @@
+//! What pages are put together from: figures that say where they come from, tables, charts with the table behind them.
+
+use maud::{Markup, html};
+
+use crate::report::chart::Chart;
+use crate::report::document::Block;
+
+/// A figure as a reader wants it, with the value itself and its place in the stored JSON (an RFC 6901 pointer) for
+/// programs. Without a place for a figure that the JSON does not hold.
+pub(super) fn value(text: &str, value: f64, place: &str) -> Markup {
+    html! { data value=(value) data-from=[Some(place).filter(|place| !place.is_empty())] { (text) } }
+}
+
+/// The same for a value that may be missing.
+pub(super) fn maybe(format: impl Fn(f64) -> String, of: Option<f64>, place: &str) -> Markup {
+    of.filter(|of| of.is_finite()).map_or_else(|| html! { "-" }, |of| value(&format(of), of, place))
+}
+
+/// A name as part of a place in JSON.
+pub(super) fn escaped(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
+
+/// A column's heading, and whether it holds words.
+#[derive(Clone)]
+pub(super) struct Column {
+    title: String,
+    words: bool,
+}
+
+/// A column of figures.
+pub(super) fn figures(title: impl Into<String>) -> Column {
+    Column { title: title.into(), words: false }
+}
+
+/// A column of words.
+pub(super) fn words(title: impl Into<String>) -> Column {
+    Column { title: title.into(), words: true }
+}
+
+/// A table whose first column names the row.
+pub(super) fn table(caption: &str, columns: &[Column], rows: &[Vec<Markup>]) -> Markup {
+    let class = |n: usize| columns.get(n).filter(|column| column.words).map(|_| "word");
+    html! {
+        // Wider than a telephone: it can be scrolled by keyboard as well.
+        div class="scroll" role="region" tabindex="0" aria-label=(caption) {
+            table {
+                caption { (caption) }
+                thead { tr { @for (n, column) in columns.iter().enumerate() {
+                    th scope="col" class=[class(n).or((n == 0).then_some("word"))] { (column.title) }
+                } } }
+                tbody { @for row in rows { tr {
+                    @for (n, cell) in row.iter().enumerate() {
+                        @if n == 0 { th scope="row" { (cell) } } @else { td class=[class(n)] { (cell) } }
+                    }
+                } } }
+            }
+        }
+    }
+}
+
+/// A chart under its title, with the table behind it.
+pub(super) fn figure(chart: &Chart, behind: &Markup) -> Markup {
+    html! { (drawn(chart)) (self::behind("The figures behind this chart", behind)) }
+}
+
+/// A chart under its title, whose table stands elsewhere.
+pub(super) fn drawn(chart: &Chart) -> Markup {
+    html! {
+        figure {
+            figcaption { (chart.title) }
+            (chart.both_widths())
+        }
+    }
+}
+
+/// The table behind charts.
+pub(super) fn behind(summary: &str, table: &Markup) -> Markup {
+    html! { details class="behind" { summary { (summary) } (table) } }
+}
+
+/// Blocks of a report as they are said in text as well; titles are left out, a page has its own.
+pub(super) fn blocks(blocks: &[Block]) -> Markup {
+    html! { @for block in blocks { (self::block(block)) } }
+}
+
+fn block(block: &Block) -> Markup {
+    match block {
+        Block::Title(_) => html! {},
+        Block::Alarm(text) => html! { p class="alarm" { (text) } },
+        Block::Line(text) => html! { p { (text) } },
+        Block::List { heading, items } => html! { h3 { (heading) } (list(items)) },
+        Block::Table { heading, header, rows, words } => {
+            let columns: Vec<Column> = header
+                .iter()
+                .enumerate()
+                .map(|(n, title)| Column { title: (*title).to_owned(), words: Block::is_words(words, n) })
+                .collect();
+            let rows: Vec<Vec<Markup>> =
+                rows.iter().map(|row| row.iter().map(|cell| html! { (cell) }).collect()).collect();
+            table(heading, &columns, &rows)
+        }
+    }
+}
+
+/// Items one below the other.
+pub(super) fn list(items: &[String]) -> Markup {
+    html! { ul { @for item in items { li { (item) } } } }
+}
+
+/// Something long that few want to read: folded, and open to whoever asks.
+pub(super) fn folded(summary: &str, body: &Markup) -> Markup {
+    html! { details { summary { (summary) } (body) } }
+}
+
+/// Whether to believe an answer, and why.
+pub(super) struct Belief {
+    /// How far.
+    pub level: Trust,
+    /// In a few words.
+    pub headline: String,
+    /// Why.
+    pub reasons: Vec<Markup>,
+}
+
+/// How far a result can be believed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// All checks passed.
+    Yes,
+    /// Something must be known first.
+    Careful,
+    /// Not at all.
+    No,
+}
+
+/// The answer in one sentence, as large as can be, and whether to believe it.
+pub(super) struct Answer {
+    /// The sentence.
+    pub sentence: String,
+    /// The figure of it, with its interval.
+    pub figure: Option<(Markup, Markup)>,
+    /// "good", "bad" or nothing.
+    pub tone: &'static str,
+    /// What else the answer needs.
+    pub details: Vec<Markup>,
+    /// Whether to believe it.
+    pub belief: Belief,
+}
+
+impl Answer {
+    /// In the page.
+    pub(super) fn markup(&self) -> Markup {
+        let (class, sign) = match self.belief.level {
+            Trust::Yes => ("belief yes", "✔"),
+            Trust::Careful => ("belief careful", "!"),
+            Trust::No => ("belief no", "✘"),
+        };
+        html! {
+            div class=(format!("answer {}", self.tone)) {
+                h2 { (self.sentence) }
+                @if let Some((figure, small)) = &self.figure { p class="figure" { (figure) " " small { (small) } } }
+                @for detail in &self.details { (detail) }
+            }
+            div class=(class) {
+                span class="sign" aria-hidden="true" { (sign) }
+                div {
+                    p { strong { (self.belief.headline) } }
+                    @if !self.belief.reasons.is_empty() { ul { @for reason in &self.belief.reasons { li { (reason) } } } }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! The answer of a run in one sentence, and whether to believe it.
+
+use maud::{Markup, html};
+
+use super::super::parts::{Answer, Belief, Trust, value};
+use super::latency::medians;
+use crate::judge::{Comparison, RunResult, Verdict};
+use crate::report::format::{count, difference, share, time_us};
+use crate::report::{run_report, storm, words};
+use crate::scenario::Mode;
+
+/// What a reader of ten seconds takes with them.
+pub(super) fn answer(result: &RunResult) -> Answer {
+    let mut answer = said(result);
+    answer.details.extend(run_report::simulated_network(&result.record).map(|block| super::blocks(&[block])));
+    answer.details.extend(run_report::service_level(result).map(|block| super::blocks(&[block])));
+    answer
+}
+
+fn said(result: &RunResult) -> Answer {
+    let belief = belief(result);
+    if !result.valid {
+        let sentence = "No answer: this run is invalid, do not use its figures.".to_owned();
+        return Answer { sentence, figure: None, tone: "bad", details: Vec::new(), belief };
+    }
+    let headlines = headlines(result);
+    let details = medians(result).into_iter().collect();
+    if result.control.as_ref().is_some_and(|control| !control.passed) {
+        let sentence =
+            "No verdict: the baseline differs from itself, or is too noisy to judge by.".to_owned();
+        return Answer { sentence, figure: None, tone: "", details, belief };
+    }
+    match headlines.as_slice() {
+        [] => Answer { sentence: alone(result), figure: None, tone: "", details, belief },
+        [(place, one)] => pair(one, *place, details, belief),
+        several => {
+            let (place, chosen) = farthest(several);
+            let all = rest(several);
+            let mut answer = pair(chosen, place, details, belief);
+            answer.details.insert(0, html! { p { (all) } });
+            answer
+        }
+    }
+}
+
+/// Comparisons by the scenario's first metric, with their places in the result.
+fn headlines(result: &RunResult) -> Vec<(usize, &Comparison)> {
+    let Some(first) = result.comparisons.first() else { return Vec::new() };
+    result.comparisons.iter().enumerate().filter(|(_, other)| other.metric == first.metric).collect()
+}
+
+/// Of several candidates the one to name first: the best of those that are better; else the first one.
+fn farthest<'a>(several: &[(usize, &'a Comparison)]) -> (usize, &'a Comparison) {
+    let better = several.iter().filter(|(_, one)| one.verdict == Verdict::Improvement);
+    let amount = |one: &Comparison| one.ratio.map_or(0.0, |ratio| ratio.estimate.ln().abs());
+    better.max_by(|a, b| amount(a.1).total_cmp(&amount(b.1))).copied().unwrap_or(several[0])
+}
+
+fn rest(several: &[(usize, &Comparison)]) -> String {
+    let of = |verdict: Verdict| several.iter().filter(|(_, one)| one.verdict == verdict).count();
+    let said: Vec<String> = [
+        (of(Verdict::Improvement), "better"),
+        (of(Verdict::Regression), "worse"),
+        (of(Verdict::NoChange), "no different"),
+        (of(Verdict::Inconclusive), "undecided"),
+    ]
+    .into_iter()
+    .filter(|(n, _)| *n > 0)
+    .map(|(n, word)| format!("{n} {word}"))
+    .collect();
+    format!(
+        "Of {} candidates against {}, by {}: {}.",
+        several.len(),
+        several[0].1.baseline,
+        several[0].1.metric.row().title,
+        said.join(", ")
+    )
+}
+
+fn pair(comparison: &Comparison, place: usize, mut details: Vec<Markup>, belief: Belief) -> Answer {
+    let Comparison { baseline, candidate, .. } = comparison;
+    let (sentence, tone) = match comparison.verdict {
+        Verdict::NoChange => (format!("{candidate} and {baseline} do not differ"), ""),
+        Verdict::Inconclusive => (format!("This run cannot tell {candidate} from {baseline}"), ""),
+        Verdict::Regression | Verdict::Improvement => {
+            let word = words::verdict(comparison);
+            let is = if word.starts_with("costs") { "" } else { "is " };
+            let tone = if comparison.verdict == Verdict::Regression { "bad" } else { "good" };
+            (format!("{candidate} {is}{word} than {baseline}"), tone)
+        }
+    };
+    if let Some(reason) = &comparison.too_few {
+        details.insert(
+            0,
+            html! { p { (comparison.metric.row().title) " cannot be judged: " (reason.to_string()) "." } },
+        );
+    }
+    let title = comparison.metric.row().title;
+    let figure = comparison.ratio.map(|ratio| {
+        let at = |key: &str| format!("/comparisons/{place}/ratio/{key}");
+        let small = html! {
+            (title) "; " (share(ratio.confidence)) " interval "
+            (value(&difference(ratio.low), ratio.low, &at("low"))) " to "
+            (value(&difference(ratio.high), ratio.high, &at("high")))
+        };
+        (value(&difference(ratio.estimate), ratio.estimate, &at("estimate")), small)
+    });
+    Answer { sentence, figure, tone, details, belief }
+}
+
+/// Variants without another to compare them with.
+fn alone(result: &RunResult) -> String {
+    if result.record.scenario.load.mode == Mode::Storm {
+        return result.variants.iter().map(|v| storm::answer(result, v)).collect::<Vec<_>>().join(" ");
+    }
+    result.variants.iter().map(run_report::alone).collect::<Vec<_>>().join(" ")
+}
+
+fn belief(result: &RunResult) -> Belief {
+    let control = result.control.as_ref();
+    if !result.valid {
+        let reasons = result.invalid_reasons.iter().map(|fault| html! { (words::fault(fault)) }).collect();
+        return Belief {
+            level: Trust::No,
+            headline: "Do not believe any figure on this page. Why:".into(),
+            reasons,
+        };
+    }
+    let mut reasons = Vec::new();
+    if result.record.partial {
+        reasons.push(html! { "It was interrupted: all that is here was measured before that." });
+    }
+    if let Some(control) = control {
+        let itself = control.ratio.as_ref().map(|ratio| {
+            html! { " (" (value(&difference(ratio.estimate), ratio.estimate, "/control/ratio/estimate")) ", should be 0)" }
+        });
+        reasons.push(match (control.passed, &control.reason) {
+            (true, _) => html! { "The control passed: the baseline against itself shows no difference" (itself.unwrap_or_default()) "." },
+            (false, reason) => html! {
+                "The control failed: " (reason.as_deref().unwrap_or("the baseline differs from itself")) (itself.unwrap_or_default()) "."
+            },
+        });
+    }
+    let audit = &result.record.audit;
+    reasons.push(if audit.executions_checked == 0 {
+        html! { "The executions were not read back: whether each was claimed exactly once is not known." }
+    } else {
+        html! { (count(audit.executions_checked)) " executions were read back: each was claimed as often as it should be." }
+    });
+    reasons.extend(gaps(result));
+    let warnings = result.warnings.len();
+    if warnings > 0 {
+        reasons.push(html! { a href="#warnings" { (warnings) (if warnings == 1 { " thing" } else { " things" }) " to keep in mind" } "." });
+    }
+    let vetoed = control.is_some_and(|control| !control.passed);
+    let (level, headline) = if vetoed {
+        (Trust::No, "Do not draw a conclusion from this run.")
+    } else if result.record.partial {
+        (Trust::Careful, "Incomplete: the run was interrupted.")
+    } else if warnings > 0 || audit.executions_checked == 0 {
+        (Trust::Careful, "Valid, with something to keep in mind.")
+    } else {
+        (Trust::Yes, "You can believe this: every check passed.")
+    };
+    Belief { level, headline: headline.into(), reasons }
+}
+
+/// Without a control an absolute figure is of this machine at that time.
+fn gaps(result: &RunResult) -> Option<Markup> {
+    let added = result.record.added_rtt.as_ref()?;
+    Some(html! { "The network is simulated: every reply was held back for " (time_us(added.asked_us)) "." })
+}

@@ -1,0 +1,73 @@
+//! The page of one run.
+
+mod answer;
+mod costs;
+mod differences;
+mod latency;
+mod timeline;
+
+use maud::{Markup, html};
+
+use super::parts::{blocks, folded, list};
+use super::shell::{Body, Section};
+use crate::judge::RunResult;
+use crate::report::document::Block;
+use crate::report::{ramp, run_report, storm, words};
+
+pub(super) use self::differences::beside;
+
+/// All of it.
+pub(super) fn body(result: &RunResult) -> Body {
+    let record = &result.record;
+    let mut sections = Vec::new();
+    let mut add = |id: &'static str, title: &str, body: Option<Markup>| {
+        sections.extend(body.map(|body| Section { id, title: title.to_owned(), body }));
+    };
+    add("differences", "Differences", differences::section(result));
+    add("latency", "Latency", Some(latency::section(result)));
+    add("costs", "What one claim costs", Some(costs::section(result)));
+    add("strata", "Did the difference hold all the time?", differences::over_time(result));
+    add("storm", "The storm", storm_section(result));
+    add("window", "The window, second by second", timeline::section(result));
+    add(
+        "ramp",
+        "The ramp, step by step",
+        Some(ramp::blocks(record)).filter(|b| !b.is_empty()).map(|b| blocks(&b)),
+    );
+    add("warnings", "Keep in mind", warnings(result));
+    add("checks", "Checks", Some(items(&run_report::trust(result))));
+    add("origin", "Where this was measured", Some(origin(result)));
+    Body {
+        title: format!("{}: {}", record.label(), record.scenario.summary),
+        kind: format!("run of {}", record.started),
+        answer: answer::answer(result).markup(),
+        sections,
+    }
+}
+
+fn storm_section(result: &RunResult) -> Option<Markup> {
+    result.record.storm.as_ref()?;
+    let said: Vec<_> = storm::producer(result).into_iter().chain(storm::retries(result)).collect();
+    Some(html! { @for chart in latency::completion(result) { (chart) } (blocks(&said)) })
+}
+
+/// The items of a list whose heading the section has.
+fn items(block: &Block) -> Markup {
+    match block {
+        Block::List { items, .. } => list(items),
+        other => blocks(std::slice::from_ref(other)),
+    }
+}
+
+fn warnings(result: &RunResult) -> Option<Markup> {
+    let items: Vec<String> = result.warnings.iter().map(words::warning).collect();
+    (!items.is_empty()).then(|| list(&items))
+}
+
+fn origin(result: &RunResult) -> Markup {
+    let configuration = toml::to_string(&result.record.scenario).unwrap_or_else(|error| error.to_string());
+    html! {
+        (items(&run_report::origin(result)))
+        (folded("The full configuration", &html! { pre { code { (configuration) } } }))
+    }
+}

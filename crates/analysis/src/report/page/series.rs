@@ -1,0 +1,138 @@
+//! The page of several runs of one scenario: one estimate, and every run behind it.
+
+use maud::{Markup, html};
+
+use super::parts::{Answer, Belief, Trust, blocks, figure, value};
+use super::shell::{Body, Section};
+use crate::judge::{Conclusion, Gate, Repeated, RepeatedComparison, Verdict};
+use crate::report::chart::{Chart, Forest, ForestRow, Tone};
+use crate::report::format::{difference, difference_within, share};
+use crate::report::{series as said, words};
+
+pub(super) fn body(scenario: &str, repeated: &Repeated, gate: &Gate) -> Body {
+    let report = said::repeated(scenario, repeated, gate);
+    let mut sections: Vec<Section> = Vec::new();
+    if !repeated.comparisons.is_empty() {
+        let charts = repeated.comparisons.iter().enumerate().map(|(n, one)| {
+            let behind = if n == 0 {
+                blocks(&report)
+            } else {
+                html! { p { "In the table at the first of these charts." } }
+            };
+            figure(&forest(one), &behind)
+        });
+        let body = html! { @for chart in charts { (chart) } };
+        sections.push(Section { id: "differences", title: "Run by run, and over all of them".into(), body });
+    }
+    sections.push(Section {
+        id: "report",
+        title: "Everything in words and tables".into(),
+        body: blocks(&report),
+    });
+    Body {
+        title: format!("{scenario}, {} runs", repeated.attempts.len()),
+        kind: match repeated.attempts.as_slice() {
+            [first, .., last] => format!("series of runs from {} to {}", first.started, last.started),
+            _ => "series of runs".into(),
+        },
+        answer: answer(repeated, gate).markup(),
+        sections,
+    }
+}
+
+fn answer(repeated: &Repeated, gate: &Gate) -> Answer {
+    let (mut sentence, mut tone, mut figure) = ("Nothing was compared".to_owned(), "", None);
+    if let Some(first) = repeated.comparisons.first() {
+        let RepeatedComparison { candidate, baseline, .. } = first;
+        (sentence, tone) = match first.verdict {
+            Verdict::Regression => (format!("{candidate} is {} than {baseline}", word(first)), "bad"),
+            Verdict::Improvement => (format!("{candidate} is {} than {baseline}", word(first)), "good"),
+            Verdict::NoChange => (format!("{candidate} and {baseline} do not differ"), ""),
+            Verdict::Inconclusive => (format!("These runs cannot tell {candidate} from {baseline}"), ""),
+        };
+        figure = first.ratio.map(|ratio| {
+            let at = |key: &str| format!("/comparisons/0/ratio/{key}");
+            let small = html! {
+                (first.metric.row().title) " over " (repeated.attempts.len()) " runs; " (share(ratio.confidence)) " interval "
+                (value(&difference(ratio.low), ratio.low, &at("low"))) " to " (value(&difference(ratio.high), ratio.high, &at("high")))
+            };
+            (value(&difference(ratio.estimate), ratio.estimate, &at("estimate")), small)
+        });
+    }
+    let invalid = repeated.attempts.iter().filter(|attempt| !attempt.valid).count();
+    let mut reasons: Vec<Markup> = Vec::new();
+    if invalid > 0 {
+        reasons.push(html! { (invalid) " of " (repeated.attempts.len()) " runs are invalid and left out." });
+    }
+    reasons.push(match (&repeated.control, repeated.control_passed) {
+        (Some(control), true) => html! { "The control over all runs passed: the baseline against itself " (difference_within(control)) "." },
+        (Some(control), false) => html! { "The control over all runs failed: the baseline against itself " (difference_within(control)) "." },
+        (None, _) => html! { "There is no control over all runs: too few of them have one." },
+    });
+    let (level, headline) = match (gate.conclusion, repeated.control_passed) {
+        (Conclusion::Invalid, _) => (Trust::No, "Do not use these figures."),
+        (_, false) => (Trust::No, "Do not draw a conclusion: the baseline differs from itself."),
+        _ if invalid > 0 || repeated.control.is_none() => {
+            (Trust::Careful, "Usable, with something to keep in mind.")
+        }
+        _ => (
+            Trust::Yes,
+            "You can believe this: all runs are valid, and the interval holds what differs between them.",
+        ),
+    };
+    Answer {
+        sentence,
+        figure,
+        tone,
+        details: Vec::new(),
+        belief: Belief { level, headline: headline.into(), reasons },
+    }
+}
+
+fn word(one: &RepeatedComparison) -> &'static str {
+    words::verdict_of(one.verdict, one.metric)
+}
+
+fn forest(one: &RepeatedComparison) -> Chart {
+    let mut rows: Vec<ForestRow> = one
+        .per_run
+        .iter()
+        .enumerate()
+        .map(|(n, ratio)| ForestRow {
+            label: format!("valid run {}", n + 1),
+            ratio: *ratio,
+            figures: ratio.as_ref().map(difference_within).unwrap_or_default(),
+            verdict: String::new(),
+            tone: Tone::Neutral,
+            control: true,
+        })
+        .collect();
+    let tone = match one.verdict {
+        Verdict::Regression => Tone::Bad,
+        Verdict::Improvement => Tone::Good,
+        Verdict::NoChange | Verdict::Inconclusive => Tone::Level,
+    };
+    let verdict = match one.verdict {
+        Verdict::NoChange => "no change",
+        Verdict::Inconclusive => "inconclusive",
+        Verdict::Regression | Verdict::Improvement => word(one),
+    };
+    let figures = match (&one.ratio, &one.too_few) {
+        (Some(ratio), _) => difference_within(ratio),
+        (None, reason) => reason.as_ref().map(ToString::to_string).unwrap_or_default(),
+    };
+    let label = "over all runs".to_owned();
+    rows.push(ForestRow {
+        label,
+        ratio: one.ratio,
+        figures: figures.clone(),
+        verdict: verdict.into(),
+        tone,
+        control: false,
+    });
+    Chart {
+        title: format!("{} against {}, {}", one.candidate, one.baseline, one.metric.row().title),
+        description: format!("{} runs; over all of them {figures}, {verdict}.", one.per_run.len()),
+        plot: Box::new(Forest { rows, band: None, sides: ["less", "more"] }),
+    }
+}

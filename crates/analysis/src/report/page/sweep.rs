@@ -1,0 +1,336 @@
+//! The page of a sweep: what changes from value to value.
+
+use maud::{Markup, html};
+
+use super::parts::{Answer, Belief, Trust, blocks, figure, figures, table, words as word_column};
+use super::shell::{Body, Section};
+use crate::judge::{Sweep, SweepArm, SweepPoint, Verdict};
+use crate::report::chart::{Axis, Chart, Forest, ForestRow, Layer, Look, Point, Scale, Series, Tone, Xy};
+use crate::report::document::Block;
+use crate::report::format::{
+    difference_within, figure as number, round_number, round_time_us, share, time_us,
+};
+use crate::report::sweep as said;
+use crate::stats::Line;
+
+pub(super) fn body(scenario: &str, sweep: &Sweep) -> Body {
+    let report = said::blocks(scenario, sweep);
+    let tables =
+        || blocks(&report.iter().filter(|b| matches!(b, Block::Table { .. })).cloned().collect::<Vec<_>>());
+    let mut sections = Vec::new();
+    if let Some(chart) = over_round_trips(sweep) {
+        let body = html! { (slopes(sweep)) (figure(&chart, &tables())) };
+        sections.push(Section { id: "saving", title: "The difference over the round trip".into(), body });
+    }
+    if let Some(chart) = forest(sweep) {
+        let body = figure(&chart, &tables());
+        sections.push(Section { id: "differences", title: "The difference at each value".into(), body });
+    }
+    for (id, title, (chart, table)) in [
+        (
+            "time",
+            "Service time at each value",
+            by_value(sweep, "median service time", (time_us, round_time_us), |arm| {
+                Some((arm.service_p50_us?, arm.service_p50_interval.map(|i| (i.low, i.high))))
+            }),
+        ),
+        (
+            "rate",
+            "Throughput at each value",
+            by_value(sweep, "claims per second", (number, round_number), |arm| {
+                Some((arm.throughput_per_s, arm.throughput_interval.map(|i| (i.low, i.high))))
+            }),
+        ),
+    ] {
+        let body = figure(&chart, &table);
+        sections.push(Section { id, title: title.into(), body });
+    }
+    sections.push(Section {
+        id: "report",
+        title: "Everything in words and tables".into(),
+        body: blocks(&report),
+    });
+    Body {
+        title: format!("{scenario}: {} from value to value", sweep.key),
+        kind: format!("sweep of {} values", sweep.points.len()),
+        answer: answer(sweep).markup(),
+        sections,
+    }
+}
+
+/// Variants that are compared, in the order of the first point.
+fn candidates(sweep: &Sweep) -> Vec<&str> {
+    let mut names: Vec<&str> = Vec::new();
+    for arm in sweep.points.iter().flat_map(|point| &point.arms).filter(|arm| arm.against.is_some()) {
+        if !names.contains(&arm.name.as_str()) {
+            names.push(&arm.name);
+        }
+    }
+    names
+}
+
+fn answer(sweep: &Sweep) -> Answer {
+    let wanted = sweep.wanted.len();
+    let unusable = sweep.points.iter().filter(|point| !point.valid).count();
+    let vetoed = sweep.points.iter().filter(|point| point.control_failed.is_some()).count();
+    let candidates = candidates(sweep);
+    let sentence = match candidates.as_slice() {
+        [] => format!("{} values of {} were measured", sweep.points.len(), sweep.key),
+        [one] => one_candidate(sweep, one),
+        several if sweep.is_over_round_trips() => several
+            .iter()
+            .filter_map(|name| {
+                let slope = sweep.line_over_round_trips(name).ok()?.slope.estimate;
+                let word = if slope >= 0.0 { "more" } else { "fewer" };
+                Some(format!("{name} makes {:.1} round trips {word}", slope.abs()))
+            })
+            .collect::<Vec<_>>()
+            .join("; "),
+        several => format!(
+            "{} variants against their baseline at {} values of {}",
+            several.len(),
+            sweep.points.len(),
+            sweep.key
+        ),
+    };
+    let details = candidates.iter().filter_map(|name| {
+        let line = sweep.line_over_round_trips(name).ok()?;
+        Some(html! { p { (name) ": " (line_in_words(&line)) "." } })
+    });
+    let mut reasons = Vec::new();
+    if unusable > 0 {
+        reasons.push(html! { (unusable) " of " (sweep.points.len()) " runs are invalid or were interrupted: do not use their figures." });
+    }
+    if vetoed > 0 {
+        reasons.push(
+            html! { "At " (vetoed) " values nothing is judged, because the baseline differed from itself." },
+        );
+    }
+    if sweep.points.len() < wanted {
+        reasons.push(html! { (sweep.points.len()) " of " (wanted) " values were run." });
+    }
+    if sweep.is_over_round_trips() {
+        reasons.push(html! { "The network is simulated: the tool held replies back." });
+    }
+    let (level, headline) = if unusable > 0 {
+        (Trust::No, "Not all of these figures may be used.")
+    } else if vetoed > 0 || sweep.points.len() < wanted {
+        (Trust::Careful, "Valid, with gaps.")
+    } else {
+        (Trust::Yes, "All runs are valid.")
+    };
+    Answer {
+        sentence,
+        figure: None,
+        tone: "",
+        details: details.collect(),
+        belief: Belief { level, headline: headline.into(), reasons },
+    }
+}
+
+fn one_candidate(sweep: &Sweep, name: &str) -> String {
+    let judged = || {
+        sweep
+            .points
+            .iter()
+            .filter(|p| p.valid)
+            .filter_map(|p| p.arms.iter().find(|arm| arm.name == name)?.against.as_ref())
+    };
+    let baseline = judged().next().map_or("its baseline", |against| against.baseline.as_str());
+    let of = |verdict: Verdict| judged().filter(|against| against.verdict == verdict).count();
+    let all = judged().count();
+    match (of(Verdict::Improvement), of(Verdict::Regression), of(Verdict::NoChange)) {
+        (n, 0, 0) if n == all && n > 0 => format!("{name} is better than {baseline} at every value"),
+        (0, n, 0) if n == all && n > 0 => format!("{name} is worse than {baseline} at every value"),
+        (better, worse, same) => format!(
+            "{name} against {baseline}: better at {better}, worse at {worse}, no different at {same} of {all} values"
+        ),
+    }
+}
+
+fn line_in_words(line: &Line) -> String {
+    let slope = line.slope;
+    let more = if slope.estimate >= 0.0 { "more" } else { "less" };
+    format!(
+        "{:.2} round trips {more} than the baseline ({} interval {:.2} to {:.2}), and {} without an added round trip",
+        slope.estimate.abs(),
+        share(slope.confidence),
+        slope.low,
+        slope.high,
+        signed(line.intercept.estimate)
+    )
+}
+
+fn signed(us: f64) -> String {
+    format!("{}{}", if us < 0.0 { "−" } else { "+" }, time_us(us.abs()))
+}
+
+fn slopes(sweep: &Sweep) -> Markup {
+    html! {
+        p { "The slope of a line is the number of round trips that a variant makes more than its baseline: what it costs on any network." }
+        @for name in candidates(sweep) {
+            @if let Err(why) = sweep.line_over_round_trips(name) { p { "No line for " (name) ": " (why.to_string()) "." } }
+        }
+    }
+}
+
+fn over_round_trips(sweep: &Sweep) -> Option<Chart> {
+    if !sweep.is_over_round_trips() {
+        return None;
+    }
+    let mut layers = Vec::new();
+    let mut values = vec![0.0];
+    let added: Vec<f64> = sweep.points.iter().map(SweepPoint::added_us).collect();
+    let most = added.iter().copied().fold(0.0, f64::max);
+    for (n, name) in candidates(sweep).into_iter().enumerate() {
+        let point = |point: &SweepPoint| {
+            let arm = point.arms.iter().find(|arm| arm.name == name)?;
+            let (amount, low, high) = arm.against.as_ref()?.amount()?;
+            let tip = format!("{} added: {}", time_us(point.added_us()), signed(amount));
+            Some(Point { x: point.added_us(), y: amount, interval: Some((low, high)), tip })
+        };
+        let points: Vec<Point> = sweep.points.iter().filter(|p| p.valid).filter_map(point).collect();
+        values.extend(points.iter().flat_map(|point| point.interval).flat_map(|(low, high)| [low, high]));
+        if let Ok(line) = sweep.line_over_round_trips(name) {
+            let ends = [0.0, most].map(|x| Point::at(x, line.at(x)));
+            layers.push(Layer::Series(Series {
+                name: String::new(),
+                tone: Tone::Nth(n + 1),
+                look: Look::Fit,
+                points: ends.to_vec(),
+            }));
+        }
+        layers.push(Layer::Series(Series {
+            name: name.to_owned(),
+            tone: Tone::Nth(n + 1),
+            look: Look::Dots,
+            points,
+        }));
+    }
+    (!layers.is_empty()).then(|| Chart {
+        title: "Difference from the baseline over the time added to each round trip".into(),
+        description: "Points with intervals, and a line through them.".into(),
+        plot: Box::new(Xy {
+            x: Axis {
+                label: "added to each round trip".into(),
+                scale: Scale::from_zero(added),
+                format: Box::new(round_time_us),
+            },
+            y: Axis {
+                label: "difference of the medians".into(),
+                scale: Scale::around(values),
+                format: Box::new(round_time_us),
+            },
+            layers,
+            height: 280.0,
+        }),
+    })
+}
+
+fn forest(sweep: &Sweep) -> Option<Chart> {
+    let several = candidates(sweep).len() > 1;
+    let row = |point: &SweepPoint, arm: &SweepArm| {
+        let against = arm.against.as_ref()?;
+        let label = if several { format!("{}, {}", point.value, arm.name) } else { point.value.clone() };
+        let (verdict, tone) = match against.verdict {
+            _ if !point.valid => ("INVALID", Tone::Bad),
+            Verdict::Improvement => ("better", Tone::Good),
+            Verdict::Regression => ("worse", Tone::Bad),
+            Verdict::NoChange => ("no change", Tone::Neutral),
+            Verdict::Inconclusive => ("inconclusive", Tone::Neutral),
+        };
+        let figures = against.ratio.as_ref().map(difference_within).unwrap_or_default();
+        Some(ForestRow {
+            label,
+            ratio: against.ratio,
+            figures,
+            verdict: verdict.into(),
+            tone,
+            control: false,
+        })
+    };
+    let rows: Vec<ForestRow> = sweep
+        .points
+        .iter()
+        .flat_map(|point| point.arms.iter().filter_map(move |arm| row(point, arm)))
+        .collect();
+    let first = sweep.points.iter().flat_map(|point| &point.arms).find_map(|arm| arm.against.as_ref())?;
+    let described = rows.iter().map(|row| format!("{}: {} {}", row.label, row.figures, row.verdict));
+    Some(Chart {
+        title: format!("Difference from {} by {}", first.baseline, first.metric.row().title),
+        description: described.collect::<Vec<_>>().join("; "),
+        plot: Box::new(Forest { rows, band: None, sides: ["less", "more"] }),
+    })
+}
+
+/// A figure with its interval, and the ends of the interval where there is one.
+type Shown = (f64, Option<(f64, f64)>);
+
+fn by_value(
+    sweep: &Sweep,
+    label: &str,
+    (format, ticks): (fn(f64) -> String, fn(f64) -> String),
+    of: fn(&SweepArm) -> Option<Shown>,
+) -> (Chart, Markup) {
+    let mut names: Vec<&str> = Vec::new();
+    for arm in sweep.points.iter().flat_map(|point| &point.arms) {
+        if !names.contains(&arm.name.as_str()) {
+            names.push(&arm.name);
+        }
+    }
+    let mut all = Vec::new();
+    let layers: Vec<Layer> = names
+        .iter()
+        .enumerate()
+        .map(|(n, name)| {
+            // Beside each other, so that intervals do not hide each other.
+            let shift = 0.5 * ((n as f64 + 0.5) / names.len() as f64 - 0.5);
+            let point = |(place, point): (usize, &SweepPoint)| {
+                let (y, interval) = of(point.arms.iter().find(|arm| arm.name == *name)?)?;
+                let tip = format!("{}: {}", point.value, format(y));
+                Some(Point { x: place as f64 + shift, y, interval, tip })
+            };
+            let points: Vec<Point> = sweep.points.iter().enumerate().filter_map(point).collect();
+            all.extend(points.iter().flat_map(|p| [p.y, p.interval.map_or(p.y, |i| i.1)]));
+            Layer::Series(Series { name: (*name).to_owned(), tone: Tone::Nth(n), look: Look::Dots, points })
+        })
+        .collect();
+    let values: Vec<String> = sweep.points.iter().map(|point| point.value.clone()).collect();
+    let table = figures_by_value(sweep, label, format, of);
+    let chart = Chart {
+        title: format!("{label}, by {}", sweep.key),
+        description: format!("{} variants at {} values.", names.len(), values.len()),
+        plot: Box::new(Xy {
+            x: Axis {
+                label: sweep.key.clone(),
+                scale: Scale::Places { count: values.len() },
+                format: Box::new(move |place| values.get(place as usize).cloned().unwrap_or_default()),
+            },
+            y: Axis { label: label.to_owned(), scale: Scale::from_zero(all), format: Box::new(ticks) },
+            layers,
+            height: 230.0,
+        }),
+    };
+    (chart, table)
+}
+
+fn figures_by_value(
+    sweep: &Sweep,
+    label: &str,
+    format: fn(f64) -> String,
+    of: fn(&SweepArm) -> Option<Shown>,
+) -> Markup {
+    let row = |point: &SweepPoint, arm: &SweepArm| {
+        let (y, interval) = of(arm)?;
+        let interval =
+            interval.map_or("-".to_owned(), |(low, high)| format!("{} to {}", format(low), format(high)));
+        Some(vec![html! { (point.value) }, html! { (arm.name) }, html! { (format(y)) }, html! { (interval) }])
+    };
+    let rows: Vec<Vec<Markup>> = sweep
+        .points
+        .iter()
+        .flat_map(|point| point.arms.iter().filter_map(move |arm| row(point, arm)))
+        .collect();
+    let columns = [word_column("value"), word_column("variant"), figures(label), figures("interval")];
+    table(label, &columns, &rows)
+}
