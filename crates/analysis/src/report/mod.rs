@@ -9,6 +9,7 @@
 mod calibration;
 mod capacity;
 pub mod ci;
+mod conditions;
 mod document;
 mod format;
 mod hlog;
