@@ -130,7 +130,7 @@ impl LocalServers {
 
     /// Processes of all servers.
     pub(super) fn pids(&self) -> Vec<u32> {
-        self.keeper.pids()
+        self.children.pids()
     }
 
     /// Process of the server at `addr`.

@@ -13,7 +13,7 @@ use super::cores::Available;
 use super::plan::{Means, ServersAt, plan};
 
 /// Threads of this process that must stay where they are: whoever restarts a server hands its cores on to it.
-const NOT_BOUND: [&str; 1] = ["server-keeper"];
+const NOT_BOUND: [&str; 2] = ["child-servers", "container"];
 
 /// What was decided for a run, and the means to do it.
 #[derive(Debug)]

@@ -51,7 +51,8 @@ impl LatencyLimit {
 /// The helper. It ends with this process, however that ends: its input closes then.
 #[derive(Debug)]
 pub(super) struct Spinner {
-    child: Child,
+    /// `None` once it is dropped.
+    child: Option<Child>,
     input: ChildStdin,
 }
 
@@ -86,7 +87,7 @@ impl Spinner {
         };
         let mut answer = String::new();
         BufReader::new(output).read_line(&mut answer)?;
-        let spinner = Self { child, input };
+        let spinner = Self { child: Some(child), input };
         if answer.trim() == READY { Ok(spinner) } else { Err(io::Error::other(answer.trim().to_owned())) }
     }
 
@@ -97,7 +98,7 @@ impl Spinner {
 
     /// CPU of its threads so far, by their own clocks.
     pub fn used(&self) -> Option<Duration> {
-        let pid = self.child.id();
+        let pid = self.child.as_ref()?.id();
         let ns = |thread: i32| -> Option<u64> {
             let text = Files::here().read(format!("/proc/{pid}/task/{thread}/schedstat"));
             text.split_whitespace().next()?.parse().ok()
@@ -109,10 +110,12 @@ impl Spinner {
 
 impl Drop for Spinner {
     fn drop(&mut self) {
-        // Fails only for one that has ended already.
-        let _ = self.child.kill();
-        // Its threads need a core to end on, which a busy one has not at once.
-        let _ = self.child.try_wait();
+        // Its threads need a core to end on, which a busy one does not have at once: nobody here waits for that.
+        if let Some(mut child) = self.child.take() {
+            // Fails only for one that has ended already.
+            let _ = child.kill();
+            let _ = std::thread::Builder::new().spawn(move || child.wait());
+        }
     }
 }
 
