@@ -153,14 +153,15 @@ pub(crate) fn keep_awake(cores: &[u32], hint: bool) -> io::Result<()> {
     Ok(())
 }
 
-/// A thread that waits until it is to spin. It is bound while it is an ordinary one, since on a busy core an idle one
-/// would not get to tell.
+/// A thread that waits until it is to spin. On a busy core it takes part of a second until it gets to tell that it is
+/// ready.
 fn spinning_thread(core: u32, hint: bool, spin: Arc<AtomicBool>) -> io::Result<std::thread::Thread> {
     let (tell, told) = std::sync::mpsc::channel();
     let thread = std::thread::Builder::new().name(format!("awake-{core}")).spawn(move || {
-        let bound = bind_this_thread(core);
-        let stop = bound.is_err();
-        if tell.send(bound).is_err() || stop || !run_idle() {
+        let refused = || io::Error::other("the system has no idle scheduling class for it");
+        let ready = bind_this_thread(core).and_then(|()| run_idle().then_some(()).ok_or_else(refused));
+        let stop = ready.is_err();
+        if tell.send(ready).is_err() || stop {
             return;
         }
         loop {

@@ -56,7 +56,8 @@ impl Drop for RealTime {
 
 /// The calling thread runs only while nothing else would, from now on; whether the system has done it.
 pub(super) fn run_idle() -> bool {
-    set(0, ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle))
+    let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+    set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle).is_ok()
 }
 
 fn set(priority: u8, policy: ThreadSchedulePolicy) -> bool {
