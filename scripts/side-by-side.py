@@ -9,14 +9,19 @@ Their median comes in steps of 8 us, their mean does not: 1 / (requests/s) with 
 Starts one local server with the function library, then measures in random order, round by round, what each program
 reaches with `FCALL ff_version 0`, a function that does nothing. Prints medians over the rounds next to what is wanted
 of the generator and exits 1 where a target is missed. Wants an idle machine.
+
+Both programs work under the same conditions, which are printed: on one core, the server on another, and both cores kept
+awake, as runs do by default; --placement free and --cores free leave either to the system.
 """
 
 import argparse
+import contextlib
 import csv
 import json
 import os
 import pathlib
 import random
+import socket
 import statistics
 import subprocess
 import sys
@@ -25,8 +30,64 @@ import tempfile
 MOST_OVERHEAD = 1.15
 MULTIPLEXED_GAIN = 3.0
 FLAT = 1.20
-SEND_LAG_US = 200.0
+SEND_LAG_US = 100.0
 WORKERS = [8, 64, 512, 4096]
+
+
+def physical_cores():
+    """The logical cores that this process may use, by physical core: as the tool sees them."""
+    cores = {}
+    for cpu in sorted(os.sched_getaffinity(0)):
+        try:
+            text = pathlib.Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list").read_text()
+            name = int(text.replace("-", ",").split(",")[0])
+        except OSError:
+            name = cpu
+        cores.setdefault(name, []).append(cpu)
+    return [cores[name] for name in sorted(cores)]
+
+
+def server_process(node):
+    """Process id of the server at host:port, as it says itself."""
+    host, port = node.rsplit(":", 1)
+    with socket.create_connection((host, int(port))) as link:
+        link.sendall(b"*2\r\n$4\r\nINFO\r\n$6\r\nserver\r\n")
+        text = b""
+        while b"process_id:" not in text or b"\r\n" not in text.split(b"process_id:")[1]:
+            more = link.recv(4096)
+            if not more:
+                sys.exit(f"{node} does not say its process id")
+            text += more
+    return int(text.split(b"process_id:")[1].split()[0])
+
+
+@contextlib.contextmanager
+def conditions(args, node):
+    """Puts the server on its core and keeps cores awake, for whichever program is measured."""
+    cores = physical_cores()
+    args.client_on = None
+    if len(cores) < 2 and (args.placement, args.cores) != ("free", "free"):
+        print("one core: threads run where the scheduler puts them, and it may sleep", file=sys.stderr)
+        args.placement = args.cores = "free"
+    if args.placement == "apart":
+        args.client_on = {cores[-1][0]}
+        server = server_process(node)
+        for task in os.listdir(f"/proc/{server}/task"):
+            os.sched_setaffinity(int(task), set(cores[-2]))
+    helper = None
+    if args.cores == "awake":
+        awake = ",".join(str(core[0]) for core in (cores if args.placement == "free" else cores[-2:]))
+        helper = subprocess.Popen([args.tool, "keep-awake", awake], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        if helper.stdout.readline().strip() != b"ready":
+            sys.exit("cores cannot be kept awake; leave them alone with --cores free")
+        helper.stdin.write(b"1")
+        helper.stdin.flush()
+    try:
+        yield
+    finally:
+        if helper:
+            # Its input ends, and so does it.
+            helper.communicate()
 
 
 def theirs(args, node, connections, requests):
@@ -34,7 +95,8 @@ def theirs(args, node, connections, requests):
     host, port = node.rsplit(":", 1)
     command = [args.benchmark, "-h", host, "-p", port, "-c", str(connections), "-n", str(requests), "--csv"]
     child = subprocess.Popen(
-        [*command, "FCALL", "ff_version", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*command, "FCALL", "ff_version", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: args.client_on and os.sched_setaffinity(0, args.client_on)
     )
     out, err = child.stdout.read(), child.stderr.read()
     _, status, usage = os.wait4(child.pid, 0)
@@ -51,7 +113,9 @@ def theirs(args, node, connections, requests):
 
 def calibrate(args, node, output, *options):
     """One narrowed calibration, as JSON."""
-    command = [args.tool, "calibrate", "--nodes", node, "--format", "json", "--quiet", "--output", output]
+    # The server's core and the cores' sleep are arranged already.
+    command = [args.tool, "calibrate", "--nodes", node, "--format", "json", "--quiet", "--output", output,
+               "--placement", args.placement, "--cores", "free"]
     done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         sys.exit(f"calibrate failed: {done.stdout}{done.stderr}")
@@ -123,7 +187,11 @@ def verdicts(medians):
     yield "send lag p99 at 1,000/s, us", f"< {SEND_LAG_US:.0f}", f"{lag:.0f}", lag < SEND_LAG_US
 
 
-def show(medians):
+def show(args, medians):
+    """Prints everything; returns how many targets were missed."""
+    threads = "apart, both clients on one core" if args.placement == "apart" else "where the scheduler put them"
+    cores = "kept awake" if args.cores == "awake" else "could sleep"
+    print(f"conditions, for both programs: threads {threads}; cores {cores}\n")
     print(f"{'median over rounds':<48} {'requests/s':>11} {'p50 us':>8} {'client CPU us':>14}")
     for name, cell in medians.items():
         if "per_sec" in cell:
@@ -147,6 +215,8 @@ def main():
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--requests", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--placement", choices=["apart", "free"], default="apart")
+    parser.add_argument("--cores", choices=["awake", "free"], default="awake")
     args = parser.parse_args()
     args.tool = str(pathlib.Path(args.tool).resolve())
     with tempfile.TemporaryDirectory() as scratch:
@@ -157,10 +227,11 @@ def main():
         if node.returncode != 0:
             sys.exit(f"no server: {node.stderr}")
         try:
-            medians = measure(args, node.stdout.strip(), scratch)
+            with conditions(args, node.stdout.strip()):
+                medians = measure(args, node.stdout.strip(), scratch)
         finally:
             subprocess.run([args.tool, "cluster", "down"], capture_output=True, check=True)
-    sys.exit(1 if show(medians) else 0)
+    sys.exit(1 if show(args, medians) else 0)
 
 
 if __name__ == "__main__":

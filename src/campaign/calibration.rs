@@ -7,10 +7,12 @@ use super::watch::Watch;
 use crate::calibrate::{CalibrateError, CalibrateSetup, CalibrationPlan, calibrate};
 use crate::cluster::{ClusterError, ClusterRequest};
 use reclaim_analysis::judge::{self, Calibration};
+use reclaim_analysis::scenario::MachineSection;
 
 /// Measures what the generator can do; `None` where it was stopped, since half of it says nothing.
 pub async fn calibration(
     plan: &CalibrationPlan,
+    machine: MachineSection,
     request: &ClusterRequest,
     seed: u64,
     watch: &dyn Watch,
@@ -20,7 +22,7 @@ pub async fn calibration(
     let measured = stop
         .or_left(on_cluster(request, watch, stop, async |cluster| {
             let cancel = &stop.in_order;
-            calibrate(CalibrateSetup { cluster, plan, seed, notify: &notify, cancel }).await
+            calibrate(CalibrateSetup { cluster, plan, machine, seed, notify: &notify, cancel }).await
         }))
         .await;
     watch.finish();

@@ -17,9 +17,9 @@ use reclaim_analysis::scenario::SweepSection;
 /// The runs of a sweep, each checked before the first one begins.
 #[derive(Clone, Debug)]
 pub struct SweepPlan {
-    /// The key and its values.
+    /// What is varied.
     pub section: SweepSection,
-    /// One for each value, in their order.
+    /// One for each of its steps, in their order.
     pub points: Vec<RunPlan>,
     /// Seed of the order; that of each run is its plan's.
     pub seed: u64,
@@ -34,6 +34,7 @@ pub async fn sweep(
     stop: &Stop,
 ) -> Result<Option<Several<SweepFile>>, CampaignError> {
     let SweepPlan { section, points, seed } = plan;
+    let steps = section.steps();
     let dir = ResultDir::create(output, &format!("{}-sweep", points[0].scenario.name))?;
     let mut order: Vec<usize> = (0..points.len()).collect();
     order.shuffle(&mut stream(*seed, "sweep"));
@@ -41,8 +42,8 @@ pub async fn sweep(
         (Vec::new(), Vec::new(), None);
     let mut interrupted = false;
     for (made, &at) in order.iter().enumerate() {
-        let value = &section.values[at];
-        watch.note(&format!("run {} of {}: {} = {value}", made + 1, order.len(), section.key));
+        let value = &steps[at].name;
+        watch.note(&format!("run {} of {}: {} = {value}", made + 1, order.len(), section.title()));
         let Some((result, own)) = run_within(&points[at], &dir, watch, stop).await? else {
             interrupted = true;
             break;

@@ -14,6 +14,7 @@ use crate::load::Progress as _;
 use crate::store::{self, ResultDir};
 use reclaim_analysis::judge::Calibration;
 use reclaim_analysis::report;
+use reclaim_analysis::scenario::{Cores, MachineSection, Placement};
 
 /// Most requests in flight: far beyond what a scenario may ask for on one connection.
 const MOST_IN_FLIGHT: i64 = 8_192;
@@ -36,6 +37,13 @@ pub struct CalibrateArgs {
     /// Rates of the open loop to measure, per second [default: 500 to 10000]
     #[arg(long, value_name = "PER_SECOND", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=50_000))]
     rates: Vec<u32>,
+    /// Where the generator's threads and the server run: apart, together, or free [default: apart where there are two
+    /// cores]
+    #[arg(long, value_name = "WHERE", value_parser = word::<Placement>)]
+    placement: Option<Placement>,
+    /// Whether cores are kept awake or may sleep: awake or free [default: awake where there are two cores]
+    #[arg(long, value_name = "HOW", value_parser = word::<Cores>)]
+    cores: Option<Cores>,
     /// Seed of the random orders
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -93,15 +101,22 @@ impl From<PartName> for Part {
     }
 }
 
+/// A word of the scenario format.
+fn word<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
+    let value = serde::de::value::StrDeserializer::<serde::de::value::Error>::new(text);
+    T::deserialize(value).map_err(|error| error.to_string())
+}
+
 /// Runs the command.
 pub async fn run(args: &CalibrateArgs) -> anyhow::Result<Exit> {
     let (plan, request) = (args.plan(), args.request()?);
     let seed = args.seed.unwrap_or_else(fresh_seed);
+    let machine = MachineSection { placement: args.placement, cores: args.cores };
     let terminal = Terminal::new(&args.output);
     let dir = ResultDir::create(&args.output.output, "calibrate")?;
     let measured = with_signals(
         |text| terminal.note(text),
-        async |stop| campaign::calibration(&plan, &request, seed, &terminal, stop).await,
+        async |stop| campaign::calibration(&plan, machine, &request, seed, &terminal, stop).await,
     );
     let Some(calibration) = measured.await?? else { return Ok(Exit::Interrupted) };
     let stored = dir.store_calibration(&calibration);

@@ -61,6 +61,16 @@ enum Command {
         /// For which shell
         shell: clap_complete::Shell,
     },
+    /// Keep cores from sleeping while standard input says so: 1 to start, 0 to stop, its end to leave
+    #[command(name = crate::machine::KEEP_AWAKE, hide = true)]
+    KeepAwake {
+        /// Logical cores
+        #[arg(value_delimiter = ',', required = true)]
+        cores: Vec<u32>,
+        /// Spin without the processor's pause hint, to compare
+        #[arg(long)]
+        without_hint: bool,
+    },
     /// Print the JSON schema of result.json, or of capacity.json
     #[command(hide = true)]
     Schema {
@@ -114,6 +124,10 @@ fn dispatch(command: Command) -> anyhow::Result<Exit> {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "reclaim-bench", &mut script);
             print_bytes(&script)?;
+            Ok(Exit::Pass)
+        }
+        Command::KeepAwake { cores, without_hint } => {
+            crate::machine::keep_awake(&cores, !without_hint)?;
             Ok(Exit::Pass)
         }
         Command::Schema { of } => {

@@ -69,12 +69,14 @@ impl RunArgs {
         if self.repeat > 1 {
             bail!("--repeat {}: the scenario has a [sweep]; take the one or the other", self.repeat);
         }
-        let points = section.values.iter().map(|value| {
-            let shown = format!("sweep {}={value}", section.key);
-            let point = [
-                Override { shown: String::new(), key: "sweep".to_owned(), value: None },
-                Override { shown, key: section.key.clone(), value: Some(value.clone()) },
-            ];
+        let points = section.steps().into_iter().map(|step| {
+            let alone = Override { shown: String::new(), key: "sweep".to_owned(), value: None };
+            let set = step.set.into_iter().map(|(key, value)| Override {
+                shown: format!("sweep {key}={value}"),
+                key,
+                value: Some(value),
+            });
+            let point: Vec<Override> = std::iter::once(alone).chain(set).collect();
             self.plan(&point, seed)
         });
         let points = points.collect::<anyhow::Result<_>>()?;

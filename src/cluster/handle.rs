@@ -15,6 +15,7 @@ use super::library::{self, Library};
 use super::provider::{self, Servers};
 use super::request::ClusterRequest;
 use crate::flowfabric::{LIBRARY_NAME, LibraryAlias};
+use crate::machine::ServersAt;
 use crate::valkey::{
     Connector, Info, NodeAddr, NodeCounters, NodeIndex, Topology, Wire, ask, read_from_any, unexpected,
 };
@@ -191,6 +192,20 @@ impl Cluster {
     /// Process id of a server that runs as our child; `None` for any other.
     pub fn server_pid(&self, addr: &NodeAddr) -> Option<u32> {
         self.servers.pid(addr)
+    }
+
+    /// Processes of all servers that run as our children, replicas included; none where others run them.
+    pub fn server_pids(&self) -> Vec<u32> {
+        self.servers.pids()
+    }
+
+    /// Where the servers are, for whoever places threads on this machine.
+    pub fn servers_at(&self) -> ServersAt {
+        match self.server_pids().len() {
+            0 if self.info(1).same_machine => ServersAt::Here,
+            0 => ServersAt::Elsewhere,
+            count => ServersAt::Ours { count },
+        }
     }
 
     /// What results say about the servers, for executions spread over `partitions` flow partitions.

@@ -128,6 +128,11 @@ impl LocalServers {
         self.children.release();
     }
 
+    /// Processes of all servers.
+    pub(super) fn pids(&self) -> Vec<u32> {
+        self.children.pids()
+    }
+
     /// Process of the server at `addr`.
     pub(super) fn pid(&self, addr: &NodeAddr) -> Option<u32> {
         let position = self.addrs().iter().position(|own| own == addr)?;

@@ -38,6 +38,16 @@ impl Servers {
         }
     }
 
+    /// Processes of servers that run as our children, replicas included.
+    pub(super) fn pids(&self) -> Vec<u32> {
+        match self {
+            Self::Local(servers) => servers.pids(),
+            Self::Foreign => Vec::new(),
+            #[cfg(all(feature = "container", unix))]
+            Self::Container(_) => Vec::new(),
+        }
+    }
+
     pub(super) fn pid(&self, addr: &NodeAddr) -> Option<u32> {
         match self {
             Self::Local(servers) => servers.pid(addr),

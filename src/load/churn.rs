@@ -19,7 +19,7 @@ use reclaim_analysis::scenario::{Amount, Model};
 
 /// Runs a churn scenario. Cancelling ends it between two steps; what was measured stays.
 pub(super) async fn churn(session: &Session<'_>) -> Measured {
-    let mut measured = Measured::nothing(session.scenario(), &session.cluster);
+    let mut measured = Measured::nothing(session.scenario(), &session.cluster, &session.arrangement);
     measured.plan_sha256 = circulation_digest(session);
     measured.ended_by = go_round(session, &mut measured).await.err();
     measured
@@ -44,8 +44,10 @@ async fn go_round(session: &Session<'_>, measured: &mut Measured) -> Result<(), 
     if load.warmup > 0 {
         session.watch().begin(Activity::Warmup, Some(load.warmup));
         let unused = RefCell::new(recorder(session.scenario(), []));
+        let arranged = session.arrange();
         let turn = turn(&circuit, &unused, load.warmup, Amount::Claims(load.warmup), "0").await?;
         measured.note_real_time(turn.real_time);
+        drop(arranged);
         session.end_warmup();
         part = 1;
     }

@@ -17,8 +17,8 @@ use crate::flowfabric::ReclaimGrant;
 use reclaim_analysis::record::Outcome;
 use reclaim_analysis::record::WireCost;
 use reclaim_analysis::scenario::{
-    Amount, ClusterSpec, GrantSpec, InterruptionMix, LibrarySource, Load, Mode, Model, PartitionCount,
-    Population, Scenario, Skew, VariantPath, VariantSpec,
+    Amount, ClusterSpec, GrantSpec, InterruptionMix, LibrarySource, Load, MachineSection, Mode, Model,
+    PartitionCount, Population, Scenario, Skew, VariantPath, VariantSpec,
 };
 
 /// A small staged closed-loop scenario with one variant per path, named after it.
@@ -59,6 +59,7 @@ pub fn scenario(paths: &[VariantPath]) -> Scenario {
         },
         compare: None,
         variants: paths.iter().map(|&path| VariantSpec { name: name(path), path, library: None }).collect(),
+        machine: MachineSection::default(),
         slo: None,
     }
 }

@@ -9,6 +9,7 @@ use super::error::LoadError;
 use super::meter::Meter;
 use super::plan::{BlockPlan, StratumPlan};
 use crate::cluster::Cluster;
+use crate::machine::Arrangement;
 use reclaim_analysis::record::{CounterDelta, Fault, LibraryInfo, Offered, Recorder, Staging, StormRecord};
 use reclaim_analysis::scenario::Scenario;
 
@@ -79,7 +80,7 @@ pub(super) struct Measured {
 
 impl Measured {
     /// Nothing yet.
-    pub fn nothing(scenario: &Scenario, cluster: &Rc<Cluster>) -> Self {
+    pub fn nothing(scenario: &Scenario, cluster: &Rc<Cluster>, arrangement: &Rc<Arrangement>) -> Self {
         let arms = scenario.variants.len();
         Self {
             plan_sha256: String::new(),
@@ -88,7 +89,7 @@ impl Measured {
             recorder: RefCell::new(recorder(scenario, [])),
             strata: Vec::new(),
             blocks: Vec::new(),
-            meter: Meter::new(Rc::clone(cluster)),
+            meter: Meter::new(Rc::clone(cluster), Rc::clone(arrangement)),
             claims_by_primary: vec![0; cluster.topology().primaries().len()],
             offered: None,
             real_time: None,

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::cluster::{Cluster, ClusterError};
-use crate::machine::{MachineCpu, process_cpu, thread_cpu};
+use crate::machine::{Arranged, Arrangement, MachineCpu, Throttling, process_cpu, thread_cpu};
 use crate::valkey::NodeCounters;
 use reclaim_analysis::record::{CounterDelta, Fault, RedirectKind};
 
@@ -16,8 +16,11 @@ pub(super) struct NodeTotals {
     pub redirects: BTreeMap<RedirectKind, u64>,
 }
 
-/// Readings before a stretch.
+/// Readings before a stretch, and the machine as it is arranged until this is dropped.
 pub(super) struct Reading {
+    _arranged: Arranged,
+    kept_awake: Option<Duration>,
+    throttling: Option<Throttling>,
     counters: Vec<NodeCounters>,
     machine: Option<MachineCpu>,
     thread_cpu: Duration,
@@ -32,6 +35,9 @@ pub(super) struct Usage {
     pub process: f64,
     pub servers: f64,
     pub machine: Option<MachineCpu>,
+    /// Threads that kept cores awake; in `machine`, and in nothing else.
+    pub kept_awake: Option<f64>,
+    pub throttling: Option<Throttling>,
     /// Not used: what the servers' main threads waited for a core.
     pub servers_waited: Option<f64>,
 }
@@ -39,6 +45,7 @@ pub(super) struct Usage {
 /// Adds up stretches.
 pub(super) struct Meter {
     cluster: Rc<Cluster>,
+    arrangement: Rc<Arrangement>,
     /// By address.
     pub totals: BTreeMap<String, NodeTotals>,
     pub faults: Vec<Fault>,
@@ -46,16 +53,20 @@ pub(super) struct Meter {
 }
 
 impl Meter {
-    pub fn new(cluster: Rc<Cluster>) -> Self {
-        Self { cluster, totals: BTreeMap::new(), faults: Vec::new(), usage: Usage::default() }
+    pub fn new(cluster: Rc<Cluster>, arrangement: Rc<Arrangement>) -> Self {
+        Self { cluster, arrangement, totals: BTreeMap::new(), faults: Vec::new(), usage: Usage::default() }
     }
 
-    /// Reads the counters and starts the tallies anew. Nothing may be in flight.
+    /// Arranges the machine, reads the counters and starts the tallies anew. Nothing may be in flight.
     pub async fn begin(&self) -> Result<Reading, ClusterError> {
+        let arranged = self.arrangement.window(&self.cluster.server_pids());
         let counters = self.cluster.counters().await?;
         self.take_tallies();
         Ok(Reading {
+            _arranged: arranged,
             counters,
+            kept_awake: self.arrangement.kept_awake(),
+            throttling: Throttling::now(),
             machine: MachineCpu::now(),
             thread_cpu: thread_cpu(),
             process_cpu: process_cpu(),
@@ -67,6 +78,7 @@ impl Meter {
     pub async fn end(&mut self, before: Reading, keep: bool) -> Result<CounterDelta, ClusterError> {
         let generator = thread_cpu().saturating_sub(before.thread_cpu);
         let process = process_cpu().saturating_sub(before.process_cpu);
+        let (machine, kept_awake) = (MachineCpu::now(), self.arrangement.kept_awake());
         let after = self.cluster.counters().await?;
         let mut tallies = self.take_tallies();
         let mut sum = CounterDelta::default();
@@ -103,9 +115,19 @@ impl Meter {
             self.usage.generator += generator.as_secs_f64();
             self.usage.process += process.as_secs_f64();
             self.usage.servers += sum.process_cpu_us / 1e6;
-            self.usage.machine = before.machine.zip(MachineCpu::now()).map(|(before, after)| {
+            self.usage.machine = before.machine.zip(machine).map(|(before, after)| {
                 let (used, sum) = (after.since(before), self.usage.machine.unwrap_or_default());
                 MachineCpu { busy_s: sum.busy_s + used.busy_s, stolen_s: sum.stolen_s + used.stolen_s }
+            });
+            self.usage.kept_awake = before.kept_awake.zip(kept_awake).map(|(before, after)| {
+                self.usage.kept_awake.unwrap_or(0.0) + after.saturating_sub(before).as_secs_f64()
+            });
+            self.usage.throttling = before.throttling.zip(Throttling::now()).map(|(before, after)| {
+                let (more, sum) = (after.since(before), self.usage.throttling.unwrap_or_default());
+                Throttling {
+                    periods: sum.periods + more.periods,
+                    held_back_s: sum.held_back_s + more.held_back_s,
+                }
             });
             self.usage.servers_waited = waited.map(|more| more + self.usage.servers_waited.unwrap_or(0.0));
         }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use super::schedule::Schedule;
-use crate::machine::{Precedence, Role};
+use crate::machine::{RealTime, Role};
 
 /// Says which claim of a schedule is due, in order, as the time comes.
 pub trait Pacer {
@@ -29,7 +29,7 @@ pub struct ThreadPacer {
     due: mpsc::UnboundedReceiver<usize>,
     stop: Arc<AtomicBool>,
     thread: Option<std::thread::JoinHandle<()>>,
-    driver: Precedence,
+    driver: RealTime,
 }
 
 /// Time between starting a pacer and its first due time, so that the thread is up when that comes.
@@ -45,7 +45,7 @@ impl ThreadPacer {
         let stopped = Arc::clone(&stop);
         let thread = std::thread::Builder::new().name("pacer".into()).spawn(move || {
             minimise_timer_slack();
-            let _clock = Precedence::take(Role::Clock);
+            let _clock = RealTime::take(Role::Clock);
             for (position, offset) in offsets.into_iter().enumerate() {
                 sleep_until(start + offset, &stopped);
                 if stopped.load(Ordering::Relaxed) || tell.send(position).is_err() {
@@ -53,7 +53,7 @@ impl ThreadPacer {
                 }
             }
         })?;
-        Ok(Self { start, due, stop, thread: Some(thread), driver: Precedence::take(Role::Driver) })
+        Ok(Self { start, due, stop, thread: Some(thread), driver: RealTime::take(Role::Driver) })
     }
 
     /// Whether the system has given real-time priority.

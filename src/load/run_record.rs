@@ -44,6 +44,7 @@ pub(super) fn run_record(
             host: host(),
             valkey: session.cluster.info(session.partitions),
             library: session.library.clone(),
+            conditions: Some(session.arrangement.conditions()),
         },
         staging: measured.prepared.record(),
         arms: arms(session, measured, &recorder),
@@ -155,6 +156,9 @@ fn generator_use(measured: &Measured, arms: &[ArmRecorder]) -> GeneratorUse {
         machine_cpu_s: usage.machine.map(|machine| machine.busy_s),
         stolen_cpu_s: usage.machine.map(|machine| machine.stolen_s),
         servers_waited_s: usage.servers_waited,
+        kept_awake_s: usage.kept_awake,
+        throttled_periods: usage.throttling.map(|throttling| throttling.periods),
+        throttled_s: usage.throttling.map(|throttling| throttling.held_back_s),
         real_time: measured.real_time,
     }
 }

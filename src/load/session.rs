@@ -19,6 +19,7 @@ use super::trace;
 use crate::claim::{ClaimPath, ClaimSetup, Reroutes, Routes, ServerClock, claim_path};
 use crate::cluster::{Cluster, Library};
 use crate::flowfabric::LibraryAlias;
+use crate::machine::{Arranged, Arrangement};
 use crate::workload::{Control, Workload, partitions};
 use reclaim_analysis::record::stream;
 use reclaim_analysis::record::{LibraryInfo, Recorder};
@@ -50,6 +51,8 @@ pub(super) struct Session<'a> {
     pub clock: ServerClock,
     /// Recorded arrivals; empty unless a trace is replayed.
     pub trace: Vec<Duration>,
+    /// Where threads run while claims are made, and whether cores sleep.
+    pub arrangement: Rc<Arrangement>,
     /// The simulated network, if there is one.
     pub added_rtt: Option<Rc<AddedRtt>>,
     /// The run's library.
@@ -71,6 +74,7 @@ impl<'a> Session<'a> {
         let workload = Rc::new(Workload::new(Rc::clone(&cluster), scenario, setup.seed, partitions));
         let first = cluster.topology().owner_of_slot(0);
         let clock = ServerClock::measure(&cluster.admin(first)).await.map_err(LoadError::Clock)?;
+        let arrangement = Arrangement::new(scenario.machine, cluster.servers_at());
         let added = scenario.load.added_rtt;
         let added_rtt =
             (!added.is_zero()).then(|| AddedRtt::start(added)).transpose().map_err(LoadError::Pacer)?;
@@ -81,6 +85,7 @@ impl<'a> Session<'a> {
             paths: paths(scenario, &cluster, added_rtt.as_ref(), clock),
             clock,
             trace,
+            arrangement,
             added_rtt,
             library: cluster.library(),
             started: SystemTime::now(),
@@ -130,6 +135,11 @@ impl<'a> Session<'a> {
             recorder,
             cancel: self.cancel(),
         }
+    }
+
+    /// Threads on their cores and cores awake, until what this returns is dropped.
+    pub fn arrange(&self) -> Arranged {
+        self.arrangement.window(&self.cluster.server_pids())
     }
 
     /// Forgets how long a simulated network held replies back in the warm-up.

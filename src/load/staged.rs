@@ -20,7 +20,7 @@ use reclaim_analysis::scenario::{Model, VariantPath};
 /// Runs all rounds of a staged scenario. Cancelling ends it between two steps; what was measured stays.
 pub(super) async fn staged(session: &Session<'_>) -> Measured {
     let scenario = session.scenario();
-    let mut measured = Measured::nothing(scenario, &session.cluster);
+    let mut measured = Measured::nothing(scenario, &session.cluster, &session.arrangement);
     let plan = match Plan::staged(scenario, session.setup.seed, claims_wanted(scenario, &session.trace)) {
         Ok(plan) => plan,
         Err(error) => return Measured { ended_by: Some(error.into()), ..measured },

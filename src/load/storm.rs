@@ -18,7 +18,7 @@ use reclaim_analysis::scenario::Model;
 
 /// Runs a storm. Cancelling ends it between two steps; what was measured stays.
 pub(super) async fn storm(session: &Session<'_>) -> Measured {
-    let mut measured = Measured::nothing(session.scenario(), &session.cluster);
+    let mut measured = Measured::nothing(session.scenario(), &session.cluster, &session.arrangement);
     measured.plan_sha256 = circulation_digest(session);
     let Model::Closed { concurrency: workers } = session.scenario().load.model else {
         unreachable!("a storm has a closed loop: the scenario's validation refuses any other");

@@ -4,12 +4,18 @@ use std::time::Duration;
 
 use reclaim_analysis::record::Host;
 
+use super::cores::{Available, core_of};
+
 /// Reads what the machine is. Unknown parts are said to be unknown; nothing here can fail a run.
 pub fn host() -> Host {
     let uname = rustix::system::uname();
+    let available = Available::here();
+    let cores = available.logical().len() as u32;
     Host {
         cpu: cpu_model(&read("/proc/cpuinfo")).unwrap_or_else(|| "unknown".into()),
-        cores: std::thread::available_parallelism().map_or(1, |n| n.get() as u32),
+        cores,
+        cores_present: available.present.filter(|present| *present > cores),
+        quota_us_per_s: available.quota_us_per_s,
         memory_bytes: memory_bytes(&read("/proc/meminfo")).unwrap_or(0),
         kernel: format!("{} {}", uname.sysname().to_string_lossy(), uname.release().to_string_lossy()),
     }
@@ -27,7 +33,7 @@ pub fn process_cpu() -> Duration {
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
-/// What became of a machine's cores so far, in seconds, from the first line of `/proc/stat`.
+/// What became of the cores that this process may use so far, in seconds, from `/proc/stat`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct MachineCpu {
     /// Not idle: what all processes used, and [`Self::stolen_s`].
@@ -39,7 +45,7 @@ pub struct MachineCpu {
 impl MachineCpu {
     /// Reads it; `None` where the system does not say.
     pub fn now() -> Option<Self> {
-        Self::parse(&read("/proc/stat"))
+        Self::parse(&read("/proc/stat"), &Available::here().logical())
     }
 
     /// What was added since an earlier reading.
@@ -48,8 +54,21 @@ impl MachineCpu {
         Self { busy_s: self.busy_s - earlier.busy_s, stolen_s: self.stolen_s - earlier.stolen_s }
     }
 
-    fn parse(stat: &str) -> Option<Self> {
-        let mut fields = stat.lines().next()?.split_whitespace().skip(1).map(str::parse::<u64>);
+    /// The sum over these cores. All of them are the first line, whose figures are rounded once and not per core.
+    fn parse(stat: &str, cores: &[u32]) -> Option<Self> {
+        let all = stat.lines().filter_map(core_of).all(|core| cores.contains(&core));
+        if all {
+            return Self::parse_line(stat.lines().next()?);
+        }
+        let lines = stat.lines().filter(|line| core_of(line).is_some_and(|core| cores.contains(&core)));
+        lines.map(Self::parse_line).try_fold(Self::default(), |sum, line| {
+            let line = line?;
+            Some(Self { busy_s: sum.busy_s + line.busy_s, stolen_s: sum.stolen_s + line.stolen_s })
+        })
+    }
+
+    fn parse_line(line: &str) -> Option<Self> {
+        let mut fields = line.split_whitespace().skip(1).map(str::parse::<u64>);
         let mut next = || fields.next()?.ok();
         let (user, nice, system) = (next()?, next()?, next()?);
         let (_idle, _iowait, irq, softirq, steal) = (next()?, next()?, next()?, next()?, next()?);
@@ -121,11 +140,21 @@ mod tests {
     #[test]
     fn what_the_host_took_is_told_apart() {
         let stat = "cpu  100 20 30 4000 5 6 7 250 0 0\ncpu0 1 1 1 1 1 1 1 1 0 0\n";
-        let now = MachineCpu::parse(stat).unwrap();
+        let now = MachineCpu::parse(stat, &[0]).unwrap();
         assert_eq!(now, MachineCpu { busy_s: 4.13, stolen_s: 2.5 });
         let since = now.since(MachineCpu { busy_s: 4.0, stolen_s: 2.0 });
         assert!((since.busy_s - 0.13).abs() < 1e-9 && (since.stolen_s - 0.5).abs() < 1e-9);
-        assert_eq!(MachineCpu::parse("cpu  100 20\n"), None);
-        assert_eq!(MachineCpu::parse(""), None);
+        assert_eq!(MachineCpu::parse("cpu  100 20\n", &[0]), None);
+        assert_eq!(MachineCpu::parse("", &[0]), None);
+    }
+
+    #[test]
+    fn what_others_do_on_cores_that_are_not_ours_is_not_counted() {
+        let stat = "cpu  1300 0 0 0 0 0 0 60 0 0\ncpu0 1000 0 0 0 0 0 0 50 0 0\n\
+                    cpu1 200 0 0 0 0 0 0 7 0 0\ncpu2 100 0 0 0 0 0 0 3 0 0\nintr 5\n";
+        let ours = MachineCpu::parse(stat, &[1, 2]).unwrap();
+        assert!((ours.busy_s - 3.1).abs() < 1e-9 && (ours.stolen_s - 0.1).abs() < 1e-9, "{ours:?}");
+        let all = MachineCpu::parse(stat, &[0, 1, 2]).unwrap();
+        assert!((all.busy_s - 13.6).abs() < 1e-9, "{all:?}");
     }
 }

@@ -1,12 +1,29 @@
-//! The machine that the generator runs on, and this build of the tool.
+//! The machine that the generator runs on: what it is, how busy, who runs where on it, and this build of the tool.
+//!
+//! ```text
+//! files ─► cgroup ─► cores (available) ─► host     what it is, how busy
+//!                          └─► plan ─► arrangement ─► window: binding (threads on cores), awake (cores do not sleep)
+//! real_time: the threads that keep a schedule go first, those that spin go last
+//! ```
 
+mod arrangement;
+mod awake;
+mod binding;
+mod cgroup;
+mod cores;
+mod files;
 mod host;
-mod precedence;
+mod plan;
+mod real_time;
 
 use reclaim_analysis::record::Tool;
 
+pub use arrangement::{Arranged, Arrangement};
+pub(crate) use awake::{COMMAND as KEEP_AWAKE, keep_awake};
+pub use cgroup::Throttling;
 pub use host::{MachineCpu, host, process_cpu, resident_bytes, run_delay_s, thread_cpu};
-pub(crate) use precedence::{Precedence, Role};
+pub use plan::ServersAt;
+pub(crate) use real_time::{RealTime, Role};
 
 /// This build.
 pub fn tool() -> Tool {

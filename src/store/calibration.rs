@@ -31,7 +31,8 @@ pub fn keep_for_runs(calibration: &Calibration) -> Result<PathBuf, StoreError> {
 /// What the calibration that was kept says about a run; `None` without one that fits this machine and this build.
 pub fn kept_note(record: &RunRecord, scenario: &Scenario) -> Result<Option<CalibrationNote>, StoreError> {
     let Some(dir) = cache_dir() else { return Ok(None) };
-    let kept = kept(&dir.join(CALIBRATION))?.filter(|calibration| calibration.fits(&tool(), &host()));
+    let conditions = record.environment.conditions.as_ref();
+    let kept = kept(&dir.join(CALIBRATION))?.filter(|kept| kept.fits(&tool(), &host(), conditions));
     Ok(kept.and_then(|calibration| calibration.note(scenario, record.environment.valkey.primaries)))
 }
 

@@ -47,13 +47,14 @@ impl SweepFile {
         results: &[(usize, RunResult)],
         runs: &[SweepRun],
     ) -> Self {
+        let names: Vec<String> = section.steps().into_iter().map(|step| step.name).collect();
         let scenario = results.first().map(|(_, result)| result.record.scenario.name.clone());
         Self {
             schema: SCHEMA.to_owned(),
             scenario: scenario.unwrap_or_default(),
             seed,
             runs: runs.to_vec(),
-            sweep: drawn(&section.key, &section.values, results),
+            sweep: drawn(&section.title(), &names, results),
         }
     }
 

@@ -76,6 +76,9 @@ fn base(window_s: f64, busy: f64) -> RunRecord {
         machine_cpu_s: None,
         stolen_cpu_s: None,
         servers_waited_s: None,
+        kept_awake_s: None,
+        throttled_periods: None,
+        throttled_s: None,
         real_time: None,
     });
     record

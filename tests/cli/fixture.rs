@@ -243,6 +243,7 @@ pub fn calibration_record() -> CalibrationRecord {
         sent: 10_000,
         counted: 10_000,
         failed: 0,
+        conditions: None,
         generator: None,
     }
 }
@@ -433,7 +434,14 @@ fn estimate(estimate: f64, low: f64, high: f64) -> Estimate {
 
 fn environment() -> Environment {
     Environment {
-        host: Host { cpu: "Example CPU".into(), cores: 2, memory_bytes: 8 << 30, kernel: "Linux 6.1".into() },
+        host: Host {
+            cpu: "Example CPU".into(),
+            cores: 2,
+            cores_present: None,
+            quota_us_per_s: None,
+            memory_bytes: 8 << 30,
+            kernel: "Linux 6.1".into(),
+        },
         valkey: ValkeyInfo {
             version: "9.1.2".into(),
             allocator: "libc".into(),
@@ -446,5 +454,6 @@ fn environment() -> Environment {
             hottest_share: 1.02,
         },
         library: LibraryInfo { name: "flowfabric".into(), version: "15".into(), sha256: "ab".repeat(32) },
+        conditions: None,
     }
 }

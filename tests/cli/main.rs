@@ -4,6 +4,8 @@ mod calibrate;
 mod capacity;
 mod compare;
 mod fixture;
+#[cfg(target_os = "linux")]
+mod keep_awake;
 mod report;
 mod report_of_several;
 mod run;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use reclaim_analysis::judge::{CALIBRATION_SCHEMA, Calibration, RunResult, assess};
 use reclaim_analysis::record::CalibrationRecord;
+use reclaim_analysis::scenario::MachineSection;
 use reclaim_analysis::stats::Latencies;
 use reclaim_bench::calibrate::{CalibrateError, CalibrateSetup, CalibrationPlan, Part, calibrate};
 use reclaim_bench::cluster::Cluster;
@@ -33,7 +34,15 @@ async fn measure(
     plan: &CalibrationPlan,
     cancel: &CancellationToken,
 ) -> Result<CalibrationRecord, CalibrateError> {
-    calibrate(CalibrateSetup { cluster, plan, seed: 7, notify: &|_| (), cancel }).await
+    calibrate(CalibrateSetup {
+        cluster,
+        plan,
+        machine: MachineSection::default(),
+        seed: 7,
+        notify: &|_| (),
+        cancel,
+    })
+    .await
 }
 
 #[tokio::test(flavor = "current_thread")]
@@ -87,7 +96,14 @@ async fn somebody_else_s_calls_make_a_calibration_invalid() {
             .unwrap();
     };
     let (plan, cancel) = (CalibrationPlan { parts: vec![Part::Levels], ..small() }, CancellationToken::new());
-    let setup = CalibrateSetup { cluster: &cluster, plan: &plan, seed: 7, notify: &notify, cancel: &cancel };
+    let setup = CalibrateSetup {
+        cluster: &cluster,
+        plan: &plan,
+        machine: MachineSection::default(),
+        seed: 7,
+        notify: &notify,
+        cancel: &cancel,
+    };
     let record = calibrate(setup).await.unwrap();
     let mut reply = [0; 5];
     std::io::Read::read_exact(&mut stranger, &mut reply).unwrap();

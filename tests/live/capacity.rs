@@ -132,7 +132,14 @@ fn a_slow_library_is_found_to_be_the_servers_limit() {
     let limit = found.limit.clone();
     if found.conclusion == SearchOutcome::Found {
         assert!(
-            matches!(limit, Some(Limit::Server { .. } | Limit::ServersOnSharedCores { .. })),
+            matches!(
+                limit,
+                Some(
+                    Limit::Server { .. }
+                        | Limit::ServersOnTheirCores { .. }
+                        | Limit::ServersOnSharedCores { .. }
+                )
+            ),
             "{limit:?}: {}",
             text(&run)
         );

@@ -12,8 +12,8 @@ use ff_core::partition::Partition;
 use reclaim_analysis::record::Outcome;
 use reclaim_analysis::record::WireCost;
 use reclaim_analysis::scenario::{
-    Amount, ClusterSpec, GrantSpec, InterruptionMix, LibrarySource, Load, Mode, Model, PartitionCount,
-    Population, Scenario, Skew, VariantPath, VariantSpec,
+    Amount, ClusterSpec, GrantSpec, InterruptionMix, LibrarySource, Load, MachineSection, Mode, Model,
+    PartitionCount, Population, Scenario, Skew, VariantPath, VariantSpec,
 };
 use reclaim_bench::claim::{ClaimOrder, ClaimPath, ClaimSetup, ClaimTicket, Routes, ServerClock, claim_path};
 use reclaim_bench::cluster::Cluster;
@@ -182,6 +182,7 @@ fn scenario() -> Scenario {
         },
         compare: None,
         variants: vec![VariantSpec { name: "v".into(), path: VariantPath::GrantLane, library: None }],
+        machine: MachineSection::default(),
         slo: None,
     }
 }

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::record::{
-    CalibratedLag, CalibrationNote, CalibrationRecord, Disturbance, Host, LevelRecord, RoundTripRecord,
-    RunRecord, STOLEN, SendLagRecord, Tool, Warning, WireTotals,
+    CalibratedLag, CalibrationNote, CalibrationRecord, Conditions, Disturbance, Host, LevelRecord,
+    RoundTripRecord, RunRecord, STOLEN, SendLagRecord, Tool, Warning, WireTotals,
 };
 use crate::scenario::{ArrivalsForm, Model, Scenario};
 use crate::stats::{BadHistogram, Estimate, harrell_davis_interval, median};
@@ -146,14 +146,15 @@ pub fn assess(record: CalibrationRecord) -> Calibration {
 }
 
 impl Calibration {
-    /// Whether runs of this build on this machine may be measured by it.
-    pub fn fits(&self, tool: &Tool, host: &Host) -> bool {
+    /// Whether runs of this build on this machine, with threads and cores arranged like this, may be measured by it.
+    pub fn fits(&self, tool: &Tool, host: &Host, conditions: Option<&Conditions>) -> bool {
         let measured = &self.record;
         self.schema == CALIBRATION_SCHEMA
             && self.valid
             && measured.complete
             && (&measured.host.cpu, measured.host.cores) == (&host.cpu, host.cores)
             && measured.tool.debug_build == tool.debug_build
+            && Conditions::same_for_generator(measured.conditions.as_ref(), conditions)
     }
 
     /// What it says about a run of this scenario on this many primaries. `None` without a level to compare with.

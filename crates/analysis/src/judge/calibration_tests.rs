@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use super::super::fixtures::{GRANT_LANE, calibration_record, record, scenario};
 use super::*;
-use crate::record::{GeneratorUse, Histogram, TimelinePoint};
-use crate::scenario::Arrivals;
+use crate::record::{Conditions, GeneratorUse, Histogram, TimelinePoint};
+use crate::scenario::{Arrivals, Cores, Placement};
 
 type Break = fn(&mut CalibrationRecord);
 
@@ -51,7 +51,7 @@ fn cpu_that_grows_is_told_from_cpu_that_falls() {
 fn what_is_wrong_with_a_calibration_is_said_and_it_fits_no_run() {
     let sound = calibration_record();
     let (tool, host) = (sound.tool.clone(), sound.host.clone());
-    assert!(assess(sound).fits(&tool, &host));
+    assert!(assess(sound).fits(&tool, &host, None));
     let broken: [(&str, Break); 3] = [
         ("counted 200001 calls", |r| r.counted += 1),
         ("2 requests had no answer", |r| r.failed = 2),
@@ -63,7 +63,7 @@ fn what_is_wrong_with_a_calibration_is_said_and_it_fits_no_run() {
         let calibration = assess(record);
         let problems = format!("{:?}", calibration.problems);
         assert!(!calibration.valid && problems.contains(said), "{said}: {problems}");
-        assert!(!calibration.fits(&tool, &host));
+        assert!(!calibration.fits(&tool, &host, None));
     }
 }
 
@@ -108,16 +108,20 @@ fn a_busy_machine_is_noticed_by_the_cpu_of_others_and_by_turns_that_differ() {
 fn another_machine_or_build_or_a_narrowed_calibration_does_not_fit() {
     let calibration = assess(calibration_record());
     let (tool, host) = (calibration.record.tool.clone(), calibration.record.host.clone());
-    assert!(!calibration.fits(&tool, &Host { cores: host.cores + 1, ..host.clone() }));
-    assert!(!calibration.fits(&tool, &Host { cpu: "another".into(), ..host.clone() }));
-    assert!(!calibration.fits(&Tool { debug_build: true, ..tool.clone() }, &host));
+    assert!(!calibration.fits(&tool, &Host { cores: host.cores + 1, ..host.clone() }, None));
+    assert!(!calibration.fits(&tool, &Host { cpu: "another".into(), ..host.clone() }, None));
+    assert!(!calibration.fits(&Tool { debug_build: true, ..tool.clone() }, &host, None));
+    let apart = Conditions { placement: Placement::Apart, cores: Cores::Awake, ..Conditions::default() };
+    assert!(!calibration.fits(&tool, &host, Some(&apart)), "another place for the same threads");
+    assert!(calibration.fits(&tool, &host, Some(&Conditions::default())));
     // A kernel update does not change the machine, nor a commit the build.
-    assert!(
-        calibration
-            .fits(&Tool { commit: "x".into(), ..tool.clone() }, &Host { kernel: "x".into(), ..host.clone() })
-    );
+    assert!(calibration.fits(
+        &Tool { commit: "x".into(), ..tool.clone() },
+        &Host { kernel: "x".into(), ..host.clone() },
+        None
+    ));
     let narrowed = CalibrationRecord { complete: false, ..calibration_record() };
-    assert!(!assess(narrowed).fits(&tool, &host));
+    assert!(!assess(narrowed).fits(&tool, &host, None));
 }
 
 #[test]

@@ -8,12 +8,12 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::result::RunResult;
-use crate::record::short_sha256;
+use crate::record::{Conditions, Host, short_sha256};
 
-/// Keys of a scenario that do not change what is measured: what is judged, where the servers are (the environment says
-/// that), and the library (the environment names what ran).
+/// Keys of a scenario that do not change what is measured: what is judged, where the servers are and where threads ran
+/// (the environment says that), and the library (the environment names what ran).
 const NOT_MEASURED: &[&str] =
-    &["gate", "slo", "summary", "library", "capacity", "cluster.provider", "cluster.nodes"];
+    &["gate", "slo", "summary", "library", "capacity", "machine", "cluster.provider", "cluster.nodes"];
 
 /// One thing that differs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -65,6 +65,12 @@ pub fn differences(base: &RunResult, candidate: &RunResult) -> Vec<SettingDiffer
         true,
     );
     compare("machine kernel", host.map(|h| h.kernel.clone()), true);
+    compare("machine CPU quota", host.map(quota), true);
+    let [base_conditions, candidate_conditions] =
+        environment.map(|e| Conditions::comparable(e.conditions.as_ref()));
+    for ((what, base), (_, candidate)) in base_conditions.into_iter().zip(candidate_conditions) {
+        compare(what, [base, candidate], true);
+    }
     let valkey = environment.map(|e| &e.valkey);
     compare("valkey version", valkey.map(|v| v.version.clone()), true);
     compare("valkey allocator", valkey.map(|v| v.allocator.clone()), true);
@@ -108,6 +114,10 @@ pub fn differences(base: &RunResult, candidate: &RunResult) -> Vec<SettingDiffer
     }
     all.sort_by_key(|difference| !difference.forbids);
     all
+}
+
+fn quota(host: &Host) -> String {
+    host.quota_us_per_s.map_or("none".to_owned(), |us| format!("{:.2} cores", us as f64 / 1e6))
 }
 
 /// A digest of all that a scenario measures with: equal for runs that may be one trend.

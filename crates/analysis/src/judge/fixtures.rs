@@ -241,7 +241,14 @@ fn counters(arms: &[SimulatedArm], claims_each: u64, cpu_us: f64) -> CounterDelt
 
 fn environment() -> Environment {
     Environment {
-        host: Host { cpu: "Example CPU".into(), cores: 2, memory_bytes: 8 << 30, kernel: "Linux 6.1".into() },
+        host: Host {
+            cpu: "Example CPU".into(),
+            cores: 2,
+            cores_present: None,
+            quota_us_per_s: None,
+            memory_bytes: 8 << 30,
+            kernel: "Linux 6.1".into(),
+        },
         valkey: ValkeyInfo {
             version: "9.1.2".into(),
             allocator: "libc".into(),
@@ -254,6 +261,7 @@ fn environment() -> Environment {
             hottest_share: 1.02,
         },
         library: LibraryInfo { name: "flowfabric".into(), version: "15".into(), sha256: "ab".repeat(32) },
+        conditions: None,
     }
 }
 
@@ -299,6 +307,7 @@ pub fn calibration_record() -> CalibrationRecord {
         sent: 200_000,
         counted: 200_000,
         failed: 0,
+        conditions: None,
         generator: Some(GeneratorUse {
             window_s: 30.0,
             thread_cpu_s: 20.0,

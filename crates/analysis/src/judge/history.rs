@@ -6,6 +6,7 @@ use std::io::{BufRead, Read, Seek, SeekFrom, Write};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::record::Conditions;
 use crate::stats::{Estimate, change_points};
 
 use super::comparable::settings_digest;
@@ -81,13 +82,26 @@ impl HistoryEntry {
             seed: record.seed,
             settings: settings_digest(result),
             machine: format!(
-                "{}, {} cores, {}; Valkey {}, {} primaries, {}",
-                host.cpu, host.cores, host.kernel, valkey.version, valkey.primaries, valkey.provider
+                "{}, {} cores, {}{}; Valkey {}, {} primaries, {}",
+                host.cpu,
+                host.cores,
+                host.kernel,
+                arranged(record.environment.conditions.as_ref()),
+                valkey.version,
+                valkey.primaries,
+                valkey.provider
             ),
             valid: result.valid && !record.partial,
             metrics,
         }
     }
+}
+
+/// How threads and cores were arranged; nothing where they were left alone, as versions before did.
+fn arranged(conditions: Option<&Conditions>) -> String {
+    let (of, left_alone) = (Conditions::comparable(conditions), Conditions::comparable(None));
+    let differing = of.into_iter().zip(left_alone).filter(|(of, alone)| of != alone);
+    differing.map(|((what, of), _)| format!(", {what} {of}")).collect()
 }
 
 impl HistoryEntry {

@@ -2,6 +2,8 @@ use super::super::analyse_as;
 use super::super::fixtures::{GRANT_LANE, SimulatedArm, record, scenario};
 use super::*;
 use crate::scenario::Direction::{HigherIsBetter, LowerIsBetter};
+use crate::record::{Asked, AwakeBy, Conditions};
+use crate::scenario::{Cores, Placement};
 
 fn run(slower: f64, seed: u64) -> RunResult {
     let arms = [SimulatedArm { slower, ..GRANT_LANE }];
@@ -73,6 +75,22 @@ fn each_difference_that_forbids_is_named() {
         ("valkey version: 9.1.2 against 8.0.1", |r| r.record.environment.valkey.version = "8.0.1".into()),
         ("machine cpu", |r| r.record.environment.host.cpu = "Other CPU".into()),
         ("machine cores: 2 against 4", |r| r.record.environment.host.cores = 4),
+        ("machine CPU quota: none against 1.50 cores", |r| {
+            r.record.environment.host.quota_us_per_s = Some(1_500_000);
+        }),
+        ("machine placement: free against together, cores: 1 for the generator, 1 for the servers", |r| {
+            let (generator_on, servers_on, placement) = (vec![1], vec![1], Placement::Together);
+            let together = Conditions { placement, generator_on, servers_on, ..Conditions::default() };
+            r.record.environment.conditions = Some(together);
+        }),
+        ("machine cores asleep or awake: free against awake by spinning on 2 cores", |r| {
+            let awake_by = Some(AwakeBy::Spinning { on: vec![0, 1] });
+            r.record.environment.conditions = Some(Conditions { awake_by, ..Conditions::default() });
+        }),
+        ("machine as asked for: free and free against free and awake", |r| {
+            let asked = Asked { cores: Cores::Awake, ..Asked::default() };
+            r.record.environment.conditions = Some(Conditions { asked, ..Conditions::default() });
+        }),
         ("valkey provider", |r| r.record.environment.valkey.provider = "container".into()),
         ("tool build: optimised against without optimisation", |r| r.record.tool.debug_build = true),
         ("candidate result: invalid", |r| r.valid = false),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::record::{ArmRecord, Audit, CounterBlock, CounterDelta, Fault, RunRecord, Warning};
+use crate::record::{ArmRecord, Audit, CounterBlock, CounterDelta, Fault, GeneratorUse, RunRecord, Warning};
 use crate::scenario::{Mode, Model, Scenario, expected_cost};
 use crate::stats::{BadHistogram, Latencies, mser};
 
@@ -63,6 +63,9 @@ pub(super) fn warnings(record: &RunRecord, scenario: &Scenario) -> Vec<Warning> 
     if let Some(warning) = generator_limit(record) {
         add(warning);
     }
+    if let Some(warning) = record.generator.and_then(throttled) {
+        add(warning);
+    }
     for arm in &record.arms {
         let (errors, sent) = (arm.outcomes.errors(), arm.outcomes.sent());
         if errors > 0 {
@@ -93,6 +96,12 @@ pub(super) fn warnings(record: &RunRecord, scenario: &Scenario) -> Vec<Warning> 
         add(Warning::Note { text: "interrupted: this is what was measured until then".to_owned() });
     }
     warnings
+}
+
+/// A control group that held this process back: each time is up to a whole period, 100 ms as a rule.
+fn throttled(used: GeneratorUse) -> Option<Warning> {
+    let periods = used.throttled_periods.filter(|periods| *periods > 0)?;
+    Some(Warning::Throttled { periods, seconds: used.throttled_s.unwrap_or_default() })
 }
 
 fn audit_faults(audit: &Audit) -> impl Iterator<Item = Fault> {
@@ -210,4 +219,24 @@ fn unsettled(record: &RunRecord) -> Option<String> {
             )
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quota_that_was_used_up_is_said_and_one_that_was_not_is_no_warning() {
+        let used = |periods, seconds| GeneratorUse {
+            throttled_periods: periods,
+            throttled_s: seconds,
+            ..GeneratorUse::default()
+        };
+        assert_eq!(throttled(used(None, None)), None);
+        assert_eq!(throttled(used(Some(0), Some(0.0))), None);
+        assert_eq!(
+            throttled(used(Some(3), Some(0.2))),
+            Some(Warning::Throttled { periods: 3, seconds: 0.2 })
+        );
+    }
 }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{GeneratorUse, Histogram, Host, Samples, Tool, ValkeyInfo};
+use super::{Conditions, GeneratorUse, Histogram, Host, Samples, Tool, ValkeyInfo};
 use crate::scenario::ArrivalsForm;
 
 /// All that a calibration measured, and nothing that was concluded from it.
@@ -38,6 +38,9 @@ pub struct CalibrationRecord {
     pub counted: u64,
     /// Requests without the expected reply.
     pub failed: u64,
+    /// Where threads ran, and whether cores slept; `None` in calibrations of versions that left both to the system.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conditions: Option<Conditions>,
     /// CPU used while all of it was measured; `None` in calibrations of versions that did not keep it.
     #[serde(default)]
     pub generator: Option<GeneratorUse>,

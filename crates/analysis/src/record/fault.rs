@@ -109,6 +109,13 @@ pub enum Warning {
         /// Share of all cores.
         share: f64,
     },
+    /// A control group's CPU quota held this process back in the window.
+    Throttled {
+        /// Periods in which it was used up.
+        periods: u64,
+        /// Time that threads were held back, in seconds.
+        seconds: f64,
+    },
     /// Keys could not be removed.
     LeftOver {
         /// How many.

@@ -1,6 +1,7 @@
 //! From single claims to a [`RunRecord`]: recorders, the record itself.
 
 mod calibration;
+mod conditions;
 mod fault;
 mod latency;
 mod outcome;
@@ -19,6 +20,7 @@ pub use calibration::{
     CalibratedLag, CalibrationNote, CalibrationRecord, Disturbance, LevelRecord, LevelRound, RoundTripRecord,
     SendLagRecord,
 };
+pub use conditions::{Asked, AwakeBy, Conditions};
 pub use fault::{Fault, Warning};
 pub use latency::LatencyHistogram;
 pub use outcome::{Outcome, Outcomes, RedirectKind};

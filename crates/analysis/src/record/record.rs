@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{CalibrationNote, Fault, GeneratorUse, Outcomes, Samples, StormRecord, Warning};
+use super::{CalibrationNote, Conditions, Fault, GeneratorUse, Outcomes, Samples, StormRecord, Warning};
 use crate::scenario::{ScenarioFile, VariantPath};
 
 /// What a run did and saw. Statistics, gate, capacity and reports read this and nothing else.
@@ -93,6 +93,9 @@ pub struct Environment {
     pub valkey: ValkeyInfo,
     /// The function library that all primaries ran.
     pub library: LibraryInfo,
+    /// Where threads ran, and whether cores slept; `None` in results of versions that left both to the system.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conditions: Option<Conditions>,
 }
 
 /// The machine with the load generator.
@@ -102,10 +105,25 @@ pub struct Host {
     pub cpu: String,
     /// Logical cores that this process may use.
     pub cores: u32,
+    /// Logical cores that there are, where they are more than this process may use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cores_present: Option<u32>,
+    /// CPU time that a control group leaves this process, in microseconds per second: 500,000 is half a core. `None`
+    /// without such a limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quota_us_per_s: Option<u64>,
     /// Physical memory.
     pub memory_bytes: u64,
     /// Kernel name and release.
     pub kernel: String,
+}
+
+impl Host {
+    /// Cores whose time this process may use up: its logical cores, or what a control group leaves of them.
+    pub fn usable_cores(&self) -> f64 {
+        let quota = self.quota_us_per_s.map_or(f64::INFINITY, |us| us as f64 / 1e6);
+        f64::from(self.cores.max(1)).min(quota)
+    }
 }
 
 /// The servers.

@@ -15,7 +15,8 @@ pub struct GeneratorUse {
     pub process_cpu_s: Option<f64>,
     /// CPU of the servers' processes.
     pub servers_cpu_s: f64,
-    /// CPU of everything on the generator's machine, and what its host took away; where the system tells.
+    /// CPU of everything on the cores that this process may use, and what the machine's host took away of them; where
+    /// the system tells. Keeping cores awake is in it.
     pub machine_cpu_s: Option<f64>,
     /// Of that, what the host of a virtual machine took away: `steal` in `/proc/stat`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -24,6 +25,16 @@ pub struct GeneratorUse {
     /// generator's machine and the system tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub servers_waited_s: Option<f64>,
+    /// CPU of the threads that kept cores awake, by their own clocks: they ran when nothing else would have. It is in
+    /// the figure of the machine, and in neither the process' nor the servers'.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_awake_s: Option<f64>,
+    /// Periods in which a control group of this process used up its CPU quota; `None` without a quota.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub throttled_periods: Option<u64>,
+    /// Time that threads of the group were held back for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub throttled_s: Option<f64>,
     /// Whether the threads that keep an open loop's schedule had real-time priority (`SCHED_RR`); `None` in a closed
     /// loop.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -31,13 +42,18 @@ pub struct GeneratorUse {
 }
 
 impl GeneratorUse {
-    /// Share of the machine's cores that neither the tool nor, where they run here, its servers used; `None` where the
-    /// system does not tell.
+    /// CPU of everything on this process' cores, keeping them awake aside; `None` where the system does not tell.
+    pub fn machine_used_s(&self) -> Option<f64> {
+        Some((self.machine_cpu_s? - self.kept_awake_s.unwrap_or_default()).max(0.0))
+    }
+
+    /// Share of the cores that this process may use which neither the tool nor, where they run here, its servers used;
+    /// `None` where the system does not tell. Keeping cores awake counts as the tool's.
     pub fn others_share(&self, cores: u32, servers_here: bool) -> Option<f64> {
         let own = self.process_cpu_s.unwrap_or(self.thread_cpu_s);
         let servers = if servers_here { self.servers_cpu_s } else { 0.0 };
         let stolen = self.stolen_cpu_s.unwrap_or_default();
-        let others_s = self.machine_cpu_s.filter(|_| self.window_s > 0.0)? - stolen - own - servers;
+        let others_s = self.machine_used_s().filter(|_| self.window_s > 0.0)? - stolen - own - servers;
         // The clocks tick differently.
         Some(others_s.max(0.0) / self.window_s / f64::from(cores.max(1)))
     }
@@ -53,3 +69,38 @@ pub const GENERATOR_BUSY: f64 = 0.8;
 
 /// Share of a virtual machine's cores from which on its host's taking them explains a tail of one per cent.
 pub const STOLEN: f64 = 0.02;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Ten seconds on two cores: the generator used 2 of 20, the servers 5, what else there is as given.
+    fn used(others_s: f64, kept_awake_s: Option<f64>) -> GeneratorUse {
+        GeneratorUse {
+            window_s: 10.0,
+            thread_cpu_s: 2.0,
+            process_cpu_s: Some(2.0),
+            servers_cpu_s: 5.0,
+            machine_cpu_s: Some(7.0 + others_s + kept_awake_s.unwrap_or_default()),
+            kept_awake_s,
+            ..GeneratorUse::default()
+        }
+    }
+
+    #[test]
+    fn keeping_cores_awake_is_no_other_program() {
+        for kept_awake_s in [None, Some(0.0), Some(9.0), Some(13.0)] {
+            let share = |others_s| used(others_s, kept_awake_s).others_share(2, true).unwrap();
+            assert!(share(0.0).abs() < 1e-9, "{kept_awake_s:?}");
+            assert!((share(4.0) - 0.2).abs() < 1e-9, "a busy machine is seen behind it: {kept_awake_s:?}");
+        }
+        assert!((used(0.0, Some(13.0)).machine_used_s().unwrap() - 7.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_clock_that_ticks_late_takes_nothing_away() {
+        let late = GeneratorUse { machine_cpu_s: Some(6.9), ..used(0.0, Some(13.0)) };
+        assert!(late.others_share(2, true).unwrap().abs() < 1e-9);
+        assert_eq!(late.machine_used_s(), Some(0.0));
+    }
+}

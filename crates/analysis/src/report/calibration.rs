@@ -1,7 +1,8 @@
 //! A calibration in words and tables.
 
+use super::conditions;
 use super::document::Block;
-use super::format::{bytes, count, figure, maybe, rough, share, time_us};
+use super::format::{count, figure, maybe, rough, share, time_us};
 use crate::judge::{Calibration, FLAT_FROM, LatencySummary, LevelSummary};
 use crate::record::{CalibrationNote, Disturbance};
 use crate::scenario::ArrivalsForm;
@@ -31,8 +32,9 @@ pub(super) fn blocks(calibration: &Calibration) -> Vec<Block> {
     blocks.extend(round_trip(calibration));
     blocks.extend(cpu(calibration));
     let (host, valkey) = (&record.host, &record.valkey);
-    let mut items = vec![
-        format!("machine: {}, {} cores, {}, {}", host.cpu, host.cores, bytes(host.memory_bytes), host.kernel),
+    let mut items = vec![conditions::machine(host)];
+    items.extend(record.conditions.as_ref().map(conditions::arranged));
+    items.extend([
         format!(
             "server: {} at {}, Valkey {} ({}), {} io-threads{}",
             valkey.provider,
@@ -52,7 +54,7 @@ pub(super) fn blocks(calibration: &Calibration) -> Vec<Block> {
             "calibrated: {} for {:.1} s, seed {}, reclaim-bench {} ({})",
             record.started, record.duration_s, record.seed, record.tool.version, record.tool.commit
         ),
-    ];
+    ]);
     if record.tool.debug_build {
         items.push("built without optimisation: use cargo run --release for figures that count".into());
     }

@@ -11,6 +11,7 @@ mod calibration;
 mod capacity;
 mod chart;
 pub mod ci;
+mod conditions;
 mod document;
 mod format;
 mod hlog;

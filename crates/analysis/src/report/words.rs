@@ -82,6 +82,12 @@ pub(super) fn warning(warning: &Warning) -> String {
              host's as well. Measure when it is less busy, or elsewhere.",
             share(*stolen)
         ),
+        Warning::Throttled { periods, seconds } => format!(
+            "a control group's CPU quota was used up in {} periods of the window and held threads back for {} in all: \
+             times are the quota's. Raise it, or measure where there is none.",
+            count(*periods),
+            time_us(1e6 * seconds)
+        ),
         Warning::LeftOver { keys } => {
             format!("{} keys could not be removed. Run `reclaim-bench clean` on the cluster.", count(*keys))
         }

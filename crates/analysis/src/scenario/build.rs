@@ -50,6 +50,7 @@ pub(super) fn build(file: &ScenarioFile) -> Scenario {
                 library: library(variant.library.as_ref()),
             })
             .collect(),
+        machine: file.machine,
         slo: file.slo.as_ref().map(|slo| Slo { response_p99: slo.response_p99.0 }),
     }
 }

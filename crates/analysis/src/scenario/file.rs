@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::capacity::CapacitySection;
 use super::duration::HumanDuration;
+use super::machine::MachineSection;
 use super::model::{Mode, VariantPath};
+use super::sweep::SweepSection;
 
 /// A scenario as written: what a TOML file says, with every default filled in once it is resolved.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -47,6 +49,9 @@ pub struct ScenarioFile {
     /// The arms: at least one.
     #[serde(default, rename = "variant")]
     pub variants: Vec<VariantSection>,
+    /// Where threads run, and whether cores may sleep.
+    #[serde(default, skip_serializing_if = "MachineSection::is_empty")]
+    pub machine: MachineSection,
     /// Service level.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slo: Option<SloSection>,
@@ -428,16 +433,6 @@ pub struct VariantSection {
 pub struct SloSection {
     /// Bound of the response time's 99th percentile.
     pub response_p99: HumanDuration,
-}
-
-/// `[sweep]`: one run for each value of one key, in random order.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SweepSection {
-    /// Dotted path of the key, e.g. `load.network.added_rtt`.
-    pub key: String,
-    /// Its values, written as for `--set`.
-    pub values: Vec<String>,
 }
 
 impl ScenarioFile {

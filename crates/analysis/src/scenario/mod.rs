@@ -17,9 +17,11 @@ mod error;
 mod file;
 mod library;
 mod metric;
+mod machine;
 mod model;
 mod shape;
 mod shipped;
+mod sweep;
 #[cfg(test)]
 mod tests;
 mod validate;
@@ -34,12 +36,14 @@ pub use error::{InvalidScenario, KeyProblem, Place, Problem, ScenarioError, near
 pub use file::{
     ArrivalsForm, BurstForm, ClusterSection, CompareSection, GateSection, GrantSection, InterruptionSection,
     LibrarySection, LoadSection, ModelForm, NetworkSection, PartitionsForm, PartitionsWord,
-    PopulationSection, Provider, RampForm, ScenarioFile, SkewForm, SloSection, SweepSection, VariantSection,
+    PopulationSection, Provider, RampForm, ScenarioFile, SkewForm, SloSection, VariantSection,
 };
 pub use library::LibrarySource;
 pub use metric::{Direction, GateRole, Judged, METRICS, Metric, MetricName, MetricRow, Unit, UnknownMetric};
+pub use machine::{Cores, MachineSection, Placement};
 pub use model::*;
 pub use shipped::{SHIPPED, Shipped};
+pub use sweep::{SweepBy, SweepSection, SweepStep};
 
 /// Parses a scenario. `source` is its name in errors.
 ///

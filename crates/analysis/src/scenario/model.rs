@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::arrivals::Arrivals;
 use super::library::LibrarySource;
 use super::metric::Metric;
+use super::machine::MachineSection;
 
 /// What one run does, validated. Made from a [`super::ScenarioFile`], which is what results embed.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +33,8 @@ pub struct Scenario {
     pub compare: Option<Compare>,
     /// The arms. The first one is the baseline unless [`Compare::baseline`] says otherwise. Never empty.
     pub variants: Vec<VariantSpec>,
+    /// Where threads run, and whether cores may sleep.
+    pub machine: MachineSection,
     /// Service level, judged on response time.
     pub slo: Option<Slo>,
 }

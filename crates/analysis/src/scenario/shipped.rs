@@ -25,6 +25,7 @@ pub const SHIPPED: &[Shipped] = shipped![
     "claim-paths",
     "library-duet",
     "rtt-sweep",
+    "conditions",
     "steady",
     "storm",
     "ramp",

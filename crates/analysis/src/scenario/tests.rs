@@ -75,6 +75,25 @@ fn defaults_are_filled_in_and_filling_them_in_twice_changes_nothing() {
 }
 
 #[test]
+fn the_machine_is_arranged_as_asked_and_a_word_that_is_none_is_refused() {
+    let (file, scenario) = parse("t.toml", BASE).unwrap();
+    assert_eq!(scenario.machine, MachineSection::default());
+    assert!(!serde_json::to_string(&file).unwrap().contains("machine"), "as results of before");
+    let asked = [set("machine.placement=together"), set("machine.cores=free")];
+    let (_, scenario) = parse_with("t.toml", BASE, &asked).unwrap();
+    let together = MachineSection { placement: Some(Placement::Together), cores: Some(Cores::Free) };
+    assert_eq!(scenario.machine, together);
+    assert_eq!(
+        refusal(&["machine.placement=appart"]),
+        "--set machine.placement=appart: machine.placement: unknown value `appart`; did you mean `apart`?"
+    );
+    assert_eq!(
+        refusal(&["machine.core=awake"]),
+        "--set machine.core=awake: machine.core: unknown key; did you mean `cores`?"
+    );
+}
+
+#[test]
 fn a_section_of_weights_says_all_there_is() {
     let (_, scenario) = parse("t.toml", &format!("{BASE}[interruption]\ndelay = 2\n")).unwrap();
     assert_eq!(
@@ -551,6 +570,7 @@ prop_compose! {
             schema: 1,
             name: "drawn".into(),
             summary,
+            machine: MachineSection { placement: Some(Placement::Apart), cores: None },
             cluster: ClusterSection::default(),
             library: LibrarySection::default(),
             population: PopulationSection { executions, lanes, partitions, skew, lane_skew, payload_bytes: 0 },

@@ -14,6 +14,7 @@ use super::file::{ArrivalsForm, PartitionsForm, ScenarioFile, SkewForm, VariantS
 use super::library::LibrarySource;
 use super::metric::METRICS;
 use super::model::Scenario;
+use super::sweep;
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_hours(1);
@@ -36,7 +37,7 @@ impl TryFrom<&ScenarioFile> for Scenario {
         check_compare(&file, &mut checker);
         check_gate(&file, &mut checker);
         capacity_rules::check(&file, &mut checker);
-        check_sweep(&file, &mut checker);
+        sweep::check(file.sweep.as_ref(), &mut checker);
         // Rules about several keys assume that each of them is right by itself.
         if checker.0.is_empty() {
             combination::check(&file, &mut checker);
@@ -220,18 +221,4 @@ fn check_gate(file: &ScenarioFile, checker: &mut Checker) {
         checker
             .require(warn <= fail, key, || format!("{warn} warns only beyond {fail}, which fails already"));
     }
-}
-
-fn check_sweep(file: &ScenarioFile, checker: &mut Checker) {
-    let Some(sweep) = &file.sweep else { return };
-    checker.require(!sweep.key.is_empty() && !sweep.key.starts_with("sweep"), "sweep.key", || {
-        format!("`{}` is not the key of a scenario; write it like load.network.added_rtt", sweep.key)
-    });
-    checker.require((2..=64).contains(&sweep.values.len()), "sweep.values", || {
-        format!("{} values are no sweep: give 2 to 64", sweep.values.len())
-    });
-    let different: BTreeSet<&String> = sweep.values.iter().collect();
-    checker.require(different.len() == sweep.values.len(), "sweep.values", || {
-        "one value is there twice; to run one several times use --repeat".into()
-    });
 }

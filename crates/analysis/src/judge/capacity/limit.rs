@@ -24,6 +24,9 @@ const QUEUEING: f64 = 0.5;
 /// a fifth, from waking up alone.
 const WAITED: f64 = 0.3;
 
+/// Time for which a CPU quota held threads back, per second of the window, from which on it decides the rate.
+const THROTTLED: f64 = 0.05;
+
 /// CPU in the window of a probe, in cores: 1.0 is one core all the time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Resources {
@@ -42,7 +45,13 @@ pub struct Resources {
     /// What the servers' main threads waited for a core, in cores: 1.0 is one of them all the time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub servers_waited: Option<f64>,
-    /// Cores of the generator's machine.
+    /// Cores that the servers were bound to; `None` where they were not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_cores: Option<u32>,
+    /// Time for which a control group's CPU quota held threads back, per second; `None` without a quota.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub throttled: Option<f64>,
+    /// Cores that the generator's process may use.
     pub cores: u32,
     /// Whether the servers run there as well.
     pub same_machine: bool,
@@ -75,6 +84,17 @@ impl Resources {
         Some((self.machine? - stolen - self.generator_process.or(self.generator)? - servers).max(0.0))
     }
 
+    /// The servers, if they were busy for this share of the cores that they were bound to.
+    fn bound_servers(&self, from: f64) -> Option<Limit> {
+        let (servers, cores) = (self.servers?, self.server_cores?);
+        let limit = Limit::ServersOnTheirCores { servers, waited: self.servers_wait_share(), cores };
+        (servers >= from * f64::from(cores.max(1))).then_some(limit)
+    }
+
+    fn held_back_by_a_quota(&self) -> Option<Limit> {
+        self.throttled.filter(|share| *share >= THROTTLED).map(|held_back| Limit::Quota { held_back })
+    }
+
     fn stolen_by_the_host(&self) -> Option<Limit> {
         let (stolen, cores) = (self.stolen?, self.cores);
         (stolen > STOLEN * f64::from(cores.max(1))).then_some(Limit::Host { stolen, cores })
@@ -104,6 +124,21 @@ pub enum Limit {
         /// Cores that there are.
         cores: u32,
     },
+    /// The cores that the servers were bound to, which the generator does not use.
+    ServersOnTheirCores {
+        /// Cores that the servers used.
+        servers: f64,
+        /// How long they waited for a core, over how long they ran; where the system tells.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        waited: Option<f64>,
+        /// Cores that they were bound to.
+        cores: u32,
+    },
+    /// A control group's CPU quota on the generator's machine.
+    Quota {
+        /// Time for which it held threads back, per second.
+        held_back: f64,
+    },
     /// Other programs on the machine.
     OtherPrograms {
         /// Cores that they used.
@@ -130,7 +165,10 @@ pub enum Limit {
 impl Limit {
     /// Whether the cluster might sustain more.
     pub fn is_not_the_clusters(&self) -> bool {
-        matches!(self, Self::Generator { .. } | Self::OtherPrograms { .. } | Self::Host { .. })
+        matches!(
+            self,
+            Self::Generator { .. } | Self::OtherPrograms { .. } | Self::Host { .. } | Self::Quota { .. }
+        )
     }
 }
 
@@ -149,7 +187,10 @@ pub(super) fn limit(primaries: &[PrimaryLoad], resources: &Resources, generator_
     if let Some(host) = resources.stolen_by_the_host() {
         return host;
     }
-    if let Some(crowd) = shared_cores(resources, CORES_BUSY) {
+    if let Some(quota) = resources.held_back_by_a_quota() {
+        return quota;
+    }
+    if let Some(crowd) = resources.bound_servers(CORES_BUSY).or_else(|| shared_cores(resources, CORES_BUSY)) {
         return crowd;
     }
     if generator_late {
@@ -162,7 +203,8 @@ pub(super) fn limit(primaries: &[PrimaryLoad], resources: &Resources, generator_
         };
     }
     let from = if resources.servers_short_of_cores() { 0.0 } else { QUEUEING };
-    server(QUEUEING).or_else(|| shared_cores(resources, from)).unwrap_or(Limit::ServiceLevel)
+    let crowded = || resources.bound_servers(from.max(QUEUEING)).or_else(|| shared_cores(resources, from));
+    server(QUEUEING).or_else(crowded).unwrap_or(Limit::ServiceLevel)
 }
 
 /// Whoever used most of the cores that servers and generator share, if they were busy for this share of the window.
@@ -208,6 +250,8 @@ mod tests {
             machine: Some(machine),
             stolen: None,
             servers_waited: None,
+            server_cores: None,
+            throttled: None,
             cores: 2,
             same_machine,
         }
@@ -265,6 +309,30 @@ mod tests {
         }
         assert!(matches!(limit(&primaries([0.4, 0.3, 0.3]), &stolen(0.03), true), Limit::Generator { .. }));
         assert!((stolen(0.3).others().unwrap() - 0.1).abs() < 1e-9, "what it took is not other programs'");
+    }
+
+    #[test]
+    fn servers_with_cores_of_their_own_are_the_limit_when_those_are_used_up() {
+        let bound =
+            |servers: f64| Resources { server_cores: Some(1), ..used(0.3, servers, servers + 0.3, true) };
+        let named = |servers: f64| limit(&primaries([0.3, 0.3, 0.3]), &bound(servers), false);
+        assert_eq!(named(0.97), Limit::ServersOnTheirCores { servers: 0.97, waited: None, cores: 1 });
+        assert!(!named(0.97).is_not_the_clusters());
+        assert!(matches!(named(0.6), Limit::ServersOnTheirCores { .. }), "a queue before saturation");
+        assert_eq!(named(0.3), Limit::ServiceLevel);
+        let late = limit(&primaries([0.3, 0.3, 0.3]), &bound(0.6), true);
+        assert!(matches!(late, Limit::Generator { .. }), "they do not take the generator's core");
+    }
+
+    #[test]
+    fn a_quota_that_holds_threads_back_is_not_the_clusters_fault() {
+        let named = |throttled: f64| {
+            let resources = Resources { throttled: Some(throttled), ..used(0.2, 0.9, 1.0, true) };
+            limit(&primaries([0.4, 0.3, 0.3]), &resources, true)
+        };
+        assert_eq!(named(0.3), Limit::Quota { held_back: 0.3 });
+        assert!(named(0.3).is_not_the_clusters());
+        assert!(matches!(named(0.0), Limit::Generator { .. }));
     }
 
     #[test]

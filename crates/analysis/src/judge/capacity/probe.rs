@@ -246,7 +246,7 @@ impl Probe {
         }
         let mut limit = limit(&self.primaries, &self.resources, self.generator_late());
         let idle = self.resources.generator_share().is_some_and(|share| share <= GENERATOR_BUSY);
-        if matches!(limit, Limit::Generator { .. } | Limit::Host { .. })
+        if matches!(limit, Limit::Generator { .. } | Limit::Host { .. } | Limit::Quota { .. })
             && idle
             && self.service_p50_us.is_some_and(|p50| p50 > slo_us)
         {
@@ -255,7 +255,7 @@ impl Probe {
         }
         let verdict = match limit {
             Limit::Generator { .. } => ProbeVerdict::Generator,
-            Limit::OtherPrograms { .. } | Limit::Host { .. } => ProbeVerdict::Disturbed,
+            Limit::OtherPrograms { .. } | Limit::Host { .. } | Limit::Quota { .. } => ProbeVerdict::Disturbed,
             _ => ProbeVerdict::Failed,
         };
         (verdict, Some(limit))
@@ -311,9 +311,16 @@ fn resources(record: &RunRecord) -> Resources {
         generator: record.generator.and_then(|used| share(used.thread_cpu_s)),
         generator_process: record.generator.and_then(|used| share(used.process_cpu_s?)),
         servers: record.generator.and_then(|used| share(used.servers_cpu_s)),
-        machine: record.generator.and_then(|used| share(used.machine_cpu_s?)),
+        machine: record.generator.and_then(|used| share(used.machine_used_s()?)),
         stolen: record.generator.and_then(|used| share(used.stolen_cpu_s?)),
         servers_waited: record.generator.and_then(|used| share(used.servers_waited_s?)),
+        server_cores: record
+            .environment
+            .conditions
+            .as_ref()
+            .map(|conditions| conditions.servers_on.len() as u32)
+            .filter(|cores| *cores > 0),
+        throttled: record.generator.and_then(|used| share(used.throttled_s?)),
         cores: record.environment.host.cores,
         same_machine: record.environment.valkey.same_machine,
     }

@@ -90,6 +90,9 @@ impl Simulated {
             machine_cpu_s: None,
             stolen_cpu_s: None,
             servers_waited_s: None,
+            kept_awake_s: None,
+            throttled_periods: None,
+            throttled_s: None,
             real_time: None,
         });
         analyse(record).unwrap()

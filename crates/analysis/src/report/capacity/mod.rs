@@ -443,7 +443,9 @@ fn remarks(capacity: &Capacity) -> Option<Block> {
                 .to_owned(),
         );
     }
-    if let Some(Limit::ServersOnSharedCores { cores, .. }) = &capacity.limit {
+    if let Some(Limit::ServersOnSharedCores { cores, .. } | Limit::ServersOnTheirCores { cores, .. }) =
+        &capacity.limit
+    {
         items.push(format!(
             "the table of primaries takes a core for each main thread, and asks for CPU alone: here {cores} cores were \
              short before any main thread was."

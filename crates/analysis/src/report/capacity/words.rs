@@ -4,22 +4,34 @@ use crate::judge::capacity::{Limit, Probe, ProbeLoad, ProbePurpose, ProbeVerdict
 use crate::report::format::{count, figure, per_claim, rough, time_us};
 use crate::report::words;
 
+fn waiting(share: Option<f64>) -> String {
+    let said =
+        |share| format!("; for each second that they ran they waited {} for a core", time_us(1e6 * share));
+    share.map(said).unwrap_or_default()
+}
+
 /// What limits, and the evidence.
 pub(super) fn limit(limit: &Limit) -> String {
     match limit {
         Limit::Server { primary, busy } => {
             format!("the server: the main thread of {primary} was busy for {} of the window", rough(*busy))
         }
-        Limit::ServersOnSharedCores { servers, generator, waited, cores } => {
-            let waited = waited.map(|share| {
-                format!("; for each second that they ran they waited {} for a core", time_us(1e6 * share))
-            });
+        Limit::ServersOnSharedCores { servers, generator, waited, cores } => format!(
+            "the servers' CPU: they used {servers:.1} of the {cores} cores that they share with the generator, which \
+             used {generator:.1}{}",
+            waiting(*waited)
+        ),
+        Limit::ServersOnTheirCores { servers, waited, cores } => {
+            let of = if *cores == 1 { "one core".to_owned() } else { format!("{cores} cores") };
             format!(
-                "the servers' CPU: they used {servers:.1} of the {cores} cores that they share with the generator, \
-                 which used {generator:.1}{}",
-                waited.unwrap_or_default()
+                "the servers' CPU: they used {servers:.2} of the {of} that they were bound to{}",
+                waiting(*waited)
             )
         }
+        Limit::Quota { held_back } => format!(
+            "the CPU quota of a control group, which held threads back for {} in each second",
+            time_us(1e6 * held_back)
+        ),
         Limit::OtherPrograms { others, cores } => {
             format!("other programs on this machine, which used {others:.1} of its {cores} cores")
         }

@@ -4,7 +4,7 @@
 use super::calibration;
 use super::document::Block;
 use super::format::{bytes, count, difference, difference_within, figure, maybe, per_claim, share, time_us};
-use super::{ramp, storm, words};
+use super::{conditions, ramp, storm, words};
 use crate::judge::{self, Comparison, LatencySummary, RunResult, VariantSummary, Verdict};
 use crate::record::{Environment, Outcomes, RunRecord, short_sha256};
 use crate::scenario::{Direction, MetricName, Mode, VariantPath};
@@ -482,8 +482,9 @@ pub(super) fn origin(result: &RunResult) -> Block {
 /// Machine, cluster and library.
 pub(super) fn surroundings(environment: &Environment) -> Vec<String> {
     let (host, valkey, library) = (&environment.host, &environment.valkey, &environment.library);
-    vec![
-        format!("machine: {}, {} cores, {}, {}", host.cpu, host.cores, bytes(host.memory_bytes), host.kernel),
+    let mut items = vec![conditions::machine(host)];
+    items.extend(environment.conditions.as_ref().map(conditions::arranged));
+    items.extend([
         format!(
             "cluster: Valkey {} ({}, {} io-thread{}), {} primaries, {} replicas, {}{}; {} partitions, busiest primary \
              {:.2} of the mean",
@@ -499,5 +500,6 @@ pub(super) fn surroundings(environment: &Environment) -> Vec<String> {
             valkey.hottest_share
         ),
         format!("library: {} {}, sha256 {}", library.name, library.version, short_sha256(&library.sha256)),
-    ]
+    ]);
+    items
 }

@@ -25,14 +25,14 @@ pub(crate) enum Role {
 
 /// The calling thread goes before all ordinary ones until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Precedence {
+pub(crate) struct RealTime {
     /// Niceness to go back to; `None` where the system refused.
     niceness: Option<i32>,
     /// The thread that took it must give it back.
     _here: PhantomData<*const ()>,
 }
 
-impl Precedence {
+impl RealTime {
     pub fn take(role: Role) -> Self {
         let niceness = getpriority_process(None).ok();
         let round_robin = ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::RoundRobin);
@@ -45,13 +45,19 @@ impl Precedence {
     }
 }
 
-impl Drop for Precedence {
+impl Drop for RealTime {
     fn drop(&mut self) {
         let Some(niceness) = self.niceness else { return };
         // The crate sets a niceness of its own with the policy. Nobody is left to tell that this failed.
         set(0, ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Other));
         let _ = setpriority_process(None, niceness);
     }
+}
+
+/// The calling thread runs only while nothing else would, from now on; whether the system has done it.
+pub(super) fn run_idle() -> bool {
+    let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+    set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle).is_ok()
 }
 
 fn set(priority: u8, policy: ThreadSchedulePolicy) -> bool {
@@ -69,12 +75,18 @@ mod tests {
     }
 
     #[test]
-    fn precedence_is_given_back_with_the_niceness_of_before() {
+    fn an_idle_thread_is_one() {
+        let idle = std::thread::spawn(|| (run_idle(), policy())).join().unwrap();
+        assert_eq!(idle, (true, ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle)));
+    }
+
+    #[test]
+    fn real_time_priority_is_given_back_with_the_niceness_of_before() {
         let before = (policy(), getpriority_process(None).unwrap());
-        let precedence = Precedence::take(Role::Clock);
+        let real_time_priority = RealTime::take(Role::Clock);
         let real_time = ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::RoundRobin);
-        assert_eq!(policy() == real_time, precedence.given());
-        drop(precedence);
+        assert_eq!(policy() == real_time, real_time_priority.given());
+        drop(real_time_priority);
         assert_eq!((policy(), getpriority_process(None).unwrap()), before);
     }
 }

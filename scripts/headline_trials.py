@@ -1,0 +1,219 @@
+#!/usr/bin/env python3
+"""Shows on this machine whether the headline of `lane-ab` is one that another run would repeat.
+
+    cargo build --release && scripts/headline_trials.py [--set load.claims=20000]
+
+Runs lane-ab eight times as it is by default (threads apart, cores awake) and eight times with both left to the system,
+in turns: four runs of each on the machine as it is, three beside a busy loop (on the servers' core, on the generator's,
+on either) and one beside a compiler. Prints a table, and writes it with every figure to --output, which belongs in
+results/reference/trials/ when the machine was otherwise idle. Exits 1 where a target is missed by the arranged runs:
+ratios within 0.03 of each other, the saving in round trips (where results have it) within 6 %, at most one pair of runs
+whose intervals do not meet.
+"""
+
+import argparse
+import contextlib
+import itertools
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+
+ARMS = {"apart, awake": [], "free, free": ["machine.placement=free", "machine.cores=free"]}
+BESIDE = ["nothing", "loop on the servers' core", "nothing", "loop on the generator's core", "nothing", "loop anywhere",
+          "nothing", "a compiler"]
+RATIOS_WITHIN = 0.03
+ROUND_TRIPS_WITHIN = 0.06
+PAIRS_APART = 1
+
+LOOP = "while True: pass"
+PROGRAM = """
+use std::collections::BTreeMap;
+fn main() { let mut all = BTreeMap::new(); %s println!("{}", all.len()); }
+"""
+
+
+def physical_cores():
+    """The logical cores that this process may use, by physical core: as the tool sees them."""
+    cores = {}
+    for cpu in sorted(os.sched_getaffinity(0)):
+        try:
+            text = pathlib.Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list").read_text()
+            name = int(text.replace("-", ",").split(",")[0])
+        except OSError:
+            name = cpu
+        cores.setdefault(name, []).append(cpu)
+    return [cores[name] for name in sorted(cores)]
+
+
+def cores_of(beside):
+    """Where a loop runs; None is anywhere. The generator has the last core, its servers the ones before."""
+    cores = physical_cores()
+    if len(cores) < 2 or "core" not in beside:
+        return None
+    return set(cores[-2] if "servers" in beside else cores[-1])
+
+
+def started(command, cpus=None, **kwargs):
+    """A child in a process group of its own, so that all that it starts can be ended with it."""
+    def place():
+        os.setpgid(0, 0)
+        if cpus:
+            os.sched_setaffinity(0, cpus)
+    return subprocess.Popen(command, preexec_fn=place, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **kwargs)
+
+
+def compiler(scratch):
+    """A shell that compiles the same program over and over."""
+    source = scratch / "busy.rs"
+    body = " ".join(f'all.insert({n}u64, format!("{{:?}}", ({n}u8 as char, "{n}")));' for n in range(200))
+    source.write_text(PROGRAM % body)
+    script = 'while :; do "$1" -O -o "$3" "$2" || exit 1; done'
+    return started(["sh", "-c", script, "compile", os.environ.get("RUSTC", "rustc"), str(source), str(scratch / "busy")])
+
+
+@contextlib.contextmanager
+def company(beside):
+    """Something else that runs meanwhile, and ends in any case."""
+    if beside == "nothing":
+        yield
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        if beside == "a compiler":
+            child = compiler(pathlib.Path(scratch))
+        else:
+            child = started([sys.executable, "-c", LOOP], cores_of(beside))
+        try:
+            yield
+            if child.poll() is not None:
+                sys.exit(f"what was to run beside ({beside}) ended by itself with {child.returncode}")
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+
+
+def run(args, changes, seed):
+    command = [args.tool, "run", args.scenario, "--quiet", "--format", "json", "--seed", str(seed),
+               "--output", str(args.results)]
+    for change in changes + args.set:
+        command += ["--set", change]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
+    if not done.stdout:
+        sys.exit(f"{' '.join(command)} ended with {done.returncode}")
+    return json.loads(done.stdout)
+
+
+def round_trips(result):
+    """The saving in round trips of the same run; None in results that have no such figure."""
+    named = [c for c in result["comparisons"] if "round_trip" in c["metric"]]
+    measured = named[0] if named else {}
+    for key in ("difference", "amount", "value", "ratio"):
+        if isinstance(measured.get(key), dict) and "estimate" in measured[key]:
+            return measured[key]["estimate"]
+    return None
+
+
+def figures(result, arm, beside):
+    """One row: the ratio with its interval, the saving in microseconds and in round trips."""
+    comparison = next(c for c in result["comparisons"] if c["metric"] == "service_p50")
+    ratio, base = comparison["ratio"], comparison["baseline_value"]
+    conditions = result["environment"].get("conditions") or {}
+    return {
+        "arm": arm,
+        "beside": beside,
+        "valid": result["valid"],
+        "control_passed": bool(result["control"] and result["control"]["passed"]),
+        "placement": conditions.get("placement", "free"),
+        "cores": conditions.get("cores", "free"),
+        "ratio": ratio,
+        "baseline_us": base,
+        "saving_us": ratio and base * (ratio["estimate"] - 1),
+        "saving_round_trips": round_trips(result),
+        "seed": result["seed"],
+        "started": result["started"],
+    }
+
+
+def line(row):
+    ratio = row["ratio"]
+    said = f"{ratio['estimate']:.3f} [{ratio['low']:.3f}, {ratio['high']:.3f}]" if ratio else "none"
+    saving = f"{row['saving_us']:.1f}" if ratio else "-"
+    trips = "-" if row["saving_round_trips"] is None else f"{row['saving_round_trips']:.2f}"
+    remarks = [text for text, wrong in [("INVALID", not row["valid"]), ("control failed", not row["control_passed"]),
+                                        (f"really {row['placement']}, {row['cores']}",
+                                         f"{row['placement']}, {row['cores']}" != row["arm"])] if wrong]
+    return (f"{row['arm']:<14} {row['beside']:<30} {said:>22} {row['baseline_us']:>9.1f} {saving:>8} {trips:>7}  "
+            f"{'; '.join(remarks)}").rstrip()
+
+
+HEADER = (f"{'conditions':<14} {'beside':<30} {'ratio':>22} {'base us':>9} {'saves us':>8} {'in RTT':>7}")
+
+
+def spread(values):
+    return max(values) - min(values) if values else float("nan")
+
+
+def summary(rows):
+    """Per arm: how far the runs lie apart. Returns the lines, and what the first arm missed."""
+    lines, missed = [], []
+    for arm in ARMS:
+        own = [row for row in rows if row["arm"] == arm and row["ratio"]]
+        if not own:
+            missed.append(f"{arm}: no ratio")
+            continue
+        ratios = [row["ratio"]["estimate"] for row in own]
+        trips = [row["saving_round_trips"] for row in own if row["saving_round_trips"] is not None]
+        apart = sum(a["ratio"]["low"] > b["ratio"]["high"] or b["ratio"]["low"] > a["ratio"]["high"]
+                    for a, b in itertools.combinations(own, 2))
+        savings = [row["saving_us"] for row in own]
+        text = (f"{arm}: ratios {min(ratios):.3f}-{max(ratios):.3f}, {spread(ratios):.3f} apart; savings "
+                f"{min(savings):.1f}-{max(savings):.1f} us; {apart} pairs of intervals apart")
+        within = 0.0
+        if trips:
+            middle = sorted(trips)[len(trips) // 2]
+            within = spread(trips) / middle
+            text += f"; {min(trips):.2f}-{max(trips):.2f} round trips, {100 * within:.1f} % apart"
+        lines.append(text)
+        if arm == next(iter(ARMS)):
+            targets = [("ratios", spread(ratios) <= RATIOS_WITHIN), ("round trips", within <= ROUND_TRIPS_WITHIN),
+                       ("intervals", apart <= PAIRS_APART),
+                       ("validity", all(row["valid"] and row["control_passed"] for row in own))]
+            missed += [f"{arm}: {what}" for what, met in targets if not met]
+    return lines, missed
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tool", default="target/release/reclaim-bench")
+    parser.add_argument("--scenario", default="lane-ab")
+    parser.add_argument("--first-seed", type=int, default=1)
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--results", type=pathlib.Path, default=pathlib.Path("results/headline-trials"))
+    parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("headline"),
+                        help="where the table goes: OUTPUT.txt and OUTPUT.json")
+    args = parser.parse_args()
+    args.results.mkdir(parents=True, exist_ok=True)
+    rows, lines = [], [HEADER]
+    print(HEADER, flush=True)
+    for n, beside in enumerate(BESIDE):
+        # Which arm is first changes from pair to pair, so that neither always meets the warmer machine.
+        for arm in (list(ARMS) if n % 2 == 0 else list(ARMS)[::-1]):
+            with company(beside):
+                result = run(args, ARMS[arm], args.first_seed + n)
+            rows.append(figures(result, arm, beside))
+            lines.append(line(rows[-1]))
+            print(lines[-1], flush=True)
+            args.output.with_suffix(".json").write_text(json.dumps(rows, indent=1) + "\n")
+    said, missed = summary(rows)
+    said.append(f"missed: {', '.join(missed)}" if missed else "every target met")
+    print("\n".join(["", *said]))
+    args.output.with_suffix(".txt").write_text("\n".join([*lines, "", *said]) + "\n")
+    sys.exit(1 if missed else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,182 @@
+//! Arranges this machine for measuring: threads on their cores and cores awake, window by window.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use reclaim_analysis::record::{AwakeBy, Conditions};
+use reclaim_analysis::scenario::{Cores, MachineSection, Placement};
+
+use super::awake::{LatencyLimit, Spinner};
+use super::binding::{bind_process, refusal};
+use super::cores::Available;
+use super::plan::{Means, ServersAt, plan};
+
+/// Threads of this process that must stay where they are: whoever restarts a server hands its cores on to it.
+const NOT_BOUND: [&str; 2] = ["child-servers", "container"];
+
+/// What was decided for a run, and the means to do it.
+#[derive(Debug)]
+pub struct Arrangement {
+    conditions: RefCell<Conditions>,
+    /// Logical cores that everything may use again after a window.
+    all: Vec<u32>,
+    spinner: RefCell<Option<Spinner>>,
+    open: Cell<bool>,
+}
+
+impl Arrangement {
+    /// Decides, and starts what will be needed. Nothing is bound yet and nothing spins.
+    pub fn new(asked: MachineSection, servers: ServersAt) -> Rc<Self> {
+        let available = Available::here();
+        let all = available.logical();
+        let means = Means {
+            no_binding: refusal(&all),
+            latency_limit: LatencyLimit::is_enough(),
+            no_spinning: Spinner::refusal(),
+        };
+        let mut conditions = plan(asked, available, servers, &means);
+        let spinner = match &conditions.awake_by {
+            Some(AwakeBy::Spinning { on }) => match Spinner::start(on) {
+                Ok(spinner) => Some(spinner),
+                Err(error) => {
+                    sleepy(&mut conditions, &format!("the helper did not start: {error}"));
+                    None
+                }
+            },
+            _ => None,
+        };
+        Rc::new(Self { conditions: conditions.into(), all, spinner: spinner.into(), open: Cell::new(false) })
+    }
+
+    /// Opens a window: until what this returns is dropped, threads are on their cores and cores awake. `servers` are
+    /// the processes that are ours to place. A window within a window changes nothing.
+    pub fn window(self: &Rc<Self>, servers: &[u32]) -> Arranged {
+        if self.open.replace(true) {
+            return Arranged { of: None, servers: Vec::new(), latency: None };
+        }
+        let (placement, awake_by) = {
+            let conditions = self.conditions.borrow();
+            if conditions.placement != Placement::Free {
+                bind_process(std::process::id(), &NOT_BOUND, &conditions.generator_on);
+                let servers = servers.iter().filter(|_| !conditions.servers_on.is_empty());
+                servers.for_each(|&pid| bind_process(pid, &[], &conditions.servers_on));
+            }
+            (conditions.placement, conditions.awake_by.clone())
+        };
+        let latency = match awake_by {
+            Some(AwakeBy::DmaLatency) => LatencyLimit::hold().map_err(|error| self.lost(&error)).ok(),
+            Some(AwakeBy::Spinning { .. }) => {
+                self.spin(true);
+                None
+            }
+            None => None,
+        };
+        let servers = if placement == Placement::Free { Vec::new() } else { servers.to_vec() };
+        Arranged { of: Some(Rc::clone(self)), servers, latency }
+    }
+
+    /// CPU of the threads that spin, so far; `None` where none does or the system does not tell.
+    pub fn kept_awake(&self) -> Option<Duration> {
+        self.spinner.borrow().as_ref()?.used()
+    }
+
+    /// What was asked for and what was done.
+    pub fn conditions(&self) -> Conditions {
+        self.conditions.borrow().clone()
+    }
+
+    fn spin(&self, on: bool) {
+        let ordered = self.spinner.borrow_mut().as_mut().map_or(Ok(()), |spinner| spinner.spin(on));
+        if let Err(error) = ordered {
+            self.lost(&error);
+            self.spinner.replace(None);
+        }
+    }
+
+    fn lost(&self, error: &std::io::Error) {
+        sleepy(&mut self.conditions.borrow_mut(), &format!("what kept them awake was lost: {error}"));
+    }
+}
+
+fn sleepy(conditions: &mut Conditions, why: &str) {
+    conditions.cores = Cores::Free;
+    conditions.awake_by = None;
+    conditions.remarks.push(format!("cores may sleep: {why}"));
+}
+
+/// An open window.
+#[derive(Debug)]
+#[must_use = "the window closes when this is dropped"]
+pub struct Arranged {
+    of: Option<Rc<Arrangement>>,
+    /// Those that were bound.
+    servers: Vec<u32>,
+    #[expect(dead_code, reason = "held while the window is open")]
+    latency: Option<LatencyLimit>,
+}
+
+impl Drop for Arranged {
+    fn drop(&mut self) {
+        let Some(of) = &self.of else { return };
+        of.spin(false);
+        if of.conditions.borrow().placement != Placement::Free {
+            bind_process(std::process::id(), &NOT_BOUND, &of.all);
+            self.servers.iter().for_each(|&pid| bind_process(pid, &[], &of.all));
+        }
+        of.open.set(false);
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use rustix::thread::{CpuSet, sched_getaffinity};
+
+    fn bound_to() -> Vec<usize> {
+        let set = sched_getaffinity(None).unwrap();
+        (0..CpuSet::MAX_CPU).filter(|core| set.is_set(*core)).collect()
+    }
+
+    /// In a process of its own, since it binds every thread of one: run by the test below.
+    fn windows() {
+        let before = bound_to();
+        let arrangement = Arrangement::new(MachineSection::default(), ServersAt::Elsewhere);
+        let conditions = arrangement.conditions();
+        assert_eq!(
+            conditions.cores,
+            Cores::Free,
+            "a test is not the program that could spin: {conditions:?}"
+        );
+        assert_eq!(bound_to(), before, "nothing is bound before a window");
+        let window = arrangement.window(&[]);
+        if conditions.placement == Placement::Apart {
+            assert_eq!(bound_to(), [conditions.generator_on[0] as usize]);
+            let inherited = std::thread::spawn(bound_to).join().unwrap();
+            assert_eq!(inherited, bound_to(), "clocks start inside");
+        }
+        drop(arrangement.window(&[]));
+        assert_eq!(bound_to().len() == before.len(), conditions.placement == Placement::Free, "still open");
+        drop(window);
+        assert_eq!(bound_to(), before);
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let _window = arrangement.window(&[]);
+            panic!("a window that ends badly");
+        }));
+        assert!(panicked.is_err());
+        assert_eq!(bound_to(), before, "however a window ends");
+    }
+
+    #[test]
+    fn a_window_binds_and_gives_back_however_it_ends() {
+        const ALONE: &str = "RECLAIM_BENCH_TEST_WINDOWS";
+        if std::env::var_os(ALONE).is_some() {
+            return windows();
+        }
+        let name = "machine::arrangement::tests::a_window_binds_and_gives_back_however_it_ends";
+        let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+        let done = command.args([name, "--exact", "--nocapture"]).env(ALONE, "1").output().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        assert!(String::from_utf8_lossy(&done.stdout).contains("1 passed"));
+    }
+}

@@ -1,0 +1,62 @@
+//! Binds threads to cores. Linux only.
+
+#[cfg(target_os = "linux")]
+mod system {
+    use rustix::process::Pid;
+    use rustix::thread::{CpuSet, sched_setaffinity};
+
+    /// Why threads cannot be bound to these cores; tries it on the calling thread, which runs on them until it is
+    /// bound elsewhere.
+    pub fn refusal(cores: &[u32]) -> Option<String> {
+        sched_setaffinity(None, &set(cores)).err().map(|error| error.to_string())
+    }
+
+    /// Binds the calling thread.
+    pub fn bind_this_thread(core: u32) -> std::io::Result<()> {
+        Ok(sched_setaffinity(None, &set(&[core]))?)
+    }
+
+    /// Binds every thread of a process but those of a name. A thread that has ended meanwhile is no error.
+    pub fn bind_process(pid: u32, but: &[&str], cores: &[u32]) {
+        let cores = set(cores);
+        for thread in threads(pid) {
+            let comm = std::fs::read_to_string(format!("/proc/{pid}/task/{thread}/comm")).unwrap_or_default();
+            if let Some(thread) = Pid::from_raw(thread).filter(|_| !but.contains(&comm.trim_end())) {
+                let _ = sched_setaffinity(Some(thread), &cores);
+            }
+        }
+    }
+
+    /// Ids of a process' threads.
+    pub fn threads(pid: u32) -> Vec<i32> {
+        let Ok(tasks) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
+        tasks.filter_map(|task| task.ok()?.file_name().to_str()?.parse().ok()).collect()
+    }
+
+    fn set(cores: &[u32]) -> CpuSet {
+        let mut set = CpuSet::new();
+        for &core in cores.iter().filter(|core| (**core as usize) < CpuSet::MAX_CPU) {
+            set.set(core as usize);
+        }
+        set
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod system {
+    pub fn refusal(_: &[u32]) -> Option<String> {
+        Some("that is done on Linux only".to_owned())
+    }
+
+    pub fn bind_this_thread(_: u32) -> std::io::Result<()> {
+        Err(std::io::Error::other("threads are bound on Linux only"))
+    }
+
+    pub fn bind_process(_: u32, _: &[&str], _: &[u32]) {}
+
+    pub fn threads(_: u32) -> Vec<i32> {
+        Vec::new()
+    }
+}
+
+pub(super) use system::{bind_process, bind_this_thread, refusal, threads};

@@ -1,0 +1,221 @@
+//! Decides which threads run where and which cores are kept awake: from what is asked for, what the machine has, and
+//! whose servers they are. Does nothing itself.
+
+use reclaim_analysis::record::{Asked, AwakeBy, Conditions};
+use reclaim_analysis::scenario::{Cores, MachineSection, Placement};
+
+use super::cores::Available;
+
+/// Where the servers are, as far as it bears on their threads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServersAt {
+    /// Processes on this machine that this tool started.
+    Ours {
+        /// How many.
+        count: usize,
+    },
+    /// On this machine, somebody else's or in a container.
+    Here,
+    /// On another machine.
+    Elsewhere,
+}
+
+/// What the system lets us do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Means {
+    /// Why threads cannot be bound to cores.
+    pub no_binding: Option<String>,
+    /// Whether holding `/dev/cpu_dma_latency` open keeps cores awake.
+    pub latency_limit: bool,
+    /// Why no thread can spin.
+    pub no_spinning: Option<String>,
+}
+
+/// What is to be done.
+pub(super) fn plan(
+    asked: MachineSection,
+    available: &Available,
+    servers: ServersAt,
+    means: &Means,
+) -> Conditions {
+    let several = available.physical.len() > 1;
+    let asked = Asked {
+        placement: asked.placement.unwrap_or(if several { Placement::Apart } else { Placement::Free }),
+        cores: asked.cores.unwrap_or(if several { Cores::Awake } else { Cores::Free }),
+    };
+    let mut conditions = Conditions { asked, ..Conditions::default() };
+    if !several {
+        conditions.remarks.push("this process may use one core, so there is nothing to arrange".into());
+        return conditions;
+    }
+    place(&mut conditions, available, servers, means);
+    keep_awake(&mut conditions, available, servers, means);
+    conditions
+}
+
+fn place(conditions: &mut Conditions, available: &Available, servers: ServersAt, means: &Means) {
+    let wanted = conditions.asked.placement;
+    // The last core: what the system does by itself happens on the first ones.
+    let Some((last, others)) = available.physical.split_last().filter(|_| wanted != Placement::Free) else {
+        return;
+    };
+    if let Some(why) = &means.no_binding {
+        conditions.remarks.push(format!("threads are not bound to cores: {why}"));
+        return;
+    }
+    conditions.placement = wanted;
+    conditions.generator_on = last[..1].to_vec();
+    match (servers, wanted) {
+        (ServersAt::Ours { .. }, Placement::Together) => conditions.servers_on = last[..1].to_vec(),
+        (ServersAt::Ours { count }, _) => {
+            let mut on: Vec<u32> = others.iter().rev().take(count.max(1)).flatten().copied().collect();
+            on.sort_unstable();
+            conditions.servers_on = on;
+        }
+        (ServersAt::Here | ServersAt::Elsewhere, _) => {
+            conditions.placement = Placement::Apart;
+            conditions.remarks.push("the servers are not this tool's to place".into());
+        }
+    }
+}
+
+fn keep_awake(conditions: &mut Conditions, available: &Available, servers: ServersAt, means: &Means) {
+    if conditions.asked.cores == Cores::Free {
+        return;
+    }
+    let by = if means.latency_limit {
+        AwakeBy::DmaLatency
+    } else if available.quota_us_per_s.is_some() {
+        conditions
+            .remarks
+            .push("cores may sleep: spinning would use up the control group's CPU quota".into());
+        return;
+    } else if let Some(why) = &means.no_spinning {
+        conditions.remarks.push(format!("cores may sleep: {why}"));
+        return;
+    } else {
+        AwakeBy::Spinning { on: spinning_on(conditions, available, servers) }
+    };
+    conditions.cores = Cores::Awake;
+    conditions.awake_by = Some(by);
+}
+
+/// One logical core of each physical core that is used: a spinning sibling takes from its twin.
+fn spinning_on(conditions: &Conditions, available: &Available, servers: ServersAt) -> Vec<u32> {
+    let used = |core: &u32| conditions.generator_on.contains(core) || conditions.servers_on.contains(core);
+    let ours = matches!(servers, ServersAt::Ours { .. });
+    let of = |threads: &Vec<u32>| threads.iter().find(|core| used(core)).or(threads.first()).copied();
+    available
+        .physical
+        .iter()
+        .filter(|threads| match conditions.placement {
+            // The servers may be on any of our cores, and on none where they are elsewhere.
+            Placement::Free => ours || servers == ServersAt::Elsewhere,
+            Placement::Apart | Placement::Together => threads.iter().any(used),
+        })
+        .filter_map(of)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ABLE: Means = Means { no_binding: None, latency_limit: false, no_spinning: None };
+    const OURS: ServersAt = ServersAt::Ours { count: 3 };
+
+    fn cores(physical: &[&[u32]]) -> Available {
+        Available {
+            physical: physical.iter().map(|threads| threads.to_vec()).collect(),
+            present: None,
+            quota_us_per_s: None,
+        }
+    }
+
+    fn asked(placement: Placement, cores: Cores) -> MachineSection {
+        MachineSection { placement: Some(placement), cores: Some(cores) }
+    }
+
+    fn spinning(conditions: &Conditions) -> Vec<u32> {
+        match &conditions.awake_by {
+            Some(AwakeBy::Spinning { on }) => on.clone(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn our_own_servers_are_apart_and_awake_by_default() {
+        let two = plan(MachineSection::default(), &cores(&[&[0], &[1]]), OURS, &ABLE);
+        assert_eq!((two.placement, two.cores), (Placement::Apart, Cores::Awake));
+        assert_eq!(
+            (two.generator_on.clone(), two.servers_on.clone(), spinning(&two)),
+            (vec![1], vec![0], vec![0, 1])
+        );
+        assert_eq!(two.remarks, [] as [String; 0]);
+        let eight = cores(&[&[0, 4], &[1, 5], &[2, 6], &[3, 7], &[8], &[9]]);
+        let many = plan(MachineSection::default(), &eight, OURS, &ABLE);
+        assert_eq!(many.generator_on, [9]);
+        assert_eq!(many.servers_on, [2, 3, 6, 7, 8], "a core for each server, with both its threads");
+        assert_eq!(spinning(&many), [2, 3, 8, 9], "one thread of each core that is used");
+    }
+
+    #[test]
+    fn one_core_is_left_alone_and_that_is_said() {
+        for physical in [&[&[0u32][..]][..], &[&[0, 1]]] {
+            let one = plan(MachineSection::default(), &cores(physical), OURS, &ABLE);
+            assert_eq!(one, Conditions { remarks: one.remarks.clone(), ..Conditions::default() });
+            assert!(one.remarks[0].contains("one core"));
+            let forced = plan(asked(Placement::Apart, Cores::Awake), &cores(physical), OURS, &ABLE);
+            assert_eq!((forced.placement, forced.cores), (Placement::Free, Cores::Free));
+            assert_eq!(forced.asked, Asked { placement: Placement::Apart, cores: Cores::Awake });
+        }
+    }
+
+    #[test]
+    fn each_combination_is_what_it_says() {
+        let machine = cores(&[&[0], &[1]]);
+        let of = |placement, cores| plan(asked(placement, cores), &machine, OURS, &ABLE);
+        let free = of(Placement::Free, Cores::Free);
+        assert_eq!(free, Conditions { asked: free.asked, ..Conditions::default() });
+        let together = of(Placement::Together, Cores::Awake);
+        assert_eq!((together.generator_on.clone(), together.servers_on.clone()), (vec![1], vec![1]));
+        assert_eq!(spinning(&together), [1]);
+        let awake = of(Placement::Free, Cores::Awake);
+        assert_eq!((awake.generator_on.clone(), spinning(&awake)), (vec![], vec![0, 1]));
+        assert_eq!(of(Placement::Apart, Cores::Free).awake_by, None);
+    }
+
+    #[test]
+    fn only_the_generator_is_placed_where_the_servers_are_not_ours() {
+        for servers in [ServersAt::Here, ServersAt::Elsewhere] {
+            let conditions = plan(MachineSection::default(), &cores(&[&[0], &[1]]), servers, &ABLE);
+            assert_eq!((conditions.generator_on.clone(), conditions.servers_on.clone()), (vec![1], vec![]));
+            assert_eq!(spinning(&conditions), [1], "{servers:?}");
+            assert_eq!(conditions.remarks.len(), 1);
+        }
+    }
+
+    #[test]
+    fn a_quota_is_not_spent_on_spinning() {
+        let machine = Available { quota_us_per_s: Some(1_500_000), ..cores(&[&[0], &[1]]) };
+        let limited = plan(MachineSection::default(), &machine, OURS, &ABLE);
+        assert_eq!((limited.placement, limited.cores), (Placement::Apart, Cores::Free));
+        assert!(limited.remarks[0].contains("quota"));
+        let latency = Means { latency_limit: true, ..ABLE };
+        let held = plan(MachineSection::default(), &machine, OURS, &latency);
+        assert_eq!((held.cores, held.awake_by), (Cores::Awake, Some(AwakeBy::DmaLatency)));
+    }
+
+    #[test]
+    fn what_the_system_does_not_allow_is_said() {
+        let unable = Means {
+            no_binding: Some("only on Linux".into()),
+            latency_limit: false,
+            no_spinning: Some("only on Linux".into()),
+        };
+        let conditions = plan(MachineSection::default(), &cores(&[&[0], &[1]]), OURS, &unable);
+        assert_eq!((conditions.placement, conditions.cores), (Placement::Free, Cores::Free));
+        assert_eq!(conditions.asked, Asked { placement: Placement::Apart, cores: Cores::Awake });
+        assert_eq!(conditions.remarks.len(), 2);
+    }
+}
