@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM: the first one ends the work in order, the second one at once.
+//! Ctrl-C, SIGTERM, and SIGHUP when a terminal goes away: the first one ends the work in order, the second one at once.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -27,17 +27,49 @@ pub(super) async fn with_signals<T>(
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    /// `None` under `nohup`, which wants the work to go on without a terminal.
+    hang_up: Option<Signal>,
 }
 
 impl Signals {
     fn new() -> std::io::Result<Self> {
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+        let hang_up = SignalKind::hangup();
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hang_up: if is_ignored(hang_up) { None } else { Some(signal(hang_up)?) },
+        })
     }
 
     async fn next(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
+            Some(()) = async { self.hang_up.as_mut()?.recv().await } => {}
         }
+    }
+}
+
+/// Whether whoever started this process had it ignore the signal.
+fn is_ignored(kind: SignalKind) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    ignored_in(&status).is_some_and(|ignored| (ignored >> (kind.as_raw_value() - 1)) & 1 == 1)
+}
+
+/// The mask of ignored signals in `/proc/PID/status`; bit 0 is signal 1.
+fn ignored_in(status: &str) -> Option<u64> {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
+    u64::from_str_radix(mask.trim(), 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mask_of_ignored_signals_is_read() {
+        assert_eq!(ignored_in("SigBlk:\t0000000000000000\nSigIgn:\t0000000000001001\n"), Some(0x1001));
+        assert_eq!(ignored_in("Name:\tx\n"), None);
+        assert!(!is_ignored(SignalKind::terminate()));
     }
 }

@@ -108,6 +108,15 @@ fn a_run_ends_with_a_valid_result_that_can_be_reported_again() {
 
 #[test]
 fn an_interrupt_in_the_window_keeps_what_was_measured_and_leaves_no_server() {
+    stopped_in_the_window("-INT");
+}
+
+#[test]
+fn a_terminal_that_goes_away_is_an_interrupt() {
+    stopped_in_the_window("-HUP");
+}
+
+fn stopped_in_the_window(name: &str) {
     let output = tempfile::tempdir().unwrap();
     // A window that would last for minutes.
     let slow = ["--set", "load.mode=\"churn\"", "--set", "load.concurrency=4", "--claims", "10000000"];
@@ -117,7 +126,7 @@ fn an_interrupt_in_the_window_keeps_what_was_measured_and_leaves_no_server() {
     let servers = servers_of(pid);
     // Long enough for the window to be open on any machine that is not stuck; the record shows that it was.
     std::thread::sleep(Duration::from_secs(15));
-    signal("-INT", pid);
+    signal(name, pid);
     let (ended, text) = end(child);
     assert_eq!(ended.status.code(), Some(130), "{text}");
     let result = stored(output.path());
