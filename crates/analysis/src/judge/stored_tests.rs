@@ -1,8 +1,8 @@
 use super::super::analyse_as;
 use super::super::fixtures::{GRANT_LANE, SimulatedArm, record, scenario};
 use super::*;
-use crate::scenario::Direction::{HigherIsBetter, LowerIsBetter};
 use crate::record::{Asked, AwakeBy, Conditions};
+use crate::scenario::Direction::{HigherIsBetter, LowerIsBetter};
 use crate::scenario::{Cores, Placement};
 
 fn run(slower: f64, seed: u64) -> RunResult {

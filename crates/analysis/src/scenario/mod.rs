@@ -16,8 +16,8 @@ mod duration;
 mod error;
 mod file;
 mod library;
-mod metric;
 mod machine;
+mod metric;
 mod model;
 mod shape;
 mod shipped;
@@ -39,8 +39,8 @@ pub use file::{
     PopulationSection, Provider, RampForm, ScenarioFile, SkewForm, SloSection, VariantSection,
 };
 pub use library::LibrarySource;
-pub use metric::{Direction, GateRole, Judged, METRICS, Metric, MetricName, MetricRow, Unit, UnknownMetric};
 pub use machine::{Cores, MachineSection, Placement};
+pub use metric::{Direction, GateRole, Judged, METRICS, Metric, MetricName, MetricRow, Unit, UnknownMetric};
 pub use model::*;
 pub use shipped::{SHIPPED, Shipped};
 pub use sweep::{SweepBy, SweepSection, SweepStep};

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::arrivals::Arrivals;
 use super::library::LibrarySource;
-use super::metric::Metric;
 use super::machine::MachineSection;
+use super::metric::Metric;
 
 /// What one run does, validated. Made from a [`super::ScenarioFile`], which is what results embed.
 #[derive(Clone, Debug, PartialEq)]
