@@ -8,12 +8,10 @@ use super::session::Session;
 use crate::machine::{host, tool};
 use reclaim_analysis::record::{
     ArmRecord, ArmRecorder, Audit, CounterBlock, Environment, Fault, GENERATOR_BUSY, GeneratorUse,
-    PrimaryRecord, Recorder, RunRecord, STOLEN, Samples, Stratum, StratumSide, Warning,
+    OTHERS_WORTH_A_WARNING, PrimaryRecord, Recorder, RunRecord, STOLEN, Samples, Stratum, StratumSide,
+    Warning,
 };
 use reclaim_analysis::scenario::VariantSpec;
-
-/// Share of the machine that others may use in the window.
-const OTHERS_BUSY: f64 = 0.15;
 
 /// What closing a run added to what its mode measured.
 #[derive(Default)]
@@ -57,6 +55,7 @@ pub(super) fn run_record(
         generator: Some(generator_use(measured, recorder.arms())),
         // The command adds it: what was calibrated is not this run's to know.
         calibration: None,
+        longest_gap_s: recorder.longest_gap().map(|gap| gap.as_secs_f64()),
         timeline: recorder.timeline(),
         audit: closing.audit.clone(),
         faults: faults.cloned().collect(),
@@ -176,7 +175,7 @@ fn warnings(session: &Session<'_>, used: &GeneratorUse, closing: &[Warning]) -> 
             warnings.push(Warning::GeneratorBusy { share });
         }
         let share = used.others_share(host.cores, same_machine);
-        if let Some(share) = share.filter(|share| *share > OTHERS_BUSY) {
+        if let Some(share) = share.filter(|share| *share > OTHERS_WORTH_A_WARNING) {
             warnings.push(Warning::BusyMachine { share });
         }
         if let Some(share) = used.stolen_share(host.cores).filter(|share| *share > STOLEN) {

@@ -37,7 +37,7 @@ impl Series {
     /// What the runs come to so far: `results`, in the directories `runs`, of `wanted`. There is at least one.
     pub fn conclude(seed: u64, wanted: u32, results: &[RunResult], runs: &[String]) -> Self {
         let scenario = &results[0].record.scenario;
-        let (repeated, gate) = concluded(results, &GatePolicy::from_scenario(scenario));
+        let (repeated, gate) = concluded(results, wanted, &GatePolicy::from_scenario(scenario));
         Self {
             schema: SCHEMA.to_owned(),
             scenario: scenario.name.clone(),
@@ -64,7 +64,8 @@ impl Series {
         let Some(first) = results.first() else {
             return Err(StoreError::Contradictory { path: file, what: "it names no run".to_owned() });
         };
-        let (repeated, gate) = concluded(&results, &GatePolicy::from_scenario(&first.record.scenario));
+        let (repeated, gate) =
+            concluded(&results, stored.wanted, &GatePolicy::from_scenario(&first.record.scenario));
         Ok(Self { gate, repeated, ..stored })
     }
 
@@ -85,8 +86,8 @@ impl ResultDir {
     }
 }
 
-fn concluded(results: &[RunResult], policy: &GatePolicy) -> (Repeated, Gate) {
-    let repeated = judge::repeat(results);
+fn concluded(results: &[RunResult], wanted: u32, policy: &GatePolicy) -> (Repeated, Gate) {
+    let repeated = judge::repeat(results, wanted.into());
     let gate = judge::gate_repeated(results, &repeated, policy);
     (repeated, gate)
 }

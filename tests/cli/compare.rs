@@ -85,6 +85,7 @@ fn one_result_alone_is_a_usage_error() {
 fn night(n: usize, value: f64) -> HistoryEntry {
     let value = HistoryValue { unit: "us".into(), value, interval: None };
     HistoryEntry {
+        kernel: None,
         started: format!("2026-01-{:02}T02:00:00Z", n + 1),
         scenario: "lane-ab".into(),
         commit: format!("commit{n}"),

@@ -310,6 +310,7 @@ fn plain(name: &str, arms: &[(&str, f64)]) -> RunResult {
             storm: None,
             generator: None,
             calibration: None,
+            longest_gap_s: None,
             timeline: Vec::new(),
             audit: Audit {
                 grants_issued: 20_000,

@@ -86,11 +86,11 @@ fn stored_series(dir: &Path) -> (PathBuf, String) {
     for (n, run) in results.iter().enumerate() {
         stored_run(&dir.join(format!("run-{n}")), run);
     }
-    let repeated = judge::repeat(&results);
+    let repeated = judge::repeat(&results, 3);
     let gate =
         judge::gate_repeated(&results, &repeated, &GatePolicy::from_scenario(&results[0].record.scenario));
     let text = report::repeated_text("lane-ab", &repeated, &gate);
-    let mut file = serde_json::to_value(judge::repeat(&[])).unwrap();
+    let mut file = serde_json::to_value(judge::repeat(&[], 0)).unwrap();
     for (key, value) in [
         ("schema", json!("reclaim-bench/repeat-1")),
         ("scenario", json!("lane-ab")),

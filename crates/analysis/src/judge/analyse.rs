@@ -146,6 +146,16 @@ mod tests {
             ("epoch", |r, _| r.audit.epoch_errors = 1),
             ("state", |r, _| r.audit.state_errors = 1),
             ("the run's own", |r, _| r.faults.push(Fault::Infrastructure { detail: "the run's own".into() })),
+            ("NothingClaimed { arm: \"hget-lane\", planned: 9 }", |r, _| {
+                r.arms[1].outcomes = crate::record::Outcomes { expired: 9, ..Default::default() };
+            }),
+            ("NothingClaimed { arm: \"hget-lane\", planned: 0 }", |r, _| {
+                r.arms[1].outcomes = crate::record::Outcomes::default();
+            }),
+            ("TooManyFailed { arm: \"hget-lane\", failed: 6500, sent: 12500", |r, _| {
+                r.arms[1].outcomes.refused = [("fenced".to_owned(), 6_500)].into();
+            }),
+            ("Stalled", |r, _| r.longest_gap_s = Some(2.6)),
             ("damaged", |r, _| r.arms[0].service.0 = Some("AAAA".into())),
             ("NeverResumed { executions: 2, of: 500 }", |r, _| r.storm = Some(storm(498))),
             ("StockRanOut", |r, s| {
@@ -210,6 +220,70 @@ mod tests {
         assert!(!run(110, None));
         assert!(run(400, Some(5)));
         assert!(!run(600, Some(5)));
+    }
+
+    #[test]
+    fn a_stall_is_warned_of_and_an_open_loop_shows_it_itself() {
+        let warned = |gap: Option<f64>, open: bool| {
+            let result = analysed(|record, scenario| {
+                record.longest_gap_s = gap;
+                if open {
+                    scenario.load.model = Model::Open { rate_per_sec: 1e3, arrivals: Arrivals::Constant };
+                }
+            });
+            assert!(result.valid, "{:?}", result.invalid_reasons);
+            result.warnings.iter().any(|warning| matches!(warning, Warning::Stall { .. }))
+        };
+        assert!(warned(Some(1.2), false));
+        assert!(!warned(Some(0.2), false) && !warned(Some(2.6), true) && !warned(None, false));
+    }
+
+    #[test]
+    fn some_failures_and_an_interrupted_arm_are_no_fault() {
+        let some = analysed(|record, _| record.arms[1].outcomes.failed = 600);
+        assert!(some.valid, "{:?}", some.invalid_reasons);
+        let strict = analysed(|record, _| {
+            record.arms[1].outcomes.failed = 600;
+            record.scenario.gate.failed = 0.05;
+        });
+        assert!(matches!(strict.invalid_reasons[..], [Fault::TooManyFailed { .. }]), "{strict:?}");
+        let stopped = analysed(|record, _| {
+            record.partial = true;
+            record.arms[1].outcomes = crate::record::Outcomes::default();
+        });
+        assert!(stopped.valid, "{:?}", stopped.invalid_reasons);
+    }
+
+    /// On loopback a tenth of the median claim is less than any timer keeps to.
+    #[test]
+    fn without_a_service_level_a_generator_may_be_as_late_as_it_can_help() {
+        let late = |lag_us: u64, calibrated: Option<f64>| {
+            let result = analysed(|record, scenario| {
+                let histogram = |us: u64| {
+                    let mut histogram = LatencyHistogram::default();
+                    histogram.record(Duration::from_micros(us));
+                    histogram.encode()
+                };
+                scenario.load.model = Model::Open { rate_per_sec: 1e3, arrivals: Arrivals::Constant };
+                record.arms[0].send_lag = histogram(lag_us);
+                record.arms[0].response = histogram(250);
+                record.calibration = calibrated.map(|p99_us| crate::record::CalibrationNote {
+                    measured: "2026-01-01T00:00:00Z".into(),
+                    in_flight: 64,
+                    ceiling_per_sec: 150_000.0,
+                    client_cpu_us_per_request: 4.2,
+                    round_trip_overhead_us: None,
+                    send_lag: Some(crate::record::CalibratedLag { rate_per_sec: 1_000.0, p99_us }),
+                    disturbed: Vec::new(),
+                });
+            });
+            (result.valid, result.warnings.iter().any(|w| matches!(w, Warning::LateSends { .. })))
+        };
+        assert_eq!(
+            [late(20, None), late(80, None), late(140, None)],
+            [(true, false), (true, true), (false, false)]
+        );
+        assert_eq!([late(140, Some(120.0)), late(200, Some(120.0))], [(true, true), (false, false)]);
     }
 
     #[test]

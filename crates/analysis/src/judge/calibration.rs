@@ -4,10 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::record::{
     CalibratedLag, CalibrationNote, CalibrationRecord, Conditions, Disturbance, Host, LevelRecord,
-    RoundTripRecord, RunRecord, STOLEN, SendLagRecord, Tool, Warning, WireTotals,
+    OTHERS_DISTURB_A_CALIBRATION, RoundTripRecord, RunRecord, STOLEN, SendLagRecord, Tool, Warning,
+    WireTotals,
 };
 use crate::scenario::{ArrivalsForm, Model, Scenario};
-use crate::stats::{BadHistogram, Estimate, harrell_davis_interval, median};
+use crate::stats::{BadHistogram, CONFIDENCE, Estimate, harrell_davis_interval, median};
 
 use super::result::LatencySummary;
 use super::summary::latency;
@@ -18,9 +19,6 @@ pub const CALIBRATION_SCHEMA: &str = "reclaim-bench/calibration-1";
 /// Share of the calibrated ceiling beyond which a run is marked.
 const NEAR_CEILING: f64 = 0.8;
 
-/// Share of all cores that other programs may use before a calibration is marked.
-const OTHERS_BUSY: f64 = 0.1;
-
 /// Fastest less slowest turn of a level, over the middle one, before a calibration is marked.
 const ROUNDS_DIFFER: f64 = 0.5;
 
@@ -28,7 +26,6 @@ const ROUNDS_DIFFER: f64 = 0.5;
 /// of the time, and every request pays for waking it.
 pub const FLAT_FROM: u32 = 8;
 
-const CONFIDENCE: f64 = 0.95;
 const US_PER_S: f64 = 1e6;
 
 /// `calibration.json`. `record` alone is measured; everything else is computed from it.
@@ -199,7 +196,9 @@ fn disturbances(record: &CalibrationRecord) -> Vec<Disturbance> {
     let others =
         record.generator.and_then(|used| used.others_share(record.host.cores, record.valkey.same_machine));
     let spread = spread(&record.levels);
-    let busy = others.filter(|share| *share > OTHERS_BUSY).map(|share| Disturbance::OthersBusy { share });
+    let busy = others
+        .filter(|share| *share > OTHERS_DISTURB_A_CALIBRATION)
+        .map(|share| Disturbance::OthersBusy { share });
     let stolen = record
         .generator
         .and_then(|used| used.stolen_share(record.host.cores))

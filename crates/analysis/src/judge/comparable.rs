@@ -64,7 +64,8 @@ pub fn differences(base: &RunResult, candidate: &RunResult) -> Vec<SettingDiffer
         host.map(|h| format!("{:.1} GiB", h.memory_bytes as f64 / 1_073_741_824.0)),
         true,
     );
-    compare("machine kernel", host.map(|h| h.kernel.clone()), true);
+    // Updates come by themselves: a baseline that ended with each would never be one.
+    compare("machine kernel", host.map(|h| h.kernel.clone()), false);
     compare("machine CPU quota", host.map(quota), true);
     let [base_conditions, candidate_conditions] =
         environment.map(|e| Conditions::comparable(e.conditions.as_ref()));
@@ -81,6 +82,17 @@ pub fn differences(base: &RunResult, candidate: &RunResult) -> Vec<SettingDiffer
     compare("partitions", valkey.map(|v| v.partitions.to_string()), true);
     let build = |debug| if debug { "without optimisation" } else { "optimised" };
     compare("tool build", sides.map(|s| build(s.record.tool.debug_build).to_owned()), true);
+    let real_time = sides.map(|side| side.record.generator.and_then(|used| used.real_time));
+    let priority = |real_time: Option<bool>| match real_time {
+        Some(true) => "real-time".to_owned(),
+        Some(false) => "as other programs".to_owned(),
+        None => "not recorded".to_owned(),
+    };
+    // Where one of them does not say, nobody knows whether it differs.
+    compare("generator's priority", real_time.map(priority), real_time.iter().all(Option::is_some));
+    let here = |same_machine| if same_machine { "the generator's machine" } else { "other machines" };
+    compare("servers on", valkey.map(|v| here(v.same_machine).to_owned()), true);
+    compare("tool commit", sides.map(|s| s.record.tool.commit.clone()), false);
     let library = environment.map(|e| &e.library);
     compare(
         "function library",

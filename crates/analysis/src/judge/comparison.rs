@@ -5,17 +5,13 @@ use std::collections::BTreeSet;
 use crate::record::{CounterBlock, RunRecord, Stratum, Warning};
 use crate::scenario::{Compare, Direction, METRICS, Metric, MetricName};
 use crate::stats::{
-    Estimate, Latencies, PairedEffect, TooFew, Totals, holm_bonferroni, paired_means, paired_quantile,
-    paired_totals,
+    CONTROL_CONFIDENCE, Estimate, Latencies, PairedEffect, TooFew, Totals, holm_bonferroni, paired_means,
+    paired_quantile, paired_totals,
 };
 
 use super::metric_source::{Source, source};
 use super::result::{Comparison, Control, ExactMetric, Verdict};
 use super::summary::{arm_samples, calls_per_claim, wire_per_claim};
-
-/// Confidence at which the control must hold 1. At 95 % it would veto one sound run in twenty; what it is there to
-/// catch (arms that disturb each other, an order that is not random) moves it much further.
-const CONTROL_CONFIDENCE: f64 = 0.99;
 
 /// The metric that the control is judged on.
 const CONTROL_QUANTILE: f64 = 0.5;

@@ -145,6 +145,7 @@ pub fn record(arms: &[SimulatedArm], seed: u64) -> RunRecord {
         storm: None,
         generator: None,
         calibration: None,
+        longest_gap_s: None,
         timeline,
         audit: Audit {
             grants_issued: claims,

@@ -13,7 +13,7 @@ use crate::scenario::{Direction, ScenarioFile};
 use crate::stats::{Estimate, TooFew};
 
 use super::repeat::Repeated;
-use super::result::{Comparison, RunResult, VariantSummary, Verdict};
+use super::result::{Comparison, ExactMetric, RunResult, VariantSummary, Verdict};
 use super::service_level::service_levels;
 
 /// Share of the claims that may end in an error, or more of them than with the baseline, before that is a finding.
@@ -122,7 +122,7 @@ pub(crate) fn error_findings(
         result.variants.iter().find(|variant| Some(&variant.name) == compare.baseline.as_ref())
     });
     let share_of = move |variant: &VariantSummary| {
-        unsuccessful(variant, service_level) as f64 / variant.outcomes.planned().max(1) as f64
+        unsuccessful(result, variant, service_level) as f64 / variant.outcomes.planned().max(1) as f64
     };
     let base_share = baseline.filter(|_| !service_level).map_or(0.0, share_of);
     result.variants.iter().filter_map(move |variant| {
@@ -139,7 +139,7 @@ pub(crate) fn error_findings(
             outcomes.refused.iter().map(|(code, n)| format!(", {n} refused with {code}")).collect();
         let text = format!(
             "{} of {} claims of {} did not succeed{}",
-            unsuccessful(variant, service_level),
+            unsuccessful(result, variant, service_level),
             outcomes.planned(),
             variant.name,
             refused.concat()
@@ -148,18 +148,31 @@ pub(crate) fn error_findings(
     })
 }
 
-/// What a healthy run does not show: grants that were left to expire and races that were lost are part of a scenario.
-/// A claim that was not sent misses a service level; between variants it says nothing, since an execution that one of
-/// them failed to claim is missing for the other as well.
-fn unsuccessful(variant: &VariantSummary, service_level: bool) -> u64 {
-    let outcomes = &variant.outcomes;
-    outcomes.errors() + if service_level { outcomes.dropped + outcomes.empty_stock } else { 0 }
+/// What a healthy run does not show. Races that were lost are part of a scenario with contenders, and grants that
+/// expired of one that leaves them to (`grant.unconsumed`); in any other they are claims that did not succeed. A claim
+/// that was not sent misses a service level; between variants it says nothing, since an execution that one of them
+/// failed to claim is missing for the other as well.
+fn unsuccessful(result: &RunResult, variant: &VariantSummary, service_level: bool) -> u64 {
+    let (outcomes, scenario) = (&variant.outcomes, &result.record.scenario);
+    let expired = if scenario.grant.unconsumed == 0.0 { outcomes.expired } else { 0 };
+    let lost = if scenario.load.contenders == 1 { outcomes.lost_race } else { 0 };
+    outcomes.errors()
+        + expired
+        + lost
+        + if service_level { outcomes.dropped + outcomes.empty_stock } else { 0 }
 }
 
 /// Applies a policy to a series of runs of one scenario. What varies is judged over all runs; a fault, a call more and
 /// a missed service level count wherever they were seen: no run is dropped for what it found.
 pub fn gate_repeated(results: &[RunResult], repeated: &Repeated, policy: &GatePolicy) -> Gate {
     let mut findings = Vec::new();
+    if let Some(wanted) = repeated.wanted.filter(|wanted| (results.len() as u64) < *wanted) {
+        let text = format!(
+            "{} of {wanted} runs were made: a series that was cut short is not judged",
+            results.len()
+        );
+        findings.push(Finding { conclusion: Conclusion::Invalid, text });
+    }
     for (n, result) in results.iter().enumerate() {
         let mut found = gate(result, &GatePolicy { enforce: false, ..*policy }).findings;
         if policy.enforce && found.is_empty() {
@@ -257,20 +270,19 @@ fn cannot_be_worse(comparison: &Comparison, threshold: f64) -> bool {
 
 /// Exact metrics of arms that claim the same way: nothing but the library differs, so each has to be equal, and more
 /// of anything is a regression. Arms that claim in different ways differ by design.
-fn exact_findings(result: &RunResult) -> impl Iterator<Item = Finding> {
+pub(crate) fn judged_exact(result: &RunResult) -> impl Iterator<Item = &ExactMetric> {
     let path_of = |name: &str| result.variants.iter().find(|v| v.name == name).map(|v| v.path);
-    result
-        .exact
-        .iter()
-        .filter(move |exact| path_of(&exact.baseline) == path_of(&exact.candidate))
-        .filter(|exact| !exact.equal && exact.candidate_value > exact.baseline_value)
-        .map(|exact| Finding {
-            conclusion: Conclusion::Regression,
-            text: format!(
-                "{} of {} is {:.2} per claim, {:.2} of {}",
-                exact.metric, exact.candidate, exact.candidate_value, exact.baseline_value, exact.baseline
-            ),
-        })
+    result.exact.iter().filter(move |exact| path_of(&exact.baseline) == path_of(&exact.candidate))
+}
+
+fn exact_findings(result: &RunResult) -> impl Iterator<Item = Finding> {
+    judged_exact(result).filter(|exact| exact.is_more()).map(|exact| Finding {
+        conclusion: Conclusion::Regression,
+        text: format!(
+            "{} of {} is {:.2} per claim, {:.2} of {}",
+            exact.metric, exact.candidate, exact.candidate_value, exact.baseline_value, exact.baseline
+        ),
+    })
 }
 
 fn slo_findings(result: &RunResult, bound: Duration) -> impl Iterator<Item = Finding> {
@@ -373,7 +385,9 @@ mod tests {
     #[test]
     fn a_series_is_judged_over_all_its_runs() {
         let code = |results: &[RunResult], policy| {
-            gate_repeated(results, &super::super::repeat(results), &policy).conclusion.exit_code()
+            gate_repeated(results, &super::super::repeat(results, results.len() as u64), &policy)
+                .conclusion
+                .exit_code()
         };
         let seeds = |arms: &[SimulatedArm]| -> Vec<RunResult> {
             (0..4)
@@ -384,6 +398,13 @@ mod tests {
         assert_eq!(code(&slower, ENFORCED), 1);
         assert_eq!(code(&slower, GatePolicy { enforce: false, response_p99: None }), 0);
         assert_eq!(code(&slower[..2], ENFORCED), 3, "two runs say nothing about runs");
+        let cut = gate_repeated(
+            &slower,
+            &super::super::repeat(&slower, 5),
+            &GatePolicy { enforce: false, ..ENFORCED },
+        );
+        assert_eq!(cut.conclusion, Conclusion::Invalid, "{cut:?}");
+        assert!(cut.findings[0].text.starts_with("4 of 5 runs"), "{cut:?}");
         slower[3].valid = false;
         assert_eq!(code(&slower, ENFORCED), 2);
         let mut equal = seeds(&[GRANT_LANE, TWIN]);
@@ -428,10 +449,18 @@ mod tests {
             let outcomes = &mut record.arms[1].outcomes;
             (outcomes.failed, outcomes.claimed) = (outcomes.claimed, 0);
         });
-        assert_eq!(gate(&none, &ENFORCED).conclusion, Conclusion::Regression);
+        assert_eq!(gate(&none, &ENFORCED).conclusion, Conclusion::Invalid, "nothing was measured");
         let level = GatePolicy { enforce: true, response_p99: Some(Duration::from_secs(1)) };
         let alone = result(&[GRANT_LANE], |record| record.arms[0].outcomes.timed_out = 5_000);
         assert_eq!(gate(&alone, &level).conclusion, Conclusion::Regression);
+        let expired = result(&[GRANT_LANE], |record| record.arms[0].outcomes.expired = 500);
+        let said = gate(&expired, &level);
+        assert!(said.findings[0].text.starts_with("500 of 6500 claims"), "{said:?}");
+        let on_purpose = result(&[GRANT_LANE], |record| {
+            record.arms[0].outcomes.expired = 500;
+            record.scenario.grant.unconsumed = 0.1;
+        });
+        assert_eq!(gate(&on_purpose, &level).conclusion, Conclusion::Pass);
     }
 
     #[test]

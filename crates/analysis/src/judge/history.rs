@@ -36,6 +36,9 @@ pub struct HistoryEntry {
     pub settings: String,
     /// Machine and servers in one line; figures of different machines are never one trend.
     pub machine: String,
+    /// The machine's kernel. Lines of versions that did not tell it apart have it in `machine`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kernel: Option<String>,
     /// Whether the run was valid. Invalid runs are kept, and left out of trends.
     pub valid: bool,
     /// `variant/metric` and its value.
@@ -82,15 +85,15 @@ impl HistoryEntry {
             seed: record.seed,
             settings: settings_digest(result),
             machine: format!(
-                "{}, {} cores, {}{}; Valkey {}, {} primaries, {}",
+                "{}, {} cores{}; Valkey {}, {} primaries, {}",
                 host.cpu,
                 host.cores,
-                host.kernel,
                 arranged(record.environment.conditions.as_ref()),
                 valkey.version,
                 valkey.primaries,
                 valkey.provider
             ),
+            kernel: Some(host.kernel.clone()),
             valid: result.valid && !record.partial,
             metrics,
         }
@@ -111,6 +114,17 @@ impl HistoryEntry {
         let name =
             |entry: &Self| (entry.started.clone(), entry.scenario.clone(), entry.seed, entry.commit.clone());
         name(self) == name(other)
+    }
+
+    /// Machine and kernel; the older lines have the one within the other.
+    fn machine_and_kernel(&self) -> (String, Option<String>) {
+        let within = || {
+            let (machine, servers) = self.machine.split_once("; ")?;
+            let (machine, kernel) = machine.rsplit_once(" cores, ")?;
+            Some((format!("{machine} cores; {servers}"), Some(kernel.to_owned())))
+        };
+        let own = || (self.machine.clone(), self.kernel.clone());
+        if self.kernel.is_some() { own() } else { within().unwrap_or_else(own) }
     }
 
     /// The library that a `variant/metric` was measured with.
@@ -213,6 +227,9 @@ pub struct TrendPoint {
     pub commit: String,
     /// SHA-256 of the function library.
     pub library_sha256: String,
+    /// The machine's kernel, where the line tells it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kernel: Option<String>,
     /// The value.
     pub value: f64,
     /// Its interval within the run.
@@ -239,15 +256,16 @@ pub fn trend(entries: &[HistoryEntry], scenario: &str, metric: &str) -> Option<T
     // RFC 3339 in UTC sorts as text.
     runs.sort_by(|a, b| a.started.cmp(&b.started));
     let latest = *runs.iter().rev().find(|run| run.valid)?;
-    let (machine, settings) = (latest.machine.clone(), latest.settings.clone());
+    let ((machine, _), settings) = (latest.machine_and_kernel(), latest.settings.clone());
     let of_scenario = entries.iter().filter(|e| e.scenario == scenario).count();
-    runs.retain(|run| run.valid && run.machine == machine && run.settings == settings);
+    runs.retain(|run| run.valid && run.machine_and_kernel().0 == machine && run.settings == settings);
     let points: Vec<TrendPoint> = runs
         .iter()
         .map(|run| TrendPoint {
             started: run.started.clone(),
             commit: run.commit.clone(),
             library_sha256: run.library_of(metric),
+            kernel: run.machine_and_kernel().1,
             value: run.metrics[metric].value,
             interval: run.metrics[metric].interval,
         })
@@ -292,6 +310,7 @@ mod tests {
             commit: "0123456".into(),
             library_sha256: "ab".repeat(32),
             machine: "Example CPU".into(),
+            kernel: None,
             valid: true,
             metrics: BTreeMap::from([("grant-lane/service_p50".into(), value)]),
         }
@@ -342,6 +361,25 @@ mod tests {
         }
         let steady = trend(&nights(1.0), "lane-ab", "grant-lane/service_p50").unwrap();
         assert_eq!((steady.changes.len(), steady.points.len(), steady.left_out), (0, 28, 0));
+    }
+
+    #[test]
+    fn a_kernel_update_ends_no_trend_and_is_told() {
+        let mut entries: Vec<_> = (0..10).map(|n| night(n, 200.0)).collect();
+        for (n, entry) in entries.iter_mut().enumerate() {
+            entry.machine = "Example CPU, 2 cores; Valkey 9.1.2, 3 primaries, local".into();
+            entry.kernel = Some(if n < 8 { "Linux 6.1" } else { "Linux 6.2" }.into());
+            if n < 4 {
+                entry.machine = "Example CPU, 2 cores, Linux 6.0; Valkey 9.1.2, 3 primaries, local".into();
+                entry.kernel = None;
+            }
+        }
+        let trend = trend(&entries, "lane-ab", "grant-lane/service_p50").unwrap();
+        assert_eq!((trend.points.len(), trend.left_out), (10, 0));
+        let kernels: Vec<_> = trend.points.iter().filter_map(|point| point.kernel.as_deref()).collect();
+        assert_eq!([kernels[3], kernels[4], kernels[9]], ["Linux 6.0", "Linux 6.1", "Linux 6.2"]);
+        let text = crate::report::trends_text(&[trend]);
+        assert!(text.contains("from Linux 6.1 to Linux 6.2") && text.contains("from Linux 6.0 to"), "{text}");
     }
 
     #[test]

@@ -40,8 +40,8 @@ pub use calibration::{
 pub use comparable::{NotComparable, SettingDifference, differences};
 pub(crate) use comparison::verdict;
 pub use curves::{QuantilePoint, Span, StratumRatio, quantile_curve, spans, stratum_ratios};
-pub(crate) use gate::error_findings;
 pub use gate::{Conclusion, Finding, Gate, GatePolicy, gate, gate_repeated};
+pub(crate) use gate::{error_findings, judged_exact};
 pub use history::{
     History, HistoryEntry, HistoryError, HistoryValue, SkippedLine, Trend, TrendChange, TrendPoint, append,
     read, trend,

@@ -4,13 +4,10 @@ use serde::Serialize;
 
 use crate::record::{RunRecord, TimelinePoint};
 use crate::scenario::{ArrivalsForm, Ramp};
-use crate::stats::{Estimate, Latencies, TooFew};
+use crate::stats::{CONFIDENCE, Estimate, Latencies, TooFew};
 
 /// Steps that a run is cut into at most.
 const MAX_STEPS: usize = 10;
-
-/// Confidence of the quantiles' intervals.
-const CONFIDENCE: f64 = 0.95;
 
 /// Arrivals that rounding may add to a schedule or take from it.
 const ROUNDING: f64 = 2.0;

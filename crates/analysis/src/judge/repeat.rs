@@ -4,13 +4,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::scenario::Metric;
-use crate::stats::{Estimate, TooFew, mean_with_interval};
+use crate::stats::{CONTROL_CONFIDENCE, Estimate, TooFew, mean_with_interval};
 
 use super::comparison::verdict;
 use super::result::{Comparison, RunResult, Verdict};
-
-/// Confidence at which the control over all runs must hold 1, as within one run.
-const CONTROL_CONFIDENCE: f64 = 0.99;
 
 /// Runs that an interval over runs needs.
 pub const MIN_RUNS: usize = 3;
@@ -53,6 +50,10 @@ pub struct RepeatedComparison {
 pub struct Repeated {
     /// Every run, in the order made: none is left out.
     pub attempts: Vec<Attempt>,
+    /// Runs that were asked for; fewer attempts are there where the series was interrupted. The file
+    /// of a series has it beside this.
+    #[serde(skip)]
+    pub wanted: Option<u64>,
     /// Whether all of them are valid. Estimates use those that are.
     pub valid: bool,
     /// Baseline against itself over all runs.
@@ -63,9 +64,9 @@ pub struct Repeated {
     pub comparisons: Vec<RepeatedComparison>,
 }
 
-/// Combines the runs of one scenario. Runs whose own control failed stay in: leaving them out would choose runs by
-/// their outcome.
-pub fn repeat(results: &[RunResult]) -> Repeated {
+/// Combines the runs of one scenario, of those that were `wanted`. Runs whose own control failed stay in: leaving them
+/// out would choose runs by their outcome.
+pub fn repeat(results: &[RunResult], wanted: u64) -> Repeated {
     let attempts = results
         .iter()
         .map(|result| Attempt {
@@ -87,7 +88,14 @@ pub fn repeat(results: &[RunResult]) -> Repeated {
         .flat_map(|first| &first.comparisons)
         .map(|comparison| combined(comparison, &usable, control_passed))
         .collect();
-    Repeated { attempts, valid: usable.len() == results.len(), control, control_passed, comparisons }
+    Repeated {
+        attempts,
+        wanted: Some(wanted),
+        valid: usable.len() == results.len(),
+        control,
+        control_passed,
+        comparisons,
+    }
 }
 
 fn combined(first: &Comparison, runs: &[&RunResult], control_passed: bool) -> RepeatedComparison {
@@ -141,19 +149,19 @@ mod tests {
 
     #[test]
     fn several_runs_give_one_estimate() {
-        let repeated = repeat(&runs(&[GRANT_LANE, HGET_LANE], 4));
+        let repeated = repeat(&runs(&[GRANT_LANE, HGET_LANE], 4), 4);
         assert!(repeated.valid && repeated.control_passed && repeated.control.is_some());
         let p50 = p50(&repeated);
         assert_eq!((p50.verdict, p50.per_run.len()), (Verdict::Regression, 4));
         assert!(p50.ratio.unwrap().contains(1.2), "{p50:?}");
-        assert_ne!(self::p50(&repeat(&runs(&[GRANT_LANE, TWIN], 4))).verdict, Verdict::Regression);
+        assert_ne!(self::p50(&repeat(&runs(&[GRANT_LANE, TWIN], 4), 4)).verdict, Verdict::Regression);
     }
 
     #[test]
     fn every_attempt_stays_on_record() {
         let mut results = runs(&[GRANT_LANE, HGET_LANE], 4);
         results[1].valid = false;
-        let repeated = repeat(&results);
+        let repeated = repeat(&results, results.len() as u64);
         assert_eq!(repeated.attempts.len(), 4);
         assert!(!repeated.valid);
         assert_eq!(p50(&repeated).per_run.len(), 3);
@@ -161,10 +169,10 @@ mod tests {
 
     #[test]
     fn two_runs_are_too_few_and_none_is_nothing() {
-        let two = repeat(&runs(&[GRANT_LANE, HGET_LANE], 2));
+        let two = repeat(&runs(&[GRANT_LANE, HGET_LANE], 2), 2);
         assert_eq!(p50(&two).verdict, Verdict::Inconclusive);
         assert_eq!(p50(&two).too_few.as_ref().unwrap().to_string(), "needs at least 3 valid runs, has 2");
-        assert!(repeat(&[]).comparisons.is_empty());
+        assert!(repeat(&[], 0).comparisons.is_empty());
     }
 
     #[test]
@@ -175,7 +183,7 @@ mod tests {
             let estimate = Estimate { estimate: lean, low: lean - 0.01, high: lean + 0.01, confidence: 0.99 };
             result.control.as_mut().unwrap().ratio = Some(estimate);
         }
-        let repeated = repeat(&results);
+        let repeated = repeat(&results, results.len() as u64);
         assert!(!repeated.control_passed);
         assert_eq!(p50(&repeated).verdict, Verdict::Inconclusive);
     }

@@ -161,6 +161,13 @@ pub struct ExactMetric {
     pub equal: bool,
 }
 
+impl ExactMetric {
+    /// Whether the candidate has more of it.
+    pub fn is_more(&self) -> bool {
+        !self.equal && self.candidate_value > self.baseline_value
+    }
+}
+
 /// The baseline against itself: what noise alone does in this run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Control {

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::scenario::{Direction, GateRole, GateSection, METRICS, Metric, MetricName};
-use crate::stats::{Estimate, TooFew, ratio_of};
+use crate::stats::{CONFIDENCE, Estimate, TooFew, ratio_of};
 
 use super::comparable::{NotComparable, SettingDifference, differences};
 use super::gate::Conclusion;
@@ -31,7 +31,7 @@ impl StoredOptions {
         Self {
             throughput: Thresholds { warn: gate.throughput_warn, fail: gate.throughput_fail },
             p99: Thresholds { warn: gate.p99_warn, fail: gate.p99_fail },
-            confidence: 0.95,
+            confidence: CONFIDENCE,
             allow_differences: false,
         }
     }

@@ -119,6 +119,32 @@ fn another_library_is_named_and_compared() {
 }
 
 #[test]
+fn a_kernel_update_is_named_and_ends_no_baseline() {
+    let mut candidate = run(1.0, 2);
+    candidate.record.environment.host.kernel = "Linux 6.2".into();
+    let comparison = compare(&run(1.0, 1), &candidate, &options()).unwrap();
+    assert_eq!(comparison.differences.len(), 1);
+    assert_eq!(
+        (comparison.differences[0].what.as_str(), comparison.differences[0].forbids),
+        ("machine kernel", false)
+    );
+}
+
+#[test]
+fn another_priority_of_the_generator_is_named_and_forbids_only_where_both_are_known() {
+    let with = |real_time: Option<bool>, seed| {
+        let mut run = run(1.0, seed);
+        run.record.generator = Some(crate::record::GeneratorUse { real_time, ..Default::default() });
+        run
+    };
+    let refusal = compare(&with(Some(true), 1), &with(Some(false), 2), &options()).unwrap_err().to_string();
+    assert!(refusal.contains("generator's priority: real-time against as other programs"), "{refusal}");
+    let unknown = compare(&with(None, 1), &with(Some(false), 2), &options()).unwrap();
+    assert_eq!(unknown.differences.len(), 1);
+    assert!(compare(&with(Some(true), 1), &with(Some(true), 2), &options()).unwrap().differences.is_empty());
+}
+
+#[test]
 fn nothing_in_common_is_no_pass() {
     let mut candidate = run(1.0, 2);
     candidate.record.arms[0].name = "renamed".into();

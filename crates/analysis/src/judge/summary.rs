@@ -4,12 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::record::{ArmRecord, CounterBlock, CounterDelta, Fault, Histogram, RunRecord, WireTotals};
 use crate::scenario::Mode;
-use crate::stats::{BadHistogram, Latencies, harrell_davis_interval};
+use crate::stats::{BadHistogram, CONFIDENCE, Latencies, harrell_davis_interval};
 
 use super::result::{LatencySummary, ServerCost, VariantSummary};
-
-/// Confidence of the intervals in summaries; comparisons have their own.
-const CONFIDENCE: f64 = 0.95;
 
 /// Calls that readings of the counters, connections and replication make besides claims: a few per window.
 const HOUSEKEEPING: &[&str] = &[

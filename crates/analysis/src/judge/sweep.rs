@@ -7,10 +7,7 @@ use super::result::{RunResult, Verdict};
 use super::values::{measured, whole_seconds};
 use crate::record::{Fault, RunRecord, Warning};
 use crate::scenario::Metric;
-use crate::stats::{Estimate, Latencies, Line, LogValue, TooFew, mean_of_series, weighted_line};
-
-/// Confidence of the intervals of single figures; differences have the scenario's.
-const CONFIDENCE: f64 = 0.95;
+use crate::stats::{CONFIDENCE, Estimate, Latencies, Line, LogValue, TooFew, mean_of_series, weighted_line};
 
 /// A curve.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -12,6 +12,19 @@ use super::summary::{arm_blocks, arm_samples, wire_per_claim};
 /// A run's send lag may be this share of its service level, or of its median response.
 pub(super) const SEND_LAG_SHARE: f64 = 0.1;
 
+/// Without a service level, a generator that is late by less than this at p99 is as good as timer and scheduler let it be:
+/// local claims take so little that a tenth of their median lies below that on any machine.
+const SEND_LAG_FLOOR_US: f64 = 100.0;
+
+/// What the send lag may be over the one that was calibrated at the same rate.
+const OVER_CALIBRATED: f64 = 1.5;
+
+/// A span without a claim is worth a warning if it is this share of the window, and beyond the second the quantiles of a
+/// closed loop are refused; both only for spans that no claim's own time explains.
+const STALL_WARNS: f64 = 0.05;
+const STALL_REFUSED: f64 = 0.2;
+const SHORTEST_STALL_S: f64 = 0.25;
+
 /// Values per batch of the warm-up rule (MSER-5).
 const MSER_BATCH: usize = 5;
 
@@ -36,9 +49,20 @@ pub(super) fn faults(record: &RunRecord, scenario: &Scenario) -> Vec<Fault> {
         if claims > 0 {
             faults.push(Fault::StockRanOut { claims });
         }
-        faults.extend(record.arms.iter().filter_map(|arm| send_lag(arm, scenario).ok().flatten()));
+        // A histogram that cannot be read is a fault of its own, found where the arms are summarised.
+        let lags = record.arms.iter().filter_map(|arm| send_lag(arm, record, scenario).ok().flatten());
+        faults.extend(
+            lags.filter(|lag| lag.is_fault())
+                .map(|lag| Fault::SendLag { p99_us: lag.p99_us, limit_us: lag.allowed_us }),
+        );
     }
     faults.extend(never_resumed(record));
+    faults.extend(record.arms.iter().filter(|_| !record.partial).filter_map(|arm| failed(arm, record)));
+    faults.extend(
+        stall(record, scenario)
+            .filter(|(_, share)| *share > STALL_REFUSED && scenario.load.mode == Mode::Staged)
+            .map(|(longest_s, share)| Fault::Stalled { longest_s, share }),
+    );
     // The run may have found the same itself; one reason is said once.
     let mut once: Vec<Fault> = Vec::with_capacity(faults.len());
     for fault in faults {
@@ -83,7 +107,21 @@ pub(super) fn warnings(record: &RunRecord, scenario: &Scenario) -> Vec<Warning> 
             add(Warning::Note { text });
         }
     }
-    let late = |arm: &ArmRecord| send_lag(arm, scenario).is_ok_and(|fault| fault.is_some());
+    let stalled = stall(record, scenario).filter(|(_, share)| *share > STALL_WARNS);
+    if let Some((longest_s, share)) = stalled {
+        add(Warning::Stall { longest_s, share });
+    }
+    for arm in &record.arms {
+        if let Ok(Some(lag)) = send_lag(arm, record, scenario)
+            && lag.is_late()
+            && !lag.is_fault()
+        {
+            add(Warning::LateSends { p99_us: lag.p99_us, limit_us: lag.wanted_us });
+        }
+    }
+    let late = |arm: &ArmRecord| {
+        send_lag(arm, record, scenario).is_ok_and(|lag| lag.is_some_and(|lag| lag.is_late()))
+    };
     if record.generator.is_some_and(|used| used.real_time == Some(false)) && record.arms.iter().any(late) {
         let text = "the generator had no real-time priority, so that claims left when the scheduler got round to it: \
                     run it as root or with CAP_SYS_NICE";
@@ -191,17 +229,72 @@ fn unexpected_commands(record: &RunRecord, index: usize, task_context: bool) -> 
         .collect()
 }
 
-fn send_lag(arm: &ArmRecord, scenario: &Scenario) -> Result<Option<Fault>, BadHistogram> {
+/// Whether an arm's claims are too few that succeeded, or too many that failed.
+fn failed(arm: &ArmRecord, record: &RunRecord) -> Option<Fault> {
+    let (outcomes, limit) = (&arm.outcomes, record.scenario.gate.failed);
+    if outcomes.claimed == 0 {
+        return Some(Fault::NothingClaimed { arm: arm.name.clone(), planned: outcomes.planned() });
+    }
+    let (failed, sent) = (outcomes.errors(), outcomes.sent());
+    (failed as f64 > limit * sent as f64).then(|| Fault::TooManyFailed {
+        arm: arm.name.clone(),
+        failed,
+        sent,
+        limit,
+    })
+}
+
+/// The longest span without a claim of a closed loop, in seconds, and its share of the window. Where grants are left to
+/// expire the run itself waits; an open loop's response times hold a stall, and a storm has one clock for all.
+fn stall(record: &RunRecord, scenario: &Scenario) -> Option<(f64, f64)> {
+    let waits = matches!(scenario.load.model, Model::Open { .. })
+        || scenario.load.mode == Mode::Storm
+        || scenario.grant.unconsumed > 0.0;
+    let longest_s = record.longest_gap_s.filter(|gap| !waits && *gap >= SHORTEST_STALL_S)?;
+    let blocks: f64 = record.blocks.iter().map(|block| block.duration_s).sum();
+    let window_s = record.arms.iter().map(|arm| arm.active_s).fold(0.0, f64::max) + blocks;
+    (window_s > 0.0).then(|| (longest_s, longest_s / window_s))
+}
+
+/// How late an arm's claims were sent.
+struct SendLag {
+    /// 99th percentile.
+    p99_us: f64,
+    /// A tenth of what it is measured against.
+    wanted_us: f64,
+    /// What makes the run invalid.
+    allowed_us: f64,
+}
+
+impl SendLag {
+    fn is_late(&self) -> bool {
+        self.p99_us > self.wanted_us
+    }
+
+    fn is_fault(&self) -> bool {
+        self.p99_us > self.allowed_us
+    }
+}
+
+/// `None` without a schedule. A service level says how late is too late; without one it is the median response time, but
+/// never less than a generator can do.
+fn send_lag(
+    arm: &ArmRecord,
+    record: &RunRecord,
+    scenario: &Scenario,
+) -> Result<Option<SendLag>, BadHistogram> {
     let Some(lag) = Latencies::decode(&arm.send_lag)? else { return Ok(None) };
-    let reference = match &scenario.slo {
-        Some(slo) => slo.response_p99.as_secs_f64() * 1e6,
-        None => match Latencies::decode(&arm.response)? {
-            Some(response) => response.quantile_us(0.5),
-            None => return Ok(None),
-        },
-    };
-    let (p99_us, limit_us) = (lag.quantile_us(0.99), SEND_LAG_SHARE * reference);
-    Ok((p99_us > limit_us).then_some(Fault::SendLag { p99_us, limit_us }))
+    let p99_us = lag.quantile_us(0.99);
+    if let Some(slo) = &scenario.slo {
+        let limit = SEND_LAG_SHARE * slo.response_p99.as_secs_f64() * 1e6;
+        return Ok(Some(SendLag { p99_us, wanted_us: limit, allowed_us: limit }));
+    }
+    let Some(response) = Latencies::decode(&arm.response)? else { return Ok(None) };
+    let wanted_us = SEND_LAG_SHARE * response.quantile_us(0.5);
+    let calibrated = record.calibration.as_ref().and_then(|note| note.send_lag.as_ref());
+    let floor =
+        calibrated.map_or(SEND_LAG_FLOOR_US, |lag| SEND_LAG_FLOOR_US.max(OVER_CALIBRATED * lag.p99_us));
+    Ok(Some(SendLag { p99_us, wanted_us, allowed_us: wanted_us.max(floor) }))
 }
 
 /// Whether an arm's latencies settled only in the second half. A paired comparison cancels that, so it is no fault;

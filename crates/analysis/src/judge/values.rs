@@ -2,14 +2,13 @@
 
 use crate::record::{RunRecord, TimelinePoint};
 use crate::scenario::{METRICS, Metric, MetricName};
-use crate::stats::{BadHistogram, Estimate, Latencies, LogValue, TooFew, block_quantile, mean_of_series};
+use crate::stats::{
+    BadHistogram, CONFIDENCE, Estimate, Latencies, LogValue, TooFew, block_quantile, mean_of_series,
+};
 
 use super::metric_source::{Source, per_second, source};
 use super::result::RunResult;
 use super::summary::{arm_blocks, arm_samples, calls_per_claim, wire_per_claim};
-
-/// Confidence of the intervals.
-const CONFIDENCE: f64 = 0.95;
 
 /// One metric of one variant.
 #[derive(Clone, Debug)]

@@ -55,6 +55,32 @@ pub enum Fault {
         /// What it may be.
         limit_us: f64,
     },
+    /// Not one claim of a variant succeeded in the window: there is nothing to measure.
+    NothingClaimed {
+        /// The arm.
+        arm: String,
+        /// Claims that should have been made.
+        planned: u64,
+    },
+    /// So many claims of a variant failed that the times of the others say nothing (`gate.failed`).
+    TooManyFailed {
+        /// The arm.
+        arm: String,
+        /// Sent claims that failed.
+        failed: u64,
+        /// Claims sent.
+        sent: u64,
+        /// Share that may fail.
+        limit: f64,
+    },
+    /// Nothing was claimed for a large part of a closed loop's window: its workers waited, and the claims that were not
+    /// made in that time are in no quantile.
+    Stalled {
+        /// The longest span without a claim, in seconds.
+        longest_s: f64,
+        /// Its share of the window.
+        share: f64,
+    },
     /// The audit found a violation.
     Audit {
         /// In words.
@@ -86,6 +112,20 @@ pub enum Warning {
         errors: u64,
         /// Of how many.
         sent: u64,
+    },
+    /// Nothing was claimed for a part of a closed loop's window.
+    Stall {
+        /// The longest span without a claim, in seconds.
+        longest_s: f64,
+        /// Its share of the window.
+        share: f64,
+    },
+    /// The generator sent late, by no more than a timer and a scheduler take at best.
+    LateSends {
+        /// 99th percentile of the send lag.
+        p99_us: f64,
+        /// What it should be.
+        limit_us: f64,
     },
     /// The generator's thread was busy most of the time: it may be the limit.
     GeneratorBusy {

@@ -32,5 +32,8 @@ pub use seed::stream;
 pub use slots::{SLOTS, slot_of_tag};
 pub use stamps::Stamps;
 pub use storm::{RetryCause, StormRecord};
-pub use usage::{GENERATOR_BUSY, GeneratorUse, STOLEN};
+pub use usage::{
+    GENERATOR_BUSY, GeneratorUse, OTHERS_DISTURB_A_CALIBRATION, OTHERS_EXPLAIN_LATENESS,
+    OTHERS_WORTH_A_WARNING, STOLEN,
+};
 pub use wire_cost::WireCost;

@@ -52,6 +52,9 @@ pub struct RunRecord {
     /// What the generator can do on this machine, where it was calibrated (`reclaim-bench calibrate`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<CalibrationNote>,
+    /// Longest span of the window without a successful claim; `None` in results of versions that did not keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub longest_gap_s: Option<f64>,
     /// One entry per second of the window.
     pub timeline: Vec<TimelinePoint>,
     /// What reading everything back showed.

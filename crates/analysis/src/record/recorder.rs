@@ -124,7 +124,12 @@ impl Recorder {
         let claimed = *outcome == Outcome::Claimed;
         let service = stamps.done.saturating_sub(stamps.sent);
         match purpose {
-            Purpose::Warmup => return,
+            Purpose::Warmup => {
+                if claimed {
+                    self.timeline.warmed_up(stamps.done);
+                }
+                return;
+            }
             Purpose::Plain | Purpose::Late => self.arms[arm].record(stamps, outcome, cost),
             Purpose::Stratum { stratum, side } => {
                 self.arms[arm].record(stamps, outcome, cost);
@@ -168,6 +173,11 @@ impl Recorder {
     /// Time of the batch that goes on, until its last claim so far.
     pub fn so_far(&self) -> Duration {
         self.timeline.so_far()
+    }
+
+    /// Longest span without a successful claim so far; `None` before the first.
+    pub fn longest_gap(&self) -> Option<Duration> {
+        self.timeline.longest_gap()
     }
 
     /// Notes the tool's resident memory.

@@ -11,6 +11,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// Resolution of a sample: a tenth of a microsecond. 32 bits of it last for seven minutes.
 pub const TICKS_PER_US: f64 = 10.0;
 
+/// Samples of one side of a stratum that a file may unpack to: more than a window can hold, and 64 MiB.
+const MOST: u64 = 1 << 24;
+
 /// Durations in ticks of 0.1 µs. In JSON: base64 of the little-endian 32-bit values, deflated by zlib.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Samples(pub Vec<u32>);
@@ -44,8 +47,12 @@ impl<'de> Deserialize<'de> for Samples {
         let packed = STANDARD.decode(text).map_err(serde::de::Error::custom)?;
         let mut bytes = Vec::new();
         flate2::read::ZlibDecoder::new(packed.as_slice())
+            .take(4 * MOST + 1)
             .read_to_end(&mut bytes)
             .map_err(serde::de::Error::custom)?;
+        if bytes.len() as u64 > 4 * MOST {
+            return Err(serde::de::Error::custom(format!("samples unpack to more than {MOST} values")));
+        }
         let (words, rest) = bytes.as_chunks::<4>();
         if !rest.is_empty() {
             return Err(serde::de::Error::custom("samples are cut off: not a multiple of four bytes"));

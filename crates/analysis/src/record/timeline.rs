@@ -22,6 +22,10 @@ pub struct Timeline {
     keep_responses: bool,
     /// When the last claim of the current batch ended.
     latest: Duration,
+    /// When the last successful claim of the current batch ended, warm-up included.
+    progress: Duration,
+    /// Longest span without one, and whether there was a claim at all.
+    longest_gap: Option<Duration>,
     /// The tool's resident memory when it was last looked at.
     resident_bytes: Option<u64>,
     /// Main-thread CPU of the primaries between two readings.
@@ -42,6 +46,8 @@ impl Timeline {
     pub fn record(&mut self, stamps: &Stamps, claimed: bool, stock: u64) {
         self.advance_to((self.before + stamps.done).as_secs());
         if claimed {
+            self.longest_gap = Some(self.gap_until(stamps.done));
+            self.progress = stamps.done;
             self.claimed += 1;
             self.service.record(stamps.done.saturating_sub(stamps.sent));
             if let Some(scheduled) = stamps.scheduled {
@@ -75,8 +81,26 @@ impl Timeline {
         self.cpu.push(CpuSpan { from: self.before + from, to: self.before + to, used_s });
     }
 
+    /// Notes a successful claim of the warm-up: it ends a span without claims and counts for nothing else.
+    pub fn warmed_up(&mut self, done: Duration) {
+        self.progress = done;
+    }
+
+    /// Longest span without a successful claim so far, the one that goes on aside; `None` before the first.
+    pub fn longest_gap(&self) -> Option<Duration> {
+        self.longest_gap
+    }
+
+    fn gap_until(&self, moment: Duration) -> Duration {
+        self.longest_gap.unwrap_or_default().max(moment.saturating_sub(self.progress))
+    }
+
     /// Ends a batch that took this long.
     pub fn end_batch(&mut self, active: Duration) {
+        if self.longest_gap.is_some() {
+            self.longest_gap = Some(self.gap_until(active));
+        }
+        self.progress = Duration::ZERO;
         self.before += active;
         self.latest = Duration::ZERO;
     }
@@ -199,6 +223,23 @@ mod tests {
         timeline.cpu(ms(1_500), ms(2_500), vec![1.0, 0.0]);
         let cpu: Vec<_> = timeline.points().into_iter().map(|point| point.primary_cpu).collect();
         assert_eq!(cpu, [vec![0.5, 0.25], vec![0.75, 0.125], vec![1.0, 0.0], vec![]]);
+    }
+
+    #[test]
+    fn the_longest_span_without_a_claim_is_kept_and_staging_is_none() {
+        let mut timeline = Timeline::default();
+        let ms = Duration::from_millis;
+        assert_eq!(timeline.longest_gap(), None);
+        timeline.warmed_up(ms(900));
+        timeline.record(&claim(ms(1_000), ms(1)), true, 0);
+        assert_eq!(timeline.longest_gap(), Some(ms(100)));
+        timeline.record(&claim(ms(2_000), ms(1)), false, 0);
+        timeline.record(&claim(ms(3_500), ms(1)), true, 0);
+        assert_eq!(timeline.longest_gap(), Some(ms(2_500)), "a failed claim is none");
+        timeline.end_batch(ms(3_600));
+        timeline.record(&claim(ms(50), ms(1)), true, 0);
+        timeline.end_batch(ms(4_000));
+        assert_eq!(timeline.longest_gap(), Some(ms(3_950)), "also one that the end of the window cuts");
     }
 
     #[test]

@@ -64,6 +64,15 @@ impl GeneratorUse {
     }
 }
 
+/// Share of the machine's cores that other programs may use in a run's window before the run warns of them.
+pub const OTHERS_WORTH_A_WARNING: f64 = 0.15;
+
+/// Share of them that marks a calibration as disturbed: it is taken once and stands for many runs.
+pub const OTHERS_DISTURB_A_CALIBRATION: f64 = 0.1;
+
+/// Share of them from which on other programs explain why a probe's generator was late.
+pub const OTHERS_EXPLAIN_LATENESS: f64 = 0.25;
+
 /// Share of the window that the generator's thread may run before it is named as a possible limit.
 pub const GENERATOR_BUSY: f64 = 0.8;
 

@@ -16,6 +16,23 @@ pub(super) enum Block {
 }
 
 impl Block {
+    /// The block with each of its texts rewritten.
+    pub(super) fn with_text(&self, rewrite: &impl Fn(&str) -> String) -> Self {
+        let each = |texts: &[String]| texts.iter().map(|text| rewrite(text)).collect();
+        match self {
+            Self::Title(text) => Self::Title(rewrite(text)),
+            Self::Alarm(text) => Self::Alarm(rewrite(text)),
+            Self::Line(text) => Self::Line(rewrite(text)),
+            Self::List { heading, items } => Self::List { heading: rewrite(heading), items: each(items) },
+            Self::Table { heading, header, rows, words } => Self::Table {
+                heading: rewrite(heading),
+                header: header.clone(),
+                rows: rows.iter().map(|cells| each(cells)).collect(),
+                words: words.clone(),
+            },
+        }
+    }
+
     /// A table of figures.
     pub(super) fn figures(heading: &str, header: Vec<&'static str>, rows: Vec<Vec<String>>) -> Self {
         Self::Table { heading: heading.to_owned(), header, rows, words: Vec::new() }

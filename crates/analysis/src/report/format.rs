@@ -2,6 +2,18 @@
 
 use crate::stats::Estimate;
 
+/// Text from files and servers as a terminal or a page may have it: in one line, without control characters and without
+/// marks that turn the direction of writing.
+pub(super) fn printable(text: &str) -> String {
+    let safe = |c: char| match c {
+        '\n' | '\r' | '\t' => ' ',
+        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
+        c if c.is_control() => '\u{fffd}',
+        c => c,
+    };
+    text.chars().map(safe).collect()
+}
+
 /// A count with thousands apart.
 pub(super) fn count(n: u64) -> String {
     let digits = n.to_string();
@@ -132,6 +144,11 @@ fn signed_percent(ratio: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn escape_codes_do_not_reach_a_terminal() {
+        assert_eq!(printable("a\u{1b}[31mred\u{9b}\nb\t\u{202e}µ"), "a\u{fffd}[31mred\u{fffd} b \u{fffd}µ");
+    }
 
     #[test]
     fn figures_read_well() {

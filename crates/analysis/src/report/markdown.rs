@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::document::Block;
+use super::format::printable;
 
 /// GitHub-flavoured Markdown.
 pub(super) fn render(blocks: &[Block]) -> String {
@@ -38,12 +39,25 @@ fn table(header: &[&str], rows: &[Vec<String>], words: &[usize]) -> String {
 /// Names and messages come from files and servers: nothing in them may become markup.
 fn escape(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
+    for c in printable(text).chars() {
         match c {
-            '|' | '*' | '_' | '`' | '[' | ']' | '<' | '>' | '\\' | '#' => safe.extend(['\\', c]),
-            '\n' | '\r' => safe.push(' '),
+            '&' => safe.push_str("&amp;"),
+            '~' | '$' | '|' | '*' | '_' | '`' | '[' | ']' | '<' | '>' | '\\' | '#' => safe.extend(['\\', c]),
             c => safe.push(c),
         }
     }
     safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::escape;
+
+    #[test]
+    fn nothing_in_a_name_becomes_markup() {
+        assert_eq!(
+            escape("<rev>:<path> &lt; ~a~ $b$\u{1b}[1m\n# c"),
+            "\\<rev\\>:\\<path\\> &amp;lt; \\~a\\~ \\$b\\$\u{fffd}\\[1m \\# c"
+        );
+    }
 }

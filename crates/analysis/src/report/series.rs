@@ -11,8 +11,12 @@ const NIGHTS_SHOWN: usize = 14;
 
 /// A series of runs of `scenario`: what it concludes, metric by metric, run by run.
 pub(super) fn repeated(scenario: &str, repeated: &Repeated, gate: &Gate) -> Vec<Block> {
-    let runs = repeated.attempts.len();
-    let mut blocks = vec![Block::Title(format!("{scenario}, {runs} runs: {}", headline(gate.conclusion)))];
+    let made = repeated.attempts.len();
+    let runs = match repeated.wanted.filter(|wanted| *wanted > made as u64) {
+        Some(wanted) => format!("{made} of {wanted} runs"),
+        None => format!("{made} runs"),
+    };
+    let mut blocks = vec![Block::Title(format!("{scenario}, {runs}: {}", headline(gate.conclusion)))];
     if !gate.findings.is_empty() {
         let items = gate.findings.iter().map(|f| format!("{}: {}", headline(f.conclusion), f.text)).collect();
         blocks.push(Block::List { heading: "Findings".into(), items });
@@ -96,6 +100,19 @@ pub(super) fn trend(trend: &Trend) -> Vec<Block> {
     } else {
         Block::List { heading: "The level moved".into(), items: changes }
     });
+    let updates: Vec<String> = trend
+        .points
+        .iter()
+        .zip(trend.points.iter().skip(1))
+        .filter_map(|(before, after)| {
+            let (old, new) = (before.kernel.as_ref()?, after.kernel.as_ref()?);
+            (old != new).then(|| format!("{}: from {old} to {new}", after.started))
+        })
+        .collect();
+    if !updates.is_empty() {
+        let heading = "The machine's kernel changed, which may move the level by itself".into();
+        blocks.push(Block::List { heading, items: updates });
+    }
     let hidden = trend.points.len().saturating_sub(NIGHTS_SHOWN);
     let rows = trend
         .points

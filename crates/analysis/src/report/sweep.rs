@@ -5,7 +5,7 @@ use super::format::{difference_within, figure, maybe, share, within};
 use super::words;
 use crate::judge::{Sweep, SweepArm, SweepComparison, SweepPoint};
 use crate::scenario::Metric;
-use crate::stats::Estimate;
+use crate::stats::{CONFIDENCE, Estimate};
 
 /// What a sweep says.
 pub(super) fn blocks(scenario: &str, sweep: &Sweep) -> Vec<Block> {
@@ -95,7 +95,7 @@ fn figures(sweep: &Sweep, simulated: bool) -> Block {
 fn differences(sweep: &Sweep, simulated: bool) -> Option<Block> {
     let arms = || sweep.points.iter().flat_map(|point| &point.arms);
     let first = arms().find_map(|arm| arm.against.as_ref())?;
-    let confidence = first.ratio.map_or(0.95, |ratio| ratio.confidence);
+    let confidence = first.ratio.map_or(CONFIDENCE, |ratio| ratio.confidence);
     let mut header = vec!["value", "variant", "difference", "in %", "verdict"];
     let mut words = vec![1, 4];
     if simulated {
@@ -157,7 +157,7 @@ fn against_baseline(point: &SweepPoint, difference: &SweepComparison) -> [String
     ]
 }
 
-/// A difference in microseconds with its sign.
+/// A difference with its sign.
 fn signed(us: f64) -> String {
     format!("{}{}", if us < 0.0 { "-" } else { "+" }, figure(us.abs()))
 }
@@ -172,7 +172,7 @@ pub(super) fn csv(sweep: &Sweep) -> String {
     let mut text = String::from(
         "value,valid,added_rtt_us,busiest_share,variant,claims,throughput_per_s,throughput_low,throughput_high,\
          service_p50_us,service_p50_low_us,service_p50_high_us,service_p99_us,service_p99_low_us,service_p99_high_us,\
-         difference_us,difference_low_us,difference_high_us,ratio,ratio_low,ratio_high\n",
+         metric,unit,difference,difference_low,difference_high,ratio,ratio_low,ratio_high\n",
     );
     let number = |value: Option<f64>| value.map_or(String::new(), |value| format!("{value:.6}"));
     for point in &sweep.points {
@@ -195,6 +195,8 @@ pub(super) fn csv(sweep: &Sweep) -> String {
                 p50.join(","),
                 number(arm.service_p99_us),
                 p99.join(","),
+                arm.against.as_ref().map_or(String::new(), |against| against.metric.name().to_owned()),
+                arm.against.as_ref().map_or(String::new(), |against| against.unit.clone()),
                 number(amount.map(|(estimate, ..)| estimate)),
                 number(amount.map(|(_, low, _)| low)),
                 number(amount.map(|(.., high)| high)),
@@ -314,7 +316,7 @@ mod tests {
         assert!(lines[1..3].iter().all(|line| line.split(',').count() == columns), "{text}");
         assert!(lines[3].starts_with("\"a,b\",true,103.000000,1.020000,grant-lane,1000,"), "{}", lines[3]);
         assert!(
-            lines[2].ends_with("100.000000,50.000000,150.000000,1.200000,1.100000,1.300000"),
+            lines[2].ends_with("service_p50,us,100.000000,50.000000,150.000000,1.200000,1.100000,1.300000"),
             "{}",
             lines[2]
         );

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 
 use super::document::Block;
+use super::format::printable;
 
 /// Columns that a report may take.
 pub(super) const WIDTH: u16 = 100;
@@ -24,9 +25,9 @@ pub(super) fn render_wide(blocks: &[Block]) -> String {
 
 fn rendered(blocks: &[Block], table_width: u16) -> String {
     let mut out = String::new();
-    for block in blocks {
+    for block in blocks.iter().map(|block| block.with_text(&printable)) {
         // Writing to a String cannot fail.
-        let _ = match block {
+        let _ = match &block {
             Block::Title(text) | Block::Line(text) => writeln!(out, "{}\n", wrap(text, "")),
             Block::Alarm(text) => writeln!(out, "{}\n", wrap(&format!("!! {text}"), "   ")),
             Block::List { heading, items } => {

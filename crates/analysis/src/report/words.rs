@@ -35,6 +35,26 @@ pub(super) fn fault(fault: &Fault) -> String {
             count(*executions),
             count(*of)
         ),
+        Fault::NothingClaimed { arm, planned: 0 } => format!(
+            "no claim of {arm} was due in the window. Give the load a higher rate or a longer load.duration."
+        ),
+        Fault::NothingClaimed { arm, planned } => format!(
+            "none of the {} claims of {arm} succeeded: there is nothing to measure. See how claims ended.",
+            count(*planned)
+        ),
+        Fault::TooManyFailed { arm, failed, sent, limit } => format!(
+            "{} of {} claims of {arm} failed, {} may (gate.failed): the times of the others say nothing. See how claims \
+             ended.",
+            count(*failed),
+            count(*sent),
+            share(*limit)
+        ),
+        Fault::Stalled { longest_s, share: part } => format!(
+            "nothing was claimed for {} on end, {} of the window: claims that should have been made then are in no \
+             quantile. Find out what stopped the servers, or use an open loop (load.rate), which counts them.",
+            time_us(longest_s * 1e6),
+            share(*part)
+        ),
         Fault::SendLag { p99_us, limit_us } => format!(
             "the generator sent late: {} at p99, {} are allowed. Lower the rate, or give it a core of its own.",
             time_us(*p99_us),
@@ -61,6 +81,18 @@ pub(super) fn warning(warning: &Warning) -> String {
             "{} of {} claims of {arm} failed; their times are kept apart. See its outcomes in result.json.",
             count(*errors),
             count(*sent)
+        ),
+        Warning::Stall { longest_s, share: part } => format!(
+            "nothing was claimed for {} on end, {} of the window. A closed loop waits then: only as many claims as it has \
+             workers show that time.",
+            time_us(longest_s * 1e6),
+            share(*part)
+        ),
+        Warning::LateSends { p99_us, limit_us } => format!(
+            "claims were sent {} late at p99, a tenth of the median response time is {}: response times hold some of the \
+             generator's own. Set an [slo] to say how late is too late.",
+            time_us(*p99_us),
+            time_us(*limit_us)
         ),
         Warning::GeneratorBusy { share: busy } => format!(
             "the generator's thread was busy for {} of the window: it may be the limit, not the cluster. Lower the \

@@ -406,11 +406,27 @@ pub struct GateSection {
     pub p99_warn: f64,
     /// Rise of the 99th percentile that fails.
     pub p99_fail: f64,
+    /// Share of a variant's claims that may fail; beyond it the run is invalid.
+    #[serde(skip_serializing_if = "is_usual_failed")]
+    pub failed: f64,
+}
+
+/// Results of before the key do not have it, and those of now only where it is set.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
+fn is_usual_failed(failed: &f64) -> bool {
+    failed.total_cmp(&GateSection::default().failed).is_eq()
 }
 
 impl Default for GateSection {
     fn default() -> Self {
-        Self { enforce: false, throughput_warn: 0.05, throughput_fail: 0.10, p99_warn: 0.10, p99_fail: 0.20 }
+        Self {
+            enforce: false,
+            throughput_warn: 0.05,
+            throughput_fail: 0.10,
+            p99_warn: 0.10,
+            p99_fail: 0.20,
+            failed: 0.5,
+        }
     }
 }
 

@@ -211,6 +211,7 @@ fn check_gate(file: &ScenarioFile, checker: &mut Checker) {
         ("gate.throughput_fail", gate.throughput_fail),
         ("gate.p99_warn", gate.p99_warn),
         ("gate.p99_fail", gate.p99_fail),
+        ("gate.failed", gate.failed),
     ] {
         checker.share(key, value);
     }

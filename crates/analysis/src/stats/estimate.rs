@@ -4,6 +4,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF as _, Normal, StudentsT};
 
+/// Confidence of an interval where the scenario does not choose one.
+pub const CONFIDENCE: f64 = 0.95;
+
+/// Confidence at which a control must hold 1, within a run and over runs. At 95 % it would veto one sound run in twenty;
+/// what it is there to catch (arms that disturb each other, an order that is not random) moves it much further.
+pub const CONTROL_CONFIDENCE: f64 = 0.99;
+
 /// An estimate and the interval around it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Estimate {

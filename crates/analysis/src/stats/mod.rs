@@ -23,7 +23,7 @@ mod unpaired;
 
 pub use change::{ChangePoint, change_points};
 pub use crossing::{Crossing, MIN_POINTS, crossing, crossing_load};
-pub use estimate::{Estimate, TooFew};
+pub use estimate::{CONFIDENCE, CONTROL_CONFIDENCE, Estimate, TooFew};
 pub use histogram::{BadHistogram, Latencies};
 pub use line::{Line, weighted_line};
 pub use multiple::holm_bonferroni;

@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::probe::{CONFIDENCE, Probe, ProbeVerdict};
-use crate::stats::{Estimate, MIN_POINTS, TooFew, crossing, crossing_load};
+use super::probe::{Probe, ProbeVerdict};
+use crate::stats::{CONFIDENCE, Estimate, MIN_POINTS, TooFew, crossing, crossing_load};
 
 /// Probes count within this factor of the bracket's ends; within the second one, if the line through those does not reach
 /// the level between them: a machine that was faster while the bracket was found leaves none on one side of it.

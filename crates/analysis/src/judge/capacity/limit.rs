@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::primary::PrimaryLoad;
-use crate::record::STOLEN;
+use crate::record::{OTHERS_EXPLAIN_LATENESS, STOLEN};
 
 /// A thread that ran for this share of the window had no time left.
 const SATURATED: f64 = 0.9;
@@ -12,9 +12,6 @@ const SATURATED: f64 = 0.9;
 /// Share of a machine's cores from which on runnable threads wait for one another so much that response times are
 /// theirs. Lower than [`SATURATED`]: several threads come in bunches.
 const CORES_BUSY: f64 = 0.85;
-
-/// Share of the generator's cores from which on other programs explain why it was late.
-const OTHERS_BUSY: f64 = 0.25;
 
 /// A main thread that ran for this share of the window makes claims queue for milliseconds, before it is saturated. So
 /// do cores that more threads share than there are cores.
@@ -196,7 +193,7 @@ pub(super) fn limit(primaries: &[PrimaryLoad], resources: &Resources, generator_
     if generator_late {
         let others = resources.others().unwrap_or_default();
         let share = others / f64::from(resources.cores.max(1));
-        return if share >= OTHERS_BUSY && others > resources.generator.unwrap_or_default() {
+        return if share >= OTHERS_EXPLAIN_LATENESS && others > resources.generator.unwrap_or_default() {
             Limit::OtherPrograms { others, cores: resources.cores }
         } else {
             generator()

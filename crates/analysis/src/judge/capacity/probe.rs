@@ -10,7 +10,7 @@ use crate::judge::RunResult;
 use crate::judge::validity::SEND_LAG_SHARE;
 use crate::record::{ArmRecord, Fault, GENERATOR_BUSY, Offered, RunRecord, Warning};
 use crate::scenario::ModelForm;
-use crate::stats::{Estimate, Latencies, TooFew};
+use crate::stats::{CONFIDENCE, Estimate, Latencies, TooFew};
 
 /// Share of the offered rate that must be achieved.
 const ACHIEVED: f64 = 0.99;
@@ -20,9 +20,6 @@ const ERRORS: f64 = 0.001;
 
 /// The quantile that the service level is about.
 const JUDGED: f64 = 0.99;
-
-/// Confidence of intervals.
-pub(super) const CONFIDENCE: f64 = 0.95;
 
 /// What a probe says about the cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -343,6 +340,8 @@ fn faults(result: &RunResult, open: bool) -> impl Iterator<Item = Reason> {
         Fault::SendLag { p99_us, limit_us } => {
             open.then_some(Reason::SendLag { p99_us: *p99_us, limit_us: *limit_us })
         }
+        // A load that the cluster could not serve: the probe's own errors and its rate say so.
+        Fault::TooManyFailed { .. } | Fault::NothingClaimed { planned: 1.., .. } => None,
         other => Some(Reason::Invalid { fault: other.clone() }),
     })
 }

@@ -17,7 +17,7 @@ use super::super::format::difference_within;
 use super::super::words;
 use crate::judge::{
     Comparison, RunResult, StoredComparison, StoredMetric, StoredVerdict, Verdict, error_findings,
-    service_levels,
+    judged_exact, service_levels,
 };
 
 /// Why a verdict of such a run is none.
@@ -74,13 +74,10 @@ pub fn junit(result: &RunResult) -> String {
         let case = if usable { verdict(comparison) } else { Case::Skipped(UNUSABLE.to_owned()) };
         suite.add(&class, comparison.metric.name(), case);
     }
-    let path_of = |name: &str| result.variants.iter().find(|v| v.name == name).map(|v| v.path);
-    // Arms that claim in different ways differ by design; that is no verdict.
-    for exact in result.exact.iter().filter(|e| path_of(&e.baseline) == path_of(&e.candidate)) {
+    for exact in judged_exact(result) {
         let class = format!("{} against {}", exact.candidate, exact.baseline);
-        let more = !exact.equal && exact.candidate_value > exact.baseline_value;
         let text = format!("{} per claim instead of {}", exact.candidate_value, exact.baseline_value);
-        let case = match (usable, more) {
+        let case = match (usable, exact.is_more()) {
             (false, _) => Case::Skipped(UNUSABLE.to_owned()),
             (true, true) => Case::Failure(text),
             (true, false) => Case::Passed,
@@ -157,14 +154,18 @@ impl Suite {
         if position > 0 {
             self.counts[position] += 1;
         }
+        // The run took its time once, for all of its verdicts: the first case has it.
+        let seconds = if self.counts[0] == 1 { self.seconds } else { 0.0 };
         let (suite, class, name) = (&self.name, escape(class), escape(name));
+        let case =
+            format!("    <testcase classname=\"{suite}.{class}\" name=\"{name}\" time=\"{seconds:.3}\"");
         // Writing to a String cannot fail.
         let _ = match element {
-            None => writeln!(self.cases, r#"    <testcase classname="{suite}.{class}" name="{name}"/>"#),
+            None => writeln!(self.cases, "{case}/>"),
+            // Viewers show the one or the other.
             Some((element, text)) => writeln!(
                 self.cases,
-                "    <testcase classname=\"{suite}.{class}\" name=\"{name}\">\n      \
-                 <{element} message=\"{}\"/>\n    </testcase>",
+                "{case}>\n      <{element} message=\"{0}\">{0}</{element}>\n    </testcase>",
                 escape(&text)
             ),
         };

@@ -68,7 +68,7 @@ fn a_service_level_is_a_test_case_and_a_sentence() {
     assert!(!junit(&result).contains("service level"));
     for (bound, cases, word) in [
         (Duration::from_micros(1), "<failure", "MISSED by grant-lane"),
-        (Duration::from_secs(1), "name=\"service level\"/>", "kept by grant-lane"),
+        (Duration::from_secs(1), "name=\"service level\" time=\"0.000\"/>", "kept by grant-lane"),
     ] {
         result.record.scenario.slo = Some(SloSection { response_p99: HumanDuration(bound) });
         let report = junit(&result);

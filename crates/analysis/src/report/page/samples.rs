@@ -63,7 +63,7 @@ pub fn samples() -> Vec<Sample> {
         all.push(Sample { name, html: sweeps(&[("rtt-sweep", &sweep)]), json: json(&sweep) });
     }
     let results: Vec<RunResult> = (1..=5).map(|seed| ab(seed, |_| ())).collect();
-    let repeated = judge::repeat(&results);
+    let repeated = judge::repeat(&results, results.len() as u64);
     let gate = judge::gate_repeated(&results, &repeated, &GatePolicy { enforce: true, response_p99: None });
     all.push(Sample {
         name: "series",

@@ -8,7 +8,7 @@ use super::{conditions, ramp, storm, words};
 use crate::judge::{self, Comparison, LatencySummary, RunResult, VariantSummary, Verdict};
 use crate::record::{Environment, Outcomes, RunRecord, short_sha256};
 use crate::scenario::{Direction, MetricName, Mode, VariantPath};
-use crate::stats::{Estimate, Latencies};
+use crate::stats::{CONFIDENCE, Estimate, Latencies};
 
 /// The whole report.
 pub(super) fn blocks(result: &RunResult) -> Vec<Block> {
@@ -294,7 +294,7 @@ fn named(outcomes: &Outcomes) -> Vec<(String, u64)> {
 
 fn comparisons(result: &RunResult) -> Vec<Block> {
     let Some(first) = result.comparisons.first() else { return Vec::new() };
-    let confidence = first.ratio.map_or(0.95, |ratio| ratio.confidence);
+    let confidence = first.ratio.map_or(CONFIDENCE, |ratio| ratio.confidence);
     let rows = result
         .comparisons
         .iter()
