@@ -265,7 +265,7 @@ fn what_a_search_has_no_format_for_is_refused() {
         .args(["--format", "junit"])
         .assert()
         .code(2)
-        .stderr(predicate::str::contains("text, markdown and json"));
+        .stderr(predicate::str::contains("text, markdown, html and json"));
     fs::write(dir.path().join("capacity.json"), "{\"schema\": \"reclaim-bench/capacity-9\"}").unwrap();
     tool()
         .arg("report")

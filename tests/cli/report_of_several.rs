@@ -206,14 +206,14 @@ fn formats_of_single_runs_and_mixed_kinds_are_refused() {
         refused(
             &[&sweep],
             format,
-            "the formats of the runs of a sweep are text, markdown and json; its points",
+            "the formats of the runs of a sweep are text, markdown, html and json; its points",
         );
         refused(
             &[&series],
             format,
-            "the formats of a series of runs are text, markdown and json; its single",
+            "the formats of a series of runs are text, markdown, html and json; its single",
         );
-        refused(&[&calibration], format, "the formats of a calibration are text, markdown and json;");
+        refused(&[&calibration], format, "the formats of a calibration are text, markdown, html and json;");
     }
     refused(&[&sweep, &series], "text", "holds a series of runs: report each kind by itself");
     refused(&[&calibration, &sweep.join("run-0")], "text", "holds a run: report each kind by itself");

@@ -94,7 +94,7 @@ fn a_run_ends_with_a_valid_result_that_can_be_reported_again() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     assert!(!names.contains(&"result.partial.json".to_owned()), "{names:?}");
-    for name in ["result.json", "summary.md", "latency.hlog"] {
+    for name in ["result.json", "summary.md", "report.html", "latency.hlog"] {
         assert!(names.contains(&name.to_owned()), "{names:?}");
     }
     let again = Command::new(env!("CARGO_BIN_EXE_reclaim-bench"))
