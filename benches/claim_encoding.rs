@@ -7,10 +7,11 @@
 mod support;
 
 use std::hint::black_box;
+use std::time::Instant;
 
 use criterion::BenchmarkGroup;
 use reclaim_analysis::record::slot_of_tag;
-use reclaim_analysis::record::{LatencyHistogram, Recorder};
+use reclaim_analysis::record::{LatencyHistogram, Recorder, StepTimes};
 use reclaim_bench::flowfabric::{ClaimResumedExecution, ExecutionKeys, ReadAttemptIndex, Request};
 use reclaim_bench::valkey::{Topology, reply_len, request_len};
 use redis::parse_redis_value;
@@ -89,6 +90,18 @@ fn record(parts: &mut Parts<'_>, claims: &[Claim]) {
     parts.part("record sample", || walk.step().record(&mut recorder));
     let mut histogram = LatencyHistogram::default();
     parts.part("one histogram of it", || histogram.record(walk.step().service()));
+    // What timing every round trip by itself adds to a claim of two: two readings of the clock and a histogram for each.
+    let mut by_place = [LatencyHistogram::default(), LatencyHistogram::default()];
+    parts.part("timing its round trips", || {
+        let mut steps = StepTimes::default();
+        for _ in &by_place {
+            let begun = Instant::now();
+            steps.push(black_box(begun).elapsed());
+        }
+        for (place, time) in by_place.iter_mut().zip(steps.iter()) {
+            place.record(time);
+        }
+    });
 }
 
 fn whole(parts: &mut Parts<'_>, claims: &[Claim], topology: &Topology) {

@@ -25,8 +25,8 @@ use tokio_util::sync::CancellationToken;
 /// Executions that are staged at once. Small, so that criterion's many short calls do not wait for long.
 const STAGED: u32 = 256;
 
-/// `first-claim` comes last: it leaves new executions behind, the others use the same ones again.
-const VARIANTS: [(&str, VariantPath); 7] = [
+/// First claims come last: they leave new executions behind, the others use the same ones again.
+const VARIANTS: [(&str, VariantPath); 8] = [
     ("full-grant", VariantPath::FullGrant),
     ("grant-lane", VariantPath::GrantLane),
     ("hmget-lane", VariantPath::HmgetLane),
@@ -34,6 +34,7 @@ const VARIANTS: [(&str, VariantPath); 7] = [
     ("hget-lane", VariantPath::HgetLane),
     ("fused", VariantPath::Fused),
     ("first-claim", VariantPath::FirstClaim),
+    ("bare-first-claim", VariantPath::BareFirstClaim),
 ];
 
 #[expect(clippy::print_stdout, reason = "who reads criterion's lines must read this as well")]
@@ -132,7 +133,7 @@ impl Stage {
     /// Exactly `count` tickets that the variant can claim with.
     async fn tickets(&self, path: VariantPath, count: u32) -> Result<Vec<(ExecIndex, ClaimTicket)>> {
         let control = Control { cancel: &self.cancel, progress: &|_, _| () };
-        let seek = if path == VariantPath::FirstClaim {
+        let seek = if path.is_first_claim() {
             // The executions of the round before are of no more use, and sets must not grow from round to round.
             self.workload.remove(&control).await?;
             self.workload.create(count, &control).await?;

@@ -80,7 +80,13 @@ impl Claim {
             fcall_reply,
             lease_id,
             worker,
-            stamps: Stamps { scheduled: None, sent, done: sent + service, resume: None },
+            stamps: Stamps {
+                scheduled: None,
+                sent,
+                done: sent + service,
+                resume: None,
+                steps: [service.mul_f64(0.3), service.mul_f64(0.7)].into_iter().collect(),
+            },
         }
     }
 

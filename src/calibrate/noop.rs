@@ -13,11 +13,11 @@ use super::error::CalibrateError;
 use crate::claim::{ClaimOrder, ClaimPath, ClaimReceipt, ClaimTicket, Line, LocalFuture};
 use crate::cluster::Cluster;
 use crate::flowfabric::{LibraryVersion, ReclaimGrant, Request as _, WorkerIdentity, call};
-use crate::load::{ClaimBook, Drawn, Driver, GrantSource, PlannedClaim, Schedule, ThreadPacer};
+use crate::load::{ClaimBook, Drawn, Driver, GrantSource, PlannedClaim, Ruler, Schedule, ThreadPacer};
 use crate::machine::thread_cpu;
 use crate::valkey::{NodeIndex, Wire};
-use reclaim_analysis::record::WireCost;
 use reclaim_analysis::record::{Outcome, Purpose, Recorder};
+use reclaim_analysis::record::{StepTimes, WireCost};
 use reclaim_analysis::scenario::VariantPath;
 
 /// Requests of one turn at most: what planning them takes in memory stays small.
@@ -134,6 +134,7 @@ impl<'a> Bench<'a> {
             lease_ttl: Duration::from_secs(1),
             contenders: 1,
             book: &self.grants,
+            ruler: &self.grants,
             recorder,
             cancel: self.cancel,
         }
@@ -182,7 +183,7 @@ impl ClaimPath for NoOp {
             let mut cost = WireCost::default();
             let answer = call(&self.wire, &LibraryVersion, &mut cost).await;
             let outcome = if answer.is_ok() { Outcome::Claimed } else { Outcome::Failed };
-            ClaimReceipt { outcome, lease: None, error: None, cost }
+            ClaimReceipt { outcome, lease: None, error: None, cost, steps: StepTimes::default() }
         })
     }
 
@@ -227,4 +228,11 @@ impl ClaimBook for NoStock {
     }
 
     fn settle(&self, _: u32, _: &ClaimTicket, _: &ClaimReceipt) {}
+}
+
+impl Ruler for NoStock {
+    /// Every request here is a bare round trip: there are no others among them.
+    fn round_trip(&self, _: u32) -> LocalFuture<'_, bool> {
+        Box::pin(std::future::ready(false))
+    }
 }

@@ -1,10 +1,13 @@
 //! The connection that one claim uses.
 
-use redis::Pipeline;
+use std::time::Instant;
+
+use redis::{Cmd, Pipeline, Value};
+
+use super::spent::Spent;
 
 use crate::flowfabric::{CallError, LibraryAlias, ReplyError, Request};
-use crate::valkey::{Wire, WireError};
-use reclaim_analysis::record::WireCost;
+use crate::valkey::Wire;
 
 /// A wire, and whether the node behind it must be told to serve a slot that it is only importing.
 #[derive(Clone)]
@@ -36,50 +39,59 @@ impl Line {
     pub(super) async fn call<R: Request>(
         &self,
         request: &R,
-        cost: &mut WireCost,
+        spent: &mut Spent,
     ) -> Result<R::Reply, CallError> {
-        if !self.asking {
-            let reply = self.wire.call(R::COMMAND, &request.command_of(self.library), cost).await?;
-            return Ok(R::parse(&reply)?);
-        }
-        let mut pipeline = Pipeline::with_capacity(2);
-        pipeline.cmd("ASKING").add_command(request.command_of(self.library));
-        let replies = self.wire.pipeline(["asking", R::COMMAND], &pipeline, cost).await?;
-        let [_, reply] = exactly(R::WHAT, replies)?;
-        Ok(R::parse(&reply?)?)
+        let begun = Instant::now();
+        let command = request.command_of(self.library);
+        let reply = if self.asking {
+            let mut pipeline = Pipeline::with_capacity(2);
+            pipeline.cmd("ASKING").add_command(command);
+            let replies = self.wire.pipeline(["asking", R::COMMAND], &pipeline, &mut spent.cost).await?;
+            let [_, reply] = exactly(R::WHAT, replies)?;
+            reply?
+        } else {
+            self.wire.call(R::COMMAND, &command, &mut spent.cost).await?
+        };
+        let reply = R::parse(&reply)?;
+        spent.steps.push(begun.elapsed());
+        Ok(reply)
     }
 
-    /// Sends two requests in one write: one round trip.
-    pub(super) async fn call_both<A: Request, B: Request>(
+    /// Sends several commands in one write: one round trip. Each reply is read by whoever made its command; `what` names
+    /// them all in messages.
+    pub(super) async fn pipeline<const N: usize>(
         &self,
-        first: &A,
-        second: &B,
-        cost: &mut WireCost,
-    ) -> Result<(A::Reply, B::Reply), CallError> {
-        let mut pipeline = Pipeline::with_capacity(4);
-        let [first_reply, second_reply] = if self.asking {
-            pipeline.cmd("ASKING").add_command(first.command_of(self.library));
-            pipeline.cmd("ASKING").add_command(second.command_of(self.library));
-            let names = ["asking", A::COMMAND, "asking", B::COMMAND];
-            let replies = self.wire.pipeline(names, &pipeline, cost).await?;
-            let [_, first, _, second] = exactly(A::WHAT, replies)?;
-            [first, second]
-        } else {
-            pipeline.add_command(first.command_of(self.library)).add_command(second.command_of(self.library));
-            exactly(A::WHAT, self.wire.pipeline([A::COMMAND, B::COMMAND], &pipeline, cost).await?)?
-        };
-        Ok((A::parse(&first_reply?)?, B::parse(&second_reply?)?))
+        what: &'static str,
+        commands: [(&'static str, Cmd); N],
+        spent: &mut Spent,
+    ) -> Result<[Value; N], CallError> {
+        let begun = Instant::now();
+        let mut pipeline = Pipeline::with_capacity(2 * N);
+        let mut names = Vec::with_capacity(2 * N);
+        for (name, command) in commands {
+            if self.asking {
+                pipeline.cmd("ASKING");
+                names.push("asking");
+            }
+            pipeline.add_command(command);
+            names.push(name);
+        }
+        let stride = if self.asking { 2 } else { 1 };
+        let replies = self.wire.pipeline(names, &pipeline, &mut spent.cost).await?;
+        let replies = replies.into_iter().skip(stride - 1).step_by(stride).collect::<Result<Vec<_>, _>>()?;
+        spent.steps.push(begun.elapsed());
+        Ok(exactly(what, replies)?)
+    }
+
+    /// A request as one of a pipeline's commands.
+    pub(super) fn part<R: Request>(&self, request: &R) -> (&'static str, Cmd) {
+        (R::COMMAND, request.command_of(self.library))
     }
 }
 
-type Replies = Vec<Result<redis::Value, WireError>>;
-
 /// A pipeline's replies, one per command.
-fn exactly<const N: usize>(
-    what: &'static str,
-    replies: Replies,
-) -> Result<[Result<redis::Value, WireError>; N], ReplyError> {
-    replies.try_into().map_err(|replies: Replies| ReplyError::Malformed {
+fn exactly<T, const N: usize>(what: &'static str, replies: Vec<T>) -> Result<[T; N], ReplyError> {
+    replies.try_into().map_err(|replies: Vec<T>| ReplyError::Malformed {
         what,
         problem: format!("{} replies to {N} commands", replies.len()),
     })

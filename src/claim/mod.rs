@@ -16,6 +16,7 @@ mod path;
 mod recipe;
 mod recovery;
 mod routes;
+mod spent;
 
 pub use crate::workload::{ClaimTicket, HeldLease};
 pub use clock::ServerClock;

@@ -9,7 +9,7 @@ use crate::flowfabric::WorkerIdentity;
 use crate::valkey::Redirect;
 use crate::workload::{ClaimTicket, HeldLease};
 use reclaim_analysis::record::Outcome;
-use reclaim_analysis::record::WireCost;
+use reclaim_analysis::record::{StepTimes, WireCost};
 
 /// One claim to make.
 #[derive(Clone, Debug)]
@@ -41,6 +41,8 @@ pub struct ClaimReceipt {
     pub error: Option<ClaimError>,
     /// Exact cost.
     pub cost: WireCost,
+    /// How long each of its round trips took.
+    pub steps: StepTimes,
 }
 
 impl ClaimReceipt {

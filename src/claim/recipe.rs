@@ -10,13 +10,14 @@ use super::line::Line;
 use super::order::{ClaimOrder, ClaimReceipt};
 use super::path::{ClaimPath, ClaimSetup};
 use super::routes::LocalFuture;
+use super::spent::Spent;
 use crate::flowfabric::{
-    ClaimExecution, ClaimResumedExecution, ExecutionKeys, IssueGrantAndClaim, ReadAttemptIndex, ReadKind,
-    ReadLane, ReadLaneAndAttempt, ReadPayload, ReadTags, RefusalCode,
+    CallError, ClaimExecution, ClaimResumedExecution, ExecutionKeys, IssueGrantAndClaim, ReadAttemptCount,
+    ReadAttemptIndex, ReadCore, ReadLane, ReadLaneAndAttempt, ReadPayload, ReadTags, RefusalCode,
+    Request as _,
 };
 use crate::workload::HeldLease;
 use reclaim_analysis::record::Outcome;
-use reclaim_analysis::record::WireCost;
 use reclaim_analysis::scenario::VariantPath;
 
 /// Where a claim has lane and attempt index from.
@@ -32,6 +33,8 @@ enum Reads {
     Both,
     /// Both by HGET, in one pipeline.
     Pipelined,
+    /// The lane from the grant; how many attempts there were, by HGET.
+    AttemptCount,
 }
 
 /// The function that takes the lease.
@@ -64,7 +67,8 @@ const fn ingredients(path: VariantPath) -> (Reads, Function) {
         VariantPath::PipelinedLane => (Reads::Pipelined, Function::Resume),
         VariantPath::FullGrant => (Reads::Nothing, Function::Resume),
         VariantPath::Fused => (Reads::Nothing, Function::GrantAndClaim),
-        VariantPath::FirstClaim => (Reads::Nothing, Function::FirstClaim),
+        VariantPath::FirstClaim => (Reads::AttemptCount, Function::FirstClaim),
+        VariantPath::BareFirstClaim => (Reads::Nothing, Function::FirstClaim),
     }
 }
 
@@ -83,7 +87,7 @@ struct Recipe {
 
 impl Recipe {
     async fn run(&self, line: Option<Line>, order: &ClaimOrder<'_>) -> ClaimReceipt {
-        let mut cost = WireCost::default();
+        let mut spent = Spent::default();
         let mut lease = None;
         let done = async {
             let grant = &order.ticket.grant;
@@ -91,11 +95,11 @@ impl Recipe {
             let line = line.unwrap_or_else(|| Line::owner(self.setup.routes.wire_for(partition)));
             let line = line.calling(self.setup.library);
             let keys = ExecutionKeys::new(partition, &grant.execution_id);
-            let (lane_id, attempt_index) = self.reads.of(&line, &keys, order, &mut cost).await?;
+            let (lane_id, attempt_index) = self.reads.of(&line, &keys, order, &mut spent).await?;
             let call = Call { line: &line, keys: &keys, order, lane_id: &lane_id, attempt_index };
-            lease = Some(call.of(self.function, &mut cost).await?);
+            lease = Some(call.of(self.function, &mut spent).await?);
             if self.setup.task_context {
-                read_task_context(&line, &keys, &mut cost).await?;
+                read_task_context(&line, &keys, &mut spent).await?;
             }
             Ok(())
         };
@@ -105,7 +109,7 @@ impl Recipe {
                 self.setup.clock.now_ms() >= order.ticket.grant.expires_at_ms
             })
         });
-        ClaimReceipt { outcome, lease, error, cost }
+        ClaimReceipt { outcome, lease, error, cost: spent.cost, steps: spent.steps }
     }
 }
 
@@ -130,24 +134,31 @@ impl Reads {
         line: &Line,
         keys: &ExecutionKeys,
         order: &ClaimOrder<'a>,
-        cost: &mut WireCost,
+        spent: &mut Spent,
     ) -> Result<(Cow<'a, LaneId>, AttemptIndex), ClaimError> {
         let ticket = order.ticket;
         let carried = Cow::Borrowed(&ticket.grant.lane_id);
         let read = match self {
             Self::Nothing => return Ok((carried, ticket.attempt_index)),
             Self::AttemptIndex => {
-                let index = line.call(&ReadAttemptIndex(keys), cost).await?;
+                let index = line.call(&ReadAttemptIndex(keys), spent).await?;
                 return Ok((carried, index.ok_or(ClaimError::NoAttempt)?));
             }
             Self::LaneThenAttempt => {
-                let lane_id = line.call(&ReadLane(keys), cost).await?.ok_or(ClaimError::NoAttempt)?;
-                Some(lane_id).zip(line.call(&ReadAttemptIndex(keys), cost).await?)
+                let lane_id = line.call(&ReadLane(keys), spent).await?.ok_or(ClaimError::NoAttempt)?;
+                Some(lane_id).zip(line.call(&ReadAttemptIndex(keys), spent).await?)
             }
-            Self::Both => line.call(&ReadLaneAndAttempt(keys), cost).await?,
+            Self::Both => line.call(&ReadLaneAndAttempt(keys), spent).await?,
             Self::Pipelined => {
-                let (lane_id, index) = line.call_both(&ReadLane(keys), &ReadAttemptIndex(keys), cost).await?;
-                lane_id.zip(index)
+                let both = [line.part(&ReadLane(keys)), line.part(&ReadAttemptIndex(keys))];
+                let [lane_id, index] = line.pipeline(ReadLane::WHAT, both, spent).await?;
+                let lane_id = ReadLane::parse(&lane_id).map_err(CallError::from)?;
+                lane_id.zip(ReadAttemptIndex::parse(&index).map_err(CallError::from)?)
+            }
+            Self::AttemptCount => {
+                // None was made yet: the next one has the number of those that were.
+                let count = line.call(&ReadAttemptCount(keys), spent).await?;
+                return Ok((carried, AttemptIndex::new(count.unwrap_or(0))));
             }
         };
         let (lane_id, index) = read.ok_or(ClaimError::NoAttempt)?;
@@ -165,7 +176,7 @@ struct Call<'a> {
 }
 
 impl Call<'_> {
-    async fn of(self, function: Function, cost: &mut WireCost) -> Result<HeldLease, ClaimError> {
+    async fn of(self, function: Function, spent: &mut Spent) -> Result<HeldLease, ClaimError> {
         let Self { line, keys, order, lane_id, attempt_index } = self;
         let ClaimOrder { worker, lease_id, attempt_id, lease_ttl, .. } = order;
         let (worker, lease_ttl) = (*worker, *lease_ttl);
@@ -173,27 +184,28 @@ impl Call<'_> {
             Function::Resume => {
                 let claim =
                     ClaimResumedExecution { keys, lane_id, worker, attempt_index, lease_id, lease_ttl };
-                Ok(line.call(&claim, cost).await?.into())
+                Ok(line.call(&claim, spent).await?.into())
             }
             Function::GrantAndClaim => {
                 let claim = IssueGrantAndClaim { keys, lane_id, worker, attempt_id, lease_id, lease_ttl };
-                Ok(line.call(&claim, cost).await?.into())
+                Ok(line.call(&claim, spent).await?.into())
             }
             Function::FirstClaim => {
-                // A first claim makes the first attempt; the function counts for itself.
-                let attempt_index = AttemptIndex::new(0);
                 let claim =
                     ClaimExecution { keys, lane_id, worker, attempt_id, attempt_index, lease_id, lease_ttl };
-                Ok(line.call(&claim, cost).await?.into())
+                Ok(line.call(&claim, spent).await?.into())
             }
         }
     }
 }
 
-/// The reads of [`super::TASK_CONTEXT_STEPS`], one after the other as FlowFabric's worker does them.
-async fn read_task_context(line: &Line, keys: &ExecutionKeys, cost: &mut WireCost) -> Result<(), ClaimError> {
-    line.call(&ReadPayload(keys), cost).await?;
-    line.call(&ReadKind(keys), cost).await?;
-    line.call(&ReadTags(keys), cost).await?;
+/// What a worker reads to begin its task, in one pipeline as FlowFabric's SDK sends it
+/// ([`reclaim_analysis::scenario::TASK_CONTEXT`]).
+async fn read_task_context(line: &Line, keys: &ExecutionKeys, spent: &mut Spent) -> Result<(), ClaimError> {
+    let reads = [line.part(&ReadPayload(keys)), line.part(&ReadCore(keys)), line.part(&ReadTags(keys))];
+    let [payload, core, tags] = line.pipeline("task context", reads, spent).await?;
+    ReadPayload::parse(&payload).map_err(CallError::from)?;
+    ReadCore::parse(&core).map_err(CallError::from)?;
+    ReadTags::parse(&tags).map_err(CallError::from)?;
     Ok(())
 }

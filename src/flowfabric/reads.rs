@@ -38,6 +38,26 @@ impl Request for ReadAttemptIndex<'_> {
     }
 }
 
+/// Reads how many attempts there were: `HGET exec_core total_attempt_count`. `None` without an execution.
+pub struct ReadAttemptCount<'a>(
+    /// The execution.
+    pub &'a ExecutionKeys,
+);
+
+impl Request for ReadAttemptCount<'_> {
+    const COMMAND: &'static str = "hget";
+    const WHAT: &'static str = "HGET exec_core total_attempt_count";
+    type Reply = Option<u32>;
+
+    fn command(&self) -> Cmd {
+        keyed("HGET", &self.0.exec().core(), &["total_attempt_count"])
+    }
+
+    fn parse(reply: &Value) -> Result<Self::Reply, ReplyError> {
+        given(text_of(Self::WHAT, reply)?).map(|text| number_of(Self::WHAT, text)).transpose()
+    }
+}
+
 /// Reads the lane: `HGET exec_core lane_id`. `None` without an execution.
 pub struct ReadLane<'a>(
     /// The execution.
@@ -106,23 +126,23 @@ impl Request for ReadPayload<'_> {
     }
 }
 
-/// Reads the kind of work: `HGET exec_core execution_kind`. `None` without an execution.
-pub struct ReadKind<'a>(
+/// Reads the whole execution: `HGETALL exec_core`, as pairs in the server's order; empty without an execution.
+pub struct ReadCore<'a>(
     /// The execution.
     pub &'a ExecutionKeys,
 );
 
-impl Request for ReadKind<'_> {
-    const COMMAND: &'static str = "hget";
-    const WHAT: &'static str = "HGET exec_core execution_kind";
-    type Reply = Option<String>;
+impl Request for ReadCore<'_> {
+    const COMMAND: &'static str = "hgetall";
+    const WHAT: &'static str = "HGETALL exec_core";
+    type Reply = Vec<(String, String)>;
 
     fn command(&self) -> Cmd {
-        keyed("HGET", &self.0.exec().core(), &["execution_kind"])
+        keyed("HGETALL", &self.0.exec().core(), &[])
     }
 
     fn parse(reply: &Value) -> Result<Self::Reply, ReplyError> {
-        Ok(text_of(Self::WHAT, reply)?.map(str::to_owned))
+        pairs(Self::WHAT, reply)
     }
 }
 
@@ -142,10 +162,7 @@ impl Request for ReadTags<'_> {
     }
 
     fn parse(reply: &Value) -> Result<Self::Reply, ReplyError> {
-        let fields = Fields::of_array(Self::WHAT, reply)?;
-        (0..fields.values().len() / 2)
-            .map(|pair| Ok((fields.text(2 * pair)?.to_owned(), fields.text(2 * pair + 1)?.to_owned())))
-            .collect()
+        pairs(Self::WHAT, reply)
     }
 }
 
@@ -395,6 +412,14 @@ fn attempt_id(what: &'static str, text: Option<&str>) -> Result<Option<AttemptId
 fn lane(what: &'static str, text: &str) -> Result<LaneId, ReplyError> {
     LaneId::try_new(text)
         .map_err(|error| ReplyError::Malformed { what, problem: format!("lane {text:?}: {error}") })
+}
+
+/// The fields and values of a hash.
+fn pairs(what: &'static str, reply: &Value) -> Result<Vec<(String, String)>, ReplyError> {
+    let fields = Fields::of_array(what, reply)?;
+    (0..fields.values().len() / 2)
+        .map(|pair| Ok((fields.text(2 * pair)?.to_owned(), fields.text(2 * pair + 1)?.to_owned())))
+        .collect()
 }
 
 fn malformed(what: &'static str, value: &Value) -> ReplyError {

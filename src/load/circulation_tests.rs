@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::arms::ArmSequence;
 use super::circulation::{Offer, Producer, Scanned, circulate};
 use super::driver::Driver;
-use super::fixtures::{FakePath, FakeStock, PausedPacer, scenario, ticket};
+use super::fixtures::{FakePath, FakeRuler, FakeStock, PausedPacer, scenario, ticket};
 use super::grants::ClaimBook;
 use super::queue::GrantQueue;
 use super::schedule::{Draw, Schedule};
@@ -149,6 +149,7 @@ async fn offered_to<R: Future<Output = Result<(), &'static str>>>(
         lease_ttl: Duration::from_secs(30),
         contenders: 1,
         book: carousel,
+        ruler: &FakeRuler(MS),
         recorder: &recorder,
         cancel: &cancel,
     };

@@ -12,10 +12,11 @@ use tokio_util::sync::CancellationToken;
 use super::grants::{ClaimBook, Drawn, GrantSource};
 use super::pacer::Pacer;
 use super::plan::PlannedClaim;
+use super::ruler::Ruler;
 use super::schedule::Schedule;
 use crate::claim::{ClaimOrder, ClaimPath, ClaimReceipt};
 use crate::flowfabric::WorkerIdentity;
-use reclaim_analysis::record::{Outcome, Recorder, Stamps};
+use reclaim_analysis::record::{Outcome, Purpose, Recorder, Stamps};
 
 /// What a claim leaves behind for its execution; of several contenders' claims, the greatest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,6 +61,8 @@ pub struct Driver<'a> {
     pub contenders: u16,
     /// What claims did to their executions.
     pub book: &'a dyn ClaimBook,
+    /// Makes the bare round trips among them.
+    pub ruler: &'a dyn Ruler,
     /// What they measured.
     pub recorder: &'a RefCell<Recorder>,
     /// Ends the loop after the claims in flight.
@@ -136,9 +139,20 @@ impl Driver<'_> {
 
     /// A planned claim, with the ticket that its source has for it.
     async fn planned(&self, claim: &PlannedClaim, due: Due, source: &impl GrantSource) {
+        if let Purpose::Ruler { stratum } = claim.purpose {
+            return self.bare(stratum, claim.execution).await;
+        }
         match source.draw(claim) {
             Some(drawn) => drop(self.one(claim, &drawn, due).await),
             None => self.recorder.borrow_mut().empty_stock(usize::from(claim.arm), claim.purpose),
+        }
+    }
+
+    /// One bare round trip. What is not answered has no time; the claims around it show why.
+    async fn bare(&self, stratum: u32, execution: u32) {
+        let sent = Instant::now();
+        if self.ruler.round_trip(execution).await {
+            self.recorder.borrow_mut().ruler(stratum, sent.elapsed());
         }
     }
 
@@ -184,6 +198,7 @@ impl Driver<'_> {
                 .runnable_since
                 .filter(|_| due.scheduled.is_none())
                 .map(|since| done.saturating_duration_since(since)),
+            steps: receipt.steps,
         };
         self.book.settle(claim.execution, &drawn.ticket, &receipt);
         self.recorder.borrow_mut().record(

@@ -10,14 +10,14 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::driver::Driver;
-use super::fixtures::{FakePath, FakeStock, PausedPacer};
+use super::fixtures::{FakePath, FakeRuler, FakeStock, PausedPacer};
 use super::pacer::Pacer;
 use super::plan::PlannedClaim;
 use super::schedule::{Draw, Schedule};
 use crate::claim::{ClaimOrder, ClaimPath, ClaimReceipt, Line, LocalFuture};
 use crate::flowfabric::WorkerIdentity;
-use reclaim_analysis::record::WireCost;
 use reclaim_analysis::record::{Outcome, Purpose, Recorder};
+use reclaim_analysis::record::{StepTimes, WireCost};
 use reclaim_analysis::scenario::{Arrivals, VariantPath};
 
 const MS: Duration = Duration::from_millis(1);
@@ -59,6 +59,7 @@ impl Bench {
             lease_ttl: Duration::from_secs(30),
             contenders: self.contenders,
             book,
+            ruler: &FakeRuler(MS),
             recorder: &self.recorder,
             cancel: &self.cancel,
         }
@@ -129,6 +130,26 @@ async fn a_late_generator_records_its_lag_and_skips_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn bare_round_trips_among_the_claims_take_no_grant_and_are_timed_by_themselves() {
+    let mut bench = Bench::new(MS * 3);
+    bench.recorder = RefCell::new(Recorder::new(1, [1]));
+    let mut planned = claims(10);
+    for claim in &mut planned {
+        claim.purpose = Purpose::Stratum { stratum: 0, side: 0 };
+    }
+    for place in [0, 4, 4, 12] {
+        let purpose = Purpose::Ruler { stratum: 0 };
+        planned.insert(place, PlannedClaim { execution: 7, arm: 0, purpose });
+    }
+    let stock = FakeStock::new(10);
+    let took = bench.driver(&stock).closed(&planned, 1, &stock).await;
+    assert_eq!((took, stock.stock.get(), bench.path.claims.get()), (MS * 34, 0, 10));
+    let recorder = bench.recorder.borrow();
+    assert_eq!(recorder.rulers()[0].0, [10_000; 4]);
+    assert_eq!(recorder.strata()[0][0].0, [30_000; 10]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_empty_stock_is_its_own_outcome_and_no_latency() {
     let bench = Bench::new(MS);
     let stock = FakeStock::new(60);
@@ -191,7 +212,7 @@ impl ClaimPath for EchoPath {
             self.most_overtaken.set(self.most_overtaken.get().max(self.ended.get() - begun));
             self.ended.set(self.ended.get() + 1);
             let (outcome, cost) = (Outcome::Claimed, WireCost::default());
-            ClaimReceipt { outcome, lease: None, error: None, cost }
+            ClaimReceipt { outcome, lease: None, error: None, cost, steps: StepTimes::default() }
         })
     }
 

@@ -11,11 +11,12 @@ use tokio::time::Instant;
 use super::grants::{ClaimBook, Drawn, GrantSource};
 use super::pacer::Pacer;
 use super::plan::PlannedClaim;
+use super::ruler::Ruler;
 use super::schedule::Schedule;
 use crate::claim::{ClaimOrder, ClaimPath, ClaimReceipt, ClaimTicket, HeldLease, Line, LocalFuture};
 use crate::flowfabric::ReclaimGrant;
 use reclaim_analysis::record::Outcome;
-use reclaim_analysis::record::WireCost;
+use reclaim_analysis::record::{StepTimes, WireCost};
 use reclaim_analysis::scenario::{
     Amount, ClusterSpec, GrantSpec, InterruptionMix, LibrarySource, Load, MachineSection, Mode, Model,
     PartitionCount, Population, Scenario, Skew, VariantPath, VariantSpec,
@@ -109,7 +110,7 @@ impl ClaimPath for FakePath {
                 attempt_index: AttemptIndex(0),
                 expires_at: None,
             });
-            ClaimReceipt { outcome, lease, error: None, cost }
+            ClaimReceipt { outcome, lease, error: None, cost, steps: StepTimes::default() }
         })
     }
 
@@ -164,6 +165,18 @@ impl ClaimBook for FakeStock {
 
     fn settle(&self, execution: u32, _: &ClaimTicket, _: &ClaimReceipt) {
         self.settled.borrow_mut().push(execution);
+    }
+}
+
+/// A ruler whose round trips take this long.
+pub struct FakeRuler(pub Duration);
+
+impl Ruler for FakeRuler {
+    fn round_trip(&self, _: u32) -> LocalFuture<'_, bool> {
+        Box::pin(async {
+            tokio::time::sleep(self.0).await;
+            true
+        })
     }
 }
 

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use rand::RngExt as _;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
 
 use reclaim_analysis::record::Purpose;
 use reclaim_analysis::record::stream;
-use reclaim_analysis::scenario::{Amount, Compare, Model, Scenario, VariantPath};
+use reclaim_analysis::scenario::{Amount, Compare, Model, Scenario};
 
 /// One claim to make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +20,13 @@ pub struct PlannedClaim {
     pub arm: u8,
     /// What it is for.
     pub purpose: Purpose,
+}
+
+impl PlannedClaim {
+    /// Whether it is no claim but a bare round trip, to where the execution lives.
+    pub fn is_ruler(&self) -> bool {
+        matches!(self.purpose, Purpose::Ruler { .. })
+    }
 }
 
 /// A stratum: whether it is a control, and the arm on each of its sides.
@@ -58,9 +66,10 @@ pub struct Round {
 }
 
 impl Round {
-    /// Every claim of the round.
+    /// Every claim of the round; a ruler's round trips are none.
     pub fn claims(&self) -> impl Iterator<Item = &PlannedClaim> {
-        self.batches.iter().flat_map(|batch| &batch.claims).chain(&self.late)
+        let planned = self.batches.iter().flat_map(|batch| &batch.claims).chain(&self.late);
+        planned.filter(|claim| !claim.is_ruler())
     }
 }
 
@@ -140,7 +149,10 @@ impl Plan {
         for unit in units {
             packer.add(unit)?;
         }
-        let (rounds, fresh) = packer.finish();
+        let (mut rounds, fresh) = packer.finish();
+        if matches!(scenario.load.model, Model::Closed { .. }) {
+            lay_rulers(&mut rounds, seed);
+        }
         Ok(Self { rounds, strata, blocks, fresh })
     }
 
@@ -256,6 +268,49 @@ fn block_units(
     units
 }
 
+/// Puts bare round trips at random places among the claims of each stratum of the comparison: as many as one side has
+/// claims. Where they stand comes from a random stream of its own, so that claims stand where they stood without.
+fn lay_rulers(rounds: &mut [Round], seed: u64) {
+    let mut rng = stream(seed, "ruler");
+    for batch in rounds.iter_mut().flat_map(|round| &mut round.batches) {
+        let claims = std::mem::take(&mut batch.claims);
+        for stratum in claims.chunk_by(|a, b| stratum_of(a.purpose) == stratum_of(b.purpose)) {
+            let Some((stratum_number, sides)) = stratum_of(stratum[0].purpose).zip(sides_of(stratum)) else {
+                batch.claims.extend(stratum);
+                continue;
+            };
+            let mut places: Vec<usize> =
+                (0..stratum.len() / sides).map(|_| rng.random_range(0..stratum.len())).collect();
+            places.sort_unstable();
+            let mut places = places.into_iter().peekable();
+            for (place, claim) in stratum.iter().enumerate() {
+                while places.next_if_eq(&place).is_some() {
+                    let purpose = Purpose::Ruler { stratum: stratum_number };
+                    batch.claims.push(PlannedClaim { purpose, ..*claim });
+                }
+                batch.claims.push(*claim);
+            }
+        }
+    }
+}
+
+/// The stratum of the comparison that a claim is for.
+fn stratum_of(purpose: Purpose) -> Option<u32> {
+    match purpose {
+        Purpose::Stratum { stratum, .. } => Some(stratum),
+        _ => None,
+    }
+}
+
+/// How many sides a stratum's claims are on.
+fn sides_of(claims: &[PlannedClaim]) -> Option<usize> {
+    let side = |claim: &PlannedClaim| match claim.purpose {
+        Purpose::Stratum { side, .. } => Some(usize::from(side) + 1),
+        _ => None,
+    };
+    claims.iter().filter_map(side).max()
+}
+
 /// Puts units into rounds and gives every claim an execution.
 struct Packer<'a> {
     scenario: &'a Scenario,
@@ -306,7 +361,7 @@ impl<'a> Packer<'a> {
     }
 
     fn takes_fresh(&self, arm: u8) -> bool {
-        self.scenario.variants[usize::from(arm)].path == VariantPath::FirstClaim
+        self.scenario.variants[usize::from(arm)].path.is_first_claim()
     }
 
     fn place(&mut self, claims: Vec<(u8, Purpose)>, block: Option<u32>) {

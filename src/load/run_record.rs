@@ -8,10 +8,10 @@ use super::session::Session;
 use crate::machine::{host, tool};
 use reclaim_analysis::record::{
     ArmRecord, ArmRecorder, Audit, CounterBlock, Environment, Fault, GENERATOR_BUSY, GeneratorUse,
-    OTHERS_WORTH_A_WARNING, PrimaryRecord, Recorder, RunRecord, STOLEN, Samples, Stratum, StratumSide,
-    Warning,
+    LatencyHistogram, OTHERS_WORTH_A_WARNING, PrimaryRecord, Recorder, RunRecord, STOLEN, Samples,
+    StepRecord, Stratum, StratumSide, Warning,
 };
-use reclaim_analysis::scenario::VariantSpec;
+use reclaim_analysis::scenario::{Step, VariantSpec, all_steps};
 
 /// What closing a run added to what its mode measured.
 #[derive(Default)]
@@ -46,7 +46,7 @@ pub(super) fn run_record(
         },
         staging: measured.prepared.record(),
         arms: arms(session, measured, &recorder),
-        strata: strata(&measured.strata, recorder.strata()),
+        strata: strata(&measured.strata, recorder.strata(), recorder.rulers()),
         blocks: measured.blocks.iter().map(block).collect(),
         primaries: primaries(session, measured),
         added_rtt: session.added_rtt.as_ref().map(|added_rtt| added_rtt.record()),
@@ -64,16 +64,17 @@ pub(super) fn run_record(
 }
 
 fn arms(session: &Session<'_>, measured: &Measured, recorder: &Recorder) -> Vec<ArmRecord> {
+    let task_context = session.scenario().load.task_context;
     let arms = recorder.arms().iter().zip(&session.scenario().variants).zip(&measured.arm_libraries);
     arms.map(|((arm, variant), library)| ArmRecord {
         library: library.clone(),
-        ..arm_record(arm, variant, recorder.so_far())
+        ..arm_record(arm, variant, task_context, recorder.so_far())
     })
     .collect()
 }
 
 /// `so_far` is the time of the batch that goes on: a copy that is kept while claims are made must know it.
-fn arm_record(arm: &ArmRecorder, variant: &VariantSpec, so_far: Duration) -> ArmRecord {
+fn arm_record(arm: &ArmRecorder, variant: &VariantSpec, task_context: bool, so_far: Duration) -> ArmRecord {
     ArmRecord {
         name: variant.name.clone(),
         path: variant.path,
@@ -85,16 +86,22 @@ fn arm_record(arm: &ArmRecorder, variant: &VariantSpec, so_far: Duration) -> Arm
         send_lag: arm.send_lag.encode(),
         resume: arm.resume.encode(),
         error_service: arm.error_service.encode(),
+        steps: arm.steps.iter().zip(all_steps(variant.path, task_context)).map(step_record).collect(),
         wire: arm.wire,
     }
 }
 
-fn strata(plans: &[StratumPlan], samples: &[Vec<Samples>]) -> Vec<Stratum> {
+fn step_record((times, step): (&LatencyHistogram, Step)) -> StepRecord {
+    StepRecord { title: step.title.to_owned(), time: times.encode() }
+}
+
+fn strata(plans: &[StratumPlan], samples: &[Vec<Samples>], rulers: &[Samples]) -> Vec<Stratum> {
     plans
         .iter()
         .zip(samples)
-        .filter(|(_, sides)| sides.iter().all(|side| !side.0.is_empty()))
-        .map(|(plan, sides)| Stratum {
+        .zip(rulers)
+        .filter(|((_, sides), _)| sides.iter().all(|side| !side.0.is_empty()))
+        .map(|((plan, sides), ruler)| Stratum {
             control: plan.control,
             sides: plan
                 .sides
@@ -102,6 +109,7 @@ fn strata(plans: &[StratumPlan], samples: &[Vec<Samples>]) -> Vec<Stratum> {
                 .zip(sides)
                 .map(|(&arm, service)| StratumSide { arm: u32::from(arm), service: service.clone() })
                 .collect(),
+            ruler: (!ruler.0.is_empty()).then(|| ruler.clone()),
         })
         .collect()
 }

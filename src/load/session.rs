@@ -14,6 +14,7 @@ use super::error::LoadError;
 use super::pacer::ThreadPacer;
 use super::progress::Progress;
 use super::recovering::Recovering;
+use super::ruler::BareCall;
 use super::schedule::{Draw, Schedule};
 use super::trace;
 use crate::claim::{ClaimPath, ClaimSetup, Reroutes, Routes, ServerClock, claim_path};
@@ -48,6 +49,7 @@ pub(super) struct Session<'a> {
     pub workload: Rc<Workload>,
     pub partitions: u16,
     pub paths: Vec<Rc<dyn ClaimPath>>,
+    pub ruler: BareCall,
     pub clock: ServerClock,
     /// Recorded arrivals; empty unless a trace is replayed.
     pub trace: Vec<Duration>,
@@ -78,11 +80,13 @@ impl<'a> Session<'a> {
         let added = scenario.load.added_rtt;
         let added_rtt =
             (!added.is_zero()).then(|| AddedRtt::start(added)).transpose().map_err(LoadError::Pacer)?;
+        let routes = routes(&cluster, added_rtt.as_ref());
         Ok(Self {
             setup,
-            workload,
             partitions,
-            paths: paths(scenario, &cluster, added_rtt.as_ref(), clock),
+            paths: paths(scenario, &routes, clock),
+            ruler: BareCall { routes, workload: Rc::clone(&workload) },
+            workload,
             clock,
             trace,
             arrangement,
@@ -132,6 +136,7 @@ impl<'a> Session<'a> {
             lease_ttl: self.scenario().grant.lease_ttl,
             contenders: self.scenario().load.contenders,
             book: self.workload.as_ref(),
+            ruler: &self.ruler,
             recorder,
             cancel: self.cancel(),
         }
@@ -171,18 +176,17 @@ impl<'a> Session<'a> {
     }
 }
 
-fn paths(
-    scenario: &Scenario,
-    cluster: &Rc<Cluster>,
-    added_rtt: Option<&Rc<AddedRtt>>,
-    clock: ServerClock,
-) -> Vec<Rc<dyn ClaimPath>> {
-    let routes: Rc<dyn Reroutes> = match added_rtt {
+/// The cluster, as far away as the scenario wants it.
+fn routes(cluster: &Rc<Cluster>, added_rtt: Option<&Rc<AddedRtt>>) -> Rc<dyn Reroutes> {
+    match added_rtt {
         None => Rc::clone(cluster) as Rc<dyn Reroutes>,
         Some(added_rtt) => Rc::new(Remote { cluster: Rc::clone(cluster), added_rtt: Rc::clone(added_rtt) }),
-    };
+    }
+}
+
+fn paths(scenario: &Scenario, routes: &Rc<dyn Reroutes>, clock: ServerClock) -> Vec<Rc<dyn ClaimPath>> {
     let setup = ClaimSetup {
-        routes: Rc::clone(&routes) as Rc<dyn Routes>,
+        routes: Rc::clone(routes) as Rc<dyn Routes>,
         clock,
         library: LibraryAlias::OWN,
         contended: scenario.load.contenders > 1,
@@ -195,7 +199,7 @@ fn paths(
         .map(|(arm, variant)| {
             let setup = ClaimSetup { library: alias(scenario, arm), ..setup.clone() };
             let path = claim_path(variant.path, setup);
-            Rc::new(Recovering { path, routes: Rc::clone(&routes) }) as Rc<dyn ClaimPath>
+            Rc::new(Recovering { path, routes: Rc::clone(routes) }) as Rc<dyn ClaimPath>
         })
         .collect()
 }

@@ -79,9 +79,9 @@ impl StagedRun<'_> {
             let claims = round.claims().filter(|claim| wanted(variants[usize::from(claim.arm)].path));
             claims.map(|claim| claim.execution).collect()
         };
-        let granted = of(|path| !matches!(path, VariantPath::Fused | VariantPath::FirstClaim));
+        let granted = of(|path| path != VariantPath::Fused && !path.is_first_claim());
         let ungranted = of(|path| path == VariantPath::Fused);
-        let fresh = of(|path| path == VariantPath::FirstClaim);
+        let fresh = of(VariantPath::is_first_claim);
         session.watch().begin(Activity::Stage, Some(3 * (granted.len() + ungranted.len()) as u64));
         // One after the other: a scan hands out tickets of one sort to everything that it finds.
         for (executions, issue) in [(granted, true), (ungranted, false)] {
@@ -163,7 +163,7 @@ impl StagedRun<'_> {
 
     fn count_by_primary(&self, counts: &mut [u64], claims: &[PlannedClaim]) {
         let topology = self.session.cluster.topology();
-        for claim in claims {
+        for claim in claims.iter().filter(|claim| !claim.is_ruler()) {
             let partition = self.session.workload.plan().partition(ExecIndex(claim.execution));
             if let Some(count) = counts.get_mut(usize::from(topology.owner_of(partition).0)) {
                 *count += 1;

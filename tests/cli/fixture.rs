@@ -41,6 +41,7 @@ pub fn lane_ab() -> RunResult {
             StratumSide { arm: 0, service: Samples(vec![2_270, 2_280]) },
             StratumSide { arm: 1, service: Samples(vec![2_756]) },
         ],
+        ruler: None,
     }];
     result
 }
@@ -346,6 +347,7 @@ fn variant(name: &str, path: VariantPath, p50: f64) -> VariantSummary {
         response_us: None,
         send_lag_us: None,
         resume_us: None,
+        steps: Vec::new(),
         server: ServerCost {
             main_thread_cpu_us_per_claim: Some(61.0),
             round_trips_per_claim: commands.values().sum(),
@@ -386,6 +388,7 @@ fn arm_record(name: &str, path: VariantPath, p50: f64) -> ArmRecord {
         send_lag: Histogram(None),
         resume: Histogram(None),
         error_service: Histogram(None),
+        steps: Vec::new(),
         wire: WireTotals {
             claims: 10_000,
             round_trips: 10_000 * commands,
@@ -411,6 +414,7 @@ fn compared(
         baseline_value: baseline,
         candidate_value: candidate,
         ratio: ratio.map(|(value, low, high)| estimate(value, low, high)),
+        difference: None,
         too_few: None,
         p_value: Some(0.0005),
         detectable: Some(0.01),

@@ -30,6 +30,7 @@ fn whole() -> RunResult {
                 StratumSide { arm: 0, service: samples(n, 2_170) },
                 StratumSide { arm: 1, service: samples(n, 2_656) },
             ],
+            ruler: None,
         })
         .collect();
     result.record.blocks = (0..20u32)

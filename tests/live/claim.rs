@@ -7,7 +7,7 @@ use std::time::Duration;
 use ff_core::types::{AttemptId, AttemptIndex, LaneId, LeaseEpoch, LeaseId};
 use reclaim_analysis::record::Outcome;
 use reclaim_analysis::record::WireCost;
-use reclaim_analysis::scenario::{Steps, TASK_CONTEXT_STEPS, VariantPath, expected_cost, steps};
+use reclaim_analysis::scenario::{VariantPath, all_steps, expected_cost};
 use reclaim_bench::claim::*;
 use reclaim_bench::cluster::Cluster;
 use reclaim_bench::flowfabric::{
@@ -20,7 +20,7 @@ use tokio::net::TcpStream;
 use crate::staged::{LEASE_TTL, Stage, worker};
 use crate::support;
 
-pub const PATHS: [VariantPath; 7] = [
+pub const PATHS: [VariantPath; 8] = [
     VariantPath::GrantLane,
     VariantPath::HgetLane,
     VariantPath::HmgetLane,
@@ -28,10 +28,16 @@ pub const PATHS: [VariantPath; 7] = [
     VariantPath::FullGrant,
     VariantPath::Fused,
     VariantPath::FirstClaim,
+    VariantPath::BareFirstClaim,
 ];
 
-const TAKES_THE_LANE_OF_THE_GRANT: [VariantPath; 4] =
-    [VariantPath::GrantLane, VariantPath::FullGrant, VariantPath::Fused, VariantPath::FirstClaim];
+const TAKES_THE_LANE_OF_THE_GRANT: [VariantPath; 5] = [
+    VariantPath::GrantLane,
+    VariantPath::FullGrant,
+    VariantPath::Fused,
+    VariantPath::FirstClaim,
+    VariantPath::BareFirstClaim,
+];
 
 pub async fn setup(routes: Rc<dyn Routes>, wire: &Wire) -> ClaimSetup {
     let clock = ServerClock::measure(wire).await.unwrap();
@@ -51,8 +57,7 @@ pub fn order<'a>(ticket: &'a ClaimTicket, worker: &'a WorkerIdentity) -> ClaimOr
 
 /// A ticket that `path` can claim.
 pub async fn ticket(stage: &Stage, path: VariantPath) -> ClaimTicket {
-    let execution =
-        if path == VariantPath::FirstClaim { stage.created().await } else { stage.interrupted().await.0 };
+    let execution = if path.is_first_claim() { stage.created().await } else { stage.interrupted().await.0 };
     stage.ticket(&execution, path != VariantPath::Fused).await
 }
 
@@ -138,9 +143,8 @@ async fn every_variant_sends_the_commands_of_its_table_and_no_other() {
             let seen = monitor.until("end").await;
 
             assert_eq!((variant.path(), &receipt.outcome), (path, &Outcome::Claimed), "{:?}", receipt.error);
-            let context: Steps = if task_context { TASK_CONTEXT_STEPS } else { &[] };
             let table: Vec<&str> =
-                steps(path).iter().chain(context).flat_map(|step| step.iter().copied()).collect();
+                all_steps(path, task_context).flat_map(|step| step.commands.iter().copied()).collect();
             let sent: Vec<String> =
                 seen.iter().filter(|(who, _)| *who == us).map(|(_, words)| words[0].to_lowercase()).collect();
             assert_eq!(sent, table, "{path:?}");
@@ -148,6 +152,9 @@ async fn every_variant_sends_the_commands_of_its_table_and_no_other() {
             let expected = expected_cost(path, task_context);
             assert_eq!(receipt.cost.round_trips, expected.round_trips, "{path:?}");
             assert_eq!(receipt.cost.commands as usize, table.len(), "{path:?}");
+            let timed: Vec<Duration> = receipt.steps.iter().collect();
+            assert_eq!(timed.len(), expected.round_trips as usize, "{path:?}: every round trip is timed");
+            assert!(timed.iter().all(|time| !time.is_zero()), "{path:?}: {timed:?}");
             let delta = |name: &str| after.get(name).unwrap_or(&0) - before.get(name).unwrap_or(&0);
             for name in ["fcall", "hget", "hmget", "get"] {
                 let expected = u64::from(expected.commands.get(name).copied().unwrap_or(0));
@@ -191,6 +198,7 @@ async fn the_words_of_every_command_are_those_of_the_table() {
         let id = &ticket.grant.execution_id;
         let key = |name: &str| format!("ff:exec:{}:{id}:{name}", stage.partition.hash_tag());
         let hget = |field: &str| vec!["HGET".to_owned(), key("core"), field.to_owned()];
+        let hgetall = |name: &str| vec!["HGETALL".to_owned(), key(name)];
         let mut reads = match path {
             VariantPath::GrantLane => vec![hget("current_attempt_index")],
             VariantPath::HgetLane | VariantPath::PipelinedLane => {
@@ -199,17 +207,14 @@ async fn the_words_of_every_command_are_those_of_the_table() {
             VariantPath::HmgetLane => {
                 vec![vec!["HMGET".into(), key("core"), "lane_id".into(), "current_attempt_index".into()]]
             }
-            VariantPath::FullGrant | VariantPath::Fused | VariantPath::FirstClaim => vec![],
+            VariantPath::FirstClaim => vec![hget("total_attempt_count")],
+            VariantPath::FullGrant | VariantPath::Fused | VariantPath::BareFirstClaim => vec![],
         };
         let at = reads.len();
-        reads.extend([
-            vec!["GET".into(), key("payload")],
-            hget("execution_kind"),
-            vec!["HGETALL".into(), key("tags")],
-        ]);
+        reads.extend([vec!["GET".into(), key("payload")], hgetall("core"), hgetall("tags")]);
         let (function, keys, args) = match path {
             VariantPath::Fused => ("ff_issue_grant_and_claim", 11, 11),
-            VariantPath::FirstClaim => ("ff_claim_execution", 14, 12),
+            VariantPath::FirstClaim | VariantPath::BareFirstClaim => ("ff_claim_execution", 14, 12),
             _ => ("ff_claim_resumed_execution", 11, 8),
         };
         let fcall = &sent[at];
@@ -235,7 +240,7 @@ async fn a_receipt_tells_lease_and_outcome() {
         let first = order(&good, &stage.worker);
         let receipt = alone.claim(&first).await;
         let lease = receipt.lease.expect("claimed");
-        let epoch = if path == VariantPath::FirstClaim { 1 } else { 2 };
+        let epoch = if path.is_first_claim() { 1 } else { 2 };
         assert_eq!((lease.epoch, lease.attempt_index), (LeaseEpoch(epoch), AttemptIndex(0)), "{path:?}");
         assert_eq!(lease.lease_id, first.lease_id, "{path:?}");
         assert!(receipt.error.is_none());

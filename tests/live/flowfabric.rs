@@ -59,7 +59,9 @@ async fn an_execution_is_created_once_with_all_that_a_worker_reads() {
     assert_eq!(stage.ok(&stage.create(&execution)).await, CreateOutcome::Duplicate);
 
     assert_eq!(stage.ok(&ReadPayload(&execution.keys)).await.unwrap(), b"\x00payload\xff");
-    assert_eq!(stage.ok(&ReadKind(&execution.keys)).await.as_deref(), Some("test"));
+    let core = stage.ok(&ReadCore(&execution.keys)).await;
+    assert!(core.contains(&("execution_kind".to_owned(), "test".to_owned())), "{core:?}");
+    assert_eq!(stage.ok(&ReadAttemptCount(&execution.keys)).await, Some(0));
     assert_eq!(stage.ok(&ReadTags(&execution.keys)).await, [("colour".to_owned(), "red".to_owned())]);
     assert_eq!(stage.ok(&ReadLane(&execution.keys)).await, Some(stage.lane.clone()));
     assert_eq!(stage.ok(&ReadAttemptIndex(&execution.keys)).await, None);

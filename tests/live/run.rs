@@ -77,11 +77,19 @@ async fn a_comparison_counts_exactly_what_its_arms_send() {
 
 #[tokio::test(flavor = "current_thread")]
 async fn every_variant_and_every_kind_of_interruption_work_together() {
-    let paths =
-        ["grant-lane", "hget-lane", "hmget-lane", "pipelined-lane", "full-grant", "fused", "first-claim"];
+    let paths = [
+        "grant-lane",
+        "hget-lane",
+        "hmget-lane",
+        "pipelined-lane",
+        "full-grant",
+        "fused",
+        "first-claim",
+        "bare-first-claim",
+    ];
     let sections = format!(
         "{POPULATION}\n[interruption]\nsignal = 1.0\ntimeout = 1.0\noperator = 1.0\ndelay = 1.0\n[load]\n\
-         concurrency = 16\nclaims = 700\ntask_context = true\n[compare]\nstrata = 10\ncontrol_strata = 5\n\
+         concurrency = 16\nclaims = 800\ntask_context = true\n[compare]\nstrata = 10\ncontrol_strata = 5\n\
          counter_blocks = 2\nblock_claims = 10"
     );
     let cluster = Rc::new(support::own(3, 0).await);

@@ -6,12 +6,12 @@ use crate::record::{CounterBlock, RunRecord, Stratum, Warning};
 use crate::scenario::{Compare, Direction, METRICS, Metric, MetricName};
 use crate::stats::{
     CONTROL_CONFIDENCE, Estimate, Latencies, PairedEffect, TooFew, Totals, holm_bonferroni, paired_means,
-    paired_quantile, paired_totals,
+    paired_quantile, paired_quantile_over, paired_totals,
 };
 
 use super::metric_source::{Source, source};
 use super::result::{Comparison, Control, ExactMetric, Verdict};
-use super::summary::{arm_samples, calls_per_claim, wire_per_claim};
+use super::summary::{arm_samples, calls_per_claim, rulers, wire_per_claim};
 
 /// The metric that the control is judged on.
 const CONTROL_QUANTILE: f64 = 0.5;
@@ -211,6 +211,7 @@ impl ArmPair<'_> {
             baseline_value: values[0],
             candidate_value: values[1],
             ratio: None,
+            difference: None,
             too_few: None,
             p_value: None,
             detectable: None,
@@ -223,6 +224,7 @@ impl ArmPair<'_> {
                 comparison.baseline_value = effect.baseline;
                 comparison.candidate_value = effect.candidate;
                 comparison.ratio = Some(ratio);
+                comparison.difference = Some(effect.difference(policy.confidence));
                 comparison.p_value = Some(effect.p_value);
                 comparison.detectable = Some(effect.detectable(policy.noise_threshold, policy.confidence));
                 comparison.verdict = verdict(&ratio, row.direction, policy.noise_threshold);
@@ -246,6 +248,12 @@ impl ArmPair<'_> {
         }
         match source(metric) {
             Source::ServiceQuantile(q) => paired_quantile(&borrowed(&sides), q, seed),
+            Source::ServiceInRoundTrips(q) => {
+                let rulers: Vec<Vec<f64>> = rulers(self.record).collect();
+                let triples: Vec<_> =
+                    sides.iter().zip(&rulers).map(|((a, b), r)| (&a[..], &b[..], &r[..])).collect();
+                paired_quantile_over(&triples, q, seed)
+            }
             _ => paired_means(&borrowed(&sides), seed),
         }
     }
@@ -323,6 +331,11 @@ pub(super) fn value(record: &RunRecord, arm: usize, metric: Metric) -> Option<f6
                 .or_else(|| Some(of(&record.arms[arm].service)?.quantile_us(q)))
         }
         Source::ServiceMean => Some(of(&record.arms[arm].service)?.mean_us()),
+        Source::ServiceInRoundTrips(q) => {
+            let ruler: Vec<f64> = rulers(record).flatten().collect();
+            let unit = crate::stats::quantile(&ruler, 0.5)?;
+            Some(crate::stats::quantile(&arm_samples(record, arm), q)? / unit)
+        }
         Source::Histogram { of: histogram, quantile } => {
             Some(of(histogram(&record.arms[arm]))?.quantile_us(quantile))
         }

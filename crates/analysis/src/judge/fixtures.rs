@@ -108,7 +108,7 @@ pub fn record(arms: &[SimulatedArm], seed: u64) -> RunRecord {
                 StratumSide { arm: arm as u32, service }
             })
             .collect();
-        strata.push(Stratum { control, sides });
+        strata.push(Stratum { control, sides, ruler: None });
     }
     let arm_records: Vec<_> =
         arms.iter().zip(&histograms).map(|(arm, histogram)| arm_record(arm, histogram)).collect();
@@ -180,6 +180,7 @@ fn arm_record(arm: &SimulatedArm, service: &LatencyHistogram) -> ArmRecord {
         send_lag: Histogram(None),
         resume: Histogram(None),
         error_service: Histogram(None),
+        steps: Vec::new(),
         wire: WireTotals {
             claims,
             round_trips: commands,

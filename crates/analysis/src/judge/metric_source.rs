@@ -10,6 +10,8 @@ pub(super) enum Source {
     ServiceQuantile(f64),
     /// The mean of service times; judged like a quantile.
     ServiceMean,
+    /// A quantile of service times over the median of the bare round trips in the same strata.
+    ServiceInRoundTrips(f64),
     /// A quantile of a histogram without single samples: a value, but no interval within one run.
     Histogram {
         /// The histogram.
@@ -33,6 +35,7 @@ pub(super) fn source(metric: Metric) -> Source {
         Metric::ServiceP99 => Source::ServiceQuantile(0.99),
         Metric::ServiceP999 => Source::ServiceQuantile(0.999),
         Metric::ServiceMean => Source::ServiceMean,
+        Metric::ServiceP50RoundTrips => Source::ServiceInRoundTrips(0.5),
         Metric::ResponseP50 => Source::Histogram { of: |arm| &arm.response, quantile: 0.5 },
         Metric::ResponseP99 => Source::Histogram { of: |arm| &arm.response, quantile: 0.99 },
         Metric::ResumeP50 => Source::Histogram { of: |arm| &arm.resume, quantile: 0.5 },

@@ -49,7 +49,8 @@ pub use history::{
 pub use ramp::{NoSteps, RampStep, StepQuantile, ramp_steps};
 pub use repeat::{Attempt, MIN_RUNS, Repeated, RepeatedComparison, repeat};
 pub use result::{
-    Comparison, Control, ExactMetric, LatencySummary, RunResult, SCHEMA, ServerCost, VariantSummary, Verdict,
+    Comparison, Control, ExactMetric, LatencySummary, RunResult, SCHEMA, ServerCost, StepSummary,
+    VariantSummary, Verdict,
 };
 pub(crate) use service_level::service_levels;
 pub use stored::{

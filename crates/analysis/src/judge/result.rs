@@ -56,8 +56,22 @@ pub struct VariantSummary {
     pub send_lag_us: Option<LatencySummary>,
     /// Signal sent to lease held (churn).
     pub resume_us: Option<LatencySummary>,
+    /// Each round trip of a claim, in order; empty where they were not timed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<StepSummary>,
     /// Per claim, on the servers and the wire.
     pub server: ServerCost,
+}
+
+/// One of the round trips that a claim makes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct StepSummary {
+    /// What is sent and waited for.
+    pub title: String,
+    /// From encoding the request until its reply is read.
+    pub time: LatencySummary,
+    /// Its part of the time of all claims. What is missing to 1 is the client's own work between round trips.
+    pub share: f64,
 }
 
 /// Quantiles of a merged histogram, in microseconds.
@@ -134,6 +148,10 @@ pub struct Comparison {
     pub candidate_value: f64,
     /// Candidate over baseline: 1.0 is equal. `None` where there is too little to say.
     pub ratio: Option<Estimate>,
+    /// Candidate less baseline, in the metric's unit, with an interval of its own. `None` where there is too little to
+    /// say, and in results of versions that did not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub difference: Option<Estimate>,
     /// Why there is no ratio.
     pub too_few: Option<TooFew>,
     /// Sign-flip permutation test over strata, corrected for the number of metrics (Holm-Bonferroni).

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::record::{ArmRecord, CounterBlock, CounterDelta, Fault, Histogram, RunRecord, WireTotals};
+use crate::record::{
+    ArmRecord, CounterBlock, CounterDelta, Fault, Histogram, RunRecord, Samples, WireTotals,
+};
 use crate::scenario::Mode;
 use crate::stats::{BadHistogram, CONFIDENCE, Latencies, harrell_davis_interval};
 
-use super::result::{LatencySummary, ServerCost, VariantSummary};
+use super::result::{LatencySummary, ServerCost, StepSummary, VariantSummary};
 
 /// Calls that readings of the counters, connections and replication make besides claims: a few per window.
 const HOUSEKEEPING: &[&str] = &[
@@ -37,11 +39,13 @@ fn summarise_arm(record: &RunRecord, index: usize) -> Result<VariantSummary, Bad
     if let Some(summary) = &mut service_us {
         summary.p50_interval = harrell_davis_interval(&arm_samples(record, index), 0.5, CONFIDENCE).ok();
     }
+    let steps = steps(arm, service_us.as_ref())?;
     Ok(VariantSummary {
         service_us,
         response_us: latency(&arm.response)?,
         send_lag_us: latency(&arm.send_lag)?,
         resume_us: latency(&arm.resume)?,
+        steps,
         ..without_latencies(record, index)
     })
 }
@@ -64,8 +68,20 @@ fn without_latencies(record: &RunRecord, index: usize) -> VariantSummary {
         response_us: None,
         send_lag_us: None,
         resume_us: None,
+        steps: Vec::new(),
         server: server_cost(record, index),
     }
+}
+
+fn steps(arm: &ArmRecord, service: Option<&LatencySummary>) -> Result<Vec<StepSummary>, BadHistogram> {
+    let sum = |times: &LatencySummary| times.mean * times.count as f64;
+    let whole = service.map_or(0.0, sum);
+    let mut steps = Vec::with_capacity(arm.steps.len());
+    for step in &arm.steps {
+        let Some(time) = latency(&step.time)?.filter(|_| whole > 0.0) else { continue };
+        steps.push(StepSummary { title: step.title.clone(), share: sum(&time) / whole, time });
+    }
+    Ok(steps)
 }
 
 /// Service times of an arm over all strata but the control's, in microseconds, in the order taken.
@@ -78,6 +94,12 @@ pub(super) fn arm_samples(record: &RunRecord, arm: usize) -> Vec<f64> {
         .filter(|side| side.arm as usize == arm)
         .flat_map(|side| side.service.iter_us())
         .collect()
+}
+
+/// Bare round trips of each stratum of the comparison, in microseconds; empty for one without.
+pub(super) fn rulers(record: &RunRecord) -> impl Iterator<Item = Vec<f64>> + '_ {
+    let strata = record.strata.iter().filter(|stratum| !stratum.control);
+    strata.map(|stratum| stratum.ruler.iter().flat_map(Samples::iter_us).collect())
 }
 
 /// Quantiles of one histogram; `None` when it is empty.

@@ -8,7 +8,7 @@ use crate::stats::{
 
 use super::metric_source::{Source, per_second, source};
 use super::result::RunResult;
-use super::summary::{arm_blocks, arm_samples, calls_per_claim, wire_per_claim};
+use super::summary::{arm_blocks, arm_samples, calls_per_claim, rulers, wire_per_claim};
 
 /// One metric of one variant.
 #[derive(Clone, Debug)]
@@ -70,6 +70,20 @@ pub(super) fn measured(record: &RunRecord, arm: usize, metric: Metric) -> Result
             }
             enough(samples.len() as u64, metric)?;
             block_quantile(&samples, q, record.seed)
+        }
+        Source::ServiceInRoundTrips(q) => {
+            let ruler: Vec<f64> = rulers(record).flatten().collect();
+            let of = |samples: &[f64], q| {
+                enough(samples.len() as u64, metric)?;
+                block_quantile(samples, q, record.seed)
+            };
+            // Their noise is not quite independent: together they are taken for less certain than they are.
+            let (service, unit) = (of(&arm_samples(record, arm), q)?, of(&ruler, 0.5)?);
+            Ok(LogValue {
+                value: service.value / unit.value,
+                log_error: service.log_error.hypot(unit.log_error),
+                degrees: service.degrees.min(unit.degrees),
+            })
         }
         Source::ServiceMean => mean_of_series(&arm_samples(record, arm)),
         Source::Histogram { of, quantile } => {

@@ -11,6 +11,7 @@ mod samples;
 mod seed;
 mod slots;
 mod stamps;
+mod steps;
 mod storm;
 mod timeline;
 mod usage;
@@ -31,6 +32,7 @@ pub(crate) use seed::below;
 pub use seed::stream;
 pub use slots::{SLOTS, slot_of_tag};
 pub use stamps::Stamps;
+pub use steps::StepTimes;
 pub use storm::{RetryCause, StormRecord};
 pub use usage::{
     GENERATOR_BUSY, GeneratorUse, OTHERS_DISTURB_A_CALIBRATION, OTHERS_EXPLAIN_LATENESS,

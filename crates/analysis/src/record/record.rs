@@ -202,8 +202,20 @@ pub struct ArmRecord {
     pub resume: Histogram,
     /// done - sent of claims that were refused, lost or expired: error paths return early.
     pub error_service: Histogram,
+    /// Each round trip of a claim in order, successful claims only; empty in results of versions that did not time them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<StepRecord>,
     /// Wire cost of its successful claims, summed.
     pub wire: WireTotals,
+}
+
+/// One of the round trips that a claim makes, over all claims of an arm.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StepRecord {
+    /// What is sent and waited for, e.g. `HGET lane_id`.
+    pub title: String,
+    /// From encoding the request until its reply is read.
+    pub time: Histogram,
 }
 
 /// Sums over the successful claims of an arm.
@@ -240,6 +252,10 @@ pub struct Stratum {
     pub control: bool,
     /// The sides that were mixed at random.
     pub sides: Vec<StratumSide>,
+    /// The ruler: bare round trips (an `FCALL` of a function that does nothing) on the claims' connections, at random
+    /// places among the claims. `None` where none were made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ruler: Option<Samples>,
 }
 
 /// One side of a stratum.

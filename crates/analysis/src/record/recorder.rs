@@ -32,6 +32,11 @@ pub enum Purpose {
     Block,
     /// Held back until its grant has expired, then claimed late.
     Late,
+    /// No claim: a bare round trip among the claims of a stratum, to which their times are held.
+    Ruler {
+        /// Position of the stratum.
+        stratum: u32,
+    },
 }
 
 /// One arm's claims.
@@ -49,6 +54,8 @@ pub struct ArmRecorder {
     pub resume: LatencyHistogram,
     /// done - sent of what was not claimed.
     pub error_service: LatencyHistogram,
+    /// Each round trip of what was, by its place in the claim.
+    pub steps: Vec<LatencyHistogram>,
     /// Wire cost of what was.
     pub wire: WireTotals,
     /// Time of the batches that it was part of.
@@ -73,6 +80,12 @@ impl ArmRecorder {
         if let Some(resume) = stamps.resume {
             self.resume.record(resume);
         }
+        for (place, time) in stamps.steps.iter().enumerate() {
+            if self.steps.len() == place {
+                self.steps.push(LatencyHistogram::default());
+            }
+            self.steps[place].record(time);
+        }
         self.wire.claims += 1;
         self.wire.round_trips += u64::from(cost.round_trips);
         self.wire.commands += u64::from(cost.commands);
@@ -87,6 +100,8 @@ pub struct Recorder {
     arms: Vec<ArmRecorder>,
     /// Service times by stratum and side.
     strata: Vec<Vec<Samples>>,
+    /// Bare round trips by stratum.
+    rulers: Vec<Samples>,
     claimed: u64,
     timeline: Timeline,
 }
@@ -94,9 +109,11 @@ pub struct Recorder {
 impl Recorder {
     /// A recorder for this many arms, and strata with their number of sides.
     pub fn new(arms: usize, strata: impl IntoIterator<Item = usize>) -> Self {
+        let strata: Vec<_> = strata.into_iter().map(|sides| vec![Samples::default(); sides]).collect();
         Self {
             arms: vec![ArmRecorder::default(); arms],
-            strata: strata.into_iter().map(|sides| vec![Samples::default(); sides]).collect(),
+            rulers: vec![Samples::default(); strata.len()],
+            strata,
             claimed: 0,
             timeline: Timeline::default(),
         }
@@ -130,6 +147,8 @@ impl Recorder {
                 }
                 return;
             }
+            // A bare round trip is no claim: it has a way of its own.
+            Purpose::Ruler { .. } => return,
             Purpose::Plain | Purpose::Late => self.arms[arm].record(stamps, outcome, cost),
             Purpose::Stratum { stratum, side } => {
                 self.arms[arm].record(stamps, outcome, cost);
@@ -142,8 +161,14 @@ impl Recorder {
         self.timeline.record(stamps, claimed, stock);
     }
 
+    /// Records a bare round trip among the claims of a stratum.
+    pub fn ruler(&mut self, stratum: u32, time: Duration) {
+        self.rulers[stratum as usize].push(time);
+    }
+
     /// Adds a stratum that was not known at the start; returns its number.
     pub fn add_stratum(&mut self, sides: usize) -> u32 {
+        self.rulers.push(Samples::default());
         self.strata.push(vec![Samples::default(); sides]);
         self.strata.len() as u32 - 1
     }
@@ -206,6 +231,11 @@ impl Recorder {
         &self.strata
     }
 
+    /// Bare round trips by stratum so far.
+    pub fn rulers(&self) -> &[Samples] {
+        &self.rulers
+    }
+
     /// Successful claims so far, whatever they were for; the warm-up's are not among them.
     pub fn claimed(&self) -> u64 {
         self.claimed
@@ -224,17 +254,24 @@ impl Recorder {
 
 /// Whether what became of such a claim belongs to its arm's outcomes.
 fn counts(purpose: Purpose) -> bool {
-    !matches!(purpose, Purpose::Warmup | Purpose::Control { .. } | Purpose::Block)
+    !matches!(purpose, Purpose::Warmup | Purpose::Control { .. } | Purpose::Block | Purpose::Ruler { .. })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::StepTimes;
 
     const US: Duration = Duration::from_micros(1);
 
     fn stamps(scheduled: u32, sent: u32, done: u32) -> Stamps {
-        Stamps { scheduled: Some(US * scheduled), sent: US * sent, done: US * done, resume: None }
+        Stamps {
+            scheduled: Some(US * scheduled),
+            sent: US * sent,
+            done: US * done,
+            resume: None,
+            steps: StepTimes::default(),
+        }
     }
 
     #[test]
@@ -279,6 +316,32 @@ mod tests {
         near(&arm.service, 600.0);
         near(&arm.response, 900.0);
         near(&arm.send_lag, 300.0);
+    }
+
+    #[test]
+    fn each_round_trip_of_a_successful_claim_has_a_histogram_of_its_own() {
+        let mut recorder = Recorder::new(1, []);
+        let claim = |first: u32, second: u32| Stamps {
+            steps: [US * first, US * second].into_iter().collect(),
+            ..stamps(0, 0, first + second)
+        };
+        recorder.record(0, Purpose::Plain, &claim(50, 120), &Outcome::Claimed, WireCost::default(), 0);
+        recorder.record(0, Purpose::Plain, &claim(50, 120), &Outcome::Failed, WireCost::default(), 0);
+        recorder.record(0, Purpose::Block, &claim(50, 120), &Outcome::Claimed, WireCost::default(), 0);
+        let places = &recorder.arms()[0].steps;
+        assert_eq!(places.iter().map(LatencyHistogram::count).collect::<Vec<_>>(), [1, 1]);
+        let medians: Vec<f64> = places.iter().map(|place| place.quantile_us(0.5).unwrap()).collect();
+        assert!((medians[0] - 50.0).abs() < 0.1 && (medians[1] - 120.0).abs() < 0.2, "{medians:?}");
+    }
+
+    #[test]
+    fn a_bare_round_trip_is_kept_with_its_stratum_and_is_no_claim() {
+        let mut recorder = Recorder::new(1, [1]);
+        assert_eq!(recorder.add_stratum(1), 1);
+        recorder.ruler(1, US * 50);
+        recorder.dropped(0, Purpose::Ruler { stratum: 1 });
+        assert_eq!((recorder.rulers()[0].0.len(), recorder.rulers()[1].0.as_slice()), (0, &[500][..]));
+        assert_eq!((recorder.claimed(), recorder.arms()[0].outcomes.planned()), (0, 0));
     }
 
     #[test]

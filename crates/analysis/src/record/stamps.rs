@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::steps::StepTimes;
+
 /// When a claim was due, sent and done, as offsets from the start of its batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamps {
@@ -13,4 +15,6 @@ pub struct Stamps {
     pub done: Duration,
     /// From the call that made the execution runnable until the lease was held, where that is known.
     pub resume: Option<Duration>,
+    /// Each of its round trips.
+    pub steps: StepTimes,
 }

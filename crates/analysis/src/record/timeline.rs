@@ -174,7 +174,13 @@ mod tests {
     use super::*;
 
     fn claim(done: Duration, service: Duration) -> Stamps {
-        Stamps { scheduled: None, sent: done.saturating_sub(service), done, resume: None }
+        Stamps {
+            scheduled: None,
+            sent: done.saturating_sub(service),
+            done,
+            resume: None,
+            steps: crate::record::StepTimes::default(),
+        }
     }
 
     #[test]

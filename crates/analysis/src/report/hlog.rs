@@ -21,7 +21,8 @@ pub struct HlogError {
     detail: String,
 }
 
-/// All histograms of a result, values in nanoseconds, tagged `<variant>/<clock>`.
+/// All histograms of a result, values in nanoseconds, tagged `<variant>/<clock>`; the round trips of a claim are
+/// `<variant>/step_<n>_<what>`.
 pub fn hlog(result: &RunResult) -> Result<Vec<u8>, HlogError> {
     let record = &result.record;
     let mut serializer = V2DeflateSerializer::new();
@@ -36,7 +37,8 @@ pub fn hlog(result: &RunResult) -> Result<Vec<u8>, HlogError> {
         .map_err(|error| failed("header", error.to_string()))?;
     for (arm, clock, Histogram(packed)) in record.arms.iter().flat_map(clocks) {
         let Some(packed) = packed else { continue };
-        let name = format!("{}/{clock}", arm.name);
+        // A tag ends at a comma or a blank.
+        let name = format!("{}/{}", arm.name, clock.replace([',', ' '], "_"));
         let bytes = STANDARD.decode(packed).map_err(|error| failed(&name, error.to_string()))?;
         let histogram: hdrhistogram::Histogram<u64> = Deserializer::new()
             .deserialize(&mut bytes.as_slice())
@@ -48,7 +50,9 @@ pub fn hlog(result: &RunResult) -> Result<Vec<u8>, HlogError> {
     Ok(out)
 }
 
-fn clocks(arm: &ArmRecord) -> impl Iterator<Item = (&ArmRecord, &'static str, &Histogram)> {
+fn clocks(arm: &ArmRecord) -> impl Iterator<Item = (&ArmRecord, String, &Histogram)> {
+    let steps = arm.steps.iter().enumerate();
+    let steps = steps.map(move |(n, step)| (arm, format!("step {} {}", n + 1, step.title), &step.time));
     [
         (arm, "service", &arm.service),
         (arm, "response", &arm.response),
@@ -57,4 +61,6 @@ fn clocks(arm: &ArmRecord) -> impl Iterator<Item = (&ArmRecord, &'static str, &H
         (arm, "error_service", &arm.error_service),
     ]
     .into_iter()
+    .map(|(arm, clock, times)| (arm, clock.to_owned(), times))
+    .chain(steps)
 }

@@ -20,6 +20,7 @@ mod page;
 mod ramp;
 mod run_report;
 mod series;
+mod steps;
 mod storm;
 mod sweep;
 mod text;

@@ -156,7 +156,7 @@ pub(super) fn metric_label(metric: Metric) -> String {
 pub(super) fn unit(unit: Unit) -> &'static str {
     match unit {
         Unit::Microseconds => "µs",
-        Unit::ClaimsPerSecond | Unit::PerClaim | Unit::BytesPerClaim => unit.name(),
+        Unit::RoundTrips | Unit::ClaimsPerSecond | Unit::PerClaim | Unit::BytesPerClaim => unit.name(),
     }
 }
 

@@ -162,7 +162,9 @@ fn churn(file: &ScenarioFile, checker: &mut Checker) {
     }
     for (n, variant) in file.variants.iter().enumerate() {
         let why = match variant.path {
-            VariantPath::FirstClaim => "first-claim takes fresh executions, and here the same ones resume",
+            VariantPath::FirstClaim | VariantPath::BareFirstClaim => {
+                "first claims take fresh executions, and here the same ones resume"
+            }
             VariantPath::Fused => "fused needs no scanner, and here one is measured",
             _ => continue,
         };
@@ -228,8 +230,7 @@ fn strata(file: &ScenarioFile, compare: &CompareSection, checker: &mut Checker) 
 /// Whether the population holds a whole window (open loop) or every part of it that is staged in one go.
 fn stock(file: &ScenarioFile, checker: &mut Checker) {
     let (Mode::Staged, Some(claims)) = (file.load.mode, window_claims(file)) else { return };
-    let resuming =
-        file.variants.iter().filter(|variant| variant.path != VariantPath::FirstClaim).count() as u64;
+    let resuming = file.variants.iter().filter(|variant| !variant.path.is_first_claim()).count() as u64;
     let arms = file.variants.len() as u64;
     let (what, needed) = if file.load.model == ModelForm::Open {
         ("an open-loop window of that length", stock_for(claims))

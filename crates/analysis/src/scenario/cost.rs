@@ -4,22 +4,53 @@ use std::collections::BTreeMap;
 
 use super::VariantPath;
 
-/// The commands of one claim in order, by lower-case name; each inner slice goes out in one write and costs one round
-/// trip.
-pub type Steps = &'static [&'static [&'static str]];
+/// One wait of a claim: what goes out in one write, and comes back before the claim goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// For a reader.
+    pub title: &'static str,
+    /// Commands by lower-case name, in order.
+    pub commands: &'static [&'static str],
+}
 
-/// The reads of the task's context that may follow a claim: payload, kind, tags.
-pub const TASK_CONTEXT_STEPS: Steps = &[&["get"], &["hget"], &["hgetall"]];
+/// The waits of one claim, in order.
+pub type Steps = &'static [Step];
 
-/// The commands that a claim of this variant sends, without the task's context.
+const fn round_trip(title: &'static str, commands: &'static [&'static str]) -> Step {
+    Step { title, commands }
+}
+
+const READ_INDEX: Step = round_trip("HGET current_attempt_index", &["hget"]);
+const READ_LANE: Step = round_trip("HGET lane_id", &["hget"]);
+const READ_BOTH: Step = round_trip("HMGET lane_id current_attempt_index", &["hmget"]);
+const READ_PIPELINED: Step = round_trip("HGET lane_id, HGET current_attempt_index", &["hget", "hget"]);
+const READ_COUNT: Step = round_trip("HGET total_attempt_count", &["hget"]);
+const RESUME: Step = round_trip("FCALL ff_claim_resumed_execution", &["fcall"]);
+const GRANT_AND_CLAIM: Step = round_trip("FCALL ff_issue_grant_and_claim", &["fcall"]);
+const FIRST_CLAIM: Step = round_trip("FCALL ff_claim_execution", &["fcall"]);
+
+/// The read of the task's context that may follow a claim, as FlowFabric's SDK makes it since 0.12; these are the
+/// commands of 0.15. Up to 0.11 these were three reads one after the other.
+pub const TASK_CONTEXT: Step =
+    round_trip("context: GET payload, HGETALL exec_core, HGETALL tags", &["get", "hgetall", "hgetall"]);
+
+/// The waits of a claim of this variant, without the task's context.
 pub const fn steps(path: VariantPath) -> Steps {
     match path {
-        VariantPath::GrantLane => &[&["hget"], &["fcall"]],
-        VariantPath::HgetLane => &[&["hget"], &["hget"], &["fcall"]],
-        VariantPath::HmgetLane => &[&["hmget"], &["fcall"]],
-        VariantPath::PipelinedLane => &[&["hget", "hget"], &["fcall"]],
-        VariantPath::FullGrant | VariantPath::Fused | VariantPath::FirstClaim => &[&["fcall"]],
+        VariantPath::GrantLane => &[READ_INDEX, RESUME],
+        VariantPath::HgetLane => &[READ_LANE, READ_INDEX, RESUME],
+        VariantPath::HmgetLane => &[READ_BOTH, RESUME],
+        VariantPath::PipelinedLane => &[READ_PIPELINED, RESUME],
+        VariantPath::FullGrant => &[RESUME],
+        VariantPath::Fused => &[GRANT_AND_CLAIM],
+        VariantPath::FirstClaim => &[READ_COUNT, FIRST_CLAIM],
+        VariantPath::BareFirstClaim => &[FIRST_CLAIM],
     }
+}
+
+/// The waits of a claim of this variant, with the task's context where it is read.
+pub fn all_steps(path: VariantPath, task_context: bool) -> impl Iterator<Item = Step> {
+    steps(path).iter().copied().chain(task_context.then_some(TASK_CONTEXT))
 }
 
 /// What one successful claim costs.
@@ -34,11 +65,10 @@ pub struct ExpectedCost {
 
 /// What one successful claim of this variant costs.
 pub fn expected_cost(path: VariantPath, task_context: bool) -> ExpectedCost {
-    let context: Steps = if task_context { TASK_CONTEXT_STEPS } else { &[] };
     let mut cost = ExpectedCost::default();
-    for step in steps(path).iter().chain(context) {
+    for step in all_steps(path, task_context) {
         cost.round_trips += 1;
-        for command in *step {
+        for command in step.commands {
             *cost.commands.entry(command).or_default() += 1;
         }
     }
@@ -59,10 +89,18 @@ mod tests {
     }
 
     #[test]
-    fn the_task_context_adds_three_reads_to_any_variant() {
+    fn the_task_context_adds_one_pipeline_of_three_reads_to_any_variant() {
         let plain = expected_cost(VariantPath::PipelinedLane, false);
         let full = expected_cost(VariantPath::PipelinedLane, true);
-        assert_eq!((plain.round_trips, full.round_trips), (2, 5));
-        assert_eq!(full.commands, BTreeMap::from([("hget", 3), ("fcall", 1), ("get", 1), ("hgetall", 1)]));
+        assert_eq!((plain.round_trips, full.round_trips), (2, 3));
+        assert_eq!(full.commands, BTreeMap::from([("hget", 2), ("fcall", 1), ("get", 1), ("hgetall", 2)]));
+    }
+
+    #[test]
+    fn the_sdk_reads_the_count_of_attempts_before_a_first_claim() {
+        let sdk = expected_cost(VariantPath::FirstClaim, false);
+        let bare = expected_cost(VariantPath::BareFirstClaim, false);
+        assert_eq!(sdk.commands, BTreeMap::from([("hget", 1), ("fcall", 1)]));
+        assert_eq!((sdk.round_trips, bare.round_trips, bare.commands.len()), (2, 1, 1));
     }
 }

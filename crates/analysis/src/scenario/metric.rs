@@ -21,6 +21,8 @@ pub enum Direction {
 pub enum Unit {
     /// Microseconds.
     Microseconds,
+    /// Bare round trips.
+    RoundTrips,
     /// Claims per second.
     ClaimsPerSecond,
     /// A count per claim.
@@ -34,6 +36,7 @@ impl Unit {
     pub fn name(self) -> &'static str {
         match self {
             Self::Microseconds => "us",
+            Self::RoundTrips => "round trips",
             Self::ClaimsPerSecond => "claims/s",
             Self::PerClaim => "per claim",
             Self::BytesPerClaim => "bytes per claim",
@@ -83,6 +86,8 @@ pub enum Metric {
     ServiceP999,
     /// Mean of it.
     ServiceMean,
+    /// Median of it over the median of the bare round trips among the same claims: what another machine can repeat.
+    ServiceP50RoundTrips,
     /// Median response time.
     ResponseP50,
     /// 99th percentile of it.
@@ -166,6 +171,15 @@ pub const METRICS: &[MetricRow] = &[
     },
     time(Metric::ServiceP999, "service_p999", 50_000, "service time, 99.9th percentile"),
     time(Metric::ServiceMean, "service_mean", 0, "service time, mean"),
+    MetricRow {
+        unit: Unit::RoundTrips,
+        ..time(
+            Metric::ServiceP50RoundTrips,
+            "service_p50_round_trips",
+            0,
+            "service time, median, in bare round trips",
+        )
+    },
     time(Metric::ResponseP50, "response_p50", 0, "response time, median"),
     MetricRow {
         gate: GateRole::Tail,

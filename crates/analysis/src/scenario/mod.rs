@@ -29,7 +29,7 @@ mod validate;
 pub use arrivals::{Arrivals, Ramp};
 pub use capacity::CapacitySection;
 pub use combination::stock_for;
-pub use cost::{ExpectedCost, Steps, TASK_CONTEXT_STEPS, expected_cost, steps};
+pub use cost::{ExpectedCost, Step, Steps, TASK_CONTEXT, all_steps, expected_cost, steps};
 pub use document::Override;
 pub use duration::HumanDuration;
 pub use error::{InvalidScenario, KeyProblem, Place, Problem, ScenarioError, nearest};

@@ -215,7 +215,7 @@ pub struct VariantSpec {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum VariantPath {
-    /// Lane from the grant; reads the attempt index. What FlowFabric ships.
+    /// Lane from the grant; reads the attempt index. What FlowFabric 0.15 ships.
     GrantLane,
     /// Lane by its own HGET. What carrying the lane avoids.
     HgetLane,
@@ -227,8 +227,18 @@ pub enum VariantPath {
     FullGrant,
     /// `ff_issue_grant_and_claim`: no separate grant at all.
     Fused,
-    /// A ClaimGrant consumed by `ff_claim_execution`, for contrast.
+    /// A ClaimGrant consumed by `ff_claim_execution`, for contrast, as FlowFabric's SDK does it: it reads the count of
+    /// attempts first.
     FirstClaim,
+    /// The same, the function alone.
+    BareFirstClaim,
+}
+
+impl VariantPath {
+    /// Whether it claims executions that were never claimed before.
+    pub const fn is_first_claim(self) -> bool {
+        matches!(self, Self::FirstClaim | Self::BareFirstClaim)
+    }
 }
 
 /// Service level.

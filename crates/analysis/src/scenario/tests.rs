@@ -59,7 +59,7 @@ fn claim_paths_covers_every_path_in_every_stratum() {
     let mut paths: Vec<_> = scenario.variants.iter().map(|variant| variant.path).collect();
     paths.sort();
     paths.dedup();
-    assert_eq!(paths.len(), 7);
+    assert_eq!(paths.len(), 8);
 }
 
 #[test]
@@ -451,7 +451,7 @@ fn variants_that_a_mode_cannot_have_are_refused() {
     let churn = BASE.replacen("staged", "churn", 1);
     for (path, why) in [
         ("fused", "fused needs no scanner, and here one is measured"),
-        ("first-claim", "first-claim takes fresh executions, and here the same ones resume"),
+        ("first-claim", "first claims take fresh executions, and here the same ones resume"),
     ] {
         let text = churn.replacen("hget-lane", path, 1);
         assert_eq!(
@@ -562,6 +562,7 @@ prop_compose! {
         let paths = [
             VariantPath::GrantLane, VariantPath::HgetLane, VariantPath::HmgetLane,
             VariantPath::PipelinedLane, VariantPath::FullGrant, VariantPath::Fused, VariantPath::FirstClaim,
+            VariantPath::BareFirstClaim,
         ];
         let variants: Vec<_> = (0..arms)
             .map(|n| VariantSection { name: format!("arm-{n}"), path: paths[n], library: None })

@@ -27,7 +27,10 @@ pub use estimate::{CONFIDENCE, CONTROL_CONFIDENCE, Estimate, TooFew};
 pub use histogram::{BadHistogram, Latencies};
 pub use line::{Line, weighted_line};
 pub use multiple::holm_bonferroni;
-pub use paired::{MIN_PAIRS, PairedEffect, RESAMPLES, Totals, paired_means, paired_quantile, paired_totals};
+pub use paired::{
+    MIN_PAIRS, PairedEffect, RESAMPLES, Totals, paired_means, paired_quantile, paired_quantile_over,
+    paired_totals,
+};
 pub use permutation::{FLIPS, sign_flip_p_value};
 pub use quantile::{harrell_davis, harrell_davis_interval, median, quantile, quantile_of_sorted};
 pub use series::{autocorrelation, effective_sample_size, mean_with_interval, mser};

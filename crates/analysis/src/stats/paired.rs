@@ -46,21 +46,36 @@ pub struct PairedEffect {
     expanded: bool,
     /// Resampled effects less the effect itself, on the logarithmic scale, sorted.
     shifts: Vec<f64>,
+    /// Resampled differences less the difference itself, in the samples' unit, sorted.
+    difference_shifts: Vec<f64>,
 }
 
 impl PairedEffect {
     /// The ratio candidate / baseline with its interval.
     pub fn ratio(&self, confidence: f64) -> Estimate {
+        let tail = self.tail(confidence);
+        let estimate = self.candidate / self.baseline;
+        let end = |q: f64| estimate * order_statistic(&self.shifts, q).exp();
+        Estimate { estimate, low: end(tail).min(estimate), high: end(1.0 - tail).max(estimate), confidence }
+    }
+
+    /// The difference candidate - baseline with its interval, in the samples' unit.
+    pub fn difference(&self, confidence: f64) -> Estimate {
+        let tail = self.tail(confidence);
+        let estimate = self.candidate - self.baseline;
+        let end = |q: f64| estimate + order_statistic(&self.difference_shifts, q);
+        Estimate { estimate, low: end(tail).min(estimate), high: end(1.0 - tail).max(estimate), confidence }
+    }
+
+    /// Share of the resamples on either side of an interval.
+    fn tail(&self, confidence: f64) -> f64 {
         let within = confidence.clamp(0.0, 1.0);
-        let tail = if self.expanded {
+        if self.expanded {
             let pairs = self.differences.len() as f64;
             expanded_tail(within, pairs, pairs - 1.0)
         } else {
             1.0 - f64::midpoint(1.0, within)
-        };
-        let estimate = self.candidate / self.baseline;
-        let end = |q: f64| estimate * order_statistic(&self.shifts, q).exp();
-        Estimate { estimate, low: end(tail).min(estimate), high: end(1.0 - tail).max(estimate), confidence }
+        }
     }
 
     /// Smallest relative difference that would be called beyond `threshold` (a share, e.g. 0.02) in four of five runs
@@ -80,6 +95,33 @@ pub fn paired_quantile(pairs: &[(&[f64], &[f64])], q: f64, seed: u64) -> Result<
     let pooled = |weights: &[u32]| sides.each_ref().map(|side| side.quantile(weights));
     let effect = compare(&per_pair, pooled, seed)?;
     Ok(PairedEffect { expanded: pairs.len() < MANY_PAIRS, ..effect })
+}
+
+/// Compares quantile `q` of the two sides of each stratum, both in units of the median of its third samples (a ruler).
+/// Strata in which one of the three is empty are left out.
+pub fn paired_quantile_over(
+    strata: &[(&[f64], &[f64], &[f64])],
+    q: f64,
+    seed: u64,
+) -> Result<PairedEffect, TooFew> {
+    let strata: Vec<_> =
+        strata.iter().filter(|(a, b, unit)| !(a.is_empty() || b.is_empty() || unit.is_empty())).collect();
+    enough(strata.len())?;
+    let sides = [Pooled::new(strata.iter().map(|s| s.0), q), Pooled::new(strata.iter().map(|s| s.1), q)];
+    let unit = Pooled::new(strata.iter().map(|s| s.2), 0.5);
+    let per_stratum: Vec<[f64; 2]> = strata
+        .iter()
+        .map(|(a, b, unit)| {
+            let unit = quantile(unit, 0.5).unwrap_or_default();
+            [a, b].map(|side| quantile(side, q).unwrap_or_default() / unit)
+        })
+        .collect();
+    let pooled = |weights: &[u32]| {
+        let unit = unit.quantile(weights);
+        sides.each_ref().map(|side| side.quantile(weights) / unit)
+    };
+    let effect = compare(&per_stratum, pooled, seed)?;
+    Ok(PairedEffect { expanded: strata.len() < MANY_PAIRS, ..effect })
 }
 
 /// Compares the means of the two sides of each pair. Pairs with an empty side are left out.
@@ -157,6 +199,7 @@ fn compare(
     let mut rng = stream(seed, "paired-bootstrap");
     let mut weights = vec![0u32; n];
     let mut shifts = Vec::with_capacity(RESAMPLES);
+    let mut difference_shifts = Vec::with_capacity(RESAMPLES);
     for _ in 0..RESAMPLES {
         weights.fill(0);
         for _ in 0..n {
@@ -164,12 +207,23 @@ fn compare(
         }
         let [a, b] = pooled(&weights);
         shifts.push((b / a).ln() - log_ratio);
+        difference_shifts.push((b - a) - (candidate - baseline));
     }
     shifts.sort_by(f64::total_cmp);
+    difference_shifts.sort_by(f64::total_cmp);
     let log_error = (shifts.iter().map(|e| e * e).sum::<f64>() / shifts.len() as f64).sqrt();
     let p_value = sign_flip_p_value(&differences, seed)
         .ok_or_else(|| TooFew::samples("pairs with samples on both sides", MIN_PAIRS as u64, n as u64))?;
-    Ok(PairedEffect { baseline, candidate, differences, p_value, log_error, expanded: true, shifts })
+    Ok(PairedEffect {
+        baseline,
+        candidate,
+        differences,
+        p_value,
+        log_error,
+        expanded: true,
+        shifts,
+        difference_shifts,
+    })
 }
 
 fn order_statistic(sorted: &[f64], q: f64) -> f64 {
@@ -203,6 +257,27 @@ mod tests {
         assert!(ratio.contains(1.1) && ratio.low > 1.05 && ratio.high < 1.15, "{ratio:?}");
         assert!(effect.p_value < 0.001);
         assert!(effect.ratio(0.99).half_width() > ratio.half_width());
+    }
+
+    #[test]
+    fn a_planted_difference_is_found_in_its_unit_and_in_a_rulers() {
+        // 250 us at the median and a tenth more, beside a ruler of 50 us with noise of its own.
+        let pairs = strata(40, 60, 1.1);
+        let rulers: Vec<Vec<f64>> = strata(40, 60, 0.2).into_iter().map(|(_, ruler)| ruler).collect();
+        let in_us = paired_quantile(&borrowed(&pairs), 0.5, 1).unwrap().difference(0.95);
+        assert!(in_us.contains(25.0) && in_us.high - in_us.low < 8.0, "{in_us:?}");
+        let triples: Vec<_> = pairs.iter().zip(&rulers).map(|((a, b), r)| (&a[..], &b[..], &r[..])).collect();
+        let effect = paired_quantile_over(&triples, 0.5, 1).unwrap();
+        let trips = effect.difference(0.95);
+        assert!(trips.contains(0.5) && trips.high - trips.low < 0.2, "{trips:?}");
+        assert!((effect.baseline - 5.0).abs() < 0.2, "{}", effect.baseline);
+        // A ruler that is twice as long halves the figure; where there is none, nothing is said.
+        let longer: Vec<Vec<f64>> = rulers.iter().map(|r| r.iter().map(|us| 2.0 * us).collect()).collect();
+        let triples: Vec<_> = pairs.iter().zip(&longer).map(|((a, b), r)| (&a[..], &b[..], &r[..])).collect();
+        let halved = paired_quantile_over(&triples, 0.5, 1).unwrap().difference(0.95);
+        assert!((2.0 * halved.estimate - trips.estimate).abs() < 1e-9);
+        let without: Vec<_> = pairs.iter().map(|(a, b)| (&a[..], &b[..], &[][..])).collect();
+        assert!(matches!(paired_quantile_over(&without, 0.5, 1), Err(TooFew::Samples { .. })));
     }
 
     #[test]

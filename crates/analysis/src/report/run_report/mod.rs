@@ -4,10 +4,10 @@
 use super::calibration;
 use super::document::Block;
 use super::format::{bytes, count, difference, difference_within, figure, maybe, per_claim, share, time_us};
-use super::{conditions, ramp, storm, words};
+use super::{conditions, ramp, steps, storm, words};
 use crate::judge::{self, Comparison, LatencySummary, RunResult, VariantSummary, Verdict};
 use crate::record::{Environment, Outcomes, RunRecord, short_sha256};
-use crate::scenario::{Direction, MetricName, Mode, VariantPath};
+use crate::scenario::{Direction, Metric, MetricName, Mode, VariantPath};
 use crate::stats::{CONFIDENCE, Estimate, Latencies};
 
 /// The whole report.
@@ -17,9 +17,11 @@ pub(super) fn blocks(result: &RunResult) -> Vec<Block> {
     blocks.push(Block::Title(format!("{}: {}", record.label(), record.scenario.summary)));
     blocks.extend(simulated_network(record));
     blocks.push(Block::Line(answer(result)));
+    blocks.extend(savings(result));
     blocks.extend(service_level(result));
     blocks.extend(storm::producer(result));
     blocks.extend(latencies(result));
+    blocks.extend(steps::waterfall(result));
     blocks.extend(ramp::blocks(&result.record));
     blocks.push(costs(result));
     blocks.extend(outcomes(result));
@@ -170,6 +172,51 @@ fn pair(comparison: &Comparison) -> String {
             )
         }
     }
+}
+
+/// What the faster arm saves, in time and in round trips: the part of the answer that another machine can repeat.
+fn savings(result: &RunResult) -> Vec<Block> {
+    if result.control.as_ref().is_some_and(|control| !control.passed) {
+        return Vec::new();
+    }
+    let of = |metric: Metric| result.comparisons.iter().filter(move |c| c.metric == metric);
+    of(Metric::ServiceP50)
+        .filter_map(|time| {
+            let trips = of(Metric::ServiceP50RoundTrips)
+                .find(|trips| (&trips.baseline, &trips.candidate) == (&time.baseline, &time.candidate))?;
+            saving(result, time, trips).map(Block::Line)
+        })
+        .collect()
+}
+
+fn saving(result: &RunResult, time: &Comparison, trips: &Comparison) -> Option<String> {
+    if !matches!(time.verdict, Verdict::Regression | Verdict::Improvement) {
+        return None;
+    }
+    let (time_saved, trips_saved) = (time.difference?, trips.difference?);
+    let path = |name: &str| result.variants.iter().find(|variant| variant.name == name).map(|v| v.path);
+    let slower_candidate = time_saved.estimate > 0.0;
+    let (faster, slower, longest) = if slower_candidate {
+        (&time.baseline, &time.candidate, time.candidate_value)
+    } else {
+        (&time.candidate, &time.baseline, time.baseline_value)
+    };
+    let who = match (path(faster), path(slower)) {
+        (Some(VariantPath::GrantLane), Some(VariantPath::HgetLane)) => "carrying lane_id".to_owned(),
+        _ => faster.clone(),
+    };
+    let within = |saved: &Estimate, digits: usize| {
+        let [low, high] = if slower_candidate { [saved.low, saved.high] } else { [-saved.high, -saved.low] };
+        format!("{:.digits$} [{low:.digits$}, {high:.digits$}]", saved.estimate.abs())
+    };
+    let digits = usize::from(time_saved.estimate.abs() < 10.0);
+    Some(format!(
+        "{who} saves {} µs, {} round trips of {} µs, {:.0} % of a claim by {slower}.",
+        within(&time_saved, digits),
+        within(&trips_saved, 2),
+        figure(time.baseline_value / trips.baseline_value),
+        100.0 * time_saved.estimate.abs() / longest
+    ))
 }
 
 type Clock = fn(&VariantSummary) -> Option<&LatencySummary>;
