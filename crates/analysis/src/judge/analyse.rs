@@ -53,7 +53,7 @@ mod tests {
         analyse_as(record, &scenario)
     }
 
-    fn verdict_of<'a>(result: &'a RunResult, metric: Metric) -> &'a super::super::Comparison {
+    fn verdict_of(result: &RunResult, metric: Metric) -> &super::super::Comparison {
         result.comparisons.iter().find(|c| c.metric == metric).unwrap()
     }
 

@@ -104,7 +104,7 @@ impl HistoryEntry {
 fn arranged(conditions: Option<&Conditions>) -> String {
     let (of, left_alone) = (Conditions::comparable(conditions), Conditions::comparable(None));
     let differing = of.into_iter().zip(left_alone).filter(|(of, alone)| of != alone);
-    differing.map(|((what, of), _)| format!(", {what} {of}")).collect()
+    differing.fold(String::new(), |text, ((what, of), _)| text + ", " + what + " " + &of)
 }
 
 impl HistoryEntry {

@@ -52,8 +52,8 @@ pub(super) fn faults(record: &RunRecord, scenario: &Scenario) -> Vec<Fault> {
         // A histogram that cannot be read is a fault of its own, found where the arms are summarised.
         let lags = record.arms.iter().filter_map(|arm| send_lag(arm, record, scenario).ok().flatten());
         faults.extend(
-            lags.filter(|lag| lag.is_fault())
-                .map(|lag| Fault::SendLag { p99_us: lag.p99_us, limit_us: lag.allowed_us }),
+            lags.filter(SendLag::is_fault)
+                .map(|lag| Fault::SendLag { p99_us: lag.p99, limit_us: lag.allowed }),
         );
     }
     faults.extend(never_resumed(record));
@@ -116,7 +116,7 @@ pub(super) fn warnings(record: &RunRecord, scenario: &Scenario) -> Vec<Warning> 
             && lag.is_late()
             && !lag.is_fault()
         {
-            add(Warning::LateSends { p99_us: lag.p99_us, limit_us: lag.wanted_us });
+            add(Warning::LateSends { p99_us: lag.p99, limit_us: lag.wanted });
         }
     }
     let late = |arm: &ArmRecord| {
@@ -256,23 +256,23 @@ fn stall(record: &RunRecord, scenario: &Scenario) -> Option<(f64, f64)> {
     (window_s > 0.0).then(|| (longest_s, longest_s / window_s))
 }
 
-/// How late an arm's claims were sent.
+/// How late an arm's claims were sent, in microseconds.
 struct SendLag {
     /// 99th percentile.
-    p99_us: f64,
+    p99: f64,
     /// A tenth of what it is measured against.
-    wanted_us: f64,
+    wanted: f64,
     /// What makes the run invalid.
-    allowed_us: f64,
+    allowed: f64,
 }
 
 impl SendLag {
     fn is_late(&self) -> bool {
-        self.p99_us > self.wanted_us
+        self.p99 > self.wanted
     }
 
     fn is_fault(&self) -> bool {
-        self.p99_us > self.allowed_us
+        self.p99 > self.allowed
     }
 }
 
@@ -287,14 +287,14 @@ fn send_lag(
     let p99_us = lag.quantile_us(0.99);
     if let Some(slo) = &scenario.slo {
         let limit = SEND_LAG_SHARE * slo.response_p99.as_secs_f64() * 1e6;
-        return Ok(Some(SendLag { p99_us, wanted_us: limit, allowed_us: limit }));
+        return Ok(Some(SendLag { p99: p99_us, wanted: limit, allowed: limit }));
     }
     let Some(response) = Latencies::decode(&arm.response)? else { return Ok(None) };
     let wanted_us = SEND_LAG_SHARE * response.quantile_us(0.5);
     let calibrated = record.calibration.as_ref().and_then(|note| note.send_lag.as_ref());
     let floor =
         calibrated.map_or(SEND_LAG_FLOOR_US, |lag| SEND_LAG_FLOOR_US.max(OVER_CALIBRATED * lag.p99_us));
-    Ok(Some(SendLag { p99_us, wanted_us, allowed_us: wanted_us.max(floor) }))
+    Ok(Some(SendLag { p99: p99_us, wanted: wanted_us, allowed: wanted_us.max(floor) }))
 }
 
 /// Whether an arm's latencies settled only in the second half. A paired comparison cancels that, so it is no fault;

@@ -26,7 +26,7 @@ pub(super) fn arranged(conditions: &Conditions) -> String {
     let (placement, cores) = (conditions.asked.placement, conditions.asked.cores);
     let asked = ((placement, cores) != (conditions.placement, conditions.cores))
         .then(|| format!(" (asked for: {} and {})", placement.as_str(), cores.as_str()));
-    let remarks: String = conditions.remarks.iter().map(|remark| format!("; {remark}")).collect();
+    let remarks = conditions.remarks.iter().fold(String::new(), |text, remark| text + "; " + remark);
     format!("threads and cores: {done}{}{remarks}", asked.unwrap_or_default())
 }
 

@@ -7,7 +7,7 @@ use super::{Drawing, LINE, Plot, Scale, Tone, fitting, px, rect, rule, text, tex
 /// Horizontal bars on one scale from zero.
 pub struct Bars {
     /// From top to bottom.
-    pub bars: Vec<Bar>,
+    pub rows: Vec<Bar>,
     /// The axis' name with its unit; without one there is no axis, the bars say their figures themselves.
     pub axis: Option<String>,
     /// How the axis' values are written.
@@ -39,15 +39,15 @@ pub struct Segment {
 impl Plot for Bars {
     fn draw(&self, width: f64) -> Drawing {
         let narrow = width < 600.0;
-        let longest = |of: &dyn Fn(&Bar) -> f64| self.bars.iter().map(of).fold(0.0, f64::max);
+        let longest = |of: &dyn Fn(&Bar) -> f64| self.rows.iter().map(of).fold(0.0, f64::max);
         let figures = longest(&|bar| text_width(&bar.figure)) + 10.0;
         let labels = longest(&|bar| text_width(&bar.label)).min(220.0) + 12.0;
         let (left, row, top) = if narrow { (0.0, 46.0, 20.0) } else { (labels, 34.0, 5.0) };
         let right = width - figures;
-        let ends = self.bars.iter().flat_map(|bar| bar.segments.iter().map(|segment| segment.to));
+        let ends = self.rows.iter().flat_map(|bar| bar.segments.iter().map(|segment| segment.to));
         let scale = Scale::Linear { low: 0.0, high: ends.fold(0.0, f64::max).max(f64::MIN_POSITIVE) };
         let at = |value: f64| left + (right - left) * scale.place(value);
-        let bottom = row * self.bars.len() as f64;
+        let bottom = row * self.rows.len() as f64;
         let marks = html! {
             @if self.axis.is_some() {
                 @for tick in scale.ticks(if narrow { 4 } else { 7 }) {
@@ -55,7 +55,7 @@ impl Plot for Bars {
                     (text(at(tick).min(width - 16.0), bottom + 16.0, if tick > 0.0 { "soft mid" } else { "soft" }, &(self.format)(tick)))
                 }
             }
-            @for (n, bar) in self.bars.iter().enumerate() {
+            @for (n, bar) in self.rows.iter().enumerate() {
                 @let y = row * n as f64;
                 @let label_y = if narrow { y + 14.0 } else { y + 21.0 };
                 (text(0.0, label_y, "", &fitting(&bar.label, if narrow { width } else { labels })))

@@ -44,7 +44,7 @@ impl Forest {
         if low > 0.0 && high / low > 3.0 { Scale::log(all) } else { Scale::around(all) }
     }
 
-    fn row(&self, row: &ForestRow, y: f64, layout: &Layout) -> Markup {
+    fn row(row: &ForestRow, y: f64, layout: &Layout) -> Markup {
         let class = row.tone.class();
         let at = |ratio: f64| layout.at(ratio);
         let tip = format!("{}: {} {}", row.label, row.figures, row.verdict);
@@ -154,7 +154,7 @@ impl Plot for Forest {
                 (text(zero + 8.0, 13.0, "soft", &format!("{right} ▶")))
             }
             @for (n, row) in self.rows.iter().enumerate() {
-                (self.row(row, TOP + layout.row * n as f64, &layout))
+                (Self::row(row, TOP + layout.row * n as f64, &layout))
             }
             (text(f64::midpoint(layout.left, layout.right), bottom + 34.0, "soft mid", "difference from the baseline"))
         };

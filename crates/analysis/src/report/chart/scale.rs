@@ -148,7 +148,7 @@ mod tests {
     fn places_go_from_end_to_end_and_no_further() {
         let log = Scale::Log { low: 10.0, high: 1_000.0 };
         assert!((log.place(100.0) - 0.5).abs() < 1e-12);
-        assert_eq!([log.place(1.0), log.place(5e3), log.place(f64::NAN)], [0.0, 1.0, 0.0]);
+        assert_eq!([1.0, 5e3, f64::NAN].map(|value| log.place(value).to_string()), ["0", "1", "0"]);
         assert!((Scale::Nines { high: 0.9999 }.place(0.99) - 0.5).abs() < 1e-9);
         assert_eq!(Scale::from_zero([]), Scale::Linear { low: 0.0, high: 1.0 });
         assert_eq!(Scale::from_zero([f64::NAN, f64::INFINITY]), Scale::Linear { low: 0.0, high: 1.0 });

@@ -108,7 +108,7 @@ fn balance(capacity: &Capacity) -> Option<Markup> {
     let chart = Chart {
         title: "Share of the window that each primary's main thread ran".into(),
         description: "One bar for each primary; 100 % is one core.".into(),
-        plot: Box::new(Bars { bars: bars.collect(), axis: Some("share of one core".into()), format: rough }),
+        plot: Box::new(Bars { rows: bars.collect(), axis: Some("share of one core".into()), format: rough }),
     };
     let rows: Vec<Vec<Markup>> = capacity
         .balance

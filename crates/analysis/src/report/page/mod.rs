@@ -37,23 +37,29 @@ pub fn runs(results: &[&RunResult]) -> String {
 
 /// Capacity searches.
 pub fn capacities(searches: &[&Capacity]) -> String {
-    all("Capacity searches side by side", searches.iter().map(|one| capacity::body(one)).collect())
+    all("Capacity searches side by side", &searches.iter().map(|one| capacity::body(one)).collect::<Vec<_>>())
 }
 
 /// Sweeps, each with its scenario's name.
 pub fn sweeps(sweeps: &[(&str, &Sweep)]) -> String {
-    all("Sweeps side by side", sweeps.iter().map(|(scenario, one)| sweep::body(scenario, one)).collect())
+    all(
+        "Sweeps side by side",
+        &sweeps.iter().map(|(scenario, one)| sweep::body(scenario, one)).collect::<Vec<_>>(),
+    )
 }
 
 /// Series of runs, each with its scenario's name.
 pub fn series(series: &[(&str, &Repeated, &Gate)]) -> String {
     let bodies = series.iter().map(|(scenario, repeated, gate)| series::body(scenario, repeated, gate));
-    all("Series side by side", bodies.collect())
+    all("Series side by side", &bodies.collect::<Vec<_>>())
 }
 
 /// Calibrations.
 pub fn calibrations(calibrations: &[&Calibration]) -> String {
-    all("Calibrations side by side", calibrations.iter().map(|one| calibration::body(one)).collect())
+    all(
+        "Calibrations side by side",
+        &calibrations.iter().map(|one| calibration::body(one)).collect::<Vec<_>>(),
+    )
 }
 
 /// Two stored results, one against the other, and each by itself.
@@ -67,8 +73,8 @@ pub fn history(trends: &[Trend]) -> String {
     shell::page(&history::body(trends))
 }
 
-fn all(title: &str, bodies: Vec<shell::Body>) -> String {
-    match bodies.as_slice() {
+fn all(title: &str, bodies: &[shell::Body]) -> String {
+    match bodies {
         [one] => shell::page(one),
         several => shell::several(title, &maud::html! {}, several),
     }

@@ -35,7 +35,7 @@ pub const HOSTILE: &str =
 
 /// One page of every kind, and of results that are broken in every way.
 pub fn samples() -> Vec<Sample> {
-    let mut all: Vec<Sample> = [
+    let mut all: Vec<Sample> = vec![
         ("run", lane_ab()),
         ("no-difference", equal()),
         ("single", single()),
@@ -285,7 +285,7 @@ pub fn named(name: &str) -> RunResult {
     for text in [&mut record.scenario.name, &mut record.scenario.summary, &mut record.environment.host.cpu] {
         name.clone_into(text);
     }
-    record.primaries[0].addr = name.to_owned();
+    name.clone_into(&mut record.primaries[0].addr);
     record.audit.examples = vec![name.to_owned()];
     for (arm, variant) in record.arms.iter_mut().zip(&mut result.variants) {
         arm.name = format!("{}{name}", arm.name);
@@ -335,7 +335,7 @@ fn capacity() -> Capacity {
         let so_far = Capacity::conclude(plan.clone(), probes.clone(), Some(&first));
         match so_far.next {
             NextStep::Probe { offer, .. } if probes.len() < 120 => {
-                probes.push(cluster.probe(offer, probes.len() as u64))
+                probes.push(cluster.probe(offer, probes.len() as u64));
             }
             _ => return so_far,
         }

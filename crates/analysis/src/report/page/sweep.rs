@@ -190,7 +190,7 @@ fn over_round_trips(sweep: &Sweep) -> Option<Chart> {
             Some(Point { x: point.added_us(), y: amount, interval: Some((low, high)), tip })
         };
         let points: Vec<Point> = sweep.points.iter().filter(|p| p.valid).filter_map(point).collect();
-        values.extend(points.iter().flat_map(|point| point.interval).flat_map(|(low, high)| [low, high]));
+        values.extend(points.iter().filter_map(|point| point.interval).flat_map(|(low, high)| [low, high]));
         if let Ok(line) = sweep.line_over_round_trips(name) {
             let ends = [0.0, most].map(|x| Point::at(x, line.at(x)));
             layers.push(Layer::Series(Series {
@@ -263,13 +263,16 @@ fn forest(sweep: &Sweep) -> Option<Chart> {
     })
 }
 
+/// How a value is written.
+type Written = fn(f64) -> String;
+
 /// A figure with its interval, and the ends of the interval where there is one.
 type Shown = (f64, Option<(f64, f64)>);
 
 fn by_value(
     sweep: &Sweep,
     label: &str,
-    (format, ticks): (fn(f64) -> String, fn(f64) -> String),
+    (format, ticks): (Written, Written),
     of: fn(&SweepArm) -> Option<Shown>,
 ) -> (Chart, Markup) {
     let mut names: Vec<&str> = Vec::new();

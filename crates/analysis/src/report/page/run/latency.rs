@@ -68,7 +68,7 @@ pub(super) fn medians(result: &RunResult) -> Option<Markup> {
     let chart = Chart {
         title: "Median service time of each variant".into(),
         description,
-        plot: Box::new(Bars { bars, axis: None, format: time_us }),
+        plot: Box::new(Bars { rows: bars, axis: None, format: time_us }),
     };
     Some(
         html! { p class="soft" { "Median time from sending a claim to holding the lease:" } (chart.both_widths()) },
