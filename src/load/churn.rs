@@ -82,7 +82,7 @@ async fn turn(
         }
         Model::Open { rate_per_sec, arrivals } => {
             let schedule = Schedule::new(arrivals, claims as usize, &session.draw(*rate_per_sec, part));
-            let pacer = session.pacer(&schedule)?;
+            let pacer = ThreadPacer::start(&schedule).map_err(LoadError::Pacer)?;
             let real_time = Some(pacer.real_time());
             let offer: Offer<'_, _, NoRelease> = Offer::Open { schedule: &schedule, pacer };
             let mut turn = circuit.turn(recorder, offer).await?;

@@ -11,11 +11,10 @@ use tokio_util::sync::CancellationToken;
 use super::added_rtt::{AddedRtt, Remote};
 use super::driver::Driver;
 use super::error::LoadError;
-use super::pacer::ThreadPacer;
 use super::progress::Progress;
 use super::recovering::Recovering;
 use super::ruler::BareCall;
-use super::schedule::{Draw, Schedule};
+use super::schedule::Draw;
 use super::trace;
 use crate::claim::{ClaimPath, ClaimSetup, Reroutes, Routes, ServerClock, claim_path};
 use crate::cluster::{Cluster, Library};
@@ -121,11 +120,6 @@ impl<'a> Session<'a> {
     /// What a schedule is drawn with; `part` tells the windows of a run apart.
     pub fn draw<'d>(&'d self, rate_per_sec: f64, part: &'d str) -> Draw<'d> {
         Draw { rate_per_sec, seed: self.setup.seed, part, trace: &self.trace }
-    }
-
-    /// Starts the clock of an open loop.
-    pub fn pacer(&self, schedule: &Schedule) -> Result<ThreadPacer, LoadError> {
-        ThreadPacer::start(schedule).map_err(LoadError::Pacer)
     }
 
     /// The driver for this session's claims, recording there.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::error::LoadError;
 use super::measured::{Measured, MeasuredBlock, Prepared, recorder};
 use super::observe::observe;
+use super::pacer::ThreadPacer;
 use super::plan::{Batch, Plan, PlannedClaim, Round, claims_wanted, is_warmup};
 use super::prepare::{create, make_resumable, scan};
 use super::progress::Activity;
@@ -187,7 +188,7 @@ impl StagedRun<'_> {
             Model::Open { rate_per_sec, arrivals } => {
                 let draw = self.session.draw(*rate_per_sec, part);
                 let schedule = Schedule::new(arrivals, claims.len(), &draw);
-                let mut pacer = self.session.pacer(&schedule)?;
+                let mut pacer = ThreadPacer::start(&schedule).map_err(LoadError::Pacer)?;
                 let active = driver.open(claims, &schedule, &mut pacer, stock).await;
                 let real_time = Some(pacer.real_time());
                 Ok(Driven { active, schedule: Some(schedule.length()), real_time })

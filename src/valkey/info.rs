@@ -49,8 +49,8 @@ impl Info {
     pub(crate) fn command_calls(&self) -> BTreeMap<String, u64> {
         let calls = |stats: &str| stats.strip_prefix("calls=")?.split(',').next()?.parse().ok();
         self.fields
-            .iter()
-            .filter_map(|(field, _)| {
+            .keys()
+            .filter_map(|field| {
                 let command = field.strip_prefix("cmdstat_")?.to_ascii_lowercase();
                 Some((command, calls(self.get(field)?)?))
             })

@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Longest wait: on a busy machine an idle thread gets its core when nobody else wants it.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// `SCHED_IDLE` as `/proc/<pid>/stat` shows it, and where: the 41st field, of which two stand before the parenthesis.
 const SCHED_IDLE: &str = "5";

@@ -73,10 +73,11 @@ mod tests {
                 .iter()
                 .zip(["HGET current_attempt_index", "FCALL"])
                 .map(|(part, title)| {
-                    let mut times = LatencyHistogram::default();
-                    (0..service.count())
-                        .for_each(|_| times.record(Duration::from_secs_f64(part * service.mean_us() / 1e6)));
-                    StepRecord { title: title.to_owned(), time: times.encode() }
+                    let mut histogram = LatencyHistogram::default();
+                    (0..service.count()).for_each(|_| {
+                        histogram.record(Duration::from_secs_f64(part * service.mean_us() / 1e6));
+                    });
+                    StepRecord { title: title.to_owned(), time: histogram.encode() }
                 })
                 .collect();
         }

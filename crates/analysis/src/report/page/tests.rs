@@ -22,7 +22,9 @@ fn text_of(page: &str) -> String {
                 let begin = rest.find(&format!("<{name}>")).unwrap() + name.len() + 2;
                 &rest[begin..begin + rest[begin..].find("</").unwrap()]
             };
-            text.push_str(&format!("\n[{}: {}]\n", of("title"), of("desc")));
+            for part in ["\n[", of("title"), ": ", of("desc"), "]\n"] {
+                text.push_str(part);
+            }
             rest = &rest[end + 6..];
         }
         let name = tag.trim_start_matches('/').split(' ').next().unwrap();
