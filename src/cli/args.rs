@@ -148,6 +148,7 @@ impl ClusterArgs {
             connections: scenario.load.connections,
             timeout: scenario.load.timeout,
             library: scenario.library.clone(),
+            load_library: true,
             replace_library: self.replace_library,
             shared: self.shared,
         })

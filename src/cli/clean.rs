@@ -11,7 +11,12 @@ use super::output::print;
 use super::signals::with_signals;
 use super::terminal::Terminal;
 use crate::campaign::on_cluster;
+use crate::cluster::ClusterRequest;
 use crate::workload::{Control, Removal, clean};
+
+/// What is recognised as this tool's.
+const LOOKED_FOR: &str = "executions of the namespace reclaim-bench, keys and index entries with its ids, its lanes and \
+                          worker, waitpoint secrets named reclaim-bench, and marks of loaded function libraries";
 
 /// Options of `clean`.
 #[derive(Args, Clone, Debug)]
@@ -25,30 +30,44 @@ pub async fn run(args: &CleanArgs) -> anyhow::Result<Exit> {
     if args.cluster.nodes.is_empty() {
         bail!("clean needs --nodes: clusters that the tool starts for a run leave nothing behind");
     }
-    let request = args.cluster.request_alone()?;
+    // What a crash left is removed whatever else is on the cluster, and without the library that the run had.
+    let request = ClusterRequest { load_library: false, shared: true, ..args.cluster.request_alone()? };
     let quiet = Terminal::plain(true);
     let cleaned = with_signals(
         |_| (),
         async |stop| {
             let cleaned = stop.or_left(on_cluster(&request, &quiet, stop, async |cluster| {
                 let control = Control { cancel: &stop.in_order, progress: &|_, _| () };
-                clean(Rc::clone(cluster), &control).await
+                let removed = clean(Rc::clone(cluster), &control).await?;
+                let libraries = cluster.undo_marked_libraries().await?;
+                anyhow::Ok((removed, libraries))
             }));
             cleaned.await.filter(|cleaned| matches!(cleaned, Ok(Ok(_))) || !stop.is_asked())
         },
     );
     match cleaned.await? {
-        Some(removed) => report(&removed??),
+        Some(cleaned) => {
+            let (removed, libraries) = cleaned??;
+            report(&removed, libraries)
+        }
         None => Ok(Exit::Interrupted),
     }
 }
 
-fn report(removed: &Removal) -> anyhow::Result<Exit> {
-    if removed.keys + removed.entries + removed.failures == 0 {
-        print("nothing of reclaim-bench is on this cluster\n")?;
+fn report(removed: &Removal, libraries: usize) -> anyhow::Result<Exit> {
+    if removed.keys + removed.entries + removed.failures == 0 && libraries == 0 {
+        print(&format!("nothing of reclaim-bench is on this cluster; looked for {LOOKED_FOR}\n"))?;
         return Ok(Exit::Pass);
     }
-    print(&format!("removed {} keys and {} entries of shared keys\n", removed.keys, removed.entries))?;
+    let libraries = match libraries {
+        0 => String::new(),
+        1 => ", and undid the loading of a function library on 1 primary".to_owned(),
+        more => format!(", and undid the loading of a function library on {more} primaries"),
+    };
+    print(&format!(
+        "removed {} keys and {} entries of shared keys{libraries}; looked for {LOOKED_FOR}\n",
+        removed.keys, removed.entries
+    ))?;
     if removed.failures > 0 {
         bail!("{} could not be removed: {}", removed.failures, removed.examples.join("; "));
     }

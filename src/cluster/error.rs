@@ -80,6 +80,12 @@ pub enum ClusterError {
         /// What we would load.
         wanted: Box<LibraryInfo>,
     },
+    /// Servers could not be given back the library that they had.
+    #[error("the function library stays, or is not the one from before, on: {}", .0.join("; "))]
+    LibraryLeft(
+        /// One entry per server, with the reason.
+        Vec<String>,
+    ),
     /// A deployment's data.
     #[error(
         "{addr} holds FlowFabric data that is not ours ({example}). Use an empty cluster, or give --shared \

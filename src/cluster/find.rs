@@ -28,8 +28,9 @@ pub async fn server_binary(given: Option<&Path>, notify: &dyn Fn(&str)) -> Resul
 fn as_given(path: &Path) -> Result<PathBuf, ClusterError> {
     let bare = path.components().count() == 1;
     let found = if bare { on_path(path) } else { None };
-    // Servers run in directories of their own, so a relative path would lead nowhere.
-    found.or_else(|| path.canonicalize().ok().filter(|path| path.is_file())).ok_or_else(|| {
+    // Servers run in directories of their own, so a relative path would lead nowhere. A link stays one: Debian's
+    // valkey-server is a link to a program that does what its name says.
+    found.or_else(|| std::path::absolute(path).ok().filter(|path| path.is_file())).ok_or_else(|| {
         ClusterError::NoServerBinary {
             attempts: vec![format!("{} (--valkey-server or VALKEY_SERVER) is no file", path.display())],
         }
@@ -38,7 +39,10 @@ fn as_given(path: &Path) -> Result<PathBuf, ClusterError> {
 
 fn on_path(name: &Path) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file())?.canonicalize().ok()
+    std::env::split_paths(&path)
+        .map(|dir| dir.join(name))
+        .find(|file| file.is_file())
+        .and_then(|file| std::path::absolute(file).ok())
 }
 
 #[cfg(test)]
@@ -50,5 +54,16 @@ mod tests {
         let error = server_binary(Some(Path::new("no/such/valkey-server")), &|_| ()).await.unwrap_err();
         assert!(error.to_string().contains("no/such/valkey-server"), "{error}");
         assert!(error.to_string().contains("--provider container"), "{error}");
+    }
+
+    /// Debian's valkey-server is a link to valkey-check-rdb, which looks at the name that it was started by.
+    #[cfg(unix)]
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_link_is_started_by_its_own_name() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("valkey-check-rdb"), "").unwrap();
+        let link = dir.path().join("valkey-server");
+        std::os::unix::fs::symlink("valkey-check-rdb", &link).unwrap();
+        assert_eq!(server_binary(Some(&link), &|_| ()).await.unwrap(), link);
     }
 }

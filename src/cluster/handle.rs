@@ -2,6 +2,7 @@
 
 use reclaim_analysis::scenario::Provider;
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::net::TcpStream;
 use std::rc::Rc;
 
@@ -9,12 +10,14 @@ use futures_util::future::try_join_all;
 use redis::Value;
 use tokio_util::sync::CancellationToken;
 
+use super::conditions::Conditions;
 use super::error::ClusterError;
 use super::guard;
-use super::library::{self, Library};
+use super::library::{Before, Library};
+use super::loaded;
 use super::provider::{self, Servers};
 use super::request::ClusterRequest;
-use crate::flowfabric::{LIBRARY_NAME, LibraryAlias};
+use crate::flowfabric::{CallBounds, LIBRARY_NAME, LibraryAlias, raise};
 use crate::machine::ServersAt;
 use crate::valkey::{
     Connector, Info, NodeAddr, NodeCounters, NodeIndex, Topology, Wire, ask, read_from_any, unexpected,
@@ -26,16 +29,20 @@ use reclaim_analysis::record::{LibraryInfo, ValkeyInfo};
 ///
 /// Dropping it stops servers of our own.
 pub struct Cluster {
-    connector: Connector,
+    pub(super) connector: Connector,
     connections: u16,
     provider: Provider,
     servers: Servers,
     state: RefCell<State>,
-    library: RefCell<Library>,
+    pub(super) library: RefCell<Library>,
     library_version: RefCell<String>,
+    shared: bool,
     may_replace: bool,
-    /// Primaries that had no library before.
-    added_library: RefCell<Vec<NodeAddr>>,
+    /// Libraries that were loaded under other names.
+    aliased: RefCell<Vec<Library>>,
+    load_library: bool,
+    /// What servers that are not ours ran before this run loaded its library there.
+    pub(super) before: RefCell<BTreeMap<NodeAddr, Before>>,
     server: ServerFacts,
     io_threads: Cell<u32>,
 }
@@ -47,9 +54,9 @@ struct State {
 
 /// Connections to one primary.
 #[derive(Clone)]
-struct Link {
+pub(super) struct Link {
     claims: Wire,
-    admin: Wire,
+    pub(super) admin: Wire,
 }
 
 /// What all primaries have in common.
@@ -83,25 +90,31 @@ impl Cluster {
         .await?;
         let server = facts(&links).await?;
         if !provided.servers.owned() && !request.shared {
-            for link in &links {
-                guard::refuse_foreign_keys(&link.admin).await?;
-            }
+            let wires: Vec<Wire> = links.iter().map(|link| link.admin.clone()).collect();
+            guard::refuse_deployment(&topology, &wires).await?;
         }
         let io_threads = io_threads(&links[0].admin).await;
         let cluster = Self {
             connector,
             connections: request.connections,
             provider: provided.provider,
+            shared: request.shared && !provided.servers.owned(),
+            aliased: RefCell::default(),
             may_replace: provided.servers.owned() || request.replace_library,
             servers: provided.servers,
             state: RefCell::new(State { topology: Rc::new(topology), links }),
             library: RefCell::new(library),
             library_version: RefCell::default(),
-            added_library: RefCell::default(),
+            load_library: request.load_library,
+            before: RefCell::default(),
             server,
             io_threads: Cell::new(io_threads),
         };
-        cluster.ensure_library(&cluster.links()).await?;
+        if let Err(error) = cluster.ensure_library(&cluster.topology(), &cluster.links()).await {
+            // Some primaries may have it already. Why it was refused says more than what could not be undone.
+            let _ = cluster.remove_library_if_added().await;
+            return Err(error);
+        }
         Ok(cluster)
     }
 
@@ -147,9 +160,7 @@ impl Cluster {
     /// Reads the map again, after MOVED or a lost connection: connects to primaries that are new or were lost, and
     /// makes them run the library. Wires taken before stay usable as far as their server does.
     pub async fn refresh(&self) -> Result<(), ClusterError> {
-        let mut seeds: Vec<NodeAddr> = self.topology().primaries().iter().map(|p| p.addr.clone()).collect();
-        seeds.extend(self.servers.addrs());
-        let topology = read_from_any(&self.connector, &seeds).await?;
+        let topology = read_from_any(&self.connector, &self.seeds()).await?;
         let known = self.links();
         let mut links = Vec::with_capacity(topology.primaries().len());
         let mut new = Vec::new();
@@ -166,7 +177,7 @@ impl Cluster {
                 links.push(link);
             }
         }
-        self.ensure_library(&new).await?;
+        self.ensure_library(&topology, &new).await?;
         *self.state.borrow_mut() = State { topology: Rc::new(topology), links };
         Ok(())
     }
@@ -182,6 +193,33 @@ impl Cluster {
     pub async fn main_thread_cpu_s(&self) -> Result<Vec<f64>, ClusterError> {
         let (links, io_threads) = (self.links(), self.io_threads.get());
         Ok(try_join_all(links.iter().map(|link| NodeCounters::read_cpu_s(&link.admin, io_threads))).await?)
+    }
+
+    /// Configuration, libraries and slots as they are now. The map is read anew; [`Self::topology`] stays as it is.
+    pub async fn conditions(&self) -> Result<Conditions, ClusterError> {
+        let topology = read_from_any(&self.connector, &self.seeds()).await?;
+        let wires: Vec<Wire> = self.links().into_iter().map(|link| link.admin).collect();
+        Conditions::read(topology, &wires).await
+    }
+
+    /// The most that one call of any of these functions can run of each command, by the sources of all libraries that
+    /// were loaded.
+    pub fn call_bounds(&self, functions: &[&str]) -> CallBounds {
+        let mut bounds = self.library.borrow().calls().bounds(functions);
+        for library in self.aliased.borrow().iter() {
+            raise(&mut bounds, &library.calls().bounds(functions));
+        }
+        bounds
+    }
+
+    /// Whether libraries were loaded beside the first one.
+    pub fn runs_several_libraries(&self) -> bool {
+        !self.aliased.borrow().is_empty()
+    }
+
+    /// Whether others may use the cluster at the same time.
+    pub fn shared(&self) -> bool {
+        self.shared
     }
 
     /// Whether we started the servers.
@@ -222,6 +260,7 @@ impl Cluster {
             same_machine: primaries.iter().all(|primary| primary.addr.is_loopback()),
             partitions: u32::from(partitions),
             hottest_share: topology.hottest_share(partitions),
+            shared: self.shared.then_some(true),
         }
     }
 
@@ -246,6 +285,7 @@ impl Cluster {
         }
         let links = self.links();
         let versions = try_join_all(links.iter().map(|link| library.load_as(&link.admin, alias))).await?;
+        self.aliased.borrow_mut().push(library.clone());
         Ok(LibraryInfo {
             name: LIBRARY_NAME.to_owned(),
             // A cluster has a primary.
@@ -286,38 +326,38 @@ impl Cluster {
         }
     }
 
-    /// On servers that are not ours: removes the library from the primaries that had none before.
-    /// Returns from how many.
-    pub async fn remove_library_if_added(&self) -> Result<usize, ClusterError> {
-        if self.owned() {
-            return Ok(0);
-        }
-        let added = self.added_library.take();
-        let links = self.links();
-        let mut removed = 0;
-        for link in links.iter().filter(|link| added.contains(link.admin.addr())) {
-            library::delete(&link.admin).await?;
-            removed += 1;
-        }
-        Ok(removed)
-    }
-
     /// Closes the connections, stops servers of our own, waits until they are gone and removes their files.
     /// Dropping does the same; this says so.
     pub fn shutdown(self) {}
 
-    fn links(&self) -> Vec<Link> {
+    pub(super) fn seeds(&self) -> Vec<NodeAddr> {
+        let mut seeds: Vec<NodeAddr> = self.topology().primaries().iter().map(|p| p.addr.clone()).collect();
+        seeds.extend(self.servers.addrs());
+        seeds
+    }
+
+    pub(super) fn links(&self) -> Vec<Link> {
         self.state.borrow().links.clone()
     }
 
-    async fn ensure_library(&self, links: &[Link]) -> Result<(), ClusterError> {
+    /// Makes the primaries behind `links` run the library. All of them are looked at before the first is changed.
+    async fn ensure_library(&self, topology: &Topology, links: &[Link]) -> Result<(), ClusterError> {
+        if !self.load_library {
+            return Ok(());
+        }
         let library = self.library.borrow().clone();
-        for link in links {
-            let loaded = library.ensure(&link.admin, self.may_replace).await?;
-            if loaded.added {
-                self.added_library.borrow_mut().push(link.admin.addr().clone());
+        let looks = links.iter().map(|link| library.look(&link.admin, self.may_replace));
+        let found = try_join_all(looks).await?;
+        for (link, before) in links.iter().zip(found) {
+            let wire = &link.admin;
+            if !self.owned() && before != Before::Same {
+                let key = topology.find(wire.addr()).and_then(|node| loaded::mark_key(topology, node));
+                if let Some(key) = key {
+                    loaded::mark(wire, &key, &library, &before).await?;
+                }
+                self.before.borrow_mut().insert(wire.addr().clone(), before.clone());
             }
-            self.library_version.replace(loaded.version);
+            self.library_version.replace(library.install(wire, &before).await?);
         }
         Ok(())
     }
@@ -359,7 +399,7 @@ async fn facts(links: &[Link]) -> Result<ServerFacts, ClusterError> {
 async fn io_threads(wire: &Wire) -> u32 {
     let mut cmd = redis::cmd("CONFIG");
     cmd.arg("GET").arg("io-threads");
-    if let Ok(Value::Array(items)) = ask(wire, "CONFIG GET", &cmd, "config").await
+    if let Ok(Value::Array(items)) = ask(wire, "CONFIG GET", &cmd, "config|get").await
         && let Some(Value::BulkString(threads)) = items.get(1)
         && let Some(threads) = std::str::from_utf8(threads).ok().and_then(|text| text.parse().ok())
     {

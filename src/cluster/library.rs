@@ -6,7 +6,7 @@ use redis::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::error::ClusterError;
-use crate::flowfabric::{FUNCTIONS, LIBRARY_NAME, LibraryAlias, rename_library};
+use crate::flowfabric::{FUNCTIONS, LIBRARY_NAME, LibraryAlias, LibraryCalls, rename_library};
 use crate::valkey::{ValkeyError, Wire, WireError, ask, text, unexpected};
 use reclaim_analysis::record::LibraryInfo;
 use reclaim_analysis::scenario::LibrarySource;
@@ -25,13 +25,15 @@ pub struct Library {
     pub(super) sha256: String,
 }
 
-/// What loading did to one primary.
+/// What a primary ran before a run came.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Loaded {
-    /// What `ff_version` answers.
-    pub(super) version: String,
-    /// Whether there was no library before.
-    pub(super) added: bool,
+pub(super) enum Before {
+    /// The very library that the run wants.
+    Same,
+    /// None.
+    Nothing,
+    /// Another one: its source.
+    Other(String),
 }
 
 impl Library {
@@ -46,6 +48,16 @@ impl Library {
         };
         let sha256 = sha256_hex(code.as_bytes());
         Ok(Self { origin: source.to_string(), code, sha256 })
+    }
+
+    /// What its functions run.
+    pub(super) fn calls(&self) -> LibraryCalls {
+        LibraryCalls::parse(&self.code)
+    }
+
+    /// The source.
+    pub(super) fn code(&self) -> &str {
+        &self.code
     }
 
     /// SHA-256 of the source, in hexadecimal.
@@ -65,25 +77,41 @@ impl Library {
         self.verify_as(wire, alias, &code).await
     }
 
-    /// Makes `wire`'s primary run this library and checks that it does. Another version that is loaded already is
-    /// an error unless `may_replace`. Where the library turns out to be unusable, what was there before is put back.
-    pub(super) async fn ensure(&self, wire: &Wire, may_replace: bool) -> Result<Loaded, ClusterError> {
-        let before = Held::read(wire, LibraryAlias::OWN).await?;
-        match &before {
-            Some(held) if held.code == self.code => {}
-            Some(held) if !may_replace => return Err(self.differs(wire, held).await),
-            held => self.load(wire, &self.code, held.is_some()).await?,
+    /// What `wire`'s primary runs; writes nothing. Another version is an error unless `may_replace`.
+    pub(super) async fn look(&self, wire: &Wire, may_replace: bool) -> Result<Before, ClusterError> {
+        match Held::read(wire, LibraryAlias::OWN).await? {
+            None => Ok(Before::Nothing),
+            Some(held) if held.code == self.code => Ok(Before::Same),
+            Some(held) if !may_replace => Err(self.differs(wire, &held).await),
+            Some(held) => Ok(Before::Other(held.code)),
+        }
+    }
+
+    /// Makes `wire`'s primary run this library and checks that it does; returns its version. Where the library turns out
+    /// to be unusable, what was there `before` is put back.
+    pub(super) async fn install(&self, wire: &Wire, before: &Before) -> Result<String, ClusterError> {
+        if *before != Before::Same {
+            self.load(wire, &self.code, matches!(before, Before::Other(_))).await?;
         }
         match self.verify(wire).await {
-            Ok(version) => Ok(Loaded { version, added: before.is_none() }),
+            Ok(version) => Ok(version),
             Err(error) => {
                 match before {
-                    None => delete(wire).await?,
-                    Some(held) if held.code != self.code => self.load(wire, &held.code, true).await?,
-                    Some(_) => {}
+                    Before::Nothing => delete(wire).await?,
+                    Before::Other(code) => self.load(wire, code, true).await?,
+                    Before::Same => {}
                 }
                 Err(error)
             }
+        }
+    }
+
+    /// A library that a server held and is to hold again.
+    pub(super) fn put_back(code: &str) -> Self {
+        Self {
+            origin: "the library that was there before".to_owned(),
+            code: code.to_owned(),
+            sha256: sha256_hex(code.as_bytes()),
         }
     }
 
@@ -117,7 +145,7 @@ impl Library {
         version(wire, alias).await
     }
 
-    async fn load(&self, wire: &Wire, code: &str, replace: bool) -> Result<(), ClusterError> {
+    pub(super) async fn load(&self, wire: &Wire, code: &str, replace: bool) -> Result<(), ClusterError> {
         let mut cmd = redis::cmd("FUNCTION");
         cmd.arg("LOAD");
         if replace {
@@ -126,7 +154,7 @@ impl Library {
         cmd.arg(code);
         let mut attempt = 1;
         loop {
-            match ask(wire, "FUNCTION LOAD", &cmd, "function").await {
+            match ask(wire, "FUNCTION LOAD", &cmd, "function|load").await {
                 Ok(_) => return Ok(()),
                 Err(ValkeyError::Server { source: WireError::Server { code, .. }, .. })
                     if matches!(code.as_str(), "READONLY" | "CLUSTERDOWN" | "LOADING" | "BUSY")
@@ -180,7 +208,7 @@ impl Library {
 pub(super) async fn delete(wire: &Wire) -> Result<(), ClusterError> {
     let mut cmd = redis::cmd("FUNCTION");
     cmd.arg("DELETE").arg(LIBRARY_NAME);
-    ask(wire, "FUNCTION DELETE", &cmd, "function").await?;
+    ask(wire, "FUNCTION DELETE", &cmd, "function|delete").await?;
     Ok(())
 }
 
@@ -207,21 +235,21 @@ async fn version(wire: &Wire, alias: LibraryAlias) -> Result<String, ClusterErro
     Ok(text(wire, "FCALL ff_version", &cmd, "fcall").await?)
 }
 
-fn sha256_hex(bytes: &[u8]) -> String {
+pub(super) fn sha256_hex(bytes: &[u8]) -> String {
     format!("{:x}", Sha256::digest(bytes))
 }
 
 /// The library as a server holds it.
-struct Held {
-    code: String,
+pub(super) struct Held {
+    pub(super) code: String,
     functions: Vec<String>,
 }
 
 impl Held {
-    async fn read(wire: &Wire, alias: LibraryAlias) -> Result<Option<Self>, ClusterError> {
+    pub(super) async fn read(wire: &Wire, alias: LibraryAlias) -> Result<Option<Self>, ClusterError> {
         let mut cmd = redis::cmd("FUNCTION");
         cmd.arg("LIST").arg("LIBRARYNAME").arg(alias.library()).arg("WITHCODE");
-        let reply = ask(wire, "FUNCTION LIST", &cmd, "function").await?;
+        let reply = ask(wire, "FUNCTION LIST", &cmd, "function|list").await?;
         let Value::Array(libraries) = &reply else {
             return Err(unexpected(wire, "FUNCTION LIST", &reply).into());
         };

@@ -8,6 +8,7 @@
 //! ```
 
 mod child_servers;
+mod conditions;
 #[cfg(all(feature = "container", unix))]
 mod container;
 mod detached;
@@ -18,12 +19,15 @@ mod form;
 mod guard;
 mod handle;
 mod library;
+mod loaded;
 mod local;
 mod owned_dir;
 mod provider;
 mod request;
 mod server;
+mod tidy;
 
+pub use conditions::{Change, Conditions};
 pub use detached::{Detached, DetachedServer, DetachedStatus, down, status, up};
 pub use error::ClusterError;
 pub use fetch::cache_dir;

@@ -39,6 +39,8 @@ pub struct ClusterRequest {
     pub timeout: Duration,
     /// The library that every primary must run.
     pub library: LibrarySource,
+    /// Whether the library is loaded at all; `clean` needs none.
+    pub load_library: bool,
     /// Whether a different library on an external cluster may be replaced.
     pub replace_library: bool,
     /// Whether an external cluster may hold another deployment's `ff:*` keys.
@@ -61,6 +63,7 @@ impl Default for ClusterRequest {
             connections: 1,
             timeout: Duration::from_secs(5),
             library: LibrarySource::Published,
+            load_library: true,
             replace_library: false,
             shared: false,
         }

@@ -4,11 +4,13 @@
 //! one command and reads its own reply. Nothing outside this module spells a key, a field or a status word.
 
 mod condition;
+mod contract;
 mod encode;
 mod functions;
 mod grant;
 mod keys;
 mod library_alias;
+mod library_calls;
 mod reads;
 mod refusal;
 mod rename;
@@ -17,10 +19,16 @@ mod request;
 mod secrets;
 
 pub use condition::{OnTimeout, ResumeCondition};
+pub use contract::{
+    Acquired, IsAmongLeases, ReadAttemptRecord, ReadLastAcquired, ReadLeaseRecord, ReadOwner, ReadScore,
+    SortedIndex, Texts,
+};
 pub use functions::*;
 pub use grant::{ReclaimGrant, WorkerIdentity};
 pub use keys::ExecutionKeys;
 pub use library_alias::{LIBRARY_NAME, LibraryAlias};
+pub(crate) use library_calls::raise;
+pub use library_calls::{CallBounds, LibraryCalls};
 pub use reads::*;
 pub use refusal::RefusalCode;
 pub(crate) use rename::rename_library;

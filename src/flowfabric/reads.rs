@@ -95,7 +95,7 @@ impl Request for ReadLaneAndAttempt<'_> {
     }
 
     fn parse(reply: &Value) -> Result<Self::Reply, ReplyError> {
-        let fields = Fields::of_array(Self::WHAT, reply)?;
+        let fields = Fields::from_array(Self::WHAT, reply)?;
         let index = attempt_index(Self::WHAT, fields.optional(1)?)?;
         let lane_id = fields.optional(0)?.map(|text| lane(Self::WHAT, text)).transpose()?;
         Ok(lane_id.zip(index))
@@ -235,7 +235,7 @@ impl Request for ReadForScan<'_> {
     }
 
     fn parse(reply: &Value) -> Result<Self::Reply, ReplyError> {
-        let fields = Fields::of_array(Self::WHAT, reply)?;
+        let fields = Fields::from_array(Self::WHAT, reply)?;
         let Some(phase) = fields.optional(0)? else { return Ok(None) };
         Ok(Some(ScanView {
             lifecycle_phase: state_of(Self::WHAT, phase)?,
@@ -298,7 +298,7 @@ impl Request for ReadForAudit<'_> {
     }
 
     fn parse(reply: &Value) -> Result<Self::Reply, ReplyError> {
-        let fields = Fields::of_array(Self::WHAT, reply)?;
+        let fields = Fields::from_array(Self::WHAT, reply)?;
         let Some(phase) = fields.optional(0)? else { return Ok(None) };
         let uuid = |position| -> Result<_, ReplyError> {
             given(fields.optional(position)?).map(|text| uuid_of(Self::WHAT, text)).transpose()
@@ -341,7 +341,7 @@ impl Request for ListEligible<'_> {
     }
 
     fn parse(reply: &Value) -> Result<Self::Reply, ReplyError> {
-        let fields = Fields::of_array(Self::WHAT, reply)?;
+        let fields = Fields::from_array(Self::WHAT, reply)?;
         (0..fields.values().len())
             .map(|position| {
                 let text = fields.text(position)?;
@@ -389,7 +389,7 @@ impl Request for ReadServerTime {
     }
 
     fn parse(reply: &Value) -> Result<i64, ReplyError> {
-        let fields = Fields::of_array(Self::WHAT, reply)?;
+        let fields = Fields::from_array(Self::WHAT, reply)?;
         let seconds: i64 = number_of(Self::WHAT, fields.text(0)?)?;
         let micros: i64 = number_of(Self::WHAT, fields.text(1)?)?;
         Ok(seconds * 1_000_000 + micros)
@@ -416,7 +416,7 @@ fn lane(what: &'static str, text: &str) -> Result<LaneId, ReplyError> {
 
 /// The fields and values of a hash.
 fn pairs(what: &'static str, reply: &Value) -> Result<Vec<(String, String)>, ReplyError> {
-    let fields = Fields::of_array(what, reply)?;
+    let fields = Fields::from_array(what, reply)?;
     (0..fields.values().len() / 2)
         .map(|pair| Ok((fields.text(2 * pair)?.to_owned(), fields.text(2 * pair + 1)?.to_owned())))
         .collect()

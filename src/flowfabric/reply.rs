@@ -59,7 +59,7 @@ pub(super) struct Fields<'a> {
 
 /// Opens a function's reply: `[1, status, fields…]`, or a refusal as the error.
 pub(super) fn open<'a>(what: &'static str, reply: &'a Value) -> Result<(Status, Fields<'a>), ReplyError> {
-    let all = Fields::of_array(what, reply)?;
+    let all = Fields::from_array(what, reply)?;
     let accepted = match all.values.first() {
         Some(Value::Int(1)) => true,
         Some(Value::Int(0)) => false,
@@ -121,7 +121,7 @@ pub(super) fn uuid_of(what: &'static str, text: &str) -> Result<Uuid, ReplyError
 
 impl<'a> Fields<'a> {
     /// The elements of an array reply, e.g. of HMGET.
-    pub(super) fn of_array(what: &'static str, reply: &'a Value) -> Result<Self, ReplyError> {
+    pub(super) fn from_array(what: &'static str, reply: &'a Value) -> Result<Self, ReplyError> {
         match reply {
             Value::Array(values) => Ok(Self { what, values }),
             other => Err(ReplyError::Malformed { what, problem: format!("{other:?} is no array") }),

@@ -9,9 +9,10 @@ use super::error::LoadError;
 use super::meter::Meter;
 use super::plan::{BlockPlan, StratumPlan};
 use crate::cluster::Cluster;
+use crate::flowfabric::{ClaimExecution, ClaimResumedExecution, FUNCTIONS, IssueGrantAndClaim, Request as _};
 use crate::machine::Arrangement;
 use reclaim_analysis::record::{CounterDelta, Fault, LibraryInfo, Offered, Recorder, Staging, StormRecord};
-use reclaim_analysis::scenario::Scenario;
+use reclaim_analysis::scenario::{Mode, Scenario, VariantPath, VariantSpec};
 
 /// A block that was measured.
 pub(super) struct MeasuredBlock {
@@ -89,7 +90,7 @@ impl Measured {
             recorder: RefCell::new(recorder(scenario, [])),
             strata: Vec::new(),
             blocks: Vec::new(),
-            meter: Meter::new(Rc::clone(cluster), Rc::clone(arrangement)),
+            meter: Meter::new(Rc::clone(cluster), Rc::clone(arrangement), functions(scenario)),
             claims_by_primary: vec![0; cluster.topology().primaries().len()],
             offered: None,
             real_time: None,
@@ -110,4 +111,17 @@ impl Measured {
 /// A recorder for the scenario's arms, and strata with these numbers of sides.
 pub(super) fn recorder(scenario: &Scenario, sides: impl IntoIterator<Item = usize>) -> Recorder {
     Recorder::new(scenario.variants.len(), sides).keeping_responses(scenario.load.model.is_ramp())
+}
+
+/// Functions that are called while claims are measured.
+fn functions(scenario: &Scenario) -> Vec<&'static str> {
+    if scenario.load.mode != Mode::Staged {
+        return FUNCTIONS.to_vec();
+    }
+    let of = |variant: &VariantSpec| match variant.path {
+        VariantPath::FirstClaim | VariantPath::BareFirstClaim => ClaimExecution::WHAT,
+        VariantPath::Fused => IssueGrantAndClaim::WHAT,
+        _ => ClaimResumedExecution::WHAT,
+    };
+    scenario.variants.iter().map(of).collect()
 }

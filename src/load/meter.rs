@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::others::Others;
 use crate::cluster::{Cluster, ClusterError};
-use crate::machine::{Arranged, Arrangement, MachineCpu, Throttling, process_cpu, thread_cpu};
+use crate::machine::{Arranged, Arrangement, MachineCpu, Throttling, process_cpu, swapped_pages, thread_cpu};
 use crate::valkey::NodeCounters;
-use reclaim_analysis::record::{CounterDelta, Fault, RedirectKind};
+use reclaim_analysis::record::{CounterDelta, Fault, RedirectKind, Warning};
 
 /// What one primary did over all stretches so far.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +26,7 @@ pub(super) struct Reading {
     machine: Option<MachineCpu>,
     thread_cpu: Duration,
     process_cpu: Duration,
+    swapped: Option<u64>,
 }
 
 /// CPU used, in seconds: by the generator's thread, by the servers, by everything on the machine.
@@ -48,17 +50,47 @@ pub(super) struct Meter {
     arrangement: Rc<Arrangement>,
     /// By address.
     pub totals: BTreeMap<String, NodeTotals>,
-    pub faults: Vec<Fault>,
+    faults: Vec<Fault>,
+    /// What may be called in a window.
+    functions: Vec<&'static str>,
+    others: Others,
     pub usage: Usage,
 }
 
 impl Meter {
-    pub fn new(cluster: Rc<Cluster>, arrangement: Rc<Arrangement>) -> Self {
-        Self { cluster, arrangement, totals: BTreeMap::new(), faults: Vec::new(), usage: Usage::default() }
+    /// `functions`: what may be called in a window, claims and, where they go on beside them, interruptions.
+    pub fn new(cluster: Rc<Cluster>, arrangement: Rc<Arrangement>, functions: Vec<&'static str>) -> Self {
+        let others = Others::new(cluster.shared());
+        Self {
+            cluster,
+            arrangement,
+            totals: BTreeMap::new(),
+            faults: Vec::new(),
+            functions,
+            others,
+            usage: Usage::default(),
+        }
+    }
+
+    /// What went wrong in the windows so far.
+    pub fn faults(&self) -> Vec<Fault> {
+        self.faults.iter().cloned().chain(self.others.faults()).collect()
+    }
+
+    /// What a reader should know of them.
+    pub fn warnings(&self) -> Vec<Warning> {
+        self.others.warnings()
     }
 
     /// Arranges the machine, reads the counters and starts the tallies anew. Nothing may be in flight.
-    pub async fn begin(&self) -> Result<Reading, ClusterError> {
+    pub async fn begin(&mut self) -> Result<Reading, ClusterError> {
+        if self.others.wants_start() {
+            // By now every arm's library is loaded.
+            let bounds = self.cluster.call_bounds(&self.functions);
+            let one = self.functions.iter().all(|function| *function == self.functions[0]);
+            let uniform = one && !self.cluster.runs_several_libraries();
+            self.others.start(self.cluster.conditions().await?, bounds, uniform);
+        }
         let arranged = self.arrangement.window(&self.cluster.server_pids());
         let counters = self.cluster.counters().await?;
         self.take_tallies();
@@ -70,6 +102,7 @@ impl Meter {
             machine: MachineCpu::now(),
             thread_cpu: thread_cpu(),
             process_cpu: process_cpu(),
+            swapped: swapped_pages(),
         })
     }
 
@@ -97,6 +130,7 @@ impl Meter {
                     waited = waited.zip(more).map(|(sum, more)| sum + more);
                     let (sent, redirects) = tallies.remove(&addr).unwrap_or_default();
                     delta.sent = sent;
+                    self.others.window(&addr, &mut delta, &later.incidents_since(earlier));
                     add(&mut sum, &delta);
                     if keep {
                         let totals = self.totals.entry(addr).or_default();
@@ -129,6 +163,10 @@ impl Meter {
                     held_back_s: sum.held_back_s + more.held_back_s,
                 }
             });
+            let swapped =
+                before.swapped.zip(swapped_pages()).map(|(before, after)| after.saturating_sub(before));
+            self.others.swapped(swapped.unwrap_or(0));
+            self.others.conditions(&self.cluster.conditions().await?);
             self.usage.servers_waited = waited.map(|more| more + self.usage.servers_waited.unwrap_or(0.0));
         }
         Ok(sum)

@@ -25,6 +25,7 @@ mod grants;
 mod measured;
 mod meter;
 mod observe;
+mod others;
 mod pacer;
 mod plan;
 #[cfg(test)]

@@ -29,7 +29,8 @@ pub(super) fn run_record(
     partial: bool,
 ) -> RunRecord {
     let recorder = measured.recorder.borrow();
-    let faults = measured.faults.iter().chain(&closing.faults).chain(&measured.meter.faults);
+    let faults = [measured.faults.clone(), closing.faults.clone(), measured.meter.faults()].concat();
+    let found = [closing.warnings.clone(), measured.meter.warnings()].concat();
     RunRecord {
         tool: tool(),
         scenario: session.setup.file.clone(),
@@ -58,8 +59,8 @@ pub(super) fn run_record(
         longest_gap_s: recorder.longest_gap().map(|gap| gap.as_secs_f64()),
         timeline: recorder.timeline(),
         audit: closing.audit.clone(),
-        faults: faults.cloned().collect(),
-        warnings: warnings(session, &generator_use(measured, recorder.arms()), &closing.warnings),
+        faults,
+        warnings: warnings(session, &generator_use(measured, recorder.arms()), found),
     }
 }
 
@@ -170,8 +171,8 @@ fn generator_use(measured: &Measured, arms: &[ArmRecorder]) -> GeneratorUse {
     }
 }
 
-fn warnings(session: &Session<'_>, used: &GeneratorUse, closing: &[Warning]) -> Vec<Warning> {
-    let mut warnings = closing.to_vec();
+fn warnings(session: &Session<'_>, used: &GeneratorUse, found: Vec<Warning>) -> Vec<Warning> {
+    let mut warnings = found;
     let host = host();
     let same_machine = session.cluster.info(session.partitions).same_machine;
     if same_machine {

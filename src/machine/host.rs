@@ -90,6 +90,19 @@ pub fn run_delay_s(pid: u32, name: &str) -> Option<f64> {
     Some(delay_ns as f64 / 1e9)
 }
 
+/// Pages that the machine has moved to and from disk since it started, for want of memory; `None` where the system does
+/// not say.
+pub fn swapped_pages() -> Option<u64> {
+    swapped(&read("/proc/vmstat"))
+}
+
+fn swapped(vmstat: &str) -> Option<u64> {
+    let field = |name: &str| -> Option<u64> {
+        vmstat.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok())
+    };
+    Some(field("pswpin")? + field("pswpout")?)
+}
+
 /// Resident memory of this process now; `None` where the system does not say.
 pub fn resident_bytes() -> Option<u64> {
     field_kib(&read("/proc/self/status"), "VmRSS:")
@@ -122,6 +135,8 @@ mod tests {
         assert_eq!(cpu_model("processor : 0\nmodel name\t: AMD EPYC\n").as_deref(), Some("AMD EPYC"));
         assert_eq!(memory_bytes("MemTotal:       24576 kB\n"), Some(24_576 * 1024));
         assert_eq!(memory_bytes(""), None);
+        assert_eq!(swapped("pgpgin 7\npswpin 3\npswpout 4\n"), Some(7));
+        assert_eq!(swapped("pswpin 3\n"), None);
     }
 
     #[cfg(target_os = "linux")]

@@ -1,7 +1,10 @@
 //! Opening connections: plain or TLS, with or without a login, always RESP2 and without a retry of any kind.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::rc::Rc;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
@@ -14,7 +17,7 @@ use super::access::Access;
 use super::addr::NodeAddr;
 use super::error::ValkeyError;
 use super::tls::Tls;
-use super::wire::Wire;
+use super::wire::{CommandTally, Wire};
 
 /// Commands that may wait in a connection before a caller has to: more than any number of virtual workers, so
 /// that nobody queues outside the connection, where no clock sees it.
@@ -28,6 +31,8 @@ const ADMIN_LIMIT: Duration = Duration::from_secs(5);
 
 /// Everything needed to reach any node of one cluster.
 pub(crate) struct Connector {
+    /// What was sent for administration, by node, whichever connection it went over.
+    tallies: RefCell<HashMap<NodeAddr, Rc<RefCell<CommandTally>>>>,
     login: RedisConnectionInfo,
     tls: Option<Tls>,
     timeout: Duration,
@@ -46,14 +51,14 @@ impl Connector {
             login = login.set_password(password.reveal());
         }
         let tls = access.tls.as_ref().map(Tls::new).transpose()?;
-        Ok(Self { login, tls, timeout: access.timeout })
+        Ok(Self { tallies: RefCell::default(), login, tls, timeout: access.timeout })
     }
 
     /// Plain administrative connections to servers of our own.
     pub(crate) fn loopback() -> Self {
         let login =
             RedisConnectionInfo::default().set_protocol(ProtocolVersion::RESP2).set_skip_set_lib_name();
-        Self { login, tls: None, timeout: ADMIN_LIMIT }
+        Self { tallies: RefCell::default(), login, tls: None, timeout: ADMIN_LIMIT }
     }
 
     /// A wire for claims, with `connections` connections to `addr`.
@@ -67,7 +72,8 @@ impl Connector {
 
     /// A wire for everything else.
     pub(crate) async fn admin(&self, addr: &NodeAddr) -> Result<Wire, ValkeyError> {
-        Ok(Wire::new(addr.clone(), vec![self.connection(addr).await?], self.admin_limit()))
+        let connection = self.connection(addr).await?;
+        Ok(Wire::counting_in(addr.clone(), vec![connection], self.admin_limit(), self.tally(addr)))
     }
 
     /// A blocking connection without a client behind it; `None` where the nodes speak TLS.
@@ -98,6 +104,10 @@ impl Connector {
         Ok(Some(socket))
     }
 
+    fn tally(&self, addr: &NodeAddr) -> Rc<RefCell<CommandTally>> {
+        Rc::clone(self.tallies.borrow_mut().entry(addr.clone()).or_default())
+    }
+
     fn admin_limit(&self) -> Duration {
         self.timeout.max(ADMIN_LIMIT)
     }
@@ -109,6 +119,9 @@ impl Connector {
             .set_response_timeout(None)
             .set_pipeline_buffer_size(QUEUE)
             .set_write_backpressure_boundary(WRITE_BOUNDARY);
+        if self.login.password().is_some() {
+            *self.tally(addr).borrow_mut().entry("auth").or_default() += 1;
+        }
         self.client(addr)
             .map_err(|error| connect_error(addr, &error))?
             .get_multiplexed_async_connection_with_config(&config)

@@ -9,11 +9,53 @@ use super::wire::Wire;
 use crate::machine::run_delay_s;
 use reclaim_analysis::record::CounterDelta;
 
-const SECTIONS: [&str; 5] = ["server", "cpu", "stats", "commandstats", "replication"];
+const SECTIONS: [&str; 6] = ["server", "cpu", "stats", "commandstats", "errorstats", "replication"];
 const US_PER_S: f64 = 1e6;
 
 /// Part of the name of a server's process. Its id may be one of a container, which is another process' here.
 const SERVER_COMM: &str = "valkey";
+
+/// Commands that only the tool's own housekeeping sends in a window: reading counters and conditions, finding out where
+/// slots live, greeting a server.
+pub const TOOL_COMMANDS: [&str; 9] = [
+    "auth",
+    "cluster|slots",
+    "config|get",
+    "function|delete",
+    "function|list",
+    "function|load",
+    "info",
+    "pexpire",
+    "ping",
+];
+
+/// What a server had to do that no healthy run shows, since it started or its counters were reset; or the difference.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Incidents {
+    /// `evicted_keys`.
+    pub evicted_keys: u64,
+    /// `errorstat_OOM`: commands refused for want of memory.
+    pub out_of_memory: u64,
+    /// `total_forks`.
+    pub forks: u64,
+}
+
+impl Incidents {
+    /// Adds those of another time.
+    pub fn add(&mut self, more: &Self) {
+        self.evicted_keys += more.evicted_keys;
+        self.out_of_memory += more.out_of_memory;
+        self.forks += more.forks;
+    }
+
+    fn since(&self, earlier: &Self) -> Option<Self> {
+        Some(Self {
+            evicted_keys: self.evicted_keys.checked_sub(earlier.evicted_keys)?,
+            out_of_memory: self.out_of_memory.checked_sub(earlier.out_of_memory)?,
+            forks: self.forks.checked_sub(earlier.forks)?,
+        })
+    }
+}
 
 /// Which clock tells the main thread's work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +88,10 @@ pub struct NodeCounters {
     pub net_in_bytes: u64,
     /// `total_net_output_bytes`.
     pub net_out_bytes: u64,
+    /// What no healthy run shows.
+    pub incidents: Incidents,
+    /// `total_connections_received`: grows only, unless somebody resets the counters.
+    pub connections: u64,
     /// Time in which the main thread could have run and had no core, in seconds; only for a server on this machine.
     pub run_delay_s: Option<f64>,
 }
@@ -72,6 +118,12 @@ impl NodeCounters {
             process_cpu_us: (seconds("used_cpu_user")? + seconds("used_cpu_sys")?) * US_PER_S,
             net_in_bytes: info.number("total_net_input_bytes")?,
             net_out_bytes: info.number("total_net_output_bytes")?,
+            incidents: Incidents {
+                evicted_keys: info.number("evicted_keys").unwrap_or(0),
+                out_of_memory: info.error_count("OOM"),
+                forks: info.number("total_forks").unwrap_or(0),
+            },
+            connections: info.number("total_connections_received").unwrap_or(0),
             run_delay_s: info
                 .number("process_id")
                 .ok()
@@ -107,6 +159,9 @@ impl NodeCounters {
         ) else {
             return changed("counters were reset: fewer network bytes than before".to_owned());
         };
+        if self.connections < earlier.connections || self.incidents.since(&earlier.incidents).is_none() {
+            return changed("counters were reset: fewer connections or incidents than before".to_owned());
+        }
         Ok(CounterDelta {
             calls,
             sent: BTreeMap::new(),
@@ -115,6 +170,11 @@ impl NodeCounters {
             net_in_bytes,
             net_out_bytes,
         })
+    }
+
+    /// What no healthy run shows since `earlier`; nothing where the counters were reset in between.
+    pub fn incidents_since(&self, earlier: &Self) -> Incidents {
+        self.incidents.since(&earlier.incidents).unwrap_or_default()
     }
 
     /// Calls of one command since the server started or its counters were reset.
@@ -161,6 +221,8 @@ mod tests {
             process_cpu_us: 12.0 * fcalls as f64,
             net_in_bytes: 100 * fcalls,
             net_out_bytes: 50 * fcalls,
+            incidents: Incidents { evicted_keys: fcalls, ..Incidents::default() },
+            connections: fcalls,
             run_delay_s: None,
         }
     }
@@ -170,6 +232,7 @@ mod tests {
         let delta = counters(7).since(&counters(3)).unwrap();
         assert_eq!(delta.calls, BTreeMap::from([("fcall".to_owned(), 4)]));
         assert_eq!((delta.net_in_bytes, delta.net_out_bytes), (400, 200));
+        assert_eq!(counters(7).incidents_since(&counters(3)).evicted_keys, 4);
         assert!((delta.main_thread_cpu_us - 40.0).abs() < 1e-9);
     }
 
@@ -181,6 +244,10 @@ mod tests {
         let replica = NodeCounters { role: "slave".into(), ..counters(7) };
         assert!(replica.since(&before).unwrap_err().to_string().contains("failed over"));
         assert!(counters(2).since(&before).unwrap_err().to_string().contains("reset"));
+        let fewer_connections = NodeCounters { connections: 1, ..counters(7) };
+        assert!(fewer_connections.since(&before).unwrap_err().to_string().contains("reset"));
+        let fewer_incidents = NodeCounters { incidents: Incidents::default(), ..counters(7) };
+        assert!(fewer_incidents.since(&before).unwrap_err().to_string().contains("reset"));
         let bytes_reset = NodeCounters { net_in_bytes: 0, ..counters(7) };
         assert!(bytes_reset.since(&before).unwrap_err().to_string().contains("reset"));
     }

@@ -57,6 +57,12 @@ impl Info {
             .collect()
     }
 
+    /// Errors of one kind that the server has answered, from the `errorstats` section.
+    pub(crate) fn error_count(&self, code: &str) -> u64 {
+        let count = |stats: &str| stats.strip_prefix("count=")?.split(',').next()?.parse().ok();
+        self.get(&format!("errorstat_{code}")).and_then(count).unwrap_or(0)
+    }
+
     /// `valkey_version` of a cluster node that we can use. `INFO` must hold the sections `server` and `cluster`.
     pub(crate) fn usable_version(&self) -> Result<&str, ValkeyError> {
         let addr = || self.addr.clone();

@@ -28,7 +28,7 @@ pub use access::{Access, Password, TlsOptions};
 pub use addr::NodeAddr;
 pub(crate) use ask::{ask, text, unexpected};
 pub(crate) use connect::Connector;
-pub use counters::{MainThreadClock, NodeCounters, ServerChanged};
+pub use counters::{Incidents, MainThreadClock, NodeCounters, ServerChanged, TOOL_COMMANDS};
 pub use error::ValkeyError;
 pub(crate) use info::Info;
 pub use length::{reply_len, request_len};

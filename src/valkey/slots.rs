@@ -45,7 +45,7 @@ pub(crate) async fn read_from_any(
 /// The map as the node at the other end of `wire` knows it.
 pub(crate) async fn read_topology(wire: &Wire) -> Result<Topology, ValkeyError> {
     Info::read(wire, &["server", "cluster"]).await?.usable_version()?;
-    let reply = ask(wire, DOING, redis::cmd("CLUSTER").arg("SLOTS"), "cluster").await?;
+    let reply = ask(wire, DOING, redis::cmd("CLUSTER").arg("SLOTS"), "cluster|slots").await?;
     let shards = parse(&reply, wire.addr()).ok_or_else(|| unexpected(wire, DOING, &reply))?;
     Topology::new(shards).map_err(|source| ValkeyError::Uncovered { addr: wire.addr().clone(), source })
 }

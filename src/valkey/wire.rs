@@ -92,7 +92,7 @@ struct Inner {
     connections: Vec<MultiplexedConnection>,
     next: Cell<usize>,
     timeout: Duration,
-    tally: RefCell<CommandTally>,
+    tally: Rc<RefCell<CommandTally>>,
     redirects: RefCell<BTreeMap<RedirectKind, u64>>,
 }
 
@@ -102,15 +102,19 @@ impl Wire {
     /// # Panics
     /// With no connection at all: a programming error.
     pub fn new(addr: NodeAddr, connections: Vec<MultiplexedConnection>, timeout: Duration) -> Self {
+        Self::counting_in(addr, connections, timeout, Rc::default())
+    }
+
+    /// As [`Self::new`], with a tally that several wires share.
+    pub(crate) fn counting_in(
+        addr: NodeAddr,
+        connections: Vec<MultiplexedConnection>,
+        timeout: Duration,
+        tally: Rc<RefCell<CommandTally>>,
+    ) -> Self {
         assert!(!connections.is_empty(), "a wire needs a connection");
-        let inner = Inner {
-            addr,
-            connections,
-            next: Cell::new(0),
-            timeout,
-            tally: RefCell::default(),
-            redirects: RefCell::default(),
-        };
+        let inner =
+            Inner { addr, connections, next: Cell::new(0), timeout, tally, redirects: RefCell::default() };
         Self { inner: Rc::new(inner), distance: None }
     }
 
@@ -166,9 +170,10 @@ impl Wire {
         Ok(names.into_iter().zip(values).map(|(name, value)| self.accept(name, value)).collect())
     }
 
-    /// Whether every connection still answers. Not part of any tally.
+    /// Whether every connection still answers.
     pub async fn alive(&self) -> bool {
         for connection in &self.inner.connections {
+            self.count("ping", 1);
             let mut connection = connection.clone();
             let ping = redis::cmd("PING");
             let sent = tokio::time::timeout(self.inner.timeout, connection.send_packed_command(&ping)).await;

@@ -1,16 +1,22 @@
-//! Reads back every execution that a run used and compares it with the ledger.
+//! Reads back every execution that a run used and compares it with the ledger; of a sample, all that a claim promises.
+
+use std::collections::BTreeSet;
 
 use ff_core::state::{AttemptState, LifecyclePhase, OwnershipState};
 use ff_core::types::AttemptId;
 
 use super::batch::{Batch, Control, Exchange, Replies, exchange};
+use super::contract::{self, Contract};
 use super::error::WorkloadError;
 use super::executions::Workload;
 use super::ledger::Phase;
 use super::ledger::{Entry, GrantTotals, Handout};
 use super::population::{ExecIndex, FIRST_ATTEMPT, InterruptionKind};
-use crate::flowfabric::{AuditView, CallError, ReadForAudit, ReadGrantExpiry, ReadServerTime};
-use reclaim_analysis::record::Audit;
+use crate::flowfabric::{
+    AuditView, CallError, ReadForAudit, ReadGrantExpiry, ReadServerTime, WorkerIdentity,
+};
+use rand::seq::SliceRandom as _;
+use reclaim_analysis::record::{Audit, stream};
 
 /// Violations that are told in words; the counts hold all of them.
 const EXAMPLES: usize = 10;
@@ -19,7 +25,9 @@ impl Workload {
     /// Reads back all executions that this run created and reports every difference from what it did.
     pub async fn audit(&self, control: &Control<'_>) -> Result<Audit, WorkloadError> {
         let used = self.ledger.used();
-        let mut seen = exchange(&self.nodes, self.routed(&used), &ReadBack(self), control).await?;
+        let sample = self.sample(&used);
+        let read_back = ReadBack { workload: self, sample };
+        let mut seen = exchange(&self.nodes.giving_up(), self.routed(&used), &read_back, control).await?;
         let mut inspector = Inspector::new(self.ledger.grants());
         seen.sort_unstable_by_key(|(exec, _)| *exec);
         for (exec, seen) in seen {
@@ -27,10 +35,20 @@ impl Workload {
             let attempt_id = self.plan.attempt_id(exec);
             self.ledger.read(exec, |entry| {
                 let kind = self.plan.kind(exec, entry.interruptions.saturating_sub(1));
-                inspector.inspect(&Expected { id: id.as_str(), attempt_id, entry, kind }, &seen);
+                let worker = &self.worker;
+                inspector.inspect(&Expected { id: id.as_str(), attempt_id, entry, kind, worker }, &seen);
             });
         }
         Ok(inspector.audit)
+    }
+
+    /// Which of the executions have their contract read back: drawn by the run's seed, those that were claimed first.
+    fn sample(&self, used: &[ExecIndex]) -> BTreeSet<ExecIndex> {
+        let mut drawn = used.to_vec();
+        drawn.shuffle(&mut stream(self.plan.seed(), "audit"));
+        drawn.sort_by_key(|&exec| self.ledger.read(exec, |entry| entry.claims < 2));
+        drawn.truncate(contract::SAMPLE);
+        drawn.into_iter().collect()
     }
 }
 
@@ -41,33 +59,43 @@ struct Seen {
     view: Option<AuditView>,
     /// Whether a grant is there.
     grant: bool,
-    /// Server time after both reads, in milliseconds.
+    /// What it has beyond its state, where it is in the sample.
+    contract: Option<Contract>,
+    /// Server time after the reads, in milliseconds.
     now_ms: u64,
 }
 
-struct ReadBack<'a>(&'a Workload);
+struct ReadBack<'a> {
+    workload: &'a Workload,
+    sample: BTreeSet<ExecIndex>,
+}
 
 impl Exchange for ReadBack<'_> {
     type Item = ExecIndex;
     type Output = (ExecIndex, Seen);
 
     fn encode(&self, &exec: &ExecIndex, batch: &mut Batch) {
-        let keys = &self.0.keys(exec);
+        let keys = &self.workload.keys(exec);
         batch.ask(&ReadForAudit(keys));
         batch.ask(&ReadGrantExpiry(keys));
-        // Behind the other two, so that a grant which ended between two commands counts as expired, not as lost.
+        if self.sample.contains(&exec) {
+            contract::ask(keys, self.workload.lane(exec), &self.workload.worker, batch);
+        }
+        // Behind the others, so that a grant which ended between two commands counts as expired, not as lost.
         batch.ask(&ReadServerTime);
     }
 
     fn decode(&self, exec: ExecIndex, mut replies: Replies) -> Result<Self::Output, WorkloadError> {
+        let sampled = self.sample.contains(&exec);
         let mut read = || -> Result<Seen, CallError> {
             Ok(Seen {
                 view: replies.read::<ReadForAudit<'_>>()?,
                 grant: replies.read::<ReadGrantExpiry<'_>>()?.is_some(),
+                contract: sampled.then(|| Contract::read(&mut replies)).transpose()?,
                 now_ms: replies.read::<ReadServerTime>()?.unsigned_abs() / 1_000,
             })
         };
-        let id = self.0.plan.execution_id(exec);
+        let id = self.workload.plan.execution_id(exec);
         Ok((exec, read().map_err(WorkloadError::command("the audit's reads", &id))?))
     }
 }
@@ -79,6 +107,7 @@ struct Expected<'a> {
     entry: &'a Entry,
     /// Kind of the last interruption.
     kind: InterruptionKind,
+    worker: &'a WorkerIdentity,
 }
 
 /// Collects differences. Pure: everything it needs has been read.
@@ -94,6 +123,7 @@ impl Inspector {
 
     fn inspect(&mut self, expected: &Expected<'_>, seen: &Seen) {
         self.audit.executions_checked += 1;
+        let violations = self.violations();
         let phase = self.reached(expected, seen);
         // Only a claim leads to Active, so an unanswered call that led there was one.
         let unnoticed_claim = phase == Phase::Active && expected.entry.phase != Phase::Active;
@@ -102,6 +132,31 @@ impl Inspector {
             self.check_lease(expected, view, phase);
         }
         self.check_grant(expected, seen, unnoticed_claim);
+        if let Some(contract) = &seen.contract {
+            self.audit.contracts_checked += 1;
+            // What is wrong already is told once.
+            if self.violations() == violations {
+                let claims = expected.entry.claims + u32::from(unnoticed_claim);
+                self.check_contract(expected, contract, phase, claims);
+            }
+        }
+    }
+
+    fn violations(&self) -> u64 {
+        let Audit { lost, double_claims, attempt_changed, epoch_errors, state_errors, .. } = self.audit;
+        lost + double_claims + attempt_changed + epoch_errors + state_errors
+    }
+
+    /// Compares what stands beside exec_core with what the functions promise to write.
+    fn check_contract(&mut self, expected: &Expected<'_>, seen: &Contract, phase: Phase, claims: u32) {
+        let attempt_id = expected.attempt_id.to_string();
+        let broken = seen.broken(phase, claims, (expected.id, &attempt_id), expected.worker);
+        if !broken.is_empty() {
+            self.audit.contract_errors += 1;
+            self.example(expected, || {
+                format!("({phase:?}) keeps no promise of its functions: {}", broken.join("; "))
+            });
+        }
     }
 
     /// The phase that an execution is in; the expected one where it is in none that this run could explain.
@@ -262,12 +317,19 @@ mod tests {
             lease_id: active.then(lease_id),
             waitpoint_id: None,
         };
-        (entry, Seen { view: Some(view), grant: false, now_ms: NOW_MS })
+        (entry, Seen { view: Some(view), grant: false, contract: None, now_ms: NOW_MS })
     }
 
     fn inspect(entry: &Entry, seen: &Seen, totals: GrantTotals) -> Audit {
         let mut inspector = Inspector::new(totals);
-        let expected = Expected { id: "x", attempt_id: attempt_id(), entry, kind: InterruptionKind::Signal };
+        let worker = WorkerIdentity { worker_id: "w".into(), instance_id: "w-0".into() };
+        let expected = Expected {
+            id: "x",
+            attempt_id: attempt_id(),
+            entry,
+            kind: InterruptionKind::Signal,
+            worker: &worker,
+        };
         inspector.inspect(&expected, seen);
         inspector.audit
     }

@@ -1,13 +1,14 @@
 //! Many small requests as few large writes: pipelines per primary, two in flight each, every reply checked.
 
 use std::cell::{Cell, RefCell};
+use std::time::Duration;
 
 use ff_core::partition::Partition;
 use futures_util::StreamExt as _;
 use redis::{Cmd, Pipeline, Value};
 use tokio_util::sync::CancellationToken;
 
-use super::error::WorkloadError;
+use super::error::{WorkloadError, worth_asking_again};
 use super::nodes::Nodes;
 use crate::flowfabric::{CallError, ReplyError, Request};
 use crate::valkey::{Wire, WireError};
@@ -17,6 +18,11 @@ use reclaim_analysis::record::WireCost;
 const BATCH: usize = 128;
 /// Pipelines in flight per primary: one is served while the next one is made.
 const IN_FLIGHT: usize = 2;
+
+/// How often a question is asked that nobody could answer, and the pause before it is asked again: as long as a failover
+/// or a script of some length takes.
+const ATTEMPTS: u32 = 8;
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// How a long operation is watched and stopped.
 #[derive(Clone, Copy)]
@@ -87,29 +93,60 @@ pub(super) trait Exchange {
 ///
 /// Nothing is left in flight when this returns: what was sent has been decoded, also after an error or a
 /// cancellation.
+///
+/// Where `nodes` [asks again](Nodes::asks_again), a request that was redirected, met a busy server or lost its connection is
+/// sent once more, to wherever its partition is by then. All of them must be harmless to repeat.
 pub(super) async fn exchange<X: Exchange>(
     nodes: &Nodes,
     items: Vec<(Partition, X::Item)>,
     kind: &X,
     control: &Control<'_>,
 ) -> Result<Vec<X::Output>, WorkloadError> {
+    let mut outputs = Vec::with_capacity(items.len());
+    let mut left = items;
+    for attempt in 1.. {
+        let last = attempt == ATTEMPTS || !nodes.asks_again();
+        left = pass(nodes, left, kind, (control, last), &mut outputs).await?;
+        if left.is_empty() {
+            break;
+        }
+        tokio::select! {
+            () = control.cancel.cancelled() => return Err(WorkloadError::Cancelled),
+            () = tokio::time::sleep(PAUSE) => {}
+        }
+        // Where that fails, the next pass says what is wrong with each request.
+        let _ = nodes.refresh().await;
+    }
+    Ok(outputs)
+}
+
+/// Sends each request once. Returns those that are worth another pass; none after the `last`.
+async fn pass<X: Exchange>(
+    nodes: &Nodes,
+    items: Vec<(Partition, X::Item)>,
+    kind: &X,
+    (control, last): (&Control<'_>, bool),
+    outputs: &mut Vec<X::Output>,
+) -> Result<Vec<(Partition, X::Item)>, WorkloadError> {
     let total = items.len() as u64;
     let routing = nodes.routing();
-    let mut queues: Vec<Vec<X::Item>> = routing.wires().iter().map(|_| Vec::new()).collect();
+    let mut queues: Vec<Vec<(Partition, X::Item)>> = routing.wires().iter().map(|_| Vec::new()).collect();
     for (partition, item) in items {
-        queues[routing.position(partition)].push(item);
+        queues[routing.position(partition)].push((partition, item));
     }
-    let (outputs, done) = (RefCell::new(Vec::with_capacity(total as usize)), Cell::new(0));
+    let (collected, done) = (RefCell::new(outputs), Cell::new(0));
+    let again = RefCell::new(Vec::new());
     let failure = RefCell::new(None);
-    let send = &async |wire: &Wire, items: Vec<X::Item>| {
+    let send = &async |wire: &Wire, items: Vec<(Partition, X::Item)>| {
         if control.cancel.is_cancelled() || failure.borrow().is_some() {
             return;
         }
         let count = items.len() as u64;
-        for decoded in send_batch(wire, items, kind).await {
-            match decoded {
-                Ok(output) => outputs.borrow_mut().push(output),
-                Err(error) => _ = failure.borrow_mut().get_or_insert(error),
+        for answered in send_batch((nodes, wire), items, (kind, last)).await {
+            match answered {
+                Answered::Again(partition, item) => again.borrow_mut().push((partition, item)),
+                Answered::Decoded(Ok(output)) => collected.borrow_mut().push(output),
+                Answered::Decoded(Err(error)) => _ = failure.borrow_mut().get_or_insert(error),
             }
         }
         done.set(done.get() + count);
@@ -123,7 +160,7 @@ pub(super) async fn exchange<X: Exchange>(
     match failure.into_inner() {
         Some(error) => Err(error),
         None if done.get() < total => Err(WorkloadError::Cancelled),
-        None => Ok(outputs.into_inner()),
+        None => Ok(again.into_inner()),
     }
 }
 
@@ -134,22 +171,37 @@ pub(super) async fn exchange_one<X: Exchange>(
     item: X::Item,
     kind: &X,
 ) -> Result<X::Output, WorkloadError> {
-    let mut outputs = send_batch(&nodes.wire_of(partition), vec![item], kind).await;
-    outputs.swap_remove(0)
+    let wire = nodes.wire_of(partition);
+    match send_batch((nodes, &wire), vec![(partition, item)], (kind, true)).await.swap_remove(0) {
+        Answered::Decoded(decoded) => decoded,
+        Answered::Again(..) => Err(WorkloadError::Cancelled),
+    }
+}
+
+/// What became of one request.
+enum Answered<X: Exchange> {
+    Decoded(Result<X::Output, WorkloadError>),
+    Again(Partition, X::Item),
 }
 
 async fn send_batch<X: Exchange>(
-    wire: &Wire,
-    items: Vec<X::Item>,
-    kind: &X,
-) -> Vec<Result<X::Output, WorkloadError>> {
+    (nodes, wire): (&Nodes, &Wire),
+    items: Vec<(Partition, X::Item)>,
+    (kind, last): (&X, bool),
+) -> Vec<Answered<X>> {
     let mut batch = Batch::default();
     let mut ends = Vec::with_capacity(items.len());
-    for item in &items {
+    for (_, item) in &items {
         kind.encode(item, &mut batch);
         ends.push(batch.len());
     }
-    let answer = wire.pipeline(batch.names.iter().copied(), &batch.pipeline, &mut WireCost::default()).await;
+    let answer = match nodes.given_up(wire.addr()) {
+        Some(error) => Err(error),
+        None => wire.pipeline(batch.names.iter().copied(), &batch.pipeline, &mut WireCost::default()).await,
+    };
+    if let Err(error) = &answer {
+        nodes.note(wire.addr(), error);
+    }
     let mut replies = match answer {
         Ok(replies) => replies.into_iter(),
         Err(error) => vec![Err(error); batch.len()].into_iter(),
@@ -158,10 +210,13 @@ async fn send_batch<X: Exchange>(
     items
         .into_iter()
         .zip(ends)
-        .map(|(item, end)| {
+        .map(|((partition, item), end)| {
             let own: Vec<_> = replies.by_ref().take(end - begin).collect();
             begin = end;
-            kind.decode(item, Replies(own.into_iter()))
+            if !last && own.iter().any(|reply| reply.as_ref().is_err_and(worth_asking_again)) {
+                return Answered::Again(partition, item);
+            }
+            Answered::Decoded(kind.decode(item, Replies(own.into_iter())))
         })
         .collect()
 }

@@ -58,6 +58,9 @@ pub enum WorkloadError {
         /// How long ago, by the server's own clock.
         late_ms: u64,
     },
+    /// The cluster's map cannot be read, or no node of it reached.
+    #[error("cannot find out where the primaries are: {0}")]
+    Nodes(String),
     /// Stopped on request between two batches.
     #[error("stopped on request")]
     Cancelled,
@@ -83,6 +86,22 @@ pub(super) fn may_have_run(error: &CallError) -> bool {
         CallError::Wire(WireError::Redirect(_) | WireError::Server { .. }) => false,
         CallError::Reply(error) => error.refusal().is_none(),
     }
+}
+
+/// Whether the same question may be answered at another time or place.
+pub(super) fn worth_asking_again(error: &WireError) -> bool {
+    match error {
+        WireError::Disconnected(_) | WireError::Redirect(_) => true,
+        WireError::TimedOut(_) => false,
+        WireError::Server { code, .. } => {
+            matches!(code.as_str(), "BUSY" | "CLUSTERDOWN" | "LOADING" | "READONLY" | "MASTERDOWN")
+        }
+    }
+}
+
+/// Whether a key is of another type than FlowFabric gives it: somebody else's.
+pub(super) fn is_wrong_type(error: &CallError) -> bool {
+    matches!(error, CallError::Wire(WireError::Server { code, .. }) if code == "WRONGTYPE")
 }
 
 fn remedy(error: &CallError) -> &'static str {

@@ -12,6 +12,7 @@
 mod audit;
 mod batch;
 mod cleanup;
+mod contract;
 mod error;
 mod executions;
 mod interruption;

@@ -1,7 +1,7 @@
 //! The workload's way to the primaries, and to their clocks.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use ff_core::partition::{Partition, PartitionConfig};
 use super::error::WorkloadError;
 use crate::cluster::{Cluster, ClusterError};
 use crate::flowfabric::{ReadServerTime, call};
-use crate::valkey::{NodeAddr, NodeIndex, Topology, Wire};
+use crate::valkey::{NodeAddr, NodeIndex, Topology, Wire, WireError};
 use reclaim_analysis::record::WireCost;
 use reclaim_analysis::scenario::PartitionCount;
 
@@ -34,6 +34,9 @@ pub async fn partitions(cluster: &Cluster, count: PartitionCount) -> Result<u16,
 pub(super) struct Nodes {
     cluster: Rc<Cluster>,
     clocks: Rc<RefCell<HashMap<NodeAddr, Reading>>>,
+    /// Primaries that have left a question unanswered while what a run wrote is read back or removed. `None` while the
+    /// run goes on.
+    silent: Option<Rc<RefCell<BTreeMap<NodeAddr, WireError>>>>,
 }
 
 #[derive(Clone, Copy)]
@@ -68,7 +71,35 @@ impl Routing {
 
 impl Nodes {
     pub fn new(cluster: Rc<Cluster>) -> Self {
-        Self { cluster, clocks: Rc::default() }
+        Self { cluster, clocks: Rc::default(), silent: None }
+    }
+
+    /// The same nodes, for reading back and removing: one that is silent is given up once, not once per question.
+    pub fn giving_up(&self) -> Self {
+        Self { silent: Some(Rc::default()), ..self.clone() }
+    }
+
+    /// Why nothing more is asked of a primary.
+    pub fn given_up(&self, addr: &NodeAddr) -> Option<WireError> {
+        self.silent.as_ref()?.borrow().get(addr).cloned()
+    }
+
+    /// Notes how a question to a primary ended.
+    pub fn note(&self, addr: &NodeAddr, error: &WireError) {
+        if let (Some(silent), WireError::TimedOut(_)) = (&self.silent, error) {
+            silent.borrow_mut().insert(addr.clone(), error.clone());
+        }
+    }
+
+    /// Whether failed questions are asked again.
+    pub fn asks_again(&self) -> bool {
+        self.silent.is_some()
+    }
+
+    /// Looks where everything is now, and connects anew where a connection was lost. Silent nodes stay given up.
+    pub async fn refresh(&self) -> Result<(), WorkloadError> {
+        let refreshed = self.cluster.refresh().await;
+        refreshed.map_err(|error| WorkloadError::Nodes(error.to_string()))
     }
 
     /// Where everything is right now.

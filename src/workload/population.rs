@@ -76,6 +76,7 @@ enum Stream {
 /// Where each execution lives and what everything about it is called.
 #[derive(Clone, Debug)]
 pub struct PopulationPlan {
+    seed: u64,
     generator: ChaCha8Rng,
     partitions: u16,
     lanes: u16,
@@ -93,6 +94,7 @@ impl PopulationPlan {
         let generator = ChaCha8Rng::seed_from_u64(seed);
         let partitions = partitions.max(1);
         let mut plan = Self {
+            seed,
             generator,
             partitions,
             lanes: population.lanes.max(1),
@@ -107,6 +109,11 @@ impl PopulationPlan {
             plan.lane_shares = plan.zipf_shares(Stream::LaneRanks, plan.lanes, exponent);
         }
         plan
+    }
+
+    /// What everything is drawn from.
+    pub(super) fn seed(&self) -> u64 {
+        self.seed
     }
 
     /// How many partitions the executions are spread over.

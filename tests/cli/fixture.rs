@@ -457,6 +457,7 @@ fn environment() -> Environment {
             same_machine: true,
             partitions: 256,
             hottest_share: 1.02,
+            shared: None,
         },
         library: LibraryInfo { name: "flowfabric".into(), version: "15".into(), sha256: "ab".repeat(32) },
         conditions: None,

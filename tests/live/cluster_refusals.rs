@@ -9,8 +9,9 @@ use reclaim_analysis::record::WireCost;
 use reclaim_analysis::scenario::LibrarySource;
 use reclaim_bench::cluster::{self, Cluster, ClusterError, ClusterRequest, Library, NAMESPACE};
 use reclaim_bench::flowfabric::LibraryAlias;
-use reclaim_bench::valkey::{NodeAddr, Password, ValkeyError};
+use reclaim_bench::valkey::{NodeAddr, NodeIndex, Password, ValkeyError};
 use redis::Value;
+use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
 use crate::support;
@@ -226,6 +227,97 @@ async fn a_library_that_we_added_is_removed_again() {
     assert_eq!(visitor.library(), own.library());
     assert_eq!(visitor.remove_library_if_added().await.unwrap(), 2);
     assert_eq!(everywhere(&own, &["FUNCTION", "LIST"]).await, vec![Value::Array(vec![]); 2]);
+}
+
+/// Checksums of the libraries of this name on every primary; empty where there is none.
+async fn held(cluster: &Cluster) -> Vec<String> {
+    let lists = everywhere(cluster, &["FUNCTION", "LIST", "LIBRARYNAME", "flowfabric", "WITHCODE"]).await;
+    lists
+        .into_iter()
+        .map(|list| match list {
+            Value::Array(libraries) if libraries.is_empty() => String::new(),
+            list => format!("{:x}", Sha256::digest(format!("{list:?}"))),
+        })
+        .collect()
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn what_was_replaced_is_put_back_and_what_somebody_loads_meanwhile_stays() {
+    let own = support::own(2, 0).await;
+    let before = held(&own).await;
+    let dir = tempfile::tempdir().unwrap();
+    let other = changed(&dir, |source| format!("{source}\n-- another one\n"));
+    let request = ClusterRequest { library: other, replace_library: true, ..external(nodes_of(&own)) };
+    let replacing = support::open(&request).await;
+    assert_ne!(held(&own).await, before);
+    assert_eq!(replacing.remove_library_if_added().await.unwrap(), 0);
+    assert_eq!(held(&own).await, before);
+    assert_eq!(everywhere(&own, &["DBSIZE"]).await, vec![Value::Int(0); 2], "no mark stays");
+
+    let replacing = support::open(&request).await;
+    let third = format!("{}\n-- a third one\n", ff_script::LIBRARY_SOURCE);
+    everywhere(&own, &["FUNCTION", "LOAD", "REPLACE", &third]).await;
+    let theirs = held(&own).await;
+    replacing.remove_library_if_added().await.unwrap();
+    assert_eq!(held(&own).await, theirs);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_run_that_is_refused_leaves_no_copy_behind() {
+    let own = support::own(2, 0).await;
+    everywhere(&own, &["FUNCTION", "FLUSH"]).await;
+    let other = format!("{}\n-- another one\n", ff_script::LIBRARY_SOURCE);
+    let mut load = redis::cmd("FUNCTION");
+    load.arg("LOAD").arg(&other);
+    own.admin(NodeIndex(1)).call("test", &load, &mut WireCost::default()).await.unwrap();
+    let before = held(&own).await;
+    let error = refused(&external(nodes_of(&own))).await;
+    assert!(matches!(error, ClusterError::LibraryDiffers { .. }), "{error:?}");
+    assert_eq!(held(&own).await, before);
+    assert_eq!(everywhere(&own, &["DBSIZE"]).await, vec![Value::Int(0); 2]);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_crashed_runs_library_is_undone_without_loading_one() {
+    let own = support::own(2, 0).await;
+    let dir = tempfile::tempdir().unwrap();
+    let other = changed(&dir, |source| format!("{source}\n-- another one\n"));
+    let tidy = ClusterRequest { load_library: false, shared: true, ..external(nodes_of(&own)) };
+    for before_it in ["flowfabric", ""] {
+        if before_it.is_empty() {
+            everywhere(&own, &["FUNCTION", "FLUSH"]).await;
+        }
+        let before = held(&own).await;
+        let crashed =
+            ClusterRequest { library: other.clone(), replace_library: true, ..external(nodes_of(&own)) };
+        drop(support::open(&crashed).await);
+        assert_ne!(held(&own).await, before);
+        let cleaning = support::open(&tidy).await;
+        assert_eq!(cleaning.undo_marked_libraries().await.unwrap(), 2);
+        assert_eq!(held(&own).await, before, "{before_it}");
+        assert_eq!(cleaning.undo_marked_libraries().await.unwrap(), 0);
+        assert_eq!(everywhere(&own, &["DBSIZE"]).await, vec![Value::Int(0); 2]);
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_deployment_beside_very_many_other_keys_is_found() {
+    let own = support::own(1, 0).await;
+    let many = "for i = 1, 10000 do redis.call('SET', 'other:' .. ARGV[1] .. i, '') end";
+    for part in 0..40 {
+        everywhere(&own, &["EVAL", many, "0", &format!("{part}:")]).await;
+    }
+    let id = "{fp:9}:11111111-1111-4111-8111-111111111111";
+    let core = format!("ff:exec:{{fp:9}}:{id}:core");
+    everywhere(&own, &["HSET", &core, "namespace", NAMESPACE]).await;
+    everywhere(&own, &["SADD", "ff:idx:{fp:9}:all_executions", id]).await;
+    assert!(!support::open(&external(nodes_of(&own))).await.owned());
+    everywhere(&own, &["HSET", &core, "namespace", "production"]).await;
+    let error = refused(&external(nodes_of(&own))).await;
+    assert!(
+        matches!(&error, ClusterError::ForeignKeys { example, .. } if example.contains("all_executions")),
+        "{error}"
+    );
 }
 
 #[tokio::test(flavor = "current_thread")]

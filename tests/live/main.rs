@@ -11,6 +11,7 @@ mod cluster_refusals;
 mod detached;
 mod duet;
 mod flowfabric;
+mod others;
 mod owner;
 mod recovery;
 mod run;

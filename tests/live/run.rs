@@ -19,7 +19,7 @@ pub async fn run(cluster: &Rc<Cluster>, text: &str, seed: u64) -> RunResult {
     run_watched(cluster, text, seed, &Silent, &CancellationToken::new()).await
 }
 
-async fn run_watched(
+pub async fn run_watched(
     cluster: &Rc<Cluster>,
     text: &str,
     seed: u64,

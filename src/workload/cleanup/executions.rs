@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ff_core::partition::Partition;
 use ff_core::types::{AttemptIndex, ExecutionId, LaneId, SignalId, WaitpointId, WorkerInstanceId};
-use redis::Cmd;
+use redis::{Cmd, Value};
 
 use super::super::batch::{Batch, Control, Exchange, Replies, exchange};
-use super::super::error::WorkloadError;
+use super::super::error::{WorkloadError, is_wrong_type};
 use super::super::nodes::Nodes;
 use super::super::population::INSTANCE;
 use super::removal::{Removal, partition, text, texts};
@@ -74,15 +74,20 @@ impl Exchange for ReadRemains {
 
     fn decode(&self, id: ExecutionId, mut replies: Replies) -> Result<Self::Output, WorkloadError> {
         let mut read = || -> Result<Option<Remains>, CallError> {
-            let core = texts(&replies.value()?);
+            let mut next = || match replies.value() {
+                // A key with such a name and another type is somebody else's: nothing of ours is in it.
+                Err(error) if is_wrong_type(&error) => Ok(Value::Nil),
+                value => value,
+            };
+            let core = texts(&next()?);
             let field = |position: usize| core.get(position).filter(|text| !text.is_empty());
             if field(0).is_some_and(|namespace| namespace != NAMESPACE) {
                 return Ok(None);
             }
-            let mut waitpoints = texts(&replies.value()?);
-            waitpoints.extend(text(&replies.value()?));
-            let signals = texts(&replies.value()?);
-            let attempts = texts(&replies.value()?);
+            let mut waitpoints = texts(&next()?);
+            waitpoints.extend(text(&next()?));
+            let signals = texts(&next()?);
+            let attempts = texts(&next()?);
             Ok(Some(Remains {
                 id: id.clone(),
                 lane_id: field(1).map(|lane| LaneId::new(lane.as_str())),

@@ -37,9 +37,12 @@ impl Workload {
         let ids = used.iter().map(|&exec| self.plan.execution_id(exec)).collect();
         let ours = |id: &str| self.plan.find(id).is_some_and(|exec| used.binary_search(&exec).is_ok());
         let partitions = self.partitions_used.borrow().clone();
-        let mut removal = remove_executions(&self.nodes, ids, &partitions, &ours, control).await?;
+        let nodes = &self.nodes.giving_up();
+        // A primary that has gone since is known by its successor. Where the map cannot be read, the old one is tried.
+        let _ = nodes.refresh().await;
+        let mut removal = remove_executions(nodes, ids, &partitions, &ours, control).await?;
         let own = self.own_secrets.borrow().clone();
-        removal.count(&shared::remove_secrets(&self.nodes, &own, control).await?);
+        removal.count(&shared::remove_secrets(nodes, &own, control).await?);
         if removal.failures == 0 {
             for exec in used {
                 self.ledger.change(exec, |entry| *entry = Entry::default());
@@ -54,7 +57,7 @@ impl Workload {
 /// Removes what runs of this tool left on a cluster, whoever started them: executions of its namespace, then keys and
 /// entries that bear its mark but belong to no execution any more. Must not be used while a run is under way.
 pub async fn clean(cluster: Rc<Cluster>, control: &Control<'_>) -> Result<Removal, WorkloadError> {
-    let nodes = &Nodes::new(cluster);
+    let nodes = &Nodes::new(cluster).giving_up();
     let quiet = Control { cancel: control.cancel, progress: &|_, _| () };
     let found = sweep::find(nodes, &quiet).await?;
     let listed: BTreeSet<String> = found.executions.iter().map(ToString::to_string).collect();

@@ -7,7 +7,7 @@ use ff_core::partition::Partition;
 use redis::{Cmd, Value};
 
 use super::super::batch::{Batch, Control, Exchange, Replies, exchange};
-use super::super::error::WorkloadError;
+use super::super::error::{WorkloadError, is_wrong_type};
 use super::super::nodes::Nodes;
 use super::super::secrets::KID;
 use super::removal::{Removal, number, partition, text, texts};
@@ -18,8 +18,10 @@ use reclaim_analysis::record::WireCost;
 const PAGE: usize = 500;
 
 /// A stream stays as an empty key when its last entry goes; this removes it, unless somebody added an entry since.
-const UNLINK_IF_EMPTY: &str =
-    "if redis.call('XLEN', KEYS[1]) == 0 then return redis.call('UNLINK', KEYS[1]) end return 0";
+/// One that a group reads stays: its reader would lose its place.
+const UNLINK_IF_EMPTY: &str = "if redis.call('EXISTS', KEYS[1]) == 1 and redis.call('XLEN', KEYS[1]) == 0 \
+                               and #redis.call('XINFO', 'GROUPS', KEYS[1]) == 0 \
+                               then return redis.call('UNLINK', KEYS[1]) end return 0";
 
 /// Removes the entries of executions that are `ours` from a partition's stream of delivered signals, and the stream
 /// once it is empty by that.
@@ -30,8 +32,18 @@ pub(super) async fn thin_signal_stream(
     removal: &mut Removal,
 ) {
     let key = IndexKeys::new(&partition).partition_signal_delivery();
-    if let Err(error) = thin(nodes, partition, &key, ours, removal).await {
-        removal.fail("thinning out", &key, &error.into());
+    let addr = nodes.wire_of(partition).addr().clone();
+    let thinned = match nodes.given_up(&addr) {
+        Some(error) => Err(error),
+        None => thin(nodes, partition, &key, ours, removal).await,
+    };
+    if let Err(error) = thinned {
+        nodes.note(&addr, &error);
+        let error = error.into();
+        // A key of that name and another type is somebody else's.
+        if !is_wrong_type(&error) {
+            removal.fail("thinning out", &key, &error);
+        }
     }
 }
 
@@ -45,7 +57,6 @@ async fn thin(
     let wire = nodes.wire_of(partition);
     let call = async |name, command: Cmd| wire.call(name, &command, &mut WireCost::default()).await;
     let mut start = "-".to_owned();
-    let mut thinned = false;
     loop {
         let mut read = redis::cmd("XRANGE");
         read.arg(key).arg(&start).arg("+").arg("COUNT").arg(PAGE);
@@ -61,17 +72,15 @@ async fn thin(
                 delete.arg(&entry.id);
             }
             removal.entries += number(&call("xdel", delete).await?);
-            thinned = true;
         }
         if !full {
             break;
         }
     }
-    if thinned {
-        let mut unlink = redis::cmd("EVAL");
-        unlink.arg(UNLINK_IF_EMPTY).arg(1).arg(key);
-        removal.keys += number(&call("eval", unlink).await?);
-    }
+    // Also one that an earlier clean-up had emptied when it was cut off.
+    let mut unlink = redis::cmd("EVAL");
+    unlink.arg(UNLINK_IF_EMPTY).arg(1).arg(key);
+    removal.keys += number(&call("eval", unlink).await?);
     Ok(())
 }
 
@@ -145,6 +154,7 @@ impl Exchange for CheckSecret {
         });
         Ok(match checked {
             Ok(ours) => Ok(ours.then_some(partition)),
+            Err(error) if is_wrong_type(&error) => Ok(None),
             Err(error) => {
                 let mut removal = Removal::default();
                 removal.fail("reading", &secret_key(partition), &error);

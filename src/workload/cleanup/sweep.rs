@@ -6,7 +6,7 @@ use ff_core::types::ExecutionId;
 use redis::{Cmd, Value};
 
 use super::super::batch::{Batch, Control, Exchange, Replies, exchange};
-use super::super::error::WorkloadError;
+use super::super::error::{WorkloadError, is_wrong_type};
 use super::super::nodes::Nodes;
 use super::super::population::{INSTANCE, LANE_PREFIX};
 use super::super::population::{UUID_TEXT_PREFIX, is_ours};
@@ -72,7 +72,11 @@ impl Exchange for ReadNamespace {
     }
 
     fn decode(&self, id: ExecutionId, mut replies: Replies) -> Result<Option<ExecutionId>, WorkloadError> {
-        let namespace = replies.value().map_err(WorkloadError::command("HGET namespace", &id))?;
+        let namespace = match replies.value() {
+            // A key with such a name and another type is somebody else's.
+            Err(error) if is_wrong_type(&error) => return Ok(None),
+            namespace => namespace.map_err(WorkloadError::command("HGET namespace", &id))?,
+        };
         Ok((text(&namespace).as_deref() == Some(NAMESPACE)).then_some(id))
     }
 }
@@ -96,10 +100,10 @@ pub(super) async fn remove_orphans(nodes: &Nodes, control: &Control<'_>) -> Resu
                         }
                     }
                     Kind::SharedZset => {
-                        remove_members(wire, &name, ["ZSCAN", "ZREM"], control, &mut removal).await?;
+                        remove_members(wire, &name, ["ZSCAN", "ZREM"], control, &mut removal).await;
                     }
                     Kind::SharedSet => {
-                        remove_members(wire, &name, ["SSCAN", "SREM"], control, &mut removal).await?;
+                        remove_members(wire, &name, ["SSCAN", "SREM"], control, &mut removal).await;
                     }
                 }
             }
@@ -115,9 +119,21 @@ async fn remove_members(
     [scan, remove]: [&'static str; 2],
     control: &Control<'_>,
     removal: &mut Removal,
-) -> Result<(), WorkloadError> {
+) {
     let mut walk = Walk::over_members(scan, key);
-    while let Some(items) = walk.step(wire, control).await? {
+    loop {
+        let items = match walk.step(wire, control).await {
+            Ok(Some(items)) => items,
+            Ok(None) => return,
+            Err(WorkloadError::Call { source, .. }) => {
+                // A key with such a name and another type is somebody else's.
+                if !is_wrong_type(&source) {
+                    removal.fail(scan, key, &source);
+                }
+                return;
+            }
+            Err(_) => return,
+        };
         // ZSCAN answers members and scores in turn; a score never bears the mark.
         let members: Vec<_> = items.into_iter().filter(|item| is_ours(item)).collect();
         if members.is_empty() {
@@ -130,7 +146,6 @@ async fn remove_members(
             Err(error) => removal.fail(remove, key, &error),
         }
     }
-    Ok(())
 }
 
 /// What a key is, by its name.
@@ -153,7 +168,7 @@ fn classify(name: &str) -> Kind {
         let id = core.split_once("}:").and_then(|(_, id)| ExecutionId::parse(id).ok());
         return id.map_or(Kind::Foreign, Kind::Core);
     }
-    if is_ours(name) {
+    if is_ours(name) || name.starts_with("ff:worker:reclaim-bench:") {
         return Kind::Own;
     }
     let Some((family, rest)) = name.strip_prefix("ff:").and_then(|rest| rest.split_once(":{fp:")) else {

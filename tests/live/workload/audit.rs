@@ -2,9 +2,13 @@
 
 use reclaim_analysis::record::{Audit, Outcome};
 use reclaim_analysis::scenario::VariantPath;
+use reclaim_bench::valkey::NodeIndex;
 use reclaim_bench::workload::ExecIndex;
 
-use super::Bench;
+use std::rc::Rc;
+
+use super::{Bench, send};
+use crate::support;
 
 async fn audited(bench: &Bench) -> Audit {
     bench.workload.audit(&bench.control()).await.unwrap()
@@ -29,7 +33,13 @@ async fn a_clean_run_over_several_rounds_is_quiet() {
         assert_eq!(outcomes, vec![Outcome::Claimed; 50]);
         let audit = audited(&bench).await;
         let claimed = 50 * round;
-        let expected = Audit { grants_issued: claimed, claimed, executions_checked: 50, ..Audit::default() };
+        let expected = Audit {
+            grants_issued: claimed,
+            claimed,
+            executions_checked: 50,
+            contracts_checked: 50,
+            ..Audit::default()
+        };
         assert_eq!(audit, expected);
     }
 }
@@ -82,4 +92,48 @@ async fn a_claim_that_nobody_heard_of_is_settled_or_found() {
     let audit = audited(&bench).await;
     assert_eq!((audit.grants_issued, audit.claimed, audit.outstanding), (3, 1, 1));
     assert_eq!((audit.lost, audit.epoch_errors, audit.state_errors), (1, 1, 1));
+}
+
+/// The published library whose resumed claim leaves out what `left_out` names, each a command and its key.
+fn half_writing(left_out: &[&str]) -> String {
+    let source = ff_script::LIBRARY_SOURCE;
+    let begin = source.find("redis.register_function('ff_claim_resumed_execution'").expect("registered");
+    let end = begin + source[begin..].find("\nend)").expect("ends");
+    let mut function = source[begin..end].to_owned();
+    for write in left_out {
+        assert!(function.contains(write), "{write}");
+        // An assignment, so that it stays a statement; the arguments are evaluated and nothing is called.
+        function = function.replace(&format!("redis.call({write}"), &format!("local _ = select(1, {write}"));
+    }
+    format!("{}{function}{}", &source[..begin], &source[end..])
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_function_that_writes_less_than_it_promises_is_caught() {
+    const WRITES: [&str; 8] = [
+        "\"HSET\", K.attempt_hash",
+        "\"HSET\", K.lease_current_key",
+        "\"ZREM\", K.eligible_zset",
+        "\"ZADD\", K.lease_expiry_key",
+        "\"SADD\", K.worker_leases_key",
+        "\"ZADD\", K.active_index_key",
+        "\"XADD\", K.lease_history_key",
+        "\"DEL\", K.claim_grant_key",
+    ];
+    let cluster = Rc::new(support::own(1, 0).await);
+    let wire = cluster.admin(NodeIndex(0));
+    let mut cases: Vec<Vec<&str>> = WRITES.iter().map(|write| vec![*write]).collect();
+    cases.push(WRITES.to_vec());
+    for (seed, left_out) in cases.into_iter().enumerate() {
+        let bench = Bench::on(Rc::clone(&cluster), 100 + seed as u64, |_| ());
+        bench.runnable(3).await;
+        let tickets = bench.scan().await.tickets;
+        send(&wire, &["FUNCTION", "LOAD", "REPLACE", &half_writing(&left_out)]).await;
+        assert_eq!(bench.claim(VariantPath::GrantLane, &tickets[..2]).await, vec![Outcome::Claimed; 2]);
+        let audit = audited(&bench).await;
+        send(&wire, &["FUNCTION", "LOAD", "REPLACE", ff_script::LIBRARY_SOURCE]).await;
+        assert_eq!(audit.contracts_checked, 3);
+        assert_eq!(audit.contract_errors + audit.state_errors, 2, "{left_out:?}: {audit:?}");
+        assert_eq!(audit.examples.len(), 2, "{left_out:?}: {audit:?}");
+    }
 }

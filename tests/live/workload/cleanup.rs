@@ -153,3 +153,58 @@ async fn a_secret_that_was_rotated_since_stays() {
     bench.workload.remove(&bench.control()).await.unwrap();
     assert_eq!(contents(&bench).await.into_keys().collect::<Vec<_>>(), [key]);
 }
+
+#[tokio::test(flavor = "current_thread")]
+async fn clean_survives_foreign_keys_of_another_type_and_finds_emptied_streams() {
+    let bench = Bench::start(|_| ()).await;
+    let partition = Partition { family: PartitionFamily::Execution, index: 20 };
+    let core = format!("ff:exec:{{fp:20}}:{{fp:20}}:{FOREIGN}:core");
+    for key in [
+        core.as_str(),
+        "ff:idx:{fp:20}:lease_expiry",
+        "ff:idx:{fp:20}:all_executions",
+        "ff:part:{fp:20}:signal_delivery",
+        "ff:sec:{fp:20}:waitpoint_hmac",
+    ] {
+        bench.send(partition, &["SET", key, "theirs"]).await;
+    }
+    let partition = Partition { family: PartitionFamily::Execution, index: 21 };
+    let read_by_a_group = "ff:part:{fp:21}:signal_delivery";
+    bench.send(partition, &["XGROUP", "CREATE", read_by_a_group, "g", "$", "MKSTREAM"]).await;
+    let before = contents(&bench).await;
+    let partition = Partition { family: PartitionFamily::Execution, index: 22 };
+    let emptied = "ff:part:{fp:22}:signal_delivery";
+    bench.send(partition, &["XADD", emptied, "*", "a", "b"]).await;
+    bench.send(partition, &["XTRIM", emptied, "MAXLEN", "0"]).await;
+    let removal = clean(Rc::clone(&bench.cluster), &bench.control()).await.unwrap();
+    assert_eq!((removal.failures, removal.keys, &removal.examples[..]), (0, 1, &[][..]));
+    assert_eq!(contents(&bench).await, before);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_silent_primary_is_given_up_once_and_a_busy_one_asked_again() {
+    let bench = Bench::start(|_| ()).await;
+    bench.active(160).await;
+    let addr = bench.cluster.topology().primaries()[0].addr.clone();
+    let stranger = support::open(&reclaim_bench::cluster::ClusterRequest {
+        nodes: vec![addr],
+        ..support::shared_request()
+    })
+    .await;
+    let wire = stranger.admin(reclaim_bench::valkey::NodeIndex(0));
+    // A script of a second or two: whoever asks is told BUSY once it has run for a while.
+    send(&wire, &["CONFIG", "SET", "busy-reply-threshold", "50"]).await;
+    let script = "local till = redis.call('TIME')[1] + 2 while redis.call('TIME')[1] + 0 < till do end";
+    let words = ["EVAL", script, "0"];
+    let busy = send(&wire, &words);
+    let control = bench.control();
+    let (_, audit) = tokio::join!(busy, bench.workload.audit(&control));
+    assert_eq!(audit.unwrap().executions_checked, 160);
+
+    send(&wire, &["CLIENT", "PAUSE", "60000", "ALL"]).await;
+    let begun = std::time::Instant::now();
+    let removal = bench.workload.remove(&bench.control()).await.unwrap();
+    assert!(removal.failures > 0 && removal.keys > 100, "{removal:?}");
+    // One question goes unanswered for five seconds, and so does the look for the map, however many keys there are.
+    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
+}

@@ -235,6 +235,9 @@ impl ArmPair<'_> {
 
     fn effect(&self, metric: Metric) -> Result<PairedEffect, TooFew> {
         let seed = self.record.seed;
+        if metric == Metric::ServerCpu && self.record.server_figures_withheld() {
+            return Err(TooFew::constant(metric.name()));
+        }
         if let Source::Blocks(quotient) = source(metric) {
             return paired_totals(&self.block_pairs(quotient), seed);
         }
@@ -339,6 +342,7 @@ pub(super) fn value(record: &RunRecord, arm: usize, metric: Metric) -> Option<f6
         Source::Histogram { of: histogram, quantile } => {
             Some(of(histogram(&record.arms[arm]))?.quantile_us(quantile))
         }
+        Source::Blocks(_) if metric == Metric::ServerCpu && record.server_figures_withheld() => None,
         Source::Blocks(quotient) => {
             let (amount, per) = super::summary::arm_blocks(record, arm)
                 .map(quotient)

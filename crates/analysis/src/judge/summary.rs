@@ -149,6 +149,9 @@ fn per_claim(
 /// included: the counters cannot tell them apart, and over the successful ones alone a run in which many fail would look
 /// dear.
 fn counters_of(record: &RunRecord, arm: usize) -> (Vec<&CounterDelta>, f64) {
+    if record.server_figures_withheld() {
+        return (Vec::new(), 0.0);
+    }
     let blocks: Vec<_> = arm_blocks(record, arm).collect();
     let alone = record.arms.len() == 1 && record.scenario.load.mode == Mode::Staged;
     if !blocks.is_empty() || !alone {

@@ -89,6 +89,9 @@ pub(super) fn measured(record: &RunRecord, arm: usize, metric: Metric) -> Result
         Source::Histogram { of, quantile } => {
             of_histogram(Latencies::decode(of(&record.arms[arm])), quantile, metric)
         }
+        Source::Blocks(_) if metric == Metric::ServerCpu && record.server_figures_withheld() => {
+            Err(TooFew::constant(metric.name()))
+        }
         Source::Blocks(quotient) => {
             let parts: Vec<(f64, f64)> = arm_blocks(record, arm).map(quotient).collect();
             let series: Vec<f64> = parts.iter().map(|(amount, per)| amount / per).collect();

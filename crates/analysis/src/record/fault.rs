@@ -1,5 +1,7 @@
 //! What can be wrong with a run, and what its reader should know.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +37,38 @@ pub enum Fault {
         primary: String,
         /// What changed.
         detail: String,
+    },
+    /// Somebody else's commands ran on a server in the window.
+    ForeignCommands {
+        /// The primary.
+        primary: String,
+        /// Calls that neither the tool sent nor a function of the library can have made, by command.
+        commands: BTreeMap<String, u64>,
+    },
+    /// A condition was another one at the end of a window than at the start of the run.
+    ConditionChanged {
+        /// The primary.
+        primary: String,
+        /// A setting, a library, the owner of a slot.
+        condition: String,
+        /// At the start.
+        before: String,
+        /// At the end.
+        after: String,
+    },
+    /// A server threw keys away to stay below its `maxmemory`.
+    Evicted {
+        /// The primary.
+        primary: String,
+        /// How many in the window.
+        keys: u64,
+    },
+    /// A server refused commands because it was out of memory.
+    OutOfMemory {
+        /// The primary.
+        primary: String,
+        /// How many in the window.
+        commands: u64,
     },
     /// Due claims found no grant.
     StockRanOut {
@@ -155,6 +189,25 @@ pub enum Warning {
         periods: u64,
         /// Time that threads were held back, in seconds.
         seconds: f64,
+    },
+    /// Somebody else's commands ran on a server that may be shared (`--shared`): the servers' figures are withheld.
+    ForeignCommands {
+        /// The primary.
+        primary: String,
+        /// Calls that neither the tool sent nor a function of the library can have made, by command.
+        commands: BTreeMap<String, u64>,
+    },
+    /// A server forked in the window, to save or to rewrite its log: the copied pages slow it down.
+    Forked {
+        /// The primary.
+        primary: String,
+        /// How often.
+        times: u64,
+    },
+    /// The machine moved memory to or from disk in the window.
+    Swapping {
+        /// Pages, both ways.
+        pages: u64,
     },
     /// Keys could not be removed.
     LeftOver {

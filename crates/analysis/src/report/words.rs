@@ -1,5 +1,7 @@
 //! Faults, warnings and verdicts in words: the cause, and what to do about it.
 
+use std::collections::BTreeMap;
+
 use super::format::{count, figure, share, time_us};
 use crate::judge::{Comparison, Verdict};
 use crate::record::{Fault, Warning};
@@ -24,6 +26,25 @@ pub(super) fn fault(fault: &Fault) -> String {
         Fault::ServerChanged { primary, detail } => format!(
             "{primary} changed during the window: {detail}. Make sure that servers stay up and that nobody resets \
              their counters, and run again."
+        ),
+        Fault::ForeignCommands { primary, commands } => format!(
+            "somebody else's commands ran on {primary}: {}. Its counters and times are not the claims' alone: keep other \
+             clients and monitors away, or give --shared, which withholds the servers' figures.",
+            listed(commands)
+        ),
+        Fault::ConditionChanged { primary, condition, before, after } => format!(
+            "{condition} on {primary} was {before} at the start and {after} at the end of a window. The figures belong to \
+             neither: keep the cluster as it is and run again."
+        ),
+        Fault::Evicted { primary, keys } => format!(
+            "{primary} evicted {} keys, for it reached its maxmemory: executions are lost. Raise maxmemory, or lower \
+             population.executions or payload_bytes.",
+            count(*keys)
+        ),
+        Fault::OutOfMemory { primary, commands } => format!(
+            "{primary} refused {} commands, for it was out of memory. Raise maxmemory, or lower population.executions or \
+             payload_bytes.",
+            count(*commands)
         ),
         Fault::StockRanOut { claims } => format!(
             "{} claims were due when no grant was in stock. Raise population.executions, or lower the rate.",
@@ -120,11 +141,43 @@ pub(super) fn warning(warning: &Warning) -> String {
             count(*periods),
             time_us(1e6 * seconds)
         ),
+        Warning::ForeignCommands { primary, commands } => format!(
+            "somebody else's commands ran on {primary}: {}. Figures of the servers are withheld; times are those of a \
+             shared cluster.",
+            listed(commands)
+        ),
+        Warning::Forked { primary, times } => format!(
+            "{primary} forked {} times in the window, to save or to rewrite its log, which slows it down. Switch off save \
+             and appendonly for figures of the claim path alone.",
+            count(*times)
+        ),
+        Warning::Swapping { pages } => format!(
+            "the machine moved {} pages of memory to or from disk in the window: times are the disk's as well. Leave it \
+             more memory.",
+            count(*pages)
+        ),
         Warning::LeftOver { keys } => {
             format!("{} keys could not be removed. Run `reclaim-bench clean` on the cluster.", count(*keys))
         }
         Warning::Note { text } => format!("{text}."),
     }
+}
+
+/// Commands with their number, the most frequent first; a few of them.
+fn listed(commands: &BTreeMap<String, u64>) -> String {
+    const SHOWN: usize = 5;
+    let mut sorted: Vec<_> = commands.iter().collect();
+    sorted.sort_by_key(|(_, calls)| std::cmp::Reverse(**calls));
+    let more = sorted.len().saturating_sub(SHOWN);
+    let mut words: Vec<_> = sorted
+        .into_iter()
+        .take(SHOWN)
+        .map(|(command, calls)| format!("{} {command}", count(*calls)))
+        .collect();
+    if more > 0 {
+        words.push(format!("{more} other commands"));
+    }
+    words.join(", ")
 }
 
 /// The verdict as one word or two, from the reader's side: slower and faster rather than worse and better.

@@ -447,13 +447,17 @@ pub(super) fn trust(result: &RunResult) -> Block {
         let word = if control.passed { "passed" } else { "failed" };
         items.push(format!("control (the baseline against itself): {ratio}, {word}"));
     }
-    let violations =
-        audit.lost + audit.double_claims + audit.attempt_changed + audit.epoch_errors + audit.state_errors;
+    let violations = audit.lost
+        + audit.double_claims
+        + audit.attempt_changed
+        + audit.epoch_errors
+        + audit.state_errors
+        + audit.contract_errors;
     items.push(if audit.executions_checked == 0 {
         "audit: NOT MADE, the executions were not read back".to_owned()
     } else { format!(
         "audit: {} grants issued, {} claimed, {} expired, {} left over, {} lost, {} claimed twice; {} executions read \
-         back, {}",
+         back{}, {}",
         count(audit.grants_issued),
         count(audit.claimed),
         count(audit.expired),
@@ -461,6 +465,11 @@ pub(super) fn trust(result: &RunResult) -> Block {
         count(audit.lost),
         count(audit.double_claims),
         count(audit.executions_checked),
+        if audit.contracts_checked == 0 {
+            String::new()
+        } else {
+            format!(" ({} with all that a claim writes)", count(audit.contracts_checked))
+        },
         if violations == 0 { "no violation".to_owned() } else { format!("{} violations", count(violations)) }
     ) });
     items.extend(audit.examples.iter().map(|example| format!("violation: {example}")));

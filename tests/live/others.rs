@@ -1,0 +1,211 @@
+//! What others do to the servers while claims are measured: every kind is found, and none where nobody does anything.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use reclaim_analysis::judge::RunResult;
+use reclaim_analysis::record::{Fault, TimelinePoint, Warning, WireCost};
+use reclaim_bench::cluster::Cluster;
+use reclaim_bench::load::{Activity, Progress};
+use reclaim_bench::valkey::{NodeIndex, Wire};
+use redis::{Cmd, Value};
+use tokio_util::sync::CancellationToken;
+
+use crate::run::{assert_clean, run_watched, scenario_text};
+use crate::support;
+
+const SECTIONS: &str = "[population]\nexecutions = 1200\nlanes = 2\npartitions = 16\n[load]\nconcurrency = 1\n\
+                        claims = 1000";
+
+/// Notices when the window begins.
+#[derive(Default)]
+struct Begun(Cell<bool>);
+
+impl Progress for Begun {
+    fn begin(&self, activity: Activity, _: Option<u64>) {
+        if activity == Activity::Window {
+            self.0.set(true);
+        }
+    }
+    fn advance(&self, _: u64) {}
+    fn second(&self, _: &TimelinePoint) {}
+    fn note(&self, _: &str) {}
+    fn snapshot(&self, _: &reclaim_analysis::record::RunRecord) {}
+}
+
+/// Somebody else's connection to the only primary.
+struct Stranger {
+    _handle: Cluster,
+    wire: Wire,
+}
+
+impl Stranger {
+    async fn of(cluster: &Cluster) -> Self {
+        let nodes = cluster.topology().primaries().iter().map(|primary| primary.addr.clone()).collect();
+        let handle =
+            support::open(&reclaim_bench::cluster::ClusterRequest { nodes, ..support::shared_request() })
+                .await;
+        Self { wire: handle.admin(NodeIndex(0)), _handle: handle }
+    }
+
+    async fn send(&self, parts: &[&str]) -> Value {
+        let mut command = Cmd::new();
+        for part in parts {
+            command.arg(part);
+        }
+        self.wire.call("test", &command, &mut WireCost::default()).await.unwrap()
+    }
+
+    /// Waits until claims are being made: each reads the attempt index.
+    async fn claims_are_made(&self, begun: &Begun) {
+        while !begun.0.get() {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+        let before = self.hgets().await;
+        while self.hgets().await < before + 40 {}
+    }
+
+    async fn hgets(&self) -> u64 {
+        let Value::BulkString(text) = self.send(&["INFO", "commandstats"]).await else { panic!() };
+        let text = String::from_utf8(text).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix("cmdstat_hget:calls="));
+        line.map_or(0, |line| line.split(',').next().unwrap().parse().unwrap())
+    }
+}
+
+/// Runs a scenario while `meddle` goes on beside it, from the first claims on.
+async fn meddled(cluster: &Rc<Cluster>, seed: u64, meddle: impl AsyncFn(&Stranger)) -> RunResult {
+    let stranger = Stranger::of(cluster).await;
+    let begun = Begun::default();
+    let text = scenario_text(SECTIONS, &["grant-lane"]);
+    let cancel = CancellationToken::new();
+    let run = run_watched(cluster, &text, seed, &begun, &cancel);
+    tokio::pin!(run);
+    let beside = async {
+        stranger.claims_are_made(&begun).await;
+        meddle(&stranger).await;
+    };
+    let (result, ()) = tokio::join!(run, beside);
+    result
+}
+
+fn foreign(result: &RunResult) -> Vec<String> {
+    let commands = |fault: &Fault| match fault {
+        Fault::ForeignCommands { commands, .. } => commands.keys().cloned().collect(),
+        _ => Vec::new(),
+    };
+    result.invalid_reasons.iter().flat_map(commands).collect()
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn other_clients_commands_are_found_whatever_they_are() {
+    let cluster = Rc::new(support::own(1, 0).await);
+    for (seed, (command, name)) in [
+        (&["SET", "x", "1"][..], "set"),
+        (&["PING"], "ping"),
+        (&["CLIENT", "LIST"], "client|list"),
+        (&["EVAL", "return 1", "0"], "eval"),
+        // These are run by the claim's function as well, less often.
+        (&["HSET", "h", "a", "b"], "hset"),
+        (&["ZADD", "z", "1", "b"], "zadd"),
+        (&["LRANGE", "l", "0", "-1"], "lrange"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let result = meddled(&cluster, seed as u64, async |stranger: &Stranger| {
+            for _ in 0..3 {
+                stranger.send(command).await;
+            }
+        })
+        .await;
+        assert!(
+            !result.valid && foreign(&result).iter().any(|found| found == name),
+            "{name}: {:?}",
+            result.invalid_reasons
+        );
+        // To know when to begin, the stranger asked as well.
+        assert!(foreign(&result).iter().any(|found| found == "info"));
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn on_a_shared_cluster_the_servers_figures_are_withheld() {
+    let own = support::own(1, 0).await;
+    let nodes = own.topology().primaries().iter().map(|primary| primary.addr.clone()).collect();
+    let request = reclaim_bench::cluster::ClusterRequest { nodes, ..support::shared_request() };
+    let shared = Rc::new(support::open(&request).await);
+    let result = meddled(&shared, 1, async |stranger: &Stranger| {
+        stranger.send(&["GET", "x"]).await;
+        stranger.send(&["HGET", "x", "y"]).await;
+    })
+    .await;
+    assert_clean(&result);
+    let warned = |warning: &Warning| match warning {
+        Warning::ForeignCommands { commands, .. } => {
+            ["get", "hget", "info"].iter().all(|name| commands.contains_key(*name))
+        }
+        _ => false,
+    };
+    assert!(result.warnings.iter().any(warned), "{:?}", result.warnings);
+    let server = &result.variants[0].server;
+    assert_eq!((server.main_thread_cpu_us_per_claim, server.calls_per_claim.len()), (None, 0));
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn the_tools_own_questions_show_in_no_claims_cost() {
+    let cluster = Rc::new(support::own(1, 0).await);
+    let text = scenario_text(SECTIONS, &["grant-lane"]);
+    let result =
+        run_watched(&cluster, &text, 3, &reclaim_bench::load::Silent, &CancellationToken::new()).await;
+    assert_clean(&result);
+    let calls = &result.record.primaries[0].counters.calls;
+    let claims_own = ["fcall", "hget", "hgetall", "hset", "del", "sadd", "time", "xadd", "zadd", "zrem"];
+    assert!(calls.keys().all(|name| claims_own.contains(&name.as_str())), "{calls:?}");
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_condition_that_changes_in_the_window_is_a_fault_by_name() {
+    let other = format!("{}\n-- another body\n", ff_script::LIBRARY_SOURCE);
+    for (command, condition) in [
+        (&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"][..], "maxmemory-policy"),
+        (&["CONFIG", "SET", "appendonly", "yes"], "appendonly"),
+        (&["CONFIG", "SET", "save", "900 1"], "save"),
+        (&["CONFIG", "SET", "hz", "50"], "hz"),
+        (&["FUNCTION", "LOAD", "REPLACE", &other], "the library flowfabric"),
+    ] {
+        let cluster = Rc::new(support::own(1, 0).await);
+        let result = meddled(&cluster, 1, async |stranger: &Stranger| {
+            stranger.send(command).await;
+        })
+        .await;
+        let found = |fault: &Fault| matches!(fault, Fault::ConditionChanged { condition: found, .. } if found == condition);
+        assert!(result.invalid_reasons.iter().any(found), "{condition}: {:?}", result.invalid_reasons);
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn reset_counters_and_lack_of_memory_are_faults_by_name() {
+    type Found = fn(&Fault) -> bool;
+    let cases: [(&[&[&str]], Found); 3] = [
+        (&[&["CONFIG", "RESETSTAT"]], |fault| matches!(fault, Fault::ServerChanged { .. })),
+        (
+            &[
+                &["CONFIG", "SET", "maxmemory-policy", "allkeys-random"],
+                &["CONFIG", "SET", "maxmemory", "4mb"],
+            ],
+            |fault| matches!(fault, Fault::Evicted { .. }),
+        ),
+        (&[&["CONFIG", "SET", "maxmemory", "1mb"]], |fault| matches!(fault, Fault::OutOfMemory { .. })),
+    ];
+    for (commands, found) in cases {
+        let cluster = Rc::new(support::own(1, 0).await);
+        let result = meddled(&cluster, 1, async |stranger: &Stranger| {
+            for command in commands {
+                stranger.send(command).await;
+            }
+        })
+        .await;
+        assert!(result.invalid_reasons.iter().any(found), "{commands:?}: {:?}", result.invalid_reasons);
+    }
+}
