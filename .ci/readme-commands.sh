@@ -17,8 +17,8 @@ shown 'reclaim-bench scenarios check ./mine.toml'
 "$tool" scenarios check ./mine.toml >/dev/null
 shown 'reclaim-bench run ./mine.toml'
 "$tool" run ./mine.toml --no-progress
-shown 'reclaim-bench run lane-ab --concurrency 64 --set population.lanes=16'
-"$tool" run lane-ab --concurrency 64 --set population.lanes=16 --no-progress
+shown 'reclaim-bench run lane-ab --concurrency 64 --claims 40000 --set population.lanes=16'
+"$tool" run lane-ab --concurrency 64 --claims 40000 --set population.lanes=16 --no-progress
 shown 'reclaim-bench capacity capacity --within 10m'
 # Two minutes of it. Whether a shared machine can carry a level is no matter here (1, 2, 3): what it measured must be
 # there and be readable.

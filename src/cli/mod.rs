@@ -7,6 +7,7 @@ mod clean;
 mod cluster;
 mod compare;
 mod exit;
+mod foresee;
 mod library_args;
 mod output;
 mod paths;
@@ -89,7 +90,7 @@ enum Stored {
 
 const RUN_EXAMPLES: &str = "Examples:
   reclaim-bench run lane-ab
-  reclaim-bench run lane-ab --concurrency 64 --set population.lanes=16
+  reclaim-bench run lane-ab --concurrency 64 --claims 40000 --set population.lanes=16
   reclaim-bench run library-duet --base-library origin/main:lua/flowfabric.lua \
       --candidate-library lua/flowfabric.lua --gate
   reclaim-bench run ./mine.toml --nodes 10.0.0.1:6379 --user bench --password-file secret";

@@ -1,6 +1,7 @@
 //! `report`: stored results, formatted again.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{anyhow, bail};
 use clap::{Args, ValueEnum};
@@ -22,6 +23,25 @@ pub struct ReportArgs {
     /// How to show them
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+    /// Of a sweep over a simulated network: what its line says of a network whose round trips take so much longer than the
+    /// measured machine's, such as 0.5ms
+    #[arg(long, value_name = "TIME", value_parser = rtt)]
+    network_rtt: Option<Duration>,
+}
+
+/// A round-trip time with its unit; fractions are understood.
+fn rtt(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is not a time: write it like 0.5ms or 500us");
+    let split = text.find(|c: char| c.is_ascii_alphabetic()).ok_or_else(wrong)?;
+    let (number, unit) = text.split_at(split);
+    let scale = match unit {
+        "us" => 1e-6,
+        "ms" => 1e-3,
+        "s" => 1.0,
+        _ => return Err(wrong()),
+    };
+    let seconds = number.trim().parse::<f64>().map_err(|_| wrong())? * scale;
+    if (0.0..=10.0).contains(&seconds) { Ok(Duration::from_secs_f64(seconds)) } else { Err(wrong()) }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -51,6 +71,13 @@ enum Format {
 /// Runs the command. Reads every result before it prints the first one.
 pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
     let kind = one_kind(&args.results)?;
+    if args.network_rtt.is_some() && (kind != Kind::Sweep || args.format != Format::Text) {
+        bail!(
+            "--network-rtt is for the text of a sweep, {} holds {}",
+            args.results[0].display(),
+            kind.what()
+        );
+    }
     match kind {
         Kind::Run => return runs(args),
         Kind::Capacity => show(
@@ -65,7 +92,10 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
             kind,
             SweepFile::read,
             |SweepFile { scenario, sweep, .. }| {
-                [report::sweep_text(scenario, sweep), report::sweep_markdown(scenario, sweep)]
+                let predicted = args.network_rtt.map(|rtt| report::network_prediction(sweep, rtt));
+                let text = report::sweep_text(scenario, sweep)
+                    + &predicted.map_or_else(String::new, |text| format!("\n{text}"));
+                [text, report::sweep_markdown(scenario, sweep)]
             },
             |files| {
                 let sweeps: Vec<_> = files.iter().map(|file| (file.scenario.as_str(), &file.sweep)).collect();

@@ -5,6 +5,7 @@ use clap::Args;
 
 use super::args::{ClusterArgs, ScenarioArgs, fresh_seed, load_scenario};
 use super::exit::Exit;
+use super::foresee::foresee;
 use super::library_args::LibraryArgs;
 use super::output::{OutputArgs, OutputFormat, json, print};
 use super::paths::check_trace;
@@ -17,7 +18,7 @@ use crate::load::Progress as _;
 use crate::store::ResultDir;
 use reclaim_analysis::judge::MIN_RUNS;
 use reclaim_analysis::report;
-use reclaim_analysis::scenario::{Override, SweepSection};
+use reclaim_analysis::scenario::{Override, Scenario, SweepSection};
 
 /// Options of `run`.
 #[derive(Args, Clone, Debug)]
@@ -33,6 +34,9 @@ pub struct RunArgs {
     /// Run this many times, each time with a seed of its own; every run is kept
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub repeat: u32,
+    /// Make the run even where it is known beforehand that too few claims are made for a verdict
+    #[arg(long)]
+    anyway: bool,
     #[command(flatten)]
     changes: ScenarioArgs,
     #[command(flatten)]
@@ -62,6 +66,11 @@ impl RunArgs {
         }
         check_trace(&scenario)?;
         Ok(RunPlan { file, scenario, request, seed })
+    }
+
+    /// How long the runs will take. Refuses those that could not answer.
+    fn foresee(&self, scenarios: &[&Scenario]) -> anyhow::Result<String> {
+        foresee(scenarios, self.repeat, &self.output.output, self.anyway)
     }
 
     /// The run for each value of a sweep.
@@ -97,21 +106,25 @@ pub async fn run(args: &RunArgs) -> anyhow::Result<Exit> {
 async fn one_or_several(args: &RunArgs) -> anyhow::Result<Exit> {
     let plan = args.plan(&[], args.seed.unwrap_or_else(fresh_seed))?;
     if let Some(section) = &plan.file.sweep {
-        return sweep(args, &args.sweep_plan(section, plan.seed)?).await;
+        let points = args.sweep_plan(section, plan.seed)?;
+        let about = args.foresee(&points.points.iter().map(|point| &point.scenario).collect::<Vec<_>>())?;
+        return sweep(args, &points, &about).await;
     }
+    let about = args.foresee(&[&plan.scenario])?;
     if args.repeat == 1 {
-        return once(args, &plan).await;
+        return once(args, &plan, &about).await;
     }
     let enforced = plan.file.gate.enforce && plan.scenario.compare.is_some();
     if enforced && (args.repeat as usize) < MIN_RUNS {
         bail!("--repeat {}: a verdict over several runs needs at least {MIN_RUNS} of them", args.repeat);
     }
-    series(args, &plan).await
+    series(args, &plan, &about).await
 }
 
-async fn once(args: &RunArgs, plan: &RunPlan) -> anyhow::Result<Exit> {
+async fn once(args: &RunArgs, plan: &RunPlan, about: &str) -> anyhow::Result<Exit> {
     let terminal = Terminal::new(&args.output);
     let dir = ResultDir::create(&args.output.output, &plan.scenario.name)?;
+    terminal.note(about);
     let run = with_signals(
         |text| terminal.note(text),
         async |stop| campaign::run(plan, &dir, &terminal, stop).await,
@@ -129,8 +142,9 @@ async fn once(args: &RunArgs, plan: &RunPlan) -> anyhow::Result<Exit> {
     Ok(Exit::of(&result))
 }
 
-async fn series(args: &RunArgs, plan: &RunPlan) -> anyhow::Result<Exit> {
+async fn series(args: &RunArgs, plan: &RunPlan, about: &str) -> anyhow::Result<Exit> {
     let terminal = Terminal::new(&args.output);
+    terminal.note(about);
     let runs = with_signals(
         |text| terminal.note(text),
         async |stop| campaign::series(plan, args.repeat, &args.output.output, &terminal, stop).await,
@@ -146,8 +160,9 @@ async fn series(args: &RunArgs, plan: &RunPlan) -> anyhow::Result<Exit> {
     Ok(if done.interrupted { Exit::Interrupted } else { series.gate.conclusion.into() })
 }
 
-async fn sweep(args: &RunArgs, plan: &SweepPlan) -> anyhow::Result<Exit> {
+async fn sweep(args: &RunArgs, plan: &SweepPlan, about: &str) -> anyhow::Result<Exit> {
     let terminal = Terminal::new(&args.output);
+    terminal.note(about);
     let runs = with_signals(
         |text| terminal.note(text),
         async |stop| campaign::sweep(plan, &args.output.output, &terminal, stop).await,

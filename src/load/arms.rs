@@ -17,6 +17,7 @@ pub(super) struct ArmSequence {
     strata: Vec<StratumPlan>,
     /// `None` without a comparison: then arms take turns.
     controls_per_stratum: Option<f64>,
+    shared_control: bool,
     debt: f64,
     rng: ChaCha8Rng,
     turn: u8,
@@ -35,7 +36,8 @@ impl ArmSequence {
             baseline: compare.map_or(0, |compare| baseline_arm(scenario, compare)),
             strata: Vec::new(),
             controls_per_stratum: compare
-                .map(|compare| f64::from(compare.control_strata) / f64::from(compare.strata.max(1))),
+                .map(|compare| f64::from(compare.own_controls()) / f64::from(compare.strata.max(1))),
+            shared_control: compare.is_some_and(|compare| compare.shared_control),
             debt: 0.0,
             rng: stream(seed, "arms"),
             turn: 0,
@@ -56,7 +58,7 @@ impl ArmSequence {
             }
             let control = self.debt >= 1.0;
             self.debt += if control { -1.0 } else { controls_per_stratum };
-            let plan = stratum_plan(control, self.scenario_arms, self.baseline);
+            let plan = stratum_plan(control, self.shared_control, self.scenario_arms, self.baseline);
             let number = recorder.borrow_mut().add_stratum(plan.sides.len());
             self.upcoming = stratum_claims(number, &plan, CLAIMS_EACH, &mut self.rng).into();
             self.strata.push(plan);

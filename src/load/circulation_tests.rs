@@ -21,7 +21,7 @@ use crate::claim::{ClaimPath, ClaimReceipt, ClaimTicket};
 use crate::flowfabric::WorkerIdentity;
 use reclaim_analysis::record::{Outcome as ClaimEnd, Recorder, RetryCause, StormRecord};
 use reclaim_analysis::scenario::VariantPath::{GrantLane, HgetLane};
-use reclaim_analysis::scenario::{Amount, Arrivals, Compare, Scenario};
+use reclaim_analysis::scenario::{Amount, Arrivals, Compare, Mixing, Scenario};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -231,6 +231,8 @@ async fn arms_are_mixed_in_strata_with_controls_between() {
         metrics: Vec::new(),
         noise_threshold: 0.02,
         confidence: 0.95,
+        mixing: Mixing::Claims,
+        shared_control: false,
     });
     let carousel = Carousel::new(u32::MAX);
     let (recorder, end) = run(&scenario, &carousel, Amount::Claims(3_000), 8).await;

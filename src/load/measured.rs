@@ -11,7 +11,9 @@ use super::plan::{BlockPlan, StratumPlan};
 use crate::cluster::Cluster;
 use crate::flowfabric::{ClaimExecution, ClaimResumedExecution, FUNCTIONS, IssueGrantAndClaim, Request as _};
 use crate::machine::Arrangement;
-use reclaim_analysis::record::{CounterDelta, Fault, LibraryInfo, Offered, Recorder, Staging, StormRecord};
+use reclaim_analysis::record::{
+    CounterDelta, Fault, LibraryInfo, Offered, Recorder, Staging, SteadyPart, StormRecord,
+};
 use reclaim_analysis::scenario::{Mode, Scenario, VariantPath, VariantSpec};
 
 /// A block that was measured.
@@ -20,6 +22,7 @@ pub(super) struct MeasuredBlock {
     pub claims: u64,
     pub duration: Duration,
     pub counters: CounterDelta,
+    pub steady: Option<SteadyPart>,
 }
 
 /// What it took to make executions claimable outside the window.

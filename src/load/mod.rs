@@ -24,6 +24,8 @@ mod fixtures;
 mod grants;
 mod measured;
 mod meter;
+#[cfg(test)]
+mod mixing_tests;
 mod observe;
 mod others;
 mod pacer;
@@ -51,7 +53,9 @@ pub use driver::{Driver, Fate};
 pub use error::LoadError;
 pub use grants::{ClaimBook, Drawn, GrantSource};
 pub use pacer::{Pacer, ThreadPacer};
-pub use plan::{Batch, BlockPlan, Plan, PlanError, PlannedClaim, Round, StratumPlan, baseline_arm};
+pub use plan::{
+    Batch, BlockKind, BlockPlan, Plan, PlanError, PlannedClaim, Round, StratumPlan, baseline_arm,
+};
 pub use progress::{Activity, Progress, Silent};
 pub use ruler::Ruler;
 pub use run::run;

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use reclaim_analysis::record::Purpose;
 use reclaim_analysis::record::stream;
-use reclaim_analysis::scenario::{Amount, Compare, Model, Scenario};
+use reclaim_analysis::scenario::{Amount, BlockShape, Compare, Mixing, Model, Scenario};
 
 /// One claim to make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,17 +34,32 @@ impl PlannedClaim {
 pub struct StratumPlan {
     /// Whether all sides are the baseline.
     pub control: bool,
-    /// Arms, by side.
+    /// Arms, by side; the baseline once more where the control is within the comparison.
     pub sides: Vec<u8>,
+    /// Whether each side is a block by itself.
+    pub apart: bool,
 }
 
-/// A counter block: claims of one arm between two readings of the servers' counters.
+/// A block: claims of one arm between two readings of the servers' counters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BlockPlan {
     /// Blocks of one group are compared with each other.
     pub group: u32,
     /// The arm.
     pub arm: u8,
+    /// What it is.
+    pub kind: BlockKind,
+}
+
+/// What a block is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BlockKind {
+    /// The servers' counters alone.
+    Counters,
+    /// One side of a stratum.
+    Side,
+    /// The baseline's second side of a stratum.
+    Control,
 }
 
 /// Claims that are made without a pause between two readings of the counters.
@@ -132,12 +147,15 @@ impl Plan {
         }
         match &scenario.compare {
             None => units.push(plain_unit(scenario, total, &mut arms)),
+            Some(compare) if compare.mixing == Mixing::Blocks => {
+                units.extend(side_units(scenario, compare, total, &mut strata, &mut blocks, &mut arms));
+            }
             Some(compare) => {
                 let baseline = baseline_arm(scenario, compare);
                 let each = (total / u64::from(compare.strata) / u64::from(arm_count)).max(1);
                 for control in stratum_units_order(compare, &mut arms) {
                     let stratum = strata.len() as u32;
-                    strata.push(stratum_plan(control, arm_count, baseline));
+                    strata.push(stratum_plan(control, compare.shared_control, arm_count, baseline));
                     let plan = &strata[stratum as usize];
                     let claims = stratum_claims(stratum, plan, each, &mut arms);
                     units.push(Unit { name: "a stratum", claims, block: None, splittable: false });
@@ -151,7 +169,7 @@ impl Plan {
         }
         let (mut rounds, fresh) = packer.finish();
         if matches!(scenario.load.model, Model::Closed { .. }) {
-            lay_rulers(&mut rounds, seed);
+            lay_rulers(&mut rounds, &strata, seed);
         }
         Ok(Self { rounds, strata, blocks, fresh })
     }
@@ -215,7 +233,7 @@ fn plain_unit(scenario: &Scenario, total: u64, arms: &mut ChaCha8Rng) -> Unit {
 /// Strata of the comparison and of the control, in random order.
 pub(super) fn stratum_units_order(compare: &Compare, rng: &mut ChaCha8Rng) -> Vec<bool> {
     let mut order: Vec<bool> = std::iter::repeat_n(false, compare.strata as usize)
-        .chain(std::iter::repeat_n(true, compare.control_strata as usize))
+        .chain(std::iter::repeat_n(true, compare.own_controls() as usize))
         .collect();
     order.shuffle(rng);
     order
@@ -230,22 +248,71 @@ pub(super) fn stratum_claims(
 ) -> Vec<(u8, Purpose)> {
     let mut claims = Vec::with_capacity(each as usize * plan.sides.len());
     for (side, &arm) in plan.sides.iter().enumerate() {
-        let side = side as u8;
-        let purpose = if plan.control {
-            Purpose::Control { stratum, side }
-        } else {
-            Purpose::Stratum { stratum, side }
-        };
-        claims.extend(std::iter::repeat_n((arm, purpose), each as usize));
+        claims.extend(std::iter::repeat_n((arm, plan.purpose(stratum, side)), each as usize));
     }
     claims.shuffle(rng);
     claims
 }
 
 /// The sides of a stratum.
-pub(super) fn stratum_plan(control: bool, arm_count: u8, baseline: u8) -> StratumPlan {
-    let sides = if control { vec![baseline, baseline] } else { (0..arm_count).collect() };
-    StratumPlan { control, sides }
+pub(super) fn stratum_plan(control: bool, shared_control: bool, arm_count: u8, baseline: u8) -> StratumPlan {
+    let sides = if control {
+        vec![baseline, baseline]
+    } else {
+        (0..arm_count).chain(shared_control.then_some(baseline)).collect()
+    };
+    StratumPlan { control, sides, apart: false }
+}
+
+impl StratumPlan {
+    /// What the claims on a side are for. An arm's second side is the control's: what it does counts for no arm.
+    pub(super) fn purpose(&self, stratum: u32, side: usize) -> Purpose {
+        let again = self.sides[..side].contains(&self.sides[side]);
+        let side = side as u8;
+        if self.control || again {
+            Purpose::Control { stratum, side }
+        } else {
+            Purpose::Stratum { stratum, side }
+        }
+    }
+}
+
+/// Arms in blocks of their own: in every group one of each, and one more of the baseline for the control, in random
+/// order. A block begins with claims that do not count, while its queue forms.
+fn side_units(
+    scenario: &Scenario,
+    compare: &Compare,
+    total: u64,
+    strata: &mut Vec<StratumPlan>,
+    blocks: &mut Vec<BlockPlan>,
+    rng: &mut ChaCha8Rng,
+) -> Vec<Unit> {
+    let arm_count = scenario.variants.len() as u8;
+    let baseline = baseline_arm(scenario, compare);
+    let sides: Vec<u8> = (0..arm_count).chain(compare.is_controlled().then_some(baseline)).collect();
+    let added_rtt_s = scenario.load.added_rtt.as_secs_f64();
+    let shape =
+        BlockShape::of(compare.strata, total, u64::from(arm_count), &scenario.load.model, added_rtt_s);
+    let mut units = Vec::new();
+    for group in 0..shape.groups {
+        let plan = StratumPlan { control: false, sides: sides.clone(), apart: true };
+        let mut order: Vec<usize> = (0..sides.len()).collect();
+        order.shuffle(rng);
+        for side in order {
+            let (arm, purpose) = (sides[side], plan.purpose(group, side));
+            let kind = match purpose {
+                Purpose::Control { .. } => BlockKind::Control,
+                _ => BlockKind::Side,
+            };
+            let block = blocks.len() as u32;
+            blocks.push(BlockPlan { group, arm, kind });
+            let ramp_in = std::iter::repeat_n((arm, Purpose::Block), shape.ramp_in as usize);
+            let claims = ramp_in.chain(std::iter::repeat_n((arm, purpose), shape.claims as usize)).collect();
+            units.push(Unit { name: "a block of one arm", claims, block: Some(block), splittable: false });
+        }
+        strata.push(plan);
+    }
+    units
 }
 
 fn block_units(
@@ -260,7 +327,7 @@ fn block_units(
         order.shuffle(rng);
         for arm in order {
             let block = blocks.len() as u32;
-            blocks.push(BlockPlan { group, arm });
+            blocks.push(BlockPlan { group, arm, kind: BlockKind::Counters });
             let claims = vec![(arm, Purpose::Block); compare.block_claims as usize];
             units.push(Unit { name: "a counter block", claims, block: Some(block), splittable: false });
         }
@@ -269,13 +336,17 @@ fn block_units(
 }
 
 /// Puts bare round trips at random places among the claims of each stratum of the comparison: as many as one side has
-/// claims. Where they stand comes from a random stream of its own, so that claims stand where they stood without.
-fn lay_rulers(rounds: &mut [Round], seed: u64) {
+/// claims. Where they stand comes from a random stream of its own, so that claims stand where they stood without. Blocks of
+/// one arm have none: with several claims in flight a round trip is not bare, it waits in their queue.
+fn lay_rulers(rounds: &mut [Round], strata: &[StratumPlan], seed: u64) {
     let mut rng = stream(seed, "ruler");
     for batch in rounds.iter_mut().flat_map(|round| &mut round.batches) {
         let claims = std::mem::take(&mut batch.claims);
         for stratum in claims.chunk_by(|a, b| stratum_of(a.purpose) == stratum_of(b.purpose)) {
-            let Some((stratum_number, sides)) = stratum_of(stratum[0].purpose).zip(sides_of(stratum)) else {
+            let measured =
+                |number: &u32| strata.get(*number as usize).is_some_and(|plan| !plan.control && !plan.apart);
+            let number = stratum_of(stratum[0].purpose).filter(measured);
+            let Some((stratum_number, sides)) = number.zip(sides_of(stratum)) else {
                 batch.claims.extend(stratum);
                 continue;
             };
@@ -294,10 +365,10 @@ fn lay_rulers(rounds: &mut [Round], seed: u64) {
     }
 }
 
-/// The stratum of the comparison that a claim is for.
+/// The stratum that a claim is for.
 fn stratum_of(purpose: Purpose) -> Option<u32> {
     match purpose {
-        Purpose::Stratum { stratum, .. } => Some(stratum),
+        Purpose::Stratum { stratum, .. } | Purpose::Control { stratum, .. } => Some(stratum),
         _ => None,
     }
 }
@@ -305,7 +376,7 @@ fn stratum_of(purpose: Purpose) -> Option<u32> {
 /// How many sides a stratum's claims are on.
 fn sides_of(claims: &[PlannedClaim]) -> Option<usize> {
     let side = |claim: &PlannedClaim| match claim.purpose {
-        Purpose::Stratum { side, .. } => Some(usize::from(side) + 1),
+        Purpose::Stratum { side, .. } | Purpose::Control { side, .. } => Some(usize::from(side) + 1),
         _ => None,
     };
     claims.iter().filter_map(side).max()

@@ -8,7 +8,7 @@ use crate::workload::{ExecIndex, PopulationPlan};
 use reclaim_analysis::record::Purpose;
 use reclaim_analysis::scenario::LibrarySource;
 use reclaim_analysis::scenario::VariantPath::{FirstClaim, GrantLane, HgetLane};
-use reclaim_analysis::scenario::{Amount, Arrivals, Compare, Metric, Model, Scenario, Shipped};
+use reclaim_analysis::scenario::{Amount, Arrivals, Compare, Metric, Mixing, Model, Scenario, Shipped};
 
 fn ab() -> Scenario {
     let mut scenario = scenario(&[GrantLane, HgetLane]);
@@ -24,6 +24,8 @@ fn ab() -> Scenario {
         metrics: vec![Metric::ServiceP50],
         noise_threshold: 0.02,
         confidence: 0.95,
+        mixing: Mixing::Claims,
+        shared_control: false,
     });
     scenario
 }
@@ -107,6 +109,66 @@ fn each_block_is_a_batch_of_its_own_arm() {
     }
 }
 
+/// Sixteen in flight: each arm alone, at 2,000 claims in all.
+fn queued() -> Scenario {
+    let mut scenario = ab();
+    scenario.load.model = Model::Closed { concurrency: 16 };
+    scenario.compare.as_mut().unwrap().mixing = Mixing::Blocks;
+    scenario
+}
+
+#[test]
+fn arms_that_queue_get_blocks_with_a_second_one_of_the_baseline_as_their_control() {
+    let plan = staged(&queued(), 1).unwrap();
+    let batches: Vec<&Batch> = plan.rounds.iter().flat_map(|round| &round.batches).collect();
+    let blocks: Vec<_> =
+        batches.iter().filter_map(|batch| Some((plan.blocks[batch.block? as usize], batch))).collect();
+    // 1,000 claims of each arm in blocks of at least 4 x 16: 15 groups of three blocks.
+    assert_eq!((plan.strata.len(), blocks.len()), (15, 45));
+    assert_eq!(batches.len(), 1 + 45, "the warm-up, and nothing that mixes arms");
+    for (group, stratum) in plan.strata.iter().enumerate() {
+        assert_eq!(
+            (stratum.apart, stratum.control, stratum.sides.as_slice()),
+            (true, false, [0, 1, 0].as_slice())
+        );
+        let own: Vec<_> = blocks.iter().filter(|(block, _)| block.group as usize == group).collect();
+        let mut kinds: Vec<_> = own.iter().map(|(block, _)| (block.arm, block.kind)).collect();
+        kinds.sort_by_key(|(arm, kind)| (*arm, *kind != BlockKind::Side));
+        assert_eq!(kinds, [(0, BlockKind::Side), (0, BlockKind::Control), (1, BlockKind::Side)]);
+        for (block, batch) in own {
+            assert!(batch.claims.iter().all(|claim| claim.arm == block.arm));
+            let ramp_in = batch.claims.iter().take_while(|claim| claim.purpose == Purpose::Block).count();
+            assert_eq!((ramp_in, batch.claims.len() - ramp_in), (32, 66));
+        }
+    }
+    let firsts: BTreeSet<u8> = blocks.chunks(3).map(|group| group[0].0.arm).collect();
+    assert_eq!(firsts.len(), 2, "in random order");
+    assert_eq!(staged(&queued(), 1).unwrap().blocks, plan.blocks);
+}
+
+#[test]
+fn a_control_within_the_comparison_takes_a_side_of_every_stratum_and_no_strata_of_its_own() {
+    let mut shared = ab();
+    shared.compare.as_mut().unwrap().shared_control = true;
+    let plan = staged(&shared, 1).unwrap();
+    assert_eq!(plan.strata.len(), 20);
+    assert!(plan.strata.iter().all(|stratum| !stratum.control && stratum.sides == [0, 1, 0]));
+    let mut sides: BTreeMap<&str, u64> = BTreeMap::new();
+    for claim in plan.rounds.iter().flat_map(Round::claims) {
+        *sides
+            .entry(match claim.purpose {
+                Purpose::Stratum { .. } => "arms",
+                Purpose::Control { side, .. } => {
+                    assert_eq!((side, claim.arm), (2, 0));
+                    "control"
+                }
+                _ => "others",
+            })
+            .or_default() += 1;
+    }
+    assert_eq!((sides["arms"], sides["control"]), (2_000, 1_000));
+}
+
 #[test]
 fn arms_with_different_libraries_are_mixed_like_any_others() {
     let mut duet = ab();
@@ -150,8 +212,13 @@ fn a_stratum_larger_than_the_population_is_refused_with_the_number_it_takes() {
 /// The plan of a shipped staged scenario over as many partitions as FlowFabric publishes, as a run digests it.
 fn shipped_digest(name: &str, seed: u64) -> String {
     let shipped = Shipped::find(name).unwrap();
-    let (_, scenario) =
+    let (file, mut scenario) =
         reclaim_analysis::scenario::parse(shipped.name, &as_it_was(name, shipped.text)).unwrap();
+    // As those results were made: with control strata of their own.
+    if let (Some(compare), Some(section)) = (&mut scenario.compare, &file.compare) {
+        (compare.shared_control, compare.control_strata) =
+            (false, section.control_strata.unwrap_or(compare.strata));
+    }
     let ids = PopulationPlan::new(seed, &scenario.population, &scenario.interruption, 256);
     let plan = staged(&scenario, seed).unwrap();
     plan.digest(|n| ids.execution_id(ExecIndex(n)).as_str().to_owned(), &[])

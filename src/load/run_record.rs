@@ -104,6 +104,7 @@ fn strata(plans: &[StratumPlan], samples: &[Vec<Samples>], rulers: &[Samples]) -
         .filter(|((_, sides), _)| sides.iter().all(|side| !side.0.is_empty()))
         .map(|((plan, sides), ruler)| Stratum {
             control: plan.control,
+            apart: plan.apart,
             sides: plan
                 .sides
                 .iter()
@@ -122,6 +123,7 @@ fn block(block: &MeasuredBlock) -> CounterBlock {
         claims: block.claims,
         duration_s: block.duration.as_secs_f64(),
         counters: block.counters.clone(),
+        steady: block.steady,
     }
 }
 

@@ -8,7 +8,7 @@ use super::error::LoadError;
 use super::measured::{Measured, MeasuredBlock, Prepared, recorder};
 use super::observe::observe;
 use super::pacer::ThreadPacer;
-use super::plan::{Batch, Plan, PlannedClaim, Round, claims_wanted, is_warmup};
+use super::plan::{Batch, BlockKind, Plan, PlannedClaim, Round, claims_wanted, is_warmup};
 use super::prepare::{create, make_resumable, scan};
 use super::progress::Activity;
 use super::run_record::{Closing, run_record};
@@ -126,9 +126,11 @@ impl StagedRun<'_> {
     ) -> Result<(), LoadError> {
         let session = self.session;
         let warmup = is_warmup(batch);
-        let activity = match (warmup, batch.block) {
+        let block = batch.block.map(|block| self.plan.blocks[block as usize]);
+        let counters_only = block.is_some_and(|block| block.kind == BlockKind::Counters);
+        let activity = match (warmup, counters_only) {
             (true, _) => Activity::Warmup,
-            (false, Some(_)) => Activity::Blocks,
+            (false, true) => Activity::Blocks,
             _ => Activity::Window,
         };
         session.watch().begin(activity, Some(batch.claims.len() as u64));
@@ -146,18 +148,19 @@ impl StagedRun<'_> {
             return Ok(());
         }
         let arms: BTreeSet<usize> = batch.claims.iter().map(|claim| usize::from(claim.arm)).collect();
-        let counted = batch.block.is_none();
+        // What the control's side and the counters' blocks take counts for no arm.
+        let counted = block.is_none_or(|block| block.kind == BlockKind::Side);
         let recorder = measured.recorder.get_mut();
+        let steady = recorder.steady_part();
         recorder.end_batch(driven.active, arms.into_iter().filter(|_| counted));
         let claims = recorder.claimed() - claimed_before;
-        if let Some(length) = driven.schedule.filter(|_| counted) {
+        if let Some(length) = driven.schedule.filter(|_| !counters_only) {
             let offered = measured.offered.get_or_insert_default();
             offered.claims += batch.claims.len() as u64;
             offered.schedule_s += length.as_secs_f64();
         }
-        if let Some(block) = batch.block {
-            let plan = self.plan.blocks[block as usize];
-            measured.blocks.push(MeasuredBlock { plan, claims, duration: driven.active, counters });
+        if let Some(plan) = block {
+            measured.blocks.push(MeasuredBlock { plan, claims, duration: driven.active, counters, steady });
         }
         Ok(())
     }

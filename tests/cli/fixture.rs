@@ -37,6 +37,7 @@ pub fn lane_ab() -> RunResult {
     result.control = Some(Control { ratio: Some(estimate(1.001, 0.994, 1.008)), passed: true, reason: None });
     result.record.strata = vec![Stratum {
         control: false,
+        apart: false,
         sides: vec![
             StratumSide { arm: 0, service: Samples(vec![2_270, 2_280]) },
             StratumSide { arm: 1, service: Samples(vec![2_756]) },
@@ -285,6 +286,7 @@ fn plain(name: &str, arms: &[(&str, f64)]) -> RunResult {
         variants,
         comparisons: Vec::new(),
         exact: Vec::new(),
+        worth: Vec::new(),
         control: None,
         record: RunRecord {
             tool: Tool { version: "0.1.0".into(), commit: "0123456".into(), debug_build: false },

@@ -26,6 +26,7 @@ fn whole() -> RunResult {
     result.record.strata = (0..100)
         .map(|n| Stratum {
             control: false,
+            apart: false,
             sides: vec![
                 StratumSide { arm: 0, service: samples(n, 2_170) },
                 StratumSide { arm: 1, service: samples(n, 2_656) },
@@ -40,6 +41,7 @@ fn whole() -> RunResult {
             claims: 1_000,
             duration_s: 0.25 + 0.001 * f64::from(n % 5),
             counters: CounterDelta::default(),
+            steady: None,
         })
         .collect();
     result

@@ -171,7 +171,7 @@ fn a_bad_option_is_refused_by_its_own_words() {
         ),
         (&["--concurrency", "0"], "error: --concurrency 0: load.concurrency: 0 is not between 1 and 65536\n"),
         (
-            &["--rate", "2000", "--duration", "30s"],
+            &["--rate", "2000", "--duration", "30s", "--set", "compare.mixing=claims"],
             "error: lane-ab (shipped):17: population.executions: 4000 are too few: an open-loop window of that \
              length needs 66000 grants in stock, so at least 66000 executions\n",
         ),

@@ -9,7 +9,7 @@ use crate::support;
 const DOCUMENTS: [&str; 3] = ["docs/ci.md", "docs/ci-workflow.yml", "README.md"];
 
 /// Appended to every `run`: what is tested is that the commands work, not what they find.
-const SMALL: &str = "--primaries 1 --set population.executions=200 --set population.partitions=16 \
+const SMALL: &str = "--primaries 1 --anyway --set population.executions=200 --set population.partitions=16 \
                      --set load.claims=400 --set load.warmup=20 --set compare.strata=10 --set compare.control_strata=5 \
                      --set compare.block_claims=20 --set compare.counter_blocks=2 \
                      --set compare.metrics=[\\\"service_p50\\\"]";

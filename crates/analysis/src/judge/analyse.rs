@@ -7,6 +7,7 @@ use super::comparison::{Judgement, judge};
 use super::result::{RunResult, SCHEMA};
 use super::summary::summarise;
 use super::validity::{faults, warnings};
+use super::worth::worth;
 
 /// Draws every conclusion from a stored record, by the scenario that it holds.
 pub fn analyse(record: RunRecord) -> Result<RunResult, InvalidScenario> {
@@ -33,6 +34,7 @@ pub fn analyse_as(record: RunRecord, scenario: &Scenario) -> RunResult {
         comparisons,
         exact,
         control,
+        worth: worth(&record),
         record,
     }
 }
@@ -158,6 +160,9 @@ mod tests {
             ("Stalled", |r, _| r.longest_gap_s = Some(2.6)),
             ("damaged", |r, _| r.arms[0].service.0 = Some("AAAA".into())),
             ("NeverResumed { executions: 2, of: 500 }", |r, _| r.storm = Some(storm(498))),
+            ("SharedQueue { in_flight: 16.0, limit: 1.0 }", |_, s| {
+                s.load.model = Model::Closed { concurrency: 16 };
+            }),
             ("StockRanOut", |r, s| {
                 s.load.model = Model::Open { rate_per_sec: 1e3, arrivals: Arrivals::Constant };
                 r.arms[0].outcomes.empty_stock = 3;
@@ -170,6 +175,53 @@ mod tests {
             assert!(!result.valid && said.contains(expected), "{expected}: {said}");
             assert_eq!(result.invalid_reasons.len(), 1, "{said}");
         }
+    }
+
+    #[test]
+    fn arms_may_queue_apart_and_be_mixed_where_they_do_not_queue() {
+        let queued = |change: &dyn Fn(&mut RunRecord, &mut Scenario)| {
+            let said = analysed(|record, scenario| change(record, scenario)).invalid_reasons;
+            said.iter().any(|fault| matches!(fault, Fault::SharedQueue { .. }))
+        };
+        let sixteen = |scenario: &mut Scenario| scenario.load.model = Model::Closed { concurrency: 16 };
+        let apart =
+            |record: &mut RunRecord| record.strata.iter_mut().for_each(|stratum| stratum.apart = true);
+        assert!(queued(&|_, scenario| sixteen(scenario)));
+        assert!(!queued(&|record, scenario| (apart(record), sixteen(scenario)).0));
+        assert!(!queued(&|_, _| ()));
+        // Little's law: 24,000 claims of 0.2 ms within so many seconds, in front of three primaries.
+        let open = |active_s: f64| {
+            queued(&|record, scenario| {
+                scenario.load.model = Model::Open { rate_per_sec: 1e3, arrivals: Arrivals::Poisson };
+                record.arms.iter_mut().for_each(|arm| arm.active_s = active_s);
+            })
+        };
+        assert!(open(2.0) && !open(10.0));
+    }
+
+    #[test]
+    fn a_control_within_the_comparison_counts_as_the_baseline_and_vetoes_where_it_differs() {
+        let shared = |lean: u32| {
+            analysed(|record, _| {
+                let controls: Vec<_> = record.strata.iter().filter(|s| s.control).cloned().collect();
+                record.strata.retain(|stratum| !stratum.control);
+                for (stratum, control) in record.strata.iter_mut().zip(&controls) {
+                    let mut side = control.sides[1].clone();
+                    side.service.0.iter_mut().for_each(|ticks| *ticks += *ticks / 100 * lean);
+                    stratum.sides.push(side);
+                }
+            })
+        };
+        let fair = shared(0);
+        let p50 = verdict_of(&fair, Metric::ServiceP50);
+        assert!(fair.control.as_ref().unwrap().passed, "{:?}", fair.control);
+        assert!(p50.verdict == Verdict::Regression && p50.ratio.unwrap().contains(1.2), "{p50:?}");
+        let own = analysed(|_, _| ());
+        let width = |result: &RunResult| verdict_of(result, Metric::ServiceP50).ratio.unwrap().half_width();
+        assert!(width(&fair) < width(&own), "two sides of the baseline are the better baseline");
+        let leaning = shared(4);
+        assert!(!leaning.control.as_ref().unwrap().passed);
+        assert!(leaning.comparisons.iter().all(|c| c.verdict == Verdict::Inconclusive));
     }
 
     /// A command that was given up before its bytes had left never reached the server.

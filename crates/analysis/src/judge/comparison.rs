@@ -97,15 +97,20 @@ fn correct_for_many(comparisons: &mut [Comparison], compare: &Compare) {
 /// interval at the comparison's confidence, scaled to as many strata as the comparison has, is wider than half the
 /// threshold.
 fn control(record: &RunRecord, baseline: usize, compare: &Compare) -> Option<Control> {
-    let (sides, strata) = stratum_pairs(record, true, baseline, baseline);
-    if strata == 0 {
+    let sides = control_pairs(record, baseline);
+    if sides.is_empty() {
         return None;
     }
     let pairs = borrowed(&sides);
     let effect = match paired_quantile(&pairs, CONTROL_QUANTILE, record.seed) {
         Ok(effect) => effect,
         Err(reason) => {
-            let reason = format!("no control: {reason}; raise compare.control_strata");
+            let more = if record.strata.iter().any(|stratum| stratum.control) {
+                "raise compare.control_strata"
+            } else {
+                "use more claims"
+            };
+            let reason = format!("no control: {reason}; {more}");
             return Some(Control { ratio: None, passed: false, reason: Some(reason) });
         }
     };
@@ -146,18 +151,24 @@ fn note(text: String) -> Warning {
 /// Service times in microseconds: baseline and candidate of one stratum.
 pub(super) type SidePair = (Vec<f64>, Vec<f64>);
 
-/// Both arms' samples of each stratum of the kind wanted, and the number of such strata. For the control the arms are
-/// the same and its two sides differ.
-fn stratum_pairs(
-    record: &RunRecord,
-    control: bool,
-    baseline: usize,
-    candidate: usize,
-) -> (Vec<SidePair>, usize) {
-    let strata: Vec<_> = record.strata.iter().filter(|stratum| stratum.control == control).collect();
-    let pairs =
-        strata.iter().filter_map(|stratum| stratum_pair(stratum, control, baseline, candidate)).collect();
-    (pairs, strata.len())
+/// Both arms' samples of each stratum in which they were compared. An arm with two sides in a stratum has all of them.
+fn stratum_pairs(record: &RunRecord, baseline: usize, candidate: usize) -> Vec<SidePair> {
+    let of = |stratum: &Stratum, arm: usize| -> Vec<f64> {
+        let sides = stratum.sides.iter().filter(|side| side.arm as usize == arm);
+        sides.flat_map(|side| side.service.iter_us()).collect()
+    };
+    let compared = record.strata.iter().filter(|stratum| !stratum.control);
+    compared.map(|stratum| (of(stratum, baseline), of(stratum, candidate))).collect()
+}
+
+/// The two sides of the baseline in every stratum that has them: the control's own strata, and those of a comparison
+/// that holds its control within it.
+fn control_pairs(record: &RunRecord, baseline: usize) -> Vec<SidePair> {
+    let of = |stratum: &Stratum| {
+        let mut sides = stratum.sides.iter().filter(|side| side.arm as usize == baseline);
+        Some((sides.next()?.service.iter_us().collect(), sides.next()?.service.iter_us().collect()))
+    };
+    record.strata.iter().filter_map(of).collect()
 }
 
 /// Both arms' samples of one stratum; `None` where one of them is not in it.
@@ -241,7 +252,7 @@ impl ArmPair<'_> {
         if let Source::Blocks(quotient) = source(metric) {
             return paired_totals(&self.block_pairs(quotient), seed);
         }
-        let (sides, _) = stratum_pairs(self.record, false, self.baseline, self.candidate);
+        let sides = stratum_pairs(self.record, self.baseline, self.candidate);
         let claims =
             |side: fn(&SidePair) -> &Vec<f64>| sides.iter().map(|pair| side(pair).len() as u64).sum();
         let fewest: u64 = u64::min(claims(|pair| &pair.0), claims(|pair| &pair.1));
@@ -266,9 +277,9 @@ impl ArmPair<'_> {
         let blocks = &self.record.blocks;
         let groups: BTreeSet<u32> = blocks.iter().map(|block| block.group).collect();
         let of = |group: u32, arm: usize| {
-            let block = blocks.iter().find(|b| b.group == group && b.arm as usize == arm && b.claims > 0)?;
-            let (amount, per) = quotient(block);
-            Some(Totals { amount, per })
+            let own = blocks.iter().filter(|b| b.group == group && b.arm as usize == arm && b.claims > 0);
+            let add = |sum: Totals, (amount, per)| Totals { amount: sum.amount + amount, per: sum.per + per };
+            own.map(quotient).fold(None, |sum, part| Some(add(sum.unwrap_or_default(), part)))
         };
         groups
             .into_iter()

@@ -108,7 +108,7 @@ pub fn record(arms: &[SimulatedArm], seed: u64) -> RunRecord {
                 StratumSide { arm: arm as u32, service }
             })
             .collect();
-        strata.push(Stratum { control, sides, ruler: None });
+        strata.push(Stratum { control, sides, apart: false, ruler: None });
     }
     let arm_records: Vec<_> =
         arms.iter().zip(&histograms).map(|(arm, histogram)| arm_record(arm, histogram)).collect();
@@ -203,6 +203,7 @@ fn blocks(arms: &[SimulatedArm], noise: &mut Noise) -> Vec<CounterBlock> {
                 claims: CLAIMS_PER_BLOCK,
                 duration_s: 0.04 * simulated.slower * (0.01 * noise.normal()).exp(),
                 counters: counters(&arms[arm..=arm], CLAIMS_PER_BLOCK, cpu),
+                steady: None,
             }
         })
         .collect()

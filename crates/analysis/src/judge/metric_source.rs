@@ -40,7 +40,7 @@ pub(super) fn source(metric: Metric) -> Source {
         Metric::ResponseP99 => Source::Histogram { of: |arm| &arm.response, quantile: 0.99 },
         Metric::ResumeP50 => Source::Histogram { of: |arm| &arm.resume, quantile: 0.5 },
         Metric::ResumeP99 => Source::Histogram { of: |arm| &arm.resume, quantile: 0.99 },
-        Metric::Throughput => Source::Blocks(|block| (block.claims as f64, block.duration_s)),
+        Metric::Throughput => Source::Blocks(CounterBlock::rate_parts),
         // Over all claims that reached the function: the servers worked for those that they refused as well.
         Metric::ServerCpu => {
             Source::Blocks(|block| (block.counters.main_thread_cpu_us, block.reached() as f64))

@@ -19,6 +19,7 @@ mod comparison;
 mod curves;
 #[cfg(any(test, feature = "fixtures"))]
 pub mod fixtures;
+mod forecast;
 mod gate;
 mod history;
 mod metric_source;
@@ -31,6 +32,7 @@ mod summary;
 mod sweep;
 mod validity;
 mod values;
+mod worth;
 
 pub use analyse::{analyse, analyse_as};
 pub use calibration::{
@@ -40,6 +42,7 @@ pub use calibration::{
 pub use comparable::{NotComparable, SettingDifference, differences};
 pub(crate) use comparison::verdict;
 pub use curves::{QuantilePoint, Span, StratumRatio, quantile_curve, spans, stratum_ratios};
+pub use forecast::{Experience, Forecast, Shortfall, forecast};
 pub use gate::{Conclusion, Finding, Gate, GatePolicy, gate, gate_repeated};
 pub(crate) use gate::{error_findings, judged_exact};
 pub use history::{
@@ -56,5 +59,6 @@ pub(crate) use service_level::service_levels;
 pub use stored::{
     RunLabel, StoredComparison, StoredExact, StoredMetric, StoredOptions, StoredVerdict, Thresholds, compare,
 };
-pub use sweep::{NoInterval, Sweep, SweepArm, SweepComparison, SweepPoint, sweep};
+pub use sweep::{NoInterval, Sweep, SweepArm, SweepComparison, SweepLine, SweepPoint, sweep};
 pub use values::{MetricValue, metric_values};
+pub use worth::{Worth, WorthRow};

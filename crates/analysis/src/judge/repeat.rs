@@ -4,7 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::scenario::Metric;
-use crate::stats::{CONTROL_CONFIDENCE, Estimate, TooFew, mean_with_interval};
+use crate::stats::{
+    Agreement, CONTROL_CONFIDENCE, Estimate, TooFew, agreement, log_error_of, mean_with_interval, next_value,
+};
 
 use super::comparison::verdict;
 use super::result::{Comparison, RunResult, Verdict};
@@ -39,6 +41,12 @@ pub struct RepeatedComparison {
     /// Geometric mean over runs. Its interval comes from the spread between runs, so it holds what differs from one
     /// run to the next as well.
     pub ratio: Option<Estimate>,
+    /// Where one more run would lie: the interval above is that of the mean over all runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_run: Option<Estimate>,
+    /// Whether the runs agree as well as their own intervals say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agreement: Option<Agreement>,
     /// Why there is no ratio.
     pub too_few: Option<TooFew>,
     /// The verdict, by the scenario's threshold.
@@ -106,6 +114,8 @@ fn combined(first: &Comparison, runs: &[&RunResult], control_passed: bool) -> Re
     let per_run: Vec<Option<Estimate>> =
         runs.iter().map(|run| run.comparisons.iter().find(same)?.ratio).collect();
     let logs: Vec<f64> = per_run.iter().flatten().map(|ratio| ratio.estimate.ln()).collect();
+    let within: Vec<(f64, f64)> =
+        per_run.iter().flatten().map(|ratio| (ratio.estimate.ln(), log_error_of(ratio))).collect();
     let policy = runs[0].record.scenario.compare.clone().unwrap_or_default();
     let ratio = over_runs(&logs, policy.confidence);
     RepeatedComparison {
@@ -118,6 +128,8 @@ fn combined(first: &Comparison, runs: &[&RunResult], control_passed: bool) -> Re
             }
             _ => Verdict::Inconclusive,
         },
+        next_run: next_value(&logs, policy.confidence).ok().filter(|_| ratio.is_ok()).map(exponential),
+        agreement: agreement(&within).filter(|_| ratio.is_ok()),
         too_few: ratio.as_ref().err().cloned(),
         ratio: ratio.ok(),
         per_run,
@@ -128,9 +140,23 @@ fn over_runs(logs: &[f64], confidence: f64) -> Result<Estimate, TooFew> {
     if logs.len() < MIN_RUNS {
         return Err(TooFew::samples("valid runs", MIN_RUNS as u64, logs.len() as u64));
     }
-    let mean = mean_with_interval(logs, confidence)?;
-    let [estimate, low, high] = [mean.estimate, mean.low, mean.high].map(f64::exp);
-    Ok(Estimate { estimate, low, high, confidence })
+    mean_with_interval(logs, confidence).map(exponential)
+}
+
+fn exponential(log: Estimate) -> Estimate {
+    let [estimate, low, high] = [log.estimate, log.low, log.high].map(f64::exp);
+    Estimate { estimate, low, high, ..log }
+}
+
+/// Probability below which runs are said to differ by more than their intervals allow.
+const DISAGREE: f64 = 0.05;
+
+impl RepeatedComparison {
+    /// What differs from run to run beyond the runs' own intervals, as a share; `None` where they agree.
+    pub fn disagreement(&self) -> Option<f64> {
+        let agreement = self.agreement.filter(|agreement| agreement.p_value <= DISAGREE)?;
+        Some(agreement.beyond.exp_m1())
+    }
 }
 
 #[cfg(test)]
@@ -155,6 +181,26 @@ mod tests {
         assert_eq!((p50.verdict, p50.per_run.len()), (Verdict::Regression, 4));
         assert!(p50.ratio.unwrap().contains(1.2), "{p50:?}");
         assert_ne!(self::p50(&repeat(&runs(&[GRANT_LANE, TWIN], 4), 4)).verdict, Verdict::Regression);
+    }
+
+    #[test]
+    fn the_next_run_has_an_interval_of_its_own_and_runs_that_differ_too_much_are_named() {
+        let mut results = runs(&[GRANT_LANE, HGET_LANE], 5);
+        let quiet = repeat(&results, 5);
+        let (mean, next) = (p50(&quiet).ratio.unwrap(), p50(&quiet).next_run.unwrap());
+        assert!((mean.estimate - next.estimate).abs() < 1e-12);
+        assert!(next.low < mean.low && next.high > mean.high, "{next:?}");
+        assert_eq!(p50(&quiet).disagreement(), None, "{:?}", p50(&quiet).agreement);
+        for (n, result) in results.iter_mut().enumerate() {
+            let shift = 1.0 + 0.03 * n as f64;
+            let p50 = result.comparisons.iter_mut().find(|c| c.metric == Metric::ServiceP50).unwrap();
+            let ratio = p50.ratio.as_mut().unwrap();
+            (ratio.estimate, ratio.low, ratio.high) =
+                (ratio.estimate * shift, ratio.low * shift, ratio.high * shift);
+        }
+        let drifting = repeat(&results, 5);
+        let beyond = p50(&drifting).disagreement().unwrap();
+        assert!((beyond - 0.045).abs() < 0.015, "{beyond}");
     }
 
     #[test]

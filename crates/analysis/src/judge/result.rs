@@ -9,6 +9,8 @@ use crate::record::{Fault, Outcomes, RunRecord, Warning};
 use crate::scenario::{Metric, MetricName, VariantPath};
 use crate::stats::{Estimate, TooFew};
 
+use super::worth::Worth;
+
 /// Value of [`RunResult::schema`].
 pub const SCHEMA: &str = "reclaim-bench/1";
 
@@ -32,6 +34,10 @@ pub struct RunResult {
     pub exact: Vec<ExactMetric>,
     /// Baseline against itself.
     pub control: Option<Control>,
+    /// Primaries that each arm needs at a few rates, from its server CPU; empty where that is not known, and in results of
+    /// versions that did not compute it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub worth: Vec<Worth>,
     /// What was measured.
     #[serde(flatten)]
     pub record: RunRecord,

@@ -55,10 +55,11 @@ fn without_latencies(record: &RunRecord, index: usize) -> VariantSummary {
     // Arms that are mixed claim by claim share one time; their counter blocks are theirs alone.
     let (claims, seconds) = arm_blocks(record, index)
         .filter(|_| record.arms.len() > 1)
-        .fold((0, 0.0), |sum, block| (sum.0 + block.claims, sum.1 + block.duration_s));
+        .map(CounterBlock::rate_parts)
+        .fold((0.0, 0.0), |sum, part| (sum.0 + part.0, sum.1 + part.1));
     let (claims, seconds) =
-        if seconds > 0.0 { (claims, seconds) } else { (arm.outcomes.claimed, arm.active_s) };
-    let throughput_per_s = if seconds > 0.0 { claims as f64 / seconds } else { 0.0 };
+        if seconds > 0.0 { (claims, seconds) } else { (arm.outcomes.claimed as f64, arm.active_s) };
+    let throughput_per_s = if seconds > 0.0 { claims / seconds } else { 0.0 };
     VariantSummary {
         name: arm.name.clone(),
         path: arm.path,

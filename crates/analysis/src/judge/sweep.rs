@@ -7,7 +7,10 @@ use super::result::{RunResult, Verdict};
 use super::values::{measured, whole_seconds};
 use crate::record::{Fault, RunRecord, Warning};
 use crate::scenario::Metric;
-use crate::stats::{CONFIDENCE, Estimate, Latencies, Line, LogValue, TooFew, mean_of_series, weighted_line};
+use crate::stats::{
+    CONFIDENCE, Estimate, FittedLine, Latencies, Line, LinePoint, LogValue, TooFew, log_error_of,
+    mean_of_series, weighted_line,
+};
 
 /// A curve.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -18,6 +21,36 @@ pub struct Sweep {
     pub wanted: Vec<String>,
     /// In the order in which the scenario lists the values, whatever order they were run in.
     pub points: Vec<SweepPoint>,
+    /// Of a sweep over a simulated network: the difference as a line over the added round-trip time, one for each
+    /// variant that has points enough.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<SweepLine>,
+}
+
+/// What a variant takes more than the baseline, as a line over the round-trip time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SweepLine {
+    /// The variant.
+    pub name: String,
+    /// The baseline.
+    pub baseline: String,
+    /// The metric.
+    pub metric: Metric,
+    /// Its unit.
+    pub unit: String,
+    /// Variant less baseline at no added round-trip time: what the measured machine's own network makes of it.
+    pub base: Estimate,
+    /// More of it per microsecond of round-trip time: about the round trips that the variant makes more.
+    pub per_us: Estimate,
+    /// The line itself.
+    pub line: FittedLine,
+}
+
+impl SweepLine {
+    /// Variant less baseline on a network whose round trips take so much longer than the measured machine's.
+    pub fn at(&self, added_rtt_us: f64) -> Estimate {
+        self.line.at(added_rtt_us, CONFIDENCE)
+    }
 }
 
 /// One value of the key.
@@ -141,8 +174,43 @@ pub fn sweep<'a>(
     wanted: &[String],
     runs: impl IntoIterator<Item = (&'a str, &'a RunResult)>,
 ) -> Sweep {
-    let points = runs.into_iter().map(|(value, result)| point(value, result)).collect();
-    Sweep { key: key.to_owned(), wanted: wanted.to_vec(), points }
+    let points: Vec<SweepPoint> = runs.into_iter().map(|(value, result)| point(value, result)).collect();
+    let lines = if key == ADDED_RTT { lines(&points) } else { Vec::new() };
+    Sweep { key: key.to_owned(), wanted: wanted.to_vec(), points, lines }
+}
+
+/// A line for each variant; points without verdicts, or from invalid runs, are none of it.
+fn lines(points: &[SweepPoint]) -> Vec<SweepLine> {
+    let Some(first) = points.first() else { return Vec::new() };
+    let of = |name: &str| {
+        let usable = points.iter().filter(|point| point.valid && point.control_failed.is_none());
+        let found: Vec<(f64, &SweepComparison)> = usable
+            .filter_map(|point| {
+                let arm = point.arms.iter().find(|arm| arm.name == name)?;
+                Some((point.added_rtt_us.unwrap_or(0.0), arm.against.as_ref()?))
+            })
+            .collect();
+        let line_points: Vec<LinePoint> =
+            found.iter().filter_map(|(x, against)| line_point(*x, against)).collect();
+        let line = FittedLine::through(&line_points).ok()?;
+        let (_, against) = found.first()?;
+        Some(SweepLine {
+            name: name.to_owned(),
+            baseline: against.baseline.clone(),
+            metric: against.metric,
+            unit: against.unit.clone(),
+            base: line.at(0.0, CONFIDENCE),
+            per_us: line.slope(CONFIDENCE),
+            line,
+        })
+    };
+    first.arms.iter().filter_map(|arm| of(&arm.name)).collect()
+}
+
+fn line_point(x: f64, against: &SweepComparison) -> Option<LinePoint> {
+    let (y, ..) = against.amount()?;
+    let ratio = against.ratio?;
+    Some(LinePoint { x, y, error: against.baseline_value * ratio.estimate * log_error_of(&ratio) })
 }
 
 fn point(value: &str, result: &RunResult) -> SweepPoint {
@@ -253,6 +321,34 @@ mod tests {
         assert!(low <= estimate && estimate <= high);
         let ratio = against.ratio.unwrap();
         assert!((against.baseline_value + estimate - against.baseline_value * ratio.estimate).abs() < 1e-9);
+    }
+
+    #[test]
+    fn over_a_simulated_network_the_saving_is_a_line_that_predicts_others() {
+        let arms = [GRANT_LANE, HGET_LANE];
+        let run = |us: u64| {
+            let mut record = record(&arms, us);
+            let extra = us as u32 * 10;
+            for side in record.strata.iter_mut().flat_map(|stratum| &mut stratum.sides) {
+                // Two round trips, and three.
+                side.service.0.iter_mut().for_each(|ticks| *ticks += (2 + side.arm) * extra);
+            }
+            let mut given = crate::record::LatencyHistogram::default();
+            given.record(std::time::Duration::from_micros(us));
+            record.added_rtt =
+                Some(crate::record::AddedRoundTrip { asked_us: us as f64, given: given.encode() });
+            analyse_as(record, &scenario(&arms))
+        };
+        let values = ["100us", "250us", "500us", "1ms"];
+        let results = [100, 250, 500, 1_000].map(run);
+        let swept = |key: &str| sweep(key, &values.map(String::from), values.into_iter().zip(&results));
+        let lines = swept(ADDED_RTT).lines;
+        let [line] = lines.as_slice() else { panic!("{lines:?}") };
+        assert_eq!((line.name.as_str(), line.baseline.as_str()), ("hget-lane", "grant-lane"));
+        assert!(line.per_us.contains(1.0) && line.per_us.half_width() < 0.05, "{line:?}");
+        // A fifth of 200 us, and one round trip more.
+        assert!(line.at(2_000.0).contains(2_040.0), "{:?}", line.at(2_000.0));
+        assert!(swept("population.skew").lines.is_empty());
     }
 
     #[test]

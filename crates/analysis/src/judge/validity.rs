@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::record::{ArmRecord, Audit, CounterBlock, CounterDelta, Fault, GeneratorUse, RunRecord, Warning};
-use crate::scenario::{Mode, Model, Scenario, expected_cost};
+use crate::scenario::{MOST_IN_FLIGHT, Mode, Model, Scenario, expected_cost};
 use crate::stats::{BadHistogram, Latencies, mser};
 
 use super::calibration::generator_limit;
@@ -66,6 +66,7 @@ pub(super) fn faults(record: &RunRecord, scenario: &Scenario) -> Vec<Fault> {
             .filter(|(_, share)| *share > STALL_REFUSED && scenario.load.mode == Mode::Staged)
             .map(|(longest_s, share)| Fault::Stalled { longest_s, share }),
     );
+    faults.extend(shared_queue(record, scenario));
     // The run may have found the same itself; one reason is said once.
     let mut once: Vec<Fault> = Vec::with_capacity(faults.len());
     for fault in faults {
@@ -163,6 +164,28 @@ fn audit_faults(audit: &Audit) -> impl Iterator<Item = Fault> {
         .into_iter()
         .filter(|(count, _)| *count > 0)
         .map(|(count, what)| Fault::Audit { detail: format!("{count} {what}") })
+}
+
+/// Whether arms that were mixed claim by claim waited for each other: with several in flight an arm's latency follows its
+/// number of round trips, not what users of that arm alone would see. Of an open loop by Little's law.
+fn shared_queue(record: &RunRecord, scenario: &Scenario) -> Option<Fault> {
+    let mixed = || record.strata.iter().filter(|stratum| !stratum.apart);
+    if record.arms.len() < 2 || mixed().next().is_none() {
+        return None;
+    }
+    let (in_flight, limit) = match scenario.load.model {
+        Model::Closed { concurrency } => (f64::from(concurrency), 1.0),
+        Model::Open { .. } => {
+            let waited_s: f64 = mixed()
+                .flat_map(|stratum| &stratum.sides)
+                .flat_map(|side| side.service.iter_us())
+                .sum::<f64>()
+                / 1e6;
+            let active_s = record.arms.iter().map(|arm| arm.active_s).fold(0.0, f64::max);
+            (waited_s / active_s, MOST_IN_FLIGHT * f64::from(record.environment.valkey.primaries))
+        }
+    };
+    (in_flight > limit).then_some(Fault::SharedQueue { in_flight, limit })
 }
 
 /// Executions that a storm left behind. One that was interrupted did not have the time to bring all back.

@@ -82,6 +82,13 @@ pub enum Fault {
         /// Of how many.
         of: u64,
     },
+    /// Arms that were mixed claim by claim waited in one queue.
+    SharedQueue {
+        /// Claims in flight on average.
+        in_flight: f64,
+        /// How many there may be, over all primaries.
+        limit: f64,
+    },
     /// The generator sent too late for its clock to be trusted.
     SendLag {
         /// 99th percentile of the send lag.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::latency::LatencyHistogram;
 use super::stamps::Stamps;
 use super::timeline::Timeline;
-use super::{Outcome, Outcomes, Samples, TimelinePoint, WireCost, WireTotals};
+use super::{Outcome, Outcomes, Samples, SteadyPart, TimelinePoint, WireCost, WireTotals};
 
 /// What a planned claim is measured for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +104,33 @@ pub struct Recorder {
     rulers: Vec<Samples>,
     claimed: u64,
     timeline: Timeline,
+    steady: Steady,
+}
+
+/// Claims of a stratum within one batch: successful ones, and when the first and the last were sent.
+#[derive(Clone, Copy, Debug, Default)]
+struct Steady {
+    sent: u64,
+    claimed: u64,
+    first: Option<Duration>,
+    last: Duration,
+}
+
+impl Steady {
+    fn record(&mut self, sent: Duration, claimed: bool) {
+        self.sent += 1;
+        self.claimed += u64::from(claimed);
+        self.first = Some(self.first.map_or(sent, |first| first.min(sent)));
+        self.last = self.last.max(sent);
+    }
+
+    /// With a fixed number in flight each claim but the first was sent when another had come back: so many came back
+    /// between the two.
+    fn part(self) -> Option<SteadyPart> {
+        let length = self.last.saturating_sub(self.first?);
+        let claims = self.claimed.saturating_sub(1);
+        (claims > 0 && !length.is_zero()).then(|| SteadyPart { claims, duration_s: length.as_secs_f64() })
+    }
 }
 
 impl Recorder {
@@ -116,6 +143,7 @@ impl Recorder {
             strata,
             claimed: 0,
             timeline: Timeline::default(),
+            steady: Steady::default(),
         }
     }
 
@@ -157,6 +185,9 @@ impl Recorder {
             Purpose::Control { stratum, side } => self.sample(stratum, side, claimed, service),
             Purpose::Block => {}
         }
+        if matches!(purpose, Purpose::Stratum { .. } | Purpose::Control { .. }) {
+            self.steady.record(stamps.sent, claimed);
+        }
         self.claimed += u64::from(claimed);
         self.timeline.record(stamps, claimed, stock);
     }
@@ -187,12 +218,19 @@ impl Recorder {
         }
     }
 
+    /// The part of the batch that goes on in which the claims of a stratum were sent, the ones before them and the end
+    /// left out; `None` where no such claims came back.
+    pub fn steady_part(&self) -> Option<SteadyPart> {
+        self.steady.part()
+    }
+
     /// Ends a batch that took `active` and that `arms` took part in.
     pub fn end_batch(&mut self, active: Duration, arms: impl IntoIterator<Item = usize>) {
         for arm in arms {
             self.arms[arm].active += active;
         }
         self.timeline.end_batch(active);
+        self.steady = Steady::default();
     }
 
     /// Time of the batch that goes on, until its last claim so far.
@@ -362,5 +400,21 @@ mod tests {
         assert_eq!(recorder.strata()[0][1].0, [500]);
         assert_eq!(recorder.strata()[1][1].0, [500]);
         assert_eq!(recorder.claimed(), 3);
+    }
+
+    #[test]
+    fn the_steady_part_leaves_ramp_in_and_drain_out() {
+        let mut recorder = Recorder::new(1, [1]);
+        let mut record = |purpose, sent| {
+            let stamps = stamps(0, sent, sent + 400);
+            recorder.record(0, purpose, &stamps, &Outcome::Claimed, WireCost::default(), 0);
+        };
+        // Four in flight, one sent every 100 us; the first eight are ramp-in.
+        (0..8).for_each(|n| record(Purpose::Block, 100 * n));
+        (8..48).for_each(|n| record(Purpose::Stratum { stratum: 0, side: 0 }, 100 * n));
+        let part = recorder.steady_part().unwrap();
+        assert!((part.claims as f64 / part.duration_s - 10_000.0).abs() < 1e-6, "{part:?}");
+        recorder.end_batch(US * 5_200, [0]);
+        assert_eq!(recorder.steady_part(), None);
     }
 }

@@ -258,12 +258,15 @@ impl Histogram {
 pub struct Stratum {
     /// Whether both sides are the baseline: then `sides` has two entries for the same arm.
     pub control: bool,
-    /// The sides that were mixed at random.
+    /// The sides that were mixed at random. A baseline that is there twice is a control within the comparison.
     pub sides: Vec<StratumSide>,
     /// The ruler: bare round trips (an `FCALL` of a function that does nothing) on the claims' connections, at random
     /// places among the claims. `None` where none were made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ruler: Option<Samples>,
+    /// Whether each side was claimed by itself, with the servers for itself, and not claim by claim among the others.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub apart: bool,
 }
 
 /// One side of a stratum.
@@ -288,9 +291,29 @@ pub struct CounterBlock {
     pub duration_s: f64,
     /// Counters of all primaries, summed.
     pub counters: CounterDelta,
+    /// Of a block with several claims in flight: the part in which all of them were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steady: Option<SteadyPart>,
+}
+
+/// The part of a block between its ramp-in and its drain: from the first claim that counts being sent until the last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SteadyPart {
+    /// Claims that succeeded for each that was sent in it, the last one aside: as many as came back.
+    pub claims: u64,
+    /// Its length.
+    pub duration_s: f64,
 }
 
 impl CounterBlock {
+    /// Claims and seconds of the arm alone, at the load that was asked for: of the steady part where there is one.
+    pub fn rate_parts(&self) -> (f64, f64) {
+        match self.steady {
+            Some(steady) => (steady.claims as f64, steady.duration_s),
+            None => (self.claims as f64, self.duration_s),
+        }
+    }
+
     /// Claims that reached the function, whatever it answered: each is one `FCALL`. Costs are counted over these, since
     /// the servers' counters have the refused ones too. Without the tool's own count of them, those that succeeded.
     pub fn reached(&self) -> u64 {

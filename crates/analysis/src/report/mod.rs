@@ -69,6 +69,11 @@ pub fn sweep_markdown(scenario: &str, sweep: &Sweep) -> String {
     markdown::render(&sweep::blocks(scenario, sweep))
 }
 
+/// What a sweep over a simulated network says of one whose round trips take so much longer than the measured machine's.
+pub fn network_prediction(sweep: &Sweep, rtt: std::time::Duration) -> String {
+    text::render_wide(&sweep::prediction(sweep, rtt))
+}
+
 /// The points of a sweep for a plotting program: one line per value and variant.
 pub fn sweep_csv(sweep: &Sweep) -> String {
     sweep::csv(sweep)

@@ -3,7 +3,7 @@
 use super::document::Block;
 use super::format::{difference, difference_within, figure};
 use super::words;
-use crate::judge::{Conclusion, Gate, Repeated, Trend, TrendPoint, Verdict};
+use crate::judge::{Conclusion, Gate, Repeated, RepeatedComparison, Trend, TrendPoint, Verdict};
 use crate::record::short_sha256;
 
 /// Nights that a report lists; what lies before them is summed up.
@@ -29,11 +29,13 @@ pub(super) fn repeated(scenario: &str, repeated: &Repeated, gate: &Gate) -> Vec<
                 (Some(ratio), _) => difference_within(ratio),
                 (None, reason) => reason.as_ref().map(ToString::to_string).unwrap_or_default(),
             };
+            let next = c.next_run.as_ref().map_or_else(|| "-".to_owned(), difference_within);
             let each = c.per_run.iter().map(|run| run.map_or("-".into(), |run| difference(run.estimate)));
             vec![
                 format!("{} against {}", c.candidate, c.baseline),
                 words::metric_label(c.metric),
                 over_all,
+                next,
                 each.collect::<Vec<_>>().join("  "),
                 verdict(c.verdict).to_owned(),
             ]
@@ -41,10 +43,17 @@ pub(super) fn repeated(scenario: &str, repeated: &Repeated, gate: &Gate) -> Vec<
         .collect();
     blocks.push(Block::Table {
         heading: "Over all runs (the interval holds what differs from run to run)".into(),
-        header: vec!["variant", "metric", "difference", "run by run", "verdict"],
+        header: vec!["variant", "metric", "difference", "the next run", "run by run", "verdict"],
         rows,
-        words: vec![1, 3, 4],
+        words: vec![1, 4, 5],
     });
+    let differing: Vec<String> = repeated.comparisons.iter().filter_map(disagreement).collect();
+    if !differing.is_empty() {
+        blocks.push(Block::List {
+            heading: "Runs differ more than their intervals allow".into(),
+            items: differing,
+        });
+    }
     let attempts = repeated.attempts.iter().enumerate().map(|(n, attempt)| {
         let control = match attempt.control_passed {
             None => "no control",
@@ -56,6 +65,23 @@ pub(super) fn repeated(scenario: &str, repeated: &Repeated, gate: &Gate) -> Vec<
     });
     blocks.push(Block::List { heading: "Runs".into(), items: attempts.collect() });
     blocks
+}
+
+/// Runs whose own intervals do not explain how far they are apart.
+fn disagreement(comparison: &RepeatedComparison) -> Option<String> {
+    let beyond = comparison.disagreement()?;
+    Some(format!(
+        "{} of {}: something outside a run moves it by {:.1} % or so from run to run (p = {}). The interval of one run does \
+         not hold for another; that of the next run does.",
+        words::metric_label(comparison.metric),
+        comparison.candidate,
+        100.0 * beyond,
+        comparison.agreement.map_or_else(String::new, |agreement| p_value(agreement.p_value)),
+    ))
+}
+
+fn p_value(p: f64) -> String {
+    if p < 0.001 { "under 0.001".to_owned() } else { format!("{p:.3}") }
 }
 
 fn headline(conclusion: Conclusion) -> &'static str {

@@ -1,9 +1,11 @@
 //! The curve of a sweep: a table for people, lines for a plot.
 
+use std::time::Duration;
+
 use super::document::Block;
-use super::format::{difference_within, figure, maybe, share, within};
+use super::format::{difference_within, figure, maybe, share, time_us, within};
 use super::words;
-use crate::judge::{Sweep, SweepArm, SweepComparison, SweepPoint};
+use crate::judge::{Sweep, SweepArm, SweepComparison, SweepLine, SweepPoint};
 use crate::scenario::Metric;
 use crate::stats::{CONFIDENCE, Estimate};
 
@@ -22,11 +24,55 @@ pub(super) fn blocks(scenario: &str, sweep: &Sweep) -> Vec<Block> {
     blocks.push(figures(sweep, simulated));
     blocks.extend(without_interval(sweep).map(Block::Line));
     blocks.extend(differences(sweep, simulated));
+    blocks.extend(lines(sweep));
     let items = words::merged(sweep.points.iter().flat_map(remarks), sweep.points.len());
     if !items.is_empty() {
         blocks.push(Block::List { heading: "Keep in mind".into(), items });
     }
     blocks
+}
+
+/// The differences as lines over the round-trip time.
+fn lines(sweep: &Sweep) -> Option<Block> {
+    let row = |line: &SweepLine| {
+        vec![
+            format!("{} less {}", line.name, line.baseline),
+            words::metric_label(line.metric),
+            signed_within(&line.base),
+            signed_within(&line.per_us),
+        ]
+    };
+    (!sweep.lines.is_empty()).then(|| Block::Table {
+        heading: "As a line over the round-trip time: at none added, and for each microsecond of it (95 % intervals)".to_owned(),
+        header: vec!["variant", "metric", "at none added", "per µs"],
+        rows: sweep.lines.iter().map(row).collect(),
+        words: vec![1],
+    })
+}
+
+/// What the lines say of a network whose round trips take so much longer than the measured machine's.
+pub(super) fn prediction(sweep: &Sweep, rtt: Duration) -> Vec<Block> {
+    let us = rtt.as_secs_f64() * 1e6;
+    if sweep.lines.is_empty() {
+        let why =
+            "No prediction: it takes a sweep of load.network.added_rtt with at least three sound values.";
+        return vec![Block::Line(why.to_owned())];
+    }
+    let measured = sweep.points.iter().filter_map(|point| point.added_rtt_us).fold(0.0, f64::max);
+    let beyond = if us > measured { ", beyond what was measured" } else { "" };
+    let items = sweep.lines.iter().map(|line| {
+        let more = line.at(us);
+        format!("{} takes {} {} more than {}", line.name, signed_within(&more), line.unit, line.baseline)
+    });
+    vec![Block::List {
+        heading: format!("With {} of network in every round trip{beyond}", time_us(us)),
+        items: items.collect(),
+    }]
+}
+
+fn signed_within(estimate: &Estimate) -> String {
+    let sign = if estimate.estimate < 0.0 { "" } else { "+" };
+    format!("{sign}{}", within(estimate.estimate, Some(estimate)))
 }
 
 /// What must not be missed: runs that are not there, and runs whose figures must not be used.
@@ -216,7 +262,7 @@ mod tests {
     use super::*;
     use crate::judge::{NoInterval, Verdict};
     use crate::record::{Fault, Warning};
-    use crate::stats::TooFew;
+    use crate::stats::{FittedLine, LinePoint, TooFew};
 
     fn curve() -> Sweep {
         let around =
@@ -259,6 +305,7 @@ mod tests {
             key: "load.network.added_rtt".into(),
             wanted: vec!["0us".into(), "a,b".into()],
             points: vec![point("0us", None, arms.clone()), point("a,b", Some(103.0), arms)],
+            lines: Vec::new(),
         }
     }
 
@@ -275,6 +322,36 @@ mod tests {
         ] {
             assert!(text.contains(word), "no {word} in\n{text}");
         }
+    }
+
+    #[test]
+    fn the_line_is_shown_and_predicts_a_network_of_ones_own() {
+        let mut curve = curve();
+        let rtt = Duration::from_micros(500);
+        assert!(super::super::network_prediction(&curve, rtt).contains("No prediction"));
+        let points = [0.0, 100.0, 1_000.0].map(|x| LinePoint { x, y: 60.0 + 1.02 * x, error: 3.0 });
+        let line = FittedLine::through(&points).unwrap();
+        curve.lines = vec![SweepLine {
+            name: "hget-lane".into(),
+            baseline: "grant-lane".into(),
+            metric: Metric::ServiceP50,
+            unit: "us".into(),
+            base: line.at(0.0, 0.95),
+            per_us: line.slope(0.95),
+            line,
+        }];
+        let text = super::super::sweep_text("rtt-sweep", &curve);
+        assert!(
+            text.contains("hget-lane less grant-lane")
+                && text.contains("+60.0 [")
+                && text.contains("+1.02 ["),
+            "{text}"
+        );
+        let said = super::super::network_prediction(&curve, rtt);
+        assert!(
+            said.contains("hget-lane takes +570.0 [") && said.contains("beyond what was measured"),
+            "{said}"
+        );
     }
 
     #[test]

@@ -76,6 +76,12 @@ pub(super) fn fault(fault: &Fault) -> String {
             time_us(longest_s * 1e6),
             share(*part)
         ),
+        Fault::SharedQueue { in_flight, limit } => format!(
+            "claims of all arms waited in one queue: {} in flight on average, and arms that take turns claim by claim \
+             need at most {}. Use compare.mixing = \"blocks\", or a lower rate.",
+            figure(*in_flight),
+            figure(*limit)
+        ),
         Fault::SendLag { p99_us, limit_us } => format!(
             "the generator sent late: {} at p99, {} are allowed. Lower the rate, or give it a core of its own.",
             time_us(*p99_us),

@@ -1,9 +1,12 @@
 //! From a file form that has passed every check to what it means.
 
 use super::arrivals::Arrivals;
-use super::file::{ArrivalsForm, ModelForm, PartitionsForm, ScenarioFile, SkewForm};
+use super::file::{
+    ArrivalsForm, ControlForm, LoadSection, ModelForm, PartitionsForm, ScenarioFile, SkewForm,
+};
 use super::library::LibrarySource;
 use super::metric::Metric;
+use super::mixing::mixing;
 use super::model::{
     Amount, ClusterSpec, Compare, GrantSpec, InterruptionMix, Load, Mode, Model, PartitionCount, Population,
     Scenario, Skew, Slo, VariantSpec,
@@ -40,6 +43,8 @@ pub(super) fn build(file: &ScenarioFile) -> Scenario {
             metrics: compare.metrics.iter().filter_map(|name| Metric::find(name)).collect(),
             noise_threshold: compare.noise_threshold,
             confidence: compare.confidence,
+            mixing: mixing(file, &model(&file.load)),
+            shared_control: compare.control == ControlForm::Shared,
         }),
         variants: file
             .variants
@@ -92,19 +97,23 @@ pub(super) fn arrivals(form: Option<&ArrivalsForm>) -> Arrivals {
     }
 }
 
+/// Who decides when a claim is made. The checks leave exactly the keys of the model.
+pub(super) fn model(load: &LoadSection) -> Model {
+    match load.model {
+        ModelForm::Closed => Model::Closed { concurrency: load.concurrency.unwrap_or(1) },
+        ModelForm::Open => {
+            Model::Open { rate_per_sec: load.rate.unwrap_or(1.0), arrivals: arrivals(load.arrivals.as_ref()) }
+        }
+    }
+}
+
 fn build_load(file: &ScenarioFile) -> Load {
     let load = &file.load;
     Load {
         mode: load.mode,
-        // The checks leave exactly the keys of the model, and exactly one length.
-        model: match load.model {
-            ModelForm::Closed => Model::Closed { concurrency: load.concurrency.unwrap_or(1) },
-            ModelForm::Open => Model::Open {
-                rate_per_sec: load.rate.unwrap_or(1.0),
-                arrivals: arrivals(load.arrivals.as_ref()),
-            },
-        },
+        model: model(load),
         connections: load.connections,
+        // The checks leave exactly one length.
         amount: match (load.claims, load.duration) {
             (Some(claims), _) => Amount::Claims(claims),
             (None, Some(duration)) => Amount::Duration(duration.0),

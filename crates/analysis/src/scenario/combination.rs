@@ -1,9 +1,10 @@
 //! Rules about keys that are right by themselves but not together.
 
-use super::build::arrivals;
+use super::build::{arrivals, model as load_model};
 use super::checker::Checker;
-use super::file::{ArrivalsForm, CompareSection, ModelForm, Provider, ScenarioFile};
-use super::model::{Mode, VariantPath};
+use super::file::{ArrivalsForm, CompareSection, ControlForm, MixingForm, ModelForm, Provider, ScenarioFile};
+use super::mixing::{BlockShape, mixing};
+use super::model::{Mixing, Mode, VariantPath};
 
 /// Stock over what the window needs: claims are not idempotent, and an empty pool invalidates the window.
 const STOCK_MARGIN: f64 = 1.1;
@@ -30,6 +31,7 @@ pub(super) fn check(file: &ScenarioFile, checker: &mut Checker) {
     unconsumed(file, checker);
     if let Some(compare) = &file.compare {
         strata(file, compare, checker);
+        queue(file, compare, checker);
     }
     stock(file, checker);
     libraries(file, checker);
@@ -212,6 +214,26 @@ fn unconsumed(file: &ScenarioFile, checker: &mut Checker) {
     });
 }
 
+/// Arms may not be mixed claim by claim where they would wait in one queue.
+fn queue(file: &ScenarioFile, compare: &CompareSection, checker: &mut Checker) {
+    let in_flight = file.load.concurrency.unwrap_or(1);
+    checker.require(
+        compare.mixing != MixingForm::Claims || file.load.model == ModelForm::Open || in_flight == 1,
+        "compare.mixing",
+        || {
+            format!(
+                "claim by claim with {in_flight} in flight all arms would wait in one queue, and none would show what it \
+                 does alone: use \"blocks\" or \"auto\", or load.concurrency = 1"
+            )
+        },
+    );
+    checker.require(
+        compare.mixing != MixingForm::Blocks || file.load.mode == Mode::Staged,
+        "compare.mixing",
+        || "blocks need mode = \"staged\": where everything runs together nothing can be drained between them".into(),
+    );
+}
+
 fn strata(file: &ScenarioFile, compare: &CompareSection, checker: &mut Checker) {
     let Some(claims) = window_claims(file) else { return };
     let arms = file.variants.len() as u64;
@@ -232,11 +254,18 @@ fn stock(file: &ScenarioFile, checker: &mut Checker) {
     let (Mode::Staged, Some(claims)) = (file.load.mode, window_claims(file)) else { return };
     let resuming = file.variants.iter().filter(|variant| !variant.path.is_first_claim()).count() as u64;
     let arms = file.variants.len() as u64;
-    let (what, needed) = if file.load.model == ModelForm::Open {
+    let model = load_model(&file.load);
+    let blocks = file.compare.as_ref().filter(|_| mixing(file, &model) == Mixing::Blocks);
+    let (what, needed) = if let Some(compare) = blocks {
+        let added_rtt_s = file.load.network.added_rtt.0.as_secs_f64();
+        let block = BlockShape::of(compare.strata, claims, arms, &model, added_rtt_s).all_claims();
+        ("a block of one arm", if file.load.model == ModelForm::Open { stock_for(block) } else { block })
+    } else if file.load.model == ModelForm::Open {
         ("an open-loop window of that length", stock_for(claims))
     } else if let Some(compare) = &file.compare {
         let side = claims / u64::from(compare.strata) / arms;
-        let stratum = side * resuming.max(2);
+        let sides = resuming + u64::from(compare.control == ControlForm::Shared);
+        let stratum = side * sides.max(2);
         let block = u64::from(compare.block_claims);
         if block > stratum { ("a counter block", block) } else { ("a stratum", stratum) }
     } else {

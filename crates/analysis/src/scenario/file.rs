@@ -373,6 +373,49 @@ pub struct CompareSection {
     pub noise_threshold: f64,
     /// Confidence of every interval.
     pub confidence: f64,
+    /// Whether the arms take turns claim by claim or in blocks of one arm alone.
+    #[serde(skip_serializing_if = "MixingForm::is_auto")]
+    pub mixing: MixingForm,
+    /// Where the control's claims come from.
+    #[serde(skip_serializing_if = "ControlForm::is_own")]
+    pub control: ControlForm,
+}
+
+/// `compare.mixing`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MixingForm {
+    /// Claim by claim where claims do not queue, else in blocks.
+    #[default]
+    Auto,
+    /// Claim by claim: what the machine does, it does to all arms alike. Only where claims do not queue.
+    Claims,
+    /// In blocks of one arm alone, in random order, with a drain between them.
+    Blocks,
+}
+
+impl MixingForm {
+    fn is_auto(&self) -> bool {
+        *self == Self::Auto
+    }
+}
+
+/// `compare.control`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ControlForm {
+    /// Strata of its own with the baseline on both sides, `control_strata` of them. Blocks never have them.
+    #[default]
+    Own,
+    /// In every stratum the baseline has two sides: they are the control, and together the baseline. Half as many
+    /// claims for the same certainty; `control_strata` does not count.
+    Shared,
+}
+
+impl ControlForm {
+    fn is_own(&self) -> bool {
+        *self == Self::Own
+    }
 }
 
 impl Default for CompareSection {
@@ -386,6 +429,8 @@ impl Default for CompareSection {
             metrics: ["service_p50", "service_p99", "server_cpu"].map(String::from).to_vec(),
             noise_threshold: 0.02,
             confidence: 0.95,
+            mixing: MixingForm::Auto,
+            control: ControlForm::Own,
         }
     }
 }

@@ -18,6 +18,7 @@ mod file;
 mod library;
 mod machine;
 mod metric;
+mod mixing;
 mod model;
 mod shape;
 mod shipped;
@@ -34,13 +35,15 @@ pub use document::Override;
 pub use duration::HumanDuration;
 pub use error::{InvalidScenario, KeyProblem, Place, Problem, ScenarioError, nearest};
 pub use file::{
-    ArrivalsForm, BurstForm, ClusterSection, CompareSection, GateSection, GrantSection, InterruptionSection,
-    LibrarySection, LoadSection, ModelForm, NetworkSection, PartitionsForm, PartitionsWord,
-    PopulationSection, Provider, RampForm, ScenarioFile, SkewForm, SloSection, VariantSection,
+    ArrivalsForm, BurstForm, ClusterSection, CompareSection, ControlForm, GateSection, GrantSection,
+    InterruptionSection, LibrarySection, LoadSection, MixingForm, ModelForm, NetworkSection, PartitionsForm,
+    PartitionsWord, PopulationSection, Provider, RampForm, ScenarioFile, SkewForm, SloSection,
+    VariantSection,
 };
 pub use library::LibrarySource;
 pub use machine::{Cores, MachineSection, Placement};
 pub use metric::{Direction, GateRole, Judged, METRICS, Metric, MetricName, MetricRow, Unit, UnknownMetric};
+pub use mixing::{BlockShape, MOST_IN_FLIGHT};
 pub use model::*;
 pub use shipped::{SHIPPED, Shipped};
 pub use sweep::{SweepBy, SweepSection, SweepStep};

@@ -198,6 +198,31 @@ pub struct Compare {
     pub noise_threshold: f64,
     /// Confidence of every interval, e.g. 0.95.
     pub confidence: f64,
+    /// How the arms take turns.
+    pub mixing: Mixing,
+    /// Whether the baseline's second side in every stratum is the control, in place of strata of the control's own.
+    pub shared_control: bool,
+}
+
+impl Compare {
+    /// Strata that are the control's alone.
+    pub fn own_controls(&self) -> u32 {
+        if self.shared_control { 0 } else { self.control_strata }
+    }
+
+    /// Whether there is a control.
+    pub fn is_controlled(&self) -> bool {
+        self.shared_control || self.control_strata > 0
+    }
+}
+
+/// How the arms of a comparison take turns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mixing {
+    /// Claim by claim in random order.
+    Claims,
+    /// In blocks of one arm alone.
+    Blocks,
 }
 
 /// One arm.

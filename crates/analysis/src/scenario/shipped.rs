@@ -30,6 +30,7 @@ pub const SHIPPED: &[Shipped] = shipped![
     "storm",
     "ramp",
     "hot-partition",
+    "partitions",
     "lane-skew",
     "grant-expiry",
     "contention",

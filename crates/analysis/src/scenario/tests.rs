@@ -312,6 +312,25 @@ fn values_out_of_range_are_refused() {
 }
 
 #[test]
+fn arms_are_not_mixed_claim_by_claim_where_they_would_queue() {
+    assert!(
+        refusal(&["compare.mixing=claims", "load.concurrency=16"]).contains(
+            "compare.mixing: claim by claim with 16 in flight all arms would wait in one queue, and none would show what it \
+             does alone: use \"blocks\" or \"auto\", or load.concurrency = 1"
+        )
+    );
+    assert!(
+        refusal(&["compare.mixing=blocks", "load.mode=churn"])
+            .contains("compare.mixing: blocks need mode = \"staged\"")
+    );
+    let overrides = ["compare.mixing=blocks", "compare.control=shared"].map(set);
+    let (_, scenario) = parse_with("t.toml", BASE, &overrides).unwrap();
+    let compare = scenario.compare.unwrap();
+    assert_eq!((compare.mixing, compare.own_controls()), (Mixing::Blocks, 0));
+    assert!(refusal(&["compare.mixing=turns"]).contains("compare.mixing"));
+}
+
+#[test]
 fn what_a_capacity_search_cannot_work_with_is_named() {
     let said = |options: &[&str]| {
         let overrides: Vec<_> = options.iter().map(|option| set(option)).collect();

@@ -5,15 +5,20 @@
 //! one run's samples ─► quantile: Harrell-Davis;  series: effective sample size, MSER-5
 //! two runs          ─► unpaired: ratio with an interval that knows about autocorrelation
 //! runs at many loads ─► crossing: the load at which a level is reached
+//! estimates at several places ─► line
+//! repeated runs     ─► agreement: do they agree, and where will the next one be?
 //! many runs         ─► change: change points of a history
 //! ```
 
+mod agreement;
 mod change;
 mod crossing;
 mod estimate;
+mod fitted;
 mod histogram;
 mod line;
 mod multiple;
+mod neighbours;
 mod paired;
 mod permutation;
 mod pooled;
@@ -21,9 +26,11 @@ mod quantile;
 mod series;
 mod unpaired;
 
+pub use agreement::{Agreement, agreement, log_error_of, next_value};
 pub use change::{ChangePoint, change_points};
 pub use crossing::{Crossing, MIN_POINTS, crossing, crossing_load};
 pub use estimate::{CONFIDENCE, CONTROL_CONFIDENCE, Estimate, TooFew};
+pub use fitted::{FittedLine, LinePoint, MIN_LINE_POINTS};
 pub use histogram::{BadHistogram, Latencies};
 pub use line::{Line, weighted_line};
 pub use multiple::holm_bonferroni;

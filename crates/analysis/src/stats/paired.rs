@@ -1,17 +1,20 @@
 //! Baseline against candidate, stratum by stratum: the comparison that withstands a noisy machine.
 //!
-//! Whatever the machine does, it does to both sides of a stratum; so strata, not claims, are the independent units.
-//! The estimate is the ratio of the pooled statistics; its interval resamples whole strata in pairs; its p-value swaps
-//! the sides within strata.
+//! Whatever the machine does, it does to both sides of a stratum; so strata, not claims, are the units. They are not
+//! independent either: the effect drifts with the machine, and neighbours resemble each other. The estimate is the ratio
+//! of the pooled statistics. Its interval has its shape from resampling strata in pairs, and its width from resampling
+//! the strata's differences in runs of neighbours ([`super::neighbours`]): runs of whole strata would draw fast and slow
+//! hours as well, which pooled quantiles take for an effect. Its p-value swaps the sides within strata, and within such
+//! runs where neighbours resemble each other.
 //!
-//! The interval is the percentile interval of the resampled effects; for sums, and for quantiles of few strata, with
-//! Hesterberg's expansion (2015, "What teachers should know about the bootstrap"), which moves the percentiles outwards
-//! by what Student's t adds. Quantiles of many strata do without: order statistics make their resamples a little too
-//! wide by themselves. Bootstrap-t does as well at the median, but covers 90 to 93 % instead of 95 % at the 99th
-//! percentile of autocorrelated samples, where the spread of single strata says little about the pooled value.
-//! tests/statistics shows the coverage.
+//! The interval is the percentile interval of the resampled effects, with Hesterberg's expansion (2015, "What teachers
+//! should know about the bootstrap"), which moves the percentiles outwards by what Student's t adds for as many runs as
+//! there are. Bootstrap-t does as well at the median, but covers 90 to 93 % instead of 95 % at the 99th percentile of
+//! autocorrelated samples, where the spread of single strata says little about the pooled value. tests/statistics shows
+//! the coverage.
 
 use super::estimate::{Estimate, TooFew, expanded_tail, normal_quantile};
+use super::neighbours::Neighbours;
 use super::permutation::sign_flip_p_value;
 use super::pooled::Pooled;
 use super::quantile::quantile;
@@ -22,9 +25,6 @@ pub const RESAMPLES: usize = 2_399;
 
 /// Pairs that a comparison needs at least: with five, the sign-flip test cannot fall below 0.05.
 pub const MIN_PAIRS: usize = 6;
-
-/// Pairs from which on a quantile's percentiles need no expansion.
-const MANY_PAIRS: usize = 20;
 
 /// The power at which [`PairedEffect::detectable`] speaks of "could have shown".
 const POWER: f64 = 0.8;
@@ -42,8 +42,10 @@ pub struct PairedEffect {
     pub p_value: f64,
     /// Standard error of ln(candidate / baseline).
     pub log_error: f64,
-    /// Whether percentiles are moved outwards.
-    expanded: bool,
+    /// Neighbouring pairs that were resampled together for the width of the interval.
+    pub run: usize,
+    /// Degrees of freedom of [`Self::log_error`].
+    degrees: f64,
     /// Resampled effects less the effect itself, on the logarithmic scale, sorted.
     shifts: Vec<f64>,
     /// Resampled differences less the difference itself, in the samples' unit, sorted.
@@ -70,12 +72,8 @@ impl PairedEffect {
     /// Share of the resamples on either side of an interval.
     fn tail(&self, confidence: f64) -> f64 {
         let within = confidence.clamp(0.0, 1.0);
-        if self.expanded {
-            let pairs = self.differences.len() as f64;
-            expanded_tail(within, pairs, pairs - 1.0)
-        } else {
-            1.0 - f64::midpoint(1.0, within)
-        }
+        // Widened already by what n - 1 instead of n adds.
+        expanded_tail(within, self.degrees, self.degrees)
     }
 
     /// Smallest relative difference that would be called beyond `threshold` (a share, e.g. 0.02) in four of five runs
@@ -93,8 +91,7 @@ pub fn paired_quantile(pairs: &[(&[f64], &[f64])], q: f64, seed: u64) -> Result<
     let per_pair: Vec<[f64; 2]> =
         pairs.iter().map(|(a, b)| [a, b].map(|side| quantile(side, q).unwrap_or_default())).collect();
     let pooled = |weights: &[u32]| sides.each_ref().map(|side| side.quantile(weights));
-    let effect = compare(&per_pair, pooled, seed)?;
-    Ok(PairedEffect { expanded: pairs.len() < MANY_PAIRS, ..effect })
+    compare(&per_pair, pooled, seed)
 }
 
 /// Compares quantile `q` of the two sides of each stratum, both in units of the median of its third samples (a ruler).
@@ -120,8 +117,7 @@ pub fn paired_quantile_over(
         let unit = unit.quantile(weights);
         sides.each_ref().map(|side| side.quantile(weights) / unit)
     };
-    let effect = compare(&per_stratum, pooled, seed)?;
-    Ok(PairedEffect { expanded: strata.len() < MANY_PAIRS, ..effect })
+    compare(&per_stratum, pooled, seed)
 }
 
 /// Compares the means of the two sides of each pair. Pairs with an empty side are left out.
@@ -196,6 +192,7 @@ fn compare(
     if spread <= 1e-12 {
         return Err(TooFew::constant("differences between the sides"));
     }
+    let neighbours = Neighbours::of(&differences);
     let mut rng = stream(seed, "paired-bootstrap");
     let mut weights = vec![0u32; n];
     let mut shifts = Vec::with_capacity(RESAMPLES);
@@ -206,13 +203,13 @@ fn compare(
             weights[below(&mut rng, n as u32) as usize] += 1;
         }
         let [a, b] = pooled(&weights);
-        shifts.push((b / a).ln() - log_ratio);
-        difference_shifts.push((b - a) - (candidate - baseline));
+        shifts.push(neighbours.widening * ((b / a).ln() - log_ratio));
+        difference_shifts.push(neighbours.widening * ((b - a) - (candidate - baseline)));
     }
     shifts.sort_by(f64::total_cmp);
     difference_shifts.sort_by(f64::total_cmp);
     let log_error = (shifts.iter().map(|e| e * e).sum::<f64>() / shifts.len() as f64).sqrt();
-    let p_value = sign_flip_p_value(&differences, seed)
+    let p_value = sign_flip_p_value(&differences, neighbours.flipped_together(), seed)
         .ok_or_else(|| TooFew::samples("pairs with samples on both sides", MIN_PAIRS as u64, n as u64))?;
     Ok(PairedEffect {
         baseline,
@@ -220,7 +217,8 @@ fn compare(
         differences,
         p_value,
         log_error,
-        expanded: true,
+        run: neighbours.run,
+        degrees: neighbours.degrees,
         shifts,
         difference_shifts,
     })

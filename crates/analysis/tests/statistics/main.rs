@@ -13,7 +13,7 @@ use reclaim_analysis::stats::{
     Totals, block_quantile, harrell_davis_interval, mser, paired_means, paired_quantile, paired_totals,
     ratio_of,
 };
-use simulate::{Population, Simulation, borrowed};
+use simulate::{Drift, Population, Simulation, Strata, borrowed};
 
 const RUNS: u64 = 500;
 const CONFIDENCE: f64 = 0.95;
@@ -118,6 +118,79 @@ fn counter_blocks_are_covered_and_stay_quiet() {
     assert_within("blocks: coverage", share(covered), 93.0..=97.0);
     let alarms = effects.iter().filter(|effect| effect.p_value <= 0.05).count();
     assert_within("blocks: false alarms", share(alarms), 0.0..=7.0);
+}
+
+/// The effect that a run is to tell is the mean over a longer time: what it happens to be within the run drifts.
+///
+/// Lag-1 autocorrelation of the stratum differences: a stored run has 0.30.
+#[test]
+fn the_mean_of_an_effect_that_drifts_is_covered() {
+    let alone = |persistence| Drift { persistence, size: 30.0 };
+    for (what, drift) in [
+        ("nothing drifts", Drift { persistence: 0.0, size: 0.0 }),
+        ("autocorrelation 0.3", alone(0.3)),
+        ("autocorrelation 0.5", alone(0.5)),
+        ("autocorrelation 0.3 of an effect that persists by 0.5", Drift { persistence: 0.5, size: 1.22 }),
+        ("autocorrelation 0.15 of an effect that persists by 0.3", Drift { persistence: 0.3, size: 1.0 }),
+    ] {
+        for strata in [60, 100, 150] {
+            let mut covered = 0.0;
+            let mut alarms = 0.0;
+            for seed in 100_000..100_000 + 2 * RUNS {
+                let differences = Simulation::new(seed).drifting_effect(drift, strata, 0.0);
+                let pairs: Vec<_> = differences
+                    .iter()
+                    .map(|d| (Totals { amount: 1.0, per: 1.0 }, Totals { amount: d.exp(), per: 1.0 }))
+                    .collect();
+                // The mean of exp(d) is beyond exp(mean) by half a variance.
+                let spread = 0.01 * (drift.size.powi(2) + 1.0).sqrt();
+                let truth = (spread.powi(2) / 2.0).exp();
+                let effect = paired_totals(&pairs, seed).unwrap();
+                covered += f64::from(u8::from(effect.ratio(CONFIDENCE).contains(truth)));
+                alarms += f64::from(u8::from(effect.p_value <= 1.0 - CONFIDENCE));
+            }
+            let share = 100.0 / (2 * RUNS) as f64;
+            assert_within(&format!("{what}, {strata} strata: coverage"), share * covered, 93.0..=97.0);
+            assert_within(&format!("{what}, {strata} strata: false alarms"), share * alarms, 0.0..=7.5);
+        }
+    }
+}
+
+/// The baseline's two sides within the strata of the comparison against strata of the control's own. Both have to fire
+/// where one side of the baseline is treated unlike the other, and to stay quiet where it is not.
+#[test]
+fn a_control_that_shares_the_baselines_claims_is_as_certain_for_fewer_of_them() {
+    const RUNS: u64 = 200;
+    let own_claims = 100 * 2 * 40 + 150 * 2 * 40;
+    let shared_claims = 100 * 3 * 40;
+    println!("claims: {own_claims} with strata of its own, {shared_claims} shared");
+    let fires = |strata: usize, lean: f64, first_seed: u64| {
+        percent(first_seed, RUNS, |seed| {
+            let control = Simulation::new(seed).strata(Population::LogNormal, strata, 40, lean);
+            !paired_quantile(&borrowed(&control), 0.5, seed).unwrap().ratio(0.99).contains(1.0)
+        })
+    };
+    for (what, strata) in [("own", 150), ("shared", 100)] {
+        assert_within(&format!("{what}: fires for nothing"), fires(strata, 1.0, 110_000), 0.0..=3.0);
+        assert_within(&format!("{what}: fires at 3 %"), fires(strata, 1.03, 120_000), 97.0..=100.0);
+    }
+    // Both of the baseline's sides together are the better baseline.
+    let width = |shared: bool| {
+        let widths = (130_000..130_000 + RUNS / 4).map(|seed| {
+            let mut simulation = Simulation::new(seed);
+            let strata: Strata = if shared {
+                let more = simulation.strata(Population::LogNormal, 100, 80, 1.05);
+                more.into_iter().map(|(a, b)| (a, b[..40].to_vec())).collect()
+            } else {
+                simulation.strata(Population::LogNormal, 100, 40, 1.05)
+            };
+            paired_quantile(&borrowed(&strata), 0.5, seed).unwrap().ratio(CONFIDENCE).half_width()
+        });
+        widths.sum::<f64>() / (RUNS / 4) as f64
+    };
+    let (own, shared) = (width(false), width(true));
+    println!("half-width of the comparison: {:.2} % own, {:.2} % shared", 100.0 * own, 100.0 * shared);
+    assert!(shared < 0.95 * own);
 }
 
 /// `detectable` says what four of five runs would call: plant exactly that.

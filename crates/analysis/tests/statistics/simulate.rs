@@ -18,6 +18,15 @@ pub enum Population {
     Drifting,
 }
 
+/// How the effect itself wanders from stratum to stratum: an autoregression of first order in its logarithm.
+#[derive(Clone, Copy, Debug)]
+pub struct Drift {
+    /// Correlation of neighbouring strata's effects.
+    pub persistence: f64,
+    /// Standard deviation of the effect, in units of a stratum's own noise.
+    pub size: f64,
+}
+
 /// Baseline and candidate of each stratum.
 pub type Strata = Vec<(Vec<f64>, Vec<f64>)>;
 
@@ -53,6 +62,19 @@ impl Simulation {
                 slow * 200.0 * (0.08 * self.latent(0)).exp()
             }
         }
+    }
+
+    /// Differences of the logarithms, stratum by stratum, of an effect that drifts about `mean`; a stratum's own noise is
+    /// 1 %.
+    pub fn drifting_effect(&mut self, drift: Drift, strata: usize, mean: f64) -> Vec<f64> {
+        let mut effect = self.normal();
+        (0..strata)
+            .map(|_| {
+                let innovation = self.normal();
+                effect = drift.persistence * effect + (1.0 - drift.persistence.powi(2)).sqrt() * innovation;
+                mean + 0.01 * (drift.size * effect + self.normal())
+            })
+            .collect()
     }
 
     /// One series of claims in the order taken.

@@ -1,6 +1,8 @@
 //! What a report says, in the order in which a reader needs it: may I use this, what is the answer, the figures behind
 //! it, why to believe them, where they come from.
 
+mod worth;
+
 use super::calibration;
 use super::document::Block;
 use super::format::{bytes, count, difference, difference_within, figure, maybe, per_claim, share, time_us};
@@ -27,6 +29,7 @@ pub(super) fn blocks(result: &RunResult) -> Vec<Block> {
     blocks.extend(outcomes(result));
     blocks.extend(storm::retries(result));
     blocks.extend(comparisons(result));
+    blocks.extend(worth::block(result));
     blocks.push(trust(result));
     blocks.push(origin(result));
     if !result.warnings.is_empty() {

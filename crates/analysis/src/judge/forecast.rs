@@ -1,0 +1,298 @@
+//! What a run will take, and whether it can answer at all: said before it starts instead of after it has.
+//!
+//! A comparison refuses to judge where the baseline against itself is not known to half the noise threshold. How well that
+//! will be known follows from the number of claims and from how noisy claims are, which past results of the machine tell;
+//! without any, a slow machine's figures stand for it.
+
+use std::time::Duration;
+
+use crate::scenario::{Amount, BlockShape, Compare, Judged, Metric, Mixing, Mode, Model, Scenario};
+use crate::stats::log_error_of;
+
+use super::result::RunResult;
+
+/// What past runs say about the next one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Experience {
+    /// Standard error of ln(median over median) of two sides, times the root of the claims on each: what one claim
+    /// contributes where arms take turns claim by claim.
+    pub noise_of_claim: f64,
+    /// The same, times the root of the number of pairs, where they take turns in blocks.
+    pub noise_of_block: f64,
+    /// Service time of a claim with nothing else in flight.
+    pub service_s: f64,
+    /// Creating, interrupting and granting, for each claim.
+    pub staging_s: f64,
+}
+
+/// A shared two-core machine, results/reference/lane-ab: +-0.6 % at 99 % for 15,000 claims on each side of the control,
+/// 38.5 s for 61,000 grants. Blocks: what 20 pairs of them differed by in trials there.
+const SLOW_MACHINE: Experience =
+    Experience { noise_of_claim: 0.3, noise_of_block: 0.06, service_s: 550e-6, staging_s: 630e-6 };
+
+/// Starting a cluster and stopping it, creating the first executions, the audit.
+const AROUND_S: f64 = 5.0;
+
+/// Claims per second that a generator and servers on one machine are taken to reach with many in flight.
+const MOST_PER_S: f64 = 5_000.0;
+
+/// Share of the noise threshold to which the control must be known.
+const CONTROL_SHARE: f64 = 0.5;
+
+/// 97.5th percentile of the standard normal distribution: the reach of a 95 % interval.
+const REACH: f64 = 1.96;
+
+impl Experience {
+    /// Of past results of the same scenario on the same machine; what they do not tell is a slow machine's.
+    pub fn of<'a>(past: impl IntoIterator<Item = &'a RunResult>) -> Self {
+        let mut experience = SLOW_MACHINE;
+        for result in past.into_iter().filter(|result| result.valid && !result.record.partial) {
+            let record = &result.record;
+            let apart = record.strata.iter().any(|stratum| stratum.apart);
+            let control = result.control.as_ref().and_then(|control| control.ratio);
+            let sides = record.strata.iter().filter(|s| s.control || s.sides.len() > record.arms.len());
+            let (strata, claims) = sides
+                .filter_map(|stratum| stratum.sides.last())
+                .fold((0u64, 0u64), |sum, side| (sum.0 + 1, sum.1 + side.service.0.len() as u64));
+            if let Some(error) =
+                control.as_ref().map(log_error_of).filter(|error| error.is_finite() && *error > 0.0)
+            {
+                if apart {
+                    experience.noise_of_block = error * (strata as f64).sqrt();
+                } else {
+                    experience.noise_of_claim = error * (claims as f64).sqrt();
+                }
+            }
+            let alone =
+                result.variants.iter().filter_map(|variant| variant.service_us.map(|us| us.mean)).next();
+            if let Some(us) = alone.filter(|_| !apart) {
+                experience.service_s = us / 1e6;
+            }
+            if record.staging.grants > 0 {
+                experience.staging_s = record.staging.duration_s / record.staging.grants as f64;
+            }
+        }
+        experience
+    }
+}
+
+/// What a run will come to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Forecast {
+    /// All claims, those of the warm-up, the control and the counters included; `None` where time alone decides.
+    pub claims: Option<u64>,
+    /// How long it will take, roughly.
+    pub length: Duration,
+    /// What it cannot answer.
+    pub shortfalls: Vec<Shortfall>,
+}
+
+/// Something that a comparison asks for and this many claims cannot give.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum Shortfall {
+    /// The control would not be known to half the noise threshold, and so refuse to judge.
+    #[error(
+        "{claims} claims cannot show {:.1} %: the baseline against itself would be known to about +-{:.1} %, and it has to be \
+         to +-{:.2} %: at least {needed} claims (--claims {needed}), or a larger compare.noise_threshold",
+        100.0 * threshold, 100.0 * reach, 100.0 * threshold * CONTROL_SHARE
+    )]
+    TooNoisy {
+        /// Claims over all arms.
+        claims: u64,
+        /// The noise threshold.
+        threshold: f64,
+        /// Half the interval that is to be expected.
+        reach: f64,
+        /// Claims that it takes.
+        needed: u64,
+    },
+    /// A tail needs more claims than there are.
+    #[error(
+        "{} takes {each} claims of each arm: at least {needed} claims (--claims {needed}), or leave it out of \
+         compare.metrics", metric.name()
+    )]
+    TooFewForTail {
+        /// The metric.
+        metric: Metric,
+        /// Claims of each arm that it takes.
+        each: u64,
+        /// Claims over all arms.
+        needed: u64,
+    },
+}
+
+/// What a run of `scenario` will come to.
+pub fn forecast(scenario: &Scenario, experience: &Experience) -> Forecast {
+    let window = window_claims(scenario);
+    let shortfalls = match (&scenario.compare, window) {
+        (Some(compare), Some(claims)) if scenario.load.mode == Mode::Staged => {
+            shortfalls(scenario, compare, claims, experience)
+        }
+        _ => Vec::new(),
+    };
+    let claims = window.map(|claims| claims + beside(scenario, claims));
+    let length_s = AROUND_S
+        + match (claims, scenario.load.amount) {
+            (_, Amount::Duration(time)) if scenario.load.mode != Mode::Staged => time.as_secs_f64(),
+            (Some(claims), _) => {
+                claims as f64 * (experience.staging_s + seconds_per_claim(scenario, experience))
+            }
+            (None, _) => 0.0,
+        };
+    Forecast { claims, length: Duration::from_secs_f64(length_s), shortfalls }
+}
+
+/// Claims over all arms that are compared; `None` where time or a trace decides.
+fn window_claims(scenario: &Scenario) -> Option<u64> {
+    match (scenario.load.amount, &scenario.load.model) {
+        (Amount::Claims(claims), _) => Some(claims),
+        (Amount::Duration(time), Model::Open { rate_per_sec, arrivals }) => {
+            Some(arrivals.count_within(*rate_per_sec, time))
+        }
+        _ => None,
+    }
+}
+
+/// Claims that come on top of those that are compared.
+fn beside(scenario: &Scenario, claims: u64) -> u64 {
+    let arms = scenario.variants.len() as u64;
+    let Some(compare) = &scenario.compare else { return scenario.load.warmup };
+    if compare.mixing == Mixing::Blocks {
+        let shape = block_shape(scenario, compare, claims);
+        let blocks = u64::from(shape.groups) * (arms + u64::from(compare.is_controlled()));
+        return scenario.load.warmup + (blocks * shape.all_claims()).saturating_sub(claims);
+    }
+    let side = claims / u64::from(compare.strata) / arms.max(1);
+    let control =
+        2 * u64::from(compare.own_controls()) + u64::from(compare.shared_control) * u64::from(compare.strata);
+    let counters = u64::from(compare.counter_blocks) * u64::from(compare.block_claims) * arms;
+    scenario.load.warmup + control * side + counters
+}
+
+fn block_shape(scenario: &Scenario, compare: &Compare, claims: u64) -> BlockShape {
+    let load = &scenario.load;
+    let arms = scenario.variants.len() as u64;
+    BlockShape::of(compare.strata, claims, arms, &load.model, load.added_rtt.as_secs_f64())
+}
+
+fn seconds_per_claim(scenario: &Scenario, experience: &Experience) -> f64 {
+    let network = 3.0 * scenario.load.added_rtt.as_secs_f64();
+    match scenario.load.model {
+        Model::Open { rate_per_sec, .. } => 1.0 / rate_per_sec,
+        Model::Closed { concurrency } => {
+            ((experience.service_s + network) / f64::from(concurrency)).max(1.0 / MOST_PER_S)
+        }
+    }
+}
+
+fn shortfalls(
+    scenario: &Scenario,
+    compare: &Compare,
+    claims: u64,
+    experience: &Experience,
+) -> Vec<Shortfall> {
+    let arms = scenario.variants.len() as u64;
+    let each = claims / arms.max(1);
+    let mut shortfalls = Vec::new();
+    let limit = CONTROL_SHARE * compare.noise_threshold;
+    let (noise, units, claims_per_unit) = match compare.mixing {
+        Mixing::Claims => (experience.noise_of_claim, each, arms),
+        Mixing::Blocks => {
+            let shape = block_shape(scenario, compare, claims);
+            (experience.noise_of_block, u64::from(shape.groups), arms * shape.claims)
+        }
+    };
+    let reach = REACH * noise / (units.max(1) as f64).sqrt();
+    if reach > limit && compare.is_controlled() {
+        let units_needed = (REACH * noise / limit).powi(2).ceil() as u64;
+        let needed = rounded_up(units_needed * claims_per_unit);
+        shortfalls.push(Shortfall::TooNoisy { claims, threshold: compare.noise_threshold, reach, needed });
+    }
+    for &metric in &compare.metrics {
+        let Judged::ByInterval { min_claims } = metric.row().judged else { continue };
+        if each < min_claims {
+            shortfalls.push(Shortfall::TooFewForTail { metric, each: min_claims, needed: min_claims * arms });
+        }
+    }
+    shortfalls
+}
+
+/// To two digits that count, upwards: it is an estimate.
+fn rounded_up(claims: u64) -> u64 {
+    let step = 10u64.pow(claims.max(1).ilog10().saturating_sub(1));
+    claims.div_ceil(step) * step
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::analyse_as;
+    use super::super::fixtures::{GRANT_LANE, HGET_LANE, record, scenario};
+    use super::*;
+    use crate::scenario::{Override, SHIPPED, Shipped, parse, parse_with};
+
+    fn lane_ab(changes: &[(&str, &str)]) -> Scenario {
+        let text = Shipped::find("lane-ab").unwrap().text;
+        let change = |(key, value): &(&str, &str)| Override {
+            shown: "--set".into(),
+            key: (*key).into(),
+            value: Some((*value).into()),
+        };
+        let changes: Vec<_> = changes.iter().map(change).collect();
+        parse_with("lane-ab", text, &changes).unwrap_or_else(|error| panic!("{error}")).1
+    }
+
+    #[test]
+    fn every_shipped_scenario_can_answer_what_it_asks() {
+        for shipped in SHIPPED {
+            let (_, scenario) = parse(shipped.name, shipped.text).unwrap();
+            let forecast = forecast(&scenario, &SLOW_MACHINE);
+            assert_eq!(forecast.shortfalls, [], "{}", shipped.name);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_judged_is_said_with_what_it_would_take() {
+        let said = |changes: &[(&str, &str)]| {
+            let shortfalls = forecast(&lane_ab(changes), &SLOW_MACHINE).shortfalls;
+            shortfalls.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let few = said(&[("load.claims", "2000")]);
+        assert_eq!(
+            few,
+            [
+                "2000 claims cannot show 3.0 %: the baseline against itself would be known to about +-1.9 %, and it has \
+                 to be to +-1.50 %: at least 3100 claims (--claims 3100), or a larger compare.noise_threshold",
+                "service_p99 takes 5000 claims of each arm: at least 10000 claims (--claims 10000), or leave it out of \
+                 compare.metrics",
+            ]
+        );
+        assert_eq!(said(&[("load.claims", "10000")]), [""; 0]);
+        // What it asks for is enough.
+        let queued = [("load.concurrency", "64"), ("load.claims", "20000")];
+        assert!(said(&queued)[0].contains("at least 32000 claims"), "{:?}", said(&queued));
+        assert_eq!(said(&[("load.concurrency", "64"), ("load.claims", "32000")]), [""; 0]);
+    }
+
+    #[test]
+    fn the_length_is_about_what_the_reference_run_took() {
+        let own = forecast(&lane_ab(&[("compare.control", "own")]), &SLOW_MACHINE);
+        assert_eq!(own.claims, Some(61_000));
+        assert!((own.length.as_secs_f64() - 74.4).abs() < 8.0, "{own:?}");
+        let shared = forecast(&lane_ab(&[("compare.control", "shared")]), &SLOW_MACHINE);
+        assert_eq!(shared.claims, Some(41_000));
+    }
+
+    #[test]
+    fn past_runs_of_the_machine_say_how_noisy_and_how_fast_it_is() {
+        let arms = [GRANT_LANE, HGET_LANE];
+        let past = analyse_as(record(&arms, 1), &scenario(&arms));
+        let known = Experience::of([&past]);
+        // Log-normal with a spread of 12 %: a median's error is 1.2533 x 0.12, a difference of two is 1.41 times that.
+        assert!((known.noise_of_claim - 0.21).abs() < 0.07, "{known:?}");
+        assert!((known.service_s - 201e-6).abs() < 5e-6, "{known:?}");
+        assert_eq!(Experience::of([]), SLOW_MACHINE);
+        let mut invalid = past.clone();
+        invalid.valid = false;
+        assert_eq!(Experience::of([&invalid]), SLOW_MACHINE);
+    }
+}

@@ -1,0 +1,94 @@
+//! What a way of claiming is worth in servers: primaries that a rate needs with each of them.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::capacity::{SizingBasis, SizingRow, sizing};
+use super::values::measured;
+use crate::record::RunRecord;
+use crate::scenario::Metric;
+
+/// Claims per second to size for.
+const TARGETS_PER_S: [f64; 3] = [1_000.0, 5_000.0, 20_000.0];
+
+/// Share of a main thread to plan with.
+const UTILISATION: f64 = 0.6;
+
+/// Confidence of the CPU's interval.
+const CONFIDENCE: f64 = 0.95;
+
+/// Primaries that one variant needs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Worth {
+    /// The variant.
+    pub name: String,
+    /// What it is computed from.
+    pub basis: SizingBasis,
+    /// A row for each rate.
+    pub rows: Vec<WorthRow>,
+}
+
+/// One rate.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct WorthRow {
+    /// Primaries for the measured CPU per claim.
+    #[serde(flatten)]
+    pub sizing: SizingRow,
+    /// For the lower end of its interval.
+    pub fewest: Option<u32>,
+    /// For the upper end.
+    pub most: Option<u32>,
+}
+
+/// Of each arm whose server CPU is known with an interval; empty where there is but one arm.
+pub(super) fn worth(record: &RunRecord) -> Vec<Worth> {
+    if record.arms.len() < 2 {
+        return Vec::new();
+    }
+    let valkey = &record.environment.valkey;
+    let of = |arm: usize| {
+        let cpu = measured(record, arm, Metric::ServerCpu).ok()?.estimate(CONFIDENCE);
+        let basis = |cpu_us_per_claim: f64| SizingBasis {
+            cpu_us_per_claim,
+            utilisation: UTILISATION,
+            partitions: valkey.partitions,
+            primaries: valkey.primaries,
+            hottest_share: valkey.hottest_share,
+            concentrated: 0.0,
+        };
+        let primaries = |cpu: f64| sizing(&basis(cpu), &TARGETS_PER_S);
+        let (fewest, most) = (primaries(cpu.low.max(0.0)), primaries(cpu.high));
+        let rows = primaries(cpu.estimate).into_iter().zip(fewest.iter().zip(&most)).map(
+            |(sizing, (fewest, most))| WorthRow { sizing, fewest: fewest.primaries, most: most.primaries },
+        );
+        Some(Worth { name: record.arms[arm].name.clone(), basis: basis(cpu.estimate), rows: rows.collect() })
+    };
+    (0..record.arms.len()).filter_map(of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures::{GRANT_LANE, HGET_LANE, SimulatedArm, record};
+    use super::*;
+
+    #[test]
+    fn a_dearer_claim_needs_more_primaries_from_some_rate_on() {
+        let dear = SimulatedArm { cpu_us: 90.0, ..HGET_LANE };
+        let worth = worth(&record(&[GRANT_LANE, dear], 1));
+        let primaries: Vec<Vec<Option<u32>>> =
+            worth.iter().map(|arm| arm.rows.iter().map(|row| row.sizing.primaries).collect()).collect();
+        // 60 us x 20,000/s are 1.2 main threads, 90 us are 1.8: of each at most 0.6, and the busiest has 1.02 of the mean.
+        assert_eq!(primaries, [[Some(1), Some(1), Some(3)], [Some(1), Some(1), Some(4)]]);
+        for row in worth.iter().flat_map(|arm| &arm.rows) {
+            assert!(row.fewest <= row.sizing.primaries && row.sizing.primaries <= row.most, "{row:?}");
+        }
+    }
+
+    #[test]
+    fn one_variant_alone_or_without_counters_is_worth_nothing_to_compare() {
+        assert!(worth(&record(&[GRANT_LANE], 1)).is_empty());
+        let mut few = record(&[GRANT_LANE, HGET_LANE], 1);
+        few.blocks.truncate(4);
+        assert!(worth(&few).is_empty());
+    }
+}

@@ -1,0 +1,133 @@
+//! Whether arms may take turns claim by claim, and how long a block is where they may not.
+//!
+//! Taking turns claim by claim cancels what the machine does only while claims do not queue. With several in flight both
+//! arms wait in one queue, and an arm's latency follows its number of round trips instead of what users of that arm
+//! alone would see. Then each arm has the servers for itself, for a block.
+
+use super::file::{MixingForm, ModelForm, ScenarioFile};
+use super::model::{Mixing, Mode, Model};
+
+/// Claims in flight for each primary, on average, up to which arms that are mixed claim by claim do not wait for each
+/// other to speak of.
+pub const MOST_IN_FLIGHT: f64 = 0.5;
+
+/// The same before the run, when a claim's length can only be guessed.
+const SURELY_ALONE: f64 = 0.25;
+
+/// Length of a claim on a slow machine, without a simulated network.
+const LONG_CLAIM_S: f64 = 0.001;
+
+/// Most round trips of a claim, which a simulated network makes longer.
+const ROUND_TRIPS: f64 = 3.0;
+
+/// Claims of a block, its first part aside, for each claim in flight: so that most of it is neither start nor end.
+const GENERATIONS: f64 = 4.0;
+
+/// Claims before they are counted, for each claim in flight: the queue has its length by then.
+const RAMP_IN_GENERATIONS: f64 = 2.0;
+
+/// And as a share of the claims that are counted.
+const RAMP_IN_SHARE: f64 = 0.25;
+
+/// Claims of a block at least.
+const SMALLEST_BLOCK: f64 = 50.0;
+
+/// Blocks of a comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlockShape {
+    /// Groups of one block for each arm, and one more of the baseline for the control.
+    pub groups: u32,
+    /// Claims of a block that count.
+    pub claims: u64,
+    /// Claims before them, while the queue forms.
+    pub ramp_in: u64,
+}
+
+impl BlockShape {
+    /// Of a comparison with at most `strata` groups, and `total` claims that count over all `arms`.
+    pub fn of(strata: u32, total: u64, arms: u64, model: &Model, added_rtt_s: f64) -> Self {
+        let in_flight = model.in_flight(added_rtt_s);
+        let per_arm = (total / arms.max(1)).max(1);
+        let smallest = (GENERATIONS * in_flight).max(SMALLEST_BLOCK).ceil() as u64;
+        let groups = (per_arm / smallest).clamp(1, u64::from(strata.max(1)));
+        let claims = per_arm / groups;
+        let ramp_in = (RAMP_IN_GENERATIONS * in_flight).max(RAMP_IN_SHARE * claims as f64).ceil() as u64;
+        Self { groups: groups as u32, claims, ramp_in: ramp_in.min(claims) }
+    }
+
+    /// Claims of one block, those before the ones that count included.
+    pub fn all_claims(&self) -> u64 {
+        self.claims + self.ramp_in
+    }
+}
+
+impl Model {
+    /// Claims in flight: of an open loop by Little's law, as far as it can be told beforehand.
+    pub fn in_flight(&self, added_rtt_s: f64) -> f64 {
+        match self {
+            Self::Closed { concurrency } => f64::from(*concurrency),
+            Self::Open { rate_per_sec, .. } => rate_per_sec * (LONG_CLAIM_S + ROUND_TRIPS * added_rtt_s),
+        }
+    }
+}
+
+/// How a scenario's arms take turns.
+pub(super) fn mixing(file: &ScenarioFile, model: &Model) -> Mixing {
+    let wanted = file.compare.as_ref().map(|compare| compare.mixing).unwrap_or_default();
+    match wanted {
+        MixingForm::Claims => Mixing::Claims,
+        MixingForm::Blocks => Mixing::Blocks,
+        // Where everything runs together nothing can be drained; the result says if that made arms wait for each other.
+        MixingForm::Auto if file.load.mode != Mode::Staged => Mixing::Claims,
+        MixingForm::Auto => {
+            let in_flight = model.in_flight(file.load.network.added_rtt.0.as_secs_f64());
+            let alone = match file.load.model {
+                ModelForm::Closed => in_flight <= 1.0,
+                ModelForm::Open => in_flight <= SURELY_ALONE * f64::from(file.cluster.primaries),
+            };
+            if alone { Mixing::Claims } else { Mixing::Blocks }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::model::Scenario;
+    use super::super::{Arrivals, parse};
+    use super::*;
+
+    fn compared(load: &str) -> Scenario {
+        let text = format!(
+            "schema = 1\nname = \"t\"\nsummary = \"s\"\n[population]\nexecutions = 9000\n[load]\n{load}\n[compare]\n\
+             strata = 20\n[[variant]]\nname = \"a\"\npath = \"grant-lane\"\n[[variant]]\nname = \"b\"\npath = \
+             \"hget-lane\"\n"
+        );
+        parse("t.toml", &text).unwrap_or_else(|error| panic!("{error}")).1
+    }
+
+    fn decided(load: &str) -> Mixing {
+        compared(load).compare.unwrap().mixing
+    }
+
+    #[test]
+    fn arms_are_mixed_claim_by_claim_only_where_claims_do_not_queue() {
+        assert_eq!(decided("claims = 4000"), Mixing::Claims);
+        assert_eq!(decided("claims = 4000\nconcurrency = 2"), Mixing::Blocks);
+        let open = |rate: &str| decided(&format!("claims = 4000\nmodel = \"open\"\nrate = {rate}"));
+        assert_eq!((open("300"), open("3000")), (Mixing::Claims, Mixing::Blocks));
+        let far = "claims = 4000\nmodel = \"open\"\nrate = 300\nnetwork = { added_rtt = \"5ms\" }";
+        assert_eq!(decided(far), Mixing::Blocks, "the same rate, and each claim in flight for longer");
+    }
+
+    #[test]
+    fn a_block_is_long_enough_for_its_queue() {
+        let shape = |total, concurrency| BlockShape::of(100, total, 2, &Model::Closed { concurrency }, 0.0);
+        let at_64 = shape(20_000, 64);
+        assert_eq!(at_64, BlockShape { groups: 39, claims: 256, ramp_in: 128 });
+        assert_eq!(shape(20_000, 4), BlockShape { groups: 100, claims: 100, ramp_in: 25 });
+        // Too few claims for one block are one short block, whose result says that it is too little.
+        assert_eq!(shape(200, 4_096), BlockShape { groups: 1, claims: 100, ramp_in: 100 });
+        let open = Model::Open { rate_per_sec: 20_000.0, arrivals: Arrivals::Poisson };
+        assert_eq!(BlockShape::of(100, 20_000, 2, &open, 0.0).claims, 100);
+    }
+}

@@ -1,0 +1,100 @@
+//! Before a run starts: how long it will take, and whether it can answer what it asks.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+
+use crate::machine::host;
+use crate::store::read_run;
+use reclaim_analysis::judge::{Experience, RunResult, forecast};
+use reclaim_analysis::scenario::Scenario;
+
+/// Past results that are read for it, the latest ones.
+const PAST: usize = 3;
+
+/// Says how long `runs` runs of a scenario will take. Refuses one whose verdict would be refused afterwards, unless it is
+/// to be made `anyway`.
+pub(super) fn foresee(
+    scenarios: &[&Scenario],
+    runs: u32,
+    output: &Path,
+    anyway: bool,
+) -> anyhow::Result<String> {
+    let Some(first) = scenarios.first() else { return Ok(String::new()) };
+    let experience = Experience::of(&past(output, &first.name));
+    let mut seconds = 0.0;
+    let mut claims = Some(0);
+    for scenario in scenarios {
+        let forecast = forecast(scenario, &experience);
+        if let Some(shortfall) = forecast.shortfalls.first().filter(|_| !anyway) {
+            bail!("{}: {shortfall}; --anyway makes the run without a verdict", scenario.name);
+        }
+        seconds += forecast.length.as_secs_f64();
+        claims = claims.zip(forecast.claims).map(|(sum, more)| sum + more);
+    }
+    let claims = claims.map_or_else(String::new, |claims| format!(", {} claims", claims * u64::from(runs)));
+    Ok(format!("about {}{claims}", spoken(seconds * f64::from(runs))))
+}
+
+/// The latest results of a scenario below `output` that this machine made.
+fn past(output: &Path, scenario: &str) -> Vec<RunResult> {
+    let Ok(entries) = std::fs::read_dir(output) else { return Vec::new() };
+    let own = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.strip_prefix(scenario).is_some_and(|rest| rest.starts_with("-2"))
+    };
+    let mut found: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(own).collect();
+    found.sort();
+    let here = host();
+    let same_machine = |result: &RunResult| {
+        let there = &result.record.environment.host;
+        (&there.cpu, there.cores) == (&here.cpu, here.cores)
+    };
+    let latest = found.split_off(found.len().saturating_sub(PAST));
+    // What cannot be read says nothing; whoever asks for that result is told.
+    latest.iter().filter_map(|path| read_run(path).ok()).filter(same_machine).collect()
+}
+
+fn spoken(seconds: f64) -> String {
+    if seconds < 90.0 {
+        format!("{:.0} s", (seconds / 5.0).ceil() * 5.0)
+    } else if seconds < 5_400.0 {
+        format!("{:.0} min", (seconds / 60.0).ceil())
+    } else {
+        format!("{:.1} h", seconds / 3_600.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reclaim_analysis::scenario::{Override, Shipped, parse_with};
+
+    fn lane_ab(claims: &str) -> Scenario {
+        let text = Shipped::find("lane-ab").unwrap().text;
+        let claims =
+            Override { shown: "--claims".into(), key: "load.claims".into(), value: Some(claims.to_owned()) };
+        parse_with("lane-ab", text, &[claims]).unwrap().1
+    }
+
+    #[test]
+    fn a_run_that_can_answer_says_how_long_it_will_take() {
+        let nowhere = Path::new("/nonexistent");
+        let said = foresee(&[&lane_ab("20000")], 1, nowhere, false).unwrap();
+        assert!(said.starts_with("about ") && said.ends_with(" claims"), "{said}");
+        let thrice = foresee(&[&lane_ab("20000")], 3, nowhere, false).unwrap();
+        assert!(thrice.contains(" min, "), "{thrice}");
+    }
+
+    #[test]
+    fn a_run_that_cannot_is_refused_unless_it_is_wanted_anyway() {
+        let nowhere = Path::new("/nonexistent");
+        let refused = foresee(&[&lane_ab("2000")], 1, nowhere, false).unwrap_err().to_string();
+        assert!(
+            refused.starts_with("lane-ab: 2000 claims cannot show 3.0 %") && refused.contains("--anyway"),
+            "{refused}"
+        );
+        assert!(foresee(&[&lane_ab("2000")], 1, nowhere, true).is_ok());
+        assert_eq!([4.0, 61.0, 100.0, 9_000.0].map(spoken), ["5 s", "65 s", "2 min", "2.5 h"]);
+    }
+}
