@@ -1,4 +1,4 @@
-//! What a claim writes beside exec_core, read back: lease record, attempt, indexes, history. Texts as they stand, for an
+//! What a claim writes beside `exec_core`, read back: lease record, attempt, indexes, history. Texts as they stand, for an
 //! audit must be able to say what is wrong with them.
 
 use ff_core::types::{AttemptIndex, LaneId, WorkerInstanceId};
@@ -12,7 +12,7 @@ use super::request::Request;
 /// Fields of a hash in the order asked for; `None` where one is missing.
 pub type Texts = Vec<Option<String>>;
 
-/// Whose lease exec_core says it is: its end, worker and instance, and the eligibility beside it.
+/// Whose lease `exec_core` says it is: its end, worker and instance, and the eligibility beside it.
 pub struct ReadOwner<'a>(
     /// The execution.
     pub &'a ExecutionKeys,

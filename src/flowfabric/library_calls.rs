@@ -53,12 +53,11 @@ impl LibraryCalls {
     pub fn bounds(&self, functions: &[&str]) -> CallBounds {
         let mut most = CallBounds::new();
         for function in functions {
-            match self.functions.get(*function) {
-                Some(bounds) => raise(&mut most, bounds),
-                None => {
-                    let anything = self.functions.values().flat_map(|bounds| bounds.keys());
-                    raise(&mut most, &anything.map(|command| (command.clone(), None)).collect());
-                }
+            if let Some(bounds) = self.functions.get(*function) {
+                raise(&mut most, bounds);
+            } else {
+                let anything = self.functions.values().flat_map(|bounds| bounds.keys());
+                raise(&mut most, &anything.map(|command| (command.clone(), None)).collect());
             }
         }
         most

@@ -147,7 +147,7 @@ impl Inspector {
         lost + double_claims + attempt_changed + epoch_errors + state_errors
     }
 
-    /// Compares what stands beside exec_core with what the functions promise to write.
+    /// Compares what stands beside `exec_core` with what the functions promise to write.
     fn check_contract(&mut self, expected: &Expected<'_>, seen: &Contract, phase: Phase, claims: u32) {
         let attempt_id = expected.attempt_id.to_string();
         let broken = seen.broken(phase, claims, (expected.id, &attempt_id), expected.worker);

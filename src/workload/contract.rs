@@ -1,5 +1,5 @@
 //! What a claim promises to write, and what a release promises to take away: the part of the audit that looks beyond
-//! exec_core. A function that writes less is quicker, and wrong.
+//! `exec_core`. A function that writes less is quicker, and wrong.
 
 use ff_core::types::LaneId;
 

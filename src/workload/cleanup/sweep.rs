@@ -124,7 +124,6 @@ async fn remove_members(
     loop {
         let items = match walk.step(wire, control).await {
             Ok(Some(items)) => items,
-            Ok(None) => return,
             Err(WorkloadError::Call { source, .. }) => {
                 // A key with such a name and another type is somebody else's.
                 if !is_wrong_type(&source) {
@@ -132,7 +131,7 @@ async fn remove_members(
                 }
                 return;
             }
-            Err(_) => return,
+            Ok(None) | Err(_) => return,
         };
         // ZSCAN answers members and scores in turn; a score never bears the mark.
         let members: Vec<_> = items.into_iter().filter(|item| is_ours(item)).collect();

@@ -206,5 +206,5 @@ async fn a_silent_primary_is_given_up_once_and_a_busy_one_asked_again() {
     let removal = bench.workload.remove(&bench.control()).await.unwrap();
     assert!(removal.failures > 0 && removal.keys > 100, "{removal:?}");
     // One question goes unanswered for five seconds, and so does the look for the map, however many keys there are.
-    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_mins(1), "{:?}", begun.elapsed());
 }
