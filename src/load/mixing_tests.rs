@@ -29,9 +29,9 @@ struct Server {
 }
 
 impl Server {
-    /// Waits in the queue and is served for `service`, one time in four for a tenth more or less.
+    /// Waits in the queue and is served for `service`, give or take up to a tenth.
     async fn serve(&self, service: Duration) {
-        let spread = [0.9, 1.0, 1.0, 1.1][self.rng.borrow_mut().next_u32() as usize % 4];
+        let spread = 0.9 + 0.2 * f64::from(self.rng.borrow_mut().next_u32()) / f64::from(u32::MAX);
         let begins = self.busy_until.get().max(Instant::now());
         self.busy_until.set(begins + service.mul_f64(spread));
         tokio::time::sleep_until(self.busy_until.get()).await;
@@ -91,16 +91,17 @@ struct Seen {
     control: Estimate,
 }
 
-/// Makes all claims of the scenario's plan in front of the simulated server; milliseconds of service by arm and step.
-async fn seen(scenario: &Scenario, steps_ms: [&[f64]; 2], seed: u64) -> Seen {
+/// Makes all claims of the scenario's plan in front of the simulated server; seconds of service by arm and step. A paused
+/// clock moves in whole milliseconds: shorter steps would all take one.
+async fn seen(scenario: &Scenario, steps_s: [&[f64]; 2], seed: u64) -> Seen {
     let plan = Plan::staged(scenario, seed, claims_wanted(scenario, &[])).unwrap();
     let server =
         Rc::new(Server { busy_until: Cell::new(Instant::now()), rng: RefCell::new(stream(seed, "server")) });
     let path = |steps: &[f64]| -> Rc<dyn ClaimPath> {
-        let steps = steps.iter().map(|ms| Duration::from_secs_f64(ms / 1e3)).collect();
+        let steps = steps.iter().map(|&s| Duration::from_secs_f64(s)).collect();
         Rc::new(Queued { server: Rc::clone(&server), steps, reply: FakePath::new(Duration::ZERO) })
     };
-    let paths = steps_ms.map(path);
+    let paths = steps_s.map(path);
     let worker = WorkerIdentity { worker_id: WorkerId::new("w"), instance_id: WorkerInstanceId::new("w-1") };
     let (stock, cancel) = (FakeStock::new(u64::MAX), CancellationToken::new());
     let recorder = RefCell::new(Recorder::new(2, plan.strata.iter().map(|stratum| stratum.sides.len())));
@@ -158,7 +159,7 @@ const THREE_STEPS: &[f64] = &[0.1, 0.1, 0.4];
 
 #[tokio::test(start_paused = true)]
 async fn in_blocks_arms_that_queue_differ_by_what_each_alone_would_show() {
-    // 0.6 ms of the server against 0.5.
+    // 0.6 s of the server against 0.5.
     let seen = seen(&compared(CLOSED_16, Mixing::Blocks), [TWO_STEPS, THREE_STEPS], 1).await;
     assert!((seen.median.estimate / 1.2 - 1.0).abs() < 0.02, "{:?}", seen.median);
     assert!((seen.throughput * 1.2 - 1.0).abs() < 0.02, "Little's law: {}", seen.throughput);
@@ -193,7 +194,7 @@ async fn equal_arms_in_blocks_are_equal_and_five_per_cent_are_found() {
 
 #[tokio::test(start_paused = true)]
 async fn an_open_loop_in_blocks_shows_each_arm_at_the_stated_rate() {
-    let model = Model::Open { rate_per_sec: 1_000.0, arrivals: Arrivals::Constant };
+    let model = Model::Open { rate_per_sec: 1.0, arrivals: Arrivals::Constant };
     let seen = seen(&compared(model, Mixing::Blocks), [TWO_STEPS, THREE_STEPS], 1).await;
     assert!((seen.median.estimate / 1.2 - 1.0).abs() < 0.02, "{:?}", seen.median);
     assert!((seen.throughput - 1.0).abs() < 0.02, "the schedule's own: {}", seen.throughput);
