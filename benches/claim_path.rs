@@ -76,7 +76,7 @@ struct Stage {
 impl Stage {
     async fn set() -> Result<Self> {
         let shipped = Shipped::find("claim-paths").context("the scenario claim-paths is not shipped")?;
-        let (_, scenario) = scenario::parse(shipped.name, shipped.text)?;
+        let scenario = scenario::parse(shipped.name, shipped.text)?;
         let cancel = CancellationToken::new();
         let cluster = Rc::new(cluster::open(&request()?, &|_| (), &cancel).await?);
         let partitions = workload::partitions(&cluster, scenario.population.partitions).await?;

@@ -9,13 +9,11 @@ use crate::load::{self, RunSetup};
 use crate::store::{self, ResultDir};
 use reclaim_analysis::judge::{self, RunResult};
 use reclaim_analysis::record::RunRecord;
-use reclaim_analysis::scenario::{Scenario, ScenarioFile};
+use reclaim_analysis::scenario::Scenario;
 
 /// What to run and where, decided and checked before a server is looked for.
 #[derive(Clone, Debug)]
 pub struct RunPlan {
-    /// What the record says of it.
-    pub file: ScenarioFile,
     /// What to do.
     pub scenario: Scenario,
     /// Where.
@@ -32,12 +30,12 @@ pub async fn run(
     watch: &dyn Watch,
     stop: &Stop,
 ) -> Result<Option<RunResult>, CampaignError> {
-    let RunPlan { file, scenario, request, seed } = plan;
+    let RunPlan { scenario, request, seed } = plan;
     let keeping = Keeping::new(watch, dir);
     let measured = stop
         .or_left(on_cluster(request, watch, stop, async |cluster| {
             let (seed, watch, cancel) = (*seed, &keeping, &stop.in_order);
-            load::run(RunSetup { cluster, scenario, file, seed, watch, cancel }).await
+            load::run(RunSetup { cluster, scenario, seed, watch, cancel }).await
         }))
         .await;
     watch.finish();

@@ -2,9 +2,10 @@
 
 use clap::{Args, ValueEnum};
 
-use super::args::{ClusterArgs, fresh_seed};
+use super::cluster_args::ClusterArgs;
 use super::exit::Exit;
 use super::output::{OutputArgs, OutputFormat, json, print};
+use super::scenario_args::fresh_seed;
 use super::signals::with_signals;
 use super::terminal::Terminal;
 use crate::calibrate::{CalibrationPlan, Part};
@@ -114,10 +115,9 @@ pub async fn run(args: &CalibrateArgs) -> anyhow::Result<Exit> {
     let machine = MachineSection { placement: args.placement, cores: args.cores };
     let terminal = Terminal::new(&args.output);
     let dir = ResultDir::create(&args.output.output, "calibrate")?;
-    let measured = with_signals(
-        |text| terminal.note(text),
-        async |stop| campaign::calibration(&plan, machine, &request, seed, &terminal, stop).await,
-    );
+    let measured = with_signals(&terminal, &request.nodes, async |stop| {
+        campaign::calibration(&plan, machine, &request, seed, &terminal, stop).await
+    });
     let Some(calibration) = measured.await?? else { return Ok(Exit::Interrupted) };
     let stored = dir.store_calibration(&calibration);
     print(&match args.output.format {

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use anyhow::bail;
 use clap::Args;
 
-use super::args::{ClusterArgs, ScenarioArgs, duration, fresh_seed, load_scenario};
+use super::cluster_args::ClusterArgs;
 use super::exit::Exit;
 use super::output::{OutputArgs, OutputFormat, print};
+use super::scenario_args::{ScenarioArgs, check_surroundings, draft, duration, fresh_seed};
 use super::signals::with_signals;
 use super::summary::SummaryArgs;
 use super::terminal::Terminal;
@@ -16,7 +17,7 @@ use crate::load::Progress as _;
 use crate::store::StoredCapacity;
 use reclaim_analysis::judge::capacity::{CapacityPolicy, Stopped};
 use reclaim_analysis::report;
-use reclaim_analysis::scenario::{HumanDuration, Override};
+use reclaim_analysis::scenario::{Draft, HumanDuration, Override};
 
 /// Options of `capacity`.
 #[derive(Args, Clone, Debug)]
@@ -70,11 +71,12 @@ fn rate(text: &str) -> Result<f64, String> {
 impl CapacityArgs {
     /// The search that is asked for, and the one that it goes on with.
     fn plan(&self) -> anyhow::Result<(SearchPlan, Option<(PathBuf, StoredCapacity)>)> {
-        let mut changes = self.cluster.overrides();
+        let mut changes = self.cluster.overrides()?;
         changes.extend(self.overrides()?);
-        let (file, scenario) = load_scenario(&self.scenario, &changes)?;
-        file.suits_capacity()?;
-        let request = self.cluster.request(&file, &scenario)?;
+        let scenario = Draft { for_capacity: true, ..draft(&self.scenario, changes)? }.check()?;
+        let request = self.cluster.request(&scenario)?;
+        check_surroundings(&scenario)?;
+        let file = scenario.file().clone();
         let earlier = self.resume.as_deref().map(StoredCapacity::read).transpose()?;
         let before = earlier.as_ref().map(|earlier| &earlier.plan);
         let seed = self.seed_after(before.map(|before| before.seed))?;
@@ -159,10 +161,10 @@ fn toml_float(value: f64) -> String {
 /// Runs the command.
 pub async fn run(args: &CapacityArgs) -> anyhow::Result<Exit> {
     let (plan, earlier) = args.plan()?;
+    let nodes = plan.request.nodes.clone();
     let search = Search::begin(plan, &args.output.output, earlier)?;
     let terminal = Terminal::new(&args.output);
-    let explored =
-        with_signals(|text| terminal.note(text), async |stop| search.explore(&terminal, stop).await);
+    let explored = with_signals(&terminal, &nodes, async |stop| search.explore(&terminal, stop).await);
     let (capacity, stopped) = explored.await??;
     let Some(capacity) = capacity else {
         if stopped == Some(Stopped::OutOfTime) {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use anyhow::bail;
 use clap::Args;
 
-use super::args::ClusterArgs;
+use super::cluster_args::ClusterArgs;
 use super::exit::Exit;
 use super::output::print;
 use super::signals::with_signals;
@@ -27,24 +27,22 @@ pub struct CleanArgs {
 
 /// Runs the command. What it removes bears this tool's mark; nothing else is touched.
 pub async fn run(args: &CleanArgs) -> anyhow::Result<Exit> {
-    if args.cluster.nodes.is_empty() {
+    let request = args.cluster.request_alone()?;
+    if request.nodes.is_empty() {
         bail!("clean needs --nodes: clusters that the tool starts for a run leave nothing behind");
     }
     // What a crash left is removed whatever else is on the cluster, and without the library that the run had.
-    let request = ClusterRequest { load_library: false, shared: true, ..args.cluster.request_alone()? };
+    let request = ClusterRequest { load_library: false, shared: true, ..request };
     let quiet = Terminal::plain(true);
-    let cleaned = with_signals(
-        |_| (),
-        async |stop| {
-            let cleaned = stop.or_left(on_cluster(&request, &quiet, stop, async |cluster| {
-                let control = Control { cancel: &stop.in_order, progress: &|_, _| () };
-                let removed = clean(Rc::clone(cluster), &control).await?;
-                let libraries = cluster.undo_marked_libraries().await?;
-                anyhow::Ok((removed, libraries))
-            }));
-            cleaned.await.filter(|cleaned| matches!(cleaned, Ok(Ok(_))) || !stop.is_asked())
-        },
-    );
+    let cleaned = with_signals(&quiet, &request.nodes, async |stop| {
+        let cleaned = stop.or_left(on_cluster(&request, &quiet, stop, async |cluster| {
+            let control = Control { cancel: &stop.in_order, progress: &|_, _| () };
+            let removed = clean(Rc::clone(cluster), &control).await?;
+            let libraries = cluster.undo_marked_libraries().await?;
+            anyhow::Ok((removed, libraries))
+        }));
+        cleaned.await.filter(|cleaned| matches!(cleaned, Ok(Ok(_))) || !stop.is_asked())
+    });
     match cleaned.await? {
         Some(cleaned) => {
             let (removed, libraries) = cleaned??;

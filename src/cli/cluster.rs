@@ -2,10 +2,11 @@
 
 use clap::{Args, Subcommand};
 
-use super::args::ClusterArgs;
+use super::cluster_args::ClusterArgs;
 use super::exit::Exit;
 use super::output::{print, say};
 use super::signals::with_signals;
+use super::terminal::Terminal;
 use crate::cluster;
 use crate::valkey::NodeAddr;
 
@@ -45,7 +46,8 @@ pub async fn run(args: &ClusterCommandArgs) -> anyhow::Result<Exit> {
 
 async fn up(args: &ClusterArgs) -> anyhow::Result<Exit> {
     let request = args.request_alone()?;
-    let started = with_signals(say, async |stop| {
+    let terminal = Terminal::plain(false);
+    let started = with_signals(&terminal, &[], async |stop| {
         let started = stop.or_left(cluster::up(&request, &say, &stop.in_order)).await;
         started.filter(|started| started.is_ok() || !stop.is_asked())
     });

@@ -10,6 +10,7 @@ use clap::{Args, ValueEnum};
 use super::exit::Exit;
 use super::output::{json, print, say};
 use super::summary::SummaryArgs;
+use crate::machine::regular;
 use crate::store::read_run;
 use reclaim_analysis::judge::{self, HistoryEntry, StoredOptions, Thresholds, Trend};
 use reclaim_analysis::report;
@@ -100,15 +101,21 @@ fn two(args: &CompareArgs, base: &Path, candidate: &Path) -> anyhow::Result<Exit
 
 /// Every result is read before the first one is appended: a damaged one must not leave half of them in the file.
 fn nights(args: &CompareArgs, path: &Path, results: &[PathBuf]) -> anyhow::Result<Exit> {
-    let entries = results
-        .iter()
-        .map(|path| Ok(HistoryEntry::from_result(&read_run(path)?)))
-        .collect::<anyhow::Result<Vec<_>>>()?;
+    let mut entries = Vec::new();
+    for path in results {
+        match read_run(path) {
+            Ok(result) => entries.push(HistoryEntry::from_result(&result)),
+            // `nightly/*` names what else is there too; a damaged run is no such thing.
+            Err(error) if error.is_no_run() => say(&format!("left out: {error}")),
+            Err(error) => return Err(error.into()),
+        }
+    }
     let at = || format!("the history {}", path.display());
     if entries.is_empty() && !path.exists() {
         bail!("the history {} is not there: give results to append", path.display());
     }
     let mut file = OpenOptions::new().read(true).append(true).create(true).open(path).with_context(at)?;
+    regular(&file).with_context(at)?;
     let mut history = judge::read(BufReader::new(&file)).with_context(at)?;
     for entry in entries {
         // `nightly/*` names the runs of earlier nights as well.
@@ -142,18 +149,26 @@ fn trends(entries: &[HistoryEntry], wanted: &[String]) -> anyhow::Result<Vec<Tre
         [] => known.iter().copied().filter(default).collect(),
         wanted => wanted.iter().map(String::as_str).collect(),
     };
-    names
-        .into_iter()
-        .map(|name| {
-            judge::trend(entries, &last.scenario, name).with_context(|| {
-                let hint = reclaim_analysis::scenario::nearest(name, known.iter().copied()).map_or_else(
-                    || format!("known: {}", known.join(", ")),
-                    |best| format!("did you mean {best}?"),
-                );
-                format!("no valid run of {} has a metric {name}; {hint}", last.scenario)
-            })
-        })
-        .collect()
+    if names.is_empty() {
+        bail!(
+            "the last run in the history, of {}, has no service p50, which a trend shows by default: was no claim \
+             successful? Choose a metric with --metric; known: {}",
+            last.scenario,
+            known.join(", ")
+        );
+    }
+    let trend = |name| judge::trend(entries, &last.scenario, name);
+    names.into_iter().map(|name| trend(name).with_context(|| no_trend(last, name, &known))).collect()
+}
+
+/// Why a metric has no trend.
+fn no_trend(last: &HistoryEntry, name: &str, known: &[&str]) -> String {
+    if known.contains(&name) {
+        return format!("no run of {} in the history is valid, so {name} has no trend", last.scenario);
+    }
+    let hint = reclaim_analysis::scenario::nearest(name, known.iter().copied())
+        .map_or_else(|| format!("known: {}", known.join(", ")), |best| format!("did you mean {best}?"));
+    format!("no valid run of {} has a metric {name}; {hint}", last.scenario)
 }
 
 impl ThresholdArgs {

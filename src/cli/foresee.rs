@@ -68,13 +68,13 @@ fn spoken(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use reclaim_analysis::scenario::{Override, Shipped, parse_with};
+    use reclaim_analysis::scenario::{Draft, Override, Shipped};
 
     fn lane_ab(claims: &str) -> Scenario {
         let text = Shipped::find("lane-ab").unwrap().text;
         let claims =
             Override { shown: "--claims".into(), key: "load.claims".into(), value: Some(claims.to_owned()) };
-        parse_with("lane-ab", text, &[claims]).unwrap().1
+        Draft::new("lane-ab", text).with(&[claims]).check().unwrap()
     }
 
     #[test]

@@ -1,18 +1,19 @@
 //! The command line: the only place that sees both sides of the record.
 
-mod args;
 mod calibrate;
 mod capacity;
+mod changes;
 mod clean;
 mod cluster;
+mod cluster_args;
 mod compare;
+mod environment;
 mod exit;
 mod foresee;
-mod library_args;
 mod output;
-mod paths;
 mod report;
 mod run;
+mod scenario_args;
 mod scenarios;
 mod signals;
 mod summary;
@@ -24,7 +25,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use tokio::runtime::LocalOptions;
 
 pub use exit::Exit;
-use output::{print, print_bytes, say};
+use output::{in_words, print, print_bytes, say};
 
 /// Measures FlowFabric's resumed-execution claim path on a real Valkey cluster.
 ///
@@ -158,5 +159,5 @@ fn on_one_thread(work: impl Future<Output = anyhow::Result<Exit>> + 'static) -> 
 }
 
 fn complain(error: &anyhow::Error) {
-    say(&format!("error: {error:#}"));
+    say(&format!("error: {}", in_words(error)));
 }

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::terminal::Terminal;
 use crate::load::Progress as _;
 use crate::store::ResultDir;
+use reclaim_analysis::report::plain_text;
 
 /// Where results go and what is shown.
 #[derive(Args, Clone, Debug)]
@@ -49,9 +50,9 @@ pub fn json(value: &impl Serialize) -> serde_json::Result<String> {
     Ok(serde_json::to_string_pretty(value)? + "\n")
 }
 
-/// Writes a text to standard output.
+/// Writes a text to standard output. What servers and files have put into it cannot steer a terminal.
 pub fn print(text: &str) -> anyhow::Result<()> {
-    print_bytes(text.as_bytes())
+    print_bytes(plain_text(text).as_bytes())
 }
 
 /// Writes to standard output. A reader that has gone (`| head`) is no error.
@@ -66,5 +67,31 @@ pub fn print_bytes(bytes: &[u8]) -> anyhow::Result<()> {
 /// Writes a line to standard error.
 pub fn say(text: &str) {
     // Nobody may be listening any more; the exit code says it still.
-    drop(writeln!(std::io::stderr(), "{text}"));
+    drop(writeln!(std::io::stderr(), "{}", plain_text(text)));
+}
+
+/// An error with its causes, each said once: some repeat in their own words what caused them.
+pub fn in_words(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |said, cause| match said.as_str() {
+        "" => cause,
+        _ if said.contains(&cause) => said,
+        _ => format!("{said}: {cause}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_said_once() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("cannot read x: {0}")]
+        struct Twice(#[source] std::io::Error);
+        let cause = || std::io::Error::other("it is gone");
+        assert_eq!(in_words(&anyhow::Error::new(Twice(cause()))), "cannot read x: it is gone");
+        let error = anyhow::Error::new(cause()).context("cannot read x");
+        assert_eq!(in_words(&error), "cannot read x: it is gone");
+        assert_eq!(in_words(&anyhow::anyhow!("alone")), "alone");
+    }
 }

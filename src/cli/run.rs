@@ -3,22 +3,20 @@
 use anyhow::bail;
 use clap::Args;
 
-use super::args::{ClusterArgs, ScenarioArgs, fresh_seed, load_scenario};
+use super::cluster_args::ClusterArgs;
 use super::exit::Exit;
 use super::foresee::foresee;
-use super::library_args::LibraryArgs;
 use super::output::{OutputArgs, OutputFormat, json, print};
-use super::paths::check_trace;
+use super::scenario_args::{LibraryArgs, ScenarioArgs, check_surroundings, draft, fresh_seed};
 use super::signals::with_signals;
 use super::summary::SummaryArgs;
 use super::terminal::Terminal;
 use crate::campaign::{self, RunPlan, SweepPlan};
-use crate::cluster::Library;
 use crate::load::Progress as _;
 use crate::store::ResultDir;
 use reclaim_analysis::judge::MIN_RUNS;
 use reclaim_analysis::report;
-use reclaim_analysis::scenario::{Override, Scenario, SweepSection};
+use reclaim_analysis::scenario::{Draft, Override, Scenario, SweepSection};
 
 /// Options of `run`.
 #[derive(Args, Clone, Debug)]
@@ -52,20 +50,22 @@ pub struct RunArgs {
 impl RunArgs {
     /// The run that is asked for, with further changes to the scenario.
     fn plan(&self, more: &[Override], seed: u64) -> anyhow::Result<RunPlan> {
-        let mut changes = self.cluster.overrides();
+        let mut changes = self.cluster.overrides()?;
         changes.extend(self.changes.overrides()?);
         changes.extend_from_slice(more);
         if self.gate {
             let (shown, key) = ("--gate".to_owned(), "gate.enforce".to_owned());
             changes.push(Override { shown, key, value: Some("true".to_owned()) });
         }
-        let (file, scenario) = self.libraries.apply(load_scenario(&self.scenario, &changes)?)?;
-        let request = self.cluster.request(&file, &scenario)?;
-        for library in scenario.variants.iter().filter_map(|variant| variant.library.as_ref()) {
-            Library::read(library)?;
+        let scenario = Draft {
+            base_library: self.libraries.base_library.clone(),
+            candidate_library: self.libraries.candidate_library.clone(),
+            ..draft(&self.scenario, changes)?
         }
-        check_trace(&scenario)?;
-        Ok(RunPlan { file, scenario, request, seed })
+        .check()?;
+        let request = self.cluster.request(&scenario)?;
+        check_surroundings(&scenario)?;
+        Ok(RunPlan { scenario, request, seed })
     }
 
     /// How long the runs will take. Refuses those that could not answer.
@@ -105,7 +105,7 @@ pub async fn run(args: &RunArgs) -> anyhow::Result<Exit> {
 
 async fn one_or_several(args: &RunArgs) -> anyhow::Result<Exit> {
     let plan = args.plan(&[], args.seed.unwrap_or_else(fresh_seed))?;
-    if let Some(section) = &plan.file.sweep {
+    if let Some(section) = &plan.scenario.file().sweep {
         let points = args.sweep_plan(section, plan.seed)?;
         let about = args.foresee(&points.points.iter().map(|point| &point.scenario).collect::<Vec<_>>())?;
         return sweep(args, &points, &about).await;
@@ -114,7 +114,7 @@ async fn one_or_several(args: &RunArgs) -> anyhow::Result<Exit> {
     if args.repeat == 1 {
         return once(args, &plan, &about).await;
     }
-    let enforced = plan.file.gate.enforce && plan.scenario.compare.is_some();
+    let enforced = plan.scenario.file().gate.enforce && plan.scenario.compare.is_some();
     if enforced && (args.repeat as usize) < MIN_RUNS {
         bail!("--repeat {}: a verdict over several runs needs at least {MIN_RUNS} of them", args.repeat);
     }
@@ -125,10 +125,9 @@ async fn once(args: &RunArgs, plan: &RunPlan, about: &str) -> anyhow::Result<Exi
     let terminal = Terminal::new(&args.output);
     let dir = ResultDir::create(&args.output.output, &plan.scenario.name)?;
     terminal.note(about);
-    let run = with_signals(
-        |text| terminal.note(text),
-        async |stop| campaign::run(plan, &dir, &terminal, stop).await,
-    );
+    let run = with_signals(&terminal, &plan.request.nodes, async |stop| {
+        campaign::run(plan, &dir, &terminal, stop).await
+    });
     let Some(result) = run.await?? else { return Ok(Exit::Interrupted) };
     // Printed even where it cannot be stored: the run has cost its time.
     let stored = dir.store_run(&result);
@@ -145,10 +144,9 @@ async fn once(args: &RunArgs, plan: &RunPlan, about: &str) -> anyhow::Result<Exi
 async fn series(args: &RunArgs, plan: &RunPlan, about: &str) -> anyhow::Result<Exit> {
     let terminal = Terminal::new(&args.output);
     terminal.note(about);
-    let runs = with_signals(
-        |text| terminal.note(text),
-        async |stop| campaign::series(plan, args.repeat, &args.output.output, &terminal, stop).await,
-    );
+    let runs = with_signals(&terminal, &plan.request.nodes, async |stop| {
+        campaign::series(plan, args.repeat, &args.output.output, &terminal, stop).await
+    });
     let Some(done) = runs.await?? else { return Ok(Exit::Interrupted) };
     let series = &done.concluded;
     print(&match args.output.format {
@@ -163,10 +161,9 @@ async fn series(args: &RunArgs, plan: &RunPlan, about: &str) -> anyhow::Result<E
 async fn sweep(args: &RunArgs, plan: &SweepPlan, about: &str) -> anyhow::Result<Exit> {
     let terminal = Terminal::new(&args.output);
     terminal.note(about);
-    let runs = with_signals(
-        |text| terminal.note(text),
-        async |stop| campaign::sweep(plan, &args.output.output, &terminal, stop).await,
-    );
+    let runs = with_signals(&terminal, &plan.points[0].request.nodes, async |stop| {
+        campaign::sweep(plan, &args.output.output, &terminal, stop).await
+    });
     let Some(done) = runs.await?? else { return Ok(Exit::Interrupted) };
     let file = &done.concluded;
     print(&match args.output.format {

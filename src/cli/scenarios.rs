@@ -2,10 +2,10 @@
 
 use clap::{Args, Subcommand};
 
-use super::args::{ClusterArgs, ScenarioArgs, load_scenario, scenario_text};
+use super::cluster_args::ClusterArgs;
 use super::exit::Exit;
 use super::output::{print, say};
-use super::paths::check_trace;
+use super::scenario_args::{ScenarioArgs, check_surroundings, draft, scenario_text};
 use reclaim_analysis::scenario::{self, SHIPPED};
 
 /// Options of `scenarios`.
@@ -41,15 +41,16 @@ pub fn run(args: &ScenariosArgs) -> anyhow::Result<Exit> {
         Command::List => print(&list()?)?,
         Command::Show { scenario } => print(&scenario_text(scenario)?.1)?,
         Command::Check { scenario, changes, cluster } => {
-            let mut overrides = cluster.overrides();
+            let mut overrides = cluster.overrides()?;
             overrides.extend(changes.overrides()?);
-            let (file, checked) = load_scenario(scenario, &overrides)?;
-            cluster.request(&file, &checked)?;
-            check_trace(&checked)?;
+            let checked = draft(scenario, overrides)?.check()?;
+            cluster.request(&checked)?;
+            check_surroundings(&checked)?;
+            let file = checked.file();
             if let Some(few) = file.capacity().few_beyond_p99() {
                 say(&format!("warning: {few}"));
             }
-            print(&toml::to_string(&file)?)?;
+            print(&toml::to_string(file)?)?;
         }
     }
     Ok(Exit::Pass)
@@ -59,8 +60,8 @@ fn list() -> anyhow::Result<String> {
     use std::fmt::Write as _;
     let width = SHIPPED.iter().map(|shipped| shipped.name.len()).max().unwrap_or_default();
     SHIPPED.iter().try_fold(String::new(), |mut text, shipped| {
-        let (file, _) = scenario::parse(shipped.name, shipped.text)?;
-        writeln!(text, "{:width$}  {}", shipped.name, file.summary)?;
+        let scenario = scenario::parse(shipped.name, shipped.text)?;
+        writeln!(text, "{:width$}  {}", shipped.name, scenario.summary)?;
         Ok(text)
     })
 }

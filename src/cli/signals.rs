@@ -2,19 +2,31 @@
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::campaign::Stop;
+use super::terminal::Terminal;
+use crate::campaign::{Stop, Watch as _};
+use crate::load::Progress as _;
+use crate::valkey::NodeAddr;
 
-/// Does the work, and tells it through its [`Stop`] when a signal arrives.
+/// Does the work, and tells it through its [`Stop`] when a signal arrives. `nodes` are those of a running cluster, on
+/// which something may stay where the work is left at once.
 pub(super) async fn with_signals<T>(
-    notify: impl Fn(&str),
+    terminal: &Terminal,
+    nodes: &[NodeAddr],
     work: impl AsyncFnOnce(&Stop) -> T,
 ) -> std::io::Result<T> {
     let (stop, mut signals) = (Stop::default(), Signals::new()?);
     let listen = async {
         signals.next().await;
-        notify("interrupted: finishing claims in flight, cleaning up; once more to leave at once");
+        terminal.note("interrupted: finishing claims in flight, cleaning up; once more to leave at once");
         stop.in_order.cancel();
         signals.next().await;
+        if !nodes.is_empty() {
+            let nodes: Vec<_> = nodes.iter().map(ToString::to_string).collect();
+            terminal.warn(&format!(
+                "left at once: what was written stays on the cluster; `reclaim-bench clean --nodes {}` removes it",
+                nodes.join(",")
+            ));
+        }
         stop.at_once.cancel();
         std::future::pending::<()>().await;
     };

@@ -1,12 +1,12 @@
 //! What a person sees of a campaign on standard error: lines, and on a terminal a bar.
 
 use std::cell::RefCell;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::output::OutputArgs;
+use super::output::{OutputArgs, say};
 use crate::campaign::Watch;
 use crate::load::{Activity, Progress};
 use reclaim_analysis::record::{RunRecord, TimelinePoint};
@@ -38,7 +38,7 @@ impl Terminal {
 
     fn say(&self, text: &str) {
         // Nobody may be listening any more (`2>&1 | head`); the run is worth more than the line.
-        self.bar.suspend(|| drop(writeln!(std::io::stderr(), "{text}")));
+        self.bar.suspend(|| say(text));
     }
 
     /// The bar comes with the first phase of a run, and goes with the run.

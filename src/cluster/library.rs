@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::error::ClusterError;
 use crate::flowfabric::{FUNCTIONS, LIBRARY_NAME, LibraryAlias, LibraryCalls, rename_library};
+use crate::machine::read_text;
 use crate::valkey::{ValkeyError, Wire, WireError, ask, text, unexpected};
 use reclaim_analysis::record::LibraryInfo;
 use reclaim_analysis::scenario::LibrarySource;
@@ -41,8 +42,10 @@ impl Library {
     pub fn read(source: &LibrarySource) -> Result<Self, ClusterError> {
         let code = match source {
             LibrarySource::Published => ff_script::LIBRARY_SOURCE.to_owned(),
-            LibrarySource::File(path) => std::fs::read_to_string(path).map_err(|source| {
-                ClusterError::File { what: "the function library", path: path.clone(), source }
+            LibrarySource::File(path) => read_text(path).map_err(|source| ClusterError::File {
+                what: "the function library",
+                path: path.clone(),
+                source,
             })?,
             LibrarySource::Git { revision, path } => from_git(revision, path)?,
         };

@@ -17,53 +17,41 @@ use crate::claim::{ClaimOrder, ClaimPath, ClaimReceipt, ClaimTicket, HeldLease, 
 use crate::flowfabric::ReclaimGrant;
 use reclaim_analysis::record::Outcome;
 use reclaim_analysis::record::{StepTimes, WireCost};
-use reclaim_analysis::scenario::{
-    Amount, ClusterSpec, GrantSpec, InterruptionMix, LibrarySource, Load, MachineSection, Mode, Model,
-    PartitionCount, Population, Scenario, Skew, VariantPath, VariantSpec,
-};
+use reclaim_analysis::scenario::{Amount, Scenario, VariantPath};
 
 /// A small staged closed-loop scenario with one variant per path, named after it.
 pub fn scenario(paths: &[VariantPath]) -> Scenario {
     let name = |path: VariantPath| {
         serde_json::to_value(path).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
     };
-    Scenario {
-        name: "fixture".into(),
-        summary: String::new(),
-        cluster: ClusterSpec { primaries: 1, replicas: 0 },
-        library: LibrarySource::Published,
-        population: Population {
-            executions: 1_000,
-            lanes: 2,
-            partitions: PartitionCount::Count(16),
-            skew: Skew::Uniform,
-            lane_skew: Skew::Uniform,
-            payload_bytes: 16,
-        },
-        interruption: InterruptionMix { signal: 1.0, timeout: 0.0, operator: 0.0, delay: 0.0 },
-        grant: GrantSpec {
-            ttl: Duration::from_mins(1),
-            unconsumed: 0.0,
-            lease_ttl: Duration::from_mins(1),
-            scan_interval: Duration::from_millis(5),
-        },
-        load: Load {
-            mode: Mode::Staged,
-            model: Model::Closed { concurrency: 1 },
-            connections: 1,
-            amount: Amount::Claims(100),
-            warmup: 0,
-            timeout: Duration::from_secs(5),
-            contenders: 1,
-            task_context: false,
-            added_rtt: Duration::ZERO,
-        },
-        compare: None,
-        variants: paths.iter().map(|&path| VariantSpec { name: name(path), path, library: None }).collect(),
-        machine: MachineSection::default(),
-        slo: None,
+    let mut text = FIXTURE.to_owned();
+    for path in paths {
+        text += &format!("[[variant]]\nname = {0:?}\npath = {0:?}\n", name(*path));
     }
+    let mut scenario = reclaim_analysis::scenario::parse("fixture", &text).unwrap();
+    // Too few for a comparison, which the tests that need one set themselves.
+    (scenario.load.amount, scenario.compare) = (Amount::Claims(100), None);
+    scenario
 }
+
+const FIXTURE: &str = r#"
+schema = 1
+name = "fixture"
+summary = ""
+[cluster]
+primaries = 1
+[population]
+executions = 1000
+lanes = 2
+partitions = 16
+payload_bytes = 16
+[grant]
+ttl = "1m"
+lease_ttl = "1m"
+scan_interval = "5ms"
+[load]
+claims = 10000
+"#;
 
 /// A claim path that takes a set time and notes how many of its claims were in flight at once.
 pub struct FakePath {

@@ -23,6 +23,7 @@ mod error;
 mod fixtures;
 mod grants;
 mod measured;
+mod memory;
 mod meter;
 #[cfg(test)]
 mod mixing_tests;
@@ -52,9 +53,10 @@ mod window;
 pub use driver::{Driver, Fate};
 pub use error::LoadError;
 pub use grants::{ClaimBook, Drawn, GrantSource};
+pub use memory::memory_needed;
 pub use pacer::{Pacer, ThreadPacer};
 pub use plan::{
-    Batch, BlockKind, BlockPlan, Plan, PlanError, PlannedClaim, Round, StratumPlan, baseline_arm,
+    Batch, BlockKind, BlockPlan, Plan, PlanDigest, PlanError, PlannedClaim, Round, StratumPlan, baseline_arm,
 };
 pub use progress::{Activity, Progress, Silent};
 pub use ruler::Ruler;

@@ -117,6 +117,9 @@ pub enum PlanError {
         /// How many there are.
         have: u32,
     },
+    /// Nobody waits for it any more.
+    #[error("interrupted while the claims were planned")]
+    Cancelled,
 }
 
 /// Claims that belong together and go into one round.
@@ -128,8 +131,14 @@ struct Unit {
 }
 
 impl Plan {
-    /// Plans a staged run of `total` claims; control strata and counter blocks come on top.
-    pub fn staged(scenario: &Scenario, seed: u64, total: u64) -> Result<Self, PlanError> {
+    /// Plans a staged run of `total` claims; control strata and counter blocks come on top. Asks now and then whether it
+    /// is `cancelled`: there may be a hundred million claims.
+    pub fn staged(
+        scenario: &Scenario,
+        seed: u64,
+        total: u64,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<Self, PlanError> {
         let mut arms = stream(seed, "arms");
         let mut strata = Vec::new();
         let mut blocks = Vec::new();
@@ -165,7 +174,10 @@ impl Plan {
         }
         let mut packer = Packer::new(scenario, seed);
         for unit in units {
-            packer.add(unit)?;
+            if cancelled() {
+                return Err(PlanError::Cancelled);
+            }
+            packer.add(unit, cancelled)?;
         }
         let (mut rounds, fresh) = packer.finish();
         if matches!(scenario.load.model, Model::Closed { .. }) {
@@ -174,19 +186,30 @@ impl Plan {
         Ok(Self { rounds, strata, blocks, fresh })
     }
 
-    /// SHA-256 over every planned claim, the execution by its id, and over a recorded trace: equal plans, equal
-    /// digests.
-    pub fn digest(&self, id_of: impl Fn(u32) -> String, trace: &[Duration]) -> String {
-        let mut hash = Sha256::new();
-        for claim in self.rounds.iter().flat_map(Round::claims) {
-            hash.update(id_of(claim.execution));
-            hash.update([claim.arm]);
-            hash.update(format!("{:?};", claim.purpose));
-        }
+    /// Every claim, in order.
+    pub fn claims(&self) -> impl Iterator<Item = &PlannedClaim> {
+        self.rounds.iter().flat_map(Round::claims)
+    }
+}
+
+/// SHA-256 over every planned claim, the execution by its id, and over a recorded trace: equal plans, equal digests.
+#[derive(Default)]
+pub struct PlanDigest(Sha256);
+
+impl PlanDigest {
+    /// Takes a claim in, whose execution has this id.
+    pub fn add(&mut self, claim: &PlannedClaim, execution_id: &str) {
+        self.0.update(execution_id);
+        self.0.update([claim.arm]);
+        self.0.update(format!("{:?};", claim.purpose));
+    }
+
+    /// The digest of all claims and a trace.
+    pub fn finish(mut self, trace: &[Duration]) -> String {
         for at in trace {
-            hash.update(at.as_nanos().to_le_bytes());
+            self.0.update(at.as_nanos().to_le_bytes());
         }
-        hex(&hash.finalize())
+        hex(&self.0.finalize())
     }
 }
 
@@ -396,17 +419,21 @@ impl<'a> Packer<'a> {
         Self { scenario, seed, rounds: Vec::new(), free: Vec::new(), fresh: 0 }
     }
 
-    fn add(&mut self, mut unit: Unit) -> Result<(), PlanError> {
+    fn add(&mut self, unit: Unit, cancelled: &dyn Fn() -> bool) -> Result<(), PlanError> {
         let capacity = self.scenario.population.executions;
         let needed = unit.claims.iter().filter(|(arm, _)| !self.takes_fresh(*arm)).count();
         if unit.splittable {
-            while !unit.claims.is_empty() {
+            let mut rest = unit.claims.as_slice();
+            while !rest.is_empty() {
+                if cancelled() {
+                    return Err(PlanError::Cancelled);
+                }
                 if self.free.is_empty() {
                     self.open_round();
                 }
-                let part = unit.claims.len().min(self.free.len());
-                let rest = unit.claims.split_off(part);
-                self.place(std::mem::replace(&mut unit.claims, rest), None);
+                let (part, after) = rest.split_at(rest.len().min(self.free.len()));
+                self.place(part, None);
+                rest = after;
             }
             return Ok(());
         }
@@ -420,7 +447,7 @@ impl<'a> Packer<'a> {
         if self.rounds.is_empty() || needed > self.free.len() {
             self.open_round();
         }
-        self.place(unit.claims, unit.block);
+        self.place(&unit.claims, unit.block);
         Ok(())
     }
 
@@ -435,10 +462,10 @@ impl<'a> Packer<'a> {
         self.scenario.variants[usize::from(arm)].path.is_first_claim()
     }
 
-    fn place(&mut self, claims: Vec<(u8, Purpose)>, block: Option<u32>) {
+    fn place(&mut self, claims: &[(u8, Purpose)], block: Option<u32>) {
         let mut placed = Vec::with_capacity(claims.len());
         let mut late = Vec::new();
-        for (arm, purpose) in claims {
+        for &(arm, purpose) in claims {
             let execution = if self.takes_fresh(arm) {
                 self.fresh += 1;
                 self.scenario.population.executions + self.fresh - 1

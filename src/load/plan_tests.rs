@@ -31,13 +31,38 @@ fn ab() -> Scenario {
 }
 
 fn staged(scenario: &Scenario, seed: u64) -> Result<Plan, PlanError> {
-    Plan::staged(scenario, seed, claims_wanted(scenario, &[]))
+    Plan::staged(scenario, seed, claims_wanted(scenario, &[]), &|| false)
+}
+
+fn digest_of(plan: &Plan, id_of: impl Fn(u32) -> String) -> String {
+    let mut digest = PlanDigest::default();
+    plan.claims().for_each(|claim| digest.add(claim, &id_of(claim.execution)));
+    digest.finish(&[])
+}
+
+#[test]
+fn planning_ends_where_it_is_cancelled() {
+    let asked = std::cell::Cell::new(0);
+    let scenario = scenario(&[GrantLane]);
+    // The window of one variant goes into rounds of 1,000 executions.
+    let plan = Plan::staged(&scenario, 1, 1_000_000, &|| asked.replace(asked.get() + 1) == 3);
+    assert_eq!((plan, asked.get()), (Err(PlanError::Cancelled), 4));
+}
+
+/// A round costs what it holds, not what comes after it: with a copy of the rest for each of 100,000 rounds this took
+/// minutes.
+#[test]
+fn the_cost_of_planning_grows_with_the_claims() {
+    let mut scenario = scenario(&[GrantLane]);
+    scenario.population.executions = 10;
+    let plan = Plan::staged(&scenario, 1, 1_000_000, &|| false).unwrap();
+    assert_eq!((plan.rounds.len(), plan.claims().count()), (100_000, 1_000_000));
 }
 
 #[test]
 fn one_seed_gives_one_plan() {
     let scenario = ab();
-    let digest = |seed| staged(&scenario, seed).unwrap().digest(|n| n.to_string(), &[]);
+    let digest = |seed| digest_of(&staged(&scenario, seed).unwrap(), |n| n.to_string());
     assert_eq!(digest(42), digest(42));
     assert_ne!(digest(42), digest(43));
 }
@@ -212,8 +237,9 @@ fn a_stratum_larger_than_the_population_is_refused_with_the_number_it_takes() {
 /// The plan of a shipped staged scenario over as many partitions as FlowFabric publishes, as a run digests it.
 fn shipped_digest(name: &str, seed: u64) -> String {
     let shipped = Shipped::find(name).unwrap();
-    let (file, mut scenario) =
+    let mut scenario =
         reclaim_analysis::scenario::parse(shipped.name, &as_it_was(name, shipped.text)).unwrap();
+    let file = scenario.file().clone();
     // As those results were made: with control strata of their own.
     if let (Some(compare), Some(section)) = (&mut scenario.compare, &file.compare) {
         (compare.shared_control, compare.control_strata) =
@@ -221,7 +247,7 @@ fn shipped_digest(name: &str, seed: u64) -> String {
     }
     let ids = PopulationPlan::new(seed, &scenario.population, &scenario.interruption, 256);
     let plan = staged(&scenario, seed).unwrap();
-    plan.digest(|n| ids.execution_id(ExecIndex(n)).as_str().to_owned(), &[])
+    digest_of(&plan, |n| ids.execution_id(ExecIndex(n)).as_str().to_owned())
 }
 
 /// A scenario before a variant was added to it.

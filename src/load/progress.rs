@@ -5,6 +5,8 @@ use reclaim_analysis::record::{RunRecord, TimelinePoint};
 /// What a run is doing, in the order it comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activity {
+    /// Deciding who claims what.
+    Plan,
     /// Creating executions and making their first claims.
     Create,
     /// Interrupting, making runnable, issuing grants.
@@ -27,6 +29,7 @@ impl Activity {
     /// What to show.
     pub fn label(self) -> &'static str {
         match self {
+            Self::Plan => "planning the claims",
             Self::Create => "creating executions",
             Self::Stage => "filling the stock of grants",
             Self::Warmup => "warming up",

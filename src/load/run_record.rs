@@ -33,7 +33,7 @@ pub(super) fn run_record(
     let found = [closing.warnings.clone(), measured.meter.warnings()].concat();
     RunRecord {
         tool: tool(),
-        scenario: session.setup.file.clone(),
+        scenario: session.setup.scenario.file().clone(),
         seed: session.setup.seed,
         plan_sha256: measured.plan_sha256.clone(),
         started: humantime::format_rfc3339_millis(session.started).to_string(),

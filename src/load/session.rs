@@ -23,7 +23,7 @@ use crate::machine::{Arranged, Arrangement};
 use crate::workload::{Control, Workload, partitions};
 use reclaim_analysis::record::stream;
 use reclaim_analysis::record::{LibraryInfo, Recorder};
-use reclaim_analysis::scenario::{Arrivals, Model, Scenario, ScenarioFile};
+use reclaim_analysis::scenario::{Arrivals, Model, Scenario};
 
 /// What a run works with.
 pub struct RunSetup<'a> {
@@ -31,8 +31,6 @@ pub struct RunSetup<'a> {
     pub cluster: &'a Rc<Cluster>,
     /// What to do.
     pub scenario: &'a Scenario,
-    /// Its file form, for the record.
-    pub file: &'a ScenarioFile,
     /// Seed of every random stream.
     pub seed: u64,
     /// Who watches.

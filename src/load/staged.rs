@@ -4,11 +4,13 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use tokio::task::{spawn_blocking, yield_now};
+
 use super::error::LoadError;
 use super::measured::{Measured, MeasuredBlock, Prepared, recorder};
 use super::observe::observe;
 use super::pacer::ThreadPacer;
-use super::plan::{Batch, BlockKind, Plan, PlannedClaim, Round, claims_wanted, is_warmup};
+use super::plan::{Batch, BlockKind, Plan, PlanDigest, PlannedClaim, Round, claims_wanted, is_warmup};
 use super::prepare::{create, make_resumable, scan};
 use super::progress::Activity;
 use super::run_record::{Closing, run_record};
@@ -22,18 +24,42 @@ use reclaim_analysis::scenario::{Model, VariantPath};
 pub(super) async fn staged(session: &Session<'_>) -> Measured {
     let scenario = session.scenario();
     let mut measured = Measured::nothing(scenario, &session.cluster, &session.arrangement);
-    let plan = match Plan::staged(scenario, session.setup.seed, claims_wanted(scenario, &session.trace)) {
-        Ok(plan) => plan,
-        Err(error) => return Measured { ended_by: Some(error.into()), ..measured },
+    let (plan, digest) = match planned(session).await {
+        Ok(planned) => planned,
+        Err(error) => return Measured { ended_by: Some(error), ..measured },
     };
-    let name = |n| session.workload.plan().execution_id(ExecIndex(n)).as_str().to_owned();
-    measured.plan_sha256 = plan.digest(name, &session.trace);
+    measured.plan_sha256 = digest;
     measured.recorder =
         RefCell::new(recorder(scenario, plan.strata.iter().map(|stratum| stratum.sides.len())));
     measured.strata.clone_from(&plan.strata);
     let run = StagedRun { session, plan: &plan };
     measured.ended_by = run.rounds(&mut measured).await.err();
     measured
+}
+
+/// Claims of a plan between two looks at whether it is still wanted.
+const DIGESTED_AT_ONCE: usize = 1 << 16;
+
+/// The plan and its digest. A large one takes seconds, in which a signal is heard.
+async fn planned(session: &Session<'_>) -> Result<(Plan, String), LoadError> {
+    let total = claims_wanted(session.scenario(), &session.trace);
+    session.watch().begin(Activity::Plan, Some(total));
+    let (scenario, seed, cancel) = (session.scenario().clone(), session.setup.seed, session.cancel().clone());
+    // The one place where a second thread works: this one listens meanwhile.
+    let made = spawn_blocking(move || Plan::staged(&scenario, seed, total, &|| cancel.is_cancelled()));
+    let plan = made.await.map_err(|_| LoadError::Cancelled)??;
+    let mut digest = PlanDigest::default();
+    for (n, claim) in plan.claims().enumerate() {
+        if n.is_multiple_of(DIGESTED_AT_ONCE) {
+            session.watch().advance(n as u64);
+            yield_now().await;
+            if session.cancel().is_cancelled() {
+                return Err(LoadError::Cancelled);
+            }
+        }
+        digest.add(claim, session.workload.plan().execution_id(ExecIndex(claim.execution)).as_str());
+    }
+    Ok((plan, digest.finish(&session.trace)))
 }
 
 /// A staged run and its plan.

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use crate::machine::read_text;
+
 /// Why a trace cannot be replayed.
 #[derive(Debug, thiserror::Error)]
 pub enum TraceError {
@@ -36,8 +38,7 @@ const LONGEST: Duration = Duration::from_hours(7 * 24);
 /// Reads a trace: seconds, or RFC 3339 in UTC, one per line, ascending. Empty lines and what follows `#` are skipped.
 /// Returns each arrival's distance from the first.
 pub fn read(file: &Path) -> Result<Vec<Duration>, TraceError> {
-    let text =
-        std::fs::read_to_string(file).map_err(|why| TraceError::File { file: file.to_owned(), why })?;
+    let text = read_text(file).map_err(|why| TraceError::File { file: file.to_owned(), why })?;
     parse(&text).map_err(|(line, problem)| TraceError::Line { file: file.to_owned(), line, problem })
 }
 

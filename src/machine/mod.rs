@@ -13,8 +13,10 @@ mod cgroup;
 mod cores;
 mod files;
 mod host;
+mod memory;
 mod plan;
 mod real_time;
+mod regular_file;
 
 use reclaim_analysis::record::Tool;
 
@@ -22,8 +24,10 @@ pub use arrangement::{Arranged, Arrangement};
 pub(crate) use awake::{COMMAND as KEEP_AWAKE, keep_awake};
 pub use cgroup::Throttling;
 pub use host::{MachineCpu, host, process_cpu, resident_bytes, run_delay_s, swapped_pages, thread_cpu};
+pub use memory::memory_left;
 pub use plan::ServersAt;
 pub(crate) use real_time::{RealTime, Role};
+pub use regular_file::{read_text, regular};
 
 /// This build.
 pub fn tool() -> Tool {

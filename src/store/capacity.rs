@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::error::StoreError;
 use super::json::{document, unwritable};
-use super::layout::{self, CAPACITY, CAPACITY_CURVE, CAPACITY_KNEE, PAGE, RESULT, SUMMARY};
+use super::layout::{self, CAPACITY, CAPACITY_CURVE, CAPACITY_KNEE, PAGE, RESULT};
 use super::result_dir::ResultDir;
 use super::run::read_run;
 use reclaim_analysis::judge::capacity::{CAPACITY_SCHEMA, Capacity, CapacityPlan, Probe, ProbeLoad};
@@ -16,7 +16,7 @@ impl ResultDir {
     /// Replaces what a capacity search has come to so far; its probes have directories of their own in here.
     pub fn store_capacity(&self, capacity: &Capacity) -> Result<(), StoreError> {
         let json = report::capacity_json(capacity).map_err(|error| unwritable(CAPACITY, &error))?;
-        self.put(SUMMARY, report::capacity_markdown(capacity).as_bytes())?;
+        self.put_summary(&report::capacity_markdown(capacity))?;
         self.put(PAGE, report::html::capacities(&[capacity]).as_bytes())?;
         self.put(CAPACITY_CURVE, report::capacity_csv(capacity).as_bytes())?;
         self.put(CAPACITY, json.as_bytes())?;

@@ -119,3 +119,10 @@ pub enum StoreError {
     #[error("no cache directory: neither XDG_CACHE_HOME nor HOME is set")]
     NoCache,
 }
+
+impl StoreError {
+    /// Whether a directory was looked at that holds no run, whatever else it holds.
+    pub fn is_no_run(&self) -> bool {
+        matches!(self, Self::NoResult(_) | Self::CalibrationForRun(_) | Self::SeveralForRun { .. })
+    }
+}

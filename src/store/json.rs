@@ -1,12 +1,12 @@
 //! JSON files that say what they are.
 
-use std::fs;
 use std::path::Path;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::error::StoreError;
+use crate::machine::read_text;
 
 /// Reads a file that says of itself that it has this schema. `what` is what it is otherwise not, with its article.
 pub(super) fn document<T: DeserializeOwned>(
@@ -29,11 +29,7 @@ pub(super) fn document<T: DeserializeOwned>(
 
 /// The text of a file.
 pub(super) fn text(file: &Path) -> Result<String, StoreError> {
-    fs::read_to_string(file).map_err(|source| StoreError::File {
-        doing: "read",
-        path: file.to_owned(),
-        source,
-    })
+    read_text(file).map_err(|source| StoreError::File { doing: "read", path: file.to_owned(), source })
 }
 
 /// What the text of a file says.

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::error::StoreError;
+use super::layout::SUMMARY;
+use reclaim_analysis::report::plain_text;
 
 /// Space that a result may need; probed before hours of load are spent on it.
 const PROBE_BYTES: usize = 4 << 20;
@@ -63,6 +65,11 @@ impl ResultDir {
     /// Whoever reads `name` sees the old or the new content, never a part of it, and it survives a power cut.
     pub(super) fn put(&self, name: &str, content: &[u8]) -> Result<(), StoreError> {
         put(&self.path, name, content)
+    }
+
+    /// Puts the words for people beside the rest.
+    pub(super) fn put_summary(&self, markdown: &str) -> Result<(), StoreError> {
+        self.put(SUMMARY, plain_text(markdown).as_bytes())
     }
 
     /// Removes a file, if it is there.

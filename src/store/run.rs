@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::error::StoreError;
 use super::json::{document, text, typed, unwritable};
-use super::layout::{HISTOGRAMS, Kind, PAGE, PARTIAL, RESULT, SUMMARY};
+use super::layout::{HISTOGRAMS, Kind, PAGE, PARTIAL, RESULT};
 use super::result_dir::ResultDir;
 use reclaim_analysis::judge::{self, RunResult, SCHEMA};
 use reclaim_analysis::record::RunRecord;
@@ -21,7 +21,7 @@ impl ResultDir {
     pub fn store_run(&self, result: &RunResult) -> Result<(), StoreError> {
         let histograms = report::hlog(result).map_err(|error| unwritable(HISTOGRAMS, &error))?;
         let json = report::json(result).map_err(|error| unwritable(RESULT, &error))?;
-        self.put(SUMMARY, report::markdown(result).as_bytes())?;
+        self.put_summary(&report::markdown(result))?;
         self.put(PAGE, report::html::runs(&[result]).as_bytes())?;
         self.put(HISTOGRAMS, &histograms)?;
         self.put(RESULT, json.as_bytes())?;
@@ -55,6 +55,7 @@ fn read_copy(file: &Path) -> Result<RunResult, StoreError> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::layout::SUMMARY;
     use super::*;
     use reclaim_analysis::judge::fixtures::{GRANT_LANE, record, scenario};
     use std::fs;

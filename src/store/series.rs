@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::StoreError;
 use super::json::{bytes, document};
-use super::layout::{self, PAGE, SERIES, SUMMARY};
+use super::layout::{self, PAGE, SERIES};
 use super::result_dir::ResultDir;
 use super::run::read_run;
 use reclaim_analysis::judge::{self, Gate, GatePolicy, Repeated, RunResult};
@@ -79,7 +79,7 @@ impl ResultDir {
     /// Replaces what a series of runs has come to so far; the runs themselves have directories of their own in here.
     pub fn store_series(&self, series: &Series) -> Result<(), StoreError> {
         let json = bytes(SERIES, series)?;
-        self.put(SUMMARY, series.markdown().as_bytes())?;
+        self.put_summary(&series.markdown())?;
         let page = report::html::series(&[(&series.scenario, &series.repeated, &series.gate)]);
         self.put(PAGE, page.as_bytes())?;
         self.put(SERIES, &json)

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::StoreError;
 use super::json::{bytes, document};
-use super::layout::{self, PAGE, SUMMARY, SWEEP, SWEEP_POINTS};
+use super::layout::{self, PAGE, SWEEP, SWEEP_POINTS};
 use super::result_dir::ResultDir;
 use super::run::read_run;
 use reclaim_analysis::judge::{self, RunResult, Sweep};
@@ -84,7 +84,7 @@ impl ResultDir {
     /// Replaces what a sweep has come to so far.
     pub fn store_sweep(&self, file: &SweepFile) -> Result<(), StoreError> {
         let json = bytes(SWEEP, file)?;
-        self.put(SUMMARY, report::sweep_markdown(&file.scenario, &file.sweep).as_bytes())?;
+        self.put_summary(&report::sweep_markdown(&file.scenario, &file.sweep))?;
         self.put(PAGE, report::html::sweeps(&[(&file.scenario, &file.sweep)]).as_bytes())?;
         self.put(SWEEP_POINTS, report::sweep_csv(&file.sweep).as_bytes())?;
         self.put(SWEEP, &json)

@@ -23,7 +23,7 @@ const CLAIMS: u64 = 10_000;
 
 fn file() -> ScenarioFile {
     let shipped = Shipped::find("capacity").unwrap();
-    scenario::parse(shipped.name, shipped.text).unwrap().0
+    scenario::parse(shipped.name, shipped.text).unwrap().file().clone()
 }
 
 fn histogram(low_us: u64, high_us: u64) -> Histogram {

@@ -268,7 +268,8 @@ pub fn all() -> Vec<(&'static str, RunResult)> {
 
 fn plain(name: &str, arms: &[(&str, f64)]) -> RunResult {
     let shipped = Shipped::find(name).unwrap();
-    let (file, _) = scenario::parse(name, shipped.text).unwrap();
+    let scenario = scenario::parse(name, shipped.text).unwrap();
+    let file = scenario.file();
     let path = |arm: &str| match arm {
         "hget-lane" => VariantPath::HgetLane,
         "hmget-lane" => VariantPath::HmgetLane,
@@ -290,7 +291,7 @@ fn plain(name: &str, arms: &[(&str, f64)]) -> RunResult {
         control: None,
         record: RunRecord {
             tool: Tool { version: "0.1.0".into(), commit: "0123456".into(), debug_build: false },
-            scenario: file,
+            scenario: file.clone(),
             seed: 42,
             plan_sha256: "5ca1ab1e".repeat(8),
             started: "2026-01-02T03:04:05Z".into(),

@@ -47,10 +47,9 @@ library = 'CANDIDATE'
 
 async fn duet(cluster: &Rc<Cluster>, candidate: &str) -> Result<RunResult, LoadError> {
     let text = DUET.replace("CANDIDATE", candidate);
-    let (file, scenario) = scenario::parse("duet", &text).unwrap_or_else(|error| panic!("{error}"));
+    let scenario = scenario::parse("duet", &text).unwrap_or_else(|error| panic!("{error}"));
     let cancel = CancellationToken::new();
-    let setup =
-        RunSetup { cluster, scenario: &scenario, file: &file, seed: 7, watch: &Silent, cancel: &cancel };
+    let setup = RunSetup { cluster, scenario: &scenario, seed: 7, watch: &Silent, cancel: &cancel };
     Ok(judge::analyse_as(load::run(setup).await?, &scenario))
 }
 

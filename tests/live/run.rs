@@ -26,8 +26,8 @@ pub async fn run_watched(
     watch: &dyn Progress,
     cancel: &CancellationToken,
 ) -> RunResult {
-    let (file, scenario) = scenario::parse("test", text).unwrap_or_else(|error| panic!("{error}"));
-    let setup = RunSetup { cluster, scenario: &scenario, file: &file, seed, watch, cancel };
+    let scenario = scenario::parse("test", text).unwrap_or_else(|error| panic!("{error}"));
+    let setup = RunSetup { cluster, scenario: &scenario, seed, watch, cancel };
     let record = load::run(setup).await.unwrap_or_else(|error| panic!("{error}"));
     judge::analyse_as(record, &scenario)
 }
@@ -197,15 +197,9 @@ async fn a_run_cancelled_in_any_phase_leaves_nothing_on_a_foreign_cluster() {
         let cluster = Rc::new(support::open(&request).await);
         let cancel = CancellationToken::new();
         let watch = CancelAt { at, cancel: cancel.clone() };
-        let (file, scenario) = scenario::parse("test", &text).unwrap();
-        let setup = RunSetup {
-            cluster: &cluster,
-            scenario: &scenario,
-            file: &file,
-            seed: 3,
-            watch: &watch,
-            cancel: &cancel,
-        };
+        let scenario = scenario::parse("test", &text).unwrap();
+        let setup =
+            RunSetup { cluster: &cluster, scenario: &scenario, seed: 3, watch: &watch, cancel: &cancel };
         match load::run(setup).await {
             Ok(record) => assert!(record.partial || at == Activity::Audit, "{at:?}"),
             Err(load::LoadError::Cancelled) => {}

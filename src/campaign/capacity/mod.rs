@@ -178,12 +178,12 @@ impl Search {
             let stored = self.stored.borrow();
             (stored.plan.scenario.clone(), stored.plan.seed, stored.made)
         };
-        let (file, scenario) = at_load(&base, offer)?;
+        let scenario = at_load(&base, offer)?;
         let seed = u64::from(stream(seed, &format!("probe {made}")).next_u32());
         let own = self.dir.part(name)?;
         let keeping = Keeping::new(watch, &own);
         let cancel = &stop.in_order;
-        let setup = RunSetup { cluster, scenario: &scenario, file: &file, seed, watch: &keeping, cancel };
+        let setup = RunSetup { cluster, scenario: &scenario, seed, watch: &keeping, cancel };
         let measured = load::run(setup).await;
         watch.finish();
         match measured {

@@ -53,10 +53,7 @@ fn claims_at(base: &ScenarioFile, rate_per_s: f64) -> u64 {
 }
 
 /// The scenario at one load.
-pub(super) fn at_load(
-    base: &ScenarioFile,
-    offer: ProbeLoad,
-) -> Result<(ScenarioFile, Scenario), InvalidScenario> {
+pub(super) fn at_load(base: &ScenarioFile, offer: ProbeLoad) -> Result<Scenario, InvalidScenario> {
     let (mut file, section) = (base.clone(), base.capacity());
     let load = &mut file.load;
     load.duration = None;
@@ -79,7 +76,5 @@ pub(super) fn at_load(
     };
     // All of the window in one go, and the warm-up before it: nothing is staged between claims.
     file.population.executions = u32::try_from(executions + load.warmup).unwrap_or(u32::MAX);
-    file.resolve();
-    let scenario = Scenario::try_from(&file)?;
-    Ok((file, scenario))
+    Scenario::try_from(&file)
 }

@@ -96,7 +96,7 @@ fn shown(value: Option<&Value>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use reclaim_analysis::scenario::{self, Override, Shipped};
+    use reclaim_analysis::scenario::{Draft, Override, Shipped};
 
     fn file(changes: &[(&str, &str)]) -> ScenarioFile {
         let changes: Vec<_> = changes
@@ -108,7 +108,7 @@ mod tests {
             })
             .collect();
         let shipped = Shipped::find("capacity").unwrap();
-        scenario::parse_with(shipped.name, shipped.text, &changes).unwrap().0
+        Draft::new(shipped.name, shipped.text).with(&changes).check().unwrap().file().clone()
     }
 
     #[test]

@@ -11,10 +11,7 @@ use std::time::Duration;
 use ff_core::partition::Partition;
 use reclaim_analysis::record::Outcome;
 use reclaim_analysis::record::WireCost;
-use reclaim_analysis::scenario::{
-    Amount, ClusterSpec, GrantSpec, InterruptionMix, LibrarySource, Load, MachineSection, Mode, Model,
-    PartitionCount, Population, Scenario, Skew, VariantPath, VariantSpec,
-};
+use reclaim_analysis::scenario::{self, InterruptionMix, Scenario, VariantPath};
 use reclaim_bench::claim::{ClaimOrder, ClaimPath, ClaimSetup, ClaimTicket, Routes, ServerClock, claim_path};
 use reclaim_bench::cluster::Cluster;
 use reclaim_bench::flowfabric::LibraryAlias;
@@ -149,40 +146,32 @@ fn phases(bench: &Bench, execs: &[ExecIndex]) -> Vec<Phase> {
 }
 
 fn scenario() -> Scenario {
-    Scenario {
-        name: "test".into(),
-        summary: String::new(),
-        cluster: ClusterSpec { primaries: 3, replicas: 0 },
-        library: LibrarySource::Published,
-        population: Population {
-            executions: 0,
-            lanes: 3,
-            partitions: PartitionCount::Count(PARTITIONS),
-            skew: Skew::Uniform,
-            lane_skew: Skew::Uniform,
-            payload_bytes: 64,
-        },
-        interruption: ALL_KINDS,
-        grant: GrantSpec {
-            ttl: Duration::from_mins(10),
-            unconsumed: 0.0,
-            lease_ttl: Duration::from_hours(1),
-            scan_interval: Duration::from_millis(10),
-        },
-        load: Load {
-            mode: Mode::Staged,
-            model: Model::Closed { concurrency: 1 },
-            connections: 1,
-            amount: Amount::Claims(1),
-            warmup: 0,
-            timeout: Duration::from_secs(5),
-            contenders: 1,
-            task_context: false,
-            added_rtt: Duration::ZERO,
-        },
-        compare: None,
-        variants: vec![VariantSpec { name: "v".into(), path: VariantPath::GrantLane, library: None }],
-        machine: MachineSection::default(),
-        slo: None,
-    }
+    let mut scenario = scenario::parse("test", SCENARIO).unwrap();
+    // Each test says itself how many it creates.
+    scenario.population.executions = 0;
+    scenario
 }
+
+const SCENARIO: &str = r#"
+schema = 1
+name = "test"
+summary = ""
+[population]
+executions = 1
+lanes = 3
+partitions = 16
+payload_bytes = 64
+[interruption]
+signal = 1.0
+timeout = 1.0
+operator = 1.0
+delay = 1.0
+[grant]
+ttl = "10m"
+lease_ttl = "1h"
+[load]
+claims = 1
+[[variant]]
+name = "v"
+path = "grant-lane"
+"#;

@@ -228,7 +228,7 @@ mod tests {
     use super::super::analyse_as;
     use super::super::fixtures::{GRANT_LANE, HGET_LANE, record, scenario};
     use super::*;
-    use crate::scenario::{Override, SHIPPED, Shipped, parse, parse_with};
+    use crate::scenario::{Draft, Override, SHIPPED, Shipped, parse};
 
     fn lane_ab(changes: &[(&str, &str)]) -> Scenario {
         let text = Shipped::find("lane-ab").unwrap().text;
@@ -238,13 +238,13 @@ mod tests {
             value: Some((*value).into()),
         };
         let changes: Vec<_> = changes.iter().map(change).collect();
-        parse_with("lane-ab", text, &changes).unwrap_or_else(|error| panic!("{error}")).1
+        Draft::new("lane-ab", text).with(&changes).check().unwrap_or_else(|error| panic!("{error}"))
     }
 
     #[test]
     fn every_shipped_scenario_can_answer_what_it_asks() {
         for shipped in SHIPPED {
-            let (_, scenario) = parse(shipped.name, shipped.text).unwrap();
+            let scenario = parse(shipped.name, shipped.text).unwrap();
             let forecast = forecast(&scenario, &SLOW_MACHINE);
             assert_eq!(forecast.shortfalls, [], "{}", shipped.name);
         }

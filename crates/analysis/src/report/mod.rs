@@ -17,6 +17,7 @@ mod format;
 mod hlog;
 mod markdown;
 mod page;
+mod plain_text;
 mod ramp;
 mod run_report;
 mod series;
@@ -28,6 +29,7 @@ mod words;
 
 use crate::judge::capacity::Capacity;
 use crate::judge::{Calibration, Gate, Repeated, RunResult, Sweep, Trend};
+pub use plain_text::plain_text;
 
 pub mod html {
     //! Each kind of result as a page: one HTML file that loads nothing.

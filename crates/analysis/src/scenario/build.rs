@@ -2,7 +2,7 @@
 
 use super::arrivals::Arrivals;
 use super::file::{
-    ArrivalsForm, ControlForm, LoadSection, ModelForm, PartitionsForm, ScenarioFile, SkewForm,
+    ArrivalsForm, ClusterSection, ControlForm, LoadSection, ModelForm, PartitionsForm, ScenarioFile, SkewForm,
 };
 use super::library::LibrarySource;
 use super::metric::Metric;
@@ -11,15 +11,16 @@ use super::model::{
     Amount, ClusterSpec, Compare, GrantSpec, InterruptionMix, Load, Mode, Model, PartitionCount, Population,
     Scenario, Skew, Slo, VariantSpec,
 };
+use super::node_name::NodeName;
 
 /// Translates a file form that has passed every check.
-pub(super) fn build(file: &ScenarioFile) -> Scenario {
+pub(super) fn build(file: ScenarioFile) -> Scenario {
     Scenario {
         name: file.name.clone(),
         summary: file.summary.clone(),
-        cluster: ClusterSpec { primaries: file.cluster.primaries, replicas: file.cluster.replicas },
+        cluster: build_cluster(&file.cluster),
         library: library(file.library.source.as_ref()).unwrap_or(LibrarySource::Published),
-        population: build_population(file),
+        population: build_population(&file),
         interruption: InterruptionMix {
             signal: file.interruption.signal,
             timeout: file.interruption.timeout,
@@ -32,7 +33,7 @@ pub(super) fn build(file: &ScenarioFile) -> Scenario {
             lease_ttl: file.grant.lease_ttl.0,
             scan_interval: file.grant.scan_interval.0,
         },
-        load: build_load(file),
+        load: build_load(&file),
         compare: file.compare.as_ref().map(|compare| Compare {
             baseline: compare.baseline.clone().unwrap_or_else(|| file.variants[0].name.clone()),
             strata: compare.strata,
@@ -57,6 +58,18 @@ pub(super) fn build(file: &ScenarioFile) -> Scenario {
             .collect(),
         machine: file.machine,
         slo: file.slo.as_ref().map(|slo| Slo { response_p99: slo.response_p99.0 }),
+        file,
+    }
+}
+
+/// Translates `[cluster]`.
+pub(super) fn build_cluster(section: &ClusterSection) -> ClusterSpec {
+    ClusterSpec {
+        provider: section.provider,
+        // The checks leave only nodes that can be read.
+        nodes: section.nodes.iter().filter_map(|node| NodeName::parse(node).ok()).collect(),
+        primaries: section.primaries,
+        replicas: section.replicas,
     }
 }
 

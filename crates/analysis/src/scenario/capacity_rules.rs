@@ -13,52 +13,48 @@ impl ScenarioFile {
     pub fn capacity(&self) -> CapacitySection {
         self.capacity.clone().unwrap_or_default()
     }
+}
 
-    /// Whether the search can work with this scenario; `file` is valid by itself.
-    pub fn suits_capacity(&self) -> Result<(), InvalidScenario> {
-        let mut problems = Vec::new();
-        let mut require = |good: bool, key: &str, what: &str| {
-            if !good {
-                problems.push(KeyProblem { key: key.to_owned(), what: what.to_owned() });
-            }
-        };
-        require(
-            self.slo.is_some(),
-            "slo.response_p99",
-            "missing; a capacity is the rate that keeps a service level, such as --set slo.response_p99=5ms",
-        );
-        require(
-            self.variants.len() == 1,
-            "variant",
-            "the capacity of one way of claiming is searched at a time: keep one [[variant]]",
-        );
-        require(
-            self.load.mode == Mode::Staged,
-            "load.mode",
-            "the search probes with stocked grants: use mode = \"staged\"",
-        );
-        require(
-            self.load.contenders == 1,
-            "load.contenders",
-            "a lost race is no claim that was sustained: use 1",
-        );
-        require(
-            !matches!(self.load.arrivals, Some(ArrivalsForm::Ramp(_) | ArrivalsForm::Trace(_))),
-            "load.arrivals",
-            "a probe offers one rate all the time: use \"poisson\", \"constant\" or bursts",
-        );
-        require(
-            self.sweep.is_none(),
-            "sweep",
-            "the capacity of one setting is searched at a time: leave it out",
-        );
-        require(
-            self.grant.unconsumed == 0.0,
-            "grant.unconsumed",
-            "late claims are no load that can be sustained: use 0",
-        );
-        if problems.is_empty() { Ok(()) } else { Err(InvalidScenario(problems)) }
-    }
+/// Whether the search can work with a scenario that is valid by itself.
+pub(super) fn suits(file: &ScenarioFile) -> Result<(), InvalidScenario> {
+    let mut problems = Vec::new();
+    let mut require = |good: bool, key: &str, what: &str| {
+        if !good {
+            problems.push(KeyProblem { key: key.to_owned(), what: what.to_owned() });
+        }
+    };
+    require(
+        file.slo.is_some(),
+        "slo.response_p99",
+        "missing; a capacity is the rate that keeps a service level, such as --set slo.response_p99=5ms",
+    );
+    require(
+        file.variants.len() == 1,
+        "variant",
+        "the capacity of one way of claiming is searched at a time: keep one [[variant]]",
+    );
+    require(
+        file.load.mode == Mode::Staged,
+        "load.mode",
+        "the search probes with stocked grants: use mode = \"staged\"",
+    );
+    require(
+        file.load.contenders == 1,
+        "load.contenders",
+        "a lost race is no claim that was sustained: use 1",
+    );
+    require(
+        !matches!(file.load.arrivals, Some(ArrivalsForm::Ramp(_) | ArrivalsForm::Trace(_))),
+        "load.arrivals",
+        "a probe offers one rate all the time: use \"poisson\", \"constant\" or bursts",
+    );
+    require(file.sweep.is_none(), "sweep", "the capacity of one setting is searched at a time: leave it out");
+    require(
+        file.grant.unconsumed == 0.0,
+        "grant.unconsumed",
+        "late claims are no load that can be sustained: use 0",
+    );
+    if problems.is_empty() { Ok(()) } else { Err(InvalidScenario(problems)) }
 }
 
 pub(super) fn check(file: &ScenarioFile, checker: &mut Checker) {

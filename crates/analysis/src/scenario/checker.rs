@@ -46,9 +46,10 @@ impl Checker {
 
     pub(super) fn name(&mut self, key: &str, name: &str) {
         let good = (1..=64).contains(&name.len())
+            && !name.starts_with('-')
             && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         self.require(good, key, || {
-            format!("`{name}` is not a name: use 1 to 64 of lower-case letters, digits and `-`")
+            format!("`{name}` is not a name: use 1 to 64 of lower-case letters, digits and `-`, which it cannot begin with")
         });
     }
 }

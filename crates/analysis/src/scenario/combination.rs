@@ -2,7 +2,9 @@
 
 use super::build::{arrivals, model as load_model};
 use super::checker::Checker;
-use super::file::{ArrivalsForm, CompareSection, ControlForm, MixingForm, ModelForm, Provider, ScenarioFile};
+use super::file::{
+    ArrivalsForm, ClusterSection, CompareSection, ControlForm, MixingForm, ModelForm, Provider, ScenarioFile,
+};
 use super::mixing::{BlockShape, mixing};
 use super::model::{Mixing, Mode, VariantPath};
 
@@ -22,7 +24,7 @@ const EXPIRY_WAIT_S: f64 = 300.0;
 
 /// Checks all of them.
 pub(super) fn check(file: &ScenarioFile, checker: &mut Checker) {
-    cluster(file, checker);
+    cluster(&file.cluster, checker);
     model(file, checker);
     length(file, checker);
     churn(file, checker);
@@ -52,8 +54,9 @@ fn libraries(file: &ScenarioFile, checker: &mut Checker) {
     });
 }
 
-fn cluster(file: &ScenarioFile, checker: &mut Checker) {
-    let (provider, nodes) = (file.cluster.provider, &file.cluster.nodes);
+/// Who runs the servers, and whether that needs nodes.
+pub(super) fn cluster(section: &ClusterSection, checker: &mut Checker) {
+    let (provider, nodes) = (section.provider, &section.nodes);
     match provider {
         Provider::External => checker.require(!nodes.is_empty(), "cluster.provider", || {
             "external needs cluster.nodes (or --nodes), such as [\"10.0.0.1:6379\"]".into()

@@ -1,11 +1,11 @@
 //! A scenario's TOML with every key's place: file and line, or the option that set it.
 
-use serde::Deserialize as _;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::error::{KeyProblem, Place, Problem, ScenarioError, suggest};
-use super::file::ScenarioFile;
+use super::file::{ClusterSection, ScenarioFile};
+use super::node_name::NodeName;
 use super::shape::Shape;
 
 type Table<'t> = DeTable<'t>;
@@ -20,6 +20,15 @@ pub struct Override {
     pub key: String,
     /// A TOML value, or text that becomes a string; `None` takes the key out.
     pub value: Option<String>,
+}
+
+impl Override {
+    /// The option as errors show it: a password that was written into the name of a node is not in it.
+    fn discreet(&self) -> String {
+        let value = self.shown.find(['=', ' ']).map_or(0, |at| at + 1);
+        let value = if self.key.starts_with("cluster") { value } else { self.shown.len() };
+        NodeName::without_credentials(&self.shown, value)
+    }
 }
 
 /// The texts that make up a scenario. Positions count through the file and then through each option, as if the
@@ -50,7 +59,7 @@ impl Sources {
         let mut sources = Self { name: name.to_owned(), file: file.to_owned(), options: Vec::new() };
         let mut end = file.len();
         for change in overrides {
-            let shown = change.shown.clone();
+            let shown = change.discreet();
             let change = match &change.value {
                 None => Change::Remove(change.key.clone()),
                 Some(value) => {
@@ -70,7 +79,7 @@ impl Sources {
             let at = error.span().map_or(0, |span| span.start);
             let what = format!("not valid TOML: {}", error.message().replace('\n', ", "));
             let problem = KeyProblem { key: String::new(), what };
-            ScenarioError(vec![Problem { place: self.place(at), problem }])
+            ScenarioError::one(self.place(at), problem)
         })?;
         for option in &self.options {
             match &option.change {
@@ -82,7 +91,7 @@ impl Sources {
                 }
             }
         }
-        Ok(Document { sources: self, root })
+        Ok(Document { sources: self, root, laid: Vec::new() })
     }
 
     fn place(&self, at: usize) -> Place {
@@ -108,13 +117,15 @@ fn assignment(start: usize, key: &str, value: &str) -> Option<String> {
 fn not_a_path(change: &Override) -> ScenarioError {
     let what = format!("`{}` is not the path of a key; write it like load.concurrency=64", change.key);
     let problem = KeyProblem { key: String::new(), what };
-    ScenarioError(vec![Problem { place: Place::Option(change.shown.clone()), problem }])
+    ScenarioError::one(Place::Option(change.discreet()), problem)
 }
 
 /// File and options as one tree in which every key knows its position.
 pub(super) struct Document<'t> {
     sources: &'t Sources,
     root: Spanned<Table<'t>>,
+    /// Keys that were laid over the tree by an option that is no path, with that option.
+    laid: Vec<(String, String)>,
 }
 
 impl Document<'_> {
@@ -122,18 +133,54 @@ impl Document<'_> {
     pub(super) fn typed(&self) -> Result<ScenarioFile, ScenarioError> {
         let mut problems = Vec::new();
         check_table(self.root.get_ref(), &Shape::root(), "", 0, &mut problems);
+        self.deserialized(problems)
+    }
+
+    /// `[cluster]` of a document that has nothing else.
+    pub(super) fn cluster(&self) -> Result<ClusterSection, ScenarioError> {
+        #[derive(serde::Deserialize)]
+        struct Alone {
+            #[serde(default)]
+            cluster: ClusterSection,
+        }
+        let mut problems = Vec::new();
+        if let (Some(shape), Some(value)) = (Shape::root().key("cluster"), self.root.get_ref().get("cluster"))
+        {
+            check_value(value, &shape, "cluster", &mut problems);
+        }
+        self.deserialized(problems).map(|Alone { cluster }| cluster)
+    }
+
+    fn deserialized<'de, T: serde::Deserialize<'de>>(
+        &'de self,
+        mut problems: Vec<(usize, KeyProblem)>,
+    ) -> Result<T, ScenarioError> {
         if problems.is_empty() {
             let tree = toml::de::Deserializer::from(self.root.clone());
-            match ScenarioFile::deserialize(tree) {
-                Ok(file) => return Ok(file),
+            match T::deserialize(tree) {
+                Ok(typed) => return Ok(typed),
                 Err(error) => {
                     let at = error.span().map_or(0, |span| span.start);
                     let key = key_at(self.root.get_ref(), at);
-                    problems.push((at, KeyProblem { key, what: plain_words(error.message()) }));
+                    let mut what = plain_words(error.message());
+                    if key.starts_with("cluster") {
+                        what = NodeName::without_credentials(&what, what.find('"').map_or(0, |at| at + 1));
+                    }
+                    problems.push((at, KeyProblem { key, what }));
                 }
             }
         }
         Err(self.in_order(problems))
+    }
+
+    /// Whether the key stands in the file itself, and was not set by an option.
+    pub(super) fn stands_in_file(&self, key: &str) -> bool {
+        position(self.root.get_ref(), key).is_some_and(|at| at < self.sources.file.len())
+    }
+
+    /// Notes that `option` decides about `key` from now on.
+    pub(super) fn comes_from(&mut self, key: &str, option: &str) {
+        self.laid.push((key.to_owned(), option.to_owned()));
     }
 
     /// Gives each problem the place of its key, or of the closest table around it where the key has a default.
@@ -144,10 +191,13 @@ impl Document<'_> {
 
     fn in_order(&self, mut problems: Vec<(usize, KeyProblem)>) -> ScenarioError {
         problems.sort_by_key(|(at, _)| *at);
-        let problems = problems.into_iter();
-        ScenarioError(
-            problems.map(|(at, problem)| Problem { place: self.sources.place(at), problem }).collect(),
-        )
+        let laid = |key: &str| self.laid.iter().rev().find(|(laid, _)| laid == key);
+        let placed = problems.into_iter().map(|(at, problem)| {
+            let place = laid(&problem.key)
+                .map_or_else(|| self.sources.place(at), |(_, option)| Place::Option(option.clone()));
+            Problem { place, problem }
+        });
+        ScenarioError(placed.collect())
     }
 }
 

@@ -69,6 +69,13 @@ impl fmt::Display for Problem {
 #[error("{}", lines(.0))]
 pub struct ScenarioError(pub Vec<Problem>);
 
+impl ScenarioError {
+    /// A single problem.
+    pub(super) fn one(place: Place, problem: KeyProblem) -> Self {
+        Self(vec![Problem { place, problem }])
+    }
+}
+
 fn lines<T: fmt::Display>(items: &[T]) -> String {
     items.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }

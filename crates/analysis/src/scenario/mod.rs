@@ -1,7 +1,7 @@
 //! Scenario files: parsed once into a [`Scenario`] that needs no further checks.
 //!
 //! ```text
-//! TOML + options ─► document (places) ─► ScenarioFile (types, defaults) ─► Scenario (validated)
+//! Draft (TOML, options, libraries) ─► document (places) ─► ScenarioFile (types, defaults) ─► Scenario (validated)
 //! ```
 
 mod arrivals;
@@ -12,6 +12,7 @@ mod checker;
 mod combination;
 mod cost;
 mod document;
+mod draft;
 mod duration;
 mod error;
 mod file;
@@ -20,6 +21,7 @@ mod machine;
 mod metric;
 mod mixing;
 mod model;
+mod node_name;
 mod shape;
 mod shipped;
 mod sweep;
@@ -32,6 +34,7 @@ pub use capacity::CapacitySection;
 pub use combination::stock_for;
 pub use cost::{ExpectedCost, Step, Steps, TASK_CONTEXT, all_steps, expected_cost, steps};
 pub use document::Override;
+pub use draft::{Draft, cluster_alone};
 pub use duration::HumanDuration;
 pub use error::{InvalidScenario, KeyProblem, Place, Problem, ScenarioError, nearest};
 pub use file::{
@@ -45,26 +48,11 @@ pub use machine::{Cores, MachineSection, Placement};
 pub use metric::{Direction, GateRole, Judged, METRICS, Metric, MetricName, MetricRow, Unit, UnknownMetric};
 pub use mixing::{BlockShape, MOST_IN_FLIGHT};
 pub use model::*;
+pub use node_name::NodeName;
 pub use shipped::{SHIPPED, Shipped};
 pub use sweep::{SweepBy, SweepSection, SweepStep};
 
 /// Parses a scenario. `source` is its name in errors.
-///
-/// Returns the file form with every default filled in, as results embed it, and what it means.
-pub fn parse(source: &str, text: &str) -> Result<(ScenarioFile, Scenario), ScenarioError> {
-    parse_with(source, text, &[])
-}
-
-/// As [`parse`], with changes from the command line on top of the file.
-pub fn parse_with(
-    source: &str,
-    text: &str,
-    overrides: &[Override],
-) -> Result<(ScenarioFile, Scenario), ScenarioError> {
-    let sources = document::Sources::new(source, text, overrides)?;
-    let document = sources.document()?;
-    let mut file = document.typed()?;
-    file.resolve();
-    let scenario = Scenario::try_from(&file).map_err(|invalid| document.locate(invalid.0))?;
-    Ok((file, scenario))
+pub fn parse(source: &str, text: &str) -> Result<Scenario, ScenarioError> {
+    Draft::new(source, text).check()
 }

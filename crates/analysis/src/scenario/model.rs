@@ -6,11 +6,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::arrivals::Arrivals;
+use super::file::{Provider, ScenarioFile};
 use super::library::LibrarySource;
 use super::machine::MachineSection;
 use super::metric::Metric;
+use super::node_name::NodeName;
 
-/// What one run does, validated. Made from a [`super::ScenarioFile`], which is what results embed.
+/// What one run does, validated. It owns the [`ScenarioFile`] that it was made from, which is what results embed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scenario {
     /// Name, also the first part of the result directory's name.
@@ -37,11 +39,24 @@ pub struct Scenario {
     pub machine: MachineSection,
     /// Service level, judged on response time.
     pub slo: Option<Slo>,
+    /// Where all of this comes from, with every default filled in.
+    pub(super) file: ScenarioFile,
 }
 
-/// Shape of a cluster that the tool builds itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+impl Scenario {
+    /// The file form, with every default filled in and every option applied.
+    pub fn file(&self) -> &ScenarioFile {
+        &self.file
+    }
+}
+
+/// The cluster that a run works on.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClusterSpec {
+    /// Who runs its servers.
+    pub provider: Provider,
+    /// Some nodes of a running one; empty where the tool starts servers.
+    pub nodes: Vec<NodeName>,
     /// Primaries, 1 to 64.
     pub primaries: u16,
     /// Replicas of each primary.

@@ -33,7 +33,7 @@ fn set(assignment: &str) -> Override {
 /// The errors of `BASE` with options on top.
 fn refusal(options: &[&str]) -> String {
     let overrides: Vec<_> = options.iter().map(|option| set(option)).collect();
-    parse_with("t.toml", BASE, &overrides).unwrap_err().to_string()
+    Draft::new("t.toml", BASE).with(&overrides).check().unwrap_err().to_string()
 }
 
 /// The errors of `BASE` with one line replaced.
@@ -45,7 +45,8 @@ fn edited(from: &str, to: &str) -> String {
 #[test]
 fn every_shipped_scenario_is_valid_and_named_after_its_file() {
     for shipped in SHIPPED {
-        let (file, scenario) = parse(shipped.name, shipped.text).unwrap_or_else(|error| panic!("{error}"));
+        let scenario = parse(shipped.name, shipped.text).unwrap_or_else(|error| panic!("{error}"));
+        let file = scenario.file();
         assert_eq!(file.name, shipped.name);
         assert_eq!(scenario.name, shipped.name);
         assert!(!file.summary.is_empty() && file.summary.len() <= 72, "{}", file.summary);
@@ -55,7 +56,7 @@ fn every_shipped_scenario_is_valid_and_named_after_its_file() {
 #[test]
 fn claim_paths_covers_every_path_in_every_stratum() {
     let shipped = Shipped::find("claim-paths").unwrap();
-    let (_, scenario) = parse(shipped.name, shipped.text).unwrap();
+    let scenario = parse(shipped.name, shipped.text).unwrap();
     let mut paths: Vec<_> = scenario.variants.iter().map(|variant| variant.path).collect();
     paths.sort();
     paths.dedup();
@@ -64,7 +65,8 @@ fn claim_paths_covers_every_path_in_every_stratum() {
 
 #[test]
 fn defaults_are_filled_in_and_filling_them_in_twice_changes_nothing() {
-    let (mut file, scenario) = parse("t.toml", BASE).unwrap();
+    let scenario = parse("t.toml", BASE).unwrap();
+    let mut file = scenario.file().clone();
     assert_eq!(scenario.load.model, Model::Closed { concurrency: 1 });
     let compare = scenario.compare.unwrap();
     assert_eq!((compare.baseline.as_str(), compare.control_strata), ("a", 20));
@@ -76,11 +78,11 @@ fn defaults_are_filled_in_and_filling_them_in_twice_changes_nothing() {
 
 #[test]
 fn the_machine_is_arranged_as_asked_and_a_word_that_is_none_is_refused() {
-    let (file, scenario) = parse("t.toml", BASE).unwrap();
+    let scenario = parse("t.toml", BASE).unwrap();
     assert_eq!(scenario.machine, MachineSection::default());
-    assert!(!serde_json::to_string(&file).unwrap().contains("machine"), "as results of before");
+    assert!(!serde_json::to_string(scenario.file()).unwrap().contains("machine"), "as results of before");
     let asked = [set("machine.placement=together"), set("machine.cores=free")];
-    let (_, scenario) = parse_with("t.toml", BASE, &asked).unwrap();
+    let scenario = Draft::new("t.toml", BASE).with(&asked).check().unwrap();
     let together = MachineSection { placement: Some(Placement::Together), cores: Some(Cores::Free) };
     assert_eq!(scenario.machine, together);
     assert_eq!(
@@ -95,7 +97,7 @@ fn the_machine_is_arranged_as_asked_and_a_word_that_is_none_is_refused() {
 
 #[test]
 fn a_section_of_weights_says_all_there_is() {
-    let (_, scenario) = parse("t.toml", &format!("{BASE}[interruption]\ndelay = 2\n")).unwrap();
+    let scenario = parse("t.toml", &format!("{BASE}[interruption]\ndelay = 2\n")).unwrap();
     assert_eq!(
         scenario.interruption,
         InterruptionMix { signal: 0.0, timeout: 0.0, operator: 0.0, delay: 2.0 }
@@ -219,7 +221,7 @@ fn values_out_of_range_are_refused() {
         ("schema=2", "schema: version 2 is not known to this tool, which reads version 1"),
         (
             "name=\"My run\"",
-            "name: `My run` is not a name: use 1 to 64 of lower-case letters, digits and `-`",
+            "name: `My run` is not a name: use 1 to 64 of lower-case letters, digits and `-`, which it cannot begin with",
         ),
         ("cluster.primaries=0", "cluster.primaries: 0 is not between 1 and 64"),
         ("cluster.replicas=9", "cluster.replicas: 9 is not between 0 and 5"),
@@ -324,7 +326,7 @@ fn arms_are_not_mixed_claim_by_claim_where_they_would_queue() {
             .contains("compare.mixing: blocks need mode = \"staged\"")
     );
     let overrides = ["compare.mixing=blocks", "compare.control=shared"].map(set);
-    let (_, scenario) = parse_with("t.toml", BASE, &overrides).unwrap();
+    let scenario = Draft::new("t.toml", BASE).with(&overrides).check().unwrap();
     let compare = scenario.compare.unwrap();
     assert_eq!((compare.mixing, compare.own_controls()), (Mixing::Blocks, 0));
     assert!(refusal(&["compare.mixing=turns"]).contains("compare.mixing"));
@@ -332,41 +334,111 @@ fn arms_are_not_mixed_claim_by_claim_where_they_would_queue() {
 
 #[test]
 fn what_a_capacity_search_cannot_work_with_is_named() {
+    let text = Shipped::find("capacity").unwrap().text;
+    let searched = |source: &str, text: &str, overrides: &[Override]| {
+        let draft = Draft { for_capacity: true, ..Draft::new(source, text).with(overrides) };
+        draft.check().map(drop).map_err(|error| error.to_string())
+    };
     let said = |options: &[&str]| {
         let overrides: Vec<_> = options.iter().map(|option| set(option)).collect();
-        let text = Shipped::find("capacity").unwrap().text;
-        let (file, _) = parse_with("capacity", text, &overrides).unwrap();
-        file.suits_capacity().map_err(|error| error.to_string())
+        searched("capacity", text, &overrides)
     };
     assert_eq!(said(&[]), Ok(()));
     let churn = ["load.mode=churn", "load.model=closed", "load.concurrency=2"];
     let model = Override { shown: String::new(), key: "load.rate".into(), value: None };
     let arrivals = Override { key: "load.arrivals".into(), ..model.clone() };
     let overrides: Vec<_> = churn.iter().map(|option| set(option)).chain([model, arrivals]).collect();
-    let (file, _) = parse_with("capacity", Shipped::find("capacity").unwrap().text, &overrides).unwrap();
     assert_eq!(
-        file.suits_capacity().unwrap_err().to_string(),
-        "load.mode: the search probes with stocked grants: use mode = \"staged\""
+        searched("capacity", text, &overrides).unwrap_err(),
+        "--set load.mode=churn: load.mode: the search probes with stocked grants: use mode = \"staged\""
     );
     assert_eq!(
         said(&["load.contenders=2"]).unwrap_err(),
-        "load.contenders: a lost race is no claim that was sustained: use 1"
+        "--set load.contenders=2: load.contenders: a lost race is no claim that was sustained: use 1"
     );
     assert_eq!(
         said(&["grant.unconsumed=0.1", "grant.ttl=1m"]).unwrap_err(),
-        "grant.unconsumed: late claims are no load that can be sustained: use 0"
+        "--set grant.unconsumed=0.1: grant.unconsumed: late claims are no load that can be sustained: use 0"
     );
     assert_eq!(
         said(&["load.arrivals={ramp={from=10.0, over=\"5s\"}}"]).unwrap_err(),
-        "load.arrivals: a probe offers one rate all the time: use \"poisson\", \"constant\" or bursts"
+        "--set load.arrivals={ramp={from=10.0, over=\"5s\"}}: load.arrivals: a probe offers one rate all the time: use \
+         \"poisson\", \"constant\" or bursts"
     );
-    let (file, _) = parse("t.toml", BASE).unwrap();
     assert_eq!(
-        file.suits_capacity().unwrap_err().to_string(),
-        "slo.response_p99: missing; a capacity is the rate that keeps a service level, such as --set \
-         slo.response_p99=5ms\nvariant: the capacity of one way of claiming is searched at a time: keep one \
+        searched("t.toml", BASE, &[]).unwrap_err(),
+        "t.toml:1: slo.response_p99: missing; a capacity is the rate that keeps a service level, such as --set \
+         slo.response_p99=5ms\nt.toml:14: variant: the capacity of one way of claiming is searched at a time: keep one \
          [[variant]]"
     );
+}
+
+#[test]
+fn paths_are_seen_from_the_file_that_they_stand_in() {
+    let text = BASE.replace("path = \"hget-lane\"", "path = \"hget-lane\"\nlibrary = \"own.lua\"");
+    let draft = Draft { dir: "far/away".into(), ..Draft::new("far/away/t.toml", &text) };
+    let variant = |draft: &Draft| draft.check().unwrap().file().variants[1].library.clone().unwrap();
+    assert_eq!(variant(&draft), "./far/away/own.lua");
+    let given = Draft { candidate_library: Some("mine.lua".into()), ..draft.clone() };
+    assert_eq!(variant(&given), "mine.lua");
+    let source = |draft: Draft| draft.check().unwrap().file().library.source.clone().unwrap();
+    assert_eq!(source(draft.clone().with(&[set("library.source=x.lua")])), "x.lua");
+    assert_eq!(source(Draft { base_library: Some("y.lua".into()), ..draft }), "y.lua");
+}
+
+#[test]
+fn a_library_that_an_option_names_is_refused_by_that_option() {
+    let refused = |draft: Draft| draft.check().unwrap_err().to_string();
+    let base = Draft { base_library: Some("x:".into()), ..Draft::new("t.toml", BASE) };
+    let error = refused(base);
+    assert!(error.starts_with("--base-library x:: library.source: `x:` is not <rev>:<path>"), "{error}");
+    let candidate = Draft { candidate_library: Some(":y".into()), ..Draft::new("t.toml", BASE) };
+    let error = refused(candidate.clone());
+    assert!(error.starts_with("--candidate-library :y: variant[1].library: "), "{error}");
+    let alone = BASE.replace("[[variant]]\nname = \"b\"\npath = \"hget-lane\"\n", "");
+    let alone = alone.replace("[compare]\nstrata = 20\n", "");
+    let error = refused(Draft { text: alone, ..candidate });
+    assert!(error.starts_with("--candidate-library :y: variant: t has a single one"), "{error}");
+}
+
+#[test]
+fn a_password_in_the_name_of_a_node_is_never_shown() {
+    let nodes = |text: &str| Override {
+        shown: format!("--nodes {text}"),
+        key: "cluster.nodes".into(),
+        value: Some(toml::Value::try_from(text.split(',').collect::<Vec<_>>()).unwrap().to_string()),
+    };
+    for given in [
+        nodes("bench:s3cret@127.0.0.1:7999"),
+        nodes("127.0.0.1:1,bench:s3c,ret@127.0.0.1:7999"),
+        set("cluster.nodes=[\"redis://bench:s3cret@127.0.0.1:7999\"]"),
+        set("cluster.nodes=bench:s3cret@127.0.0.1:7999"),
+    ] {
+        for error in [
+            Draft::new("t.toml", BASE).with(std::slice::from_ref(&given)).check().unwrap_err().to_string(),
+            cluster_alone(&[given]).unwrap_err().to_string(),
+        ] {
+            assert!(!error.contains("s3c") && !error.contains("bench:"), "{error}");
+            assert!(error.contains("cluster.nodes"), "{error}");
+        }
+    }
+    let inside = BASE.replace("[load]", "[cluster]\nnodes = [\"b:s3cret@h:1\"]\n[load]");
+    let error = parse("t.toml", &inside).unwrap_err().to_string();
+    assert!(error.starts_with("t.toml:9: cluster.nodes: ") && !error.contains("s3"), "{error}");
+}
+
+#[test]
+fn a_cluster_without_a_scenario_is_checked_the_same_way() {
+    let refused = |option: &str| cluster_alone(&[set(option)]).unwrap_err().to_string();
+    assert_eq!(
+        refused("cluster.primaries=70"),
+        "--set cluster.primaries=70: cluster.primaries: 70 is not between 1 and 64"
+    );
+    assert!(refused("cluster.nodes=[\"::1\"]").contains("[::1]:6379"));
+    assert!(refused("cluster.provider=external").contains("needs cluster.nodes"));
+    let alone = cluster_alone(&[]).unwrap();
+    assert_eq!((alone.provider, alone.primaries, alone.nodes), (Provider::Auto, 3, vec![]));
+    assert_eq!(cluster_alone(&[set("cluster.primaries=5")]).unwrap().primaries, 5);
 }
 
 #[test]
@@ -511,7 +583,7 @@ fn the_last_option_wins_and_removes_what_it_contradicts() {
         Override { shown: "--duration 5s".into(), key: "load.duration".into(), value: Some("5s".into()) },
         set("load.mode=churn"),
     ];
-    let (_, scenario) = parse_with("t.toml", BASE, &overrides).unwrap();
+    let scenario = Draft::new("t.toml", BASE).with(&overrides).check().unwrap();
     assert_eq!(scenario.load.model, Model::Closed { concurrency: 64 });
     assert_eq!(scenario.load.amount, Amount::Duration(std::time::Duration::from_secs(5)));
 }
@@ -524,7 +596,7 @@ fn an_option_can_set_a_list_a_table_and_a_section_that_is_not_there() {
         Override { shown: String::new(), key: "compare".into(), value: None },
         set("slo.response_p99=5ms"),
     ];
-    let (_, scenario) = parse_with("t.toml", BASE, &overrides).unwrap();
+    let scenario = Draft::new("t.toml", BASE).with(&overrides).check().unwrap();
     assert_eq!(scenario.population.skew, Skew::Zipf(1.1));
     assert_eq!(scenario.variants.len(), 1);
     assert_eq!(scenario.slo, Some(Slo { response_p99: std::time::Duration::from_millis(5) }));
@@ -629,9 +701,9 @@ proptest! {
     #[test]
     fn a_written_scenario_is_read_back_equal(mut file in scenario_files()) {
         let text = toml::to_string(&file).unwrap();
-        let (back, scenario) = parse("drawn.toml", &text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        let scenario = parse("drawn.toml", &text).unwrap_or_else(|error| panic!("{error}\n{text}"));
         file.resolve();
-        prop_assert_eq!(&back, &file);
+        prop_assert_eq!(scenario.file(), &file);
         prop_assert_eq!(&scenario, &Scenario::try_from(&file).unwrap());
         let json = serde_json::to_string(&file).unwrap();
         prop_assert_eq!(serde_json::from_str::<ScenarioFile>(&json).unwrap(), file);
@@ -643,7 +715,7 @@ proptest! {
         let at = text.floor_char_boundary(at.min(text.len()));
         text.insert_str(at, &junk);
         let _ = parse("t.toml", &text);
-        let _ = parse_with("t.toml", BASE, &[Override { shown: "x".into(), key: junk.clone(), value: Some(junk) }]);
+        let _ = Draft::new("t.toml", BASE).with(&[Override { shown: "x".into(), key: junk.clone(), value: Some(junk) }]).check();
     }
 }
 
@@ -659,7 +731,7 @@ fn another_form_of_arrivals_replaces_the_one_of_the_file() {
             value: Some((*value).into()),
         };
         let changes: Vec<_> = changes.iter().map(change).collect();
-        parse_with("x", text, &changes).unwrap().0.load.arrivals.unwrap()
+        Draft::new("x", text).with(&changes).check().unwrap().file().load.arrivals.clone().unwrap()
     };
     let same = arrivals(&[("load.arrivals.burst.size", "20"), ("load.rate", "20")]);
     let ArrivalsForm::Burst(burst) = same else { panic!("{same:?}") };

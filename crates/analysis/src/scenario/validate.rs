@@ -5,15 +5,16 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::build::build;
+use super::build::{build, build_cluster};
 use super::capacity_rules;
 use super::checker::Checker;
 use super::combination;
 use super::error::{InvalidScenario, suggest};
-use super::file::{ArrivalsForm, PartitionsForm, ScenarioFile, SkewForm, VariantSection};
+use super::file::{ArrivalsForm, ClusterSection, PartitionsForm, ScenarioFile, SkewForm, VariantSection};
 use super::library::LibrarySource;
 use super::metric::METRICS;
-use super::model::Scenario;
+use super::model::{ClusterSpec, Scenario};
+use super::node_name::NodeName;
 use super::sweep;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -23,27 +24,42 @@ const DAY: Duration = Duration::from_hours(24);
 impl TryFrom<&ScenarioFile> for Scenario {
     type Error = InvalidScenario;
 
-    /// Validates a file form; defaults that depend on other keys are filled in here as well.
+    /// Validates a file form, as a result holds it.
     fn try_from(file: &ScenarioFile) -> Result<Self, InvalidScenario> {
-        let mut file = file.clone();
-        file.resolve();
-        let mut checker = Checker::default();
-        check_head(&file, &mut checker);
-        check_population(&file, &mut checker);
-        check_grant(&file, &mut checker);
-        check_load(&file, &mut checker);
-        check_variants(&file.variants, &mut checker);
-        check_libraries(&file, &mut checker);
-        check_compare(&file, &mut checker);
-        check_gate(&file, &mut checker);
-        capacity_rules::check(&file, &mut checker);
-        sweep::check(file.sweep.as_ref(), &mut checker);
-        // Rules about several keys assume that each of them is right by itself.
-        if checker.0.is_empty() {
-            combination::check(&file, &mut checker);
-        }
-        if checker.0.is_empty() { Ok(build(&file)) } else { Err(InvalidScenario(checker.0)) }
+        check(file.clone())
     }
+}
+
+/// Validates a file form; defaults that depend on other keys are filled in here as well.
+pub(super) fn check(mut file: ScenarioFile) -> Result<Scenario, InvalidScenario> {
+    file.resolve();
+    let mut checker = Checker::default();
+    check_head(&file, &mut checker);
+    check_cluster(&file.cluster, &mut checker);
+    check_population(&file, &mut checker);
+    check_grant(&file, &mut checker);
+    check_load(&file, &mut checker);
+    check_variants(&file.variants, &mut checker);
+    check_libraries(&file, &mut checker);
+    check_compare(&file, &mut checker);
+    check_gate(&file, &mut checker);
+    capacity_rules::check(&file, &mut checker);
+    sweep::check(file.sweep.as_ref(), &mut checker);
+    // Rules about several keys assume that each of them is right by itself.
+    if checker.0.is_empty() {
+        combination::check(&file, &mut checker);
+    }
+    if checker.0.is_empty() { Ok(build(file)) } else { Err(InvalidScenario(checker.0)) }
+}
+
+/// Validates `[cluster]` where there is no scenario around it.
+pub(super) fn check_cluster_alone(cluster: &ClusterSection) -> Result<ClusterSpec, InvalidScenario> {
+    let mut checker = Checker::default();
+    check_cluster(cluster, &mut checker);
+    if checker.0.is_empty() {
+        combination::cluster(cluster, &mut checker);
+    }
+    if checker.0.is_empty() { Ok(build_cluster(cluster)) } else { Err(InvalidScenario(checker.0)) }
 }
 
 fn check_head(file: &ScenarioFile, checker: &mut Checker) {
@@ -51,15 +67,20 @@ fn check_head(file: &ScenarioFile, checker: &mut Checker) {
         format!("version {} is not known to this tool, which reads version 1", file.schema)
     });
     checker.name("name", &file.name);
-    checker.within("cluster.primaries", file.cluster.primaries, 1..=64);
-    checker.within("cluster.replicas", file.cluster.replicas, 0..=5);
-    for (n, node) in file.cluster.nodes.iter().enumerate() {
-        let good = node
-            .rsplit_once(':')
-            .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0));
-        checker.require(good, &format!("cluster.nodes[{n}]"), || {
-            format!("`{node}` is not host:port, such as 10.0.0.1:6379")
-        });
+}
+
+fn check_cluster(cluster: &ClusterSection, checker: &mut Checker) {
+    checker.within("cluster.primaries", cluster.primaries, 1..=64);
+    checker.within("cluster.replicas", cluster.replicas, 0..=5);
+    // A comma in a password makes several items of one: where one has a password in it, the others are not shown.
+    if let Some(refused) = cluster.nodes.iter().rfind(|node| node.contains('@')) {
+        checker.refuse("cluster.nodes", NodeName::parse(refused).err().unwrap_or_default());
+        return;
+    }
+    for (n, node) in cluster.nodes.iter().enumerate() {
+        if let Err(what) = NodeName::parse(node) {
+            checker.refuse(format!("cluster.nodes[{n}]"), what);
+        }
     }
 }
 

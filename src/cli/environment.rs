@@ -1,0 +1,33 @@
+//! Environment variables. One that is set to nothing counts as not set: that is how CI systems leave one out.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use anyhow::bail;
+
+/// Nodes of a running cluster, as `--nodes`.
+pub const NODES: &str = "RECLAIM_BENCH_NODES";
+/// The password. There is no option for it: arguments are seen by every user of a machine.
+pub const PASSWORD: &str = "RECLAIM_BENCH_PASSWORD";
+/// Server binary, as `--valkey-server`.
+pub const VALKEY_SERVER: &str = "VALKEY_SERVER";
+/// Where GitHub shows a summary, as `--summary`.
+pub const STEP_SUMMARY: &str = "GITHUB_STEP_SUMMARY";
+
+/// A variable's text. Its value is in no message: it may be a password.
+pub fn text(name: &str) -> anyhow::Result<Option<String>> {
+    match value(name).map(OsString::into_string) {
+        None => Ok(None),
+        Some(Ok(text)) => Ok(Some(text)),
+        Some(Err(_)) => bail!("{name} is not valid UTF-8: set it again in that encoding"),
+    }
+}
+
+/// A path in a variable.
+pub fn path(name: &str) -> Option<PathBuf> {
+    value(name).map(PathBuf::from)
+}
+
+fn value(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
