@@ -6,6 +6,7 @@ mod compare;
 mod fixture;
 #[cfg(target_os = "linux")]
 mod keep_awake;
+mod hostile;
 mod report;
 mod report_of_several;
 mod run;
