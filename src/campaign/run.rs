@@ -30,6 +30,17 @@ pub async fn run(
     watch: &dyn Watch,
     stop: &Stop,
 ) -> Result<Option<RunResult>, CampaignError> {
+    watch.run(1, 1, &plan.scenario);
+    run_one(plan, dir, watch, stop).await
+}
+
+/// As [`run`], as one of several, of which whoever watches knows already.
+pub(super) async fn run_one(
+    plan: &RunPlan,
+    dir: &ResultDir,
+    watch: &dyn Watch,
+    stop: &Stop,
+) -> Result<Option<RunResult>, CampaignError> {
     let RunPlan { scenario, request, seed } = plan;
     let keeping = Keeping::new(watch, dir);
     let measured = stop

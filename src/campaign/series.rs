@@ -5,7 +5,7 @@ use std::path::Path;
 use rand_chacha::rand_core::Rng as _;
 
 use super::error::CampaignError;
-use super::run::{RunPlan, run};
+use super::run::{RunPlan, run_one};
 use super::stop::Stop;
 use super::watch::Watch;
 use crate::store::{ResultDir, Series};
@@ -39,6 +39,7 @@ pub async fn series(
     let mut interrupted = false;
     for n in 0..wanted {
         watch.note(&format!("run {} of {wanted}", n + 1));
+        watch.run(n + 1, wanted, &plan.scenario);
         let one = RunPlan { seed: seed_of(plan.seed, n), ..plan.clone() };
         let Some((result, own)) = run_within(&one, &dir, watch, stop).await? else {
             interrupted = true;
@@ -65,7 +66,7 @@ pub(super) async fn run_within(
     stop: &Stop,
 ) -> Result<Option<(RunResult, String)>, CampaignError> {
     let own = ResultDir::create(several.path(), &plan.scenario.name)?;
-    let Some(result) = run(plan, &own, watch, stop).await? else { return Ok(None) };
+    let Some(result) = run_one(plan, &own, watch, stop).await? else { return Ok(None) };
     own.store_run(&result)?;
     Ok(Some((result, own.name())))
 }

@@ -44,6 +44,7 @@ pub async fn sweep(
     for (made, &at) in order.iter().enumerate() {
         let value = &steps[at].name;
         watch.note(&format!("run {} of {}: {} = {value}", made + 1, order.len(), section.title()));
+        watch.run(made as u32 + 1, order.len() as u32, &points[at].scenario);
         let Some((result, own)) = run_within(&points[at], &dir, watch, stop).await? else {
             interrupted = true;
             break;

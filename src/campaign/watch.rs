@@ -5,9 +5,13 @@ use std::cell::Cell;
 use crate::load::{Activity, Progress};
 use crate::store::ResultDir;
 use reclaim_analysis::record::{RunRecord, TimelinePoint};
+use reclaim_analysis::scenario::Scenario;
 
 /// Is told how a campaign goes. [`Progress::note`] is for people who follow it.
 pub trait Watch: Progress {
+    /// Run `n` of `of` begins, from 1; `of` is 0 where nobody knows how many there will be.
+    fn run(&self, n: u32, of: u32, scenario: &Scenario);
+
     /// Something that went wrong and ends nothing; whoever asked for quiet should see it too.
     fn warn(&self, text: &str);
 

@@ -11,6 +11,7 @@ mod environment;
 mod exit;
 mod foresee;
 mod output;
+mod progress_line;
 mod report;
 mod run;
 mod scenario_args;

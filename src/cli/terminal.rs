@@ -1,39 +1,72 @@
-//! What a person sees of a campaign on standard error: lines, and on a terminal a bar.
+//! What a person sees of a campaign on standard error: lines that stay, and one that tells how far it is.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io::IsTerminal as _;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use terminal_size::{Width, terminal_size_of};
 
 use super::output::{OutputArgs, say};
+use super::progress_line::ProgressLine;
 use crate::campaign::Watch;
 use crate::load::{Activity, Progress};
 use reclaim_analysis::record::{RunRecord, TimelinePoint};
+use reclaim_analysis::scenario::Scenario;
+
+/// Between two looks at the line on a terminal.
+const REDRAWN_AFTER: Duration = Duration::from_millis(200);
+
+/// Between two lines where it is none: logs are read later.
+const REPEATED_AFTER: Duration = Duration::from_secs(10);
+
+/// Columns where no terminal says how many it has.
+const COLUMNS: u16 = 100;
 
 /// Standard error.
 pub struct Terminal {
+    line: RefCell<ProgressLine>,
     bar: ProgressBar,
-    visible: bool,
+    shows: Shows,
     quiet: bool,
-    live: RefCell<String>,
+    /// When the line was last shown.
+    shown: Cell<Instant>,
+}
+
+/// How the line is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shows {
+    /// In place, on a terminal.
+    InPlace,
+    /// As a line of its own now and then.
+    Lines,
+    /// Not at all.
+    Nothing,
 }
 
 impl Terminal {
-    /// As the options want it; without a terminal there is no bar in any case.
+    /// As the options want it.
     pub fn new(output: &OutputArgs) -> Self {
-        let visible = !output.quiet && !output.no_progress && std::io::stderr().is_terminal();
-        Self::with(visible, output.quiet)
+        let shows = match (output.quiet || output.no_progress, std::io::stderr().is_terminal()) {
+            (true, _) => Shows::Nothing,
+            (false, true) => Shows::InPlace,
+            (false, false) => Shows::Lines,
+        };
+        Self::with(shows, output.quiet)
     }
 
-    /// Lines only, for commands without progress.
+    /// Without progress.
     pub fn plain(quiet: bool) -> Self {
-        Self::with(false, quiet)
+        Self::with(Shows::Nothing, quiet)
     }
 
-    fn with(visible: bool, quiet: bool) -> Self {
+    fn with(shows: Shows, quiet: bool) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
-        Self { bar, visible, quiet, live: RefCell::default() }
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
+            bar.set_style(style);
+        }
+        let line = RefCell::new(ProgressLine::new());
+        Self { line, bar, shows, quiet, shown: Cell::new(Instant::now()) }
     }
 
     fn say(&self, text: &str) {
@@ -41,26 +74,43 @@ impl Terminal {
         self.bar.suspend(|| say(text));
     }
 
-    /// The bar comes with the first phase of a run, and goes with the run.
-    fn show_bar(&self) {
-        if self.visible && self.bar.is_hidden() {
-            self.bar.reset();
-            self.bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
-            self.bar.enable_steady_tick(Duration::from_millis(200));
+    /// Shows the line, if it is time.
+    fn refresh(&self, at_once: bool) {
+        let now = Instant::now();
+        let since = now.duration_since(self.shown.get());
+        match self.shows {
+            Shows::InPlace if at_once || since >= REDRAWN_AFTER => {
+                // The spinner takes two columns, and the last one is left free: some terminals wrap in it.
+                let width = usize::from(columns()).saturating_sub(3);
+                self.bar.set_message(self.line.borrow_mut().text(width, now));
+                self.shown.set(now);
+            }
+            Shows::Lines if since >= REPEATED_AFTER => {
+                say(&self.line.borrow_mut().text(usize::from(COLUMNS), now));
+                self.shown.set(now);
+            }
+            _ => {}
         }
-    }
-
-    fn style(total: Option<u64>) -> ProgressStyle {
-        let template = match total {
-            // indicatif colours only where colours are wanted: it honours NO_COLOR.
-            Some(_) => "{msg:34!} {bar:24.cyan} {percent:>3} %  {prefix}",
-            None => "{msg:34!} {spinner} {pos}  {prefix}",
-        };
-        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
     }
 }
 
+/// Columns of the terminal: what `COLUMNS` says, else what it has.
+fn columns() -> u16 {
+    let told = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    told.filter(|columns| *columns > 0)
+        .unwrap_or_else(|| terminal_size_of(std::io::stderr()).map_or(COLUMNS, |(Width(columns), _)| columns))
+}
+
 impl Watch for Terminal {
+    fn run(&self, n: u32, of: u32, scenario: &Scenario) {
+        self.line.borrow_mut().run(n, of, scenario, Instant::now());
+        if self.shows == Shows::InPlace {
+            self.bar.reset();
+            self.bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
+            self.bar.enable_steady_tick(REDRAWN_AFTER);
+        }
+    }
+
     fn warn(&self, text: &str) {
         self.say(&format!("warning: {text}"));
     }
@@ -73,28 +123,18 @@ impl Watch for Terminal {
 
 impl Progress for Terminal {
     fn begin(&self, activity: Activity, total: Option<u64>) {
-        self.show_bar();
-        self.bar.set_style(Self::style(total));
-        match total {
-            Some(total) => self.bar.set_length(total),
-            None => self.bar.unset_length(),
-        }
-        self.bar.set_position(0);
-        self.bar.set_message(activity.label());
-        let live = if activity == Activity::Window { self.live.borrow().clone() } else { String::new() };
-        self.bar.set_prefix(live);
+        self.line.borrow_mut().begin(activity, total, Instant::now());
+        self.refresh(true);
     }
 
     fn advance(&self, done: u64) {
-        self.bar.set_position(done);
+        self.line.borrow_mut().advance(done);
+        self.refresh(false);
     }
 
     fn second(&self, point: &TimelinePoint) {
-        let quantile = |us: Option<f64>| us.map_or_else(|| "-".into(), |us| format!("{us:.0} us"));
-        let text =
-            format!("{}/s  p50 {}  p99 {}", point.claimed, quantile(point.p50_us), quantile(point.p99_us));
-        self.bar.set_prefix(text.clone());
-        self.live.replace(text);
+        self.line.borrow_mut().second(point);
+        self.refresh(false);
     }
 
     fn note(&self, text: &str) {

@@ -35,7 +35,10 @@ fn a_user_without_a_password_is_never_the_default_user() {
         "--user bench: no password is given, so the login would be left out; set RECLAIM_BENCH_PASSWORD or give \
          --password-file",
     );
-    refused(run_on_nothing().args(["--user", "bench"]).env("RECLAIM_BENCH_PASSWORD", ""), "no password is given");
+    refused(
+        run_on_nothing().args(["--user", "bench"]).env("RECLAIM_BENCH_PASSWORD", ""),
+        "no password is given",
+    );
     refused(run_on_nothing().args(["--user", ""]).env("RECLAIM_BENCH_PASSWORD", "x"), "--user: empty");
     let broken = std::ffi::OsStr::from_bytes(b"p\xe4ss");
     refused(
@@ -47,7 +50,10 @@ fn a_user_without_a_password_is_never_the_default_user() {
     let dir = tempfile::tempdir().unwrap();
     let empty = dir.path().join("empty");
     fs::write(&empty, "").unwrap();
-    refused(run_on_nothing().args(["--user", "bench", "--password-file"]).arg(&empty), "cannot reach 127.0.0.1:1");
+    refused(
+        run_on_nothing().args(["--user", "bench", "--password-file"]).arg(&empty),
+        "cannot reach 127.0.0.1:1",
+    );
     refused(
         run_on_nothing().args(["--user", "bench"]).env("RECLAIM_BENCH_PASSWORD", "x"),
         "cannot reach 127.0.0.1:1",
@@ -59,8 +65,11 @@ fn a_variable_that_is_set_to_nothing_counts_as_not_set() {
     let check = |variable: &str, value: &str, options: &[&str]| {
         tool().env(variable, value).args(["scenarios", "check", "smoke"]).args(options).assert()
     };
-    for variable in ["RECLAIM_BENCH_NODES", "RECLAIM_BENCH_PASSWORD", "VALKEY_SERVER", "GITHUB_STEP_SUMMARY"] {
-        check(variable, "", &["--primaries", "2"]).success().stdout(predicate::str::contains("primaries = 2"));
+    for variable in ["RECLAIM_BENCH_NODES", "RECLAIM_BENCH_PASSWORD", "VALKEY_SERVER", "GITHUB_STEP_SUMMARY"]
+    {
+        check(variable, "", &["--primaries", "2"])
+            .success()
+            .stdout(predicate::str::contains("primaries = 2"));
         run_on_nothing().env(variable, "").assert().code(2).stderr(predicate::str::contains("cannot reach"));
     }
     check("RECLAIM_BENCH_NODES", " , ", &[]).success().stdout(predicate::str::contains("nodes").not());
@@ -118,7 +127,9 @@ fn a_node_that_is_misread_easily_is_refused_with_the_right_form() {
 fn what_is_no_regular_file_is_refused_without_waiting() {
     let dir = tempfile::tempdir().unwrap();
     let pipe = pipe(dir.path(), "pipe.toml");
-    for (path, what) in [(pipe.as_path(), "a pipe"), (Path::new("/dev/zero"), "a device"), (dir.path(), "a directory")] {
+    for (path, what) in
+        [(pipe.as_path(), "a pipe"), (Path::new("/dev/zero"), "a device"), (dir.path(), "a directory")]
+    {
         let refused = |command: &mut assert_cmd::Command| {
             let error = command.timeout(SOON).assert().code(2).stdout("");
             error.stderr(predicate::str::contains(what).or(predicate::str::contains("holds no result")));
@@ -129,12 +140,12 @@ fn what_is_no_regular_file_is_refused_without_waiting() {
         refused(tool().arg("compare").arg(path).arg(path));
         refused(run_on_nothing().args(["--user", "x", "--password-file"]).arg(path));
         let trace = format!("load.arrivals={{trace={:?}}}", path.display().to_string());
-        refused(tool().args(["scenarios", "check", "soak", "--set", "load.mode=churn"]).args([
-            "--set",
-            &trace,
-        ]));
+        refused(
+            tool().args(["scenarios", "check", "soak", "--set", "load.mode=churn"]).args(["--set", &trace]),
+        );
     }
-    let history = |path: &Path| tool().timeout(SOON).args(["compare", "--history"]).arg(path).assert().code(2);
+    let history =
+        |path: &Path| tool().timeout(SOON).args(["compare", "--history"]).arg(path).assert().code(2);
     history(&pipe).stderr(predicate::str::contains("a pipe"));
     history(dir.path()).stderr(predicate::str::contains("directory"));
 }
@@ -151,10 +162,7 @@ fn a_cause_is_said_once() {
         tool().args(["run", "library-duet", "--candidate-library", "nope.lua", "-o"]).arg(dir.path()),
         "No such file or directory",
     );
-    said(
-        run_on_nothing().args(["--tls", "--cacert", "nope.pem"]),
-        "No such file or directory",
-    );
+    said(run_on_nothing().args(["--tls", "--cacert", "nope.pem"]), "No such file or directory");
 }
 
 #[test]
@@ -213,13 +221,9 @@ fn a_history_names_and_leaves_out_what_is_no_run() {
     assert_eq!(fs::read_to_string(&history).unwrap().lines().count(), 1);
     // Nothing but that is no trend.
     let none = dir.path().join("none.ndjson");
-    tool()
-        .args(["compare", "--history"])
-        .args([&none, &empty])
-        .assert()
-        .code(2)
-        .stdout("")
-        .stderr(predicate::str::contains("empty holds no result").and(predicate::str::contains("give results")));
+    tool().args(["compare", "--history"]).args([&none, &empty]).assert().code(2).stdout("").stderr(
+        predicate::str::contains("empty holds no result").and(predicate::str::contains("give results")),
+    );
 }
 
 #[test]
@@ -236,7 +240,8 @@ fn a_history_says_why_it_shows_nothing() {
     };
     let invalid = night("invalid", |result| {
         result.valid = false;
-        result.invalid_reasons = vec!["because".to_owned()];
+        let detail = "because".to_owned();
+        result.invalid_reasons = vec![reclaim_analysis::record::Fault::Infrastructure { detail }];
     });
     invalid.stderr(predicate::str::contains("did you mean").not().and(predicate::str::contains("is valid")));
 }

@@ -4,9 +4,9 @@ mod calibrate;
 mod capacity;
 mod compare;
 mod fixture;
+mod hostile;
 #[cfg(target_os = "linux")]
 mod keep_awake;
-mod hostile;
 mod report;
 mod report_of_several;
 mod run;

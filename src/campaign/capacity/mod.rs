@@ -181,6 +181,7 @@ impl Search {
         let scenario = at_load(&base, offer)?;
         let seed = u64::from(stream(seed, &format!("probe {made}")).next_u32());
         let own = self.dir.part(name)?;
+        watch.run(made as u32, 0, &scenario);
         let keeping = Keeping::new(watch, &own);
         let cancel = &stop.in_order;
         let setup = RunSetup { cluster, scenario: &scenario, seed, watch: &keeping, cancel };
