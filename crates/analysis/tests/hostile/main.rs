@@ -56,9 +56,9 @@ fn a_hostile_scenario_file_is_read_or_refused() {
     withstands("scenario", shipped, SCENARIO_WORDS, |input| {
         let text = String::from_utf8_lossy(input);
         match scenario::parse("hostile", &text) {
-            Ok((file, _)) => {
+            Ok(scenario) => {
                 // What a result keeps of a scenario can be read again.
-                let kept = serde_json::to_value(&file).unwrap();
+                let kept = serde_json::to_value(scenario.file()).unwrap();
                 let back: scenario::ScenarioFile = serde_json::from_value(kept.clone()).unwrap();
                 assert_eq!(serde_json::to_value(&back).unwrap(), kept);
             }
