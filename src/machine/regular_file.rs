@@ -24,7 +24,7 @@ pub fn regular(file: &File) -> io::Result<()> {
     let what = if kind.is_file() {
         return Ok(());
     } else if kind.is_dir() {
-        "a directory"
+        return Err(rustix::io::Errno::ISDIR.into());
     } else if kind.is_fifo() {
         "a pipe"
     } else if kind.is_char_device() || kind.is_block_device() {
@@ -48,7 +48,7 @@ mod tests {
         let pipe = dir.path().join("pipe");
         rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RUSR).unwrap();
         for (path, what) in [
-            (dir.path(), "a directory"),
+            (dir.path(), "Is a directory"),
             (&pipe, "a pipe"),
             (Path::new("/dev/zero"), "a device"),
             (Path::new("/dev/null"), "a device"),

@@ -139,10 +139,6 @@ fn what_is_no_regular_file_is_refused_without_waiting() {
         refused(tool().arg("report").arg(path));
         refused(tool().arg("compare").arg(path).arg(path));
         refused(run_on_nothing().args(["--user", "x", "--password-file"]).arg(path));
-        let trace = format!("load.arrivals={{trace={:?}}}", path.display().to_string());
-        refused(
-            tool().args(["scenarios", "check", "soak", "--set", "load.mode=churn"]).args(["--set", &trace]),
-        );
     }
     let history =
         |path: &Path| tool().timeout(SOON).args(["compare", "--history"]).arg(path).assert().code(2);
@@ -212,11 +208,11 @@ fn a_history_names_and_leaves_out_what_is_no_run() {
     fs::write(good.join("result.json"), serde_json::to_string(&fixture::lane_ab()).unwrap()).unwrap();
     let history = dir.path().join("history.ndjson");
     tool()
-        .args(["compare", "--history"])
+        .args(["compare", "--metric", "grant-lane/commands", "--history"])
         .args([&history, &empty, &good])
         .assert()
         .success()
-        .stdout(predicate::str::contains("service_p50"))
+        .stdout(predicate::str::contains("commands"))
         .stderr(predicate::str::contains("left out").and(predicate::str::contains("empty holds no result")));
     assert_eq!(fs::read_to_string(&history).unwrap().lines().count(), 1);
     // Nothing but that is no trend.
@@ -235,7 +231,10 @@ fn a_history_says_why_it_shows_nothing() {
         fs::create_dir(&own).unwrap();
         fs::write(own.join("result.json"), serde_json::to_string(&result).unwrap()).unwrap();
         let history = dir.path().join(format!("{name}.ndjson"));
-        let trend = tool().args(["compare", "--history"]).args([&history, &own]).assert();
+        let trend = tool()
+            .args(["compare", "--metric", "grant-lane/commands", "--history"])
+            .args([&history, &own])
+            .assert();
         trend.code(2).stdout("")
     };
     let invalid = night("invalid", |result| {
