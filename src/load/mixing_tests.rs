@@ -94,7 +94,7 @@ struct Seen {
 /// Makes all claims of the scenario's plan in front of the simulated server; seconds of service by arm and step. A paused
 /// clock moves in whole milliseconds: shorter steps would all take one.
 async fn seen(scenario: &Scenario, steps_s: [&[f64]; 2], seed: u64) -> Seen {
-    let plan = Plan::staged(scenario, seed, claims_wanted(scenario, &[])).unwrap();
+    let plan = Plan::staged(scenario, seed, claims_wanted(scenario, &[]), &|| false).unwrap();
     let server =
         Rc::new(Server { busy_until: Cell::new(Instant::now()), rng: RefCell::new(stream(seed, "server")) });
     let path = |steps: &[f64]| -> Rc<dyn ClaimPath> {

@@ -44,7 +44,7 @@ pub(super) fn build(file: ScenarioFile) -> Scenario {
             metrics: compare.metrics.iter().filter_map(|name| Metric::find(name)).collect(),
             noise_threshold: compare.noise_threshold,
             confidence: compare.confidence,
-            mixing: mixing(file, &model(&file.load)),
+            mixing: mixing(&file, &model(&file.load)),
             shared_control: compare.control == ControlForm::Shared,
         }),
         variants: file

@@ -102,7 +102,7 @@ mod tests {
              strata = 20\n[[variant]]\nname = \"a\"\npath = \"grant-lane\"\n[[variant]]\nname = \"b\"\npath = \
              \"hget-lane\"\n"
         );
-        parse("t.toml", &text).unwrap_or_else(|error| panic!("{error}")).1
+        parse("t.toml", &text).unwrap_or_else(|error| panic!("{error}"))
     }
 
     fn decided(load: &str) -> Mixing {
