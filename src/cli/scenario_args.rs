@@ -93,7 +93,7 @@ pub fn draft(wanted: &str, overrides: Vec<Override>) -> anyhow::Result<Draft> {
     let (source, text) = scenario_text(wanted)?;
     let dir = match Path::new(wanted).parent() {
         Some(dir) if Shipped::find(wanted).is_none() => dir.to_owned(),
-        _ => Default::default(),
+        _ => std::path::PathBuf::default(),
     };
     Ok(Draft { dir, overrides, ..Draft::new(&source, &text) })
 }

@@ -24,11 +24,9 @@ pub fn scenario(paths: &[VariantPath]) -> Scenario {
     let name = |path: VariantPath| {
         serde_json::to_value(path).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
     };
-    let mut text = FIXTURE.to_owned();
-    for path in paths {
-        text += &format!("[[variant]]\nname = {0:?}\npath = {0:?}\n", name(*path));
-    }
-    let mut scenario = reclaim_analysis::scenario::parse("fixture", &text).unwrap();
+    let variants = paths.iter().map(|path| format!("[[variant]]\nname = {0:?}\npath = {0:?}\n", name(*path)));
+    let text: Vec<String> = std::iter::once(FIXTURE.to_owned()).chain(variants).collect();
+    let mut scenario = reclaim_analysis::scenario::parse("fixture", &text.concat()).unwrap();
     // Too few for a comparison, which the tests that need one set themselves.
     (scenario.load.amount, scenario.compare) = (Amount::Claims(100), None);
     scenario

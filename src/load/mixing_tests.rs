@@ -138,9 +138,8 @@ async fn seen(scenario: &Scenario, steps_s: [&[f64]; 2], seed: u64) -> Seen {
         let us = |samples: &Samples| samples.iter_us().collect::<Vec<_>>();
         let pairs: Vec<_> = (plan.strata.iter().zip(recorder.strata()))
             .filter_map(|(stratum, sides)| match (stratum.control, control) {
-                (true, true) => Some((us(&sides[0]), us(&sides[1]))),
                 (false, true) => Some((us(&sides[0]), us(sides.get(2)?))),
-                (false, false) => Some((us(&sides[0]), us(&sides[1]))),
+                (true, true) | (false, false) => Some((us(&sides[0]), us(&sides[1]))),
                 (true, false) => None,
             })
             .collect();

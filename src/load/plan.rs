@@ -177,7 +177,7 @@ impl Plan {
             if cancelled() {
                 return Err(PlanError::Cancelled);
             }
-            packer.add(unit, cancelled)?;
+            packer.add(&unit, cancelled)?;
         }
         let (mut rounds, fresh) = packer.finish();
         if matches!(scenario.load.model, Model::Closed { .. }) {
@@ -419,7 +419,7 @@ impl<'a> Packer<'a> {
         Self { scenario, seed, rounds: Vec::new(), free: Vec::new(), fresh: 0 }
     }
 
-    fn add(&mut self, unit: Unit, cancelled: &dyn Fn() -> bool) -> Result<(), PlanError> {
+    fn add(&mut self, unit: &Unit, cancelled: &dyn Fn() -> bool) -> Result<(), PlanError> {
         let capacity = self.scenario.population.executions;
         let needed = unit.claims.iter().filter(|(arm, _)| !self.takes_fresh(*arm)).count();
         if unit.splittable {

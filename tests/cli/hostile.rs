@@ -10,7 +10,7 @@ use predicates::prelude::*;
 use crate::{fixture, tool};
 
 /// Long enough for a busy machine, and no hang.
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 
 fn run_on_nothing() -> assert_cmd::Command {
     let mut command = tool();

@@ -5,6 +5,8 @@
 //! cargo run -p reclaim-analysis --features fixtures --example pages -- DIRECTORY [RESULT.JSON]
 //! ```
 
+#![allow(clippy::print_stderr, reason = "a program, which says what it does")]
+
 use std::path::Path;
 use std::{env, fs, io};
 

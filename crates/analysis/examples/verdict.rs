@@ -2,6 +2,8 @@
 //!
 //! `cargo run -p reclaim-analysis --example verdict -- results/reference/.../result.json`
 
+#![allow(clippy::print_stdout, reason = "a program, which says what it found")]
+
 use std::error::Error;
 
 use reclaim_analysis::judge::{self, GatePolicy, RunResult};

@@ -63,8 +63,7 @@ impl Experience {
                     experience.noise_of_claim = error * (claims as f64).sqrt();
                 }
             }
-            let alone =
-                result.variants.iter().filter_map(|variant| variant.service_us.map(|us| us.mean)).next();
+            let alone = result.variants.iter().find_map(|variant| variant.service_us.map(|us| us.mean));
             if let Some(us) = alone.filter(|_| !apart) {
                 experience.service_s = us / 1e6;
             }

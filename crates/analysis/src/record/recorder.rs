@@ -129,7 +129,7 @@ impl Steady {
     fn part(self) -> Option<SteadyPart> {
         let length = self.last.saturating_sub(self.first?);
         let claims = self.claimed.saturating_sub(1);
-        (claims > 0 && !length.is_zero()).then(|| SteadyPart { claims, duration_s: length.as_secs_f64() })
+        (claims > 0 && !length.is_zero()).then_some(SteadyPart { claims, duration_s: length.as_secs_f64() })
     }
 }
 

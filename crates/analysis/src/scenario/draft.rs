@@ -36,6 +36,7 @@ impl Draft {
     }
 
     /// With options on top.
+    #[must_use]
     pub fn with(self, overrides: &[Override]) -> Self {
         Self { overrides: overrides.to_vec(), ..self }
     }
@@ -50,7 +51,7 @@ impl Draft {
         self.lay_libraries(&mut file, &mut document)?;
         let checked = validate::check(file).and_then(|scenario| {
             if self.for_capacity {
-                capacity_rules::suits(scenario.file())?
+                capacity_rules::suits(scenario.file())?;
             }
             Ok(scenario)
         });

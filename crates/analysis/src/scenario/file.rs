@@ -395,6 +395,7 @@ pub enum MixingForm {
 }
 
 impl MixingForm {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's `skip_serializing_if` gives a reference")]
     fn is_auto(&self) -> bool {
         *self == Self::Auto
     }
@@ -413,6 +414,7 @@ pub enum ControlForm {
 }
 
 impl ControlForm {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's `skip_serializing_if` gives a reference")]
     fn is_own(&self) -> bool {
         *self == Self::Own
     }

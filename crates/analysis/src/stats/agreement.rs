@@ -12,7 +12,7 @@ use super::series::{mean, variance};
 pub struct Agreement {
     /// Probability of estimates as far apart as these, if their own intervals said all that there is.
     pub p_value: f64,
-    /// Standard deviation of what differs between them beyond their own errors (DerSimonian and Laird); zero where
+    /// Standard deviation of what differs between them beyond their own errors (`DerSimonian` and Laird); zero where
     /// they agree. On the scale of the estimates.
     pub beyond: f64,
 }
