@@ -23,7 +23,6 @@ impl NodeName {
         }
         if let Some((scheme, node)) = text.split_once("://") {
             let tls = if scheme.ends_with('s') { ", and give --tls" } else { "" };
-            let node = node.trim_end_matches(|c: char| c == '/' || c.is_ascii_digit() && node.contains('/'));
             let node = node.split('/').next().unwrap_or(node);
             return Err(format!("`{text}` is a URL: write host:port, such as {node}{tls}"));
         }
