@@ -22,6 +22,8 @@ import subprocess
 import sys
 import tempfile
 
+from cores import physical_cores
+
 ARMS = {"apart, awake": [], "free, free": ["machine.placement=free", "machine.cores=free"]}
 BESIDE = ["nothing", "loop on the servers' core", "nothing", "loop on the generator's core", "nothing", "loop anywhere",
           "nothing", "a compiler"]
@@ -34,19 +36,6 @@ PROGRAM = """
 use std::collections::BTreeMap;
 fn main() { let mut all = BTreeMap::new(); %s println!("{}", all.len()); }
 """
-
-
-def physical_cores():
-    """The logical cores that this process may use, by physical core: as the tool sees them."""
-    cores = {}
-    for cpu in sorted(os.sched_getaffinity(0)):
-        try:
-            text = pathlib.Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list").read_text()
-            name = int(text.replace("-", ",").split(",")[0])
-        except OSError:
-            name = cpu
-        cores.setdefault(name, []).append(cpu)
-    return [cores[name] for name in sorted(cores)]
 
 
 def cores_of(beside):

@@ -27,24 +27,13 @@ import subprocess
 import sys
 import tempfile
 
+from cores import physical_cores
+
 MOST_OVERHEAD = 1.15
 MULTIPLEXED_GAIN = 3.0
 FLAT = 1.20
 SEND_LAG_US = 100.0
 WORKERS = [8, 64, 512, 4096]
-
-
-def physical_cores():
-    """The logical cores that this process may use, by physical core: as the tool sees them."""
-    cores = {}
-    for cpu in sorted(os.sched_getaffinity(0)):
-        try:
-            text = pathlib.Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list").read_text()
-            name = int(text.replace("-", ",").split(",")[0])
-        except OSError:
-            name = cpu
-        cores.setdefault(name, []).append(cpu)
-    return [cores[name] for name in sorted(cores)]
 
 
 def server_process(node):

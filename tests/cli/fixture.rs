@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use reclaim_analysis::judge::fixtures::environment;
 use reclaim_analysis::judge::{
     Comparison, Control, ExactMetric, LatencySummary, RunResult, SCHEMA, ServerCost, VariantSummary, Verdict,
 };
 use reclaim_analysis::record::{
     ArmRecord, Audit, CalibratedLag, CalibrationNote, CalibrationRecord, Disturbance, Environment, Fault,
-    Histogram, Host, LatencyHistogram, LevelRecord, LevelRound, LibraryInfo, Offered, Outcomes, RetryCause,
-    RunRecord, Samples, Staging, StormRecord, Stratum, StratumSide, TimelinePoint, Tool, ValkeyInfo, Warning,
-    WireTotals,
+    Histogram, LatencyHistogram, LevelRecord, LevelRound, Offered, Outcomes, RetryCause, RunRecord, Samples,
+    Staging, StormRecord, Stratum, StratumSide, TimelinePoint, Tool, Warning, WireTotals,
 };
 use reclaim_analysis::scenario::{self, Metric, Ramp, Shipped, VariantPath};
 use reclaim_analysis::stats::{Estimate, TooFew};
@@ -438,31 +438,4 @@ fn exact(metric: &str, baseline: f64, candidate: f64) -> ExactMetric {
 
 fn estimate(estimate: f64, low: f64, high: f64) -> Estimate {
     Estimate { estimate, low, high, confidence: 0.95 }
-}
-
-fn environment() -> Environment {
-    Environment {
-        host: Host {
-            cpu: "Example CPU".into(),
-            cores: 2,
-            cores_present: None,
-            quota_us_per_s: None,
-            memory_bytes: 8 << 30,
-            kernel: "Linux 6.1".into(),
-        },
-        valkey: ValkeyInfo {
-            version: "9.1.2".into(),
-            allocator: "libc".into(),
-            io_threads: 1,
-            primaries: 3,
-            replicas: 0,
-            provider: "local".into(),
-            same_machine: true,
-            partitions: 256,
-            hottest_share: 1.02,
-            shared: None,
-        },
-        library: LibraryInfo { name: "flowfabric".into(), version: "15".into(), sha256: "ab".repeat(32) },
-        conditions: None,
-    }
 }

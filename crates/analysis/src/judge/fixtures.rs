@@ -242,7 +242,8 @@ fn counters(arms: &[SimulatedArm], claims_each: u64, cpu_us: f64) -> CounterDelt
     }
 }
 
-fn environment() -> Environment {
+/// Where made-up runs ran.
+pub fn environment() -> Environment {
     Environment {
         host: Host {
             cpu: "Example CPU".into(),

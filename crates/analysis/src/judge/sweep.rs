@@ -8,8 +8,7 @@ use super::values::{measured, whole_seconds};
 use crate::record::{Fault, RunRecord, Warning};
 use crate::scenario::Metric;
 use crate::stats::{
-    CONFIDENCE, Estimate, FittedLine, Latencies, Line, LinePoint, LogValue, TooFew, log_error_of,
-    mean_of_series, weighted_line,
+    CONFIDENCE, Estimate, FittedLine, Latencies, LinePoint, LogValue, TooFew, log_error_of, mean_of_series,
 };
 
 /// A curve.
@@ -151,20 +150,9 @@ impl Sweep {
         self.key == ADDED_RTT
     }
 
-    /// A variant's difference from the baseline as a line over the time added to each round trip: its slope is the round
-    /// trips that the variant makes more than the baseline, its intercept the difference without an added time.
-    pub fn line_over_round_trips(&self, variant: &str) -> Result<Line, TooFew> {
-        if !self.is_over_round_trips() {
-            return Err(TooFew::samples("values of load.network.added_rtt", 3, 0));
-        }
-        let of = |point: &SweepPoint| {
-            let arm = point.arms.iter().find(|arm| arm.name == variant)?;
-            let (amount, low, high) = arm.against.as_ref()?.amount()?;
-            // The interval's half width is about two errors; only their relations count where points scatter more.
-            Some((point.added_us(), amount, (high - low) / 4.0))
-        };
-        let points: Vec<_> = self.points.iter().filter(|point| point.valid).filter_map(of).collect();
-        weighted_line(&points, CONFIDENCE)
+    /// A variant's line over the time added to each round trip; `None` where too few points make one.
+    pub fn line(&self, variant: &str) -> Option<&SweepLine> {
+        self.lines.iter().find(|line| line.name == variant)
     }
 }
 

@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ChiSquared, ContinuousCDF as _};
 
-use super::estimate::{Estimate, TooFew, normal_quantile, t_quantile};
-use super::series::{mean, variance};
+use super::estimate::{Estimate, TooFew, normal_quantile};
+use super::series::around_mean;
 
 /// How well estimates of one thing agree: Cochran's Q.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -44,16 +44,7 @@ pub fn log_error_of(ratio: &Estimate) -> f64 {
 
 /// Where the next of a row of independent values lies: wider than the interval of their mean, by what one value varies.
 pub fn next_value(values: &[f64], confidence: f64) -> Result<Estimate, TooFew> {
-    if values.len() < 2 {
-        return Err(TooFew::samples("values", 2, values.len() as u64));
-    }
-    let (estimate, spread) = (mean(values), variance(values));
-    if !(spread > 0.0 && spread.is_finite()) {
-        return Err(TooFew::constant("values"));
-    }
-    let n = values.len() as f64;
-    let reach = t_quantile(f64::midpoint(1.0, confidence), n - 1.0) * (spread * (1.0 + 1.0 / n)).sqrt();
-    Ok(Estimate { estimate, low: estimate - reach, high: estimate + reach, confidence })
+    around_mean(values, confidence, |n| 1.0 + 1.0 / n)
 }
 
 #[cfg(test)]

@@ -112,6 +112,22 @@ mod tests {
     }
 
     #[test]
+    fn a_bad_point_counts_little() {
+        let mut points: Vec<LinePoint> = (0..6u32)
+            .map(|n| {
+                let x = f64::from(n) * 250.0;
+                LinePoint { x, y: 40.0 + 1.02 * x + f64::from(n % 2), error: 1.0 }
+            })
+            .collect();
+        let line = FittedLine::through(&points).unwrap();
+        assert!(line.slope(0.95).contains(1.02) && line.at(0.0, 0.95).contains(40.5), "{line:?}");
+        assert!((line.at(1_000.0, 0.95).estimate - 1_060.5).abs() < 2.0);
+        points.push(LinePoint { x: 600.0, y: 5_000.0, error: 1e5 });
+        let with = FittedLine::through(&points).unwrap();
+        assert!((with.b - line.b).abs() < 1e-3, "{with:?}");
+    }
+
+    #[test]
     fn what_makes_no_line_says_so() {
         assert!(FittedLine::through(&points(1)[..2]).is_err());
         let one_place = [1.0, 2.0, 3.0].map(|y| LinePoint { x: 5.0, y, error: 1.0 });

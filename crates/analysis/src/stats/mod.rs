@@ -16,7 +16,6 @@ mod crossing;
 mod estimate;
 mod fitted;
 mod histogram;
-mod line;
 mod multiple;
 mod neighbours;
 mod paired;
@@ -32,7 +31,6 @@ pub use crossing::{Crossing, MIN_POINTS, crossing, crossing_load};
 pub use estimate::{CONFIDENCE, CONTROL_CONFIDENCE, Estimate, TooFew};
 pub use fitted::{FittedLine, LinePoint, MIN_LINE_POINTS};
 pub use histogram::{BadHistogram, Latencies};
-pub use line::{Line, weighted_line};
 pub use multiple::holm_bonferroni;
 pub use paired::{
     MIN_PAIRS, PairedEffect, RESAMPLES, Totals, paired_means, paired_quantile, paired_quantile_over,

@@ -67,6 +67,15 @@ pub fn mser(series: &[f64], batch: usize) -> Option<usize> {
 
 /// Mean of independent values with Student's interval.
 pub fn mean_with_interval(values: &[f64], confidence: f64) -> Result<Estimate, TooFew> {
+    around_mean(values, confidence, |n| 1.0 / n)
+}
+
+/// The mean of independent values, with an interval for something whose variance is `times(n)` that of one of them.
+pub(super) fn around_mean(
+    values: &[f64],
+    confidence: f64,
+    times: impl Fn(f64) -> f64,
+) -> Result<Estimate, TooFew> {
     if values.len() < 2 {
         return Err(TooFew::samples("values", 2, values.len() as u64));
     }
@@ -75,7 +84,7 @@ pub fn mean_with_interval(values: &[f64], confidence: f64) -> Result<Estimate, T
         return Err(TooFew::constant("values"));
     }
     let n = values.len() as f64;
-    let reach = t_quantile(f64::midpoint(1.0, confidence), n - 1.0) * (spread / n).sqrt();
+    let reach = t_quantile(f64::midpoint(1.0, confidence), n - 1.0) * (spread * times(n)).sqrt();
     Ok(Estimate { estimate, low: estimate - reach, high: estimate + reach, confidence })
 }
 

@@ -4,14 +4,14 @@ use maud::{Markup, html};
 
 use super::parts::{Answer, Belief, Trust, blocks, figure, figures, table, words as word_column};
 use super::shell::{Body, Section};
-use crate::judge::{Sweep, SweepArm, SweepPoint, Verdict};
+use crate::judge::{Sweep, SweepArm, SweepLine, SweepPoint, Verdict};
 use crate::report::chart::{Axis, Chart, Forest, ForestRow, Layer, Look, Point, Scale, Series, Tone, Xy};
 use crate::report::document::Block;
 use crate::report::format::{
     difference_within, figure as number, round_number, round_time_us, share, time_us,
 };
 use crate::report::sweep as said;
-use crate::stats::Line;
+use crate::stats::MIN_LINE_POINTS;
 
 pub(super) fn body(scenario: &str, sweep: &Sweep) -> Body {
     let report = said::blocks(scenario, sweep);
@@ -80,7 +80,7 @@ fn answer(sweep: &Sweep) -> Answer {
         several if sweep.is_over_round_trips() => several
             .iter()
             .filter_map(|name| {
-                let slope = sweep.line_over_round_trips(name).ok()?.slope.estimate;
+                let slope = sweep.line(name)?.per_us.estimate;
                 let word = if slope >= 0.0 { "more" } else { "fewer" };
                 Some(format!("{name} makes {:.1} round trips {word}", slope.abs()))
             })
@@ -94,8 +94,8 @@ fn answer(sweep: &Sweep) -> Answer {
         ),
     };
     let details = candidates.iter().filter_map(|name| {
-        let line = sweep.line_over_round_trips(name).ok()?;
-        Some(html! { p { (name) ": " (line_in_words(&line)) "." } })
+        let line = sweep.line(name)?;
+        Some(html! { p { (name) ": " (line_in_words(line)) "." } })
     });
     let mut reasons = Vec::new();
     if unusable > 0 {
@@ -148,8 +148,8 @@ fn one_candidate(sweep: &Sweep, name: &str) -> String {
     }
 }
 
-fn line_in_words(line: &Line) -> String {
-    let slope = line.slope;
+fn line_in_words(line: &SweepLine) -> String {
+    let slope = line.per_us;
     let more = if slope.estimate >= 0.0 { "more" } else { "less" };
     format!(
         "{:.2} round trips {more} than the baseline ({} interval {:.2} to {:.2}), and {} without an added round trip",
@@ -157,7 +157,7 @@ fn line_in_words(line: &Line) -> String {
         share(slope.confidence),
         slope.low,
         slope.high,
-        signed(line.intercept.estimate)
+        signed(line.base.estimate)
     )
 }
 
@@ -169,7 +169,7 @@ fn slopes(sweep: &Sweep) -> Markup {
     html! {
         p { "The slope of a line is the number of round trips that a variant makes more than its baseline: what it costs on any network." }
         @for name in candidates(sweep) {
-            @if let Err(why) = sweep.line_over_round_trips(name) { p { "No line for " (name) ": " (why.to_string()) "." } }
+            @if sweep.line(name).is_none() { p { "No line for " (name) ": it needs " (MIN_LINE_POINTS) " values with an interval." } }
         }
     }
 }
@@ -191,8 +191,8 @@ fn over_round_trips(sweep: &Sweep) -> Option<Chart> {
         };
         let points: Vec<Point> = sweep.points.iter().filter(|p| p.valid).filter_map(point).collect();
         values.extend(points.iter().filter_map(|point| point.interval).flat_map(|(low, high)| [low, high]));
-        if let Ok(line) = sweep.line_over_round_trips(name) {
-            let ends = [0.0, most].map(|x| Point::at(x, line.at(x)));
+        if let Some(line) = sweep.line(name) {
+            let ends = [0.0, most].map(|x| Point::at(x, line.at(x).estimate));
             layers.push(Layer::Series(Series {
                 name: String::new(),
                 tone: Tone::Nth(n + 1),
