@@ -6,8 +6,6 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use super::terminal::Terminal;
-use crate::load::Progress as _;
 use crate::store::ResultDir;
 use reclaim_analysis::report::plain_text;
 
@@ -41,7 +39,9 @@ pub enum OutputFormat {
 impl OutputArgs {
     /// Tells where a result lies.
     pub fn tell_where(&self, dir: &ResultDir) {
-        Terminal::plain(self.quiet).note(&format!("\nresult: {}", dir.path().display()));
+        if !self.quiet {
+            say(&format!("\nresult: {}", dir.path().display()));
+        }
     }
 }
 

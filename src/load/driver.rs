@@ -148,11 +148,15 @@ impl Driver<'_> {
         }
     }
 
-    /// One bare round trip. What is not answered has no time; the claims around it show why.
+    /// One bare round trip. One without an answer has no time, and is counted.
     async fn bare(&self, stratum: u32, execution: u32) {
         let sent = Instant::now();
-        if self.ruler.round_trip(execution).await {
-            self.recorder.borrow_mut().ruler(stratum, sent.elapsed());
+        let answered = self.ruler.round_trip(execution).await;
+        let mut recorder = self.recorder.borrow_mut();
+        if answered {
+            recorder.ruler(stratum, sent.elapsed());
+        } else {
+            recorder.ruler_unanswered();
         }
     }
 

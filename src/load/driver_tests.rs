@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::driver::Driver;
-use super::fixtures::{FakePath, FakeRuler, FakeStock, PausedPacer};
+use super::fixtures::{FakePath, FakeRuler, FakeStock, PausedPacer, UNANSWERED};
 use super::pacer::Pacer;
 use super::plan::PlannedClaim;
 use super::schedule::{Draw, Schedule};
@@ -141,11 +141,13 @@ async fn bare_round_trips_among_the_claims_take_no_grant_and_are_timed_by_themse
         let purpose = Purpose::Ruler { stratum: 0 };
         planned.insert(place, PlannedClaim { execution: 7, arm: 0, purpose });
     }
+    let purpose = Purpose::Ruler { stratum: 0 };
+    planned.push(PlannedClaim { execution: UNANSWERED, arm: 0, purpose });
     let stock = FakeStock::new(10);
     let took = bench.driver(&stock).closed(&planned, 1, &stock).await;
-    assert_eq!((took, stock.stock.get(), bench.path.claims.get()), (MS * 34, 0, 10));
+    assert_eq!((took, stock.stock.get(), bench.path.claims.get()), (MS * 35, 0, 10));
     let recorder = bench.recorder.borrow();
-    assert_eq!(recorder.rulers()[0].0, [10_000; 4]);
+    assert_eq!((recorder.rulers()[0].0.as_slice(), recorder.rulers_unanswered()), (&[10_000; 4][..], 1));
     assert_eq!(recorder.strata()[0][0].0, [30_000; 10]);
 }
 

@@ -154,14 +154,17 @@ impl ClaimBook for FakeStock {
     }
 }
 
-/// A ruler whose round trips take this long.
+/// A ruler whose round trips take this long; those of execution [`UNANSWERED`] have no answer.
 pub struct FakeRuler(pub Duration);
 
+/// See [`FakeRuler`].
+pub const UNANSWERED: u32 = u32::MAX;
+
 impl Ruler for FakeRuler {
-    fn round_trip(&self, _: u32) -> LocalFuture<'_, bool> {
-        Box::pin(async {
+    fn round_trip(&self, execution: u32) -> LocalFuture<'_, bool> {
+        Box::pin(async move {
             tokio::time::sleep(self.0).await;
-            true
+            execution != UNANSWERED
         })
     }
 }

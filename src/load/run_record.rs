@@ -57,6 +57,7 @@ pub(super) fn run_record(
         // The command adds it: what was calibrated is not this run's to know.
         calibration: None,
         longest_gap_s: recorder.longest_gap().map(|gap| gap.as_secs_f64()),
+        rulers_unanswered: recorder.rulers_unanswered(),
         timeline: recorder.timeline(),
         audit: closing.audit.clone(),
         faults,

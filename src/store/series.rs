@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::error::StoreError;
 use super::json::{bytes, document};
 use super::layout::{self, PAGE, SERIES};
 use super::result_dir::ResultDir;
 use super::run::read_run;
-use reclaim_analysis::judge::{self, Gate, GatePolicy, Repeated, RunResult};
+use reclaim_analysis::judge::{self, Conclusion, Finding, Gate, GatePolicy, Repeated, RunResult};
 use reclaim_analysis::report;
 
 /// Value of [`Series::schema`].
@@ -27,6 +27,7 @@ pub struct Series {
     /// Directories of the runs, beside this file.
     runs: Vec<String>,
     /// What all runs come to; it follows from them, as does the rest.
+    #[serde(skip_deserializing, serialize_with = "in_words")]
     pub gate: Gate,
     /// The estimates over all runs.
     #[serde(flatten)]
@@ -84,6 +85,23 @@ impl ResultDir {
         self.put(PAGE, page.as_bytes())?;
         self.put(SERIES, &json)
     }
+}
+
+/// A gate as other programs read it: each finding with its sentence.
+fn in_words<S: Serializer>(gate: &Gate, serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Said {
+        conclusion: Conclusion,
+        text: String,
+    }
+    #[derive(Serialize)]
+    struct InWords {
+        conclusion: Conclusion,
+        findings: Vec<Said>,
+    }
+    let said = |finding: &Finding| Said { conclusion: finding.conclusion, text: report::finding(finding) };
+    let findings = gate.findings.iter().map(said).collect();
+    InWords { conclusion: gate.conclusion, findings }.serialize(serializer)
 }
 
 fn concluded(results: &[RunResult], wanted: u32, policy: &GatePolicy) -> (Repeated, Gate) {

@@ -7,6 +7,7 @@
 use std::error::Error;
 
 use reclaim_analysis::judge::{self, GatePolicy, RunResult};
+use reclaim_analysis::report;
 use reclaim_analysis::scenario::ScenarioFile;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -28,7 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let gate = judge::gate(&result, &GatePolicy { enforce: true, ..GatePolicy::from_scenario(scenario) });
     println!("{:?}", gate.conclusion);
     for finding in &gate.findings {
-        println!("  {}", finding.text);
+        println!("  {}", report::finding(finding));
     }
     Ok(())
 }

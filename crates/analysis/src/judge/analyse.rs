@@ -18,10 +18,9 @@ pub fn analyse(record: RunRecord) -> Result<RunResult, InvalidScenario> {
 /// Draws every conclusion from a record. `scenario` is the validated form of `record.scenario`; the record's own seed
 /// drives resampling, so the result of a record is always the same.
 pub fn analyse_as(record: RunRecord, scenario: &Scenario) -> RunResult {
-    let mut invalid_reasons = faults(&record, scenario);
+    let invalid_reasons = faults(&record, scenario);
     let mut warnings = warnings(&record, scenario);
-    let (variants, damaged) = summarise(&record);
-    invalid_reasons.extend(damaged);
+    let variants = summarise(&record);
     let Judgement { comparisons, exact, control, remarks } =
         scenario.compare.as_ref().map(|compare| judge(&record, compare)).unwrap_or_default();
     warnings.extend(remarks);
@@ -42,7 +41,7 @@ pub fn analyse_as(record: RunRecord, scenario: &Scenario) -> RunResult {
 #[cfg(test)]
 mod tests {
     use super::super::fixtures::{GRANT_LANE, HGET_LANE, TWIN, record, scenario};
-    use super::super::result::Verdict;
+    use super::super::result::{ControlFailure, Verdict};
     use super::*;
     use crate::record::{Fault, LatencyHistogram, StormRecord, Warning};
     use crate::scenario::{Arrivals, Metric, Model, Slo};
@@ -115,7 +114,7 @@ mod tests {
             }
         });
         let control = result.control.as_ref().unwrap();
-        assert!(!control.passed && control.reason.as_ref().unwrap().contains("differs from itself"));
+        assert!(!control.passed && matches!(control.failure, Some(ControlFailure::Differs { .. })));
         assert!(result.comparisons.iter().all(|c| c.verdict == Verdict::Inconclusive));
         assert!(result.valid, "a veto is not a fault");
     }
@@ -124,7 +123,10 @@ mod tests {
     fn a_control_too_wide_for_the_threshold_vetoes() {
         let result = analysed(|_, scenario| scenario.compare.as_mut().unwrap().noise_threshold = 0.004);
         let control = result.control.unwrap();
-        assert!(!control.passed && control.reason.unwrap().contains("noise threshold of 0.40 %"));
+        assert!(
+            !control.passed
+                && matches!(control.failure, Some(ControlFailure::Uncertain { limit, .. }) if (limit - 0.002).abs() < 1e-9)
+        );
     }
 
     /// Every rule that makes a run invalid, each broken alone.
@@ -141,12 +143,12 @@ mod tests {
                 *block.counters.sent.get_mut("hget").unwrap() -= 1;
                 *block.counters.calls.get_mut("hget").unwrap() -= 1;
             }),
-            ("lost", |r, _| (r.audit.lost, r.audit.claimed) = (1, r.audit.claimed - 1)),
-            ("audit's own sum", |r, _| r.audit.claimed -= 1),
-            ("consumed more than once", |r, _| r.audit.double_claims = 1),
-            ("attempt", |r, _| r.audit.attempt_changed = 1),
-            ("epoch", |r, _| r.audit.epoch_errors = 1),
-            ("state", |r, _| r.audit.state_errors = 1),
+            ("GrantsUnaccounted", |r, _| (r.audit.lost, r.audit.claimed) = (1, r.audit.claimed - 1)),
+            ("SumOfGrants", |r, _| r.audit.claimed -= 1),
+            ("GrantsConsumedTwice", |r, _| r.audit.double_claims = 1),
+            ("AttemptLost", |r, _| r.audit.attempt_changed = 1),
+            ("WrongLeaseEpoch", |r, _| r.audit.epoch_errors = 1),
+            ("WrongState", |r, _| r.audit.state_errors = 1),
             ("the run's own", |r, _| r.faults.push(Fault::Infrastructure { detail: "the run's own".into() })),
             ("NothingClaimed { arm: \"hget-lane\", planned: 9 }", |r, _| {
                 r.arms[1].outcomes = crate::record::Outcomes { expired: 9, ..Default::default() };
@@ -158,7 +160,7 @@ mod tests {
                 r.arms[1].outcomes.refused = [("fenced".to_owned(), 6_500)].into();
             }),
             ("Stalled", |r, _| r.longest_gap_s = Some(2.6)),
-            ("damaged", |r, _| r.arms[0].service.0 = Some("AAAA".into())),
+            ("DamagedHistogram", |r, _| r.arms[0].service.0 = Some("AAAA".into())),
             ("NeverResumed { executions: 2, of: 500 }", |r, _| r.storm = Some(storm(498))),
             ("SharedQueue { in_flight: 16.0, limit: 1.0 }", |_, s| {
                 s.load.model = Model::Closed { concurrency: 16 };
@@ -171,7 +173,6 @@ mod tests {
         for (expected, broken) in cases {
             let result = analysed(broken);
             let said = format!("{:?}", result.invalid_reasons);
-            let expected = if *expected == "lost" { "unaccounted for" } else { expected };
             assert!(!result.valid && said.contains(expected), "{expected}: {said}");
             assert_eq!(result.invalid_reasons.len(), 1, "{said}");
         }
@@ -238,6 +239,11 @@ mod tests {
             .all(|fault| !matches!(fault, Fault::CountersDisagree { .. }))
         };
         assert!(valid(3, 3) && valid(3, 0));
+        let ruler = analysed(|record, _| {
+            record.rulers_unanswered = 1;
+            *record.primaries[0].counters.calls.get_mut("fcall").unwrap() -= 1;
+        });
+        assert!(ruler.valid && ruler.warnings.contains(&Warning::RulersUnanswered { round_trips: 1 }));
         assert!(!valid(3, 4) && !valid(0, 1) && !valid(3, -1));
     }
 

@@ -8,10 +8,9 @@ use crate::record::{
     WireTotals,
 };
 use crate::scenario::{ArrivalsForm, Model, Scenario};
-use crate::stats::{BadHistogram, CONFIDENCE, Estimate, harrell_davis_interval, median};
+use crate::stats::{CONFIDENCE, Estimate, Latencies, harrell_davis_interval, median};
 
-use super::result::LatencySummary;
-use super::summary::latency;
+use super::latency_summary::{LatencySummary, latency};
 
 /// Value of [`Calibration::schema`].
 pub const CALIBRATION_SCHEMA: &str = "reclaim-bench/calibration-1";
@@ -124,10 +123,12 @@ pub fn assess(record: CalibrationRecord) -> Calibration {
     if record.failed > 0 {
         problems.push(format!("{} requests had no answer", record.failed));
     }
-    let mut note = |bad: BadHistogram| problems.push(bad.to_string());
-    let level_summaries: Vec<_> =
-        record.levels.iter().filter_map(|level| summarise(level, &mut note)).collect();
-    let send_lag_summaries = record.send_lag.iter().map(|cell| lag(cell, &mut note)).collect();
+    let histograms = record.levels.iter().map(|level| &level.service);
+    let histograms = histograms.chain(record.send_lag.iter().map(|cell| &cell.send_lag));
+    problems
+        .extend(histograms.filter_map(|packed| Latencies::decode(packed).err()).map(|bad| bad.to_string()));
+    let level_summaries: Vec<_> = record.levels.iter().filter_map(summarise).collect();
+    let send_lag_summaries = record.send_lag.iter().map(lag).collect();
     Calibration {
         schema: CALIBRATION_SCHEMA.to_owned(),
         valid: problems.is_empty(),
@@ -245,7 +246,7 @@ fn nearest<'a, T>(
     entries.into_iter().min_by(|a, b| distance(a).total_cmp(&distance(b)))
 }
 
-fn summarise(level: &LevelRecord, note: &mut impl FnMut(BadHistogram)) -> Option<LevelSummary> {
+fn summarise(level: &LevelRecord) -> Option<LevelSummary> {
     let over_rounds = |value: fn(f64, f64, f64) -> f64| {
         let values: Vec<f64> = level
             .rounds
@@ -261,22 +262,16 @@ fn summarise(level: &LevelRecord, note: &mut impl FnMut(BadHistogram)) -> Option
         per_sec: over_rounds(|requests, seconds, _| requests / seconds)?,
         client_cpu_us: over_rounds(|requests, _, cpu| cpu * US_PER_S / requests)?,
         client_share: over_rounds(|_, seconds, cpu| cpu / seconds)?,
-        service_us: latency(&level.service).unwrap_or_else(|bad| {
-            note(bad);
-            None
-        }),
+        service_us: latency(&level.service),
     })
 }
 
-fn lag(cell: &SendLagRecord, note: &mut impl FnMut(BadHistogram)) -> SendLagSummary {
+fn lag(cell: &SendLagRecord) -> SendLagSummary {
     SendLagSummary {
         arrivals: cell.arrivals.clone(),
         rate_per_sec: cell.rate_per_sec,
         achieved_per_sec: if cell.seconds > 0.0 { cell.requests as f64 / cell.seconds } else { 0.0 },
-        send_lag_us: latency(&cell.send_lag).unwrap_or_else(|bad| {
-            note(bad);
-            None
-        }),
+        send_lag_us: latency(&cell.send_lag),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::stats::{
 };
 
 use super::metric_source::{Source, source};
-use super::result::{Comparison, Control, ExactMetric, Verdict};
+use super::result::{Comparison, Control, ControlFailure, ExactMetric, Verdict};
 use super::summary::{arm_samples, calls_per_claim, rulers, wire_per_claim};
 
 /// The metric that the control is judged on.
@@ -30,7 +30,7 @@ pub(super) struct Judgement {
 pub(super) fn judge(record: &RunRecord, compare: &Compare) -> Judgement {
     let mut judgement = Judgement::default();
     let Some(baseline) = record.arms.iter().position(|arm| arm.name == compare.baseline) else {
-        judgement.remarks.push(note(format!("no arm is named {}: nothing is compared", compare.baseline)));
+        judgement.remarks.push(Warning::NoBaseline { name: compare.baseline.clone() });
         return judgement;
     };
     for candidate in (0..record.arms.len()).filter(|&arm| arm != baseline) {
@@ -38,10 +38,10 @@ pub(super) fn judge(record: &RunRecord, compare: &Compare) -> Judgement {
         for &metric in &compare.metrics {
             match sides.compared(metric) {
                 Some(comparison) => judgement.comparisons.push(comparison),
-                None => judgement.remarks.push(note(format!(
-                    "{metric} was to be judged, but this run has no values of it for {}",
-                    record.arms[candidate].name
-                ))),
+                None => judgement.remarks.push(Warning::NotMeasured {
+                    metric: metric.name().to_owned(),
+                    arm: record.arms[candidate].name.clone(),
+                }),
             }
         }
         judgement.exact.extend(sides.exact());
@@ -104,14 +104,10 @@ fn control(record: &RunRecord, baseline: usize, compare: &Compare) -> Option<Con
     let pairs = borrowed(&sides);
     let effect = match paired_quantile(&pairs, CONTROL_QUANTILE, record.seed) {
         Ok(effect) => effect,
-        Err(reason) => {
-            let more = if record.strata.iter().any(|stratum| stratum.control) {
-                "raise compare.control_strata"
-            } else {
-                "use more claims"
-            };
-            let reason = format!("no control: {reason}; {more}");
-            return Some(Control { ratio: None, passed: false, reason: Some(reason) });
+        Err(too_few) => {
+            let own_strata = record.strata.iter().any(|stratum| stratum.control);
+            let failure = Some(ControlFailure::TooFew { too_few, own_strata });
+            return Some(Control { ratio: None, passed: false, failure });
         }
     };
     let ratio = effect.ratio(CONTROL_CONFIDENCE);
@@ -119,33 +115,14 @@ fn control(record: &RunRecord, baseline: usize, compare: &Compare) -> Option<Con
     let scale = (effect.differences.len() as f64 / compared as f64).sqrt();
     let half_width = effect.ratio(compare.confidence).half_width() * scale;
     let limit = compare.noise_threshold / 2.0;
-    let reason = if !ratio.contains(1.0) {
-        Some(format!(
-            "the baseline differs from itself by {:+.2} % (99 % interval {:+.2} to {:+.2} %): the arms were not treated alike",
-            percent(ratio.estimate),
-            percent(ratio.low),
-            percent(ratio.high)
-        ))
+    let failure = if !ratio.contains(1.0) {
+        Some(ControlFailure::Differs { ratio })
     } else if half_width > limit {
-        Some(format!(
-            "the baseline against itself is only known to +-{:.2} %, the noise threshold of {:.2} % needs +-{:.2} %: \
-             use more claims, a quieter machine or a larger compare.noise_threshold",
-            100.0 * half_width,
-            100.0 * compare.noise_threshold,
-            100.0 * limit
-        ))
+        Some(ControlFailure::Uncertain { half_width, limit })
     } else {
         None
     };
-    Some(Control { ratio: Some(ratio), passed: reason.is_none(), reason })
-}
-
-fn percent(ratio: f64) -> f64 {
-    100.0 * (ratio - 1.0)
-}
-
-fn note(text: String) -> Warning {
-    Warning::Note { text }
+    Some(Control { ratio: Some(ratio), passed: failure.is_none(), failure })
 }
 
 /// Service times in microseconds: baseline and candidate of one stratum.
@@ -337,21 +314,20 @@ impl ArmPair<'_> {
 
 /// An arm's value of a judged metric, without an interval; `None` where the run has none, or cannot be read.
 pub(super) fn value(record: &RunRecord, arm: usize, metric: Metric) -> Option<f64> {
-    let of = |histogram| Latencies::decode(histogram).ok().flatten();
     match source(metric) {
         Source::ServiceQuantile(q) => {
             let samples = arm_samples(record, arm);
             crate::stats::quantile(&samples, q)
-                .or_else(|| Some(of(&record.arms[arm].service)?.quantile_us(q)))
+                .or_else(|| Some(Latencies::readable(&record.arms[arm].service)?.quantile_us(q)))
         }
-        Source::ServiceMean => Some(of(&record.arms[arm].service)?.mean_us()),
+        Source::ServiceMean => Some(Latencies::readable(&record.arms[arm].service)?.mean_us()),
         Source::ServiceInRoundTrips(q) => {
             let ruler: Vec<f64> = rulers(record).flatten().collect();
             let unit = crate::stats::quantile(&ruler, 0.5)?;
             Some(crate::stats::quantile(&arm_samples(record, arm), q)? / unit)
         }
         Source::Histogram { of: histogram, quantile } => {
-            Some(of(histogram(&record.arms[arm]))?.quantile_us(quantile))
+            Some(Latencies::readable(histogram(&record.arms[arm]))?.quantile_us(quantile))
         }
         Source::Blocks(_) if metric == Metric::ServerCpu && record.server_figures_withheld() => None,
         Source::Blocks(quotient) => {

@@ -20,7 +20,7 @@ pub struct QuantilePoint {
 /// A histogram from its smallest value to the quantile beyond which a single value lies, in equal steps of nines.
 /// Empty without a value, and for a damaged histogram, which makes its result invalid elsewhere.
 pub fn quantile_curve(histogram: &Histogram) -> Vec<QuantilePoint> {
-    let Ok(Some(latencies)) = Latencies::decode(histogram) else { return Vec::new() };
+    let Some(latencies) = Latencies::readable(histogram) else { return Vec::new() };
     let nines = (latencies.count() as f64).log10();
     (0..=(nines * f64::from(PER_NINE)).floor() as u32)
         .map(|step| {

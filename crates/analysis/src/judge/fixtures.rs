@@ -11,7 +11,7 @@ use crate::record::{
     RunRecord, Samples, SendLagRecord, Staging, Stratum, StratumSide, TimelinePoint, Tool, ValkeyInfo,
     WireTotals,
 };
-use crate::scenario::{ArrivalsForm, Scenario, ScenarioFile, VariantPath};
+use crate::scenario::{ArrivalsForm, Scenario, ScenarioFile, VariantPath, expected_cost};
 
 /// One arm of a simulated run.
 #[derive(Clone, Copy)]
@@ -146,6 +146,7 @@ pub fn record(arms: &[SimulatedArm], seed: u64) -> RunRecord {
         generator: None,
         calibration: None,
         longest_gap_s: None,
+        rulers_unanswered: 0,
         timeline,
         audit: Audit {
             grants_issued: claims,
@@ -158,17 +159,10 @@ pub fn record(arms: &[SimulatedArm], seed: u64) -> RunRecord {
     }
 }
 
-fn hgets(path: VariantPath) -> u64 {
-    match path {
-        VariantPath::HgetLane | VariantPath::PipelinedLane => 2,
-        VariantPath::GrantLane => 1,
-        _ => 0,
-    }
-}
-
 fn arm_record(arm: &SimulatedArm, service: &LatencyHistogram) -> ArmRecord {
     let claims = service.count();
-    let commands = claims * (1 + hgets(arm.path));
+    let cost = expected_cost(arm.path, false);
+    let commands = claims * u64::from(cost.commands.values().sum::<u32>());
     ArmRecord {
         library: None,
         name: arm.name.into(),
@@ -183,7 +177,7 @@ fn arm_record(arm: &SimulatedArm, service: &LatencyHistogram) -> ArmRecord {
         steps: Vec::new(),
         wire: WireTotals {
             claims,
-            round_trips: commands,
+            round_trips: claims * u64::from(cost.round_trips),
             commands,
             bytes_out: 900 * claims + 80 * commands,
             bytes_in: 120 * claims + 10 * commands,
@@ -229,12 +223,14 @@ fn seconds(arm: &SimulatedArm, noise: &mut Noise) -> Vec<TimelinePoint> {
 
 fn counters(arms: &[SimulatedArm], claims_each: u64, cpu_us: f64) -> CounterDelta {
     let fcall = claims_each * arms.len() as u64;
-    let hget = arms.iter().map(|arm| hgets(arm.path) * claims_each).sum();
-    let sent = [("fcall".to_owned(), fcall), ("hget".to_owned(), hget)];
+    let mut sent = std::collections::BTreeMap::<String, u64>::new();
+    for (command, each) in arms.iter().flat_map(|arm| expected_cost(arm.path, false).commands) {
+        *sent.entry(command.to_owned()).or_default() += u64::from(each) * claims_each;
+    }
     let inside = [("hset".to_owned(), 3 * fcall), ("zrem".to_owned(), fcall), ("info".to_owned(), 1)];
     CounterDelta {
-        calls: sent.iter().chain(&inside).cloned().collect(),
-        sent: sent.into(),
+        calls: sent.clone().into_iter().chain(inside).collect(),
+        sent,
         main_thread_cpu_us: cpu_us,
         process_cpu_us: cpu_us * 1.1,
         net_in_bytes: fcall * 1_000,

@@ -6,13 +6,10 @@
 
 use std::time::Duration;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use crate::scenario::{Direction, ScenarioFile};
-use crate::stats::{Estimate, TooFew};
 
-use super::repeat::Repeated;
+use super::finding::{Cause, Conclusion, Finding, Gate};
+use super::repeat::{Repeated, RepeatedComparison};
 use super::result::{Comparison, ExactMetric, RunResult, VariantSummary, Verdict};
 use super::service_level::service_levels;
 
@@ -36,68 +33,15 @@ impl GatePolicy {
     }
 }
 
-/// How a run ends, worst first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Conclusion {
-    /// The numbers must not be used.
-    Invalid,
-    /// A regression, or a service level missed.
-    Regression,
-    /// The gate was asked and cannot say.
-    Inconclusive,
-    /// Nothing wrong.
-    Pass,
-}
-
-impl Conclusion {
-    /// The process' exit code: 0 pass, 1 regression, 2 invalid, 3 inconclusive.
-    pub fn exit_code(self) -> u8 {
-        match self {
-            Self::Pass => 0,
-            Self::Regression => 1,
-            Self::Invalid => 2,
-            Self::Inconclusive => 3,
-        }
-    }
-}
-
-/// One reason for a conclusion.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Finding {
-    /// What it amounts to.
-    pub conclusion: Conclusion,
-    /// In words.
-    pub text: String,
-}
-
-/// What the gate says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Gate {
-    /// The worst of the findings.
-    pub conclusion: Conclusion,
-    /// Why, worst first. Empty for a pass.
-    pub findings: Vec<Finding>,
-}
-
-impl Gate {
-    fn from_findings(mut findings: Vec<Finding>) -> Self {
-        findings.sort_by_key(|finding| finding.conclusion);
-        let conclusion = findings.first().map_or(Conclusion::Pass, |finding| finding.conclusion);
-        Self { conclusion, findings }
-    }
-}
-
 /// Applies a policy to a finished run.
 pub fn gate(result: &RunResult, policy: &GatePolicy) -> Gate {
     let mut findings = Vec::new();
     if !result.valid {
-        let text = format!("the run is invalid for {} reason(s)", result.invalid_reasons.len().max(1));
-        findings.push(Finding { conclusion: Conclusion::Invalid, text });
+        let faults = result.invalid_reasons.len();
+        findings.push(Finding::new(Conclusion::Invalid, Cause::InvalidRun { faults }));
     }
     if result.record.partial {
-        let text = "the run was interrupted: what it had measured is kept, and not judged".to_owned();
-        findings.push(Finding { conclusion: Conclusion::Invalid, text });
+        findings.push(Finding::new(Conclusion::Invalid, Cause::Interrupted));
     }
     // Verdicts of such a run say nothing, whichever way they point.
     if policy.enforce && findings.is_empty() {
@@ -134,17 +78,13 @@ pub(crate) fn error_findings(
         } else {
             (nothing || share_of(variant) > base_share + ERRORS).then_some(Conclusion::Regression)?
         };
-        let outcomes = &variant.outcomes;
-        let refused: Vec<String> =
-            outcomes.refused.iter().map(|(code, n)| format!(", {n} refused with {code}")).collect();
-        let text = format!(
-            "{} of {} claims of {} did not succeed{}",
-            unsuccessful(result, variant, service_level),
-            outcomes.planned(),
-            variant.name,
-            refused.concat()
-        );
-        Some((variant, Finding { conclusion, text }))
+        let cause = Cause::Unsuccessful {
+            variant: variant.name.clone(),
+            claims: unsuccessful(result, variant, service_level),
+            of: variant.outcomes.planned(),
+            refused: variant.outcomes.refused.clone(),
+        };
+        Some((variant, Finding::new(conclusion, cause)))
     })
 }
 
@@ -167,11 +107,8 @@ fn unsuccessful(result: &RunResult, variant: &VariantSummary, service_level: boo
 pub fn gate_repeated(results: &[RunResult], repeated: &Repeated, policy: &GatePolicy) -> Gate {
     let mut findings = Vec::new();
     if let Some(wanted) = repeated.wanted.filter(|wanted| (results.len() as u64) < *wanted) {
-        let text = format!(
-            "{} of {wanted} runs were made: a series that was cut short is not judged",
-            results.len()
-        );
-        findings.push(Finding { conclusion: Conclusion::Invalid, text });
+        let cause = Cause::CutShort { made: results.len(), wanted };
+        findings.push(Finding::new(Conclusion::Invalid, cause));
     }
     for (n, result) in results.iter().enumerate() {
         let mut found = gate(result, &GatePolicy { enforce: false, ..*policy }).findings;
@@ -180,11 +117,7 @@ pub fn gate_repeated(results: &[RunResult], repeated: &Repeated, policy: &GatePo
             found.extend(exact_findings(result));
             found.extend(policy.response_p99.into_iter().flat_map(|bound| slo_findings(result, bound)));
         }
-        findings.extend(
-            found
-                .into_iter()
-                .map(|finding| Finding { text: format!("run {}: {}", n + 1, finding.text), ..finding }),
-        );
+        findings.extend(found.into_iter().map(|finding| Finding { run: Some(n as u64 + 1), ..finding }));
     }
     if policy.enforce {
         findings.extend(repeated_findings(repeated));
@@ -196,15 +129,19 @@ pub fn gate_repeated(results: &[RunResult], repeated: &Repeated, policy: &GatePo
 }
 
 fn repeated_findings(repeated: &Repeated) -> Vec<Finding> {
-    if let Some(control) = repeated.control.filter(|_| !repeated.control_passed) {
-        let text = format!("over all runs the baseline differs from itself by {}", within(&control));
-        return vec![Finding { conclusion: Conclusion::Inconclusive, text }];
+    if let Some(ratio) = repeated.control.filter(|_| !repeated.control_passed) {
+        return vec![Finding::new(Conclusion::Inconclusive, Cause::SeriesControlFailed { ratio })];
     }
-    let finding = |c: &super::RepeatedComparison| {
+    let finding = |c: &RepeatedComparison| {
         let conclusion = conclusion(c.verdict)?;
-        let amount = amount(c.ratio.as_ref(), c.too_few.as_ref());
-        let text = format!("{} of {} against {} over all runs: {amount}", c.metric, c.candidate, c.baseline);
-        Some(Finding { conclusion, text })
+        let cause = Cause::Metric {
+            metric: c.metric,
+            candidate: c.candidate.clone(),
+            baseline: c.baseline.clone(),
+            ratio: c.ratio.ok_or_else(|| c.too_few.clone()),
+            over_all_runs: true,
+        };
+        Some(Finding::new(conclusion, cause))
     };
     repeated.comparisons.iter().filter_map(finding).collect()
 }
@@ -218,29 +155,15 @@ fn conclusion(verdict: Verdict) -> Option<Conclusion> {
     }
 }
 
-fn amount(ratio: Option<&Estimate>, too_few: Option<&TooFew>) -> String {
-    match (ratio, too_few) {
-        (Some(ratio), _) => within(ratio),
-        (None, Some(reason)) => reason.to_string(),
-        (None, None) => "no estimate".to_owned(),
-    }
-}
-
-fn within(ratio: &Estimate) -> String {
-    let percent = |ratio: f64| 100.0 * (ratio - 1.0);
-    format!("{:+.2} % [{:+.2}, {:+.2}]", percent(ratio.estimate), percent(ratio.low), percent(ratio.high))
-}
-
 fn nothing_judged() -> Finding {
-    let text = "nothing was judged: the gate needs a second [[variant]] or an [slo]".to_owned();
-    Finding { conclusion: Conclusion::Inconclusive, text }
+    Finding::new(Conclusion::Inconclusive, Cause::NothingJudged)
 }
 
 fn verdict_findings(result: &RunResult) -> Vec<Finding> {
     // A failed control has made every verdict inconclusive; its reason is the one to tell.
     if let Some(control) = result.control.as_ref().filter(|control| !control.passed) {
-        let text = control.reason.clone().unwrap_or_else(|| "the control failed".to_owned());
-        return vec![Finding { conclusion: Conclusion::Inconclusive, text }];
+        let cause = Cause::ControlFailed { failure: control.failure.clone() };
+        return vec![Finding::new(Conclusion::Inconclusive, cause)];
     }
     let threshold = result.record.scenario.compare.as_ref().map_or(0.0, |compare| compare.noise_threshold);
     let finding = |comparison: &Comparison| {
@@ -248,12 +171,14 @@ fn verdict_findings(result: &RunResult) -> Vec<Finding> {
         if conclusion == Conclusion::Inconclusive && cannot_be_worse(comparison, threshold) {
             return None;
         }
-        let amount = amount(comparison.ratio.as_ref(), comparison.too_few.as_ref());
-        let text = format!(
-            "{} of {} against {}: {amount}",
-            comparison.metric, comparison.candidate, comparison.baseline
-        );
-        Some(Finding { conclusion, text })
+        let cause = Cause::Metric {
+            metric: comparison.metric,
+            candidate: comparison.candidate.clone(),
+            baseline: comparison.baseline.clone(),
+            ratio: comparison.ratio.ok_or_else(|| comparison.too_few.clone()),
+            over_all_runs: false,
+        };
+        Some(Finding::new(conclusion, cause))
     };
     result.comparisons.iter().filter_map(finding).collect()
 }
@@ -276,221 +201,25 @@ pub(crate) fn judged_exact(result: &RunResult) -> impl Iterator<Item = &ExactMet
 }
 
 fn exact_findings(result: &RunResult) -> impl Iterator<Item = Finding> {
-    judged_exact(result).filter(|exact| exact.is_more()).map(|exact| Finding {
-        conclusion: Conclusion::Regression,
-        text: format!(
-            "{} of {} is {:.2} per claim, {:.2} of {}",
-            exact.metric, exact.candidate, exact.candidate_value, exact.baseline_value, exact.baseline
-        ),
+    judged_exact(result).filter(|exact| exact.is_more()).map(|exact| {
+        let cause = Cause::MoreOf {
+            metric: exact.metric.clone(),
+            candidate: exact.candidate.clone(),
+            baseline: exact.baseline.clone(),
+            candidate_value: exact.candidate_value,
+            baseline_value: exact.baseline_value,
+        };
+        Finding::new(Conclusion::Regression, cause)
     })
 }
 
 fn slo_findings(result: &RunResult, bound: Duration) -> impl Iterator<Item = Finding> {
-    service_levels(result, bound).filter(|level| !level.kept()).map(|level| Finding {
-        conclusion: Conclusion::Regression,
-        text: format!(
-            "{} answers within {:.0} us at p99, the service level is {:.0} us",
-            level.variant.name, level.p99_us, level.bound_us
-        ),
+    service_levels(result, bound).filter(|level| !level.kept()).map(|level| {
+        let (variant, p99_us, bound_us) = (level.variant.name.clone(), level.p99_us, level.bound_us);
+        Finding::new(Conclusion::Regression, Cause::ServiceLevel { variant, p99_us, bound_us })
     })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::analyse_as;
-    use super::super::fixtures::{GRANT_LANE, HGET_LANE, SimulatedArm, TWIN, record, scenario};
-    use super::*;
-    use crate::record::{Fault, RunRecord};
-    use crate::scenario::{Metric, MetricName};
-
-    const ENFORCED: GatePolicy = GatePolicy { enforce: true, response_p99: None };
-
-    fn result(arms: &[SimulatedArm], change: impl FnOnce(&mut RunRecord)) -> RunResult {
-        let mut record = record(arms, 3);
-        change(&mut record);
-        analyse_as(record, &scenario(arms))
-    }
-
-    fn code(result: &RunResult, policy: GatePolicy) -> u8 {
-        gate(result, &policy).conclusion.exit_code()
-    }
-
-    #[test]
-    fn a_slower_arm_fires_only_where_the_gate_is_enforced() {
-        let slower = result(&[GRANT_LANE, HGET_LANE], |_| ());
-        assert_eq!(code(&slower, GatePolicy { enforce: false, response_p99: None }), 0);
-        let gate = gate(&slower, &ENFORCED);
-        assert_eq!(gate.conclusion.exit_code(), 1);
-        assert!(
-            gate.findings[0].text.starts_with("service_p50 of hget-lane against grant-lane: +"),
-            "{gate:?}"
-        );
-    }
-
-    #[test]
-    fn equal_arms_stay_quiet() {
-        let mut equal = result(&[GRANT_LANE, TWIN], |_| ());
-        // p99 is too noisy in a run this small; what it says is the next test's.
-        equal.comparisons.retain(|comparison| comparison.metric != Metric::ServiceP99);
-        let gate = gate(&equal, &ENFORCED);
-        assert_eq!((gate.conclusion, gate.findings), (Conclusion::Pass, vec![]));
-    }
-
-    #[test]
-    fn what_cannot_be_said_is_inconclusive() {
-        let short = result(&[GRANT_LANE, TWIN], |record| record.strata.truncate(40));
-        assert_eq!(code(&short, ENFORCED), 3);
-        let alone = result(&[GRANT_LANE], |_| ());
-        assert_eq!(code(&alone, ENFORCED), 3);
-    }
-
-    #[test]
-    fn a_failed_control_stops_even_a_clear_regression() {
-        let vetoed = result(&[GRANT_LANE, HGET_LANE], |record| {
-            for stratum in record.strata.iter_mut().filter(|stratum| stratum.control) {
-                stratum.sides[1].service.0.iter_mut().for_each(|ticks| *ticks += *ticks / 10);
-            }
-        });
-        let gate = gate(&vetoed, &ENFORCED);
-        assert_eq!(gate.conclusion.exit_code(), 3);
-        assert!(gate.findings[0].text.contains("differs from itself"), "{gate:?}");
-    }
-
-    #[test]
-    fn an_invalid_run_is_invalid_whatever_it_found() {
-        let invalid = result(&[GRANT_LANE, HGET_LANE], |record| {
-            record.faults.push(Fault::Infrastructure { detail: "a node went away".into() });
-        });
-        assert_eq!(gate(&invalid, &ENFORCED).findings.len(), 1);
-        assert_eq!(code(&invalid, ENFORCED), 2);
-        assert_eq!(code(&invalid, GatePolicy { enforce: false, response_p99: None }), 2);
-    }
-
-    #[test]
-    fn one_more_call_inside_the_function_is_a_regression_and_one_fewer_is_not() {
-        let calls = |more: bool| {
-            result(&[GRANT_LANE, TWIN], |record| {
-                for block in record.blocks.iter_mut().filter(|block| block.arm == 1) {
-                    let hset = block.counters.calls.get_mut("hset").unwrap();
-                    if more { *hset += block.claims } else { *hset -= block.claims }
-                }
-            })
-        };
-        let gate = gate(&calls(true), &ENFORCED);
-        assert!(gate.findings.iter().any(|f| f.text.starts_with("calls.hset of twin is 4.00")), "{gate:?}");
-        assert_eq!(gate.conclusion, Conclusion::Regression);
-        assert_ne!(code(&calls(false), ENFORCED), 1);
-    }
-
-    #[test]
-    fn a_series_is_judged_over_all_its_runs() {
-        let code = |results: &[RunResult], policy| {
-            gate_repeated(results, &super::super::repeat(results, results.len() as u64), &policy)
-                .conclusion
-                .exit_code()
-        };
-        let seeds = |arms: &[SimulatedArm]| -> Vec<RunResult> {
-            (0..4)
-                .map(|seed| analyse_as(super::super::fixtures::record(arms, seed), &scenario(arms)))
-                .collect()
-        };
-        let mut slower = seeds(&[GRANT_LANE, HGET_LANE]);
-        assert_eq!(code(&slower, ENFORCED), 1);
-        assert_eq!(code(&slower, GatePolicy { enforce: false, response_p99: None }), 0);
-        assert_eq!(code(&slower[..2], ENFORCED), 3, "two runs say nothing about runs");
-        let cut = gate_repeated(
-            &slower,
-            &super::super::repeat(&slower, 5),
-            &GatePolicy { enforce: false, ..ENFORCED },
-        );
-        assert_eq!(cut.conclusion, Conclusion::Invalid, "{cut:?}");
-        assert!(cut.findings[0].text.starts_with("4 of 5 runs"), "{cut:?}");
-        slower[3].valid = false;
-        assert_eq!(code(&slower, ENFORCED), 2);
-        let mut equal = seeds(&[GRANT_LANE, TWIN]);
-        for run in &mut equal {
-            run.comparisons.retain(|comparison| comparison.metric == Metric::ServiceP50);
-        }
-        assert_eq!(code(&equal, ENFORCED), 0);
-        let exact =
-            equal[2].exact.iter_mut().find(|exact| exact.metric == MetricName::calls("hset")).unwrap();
-        (exact.equal, exact.candidate_value) = (false, exact.baseline_value + 1.0);
-        assert_eq!(code(&equal, ENFORCED), 1, "one call more in one of the runs");
-    }
-
-    #[test]
-    fn claims_that_fail_fire_although_no_time_shows_them() {
-        let failing = |arm: usize, failed: u64| {
-            result(&[GRANT_LANE, TWIN], |record| record.arms[arm].outcomes.failed = failed)
-        };
-        let clean = gate(&failing(1, 0), &ENFORCED);
-        assert!(clean.findings.iter().all(|finding| !finding.text.contains("did not succeed")), "{clean:?}");
-        let some = gate(&failing(1, 100), &ENFORCED);
-        assert_eq!(some.conclusion, Conclusion::Regression);
-        assert!(
-            some.findings[0].text.contains("100 of") && some.findings[0].text.contains("twin"),
-            "{some:?}"
-        );
-        assert_ne!(
-            gate(&failing(0, 100), &ENFORCED).conclusion,
-            Conclusion::Regression,
-            "the baseline's own"
-        );
-        let both = result(&[GRANT_LANE, TWIN], |record| {
-            record.arms[1].outcomes.failed = 100;
-            record.arms[0].outcomes.empty_stock = 300;
-        });
-        assert_eq!(
-            gate(&both, &ENFORCED).conclusion,
-            Conclusion::Regression,
-            "the other arm kept its grants"
-        );
-        let none = result(&[GRANT_LANE, TWIN], |record| {
-            let outcomes = &mut record.arms[1].outcomes;
-            (outcomes.failed, outcomes.claimed) = (outcomes.claimed, 0);
-        });
-        assert_eq!(gate(&none, &ENFORCED).conclusion, Conclusion::Invalid, "nothing was measured");
-        let level = GatePolicy { enforce: true, response_p99: Some(Duration::from_secs(1)) };
-        let alone = result(&[GRANT_LANE], |record| record.arms[0].outcomes.timed_out = 5_000);
-        assert_eq!(gate(&alone, &level).conclusion, Conclusion::Regression);
-        let expired = result(&[GRANT_LANE], |record| record.arms[0].outcomes.expired = 500);
-        let said = gate(&expired, &level);
-        assert!(said.findings[0].text.starts_with("500 of 6500 claims"), "{said:?}");
-        let on_purpose = result(&[GRANT_LANE], |record| {
-            record.arms[0].outcomes.expired = 500;
-            record.scenario.grant.unconsumed = 0.1;
-        });
-        assert_eq!(gate(&on_purpose, &level).conclusion, Conclusion::Pass);
-    }
-
-    #[test]
-    fn an_interrupted_run_is_not_judged() {
-        let stopped = result(&[GRANT_LANE, HGET_LANE], |record| record.partial = true);
-        let gate = gate(&stopped, &ENFORCED);
-        assert_eq!((gate.conclusion, gate.findings.len()), (Conclusion::Invalid, 1), "{gate:?}");
-    }
-
-    #[test]
-    fn what_may_be_better_and_cannot_be_worse_passes() {
-        let mut better = result(&[GRANT_LANE, TWIN], |_| ());
-        better.comparisons.retain(|comparison| comparison.metric == Metric::ServiceP50);
-        let change = |result: &mut RunResult, low: f64, high: f64| {
-            let comparison = &mut result.comparisons[0];
-            comparison.verdict = Verdict::Inconclusive;
-            comparison.ratio =
-                Some(Estimate { estimate: f64::midpoint(low, high), low, high, confidence: 0.95 });
-        };
-        change(&mut better, 0.8, 1.001);
-        assert_eq!(code(&better, ENFORCED), 0);
-        change(&mut better, 0.99, 1.2);
-        assert_eq!(code(&better, ENFORCED), 3);
-    }
-
-    #[test]
-    fn a_missed_service_level_fires() {
-        let run = result(&[GRANT_LANE], |_| ());
-        let level = |us: u64| GatePolicy { enforce: true, response_p99: Some(Duration::from_micros(us)) };
-        assert_eq!(code(&run, level(100)), 1);
-        assert_eq!(code(&run, level(100_000)), 0);
-    }
-}
+#[path = "gate_tests.rs"]
+mod tests;

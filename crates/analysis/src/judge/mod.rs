@@ -17,16 +17,20 @@ pub mod capacity;
 mod comparable;
 mod comparison;
 mod curves;
+mod finding;
 #[cfg(any(test, feature = "fixtures"))]
 pub mod fixtures;
 mod forecast;
 mod gate;
 mod history;
+mod latency_summary;
 mod metric_source;
+mod primary_load;
 mod ramp;
 mod repeat;
 mod result;
 mod service_level;
+mod sizing;
 mod stored;
 mod summary;
 mod sweep;
@@ -42,18 +46,20 @@ pub use calibration::{
 pub use comparable::{NotComparable, SettingDifference, differences};
 pub(crate) use comparison::verdict;
 pub use curves::{QuantilePoint, Span, StratumRatio, quantile_curve, spans, stratum_ratios};
+pub use finding::{Cause, Conclusion, Finding, Gate};
 pub use forecast::{Experience, Forecast, Shortfall, forecast};
-pub use gate::{Conclusion, Finding, Gate, GatePolicy, gate, gate_repeated};
+pub use gate::{GatePolicy, gate, gate_repeated};
 pub(crate) use gate::{error_findings, judged_exact};
 pub use history::{
     History, HistoryEntry, HistoryError, HistoryValue, SkippedLine, Trend, TrendChange, TrendPoint, append,
     read, trend,
 };
+pub use latency_summary::LatencySummary;
 pub use ramp::{NoSteps, RampStep, StepQuantile, ramp_steps};
 pub use repeat::{Attempt, MIN_RUNS, Repeated, RepeatedComparison, repeat};
 pub use result::{
-    Comparison, Control, ExactMetric, LatencySummary, RunResult, SCHEMA, ServerCost, StepSummary,
-    VariantSummary, Verdict,
+    Comparison, Control, ControlFailure, ExactMetric, RunResult, SCHEMA, ServerCost, StepSummary,
+    VariantSummary, Verdict, Worth, WorthRow,
 };
 pub(crate) use service_level::service_levels;
 pub use stored::{
@@ -61,4 +67,3 @@ pub use stored::{
 };
 pub use sweep::{NoInterval, Sweep, SweepArm, SweepComparison, SweepLine, SweepPoint, sweep};
 pub use values::{MetricValue, metric_values};
-pub use worth::{Worth, WorthRow};

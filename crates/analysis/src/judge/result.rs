@@ -9,7 +9,8 @@ use crate::record::{Fault, Outcomes, RunRecord, Warning};
 use crate::scenario::{Metric, MetricName, VariantPath};
 use crate::stats::{Estimate, TooFew};
 
-use super::worth::Worth;
+use super::latency_summary::LatencySummary;
+use super::sizing::{SizingBasis, SizingRow};
 
 /// Value of [`RunResult::schema`].
 pub const SCHEMA: &str = "reclaim-bench/1";
@@ -78,29 +79,6 @@ pub struct StepSummary {
     pub time: LatencySummary,
     /// Its part of the time of all claims. What is missing to 1 is the client's own work between round trips.
     pub share: f64,
-}
-
-/// Quantiles of a merged histogram, in microseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct LatencySummary {
-    /// Values in it.
-    pub count: u64,
-    /// Mean.
-    pub mean: f64,
-    /// Median.
-    pub p50: f64,
-    /// 90th percentile.
-    pub p90: f64,
-    /// 95th percentile.
-    pub p95: f64,
-    /// 99th percentile.
-    pub p99: f64,
-    /// 99.9th percentile.
-    pub p999: f64,
-    /// Largest value.
-    pub max: f64,
-    /// Median with its interval (Harrell-Davis), where there are raw samples for it.
-    pub p50_interval: Option<Estimate>,
 }
 
 /// What one claim costs. Figures of the servers' counters are over the claims that reached the claiming function (one
@@ -199,6 +177,55 @@ pub struct Control {
     pub ratio: Option<Estimate>,
     /// Whether the run may judge.
     pub passed: bool,
-    /// In words, where it may not.
-    pub reason: Option<String>,
+    /// Why not, where it may not. `None` also in results of versions that told it in words.
+    #[serde(default)]
+    pub failure: Option<ControlFailure>,
+}
+
+/// Why the baseline against itself forbids a verdict.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", tag = "failure")]
+pub enum ControlFailure {
+    /// There is too little to say.
+    TooFew {
+        /// Of what.
+        too_few: TooFew,
+        /// Whether the control has strata of its own (`compare.control_strata`).
+        own_strata: bool,
+    },
+    /// The whole interval lies beside 1: the arms were not treated alike.
+    Differs {
+        /// Second side over first.
+        ratio: Estimate,
+    },
+    /// The interval is too wide for the noise threshold.
+    Uncertain {
+        /// Half of it, as a share of the baseline.
+        half_width: f64,
+        /// The most that it may be: half the threshold.
+        limit: f64,
+    },
+}
+
+/// Primaries that one variant needs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Worth {
+    /// The variant.
+    pub name: String,
+    /// What it is computed from.
+    pub basis: SizingBasis,
+    /// A row for each rate.
+    pub rows: Vec<WorthRow>,
+}
+
+/// One rate.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct WorthRow {
+    /// Primaries for the measured CPU per claim.
+    #[serde(flatten)]
+    pub sizing: SizingRow,
+    /// For the lower end of its interval.
+    pub fewest: Option<u32>,
+    /// For the upper end.
+    pub most: Option<u32>,
 }

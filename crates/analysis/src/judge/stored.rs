@@ -8,7 +8,7 @@ use crate::scenario::{Direction, GateRole, GateSection, METRICS, Metric, MetricN
 use crate::stats::{CONFIDENCE, Estimate, TooFew, ratio_of};
 
 use super::comparable::{NotComparable, SettingDifference, differences};
-use super::gate::Conclusion;
+use super::finding::Conclusion;
 use super::result::RunResult;
 use super::values::{exact_values, measured};
 

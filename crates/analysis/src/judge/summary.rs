@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::record::{
-    ArmRecord, CounterBlock, CounterDelta, Fault, Histogram, RunRecord, Samples, WireTotals,
-};
+use crate::record::{ArmRecord, CounterBlock, CounterDelta, RunRecord, Samples, StepRecord, WireTotals};
 use crate::scenario::Mode;
-use crate::stats::{BadHistogram, CONFIDENCE, Latencies, harrell_davis_interval};
+use crate::stats::{CONFIDENCE, harrell_davis_interval};
 
-use super::result::{LatencySummary, ServerCost, StepSummary, VariantSummary};
+use super::latency_summary::{LatencySummary, latency};
+use super::result::{ServerCost, StepSummary, VariantSummary};
 
 /// Calls that readings of the counters, connections and replication make besides claims: a few per window.
 const HOUSEKEEPING: &[&str] = &[
@@ -18,36 +17,26 @@ const HOUSEKEEPING: &[&str] = &[
 /// From so many per claim on, such a call is made by the claim, inside its function.
 const HOUSEKEEPING_PER_CLAIM: f64 = 0.25;
 
-/// Summaries of all arms, and a fault for every histogram that cannot be read.
-pub(super) fn summarise(record: &RunRecord) -> (Vec<VariantSummary>, Vec<Fault>) {
-    let mut damaged = Vec::new();
-    let variants = (0..record.arms.len())
-        .map(|arm| {
-            summarise_arm(record, arm).unwrap_or_else(|bad| {
-                let name = &record.arms[arm].name;
-                damaged.push(Fault::Infrastructure { detail: format!("variant {name}: {bad}") });
-                without_latencies(record, arm)
-            })
-        })
-        .collect();
-    (variants, damaged)
+/// Summaries of all arms.
+pub(super) fn summarise(record: &RunRecord) -> Vec<VariantSummary> {
+    (0..record.arms.len()).map(|arm| summarise_arm(record, arm)).collect()
 }
 
-fn summarise_arm(record: &RunRecord, index: usize) -> Result<VariantSummary, BadHistogram> {
+fn summarise_arm(record: &RunRecord, index: usize) -> VariantSummary {
     let arm = &record.arms[index];
-    let mut service_us = latency(&arm.service)?;
+    let mut service_us = latency(&arm.service);
     if let Some(summary) = &mut service_us {
         summary.p50_interval = harrell_davis_interval(&arm_samples(record, index), 0.5, CONFIDENCE).ok();
     }
-    let steps = steps(arm, service_us.as_ref())?;
-    Ok(VariantSummary {
+    let steps = steps(arm, service_us.as_ref());
+    VariantSummary {
         service_us,
-        response_us: latency(&arm.response)?,
-        send_lag_us: latency(&arm.send_lag)?,
-        resume_us: latency(&arm.resume)?,
+        response_us: latency(&arm.response),
+        send_lag_us: latency(&arm.send_lag),
+        resume_us: latency(&arm.resume),
         steps,
         ..without_latencies(record, index)
-    })
+    }
 }
 
 fn without_latencies(record: &RunRecord, index: usize) -> VariantSummary {
@@ -74,15 +63,16 @@ fn without_latencies(record: &RunRecord, index: usize) -> VariantSummary {
     }
 }
 
-fn steps(arm: &ArmRecord, service: Option<&LatencySummary>) -> Result<Vec<StepSummary>, BadHistogram> {
+fn steps(arm: &ArmRecord, service: Option<&LatencySummary>) -> Vec<StepSummary> {
     let sum = |times: &LatencySummary| times.mean * times.count as f64;
     let whole = service.map_or(0.0, sum);
-    let mut steps = Vec::with_capacity(arm.steps.len());
-    for step in &arm.steps {
-        let Some(time) = latency(&step.time)?.filter(|_| whole > 0.0) else { continue };
-        steps.push(StepSummary { title: step.title.clone(), share: sum(&time) / whole, time });
-    }
-    Ok(steps)
+    let timed = arm.steps.iter().filter_map(|step| Some((step, latency(&step.time)?)));
+    let summary = |(step, time): (&StepRecord, LatencySummary)| StepSummary {
+        title: step.title.clone(),
+        share: sum(&time) / whole,
+        time,
+    };
+    if whole > 0.0 { timed.map(summary).collect() } else { Vec::new() }
 }
 
 /// Service times of an arm over all strata but the control's, in microseconds, in the order taken.
@@ -101,21 +91,6 @@ pub(super) fn arm_samples(record: &RunRecord, arm: usize) -> Vec<f64> {
 pub(super) fn rulers(record: &RunRecord) -> impl Iterator<Item = Vec<f64>> + '_ {
     let strata = record.strata.iter().filter(|stratum| !stratum.control);
     strata.map(|stratum| stratum.ruler.iter().flat_map(Samples::iter_us).collect())
-}
-
-/// Quantiles of one histogram; `None` when it is empty.
-pub(super) fn latency(histogram: &Histogram) -> Result<Option<LatencySummary>, BadHistogram> {
-    Ok(Latencies::decode(histogram)?.map(|latencies| LatencySummary {
-        count: latencies.count(),
-        mean: latencies.mean_us(),
-        p50: latencies.quantile_us(0.5),
-        p90: latencies.quantile_us(0.9),
-        p95: latencies.quantile_us(0.95),
-        p99: latencies.quantile_us(0.99),
-        p999: latencies.quantile_us(0.999),
-        max: latencies.max_us(),
-        p50_interval: None,
-    }))
 }
 
 /// An arm's counter blocks.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::metric_source::per_second;
-use super::result::{RunResult, Verdict};
+use super::result::{Control, RunResult, Verdict};
 use super::values::{measured, whole_seconds};
 use crate::record::{Fault, RunRecord, Warning};
 use crate::scenario::Metric;
@@ -64,7 +64,7 @@ pub struct SweepPoint {
     /// What a reader of the run should know, as the run's own report has it.
     pub warnings: Vec<Warning>,
     /// Why nothing is judged, where the baseline differed from itself.
-    pub control_failed: Option<String>,
+    pub control_failed: Option<Control>,
     /// Median of the time for which replies were held back, where a longer network was simulated.
     pub added_rtt_us: Option<f64>,
     /// Claims of the busiest primary over the mean: 1.0 is even.
@@ -203,7 +203,7 @@ fn line_point(x: f64, against: &SweepComparison) -> Option<LinePoint> {
 
 fn point(value: &str, result: &RunResult) -> SweepPoint {
     let record = &result.record;
-    let added = record.added_rtt.as_ref().and_then(|added| Latencies::decode(&added.given).ok().flatten());
+    let added = record.added_rtt.as_ref().and_then(|added| Latencies::readable(&added.given));
     let claims: Vec<u64> = record.primaries.iter().map(|primary| primary.claims).collect();
     let total: u64 = claims.iter().sum();
     let busiest = claims.iter().max().filter(|_| total > 0);
@@ -212,9 +212,7 @@ fn point(value: &str, result: &RunResult) -> SweepPoint {
         valid: result.valid && !record.partial,
         invalid_reasons: result.invalid_reasons.clone(),
         warnings: result.warnings.clone(),
-        control_failed: result.control.as_ref().filter(|control| !control.passed).map(|control| {
-            control.reason.clone().unwrap_or_else(|| "the baseline differs from itself".to_owned())
-        }),
+        control_failed: result.control.clone().filter(|control| !control.passed),
         added_rtt_us: added.map(|added| added.quantile_us(0.5)),
         busiest_share: busiest.map(|most| *most as f64 * claims.len() as f64 / total as f64),
         arms: (0..result.variants.len()).map(|index| arm(result, index)).collect(),

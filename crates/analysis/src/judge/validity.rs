@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use crate::record::{ArmRecord, Audit, CounterBlock, CounterDelta, Fault, GeneratorUse, RunRecord, Warning};
+use crate::record::{
+    ArmRecord, Audit, CounterBlock, CounterDelta, Fault, GeneratorUse, RunRecord, SEND_LAG_SHARE, Violation,
+    Warning,
+};
 use crate::scenario::{MOST_IN_FLIGHT, Mode, Model, Scenario, expected_cost};
-use crate::stats::{BadHistogram, Latencies, mser};
+use crate::stats::{Latencies, mser};
 
 use super::calibration::generator_limit;
 use super::summary::{arm_blocks, arm_samples, wire_per_claim};
-
-/// A run's send lag may be this share of its service level, or of its median response.
-pub(super) const SEND_LAG_SHARE: f64 = 0.1;
 
 /// Without a service level, a generator that is late by less than this at p99 is as good as timer and scheduler let it be:
 /// local claims take so little that a tenth of their median lies below that on any machine.
@@ -31,8 +31,10 @@ const MSER_BATCH: usize = 5;
 /// Every fault, the run's own first.
 pub(super) fn faults(record: &RunRecord, scenario: &Scenario) -> Vec<Fault> {
     let mut faults = record.faults.clone();
+    faults.extend(damaged(record));
     faults.extend(audit_faults(&record.audit));
-    let unanswered = record.arms.iter().map(|arm| arm.outcomes.unanswered()).sum();
+    let claims: u64 = record.arms.iter().map(|arm| arm.outcomes.unanswered()).sum();
+    let unanswered = claims + record.rulers_unanswered;
     // Where others may use the cluster, what they sent is a warning of the run's own.
     let shared = record.environment.valkey.shared == Some(true);
     for primary in &record.primaries {
@@ -52,8 +54,7 @@ pub(super) fn faults(record: &RunRecord, scenario: &Scenario) -> Vec<Fault> {
         if claims > 0 {
             faults.push(Fault::StockRanOut { claims });
         }
-        // A histogram that cannot be read is a fault of its own, found where the arms are summarised.
-        let lags = record.arms.iter().filter_map(|arm| send_lag(arm, record, scenario).ok().flatten());
+        let lags = record.arms.iter().filter_map(|arm| send_lag(arm, record, scenario));
         faults.extend(
             lags.filter(SendLag::is_fault)
                 .map(|lag| Fault::SendLag { p99_us: lag.p99, limit_us: lag.allowed }),
@@ -100,15 +101,10 @@ pub(super) fn warnings(record: &RunRecord, scenario: &Scenario) -> Vec<Warning> 
             add(Warning::Errors { arm: arm.name.clone(), errors, sent });
         }
         if arm.outcomes.dropped > 0 {
-            let text = format!(
-                "{} planned claims of {} were not sent before the end",
-                arm.outcomes.dropped, arm.name
-            );
-            add(Warning::Note { text });
+            add(Warning::NotSent { arm: arm.name.clone(), claims: arm.outcomes.dropped });
         }
         if arm.outcomes.empty_stock > 0 && matches!(scenario.load.model, Model::Closed { .. }) {
-            let text = format!("{} claims of {} found no grant in stock", arm.outcomes.empty_stock, arm.name);
-            add(Warning::Note { text });
+            add(Warning::EmptyStock { arm: arm.name.clone(), claims: arm.outcomes.empty_stock });
         }
     }
     let stalled = stall(record, scenario).filter(|(_, share)| *share > STALL_WARNS);
@@ -116,26 +112,25 @@ pub(super) fn warnings(record: &RunRecord, scenario: &Scenario) -> Vec<Warning> 
         add(Warning::Stall { longest_s, share });
     }
     for arm in &record.arms {
-        if let Ok(Some(lag)) = send_lag(arm, record, scenario)
+        if let Some(lag) = send_lag(arm, record, scenario)
             && lag.is_late()
             && !lag.is_fault()
         {
             add(Warning::LateSends { p99_us: lag.p99, limit_us: lag.wanted });
         }
     }
-    let late = |arm: &ArmRecord| {
-        send_lag(arm, record, scenario).is_ok_and(|lag| lag.is_some_and(|lag| lag.is_late()))
-    };
+    let late = |arm: &ArmRecord| send_lag(arm, record, scenario).is_some_and(|lag| lag.is_late());
     if record.generator.is_some_and(|used| used.real_time == Some(false)) && record.arms.iter().any(late) {
-        let text = "the generator had no real-time priority, so that claims left when the scheduler got round to it: \
-                    run it as root or with CAP_SYS_NICE";
-        add(Warning::Note { text: text.to_owned() });
+        add(Warning::NoRealTime);
     }
-    if let Some(text) = unsettled(record) {
-        add(Warning::Note { text });
+    if record.rulers_unanswered > 0 {
+        add(Warning::RulersUnanswered { round_trips: record.rulers_unanswered });
+    }
+    if let Some(warning) = unsettled(record) {
+        add(warning);
     }
     if record.partial {
-        add(Warning::Note { text: "interrupted: this is what was measured until then".to_owned() });
+        add(Warning::Interrupted);
     }
     warnings
 }
@@ -146,24 +141,43 @@ fn throttled(used: GeneratorUse) -> Option<Warning> {
     Some(Warning::Throttled { periods, seconds: used.throttled_s.unwrap_or_default() })
 }
 
+/// Every histogram of the record that cannot be read.
+fn damaged(record: &RunRecord) -> impl Iterator<Item = Fault> {
+    let arms = record.arms.iter().flat_map(|arm| {
+        let own = [
+            ("service", &arm.service),
+            ("response", &arm.response),
+            ("send_lag", &arm.send_lag),
+            ("resume", &arm.resume),
+            ("error_service", &arm.error_service),
+        ];
+        let steps = arm.steps.iter().map(|step| (step.title.as_str(), &step.time));
+        own.into_iter().chain(steps).map(|(what, histogram)| (format!("{what} of {}", arm.name), histogram))
+    });
+    let seconds =
+        record.timeline.iter().map(|point| (format!("response in second {:.0}", point.t_s), &point.response));
+    let added = record.added_rtt.iter().map(|added| ("added_rtt".to_owned(), &added.given));
+    arms.chain(seconds).chain(added).filter_map(|(histogram, packed)| {
+        let bad = Latencies::decode(packed).err()?;
+        Some(Fault::DamagedHistogram { histogram, detail: bad.0 })
+    })
+}
+
 fn audit_faults(audit: &Audit) -> impl Iterator<Item = Fault> {
     let explained = audit.claimed + audit.expired + audit.outstanding + audit.lost;
     let counts = [
-        (audit.lost, "grants are unaccounted for"),
-        (audit.double_claims, "grants were consumed more than once"),
-        (audit.attempt_changed, "executions lost the attempt of their first claim"),
-        (audit.epoch_errors, "executions have a lease epoch other than their number of claims"),
-        (audit.state_errors, "executions are in a state that the run did not leave them in"),
-        (
-            audit.contract_errors,
-            "executions lack what the claim promises to write (lease record, attempt, indexes, history)",
-        ),
-        (audit.grants_issued.abs_diff(explained), "grants are missing from the audit's own sum"),
+        (audit.lost, Violation::GrantsUnaccounted),
+        (audit.double_claims, Violation::GrantsConsumedTwice),
+        (audit.attempt_changed, Violation::AttemptLost),
+        (audit.epoch_errors, Violation::WrongLeaseEpoch),
+        (audit.state_errors, Violation::WrongState),
+        (audit.contract_errors, Violation::WritesMissing),
+        (audit.grants_issued.abs_diff(explained), Violation::SumOfGrants),
     ];
     counts
         .into_iter()
         .filter(|(count, _)| *count > 0)
-        .map(|(count, what)| Fault::Audit { detail: format!("{count} {what}") })
+        .map(|(count, violation)| Fault::AuditViolation { violation, count })
 }
 
 /// Whether arms that were mixed claim by claim waited for each other: with several in flight an arm's latency follows its
@@ -308,39 +322,29 @@ impl SendLag {
 
 /// `None` without a schedule. A service level says how late is too late; without one it is the median response time, but
 /// never less than a generator can do.
-fn send_lag(
-    arm: &ArmRecord,
-    record: &RunRecord,
-    scenario: &Scenario,
-) -> Result<Option<SendLag>, BadHistogram> {
-    let Some(lag) = Latencies::decode(&arm.send_lag)? else { return Ok(None) };
+fn send_lag(arm: &ArmRecord, record: &RunRecord, scenario: &Scenario) -> Option<SendLag> {
+    let lag = Latencies::readable(&arm.send_lag)?;
     let p99_us = lag.quantile_us(0.99);
     if let Some(slo) = &scenario.slo {
         let limit = SEND_LAG_SHARE * slo.response_p99.as_secs_f64() * 1e6;
-        return Ok(Some(SendLag { p99: p99_us, wanted: limit, allowed: limit }));
+        return Some(SendLag { p99: p99_us, wanted: limit, allowed: limit });
     }
-    let Some(response) = Latencies::decode(&arm.response)? else { return Ok(None) };
+    let response = Latencies::readable(&arm.response)?;
     let wanted_us = SEND_LAG_SHARE * response.quantile_us(0.5);
     let calibrated = record.calibration.as_ref().and_then(|note| note.send_lag.as_ref());
     let floor =
         calibrated.map_or(SEND_LAG_FLOOR_US, |lag| SEND_LAG_FLOOR_US.max(OVER_CALIBRATED * lag.p99_us));
-    Ok(Some(SendLag { p99: p99_us, wanted: wanted_us, allowed: wanted_us.max(floor) }))
+    Some(SendLag { p99: p99_us, wanted: wanted_us, allowed: wanted_us.max(floor) })
 }
 
 /// Whether an arm's latencies settled only in the second half. A paired comparison cancels that, so it is no fault;
 /// the arm's own quantiles mix two regimes, so it is said. Logarithms, or one stall would look like a warm-up.
-fn unsettled(record: &RunRecord) -> Option<String> {
+fn unsettled(record: &RunRecord) -> Option<Warning> {
     (0..record.arms.len()).find_map(|arm| {
         let logs: Vec<f64> = arm_samples(record, arm).iter().map(|us| us.max(0.1).ln()).collect();
         let cut = mser(&logs, MSER_BATCH)?;
-        (cut > logs.len() / 2).then(|| {
-            format!(
-                "{} changed its level {:.0} % into the window: its quantiles mix two regimes; use a longer load.warmup \
-                 or a quieter machine",
-                record.arms[arm].name,
-                100.0 * cut as f64 / logs.len() as f64
-            )
-        })
+        let share = cut as f64 / logs.len() as f64;
+        (share > 0.5).then(|| Warning::LevelShifted { arm: record.arms[arm].name.clone(), share })
     })
 }
 

@@ -1,10 +1,8 @@
 //! Every metric of every variant as one value with its interval: what is stored, exported and compared over time.
 
-use crate::record::{RunRecord, TimelinePoint};
+use crate::record::{Histogram, RunRecord, TimelinePoint};
 use crate::scenario::{METRICS, Metric, MetricName};
-use crate::stats::{
-    BadHistogram, CONFIDENCE, Estimate, Latencies, LogValue, TooFew, block_quantile, mean_of_series,
-};
+use crate::stats::{CONFIDENCE, Estimate, Latencies, LogValue, TooFew, block_quantile, mean_of_series};
 
 use super::metric_source::{Source, per_second, source};
 use super::result::RunResult;
@@ -66,7 +64,7 @@ pub(super) fn measured(record: &RunRecord, arm: usize, metric: Metric) -> Result
         Source::ServiceQuantile(q) => {
             let samples = arm_samples(record, arm);
             if samples.is_empty() {
-                return of_histogram(Latencies::decode(service), q, metric);
+                return of_histogram(service, q, metric);
             }
             enough(samples.len() as u64, metric)?;
             block_quantile(&samples, q, record.seed)
@@ -86,9 +84,7 @@ pub(super) fn measured(record: &RunRecord, arm: usize, metric: Metric) -> Result
             })
         }
         Source::ServiceMean => mean_of_series(&arm_samples(record, arm)),
-        Source::Histogram { of, quantile } => {
-            of_histogram(Latencies::decode(of(&record.arms[arm])), quantile, metric)
-        }
+        Source::Histogram { of, quantile } => of_histogram(of(&record.arms[arm]), quantile, metric),
         Source::Blocks(_) if metric == Metric::ServerCpu && record.server_figures_withheld() => {
             Err(TooFew::constant(metric.name()))
         }
@@ -121,13 +117,8 @@ fn by_second(record: &RunRecord, of: fn(&TimelinePoint) -> Option<f64>) -> Resul
     mean_of_series(&series).map_err(|too_few| too_few.counting("whole seconds"))
 }
 
-fn of_histogram(
-    decoded: Result<Option<Latencies>, BadHistogram>,
-    q: f64,
-    metric: Metric,
-) -> Result<LogValue, TooFew> {
-    // A damaged histogram is a fault of the result, reported with it; here there are no values.
-    let Some(latencies) = decoded.ok().flatten() else { return Err(TooFew::samples("values", 1, 0)) };
+fn of_histogram(histogram: &Histogram, q: f64, metric: Metric) -> Result<LogValue, TooFew> {
+    let Some(latencies) = Latencies::readable(histogram) else { return Err(TooFew::samples("values", 1, 0)) };
     enough(latencies.count(), metric)?;
     latencies.log_quantile(q)
 }

@@ -1,9 +1,7 @@
 //! What a way of claiming is worth in servers: primaries that a rate needs with each of them.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-use super::capacity::{SizingBasis, SizingRow, sizing};
+use super::result::{Worth, WorthRow};
+use super::sizing::{SizingBasis, sizing};
 use super::values::measured;
 use crate::record::RunRecord;
 use crate::scenario::Metric;
@@ -16,29 +14,6 @@ const UTILISATION: f64 = 0.6;
 
 /// Confidence of the CPU's interval.
 const CONFIDENCE: f64 = 0.95;
-
-/// Primaries that one variant needs.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Worth {
-    /// The variant.
-    pub name: String,
-    /// What it is computed from.
-    pub basis: SizingBasis,
-    /// A row for each rate.
-    pub rows: Vec<WorthRow>,
-}
-
-/// One rate.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct WorthRow {
-    /// Primaries for the measured CPU per claim.
-    #[serde(flatten)]
-    pub sizing: SizingRow,
-    /// For the lower end of its interval.
-    pub fewest: Option<u32>,
-    /// For the upper end.
-    pub most: Option<u32>,
-}
 
 /// Of each arm whose server CPU is known with an interval; empty where there is but one arm.
 pub(super) fn worth(record: &RunRecord) -> Vec<Worth> {

@@ -122,9 +122,23 @@ pub enum Fault {
         /// Its share of the window.
         share: f64,
     },
-    /// The audit found a violation.
+    /// The audit found that claims did not do what they promise.
+    AuditViolation {
+        /// What.
+        violation: Violation,
+        /// How many grants or executions.
+        count: u64,
+    },
+    /// The same, as earlier versions told it.
     Audit {
         /// In words.
+        detail: String,
+    },
+    /// A histogram of the record cannot be read: there are no figures of it.
+    DamagedHistogram {
+        /// Which.
+        histogram: String,
+        /// What is wrong with it.
         detail: String,
     },
     /// A phase could not be carried out to its end.
@@ -132,6 +146,26 @@ pub enum Fault {
         /// In words.
         detail: String,
     },
+}
+
+/// What an audit can find.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Violation {
+    /// Grants that nothing explains.
+    GrantsUnaccounted,
+    /// Grants that more than one claim consumed.
+    GrantsConsumedTwice,
+    /// Executions without the attempt of their first claim.
+    AttemptLost,
+    /// Executions with a lease epoch other than their number of claims.
+    WrongLeaseEpoch,
+    /// Executions in a state that the run did not leave them in.
+    WrongState,
+    /// Executions that lack what a claim promises to write.
+    WritesMissing,
+    /// Grants that are missing from the audit's own sum.
+    SumOfGrants,
 }
 
 /// Something a reader should know.
@@ -221,7 +255,49 @@ pub enum Warning {
         /// How many.
         keys: u64,
     },
-    /// Anything else.
+    /// Planned claims were not sent before the end.
+    NotSent {
+        /// The arm.
+        arm: String,
+        /// How many.
+        claims: u64,
+    },
+    /// Workers of a closed loop found no grant in stock.
+    EmptyStock {
+        /// The arm.
+        arm: String,
+        /// How many claims.
+        claims: u64,
+    },
+    /// Bare round trips of the ruler had no answer.
+    RulersUnanswered {
+        /// How many.
+        round_trips: u64,
+    },
+    /// The generator was late and had no real-time priority.
+    NoRealTime,
+    /// Latency changed its level in the window.
+    LevelShifted {
+        /// The arm.
+        arm: String,
+        /// Share of the arm's claims that were made before.
+        share: f64,
+    },
+    /// The run was stopped before its end.
+    Interrupted,
+    /// The baseline that was asked for is no arm of the run.
+    NoBaseline {
+        /// Its name.
+        name: String,
+    },
+    /// A metric that was to be judged has no values.
+    NotMeasured {
+        /// The metric.
+        metric: String,
+        /// Of which arm.
+        arm: String,
+    },
+    /// Anything else, as earlier versions told it.
     Note {
         /// In words.
         text: String,

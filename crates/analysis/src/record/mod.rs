@@ -1,8 +1,11 @@
 //! From single claims to a [`RunRecord`]: recorders, the record itself.
 
+mod audit;
 mod calibration;
 mod conditions;
+mod environment;
 mod fault;
+mod histogram;
 mod latency;
 mod outcome;
 mod recorder;
@@ -17,12 +20,15 @@ mod timeline;
 mod usage;
 mod wire_cost;
 
+pub use audit::Audit;
 pub use calibration::{
     CalibratedLag, CalibrationNote, CalibrationRecord, Disturbance, LevelRecord, LevelRound, RoundTripRecord,
     SendLagRecord,
 };
 pub use conditions::{Asked, AwakeBy, Conditions};
-pub use fault::{Fault, Warning};
+pub use environment::{Environment, Host, LibraryInfo, Tool, ValkeyInfo};
+pub use fault::{Fault, Violation, Warning};
+pub use histogram::Histogram;
 pub use latency::LatencyHistogram;
 pub use outcome::{Outcome, Outcomes, RedirectKind};
 pub use recorder::{ArmRecorder, Purpose, Recorder};
@@ -36,6 +42,6 @@ pub use steps::StepTimes;
 pub use storm::{RetryCause, StormRecord};
 pub use usage::{
     GENERATOR_BUSY, GeneratorUse, OTHERS_DISTURB_A_CALIBRATION, OTHERS_EXPLAIN_LATENESS,
-    OTHERS_WORTH_A_WARNING, STOLEN,
+    OTHERS_WORTH_A_WARNING, SEND_LAG_SHARE, STOLEN,
 };
 pub use wire_cost::WireCost;

@@ -102,6 +102,7 @@ pub struct Recorder {
     strata: Vec<Vec<Samples>>,
     /// Bare round trips by stratum.
     rulers: Vec<Samples>,
+    rulers_unanswered: u64,
     claimed: u64,
     timeline: Timeline,
     steady: Steady,
@@ -140,6 +141,7 @@ impl Recorder {
         Self {
             arms: vec![ArmRecorder::default(); arms],
             rulers: vec![Samples::default(); strata.len()],
+            rulers_unanswered: 0,
             strata,
             claimed: 0,
             timeline: Timeline::default(),
@@ -272,6 +274,16 @@ impl Recorder {
     /// Bare round trips by stratum so far.
     pub fn rulers(&self) -> &[Samples] {
         &self.rulers
+    }
+
+    /// Counts a bare round trip without an answer.
+    pub fn ruler_unanswered(&mut self) {
+        self.rulers_unanswered += 1;
+    }
+
+    /// Bare round trips without an answer.
+    pub fn rulers_unanswered(&self) -> u64 {
+        self.rulers_unanswered
     }
 
     /// Successful claims so far, whatever they were for; the warm-up's are not among them.

@@ -5,7 +5,11 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{CalibrationNote, Conditions, Fault, GeneratorUse, Outcomes, Samples, StormRecord, Warning};
+use super::audit::is_zero;
+use super::{
+    Audit, CalibrationNote, Environment, Fault, GeneratorUse, Histogram, LibraryInfo, Outcomes, Samples,
+    StormRecord, Tool, Warning,
+};
 use crate::scenario::{ScenarioFile, VariantPath};
 
 /// What a run did and saw. Statistics, gate, capacity and reports read this and nothing else.
@@ -55,6 +59,9 @@ pub struct RunRecord {
     /// Longest span of the window without a successful claim; `None` in results of versions that did not keep it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub longest_gap_s: Option<f64>,
+    /// Bare round trips of the ruler that had no answer: they have no time, and the servers may not have counted them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rulers_unanswered: u64,
     /// One entry per second of the window.
     pub timeline: Vec<TimelinePoint>,
     /// What reading everything back showed.
@@ -79,96 +86,6 @@ impl RunRecord {
         let (name, rtt) = (&self.scenario.name, self.scenario.load.network.added_rtt);
         if rtt.0.is_zero() { name.clone() } else { format!("{name} (+{rtt} RTT)") }
     }
-}
-
-/// The tool that made a record.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Tool {
-    /// Crate version.
-    pub version: String,
-    /// Commit it was built from, with `-dirty` where the tree had changes; `unknown` outside a checkout.
-    pub commit: String,
-    /// Whether it was built without optimisation; such a result is no reference.
-    pub debug_build: bool,
-}
-
-/// Where a run ran.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Environment {
-    /// The machine with the load generator.
-    pub host: Host,
-    /// The servers.
-    pub valkey: ValkeyInfo,
-    /// The function library that all primaries ran.
-    pub library: LibraryInfo,
-    /// Where threads ran, and whether cores slept; `None` in results of versions that left both to the system.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub conditions: Option<Conditions>,
-}
-
-/// The machine with the load generator.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Host {
-    /// Model name.
-    pub cpu: String,
-    /// Logical cores that this process may use.
-    pub cores: u32,
-    /// Logical cores that there are, where they are more than this process may use.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cores_present: Option<u32>,
-    /// CPU time that a control group leaves this process, in microseconds per second: 500,000 is half a core. `None`
-    /// without such a limit.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub quota_us_per_s: Option<u64>,
-    /// Physical memory.
-    pub memory_bytes: u64,
-    /// Kernel name and release.
-    pub kernel: String,
-}
-
-impl Host {
-    /// Cores whose time this process may use up: its logical cores, or what a control group leaves of them.
-    pub fn usable_cores(&self) -> f64 {
-        let quota = self.quota_us_per_s.map_or(f64::INFINITY, |us| us as f64 / 1e6);
-        f64::from(self.cores.max(1)).min(quota)
-    }
-}
-
-/// The servers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct ValkeyInfo {
-    /// `valkey_version` of `INFO server`; all primaries agree.
-    pub version: String,
-    /// `mem_allocator`.
-    pub allocator: String,
-    /// `io-threads`.
-    pub io_threads: u32,
-    /// Primaries.
-    pub primaries: u32,
-    /// Replicas over all primaries.
-    pub replicas: u32,
-    /// Who runs the servers: `local`, `container`, `external`.
-    pub provider: String,
-    /// Whether the servers share the load generator's machine.
-    pub same_machine: bool,
-    /// Number of flow partitions that the executions are spread over.
-    pub partitions: u32,
-    /// Share of the partitions on the busiest primary over the mean share: 1.0 is even.
-    pub hottest_share: f64,
-    /// Whether others may use the cluster at the same time (`--shared`).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub shared: Option<bool>,
-}
-
-/// The function library under test.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct LibraryInfo {
-    /// `flowfabric`.
-    pub name: String,
-    /// What `FCALL ff_version 0` answers on every primary.
-    pub version: String,
-    /// SHA-256 of the source that every primary holds (`FUNCTION LIST WITHCODE`).
-    pub sha256: String,
 }
 
 /// Getting the stock ready: pipelined, outside the window.
@@ -239,18 +156,6 @@ pub struct WireTotals {
     pub bytes_out: u64,
     /// Reply bytes.
     pub bytes_in: u64,
-}
-
-/// An HdrHistogram (V2, deflated, base64) of values in nanoseconds with three significant digits; `None` when empty.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(transparent)]
-pub struct Histogram(pub Option<String>);
-
-impl Histogram {
-    /// Whether there is no value in it.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_none()
-    }
 }
 
 /// Service times of one stratum, in the order taken, by arm (index into [`RunRecord::arms`]).
@@ -415,44 +320,4 @@ pub struct TimelinePoint {
     /// counters were not read in that second.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub primary_cpu: Vec<f64>,
-}
-
-/// What reading back every execution showed.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Audit {
-    /// Grants that the scanner issued.
-    pub grants_issued: u64,
-    /// Grants consumed by a claim.
-    pub claimed: u64,
-    /// Grants that vanished unconsumed.
-    pub expired: u64,
-    /// Grants still in stock at the end.
-    pub outstanding: u64,
-    /// Grants that none of the above explains.
-    pub lost: u64,
-    /// Grants that more than one claim consumed.
-    pub double_claims: u64,
-    /// Executions whose attempt id or index is not the one of their first claim.
-    pub attempt_changed: u64,
-    /// Executions whose lease epoch is not the number of successful claims.
-    pub epoch_errors: u64,
-    /// Executions in a state that the run did not leave them in.
-    pub state_errors: u64,
-    /// Executions read back.
-    pub executions_checked: u64,
-    /// Executions of which everything was read that their functions promise to write or to take away: lease record,
-    /// attempt, indexes, history. All of them, or a sample of 10,000, in which a fault of one claim in 1,000 shows with a
-    /// probability of 0.99995. 0 in results of versions that did not look.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub contracts_checked: u64,
-    /// Executions among those that lack something, or have something that should be gone.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub contract_errors: u64,
-    /// The first few violations, in words.
-    pub examples: Vec<String>,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_zero(count: &u64) -> bool {
-    *count == 0
 }

@@ -76,6 +76,9 @@ pub const OTHERS_EXPLAIN_LATENESS: f64 = 0.25;
 /// Share of the window that the generator's thread may run before it is named as a possible limit.
 pub const GENERATOR_BUSY: f64 = 0.8;
 
+/// A run's send lag may be this share of its service level, or of its median response.
+pub const SEND_LAG_SHARE: f64 = 0.1;
+
 /// Share of a virtual machine's cores from which on its host's taking them explains a tail of one per cent.
 pub const STOLEN: f64 = 0.02;
 

@@ -13,6 +13,7 @@ mod chart;
 pub mod ci;
 mod conditions;
 mod document;
+mod findings;
 mod format;
 mod hlog;
 mod markdown;
@@ -28,7 +29,7 @@ mod text;
 mod words;
 
 use crate::judge::capacity::Capacity;
-use crate::judge::{Calibration, Gate, Repeated, RunResult, Sweep, Trend};
+use crate::judge::{Calibration, Finding, Gate, Repeated, RunResult, Sweep, Trend};
 pub use plain_text::plain_text;
 
 pub mod html {
@@ -44,6 +45,11 @@ pub use hlog::{HlogError, hlog};
 /// Tables for a terminal of 100 columns.
 pub fn text(result: &RunResult) -> String {
     text::render(&run_report::blocks(result))
+}
+
+/// What a gate found, in one line without a full stop.
+pub fn finding(finding: &Finding) -> String {
+    findings::finding(finding)
 }
 
 /// The same for a pull request or a wiki.

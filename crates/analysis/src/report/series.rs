@@ -2,7 +2,7 @@
 
 use super::document::Block;
 use super::format::{difference, difference_within, figure};
-use super::words;
+use super::{findings, words};
 use crate::judge::{Conclusion, Gate, Repeated, RepeatedComparison, Trend, TrendPoint, Verdict};
 use crate::record::short_sha256;
 
@@ -18,7 +18,11 @@ pub(super) fn repeated(scenario: &str, repeated: &Repeated, gate: &Gate) -> Vec<
     };
     let mut blocks = vec![Block::Title(format!("{scenario}, {runs}: {}", headline(gate.conclusion)))];
     if !gate.findings.is_empty() {
-        let items = gate.findings.iter().map(|f| format!("{}: {}", headline(f.conclusion), f.text)).collect();
+        let items = gate
+            .findings
+            .iter()
+            .map(|f| format!("{}: {}", headline(f.conclusion), findings::finding(f)))
+            .collect();
         blocks.push(Block::List { heading: "Findings".into(), items });
     }
     let rows = repeated

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::document::Block;
 use super::format::{difference_within, figure, maybe, share, time_us, within};
-use super::words;
+use super::{findings, words};
 use crate::judge::{Sweep, SweepArm, SweepComparison, SweepLine, SweepPoint};
 use crate::scenario::Metric;
 use crate::stats::{CONFIDENCE, Estimate};
@@ -111,6 +111,7 @@ fn remarks(point: &SweepPoint) -> Vec<(String, String)> {
     let control = point
         .control_failed
         .iter()
+        .filter_map(findings::failed_control)
         .map(|reason| format!("no verdict, because the control failed: {reason}."));
     control.chain(point.warnings.iter().map(words::warning)).map(|text| (point.value.clone(), text)).collect()
 }
@@ -260,7 +261,7 @@ pub(super) fn csv(sweep: &Sweep) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judge::{NoInterval, Verdict};
+    use crate::judge::{Control, NoInterval, Verdict};
     use crate::record::{Fault, Warning};
     use crate::stats::{FittedLine, LinePoint, TooFew};
 
@@ -368,7 +369,7 @@ mod tests {
         let mut curve = curve();
         curve.points[1].valid = false;
         curve.points[1].invalid_reasons = vec![Fault::StockRanOut { claims: 7 }];
-        curve.points[1].control_failed = Some("the baseline differs from itself by 4 %".into());
+        curve.points[1].control_failed = Some(Control { ratio: None, passed: false, failure: None });
         curve.points[1].warnings.push(Warning::BusyMachine { share: 0.3 });
         curve.wanted.push("9ms".into());
         let text = super::super::sweep_text("rtt-sweep", &curve);
@@ -377,7 +378,7 @@ mod tests {
             "!! 1 of the runs are invalid or were interrupted, do not use their figures: a,b.",
             "  - a,b: 7 claims were due when no grant was in stock.",
             "  - generator and servers share 2 cores",
-            "  - a,b: no verdict, because the control failed: the baseline differs from itself by 4 %.",
+            "  - a,b: no verdict, because the control failed: the baseline differs from itself.",
             "  - a,b: other programs took 30 % of the machine",
         ] {
             assert_eq!(text.matches(said).count(), 1, "{said} in\n{text}");

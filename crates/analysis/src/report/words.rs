@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::format::{count, figure, share, time_us};
 use crate::judge::{Comparison, Verdict};
-use crate::record::{Fault, Warning};
+use crate::record::{Fault, Violation, Warning};
 use crate::scenario::{Direction, Metric, Unit};
 use crate::stats::TooFew;
 
@@ -87,8 +87,12 @@ pub(super) fn fault(fault: &Fault) -> String {
             time_us(*p99_us),
             time_us(*limit_us)
         ),
-        Fault::Audit { detail } => format!(
-            "the audit found: {detail}. Claims are lost or made twice; keep this result and look at audit.examples."
+        Fault::AuditViolation { violation: kind, count: n } => {
+            audited(&format!("{} {}", count(*n), violation(*kind)))
+        }
+        Fault::Audit { detail } => audited(detail),
+        Fault::DamagedHistogram { histogram, detail } => format!(
+            "the histogram {histogram} is damaged ({detail}). Make the result again or take the original file."
         ),
         Fault::Infrastructure { detail } => format!("{detail}. Mend this and run again."),
     }
@@ -165,7 +169,52 @@ pub(super) fn warning(warning: &Warning) -> String {
         Warning::LeftOver { keys } => {
             format!("{} keys could not be removed. Run `reclaim-bench clean` on the cluster.", count(*keys))
         }
+        Warning::NotSent { arm, claims } => {
+            format!("{} planned claims of {arm} were not sent before the end.", count(*claims))
+        }
+        Warning::EmptyStock { arm, claims } => {
+            format!("{} claims of {arm} found no grant in stock.", count(*claims))
+        }
+        Warning::RulersUnanswered { round_trips } => format!(
+            "{} bare round trips had no answer: figures in round trips are of the others.",
+            count(*round_trips)
+        ),
+        Warning::NoRealTime => {
+            "the generator had no real-time priority, so that claims left when the scheduler got round \
+                                to it: run it as root or with CAP_SYS_NICE."
+                .into()
+        }
+        Warning::LevelShifted { arm, share: part } => format!(
+            "latency of {arm} shifted {} of the way through; percentiles mix both levels. Use a longer load.warmup or a \
+             quieter machine.",
+            share(*part)
+        ),
+        Warning::Interrupted => "interrupted: this is what was measured until then.".into(),
+        Warning::NoBaseline { name } => format!("no arm is named {name}: nothing is compared."),
+        Warning::NotMeasured { metric, arm } => {
+            format!("{metric} was to be judged, but this run has no values of it for {arm}.")
+        }
         Warning::Note { text } => format!("{text}."),
+    }
+}
+
+fn audited(found: &str) -> String {
+    format!(
+        "the audit found: {found}. Claims are lost or made twice; keep this result and look at audit.examples."
+    )
+}
+
+fn violation(violation: Violation) -> &'static str {
+    match violation {
+        Violation::GrantsUnaccounted => "grants are unaccounted for",
+        Violation::GrantsConsumedTwice => "grants were consumed more than once",
+        Violation::AttemptLost => "executions lost the attempt of their first claim",
+        Violation::WrongLeaseEpoch => "executions have a lease epoch other than their number of claims",
+        Violation::WrongState => "executions are in a state that the run did not leave them in",
+        Violation::WritesMissing => {
+            "executions lack what the claim promises to write (lease record, attempt, indexes, history)"
+        }
+        Violation::SumOfGrants => "grants are missing from the audit's own sum",
     }
 }
 

@@ -1,6 +1,7 @@
 //! From a file form that has passed every check to what it means.
 
 use super::arrivals::Arrivals;
+use super::choices::Mode;
 use super::file::{
     ArrivalsForm, ClusterSection, ControlForm, LoadSection, ModelForm, PartitionsForm, ScenarioFile, SkewForm,
 };
@@ -8,7 +9,7 @@ use super::library::LibrarySource;
 use super::metric::Metric;
 use super::mixing::mixing;
 use super::model::{
-    Amount, ClusterSpec, Compare, GrantSpec, InterruptionMix, Load, Mode, Model, PartitionCount, Population,
+    Amount, ClusterSpec, Compare, GrantSpec, InterruptionMix, Load, Model, PartitionCount, Population,
     Scenario, Skew, Slo, VariantSpec,
 };
 use super::node_name::NodeName;

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::capacity::CapacitySection;
 use super::checker::Checker;
+use super::choices::Mode;
 use super::error::{InvalidScenario, KeyProblem};
 use super::file::{ArrivalsForm, ScenarioFile};
-use super::model::Mode;
 
 impl ScenarioFile {
     /// The section, or what holds without it.

@@ -2,11 +2,12 @@
 
 use super::build::{arrivals, model as load_model};
 use super::checker::Checker;
+use super::choices::{Mode, Provider, VariantPath};
 use super::file::{
-    ArrivalsForm, ClusterSection, CompareSection, ControlForm, MixingForm, ModelForm, Provider, ScenarioFile,
+    ArrivalsForm, ClusterSection, CompareSection, ControlForm, MixingForm, ModelForm, ScenarioFile,
 };
 use super::mixing::{BlockShape, mixing};
-use super::model::{Mixing, Mode, VariantPath};
+use super::model::Mixing;
 
 /// Stock over what the window needs: claims are not idempotent, and an empty pool invalidates the window.
 const STOCK_MARGIN: f64 = 1.1;

@@ -7,9 +7,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::capacity::CapacitySection;
+use super::choices::{Mode, Provider, VariantPath};
 use super::duration::HumanDuration;
 use super::machine::MachineSection;
-use super::model::{Mode, VariantPath};
 use super::sweep::SweepSection;
 
 /// A scenario as written: what a TOML file says, with every default filled in once it is resolved.
@@ -81,42 +81,6 @@ pub struct ClusterSection {
 impl Default for ClusterSection {
     fn default() -> Self {
         Self { provider: Provider::Auto, primaries: 3, replicas: 0, nodes: Vec::new() }
-    }
-}
-
-/// Who runs the servers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Provider {
-    /// External where nodes are given, else local, else a container.
-    #[default]
-    Auto,
-    /// A running cluster, named by its nodes.
-    External,
-    /// Child processes on loopback.
-    Local,
-    /// One container with all nodes.
-    Container,
-}
-
-impl Provider {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Auto, Self::External, Self::Local, Self::Container];
-
-    /// As written in scenarios, on the command line and in results.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Auto => "auto",
-            Self::External => "external",
-            Self::Local => "local",
-            Self::Container => "container",
-        }
-    }
-}
-
-impl std::fmt::Display for Provider {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 

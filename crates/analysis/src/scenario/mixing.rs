@@ -4,8 +4,9 @@
 //! arms wait in one queue, and an arm's latency follows its number of round trips instead of what users of that arm
 //! alone would see. Then each arm has the servers for itself, for a block.
 
+use super::choices::Mode;
 use super::file::{MixingForm, ModelForm, ScenarioFile};
-use super::model::{Mixing, Mode, Model};
+use super::model::{Mixing, Model};
 
 /// Claims in flight for each primary, on average, up to which arms that are mixed claim by claim do not wait for each
 /// other to speak of.

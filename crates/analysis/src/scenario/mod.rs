@@ -9,6 +9,7 @@ mod build;
 mod capacity;
 mod capacity_rules;
 mod checker;
+mod choices;
 mod combination;
 mod cost;
 mod document;
@@ -31,6 +32,7 @@ mod validate;
 
 pub use arrivals::{Arrivals, Ramp};
 pub use capacity::CapacitySection;
+pub use choices::{Mode, Provider, VariantPath};
 pub use combination::stock_for;
 pub use cost::{ExpectedCost, Step, Steps, TASK_CONTEXT, all_steps, expected_cost, steps};
 pub use document::Override;
@@ -40,8 +42,7 @@ pub use error::{InvalidScenario, KeyProblem, Place, Problem, ScenarioError, near
 pub use file::{
     ArrivalsForm, BurstForm, ClusterSection, CompareSection, ControlForm, GateSection, GrantSection,
     InterruptionSection, LibrarySection, LoadSection, MixingForm, ModelForm, NetworkSection, PartitionsForm,
-    PartitionsWord, PopulationSection, Provider, RampForm, ScenarioFile, SkewForm, SloSection,
-    VariantSection,
+    PartitionsWord, PopulationSection, RampForm, ScenarioFile, SkewForm, SloSection, VariantSection,
 };
 pub use library::LibrarySource;
 pub use machine::{Cores, MachineSection, Placement};

@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use super::arrivals::Arrivals;
-use super::file::{Provider, ScenarioFile};
+use super::choices::{Mode, Provider, VariantPath};
+use super::file::ScenarioFile;
 use super::library::LibrarySource;
 use super::machine::MachineSection;
 use super::metric::Metric;
@@ -147,18 +145,6 @@ pub struct Load {
     pub added_rtt: Duration,
 }
 
-/// Order of staging and claiming.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Mode {
-    /// All grants are in stock before the window opens: claims only, the clean measurement.
-    Staged,
-    /// Interruptions, scanner and claims run together: the realistic mix.
-    Churn,
-    /// Everything is interrupted, then everything resumes at once; scanner and workers work it off.
-    Storm,
-}
-
 /// Who decides when a claim is made.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Model {
@@ -249,36 +235,6 @@ pub struct VariantSpec {
     pub path: VariantPath,
     /// A function library of this arm's own (library duet), loaded beside the run's.
     pub library: Option<LibrarySource>,
-}
-
-/// The ways of doing a claim.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum VariantPath {
-    /// Lane from the grant; reads the attempt index. What FlowFabric 0.15 ships.
-    GrantLane,
-    /// Lane by its own HGET. What carrying the lane avoids.
-    HgetLane,
-    /// Lane and attempt index by one HMGET.
-    HmgetLane,
-    /// Lane and attempt index by two HGETs in one pipeline.
-    PipelinedLane,
-    /// Lane and attempt index both carried: one round trip, the floor.
-    FullGrant,
-    /// `ff_issue_grant_and_claim`: no separate grant at all.
-    Fused,
-    /// A ClaimGrant consumed by `ff_claim_execution`, for contrast, as FlowFabric's SDK does it: it reads the count of
-    /// attempts first.
-    FirstClaim,
-    /// The same, the function alone.
-    BareFirstClaim,
-}
-
-impl VariantPath {
-    /// Whether it claims executions that were never claimed before.
-    pub const fn is_first_claim(self) -> bool {
-        matches!(self, Self::FirstClaim | Self::BareFirstClaim)
-    }
 }
 
 /// Service level.

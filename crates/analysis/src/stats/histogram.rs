@@ -22,7 +22,7 @@ const INFLATION: f64 = 1.4 / 0.6;
 /// A stored histogram that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a histogram of the result is damaged ({0}); make the result again or take the original file")]
-pub struct BadHistogram(String);
+pub struct BadHistogram(pub String);
 
 /// A decoded histogram of latencies; values come out in microseconds.
 #[derive(Clone, Debug)]
@@ -40,6 +40,15 @@ impl Latencies {
             .deserialize(&mut plain.as_slice())
             .map_err(|e| BadHistogram(format!("HdrHistogram: {e:?}")))?;
         Ok((!inner.is_empty()).then_some(Self { inner }))
+    }
+
+    /// The same, `None` also where it cannot be read: for what is drawn from a result, which `judge` has made invalid then
+    /// ([`Fault::DamagedHistogram`](crate::record::Fault::DamagedHistogram)).
+    pub fn readable(histogram: &Histogram) -> Option<Self> {
+        match Self::decode(histogram) {
+            Ok(latencies) => latencies,
+            Err(BadHistogram(_)) => None,
+        }
     }
 
     /// Adds the values of another histogram.

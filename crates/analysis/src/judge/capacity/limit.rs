@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::primary::PrimaryLoad;
+use crate::judge::primary_load::PrimaryLoad;
 use crate::record::{OTHERS_EXPLAIN_LATENESS, STOLEN};
 
 /// A thread that ran for this share of the window had no time left.

@@ -10,12 +10,10 @@
 mod boundary;
 mod limit;
 mod load;
-mod primary;
 mod probe;
 mod search;
 #[cfg(any(test, feature = "fixtures"))]
 pub mod simulated;
-mod sizing;
 #[cfg(test)]
 mod tests;
 mod usl;
@@ -26,13 +24,15 @@ use serde::{Deserialize, Serialize};
 pub use boundary::Boundary;
 pub use limit::{Limit, Resources};
 pub use load::ProbeLoad;
-pub use primary::PrimaryLoad;
 pub use probe::{Probe, ProbeVerdict, Reason};
 pub use search::{CapacityPolicy, NextStep, ProbePurpose, Search, search};
-pub use sizing::{SizingBasis, SizingRow, hottest_share, sizing};
 pub use usl::{LoadPoint, Usl, fit_usl};
 
-use crate::judge::RunResult;
+pub use super::primary_load::PrimaryLoad;
+pub use super::sizing::{SizingBasis, SizingRow, hottest_share, sizing};
+
+use super::result::RunResult;
+use super::sizing::concentrated;
 use crate::record::{CalibrationNote, Environment, Tool};
 use crate::scenario::{CapacitySection, ScenarioFile};
 use crate::stats::{Estimate, TooFew};
@@ -237,8 +237,7 @@ impl Capacity {
         let conclusion = conclusion(&search, limit.as_ref());
         let no_boundary = no_boundary.filter(|_| conclusion == SearchOutcome::Found);
         let curve = fit_usl(&curve(&probes));
-        let sizing =
-            basis.map(|basis| sizing::sizing(&basis, &plan.policy.targets_per_s)).unwrap_or_default();
+        let sizing = basis.map(|basis| sizing(&basis, &plan.policy.targets_per_s)).unwrap_or_default();
         Self {
             schema: CAPACITY_SCHEMA.to_owned(),
             tool: first.map(|result| result.record.tool.clone()),
@@ -350,7 +349,7 @@ fn basis(probe: &Probe, environment: &Environment, policy: &CapacityPolicy) -> O
         partitions: environment.valkey.partitions,
         primaries: environment.valkey.primaries,
         hottest_share: environment.valkey.hottest_share,
-        concentrated: sizing::concentrated(&probe.primaries),
+        concentrated: concentrated(&probe.primaries),
     })
 }
 

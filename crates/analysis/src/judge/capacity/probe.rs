@@ -5,10 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::limit::{Limit, Resources, limit};
 use super::load::ProbeLoad;
-use super::primary::PrimaryLoad;
-use crate::judge::RunResult;
-use crate::judge::validity::SEND_LAG_SHARE;
-use crate::record::{ArmRecord, Fault, GENERATOR_BUSY, Offered, RunRecord, Warning};
+use crate::judge::primary_load::PrimaryLoad;
+use crate::judge::result::RunResult;
+use crate::record::{ArmRecord, Fault, GENERATOR_BUSY, Offered, RunRecord, SEND_LAG_SHARE, Warning};
 use crate::scenario::ModelForm;
 use crate::stats::{CONFIDENCE, Estimate, Latencies, TooFew};
 
@@ -150,7 +149,7 @@ impl Probe {
     pub fn from_result(result: &RunResult, dir: &str, slo_us: f64) -> Option<Self> {
         let (record, arm) = (&result.record, result.record.arms.first()?);
         let variant = result.variants.first()?;
-        let response = Latencies::decode(&arm.response).ok().flatten();
+        let response = Latencies::readable(&arm.response);
         let p99 = response.as_ref().map(|latencies| latencies.log_quantile(JUDGED));
         let resources = resources(record);
         let offer = offer(record);

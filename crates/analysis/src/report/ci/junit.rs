@@ -14,7 +14,7 @@
 use std::fmt::Write as _;
 
 use super::super::format::difference_within;
-use super::super::words;
+use super::super::{findings, words};
 use crate::judge::{
     Comparison, RunResult, StoredComparison, StoredMetric, StoredVerdict, Verdict, error_findings,
     judged_exact, service_levels,
@@ -43,15 +43,14 @@ pub fn junit(result: &RunResult) -> String {
     };
     suite.add("run", "valid", validity);
     if let Some(control) = &result.control {
-        let failed = || control.reason.clone().unwrap_or_else(|| "the control failed".to_owned());
-        suite.add("run", "control", if control.passed { Case::Passed } else { Case::Skipped(failed()) });
+        suite.add("run", "control", findings::failed_control(control).map_or(Case::Passed, Case::Skipped));
     }
     let service_level = record.scenario.slo.is_some();
     let failing: Vec<_> = error_findings(result, service_level).filter(|_| usable).collect();
     for variant in &result.variants {
         let found = failing.iter().find(|(failing, _)| failing.name == variant.name);
         let case = match found {
-            Some((_, finding)) => Case::Failure(finding.text.clone()),
+            Some((_, finding)) => Case::Failure(findings::finding(finding)),
             None if usable => Case::Passed,
             None => Case::Skipped(UNUSABLE.to_owned()),
         };

@@ -2,7 +2,7 @@
 
 use super::super::document::Block;
 use super::super::format::{difference_within, figure, maybe, share};
-use super::super::{markdown, text, words};
+use super::super::{findings, markdown, text, words};
 use crate::judge::{
     Conclusion, Finding, GatePolicy, RunResult, StoredComparison, StoredMetric, StoredVerdict, Verdict, gate,
 };
@@ -23,7 +23,8 @@ pub fn pull_request(result: &RunResult) -> String {
         return markdown::render(&blocks);
     }
     if !gate.findings.is_empty() {
-        let said = |finding: &Finding| format!("{}: {}", headline(finding.conclusion), finding.text);
+        let said =
+            |finding: &Finding| format!("{}: {}", headline(finding.conclusion), findings::finding(finding));
         let items = gate.findings.iter().map(said).collect();
         blocks.push(Block::List { heading: "Findings".into(), items });
     }

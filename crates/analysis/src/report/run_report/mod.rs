@@ -6,7 +6,7 @@ mod worth;
 use super::calibration;
 use super::document::Block;
 use super::format::{bytes, count, difference, difference_within, figure, maybe, per_claim, share, time_us};
-use super::{conditions, ramp, steps, storm, words};
+use super::{conditions, findings, ramp, steps, storm, words};
 use crate::judge::{self, Comparison, LatencySummary, RunResult, VariantSummary, Verdict};
 use crate::record::{Environment, Outcomes, RunRecord, short_sha256};
 use crate::scenario::{Direction, Metric, MetricName, Mode, VariantPath};
@@ -42,7 +42,7 @@ pub(super) fn blocks(result: &RunResult) -> Vec<Block> {
 /// Said above every figure: none of them is of the network that is there.
 pub(super) fn simulated_network(record: &RunRecord) -> Option<Block> {
     let added = record.added_rtt.as_ref()?;
-    let given = Latencies::decode(&added.given).ok().flatten().map_or(String::new(), |given| {
+    let given = Latencies::readable(&added.given).map_or(String::new(), |given| {
         format!(
             " ({} at the median, {} at p99)",
             time_us(given.quantile_us(0.5)),
@@ -71,8 +71,7 @@ fn alarms(result: &RunResult) -> Vec<Block> {
 
 /// The answer to what was asked, in one sentence.
 fn answer(result: &RunResult) -> String {
-    if let Some(control) = result.control.as_ref().filter(|control| !control.passed) {
-        let reason = control.reason.as_deref().unwrap_or("the baseline differs from itself");
+    if let Some(reason) = result.control.as_ref().and_then(findings::failed_control) {
         return format!("No verdict, because the control failed: {reason}.");
     }
     let headline: Vec<&Comparison> = result
@@ -446,16 +445,11 @@ pub(super) fn trust(result: &RunResult) -> Block {
     let audit = &result.record.audit;
     let mut items = Vec::new();
     if let Some(control) = &result.control {
-        let ratio = control.ratio.as_ref().map(difference_within).unwrap_or_default();
+        let ratio = control.ratio.as_ref().map_or_else(|| "no estimate".to_owned(), difference_within);
         let word = if control.passed { "passed" } else { "failed" };
         items.push(format!("control (the baseline against itself): {ratio}, {word}"));
     }
-    let violations = audit.lost
-        + audit.double_claims
-        + audit.attempt_changed
-        + audit.epoch_errors
-        + audit.state_errors
-        + audit.contract_errors;
+    let violations = audit.violations();
     items.push(if audit.executions_checked == 0 {
         "audit: NOT MADE, the executions were not read back".to_owned()
     } else { format!(

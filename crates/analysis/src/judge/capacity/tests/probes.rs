@@ -3,7 +3,7 @@
 use super::super::simulated::{SLO_US, Simulated, plain, policy};
 use super::super::*;
 use super::{concluded, searched};
-use crate::record::Fault;
+use crate::record::{Fault, Violation};
 
 #[test]
 fn the_strain_is_above_one_where_a_rule_is_broken() {
@@ -45,7 +45,8 @@ fn each_rule_of_a_probe_fails_it_alone() {
             r.invalid_reasons.push(Fault::SendLag { p99_us: 900.0, limit_us: 500.0 });
         }),
         ("Audit", ProbeVerdict::Invalid, |r| {
-            r.invalid_reasons.push(Fault::Audit { detail: "1 grants are unaccounted for".into() });
+            r.invalid_reasons
+                .push(Fault::AuditViolation { violation: Violation::GrantsUnaccounted, count: 1 });
         }),
         ("TooFew", ProbeVerdict::Invalid, |r| {
             r.record.arms[0].response = Simulated { claims: 300, ..Simulated::serving(5_000.0) }

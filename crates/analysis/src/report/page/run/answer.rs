@@ -6,7 +6,7 @@ use super::super::parts::{Answer, Belief, Trust, value};
 use super::latency::medians;
 use crate::judge::{Comparison, RunResult, Verdict};
 use crate::report::format::{count, difference, share, time_us};
-use crate::report::{run_report, storm, words};
+use crate::report::{findings, run_report, storm, words};
 use crate::scenario::Mode;
 
 /// What a reader of ten seconds takes with them.
@@ -134,10 +134,10 @@ fn belief(result: &RunResult) -> Belief {
         let itself = control.ratio.as_ref().map(|ratio| {
             html! { " (" (value(&difference(ratio.estimate), ratio.estimate, "/control/ratio/estimate")) ", should be 0)" }
         });
-        reasons.push(match (control.passed, &control.reason) {
-            (true, _) => html! { "The control passed: the baseline against itself shows no difference" (itself.unwrap_or_default()) "." },
-            (false, reason) => html! {
-                "The control failed: " (reason.as_deref().unwrap_or("the baseline differs from itself")) (itself.unwrap_or_default()) "."
+        reasons.push(match findings::failed_control(control) {
+            None => html! { "The control passed: the baseline against itself shows no difference" (itself.unwrap_or_default()) "." },
+            Some(reason) => html! {
+                "The control failed: " (reason) (itself.unwrap_or_default()) "."
             },
         });
     }

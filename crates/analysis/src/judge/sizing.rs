@@ -6,7 +6,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::primary::PrimaryLoad;
+use super::primary_load::PrimaryLoad;
 use crate::record::{SLOTS, slot_of_tag};
 
 /// The cluster that was measured.

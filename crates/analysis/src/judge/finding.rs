@@ -1,0 +1,150 @@
+//! What a gate found, without words: those are the report's.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::result::ControlFailure;
+use crate::scenario::{Metric, MetricName};
+use crate::stats::{Estimate, TooFew};
+
+/// How a run ends, worst first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Conclusion {
+    /// The numbers must not be used.
+    #[default]
+    Invalid,
+    /// A regression, or a service level missed.
+    Regression,
+    /// The gate was asked and cannot say.
+    Inconclusive,
+    /// Nothing wrong.
+    Pass,
+}
+
+impl Conclusion {
+    /// The process' exit code: 0 pass, 1 regression, 2 invalid, 3 inconclusive.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Pass => 0,
+            Self::Regression => 1,
+            Self::Invalid => 2,
+            Self::Inconclusive => 3,
+        }
+    }
+}
+
+/// One reason for a conclusion.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    /// What it amounts to.
+    pub conclusion: Conclusion,
+    /// Which run of a series it was found in, from 1; `None` where there is one run, or for all of them together.
+    pub run: Option<u64>,
+    /// What was found.
+    pub cause: Cause,
+}
+
+/// What a gate can find.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Cause {
+    /// The run's figures must not be used.
+    InvalidRun {
+        /// How many faults it has.
+        faults: usize,
+    },
+    /// The run was stopped before its end.
+    Interrupted,
+    /// A series has fewer runs than were asked for.
+    CutShort {
+        /// Runs made.
+        made: usize,
+        /// Runs asked for.
+        wanted: u64,
+    },
+    /// There is neither a comparison nor a service level.
+    NothingJudged,
+    /// Claims that did not succeed.
+    Unsuccessful {
+        /// The variant.
+        variant: String,
+        /// Claims without a lease.
+        claims: u64,
+        /// Claims planned.
+        of: u64,
+        /// Those that a function refused, by its error.
+        refused: BTreeMap<String, u64>,
+    },
+    /// The baseline against itself forbids a verdict.
+    ControlFailed {
+        /// Why; `None` in results of versions that told it in words.
+        failure: Option<ControlFailure>,
+    },
+    /// Over all runs of a series the baseline differs from itself.
+    SeriesControlFailed {
+        /// Second side over first.
+        ratio: Estimate,
+    },
+    /// A metric that varies.
+    Metric {
+        /// The metric.
+        metric: Metric,
+        /// The arm that was compared.
+        candidate: String,
+        /// With which.
+        baseline: String,
+        /// Candidate over baseline, or why there is none.
+        ratio: Result<Estimate, Option<TooFew>>,
+        /// Whether it is of all runs of a series together.
+        over_all_runs: bool,
+    },
+    /// A metric that does not vary, of which there is more.
+    MoreOf {
+        /// The metric.
+        metric: MetricName,
+        /// The arm that has more.
+        candidate: String,
+        /// Than which.
+        baseline: String,
+        /// Per claim of the candidate.
+        candidate_value: f64,
+        /// Per claim of the baseline.
+        baseline_value: f64,
+    },
+    /// A service level that was missed.
+    ServiceLevel {
+        /// The variant.
+        variant: String,
+        /// 99th percentile in microseconds.
+        p99_us: f64,
+        /// What it may be.
+        bound_us: f64,
+    },
+}
+
+/// What the gate says.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Gate {
+    /// The worst of the findings.
+    pub conclusion: Conclusion,
+    /// Why, worst first. Empty for a pass.
+    pub findings: Vec<Finding>,
+}
+
+impl Gate {
+    /// Sorts the findings, worst first.
+    pub(super) fn from_findings(mut findings: Vec<Finding>) -> Self {
+        findings.sort_by_key(|finding| finding.conclusion);
+        let conclusion = findings.first().map_or(Conclusion::Pass, |finding| finding.conclusion);
+        Self { conclusion, findings }
+    }
+}
+
+impl Finding {
+    /// Of one run, or of all.
+    pub(super) fn new(conclusion: Conclusion, cause: Cause) -> Self {
+        Self { conclusion, run: None, cause }
+    }
+}

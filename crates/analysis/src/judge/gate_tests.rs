@@ -1,0 +1,199 @@
+use super::super::analyse_as;
+use super::super::fixtures::{GRANT_LANE, HGET_LANE, SimulatedArm, TWIN, record, scenario};
+use super::*;
+use crate::judge::ControlFailure;
+use crate::record::{Fault, RunRecord};
+use crate::scenario::{Metric, MetricName};
+use crate::stats::Estimate;
+
+const ENFORCED: GatePolicy = GatePolicy { enforce: true, response_p99: None };
+
+fn result(arms: &[SimulatedArm], change: impl FnOnce(&mut RunRecord)) -> RunResult {
+    let mut record = record(arms, 3);
+    change(&mut record);
+    analyse_as(record, &scenario(arms))
+}
+
+fn code(result: &RunResult, policy: GatePolicy) -> u8 {
+    gate(result, &policy).conclusion.exit_code()
+}
+
+#[test]
+fn a_slower_arm_fires_only_where_the_gate_is_enforced() {
+    let slower = result(&[GRANT_LANE, HGET_LANE], |_| ());
+    assert_eq!(code(&slower, GatePolicy { enforce: false, response_p99: None }), 0);
+    let gate = gate(&slower, &ENFORCED);
+    assert_eq!(gate.conclusion.exit_code(), 1);
+    assert!(
+        matches!(
+            &gate.findings[0].cause,
+            Cause::Metric { metric: Metric::ServiceP50, candidate, ratio: Ok(ratio), .. }
+                if candidate == "hget-lane" && ratio.low > 1.0
+        ),
+        "{gate:?}"
+    );
+}
+
+#[test]
+fn equal_arms_stay_quiet() {
+    let mut equal = result(&[GRANT_LANE, TWIN], |_| ());
+    // p99 is too noisy in a run this small; what it says is the next test's.
+    equal.comparisons.retain(|comparison| comparison.metric != Metric::ServiceP99);
+    let gate = gate(&equal, &ENFORCED);
+    assert_eq!((gate.conclusion, gate.findings), (Conclusion::Pass, vec![]));
+}
+
+#[test]
+fn what_cannot_be_said_is_inconclusive() {
+    let short = result(&[GRANT_LANE, TWIN], |record| record.strata.truncate(40));
+    assert_eq!(code(&short, ENFORCED), 3);
+    let alone = result(&[GRANT_LANE], |_| ());
+    assert_eq!(code(&alone, ENFORCED), 3);
+}
+
+#[test]
+fn a_failed_control_stops_even_a_clear_regression() {
+    let vetoed = result(&[GRANT_LANE, HGET_LANE], |record| {
+        for stratum in record.strata.iter_mut().filter(|stratum| stratum.control) {
+            stratum.sides[1].service.0.iter_mut().for_each(|ticks| *ticks += *ticks / 10);
+        }
+    });
+    let gate = gate(&vetoed, &ENFORCED);
+    assert_eq!(gate.conclusion.exit_code(), 3);
+    let differs = Cause::ControlFailed { failure: vetoed.control.unwrap().failure };
+    assert!(matches!(&differs, Cause::ControlFailed { failure: Some(ControlFailure::Differs { .. }) }));
+    assert_eq!(gate.findings[0].cause, differs);
+}
+
+#[test]
+fn an_invalid_run_is_invalid_whatever_it_found() {
+    let invalid = result(&[GRANT_LANE, HGET_LANE], |record| {
+        record.faults.push(Fault::Infrastructure { detail: "a node went away".into() });
+    });
+    assert_eq!(gate(&invalid, &ENFORCED).findings.len(), 1);
+    assert_eq!(code(&invalid, ENFORCED), 2);
+    assert_eq!(code(&invalid, GatePolicy { enforce: false, response_p99: None }), 2);
+}
+
+#[test]
+fn one_more_call_inside_the_function_is_a_regression_and_one_fewer_is_not() {
+    let calls = |more: bool| {
+        result(&[GRANT_LANE, TWIN], |record| {
+            for block in record.blocks.iter_mut().filter(|block| block.arm == 1) {
+                let hset = block.counters.calls.get_mut("hset").unwrap();
+                if more { *hset += block.claims } else { *hset -= block.claims }
+            }
+        })
+    };
+    let gate = gate(&calls(true), &ENFORCED);
+    let more = |finding: &Finding| match &finding.cause {
+        Cause::MoreOf { metric, candidate, candidate_value, .. } => {
+            *metric == MetricName::calls("hset")
+                && candidate == "twin"
+                && (candidate_value - 4.0).abs() < 0.005
+        }
+        _ => false,
+    };
+    assert!(gate.findings.iter().any(more), "{gate:?}");
+    assert_eq!(gate.conclusion, Conclusion::Regression);
+    assert_ne!(code(&calls(false), ENFORCED), 1);
+}
+
+#[test]
+fn a_series_is_judged_over_all_its_runs() {
+    let code = |results: &[RunResult], policy| {
+        gate_repeated(results, &super::super::repeat(results, results.len() as u64), &policy)
+            .conclusion
+            .exit_code()
+    };
+    let seeds = |arms: &[SimulatedArm]| -> Vec<RunResult> {
+        (0..4).map(|seed| analyse_as(super::super::fixtures::record(arms, seed), &scenario(arms))).collect()
+    };
+    let mut slower = seeds(&[GRANT_LANE, HGET_LANE]);
+    assert_eq!(code(&slower, ENFORCED), 1);
+    assert_eq!(code(&slower, GatePolicy { enforce: false, response_p99: None }), 0);
+    assert_eq!(code(&slower[..2], ENFORCED), 3, "two runs say nothing about runs");
+    let cut =
+        gate_repeated(&slower, &super::super::repeat(&slower, 5), &GatePolicy { enforce: false, ..ENFORCED });
+    assert_eq!(cut.conclusion, Conclusion::Invalid, "{cut:?}");
+    assert_eq!(cut.findings[0].cause, Cause::CutShort { made: 4, wanted: 5 });
+    slower[3].valid = false;
+    assert_eq!(code(&slower, ENFORCED), 2);
+    let mut equal = seeds(&[GRANT_LANE, TWIN]);
+    for run in &mut equal {
+        run.comparisons.retain(|comparison| comparison.metric == Metric::ServiceP50);
+    }
+    assert_eq!(code(&equal, ENFORCED), 0);
+    let exact = equal[2].exact.iter_mut().find(|exact| exact.metric == MetricName::calls("hset")).unwrap();
+    (exact.equal, exact.candidate_value) = (false, exact.baseline_value + 1.0);
+    assert_eq!(code(&equal, ENFORCED), 1, "one call more in one of the runs");
+}
+
+#[test]
+fn claims_that_fail_fire_although_no_time_shows_them() {
+    let failing = |arm: usize, failed: u64| {
+        result(&[GRANT_LANE, TWIN], |record| record.arms[arm].outcomes.failed = failed)
+    };
+    let clean = gate(&failing(1, 0), &ENFORCED);
+    let unsuccessful = |finding: &Finding| match &finding.cause {
+        Cause::Unsuccessful { variant, claims, of, .. } => Some((variant.clone(), *claims, *of)),
+        _ => None,
+    };
+    assert_eq!(clean.findings.iter().find_map(unsuccessful), None);
+    let some = gate(&failing(1, 100), &ENFORCED);
+    assert_eq!(some.conclusion, Conclusion::Regression);
+    let found = unsuccessful(&some.findings[0]);
+    assert!(matches!(&found, Some((variant, 100, _)) if variant == "twin"), "{some:?}");
+    assert_ne!(gate(&failing(0, 100), &ENFORCED).conclusion, Conclusion::Regression, "the baseline's own");
+    let both = result(&[GRANT_LANE, TWIN], |record| {
+        record.arms[1].outcomes.failed = 100;
+        record.arms[0].outcomes.empty_stock = 300;
+    });
+    assert_eq!(gate(&both, &ENFORCED).conclusion, Conclusion::Regression, "the other arm kept its grants");
+    let none = result(&[GRANT_LANE, TWIN], |record| {
+        let outcomes = &mut record.arms[1].outcomes;
+        (outcomes.failed, outcomes.claimed) = (outcomes.claimed, 0);
+    });
+    assert_eq!(gate(&none, &ENFORCED).conclusion, Conclusion::Invalid, "nothing was measured");
+    let level = GatePolicy { enforce: true, response_p99: Some(Duration::from_secs(1)) };
+    let alone = result(&[GRANT_LANE], |record| record.arms[0].outcomes.timed_out = 5_000);
+    assert_eq!(gate(&alone, &level).conclusion, Conclusion::Regression);
+    let expired = result(&[GRANT_LANE], |record| record.arms[0].outcomes.expired = 500);
+    let said = gate(&expired, &level);
+    assert_eq!(unsuccessful(&said.findings[0]), Some(("grant-lane".to_owned(), 500, 6500)));
+    let on_purpose = result(&[GRANT_LANE], |record| {
+        record.arms[0].outcomes.expired = 500;
+        record.scenario.grant.unconsumed = 0.1;
+    });
+    assert_eq!(gate(&on_purpose, &level).conclusion, Conclusion::Pass);
+}
+
+#[test]
+fn an_interrupted_run_is_not_judged() {
+    let stopped = result(&[GRANT_LANE, HGET_LANE], |record| record.partial = true);
+    let gate = gate(&stopped, &ENFORCED);
+    assert_eq!((gate.conclusion, gate.findings.len()), (Conclusion::Invalid, 1), "{gate:?}");
+}
+
+#[test]
+fn what_may_be_better_and_cannot_be_worse_passes() {
+    let mut better = result(&[GRANT_LANE, TWIN], |_| ());
+    better.comparisons.retain(|comparison| comparison.metric == Metric::ServiceP50);
+    let change = |result: &mut RunResult, low: f64, high: f64| {
+        let comparison = &mut result.comparisons[0];
+        comparison.verdict = Verdict::Inconclusive;
+        comparison.ratio = Some(Estimate { estimate: f64::midpoint(low, high), low, high, confidence: 0.95 });
+    };
+    change(&mut better, 0.8, 1.001);
+    assert_eq!(code(&better, ENFORCED), 0);
+    change(&mut better, 0.99, 1.2);
+    assert_eq!(code(&better, ENFORCED), 3);
+}
+
+#[test]
+fn a_missed_service_level_fires() {
+    let run = result(&[GRANT_LANE], |_| ());
+    let level = |us: u64| GatePolicy { enforce: true, response_p99: Some(Duration::from_micros(us)) };
+    assert_eq!(code(&run, level(100)), 1);
+    assert_eq!(code(&run, level(100_000)), 0);
+}

@@ -1,0 +1,96 @@
+//! Where a run was made: tool, machine, servers, library.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Conditions;
+
+/// The tool that made a record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Tool {
+    /// Crate version.
+    pub version: String,
+    /// Commit it was built from, with `-dirty` where the tree had changes; `unknown` outside a checkout.
+    pub commit: String,
+    /// Whether it was built without optimisation; such a result is no reference.
+    pub debug_build: bool,
+}
+
+/// Where a run ran.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Environment {
+    /// The machine with the load generator.
+    pub host: Host,
+    /// The servers.
+    pub valkey: ValkeyInfo,
+    /// The function library that all primaries ran.
+    pub library: LibraryInfo,
+    /// Where threads ran, and whether cores slept; `None` in results of versions that left both to the system.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conditions: Option<Conditions>,
+}
+
+/// The machine with the load generator.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Host {
+    /// Model name.
+    pub cpu: String,
+    /// Logical cores that this process may use.
+    pub cores: u32,
+    /// Logical cores that there are, where they are more than this process may use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cores_present: Option<u32>,
+    /// CPU time that a control group leaves this process, in microseconds per second: 500,000 is half a core. `None`
+    /// without such a limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quota_us_per_s: Option<u64>,
+    /// Physical memory.
+    pub memory_bytes: u64,
+    /// Kernel name and release.
+    pub kernel: String,
+}
+
+impl Host {
+    /// Cores whose time this process may use up: its logical cores, or what a control group leaves of them.
+    pub fn usable_cores(&self) -> f64 {
+        let quota = self.quota_us_per_s.map_or(f64::INFINITY, |us| us as f64 / 1e6);
+        f64::from(self.cores.max(1)).min(quota)
+    }
+}
+
+/// The servers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ValkeyInfo {
+    /// `valkey_version` of `INFO server`; all primaries agree.
+    pub version: String,
+    /// `mem_allocator`.
+    pub allocator: String,
+    /// `io-threads`.
+    pub io_threads: u32,
+    /// Primaries.
+    pub primaries: u32,
+    /// Replicas over all primaries.
+    pub replicas: u32,
+    /// Who runs the servers: `local`, `container`, `external`.
+    pub provider: String,
+    /// Whether the servers share the load generator's machine.
+    pub same_machine: bool,
+    /// Number of flow partitions that the executions are spread over.
+    pub partitions: u32,
+    /// Share of the partitions on the busiest primary over the mean share: 1.0 is even.
+    pub hottest_share: f64,
+    /// Whether others may use the cluster at the same time (`--shared`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared: Option<bool>,
+}
+
+/// The function library under test.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LibraryInfo {
+    /// `flowfabric`.
+    pub name: String,
+    /// What `FCALL ff_version 0` answers on every primary.
+    pub version: String,
+    /// SHA-256 of the source that every primary holds (`FUNCTION LIST WITHCODE`).
+    pub sha256: String,
+}
