@@ -58,6 +58,7 @@ pub(super) fn run_record(
         calibration: None,
         longest_gap_s: recorder.longest_gap().map(|gap| gap.as_secs_f64()),
         timeline: recorder.timeline(),
+        events: recorder.events(),
         audit: closing.audit.clone(),
         faults,
         warnings: warnings(session, &generator_use(measured, recorder.arms()), found),

@@ -213,9 +213,9 @@ pub fn ramp() -> RunResult {
                 response_p50_us: response.quantile_us(0.5),
                 response_p99_us: response.quantile_us(0.99),
                 response: response.encode(),
-                tool_resident_bytes: None,
                 stock: 41_000 - ramp.count_until(end) as u64,
                 primary_cpu: vec![0.04 * end, 0.045 * end],
+                ..TimelinePoint::default()
             }
         })
         .collect();
@@ -315,6 +315,7 @@ fn plain(name: &str, arms: &[(&str, f64)]) -> RunResult {
             generator: None,
             calibration: None,
             longest_gap_s: None,
+            events: Vec::new(),
             timeline: Vec::new(),
             audit: Audit {
                 grants_issued: 20_000,

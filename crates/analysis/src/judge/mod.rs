@@ -23,6 +23,7 @@ mod forecast;
 mod gate;
 mod history;
 mod metric_source;
+mod parts;
 mod ramp;
 mod repeat;
 mod result;
@@ -43,12 +44,13 @@ pub use comparable::{NotComparable, SettingDifference, differences};
 pub(crate) use comparison::verdict;
 pub use curves::{QuantilePoint, Span, StratumRatio, quantile_curve, spans, stratum_ratios};
 pub use forecast::{Experience, Forecast, Shortfall, forecast};
-pub use gate::{Conclusion, Finding, Gate, GatePolicy, gate, gate_repeated};
+pub use gate::{Conclusion, Finding, Gate, GatePolicy, Standing, gate, gate_repeated, standing};
 pub(crate) use gate::{error_findings, judged_exact};
 pub use history::{
     History, HistoryEntry, HistoryError, HistoryValue, SkippedLine, Trend, TrendChange, TrendPoint, append,
     read, trend,
 };
+pub use parts::{ClaimPart, claim_parts};
 pub use ramp::{NoSteps, RampStep, StepQuantile, ramp_steps};
 pub use repeat::{Attempt, MIN_RUNS, Repeated, RepeatedComparison, repeat};
 pub use result::{

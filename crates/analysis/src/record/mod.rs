@@ -2,6 +2,7 @@
 
 mod calibration;
 mod conditions;
+mod event;
 mod fault;
 mod latency;
 mod outcome;
@@ -22,6 +23,7 @@ pub use calibration::{
     SendLagRecord,
 };
 pub use conditions::{Asked, AwakeBy, Conditions};
+pub use event::{WindowEvent, WindowEventKind};
 pub use fault::{Fault, Warning};
 pub use latency::LatencyHistogram;
 pub use outcome::{Outcome, Outcomes, RedirectKind};
