@@ -91,6 +91,13 @@ fn correct_for_many(comparisons: &mut [Comparison], compare: &Compare) {
     }
 }
 
+/// A share in per cent, with two significant digits or so.
+fn short(share: f64) -> String {
+    let percent = 100.0 * share;
+    let digits = if percent < 1.0 { 100.0 } else { 10.0 };
+    format!("{}", (digits * percent).round() / digits)
+}
+
 /// The baseline against itself.
 ///
 /// It fails if its 99 % interval of the median leaves out 1, or if the run is too noisy for its threshold: half the
@@ -128,11 +135,11 @@ fn control(record: &RunRecord, baseline: usize, compare: &Compare) -> Option<Con
         ))
     } else if half_width > limit {
         Some(format!(
-            "the baseline against itself is only known to +-{:.2} %, the noise threshold of {:.2} % needs +-{:.2} %: \
-             use more claims, a quieter machine or a larger compare.noise_threshold",
-            100.0 * half_width,
-            100.0 * compare.noise_threshold,
-            100.0 * limit
+            "too noisy to judge: the baseline compared with itself is uncertain by ±{} %; a {} % threshold needs ±{} % \
+             (more claims, a quieter machine, or a larger compare.noise_threshold)",
+            short(half_width),
+            short(compare.noise_threshold),
+            short(limit)
         ))
     } else {
         None
