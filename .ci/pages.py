@@ -2,11 +2,16 @@
 """Opens report pages in headless Chromium and checks what a reader, a printer and a screen reader would meet.
 
     .ci/pages.py DIRECTORY [SCREENSHOTS]
+    .ci/pages.py --prove
+    .ci/pages.py --picture PAGE PNG
 
-DIRECTORY holds NAME.html with NAME.json beside it: the result whose figures the page shows. Needs Debian's package
-`chromium` and nothing else; the browser is driven through a pair of pipes. Exits 1 if anything is wrong.
+DIRECTORY holds NAME.html with NAME.json beside it: the result whose figures the page shows. Exits 1 if anything is
+wrong. --prove checks a page with a fault of every kind, of which none may be missed. --picture takes the top of a page,
+from its title to its first chart, for README. Needs Debian's packages `chromium` and `fonts-dejavu-core` and nothing
+else; the browser is driven through a pair of pipes.
 """
 
+import base64
 import json
 import os
 import pathlib
@@ -223,12 +228,10 @@ class Page:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", media="print" if paper else "screen", features=[scheme])
 
-    def screenshot(self, path):
+    def screenshot(self, path, height=6000):
         size = self.call("Page.getLayoutMetrics")["cssContentSize"]
-        clip = {"x": 0, "y": 0, "width": size["width"], "height": min(size["height"], 6000), "scale": 1}
+        clip = {"x": 0, "y": 0, "width": size["width"], "height": min(size["height"], height), "scale": 1}
         shot = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True, clip=clip)
-        import base64
-
         path.write_bytes(base64.b64decode(shot["data"]))
 
     def noise(self, url):
@@ -294,9 +297,31 @@ def figures(page, result):
     return wrong, len(seen)
 
 
-def main():
-    directory = pathlib.Path(sys.argv[1]).resolve()
-    shots = pathlib.Path(sys.argv[2]).resolve() if len(sys.argv) > 2 else None
+def checked(page, file, source, shots=None):
+    """What is wrong with a page, and how many of its figures were held against the result."""
+    wrong, shown = [], 0
+    url = file.as_uri()
+    if file.stat().st_size > 3_000_000:
+        wrong.append(f"{file.stat().st_size} bytes are more than 3 MB")
+    page.view(1280, 900, False, False)
+    page.open(url)
+    wrong += page.run(STRUCTURE)
+    if source is not None:
+        wrong_figures, shown = figures(page, source)
+        wrong += wrong_figures
+    for name, width, height, paper, dark in VIEWS:
+        page.view(width, height, paper, dark)
+        # What is folded must be as good as what is not.
+        page.run("() => { for (const d of document.querySelectorAll('details')) d.open = true }")
+        wrong += [f"{name}: {what}" for what in page.run(CHECK, paper)]
+        if shots:
+            page.run("() => { for (const d of document.querySelectorAll('details')) d.open = false }")
+            page.screenshot(shots / f"{file.stem}-{name}.png")
+    wrong += page.noise(url)
+    return wrong, shown
+
+
+def check(directory, shots):
     if shots:
         shots.mkdir(parents=True, exist_ok=True)
     pages = sorted(directory.glob("*.html"))
@@ -307,27 +332,10 @@ def main():
         browser = Browser(profile)
         page = Page(browser)
         for file in pages:
-            wrong, shown = [], 0
-            url = file.as_uri()
-            if file.stat().st_size > 3_000_000:
-                wrong.append(f"{file.stat().st_size} bytes are more than 3 MB")
-            page.view(1280, 900, False, False)
-            page.open(url)
-            wrong += page.run(STRUCTURE)
             source = file.with_suffix(".json")
             # Two runs compared have one JSON of the comparison; the runs have their own.
-            if source.exists() and file.stem != "compared":
-                different, shown = figures(page, json.loads(source.read_text()))
-                wrong += different
-            for name, width, height, paper, dark in VIEWS:
-                page.view(width, height, paper, dark)
-                # What is folded must be as good as what is not.
-                page.run("() => { for (const d of document.querySelectorAll('details')) d.open = true }")
-                wrong += [f"{name}: {what}" for what in page.run(CHECK, paper)]
-                if shots:
-                    page.run("() => { for (const d of document.querySelectorAll('details')) d.open = false }")
-                    page.screenshot(shots / f"{file.stem}-{name}.png")
-            wrong += page.noise(url)
+            known = source.exists() and file.stem != "compared"
+            wrong, shown = checked(page, file, json.loads(source.read_text()) if known else None, shots)
             print(f"{file.stem}: {file.stat().st_size // 1000} kB, {shown} figures compared, {len(wrong)} wrong", flush=True)
             for what in wrong[:12]:
                 print(f"    {what}")
@@ -335,6 +343,80 @@ def main():
         browser.close()
     print(f"{len(pages)} pages in {len(VIEWS)} views: {bad} wrong")
     sys.exit(1 if bad else 0)
+
+
+# A fault, and what must be said of it.
+FAULTS = [
+    ("<p style='width:3000px'>wide</p>", "the page is"),
+    ("<div style='position:absolute;left:-90px'>left</div>", "cut at the side"),
+    ("<svg class=chart viewBox='0 0 100 30' width=100 height=30><title>t</title><desc>d</desc><path d='M0 0'/><text x=80 y=20>far out of it</text></svg>", "cut in"),
+    ("<svg class=chart viewBox='0 0 100 30' width=100 height=30><title>t</title><desc>d</desc><path d='M0 0'/><text x=0 y=20>one</text><text x=5 y=20>two</text></svg>", "is written over"),
+    ("<svg class=chart viewBox='0 0 100 30' width=100 height=30><path d='MNaN 0'/></svg>", "=MNaN 0 in a chart"),
+    ("<svg class=chart viewBox='0 0 100 30' width=100 height=30><path d='M0 0'/></svg>", "without title or description"),
+    ("<svg class=chart viewBox='0 0 100 30' width=100 height=30><title>t</title><desc>d</desc></svg>", "nothing is drawn"),
+    ("<svg class=chart viewBox='0 0 400 30' width=100 height=8><title>t</title><desc>d</desc><path d='M0 0'/><text x=0 y=20>small</text></svg>", "letters of"),
+    ("<script>console.log('here')</script>", "consoleAPICalled"),
+    ("<script>throw new Error('here')</script>", "exceptionThrown"),
+    ("<img src='http://127.0.0.1:9/x.png'>", "asks for"),
+    ("<a href='#nowhere'>nowhere</a>", "a link to nowhere"),
+    ("<i id=a></i><i id=a></i>", "two of id a"),
+    ("<h4>too deep</h4>", "follows a heading"),
+    ("<table><tr><td>1</td></tr></table>", "a table without caption"),
+    ("<data value=2 data-from='/a'>2</data>", "the page has 2, the result 1.5"),
+    ("<data value=1.5 data-from='/a'>1.7</data>", "the page says '1.7'"),
+    ("<data value=1 data-from='/none'>1</data>", "is not in the result"),
+]
+
+
+def prove():
+    """Each fault in a page that has no other must be found, and a page without one is found sound."""
+    missed = []
+    with tempfile.TemporaryDirectory() as scratch:
+        browser = Browser(f"{scratch}/profile")
+        page = Page(browser)
+        file = pathlib.Path(scratch, "page.html")
+        for fault, said in [("", None), *FAULTS]:
+            script = "" if "<script" in fault else "<script></script>"
+            file.write_text(
+                "<!doctype html><html lang=en><head><title>t</title><link rel=icon href='data:,'></head><body><header><h1>t"
+                f"</h1></header><main>{fault}</main><footer></footer>{script}</body></html>"
+            )
+            wrong, _ = checked(page, file, {"a": 1.5})
+            if said is None and wrong:
+                missed.append(f"a sound page: {wrong}")
+            if said is not None and not any(said in what for what in wrong):
+                missed.append(f"{fault}: nothing says {said!r}, but {wrong}")
+        browser.close()
+    for what in missed:
+        print(what)
+    print(f"{len(FAULTS)} faults: {len(missed)} missed")
+    sys.exit(1 if missed else 0)
+
+
+def picture(file, png):
+    """The page from its title to the end of its first chart, as a desk shows it."""
+    with tempfile.TemporaryDirectory() as profile:
+        browser = Browser(profile)
+        page = Page(browser)
+        page.view(940, 900, False, False)
+        page.open(file.as_uri())
+        page.run("() => { for (const e of document.querySelectorAll('nav,details')) e.style.display = 'none' }")
+        bottom = page.run("() => document.querySelector('section figure').getBoundingClientRect().bottom + scrollY")
+        page.screenshot(png, bottom + 4)
+        browser.close()
+    print(f"{png}: {png.stat().st_size // 1000} kB")
+
+
+def main():
+    match sys.argv[1:]:
+        case ["--prove"]:
+            prove()
+        case ["--picture", file, png]:
+            picture(pathlib.Path(file).resolve(), pathlib.Path(png).resolve())
+        case [directory, *shots] if not directory.startswith("-") and len(shots) < 2:
+            check(pathlib.Path(directory).resolve(), pathlib.Path(shots[0]).resolve() if shots else None)
+        case _:
+            sys.exit(__doc__)
 
 
 main()

@@ -1,6 +1,7 @@
 //! Who watches a campaign, and the safety copies that it keeps meanwhile.
 
 use std::cell::Cell;
+use std::time::Duration;
 
 use crate::load::{Activity, Progress};
 use crate::store::ResultDir;
@@ -40,6 +41,10 @@ impl Progress for Keeping<'_> {
 
     fn advance(&self, done: u64) {
         self.watch.advance(done);
+    }
+
+    fn waiting(&self, what: &str, left: Duration) {
+        self.watch.waiting(what, left);
     }
 
     fn second(&self, point: &TimelinePoint) {

@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 
 use super::cluster_args::ClusterArgs;
 use super::exit::Exit;
-use super::output::{OutputArgs, OutputFormat, json, print};
+use super::output::{OutputArgs, OutputFormat, json};
 use super::scenario_args::fresh_seed;
 use super::signals::with_signals;
 use super::terminal::Terminal;
@@ -113,26 +113,23 @@ pub async fn run(args: &CalibrateArgs) -> anyhow::Result<Exit> {
     let (plan, request) = (args.plan(), args.request()?);
     let seed = args.seed.unwrap_or_else(fresh_seed);
     let machine = MachineSection { placement: args.placement, cores: args.cores };
-    let terminal = Terminal::new(&args.output);
+    let terminal = Terminal::new(&args.output)?;
     let dir = ResultDir::create(&args.output.output, "calibrate")?;
     let measured = with_signals(&terminal, &request.nodes, async |stop| {
         campaign::calibration(&plan, machine, &request, seed, &terminal, stop).await
     });
     let Some(calibration) = measured.await?? else { return Ok(Exit::Interrupted) };
     let stored = dir.store_calibration(&calibration);
-    print(&match args.output.format {
+    args.output.print(&match args.output.format {
         OutputFormat::Text => report::calibration_text(&calibration),
         OutputFormat::Json => json(&calibration)?,
     })?;
     stored?;
-    args.output.tell_where(&dir);
-    if !calibration.valid {
-        return Ok(Exit::Invalid);
-    }
-    if calibration.record.complete {
+    let exit = terminal.result(&dir, if calibration.valid { Exit::Pass } else { Exit::Invalid });
+    if calibration.valid && calibration.record.complete {
         keep(&calibration, &terminal);
     }
-    Ok(Exit::Pass)
+    Ok(exit)
 }
 
 /// Runs look for it in the user's cache. Without one, the calibration still stands in its directory.

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::cluster_args::ClusterArgs;
 use super::exit::Exit;
-use super::output::{OutputArgs, OutputFormat, print};
+use super::output::{OutputArgs, OutputFormat};
 use super::scenario_args::{ScenarioArgs, check_surroundings, draft, duration, fresh_seed};
 use super::signals::with_signals;
 use super::summary::SummaryArgs;
@@ -163,7 +163,7 @@ pub async fn run(args: &CapacityArgs) -> anyhow::Result<Exit> {
     let (plan, earlier) = args.plan()?;
     let nodes = plan.request.nodes.clone();
     let search = Search::begin(plan, &args.output.output, earlier)?;
-    let terminal = Terminal::new(&args.output);
+    let terminal = Terminal::new(&args.output)?;
     let explored = with_signals(&terminal, &nodes, async |stop| search.explore(&terminal, stop).await);
     let (capacity, stopped) = explored.await??;
     let Some(capacity) = capacity else {
@@ -174,11 +174,10 @@ pub async fn run(args: &CapacityArgs) -> anyhow::Result<Exit> {
         terminal.note("interrupted before anything was measured");
         return Ok(Exit::Interrupted);
     };
-    print(&match args.output.format {
+    args.output.print(&match args.output.format {
         OutputFormat::Text => report::capacity_text(&capacity),
         OutputFormat::Json => report::capacity_json(&capacity)?,
     })?;
     args.summary.append(&report::capacity_markdown(&capacity))?;
-    args.output.tell_where(search.dir());
-    Ok(Exit::of_capacity(&capacity))
+    Ok(terminal.result(search.dir(), Exit::of_capacity(&capacity)))
 }

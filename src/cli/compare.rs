@@ -4,16 +4,18 @@ use std::fs::OpenOptions;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, ValueEnum};
 
 use super::exit::Exit;
 use super::output::{json, print, say};
 use super::summary::SummaryArgs;
+use super::trends::{name_skipped, trends};
 use crate::machine::regular;
 use crate::store::read_run;
-use reclaim_analysis::judge::{self, HistoryEntry, StoredOptions, Thresholds, Trend};
+use reclaim_analysis::judge::{self, HistoryEntry, StoredOptions, Thresholds};
 use reclaim_analysis::report;
+use reclaim_analysis::scenario::Metric;
 
 /// Options of `compare`.
 #[derive(Args, Clone, Debug)]
@@ -27,6 +29,9 @@ pub struct CompareArgs {
     /// Compare results that measured different things all the same; the differences are named
     #[arg(long, conflicts_with = "history")]
     allow_different: bool,
+    /// Show metrics that no threshold is set for as well
+    #[arg(long, conflicts_with = "history")]
+    all: bool,
     #[command(flatten)]
     thresholds: ThresholdArgs,
     /// Append the results to this file (one line each) and show how its metrics moved
@@ -87,11 +92,11 @@ fn two(args: &CompareArgs, base: &Path, candidate: &Path) -> anyhow::Result<Exit
     let policy = StoredOptions::from_gate_section(&candidate.record.scenario.gate);
     let options = StoredOptions { allow_differences: args.allow_different, ..args.thresholds.over(&policy)? };
     let compared = judge::compare(&base, &candidate, &options)
-        .context("give --allow-different if the difference is what you want to see")?;
-    args.summary.append(&report::ci::pull_request_stored(&compared))?;
+        .map_err(|error| anyhow!("{error} (--allow-different compares anyway)"))?;
+    args.summary.append(&report::ci::pull_request_stored(&compared, args.all))?;
     print(&match args.format {
-        Format::Text => report::ci::stored_text(&compared),
-        Format::Markdown => report::ci::pull_request_stored(&compared),
+        Format::Text => report::ci::stored_text(&compared, args.all),
+        Format::Markdown => report::ci::pull_request_stored(&compared, args.all),
         Format::Html => report::html::compared(&compared, &base, &candidate),
         Format::Json => json(&compared)?,
         Format::Junit => report::ci::junit_stored(&compared),
@@ -125,10 +130,8 @@ fn nights(args: &CompareArgs, path: &Path, results: &[PathBuf]) -> anyhow::Resul
         }
     }
     file.sync_all().with_context(at)?;
-    for skipped in &history.skipped {
-        say(&format!("{}:{}: left out, {}", path.display(), skipped.line, skipped.problem));
-    }
-    let trends = trends(&history.entries, &args.metric)?;
+    name_skipped(path, &history);
+    let trends = trends(&history.entries, &args.metric, &[Metric::ServiceP50])?;
     args.summary.append(&report::trends_markdown(&trends))?;
     print(&match args.format {
         Format::Text => report::trends_text(&trends),
@@ -138,37 +141,6 @@ fn nights(args: &CompareArgs, path: &Path, results: &[PathBuf]) -> anyhow::Resul
         Format::Junit => bail!("--format junit is for verdicts; a trend has none"),
     })?;
     Ok(Exit::Pass)
-}
-
-/// Trends of the metrics wanted in the scenario of the last run.
-fn trends(entries: &[HistoryEntry], wanted: &[String]) -> anyhow::Result<Vec<Trend>> {
-    let Some(last) = entries.last() else { bail!("the history is empty: give results to append") };
-    let known: Vec<&str> = last.metrics.keys().map(String::as_str).collect();
-    let default = |name: &&str| name.ends_with("/service_p50");
-    let names: Vec<&str> = match wanted {
-        [] => known.iter().copied().filter(default).collect(),
-        wanted => wanted.iter().map(String::as_str).collect(),
-    };
-    if names.is_empty() {
-        bail!(
-            "the last run in the history, of {}, has no service p50, which a trend shows by default: was no claim \
-             successful? Choose a metric with --metric; known: {}",
-            last.scenario,
-            known.join(", ")
-        );
-    }
-    let trend = |name| judge::trend(entries, &last.scenario, name);
-    names.into_iter().map(|name| trend(name).with_context(|| no_trend(last, name, &known))).collect()
-}
-
-/// Why a metric has no trend.
-fn no_trend(last: &HistoryEntry, name: &str, known: &[&str]) -> String {
-    if known.contains(&name) {
-        return format!("no run of {} in the history is valid, so {name} has no trend", last.scenario);
-    }
-    let hint = reclaim_analysis::scenario::nearest(name, known.iter().copied())
-        .map_or_else(|| format!("known: {}", known.join(", ")), |best| format!("did you mean {best}?"));
-    format!("no valid run of {} has a metric {name}; {hint}", last.scenario)
 }
 
 impl ThresholdArgs {

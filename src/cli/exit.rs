@@ -68,15 +68,22 @@ impl From<Conclusion> for Exit {
     }
 }
 
+impl Exit {
+    /// The number.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Pass => 0,
+            Self::Regression => 1,
+            Self::Invalid => 2,
+            Self::Inconclusive => 3,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(match exit {
-            Exit::Pass => 0,
-            Exit::Regression => 1,
-            Exit::Invalid => 2,
-            Exit::Inconclusive => 3,
-            Exit::Interrupted => 130,
-        })
+        Self::from(exit.code())
     }
 }
 

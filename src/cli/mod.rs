@@ -8,8 +8,10 @@ mod cluster;
 mod cluster_args;
 mod compare;
 mod environment;
+mod events;
 mod exit;
 mod foresee;
+mod metrics;
 mod output;
 mod progress_line;
 mod report;
@@ -19,6 +21,7 @@ mod scenarios;
 mod signals;
 mod summary;
 mod terminal;
+mod trends;
 
 use std::process::ExitCode;
 

@@ -1,12 +1,12 @@
 //! Where results go, and what is printed of them.
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use crate::store::ResultDir;
 use reclaim_analysis::report::plain_text;
 
 /// Where results go and what is shown.
@@ -25,6 +25,13 @@ pub struct OutputArgs {
     /// No progress bar
     #[arg(long)]
     pub no_progress: bool,
+    /// Write what happens to this file while it happens, as newline-delimited JSON; - is standard output, which then has
+    /// nothing else
+    #[arg(long, value_name = "FILE")]
+    pub events: Option<PathBuf>,
+    /// Serve Prometheus metrics of the run at this address while it goes on, such as 127.0.0.1:9464
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub metrics_addr: Option<SocketAddr>,
 }
 
 /// `--format` of a run.
@@ -37,11 +44,9 @@ pub enum OutputFormat {
 }
 
 impl OutputArgs {
-    /// Tells where a result lies.
-    pub fn tell_where(&self, dir: &ResultDir) {
-        if !self.quiet {
-            say(&format!("\nresult: {}", dir.path().display()));
-        }
+    /// Prints a result, unless events have standard output for themselves.
+    pub fn print(&self, text: &str) -> anyhow::Result<()> {
+        if self.events.as_deref() == Some(Path::new("-")) { Ok(()) } else { print(text) }
     }
 }
 

@@ -32,6 +32,8 @@ pub struct ProgressLine {
     began: Option<Instant>,
     rate: Option<(u64, Option<f64>)>,
     errors: u64,
+    /// What is waited for, and until when at most.
+    waiting: Option<(String, Instant)>,
 }
 
 impl ProgressLine {
@@ -50,6 +52,7 @@ impl ProgressLine {
             began: None,
             rate: None,
             errors: 0,
+            waiting: None,
         }
     }
 
@@ -75,6 +78,7 @@ impl ProgressLine {
     pub fn begin(&mut self, activity: Activity, total: Option<u64>, now: Instant) {
         self.before += self.done;
         self.done = 0;
+        self.waiting = None;
         (self.activity, self.total) = (Some(activity), total.filter(|total| *total > 0));
         self.window_began = (activity == Activity::Window).then_some(now);
     }
@@ -82,6 +86,11 @@ impl ProgressLine {
     /// Steps of it that are done.
     pub fn advance(&mut self, done: u64) {
         self.done = self.done.max(done);
+    }
+
+    /// Nothing is done but to wait.
+    pub fn waiting(&mut self, what: &str, left: Duration, now: Instant) {
+        self.waiting = Some((what.to_owned(), now + left));
     }
 
     /// A second of the window.
@@ -92,6 +101,10 @@ impl ProgressLine {
 
     /// The line, in at most `width` columns.
     pub fn text(&mut self, width: usize, now: Instant) -> String {
+        if let Some((what, until)) = &self.waiting {
+            let left = until.saturating_duration_since(now);
+            return fitting(&[format!("waiting {what}"), format!("{} at most", clock(left))], width);
+        }
         let Some(activity) = self.activity else { return String::new() };
         let whole = self.whole(now);
         let mut parts = Vec::new();
@@ -257,6 +270,20 @@ mod tests {
         line.begin(Activity::Create, Some(2_000), begun);
         assert!(line.whole(begun) >= before && line.whole(begun) >= 0.5);
         assert!(line.text(80, begun).starts_with("run 2 of 2, creating executions  50 %"));
+    }
+
+    #[test]
+    fn a_wait_says_for_what_and_how_long_until_something_else_begins() {
+        let (mut line, begun) = (ProgressLine::new(), Instant::now());
+        line.waiting("for a quiet machine", Duration::from_secs(30), begun);
+        assert_eq!(line.text(80, begun), "waiting for a quiet machine  0:30 at most");
+        assert_eq!(
+            line.text(80, begun + Duration::from_secs(12)),
+            "waiting for a quiet machine  0:18 at most"
+        );
+        line.run(1, 1, &scenario(), begun);
+        line.begin(Activity::Create, Some(2_000), begun);
+        assert_eq!(line.text(80, begun), "creating executions (1 of 4)  0 %");
     }
 
     #[test]

@@ -9,15 +9,20 @@ use serde::Serialize;
 
 use super::exit::Exit;
 use super::output::{json, print, print_bytes};
-use crate::store::{Kind, Series, StoreError, StoredCapacity, SweepFile, read_calibration, read_run};
+use super::trends::{name_skipped, trends};
+use crate::store::{Kind, Series, StoredCapacity, SweepFile, read_calibration, read_history, read_run};
 use reclaim_analysis::report;
-use reclaim_analysis::scenario::Direction;
+use reclaim_analysis::scenario::{Direction, Metric};
+
+/// Metrics of a history that are shown, where a run has them.
+const SHOWN: [Metric; 5] =
+    [Metric::ServiceP50, Metric::ServiceP99, Metric::ResponseP99, Metric::Throughput, Metric::ServerCpu];
 
 /// Options of `report`.
 #[derive(Args, Clone, Debug)]
 pub struct ReportArgs {
     /// Result directories, or their result.json; or directories of sweeps, of series (--repeat), of calibrations, or
-    /// of capacity searches: several of one kind
+    /// of capacity searches; or histories (compare --history): several of one kind
     #[arg(required = true, value_name = "RESULT")]
     results: Vec<PathBuf>,
     /// How to show them
@@ -66,6 +71,14 @@ enum Format {
     GithubBigger,
     /// `JUnit` XML, one test case per verdict
     Junit,
+    /// As FlowFabric's own benchmarks write it: one report, or a list with one for each variant
+    FfBench,
+    /// The window second by second, as comma-separated values
+    CsvTimeline,
+    /// The counter blocks, as comma-separated values
+    CsvBlocks,
+    /// Every sample of the strata, as comma-separated values
+    CsvStrata,
 }
 
 /// Runs the command. Reads every result before it prints the first one.
@@ -80,6 +93,17 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
     }
     match kind {
         Kind::Run => return runs(args),
+        Kind::History => show(
+            args,
+            kind,
+            |path| {
+                let history = read_history(path)?;
+                name_skipped(path, &history);
+                trends(&history.entries, &[], &SHOWN)
+            },
+            |trends| [report::trends_text(trends), report::trends_markdown(trends)],
+            |histories| report::html::history(&histories.concat()),
+        )?,
         Kind::Capacity => show(
             args,
             kind,
@@ -90,7 +114,7 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
         Kind::Sweep => show(
             args,
             kind,
-            SweepFile::read,
+            |path| Ok(SweepFile::read(path)?),
             |SweepFile { scenario, sweep, .. }| {
                 let predicted = args.network_rtt.map(|rtt| report::network_prediction(sweep, rtt));
                 let text = report::sweep_text(scenario, sweep)
@@ -105,7 +129,7 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
         Kind::Series => show(
             args,
             kind,
-            Series::read,
+            |path| Ok(Series::read(path)?),
             |Series { scenario, repeated, gate, .. }| {
                 [
                     report::repeated_text(scenario, repeated, gate),
@@ -120,7 +144,7 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
         Kind::Calibration => show(
             args,
             kind,
-            read_calibration,
+            |path| Ok(read_calibration(path)?),
             |calibration| [report::calibration_text(calibration), report::calibration_markdown(calibration)],
             |calibrations| report::html::calibrations(&calibrations.iter().collect::<Vec<_>>()),
         )?,
@@ -148,7 +172,7 @@ fn one_kind(paths: &[PathBuf]) -> anyhow::Result<Kind> {
 fn show<T: Serialize>(
     args: &ReportArgs,
     kind: Kind,
-    read: impl Fn(&Path) -> Result<T, StoreError>,
+    read: impl Fn(&Path) -> anyhow::Result<T>,
     texts: impl Fn(&T) -> [String; 2],
     page: impl Fn(&[T]) -> String,
 ) -> anyhow::Result<()> {
@@ -192,6 +216,10 @@ fn runs(args: &ReportArgs) -> anyhow::Result<Exit> {
         Format::Github => print(&report::ci::github(one()?, Direction::LowerIsBetter)?)?,
         Format::GithubBigger => print(&report::ci::github(one()?, Direction::HigherIsBetter)?)?,
         Format::Junit => print(&report::ci::junit(one()?))?,
+        Format::FfBench => print(&report::ci::ff_bench(one()?)?)?,
+        Format::CsvTimeline => print(&report::csv_timeline(one()?))?,
+        Format::CsvBlocks => print(&report::csv_blocks(one()?))?,
+        Format::CsvStrata => print(&report::csv_strata(one()?))?,
     }
     Ok(Exit::Pass)
 }

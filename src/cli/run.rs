@@ -6,7 +6,7 @@ use clap::Args;
 use super::cluster_args::ClusterArgs;
 use super::exit::Exit;
 use super::foresee::foresee;
-use super::output::{OutputArgs, OutputFormat, json, print};
+use super::output::{OutputArgs, OutputFormat, json};
 use super::scenario_args::{LibraryArgs, ScenarioArgs, check_surroundings, draft, fresh_seed};
 use super::signals::with_signals;
 use super::summary::SummaryArgs;
@@ -122,7 +122,7 @@ async fn one_or_several(args: &RunArgs) -> anyhow::Result<Exit> {
 }
 
 async fn once(args: &RunArgs, plan: &RunPlan, about: &str) -> anyhow::Result<Exit> {
-    let terminal = Terminal::new(&args.output);
+    let terminal = Terminal::new(&args.output)?;
     let dir = ResultDir::create(&args.output.output, &plan.scenario.name)?;
     terminal.note(about);
     let run = with_signals(&terminal, &plan.request.nodes, async |stop| {
@@ -131,49 +131,48 @@ async fn once(args: &RunArgs, plan: &RunPlan, about: &str) -> anyhow::Result<Exi
     let Some(result) = run.await?? else { return Ok(Exit::Interrupted) };
     // Printed even where it cannot be stored: the run has cost its time.
     let stored = dir.store_run(&result);
-    print(&match args.output.format {
+    args.output.print(&match args.output.format {
         OutputFormat::Text => report::text(&result),
         OutputFormat::Json => report::json(&result)?,
     })?;
     stored?;
     args.summary.append(&report::ci::pull_request(&result))?;
-    args.output.tell_where(&dir);
-    Ok(Exit::of(&result))
+    Ok(terminal.result(&dir, Exit::of(&result)))
 }
 
 async fn series(args: &RunArgs, plan: &RunPlan, about: &str) -> anyhow::Result<Exit> {
-    let terminal = Terminal::new(&args.output);
+    let terminal = Terminal::new(&args.output)?;
     terminal.note(about);
     let runs = with_signals(&terminal, &plan.request.nodes, async |stop| {
         campaign::series(plan, args.repeat, &args.output.output, &terminal, stop).await
     });
     let Some(done) = runs.await?? else { return Ok(Exit::Interrupted) };
     let series = &done.concluded;
-    print(&match args.output.format {
+    args.output.print(&match args.output.format {
         OutputFormat::Text => report::repeated_text(&series.scenario, &series.repeated, &series.gate),
         OutputFormat::Json => json(series)?,
     })?;
     args.summary.append(&series.markdown())?;
-    args.output.tell_where(&done.dir);
-    Ok(if done.interrupted { Exit::Interrupted } else { series.gate.conclusion.into() })
+    let exit = if done.interrupted { Exit::Interrupted } else { series.gate.conclusion.into() };
+    Ok(terminal.result(&done.dir, exit))
 }
 
 async fn sweep(args: &RunArgs, plan: &SweepPlan, about: &str) -> anyhow::Result<Exit> {
-    let terminal = Terminal::new(&args.output);
+    let terminal = Terminal::new(&args.output)?;
     terminal.note(about);
     let runs = with_signals(&terminal, &plan.points[0].request.nodes, async |stop| {
         campaign::sweep(plan, &args.output.output, &terminal, stop).await
     });
     let Some(done) = runs.await?? else { return Ok(Exit::Interrupted) };
     let file = &done.concluded;
-    print(&match args.output.format {
+    args.output.print(&match args.output.format {
         OutputFormat::Text => report::sweep_text(&file.scenario, &file.sweep),
         OutputFormat::Json => json(file)?,
     })?;
-    args.output.tell_where(&done.dir);
-    Ok(match (done.interrupted, file.sweep.points.iter().all(|point| point.valid)) {
+    let exit = match (done.interrupted, file.sweep.points.iter().all(|point| point.valid)) {
         (true, _) => Exit::Interrupted,
         (false, true) => Exit::Pass,
         (false, false) => Exit::Invalid,
-    })
+    };
+    Ok(terminal.result(&done.dir, exit))
 }

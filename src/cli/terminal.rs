@@ -7,10 +7,14 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use terminal_size::{Width, terminal_size_of};
 
+use super::events::{Event, Events};
+use super::exit::Exit;
+use super::metrics::Metrics;
 use super::output::{OutputArgs, say};
 use super::progress_line::ProgressLine;
 use crate::campaign::Watch;
 use crate::load::{Activity, Progress};
+use crate::store::ResultDir;
 use reclaim_analysis::record::{RunRecord, TimelinePoint};
 use reclaim_analysis::scenario::Scenario;
 
@@ -29,6 +33,8 @@ pub struct Terminal {
     bar: ProgressBar,
     shows: Shows,
     quiet: bool,
+    events: Option<Events>,
+    metrics: Option<Metrics>,
     /// When the line was last shown.
     shown: Cell<Instant>,
 }
@@ -46,13 +52,17 @@ enum Shows {
 
 impl Terminal {
     /// As the options want it.
-    pub fn new(output: &OutputArgs) -> Self {
+    pub fn new(output: &OutputArgs) -> anyhow::Result<Self> {
         let shows = match (output.quiet || output.no_progress, std::io::stderr().is_terminal()) {
             (true, _) => Shows::Nothing,
             (false, true) => Shows::InPlace,
             (false, false) => Shows::Lines,
         };
-        Self::with(shows, output.quiet)
+        Ok(Self {
+            events: output.events.as_deref().map(Events::open).transpose()?,
+            metrics: output.metrics_addr.map(Metrics::serve).transpose()?,
+            ..Self::with(shows, output.quiet)
+        })
     }
 
     /// Without progress.
@@ -66,7 +76,18 @@ impl Terminal {
             bar.set_style(style);
         }
         let line = RefCell::new(ProgressLine::new());
-        Self { line, bar, shows, quiet, shown: Cell::new(Instant::now()) }
+        Self { line, bar, shows, quiet, events: None, metrics: None, shown: Cell::new(Instant::now()) }
+    }
+
+    /// Tells where the result lies and how the command ends.
+    pub fn result(&self, dir: &ResultDir, exit: Exit) -> Exit {
+        if let Some(events) = &self.events {
+            events.result(dir.path(), exit);
+        }
+        if !self.quiet {
+            self.say(&format!("\nresult: {}", dir.path().display()));
+        }
+        exit
     }
 
     fn say(&self, text: &str) {
@@ -103,6 +124,9 @@ fn columns() -> u16 {
 
 impl Watch for Terminal {
     fn run(&self, n: u32, of: u32, scenario: &Scenario) {
+        if let Some(events) = &self.events {
+            events.tell(Event::Run { run: n, of, scenario: &scenario.name });
+        }
         self.line.borrow_mut().run(n, of, scenario, Instant::now());
         if self.shows == Shows::InPlace {
             self.bar.reset();
@@ -112,6 +136,9 @@ impl Watch for Terminal {
     }
 
     fn warn(&self, text: &str) {
+        if let Some(events) = &self.events {
+            events.tell(Event::Warning { text });
+        }
         self.say(&format!("warning: {text}"));
     }
 
@@ -123,6 +150,12 @@ impl Watch for Terminal {
 
 impl Progress for Terminal {
     fn begin(&self, activity: Activity, total: Option<u64>) {
+        if let Some(events) = &self.events {
+            events.tell(Event::Phase { phase: activity, total });
+        }
+        if let Some(metrics) = &self.metrics {
+            metrics.begin(activity);
+        }
         self.line.borrow_mut().begin(activity, total, Instant::now());
         self.refresh(true);
     }
@@ -132,12 +165,29 @@ impl Progress for Terminal {
         self.refresh(false);
     }
 
+    fn waiting(&self, what: &str, left: Duration) {
+        if let Some(events) = &self.events {
+            events.waiting(what, left);
+        }
+        self.line.borrow_mut().waiting(what, left, Instant::now());
+        self.refresh(false);
+    }
+
     fn second(&self, point: &TimelinePoint) {
+        if let Some(events) = &self.events {
+            events.second(point);
+        }
+        if let Some(metrics) = &self.metrics {
+            metrics.second(point);
+        }
         self.line.borrow_mut().second(point);
         self.refresh(false);
     }
 
     fn note(&self, text: &str) {
+        if let Some(events) = &self.events {
+            events.tell(Event::Note { text });
+        }
         if !self.quiet {
             self.say(text);
         }

@@ -30,6 +30,7 @@ pub(super) async fn observe<T>(
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     let before = measured.recorder.borrow().claimed();
+    let mut told = measured.recorder.borrow().finished_seconds();
     let start = Instant::now();
     let mut readings = FuturesUnordered::new();
     let mut last: Option<(Duration, Vec<f64>)> = None;
@@ -37,7 +38,10 @@ pub(super) async fn observe<T>(
     loop {
         tokio::select! {
             biased;
-            done = &mut work => return done,
+            done = &mut work => {
+                show(session, measured, before, &mut told);
+                return done;
+            }
             Some(reading) = readings.next(), if !readings.is_empty() => {
                 // A server that is too busy to answer leaves its seconds without this figure.
                 let Ok(used_s) = reading else { continue };
@@ -48,7 +52,7 @@ pub(super) async fn observe<T>(
                 last = Some(now);
             }
             _ = tick.tick() => {
-                show(session, measured, before);
+                show(session, measured, before, &mut told);
                 if ticks % TICKS_PER_READING == 0 && readings.is_empty() {
                     readings.push(session.cluster.main_thread_cpu_s());
                     measured.recorder.borrow_mut().resident(resident_bytes());
@@ -62,11 +66,13 @@ pub(super) async fn observe<T>(
     }
 }
 
-fn show(session: &Session<'_>, measured: &Measured, before: u64) {
+/// Tells how far the window is, and each second that has finished once; `told` of them were before.
+fn show(session: &Session<'_>, measured: &Measured, before: u64, told: &mut usize) {
     let recorder = measured.recorder.borrow();
     session.watch().advance(recorder.claimed() - before);
-    if let Some(point) = recorder.last_second() {
-        session.watch().second(point);
+    while let Some(point) = recorder.second(*told) {
+        session.watch().second(&point);
+        *told += 1;
     }
 }
 

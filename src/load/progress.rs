@@ -1,9 +1,14 @@
 //! How a run tells whoever watches where it is.
 
+use std::time::Duration;
+
+use serde::Serialize;
+
 use reclaim_analysis::record::{RunRecord, TimelinePoint};
 
 /// What a run is doing, in the order it comes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Activity {
     /// Deciding who claims what.
     Plan,
@@ -50,7 +55,10 @@ pub trait Progress {
     /// How many of them are done.
     fn advance(&self, done: u64);
 
-    /// The last finished second of the window.
+    /// Nothing is done but to wait for something, for so long at most; told again as time passes.
+    fn waiting(&self, _what: &str, _left: Duration) {}
+
+    /// A second of the window has finished; each is told once.
     fn second(&self, point: &TimelinePoint);
 
     /// Something worth a line.

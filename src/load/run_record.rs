@@ -59,6 +59,7 @@ pub(super) fn run_record(
         longest_gap_s: recorder.longest_gap().map(|gap| gap.as_secs_f64()),
         rulers_unanswered: recorder.rulers_unanswered(),
         timeline: recorder.timeline(),
+        events: recorder.events(),
         audit: closing.audit.clone(),
         faults,
         warnings: warnings(session, &generator_use(measured, recorder.arms()), found),

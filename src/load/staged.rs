@@ -236,6 +236,7 @@ impl StagedRun<'_> {
         let Some(expiry_ms) = stock.last_expiry_ms(&round.late) else { return Ok(()) };
         session.watch().begin(Activity::Expire, None);
         let left = Duration::from_millis(expiry_ms.saturating_sub(session.clock.now_ms()) + 1);
+        session.watch().waiting("for grants to expire", left);
         tokio::select! {
             () = tokio::time::sleep(left) => {}
             () = session.cancel().cancelled() => return Ok(()),

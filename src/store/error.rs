@@ -86,8 +86,13 @@ pub enum StoreError {
     )]
     NoResult(PathBuf),
     /// A run was asked for.
-    #[error("{} holds a calibration, not a run: `reclaim-bench report` shows it", .0.display())]
-    CalibrationForRun(PathBuf),
+    #[error("{} holds {}, not a run: `reclaim-bench report` shows it", .path.display(), .kind.what())]
+    OtherForRun {
+        /// Which.
+        path: PathBuf,
+        /// What it holds.
+        kind: Kind,
+    },
     /// A run was asked for.
     #[error(
         "{0} holds {what}: `reclaim-bench report` shows them together; give {0}/*/ for the single runs",
@@ -123,6 +128,6 @@ pub enum StoreError {
 impl StoreError {
     /// Whether a directory was looked at that holds no run, whatever else it holds.
     pub fn is_no_run(&self) -> bool {
-        matches!(self, Self::NoResult(_) | Self::CalibrationForRun(_) | Self::SeveralForRun { .. })
+        matches!(self, Self::NoResult(_) | Self::OtherForRun { .. } | Self::SeveralForRun { .. })
     }
 }

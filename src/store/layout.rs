@@ -2,6 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::machine::read_text;
+use reclaim_analysis::judge::HistoryEntry;
+
 /// The finished result of a run; written last.
 pub(super) const RESULT: &str = "result.json";
 /// The safety copy of a run that goes on.
@@ -44,6 +47,8 @@ pub enum Kind {
     Series,
     /// A calibration.
     Calibration,
+    /// Many nights: a file with a line for each run.
+    History,
 }
 
 /// All but single runs, with the file that tells them.
@@ -62,7 +67,8 @@ impl Kind {
         }
         let marked =
             |file: &str| path.join(file).exists() || path.file_name().is_some_and(|name| name == file);
-        MARKED.into_iter().find(|(_, file)| marked(file)).map_or(Self::Run, |(kind, _)| kind)
+        let marked = MARKED.into_iter().find(|(_, file)| marked(file)).map(|(kind, _)| kind);
+        marked.unwrap_or(if is_history(path) { Self::History } else { Self::Run })
     }
 
     /// In an error: "holds ...".
@@ -73,6 +79,7 @@ impl Kind {
             Self::Sweep => "the runs of a sweep",
             Self::Series => "a series of runs",
             Self::Calibration => "a calibration",
+            Self::History => "a history",
         }
     }
 
@@ -86,6 +93,14 @@ impl Kind {
             }
             Self::Series => "; its single runs, DIR/*/, have the other formats",
             Self::Calibration => "; its histograms are in the json",
+            Self::History => "",
         }
     }
+}
+
+/// Whether a file holds a line for each run. Its first line decides; a damaged one later is named when it is read.
+fn is_history(path: &Path) -> bool {
+    let Ok(text) = read_text(path) else { return false };
+    let first = text.lines().find(|line| !line.trim().is_empty());
+    first.is_some_and(|line| serde_json::from_str::<HistoryEntry>(line).is_ok())
 }

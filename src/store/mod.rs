@@ -9,6 +9,7 @@
 mod calibration;
 mod capacity;
 mod error;
+mod history;
 mod json;
 mod layout;
 mod result_dir;
@@ -19,6 +20,7 @@ mod sweep;
 pub use calibration::{keep_for_runs, kept_note, read_calibration};
 pub use capacity::StoredCapacity;
 pub use error::StoreError;
+pub use history::read_history;
 pub use layout::Kind;
 pub use result_dir::ResultDir;
 pub use run::read_run;

@@ -40,7 +40,9 @@ pub fn read_run(path: &Path) -> Result<RunResult, StoreError> {
     match Kind::of(path) {
         Kind::Run if path.is_dir() && !file.exists() => return Err(StoreError::NoResult(path.to_owned())),
         Kind::Run => {}
-        Kind::Calibration => return Err(StoreError::CalibrationForRun(path.to_owned())),
+        kind @ (Kind::Calibration | Kind::History) => {
+            return Err(StoreError::OtherForRun { path: path.to_owned(), kind });
+        }
         kind => return Err(StoreError::SeveralForRun { path: path.to_owned(), kind }),
     }
     document(&file, SCHEMA, "a result of reclaim-bench")

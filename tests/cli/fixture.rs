@@ -197,9 +197,9 @@ fn climbing(ramp: &Ramp, second: u32) -> TimelinePoint {
         response_p50_us: response.quantile_us(0.5),
         response_p99_us: response.quantile_us(0.99),
         response: response.encode(),
-        tool_resident_bytes: None,
         stock: 41_000 - ramp.count_until(end) as u64,
         primary_cpu: vec![0.04 * end, 0.045 * end],
+        ..TimelinePoint::default()
     }
 }
 

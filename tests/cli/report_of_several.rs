@@ -205,7 +205,9 @@ fn formats_of_single_runs_and_mixed_kinds_are_refused() {
         let done = tool().arg("report").args(paths).args(["--format", format]).assert().code(2);
         done.stdout("").stderr(predicate::str::contains(reason));
     };
-    for format in ["hlog", "junit", "bmf", "github", "github-bigger", "pull-request"] {
+    for format in
+        ["hlog", "junit", "bmf", "github", "github-bigger", "pull-request", "ff-bench", "csv-timeline"]
+    {
         refused(
             &[&sweep],
             format,

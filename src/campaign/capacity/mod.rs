@@ -161,8 +161,12 @@ impl Search {
     async fn wait_for_quiet(&self, begun: Instant, watch: &dyn Watch, stop: &Stop) {
         let left =
             self.within.map_or(quiet_machine::LONGEST, |within| within.saturating_sub(begun.elapsed()));
-        watch.note("the machine was disturbed: waiting until it is quiet, 30 s at most");
-        quiet_machine::wait(left.min(quiet_machine::LONGEST), &stop.in_order).await;
+        let longest = left.min(quiet_machine::LONGEST);
+        watch.note(&format!(
+            "the machine was disturbed: waiting until it is quiet, {} s at most",
+            longest.as_secs()
+        ));
+        quiet_machine::wait(longest, &stop.in_order, |left| watch.waiting("for a quiet machine", left)).await;
     }
 
     /// One run; `None` where it was interrupted before anything was measured.

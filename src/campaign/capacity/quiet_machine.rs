@@ -22,11 +22,11 @@ const USED: f64 = 0.15;
 /// Share of the cores that the host may take. An idle machine can lose little more.
 const TAKEN: f64 = 0.01;
 
-/// Waits until the machine is quiet, until `longest` is over, or until it is cancelled. Where the system does not say
-/// what its cores do, that is all of `longest`.
-pub(super) async fn wait(longest: Duration, cancel: &CancellationToken) {
+/// Waits until the machine is quiet, until `longest` is over, or until it is cancelled, and tells each second how long it
+/// may still take. Where the system does not say what its cores do, that is all of `longest`.
+pub(super) async fn wait(longest: Duration, cancel: &CancellationToken, tell: impl FnMut(Duration)) {
     let cores = f64::from(host().cores.max(1));
-    watch(longest, cancel, MachineCpu::now, cores).await;
+    watch(longest, cancel, MachineCpu::now, cores, tell).await;
 }
 
 async fn watch(
@@ -34,10 +34,12 @@ async fn watch(
     cancel: &CancellationToken,
     mut look: impl FnMut() -> Option<MachineCpu>,
     cores: f64,
+    mut tell: impl FnMut(Duration),
 ) {
     let until = Instant::now() + longest;
     let (mut before, mut looks) = (look(), 0);
     while Instant::now() < until && looks < QUIET_LOOKS {
+        tell(until - Instant::now());
         tokio::select! {
             () = sleep(LOOK.min(until - Instant::now())) => {}
             () = cancel.cancelled() => return,
@@ -69,7 +71,9 @@ mod tests {
             Some(sum)
         };
         let begun = Instant::now();
-        watch(LONGEST, &CancellationToken::new(), look, 2.0).await;
+        let mut told = Vec::new();
+        watch(LONGEST, &CancellationToken::new(), look, 2.0, |left| told.push(left.as_secs())).await;
+        assert!(told[0] == LONGEST.as_secs() && told.windows(2).all(|two| two[1] < two[0]), "{told:?}");
         begun.elapsed().as_secs()
     }
 
@@ -87,7 +91,7 @@ mod tests {
         let cancel = CancellationToken::new();
         cancel.cancel();
         let begun = Instant::now();
-        wait(LONGEST, &cancel).await;
+        wait(LONGEST, &cancel, |_| ()).await;
         assert_eq!(begun.elapsed(), Duration::ZERO);
     }
 }

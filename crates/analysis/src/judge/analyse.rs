@@ -76,7 +76,7 @@ mod tests {
         assert_eq!(hget, [1.0, 2.0]);
         let unequal: Vec<_> =
             result.exact.iter().filter(|e| !e.equal).map(|e| e.metric.to_string()).collect();
-        assert_eq!(unequal, ["round_trips", "commands", "bytes_in", "bytes_out", "calls.hget"]);
+        assert_eq!(unequal, ["round_trips", "commands", "request_bytes", "reply_bytes", "calls.hget"]);
     }
 
     #[test]

@@ -30,16 +30,12 @@ pub struct SettingDifference {
 
 /// Two results that measured different things.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the results are not comparable:{}\nmeasure both alike, or say that the difference does not matter",
-    lines(.0)
-)]
+#[error("results are not comparable: {}", listed(.0))]
 pub struct NotComparable(pub Vec<SettingDifference>);
 
-fn lines(differences: &[SettingDifference]) -> String {
-    let lines: Vec<_> =
-        differences.iter().map(|d| format!("\n  {}: {} against {}", d.what, d.base, d.candidate)).collect();
-    lines.concat()
+fn listed(differences: &[SettingDifference]) -> String {
+    let each = differences.iter().map(|d| format!("{}: {} against {}", d.what, d.base, d.candidate));
+    each.collect::<Vec<_>>().join("; ")
 }
 
 /// Everything that differs between two results, what forbids the comparison first.

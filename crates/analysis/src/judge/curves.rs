@@ -72,6 +72,8 @@ pub struct Span {
     pub highest_p99_us: Option<f64>,
     /// Highest 99th percentile of the response time of a second (open loop).
     pub highest_response_p99_us: Option<f64>,
+    /// Highest 99th percentile of the send lag of a second (open loop).
+    pub highest_send_lag_p99_us: Option<f64>,
     /// Fewest grants in stock at the end of a second.
     pub least_stock: u64,
     /// Highest share of a core that a primary's main thread used in a second.
@@ -95,6 +97,7 @@ fn span(seconds: &[TimelinePoint]) -> Span {
         highest_p50_us: highest(|point| point.p50_us),
         highest_p99_us: highest(|point| point.p99_us),
         highest_response_p99_us: highest(|point| point.response_p99_us),
+        highest_send_lag_p99_us: highest(|point| point.send_lag_p99_us),
         least_stock: seconds.iter().map(|point| point.stock).min().unwrap_or_default(),
         busiest_cpu: highest(|point| point.primary_cpu.iter().copied().max_by(f64::total_cmp)),
     }

@@ -8,10 +8,11 @@ use rand_chacha::ChaCha8Rng;
 use crate::record::{
     ArmRecord, Audit, CalibrationRecord, CounterBlock, CounterDelta, Environment, GeneratorUse, Histogram,
     Host, LatencyHistogram, LevelRecord, LevelRound, LibraryInfo, Outcomes, PrimaryRecord, RoundTripRecord,
-    RunRecord, Samples, SendLagRecord, Staging, Stratum, StratumSide, TimelinePoint, Tool, ValkeyInfo,
-    WireTotals,
+    RunRecord, Samples, SendLagRecord, Staging, StepRecord, Stratum, StratumSide, TimelinePoint, Tool,
+    ValkeyInfo, WireTotals,
 };
 use crate::scenario::{ArrivalsForm, Scenario, ScenarioFile, VariantPath, expected_cost};
+use crate::stats::Latencies;
 
 /// One arm of a simulated run.
 #[derive(Clone, Copy)]
@@ -147,6 +148,7 @@ pub fn record(arms: &[SimulatedArm], seed: u64) -> RunRecord {
         calibration: None,
         longest_gap_s: None,
         rulers_unanswered: 0,
+        events: Vec::new(),
         timeline,
         audit: Audit {
             grants_issued: claims,
@@ -208,15 +210,9 @@ fn seconds(arm: &SimulatedArm, noise: &mut Noise) -> Vec<TimelinePoint> {
         .map(|second| TimelinePoint {
             t_s: f64::from(second),
             claimed: (5_000.0 / arm.slower * (0.01 * noise.normal()).exp()) as u64,
-            errors: 0,
             p50_us: Some(200.0 * arm.slower),
             p99_us: Some(265.0 * arm.slower),
-            response_p50_us: None,
-            response_p99_us: None,
-            response: Histogram(None),
-            tool_resident_bytes: None,
-            stock: 0,
-            primary_cpu: Vec::new(),
+            ..TimelinePoint::default()
         })
         .collect()
 }
@@ -236,6 +232,18 @@ fn counters(arms: &[SimulatedArm], claims_each: u64, cpu_us: f64) -> CounterDelt
         net_in_bytes: fcall * 1_000,
         net_out_bytes: fcall * 150,
     }
+}
+
+/// Gives an arm's claims round trips of these titles, each of them this share of every claim's mean.
+pub fn timed_steps(arm: &mut ArmRecord, parts: &[(&str, f64)]) {
+    let service = Latencies::decode(&arm.service).unwrap().unwrap();
+    let step = |(title, share): &(&str, f64)| {
+        let mut histogram = LatencyHistogram::default();
+        let mean = Duration::from_secs_f64(share * service.mean_us() / 1e6);
+        (0..service.count()).for_each(|_| histogram.record(mean));
+        StepRecord { title: (*title).to_owned(), time: histogram.encode() }
+    };
+    arm.steps = parts.iter().map(step).collect();
 }
 
 /// Where made-up runs ran.

@@ -193,6 +193,26 @@ fn cannot_be_worse(comparison: &Comparison, threshold: f64) -> bool {
     }
 }
 
+/// What it means that a candidate is worse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// The scenario's gate is enforced: it fails.
+    Gates,
+    /// The arms claim in different ways: that is what the run is to show.
+    ByDesign,
+    /// The arms claim in the same way, and no gate was asked for.
+    NotGated,
+}
+
+/// What a verdict between two variants means in this run.
+pub fn standing(result: &RunResult, baseline: &str, candidate: &str) -> Standing {
+    if result.record.scenario.gate.enforce {
+        return Standing::Gates;
+    }
+    let path_of = |name: &str| result.variants.iter().find(|v| v.name == name).map(|v| v.path);
+    if path_of(baseline) == path_of(candidate) { Standing::NotGated } else { Standing::ByDesign }
+}
+
 /// Exact metrics of arms that claim the same way: nothing but the library differs, so each has to be equal, and more
 /// of anything is a regression. Arms that claim in different ways differ by design.
 pub(crate) fn judged_exact(result: &RunResult) -> impl Iterator<Item = &ExactMetric> {

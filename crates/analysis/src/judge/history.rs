@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::record::Conditions;
+use crate::scenario::MetricName;
 use crate::stats::{Estimate, change_points};
 
 use super::comparable::settings_digest;
@@ -116,6 +117,17 @@ impl HistoryEntry {
         name(self) == name(other)
     }
 
+    /// Lines of earlier versions have metrics under their names of then.
+    fn with_names_of_now(self) -> Self {
+        let renamed = |(key, value): (String, HistoryValue)| {
+            let now = key
+                .split_once('/')
+                .and_then(|(variant, name)| Some(format!("{variant}/{}", name.parse::<MetricName>().ok()?)));
+            (now.unwrap_or(key), value)
+        };
+        Self { metrics: self.metrics.into_iter().map(renamed).collect(), ..self }
+    }
+
     /// Machine and kernel; the older lines have the one within the other.
     fn machine_and_kernel(&self) -> (String, Option<String>) {
         let within = || {
@@ -189,7 +201,7 @@ pub fn read(file: impl BufRead) -> Result<History, HistoryError> {
             continue;
         }
         match serde_json::from_slice(&line) {
-            Ok(entry) => history.entries.push(entry),
+            Ok(entry) => history.entries.push(HistoryEntry::with_names_of_now(entry)),
             Err(error) => {
                 let problem = error.to_string();
                 history.skipped.push(SkippedLine { line: index as u64 + 1, problem });

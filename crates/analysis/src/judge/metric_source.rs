@@ -48,8 +48,8 @@ pub(super) fn source(metric: Metric) -> Source {
         Metric::RoundTrips => Source::Exact(|wire| wire.round_trips),
         Metric::Commands => Source::Exact(|wire| wire.commands),
         // Named as the servers see it: what the tool sends goes in there.
-        Metric::BytesIn => Source::Exact(|wire| wire.bytes_out),
-        Metric::BytesOut => Source::Exact(|wire| wire.bytes_in),
+        Metric::RequestBytes => Source::Exact(|wire| wire.bytes_out),
+        Metric::ReplyBytes => Source::Exact(|wire| wire.bytes_in),
         Metric::Calls => Source::Calls,
     }
 }

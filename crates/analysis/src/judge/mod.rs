@@ -25,6 +25,7 @@ mod gate;
 mod history;
 mod latency_summary;
 mod metric_source;
+mod parts;
 mod primary_load;
 mod ramp;
 mod repeat;
@@ -48,13 +49,14 @@ pub(crate) use comparison::verdict;
 pub use curves::{QuantilePoint, Span, StratumRatio, quantile_curve, spans, stratum_ratios};
 pub use finding::{Cause, Conclusion, Finding, Gate};
 pub use forecast::{Experience, Forecast, Shortfall, forecast};
-pub use gate::{GatePolicy, gate, gate_repeated};
+pub use gate::{GatePolicy, Standing, gate, gate_repeated, standing};
 pub(crate) use gate::{error_findings, judged_exact};
 pub use history::{
     History, HistoryEntry, HistoryError, HistoryValue, SkippedLine, Trend, TrendChange, TrendPoint, append,
     read, trend,
 };
 pub use latency_summary::LatencySummary;
+pub use parts::{ClaimPart, claim_parts};
 pub use ramp::{NoSteps, RampStep, StepQuantile, ramp_steps};
 pub use repeat::{Attempt, MIN_RUNS, Repeated, RepeatedComparison, repeat};
 pub use result::{

@@ -4,6 +4,7 @@ mod audit;
 mod calibration;
 mod conditions;
 mod environment;
+mod event;
 mod fault;
 mod histogram;
 mod latency;
@@ -27,6 +28,7 @@ pub use calibration::{
 };
 pub use conditions::{Asked, AwakeBy, Conditions};
 pub use environment::{Environment, Host, LibraryInfo, Tool, ValkeyInfo};
+pub use event::{WindowEvent, WindowEventKind};
 pub use fault::{Fault, Violation, Warning};
 pub use histogram::Histogram;
 pub use latency::LatencyHistogram;

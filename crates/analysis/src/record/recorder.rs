@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::latency::LatencyHistogram;
 use super::stamps::Stamps;
 use super::timeline::Timeline;
-use super::{Outcome, Outcomes, Samples, SteadyPart, TimelinePoint, WireCost, WireTotals};
+use super::{Outcome, Outcomes, Samples, SteadyPart, TimelinePoint, WindowEvent, WireCost, WireTotals};
 
 /// What a planned claim is measured for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -192,6 +192,7 @@ impl Recorder {
         }
         self.claimed += u64::from(claimed);
         self.timeline.record(stamps, claimed, stock);
+        self.timeline.ended_as(outcome, stamps.done);
     }
 
     /// Records a bare round trip among the claims of a stratum.
@@ -296,9 +297,19 @@ impl Recorder {
         self.timeline.points()
     }
 
-    /// The last finished second, for a progress display.
-    pub fn last_second(&self) -> Option<&TimelinePoint> {
-        self.timeline.last()
+    /// What happened in the window so far, in the order of time.
+    pub fn events(&self) -> Vec<WindowEvent> {
+        self.timeline.events()
+    }
+
+    /// The finished second of this number, from 0, for who watches.
+    pub fn second(&self, number: usize) -> Option<TimelinePoint> {
+        self.timeline.second(number)
+    }
+
+    /// How many seconds are finished.
+    pub fn finished_seconds(&self) -> usize {
+        self.timeline.finished()
     }
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::audit::is_zero;
 use super::{
     Audit, CalibrationNote, Environment, Fault, GeneratorUse, Histogram, LibraryInfo, Outcomes, Samples,
-    StormRecord, Tool, Warning,
+    StormRecord, Tool, Warning, WindowEvent,
 };
 use crate::scenario::{ScenarioFile, VariantPath};
 
@@ -64,6 +64,9 @@ pub struct RunRecord {
     pub rulers_unanswered: u64,
     /// One entry per second of the window.
     pub timeline: Vec<TimelinePoint>,
+    /// What happened in the window, in the order of time; empty in results of versions that did not keep it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<WindowEvent>,
     /// What reading everything back showed.
     pub audit: Audit,
     /// What the run found wrong with itself while it ran; any entry makes the result invalid.
@@ -289,7 +292,7 @@ pub fn short_sha256(sha256: &str) -> &str {
 }
 
 /// One second of the window.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TimelinePoint {
     /// End of the second, from the window's start.
     pub t_s: f64,
@@ -314,6 +317,9 @@ pub struct TimelinePoint {
     /// The tool's resident memory, where the system tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool_resident_bytes: Option<u64>,
+    /// 99th percentile of how late claims were sent in it (open loop).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub send_lag_p99_us: Option<f64>,
     /// Grants in stock at its end.
     pub stock: u64,
     /// Share of a core that each primary's main thread used in it, in the order of `primaries`; empty where the

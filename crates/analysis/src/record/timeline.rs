@@ -4,7 +4,13 @@ use std::time::Duration;
 
 use super::latency::LatencyHistogram;
 use super::stamps::Stamps;
-use super::{Histogram, TimelinePoint};
+use super::{Histogram, Outcome, TimelinePoint, WindowEvent, WindowEventKind};
+
+/// Shortest span without a successful claim that is worth a mark.
+const STALL: Duration = Duration::from_secs(1);
+
+/// First claims of so many kinds are kept: a broken function may answer anything.
+const MOST_FIRSTS: usize = 32;
 
 /// Seconds of the time in which claims were made; the pauses for staging between batches do not count.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +24,7 @@ pub struct Timeline {
     stock: u64,
     service: LatencyHistogram,
     response: LatencyHistogram,
+    send_lag: LatencyHistogram,
     /// Whether the response times of each second are kept, not only their quantiles.
     keep_responses: bool,
     /// When the last claim of the current batch ended.
@@ -26,6 +33,10 @@ pub struct Timeline {
     progress: Duration,
     /// Longest span without one, and whether there was a claim at all.
     longest_gap: Option<Duration>,
+    /// When that span ended, in time of the window.
+    gap_ended: Duration,
+    /// The first claims that ended in each way but success, in the order of time.
+    firsts: Vec<WindowEvent>,
     /// The tool's resident memory when it was last looked at.
     resident_bytes: Option<u64>,
     /// Main-thread CPU of the primaries between two readings.
@@ -45,8 +56,11 @@ impl Timeline {
     /// Adds a claim that ended into the current batch.
     pub fn record(&mut self, stamps: &Stamps, claimed: bool, stock: u64) {
         self.advance_to((self.before + stamps.done).as_secs());
+        if let Some(scheduled) = stamps.scheduled {
+            self.send_lag.record(stamps.sent.saturating_sub(scheduled));
+        }
         if claimed {
-            self.longest_gap = Some(self.gap_until(stamps.done));
+            self.progressed(stamps.done);
             self.progress = stamps.done;
             self.claimed += 1;
             self.service.record(stamps.done.saturating_sub(stamps.sent));
@@ -91,14 +105,43 @@ impl Timeline {
         self.longest_gap
     }
 
-    fn gap_until(&self, moment: Duration) -> Duration {
-        self.longest_gap.unwrap_or_default().max(moment.saturating_sub(self.progress))
+    /// Ends a span without a claim at a moment of the current batch.
+    fn progressed(&mut self, moment: Duration) {
+        let gap = moment.saturating_sub(self.progress);
+        if self.longest_gap.is_none_or(|longest| gap > longest) {
+            self.longest_gap = Some(gap);
+            self.gap_ended = self.before + moment;
+        }
+    }
+
+    /// Notes the first claim that ended in a way other than success.
+    pub fn ended_as(&mut self, outcome: &Outcome, done: Duration) {
+        let Some(what) = WindowEventKind::first(outcome) else { return };
+        if self.firsts.len() < MOST_FIRSTS && self.firsts.iter().all(|known| known.what != what) {
+            self.firsts.push(WindowEvent { t_s: (self.before + done).as_secs_f64(), what });
+        }
+    }
+
+    /// What happened in the window so far, in the order of time.
+    pub fn events(&self) -> Vec<WindowEvent> {
+        let mut events = self.firsts.clone();
+        if let Some(gap) = self.longest_gap.filter(|gap| *gap >= STALL) {
+            let ended = self.gap_ended;
+            for (at, what) in [
+                (ended.saturating_sub(gap), WindowEventKind::StallBegan),
+                (ended, WindowEventKind::StallEnded),
+            ] {
+                events.push(WindowEvent { t_s: at.as_secs_f64(), what });
+            }
+        }
+        events.sort_by(|a, b| a.t_s.total_cmp(&b.t_s));
+        events
     }
 
     /// Ends a batch that took this long.
     pub fn end_batch(&mut self, active: Duration) {
         if self.longest_gap.is_some() {
-            self.longest_gap = Some(self.gap_until(active));
+            self.progressed(active);
         }
         self.progress = Duration::ZERO;
         self.before += active;
@@ -135,9 +178,15 @@ impl Timeline {
         used.into_iter().map(|seconds: f64| seconds / covered).collect()
     }
 
-    /// The last finished second.
-    pub fn last(&self) -> Option<&TimelinePoint> {
-        self.done.last()
+    /// The finished second of this number, from 0, with what is known of the primaries' CPU in it.
+    pub fn second(&self, number: usize) -> Option<TimelinePoint> {
+        let point = self.done.get(number)?;
+        Some(TimelinePoint { primary_cpu: self.cpu_of(point.t_s - 1.0), ..point.clone() })
+    }
+
+    /// How many seconds are finished.
+    pub fn finished(&self) -> usize {
+        self.done.len()
     }
 
     fn advance_to(&mut self, second: u64) {
@@ -149,6 +198,7 @@ impl Timeline {
             self.errors = 0;
             self.service.reset();
             self.response.reset();
+            self.send_lag.reset();
         }
     }
 
@@ -162,6 +212,7 @@ impl Timeline {
             response_p50_us: self.response.quantile_us(0.5),
             response_p99_us: self.response.quantile_us(0.99),
             response: if self.keep_responses { self.response.encode() } else { Histogram(None) },
+            send_lag_p99_us: self.send_lag.quantile_us(0.99),
             stock: self.stock,
             tool_resident_bytes: self.resident_bytes,
             primary_cpu: Vec::new(),
@@ -246,6 +297,49 @@ mod tests {
         timeline.record(&claim(ms(50), ms(1)), true, 0);
         timeline.end_batch(ms(4_000));
         assert_eq!(timeline.longest_gap(), Some(ms(3_950)), "also one that the end of the window cuts");
+    }
+
+    #[test]
+    fn the_first_claim_of_each_failure_and_a_stall_are_marked_with_their_moment() {
+        let mut timeline = Timeline::default();
+        let ms = Duration::from_millis;
+        timeline.record(&claim(ms(400), ms(1)), true, 0);
+        timeline.ended_as(&Outcome::Claimed, ms(400));
+        timeline.ended_as(&Outcome::TimedOut, ms(900));
+        timeline.ended_as(&Outcome::TimedOut, ms(950));
+        timeline.record(&claim(ms(2_400), ms(1)), true, 0);
+        timeline.end_batch(ms(2_500));
+        timeline.ended_as(&Outcome::Refused("fence_required".into()), ms(500));
+        let seen: Vec<_> = timeline.events().into_iter().map(|event| (event.t_s, event.what)).collect();
+        let refused = WindowEventKind::FirstRefused { code: "fence_required".into() };
+        assert_eq!(
+            seen,
+            [
+                (0.4, WindowEventKind::StallBegan),
+                (0.9, WindowEventKind::FirstTimedOut),
+                (2.4, WindowEventKind::StallEnded),
+                (3.0, refused)
+            ]
+        );
+        for n in 0..100 {
+            timeline.ended_as(&Outcome::Refused(n.to_string()), ms(1));
+        }
+        assert!(timeline.events().len() < 40, "a broken function may answer anything");
+    }
+
+    #[test]
+    fn how_late_claims_were_sent_is_kept_by_second() {
+        let mut timeline = Timeline::default();
+        let ms = Duration::from_millis;
+        let sent = |at: u64, late: u64| Stamps {
+            scheduled: Some(ms(at)),
+            sent: ms(at + late),
+            ..claim(ms(at + late + 1), ms(1))
+        };
+        timeline.record(&sent(100, 5), true, 0);
+        timeline.record(&sent(1_100, 50), false, 0);
+        let lags: Vec<_> = timeline.points().iter().map(|p| p.send_lag_p99_us.unwrap().round()).collect();
+        assert!((lags[0] - 5_000.0).abs() < 10.0 && (lags[1] - 50_000.0).abs() < 100.0, "{lags:?}");
     }
 
     #[test]

@@ -13,6 +13,8 @@ pub(super) enum Block {
     List { heading: String, items: Vec<String> },
     /// A table; the first column names the row, the others are figures unless `words` lists them.
     Table { heading: String, header: Vec<&'static str>, rows: Vec<Vec<String>>, words: Vec<usize> },
+    /// A table of figures whose columns have names from the result.
+    Matrix { heading: String, header: Vec<String>, rows: Vec<Vec<String>> },
 }
 
 impl Block {
@@ -29,6 +31,11 @@ impl Block {
                 header: header.clone(),
                 rows: rows.iter().map(|cells| each(cells)).collect(),
                 words: words.clone(),
+            },
+            Self::Matrix { heading, header, rows } => Self::Matrix {
+                heading: rewrite(heading),
+                header: each(header),
+                rows: rows.iter().map(|cells| each(cells)).collect(),
             },
         }
     }

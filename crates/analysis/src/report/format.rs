@@ -75,6 +75,31 @@ pub(super) fn time_us(us: f64) -> String {
     }
 }
 
+/// The unit of all times in one table: the largest in which the shortest of them has three digits or so.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct TimeUnit {
+    /// `µs`, `ms` or `s`.
+    pub name: &'static str,
+    us: f64,
+}
+
+impl TimeUnit {
+    /// For these times in microseconds.
+    pub(super) fn of(times_us: impl IntoIterator<Item = f64>) -> Self {
+        let shortest = times_us.into_iter().filter(|us| *us > 0.0).fold(f64::INFINITY, f64::min);
+        match shortest {
+            us if us.is_finite() && us >= 1e6 => Self { name: "s", us: 1e6 },
+            us if us.is_finite() && us >= 1e4 => Self { name: "ms", us: 1e3 },
+            _ => Self { name: "µs", us: 1.0 },
+        }
+    }
+
+    /// A time in this unit.
+    pub(super) fn figure(self, us: f64) -> String {
+        figure(us / self.us)
+    }
+}
+
 /// A round time, as an axis has it: `500 µs`, `1.5 ms`, `2 s`.
 pub(super) fn round_time_us(us: f64) -> String {
     let (value, unit) = match us.abs() {
@@ -160,6 +185,16 @@ mod tests {
         assert_eq!(
             [time_us(227.0), time_us(12_300.0), time_us(2_500_000.0)],
             ["227.0 µs", "12.3 ms", "2.50 s"]
+        );
+        let unit = |us: f64| (TimeUnit::of([2.0 * us, us]).name, TimeUnit::of([us]).figure(us));
+        assert_eq!(
+            [unit(506.6), unit(27_542.0), unit(8_824_816.0), (TimeUnit::of([]).name, String::new())],
+            [
+                ("µs", "506.6".to_owned()),
+                ("ms", "27.5".to_owned()),
+                ("s", "8.82".to_owned()),
+                ("µs", String::new())
+            ]
         );
         assert_eq!([difference(1.214), difference(0.99999)], ["+21.4 %", "+0.0 %"]);
         assert_eq!([share(0.02), share(0.125)], ["2 %", "12.5 %"]);

@@ -64,3 +64,94 @@ fn clocks(arm: &ArmRecord) -> impl Iterator<Item = (&ArmRecord, String, &Histogr
     .map(|(arm, clock, times)| (arm, clock.to_owned(), times))
     .chain(steps)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use super::*;
+    use crate::judge::analyse;
+    use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, record};
+
+    /// Reads a log from its format's description alone, without the crate that wrote it: tag and recorded values with
+    /// their counts, in ascending order.
+    fn read(log: &str) -> Vec<(String, Vec<(u64, u64)>)> {
+        let lines = log.lines().filter(|line| line.starts_with("Tag="));
+        lines
+            .map(|line| {
+                let fields: Vec<&str> = line.split(',').collect();
+                let packed = STANDARD.decode(fields[4]).unwrap();
+                (fields[0].trim_start_matches("Tag=").to_owned(), values(&packed))
+            })
+            .collect()
+    }
+
+    /// Of one packed histogram (V2, deflated).
+    fn values(packed: &[u8]) -> Vec<(u64, u64)> {
+        let word = |bytes: &[u8], at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap());
+        assert_eq!(word(packed, 0), 0x1c84_9314, "deflated");
+        assert_eq!(word(packed, 4) as usize, packed.len() - 8);
+        let mut plain = Vec::new();
+        flate2::read::ZlibDecoder::new(&packed[8..]).read_to_end(&mut plain).unwrap();
+        assert_eq!((word(&plain, 0), word(&plain, 8), word(&plain, 12)), (0x1c84_9313, 0, 3));
+        // Three significant digits: 2,048 steps in each power of two, of which the lower half is the one before's.
+        let half = 1_024;
+        let lowest = u64::from_be_bytes(plain[16..24].try_into().unwrap());
+        let unit = lowest.max(1).ilog2();
+        let value = |index: u64| match (index / half).saturating_sub(1) {
+            0 if index < 2 * half => index << unit,
+            bucket => (half + index % half) << (bucket + u64::from(unit)),
+        };
+        let (mut index, mut values) = (0, Vec::new());
+        let mut rest = &plain[40..];
+        while !rest.is_empty() {
+            match zigzag(&mut rest) {
+                count @ 1.. => {
+                    values.push((value(index), count as u64));
+                    index += 1;
+                }
+                zeros => index += (-zeros).max(1) as u64,
+            }
+        }
+        values
+    }
+
+    /// A signed number in as many groups of seven bits as it needs, the ninth with eight.
+    fn zigzag(bytes: &mut &[u8]) -> i64 {
+        let mut number = 0u64;
+        for n in 0..9 {
+            let (byte, rest) = bytes.split_first().unwrap();
+            *bytes = rest;
+            let kept = if n == 8 { *byte } else { byte & 0x7f };
+            number |= u64::from(kept) << (7 * n);
+            if n == 8 || byte & 0x80 == 0 {
+                break;
+            }
+        }
+        (number >> 1) as i64 ^ -((number & 1) as i64)
+    }
+
+    #[test]
+    fn a_reader_that_knows_the_format_alone_finds_the_same_counts_and_quantiles() {
+        let result = analyse(record(&[GRANT_LANE, HGET_LANE], 1)).unwrap();
+        let log = String::from_utf8(hlog(&result).unwrap()).unwrap();
+        let read = read(&log);
+        let tags: Vec<&str> = read.iter().map(|(tag, _)| tag.as_str()).collect();
+        assert_eq!(tags, ["grant-lane/service", "hget-lane/service"]);
+        for ((tag, values), variant) in read.iter().zip(&result.variants) {
+            let service = variant.service_us.unwrap();
+            let count: u64 = values.iter().map(|(_, count)| count).sum();
+            assert_eq!(count, service.count, "{tag}");
+            for (share, us) in [(0.5, service.p50), (0.99, service.p99), (1.0, service.max)] {
+                let wanted = (share * count as f64).ceil() as u64;
+                let mut below = 0;
+                let found = values.iter().find(|(_, n)| {
+                    below += n;
+                    below >= wanted
+                });
+                let found_us = found.unwrap().0 as f64 / 1e3;
+                assert!((found_us / us - 1.0).abs() < 1.1e-3, "{tag}, {share}: {found_us} is not {us}");
+            }
+        }
+    }
+}

@@ -18,6 +18,10 @@ pub(super) fn render(blocks: &[Block]) -> String {
                 let items: Vec<_> = items.iter().map(|item| format!("- {}", escape(item))).collect();
                 writeln!(out, "**{}**\n\n{}\n", escape(heading), items.join("\n"))
             }
+            Block::Matrix { heading, header, rows } => {
+                let header: Vec<&str> = header.iter().map(String::as_str).collect();
+                writeln!(out, "**{}**\n\n{}\n", escape(heading), table(&header, rows, &[]))
+            }
             Block::Table { heading, header, rows, words } => {
                 writeln!(out, "**{}**\n\n{}\n", escape(heading), table(header, rows, words))
             }

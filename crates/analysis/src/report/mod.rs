@@ -3,7 +3,7 @@
 //! ```text
 //! RunResult ─► run_report: what is said, in which order ─► text | markdown
 //!         ├──► page: a file to look at, with pictures from chart
-//!         ├──► json (the result itself), hlog (its histograms)
+//!         ├──► json (the result itself), hlog (its histograms), csv (seconds, blocks, samples)
 //!         └──► ci: what other programs read
 //! ```
 
@@ -20,6 +20,7 @@ mod markdown;
 mod page;
 mod plain_text;
 mod ramp;
+mod run_csv;
 mod run_report;
 mod series;
 mod steps;
@@ -41,6 +42,7 @@ pub mod html {
 }
 
 pub use hlog::{HlogError, hlog};
+pub use run_csv::{csv_blocks, csv_strata, csv_timeline};
 
 /// Tables for a terminal of 100 columns.
 pub fn text(result: &RunResult) -> String {

@@ -108,7 +108,12 @@ fn verdict(verdict: Verdict) -> &'static str {
 
 /// One metric over time: where it moved, then night by night.
 pub(super) fn trend(trend: &Trend) -> Vec<Block> {
-    let mut blocks = vec![Block::Title(format!("{}: {} ({})", trend.scenario, trend.metric, trend.unit))];
+    let mut blocks = vec![Block::Title(format!(
+        "{}: {} ({})",
+        trend.scenario,
+        trend.metric,
+        words::unit_named(&trend.unit)
+    ))];
     let changes: Vec<String> = trend
         .changes
         .iter()

@@ -1,41 +1,33 @@
 //! Where the time of a claim goes: a waterfall of its round trips.
 
 use super::document::Block;
-use super::format::{figure, share};
-use crate::judge::RunResult;
+use super::format::{figure, maybe, share};
+use crate::judge::{ClaimPart, LatencySummary, RunResult, VariantSummary, claim_parts};
 
 /// Width of the picture, in characters.
 const WIDTH: f64 = 32.0;
 
+/// What the client does between round trips.
+pub(super) const CLIENT: &str = "the client between them";
+
 /// One table over all variants: every round trip, and the client's own work between them.
 pub(super) fn waterfall(result: &RunResult) -> Option<Block> {
-    let timed = || {
-        result.variants.iter().filter_map(|v| Some((v, v.service_us?))).filter(|(v, _)| !v.steps.is_empty())
+    let timed: Vec<_> = result.variants.iter().map(|variant| (variant, claim_parts(variant))).collect();
+    let longest = timed.iter().filter_map(|(_, parts)| Some(parts.last()?.to_us)).fold(0.0, f64::max);
+    let row = |(variant, part): (&VariantSummary, &ClaimPart<'_>)| {
+        let quantile = |of: fn(&LatencySummary) -> f64| maybe(part.time.as_ref().map(of));
+        vec![
+            variant.name.clone(),
+            part.title.unwrap_or(CLIENT).to_owned(),
+            quantile(|time| time.p50),
+            quantile(|time| time.p99),
+            figure(part.mean_us()),
+            share(part.share),
+            bar(part.from_us / longest, part.to_us / longest),
+        ]
     };
-    let longest = timed().map(|(_, service)| service.mean).fold(0.0, f64::max);
-    let mut rows = Vec::new();
-    for (variant, service) in timed() {
-        let mut begin = 0.0;
-        let mut row = |what: &str, [p50, p99]: [String; 2], part: f64| {
-            let mean = part * service.mean;
-            let picture = bar(begin / longest, (begin + mean) / longest);
-            begin += mean;
-            rows.push(vec![
-                variant.name.clone(),
-                what.to_owned(),
-                p50,
-                p99,
-                figure(mean),
-                share(part),
-                picture,
-            ]);
-        };
-        for step in &variant.steps {
-            row(&step.title, [figure(step.time.p50), figure(step.time.p99)], step.share);
-        }
-        let rest = 1.0 - variant.steps.iter().map(|step| step.share).sum::<f64>();
-        row("the client between them", ["-".into(), "-".into()], rest.max(0.0));
-    }
+    let parts = timed.iter().flat_map(|(variant, parts)| parts.iter().map(move |part| (*variant, part)));
+    let rows: Vec<_> = parts.map(row).collect();
     (!rows.is_empty()).then(|| Block::Table {
         heading: "Where the time of a claim goes (µs)".into(),
         header: vec![
@@ -62,24 +54,11 @@ fn bar(from: f64, to: f64) -> String {
 mod tests {
     use super::*;
     use crate::judge::fixtures::{self, GRANT_LANE, HGET_LANE};
-    use crate::record::{LatencyHistogram, StepRecord};
-    use std::time::Duration;
 
     fn result(timed: bool) -> RunResult {
         let mut record = fixtures::record(&[GRANT_LANE, HGET_LANE], 1);
-        for (arm, parts) in record.arms.iter_mut().zip([[0.3, 0.6], [0.4, 0.4]]).filter(|_| timed) {
-            let service = crate::stats::Latencies::decode(&arm.service).unwrap().unwrap();
-            arm.steps = parts
-                .iter()
-                .zip(["HGET current_attempt_index", "FCALL"])
-                .map(|(part, title)| {
-                    let mut histogram = LatencyHistogram::default();
-                    (0..service.count()).for_each(|_| {
-                        histogram.record(Duration::from_secs_f64(part * service.mean_us() / 1e6));
-                    });
-                    StepRecord { title: title.to_owned(), time: histogram.encode() }
-                })
-                .collect();
+        for (arm, [first, second]) in record.arms.iter_mut().zip([[0.3, 0.6], [0.4, 0.4]]).filter(|_| timed) {
+            fixtures::timed_steps(arm, &[("HGET current_attempt_index", first), ("FCALL", second)]);
         }
         crate::judge::analyse(record).unwrap()
     }
@@ -93,8 +72,7 @@ mod tests {
             let shown: f64 = share.trim_end_matches(" %").parse().unwrap();
             assert!((shown - percent).abs() < 0.15, "{share} is not {percent} %");
         }
-        let client = "the client between them";
-        assert_eq!(column(1)[..3], ["HGET current_attempt_index", "FCALL", client]);
+        assert_eq!(column(1)[..3], ["HGET current_attempt_index", "FCALL", CLIENT]);
         // The longest claim fills the picture; each bar begins where the one before it ended.
         let lengths: Vec<(usize, usize)> =
             column(6).iter().map(|bar| (bar.matches('·').count(), bar.chars().count())).collect();

@@ -62,7 +62,13 @@ pub(super) fn prediction(sweep: &Sweep, rtt: Duration) -> Vec<Block> {
     let beyond = if us > measured { ", beyond what was measured" } else { "" };
     let items = sweep.lines.iter().map(|line| {
         let more = line.at(us);
-        format!("{} takes {} {} more than {}", line.name, signed_within(&more), line.unit, line.baseline)
+        format!(
+            "{} takes {} {} more than {}",
+            line.name,
+            signed_within(&more),
+            words::unit_named(&line.unit),
+            line.baseline
+        )
     });
     vec![Block::List {
         heading: format!("With {} of network in every round trip{beyond}", time_us(us)),

@@ -34,6 +34,10 @@ fn rendered(blocks: &[Block], table_width: u16) -> String {
                 let items: Vec<_> = items.iter().map(|item| wrap(&format!("  - {item}"), "    ")).collect();
                 writeln!(out, "{heading}\n{}\n", items.join("\n"))
             }
+            Block::Matrix { heading, header, rows } => {
+                let header: Vec<&str> = header.iter().map(String::as_str).collect();
+                writeln!(out, "{heading}\n{}\n", table(&header, rows, &[], table_width))
+            }
             Block::Table { heading, header, rows, words } => {
                 writeln!(out, "{heading}\n{}\n", table(header, rows, words, table_width))
             }

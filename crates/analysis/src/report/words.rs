@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::format::{count, figure, share, time_us};
-use crate::judge::{Comparison, Verdict};
-use crate::record::{Fault, Violation, Warning};
+use super::format::{TimeUnit, count, figure, share, time_us};
+use crate::judge::{Comparison, Standing, Verdict};
+use crate::record::{Fault, RedirectKind, Violation, Warning, WindowEventKind};
 use crate::scenario::{Direction, Metric, Unit};
 use crate::stats::TooFew;
 
@@ -218,6 +218,32 @@ fn violation(violation: Violation) -> &'static str {
     }
 }
 
+/// What happened in a window.
+pub(super) fn event(event: &WindowEventKind) -> String {
+    match event {
+        WindowEventKind::StallBegan => "the longest span without a successful claim begins".into(),
+        WindowEventKind::StallEnded => "the longest span without a successful claim ends".into(),
+        WindowEventKind::FirstRefused { code } => format!("the first claim refused with {code}"),
+        WindowEventKind::FirstRedirected { redirect } => {
+            let reply = match redirect {
+                RedirectKind::Moved => "MOVED",
+                RedirectKind::Ask => "ASK",
+                RedirectKind::TryAgain => "TRYAGAIN",
+            };
+            format!("the first claim answered with {reply}")
+        }
+        WindowEventKind::FirstExpired => "the first claim whose grant was past its time".into(),
+        WindowEventKind::FirstLostRace => "the first claim that another worker was before".into(),
+        WindowEventKind::FirstTimedOut => "the first claim without a reply in time".into(),
+        WindowEventKind::FirstAmbiguous => {
+            "the first claim without a reply that took effect, or of which nobody can tell".into()
+        }
+        WindowEventKind::FirstFailed => {
+            "the first claim whose connection broke or that the server refused".into()
+        }
+    }
+}
+
 /// Commands with their number, the most frequent first; a few of them.
 fn listed(commands: &BTreeMap<String, u64>) -> String {
     const SHOWN: usize = 5;
@@ -240,6 +266,16 @@ pub(super) fn verdict(comparison: &Comparison) -> &'static str {
     verdict_of(comparison.verdict, comparison.metric)
 }
 
+/// The verdict, and whether it counts where it is for the worse: an A/B by design is no failure.
+pub(super) fn standing_verdict(comparison: &Comparison, standing: Standing) -> String {
+    let word = verdict(comparison);
+    match (comparison.verdict, standing) {
+        (Verdict::Regression, Standing::ByDesign) => format!("{word} (by design)"),
+        (Verdict::Regression, Standing::NotGated) => format!("{word} (not gated)"),
+        _ => word.to_owned(),
+    }
+}
+
 /// The same of any verdict about this metric.
 pub(super) fn verdict_of(verdict: Verdict, metric: Metric) -> &'static str {
     let row = metric.row();
@@ -260,12 +296,32 @@ pub(super) fn metric_label(metric: Metric) -> String {
     metric.name().replace('_', " ").replace("cpu", "CPU")
 }
 
+/// A metric's name and unit where there is little room: `service p50 (µs)`.
+pub(super) fn with_unit(metric: Metric) -> String {
+    format!("{} ({})", metric_label(metric), unit(metric.row().unit))
+}
+
+/// What is compared, with the unit that fits, and the two values in it.
+pub(super) fn measured(comparison: &Comparison) -> (String, [String; 2]) {
+    let values = [comparison.baseline_value, comparison.candidate_value];
+    if comparison.metric.row().unit != Unit::Microseconds {
+        return (with_unit(comparison.metric), values.map(figure));
+    }
+    let unit = TimeUnit::of(values);
+    (format!("{} ({})", metric_label(comparison.metric), unit.name), values.map(|us| unit.figure(us)))
+}
+
 /// A unit for a reader.
 pub(super) fn unit(unit: Unit) -> &'static str {
     match unit {
         Unit::Microseconds => "µs",
         Unit::RoundTrips | Unit::ClaimsPerSecond | Unit::PerClaim | Unit::BytesPerClaim => unit.name(),
     }
+}
+
+/// The same of a unit as results and histories write it.
+pub(super) fn unit_named(unit: &str) -> &str {
+    if unit == Unit::Microseconds.name() { self::unit(Unit::Microseconds) } else { unit }
 }
 
 /// What several places say, each thing once: with its places, or without them where all of `total` places say it.

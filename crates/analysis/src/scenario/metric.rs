@@ -104,10 +104,12 @@ pub enum Metric {
     RoundTrips,
     /// Commands sent per claim.
     Commands,
-    /// Request bytes per claim: named as the servers see it, like the cost of an arm in a result.
-    BytesIn,
+    /// Request bytes per claim. Up to 0.1 it was named as the servers see it.
+    #[serde(alias = "bytes_in")]
+    RequestBytes,
     /// Reply bytes per claim.
-    BytesOut,
+    #[serde(alias = "bytes_out")]
+    ReplyBytes,
     /// Calls on the servers per claim; one value for each command.
     Calls,
 }
@@ -161,6 +163,9 @@ const CALLS_TOLERANCE: f64 = 0.01;
 /// Counts of the tool's own: only rounding.
 const COUNT_TOLERANCE: f64 = 1e-9;
 
+/// Names that metrics had in earlier versions, and what they are now: stored results and histories hold them.
+const EARLIER_NAMES: [(&str, &str); 2] = [("bytes_in", "request_bytes"), ("bytes_out", "reply_bytes")];
+
 /// Every metric there is, in the order of reports.
 pub const METRICS: &[MetricRow] = &[
     time(Metric::ServiceP50, "service_p50", 0, "service time, median"),
@@ -205,11 +210,11 @@ pub const METRICS: &[MetricRow] = &[
     exact(Metric::Commands, "commands", COUNT_TOLERANCE, "commands sent"),
     MetricRow {
         unit: Unit::BytesPerClaim,
-        ..exact(Metric::BytesIn, "bytes_in", BYTES_TOLERANCE, "request bytes")
+        ..exact(Metric::RequestBytes, "request_bytes", BYTES_TOLERANCE, "request bytes")
     },
     MetricRow {
         unit: Unit::BytesPerClaim,
-        ..exact(Metric::BytesOut, "bytes_out", BYTES_TOLERANCE, "reply bytes")
+        ..exact(Metric::ReplyBytes, "reply_bytes", BYTES_TOLERANCE, "reply bytes")
     },
     exact(Metric::Calls, "calls", CALLS_TOLERANCE, "calls on the servers"),
 ];
@@ -253,8 +258,9 @@ impl Metric {
         self.row().name
     }
 
-    /// The metric of that name.
+    /// The metric of that name; names of earlier versions are understood.
     pub fn find(name: &str) -> Option<Self> {
+        let name = EARLIER_NAMES.iter().find(|(earlier, _)| *earlier == name).map_or(name, |(_, now)| *now);
         METRICS.iter().find(|row| row.name == name).map(|row| row.metric)
     }
 }
@@ -347,6 +353,15 @@ mod tests {
         }
         assert_eq!(METRICS.last().unwrap().metric, Metric::Calls, "a variant after the last has no row");
         assert!(Metric::find("service_p42").is_none());
+    }
+
+    #[test]
+    fn names_of_earlier_versions_are_read_and_no_longer_written() {
+        for (earlier, now) in EARLIER_NAMES {
+            let metric = Metric::find(earlier).unwrap();
+            assert_eq!((metric.name(), serde_json::from_value(earlier.into()).ok()), (now, Some(metric)));
+            assert_eq!(earlier.parse::<MetricName>().unwrap().to_string(), now);
+        }
     }
 
     #[test]

@@ -188,12 +188,12 @@ pub(super) fn probes(capacity: &Capacity) -> Option<Block> {
             "achieved",
             "p50",
             "p99",
-            "at most",
+            "p99 upper bound",
             "sent late",
-            "busiest",
+            "busiest primary",
             "generator",
             "CPU",
-            "for",
+            "purpose",
             "verdict",
         ],
         rows: rows.into_iter().map(|(_, row)| row).collect(),
@@ -302,7 +302,7 @@ fn sizing(capacity: &Capacity) -> Vec<Block> {
     vec![
         Block::figures(
             &format!("Primaries needed, main threads at most {} busy", share(basis.utilisation)),
-            vec!["claims/s", "primaries", "busiest then", "its share over the mean"],
+            vec!["claims/s", "primaries", "busiest primary", "hottest / mean"],
             rows,
         ),
         Block::Line(format!(

@@ -1,8 +1,10 @@
 //! Bars from left to right: one figure each, or the parts of which it is made, one after the other.
 
-use maud::html;
+use maud::{Markup, html};
 
-use super::{Drawing, LINE, Plot, Scale, Tone, fitting, px, rect, rule, text, text_width};
+use super::{
+    Drawing, LINE, Plot, Scale, Tone, bold_width, fitting, key_places, rect, rule, text, text_width,
+};
 
 /// Horizontal bars on one scale from zero.
 pub struct Bars {
@@ -12,6 +14,8 @@ pub struct Bars {
     pub axis: Option<String>,
     /// How the axis' values are written.
     pub format: fn(f64) -> String,
+    /// What the colours of segments stand for; empty where the bars' labels say it.
+    pub key: Vec<(String, Tone)>,
 }
 
 /// One bar.
@@ -36,42 +40,80 @@ pub struct Segment {
     pub tip: String,
 }
 
-impl Plot for Bars {
-    fn draw(&self, width: f64) -> Drawing {
+/// Where things are, at one width.
+struct Layout {
+    width: f64,
+    narrow: bool,
+    left: f64,
+    right: f64,
+    /// Where the first bar's row begins: below the key.
+    begin: f64,
+    row: f64,
+    /// From a row's begin to its bar.
+    top: f64,
+    labels: f64,
+    scale: Scale,
+    key: Vec<(f64, f64)>,
+}
+
+impl Layout {
+    fn of(bars: &Bars, width: f64) -> Self {
         let narrow = width < 600.0;
-        let longest = |of: &dyn Fn(&Bar) -> f64| self.rows.iter().map(of).fold(0.0, f64::max);
-        let figures = longest(&|bar| text_width(&bar.figure)) + 10.0;
+        let longest = |of: &dyn Fn(&Bar) -> f64| bars.rows.iter().map(of).fold(0.0, f64::max);
+        let figures = longest(&|bar| bold_width(&bar.figure)) + 10.0;
         let labels = longest(&|bar| text_width(&bar.label)).min(220.0) + 12.0;
         let (left, row, top) = if narrow { (0.0, 46.0, 20.0) } else { (labels, 34.0, 5.0) };
-        let right = width - figures;
-        let ends = self.rows.iter().flat_map(|bar| bar.segments.iter().map(|segment| segment.to));
+        let ends = bars.rows.iter().flat_map(|bar| bar.segments.iter().map(|segment| segment.to));
         let scale = Scale::Linear { low: 0.0, high: ends.fold(0.0, f64::max).max(f64::MIN_POSITIVE) };
-        let at = |value: f64| left + (right - left) * scale.place(value);
-        let bottom = row * self.rows.len() as f64;
+        let key = key_places(bars.key.iter().map(|(name, _)| name.as_str()), width, 13.0);
+        let begin = key.last().map_or(0.0, |(_, y)| y + 9.0);
+        Self { width, narrow, left, right: width - figures, begin, row, top, labels, scale, key }
+    }
+
+    fn at(&self, value: f64) -> f64 {
+        self.left + (self.right - self.left) * self.scale.place(value)
+    }
+
+    fn axis(&self, axis: &str, format: fn(f64) -> String, bottom: f64) -> Markup {
+        html! {
+            @for tick in self.scale.ticks(if self.narrow { 4 } else { 7 }) {
+                @let x = self.at(tick);
+                (rule(x, self.begin, x, bottom, "grid"))
+                (text(x.min(self.width - 16.0), bottom + 16.0, if tick > 0.0 { "soft mid" } else { "soft" }, &format(tick)))
+            }
+            (text(self.left, bottom + 34.0, "soft", axis))
+        }
+    }
+
+    fn bar(&self, bar: &Bar, y: f64) -> Markup {
+        let label_y = if self.narrow { y + 14.0 } else { y + 21.0 };
+        let end = bar.segments.last().map_or(self.left, |segment| self.at(segment.to));
+        let gap = if bar.segments.len() > 1 { 1.0 } else { 0.0 };
+        html! {
+            (text(0.0, label_y, "", &fitting(&bar.label, if self.narrow { self.width } else { self.labels })))
+            @for segment in &bar.segments {
+                @let (x, w) = (self.at(segment.from), (self.at(segment.to) - self.at(segment.from)).max(1.0));
+                g {
+                    title { (segment.tip) }
+                    (rect(x, y + self.top, w - gap, 24.0, &format!("bar {}", segment.tone.class())))
+                }
+            }
+            (text(end + 8.0, y + self.top + 17.0, "strong", &bar.figure))
+        }
+    }
+}
+
+impl Plot for Bars {
+    fn draw(&self, width: f64) -> Drawing {
+        let layout = Layout::of(self, width);
+        let bottom = layout.begin + layout.row * self.rows.len() as f64;
         let marks = html! {
-            @if self.axis.is_some() {
-                @for tick in scale.ticks(if narrow { 4 } else { 7 }) {
-                    (rule(at(tick), 0.0, at(tick), bottom, "grid"))
-                    (text(at(tick).min(width - 16.0), bottom + 16.0, if tick > 0.0 { "soft mid" } else { "soft" }, &(self.format)(tick)))
-                }
+            @for ((name, tone), (x, y)) in self.key.iter().zip(&layout.key) {
+                (rect(*x, y - 11.0, 20.0, 13.0, &format!("bar {}", tone.class())))
+                (text(x + 27.0, *y, "", &fitting(name, width - 27.0)))
             }
-            @for (n, bar) in self.rows.iter().enumerate() {
-                @let y = row * n as f64;
-                @let label_y = if narrow { y + 14.0 } else { y + 21.0 };
-                (text(0.0, label_y, "", &fitting(&bar.label, if narrow { width } else { labels })))
-                @for segment in &bar.segments {
-                    @let (x, w) = (at(segment.from), (at(segment.to) - at(segment.from)).max(1.0));
-                    g {
-                        title { (segment.tip) }
-                        (rect(x, y + top, w - if bar.segments.len() > 1 { 1.0 } else { 0.0 }, 24.0, &format!("bar {}", segment.tone.class())))
-                    }
-                }
-                @let end = bar.segments.last().map_or(left, |segment| at(segment.to));
-                text x=(px(end + 8.0)) y=(px(y + top + 17.0)) class="strong" { (bar.figure) }
-            }
-            @if let Some(axis) = &self.axis {
-                (text(left, bottom + 34.0, "soft", axis))
-            }
+            @if let Some(axis) = &self.axis { (layout.axis(axis, self.format, bottom)) }
+            @for (n, bar) in self.rows.iter().enumerate() { (layout.bar(bar, layout.begin + layout.row * n as f64)) }
         };
         Drawing { height: bottom + if self.axis.is_some() { LINE * 2.2 } else { 2.0 }, marks }
     }

@@ -2,7 +2,8 @@
 
 use maud::{Markup, html};
 
-use super::{Drawing, LINE, Plot, Scale, Tone, fitting, px, rect, rule, text, text_width};
+use super::{Drawing, LINE, Plot, Scale, Tone, bold_width, fitting, px, rect, rule, text, text_width};
+use crate::report::format::{difference, difference_within};
 use crate::stats::Estimate;
 
 /// A forest plot of ratios: 1 is no difference.
@@ -23,12 +24,29 @@ pub struct ForestRow {
     pub ratio: Option<Estimate>,
     /// The figures in words.
     pub figures: String,
+    /// The same in as few words as can be, for where there is little room.
+    pub amount: String,
     /// The verdict in a word or two.
     pub verdict: String,
     /// How it is to be seen.
     pub tone: Tone,
     /// Whether it is the control rather than an answer.
     pub control: bool,
+}
+
+impl ForestRow {
+    /// A row with its ratio, and that in words.
+    pub fn new(label: String, ratio: Option<Estimate>) -> Self {
+        Self {
+            label,
+            figures: ratio.as_ref().map(difference_within).unwrap_or_default(),
+            amount: ratio.map(|ratio| difference(ratio.estimate)).unwrap_or_default(),
+            ratio,
+            verdict: String::new(),
+            tone: Tone::Neutral,
+            control: false,
+        }
+    }
 }
 
 /// Above the rows: which side is which.
@@ -87,7 +105,7 @@ impl Layout {
         let longest = |of: &dyn Fn(&ForestRow) -> f64| forest.rows.iter().map(of).fold(60.0, f64::max);
         let scale = forest.scale();
         if narrow {
-            let words = longest(&|row| text_width(&row.verdict));
+            let words = longest(&|row| bold_width(&row.amount) + bold_width(&row.verdict) + 6.0);
             let label_width = width - words - 8.0;
             return Self {
                 width,
@@ -102,7 +120,7 @@ impl Layout {
             };
         }
         let label_width = longest(&|row| text_width(&row.label)).min(250.0);
-        let words = longest(&|row| text_width(&row.figures) + text_width(&row.verdict) + 10.0).min(330.0);
+        let words = longest(&|row| bold_width(&row.figures) + bold_width(&row.verdict) + 12.0).min(350.0);
         let (left, right) = (label_width + 12.0, width - words - 12.0);
         Self { width, left, right, label_width, label: 19.0, mark: 15.0, row: 30.0, scale, narrow }
     }
@@ -112,11 +130,8 @@ impl Layout {
     }
 
     fn words(&self, row: &ForestRow) -> String {
-        if self.narrow || row.figures.is_empty() {
-            row.verdict.clone()
-        } else {
-            format!("{}  {}", row.figures, row.verdict)
-        }
+        let figures = if self.narrow { &row.amount } else { &row.figures };
+        if figures.is_empty() { row.verdict.clone() } else { format!("{figures}  {}", row.verdict) }
     }
 }
 

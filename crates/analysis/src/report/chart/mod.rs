@@ -159,21 +159,55 @@ fn px(value: f64) -> String {
     if rounded.is_finite() { format!("{}", rounded + 0.0) } else { "0".to_owned() }
 }
 
-/// Width of a letter of the widest usual font, on average: which font there will be is not known here.
-const LETTER: f64 = 8.0;
+/// Width of a letter in the widest usual font (DejaVu Sans): which font there will be is not known here.
+fn letter_width(letter: char) -> f64 {
+    match letter {
+        'i' | 'j' | 'l' | 'I' | '.' | ',' | ':' | ';' | '|' | '\'' | '!' => 4.4,
+        ' ' | 'f' | 't' | 'r' | '(' | ')' | '[' | ']' | '-' | '/' => 5.4,
+        'm' | 'w' | 'M' | 'W' | '%' | '@' | '…' => 13.0,
+        '+' | '−' | '=' | '<' | '>' | '~' | '▲' | '▼' | '◀' | '▶' => 11.0,
+        letter if letter.is_ascii_uppercase() => 9.8,
+        letter if letter.is_ascii() || letter == 'µ' => 8.4,
+        _ => 13.0,
+    }
+}
 
 /// Width that a text takes at most, near enough to keep texts apart.
 fn text_width(text: &str) -> f64 {
-    text.chars().count() as f64 * LETTER
+    text.chars().map(letter_width).sum()
+}
+
+/// The same of a text in bold letters.
+fn bold_width(text: &str) -> f64 {
+    1.14 * text_width(text)
 }
 
 /// Text that fits into a width, its end left out where it does not.
 fn fitting(text: &str, width: f64) -> String {
-    let most = (width / LETTER).max(2.0) as usize;
-    if text.chars().count() <= most {
+    if text_width(text) <= width {
         return text.to_owned();
     }
-    text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
+    let mut room = width - letter_width('…');
+    let kept = text.chars().take_while(|letter| {
+        room -= letter_width(*letter);
+        room >= 0.0
+    });
+    kept.chain(['…']).collect()
+}
+
+/// Places for the names of a key, in rows that fit a width, the first row at `y`: x and y of each.
+fn key_places<'a>(names: impl Iterator<Item = &'a str>, width: f64, mut y: f64) -> Vec<(f64, f64)> {
+    let mut x = 0.0;
+    let place = |name: &str| {
+        let wide = text_width(name) + 42.0;
+        if x > 0.0 && x + wide > width {
+            (x, y) = (0.0, y + LINE);
+        }
+        let at = (x, y);
+        x += wide;
+        at
+    };
+    names.map(place).collect()
 }
 
 fn text(x: f64, y: f64, class: &str, content: &str) -> Markup {

@@ -10,6 +10,11 @@ pub enum Scale {
         /// Value at the end.
         high: f64,
     },
+    /// Things that are counted, from none on: marks at whole numbers alone.
+    Whole {
+        /// Number at the end.
+        high: f64,
+    },
     /// Equal distances for equal ratios; both ends above zero.
     Log {
         /// Value at the beginning.
@@ -36,6 +41,12 @@ impl Scale {
         Self::Linear { low: 0.0, high: if most > 0.0 { 1.06 * most } else { 1.0 } }
     }
 
+    /// As [`Scale::from_zero`], of things that are counted.
+    pub fn counts(values: impl IntoIterator<Item = f64>) -> Self {
+        let most = finite(values).fold(0.0, f64::max);
+        Self::Whole { high: if most > 0.0 { 1.06 * most } else { 1.0 } }
+    }
+
     /// Just around the values, with some room on both sides.
     pub fn around(values: impl IntoIterator<Item = f64>) -> Self {
         let (low, high) = ends(values);
@@ -57,6 +68,7 @@ impl Scale {
     pub fn place(self, value: f64) -> f64 {
         let at = match self {
             Self::Linear { low, high } => (value - low) / (high - low),
+            Self::Whole { high } => value / high,
             Self::Log { low, high } => (value.max(low) / low).ln() / (high / low).ln(),
             Self::Places { count } => (value + 0.5) / count.max(1) as f64,
             Self::Nines { high } => nines(value.min(high)) / nines(high),
@@ -69,6 +81,10 @@ impl Scale {
         let at_most = at_most.max(2);
         match self {
             Self::Linear { low, high } => linear(low, high, at_most),
+            Self::Whole { high } => {
+                let ticks = linear(0.0, high, at_most);
+                ticks.into_iter().filter(|tick| (tick - tick.round()).abs() < 1e-9).collect()
+            }
             Self::Log { low, high } => log(low, high, at_most),
             Self::Places { count } => {
                 (0..count).step_by(count.div_ceil(at_most).max(1)).map(|place| place as f64).collect()
@@ -139,6 +155,7 @@ mod tests {
     fn ticks_are_round_and_within() {
         assert_eq!(Scale::Linear { low: 0.0, high: 106.0 }.ticks(6), [0.0, 20.0, 40.0, 60.0, 80.0, 100.0]);
         assert_eq!(Scale::Linear { low: -0.031, high: 0.22 }.ticks(4), [0.0, 0.1, 0.2]);
+        assert_eq!(Scale::Whole { high: 4.24 }.ticks(9), [0.0, 1.0, 2.0, 3.0, 4.0]);
         assert_eq!(Scale::Log { low: 90.0, high: 2_100.0 }.ticks(5), [100.0, 300.0, 1_000.0]);
         assert_eq!(Scale::Log { low: 200.0, high: 260.0 }.ticks(5), [200.0, 220.0, 240.0, 260.0]);
         assert_eq!(Scale::Nines { high: 0.9995 }.ticks(9), [0.0, 0.5, 0.9, 0.99, 0.999]);

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use maud::{Markup, html};
 
-use super::{Drawing, LINE, Plot, Scale, Tone, fitting, px, rect, rule, text, text_width};
+use super::{Drawing, LINE, Plot, Scale, Tone, fitting, key_places, px, rect, rule, text, text_width};
 
 /// A chart with two axes.
 pub struct Xy {
@@ -168,7 +168,35 @@ impl Frame<'_> {
         labels
     }
 
-    fn layer(&self, layer: &Layer) -> Markup {
+    /// The name beside a mark across the x axis: where it stands, its anchor, and from where to where it goes.
+    fn name_of_mark(&self, at: f64, name: &str) -> (f64, &'static str, [f64; 2]) {
+        let (x, width) = (self.x(at), text_width(name));
+        if x + width + 6.0 > self.right {
+            (x - 5.0, "end", [x - 5.0 - width, x - 5.0])
+        } else {
+            (x + 5.0, "", [x + 5.0, x + 5.0 + width])
+        }
+    }
+
+    /// For each layer the line of text, from the top, in which its mark's name touches none before it.
+    fn lines_of_names(&self) -> Vec<usize> {
+        let mut taken: Vec<(usize, [f64; 2])> = Vec::new();
+        let line = |layer: &Layer| {
+            let Layer::MarkX { at, name, .. } = layer else { return 0 };
+            let (_, _, [from, to]) = self.name_of_mark(*at, name);
+            let touches = |line: usize| {
+                taken
+                    .iter()
+                    .any(|(other, [begin, end])| *other == line && from < *end + 2.0 && *begin < to + 2.0)
+            };
+            let free = (0..=taken.len()).find(|line| !touches(*line)).unwrap_or_default();
+            taken.push((free, [from, to]));
+            free
+        };
+        self.chart.layers.iter().map(line).collect()
+    }
+
+    fn layer(&self, layer: &Layer, line: usize) -> Markup {
         match layer {
             Layer::Series(series) => self.series(series),
             Layer::AcrossX { from, to } => {
@@ -178,12 +206,11 @@ impl Frame<'_> {
                 rect(self.left, self.y(*to), self.right - self.left, self.y(*from) - self.y(*to), "noise")
             }
             Layer::MarkX { at, name, tone } => {
-                let x = self.x(*at);
-                let room = text_width(name) + 6.0;
-                let (at, anchor) = if x + room > self.right { (x - 5.0, "end") } else { (x + 5.0, "") };
+                let (x, (at, anchor, _)) = (self.x(*at), self.name_of_mark(*at, name));
+                let y = self.top + 12.0 + 14.0 * line as f64;
                 html! {
                     (rule(x, self.top, x, self.bottom, &format!("thin dashed {}", tone.class())))
-                    (text(at, self.top + 12.0, &format!("tone {} {anchor}", tone.class()), name))
+                    (text(at, y, &format!("tone {} {anchor}", tone.class()), name))
                 }
             }
             Layer::MarkY { at, name, tone } => html! {
@@ -295,17 +322,9 @@ impl Xy {
                 _ => None,
             })
             .collect();
-        let (mut x, mut y) = (0.0, 2.0 * LINE - 4.0);
-        let mut placed = Vec::new();
-        for series in &named {
-            let wide = text_width(&series.name) + 42.0;
-            if x > 0.0 && x + wide > width {
-                (x, y) = (0.0, y + LINE);
-            }
-            placed.push((x, y, *series));
-            x += wide;
-        }
-        (placed, if named.is_empty() { LINE + 6.0 } else { y + 10.0 })
+        let places = key_places(named.iter().map(|series| series.name.as_str()), width, 2.0 * LINE - 4.0);
+        let top = places.last().map_or(LINE + 6.0, |(_, y)| y + 10.0);
+        (places.into_iter().zip(named).map(|((x, y), series)| (x, y, series)).collect(), top)
     }
 }
 
@@ -344,7 +363,7 @@ impl Plot for Xy {
                 (text(x + 27.0, y, "", &fitting(&series.name, width - 27.0)))
             }
             (frame.axes(&ticks))
-            @for layer in &self.layers { (frame.layer(layer)) }
+            @for (layer, line) in self.layers.iter().zip(frame.lines_of_names()) { (frame.layer(layer, line)) }
         };
         Drawing { height: frame.bottom + 42.0, marks }
     }

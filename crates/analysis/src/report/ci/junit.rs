@@ -3,21 +3,22 @@
 //! | what | test case |
 //! |---|---|
 //! | no change, improvement, equal | passed |
-//! | regression, more of what does not vary | failure |
+//! | regression, more of what does not vary | failure where the scenario's gate is enforced, else passed with its words |
 //! | inconclusive, control failed | skipped: it must not look green, and noise must not turn a build red |
 //! | claims that did not succeed, beyond the baseline's | failure |
 //! | a service level that was missed | failure |
 //! | invalid or interrupted run | error; its verdicts are skipped |
 //!
-//! A file of verdicts, whether or not the scenario's gate is enforced: the exit code says that.
+//! An A/B by design that finds its baseline faster has an answer, not a failure: only where verdicts decide the exit code do
+//! they fail a test case.
 
 use std::fmt::Write as _;
 
-use super::super::format::difference_within;
+use super::super::format::{difference_within, per_claim, time_us};
 use super::super::{findings, words};
 use crate::judge::{
-    Comparison, RunResult, StoredComparison, StoredMetric, StoredVerdict, Verdict, error_findings,
-    judged_exact, service_levels,
+    Comparison, RunResult, Standing, StoredComparison, StoredMetric, StoredVerdict, Verdict, error_findings,
+    judged_exact, service_levels, standing,
 };
 
 /// Why a verdict of such a run is none.
@@ -26,6 +27,8 @@ const UNUSABLE: &str = "the run is invalid, or was interrupted";
 /// How a test case ends.
 enum Case {
     Passed,
+    /// With something that is to be read all the same.
+    PassedWith(String),
     Failure(String),
     Skipped(String),
     Error(String),
@@ -62,23 +65,31 @@ pub fn junit(result: &RunResult) -> String {
             (false, _) => Case::Skipped(UNUSABLE.to_owned()),
             (true, true) => Case::Passed,
             (true, false) => Case::Failure(format!(
-                "p99 is {:.0} us, the service level is {:.0} us",
-                level.p99_us, level.bound_us
+                "p99 is {}, the service level is {}",
+                time_us(level.p99_us),
+                time_us(level.bound_us)
             )),
         };
         suite.add(&level.variant.name, "service level", case);
     }
     for comparison in &result.comparisons {
         let class = format!("{} against {}", comparison.candidate, comparison.baseline);
-        let case = if usable { verdict(comparison) } else { Case::Skipped(UNUSABLE.to_owned()) };
+        let standing = standing(result, &comparison.baseline, &comparison.candidate);
+        let case = if usable { verdict(comparison, standing) } else { Case::Skipped(UNUSABLE.to_owned()) };
         suite.add(&class, comparison.metric.name(), case);
     }
     for exact in judged_exact(result) {
         let class = format!("{} against {}", exact.candidate, exact.baseline);
-        let text = format!("{} per claim instead of {}", exact.candidate_value, exact.baseline_value);
+        let text = format!(
+            "{} per claim instead of {}",
+            per_claim(exact.candidate_value),
+            per_claim(exact.baseline_value)
+        );
+        let gates = record.scenario.gate.enforce;
         let case = match (usable, exact.is_more()) {
             (false, _) => Case::Skipped(UNUSABLE.to_owned()),
-            (true, true) => Case::Failure(text),
+            (true, true) if gates => Case::Failure(text),
+            (true, true) => Case::PassedWith(format!("{text} (not gated)")),
             (true, false) => Case::Passed,
         };
         suite.add(&class, &exact.metric.to_string(), case);
@@ -94,21 +105,28 @@ pub fn junit_stored(comparison: &StoredComparison) -> String {
         suite.add(&metric.variant, metric.metric.name(), stored(metric));
     }
     for exact in &comparison.exact {
-        let text = format!("{} per claim instead of {}", exact.candidate_value, exact.base_value);
+        let text = format!(
+            "{} per claim instead of {}",
+            per_claim(exact.candidate_value),
+            per_claim(exact.base_value)
+        );
         let case = if exact.verdict == StoredVerdict::Fail { Case::Failure(text) } else { Case::Passed };
         suite.add(&exact.variant, &exact.metric.to_string(), case);
     }
     suite.finish()
 }
 
-fn verdict(comparison: &Comparison) -> Case {
+fn verdict(comparison: &Comparison, standing: Standing) -> Case {
     let amount = match (&comparison.ratio, &comparison.too_few) {
         (Some(ratio), _) => difference_within(ratio),
         (None, Some(reason)) => reason.to_string(),
         (None, None) => "no estimate".to_owned(),
     };
     match comparison.verdict {
-        Verdict::Regression => Case::Failure(format!("{}: {amount}", words::verdict(comparison))),
+        Verdict::Regression => {
+            let text = format!("{}: {amount}", words::standing_verdict(comparison, standing));
+            if standing == Standing::Gates { Case::Failure(text) } else { Case::PassedWith(text) }
+        }
         Verdict::Inconclusive => Case::Skipped(format!("inconclusive: {amount}")),
         Verdict::Improvement | Verdict::NoChange => Case::Passed,
     }
@@ -145,6 +163,7 @@ impl Suite {
     fn add(&mut self, class: &str, name: &str, case: Case) {
         let (position, element) = match case {
             Case::Passed => (0, None),
+            Case::PassedWith(text) => (0, Some(("system-out", text))),
             Case::Failure(text) => (1, Some(("failure", text))),
             Case::Error(text) => (2, Some(("error", text))),
             Case::Skipped(text) => (3, Some(("skipped", text))),
@@ -161,6 +180,11 @@ impl Suite {
         // Writing to a String cannot fail.
         let _ = match element {
             None => writeln!(self.cases, "{case}/>"),
+            Some(("system-out", text)) => writeln!(
+                self.cases,
+                "{case}>\n      <system-out>{}</system-out>\n    </testcase>",
+                escape(&text)
+            ),
             // Viewers show the one or the other.
             Some((element, text)) => writeln!(
                 self.cases,

@@ -1,16 +1,18 @@
 //! What other programs of a build read: trackers of figures, test reports, a comment on a pull request.
 //!
 //! ```text
-//! RunResult ─► judge::metric_values ─► bencher | github     (figures; never of an invalid run)
+//! RunResult ─► judge::metric_values ─► bencher | github | ff_bench (figures; never of an invalid run)
 //!         └──► judge::gate ──────────► junit | pull_request (verdicts)
 //! ```
 
 mod bencher;
+mod ff_bench;
 mod github;
 mod junit;
 mod pull_request;
 
 pub use bencher::bencher;
+pub use ff_bench::ff_bench;
 pub use github::github;
 pub use junit::{junit, junit_stored};
 pub use pull_request::{pull_request, pull_request_stored, stored_text};
@@ -30,13 +32,18 @@ pub enum ExportError {
 
 /// The figures of a result that a tracker may have.
 fn trackable(result: &RunResult) -> Result<Vec<MetricValue>, ExportError> {
+    usable(result).map(|()| metric_values(result))
+}
+
+/// Whether figures of a result may be exported at all.
+fn usable(result: &RunResult) -> Result<(), ExportError> {
     if !result.valid {
         return Err(ExportError::Unusable("invalid"));
     }
     if result.record.partial {
         return Err(ExportError::Unusable("interrupted"));
     }
-    Ok(metric_values(result))
+    Ok(())
 }
 
 /// Six significant digits: more would be noise, and would differ from one machine's arithmetic to another's.

@@ -4,15 +4,19 @@ use super::super::document::Block;
 use super::super::format::{difference_within, figure, maybe, share};
 use super::super::{findings, markdown, text, words};
 use crate::judge::{
-    Conclusion, Finding, GatePolicy, RunResult, StoredComparison, StoredMetric, StoredVerdict, Verdict, gate,
+    Conclusion, GatePolicy, RunResult, Standing, StoredComparison, StoredMetric, StoredVerdict, Verdict,
+    error_findings, gate, standing,
 };
 
 /// The verdicts of one run: what decides first, then metric by metric.
 pub fn pull_request(result: &RunResult) -> String {
     let scenario = &result.record.scenario;
-    let gate = gate(result, &GatePolicy { enforce: true, ..GatePolicy::from_scenario(scenario) });
-    let mut blocks =
-        vec![Block::Title(format!("reclaim-bench {}: {}", result.record.label(), headline(gate.conclusion)))];
+    let gate = gate(result, &GatePolicy::from_scenario(scenario));
+    let conclusion = match gate.conclusion {
+        Conclusion::Pass if !scenario.gate.enforce => "measured, not gated",
+        conclusion => headline(conclusion),
+    };
+    let mut blocks = vec![Block::Title(format!("reclaim-bench {}: {conclusion}", result.record.label()))];
     if !result.valid || result.record.partial {
         let mut items: Vec<String> = result.invalid_reasons.iter().map(words::fault).collect();
         if result.record.partial {
@@ -22,10 +26,14 @@ pub fn pull_request(result: &RunResult) -> String {
         blocks.push(Block::Line(origin(result)));
         return markdown::render(&blocks);
     }
-    if !gate.findings.is_empty() {
-        let said =
-            |finding: &Finding| format!("{}: {}", headline(finding.conclusion), findings::finding(finding));
-        let items = gate.findings.iter().map(said).collect();
+    // What did not succeed is worth a word also where no gate was asked for.
+    let said = |found: &Finding| format!("{}: {}", headline(found.conclusion), findings::finding(found));
+    let items: Vec<String> = if scenario.gate.enforce {
+        gate.findings.iter().map(said).collect()
+    } else {
+        error_findings(result, scenario.slo.is_some()).map(|(_, found)| findings::finding(&found)).collect()
+    };
+    if !items.is_empty() {
         blocks.push(Block::List { heading: "Findings".into(), items });
     }
     if !result.comparisons.is_empty() {
@@ -65,21 +73,16 @@ fn verdicts(result: &RunResult) -> Block {
                 (Some(ratio), _) => difference_within(ratio),
                 (None, reason) => reason.as_ref().map(ToString::to_string).unwrap_or_default(),
             };
+            let standing = standing(result, &c.baseline, &c.candidate);
             let sign = match c.verdict {
-                Verdict::Regression => "✗ ",
+                Verdict::Regression if standing == Standing::Gates => "✗ ",
+                Verdict::Regression => "▲ ",
                 Verdict::Improvement | Verdict::NoChange => "✓ ",
                 Verdict::Inconclusive => "? ",
             };
-            let verdict = format!("{sign}{}", words::verdict(c));
-            let metric = format!("{} ({})", words::metric_label(c.metric), c.unit);
-            vec![
-                c.candidate.clone(),
-                metric,
-                figure(c.baseline_value),
-                figure(c.candidate_value),
-                difference,
-                verdict,
-            ]
+            let verdict = format!("{sign}{}", words::standing_verdict(c, standing));
+            let (metric, [baseline, value]) = words::measured(c);
+            vec![c.candidate.clone(), metric, baseline, value, difference, verdict]
         })
         .collect();
     Block::Table {
@@ -110,17 +113,18 @@ fn origin(result: &RunResult) -> String {
     )
 }
 
-/// A comparison with a stored result: what is judged, what is not equal, what else differed.
-pub fn pull_request_stored(comparison: &StoredComparison) -> String {
-    markdown::render(&stored(comparison))
+/// A comparison with a stored result: what is judged, what is not equal, what else differed; with `all`, metrics that no
+/// threshold is set for as well.
+pub fn pull_request_stored(comparison: &StoredComparison, all: bool) -> String {
+    markdown::render(&stored(comparison, all))
 }
 
 /// The same for a terminal.
-pub fn stored_text(comparison: &StoredComparison) -> String {
-    text::render(&stored(comparison))
+pub fn stored_text(comparison: &StoredComparison, all: bool) -> String {
+    text::render(&stored(comparison, all))
 }
 
-fn stored(comparison: &StoredComparison) -> Vec<Block> {
+fn stored(comparison: &StoredComparison, all: bool) -> Vec<Block> {
     let title = format!(
         "reclaim-bench {} against {}: {}",
         comparison.candidate.scenario,
@@ -136,12 +140,17 @@ fn stored(comparison: &StoredComparison) -> Vec<Block> {
             .collect();
         blocks.push(Block::List { heading: "The runs differ in".into(), items });
     }
+    let shown = |metric: &StoredMetric| all || metric.verdict != StoredVerdict::NotJudged;
     blocks.push(Block::Table {
         heading: "Metrics".into(),
         header: vec!["variant", "metric", "base", "value", "difference", "fails beyond", "verdict"],
-        rows: comparison.metrics.iter().map(stored_row).collect(),
+        rows: comparison.metrics.iter().filter(|m| shown(m)).map(stored_row).collect(),
         words: vec![1, 6],
     });
+    let hidden = comparison.metrics.iter().filter(|m| !shown(m)).count();
+    if hidden > 0 {
+        blocks.push(Block::Line(format!("{hidden} more metrics have no threshold: --all shows them.")));
+    }
     if !comparison.exact.is_empty() {
         let rows = comparison
             .exact
@@ -164,7 +173,7 @@ fn stored_row(metric: &StoredMetric) -> Vec<String> {
     };
     vec![
         metric.variant.clone(),
-        format!("{} ({})", words::metric_label(metric.metric), metric.unit),
+        words::with_unit(metric.metric),
         maybe(metric.base_value),
         maybe(metric.candidate_value),
         difference,

@@ -55,10 +55,23 @@ fn junit_has_a_case_for_every_verdict() {
 }
 
 #[test]
+fn a_slower_variant_fails_a_case_only_where_the_gate_is_enforced() {
+    let mut result = run(&[GRANT_LANE, HGET_LANE], 1);
+    assert!(!junit(&result).contains("<failure") && junit(&result).contains("slower (by design)"));
+    result.record.scenario.gate.enforce = true;
+    assert!(junit(&result).contains("<failure message=\"slower: +19.9 %"));
+    let comment = pull_request(&result);
+    assert!(comment.contains(": regression") && comment.contains("✗ slower |"), "{comment}");
+    // The same way of claiming, as in a library duet that was run without a gate.
+    let slower = SimulatedArm { name: "candidate", slower: 1.2, ..GRANT_LANE };
+    assert!(pull_request(&run(&[GRANT_LANE, slower], 1)).contains("slower (not gated)"));
+}
+
+#[test]
 fn a_pull_request_reads_the_conclusion_first() {
     insta::assert_snapshot!("pull_request", pull_request(&run(&[GRANT_LANE, HGET_LANE], 1)));
     insta::assert_snapshot!("pull_request_invalid", pull_request(&invalid()));
-    insta::assert_snapshot!("pull_request_stored", pull_request_stored(&against_stored()));
+    insta::assert_snapshot!("pull_request_stored", pull_request_stored(&against_stored(), false));
 }
 
 /// A level that was missed must be seen by whoever reads the report, and by the build server.

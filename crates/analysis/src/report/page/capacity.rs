@@ -3,14 +3,12 @@
 use maud::{Markup, html};
 
 use super::parts::{Answer, Belief, Trust, blocks, figure, figures, folded, table, value};
+use super::primaries;
 use super::shell::{Body, Section};
-use crate::judge::capacity::{Capacity, SearchOutcome, SizingBasis, SizingRow, sizing};
+use crate::judge::capacity::{Capacity, SearchOutcome, SizingBasis, SizingRow};
 use crate::report::capacity as said;
 use crate::report::chart::{Axis, Bar, Bars, Chart, Layer, Look, Point, Scale, Segment, Series, Tone, Xy};
 use crate::report::format::{count, rough, share};
-
-/// Rates that the sizing chart is drawn over.
-const RATES: u32 = 120;
 
 pub(super) fn body(capacity: &Capacity) -> Body {
     let scenario = &capacity.plan.scenario;
@@ -108,7 +106,12 @@ fn balance(capacity: &Capacity) -> Option<Markup> {
     let chart = Chart {
         title: "Share of the window that each primary's main thread ran".into(),
         description: "One bar for each primary; 100 % is one core.".into(),
-        plot: Box::new(Bars { rows: bars.collect(), axis: Some("share of one core".into()), format: rough }),
+        plot: Box::new(Bars {
+            rows: bars.collect(),
+            axis: Some("share of one core".into()),
+            format: rough,
+            key: Vec::new(),
+        }),
     };
     let rows: Vec<Vec<Markup>> = capacity
         .balance
@@ -127,47 +130,11 @@ fn balance(capacity: &Capacity) -> Option<Markup> {
     Some(figure(&chart, &table("Each primary at that rate", &columns, &rows)))
 }
 
-/// Primaries over the rate, by the same rule as the table.
+/// Primaries over the rate.
 fn needed(capacity: &Capacity) -> Option<Markup> {
     let basis = capacity.sizing_basis.as_ref()?;
     let last = capacity.sizing.iter().map(|row| row.rate_per_s).fold(0.0, f64::max);
-    let rates: Vec<f64> = (1..=RATES).map(|n| last * f64::from(n) / f64::from(RATES)).collect();
-    let all = sizing(basis, &rates);
-    let points: Vec<Point> =
-        all.iter().filter_map(|row| Some(Point::at(row.rate_per_s, f64::from(row.primaries?)))).collect();
-    if points.len() < 2 {
-        return None;
-    }
-    let asked = capacity.sizing.iter().filter_map(|row| {
-        Some(Point {
-            tip: format!("{} claims/s: {} primaries", count(row.rate_per_s.round() as u64), row.primaries?),
-            ..Point::at(row.rate_per_s, f64::from(row.primaries?))
-        })
-    });
-    let asked: Vec<Point> = asked.collect();
-    let scale = Scale::from_zero(points.iter().map(|point| point.y));
-    let chart = Chart {
-        title: format!("Primaries that keep the busiest main thread below {}", share(basis.utilisation)),
-        description: "Fewest primaries for each rate.".into(),
-        plot: Box::new(Xy {
-            x: Axis {
-                label: "claims per second".into(),
-                scale: Scale::from_zero([last]),
-                format: Box::new(|rate| count(rate.round() as u64)),
-            },
-            y: Axis { label: "primaries".into(), scale, format: Box::new(|n| count(n.round() as u64)) },
-            layers: vec![
-                Layer::Series(Series { name: String::new(), tone: Tone::Nth(0), look: Look::Steps, points }),
-                Layer::Series(Series {
-                    name: String::new(),
-                    tone: Tone::Nth(0),
-                    look: Look::Dots,
-                    points: asked,
-                }),
-            ],
-            height: 210.0,
-        }),
-    };
+    let chart = primaries::chart(&[("", basis)], last)?;
     Some(figure(&chart, &rows(basis, &capacity.sizing)))
 }
 

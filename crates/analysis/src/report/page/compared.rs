@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::parts::{Answer, Belief, Trust, figure, figures, list, table, value, words as word_column};
 use crate::judge::{Conclusion, StoredComparison, StoredMetric, StoredVerdict};
 use crate::report::chart::{Chart, Forest, ForestRow, Tone};
-use crate::report::format::{difference, difference_within, figure as number, per_claim};
+use crate::report::format::{difference, figure as number, per_claim};
 use crate::report::words;
 
 /// What stands above the two runs.
@@ -70,12 +70,10 @@ fn verdict(verdict: StoredVerdict) -> (&'static str, Tone) {
 fn row(metric: &StoredMetric) -> ForestRow {
     let (word, tone) = verdict(metric.verdict);
     ForestRow {
-        label: format!("{}, {}", metric.variant, words::metric_label(metric.metric)),
-        ratio: metric.ratio,
-        figures: metric.ratio.as_ref().map(difference_within).unwrap_or_default(),
         verdict: word.into(),
         tone,
         control: metric.verdict == StoredVerdict::NotJudged,
+        ..ForestRow::new(format!("{}, {}", metric.variant, words::metric_label(metric.metric)), metric.ratio)
     }
 }
 

@@ -2,13 +2,13 @@
 
 use maud::{Markup, html};
 
-use super::parts::{Answer, Belief, Trust, blocks, figure, figures, table, value, words};
+use super::parts::{Answer, Belief, Trust, blocks, figure, figures, table, value, words as word_column};
 use super::shell::{Body, Section};
 use crate::judge::{Trend, TrendChange, TrendPoint};
 use crate::record::short_sha256;
 use crate::report::chart::{Axis, Chart, Layer, Look, Point, Scale, Series, Tone, Xy};
 use crate::report::format::{difference, figure as number, round_number};
-use crate::report::series as said;
+use crate::report::{series as said, words};
 
 /// Sections can be jumped to as far as they have names; more metrics than this are on the page all the same.
 const NAMES: [&str; 8] = ["m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8"];
@@ -124,7 +124,7 @@ fn chart(trend: &Trend) -> Chart {
                 format: Box::new(move |place| dates.get(place as usize).cloned().unwrap_or_default()),
             },
             y: Axis {
-                label: if trend.unit == "us" { "µs".to_owned() } else { trend.unit.clone() },
+                label: words::unit_named(&trend.unit).to_owned(),
                 scale: Scale::around(values),
                 format: Box::new(round_number),
             },
@@ -172,12 +172,12 @@ fn runs(n: usize, trend: &Trend) -> Markup {
         })
         .collect();
     let columns = [
-        words("started"),
+        word_column("started"),
         figures("value"),
         figures("interval"),
-        words("commit"),
-        words("library"),
-        words("level"),
+        word_column("commit"),
+        word_column("library"),
+        word_column("level"),
     ];
     table("Run by run", &columns, &rows)
 }

@@ -12,6 +12,7 @@ mod capacity;
 mod compared;
 mod history;
 mod parts;
+mod primaries;
 mod run;
 #[cfg(any(test, feature = "fixtures"))]
 mod samples;

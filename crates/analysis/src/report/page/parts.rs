@@ -96,11 +96,17 @@ fn block(block: &Block) -> Markup {
                 .enumerate()
                 .map(|(n, title)| Column { title: (*title).to_owned(), words: Block::is_words(words, n) })
                 .collect();
-            let rows: Vec<Vec<Markup>> =
-                rows.iter().map(|row| row.iter().map(|cell| html! { (cell) }).collect()).collect();
-            table(heading, &columns, &rows)
+            table(heading, &columns, &cells(rows))
+        }
+        Block::Matrix { heading, header, rows } => {
+            let columns: Vec<Column> = header.iter().map(figures).collect();
+            table(heading, &columns, &cells(rows))
         }
     }
+}
+
+fn cells(rows: &[Vec<String>]) -> Vec<Vec<Markup>> {
+    rows.iter().map(|row| row.iter().map(|cell| html! { (cell) }).collect()).collect()
 }
 
 /// Items one below the other.

@@ -7,14 +7,14 @@ use super::{calibrations, capacities, compared, history, runs, series, sweeps};
 use crate::judge::capacity::simulated::{Simulated, policy};
 use crate::judge::capacity::{Capacity, CapacityPlan, NextStep};
 use crate::judge::fixtures::{
-    GRANT_LANE, HGET_LANE, Noise, SimulatedArm, TWIN, calibration_record, record, scenario,
+    GRANT_LANE, HGET_LANE, Noise, SimulatedArm, TWIN, calibration_record, record, scenario, timed_steps,
 };
 use crate::judge::{
     self, Comparison, GatePolicy, HistoryEntry, RunResult, StoredOptions, Sweep, Trend, analyse, analyse_as,
 };
 use crate::record::{
-    AddedRoundTrip, Fault, Histogram, LatencyHistogram, RetryCause, RunRecord, StormRecord, TimelinePoint,
-    Warning,
+    AddedRoundTrip, Fault, Histogram, LatencyHistogram, RedirectKind, RetryCause, RunRecord, StormRecord,
+    TimelinePoint, Warning, WindowEvent, WindowEventKind,
 };
 use crate::scenario::{ArrivalsForm, Mode, ModelForm, VariantPath};
 use crate::stats::Estimate;
@@ -100,6 +100,10 @@ fn ab(seed: u64, change: impl FnOnce(&mut RunRecord)) -> RunResult {
     let arms = [GRANT_LANE, HGET_LANE];
     let mut record = record(&arms, seed);
     record.timeline = window(30, 3);
+    let index = ("HGET current_attempt_index", 0.36);
+    timed_steps(&mut record.arms[0], &[index, ("FCALL ff_claim_resumed_execution", 0.6)]);
+    let lane = [("HGET lane_id", 0.27), index, ("FCALL ff_claim_resumed_execution", 0.34)];
+    timed_steps(&mut record.arms[1], &lane);
     change(&mut record);
     analyse_as(record, &scenario(&arms))
 }
@@ -133,6 +137,14 @@ fn open_loop(slower: f64, seed: u64) -> RunResult {
         (spread(6_000, 190.0 * slower, seed), spread(6_000, 260.0 * slower, seed), spread(6_000, 8.0, seed));
     record.timeline = window(90, 3);
     record.timeline[40].errors = 120;
+    record.events = [
+        (39.2, WindowEventKind::StallBegan),
+        (40.4, WindowEventKind::FirstTimedOut),
+        (40.6, WindowEventKind::FirstRedirected { redirect: RedirectKind::Moved }),
+        (41.1, WindowEventKind::StallEnded),
+    ]
+    .map(|(t_s, what)| WindowEvent { t_s, what })
+    .to_vec();
     record.scenario.population.executions = 20_000;
     analyse(record).unwrap()
 }
@@ -153,15 +165,15 @@ fn window(seconds: u32, primaries: u32) -> Vec<TimelinePoint> {
         .map(|second| TimelinePoint {
             t_s: f64::from(second),
             claimed: (5_000.0 * (0.02 * noise.normal()).exp()) as u64,
-            errors: 0,
             p50_us: Some(190.0 * (0.02 * noise.normal()).exp()),
             p99_us: Some(420.0 * (0.15 * noise.normal()).exp()),
             response_p50_us: Some(260.0 * (0.03 * noise.normal()).exp()),
             response_p99_us: Some(610.0 * (0.2 * noise.normal()).exp()),
-            response: Histogram(None),
             tool_resident_bytes: Some(20 << 20),
+            send_lag_p99_us: Some(30.0 * (0.3 * noise.normal()).exp()),
             stock: u64::from(seconds - second) * 300,
             primary_cpu: (0..primaries).map(|n| 0.2 + 0.03 * f64::from(n) + 0.01 * noise.normal()).collect(),
+            ..TimelinePoint::default()
         })
         .collect()
 }

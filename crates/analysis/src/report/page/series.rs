@@ -99,12 +99,8 @@ fn forest(one: &RepeatedComparison) -> Chart {
         .iter()
         .enumerate()
         .map(|(n, ratio)| ForestRow {
-            label: format!("valid run {}", n + 1),
-            ratio: *ratio,
-            figures: ratio.as_ref().map(difference_within).unwrap_or_default(),
-            verdict: String::new(),
-            tone: Tone::Neutral,
             control: true,
+            ..ForestRow::new(format!("valid run {}", n + 1), *ratio)
         })
         .collect();
     let tone = match one.verdict {
@@ -121,14 +117,11 @@ fn forest(one: &RepeatedComparison) -> Chart {
         (Some(ratio), _) => difference_within(ratio),
         (None, reason) => reason.as_ref().map(ToString::to_string).unwrap_or_default(),
     };
-    let label = "over all runs".to_owned();
     rows.push(ForestRow {
-        label,
-        ratio: one.ratio,
         figures: figures.clone(),
         verdict: verdict.into(),
         tone,
-        control: false,
+        ..ForestRow::new("over all runs".to_owned(), one.ratio)
     });
     Chart {
         title: format!("{} against {}, {}", one.candidate, one.baseline, one.metric.row().title),

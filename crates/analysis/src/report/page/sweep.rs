@@ -2,60 +2,139 @@
 
 use maud::{Markup, html};
 
-use super::parts::{Answer, Belief, Trust, blocks, figure, figures, table, words as word_column};
-use super::shell::{Body, Section};
-use crate::judge::{Sweep, SweepArm, SweepLine, SweepPoint, Verdict};
-use crate::report::chart::{Axis, Chart, Forest, ForestRow, Layer, Look, Point, Scale, Series, Tone, Xy};
-use crate::report::document::Block;
-use crate::report::format::{
-    difference_within, figure as number, round_number, round_time_us, share, time_us,
+use super::parts::{
+    Answer, Belief, Trust, blocks, figure, figures, folded, maybe, table, value, words as word_column,
 };
-use crate::report::sweep as said;
-use crate::stats::MIN_LINE_POINTS;
+use super::shell::{Body, Section};
+use crate::judge::{Sweep, SweepArm, SweepComparison, SweepLine, SweepPoint, Verdict};
+use crate::report::chart::{Axis, Chart, Forest, ForestRow, Layer, Look, Point, Scale, Series, Tone, Xy};
+use crate::report::format::{difference, figure as number, round_number, round_time_us, share, time_us};
+use crate::report::{sweep as said, words};
+use crate::stats::{Estimate, MIN_LINE_POINTS};
+
+/// A figure of every variant at every value: what it is called, its keys in the stored sweep, how it is written.
+struct Measure {
+    label: &'static str,
+    key: &'static str,
+    interval_key: &'static str,
+    format: fn(f64) -> String,
+    ticks: fn(f64) -> String,
+    of: fn(&SweepArm) -> Option<Shown>,
+}
+
+const TIME: Measure = Measure {
+    label: "Median service time",
+    key: "service_p50_us",
+    interval_key: "service_p50_interval",
+    format: time_us,
+    ticks: round_time_us,
+    of: |arm| Some((arm.service_p50_us?, arm.service_p50_interval.map(|i| (i.low, i.high)))),
+};
+
+const RATE: Measure = Measure {
+    label: "Claims per second",
+    key: "throughput_per_s",
+    interval_key: "throughput_interval",
+    format: number,
+    ticks: round_number,
+    of: |arm| Some((arm.throughput_per_s, arm.throughput_interval.map(|i| (i.low, i.high)))),
+};
 
 pub(super) fn body(scenario: &str, sweep: &Sweep) -> Body {
-    let report = said::blocks(scenario, sweep);
-    let tables =
-        || blocks(&report.iter().filter(|b| matches!(b, Block::Table { .. })).cloned().collect::<Vec<_>>());
     let mut sections = Vec::new();
+    let mut add = |id: &'static str, title: &str, body: Markup| {
+        sections.push(Section { id, title: title.to_owned(), body });
+    };
     if let Some(chart) = over_round_trips(sweep) {
-        let body = html! { (slopes(sweep)) (figure(&chart, &tables())) };
-        sections.push(Section { id: "saving", title: "The difference over the round trip".into(), body });
+        let body = html! { (slopes(sweep)) (figure(&chart, &lines(sweep))) };
+        add("saving", "The difference over the round trip", body);
     }
     if let Some(chart) = forest(sweep) {
-        let body = figure(&chart, &tables());
-        sections.push(Section { id: "differences", title: "The difference at each value".into(), body });
+        add("differences", "The difference at each value", figure(&chart, &differences(sweep)));
     }
-    for (id, title, (chart, table)) in [
-        (
-            "time",
-            "Service time at each value",
-            by_value(sweep, "median service time", (time_us, round_time_us), |arm| {
-                Some((arm.service_p50_us?, arm.service_p50_interval.map(|i| (i.low, i.high))))
-            }),
-        ),
-        (
-            "rate",
-            "Throughput at each value",
-            by_value(sweep, "claims per second", (number, round_number), |arm| {
-                Some((arm.throughput_per_s, arm.throughput_interval.map(|i| (i.low, i.high))))
-            }),
-        ),
-    ] {
-        let body = figure(&chart, &table);
-        sections.push(Section { id, title: title.into(), body });
+    for (id, title, measure) in
+        [("time", "Service time at each value", TIME), ("rate", "Throughput at each value", RATE)]
+    {
+        add(id, title, figure(&by_value(sweep, &measure), &figures_by_value(sweep, &measure)));
     }
-    sections.push(Section {
-        id: "report",
-        title: "Everything in words and tables".into(),
-        body: blocks(&report),
-    });
+    let all = folded("The same as in a terminal", &blocks(&said::blocks(scenario, sweep)));
+    add("report", "Everything in words and tables", all);
     Body {
         title: format!("{scenario}: {} from value to value", sweep.key),
         kind: format!("sweep of {} values", sweep.points.len()),
         answer: answer(sweep).markup(),
         sections,
     }
+}
+
+/// A figure of the stored sweep with its interval's ends, each with its place.
+fn with_ends(text: fn(f64) -> String, of: &Estimate, place: &str) -> [Markup; 3] {
+    [(of.estimate, "estimate"), (of.low, "low"), (of.high, "high")]
+        .map(|(figure, key)| value(&text(figure), figure, &format!("{place}/{key}")))
+}
+
+/// The lines through the points: what the slope says, and what is there without an added round trip.
+fn lines(sweep: &Sweep) -> Markup {
+    let row = |(n, line): (usize, &SweepLine)| {
+        let base = with_ends(number, &line.base, &format!("/lines/{n}/base"));
+        let slope = with_ends(|trips| format!("{trips:.3}"), &line.per_us, &format!("/lines/{n}/per_us"));
+        [html! { (line.name) " less " (line.baseline) }].into_iter().chain(base).chain(slope).collect()
+    };
+    let rows: Vec<Vec<Markup>> = sweep.lines.iter().enumerate().map(row).collect();
+    let columns = [
+        word_column("difference"),
+        figures("at none added (µs)"),
+        figures("low"),
+        figures("high"),
+        figures("round trips more"),
+        figures("low"),
+        figures("high"),
+    ];
+    html! {
+        (table("The fitted lines", &columns, &rows))
+        p { "The points are in the table of the next chart." }
+    }
+}
+
+/// Every comparison of every value.
+fn differences(sweep: &Sweep) -> Markup {
+    let row = |n: usize, point: &SweepPoint, m: usize, arm: &SweepArm| {
+        let against = arm.against.as_ref()?;
+        let ratio = against.ratio.as_ref().map_or_else(
+            || [html! { "-" }, html! { "-" }, html! { "-" }],
+            |ratio| with_ends(difference, ratio, &format!("/points/{n}/arms/{m}/against/ratio")),
+        );
+        let names = [html! { (point.value) }, html! { (arm.name) }];
+        let verdict = html! { (verdict(point, against).0) };
+        Some(names.into_iter().chain(ratio).chain([verdict]).collect::<Vec<Markup>>())
+    };
+    let rows: Vec<Vec<Markup>> = sweep
+        .points
+        .iter()
+        .enumerate()
+        .flat_map(|(n, point)| {
+            point.arms.iter().enumerate().filter_map(move |(m, arm)| row(n, point, m, arm))
+        })
+        .collect();
+    let columns = [
+        word_column("value"),
+        word_column("variant"),
+        figures("difference"),
+        figures("low"),
+        figures("high"),
+        word_column("verdict"),
+    ];
+    table("Difference from the baseline at each value", &columns, &rows)
+}
+
+fn verdict(point: &SweepPoint, against: &SweepComparison) -> (&'static str, Tone) {
+    let tone = match against.verdict {
+        _ if !point.valid => return ("INVALID", Tone::Bad),
+        Verdict::Improvement => Tone::Good,
+        Verdict::Regression => Tone::Bad,
+        Verdict::NoChange | Verdict::Inconclusive => Tone::Neutral,
+    };
+    (words::verdict_of(against.verdict, against.metric), tone)
 }
 
 /// Variants that are compared, in the order of the first point.
@@ -150,13 +229,17 @@ fn one_candidate(sweep: &Sweep, name: &str) -> String {
 
 fn line_in_words(line: &SweepLine) -> String {
     let slope = line.per_us;
-    let more = if slope.estimate >= 0.0 { "more" } else { "less" };
+    let (more, [low, high]) = if slope.estimate >= 0.0 {
+        ("more", [slope.low, slope.high])
+    } else {
+        ("less", [-slope.high, -slope.low])
+    };
     format!(
         "{:.2} round trips {more} than the baseline ({} interval {:.2} to {:.2}), and {} without an added round trip",
         slope.estimate.abs(),
         share(slope.confidence),
-        slope.low,
-        slope.high,
+        low,
+        high,
         signed(line.base.estimate)
     )
 }
@@ -232,22 +315,8 @@ fn forest(sweep: &Sweep) -> Option<Chart> {
     let row = |point: &SweepPoint, arm: &SweepArm| {
         let against = arm.against.as_ref()?;
         let label = if several { format!("{}, {}", point.value, arm.name) } else { point.value.clone() };
-        let (verdict, tone) = match against.verdict {
-            _ if !point.valid => ("INVALID", Tone::Bad),
-            Verdict::Improvement => ("better", Tone::Good),
-            Verdict::Regression => ("worse", Tone::Bad),
-            Verdict::NoChange => ("no change", Tone::Neutral),
-            Verdict::Inconclusive => ("inconclusive", Tone::Neutral),
-        };
-        let figures = against.ratio.as_ref().map(difference_within).unwrap_or_default();
-        Some(ForestRow {
-            label,
-            ratio: against.ratio,
-            figures,
-            verdict: verdict.into(),
-            tone,
-            control: false,
-        })
+        let (verdict, tone) = verdict(point, against);
+        Some(ForestRow { verdict: verdict.into(), tone, ..ForestRow::new(label, against.ratio) })
     };
     let rows: Vec<ForestRow> = sweep
         .points
@@ -263,18 +332,10 @@ fn forest(sweep: &Sweep) -> Option<Chart> {
     })
 }
 
-/// How a value is written.
-type Written = fn(f64) -> String;
-
 /// A figure with its interval, and the ends of the interval where there is one.
 type Shown = (f64, Option<(f64, f64)>);
 
-fn by_value(
-    sweep: &Sweep,
-    label: &str,
-    (format, ticks): (Written, Written),
-    of: fn(&SweepArm) -> Option<Shown>,
-) -> (Chart, Markup) {
+fn by_value(sweep: &Sweep, measure: &Measure) -> Chart {
     let mut names: Vec<&str> = Vec::new();
     for arm in sweep.points.iter().flat_map(|point| &point.arms) {
         if !names.contains(&arm.name.as_str()) {
@@ -289,8 +350,8 @@ fn by_value(
             // Beside each other, so that intervals do not hide each other.
             let shift = 0.5 * ((n as f64 + 0.5) / names.len() as f64 - 0.5);
             let point = |(place, point): (usize, &SweepPoint)| {
-                let (y, interval) = of(point.arms.iter().find(|arm| arm.name == *name)?)?;
-                let tip = format!("{}: {}", point.value, format(y));
+                let (y, interval) = (measure.of)(point.arms.iter().find(|arm| arm.name == *name)?)?;
+                let tip = format!("{}: {}", point.value, (measure.format)(y));
                 Some(Point { x: place as f64 + shift, y, interval, tip })
             };
             let points: Vec<Point> = sweep.points.iter().enumerate().filter_map(point).collect();
@@ -299,9 +360,8 @@ fn by_value(
         })
         .collect();
     let values: Vec<String> = sweep.points.iter().map(|point| point.value.clone()).collect();
-    let table = figures_by_value(sweep, label, format, of);
-    let chart = Chart {
-        title: format!("{label}, by {}", sweep.key),
+    Chart {
+        title: format!("{}, by {}", measure.label, sweep.key),
         description: format!("{} variants at {} values.", names.len(), values.len()),
         plot: Box::new(Xy {
             x: Axis {
@@ -309,31 +369,47 @@ fn by_value(
                 scale: Scale::Places { count: values.len() },
                 format: Box::new(move |place| values.get(place as usize).cloned().unwrap_or_default()),
             },
-            y: Axis { label: label.to_owned(), scale: Scale::from_zero(all), format: Box::new(ticks) },
+            y: Axis {
+                label: measure.label.to_owned(),
+                scale: Scale::from_zero(all),
+                format: Box::new(measure.ticks),
+            },
             layers,
             height: 230.0,
         }),
-    };
-    (chart, table)
+    }
 }
 
-fn figures_by_value(
-    sweep: &Sweep,
-    label: &str,
-    format: fn(f64) -> String,
-    of: fn(&SweepArm) -> Option<Shown>,
-) -> Markup {
-    let row = |point: &SweepPoint, arm: &SweepArm| {
-        let (y, interval) = of(arm)?;
-        let interval =
-            interval.map_or("-".to_owned(), |(low, high)| format!("{} to {}", format(low), format(high)));
-        Some(vec![html! { (point.value) }, html! { (arm.name) }, html! { (format(y)) }, html! { (interval) }])
+fn figures_by_value(sweep: &Sweep, measure: &Measure) -> Markup {
+    let row = |n: usize, point: &SweepPoint, m: usize, arm: &SweepArm| {
+        let (y, interval) = (measure.of)(arm)?;
+        let place = format!("/points/{n}/arms/{m}");
+        let of = |us: f64, key: &str| value(&(measure.format)(us), us, &format!("{place}/{key}"));
+        let end = |end: Option<f64>, key: &str| {
+            maybe(measure.format, end, &format!("{place}/{}/{key}", measure.interval_key))
+        };
+        Some(vec![
+            html! { (point.value) },
+            html! { (arm.name) },
+            of(y, measure.key),
+            end(interval.map(|(low, _)| low), "low"),
+            end(interval.map(|(_, high)| high), "high"),
+        ])
     };
     let rows: Vec<Vec<Markup>> = sweep
         .points
         .iter()
-        .flat_map(|point| point.arms.iter().filter_map(move |arm| row(point, arm)))
+        .enumerate()
+        .flat_map(|(n, point)| {
+            point.arms.iter().enumerate().filter_map(move |(m, arm)| row(n, point, m, arm))
+        })
         .collect();
-    let columns = [word_column("value"), word_column("variant"), figures(label), figures("interval")];
-    table(label, &columns, &rows)
+    let columns = [
+        word_column("value"),
+        word_column("variant"),
+        figures(measure.label),
+        figures("low"),
+        figures("high"),
+    ];
+    table(measure.label, &columns, &rows)
 }

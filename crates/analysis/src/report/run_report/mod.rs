@@ -1,15 +1,18 @@
 //! What a report says, in the order in which a reader needs it: may I use this, what is the answer, the figures behind
 //! it, why to believe them, where they come from.
 
+mod exact;
 mod worth;
 
 use super::calibration;
 use super::document::Block;
-use super::format::{bytes, count, difference, difference_within, figure, maybe, per_claim, share, time_us};
+use super::format::{
+    TimeUnit, bytes, count, difference, difference_within, figure, maybe, per_claim, share, time_us,
+};
 use super::{conditions, findings, ramp, steps, storm, words};
 use crate::judge::{self, Comparison, LatencySummary, RunResult, VariantSummary, Verdict};
 use crate::record::{Environment, Outcomes, RunRecord, short_sha256};
-use crate::scenario::{Direction, Metric, MetricName, Mode, VariantPath};
+use crate::scenario::{Direction, Metric, Mode, VariantPath};
 use crate::stats::{CONFIDENCE, Estimate, Latencies};
 
 /// The whole report.
@@ -226,16 +229,17 @@ type Clock = fn(&VariantSummary) -> Option<&LatencySummary>;
 fn latencies(result: &RunResult) -> Vec<Block> {
     // A storm has one clock for all of its executions.
     let resume = match result.record.scenario.load.mode {
-        Mode::Storm => "Time to resume, from the storm's first signal to the lease (µs)",
-        Mode::Staged | Mode::Churn => "Time to resume, from the signal to the lease (µs)",
+        Mode::Storm => "Time to resume, from the storm's first signal to the lease",
+        Mode::Staged | Mode::Churn => "Time to resume, from the signal to the lease",
     };
     let clocks: [(&str, Clock); 4] = [
-        ("Service time, from sending a claim to holding the lease (µs)", |v| v.service_us.as_ref()),
-        ("Response time, from when a claim was due (µs)", |v| v.response_us.as_ref()),
-        ("Send lag, how late claims were sent (µs)", |v| v.send_lag_us.as_ref()),
+        ("Service time, from sending a claim to holding the lease", |v| v.service_us.as_ref()),
+        ("Response time, from when a claim was due", |v| v.response_us.as_ref()),
+        ("Send lag, how late claims were sent", |v| v.send_lag_us.as_ref()),
         (resume, |v| v.resume_us.as_ref()),
     ];
     let table = |(n, (heading, clock)): (usize, (&str, Clock))| {
+        let unit = TimeUnit::of(result.variants.iter().filter_map(clock).map(|times| times.p50));
         let rows: Vec<_> = result
             .variants
             .iter()
@@ -243,7 +247,9 @@ fn latencies(result: &RunResult) -> Vec<Block> {
             .filter(|variant| n == 0 || clock(variant).is_some())
             .map(|variant| {
                 let times = clock(variant);
-                let of = |quantile: fn(&LatencySummary) -> f64| maybe(times.map(quantile));
+                let of = |quantile: fn(&LatencySummary) -> f64| {
+                    times.map_or_else(|| "-".into(), |times| unit.figure(quantile(times)))
+                };
                 vec![
                     variant.name.clone(),
                     count(times.map_or(0, |times| times.count)),
@@ -257,7 +263,7 @@ fn latencies(result: &RunResult) -> Vec<Block> {
             })
             .collect();
         let header = vec!["variant", "claims", "claims/s", "p50", "p90", "p99", "p99.9", "max"];
-        (!rows.is_empty()).then(|| Block::figures(heading, header, rows))
+        (!rows.is_empty()).then(|| Block::figures(&format!("{heading} ({})", unit.name), header, rows))
     };
     clocks.into_iter().enumerate().filter_map(table).collect()
 }
@@ -348,15 +354,12 @@ fn comparisons(result: &RunResult) -> Vec<Block> {
         .comparisons
         .iter()
         .map(|comparison| {
+            let (what, [baseline, value]) = words::measured(comparison);
             vec![
                 comparison.candidate.clone(),
-                format!(
-                    "{} ({})",
-                    words::metric_label(comparison.metric),
-                    words::unit(comparison.metric.row().unit)
-                ),
-                figure(comparison.baseline_value),
-                figure(comparison.candidate_value),
+                what,
+                baseline,
+                value,
                 comparison.ratio.as_ref().map_or_else(|| "-".into(), difference_within),
                 verdict_cell(comparison, result),
             ]
@@ -368,7 +371,7 @@ fn comparisons(result: &RunResult) -> Vec<Block> {
         rows,
         words: vec![1, 5],
     }];
-    blocks.extend(exact(result));
+    blocks.extend(exact::blocks(result));
     blocks.extend(fused(result));
     blocks
 }
@@ -388,41 +391,10 @@ pub(super) fn verdict_cell(comparison: &Comparison, result: &RunResult) -> Strin
         (Verdict::Inconclusive, None, _) if comparison.ratio.as_ref().is_some_and(beyond) => {
             format!("{word}: may be chance, p = {:.3}", comparison.p_value.unwrap_or_default())
         }
-        (Verdict::Inconclusive, None, Some(size)) => format!("{word}: could show {} or more", share(size)),
+        (Verdict::Inconclusive, None, Some(size)) => {
+            format!("{word} (smallest detectable change: {})", share(size))
+        }
         _ => word.to_owned(),
-    }
-}
-
-/// What is counted, for a reader: the calls of one command are named as results name them.
-fn exact_title(name: &MetricName) -> String {
-    if name.command.is_some() { name.to_string() } else { name.metric.row().title.to_owned() }
-}
-
-fn exact(result: &RunResult) -> Option<Block> {
-    let items: Vec<String> = result
-        .exact
-        .iter()
-        .filter(|metric| !metric.equal)
-        .map(|metric| {
-            format!(
-                "{}: {} {} instead of {}",
-                metric.candidate,
-                exact_title(&metric.metric),
-                per_claim(metric.candidate_value),
-                per_claim(metric.baseline_value)
-            )
-        })
-        .collect();
-    let heading = "Counted exactly, per claim".to_owned();
-    if result.exact.is_empty() {
-        None
-    } else if items.is_empty() {
-        Some(Block::List {
-            heading,
-            items: vec!["no difference: same round trips, commands and bytes".into()],
-        })
-    } else {
-        Some(Block::List { heading, items })
     }
 }
 
@@ -445,9 +417,9 @@ pub(super) fn trust(result: &RunResult) -> Block {
     let audit = &result.record.audit;
     let mut items = Vec::new();
     if let Some(control) = &result.control {
-        let ratio = control.ratio.as_ref().map_or_else(|| "no estimate".to_owned(), difference_within);
+        let ratio = control.ratio.as_ref().map(|ratio| difference_within(ratio) + ", ").unwrap_or_default();
         let word = if control.passed { "passed" } else { "failed" };
-        items.push(format!("control (the baseline against itself): {ratio}, {word}"));
+        items.push(format!("control (the baseline against itself): {ratio}{word}"));
     }
     let violations = audit.violations();
     items.push(if audit.executions_checked == 0 {

@@ -157,8 +157,10 @@ fn belief(result: &RunResult) -> Belief {
         (Trust::No, "Do not draw a conclusion from this run.")
     } else if result.record.partial {
         (Trust::Careful, "Incomplete: the run was interrupted.")
-    } else if warnings > 0 || audit.executions_checked == 0 {
-        (Trust::Careful, "Valid, with something to keep in mind.")
+    } else if audit.executions_checked == 0 {
+        (Trust::Careful, "Valid as far as it was checked.")
+    } else if warnings > 0 {
+        (Trust::Careful, "Valid: every check passed, with something to keep in mind.")
     } else {
         (Trust::Yes, "You can believe this: every check passed.")
     };

@@ -14,8 +14,8 @@ type Cost = (Metric, &'static str, &'static str, fn(&ServerCost) -> f64);
 
 const COSTS: [Cost; 3] = [
     (Metric::RoundTrips, "round_trips_per_claim", "round trips", |server| server.round_trips_per_claim),
-    (Metric::BytesIn, "bytes_in_per_claim", "request bytes", |server| server.bytes_in_per_claim),
-    (Metric::BytesOut, "bytes_out_per_claim", "reply bytes", |server| server.bytes_out_per_claim),
+    (Metric::RequestBytes, "bytes_in_per_claim", "request bytes", |server| server.bytes_in_per_claim),
+    (Metric::ReplyBytes, "bytes_out_per_claim", "reply bytes", |server| server.bytes_out_per_claim),
 ];
 
 pub(super) fn section(result: &RunResult) -> Markup {

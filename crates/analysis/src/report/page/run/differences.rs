@@ -7,7 +7,7 @@ use super::super::parts::{
 };
 use crate::judge::{self, Comparison, RunResult, Verdict};
 use crate::report::chart::{Axis, Chart, Forest, ForestRow, Layer, Look, Point, Scale, Series, Tone, Xy};
-use crate::report::format::{self, count, difference, difference_within, share};
+use crate::report::format::{self, count, difference, share};
 use crate::report::{run_report, words};
 use crate::scenario::{Direction, Metric};
 
@@ -54,12 +54,10 @@ fn forest(result: &RunResult, metrics: &[Metric], threshold: Option<f64>) -> Cha
     let description = described.collect::<Vec<_>>().join("; ");
     if let Some(control) = &result.control {
         rows.push(ForestRow {
-            label: "control: baseline against itself".into(),
-            ratio: control.ratio,
-            figures: control.ratio.as_ref().map(difference_within).unwrap_or_default(),
             verdict: if control.passed { "passed" } else { "FAILED" }.into(),
             tone: if control.passed { Tone::Neutral } else { Tone::Bad },
             control: true,
+            ..ForestRow::new("control: baseline, itself".into(), control.ratio)
         });
     }
     let title = match metrics {
@@ -73,17 +71,15 @@ fn forest(result: &RunResult, metrics: &[Metric], threshold: Option<f64>) -> Cha
 
 fn row(comparison: &Comparison, both: bool) -> ForestRow {
     let label = words::metric_label(comparison.metric);
+    let label = if both { format!("{}, {label}", comparison.candidate) } else { label };
     ForestRow {
-        label: if both { format!("{}, {label}", comparison.candidate) } else { label },
-        ratio: comparison.ratio,
-        figures: comparison.ratio.as_ref().map(difference_within).unwrap_or_default(),
         verdict: words::verdict(comparison).to_owned(),
         tone: match comparison.verdict {
             Verdict::Improvement => Tone::Good,
             Verdict::Regression => Tone::Bad,
             Verdict::NoChange | Verdict::Inconclusive => Tone::Neutral,
         },
-        control: false,
+        ..ForestRow::new(label, comparison.ratio)
     }
 }
 
@@ -106,11 +102,12 @@ fn comparisons(result: &RunResult) -> Markup {
         .map(|(n, one)| {
             let at = |key: &str| format!("/comparisons/{n}/{key}");
             let ratio = |of: Option<f64>, key: &str| maybe(difference, of, &at(&format!("ratio/{key}")));
+            let (what, [baseline, candidate]) = words::measured(one);
             vec![
                 html! { (one.candidate) },
-                html! { (words::metric_label(one.metric)) " (" (words::unit(one.metric.row().unit)) ")" },
-                value(&format::figure(one.baseline_value), one.baseline_value, &at("baseline_value")),
-                value(&format::figure(one.candidate_value), one.candidate_value, &at("candidate_value")),
+                html! { (what) },
+                value(&baseline, one.baseline_value, &at("baseline_value")),
+                value(&candidate, one.candidate_value, &at("candidate_value")),
                 ratio(one.ratio.map(|r| r.estimate), "estimate"),
                 ratio(one.ratio.map(|r| r.low), "low"),
                 ratio(one.ratio.map(|r| r.high), "high"),
@@ -164,7 +161,7 @@ pub(super) fn over_time(result: &RunResult) -> Option<Markup> {
         plot: Box::new(Xy {
             x: Axis {
                 label: "stratum".into(),
-                scale: Scale::Linear { low: 0.0, high: last + 1.0 },
+                scale: Scale::Whole { high: last + 1.0 },
                 format: Box::new(|n| count(n as u64)),
             },
             y: Axis {

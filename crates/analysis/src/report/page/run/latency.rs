@@ -6,7 +6,7 @@ use super::super::parts::{figure, figures, maybe, table, words};
 use crate::judge::{self, LatencySummary, QuantilePoint, RunResult, VariantSummary};
 use crate::record::{ArmRecord, Histogram};
 use crate::report::chart::{Axis, Bar, Bars, Chart, Layer, Look, Point, Scale, Segment, Series, Tone, Xy};
-use crate::report::format::{self, count, round_time_us, time_us};
+use crate::report::format::{self, TimeUnit, count, round_time_us, time_us};
 use crate::report::run_report;
 
 /// Variants whose medians stand in the answer: more are a chart of their own.
@@ -68,7 +68,7 @@ pub(super) fn medians(result: &RunResult) -> Option<Markup> {
     let chart = Chart {
         title: "Median service time of each variant".into(),
         description,
-        plot: Box::new(Bars { rows: bars, axis: None, format: time_us }),
+        plot: Box::new(Bars { rows: bars, axis: None, format: time_us, key: Vec::new() }),
     };
     Some(
         html! { p class="soft" { "Median time from sending a claim to holding the lease:" } (chart.both_widths()) },
@@ -103,6 +103,7 @@ fn summary(result: &RunResult, clock: &Clock) -> Markup {
         figures("p99.9"),
         figures("max"),
     ];
+    let unit = TimeUnit::of(result.variants.iter().filter_map(clock.summary).map(|times| times.p50));
     let rows: Vec<Vec<Markup>> = result
         .variants
         .iter()
@@ -111,7 +112,7 @@ fn summary(result: &RunResult, clock: &Clock) -> Markup {
             let times = (clock.summary)(variant);
             let at = |key: &str| format!("/variants/{n}/{}/{key}", clock.key);
             let of = |key: &str, quantile: fn(&LatencySummary) -> f64| {
-                maybe(format::figure, times.map(quantile), &at(key))
+                maybe(|us| unit.figure(us), times.map(quantile), &at(key))
             };
             vec![
                 html! { (variant.name) },
@@ -129,7 +130,7 @@ fn summary(result: &RunResult, clock: &Clock) -> Markup {
             ]
         })
         .collect();
-    table(&format!("{} (µs)", clock.title), &columns, &rows)
+    table(&format!("{} ({})", clock.title, unit.name), &columns, &rows)
 }
 
 fn percentiles(result: &RunResult, clock: &Clock) -> Option<Chart> {
@@ -211,10 +212,19 @@ pub(super) fn completion(result: &RunResult) -> Vec<Markup> {
                 },
                 y: Axis {
                     label: "executions with their lease".into(),
-                    scale: Scale::from_zero([all]),
+                    // Room for the marks' names above the curve.
+                    scale: Scale::counts([1.15 * all]),
                     format: Box::new(|n| count(n as u64)),
                 },
-                layers: vec![Layer::Series(line)],
+                layers: [(resumed.p50, "half"), (resumed.p99, "99 %"), (resumed.max, "all")]
+                    .map(|(us, part)| Layer::MarkX {
+                        at: us / 1e6,
+                        name: format!("{part}: {}", time_us(us)),
+                        tone: Tone::Level,
+                    })
+                    .into_iter()
+                    .chain([Layer::Series(line)])
+                    .collect(),
                 height: 230.0,
             }),
         };

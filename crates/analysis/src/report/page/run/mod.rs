@@ -5,6 +5,8 @@ mod costs;
 mod differences;
 mod latency;
 mod timeline;
+mod waterfall;
+mod worth;
 
 use maud::{Markup, html};
 
@@ -25,7 +27,9 @@ pub(super) fn body(result: &RunResult) -> Body {
     };
     add("differences", "Differences", differences::section(result));
     add("latency", "Latency", Some(latency::section(result)));
+    add("waterfall", "Where the time of a claim goes", waterfall::section(result));
     add("costs", "What one claim costs", Some(costs::section(result)));
+    add("worth", "Primaries needed", worth::section(result));
     add("strata", "Did the difference hold all the time?", differences::over_time(result));
     add("storm", "The storm", storm_section(result));
     add("window", "The window, second by second", timeline::section(result));

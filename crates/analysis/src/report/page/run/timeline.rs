@@ -1,12 +1,14 @@
-//! The window over time, for who operates a cluster: claims and errors, latency, stock, CPU of each primary.
+//! The window over time, for who operates a cluster: claims and errors, latency, send lag, stock, CPU of each primary,
+//! with what happened marked in all of them.
 
 use maud::{Markup, html};
 
-use super::super::parts::{behind, drawn, figures, maybe, table};
+use super::super::parts::{behind, drawn, figures, maybe, table, value, words};
 use crate::judge::{self, RunResult};
-use crate::record::TimelinePoint;
+use crate::record::{RunRecord, TimelinePoint, WindowEvent};
 use crate::report::chart::{Axis, Chart, Layer, Look, Point, Scale, Series, Tone, Xy};
 use crate::report::format::{self, count, rough, round_time_us};
+use crate::report::words as said;
 
 /// Rows of the table behind the charts; a longer window is summed up.
 const ROWS: usize = 400;
@@ -21,78 +23,100 @@ pub(super) fn section(result: &RunResult) -> Option<Markup> {
     }
     let charts = charts(result);
     Some(html! {
+        @if let Some(events) = events(&result.record.events) { (events) }
         @for chart in &charts { (drawn(chart)) }
         (behind("The figures behind these charts", &seconds(timeline)))
     })
 }
 
+/// A whole number of things in a second.
+fn whole(n: f64) -> String {
+    count(n.round() as u64)
+}
+
 fn charts(result: &RunResult) -> Vec<Chart> {
     let timeline = &result.record.timeline;
-    let errors = timeline.iter().any(|point| point.errors > 0);
-    let claims: Vec<Over<'_>> =
-        vec![("claims".into(), Tone::Nth(0), Box::new(|point| Some(point.claimed as f64)))];
-    let mut charts =
-        vec![over(timeline, "Claims per second", &claims, Scale::from_zero, |n| count(n.round() as u64))];
-    if errors {
-        let errors: Vec<Over<'_>> =
-            vec![("errors".into(), Tone::Bad, Box::new(|point| Some(point.errors as f64)))];
-        charts.push(over(
-            timeline,
-            "Claims that did not succeed, per second",
-            &errors,
-            Scale::from_zero,
-            |n| count(n.round() as u64),
-        ));
+    let over =
+        |title: &str, values: &[Over<'_>], scale, format| over(&result.record, title, values, scale, format);
+    let known = |of: fn(&TimelinePoint) -> bool| timeline.iter().any(of);
+    let one = |name: &str, tone: Tone, of: fn(&TimelinePoint) -> Option<f64>| -> Over<'_> {
+        (name.to_owned(), tone, Box::new(of))
+    };
+    let claims = [one("claims", Tone::Nth(0), |point| Some(point.claimed as f64))];
+    let mut charts = vec![over("Claims per second", &claims, Scale::counts, whole)];
+    if known(|point| point.errors > 0) {
+        let errors = [one("errors", Tone::Bad, |point| Some(point.errors as f64))];
+        charts.push(over("Claims that did not succeed, per second", &errors, Scale::counts, whole));
     }
-    let times: Vec<Over<'_>> = vec![
-        ("service p50".into(), Tone::Nth(0), Box::new(|point| point.p50_us)),
-        ("service p99".into(), Tone::Nth(1), Box::new(|point| point.p99_us)),
-        ("response p99".into(), Tone::Nth(3), Box::new(|point| point.response_p99_us)),
+    let times = [
+        one("service p50", Tone::Nth(0), |point| point.p50_us),
+        one("service p99", Tone::Nth(1), |point| point.p99_us),
+        one("response p99", Tone::Nth(3), |point| point.response_p99_us),
     ];
-    charts.push(over(timeline, "Latency of each second", &times, Scale::log, round_time_us));
-    if timeline.iter().any(|point| point.stock > 0) {
-        let stock: Vec<Over<'_>> =
-            vec![("grants in stock".into(), Tone::Nth(2), Box::new(|point| Some(point.stock as f64)))];
-        charts.push(over(
-            timeline,
-            "Stock: grants issued and not yet claimed",
-            &stock,
-            Scale::from_zero,
-            |n| count(n.round() as u64),
-        ));
+    charts.push(over("Latency of each second", &times, Scale::log, round_time_us));
+    if known(|point| point.send_lag_p99_us.is_some()) {
+        let lag = [one("send lag p99", Tone::Nth(4), |point| point.send_lag_p99_us)];
+        charts.push(over("Send lag p99: how late claims were sent", &lag, Scale::from_zero, round_time_us));
+    }
+    if known(|point| point.stock > 0) {
+        let stock = [one("grants in stock", Tone::Nth(2), |point| Some(point.stock as f64))];
+        charts.push(over("Stock: grants issued and not yet claimed", &stock, Scale::counts, whole));
     }
     let primaries = timeline.iter().map(|point| point.primary_cpu.len()).max().unwrap_or_default();
     if primaries > 0 {
-        let cpu: Vec<Over<'_>> = (0..primaries)
-            .map(|n| -> Over<'_> {
-                let name = result
-                    .record
-                    .primaries
-                    .get(n)
-                    .map_or_else(|| format!("primary {}", n + 1), |p| p.addr.clone());
-                (name, Tone::Nth(n), Box::new(move |point| point.primary_cpu.get(n).copied()))
-            })
-            .collect();
-        charts.push(over(
-            timeline,
-            "CPU of each primary's main thread, of one core",
-            &cpu,
-            Scale::from_zero,
-            rough,
-        ));
+        let cpu: Vec<Over<'_>> = (0..primaries).map(|n| cpu_of(result, n)).collect();
+        charts.push(over("CPU of each primary's main thread, of one core", &cpu, Scale::from_zero, rough));
     }
     charts
 }
 
+fn cpu_of(result: &RunResult, n: usize) -> Over<'_> {
+    let primary = result.record.primaries.get(n);
+    let name = primary.map_or_else(|| format!("primary {}", n + 1), |primary| primary.addr.clone());
+    (name, Tone::Nth(n), Box::new(move |point| point.primary_cpu.get(n).copied()))
+}
+
+/// A mark for each event, its letter at the top; what the letters stand for is in the list.
+fn marks(events: &[WindowEvent]) -> impl Iterator<Item = Layer> {
+    events.iter().enumerate().map(|(n, event)| Layer::MarkX {
+        at: event.t_s,
+        name: letter(n),
+        tone: Tone::Level,
+    })
+}
+
+/// A, B, ... Z, A1, B1 ...
+fn letter(n: usize) -> String {
+    let letter = char::from(b'A' + (n % 26) as u8);
+    if n < 26 { letter.to_string() } else { format!("{letter}{}", n / 26) }
+}
+
+fn events(events: &[WindowEvent]) -> Option<Markup> {
+    let rows: Vec<Vec<Markup>> = events
+        .iter()
+        .enumerate()
+        .map(|(n, event)| {
+            vec![
+                html! { (letter(n)) },
+                value(&format!("{:.1}", event.t_s), event.t_s, &format!("/events/{n}/t_s")),
+                html! { (said::event(&event.what)) },
+            ]
+        })
+        .collect();
+    let columns = [words("mark"), figures("second"), words("event")];
+    (!rows.is_empty()).then(|| table("What happened in the window", &columns, &rows))
+}
+
 fn over(
-    timeline: &[TimelinePoint],
+    record: &RunRecord,
     title: &str,
     values: &[Over<'_>],
     scale: fn(Vec<f64>) -> Scale,
     format: fn(f64) -> String,
 ) -> Chart {
+    let timeline = &record.timeline;
     let mut all = Vec::new();
-    let mut layers = Vec::new();
+    let mut layers: Vec<Layer> = marks(&record.events).collect();
     for (name, tone, of) in values {
         let points: Vec<Point> =
             timeline.iter().map(|second| Point::at(second.t_s, of(second).unwrap_or(f64::NAN))).collect();
@@ -118,8 +142,8 @@ fn over(
         plot: Box::new(Xy {
             x: Axis {
                 label: "seconds of the window".into(),
-                scale: Scale::Linear { low: 0.0, high: end },
-                format: Box::new(|s| count(s.round() as u64)),
+                scale: Scale::Whole { high: end },
+                format: Box::new(whole),
             },
             y: Axis { label: String::new(), scale: scale(all), format: Box::new(format) },
             layers,
@@ -139,6 +163,7 @@ fn seconds(timeline: &[TimelinePoint]) -> Markup {
         figures("p50 (µs)"),
         figures("p99 (µs)"),
         figures("response p99 (µs)"),
+        figures("send lag p99 (µs)"),
         figures("stock"),
         figures("busiest primary"),
     ];
@@ -155,6 +180,7 @@ fn seconds(timeline: &[TimelinePoint]) -> Markup {
                 time(span.highest_p50_us, "p50_us"),
                 time(span.highest_p99_us, "p99_us"),
                 time(span.highest_response_p99_us, "response_p99_us"),
+                time(span.highest_send_lag_p99_us, "send_lag_p99_us"),
                 whole(span.least_stock, "stock"),
                 html! { (span.busiest_cpu.map_or("-".into(), rough)) },
             ]
@@ -163,7 +189,7 @@ fn seconds(timeline: &[TimelinePoint]) -> Markup {
     let caption = if single {
         "Second by second"
     } else {
-        "Spans of the window: sums of claims and errors, the highest latency and the least stock of a second"
+        "Spans of the window: sums of claims and errors, the highest latency and send lag and the least stock of a second"
     };
     table(caption, &columns, &rows)
 }

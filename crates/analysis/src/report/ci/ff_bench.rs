@@ -1,0 +1,134 @@
+//! The report that FlowFabric's own benchmarks write (`benches/harness` there, `<scenario>-<sha>.json`), so that its release
+//! check reads ours as well.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{ExportError, rounded, usable};
+use crate::judge::{RunResult, VariantSummary};
+use crate::record::short_sha256;
+
+#[derive(Serialize)]
+struct Report {
+    scenario: String,
+    system: &'static str,
+    git_sha: String,
+    valkey_version: String,
+    host: Host,
+    cluster: bool,
+    timestamp_utc: String,
+    config: Value,
+    throughput_ops_per_sec: f64,
+    latency_ms: Latency,
+    notes: String,
+}
+
+#[derive(Serialize)]
+struct Host {
+    cpu: String,
+    cores: u32,
+    mem_gb: u64,
+}
+
+#[derive(Serialize)]
+struct Latency {
+    p50: f64,
+    p95: f64,
+    p99: f64,
+}
+
+/// One report of a run with one variant, a list with one for each of several. The latency is the response time where the
+/// run has one, else the service time; the notes say which, and what else its format has no place for.
+pub fn ff_bench(result: &RunResult) -> Result<String, ExportError> {
+    usable(result)?;
+    let reports = result.variants.iter().map(|variant| report(result, variant));
+    let reports = reports.collect::<Result<Vec<_>, _>>()?;
+    let json = match reports.as_slice() {
+        [one] => serde_json::to_string_pretty(one),
+        several => serde_json::to_string_pretty(several),
+    };
+    Ok(json? + "\n")
+}
+
+fn report(result: &RunResult, variant: &VariantSummary) -> Result<Report, ExportError> {
+    let record = &result.record;
+    let (environment, host) = (&record.environment, &record.environment.host);
+    let (what, times) = match (&variant.response_us, &variant.service_us) {
+        (Some(response), _) => ("response time, from when a claim was due", response),
+        (None, Some(service)) => ("service time, from sending a claim to its lease", service),
+        (None, None) => return Err(ExportError::Unusable("without a successful claim of every variant")),
+    };
+    let single = result.variants.len() == 1;
+    let scenario = record.label();
+    let ms = |us: f64| rounded(us / 1e3);
+    Ok(Report {
+        scenario: if single { scenario } else { format!("{scenario}-{}", variant.name) },
+        system: "flowfabric",
+        git_sha: record.tool.commit.clone(),
+        valkey_version: environment.valkey.version.clone(),
+        host: Host { cpu: host.cpu.clone(), cores: host.cores, mem_gb: host.memory_bytes >> 30 },
+        cluster: true,
+        timestamp_utc: seconds(&record.started),
+        config: serde_json::to_value(&record.scenario)?,
+        throughput_ops_per_sec: rounded(variant.throughput_per_s),
+        latency_ms: Latency { p50: ms(times.p50), p95: ms(times.p95), p99: ms(times.p99) },
+        notes: format!(
+            "latency is the {what}; variant {}; library {} {}, sha256 {}; git_sha is of reclaim-bench {}",
+            variant.name,
+            environment.library.name,
+            environment.library.version,
+            short_sha256(&environment.library.sha256),
+            record.tool.version
+        ),
+    })
+}
+
+/// A time as that format writes it: to the second.
+fn seconds(started: &str) -> String {
+    started.split_once('.').map_or_else(|| started.to_owned(), |(until, _)| format!("{until}Z"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::analyse;
+    use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, record};
+
+    #[test]
+    fn the_fields_are_those_of_the_other_harness_with_its_units() {
+        let mut of = record(&[GRANT_LANE], 1);
+        of.started = "2026-01-02T03:04:05.678Z".into();
+        let result = analyse(of).unwrap();
+        let report: Value = serde_json::from_str(&ff_bench(&result).unwrap()).unwrap();
+        let keys: Vec<&str> = report.as_object().unwrap().keys().map(String::as_str).collect();
+        let mut wanted = [
+            "scenario",
+            "system",
+            "git_sha",
+            "valkey_version",
+            "host",
+            "cluster",
+            "timestamp_utc",
+            "config",
+            "throughput_ops_per_sec",
+            "latency_ms",
+            "notes",
+        ];
+        wanted.sort_unstable();
+        assert_eq!(keys, wanted);
+        assert_eq!((&report["scenario"], &report["cluster"]), (&"lane-ab".into(), &true.into()));
+        assert_eq!(report["timestamp_utc"], "2026-01-02T03:04:05Z");
+        let p50_us = result.variants[0].service_us.unwrap().p50;
+        assert!((1e3 * report["latency_ms"]["p50"].as_f64().unwrap() - p50_us).abs() < 0.01);
+        assert_eq!(report["host"]["mem_gb"], 8);
+    }
+
+    #[test]
+    fn several_variants_are_a_list_and_what_must_not_be_used_is_not_exported() {
+        let mut result = analyse(record(&[GRANT_LANE, HGET_LANE], 1)).unwrap();
+        let reports: Value = serde_json::from_str(&ff_bench(&result).unwrap()).unwrap();
+        assert_eq!(reports[1]["scenario"], "lane-ab-hget-lane");
+        result.valid = false;
+        assert!(ff_bench(&result).unwrap_err().to_string().contains("invalid"));
+    }
+}

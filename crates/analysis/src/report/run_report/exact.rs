@@ -1,0 +1,63 @@
+//! What does not vary from claim to claim, variants side by side.
+
+use super::super::document::Block;
+use super::super::format::per_claim;
+use crate::judge::{ExactMetric, RunResult};
+use crate::scenario::MetricName;
+
+/// Candidates side by side in one table: more do not fit into 80 columns.
+const SIDE_BY_SIDE: usize = 3;
+
+/// What is counted, for a reader: the calls of one command are named as results name them.
+fn title(name: &MetricName) -> String {
+    if name.command.is_some() { name.to_string() } else { name.metric.row().title.to_owned() }
+}
+
+/// A row for everything that differs anywhere, a column for each variant.
+pub(super) fn blocks(result: &RunResult) -> Vec<Block> {
+    let Some(first) = result.exact.first() else { return Vec::new() };
+    let mut names: Vec<&MetricName> = Vec::new();
+    let mut candidates: Vec<&str> = Vec::new();
+    for one in &result.exact {
+        if !one.equal && !names.contains(&&one.metric) {
+            names.push(&one.metric);
+        }
+        if !candidates.contains(&one.candidate.as_str()) {
+            candidates.push(&one.candidate);
+        }
+    }
+    let heading = "Counted exactly, per claim".to_owned();
+    if names.is_empty() {
+        let items = vec!["no difference: same round trips, commands and bytes".into()];
+        return vec![Block::List { heading, items }];
+    }
+    let heading = format!("{heading} (▲ more than {}, ▼ less)", first.baseline);
+    let matrix = |candidates: &[&str]| {
+        let row = |name: &&MetricName| row(result, name, candidates);
+        let header = ["", &first.baseline].into_iter().chain(candidates.iter().copied());
+        Block::Matrix {
+            heading: heading.clone(),
+            header: header.map(str::to_owned).collect(),
+            rows: names.iter().map(row).collect(),
+        }
+    };
+    candidates.chunks(SIDE_BY_SIDE).map(matrix).collect()
+}
+
+fn row(result: &RunResult, name: &MetricName, candidates: &[&str]) -> Vec<String> {
+    let of =
+        |candidate: &str| result.exact.iter().find(|one| one.candidate == candidate && one.metric == *name);
+    let baseline =
+        result.exact.iter().find(|one| one.metric == *name).map(|one| per_claim(one.baseline_value));
+    let cell = |candidate: &&str| of(candidate).map_or_else(|| "-".to_owned(), cell);
+    [title(name), baseline.unwrap_or_default()].into_iter().chain(candidates.iter().map(cell)).collect()
+}
+
+fn cell(one: &ExactMetric) -> String {
+    let value = per_claim(one.candidate_value);
+    match (one.equal, one.is_more()) {
+        (true, _) => value,
+        (false, true) => format!("▲ {value}"),
+        (false, false) => format!("▼ {value}"),
+    }
+}
