@@ -4,7 +4,7 @@ set -eu
 image=reclaim-bench-valkey:test
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
-"$(dirname "$0")/debian-rootfs.sh" "$root" busybox-static valkey-tools \
+"$(dirname "$0")/debian-rootfs.sh" "$root" busybox-static valkey-server valkey-tools \
     libc6 libgcc-s1 libstdc++6 libatomic1 libjemalloc2 liblzf1 libssl3 \
     libsystemd0 libcap2 libgcrypt20 libgpg-error0 liblzma5 libzstd1 liblz4-1
 mkdir -p "$root/tmp" "$root/bin"

@@ -24,5 +24,3 @@ apt() {
 apt update
 (cd "$work/debs" && apt download "$@")
 for deb in "$work"/debs/*.deb; do dpkg-deb -x "$deb" "$dir"; done
-# valkey-tools holds the server under another name; the link to it is in valkey-server, with an init script and a user.
-if [ -e "$dir/usr/bin/valkey-check-rdb" ]; then ln -sf valkey-check-rdb "$dir/usr/bin/valkey-server"; fi

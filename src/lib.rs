@@ -23,3 +23,8 @@ pub mod machine;
 pub mod store;
 pub mod valkey;
 pub mod workload;
+
+/// The harness of the pure crate's hostile inputs, for what is read here.
+#[cfg(test)]
+#[path = "../crates/analysis/tests/hostile/harness.rs"]
+mod hostile;

@@ -8,6 +8,8 @@ mod contract;
 mod encode;
 mod functions;
 mod grant;
+#[cfg(test)]
+mod hostile_tests;
 mod keys;
 mod library_alias;
 mod library_calls;

@@ -105,11 +105,21 @@ impl NodeCounters {
     /// One `INFO`. It adds one call of `info` to what it counts, and nothing else.
     pub(crate) async fn read(wire: &Wire, io_threads: u32) -> Result<Self, ValkeyError> {
         let info = Info::read(wire, &SECTIONS).await?;
+        let run_delay_s = info
+            .number("process_id")
+            .ok()
+            .filter(|_| wire.addr().is_loopback())
+            .and_then(|pid| run_delay_s(pid, SERVER_COMM));
+        Ok(Self { run_delay_s, ..Self::from_info(wire.addr(), &info, io_threads)? })
+    }
+
+    /// What a server says of itself; what its machine says of it is left out.
+    pub(super) fn from_info(addr: &NodeAddr, info: &Info, io_threads: u32) -> Result<Self, ValkeyError> {
         let text = |field: &str| info.get(field).unwrap_or_default().to_owned();
-        let seconds = |field| info.number::<f64>(field);
-        let (main_thread_clock, main_thread_s) = main_thread(&info, io_threads)?;
+        let seconds = |field| info.seconds(field);
+        let (main_thread_clock, main_thread_s) = main_thread(info, io_threads)?;
         Ok(Self {
-            addr: wire.addr().clone(),
+            addr: addr.clone(),
             run_id: text("run_id"),
             role: text("role"),
             calls: info.command_calls(),
@@ -124,11 +134,7 @@ impl NodeCounters {
                 forks: info.number("total_forks").unwrap_or(0),
             },
             connections: info.number("total_connections_received").unwrap_or(0),
-            run_delay_s: info
-                .number("process_id")
-                .ok()
-                .filter(|_| wire.addr().is_loopback())
-                .and_then(|pid| run_delay_s(pid, SERVER_COMM)),
+            run_delay_s: None,
         })
     }
 
@@ -195,8 +201,8 @@ pub struct ServerChanged {
 
 /// The main thread's work so far in seconds, and which clock says so.
 fn main_thread(info: &Info, io_threads: u32) -> Result<(MainThreadClock, f64), ValkeyError> {
-    let seconds = |field| info.number::<f64>(field);
-    let active = info.get("used_active_time_main_thread").and_then(|text| text.parse::<f64>().ok());
+    let seconds = |field| info.seconds(field);
+    let active = info.seconds("used_active_time_main_thread").ok();
     Ok(match active {
         Some(active) if io_threads > 1 => (MainThreadClock::Active, active),
         _ => (

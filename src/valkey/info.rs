@@ -25,7 +25,7 @@ impl Info {
         Ok(Self::parse(wire.addr().clone(), &text))
     }
 
-    fn parse(addr: NodeAddr, text: &str) -> Self {
+    pub(super) fn parse(addr: NodeAddr, text: &str) -> Self {
         Self { addr, fields: InfoDict::new(text) }
     }
 
@@ -42,6 +42,19 @@ impl Info {
             addr: self.addr.clone(),
             doing: "INFO",
             detail: format!("no number in {field}: {:?}", self.get(field)),
+        })
+    }
+
+    /// A time in seconds that every supported version has: finite and not negative, for it goes into sums.
+    pub(crate) fn seconds(&self, field: &'static str) -> Result<f64, ValkeyError> {
+        let seconds: f64 = self.number(field)?;
+        if seconds.is_finite() && seconds >= 0.0 {
+            return Ok(seconds);
+        }
+        Err(ValkeyError::Reply {
+            addr: self.addr.clone(),
+            doing: "INFO",
+            detail: format!("no time in {field}: {seconds}"),
         })
     }
 

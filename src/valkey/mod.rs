@@ -13,6 +13,8 @@ mod ask;
 mod connect;
 mod counters;
 mod error;
+#[cfg(test)]
+pub(crate) mod hostile_tests;
 mod info;
 mod length;
 mod slots;

@@ -51,7 +51,7 @@ pub(crate) async fn read_topology(wire: &Wire) -> Result<Topology, ValkeyError> 
 }
 
 /// Primaries by their lowest slot, so that two readings of one cluster agree on the order.
-fn parse(reply: &Value, asked: &NodeAddr) -> Option<Vec<Shard>> {
+pub(super) fn parse(reply: &Value, asked: &NodeAddr) -> Option<Vec<Shard>> {
     let Value::Array(ranges) = reply else { return None };
     let mut shards: Vec<Shard> = Vec::new();
     for range in ranges {

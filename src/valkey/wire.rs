@@ -242,7 +242,7 @@ impl Wire {
     }
 }
 
-fn classify(code: &str, detail: &str) -> WireError {
+pub(super) fn classify(code: &str, detail: &str) -> WireError {
     let target = || {
         let mut words = detail.split_whitespace();
         let slot = words.next()?.parse().ok()?;

@@ -11,6 +11,7 @@ mod cluster_refusals;
 mod detached;
 mod duet;
 mod flowfabric;
+mod half_writing;
 mod others;
 mod owner;
 mod recovery;

@@ -17,14 +17,16 @@ use crate::support;
 const SECTIONS: &str = "[population]\nexecutions = 1200\nlanes = 2\npartitions = 16\n[load]\nconcurrency = 1\n\
                         claims = 1000";
 
-/// Notices when the window begins.
-#[derive(Default)]
-struct Begun(Cell<bool>);
+/// Notices when a part of the run begins.
+struct Begun {
+    part: Activity,
+    has: Cell<bool>,
+}
 
 impl Progress for Begun {
     fn begin(&self, activity: Activity, _: Option<u64>) {
-        if activity == Activity::Window {
-            self.0.set(true);
+        if activity == self.part {
+            self.has.set(true);
         }
     }
     fn advance(&self, _: u64) {}
@@ -58,7 +60,7 @@ impl Stranger {
 
     /// Waits until claims are being made: each reads the attempt index.
     async fn claims_are_made(&self, begun: &Begun) {
-        while !begun.0.get() {
+        while !begun.has.get() {
             tokio::time::sleep(std::time::Duration::from_millis(1)).await;
         }
         let before = self.hgets().await;
@@ -73,11 +75,21 @@ impl Stranger {
     }
 }
 
-/// Runs a scenario while `meddle` goes on beside it, from the first claims on.
+/// Runs a scenario while `meddle` goes on beside it, from the window's first claims on.
 async fn meddled(cluster: &Rc<Cluster>, seed: u64, meddle: impl AsyncFn(&Stranger)) -> RunResult {
+    meddled_in(cluster, seed, (SECTIONS, Activity::Window), meddle).await
+}
+
+/// The same with other sections, from the first claims of another part on.
+async fn meddled_in(
+    cluster: &Rc<Cluster>,
+    seed: u64,
+    (sections, part): (&str, Activity),
+    meddle: impl AsyncFn(&Stranger),
+) -> RunResult {
     let stranger = Stranger::of(cluster).await;
-    let begun = Begun::default();
-    let text = scenario_text(SECTIONS, &["grant-lane"]);
+    let begun = Begun { part, has: Cell::new(false) };
+    let text = scenario_text(sections, &["grant-lane"]);
     let cancel = CancellationToken::new();
     let run = run_watched(cluster, &text, seed, &begun, &cancel);
     tokio::pin!(run);
@@ -172,6 +184,8 @@ async fn a_condition_that_changes_in_the_window_is_a_fault_by_name() {
         (&["CONFIG", "SET", "appendonly", "yes"], "appendonly"),
         (&["CONFIG", "SET", "save", "900 1"], "save"),
         (&["CONFIG", "SET", "hz", "50"], "hz"),
+        (&["CONFIG", "SET", "maxmemory", "3gb"], "maxmemory"),
+        (&["FUNCTION", "DELETE", "flowfabric"], "the library flowfabric"),
         (&["FUNCTION", "LOAD", "REPLACE", &other], "the library flowfabric"),
     ] {
         let cluster = Rc::new(support::own(1, 0).await);
@@ -207,5 +221,40 @@ async fn reset_counters_and_lack_of_memory_are_faults_by_name() {
         })
         .await;
         assert!(result.invalid_reasons.iter().any(found), "{commands:?}: {:?}", result.invalid_reasons);
+    }
+}
+
+/// What a warm-up fills (caches, queues) is what the window begins with.
+#[tokio::test(flavor = "current_thread")]
+async fn foreign_commands_are_found_in_a_warm_up() {
+    let cluster = Rc::new(support::own(1, 0).await);
+    let sections = format!("{SECTIONS}\nwarmup = 1000").replace("executions = 1200", "executions = 2200");
+    let result = meddled_in(&cluster, 1, (&sections, Activity::Warmup), async |stranger: &Stranger| {
+        stranger.send(&["SET", "x", "1"]).await;
+    })
+    .await;
+    assert!(foreign(&result).iter().any(|found| found == "set"), "{:?}", result.invalid_reasons);
+}
+
+/// In churn functions run more than one claim explains; what none of them runs is foreign all the same.
+#[tokio::test(flavor = "current_thread")]
+async fn foreign_commands_are_found_beside_interruptions() {
+    let cluster = Rc::new(support::own(1, 0).await);
+    let sections = "[population]\nexecutions = 100\nlanes = 2\npartitions = 16\n[load]\nmode = \"churn\"\n\
+                    concurrency = 2\nclaims = 1000";
+    for (seed, command) in
+        [&["GET", "x"][..], &["EVAL", "return 1", "0"], &["CLIENT", "LIST"]].iter().enumerate()
+    {
+        let part = (sections, Activity::Window);
+        let result = meddled_in(&cluster, seed as u64, part, async |stranger: &Stranger| {
+            stranger.send(command).await;
+        })
+        .await;
+        let name = command[0].to_lowercase();
+        assert!(
+            foreign(&result).iter().any(|found| found.starts_with(&name)),
+            "{name}: {:?}",
+            result.invalid_reasons
+        );
     }
 }

@@ -94,8 +94,20 @@ async fn a_claim_that_nobody_heard_of_is_settled_or_found() {
     assert_eq!((audit.lost, audit.epoch_errors, audit.state_errors), (1, 1, 1));
 }
 
+/// What a resumed claim writes beside `exec_core`, as the source has it.
+pub const WRITES: [&str; 8] = [
+    "\"HSET\", K.attempt_hash",
+    "\"HSET\", K.lease_current_key",
+    "\"ZREM\", K.eligible_zset",
+    "\"ZADD\", K.lease_expiry_key",
+    "\"SADD\", K.worker_leases_key",
+    "\"ZADD\", K.active_index_key",
+    "\"XADD\", K.lease_history_key",
+    "\"DEL\", K.claim_grant_key",
+];
+
 /// The published library whose resumed claim leaves out what `left_out` names, each a command and its key.
-fn half_writing(left_out: &[&str]) -> String {
+pub fn half_writing(left_out: &[&str]) -> String {
     let source = ff_script::LIBRARY_SOURCE;
     let begin = source.find("redis.register_function('ff_claim_resumed_execution'").expect("registered");
     let end = begin + source[begin..].find("\nend)").expect("ends");
@@ -110,16 +122,6 @@ fn half_writing(left_out: &[&str]) -> String {
 
 #[tokio::test(flavor = "current_thread")]
 async fn a_function_that_writes_less_than_it_promises_is_caught() {
-    const WRITES: [&str; 8] = [
-        "\"HSET\", K.attempt_hash",
-        "\"HSET\", K.lease_current_key",
-        "\"ZREM\", K.eligible_zset",
-        "\"ZADD\", K.lease_expiry_key",
-        "\"SADD\", K.worker_leases_key",
-        "\"ZADD\", K.active_index_key",
-        "\"XADD\", K.lease_history_key",
-        "\"DEL\", K.claim_grant_key",
-    ];
     let cluster = Rc::new(support::own(1, 0).await);
     let wire = cluster.admin(NodeIndex(0));
     let mut cases: Vec<Vec<&str>> = WRITES.iter().map(|write| vec![*write]).collect();

@@ -1,6 +1,6 @@
 //! The workload against real servers: staging, scanner, audit, and a clean-up that leaves a foreign cluster as it was.
 
-mod audit;
+pub mod audit;
 mod cleanup;
 mod scanner;
 mod staging;

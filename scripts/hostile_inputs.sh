@@ -1,0 +1,18 @@
+#!/bin/sh
+# Feeds every reader of what others have written so many million hostile inputs (1 where it is not said), optimised:
+# scripts/hostile_inputs.sh 10. Prints how long each reader's took; one that breaks ends it with the input.
+set -eu
+cd "$(dirname "$0")/.."
+RECLAIM_BENCH_FUZZ_CASES=$((${1:-1} * 1000000))
+export RECLAIM_BENCH_FUZZ_CASES
+cargo test --release --no-run
+for target in scenario_file result; do
+    echo "$target: $RECLAIM_BENCH_FUZZ_CASES inputs"
+    cargo test --release --quiet -p reclaim-analysis --test hostile "a_hostile_$target"
+done
+for target in reply slot_map redirect; do
+    echo "$target: $RECLAIM_BENCH_FUZZ_CASES inputs"
+    cargo test --release --quiet -p reclaim-bench --lib "a_hostile_$target"
+done
+echo "info: $RECLAIM_BENCH_FUZZ_CASES inputs"
+cargo test --release --quiet -p reclaim-bench --lib hostile_info
