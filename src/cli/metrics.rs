@@ -148,7 +148,7 @@ fn answer(stream: &TcpStream, registry: &Registry) -> std::io::Result<()> {
     let (status, kind) = if asked.starts_with("GET /metrics ") && encode(&mut text, registry).is_ok() {
         ("200 OK", "application/openmetrics-text; version=1.0.0; charset=utf-8")
     } else {
-        text = "metrics are at /metrics\n".to_owned();
+        "metrics are at /metrics\n".clone_into(&mut text);
         ("404 Not Found", "text/plain; charset=utf-8")
     };
     let mut stream = stream;

@@ -86,14 +86,13 @@ impl Kind {
     /// Where something of this kind is to be had in a format that a run has and it has not.
     pub fn other_formats(self) -> &'static str {
         match self {
-            Self::Run => "",
+            Self::Run | Self::History => "",
             Self::Capacity => "; its curve is in curve.csv",
             Self::Sweep => {
                 "; its points are in sweep.csv, and its single runs, DIR/*/, have the other formats"
             }
             Self::Series => "; its single runs, DIR/*/, have the other formats",
             Self::Calibration => "; its histograms are in the json",
-            Self::History => "",
         }
     }
 }

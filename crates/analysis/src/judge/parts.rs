@@ -1,6 +1,7 @@
 //! Where the time of one claim goes: its round trips one behind the other, and the client's own work between them.
 
-use super::result::{LatencySummary, VariantSummary};
+use super::latency_summary::LatencySummary;
+use super::result::VariantSummary;
 
 /// A part of the mean claim of a variant.
 #[derive(Clone, Debug, PartialEq)]

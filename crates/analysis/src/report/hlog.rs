@@ -128,7 +128,7 @@ mod tests {
                 break;
             }
         }
-        (number >> 1) as i64 ^ -((number & 1) as i64)
+        (number >> 1).cast_signed() ^ -(number & 1).cast_signed()
     }
 
     #[test]

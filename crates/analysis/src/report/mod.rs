@@ -12,6 +12,7 @@ mod capacity;
 mod chart;
 pub mod ci;
 mod conditions;
+mod csv_table;
 mod document;
 mod findings;
 mod format;

@@ -1,24 +1,45 @@
 //! A run for a plotting program or a spreadsheet: the window second by second, the counter blocks, every sample of the
 //! strata. What is not known stays empty.
 
-use std::fmt::Write as _;
-
+use super::csv_table::{CsvTable, number};
 use crate::judge::RunResult;
 use crate::record::{CounterBlock, Samples, Stratum};
+
+const SECOND: [&str; 10] = [
+    "t_s",
+    "claimed",
+    "errors",
+    "p50_us",
+    "p99_us",
+    "response_p50_us",
+    "response_p99_us",
+    "send_lag_p99_us",
+    "stock",
+    "tool_resident_bytes",
+];
+
+const BLOCK: [&str; 10] = [
+    "group",
+    "variant",
+    "claims",
+    "duration_s",
+    "steady_claims",
+    "steady_duration_s",
+    "main_thread_cpu_us",
+    "process_cpu_us",
+    "net_in_bytes",
+    "net_out_bytes",
+];
 
 /// One line per second of the window, a column of CPU for each primary.
 pub fn csv_timeline(result: &RunResult) -> String {
     let timeline = &result.record.timeline;
     let primaries = timeline.iter().map(|point| point.primary_cpu.len()).max().unwrap_or_default();
-    let mut text = String::from(
-        "t_s,claimed,errors,p50_us,p99_us,response_p50_us,response_p99_us,send_lag_p99_us,stock,tool_resident_bytes",
-    );
-    for n in 0..primaries {
-        let addr =
-            result.record.primaries.get(n).map_or_else(|| n.to_string(), |primary| primary.addr.clone());
-        text += &format!(",{}", quoted(&format!("cpu {addr}")));
-    }
-    text.push('\n');
+    let cpu = (0..primaries).map(|n| {
+        let known = result.record.primaries.get(n);
+        format!("cpu {}", known.map_or_else(|| n.to_string(), |primary| primary.addr.clone()))
+    });
+    let mut table = CsvTable::new(SECOND.map(str::to_owned).into_iter().chain(cpu));
     for point in timeline {
         let times =
             [point.p50_us, point.p99_us, point.response_p50_us, point.response_p99_us, point.send_lag_p99_us];
@@ -27,22 +48,19 @@ pub fn csv_timeline(result: &RunResult) -> String {
         fields.push(point.stock.to_string());
         fields.push(point.tool_resident_bytes.map_or_else(String::new, |bytes| bytes.to_string()));
         fields.extend((0..primaries).map(|n| number(point.primary_cpu.get(n).copied())));
-        line(&mut text, &fields);
+        table.line(fields);
     }
-    text
+    table.text()
 }
 
 /// One line per counter block: what the servers counted while one variant had them for itself.
 pub fn csv_blocks(result: &RunResult) -> String {
-    let mut text = String::from(
-        "group,variant,claims,duration_s,steady_claims,steady_duration_s,main_thread_cpu_us,process_cpu_us,net_in_bytes,\
-         net_out_bytes\n",
-    );
+    let mut table = CsvTable::new(BLOCK);
     for block in &result.record.blocks {
         let CounterBlock { counters, steady, .. } = block;
-        let fields = [
+        table.line([
             block.group.to_string(),
-            quoted(name(result, block.arm)),
+            name(result, block.arm).to_owned(),
             block.claims.to_string(),
             number(Some(block.duration_s)),
             steady.map_or_else(String::new, |steady| steady.claims.to_string()),
@@ -51,54 +69,40 @@ pub fn csv_blocks(result: &RunResult) -> String {
             number(Some(counters.process_cpu_us)),
             counters.net_in_bytes.to_string(),
             counters.net_out_bytes.to_string(),
-        ];
-        line(&mut text, &fields);
+        ]);
     }
-    text
+    table.text()
 }
 
 /// One line per sample of the strata, in the order taken within its side; `side` is `ruler` for bare round trips.
 pub fn csv_strata(result: &RunResult) -> String {
-    let mut text = String::from("stratum,control,side,variant,sample,service_us\n");
+    let mut table = CsvTable::new(["stratum", "control", "side", "variant", "sample", "service_us"]);
     for (position, stratum) in result.record.strata.iter().enumerate() {
         for (n, side) in stratum.sides.iter().enumerate() {
-            let variant = quoted(name(result, side.arm));
-            samples(&mut text, position, stratum, &n.to_string(), &variant, &side.service);
+            samples(&mut table, (position, stratum), &n.to_string(), name(result, side.arm), &side.service);
         }
         if let Some(ruler) = &stratum.ruler {
-            samples(&mut text, position, stratum, "ruler", "", ruler);
+            samples(&mut table, (position, stratum), "ruler", "", ruler);
         }
     }
-    text
+    table.text()
 }
 
-fn samples(text: &mut String, position: usize, stratum: &Stratum, side: &str, variant: &str, of: &Samples) {
+fn samples(
+    table: &mut CsvTable,
+    (position, stratum): (usize, &Stratum),
+    side: &str,
+    variant: &str,
+    of: &Samples,
+) {
+    let (position, control) = (position.to_string(), stratum.control.to_string());
     for (n, us) in of.iter_us().enumerate() {
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "{position},{},{side},{variant},{n},{us:.1}", stratum.control);
+        table.line([&position, &control, side, variant, &n.to_string(), &format!("{us:.1}")]);
     }
 }
 
 fn name(result: &RunResult, arm: u32) -> &str {
     result.record.arms.get(arm as usize).map_or("", |arm| arm.name.as_str())
-}
-
-fn number(value: Option<f64>) -> String {
-    value.filter(|value| value.is_finite()).map_or_else(String::new, |value| format!("{value:.6}"))
-}
-
-fn line(text: &mut String, fields: &[String]) {
-    text.push_str(&fields.join(","));
-    text.push('\n');
-}
-
-/// A name as one field (RFC 4180), whatever is in it.
-fn quoted(name: &str) -> String {
-    if name.contains(['"', ',', '\n', '\r']) {
-        format!("\"{}\"", name.replace('"', "\"\""))
-    } else {
-        name.to_owned()
-    }
 }
 
 #[cfg(test)]
@@ -139,10 +143,5 @@ mod tests {
             of.iter().sum::<f64>() / of.len() as f64
         };
         assert!((mean("hget-lane") / mean("grant-lane") - 1.2).abs() < 0.02);
-    }
-
-    #[test]
-    fn a_name_stays_one_field() {
-        assert_eq!([quoted("a"), quoted("a,\"b\"")], ["a", "\"a,\"\"b\"\"\""]);
     }
 }

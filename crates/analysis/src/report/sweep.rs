@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::csv_table::{CsvTable, number};
 use super::document::Block;
 use super::format::{difference_within, figure, maybe, share, time_us, within};
 use super::{findings, words};
@@ -220,48 +221,68 @@ fn bound(us: f64) -> String {
     format!("{}{}", if us < 0.0 { "-" } else { "" }, figure(us.abs()))
 }
 
+const COLUMNS: [&str; 23] = [
+    "value",
+    "valid",
+    "added_rtt_us",
+    "busiest_share",
+    "variant",
+    "claims",
+    "throughput_per_s",
+    "throughput_low",
+    "throughput_high",
+    "service_p50_us",
+    "service_p50_low_us",
+    "service_p50_high_us",
+    "service_p99_us",
+    "service_p99_low_us",
+    "service_p99_high_us",
+    "metric",
+    "unit",
+    "difference",
+    "difference_low",
+    "difference_high",
+    "ratio",
+    "ratio_low",
+    "ratio_high",
+];
+
 /// One line per value and variant; what is not known stays empty.
 pub(super) fn csv(sweep: &Sweep) -> String {
-    let mut text = String::from(
-        "value,valid,added_rtt_us,busiest_share,variant,claims,throughput_per_s,throughput_low,throughput_high,\
-         service_p50_us,service_p50_low_us,service_p50_high_us,service_p99_us,service_p99_low_us,service_p99_high_us,\
-         metric,unit,difference,difference_low,difference_high,ratio,ratio_low,ratio_high\n",
-    );
-    let number = |value: Option<f64>| value.map_or(String::new(), |value| format!("{value:.6}"));
+    let mut table = CsvTable::new(COLUMNS);
     for point in &sweep.points {
         for arm in &point.arms {
-            let amount = arm.against.as_ref().and_then(SweepComparison::amount);
-            let ratio = arm.against.as_ref().and_then(|against| against.ratio);
-            let [throughput, p50, p99] =
-                [arm.throughput_interval, arm.service_p50_interval, arm.service_p99_interval]
-                    .map(|interval| [interval.map(|i| i.low), interval.map(|i| i.high)].map(number));
-            let fields = [
-                format!("\"{}\"", point.value.replace('"', "\"\"")),
-                point.valid.to_string(),
-                number(point.added_rtt_us),
-                number(point.busiest_share),
-                arm.name.clone(),
-                arm.claims.to_string(),
-                number(Some(arm.throughput_per_s)),
-                throughput.join(","),
-                number(arm.service_p50_us),
-                p50.join(","),
-                number(arm.service_p99_us),
-                p99.join(","),
-                arm.against.as_ref().map_or(String::new(), |against| against.metric.name().to_owned()),
-                arm.against.as_ref().map_or(String::new(), |against| against.unit.clone()),
-                number(amount.map(|(estimate, ..)| estimate)),
-                number(amount.map(|(_, low, _)| low)),
-                number(amount.map(|(.., high)| high)),
-                number(ratio.map(|ratio| ratio.estimate)),
-                number(ratio.map(|ratio| ratio.low)),
-                number(ratio.map(|ratio| ratio.high)),
-            ];
-            text += &fields.join(",");
-            text.push('\n');
+            table.line(csv_line(point, arm));
         }
     }
-    text
+    table.text()
+}
+
+fn csv_line(point: &SweepPoint, arm: &SweepArm) -> Vec<String> {
+    let amount = arm.against.as_ref().and_then(SweepComparison::amount);
+    let ratio = arm.against.as_ref().and_then(|against| against.ratio);
+    let ends = |interval: Option<Estimate>| [interval.map(|i| i.low), interval.map(|i| i.high)].map(number);
+    let mut fields = vec![
+        point.value.clone(),
+        point.valid.to_string(),
+        number(point.added_rtt_us),
+        number(point.busiest_share),
+        arm.name.clone(),
+        arm.claims.to_string(),
+        number(Some(arm.throughput_per_s)),
+    ];
+    fields.extend(ends(arm.throughput_interval));
+    fields.push(number(arm.service_p50_us));
+    fields.extend(ends(arm.service_p50_interval));
+    fields.push(number(arm.service_p99_us));
+    fields.extend(ends(arm.service_p99_interval));
+    fields.push(arm.against.as_ref().map_or(String::new(), |against| against.metric.name().to_owned()));
+    fields.push(arm.against.as_ref().map_or(String::new(), |against| against.unit.clone()));
+    fields.extend(
+        amount.map_or([None; 3], |(estimate, low, high)| [estimate, low, high].map(Some)).map(number),
+    );
+    fields.extend(ratio.map_or([None; 3], |r| [r.estimate, r.low, r.high].map(Some)).map(number));
+    fields
 }
 
 #[cfg(test)]

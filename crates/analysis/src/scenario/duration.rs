@@ -1,4 +1,4 @@
-//! Durations as people write them.
+//! Durations as people write them. `humantime-serde` does not say the unit's lack in its errors, and has no JSON Schema.
 
 use std::time::Duration;
 

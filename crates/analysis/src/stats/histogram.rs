@@ -45,10 +45,7 @@ impl Latencies {
     /// The same, `None` also where it cannot be read: for what is drawn from a result, which `judge` has made invalid then
     /// ([`Fault::DamagedHistogram`](crate::record::Fault::DamagedHistogram)).
     pub fn readable(histogram: &Histogram) -> Option<Self> {
-        match Self::decode(histogram) {
-            Ok(latencies) => latencies,
-            Err(BadHistogram(_)) => None,
-        }
+        Self::decode(histogram).unwrap_or_default()
     }
 
     /// Adds the values of another histogram.

@@ -2,6 +2,7 @@
 
 use super::words::{ms, offer, purpose_word, verdict};
 use crate::judge::capacity::{Capacity, ProbeLoad, ProbePurpose};
+use crate::report::csv_table::CsvTable;
 use crate::report::format::figure;
 
 /// The last probe in one line.
@@ -31,16 +32,31 @@ pub(in crate::report) fn last(capacity: &Capacity) -> Option<String> {
     ))
 }
 
+const COLUMNS: [&str; 17] = [
+    "model",
+    "offered_per_s",
+    "in_flight",
+    "achieved_per_s",
+    "response_p50_us",
+    "response_p99_us",
+    "response_p99_low_us",
+    "response_p99_high_us",
+    "service_p50_us",
+    "service_p99_us",
+    "send_lag_p99_us",
+    "cpu_us_per_claim",
+    "busiest_primary",
+    "generator",
+    "purpose",
+    "verdict",
+    "dir",
+];
+
 /// Every probe as a line of comma-separated values: the plot's data.
 pub(in crate::report) fn csv(capacity: &Capacity) -> String {
-    let mut lines = vec![
-        "model,offered_per_s,in_flight,achieved_per_s,response_p50_us,response_p99_us,response_p99_low_us,\
-         response_p99_high_us,service_p50_us,service_p99_us,send_lag_p99_us,cpu_us_per_claim,busiest_primary,generator,\
-         purpose,verdict,dir"
-            .to_owned(),
-    ];
+    let mut table = CsvTable::new(COLUMNS);
     let cell = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
-    lines.extend(capacity.probes.iter().zip(&capacity.purposes).map(|(probe, purpose)| {
+    for (probe, purpose) in capacity.probes.iter().zip(&capacity.purposes) {
         let (model, rate, in_flight) = match probe.offer {
             ProbeLoad::Open { rate_per_s } => ("open", Some(rate_per_s), None),
             ProbeLoad::Closed { concurrency } => ("closed", None, Some(f64::from(concurrency))),
@@ -61,8 +77,8 @@ pub(in crate::report) fn csv(capacity: &Capacity) -> String {
             probe.busiest().map(|primary| primary.busy),
             probe.resources.generator_share(),
         ];
-        let words = [purpose.map_or("", purpose_word), verdict(probe.verdict), &probe.dir];
-        format!("{model},{},{}", figures.map(cell).join(","), words.join(","))
-    }));
-    lines.join("\n") + "\n"
+        let words = [purpose.map_or("", purpose_word), verdict(probe.verdict), &probe.dir].map(str::to_owned);
+        table.line([model.to_owned()].into_iter().chain(figures.map(cell)).chain(words));
+    }
+    table.text()
 }

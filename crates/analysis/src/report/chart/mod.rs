@@ -159,7 +159,7 @@ fn px(value: f64) -> String {
     if rounded.is_finite() { format!("{}", rounded + 0.0) } else { "0".to_owned() }
 }
 
-/// Width of a letter in the widest usual font (DejaVu Sans): which font there will be is not known here.
+/// Width of a letter in the widest usual font (`DejaVu` Sans): which font there will be is not known here.
 fn letter_width(letter: char) -> f64 {
     match letter {
         'i' | 'j' | 'l' | 'I' | '.' | ',' | ':' | ';' | '|' | '\'' | '!' => 4.4,

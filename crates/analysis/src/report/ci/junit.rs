@@ -144,7 +144,7 @@ fn stored(metric: &StoredMetric) -> Case {
     }
 }
 
-/// One `<testsuite>` in the making.
+/// One `<testsuite>` in the making. `quick-junit` would write it, but brings a clock (chrono) into a crate that has none.
 struct Suite {
     name: String,
     started: String,

@@ -4,8 +4,8 @@ use super::super::document::Block;
 use super::super::format::{difference_within, figure, maybe, share};
 use super::super::{findings, markdown, text, words};
 use crate::judge::{
-    Conclusion, GatePolicy, RunResult, Standing, StoredComparison, StoredMetric, StoredVerdict, Verdict,
-    error_findings, gate, standing,
+    Conclusion, Finding, GatePolicy, RunResult, Standing, StoredComparison, StoredMetric, StoredVerdict,
+    Verdict, error_findings, gate, standing,
 };
 
 /// The verdicts of one run: what decides first, then metric by metric.
