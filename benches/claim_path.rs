@@ -14,10 +14,10 @@ use anyhow::{Context as _, Result, bail, ensure};
 use criterion::{Criterion, SamplingMode};
 use reclaim_analysis::scenario::Provider;
 use reclaim_analysis::scenario::{self, Scenario, Shipped, VariantPath};
-use reclaim_bench::claim::{ClaimOrder, ClaimPath, ClaimSetup, ClaimTicket, ServerClock, claim_path};
+use reclaim_bench::claim::{ClaimOrder, ClaimPath, ClaimSetup, ClaimTicket, ServerClocks, claim_path};
 use reclaim_bench::cluster::{self, ClusterRequest};
 use reclaim_bench::flowfabric::LibraryAlias;
-use reclaim_bench::valkey::{NodeAddr, NodeIndex};
+use reclaim_bench::valkey::NodeAddr;
 use reclaim_bench::workload::{self, Control, ExecIndex, Phase, ScanRequest, Seek, Workload};
 use support::inputs::SEED;
 use tokio_util::sync::CancellationToken;
@@ -80,11 +80,11 @@ impl Stage {
         let cancel = CancellationToken::new();
         let cluster = Rc::new(cluster::open(&request()?, &|_| (), &cancel).await?);
         let partitions = workload::partitions(&cluster, scenario.population.partitions).await?;
-        let clock = ServerClock::measure(&cluster.admin(NodeIndex(0))).await?;
+        let clocks = ServerClocks::measure(&cluster).await?;
         let workload = Workload::new(Rc::clone(&cluster), &scenario, SEED, partitions);
         let setup = ClaimSetup {
             routes: cluster,
-            clock,
+            clocks,
             library: LibraryAlias::OWN,
             contended: false,
             task_context: false,

@@ -1,25 +1,39 @@
-//! The servers' clock as a claim needs it: was a grant that is gone past its time?
+//! The servers' clocks as a claim needs them: was a grant that is gone past its time?
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::cluster::Cluster;
 use crate::flowfabric::{CallError, ReadServerTime, call};
-use crate::valkey::Wire;
+use crate::valkey::{NodeAddr, Wire};
 use reclaim_analysis::record::WireCost;
 
-/// The servers' clock, read through this machine's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ServerClock {
+/// The clock of every primary, read through this machine's. They need not agree: a grant runs out by the clock of the
+/// server that holds it. Clones share what they know.
+#[derive(Clone, Debug, Default)]
+pub struct ServerClocks {
     /// Server time minus local time, in microseconds.
-    offset_us: i64,
+    offsets_us: Rc<RefCell<HashMap<NodeAddr, i64>>>,
 }
 
-impl ServerClock {
+impl ServerClocks {
+    /// Reads the clocks of all primaries of a cluster.
+    pub async fn measure(cluster: &Cluster) -> Result<Self, CallError> {
+        let clocks = Self::default();
+        for node in cluster.topology().nodes() {
+            clocks.read(&cluster.admin(node)).await?;
+        }
+        Ok(clocks)
+    }
+
     /// Compares clocks over a wire by a few `TIME` commands and keeps the quickest.
     ///
     /// The answer is taken as if the server had read its clock the moment the command was sent. So the estimate is
     /// never behind the server, and ahead by one round trip at most: a grant that had expired is never taken for one
     /// that was refused.
-    pub async fn measure(wire: &Wire) -> Result<Self, CallError> {
+    pub async fn read(&self, wire: &Wire) -> Result<(), CallError> {
         const SAMPLES: u32 = 5;
         let mut offset_us = i64::MAX;
         for _ in 0..SAMPLES {
@@ -27,16 +41,42 @@ impl ServerClock {
             let server = call(wire, &ReadServerTime, &mut WireCost::default()).await?;
             offset_us = offset_us.min(server - sent);
         }
-        Ok(Self { offset_us })
+        self.offsets_us.borrow_mut().insert(wire.addr().clone(), offset_us);
+        Ok(())
     }
 
-    /// The servers' time now, in milliseconds since the epoch.
-    pub fn now_ms(self) -> u64 {
-        u64::try_from((local_us() + self.offset_us) / 1_000).unwrap_or(0)
+    /// Whether a primary's clock has been read.
+    pub fn knows(&self, addr: &NodeAddr) -> bool {
+        self.offsets_us.borrow().contains_key(addr)
+    }
+
+    /// A primary's time now, in milliseconds since the epoch. Of one that nobody has read it is the latest that any other
+    /// has: so that there, too, no grant that had expired is taken for one that was refused.
+    pub fn now_ms(&self, addr: &NodeAddr) -> u64 {
+        let offsets = self.offsets_us.borrow();
+        let offset_us = offsets.get(addr).or_else(|| offsets.values().max()).copied().unwrap_or(0);
+        u64::try_from((local_us() + offset_us) / 1_000).unwrap_or(0)
     }
 }
 
 /// This machine's time in microseconds since the epoch; zero for a clock before it.
 fn local_us() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_primary_has_its_own_time() {
+        let addr = |port| NodeAddr { host: "127.0.0.1".into(), port };
+        let hour_us = 3_600_000_000;
+        let clocks = ServerClocks::default();
+        clocks.offsets_us.borrow_mut().extend([(addr(1), -hour_us), (addr(2), hour_us)]);
+        let apart_ms = clocks.now_ms(&addr(2)) - clocks.now_ms(&addr(1));
+        assert!((7_200_000..7_201_000).contains(&apart_ms), "{apart_ms}");
+        assert!(clocks.knows(&addr(1)) && !clocks.knows(&addr(3)));
+        assert!(clocks.now_ms(&addr(3)) >= clocks.now_ms(&addr(1)) + 7_000_000);
+    }
 }

@@ -19,7 +19,7 @@ mod routes;
 mod spent;
 
 pub use crate::workload::{ClaimTicket, HeldLease};
-pub use clock::ServerClock;
+pub use clock::ServerClocks;
 pub use error::ClaimError;
 pub use line::Line;
 pub use order::{ClaimOrder, ClaimReceipt};

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::clock::ServerClock;
+use super::clock::ServerClocks;
 use super::line::Line;
 use super::order::{ClaimOrder, ClaimReceipt};
 use super::routes::{LocalFuture, Routes};
@@ -14,8 +14,8 @@ use reclaim_analysis::scenario::VariantPath;
 pub struct ClaimSetup {
     /// Where partitions live.
     pub routes: Rc<dyn Routes>,
-    /// The servers' clock, which decides whether a grant that is gone had expired.
-    pub clock: ServerClock,
+    /// The servers' clocks: that of a grant's own server decides whether it had expired.
+    pub clocks: ServerClocks,
     /// Which of the libraries on the servers the claim calls.
     pub library: LibraryAlias,
     /// Whether several workers may hold the same grant. Then an execution that is taken is a lost race; else it is a

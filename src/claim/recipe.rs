@@ -106,7 +106,12 @@ impl Recipe {
         let error = done.await.err();
         let outcome = error.as_ref().map_or(Outcome::Claimed, |error: &ClaimError| {
             error.outcome(&self.function.taken(), self.setup.contended, || {
-                self.setup.clock.now_ms() >= order.ticket.grant.expires_at_ms
+                let grant = &order.ticket.grant;
+                // Without a partition nothing was asked of a server.
+                grant.partition().is_ok_and(|partition| {
+                    let holder = self.setup.routes.wire_for(partition);
+                    self.setup.clocks.now_ms(holder.addr()) >= grant.expires_at_ms
+                })
             })
         });
         ClaimReceipt { outcome, lease, error, cost: spent.cost, steps: spent.steps }

@@ -87,6 +87,7 @@ impl CalibrateArgs {
         Ok(ClusterRequest {
             primaries: self.cluster.primaries.unwrap_or(1),
             replicas: self.cluster.replicas.unwrap_or(0),
+            announcement: Some(self.cluster.announcement("a calibration".to_owned())),
             ..request
         })
     }

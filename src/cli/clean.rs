@@ -11,7 +11,7 @@ use super::output::print;
 use super::signals::with_signals;
 use super::terminal::Terminal;
 use crate::campaign::on_cluster;
-use crate::cluster::ClusterRequest;
+use crate::cluster::{Announcement, ClusterRequest, Company};
 use crate::workload::{Control, Removal, clean};
 
 /// What is recognised as this tool's.
@@ -23,6 +23,9 @@ const LOOKED_FOR: &str = "executions of the namespace reclaim-bench, keys and in
 pub struct CleanArgs {
     #[command(flatten)]
     cluster: ClusterArgs,
+    /// Clean also beside a run that counts as alive; if it is, it will fail
+    #[arg(long)]
+    anyway: bool,
 }
 
 /// Runs the command. What it removes bears this tool's mark; nothing else is touched.
@@ -32,13 +35,19 @@ pub async fn run(args: &CleanArgs) -> anyhow::Result<Exit> {
         bail!("clean needs --nodes: clusters that the tool starts for a run leave nothing behind");
     }
     // What a crash left is removed whatever else is on the cluster, and without the library that the run had.
-    let request = ClusterRequest { load_library: false, shared: true, ..request };
+    let otherwise = "give --anyway to take from it what it works with";
+    let company = if args.anyway { Company::Accepted } else { Company::Refused { otherwise } };
+    let announcement = Some(Announcement { what: "a clean-up".to_owned(), company });
+    let request = ClusterRequest { load_library: false, shared: true, announcement, ..request };
     let quiet = Terminal::plain(true);
     let cleaned = with_signals(&quiet, &request.nodes, async |stop| {
         let cleaned = stop.or_left(on_cluster(&request, &quiet, stop, async |cluster| {
             let control = Control { cancel: &stop.in_order, progress: &|_, _| () };
             let removed = clean(Rc::clone(cluster), &control).await?;
             let libraries = cluster.undo_marked_libraries().await?;
+            if args.anyway {
+                cluster.forget_others().await?;
+            }
             anyhow::Ok((removed, libraries))
         }));
         cleaned.await.filter(|cleaned| matches!(cleaned, Ok(Ok(_))) || !stop.is_asked())

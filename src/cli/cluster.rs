@@ -32,11 +32,18 @@ pub async fn run(args: &ClusterCommandArgs) -> anyhow::Result<Exit> {
     match &args.command {
         Command::Up(args) => return up(args).await,
         Command::Down => match cluster::down().await? {
-            Some(stopped) => print(&format!("stopped {}\n", join(&stopped.nodes())))?,
+            Some(ended) if ended.running.is_empty() => {
+                print("the cluster had ended; its files are removed\n")?;
+            }
+            Some(stopped) => print(&format!("stopped {}\n", join(&stopped.running)))?,
             None => print("no cluster is up\n")?,
         },
         Command::Status => match cluster::status().await? {
             Some(status) if status.running.is_empty() => print("the cluster has ended\n")?,
+            Some(status) if status.cluster.servers.is_empty() => print(&format!(
+                "left by a start that was cut off: {}; `reclaim-bench cluster down` stops them\n",
+                join(&status.running)
+            ))?,
             Some(status) => print(&format!("up: {}\n", join(&status.running)))?,
             None => print("no cluster is up\n")?,
         },

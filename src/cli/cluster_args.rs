@@ -9,10 +9,12 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser as _};
 
 use super::changes::Changes;
 use super::environment;
-use crate::cluster::ClusterRequest;
+use crate::cluster::{Announcement, ClusterRequest, Company};
 use crate::machine::read_text;
 use crate::valkey::{NodeAddr, Password, TlsOptions};
-use reclaim_analysis::scenario::{ClusterSpec, LibrarySource, Override, Provider, Scenario, cluster_alone};
+use reclaim_analysis::scenario::{
+    ClusterSpec, LibrarySource, NodeName, Override, Provider, Scenario, cluster_alone,
+};
 
 /// Which cluster, and how to reach it.
 #[derive(Args, Clone, Debug, Default)]
@@ -58,6 +60,9 @@ pub struct ClusterArgs {
     /// Accept any certificate
     #[arg(long, requires = "tls", conflicts_with = "cacert")]
     pub insecure: bool,
+    /// Where a node is reached that announces another address; may be repeated
+    #[arg(long, value_name = "ANNOUNCED=REACHABLE", value_parser = mapping)]
+    pub map: Vec<(NodeAddr, NodeAddr)>,
     /// ACL user
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,
@@ -86,6 +91,15 @@ fn provider_parser() -> impl clap::builder::TypedValueParser<Value = Provider> {
         })
 }
 
+/// `10.0.0.1:6379=localhost:7001`.
+fn mapping(text: &str) -> Result<(NodeAddr, NodeAddr), String> {
+    let (announced, reachable) = text.split_once('=').ok_or(
+        "write it like 10.0.0.1:6379=localhost:7001: the address that the cluster announces, then yours",
+    )?;
+    let addr = |text: &str| NodeName::parse(text).map(|NodeName { host, port }| NodeAddr { host, port });
+    Ok((addr(announced)?, addr(reachable)?))
+}
+
 impl ClusterArgs {
     /// The options that have a key in the scenario.
     pub fn overrides(&self) -> anyhow::Result<Vec<Override>> {
@@ -105,7 +119,16 @@ impl ClusterArgs {
     /// The cluster to open for a scenario that [`Self::overrides`] went into. Reads the password.
     pub fn request(&self, scenario: &Scenario) -> anyhow::Result<ClusterRequest> {
         let (load, library) = (&scenario.load, scenario.library.clone());
-        self.request_for(&scenario.cluster, library, load.connections, load.timeout)
+        let request = self.request_for(&scenario.cluster, library, load.connections, load.timeout)?;
+        let announcement = Some(self.announcement(format!("a run of {}", scenario.name)));
+        Ok(ClusterRequest { announcement, ..request })
+    }
+
+    /// How a run makes itself known on a cluster that is not ours.
+    pub fn announcement(&self, what: String) -> Announcement {
+        let otherwise = "give --shared to run beside it";
+        let company = if self.shared { Company::Accepted } else { Company::Refused { otherwise } };
+        Announcement { what, company }
     }
 
     /// The cluster to open for a command without a scenario: the published library, and what scenarios have by default.
@@ -180,6 +203,7 @@ impl ClusterArgs {
                 key: self.key.clone(),
                 insecure: self.insecure,
             }),
+            map: self.map.clone(),
             user: self.user.clone(),
             connections,
             timeout,
@@ -187,12 +211,14 @@ impl ClusterArgs {
             load_library: true,
             replace_library: self.replace_library,
             shared: self.shared,
+            announcement: None,
         })
     }
 
     fn refuse_what_needs_nodes(&self) -> anyhow::Result<()> {
         for (given, option) in [
             (self.tls, "--tls"),
+            (!self.map.is_empty(), "--map"),
             (self.user.is_some(), "--user"),
             (self.password_file.is_some(), "--password-file"),
             (self.replace_library, "--replace-library"),

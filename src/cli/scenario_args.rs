@@ -7,8 +7,8 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 
 use super::changes::Changes;
-use crate::cluster::Library;
-use crate::load::{memory_needed, read_trace};
+use crate::cluster::{Library, for_servers};
+use crate::load::{memory_needed, read_trace, server_memory_needed};
 use crate::machine::{memory_left, read_text};
 use reclaim_analysis::scenario::{
     Arrivals, Draft, HumanDuration, Model, Override, SHIPPED, Scenario, Shipped, nearest,
@@ -109,9 +109,20 @@ pub fn check_surroundings(scenario: &Scenario) -> anyhow::Result<()> {
         Model::Open { arrivals: Arrivals::Trace { file }, .. } => read_trace(file)?,
         Model::Open { .. } | Model::Closed { .. } => Vec::new(),
     };
+    let gigabytes = |bytes: u64| format!("{:.1} GB", bytes as f64 / 1e9);
+    let population = server_memory_needed(scenario);
+    if let Some(room) = room_here(scenario).filter(|room| population > *room) {
+        bail!(
+            "{}: its {} executions need about {} on servers on this machine, and these can have {}: take fewer \
+             (population.executions), smaller ones (population.payload_bytes), or --nodes of a cluster elsewhere",
+            scenario.name,
+            scenario.population.executions,
+            gigabytes(population),
+            gigabytes(room)
+        );
+    }
     let needed = memory_needed(scenario, &trace);
     if let Some(left) = memory_left().filter(|left| needed > *left) {
-        let gigabytes = |bytes: u64| format!("{:.1} GB", bytes as f64 / 1e9);
         bail!(
             "{}: its claims are planned before the first one is made, which needs {} of memory, and {} are left here: \
              use a shorter load.duration, fewer load.claims, or a lower load.rate",
@@ -121,6 +132,13 @@ pub fn check_surroundings(scenario: &Scenario) -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+/// Bytes that primaries on this machine could hold together; `None` for a cluster elsewhere.
+fn room_here(scenario: &Scenario) -> Option<u64> {
+    let cluster = &scenario.cluster;
+    let servers_here = cluster.nodes.is_empty();
+    memory_left().filter(|_| servers_here).map(|left| for_servers(left) / (1 + u64::from(cluster.replicas)))
 }
 
 /// A scenario's name in errors and its text.

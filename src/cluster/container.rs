@@ -6,8 +6,11 @@
 //!
 //! The container ends with this process: its shell reads a named pipe that only this process holds open for writing.
 //! When the process ends, however it ends, the kernel closes the pipe, the shell ends, and Docker removes the
-//! container (`auto_remove`). Only a SIGKILL between Docker's "create" and the shell's first line leaves it behind.
+//! container (`auto_remove`). Where the process was killed before the shell could open the pipe, it would wait for a
+//! writer for ever: so it lets one come and go after a while. A container that was made and never started is found by
+//! its label at the next start.
 
+use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -15,20 +18,29 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{CWD, Mode, mkfifoat};
+use testcontainers::bollard::query_parameters::{
+    ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
+};
 use testcontainers::core::Mount;
+use testcontainers::core::client::docker_client_instance;
 use testcontainers::runners::AsyncRunner as _;
 use testcontainers::{ContainerRequest, GenericImage, ImageExt as _};
 use tokio::sync::oneshot;
 
 use super::error::ClusterError;
 use super::form::{Member, form};
-use super::owned_dir::OwnedDir;
+use super::owned_dir::{OwnedDir, is_ownerless};
 use super::server::{ServerSpec, log_tail, loopback, specs};
 use crate::valkey::{Connector, Info, NodeAddr, Wire};
 
 /// Where the pipe and the logs are inside the container.
 const SHARED_DIR: &str = "/reclaim-bench";
 const PIPE: &str = "alive";
+/// Seconds after which the shell must have opened the pipe if there is anybody to hold it.
+const OWNER_SEEN_WITHIN_S: u32 = 5;
+/// Labels of every container: its owner's directory, and the machine that this is on.
+const DIRECTORY_LABEL: &str = "reclaim-bench.directory";
+const MACHINE_LABEL: &str = "reclaim-bench.machine";
 /// Pulling the image included.
 const START_LIMIT: Duration = Duration::from_mins(5);
 const ANSWER_LIMIT: Duration = Duration::from_secs(20);
@@ -159,6 +171,7 @@ fn hold(
         }
     };
     runtime.block_on(async {
+        sweep().await;
         let mut start = request.start();
         let started = tokio::select! {
             started = &mut start => started,
@@ -182,6 +195,28 @@ fn hold(
     });
 }
 
+/// Removes containers whose owners were killed before these could see it. Best effort: what Docker does not do now, it
+/// may do the next time, and that it does not answer is told where a container is started.
+async fn sweep() {
+    let Ok(docker) = docker_client_instance().await else { return };
+    let label = format!("{MACHINE_LABEL}={}", machine());
+    let filter = HashMap::from([("label", vec![label])]);
+    let options = ListContainersOptionsBuilder::new().all(true).filters(&filter).build();
+    for container in docker.list_containers(Some(options)).await.unwrap_or_default() {
+        let labels = container.labels.unwrap_or_default();
+        let abandoned = labels.get(DIRECTORY_LABEL).is_some_and(|dir| is_ownerless(Path::new(dir)));
+        if let Some(id) = container.id.filter(|_| abandoned) {
+            let force = RemoveContainerOptionsBuilder::new().force(true).build();
+            let _ = docker.remove_container(&id, Some(force)).await;
+        }
+    }
+}
+
+/// Several machines may share one daemon: a directory is known to one of them.
+fn machine() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
 fn container(image: &str, specs: &[ServerSpec], shared_dir: &Path) -> ContainerRequest<GenericImage> {
     let (name, tag) = split_tag(image);
     GenericImage::new(name, tag)
@@ -190,6 +225,8 @@ fn container(image: &str, specs: &[ServerSpec], shared_dir: &Path) -> ContainerR
         .with_network("host")
         // Root: it writes logs into a directory of ours, which an image's own user may not.
         .with_user("0")
+        .with_label(DIRECTORY_LABEL, shared_dir.to_string_lossy())
+        .with_label(MACHINE_LABEL, machine())
         .with_mount(Mount::bind_mount(shared_dir.to_string_lossy(), SHARED_DIR))
         .with_host_config_modifier(|host| host.auto_remove = Some(true))
         .with_startup_timeout(START_LIMIT)
@@ -215,6 +252,7 @@ fn script(specs: &[ServerSpec]) -> String {
             .collect();
         lines.push(format!("mkdir -p {dir} && cd {dir} && valkey-server {} &", arguments.join(" ")));
     }
+    lines.push(format!("(sleep {OWNER_SEEN_WITHIN_S}; : >{SHARED_DIR}/{PIPE}) &"));
     lines.push(format!("read -r _ <{SHARED_DIR}/{PIPE}"));
     lines.join("\n")
 }

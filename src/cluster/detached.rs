@@ -1,28 +1,34 @@
 //! A local cluster that stays after the tool has ended, for other tools: up, down, status.
 //!
-//! A state file remembers each server by address, process id and Valkey's `run_id`. Only a server that still answers
-//! with both is stopped, and it is asked to (SHUTDOWN), never killed by its number: whatever runs under that process
-//! id or on that port by now is left alone.
+//! Each server has a directory of its own, made before it is started, so that whatever a start that was cut off has left
+//! running is found by the directories; a state file remembers each by address, process id and Valkey's `run_id` besides.
+//! Only a server that says that it works in such a directory is stopped, and it is asked to (SHUTDOWN), never killed by
+//! its number: whatever runs under that process id or on that port by now is left alone. A lock keeps two commands from
+//! doing this at a time.
 
-use reclaim_analysis::scenario::Provider;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use redis::Value;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use super::error::ClusterError;
 use super::find::server_binary;
-use super::handle;
+use super::library::Library;
 use super::local::{LocalServers, LocalShape};
 use super::request::ClusterRequest;
-use crate::valkey::{Connector, Info, NodeAddr, ValkeyError, Wire, WireError, ask};
+use super::server::loopback;
+use crate::valkey::{Connector, Info, NodeAddr, ValkeyError, Wire, WireError, ask, unexpected};
 
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(20);
+/// How long a server that was just started may take until it answers.
+const START_LIMIT: Duration = Duration::from_secs(1);
 
-/// A cluster that stays.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A cluster that stays; without servers, one whose start was cut off.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Detached {
     /// Its servers, primaries first.
@@ -63,44 +69,60 @@ pub async fn up(
     notify: &dyn Fn(&str),
     cancel: &CancellationToken,
 ) -> Result<Detached, ClusterError> {
-    let start = Box::pin(start(request, notify));
-    cancel.run_until_cancelled(start).await.unwrap_or(Err(ClusterError::Cancelled))
+    let files = Files::locate()?;
+    let _lock = files.lock()?;
+    let start = Box::pin(start(&files, request, notify));
+    let started = cancel.run_until_cancelled(start).await.unwrap_or(Err(ClusterError::Cancelled));
+    if started.is_err() && files.read().is_ok_and(|state| state.is_none()) {
+        // Its servers ended with it, unless an earlier start left some: their directories are needed to find them.
+        let _ = files.remove_unused().await;
+    }
+    started
 }
 
-/// Stops the cluster that [`up`] started; `None` where there is none. Servers that have ended already are no error.
-pub async fn down() -> Result<Option<Detached>, ClusterError> {
+/// Stops the cluster that [`up`] started, and what a start that was cut off left; `None` where there is nothing of the
+/// kind. What ran until now is said to have been running.
+pub async fn down() -> Result<Option<DetachedStatus>, ClusterError> {
     let files = Files::locate()?;
-    let Some(cluster) = files.read()? else { return Ok(None) };
-    for server in &cluster.servers {
-        if let Some(wire) = still_ours(server).await {
-            stop(&wire).await?;
-        }
+    let _lock = files.lock()?;
+    // A damaged file is replaced by what the directories tell.
+    let known = files.read().unwrap_or_default();
+    let running = files.running(known.is_none()).await?;
+    if known.is_none() && running.is_empty() {
+        files.remove()?;
+        return Ok(None);
+    }
+    for wire in &running {
+        stop(wire).await?;
     }
     files.remove()?;
-    Ok(Some(cluster))
+    let running: Vec<_> = running.iter().map(|wire| wire.addr().clone()).collect();
+    Ok(Some(DetachedStatus { cluster: known.unwrap_or_default(), running }))
 }
 
-/// What became of the cluster that [`up`] started; `None` where there is none.
+/// What became of the cluster that [`up`] started, or of one whose start was cut off; `None` where nothing is left.
 pub async fn status() -> Result<Option<DetachedStatus>, ClusterError> {
-    let Some(cluster) = Files::locate()?.read()? else { return Ok(None) };
-    let mut running = Vec::new();
-    for server in &cluster.servers {
-        if still_ours(server).await.is_some() {
-            running.push(server.addr.clone());
-        }
-    }
-    Ok(Some(DetachedStatus { cluster, running }))
+    Files::locate()?.status().await
 }
 
-async fn start(request: &ClusterRequest, notify: &dyn Fn(&str)) -> Result<Detached, ClusterError> {
-    let files = Files::locate()?;
-    if let Some(old) = status().await?
+async fn start(
+    files: &Files,
+    request: &ClusterRequest,
+    notify: &dyn Fn(&str),
+) -> Result<Detached, ClusterError> {
+    if let Some(old) = files.status().await?
         && !old.running.is_empty()
     {
-        return Err(ClusterError::Detached(format!(
-            "a cluster is up already, at {}: stop it with `reclaim-bench cluster down`",
-            join(&old.running)
-        )));
+        if !old.cluster.servers.is_empty() {
+            return Err(ClusterError::Detached(format!(
+                "a cluster is up already, at {}: stop it with `reclaim-bench cluster down`",
+                join(&old.running)
+            )));
+        }
+        notify(&format!("stopping {}, left by a start that was cut off", join(&old.running)));
+        for wire in files.running(false).await? {
+            stop(&wire).await?;
+        }
     }
     // A crashed cluster's files would give new servers on the same ports old ideas.
     files.remove()?;
@@ -114,9 +136,7 @@ async fn start(request: &ClusterRequest, notify: &dyn Fn(&str)) -> Result<Detach
         stay_in: Some(&files.servers),
     };
     let servers = LocalServers::start(&binary, shape).await?;
-    let as_external =
-        ClusterRequest { provider: Provider::External, nodes: servers.addrs(), ..request.clone() };
-    handle::open(&as_external, notify, &CancellationToken::new()).await?.shutdown();
+    load_library(request, &servers.addrs()[..usize::from(request.primaries)]).await?;
     let mut cluster = Detached { servers: Vec::new() };
     for addr in servers.addrs() {
         let info = Info::read(&connect(&addr).await?, &["server"]).await?;
@@ -128,12 +148,47 @@ async fn start(request: &ClusterRequest, notify: &dyn Fn(&str)) -> Result<Detach
     Ok(cluster)
 }
 
-/// A connection to the server, if it is the one that we started.
-async fn still_ours(server: &DetachedServer) -> Option<Wire> {
-    let wire = connect(&server.addr).await.ok()?;
-    let info = Info::read(&wire, &["server"]).await.ok()?;
-    let pid: u32 = info.number("process_id").ok()?;
-    (pid == server.pid && info.get("run_id") == Some(&server.run_id)).then_some(wire)
+/// Loads the library to stay: without the mark by which a run would find what it has to undo.
+async fn load_library(request: &ClusterRequest, primaries: &[NodeAddr]) -> Result<(), ClusterError> {
+    let library = Library::read(&request.library)?;
+    for addr in primaries {
+        let wire = connect(addr).await?;
+        let before = library.look(&wire, true).await?;
+        library.install(&wire, &before).await?;
+    }
+    Ok(())
+}
+
+/// A connection to the server at `addr` if it works in `dir`; `None` where there is none, or another one.
+async fn working_in(addr: &NodeAddr, dir: &Path) -> Result<Option<Wire>, ClusterError> {
+    let silent = |error: &dyn std::fmt::Display| {
+        ClusterError::Detached(format!(
+            "{addr} does not say whether it is a server of this cluster: {error}. Is its process stopped or in a long \
+             script? Try again later; its files are in {}",
+            dir.display()
+        ))
+    };
+    let wire = match connect(addr).await {
+        Ok(wire) => wire,
+        Err(ValkeyError::Unreachable { .. }) => return Ok(None),
+        Err(error) => return Err(silent(&error)),
+    };
+    let mut cmd = redis::cmd("CONFIG");
+    cmd.arg("GET").arg("dir");
+    match ask(&wire, "CONFIG GET dir", &cmd, "config|get").await {
+        Ok(Value::Array(items)) => match items.get(1) {
+            Some(Value::BulkString(path)) => {
+                let (works_in, dir) =
+                    (std::fs::canonicalize(&*String::from_utf8_lossy(path)), dir.canonicalize());
+                Ok((works_in.is_ok() && works_in.ok() == dir.ok()).then_some(wire))
+            }
+            _ => Ok(None),
+        },
+        Ok(other) => Err(unexpected(&wire, "CONFIG GET dir", &other).into()),
+        Err(ValkeyError::Server { source: error @ WireError::TimedOut(_), .. }) => Err(silent(&error)),
+        // It ended between the two, or it is somebody else's, who gives no such answer.
+        Err(_) => Ok(None),
+    }
 }
 
 async fn connect(addr: &NodeAddr) -> Result<Wire, ValkeyError> {
@@ -170,7 +225,9 @@ fn join(addrs: &[NodeAddr]) -> String {
 
 /// Where the state is kept: `$XDG_STATE_HOME/reclaim-bench`, by default `~/.local/state/reclaim-bench`.
 struct Files {
+    lock: PathBuf,
     state: PathBuf,
+    /// A directory for each server in it, named by its port.
     servers: PathBuf,
 }
 
@@ -185,19 +242,87 @@ impl Files {
                 )
             })?;
         let dir = home.join("reclaim-bench");
-        Ok(Self { state: dir.join("cluster.json"), servers: dir.join("cluster") })
+        Ok(Self {
+            lock: dir.join("cluster.lock"),
+            state: dir.join("cluster.json"),
+            servers: dir.join("cluster"),
+        })
+    }
+
+    /// Held while servers are started or stopped.
+    fn lock(&self) -> Result<File, ClusterError> {
+        let failed = || ClusterError::io(format!("cannot lock {}", self.lock.display()));
+        let dir = self.lock.parent().unwrap_or_else(|| Path::new("."));
+        std::fs::create_dir_all(dir).map_err(failed())?;
+        let lock = File::create(&self.lock).map_err(failed())?;
+        match lock.try_lock() {
+            Ok(()) => Ok(lock),
+            Err(std::fs::TryLockError::WouldBlock) => Err(ClusterError::Detached(
+                "another `reclaim-bench cluster up` or `down` is under way: wait until it has ended"
+                    .to_owned(),
+            )),
+            Err(std::fs::TryLockError::Error(error)) => Err(failed()(error)),
+        }
+    }
+
+    async fn status(&self) -> Result<Option<DetachedStatus>, ClusterError> {
+        let known = self.read()?;
+        let running = self.running(false).await?;
+        let running: Vec<_> = running.iter().map(|wire| wire.addr().clone()).collect();
+        Ok(match known {
+            None if running.is_empty() => None,
+            known => Some(DetachedStatus { cluster: known.unwrap_or_default(), running }),
+        })
+    }
+
+    /// Connections to the servers that run in our directories. `patiently`: one that was just started may not answer yet.
+    async fn running(&self, patiently: bool) -> Result<Vec<Wire>, ClusterError> {
+        let begun = Instant::now();
+        let mut running = Vec::new();
+        for (port, dir) in self.started() {
+            loop {
+                if let Some(wire) = working_in(&loopback(port), &dir).await? {
+                    running.push(wire);
+                    break;
+                }
+                if !patiently || begun.elapsed() > START_LIMIT {
+                    break;
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+        Ok(running)
+    }
+
+    /// Ports and directories of all servers that were started here, in order.
+    fn started(&self) -> Vec<(u16, PathBuf)> {
+        let Ok(entries) = std::fs::read_dir(&self.servers) else { return Vec::new() };
+        let port = |path: &PathBuf| path.file_name()?.to_str()?.parse().ok();
+        let mut started: Vec<_> =
+            entries.flatten().filter_map(|entry| Some((port(&entry.path())?, entry.path()))).collect();
+        started.sort();
+        started
+    }
+
+    /// Removes the files if no server runs in them.
+    async fn remove_unused(&self) -> Result<(), ClusterError> {
+        if self.running(false).await?.is_empty() { self.remove() } else { Ok(()) }
     }
 
     fn read(&self) -> Result<Option<Detached>, ClusterError> {
         let text = match std::fs::read_to_string(&self.state) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            text => text.map_err(|source| self.unreadable(source))?,
+            text => text.map_err(|source| self.unreadable(&source))?,
         };
-        serde_json::from_str(&text).map(Some).map_err(|error| self.unreadable(error.into()))
+        serde_json::from_str(&text).map(Some).map_err(|error| self.unreadable(&error.into()))
     }
 
-    fn unreadable(&self, source: std::io::Error) -> ClusterError {
-        ClusterError::File { what: "the state of the cluster", path: self.state.clone(), source }
+    fn unreadable(&self, source: &std::io::Error) -> ClusterError {
+        ClusterError::Detached(format!(
+            "the state of the cluster, {}, cannot be read: {source}. `reclaim-bench cluster down` finds the servers by \
+             their directories, stops them and removes the file",
+            self.state.display()
+        ))
     }
 
     fn write(&self, cluster: &Detached) -> Result<(), ClusterError> {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::presence::{LIFE, OtherRun};
 use crate::valkey::{NodeAddr, ValkeyError};
 use reclaim_analysis::record::LibraryInfo;
 
@@ -81,7 +82,7 @@ pub enum ClusterError {
         wanted: Box<LibraryInfo>,
     },
     /// Servers could not be given back the library that they had.
-    #[error("the function library stays, or is not the one from before, on: {}", .0.join("; "))]
+    #[error("what was there before the function library could not be put back everywhere: {}", .0.join("; "))]
     LibraryLeft(
         /// One entry per server, with the reason.
         Vec<String>,
@@ -96,6 +97,17 @@ pub enum ClusterError {
         addr: NodeAddr,
         /// One key, and what tells that it is not ours.
         example: String,
+    },
+    /// Another run of this tool.
+    #[error(
+        "on this cluster there is {} under way. Wait until it has ended (one that was killed counts as ended {} s after \
+             its last sign of life), or {otherwise}.", listed(.runs), LIFE.as_secs()
+    )]
+    RunsUnderWay {
+        /// Each of them.
+        runs: Vec<OtherRun>,
+        /// Which option would have gone on all the same.
+        otherwise: &'static str,
     },
     /// Only for servers of our own.
     #[error("{0} is only done on a cluster that this tool started: leave out --nodes.")]
@@ -147,6 +159,10 @@ impl ClusterError {
         let doing = doing.into();
         move |source| Self::Io { doing, source }
     }
+}
+
+fn listed(runs: &[OtherRun]) -> String {
+    runs.iter().map(OtherRun::to_string).collect::<Vec<_>>().join(" and ")
 }
 
 fn bullets(lines: &[String]) -> String {

@@ -14,7 +14,7 @@ use super::conditions::Conditions;
 use super::error::ClusterError;
 use super::guard;
 use super::library::{Before, Library};
-use super::loaded;
+use super::presence::Presence;
 use super::provider::{self, Servers};
 use super::request::ClusterRequest;
 use crate::flowfabric::{CallBounds, LIBRARY_NAME, LibraryAlias, raise};
@@ -35,14 +35,16 @@ pub struct Cluster {
     servers: Servers,
     state: RefCell<State>,
     pub(super) library: RefCell<Library>,
-    library_version: RefCell<String>,
+    pub(super) library_version: RefCell<String>,
     shared: bool,
-    may_replace: bool,
+    pub(super) may_replace: bool,
     /// Libraries that were loaded under other names.
     aliased: RefCell<Vec<Library>>,
-    load_library: bool,
+    pub(super) load_library: bool,
     /// What servers that are not ours ran before this run loaded its library there.
     pub(super) before: RefCell<BTreeMap<NodeAddr, Before>>,
+    /// This run among others.
+    pub(super) presence: Presence,
     server: ServerFacts,
     io_threads: Cell<u32>,
 }
@@ -66,17 +68,28 @@ struct ServerFacts {
 }
 
 /// Finds or builds the cluster that `request` asks for, checks it, and makes every primary run the library.
-/// `notify` gets a line per step that takes its time. Cancelling leaves no server behind.
+/// `notify` gets a line per step that takes its time. Cancelling leaves no server behind, and nothing on servers that
+/// are not ours.
 pub async fn open(
     request: &ClusterRequest,
     notify: &dyn Fn(&str),
     cancel: &CancellationToken,
 ) -> Result<Cluster, ClusterError> {
-    cancel.run_until_cancelled(Cluster::open(request, notify)).await.unwrap_or(Err(ClusterError::Cancelled))
+    let reached = cancel.run_until_cancelled(Cluster::reach(request, notify)).await;
+    let cluster = reached.unwrap_or(Err(ClusterError::Cancelled))?;
+    match cluster.settle_in(request, cancel).await {
+        Ok(()) => Ok(cluster),
+        Err(error) => {
+            // Some primaries may have the library already. Why it was refused says more than what could not be undone.
+            cluster.leave_early().await;
+            Err(error)
+        }
+    }
 }
 
 impl Cluster {
-    async fn open(request: &ClusterRequest, notify: &dyn Fn(&str)) -> Result<Self, ClusterError> {
+    /// Finds or builds the servers and connects to them. Writes nothing.
+    async fn reach(request: &ClusterRequest, notify: &dyn Fn(&str)) -> Result<Self, ClusterError> {
         let library = Library::read(&request.library)?;
         let provided = provider::provide(request, notify).await?;
         let connector = Connector::new(&request.access())?;
@@ -89,12 +102,8 @@ impl Cluster {
         )
         .await?;
         let server = facts(&links).await?;
-        if !provided.servers.owned() && !request.shared {
-            let wires: Vec<Wire> = links.iter().map(|link| link.admin.clone()).collect();
-            guard::refuse_deployment(&topology, &wires).await?;
-        }
         let io_threads = io_threads(&links[0].admin).await;
-        let cluster = Self {
+        Ok(Self {
             connector,
             connections: request.connections,
             provider: provided.provider,
@@ -107,15 +116,34 @@ impl Cluster {
             library_version: RefCell::default(),
             load_library: request.load_library,
             before: RefCell::default(),
+            presence: Presence::default(),
             server,
             io_threads: Cell::new(io_threads),
-        };
-        if let Err(error) = cluster.ensure_library(&cluster.topology(), &cluster.links()).await {
-            // Some primaries may have it already. Why it was refused says more than what could not be undone.
-            let _ = cluster.remove_library_if_added().await;
-            return Err(error);
+        })
+    }
+
+    /// Marks this run and loads the library. Cancelled between two commands, never within one: nobody could tell what
+    /// it had done.
+    async fn settle_in(
+        &self,
+        request: &ClusterRequest,
+        cancel: &CancellationToken,
+    ) -> Result<(), ClusterError> {
+        let announcement = request.announcement.as_ref().filter(|_| !self.owned());
+        if let Some(announcement) = announcement {
+            // Before the guard, whose many questions would be in the other run's counters.
+            self.meet(announcement).await?;
         }
-        Ok(cluster)
+        if !self.owned() && !request.shared {
+            let wires: Vec<Wire> = self.links().into_iter().map(|link| link.admin).collect();
+            let topology = self.topology();
+            let looked = cancel.run_until_cancelled(guard::refuse_deployment(&topology, &wires)).await;
+            looked.unwrap_or(Err(ClusterError::Cancelled))?;
+        }
+        if let Some(announcement) = announcement {
+            self.announce(announcement, cancel).await?;
+        }
+        self.ensure_library(&self.topology(), &self.links(), cancel).await
     }
 
     /// The current map. [`Self::refresh`] replaces it; a copy taken before keeps its own node indexes.
@@ -177,7 +205,7 @@ impl Cluster {
                 links.push(link);
             }
         }
-        self.ensure_library(&topology, &new).await?;
+        self.ensure_library(&topology, &new, &CancellationToken::new()).await?;
         *self.state.borrow_mut() = State { topology: Rc::new(topology), links };
         Ok(())
     }
@@ -338,28 +366,6 @@ impl Cluster {
 
     pub(super) fn links(&self) -> Vec<Link> {
         self.state.borrow().links.clone()
-    }
-
-    /// Makes the primaries behind `links` run the library. All of them are looked at before the first is changed.
-    async fn ensure_library(&self, topology: &Topology, links: &[Link]) -> Result<(), ClusterError> {
-        if !self.load_library {
-            return Ok(());
-        }
-        let library = self.library.borrow().clone();
-        let looks = links.iter().map(|link| library.look(&link.admin, self.may_replace));
-        let found = try_join_all(looks).await?;
-        for (link, before) in links.iter().zip(found) {
-            let wire = &link.admin;
-            if !self.owned() && before != Before::Same {
-                let key = topology.find(wire.addr()).and_then(|node| loaded::mark_key(topology, node));
-                if let Some(key) = key {
-                    loaded::mark(wire, &key, &library, &before).await?;
-                }
-                self.before.borrow_mut().insert(wire.addr().clone(), before.clone());
-            }
-            self.library_version.replace(library.install(wire, &before).await?);
-        }
-        Ok(())
     }
 }
 

@@ -58,11 +58,6 @@ impl Library {
         LibraryCalls::parse(&self.code)
     }
 
-    /// The source.
-    pub(super) fn code(&self) -> &str {
-        &self.code
-    }
-
     /// SHA-256 of the source, in hexadecimal.
     pub fn sha256(&self) -> &str {
         &self.sha256

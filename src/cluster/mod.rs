@@ -1,10 +1,10 @@
 //! The Valkey cluster under load: found or built, checked, connected, and stopped again if it is ours.
 //!
 //! ```text
-//! ClusterRequest ─► provider ─► map ─► guard ─► library ─► Cluster (wires, counters, refresh)
-//!                   external            (not     (the same
-//!                   local                 ours?)   source on
-//!                   container                      every primary)
+//! ClusterRequest ─► provider ─► map ─► guard ─► presence ─► library ─► Cluster (wires, counters, refresh)
+//!                   external            (not     (other      (the same
+//!                   local                 ours?)   runs?)      source on
+//!                   container                                  every primary)
 //! ```
 
 mod child_servers;
@@ -21,9 +21,12 @@ mod handle;
 mod library;
 mod loaded;
 mod local;
+mod marks;
 mod owned_dir;
+mod presence;
 mod provider;
 mod request;
+mod room;
 mod server;
 mod tidy;
 
@@ -34,4 +37,6 @@ pub use fetch::cache_dir;
 pub use find::server_binary;
 pub use handle::{Cluster, open};
 pub use library::Library;
+pub use presence::{Announcement, Company, OtherRun};
 pub use request::{ClusterRequest, DEFAULT_IMAGE, NAMESPACE};
+pub(crate) use server::for_servers;

@@ -32,6 +32,14 @@ impl OwnedDir {
     }
 }
 
+/// Whether nobody holds the lock of an owner's directory that was settled: its owner has ended, or it is gone.
+pub(super) fn is_ownerless(dir: &Path) -> bool {
+    match File::open(dir.join(LOCK_FILE)) {
+        Ok(lock) => lock.try_lock().is_ok(),
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+    }
+}
+
 /// Best effort: whatever cannot be removed is not ours.
 fn sweep(temp: &Path, prefix: &str) {
     let Ok(entries) = std::fs::read_dir(temp) else { return };
@@ -67,8 +75,9 @@ mod tests {
             old.set_modified(std::time::SystemTime::now() - 2 * SETTLED).unwrap();
         }
         drop(lock);
+        assert!(is_ownerless(&abandoned) && !is_ownerless(kept.path()));
         let another = OwnedDir::create(&prefix).unwrap();
         assert!(kept.path().exists() && fresh.path().exists() && another.path().exists());
-        assert!(!abandoned.exists());
+        assert!(!abandoned.exists() && is_ownerless(&abandoned));
     }
 }

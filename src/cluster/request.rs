@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::presence::Announcement;
 use crate::valkey::{Access, NodeAddr, Password, TlsOptions};
 use reclaim_analysis::scenario::{LibrarySource, Provider};
 
@@ -29,6 +30,8 @@ pub struct ClusterRequest {
     pub image: Option<String>,
     /// TLS to an external cluster; `None` is plain TCP.
     pub tls: Option<TlsOptions>,
+    /// Pairs of an address that an external cluster announces and the one that leads there from here.
+    pub map: Vec<(NodeAddr, NodeAddr)>,
     /// ACL user; `None` is the default user.
     pub user: Option<String>,
     /// Its password.
@@ -45,6 +48,8 @@ pub struct ClusterRequest {
     pub replace_library: bool,
     /// Whether an external cluster may hold another deployment's `ff:*` keys.
     pub shared: bool,
+    /// How the run makes itself known on an external cluster; `None` for what needs no mark there, since nobody else is.
+    pub announcement: Option<Announcement>,
 }
 
 impl Default for ClusterRequest {
@@ -58,6 +63,7 @@ impl Default for ClusterRequest {
             valkey_server: None,
             image: None,
             tls: None,
+            map: Vec::new(),
             user: None,
             password: None,
             connections: 1,
@@ -66,6 +72,7 @@ impl Default for ClusterRequest {
             load_library: true,
             replace_library: false,
             shared: false,
+            announcement: None,
         }
     }
 }
@@ -77,6 +84,7 @@ impl ClusterRequest {
             tls: self.tls.clone(),
             user: self.user.clone(),
             password: self.password.clone(),
+            map: self.map.clone(),
             timeout: self.timeout,
         }
     }

@@ -92,8 +92,10 @@ impl Meter {
             self.others.start(self.cluster.conditions().await?, bounds, uniform);
         }
         let arranged = self.arrangement.window(&self.cluster.server_pids());
+        self.cluster.hold_mark_for_window().await;
         let counters = self.cluster.counters().await?;
         self.take_tallies();
+        self.cluster.window_begins();
         Ok(Reading {
             _arranged: arranged,
             counters,
@@ -112,8 +114,11 @@ impl Meter {
         let generator = thread_cpu().saturating_sub(before.thread_cpu);
         let process = process_cpu().saturating_sub(before.process_cpu);
         let (machine, kept_awake) = (MachineCpu::now(), self.arrangement.kept_awake());
-        let after = self.cluster.counters().await?;
+        self.cluster.hold_mark();
+        let after = self.cluster.counters().await;
         let mut tallies = self.take_tallies();
+        self.cluster.window_ends();
+        let after = after?;
         let mut sum = CounterDelta::default();
         let mut waited = Some(0.0);
         for later in &after {

@@ -30,6 +30,7 @@ mod mixing_tests;
 mod observe;
 mod others;
 mod pacer;
+mod patience;
 mod plan;
 #[cfg(test)]
 mod plan_tests;
@@ -53,7 +54,7 @@ mod window;
 pub use driver::{Driver, Fate};
 pub use error::LoadError;
 pub use grants::{ClaimBook, Drawn, GrantSource};
-pub use memory::memory_needed;
+pub use memory::{memory_needed, server_memory_needed};
 pub use pacer::{Pacer, ThreadPacer};
 pub use plan::{
     Batch, BlockKind, BlockPlan, Plan, PlanDigest, PlanError, PlannedClaim, Round, StratumPlan, baseline_arm,

@@ -1,5 +1,7 @@
 //! `load::run`: a scenario on a cluster becomes a record.
 
+use std::time::Duration;
+
 use tokio_util::sync::CancellationToken;
 
 use super::churn::churn;
@@ -25,7 +27,9 @@ pub async fn run(setup: RunSetup<'_>) -> Result<RunRecord, LoadError> {
         Mode::Storm => Box::pin(storm(&session)).await,
     };
     let cancelled = setup.cancel.is_cancelled();
-    let ended_by = measured.ended_by.take().filter(|_| !cancelled);
+    // What else went wrong meanwhile is its consequence.
+    let lost = session.patience.lost().map(LoadError::from);
+    let ended_by = lost.or_else(|| measured.ended_by.take()).filter(|_| !cancelled);
     let claimed = measured.recorder.get_mut().claimed() > 0;
     let nothing = measured.prepared.executions == 0;
     let mut closing = Closing::default();
@@ -45,15 +49,17 @@ pub async fn run(setup: RunSetup<'_>) -> Result<RunRecord, LoadError> {
 /// Reads everything back, removes it from a cluster that is not ours, and closes the record. Works on after the run was
 /// cancelled: what was written must not stay.
 async fn close(session: &Session<'_>, measured: &Measured, mut closing: Closing) -> RunRecord {
-    let interrupted = session.cancel().is_cancelled();
+    let interrupted = session.setup.cancel.is_cancelled();
     let go_on = CancellationToken::new();
     let watch = session.watch();
     let progress = |done: u64, _: u64| watch.advance(done);
     let control = Control { cancel: &go_on, progress: &progress };
     watch.begin(Activity::Audit, None);
-    match session.workload.audit(&control).await {
-        Ok(audit) => closing.audit = audit,
-        Err(error) => closing.faults.push(fault("the audit could not be made", &error)),
+    let limit = closing_limit(session);
+    match tokio::time::timeout(limit, session.workload.audit(&control)).await {
+        Ok(Ok(audit)) => closing.audit = audit,
+        Ok(Err(error)) => closing.faults.push(fault("the audit could not be made", &error)),
+        Err(_) => closing.faults.push(fault("the audit could not be made", &TakesTooLong(limit))),
     }
     // Of a run that failed before its first claim there is nothing to keep.
     if measured.recorder.borrow().claimed() > 0 {
@@ -61,20 +67,40 @@ async fn close(session: &Session<'_>, measured: &Measured, mut closing: Closing)
     }
     if !session.cluster.owned() {
         watch.begin(Activity::Remove, None);
-        match session.workload.remove(&control).await {
-            Ok(removal) if removal.failures > 0 => {
-                closing.warnings.push(Warning::LeftOver { keys: removal.failures });
+        let removed = tokio::time::timeout(limit, session.workload.remove(&control)).await;
+        let failure: Box<dyn std::error::Error> = match removed {
+            Ok(Ok(removal)) => {
+                if removal.failures > 0 {
+                    if measured.recorder.borrow().claimed() == 0 {
+                        // There will be no result to say so.
+                        watch.note(&format!(
+                            "not all that was written could be removed ({}); run `reclaim-bench clean`",
+                            removal.examples.join("; ")
+                        ));
+                    }
+                    closing.warnings.push(Warning::LeftOver { keys: removal.failures });
+                }
+                return run_record(session, measured, &closing, interrupted);
             }
-            Ok(_) => {}
-            Err(error) => {
-                watch
-                    .note(&format!("cannot remove all that was written: {error}; run `reclaim-bench clean`"));
-                closing.faults.push(fault("what was written could not be removed", &error));
-            }
-        }
+            Ok(Err(error)) => error.into(),
+            Err(_) => TakesTooLong(limit).into(),
+        };
+        watch.note(&format!("cannot remove all that was written: {failure}; run `reclaim-bench clean`"));
+        closing.faults.push(fault("what was written could not be removed", &*failure));
     }
     run_record(session, measured, &closing, interrupted)
 }
+
+/// How long reading back may take, and how long removing: a hundred times what they take on servers that answer, and never
+/// without end on those that do not.
+fn closing_limit(session: &Session<'_>) -> Duration {
+    Duration::from_mins(1) + Duration::from_millis(5) * session.workload.executions()
+}
+
+/// A step at the end that has no end.
+#[derive(Debug, thiserror::Error)]
+#[error("it was not done within {} s", .0.as_secs())]
+struct TakesTooLong(Duration);
 
 /// An infrastructure error that makes the result invalid without ending the run.
 fn fault(what: &str, error: &dyn std::error::Error) -> Fault {

@@ -11,12 +11,14 @@ use tokio_util::sync::CancellationToken;
 use super::added_rtt::{AddedRtt, Remote};
 use super::driver::Driver;
 use super::error::LoadError;
+use super::memory::refuse_what_does_not_fit;
+use super::patience::Patience;
 use super::progress::Progress;
 use super::recovering::Recovering;
 use super::ruler::BareCall;
 use super::schedule::Draw;
 use super::trace;
-use crate::claim::{ClaimPath, ClaimSetup, Reroutes, Routes, ServerClock, claim_path};
+use crate::claim::{ClaimPath, ClaimSetup, Reroutes, Routes, ServerClocks, claim_path};
 use crate::cluster::{Cluster, Library};
 use crate::flowfabric::LibraryAlias;
 use crate::machine::{Arranged, Arrangement};
@@ -47,7 +49,10 @@ pub(super) struct Session<'a> {
     pub partitions: u16,
     pub paths: Vec<Rc<dyn ClaimPath>>,
     pub ruler: BareCall,
-    pub clock: ServerClock,
+    pub clocks: ServerClocks,
+    /// With primaries that do not answer.
+    pub patience: Rc<Patience>,
+    end: CancellationToken,
     /// Recorded arrivals; empty unless a trace is replayed.
     pub trace: Vec<Duration>,
     /// Where threads run while claims are made, and whether cores sleep.
@@ -70,21 +75,25 @@ impl<'a> Session<'a> {
         };
         let cluster = Rc::clone(setup.cluster);
         let partitions = partitions(&cluster, scenario.population.partitions).await?;
+        refuse_what_does_not_fit(&cluster, scenario, partitions).await?;
         let workload = Rc::new(Workload::new(Rc::clone(&cluster), scenario, setup.seed, partitions));
-        let first = cluster.topology().owner_of_slot(0);
-        let clock = ServerClock::measure(&cluster.admin(first)).await.map_err(LoadError::Clock)?;
+        let clocks = ServerClocks::measure(&cluster).await.map_err(LoadError::Clock)?;
         let arrangement = Arrangement::new(scenario.machine, cluster.servers_at());
         let added = scenario.load.added_rtt;
         let added_rtt =
             (!added.is_zero()).then(|| AddedRtt::start(added)).transpose().map_err(LoadError::Pacer)?;
         let routes = routes(&cluster, added_rtt.as_ref());
+        let end = setup.cancel.child_token();
+        let patience = Rc::new(Patience::new(end.clone()));
         Ok(Self {
             setup,
             partitions,
-            paths: paths(scenario, &routes, clock),
+            paths: paths(scenario, &routes, &clocks, &patience),
             ruler: BareCall { routes, workload: Rc::clone(&workload) },
             workload,
-            clock,
+            clocks,
+            patience,
+            end,
             trace,
             arrangement,
             added_rtt,
@@ -105,14 +114,14 @@ impl<'a> Session<'a> {
         self.setup.watch
     }
 
-    /// Ends the run in order.
-    pub fn cancel(&self) -> &'a CancellationToken {
-        self.setup.cancel
+    /// Ends the run in order: on request, or because a primary is silent.
+    pub fn cancel(&self) -> &CancellationToken {
+        &self.end
     }
 
     /// What the workload does until Ctrl-C, without showing how far it is.
-    pub fn quietly(&self) -> Control<'a> {
-        Control { cancel: self.setup.cancel, progress: &|_, _| () }
+    pub fn quietly(&self) -> Control<'_> {
+        Control { cancel: &self.end, progress: &|_, _| () }
     }
 
     /// What a schedule is drawn with; `part` tells the windows of a run apart.
@@ -176,10 +185,15 @@ fn routes(cluster: &Rc<Cluster>, added_rtt: Option<&Rc<AddedRtt>>) -> Rc<dyn Rer
     }
 }
 
-fn paths(scenario: &Scenario, routes: &Rc<dyn Reroutes>, clock: ServerClock) -> Vec<Rc<dyn ClaimPath>> {
+fn paths(
+    scenario: &Scenario,
+    routes: &Rc<dyn Reroutes>,
+    clocks: &ServerClocks,
+    patience: &Rc<Patience>,
+) -> Vec<Rc<dyn ClaimPath>> {
     let setup = ClaimSetup {
         routes: Rc::clone(routes) as Rc<dyn Routes>,
-        clock,
+        clocks: clocks.clone(),
         library: LibraryAlias::OWN,
         contended: scenario.load.contenders > 1,
         task_context: scenario.load.task_context,
@@ -191,7 +205,12 @@ fn paths(scenario: &Scenario, routes: &Rc<dyn Reroutes>, clock: ServerClock) -> 
         .map(|(arm, variant)| {
             let setup = ClaimSetup { library: alias(scenario, arm), ..setup.clone() };
             let path = claim_path(variant.path, setup);
-            Rc::new(Recovering { path, routes: Rc::clone(routes) }) as Rc<dyn ClaimPath>
+            Rc::new(Recovering {
+                path,
+                routes: Rc::clone(routes),
+                clocks: clocks.clone(),
+                patience: Rc::clone(patience),
+            }) as Rc<dyn ClaimPath>
         })
         .collect()
 }

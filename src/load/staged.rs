@@ -233,9 +233,18 @@ impl StagedRun<'_> {
         stock: &Stock,
     ) -> Result<(), LoadError> {
         let session = self.session;
-        let Some(expiry_ms) = stock.last_expiry_ms(&round.late) else { return Ok(()) };
+        // Each by the clock of its own server.
+        let left_ms = |(exec, expiry_ms): (ExecIndex, u64)| {
+            let topology = session.cluster.topology();
+            let holder = topology.owner_of(session.workload.plan().partition(exec));
+            let now_ms = session.clocks.now_ms(&topology.primaries()[usize::from(holder.0)].addr);
+            expiry_ms.saturating_sub(now_ms)
+        };
+        let Some(left_ms) = stock.expiries_ms(&round.late).into_iter().map(left_ms).max() else {
+            return Ok(());
+        };
         session.watch().begin(Activity::Expire, None);
-        let left = Duration::from_millis(expiry_ms.saturating_sub(session.clock.now_ms()) + 1);
+        let left = Duration::from_millis(left_ms + 1);
         session.watch().waiting("for grants to expire", left);
         tokio::select! {
             () = tokio::time::sleep(left) => {}

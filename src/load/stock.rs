@@ -28,10 +28,13 @@ impl Stock {
         executions.iter().filter(|execution| !waiting.contains_key(execution)).count()
     }
 
-    /// Latest expiry of the tickets of these executions, in server milliseconds.
-    pub fn last_expiry_ms(&self, claims: &[PlannedClaim]) -> Option<u64> {
+    /// The executions of these claims that have a ticket, and when it expires, in milliseconds of their servers' time.
+    pub fn expiries_ms(&self, claims: &[PlannedClaim]) -> Vec<(ExecIndex, u64)> {
         let waiting = self.waiting.borrow();
-        claims.iter().filter_map(|c| waiting.get(&c.execution)).map(|t| t.grant.expires_at_ms).max()
+        let expiry = |claim: &PlannedClaim| {
+            Some((ExecIndex(claim.execution), waiting.get(&claim.execution)?.grant.expires_at_ms))
+        };
+        claims.iter().filter_map(expiry).collect()
     }
 }
 

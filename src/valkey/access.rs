@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::addr::NodeAddr;
+
 /// Login, encryption and patience, the same for every node.
 #[derive(Clone, Debug)]
 pub struct Access {
@@ -12,6 +14,8 @@ pub struct Access {
     pub user: Option<String>,
     /// Its password.
     pub password: Option<Password>,
+    /// Pairs of an address that the cluster announces and the one that leads there.
+    pub map: Vec<(NodeAddr, NodeAddr)>,
     /// Longest wait for one reply, and for one connection.
     pub timeout: Duration,
 }

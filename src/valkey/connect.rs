@@ -16,7 +16,8 @@ use redis::{
 use super::access::Access;
 use super::addr::NodeAddr;
 use super::error::ValkeyError;
-use super::tls::Tls;
+use super::reach::{Announced, Reach};
+use super::tls::{Tls, at};
 use super::wire::{CommandTally, Wire};
 
 /// Commands that may wait in a connection before a caller has to: more than any number of virtual workers, so
@@ -35,6 +36,7 @@ pub(crate) struct Connector {
     tallies: RefCell<HashMap<NodeAddr, Rc<RefCell<CommandTally>>>>,
     login: RedisConnectionInfo,
     tls: Option<Tls>,
+    reach: Reach,
     timeout: Duration,
 }
 
@@ -51,14 +53,20 @@ impl Connector {
             login = login.set_password(password.reveal());
         }
         let tls = access.tls.as_ref().map(Tls::new).transpose()?;
-        Ok(Self { tallies: RefCell::default(), login, tls, timeout: access.timeout })
+        let reach = Reach::new(&access.map);
+        Ok(Self { tallies: RefCell::default(), login, tls, reach, timeout: access.timeout })
     }
 
     /// Plain administrative connections to servers of our own.
     pub(crate) fn loopback() -> Self {
         let login =
             RedisConnectionInfo::default().set_protocol(ProtocolVersion::RESP2).set_skip_set_lib_name();
-        Self { tallies: RefCell::default(), login, tls: None, timeout: ADMIN_LIMIT }
+        Self { tallies: RefCell::default(), login, tls: None, reach: Reach::default(), timeout: ADMIN_LIMIT }
+    }
+
+    /// Notes what a node has announced.
+    pub(super) fn learn(&self, announced: impl IntoIterator<Item = (NodeAddr, Announced)>) {
+        self.reach.learn(announced);
     }
 
     /// A wire for claims, with `connections` connections to `addr`.
@@ -81,11 +89,9 @@ impl Connector {
         if self.tls.is_some() {
             return Ok(None);
         }
-        let unreachable = |error: std::io::Error| ValkeyError::Unreachable {
-            addr: addr.clone(),
-            detail: error.to_string(),
-        };
-        let mut socket = TcpStream::connect((addr.host.as_str(), addr.port)).map_err(unreachable)?;
+        let unreachable = |error: std::io::Error| self.unreachable(addr, error.to_string());
+        let reached = self.reach.of(addr);
+        let mut socket = TcpStream::connect((reached.host.as_str(), reached.port)).map_err(unreachable)?;
         socket.set_nodelay(true).map_err(unreachable)?;
         socket.set_read_timeout(Some(self.admin_limit())).map_err(unreachable)?;
         if let Some(password) = self.login.password() {
@@ -113,37 +119,47 @@ impl Connector {
     }
 
     async fn connection(&self, addr: &NodeAddr) -> Result<MultiplexedConnection, ValkeyError> {
-        let config = AsyncConnectionConfig::new()
+        let mut config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(self.admin_limit()))
             // The wire's own limit is the only one.
             .set_response_timeout(None)
             .set_pipeline_buffer_size(QUEUE)
             .set_write_backpressure_boundary(WRITE_BOUNDARY);
+        if self.tls.is_some() {
+            config = at(config, self.reach.of(addr));
+        }
         if self.login.password().is_some() {
             *self.tally(addr).borrow_mut().entry("auth").or_default() += 1;
         }
         self.client(addr)
-            .map_err(|error| connect_error(addr, &error))?
+            .map_err(|error| self.connect_error(addr, &error))?
             .get_multiplexed_async_connection_with_config(&config)
             .await
-            .map_err(|error| connect_error(addr, &error))
+            .map_err(|error| self.connect_error(addr, &error))
     }
 
     fn client(&self, addr: &NodeAddr) -> Result<Client, RedisError> {
+        let reached = self.reach.of(addr);
         let Some(tls) = &self.tls else {
-            let info = ConnectionAddr::Tcp(addr.host.clone(), addr.port).into_connection_info()?;
+            let info = ConnectionAddr::Tcp(reached.host.clone(), reached.port).into_connection_info()?;
             return Client::open(info.set_redis_settings(self.login.clone()));
         };
-        tls.client(addr, &self.login)
+        tls.client(&self.reach.name_of(addr), reached, &self.login)
     }
-}
 
-fn connect_error(addr: &NodeAddr, error: &RedisError) -> ValkeyError {
-    let addr = addr.clone();
-    let code = error.code().unwrap_or_default();
-    if error.kind() == ErrorKind::AuthenticationFailed || matches!(code, "WRONGPASS" | "NOAUTH" | "NOPERM") {
-        ValkeyError::Login { addr, detail: error.to_string() }
-    } else {
-        ValkeyError::Unreachable { addr, detail: error.to_string() }
+    fn connect_error(&self, addr: &NodeAddr, error: &RedisError) -> ValkeyError {
+        let code = error.code().unwrap_or_default();
+        if error.kind() == ErrorKind::AuthenticationFailed
+            || matches!(code, "WRONGPASS" | "NOAUTH" | "NOPERM")
+        {
+            ValkeyError::Login { addr: addr.clone(), detail: error.to_string() }
+        } else {
+            self.unreachable(addr, error.to_string())
+        }
+    }
+
+    fn unreachable(&self, addr: &NodeAddr, detail: String) -> ValkeyError {
+        let (told, may_need_map) = (self.reach.told(addr), self.reach.may_need_map(addr));
+        ValkeyError::Unreachable { addr: addr.clone(), told, may_need_map, detail }
     }
 }

@@ -14,11 +14,20 @@ pub enum ValkeyError {
     NoNode,
     /// Nobody answers.
     #[error(
-        "cannot reach {addr}: {detail}. Check the address, the port, TLS on both sides, and that the server runs."
+        "cannot reach {addr}{told}: {detail}. {}", if *.may_need_map {
+            "Check that it runs; where it has another address from here (NAT, containers, port forwards), give --map \
+             ANNOUNCED=REACHABLE."
+        } else {
+            "Check the address, the port, TLS on both sides, and that the server runs."
+        }
     )]
     Unreachable {
         /// Whom we asked.
         addr: NodeAddr,
+        /// By which way, and who says that the address is its; empty for one that the user gave.
+        told: String,
+        /// Whether the address is the cluster's word, and may be good only among its nodes.
+        may_need_map: bool,
         /// As the system says it.
         detail: String,
     },
@@ -96,6 +105,16 @@ pub enum ValkeyError {
         /// Why.
         source: std::io::Error,
     },
+    /// A certificate or key cannot be used.
+    #[error("{what} {} cannot be used: {problem}", .path.display())]
+    Certificate {
+        /// Its role, and the option that named it.
+        what: &'static str,
+        /// Where.
+        path: PathBuf,
+        /// What is wrong with it, and what to do about that.
+        problem: String,
+    },
     /// TLS cannot be set up.
     #[error("TLS: {0}")]
     Tls(String),
@@ -111,7 +130,9 @@ impl ValkeyError {
             {
                 Self::Login { addr, detail: format!("{code} {detail}") }
             }
-            WireError::Disconnected(detail) => Self::Unreachable { addr, detail },
+            WireError::Disconnected(detail) => {
+                Self::Unreachable { addr, told: String::new(), may_need_map: false, detail }
+            }
             source => Self::Server { addr, doing, source },
         }
     }

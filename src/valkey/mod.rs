@@ -10,6 +10,8 @@
 mod access;
 mod addr;
 mod ask;
+#[cfg(feature = "tls")]
+mod certificates;
 mod connect;
 mod counters;
 mod error;
@@ -17,6 +19,7 @@ mod error;
 pub(crate) mod hostile_tests;
 mod info;
 mod length;
+mod reach;
 mod slots;
 #[cfg(feature = "tls")]
 mod tls;

@@ -10,6 +10,7 @@ use super::ask::{ask, unexpected};
 use super::connect::Connector;
 use super::error::ValkeyError;
 use super::info::Info;
+use super::reach::Announced;
 use super::topology::{Primary, Topology};
 use super::wire::Wire;
 
@@ -34,7 +35,10 @@ pub(crate) async fn read_from_any(
             }
             Err(error) => return Err(error),
         };
-        match read_topology(&wire).await {
+        match read_announced(&wire).await.map(|(topology, announced)| {
+            connector.learn(announced);
+            topology
+        }) {
             Err(error @ (ValkeyError::Unreachable { .. } | ValkeyError::Server { .. })) => last = error,
             result => return result,
         }
@@ -44,10 +48,17 @@ pub(crate) async fn read_from_any(
 
 /// The map as the node at the other end of `wire` knows it.
 pub(crate) async fn read_topology(wire: &Wire) -> Result<Topology, ValkeyError> {
+    read_announced(wire).await.map(|(topology, _)| topology)
+}
+
+/// The same, with what the node announces of each.
+async fn read_announced(wire: &Wire) -> Result<(Topology, Vec<(NodeAddr, Announced)>), ValkeyError> {
     Info::read(wire, &["server", "cluster"]).await?.usable_version()?;
     let reply = ask(wire, DOING, redis::cmd("CLUSTER").arg("SLOTS"), "cluster|slots").await?;
     let shards = parse(&reply, wire.addr()).ok_or_else(|| unexpected(wire, DOING, &reply))?;
-    Topology::new(shards).map_err(|source| ValkeyError::Uncovered { addr: wire.addr().clone(), source })
+    let topology = Topology::new(shards)
+        .map_err(|source| ValkeyError::Uncovered { addr: wire.addr().clone(), source })?;
+    Ok((topology, announced(&reply, wire.addr())))
 }
 
 /// Primaries by their lowest slot, so that two readings of one cluster agree on the order.
@@ -68,6 +79,37 @@ pub(super) fn parse(reply: &Value, asked: &NodeAddr) -> Option<Vec<Shard>> {
     }
     shards.sort_by_key(|(_, ranges)| ranges.iter().map(|(low, _)| *low).min());
     Some(shards)
+}
+
+/// All nodes of a reply, with the host name that goes with each: where the address is none, it stands among the further
+/// fields.
+fn announced(reply: &Value, asked: &NodeAddr) -> Vec<(NodeAddr, Announced)> {
+    let Value::Array(ranges) = reply else { return Vec::new() };
+    let nodes = ranges.iter().filter_map(|range| match range {
+        Value::Array(parts) => parts.get(2..),
+        _ => None,
+    });
+    let of = |value: &Value| {
+        let addr = node(value, asked, 0)?.addr;
+        let announced_name = || match value {
+            Value::Array(fields) => further_field(fields.get(3)?, "hostname"),
+            _ => None,
+        };
+        let is_name = addr.host.parse::<std::net::IpAddr>().is_err();
+        let name = if is_name { Some(addr.host.clone()) } else { announced_name() };
+        Some((addr, Announced { by: asked.clone(), name }))
+    };
+    nodes.flatten().filter_map(of).collect()
+}
+
+fn further_field(fields: &Value, name: &str) -> Option<String> {
+    let Value::Array(items) = fields else { return None };
+    let text = |value: &Value| match value {
+        Value::BulkString(bytes) => String::from_utf8(bytes.clone()).ok(),
+        _ => None,
+    };
+    let found = items.chunks_exact(2).find(|pair| text(&pair[0]).as_deref() == Some(name))?;
+    text(&found[1]).filter(|value| !value.is_empty())
 }
 
 fn node(value: &Value, asked: &NodeAddr, replicas: usize) -> Option<Primary> {
@@ -119,5 +161,28 @@ mod tests {
         assert_eq!(shards[1].1, [(8192, 16383), (100, 8191)]);
         assert_eq!(shards[1].0.replicas, 1);
         assert!(Topology::new(shards).is_ok());
+    }
+
+    #[test]
+    fn host_names_are_found_beside_addresses_and_instead_of_them() {
+        let asked = NodeAddr { host: "10.0.0.9".into(), port: 7000 };
+        let further = |name: &str, value: &str| Value::Array(vec![bulk(name), bulk(value)]);
+        let node =
+            |host: Value, id: &str, further| Value::Array(vec![host, Value::Int(7001), bulk(id), further]);
+        let reply = Value::Array(vec![Value::Array(vec![
+            Value::Int(0),
+            Value::Int(16383),
+            node(bulk("10.0.0.2"), "a", further("hostname", "a.test")),
+            node(bulk("b.test"), "b", further("ip", "10.0.0.3")),
+            node(bulk("10.0.0.4"), "c", Value::Array(vec![])),
+            node(Value::Nil, "d", further("hostname", "d.test")),
+        ])]);
+        let found: Vec<_> = announced(&reply, &asked)
+            .into_iter()
+            .map(|(addr, announced)| (addr.host, announced.name.unwrap_or_default()))
+            .collect();
+        let expected =
+            [("10.0.0.2", "a.test"), ("b.test", "b.test"), ("10.0.0.4", ""), ("10.0.0.9", "d.test")];
+        assert_eq!(found, expected.map(|(host, name)| (host.to_owned(), name.to_owned())));
     }
 }

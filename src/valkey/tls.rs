@@ -1,14 +1,15 @@
 //! Certificates for connections that speak TLS.
 
-use std::path::Path;
-
+use redis::AsyncConnectionConfig;
+use redis::io::AsyncDNSResolver;
 use redis::{
-    Client, ClientTlsConfig, ConnectionAddr, IntoConnectionInfo as _, RedisConnectionInfo, RedisError,
+    Client, ConnectionAddr, IntoConnectionInfo as _, RedisConnectionInfo, RedisError, RedisFuture,
     TlsCertificates,
 };
 
 use super::access::TlsOptions;
 use super::addr::NodeAddr;
+use super::certificates;
 use super::error::ValkeyError;
 
 /// Certificates, read once.
@@ -21,25 +22,18 @@ impl Tls {
     pub(super) fn new(options: &TlsOptions) -> Result<Self, ValkeyError> {
         // Fails only where a provider is installed already, and then there is one.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client_tls = match (&options.cert, &options.key) {
-            (Some(cert), Some(key)) => Some(ClientTlsConfig {
-                client_cert: read("the client certificate", cert)?,
-                client_key: read("the client key", key)?,
-            }),
-            (None, None) => None,
-            _ => {
-                return Err(ValkeyError::Tls(
-                    "--cert and --key belong together: give both or none".to_owned(),
-                ));
-            }
-        };
-        let root_cert = options.cacert.as_deref().map(|path| read("the CA certificate", path)).transpose()?;
-        Ok(Self { certificates: TlsCertificates { client_tls, root_cert }, insecure: options.insecure })
+        Ok(Self { certificates: certificates::read(options)?, insecure: options.insecure })
     }
 
-    pub(super) fn client(&self, addr: &NodeAddr, login: &RedisConnectionInfo) -> Result<Client, RedisError> {
+    /// A client for the node that is reached at `addr` and whose certificate bears `name`. Where it connects, [`at`] says.
+    pub(super) fn client(
+        &self,
+        name: &str,
+        addr: &NodeAddr,
+        login: &RedisConnectionInfo,
+    ) -> Result<Client, RedisError> {
         let target = ConnectionAddr::TcpTls {
-            host: addr.host.clone(),
+            host: name.to_owned(),
             port: addr.port,
             insecure: self.insecure,
             tls_params: None,
@@ -49,6 +43,23 @@ impl Tls {
     }
 }
 
-fn read(what: &'static str, path: &Path) -> Result<Vec<u8>, ValkeyError> {
-    std::fs::read(path).map_err(|source| ValkeyError::File { what, path: path.to_owned(), source })
+/// Connects to `addr` under whatever name.
+pub(super) fn at(config: AsyncConnectionConfig, addr: &NodeAddr) -> AsyncConnectionConfig {
+    config.set_dns_resolver(At(addr.clone()))
+}
+
+/// Leads every name to one node: what a certificate is made out to need not be known to the resolver here.
+struct At(NodeAddr);
+
+impl AsyncDNSResolver for At {
+    fn resolve<'a, 'b: 'a>(
+        &'a self,
+        _: &'b str,
+        _: u16,
+    ) -> RedisFuture<'a, Box<dyn Iterator<Item = std::net::SocketAddr> + Send + 'a>> {
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((self.0.host.as_str(), self.0.port)).await?;
+            Ok(Box::new(found.collect::<Vec<_>>().into_iter()) as Box<_>)
+        })
+    }
 }

@@ -1,6 +1,6 @@
 //! Stands in for `tls` in a build without that feature.
 
-use redis::{Client, RedisConnectionInfo, RedisError};
+use redis::{AsyncConnectionConfig, Client, RedisConnectionInfo, RedisError};
 
 use super::access::TlsOptions;
 use super::addr::NodeAddr;
@@ -14,7 +14,17 @@ impl Tls {
         Err(ValkeyError::Tls("this build has no TLS: build with --features tls".to_owned()))
     }
 
-    pub(super) fn client(&self, _: &NodeAddr, _: &RedisConnectionInfo) -> Result<Client, RedisError> {
+    pub(super) fn client(
+        &self,
+        _: &str,
+        _: &NodeAddr,
+        _: &RedisConnectionInfo,
+    ) -> Result<Client, RedisError> {
         match *self {}
     }
+}
+
+/// Names matter to certificates alone.
+pub(super) fn at(config: AsyncConnectionConfig, _: &NodeAddr) -> AsyncConnectionConfig {
+    config
 }

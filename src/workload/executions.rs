@@ -74,6 +74,11 @@ impl Workload {
         self.ledger.in_phase(phase)
     }
 
+    /// How many executions there are, created or not.
+    pub fn executions(&self) -> u32 {
+        self.ledger.len()
+    }
+
     /// Grants so far.
     pub fn grants(&self) -> GrantTotals {
         self.ledger.grants()

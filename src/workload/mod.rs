@@ -25,7 +25,7 @@ mod staging;
 mod ticket;
 
 pub use batch::Control;
-pub use cleanup::{Removal, clean};
+pub use cleanup::{Removal, clean, remove_secrets};
 pub use error::WorkloadError;
 pub use executions::Workload;
 pub use ledger::{GrantTotals, Phase};

@@ -102,6 +102,16 @@ impl Nodes {
         refreshed.map_err(|error| WorkloadError::Nodes(error.to_string()))
     }
 
+    /// Notes that secrets were looked for, and added, on partitions below this one.
+    pub fn note_secrets_below(&self, partition: u16) {
+        self.cluster.note_secrets_below(partition);
+    }
+
+    /// Whether other runs can see that this one is under way.
+    pub fn is_announced(&self) -> bool {
+        self.cluster.is_announced()
+    }
+
     /// Where everything is right now.
     pub fn routing(&self) -> Routing {
         let topology = self.cluster.topology();

@@ -45,6 +45,7 @@ impl Workload {
         let ours = found.into_iter().filter(|(_, found)| *found != Found::Foreign);
         let unfilled = ours.map(|(partition, _)| (partition, partition)).collect();
         exchange(&self.nodes, unfilled, &FillSecret, &quiet).await?;
+        self.nodes.note_secrets_below(missing.iter().max().map_or(0, |&last| last.saturating_add(1)));
         self.partitions_used.borrow_mut().extend(missing);
         Ok(())
     }

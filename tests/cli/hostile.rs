@@ -178,6 +178,15 @@ fn what_no_memory_can_hold_is_refused_by_the_check() {
         .code(2)
         .stderr(predicate::str::contains("GB of memory").and(predicate::str::contains("load.duration")));
     tool().args(["scenarios", "check", "soak", "--rate", "1000", "--duration", "10m"]).assert().success();
+    let ten_terabytes =
+        ["--set", "population.executions=10000000", "--set", "population.payload_bytes=1048576"];
+    tool()
+        .args(["scenarios", "check", "steady"])
+        .args(ten_terabytes)
+        .assert()
+        .code(2)
+        .stderr(predicate::str::contains("need about 10635.8 GB").and(predicate::str::contains("--nodes")));
+    tool().args(["scenarios", "check", "steady", "--nodes", "a:1"]).args(ten_terabytes).assert().success();
 }
 
 #[test]

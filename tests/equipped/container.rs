@@ -78,3 +78,18 @@ pub fn no_container_outlives_a_killed_owner() {
     wait_until_gone(&addrs, 5 * GONE_WITHIN);
     owner.wait().unwrap();
 }
+
+pub async fn a_container_that_its_owner_never_started_is_swept(image: String) {
+    let before = containers(&image);
+    // As an owner that was killed between the two leaves it.
+    let machine = format!("reclaim-bench.machine={}", rustix::system::uname().nodename().to_string_lossy());
+    let gone = "reclaim-bench.directory=/nonexistent/of-an-owner";
+    let made = Command::new("docker")
+        .args(["create", "--label", &machine, "--label", gone, "--entrypoint", "sh", &image])
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    assert_ne!(containers(&image), before);
+    support::open(&request(&image)).await.shutdown();
+    assert_eq!(containers(&image), before);
+}

@@ -41,6 +41,9 @@ fn main() -> ExitCode {
         needing("a_container_cluster_works_and_leaves_nothing", container::image, |image| {
             block_on(container::a_container_cluster_works_and_leaves_nothing(image));
         }),
+        needing("a_container_that_its_owner_never_started_is_swept", container::image, |image| {
+            block_on(container::a_container_that_its_owner_never_started_is_swept(image));
+        }),
         needing("no_container_outlives_a_killed_owner", container::image, |_| {
             container::no_container_outlives_a_killed_owner();
         }),
@@ -50,6 +53,12 @@ fn main() -> ExitCode {
         }),
         needing("tls_with_a_client_certificate_works_and_without_it_is_refused", tls::server, |server| {
             block_on(tls::tls_with_a_client_certificate_works_and_without_it_is_refused(server));
+        }),
+        needing("a_certificate_is_checked_by_the_host_name_that_is_announced", tls::server, |server| {
+            block_on(tls::a_certificate_is_checked_by_the_host_name_that_is_announced(server));
+        }),
+        needing("files_that_do_not_belong_together_are_named", tls::server, |_| {
+            block_on(tls::files_that_do_not_belong_together_are_named());
         }),
     ];
     // One at a time: each counts the containers that it finds.

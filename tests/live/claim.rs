@@ -40,8 +40,9 @@ const TAKES_THE_LANE_OF_THE_GRANT: [VariantPath; 5] = [
 ];
 
 pub async fn setup(routes: Rc<dyn Routes>, wire: &Wire) -> ClaimSetup {
-    let clock = ServerClock::measure(wire).await.unwrap();
-    ClaimSetup { routes, clock, library: LibraryAlias::OWN, contended: false, task_context: false }
+    let clocks = ServerClocks::default();
+    clocks.read(wire).await.unwrap();
+    ClaimSetup { routes, clocks, library: LibraryAlias::OWN, contended: false, task_context: false }
 }
 
 pub fn order<'a>(ticket: &'a ClaimTicket, worker: &'a WorkerIdentity) -> ClaimOrder<'a> {

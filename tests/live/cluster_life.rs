@@ -4,7 +4,10 @@ use reclaim_analysis::scenario::Provider;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 
-use reclaim_bench::cluster::{self, ClusterError, ClusterRequest};
+use reclaim_analysis::record::WireCost;
+use reclaim_bench::cluster::{self, Announcement, Cluster, ClusterError, ClusterRequest, Company};
+use reclaim_bench::valkey::NodeAddr;
+use redis::Value;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use tokio_util::sync::CancellationToken;
 
@@ -91,4 +94,105 @@ async fn after_a_failover_the_handle_reaches_the_new_primary() {
         "the heir's counters are not the lost one's"
     );
     assert!(now[1].since(&counters[1]).is_ok());
+}
+
+/// A library that was loaded on a primary which is none any more at the end.
+async fn library_after(
+    change: impl AsyncFn(&Cluster, &NodeAddr),
+) -> (Result<(), ClusterError>, NodeAddr, Vec<NodeAddr>) {
+    let own = support::own(3, 1).await;
+    for node in own.topology().nodes() {
+        let mut flush = redis::cmd("FUNCTION");
+        flush.arg("FLUSH").arg("SYNC");
+        own.admin(node).call("test", &flush, &mut WireCost::default()).await.unwrap();
+    }
+    let nodes: Vec<_> = own.topology().primaries().iter().map(|primary| primary.addr.clone()).collect();
+    let otherwise = "give --shared";
+    let announcement = Announcement { what: "a run".to_owned(), company: Company::Refused { otherwise } };
+    let visitor = support::open(&ClusterRequest {
+        provider: Provider::External,
+        nodes: nodes.clone(),
+        announcement: Some(announcement),
+        ..ClusterRequest::default()
+    })
+    .await;
+    let lost = nodes[0].clone();
+    change(&own, &lost).await;
+    let since = Instant::now();
+    while own.refresh().await.is_err() || own.topology().find(&lost).is_some() {
+        assert!(since.elapsed() < Duration::from_mins(1), "no failover");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let left = visitor.leave().await;
+    // The old primary and the new ones: none may hold the library or a key.
+    let mut still = Vec::new();
+    let after = own.topology();
+    for addr in after.primaries().iter().map(|primary| &primary.addr).chain([&lost]) {
+        let (libraries, keys) = (query(addr, "FUNCTION LIST").await, query(addr, "DBSIZE").await);
+        if !matches!((libraries, keys), (None, None) | (Some(0), Some(0))) {
+            still.push(addr.clone());
+        }
+    }
+    (left, lost, still)
+}
+
+/// How many libraries, or keys, a server says it has; `None` where nobody answers.
+async fn query(addr: &NodeAddr, words: &str) -> Option<i64> {
+    let client = redis::Client::open(format!("redis://{addr}")).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.ok()?;
+    let mut words = words.split(' ');
+    let mut cmd = redis::cmd(words.next()?);
+    cmd.arg(words.collect::<Vec<_>>());
+    match cmd.query_async(&mut connection).await.ok()? {
+        Value::Int(count) => Some(count),
+        Value::Array(libraries) => i64::try_from(libraries.len()).ok(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn after_a_failover_the_library_is_removed_from_the_old_primary_too() {
+    let (left, _, still) = library_after(async |own, lost| {
+        let replica = replica_of(own, lost).await;
+        let client = redis::Client::open(format!("redis://{replica}")).unwrap();
+        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        redis::cmd("CLUSTER").arg("FAILOVER").exec_async(&mut connection).await.unwrap();
+    })
+    .await;
+    assert!(left.is_ok(), "{left:?}");
+    assert_eq!(still, []);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn an_old_primary_that_cannot_be_reached_is_named() {
+    let (left, lost, still) = library_after(async |own, lost| {
+        let pid = own.server_pid(lost).unwrap();
+        kill_process(Pid::from_raw(pid.try_into().unwrap()).unwrap(), Signal::KILL).unwrap();
+    })
+    .await;
+    let Err(ClusterError::LibraryLeft(left)) = left else { panic!("it is not named") };
+    assert!(
+        left.len() == 1 && left[0].contains(&lost.to_string()) && left[0].contains("may still"),
+        "{left:?}"
+    );
+    assert_eq!(still, []);
+}
+
+async fn replica_of(own: &Cluster, primary: &NodeAddr) -> String {
+    let node = own.topology().find(primary).unwrap();
+    let slots = redis::cmd("CLUSTER").arg("SLOTS").clone();
+    let reply = own.admin(node).call("test", &slots, &mut WireCost::default()).await.unwrap();
+    let Value::Array(ranges) = reply else { panic!() };
+    let nodes = ranges.iter().find_map(|range| {
+        let Value::Array(parts) = range else { return None };
+        let port = |node: &Value| match node {
+            Value::Array(fields) => match fields[1] {
+                Value::Int(port) => port,
+                _ => 0,
+            },
+            _ => 0,
+        };
+        (port(&parts[2]) == i64::from(primary.port)).then(|| port(&parts[3]))
+    });
+    format!("127.0.0.1:{}", nodes.unwrap())
 }

@@ -14,7 +14,7 @@ use redis::Value;
 use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
-use crate::support;
+use crate::support::{self, everywhere};
 
 fn addr(port: u16) -> NodeAddr {
     NodeAddr { host: "127.0.0.1".to_owned(), port }
@@ -33,17 +33,6 @@ async fn refused(request: &ClusterRequest) -> ClusterError {
         Ok(_) => panic!("opened a cluster that should be refused"),
         Err(error) => error,
     }
-}
-
-/// Sends one command to every primary.
-async fn everywhere(cluster: &Cluster, words: &[&str]) -> Vec<Value> {
-    let mut replies = Vec::new();
-    for node in cluster.topology().nodes() {
-        let mut cmd = redis::cmd(words[0]);
-        cmd.arg(&words[1..]);
-        replies.push(cluster.admin(node).call("test", &cmd, &mut WireCost::default()).await.unwrap());
-    }
-    replies
 }
 
 /// A server that answers every command with the same `INFO` text.

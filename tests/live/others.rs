@@ -258,3 +258,19 @@ async fn foreign_commands_are_found_beside_interruptions() {
         );
     }
 }
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_primary_that_falls_silent_ends_the_run_with_what_it_has() {
+    let cluster = Rc::new(support::own(3, 0).await);
+    let begun = std::time::Instant::now();
+    let result = meddled(&cluster, 77, async |stranger| {
+        stranger.send(&["CLIENT", "PAUSE", "600000", "ALL"]).await;
+    })
+    .await;
+    // Each of some three hundred claims there would wait for its limit.
+    assert!(begun.elapsed() < std::time::Duration::from_mins(3), "{:?}", begun.elapsed());
+    let addr = cluster.topology().primaries()[0].addr.to_string();
+    let said = format!("{:?}", result.invalid_reasons);
+    assert!(!result.valid && said.contains("has answered nothing for") && said.contains(&addr), "{said}");
+    assert!(result.variants[0].outcomes.claimed >= 40, "{:?}", result.variants[0].outcomes);
+}

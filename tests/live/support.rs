@@ -3,12 +3,14 @@
 //! Each test has its own runtime, so each opens its own connections to the shared servers. Tests share them: use
 //! execution ids of your own, and a cluster of your own ([`own`]) where counters or functions are at stake.
 
+use reclaim_analysis::record::WireCost;
 use reclaim_analysis::scenario::Provider;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use reclaim_bench::cluster::{self, Cluster, ClusterRequest};
 use reclaim_bench::valkey::NodeAddr;
+use redis::Value;
 use tokio_util::sync::CancellationToken;
 
 /// A handle on the shared cluster: three primaries, the published library, one connection per primary.
@@ -45,6 +47,17 @@ pub fn own_request(primaries: u16, replicas: u16) -> ClusterRequest {
 /// The binary that the environment names.
 pub fn valkey_server() -> Option<PathBuf> {
     std::env::var_os("VALKEY_SERVER").map(PathBuf::from)
+}
+
+/// Sends one command to every primary.
+pub async fn everywhere(cluster: &Cluster, words: &[&str]) -> Vec<Value> {
+    let mut replies = Vec::new();
+    for node in cluster.topology().nodes() {
+        let mut cmd = redis::cmd(words[0]);
+        cmd.arg(&words[1..]);
+        replies.push(cluster.admin(node).call("test", &cmd, &mut WireCost::default()).await.unwrap());
+    }
+    replies
 }
 
 /// Opens or explains.

@@ -13,6 +13,7 @@ mod sweep;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
+use ff_core::partition::PartitionConfig;
 use ff_core::types::ExecutionId;
 
 use super::batch::Control;
@@ -41,8 +42,11 @@ impl Workload {
         // A primary that has gone since is known by its successor. Where the map cannot be read, the old one is tried.
         let _ = nodes.refresh().await;
         let mut removal = remove_executions(nodes, ids, &partitions, &ours, control).await?;
-        let own = self.own_secrets.borrow().clone();
-        removal.count(&shared::remove_secrets(nodes, &own, control).await?);
+        // Other runs suspend with the same secrets: of those that know of each other the last one removes them.
+        if !self.nodes.is_announced() {
+            let own = self.own_secrets.borrow().clone();
+            removal.count(&shared::remove_secrets(nodes, &own, control).await?);
+        }
         if removal.failures == 0 {
             for exec in used {
                 self.ledger.change(exec, |entry| *entry = Entry::default());
@@ -52,6 +56,14 @@ impl Workload {
         }
         Ok(removal)
     }
+}
+
+/// Removes the waitpoint secrets of this tool from the partitions that runs use, whichever run added them. For the last one
+/// that leaves.
+pub async fn remove_secrets(cluster: Rc<Cluster>, control: &Control<'_>) -> Result<Removal, WorkloadError> {
+    let most = cluster.published_partitions().await.ok().flatten();
+    let most = most.unwrap_or(PartitionConfig::default().num_flow_partitions).max(cluster.secrets_below());
+    shared::remove_secrets(&Nodes::new(cluster).giving_up(), &(0..most).collect(), control).await
 }
 
 /// Removes what runs of this tool left on a cluster, whoever started them: executions of its namespace, then keys and

@@ -12,10 +12,12 @@ use ff_core::partition::Partition;
 use reclaim_analysis::record::Outcome;
 use reclaim_analysis::record::WireCost;
 use reclaim_analysis::scenario::{self, InterruptionMix, Scenario, VariantPath};
-use reclaim_bench::claim::{ClaimOrder, ClaimPath, ClaimSetup, ClaimTicket, Routes, ServerClock, claim_path};
+use reclaim_bench::claim::{
+    ClaimOrder, ClaimPath, ClaimSetup, ClaimTicket, Routes, ServerClocks, claim_path,
+};
 use reclaim_bench::cluster::Cluster;
 use reclaim_bench::flowfabric::LibraryAlias;
-use reclaim_bench::valkey::{NodeIndex, Wire};
+use reclaim_bench::valkey::Wire;
 use reclaim_bench::workload::{
     Control, ExecIndex, Phase, ScanReport, ScanRequest, Seek, Workload, WorkloadError,
 };
@@ -84,11 +86,11 @@ impl Bench {
     }
 
     async fn path(&self, path: VariantPath) -> Box<dyn ClaimPath> {
-        let clock = ServerClock::measure(&self.cluster.admin(NodeIndex(0))).await.unwrap();
+        let clocks = ServerClocks::measure(&self.cluster).await.unwrap();
         let routes = Rc::new(ByTopology(Rc::clone(&self.cluster)));
         claim_path(
             path,
-            ClaimSetup { routes, clock, library: LibraryAlias::OWN, contended: false, task_context: false },
+            ClaimSetup { routes, clocks, library: LibraryAlias::OWN, contended: false, task_context: false },
         )
     }
 
