@@ -121,10 +121,13 @@ pub async fn run(args: &CalibrateArgs) -> anyhow::Result<Exit> {
     });
     let Some(calibration) = measured.await?? else { return Ok(Exit::Interrupted) };
     let stored = dir.store_calibration(&calibration);
-    args.output.print(&match args.output.format {
-        OutputFormat::Text => report::calibration_text(&calibration),
-        OutputFormat::Json => json(&calibration)?,
-    })?;
+    terminal.print(
+        &args.output,
+        &match args.output.format {
+            OutputFormat::Text => report::calibration_text(&calibration),
+            OutputFormat::Json => json(&calibration)?,
+        },
+    )?;
     stored?;
     let exit = terminal.result(&dir, if calibration.valid { Exit::Pass } else { Exit::Invalid });
     if calibration.valid && calibration.record.complete {

@@ -174,10 +174,13 @@ pub async fn run(args: &CapacityArgs) -> anyhow::Result<Exit> {
         terminal.note("interrupted before anything was measured");
         return Ok(Exit::Interrupted);
     };
-    args.output.print(&match args.output.format {
-        OutputFormat::Text => report::capacity_text(&capacity),
-        OutputFormat::Json => report::capacity_json(&capacity)?,
-    })?;
+    terminal.print(
+        &args.output,
+        &match args.output.format {
+            OutputFormat::Text => report::capacity_text(&capacity),
+            OutputFormat::Json => report::capacity_json(&capacity)?,
+        },
+    )?;
     args.summary.append(&report::capacity_markdown(&capacity))?;
     Ok(terminal.result(search.dir(), Exit::of_capacity(&capacity)))
 }

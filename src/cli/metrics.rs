@@ -42,10 +42,12 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Listens at this address, and answers from then on.
-    pub fn serve(addr: SocketAddr) -> anyhow::Result<Self> {
+    /// Listens at this address, and answers from then on. The second value is the address with its port, which the system
+    /// chooses for port 0.
+    pub fn serve(addr: SocketAddr) -> anyhow::Result<(Self, SocketAddr)> {
         let listener = TcpListener::bind(addr)
             .with_context(|| format!("cannot serve metrics at {addr}: choose another --metrics-addr"))?;
+        let addr = listener.local_addr().context("cannot serve metrics")?;
         let (metrics, registry) = Self::registered();
         let registry = Arc::new(registry);
         std::thread::Builder::new()
@@ -57,7 +59,7 @@ impl Metrics {
                 }
             })
             .context("cannot start the thread that serves metrics")?;
-        Ok(metrics)
+        Ok((metrics, addr))
     }
 
     fn registered() -> (Self, Registry) {

@@ -11,6 +11,8 @@ mod environment;
 mod events;
 mod exit;
 mod foresee;
+#[cfg(feature = "live")]
+mod live;
 mod metrics;
 mod output;
 mod progress_line;

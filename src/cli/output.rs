@@ -25,6 +25,10 @@ pub struct OutputArgs {
     /// No progress bar
     #[arg(long)]
     pub no_progress: bool,
+    /// Show the run on a full screen while it goes on
+    #[cfg(feature = "live")]
+    #[arg(long, conflicts_with_all = ["quiet", "no_progress"])]
+    pub live: bool,
     /// Write what happens to this file while it happens, as newline-delimited JSON; - is standard output, which then has
     /// nothing else
     #[arg(long, value_name = "FILE")]

@@ -204,7 +204,8 @@ fn clock(time: Duration) -> String {
     }
 }
 
-fn time(us: f64) -> String {
+/// A time in the unit that fits it.
+pub fn time(us: f64) -> String {
     match us {
         us if us >= 1e6 => format!("{:.2} s", us / 1e6),
         us if us >= 1e3 => format!("{:.1} ms", us / 1e3),

@@ -131,10 +131,13 @@ async fn once(args: &RunArgs, plan: &RunPlan, about: &str) -> anyhow::Result<Exi
     let Some(result) = run.await?? else { return Ok(Exit::Interrupted) };
     // Printed even where it cannot be stored: the run has cost its time.
     let stored = dir.store_run(&result);
-    args.output.print(&match args.output.format {
-        OutputFormat::Text => report::text(&result),
-        OutputFormat::Json => report::json(&result)?,
-    })?;
+    terminal.print(
+        &args.output,
+        &match args.output.format {
+            OutputFormat::Text => report::text(&result),
+            OutputFormat::Json => report::json(&result)?,
+        },
+    )?;
     stored?;
     args.summary.append(&report::ci::pull_request(&result))?;
     Ok(terminal.result(&dir, Exit::of(&result)))
@@ -148,10 +151,13 @@ async fn series(args: &RunArgs, plan: &RunPlan, about: &str) -> anyhow::Result<E
     });
     let Some(done) = runs.await?? else { return Ok(Exit::Interrupted) };
     let series = &done.concluded;
-    args.output.print(&match args.output.format {
-        OutputFormat::Text => report::repeated_text(&series.scenario, &series.repeated, &series.gate),
-        OutputFormat::Json => json(series)?,
-    })?;
+    terminal.print(
+        &args.output,
+        &match args.output.format {
+            OutputFormat::Text => report::repeated_text(&series.scenario, &series.repeated, &series.gate),
+            OutputFormat::Json => json(series)?,
+        },
+    )?;
     args.summary.append(&series.markdown())?;
     let exit = if done.interrupted { Exit::Interrupted } else { series.gate.conclusion.into() };
     Ok(terminal.result(&done.dir, exit))
@@ -165,10 +171,13 @@ async fn sweep(args: &RunArgs, plan: &SweepPlan, about: &str) -> anyhow::Result<
     });
     let Some(done) = runs.await?? else { return Ok(Exit::Interrupted) };
     let file = &done.concluded;
-    args.output.print(&match args.output.format {
-        OutputFormat::Text => report::sweep_text(&file.scenario, &file.sweep),
-        OutputFormat::Json => json(file)?,
-    })?;
+    terminal.print(
+        &args.output,
+        &match args.output.format {
+            OutputFormat::Text => report::sweep_text(&file.scenario, &file.sweep),
+            OutputFormat::Json => json(file)?,
+        },
+    )?;
     let exit = match (done.interrupted, file.sweep.points.iter().all(|point| point.valid)) {
         (true, _) => Exit::Interrupted,
         (false, true) => Exit::Pass,

@@ -9,6 +9,8 @@ use terminal_size::{Width, terminal_size_of};
 
 use super::events::{Event, Events};
 use super::exit::Exit;
+#[cfg(feature = "live")]
+use super::live::Live;
 use super::metrics::Metrics;
 use super::output::{OutputArgs, say};
 use super::progress_line::ProgressLine;
@@ -35,6 +37,8 @@ pub struct Terminal {
     quiet: bool,
     events: Option<Events>,
     metrics: Option<Metrics>,
+    #[cfg(feature = "live")]
+    live: RefCell<Option<Live>>,
     /// When the line was last shown.
     shown: Cell<Instant>,
 }
@@ -58,11 +62,22 @@ impl Terminal {
             (false, true) => Shows::InPlace,
             (false, false) => Shows::Lines,
         };
-        Ok(Self {
-            events: output.events.as_deref().map(Events::open).transpose()?,
-            metrics: output.metrics_addr.map(Metrics::serve).transpose()?,
-            ..Self::with(shows, output.quiet)
-        })
+        let served = output.metrics_addr.map(Metrics::serve).transpose()?;
+        let (metrics, addr) = served.unzip();
+        let mut terminal = Self::with(shows, output.quiet);
+        terminal.events = output.events.as_deref().map(Events::open).transpose()?;
+        terminal.metrics = metrics;
+        #[cfg(feature = "live")]
+        if output.live {
+            if shows != Shows::InPlace {
+                anyhow::bail!("--live needs a terminal on standard error");
+            }
+            terminal.live.replace(Some(Live::begin()?));
+        }
+        if let Some(addr) = addr {
+            terminal.note(&format!("metrics: http://{addr}/metrics"));
+        }
+        Ok(terminal)
     }
 
     /// Without progress.
@@ -76,7 +91,17 @@ impl Terminal {
             bar.set_style(style);
         }
         let line = RefCell::new(ProgressLine::new());
-        Self { line, bar, shows, quiet, events: None, metrics: None, shown: Cell::new(Instant::now()) }
+        Self {
+            line,
+            bar,
+            shows,
+            quiet,
+            events: None,
+            metrics: None,
+            #[cfg(feature = "live")]
+            live: RefCell::default(),
+            shown: Cell::new(Instant::now()),
+        }
     }
 
     /// Tells where the result lies and how the command ends.
@@ -91,8 +116,46 @@ impl Terminal {
     }
 
     fn say(&self, text: &str) {
+        #[cfg(feature = "live")]
+        if let Some(live) = &mut *self.live.borrow_mut() {
+            return live.note(text);
+        }
         // Nobody may be listening any more (`2>&1 | head`); the run is worth more than the line.
         self.bar.suspend(|| say(text));
+    }
+
+    /// Shows the line in its place.
+    fn show(&self, line: String) {
+        #[cfg(feature = "live")]
+        if let Some(live) = &mut *self.live.borrow_mut() {
+            return live.progress(line);
+        }
+        self.bar.set_message(line);
+    }
+
+    /// Whether the line has a place of its own, which a full screen has not.
+    fn has_bar(&self) -> bool {
+        #[cfg(feature = "live")]
+        if self.live.borrow().is_some() {
+            return false;
+        }
+        self.shows == Shows::InPlace
+    }
+
+    /// Gives a full screen back, and says what was noted on it.
+    #[cfg(feature = "live")]
+    fn leave_full_screen(&self) {
+        if let Some(live) = self.live.take() {
+            live.end().iter().for_each(|note| say(note));
+        }
+    }
+
+    /// Prints a result below what was shown while it was measured.
+    pub fn print(&self, output: &OutputArgs, text: &str) -> anyhow::Result<()> {
+        self.bar.finish_and_clear();
+        #[cfg(feature = "live")]
+        self.leave_full_screen();
+        output.print(text)
     }
 
     /// Shows the line, if it is time.
@@ -103,7 +166,8 @@ impl Terminal {
             Shows::InPlace if at_once || since >= REDRAWN_AFTER => {
                 // The spinner takes two columns, and the last one is left free: some terminals wrap in it.
                 let width = usize::from(columns()).saturating_sub(3);
-                self.bar.set_message(self.line.borrow_mut().text(width, now));
+                let line = self.line.borrow_mut().text(width, now);
+                self.show(line);
                 self.shown.set(now);
             }
             Shows::Lines if since >= REPEATED_AFTER => {
@@ -112,6 +176,13 @@ impl Terminal {
             }
             _ => {}
         }
+    }
+}
+
+#[cfg(feature = "live")]
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        self.leave_full_screen();
     }
 }
 
@@ -128,7 +199,7 @@ impl Watch for Terminal {
             events.tell(Event::Run { run: n, of, scenario: &scenario.name });
         }
         self.line.borrow_mut().run(n, of, scenario, Instant::now());
-        if self.shows == Shows::InPlace {
+        if self.has_bar() {
             self.bar.reset();
             self.bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
             self.bar.enable_steady_tick(REDRAWN_AFTER);
@@ -179,6 +250,10 @@ impl Progress for Terminal {
         }
         if let Some(metrics) = &self.metrics {
             metrics.second(point);
+        }
+        #[cfg(feature = "live")]
+        if let Some(live) = &mut *self.live.borrow_mut() {
+            live.second(point);
         }
         self.line.borrow_mut().second(point);
         self.refresh(false);

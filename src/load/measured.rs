@@ -1,6 +1,6 @@
 //! What a mode has measured: the pieces that the record is put together from.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ops::AddAssign;
 use std::rc::Rc;
 use std::time::Duration;
@@ -68,6 +68,8 @@ pub(super) struct Measured {
     pub prepared: Prepared,
     /// Behind a cell, because all claims in flight record into it.
     pub recorder: RefCell<Recorder>,
+    /// Finished seconds of it that whoever watches was told of.
+    pub seconds_told: Cell<usize>,
     pub strata: Vec<StratumPlan>,
     pub blocks: Vec<MeasuredBlock>,
     pub meter: Meter,
@@ -91,6 +93,7 @@ impl Measured {
             arm_libraries: vec![None; arms],
             prepared: Prepared::default(),
             recorder: RefCell::new(recorder(scenario, [])),
+            seconds_told: Cell::new(0),
             strata: Vec::new(),
             blocks: Vec::new(),
             meter: Meter::new(Rc::clone(cluster), Rc::clone(arrangement), functions(scenario)),

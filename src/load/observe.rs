@@ -30,7 +30,6 @@ pub(super) async fn observe<T>(
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     let before = measured.recorder.borrow().claimed();
-    let mut told = measured.recorder.borrow().finished_seconds();
     let start = Instant::now();
     let mut readings = FuturesUnordered::new();
     let mut last: Option<(Duration, Vec<f64>)> = None;
@@ -39,7 +38,7 @@ pub(super) async fn observe<T>(
         tokio::select! {
             biased;
             done = &mut work => {
-                show(session, measured, before, &mut told);
+                show(session, measured, before);
                 return done;
             }
             Some(reading) = readings.next(), if !readings.is_empty() => {
@@ -52,7 +51,7 @@ pub(super) async fn observe<T>(
                 last = Some(now);
             }
             _ = tick.tick() => {
-                show(session, measured, before, &mut told);
+                show(session, measured, before);
                 if ticks % TICKS_PER_READING == 0 && readings.is_empty() {
                     readings.push(session.cluster.main_thread_cpu_s());
                     measured.recorder.borrow_mut().resident(resident_bytes());
@@ -66,13 +65,13 @@ pub(super) async fn observe<T>(
     }
 }
 
-/// Tells how far the window is, and each second that has finished once; `told` of them were before.
-fn show(session: &Session<'_>, measured: &Measured, before: u64, told: &mut usize) {
+/// Tells how far the window is, and each second that has finished once.
+fn show(session: &Session<'_>, measured: &Measured, before: u64) {
     let recorder = measured.recorder.borrow();
     session.watch().advance(recorder.claimed() - before);
-    while let Some(point) = recorder.second(*told) {
+    while let Some(point) = recorder.second(measured.seconds_told.get()) {
         session.watch().second(&point);
-        *told += 1;
+        measured.seconds_told.set(measured.seconds_told.get() + 1);
     }
 }
 

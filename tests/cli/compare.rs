@@ -100,6 +100,28 @@ fn night(n: usize, value: f64) -> HistoryEntry {
 }
 
 #[test]
+fn a_history_is_reported_as_everything_else_and_stays_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("history.ndjson");
+    let run = stored(dir.path(), "run", &fixture::lane_ab());
+    tool().args(["compare", "--history"]).args([&path, &run]).assert().success();
+    let before = fs::read_to_string(&path).unwrap();
+    let shown = |format: &str| {
+        let done = tool().arg("report").arg(&path).args(["--format", format]).assert().success();
+        String::from_utf8(done.get_output().stdout.clone()).unwrap()
+    };
+    assert!(shown("text").contains("grant-lane/service_p99 (µs)"), "{}", shown("text"));
+    let page = shown("html");
+    assert!(page.starts_with("<!DOCTYPE html>") && page.contains("hget-lane/service_p50 over 1 runs"));
+    assert_eq!(fs::read_to_string(&path).unwrap(), before);
+    // It is no run, and is not taken for one.
+    let refused = tool().args(["report", "--format", "junit"]).arg(&path).assert().code(2);
+    refused.stderr(predicate::str::contains("the formats of a history are text, markdown, html and json"));
+    let refused = tool().arg("compare").args([&path, &run]).assert().code(2);
+    refused.stderr(predicate::str::contains("holds a history, not a run"));
+}
+
+#[test]
 fn a_history_points_at_the_night_on_which_a_metric_moved() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("history.ndjson");

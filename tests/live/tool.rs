@@ -107,6 +107,51 @@ fn a_run_ends_with_a_valid_result_that_can_be_reported_again() {
 }
 
 #[test]
+fn events_and_metrics_tell_how_a_run_goes() {
+    use std::io::{Read as _, Write as _};
+
+    let output = tempfile::tempdir().unwrap();
+    let events = output.path().join("events.ndjson");
+    let results = output.path().join("results");
+    let lines = || -> Vec<serde_json::Value> {
+        let text = std::fs::read_to_string(&events).unwrap_or_default();
+        // The last line may be on its way.
+        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    };
+    let of = |lines: &[serde_json::Value], kind: &str| -> Vec<serde_json::Value> {
+        lines.iter().filter(|line| line["event"] == kind).cloned().collect()
+    };
+    let arguments = ["--metrics-addr", "127.0.0.1:0", "--events"];
+    let child = tool(&results).args(arguments).arg(&events).spawn().unwrap();
+    wait_until("a second of the window", || !of(&lines(), "second").is_empty());
+    let notes = of(&lines(), "note");
+    let addr = notes.iter().find_map(|note| note["text"].as_str()?.strip_prefix("metrics: http://")).unwrap();
+    let mut stream = std::net::TcpStream::connect(addr.trim_end_matches("/metrics")).unwrap();
+    write!(stream, "GET /metrics HTTP/1.1\r\n\r\n").unwrap();
+    let mut metrics = String::new();
+    stream.read_to_string(&mut metrics).unwrap();
+    assert!(metrics.contains("reclaim_bench_claims_per_second "), "{metrics}");
+    let (ended, text) = end(child);
+    assert_eq!(ended.status.code(), Some(0), "{text}");
+    let (lines, result) = (lines(), stored(&results));
+    let seconds = of(&lines, "second");
+    let told: u64 = seconds.iter().map(|second| second["claimed"].as_u64().unwrap()).sum();
+    // The last second is not over when the window is.
+    let finished = &result.record.timeline[..seconds.len()];
+    assert_eq!(told, finished.iter().map(|point| point.claimed).sum::<u64>());
+    assert!(seconds.len() + 1 >= result.record.timeline.len());
+    assert_eq!(seconds.last().unwrap()["claimed_total"], told);
+    let phases: Vec<String> =
+        of(&lines, "phase").iter().map(|phase| phase["phase"].as_str().unwrap().to_owned()).collect();
+    for phase in ["create", "stage", "window", "audit"] {
+        assert!(phases.iter().any(|of| of == phase), "{phases:?}");
+    }
+    let last = lines.last().unwrap();
+    assert_eq!((&last["event"], &last["exit"]), (&"result".into(), &0.into()));
+    assert_eq!(last["dir"], result_dir(&results).to_str().unwrap());
+}
+
+#[test]
 fn an_interrupt_in_the_window_keeps_what_was_measured_and_leaves_no_server() {
     stopped_in_the_window("-INT");
 }

@@ -306,11 +306,6 @@ impl Recorder {
     pub fn second(&self, number: usize) -> Option<TimelinePoint> {
         self.timeline.second(number)
     }
-
-    /// How many seconds are finished.
-    pub fn finished_seconds(&self) -> usize {
-        self.timeline.finished()
-    }
 }
 
 /// Whether what became of such a claim belongs to its arm's outcomes.

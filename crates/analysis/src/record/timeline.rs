@@ -184,11 +184,6 @@ impl Timeline {
         Some(TimelinePoint { primary_cpu: self.cpu_of(point.t_s - 1.0), ..point.clone() })
     }
 
-    /// How many seconds are finished.
-    pub fn finished(&self) -> usize {
-        self.done.len()
-    }
-
     fn advance_to(&mut self, second: u64) {
         while self.second < second {
             let point = self.current();

@@ -100,6 +100,13 @@ pub enum SearchOutcome {
     Invalid,
 }
 
+impl SearchOutcome {
+    /// Whether a rate is known that can be planned with.
+    fn is_known(self) -> bool {
+        matches!(self, Self::Found | Self::LowerBound | Self::Unlimited)
+    }
+}
+
 /// A level that said something else the second time.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ChangedLevel {
@@ -228,7 +235,6 @@ impl Capacity {
             Err(why) => (None, Some(why)),
         };
         let at_rate = probe_at(&probes, boundary.as_ref(), low);
-        let basis = at_rate.and_then(|probe| basis(probe, environment.as_ref()?, &plan.policy));
         let limit = limit_at(&probes, high).and_then(|named| match &boundary {
             // The line comes from undisturbed probes alone: where it crosses, the cluster gave out.
             Some(boundary) if named.is_not_the_clusters() => own_limit(&probes, boundary.rate_per_s.estimate),
@@ -236,6 +242,10 @@ impl Capacity {
         });
         let conclusion = conclusion(&search, limit.as_ref());
         let no_boundary = no_boundary.filter(|_| conclusion == SearchOutcome::Found);
+        // Where no rate is known there is nothing to size for: at a lower one a claim costs more CPU.
+        let basis = at_rate
+            .filter(|_| conclusion.is_known())
+            .and_then(|probe| basis(probe, environment.as_ref()?, &plan.policy));
         let curve = fit_usl(&curve(&probes));
         let sizing = basis.map(|basis| sizing(&basis, &plan.policy.targets_per_s)).unwrap_or_default();
         Self {

@@ -427,12 +427,6 @@ fn remarks(capacity: &Capacity) -> Option<Block> {
             rough(part)
         ));
     }
-    if capacity.conclusion == SearchOutcome::NotConverged && !capacity.sizing.is_empty() {
-        items.push(
-            "the table is computed at the highest rate that passed so far; at the rate itself a claim costs less CPU."
-                .to_owned(),
-        );
-    }
     if capacity.tool.as_ref().is_some_and(|tool| tool.debug_build) {
         items.push(super::words::warning(&crate::record::Warning::DebugBuild));
     }

@@ -480,11 +480,14 @@ pub(super) fn origin(result: &RunResult) -> Block {
     let mut items = surroundings(&record.environment);
     items.extend(record.arms.iter().filter_map(|arm| {
         let library = arm.library.as_ref()?;
+        let section = record.scenario.variants.iter().find(|variant| variant.name == arm.name);
+        let source = section.and_then(|variant| variant.library.as_ref());
         Some(format!(
-            "library of {}: {}, sha256 {}",
+            "library of {}: {}, sha256 {}{}",
             arm.name,
             library.version,
-            short_sha256(&library.sha256)
+            short_sha256(&library.sha256),
+            source.map(|source| format!(", from {source}")).unwrap_or_default()
         ))
     }));
     items.extend(record.calibration.as_ref().map(calibration::note));
