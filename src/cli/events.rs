@@ -5,7 +5,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::fs::OpenOptions;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -125,9 +125,6 @@ impl Events {
         match out.write_all(&line).and_then(|()| out.flush()) {
             Ok(()) => self.lost.set(0),
             // Nobody reads any more, or too slowly; the run is worth more than the line.
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::BrokenPipe) => {
-                self.lost.set(self.lost.get() + 1);
-            }
             Err(_) => self.lost.set(self.lost.get() + 1),
         }
     }
@@ -155,6 +152,7 @@ impl Events {
 mod tests {
     use super::*;
     use serde_json::Value;
+    use std::io::ErrorKind;
     use std::rc::Rc;
 
     /// Takes so many lines; then it is full.

@@ -1,6 +1,6 @@
 //! What a gate found, in words.
 
-use super::format::{difference_within, figure, time_us};
+use super::format::{difference_within, figure, share, time_us};
 use crate::judge::{Cause, Control, ControlFailure, Finding};
 
 /// One line, without a full stop.
@@ -71,11 +71,11 @@ pub(super) fn control_failure(failure: &ControlFailure) -> String {
             100.0 * ratio.confidence
         ),
         ControlFailure::Uncertain { half_width, limit } => format!(
-            "too noisy to judge: the baseline compared with itself is uncertain by ±{:.2} %; a {:.2} % threshold needs \
-             ±{:.2} %: use more claims, a quieter machine or a larger compare.noise_threshold",
+            "too noisy to judge: the baseline compared with itself is uncertain by ±{:.2} %; a {} threshold needs \
+             ±{}: use more claims, a quieter machine or a larger compare.noise_threshold",
             100.0 * half_width,
-            200.0 * limit,
-            100.0 * limit
+            share(2.0 * limit),
+            share(*limit)
         ),
     }
 }
