@@ -96,6 +96,12 @@ fn lines(sweep: &Sweep) -> Markup {
     }
 }
 
+/// Every variant at every value, with the numbers of both.
+fn each_arm(sweep: &Sweep) -> impl Iterator<Item = (usize, &SweepPoint, usize, &SweepArm)> {
+    let points = sweep.points.iter().enumerate();
+    points.flat_map(|(n, point)| point.arms.iter().enumerate().map(move |(m, arm)| (n, point, m, arm)))
+}
+
 /// Every comparison of every value.
 fn differences(sweep: &Sweep) -> Markup {
     let row = |n: usize, point: &SweepPoint, m: usize, arm: &SweepArm| {
@@ -108,14 +114,8 @@ fn differences(sweep: &Sweep) -> Markup {
         let verdict = html! { (verdict(point, against).0) };
         Some(names.into_iter().chain(ratio).chain([verdict]).collect::<Vec<Markup>>())
     };
-    let rows: Vec<Vec<Markup>> = sweep
-        .points
-        .iter()
-        .enumerate()
-        .flat_map(|(n, point)| {
-            point.arms.iter().enumerate().filter_map(move |(m, arm)| row(n, point, m, arm))
-        })
-        .collect();
+    let rows: Vec<Vec<Markup>> =
+        each_arm(sweep).filter_map(|(n, point, m, arm)| row(n, point, m, arm)).collect();
     let columns = [
         word_column("value"),
         word_column("variant"),
@@ -396,14 +396,8 @@ fn figures_by_value(sweep: &Sweep, measure: &Measure) -> Markup {
             end(interval.map(|(_, high)| high), "high"),
         ])
     };
-    let rows: Vec<Vec<Markup>> = sweep
-        .points
-        .iter()
-        .enumerate()
-        .flat_map(|(n, point)| {
-            point.arms.iter().enumerate().filter_map(move |(m, arm)| row(n, point, m, arm))
-        })
-        .collect();
+    let rows: Vec<Vec<Markup>> =
+        each_arm(sweep).filter_map(|(n, point, m, arm)| row(n, point, m, arm)).collect();
     let columns = [
         word_column("value"),
         word_column("variant"),
