@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 
 use super::cluster_args::ClusterArgs;
 use super::exit::Exit;
-use super::output::{OutputArgs, OutputFormat, json, print};
+use super::output::{OutputArgs, OutputFormat, columns, json, print};
 use super::scenario_args::fresh_seed;
 use super::signals::with_signals;
 use super::terminal::Terminal;
@@ -121,7 +121,7 @@ pub async fn run(args: &CalibrateArgs) -> anyhow::Result<Exit> {
     let Some(calibration) = measured.await?? else { return Ok(Exit::Interrupted) };
     let stored = dir.store_calibration(&calibration);
     print(&match args.output.format {
-        OutputFormat::Text => report::calibration_text(&calibration),
+        OutputFormat::Text => report::calibration_text(&calibration, columns()),
         OutputFormat::Json => json(&calibration)?,
     })?;
     stored?;

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::cluster_args::ClusterArgs;
 use super::exit::Exit;
-use super::output::{OutputArgs, OutputFormat, print};
+use super::output::{OutputArgs, OutputFormat, columns, print};
 use super::scenario_args::{ScenarioArgs, check_surroundings, draft, duration, fresh_seed};
 use super::signals::with_signals;
 use super::summary::SummaryArgs;
@@ -175,7 +175,7 @@ pub async fn run(args: &CapacityArgs) -> anyhow::Result<Exit> {
         return Ok(Exit::Interrupted);
     };
     print(&match args.output.format {
-        OutputFormat::Text => report::capacity_text(&capacity),
+        OutputFormat::Text => report::capacity_text(&capacity, columns()),
         OutputFormat::Json => report::capacity_json(&capacity)?,
     })?;
     args.summary.append(&report::capacity_markdown(&capacity))?;

@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 
 use super::exit::Exit;
-use super::output::{json, print, say};
+use super::output::{columns, json, print, say};
 use super::summary::SummaryArgs;
 use crate::machine::regular;
 use crate::store::read_run;
@@ -90,7 +90,7 @@ fn two(args: &CompareArgs, base: &Path, candidate: &Path) -> anyhow::Result<Exit
         .context("give --allow-different if the difference is what you want to see")?;
     args.summary.append(&report::ci::pull_request_stored(&compared))?;
     print(&match args.format {
-        Format::Text => report::ci::stored_text(&compared),
+        Format::Text => report::ci::stored_text(&compared, columns()),
         Format::Markdown => report::ci::pull_request_stored(&compared),
         Format::Html => report::html::compared(&compared, &base, &candidate),
         Format::Json => json(&compared)?,
@@ -131,7 +131,7 @@ fn nights(args: &CompareArgs, path: &Path, results: &[PathBuf]) -> anyhow::Resul
     let trends = trends(&history.entries, &args.metric)?;
     args.summary.append(&report::trends_markdown(&trends))?;
     print(&match args.format {
-        Format::Text => report::trends_text(&trends),
+        Format::Text => report::trends_text(&trends, columns()),
         Format::Markdown => report::trends_markdown(&trends),
         Format::Html => report::html::history(&trends),
         Format::Json => json(&trends)?,
@@ -149,6 +149,12 @@ fn trends(entries: &[HistoryEntry], wanted: &[String]) -> anyhow::Result<Vec<Tre
         [] => known.iter().copied().filter(default).collect(),
         wanted => wanted.iter().map(String::as_str).collect(),
     };
+    if known.is_empty() {
+        bail!(
+            "the last run in the history, of {}, has no metric at all: was no claim successful?",
+            last.scenario
+        );
+    }
     if names.is_empty() {
         bail!(
             "the last run in the history, of {}, has no service p50, which a trend shows by default: was no claim \

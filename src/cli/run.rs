@@ -6,7 +6,7 @@ use clap::Args;
 use super::cluster_args::ClusterArgs;
 use super::exit::Exit;
 use super::foresee::foresee;
-use super::output::{OutputArgs, OutputFormat, json, print};
+use super::output::{OutputArgs, OutputFormat, columns, json, print};
 use super::scenario_args::{LibraryArgs, ScenarioArgs, check_surroundings, draft, fresh_seed};
 use super::signals::with_signals;
 use super::summary::SummaryArgs;
@@ -132,7 +132,7 @@ async fn once(args: &RunArgs, plan: &RunPlan, about: &str) -> anyhow::Result<Exi
     // Printed even where it cannot be stored: the run has cost its time.
     let stored = dir.store_run(&result);
     print(&match args.output.format {
-        OutputFormat::Text => report::text(&result),
+        OutputFormat::Text => report::text(&result, columns()),
         OutputFormat::Json => report::json(&result)?,
     })?;
     stored?;
@@ -150,10 +150,12 @@ async fn series(args: &RunArgs, plan: &RunPlan, about: &str) -> anyhow::Result<E
     let Some(done) = runs.await?? else { return Ok(Exit::Interrupted) };
     let series = &done.concluded;
     print(&match args.output.format {
-        OutputFormat::Text => report::repeated_text(&series.scenario, &series.repeated, &series.gate),
+        OutputFormat::Text => {
+            report::repeated_text(&series.scenario, &series.repeated, &series.gate, columns())
+        }
         OutputFormat::Json => json(series)?,
     })?;
-    args.summary.append(&series.markdown())?;
+    args.summary.append(&series.pull_request())?;
     args.output.tell_where(&done.dir);
     Ok(if done.interrupted { Exit::Interrupted } else { series.gate.conclusion.into() })
 }
@@ -167,7 +169,7 @@ async fn sweep(args: &RunArgs, plan: &SweepPlan, about: &str) -> anyhow::Result<
     let Some(done) = runs.await?? else { return Ok(Exit::Interrupted) };
     let file = &done.concluded;
     print(&match args.output.format {
-        OutputFormat::Text => report::sweep_text(&file.scenario, &file.sweep),
+        OutputFormat::Text => report::sweep_text(&file.scenario, &file.sweep, columns()),
         OutputFormat::Json => json(file)?,
     })?;
     args.output.tell_where(&done.dir);

@@ -22,6 +22,7 @@ mod error;
 #[cfg(test)]
 mod fixtures;
 mod grants;
+mod level;
 mod measured;
 mod memory;
 mod meter;
@@ -43,6 +44,7 @@ mod run;
 mod run_record;
 mod schedule;
 mod session;
+mod silent;
 mod staged;
 mod stock;
 mod storm;
@@ -53,6 +55,7 @@ mod window;
 pub use driver::{Driver, Fate};
 pub use error::LoadError;
 pub use grants::{ClaimBook, Drawn, GrantSource};
+pub use level::LevelWatch;
 pub use memory::memory_needed;
 pub use pacer::{Pacer, ThreadPacer};
 pub use plan::{

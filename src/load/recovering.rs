@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::silent::SilentNodes;
 use crate::claim::{
     ClaimOrder, ClaimPath, ClaimReceipt, Line, LocalFuture, Reroutes, claim_with_recovery, settle_unanswered,
 };
@@ -11,6 +12,7 @@ use reclaim_analysis::scenario::VariantPath;
 pub(super) struct Recovering {
     pub path: Box<dyn ClaimPath>,
     pub routes: Rc<dyn Reroutes>,
+    pub silent: Rc<SilentNodes>,
 }
 
 impl ClaimPath for Recovering {
@@ -21,7 +23,11 @@ impl ClaimPath for Recovering {
     fn claim<'a>(&'a self, order: &'a ClaimOrder<'a>) -> LocalFuture<'a, ClaimReceipt> {
         Box::pin(async move {
             let receipt = claim_with_recovery(self.path.as_ref(), self.routes.as_ref(), order).await;
-            settle_unanswered(self.routes.as_ref(), order, receipt).await
+            let receipt = settle_unanswered(self.routes.as_ref(), order, receipt).await;
+            if let Ok(partition) = order.ticket.grant.partition() {
+                self.silent.note(self.routes.wire_for(partition).addr(), &receipt);
+            }
+            receipt
         })
     }
 

@@ -24,11 +24,11 @@ pub async fn run(setup: RunSetup<'_>) -> Result<RunRecord, LoadError> {
         Mode::Churn => Box::pin(churn(&session)).await,
         Mode::Storm => Box::pin(storm(&session)).await,
     };
-    let cancelled = setup.cancel.is_cancelled();
+    let cancelled = session.cancel().is_cancelled();
     let ended_by = measured.ended_by.take().filter(|_| !cancelled);
     let claimed = measured.recorder.get_mut().claimed() > 0;
     let nothing = measured.prepared.executions == 0;
-    let mut closing = Closing::default();
+    let mut closing = Closing { faults: session.silent.fault().into_iter().collect(), ..Closing::default() };
     if let Some(error) = &ended_by {
         // Hours of claims are not lost for what ended them: the result is invalid and says why.
         closing.faults.push(fault("the run ended early", error));
@@ -45,7 +45,7 @@ pub async fn run(setup: RunSetup<'_>) -> Result<RunRecord, LoadError> {
 /// Reads everything back, removes it from a cluster that is not ours, and closes the record. Works on after the run was
 /// cancelled: what was written must not stay.
 async fn close(session: &Session<'_>, measured: &Measured, mut closing: Closing) -> RunRecord {
-    let interrupted = session.cancel().is_cancelled();
+    let interrupted = session.interrupted();
     let go_on = CancellationToken::new();
     let watch = session.watch();
     let progress = |done: u64, _: u64| watch.advance(done);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::level::LevelWatch;
 use super::measured::{Measured, MeasuredBlock};
 use super::plan::StratumPlan;
 use super::session::Session;
@@ -57,6 +58,7 @@ pub(super) fn run_record(
         // The command adds it: what was calibrated is not this run's to know.
         calibration: None,
         longest_gap_s: recorder.longest_gap().map(|gap| gap.as_secs_f64()),
+        aborted: session.level.as_ref().and_then(LevelWatch::reached),
         timeline: recorder.timeline(),
         audit: closing.audit.clone(),
         faults,

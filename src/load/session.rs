@@ -11,10 +11,12 @@ use tokio_util::sync::CancellationToken;
 use super::added_rtt::{AddedRtt, Remote};
 use super::driver::Driver;
 use super::error::LoadError;
+use super::level::LevelWatch;
 use super::progress::Progress;
 use super::recovering::Recovering;
 use super::ruler::BareCall;
 use super::schedule::Draw;
+use super::silent::SilentNodes;
 use super::trace;
 use crate::claim::{ClaimPath, ClaimSetup, Reroutes, Routes, ServerClock, claim_path};
 use crate::cluster::{Cluster, Library};
@@ -56,6 +58,12 @@ pub(super) struct Session<'a> {
     pub added_rtt: Option<Rc<AddedRtt>>,
     /// The run's library.
     pub library: LibraryInfo,
+    /// Ends the run where its service level is hopelessly missed.
+    pub level: Option<LevelWatch>,
+    /// Ends the run where a primary answers nobody.
+    pub silent: Rc<SilentNodes>,
+    /// Whoever watches asks for the end, or one of the two above does.
+    cancel: CancellationToken,
     pub started: SystemTime,
     pub begun: Instant,
 }
@@ -78,10 +86,12 @@ impl<'a> Session<'a> {
         let added_rtt =
             (!added.is_zero()).then(|| AddedRtt::start(added)).transpose().map_err(LoadError::Pacer)?;
         let routes = routes(&cluster, added_rtt.as_ref());
+        let (cancel, abort) = (setup.cancel.child_token(), scenario.slo.and_then(|slo| slo.abort));
+        let silent = Rc::new(SilentNodes::new(scenario.load.timeout, cancel.clone()));
         Ok(Self {
             setup,
             partitions,
-            paths: paths(scenario, &routes, clock),
+            paths: paths(scenario, &routes, clock, &silent),
             ruler: BareCall { routes, workload: Rc::clone(&workload) },
             workload,
             clock,
@@ -89,6 +99,9 @@ impl<'a> Session<'a> {
             arrangement,
             added_rtt,
             library: cluster.library(),
+            level: abort.map(|limit| LevelWatch::new(limit, cancel.clone())),
+            silent,
+            cancel,
             started: SystemTime::now(),
             begun: Instant::now(),
             cluster,
@@ -105,14 +118,19 @@ impl<'a> Session<'a> {
         self.setup.watch
     }
 
+    /// Whether somebody asked for the end, or the service level did: what is there is a part of what was wanted, and right.
+    pub fn interrupted(&self) -> bool {
+        self.cancel.is_cancelled() && !self.silent.given_up()
+    }
+
     /// Ends the run in order.
-    pub fn cancel(&self) -> &'a CancellationToken {
-        self.setup.cancel
+    pub fn cancel(&self) -> &CancellationToken {
+        &self.cancel
     }
 
     /// What the workload does until Ctrl-C, without showing how far it is.
-    pub fn quietly(&self) -> Control<'a> {
-        Control { cancel: self.setup.cancel, progress: &|_, _| () }
+    pub fn quietly(&self) -> Control<'_> {
+        Control { cancel: &self.cancel, progress: &|_, _| () }
     }
 
     /// What a schedule is drawn with; `part` tells the windows of a run apart.
@@ -130,6 +148,7 @@ impl<'a> Session<'a> {
             book: self.workload.as_ref(),
             ruler: &self.ruler,
             recorder,
+            level: self.level.as_ref(),
             cancel: self.cancel(),
         }
     }
@@ -139,8 +158,11 @@ impl<'a> Session<'a> {
         self.arrangement.window(&self.cluster.server_pids())
     }
 
-    /// Forgets how long a simulated network held replies back in the warm-up.
+    /// Forgets the warm-up: how long a simulated network held replies back, and response times.
     pub fn end_warmup(&self) {
+        if let Some(level) = &self.level {
+            level.forget();
+        }
         if let Some(added_rtt) = &self.added_rtt {
             added_rtt.forget();
         }
@@ -176,7 +198,12 @@ fn routes(cluster: &Rc<Cluster>, added_rtt: Option<&Rc<AddedRtt>>) -> Rc<dyn Rer
     }
 }
 
-fn paths(scenario: &Scenario, routes: &Rc<dyn Reroutes>, clock: ServerClock) -> Vec<Rc<dyn ClaimPath>> {
+fn paths(
+    scenario: &Scenario,
+    routes: &Rc<dyn Reroutes>,
+    clock: ServerClock,
+    silent: &Rc<SilentNodes>,
+) -> Vec<Rc<dyn ClaimPath>> {
     let setup = ClaimSetup {
         routes: Rc::clone(routes) as Rc<dyn Routes>,
         clock,
@@ -191,7 +218,8 @@ fn paths(scenario: &Scenario, routes: &Rc<dyn Reroutes>, clock: ServerClock) -> 
         .map(|(arm, variant)| {
             let setup = ClaimSetup { library: alias(scenario, arm), ..setup.clone() };
             let path = claim_path(variant.path, setup);
-            Rc::new(Recovering { path, routes: Rc::clone(routes) }) as Rc<dyn ClaimPath>
+            Rc::new(Recovering { path, routes: Rc::clone(routes), silent: Rc::clone(silent) })
+                as Rc<dyn ClaimPath>
         })
         .collect()
 }

@@ -46,7 +46,7 @@ impl<'a> Circuit<'a> {
     pub fn new(session: &'a Session<'a>) -> Self {
         let topology = session.cluster.topology();
         let interval = session.scenario().grant.scan_interval;
-        let producer = LiveProducer::new(&session.workload, &topology, interval, session.setup.cancel);
+        let producer = LiveProducer::new(&session.workload, &topology, interval, session.cancel());
         Self { session, producer, ready: GrantQueue::new(topology.primaries().len(), []) }
     }
 

@@ -315,6 +315,7 @@ fn plain(name: &str, arms: &[(&str, f64)]) -> RunResult {
             generator: None,
             calibration: None,
             longest_gap_s: None,
+            aborted: None,
             timeline: Vec::new(),
             audit: Audit {
                 grants_issued: 20_000,

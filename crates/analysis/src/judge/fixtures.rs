@@ -146,6 +146,7 @@ pub fn record(arms: &[SimulatedArm], seed: u64) -> RunRecord {
         generator: None,
         calibration: None,
         longest_gap_s: None,
+        aborted: None,
         timeline,
         audit: Audit {
             grants_issued: claims,
@@ -264,6 +265,7 @@ pub fn environment() -> Environment {
             partitions: 256,
             hottest_share: 1.02,
             shared: None,
+            tls: Some(false),
         },
         library: LibraryInfo { name: "flowfabric".into(), version: "15".into(), sha256: "ab".repeat(32) },
         conditions: None,

@@ -78,13 +78,16 @@ pub struct Gate {
     pub conclusion: Conclusion,
     /// Why, worst first. Empty for a pass.
     pub findings: Vec<Finding>,
+    /// Whether verdicts decided.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub enforced: bool,
 }
 
 impl Gate {
-    fn from_findings(mut findings: Vec<Finding>) -> Self {
+    fn new(mut findings: Vec<Finding>, policy: &GatePolicy) -> Self {
         findings.sort_by_key(|finding| finding.conclusion);
         let conclusion = findings.first().map_or(Conclusion::Pass, |finding| finding.conclusion);
-        Self { conclusion, findings }
+        Self { conclusion, findings, enforced: policy.enforce }
     }
 }
 
@@ -95,7 +98,10 @@ pub fn gate(result: &RunResult, policy: &GatePolicy) -> Gate {
         let text = format!("the run is invalid for {} reason(s)", result.invalid_reasons.len().max(1));
         findings.push(Finding { conclusion: Conclusion::Invalid, text });
     }
-    if result.record.partial {
+    if let Some(aborted) = &result.record.aborted {
+        // Whoever sets the limit wants to know that it was reached, gate or no gate.
+        findings.push(Finding { conclusion: Conclusion::Regression, text: aborted.to_string() });
+    } else if result.record.partial {
         let text = "the run was interrupted: what it had measured is kept, and not judged".to_owned();
         findings.push(Finding { conclusion: Conclusion::Invalid, text });
     }
@@ -109,7 +115,7 @@ pub fn gate(result: &RunResult, policy: &GatePolicy) -> Gate {
             findings.push(nothing_judged());
         }
     }
-    Gate::from_findings(findings)
+    Gate::new(findings, policy)
 }
 
 /// Claims that did not succeed, by variant: only successful ones have a latency, so no time shows them. With a service
@@ -192,7 +198,7 @@ pub fn gate_repeated(results: &[RunResult], repeated: &Repeated, policy: &GatePo
             findings.push(nothing_judged());
         }
     }
-    Gate::from_findings(findings)
+    Gate::new(findings, policy)
 }
 
 fn repeated_findings(repeated: &Repeated) -> Vec<Finding> {
@@ -279,10 +285,19 @@ fn exact_findings(result: &RunResult) -> impl Iterator<Item = Finding> {
     judged_exact(result).filter(|exact| exact.is_more()).map(|exact| Finding {
         conclusion: Conclusion::Regression,
         text: format!(
-            "{} of {} is {:.2} per claim, {:.2} of {}",
-            exact.metric, exact.candidate, exact.candidate_value, exact.baseline_value, exact.baseline
+            "{} of {} {} → {} per claim, against {}",
+            exact.metric,
+            exact.candidate,
+            per_claim(exact.baseline_value),
+            per_claim(exact.candidate_value),
+            exact.baseline
         ),
     })
+}
+
+/// A count per claim: whole where it is.
+fn per_claim(value: f64) -> String {
+    if (value - value.round()).abs() < 1e-9 { format!("{value:.0}") } else { format!("{value:.2}") }
 }
 
 fn slo_findings(result: &RunResult, bound: Duration) -> impl Iterator<Item = Finding> {
@@ -300,7 +315,7 @@ mod tests {
     use super::super::analyse_as;
     use super::super::fixtures::{GRANT_LANE, HGET_LANE, SimulatedArm, TWIN, record, scenario};
     use super::*;
-    use crate::record::{Fault, RunRecord};
+    use crate::record::{Aborted, Fault, RunRecord};
     use crate::scenario::{Metric, MetricName};
 
     const ENFORCED: GatePolicy = GatePolicy { enforce: true, response_p99: None };
@@ -377,7 +392,10 @@ mod tests {
             })
         };
         let gate = gate(&calls(true), &ENFORCED);
-        assert!(gate.findings.iter().any(|f| f.text.starts_with("calls.hset of twin is 4.00")), "{gate:?}");
+        assert!(
+            gate.findings.iter().any(|f| f.text.starts_with("calls.hset of twin 3 → 4 per claim")),
+            "{gate:?}"
+        );
         assert_eq!(gate.conclusion, Conclusion::Regression);
         assert_ne!(code(&calls(false), ENFORCED), 1);
     }
@@ -461,6 +479,21 @@ mod tests {
             record.scenario.grant.unconsumed = 0.1;
         });
         assert_eq!(gate(&on_purpose, &level).conclusion, Conclusion::Pass);
+    }
+
+    #[test]
+    fn a_run_that_its_service_level_ended_fails_with_and_without_a_gate() {
+        let ended = result(&[GRANT_LANE], |record| {
+            record.partial = true;
+            record.aborted = Some(Aborted { limit_us: 1e6, seconds: 5, after_s: 12.34 });
+        });
+        let gate = gate(&ended, &GatePolicy { enforce: false, response_p99: None });
+        assert_eq!(gate.conclusion, Conclusion::Regression);
+        assert!(
+            gate.findings[0].text.ends_with("5 seconds on end, which ended the run after 12.3 s"),
+            "{gate:?}"
+        );
+        assert_eq!(code(&ended, ENFORCED), 1);
     }
 
     #[test]

@@ -55,6 +55,9 @@ pub struct RunRecord {
     /// Longest span of the window without a successful claim; `None` in results of versions that did not keep it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub longest_gap_s: Option<f64>,
+    /// Where `[slo] abort` ended the run: it is partial then, and has missed its level.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aborted: Option<Aborted>,
     /// One entry per second of the window.
     pub timeline: Vec<TimelinePoint>,
     /// What reading everything back showed.
@@ -78,6 +81,31 @@ impl RunRecord {
     pub fn label(&self) -> String {
         let (name, rtt) = (&self.scenario.name, self.scenario.load.network.added_rtt);
         if rtt.0.is_zero() { name.clone() } else { format!("{name} (+{rtt} RTT)") }
+    }
+}
+
+/// A run that was ended because it missed its service level hopelessly.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Aborted {
+    /// `[slo] abort`, in microseconds.
+    pub limit_us: f64,
+    /// Seconds on end in which more than a hundredth of the claims took longer, or were not answered.
+    pub seconds: u32,
+    /// From the first claim until it was ended, in seconds.
+    pub after_s: f64,
+}
+
+impl std::fmt::Display for Aborted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let limit = match self.limit_us {
+            us if us < 1e4 => format!("{us:.0} µs"),
+            us => format!("{:.0} ms", us / 1e3),
+        };
+        write!(
+            f,
+            "the response time's p99 was beyond {limit} ([slo] abort) in {} seconds on end, which ended the run after {:.1} s",
+            self.seconds, self.after_s
+        )
     }
 }
 
@@ -158,6 +186,9 @@ pub struct ValkeyInfo {
     /// Whether others may use the cluster at the same time (`--shared`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shared: Option<bool>,
+    /// Whether connections to the servers are encrypted; `None` in results of versions that did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<bool>,
 }
 
 /// The function library under test.

@@ -5,7 +5,7 @@ use super::format::{figure, share};
 use crate::judge::RunResult;
 
 /// Width of the picture, in characters.
-const WIDTH: f64 = 32.0;
+const WIDTH: f64 = 24.0;
 
 /// One table over all variants: every round trip, and the client's own work between them.
 pub(super) fn waterfall(result: &RunResult) -> Option<Block> {

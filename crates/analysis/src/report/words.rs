@@ -3,10 +3,34 @@
 use std::collections::BTreeMap;
 
 use super::format::{count, figure, share, time_us};
-use crate::judge::{Comparison, Verdict};
+use crate::judge::{Comparison, Conclusion, Gate, Verdict};
 use crate::record::{Fault, Warning};
 use crate::scenario::{Direction, Metric, Unit};
 use crate::stats::TooFew;
+
+/// What a gate says whose verdicts are binding, with the exit code that follows and the first reasons; `None` where they
+/// are not.
+pub(super) fn gate(gate: &Gate, interrupted: bool) -> Option<String> {
+    const SHOWN: usize = 3;
+    if !gate.enforced {
+        return None;
+    }
+    if interrupted {
+        return Some("GATE: NOT JUDGED (exit 130): it was interrupted".to_owned());
+    }
+    let word = match gate.conclusion {
+        Conclusion::Pass => "passed",
+        Conclusion::Regression => "FAILED",
+        Conclusion::Inconclusive => "INCONCLUSIVE",
+        Conclusion::Invalid => "INVALID",
+    };
+    let mut reasons: Vec<_> = gate.findings.iter().take(SHOWN).map(|finding| finding.text.clone()).collect();
+    if let Some(more) = gate.findings.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        reasons.push(format!("{more} more"));
+    }
+    let colon = if reasons.is_empty() { "" } else { ": " };
+    Some(format!("GATE: {word} (exit {}){colon}{}", gate.conclusion.exit_code(), reasons.join("; ")))
+}
 
 /// Cause and remedy of a fault, in one line.
 pub(super) fn fault(fault: &Fault) -> String {
@@ -117,7 +141,8 @@ pub(super) fn warning(warning: &Warning) -> String {
         ),
         Warning::LateSends { p99_us, limit_us } => format!(
             "claims were sent {} late at p99, a tenth of the median response time is {}: response times hold some of the \
-             generator's own. Set an [slo] to say how late is too late.",
+             generator's own. Set an [slo] to say how late is too late, or run `reclaim-bench calibrate` to know what is \
+             the machine's.",
             time_us(*p99_us),
             time_us(*limit_us)
         ),
@@ -163,7 +188,10 @@ pub(super) fn warning(warning: &Warning) -> String {
             count(*pages)
         ),
         Warning::LeftOver { keys } => {
-            format!("{} keys could not be removed. Run `reclaim-bench clean` on the cluster.", count(*keys))
+            format!(
+                "{} commands that remove failed, and each leaves at least one key. Run `reclaim-bench clean` on the cluster.",
+                count(*keys)
+            )
         }
         Warning::Note { text } => format!("{text}."),
     }

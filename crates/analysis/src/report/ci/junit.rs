@@ -9,6 +9,8 @@
 //! | a service level that was missed | failure |
 //! | invalid or interrupted run | error; its verdicts are skipped |
 //!
+//! Of a series of runs, verdicts come over all of them, and what must hold in each run is a suite of that run.
+//!
 //! A file of verdicts, whether or not the scenario's gate is enforced: the exit code says that.
 
 use std::fmt::Write as _;
@@ -24,7 +26,7 @@ use crate::judge::{
 const UNUSABLE: &str = "the run is invalid, or was interrupted";
 
 /// How a test case ends.
-enum Case {
+pub(super) enum Case {
     Passed,
     Failure(String),
     Skipped(String),
@@ -33,16 +35,24 @@ enum Case {
 
 /// The verdicts of one run.
 pub fn junit(result: &RunResult) -> String {
+    document(&[run_suite(&result.record.label(), result, true)])
+}
+
+/// What one run has to say; where it is not `alone` but one of a series, verdicts come over all runs and are not here.
+pub(super) fn run_suite(name: &str, result: &RunResult, alone: bool) -> Suite {
     let record = &result.record;
-    let mut suite = Suite::new(&record.label(), &record.started, record.duration_s);
+    let mut suite = Suite::new(name, &record.started, record.duration_s);
     let usable = result.valid && !record.partial;
     let validity = match result.invalid_reasons.first() {
         None if usable => Case::Passed,
+        None if result.valid && record.aborted.is_some() => {
+            Case::Failure(record.aborted.map(|aborted| aborted.to_string()).unwrap_or_default())
+        }
         None if result.valid => Case::Error("the run was interrupted".to_owned()),
         first => Case::Error(first.map_or_else(|| "the run is invalid".to_owned(), words::fault)),
     };
     suite.add("run", "valid", validity);
-    if let Some(control) = &result.control {
+    if let Some(control) = result.control.as_ref().filter(|_| alone) {
         let failed = || control.reason.clone().unwrap_or_else(|| "the control failed".to_owned());
         suite.add("run", "control", if control.passed { Case::Passed } else { Case::Skipped(failed()) });
     }
@@ -53,6 +63,9 @@ pub fn junit(result: &RunResult) -> String {
         let case = match found {
             Some((_, finding)) => Case::Failure(finding.text.clone()),
             None if usable => Case::Passed,
+            None if result.valid && record.aborted.is_some() => {
+                Case::Failure(record.aborted.map(|aborted| aborted.to_string()).unwrap_or_default())
+            }
             None => Case::Skipped(UNUSABLE.to_owned()),
         };
         suite.add(&variant.name, "claims succeed", case);
@@ -69,7 +82,7 @@ pub fn junit(result: &RunResult) -> String {
         };
         suite.add(&level.variant.name, "service level", case);
     }
-    for comparison in &result.comparisons {
+    for comparison in result.comparisons.iter().filter(|_| alone) {
         let class = format!("{} against {}", comparison.candidate, comparison.baseline);
         let case = if usable { verdict(comparison) } else { Case::Skipped(UNUSABLE.to_owned()) };
         suite.add(&class, comparison.metric.name(), case);
@@ -84,7 +97,7 @@ pub fn junit(result: &RunResult) -> String {
         };
         suite.add(&class, &exact.metric.to_string(), case);
     }
-    suite.finish()
+    suite
 }
 
 /// The verdicts of a comparison with a stored result.
@@ -99,7 +112,7 @@ pub fn junit_stored(comparison: &StoredComparison) -> String {
         let case = if exact.verdict == StoredVerdict::Fail { Case::Failure(text) } else { Case::Passed };
         suite.add(&exact.variant, &exact.metric.to_string(), case);
     }
-    suite.finish()
+    document(&[suite])
 }
 
 fn verdict(comparison: &Comparison) -> Case {
@@ -128,7 +141,7 @@ fn stored(metric: &StoredMetric) -> Case {
 }
 
 /// One `<testsuite>` in the making.
-struct Suite {
+pub(super) struct Suite {
     name: String,
     started: String,
     seconds: f64,
@@ -138,12 +151,12 @@ struct Suite {
 }
 
 impl Suite {
-    fn new(name: &str, started: &str, seconds: f64) -> Self {
+    pub(super) fn new(name: &str, started: &str, seconds: f64) -> Self {
         let [name, started] = [name, started].map(escape);
         Self { name, started, seconds, cases: String::new(), counts: [0; 4] }
     }
 
-    fn add(&mut self, class: &str, name: &str, case: Case) {
+    pub(super) fn add(&mut self, class: &str, name: &str, case: Case) {
         let (position, element) = match case {
             Case::Passed => (0, None),
             Case::Failure(text) => (1, Some(("failure", text))),
@@ -171,15 +184,20 @@ impl Suite {
         };
     }
 
-    fn finish(self) -> String {
+    fn element(&self) -> String {
         let [tests, failures, errors, skipped] = self.counts;
         format!(
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n  <testsuite name=\"{}\" tests=\"{tests}\" \
-             failures=\"{failures}\" errors=\"{errors}\" skipped=\"{skipped}\" timestamp=\"{}\" time=\"{:.3}\">\n{}  \
-             </testsuite>\n</testsuites>\n",
+            "  <testsuite name=\"{}\" tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\" \
+             skipped=\"{skipped}\" timestamp=\"{}\" time=\"{:.3}\">\n{}  </testsuite>\n",
             self.name, self.started, self.seconds, self.cases
         )
     }
+}
+
+/// The file with these suites.
+pub(super) fn document(suites: &[Suite]) -> String {
+    let elements = suites.iter().map(Suite::element).collect::<Vec<_>>().concat();
+    format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n{elements}</testsuites>\n")
 }
 
 /// Text for an attribute in double quotes. Characters that XML 1.0 forbids become a replacement character.

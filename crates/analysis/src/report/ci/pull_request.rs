@@ -15,7 +15,9 @@ pub fn pull_request(result: &RunResult) -> String {
         vec![Block::Title(format!("reclaim-bench {}: {}", result.record.label(), headline(gate.conclusion)))];
     if !result.valid || result.record.partial {
         let mut items: Vec<String> = result.invalid_reasons.iter().map(words::fault).collect();
-        if result.record.partial {
+        if let Some(aborted) = &result.record.aborted {
+            items.push(aborted.to_string());
+        } else if result.record.partial {
             items.push("it was interrupted: what it had measured is kept, and not judged".to_owned());
         }
         blocks.push(Block::List { heading: "Why".into(), items });
@@ -46,7 +48,7 @@ pub fn pull_request(result: &RunResult) -> String {
     markdown::render(&blocks)
 }
 
-fn headline(conclusion: Conclusion) -> &'static str {
+pub(super) fn headline(conclusion: Conclusion) -> &'static str {
     match conclusion {
         Conclusion::Pass => "no regression",
         Conclusion::Regression => "regression",
@@ -89,7 +91,7 @@ fn verdicts(result: &RunResult) -> Block {
     }
 }
 
-fn origin(result: &RunResult) -> String {
+pub(super) fn origin(result: &RunResult) -> String {
     let (host, valkey, library) = (
         &result.record.environment.host,
         &result.record.environment.valkey,
@@ -114,9 +116,9 @@ pub fn pull_request_stored(comparison: &StoredComparison) -> String {
     markdown::render(&stored(comparison))
 }
 
-/// The same for a terminal.
-pub fn stored_text(comparison: &StoredComparison) -> String {
-    text::render(&stored(comparison))
+/// The same for a terminal with so many columns.
+pub fn stored_text(comparison: &StoredComparison, columns: Option<u16>) -> String {
+    text::render(&stored(comparison), columns)
 }
 
 fn stored(comparison: &StoredComparison) -> Vec<Block> {
