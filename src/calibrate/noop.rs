@@ -136,6 +136,7 @@ impl<'a> Bench<'a> {
             book: &self.grants,
             ruler: &self.grants,
             recorder,
+            level: None,
             cancel: self.cancel,
         }
     }

@@ -45,7 +45,7 @@ pub async fn series(
             interrupted = true;
             break;
         };
-        interrupted = result.record.partial;
+        interrupted = result.record.partial && result.record.aborted.is_none();
         runs.push(own);
         results.push(result);
         let so_far = Series::conclude(plan.seed, wanted, &results, &runs);

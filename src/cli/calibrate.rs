@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 
 use super::cluster_args::ClusterArgs;
 use super::exit::Exit;
-use super::output::{OutputArgs, OutputFormat, json};
+use super::output::{OutputArgs, OutputFormat, columns, json};
 use super::scenario_args::fresh_seed;
 use super::signals::with_signals;
 use super::terminal::Terminal;
@@ -124,7 +124,7 @@ pub async fn run(args: &CalibrateArgs) -> anyhow::Result<Exit> {
     terminal.print(
         &args.output,
         &match args.output.format {
-            OutputFormat::Text => report::calibration_text(&calibration),
+            OutputFormat::Text => report::calibration_text(&calibration, columns()),
             OutputFormat::Json => json(&calibration)?,
         },
     )?;

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::cluster_args::ClusterArgs;
 use super::exit::Exit;
-use super::output::{OutputArgs, OutputFormat};
+use super::output::{OutputArgs, OutputFormat, columns};
 use super::scenario_args::{ScenarioArgs, check_surroundings, draft, duration, fresh_seed};
 use super::signals::with_signals;
 use super::summary::SummaryArgs;
@@ -177,7 +177,7 @@ pub async fn run(args: &CapacityArgs) -> anyhow::Result<Exit> {
     terminal.print(
         &args.output,
         &match args.output.format {
-            OutputFormat::Text => report::capacity_text(&capacity),
+            OutputFormat::Text => report::capacity_text(&capacity, columns()),
             OutputFormat::Json => report::capacity_json(&capacity)?,
         },
     )?;

@@ -8,7 +8,7 @@ use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, ValueEnum};
 
 use super::exit::Exit;
-use super::output::{json, print, say};
+use super::output::{columns, json, print, say};
 use super::summary::SummaryArgs;
 use super::trends::{name_skipped, trends};
 use crate::machine::regular;
@@ -95,7 +95,7 @@ fn two(args: &CompareArgs, base: &Path, candidate: &Path) -> anyhow::Result<Exit
         .map_err(|error| anyhow!("{error} (--allow-different compares anyway)"))?;
     args.summary.append(&report::ci::pull_request_stored(&compared, args.all))?;
     print(&match args.format {
-        Format::Text => report::ci::stored_text(&compared, args.all),
+        Format::Text => report::ci::stored_text(&compared, args.all, columns()),
         Format::Markdown => report::ci::pull_request_stored(&compared, args.all),
         Format::Html => report::html::compared(&compared, &base, &candidate),
         Format::Json => json(&compared)?,
@@ -134,7 +134,7 @@ fn nights(args: &CompareArgs, path: &Path, results: &[PathBuf]) -> anyhow::Resul
     let trends = trends(&history.entries, &args.metric, &[Metric::ServiceP50])?;
     args.summary.append(&report::trends_markdown(&trends))?;
     print(&match args.format {
-        Format::Text => report::trends_text(&trends),
+        Format::Text => report::trends_text(&trends, columns()),
         Format::Markdown => report::trends_markdown(&trends),
         Format::Html => report::html::history(&trends),
         Format::Json => json(&trends)?,

@@ -14,6 +14,9 @@ pub const VALKEY_SERVER: &str = "VALKEY_SERVER";
 /// Where GitHub shows a summary, as `--summary`.
 pub const STEP_SUMMARY: &str = "GITHUB_STEP_SUMMARY";
 
+/// Columns of the terminal, where a shell has said it.
+pub const COLUMNS: &str = "COLUMNS";
+
 /// A variable's text. Its value is in no message: it may be a password.
 pub fn text(name: &str) -> anyhow::Result<Option<String>> {
     match value(name).map(OsString::into_string) {
@@ -21,6 +24,11 @@ pub fn text(name: &str) -> anyhow::Result<Option<String>> {
         Some(Ok(text)) => Ok(Some(text)),
         Some(Err(_)) => bail!("{name} is not valid UTF-8: set it again in that encoding"),
     }
+}
+
+/// Columns of a terminal that a variable names; what is no such number is no more than a shell's odd habit.
+pub fn columns() -> Option<u16> {
+    value(COLUMNS)?.to_str()?.parse().ok().filter(|columns| *columns > 0)
 }
 
 /// A path in a variable.

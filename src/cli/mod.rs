@@ -27,22 +27,25 @@ mod trends;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use tokio::runtime::LocalOptions;
 
 pub use exit::Exit;
-use output::{in_words, print, print_bytes, say};
+use output::{columns, in_words, print, print_bytes, say};
 
 /// Measures FlowFabric's resumed-execution claim path on a real Valkey cluster.
 ///
 /// Exit codes: 0 done; 1 regression or service level missed; 2 invalid run, infrastructure or usage;
 /// 3 inconclusive; 130 interrupted (what was measured is kept and marked).
 #[derive(Debug, Parser)]
-#[command(name = "reclaim-bench", version, max_term_width = 100)]
+#[command(name = "reclaim-bench", version, max_term_width = usize::from(MOST_COLUMNS))]
 struct Cli {
     #[command(subcommand)]
     command: Command,
 }
+
+/// Columns that help takes at most: long lines are hard to read.
+const MOST_COLUMNS: u16 = 100;
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -109,13 +112,22 @@ const CAPACITY_EXAMPLES: &str = "Examples:
 
 /// Parses the arguments, runs the command, returns its exit code.
 pub fn main() -> ExitCode {
-    match dispatch(Cli::parse().command) {
+    match dispatch(arguments().command) {
         Ok(exit) => exit.into(),
         Err(error) => {
             complain(&error);
             Exit::Invalid.into()
         }
     }
+}
+
+/// The arguments; help is as wide as reports are.
+fn arguments() -> Cli {
+    let command = match columns() {
+        Some(columns) => Cli::command().term_width(usize::from(columns.min(MOST_COLUMNS))),
+        None => Cli::command(),
+    };
+    Cli::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
 }
 
 fn dispatch(command: Command) -> anyhow::Result<Exit> {
@@ -153,6 +165,7 @@ fn dispatch(command: Command) -> anyhow::Result<Exit> {
 /// And it runs as a task, not as the future that the runtime itself waits for: before that one is polled, the runtime
 /// asks the kernel for events once more, which every reply would have to wait for.
 fn on_one_thread(work: impl Future<Output = anyhow::Result<Exit>> + 'static) -> anyhow::Result<Exit> {
+    enough_files(rustix::process::getrlimit(rustix::process::Resource::Nofile).current)?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     match runtime.block_on(async { tokio::task::spawn_local(work).await }) {
@@ -161,6 +174,19 @@ fn on_one_thread(work: impl Future<Output = anyhow::Result<Exit>> + 'static) -> 
             Ok(panic) => std::panic::resume_unwind(panic),
             Err(error) => Err(error.into()),
         },
+    }
+}
+
+/// Open files that the tool needs for itself; its connections come on top.
+const FILES: u64 = 64;
+
+/// The runtime would panic without.
+fn enough_files(limit: Option<u64>) -> anyhow::Result<()> {
+    match limit {
+        Some(limit) if limit < FILES => anyhow::bail!(
+            "this process may have {limit} files open, which is too few: raise the limit (`ulimit -n 1024`)"
+        ),
+        _ => Ok(()),
     }
 }
 

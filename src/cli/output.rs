@@ -2,11 +2,13 @@
 
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
+use super::environment;
 use reclaim_analysis::report::plain_text;
 
 /// Where results go and what is shown.
@@ -54,6 +56,19 @@ impl OutputArgs {
     }
 }
 
+/// Columns that a report on standard output may take: what `COLUMNS` says, else what the terminal has; `None` where there
+/// is none.
+pub fn columns() -> Option<u16> {
+    columns_of(std::io::stdout())
+}
+
+/// The same of another stream.
+pub fn columns_of(stream: impl AsFd) -> Option<u16> {
+    let of_terminal =
+        || Some(rustix::termios::tcgetwinsize(stream).ok()?.ws_col).filter(|columns| *columns > 0);
+    environment::columns().or_else(of_terminal)
+}
+
 /// A value as JSON, as files hold it.
 pub fn json(value: &impl Serialize) -> serde_json::Result<String> {
     Ok(serde_json::to_string_pretty(value)? + "\n")
@@ -81,11 +96,19 @@ pub fn say(text: &str) {
 
 /// An error with its causes, each said once: some repeat in their own words what caused them.
 pub fn in_words(error: &anyhow::Error) -> String {
-    error.chain().map(ToString::to_string).fold(String::new(), |said, cause| match said.as_str() {
-        "" => cause,
-        _ if said.contains(&cause) => said,
-        _ => format!("{said}: {cause}"),
-    })
+    let mut words =
+        error.chain().map(ToString::to_string).fold(String::new(), |said, cause| match said.as_str() {
+            "" => cause,
+            _ if said.contains(&cause) => said,
+            _ => format!("{said}: {cause}"),
+        });
+    // Whichever file or connection it was that met it.
+    if words.contains("Too many open files") {
+        words.push_str(
+            "; raise the limit of open files (`ulimit -n`), or give fewer connections (load.connections)",
+        );
+    }
+    words
 }
 
 #[cfg(test)]
@@ -102,5 +125,8 @@ mod tests {
         let error = anyhow::Error::new(cause()).context("cannot read x");
         assert_eq!(in_words(&error), "cannot read x: it is gone");
         assert_eq!(in_words(&anyhow::anyhow!("alone")), "alone");
+        let files =
+            anyhow::Error::new(std::io::Error::from_raw_os_error(24)).context("cannot find free ports");
+        assert!(in_words(&files).contains("os error 24); raise the limit of open files (`ulimit -n`)"));
     }
 }

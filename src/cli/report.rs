@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::exit::Exit;
-use super::output::{json, print, print_bytes};
+use super::output::{columns, json, print, print_bytes};
 use super::trends::{name_skipped, trends};
 use crate::store::{Kind, Series, StoredCapacity, SweepFile, read_calibration, read_history, read_run};
 use reclaim_analysis::report;
@@ -101,14 +101,14 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
                 name_skipped(path, &history);
                 trends(&history.entries, &[], &SHOWN)
             },
-            |trends| [report::trends_text(trends), report::trends_markdown(trends)],
+            |trends| [report::trends_text(trends, columns()), report::trends_markdown(trends)],
             |histories| report::html::history(&histories.concat()),
         )?,
         Kind::Capacity => show(
             args,
             kind,
             |path| Ok(StoredCapacity::read(path)?.conclude()),
-            |capacity| [report::capacity_text(capacity), report::capacity_markdown(capacity)],
+            |capacity| [report::capacity_text(capacity, columns()), report::capacity_markdown(capacity)],
             |searches| report::html::capacities(&searches.iter().collect::<Vec<_>>()),
         )?,
         Kind::Sweep => show(
@@ -116,8 +116,8 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
             kind,
             |path| Ok(SweepFile::read(path)?),
             |SweepFile { scenario, sweep, .. }| {
-                let predicted = args.network_rtt.map(|rtt| report::network_prediction(sweep, rtt));
-                let text = report::sweep_text(scenario, sweep)
+                let predicted = args.network_rtt.map(|rtt| report::network_prediction(sweep, rtt, columns()));
+                let text = report::sweep_text(scenario, sweep, columns())
                     + &predicted.map_or_else(String::new, |text| format!("\n{text}"));
                 [text, report::sweep_markdown(scenario, sweep)]
             },
@@ -126,30 +126,44 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
                 report::html::sweeps(&sweeps)
             },
         )?,
-        Kind::Series => show(
-            args,
-            kind,
-            |path| Ok(Series::read(path)?),
-            |Series { scenario, repeated, gate, .. }| {
-                [
-                    report::repeated_text(scenario, repeated, gate),
-                    report::repeated_markdown(scenario, repeated, gate),
-                ]
-            },
-            |files| {
-                let all = files.iter().map(|one| (one.scenario.as_str(), &one.repeated, &one.gate));
-                report::html::series(&all.collect::<Vec<_>>())
-            },
-        )?,
+        Kind::Series => series(args)?,
         Kind::Calibration => show(
             args,
             kind,
             |path| Ok(read_calibration(path)?),
-            |calibration| [report::calibration_text(calibration), report::calibration_markdown(calibration)],
+            |calibration| {
+                [report::calibration_text(calibration, columns()), report::calibration_markdown(calibration)]
+            },
             |calibrations| report::html::calibrations(&calibrations.iter().collect::<Vec<_>>()),
         )?,
     }
     Ok(Exit::Pass)
+}
+
+/// Series of runs, which build servers have forms for as well.
+fn series(args: &ReportArgs) -> anyhow::Result<()> {
+    let one = |form: fn(&Series) -> String| match args.results.as_slice() {
+        [one] => print(&form(&Series::read(one)?)),
+        several => bail!("this format holds one series, {} are given", several.len()),
+    };
+    match args.format {
+        Format::Junit => return one(Series::junit),
+        Format::PullRequest => return one(Series::pull_request),
+        _ => {}
+    }
+    show(
+        args,
+        Kind::Series,
+        |path| Ok(Series::read(path)?),
+        |series| {
+            let Series { scenario, repeated, gate, .. } = series;
+            [report::repeated_text(scenario, repeated, gate, columns()), series.markdown()]
+        },
+        |files| {
+            let all = files.iter().map(|one| (one.scenario.as_str(), &one.repeated, &one.gate));
+            report::html::series(&all.collect::<Vec<_>>())
+        },
+    )
 }
 
 /// The kind of all paths; those of several kinds make no report together.
@@ -177,8 +191,7 @@ fn show<T: Serialize>(
     page: impl Fn(&[T]) -> String,
 ) -> anyhow::Result<()> {
     if !matches!(args.format, Format::Text | Format::Markdown | Format::Html | Format::Json) {
-        let (what, others) = (kind.what(), kind.other_formats());
-        bail!("the formats of {what} are text, markdown, html and json{others}");
+        bail!("the formats of {} are {}", kind.what(), kind.formats());
     }
     let stored = args.results.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
     let all = |n: usize| stored.iter().map(|one| texts(one)[n].clone()).collect::<Vec<_>>().join("\n");
@@ -199,7 +212,9 @@ fn runs(args: &ReportArgs) -> anyhow::Result<Exit> {
         several => Err(anyhow!("this format holds one result, {} are given", several.len())),
     };
     match args.format {
-        Format::Text => print(&results.iter().map(report::text).collect::<Vec<_>>().join("\n"))?,
+        Format::Text => print(
+            &results.iter().map(|result| report::text(result, columns())).collect::<Vec<_>>().join("\n"),
+        )?,
         Format::Markdown => print(&results.iter().map(report::markdown).collect::<Vec<_>>().join("\n"))?,
         Format::Html => print(&report::html::runs(&results.iter().collect::<Vec<_>>()))?,
         Format::Json => match results.as_slice() {

@@ -6,7 +6,7 @@ use clap::Args;
 use super::cluster_args::ClusterArgs;
 use super::exit::Exit;
 use super::foresee::foresee;
-use super::output::{OutputArgs, OutputFormat, json};
+use super::output::{OutputArgs, OutputFormat, columns, json};
 use super::scenario_args::{LibraryArgs, ScenarioArgs, check_surroundings, draft, fresh_seed};
 use super::signals::with_signals;
 use super::summary::SummaryArgs;
@@ -134,7 +134,7 @@ async fn once(args: &RunArgs, plan: &RunPlan, about: &str) -> anyhow::Result<Exi
     terminal.print(
         &args.output,
         &match args.output.format {
-            OutputFormat::Text => report::text(&result),
+            OutputFormat::Text => report::text(&result, columns()),
             OutputFormat::Json => report::json(&result)?,
         },
     )?;
@@ -154,11 +154,13 @@ async fn series(args: &RunArgs, plan: &RunPlan, about: &str) -> anyhow::Result<E
     terminal.print(
         &args.output,
         &match args.output.format {
-            OutputFormat::Text => report::repeated_text(&series.scenario, &series.repeated, &series.gate),
+            OutputFormat::Text => {
+                report::repeated_text(&series.scenario, &series.repeated, &series.gate, columns())
+            }
             OutputFormat::Json => json(series)?,
         },
     )?;
-    args.summary.append(&series.markdown())?;
+    args.summary.append(&series.pull_request())?;
     let exit = if done.interrupted { Exit::Interrupted } else { series.gate.conclusion.into() };
     Ok(terminal.result(&done.dir, exit))
 }
@@ -174,7 +176,7 @@ async fn sweep(args: &RunArgs, plan: &SweepPlan, about: &str) -> anyhow::Result<
     terminal.print(
         &args.output,
         &match args.output.format {
-            OutputFormat::Text => report::sweep_text(&file.scenario, &file.sweep),
+            OutputFormat::Text => report::sweep_text(&file.scenario, &file.sweep, columns()),
             OutputFormat::Json => json(file)?,
         },
     )?;

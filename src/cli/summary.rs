@@ -11,7 +11,7 @@ use rustix::fs::OFlags;
 
 use super::environment;
 use super::output::in_words;
-use reclaim_analysis::report::plain_text;
+use reclaim_analysis::report::{markdown_message, plain_text};
 
 /// Where the summary goes.
 #[derive(Args, Clone, Debug, Default)]
@@ -38,7 +38,8 @@ impl SummaryArgs {
     /// Tells why there is nothing to summarise.
     pub fn append_failure(&self, error: &anyhow::Error) {
         // The error itself is what the command ends with.
-        let _ = self.append(&format!("### reclaim-bench: no result\n\n{}", in_words(error)));
+        let _ =
+            self.append(&format!("### reclaim-bench: no result\n\n{}", markdown_message(&in_words(error))));
     }
 
     fn path(&self) -> Option<PathBuf> {

@@ -5,14 +5,13 @@ use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use terminal_size::{Width, terminal_size_of};
 
 use super::events::{Event, Events};
 use super::exit::Exit;
 #[cfg(feature = "live")]
 use super::live::Live;
 use super::metrics::Metrics;
-use super::output::{OutputArgs, say};
+use super::output::{OutputArgs, columns_of, say};
 use super::progress_line::ProgressLine;
 use crate::campaign::Watch;
 use crate::load::{Activity, Progress};
@@ -188,9 +187,7 @@ impl Drop for Terminal {
 
 /// Columns of the terminal: what `COLUMNS` says, else what it has.
 fn columns() -> u16 {
-    let told = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-    told.filter(|columns| *columns > 0)
-        .unwrap_or_else(|| terminal_size_of(std::io::stderr()).map_or(COLUMNS, |(Width(columns), _)| columns))
+    columns_of(std::io::stderr()).unwrap_or(COLUMNS)
 }
 
 impl Watch for Terminal {

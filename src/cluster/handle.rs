@@ -1,7 +1,7 @@
 //! [`Cluster`]: the handle that everything to the right works with.
 
 use reclaim_analysis::scenario::Provider;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::net::TcpStream;
 use std::rc::Rc;
@@ -47,6 +47,8 @@ pub struct Cluster {
     pub(super) presence: Presence,
     server: ServerFacts,
     io_threads: Cell<u32>,
+    /// Whether all primaries are here; asked once, for a resolver takes its time.
+    same_machine: OnceCell<bool>,
 }
 
 struct State {
@@ -119,6 +121,7 @@ impl Cluster {
             presence: Presence::default(),
             server,
             io_threads: Cell::new(io_threads),
+            same_machine: OnceCell::new(),
         })
     }
 
@@ -285,10 +288,13 @@ impl Cluster {
             primaries: primaries.len() as u32,
             replicas: primaries.iter().map(|primary| primary.replicas).sum(),
             provider: self.provider.to_string(),
-            same_machine: primaries.iter().all(|primary| primary.addr.is_loopback()),
+            same_machine: *self
+                .same_machine
+                .get_or_init(|| primaries.iter().all(|primary| primary.addr.is_this_machine())),
             partitions: u32::from(partitions),
             hottest_share: topology.hottest_share(partitions),
             shared: self.shared.then_some(true),
+            tls: Some(self.connector.uses_tls()),
         }
     }
 

@@ -376,6 +376,9 @@ impl Request for CountEligible<'_> {
     }
 }
 
+/// The end of the year 9999: no server's clock is beyond that, and times can be added and subtracted below it.
+const LAST_SECOND: i64 = 253_402_300_799;
+
 /// Reads a server's clock: `TIME`, in microseconds since the epoch; signed, because clocks are subtracted.
 pub struct ReadServerTime;
 
@@ -392,6 +395,11 @@ impl Request for ReadServerTime {
         let fields = Fields::from_array(Self::WHAT, reply)?;
         let seconds: i64 = number_of(Self::WHAT, fields.text(0)?)?;
         let micros: i64 = number_of(Self::WHAT, fields.text(1)?)?;
+        if !(0..=LAST_SECOND).contains(&seconds) || !(0..1_000_000).contains(&micros) {
+            return Err(
+                fields.malformed(format!("{seconds} s and {micros} µs are no time of a server's clock"))
+            );
+        }
         Ok(seconds * 1_000_000 + micros)
     }
 }

@@ -151,6 +151,7 @@ async fn offered_to<R: Future<Output = Result<(), &'static str>>>(
         book: carousel,
         ruler: &FakeRuler(MS),
         recorder: &recorder,
+        level: None,
         cancel: &cancel,
     };
     let sequence = RefCell::new(ArmSequence::new(scenario, 1));

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::grants::{ClaimBook, Drawn, GrantSource};
+use super::level::LevelWatch;
 use super::pacer::Pacer;
 use super::plan::PlannedClaim;
 use super::ruler::Ruler;
@@ -65,6 +66,8 @@ pub struct Driver<'a> {
     pub ruler: &'a dyn Ruler,
     /// What they measured.
     pub recorder: &'a RefCell<Recorder>,
+    /// Ends the run where its service level is hopelessly missed; `None` where there is none.
+    pub level: Option<&'a LevelWatch>,
     /// Ends the loop after the claims in flight.
     pub cancel: &'a CancellationToken,
 }
@@ -204,6 +207,11 @@ impl Driver<'_> {
                 .map(|since| done.saturating_duration_since(since)),
             steps: receipt.steps,
         };
+        if let Some(level) = self.level.filter(|_| !matches!(claim.purpose, Purpose::Warmup | Purpose::Late))
+        {
+            let from = due.scheduled.map_or(sent, |scheduled| due.start + scheduled);
+            level.note(done, done.saturating_duration_since(from), &receipt.outcome);
+        }
         self.book.settle(claim.execution, &drawn.ticket, &receipt);
         self.recorder.borrow_mut().record(
             usize::from(claim.arm),

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::driver::Driver;
 use super::fixtures::{FakePath, FakeRuler, FakeStock, PausedPacer, UNANSWERED};
+use super::level::LevelWatch;
 use super::pacer::Pacer;
 use super::plan::PlannedClaim;
 use super::schedule::{Draw, Schedule};
@@ -37,6 +38,7 @@ struct Bench {
     cancel: CancellationToken,
     recorder: RefCell<Recorder>,
     contenders: u16,
+    level: Option<LevelWatch>,
 }
 
 impl Bench {
@@ -49,6 +51,7 @@ impl Bench {
             cancel: CancellationToken::new(),
             recorder: RefCell::new(Recorder::new(1, [])),
             contenders: 1,
+            level: None,
         }
     }
 
@@ -61,6 +64,7 @@ impl Bench {
             book,
             ruler: &FakeRuler(MS),
             recorder: &self.recorder,
+            level: self.level.as_ref(),
             cancel: &self.cancel,
         }
     }
@@ -243,4 +247,49 @@ async fn with_thousands_in_flight_every_worker_has_its_turn() {
     assert_eq!(path.ended.get(), count);
     let overtaken = path.most_overtaken.get();
     assert!(overtaken < 2 * WORKERS, "{overtaken} claims ended while one waited");
+}
+
+/// An open loop of 30 s, 100 claims per second that take `service`, in a run that is ended beyond 200 ms.
+async fn with_a_level(service: Duration, endings: Vec<Outcome>) -> (Bench, FakeStock) {
+    let mut bench = Bench::new(service);
+    bench.level = Some(LevelWatch::new(MS * 200, bench.cancel.clone()));
+    *bench.path.endings.borrow_mut() = endings;
+    let draw = Draw { rate_per_sec: 100.0, seed: 1, part: "0", trace: &[] };
+    let schedule = Schedule::new(&Arrivals::Constant, 3_000, &draw);
+    let mut pacer = PausedPacer::new(&schedule);
+    let stock = FakeStock::new(3_000);
+    bench.driver(&stock).open(&claims(3_000), &schedule, &mut pacer, &stock).await;
+    (bench, stock)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_level_that_is_hopelessly_missed_ends_the_run_after_five_seconds() {
+    let (bench, stock) = with_a_level(MS * 201, Vec::new()).await;
+    let aborted = bench.level.as_ref().unwrap().reached().unwrap();
+    assert_eq!((aborted.seconds, aborted.limit_us), (5, 200_000.0));
+    assert!((aborted.after_s - 5.0).abs() < 0.02, "{aborted:?}");
+    let outcomes = bench.recorder.borrow().arms()[0].outcomes.clone();
+    assert_eq!(outcomes.claimed + stock.stock.get(), 3_000, "claims in flight came back");
+    assert!(outcomes.claimed < 560 && outcomes.dropped == stock.stock.get(), "{outcomes:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn claims_without_an_answer_miss_the_level_whatever_they_took() {
+    let (bench, _) = with_a_level(MS, vec![Outcome::TimedOut; 600]).await;
+    assert!(bench.level.unwrap().reached().is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_level_that_is_missed_now_and_then_ends_nothing() {
+    for (service, endings) in [
+        (MS * 199, Vec::new()),
+        // Four seconds are bad; then all is well.
+        (MS, vec![Outcome::TimedOut; 400]),
+        // Refused at once, all of them: that is no time.
+        (MS, vec![Outcome::Expired; 3_000]),
+    ] {
+        let (bench, stock) = with_a_level(service, endings).await;
+        assert_eq!((bench.level.unwrap().reached(), stock.stock.get()), (None, 0));
+        assert!(!bench.cancel.is_cancelled());
+    }
 }

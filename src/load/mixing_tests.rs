@@ -113,6 +113,7 @@ async fn seen(scenario: &Scenario, steps_s: [&[f64]; 2], seed: u64) -> Seen {
         book: &stock,
         ruler: &FakeRuler(Duration::ZERO),
         recorder: &recorder,
+        level: None,
         cancel: &cancel,
     };
     let mut rates = [(0.0, 0.0); 2];

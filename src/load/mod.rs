@@ -22,6 +22,7 @@ mod error;
 #[cfg(test)]
 mod fixtures;
 mod grants;
+mod level;
 mod measured;
 mod memory;
 mod meter;
@@ -54,6 +55,7 @@ mod window;
 pub use driver::{Driver, Fate};
 pub use error::LoadError;
 pub use grants::{ClaimBook, Drawn, GrantSource};
+pub use level::LevelWatch;
 pub use memory::{memory_needed, server_memory_needed};
 pub use pacer::{Pacer, ThreadPacer};
 pub use plan::{

@@ -26,7 +26,7 @@ pub async fn run(setup: RunSetup<'_>) -> Result<RunRecord, LoadError> {
         Mode::Churn => Box::pin(churn(&session)).await,
         Mode::Storm => Box::pin(storm(&session)).await,
     };
-    let cancelled = setup.cancel.is_cancelled();
+    let cancelled = session.interrupted();
     // What else went wrong meanwhile is its consequence.
     let lost = session.patience.lost().map(LoadError::from);
     let ended_by = lost.or_else(|| measured.ended_by.take()).filter(|_| !cancelled);
@@ -49,7 +49,7 @@ pub async fn run(setup: RunSetup<'_>) -> Result<RunRecord, LoadError> {
 /// Reads everything back, removes it from a cluster that is not ours, and closes the record. Works on after the run was
 /// cancelled: what was written must not stay.
 async fn close(session: &Session<'_>, measured: &Measured, mut closing: Closing) -> RunRecord {
-    let interrupted = session.setup.cancel.is_cancelled();
+    let interrupted = session.interrupted();
     let go_on = CancellationToken::new();
     let watch = session.watch();
     let progress = |done: u64, _: u64| watch.advance(done);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::level::LevelWatch;
 use super::measured::{Measured, MeasuredBlock};
 use super::plan::StratumPlan;
 use super::session::Session;
@@ -58,6 +59,7 @@ pub(super) fn run_record(
         calibration: None,
         longest_gap_s: recorder.longest_gap().map(|gap| gap.as_secs_f64()),
         rulers_unanswered: recorder.rulers_unanswered(),
+        aborted: session.level.as_ref().and_then(LevelWatch::reached),
         timeline: recorder.timeline(),
         events: recorder.events(),
         audit: closing.audit.clone(),

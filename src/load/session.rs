@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::added_rtt::{AddedRtt, Remote};
 use super::driver::Driver;
 use super::error::LoadError;
+use super::level::LevelWatch;
 use super::memory::refuse_what_does_not_fit;
 use super::patience::Patience;
 use super::progress::Progress;
@@ -61,6 +62,8 @@ pub(super) struct Session<'a> {
     pub added_rtt: Option<Rc<AddedRtt>>,
     /// The run's library.
     pub library: LibraryInfo,
+    /// Ends the run where its service level is hopelessly missed.
+    pub level: Option<LevelWatch>,
     pub started: SystemTime,
     pub begun: Instant,
 }
@@ -85,6 +88,7 @@ impl<'a> Session<'a> {
         let routes = routes(&cluster, added_rtt.as_ref());
         let end = setup.cancel.child_token();
         let patience = Rc::new(Patience::new(end.clone()));
+        let abort = scenario.slo.and_then(|slo| slo.abort);
         Ok(Self {
             setup,
             partitions,
@@ -93,14 +97,15 @@ impl<'a> Session<'a> {
             workload,
             clocks,
             patience,
-            end,
             trace,
             arrangement,
             added_rtt,
             library: cluster.library(),
+            level: abort.map(|limit| LevelWatch::new(limit, end.clone())),
             started: SystemTime::now(),
             begun: Instant::now(),
             cluster,
+            end,
         })
     }
 
@@ -114,7 +119,12 @@ impl<'a> Session<'a> {
         self.setup.watch
     }
 
-    /// Ends the run in order: on request, or because a primary is silent.
+    /// Whether somebody asked for the end, or the service level did: what is there is a part of what was wanted, and right.
+    pub fn interrupted(&self) -> bool {
+        self.end.is_cancelled() && self.patience.lost().is_none()
+    }
+
+    /// Ends the run in order: on request, because a primary is silent, or because its level is hopelessly missed.
     pub fn cancel(&self) -> &CancellationToken {
         &self.end
     }
@@ -139,6 +149,7 @@ impl<'a> Session<'a> {
             book: self.workload.as_ref(),
             ruler: &self.ruler,
             recorder,
+            level: self.level.as_ref(),
             cancel: self.cancel(),
         }
     }
@@ -148,8 +159,11 @@ impl<'a> Session<'a> {
         self.arrangement.window(&self.cluster.server_pids())
     }
 
-    /// Forgets how long a simulated network held replies back in the warm-up.
+    /// Forgets the warm-up: how long a simulated network held replies back, and response times.
     pub fn end_warmup(&self) {
+        if let Some(level) = &self.level {
+            level.forget();
+        }
         if let Some(added_rtt) = &self.added_rtt {
             added_rtt.forget();
         }

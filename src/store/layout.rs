@@ -83,16 +83,20 @@ impl Kind {
         }
     }
 
-    /// Where something of this kind is to be had in a format that a run has and it has not.
-    pub fn other_formats(self) -> &'static str {
+    /// The formats of its report, and where something of this kind is to be had in one that a run has and it has not.
+    pub fn formats(self) -> &'static str {
         match self {
-            Self::Run | Self::History => "",
-            Self::Capacity => "; its curve is in curve.csv",
+            Self::Run => "",
+            Self::History => "text, markdown, html and json",
+            Self::Capacity => "text, markdown, html and json; its curve is in curve.csv",
             Self::Sweep => {
-                "; its points are in sweep.csv, and its single runs, DIR/*/, have the other formats"
+                "text, markdown, html and json; its points are in sweep.csv, and its single runs, DIR/*/, have the other \
+                 formats"
             }
-            Self::Series => "; its single runs, DIR/*/, have the other formats",
-            Self::Calibration => "; its histograms are in the json",
+            Self::Series => {
+                "text, markdown, html, json, junit and pull-request; its single runs, DIR/*/, have the other formats"
+            }
+            Self::Calibration => "text, markdown, html and json; its histograms are in the json",
         }
     }
 }

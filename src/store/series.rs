@@ -32,6 +32,9 @@ pub struct Series {
     /// The estimates over all runs.
     #[serde(flatten)]
     pub repeated: Repeated,
+    /// The runs themselves, which have files of their own.
+    #[serde(skip)]
+    pub results: Vec<RunResult>,
 }
 
 impl Series {
@@ -47,6 +50,7 @@ impl Series {
             runs: runs.to_vec(),
             gate,
             repeated,
+            results: results.to_vec(),
         }
     }
 
@@ -67,7 +71,17 @@ impl Series {
         };
         let (repeated, gate) =
             concluded(&results, stored.wanted, &GatePolicy::from_scenario(&first.record.scenario));
-        Ok(Self { gate, repeated, ..stored })
+        Ok(Self { gate, repeated, results, ..stored })
+    }
+
+    /// For a pull request, or a job's summary.
+    pub fn pull_request(&self) -> String {
+        report::ci::pull_request_repeated(&self.repeated, &self.gate, &self.results)
+    }
+
+    /// For a build server.
+    pub fn junit(&self) -> String {
+        report::ci::junit_repeated(&self.repeated, &self.gate, &self.results)
     }
 
     /// For people.

@@ -30,6 +30,9 @@ const WRITE_BOUNDARY: usize = 256 * 1024;
 /// of milliseconds, which says nothing about these.
 const ADMIN_LIMIT: Duration = Duration::from_secs(5);
 
+/// How the system says EMFILE.
+const TOO_MANY_FILES: &str = "Too many open files";
+
 /// Everything needed to reach any node of one cluster.
 pub(crate) struct Connector {
     /// What was sent for administration, by node, whichever connection it went over.
@@ -110,6 +113,11 @@ impl Connector {
         Ok(Some(socket))
     }
 
+    /// Whether connections are encrypted.
+    pub(crate) fn uses_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
     fn tally(&self, addr: &NodeAddr) -> Rc<RefCell<CommandTally>> {
         Rc::clone(self.tallies.borrow_mut().entry(addr.clone()).or_default())
     }
@@ -149,7 +157,9 @@ impl Connector {
 
     fn connect_error(&self, addr: &NodeAddr, error: &RedisError) -> ValkeyError {
         let code = error.code().unwrap_or_default();
-        if error.kind() == ErrorKind::AuthenticationFailed
+        if error.to_string().contains(TOO_MANY_FILES) {
+            ValkeyError::TooManyFiles { addr: addr.clone() }
+        } else if error.kind() == ErrorKind::AuthenticationFailed
             || matches!(code, "WRONGPASS" | "NOAUTH" | "NOPERM")
         {
             ValkeyError::Login { addr: addr.clone(), detail: error.to_string() }

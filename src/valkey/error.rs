@@ -31,6 +31,12 @@ pub enum ValkeyError {
         /// As the system says it.
         detail: String,
     },
+    /// This process may open no more connections.
+    #[error("cannot open a connection to {addr}: Too many open files")]
+    TooManyFiles {
+        /// Whom we would have asked.
+        addr: NodeAddr,
+    },
     /// The server wants another password, or the user lacks a permission.
     #[error(
         "{addr} refused the login: {detail}. Give --user and the password by RECLAIM_BENCH_PASSWORD or \

@@ -185,7 +185,7 @@ fn the_rate_is_told_with_its_interval_and_where_that_comes_from() {
     found.plan.policy.precision = 0.02;
     found.purposes.truncate(4);
     found.purposes.extend([Some(ProbePurpose::Refine); 12]);
-    let text = in_one_line(&report::capacity_text(&found));
+    let text = in_one_line(&report::capacity_text(&found, None));
     for words in [
         "About 2,081 claims per second (95 % interval 1,990 to 2,170) keep the response time within 20 ms at p99",
         "the line through 18 probes near the boundary",
@@ -207,7 +207,7 @@ fn a_search_that_was_stopped_while_it_narrowed_the_interval_has_its_answer() {
     found.next =
         NextStep::Probe { offer: ProbeLoad::Open { rate_per_s: 1.0 }, purpose: ProbePurpose::Refine };
     found.plan.stopped = Some(Stopped::OutOfTime);
-    let text = in_one_line(&report::capacity_text(&found));
+    let text = in_one_line(&report::capacity_text(&found, None));
     assert!(text.contains("after the rate was found: its interval would become narrower"), "{text}");
     assert!(!text.contains("!!"), "{text}");
 }

@@ -16,9 +16,14 @@ mod schema;
 /// The built tool, without anything of the developer's environment that it would read.
 fn tool() -> assert_cmd::Command {
     let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_reclaim-bench"));
-    for variable in
-        ["RECLAIM_BENCH_NODES", "RECLAIM_BENCH_PASSWORD", "VALKEY_SERVER", "NO_COLOR", "GITHUB_STEP_SUMMARY"]
-    {
+    for variable in [
+        "RECLAIM_BENCH_NODES",
+        "RECLAIM_BENCH_PASSWORD",
+        "VALKEY_SERVER",
+        "NO_COLOR",
+        "GITHUB_STEP_SUMMARY",
+        "COLUMNS",
+    ] {
         command.env_remove(variable);
     }
     command

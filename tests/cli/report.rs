@@ -17,7 +17,7 @@ fn stored(dir: &Path, result: &RunResult) {
 #[test]
 fn every_kind_of_result_reads_well_in_a_terminal() {
     for (name, result) in fixture::all() {
-        let text = report::text(&result);
+        let text = report::text(&result, None);
         for line in text.lines() {
             assert!(line.chars().count() <= 100, "{name}: {line}");
             assert_eq!(line, line.trim_end(), "{name}");
@@ -36,8 +36,93 @@ fn every_kind_of_result_reads_well_as_markdown() {
 }
 
 #[test]
+fn a_report_takes_the_columns_that_it_is_told_and_breaks_no_word() {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, result) in fixture::all() {
+        stored(dir.path(), &result);
+        for columns in [40, 60, 80, 132] {
+            let done =
+                tool().env("COLUMNS", columns.to_string()).arg("report").arg(dir.path()).assert().success();
+            let text = String::from_utf8(done.get_output().stdout.clone()).unwrap();
+            let words: Vec<&str> = text.split_whitespace().collect();
+            for line in text.lines().filter(|line| line.chars().count() > columns) {
+                // A single word may be longer than that; it is not broken either.
+                assert_eq!(
+                    line.split_whitespace().filter(|word| *word != "-").count(),
+                    1,
+                    "{name}, {columns}: {line}"
+                );
+            }
+            let drawn = |word: &str| word.contains(['·', '█']);
+            let plain = report::text(&result, None);
+            for word in
+                plain.split_whitespace().filter(|word| !drawn(word)).map(|word| word.trim_end_matches(':'))
+            {
+                let whole = words.iter().any(|shown| shown.trim_end_matches(':') == word);
+                assert!(whole, "{name}, {columns}: {word} in\n{text}");
+            }
+        }
+    }
+    stored(dir.path(), &fixture::lane_ab());
+    for unknown in ["", "0", "wide"] {
+        let done = tool().env("COLUMNS", unknown).arg("report").arg(dir.path()).assert().success();
+        done.stdout(report::text(&fixture::lane_ab(), None));
+    }
+}
+
+/// What a terminal is told is its width need not come with a height.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_report_takes_the_width_of_its_terminal() {
+    let dir = tempfile::tempdir().unwrap();
+    stored(dir.path(), &fixture::lane_ab());
+    let command = format!(
+        "stty cols 70; {} report {}; {} run --help",
+        env!("CARGO_BIN_EXE_reclaim-bench"),
+        dir.path().display(),
+        env!("CARGO_BIN_EXE_reclaim-bench")
+    );
+    let shown = std::process::Command::new("script")
+        .args(["-qec", &command, "/dev/null"])
+        .env_remove("COLUMNS")
+        .env("NO_COLOR", "1")
+        .stdin(std::process::Stdio::null())
+        .output()
+        .unwrap();
+    let shown = String::from_utf8_lossy(&shown.stdout).replace("\r\n", "\n");
+    assert!(shown.contains(&report::text(&fixture::lane_ab(), Some(70))), "{shown}");
+    let (_, help) = shown.split_once("Usage:").expect("help follows");
+    let (options, _) = help.split_once("Examples:").unwrap();
+    for line in options.lines().filter(|line| !line.contains("possible values")) {
+        assert!(line.chars().count() <= 70, "{line}");
+    }
+}
+
+#[test]
+fn a_gated_run_begins_with_its_answer() {
+    let mut result = fixture::lane_ab();
+    assert!(!report::text(&result, None).contains("GATE"));
+    result.record.scenario.gate.enforce = true;
+    let text = report::text(&result, None);
+    assert!(
+        text.starts_with("GATE: FAILED (exit 1): service_p50 of hget-lane against grant-lane: +21.40 %"),
+        "{text}"
+    );
+    result.comparisons.clear();
+    result.exact[0].candidate = "grant-lane".into();
+    result.exact.truncate(1);
+    let text = report::text(&result, None);
+    assert!(text.starts_with("GATE: FAILED (exit 1): round_trips of grant-lane 2 → 3 per claim"), "{text}");
+    result.record.partial = true;
+    assert!(report::text(&result, None).starts_with("GATE: NOT JUDGED (exit 130)"));
+    let invalid = &mut fixture::invalid();
+    invalid.record.scenario.gate.enforce = true;
+    assert!(report::text(invalid, None).starts_with("GATE: INVALID (exit 2)"));
+}
+
+#[test]
 fn an_invalid_result_says_so_first() {
-    let text = report::text(&fixture::invalid());
+    let text = report::text(&fixture::invalid(), None);
     assert!(text.starts_with("!! INVALID"), "{text}");
     assert!(report::markdown(&fixture::invalid()).starts_with("> **INVALID"));
 }
@@ -46,7 +131,7 @@ fn an_invalid_result_says_so_first() {
 fn a_stored_result_is_read_from_its_directory_or_its_file() {
     let dir = tempfile::tempdir().unwrap();
     stored(dir.path(), &fixture::lane_ab());
-    let expected = report::text(&fixture::lane_ab());
+    let expected = report::text(&fixture::lane_ab(), None);
     for path in [dir.path().to_owned(), dir.path().join("result.json")] {
         tool().arg("report").arg(path).assert().success().stdout(expected.clone()).stderr("");
     }

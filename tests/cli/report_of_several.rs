@@ -92,7 +92,7 @@ fn stored_series(dir: &Path) -> (PathBuf, String) {
     let repeated = judge::repeat(&results, 3);
     let gate =
         judge::gate_repeated(&results, &repeated, &GatePolicy::from_scenario(&results[0].record.scenario));
-    let text = report::repeated_text("lane-ab", &repeated, &gate);
+    let text = report::repeated_text("lane-ab", &repeated, &gate, None);
     let mut file = serde_json::to_value(judge::repeat(&[], 0)).unwrap();
     for (key, value) in [
         ("schema", json!("reclaim-bench/repeat-1")),
@@ -114,12 +114,12 @@ fn stored_calibration(dir: &Path) -> (PathBuf, String) {
     let mut file = serde_json::to_value(&assessed).unwrap();
     file["ceiling_per_sec"] = json!(1.0);
     fs::write(dir.join("calibration.json"), file.to_string()).unwrap();
-    (dir.to_owned(), report::calibration_text(&assessed))
+    (dir.to_owned(), report::calibration_text(&assessed, None))
 }
 
 #[test]
 fn a_sweep_reads_well() {
-    let text = report::sweep_text("rtt-sweep", &curve(3));
+    let text = report::sweep_text("rtt-sweep", &curve(3), None);
     assert!(text.lines().all(|line| line.chars().count() <= 120), "{text}");
     insta::assert_snapshot!("sweep_text", text);
     insta::assert_snapshot!("sweep_markdown", report::sweep_markdown("rtt-sweep", &curve(3)));
@@ -130,7 +130,7 @@ fn a_sweep_reads_well() {
 fn a_sweep_is_drawn_again_from_its_runs_in_the_order_of_the_values() {
     let dir = tempfile::tempdir().unwrap();
     let sweep = stored_sweep(&dir.path().join("s"), 3);
-    let expected = report::sweep_text("rtt-sweep", &curve(3));
+    let expected = report::sweep_text("rtt-sweep", &curve(3), None);
     for path in [sweep.clone(), sweep.join("sweep.json")] {
         tool().arg("report").arg(path).assert().success().stdout(expected.clone()).stderr("");
     }
@@ -213,15 +213,31 @@ fn formats_of_single_runs_and_mixed_kinds_are_refused() {
             format,
             "the formats of the runs of a sweep are text, markdown, html and json; its points",
         );
-        refused(
-            &[&series],
-            format,
-            "the formats of a series of runs are text, markdown, html and json; its single",
-        );
         refused(&[&calibration], format, "the formats of a calibration are text, markdown, html and json;");
     }
+    for format in ["hlog", "bmf", "github", "github-bigger"] {
+        let formats = "the formats of a series of runs are text, markdown, html, json, junit and pull-request; its single";
+        refused(&[&series], format, formats);
+    }
+    refused(&[&series, &series], "junit", "this format holds one series, 2 are given");
     refused(&[&sweep, &series], "text", "holds a series of runs: report each kind by itself");
     refused(&[&calibration, &sweep.join("run-0")], "text", "holds a run: report each kind by itself");
+}
+
+#[test]
+fn a_series_has_forms_for_build_servers() {
+    let dir = tempfile::tempdir().unwrap();
+    let (series, _) = stored_series(&dir.path().join("series"));
+    let of = |format: &str| {
+        let done = tool().arg("report").arg(&series).args(["--format", format]).assert().success();
+        String::from_utf8(done.get_output().stdout.clone()).unwrap()
+    };
+    let junit = of("junit");
+    assert_eq!(junit.matches("<testsuite ").count(), 4, "one over all, one for each run: {junit}");
+    for case in junit.lines().filter(|line| line.contains("<testcase ")) {
+        assert!(case.contains(" time=\""), "{case}");
+    }
+    assert!(of("pull-request").starts_with("## reclaim-bench lane-ab, 3 runs: measured, not gated"));
 }
 
 #[test]

@@ -57,6 +57,49 @@ fn a_full_disk_is_found_before_the_run_and_nothing_stays() {
 }
 
 #[test]
+fn a_failure_is_text_in_a_summary_not_markup() {
+    let dir = tempfile::tempdir().unwrap();
+    let summary = dir.path().join("s.md");
+    let done = tool()
+        .current_dir(dir.path())
+        .args([
+            "run",
+            "library-duet",
+            "--base-library",
+            "x:",
+            "--candidate-library",
+            "*a*\u{1b}[1m",
+            "--summary",
+        ])
+        .arg(&summary)
+        .assert()
+        .code(2);
+    let said = String::from_utf8(done.get_output().stderr.clone()).unwrap();
+    assert!(said.contains("<rev>:<path>") && !said.contains('\u{1b}'), "{said}");
+    let text = fs::read_to_string(&summary).unwrap();
+    assert!(text.contains("\\<rev\\>:\\<path\\>") && !text.contains("<rev>"), "{text}");
+}
+
+/// Whoever has too few files needs another limit, not another address.
+#[test]
+fn too_few_files_are_no_matter_of_tls() {
+    let dir = tempfile::tempdir().unwrap();
+    for files in [8, 12, 20, 63] {
+        let script = format!("ulimit -n {files}; exec \"$0\" run smoke --nodes 127.0.0.1:1");
+        let output = std::process::Command::new("sh")
+            .args(["-c", &script, env!("CARGO_BIN_EXE_reclaim-bench")])
+            .current_dir(dir.path())
+            .stdin(std::process::Stdio::null())
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.starts_with(&format!("error: this process may have {files} files open")), "{said}");
+        assert!(said.contains("ulimit -n") && !said.contains("TLS"), "{said}");
+    }
+}
+
+#[test]
 fn an_unreachable_node_is_named_and_no_directory_stays() {
     let dir = tempfile::tempdir().unwrap();
     // Nobody listens on port 1 of the loopback interface.

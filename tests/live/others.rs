@@ -243,7 +243,7 @@ async fn foreign_commands_are_found_beside_interruptions() {
     let sections = "[population]\nexecutions = 100\nlanes = 2\npartitions = 16\n[load]\nmode = \"churn\"\n\
                     concurrency = 2\nclaims = 1000";
     for (seed, command) in
-        [&["GET", "x"][..], &["EVAL", "return 1", "0"], &["CLIENT", "LIST"]].iter().enumerate()
+        [&["LPUSH", "l", "1"][..], &["EVAL", "return 1", "0"], &["CLIENT", "LIST"]].iter().enumerate()
     {
         let part = (sections, Activity::Window);
         let result = meddled_in(&cluster, seed as u64, part, async |stranger: &Stranger| {

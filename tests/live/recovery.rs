@@ -265,3 +265,48 @@ async fn a_claim_that_never_left_stays_failed() {
     let sound = claim_path(VariantPath::GrantLane, setup(cluster, &stage.wire).await);
     assert_eq!(sound.claim(&order).await.outcome, Outcome::Claimed);
 }
+
+/// Does something in the window, after the first claims.
+struct OnceClaimsAreMade {
+    in_window: Cell<bool>,
+    act: Box<dyn Fn()>,
+}
+
+impl reclaim_bench::load::Progress for OnceClaimsAreMade {
+    fn begin(&self, activity: reclaim_bench::load::Activity, _: Option<u64>) {
+        self.in_window.set(activity == reclaim_bench::load::Activity::Window);
+    }
+
+    fn advance(&self, done: u64) {
+        if done > 0 && self.in_window.get() {
+            (self.act)();
+        }
+    }
+
+    fn second(&self, _: &reclaim_analysis::record::TimelinePoint) {}
+    fn note(&self, _: &str) {}
+    fn snapshot(&self, _: &reclaim_analysis::record::RunRecord) {}
+}
+
+/// Each claim on it would wait for its timeout, and so would whatever asks what became of it.
+#[cfg(unix)]
+#[tokio::test(flavor = "current_thread")]
+async fn a_primary_that_answers_nobody_ends_the_run_with_what_it_has() {
+    use reclaim_analysis::record::Fault;
+    use rustix::process::{Pid, Signal, kill_process};
+    let cluster = Rc::new(support::own(2, 0).await);
+    let frozen = Pid::from_raw(cluster.server_pids()[1].cast_signed()).unwrap();
+    let sections = "[population]\nexecutions = 4000\nlanes = 2\npartitions = 16\n[load]\nconcurrency = 2\n\
+                    claims = 4000\ntimeout = \"100ms\"";
+    let text = crate::run::scenario_text(sections, &["grant-lane"]);
+    let freezer = OnceClaimsAreMade {
+        in_window: Cell::new(false),
+        act: Box::new(move || kill_process(frozen, Signal::STOP).unwrap()),
+    };
+    let cancel = tokio_util::sync::CancellationToken::new();
+    let result = crate::run::run_watched(&cluster, &text, 1, &freezer, &cancel).await;
+    assert!(!result.valid && !result.record.partial);
+    let named = |fault: &Fault| matches!(fault, Fault::Infrastructure { detail } if detail.contains("without an answer"));
+    assert!(result.invalid_reasons.iter().any(named), "{:?}", result.invalid_reasons);
+    assert!(result.variants[0].outcomes.claimed < 4_000 && !cancel.is_cancelled());
+}

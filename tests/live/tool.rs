@@ -192,3 +192,21 @@ fn a_killed_tool_leaves_no_server() {
     child.wait().unwrap();
     wait_until("an end of the servers", || !servers.iter().any(|&server| alive(server)));
 }
+
+/// Whoever has too few files for the connections needs another limit, not another address.
+#[tokio::test(flavor = "current_thread")]
+async fn too_few_files_for_the_connections_are_no_matter_of_tls() {
+    let node = support::connect().await.topology().primaries()[0].addr.to_string();
+    let output = tempfile::tempdir().unwrap();
+    let script =
+        "ulimit -n 80; exec \"$0\" run smoke --shared --set load.connections=60 --nodes \"$1\" -o \"$2\"";
+    let ended = Command::new("sh")
+        .args(["-c", script, env!("CARGO_BIN_EXE_reclaim-bench"), &node])
+        .arg(output.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(2), "{said}");
+    assert!(said.contains("Too many open files") && said.contains("ulimit -n"), "{said}");
+    assert!(!said.contains("TLS"), "{said}");
+}

@@ -268,14 +268,13 @@ mod tests {
         let run = |lag_us: u64, slo: Option<u64>| {
             analysed(|record, scenario| {
                 scenario.load.model = Model::Open { rate_per_sec: 1e3, arrivals: Arrivals::Constant };
-                scenario.slo = slo.map(|ms| Slo { response_p99: Duration::from_millis(ms) });
+                scenario.slo = slo.map(|ms| Slo { response_p99: Duration::from_millis(ms), abort: None });
                 record.arms[0].send_lag = histogram(lag_us);
                 record.arms[0].response = histogram(1_000);
             })
             .valid
         };
-        assert!(run(90, None));
-        assert!(!run(110, None));
+        assert!(run(110, None) && !run(2_000, None));
         assert!(run(400, Some(5)));
         assert!(!run(600, Some(5)));
     }
@@ -338,8 +337,8 @@ mod tests {
             (result.valid, result.warnings.iter().any(|w| matches!(w, Warning::LateSends { .. })))
         };
         assert_eq!(
-            [late(20, None), late(80, None), late(140, None)],
-            [(true, false), (true, true), (false, false)]
+            [late(20, None), late(80, None), late(140, None), late(2_000, None)],
+            [(true, false), (true, true), (true, true), (false, false)]
         );
         assert_eq!([late(140, Some(120.0)), late(200, Some(120.0))], [(true, true), (false, false)]);
     }

@@ -86,6 +86,13 @@ pub fn differences(base: &RunResult, candidate: &RunResult) -> Vec<SettingDiffer
     };
     // Where one of them does not say, nobody knows whether it differs.
     compare("generator's priority", real_time.map(priority), real_time.iter().all(Option::is_some));
+    let tls = valkey.map(|v| v.tls);
+    let encrypted = |tls: Option<bool>| match tls {
+        Some(true) => "TLS".to_owned(),
+        Some(false) => "plain TCP".to_owned(),
+        None => "not recorded".to_owned(),
+    };
+    compare("connections", tls.map(encrypted), tls.iter().all(Option::is_some));
     let here = |same_machine| if same_machine { "the generator's machine" } else { "other machines" };
     compare("servers on", valkey.map(|v| here(v.same_machine).to_owned()), true);
     compare("tool commit", sides.map(|s| s.record.tool.commit.clone()), false);

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::result::ControlFailure;
+use crate::record::Aborted;
 use crate::scenario::{Metric, MetricName};
 use crate::stats::{Estimate, TooFew};
 
@@ -57,6 +58,8 @@ pub enum Cause {
     },
     /// The run was stopped before its end.
     Interrupted,
+    /// The service level was missed so far that the run was ended (`[slo] abort`).
+    Aborted(Aborted),
     /// A series has fewer runs than were asked for.
     CutShort {
         /// Runs made.
@@ -131,14 +134,16 @@ pub struct Gate {
     pub conclusion: Conclusion,
     /// Why, worst first. Empty for a pass.
     pub findings: Vec<Finding>,
+    /// Whether verdicts decided.
+    pub enforced: bool,
 }
 
 impl Gate {
     /// Sorts the findings, worst first.
-    pub(super) fn from_findings(mut findings: Vec<Finding>) -> Self {
+    pub(super) fn from_findings(mut findings: Vec<Finding>, enforced: bool) -> Self {
         findings.sort_by_key(|finding| finding.conclusion);
         let conclusion = findings.first().map_or(Conclusion::Pass, |finding| finding.conclusion);
-        Self { conclusion, findings }
+        Self { conclusion, findings, enforced }
     }
 }
 

@@ -149,6 +149,7 @@ pub fn record(arms: &[SimulatedArm], seed: u64) -> RunRecord {
         longest_gap_s: None,
         rulers_unanswered: 0,
         events: Vec::new(),
+        aborted: None,
         timeline,
         audit: Audit {
             grants_issued: claims,
@@ -268,6 +269,7 @@ pub fn environment() -> Environment {
             partitions: 256,
             hottest_share: 1.02,
             shared: None,
+            tls: Some(false),
         },
         library: LibraryInfo { name: "flowfabric".into(), version: "15".into(), sha256: "ab".repeat(32) },
         conditions: None,

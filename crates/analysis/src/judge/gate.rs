@@ -40,7 +40,10 @@ pub fn gate(result: &RunResult, policy: &GatePolicy) -> Gate {
         let faults = result.invalid_reasons.len();
         findings.push(Finding::new(Conclusion::Invalid, Cause::InvalidRun { faults }));
     }
-    if result.record.partial {
+    if let Some(aborted) = &result.record.aborted {
+        // Whoever sets the limit wants to know that it was reached, gate or no gate.
+        findings.push(Finding::new(Conclusion::Regression, Cause::Aborted(*aborted)));
+    } else if result.record.partial {
         findings.push(Finding::new(Conclusion::Invalid, Cause::Interrupted));
     }
     // Verdicts of such a run say nothing, whichever way they point.
@@ -53,7 +56,7 @@ pub fn gate(result: &RunResult, policy: &GatePolicy) -> Gate {
             findings.push(nothing_judged());
         }
     }
-    Gate::from_findings(findings)
+    Gate::from_findings(findings, policy.enforce)
 }
 
 /// Claims that did not succeed, by variant: only successful ones have a latency, so no time shows them. With a service
@@ -125,7 +128,7 @@ pub fn gate_repeated(results: &[RunResult], repeated: &Repeated, policy: &GatePo
             findings.push(nothing_judged());
         }
     }
-    Gate::from_findings(findings)
+    Gate::from_findings(findings, policy.enforce)
 }
 
 fn repeated_findings(repeated: &Repeated) -> Vec<Finding> {

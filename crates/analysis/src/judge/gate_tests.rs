@@ -2,7 +2,7 @@ use super::super::analyse_as;
 use super::super::fixtures::{GRANT_LANE, HGET_LANE, SimulatedArm, TWIN, record, scenario};
 use super::*;
 use crate::judge::ControlFailure;
-use crate::record::{Fault, RunRecord};
+use crate::record::{Aborted, Fault, RunRecord};
 use crate::scenario::{Metric, MetricName};
 use crate::stats::Estimate;
 
@@ -166,6 +166,21 @@ fn claims_that_fail_fire_although_no_time_shows_them() {
         record.scenario.grant.unconsumed = 0.1;
     });
     assert_eq!(gate(&on_purpose, &level).conclusion, Conclusion::Pass);
+}
+
+#[test]
+fn a_run_that_its_service_level_ended_fails_with_and_without_a_gate() {
+    let aborted = Aborted { limit_us: 1e6, seconds: 5, after_s: 12.34 };
+    let ended = result(&[GRANT_LANE], |record| {
+        record.partial = true;
+        record.aborted = Some(aborted);
+    });
+    let gate = gate(&ended, &GatePolicy { enforce: false, response_p99: None });
+    assert_eq!(
+        (gate.conclusion, &gate.findings[0].cause),
+        (Conclusion::Regression, &Cause::Aborted(aborted))
+    );
+    assert_eq!(code(&ended, ENFORCED), 1);
 }
 
 #[test]

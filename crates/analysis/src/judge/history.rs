@@ -86,13 +86,15 @@ impl HistoryEntry {
             seed: record.seed,
             settings: settings_digest(result),
             machine: format!(
-                "{}, {} cores{}; Valkey {}, {} primaries, {}",
+                "{}, {} cores{}; Valkey {}, {} primaries, {}{}{}",
                 host.cpu,
                 host.cores,
                 arranged(record.environment.conditions.as_ref()),
                 valkey.version,
                 valkey.primaries,
-                valkey.provider
+                valkey.provider,
+                if valkey.tls == Some(true) { ", TLS" } else { "" },
+                if record.tool.debug_build { ", tool without optimisation" } else { "" }
             ),
             kernel: Some(host.kernel.clone()),
             valid: result.valid && !record.partial,
@@ -390,7 +392,7 @@ mod tests {
         assert_eq!((trend.points.len(), trend.left_out), (10, 0));
         let kernels: Vec<_> = trend.points.iter().filter_map(|point| point.kernel.as_deref()).collect();
         assert_eq!([kernels[3], kernels[4], kernels[9]], ["Linux 6.0", "Linux 6.1", "Linux 6.2"]);
-        let text = crate::report::trends_text(&[trend]);
+        let text = crate::report::trends_text(&[trend], None);
         assert!(text.contains("from Linux 6.1 to Linux 6.2") && text.contains("from Linux 6.0 to"), "{text}");
     }
 

@@ -93,6 +93,11 @@ fn each_difference_that_forbids_is_named() {
         }),
         ("valkey provider", |r| r.record.environment.valkey.provider = "container".into()),
         ("tool build: optimised against without optimisation", |r| r.record.tool.debug_build = true),
+        ("connections: plain TCP against TLS", |r| r.record.environment.valkey.tls = Some(true)),
+        ("scenario load.network.added_rtt: 0s against 250us", |r| {
+            let added = std::time::Duration::from_micros(250);
+            r.record.scenario.load.network.added_rtt = crate::scenario::HumanDuration(added);
+        }),
         ("candidate result: invalid", |r| r.valid = false),
         ("candidate result: interrupted", |r| r.record.partial = true),
     ];
@@ -150,4 +155,13 @@ fn nothing_in_common_is_no_pass() {
     candidate.record.arms[0].name = "renamed".into();
     let allowed = StoredOptions { allow_differences: true, ..options() };
     assert_eq!(compare(&run(1.0, 1), &candidate, &allowed).unwrap().conclusion, Conclusion::Inconclusive);
+}
+
+#[test]
+fn a_connection_that_is_not_recorded_is_named_and_forbids_nothing() {
+    let mut earlier = run(1.0, 1);
+    earlier.record.environment.valkey.tls = None;
+    let compared = compare(&earlier, &run(1.0, 2), &options()).unwrap();
+    let named = compared.differences.iter().any(|d| (d.what.as_str(), d.forbids) == ("connections", false));
+    assert!(named, "{:?}", compared.differences);
 }

@@ -12,8 +12,8 @@ use crate::stats::{Latencies, mser};
 use super::calibration::generator_limit;
 use super::summary::{arm_blocks, arm_samples, wire_per_claim};
 
-/// Without a service level, a generator that is late by less than this at p99 is as good as timer and scheduler let it be:
-/// local claims take so little that a tenth of their median lies below that on any machine.
+/// Without a service level, a calibrated generator that is late by less than this at p99 is as good as timer and scheduler
+/// let it be: local claims take so little that a tenth of their median lies below that on any machine.
 const SEND_LAG_FLOOR_US: f64 = 100.0;
 
 /// What the send lag may be over the one that was calibrated at the same rate.
@@ -129,7 +129,7 @@ pub(super) fn warnings(record: &RunRecord, scenario: &Scenario) -> Vec<Warning> 
     if let Some(warning) = unsettled(record) {
         add(warning);
     }
-    if record.partial {
+    if record.partial && record.aborted.is_none() {
         add(Warning::Interrupted);
     }
     warnings
@@ -321,7 +321,7 @@ impl SendLag {
 }
 
 /// `None` without a schedule. A service level says how late is too late; without one it is the median response time, but
-/// never less than a generator can do.
+/// never less than a generator can do, as far as that is known.
 fn send_lag(arm: &ArmRecord, record: &RunRecord, scenario: &Scenario) -> Option<SendLag> {
     let lag = Latencies::readable(&arm.send_lag)?;
     let p99_us = lag.quantile_us(0.99);
@@ -331,9 +331,13 @@ fn send_lag(arm: &ArmRecord, record: &RunRecord, scenario: &Scenario) -> Option<
     }
     let response = Latencies::readable(&arm.response)?;
     let wanted_us = SEND_LAG_SHARE * response.quantile_us(0.5);
-    let calibrated = record.calibration.as_ref().and_then(|note| note.send_lag.as_ref());
-    let floor =
-        calibrated.map_or(SEND_LAG_FLOOR_US, |lag| SEND_LAG_FLOOR_US.max(OVER_CALIBRATED * lag.p99_us));
+    let floor = match record.calibration.as_ref().and_then(|note| note.send_lag.as_ref()) {
+        Some(lag) => OVER_CALIBRATED * lag.p99_us,
+        // Nobody knows what this generator can do. Late by no more than a slow claim takes it is at least not what the
+        // response times mostly show.
+        None => Latencies::readable(&arm.service).map_or(0.0, |service| service.quantile_us(0.99)),
+    };
+    let floor = SEND_LAG_FLOOR_US.max(floor);
     Some(SendLag { p99: p99_us, wanted: wanted_us, allowed: wanted_us.max(floor) })
 }
 

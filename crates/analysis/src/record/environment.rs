@@ -82,6 +82,9 @@ pub struct ValkeyInfo {
     /// Whether others may use the cluster at the same time (`--shared`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shared: Option<bool>,
+    /// Whether connections to the servers are encrypted; `None` in results of versions that did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<bool>,
 }
 
 /// The function library under test.

@@ -252,7 +252,7 @@ pub enum Warning {
     },
     /// Keys could not be removed.
     LeftOver {
-        /// How many.
+        /// Commands that failed, each of which leaves at least one key.
         keys: u64,
     },
     /// Planned claims were not sent before the end.

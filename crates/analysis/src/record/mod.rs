@@ -1,5 +1,6 @@
 //! From single claims to a [`RunRecord`]: recorders, the record itself.
 
+mod aborted;
 mod audit;
 mod calibration;
 mod conditions;
@@ -21,6 +22,7 @@ mod timeline;
 mod usage;
 mod wire_cost;
 
+pub use aborted::Aborted;
 pub use audit::Audit;
 pub use calibration::{
     CalibratedLag, CalibrationNote, CalibrationRecord, Disturbance, LevelRecord, LevelRound, RoundTripRecord,

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::audit::is_zero;
 use super::{
-    Audit, CalibrationNote, Environment, Fault, GeneratorUse, Histogram, LibraryInfo, Outcomes, Samples,
-    StormRecord, Tool, Warning, WindowEvent,
+    Aborted, Audit, CalibrationNote, Environment, Fault, GeneratorUse, Histogram, LibraryInfo, Outcomes,
+    Samples, StormRecord, Tool, Warning, WindowEvent,
 };
 use crate::scenario::{ScenarioFile, VariantPath};
 
@@ -62,6 +62,9 @@ pub struct RunRecord {
     /// Bare round trips of the ruler that had no answer: they have no time, and the servers may not have counted them.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub rulers_unanswered: u64,
+    /// Where `[slo] abort` ended the run: it is partial then, and has missed its level.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aborted: Option<Aborted>,
     /// One entry per second of the window.
     pub timeline: Vec<TimelinePoint>,
     /// What happened in the window, in the order of time; empty in results of versions that did not keep it.

@@ -1,7 +1,32 @@
 //! What a gate found, in words.
 
-use super::format::{difference_within, figure, share, time_us};
-use crate::judge::{Cause, Control, ControlFailure, Finding};
+use super::format::{difference_within, per_claim, share, time_us};
+use crate::judge::{Cause, Conclusion, Control, ControlFailure, Finding, Gate};
+use crate::record::Aborted;
+
+/// What a gate says whose verdicts are binding, with the exit code that follows and the first reasons; `None` where they
+/// are not.
+pub(super) fn gate(gate: &Gate, interrupted: bool) -> Option<String> {
+    const SHOWN: usize = 3;
+    if !gate.enforced {
+        return None;
+    }
+    if interrupted {
+        return Some("GATE: NOT JUDGED (exit 130): it was interrupted".to_owned());
+    }
+    let word = match gate.conclusion {
+        Conclusion::Pass => "passed",
+        Conclusion::Regression => "FAILED",
+        Conclusion::Inconclusive => "INCONCLUSIVE",
+        Conclusion::Invalid => "INVALID",
+    };
+    let mut reasons: Vec<_> = gate.findings.iter().take(SHOWN).map(finding).collect();
+    if let Some(more) = gate.findings.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        reasons.push(format!("{more} more"));
+    }
+    let colon = if reasons.is_empty() { "" } else { ": " };
+    Some(format!("GATE: {word} (exit {}){colon}{}", gate.conclusion.exit_code(), reasons.join("; ")))
+}
 
 /// One line, without a full stop.
 pub(super) fn finding(finding: &Finding) -> String {
@@ -15,6 +40,7 @@ fn cause(cause: &Cause) -> String {
         Cause::Interrupted => {
             "the run was interrupted: what it had measured is kept, and not judged".to_owned()
         }
+        Cause::Aborted(aborted) => self::aborted(aborted),
         Cause::CutShort { made, wanted } => {
             format!("{made} of {wanted} runs were made: a series that was cut short is not judged")
         }
@@ -41,8 +67,8 @@ fn cause(cause: &Cause) -> String {
             format!("{metric} of {candidate} against {baseline}{over}: {amount}")
         }
         Cause::MoreOf { metric, candidate, baseline, candidate_value, baseline_value } => {
-            let [value, base] = [*candidate_value, *baseline_value].map(figure);
-            format!("{metric} of {candidate} is {value} per claim, {base} of {baseline}")
+            let [value, base] = [*candidate_value, *baseline_value].map(per_claim);
+            format!("{metric} of {candidate} {base} → {value} per claim, against {baseline}")
         }
         Cause::ServiceLevel { variant, p99_us, bound_us } => format!(
             "{variant} answers within {} at p99, the service level is {}",
@@ -50,6 +76,16 @@ fn cause(cause: &Cause) -> String {
             time_us(*bound_us)
         ),
     }
+}
+
+/// Why a run was ended before its time, without a full stop.
+pub(super) fn aborted(aborted: &Aborted) -> String {
+    format!(
+        "the response time's p99 was beyond {} ([slo] abort) in {} seconds on end, which ended the run after {:.1} s",
+        time_us(aborted.limit_us),
+        aborted.seconds,
+        aborted.after_s
+    )
 }
 
 /// Why a control failed; `None` for one that passed.

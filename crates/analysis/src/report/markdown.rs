@@ -41,7 +41,7 @@ fn table(header: &[&str], rows: &[Vec<String>], words: &[usize]) -> String {
 }
 
 /// Names and messages come from files and servers: nothing in them may become markup.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in printable(text).chars() {
         match c {

@@ -45,9 +45,9 @@ pub mod html {
 pub use hlog::{HlogError, hlog};
 pub use run_csv::{csv_blocks, csv_strata, csv_timeline};
 
-/// Tables for a terminal of 100 columns.
-pub fn text(result: &RunResult) -> String {
-    text::render(&run_report::blocks(result))
+/// Tables for a terminal with so many columns; 100 where there is none. So it is with every text here.
+pub fn text(result: &RunResult, columns: Option<u16>) -> String {
+    text::render(&run_report::blocks(result), columns)
 }
 
 /// What a gate found, in one line without a full stop.
@@ -61,18 +61,18 @@ pub fn markdown(result: &RunResult) -> String {
 }
 
 /// The runs of one scenario, for a terminal.
-pub fn repeated_text(scenario: &str, repeated: &Repeated, gate: &Gate) -> String {
-    text::render(&series::repeated(scenario, repeated, gate))
+pub fn repeated_text(scenario: &str, repeated: &Repeated, gate: &Gate, columns: Option<u16>) -> String {
+    text::render(&series::answered(scenario, repeated, gate), columns)
 }
 
 /// The same for a pull request.
 pub fn repeated_markdown(scenario: &str, repeated: &Repeated, gate: &Gate) -> String {
-    markdown::render(&series::repeated(scenario, repeated, gate))
+    markdown::render(&series::answered(scenario, repeated, gate))
 }
 
-/// A scenario at several values of one key, for a terminal of 120 columns.
-pub fn sweep_text(scenario: &str, sweep: &Sweep) -> String {
-    text::render_wide(&sweep::blocks(scenario, sweep))
+/// A scenario at several values of one key, for a terminal; 120 columns where there is none.
+pub fn sweep_text(scenario: &str, sweep: &Sweep, columns: Option<u16>) -> String {
+    text::render_wide(&sweep::blocks(scenario, sweep), columns)
 }
 
 /// The same for a wiki.
@@ -81,8 +81,8 @@ pub fn sweep_markdown(scenario: &str, sweep: &Sweep) -> String {
 }
 
 /// What a sweep over a simulated network says of one whose round trips take so much longer than the measured machine's.
-pub fn network_prediction(sweep: &Sweep, rtt: std::time::Duration) -> String {
-    text::render_wide(&sweep::prediction(sweep, rtt))
+pub fn network_prediction(sweep: &Sweep, rtt: std::time::Duration, columns: Option<u16>) -> String {
+    text::render_wide(&sweep::prediction(sweep, rtt), columns)
 }
 
 /// The points of a sweep for a plotting program: one line per value and variant.
@@ -91,8 +91,8 @@ pub fn sweep_csv(sweep: &Sweep) -> String {
 }
 
 /// Metrics over time, for a terminal.
-pub fn trends_text(trends: &[Trend]) -> String {
-    text::render(&trends.iter().flat_map(series::trend).collect::<Vec<_>>())
+pub fn trends_text(trends: &[Trend], columns: Option<u16>) -> String {
+    text::render(&trends.iter().flat_map(series::trend).collect::<Vec<_>>(), columns)
 }
 
 /// The same for a job's summary.
@@ -101,8 +101,8 @@ pub fn trends_markdown(trends: &[Trend]) -> String {
 }
 
 /// A capacity search, for a terminal.
-pub fn capacity_text(capacity: &Capacity) -> String {
-    text::render(&capacity::blocks(capacity))
+pub fn capacity_text(capacity: &Capacity, columns: Option<u16>) -> String {
+    text::render(&capacity::blocks(capacity), columns)
 }
 
 /// The same for a pull request or a wiki.
@@ -131,13 +131,18 @@ pub fn capacity_svg(capacity: &Capacity) -> Option<String> {
 }
 
 /// What the generator can do, for a terminal.
-pub fn calibration_text(calibration: &Calibration) -> String {
-    text::render(&calibration::blocks(calibration))
+pub fn calibration_text(calibration: &Calibration, columns: Option<u16>) -> String {
+    text::render(&calibration::blocks(calibration), columns)
 }
 
 /// The same for a wiki.
 pub fn calibration_markdown(calibration: &Calibration) -> String {
     markdown::render(&calibration::blocks(calibration))
+}
+
+/// A message as Markdown: what stands in it stays text, line by line.
+pub fn markdown_message(text: &str) -> String {
+    text.lines().map(markdown::escape).collect::<Vec<_>>().join("\n")
 }
 
 /// The result as it is stored.

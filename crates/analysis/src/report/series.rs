@@ -9,14 +9,17 @@ use crate::record::short_sha256;
 /// Nights that a report lists; what lies before them is summed up.
 const NIGHTS_SHOWN: usize = 14;
 
+/// The same as [`repeated`], begun with what a gate says that is binding.
+pub(super) fn answered(scenario: &str, repeated: &Repeated, gate: &Gate) -> Vec<Block> {
+    let interrupted = repeated.wanted.is_some_and(|wanted| wanted > repeated.attempts.len() as u64);
+    let answer = findings::gate(gate, interrupted).map(Block::Line);
+    answer.into_iter().chain(self::repeated(scenario, repeated, gate)).collect()
+}
+
 /// A series of runs of `scenario`: what it concludes, metric by metric, run by run.
 pub(super) fn repeated(scenario: &str, repeated: &Repeated, gate: &Gate) -> Vec<Block> {
-    let made = repeated.attempts.len();
-    let runs = match repeated.wanted.filter(|wanted| *wanted > made as u64) {
-        Some(wanted) => format!("{made} of {wanted} runs"),
-        None => format!("{made} runs"),
-    };
-    let mut blocks = vec![Block::Title(format!("{scenario}, {runs}: {}", headline(gate.conclusion)))];
+    let title = format!("{scenario}, {}: {}", runs(repeated), headline(gate.conclusion));
+    let mut blocks = vec![Block::Title(title)];
     if !gate.findings.is_empty() {
         let items = gate
             .findings
@@ -71,8 +74,17 @@ pub(super) fn repeated(scenario: &str, repeated: &Repeated, gate: &Gate) -> Vec<
     blocks
 }
 
+/// How many runs were made, and of how many where there should be more.
+pub(super) fn runs(repeated: &Repeated) -> String {
+    let made = repeated.attempts.len();
+    match repeated.wanted.filter(|wanted| *wanted > made as u64) {
+        Some(wanted) => format!("{made} of {wanted} runs"),
+        None => format!("{made} runs"),
+    }
+}
+
 /// Runs whose own intervals do not explain how far they are apart.
-fn disagreement(comparison: &RepeatedComparison) -> Option<String> {
+pub(super) fn disagreement(comparison: &RepeatedComparison) -> Option<String> {
     let beyond = comparison.disagreement()?;
     Some(format!(
         "{} of {}: something outside a run moves it by {:.1} % or so from run to run (p = {}). The interval of one run does \

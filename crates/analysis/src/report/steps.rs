@@ -5,7 +5,7 @@ use super::format::{figure, maybe, share};
 use crate::judge::{ClaimPart, LatencySummary, RunResult, VariantSummary, claim_parts};
 
 /// Width of the picture, in characters.
-const WIDTH: f64 = 32.0;
+const WIDTH: f64 = 24.0;
 
 /// What the client does between round trips.
 pub(super) const CLIENT: &str = "the client between them";

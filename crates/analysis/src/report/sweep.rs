@@ -339,7 +339,7 @@ mod tests {
 
     #[test]
     fn a_curve_is_marked_as_simulated_and_tells_amounts_with_intervals() {
-        let text = super::super::sweep_text("rtt-sweep", &curve());
+        let text = super::super::sweep_text("rtt-sweep", &curve(), None);
         for word in [
             "SIMULATED NETWORK",
             "+100.0 [50.0, 150.0]",
@@ -356,7 +356,7 @@ mod tests {
     fn the_line_is_shown_and_predicts_a_network_of_ones_own() {
         let mut curve = curve();
         let rtt = Duration::from_micros(500);
-        assert!(super::super::network_prediction(&curve, rtt).contains("No prediction"));
+        assert!(super::super::network_prediction(&curve, rtt, None).contains("No prediction"));
         let points = [0.0, 100.0, 1_000.0].map(|x| LinePoint { x, y: 60.0 + 1.02 * x, error: 3.0 });
         let line = FittedLine::through(&points).unwrap();
         curve.lines = vec![SweepLine {
@@ -368,14 +368,14 @@ mod tests {
             per_us: line.slope(0.95),
             line,
         }];
-        let text = super::super::sweep_text("rtt-sweep", &curve);
+        let text = super::super::sweep_text("rtt-sweep", &curve, None);
         assert!(
             text.contains("hget-lane less grant-lane")
                 && text.contains("+60.0 [")
                 && text.contains("+1.02 ["),
             "{text}"
         );
-        let said = super::super::network_prediction(&curve, rtt);
+        let said = super::super::network_prediction(&curve, rtt, None);
         assert!(
             said.contains("hget-lane takes +570.0 [") && said.contains("beyond what was measured"),
             "{said}"
@@ -384,7 +384,7 @@ mod tests {
 
     #[test]
     fn figures_have_their_intervals_and_one_line_says_where_there_is_none() {
-        let text = super::super::sweep_text("rtt-sweep", &curve());
+        let text = super::super::sweep_text("rtt-sweep", &curve(), None);
         assert!(text.contains("600.0 [540.0, 660.0]") && text.contains("2,000  500.0"), "{text}");
         let line = "No interval: claims/s needs at least 8 counter blocks, has 2.";
         assert_eq!(text.matches(line).count(), 1, "{text}");
@@ -399,7 +399,7 @@ mod tests {
         curve.points[1].control_failed = Some(Control { ratio: None, passed: false, failure: None });
         curve.points[1].warnings.push(Warning::BusyMachine { share: 0.3 });
         curve.wanted.push("9ms".into());
-        let text = super::super::sweep_text("rtt-sweep", &curve);
+        let text = super::super::sweep_text("rtt-sweep", &curve, None);
         for said in [
             "!! UNFINISHED: 2 of 3 values were run; 9ms not.",
             "!! 1 of the runs are invalid or were interrupted, do not use their figures: a,b.",

@@ -121,7 +121,8 @@ pub(super) fn warning(warning: &Warning) -> String {
         ),
         Warning::LateSends { p99_us, limit_us } => format!(
             "claims were sent {} late at p99, a tenth of the median response time is {}: response times hold some of the \
-             generator's own. Set an [slo] to say how late is too late.",
+             generator's own. Set an [slo] to say how late is too late, or run `reclaim-bench calibrate` to know what is \
+             the machine's.",
             time_us(*p99_us),
             time_us(*limit_us)
         ),
@@ -167,7 +168,10 @@ pub(super) fn warning(warning: &Warning) -> String {
             count(*pages)
         ),
         Warning::LeftOver { keys } => {
-            format!("{} keys could not be removed. Run `reclaim-bench clean` on the cluster.", count(*keys))
+            format!(
+                "{} commands that remove failed, and each leaves at least one key. Run `reclaim-bench clean` on the cluster.",
+                count(*keys)
+            )
         }
         Warning::NotSent { arm, claims } => {
             format!("{} planned claims of {arm} were not sent before the end.", count(*claims))

@@ -58,7 +58,10 @@ pub(super) fn build(file: ScenarioFile) -> Scenario {
             })
             .collect(),
         machine: file.machine,
-        slo: file.slo.as_ref().map(|slo| Slo { response_p99: slo.response_p99.0 }),
+        slo: file
+            .slo
+            .as_ref()
+            .map(|slo| Slo { response_p99: slo.response_p99.0, abort: slo.abort.map(|abort| abort.0) }),
         file,
     }
 }

@@ -29,6 +29,11 @@ pub(super) fn suits(file: &ScenarioFile) -> Result<(), InvalidScenario> {
         "missing; a capacity is the rate that keeps a service level, such as --set slo.response_p99=5ms",
     );
     require(
+        file.slo.as_ref().is_none_or(|slo| slo.abort.is_none()),
+        "slo.abort",
+        "the search finds out itself where the level is missed: leave it out",
+    );
+    require(
         file.variants.len() == 1,
         "variant",
         "the capacity of one way of claiming is searched at a time: keep one [[variant]]",

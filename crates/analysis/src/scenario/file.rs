@@ -460,6 +460,10 @@ pub struct VariantSection {
 pub struct SloSection {
     /// Bound of the response time's 99th percentile.
     pub response_p99: HumanDuration,
+    /// Where the level is hopelessly missed: once more than a hundredth of the claims took longer than this, or were not
+    /// answered, in each of five seconds on end, the run is ended. It fails then, whatever the gate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub abort: Option<HumanDuration>,
 }
 
 impl ScenarioFile {

@@ -242,4 +242,6 @@ pub struct VariantSpec {
 pub struct Slo {
     /// Bound of the response time's 99th percentile.
     pub response_p99: Duration,
+    /// Response time beyond which the level is hopelessly missed, and the run ended.
+    pub abort: Option<Duration>,
 }

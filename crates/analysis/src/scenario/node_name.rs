@@ -23,7 +23,11 @@ impl NodeName {
         }
         if let Some((scheme, node)) = text.split_once("://") {
             let tls = if scheme.ends_with('s') { ", and give --tls" } else { "" };
-            let node = node.split('/').next().unwrap_or(node);
+            let node = match node.split('/').next().unwrap_or(node) {
+                "" => "10.0.0.1:6379".to_owned(),
+                node if node.trim_end_matches(|c: char| c.is_ascii_digit()).ends_with(':') => node.to_owned(),
+                without_port => format!("{without_port}:6379"),
+            };
             return Err(format!("`{text}` is a URL: write host:port, such as {node}{tls}"));
         }
         let no_node = || format!("`{text}` is not host:port, such as 10.0.0.1:6379");
@@ -31,7 +35,11 @@ impl NodeName {
             Some(rest) => rest.split_once("]:").filter(|(host, _)| host.contains(':')).ok_or_else(no_node)?,
             None => text.rsplit_once(':').ok_or_else(no_node)?,
         };
-        if !text.starts_with('[') && host.contains(':') || host.is_empty() && port.contains(':') {
+        let address = |text: &str| text.chars().all(|c| c.is_ascii_hexdigit() || ":.%".contains(c));
+        if !text.starts_with('[') && host.contains(':') {
+            if !address(host) {
+                return Err(no_node());
+            }
             return Err(format!("`{text}` is an address of IPv6 without brackets: write it like [::1]:6379"));
         }
         let strange = |c: char| c.is_whitespace() || c.is_control() || "/[]\"'`,".contains(c);
@@ -88,6 +96,9 @@ mod tests {
             ("fe80::1:6379", "brackets"),
             ("redis://127.0.0.1:7999", "a URL: write host:port, such as 127.0.0.1:7999"),
             ("rediss://h:7999/0", "such as h:7999, and give --tls"),
+            ("valkeys://h", "such as h:6379, and give --tls"),
+            ("unix:///run/valkey.sock", "such as 10.0.0.1:6379"),
+            ("a:1;b:2", "is not host:port"),
             ("127.0.0.1", "host:port"),
             ("127.0.0.1:", "host:port"),
             ("127.0.0.1:0", "host:port"),

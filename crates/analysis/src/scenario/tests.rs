@@ -284,6 +284,10 @@ fn values_out_of_range_are_refused() {
         ("gate.p99_warn=0.5", "gate.p99_warn: 0.5 warns only beyond 0.2, which fails already"),
         ("slo.response_p99=0s", "slo.response_p99: 0s is not between 1us and 1h"),
         (
+            "slo={response_p99=\"5ms\", abort=\"4ms\"}",
+            "slo.abort: 4ms is less than slo.response_p99, 5ms: a run that keeps its level would be ended",
+        ),
+        (
             "capacity.start_rate=0",
             "capacity.start_rate: 0 is not a rate: use claims per second, 1 to 1000000",
         ),
@@ -599,7 +603,7 @@ fn an_option_can_set_a_list_a_table_and_a_section_that_is_not_there() {
     let scenario = Draft::new("t.toml", BASE).with(&overrides).check().unwrap();
     assert_eq!(scenario.population.skew, Skew::Zipf(1.1));
     assert_eq!(scenario.variants.len(), 1);
-    assert_eq!(scenario.slo, Some(Slo { response_p99: std::time::Duration::from_millis(5) }));
+    assert_eq!(scenario.slo, Some(Slo { response_p99: std::time::Duration::from_millis(5), abort: None }));
 }
 
 #[test]
@@ -686,7 +690,7 @@ prop_compose! {
                 .then(|| CompareSection { strata, noise_threshold, ..CompareSection::default() }),
             gate: GateSection::default(),
             variants,
-            slo: slo.map(|response_p99| SloSection { response_p99 }),
+            slo: slo.map(|response_p99| SloSection { response_p99, abort: None }),
             capacity: capacity.map(|(start_rate, resolution, window)| CapacitySection {
                 start_rate, window, resolution, ..CapacitySection::default()
             }),

@@ -162,6 +162,15 @@ fn check_load(file: &ScenarioFile, checker: &mut Checker) {
     checker.lasting("load.network.added_rtt", load.network.added_rtt, Duration::ZERO, SECOND);
     if let Some(slo) = &file.slo {
         checker.lasting("slo.response_p99", slo.response_p99, Duration::from_micros(1), HOUR);
+        if let Some(abort) = slo.abort {
+            checker.lasting("slo.abort", abort, Duration::from_micros(1), HOUR);
+            checker.require(abort >= slo.response_p99, "slo.abort", || {
+                format!(
+                    "{abort} is less than slo.response_p99, {}: a run that keeps its level would be ended",
+                    slo.response_p99
+                )
+            });
+        }
     }
 }
 

@@ -100,7 +100,7 @@ fn a_hostile_result_is_read_or_refused() {
         for arm in &result.record.arms {
             let _ = Latencies::decode(&arm.service);
         }
-        assert!(!report::text(&result).is_empty() && !report::markdown(&result).is_empty());
+        assert!(!report::text(&result, None).is_empty() && !report::markdown(&result).is_empty());
         let _ = reclaim_analysis::judge::analyse(result.record);
     });
 }

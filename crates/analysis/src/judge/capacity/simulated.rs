@@ -115,7 +115,7 @@ fn fill(record: &mut RunRecord, offer: ProbeLoad, responses: &[f64], lags: &[f64
     load.claims = Some(claims);
     record.scenario.population.executions = 2 * claims as u32;
     record.scenario.slo =
-        Some(SloSection { response_p99: HumanDuration(Duration::from_micros(SLO_US as u64)) });
+        Some(SloSection { response_p99: HumanDuration(Duration::from_micros(SLO_US as u64)), abort: None });
     let arm = &mut record.arms[0];
     if let ProbeLoad::Open { rate_per_s } = offer {
         (load.model, load.concurrency) = (ModelForm::Open, None);

@@ -10,7 +10,8 @@
 //! | invalid or interrupted run | error; its verdicts are skipped |
 //!
 //! An A/B by design that finds its baseline faster has an answer, not a failure: only where verdicts decide the exit code do
-//! they fail a test case.
+//! they fail a test case. Of a series of runs, verdicts come over all of them, and what must hold in each run is a suite of
+//! that run.
 
 use std::fmt::Write as _;
 
@@ -25,7 +26,7 @@ use crate::judge::{
 const UNUSABLE: &str = "the run is invalid, or was interrupted";
 
 /// How a test case ends.
-enum Case {
+pub(super) enum Case {
     Passed,
     /// With something that is to be read all the same.
     PassedWith(String),
@@ -36,16 +37,24 @@ enum Case {
 
 /// The verdicts of one run.
 pub fn junit(result: &RunResult) -> String {
+    document(&[run_suite(&result.record.label(), result, true)])
+}
+
+/// What one run has to say; where it is not `alone` but one of a series, verdicts come over all runs and are not here.
+pub(super) fn run_suite(name: &str, result: &RunResult, alone: bool) -> Suite {
     let record = &result.record;
-    let mut suite = Suite::new(&record.label(), &record.started, record.duration_s);
+    let mut suite = Suite::new(name, &record.started, record.duration_s);
     let usable = result.valid && !record.partial;
     let validity = match result.invalid_reasons.first() {
         None if usable => Case::Passed,
+        None if result.valid && record.aborted.is_some() => {
+            Case::Failure(record.aborted.as_ref().map(findings::aborted).unwrap_or_default())
+        }
         None if result.valid => Case::Error("the run was interrupted".to_owned()),
         first => Case::Error(first.map_or_else(|| "the run is invalid".to_owned(), words::fault)),
     };
     suite.add("run", "valid", validity);
-    if let Some(control) = &result.control {
+    if let Some(control) = result.control.as_ref().filter(|_| alone) {
         suite.add("run", "control", findings::failed_control(control).map_or(Case::Passed, Case::Skipped));
     }
     let service_level = record.scenario.slo.is_some();
@@ -55,6 +64,9 @@ pub fn junit(result: &RunResult) -> String {
         let case = match found {
             Some((_, finding)) => Case::Failure(findings::finding(finding)),
             None if usable => Case::Passed,
+            None if result.valid && record.aborted.is_some() => {
+                Case::Failure(record.aborted.as_ref().map(findings::aborted).unwrap_or_default())
+            }
             None => Case::Skipped(UNUSABLE.to_owned()),
         };
         suite.add(&variant.name, "claims succeed", case);
@@ -72,7 +84,7 @@ pub fn junit(result: &RunResult) -> String {
         };
         suite.add(&level.variant.name, "service level", case);
     }
-    for comparison in &result.comparisons {
+    for comparison in result.comparisons.iter().filter(|_| alone) {
         let class = format!("{} against {}", comparison.candidate, comparison.baseline);
         let standing = standing(result, &comparison.baseline, &comparison.candidate);
         let case = if usable { verdict(comparison, standing) } else { Case::Skipped(UNUSABLE.to_owned()) };
@@ -94,7 +106,7 @@ pub fn junit(result: &RunResult) -> String {
         };
         suite.add(&class, &exact.metric.to_string(), case);
     }
-    suite.finish()
+    suite
 }
 
 /// The verdicts of a comparison with a stored result.
@@ -113,7 +125,7 @@ pub fn junit_stored(comparison: &StoredComparison) -> String {
         let case = if exact.verdict == StoredVerdict::Fail { Case::Failure(text) } else { Case::Passed };
         suite.add(&exact.variant, &exact.metric.to_string(), case);
     }
-    suite.finish()
+    document(&[suite])
 }
 
 fn verdict(comparison: &Comparison, standing: Standing) -> Case {
@@ -145,7 +157,7 @@ fn stored(metric: &StoredMetric) -> Case {
 }
 
 /// One `<testsuite>` in the making. `quick-junit` would write it, but brings a clock (chrono) into a crate that has none.
-struct Suite {
+pub(super) struct Suite {
     name: String,
     started: String,
     seconds: f64,
@@ -155,12 +167,12 @@ struct Suite {
 }
 
 impl Suite {
-    fn new(name: &str, started: &str, seconds: f64) -> Self {
+    pub(super) fn new(name: &str, started: &str, seconds: f64) -> Self {
         let [name, started] = [name, started].map(escape);
         Self { name, started, seconds, cases: String::new(), counts: [0; 4] }
     }
 
-    fn add(&mut self, class: &str, name: &str, case: Case) {
+    pub(super) fn add(&mut self, class: &str, name: &str, case: Case) {
         let (position, element) = match case {
             Case::Passed => (0, None),
             Case::PassedWith(text) => (0, Some(("system-out", text))),
@@ -194,15 +206,20 @@ impl Suite {
         };
     }
 
-    fn finish(self) -> String {
+    fn element(&self) -> String {
         let [tests, failures, errors, skipped] = self.counts;
         format!(
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n  <testsuite name=\"{}\" tests=\"{tests}\" \
-             failures=\"{failures}\" errors=\"{errors}\" skipped=\"{skipped}\" timestamp=\"{}\" time=\"{:.3}\">\n{}  \
-             </testsuite>\n</testsuites>\n",
+            "  <testsuite name=\"{}\" tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\" \
+             skipped=\"{skipped}\" timestamp=\"{}\" time=\"{:.3}\">\n{}  </testsuite>\n",
             self.name, self.started, self.seconds, self.cases
         )
     }
+}
+
+/// The file with these suites.
+pub(super) fn document(suites: &[Suite]) -> String {
+    let elements = suites.iter().map(Suite::element).collect::<Vec<_>>().concat();
+    format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n{elements}</testsuites>\n")
 }
 
 /// Text for an attribute in double quotes. Characters that XML 1.0 forbids become a replacement character.

@@ -10,12 +10,14 @@ mod ff_bench;
 mod github;
 mod junit;
 mod pull_request;
+mod series;
 
 pub use bencher::bencher;
 pub use ff_bench::ff_bench;
 pub use github::github;
 pub use junit::{junit, junit_stored};
 pub use pull_request::{pull_request, pull_request_stored, stored_text};
+pub use series::{junit_repeated, pull_request_repeated};
 
 use crate::judge::{MetricValue, RunResult, metric_values};
 

@@ -19,7 +19,9 @@ pub fn pull_request(result: &RunResult) -> String {
     let mut blocks = vec![Block::Title(format!("reclaim-bench {}: {conclusion}", result.record.label()))];
     if !result.valid || result.record.partial {
         let mut items: Vec<String> = result.invalid_reasons.iter().map(words::fault).collect();
-        if result.record.partial {
+        if let Some(aborted) = &result.record.aborted {
+            items.push(findings::aborted(aborted));
+        } else if result.record.partial {
             items.push("it was interrupted: what it had measured is kept, and not judged".to_owned());
         }
         blocks.push(Block::List { heading: "Why".into(), items });
@@ -55,7 +57,7 @@ pub fn pull_request(result: &RunResult) -> String {
     markdown::render(&blocks)
 }
 
-fn headline(conclusion: Conclusion) -> &'static str {
+pub(super) fn headline(conclusion: Conclusion) -> &'static str {
     match conclusion {
         Conclusion::Pass => "no regression",
         Conclusion::Regression => "regression",
@@ -93,7 +95,7 @@ fn verdicts(result: &RunResult) -> Block {
     }
 }
 
-fn origin(result: &RunResult) -> String {
+pub(super) fn origin(result: &RunResult) -> String {
     let (host, valkey, library) = (
         &result.record.environment.host,
         &result.record.environment.valkey,
@@ -119,9 +121,9 @@ pub fn pull_request_stored(comparison: &StoredComparison, all: bool) -> String {
     markdown::render(&stored(comparison, all))
 }
 
-/// The same for a terminal.
-pub fn stored_text(comparison: &StoredComparison, all: bool) -> String {
-    text::render(&stored(comparison, all))
+/// The same for a terminal with so many columns.
+pub fn stored_text(comparison: &StoredComparison, all: bool, columns: Option<u16>) -> String {
+    text::render(&stored(comparison, all), columns)
 }
 
 fn stored(comparison: &StoredComparison, all: bool) -> Vec<Block> {

@@ -83,9 +83,9 @@ fn a_service_level_is_a_test_case_and_a_sentence() {
         (Duration::from_micros(1), "<failure", "MISSED by grant-lane"),
         (Duration::from_secs(1), "name=\"service level\" time=\"0.000\"/>", "kept by grant-lane"),
     ] {
-        result.record.scenario.slo = Some(SloSection { response_p99: HumanDuration(bound) });
+        result.record.scenario.slo = Some(SloSection { response_p99: HumanDuration(bound), abort: None });
         let report = junit(&result);
         assert!(report.contains("name=\"service level\"") && report.contains(cases), "{report}");
-        assert!(crate::report::text(&result).contains(word), "{}", crate::report::text(&result));
+        assert!(crate::report::text(&result, None).contains(word), "{}", crate::report::text(&result, None));
     }
 }

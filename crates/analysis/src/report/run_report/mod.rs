@@ -10,15 +10,20 @@ use super::format::{
     TimeUnit, bytes, count, difference, difference_within, figure, maybe, per_claim, share, time_us,
 };
 use super::{conditions, findings, ramp, steps, storm, words};
-use crate::judge::{self, Comparison, LatencySummary, RunResult, VariantSummary, Verdict};
+use crate::judge::{self, Comparison, GatePolicy, LatencySummary, RunResult, VariantSummary, Verdict};
 use crate::record::{Environment, Outcomes, RunRecord, short_sha256};
 use crate::scenario::{Direction, Metric, Mode, VariantPath};
 use crate::stats::{CONFIDENCE, Estimate, Latencies};
 
 /// The whole report.
 pub(super) fn blocks(result: &RunResult) -> Vec<Block> {
-    let mut blocks = alarms(result);
     let record = &result.record;
+    let gate = judge::gate(result, &GatePolicy::from_scenario(&record.scenario));
+    let mut blocks: Vec<Block> = findings::gate(&gate, record.partial && record.aborted.is_none())
+        .map(Block::Line)
+        .into_iter()
+        .collect();
+    blocks.extend(alarms(result));
     blocks.push(Block::Title(format!("{}: {}", record.label(), record.scenario.summary)));
     blocks.extend(simulated_network(record));
     blocks.push(Block::Line(answer(result)));
@@ -65,7 +70,10 @@ fn alarms(result: &RunResult) -> Vec<Block> {
         let items = result.invalid_reasons.iter().map(words::fault).collect();
         blocks.push(Block::List { heading: "Why".into(), items });
     }
-    if result.record.partial {
+    if let Some(aborted) = &result.record.aborted {
+        let text = format!("ABORTED: {}. What follows was measured until then.", findings::aborted(aborted));
+        blocks.push(Block::Alarm(text));
+    } else if result.record.partial {
         let text = "INTERRUPTED: what follows was measured before the run was stopped.";
         blocks.push(Block::Alarm(text.into()));
     }
@@ -523,7 +531,12 @@ pub(super) fn surroundings(environment: &Environment) -> Vec<String> {
             valkey.primaries,
             valkey.replicas,
             valkey.provider,
-            if valkey.same_machine { " on this machine" } else { "" },
+            match (valkey.same_machine, valkey.tls == Some(true)) {
+                (true, true) => " on this machine over TLS",
+                (true, false) => " on this machine",
+                (false, true) => " over TLS",
+                (false, false) => "",
+            },
             valkey.partitions,
             valkey.hottest_share
         ),

@@ -127,7 +127,9 @@ fn belief(result: &RunResult) -> Belief {
         };
     }
     let mut reasons = Vec::new();
-    if result.record.partial {
+    if let Some(aborted) = &result.record.aborted {
+        reasons.push(html! { "It missed its service level: " (findings::aborted(aborted)) "." });
+    } else if result.record.partial {
         reasons.push(html! { "It was interrupted: all that is here was measured before that." });
     }
     if let Some(control) = control {
@@ -155,6 +157,8 @@ fn belief(result: &RunResult) -> Belief {
     let vetoed = control.is_some_and(|control| !control.passed);
     let (level, headline) = if vetoed {
         (Trust::No, "Do not draw a conclusion from this run.")
+    } else if result.record.aborted.is_some() {
+        (Trust::Careful, "Incomplete: the run was ended, for it missed its service level.")
     } else if result.record.partial {
         (Trust::Careful, "Incomplete: the run was interrupted.")
     } else if audit.executions_checked == 0 {

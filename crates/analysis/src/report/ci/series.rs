@@ -1,0 +1,139 @@
+//! A series of runs of one scenario: verdicts over all of them, and what counts wherever it was seen.
+
+use super::super::document::Block;
+use super::super::format::difference_within;
+use super::super::{findings, markdown, series, words};
+use super::junit::{Case, Suite, document, run_suite};
+use super::pull_request::{headline, origin};
+use crate::judge::{Conclusion, Gate, Repeated, RepeatedComparison, RunResult, Verdict};
+
+/// `JUnit` XML: a suite with the verdicts over all runs, and one for each of the runs (`results`). As for the exit code, a
+/// regression fails only where `gate` is enforced.
+pub fn junit_repeated(repeated: &Repeated, gate: &Gate, results: &[RunResult]) -> String {
+    let Some(first) = results.first() else { return document(&[]) };
+    let label = first.record.label();
+    let mut over_all = Suite::new(&format!("{label} over all runs"), &first.record.started, 0.0);
+    let (made, wanted) = (results.len() as u64, repeated.wanted.unwrap_or(results.len() as u64));
+    let cut_short = || Case::Error(format!("{made} of {wanted} runs were made"));
+    over_all.add("series", "complete", if made < wanted { cut_short() } else { Case::Passed });
+    if let Some(control) = &repeated.control {
+        let text = || format!("the baseline differs from itself by {}", difference_within(control));
+        let case = if repeated.control_passed { Case::Passed } else { Case::Skipped(text()) };
+        over_all.add("series", "control", case);
+    }
+    for comparison in &repeated.comparisons {
+        let class = format!("{} against {}", comparison.candidate, comparison.baseline);
+        over_all.add(&class, comparison.metric.name(), verdict(comparison, gate.enforced));
+    }
+    let of_run = |(n, result)| run_suite(&format!("{label} run {}", n + 1), result, false);
+    let runs = results.iter().enumerate().map(of_run);
+    document(&std::iter::once(over_all).chain(runs).collect::<Vec<_>>())
+}
+
+fn verdict(comparison: &RepeatedComparison, enforced: bool) -> Case {
+    let word = words::verdict_of(comparison.verdict, comparison.metric);
+    let text = format!("{word}: {}", amount(comparison));
+    match comparison.verdict {
+        Verdict::Regression if enforced => Case::Failure(text),
+        Verdict::Inconclusive => Case::Skipped(text),
+        Verdict::Regression | Verdict::Improvement | Verdict::NoChange => Case::Passed,
+    }
+}
+
+/// A short comment for a pull request.
+pub fn pull_request_repeated(repeated: &Repeated, gate: &Gate, results: &[RunResult]) -> String {
+    let Some(first) = results.first() else { return String::new() };
+    let conclusion = match gate.conclusion {
+        Conclusion::Pass if !gate.enforced => "measured, not gated",
+        conclusion => headline(conclusion),
+    };
+    let label = first.record.label();
+    let mut blocks =
+        vec![Block::Title(format!("reclaim-bench {label}, {}: {conclusion}", series::runs(repeated)))];
+    let findings: Vec<String> = gate
+        .findings
+        .iter()
+        .map(|found| format!("{}: {}", headline(found.conclusion), findings::finding(found)))
+        .collect();
+    if !findings.is_empty() {
+        blocks.push(Block::List { heading: "Findings".into(), items: findings });
+    }
+    if !repeated.comparisons.is_empty() {
+        blocks.push(verdicts(repeated, gate.enforced));
+    }
+    let items: Vec<String> = repeated.comparisons.iter().filter_map(series::disagreement).collect();
+    if !items.is_empty() {
+        blocks.push(Block::List { heading: "Runs differ more than their intervals allow".into(), items });
+    }
+    blocks.push(Block::Line(origin(first)));
+    markdown::render(&blocks)
+}
+
+fn verdicts(repeated: &Repeated, enforced: bool) -> Block {
+    let row = |comparison: &RepeatedComparison| {
+        let sign = match comparison.verdict {
+            Verdict::Regression if enforced => "✗",
+            Verdict::Regression => "▲",
+            Verdict::Improvement | Verdict::NoChange => "✓",
+            Verdict::Inconclusive => "?",
+        };
+        vec![
+            comparison.candidate.clone(),
+            words::metric_label(comparison.metric),
+            amount(comparison),
+            comparison.next_run.as_ref().map_or_else(|| "-".to_owned(), difference_within),
+            format!("{sign} {}", words::verdict_of(comparison.verdict, comparison.metric)),
+        ]
+    };
+    Block::Table {
+        heading: format!("Against {}, over all runs", repeated.comparisons[0].baseline),
+        header: vec!["variant", "metric", "difference", "the next run", "verdict"],
+        rows: repeated.comparisons.iter().map(row).collect(),
+        words: vec![1, 4],
+    }
+}
+
+fn amount(comparison: &RepeatedComparison) -> String {
+    match (&comparison.ratio, &comparison.too_few) {
+        (Some(ratio), _) => difference_within(ratio),
+        (None, Some(reason)) => reason.to_string(),
+        (None, None) => "no estimate".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, record, scenario};
+    use crate::judge::{GatePolicy, analyse_as, gate_repeated, repeat};
+
+    fn series(enforce: bool, change: impl Fn(&mut Vec<RunResult>)) -> [String; 2] {
+        let arms = [GRANT_LANE, HGET_LANE];
+        let mut results: Vec<_> =
+            (0..3).map(|seed| analyse_as(record(&arms, seed), &scenario(&arms))).collect();
+        change(&mut results);
+        let repeated = repeat(&results, 3);
+        let gate = gate_repeated(&results, &repeated, &GatePolicy { enforce, response_p99: None });
+        [junit_repeated(&repeated, &gate, &results), pull_request_repeated(&repeated, &gate, &results)]
+    }
+
+    #[test]
+    fn a_series_has_verdicts_over_all_runs_and_a_suite_for_each() {
+        let [junit, comment] = series(true, |_| ());
+        insta::assert_snapshot!("series_junit", junit);
+        insta::assert_snapshot!("series_pull_request", comment);
+        let [junit, comment] = series(false, |_| ());
+        assert!(!junit.contains("<failure") && comment.contains("measured, not gated"), "{junit}{comment}");
+    }
+
+    #[test]
+    fn what_is_wrong_with_one_run_or_with_the_series_does_not_pass() {
+        let [junit, comment] = series(false, |results| {
+            results.pop();
+            results[1].valid = false;
+        });
+        assert!(junit.contains("2 of 3 runs were made") && junit.contains("the run is invalid"), "{junit}");
+        assert_eq!(junit.matches("<error ").count(), 2, "{junit}");
+        assert!(comment.starts_with("## reclaim-bench lane-ab, 2 of 3 runs: invalid run"), "{comment}");
+    }
+}
