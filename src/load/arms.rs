@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 
 use rand_chacha::ChaCha8Rng;
 
-use super::plan::{StratumPlan, baseline_arm, stratum_claims, stratum_plan};
+use super::plan::{baseline_arm, stratum_claims, stratum_plan};
+use super::planned::StratumPlan;
 use reclaim_analysis::record::stream;
 use reclaim_analysis::record::{Purpose, Recorder};
 use reclaim_analysis::scenario::Scenario;

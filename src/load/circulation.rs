@@ -13,7 +13,7 @@ use super::arms::ArmSequence;
 use super::driver::{Driver, Due, Fate};
 use super::grants::Drawn;
 use super::pacer::Pacer;
-use super::plan::PlannedClaim;
+use super::planned::PlannedClaim;
 use super::queue::{GrantQueue, Ticketed};
 use super::schedule::Schedule;
 use super::storm_retries::{Next, StormRetries};

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::grants::{ClaimBook, Drawn, GrantSource};
 use super::level::LevelWatch;
 use super::pacer::Pacer;
-use super::plan::PlannedClaim;
+use super::planned::PlannedClaim;
 use super::ruler::Ruler;
 use super::schedule::Schedule;
 use crate::claim::{ClaimOrder, ClaimPath, ClaimReceipt};

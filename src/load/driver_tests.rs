@@ -13,7 +13,7 @@ use super::driver::Driver;
 use super::fixtures::{FakePath, FakeRuler, FakeStock, PausedPacer, UNANSWERED};
 use super::level::LevelWatch;
 use super::pacer::Pacer;
-use super::plan::PlannedClaim;
+use super::planned::PlannedClaim;
 use super::schedule::{Draw, Schedule};
 use crate::claim::{ClaimOrder, ClaimPath, ClaimReceipt, Line, LocalFuture};
 use crate::flowfabric::WorkerIdentity;

@@ -1,7 +1,7 @@
 //! Why a run ended without a record.
 
 use super::patience::Silent;
-use super::plan::PlanError;
+use super::planned::PlanError;
 use super::trace::TraceError;
 use crate::cluster::ClusterError;
 use crate::flowfabric::CallError;

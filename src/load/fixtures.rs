@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::grants::{ClaimBook, Drawn, GrantSource};
 use super::pacer::Pacer;
-use super::plan::PlannedClaim;
+use super::planned::PlannedClaim;
 use super::ruler::Ruler;
 use super::schedule::Schedule;
 use crate::claim::{ClaimOrder, ClaimPath, ClaimReceipt, ClaimTicket, HeldLease, Line, LocalFuture};

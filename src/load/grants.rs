@@ -5,7 +5,7 @@ use std::rc::Rc;
 use ff_core::types::{AttemptId, LeaseId};
 use tokio::time::Instant;
 
-use super::plan::PlannedClaim;
+use super::planned::PlannedClaim;
 use crate::claim::{ClaimReceipt, ClaimTicket};
 use crate::workload::{ExecIndex, Workload};
 use reclaim_analysis::record::Outcome;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::error::LoadError;
 use super::meter::Meter;
-use super::plan::{BlockPlan, StratumPlan};
+use super::planned::{BlockPlan, StratumPlan};
 use crate::cluster::Cluster;
 use crate::flowfabric::{ClaimExecution, ClaimResumedExecution, FUNCTIONS, IssueGrantAndClaim, Request as _};
 use crate::machine::Arrangement;

@@ -5,7 +5,8 @@ use std::mem::size_of;
 use std::time::Duration;
 
 use super::error::LoadError;
-use super::plan::{PlannedClaim, claims_wanted};
+use super::plan::claims_wanted;
+use super::planned::PlannedClaim;
 use crate::cluster::Cluster;
 use reclaim_analysis::record::Purpose;
 use reclaim_analysis::scenario::{Mode, Model, Scenario};

@@ -12,7 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::driver::Driver;
 use super::fixtures::{FakePath, FakeRuler, FakeStock, PausedPacer, scenario};
-use super::plan::{Plan, claims_wanted, is_warmup};
+use super::plan::{Plan, claims_wanted};
+use super::planned::is_warmup;
 use super::schedule::{Draw, Schedule};
 use crate::claim::{ClaimOrder, ClaimPath, ClaimReceipt, Line, LocalFuture};
 use crate::flowfabric::WorkerIdentity;

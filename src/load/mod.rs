@@ -15,6 +15,7 @@ mod churn;
 mod circulation;
 #[cfg(test)]
 mod circulation_tests;
+mod digest;
 mod driver;
 #[cfg(test)]
 mod driver_tests;
@@ -31,16 +32,19 @@ mod mixing_tests;
 mod observe;
 mod others;
 mod pacer;
+mod packer;
 mod patience;
 mod plan;
 #[cfg(test)]
 mod plan_tests;
+mod planned;
 mod prepare;
 mod producer;
 mod progress;
 mod queue;
 mod recovering;
 mod ruler;
+mod rulers;
 mod run;
 mod run_record;
 mod schedule;
@@ -52,15 +56,15 @@ mod storm_retries;
 mod trace;
 mod window;
 
+pub use digest::PlanDigest;
 pub use driver::{Driver, Fate};
 pub use error::LoadError;
 pub use grants::{ClaimBook, Drawn, GrantSource};
 pub use level::LevelWatch;
 pub use memory::{memory_needed, server_memory_needed};
 pub use pacer::{Pacer, ThreadPacer};
-pub use plan::{
-    Batch, BlockKind, BlockPlan, Plan, PlanDigest, PlanError, PlannedClaim, Round, StratumPlan, baseline_arm,
-};
+pub use plan::{Plan, baseline_arm};
+pub use planned::{Batch, BlockKind, BlockPlan, PlanError, PlannedClaim, Round, StratumPlan};
 pub use progress::{Activity, Progress, Silent};
 pub use ruler::Ruler;
 pub use run::run;

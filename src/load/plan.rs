@@ -2,91 +2,14 @@
 
 use std::time::Duration;
 
-use rand::RngExt as _;
-use rand::seq::SliceRandom;
+use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
-use sha2::{Digest, Sha256};
 
-use reclaim_analysis::record::Purpose;
-use reclaim_analysis::record::stream;
+use super::packer::Packer;
+use super::planned::{BlockKind, BlockPlan, PlanError, PlannedClaim, Round, StratumPlan, Unit};
+use super::rulers::lay_rulers;
+use reclaim_analysis::record::{Purpose, stream};
 use reclaim_analysis::scenario::{Amount, BlockShape, Compare, Mixing, Model, Scenario};
-
-/// One claim to make.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PlannedClaim {
-    /// Position of the execution in the population.
-    pub execution: u32,
-    /// Arm that makes it.
-    pub arm: u8,
-    /// What it is for.
-    pub purpose: Purpose,
-}
-
-impl PlannedClaim {
-    /// Whether it is no claim but a bare round trip, to where the execution lives.
-    pub fn is_ruler(&self) -> bool {
-        matches!(self.purpose, Purpose::Ruler { .. })
-    }
-}
-
-/// A stratum: whether it is a control, and the arm on each of its sides.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StratumPlan {
-    /// Whether all sides are the baseline.
-    pub control: bool,
-    /// Arms, by side; the baseline once more where the control is within the comparison.
-    pub sides: Vec<u8>,
-    /// Whether each side is a block by itself.
-    pub apart: bool,
-}
-
-/// A block: claims of one arm between two readings of the servers' counters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BlockPlan {
-    /// Blocks of one group are compared with each other.
-    pub group: u32,
-    /// The arm.
-    pub arm: u8,
-    /// What it is.
-    pub kind: BlockKind,
-}
-
-/// What a block is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BlockKind {
-    /// The servers' counters alone.
-    Counters,
-    /// One side of a stratum.
-    Side,
-    /// The baseline's second side of a stratum.
-    Control,
-}
-
-/// Claims that are made without a pause between two readings of the counters.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Batch {
-    /// In order.
-    pub claims: Vec<PlannedClaim>,
-    /// The block that this batch is, if it is one.
-    pub block: Option<u32>,
-}
-
-/// Claims between two stagings: each execution is claimed at most once.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Round {
-    /// In order; the warm-up, if any, comes first.
-    pub batches: Vec<Batch>,
-    /// Claimed after their grants have expired.
-    pub late: Vec<PlannedClaim>,
-}
-
-impl Round {
-    /// Every claim of the round; a ruler's round trips are none.
-    pub fn claims(&self) -> impl Iterator<Item = &PlannedClaim> {
-        let planned = self.batches.iter().flat_map(|batch| &batch.claims).chain(&self.late);
-        planned.filter(|claim| !claim.is_ruler())
-    }
-}
 
 /// All claims of a staged run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,35 +22,6 @@ pub struct Plan {
     pub blocks: Vec<BlockPlan>,
     /// Executions beyond the population that first claims need.
     pub fresh: u32,
-}
-
-/// Why there is no plan.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PlanError {
-    /// One stratum, block or open-loop window needs more executions than there are.
-    #[error(
-        "{unit} needs {needed} executions at once, population.executions is {have}: raise it to at least {needed}, \
-         or make {unit} smaller"
-    )]
-    PopulationTooSmall {
-        /// What needs them.
-        unit: &'static str,
-        /// How many.
-        needed: u64,
-        /// How many there are.
-        have: u32,
-    },
-    /// Nobody waits for it any more.
-    #[error("interrupted while the claims were planned")]
-    Cancelled,
-}
-
-/// Claims that belong together and go into one round.
-struct Unit {
-    name: &'static str,
-    claims: Vec<(u8, Purpose)>,
-    block: Option<u32>,
-    splittable: bool,
 }
 
 impl Plan {
@@ -190,36 +84,6 @@ impl Plan {
     pub fn claims(&self) -> impl Iterator<Item = &PlannedClaim> {
         self.rounds.iter().flat_map(Round::claims)
     }
-}
-
-/// SHA-256 over every planned claim, the execution by its id, and over a recorded trace: equal plans, equal digests.
-#[derive(Default)]
-pub struct PlanDigest(Sha256);
-
-impl PlanDigest {
-    /// Takes a claim in, whose execution has this id.
-    pub fn add(&mut self, claim: &PlannedClaim, execution_id: &str) {
-        self.0.update(execution_id);
-        self.0.update([claim.arm]);
-        self.0.update(format!("{:?};", claim.purpose));
-    }
-
-    /// The digest of all claims and a trace.
-    pub fn finish(mut self, trace: &[Duration]) -> String {
-        for at in trace {
-            self.0.update(at.as_nanos().to_le_bytes());
-        }
-        hex(&self.0.finalize())
-    }
-}
-
-/// Lower-case hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// Position of the baseline among the variants.
@@ -287,19 +151,6 @@ pub(super) fn stratum_plan(control: bool, shared_control: bool, arm_count: u8, b
     StratumPlan { control, sides, apart: false }
 }
 
-impl StratumPlan {
-    /// What the claims on a side are for. An arm's second side is the control's: what it does counts for no arm.
-    pub(super) fn purpose(&self, stratum: u32, side: usize) -> Purpose {
-        let again = self.sides[..side].contains(&self.sides[side]);
-        let side = side as u8;
-        if self.control || again {
-            Purpose::Control { stratum, side }
-        } else {
-            Purpose::Stratum { stratum, side }
-        }
-    }
-}
-
 /// Arms in blocks of their own: in every group one of each, and one more of the baseline for the control, in random
 /// order. A block begins with claims that do not count, while its queue forms.
 fn side_units(
@@ -356,145 +207,4 @@ fn block_units(
         }
     }
     units
-}
-
-/// Puts bare round trips at random places among the claims of each stratum of the comparison: as many as one side has
-/// claims. Where they stand comes from a random stream of its own, so that claims stand where they stood without. Blocks of
-/// one arm have none: with several claims in flight a round trip is not bare, it waits in their queue.
-fn lay_rulers(rounds: &mut [Round], strata: &[StratumPlan], seed: u64) {
-    let mut rng = stream(seed, "ruler");
-    for batch in rounds.iter_mut().flat_map(|round| &mut round.batches) {
-        let claims = std::mem::take(&mut batch.claims);
-        for stratum in claims.chunk_by(|a, b| stratum_of(a.purpose) == stratum_of(b.purpose)) {
-            let measured =
-                |number: &u32| strata.get(*number as usize).is_some_and(|plan| !plan.control && !plan.apart);
-            let number = stratum_of(stratum[0].purpose).filter(measured);
-            let Some((stratum_number, sides)) = number.zip(sides_of(stratum)) else {
-                batch.claims.extend(stratum);
-                continue;
-            };
-            let mut places: Vec<usize> =
-                (0..stratum.len() / sides).map(|_| rng.random_range(0..stratum.len())).collect();
-            places.sort_unstable();
-            let mut places = places.into_iter().peekable();
-            for (place, claim) in stratum.iter().enumerate() {
-                while places.next_if_eq(&place).is_some() {
-                    let purpose = Purpose::Ruler { stratum: stratum_number };
-                    batch.claims.push(PlannedClaim { purpose, ..*claim });
-                }
-                batch.claims.push(*claim);
-            }
-        }
-    }
-}
-
-/// The stratum that a claim is for.
-fn stratum_of(purpose: Purpose) -> Option<u32> {
-    match purpose {
-        Purpose::Stratum { stratum, .. } | Purpose::Control { stratum, .. } => Some(stratum),
-        _ => None,
-    }
-}
-
-/// How many sides a stratum's claims are on.
-fn sides_of(claims: &[PlannedClaim]) -> Option<usize> {
-    let side = |claim: &PlannedClaim| match claim.purpose {
-        Purpose::Stratum { side, .. } | Purpose::Control { side, .. } => Some(usize::from(side) + 1),
-        _ => None,
-    };
-    claims.iter().filter_map(side).max()
-}
-
-/// Puts units into rounds and gives every claim an execution.
-struct Packer<'a> {
-    scenario: &'a Scenario,
-    seed: u64,
-    rounds: Vec<Round>,
-    free: Vec<u32>,
-    fresh: u32,
-}
-
-impl<'a> Packer<'a> {
-    fn new(scenario: &'a Scenario, seed: u64) -> Self {
-        Self { scenario, seed, rounds: Vec::new(), free: Vec::new(), fresh: 0 }
-    }
-
-    fn add(&mut self, unit: &Unit, cancelled: &dyn Fn() -> bool) -> Result<(), PlanError> {
-        let capacity = self.scenario.population.executions;
-        let needed = unit.claims.iter().filter(|(arm, _)| !self.takes_fresh(*arm)).count();
-        if unit.splittable {
-            let mut rest = unit.claims.as_slice();
-            while !rest.is_empty() {
-                if cancelled() {
-                    return Err(PlanError::Cancelled);
-                }
-                if self.free.is_empty() {
-                    self.open_round();
-                }
-                let (part, after) = rest.split_at(rest.len().min(self.free.len()));
-                self.place(part, None);
-                rest = after;
-            }
-            return Ok(());
-        }
-        if needed > capacity as usize {
-            return Err(PlanError::PopulationTooSmall {
-                unit: unit.name,
-                needed: needed as u64,
-                have: capacity,
-            });
-        }
-        if self.rounds.is_empty() || needed > self.free.len() {
-            self.open_round();
-        }
-        self.place(&unit.claims, unit.block);
-        Ok(())
-    }
-
-    fn open_round(&mut self) {
-        let mut order: Vec<u32> = (0..self.scenario.population.executions).collect();
-        order.shuffle(&mut stream(self.seed, &format!("round {}", self.rounds.len())));
-        self.free = order;
-        self.rounds.push(Round::default());
-    }
-
-    fn takes_fresh(&self, arm: u8) -> bool {
-        self.scenario.variants[usize::from(arm)].path.is_first_claim()
-    }
-
-    fn place(&mut self, claims: &[(u8, Purpose)], block: Option<u32>) {
-        let mut placed = Vec::with_capacity(claims.len());
-        let mut late = Vec::new();
-        for &(arm, purpose) in claims {
-            let execution = if self.takes_fresh(arm) {
-                self.fresh += 1;
-                self.scenario.population.executions + self.fresh - 1
-            } else {
-                // The caller made sure that the round has room.
-                let Some(execution) = self.free.pop() else { continue };
-                execution
-            };
-            let claim = PlannedClaim { execution, arm, purpose };
-            if purpose == Purpose::Late { late.push(claim) } else { placed.push(claim) }
-        }
-        let Some(round) = self.rounds.last_mut() else { return };
-        round.late.append(&mut late);
-        let warmup = placed.first().is_some_and(|claim| claim.purpose == Purpose::Warmup);
-        match round.batches.last_mut() {
-            Some(batch) if block.is_none() && batch.block.is_none() && !is_warmup(batch) && !warmup => {
-                batch.claims.append(&mut placed);
-            }
-            _ if placed.is_empty() => {}
-            _ => round.batches.push(Batch { claims: placed, block }),
-        }
-    }
-
-    fn finish(self) -> (Vec<Round>, u32) {
-        (self.rounds, self.fresh)
-    }
-}
-
-/// Whether a batch is the warm-up.
-pub fn is_warmup(batch: &Batch) -> bool {
-    batch.claims.first().is_some_and(|claim| claim.purpose == Purpose::Warmup)
 }

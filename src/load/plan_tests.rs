@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::digest::PlanDigest;
 use super::plan::*;
+use super::planned::*;
 use crate::load::fixtures::scenario;
 use crate::workload::{ExecIndex, PopulationPlan};
 use reclaim_analysis::record::Purpose;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::level::LevelWatch;
 use super::measured::{Measured, MeasuredBlock};
-use super::plan::StratumPlan;
+use super::planned::StratumPlan;
 use super::session::Session;
 use crate::machine::{host, tool};
 use reclaim_analysis::record::{

@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 
 use tokio::task::{spawn_blocking, yield_now};
 
+use super::digest::PlanDigest;
 use super::error::LoadError;
 use super::measured::{Measured, MeasuredBlock, Prepared, recorder};
 use super::observe::observe;
 use super::pacer::ThreadPacer;
-use super::plan::{Batch, BlockKind, Plan, PlanDigest, PlannedClaim, Round, claims_wanted, is_warmup};
+use super::plan::{Plan, claims_wanted};
+use super::planned::{Batch, BlockKind, PlannedClaim, Round, is_warmup};
 use super::prepare::{create, make_resumable, scan};
 use super::progress::Activity;
 use super::run_record::{Closing, run_record};

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::grants::{Drawn, GrantSource};
-use super::plan::PlannedClaim;
+use super::planned::PlannedClaim;
 use crate::claim::ClaimTicket;
 use crate::workload::ExecIndex;
 

@@ -11,11 +11,12 @@ use tokio::task::unconstrained;
 
 use super::arms::ArmSequence;
 use super::circulation::{Offer, circulate};
+use super::digest::hex;
 use super::error::LoadError;
 use super::measured::Measured;
 use super::observe::observe;
 use super::pacer::Pacer;
-use super::plan::{StratumPlan, hex};
+use super::planned::StratumPlan;
 use super::producer::LiveProducer;
 use super::progress::Activity;
 use super::queue::GrantQueue;

@@ -105,7 +105,7 @@ fn a_gated_run_begins_with_its_answer() {
     result.record.scenario.gate.enforce = true;
     let text = report::text(&result, None);
     assert!(
-        text.starts_with("GATE: FAILED (exit 1): service_p50 of hget-lane against grant-lane: +21.40 %"),
+        text.starts_with("GATE: FAILED (exit 1): service_p50 of hget-lane against grant-lane: +19.9 %"),
         "{text}"
     );
     result.comparisons.clear();

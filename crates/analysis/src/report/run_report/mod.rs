@@ -1,18 +1,21 @@
 //! What a report says, in the order in which a reader needs it: may I use this, what is the answer, the figures behind
 //! it, why to believe them, where they come from.
 
+mod answer;
 mod exact;
+mod origin;
 mod worth;
 
-use super::calibration;
+pub(super) use answer::{alone, service_level};
+use answer::{answer, savings};
+pub(super) use origin::{origin, surroundings, trust};
+
 use super::document::Block;
-use super::format::{
-    TimeUnit, bytes, count, difference, difference_within, figure, maybe, per_claim, share, time_us,
-};
-use super::{conditions, findings, ramp, steps, storm, words};
+use super::format::{TimeUnit, count, difference_within, figure, maybe, per_claim, share, time_us};
+use super::{findings, ramp, steps, storm, words};
 use crate::judge::{self, Comparison, GatePolicy, LatencySummary, RunResult, VariantSummary, Verdict};
-use crate::record::{Environment, Outcomes, RunRecord, short_sha256};
-use crate::scenario::{Direction, Metric, Mode, VariantPath};
+use crate::record::{Outcomes, RunRecord};
+use crate::scenario::{Direction, Mode, VariantPath};
 use crate::stats::{CONFIDENCE, Estimate, Latencies};
 
 /// The whole report.
@@ -80,158 +83,6 @@ fn alarms(result: &RunResult) -> Vec<Block> {
     blocks
 }
 
-/// The answer to what was asked, in one sentence.
-fn answer(result: &RunResult) -> String {
-    if let Some(reason) = result.control.as_ref().and_then(findings::failed_control) {
-        return format!("No verdict, because the control failed: {reason}.");
-    }
-    let headline: Vec<&Comparison> = result
-        .comparisons
-        .iter()
-        .filter(|comparison| comparison.metric == result.comparisons[0].metric)
-        .collect();
-    match headline.as_slice() {
-        [] if result.record.scenario.load.mode == Mode::Storm => {
-            result.variants.iter().map(|variant| storm::answer(result, variant)).collect::<Vec<_>>().join(" ")
-        }
-        [] => result.variants.iter().map(alone).collect::<Vec<_>>().join(" "),
-        [one] => pair(one),
-        several => {
-            let each = several.iter().map(|comparison| {
-                let by = comparison.ratio.map(|ratio| format!(" ({})", difference(ratio.estimate)));
-                format!("{} {}{}", comparison.candidate, words::verdict(comparison), by.unwrap_or_default())
-            });
-            format!(
-                "Against {}, {}: {}.",
-                several[0].baseline,
-                several[0].metric.row().title,
-                each.collect::<Vec<_>>().join(", ")
-            )
-        }
-    }
-}
-
-/// Whether each variant kept the scenario's service level, and at which load.
-pub(super) fn service_level(result: &RunResult) -> Option<Block> {
-    let bound = result.record.scenario.slo.as_ref()?.response_p99.0;
-    let each: Vec<String> = judge::service_levels(result, bound)
-        .map(|level| {
-            let word = if level.kept() { "kept" } else { "MISSED" };
-            format!("{word} by {} ({})", level.variant.name, time_us(level.p99_us))
-        })
-        .collect();
-    let offered = result
-        .record
-        .offered
-        .filter(|offered| offered.schedule_s > 0.0)
-        .map(|offered| format!(", with {} claims per second offered", figure(offered.rate_per_s())));
-    (!each.is_empty()).then(|| {
-        Block::Line(format!(
-            "Service level, {} at p99{}: {}.",
-            time_us(bound.as_secs_f64() * 1e6),
-            offered.unwrap_or_default(),
-            each.join(", ")
-        ))
-    })
-}
-
-/// One variant without another to compare it with.
-pub(super) fn alone(variant: &VariantSummary) -> String {
-    let Some(service) = &variant.service_us else {
-        return format!("{}: no claim succeeded.", variant.name);
-    };
-    let response = variant
-        .response_us
-        .as_ref()
-        .map(|response| format!("; {} at p99 from when it was due", time_us(response.p99)));
-    let resume = variant.resume_us.as_ref().map(|resume| {
-        format!(
-            "; from signal to lease {} at the median, {} at p99",
-            time_us(resume.p50),
-            time_us(resume.p99)
-        )
-    });
-    format!(
-        "{}: {} claims per second, {} at the median and {} at p99 from sending a claim to holding the lease{}{}.",
-        variant.name,
-        figure(variant.throughput_per_s),
-        time_us(service.p50),
-        time_us(service.p99),
-        response.unwrap_or_default(),
-        resume.unwrap_or_default()
-    )
-}
-
-fn pair(comparison: &Comparison) -> String {
-    let Comparison { baseline, candidate, .. } = comparison;
-    let title = comparison.metric.row().title;
-    let values =
-        format!("{} against {}", figure(comparison.candidate_value), figure(comparison.baseline_value));
-    let within = comparison.ratio.as_ref().map(difference_within).unwrap_or_default();
-    match comparison.verdict {
-        Verdict::NoChange => format!("{candidate} and {baseline} do not differ: {title} {within}."),
-        Verdict::Inconclusive => match &comparison.too_few {
-            Some(reason) => format!("{candidate} against {baseline}: {title} cannot be judged, {reason}."),
-            None => format!("This run cannot tell {candidate} from {baseline}: {title} {within}."),
-        },
-        Verdict::Regression | Verdict::Improvement => {
-            format!(
-                "{candidate} {} than {baseline}: {title} {within}, {values} {}.",
-                match words::verdict(comparison) {
-                    word @ ("costs more" | "costs less") => word.to_owned(),
-                    word => format!("is {word}"),
-                },
-                words::unit(comparison.metric.row().unit)
-            )
-        }
-    }
-}
-
-/// What the faster arm saves, in time and in round trips: the part of the answer that another machine can repeat.
-fn savings(result: &RunResult) -> Vec<Block> {
-    if result.control.as_ref().is_some_and(|control| !control.passed) {
-        return Vec::new();
-    }
-    let of = |metric: Metric| result.comparisons.iter().filter(move |c| c.metric == metric);
-    of(Metric::ServiceP50)
-        .filter_map(|time| {
-            let trips = of(Metric::ServiceP50RoundTrips)
-                .find(|trips| (&trips.baseline, &trips.candidate) == (&time.baseline, &time.candidate))?;
-            saving(result, time, trips).map(Block::Line)
-        })
-        .collect()
-}
-
-fn saving(result: &RunResult, time: &Comparison, trips: &Comparison) -> Option<String> {
-    if !matches!(time.verdict, Verdict::Regression | Verdict::Improvement) {
-        return None;
-    }
-    let (time_saved, trips_saved) = (time.difference?, trips.difference?);
-    let path = |name: &str| result.variants.iter().find(|variant| variant.name == name).map(|v| v.path);
-    let slower_candidate = time_saved.estimate > 0.0;
-    let (faster, slower, longest) = if slower_candidate {
-        (&time.baseline, &time.candidate, time.candidate_value)
-    } else {
-        (&time.candidate, &time.baseline, time.baseline_value)
-    };
-    let who = match (path(faster), path(slower)) {
-        (Some(VariantPath::GrantLane), Some(VariantPath::HgetLane)) => "carrying lane_id".to_owned(),
-        _ => faster.clone(),
-    };
-    let within = |saved: &Estimate, digits: usize| {
-        let [low, high] = if slower_candidate { [saved.low, saved.high] } else { [-saved.high, -saved.low] };
-        format!("{:.digits$} [{low:.digits$}, {high:.digits$}]", saved.estimate.abs())
-    };
-    let digits = usize::from(time_saved.estimate.abs() < 10.0);
-    Some(format!(
-        "{who} saves {} µs, {} round trips of {} µs, {:.0} % of a claim by {slower}.",
-        within(&time_saved, digits),
-        within(&trips_saved, 2),
-        figure(time.baseline_value / trips.baseline_value),
-        100.0 * time_saved.estimate.abs() / longest
-    ))
-}
-
 type Clock = fn(&VariantSummary) -> Option<&LatencySummary>;
 
 fn latencies(result: &RunResult) -> Vec<Block> {
@@ -284,13 +135,14 @@ fn costs(result: &RunResult) -> Block {
         .map(|(position, variant)| {
             let server = &variant.server;
             let commands = server.commands_per_claim.iter().filter(|(_, n)| **n > 0.0);
+            let which: Vec<_> = commands.map(|(name, n)| format!("{name} {}", per_claim(*n))).collect();
             let wire = result.record.arms.get(position).map(|arm| arm.wire).filter(|wire| wire.claims > 0);
             let sent = wire.map(|wire| wire.commands as f64 / wire.claims as f64);
             vec![
                 variant.name.clone(),
                 per_claim(server.round_trips_per_claim),
                 sent.map_or_else(|| "-".into(), per_claim),
-                commands.map(|(name, n)| format!("{name} {}", per_claim(*n))).collect::<Vec<_>>().join(", "),
+                if which.is_empty() { "-".into() } else { which.join(", ") },
                 figure(server.bytes_in_per_claim),
                 figure(server.bytes_out_per_claim),
                 maybe(server.main_thread_cpu_us_per_claim),
@@ -418,129 +270,4 @@ pub(super) fn fused(result: &RunResult) -> Option<Block> {
          plus grant.",
         fused.name, fused.name
     )))
-}
-
-/// Why the figures can be believed.
-pub(super) fn trust(result: &RunResult) -> Block {
-    let audit = &result.record.audit;
-    let mut items = Vec::new();
-    if let Some(control) = &result.control {
-        let ratio = control.ratio.as_ref().map(|ratio| difference_within(ratio) + ", ").unwrap_or_default();
-        let word = if control.passed { "passed" } else { "failed" };
-        items.push(format!("control (the baseline against itself): {ratio}{word}"));
-    }
-    let violations = audit.violations();
-    items.push(if audit.executions_checked == 0 {
-        "audit: NOT MADE, the executions were not read back".to_owned()
-    } else { format!(
-        "audit: {} grants issued, {} claimed, {} expired, {} left over, {} lost, {} claimed twice; {} executions read \
-         back{}, {}",
-        count(audit.grants_issued),
-        count(audit.claimed),
-        count(audit.expired),
-        count(audit.outstanding),
-        count(audit.lost),
-        count(audit.double_claims),
-        count(audit.executions_checked),
-        if audit.contracts_checked == 0 {
-            String::new()
-        } else {
-            format!(" ({} with all that a claim writes)", count(audit.contracts_checked))
-        },
-        if violations == 0 { "no violation".to_owned() } else { format!("{} violations", count(violations)) }
-    ) });
-    items.extend(audit.examples.iter().map(|example| format!("violation: {example}")));
-    let staging = &result.record.staging;
-    // What a killed run had done in its window stands nowhere but in the claims.
-    let so_far = result.record.partial && result.record.scenario.load.mode != Mode::Staged;
-    if staging.grants > 0 && !so_far {
-        let made = format!(
-            "{} executions, {} interruptions, {} grants",
-            count(staging.executions),
-            count(staging.interruptions),
-            count(staging.grants)
-        );
-        items.push(match result.record.scenario.load.mode {
-            Mode::Staged => format!("before the window: {made} in {:.1} s", staging.duration_s),
-            // Much of it happens in the window itself.
-            Mode::Churn | Mode::Storm => {
-                format!("in all: {made}; getting ready took {:.1} s", staging.duration_s)
-            }
-        });
-    }
-    items.extend(memory(&result.record));
-    Block::List { heading: "Checks".into(), items }
-}
-
-/// Whether the tool itself grows: a window of a minute or more says so.
-fn memory(record: &RunRecord) -> Option<String> {
-    const MINUTE: usize = 60;
-    let known: Vec<(f64, u64)> =
-        record.timeline.iter().filter_map(|point| Some((point.t_s, point.tool_resident_bytes?))).collect();
-    let (_, end) = *known.last().filter(|_| known.len() >= MINUTE)?;
-    let (at, begin) = known[MINUTE / 2];
-    Some(format!("memory of the tool: {} after {at:.0} s, {} at the end", bytes(begin), bytes(end)))
-}
-
-/// Where the figures come from.
-pub(super) fn origin(result: &RunResult) -> Block {
-    let record = &result.record;
-    let mut items = surroundings(&record.environment);
-    items.extend(record.arms.iter().filter_map(|arm| {
-        let library = arm.library.as_ref()?;
-        let section = record.scenario.variants.iter().find(|variant| variant.name == arm.name);
-        let source = section.and_then(|variant| variant.library.as_ref());
-        Some(format!(
-            "library of {}: {}, sha256 {}{}",
-            arm.name,
-            library.version,
-            short_sha256(&library.sha256),
-            source.map(|source| format!(", from {source}")).unwrap_or_default()
-        ))
-    }));
-    items.extend(record.calibration.as_ref().map(calibration::note));
-    items.extend(record.generator.and_then(|used| used.real_time).map(|given| {
-        let had = if given { "real-time priority (SCHED_RR)" } else { "no real-time priority" };
-        format!("open loop: the generator's threads had {had}")
-    }));
-    items.push(format!(
-        "run: {} for {:.1} s, seed {}, plan {}, reclaim-bench {} ({})",
-        record.started,
-        record.duration_s,
-        record.seed,
-        short_sha256(&record.plan_sha256),
-        record.tool.version,
-        record.tool.commit
-    ));
-    Block::List { heading: "Where this was measured".into(), items }
-}
-
-/// Machine, cluster and library.
-pub(super) fn surroundings(environment: &Environment) -> Vec<String> {
-    let (host, valkey, library) = (&environment.host, &environment.valkey, &environment.library);
-    let mut items = vec![conditions::machine(host)];
-    items.extend(environment.conditions.as_ref().map(conditions::arranged));
-    items.extend([
-        format!(
-            "cluster: Valkey {} ({}, {} io-thread{}), {} primaries, {} replicas, {}{}; {} partitions, busiest primary \
-             {:.2} of the mean",
-            valkey.version,
-            valkey.allocator,
-            valkey.io_threads,
-            if valkey.io_threads == 1 { "" } else { "s" },
-            valkey.primaries,
-            valkey.replicas,
-            valkey.provider,
-            match (valkey.same_machine, valkey.tls == Some(true)) {
-                (true, true) => " on this machine over TLS",
-                (true, false) => " on this machine",
-                (false, true) => " over TLS",
-                (false, false) => "",
-            },
-            valkey.partitions,
-            valkey.hottest_share
-        ),
-        format!("library: {} {}, sha256 {}", library.name, library.version, short_sha256(&library.sha256)),
-    ]);
-    items
 }

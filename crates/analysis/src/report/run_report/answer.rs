@@ -1,0 +1,160 @@
+//! The answer to what was asked, before any table.
+
+use super::super::document::Block;
+use super::super::format::{difference, difference_within, figure, time_us};
+use super::super::{findings, storm, words};
+use crate::judge::{self, Comparison, RunResult, VariantSummary, Verdict};
+use crate::scenario::{Metric, Mode, VariantPath};
+use crate::stats::Estimate;
+
+/// The answer to what was asked, in one sentence.
+pub(super) fn answer(result: &RunResult) -> String {
+    if let Some(reason) = result.control.as_ref().and_then(findings::failed_control) {
+        return format!("No verdict, because the control failed: {reason}.");
+    }
+    let headline: Vec<&Comparison> = result
+        .comparisons
+        .iter()
+        .filter(|comparison| comparison.metric == result.comparisons[0].metric)
+        .collect();
+    match headline.as_slice() {
+        [] if result.record.scenario.load.mode == Mode::Storm => {
+            result.variants.iter().map(|variant| storm::answer(result, variant)).collect::<Vec<_>>().join(" ")
+        }
+        [] => result.variants.iter().map(alone).collect::<Vec<_>>().join(" "),
+        [one] => pair(one),
+        several => {
+            let each = several.iter().map(|comparison| {
+                let by = comparison.ratio.map(|ratio| format!(" ({})", difference(ratio.estimate)));
+                format!("{} {}{}", comparison.candidate, words::verdict(comparison), by.unwrap_or_default())
+            });
+            format!(
+                "Against {}, {}: {}.",
+                several[0].baseline,
+                several[0].metric.row().title,
+                each.collect::<Vec<_>>().join(", ")
+            )
+        }
+    }
+}
+
+/// Whether each variant kept the scenario's service level, and at which load.
+pub(in crate::report) fn service_level(result: &RunResult) -> Option<Block> {
+    let bound = result.record.scenario.slo.as_ref()?.response_p99.0;
+    let each: Vec<String> = judge::service_levels(result, bound)
+        .map(|level| {
+            let word = if level.kept() { "kept" } else { "MISSED" };
+            format!("{word} by {} ({})", level.variant.name, time_us(level.p99_us))
+        })
+        .collect();
+    let offered = result
+        .record
+        .offered
+        .filter(|offered| offered.schedule_s > 0.0)
+        .map(|offered| format!(", with {} claims per second offered", figure(offered.rate_per_s())));
+    (!each.is_empty()).then(|| {
+        Block::Line(format!(
+            "Service level, {} at p99{}: {}.",
+            time_us(bound.as_secs_f64() * 1e6),
+            offered.unwrap_or_default(),
+            each.join(", ")
+        ))
+    })
+}
+
+/// One variant without another to compare it with.
+pub(in crate::report) fn alone(variant: &VariantSummary) -> String {
+    let Some(service) = &variant.service_us else {
+        return format!("{}: no claim succeeded.", variant.name);
+    };
+    let response = variant
+        .response_us
+        .as_ref()
+        .map(|response| format!("; {} at p99 from when it was due", time_us(response.p99)));
+    let resume = variant.resume_us.as_ref().map(|resume| {
+        format!(
+            "; from signal to lease {} at the median, {} at p99",
+            time_us(resume.p50),
+            time_us(resume.p99)
+        )
+    });
+    format!(
+        "{}: {} claims per second, {} at the median and {} at p99 from sending a claim to holding the lease{}{}.",
+        variant.name,
+        figure(variant.throughput_per_s),
+        time_us(service.p50),
+        time_us(service.p99),
+        response.unwrap_or_default(),
+        resume.unwrap_or_default()
+    )
+}
+
+fn pair(comparison: &Comparison) -> String {
+    let Comparison { baseline, candidate, .. } = comparison;
+    let title = comparison.metric.row().title;
+    let values =
+        format!("{} against {}", figure(comparison.candidate_value), figure(comparison.baseline_value));
+    let within = comparison.ratio.as_ref().map(difference_within).unwrap_or_default();
+    match comparison.verdict {
+        Verdict::NoChange => format!("{candidate} and {baseline} do not differ: {title} {within}."),
+        Verdict::Inconclusive => match &comparison.too_few {
+            Some(reason) => format!("{candidate} against {baseline}: {title} cannot be judged, {reason}."),
+            None => format!("This run cannot tell {candidate} from {baseline}: {title} {within}."),
+        },
+        Verdict::Regression | Verdict::Improvement => {
+            format!(
+                "{candidate} {} than {baseline}: {title} {within}, {values} {}.",
+                match words::verdict(comparison) {
+                    word @ ("costs more" | "costs less") => word.to_owned(),
+                    word => format!("is {word}"),
+                },
+                words::unit(comparison.metric.row().unit)
+            )
+        }
+    }
+}
+
+/// What the faster arm saves, in time and in round trips: the part of the answer that another machine can repeat.
+pub(super) fn savings(result: &RunResult) -> Vec<Block> {
+    if result.control.as_ref().is_some_and(|control| !control.passed) {
+        return Vec::new();
+    }
+    let of = |metric: Metric| result.comparisons.iter().filter(move |c| c.metric == metric);
+    of(Metric::ServiceP50)
+        .filter_map(|time| {
+            let trips = of(Metric::ServiceP50RoundTrips)
+                .find(|trips| (&trips.baseline, &trips.candidate) == (&time.baseline, &time.candidate))?;
+            saving(result, time, trips).map(Block::Line)
+        })
+        .collect()
+}
+
+fn saving(result: &RunResult, time: &Comparison, trips: &Comparison) -> Option<String> {
+    if !matches!(time.verdict, Verdict::Regression | Verdict::Improvement) {
+        return None;
+    }
+    let (time_saved, trips_saved) = (time.difference?, trips.difference?);
+    let path = |name: &str| result.variants.iter().find(|variant| variant.name == name).map(|v| v.path);
+    let slower_candidate = time_saved.estimate > 0.0;
+    let (faster, slower, longest) = if slower_candidate {
+        (&time.baseline, &time.candidate, time.candidate_value)
+    } else {
+        (&time.candidate, &time.baseline, time.baseline_value)
+    };
+    let who = match (path(faster), path(slower)) {
+        (Some(VariantPath::GrantLane), Some(VariantPath::HgetLane)) => "carrying lane_id".to_owned(),
+        _ => faster.clone(),
+    };
+    let within = |saved: &Estimate, digits: usize| {
+        let [low, high] = if slower_candidate { [saved.low, saved.high] } else { [-saved.high, -saved.low] };
+        format!("{:.digits$} [{low:.digits$}, {high:.digits$}]", saved.estimate.abs())
+    };
+    let digits = usize::from(time_saved.estimate.abs() < 10.0);
+    Some(format!(
+        "{who} saves {} µs, {} round trips of {} µs, {:.0} % of a claim by {slower}.",
+        within(&time_saved, digits),
+        within(&trips_saved, 2),
+        figure(time.baseline_value / trips.baseline_value),
+        100.0 * time_saved.estimate.abs() / longest
+    ))
+}
