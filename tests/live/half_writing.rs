@@ -48,7 +48,7 @@ macro_rules! left_out {
             async fn $name() {
                 let result = smoke_with(&half_writing(&[WRITES[$position]])).await;
                 assert!(!result.valid, "{}", WRITES[$position]);
-                let audit = |fault: &Fault| matches!(fault, Fault::Audit { .. });
+                let audit = |fault: &Fault| matches!(fault, Fault::AuditViolation { .. });
                 assert!(result.invalid_reasons.iter().any(audit), "{:?}", result.invalid_reasons);
                 assert!(!result.record.audit.examples.is_empty());
             }

@@ -306,7 +306,7 @@ async fn a_primary_that_answers_nobody_ends_the_run_with_what_it_has() {
     let cancel = tokio_util::sync::CancellationToken::new();
     let result = crate::run::run_watched(&cluster, &text, 1, &freezer, &cancel).await;
     assert!(!result.valid && !result.record.partial);
-    let named = |fault: &Fault| matches!(fault, Fault::Infrastructure { detail } if detail.contains("without an answer"));
+    let named = |fault: &Fault| matches!(fault, Fault::Infrastructure { detail } if detail.contains("has answered nothing for"));
     assert!(result.invalid_reasons.iter().any(named), "{:?}", result.invalid_reasons);
     assert!(result.variants[0].outcomes.claimed < 4_000 && !cancel.is_cancelled());
 }

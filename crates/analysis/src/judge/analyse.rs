@@ -293,6 +293,12 @@ mod tests {
         };
         assert!(warned(Some(1.2), false));
         assert!(!warned(Some(0.2), false) && !warned(Some(2.6), true) && !warned(None, false));
+        // Thousands in flight, each of which waits for those before it.
+        let crowd = analysed(|record, _| {
+            record.longest_gap_s = Some(2.6);
+            record.arms[0].service = histogram(3_000_000);
+        });
+        assert!(crowd.valid, "{:?}", crowd.invalid_reasons);
     }
 
     #[test]
