@@ -1,12 +1,14 @@
 //! Which servers: the choice between `external`, `local` and `container`, and stopping what we started.
 
+#[cfg(all(feature = "container", unix))]
 use super::container::ContainerServers;
 use super::error::ClusterError;
 use super::find;
 use super::local::{LocalServers, LocalShape};
-use super::request::{ClusterRequest, DEFAULT_IMAGE};
-use crate::valkey::NodeAddr;
+use super::request::ClusterRequest;
 #[cfg(all(feature = "container", unix))]
+use super::request::DEFAULT_IMAGE;
+use crate::valkey::NodeAddr;
 use reclaim_analysis::scenario::Provider;
 
 /// Servers that answer, and who runs them.
