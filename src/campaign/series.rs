@@ -34,8 +34,7 @@ pub async fn series(
     stop: &Stop,
 ) -> Result<Option<Several<Series>>, CampaignError> {
     let dir = ResultDir::create(output, &format!("{}-repeat", plan.scenario.name))?;
-    let (mut results, mut runs, mut series): (Vec<RunResult>, Vec<String>, _) =
-        (Vec::new(), Vec::new(), None);
+    let mut series = Series::begin(plan.scenario.file(), plan.seed, wanted);
     let mut interrupted = false;
     for n in 0..wanted {
         watch.note(&format!("run {} of {wanted}", n + 1));
@@ -45,17 +44,14 @@ pub async fn series(
             interrupted = true;
             break;
         };
-        interrupted = result.record.partial && result.record.aborted.is_none();
-        runs.push(own);
-        results.push(result);
-        let so_far = Series::conclude(plan.seed, wanted, &results, &runs);
-        dir.store_series(&so_far)?;
-        series = Some(so_far);
+        interrupted = result.record.was_interrupted();
+        series.add(result, own);
+        dir.store_series(&series)?;
         if interrupted {
             break;
         }
     }
-    Ok(series.map(|concluded| Several { concluded, dir, interrupted }))
+    Ok((!series.results.is_empty()).then_some(Several { concluded: series, dir, interrupted }))
 }
 
 /// One of several runs, in a directory of its own below theirs: its result, stored, and that directory's name.

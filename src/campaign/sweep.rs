@@ -49,7 +49,7 @@ pub async fn sweep(
             interrupted = true;
             break;
         };
-        interrupted = result.record.partial && result.record.aborted.is_none();
+        interrupted = result.record.was_interrupted();
         runs.push(SweepRun { value: value.clone(), dir: own });
         results.push((at, result));
         let so_far = SweepFile::conclude(section, *seed, &results, &runs);

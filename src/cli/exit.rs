@@ -24,7 +24,7 @@ impl Exit {
     /// What a finished run means. Verdicts count only where the scenario's gate enforces them: an A/B run that finds
     /// its baseline faster has answered its question, it has not failed.
     pub fn of(result: &RunResult) -> Self {
-        if result.record.partial && result.record.aborted.is_none() {
+        if result.record.was_interrupted() {
             Self::Interrupted
         } else {
             gate(result, &GatePolicy::from_scenario(&result.record.scenario)).conclusion.into()

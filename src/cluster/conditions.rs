@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::error::ClusterError;
 use crate::flowfabric::LIBRARY_NAME;
-use crate::valkey::{NodeAddr, Topology, ValkeyError, Wire, WireError, ask, unexpected};
+use crate::valkey::{NodeAddr, Topology, ValkeyError, Wire, WireError, ask, config, plain, unexpected};
 
 /// Hidden in what is said of them: they are secrets.
 const SECRET: [&str; 3] = ["pass", "auth", "key"];
@@ -114,18 +114,13 @@ impl NodeConditions {
 }
 
 async fn settings(wire: &Wire) -> Result<BTreeMap<String, String>, ValkeyError> {
-    let mut cmd = redis::cmd("CONFIG");
-    cmd.arg("GET").arg("*");
-    let reply = match ask(wire, "CONFIG GET", &cmd, "config|get").await {
+    match config(wire, "*").await {
         // Somebody without the right to ask: nothing is known, at the start as at the end.
         Err(ValkeyError::Login { .. } | ValkeyError::Server { source: WireError::Server { .. }, .. }) => {
-            return Ok(BTreeMap::new());
+            Ok(BTreeMap::new())
         }
-        reply => reply?,
-    };
-    let Value::Array(items) = &reply else { return Err(unexpected(wire, "CONFIG GET", &reply)) };
-    let pair = |pair: &[Value]| Some((plain(&pair[0])?, plain(&pair[1])?));
-    Ok(items.chunks_exact(2).filter_map(pair).collect())
+        settings => settings,
+    }
 }
 
 async fn libraries(wire: &Wire) -> Result<BTreeMap<String, String>, ValkeyError> {
@@ -147,14 +142,6 @@ async fn libraries(wire: &Wire) -> Result<BTreeMap<String, String>, ValkeyError>
             Some((field(library, "library_name")?, format!("{:x}", Sha256::digest(code.as_bytes()))))
         })
         .collect())
-}
-
-fn plain(value: &Value) -> Option<String> {
-    match value {
-        Value::BulkString(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
-        Value::SimpleString(text) => Some(text.clone()),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

@@ -31,6 +31,7 @@ use super::error::ClusterError;
 use super::form::{Member, form};
 use super::owned_dir::{OwnedDir, is_ownerless};
 use super::server::{ServerSpec, log_tail, loopback, specs};
+use crate::machine::node_name;
 use crate::valkey::{Connector, Info, NodeAddr, Wire};
 
 /// Where the pipe and the logs are inside the container.
@@ -38,7 +39,7 @@ const SHARED_DIR: &str = "/reclaim-bench";
 const PIPE: &str = "alive";
 /// Seconds after which the shell must have opened the pipe if there is anybody to hold it.
 const OWNER_SEEN_WITHIN_S: u32 = 5;
-/// Labels of every container: its owner's directory, and the machine that this is on.
+/// Labels of every container: its owner's directory, and the machine that this is on, for several may share one daemon.
 const DIRECTORY_LABEL: &str = "reclaim-bench.directory";
 const MACHINE_LABEL: &str = "reclaim-bench.machine";
 /// Pulling the image included.
@@ -199,7 +200,7 @@ fn hold(
 /// may do the next time, and that it does not answer is told where a container is started.
 async fn sweep() {
     let Ok(docker) = docker_client_instance().await else { return };
-    let label = format!("{MACHINE_LABEL}={}", machine());
+    let label = format!("{MACHINE_LABEL}={}", node_name());
     let filter = HashMap::from([("label", vec![label])]);
     let options = ListContainersOptionsBuilder::new().all(true).filters(&filter).build();
     for container in docker.list_containers(Some(options)).await.unwrap_or_default() {
@@ -212,11 +213,6 @@ async fn sweep() {
     }
 }
 
-/// Several machines may share one daemon: a directory is known to one of them.
-fn machine() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
-}
-
 fn container(image: &str, specs: &[ServerSpec], shared_dir: &Path) -> ContainerRequest<GenericImage> {
     let (name, tag) = split_tag(image);
     GenericImage::new(name, tag)
@@ -226,7 +222,7 @@ fn container(image: &str, specs: &[ServerSpec], shared_dir: &Path) -> ContainerR
         // Root: it writes logs into a directory of ours, which an image's own user may not.
         .with_user("0")
         .with_label(DIRECTORY_LABEL, shared_dir.to_string_lossy())
-        .with_label(MACHINE_LABEL, machine())
+        .with_label(MACHINE_LABEL, node_name())
         .with_mount(Mount::bind_mount(shared_dir.to_string_lossy(), SHARED_DIR))
         .with_host_config_modifier(|host| host.auto_remove = Some(true))
         .with_startup_timeout(START_LIMIT)

@@ -10,7 +10,6 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use redis::Value;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
@@ -20,7 +19,7 @@ use super::library::Library;
 use super::local::{LocalServers, LocalShape};
 use super::request::ClusterRequest;
 use super::server::loopback;
-use crate::valkey::{Connector, Info, NodeAddr, ValkeyError, Wire, WireError, ask, unexpected};
+use crate::valkey::{Connector, Info, NodeAddr, ValkeyError, Wire, WireError, ask, config};
 
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(20);
@@ -173,18 +172,12 @@ async fn working_in(addr: &NodeAddr, dir: &Path) -> Result<Option<Wire>, Cluster
         Err(ValkeyError::Unreachable { .. }) => return Ok(None),
         Err(error) => return Err(silent(&error)),
     };
-    let mut cmd = redis::cmd("CONFIG");
-    cmd.arg("GET").arg("dir");
-    match ask(&wire, "CONFIG GET dir", &cmd, "config|get").await {
-        Ok(Value::Array(items)) => match items.get(1) {
-            Some(Value::BulkString(path)) => {
-                let (works_in, dir) =
-                    (std::fs::canonicalize(&*String::from_utf8_lossy(path)), dir.canonicalize());
-                Ok((works_in.is_ok() && works_in.ok() == dir.ok()).then_some(wire))
-            }
-            _ => Ok(None),
-        },
-        Ok(other) => Err(unexpected(&wire, "CONFIG GET dir", &other).into()),
+    match config(&wire, "dir").await {
+        Ok(settings) => {
+            let works_in = settings.get("dir").and_then(|path| std::fs::canonicalize(path).ok());
+            Ok((works_in.is_some() && works_in == dir.canonicalize().ok()).then_some(wire))
+        }
+        Err(error @ ValkeyError::Reply { .. }) => Err(error.into()),
         Err(ValkeyError::Server { source: error @ WireError::TimedOut(_), .. }) => Err(silent(&error)),
         // It ended between the two, or it is somebody else's, who gives no such answer.
         Err(_) => Ok(None),

@@ -20,7 +20,8 @@ use super::request::ClusterRequest;
 use crate::flowfabric::{CallBounds, LIBRARY_NAME, LibraryAlias, raise};
 use crate::machine::ServersAt;
 use crate::valkey::{
-    Connector, Info, NodeAddr, NodeCounters, NodeIndex, Topology, Wire, ask, read_from_any, unexpected,
+    Connector, Info, NodeAddr, NodeCounters, NodeIndex, Topology, Wire, ask, config, read_from_any,
+    unexpected,
 };
 use reclaim_analysis::record::slot_of_tag;
 use reclaim_analysis::record::{LibraryInfo, ValkeyInfo};
@@ -409,12 +410,8 @@ async fn facts(links: &[Link]) -> Result<ServerFacts, ClusterError> {
 
 /// `io-threads` as configured; a user without CONFIG sees 1 where the server says that none is active.
 async fn io_threads(wire: &Wire) -> u32 {
-    let mut cmd = redis::cmd("CONFIG");
-    cmd.arg("GET").arg("io-threads");
-    if let Ok(Value::Array(items)) = ask(wire, "CONFIG GET", &cmd, "config|get").await
-        && let Some(Value::BulkString(threads)) = items.get(1)
-        && let Some(threads) = std::str::from_utf8(threads).ok().and_then(|text| text.parse().ok())
-    {
+    let setting = config(wire, "io-threads").await.ok();
+    if let Some(threads) = setting.and_then(|setting| setting.get("io-threads")?.parse().ok()) {
         return threads;
     }
     let active = match Info::read(wire, &["server"]).await {

@@ -163,24 +163,20 @@ impl Cluster {
         let Some(own) = self.presence.own.take() else { return };
         // One that has run out may be another run's place by now.
         if own.renewed.elapsed() < LIFE && !self.presence.given_up.get() {
-            let _ = ask(
-                &self.marks_wire(),
-                "UNLINK run mark",
-                redis::cmd("UNLINK").arg(key(own.place)),
-                "unlink",
-            )
-            .await;
+            let _ = self.unlink(own.place).await;
         }
     }
 
     /// Takes away the marks of all other runs: somebody knows that they have ended.
     pub async fn forget_others(&self) -> Result<(), ClusterError> {
         for other in self.others().await? {
-            let mut unlink = redis::cmd("UNLINK");
-            unlink.arg(key(other.place));
-            ask(&self.marks_wire(), "UNLINK run mark", &unlink, "unlink").await?;
+            self.unlink(other.place).await?;
         }
         Ok(())
+    }
+
+    async fn unlink(&self, place: usize) -> Result<Value, ValkeyError> {
+        ask(&self.marks_wire(), "UNLINK run mark", redis::cmd("UNLINK").arg(key(place)), "unlink").await
     }
 
     async fn renew_if_due(&self) {

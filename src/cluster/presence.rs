@@ -11,6 +11,8 @@ use redis::Value;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::machine::node_name;
+
 /// How long a mark stands without a sign of life.
 pub(super) const LIFE: Duration = Duration::from_secs(15);
 /// How often it is renewed outside of windows.
@@ -161,8 +163,7 @@ pub(super) fn mark_of(value: &Value) -> Option<Mark> {
 
 /// For whoever looks for the run: which process, and where.
 pub(super) fn this_process() -> String {
-    let system = rustix::system::uname();
-    format!("process {} on {}", std::process::id(), system.nodename().to_string_lossy())
+    format!("process {} on {}", std::process::id(), node_name())
 }
 
 #[cfg(test)]

@@ -21,6 +21,11 @@ pub fn host() -> Host {
     }
 }
 
+/// What the machine is called in its network.
+pub fn node_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
 /// CPU used by the calling thread so far. The load runs on one thread, so this is the generator's own cost.
 pub fn thread_cpu() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);

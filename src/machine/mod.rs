@@ -23,7 +23,9 @@ use reclaim_analysis::record::Tool;
 pub use arrangement::{Arranged, Arrangement};
 pub(crate) use awake::{COMMAND as KEEP_AWAKE, keep_awake};
 pub use cgroup::Throttling;
-pub use host::{MachineCpu, host, process_cpu, resident_bytes, run_delay_s, swapped_pages, thread_cpu};
+pub use host::{
+    MachineCpu, host, node_name, process_cpu, resident_bytes, run_delay_s, swapped_pages, thread_cpu,
+};
 pub use memory::memory_left;
 pub use plan::ServersAt;
 pub(crate) use real_time::{RealTime, Role};

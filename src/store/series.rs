@@ -11,6 +11,7 @@ use super::result_dir::ResultDir;
 use super::run::read_run;
 use reclaim_analysis::judge::{self, Conclusion, Finding, Gate, GatePolicy, Repeated, RunResult};
 use reclaim_analysis::report;
+use reclaim_analysis::scenario::ScenarioFile;
 
 /// Value of [`Series::schema`].
 const SCHEMA: &str = "reclaim-bench/repeat-1";
@@ -38,20 +39,26 @@ pub struct Series {
 }
 
 impl Series {
-    /// What the runs come to so far: `results`, in the directories `runs`, of `wanted`. There is at least one.
-    pub fn conclude(seed: u64, wanted: u32, results: &[RunResult], runs: &[String]) -> Self {
-        let scenario = &results[0].record.scenario;
-        let (repeated, gate) = concluded(results, wanted, &GatePolicy::from_scenario(scenario));
+    /// One of `wanted` runs of this scenario, without a run so far.
+    pub fn begin(scenario: &ScenarioFile, seed: u64, wanted: u32) -> Self {
         Self {
             schema: SCHEMA.to_owned(),
             scenario: scenario.name.clone(),
             seed,
             wanted,
-            runs: runs.to_vec(),
-            gate,
-            repeated,
-            results: results.to_vec(),
+            runs: Vec::new(),
+            gate: Gate::default(),
+            repeated: judge::repeat(&[], wanted.into()),
+            results: Vec::new(),
         }
+    }
+
+    /// Adds a run, which is stored in the directory `own`, and concludes again.
+    pub fn add(&mut self, result: RunResult, own: String) {
+        self.runs.push(own);
+        self.results.push(result);
+        let policy = GatePolicy::from_scenario(&self.results[0].record.scenario);
+        (self.repeated, self.gate) = concluded(&self.results, self.wanted, &policy);
     }
 
     /// Reads a series, given as its directory or its `repeat.json`. What it concludes comes from the runs' own

@@ -18,9 +18,7 @@ impl NodeAddr {
     pub fn is_loopback(&self) -> bool {
         self.host == "localhost" || self.host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
     }
-}
 
-impl NodeAddr {
     /// Whether this is an address of one of this machine's interfaces, or a name for one, whatever it is called. Asks the
     /// system's resolver where it is a name.
     pub fn is_this_machine(&self) -> bool {

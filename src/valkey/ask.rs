@@ -1,5 +1,7 @@
 //! Administrative commands: one question, one answer, errors with the right meaning.
 
+use std::collections::BTreeMap;
+
 use redis::Value;
 
 use super::error::ValkeyError;
@@ -32,6 +34,26 @@ pub(crate) async fn ask(
     wire.call(name, cmd, &mut WireCost::default())
         .await
         .map_err(|error| ValkeyError::from_wire(wire.addr(), doing, error))
+}
+
+/// Settings whose names fit a pattern (`CONFIG GET`), by name.
+pub(crate) async fn config(wire: &Wire, pattern: &str) -> Result<BTreeMap<String, String>, ValkeyError> {
+    const DOING: &str = "CONFIG GET";
+    let mut cmd = redis::cmd("CONFIG");
+    cmd.arg("GET").arg(pattern);
+    let reply = ask(wire, DOING, &cmd, "config|get").await?;
+    let Value::Array(items) = &reply else { return Err(unexpected(wire, DOING, &reply)) };
+    let pair = |pair: &[Value]| Some((plain(&pair[0])?, plain(&pair[1])?));
+    Ok(items.chunks_exact(2).filter_map(pair).collect())
+}
+
+/// A value as text, where it is some.
+pub(crate) fn plain(value: &Value) -> Option<String> {
+    match value {
+        Value::BulkString(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
+        Value::SimpleString(text) => Some(text.clone()),
+        _ => None,
+    }
 }
 
 pub(crate) fn unexpected(wire: &Wire, doing: &'static str, value: &Value) -> ValkeyError {

@@ -31,7 +31,7 @@ mod wire;
 
 pub use access::{Access, Password, TlsOptions};
 pub use addr::NodeAddr;
-pub(crate) use ask::{ask, text, unexpected};
+pub(crate) use ask::{ask, config, plain, text, unexpected};
 pub(crate) use connect::Connector;
 pub use counters::{Incidents, MainThreadClock, NodeCounters, ServerChanged, TOOL_COMMANDS};
 pub use error::ValkeyError;

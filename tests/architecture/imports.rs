@@ -10,7 +10,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens as _;
-use syn::{Attribute, Item, UseTree, Visibility};
+use syn::{Attribute, Ident, Item, UseTree, Visibility};
 
 /// Segments of a module's path below the crate; empty for the crate itself.
 type ModulePath = Vec<String>;
@@ -53,7 +53,7 @@ impl Sources {
         let parsed = syn::parse_file(&text).with_context(|| format!("cannot parse {file}"))?;
         let mut module = Module { file: file.to_owned(), ..Module::default() };
         let mut children = Vec::new();
-        for item in parsed.items.iter().filter(|item| !is_for_tests(attributes(item))) {
+        for item in parsed.items.iter().filter(|item| !is_for_tests(head(item).0)) {
             match item {
                 Item::Mod(child) if child.content.is_none() => children.push(child.ident.to_string()),
                 Item::Use(import) => {
@@ -62,7 +62,7 @@ impl Sources {
                     module.import(&import.tree, &mut Vec::new(), is_passed_on);
                 }
                 item => {
-                    module.defines.extend(name(item));
+                    module.defines.extend(head(item).1.map(Ident::to_string));
                     paths_in(item.to_token_stream(), &mut module.uses);
                 }
             }
@@ -220,31 +220,20 @@ fn is_for_tests(attributes: &[Attribute]) -> bool {
     })
 }
 
-fn attributes(item: &Item) -> &[Attribute] {
+/// An item's attributes, and its name where it has one.
+fn head(item: &Item) -> (&[Attribute], Option<&Ident>) {
     match item {
-        Item::Const(item) => &item.attrs,
-        Item::Enum(item) => &item.attrs,
-        Item::Fn(item) => &item.attrs,
-        Item::Impl(item) => &item.attrs,
-        Item::Mod(item) => &item.attrs,
-        Item::Struct(item) => &item.attrs,
-        Item::Use(item) => &item.attrs,
-        _ => &[],
+        Item::Const(item) => (&item.attrs, Some(&item.ident)),
+        Item::Enum(item) => (&item.attrs, Some(&item.ident)),
+        Item::Fn(item) => (&item.attrs, Some(&item.sig.ident)),
+        Item::Impl(item) => (&item.attrs, None),
+        Item::Mod(item) => (&item.attrs, Some(&item.ident)),
+        Item::Static(item) => (&item.attrs, Some(&item.ident)),
+        Item::Struct(item) => (&item.attrs, Some(&item.ident)),
+        Item::Trait(item) => (&item.attrs, Some(&item.ident)),
+        Item::Type(item) => (&item.attrs, Some(&item.ident)),
+        Item::Union(item) => (&item.attrs, Some(&item.ident)),
+        Item::Use(item) => (&item.attrs, None),
+        _ => (&[], None),
     }
-}
-
-fn name(item: &Item) -> Option<String> {
-    let ident = match item {
-        Item::Const(item) => &item.ident,
-        Item::Enum(item) => &item.ident,
-        Item::Fn(item) => &item.sig.ident,
-        Item::Mod(item) => &item.ident,
-        Item::Static(item) => &item.ident,
-        Item::Struct(item) => &item.ident,
-        Item::Trait(item) => &item.ident,
-        Item::Type(item) => &item.ident,
-        Item::Union(item) => &item.ident,
-        _ => return None,
-    };
-    Some(ident.to_string())
 }

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use reclaim_analysis::judge::fixtures::{self, GRANT_LANE, HGET_LANE, Noise, SimulatedArm};
+use reclaim_analysis::judge::fixtures::{self, GRANT_LANE, HGET_LANE, SimulatedArm, spread};
 use reclaim_analysis::judge::{RunResult, analyse};
 use reclaim_analysis::record::{
     CalibratedLag, CalibrationNote, CalibrationRecord, Disturbance, Fault, GeneratorUse, Histogram,
@@ -35,16 +35,6 @@ pub fn lane_ab() -> RunResult {
 /// Several candidates, `fused` among them.
 pub fn claim_paths() -> RunResult {
     run(&[GRANT_LANE, HMGET_LANE, FULL_GRANT, FUSED], |record| record.scenario.name = "claim-paths".into())
-}
-
-/// Log-normal times around a median in microseconds.
-fn spread(count: u64, median_us: f64, seed: u64) -> Histogram {
-    let mut noise = Noise::new(seed);
-    let mut histogram = LatencyHistogram::default();
-    for _ in 0..count {
-        histogram.record(Duration::from_secs_f64(median_us * (0.3 * noise.normal()).exp() / 1e6));
-    }
-    histogram.encode()
 }
 
 /// Interruptions, scanner and claims together; one arm.

@@ -60,6 +60,16 @@ impl Noise {
     }
 }
 
+/// So many log-normal times around a median in microseconds, spread by 30 %.
+pub fn spread(count: u64, median_us: f64, seed: u64) -> Histogram {
+    let mut noise = Noise::new(seed);
+    let mut histogram = LatencyHistogram::default();
+    for _ in 0..count {
+        histogram.record(Duration::from_secs_f64(median_us * (0.3 * noise.normal()).exp() / 1e6));
+    }
+    histogram.encode()
+}
+
 /// The scenario that fits [`record`], as its record holds it.
 pub fn file(arms: &[SimulatedArm]) -> ScenarioFile {
     let variants: Vec<_> =

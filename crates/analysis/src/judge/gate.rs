@@ -212,15 +212,19 @@ pub fn standing(result: &RunResult, baseline: &str, candidate: &str) -> Standing
     if result.record.scenario.gate.enforce {
         return Standing::Gates;
     }
+    if claim_alike(result, baseline, candidate) { Standing::NotGated } else { Standing::ByDesign }
+}
+
+/// Whether two variants claim in the same way.
+fn claim_alike(result: &RunResult, baseline: &str, candidate: &str) -> bool {
     let path_of = |name: &str| result.variants.iter().find(|v| v.name == name).map(|v| v.path);
-    if path_of(baseline) == path_of(candidate) { Standing::NotGated } else { Standing::ByDesign }
+    path_of(baseline) == path_of(candidate)
 }
 
 /// Exact metrics of arms that claim the same way: nothing but the library differs, so each has to be equal, and more
 /// of anything is a regression. Arms that claim in different ways differ by design.
 pub(crate) fn judged_exact(result: &RunResult) -> impl Iterator<Item = &ExactMetric> {
-    let path_of = |name: &str| result.variants.iter().find(|v| v.name == name).map(|v| v.path);
-    result.exact.iter().filter(move |exact| path_of(&exact.baseline) == path_of(&exact.candidate))
+    result.exact.iter().filter(|exact| claim_alike(result, &exact.baseline, &exact.candidate))
 }
 
 fn exact_findings(result: &RunResult) -> impl Iterator<Item = Finding> {

@@ -129,7 +129,7 @@ pub(super) fn warnings(record: &RunRecord, scenario: &Scenario) -> Vec<Warning> 
     if let Some(warning) = unsettled(record) {
         add(warning);
     }
-    if record.partial && record.aborted.is_none() {
+    if record.was_interrupted() {
         add(Warning::Interrupted);
     }
     warnings
@@ -144,15 +144,11 @@ fn throttled(used: GeneratorUse) -> Option<Warning> {
 /// Every histogram of the record that cannot be read.
 fn damaged(record: &RunRecord) -> impl Iterator<Item = Fault> {
     let arms = record.arms.iter().flat_map(|arm| {
-        let own = [
-            ("service", &arm.service),
-            ("response", &arm.response),
-            ("send_lag", &arm.send_lag),
-            ("resume", &arm.resume),
-            ("error_service", &arm.error_service),
-        ];
         let steps = arm.steps.iter().map(|step| (step.title.as_str(), &step.time));
-        own.into_iter().chain(steps).map(|(what, histogram)| (format!("{what} of {}", arm.name), histogram))
+        arm.clocks()
+            .into_iter()
+            .chain(steps)
+            .map(|(what, histogram)| (format!("{what} of {}", arm.name), histogram))
     });
     let seconds =
         record.timeline.iter().map(|point| (format!("response in second {:.0}", point.t_s), &point.response));

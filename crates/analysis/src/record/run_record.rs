@@ -81,6 +81,11 @@ pub struct RunRecord {
 }
 
 impl RunRecord {
+    /// Whether somebody stopped the run before its end; one that its service level ended has an answer.
+    pub fn was_interrupted(&self) -> bool {
+        self.partial && self.aborted.is_none()
+    }
+
     /// Whether what the servers counted cannot be ascribed to claims, for others used them in the window.
     pub fn server_figures_withheld(&self) -> bool {
         self.warnings.iter().any(|warning| matches!(warning, Warning::ForeignCommands { .. }))
@@ -138,6 +143,19 @@ pub struct ArmRecord {
     pub steps: Vec<StepRecord>,
     /// Wire cost of its successful claims, summed.
     pub wire: WireTotals,
+}
+
+impl ArmRecord {
+    /// Its histograms of whole claims, by what they measure.
+    pub fn clocks(&self) -> [(&'static str, &Histogram); 5] {
+        [
+            ("service", &self.service),
+            ("response", &self.response),
+            ("send_lag", &self.send_lag),
+            ("resume", &self.resume),
+            ("error_service", &self.error_service),
+        ]
+    }
 }
 
 /// One of the round trips that a claim makes, over all claims of an arm.

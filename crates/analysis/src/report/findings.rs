@@ -95,7 +95,7 @@ pub(super) fn failed_control(control: &Control) -> Option<String> {
 }
 
 /// One line, without a full stop.
-pub(super) fn control_failure(failure: &ControlFailure) -> String {
+fn control_failure(failure: &ControlFailure) -> String {
     match failure {
         ControlFailure::TooFew { too_few, own_strata } => {
             let more = if *own_strata { "raise compare.control_strata" } else { "use more claims" };

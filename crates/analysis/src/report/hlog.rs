@@ -53,16 +53,7 @@ pub fn hlog(result: &RunResult) -> Result<Vec<u8>, HlogError> {
 fn clocks(arm: &ArmRecord) -> impl Iterator<Item = (&ArmRecord, String, &Histogram)> {
     let steps = arm.steps.iter().enumerate();
     let steps = steps.map(move |(n, step)| (arm, format!("step {} {}", n + 1, step.title), &step.time));
-    [
-        (arm, "service", &arm.service),
-        (arm, "response", &arm.response),
-        (arm, "send_lag", &arm.send_lag),
-        (arm, "resume", &arm.resume),
-        (arm, "error_service", &arm.error_service),
-    ]
-    .into_iter()
-    .map(|(arm, clock, times)| (arm, clock.to_owned(), times))
-    .chain(steps)
+    arm.clocks().into_iter().map(move |(clock, times)| (arm, clock.to_owned(), times)).chain(steps)
 }
 
 #[cfg(test)]

@@ -7,7 +7,8 @@ use super::{calibrations, capacities, compared, history, runs, series, sweeps};
 use crate::judge::capacity::simulated::{Simulated, policy};
 use crate::judge::capacity::{Capacity, CapacityPlan, NextStep};
 use crate::judge::fixtures::{
-    GRANT_LANE, HGET_LANE, Noise, SimulatedArm, TWIN, calibration_record, record, scenario, timed_steps,
+    GRANT_LANE, HGET_LANE, Noise, SimulatedArm, TWIN, calibration_record, record, scenario, spread,
+    timed_steps,
 };
 use crate::judge::{
     self, Comparison, GatePolicy, HistoryEntry, RunResult, StoredOptions, Sweep, Trend, analyse, analyse_as,
@@ -147,16 +148,6 @@ fn open_loop(slower: f64, seed: u64) -> RunResult {
     .to_vec();
     record.scenario.population.executions = 20_000;
     analyse(record).unwrap()
-}
-
-/// Log-normal values around a median in microseconds.
-fn spread(count: usize, median_us: f64, seed: u64) -> Histogram {
-    let mut noise = Noise::new(seed);
-    let mut histogram = LatencyHistogram::default();
-    for _ in 0..count {
-        histogram.record(Duration::from_secs_f64(median_us * (0.3 * noise.normal()).exp() / 1e6));
-    }
-    histogram.encode()
 }
 
 fn window(seconds: u32, primaries: u32) -> Vec<TimelinePoint> {

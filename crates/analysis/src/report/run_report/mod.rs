@@ -22,10 +22,8 @@ use crate::stats::{CONFIDENCE, Estimate, Latencies};
 pub(super) fn blocks(result: &RunResult) -> Vec<Block> {
     let record = &result.record;
     let gate = judge::gate(result, &GatePolicy::from_scenario(&record.scenario));
-    let mut blocks: Vec<Block> = findings::gate(&gate, record.partial && record.aborted.is_none())
-        .map(Block::Line)
-        .into_iter()
-        .collect();
+    let mut blocks: Vec<Block> =
+        findings::gate(&gate, record.was_interrupted()).map(Block::Line).into_iter().collect();
     blocks.extend(alarms(result));
     blocks.push(Block::Title(format!("{}: {}", record.label(), record.scenario.summary)));
     blocks.extend(simulated_network(record));
