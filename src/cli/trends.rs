@@ -29,6 +29,12 @@ pub fn trends(
         [] => known.iter().copied().filter(default).collect(),
         wanted => wanted.iter().map(String::as_str).collect(),
     };
+    if known.is_empty() {
+        bail!(
+            "the last run in the history, of {}, has no metric at all: was no claim successful?",
+            last.scenario
+        );
+    }
     if names.is_empty() {
         bail!(
             "the last run in the history, of {}, has no service p50, which a trend shows by default: was no claim \

@@ -142,6 +142,19 @@ fn a_history_points_at_the_night_on_which_a_metric_moved() {
 }
 
 #[test]
+fn a_history_whose_last_run_has_no_metric_says_so_without_naming_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("history.ndjson");
+    let mut file = fs::OpenOptions::new().read(true).append(true).create(true).open(&path).unwrap();
+    append(&mut file, &HistoryEntry { metrics: BTreeMap::new(), ..night(0, 200.0) }).unwrap();
+    drop(file);
+    tool().args(["compare", "--history"]).arg(&path).assert().code(2).stdout("").stderr(
+        predicate::str::contains("has no metric at all: was no claim successful?")
+            .and(predicate::str::contains("known:").not()),
+    );
+}
+
+#[test]
 fn runs_are_appended_and_what_cannot_be_read_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let run = stored(dir.path(), "run", &fixture::lane_ab());
