@@ -12,5 +12,8 @@ fi
 version=$(sed -n 's/^gungraun = .*version = "=\([0-9.]*\)".*/\1/p' benches/Cargo.toml)
 [ -n "$version" ] || { echo "benches/Cargo.toml does not pin gungraun with version = \"=x.y.z\"" >&2; exit 1; }
 tools=$PWD/target/ci-tools
-cargo install gungraun-runner --locked --version "$version" --root "$tools"
-PATH=$tools/bin:$PATH cargo test --locked -p reclaim-microbench --features instructions --test instructions
+# It only starts valgrind and reads what that wrote: not worth optimising.
+cargo install gungraun-runner --locked --debug --version "$version" --root "$tools"
+# In the workspace, and `as-tool`: the library that the tests and the tool were built with.
+export CARGO_PROFILE_BENCH_OPT_LEVEL=3
+PATH=$tools/bin:$PATH cargo test --locked --features reclaim-microbench/instructions,reclaim-microbench/as-tool --test instructions

@@ -46,8 +46,11 @@ CHECK = r"""
     if (!print && e.parentElement.closest(".scroll")) continue;
     const box = e.getBoundingClientRect();
     if (box.right > wide + 1 || box.left < -1) wrong.push(`cut at the side: ${name(e)}`);
-    if (print && e.classList.contains("scroll") && e.scrollWidth > e.clientWidth + 1)
-      wrong.push(`cut on paper: ${name(e)}`);
+    if (e.classList.contains("scroll") && e.scrollWidth > e.clientWidth + 1) {
+      const hint = [...e.querySelectorAll(".hint")].some((h) => shown(h) && (h.textContent.trim() || getComputedStyle(h, "::before").content.length > 9));
+      if (print) wrong.push(`cut on paper: ${name(e)}`);
+      else if (!hint) wrong.push(`a table is cut and does not say so (${e.scrollWidth} in ${e.clientWidth}): ${name(e)}`);
+    }
   }
   for (const svg of document.querySelectorAll("svg.chart")) {
     if (!shown(svg)) continue;
@@ -55,9 +58,26 @@ CHECK = r"""
     if (!title || !title.textContent || !desc || !desc.textContent) wrong.push("a chart without title or description");
     const frame = svg.getBoundingClientRect();
     const boxes = [];
+    // Lines as points on the screen, near enough to each other for a letter to be between no two of them.
+    const strokes = [];
+    for (const line of svg.querySelectorAll("line,path.line,path.thin")) {
+      const to = line.getScreenCTM(), length = line.getTotalLength();
+      if (!length) continue;
+      const steps = Math.min(2000, Math.max(2, Math.ceil(length / 2)));
+      const points = [];
+      for (let n = 0; n <= steps; n++) points.push(line.getPointAtLength((length * n) / steps).matrixTransform(to));
+      strokes.push([points, line.getAttribute("class") || line.tagName]);
+    }
     for (const text of svg.querySelectorAll("text")) {
       const box = text.getBoundingClientRect();
       if (!box.width) continue;
+      // A text with a border in the colour of the paper interrupts what it crosses. The letters are lower than their box.
+      const style = getComputedStyle(text);
+      const halo = style.paintOrder.startsWith("stroke") && style.stroke !== "none" && parseFloat(style.strokeWidth) >= 3;
+      const low = box.bottom - 0.28 * box.height, high = box.top + 0.22 * box.height;
+      const crossed = halo ? undefined : strokes.find(([points]) =>
+        points.some((p) => p.x > box.left + 1 && p.x < box.right - 1 && p.y > high && p.y < low));
+      if (crossed) wrong.push(`a line (${crossed[1]}) goes through "${text.textContent}" in "${title && title.textContent}"`);
       if (box.left < frame.left - 1 || box.right > frame.right + 1 || box.top < frame.top - 1 || box.bottom > frame.bottom + 1)
         wrong.push(`cut in "${title.textContent}": ${text.textContent}`);
       for (const [other, words] of boxes) {
@@ -84,6 +104,8 @@ STRUCTURE = r"""
   if (document.documentElement.lang !== "en") wrong.push("no language");
   for (const [what, n] of [["main", 1], ["header", 1], ["footer", 1], ["h1", 1]])
     if (document.querySelectorAll(what).length !== n) wrong.push(`${document.querySelectorAll(what).length} of <${what}>`);
+  for (const e of document.querySelectorAll("h1,h2,h3,h4,h5,h6,.answer,.belief strong"))
+    if (!e.textContent.trim()) wrong.push(`nothing is said: an empty <${e.tagName.toLowerCase()}>`);
   let level = 0;
   for (const h of document.querySelectorAll("h1,h2,h3,h4")) {
     const now = Number(h.tagName[1]);
@@ -345,12 +367,22 @@ def check(directory, shots):
     sys.exit(1 if bad else 0)
 
 
+# What looks like a fault and is none.
+SOUND = [
+    "<svg class=chart viewBox='0 0 100 30' width=100 height=30><title>t</title><desc>d</desc><line x1=20 x2=20 y1=0 y2=30 stroke=black /><text style='paint-order:stroke;stroke:white;stroke-width:5px' x=0 y=20>label</text></svg>",
+    "<svg class=chart viewBox='0 0 100 30' width=100 height=30><title>t</title><desc>d</desc><line x1=0 x2=90 y1=26 y2=26 stroke=black /><text x=0 y=20>label</text></svg>",
+    "<div class=scroll style='overflow-x:auto'><p class=hint>scroll</p><p style='width:500px'>as wide as a table</p></div>",
+]
+
 # A fault, and what must be said of it.
 FAULTS = [
     ("<p style='width:3000px'>wide</p>", "the page is"),
     ("<div style='position:absolute;left:-90px'>left</div>", "cut at the side"),
     ("<svg class=chart viewBox='0 0 100 30' width=100 height=30><title>t</title><desc>d</desc><path d='M0 0'/><text x=80 y=20>far out of it</text></svg>", "cut in"),
     ("<svg class=chart viewBox='0 0 100 30' width=100 height=30><title>t</title><desc>d</desc><path d='M0 0'/><text x=0 y=20>one</text><text x=5 y=20>two</text></svg>", "is written over"),
+    ("<svg class=chart viewBox='0 0 100 30' width=100 height=30><title>t</title><desc>d</desc><line x1=20 x2=20 y1=0 y2=30 stroke=black /><text x=0 y=20>label</text></svg>", "goes through"),
+    ("<svg class=chart viewBox='0 0 100 30' width=100 height=30><title>t</title><desc>d</desc><path class=line d='M0 5L40 28' stroke=black /><text x=0 y=20>label</text></svg>", "goes through"),
+    ("<div class=scroll style='overflow-x:auto'><p style='width:500px'>as wide as a table</p></div>", "phone: a table is cut and does not say so"),
     ("<svg class=chart viewBox='0 0 100 30' width=100 height=30><path d='MNaN 0'/></svg>", "=MNaN 0 in a chart"),
     ("<svg class=chart viewBox='0 0 100 30' width=100 height=30><path d='M0 0'/></svg>", "without title or description"),
     ("<svg class=chart viewBox='0 0 100 30' width=100 height=30><title>t</title><desc>d</desc></svg>", "nothing is drawn"),
@@ -361,6 +393,8 @@ FAULTS = [
     ("<a href='#nowhere'>nowhere</a>", "a link to nowhere"),
     ("<i id=a></i><i id=a></i>", "two of id a"),
     ("<h4>too deep</h4>", "follows a heading"),
+    ("<h2> </h2>", "an empty <h2>"),
+    ("<div class='answer '></div>", "an empty <div>"),
     ("<table><tr><td>1</td></tr></table>", "a table without caption"),
     ("<data value=2 data-from='/a'>2</data>", "the page has 2, the result 1.5"),
     ("<data value=1.5 data-from='/a'>1.7</data>", "the page says '1.7'"),
@@ -375,7 +409,7 @@ def prove():
         browser = Browser(f"{scratch}/profile")
         page = Page(browser)
         file = pathlib.Path(scratch, "page.html")
-        for fault, said in [("", None), *FAULTS]:
+        for fault, said in [("", None), *((sound, None) for sound in SOUND), *FAULTS]:
             script = "" if "<script" in fault else "<script></script>"
             file.write_text(
                 "<!doctype html><html lang=en><head><title>t</title><link rel=icon href='data:,'></head><body><header><h1>t"
@@ -383,7 +417,7 @@ def prove():
             )
             wrong, _ = checked(page, file, {"a": 1.5})
             if said is None and wrong:
-                missed.append(f"a sound page: {wrong}")
+                missed.append(f"a sound page, {fault}: {wrong}")
             if said is not None and not any(said in what for what in wrong):
                 missed.append(f"{fault}: nothing says {said!r}, but {wrong}")
         browser.close()

@@ -88,6 +88,7 @@ impl Stage {
             library: LibraryAlias::OWN,
             contended: false,
             task_context: false,
+            wait: None,
         };
         Ok(Self { workload, setup, scenario, cancel })
     }
@@ -147,6 +148,7 @@ impl Stage {
             seek,
             issue: path != VariantPath::Fused,
             limit: count as usize,
+            forgiving: false,
         };
         let report = self.workload.scan(&request, &control).await?;
         ensure!(report.tickets.len() == count as usize, "the scanner found {report:?} of {count}");

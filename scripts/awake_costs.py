@@ -12,13 +12,14 @@ them shows there).
 
 import argparse
 import contextlib
-import json
 import os
 import random
 import statistics
 import struct
 import subprocess
 import sys
+
+import runs
 
 WAYS = ["may sleep", "spinning with the hint", "spinning without it", "latency limit"]
 
@@ -47,11 +48,9 @@ def awake(args, way):
 
 
 def run(args, seed):
-    command = [args.tool, "run", "lane-ab", "--quiet", "--format", "json", "--seed", str(seed), "--output", args.output,
-               "--set", "machine.placement=apart", "--set", "machine.cores=free"]
-    for change in args.set:
-        command += ["--set", change]
-    result = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=False).stdout)
+    changes = ["machine.placement=apart", "machine.cores=free", *args.set]
+    words = [word for change in changes for word in ("--set", change)]
+    _, result = runs.run(args.tool, "lane-ab", args.output, "--seed", seed, *words)
     first = result["variants"][0]
     claims = sum(second["claimed"] for second in result["timeline"])
     return {

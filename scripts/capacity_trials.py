@@ -12,21 +12,17 @@ the servers. Keep the machine idle meanwhile. Every run stays in the output dire
 import argparse
 import json
 import pathlib
-import subprocess
 import sys
 
+import runs
 import trials
 
 WINDOW_S = 10  # one stall must not decide
 
 
 def search(args, *changes):
-    command = [args.tool, "capacity", "capacity", "--within", args.within, "--no-usl", "--no-progress",
-               "--format", "json", "--output", str(args.output), *changes, *args.extra]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
-    if not done.stdout:
-        sys.exit(f"{' '.join(command)} ended with {done.returncode}")
-    found = json.loads(done.stdout)
+    _, found = runs.output([args.tool, "capacity", "capacity", "--within", args.within, "--no-usl", "--no-progress",
+                            "--format", "json", "--output", args.output, *changes, *args.extra])
     limit = (found["limit"] or {}).get("limit")
     cpu = (found["sizing_basis"] or {}).get("cpu_us_per_claim")
     boundary = (found["boundary"] or {}).get("rate_per_s")
@@ -45,13 +41,10 @@ def cores(rate, cpu):
 
 def response_p99_us(args, rate):
     claims = int(max(30_000, WINDOW_S * rate))
-    command = [args.tool, "run", "capacity", "--rate", str(rate), "--quiet", "--format", "json",
-               "--set", f"population.executions={int(2_000 + 1.15 * claims)}",
-               "--claims", str(claims), "--output", str(args.output), *args.extra]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
-    result = json.loads(done.stdout)
+    code, result = runs.run(args.tool, "capacity", args.output, "--rate", rate, "--claims", claims,
+                            "--set", f"population.executions={int(2_000 + 1.15 * claims)}", *args.extra)
     p99 = result["variants"][0]["response_us"]["p99"]
-    print(f"run at {rate:.0f}/s: exit {done.returncode}, response p99 {p99 / 1000:.2f} ms, {result['invalid_reasons']}")
+    print(f"run at {rate:.0f}/s: exit {code}, response p99 {p99 / 1000:.2f} ms, {result['invalid_reasons']}")
     # What the level is judged by on the way up: an invalid run shows neither.
     return p99 if result["valid"] else None
 

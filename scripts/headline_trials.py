@@ -14,7 +14,6 @@ whose intervals do not meet.
 import argparse
 import contextlib
 import itertools
-import json
 import os
 import pathlib
 import signal
@@ -22,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 
+import runs
 from cores import physical_cores
 
 ARMS = {"apart, awake": [], "free, free": ["machine.placement=free", "machine.cores=free"]}
@@ -86,14 +86,8 @@ def company(beside):
 
 
 def run(args, changes, seed):
-    command = [args.tool, "run", args.scenario, "--quiet", "--format", "json", "--seed", str(seed),
-               "--output", str(args.results)]
-    for change in changes + args.set:
-        command += ["--set", change]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
-    if not done.stdout:
-        sys.exit(f"{' '.join(command)} ended with {done.returncode}")
-    return json.loads(done.stdout)
+    words = [word for change in changes + args.set for word in ("--set", change)]
+    return runs.run(args.tool, args.scenario, args.results, "--seed", seed, "--anyway", *words)[1]
 
 
 def round_trips(result):
@@ -151,6 +145,8 @@ def summary(rows):
     lines, missed = [], []
     for arm in ARMS:
         own = [row for row in rows if row["arm"] == arm and row["ratio"]]
+        if not own and not any(row["arm"] == arm for row in rows):
+            continue
         if not own:
             missed.append(f"{arm}: no ratio")
             continue
@@ -184,23 +180,21 @@ def main():
     parser.add_argument("--results", type=pathlib.Path, default=pathlib.Path("results/headline-trials"))
     parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("headline"),
                         help="where the table goes: OUTPUT.txt and OUTPUT.json")
+    parser.add_argument("--arranged-alone", action="store_true", help="leave the runs out that nothing is arranged for")
     args = parser.parse_args()
-    args.results.mkdir(parents=True, exist_ok=True)
-    rows, lines = [], [HEADER]
-    print(HEADER, flush=True)
+    # So that what runs beside ends with this.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit("ended"))
+    table = runs.Table(args.output, HEADER, line)
     for n, beside in enumerate(BESIDE):
         # Which arm is first changes from pair to pair, so that neither always meets the warmer machine.
-        for arm in (list(ARMS) if n % 2 == 0 else list(ARMS)[::-1]):
+        order = list(ARMS) if n % 2 == 0 else list(ARMS)[::-1]
+        for arm in [arm for arm in order if ARMS[arm] == [] or not args.arranged_alone]:
             with company(beside):
                 result = run(args, ARMS[arm], args.first_seed + n)
-            rows.append(figures(result, arm, beside))
-            lines.append(line(rows[-1]))
-            print(lines[-1], flush=True)
-            args.output.with_suffix(".json").write_text(json.dumps(rows, indent=1) + "\n")
-    said, missed = summary(rows)
-    said.append(f"missed: {', '.join(missed)}" if missed else "every target met")
-    print("\n".join(["", *said]))
-    args.output.with_suffix(".txt").write_text("\n".join([*lines, "", *said]) + "\n")
+            table.add(figures(result, arm, beside))
+    said, missed = summary(table.rows)
+    table.close(*said, f"missed: {', '.join(missed)}" if missed else "every target met")
     sys.exit(1 if missed else 0)
 
 

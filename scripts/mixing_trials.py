@@ -13,9 +13,10 @@ import argparse
 import json
 import math
 import statistics
-import subprocess
 import sys
 from pathlib import Path
+
+import runs
 
 ARMS = ("grant-lane", "hget-lane")
 # 97.5th percentiles of Student's t by degrees of freedom, up to nine.
@@ -40,12 +41,10 @@ path = "{arm}"
 
 def run(args, scenario, *options):
     """One run; its result."""
-    command = [args.tool, "run", str(scenario), "--no-progress", "--quiet", "--format", "json", "--output",
-               str(args.output / "runs"), *options, *args.extra]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
-    if done.returncode not in (0, 3):
-        sys.exit(f"{' '.join(command)}: exit code {done.returncode}")
-    return json.loads(done.stdout)
+    code, result = runs.run(args.tool, scenario, args.output / "runs", *options, *args.extra)
+    if code not in (0, 3):
+        sys.exit(f"a run of {scenario} with {' '.join(options)}: exit code {code}")
+    return result
 
 
 def compared(args, in_flight):

@@ -36,8 +36,6 @@ MARK = "RANDOM_KILLS_MARK"
 WHOLE_WAIT = 600.0
 END_WAIT = 90.0
 SETTLE_WAIT = 20.0
-# An owner's directory is abandoned once its lock is this old (src/cluster/owned_dir.rs: a minute).
-ABANDONED = 120.0
 
 
 class Place:
@@ -91,13 +89,6 @@ class Place:
 
     def directories(self):
         return {entry.name for entry in self.temp.iterdir()}
-
-    def age(self):
-        """Makes abandoned directories as old as they would be for the next person."""
-        old = time.time() - ABANDONED
-        for lock in self.temp.glob("*/owner.lock"):
-            with contextlib.suppress(OSError):
-                os.utime(lock, (old, old))
 
     def keys(self):
         """Keys on a cluster that is not the run's own."""
@@ -160,6 +151,14 @@ def result(output):
     return "empty", f"an unfinished file: {torn}" if torn else None
 
 
+def reasons(output):
+    """Why the result that a run stored is not valid, if it stored one."""
+    for file in output.glob("*/result.json"):
+        with contextlib.suppress(ValueError):
+            return f": {json.loads(file.read_text()).get('invalid_reasons')}"
+    return ""
+
+
 def end(process, limit=END_WAIT):
     """Its exit code, or `None` if it had to be killed."""
     try:
@@ -178,16 +177,17 @@ def kill(place, moment, number, sent):
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(moment)
     over = process.poll() is not None
-    keys = None if over else place.keys()
     process.send_signal(sent)
     begun = time.monotonic()
+    # Not before: to the run this is somebody else's command, and one that is measuring would be invalid for it.
+    keys = None if over else place.keys()
     code = end(process)
     took = time.monotonic() - begun
     wrong = []
     if code is None:
         wrong.append(f"did not end within {END_WAIT:.0f} s")
     elif not over and code not in (130, -sent, 0, 1, 3):
-        wrong.append(f"exit code {code}")
+        wrong.append(f"exit code {code}{reasons(output)}")
     if left := wait_for(lambda: marked(mark), SETTLE_WAIT):
         wrong.append(f"processes {left} live on")
         for pid in left:
@@ -199,7 +199,6 @@ def kill(place, moment, number, sent):
     if sent != signal.SIGKILL and (left := place.directories() - before):
         wrong.append(f"directories are left: {', '.join(sorted(left))}")
     wrong += keys_left(place, sent)
-    place.age()
     kind, damage = result(output)
     wrong += [damage] if damage else []
     if kind == "empty" and sent != signal.SIGKILL:
@@ -272,6 +271,8 @@ def kills(place, count, order, deadline):
 
 
 def main():
+    # Under nohup it is ignored, by the runs as well: they inherit that.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tool", default="target/release/reclaim-bench")
     parser.add_argument("--scenario", default="smoke")

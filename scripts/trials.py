@@ -15,6 +15,8 @@ import statistics
 import subprocess
 import sys
 
+import runs
+
 PLACE = "  -- 3. Must be attempt_interrupted (resumed after suspension/delay)\n"
 FUNCTION = "'ff_claim_resumed_execution', function"
 
@@ -35,15 +37,11 @@ def slowed(source, seconds):
 
 
 def run(args, candidate, seed):
-    """One gated run: its exit code and its result."""
-    command = [args.tool, "run", args.scenario, "--gate", "--quiet", "--format", "json", "--seed", str(seed),
-               "--candidate-library", str(candidate), "--output", str(args.output)]
-    for change in args.set:
-        command += ["--set", change]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
-    if not done.stdout:
-        sys.exit(f"{' '.join(command)} ended with {done.returncode}")
-    return done.returncode, json.loads(done.stdout)
+    """One gated run: its exit code and its result. --anyway: a noisy run, after which the tool would refuse the next as too
+    short, is an inconclusive one and no end of the trial."""
+    words = [word for change in args.set for word in ("--set", change)]
+    return runs.run(args.tool, args.scenario, args.output, "--gate", "--anyway", "--seed", seed,
+                    "--candidate-library", candidate, *words)
 
 
 def p50(result):

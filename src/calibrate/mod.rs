@@ -15,14 +15,14 @@ mod round_trip;
 mod send_lag;
 
 use std::rc::Rc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use tokio_util::sync::CancellationToken;
 
 use crate::cluster::Cluster;
-use crate::machine::{Arrangement, MachineCpu, Throttling, host, process_cpu, thread_cpu, tool};
+use crate::machine::{Arrangement, CpuReading, host, tool};
 use crate::valkey::NodeIndex;
-use reclaim_analysis::record::{CalibrationRecord, GeneratorUse};
+use reclaim_analysis::record::CalibrationRecord;
 use reclaim_analysis::scenario::MachineSection;
 
 pub use error::CalibrateError;
@@ -72,9 +72,7 @@ pub async fn calibrate(setup: CalibrateSetup<'_>) -> Result<CalibrationRecord, C
         generator: None,
     };
     let arranged = arrangement.window(&cluster.server_pids());
-    let (thread, process, machine) = (thread_cpu(), process_cpu(), MachineCpu::now());
-    let (awake, throttling) = (arrangement.kept_awake(), Throttling::now());
-    let measuring = Instant::now();
+    let used = CpuReading::now(&arrangement);
     for part in [Part::Levels, Part::SendLag, Part::RoundTrip] {
         if !plan.parts.contains(&part) {
             continue;
@@ -88,20 +86,7 @@ pub async fn calibrate(setup: CalibrateSetup<'_>) -> Result<CalibrationRecord, C
             }
         }
     }
-    let used = |now: Duration, before: Duration| now.saturating_sub(before).as_secs_f64();
-    let machine = machine.zip(MachineCpu::now()).map(|(before, after)| after.since(before));
-    let throttled = throttling.zip(Throttling::now()).map(|(before, now)| now.since(before));
-    let mut generator = GeneratorUse {
-        window_s: measuring.elapsed().as_secs_f64(),
-        thread_cpu_s: used(thread_cpu(), thread),
-        process_cpu_s: Some(used(process_cpu(), process)),
-        machine_cpu_s: machine.map(|machine| machine.busy_s),
-        stolen_cpu_s: machine.map(|machine| machine.stolen_s),
-        kept_awake_s: awake.zip(arrangement.kept_awake()).map(|(before, now)| used(now, before)),
-        throttled_periods: throttled.map(|throttled| throttled.periods),
-        throttled_s: throttled.map(|throttled| throttled.held_back_s),
-        ..GeneratorUse::default()
-    };
+    let mut generator = used.until_now(&arrangement);
     drop(arranged);
     record.conditions = Some(arrangement.conditions());
     let after = cluster.counters().await?;

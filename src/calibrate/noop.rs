@@ -13,11 +13,11 @@ use super::error::CalibrateError;
 use crate::claim::{ClaimOrder, ClaimPath, ClaimReceipt, ClaimTicket, Line, LocalFuture};
 use crate::cluster::Cluster;
 use crate::flowfabric::{LibraryVersion, ReclaimGrant, Request as _, WorkerIdentity, call};
-use crate::load::{ClaimBook, Drawn, Driver, GrantSource, PlannedClaim, Ruler, Schedule, ThreadPacer};
+use crate::load::{ClaimBook, Drawn, Driver, GrantSource, PlannedClaim, Ruler, Schedule, Seat, ThreadPacer};
 use crate::machine::thread_cpu;
 use crate::valkey::{NodeIndex, Wire};
+use reclaim_analysis::record::WireCost;
 use reclaim_analysis::record::{Outcome, Purpose, Recorder};
-use reclaim_analysis::record::{StepTimes, WireCost};
 use reclaim_analysis::scenario::VariantPath;
 
 /// Requests of one turn at most: what planning them takes in memory stays small.
@@ -54,7 +54,7 @@ impl<'a> Bench<'a> {
             let path: Rc<dyn ClaimPath> = Rc::new(NoOp { wire: wire.clone() });
             wires.insert(number, (wire, vec![path]));
         }
-        let claim = PlannedClaim { execution: 0, arm: 0, purpose: Purpose::Plain };
+        let claim = PlannedClaim { execution: 0, arm: 0, purpose: Purpose::Plain, site: 0 };
         let name = "calibrate";
         Ok(Self {
             wires,
@@ -129,14 +129,18 @@ impl<'a> Bench<'a> {
 
     fn driver<'b>(&'b self, connections: u16, recorder: &'b RefCell<Recorder>) -> Driver<'b> {
         Driver {
-            paths: &self.wires[&connections].1,
-            worker: &self.worker,
+            twin: None,
+            seats: vec![Seat {
+                paths: &self.wires[&connections].1,
+                worker: &self.worker,
+                book: &self.grants,
+                ruler: &self.grants,
+            }],
             lease_ttl: Duration::from_secs(1),
             contenders: 1,
-            book: &self.grants,
-            ruler: &self.grants,
             recorder,
             level: None,
+            faults: None,
             cancel: self.cancel,
         }
     }
@@ -184,7 +188,7 @@ impl ClaimPath for NoOp {
             let mut cost = WireCost::default();
             let answer = call(&self.wire, &LibraryVersion, &mut cost).await;
             let outcome = if answer.is_ok() { Outcome::Claimed } else { Outcome::Failed };
-            ClaimReceipt { outcome, lease: None, error: None, cost, steps: StepTimes::default() }
+            ClaimReceipt::bare(outcome, cost)
         })
     }
 
@@ -233,7 +237,7 @@ impl ClaimBook for NoStock {
 
 impl Ruler for NoStock {
     /// Every request here is a bare round trip: there are no others among them.
-    fn round_trip(&self, _: u32) -> LocalFuture<'_, bool> {
-        Box::pin(std::future::ready(false))
+    fn round_trip(&self, _: u32) -> LocalFuture<'_, Option<Duration>> {
+        Box::pin(std::future::ready(None))
     }
 }

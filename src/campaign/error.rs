@@ -6,6 +6,7 @@ use crate::calibrate::CalibrateError;
 use crate::cluster::ClusterError;
 use crate::load::LoadError;
 use crate::store::StoreError;
+use reclaim_analysis::record::MergeError;
 use reclaim_analysis::scenario::InvalidScenario;
 
 /// What went wrong; each part says what to do.
@@ -17,6 +18,25 @@ pub enum CampaignError {
     /// A run failed before anything was measured.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// A generator could not be started.
+    #[error("cannot start generator {part}: {source}; free some memory or raise the limit on processes")]
+    GeneratorStart {
+        /// Which.
+        part: u32,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A generator that this process had started could not go on.
+    #[error("generator {part}: {said}")]
+    Generator {
+        /// Which.
+        part: u32,
+        /// In its words.
+        said: String,
+    },
+    /// What the generators measured is no one record.
+    #[error("the records of the generators cannot be merged: {0}")]
+    Merge(MergeError),
     /// A calibration failed.
     #[error(transparent)]
     Calibrate(#[from] CalibrateError),
@@ -57,4 +77,25 @@ pub enum CampaignError {
         /// Why.
         source: Box<CampaignError>,
     },
+}
+
+impl CampaignError {
+    /// With its causes, on one line: for what is kept beside the runs that were made.
+    pub fn in_words(&self) -> String {
+        in_words(self).split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// An error with its causes, each said once: some repeat in their own words what caused them.
+pub fn in_words(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut words = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let said = cause.to_string();
+        if !words.contains(&said) {
+            words = format!("{words}: {said}");
+        }
+        next = cause.source();
+    }
+    words
 }

@@ -7,12 +7,16 @@
 //! SearchPlan ► capacity  one cluster, many loads ┘
 //! ```
 //!
+//! A run may have several generators: `generators` starts them, or has this process be one of them; the first one has all
+//! their records, which are merged before they are judged.
+//!
 //! What a command line asks for is decided before; whoever watches is told through [`Watch`], and a signal reaches a
 //! campaign as a [`Stop`].
 
 mod calibration;
 mod capacity;
 mod error;
+mod generators;
 mod on_cluster;
 mod run;
 mod series;
@@ -22,9 +26,10 @@ mod watch;
 
 pub use calibration::calibration;
 pub use capacity::{Search, SearchPlan};
-pub use error::CampaignError;
+pub use error::{CampaignError, in_words};
+pub use generators::{COMMAND as GENERATOR, Generators, Task};
 pub use on_cluster::on_cluster;
-pub use run::{RunPlan, run};
+pub use run::{RunPlan, any_part, follow, run};
 pub use series::{Several, series};
 pub use stop::Stop;
 pub use sweep::{SweepPlan, sweep};

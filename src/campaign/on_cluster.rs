@@ -36,6 +36,34 @@ pub async fn on_cluster<T>(
     Ok(done)
 }
 
+/// As [`on_cluster`], with several clusters at once, each opened before the work begins. Servers of all but the first are
+/// ours.
+pub async fn on_clusters<T>(
+    requests: &[ClusterRequest],
+    watch: &dyn Watch,
+    stop: &Stop,
+    work: impl AsyncFnOnce(&[Rc<Cluster>]) -> T,
+) -> Result<T, ClusterError> {
+    let Some((first, beside)) = requests.split_first() else {
+        return Err(ClusterError::Usage("a run needs a cluster".to_owned()));
+    };
+    on_cluster(first, watch, stop, async |cluster| {
+        let mut clusters = vec![Rc::clone(cluster)];
+        for request in beside {
+            let opened = cluster::open(request, &|text| watch.note(text), &stop.in_order).await?;
+            clusters.push(Rc::new(opened));
+        }
+        let done = work(&clusters).await;
+        for cluster in clusters.drain(1..) {
+            if let Err(error) = cluster.leave().await {
+                watch.warn(&error.to_string());
+            }
+        }
+        Ok(done)
+    })
+    .await?
+}
+
 /// Removes what runs suspend with, unless another one is under way.
 async fn leave_secrets(cluster: &Rc<Cluster>, watch: &dyn Watch) {
     if !cluster.may_remove_shared().await {
@@ -51,7 +79,7 @@ async fn leave_secrets(cluster: &Rc<Cluster>, watch: &dyn Watch) {
     let failure =
         match tokio::time::timeout(SECRETS_LIMIT, remove_secrets(Rc::clone(cluster), &control)).await {
             Ok(Ok(removal)) if removal.failures == 0 => return,
-            Ok(Ok(removal)) => removal.examples.join("; "),
+            Ok(Ok(removal)) => removal.causes(),
             Ok(Err(error)) => error.to_string(),
             Err(_) => format!("not done within {} s", SECRETS_LIMIT.as_secs()),
         };

@@ -1,14 +1,16 @@
 //! One run: from the first server to the verdicts.
 
 use super::error::CampaignError;
-use super::on_cluster::on_cluster;
+use super::generators::{Generators, any_of, claim, joining};
+use super::on_cluster::{on_cluster, on_clusters};
 use super::stop::Stop;
 use super::watch::{Keeping, Watch};
 use crate::cluster::ClusterRequest;
-use crate::load::{self, RunSetup};
+use crate::load::{self, Activity, RunSetup};
 use crate::store::{self, ResultDir};
+use crate::workload::Slice;
 use reclaim_analysis::judge::{self, RunResult};
-use reclaim_analysis::record::RunRecord;
+use reclaim_analysis::record::{RunRecord, merge};
 use reclaim_analysis::scenario::Scenario;
 
 /// What to run and where, decided and checked before a server is looked for.
@@ -20,6 +22,8 @@ pub struct RunPlan {
     pub request: ClusterRequest,
     /// Seed of everything random.
     pub seed: u64,
+    /// Who makes the claims.
+    pub generators: Generators,
 }
 
 /// Makes one run. `None` where it was stopped before anything was measured. Writes nothing into `dir` but safety
@@ -41,17 +45,30 @@ pub(super) async fn run_one(
     watch: &dyn Watch,
     stop: &Stop,
 ) -> Result<Option<RunResult>, CampaignError> {
-    let RunPlan { scenario, request, seed } = plan;
+    let RunPlan { scenario, request, seed, generators } = plan;
     let keeping = Keeping::new(watch, dir);
+    watch.begin(Activity::Start, None);
+    // Before a server runs: building may take minutes, and fail.
+    let built = stop.or_left(load::build_workers(scenario, &|text| watch.note(text), &stop.in_order)).await;
+    match built {
+        Some(Ok(_)) => {}
+        None => return Ok(None),
+        Some(Err(_)) if stop.is_asked() => {
+            watch.note("interrupted before anything was measured");
+            return Ok(None);
+        }
+        Some(Err(error)) => return Err(error.into()),
+    }
     let measured = stop
-        .or_left(on_cluster(request, watch, stop, async |cluster| {
-            let (seed, watch, cancel) = (*seed, &keeping, &stop.in_order);
-            load::run(RunSetup { cluster, scenario, seed, watch, cancel }).await
+        .or_left(on_clusters(&request.of_clusters(scenario), watch, stop, async |clusters| {
+            let (seed, cancel) = (*seed, &stop.in_order);
+            let setup = RunSetup { clusters, scenario, seed, watch: &keeping, cancel };
+            Box::pin(claim(generators, setup, watch)).await
         }))
         .await;
     watch.finish();
     let Some(measured) = measured else { return Ok(None) };
-    match measured.map_err(CampaignError::from).and_then(|record| Ok(record?)) {
+    match measured.map_err(CampaignError::from).and_then(|records| merged(records?)) {
         Ok(record) => Ok(Some(judged(record, scenario, watch))),
         Err(_) if stop.is_asked() => {
             watch.note("interrupted before anything was measured");
@@ -61,6 +78,50 @@ pub(super) async fn run_one(
     }
 }
 
+/// One record of those of all generators.
+fn merged(mut records: Vec<RunRecord>) -> Result<RunRecord, CampaignError> {
+    match (records.pop(), records.is_empty()) {
+        (Some(record), true) => Ok(record),
+        (last, _) => {
+            records.extend(last);
+            merge(records).map_err(CampaignError::Merge)
+        }
+    }
+}
+
+/// Makes one part of a run that is not the first: whoever leads has its record then. `None` where it was stopped before it
+/// had any part in it.
+pub async fn follow(plan: &RunPlan, watch: &dyn Watch, stop: &Stop) -> Result<Option<()>, CampaignError> {
+    let RunPlan { scenario, request, seed, generators } = plan;
+    watch.run(1, 1, scenario);
+    watch.begin(Activity::Start, None);
+    let made = stop
+        .or_left(on_clusters(&[joining(request)], watch, stop, async |clusters| {
+            let (seed, cancel) = (*seed, &stop.in_order);
+            let setup = RunSetup { clusters, scenario, seed, watch, cancel };
+            Box::pin(claim(generators, setup, watch)).await
+        }))
+        .await;
+    watch.finish();
+    match made.map(|made| made.map_err(CampaignError::from).and_then(|records| records)) {
+        Some(Ok(_)) => Ok(Some(())),
+        None => Ok(None),
+        Some(Err(_)) if stop.is_asked() => Ok(None),
+        Some(Err(error)) => Err(error),
+    }
+}
+
+/// Which part of a run this process is that comes as any of so many.
+pub async fn any_part(
+    request: &ClusterRequest,
+    (name, of): (&str, u32),
+    watch: &dyn Watch,
+    stop: &Stop,
+) -> Result<(Slice, Option<String>), CampaignError> {
+    let joining = joining(request);
+    on_cluster(&joining, watch, stop, async |cluster| any_of(cluster, name, of).await).await?
+}
+
 /// The verdicts on a run, with what the generator of this machine was measured to be able to.
 pub(super) fn judged(mut record: RunRecord, scenario: &Scenario, watch: &dyn Watch) -> RunResult {
     record.calibration = store::kept_note(&record, scenario).unwrap_or_else(|error| {
@@ -68,5 +129,8 @@ pub(super) fn judged(mut record: RunRecord, scenario: &Scenario, watch: &dyn Wat
         watch.warn(&format!("{error:#}; run `reclaim-bench calibrate` again"));
         None
     });
-    judge::analyse_as(record, scenario)
+    watch.begin(Activity::Judge, None);
+    let result = judge::analyse_as(record, scenario);
+    watch.judged(&result);
+    result
 }

@@ -26,7 +26,7 @@ pub struct SweepPlan {
 }
 
 /// Makes the runs in an order that the seed draws, so that a machine that drifts does not draw the curve. What they
-/// come to is written after every run. `None` where it was stopped before anything was measured.
+/// come to is written after every run, and so is an error that ends them. `None` where it was stopped before anything was measured.
 pub async fn sweep(
     plan: &SweepPlan,
     output: &Path,
@@ -40,24 +40,31 @@ pub async fn sweep(
     order.shuffle(&mut stream(*seed, "sweep"));
     let (mut results, mut runs, mut curve): (Vec<(usize, RunResult)>, Vec<SweepRun>, _) =
         (Vec::new(), Vec::new(), None);
-    let mut interrupted = false;
+    let (mut interrupted, mut failure) = (false, None);
     for (made, &at) in order.iter().enumerate() {
         let value = &steps[at].name;
         watch.note(&format!("run {} of {}: {} = {value}", made + 1, order.len(), section.title()));
         watch.run(made as u32 + 1, order.len() as u32, &points[at].scenario);
-        let Some((result, own)) = run_within(&points[at], &dir, watch, stop).await? else {
-            interrupted = true;
-            break;
-        };
-        interrupted = result.record.was_interrupted();
-        runs.push(SweepRun { value: value.clone(), dir: own });
-        results.push((at, result));
-        let so_far = SweepFile::conclude(section, *seed, &results, &runs);
-        dir.store_sweep(&so_far)?;
-        curve = Some(so_far);
-        if interrupted {
+        match run_within(&points[at], &dir, watch, stop).await {
+            Ok(Some((result, own))) => {
+                interrupted = result.record.was_interrupted();
+                runs.push(SweepRun { value: value.clone(), dir: own });
+                results.push((at, result));
+                let so_far = curve.insert(SweepFile::conclude(section, *seed, &results, &runs));
+                failure = dir.store_sweep(so_far).err().map(CampaignError::from);
+            }
+            Ok(None) => interrupted = true,
+            Err(error) if results.is_empty() => return Err(error),
+            Err(error) => failure = Some(error),
+        }
+        if let (Some(error), Some(so_far)) = (&failure, &mut curve) {
+            so_far.sweep.ended_by = Some(error.in_words());
+            // Where that fails as well, the first error says why.
+            let _ = dir.store_sweep(so_far);
+        }
+        if interrupted || failure.is_some() {
             break;
         }
     }
-    Ok(curve.map(|concluded| Several { concluded, dir, interrupted }))
+    Ok(curve.map(|concluded| Several { concluded, dir, interrupted, failure }))
 }

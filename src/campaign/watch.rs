@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::load::{Activity, Progress};
 use crate::store::ResultDir;
+use reclaim_analysis::judge::RunResult;
 use reclaim_analysis::record::{RunRecord, TimelinePoint};
 use reclaim_analysis::scenario::Scenario;
 
@@ -18,6 +19,9 @@ pub trait Watch: Progress {
 
     /// The run, or what else showed progress, is over.
     fn finish(&self);
+
+    /// What a run came to.
+    fn judged(&self, result: &RunResult);
 }
 
 /// Passes a run's progress on, and keeps what it has measured so far in its directory.

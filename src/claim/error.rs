@@ -15,9 +15,24 @@ pub enum ClaimError {
     /// The execution's lane or attempt index is not there to read.
     #[error("the execution does not exist or never had an attempt")]
     NoAttempt,
+    /// FlowFabric's SDK says no.
+    #[error(transparent)]
+    Sdk(SdkRefusal),
     /// The producer issued a grant that nobody can route.
     #[error("the grant's partition key is unusable: {0}")]
     PartitionKey(PartitionKeyParseError),
+}
+
+/// What FlowFabric's SDK said instead of a lease.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("FlowFabric's SDK: {words}")]
+pub struct SdkRefusal {
+    /// The function's code, where it was one that refused.
+    pub code: Option<RefusalCode>,
+    /// The SDK's own words.
+    pub words: String,
+    /// Whether no answer came in time.
+    pub late: bool,
 }
 
 impl ClaimError {
@@ -32,6 +47,7 @@ impl ClaimError {
     fn refusal(&self) -> Option<&RefusalCode> {
         match self {
             Self::Call(CallError::Reply(reply)) => reply.refusal(),
+            Self::Sdk(refusal) => refusal.code.as_ref(),
             Self::NoAttempt => Some(&RefusalCode::ExecutionNotFound),
             _ => None,
         }
@@ -54,6 +70,7 @@ impl ClaimError {
                 Outcome::Redirected(redirect.kind())
             }
             Self::Call(CallError::Wire(WireError::TimedOut(_))) => Outcome::TimedOut,
+            Self::Sdk(refusal) if refusal.late => Outcome::TimedOut,
             _ => Outcome::Failed,
         }
     }

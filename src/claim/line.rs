@@ -8,6 +8,7 @@ use super::spent::Spent;
 
 use crate::flowfabric::{CallError, LibraryAlias, ReplyError, Request};
 use crate::valkey::Wire;
+use reclaim_analysis::record::WireCost;
 
 /// A wire, and whether the node behind it must be told to serve a slot that it is only importing.
 #[derive(Clone)]
@@ -35,6 +36,12 @@ impl Line {
         Self { library, ..self }
     }
 
+    /// The same line over one connection: a WAIT waits for what was sent over its own.
+    #[must_use]
+    pub(super) fn pinned(self) -> Self {
+        Self { wire: self.wire.pinned(), ..self }
+    }
+
     /// Sends one request: one round trip.
     pub(super) async fn call<R: Request>(
         &self,
@@ -46,8 +53,10 @@ impl Line {
         let reply = if self.asking {
             let mut pipeline = Pipeline::with_capacity(2);
             pipeline.cmd("ASKING").add_command(command);
-            let replies = self.wire.pipeline(["asking", R::COMMAND], &pipeline, &mut spent.cost).await?;
-            let [_, reply] = exactly(R::WHAT, replies)?;
+            let mut cost = WireCost::default();
+            let replies = self.wire.pipeline(["asking", R::COMMAND], &pipeline, &mut cost).await;
+            spent.add_without_asking(cost, 1);
+            let [_, reply] = exactly(R::WHAT, replies?)?;
             reply?
         } else {
             self.wire.call(R::COMMAND, &command, &mut spent.cost).await?
@@ -76,9 +85,11 @@ impl Line {
             pipeline.add_command(command);
             names.push(name);
         }
-        let stride = if self.asking { 2 } else { 1 };
-        let replies = self.wire.pipeline(names, &pipeline, &mut spent.cost).await?;
-        let replies = replies.into_iter().skip(stride - 1).step_by(stride).collect::<Result<Vec<_>, _>>()?;
+        let (stride, asked) = if self.asking { (2, N as u32) } else { (1, 0) };
+        let mut cost = WireCost::default();
+        let replies = self.wire.pipeline(names, &pipeline, &mut cost).await;
+        spent.add_without_asking(cost, asked);
+        let replies = replies?.into_iter().skip(stride - 1).step_by(stride).collect::<Result<Vec<_>, _>>()?;
         spent.steps.push(begun.elapsed());
         Ok(exactly(what, replies)?)
     }

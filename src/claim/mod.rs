@@ -16,14 +16,26 @@ mod path;
 mod recipe;
 mod recovery;
 mod routes;
+#[cfg(feature = "sdk")]
+mod sdk;
+#[cfg(not(feature = "sdk"))]
+#[path = "without_sdk.rs"]
+mod sdk;
+mod sdk_login;
+mod sdk_receipt;
 mod spent;
+mod wait;
+mod worker;
 
 pub use crate::workload::{ClaimTicket, HeldLease};
 pub use clock::ServerClocks;
-pub use error::ClaimError;
+pub use error::{ClaimError, SdkRefusal};
 pub use line::Line;
 pub use order::{ClaimOrder, ClaimReceipt};
 pub use path::{ClaimPath, ClaimSetup};
 pub use recipe::claim_path;
 pub use recovery::{claim_with_recovery, settle_unanswered};
 pub use routes::{LocalFuture, Reroutes, Routes};
+pub use sdk::{SDK_BUILT, Sdk, sdk_path};
+pub use sdk_login::{SdkError, SdkLogin};
+pub use worker::{Hand, Process, Program, WorkerError, WorkerLogin, program};

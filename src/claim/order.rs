@@ -1,6 +1,6 @@
 //! What a claim is asked to do, and how it ended.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ff_core::types::{AttemptId, LeaseId};
 
@@ -20,7 +20,7 @@ pub struct ClaimOrder<'a> {
     pub worker: &'a WorkerIdentity,
     /// Lease to take.
     pub lease_id: LeaseId,
-    /// Attempt to create, where the variant creates one (`first-claim`).
+    /// Attempt to create, where the variant creates one (`first-claim`, `lease-reclaim`).
     pub attempt_id: AttemptId,
     /// Lease to ask for.
     pub lease_ttl: Duration,
@@ -43,9 +43,29 @@ pub struct ClaimReceipt {
     pub cost: WireCost,
     /// How long each of its round trips took.
     pub steps: StepTimes,
+    /// Whether it waited for replicas, and too few had it in time.
+    pub unreplicated: bool,
+    /// When the claim began by the clock of whoever made it, where that is not who asked for it.
+    pub begun: Option<Instant>,
+    /// When the lease was held, where something had to be done after that which is no part of the claim.
+    pub ended: Option<Instant>,
 }
 
 impl ClaimReceipt {
+    /// One without a lease, an error or timed round trips.
+    pub fn bare(outcome: Outcome, cost: WireCost) -> Self {
+        Self {
+            outcome,
+            lease: None,
+            error: None,
+            cost,
+            steps: StepTimes::default(),
+            unreplicated: false,
+            begun: None,
+            ended: None,
+        }
+    }
+
     /// Where the cluster wants the claim sent, if it does.
     pub fn redirect(&self) -> Option<&Redirect> {
         self.error.as_ref()?.redirect()

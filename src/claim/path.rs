@@ -7,7 +7,7 @@ use super::line::Line;
 use super::order::{ClaimOrder, ClaimReceipt};
 use super::routes::{LocalFuture, Routes};
 use crate::flowfabric::LibraryAlias;
-use reclaim_analysis::scenario::VariantPath;
+use reclaim_analysis::scenario::{ReplicaWait, VariantPath};
 
 /// What all claims of an arm have in common.
 #[derive(Clone)]
@@ -23,6 +23,15 @@ pub struct ClaimSetup {
     pub contended: bool,
     /// Whether each claim goes on to read the task's context, as FlowFabric's worker does.
     pub task_context: bool,
+    /// Whether each claim waits until replicas have it.
+    pub wait: Option<ReplicaWait>,
+}
+
+impl ClaimSetup {
+    /// Claims of FlowFabric's own library by one worker, and nothing beside taking the lease.
+    pub fn plain(routes: Rc<dyn Routes>, clocks: ServerClocks) -> Self {
+        Self { routes, clocks, library: LibraryAlias::OWN, contended: false, task_context: false, wait: None }
+    }
 }
 
 /// One way of turning a grant into a lease.

@@ -11,10 +11,11 @@ use super::order::{ClaimOrder, ClaimReceipt};
 use super::path::{ClaimPath, ClaimSetup};
 use super::routes::LocalFuture;
 use super::spent::Spent;
+use super::wait::WaitForReplicas;
 use crate::flowfabric::{
     CallError, ClaimExecution, ClaimResumedExecution, ExecutionKeys, IssueGrantAndClaim, ReadAttemptCount,
-    ReadAttemptIndex, ReadCore, ReadLane, ReadLaneAndAttempt, ReadPayload, ReadTags, RefusalCode,
-    Request as _,
+    ReadAttemptIndex, ReadCore, ReadLane, ReadLaneAndAttempt, ReadPayload, ReadTags, ReclaimExecution,
+    RefusalCode, Request as _,
 };
 use crate::workload::HeldLease;
 use reclaim_analysis::record::Outcome;
@@ -46,6 +47,8 @@ enum Function {
     GrantAndClaim,
     /// `ff_claim_execution`: consumes a grant, starts a new attempt.
     FirstClaim,
+    /// `ff_reclaim_execution`: consumes a grant for a lost lease, starts a new attempt.
+    Reclaim,
 }
 
 impl Function {
@@ -54,6 +57,7 @@ impl Function {
         match self {
             Self::Resume | Self::FirstClaim => RefusalCode::ExecutionNotLeaseable,
             Self::GrantAndClaim => RefusalCode::ExecutionNotEligible,
+            Self::Reclaim => RefusalCode::ExecutionNotReclaimable,
         }
     }
 }
@@ -69,6 +73,11 @@ const fn ingredients(path: VariantPath) -> (Reads, Function) {
         VariantPath::Fused => (Reads::Nothing, Function::GrantAndClaim),
         VariantPath::FirstClaim => (Reads::AttemptCount, Function::FirstClaim),
         VariantPath::BareFirstClaim => (Reads::Nothing, Function::FirstClaim),
+        // The SDK's own claims are no recipes: `sdk_path`.
+        VariantPath::LeaseReclaim
+        | VariantPath::SdkResume
+        | VariantPath::SdkGrant
+        | VariantPath::SdkReclaim => (Reads::Nothing, Function::Reclaim),
     }
 }
 
@@ -88,16 +97,21 @@ struct Recipe {
 impl Recipe {
     async fn run(&self, line: Option<Line>, order: &ClaimOrder<'_>) -> ClaimReceipt {
         let mut spent = Spent::default();
-        let mut lease = None;
+        let (mut lease, mut unreplicated) = (None, false);
         let done = async {
             let grant = &order.ticket.grant;
             let partition = grant.partition().map_err(ClaimError::PartitionKey)?;
             let line = line.unwrap_or_else(|| Line::owner(self.setup.routes.wire_for(partition)));
             let line = line.calling(self.setup.library);
+            let line = if self.setup.wait.is_some() { line.pinned() } else { line };
             let keys = ExecutionKeys::new(partition, &grant.execution_id);
             let (lane_id, attempt_index) = self.reads.of(&line, &keys, order, &mut spent).await?;
             let call = Call { line: &line, keys: &keys, order, lane_id: &lane_id, attempt_index };
             lease = Some(call.of(self.function, &mut spent).await?);
+            if let Some(wait) = self.setup.wait {
+                let replicas = line.call(&WaitForReplicas(wait), &mut spent).await?;
+                unreplicated = replicas < u64::from(wait.replicas);
+            }
             if self.setup.task_context {
                 read_task_context(&line, &keys, &mut spent).await?;
             }
@@ -114,7 +128,16 @@ impl Recipe {
                 })
             })
         });
-        ClaimReceipt { outcome, lease, error, cost: spent.cost, steps: spent.steps }
+        ClaimReceipt {
+            outcome,
+            lease,
+            error,
+            cost: spent.cost,
+            steps: spent.steps,
+            unreplicated,
+            begun: None,
+            ended: None,
+        }
     }
 }
 
@@ -171,7 +194,7 @@ impl Reads {
     }
 }
 
-/// The claiming call: all that the three functions are told.
+/// The claiming call: all that the functions are told.
 struct Call<'a> {
     line: &'a Line,
     keys: &'a ExecutionKeys,
@@ -193,6 +216,18 @@ impl Call<'_> {
             }
             Function::GrantAndClaim => {
                 let claim = IssueGrantAndClaim { keys, lane_id, worker, attempt_id, lease_id, lease_ttl };
+                Ok(line.call(&claim, spent).await?.into())
+            }
+            Function::Reclaim => {
+                let claim = ReclaimExecution {
+                    keys,
+                    lane_id,
+                    worker,
+                    attempt_index,
+                    attempt_id,
+                    lease_id,
+                    lease_ttl,
+                };
                 Ok(line.call(&claim, spent).await?.into())
             }
             Function::FirstClaim => {

@@ -114,7 +114,7 @@ mod tests {
     use crate::valkey::{NodeAddr, Wire, WireError};
     use ff_core::partition::Partition;
     use ff_core::types::{AttemptId, AttemptIndex, LeaseEpoch, LeaseId};
-    use reclaim_analysis::record::{RedirectKind, StepTimes};
+    use reclaim_analysis::record::RedirectKind;
     use reclaim_analysis::scenario::VariantPath;
     use std::cell::RefCell;
 
@@ -156,7 +156,7 @@ mod tests {
     fn receipt(outcome: Outcome, error: Option<WireError>, lease: Option<HeldLease>) -> ClaimReceipt {
         let error = error.map(|error| ClaimError::Call(CallError::Wire(error)));
         let cost = WireCost { round_trips: 1, commands: 1, bytes_out: 10, bytes_in: 20 };
-        ClaimReceipt { outcome, lease, error, cost, steps: StepTimes::default() }
+        ClaimReceipt { lease, error, ..ClaimReceipt::bare(outcome, cost) }
     }
 
     fn moved(lease: Option<HeldLease>) -> ClaimReceipt {

@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 use clap::Args;
+use clap_complete::ArgValueCompleter;
 
 use super::cluster_args::ClusterArgs;
+use super::completions::scenarios;
 use super::exit::Exit;
 use super::output::{OutputArgs, OutputFormat, columns};
 use super::scenario_args::{ScenarioArgs, check_surroundings, draft, duration, fresh_seed};
@@ -23,6 +25,7 @@ use reclaim_analysis::scenario::{Draft, HumanDuration, Override};
 #[derive(Args, Clone, Debug)]
 pub struct CapacityArgs {
     /// Name of a shipped scenario (see `scenarios`), or path of a file; it needs a service level
+    #[arg(add = ArgValueCompleter::new(scenarios))]
     scenario: String,
     /// Seed of everything random; a result names the one that it was made with
     #[arg(long, value_name = "N")]

@@ -11,7 +11,7 @@ use super::output::print;
 use super::signals::with_signals;
 use super::terminal::Terminal;
 use crate::campaign::on_cluster;
-use crate::cluster::{Announcement, ClusterRequest, Company};
+use crate::cluster::{Announcement, ClusterRequest, Company, Unreachable};
 use crate::workload::{Control, Removal, clean};
 
 /// What is recognised as this tool's.
@@ -38,13 +38,19 @@ pub async fn run(args: &CleanArgs) -> anyhow::Result<Exit> {
     let otherwise = "give --anyway to take from it what it works with";
     let company = if args.anyway { Company::Accepted } else { Company::Refused { otherwise } };
     let announcement = Some(Announcement { what: "a clean-up".to_owned(), company });
-    let request = ClusterRequest { load_library: false, shared: true, announcement, ..request };
+    let request = ClusterRequest {
+        load_library: false,
+        shared: true,
+        unreachable: Unreachable::LeftOut,
+        announcement,
+        ..request
+    };
     let quiet = Terminal::plain(true);
     let cleaned = with_signals(&quiet, &request.nodes, async |stop| {
         let cleaned = stop.or_left(on_cluster(&request, &quiet, stop, async |cluster| {
             let control = Control { cancel: &stop.in_order, progress: &|_, _| () };
             let removed = clean(Rc::clone(cluster), &control).await?;
-            let libraries = cluster.undo_marked_libraries().await?;
+            let libraries = cluster.undo_marked_libraries().await;
             if args.anyway {
                 cluster.forget_others().await?;
             }
@@ -55,7 +61,14 @@ pub async fn run(args: &CleanArgs) -> anyhow::Result<Exit> {
     match cleaned.await? {
         Some(cleaned) => {
             let (removed, libraries) = cleaned??;
-            report(&removed, libraries)
+            // What was removed is said first, whatever stays.
+            match libraries {
+                Ok(undone) => report(&removed, undone),
+                Err(left) => match report(&removed, 0) {
+                    Ok(_) => Err(left.into()),
+                    Err(failed) => bail!("{failed}; {left}"),
+                },
+            }
         }
         None => Ok(Exit::Interrupted),
     }
@@ -76,7 +89,11 @@ fn report(removed: &Removal, libraries: usize) -> anyhow::Result<Exit> {
         removed.keys, removed.entries
     ))?;
     if removed.failures > 0 {
-        bail!("{} could not be removed: {}", removed.failures, removed.examples.join("; "));
+        bail!(
+            "{} commands that were to remove something failed, and each leaves at least one key or entry behind: {}",
+            removed.failures,
+            removed.causes()
+        );
     }
     Ok(Exit::Pass)
 }

@@ -1,5 +1,7 @@
 //! Options that say which cluster, and how to reach it.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,9 +11,11 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser as _};
 
 use super::changes::Changes;
 use super::environment;
-use crate::cluster::{Announcement, ClusterRequest, Company};
+use crate::cluster::{Announcement, ClusterRequest, Company, Containers, Unreachable};
+use crate::flowfabric::FUNCTIONS;
 use crate::machine::read_text;
 use crate::valkey::{NodeAddr, Password, TlsOptions};
+use crate::workload::functions_called;
 use reclaim_analysis::scenario::{
     ClusterSpec, LibrarySource, NodeName, Override, Provider, Scenario, cluster_alone,
 };
@@ -75,6 +79,9 @@ pub struct ClusterArgs {
     /// Run beside another deployment's data on the nodes
     #[arg(long)]
     pub shared: bool,
+    /// Do the scenario's faults to the nodes: failovers, cut connections, busy scripts
+    #[arg(long)]
+    pub fault_on_external: bool,
 }
 
 /// `--provider`, with what each value means in the help.
@@ -118,10 +125,47 @@ impl ClusterArgs {
 
     /// The cluster to open for a scenario that [`Self::overrides`] went into. Reads the password.
     pub fn request(&self, scenario: &Scenario) -> anyhow::Result<ClusterRequest> {
+        self.refuse_faults_elsewhere(scenario)?;
         let (load, library) = (&scenario.load, scenario.library.clone());
         let request = self.request_for(&scenario.cluster, library, load.connections, load.timeout)?;
         let announcement = Some(self.announcement(format!("a run of {}", scenario.name)));
-        Ok(ClusterRequest { announcement, ..request })
+        let networks = scenario.faults.iter().any(|fault| fault.kind.needs_networks());
+        if scenario.is_server_duet() && request.provider == Provider::Container {
+            bail!(
+                "{}: its servers are started as processes on this machine: leave --image out",
+                scenario.name
+            );
+        }
+        let containers = if networks { Containers::Each } else { Containers::One };
+        Ok(ClusterRequest { announcement, functions: functions_called(scenario), containers, ..request })
+    }
+
+    /// Options by which another process on this machine reaches the same cluster, beside its nodes and where these are reached.
+    pub fn for_others(&self) -> Vec<OsString> {
+        let mut all: Vec<OsString> = Vec::new();
+        for (given, option) in [(self.tls, "--tls"), (self.insecure, "--insecure")] {
+            all.extend(given.then(|| option.into()));
+        }
+        let files = [
+            (&self.cacert, "--cacert"),
+            (&self.cert, "--cert"),
+            (&self.key, "--key"),
+            (&self.password_file, "--password-file"),
+        ];
+        for (file, option) in files {
+            all.extend(file.iter().flat_map(|file| [option.into(), file.clone().into_os_string()]));
+        }
+        all.extend(self.user.iter().flat_map(|user| ["--user".into(), user.into()]));
+        all
+    }
+
+    /// The cluster to open for one of several generators, which another one has got ready for a scenario.
+    pub fn request_beside(&self, scenario: &Scenario) -> anyhow::Result<ClusterRequest> {
+        // The scenario's own section is that of the first generator, which may have started the servers.
+        let spec = cluster_alone(&self.overrides()?)?;
+        let (load, library) = (&scenario.load, scenario.library.clone());
+        let request = self.request_for(&spec, library, load.connections, load.timeout)?;
+        Ok(ClusterRequest { functions: functions_called(scenario), ..request })
     }
 
     /// How a run makes itself known on a cluster that is not ours.
@@ -195,7 +239,11 @@ impl ClusterArgs {
             nodes: nodes.map(|node| NodeAddr { host: node.host.clone(), port: node.port }).collect(),
             primaries: spec.primaries,
             replicas: spec.replicas,
+            node_timeout: spec.node_timeout.unwrap_or_else(|| ClusterRequest::default().node_timeout),
             valkey_server: self.server_binary(),
+            config: BTreeMap::new(),
+            clusters: 1,
+            containers: Containers::One,
             image: self.image.clone(),
             tls: self.tls.then(|| TlsOptions {
                 cacert: self.cacert.clone(),
@@ -208,11 +256,27 @@ impl ClusterArgs {
             connections,
             timeout,
             library,
+            functions: FUNCTIONS.to_vec(),
             load_library: true,
             replace_library: self.replace_library,
             shared: self.shared,
+            unreachable: Unreachable::Refused,
             announcement: None,
         })
+    }
+
+    /// Faults are for servers that this tool starts, unless it is said that others may have them.
+    fn refuse_faults_elsewhere(&self, scenario: &Scenario) -> anyhow::Result<()> {
+        if scenario.faults.is_empty() || scenario.cluster.nodes.is_empty() || self.fault_on_external {
+            return Ok(());
+        }
+        let kinds: Vec<&str> = scenario.faults.iter().map(|fault| fault.kind.as_str()).collect();
+        bail!(
+            "{} does this to the servers: {}. On a cluster that the tool did not start that needs --fault-on-external; \
+             leave the nodes out for one of its own",
+            scenario.name,
+            kinds.join(", ")
+        );
     }
 
     fn refuse_what_needs_nodes(&self) -> anyhow::Result<()> {
@@ -223,6 +287,7 @@ impl ClusterArgs {
             (self.password_file.is_some(), "--password-file"),
             (self.replace_library, "--replace-library"),
             (self.shared, "--shared"),
+            (self.fault_on_external, "--fault-on-external"),
         ] {
             if given {
                 bail!(

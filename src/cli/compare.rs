@@ -12,15 +12,18 @@ use super::output::{columns, json, print, say};
 use super::summary::SummaryArgs;
 use super::trends::{name_skipped, trends};
 use crate::machine::regular;
-use crate::store::read_run;
-use reclaim_analysis::judge::{self, HistoryEntry, StoredOptions, Thresholds};
+use crate::store::{Comparable, read_comparable, read_run};
+use reclaim_analysis::judge::{
+    self, FfBenchReport, FiguresError, HistoryEntry, RunResult, StoredOptions, Thresholds,
+};
 use reclaim_analysis::report;
-use reclaim_analysis::scenario::Metric;
+use reclaim_analysis::scenario::{GateSection, Metric};
 
 /// Options of `compare`.
 #[derive(Args, Clone, Debug)]
 pub struct CompareArgs {
-    /// BASE and CANDIDATE: result directories, or their result.json. With --history: runs to append
+    /// BASE and CANDIDATE: result directories, or their result.json, or reports of FlowFabric's own benchmarks
+    /// (`<scenario>-<sha>.json`, `report --format ff-bench`). With --history: runs to append
     #[arg(value_name = "RESULT")]
     results: Vec<PathBuf>,
     /// How to show what comes out
@@ -88,20 +91,70 @@ pub fn run(args: &CompareArgs) -> anyhow::Result<Exit> {
 }
 
 fn two(args: &CompareArgs, base: &Path, candidate: &Path) -> anyhow::Result<Exit> {
-    let (base, candidate) = (read_run(base)?, read_run(candidate)?);
-    let policy = StoredOptions::from_gate_section(&candidate.record.scenario.gate);
-    let options = StoredOptions { allow_differences: args.allow_different, ..args.thresholds.over(&policy)? };
-    let compared = judge::compare(&base, &candidate, &options)
-        .map_err(|error| anyhow!("{error} (--allow-different compares anyway)"))?;
+    let (base, candidate) = (read_comparable(base)?, read_comparable(candidate)?);
+    let (Comparable::Run(base), Comparable::Run(candidate)) = (&base, &candidate) else {
+        return without_intervals(args, &base, &candidate);
+    };
+    let compared = judge::compare(base, candidate, &args.options(&candidate.record.scenario.gate)?)
+        .map_err(|error| anyhow!("{}", or_anyway(&error)))?;
     args.summary.append(&report::ci::pull_request_stored(&compared, args.all))?;
     print(&match args.format {
         Format::Text => report::ci::stored_text(&compared, args.all, columns()),
         Format::Markdown => report::ci::pull_request_stored(&compared, args.all),
-        Format::Html => report::html::compared(&compared, &base, &candidate),
+        Format::Html => report::html::compared(&compared, base, candidate),
         Format::Json => json(&compared)?,
         Format::Junit => report::ci::junit_stored(&compared),
     })?;
     Ok(compared.conclusion.into())
+}
+
+/// What is not comparable, and how it is compared all the same.
+fn or_anyway(error: &impl std::fmt::Display) -> String {
+    let error = error.to_string();
+    let between = if error.contains('\n') { "\n" } else { " " };
+    format!("{error}{between}(--allow-different compares anyway)")
+}
+
+/// Where one side is a report of FlowFabric's benchmarks, the other is taken as one too: no verdict comes of it.
+fn without_intervals(args: &CompareArgs, base: &Comparable, candidate: &Comparable) -> anyhow::Result<Exit> {
+    let gate = match (candidate, base) {
+        (Comparable::Run(run), _) | (_, Comparable::Run(run)) => run.record.scenario.gate.clone(),
+        (Comparable::Figures(_), Comparable::Figures(_)) => GateSection::default(),
+    };
+    let compared = judge::compare_figures(&figures(base)?, &figures(candidate)?, &args.options(&gate)?)
+        .map_err(|error| match error {
+            FiguresError::Different(_) => anyhow!("{}", or_anyway(&error)),
+            FiguresError::NothingInCommon { .. } => error.into(),
+        })?;
+    args.summary.append(&report::ci::figures_markdown(&compared))?;
+    print(&match args.format {
+        Format::Text => report::ci::figures_text(&compared, columns()),
+        Format::Markdown => report::ci::figures_markdown(&compared),
+        Format::Html => report::html::figures(&compared),
+        Format::Json => json(&compared)?,
+        Format::Junit => report::ci::junit_figures(&compared),
+    })?;
+    Ok(compared.conclusion.into())
+}
+
+/// A side as the other harness would have written it.
+fn figures(side: &Comparable) -> anyhow::Result<Vec<FfBenchReport>> {
+    match side {
+        Comparable::Figures(reports) => Ok(reports.clone()),
+        Comparable::Run(run) => of_run(run),
+    }
+}
+
+fn of_run(run: &RunResult) -> anyhow::Result<Vec<FfBenchReport>> {
+    if !run.valid || run.record.partial {
+        let state = if run.valid { "interrupted" } else { "invalid" };
+        bail!(
+            "the run of {} from {} is {state}: its figures are not compared",
+            run.record.label(),
+            run.record.started
+        );
+    }
+    Ok(report::ci::ff_bench_reports(run)?)
 }
 
 /// Every result is read before the first one is appended: a damaged one must not leave half of them in the file.
@@ -141,6 +194,14 @@ fn nights(args: &CompareArgs, path: &Path, results: &[PathBuf]) -> anyhow::Resul
         Format::Junit => bail!("--format junit is for verdicts; a trend has none"),
     })?;
     Ok(Exit::Pass)
+}
+
+impl CompareArgs {
+    /// What the scenario's gate says, and the options over it.
+    fn options(&self, gate: &GateSection) -> anyhow::Result<StoredOptions> {
+        let policy = StoredOptions::from_gate_section(gate);
+        Ok(StoredOptions { allow_differences: self.allow_different, ..self.thresholds.over(&policy)? })
+    }
 }
 
 impl ThresholdArgs {

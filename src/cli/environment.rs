@@ -9,10 +9,23 @@ use anyhow::bail;
 pub const NODES: &str = "RECLAIM_BENCH_NODES";
 /// The password. There is no option for it: arguments are seen by every user of a machine.
 pub const PASSWORD: &str = "RECLAIM_BENCH_PASSWORD";
+/// Name of a rendezvous, as `--rendezvous`.
+pub const RENDEZVOUS: &str = "RECLAIM_BENCH_RENDEZVOUS";
+/// Which of several generators this is, as `--part`.
+pub const PART: &str = "RECLAIM_BENCH_PART";
+/// How many generators there are, where [`JOB_INDEX`] says which one this is.
+pub const PARTS: &str = "RECLAIM_BENCH_PARTS";
+/// Number of a process in an Indexed Job of Kubernetes, from 0.
+pub const JOB_INDEX: &str = "JOB_COMPLETION_INDEX";
+/// Number of a process among those of a step of Slurm, from 0, and how many there are.
+pub const SLURM: [&str; 2] = ["SLURM_PROCID", "SLURM_NTASKS"];
 /// Server binary, as `--valkey-server`.
 pub const VALKEY_SERVER: &str = "VALKEY_SERVER";
 /// Where GitHub shows a summary, as `--summary`.
 pub const STEP_SUMMARY: &str = "GITHUB_STEP_SUMMARY";
+
+/// Set by a shell that asks what could come next, to the shell's name.
+pub const COMPLETE: &str = "RECLAIM_BENCH_COMPLETE";
 
 /// Columns of the terminal, where a shell has said it.
 pub const COLUMNS: &str = "COLUMNS";

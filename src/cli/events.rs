@@ -16,7 +16,8 @@ use serde::Serialize;
 
 use super::exit::Exit;
 use crate::load::Activity;
-use reclaim_analysis::record::TimelinePoint;
+use reclaim_analysis::judge::{RunResult, Verdict};
+use reclaim_analysis::record::{Fault, Outcomes, TimelinePoint};
 
 /// What happened.
 #[derive(Debug, Serialize)]
@@ -38,7 +39,7 @@ pub enum Event<'a> {
         /// Things that it has to do, where that is known.
         total: Option<u64>,
     },
-    /// A second of the window has finished.
+    /// A second of the window has finished, or what was measured of the last one.
     Second {
         /// The second.
         #[serde(flatten)]
@@ -65,13 +66,67 @@ pub enum Event<'a> {
         /// In words.
         text: &'a str,
     },
+    /// What the run came to.
+    RunResult {
+        /// Whether its figures may be used.
+        valid: bool,
+        /// Why not.
+        invalid_reasons: &'a [Fault],
+        /// Whether it ended before its time.
+        partial: bool,
+        /// All its claims.
+        #[serde(flatten)]
+        totals: &'a Totals,
+        /// What it found where it compares.
+        verdicts: Vec<VerdictOf<'a>>,
+    },
     /// The command is done.
     Result {
         /// Where the result lies.
         dir: &'a Path,
         /// The exit code.
         exit: u8,
+        /// The same in a word.
+        conclusion: &'static str,
+        /// Runs that were measured.
+        runs: u32,
+        /// Those of them whose figures may be used.
+        valid_runs: u32,
+        /// The claims of all runs.
+        #[serde(flatten)]
+        totals: &'a Totals,
     },
+    /// The command ends without a result; standard error says why.
+    NoResult,
+}
+
+/// Claims by how they ended: those of the arms, of the control and of the counter blocks, the warm-up's aside. What the
+/// seconds add up to.
+#[derive(Debug, Default, PartialEq, Serialize)]
+pub struct Totals {
+    claimed_total: u64,
+    errors_total: u64,
+    outcomes: Outcomes,
+}
+
+impl Totals {
+    fn add(&mut self, outcomes: &Outcomes) {
+        self.outcomes.add(outcomes);
+        self.claimed_total = self.outcomes.claimed;
+        // In seconds everything that was sent and not claimed counts as an error.
+        self.errors_total = self.outcomes.sent() - self.outcomes.claimed;
+    }
+}
+
+/// What a comparison found.
+#[derive(Debug, Serialize)]
+pub struct VerdictOf<'a> {
+    /// Against the baseline.
+    variant: &'a str,
+    /// Of what.
+    metric: &'static str,
+    /// What was found.
+    verdict: Verdict,
 }
 
 #[derive(Serialize)]
@@ -89,6 +144,11 @@ pub struct Events {
     begun: Instant,
     /// Claims of the run that succeeded and that did not.
     totals: Cell<(u64, u64)>,
+    /// What the runs so far came to: how many, how many of them valid, and their claims.
+    runs: Cell<(u32, u32)>,
+    all: RefCell<Totals>,
+    /// Whether the end was told.
+    ended: Cell<bool>,
     /// Lines that could not be written since the last one that was.
     lost: Cell<u64>,
 }
@@ -108,7 +168,15 @@ impl Events {
     }
 
     fn to(out: Box<dyn Write>) -> Self {
-        Self { out: RefCell::new(out), begun: Instant::now(), totals: Cell::default(), lost: Cell::new(0) }
+        Self {
+            out: RefCell::new(out),
+            begun: Instant::now(),
+            totals: Cell::default(),
+            runs: Cell::default(),
+            all: RefCell::default(),
+            ended: Cell::new(false),
+            lost: Cell::new(0),
+        }
     }
 
     /// Writes one event.
@@ -142,15 +210,52 @@ impl Events {
         self.tell(Event::Waiting { waiting, left_s: left.as_secs_f64() });
     }
 
+    /// What a run came to.
+    pub fn judged(&self, result: &RunResult) {
+        let mut totals = Totals::default();
+        if let Some(window) = &result.record.window {
+            totals.add(&window.outcomes);
+            self.all.borrow_mut().add(&window.outcomes);
+        }
+        let (runs, valid) = self.runs.get();
+        self.runs.set((runs + 1, valid + u32::from(result.valid)));
+        let verdicts = result.comparisons.iter().map(|comparison| VerdictOf {
+            variant: &comparison.candidate,
+            metric: comparison.metric.name(),
+            verdict: comparison.verdict,
+        });
+        self.tell(Event::RunResult {
+            valid: result.valid,
+            invalid_reasons: &result.invalid_reasons,
+            partial: result.record.partial,
+            totals: &totals,
+            verdicts: verdicts.collect(),
+        });
+    }
+
     /// The end of the command.
     pub fn result(&self, dir: &Path, exit: Exit) {
-        self.tell(Event::Result { dir, exit: exit.code() });
+        let (runs, valid_runs) = self.runs.get();
+        let totals = &*self.all.borrow();
+        let (exit, conclusion) = (exit.code(), exit.name());
+        self.tell(Event::Result { dir, exit, conclusion, runs, valid_runs, totals });
+        self.ended.set(true);
+    }
+}
+
+impl Drop for Events {
+    fn drop(&mut self) {
+        if !self.ended.get() {
+            self.tell(Event::NoResult);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use reclaim_analysis::judge::{self, fixtures};
+    use reclaim_analysis::record::WindowTotals;
     use serde_json::Value;
     use std::io::ErrorKind;
     use std::rc::Rc;
@@ -174,6 +279,14 @@ mod tests {
     }
 
     #[test]
+    fn a_command_that_ends_without_a_result_says_so() {
+        let pipe = Pipe::default();
+        drop(Events::to(Box::new(pipe.clone())));
+        let lines = pipe.0.borrow();
+        assert!(lines.len() == 1 && lines[0].contains("\"event\":\"no_result\""), "{lines:?}");
+    }
+
+    #[test]
     fn seconds_carry_totals_that_begin_anew_with_each_run_and_lost_lines_are_counted() {
         let pipe = Pipe::default();
         let events = Events::to(Box::new(pipe.clone()));
@@ -188,10 +301,32 @@ mod tests {
         events.second(&second(1, 1));
         events.tell(Event::Run { run: 2, of: 2, scenario: "x" });
         events.second(&second(4, 0));
+        let mut run = fixtures::record(&[fixtures::GRANT_LANE, fixtures::HGET_LANE], 1);
+        let outcomes = Outcomes { claimed: 4, expired: 2, dropped: 9, ..Outcomes::default() };
+        run.window = Some(WindowTotals { active_s: 0.5, outcomes, ..WindowTotals::default() });
+        let run = judge::analyse(run).unwrap();
+        events.judged(&run);
+        events.judged(&run);
+        events.result(Path::new("results/x"), Exit::Regression);
+        drop(events);
         let lines: Vec<Value> =
             pipe.0.borrow().iter().map(|line| serde_json::from_str(line).unwrap()).collect();
         let kinds: Vec<&str> = lines.iter().map(|line| line["event"].as_str().unwrap()).collect();
-        assert_eq!(kinds, ["run", "phase", "second", "second", "run", "second"]);
+        let mut expected = vec!["run", "phase", "second", "second", "run", "second"];
+        expected.extend(["run_result", "run_result", "result"]);
+        assert_eq!(kinds, expected);
+        let (one, all) = (&lines[6], &lines[8]);
+        assert_eq!(
+            (&one["claimed_total"], &one["errors_total"]),
+            (&4.into(), &2.into()),
+            "not sent is no error"
+        );
+        assert_eq!((&one["valid"], &one["verdicts"][0]["verdict"]), (&true.into(), &"regression".into()));
+        assert_eq!((&all["outcomes"]["claimed"], &all["errors_total"]), (&8.into(), &4.into()));
+        assert_eq!(
+            (&all["runs"], &all["exit"], &all["conclusion"]),
+            (&2.into(), &1.into(), &"regression".into())
+        );
         assert_eq!((&lines[1]["phase"], &lines[1]["total"]), (&"window".into(), &9.into()));
         let totals = |n: usize| (lines[n]["claimed_total"].as_u64(), lines[n]["errors_total"].as_u64());
         assert_eq!(

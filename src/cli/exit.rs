@@ -69,6 +69,17 @@ impl From<Conclusion> for Exit {
 }
 
 impl Exit {
+    /// The same in a word, for programs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Regression => "regression",
+            Self::Invalid => "invalid",
+            Self::Inconclusive => "inconclusive",
+            Self::Interrupted => "interrupted",
+        }
+    }
+
     /// The number.
     pub fn code(self) -> u8 {
         match self {

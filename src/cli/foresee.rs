@@ -13,7 +13,8 @@ use reclaim_analysis::scenario::Scenario;
 const PAST: usize = 3;
 
 /// Says how long `runs` runs of a scenario will take. Refuses one whose verdict would be refused afterwards, unless it is
-/// to be made `anyway`.
+/// to be made `anyway`. Where only earlier runs say so, which something else may have disturbed, it is made, and what they
+/// say is said: the next one may be quieter.
 pub(super) fn foresee(
     scenarios: &[&Scenario],
     runs: u32,
@@ -21,19 +22,24 @@ pub(super) fn foresee(
     anyway: bool,
 ) -> anyhow::Result<String> {
     let Some(first) = scenarios.first() else { return Ok(String::new()) };
-    let experience = Experience::of(&past(output, &first.name));
+    let (usual, here) = (Experience::of([]), Experience::of(&past(output, &first.name)));
     let mut seconds = 0.0;
     let mut claims = Some(0);
+    let mut doubt = String::new();
     for scenario in scenarios {
-        let forecast = forecast(scenario, &experience);
+        let anywhere = forecast(scenario, &usual);
+        let forecast = forecast(scenario, &here);
         if let Some(shortfall) = forecast.shortfalls.first().filter(|_| !anyway) {
-            bail!("{}: {shortfall}; --anyway makes the run without a verdict", scenario.name);
+            if !anywhere.shortfalls.is_empty() {
+                bail!("{}: {shortfall}; --anyway makes the run without a verdict", scenario.name);
+            }
+            doubt = format!(". It may end without a verdict: as noisy as the runs before, {shortfall}");
         }
         seconds += forecast.length.as_secs_f64();
         claims = claims.zip(forecast.claims).map(|(sum, more)| sum + more);
     }
     let claims = claims.map_or_else(String::new, |claims| format!(", {} claims", claims * u64::from(runs)));
-    Ok(format!("about {}{claims}", spoken(seconds * f64::from(runs))))
+    Ok(format!("about {}{claims}{doubt}", spoken(seconds * f64::from(runs))))
 }
 
 /// The latest results of a scenario below `output` that this machine made.
@@ -68,6 +74,7 @@ fn spoken(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::ResultDir;
     use reclaim_analysis::scenario::{Draft, Override, Shipped};
 
     fn lane_ab(claims: &str) -> Scenario {
@@ -91,10 +98,26 @@ mod tests {
         let nowhere = Path::new("/nonexistent");
         let refused = foresee(&[&lane_ab("2000")], 1, nowhere, false).unwrap_err().to_string();
         assert!(
-            refused.starts_with("lane-ab: 2000 claims cannot show 3.0 %") && refused.contains("--anyway"),
+            refused.starts_with("lane-ab: 2000 claims cannot show 3 %") && refused.contains("--anyway"),
             "{refused}"
         );
         assert!(foresee(&[&lane_ab("2000")], 1, nowhere, true).is_ok());
         assert_eq!([4.0, 61.0, 100.0, 9_000.0].map(spoken), ["5 s", "65 s", "2 min", "2.5 h"]);
+    }
+
+    /// One run beside a compiler must not forbid the next.
+    #[test]
+    fn earlier_runs_that_were_noisy_are_told_of_and_forbid_nothing() {
+        let output = tempfile::tempdir().unwrap();
+        let reference = Path::new(env!("CARGO_MANIFEST_DIR")).join("results/reference/lane-ab");
+        let mut noisy = read_run(&reference).unwrap();
+        noisy.record.environment.host = host();
+        let ratio = noisy.control.as_mut().unwrap().ratio.as_mut().unwrap();
+        (ratio.low, ratio.high) = (0.7, 1.4);
+        ResultDir::create(output.path(), "lane-ab").unwrap().store_run(&noisy).unwrap();
+        assert_eq!(past(output.path(), "lane-ab").len(), 1);
+        let said = foresee(&[&lane_ab("20000")], 1, output.path(), false).unwrap();
+        assert!(said.starts_with("about ") && said.contains("as noisy as the runs before"), "{said}");
+        assert!(foresee(&[&lane_ab("2000")], 1, output.path(), false).is_err());
     }
 }

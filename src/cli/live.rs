@@ -18,6 +18,7 @@ use ratatui::widgets::{Block, Paragraph, Sparkline};
 use ratatui::{Frame, Terminal};
 
 use reclaim_analysis::record::TimelinePoint;
+use reclaim_analysis::report::wrapped;
 
 /// Seconds that are drawn: more than the widest terminal has columns.
 const KEPT: usize = 400;
@@ -101,10 +102,16 @@ impl View {
             .into_iter()
             .filter(|(_, of, _)| self.seconds.iter().any(|p| of(p).is_some()))
             .collect();
-        let notes = self.notes.len().min(NOTES) as u16;
-        let [head, middle, foot] =
-            Layout::vertical([Constraint::Length(2), Constraint::Fill(1), Constraint::Length(notes + 1)])
-                .areas(frame.area());
+        let width = usize::from(frame.area().width);
+        let folded: Vec<String> = self.notes.iter().map(|note| wrapped(note, "  ", width)).collect();
+        let notes: Vec<&str> = folded.iter().flat_map(|note| note.lines()).collect();
+        let last = &notes[notes.len().saturating_sub(NOTES)..];
+        let [head, middle, foot] = Layout::vertical([
+            Constraint::Length(2),
+            Constraint::Fill(1),
+            Constraint::Length(last.len() as u16 + 1),
+        ])
+        .areas(frame.area());
         let bold = Style::new().add_modifier(Modifier::BOLD);
         frame.render_widget(Paragraph::new(Line::styled(self.progress.as_str(), bold)), head);
         // Two columns where there is room for what each of them says.
@@ -116,7 +123,7 @@ impl View {
                 Layout::horizontal(vec![Constraint::Fill(1); columns]).spacing(2).split(lines[n / columns]);
             self.figure(frame, figure, cells[n % columns]);
         }
-        let last = self.notes.iter().rev().take(NOTES).rev().map(|note| Line::raw(note.as_str()));
+        let last = last.iter().map(|line| Line::raw(*line));
         frame.render_widget(Paragraph::new(last.collect::<Vec<_>>()), foot);
     }
 
@@ -139,10 +146,10 @@ impl View {
 fn figures(seconds: &VecDeque<TimelinePoint>) -> Vec<Figure> {
     let primaries = seconds.iter().map(|point| point.primary_cpu.len()).max().unwrap_or_default();
     let mut all: Vec<Figure> = vec![
-        ("claims/s".into(), Box::new(|point| Some(point.claimed as f64)), whole),
+        ("claims/s".into(), Box::new(TimelinePoint::claims_per_sec), whole),
         (
             "did not succeed/s".into(),
-            Box::new(|point| Some(point.errors as f64).filter(|errors| *errors > 0.0)),
+            Box::new(|point| point.per_sec(point.errors).filter(|errors| *errors > 0.0)),
             whole,
         ),
         ("service p50".into(), Box::new(|point| point.p50_us), time),

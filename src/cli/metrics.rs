@@ -116,7 +116,9 @@ impl Metrics {
     pub fn second(&self, point: &TimelinePoint) {
         self.claims.inc_by(point.claimed);
         self.errors.inc_by(point.errors);
-        self.rate.set(point.claimed as f64);
+        if let Some(rate) = point.claims_per_sec() {
+            self.rate.set(rate);
+        }
         self.stock.set(point.stock as f64);
         for (of, us) in [
             ("service_p50", point.p50_us),

@@ -7,14 +7,18 @@ mod clean;
 mod cluster;
 mod cluster_args;
 mod compare;
+mod completions;
 mod environment;
 mod events;
 mod exit;
 mod foresee;
+mod generators;
 #[cfg(feature = "live")]
 mod live;
+mod merge;
 mod metrics;
 mod output;
+mod profile;
 mod progress_line;
 mod report;
 mod run;
@@ -25,13 +29,16 @@ mod summary;
 mod terminal;
 mod trends;
 
+use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap_complete::CompleteEnv;
 use tokio::runtime::LocalOptions;
 
 pub use exit::Exit;
-use output::{columns, in_words, print, print_bytes, say};
+use output::{columns, complain, print, print_bytes};
 
 /// Measures FlowFabric's resumed-execution claim path on a real Valkey cluster.
 ///
@@ -57,8 +64,13 @@ enum Command {
     Capacity(Box<capacity::CapacityArgs>),
     /// Compare stored results with each other, or follow them over time
     Compare(Box<compare::CompareArgs>),
+    /// Put the parts of a run that several generators made together as one result
+    Merge(Box<merge::MergeArgs>),
     /// Measure the generator itself: ceiling, send lag, cost of a request
     Calibrate(Box<calibrate::CalibrateArgs>),
+    /// Look into the functions of the claim path: what each call inside them takes
+    #[command(after_help = PROFILE_EXAMPLES)]
+    Profile(Box<profile::ProfileArgs>),
     /// Format stored results
     Report(report::ReportArgs),
     /// List, show and check scenarios
@@ -67,10 +79,16 @@ enum Command {
     Cluster(cluster::ClusterCommandArgs),
     /// Remove what an interrupted run left on a cluster
     Clean(Box<clean::CleanArgs>),
-    /// Print a completion script
+    /// Print what makes a shell complete commands, options and names of scenarios
     Completions {
         /// For which shell
         shell: clap_complete::Shell,
+    },
+    /// Write man pages, one for each command
+    ManPages {
+        /// Directory that gets them
+        #[arg(value_name = "DIR")]
+        dir: PathBuf,
     },
     /// Keep cores from sleeping while standard input says so: 1 to start, 0 to stop, its end to leave
     #[command(name = crate::machine::KEEP_AWAKE, hide = true)]
@@ -82,12 +100,22 @@ enum Command {
         #[arg(long)]
         without_hint: bool,
     },
+    /// One of the generators of a run that `run --generators` has started; reads its task from standard input
+    #[command(name = crate::campaign::GENERATOR, hide = true)]
+    Generator(Box<generators::GeneratorArgs>),
     /// Print the JSON schema of result.json, or of capacity.json
     #[command(hide = true)]
     Schema {
         /// Of which
         #[arg(value_enum, default_value_t = Stored::Result)]
         of: Stored,
+    },
+    /// Print the reference of the scenario format, or of result.json, as docs/ has it
+    #[command(hide = true)]
+    Reference {
+        /// Of which
+        #[arg(value_enum)]
+        of: Documented,
     },
 }
 
@@ -98,20 +126,41 @@ enum Stored {
     Capacity,
 }
 
+/// What has a reference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Documented {
+    Scenario,
+    Result,
+}
+
 const RUN_EXAMPLES: &str = "Examples:
   reclaim-bench run lane-ab
   reclaim-bench run lane-ab --concurrency 64 --claims 40000 --set population.lanes=16
-  reclaim-bench run library-duet --base-library origin/main:lua/flowfabric.lua \
-      --candidate-library lua/flowfabric.lua --gate
-  reclaim-bench run ./mine.toml --nodes 10.0.0.1:6379 --user bench --password-file secret";
+  reclaim-bench run library-duet --base-library origin/main:crates/ff-script/src/flowfabric.lua \
+      --candidate-library crates/ff-script/src/flowfabric.lua --gate
+  reclaim-bench run ./mine.toml --nodes 10.0.0.1:6379 --user bench --password-file secret
+  reclaim-bench run lane-ab --concurrency 64 --claims 40000 --generators 4";
 
 const CAPACITY_EXAMPLES: &str = "Examples:
   reclaim-bench capacity capacity --within 10m
   reclaim-bench capacity capacity --require 5000 --no-usl --nodes 10.0.0.1:6379
   reclaim-bench capacity capacity --resume results/capacity-capacity-20260102T030405Z-a1b2c3";
 
+const PROFILE_EXAMPLES: &str = "Examples:
+  reclaim-bench profile
+  reclaim-bench profile claim-paths
+  reclaim-bench profile lane-ab --base-library origin/main:crates/ff-script/src/flowfabric.lua \
+      --candidate-library crates/ff-script/src/flowfabric.lua";
+
 /// Parses the arguments, runs the command, returns its exit code.
 pub fn main() -> ExitCode {
+    // A shell that asks what could come next wants nothing else.
+    let asked = CompleteEnv::with_factory(Cli::command).var(environment::COMPLETE);
+    match asked.try_complete(std::env::args_os(), std::env::current_dir().ok().as_deref()) {
+        Ok(false) => {}
+        Ok(true) => return Exit::Pass.into(),
+        Err(error) => error.exit(),
+    }
     match dispatch(arguments().command) {
         Ok(exit) => exit.into(),
         Err(error) => {
@@ -119,6 +168,13 @@ pub fn main() -> ExitCode {
             Exit::Invalid.into()
         }
     }
+}
+
+/// Whether these are arguments that the tool takes, its name first; nothing is run. For tests of what documents show.
+pub fn check_arguments(
+    arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+) -> Result<(), clap::Error> {
+    Cli::try_parse_from(arguments).map(drop)
 }
 
 /// The arguments; help is as wide as reports are.
@@ -135,25 +191,37 @@ fn dispatch(command: Command) -> anyhow::Result<Exit> {
         Command::Run(args) => on_one_thread(async move { run::run(&args).await }),
         Command::Capacity(args) => on_one_thread(async move { capacity::run(&args).await }),
         Command::Compare(args) => compare::run(&args),
+        Command::Merge(args) => merge::run(&args),
         Command::Calibrate(args) => on_one_thread(async move { calibrate::run(&args).await }),
+        Command::Profile(args) => on_one_thread(async move { profile::run(&args).await }),
         Command::Report(args) => report::run(&args),
         Command::Scenarios(args) => scenarios::run(&args),
         Command::Cluster(args) => on_one_thread(async move { cluster::run(&args).await }),
         Command::Clean(args) => on_one_thread(async move { clean::run(&args).await }),
         Command::Completions { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "reclaim-bench", &mut script);
-            print_bytes(&script)?;
+            print_bytes(&completions::registration(shell)?)?;
+            Ok(Exit::Pass)
+        }
+        Command::ManPages { dir } => {
+            completions::man_pages(Cli::command(), &dir)?;
             Ok(Exit::Pass)
         }
         Command::KeepAwake { cores, without_hint } => {
             crate::machine::keep_awake(&cores, !without_hint)?;
             Ok(Exit::Pass)
         }
+        Command::Generator(args) => on_one_thread(async move { generators::generator(&args).await }),
         Command::Schema { of } => {
             print(&match of {
                 Stored::Result => reclaim_analysis::report::schema()?,
                 Stored::Capacity => reclaim_analysis::report::capacity_schema()?,
+            })?;
+            Ok(Exit::Pass)
+        }
+        Command::Reference { of } => {
+            print(&match of {
+                Documented::Scenario => reclaim_analysis::report::scenario_reference()?,
+                Documented::Result => reclaim_analysis::report::result_reference(),
             })?;
             Ok(Exit::Pass)
         }
@@ -188,8 +256,4 @@ fn enough_files(limit: Option<u64>) -> anyhow::Result<()> {
         ),
         _ => Ok(()),
     }
-}
-
-fn complain(error: &anyhow::Error) {
-    say(&format!("error: {}", in_words(error)));
 }

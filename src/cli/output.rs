@@ -9,7 +9,8 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::environment;
-use reclaim_analysis::report::plain_text;
+use crate::campaign;
+use reclaim_analysis::report::{plain_text, wrapped};
 
 /// Where results go and what is shown.
 #[derive(Args, Clone, Debug)]
@@ -56,6 +57,9 @@ impl OutputArgs {
     }
 }
 
+/// Columns where no terminal says how many it has.
+pub const COLUMNS: u16 = 100;
+
 /// Columns that a report on standard output may take: what `COLUMNS` says, else what the terminal has; `None` where there
 /// is none.
 pub fn columns() -> Option<u16> {
@@ -91,17 +95,31 @@ pub fn print_bytes(bytes: &[u8]) -> anyhow::Result<()> {
 /// Writes a line to standard error.
 pub fn say(text: &str) {
     // Nobody may be listening any more; the exit code says it still.
-    drop(writeln!(std::io::stderr(), "{}", plain_text(text)));
+    let stderr = std::io::stderr();
+    let text = plain_text(text);
+    let text = match columns_of(&stderr) {
+        Some(columns) => {
+            text.split('\n').map(|line| in_columns(line, columns)).collect::<Vec<_>>().join("\n").into()
+        }
+        None => text,
+    };
+    drop(writeln!(&stderr, "{text}"));
+}
+
+/// Says what a command ends with.
+pub fn complain(error: &anyhow::Error) {
+    say(&format!("error: {}", in_words(error)));
+}
+
+/// A line broken at blanks; what follows is indented by two more.
+fn in_columns(line: &str, columns: u16) -> String {
+    let lead = line.len() - line.trim_start().len();
+    wrapped(line, &" ".repeat(lead + 2), columns.into())
 }
 
 /// An error with its causes, each said once: some repeat in their own words what caused them.
 pub fn in_words(error: &anyhow::Error) -> String {
-    let mut words =
-        error.chain().map(ToString::to_string).fold(String::new(), |said, cause| match said.as_str() {
-            "" => cause,
-            _ if said.contains(&cause) => said,
-            _ => format!("{said}: {cause}"),
-        });
+    let mut words = campaign::in_words(error.as_ref());
     // Whichever file or connection it was that met it.
     if words.contains("Too many open files") {
         words.push_str(

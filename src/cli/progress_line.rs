@@ -18,7 +18,8 @@ pub struct ProgressLine {
     /// This run's number among those of the campaign, from 1, and how many there are; 0 where that is not known.
     run: (u32, u32),
     activity: Option<Activity>,
-    /// Steps of the run that are over, of the current activity, and of the whole run as the scenario says.
+    /// Steps of the run that are over, of the current activity, and of the whole run as the scenario says. Those of a window
+    /// that is as long as its time are in none of them.
     before: u64,
     done: u64,
     expected: u64,
@@ -26,11 +27,15 @@ pub struct ProgressLine {
     total: Option<u64>,
     /// Where the window is as long as its time, that.
     window: Option<Duration>,
+    /// When the current one began, and how long those took that are over.
     window_began: Option<Instant>,
+    in_windows: Duration,
+    /// When this run began.
+    run_began: Option<Instant>,
     /// Never falls within a campaign.
     share: f64,
     began: Option<Instant>,
-    rate: Option<(u64, Option<f64>)>,
+    rate: Option<(f64, Option<f64>)>,
     errors: u64,
     /// What is waited for, and until when at most.
     waiting: Option<(String, Instant)>,
@@ -48,6 +53,8 @@ impl ProgressLine {
             total: None,
             window: None,
             window_began: None,
+            in_windows: Duration::ZERO,
+            run_began: None,
             share: 0.0,
             began: None,
             rate: None,
@@ -59,13 +66,15 @@ impl ProgressLine {
     /// Run `n` of `of` begins.
     pub fn run(&mut self, n: u32, of: u32, scenario: &Scenario, now: Instant) {
         let claims = claims(scenario);
+        let (window, timed) = match scenario.load.amount {
+            Amount::Duration(time) => (Some(time), claims.saturating_sub(scenario.load.warmup)),
+            Amount::Claims(_) | Amount::Trace => (None, 0),
+        };
         let again = Self {
             run: (n, of),
-            expected: 2 * u64::from(scenario.population.executions) + BEFORE_AND_AFTER * claims,
-            window: match scenario.load.amount {
-                Amount::Duration(time) => Some(time),
-                Amount::Claims(_) | Amount::Trace => None,
-            },
+            expected: 2 * u64::from(scenario.population.executions) + BEFORE_AND_AFTER * claims - timed,
+            window,
+            run_began: Some(now),
             // Of a campaign whose number of runs is not known, each run is shown by itself.
             share: if of > 1 { self.share } else { 0.0 },
             began: if of > 1 { self.began } else { None }.or(Some(now)),
@@ -78,14 +87,17 @@ impl ProgressLine {
     pub fn begin(&mut self, activity: Activity, total: Option<u64>, now: Instant) {
         self.before += self.done;
         self.done = 0;
+        self.in_windows += self.window_began.map_or(Duration::ZERO, |began| now.duration_since(began));
         self.waiting = None;
         (self.activity, self.total) = (Some(activity), total.filter(|total| *total > 0));
-        self.window_began = (activity == Activity::Window).then_some(now);
+        self.window_began = (activity == Activity::Window && self.window.is_some()).then_some(now);
     }
 
     /// Steps of it that are done.
     pub fn advance(&mut self, done: u64) {
-        self.done = self.done.max(done);
+        if self.window_began.is_none() {
+            self.done = self.done.max(done);
+        }
     }
 
     /// Nothing is done but to wait.
@@ -95,7 +107,10 @@ impl ProgressLine {
 
     /// A second of the window.
     pub fn second(&mut self, point: &TimelinePoint) {
-        self.rate = Some((point.claimed, point.p99_us));
+        // Of a second that was hardly measured there is no rate.
+        if let Some(rate) = point.claims_per_sec() {
+            self.rate = Some((rate, point.p99_us));
+        }
         self.errors += point.errors;
     }
 
@@ -122,11 +137,11 @@ impl ProgressLine {
             parts.push(format!("{} left", clock(left)));
         }
         if let Some((rate, p99_us)) = self.rate.filter(|_| claims_now(activity)) {
-            parts.push(format!("{rate}/s"));
+            parts.push(format!("{rate:.0}/s"));
             parts.extend(p99_us.map(|us| format!("p99 {}", time(us))));
         }
         if self.errors > 0 {
-            parts.push(format!("{} errors", self.errors));
+            parts.push(format!("{} not claimed", self.errors));
         }
         fitting(&parts, width)
     }
@@ -134,10 +149,19 @@ impl ProgressLine {
     /// Share of the campaign, which never falls and is whole only at its end.
     fn whole(&mut self, now: Instant) -> f64 {
         let steps = (self.before + self.done) as f64;
-        let mut share = steps / (self.expected.max(1) as f64).max(steps);
-        if let (Some(window), Some(began)) = (self.window, self.window_began) {
-            share = share.max(now.duration_since(began).as_secs_f64() / window.as_secs_f64().max(0.001));
-        }
+        let expected = (self.expected.max(1) as f64).max(steps);
+        let share = match (self.window, self.run_began) {
+            (Some(window), Some(run_began)) => {
+                // Seconds, of which the window's are known; a step takes as long as those until now.
+                let current = self.window_began.map_or(Duration::ZERO, |began| now.duration_since(began));
+                let in_windows = self.in_windows + current;
+                let otherwise = now.duration_since(run_began).saturating_sub(in_windows).as_secs_f64();
+                let expected = otherwise / steps.max(1.0) * expected;
+                let window = window.max(in_windows).as_secs_f64().max(0.001);
+                (otherwise + in_windows.as_secs_f64()) / (expected.max(otherwise) + window)
+            }
+            _ => steps / expected,
+        };
         let (n, of) = (f64::from(self.run.0.max(1)), f64::from(self.run.1.max(1)));
         self.share = self.share.max((n - 1.0 + share.min(0.99)) / of).min(0.99);
         self.share
@@ -171,10 +195,10 @@ fn claims(scenario: &Scenario) -> u64 {
 /// The part of a run that an activity belongs to, from 1, and how many there are.
 fn phase(activity: Activity) -> (u8, u8) {
     let n = match activity {
-        Activity::Plan | Activity::Create => 1,
+        Activity::Start | Activity::Plan | Activity::Create => 1,
         Activity::Stage | Activity::Warmup | Activity::Window | Activity::Blocks | Activity::Expire => 2,
         Activity::Audit => 3,
-        Activity::Remove => 4,
+        Activity::Remove | Activity::Judge => 4,
     };
     (n, 4)
 }
@@ -261,6 +285,24 @@ mod tests {
     }
 
     #[test]
+    fn a_window_as_long_as_its_time_takes_its_share_of_the_whole() {
+        let timed = SCENARIO.replace("claims = 100", "duration = \"20s\"\nwarmup = 0\nmode = \"churn\"");
+        let (mut line, begun) = (ProgressLine::new(), Instant::now());
+        let at = |s: u64| begun + Duration::from_secs(s);
+        line.run(1, 1, &scenario::parse("x", &timed).unwrap(), begun);
+        line.begin(Activity::Create, Some(2_000), begun);
+        line.advance(2_000);
+        line.begin(Activity::Window, None, at(5));
+        assert_eq!(line.text(80, at(5)), "claiming (2 of 4)  20 %  0:20 left");
+        line.advance(1_000_000);
+        assert_eq!(line.text(80, at(15)), "claiming (2 of 4)  60 %  0:10 left");
+        assert_eq!(line.text(80, at(24)), "claiming (2 of 4)  96 %  0:01 left");
+        line.begin(Activity::Audit, Some(1_000), at(25));
+        line.advance(500);
+        assert_eq!(line.text(80, at(26)), "auditing (3 of 4)  99 %  0:00 left");
+    }
+
+    #[test]
     fn a_series_goes_on_where_the_run_before_ended() {
         let (mut line, begun) = (ProgressLine::new(), Instant::now());
         line.run(1, 2, &scenario(), begun);
@@ -295,7 +337,7 @@ mod tests {
         line.second(&second(8_120, 0, 410.0));
         assert_eq!(line.text(80, begun), "claiming (2 of 4)  0 %  8120/s  p99 410 µs");
         line.second(&second(80, 3, 12_300.0));
-        assert_eq!(line.text(80, begun), "claiming (2 of 4)  0 %  80/s  p99 12.3 ms  3 errors");
+        assert_eq!(line.text(80, begun), "claiming (2 of 4)  0 %  80/s  p99 12.3 ms  3 not claimed");
         assert_eq!(line.text(32, begun), "claiming (2 of 4)  0 %  80/s");
         assert_eq!(
             (clock(Duration::from_secs(3_725)), time(2.5e6)),

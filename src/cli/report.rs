@@ -10,7 +10,9 @@ use serde::Serialize;
 use super::exit::Exit;
 use super::output::{columns, json, print, print_bytes};
 use super::trends::{name_skipped, trends};
-use crate::store::{Kind, Series, StoredCapacity, SweepFile, read_calibration, read_history, read_run};
+use crate::store::{
+    Kind, Series, StoreError, StoredCapacity, SweepFile, read_calibration, read_history, read_run,
+};
 use reclaim_analysis::report;
 use reclaim_analysis::scenario::{Direction, Metric};
 
@@ -168,6 +170,10 @@ fn series(args: &ReportArgs) -> anyhow::Result<()> {
 
 /// The kind of all paths; those of several kinds make no report together.
 fn one_kind(paths: &[PathBuf]) -> anyhow::Result<Kind> {
+    // What is not there is of no kind: it would be taken for a run.
+    if let Some(missing) = paths.iter().find(|path| !path.exists()) {
+        return Err(StoreError::NotThere(missing.clone()).into());
+    }
     let (first, kind) = (&paths[0], Kind::of(&paths[0]));
     match paths.iter().find(|path| Kind::of(path) != kind) {
         None => Ok(kind),

@@ -2,16 +2,21 @@
 
 use anyhow::bail;
 use clap::Args;
+use clap_complete::ArgValueCompleter;
 
 use super::cluster_args::ClusterArgs;
+use super::completions::scenarios;
 use super::exit::Exit;
 use super::foresee::foresee;
-use super::output::{OutputArgs, OutputFormat, columns, json};
-use super::scenario_args::{LibraryArgs, ScenarioArgs, check_surroundings, draft, fresh_seed};
+use super::generators::{Chosen, GeneratorsArgs, led};
+use super::output::{OutputArgs, OutputFormat, columns, complain, json};
+use super::scenario_args::{
+    LibraryArgs, ScenarioArgs, SdkArgs, ServerArgs, check_surroundings, draft, fresh_seed,
+};
 use super::signals::with_signals;
 use super::summary::SummaryArgs;
 use super::terminal::Terminal;
-use crate::campaign::{self, RunPlan, SweepPlan};
+use crate::campaign::{self, Generators, RunPlan, Several, SweepPlan};
 use crate::load::Progress as _;
 use crate::store::ResultDir;
 use reclaim_analysis::judge::MIN_RUNS;
@@ -22,6 +27,7 @@ use reclaim_analysis::scenario::{Draft, Override, Scenario, SweepSection};
 #[derive(Args, Clone, Debug)]
 pub struct RunArgs {
     /// Name of a shipped scenario (see `scenarios`), or path of a file
+    #[arg(add = ArgValueCompleter::new(scenarios))]
     pub scenario: String,
     /// Seed of everything random; a result names the one that it was made with
     #[arg(long, value_name = "N")]
@@ -40,6 +46,12 @@ pub struct RunArgs {
     #[command(flatten)]
     libraries: LibraryArgs,
     #[command(flatten)]
+    servers: ServerArgs,
+    #[command(flatten)]
+    sdks: SdkArgs,
+    #[command(flatten)]
+    generators: GeneratorsArgs,
+    #[command(flatten)]
     cluster: ClusterArgs,
     #[command(flatten)]
     output: OutputArgs,
@@ -57,15 +69,21 @@ impl RunArgs {
             let (shown, key) = ("--gate".to_owned(), "gate.enforce".to_owned());
             changes.push(Override { shown, key, value: Some("true".to_owned()) });
         }
+        let [base_server, candidate_server] = self.servers.sides();
         let scenario = Draft {
+            base_server,
+            candidate_server,
             base_library: self.libraries.base_library.clone(),
             candidate_library: self.libraries.candidate_library.clone(),
+            base_sdk: self.sdks.base_sdk.clone(),
+            candidate_sdk: self.sdks.candidate_sdk.clone(),
             ..draft(&self.scenario, changes)?
         }
         .check()?;
         let request = self.cluster.request(&scenario)?;
         check_surroundings(&scenario)?;
-        Ok(RunPlan { scenario, request, seed })
+        let generators = self.generators.started(&scenario, &self.cluster)?;
+        Ok(RunPlan { scenario, request, seed, generators })
     }
 
     /// How long the runs will take. Refuses those that could not answer.
@@ -104,7 +122,11 @@ pub async fn run(args: &RunArgs) -> anyhow::Result<Exit> {
 }
 
 async fn one_or_several(args: &RunArgs) -> anyhow::Result<Exit> {
+    let chosen = args.generators.part()?;
     let plan = args.plan(&[], args.seed.unwrap_or_else(fresh_seed))?;
+    if let Some(chosen) = chosen {
+        return part(args, plan, chosen).await;
+    }
     if let Some(section) = &plan.scenario.file().sweep {
         let points = args.sweep_plan(section, plan.seed)?;
         let about = args.foresee(&points.points.iter().map(|point| &point.scenario).collect::<Vec<_>>())?;
@@ -119,6 +141,22 @@ async fn one_or_several(args: &RunArgs) -> anyhow::Result<Exit> {
         bail!("--repeat {}: a verdict over several runs needs at least {MIN_RUNS} of them", args.repeat);
     }
     series(args, &plan, &about).await
+}
+
+/// This process as one of several generators.
+async fn part(args: &RunArgs, mut plan: RunPlan, chosen: Chosen) -> anyhow::Result<Exit> {
+    chosen.check(&plan, args.seed.is_some(), args.repeat)?;
+    let about = args.foresee(&[&plan.scenario])?;
+    let (quiet, nodes) = (Terminal::plain(args.output.quiet), plan.request.nodes.clone());
+    let numbered =
+        with_signals(&quiet, &nodes, async |stop| chosen.numbered(&plan.request, &quiet, stop).await);
+    let setup = numbered.await??;
+    let (leads, who) = (setup.slice.leads(), format!("{} of rendezvous {}", setup.slice, setup.name));
+    plan.generators = Generators::Part(setup);
+    if leads {
+        return once(args, &plan, &about).await;
+    }
+    led(&plan, &Terminal::new(&args.output)?, &who, args.output.quiet).await
 }
 
 async fn once(args: &RunArgs, plan: &RunPlan, about: &str) -> anyhow::Result<Exit> {
@@ -161,8 +199,20 @@ async fn series(args: &RunArgs, plan: &RunPlan, about: &str) -> anyhow::Result<E
         },
     )?;
     args.summary.append(&series.pull_request())?;
-    let exit = if done.interrupted { Exit::Interrupted } else { series.gate.conclusion.into() };
-    Ok(terminal.result(&done.dir, exit))
+    let exit = match &done.failure {
+        Some(_) => Exit::Invalid,
+        None if done.interrupted => Exit::Interrupted,
+        None => series.gate.conclusion.into(),
+    };
+    Ok(ended(&terminal, done, exit))
+}
+
+/// Says what ended several runs early, if an error did, and where they lie.
+fn ended<T>(terminal: &Terminal, done: Several<T>, exit: Exit) -> Exit {
+    if let Some(error) = done.failure {
+        complain(&error.into());
+    }
+    terminal.result(&done.dir, exit)
 }
 
 async fn sweep(args: &RunArgs, plan: &SweepPlan, about: &str) -> anyhow::Result<Exit> {
@@ -180,10 +230,10 @@ async fn sweep(args: &RunArgs, plan: &SweepPlan, about: &str) -> anyhow::Result<
             OutputFormat::Json => json(file)?,
         },
     )?;
-    let exit = match (done.interrupted, file.sweep.points.iter().all(|point| point.valid)) {
-        (true, _) => Exit::Interrupted,
-        (false, true) => Exit::Pass,
-        (false, false) => Exit::Invalid,
+    let exit = match &done.failure {
+        None if done.interrupted => Exit::Interrupted,
+        None if file.sweep.points.iter().all(|point| point.valid) => Exit::Pass,
+        Some(_) | None => Exit::Invalid,
     };
-    Ok(terminal.result(&done.dir, exit))
+    Ok(ended(&terminal, done, exit))
 }

@@ -7,11 +7,12 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 
 use super::changes::Changes;
+use crate::claim::{SDK_BUILT, SdkError};
 use crate::cluster::{Library, for_servers};
 use crate::load::{memory_needed, read_trace, server_memory_needed};
 use crate::machine::{memory_left, read_text};
 use reclaim_analysis::scenario::{
-    Arrivals, Draft, HumanDuration, Model, Override, SHIPPED, Scenario, Shipped, nearest,
+    Arrivals, Draft, HumanDuration, Model, Override, SHIPPED, Scenario, ServerOption, Shipped, nearest,
 };
 
 /// Changes to the scenario.
@@ -88,6 +89,50 @@ pub struct LibraryArgs {
     pub candidate_library: Option<String>,
 }
 
+/// The two sides of a server duet.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Server duet")]
+pub struct ServerArgs {
+    /// valkey-server of the baseline, on a cluster of its own; `default` for the one that a run has anyway
+    #[arg(long, value_name = "PATH")]
+    pub base_server: Option<String>,
+    /// valkey-server of every arm but the baseline, on clusters of their own
+    #[arg(long, value_name = "PATH")]
+    pub candidate_server: Option<String>,
+    /// Setting of the baseline's servers, as in valkey.conf; may be given again
+    #[arg(long, value_name = "NAME=VALUE", value_parser = setting)]
+    pub base_config: Vec<(String, String)>,
+    /// Setting of the servers of every arm but the baseline; may be given again
+    #[arg(long, value_name = "NAME=VALUE", value_parser = setting)]
+    pub candidate_config: Vec<(String, String)>,
+}
+
+impl ServerArgs {
+    /// What they say of the baseline's server, and of the others'.
+    pub fn sides(&self) -> [ServerOption; 2] {
+        [(&self.base_server, &self.base_config), (&self.candidate_server, &self.candidate_config)]
+            .map(|(path, config)| ServerOption { path: path.clone(), config: config.clone() })
+    }
+}
+
+fn setting(text: &str) -> Result<(String, String), String> {
+    let parts = text.split_once('=').ok_or("no `=` in it; write it like appendonly=yes")?;
+    Ok((parts.0.trim().to_owned(), parts.1.trim().to_owned()))
+}
+
+/// The two sides of an SDK duet.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "FlowFabric's SDK")]
+pub struct SdkArgs {
+    /// What the baseline's worker is built against: a version, the directory of the crate ff-sdk, or <REV>:<PATH> to read it
+    /// with git [scenario sdk-duet: 0.15.0]
+    #[arg(long, value_name = "SDK")]
+    pub base_sdk: Option<String>,
+    /// What is compared with it: the SDK of every arm but the baseline
+    #[arg(long, value_name = "SDK")]
+    pub candidate_sdk: Option<String>,
+}
+
 /// A scenario by its shipped name or by path, with the changes that options make; not checked yet.
 pub fn draft(wanted: &str, overrides: Vec<Override>) -> anyhow::Result<Draft> {
     let (source, text) = scenario_text(wanted)?;
@@ -101,6 +146,11 @@ pub fn draft(wanted: &str, overrides: Vec<Override>) -> anyhow::Result<Draft> {
 /// Checks what lies outside a scenario before a server is looked for: the files that it names can be read, and this
 /// machine can hold it.
 pub fn check_surroundings(scenario: &Scenario) -> anyhow::Result<()> {
+    if let Some(variant) =
+        scenario.variants.iter().find(|variant| variant.path.is_sdk() && variant.sdk.is_none() && !SDK_BUILT)
+    {
+        bail!("{}: variant {}: {}", scenario.name, variant.name, SdkError::NotBuilt);
+    }
     let own = scenario.variants.iter().filter_map(|variant| variant.library.as_ref());
     for library in own.chain([&scenario.library]) {
         Library::read(library)?;
@@ -110,7 +160,8 @@ pub fn check_surroundings(scenario: &Scenario) -> anyhow::Result<()> {
         Model::Open { .. } | Model::Closed { .. } => Vec::new(),
     };
     let gigabytes = |bytes: u64| format!("{:.1} GB", bytes as f64 / 1e9);
-    let population = server_memory_needed(scenario);
+    let clusters = scenario.clusters().len() as u64;
+    let population = server_memory_needed(scenario).saturating_mul(clusters);
     if let Some(room) = room_here(scenario).filter(|room| population > *room) {
         bail!(
             "{}: its {} executions need about {} on servers on this machine, and these can have {}: take fewer \
@@ -154,7 +205,7 @@ pub fn scenario_text(wanted: &str) -> anyhow::Result<(String, String)> {
     let names: Vec<&str> = SHIPPED.iter().map(|shipped| shipped.name).collect();
     let hint = match nearest(wanted, names.iter().copied()) {
         Some(best) => format!("did you mean `{best}`?"),
-        None => format!("shipped: {}", names.join(", ")),
+        None => format!("shipped are {}.", names.join(", ")),
     };
     bail!("no scenario is named `{wanted}`; {hint} A file is given by its path, such as ./{wanted}.toml")
 }

@@ -1,11 +1,14 @@
 //! `scenarios`: what is shipped, what a file says, whether it is right.
 
 use clap::{Args, Subcommand};
+use clap_complete::ArgValueCompleter;
 
 use super::cluster_args::ClusterArgs;
+use super::completions::scenarios;
 use super::exit::Exit;
-use super::output::{print, say};
+use super::output::{COLUMNS, columns, print, say};
 use super::scenario_args::{ScenarioArgs, check_surroundings, draft, scenario_text};
+use reclaim_analysis::report::wrapped;
 use reclaim_analysis::scenario::{self, SHIPPED};
 
 /// Options of `scenarios`.
@@ -22,11 +25,13 @@ enum Command {
     /// Print a scenario with its comments, to copy and change
     Show {
         /// Name of a shipped scenario, or path of a file
+        #[arg(add = ArgValueCompleter::new(scenarios))]
         scenario: String,
     },
     /// Check a scenario and print it with every default filled in
     Check {
         /// Name of a shipped scenario, or path of a file
+        #[arg(add = ArgValueCompleter::new(scenarios))]
         scenario: String,
         #[command(flatten)]
         changes: Box<ScenarioArgs>,
@@ -58,10 +63,12 @@ pub fn run(args: &ScenariosArgs) -> anyhow::Result<Exit> {
 
 fn list() -> anyhow::Result<String> {
     use std::fmt::Write as _;
+    let columns = usize::from(columns().unwrap_or(COLUMNS));
     let width = SHIPPED.iter().map(|shipped| shipped.name.len()).max().unwrap_or_default();
     SHIPPED.iter().try_fold(String::new(), |mut text, shipped| {
         let scenario = scenario::parse(shipped.name, shipped.text)?;
-        writeln!(text, "{:width$}  {}", shipped.name, scenario.summary)?;
+        let line = format!("{:width$}  {}", shipped.name, scenario.summary);
+        writeln!(text, "{}", wrapped(&line, &" ".repeat(width + 2), columns))?;
         Ok(text)
     })
 }

@@ -11,11 +11,12 @@ use super::exit::Exit;
 #[cfg(feature = "live")]
 use super::live::Live;
 use super::metrics::Metrics;
-use super::output::{OutputArgs, columns_of, say};
+use super::output::{COLUMNS, OutputArgs, columns_of, say};
 use super::progress_line::ProgressLine;
 use crate::campaign::Watch;
 use crate::load::{Activity, Progress};
 use crate::store::ResultDir;
+use reclaim_analysis::judge::RunResult;
 use reclaim_analysis::record::{RunRecord, TimelinePoint};
 use reclaim_analysis::scenario::Scenario;
 
@@ -24,9 +25,6 @@ const REDRAWN_AFTER: Duration = Duration::from_millis(200);
 
 /// Between two lines where it is none: logs are read later.
 const REPEATED_AFTER: Duration = Duration::from_secs(10);
-
-/// Columns where no terminal says how many it has.
-const COLUMNS: u16 = 100;
 
 /// Standard error.
 pub struct Terminal {
@@ -208,6 +206,12 @@ impl Watch for Terminal {
             events.tell(Event::Warning { text });
         }
         self.say(&format!("warning: {text}"));
+    }
+
+    fn judged(&self, result: &RunResult) {
+        if let Some(events) = &self.events {
+            events.judged(result);
+        }
     }
 
     fn finish(&self) {

@@ -10,6 +10,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::JoinHandle;
 
+use tokio::sync::oneshot;
+
 use super::server::ServerSpec;
 
 /// Each server's log, in its directory.
@@ -24,13 +26,18 @@ pub(super) enum Lifetime {
     Detached,
 }
 
-/// The servers stay.
-struct Release;
+/// What the thread of the servers is asked for.
+enum Order {
+    /// The servers stay.
+    Release,
+    /// One that has ended is started again.
+    Start { position: usize, done: oneshot::Sender<io::Result<()>> },
+}
 
 /// Running servers. Dropping it kills them and waits until they are gone.
 pub(super) struct ChildServers {
     children: Arc<Mutex<Vec<Child>>>,
-    stop: Option<mpsc::Sender<Release>>,
+    orders: Option<mpsc::Sender<Order>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -43,26 +50,39 @@ impl ChildServers {
         lifetime: Lifetime,
     ) -> io::Result<Self> {
         let children = Arc::new(Mutex::new(Vec::with_capacity(specs.len())));
-        let (stop, stopped) = mpsc::channel();
+        let (orders, asked) = mpsc::channel();
         let (report, started) = mpsc::channel();
         let (binary, dir, specs) = (binary.to_owned(), dir.to_owned(), specs.to_vec());
         let kept = Arc::clone(&children);
         let thread = std::thread::Builder::new().name("child-servers".to_owned()).spawn(move || {
-            let result = specs.iter().try_for_each(|spec| {
+            let spawn = |spec: &ServerSpec| {
                 let mut command = server_command(&binary, &dir, spec)?;
                 if lifetime == Lifetime::Ours {
                     die_with_parent(&mut command);
                 }
-                lock(&kept).push(command.spawn()?);
+                command.spawn()
+            };
+            let result = specs.iter().try_for_each(|spec| {
+                lock(&kept).push(spawn(spec)?);
                 Ok(())
             });
             // Whoever started us waits for this.
             let _ = report.send(result);
-            if stopped.recv().is_err() {
-                kill_all(&kept);
+            loop {
+                match asked.recv() {
+                    Ok(Order::Start { position, done }) => {
+                        let started = spawn(&specs[position]);
+                        let started =
+                            started.map(|child| drop(lock(&kept).splice(position..=position, [child])));
+                        // Who asked may have been cancelled; the server is stopped with the others.
+                        let _ = done.send(started);
+                    }
+                    Ok(Order::Release) => return,
+                    Err(_) => return kill_all(&kept),
+                }
             }
         })?;
-        let servers = Self { children, stop: Some(stop), thread: Some(thread) };
+        let servers = Self { children, orders: Some(orders), thread: Some(thread) };
         started.recv().unwrap_or_else(|_| Err(io::Error::other("the thread that starts them ended")))?;
         Ok(servers)
     }
@@ -82,18 +102,27 @@ impl ChildServers {
         }
     }
 
+    /// Starts the server at `position` again, with the same arguments in the same directory. It must have ended.
+    pub(super) async fn start_again(&self, position: usize) -> io::Result<()> {
+        let gone = || io::Error::other("the thread that starts servers ended");
+        let (done, started) = oneshot::channel();
+        let orders = self.orders.as_ref().ok_or_else(gone)?;
+        orders.send(Order::Start { position, done }).map_err(|_| gone())?;
+        started.await.unwrap_or_else(|_| Err(gone()))
+    }
+
     /// Lets detached servers go on without this process.
     pub(super) fn release(mut self) {
-        if let Some(stop) = self.stop.take() {
+        if let Some(orders) = self.orders.take() {
             // Fails only if the thread is gone, and the servers are released then.
-            let _ = stop.send(Release);
+            let _ = orders.send(Order::Release);
         }
     }
 }
 
 impl Drop for ChildServers {
     fn drop(&mut self) {
-        drop(self.stop.take());
+        drop(self.orders.take());
         if let Some(thread) = self.thread.take() {
             // A panic in it has been printed; the children die with the thread.
             let _ = thread.join();
@@ -139,8 +168,9 @@ pub(super) fn server_command(binary: &Path, dir: &Path, spec: &ServerSpec) -> io
     Ok(command)
 }
 
+/// Has the kernel end the process that `command` starts when the thread that starts it ends. Elsewhere than on Linux, nothing.
 #[cfg(target_os = "linux")]
-fn die_with_parent(command: &mut Command) {
+pub(crate) fn die_with_parent(command: &mut Command) {
     use std::os::unix::process::CommandExt as _;
 
     use rustix::io::Errno;
@@ -161,4 +191,4 @@ fn die_with_parent(command: &mut Command) {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn die_with_parent(_: &mut Command) {}
+pub(crate) fn die_with_parent(_: &mut Command) {}

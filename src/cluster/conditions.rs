@@ -1,14 +1,17 @@
 //! The conditions that a cluster was found under: configuration, function libraries, slots. Read at the start and again
 //! at the end of every window, for what is measured belongs to these and to no others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use redis::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::error::ClusterError;
 use crate::flowfabric::LIBRARY_NAME;
-use crate::valkey::{NodeAddr, Topology, ValkeyError, Wire, WireError, ask, config, plain, unexpected};
+use crate::valkey::{
+    Client, Clients, Connector, NodeAddr, Topology, ValkeyError, Wire, WireError, ask, config, plain,
+    unexpected,
+};
 
 /// Hidden in what is said of them: they are secrets.
 const SECRET: [&str; 3] = ["pass", "auth", "key"];
@@ -28,6 +31,84 @@ struct NodeConditions {
     settings: BTreeMap<String, String>,
     /// SHA-256 of each library of FlowFabric's name, those of a duet included.
     libraries: BTreeMap<String, String>,
+    /// Who is connected, and which of them are this run's connections; `None` where that cannot be known.
+    clients: Option<(Clients, BTreeSet<u64>)>,
+}
+
+/// Clients of one primary that are not this run's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Strangers {
+    /// Where.
+    pub addr: NodeAddr,
+    /// Those who asked something since the start, and how many commands each.
+    pub asked: Vec<(Client, u64)>,
+    /// Those who are sent all that the server does.
+    pub monitors: Vec<Client>,
+    /// How many of those that are there now have come since the start.
+    pub arrived: u64,
+}
+
+/// Which server took over from which, and which slots went where, as far as that was asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Heirs(Vec<Passing>);
+
+/// Something that changed hands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Passing {
+    /// All that a primary served.
+    All { from: NodeAddr, to: NodeAddr },
+    /// Nothing but a server's counters.
+    Restart(NodeAddr),
+    /// Some slots.
+    Slots { slots: BTreeSet<u16>, from: NodeAddr, to: NodeAddr, at_once: bool },
+}
+
+impl Heirs {
+    /// Notes that `heir` took over from `primary`; in the order in which that happened.
+    pub fn note(&mut self, primary: NodeAddr, heir: NodeAddr) {
+        self.0.push(Passing::All { from: primary, to: heir });
+    }
+
+    /// Notes that these slots went from one primary to another; `at_once` as one migration, for which the former forks.
+    pub fn note_slots(&mut self, slots: &[u16], (from, to): (NodeAddr, NodeAddr), at_once: bool) {
+        self.0.push(Passing::Slots { slots: slots.iter().copied().collect(), from, to, at_once });
+    }
+
+    /// Notes that a server was started again: it counts from the beginning.
+    pub fn note_restart(&mut self, addr: NodeAddr) {
+        self.0.push(Passing::Restart(addr));
+    }
+
+    /// Whether a server was started again.
+    pub fn has_restarted(&self, addr: &NodeAddr) -> bool {
+        self.0.contains(&Passing::Restart(addr.clone()))
+    }
+
+    /// How often a server forked to send slots.
+    pub fn forks_of(&self, addr: &NodeAddr) -> u64 {
+        let forked = |passing: &&Passing| matches!(passing, Passing::Slots { from, at_once: true, .. } if from == addr);
+        self.0.iter().filter(forked).count() as u64
+    }
+
+    /// Whether a server took over from another.
+    pub fn is_one(&self, addr: &NodeAddr) -> bool {
+        self.0.iter().any(|passing| matches!(passing, Passing::All { to, .. } if to == addr))
+    }
+
+    /// Whether a server was sent the keys of slots, by another server and not by this tool.
+    pub fn has_received(&self, addr: &NodeAddr) -> bool {
+        self.0.iter().any(|passing| matches!(passing, Passing::Slots { to, .. } if to == addr))
+    }
+
+    /// Whether a slot that one primary served is served by the other now.
+    fn lead<'a>(&'a self, slot: u16, from: &'a NodeAddr, to: &NodeAddr) -> bool {
+        let follow = |at: &'a NodeAddr, passing: &'a Passing| match passing {
+            Passing::All { from, to } if at == from => to,
+            Passing::Slots { slots, to, .. } if slots.contains(&slot) => to,
+            Passing::All { .. } | Passing::Slots { .. } | Passing::Restart(_) => at,
+        };
+        self.0.iter().fold(from, follow) == to
+    }
 }
 
 /// One condition that is not what it was.
@@ -45,15 +126,39 @@ pub struct Change {
 
 impl Conditions {
     /// Reads them from the primaries of `topology`.
-    pub(super) async fn read(topology: Topology, wires: &[Wire]) -> Result<Self, ClusterError> {
-        let nodes = futures_util::future::try_join_all(wires.iter().map(NodeConditions::read)).await?;
+    pub(super) async fn read(
+        topology: Topology,
+        wires: &[Wire],
+        connector: &Connector,
+    ) -> Result<Self, ClusterError> {
+        let addrs: Vec<_> = wires.iter().map(Wire::addr).collect();
+        let nodes = wires.iter().map(|wire| NodeConditions::read(wire, connector, &addrs));
+        let nodes = futures_util::future::try_join_all(nodes).await?;
         Ok(Self { topology, nodes })
     }
 
-    /// What has changed since `self` was read.
-    pub fn changes(&self, later: &Self) -> Vec<Change> {
+    /// Who else has used the primaries between `self` and `later`.
+    pub fn strangers(&self, later: &Self) -> Vec<Strangers> {
+        let on = |after: &NodeConditions| {
+            let before = self.nodes.iter().find(|node| node.addr == after.addr)?;
+            let ((earlier, _), (later, own)) = (before.clients.as_ref()?, after.clients.as_ref()?);
+            let (asked, monitors) = (later.asked_since(earlier, own), later.monitors(own));
+            let arrived = later.arrived_since(earlier, own);
+            (!asked.is_empty() || !monitors.is_empty() || arrived > 0).then(|| Strangers {
+                addr: after.addr.clone(),
+                asked,
+                monitors,
+                arrived,
+            })
+        };
+        later.nodes.iter().filter_map(on).collect()
+    }
+
+    /// What has changed since `self` was read, other than that slots went from a primary to its `heirs`.
+    pub fn changes(&self, later: &Self, heirs: &Heirs) -> Vec<Change> {
         let mut changes = Vec::new();
-        if let Some((slot, [before, after])) = self.topology.first_difference(&later.topology) {
+        let wanted = |slot, before: &NodeAddr, after: &NodeAddr| heirs.lead(slot, before, after);
+        if let Some((slot, [before, after])) = self.topology.first_difference(&later.topology, wanted) {
             let condition = format!("the owner of slot {slot}");
             changes.push(Change {
                 addr: before.clone(),
@@ -104,11 +209,14 @@ fn differences<'a>(
 }
 
 impl NodeConditions {
-    async fn read(wire: &Wire) -> Result<Self, ClusterError> {
+    async fn read(wire: &Wire, connector: &Connector, nodes: &[&NodeAddr]) -> Result<Self, ClusterError> {
         Ok(Self {
             addr: wire.addr().clone(),
             settings: settings(wire).await?,
             libraries: libraries(wire).await?,
+            clients: connector
+                .strangers(Clients::read(wire).await?)
+                .zip(connector.opened(wire.addr(), nodes)),
         })
     }
 }
@@ -116,7 +224,7 @@ impl NodeConditions {
 async fn settings(wire: &Wire) -> Result<BTreeMap<String, String>, ValkeyError> {
     match config(wire, "*").await {
         // Somebody without the right to ask: nothing is known, at the start as at the end.
-        Err(ValkeyError::Login { .. } | ValkeyError::Server { source: WireError::Server { .. }, .. }) => {
+        Err(ValkeyError::Right { .. } | ValkeyError::Server { source: WireError::Server { .. }, .. }) => {
             Ok(BTreeMap::new())
         }
         settings => settings,
@@ -149,6 +257,8 @@ mod tests {
     use super::*;
     use crate::valkey::Primary;
 
+    const NOBODY: Heirs = Heirs(Vec::new());
+
     fn conditions(split: u16) -> Conditions {
         let primary = |port: u16| Primary {
             id: port.to_string(),
@@ -164,16 +274,17 @@ mod tests {
             addr: NodeAddr { host: "127.0.0.1".into(), port },
             settings: map(&[("appendonly", "no"), ("requirepass", "sesame")]),
             libraries: map(&[("flowfabric", "aa")]),
+            clients: None,
         });
         Conditions { topology: Topology::new(shards).unwrap(), nodes: nodes.into() }
     }
 
     #[test]
     fn the_same_conditions_are_quiet() {
-        assert_eq!(conditions(8_191).changes(&conditions(8_191)), []);
+        assert_eq!(conditions(8_191).changes(&conditions(8_191), &NOBODY), []);
         let mut blind = conditions(8_191);
         blind.nodes[0].settings.clear();
-        assert_eq!(conditions(8_191).changes(&blind), [], "no right to read is no change");
+        assert_eq!(conditions(8_191).changes(&blind, &NOBODY), [], "no right to read is no change");
     }
 
     #[test]
@@ -182,7 +293,7 @@ mod tests {
         later.nodes[1].settings.insert("appendonly".into(), "yes".into());
         later.nodes[1].settings.insert("requirepass".into(), "open".into());
         later.nodes[0].libraries.insert("flowfabric".into(), "bb".into());
-        let changes = conditions(8_191).changes(&later);
+        let changes = conditions(8_191).changes(&later, &NOBODY);
         let words: Vec<_> =
             changes.iter().map(|c| format!("{} {}: {} {}", c.addr, c.condition, c.before, c.after)).collect();
         assert_eq!(
@@ -199,6 +310,44 @@ mod tests {
             later.nodes[0].libraries.clear();
             later
         };
-        assert_eq!(conditions(8_191).changes(&gone)[0].after, "none");
+        assert_eq!(conditions(8_191).changes(&gone, &NOBODY)[0].after, "none");
+    }
+
+    #[test]
+    fn slots_that_moved_may_be_where_they_went_and_no_others() {
+        let addr = |port| NodeAddr { host: "127.0.0.1".into(), port };
+        let changed = |slots: &[u16], to| {
+            let mut heirs = Heirs::default();
+            heirs.note_slots(slots, (addr(9), addr(to)), to == 2);
+            assert_eq!((heirs.forks_of(&addr(9)), heirs.forks_of(&addr(to))), (u64::from(to == 2), 0));
+            (conditions(8_191).changes(&conditions(8_189), &heirs).len(), heirs.has_received(&addr(2)))
+        };
+        assert_eq!(changed(&[8_190, 8_191, 7], 2), (0, true));
+        assert_eq!(changed(&[8_190], 2), (1, true), "8191 went on its own");
+        assert_eq!(changed(&[8_190, 8_191], 1), (1, false));
+    }
+
+    #[test]
+    fn slots_may_go_to_an_heir_and_to_nobody_else() {
+        let addr = |port| NodeAddr { host: "127.0.0.1".into(), port };
+        let mut later = conditions(8_191);
+        let primary = |port: u16| Primary { id: port.to_string(), addr: addr(port), slots: 0, replicas: 0 };
+        let shards = vec![(primary(5), vec![(0, 8_191)]), (primary(2), vec![(8_192, 16_383)])];
+        later.topology = Topology::new(shards).unwrap();
+        let changes = |heirs: &[(u16, u16)]| {
+            let mut all = Heirs::default();
+            for (primary, heir) in heirs {
+                all.note(addr(*primary), addr(*heir));
+            }
+            conditions(8_191).changes(&later, &all).len()
+        };
+        assert_eq!(
+            [changes(&[(1, 5)]), changes(&[(1, 4), (4, 5)]), changes(&[(1, 5), (5, 1), (1, 5)])],
+            [0; 3]
+        );
+        assert_eq!(
+            [changes(&[]), changes(&[(1, 4)]), changes(&[(2, 5)]), changes(&[(1, 5), (5, 1)])],
+            [1; 4]
+        );
     }
 }

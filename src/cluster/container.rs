@@ -1,16 +1,17 @@
-//! Provider `container`: one container with every node in it, on the host's network.
+//! Provider `container`: one container with every node in it, on the host's network; or one for each, on networks that it can
+//! be taken off.
 //!
-//! One container, because nodes in several would announce addresses that a client outside cannot reach; the host's
-//! network, because a published port puts a proxy into every round trip. That makes it a Linux matter; Docker
-//! Desktop needs "host networking" switched on.
+//! One container, because nodes in several would announce addresses that a client outside may not reach; the host's
+//! network, because a published port puts a proxy into every round trip, and a bridge its share. That makes it a Linux
+//! matter; Docker Desktop needs "host networking" switched on. Only a run that cuts a server off has them apart: see
+//! [`networks`](super::networks).
 //!
-//! The container ends with this process: its shell reads a named pipe that only this process holds open for writing.
+//! A container ends with this process: its shell reads a named pipe that only this process holds open for writing.
 //! When the process ends, however it ends, the kernel closes the pipe, the shell ends, and Docker removes the
 //! container (`auto_remove`). Where the process was killed before the shell could open the pipe, it would wait for a
 //! writer for ever: so it lets one come and go after a while. A container that was made and never started is found by
-//! its label at the next start.
+//! its label at the next start, and so are networks, which nobody removes where their owner was killed.
 
-use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -18,55 +19,48 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{CWD, Mode, mkfifoat};
-use testcontainers::bollard::query_parameters::{
-    ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
-};
 use testcontainers::core::Mount;
-use testcontainers::core::client::docker_client_instance;
-use testcontainers::runners::AsyncRunner as _;
 use testcontainers::{ContainerRequest, GenericImage, ImageExt as _};
 use tokio::sync::oneshot;
 
 use super::error::ClusterError;
 use super::form::{Member, form};
-use super::owned_dir::{OwnedDir, is_ownerless};
+use super::keeper::{Keeper, Plan, Started, keep};
+use super::networks::Addresses;
+use super::owned_dir::OwnedDir;
+use super::request::{ClusterRequest, Containers};
 use super::server::{ServerSpec, log_tail, loopback, specs};
-use crate::machine::node_name;
-use crate::valkey::{Connector, Info, NodeAddr, Wire};
+use crate::valkey::{Access, Connector, Info, NodeAddr, Wire};
 
 /// Where the pipe and the logs are inside the container.
 const SHARED_DIR: &str = "/reclaim-bench";
 const PIPE: &str = "alive";
 /// Seconds after which the shell must have opened the pipe if there is anybody to hold it.
 const OWNER_SEEN_WITHIN_S: u32 = 5;
-/// Labels of every container: its owner's directory, and the machine that this is on, for several may share one daemon.
-const DIRECTORY_LABEL: &str = "reclaim-bench.directory";
-const MACHINE_LABEL: &str = "reclaim-bench.machine";
 /// Pulling the image included.
 const START_LIMIT: Duration = Duration::from_mins(5);
 const ANSWER_LIMIT: Duration = Duration::from_secs(20);
-/// For a start that is under way when it is no longer wanted.
-const ABANDON_LIMIT: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(20);
 const PORT_ATTEMPTS: u32 = 5;
 
-/// A running container. Dropping it removes the container and waits until that is done.
+/// Running containers. Dropping it removes them, and their networks, and waits until that is done.
 pub(super) struct ContainerServers {
-    specs: Vec<ServerSpec>,
+    servers: Started,
     holder: Option<JoinHandle<()>>,
     stop: Option<oneshot::Sender<()>>,
+    keeper: Keeper,
+    // Both outlive the containers: the pipe ends them, and the directory is mounted in them.
     pipe: Option<File>,
     dir: OwnedDir,
 }
 
 impl ContainerServers {
-    /// Starts `primaries * (1 + replicas)` servers in one container of `image` and forms a cluster of them.
-    pub(super) async fn start(image: &str, primaries: u16, replicas: u16) -> Result<Self, ClusterError> {
-        let count = usize::from(primaries) * (1 + usize::from(replicas));
+    /// Starts the servers of a request in containers of `image` and forms a cluster of them.
+    pub(super) async fn start(image: &str, request: &ClusterRequest) -> Result<Self, ClusterError> {
         for _ in 0..PORT_ATTEMPTS {
-            let servers = Self::start_once(image, count).await?;
+            let servers = Self::start_once(image, request).await?;
             if let Some(members) = servers.members(image).await? {
-                form(&members, primaries).await?;
+                form(&members, request.primaries).await?;
                 return Ok(servers);
             }
         }
@@ -75,21 +69,36 @@ impl ContainerServers {
         )))
     }
 
-    async fn start_once(image: &str, count: usize) -> Result<Self, ClusterError> {
+    async fn start_once(image: &str, request: &ClusterRequest) -> Result<Self, ClusterError> {
         let prepare = || ClusterError::io("cannot prepare the container");
+        let count = usize::from(request.primaries) * (1 + usize::from(request.replicas));
         let dir = OwnedDir::create("reclaim-bench-container-").map_err(prepare())?;
         let pipe = make_pipe(dir.path()).map_err(prepare())?;
-        let specs = specs(count).map_err(prepare())?;
-        let request = container(image, &specs, dir.path());
+        let specs = specs(count, count, request.node_timeout).map_err(prepare())?;
+        let plan = Plan {
+            specs,
+            dir: dir.path().to_owned(),
+            apart: request.containers == Containers::Each,
+            container,
+            image: image.to_owned(),
+        };
         let (stop, stopped) = oneshot::channel();
         let (report, started) = oneshot::channel();
+        let (keeper, orders) = Keeper::new();
         let holder = std::thread::Builder::new()
             .name("container".to_owned())
-            .spawn(move || hold(request, report, stopped))
+            .spawn(move || keep(&plan, report, (stopped, orders)))
             .map_err(prepare())?;
-        let servers = Self { specs, holder: Some(holder), stop: Some(stop), pipe: Some(pipe), dir };
+        let mut servers = Self {
+            servers: Started::new(),
+            holder: Some(holder),
+            stop: Some(stop),
+            keeper,
+            pipe: Some(pipe),
+            dir,
+        };
         let result = started.await.unwrap_or_else(|_| Err("its thread ended".to_owned()));
-        result.map_err(|reason| {
+        servers.servers = result.map_err(|reason| {
             ClusterError::Container(format!(
                 "cannot run image {image}: {reason}. Start Docker, or load the image (docker pull, docker load), or \
                  name another with --image; any image with sh and valkey-server will do"
@@ -100,25 +109,36 @@ impl ContainerServers {
 
     /// Waits until every server answers; `None` where a port was taken meanwhile.
     async fn members(&self, image: &str) -> Result<Option<Vec<Member>>, ClusterError> {
-        let connector = Connector::loopback();
+        let connector = Connector::new(&Access {
+            tls: None,
+            user: None,
+            password: None,
+            map: self.map(),
+            timeout: ANSWER_LIMIT,
+        })?;
         let deadline = Instant::now() + ANSWER_LIMIT;
-        let mut members = Vec::with_capacity(self.specs.len());
-        for spec in &self.specs {
+        let mut members = Vec::with_capacity(self.servers.len());
+        for (spec, addresses) in &self.servers {
+            let addr = addr(spec, addresses.as_ref());
             let wire = loop {
                 let log = self.log(spec);
                 if log.contains("Address already in use") {
                     return Ok(None);
                 }
-                if let Some(wire) = fresh_node(&connector, &loopback(spec.port)).await {
+                let asked = tokio::time::timeout_at(deadline.into(), fresh_node(&connector, &addr)).await;
+                if let Ok(Some(wire)) = asked {
                     break wire;
                 }
                 if Instant::now() > deadline {
                     let shell =
                         std::fs::read_to_string(self.dir.path().join("shell.log")).unwrap_or_default();
+                    let remedy = match addresses {
+                        None => "on Docker Desktop, switch on host networking",
+                        Some(_) => "the addresses of its bridges are reached from this machine on Linux only",
+                    };
                     return Err(ClusterError::Container(format!(
-                        "port {} of image {image} does not answer after {ANSWER_LIMIT:?} (on Docker Desktop, switch \
-                         on host networking):\n{shell}{log}",
-                        spec.port
+                        "{} of image {image} does not answer after {ANSWER_LIMIT:?} ({remedy}):\n{shell}{log}",
+                        addresses.map_or(addr.clone(), |at| reached(spec, at)),
                     )));
                 }
                 tokio::time::sleep(PAUSE).await;
@@ -132,8 +152,48 @@ impl ContainerServers {
         log_tail(&self.dir.path().join(log_name(spec)))
     }
 
+    /// The end of the log of the server at `addr`.
+    pub(super) fn log_of(&self, addr: &NodeAddr) -> String {
+        let server = self.position(addr).and_then(|position| self.servers.get(position));
+        server.map(|(spec, _)| self.log(spec)).unwrap_or_default()
+    }
+
+    /// The way to the process of the server at `addr` and to its networks, with the place of its container.
+    pub(super) fn keeper_of(&self, addr: &NodeAddr) -> Option<(Keeper, usize)> {
+        let position = self.position(addr)?;
+        let together = self.servers[position].1.is_none();
+        Some((self.keeper.clone(), if together { 0 } else { position }))
+    }
+
+    /// Whether each server has networks of its own.
+    pub(super) fn apart(&self) -> bool {
+        self.servers.iter().all(|(_, addresses)| addresses.is_some())
+    }
+
+    /// Starts the server at `addr` again after it has ended; `None` for one that is not here.
+    pub(super) async fn start_again(&self, addr: &NodeAddr) -> Option<std::io::Result<()>> {
+        let (spec, _) = self.servers.get(self.position(addr)?)?;
+        let (keeper, place) = self.keeper_of(addr)?;
+        // Nothing of it may hold the shell's output open: that is waited for.
+        let start = format!("(exec </dev/null >/dev/null 2>&1; {}) &", start(spec));
+        Some(keeper.run(place, start).await.map_err(std::io::Error::other))
+    }
+
+    /// Where servers are that are reached elsewhere than they announce.
+    pub(super) fn map(&self) -> Vec<(NodeAddr, NodeAddr)> {
+        let pair = |(spec, addresses): &(ServerSpec, Option<Addresses>)| {
+            let addresses = (*addresses)?;
+            Some((addr(spec, Some(&addresses)), reached(spec, addresses)))
+        };
+        self.servers.iter().filter_map(pair).collect()
+    }
+
     pub(super) fn addrs(&self) -> Vec<NodeAddr> {
-        self.specs.iter().map(|spec| loopback(spec.port)).collect()
+        self.servers.iter().map(|(spec, addresses)| addr(spec, addresses.as_ref())).collect()
+    }
+
+    fn position(&self, addr: &NodeAddr) -> Option<usize> {
+        self.addrs().iter().position(|own| own == addr)
     }
 }
 
@@ -141,11 +201,24 @@ impl Drop for ContainerServers {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(holder) = self.holder.take() {
-            // A panic in it has been printed, and the pipe below ends the container all the same.
+            // A panic in it has been printed, and the pipe below ends the containers all the same.
             let _ = holder.join();
         }
         drop(self.pipe.take());
     }
+}
+
+/// What a server announces.
+fn addr(spec: &ServerSpec, addresses: Option<&Addresses>) -> NodeAddr {
+    match addresses {
+        None => loopback(spec.port),
+        Some(addresses) => NodeAddr { host: addresses.servers.to_string(), port: spec.port },
+    }
+}
+
+/// Where a server with addresses of its own is reached from here.
+fn reached(spec: &ServerSpec, addresses: Addresses) -> NodeAddr {
+    NodeAddr { host: addresses.clients.to_string(), port: spec.port }
 }
 
 /// A server that answers and belongs to no cluster yet: ours, not one that was there before.
@@ -156,76 +229,24 @@ async fn fresh_node(connector: &Connector, addr: &NodeAddr) -> Option<Wire> {
     (uptime <= ANSWER_LIMIT.as_secs()).then_some(wire)
 }
 
-/// Starts the container and keeps it until `stopped`. A thread with a runtime of its own: removal must finish even
-/// where the caller's future is dropped half way, and the caller's runtime may not be blocked for it.
-fn hold(
-    request: ContainerRequest<GenericImage>,
-    report: oneshot::Sender<Result<(), String>>,
-    mut stopped: oneshot::Receiver<()>,
-) {
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            // Without a receiver there is nobody to tell.
-            let _ = report.send(Err(error.to_string()));
-            return;
-        }
-    };
-    runtime.block_on(async {
-        sweep().await;
-        let mut start = request.start();
-        let started = tokio::select! {
-            started = &mut start => started,
-            _ = &mut stopped => match tokio::time::timeout(ABANDON_LIMIT, start).await {
-                Ok(started) => started,
-                Err(_) => return,
-            },
-        };
-        let container = match started {
-            Ok(container) => container,
-            Err(error) => {
-                let _ = report.send(Err(error.to_string()));
-                return;
-            }
-        };
-        if report.send(Ok(())).is_ok() {
-            let _ = stopped.await;
-        }
-        // Fails where Docker has removed it already.
-        let _ = container.rm().await;
-    });
-}
-
-/// Removes containers whose owners were killed before these could see it. Best effort: what Docker does not do now, it
-/// may do the next time, and that it does not answer is told where a container is started.
-async fn sweep() {
-    let Ok(docker) = docker_client_instance().await else { return };
-    let label = format!("{MACHINE_LABEL}={}", node_name());
-    let filter = HashMap::from([("label", vec![label])]);
-    let options = ListContainersOptionsBuilder::new().all(true).filters(&filter).build();
-    for container in docker.list_containers(Some(options)).await.unwrap_or_default() {
-        let labels = container.labels.unwrap_or_default();
-        let abandoned = labels.get(DIRECTORY_LABEL).is_some_and(|dir| is_ownerless(Path::new(dir)));
-        if let Some(id) = container.id.filter(|_| abandoned) {
-            let force = RemoveContainerOptionsBuilder::new().force(true).build();
-            let _ = docker.remove_container(&id, Some(force)).await;
-        }
-    }
-}
-
-fn container(image: &str, specs: &[ServerSpec], shared_dir: &Path) -> ContainerRequest<GenericImage> {
-    let (name, tag) = split_tag(image);
-    GenericImage::new(name, tag)
+fn container(plan: &Plan, specs: &[ServerSpec], network: Option<&str>) -> ContainerRequest<GenericImage> {
+    let (name, tag) = split_tag(&plan.image);
+    let mut request = GenericImage::new(name, tag)
         .with_entrypoint("sh")
         .with_cmd(["-c".to_owned(), script(specs)])
-        .with_network("host")
+        .with_network(network.unwrap_or("host"))
         // Root: it writes logs into a directory of ours, which an image's own user may not.
         .with_user("0")
-        .with_label(DIRECTORY_LABEL, shared_dir.to_string_lossy())
-        .with_label(MACHINE_LABEL, node_name())
-        .with_mount(Mount::bind_mount(shared_dir.to_string_lossy(), SHARED_DIR))
-        .with_host_config_modifier(|host| host.auto_remove = Some(true))
-        .with_startup_timeout(START_LIMIT)
+        .with_mount(Mount::bind_mount(plan.dir.to_string_lossy(), SHARED_DIR))
+        .with_host_config_modifier(|host| {
+            host.auto_remove = Some(true);
+            host.publish_all_ports = Some(false);
+        })
+        .with_startup_timeout(START_LIMIT);
+    for (label, value) in plan.labels() {
+        request = request.with_label(label, value);
+    }
+    request
 }
 
 /// `registry:5000/valkey` has no tag, `valkey:9` has one.
@@ -236,21 +257,24 @@ fn split_tag(image: &str) -> (&str, &str) {
     }
 }
 
-/// What the container's shell does: start every server, then wait for the pipe to close.
+/// What a container's shell does: start its servers, then wait for the pipe to close.
 fn script(specs: &[ServerSpec]) -> String {
-    let mut lines = vec![format!("exec 2>{SHARED_DIR}/shell.log")];
-    for spec in specs {
-        let dir = format!("/tmp/{}", spec.port);
-        let arguments: Vec<String> = spec
-            .arguments(&format!("{SHARED_DIR}/{}", log_name(spec)))
-            .iter()
-            .map(|argument| format!("'{argument}'"))
-            .collect();
-        lines.push(format!("mkdir -p {dir} && cd {dir} && valkey-server {} &", arguments.join(" ")));
-    }
+    let mut lines = vec![format!("exec 2>>{SHARED_DIR}/shell.log")];
+    lines.extend(specs.iter().map(|spec| format!("{} &", start(spec))));
     lines.push(format!("(sleep {OWNER_SEEN_WITHIN_S}; : >{SHARED_DIR}/{PIPE}) &"));
     lines.push(format!("read -r _ <{SHARED_DIR}/{PIPE}"));
     lines.join("\n")
+}
+
+/// Runs a server in its directory.
+fn start(spec: &ServerSpec) -> String {
+    let dir = format!("/tmp/{}", spec.port);
+    let arguments: Vec<String> = spec
+        .arguments(&format!("{SHARED_DIR}/{}", log_name(spec)))
+        .iter()
+        .map(|argument| format!("'{argument}'"))
+        .collect();
+    format!("mkdir -p {dir} && cd {dir} && valkey-server {}", arguments.join(" "))
 }
 
 fn log_name(spec: &ServerSpec) -> String {

@@ -10,6 +10,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use etcetera::{BaseStrategy as _, choose_base_strategy};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
@@ -17,6 +18,8 @@ use super::error::ClusterError;
 use super::find::server_binary;
 use super::library::Library;
 use super::local::{LocalServers, LocalShape};
+use super::owned_dir;
+use super::provider::shape;
 use super::request::ClusterRequest;
 use super::server::loopback;
 use crate::valkey::{Connector, Info, NodeAddr, ValkeyError, Wire, WireError, ask, config};
@@ -80,8 +83,13 @@ pub async fn up(
 }
 
 /// Stops the cluster that [`up`] started, and what a start that was cut off left; `None` where there is nothing of the
-/// kind. What ran until now is said to have been running.
+/// kind. What ran until now is said to have been running. What runs that were killed have left in Docker, and their
+/// directories, are removed as well.
 pub async fn down() -> Result<Option<DetachedStatus>, ClusterError> {
+    #[cfg(all(feature = "container", unix))]
+    super::keeper::sweep_left().await;
+    // After the containers, which are found by them.
+    owned_dir::sweep_left();
     let files = Files::locate()?;
     let _lock = files.lock()?;
     // A damaged file is replaced by what the directories tell.
@@ -126,12 +134,15 @@ async fn start(
     // A crashed cluster's files would give new servers on the same ports old ideas.
     files.remove()?;
     let binary = server_binary(request.valkey_server.as_deref(), notify).await?;
-    notify(&format!("starting {} primaries of {}", request.primaries, binary.display()));
+    notify(&format!("starting {} of {}", shape(request), binary.display()));
     std::fs::create_dir_all(&files.servers)
         .map_err(ClusterError::io("cannot make the servers' directory"))?;
     let shape = LocalShape {
         primaries: request.primaries,
         replicas: request.replicas,
+        node_timeout: request.node_timeout,
+        config: &request.config,
+        clusters: request.clusters,
         stay_in: Some(&files.servers),
     };
     let servers = LocalServers::start(&binary, shape).await?;
@@ -149,7 +160,7 @@ async fn start(
 
 /// Loads the library to stay: without the mark by which a run would find what it has to undo.
 async fn load_library(request: &ClusterRequest, primaries: &[NodeAddr]) -> Result<(), ClusterError> {
-    let library = Library::read(&request.library)?;
+    let library = Library::read(&request.library)?.needing(&request.functions);
     for addr in primaries {
         let wire = connect(addr).await?;
         let before = library.look(&wire, true).await?;
@@ -226,14 +237,13 @@ struct Files {
 
 impl Files {
     fn locate() -> Result<Self, ClusterError> {
-        let variable = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-        let home = variable("XDG_STATE_HOME")
-            .or_else(|| variable("HOME").map(|home| home.join(".local/state")))
-            .ok_or_else(|| {
-                ClusterError::Detached(
-                    "no place for the state file: neither XDG_STATE_HOME nor HOME is set".to_owned(),
-                )
-            })?;
+        // Where a system has no place for states, its data are kept.
+        let home = choose_base_strategy().map(|base| base.state_dir().unwrap_or_else(|| base.data_dir()));
+        let home = home.map_err(|_| {
+            ClusterError::Detached(
+                "no place for the state file: neither XDG_STATE_HOME nor HOME is set".to_owned(),
+            )
+        })?;
         let dir = home.join("reclaim-bench");
         Ok(Self {
             lock: dir.join("cluster.lock"),

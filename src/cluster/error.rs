@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::presence::{LIFE, OtherRun};
+use crate::flowfabric::release_of;
 use crate::valkey::{NodeAddr, ValkeyError};
 use reclaim_analysis::record::LibraryInfo;
 
@@ -59,8 +60,10 @@ pub enum ClusterError {
         detail: String,
     },
     /// Functions that we call are not in the library.
-    #[error("the function library {library} lacks {}. A claim needs all of them: use the published library \
-             (leave out [library] source) or a complete file.", .missing.join(", "))]
+    #[error(
+        "the function library {library} lacks {}, which this run calls: use the published library (leave out [library] \
+             source), a complete file, or a scenario that does without", with_releases(.missing)
+    )]
     LibraryIncomplete {
         /// The library's source.
         library: String,
@@ -106,6 +109,14 @@ pub enum ClusterError {
     RunsUnderWay {
         /// Each of them.
         runs: Vec<OtherRun>,
+        /// Which option would have gone on all the same.
+        otherwise: &'static str,
+    },
+    /// Nobody can tell which runs are under way.
+    #[error("{why} That primary knows which runs are under way: make sure that none is, and {otherwise}.")]
+    MarksUnreachable {
+        /// The primary, and why.
+        why: String,
         /// Which option would have gone on all the same.
         otherwise: &'static str,
     },
@@ -163,6 +174,15 @@ impl ClusterError {
 
 fn listed(runs: &[OtherRun]) -> String {
     runs.iter().map(OtherRun::to_string).collect::<Vec<_>>().join(" and ")
+}
+
+/// Functions with the releases that brought them, where not all have them.
+fn with_releases(functions: &[String]) -> String {
+    let named = |function: &String| match release_of(function) {
+        Some(release) => format!("{function} (since FlowFabric {release})"),
+        None => function.clone(),
+    };
+    functions.iter().map(named).collect::<Vec<_>>().join(", ")
 }
 
 fn bullets(lines: &[String]) -> String {

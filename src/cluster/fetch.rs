@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
+use etcetera::{BaseStrategy as _, choose_base_strategy};
 use sha2::{Digest as _, Sha256};
 use tokio::process::Command;
 
@@ -37,14 +38,9 @@ pub(super) async fn cached_or_fetched(notify: &dyn Fn(&str)) -> Result<PathBuf, 
     Ok(binary)
 }
 
-/// The tool's directory in the user's cache; `None` where the environment names none. It need not exist.
+/// The tool's directory in the user's cache; `None` where the user has no home. It need not exist.
 pub fn cache_dir() -> Option<PathBuf> {
-    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    // The XDG specification tells to ignore relative paths.
-    variable("XDG_CACHE_HOME")
-        .filter(|path| path.is_absolute())
-        .or_else(|| variable("HOME").map(|home| home.join(".cache")))
-        .map(|cache| cache.join("reclaim-bench"))
+    Some(choose_base_strategy().ok()?.cache_dir().join("reclaim-bench"))
 }
 
 async fn fetch(dir: &Path, binary: &Path) -> Result<(), String> {

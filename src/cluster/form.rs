@@ -72,6 +72,11 @@ async fn replicate(replica: &Member, primary: &str, deadline: Instant) -> Result
     }
 }
 
+/// Whether CLUSTER INFO says that the cluster serves every slot.
+pub(super) fn is_well(info: &str) -> bool {
+    info.lines().any(|line| line.trim_end() == "cluster_state:ok")
+}
+
 /// What `member` still lacks until the cluster is complete from where it stands.
 async fn missing(
     member: &Member,
@@ -80,7 +85,7 @@ async fn missing(
 ) -> Result<Vec<&'static str>, ClusterError> {
     let mut missing = Vec::new();
     let state = cluster(member, "CLUSTER INFO", &["INFO"]).await?;
-    if !state.lines().any(|line| line.trim_end() == "cluster_state:ok") {
+    if !is_well(&state) {
         missing.push("cluster_state is not ok");
     }
     let complete = read_topology(&member.wire).await.is_ok_and(|topology| {

@@ -14,14 +14,14 @@ use super::conditions::Conditions;
 use super::error::ClusterError;
 use super::guard;
 use super::library::{Before, Library};
-use super::presence::Presence;
-use super::provider::{self, Servers};
-use super::request::ClusterRequest;
+use super::presence::{Company, Presence};
+use super::provider::{self, Servers, Started};
+use super::request::{ClusterRequest, Unreachable};
 use crate::flowfabric::{CallBounds, LIBRARY_NAME, LibraryAlias, raise};
 use crate::machine::ServersAt;
 use crate::valkey::{
-    Connector, Info, NodeAddr, NodeCounters, NodeIndex, Topology, Wire, ask, config, read_from_any,
-    unexpected,
+    Access, Connector, Info, NodeAddr, NodeCounters, NodeIndex, Topology, ValkeyError, Wire, WireCounts, ask,
+    config, read_from_any, unexpected,
 };
 use reclaim_analysis::record::slot_of_tag;
 use reclaim_analysis::record::{LibraryInfo, ValkeyInfo};
@@ -30,10 +30,13 @@ use reclaim_analysis::record::{LibraryInfo, ValkeyInfo};
 ///
 /// Dropping it stops servers of our own.
 pub struct Cluster {
+    access: Access,
     pub(super) connector: Connector,
-    connections: u16,
+    pub(super) connections: u16,
     provider: Provider,
-    servers: Servers,
+    pub(super) servers: Servers,
+    /// What servers of our own that run as our children were started from.
+    pub(super) started: Option<Started>,
     state: RefCell<State>,
     pub(super) library: RefCell<Library>,
     pub(super) library_version: RefCell<String>,
@@ -60,7 +63,7 @@ struct State {
 /// Connections to one primary.
 #[derive(Clone)]
 pub(super) struct Link {
-    claims: Wire,
+    pub(super) claims: Wire,
     pub(super) admin: Wire,
 }
 
@@ -93,26 +96,36 @@ pub async fn open(
 impl Cluster {
     /// Finds or builds the servers and connects to them. Writes nothing.
     async fn reach(request: &ClusterRequest, notify: &dyn Fn(&str)) -> Result<Self, ClusterError> {
-        let library = Library::read(&request.library)?;
+        let library = Library::read(&request.library)?.needing(&request.functions);
         let provided = provider::provide(request, notify).await?;
-        let connector = Connector::new(&request.access())?;
+        let access = provided.servers.access(request);
+        let connector = Connector::new(&access)?;
         let topology = read_from_any(&connector, &provided.seeds).await?;
         let links = try_join_all(
             topology
                 .primaries()
                 .iter()
-                .map(|primary| Link::open(&connector, &primary.addr, request.connections)),
+                .map(|primary| Link::open_if_may_be(&connector, &primary.addr, request)),
         )
         .await?;
-        let server = facts(&links).await?;
-        let io_threads = io_threads(&links[0].admin).await;
+        let reached: Vec<&Link> =
+            links.iter().filter(|link| link.admin.why_unreachable().is_none()).collect();
+        let [first, ..] = reached.as_slice() else {
+            // A topology without an unserved slot has a primary.
+            let why = links.first().and_then(|link| link.admin.why_unreachable());
+            return Err(ClusterError::Usage(why.unwrap_or("the cluster has no primary").to_owned()));
+        };
+        let server = facts(first, &reached).await?;
+        let io_threads = io_threads(&first.admin).await;
         Ok(Self {
+            access,
             connector,
             connections: request.connections,
             provider: provided.provider,
             shared: request.shared && !provided.servers.owned(),
             aliased: RefCell::default(),
             may_replace: provided.servers.owned() || request.replace_library,
+            started: provided.started,
             servers: provided.servers,
             state: RefCell::new(State { topology: Rc::new(topology), links }),
             library: RefCell::new(library),
@@ -134,6 +147,9 @@ impl Cluster {
         cancel: &CancellationToken,
     ) -> Result<(), ClusterError> {
         let announcement = request.announcement.as_ref().filter(|_| !self.owned());
+        // Where marks cannot be read, whoever accepts company goes on without one.
+        let unseen = self.marks_unreachable();
+        let announcement = announcement.filter(|asked| !unseen || asked.company != Company::Accepted);
         if let Some(announcement) = announcement {
             // Before the guard, whose many questions would be in the other run's counters.
             self.meet(announcement).await?;
@@ -178,7 +194,7 @@ impl Cluster {
     /// As [`Self::wire`].
     pub async fn further_wire(&self, node: NodeIndex, connections: u16) -> Result<Wire, ClusterError> {
         let addr = self.wire(node).addr().clone();
-        Ok(self.connector.claims(&addr, connections).await?)
+        Ok(self.connector.apart(&addr, connections).await?)
     }
 
     /// A bare blocking connection to the same primary, logged in; `None` where the cluster speaks TLS.
@@ -210,8 +226,18 @@ impl Cluster {
             }
         }
         self.ensure_library(&topology, &new, &CancellationToken::new()).await?;
-        *self.state.borrow_mut() = State { topology: Rc::new(topology), links };
+        self.replace_map(topology, links);
         Ok(())
+    }
+
+    /// `links` go to the primaries of `topology`, in its order.
+    pub(super) fn replace_map(&self, topology: Topology, links: Vec<Link>) {
+        *self.state.borrow_mut() = State { topology: Rc::new(topology), links };
+    }
+
+    /// What went to each node since the last call, to those that are no primaries any more as well. Starts the next count.
+    pub fn take_counts(&self) -> BTreeMap<NodeAddr, WireCounts> {
+        self.connector.take_counts()
     }
 
     /// Counters of every primary, in the order of the topology. A server that is busy in a script answers nothing;
@@ -222,16 +248,29 @@ impl Cluster {
     }
 
     /// Main-thread CPU of every primary so far, in seconds, in the order of the topology.
-    pub async fn main_thread_cpu_s(&self) -> Result<Vec<f64>, ClusterError> {
+    pub async fn main_thread_cpu_s(&self) -> Result<Vec<(NodeAddr, f64)>, ClusterError> {
         let (links, io_threads) = (self.links(), self.io_threads.get());
-        Ok(try_join_all(links.iter().map(|link| NodeCounters::read_cpu_s(&link.admin, io_threads))).await?)
+        let read = links.iter().map(async |link| {
+            Ok((link.admin.addr().clone(), NodeCounters::read_cpu_s(&link.admin, io_threads).await?))
+        });
+        try_join_all(read).await
     }
 
     /// Configuration, libraries and slots as they are now. The map is read anew; [`Self::topology`] stays as it is.
     pub async fn conditions(&self) -> Result<Conditions, ClusterError> {
         let topology = read_from_any(&self.connector, &self.seeds()).await?;
         let wires: Vec<Wire> = self.links().into_iter().map(|link| link.admin).collect();
-        Conditions::read(topology, &wires).await
+        Conditions::read(topology, &wires, &self.connector).await
+    }
+
+    /// Login and encryption, for another client of this run's.
+    pub(crate) fn access(&self) -> &Access {
+        &self.access
+    }
+
+    /// Takes connections with this name for this run's own.
+    pub(crate) fn befriend(&self, client_name: &str) {
+        self.connector.befriend(client_name);
     }
 
     /// The most that one call of any of these functions can run of each command, by the sources of all libraries that
@@ -247,6 +286,11 @@ impl Cluster {
     /// Whether libraries were loaded beside the first one.
     pub fn runs_several_libraries(&self) -> bool {
         !self.aliased.borrow().is_empty()
+    }
+
+    /// What all servers run.
+    pub(super) fn server_version(&self) -> &str {
+        &self.server.version
     }
 
     /// Whether others may use the cluster at the same time.
@@ -289,9 +333,10 @@ impl Cluster {
             primaries: primaries.len() as u32,
             replicas: primaries.iter().map(|primary| primary.replicas).sum(),
             provider: self.provider.to_string(),
-            same_machine: *self
-                .same_machine
-                .get_or_init(|| primaries.iter().all(|primary| primary.addr.is_this_machine())),
+            // Servers of our own run here, whatever addresses networks of theirs have.
+            same_machine: *self.same_machine.get_or_init(|| {
+                self.owned() || primaries.iter().all(|primary| self.connector.is_this_machine(&primary.addr))
+            }),
             partitions: u32::from(partitions),
             hottest_share: topology.hottest_share(partitions),
             shared: self.shared.then_some(true),
@@ -309,17 +354,20 @@ impl Cluster {
     }
 
     /// Loads another library on every primary beside the one that runs there, under the alias's names, and verifies
-    /// it. Only on servers of our own: on others it would stay after a crash.
+    /// it; `instrumented`, it counts and times what its functions call. Only on servers of our own: on others it would stay
+    /// after a crash.
     pub async fn load_under_alias(
         &self,
         library: &Library,
         alias: LibraryAlias,
+        instrumented: bool,
     ) -> Result<LibraryInfo, ClusterError> {
         if !self.owned() {
             return Err(ClusterError::NotOurs("comparing two function libraries"));
         }
         let links = self.links();
-        let versions = try_join_all(links.iter().map(|link| library.load_as(&link.admin, alias))).await?;
+        let versions =
+            try_join_all(links.iter().map(|link| library.load_as(&link.admin, alias, instrumented))).await?;
         self.aliased.borrow_mut().push(library.clone());
         Ok(LibraryInfo {
             name: LIBRARY_NAME.to_owned(),
@@ -377,23 +425,44 @@ impl Cluster {
 }
 
 impl Link {
-    async fn open(connector: &Connector, addr: &NodeAddr, connections: u16) -> Result<Self, ClusterError> {
+    pub(super) async fn open(
+        connector: &Connector,
+        addr: &NodeAddr,
+        connections: u16,
+    ) -> Result<Self, ClusterError> {
         Ok(Self { claims: connector.claims(addr, connections).await?, admin: connector.admin(addr).await? })
+    }
+
+    /// A primary that cannot be reached is one to which nothing can be sent, where the request leaves such ones out.
+    async fn open_if_may_be(
+        connector: &Connector,
+        addr: &NodeAddr,
+        request: &ClusterRequest,
+    ) -> Result<Self, ClusterError> {
+        match Self::open(connector, addr, request.connections).await {
+            Err(ClusterError::Valkey(error @ ValkeyError::Unreachable { .. }))
+                if request.unreachable == Unreachable::LeftOut =>
+            {
+                let wire = Wire::unreachable(addr.clone(), error.to_string());
+                Ok(Self { claims: wire.clone(), admin: wire })
+            }
+            opened => opened,
+        }
     }
 }
 
-/// Checks every primary and returns what they share.
-async fn facts(links: &[Link]) -> Result<ServerFacts, ClusterError> {
+/// Checks every primary that was reached, and returns what they share.
+async fn facts(first: &Link, reached: &[&Link]) -> Result<ServerFacts, ClusterError> {
     let mut found: Option<ServerFacts> = None;
-    for link in links {
+    for link in reached {
         let info = Info::read(&link.admin, &["server", "cluster", "memory"]).await?;
         let version = info.usable_version()?;
         match &found {
-            Some(first) if first.version != version => {
+            Some(known) if known.version != version => {
                 return Err(ClusterError::MixedVersions(format!(
                     "{} on {}, {version} on {}",
-                    first.version,
-                    links[0].admin.addr(),
+                    known.version,
+                    first.admin.addr(),
                     link.admin.addr()
                 )));
             }
@@ -404,7 +473,6 @@ async fn facts(links: &[Link]) -> Result<ServerFacts, ClusterError> {
             }
         }
     }
-    // A topology without an unserved slot has a primary.
     found.ok_or_else(|| ClusterError::Usage("the cluster has no primary".to_owned()))
 }
 

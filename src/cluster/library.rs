@@ -6,7 +6,9 @@ use redis::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::error::ClusterError;
-use crate::flowfabric::{FUNCTIONS, LIBRARY_NAME, LibraryAlias, LibraryCalls, rename_library};
+use crate::flowfabric::{
+    FUNCTIONS, LIBRARY_NAME, LibraryAlias, LibraryCalls, instrument_library, rename_library,
+};
 use crate::machine::read_text;
 use crate::valkey::{ValkeyError, Wire, WireError, ask, text, unexpected};
 use reclaim_analysis::record::LibraryInfo;
@@ -24,6 +26,8 @@ pub struct Library {
     code: String,
     /// SHA-256 of the source.
     pub(super) sha256: String,
+    /// Functions that it must have.
+    needed: Vec<&'static str>,
 }
 
 /// What a primary ran before a run came.
@@ -50,7 +54,13 @@ impl Library {
             LibrarySource::Git { revision, path } => from_git(revision, path)?,
         };
         let sha256 = sha256_hex(code.as_bytes());
-        Ok(Self { origin: source.to_string(), code, sha256 })
+        Ok(Self { origin: source.to_string(), code, sha256, needed: FUNCTIONS.to_vec() })
+    }
+
+    /// The same, of which only these functions must be there: older releases have fewer.
+    #[must_use]
+    pub fn needing(self, functions: &[&'static str]) -> Self {
+        Self { needed: functions.to_vec(), ..self }
     }
 
     /// What its functions run.
@@ -63,10 +73,25 @@ impl Library {
         &self.sha256
     }
 
+    /// What a run says of it that finds it loaded: by the version that the source states.
+    pub fn info(&self) -> LibraryInfo {
+        LibraryInfo {
+            name: LIBRARY_NAME.to_owned(),
+            version: self.stated_version().unwrap_or("unknown").to_owned(),
+            sha256: self.sha256.clone(),
+        }
+    }
+
     /// Loads this library beside the one that `wire`'s primary runs, under other names, and checks that it is there.
     /// Returns its version.
-    pub(super) async fn load_as(&self, wire: &Wire, alias: LibraryAlias) -> Result<String, ClusterError> {
-        let code = rename_library(alias, &self.code).map_err(|detail| ClusterError::LibraryRefused {
+    pub(super) async fn load_as(
+        &self,
+        wire: &Wire,
+        alias: LibraryAlias,
+        instrumented: bool,
+    ) -> Result<String, ClusterError> {
+        let form = if instrumented { instrument_library } else { rename_library };
+        let code = form(alias, &self.code).map_err(|detail| ClusterError::LibraryRefused {
             addr: wire.addr().clone(),
             library: self.origin.clone(),
             detail,
@@ -110,6 +135,7 @@ impl Library {
             origin: "the library that was there before".to_owned(),
             code: code.to_owned(),
             sha256: sha256_hex(code.as_bytes()),
+            needed: Vec::new(),
         }
     }
 
@@ -132,7 +158,8 @@ impl Library {
                 "the server holds another source than the one just loaded; is somebody else loading?",
             ));
         }
-        let missing: Vec<String> = FUNCTIONS
+        let missing: Vec<String> = self
+            .needed
             .iter()
             .filter(|name| !held.functions.iter().any(|held| *held == alias.function(name)))
             .map(|name| (*name).to_owned())

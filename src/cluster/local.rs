@@ -1,6 +1,7 @@
 //! Provider `local`: a cluster of child processes on loopback, without persistence; in a temporary directory and gone
 //! with the tool, or in a given one and there to stay.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,12 @@ pub(super) struct LocalShape<'a> {
     pub(super) primaries: u16,
     /// Of each primary.
     pub(super) replicas: u16,
+    /// How long they wait for a silent one.
+    pub(super) node_timeout: Duration,
+    /// Settings of theirs beside those that every server has.
+    pub(super) config: &'a BTreeMap<String, String>,
+    /// Clusters that share this machine's memory, this one included.
+    pub(super) clusters: u16,
     /// Directory of servers that are to stay; `None` is a temporary one for servers that are not.
     pub(super) stay_in: Option<&'a Path>,
 }
@@ -68,7 +75,11 @@ impl LocalServers {
             None => (OwnedDir::create(DIR_PREFIX).map(ServerDir::Temporary), Lifetime::Ours),
         };
         let dir = dir.map_err(ClusterError::io("cannot make a directory for the servers"))?;
-        let specs = specs(shape.servers()).map_err(ClusterError::io("cannot find free ports"))?;
+        let sharing = shape.servers() * usize::from(shape.clusters.max(1));
+        let specs = specs(shape.servers(), sharing, shape.node_timeout)
+            .map_err(ClusterError::io("cannot find free ports"))?;
+        let with_config = |spec| ServerSpec { config: shape.config.clone(), ..spec };
+        let specs: Vec<ServerSpec> = specs.into_iter().map(with_config).collect();
         let children = ChildServers::start(binary, dir.path(), &specs, lifetime).map_err(|error| {
             ClusterError::ServerStart { binary: binary.to_owned(), detail: error.to_string() }
         })?;
@@ -135,8 +146,27 @@ impl LocalServers {
 
     /// Process of the server at `addr`.
     pub(super) fn pid(&self, addr: &NodeAddr) -> Option<u32> {
-        let position = self.addrs().iter().position(|own| own == addr)?;
-        self.children.pids().get(position).copied()
+        self.children.pids().get(self.position(addr)?).copied()
+    }
+
+    /// Whether the process of the server at `addr` has ended.
+    pub(super) fn has_ended(&self, addr: &NodeAddr) -> bool {
+        self.position(addr).is_some_and(|position| self.children.exit_of(position).is_some())
+    }
+
+    /// Starts the server at `addr` again after it has ended; `None` for one that is not here.
+    pub(super) async fn start_again(&self, addr: &NodeAddr) -> Option<std::io::Result<()>> {
+        Some(self.children.start_again(self.position(addr)?).await)
+    }
+
+    /// The end of the log of the server at `addr`.
+    pub(super) fn log_of(&self, addr: &NodeAddr) -> String {
+        let spec = self.position(addr).and_then(|position| self.specs.get(position));
+        spec.map(|spec| log_tail(&server_dir(self.dir.path(), spec).join(LOG_FILE))).unwrap_or_default()
+    }
+
+    fn position(&self, addr: &NodeAddr) -> Option<usize> {
+        self.addrs().iter().position(|own| own == addr)
     }
 }
 

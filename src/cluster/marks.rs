@@ -13,14 +13,19 @@ use super::error::ClusterError;
 use super::handle::Cluster;
 use super::presence::{
     Announcement, Company, FRESH, LIFE, Mark, OtherRun, Own, PAUSE, PLACES, Pace, key, mark_of, partition,
-    this_process,
 };
+use crate::machine::this_process;
 use crate::valkey::{ValkeyError, Wire, ask, unexpected};
 use reclaim_analysis::record::WireCost;
 
 impl Cluster {
     /// Looks for other runs, and refuses the company of those that are there. Returns the servers' time in milliseconds.
     pub(super) async fn meet(&self, announcement: &Announcement) -> Result<u64, ClusterError> {
+        if let (Company::Refused { otherwise }, Some(why)) =
+            (announcement.company, self.marks_wire().why_unreachable())
+        {
+            return Err(ClusterError::MarksUnreachable { why: why.to_owned(), otherwise });
+        }
         let (others, now_ms) = self.marks().await?;
         // One that is leaving is waited for.
         refuse(announcement, others.into_iter().filter(|other| !other.mark.leaving).collect())?;
@@ -64,7 +69,7 @@ impl Cluster {
 
     /// Other runs of this tool that are under way here; none where that could not be found out while this one was leaving.
     pub async fn others(&self) -> Result<Vec<OtherRun>, ClusterError> {
-        if self.presence.given_up.get() {
+        if self.presence.given_up.get() || self.marks_unreachable() {
             return Ok(Vec::new());
         }
         let (mut marks, _) = self.marks().await?;
@@ -272,6 +277,11 @@ impl Cluster {
             })
         });
         Ok((others.collect(), now_ms))
+    }
+
+    /// Whether the primary that has the marks is one that cannot be reached.
+    pub(super) fn marks_unreachable(&self) -> bool {
+        self.marks_wire().why_unreachable().is_some()
     }
 
     fn marks_wire(&self) -> Wire {

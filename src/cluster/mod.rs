@@ -7,36 +7,54 @@
 //!                   container                                  every primary)
 //! ```
 
+mod busy;
 mod child_servers;
 mod conditions;
 #[cfg(all(feature = "container", unix))]
 mod container;
 mod detached;
 mod error;
+mod fault;
 mod fetch;
 mod find;
+mod follow;
 mod form;
 mod guard;
 mod handle;
+mod identity;
+#[cfg(all(feature = "container", unix))]
+mod keeper;
 mod library;
 mod loaded;
 mod local;
 mod marks;
+mod meeting;
+#[cfg(all(feature = "container", unix))]
+mod networks;
 mod owned_dir;
+mod partition;
 mod presence;
 mod provider;
 mod request;
+mod restart;
 mod room;
 mod server;
+mod slot_move;
 mod tidy;
 
-pub use conditions::{Change, Conditions};
+pub(crate) use child_servers::die_with_parent;
+pub use conditions::{Change, Conditions, Heirs, Strangers};
 pub use detached::{Detached, DetachedServer, DetachedStatus, down, status, up};
 pub use error::ClusterError;
+pub use fault::{FaultError, ServerView, Stopped};
 pub use fetch::cache_dir;
 pub use find::server_binary;
 pub use handle::{Cluster, open};
 pub use library::Library;
+pub use meeting::RENDEZVOUS;
+pub use partition::CutOff;
 pub use presence::{Announcement, Company, OtherRun};
-pub use request::{ClusterRequest, DEFAULT_IMAGE, NAMESPACE};
+pub use request::{ClusterRequest, Containers, DEFAULT_IMAGE, NAMESPACE, Unreachable};
+pub use restart::CameBack;
 pub(crate) use server::for_servers;
+pub use slot_move::SlotMove;

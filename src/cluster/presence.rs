@@ -11,8 +11,6 @@ use redis::Value;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::machine::node_name;
-
 /// How long a mark stands without a sign of life.
 pub(super) const LIFE: Duration = Duration::from_secs(15);
 /// How often it is renewed outside of windows.
@@ -159,11 +157,6 @@ pub(super) fn mark_of(value: &Value) -> Option<Mark> {
         since_ms: u64::MAX,
         leaving: false,
     }))
-}
-
-/// For whoever looks for the run: which process, and where.
-pub(super) fn this_process() -> String {
-    format!("process {} on {}", std::process::id(), node_name())
 }
 
 #[cfg(test)]

@@ -1,14 +1,19 @@
 //! Which servers: the choice between `external`, `local` and `container`, and stopping what we started.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
 #[cfg(all(feature = "container", unix))]
 use super::container::ContainerServers;
 use super::error::ClusterError;
 use super::find;
+#[cfg(all(feature = "container", unix))]
+use super::keeper::Keeper;
 use super::local::{LocalServers, LocalShape};
-use super::request::ClusterRequest;
 #[cfg(all(feature = "container", unix))]
 use super::request::DEFAULT_IMAGE;
-use crate::valkey::NodeAddr;
+use super::request::{ClusterRequest, Containers};
+use crate::valkey::{Access, NodeAddr};
 use reclaim_analysis::scenario::Provider;
 
 /// Servers that answer, and who runs them.
@@ -16,6 +21,18 @@ pub(super) struct Provided {
     pub(super) provider: Provider,
     pub(super) seeds: Vec<NodeAddr>,
     pub(super) servers: Servers,
+    /// What they were started from, where they run as our children.
+    pub(super) started: Option<Started>,
+}
+
+/// What child servers were started from.
+#[derive(Clone, Debug)]
+pub(super) struct Started {
+    pub(super) binary: PathBuf,
+    /// Settings beside those that every server has.
+    pub(super) config: BTreeMap<String, String>,
+    /// Of each primary.
+    pub(super) replicas: u16,
 }
 
 /// What has to be stopped at the end.
@@ -47,6 +64,70 @@ impl Servers {
             Self::Foreign => Vec::new(),
             #[cfg(all(feature = "container", unix))]
             Self::Container(_) => Vec::new(),
+        }
+    }
+
+    /// The servers that run as our children, if these do.
+    pub(super) fn children(&self) -> Option<&LocalServers> {
+        match self {
+            Self::Local(servers) => Some(servers),
+            Self::Foreign => None,
+            #[cfg(all(feature = "container", unix))]
+            Self::Container(_) => None,
+        }
+    }
+
+    /// The way to what is in containers, with the place of the one of the server at `addr`.
+    #[cfg(all(feature = "container", unix))]
+    pub(super) fn keeper_of(&self, addr: &NodeAddr) -> Option<(Keeper, usize)> {
+        match self {
+            Self::Container(servers) => servers.keeper_of(addr),
+            Self::Foreign | Self::Local(_) => None,
+        }
+    }
+
+    /// Whether each server has networks of its own, off which it can be taken.
+    pub(super) fn apart(&self) -> bool {
+        match self {
+            Self::Foreign | Self::Local(_) => false,
+            #[cfg(all(feature = "container", unix))]
+            Self::Container(servers) => servers.apart(),
+        }
+    }
+
+    /// Where servers are that are reached elsewhere than they announce.
+    fn map(&self) -> Vec<(NodeAddr, NodeAddr)> {
+        match self {
+            Self::Foreign | Self::Local(_) => Vec::new(),
+            #[cfg(all(feature = "container", unix))]
+            Self::Container(servers) => servers.map(),
+        }
+    }
+
+    /// How to reach the nodes of a request, for which these servers were provided.
+    pub(super) fn access(&self, request: &ClusterRequest) -> Access {
+        let mut access = request.access();
+        access.map.extend(self.map());
+        access
+    }
+
+    /// Starts the server at `addr` again after its process has ended; `None` for one that is not here.
+    pub(super) async fn start_again(&self, addr: &NodeAddr) -> Option<std::io::Result<()>> {
+        match self {
+            Self::Local(servers) => servers.start_again(addr).await,
+            Self::Foreign => None,
+            #[cfg(all(feature = "container", unix))]
+            Self::Container(servers) => servers.start_again(addr).await,
+        }
+    }
+
+    /// The end of the log of the server at `addr`; empty for one that is not here.
+    pub(super) fn log_of(&self, addr: &NodeAddr) -> String {
+        match self {
+            Self::Local(servers) => servers.log_of(addr),
+            Self::Foreign => String::new(),
+            #[cfg(all(feature = "container", unix))]
+            Self::Container(servers) => servers.log_of(addr),
         }
     }
 
@@ -110,36 +191,57 @@ fn check(request: &ClusterRequest) -> Result<(), ClusterError> {
         _ if !nodes && (request.tls.is_some() || request.user.is_some() || request.password.is_some()) => {
             usage("TLS and login options are for a running cluster: they need --nodes host:port[,...]")
         }
+        provider if request.containers == Containers::Each && provider != Provider::Container => {
+            usage("servers with networks of their own are containers: give --provider container")
+        }
         _ if !nodes && request.primaries == 0 => usage("a cluster needs at least one primary: --primaries 1"),
         _ => Ok(()),
     }
 }
 
 fn external(request: &ClusterRequest) -> Provided {
-    Provided { provider: Provider::External, seeds: request.nodes.clone(), servers: Servers::Foreign }
+    Provided {
+        provider: Provider::External,
+        seeds: request.nodes.clone(),
+        servers: Servers::Foreign,
+        started: None,
+    }
 }
 
 async fn local(request: &ClusterRequest, notify: &dyn Fn(&str)) -> Result<Provided, ClusterError> {
     let binary = find::server_binary(request.valkey_server.as_deref(), notify).await?;
     notify(&format!("starting {} of {}", shape(request), binary.display()));
-    let shape = LocalShape { primaries: request.primaries, replicas: request.replicas, stay_in: None };
+    let shape = LocalShape {
+        primaries: request.primaries,
+        replicas: request.replicas,
+        node_timeout: request.node_timeout,
+        config: &request.config,
+        clusters: request.clusters,
+        stay_in: None,
+    };
     let servers = LocalServers::start(&binary, shape).await?;
     Ok(Provided {
         provider: Provider::Local,
         seeds: servers.addrs(),
         servers: Servers::Local(Box::new(servers)),
+        started: Some(Started { binary, config: request.config.clone(), replicas: request.replicas }),
     })
 }
 
 #[cfg(all(feature = "container", unix))]
 async fn container(request: &ClusterRequest, notify: &dyn Fn(&str)) -> Result<Provided, ClusterError> {
     let image = request.image.as_deref().unwrap_or(DEFAULT_IMAGE);
-    notify(&format!("starting {} in a container of {image}", shape(request)));
-    let servers = ContainerServers::start(image, request.primaries, request.replicas).await?;
+    let how = match request.containers {
+        Containers::One => "in a container of",
+        Containers::Each => "in containers of their own, of",
+    };
+    notify(&format!("starting {} {how} {image}", shape(request)));
+    let servers = ContainerServers::start(image, request).await?;
     Ok(Provided {
         provider: Provider::Container,
         seeds: servers.addrs(),
         servers: Servers::Container(Box::new(servers)),
+        started: None,
     })
 }
 
@@ -149,7 +251,10 @@ async fn container(_: &ClusterRequest, _: &dyn Fn(&str)) -> Result<Provided, Clu
     std::future::ready(Err(ClusterError::Container(reason.to_owned()))).await
 }
 
-fn shape(request: &ClusterRequest) -> String {
-    let replicas = u32::from(request.primaries) * u32::from(request.replicas);
-    format!("{} primaries and {replicas} replicas", request.primaries)
+/// Its servers, in words.
+pub(super) fn shape(request: &ClusterRequest) -> String {
+    let several = |n: u32, one: &str, more: &str| format!("{n} {}", if n == 1 { one } else { more });
+    let primaries = u32::from(request.primaries);
+    let replicas = several(primaries * u32::from(request.replicas), "replica", "replicas");
+    format!("{} and {replicas}", several(primaries, "primary", "primaries"))
 }

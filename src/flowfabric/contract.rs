@@ -12,7 +12,8 @@ use super::request::Request;
 /// Fields of a hash in the order asked for; `None` where one is missing.
 pub type Texts = Vec<Option<String>>;
 
-/// Whose lease `exec_core` says it is: its end, worker and instance, and the eligibility beside it.
+/// Whose lease `exec_core` says it is: its end, worker and instance, the eligibility beside it, and how many attempts there
+/// were.
 pub struct ReadOwner<'a>(
     /// The execution.
     pub &'a ExecutionKeys,
@@ -24,7 +25,7 @@ pub struct ReadLeaseRecord<'a>(
     pub &'a ExecutionKeys,
 );
 
-/// The attempt's hash: its state and the lease it runs under.
+/// The attempt's hash: its state, the lease it runs under, and which attempt it replaces, if it does.
 pub struct ReadAttemptRecord<'a> {
     /// The execution.
     pub keys: &'a ExecutionKeys,
@@ -64,6 +65,7 @@ hash_fields!(
         "current_worker_id",
         "current_worker_instance_id",
         "eligibility_state",
+        "total_attempt_count",
     ]
 );
 hash_fields!(
@@ -84,7 +86,15 @@ hash_fields!(
     ReadAttemptRecord,
     "HMGET attempt",
     |of| of.keys.exec().attempt_hash(of.attempt_index),
-    ["attempt_state", "lease_id", "lease_epoch", "worker_id", "worker_instance_id"]
+    [
+        "attempt_state",
+        "lease_id",
+        "lease_epoch",
+        "worker_id",
+        "worker_instance_id",
+        "attempt_type",
+        "previous_attempt_index",
+    ]
 );
 
 /// A sorted set of a partition that lists executions.
@@ -195,14 +205,18 @@ impl Request for ReadLastAcquired<'_> {
                 }
                 Ok(None)
             };
-            if field("event")? == Some("acquired") {
-                let text = |name| Ok(field(name)?.unwrap_or_default().to_owned());
-                return Ok(Some(Acquired {
-                    lease_id: text("lease_id")?,
-                    epoch: text("lease_epoch")?,
-                    attempt_id: text("attempt_id")?,
-                }));
-            }
+            let names = match field("event")? {
+                Some("acquired") => ["lease_id", "lease_epoch", "attempt_id"],
+                Some("reclaimed") => ["new_lease_id", "new_lease_epoch", "new_attempt_id"],
+                _ => continue,
+            };
+            let text = |name| Ok(field(name)?.unwrap_or_default().to_owned());
+            let [lease_id, epoch, attempt_id] = names;
+            return Ok(Some(Acquired {
+                lease_id: text(lease_id)?,
+                epoch: text(epoch)?,
+                attempt_id: text(attempt_id)?,
+            }));
         }
         Ok(None)
     }

@@ -39,7 +39,7 @@ fn read<R: Request>(reply: &Value) {
 fn a_hostile_reply_is_read_or_refused_by_every_request() {
     withstands("reply", Vec::new(), WORDS, |input| {
         let reply = reply(input);
-        let readers: [fn(&Value); 33] = [
+        let readers: [fn(&Value); 38] = [
             read::<ReadAttemptIndex<'_>>,
             read::<ReadAttemptCount<'_>>,
             read::<ReadLane<'_>>,
@@ -56,6 +56,11 @@ fn a_hostile_reply_is_read_or_refused_by_every_request() {
             read::<ReadCurrentKid>,
             read::<WriteSecret<'_>>,
             read::<IssueClaimGrant<'_>>,
+            read::<RevokeLease<'_>>,
+            read::<RenewLease<'_>>,
+            read::<MarkLeaseExpired<'_>>,
+            read::<IssueReclaimGrant<'_>>,
+            read::<ReclaimExecution<'_>>,
             read::<CreateExecution<'_>>,
             read::<LibraryVersion>,
             read::<DeliverSignal<'_>>,

@@ -34,6 +34,15 @@ impl LibraryAlias {
         }
     }
 
+    /// The name that FlowFabric gives a function of this alias's names; others stay as they are.
+    pub fn published(self, name: &str) -> String {
+        let published = self
+            .0
+            .and_then(|letter| name.strip_prefix(char::from(letter)))
+            .filter(|rest| rest.starts_with("f_"));
+        published.map_or_else(|| name.to_owned(), |rest| format!("f{rest}"))
+    }
+
     /// The library's name under this alias.
     pub fn library(self) -> String {
         match self.0 {
@@ -57,5 +66,8 @@ mod tests {
         assert!(names.iter().all(|name| name.len() == "ff_version".len()));
         assert_eq!(LibraryAlias::for_arm(32), None);
         assert_eq!(LibraryAlias::OWN.function("ff_version"), "ff_version");
+        let alias = LibraryAlias::for_arm(5).unwrap();
+        assert_eq!(alias.published(&LibraryAlias::for_arm(5).unwrap().function("ff_version")), "ff_version");
+        assert_eq!([alias.published("other"), LibraryAlias::OWN.published("ff_a")], ["other", "ff_a"]);
     }
 }

@@ -10,6 +10,7 @@ mod functions;
 mod grant;
 #[cfg(test)]
 mod hostile_tests;
+mod instrument;
 mod keys;
 mod library_alias;
 mod library_calls;
@@ -25,8 +26,10 @@ pub use contract::{
     Acquired, IsAmongLeases, ReadAttemptRecord, ReadLastAcquired, ReadLeaseRecord, ReadOwner, ReadScore,
     SortedIndex, Texts,
 };
+pub(crate) use functions::do_nothing;
 pub use functions::*;
 pub use grant::{ReclaimGrant, WorkerIdentity};
+pub(crate) use instrument::instrument_library;
 pub use keys::ExecutionKeys;
 pub use library_alias::{LIBRARY_NAME, LibraryAlias};
 pub(crate) use library_calls::raise;

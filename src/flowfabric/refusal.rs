@@ -61,6 +61,10 @@ refusal_codes! {
     InvalidClaimGrant = "invalid_claim_grant",
     /// The grant is there and past its time: the key vanishes in the same millisecond.
     ClaimGrantExpired = "claim_grant_expired",
+    /// Somebody holds the lease, or it was neither revoked nor has it run out: no reclaim.
+    ExecutionNotReclaimable = "execution_not_reclaimable",
+    /// Reclaimed as often as it may be: the execution has failed for good.
+    MaxRetriesExhausted = "max_retries_exhausted",
     /// A lease holder's call on an execution that nobody holds.
     ExecutionNotActive = "execution_not_active",
     /// The caller's lease ran out.

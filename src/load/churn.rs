@@ -5,8 +5,9 @@ use std::rc::Rc;
 
 use super::circulation::Offer;
 use super::error::LoadError;
+use super::injector;
 use super::measured::{Measured, Prepared, recorder};
-use super::pacer::ThreadPacer;
+use super::pacer::{Pacer, ThreadPacer};
 use super::plan::claims_wanted;
 use super::prepare::{create, make_resumable, scan};
 use super::progress::Activity;
@@ -19,7 +20,7 @@ use reclaim_analysis::scenario::{Amount, Model};
 
 /// Runs a churn scenario. Cancelling ends it between two steps; what was measured stays.
 pub(super) async fn churn(session: &Session<'_>) -> Measured {
-    let mut measured = Measured::nothing(session.scenario(), &session.cluster, &session.arrangement);
+    let mut measured = Measured::nothing(session.scenario(), session.setup.clusters, &session.arrangement);
     measured.plan_sha256 = circulation_digest(session);
     measured.ended_by = go_round(session, &mut measured).await.err();
     measured
@@ -31,10 +32,10 @@ async fn go_round(session: &Session<'_>, measured: &mut Measured) -> Result<(), 
     measured.prepared += create(session).await?;
     let everyone: Vec<u32> = (0..session.scenario().population.executions).collect();
     session.watch().begin(Activity::Stage, Some(3 * everyone.len() as u64));
-    measured.prepared += make_resumable(session, &everyone).await?;
+    measured.prepared += make_resumable(session, &session.sites[0], &everyone).await?;
     let circuit = Circuit::new(session);
     // An open loop's first claims are due at once: there must be grants by then.
-    let (prepared, tickets) = scan(session, &everyone, Seek::Interrupted, true).await?;
+    let (prepared, tickets) = scan(session, &session.sites[0], &everyone, Seek::Interrupted, true).await?;
     // These few say nothing about what a grant costs while claims run.
     measured.prepared += Prepared { grant_cpu_us: 0.0, ..prepared };
     for (exec, ticket) in tickets {
@@ -45,7 +46,7 @@ async fn go_round(session: &Session<'_>, measured: &mut Measured) -> Result<(), 
         session.watch().begin(Activity::Warmup, Some(load.warmup));
         let unused = RefCell::new(recorder(session.scenario(), []));
         let arranged = session.arrange();
-        let turn = turn(&circuit, &unused, load.warmup, Amount::Claims(load.warmup), "0").await?;
+        let turn = turn(&circuit, &unused, load.warmup, Amount::Claims(load.warmup), ("0", false)).await?;
         measured.note_real_time(turn.real_time);
         drop(arranged);
         session.end_warmup();
@@ -54,7 +55,7 @@ async fn go_round(session: &Session<'_>, measured: &mut Measured) -> Result<(), 
     let wanted = claims_wanted(session.scenario(), &session.trace);
     let issued_before = session.workload.grants().issued;
     let work = async |recorder: &RefCell<Recorder>| {
-        turn(&circuit, recorder, wanted, load.amount, &part.to_string()).await
+        turn(&circuit, recorder, wanted, load.amount, (&part.to_string(), true)).await
     };
     circuit.window(measured, (wanted > 0).then_some(wanted), work).await?;
     let issued = session.workload.grants().issued;
@@ -72,7 +73,7 @@ async fn turn(
     recorder: &RefCell<Recorder>,
     claims: u64,
     amount: Amount,
-    part: &str,
+    (part, is_window): (&str, bool),
 ) -> Result<Turn, LoadError> {
     let session = circuit.session;
     match &session.scenario().load.model {
@@ -83,9 +84,15 @@ async fn turn(
         Model::Open { rate_per_sec, arrivals } => {
             let schedule = Schedule::new(arrivals, claims as usize, &session.draw(*rate_per_sec, part));
             let pacer = ThreadPacer::start(&schedule).map_err(LoadError::Pacer)?;
-            let real_time = Some(pacer.real_time());
+            let (start, real_time) = (Pacer::start(&pacer), Some(pacer.real_time()));
             let offer: Offer<'_, _, NoRelease> = Offer::Open { schedule: &schedule, pacer };
-            let mut turn = circuit.turn(recorder, offer).await?;
+            let circulation = circuit.turn(recorder, offer);
+            let turn = if is_window {
+                injector::beside(session, start, circulation).await
+            } else {
+                circulation.await
+            };
+            let mut turn = turn?;
             turn.real_time = real_time;
             Ok(turn)
         }

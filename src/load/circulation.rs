@@ -263,7 +263,7 @@ impl<C: Producer> Window<'_, C> {
         scheduled: Option<Duration>,
     ) -> Result<(), C::Error> {
         let (arm, purpose) = self.next_arm();
-        let claim = PlannedClaim { execution, arm, purpose };
+        let claim = PlannedClaim { execution, arm, purpose, site: 0 };
         let runnable_since = self.producer.runnable_since(execution);
         let drawn = Drawn { ticket, runnable_since, left: self.ready.waiting() };
         let due = Due { start: self.start, scheduled };

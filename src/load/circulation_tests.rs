@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::arms::ArmSequence;
 use super::circulation::{Offer, Producer, Scanned, circulate};
-use super::driver::Driver;
+use super::driver::{Driver, Seat};
 use super::fixtures::{FakePath, FakeRuler, FakeStock, PausedPacer, scenario, ticket};
 use super::grants::ClaimBook;
 use super::queue::GrantQueue;
@@ -144,14 +144,13 @@ async fn offered_to<R: Future<Output = Result<(), &'static str>>>(
     let cancel = CancellationToken::new();
     let recorder = RefCell::new(Recorder::new(paths.len(), []));
     let driver = Driver {
-        paths: &paths,
-        worker: &worker,
+        twin: None,
+        seats: vec![Seat { paths: &paths, worker: &worker, book: carousel, ruler: &FakeRuler(MS) }],
         lease_ttl: Duration::from_secs(30),
         contenders: 1,
-        book: carousel,
-        ruler: &FakeRuler(MS),
         recorder: &recorder,
         level: None,
+        faults: None,
         cancel: &cancel,
     };
     let sequence = RefCell::new(ArmSequence::new(scenario, 1));

@@ -9,6 +9,7 @@ use tokio::task::unconstrained;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::fault_log::{Ended, FaultLog};
 use super::grants::{ClaimBook, Drawn, GrantSource};
 use super::level::LevelWatch;
 use super::pacer::Pacer;
@@ -52,24 +53,57 @@ impl Fate {
 /// hundreds in flight it would be spent on the first few, and the others' replies would lie there until their turn.
 /// Nothing starves without it: once every reply that has come is dealt with, the loops wait.
 pub struct Driver<'a> {
-    /// By arm.
-    pub paths: &'a [Rc<dyn ClaimPath>],
-    /// Who claims.
-    pub worker: &'a WorkerIdentity,
+    /// By cluster, as claims are planned for it.
+    pub seats: Vec<Seat<'a>>,
+    /// Makes the claims of a control's second side; `None` where the arm's own path does.
+    pub twin: Option<&'a Twin>,
     /// Lease to ask for.
     pub lease_ttl: Duration,
     /// Workers that race for each grant.
     pub contenders: u16,
-    /// What claims did to their executions.
-    pub book: &'a dyn ClaimBook,
-    /// Makes the bare round trips among them.
-    pub ruler: &'a dyn Ruler,
     /// What they measured.
     pub recorder: &'a RefCell<Recorder>,
     /// Ends the run where its service level is hopelessly missed; `None` where there is none.
     pub level: Option<&'a LevelWatch>,
+    /// Follows how claims come through faults; `None` where there are none.
+    pub faults: Option<&'a FaultLog>,
     /// Ends the loop after the claims in flight.
     pub cancel: &'a CancellationToken,
+}
+
+/// What claims on one cluster have in common.
+pub struct Seat<'a> {
+    /// By arm.
+    pub paths: &'a [Rc<dyn ClaimPath>],
+    /// Who claims.
+    pub worker: &'a WorkerIdentity,
+    /// What claims did to their executions.
+    pub book: &'a dyn ClaimBook,
+    /// Makes the bare round trips among them.
+    pub ruler: &'a dyn Ruler,
+}
+
+/// A second worker of one arm: two processes of one program are not quite equally fast, and a control that had but one of
+/// them would hide it.
+pub struct Twin {
+    /// The arm.
+    pub arm: u8,
+    /// The second worker's claims.
+    pub path: Rc<dyn ClaimPath>,
+    /// Whether the next claim of the arm's warm-up is the twin's: both are warm then.
+    pub turn: Cell<bool>,
+}
+
+impl Twin {
+    /// Whether a claim is this one's to make.
+    fn makes(&self, claim: &PlannedClaim) -> bool {
+        match claim.purpose {
+            _ if claim.arm != self.arm => false,
+            Purpose::Warmup => self.turn.replace(!self.turn.get()),
+            Purpose::Control { side, .. } => side > 0,
+            _ => false,
+        }
+    }
 }
 
 /// When a claim belongs into its window.
@@ -143,7 +177,7 @@ impl Driver<'_> {
     /// A planned claim, with the ticket that its source has for it.
     async fn planned(&self, claim: &PlannedClaim, due: Due, source: &impl GrantSource) {
         if let Purpose::Ruler { stratum } = claim.purpose {
-            return self.bare(stratum, claim.execution).await;
+            return self.bare(stratum, claim).await;
         }
         match source.draw(claim) {
             Some(drawn) => drop(self.one(claim, &drawn, due).await),
@@ -152,15 +186,17 @@ impl Driver<'_> {
     }
 
     /// One bare round trip. One without an answer has no time, and is counted.
-    async fn bare(&self, stratum: u32, execution: u32) {
-        let sent = Instant::now();
-        let answered = self.ruler.round_trip(execution).await;
+    async fn bare(&self, stratum: u32, claim: &PlannedClaim) {
+        let taken = self.seat(claim).ruler.round_trip(claim.execution).await;
         let mut recorder = self.recorder.borrow_mut();
-        if answered {
-            recorder.ruler(stratum, sent.elapsed());
-        } else {
-            recorder.ruler_unanswered();
+        match taken {
+            Some(time) => recorder.ruler(stratum, time),
+            None => recorder.ruler_unanswered(),
         }
+    }
+
+    fn seat(&self, claim: &PlannedClaim) -> &Seat<'_> {
+        &self.seats[usize::from(claim.site)]
     }
 
     fn dropped(&self, claims: &[PlannedClaim]) {
@@ -183,19 +219,28 @@ impl Driver<'_> {
         best
     }
 
+    fn path(&self, claim: &PlannedClaim) -> &Rc<dyn ClaimPath> {
+        match self.twin {
+            Some(twin) if twin.makes(claim) => &twin.path,
+            _ => &self.seat(claim).paths[usize::from(claim.arm)],
+        }
+    }
+
     async fn contend(&self, claim: &PlannedClaim, contender: u16, drawn: &Drawn, due: Due) -> Fate {
-        let (lease_id, attempt_id) = self.book.ids(claim.execution, contender);
+        let cluster = self.seat(claim);
+        let (lease_id, attempt_id) = cluster.book.ids(claim.execution, contender);
         let order = ClaimOrder {
             ticket: &drawn.ticket,
-            worker: self.worker,
+            worker: cluster.worker,
             lease_id,
             attempt_id,
             lease_ttl: self.lease_ttl,
-            again: self.book.unsettled(claim.execution),
+            again: cluster.book.unsettled(claim.execution),
         };
         let sent = Instant::now();
-        let receipt = self.paths[usize::from(claim.arm)].claim(&order).await;
-        let done = Instant::now();
+        let receipt = self.path(claim).claim(&order).await;
+        let sent = receipt.begun.map_or(sent, Instant::from_std);
+        let done = receipt.ended.map_or_else(Instant::now, Instant::from_std);
         let stamps = Stamps {
             scheduled: due.scheduled,
             sent: sent.saturating_duration_since(due.start),
@@ -212,7 +257,17 @@ impl Driver<'_> {
             let from = due.scheduled.map_or(sent, |scheduled| due.start + scheduled);
             level.note(done, done.saturating_duration_since(from), &receipt.outcome);
         }
-        self.book.settle(claim.execution, &drawn.ticket, &receipt);
+        if let Some(faults) = self.faults.filter(|_| claim.purpose != Purpose::Warmup) {
+            // In a storm a claim is due when a worker has the time for it.
+            let due = due.scheduled.map_or(sent, |scheduled| due.start + scheduled);
+            let (outcome, held) = (&receipt.outcome, receipt.lease.is_some());
+            let partition = drawn.ticket.grant.partition().ok().map(|partition| partition.index);
+            faults.note(&Ended { due, sent, done, outcome, held, partition });
+        }
+        cluster.book.settle(claim.execution, &drawn.ticket, &receipt);
+        if receipt.unreplicated {
+            self.recorder.borrow_mut().unreplicated(usize::from(claim.arm), claim.purpose);
+        }
         self.recorder.borrow_mut().record(
             usize::from(claim.arm),
             claim.purpose,

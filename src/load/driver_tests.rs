@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::driver::Driver;
+use super::driver::{Driver, Seat};
 use super::fixtures::{FakePath, FakeRuler, FakeStock, PausedPacer, UNANSWERED};
 use super::level::LevelWatch;
 use super::pacer::Pacer;
@@ -17,8 +17,8 @@ use super::planned::PlannedClaim;
 use super::schedule::{Draw, Schedule};
 use crate::claim::{ClaimOrder, ClaimPath, ClaimReceipt, Line, LocalFuture};
 use crate::flowfabric::WorkerIdentity;
+use reclaim_analysis::record::WireCost;
 use reclaim_analysis::record::{Outcome, Purpose, Recorder};
-use reclaim_analysis::record::{StepTimes, WireCost};
 use reclaim_analysis::scenario::{Arrivals, VariantPath};
 
 const MS: Duration = Duration::from_millis(1);
@@ -28,7 +28,7 @@ fn worker() -> WorkerIdentity {
 }
 
 fn claims(count: u32) -> Vec<PlannedClaim> {
-    (0..count).map(|execution| PlannedClaim { execution, arm: 0, purpose: Purpose::Plain }).collect()
+    (0..count).map(|execution| PlannedClaim { execution, arm: 0, purpose: Purpose::Plain, site: 0 }).collect()
 }
 
 struct Bench {
@@ -57,14 +57,13 @@ impl Bench {
 
     fn driver<'a>(&'a self, book: &'a FakeStock) -> Driver<'a> {
         Driver {
-            paths: &self.paths,
-            worker: &self.worker,
+            twin: None,
+            seats: vec![Seat { paths: &self.paths, worker: &self.worker, book, ruler: &FakeRuler(MS) }],
             lease_ttl: Duration::from_secs(30),
             contenders: self.contenders,
-            book,
-            ruler: &FakeRuler(MS),
             recorder: &self.recorder,
             level: self.level.as_ref(),
+            faults: None,
             cancel: &self.cancel,
         }
     }
@@ -143,10 +142,10 @@ async fn bare_round_trips_among_the_claims_take_no_grant_and_are_timed_by_themse
     }
     for place in [0, 4, 4, 12] {
         let purpose = Purpose::Ruler { stratum: 0 };
-        planned.insert(place, PlannedClaim { execution: 7, arm: 0, purpose });
+        planned.insert(place, PlannedClaim { execution: 7, arm: 0, purpose, site: 0 });
     }
     let purpose = Purpose::Ruler { stratum: 0 };
-    planned.push(PlannedClaim { execution: UNANSWERED, arm: 0, purpose });
+    planned.push(PlannedClaim { execution: UNANSWERED, arm: 0, purpose, site: 0 });
     let stock = FakeStock::new(10);
     let took = bench.driver(&stock).closed(&planned, 1, &stock).await;
     assert_eq!((took, stock.stock.get(), bench.path.claims.get()), (MS * 35, 0, 10));
@@ -218,7 +217,7 @@ impl ClaimPath for EchoPath {
             self.most_overtaken.set(self.most_overtaken.get().max(self.ended.get() - begun));
             self.ended.set(self.ended.get() + 1);
             let (outcome, cost) = (Outcome::Claimed, WireCost::default());
-            ClaimReceipt { outcome, lease: None, error: None, cost, steps: StepTimes::default() }
+            ClaimReceipt::bare(outcome, cost)
         })
     }
 

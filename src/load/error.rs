@@ -2,8 +2,10 @@
 
 use super::patience::Silent;
 use super::planned::PlanError;
+use super::rendezvous::MeetingError;
 use super::trace::TraceError;
-use crate::cluster::ClusterError;
+use crate::claim::{SdkError, WorkerError};
+use crate::cluster::{ClusterError, FaultError};
 use crate::flowfabric::CallError;
 use crate::valkey::NodeAddr;
 use crate::workload::WorkloadError;
@@ -38,12 +40,62 @@ pub enum LoadError {
         /// Left there.
         left_mb: u64,
     },
+    /// The scenario needs other clusters than there are.
+    #[error(
+        "the scenario needs {needed} clusters at once, and {have} were opened: one for each arm with a server"
+    )]
+    Clusters {
+        /// Of the scenario.
+        needed: usize,
+        /// That were opened.
+        have: usize,
+    },
+    /// The generators of the run did not meet, or did not stay together.
+    #[error(transparent)]
+    Meeting(#[from] MeetingError),
     /// A primary does not answer any more.
     #[error(transparent)]
     Silent(#[from] Silent),
+    /// A fault of the scenario cannot be done to this cluster.
+    #[error("[[fault]]: {0}")]
+    Fault(Box<FaultError>),
+    /// A variant waits for more replicas than a primary has.
+    #[error(
+        "wait_replicas = {wanted} of variant {variant} needs as many replicas of each primary, and {addr} has {has}: start \
+         replicas, or leave it out"
+    )]
+    TooFewReplicas {
+        /// The variant.
+        variant: String,
+        /// Replicas that it waits for.
+        wanted: u16,
+        /// The primary.
+        addr: NodeAddr,
+        /// Replicas that it has.
+        has: u32,
+    },
+    /// A variant's claims are made by FlowFabric's SDK, which cannot make them here.
+    #[error("variant {variant}: {source}")]
+    Sdk {
+        /// The variant.
+        variant: String,
+        /// Why.
+        source: SdkError,
+    },
+    /// The worker of a variant is not there, or claims no more.
+    #[error("variant {variant}: {source}")]
+    Worker {
+        /// The variant.
+        variant: String,
+        /// Why.
+        source: WorkerError,
+    },
     /// A server's clock could not be read.
     #[error("cannot read the servers' clock: {0}")]
     Clock(CallError),
+    /// What an instrumented library counted could not be read.
+    #[error("cannot read what the instrumented library counted: {0}")]
+    Inside(CallError),
     /// The open loop's clock could not be started.
     #[error("cannot start the pacer's thread: {0}; free some memory or raise the limit on processes")]
     Pacer(std::io::Error),

@@ -16,7 +16,7 @@ use super::schedule::Schedule;
 use crate::claim::{ClaimOrder, ClaimPath, ClaimReceipt, ClaimTicket, HeldLease, Line, LocalFuture};
 use crate::flowfabric::ReclaimGrant;
 use reclaim_analysis::record::Outcome;
-use reclaim_analysis::record::{StepTimes, WireCost};
+use reclaim_analysis::record::WireCost;
 use reclaim_analysis::scenario::{Amount, Scenario, VariantPath};
 
 /// A small staged closed-loop scenario with one variant per path, named after it.
@@ -96,7 +96,7 @@ impl ClaimPath for FakePath {
                 attempt_index: AttemptIndex(0),
                 expires_at: None,
             });
-            ClaimReceipt { outcome, lease, error: None, cost, steps: StepTimes::default() }
+            ClaimReceipt { lease, ..ClaimReceipt::bare(outcome, cost) }
         })
     }
 
@@ -161,10 +161,10 @@ pub struct FakeRuler(pub Duration);
 pub const UNANSWERED: u32 = u32::MAX;
 
 impl Ruler for FakeRuler {
-    fn round_trip(&self, execution: u32) -> LocalFuture<'_, bool> {
+    fn round_trip(&self, execution: u32) -> LocalFuture<'_, Option<Duration>> {
         Box::pin(async move {
             tokio::time::sleep(self.0).await;
-            execution != UNANSWERED
+            (execution != UNANSWERED).then_some(self.0)
         })
     }
 }

@@ -7,14 +7,16 @@ use std::time::Duration;
 
 use super::error::LoadError;
 use super::meter::Meter;
+use super::others::Opened;
 use super::planned::{BlockPlan, StratumPlan};
 use crate::cluster::Cluster;
-use crate::flowfabric::{ClaimExecution, ClaimResumedExecution, FUNCTIONS, IssueGrantAndClaim, Request as _};
 use crate::machine::Arrangement;
+use crate::workload::functions_called;
 use reclaim_analysis::record::{
-    CounterDelta, Fault, LibraryInfo, Offered, Recorder, Staging, SteadyPart, StormRecord,
+    CounterDelta, Fault, InjectedRecord, Inside, LibraryInfo, Offered, Recorder, Staging, SteadyPart,
+    StormRecord,
 };
-use reclaim_analysis::scenario::{Mode, Scenario, VariantPath, VariantSpec};
+use reclaim_analysis::scenario::{Mode, Scenario};
 
 /// A block that was measured.
 pub(super) struct MeasuredBlock {
@@ -23,6 +25,8 @@ pub(super) struct MeasuredBlock {
     pub duration: Duration,
     pub counters: CounterDelta,
     pub steady: Option<SteadyPart>,
+    /// What the library of an instrumented arm counted in it.
+    pub inside: Option<Inside>,
 }
 
 /// What it took to make executions claimable outside the window.
@@ -31,7 +35,10 @@ pub(super) struct Prepared {
     pub executions: u64,
     pub interruptions: u64,
     pub grants: u64,
-    /// Main-thread CPU of all primaries for issuing the grants, in microseconds.
+    /// Grants for lost leases. Another function issues them: they are not in the mean of `grant_cpu_us`.
+    pub reclaim_grants: u64,
+    /// Main-thread CPU of all primaries for issuing the grants, in microseconds; 0 beside other generators, whose grants would
+    /// be in it.
     pub grant_cpu_us: f64,
     pub took: Duration,
 }
@@ -41,6 +48,7 @@ impl AddAssign for Prepared {
         self.executions += more.executions;
         self.interruptions += more.interruptions;
         self.grants += more.grants;
+        self.reclaim_grants += more.reclaim_grants;
         self.grant_cpu_us += more.grant_cpu_us;
         self.took += more.took;
     }
@@ -52,7 +60,7 @@ impl Prepared {
         Staging {
             executions: self.executions,
             interruptions: self.interruptions,
-            grants: self.grants,
+            grants: self.grants + self.reclaim_grants,
             duration_s: self.took.as_secs_f64(),
             grant_cpu_us: (self.grants > 0 && self.grant_cpu_us > 0.0)
                 .then(|| self.grant_cpu_us / self.grants as f64),
@@ -73,12 +81,19 @@ pub(super) struct Measured {
     pub strata: Vec<StratumPlan>,
     pub blocks: Vec<MeasuredBlock>,
     pub meter: Meter,
+    /// Claims on each primary, cluster after cluster.
     pub claims_by_primary: Vec<u64>,
     /// The schedules of an open loop's window.
     pub offered: Option<Offered>,
     /// Whether the generator had real-time priority in every open loop; `None` without one.
     pub real_time: Option<bool>,
     pub storm: Option<StormRecord>,
+    /// When each window and block began, by the clock that several generators have in common.
+    pub began_us: Vec<u64>,
+    /// Executions of the whole plan.
+    pub planned_executions: u32,
+    /// What faults did, once the window is over.
+    pub injected: Option<InjectedRecord>,
     pub faults: Vec<Fault>,
     /// What ended it before its time.
     pub ended_by: Option<LoadError>,
@@ -86,7 +101,8 @@ pub(super) struct Measured {
 
 impl Measured {
     /// Nothing yet.
-    pub fn nothing(scenario: &Scenario, cluster: &Rc<Cluster>, arrangement: &Rc<Arrangement>) -> Self {
+    pub fn nothing(scenario: &Scenario, clusters: &[Rc<Cluster>], arrangement: &Rc<Arrangement>) -> Self {
+        let primaries = |cluster: &Rc<Cluster>| cluster.topology().primaries().len();
         let arms = scenario.variants.len();
         Self {
             plan_sha256: String::new(),
@@ -96,11 +112,19 @@ impl Measured {
             seconds_told: Cell::new(0),
             strata: Vec::new(),
             blocks: Vec::new(),
-            meter: Meter::new(Rc::clone(cluster), Rc::clone(arrangement), functions(scenario)),
-            claims_by_primary: vec![0; cluster.topology().primaries().len()],
+            meter: Meter::new(
+                clusters.to_vec(),
+                Rc::clone(arrangement),
+                &functions(scenario),
+                Opened::of(scenario),
+            ),
+            claims_by_primary: vec![0; clusters.iter().map(primaries).sum()],
             offered: None,
             real_time: None,
             storm: None,
+            began_us: Vec::new(),
+            planned_executions: 0,
+            injected: None,
             faults: Vec::new(),
             ended_by: None,
         }
@@ -122,12 +146,7 @@ pub(super) fn recorder(scenario: &Scenario, sides: impl IntoIterator<Item = usiz
 /// Functions that are called while claims are measured.
 fn functions(scenario: &Scenario) -> Vec<&'static str> {
     if scenario.load.mode != Mode::Staged {
-        return FUNCTIONS.to_vec();
+        return functions_called(scenario);
     }
-    let of = |variant: &VariantSpec| match variant.path {
-        VariantPath::FirstClaim | VariantPath::BareFirstClaim => ClaimExecution::WHAT,
-        VariantPath::Fused => IssueGrantAndClaim::WHAT,
-        _ => ClaimResumedExecution::WHAT,
-    };
-    scenario.variants.iter().map(of).collect()
+    scenario.variants.iter().flat_map(|variant| variant.path.functions()).copied().collect()
 }

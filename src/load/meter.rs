@@ -1,211 +1,161 @@
-//! The servers' counters around a stretch of claims, next to what the tool itself sent.
+//! The servers' counters around a stretch of claims, cluster by cluster, and what the machine did meanwhile.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::time::Duration;
 
-use super::others::Others;
-use crate::cluster::{Cluster, ClusterError};
-use crate::machine::{Arranged, Arrangement, MachineCpu, Throttling, process_cpu, swapped_pages, thread_cpu};
-use crate::valkey::NodeCounters;
-use reclaim_analysis::record::{CounterDelta, Fault, RedirectKind, Warning};
-
-/// What one primary did over all stretches so far.
-#[derive(Clone, Debug, Default)]
-pub(super) struct NodeTotals {
-    pub counters: CounterDelta,
-    pub redirects: BTreeMap<RedirectKind, u64>,
-}
+use super::others::Opened;
+use super::sent::{SentTo, sent_by};
+use super::site_meter::{NodeTotals, SiteMeter, SiteReading};
+use crate::cluster::{Cluster, ClusterError, Heirs};
+use crate::machine::{Arranged, Arrangement, CpuReading, swapped_pages};
+use reclaim_analysis::record::{CounterDelta, Fault, GeneratorUse, NotCounted, RedirectKind, Warning};
 
 /// Readings before a stretch, and the machine as it is arranged until this is dropped.
 pub(super) struct Reading {
     _arranged: Arranged,
-    kept_awake: Option<Duration>,
-    throttling: Option<Throttling>,
-    counters: Vec<NodeCounters>,
-    machine: Option<MachineCpu>,
-    thread_cpu: Duration,
-    process_cpu: Duration,
+    /// None where another generator reads the counters.
+    sites: Vec<SiteReading>,
+    cpu: CpuReading,
+    /// What this process used, once its claims are made.
+    used: Option<GeneratorUse>,
     swapped: Option<u64>,
-}
-
-/// CPU used, in seconds: by the generator's thread, by the servers, by everything on the machine.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Usage {
-    pub generator: f64,
-    /// All threads of the generator's process.
-    pub process: f64,
-    pub servers: f64,
-    pub machine: Option<MachineCpu>,
-    /// Threads that kept cores awake; in `machine`, and in nothing else.
-    pub kept_awake: Option<f64>,
-    pub throttling: Option<Throttling>,
-    /// Not used: what the servers' main threads waited for a core.
-    pub servers_waited: Option<f64>,
 }
 
 /// Adds up stretches.
 pub(super) struct Meter {
-    cluster: Rc<Cluster>,
+    clusters: Vec<Rc<Cluster>>,
     arrangement: Rc<Arrangement>,
-    /// By address.
-    pub totals: BTreeMap<String, NodeTotals>,
-    faults: Vec<Fault>,
-    /// What may be called in a window.
-    functions: Vec<&'static str>,
-    others: Others,
-    pub usage: Usage,
+    /// One for each cluster.
+    sites: Vec<SiteMeter>,
+    /// CPU of the stretches that count.
+    pub usage: GeneratorUse,
 }
 
 impl Meter {
     /// `functions`: what may be called in a window, claims and, where they go on beside them, interruptions.
-    pub fn new(cluster: Rc<Cluster>, arrangement: Rc<Arrangement>, functions: Vec<&'static str>) -> Self {
-        let others = Others::new(cluster.shared());
-        Self {
-            cluster,
-            arrangement,
-            totals: BTreeMap::new(),
-            faults: Vec::new(),
-            functions,
-            others,
-            usage: Usage::default(),
-        }
+    pub fn new(
+        clusters: Vec<Rc<Cluster>>,
+        arrangement: Rc<Arrangement>,
+        functions: &[&'static str],
+        opened: Opened,
+    ) -> Self {
+        let site = |cluster: &Rc<Cluster>| SiteMeter::new(Rc::clone(cluster), functions.to_vec(), opened);
+        let sites = clusters.iter().map(site).collect();
+        Self { clusters, arrangement, sites, usage: GeneratorUse::default() }
     }
 
     /// What went wrong in the windows so far.
     pub fn faults(&self) -> Vec<Fault> {
-        self.faults.iter().cloned().chain(self.others.faults()).collect()
+        self.sites.iter().flat_map(SiteMeter::faults).collect()
     }
 
     /// What a reader should know of them.
     pub fn warnings(&self) -> Vec<Warning> {
-        self.others.warnings()
+        self.sites.iter().flat_map(SiteMeter::warnings).collect()
+    }
+
+    /// What has changed hands on purpose is no fault. Only a run with one cluster has such.
+    pub fn excuse(&mut self, heirs: Heirs) {
+        if let [site] = &mut self.sites[..] {
+            site.excuse(heirs);
+        }
+    }
+
+    /// What the primary at an address did over all stretches.
+    pub fn totals(&self, addr: &str) -> NodeTotals {
+        self.sites.iter().find_map(|site| site.totals.get(addr)).cloned().unwrap_or_default()
+    }
+
+    /// Redirects by address, those of servers that are no primaries any more included.
+    pub fn redirects(&self) -> BTreeMap<String, BTreeMap<RedirectKind, u64>> {
+        self.sites.iter().flat_map(|site| site.redirects.clone()).collect()
+    }
+
+    /// The same as servers count them whose counters were read before and after.
+    pub fn redirects_counted(&self) -> BTreeMap<String, BTreeMap<RedirectKind, u64>> {
+        self.sites.iter().flat_map(|site| site.redirects_counted.clone()).collect()
+    }
+
+    /// Why those of others were not.
+    pub fn redirects_not_counted(&self) -> BTreeMap<String, NotCounted> {
+        self.sites.iter().flat_map(|site| site.redirects_not_counted.clone()).collect()
+    }
+
+    /// Commands without a reply by address, those to servers that are no primaries any more included.
+    pub fn unanswered(&self) -> BTreeMap<String, u64> {
+        self.sites.iter().flat_map(|site| site.unanswered.clone()).collect()
     }
 
     /// Arranges the machine, reads the counters and starts the tallies anew. Nothing may be in flight.
     pub async fn begin(&mut self) -> Result<Reading, ClusterError> {
-        if self.others.wants_start() {
-            // By now every arm's library is loaded.
-            let bounds = self.cluster.call_bounds(&self.functions);
-            let one = self.functions.iter().all(|function| *function == self.functions[0]);
-            let uniform = one && !self.cluster.runs_several_libraries();
-            self.others.start(self.cluster.conditions().await?, bounds, uniform);
+        for site in &mut self.sites {
+            site.start().await?;
         }
-        let arranged = self.arrangement.window(&self.cluster.server_pids());
-        self.cluster.hold_mark_for_window().await;
-        let counters = self.cluster.counters().await?;
-        self.take_tallies();
-        self.cluster.window_begins();
-        Ok(Reading {
-            _arranged: arranged,
-            counters,
-            kept_awake: self.arrangement.kept_awake(),
-            throttling: Throttling::now(),
-            machine: MachineCpu::now(),
-            thread_cpu: thread_cpu(),
-            process_cpu: process_cpu(),
-            swapped: swapped_pages(),
-        })
+        let pids: Vec<u32> = self.clusters.iter().flat_map(|cluster| cluster.server_pids()).collect();
+        let arranged = self.arrangement.window(&pids);
+        let mut sites = Vec::with_capacity(self.sites.len());
+        for site in &mut self.sites {
+            sites.push(site.begin().await?);
+        }
+        Ok(self.reading(arranged, sites))
     }
 
-    /// Reads them again: the sum over all primaries. A primary that changed meanwhile is a fault, not an error.
-    /// With `keep`, the stretch counts for the primaries' totals as well.
-    pub async fn end(&mut self, before: Reading, keep: bool) -> Result<CounterDelta, ClusterError> {
-        let generator = thread_cpu().saturating_sub(before.thread_cpu);
-        let process = process_cpu().saturating_sub(before.process_cpu);
-        let (machine, kept_awake) = (MachineCpu::now(), self.arrangement.kept_awake());
-        self.cluster.hold_mark();
-        let after = self.cluster.counters().await;
-        let mut tallies = self.take_tallies();
-        self.cluster.window_ends();
-        let after = after?;
-        let mut sum = CounterDelta::default();
-        let mut waited = Some(0.0);
-        for later in &after {
-            let addr = later.addr.to_string();
-            let Some(earlier) = before.counters.iter().find(|c| c.addr == later.addr) else {
-                let detail = "it became a primary while claims were made".to_owned();
-                self.faults.push(Fault::ServerChanged { primary: addr, detail });
-                continue;
-            };
-            match later.since(earlier) {
-                Ok(mut delta) => {
-                    let more =
-                        later.run_delay_s.zip(earlier.run_delay_s).map(|(later, earlier)| later - earlier);
-                    waited = waited.zip(more).map(|(sum, more)| sum + more);
-                    let (sent, redirects) = tallies.remove(&addr).unwrap_or_default();
-                    delta.sent = sent;
-                    self.others.window(&addr, &mut delta, &later.incidents_since(earlier));
-                    add(&mut sum, &delta);
-                    if keep {
-                        let totals = self.totals.entry(addr).or_default();
-                        add(&mut totals.counters, &delta);
-                        for (kind, n) in redirects {
-                            *totals.redirects.entry(kind).or_default() += n;
-                        }
-                    }
-                }
-                Err(changed) => {
-                    self.faults.push(Fault::ServerChanged { primary: addr, detail: changed.to_string() });
-                }
-            }
+    /// The same where another generator reads the counters: starts the tallies anew, and sends nothing.
+    pub fn begin_beside(&self) -> Reading {
+        let arranged = self.arrangement.window(&[]);
+        self.clusters.iter().for_each(|cluster| drop(cluster.take_counts()));
+        self.reading(arranged, Vec::new())
+    }
+
+    fn reading(&self, arranged: Arranged, sites: Vec<SiteReading>) -> Reading {
+        let (cpu, swapped) = (CpuReading::now(&self.arrangement), swapped_pages());
+        Reading { _arranged: arranged, sites, cpu, used: None, swapped }
+    }
+
+    /// The claims are made: what comes until the counters are read is no part of what they cost this process.
+    pub fn claims_made(&self, before: &mut Reading) {
+        before.used = Some(before.cpu.until_now(&self.arrangement));
+    }
+
+    /// What this process has used in a stretch: until its claims were made, where that was noted.
+    fn used(&self, before: &Reading) -> GeneratorUse {
+        before.used.unwrap_or_else(|| before.cpu.until_now(&self.arrangement))
+    }
+
+    /// Ends a stretch that [`Self::begin_beside`] began: what this process has sent in it. Sends nothing.
+    pub fn end_beside(&mut self, before: &Reading, keep: bool) -> Vec<SentTo> {
+        if keep {
+            self.usage += self.used(before);
+        }
+        self.clusters.iter().flat_map(|cluster| sent_by(cluster.take_counts())).collect()
+    }
+
+    /// Reads them again: for each cluster the sum over all its primaries. A primary that changed meanwhile is a fault, not
+    /// an error. With `keep`, the stretch counts for the primaries' totals as well. `others`: what other generators of the run
+    /// have sent in the stretch, to the one cluster that such a run has.
+    pub async fn end(
+        &mut self,
+        before: Reading,
+        keep: bool,
+        others: &[SentTo],
+    ) -> Result<Vec<CounterDelta>, ClusterError> {
+        let used = self.used(&before);
+        let (mut all, mut servers_cpu_s, mut servers_waited_s) = (Vec::new(), 0.0, Some(0.0));
+        for (site, earlier) in self.sites.iter_mut().zip(before.sites) {
+            let delta = site.end(earlier, keep, others).await?;
+            servers_cpu_s += delta.counters.process_cpu_us / 1e6;
+            servers_waited_s = servers_waited_s.zip(delta.waited_s).map(|(sum, more): (f64, f64)| sum + more);
+            all.push(delta.counters);
         }
         if keep {
-            self.usage.generator += generator.as_secs_f64();
-            self.usage.process += process.as_secs_f64();
-            self.usage.servers += sum.process_cpu_us / 1e6;
-            self.usage.machine = before.machine.zip(machine).map(|(before, after)| {
-                let (used, sum) = (after.since(before), self.usage.machine.unwrap_or_default());
-                MachineCpu { busy_s: sum.busy_s + used.busy_s, stolen_s: sum.stolen_s + used.stolen_s }
-            });
-            self.usage.kept_awake = before.kept_awake.zip(kept_awake).map(|(before, after)| {
-                self.usage.kept_awake.unwrap_or(0.0) + after.saturating_sub(before).as_secs_f64()
-            });
-            self.usage.throttling = before.throttling.zip(Throttling::now()).map(|(before, after)| {
-                let (more, sum) = (after.since(before), self.usage.throttling.unwrap_or_default());
-                Throttling {
-                    periods: sum.periods + more.periods,
-                    held_back_s: sum.held_back_s + more.held_back_s,
-                }
-            });
+            self.usage += GeneratorUse { servers_cpu_s, servers_waited_s, ..used };
             let swapped =
                 before.swapped.zip(swapped_pages()).map(|(before, after)| after.saturating_sub(before));
-            self.others.swapped(swapped.unwrap_or(0));
-            self.others.conditions(&self.cluster.conditions().await?);
-            self.usage.servers_waited = waited.map(|more| more + self.usage.servers_waited.unwrap_or(0.0));
-        }
-        Ok(sum)
-    }
-
-    /// What was sent to each primary since the last call, on its claim and its administrative connections: the
-    /// workload uses the latter while executions are interrupted beside the claims.
-    fn take_tallies(&self) -> BTreeMap<String, Tally> {
-        let mut tallies: BTreeMap<String, Tally> = BTreeMap::new();
-        for node in self.cluster.topology().nodes() {
-            for wire in [self.cluster.wire(node), self.cluster.admin(node)] {
-                let (sent, redirects) = tallies.entry(wire.addr().to_string()).or_default();
-                for (name, n) in wire.take_tally() {
-                    *sent.entry(name.to_owned()).or_default() += n;
-                }
-                for (kind, n) in wire.take_redirects() {
-                    *redirects.entry(kind).or_default() += n;
-                }
+            // The machine is one for all of them.
+            if let Some(first) = self.sites.first_mut() {
+                first.swapped(swapped.unwrap_or(0));
             }
         }
-        tallies
+        Ok(all)
     }
-}
-
-type Tally = (BTreeMap<String, u64>, BTreeMap<RedirectKind, u64>);
-
-fn add(sum: &mut CounterDelta, delta: &CounterDelta) {
-    for (counts, more) in [(&mut sum.calls, &delta.calls), (&mut sum.sent, &delta.sent)] {
-        for (name, n) in more {
-            *counts.entry(name.clone()).or_default() += n;
-        }
-    }
-    sum.main_thread_cpu_us += delta.main_thread_cpu_us;
-    sum.process_cpu_us += delta.process_cpu_us;
-    sum.net_in_bytes += delta.net_in_bytes;
-    sum.net_out_bytes += delta.net_out_bytes;
 }

@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::driver::Driver;
+use super::driver::{Driver, Seat};
 use super::fixtures::{FakePath, FakeRuler, FakeStock, PausedPacer, scenario};
 use super::plan::{Plan, claims_wanted};
 use super::planned::is_warmup;
@@ -107,14 +107,13 @@ async fn seen(scenario: &Scenario, steps_s: [&[f64]; 2], seed: u64) -> Seen {
     let (stock, cancel) = (FakeStock::new(u64::MAX), CancellationToken::new());
     let recorder = RefCell::new(Recorder::new(2, plan.strata.iter().map(|stratum| stratum.sides.len())));
     let driver = Driver {
-        paths: &paths,
-        worker: &worker,
+        twin: None,
+        seats: vec![Seat { paths: &paths, worker: &worker, book: &stock, ruler: &FakeRuler(Duration::ZERO) }],
         lease_ttl: Duration::from_secs(30),
         contenders: 1,
-        book: &stock,
-        ruler: &FakeRuler(Duration::ZERO),
         recorder: &recorder,
         level: None,
+        faults: None,
         cancel: &cancel,
     };
     let mut rates = [(0.0, 0.0); 2];

@@ -3,16 +3,84 @@
 
 use std::collections::BTreeMap;
 
-use crate::cluster::{Change, Conditions};
+use crate::cluster::{Change, Conditions, Heirs, Strangers};
 use crate::flowfabric::CallBounds;
-use crate::valkey::{Incidents, TOOL_COMMANDS};
-use reclaim_analysis::record::{CounterDelta, Fault, Warning};
+use crate::valkey::{Client, Incidents, TOOL_COMMANDS};
+use reclaim_analysis::record::{CounterDelta, Fault, ForeignClient, Warning};
+use reclaim_analysis::scenario::Scenario;
 
-/// Commands of a replica's link, which every primary counts.
-const REPLICATION: [&str; 3] = ["psync", "replconf", "sync"];
+/// Commands of links between servers, which every primary counts: a replica's, and those that slots move over. A SETSLOT
+/// is counted once more when its replicas have it; that somebody else moved slots shows in who owns them.
+const BETWEEN_SERVERS: [&str; 5] = ["cluster|setslot", "cluster|syncslots", "psync", "replconf", "sync"];
+
+/// How keys of slots arrive: one by one, or as a stream of the commands that make them.
+const ARRIVING: [&str; 18] = [
+    "del",
+    "exec",
+    "hmset",
+    "hset",
+    "multi",
+    "pexpireat",
+    "restore",
+    "restore-asking",
+    "rpush",
+    "sadd",
+    "select",
+    "set",
+    "unlink",
+    "xadd",
+    "xgroup|create",
+    "xgroup|createconsumer",
+    "xsetid",
+    "zadd",
+];
 
 /// Commands for which sent and counted are compared one by one where the record is judged.
 const COMPARED: [&str; 3] = ["fcall", "hget", "hmget"];
+
+/// What the client of FlowFabric's SDK asks from time to time to know the cluster and whether its connections are alive.
+const BY_THE_SDK: [&str; 12] = [
+    "auth",
+    "client|setinfo",
+    "client|setname",
+    "cluster|nodes",
+    "cluster|shards",
+    "cluster|slots",
+    "hello",
+    "info",
+    "ping",
+    "readonly",
+    "role",
+    "select",
+];
+
+/// Who opens connections to the primaries in a window, beside whoever should not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Opened {
+    /// This run alone, which counts them.
+    ByTheTool,
+    /// Workers of an SDK duet too: what they send is what is asked, and by their names the servers know them.
+    Workers,
+    /// FlowFabric's SDK too, as it sees fit: it makes some of the claims.
+    BySdk,
+    /// The servers among themselves: faults are on the timeline.
+    ByServers,
+}
+
+impl Opened {
+    /// As the scenario has it.
+    pub fn of(scenario: &Scenario) -> Self {
+        if scenario.variants.iter().any(|variant| variant.sdk.is_some()) {
+            Self::Workers
+        } else if scenario.variants.iter().any(|variant| variant.path.is_sdk()) {
+            Self::BySdk
+        } else if scenario.faults.is_empty() {
+            Self::ByTheTool
+        } else {
+            Self::ByServers
+        }
+    }
+}
 
 /// Collects it over all windows.
 pub(super) struct Others {
@@ -21,25 +89,33 @@ pub(super) struct Others {
     uniform: bool,
     /// Whether others may use the cluster.
     shared: bool,
+    opened: Opened,
     /// By address, then command.
     foreign: BTreeMap<String, BTreeMap<String, u64>>,
+    /// Connections in windows that are not this run's, by address.
+    came: BTreeMap<String, u64>,
     incidents: BTreeMap<String, Incidents>,
     start: Option<Conditions>,
     changes: Vec<Change>,
+    /// As of the last window's end: what each asked is counted from the start.
+    strangers: Vec<Strangers>,
     swapped_pages: u64,
 }
 
 impl Others {
     /// `shared`: whether others may use the cluster.
-    pub fn new(shared: bool) -> Self {
+    pub fn new(shared: bool, opened: Opened) -> Self {
         Self {
             bounds: CallBounds::new(),
             uniform: false,
             shared,
+            opened,
             foreign: BTreeMap::new(),
+            came: BTreeMap::new(),
             incidents: BTreeMap::new(),
             start: None,
             changes: Vec::new(),
+            strangers: Vec::new(),
             swapped_pages: 0,
         }
     }
@@ -57,20 +133,27 @@ impl Others {
         self.start = Some(conditions);
     }
 
-    /// The conditions at the end of a window.
-    pub fn conditions(&mut self, now: &Conditions) {
-        let changes = self.start.as_ref().map(|start| start.changes(now)).unwrap_or_default();
+    /// The conditions at the end of a window; who took over from whom in it was asked for.
+    pub fn conditions(&mut self, now: &Conditions, heirs: &Heirs) {
+        let changes = self.start.as_ref().map(|start| start.changes(now, heirs)).unwrap_or_default();
         for change in changes {
             let known = |known: &Change| (&known.addr, &known.condition) == (&change.addr, &change.condition);
             if !self.changes.iter().any(known) {
                 self.changes.push(change);
             }
         }
+        self.strangers = self.start.as_ref().map(|start| start.strangers(now)).unwrap_or_default();
     }
 
     /// What one primary counted in a window. What the tool sent for itself, to read counters and conditions, goes out of
     /// both sides: no claim made it. Calls beyond what was sent and what the functions can have run are somebody else's.
-    pub fn window(&mut self, addr: &str, delta: &mut CounterDelta, incidents: &Incidents) {
+    /// A server that has `received` slots counts what the keys arrived by, and what functions had run where these came from.
+    pub fn window(
+        &mut self,
+        addr: &str,
+        delta: &mut CounterDelta,
+        (incidents, received): (&Incidents, bool),
+    ) {
         for command in TOOL_COMMANDS {
             let own = delta.sent.remove(command).unwrap_or(0);
             if let Some(counted) = delta.calls.get_mut(command) {
@@ -79,6 +162,13 @@ impl Others {
         }
         delta.calls.retain(|_, calls| *calls > 0);
         let claims = delta.sent.get("fcall").copied().unwrap_or(0);
+        for command in COMPARED {
+            if let (Some(bound), Some(&calls)) = (self.bounds.get(command), delta.calls.get(command)) {
+                // In a loop it may be any number.
+                let most = bound.map_or(calls, |each| each * claims);
+                delta.by_functions.insert(command.to_owned(), most);
+            }
+        }
         let complete = self.complete(delta, claims);
         for (command, &calls) in &delta.calls {
             let by_functions = match self.bounds.get(command) {
@@ -95,13 +185,41 @@ impl Others {
                 }
                 _ => sent + by_functions,
             };
+            let arrived =
+                received && (ARRIVING.contains(&command.as_str()) || self.bounds.contains_key(command));
+            let by_the_sdk = match self.opened {
+                Opened::BySdk => BY_THE_SDK.contains(&command.as_str()),
+                // Who else connects to the servers is seen by their connections.
+                Opened::Workers => true,
+                Opened::ByTheTool | Opened::ByServers => false,
+            };
+            if arrived || by_the_sdk {
+                continue;
+            }
             let judged_elsewhere = !self.shared && COMPARED.contains(&command.as_str());
-            if calls > explained && !judged_elsewhere && !REPLICATION.contains(&command.as_str()) {
+            if calls > explained && !judged_elsewhere && !BETWEEN_SERVERS.contains(&command.as_str()) {
                 let of_node = self.foreign.entry(addr.to_owned()).or_default();
                 *of_node.entry(command.clone()).or_default() += calls - explained;
             }
         }
         self.incidents.entry(addr.to_owned()).or_default().add(incidents);
+    }
+
+    /// Connections to one primary in a window beyond this run's own.
+    pub fn came(&mut self, addr: &str, connections: u64) {
+        *self.came.entry(addr.to_owned()).or_default() += connections;
+    }
+
+    /// Connections of others who left before they could be found in the list of clients, by primary. Where claims are alike,
+    /// counts say to the last command what else was asked; elsewhere a stranger's calls may hide among what functions run.
+    fn passed(&self) -> impl Iterator<Item = (String, u64)> {
+        let known = self.opened == Opened::ByTheTool && !self.uniform;
+        let came = self.came.iter().filter(move |_| known);
+        came.filter_map(|(addr, came)| {
+            let on = self.strangers.iter().find(|on| on.addr.to_string() == *addr);
+            let gone = came.saturating_sub(on.map_or(0, |on| on.arrived));
+            (gone > 0).then(|| (addr.clone(), gone))
+        })
     }
 
     /// Claims that ran the function to its end: as many as the least frequent of the commands that it runs once. `None`
@@ -117,6 +235,15 @@ impl Others {
         self.swapped_pages += pages;
     }
 
+    /// Strangers that asked something, by primary.
+    fn clients(&self) -> impl Iterator<Item = (String, Vec<ForeignClient>)> {
+        let asked = self.strangers.iter().filter(|on| !on.asked.is_empty());
+        asked.map(|on| {
+            let clients = on.asked.iter().map(|(client, commands)| foreign_client(client, *commands));
+            (on.addr.to_string(), clients.collect())
+        })
+    }
+
     /// What makes the figures invalid.
     pub fn faults(&self) -> Vec<Fault> {
         let mut faults = Vec::new();
@@ -125,6 +252,11 @@ impl Others {
                 primary: primary.clone(),
                 commands: commands.clone(),
             }));
+            faults
+                .extend(self.clients().map(|(primary, clients)| Fault::ForeignClients { primary, clients }));
+            faults.extend(
+                self.passed().map(|(primary, connections)| Fault::PassingClients { primary, connections }),
+            );
         }
         for change in &self.changes {
             faults.push(Fault::ConditionChanged {
@@ -154,6 +286,16 @@ impl Others {
                 primary: primary.clone(),
                 commands: commands.clone(),
             }));
+            warnings.extend(
+                self.clients().map(|(primary, clients)| Warning::ForeignClients { primary, clients }),
+            );
+            warnings.extend(
+                self.passed().map(|(primary, connections)| Warning::PassingClients { primary, connections }),
+            );
+        }
+        for Strangers { addr, monitors, .. } in self.strangers.iter().filter(|on| !on.monitors.is_empty()) {
+            let clients = monitors.iter().map(|client| foreign_client(client, 0)).collect();
+            warnings.push(Warning::Monitored { primary: addr.to_string(), clients });
         }
         for (primary, incidents) in self.incidents.iter().filter(|(_, incidents)| incidents.forks > 0) {
             warnings.push(Warning::Forked { primary: primary.clone(), times: incidents.forks });
@@ -165,99 +307,10 @@ impl Others {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn counts(pairs: &[(&str, u64)]) -> BTreeMap<String, u64> {
-        pairs.iter().map(|(name, calls)| ((*name).to_owned(), *calls)).collect()
-    }
-
-    fn window(shared: bool, calls: &[(&str, u64)]) -> (Others, CounterDelta) {
-        let bounds = CallBounds::from([("hset".into(), Some(3)), ("smembers".into(), None)]);
-        let mut others = Others { bounds, ..Others::new(shared) };
-        let mut delta = CounterDelta {
-            calls: counts(calls),
-            sent: counts(&[("fcall", 10), ("hget", 10), ("info", 2), ("config|get", 1)]),
-            ..CounterDelta::default()
-        };
-        others.window("a:1", &mut delta, &Incidents::default());
-        (others, delta)
-    }
-
-    #[test]
-    fn claims_and_the_tools_own_questions_are_nobody_elses() {
-        let calls = [
-            ("fcall", 10),
-            ("hget", 10),
-            ("hset", 30),
-            ("smembers", 99),
-            ("info", 2),
-            ("config|get", 1),
-            ("replconf", 3),
-        ];
-        let (others, delta) = window(false, &calls);
-        assert_eq!((others.faults(), others.warnings()), (vec![], vec![]));
-        assert!(!delta.calls.contains_key("info") && !delta.sent.contains_key("info"), "{delta:?}");
-    }
-
-    #[test]
-    fn foreign_commands_are_a_fault_or_a_warning() {
-        let calls = [("fcall", 10), ("hget", 10), ("hset", 31), ("info", 5), ("client|list", 4), ("set", 7)];
-        let commands = counts(&[("hset", 1), ("info", 3), ("client|list", 4), ("set", 7)]);
-        let primary = || "a:1".to_owned();
-        let (alone, _) = window(false, &calls);
-        let fault = Fault::ForeignCommands { primary: primary(), commands: commands.clone() };
-        assert_eq!((alone.faults(), alone.warnings()), (vec![fault], vec![]));
-        let (shared, _) = window(true, &calls);
-        assert_eq!(shared.faults(), []);
-        assert_eq!(shared.warnings(), [Warning::ForeignCommands { primary: primary(), commands }]);
-        let (shared, _) = window(true, &[("fcall", 12)]);
-        let commands = counts(&[("fcall", 2)]);
-        assert_eq!(shared.warnings(), [Warning::ForeignCommands { primary: primary(), commands }]);
-    }
-
-    #[test]
-    fn where_claims_are_alike_a_few_foreign_calls_do_not_hide_below_the_bound() {
-        let bounds = CallBounds::from([
-            ("sadd".into(), Some(1)),
-            ("zadd".into(), Some(3)),
-            ("hgetall".into(), Some(2)),
-        ]);
-        let of = |calls: &[(&str, u64)]| {
-            let mut others = Others { bounds: bounds.clone(), uniform: true, ..Others::new(false) };
-            let mut delta = CounterDelta {
-                calls: counts(calls),
-                sent: counts(&[("fcall", 100)]),
-                ..CounterDelta::default()
-            };
-            others.window("a:1", &mut delta, &Incidents::default());
-            others.foreign.get("a:1").cloned().unwrap_or_default()
-        };
-        assert_eq!(of(&[("sadd", 100), ("zadd", 200), ("hgetall", 200)]), counts(&[]));
-        assert_eq!(of(&[("sadd", 100), ("zadd", 203), ("hgetall", 200)]), counts(&[("zadd", 3)]));
-        assert_eq!(of(&[("sadd", 103), ("zadd", 200), ("hgetall", 200)]), counts(&[("sadd", 3)]));
-        // Ten were refused after their first look.
-        assert_eq!(of(&[("sadd", 90), ("zadd", 180), ("hgetall", 190)]), counts(&[]));
-    }
-
-    #[test]
-    fn incidents_are_named_one_by_one() {
-        let (mut others, mut delta) = window(false, &[]);
-        let incidents = Incidents { evicted_keys: 3, out_of_memory: 2, forks: 1 };
-        others.window("b:2", &mut delta, &incidents);
-        others.swapped(9);
-        let primary = || "b:2".to_owned();
-        assert_eq!(
-            others.faults(),
-            [
-                Fault::Evicted { primary: primary(), keys: 3 },
-                Fault::OutOfMemory { primary: primary(), commands: 2 }
-            ]
-        );
-        assert_eq!(
-            others.warnings(),
-            [Warning::Forked { primary: primary(), times: 1 }, Warning::Swapping { pages: 9 }]
-        );
-    }
+fn foreign_client(client: &Client, commands: u64) -> ForeignClient {
+    ForeignClient { addr: client.addr.clone(), name: client.name.clone(), commands }
 }
+
+#[cfg(test)]
+#[path = "others_tests.rs"]
+mod tests;

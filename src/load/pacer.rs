@@ -38,7 +38,12 @@ const HEAD_START: Duration = Duration::from_millis(20);
 impl ThreadPacer {
     /// Starts the clock. The first claim is due a moment from now.
     pub fn start(schedule: &Schedule) -> std::io::Result<Self> {
-        let start = Instant::now() + HEAD_START;
+        Self::start_at(schedule, Instant::now())
+    }
+
+    /// The same with a schedule that begins then, where there is a moment left until then.
+    pub fn start_at(schedule: &Schedule, at: Instant) -> std::io::Result<Self> {
+        let start = at.max(Instant::now() + HEAD_START);
         let offsets = schedule.offsets().to_vec();
         let (tell, due) = mpsc::unbounded_channel();
         let stop = Arc::new(AtomicBool::new(false));

@@ -2,7 +2,7 @@
 
 use rand::seq::SliceRandom as _;
 
-use super::planned::{Batch, PlanError, PlannedClaim, Round, Unit, is_warmup};
+use super::planned::{Batch, PlanError, PlannedClaim, Round, Sites, Unit, is_warmup};
 use reclaim_analysis::record::{Purpose, stream};
 use reclaim_analysis::scenario::Scenario;
 
@@ -11,51 +11,66 @@ pub(super) struct Packer<'a> {
     scenario: &'a Scenario,
     seed: u64,
     rounds: Vec<Round>,
-    free: Vec<u32>,
-    fresh: u32,
+    sites: Sites,
+    /// Executions that no claim of the round has, by cluster. All clusters have the same executions, in the same order: the
+    /// n-th claims of two arms on clusters of their own take the same one.
+    free: Vec<Vec<u32>>,
+    /// Executions beyond the population, by cluster.
+    fresh: Vec<u32>,
 }
 
 impl<'a> Packer<'a> {
     pub fn new(scenario: &'a Scenario, seed: u64) -> Self {
-        Self { scenario, seed, rounds: Vec::new(), free: Vec::new(), fresh: 0 }
+        let sites = Sites::of(scenario);
+        let (free, fresh) = (vec![Vec::new(); sites.count()], vec![0; sites.count()]);
+        Self { scenario, seed, rounds: Vec::new(), sites, free, fresh }
     }
 
     pub fn add(&mut self, unit: &Unit, cancelled: &dyn Fn() -> bool) -> Result<(), PlanError> {
         let capacity = self.scenario.population.executions;
-        let needed = unit.claims.iter().filter(|(arm, _)| !self.takes_fresh(*arm)).count();
+        let mut needed = vec![0; self.free.len()];
+        for &(arm, purpose) in unit.claims.iter().filter(|(arm, _)| !self.takes_fresh(*arm)) {
+            needed[usize::from(self.sites.site(arm, purpose, unit.on_control))] += 1;
+        }
         if unit.splittable {
             let mut rest = unit.claims.as_slice();
             while !rest.is_empty() {
                 if cancelled() {
                     return Err(PlanError::Cancelled);
                 }
-                if self.free.is_empty() {
+                // Without a comparison, and so on one cluster.
+                if self.free[0].is_empty() {
                     self.open_round();
                 }
-                let (part, after) = rest.split_at(rest.len().min(self.free.len()));
-                self.place(part, None);
+                let (part, after) = rest.split_at(rest.len().min(self.free[0].len()));
+                self.place(part, unit);
                 rest = after;
             }
             return Ok(());
         }
-        if needed > capacity as usize {
+        for needed in &mut needed {
+            *needed = unit.ahead.max(*needed);
+        }
+        let most = needed.iter().copied().max().unwrap_or(0);
+        if most > capacity as usize {
             return Err(PlanError::PopulationTooSmall {
                 unit: unit.name,
-                needed: needed as u64,
+                needed: most as u64,
                 have: capacity,
             });
         }
-        if self.rounds.is_empty() || needed > self.free.len() {
+        let lacking = self.free.iter().zip(&needed).any(|(free, needed)| *needed > free.len());
+        if self.rounds.is_empty() || lacking {
             self.open_round();
         }
-        self.place(&unit.claims, unit.block);
+        self.place(&unit.claims, unit);
         Ok(())
     }
 
     fn open_round(&mut self) {
         let mut order: Vec<u32> = (0..self.scenario.population.executions).collect();
         order.shuffle(&mut stream(self.seed, &format!("round {}", self.rounds.len())));
-        self.free = order;
+        self.free.fill(order);
         self.rounds.push(Round::default());
     }
 
@@ -63,19 +78,22 @@ impl<'a> Packer<'a> {
         self.scenario.variants[usize::from(arm)].path.is_first_claim()
     }
 
-    fn place(&mut self, claims: &[(u8, Purpose)], block: Option<u32>) {
+    fn place(&mut self, claims: &[(u8, Purpose)], unit: &Unit) {
+        let block = unit.block;
         let mut placed = Vec::with_capacity(claims.len());
         let mut late = Vec::new();
         for &(arm, purpose) in claims {
+            let site = self.sites.site(arm, purpose, unit.on_control);
+            let at = usize::from(site);
             let execution = if self.takes_fresh(arm) {
-                self.fresh += 1;
-                self.scenario.population.executions + self.fresh - 1
+                self.fresh[at] += 1;
+                self.scenario.population.executions + self.fresh[at] - 1
             } else {
                 // The caller made sure that the round has room.
-                let Some(execution) = self.free.pop() else { continue };
+                let Some(execution) = self.free[at].pop() else { continue };
                 execution
             };
-            let claim = PlannedClaim { execution, arm, purpose };
+            let claim = PlannedClaim { execution, arm, purpose, site };
             if purpose == Purpose::Late { late.push(claim) } else { placed.push(claim) }
         }
         let Some(round) = self.rounds.last_mut() else { return };
@@ -91,6 +109,6 @@ impl<'a> Packer<'a> {
     }
 
     pub fn finish(self) -> (Vec<Round>, u32) {
-        (self.rounds, self.fresh)
+        (self.rounds, self.fresh.into_iter().max().unwrap_or(0))
     }
 }

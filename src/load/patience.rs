@@ -1,7 +1,7 @@
 //! When to stop waiting for a primary: after a few claims in a row that it left without an answer.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -21,6 +21,8 @@ const SILENCE: Duration = Duration::from_secs(10);
 pub(super) struct Patience {
     silent: RefCell<HashMap<NodeAddr, Silence>>,
     lost: RefCell<Option<Silent>>,
+    /// Primaries that may be silent: a fault that was asked for keeps them from answering.
+    excused: RefCell<HashSet<NodeAddr>>,
     /// Ends the run in order.
     end: CancellationToken,
 }
@@ -52,12 +54,24 @@ pub struct Silent {
 impl Patience {
     /// Cancels `end` when a primary is given up.
     pub fn new(end: CancellationToken) -> Self {
-        Self { silent: RefCell::default(), lost: RefCell::default(), end }
+        let (silent, lost, excused) = Default::default();
+        Self { silent, lost, excused, end }
     }
 
     /// Whether any primary has left a claim without an answer lately.
     pub fn is_tried(&self) -> bool {
         !self.silent.borrow().is_empty()
+    }
+
+    /// From now on a primary may be silent.
+    pub fn excuse(&self, addr: &NodeAddr) {
+        self.excused.borrow_mut().insert(addr.clone());
+    }
+
+    /// From now on it has to answer again.
+    pub fn expect(&self, addr: &NodeAddr) {
+        self.excused.borrow_mut().remove(addr);
+        self.answered(addr);
     }
 
     /// A claim to a primary got an answer of whatever kind.
@@ -67,6 +81,9 @@ impl Patience {
 
     /// A claim that was sent then got none within its limit.
     pub fn unanswered(&self, addr: &NodeAddr, sent: Instant) {
+        if self.excused.borrow().contains(addr) {
+            return;
+        }
         let now = Instant::now();
         let mut silent = self.silent.borrow_mut();
         let silence = silent.entry(addr.clone()).or_insert(Silence { since: sent, last: sent, claims: 0 });
@@ -139,6 +156,22 @@ mod tests {
         }
         assert_eq!(patience.lost(), None);
         patience.unanswered(&addr(1), pass(1).await);
+        assert!(patience.lost().is_some());
+    }
+
+    #[tokio::test(flavor = "current_thread", start_paused = true)]
+    async fn a_primary_that_is_to_be_silent_is_waited_for_and_no_longer_than_that() {
+        let patience = Patience::new(CancellationToken::new());
+        patience.excuse(&addr(1));
+        for _ in 0..9 {
+            patience.unanswered(&addr(1), pass(5).await);
+        }
+        assert_eq!(patience.lost(), None);
+        patience.expect(&addr(1));
+        for _ in 0..3 {
+            assert_eq!(patience.lost(), None);
+            patience.unanswered(&addr(1), pass(5).await);
+        }
         assert!(patience.lost().is_some());
     }
 }

@@ -6,7 +6,7 @@ use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
 
 use super::packer::Packer;
-use super::planned::{BlockKind, BlockPlan, PlanError, PlannedClaim, Round, StratumPlan, Unit};
+use super::planned::{BlockKind, BlockPlan, PlanError, PlannedClaim, Round, Sites, StratumPlan, Unit};
 use super::rulers::lay_rulers;
 use reclaim_analysis::record::{Purpose, stream};
 use reclaim_analysis::scenario::{Amount, BlockShape, Compare, Mixing, Model, Scenario};
@@ -46,7 +46,24 @@ impl Plan {
                     .collect(),
                 block: None,
                 splittable: false,
+                on_control: false,
+                ahead: 0,
             });
+            // Its cluster is as warm as the baseline's when it begins to count.
+            if let Some(compare) =
+                scenario.compare.as_ref().filter(|_| Sites::of(scenario).control().is_some())
+            {
+                let baseline = baseline_arm(scenario, compare);
+                let each = (scenario.load.warmup / u64::from(arm_count)).max(1);
+                units.push(Unit {
+                    name: "the control's warm-up",
+                    claims: vec![(baseline, Purpose::Warmup); each as usize],
+                    block: None,
+                    splittable: false,
+                    on_control: true,
+                    ahead: 0,
+                });
+            }
         }
         match &scenario.compare {
             None => units.push(plain_unit(scenario, total, &mut arms)),
@@ -61,9 +78,16 @@ impl Plan {
                     strata.push(stratum_plan(control, compare.shared_control, arm_count, baseline));
                     let plan = &strata[stratum as usize];
                     let claims = stratum_claims(stratum, plan, each, &mut arms);
-                    units.push(Unit { name: "a stratum", claims, block: None, splittable: false });
+                    units.push(Unit {
+                        name: "a stratum",
+                        claims,
+                        block: None,
+                        splittable: false,
+                        on_control: false,
+                        ahead: 0,
+                    });
                 }
-                units.extend(block_units(compare, arm_count, &mut blocks, &mut arms));
+                units.extend(block_units(scenario, compare, &mut blocks, &mut arms));
             }
         }
         let mut packer = Packer::new(scenario, seed);
@@ -114,7 +138,7 @@ fn plain_unit(scenario: &Scenario, total: u64, arms: &mut ChaCha8Rng) -> Unit {
     }
     claims.shuffle(arms);
     let splittable = matches!(scenario.load.model, Model::Closed { .. });
-    Unit { name: "the window", claims, block: None, splittable }
+    Unit { name: "the window", claims, block: None, splittable, on_control: false, ahead: 0 }
 }
 
 /// Strata of the comparison and of the control, in random order.
@@ -167,11 +191,12 @@ fn side_units(
     let added_rtt_s = scenario.load.added_rtt.as_secs_f64();
     let shape =
         BlockShape::of(compare.strata, total, u64::from(arm_count), &scenario.load.model, added_rtt_s);
-    let mut units = Vec::new();
+    let (mut units, clusters) = (Vec::new(), Sites::of(scenario));
     for group in 0..shape.groups {
         let plan = StratumPlan { control: false, sides: sides.clone(), apart: true };
         let mut order: Vec<usize> = (0..sides.len()).collect();
         order.shuffle(rng);
+        let mut ahead = clusters.taken_by_group(shape.all_claims());
         for side in order {
             let (arm, purpose) = (sides[side], plan.purpose(group, side));
             let kind = match purpose {
@@ -182,7 +207,10 @@ fn side_units(
             blocks.push(BlockPlan { group, arm, kind });
             let ramp_in = std::iter::repeat_n((arm, Purpose::Block), shape.ramp_in as usize);
             let claims = ramp_in.chain(std::iter::repeat_n((arm, purpose), shape.claims as usize)).collect();
-            units.push(Unit { name: "a block of one arm", claims, block: Some(block), splittable: false });
+            let on_control = kind == BlockKind::Control;
+            let name = "a block of one arm";
+            units.push(Unit { name, claims, block: Some(block), splittable: false, on_control, ahead });
+            ahead = 0;
         }
         strata.push(plan);
     }
@@ -190,20 +218,31 @@ fn side_units(
 }
 
 fn block_units(
+    scenario: &Scenario,
     compare: &Compare,
-    arm_count: u8,
     blocks: &mut Vec<BlockPlan>,
     rng: &mut ChaCha8Rng,
 ) -> Vec<Unit> {
-    let mut units = Vec::new();
+    let (mut units, sites) = (Vec::new(), Sites::of(scenario));
+    let arm_count = scenario.variants.len() as u8;
     for group in 0..compare.counter_blocks {
         let mut order: Vec<u8> = (0..arm_count).collect();
         order.shuffle(rng);
+        let mut ahead = sites.taken_by_group(compare.block_claims.into());
         for arm in order {
             let block = blocks.len() as u32;
             blocks.push(BlockPlan { group, arm, kind: BlockKind::Counters });
             let claims = vec![(arm, Purpose::Block); compare.block_claims as usize];
-            units.push(Unit { name: "a counter block", claims, block: Some(block), splittable: false });
+            let name = "a counter block";
+            units.push(Unit {
+                name,
+                claims,
+                block: Some(block),
+                splittable: false,
+                on_control: false,
+                ahead,
+            });
+            ahead = 0;
         }
     }
     units

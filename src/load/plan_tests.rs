@@ -10,7 +10,9 @@ use crate::workload::{ExecIndex, PopulationPlan};
 use reclaim_analysis::record::Purpose;
 use reclaim_analysis::scenario::LibrarySource;
 use reclaim_analysis::scenario::VariantPath::{FirstClaim, GrantLane, HgetLane};
-use reclaim_analysis::scenario::{Amount, Arrivals, Compare, Metric, Mixing, Model, Scenario, Shipped};
+use reclaim_analysis::scenario::{
+    Amount, ArmServer, Arrivals, Compare, Metric, Mixing, Model, Scenario, Shipped,
+};
 
 fn ab() -> Scenario {
     let mut scenario = scenario(&[GrantLane, HgetLane]);
@@ -276,4 +278,52 @@ fn a_seed_plans_today_what_it_planned_when_results_were_stored() {
     for (name, digest) in SEED_42 {
         assert_eq!(shipped_digest(name, 42), digest, "{name}");
     }
+}
+
+/// Two arms on clusters of their own, and the control on a third one.
+fn server_duet(mixing: Mixing) -> Scenario {
+    let mut scenario = ab();
+    scenario.variants[1].server = Some(ArmServer::default());
+    scenario.load.warmup = 20;
+    scenario.compare = scenario.compare.map(|compare| Compare { mixing, shared_control: true, ..compare });
+    scenario
+}
+
+#[test]
+fn the_nth_claims_of_arms_on_clusters_of_their_own_take_the_same_execution() {
+    for mixing in [Mixing::Claims, Mixing::Blocks] {
+        let scenario = server_duet(mixing);
+        let plan = staged(&scenario, 7).unwrap();
+        assert!(plan.rounds.len() > 2, "so many claims take executions several times");
+        let counted = |site: u8| -> Vec<u32> {
+            let claims = plan.claims().filter(|claim| claim.site == site);
+            let counted = claims.filter(|claim| stratum(claim.purpose) || claim.purpose == Purpose::Block);
+            counted.map(|claim| claim.execution).collect()
+        };
+        let [base, candidate, control] = [0, 1, 2].map(counted);
+        assert!(base.len() >= 1_000, "{}", base.len());
+        assert_eq!(base, candidate);
+        // The control has no counter blocks of its own.
+        assert!(!control.is_empty() && control.iter().zip(&base).take(20).all(|(a, b)| a == b));
+        for claim in plan.claims() {
+            let expected = match claim.purpose {
+                Purpose::Control { .. } => 2,
+                // Warm-ups and ramp-ins of the control's cluster are made by the baseline.
+                _ if claim.site == 2 => {
+                    assert_eq!((claim.arm, stratum(claim.purpose)), (0, false));
+                    2
+                }
+                _ => claim.arm,
+            };
+            assert_eq!(claim.site, expected, "{claim:?}");
+        }
+        let warm = |site: u8| {
+            plan.claims().filter(|claim| claim.purpose == Purpose::Warmup && claim.site == site).count()
+        };
+        assert_eq!([warm(0), warm(1), warm(2)], [10; 3]);
+    }
+}
+
+fn stratum(purpose: Purpose) -> bool {
+    matches!(purpose, Purpose::Stratum { .. } | Purpose::Control { .. })
 }

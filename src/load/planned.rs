@@ -1,6 +1,7 @@
 //! What a plan is made of: claims, strata, blocks, rounds.
 
 use reclaim_analysis::record::Purpose;
+use reclaim_analysis::scenario::Scenario;
 
 /// One claim to make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,6 +12,8 @@ pub struct PlannedClaim {
     pub arm: u8,
     /// What it is for.
     pub purpose: Purpose,
+    /// Cluster that it goes to, in the order of the scenario's.
+    pub site: u8,
 }
 
 impl PlannedClaim {
@@ -106,6 +109,11 @@ pub(super) struct Unit {
     pub claims: Vec<(u8, Purpose)>,
     pub block: Option<u32>,
     pub splittable: bool,
+    /// Whether all of it goes to the control's cluster, whatever its claims are for.
+    pub on_control: bool,
+    /// Executions that each cluster must have left, beside those for the unit itself: the first block of a group wants them for
+    /// the whole group, so that all its blocks take the same ones. 0 on one cluster.
+    pub ahead: usize,
 }
 
 impl StratumPlan {
@@ -118,6 +126,48 @@ impl StratumPlan {
         } else {
             Purpose::Stratum { stratum, side }
         }
+    }
+}
+
+/// Which cluster claims go to.
+#[derive(Clone, Debug)]
+pub(super) struct Sites {
+    of_arm: Vec<u8>,
+    control: Option<u8>,
+}
+
+impl Sites {
+    /// Those of a scenario, of which there are at most as many as arms and one more.
+    pub fn of(scenario: &Scenario) -> Self {
+        let clusters = scenario.clusters();
+        let site_of = |arm: usize| clusters.iter().position(|cluster| cluster.arms.contains(&arm));
+        let of_arm = (0..scenario.variants.len()).map(|arm| site_of(arm).unwrap_or(0) as u8).collect();
+        let control = clusters.iter().position(|cluster| cluster.arms.is_empty());
+        Self { of_arm, control: control.map(|site| site as u8) }
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.of_arm.iter().chain(&self.control).max().map_or(1, |most| usize::from(*most) + 1)
+    }
+
+    /// Executions that a group of blocks takes of a cluster at most, where each block takes `block` of them; 0 on one
+    /// cluster, where each block takes others.
+    pub fn taken_by_group(&self, block: u64) -> usize {
+        let sharing = |site: &u8| self.of_arm.iter().map(|own| usize::from(own == site)).sum::<usize>();
+        let most = self.of_arm.iter().map(sharing).max().unwrap_or(0);
+        if self.count() > 1 { most * block as usize } else { 0 }
+    }
+
+    /// The control's, where it has one of its own.
+    pub fn control(&self) -> Option<u8> {
+        self.control
+    }
+
+    /// That of a claim: its arm's, or the control's for the second of two equal sides.
+    pub fn site(&self, arm: u8, purpose: Purpose, on_control: bool) -> u8 {
+        let second = on_control || matches!(purpose, Purpose::Control { side: 1.., .. });
+        self.control.filter(|_| second).unwrap_or(self.of_arm[usize::from(arm)])
     }
 }
 

@@ -6,45 +6,82 @@ use super::error::LoadError;
 use super::measured::Prepared;
 use super::progress::Activity;
 use super::session::Session;
+use super::site::Site;
 use crate::claim::ClaimTicket;
 use crate::workload::{self, Control, ExecIndex, ScanRequest, Seek};
 
-/// Creates the population and makes its first claims.
+/// Creates the population on every cluster and makes its first claims.
 pub(super) async fn create(session: &Session<'_>) -> Result<Prepared, LoadError> {
+    let mut prepared = Prepared::default();
+    for site in &session.sites {
+        prepared += create_on(session, site).await?;
+    }
+    Ok(prepared)
+}
+
+async fn create_on(session: &Session<'_>, site: &Site) -> Result<Prepared, LoadError> {
     let watch = session.watch();
-    let population = session.scenario().population.executions;
+    let planned = session.scenario().population.executions;
+    let population = session.slice().share_of(planned);
     watch.begin(Activity::Create, Some(2 * u64::from(population)));
     let begun = Instant::now();
     let progress = |done: u64, _: u64| watch.advance(done);
     let control = Control { cancel: session.cancel(), progress: &progress };
-    let execs = session.workload.create(population, &control).await?;
+    let execs = site.workload.create(planned, &control).await?;
     let after = |done: u64, _: u64| watch.advance(u64::from(population) + done);
     let control = Control { cancel: session.cancel(), progress: &after };
-    session.workload.first_claims(&execs, &control).await?;
+    site.workload.first_claims(&execs, &control).await?;
     let executions = u64::from(population);
     Ok(Prepared { executions, took: begun.elapsed(), ..Prepared::default() })
 }
 
 /// Makes those of the executions resumable that hold a lease. The others' last grant was not consumed: they are
 /// runnable still.
-pub(super) async fn make_resumable(session: &Session<'_>, executions: &[u32]) -> Result<Prepared, LoadError> {
+pub(super) async fn make_resumable(
+    session: &Session<'_>,
+    site: &Site,
+    executions: &[u32],
+) -> Result<Prepared, LoadError> {
     let watch = session.watch();
     let count = executions.len() as u64;
     let execs = executions.iter().map(|&n| ExecIndex(n));
     let active: Vec<ExecIndex> =
-        execs.filter(|&exec| session.workload.phase(exec) == workload::Phase::Active).collect();
+        execs.filter(|&exec| site.workload.phase(exec) == workload::Phase::Active).collect();
     let begun = Instant::now();
     let first = |done: u64, _: u64| watch.advance(done);
-    session.workload.interrupt(&active, &Control { cancel: session.cancel(), progress: &first }).await?;
+    site.workload.interrupt(&active, &Control { cancel: session.cancel(), progress: &first }).await?;
     let second = |done: u64, _: u64| watch.advance(count + done);
-    session.workload.make_runnable(&active, &Control { cancel: session.cancel(), progress: &second }).await?;
+    site.workload.make_runnable(&active, &Control { cancel: session.cancel(), progress: &second }).await?;
     let interruptions = active.len() as u64;
     Ok(Prepared { interruptions, took: begun.elapsed(), ..Prepared::default() })
+}
+
+/// Takes the leases of those that hold one, and issues grants for all whose lease was lost: also for those whose last grant
+/// was not consumed.
+pub(super) async fn lose_leases(
+    session: &Session<'_>,
+    site: &Site,
+    executions: &[u32],
+) -> Result<(Prepared, Vec<(ExecIndex, ClaimTicket)>), LoadError> {
+    let execs: Vec<ExecIndex> = executions.iter().map(|&n| ExecIndex(n)).collect();
+    let held = |exec: &ExecIndex| site.workload.phase(*exec) == workload::Phase::Active;
+    let active: Vec<ExecIndex> = execs.iter().copied().filter(held).collect();
+    let begun = Instant::now();
+    let control = session.quietly();
+    site.workload.lose_leases(&active, &control).await?;
+    let issued = site.workload.issue_reclaim_grants(&execs, &control).await?;
+    for (code, n) in &issued.refused {
+        session.watch().note(&format!("{n} grants for lost leases were refused: {code}"));
+    }
+    let (interruptions, reclaim_grants) = (active.len() as u64, issued.tickets.len() as u64);
+    let prepared = Prepared { interruptions, reclaim_grants, took: begun.elapsed(), ..Prepared::default() };
+    Ok((prepared, issued.tickets))
 }
 
 /// Looks for these executions and hands out their tickets: with a grant each, or only the ticket.
 pub(super) async fn scan(
     session: &Session<'_>,
+    site: &Site,
     executions: &[u32],
     seek: Seek,
     issue: bool,
@@ -55,15 +92,17 @@ pub(super) async fn scan(
     let watch = session.watch();
     let count = executions.len() as u64;
     let begun = Instant::now();
-    let sets = session.workload.lane_sets();
+    let sets = site.workload.lane_sets();
     let progress = |done: u64, _: u64| watch.advance(2 * count + done);
     let control = Control { cancel: session.cancel(), progress: &progress };
-    let before = main_thread_cpu_us(session).await?;
-    let request = ScanRequest { sets: &sets, seek, issue, limit: usize::MAX };
-    let report = session.workload.scan(&request, &control).await?;
+    // Beside other generators it would be for their grants too.
+    let alone = session.slice().is_whole();
+    let before = if alone { main_thread_cpu_us(site).await? } else { 0.0 };
+    let request = ScanRequest { sets: &sets, seek, issue, limit: usize::MAX, forgiving: false };
+    let report = site.workload.scan(&request, &control).await?;
     let mut prepared = Prepared::default();
     if issue {
-        prepared.grant_cpu_us = main_thread_cpu_us(session).await? - before;
+        prepared.grant_cpu_us = if alone { main_thread_cpu_us(site).await? - before } else { 0.0 };
         prepared.grants = report.tickets.len() as u64;
     }
     for (code, n) in &report.refused {
@@ -73,6 +112,6 @@ pub(super) async fn scan(
     Ok((prepared, report.tickets))
 }
 
-async fn main_thread_cpu_us(session: &Session<'_>) -> Result<f64, LoadError> {
-    Ok(session.cluster.counters().await?.iter().map(|node| node.main_thread_cpu_us).sum())
+async fn main_thread_cpu_us(site: &Site) -> Result<f64, LoadError> {
+    Ok(site.cluster.counters().await?.iter().map(|node| node.main_thread_cpu_us).sum())
 }

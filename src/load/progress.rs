@@ -10,6 +10,8 @@ use reclaim_analysis::record::{RunRecord, TimelinePoint};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Activity {
+    /// Starting servers or reaching those that are there, loading the function library.
+    Start,
     /// Deciding who claims what.
     Plan,
     /// Creating executions and making their first claims.
@@ -28,12 +30,15 @@ pub enum Activity {
     Audit,
     /// Removing what was written.
     Remove,
+    /// Concluding from what was measured.
+    Judge,
 }
 
 impl Activity {
     /// What to show.
     pub fn label(self) -> &'static str {
         match self {
+            Self::Start => "starting or reaching the servers",
             Self::Plan => "planning the claims",
             Self::Create => "creating executions",
             Self::Stage => "filling the stock of grants",
@@ -43,6 +48,7 @@ impl Activity {
             Self::Expire => "waiting for grants to expire",
             Self::Audit => "auditing",
             Self::Remove => "removing what was written",
+            Self::Judge => "judging",
         }
     }
 }
@@ -58,7 +64,8 @@ pub trait Progress {
     /// Nothing is done but to wait for something, for so long at most; told again as time passes.
     fn waiting(&self, _what: &str, _left: Duration) {}
 
-    /// A second of the window has finished; each is told once.
+    /// A second of the window has finished; each is told once, the last one when the window is over, of which only a part may
+    /// have been measured. Together they have all claims of the run.
     fn second(&self, point: &TimelinePoint);
 
     /// Something worth a line.

@@ -7,42 +7,100 @@ use tokio_util::sync::CancellationToken;
 use super::churn::churn;
 use super::error::LoadError;
 use super::measured::Measured;
+use super::observe::tell_rest;
 use super::progress::Activity;
+use super::rendezvous::{Meeting, MeetingError, PartSetup};
 use super::run_record::{Closing, run_record};
 use super::session::{RunSetup, Session};
 use super::staged::staged;
 use super::storm::storm;
 use crate::workload::Control;
-use reclaim_analysis::record::{Fault, RunRecord, Warning};
+use reclaim_analysis::record::{Audit, Fault, RunRecord, Warning};
 use reclaim_analysis::scenario::Mode;
 
 /// Runs a scenario. Whatever it wrote on a cluster that is not ours is removed before this returns, also where it
 /// fails.
 pub async fn run(setup: RunSetup<'_>) -> Result<RunRecord, LoadError> {
-    let session = Session::open(&setup).await?;
-    // Boxed: each holds everything of a window, and whoever awaits a run would hold all of them.
-    let mut measured = match setup.scenario.load.mode {
-        Mode::Staged => Box::pin(staged(&session)).await,
-        Mode::Churn => Box::pin(churn(&session)).await,
-        Mode::Storm => Box::pin(storm(&session)).await,
+    let session = Session::open(&setup, None).await?;
+    Ok(run_in(&session).await?.record)
+}
+
+/// Makes one generator's part of a run. The first one returns the records of all, in order, the others their own. Where a run
+/// failed after claims were made, the first one returns its own alone, which says so.
+pub async fn run_part(setup: RunSetup<'_>, part: &PartSetup) -> Result<Vec<RunRecord>, LoadError> {
+    let session = Session::open(&setup, Some(part)).await?;
+    let made = run_in(&session).await;
+    let Some(meeting) = session.meeting() else { return made.map(|made| vec![made.record]) };
+    let leads = part.slice.leads();
+    let records = match made {
+        Ok(Made { record, ended_by: Some(_), .. }) if leads => Ok(vec![record]),
+        Err(error) | Ok(Made { ended_by: Some(error), .. }) => Err(error),
+        Ok(Made { record, ended_by: None, planned }) => {
+            let (mut own, handed) = (leads.then(|| record.clone()), meeting.hand_over(record).await);
+            match (handed, own.take()) {
+                (Ok(records), _) => Ok(records),
+                (Err(error), Some(mut own)) => {
+                    meeting.give_up(&error.to_string()).await;
+                    remove_gone(&session, planned, &mut own.warnings).await;
+                    own.faults.push(fault(ENDED_EARLY, &error));
+                    Ok(vec![own])
+                }
+                (Err(error), None) => Err(error.into()),
+            }
+        }
     };
-    let cancelled = session.interrupted();
+    if let Err(error) = &records {
+        meeting.give_up(&error.to_string()).await;
+    }
+    meeting.leave().await;
+    records
+}
+
+/// What a result says first that was ended by an error.
+const ENDED_EARLY: &str = "the run ended early";
+
+/// A run as it went.
+struct Made {
+    record: RunRecord,
+    /// What ended it before its time, after claims were made.
+    ended_by: Option<LoadError>,
+    /// Executions of the whole plan.
+    planned: u32,
+}
+
+async fn run_in(session: &Session<'_>) -> Result<Made, LoadError> {
+    // Boxed: each holds everything of a window, and whoever awaits a run would hold all of them.
+    let mut measured = match session.scenario().load.mode {
+        Mode::Staged => Box::pin(staged(session)).await,
+        Mode::Churn => Box::pin(churn(session)).await,
+        Mode::Storm => Box::pin(storm(session)).await,
+    };
+    tell_rest(session, &measured);
+    // Where the generators did not meet, that has ended the run, and nobody else.
+    let unmet =
+        matches!(&measured.ended_by, Some(LoadError::Meeting(why)) if *why != MeetingError::Interrupted);
+    let cancelled = session.interrupted() && !unmet;
     // What else went wrong meanwhile is its consequence.
-    let lost = session.patience.lost().map(LoadError::from);
+    let lost = session.lost();
     let ended_by = lost.or_else(|| measured.ended_by.take()).filter(|_| !cancelled);
     let claimed = measured.recorder.get_mut().claimed() > 0;
     let nothing = measured.prepared.executions == 0;
     let mut closing = Closing::default();
     if let Some(error) = &ended_by {
         // Hours of claims are not lost for what ended them: the result is invalid and says why.
-        closing.faults.push(fault("the run ended early", error));
+        closing.faults.push(fault(ENDED_EARLY, error));
+        if let Some(meeting) = session.meeting() {
+            meeting.give_up(&error.to_string()).await;
+        }
     }
-    let record = close(&session, &measured, closing).await;
+    let planned = measured.planned_executions;
+    let record = close(session, &measured, closing).await;
     match ended_by {
         // It is the cause; what went wrong while tidying up is only its consequence.
         Some(error) if !claimed => Err(error),
-        None if nothing && cancelled => Err(LoadError::Cancelled),
-        _ => Ok(record),
+        // Of several generators the first one says so for all.
+        None if nothing && cancelled && session.slice().leads() => Err(LoadError::Cancelled),
+        ended_by => Ok(Made { record, ended_by, planned }),
     }
 }
 
@@ -54,18 +112,30 @@ async fn close(session: &Session<'_>, measured: &Measured, mut closing: Closing)
     let watch = session.watch();
     let progress = |done: u64, _: u64| watch.advance(done);
     let control = Control { cancel: &go_on, progress: &progress };
-    watch.begin(Activity::Audit, None);
     let limit = closing_limit(session);
-    match tokio::time::timeout(limit, session.workload.audit(&control)).await {
-        Ok(Ok(audit)) => closing.audit = audit,
-        Ok(Err(error)) => closing.faults.push(fault("the audit could not be made", &error)),
-        Err(_) => closing.faults.push(fault("the audit could not be made", &TakesTooLong(limit))),
+    look_once_more(session, &mut closing, limit).await;
+    watch.begin(Activity::Audit, None);
+    for site in &session.sites {
+        let audit = tokio::time::timeout(limit, site.workload.audit(&control)).await;
+        let failed = "the audit could not be made";
+        closing.audits.push(match audit {
+            Ok(Ok(audit)) => audit,
+            Ok(Err(error)) => {
+                closing.faults.push(fault(failed, &error));
+                Audit::default()
+            }
+            Err(_) => {
+                closing.faults.push(fault(failed, &TakesTooLong(limit)));
+                Audit::default()
+            }
+        });
     }
-    // Of a run that failed before its first claim there is nothing to keep.
+    // Of a run that failed before its first claim there is nothing to keep. A copy that is left has not seen the run's end.
     if measured.recorder.borrow().claimed() > 0 {
-        watch.snapshot(&run_record(session, measured, &closing, interrupted));
+        watch.snapshot(&run_record(session, measured, &closing, true));
     }
-    if !session.cluster.owned() {
+    remove_gone(session, measured.planned_executions, &mut closing.warnings).await;
+    if !session.cluster.owned() && !session.meeting().is_some_and(Meeting::is_owned) {
         watch.begin(Activity::Remove, None);
         let removed = tokio::time::timeout(limit, session.workload.remove(&control)).await;
         let failure: Box<dyn std::error::Error> = match removed {
@@ -75,7 +145,7 @@ async fn close(session: &Session<'_>, measured: &Measured, mut closing: Closing)
                         // There will be no result to say so.
                         watch.note(&format!(
                             "not all that was written could be removed ({}); run `reclaim-bench clean`",
-                            removal.examples.join("; ")
+                            removal.causes()
                         ));
                     }
                     closing.warnings.push(Warning::LeftOver { keys: removal.failures });
@@ -89,6 +159,50 @@ async fn close(session: &Session<'_>, measured: &Measured, mut closing: Closing)
         closing.faults.push(fault("what was written could not be removed", &*failure));
     }
     run_record(session, measured, &closing, interrupted)
+}
+
+/// Removes what other generators have left that are gone, from a cluster that is not ours.
+async fn remove_gone(session: &Session<'_>, planned: u32, warnings: &mut Vec<Warning>) {
+    let gone = session.meeting().map(Meeting::gone).unwrap_or_default();
+    if gone.is_empty() || session.cluster.owned() {
+        return;
+    }
+    let (go_on, watch) = (CancellationToken::new(), session.watch());
+    watch.begin(Activity::Remove, None);
+    let control = Control { cancel: &go_on, progress: &|done, _| watch.advance(done) };
+    let limit = closing_limit(session);
+    let removed = tokio::time::timeout(limit, session.workload.remove_of(&gone, planned, &control)).await;
+    let said = match removed {
+        Ok(Ok(removal)) if removal.failures == 0 => return,
+        Ok(Ok(removal)) => {
+            warnings.push(Warning::LeftOver { keys: removal.failures });
+            removal.causes()
+        }
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => TakesTooLong(limit).to_string(),
+    };
+    watch.note(&format!(
+        "cannot remove all that generators wrote which are gone: {said}; run `reclaim-bench clean`"
+    ));
+}
+
+/// Asks the servers of a server duet once more what they are.
+async fn look_once_more(session: &Session<'_>, closing: &mut Closing, limit: Duration) {
+    for site in session.sites.iter().filter(|site| site.duet.is_some()) {
+        let failed = "the servers could not be asked what they are";
+        let read = tokio::time::timeout(limit, site.cluster.readings()).await;
+        closing.readings.push(match read {
+            Ok(Ok(readings)) => readings,
+            Ok(Err(error)) => {
+                closing.faults.push(fault(failed, &error));
+                Vec::new()
+            }
+            Err(_) => {
+                closing.faults.push(fault(failed, &TakesTooLong(limit)));
+                Vec::new()
+            }
+        });
+    }
 }
 
 /// How long reading back may take, and how long removing: a hundred times what they take on servers that answer, and never

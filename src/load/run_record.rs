@@ -4,20 +4,26 @@ use std::time::Duration;
 
 use super::level::LevelWatch;
 use super::measured::{Measured, MeasuredBlock};
+use super::meter::Meter;
 use super::planned::StratumPlan;
+use super::ruler::RULER;
 use super::session::Session;
+use super::site::Site;
 use crate::machine::{host, tool};
 use reclaim_analysis::record::{
-    ArmRecord, ArmRecorder, Audit, CounterBlock, Environment, Fault, GENERATOR_BUSY, GeneratorUse,
-    LatencyHistogram, OTHERS_WORTH_A_WARNING, PrimaryRecord, Recorder, RunRecord, STOLEN, Samples,
-    StepRecord, Stratum, StratumSide, Warning,
+    ArmRecord, ArmRecorder, Audit, ClusterRecord, CounterBlock, Environment, Fault, GENERATOR_BUSY,
+    GeneratorUse, InjectedRecord, LatencyHistogram, OTHERS_WORTH_A_WARNING, PrimaryRecord, Recorder,
+    RunRecord, STOLEN, Samples, ServerReading, StepRecord, Stratum, StratumSide, Warning, WindowEvent,
 };
 use reclaim_analysis::scenario::{Step, VariantSpec, all_steps};
 
 /// What closing a run added to what its mode measured.
 #[derive(Default)]
 pub(super) struct Closing {
-    pub audit: Audit,
+    /// By cluster.
+    pub audits: Vec<Audit>,
+    /// What the primaries of each cluster of a server duet said of themselves after the last window.
+    pub readings: Vec<Vec<ServerReading>>,
     pub faults: Vec<Fault>,
     pub warnings: Vec<Warning>,
 }
@@ -42,48 +48,94 @@ pub(super) fn run_record(
         partial,
         environment: Environment {
             host: host(),
-            valkey: session.cluster.info(session.partitions),
-            library: session.library.clone(),
+            valkey: session.sites[0].valkey.clone(),
+            library: session.library.borrow().clone(),
             conditions: Some(session.arrangement.conditions()),
         },
+        clusters: clusters(session, closing),
         staging: measured.prepared.record(),
         arms: arms(session, measured, &recorder),
-        strata: strata(&measured.strata, recorder.strata(), recorder.rulers()),
-        blocks: measured.blocks.iter().map(block).collect(),
+        strata: strata(&measured.strata, recorder.strata(), recorder.rulers(), session.slice().is_whole()),
+        blocks: measured.blocks.iter().map(|measured| block(session, measured)).collect(),
         primaries: primaries(session, measured),
         added_rtt: session.added_rtt.as_ref().map(|added_rtt| added_rtt.record()),
         offered: measured.offered,
         storm: measured.storm.clone(),
-        generator: Some(generator_use(measured, recorder.arms())),
+        injected: measured.injected.clone().map(|injected| with_redirects(injected, &measured.meter)),
+        generator: Some(generator_use(session, measured, recorder.arms())),
         // The command adds it: what was calibrated is not this run's to know.
         calibration: None,
         longest_gap_s: recorder.longest_gap().map(|gap| gap.as_secs_f64()),
+        part: session.meeting().map(|meeting| meeting.note(&measured.began_us)),
+        generators: Vec::new(),
         rulers_unanswered: recorder.rulers_unanswered(),
+        ruler_command: recorder.rulers().iter().any(|ruler| !ruler.0.is_empty()).then(|| RULER.to_owned()),
         aborted: session.level.as_ref().and_then(LevelWatch::reached),
         timeline: recorder.timeline(),
-        events: recorder.events(),
-        audit: closing.audit.clone(),
+        window: Some(recorder.window()),
+        events: events(measured, &recorder),
+        audit: closing.audits.iter().cloned().fold(Audit::default(), |mut sum, audit| {
+            sum += audit;
+            sum
+        }),
         faults,
-        warnings: warnings(session, &generator_use(measured, recorder.arms()), found),
+        warnings: warnings(session, &generator_use(session, measured, recorder.arms()), found),
     }
+}
+
+/// What the connections counted beside what faults did.
+fn with_redirects(injected: InjectedRecord, meter: &Meter) -> InjectedRecord {
+    // Of a server that sent nobody elsewhere there is nothing to compare.
+    let redirects = meter.redirects();
+    let met = |server: &String| {
+        let counts = redirects.get(server);
+        counts.is_some_and(|counts| counts.values().any(|n| *n > 0))
+    };
+    let mut not_counted = meter.redirects_not_counted();
+    not_counted.retain(|server, _| met(server));
+    let mut unanswered = meter.unanswered();
+    unanswered.retain(|_, n| *n > 0);
+    InjectedRecord {
+        redirects_counted: meter.redirects_counted(),
+        redirects_not_counted: not_counted,
+        unanswered,
+        redirects,
+        ..injected
+    }
+}
+
+/// What happened in the window, faults among it, in the order of time.
+fn events(measured: &Measured, recorder: &Recorder) -> Vec<WindowEvent> {
+    let mut events = recorder.events();
+    events.extend(measured.injected.iter().flat_map(InjectedRecord::events));
+    events.sort_by(|a, b| a.t_s.total_cmp(&b.t_s));
+    events
 }
 
 fn arms(session: &Session<'_>, measured: &Measured, recorder: &Recorder) -> Vec<ArmRecord> {
     let task_context = session.scenario().load.task_context;
     let arms = recorder.arms().iter().zip(&session.scenario().variants).zip(&measured.arm_libraries);
-    arms.map(|((arm, variant), library)| ArmRecord {
-        library: library.clone(),
-        ..arm_record(arm, variant, task_context, recorder.so_far())
-    })
-    .collect()
+    let workers = session.sites[0].workers.as_ref();
+    let hand = |position: usize| workers.and_then(|workers| workers.arms.get(position));
+    arms.enumerate()
+        .map(|(position, ((arm, variant), library))| ArmRecord {
+            library: library.clone(),
+            sdk: hand(position).map(|hand| hand.info.clone()),
+            handover_p50_us: hand(position).and_then(|hand| hand.handover_p50_us()),
+            ..arm_record(arm, variant, task_context, recorder.so_far())
+        })
+        .collect()
 }
 
 /// `so_far` is the time of the batch that goes on: a copy that is kept while claims are made must know it.
 fn arm_record(arm: &ArmRecorder, variant: &VariantSpec, task_context: bool, so_far: Duration) -> ArmRecord {
+    let extras = variant.extras(task_context);
     ArmRecord {
         name: variant.name.clone(),
         path: variant.path,
         library: None,
+        sdk: None,
+        handover_p50_us: None,
         outcomes: arm.outcomes.clone(),
         active_s: (arm.active + so_far).as_secs_f64(),
         service: arm.service.encode(),
@@ -91,8 +143,9 @@ fn arm_record(arm: &ArmRecorder, variant: &VariantSpec, task_context: bool, so_f
         send_lag: arm.send_lag.encode(),
         resume: arm.resume.encode(),
         error_service: arm.error_service.encode(),
-        steps: arm.steps.iter().zip(all_steps(variant.path, task_context)).map(step_record).collect(),
+        steps: arm.steps.iter().zip(all_steps(variant.path, extras)).map(step_record).collect(),
         wire: arm.wire,
+        unreplicated: arm.unreplicated,
     }
 }
 
@@ -100,12 +153,14 @@ fn step_record((times, step): (&LatencyHistogram, Step)) -> StepRecord {
     StepRecord { title: step.title.to_owned(), time: times.encode() }
 }
 
-fn strata(plans: &[StratumPlan], samples: &[Vec<Samples>], rulers: &[Samples]) -> Vec<Stratum> {
+/// `whole`: one generator made all claims. Of several each has them all, so that they can be put together, also those of which
+/// it made no claims.
+fn strata(plans: &[StratumPlan], samples: &[Vec<Samples>], rulers: &[Samples], whole: bool) -> Vec<Stratum> {
     plans
         .iter()
         .zip(samples)
         .zip(rulers)
-        .filter(|((_, sides), _)| sides.iter().all(|side| !side.0.is_empty()))
+        .filter(|((_, sides), _)| !whole || sides.iter().all(|side| !side.0.is_empty()))
         .map(|((plan, sides), ruler)| Stratum {
             control: plan.control,
             apart: plan.apart,
@@ -120,7 +175,8 @@ fn strata(plans: &[StratumPlan], samples: &[Vec<Samples>], rulers: &[Samples]) -
         .collect()
 }
 
-fn block(block: &MeasuredBlock) -> CounterBlock {
+fn block(session: &Session<'_>, block: &MeasuredBlock) -> CounterBlock {
+    let calls = session.scenario().variants[usize::from(block.plan.arm)].path.functions().len() as u32;
     CounterBlock {
         group: block.plan.group,
         arm: u32::from(block.plan.arm),
@@ -128,13 +184,42 @@ fn block(block: &MeasuredBlock) -> CounterBlock {
         duration_s: block.duration.as_secs_f64(),
         counters: block.counters.clone(),
         steady: block.steady,
+        inside: block.inside.clone(),
+        function_calls_per_claim: (calls > 1).then_some(calls),
     }
 }
 
+/// The clusters of a server duet.
+fn clusters(session: &Session<'_>, closing: &Closing) -> Vec<ClusterRecord> {
+    let with = |(number, site): (usize, &Site)| {
+        let duet = site.duet.as_ref()?;
+        Some(ClusterRecord {
+            arms: duet.arms.iter().map(|arm| *arm as u32).collect(),
+            server: duet.started.clone(),
+            valkey: site.valkey.clone(),
+            before: duet.before.clone(),
+            after: closing.readings.get(number).cloned().unwrap_or_default(),
+            audit: closing.audits.get(number).cloned().unwrap_or_default(),
+        })
+    };
+    session.sites.iter().enumerate().filter_map(with).collect()
+}
+
+/// The primaries of all clusters, one cluster after the other.
 fn primaries(session: &Session<'_>, measured: &Measured) -> Vec<PrimaryRecord> {
-    let topology = session.cluster.topology();
+    let mut all = Vec::new();
+    for (number, site) in session.sites.iter().enumerate() {
+        let cluster = site.duet.as_ref().map(|_| number as u32);
+        all.extend(primaries_of(site, cluster, measured, all.len()));
+    }
+    all
+}
+
+/// Those of one cluster, before which there are so many others.
+fn primaries_of(site: &Site, cluster: Option<u32>, measured: &Measured, before: usize) -> Vec<PrimaryRecord> {
+    let topology = site.cluster.topology();
     let mut partitions = vec![0u32; topology.primaries().len()];
-    for index in 0..session.partitions {
+    for index in 0..site.partitions {
         let family = ff_core::partition::PartitionFamily::Execution;
         let owner = topology.owner_of(ff_core::partition::Partition { family, index });
         partitions[usize::from(owner.0)] += 1;
@@ -146,41 +231,35 @@ fn primaries(session: &Session<'_>, measured: &Measured) -> Vec<PrimaryRecord> {
         .enumerate()
         .map(|(position, (primary, partitions))| {
             let addr = primary.addr.to_string();
-            let totals = measured.meter.totals.get(&addr).cloned().unwrap_or_default();
+            let totals = measured.meter.totals(&addr);
             PrimaryRecord {
+                cluster,
                 partitions,
-                claims: measured.claims_by_primary.get(position).copied().unwrap_or(0),
+                claims: measured.claims_by_primary.get(before + position).copied().unwrap_or(0),
                 counters: totals.counters,
                 redirects: totals.redirects,
+                unanswered: totals.unanswered,
                 addr,
             }
         })
         .collect()
 }
 
-fn generator_use(measured: &Measured, arms: &[ArmRecorder]) -> GeneratorUse {
-    let usage = measured.meter.usage;
+fn generator_use(session: &Session<'_>, measured: &Measured, arms: &[ArmRecorder]) -> GeneratorUse {
     let mixed = arms.iter().map(|arm| arm.active).max().unwrap_or_default().as_secs_f64();
     let blocks: f64 = measured.blocks.iter().map(|block| block.duration.as_secs_f64()).sum();
     GeneratorUse {
         window_s: mixed + blocks,
-        thread_cpu_s: usage.generator,
-        process_cpu_s: Some(usage.process),
-        servers_cpu_s: usage.servers,
-        machine_cpu_s: usage.machine.map(|machine| machine.busy_s),
-        stolen_cpu_s: usage.machine.map(|machine| machine.stolen_s),
-        servers_waited_s: usage.servers_waited,
-        kept_awake_s: usage.kept_awake,
-        throttled_periods: usage.throttling.map(|throttling| throttling.periods),
-        throttled_s: usage.throttling.map(|throttling| throttling.held_back_s),
         real_time: measured.real_time,
+        recording_ns_per_claim: Some(session.recording_ns_per_claim),
+        ..measured.meter.usage
     }
 }
 
 fn warnings(session: &Session<'_>, used: &GeneratorUse, found: Vec<Warning>) -> Vec<Warning> {
     let mut warnings = found;
     let host = host();
-    let same_machine = session.cluster.info(session.partitions).same_machine;
+    let same_machine = session.sites[0].valkey.same_machine;
     if same_machine {
         warnings.push(Warning::SharedMachine { cores: host.cores });
     }

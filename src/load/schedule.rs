@@ -62,6 +62,12 @@ impl Schedule {
         Self { offsets, length }
     }
 
+    /// Of these arrivals only those at these places, ascending: one generator's of several. Their schedule is as long.
+    #[must_use]
+    pub fn only(self, places: &[usize]) -> Self {
+        Self { offsets: places.iter().map(|&place| self.offsets[place]).collect(), ..self }
+    }
+
     /// The time over which the arrivals are spread: their number over it is the rate that was offered.
     pub fn length(&self) -> Duration {
         self.length

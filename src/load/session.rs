@@ -1,37 +1,37 @@
 //! What every mode works with: the cluster, the workload on it, the claim paths, the clocks. Nothing in here changes
 //! while a run measures.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
 use rand::seq::SliceRandom as _;
 use tokio_util::sync::CancellationToken;
 
-use super::added_rtt::{AddedRtt, Remote};
+use super::added_rtt::AddedRtt;
 use super::driver::Driver;
 use super::error::LoadError;
+use super::faults::Faults;
 use super::level::LevelWatch;
-use super::memory::refuse_what_does_not_fit;
 use super::patience::Patience;
 use super::progress::Progress;
-use super::recovering::Recovering;
-use super::ruler::BareCall;
+use super::recording::recording_ns_per_claim;
+use super::rendezvous::{Meeting, MeetingError, PartSetup};
 use super::schedule::Draw;
+use super::site::{Means, Site, alias, is_duet};
 use super::trace;
-use crate::claim::{ClaimPath, ClaimSetup, Reroutes, Routes, ServerClocks, claim_path};
 use crate::cluster::{Cluster, Library};
-use crate::flowfabric::LibraryAlias;
-use crate::machine::{Arranged, Arrangement};
-use crate::workload::{Control, Workload, partitions};
+use crate::flowfabric::{LibraryVersion, Request as _};
+use crate::machine::{Arranged, Arrangement, ServersAt};
+use crate::workload::{Control, Slice, Workload};
 use reclaim_analysis::record::stream;
 use reclaim_analysis::record::{LibraryInfo, Recorder};
 use reclaim_analysis::scenario::{Arrivals, Model, Scenario};
 
 /// What a run works with.
 pub struct RunSetup<'a> {
-    /// Where claims go.
-    pub cluster: &'a Rc<Cluster>,
+    /// Where claims go: one cluster, or those of the scenario in its order.
+    pub clusters: &'a [Rc<Cluster>],
     /// What to do.
     pub scenario: &'a Scenario,
     /// Seed of every random stream.
@@ -45,14 +45,21 @@ pub struct RunSetup<'a> {
 /// One run against a live cluster.
 pub(super) struct Session<'a> {
     pub setup: &'a RunSetup<'a>,
+    /// Which of several generators this is; `None` for one alone.
+    part: Option<&'a PartSetup>,
+    /// It among the others, from when they have met.
+    meeting: OnceCell<Meeting>,
+    /// The clusters, the baseline's first. Only a server duet has more than one.
+    pub sites: Vec<Site>,
+    /// The first one, for what is done to one cluster alone.
     pub cluster: Rc<Cluster>,
+    /// What works on the first one.
     pub workload: Rc<Workload>,
     pub partitions: u16,
-    pub paths: Vec<Rc<dyn ClaimPath>>,
-    pub ruler: BareCall,
-    pub clocks: ServerClocks,
     /// With primaries that do not answer.
     pub patience: Rc<Patience>,
+    /// What the scenario does to the servers; `None` where it leaves them alone.
+    pub faults: Option<Faults>,
     end: CancellationToken,
     /// Recorded arrivals; empty unless a trace is replayed.
     pub trace: Vec<Duration>,
@@ -60,53 +67,97 @@ pub(super) struct Session<'a> {
     pub arrangement: Rc<Arrangement>,
     /// The simulated network, if there is one.
     pub added_rtt: Option<Rc<AddedRtt>>,
-    /// The run's library.
-    pub library: LibraryInfo,
+    /// The run's library; its version is known to all generators once they have met.
+    pub library: RefCell<LibraryInfo>,
     /// Ends the run where its service level is hopelessly missed.
     pub level: Option<LevelWatch>,
+    /// What recording a claim costs the generator's thread.
+    pub recording_ns_per_claim: f64,
     pub started: SystemTime,
     pub begun: Instant,
 }
 
 impl<'a> Session<'a> {
     /// Looks at the cluster and gets the claim paths ready; writes nothing yet.
-    pub async fn open(setup: &'a RunSetup<'a>) -> Result<Self, LoadError> {
+    pub async fn open(setup: &'a RunSetup<'a>, part: Option<&'a PartSetup>) -> Result<Self, LoadError> {
         let scenario = setup.scenario;
         let trace = match &scenario.load.model {
             Model::Open { arrivals: Arrivals::Trace { file }, .. } => trace::read(file)?,
             _ => Vec::new(),
         };
-        let cluster = Rc::clone(setup.cluster);
-        let partitions = partitions(&cluster, scenario.population.partitions).await?;
-        refuse_what_does_not_fit(&cluster, scenario, partitions).await?;
-        let workload = Rc::new(Workload::new(Rc::clone(&cluster), scenario, setup.seed, partitions));
-        let clocks = ServerClocks::measure(&cluster).await.map_err(LoadError::Clock)?;
-        let arrangement = Arrangement::new(scenario.machine, cluster.servers_at());
+        let of_clusters = scenario.clusters();
+        let (Some(cluster), true) = (setup.clusters.first(), setup.clusters.len() == of_clusters.len())
+        else {
+            return Err(LoadError::Clusters { needed: of_clusters.len(), have: setup.clusters.len() });
+        };
+        let cluster = Rc::clone(cluster);
+        let arrangement = Arrangement::new(scenario.machine, servers_at(setup.clusters, &cluster));
         let added = scenario.load.added_rtt;
         let added_rtt =
             (!added.is_zero()).then(|| AddedRtt::start(added)).transpose().map_err(LoadError::Pacer)?;
-        let routes = routes(&cluster, added_rtt.as_ref());
         let end = setup.cancel.child_token();
         let patience = Rc::new(Patience::new(end.clone()));
+        let faults = Faults::new(&cluster, scenario)?;
+        let notify = |text: &str| setup.watch.note(text);
+        let means = Means {
+            added_rtt: added_rtt.as_ref(),
+            patience: &patience,
+            faults: faults.as_ref(),
+            end: &end,
+            notify: &notify,
+        };
+        let slice = part.map_or(Slice::WHOLE, |part| part.slice);
+        let mut sites = Vec::with_capacity(of_clusters.len());
+        for (cluster, of) in setup.clusters.iter().zip(&of_clusters) {
+            let site = Site::open(cluster, of, (scenario, setup.seed, slice), &means).await?;
+            if let Some(workers) = &site.workers {
+                arrangement.beside(workers.pids());
+            }
+            sites.push(site);
+        }
         let abort = scenario.slo.and_then(|slo| slo.abort);
         Ok(Self {
             setup,
-            partitions,
-            paths: paths(scenario, &routes, &clocks, &patience),
-            ruler: BareCall { routes, workload: Rc::clone(&workload) },
-            workload,
-            clocks,
+            part,
+            meeting: OnceCell::new(),
+            partitions: sites[0].partitions,
+            workload: Rc::clone(&sites[0].workload),
+            sites,
             patience,
+            faults,
             trace,
             arrangement,
             added_rtt,
-            library: cluster.library(),
+            library: cluster.library().into(),
             level: abort.map(|limit| LevelWatch::new(limit, end.clone())),
+            recording_ns_per_claim: recording_ns_per_claim(scenario),
             started: SystemTime::now(),
             begun: Instant::now(),
             cluster,
             end,
         })
+    }
+
+    /// Which of the run's executions are this generator's.
+    pub fn slice(&self) -> Slice {
+        self.part.map_or(Slice::WHOLE, |part| part.slice)
+    }
+
+    /// This generator among the others; `None` for one alone, and before they have met.
+    pub fn meeting(&self) -> Option<&Meeting> {
+        self.meeting.get()
+    }
+
+    /// Meets the other generators, where there are any. They must have the same plan.
+    pub async fn meet(&self, plan_sha256: &str) -> Result<(), LoadError> {
+        let Some(part) = self.part else { return Ok(()) };
+        self.watch().note(&format!("{} of rendezvous {}: meeting the others", part.slice, part.name));
+        let met = Meeting::meet(part, &self.cluster, plan_sha256, &self.end).await?;
+        self.arrangement.share_with(met.neighbours());
+        self.library.replace(self.cluster.library());
+        // Nobody else sets it.
+        let _ = self.meeting.set(met);
+        Ok(())
     }
 
     /// The run's options.
@@ -121,7 +172,17 @@ impl<'a> Session<'a> {
 
     /// Whether somebody asked for the end, or the service level did: what is there is a part of what was wanted, and right.
     pub fn interrupted(&self) -> bool {
-        self.end.is_cancelled() && self.patience.lost().is_none()
+        self.end.is_cancelled() && self.lost().is_none()
+    }
+
+    /// What the run cannot go on without: a primary that answers, workers that claim.
+    pub fn lost(&self) -> Option<LoadError> {
+        let worker = || self.sites.iter().find_map(|site| site.workers.as_ref()?.failure());
+        let meeting = || {
+            let failure = self.meeting()?.failure()?;
+            (failure != MeetingError::Interrupted).then_some(LoadError::Meeting(failure))
+        };
+        self.patience.lost().map(LoadError::from).or_else(worker).or_else(meeting)
     }
 
     /// Ends the run in order: on request, because a primary is silent, or because its level is hopelessly missed.
@@ -142,21 +203,25 @@ impl<'a> Session<'a> {
     /// The driver for this session's claims, recording there.
     pub fn driver<'d>(&'d self, recorder: &'d RefCell<Recorder>) -> Driver<'d> {
         Driver {
-            paths: &self.paths,
-            worker: self.workload.worker(),
+            seats: self.sites.iter().map(Site::seat).collect(),
+            twin: self.sites.iter().find_map(|site| site.twin.as_ref()),
             lease_ttl: self.scenario().grant.lease_ttl,
             contenders: self.scenario().load.contenders,
-            book: self.workload.as_ref(),
-            ruler: &self.ruler,
             recorder,
             level: self.level.as_ref(),
+            faults: self.faults.as_ref().map(|faults| faults.log.as_ref()),
             cancel: self.cancel(),
         }
     }
 
+    /// Processes of all servers that are ours.
+    pub fn server_pids(&self) -> Vec<u32> {
+        self.sites.iter().flat_map(|site| site.cluster.server_pids()).collect()
+    }
+
     /// Threads on their cores and cores awake, until what this returns is dropped.
     pub fn arrange(&self) -> Arranged {
-        self.arrangement.window(&self.cluster.server_pids())
+        self.arrangement.window(&self.server_pids())
     }
 
     /// Forgets the warm-up: how long a simulated network held replies back, and response times.
@@ -183,60 +248,26 @@ impl<'a> Session<'a> {
         let mut arms: Vec<usize> = (0..scenario.variants.len()).collect();
         arms.shuffle(&mut stream(self.setup.seed, "libraries"));
         for arm in arms {
-            let source = scenario.variants[arm].library.as_ref().unwrap_or(&scenario.library);
-            let loaded = self.cluster.load_under_alias(&Library::read(source)?, alias(scenario, arm)).await?;
-            libraries[arm] = Some(loaded);
+            let variant = &scenario.variants[arm];
+            // Everything but claims is the run's own library's.
+            let library = Library::read(variant.library.as_ref().unwrap_or(&scenario.library))?
+                .needing(&[variant.path.function(), LibraryVersion::WHAT]);
+            // The first generator loads them, before anybody's first claim.
+            libraries[arm] = Some(if self.slice().leads() {
+                let alias = alias(scenario, arm);
+                self.cluster.load_under_alias(&library, alias, variant.instrumented).await?
+            } else {
+                library.info()
+            });
         }
         Ok(libraries)
     }
 }
 
-/// The cluster, as far away as the scenario wants it.
-fn routes(cluster: &Rc<Cluster>, added_rtt: Option<&Rc<AddedRtt>>) -> Rc<dyn Reroutes> {
-    match added_rtt {
-        None => Rc::clone(cluster) as Rc<dyn Reroutes>,
-        Some(added_rtt) => Rc::new(Remote { cluster: Rc::clone(cluster), added_rtt: Rc::clone(added_rtt) }),
+/// Where the servers of all clusters are. Only such as are ours run as several clusters.
+fn servers_at(clusters: &[Rc<Cluster>], first: &Cluster) -> ServersAt {
+    match clusters {
+        [_] => first.servers_at(),
+        several => ServersAt::Ours { count: several.iter().map(|cluster| cluster.server_pids().len()).sum() },
     }
-}
-
-fn paths(
-    scenario: &Scenario,
-    routes: &Rc<dyn Reroutes>,
-    clocks: &ServerClocks,
-    patience: &Rc<Patience>,
-) -> Vec<Rc<dyn ClaimPath>> {
-    let setup = ClaimSetup {
-        routes: Rc::clone(routes) as Rc<dyn Routes>,
-        clocks: clocks.clone(),
-        library: LibraryAlias::OWN,
-        contended: scenario.load.contenders > 1,
-        task_context: scenario.load.task_context,
-    };
-    scenario
-        .variants
-        .iter()
-        .enumerate()
-        .map(|(arm, variant)| {
-            let setup = ClaimSetup { library: alias(scenario, arm), ..setup.clone() };
-            let path = claim_path(variant.path, setup);
-            Rc::new(Recovering {
-                path,
-                routes: Rc::clone(routes),
-                clocks: clocks.clone(),
-                patience: Rc::clone(patience),
-            }) as Rc<dyn ClaimPath>
-        })
-        .collect()
-}
-
-/// Whether the arms differ in their function library.
-fn is_duet(scenario: &Scenario) -> bool {
-    scenario.variants.iter().any(|variant| variant.library.is_some())
-}
-
-/// Under which names an arm finds the functions that it calls.
-fn alias(scenario: &Scenario, arm: usize) -> LibraryAlias {
-    // Scenarios have at most 32 arms.
-    let copy = is_duet(scenario).then(|| LibraryAlias::for_arm(arm)).flatten();
-    copy.unwrap_or(LibraryAlias::OWN)
 }

@@ -8,31 +8,45 @@ use tokio::task::{spawn_blocking, yield_now};
 
 use super::digest::PlanDigest;
 use super::error::LoadError;
+use super::injector;
+use super::inside;
 use super::measured::{Measured, MeasuredBlock, Prepared, recorder};
+use super::meter::Reading;
 use super::observe::observe;
-use super::pacer::ThreadPacer;
+use super::pacer::{Pacer, ThreadPacer};
 use super::plan::{Plan, claims_wanted};
 use super::planned::{Batch, BlockKind, PlannedClaim, Round, is_warmup};
-use super::prepare::{create, make_resumable, scan};
+use super::prepare::{create, lose_leases, make_resumable, scan};
 use super::progress::Activity;
+use super::rendezvous::{Barrier, Start};
 use super::run_record::{Closing, run_record};
 use super::schedule::Schedule;
 use super::session::Session;
+use super::share::Share;
+use super::site::Site;
 use super::stock::Stock;
+use crate::claim::ClaimTicket;
 use crate::workload::{ExecIndex, Seek};
+use reclaim_analysis::record::{CounterDelta, Inside, Purpose};
 use reclaim_analysis::scenario::{Model, VariantPath};
 
 /// Runs all rounds of a staged scenario. Cancelling ends it between two steps; what was measured stays.
 pub(super) async fn staged(session: &Session<'_>) -> Measured {
     let scenario = session.scenario();
-    let mut measured = Measured::nothing(scenario, &session.cluster, &session.arrangement);
+    let mut measured = Measured::nothing(scenario, session.setup.clusters, &session.arrangement);
     let (plan, digest) = match planned(session).await {
         Ok(planned) => planned,
         Err(error) => return Measured { ended_by: Some(error), ..measured },
     };
     measured.plan_sha256 = digest;
-    measured.recorder =
-        RefCell::new(recorder(scenario, plan.strata.iter().map(|stratum| stratum.sides.len())));
+    measured.planned_executions = scenario.population.executions + plan.fresh;
+    if let Err(error) = session.meet(&measured.plan_sha256).await {
+        return Measured { ended_by: Some(error), ..measured };
+    }
+    measured.recorder = RefCell::new(
+        recorder(scenario, plan.strata.iter().map(|stratum| stratum.sides.len()))
+            .keeping_for_merging(!session.slice().is_whole()),
+    );
     measured.strata.clone_from(&plan.strata);
     let run = StagedRun { session, plan: &plan };
     measured.ended_by = run.rounds(&mut measured).await.err();
@@ -98,50 +112,80 @@ impl StagedRun<'_> {
         Ok(())
     }
 
-    /// Makes every execution of a round resumable and fills the stock with their tickets.
+    /// Makes every execution of a round resumable and fills the stock with their tickets, on every cluster.
     async fn stage(&self, round: &Round, stock: &Stock) -> Result<Prepared, LoadError> {
+        let mut prepared = Prepared::default();
+        for number in 0..self.session.sites.len() {
+            prepared += self.stage_on(number, round, stock).await?;
+        }
+        Ok(prepared)
+    }
+
+    async fn stage_on(&self, number: usize, round: &Round, stock: &Stock) -> Result<Prepared, LoadError> {
         let session = self.session;
+        let at = Place { number: number as u8, site: &session.sites[number] };
         let begun = Instant::now();
         let mut prepared = Prepared::default();
         let of = |wanted: fn(VariantPath) -> bool| -> Vec<u32> {
             let variants = &session.scenario().variants;
-            let claims = round.claims().filter(|claim| wanted(variants[usize::from(claim.arm)].path));
+            let here = round.claims().filter(|claim| claim.site == at.number);
+            let claims = here.filter(|claim| wanted(variants[usize::from(claim.arm)].path));
             claims.map(|claim| claim.execution).collect()
         };
-        let granted = of(|path| path != VariantPath::Fused && !path.is_first_claim());
-        let ungranted = of(|path| path == VariantPath::Fused);
+        let own = |executions: Vec<u32>| -> Vec<u32> {
+            executions.into_iter().filter(|&execution| session.slice().owns(ExecIndex(execution))).collect()
+        };
+        let granted = own(of(|path| path != VariantPath::Fused && path.resumes()));
+        let ungranted = own(of(|path| path == VariantPath::Fused));
         let fresh = of(VariantPath::is_first_claim);
-        session.watch().begin(Activity::Stage, Some(3 * (granted.len() + ungranted.len()) as u64));
+        let lapsing = own(of(VariantPath::is_lease_reclaim));
+        let staged = granted.len() + ungranted.len() + lapsing.len();
+        session.watch().begin(Activity::Stage, Some(3 * staged as u64));
         // One after the other: a scan hands out tickets of one sort to everything that it finds.
         for (executions, issue) in [(granted, true), (ungranted, false)] {
-            prepared += make_resumable(session, &executions).await?;
-            prepared += self.put_in_stock(stock, &executions, Seek::Interrupted, issue).await?;
+            prepared += make_resumable(session, at.site, &executions).await?;
+            prepared += self.put_in_stock(&at, stock, &executions, Seek::Interrupted, issue).await?;
         }
+        let (lost, tickets) = lose_leases(session, at.site, &lapsing).await?;
+        prepared += lost;
+        self.add_to_stock(&at, stock, &lapsing, tickets);
         // The plan numbers them after the population, round after round: so does the workload.
-        session.workload.create(fresh.len() as u32, &session.quietly()).await?;
+        at.site.workload.create(fresh.len() as u32, &session.quietly()).await?;
+        let fresh = own(fresh);
         prepared.executions += fresh.len() as u64;
-        prepared += self.put_in_stock(stock, &fresh, Seek::Fresh, true).await?;
+        prepared += self.put_in_stock(&at, stock, &fresh, Seek::Fresh, true).await?;
         Ok(Prepared { took: begun.elapsed(), ..prepared })
     }
 
     async fn put_in_stock(
         &self,
+        at: &Place<'_>,
         stock: &Stock,
         executions: &[u32],
         seek: Seek,
         issue: bool,
     ) -> Result<Prepared, LoadError> {
-        let (prepared, tickets) = scan(self.session, executions, seek, issue).await?;
+        let (prepared, tickets) = scan(self.session, at.site, executions, seek, issue).await?;
+        self.add_to_stock(at, stock, executions, tickets);
+        Ok(prepared)
+    }
+
+    fn add_to_stock(
+        &self,
+        at: &Place<'_>,
+        stock: &Stock,
+        executions: &[u32],
+        tickets: Vec<(ExecIndex, ClaimTicket)>,
+    ) {
         let found = tickets.len();
-        stock.add(tickets);
-        let missing = stock.missing(executions);
+        stock.add(at.number, tickets);
+        let missing = stock.missing(at.number, executions);
         if missing > 0 {
             self.session.watch().note(&format!(
                 "{missing} of {} executions could not be put in stock ({found} others were)",
                 executions.len(),
             ));
         }
-        Ok(prepared)
     }
 
     /// Claims one batch between two readings of the counters.
@@ -161,15 +205,43 @@ impl StagedRun<'_> {
             (false, true) => Activity::Blocks,
             _ => Activity::Window,
         };
-        session.watch().begin(activity, Some(batch.claims.len() as u64));
-        if !warmup {
-            self.count_by_primary(&mut measured.claims_by_primary, &batch.claims);
+        let share = Share::of(&batch.claims, session.slice());
+        session.watch().begin(activity, Some(share.claims.len() as u64));
+        if let Some(meeting) = session.meeting()
+            && meeting.quieten().await? == Barrier::Ended
+        {
+            return Ok(());
         }
-        let before = measured.meter.begin().await?;
+        // Before the counters are read and after: reading is a call of a function as well. Several generators' are read once.
+        let arm = block.filter(|_| counters_only && session.slice().leads()).map(|block| block.arm);
+        let inside_before = self.inside(arm).await?;
+        let mut before = self.open(measured).await?;
+        let start = match session.meeting() {
+            None => None,
+            Some(meeting) => match meeting.begin().await? {
+                Some(start) => Some(start),
+                None => return Ok(()),
+            },
+        };
+        if !warmup {
+            self.count_by_primary(&mut measured.claims_by_primary, &share.claims);
+        }
         let claimed_before = measured.recorder.borrow().claimed();
-        let drive = self.drive(measured, &batch.claims, stock, part);
+        let drive = self.drive(measured, (&share, batch.claims.len()), stock, (part, start));
         let driven = observe(session, measured, drive).await?;
-        let counters = measured.meter.end(before, !warmup).await?;
+        measured.meter.claims_made(&mut before);
+        if !warmup {
+            injector::close(session, measured);
+            measured.began_us.extend(driven.began_us);
+        }
+        let by_cluster = self.close(measured, before, !warmup).await?;
+        let inside = match (inside_before, self.inside(arm).await?) {
+            (Some(before), Some(after)) => after.since(&before),
+            _ => None,
+        };
+        if let Some(meeting) = session.meeting() {
+            meeting.close().await?;
+        }
         measured.note_real_time(driven.real_time);
         if warmup {
             session.end_warmup();
@@ -184,45 +256,100 @@ impl StagedRun<'_> {
         let claims = recorder.claimed() - claimed_before;
         if let Some(length) = driven.schedule.filter(|_| !counters_only) {
             let offered = measured.offered.get_or_insert_default();
-            offered.claims += batch.claims.len() as u64;
+            offered.claims += share.claims.len() as u64;
             offered.schedule_s += length.as_secs_f64();
         }
         if let Some(plan) = block {
-            measured.blocks.push(MeasuredBlock { plan, claims, duration: driven.active, counters, steady });
+            let duration = driven.active;
+            // All of its claims go to one cluster.
+            let site = batch.claims.first().map_or(0, |claim| usize::from(claim.site));
+            let counters = by_cluster.into_iter().nth(site).unwrap_or_default();
+            measured.blocks.push(MeasuredBlock { plan, claims, duration, counters, steady, inside });
         }
         Ok(())
     }
 
+    /// Before the claims of a batch.
+    async fn open(&self, measured: &mut Measured) -> Result<Reading, LoadError> {
+        if self.session.slice().leads() {
+            return Ok(measured.meter.begin().await?);
+        }
+        Ok(measured.meter.begin_beside())
+    }
+
+    /// After them: what the servers did, by cluster. Of several generators the first one reads their counters, when all are
+    /// silent; for the others there is nothing.
+    async fn close(
+        &self,
+        measured: &mut Measured,
+        before: Reading,
+        keep: bool,
+    ) -> Result<Vec<CounterDelta>, LoadError> {
+        let Some(meeting) = self.session.meeting() else {
+            return Ok(measured.meter.end(before, keep, &[]).await?);
+        };
+        if self.session.slice().leads() {
+            let others = meeting.done(Vec::new).await?;
+            return Ok(measured.meter.end(before, keep, &others).await?);
+        }
+        meeting.done(|| measured.meter.end_beside(&before, keep)).await?;
+        Ok(Vec::new())
+    }
+
+    /// What an instrumented arm's library has counted so far.
+    async fn inside(&self, arm: Option<u8>) -> Result<Option<Inside>, LoadError> {
+        match arm {
+            Some(arm) => inside::read(self.session, arm).await,
+            None => Ok(None),
+        }
+    }
+
     fn count_by_primary(&self, counts: &mut [u64], claims: &[PlannedClaim]) {
-        let topology = self.session.cluster.topology();
-        for claim in claims.iter().filter(|claim| !claim.is_ruler()) {
-            let partition = self.session.workload.plan().partition(ExecIndex(claim.execution));
-            if let Some(count) = counts.get_mut(usize::from(topology.owner_of(partition).0)) {
-                *count += 1;
+        let mut before = 0;
+        for (number, site) in self.session.sites.iter().enumerate() {
+            let topology = site.cluster.topology();
+            let own = claims.iter().filter(|claim| usize::from(claim.site) == number);
+            for claim in own.filter(|claim| !claim.is_ruler()) {
+                let partition = site.workload.plan().partition(ExecIndex(claim.execution));
+                if let Some(count) = counts.get_mut(before + usize::from(topology.owner_of(partition).0)) {
+                    *count += 1;
+                }
             }
+            before += topology.primaries().len();
         }
     }
 
     async fn drive(
         &self,
         measured: &Measured,
-        claims: &[PlannedClaim],
+        (share, all): (&Share<'_>, usize),
         stock: &Stock,
-        part: &str,
+        (part, begins): (&str, Option<Start>),
     ) -> Result<Driven, LoadError> {
         let driver = self.session.driver(&measured.recorder);
+        let claims = &share.claims[..];
         match &self.session.scenario().load.model {
             Model::Closed { concurrency } => {
-                let active = driver.closed(claims, *concurrency, stock).await;
-                Ok(Driven { active, schedule: None, real_time: None })
+                let began_us = match &begins {
+                    Some(begins) => Some(begins.server_us(begins.wait().await)),
+                    None => None,
+                };
+                let own = self.session.slice().share_of(*concurrency);
+                let active = driver.closed(claims, own, stock).await;
+                Ok(Driven { active, schedule: None, real_time: None, began_us })
             }
             Model::Open { rate_per_sec, arrivals } => {
                 let draw = self.session.draw(*rate_per_sec, part);
-                let schedule = Schedule::new(arrivals, claims.len(), &draw);
-                let mut pacer = ThreadPacer::start(&schedule).map_err(LoadError::Pacer)?;
-                let active = driver.open(claims, &schedule, &mut pacer, stock).await;
-                let real_time = Some(pacer.real_time());
-                Ok(Driven { active, schedule: Some(schedule.length()), real_time })
+                let schedule = share.schedule(Schedule::new(arrivals, all, &draw));
+                let at = begins.map_or_else(std::time::Instant::now, |begins| begins.at().into_std());
+                let mut pacer = ThreadPacer::start_at(&schedule, at).map_err(LoadError::Pacer)?;
+                let (start, real_time) = (Pacer::start(&pacer), Some(pacer.real_time()));
+                let began_us = begins.map(|begins| begins.server_us(start));
+                let open = driver.open(claims, &schedule, &mut pacer, stock);
+                let warmup = claims.first().is_some_and(|claim| claim.purpose == Purpose::Warmup);
+                let active =
+                    if warmup { open.await } else { injector::beside(self.session, start, open).await };
+                Ok(Driven { active, schedule: Some(schedule.length()), real_time, began_us })
             }
         }
     }
@@ -239,7 +366,8 @@ impl StagedRun<'_> {
         let left_ms = |(exec, expiry_ms): (ExecIndex, u64)| {
             let topology = session.cluster.topology();
             let holder = topology.owner_of(session.workload.plan().partition(exec));
-            let now_ms = session.clocks.now_ms(&topology.primaries()[usize::from(holder.0)].addr);
+            // Only a single variant leaves grants to expire, and so on one cluster.
+            let now_ms = session.sites[0].clocks.now_ms(&topology.primaries()[usize::from(holder.0)].addr);
             expiry_ms.saturating_sub(now_ms)
         };
         let Some(left_ms) = stock.expiries_ms(&round.late).into_iter().map(left_ms).max() else {
@@ -254,11 +382,17 @@ impl StagedRun<'_> {
         }
         let before = measured.meter.begin().await?;
         let active = session.driver(&measured.recorder).closed(&round.late, 1, stock).await;
-        measured.meter.end(before, true).await?;
+        measured.meter.end(before, true, &[]).await?;
         // Late claims are no part of the time in which claims were made.
         measured.recorder.get_mut().end_batch(active, []);
         Ok(())
     }
+}
+
+/// One cluster that is staged on.
+struct Place<'a> {
+    number: u8,
+    site: &'a Site,
 }
 
 /// One batch as it went.
@@ -268,4 +402,6 @@ struct Driven {
     schedule: Option<Duration>,
     /// In an open loop, whether the generator had real-time priority.
     real_time: Option<bool>,
+    /// When it began, by the clock that several generators have in common.
+    began_us: Option<u64>,
 }

@@ -12,27 +12,31 @@ use crate::workload::ExecIndex;
 /// Tickets that no worker has drawn.
 #[derive(Default)]
 pub(super) struct Stock {
-    waiting: RefCell<HashMap<u32, Rc<ClaimTicket>>>,
+    /// By cluster and execution.
+    waiting: RefCell<HashMap<(u8, u32), Rc<ClaimTicket>>>,
 }
 
 impl Stock {
-    /// Puts tickets in stock.
-    pub fn add(&self, tickets: Vec<(ExecIndex, ClaimTicket)>) {
-        let tickets = tickets.into_iter().map(|(exec, ticket)| (exec.0, Rc::new(ticket)));
+    /// Puts tickets of a cluster in stock.
+    pub fn add(&self, site: u8, tickets: Vec<(ExecIndex, ClaimTicket)>) {
+        let tickets = tickets.into_iter().map(|(exec, ticket)| ((site, exec.0), Rc::new(ticket)));
         self.waiting.borrow_mut().extend(tickets);
     }
 
-    /// How many of these executions have no ticket in stock.
-    pub fn missing(&self, executions: &[u32]) -> usize {
+    /// How many of these executions of a cluster have no ticket in stock.
+    pub fn missing(&self, site: u8, executions: &[u32]) -> usize {
         let waiting = self.waiting.borrow();
-        executions.iter().filter(|execution| !waiting.contains_key(execution)).count()
+        executions.iter().filter(|execution| !waiting.contains_key(&(site, **execution))).count()
     }
 
     /// The executions of these claims that have a ticket, and when it expires, in milliseconds of their servers' time.
     pub fn expiries_ms(&self, claims: &[PlannedClaim]) -> Vec<(ExecIndex, u64)> {
         let waiting = self.waiting.borrow();
         let expiry = |claim: &PlannedClaim| {
-            Some((ExecIndex(claim.execution), waiting.get(&claim.execution)?.grant.expires_at_ms))
+            Some((
+                ExecIndex(claim.execution),
+                waiting.get(&(claim.site, claim.execution))?.grant.expires_at_ms,
+            ))
         };
         claims.iter().filter_map(expiry).collect()
     }
@@ -41,7 +45,7 @@ impl Stock {
 impl GrantSource for Stock {
     fn draw(&self, claim: &PlannedClaim) -> Option<Drawn> {
         let mut waiting = self.waiting.borrow_mut();
-        let ticket = waiting.remove(&claim.execution)?;
+        let ticket = waiting.remove(&(claim.site, claim.execution))?;
         Some(Drawn { ticket, runnable_since: None, left: waiting.len() as u64 })
     }
 }

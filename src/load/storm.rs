@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::circulation::Offer;
 use super::error::LoadError;
+use super::injector;
 use super::measured::{Measured, Prepared};
 use super::pacer::ThreadPacer;
 use super::prepare::create;
@@ -18,12 +19,12 @@ use reclaim_analysis::scenario::Model;
 
 /// Runs a storm. Cancelling ends it between two steps; what was measured stays.
 pub(super) async fn storm(session: &Session<'_>) -> Measured {
-    let mut measured = Measured::nothing(session.scenario(), &session.cluster, &session.arrangement);
+    let mut measured = Measured::nothing(session.scenario(), session.setup.clusters, &session.arrangement);
     measured.plan_sha256 = circulation_digest(session);
     let Model::Closed { concurrency: workers } = session.scenario().load.model else {
         unreachable!("a storm has a closed loop: the scenario's validation refuses any other");
     };
-    measured.ended_by = interrupt_and_resume(session, &mut measured, workers).await.err();
+    measured.ended_by = Box::pin(interrupt_and_resume(session, &mut measured, workers)).await.err();
     measured
 }
 
@@ -43,13 +44,14 @@ async fn interrupt_and_resume(
         let quiet = session.quietly();
         let sending = || last_signal.set(Some(first_signal.elapsed()));
         let release = async {
-            session.workload.make_runnable_noting(&execs, &quiet, &sending).await?;
+            circuit.producer.release(&execs, &quiet, &sending).await?;
             answered.set(Some(first_signal.elapsed()));
             Ok(())
         };
         let offer: Offer<'_, ThreadPacer, _> =
             Offer::Storm { workers, executions, release, retries: &retries };
-        circuit.turn(recorder, offer).await
+        let begun = tokio::time::Instant::now();
+        Box::pin(injector::beside(session, begun, circuit.turn(recorder, offer))).await
     };
     let done = circuit.window(measured, Some(executions), work).await;
     if done.is_ok() {

@@ -13,6 +13,7 @@ use super::arms::ArmSequence;
 use super::circulation::{Offer, circulate};
 use super::digest::hex;
 use super::error::LoadError;
+use super::injector;
 use super::measured::Measured;
 use super::observe::observe;
 use super::pacer::Pacer;
@@ -23,6 +24,7 @@ use super::queue::GrantQueue;
 use super::session::Session;
 use crate::workload::{ExecIndex, WorkloadError};
 use reclaim_analysis::record::{Fault, Recorder};
+use reclaim_analysis::scenario::Mode;
 
 /// A live producer and the tickets that wait for workers.
 pub(super) struct Circuit<'a> {
@@ -47,7 +49,12 @@ impl<'a> Circuit<'a> {
     pub fn new(session: &'a Session<'a>) -> Self {
         let topology = session.cluster.topology();
         let interval = session.scenario().grant.scan_interval;
-        let producer = LiveProducer::new(&session.workload, &topology, interval, session.cancel());
+        let producer = LiveProducer::new(
+            &session.workload,
+            &topology,
+            interval,
+            (session.cancel(), session.faults.as_ref()),
+        );
         Self { session, producer, ready: GrantQueue::new(topology.primaries().len(), []) }
     }
 
@@ -84,13 +91,17 @@ impl<'a> Circuit<'a> {
         let session = self.session;
         session.watch().begin(Activity::Window, total);
         let before = measured.meter.begin().await?;
-        let turn = observe(session, measured, work(&measured.recorder)).await?;
-        measured.meter.end(before, true).await?;
+        let turn = observe(session, measured, work(&measured.recorder)).await;
+        injector::close(session, measured);
+        let turn = turn?;
+        measured.meter.end(before, true, &[]).await?;
         measured.strata = turn.strata;
         measured.note_real_time(turn.real_time);
         let arms = 0..session.scenario().variants.len();
         measured.recorder.get_mut().end_batch(turn.active, arms);
-        if turn.stalled {
+        // In a storm with a fault what is missing is held against what the servers lost.
+        let may_miss = session.faults.is_some() && session.scenario().load.mode == Mode::Storm;
+        if turn.stalled && !may_miss {
             measured.faults.push(Fault::Infrastructure {
                 detail: "no execution came back for half a minute, so the window was ended".to_owned(),
             });

@@ -8,9 +8,9 @@ use reclaim_analysis::record::{AwakeBy, Conditions};
 use reclaim_analysis::scenario::{Cores, MachineSection, Placement};
 
 use super::awake::{LatencyLimit, Spinner};
-use super::binding::{bind_process, refusal};
+use super::binding::{bind_process, cpu_of, refusal};
 use super::cores::Available;
-use super::plan::{Means, ServersAt, plan};
+use super::plan::{Means, Neighbours, ServersAt, plan};
 
 /// Threads of this process that must stay where they are: whoever restarts a server hands its cores on to it.
 const NOT_BOUND: [&str; 2] = ["child-servers", "container"];
@@ -18,35 +18,57 @@ const NOT_BOUND: [&str; 2] = ["child-servers", "container"];
 /// What was decided for a run, and the means to do it.
 #[derive(Debug)]
 pub struct Arrangement {
+    asked: MachineSection,
+    servers: ServersAt,
     conditions: RefCell<Conditions>,
     /// Logical cores that everything may use again after a window.
     all: Vec<u32>,
     spinner: RefCell<Option<Spinner>>,
     open: Cell<bool>,
+    /// Processes that work for this one, where it works.
+    beside: RefCell<Vec<u32>>,
 }
 
 impl Arrangement {
     /// Decides, and starts what will be needed. Nothing is bound yet and nothing spins.
     pub fn new(asked: MachineSection, servers: ServersAt) -> Rc<Self> {
-        let available = Available::here();
-        let all = available.logical();
-        let means = Means {
-            no_binding: refusal(&all),
-            latency_limit: LatencyLimit::is_enough(),
-            no_spinning: Spinner::refusal(),
-        };
-        let mut conditions = plan(asked, available, servers, &means);
-        let spinner = match &conditions.awake_by {
-            Some(AwakeBy::Spinning { on }) => match Spinner::start(on) {
-                Ok(spinner) => Some(spinner),
-                Err(error) => {
-                    sleepy(&mut conditions, &format!("the helper did not start: {error}"));
-                    None
-                }
-            },
-            _ => None,
-        };
-        Rc::new(Self { conditions: conditions.into(), all, spinner: spinner.into(), open: Cell::new(false) })
+        let (conditions, spinner) = decided(asked, servers, Neighbours::NONE);
+        Rc::new(Self {
+            asked,
+            servers,
+            conditions: conditions.into(),
+            all: Available::here().logical(),
+            spinner: spinner.into(),
+            open: Cell::new(false),
+            beside: RefCell::default(),
+        })
+    }
+
+    /// Decides anew beside other generators of the run on this machine. Not in a window.
+    pub fn share_with(&self, neighbours: Neighbours) {
+        if neighbours == Neighbours::NONE {
+            return;
+        }
+        // The old one first: two would spin on the same cores.
+        self.spinner.replace(None);
+        let (conditions, spinner) = decided(self.asked, self.servers, neighbours);
+        self.conditions.replace(conditions);
+        self.spinner.replace(spinner);
+    }
+
+    /// Has processes that work for this one placed as this one is.
+    pub fn beside(&self, pids: Vec<u32>) {
+        self.beside.replace(pids);
+    }
+
+    /// CPU of those processes so far.
+    pub fn beside_cpu(&self) -> Duration {
+        self.beside.borrow().iter().map(|&pid| cpu_of(pid)).sum()
+    }
+
+    fn bind_generator(&self, cores: &[u32]) {
+        bind_process(std::process::id(), &NOT_BOUND, cores);
+        self.beside.borrow().iter().for_each(|&pid| bind_process(pid, &[], cores));
     }
 
     /// Opens a window: until what this returns is dropped, threads are on their cores and cores awake. `servers` are
@@ -58,7 +80,7 @@ impl Arrangement {
         let (placement, awake_by) = {
             let conditions = self.conditions.borrow();
             if conditions.placement != Placement::Free {
-                bind_process(std::process::id(), &NOT_BOUND, &conditions.generator_on);
+                self.bind_generator(&conditions.generator_on);
                 let servers = servers.iter().filter(|_| !conditions.servers_on.is_empty());
                 servers.for_each(|&pid| bind_process(pid, &[], &conditions.servers_on));
             }
@@ -99,6 +121,32 @@ impl Arrangement {
     }
 }
 
+/// What is to be done, and what was started for it.
+fn decided(
+    asked: MachineSection,
+    servers: ServersAt,
+    neighbours: Neighbours,
+) -> (Conditions, Option<Spinner>) {
+    let available = Available::here();
+    let means = Means {
+        no_binding: refusal(&available.logical()),
+        latency_limit: LatencyLimit::is_enough(),
+        no_spinning: Spinner::refusal(),
+    };
+    let mut conditions = plan(asked, available, (servers, neighbours), &means);
+    let spinner = match &conditions.awake_by {
+        Some(AwakeBy::Spinning { on }) => match Spinner::start(on) {
+            Ok(spinner) => Some(spinner),
+            Err(error) => {
+                sleepy(&mut conditions, &format!("the helper did not start: {error}"));
+                None
+            }
+        },
+        _ => None,
+    };
+    (conditions, spinner)
+}
+
 fn sleepy(conditions: &mut Conditions, why: &str) {
     conditions.cores = Cores::Free;
     conditions.awake_by = None;
@@ -121,7 +169,7 @@ impl Drop for Arranged {
         let Some(of) = &self.of else { return };
         of.spin(false);
         if of.conditions.borrow().placement != Placement::Free {
-            bind_process(std::process::id(), &NOT_BOUND, &of.all);
+            of.bind_generator(&of.all);
             self.servers.iter().for_each(|&pid| bind_process(pid, &[], &of.all));
         }
         of.open.set(false);
@@ -143,11 +191,10 @@ mod tests {
         let before = bound_to();
         let arrangement = Arrangement::new(MachineSection::default(), ServersAt::Elsewhere);
         let conditions = arrangement.conditions();
-        assert_eq!(
-            conditions.cores,
-            Cores::Free,
-            "a test is not the program that could spin: {conditions:?}"
-        );
+        // Where the system keeps cores awake by itself, anybody can have it.
+        let spins = matches!(conditions.awake_by, Some(AwakeBy::Spinning { .. }));
+        assert!(!spins, "a test is not the program that could spin: {conditions:?}");
+        assert_eq!(conditions.cores == Cores::Awake, conditions.awake_by.is_some());
         assert_eq!(bound_to(), before, "nothing is bound before a window");
         let window = arrangement.window(&[]);
         if conditions.placement == Placement::Apart {

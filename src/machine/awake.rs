@@ -1,8 +1,8 @@
 //! Keeps cores from sleeping while claims are made.
 //!
 //! A halted core takes as long to wake as a round trip takes in all, so a claim would measure how deeply cores slept.
-//! Where `/dev/cpu_dma_latency` does it, that is all. Elsewhere (virtual machines have no say in it) a thread in the idle
-//! scheduling class spins on each core: it runs only while the core would halt.
+//! A thread in the idle scheduling class spins on each core: it runs only while the core would halt. Where none can,
+//! `/dev/cpu_dma_latency` is held open, to which virtual machines may not listen.
 //!
 //! The threads belong to a helper, this program run again, in a session of its own. Linux shares cores out between
 //! sessions (autogroups) before it looks at classes: spinning in the session of the servers would count as their use of

@@ -2,6 +2,8 @@
 
 #[cfg(target_os = "linux")]
 mod system {
+    use std::time::Duration;
+
     use rustix::process::Pid;
     use rustix::thread::{CpuSet, sched_setaffinity};
 
@@ -33,6 +35,15 @@ mod system {
         tasks.filter_map(|task| task.ok()?.file_name().to_str()?.parse().ok()).collect()
     }
 
+    /// CPU that the threads of a process have used so far, those that have ended aside; nothing of one that is gone.
+    pub fn cpu_of(pid: u32) -> Duration {
+        let used = |thread: i32| {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/task/{thread}/schedstat")).ok()?;
+            Some(Duration::from_nanos(stat.split_whitespace().next()?.parse().ok()?))
+        };
+        threads(pid).into_iter().filter_map(used).sum()
+    }
+
     fn set(cores: &[u32]) -> CpuSet {
         let mut set = CpuSet::new();
         for &core in cores.iter().filter(|core| (**core as usize) < CpuSet::MAX_CPU) {
@@ -57,6 +68,10 @@ mod system {
     pub fn threads(_: u32) -> Vec<i32> {
         Vec::new()
     }
+
+    pub fn cpu_of(_: u32) -> std::time::Duration {
+        std::time::Duration::ZERO
+    }
 }
 
-pub(super) use system::{bind_process, bind_this_thread, refusal, threads};
+pub(super) use system::{bind_process, bind_this_thread, cpu_of, refusal, threads};

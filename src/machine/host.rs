@@ -11,19 +11,36 @@ pub fn host() -> Host {
     let uname = rustix::system::uname();
     let available = Available::here();
     let cores = available.logical().len() as u32;
+    let cores_present = available.present.filter(|present| *present > cores);
     Host {
         cpu: cpu_model(&read("/proc/cpuinfo")).unwrap_or_else(|| "unknown".into()),
         cores,
-        cores_present: available.present.filter(|present| *present > cores),
+        cores_present,
         quota_us_per_s: available.quota_us_per_s,
         memory_bytes: memory_bytes(&read("/proc/meminfo")).unwrap_or(0),
         kernel: format!("{} {}", uname.sysname().to_string_lossy(), uname.release().to_string_lossy()),
+        boot: boot(&read("/proc/sys/kernel/random/boot_id")),
+        which_cores: cores_present.map(|_| available.logical()).unwrap_or_default(),
     }
+}
+
+fn boot(file: &str) -> Option<String> {
+    Some(file.trim().to_owned()).filter(|id| !id.is_empty())
 }
 
 /// What the machine is called in its network.
 pub fn node_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// A process in words, for whoever looks for it: which one, and where.
+pub fn process_on(process: u32, node: &str) -> String {
+    format!("process {process} on {node}")
+}
+
+/// This process in words.
+pub fn this_process() -> String {
+    process_on(std::process::id(), &node_name())
 }
 
 /// CPU used by the calling thread so far. The load runs on one thread, so this is the generator's own cost.
@@ -140,6 +157,7 @@ mod tests {
         assert_eq!(cpu_model("processor : 0\nmodel name\t: AMD EPYC\n").as_deref(), Some("AMD EPYC"));
         assert_eq!(memory_bytes("MemTotal:       24576 kB\n"), Some(24_576 * 1024));
         assert_eq!(memory_bytes(""), None);
+        assert_eq!((boot("8f1c\n").as_deref(), boot("")), (Some("8f1c"), None));
         assert_eq!(swapped("pgpgin 7\npswpin 3\npswpout 4\n"), Some(7));
         assert_eq!(swapped("pswpin 3\n"), None);
     }

@@ -3,6 +3,7 @@
 //! ```text
 //! files ─► cgroup ─► cores (available) ─► host     what it is, how busy
 //!                          └─► plan ─► arrangement ─► window: binding (threads on cores), awake (cores do not sleep)
+//! cpu_reading: what a stretch of time cost
 //! real_time: the threads that keep a schedule go first, those that spin go last
 //! ```
 
@@ -11,6 +12,7 @@ mod awake;
 mod binding;
 mod cgroup;
 mod cores;
+mod cpu_reading;
 mod files;
 mod host;
 mod memory;
@@ -22,12 +24,13 @@ use reclaim_analysis::record::Tool;
 
 pub use arrangement::{Arranged, Arrangement};
 pub(crate) use awake::{COMMAND as KEEP_AWAKE, keep_awake};
-pub use cgroup::Throttling;
+pub use cpu_reading::CpuReading;
 pub use host::{
-    MachineCpu, host, node_name, process_cpu, resident_bytes, run_delay_s, swapped_pages, thread_cpu,
+    MachineCpu, host, node_name, process_on, resident_bytes, run_delay_s, swapped_pages, this_process,
+    thread_cpu,
 };
 pub use memory::memory_left;
-pub use plan::ServersAt;
+pub use plan::{Neighbours, ServersAt};
 pub(crate) use real_time::{RealTime, Role};
 pub use regular_file::{read_text, regular};
 

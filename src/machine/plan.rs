@@ -20,6 +20,20 @@ pub enum ServersAt {
     Elsewhere,
 }
 
+/// Which one of several generators on this machine this one is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Neighbours {
+    /// From 0.
+    pub place: usize,
+    /// How many generators of the run are on this machine.
+    pub of: usize,
+}
+
+impl Neighbours {
+    /// It is the only one.
+    pub const NONE: Self = Self { place: 0, of: 1 };
+}
+
 /// What the system lets us do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Means {
@@ -35,7 +49,7 @@ pub(super) struct Means {
 pub(super) fn plan(
     asked: MachineSection,
     available: &Available,
-    servers: ServersAt,
+    (servers, neighbours): (ServersAt, Neighbours),
     means: &Means,
 ) -> Conditions {
     let several = available.physical.len() > 1;
@@ -48,21 +62,38 @@ pub(super) fn plan(
         conditions.remarks.push("this process may use one core, so there is nothing to arrange".into());
         return conditions;
     }
-    place(&mut conditions, available, servers, means);
-    keep_awake(&mut conditions, available, servers, means);
+    place(&mut conditions, available, (servers, neighbours), means);
+    keep_awake(&mut conditions, available, (servers, neighbours), means);
     conditions
 }
 
-fn place(conditions: &mut Conditions, available: &Available, servers: ServersAt, means: &Means) {
+fn place(
+    conditions: &mut Conditions,
+    available: &Available,
+    (servers, neighbours): (ServersAt, Neighbours),
+    means: &Means,
+) {
     let wanted = conditions.asked.placement;
-    // The last core: what the system does by itself happens on the first ones.
-    let Some((last, others)) = available.physical.split_last().filter(|_| wanted != Placement::Free) else {
+    let cores = &available.physical;
+    if wanted == Placement::Free || cores.is_empty() {
         return;
-    };
+    }
     if let Some(why) = &means.no_binding {
         conditions.remarks.push(format!("threads are not bound to cores: {why}"));
         return;
     }
+    let needed = neighbours.of + usize::from(servers != ServersAt::Elsewhere);
+    if neighbours.of > 1 && needed > cores.len() {
+        let (of, cores) = (neighbours.of, cores.len());
+        let servers = if servers == ServersAt::Elsewhere { "" } else { " and the servers" };
+        conditions.remarks.push(format!(
+            "threads are not bound to cores: {of} generators{servers} have {cores} of them together"
+        ));
+        return;
+    }
+    // The last cores, one for each generator: what the system does by itself happens on the first ones.
+    let (others, generators) = cores.split_at(cores.len() - neighbours.of);
+    let Some(last) = generators.iter().nth_back(neighbours.place) else { return };
     conditions.placement = wanted;
     conditions.generator_on = last[..1].to_vec();
     match (servers, wanted) {
@@ -79,22 +110,33 @@ fn place(conditions: &mut Conditions, available: &Available, servers: ServersAt,
     }
 }
 
-fn keep_awake(conditions: &mut Conditions, available: &Available, servers: ServersAt, means: &Means) {
+/// Spinning first: a core on which something always runs is the same core beside a busy program, and a claim changes threads
+/// on it all the same. A latency limit keeps cores awake only while nothing runs, so quiet runs differed from busy ones
+/// (results/reference/trials).
+fn keep_awake(
+    conditions: &mut Conditions,
+    available: &Available,
+    (servers, neighbours): (ServersAt, Neighbours),
+    means: &Means,
+) {
     if conditions.asked.cores == Cores::Free {
         return;
     }
-    let by = if means.latency_limit {
-        AwakeBy::DmaLatency
-    } else if available.quota_us_per_s.is_some() {
+    if neighbours.place > 0 && conditions.placement == Placement::Free {
         conditions
             .remarks
-            .push("cores may sleep: spinning would use up the control group's CPU quota".into());
+            .push("cores are kept awake, or not, by the first generator on this machine".into());
         return;
-    } else if let Some(why) = &means.no_spinning {
-        conditions.remarks.push(format!("cores may sleep: {why}"));
-        return;
-    } else {
-        AwakeBy::Spinning { on: spinning_on(conditions, available, servers) }
+    }
+    let quota =
+        available.quota_us_per_s.map(|_| "spinning would use up the control group's CPU quota".to_owned());
+    let by = match quota.or_else(|| means.no_spinning.clone()) {
+        None => AwakeBy::Spinning { on: spinning_on(conditions, available, servers) },
+        Some(_) if means.latency_limit => AwakeBy::DmaLatency,
+        Some(why) => {
+            conditions.remarks.push(format!("cores may sleep: {why}"));
+            return;
+        }
     };
     conditions.cores = Cores::Awake;
     conditions.awake_by = Some(by);
@@ -145,7 +187,7 @@ mod tests {
 
     #[test]
     fn our_own_servers_are_apart_and_awake_by_default() {
-        let two = plan(MachineSection::default(), &cores(&[&[0], &[1]]), OURS, &ABLE);
+        let two = plan(MachineSection::default(), &cores(&[&[0], &[1]]), (OURS, Neighbours::NONE), &ABLE);
         assert_eq!((two.placement, two.cores), (Placement::Apart, Cores::Awake));
         assert_eq!(
             (two.generator_on.clone(), two.servers_on.clone(), spinning(&two)),
@@ -153,19 +195,40 @@ mod tests {
         );
         assert_eq!(two.remarks, [] as [String; 0]);
         let eight = cores(&[&[0, 4], &[1, 5], &[2, 6], &[3, 7], &[8], &[9]]);
-        let many = plan(MachineSection::default(), &eight, OURS, &ABLE);
+        let many = plan(MachineSection::default(), &eight, (OURS, Neighbours::NONE), &ABLE);
         assert_eq!(many.generator_on, [9]);
         assert_eq!(many.servers_on, [2, 3, 6, 7, 8], "a core for each server, with both its threads");
         assert_eq!(spinning(&many), [2, 3, 8, 9], "one thread of each core that is used");
     }
 
     #[test]
+    fn several_generators_have_a_core_each_or_none_has() {
+        let five = cores(&[&[0], &[1], &[2], &[3], &[4]]);
+        let of = |place, of| plan(MachineSection::default(), &five, (OURS, Neighbours { place, of }), &ABLE);
+        let (first, second) = (of(0, 2), of(1, 2));
+        assert_eq!((first.generator_on.clone(), second.generator_on.clone()), (vec![4], vec![3]));
+        assert_eq!(first.servers_on, [0, 1, 2], "what no generator has");
+        assert_eq!((spinning(&first), spinning(&second)), (vec![0, 1, 2, 4], vec![0, 1, 2, 3]));
+        let (first, last) = (of(0, 5), of(4, 5));
+        assert_eq!((first.placement, first.awake_by.is_some()), (Placement::Free, true));
+        assert!(first.remarks[0].contains("5 generators and the servers have 5"), "{:?}", first.remarks);
+        assert_eq!((last.placement, last.awake_by.clone(), last.remarks.len()), (Placement::Free, None, 2));
+        let elsewhere = (ServersAt::Elsewhere, Neighbours { place: 4, of: 5 });
+        assert_eq!(plan(MachineSection::default(), &five, elsewhere, &ABLE).generator_on, [0]);
+    }
+
+    #[test]
     fn one_core_is_left_alone_and_that_is_said() {
         for physical in [&[&[0u32][..]][..], &[&[0, 1]]] {
-            let one = plan(MachineSection::default(), &cores(physical), OURS, &ABLE);
+            let one = plan(MachineSection::default(), &cores(physical), (OURS, Neighbours::NONE), &ABLE);
             assert_eq!(one, Conditions { remarks: one.remarks.clone(), ..Conditions::default() });
             assert!(one.remarks[0].contains("one core"));
-            let forced = plan(asked(Placement::Apart, Cores::Awake), &cores(physical), OURS, &ABLE);
+            let forced = plan(
+                asked(Placement::Apart, Cores::Awake),
+                &cores(physical),
+                (OURS, Neighbours::NONE),
+                &ABLE,
+            );
             assert_eq!((forced.placement, forced.cores), (Placement::Free, Cores::Free));
             assert_eq!(forced.asked, Asked { placement: Placement::Apart, cores: Cores::Awake });
         }
@@ -174,7 +237,7 @@ mod tests {
     #[test]
     fn each_combination_is_what_it_says() {
         let machine = cores(&[&[0], &[1]]);
-        let of = |placement, cores| plan(asked(placement, cores), &machine, OURS, &ABLE);
+        let of = |placement, cores| plan(asked(placement, cores), &machine, (OURS, Neighbours::NONE), &ABLE);
         let free = of(Placement::Free, Cores::Free);
         assert_eq!(free, Conditions { asked: free.asked, ..Conditions::default() });
         let together = of(Placement::Together, Cores::Awake);
@@ -188,7 +251,8 @@ mod tests {
     #[test]
     fn only_the_generator_is_placed_where_the_servers_are_not_ours() {
         for servers in [ServersAt::Here, ServersAt::Elsewhere] {
-            let conditions = plan(MachineSection::default(), &cores(&[&[0], &[1]]), servers, &ABLE);
+            let conditions =
+                plan(MachineSection::default(), &cores(&[&[0], &[1]]), (servers, Neighbours::NONE), &ABLE);
             assert_eq!((conditions.generator_on.clone(), conditions.servers_on.clone()), (vec![1], vec![]));
             assert_eq!(spinning(&conditions), [1], "{servers:?}");
             assert_eq!(conditions.remarks.len(), 1);
@@ -198,12 +262,25 @@ mod tests {
     #[test]
     fn a_quota_is_not_spent_on_spinning() {
         let machine = Available { quota_us_per_s: Some(1_500_000), ..cores(&[&[0], &[1]]) };
-        let limited = plan(MachineSection::default(), &machine, OURS, &ABLE);
+        let limited = plan(MachineSection::default(), &machine, (OURS, Neighbours::NONE), &ABLE);
         assert_eq!((limited.placement, limited.cores), (Placement::Apart, Cores::Free));
         assert!(limited.remarks[0].contains("quota"));
         let latency = Means { latency_limit: true, ..ABLE };
-        let held = plan(MachineSection::default(), &machine, OURS, &latency);
+        let held = plan(MachineSection::default(), &machine, (OURS, Neighbours::NONE), &latency);
         assert_eq!((held.cores, held.awake_by), (Cores::Awake, Some(AwakeBy::DmaLatency)));
+    }
+
+    #[test]
+    fn a_latency_limit_is_for_where_nothing_can_spin() {
+        let machine = cores(&[&[0], &[1]]);
+        let either = Means { latency_limit: true, ..ABLE };
+        assert_eq!(
+            spinning(&plan(MachineSection::default(), &machine, (OURS, Neighbours::NONE), &either)),
+            [0, 1]
+        );
+        let alone = Means { no_spinning: Some("run as a library".into()), ..either };
+        let held = plan(MachineSection::default(), &machine, (OURS, Neighbours::NONE), &alone);
+        assert_eq!((held.awake_by, held.remarks), (Some(AwakeBy::DmaLatency), vec![]));
     }
 
     #[test]
@@ -213,7 +290,8 @@ mod tests {
             latency_limit: false,
             no_spinning: Some("only on Linux".into()),
         };
-        let conditions = plan(MachineSection::default(), &cores(&[&[0], &[1]]), OURS, &unable);
+        let conditions =
+            plan(MachineSection::default(), &cores(&[&[0], &[1]]), (OURS, Neighbours::NONE), &unable);
         assert_eq!((conditions.placement, conditions.cores), (Placement::Free, Cores::Free));
         assert_eq!(conditions.asked, Asked { placement: Placement::Apart, cores: Cores::Awake });
         assert_eq!(conditions.remarks.len(), 2);

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::error::StoreError;
-use super::json::{bytes, document, text, typed};
+use super::json::{Format, bytes, document, text, typed};
 use super::layout::{self, CALIBRATION, PAGE};
 use super::result_dir::{ResultDir, put};
 use crate::cluster::cache_dir;
@@ -13,6 +13,9 @@ use reclaim_analysis::judge::{self, CALIBRATION_SCHEMA, Calibration};
 use reclaim_analysis::record::{CalibrationNote, RunRecord};
 use reclaim_analysis::report;
 use reclaim_analysis::scenario::Scenario;
+
+/// `calibration.json`.
+const FORMAT: Format = Format { now: CALIBRATION_SCHEMA, before: None, what: "a calibration" };
 
 impl ResultDir {
     /// Writes what the generator can do.
@@ -33,13 +36,14 @@ pub fn kept_note(record: &RunRecord, scenario: &Scenario) -> Result<Option<Calib
     let Some(dir) = cache_dir() else { return Ok(None) };
     let conditions = record.environment.conditions.as_ref();
     let kept = kept(&dir.join(CALIBRATION))?.filter(|kept| kept.fits(&tool(), &host(), conditions));
-    Ok(kept.and_then(|calibration| calibration.note(scenario, record.environment.valkey.primaries)))
+    let (primaries, generators) = (record.environment.valkey.primaries, record.generators.len() as u32);
+    Ok(kept.and_then(|calibration| calibration.note(scenario, primaries, generators)))
 }
 
 /// A stored calibration, given as its directory or its file. What it says is concluded again from what was measured.
 pub fn read_calibration(path: &Path) -> Result<Calibration, StoreError> {
     let (_, file) = layout::parts(path, CALIBRATION);
-    let stored: Calibration = document(&file, CALIBRATION_SCHEMA, "a calibration")?;
+    let stored: Calibration = document(&file, &FORMAT)?;
     Ok(judge::assess(stored.record))
 }
 

@@ -4,13 +4,16 @@ use std::fs;
 use std::path::Path;
 
 use super::error::StoreError;
-use super::json::{document, unwritable};
+use super::json::{Format, document, unwritable};
 use super::layout::{self, CAPACITY, CAPACITY_CURVE, CAPACITY_KNEE, PAGE, RESULT};
 use super::result_dir::ResultDir;
 use super::run::read_run;
 use reclaim_analysis::judge::capacity::{CAPACITY_SCHEMA, Capacity, CapacityPlan, Probe, ProbeLoad};
 use reclaim_analysis::judge::{self, RunResult};
 use reclaim_analysis::report;
+
+/// `capacity.json`.
+const FORMAT: Format = Format { now: CAPACITY_SCHEMA, before: None, what: "a capacity search" };
 
 impl ResultDir {
     /// Replaces what a capacity search has come to so far; its probes have directories of their own in here.
@@ -46,7 +49,7 @@ impl StoredCapacity {
     /// probes' own results and is computed again.
     pub fn read(path: &Path) -> Result<Self, StoreError> {
         let (dir, file) = layout::parts(path, CAPACITY);
-        let plan = document(&file, CAPACITY_SCHEMA, "a capacity search")?;
+        let plan = document(&file, &FORMAT)?;
         let mut stored = Self::new(plan);
         let mut names: Vec<String> = fs::read_dir(&dir)
             .map_err(|source| StoreError::File { doing: "read", path: dir.clone(), source })?

@@ -37,6 +37,20 @@ pub enum StoreError {
         /// Why.
         why: String,
     },
+    /// Nothing is at the path.
+    #[error(
+        "{} is not there: give the directory of a result, as a run names it at its end (below results/, or what --output \
+         said), or the result.json in it",
+        .0.display()
+    )]
+    NotThere(PathBuf),
+    /// A file of FlowFabric's own benchmarks where one of ours was asked for.
+    #[error(
+        "{path} is a report of FlowFabric's own benchmarks, no result of reclaim-bench: `reclaim-bench compare {path} RESULT` \
+         holds it against another one or against a result",
+        path = .0.display()
+    )]
+    OfFfBench(PathBuf),
     /// Another kind of file.
     #[error("{} is not JSON", .path.display())]
     NotJson {
@@ -54,14 +68,17 @@ pub enum StoreError {
         what: &'static str,
     },
     /// Of another version of this tool, or another kind of result.
-    #[error("{} has the format {found}, this tool reads {known}", .path.display())]
+    #[error(
+        "{} has the format {found}, this tool reads {known}: a higher number is of a newer reclaim-bench, which reads it",
+        .path.display()
+    )]
     OtherFormat {
         /// Which.
         path: PathBuf,
         /// What it says of itself.
         found: String,
-        /// What was looked for.
-        known: &'static str,
+        /// What is read, in words.
+        known: String,
     },
     /// It says what it is, and something in it is missing or wrong.
     #[error("{} is damaged", .path.display())]

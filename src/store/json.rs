@@ -4,27 +4,59 @@ use std::path::Path;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::error::StoreError;
 use crate::machine::read_text;
 
-/// Reads a file that says of itself that it has this schema. `what` is what it is otherwise not, with its article.
-pub(super) fn document<T: DeserializeOwned>(
-    file: &Path,
-    known: &'static str,
-    what: &'static str,
-) -> Result<T, StoreError> {
-    let (text, path) = (text(file)?, || file.to_owned());
-    let json: serde_json::Value =
-        serde_json::from_str(&text).map_err(|source| StoreError::NotJson { path: path(), source })?;
-    match json.get("schema").and_then(|schema| schema.as_str()) {
-        Some(own) if own == known => {}
-        Some(other) => {
-            return Err(StoreError::OtherFormat { path: path(), found: other.to_owned(), known });
+/// A stored form: what its files say of themselves, and the version before.
+///
+/// A version is a name: `reclaim-bench/sweep-2`. New keys with a default do not change it; a key that is taken away, or means
+/// something else, does. Then the form before is kept here with what makes the new one of it.
+pub(super) struct Format {
+    /// What is written.
+    pub now: &'static str,
+    /// What was written before, if there was another.
+    pub before: Option<Earlier>,
+    /// What such a file is, with its article.
+    pub what: &'static str,
+}
+
+/// The version before.
+pub(super) struct Earlier {
+    /// What its files say of themselves.
+    pub name: &'static str,
+    /// Makes a file of the version now of it. What is not as it was there is left alone, and found when it is read.
+    pub upgrade: fn(&mut Value),
+}
+
+impl Format {
+    /// The versions that are read, in words.
+    fn read(&self) -> String {
+        match &self.before {
+            None => self.now.to_owned(),
+            Some(before) => format!("{} and {}", self.now, before.name),
         }
-        None => return Err(StoreError::NoSchema { path: path(), what }),
     }
-    typed(file, &text)
+}
+
+/// Reads a file of this form, or of the version before.
+pub(super) fn document<T: DeserializeOwned>(file: &Path, format: &Format) -> Result<T, StoreError> {
+    let (text, path) = (text(file)?, || file.to_owned());
+    let mut json: Value =
+        serde_json::from_str(&text).map_err(|source| StoreError::NotJson { path: path(), source })?;
+    let Some(schema) = json.get("schema").and_then(|schema| schema.as_str()) else {
+        return Err(StoreError::NoSchema { path: path(), what: format.what });
+    };
+    match &format.before {
+        _ if schema == format.now => typed(file, &text),
+        Some(before) if schema == before.name => {
+            (before.upgrade)(&mut json);
+            json["schema"] = format.now.into();
+            serde_json::from_value(json).map_err(|source| StoreError::Damaged { path: path(), source })
+        }
+        _ => Err(StoreError::OtherFormat { path: path(), found: schema.to_owned(), known: format.read() }),
+    }
 }
 
 /// The text of a file.
@@ -46,4 +78,12 @@ pub(super) fn bytes(file: &str, value: &impl Serialize) -> Result<Vec<u8>, Store
 /// A file whose content cannot be made.
 pub(super) fn unwritable(file: &str, why: &dyn std::fmt::Display) -> StoreError {
     StoreError::Unwritable { path: file.into(), why: why.to_string() }
+}
+
+/// Whether this is a report of FlowFabric's own benchmarks, or a list of them: by two keys that our own files do not have, in the first report.
+pub(super) fn is_of_ff_bench(json: &Value) -> bool {
+    let first = json.as_array().map_or(Some(json), |list| list.first());
+    first.is_some_and(|report| {
+        report.get("latency_ms").is_some() && report.get("throughput_ops_per_sec").is_some()
+    })
 }

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! layout (file names, kinds) ─► result_dir (a directory, written atomically) ─► run, series, sweep, capacity, calibration
+//! json (what files say of themselves, the version before)
 //! ```
 //!
 //! What is made of several runs is concluded again from the runs' own results whenever it is read.
@@ -9,6 +10,7 @@
 mod calibration;
 mod capacity;
 mod error;
+mod ff_bench;
 mod history;
 mod json;
 mod layout;
@@ -20,6 +22,7 @@ mod sweep;
 pub use calibration::{keep_for_runs, kept_note, read_calibration};
 pub use capacity::StoredCapacity;
 pub use error::StoreError;
+pub use ff_bench::{Comparable, read_comparable};
 pub use history::read_history;
 pub use layout::Kind;
 pub use result_dir::ResultDir;

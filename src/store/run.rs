@@ -3,12 +3,15 @@
 use std::path::Path;
 
 use super::error::StoreError;
-use super::json::{document, text, typed, unwritable};
+use super::json::{Format, document, is_of_ff_bench, text, typed, unwritable};
 use super::layout::{HISTOGRAMS, Kind, PAGE, PARTIAL, RESULT};
 use super::result_dir::ResultDir;
 use reclaim_analysis::judge::{self, RunResult, SCHEMA};
 use reclaim_analysis::record::RunRecord;
 use reclaim_analysis::report;
+
+/// `result.json`. There was no other version before this one.
+const FORMAT: Format = Format { now: SCHEMA, before: None, what: "a result of reclaim-bench" };
 
 impl ResultDir {
     /// Replaces the safety copy of what has been measured so far.
@@ -38,6 +41,7 @@ pub fn read_run(path: &Path) -> Result<RunResult, StoreError> {
         return read_copy(&copy);
     }
     match Kind::of(path) {
+        Kind::Run if !path.exists() => return Err(StoreError::NotThere(path.to_owned())),
         Kind::Run if path.is_dir() && !file.exists() => return Err(StoreError::NoResult(path.to_owned())),
         Kind::Run => {}
         kind @ (Kind::Calibration | Kind::History) => {
@@ -45,7 +49,15 @@ pub fn read_run(path: &Path) -> Result<RunResult, StoreError> {
         }
         kind => return Err(StoreError::SeveralForRun { path: path.to_owned(), kind }),
     }
-    document(&file, SCHEMA, "a result of reclaim-bench")
+    document(&file, &FORMAT).map_err(|error| match error {
+        StoreError::NoSchema { path, .. } if holds_ff_bench(&path) => StoreError::OfFfBench(path),
+        other => other,
+    })
+}
+
+fn holds_ff_bench(file: &Path) -> bool {
+    let json = text(file).ok().and_then(|text| serde_json::from_str(&text).ok());
+    json.is_some_and(|json| is_of_ff_bench(&json))
 }
 
 /// What a killed run had measured when it last kept a copy.

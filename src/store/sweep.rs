@@ -2,19 +2,29 @@
 
 use std::path::Path;
 
+use rand::seq::SliceRandom as _;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::error::StoreError;
-use super::json::{bytes, document};
+use super::json::{Earlier, Format, bytes, document};
 use super::layout::{self, PAGE, SWEEP, SWEEP_POINTS};
 use super::result_dir::ResultDir;
 use super::run::read_run;
 use reclaim_analysis::judge::{self, RunResult, Sweep};
+use reclaim_analysis::record::stream;
 use reclaim_analysis::report;
 use reclaim_analysis::scenario::SweepSection;
 
 /// Value of [`SweepFile::schema`].
 const SCHEMA: &str = "reclaim-bench/sweep-2";
+
+/// `sweep.json`.
+const FORMAT: Format = Format {
+    now: SCHEMA,
+    before: Some(Earlier { name: "reclaim-bench/sweep-1", upgrade: of_sweep_1 }),
+    what: "a sweep",
+};
 
 /// `sweep.json`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -61,7 +71,7 @@ impl SweepFile {
     /// Reads a sweep, given as its directory or its `sweep.json`. The curve is drawn again from the runs' own results.
     pub fn read(path: &Path) -> Result<Self, StoreError> {
         let (dir, file) = layout::parts(path, SWEEP);
-        let stored: Self = document(&file, SCHEMA, "a sweep")?;
+        let stored: Self = document(&file, &FORMAT)?;
         let mut results = Vec::new();
         for SweepRun { value, dir: own } in &stored.runs {
             let Some(at) = stored.sweep.wanted.iter().position(|wanted| wanted == value) else {
@@ -76,7 +86,9 @@ impl SweepFile {
             })?;
             results.push((at, result));
         }
-        Ok(Self { sweep: drawn(&stored.sweep.key, &stored.sweep.wanted, &results), ..stored })
+        let ended_by = stored.sweep.ended_by.clone();
+        let sweep = Sweep { ended_by, ..drawn(&stored.sweep.key, &stored.sweep.wanted, &results) };
+        Ok(Self { sweep, ..stored })
     }
 }
 
@@ -89,6 +101,22 @@ impl ResultDir {
         self.put(SWEEP_POINTS, report::sweep_csv(&file.sweep).as_bytes())?;
         self.put(SWEEP, &json)
     }
+}
+
+/// In the version before, runs stood there without their values, in the order that the seed draws. Points are drawn again
+/// from the runs in any case.
+fn of_sweep_1(json: &mut Value) {
+    let (Some(seed), Some(wanted)) = (json["seed"].as_u64(), json["wanted"].as_array().cloned()) else {
+        return;
+    };
+    let mut order: Vec<usize> = (0..wanted.len()).collect();
+    order.shuffle(&mut stream(seed, "sweep"));
+    if let Some(runs) = json["runs"].as_array_mut() {
+        for (run, at) in runs.iter_mut().zip(order) {
+            *run = json!({ "value": wanted[at], "dir": run.clone() });
+        }
+    }
+    json["points"] = json!([]);
 }
 
 /// The curve through the results, each with its value's place among those that were wanted.

@@ -7,7 +7,7 @@ use super::error::ValkeyError;
 use super::info::Info;
 use super::wire::Wire;
 use crate::machine::run_delay_s;
-use reclaim_analysis::record::CounterDelta;
+use reclaim_analysis::record::{CounterDelta, RedirectKind};
 
 const SECTIONS: [&str; 6] = ["server", "cpu", "stats", "commandstats", "errorstats", "replication"];
 const US_PER_S: f64 = 1e6;
@@ -16,17 +16,32 @@ const US_PER_S: f64 = 1e6;
 const SERVER_COMM: &str = "valkey";
 
 /// Commands that only the tool's own housekeeping sends in a window: reading counters and conditions, finding out where
-/// slots live, greeting a server.
-pub const TOOL_COMMANDS: [&str; 9] = [
+/// slots live, greeting a server, and faults that are asked for.
+pub const TOOL_COMMANDS: [&str; 24] = [
     "auth",
+    "client|id",
+    "client|kill",
+    "client|list",
+    "cluster|countkeysinslot",
+    "cluster|failover",
+    "cluster|getkeysinslot",
+    "cluster|getslotmigrations",
+    "cluster|info",
+    "cluster|migrateslots",
+    "cluster|nodes",
+    "cluster|setslot",
     "cluster|slots",
     "config|get",
+    "eval",
     "function|delete",
     "function|list",
     "function|load",
     "info",
+    "migrate",
     "pexpire",
     "ping",
+    "script|kill",
+    "spublish",
 ];
 
 /// What a server had to do that no healthy run shows, since it started or its counters were reset; or the difference.
@@ -88,8 +103,12 @@ pub struct NodeCounters {
     pub net_in_bytes: u64,
     /// `total_net_output_bytes`.
     pub net_out_bytes: u64,
+    /// `usec` of `cmdstat_fcall`.
+    pub fcall_us: u64,
     /// What no healthy run shows.
     pub incidents: Incidents,
+    /// Commands that it answered with a redirect (`errorstat_MOVED` and so on).
+    pub redirects: BTreeMap<RedirectKind, u64>,
     /// `total_connections_received`: grows only, unless somebody resets the counters.
     pub connections: u64,
     /// Time in which the main thread could have run and had no core, in seconds; only for a server on this machine.
@@ -128,11 +147,13 @@ impl NodeCounters {
             process_cpu_us: (seconds("used_cpu_user")? + seconds("used_cpu_sys")?) * US_PER_S,
             net_in_bytes: info.number("total_net_input_bytes")?,
             net_out_bytes: info.number("total_net_output_bytes")?,
+            fcall_us: info.command_us("fcall"),
             incidents: Incidents {
                 evicted_keys: info.number("evicted_keys").unwrap_or(0),
                 out_of_memory: info.error_count("OOM"),
                 forks: info.number("total_forks").unwrap_or(0),
             },
+            redirects: redirects(info),
             connections: info.number("total_connections_received").unwrap_or(0),
             run_delay_s: None,
         })
@@ -165,22 +186,39 @@ impl NodeCounters {
         ) else {
             return changed("counters were reset: fewer network bytes than before".to_owned());
         };
+        let Some(fcall_us) = self.fcall_us.checked_sub(earlier.fcall_us) else {
+            return changed("counters were reset: less time in fcall than before".to_owned());
+        };
         if self.connections < earlier.connections || self.incidents.since(&earlier.incidents).is_none() {
             return changed("counters were reset: fewer connections or incidents than before".to_owned());
         }
         Ok(CounterDelta {
             calls,
             sent: BTreeMap::new(),
+            by_functions: BTreeMap::new(),
             main_thread_cpu_us: self.main_thread_cpu_us - earlier.main_thread_cpu_us,
             process_cpu_us: self.process_cpu_us - earlier.process_cpu_us,
             net_in_bytes,
             net_out_bytes,
+            fcall_us,
         })
     }
 
     /// What no healthy run shows since `earlier`; nothing where the counters were reset in between.
     pub fn incidents_since(&self, earlier: &Self) -> Incidents {
         self.incidents.since(&earlier.incidents).unwrap_or_default()
+    }
+
+    /// Connections that were opened to it since `earlier`; none where the counters were reset in between.
+    pub fn connections_since(&self, earlier: &Self) -> u64 {
+        self.connections.saturating_sub(earlier.connections)
+    }
+
+    /// Redirects since `earlier`; nothing where the counters were reset in between.
+    pub fn redirects_since(&self, earlier: &Self) -> BTreeMap<RedirectKind, u64> {
+        let before = |kind| earlier.redirects.get(kind).copied().unwrap_or(0);
+        let since = self.redirects.iter().map(|(kind, n)| (*kind, n.saturating_sub(before(kind))));
+        since.filter(|(_, n)| *n > 0).collect()
     }
 
     /// Calls of one command since the server started or its counters were reset.
@@ -197,6 +235,10 @@ pub struct ServerChanged {
     pub addr: NodeAddr,
     /// How.
     pub detail: String,
+}
+
+fn redirects(info: &Info) -> BTreeMap<RedirectKind, u64> {
+    RedirectKind::ALL.into_iter().map(|kind| (kind, info.error_count(kind.code()))).collect()
 }
 
 /// The main thread's work so far in seconds, and which clock says so.
@@ -227,7 +269,9 @@ mod tests {
             process_cpu_us: 12.0 * fcalls as f64,
             net_in_bytes: 100 * fcalls,
             net_out_bytes: 50 * fcalls,
+            fcall_us: 70 * fcalls,
             incidents: Incidents { evicted_keys: fcalls, ..Incidents::default() },
+            redirects: [(RedirectKind::Moved, fcalls), (RedirectKind::Ask, 1)].into(),
             connections: fcalls,
             run_delay_s: None,
         }
@@ -237,8 +281,9 @@ mod tests {
     fn a_delta_holds_what_happened_and_nothing_else() {
         let delta = counters(7).since(&counters(3)).unwrap();
         assert_eq!(delta.calls, BTreeMap::from([("fcall".to_owned(), 4)]));
-        assert_eq!((delta.net_in_bytes, delta.net_out_bytes), (400, 200));
+        assert_eq!((delta.net_in_bytes, delta.net_out_bytes, delta.fcall_us), (400, 200, 280));
         assert_eq!(counters(7).incidents_since(&counters(3)).evicted_keys, 4);
+        assert_eq!(counters(7).redirects_since(&counters(3)), [(RedirectKind::Moved, 4)].into());
         assert!((delta.main_thread_cpu_us - 40.0).abs() < 1e-9);
     }
 
@@ -254,6 +299,8 @@ mod tests {
         assert!(fewer_connections.since(&before).unwrap_err().to_string().contains("reset"));
         let fewer_incidents = NodeCounters { incidents: Incidents::default(), ..counters(7) };
         assert!(fewer_incidents.since(&before).unwrap_err().to_string().contains("reset"));
+        let time_reset = NodeCounters { fcall_us: 1, ..counters(7) };
+        assert!(time_reset.since(&before).unwrap_err().to_string().contains("less time in fcall"));
         let bytes_reset = NodeCounters { net_in_bytes: 0, ..counters(7) };
         assert!(bytes_reset.since(&before).unwrap_err().to_string().contains("reset"));
     }

@@ -37,10 +37,30 @@ pub enum ValkeyError {
         /// Whom we would have asked.
         addr: NodeAddr,
     },
-    /// The server wants another password, or the user lacks a permission.
+    /// The connection to a channel has ended, or its slot has moved.
+    #[error(
+        "{addr} sends no messages of the channel any more: its connection broke, or the channel's slot has moved"
+    )]
+    ChannelLost {
+        /// Whose messages they were.
+        addr: NodeAddr,
+    },
+    /// The user lacks a right.
+    #[error(
+        "{addr} refused {doing}, for the user lacks a right: {detail}. docs/rights.md lists those that are needed (ACL SETUSER)."
+    )]
+    Right {
+        /// Whom we asked.
+        addr: NodeAddr,
+        /// What for.
+        doing: &'static str,
+        /// The server's words, which name the right.
+        detail: String,
+    },
+    /// The server wants another password.
     #[error(
         "{addr} refused the login: {detail}. Give --user and the password by RECLAIM_BENCH_PASSWORD or \
-             --password-file; the user needs ~ff:* and +@all on a test cluster."
+             --password-file."
     )]
     Login {
         /// Whom we asked.
@@ -127,13 +147,14 @@ pub enum ValkeyError {
 }
 
 impl ValkeyError {
-    /// What a failed command on `addr` means; login trouble has its own remedy.
+    /// What a failed command on `addr` means; login trouble and missing rights have their own remedies.
     pub(crate) fn from_wire(addr: &NodeAddr, doing: &'static str, error: WireError) -> Self {
         let addr = addr.clone();
         match error {
-            WireError::Server { code, detail }
-                if matches!(code.as_str(), "NOAUTH" | "WRONGPASS" | "NOPERM") =>
-            {
+            WireError::Server { code, detail } if code == "NOPERM" => {
+                Self::Right { addr, doing, detail: format!("{code} {detail}") }
+            }
+            WireError::Server { code, detail } if matches!(code.as_str(), "NOAUTH" | "WRONGPASS") => {
                 Self::Login { addr, detail: format!("{code} {detail}") }
             }
             WireError::Disconnected(detail) => {
@@ -141,5 +162,27 @@ impl ValkeyError {
             }
             source => Self::Server { addr, doing, source },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_right_is_no_refused_login() {
+        let addr = NodeAddr { host: "10.0.0.1".to_owned(), port: 6379 };
+        let said = |code: &str, detail: &str| {
+            let error = WireError::Server { code: code.to_owned(), detail: detail.to_owned() };
+            ValkeyError::from_wire(&addr, "UNLINK", error).to_string()
+        };
+        let lacking = said("NOPERM", "User bench has no permissions to run the 'unlink' command");
+        assert!(
+            lacking.contains("refused UNLINK")
+                && lacking.contains("'unlink'")
+                && lacking.contains("rights.md")
+        );
+        assert!(!lacking.contains("login") && !lacking.contains("password"), "{lacking}");
+        assert!(said("WRONGPASS", "invalid pair").contains("refused the login"));
     }
 }

@@ -70,6 +70,12 @@ impl Info {
             .collect()
     }
 
+    /// Microseconds that a command has taken, from the `commandstats` section; 0 where it was not called yet.
+    pub(crate) fn command_us(&self, command: &str) -> u64 {
+        let us = |stats: &str| stats.split(',').find_map(|part| part.strip_prefix("usec=")?.parse().ok());
+        self.get(&format!("cmdstat_{command}")).and_then(us).unwrap_or(0)
+    }
+
     /// Errors of one kind that the server has answered, from the `errorstats` section.
     pub(crate) fn error_count(&self, code: &str) -> u64 {
         let count = |stats: &str| stats.strip_prefix("count=")?.split(',').next()?.parse().ok();
@@ -128,5 +134,6 @@ mod tests {
                      cmdstat_config|get:calls=2,usec=19\r\n";
         let expected = BTreeMap::from([("fcall".to_owned(), 12), ("config|get".to_owned(), 2)]);
         assert_eq!(info(stats).command_calls(), expected);
+        assert_eq!([info(stats).command_us("fcall"), info(stats).command_us("hget")], [3, 0]);
     }
 }

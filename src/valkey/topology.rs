@@ -92,12 +92,17 @@ impl Topology {
         if mean > 0.0 { f64::from(busiest) / mean } else { 1.0 }
     }
 
-    /// The first slot that another map gives to another primary, with both of their addresses.
-    pub fn first_difference<'a>(&'a self, other: &'a Self) -> Option<(u16, [&'a NodeAddr; 2])> {
+    /// The first slot that another map gives to another primary, with both of their addresses; changes of owner that are
+    /// `wanted` aside.
+    pub fn first_difference<'a>(
+        &'a self,
+        other: &'a Self,
+        wanted: impl Fn(u16, &NodeAddr, &NodeAddr) -> bool,
+    ) -> Option<(u16, [&'a NodeAddr; 2])> {
         let owner = |map: &'a Self, slot| &map.primaries[usize::from(map.owner_of_slot(slot).0)].addr;
         (0..SLOTS as u16)
             .map(|slot| (slot, [owner(self, slot), owner(other, slot)]))
-            .find(|(_, [one, other])| one != other)
+            .find(|(slot, [one, other])| one != other && !wanted(*slot, one, other))
     }
 
     /// Finds the primary at an address, as a MOVED or ASK reply names it.

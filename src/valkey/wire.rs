@@ -74,6 +74,23 @@ pub enum WireError {
 /// Commands sent to one primary since the tally was last read, by lower-case command name.
 pub type CommandTally = BTreeMap<&'static str, u64>;
 
+/// What a server answers that runs no command at the moment: it does not count the command either.
+const NOT_RUN: [&str; 4] = ["BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN"];
+
+/// What went to one server and what came back, since that was last read. Connections that are opened anew count on in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WireCounts {
+    /// Commands sent; those that were redirected, or refused before they ran, are not in it: the server did not count them
+    /// either.
+    pub sent: CommandTally,
+    /// Redirects, by kind.
+    pub redirects: BTreeMap<RedirectKind, u64>,
+    /// Commands without a reply: the server may have run them or not.
+    pub unanswered: u64,
+    /// Connections that were to be opened; the server counts those that reached it.
+    pub connections: u64,
+}
+
 /// What lies between the tool and a server beyond the real network.
 pub trait Distance {
     /// Holds a reply that has just arrived back for as long as it would still be on its way.
@@ -85,15 +102,18 @@ pub trait Distance {
 pub struct Wire {
     inner: Rc<Inner>,
     distance: Option<Rc<dyn Distance>>,
+    /// The only one of its connections that it uses.
+    only: Option<usize>,
 }
 
 struct Inner {
     addr: NodeAddr,
     connections: Vec<MultiplexedConnection>,
+    /// Why there is no connection.
+    unreachable: Option<String>,
     next: Cell<usize>,
     timeout: Duration,
-    tally: Rc<RefCell<CommandTally>>,
-    redirects: RefCell<BTreeMap<RedirectKind, u64>>,
+    counts: Rc<RefCell<WireCounts>>,
 }
 
 impl Wire {
@@ -105,23 +125,46 @@ impl Wire {
         Self::counting_in(addr, connections, timeout, Rc::default())
     }
 
-    /// As [`Self::new`], with a tally that several wires share.
+    /// As [`Self::new`], with counts that several wires share.
     pub(crate) fn counting_in(
         addr: NodeAddr,
         connections: Vec<MultiplexedConnection>,
         timeout: Duration,
-        tally: Rc<RefCell<CommandTally>>,
+        counts: Rc<RefCell<WireCounts>>,
     ) -> Self {
         assert!(!connections.is_empty(), "a wire needs a connection");
-        let inner =
-            Inner { addr, connections, next: Cell::new(0), timeout, tally, redirects: RefCell::default() };
-        Self { inner: Rc::new(inner), distance: None }
+        let inner = Inner { addr, connections, unreachable: None, next: Cell::new(0), timeout, counts };
+        Self { inner: Rc::new(inner), distance: None, only: None }
+    }
+
+    /// A primary that cannot be reached: whatever is sent to it ends with that, and is in no count.
+    pub(crate) fn unreachable(addr: NodeAddr, why: String) -> Self {
+        let inner = Inner {
+            addr,
+            connections: Vec::new(),
+            unreachable: Some(why),
+            next: Cell::new(0),
+            timeout: Duration::ZERO,
+            counts: Rc::default(),
+        };
+        Self { inner: Rc::new(inner), distance: None, only: None }
+    }
+
+    /// Why the primary at the other end cannot be reached; `None` for one that could be.
+    pub fn why_unreachable(&self) -> Option<&str> {
+        self.inner.unreachable.as_deref()
     }
 
     /// The same connections, as seen from this far away.
     #[must_use]
     pub fn at(&self, distance: Rc<dyn Distance>) -> Self {
-        Self { inner: Rc::clone(&self.inner), distance: Some(distance) }
+        Self { distance: Some(distance), ..self.clone() }
+    }
+
+    /// The same primary over one of the connections, in turn: what is sent stays in order.
+    #[must_use]
+    pub fn pinned(&self) -> Self {
+        Self { only: Some(self.turn()), ..self.clone() }
     }
 
     /// The primary at the other end.
@@ -131,13 +174,13 @@ impl Wire {
 
     /// Sends one command and waits for its reply. `name` is the lower-case command name for the tally.
     pub async fn call(&self, name: &'static str, cmd: &Cmd, cost: &mut WireCost) -> Result<Value, WireError> {
+        let mut connection = self.connection()?;
         self.count(name, 1);
         cost.round_trips += 1;
         cost.commands += 1;
         cost.bytes_out += request_len(cmd) as u32;
-        let mut connection = self.connection();
         let sent = tokio::time::timeout(self.inner.timeout, connection.send_packed_command(cmd)).await;
-        let value = self.settle(sent)?;
+        let value = self.settle(sent, 1)?;
         self.travel().await;
         cost.bytes_in += reply_len(&value) as u32;
         self.accept(name, value)
@@ -154,17 +197,17 @@ impl Wire {
         let names: Vec<_> = names.into_iter().collect();
         let commands = names.len();
         debug_assert_eq!(commands, pipeline.len(), "one name per command");
+        let mut connection = self.connection()?;
         for name in &names {
             self.count(name, 1);
         }
         cost.round_trips += 1;
         cost.commands += commands as u32;
         cost.bytes_out += pipeline.cmd_iter().map(request_len).sum::<usize>() as u32;
-        let mut connection = self.connection();
         let sent =
             tokio::time::timeout(self.inner.timeout, connection.send_packed_commands(pipeline, 0, commands))
                 .await;
-        let values = self.settle(sent)?;
+        let values = self.settle(sent, commands)?;
         self.travel().await;
         cost.bytes_in += values.iter().map(reply_len).sum::<usize>() as u32;
         Ok(names.into_iter().zip(values).map(|(name, value)| self.accept(name, value)).collect())
@@ -172,27 +215,34 @@ impl Wire {
 
     /// Whether every connection still answers.
     pub async fn alive(&self) -> bool {
+        self.on_each("ping", &redis::cmd("PING")).await.is_ok()
+    }
+
+    /// Sends a command over every connection, one after the other, until one fails. The replies, in order.
+    pub(crate) async fn on_each(&self, name: &'static str, cmd: &Cmd) -> Result<Vec<Value>, WireError> {
+        self.reachable()?;
+        let mut replies = Vec::with_capacity(self.inner.connections.len());
         for connection in &self.inner.connections {
-            self.count("ping", 1);
+            self.count(name, 1);
             let mut connection = connection.clone();
-            let ping = redis::cmd("PING");
-            let sent = tokio::time::timeout(self.inner.timeout, connection.send_packed_command(&ping)).await;
-            if self.settle(sent).is_err() {
-                return false;
-            }
+            let sent = tokio::time::timeout(self.inner.timeout, connection.send_packed_command(cmd)).await;
+            replies.push(self.settle(sent, 1)?);
         }
-        true
+        Ok(replies)
     }
 
-    /// Commands sent since the last call, by name; starts the next count. Those that were redirected are not in it:
-    /// the server did not count them either.
+    /// Commands sent since the last call, by name ([`WireCounts::sent`]); starts the next count.
     pub fn take_tally(&self) -> CommandTally {
-        self.inner.tally.take()
+        std::mem::take(&mut self.inner.counts.borrow_mut().sent)
     }
 
-    /// Redirects met since the last call, by kind; starts the next count.
-    pub fn take_redirects(&self) -> BTreeMap<RedirectKind, u64> {
-        self.inner.redirects.take()
+    /// Counts commands that went to this primary over connections of another client's; without an answer nobody knows how
+    /// many of them did.
+    pub(crate) fn note_sent(&self, names: impl Iterator<Item = &'static str>, unanswered: bool) {
+        for name in names {
+            self.count(name, 1);
+            self.inner.counts.borrow_mut().unanswered += u64::from(unanswered);
+        }
     }
 
     async fn travel(&self) {
@@ -205,41 +255,68 @@ impl Wire {
     fn accept(&self, name: &'static str, value: Value) -> Result<Value, WireError> {
         let Value::ServerError(error) = value else { return Ok(value) };
         let error = classify(error.code(), error.details().unwrap_or_default());
-        if let WireError::Redirect(redirect) = &error {
-            *self.inner.redirects.borrow_mut().entry(redirect.kind()).or_default() += 1;
-            if let Some(sent) = self.inner.tally.borrow_mut().get_mut(name) {
-                *sent -= 1;
+        let mut counts = self.inner.counts.borrow_mut();
+        let not_run = match &error {
+            WireError::Redirect(redirect) => {
+                *counts.redirects.entry(redirect.kind()).or_default() += 1;
+                true
             }
+            WireError::Server { code, .. } => NOT_RUN.contains(&code.as_str()),
+            WireError::TimedOut(_) | WireError::Disconnected(_) => false,
+        };
+        if let Some(sent) = counts.sent.get_mut(name).filter(|_| not_run) {
+            // The counts may have been read since the command was sent.
+            *sent = sent.saturating_sub(1);
         }
+        drop(counts);
         Err(error)
     }
 
     fn count(&self, name: &'static str, commands: u64) {
-        *self.inner.tally.borrow_mut().entry(name).or_default() += commands;
+        *self.inner.counts.borrow_mut().sent.entry(name).or_default() += commands;
     }
 
-    fn connection(&self) -> MultiplexedConnection {
+    fn connection(&self) -> Result<MultiplexedConnection, WireError> {
+        self.reachable()?;
+        Ok(self.inner.connections[self.only.unwrap_or_else(|| self.turn())].clone())
+    }
+
+    fn turn(&self) -> usize {
         let turn = self.inner.next.get();
-        self.inner.next.set((turn + 1) % self.inner.connections.len());
-        self.inner.connections[turn].clone()
+        self.inner.next.set((turn + 1) % self.inner.connections.len().max(1));
+        turn
     }
 
+    fn reachable(&self) -> Result<(), WireError> {
+        self.why_unreachable().map_or(Ok(()), |why| Err(WireError::Disconnected(why.to_owned())))
+    }
+
+    /// The reply to so many commands. One that does not come is counted: nobody knows what they did.
     fn settle<T>(
         &self,
         sent: Result<redis::RedisResult<T>, tokio::time::error::Elapsed>,
+        commands: usize,
     ) -> Result<T, WireError> {
-        match sent {
-            Err(_) => Err(WireError::TimedOut(self.inner.timeout)),
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) => Err(match error.kind() {
-                ErrorKind::Server(_) | ErrorKind::Extension => {
-                    classify(error.code().unwrap_or("ERR"), error.detail().unwrap_or_default())
-                }
-                _ if error.is_timeout() => WireError::TimedOut(self.inner.timeout),
-                _ => WireError::Disconnected(error.to_string()),
-            }),
+        let error = match sent {
+            Err(_) => WireError::TimedOut(self.inner.timeout),
+            Ok(Ok(value)) => return Ok(value),
+            Ok(Err(error)) => match refusal(&error) {
+                Some(refusal) => refusal,
+                None if error.is_timeout() => WireError::TimedOut(self.inner.timeout),
+                None => WireError::Disconnected(error.to_string()),
+            },
+        };
+        if matches!(error, WireError::TimedOut(_) | WireError::Disconnected(_)) {
+            self.inner.counts.borrow_mut().unanswered += commands as u64;
         }
+        Err(error)
     }
+}
+
+/// What a server said in place of a reply; `None` where none has said anything.
+pub(super) fn refusal(error: &redis::RedisError) -> Option<WireError> {
+    matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension)
+        .then(|| classify(error.code().unwrap_or("ERR"), error.detail().unwrap_or_default()))
 }
 
 pub(super) fn classify(code: &str, detail: &str) -> WireError {

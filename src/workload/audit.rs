@@ -3,23 +3,20 @@
 use std::collections::BTreeSet;
 
 use ff_core::state::{AttemptState, LifecyclePhase, OwnershipState};
-use ff_core::types::AttemptId;
+use ff_core::types::{AttemptId, AttemptIndex};
 
 use super::batch::{Batch, Control, Exchange, Replies, exchange};
-use super::contract::{self, Contract};
+use super::contract::{self, Contract, Promise};
 use super::error::WorkloadError;
-use super::executions::Workload;
+use super::executions::{MayBeLost, Workload};
 use super::ledger::Phase;
 use super::ledger::{Entry, GrantTotals, Handout};
-use super::population::{ExecIndex, FIRST_ATTEMPT, InterruptionKind};
+use super::population::{ExecIndex, InterruptionKind};
 use crate::flowfabric::{
     AuditView, CallError, ReadForAudit, ReadGrantExpiry, ReadServerTime, WorkerIdentity,
 };
 use rand::seq::SliceRandom as _;
 use reclaim_analysis::record::{Audit, stream};
-
-/// Violations that are told in words; the counts hold all of them.
-const EXAMPLES: usize = 10;
 
 impl Workload {
     /// Reads back all executions that this run created and reports every difference from what it did.
@@ -32,11 +29,15 @@ impl Workload {
         seen.sort_unstable_by_key(|(exec, _)| *exec);
         for (exec, seen) in seen {
             let id = self.plan.execution_id(exec);
-            let attempt_id = self.plan.attempt_id(exec);
+            let attempt_id = &|index| self.plan.attempt_id(exec, index);
             self.ledger.read(exec, |entry| {
                 let kind = self.plan.kind(exec, entry.interruptions.saturating_sub(1));
                 let worker = &self.worker;
-                inspector.inspect(&Expected { id: id.as_str(), attempt_id, entry, kind, worker }, &seen);
+                let may_be_lost = self.may_be_lost(exec);
+                let revoked = self.plan.revoked(exec, entry.attempts);
+                let id = id.as_str();
+                let expected = Expected { id, attempt_id, entry, kind, revoked, worker, may_be_lost };
+                inspector.inspect(&expected, &seen);
             });
         }
         Ok(inspector.audit)
@@ -79,7 +80,12 @@ impl Exchange for ReadBack<'_> {
         batch.ask(&ReadForAudit(keys));
         batch.ask(&ReadGrantExpiry(keys));
         if self.sample.contains(&exec) {
-            contract::ask(keys, self.workload.lane(exec), &self.workload.worker, batch);
+            let attempts = self.workload.ledger.read(exec, |entry| {
+                // A claim that nobody heard of may have made one more.
+                entry.attempts + u32::from(entry.uncertain && entry.phase.claim_makes_an_attempt())
+            });
+            let index = AttemptIndex(attempts.saturating_sub(1));
+            contract::ask(keys, self.workload.lane(exec), index, &self.workload.worker, batch);
         }
         // Behind the others, so that a grant which ended between two commands counts as expired, not as lost.
         batch.ask(&ReadServerTime);
@@ -103,11 +109,36 @@ impl Exchange for ReadBack<'_> {
 /// What one execution should look like.
 struct Expected<'a> {
     id: &'a str,
-    attempt_id: AttemptId,
+    /// Id of each of its attempts.
+    attempt_id: &'a dyn Fn(AttemptIndex) -> AttemptId,
     entry: &'a Entry,
     /// Kind of the last interruption.
     kind: InterruptionKind,
+    /// Whether a lease that was lost was revoked; else it ran out.
+    revoked: bool,
     worker: &'a WorkerIdentity,
+    /// What of it may be gone with a failover, or with a server that came back empty.
+    may_be_lost: MayBeLost,
+}
+
+impl Expected<'_> {
+    /// Whether a claim of it ended without a reply, and nobody found out what became of it.
+    fn has_doubtful_claim(&self) -> bool {
+        let waits_for_one = self.entry.phase.successors() == [Phase::Active];
+        self.entry.uncertain && waits_for_one && self.entry.handout != Handout::None
+    }
+
+    /// Attempts that its claims made.
+    fn attempts(&self, unnoticed_claim: bool) -> u32 {
+        let entry = self.entry;
+        entry.attempts + u32::from(unnoticed_claim && entry.phase.claim_makes_an_attempt())
+    }
+
+    /// Whether the cluster shows an attempt that it had, the current one or one before.
+    fn had_attempt(&self, view: &AuditView) -> bool {
+        let shown = view.attempt_id.as_ref().zip(view.attempt_index);
+        shown.is_some_and(|(id, index)| index.0 < self.entry.attempts && *id == (self.attempt_id)(index))
+    }
 }
 
 /// Collects differences. Pure: everything it needs has been read.
@@ -123,10 +154,21 @@ impl Inspector {
 
     fn inspect(&mut self, expected: &Expected<'_>, seen: &Seen) {
         self.audit.executions_checked += 1;
+        self.lost_before(expected);
+        if expected.may_be_lost != MayBeLost::Nothing
+            && let Some(loss) = lost(expected, seen)
+        {
+            self.check_double(expected);
+            return self.lost_by_server(expected, seen, loss);
+        }
         let violations = self.violations();
         let phase = self.reached(expected, seen);
         // Only a claim leads to Active, so an unanswered call that led there was one.
         let unnoticed_claim = phase == Phase::Active && expected.entry.phase != Phase::Active;
+        if expected.has_doubtful_claim() {
+            let Audit { doubtful_claimed, doubtful_not_claimed, .. } = &mut self.audit;
+            *(if unnoticed_claim { doubtful_claimed } else { doubtful_not_claimed }) += 1;
+        }
         if let Some(view) = &seen.view {
             self.check_claims(expected, view, unnoticed_claim);
             self.check_lease(expected, view, phase);
@@ -136,8 +178,7 @@ impl Inspector {
             self.audit.contracts_checked += 1;
             // What is wrong already is told once.
             if self.violations() == violations {
-                let claims = expected.entry.claims + u32::from(unnoticed_claim);
-                self.check_contract(expected, contract, phase, claims);
+                self.check_contract(expected, contract, phase, unnoticed_claim);
             }
         }
     }
@@ -148,9 +189,24 @@ impl Inspector {
     }
 
     /// Compares what stands beside `exec_core` with what the functions promise to write.
-    fn check_contract(&mut self, expected: &Expected<'_>, seen: &Contract, phase: Phase, claims: u32) {
-        let attempt_id = expected.attempt_id.to_string();
-        let broken = seen.broken(phase, claims, (expected.id, &attempt_id), expected.worker);
+    fn check_contract(
+        &mut self,
+        expected: &Expected<'_>,
+        seen: &Contract,
+        phase: Phase,
+        unnoticed_claim: bool,
+    ) {
+        let attempts = expected.attempts(unnoticed_claim);
+        let current = AttemptIndex(attempts.saturating_sub(1));
+        let broken = seen.broken(&Promise {
+            phase,
+            claims: expected.entry.claims + u32::from(unnoticed_claim),
+            attempts,
+            revoked: expected.revoked,
+            id: expected.id,
+            attempt_id: &(expected.attempt_id)(current).to_string(),
+            worker: expected.worker,
+        });
         if !broken.is_empty() {
             self.audit.contract_errors += 1;
             self.example(expected, || {
@@ -162,11 +218,12 @@ impl Inspector {
     /// The phase that an execution is in; the expected one where it is in none that this run could explain.
     fn reached(&mut self, expected: &Expected<'_>, seen: &Seen) -> Phase {
         let entry = expected.entry;
-        if matches(entry.phase, expected.kind, seen.view.as_ref()) {
+        let view = seen.view.as_ref();
+        if matches(entry.phase, expected, view) {
             return entry.phase;
         }
-        let next = entry.phase.successor();
-        if entry.uncertain && could_be(next, seen.view.as_ref()) {
+        let next = entry.phase.successors().iter().copied().find(|next| could_be(*next, view));
+        if let Some(next) = next.filter(|_| entry.uncertain) {
             return next;
         }
         self.audit.state_errors += 1;
@@ -187,16 +244,71 @@ impl Inspector {
             let epoch = view.lease_epoch.0;
             self.example(expected, || format!("has lease epoch {epoch} after {claims} claims"));
         }
-        let attempt = (claims > 0).then(|| (expected.attempt_id.clone(), FIRST_ATTEMPT));
+        let attempt = expected.attempts(unnoticed_claim).checked_sub(1).map(AttemptIndex);
+        let attempt = attempt.map(|index| ((expected.attempt_id)(index), index));
         let seen = view.attempt_id.clone().zip(view.attempt_index);
         if seen != attempt || expected.entry.attempt_differs {
             self.audit.attempt_changed += 1;
-            self.example(expected, || format!("has attempt {seen:?}, its first claim made {attempt:?}"));
+            self.example(expected, || format!("has attempt {seen:?}, its claims made {attempt:?}"));
         }
+        self.check_double(expected);
+    }
+
+    /// Claims without a grant of their own: never right, whatever servers lost.
+    fn check_double(&mut self, expected: &Expected<'_>) {
         if expected.entry.double_claims > 0 {
             let double = expected.entry.double_claims;
             self.audit.double_claims += u64::from(double);
             self.example(expected, || format!("was claimed {double} times without a grant of its own"));
+        }
+    }
+
+    /// Claims that a failover lost and that the execution's next claim showed to be gone.
+    fn lost_before(&mut self, expected: &Expected<'_>) {
+        let lost = u64::from(expected.entry.lost_by_server);
+        if lost > 0 {
+            self.audit.claimed = self.audit.claimed.saturating_sub(lost);
+            self.audit.lost_by_server += lost;
+            let words = format!("acknowledged claims that were gone when it was claimed again: {lost}");
+            self.name_loss(expected, &words);
+        }
+    }
+
+    /// An execution that a failover put back: claims that were acknowledged are gone, and with them that their grants were
+    /// consumed; or it is only a step behind.
+    fn lost_by_server(&mut self, expected: &Expected<'_>, seen: &Seen, loss: Loss) {
+        let entry = expected.entry;
+        if seen.view.is_none() {
+            self.audit.claimed = self.audit.claimed.saturating_sub(loss.claims);
+            self.audit.lost_by_server += loss.claims;
+            self.audit.rolled_back += u64::from(loss.claims == 0);
+            let words = format!("it is gone, with {} claims that had been acknowledged", loss.claims);
+            self.name_loss(expected, &words);
+        } else if loss.claims > 0 {
+            self.audit.claimed = self.audit.claimed.saturating_sub(loss.claims);
+            self.audit.lost_by_server += loss.claims;
+            let epoch = loss.epoch;
+            let words =
+                format!("acknowledged claims that are gone: {}, its lease epoch is {epoch}", loss.claims);
+            self.name_loss(expected, &words);
+        } else if loss.back {
+            self.audit.rolled_back += 1;
+            self.name_loss(expected, &format!("it was {:?}, and that is gone", entry.phase));
+        }
+        let Handout::Grant { expires_at_ms } = entry.handout else { return };
+        if seen.grant {
+            self.audit.outstanding += 1;
+        } else if expires_at_ms <= seen.now_ms {
+            self.audit.expired += 1;
+        } else {
+            self.audit.lost_by_server += 1;
+            self.name_loss(expected, "its grant was acknowledged and is gone");
+        }
+    }
+
+    fn name_loss(&mut self, expected: &Expected<'_>, words: &str) {
+        if self.audit.lost_by_server_ids.len() < Audit::MOST_LOSSES {
+            self.audit.lost_by_server_ids.push(format!("{}: {words}", expected.id));
         }
     }
 
@@ -240,18 +352,74 @@ impl Inspector {
     }
 
     fn example(&mut self, expected: &Expected<'_>, words: impl FnOnce() -> String) {
-        if self.audit.examples.len() < EXAMPLES {
+        if self.audit.examples.len() < Audit::MOST_EXAMPLES {
             self.audit.examples.push(format!("{} {}", expected.id, words()));
         }
     }
 }
 
-/// Whether an execution looks as it must in `phase`; `kind` tells what an interrupted one waits for.
-fn matches(phase: Phase, kind: InterruptionKind, view: Option<&AuditView>) -> bool {
+/// What a failover took away from an execution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Loss {
+    /// Claims that are gone.
+    claims: u64,
+    /// Lease epoch that is left.
+    epoch: u64,
+    /// Whether its state is an earlier one.
+    back: bool,
+}
+
+/// What is gone of an execution, if what is seen of it is a state in which it was before, or its grant is missing; `None`
+/// where nothing is gone, and where it is in a state in which it never was.
+fn lost(expected: &Expected<'_>, seen: &Seen) -> Option<Loss> {
+    let entry = expected.entry;
+    let Some(view) = &seen.view else {
+        let gone = expected.may_be_lost == MayBeLost::Everything;
+        return gone.then(|| Loss { claims: entry.granted.into(), epoch: 0, back: true });
+    };
+    let epoch = view.lease_epoch.0;
+    let phase = match view.lifecycle_phase {
+        _ if could_be(Phase::Active, Some(view)) => Phase::Active,
+        LifecyclePhase::Suspended if could_be(Phase::Interrupted, Some(view)) => Phase::Interrupted,
+        _ if could_be(Phase::Lapsed, Some(view)) => Phase::Lapsed,
+        _ if matches(entry.phase, expected, Some(view)) => entry.phase,
+        _ if could_be(Phase::Runnable, Some(view)) => Phase::Runnable,
+        _ => return None,
+    };
+    let (was, is) = (step(entry.claims.into(), entry.phase), step(epoch, phase));
+    let claims = u64::from(entry.claims).checked_sub(epoch)?;
+    let unsure = entry.uncertain && is == was + 1;
+    let grant_gone = match entry.handout {
+        Handout::Grant { expires_at_ms } => !seen.grant && expires_at_ms > seen.now_ms && !unsure,
+        Handout::None | Handout::Ticket => false,
+    };
+    (expected.had_attempt(view) && (is < was || (is == was && grant_gone))).then_some(Loss {
+        claims,
+        epoch,
+        back: is < was,
+    })
+}
+
+/// An execution's steps since its first claim, counted on.
+fn step(claims: u64, phase: Phase) -> u64 {
+    3 * claims
+        + match phase {
+            Phase::Planned | Phase::Fresh | Phase::Active => 0,
+            Phase::Interrupted | Phase::Lapsed => 1,
+            Phase::Runnable => 2,
+        }
+}
+
+/// Whether an execution looks as it must in `phase`: what an interrupted one waits for, how a lost lease was lost.
+fn matches(phase: Phase, expected: &Expected<'_>, view: Option<&AuditView>) -> bool {
     could_be(phase, view)
         && match (phase, view) {
             (Phase::Interrupted, Some(view)) => {
-                (kind == InterruptionKind::Delay) == (view.lifecycle_phase == LifecyclePhase::Runnable)
+                let delayed = expected.kind == InterruptionKind::Delay;
+                delayed == (view.lifecycle_phase == LifecyclePhase::Runnable)
+            }
+            (Phase::Lapsed, Some(view)) => {
+                expected.revoked == (view.ownership_state == OwnershipState::LeaseRevoked)
             }
             _ => true,
         }
@@ -276,162 +444,13 @@ fn could_be(phase: Phase, view: Option<&AuditView>) -> bool {
                 && interrupted
         }
         Phase::Runnable => *lifecycle == LifecyclePhase::Runnable && !leased && interrupted,
+        Phase::Lapsed => {
+            let lost =
+                matches!(owner, OwnershipState::LeaseRevoked | OwnershipState::LeaseExpiredReclaimable);
+            *lifecycle == LifecyclePhase::Active && lost && interrupted
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use ff_core::types::{AttemptIndex, LeaseEpoch, LeaseId};
-    use uuid::Uuid;
-
-    use super::*;
-
-    const NOW_MS: u64 = 1_000_000;
-
-    fn attempt_id() -> AttemptId {
-        AttemptId::from_uuid(Uuid::from_u128(1))
-    }
-
-    fn lease_id() -> LeaseId {
-        LeaseId::from_uuid(Uuid::from_u128(2))
-    }
-
-    /// An execution in `phase` after `claims` claims, and the cluster's view of it when all went well.
-    fn healthy(phase: Phase, claims: u32) -> (Entry, Seen) {
-        let active = phase == Phase::Active;
-        let entry =
-            Entry { phase, claims, lease: active.then(lease_id), interruptions: claims, ..Entry::default() };
-        let (lifecycle_phase, attempt_state) = match phase {
-            Phase::Planned | Phase::Fresh => (LifecyclePhase::Runnable, AttemptState::PendingFirstAttempt),
-            Phase::Active => (LifecyclePhase::Active, AttemptState::RunningAttempt),
-            Phase::Interrupted => (LifecyclePhase::Suspended, AttemptState::AttemptInterrupted),
-            Phase::Runnable => (LifecyclePhase::Runnable, AttemptState::AttemptInterrupted),
-        };
-        let view = AuditView {
-            lifecycle_phase,
-            ownership_state: if active { OwnershipState::Leased } else { OwnershipState::Unowned },
-            attempt_state,
-            attempt_id: (claims > 0).then(attempt_id),
-            attempt_index: (claims > 0).then_some(FIRST_ATTEMPT),
-            lease_epoch: LeaseEpoch(claims.into()),
-            lease_id: active.then(lease_id),
-            waitpoint_id: None,
-        };
-        (entry, Seen { view: Some(view), grant: false, contract: None, now_ms: NOW_MS })
-    }
-
-    fn inspect(entry: &Entry, seen: &Seen, totals: GrantTotals) -> Audit {
-        let mut inspector = Inspector::new(totals);
-        let worker = WorkerIdentity { worker_id: "w".into(), instance_id: "w-0".into() };
-        let expected = Expected {
-            id: "x",
-            attempt_id: attempt_id(),
-            entry,
-            kind: InterruptionKind::Signal,
-            worker: &worker,
-        };
-        inspector.inspect(&expected, seen);
-        inspector.audit
-    }
-
-    fn violations(audit: &Audit) -> u64 {
-        audit.lost + audit.double_claims + audit.attempt_changed + audit.epoch_errors + audit.state_errors
-    }
-
-    #[test]
-    fn healthy_executions_are_quiet() {
-        let phases = [Phase::Fresh, Phase::Active, Phase::Interrupted, Phase::Runnable];
-        for (phase, claims) in phases.into_iter().zip([0, 1, 2, 3]) {
-            let (entry, seen) = healthy(phase, claims);
-            let audit = inspect(&entry, &seen, GrantTotals::default());
-            assert_eq!(audit, Audit { executions_checked: 1, ..Audit::default() }, "{phase:?}");
-        }
-    }
-
-    #[test]
-    fn every_kind_of_violation_is_found_and_no_other() {
-        type Plant = fn(&mut Entry, &mut Seen);
-        type Count = fn(&Audit) -> u64;
-        let cases: [(&str, Phase, Plant, Count); 11] = [
-            ("gone", Phase::Runnable, |_, s| s.view = None, |a| a.state_errors),
-            ("moved on", Phase::Interrupted, |_, s| *s = healthy(Phase::Active, 1).1, |a| a.state_errors),
-            (
-                "never promoted",
-                Phase::Runnable,
-                |_, s| *s = healthy(Phase::Interrupted, 1).1,
-                |a| a.state_errors,
-            ),
-            ("stolen", Phase::Active, |e, _| e.lease = None, |a| a.state_errors),
-            ("grant left over", Phase::Active, |_, s| s.grant = true, |a| a.state_errors),
-            ("epoch too high", Phase::Active, |e, _| e.claims = 0, |a| a.epoch_errors.min(a.attempt_changed)),
-            ("epoch too low", Phase::Runnable, |e, _| e.claims += 1, |a| a.epoch_errors),
-            (
-                "other attempt id",
-                Phase::Runnable,
-                |_, s| {
-                    s.view.as_mut().unwrap().attempt_id = Some(AttemptId::from_uuid(Uuid::nil()));
-                },
-                |a| a.attempt_changed,
-            ),
-            (
-                "other attempt index",
-                Phase::Runnable,
-                |_, s| {
-                    s.view.as_mut().unwrap().attempt_index = Some(AttemptIndex(1));
-                },
-                |a| a.attempt_changed,
-            ),
-            ("claimed twice", Phase::Active, |e, _| e.double_claims = 1, |a| a.double_claims),
-            (
-                "grant lost",
-                Phase::Runnable,
-                |e, _| {
-                    e.handout = Handout::Grant { expires_at_ms: NOW_MS + 1 };
-                },
-                |a| a.lost,
-            ),
-        ];
-        for (name, phase, plant, count) in cases {
-            let (mut entry, mut seen) = healthy(phase, 1);
-            plant(&mut entry, &mut seen);
-            let audit = inspect(&entry, &seen, GrantTotals { issued: 1, ..GrantTotals::default() });
-            assert_eq!(count(&audit), 1, "{name}: {audit:?}");
-            let words = if name == "epoch too high" { 2 } else { 1 };
-            assert_eq!(
-                (violations(&audit), audit.examples.len()),
-                (words, words as usize),
-                "{name}: {audit:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_grant_is_outstanding_or_expired_by_what_is_read() {
-        let issued = GrantTotals { issued: 1, ..GrantTotals::default() };
-        let (mut entry, mut seen) = healthy(Phase::Runnable, 1);
-        entry.handout = Handout::Grant { expires_at_ms: NOW_MS };
-        let audit = inspect(&entry, &seen, issued);
-        assert_eq!((audit.expired, audit.outstanding, violations(&audit)), (1, 0, 0));
-        seen.grant = true;
-        let audit = inspect(&entry, &seen, issued);
-        assert_eq!((audit.expired, audit.outstanding, violations(&audit)), (0, 1, 0));
-    }
-
-    #[test]
-    fn a_claim_without_a_reply_is_settled_by_what_is_read() {
-        let issued = GrantTotals { issued: 1, ..GrantTotals::default() };
-        let (mut entry, untouched) = healthy(Phase::Runnable, 1);
-        entry.handout = Handout::Grant { expires_at_ms: NOW_MS + 1_000 };
-        entry.uncertain = true;
-        let claimed = healthy(Phase::Active, 2).1;
-        let audit = inspect(&entry, &claimed, issued);
-        assert_eq!((audit.claimed, violations(&audit)), (1, 0), "{audit:?}");
-        let audit = inspect(&entry, &Seen { grant: true, ..untouched.clone() }, issued);
-        assert_eq!((audit.outstanding, violations(&audit)), (1, 0), "{audit:?}");
-        // Uncertain about one claim is not uncertain about two.
-        let audit = inspect(&entry, &healthy(Phase::Active, 3).1, issued);
-        assert_eq!(audit.epoch_errors, 1);
-        // And a grant that went without a claim is still lost.
-        assert_eq!(inspect(&entry, &untouched, issued).lost, 1);
-    }
-}
+mod tests;

@@ -89,6 +89,22 @@ pub(super) trait Exchange {
     fn decode(&self, item: Self::Item, replies: Replies) -> Result<Self::Output, WorkloadError>;
 }
 
+/// Requests of which each fails for itself.
+pub(super) struct Each<'a, X>(pub(super) &'a X);
+
+impl<X: Exchange> Exchange for Each<'_, X> {
+    type Item = X::Item;
+    type Output = Result<X::Output, WorkloadError>;
+
+    fn encode(&self, item: &Self::Item, batch: &mut Batch) {
+        self.0.encode(item, batch);
+    }
+
+    fn decode(&self, item: Self::Item, replies: Replies) -> Result<Self::Output, WorkloadError> {
+        Ok(self.0.decode(item, replies))
+    }
+}
+
 /// Sends one request per item, in order per primary, and returns the outputs in no particular order.
 ///
 /// Nothing is left in flight when this returns: what was sent has been decoded, also after an error or a

@@ -1,11 +1,10 @@
 //! What a claim promises to write, and what a release promises to take away: the part of the audit that looks beyond
 //! `exec_core`. A function that writes less is quicker, and wrong.
 
-use ff_core::types::LaneId;
+use ff_core::types::{AttemptIndex, LaneId};
 
 use super::batch::{Batch, Replies};
 use super::ledger::Phase;
-use super::population::FIRST_ATTEMPT;
 use crate::flowfabric::{
     Acquired, CallError, ExecutionKeys, IsAmongLeases, ReadAttemptRecord, ReadLastAcquired, ReadLeaseRecord,
     ReadOwner, ReadScore, SortedIndex, Texts, WorkerIdentity,
@@ -21,6 +20,8 @@ pub(super) struct Contract {
     owner: Texts,
     lease: Texts,
     attempt: Texts,
+    /// The attempt before; empty where there was none.
+    attempt_before: Texts,
     lease_expiry: Option<String>,
     active: Option<String>,
     eligible: Option<String>,
@@ -28,11 +29,36 @@ pub(super) struct Contract {
     acquired: Option<Acquired>,
 }
 
-/// Adds the commands that read it, all of them to the execution's partition.
-pub(super) fn ask(keys: &ExecutionKeys, lane_id: &LaneId, worker: &WorkerIdentity, batch: &mut Batch) {
+/// What the functions have promised of one execution.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Promise<'a> {
+    pub phase: Phase,
+    /// The lease epoch.
+    pub claims: u32,
+    /// Attempts made.
+    pub attempts: u32,
+    /// Whether a lease that was lost was revoked; else it ran out.
+    pub revoked: bool,
+    pub id: &'a str,
+    /// Id of the current attempt.
+    pub attempt_id: &'a str,
+    pub worker: &'a WorkerIdentity,
+}
+
+/// Adds the commands that read it, all of them to the execution's partition; of the attempt with this index, and of the one
+/// before.
+pub(super) fn ask(
+    keys: &ExecutionKeys,
+    lane_id: &LaneId,
+    attempt_index: AttemptIndex,
+    worker: &WorkerIdentity,
+    batch: &mut Batch,
+) {
     batch.ask(&ReadOwner(keys));
     batch.ask(&ReadLeaseRecord(keys));
-    batch.ask(&ReadAttemptRecord { keys, attempt_index: FIRST_ATTEMPT });
+    batch.ask(&ReadAttemptRecord { keys, attempt_index });
+    let before = AttemptIndex(attempt_index.0.saturating_sub(1));
+    batch.ask(&ReadAttemptRecord { keys, attempt_index: before });
     for index in [SortedIndex::LeaseExpiry, SortedIndex::Active, SortedIndex::Eligible] {
         batch.ask(&ReadScore { keys, lane_id, index });
     }
@@ -47,6 +73,7 @@ impl Contract {
             owner: replies.read::<ReadOwner<'_>>()?,
             lease: replies.read::<ReadLeaseRecord<'_>>()?,
             attempt: replies.read::<ReadAttemptRecord<'_>>()?,
+            attempt_before: replies.read::<ReadAttemptRecord<'_>>()?,
             lease_expiry: replies.read::<ReadScore<'_>>()?,
             active: replies.read::<ReadScore<'_>>()?,
             eligible: replies.read::<ReadScore<'_>>()?,
@@ -55,14 +82,9 @@ impl Contract {
         })
     }
 
-    /// What is not as it must be in `phase`, in words; empty where all is well. `claims` is the lease epoch.
-    pub(super) fn broken(
-        &self,
-        phase: Phase,
-        claims: u32,
-        (id, attempt_id): (&str, &str),
-        worker: &WorkerIdentity,
-    ) -> Vec<&'static str> {
+    /// What is not as promised, in words; empty where all is well.
+    pub(super) fn broken(&self, promise: &Promise<'_>) -> Vec<&'static str> {
+        let Promise { phase, claims, .. } = *promise;
         let epoch = claims.to_string();
         let mut broken = Vec::new();
         let mut must = |holds: bool, words: &'static str| {
@@ -75,14 +97,17 @@ impl Contract {
             if claims == 0 { taken.is_none() } else { taken.is_some_and(|last| last.epoch == epoch) },
             "its lease history does not end with its last claim",
         );
-        if phase == Phase::Active {
-            self.held(&mut must, &epoch, (id, attempt_id), worker);
-        } else {
-            must(self.lease.iter().all(Option::is_none), "its lease record is still there");
-            must(self.lease_expiry.is_none(), "it is still in the index of leases by their end");
-            must(self.active.is_none(), "it is still in its lane's active set");
-            must(!self.among_leases, "it is still among its worker's leases");
+        match phase {
+            Phase::Active => self.held(&mut must, &epoch, promise),
+            Phase::Lapsed => self.lost(&mut must, promise.revoked),
+            _ => {
+                must(self.lease.iter().all(Option::is_none), "its lease record is still there");
+                must(self.lease_expiry.is_none(), "it is still in the index of leases by their end");
+                must(self.active.is_none(), "it is still in its lane's active set");
+                must(!self.among_leases, "it is still among its worker's leases");
+            }
         }
+        self.counted(&mut must, promise.attempts);
         let eligible = matches!(phase, Phase::Fresh | Phase::Runnable);
         let words = if eligible {
             "it is not in its lane's eligible set"
@@ -93,15 +118,41 @@ impl Contract {
         broken
     }
 
+    /// What must be there after a lease was lost and before it is reclaimed. Its lane's active set keeps it either way, and
+    /// one that ran out stays everywhere until then; only its record vanishes by itself.
+    fn lost(&self, must: &mut impl FnMut(bool, &'static str), revoked: bool) {
+        must(self.active.is_some(), "its lane's active set does not have it");
+        if revoked {
+            must(self.lease.iter().all(Option::is_none), "its lease record is still there");
+            must(self.lease_expiry.is_none(), "it is still in the index of leases by their end");
+            must(!self.among_leases, "it is still among its worker's leases");
+        } else {
+            must(self.lease_expiry.is_some(), "the index of leases by their end does not have it");
+            must(self.among_leases, "its worker's leases do not have it");
+        }
+    }
+
+    /// Attempts: as many as were made, and one that was reclaimed has taken the place of the one before.
+    fn counted(&self, must: &mut impl FnMut(bool, &'static str), attempts: u32) {
+        must(of(&self.owner, 6) == attempts.to_string(), "exec_core does not count its attempts right");
+        let Some(before) = attempts.checked_sub(2) else { return };
+        must(
+            of(&self.attempt, 5) == "reclaim" && of(&self.attempt, 6) == before.to_string(),
+            "its attempt does not say which one it replaces",
+        );
+        must(
+            of(&self.attempt_before, 0) == "interrupted_reclaimed",
+            "the attempt that was reclaimed is not closed",
+        );
+    }
+
     /// What must be there while a worker holds the lease.
     fn held(
         &self,
         must: &mut impl FnMut(bool, &'static str),
         epoch: &str,
-        (id, attempt_id): (&str, &str),
-        worker: &WorkerIdentity,
+        &Promise { id, attempt_id, worker, .. }: &Promise<'_>,
     ) {
-        let of = |texts: &Texts, position: usize| texts.get(position).cloned().flatten().unwrap_or_default();
         let [lease_id, owner_epoch, ends] = [0, 1, 2].map(|position| of(&self.owner, position));
         let (worker_id, instance_id) = (worker.worker_id.as_str(), worker.instance_id.as_str());
         must(!lease_id.is_empty() && owner_epoch == epoch, "exec_core does not name its lease");
@@ -135,6 +186,11 @@ impl Contract {
     }
 }
 
+/// The text of a field; empty where it is missing.
+fn of(texts: &Texts, position: usize) -> String {
+    texts.get(position).cloned().flatten().unwrap_or_default()
+}
+
 /// Whether a score is this time in milliseconds. Servers write large scores in more than one way.
 fn same_time(score: Option<&str>, ends: &str) -> bool {
     let number = |text: &str| text.parse::<f64>().ok();
@@ -159,9 +215,10 @@ mod tests {
 
     fn held() -> Contract {
         Contract {
-            owner: texts(&["lease", "2", "1700000000000", "w", "w-0", "not_applicable"]),
+            owner: texts(&["lease", "2", "1700000000000", "w", "w-0", "not_applicable", "1"]),
             lease: texts(&["lease", "2", "1700000000000", "w", "w-0", ID, "attempt"]),
-            attempt: texts(&["started", "lease", "2", "w", "w-0"]),
+            attempt: texts(&["started", "lease", "2", "w", "w-0", "initial"]),
+            attempt_before: Texts::new(),
             lease_expiry: Some("1700000000000".into()),
             active: Some("1.7e+12".into()),
             eligible: None,
@@ -176,9 +233,10 @@ mod tests {
 
     fn released(eligible: bool) -> Contract {
         Contract {
-            owner: vec![None; 6],
+            owner: [vec![None; 6], texts(&["1"])].concat(),
             lease: vec![None; 7],
-            attempt: texts(&["suspended", "lease", "2", "w", "w-0"]),
+            attempt: texts(&["suspended", "lease", "2", "w", "w-0", "initial"]),
+            attempt_before: Texts::new(),
             lease_expiry: None,
             active: None,
             eligible: eligible.then(|| "0".into()),
@@ -187,17 +245,69 @@ mod tests {
         }
     }
 
-    fn broken(contract: &Contract, phase: Phase, claims: u32) -> Vec<&'static str> {
-        contract.broken(phase, claims, (ID, "attempt"), &worker())
+    /// After a reclaim: the second attempt.
+    fn reclaimed() -> Contract {
+        let mut contract = held();
+        contract.owner[6] = Some("2".into());
+        contract.attempt = texts(&["started", "lease", "2", "w", "w-0", "reclaim", "0"]);
+        contract.attempt_before = texts(&["interrupted_reclaimed", "before", "1", "w", "w-0", "initial"]);
+        contract
+    }
+
+    fn promised(contract: &Contract, phase: Phase, attempts: u32, revoked: bool) -> Vec<&'static str> {
+        let worker = worker();
+        let (id, attempt_id, claims) = (ID, "attempt", 2);
+        contract.broken(&Promise { phase, claims, attempts, revoked, id, attempt_id, worker: &worker })
+    }
+
+    fn broken(contract: &Contract, phase: Phase) -> Vec<&'static str> {
+        promised(contract, phase, 1, false)
     }
 
     #[test]
     fn a_kept_promise_is_quiet() {
-        assert!(broken(&held(), Phase::Active, 2).is_empty());
-        assert!(broken(&released(false), Phase::Interrupted, 2).is_empty());
-        assert!(broken(&released(true), Phase::Runnable, 2).is_empty());
-        let fresh = Contract { acquired: None, ..released(true) };
-        assert!(broken(&fresh, Phase::Fresh, 0).is_empty());
+        assert!(broken(&held(), Phase::Active).is_empty());
+        assert!(broken(&released(false), Phase::Interrupted).is_empty());
+        assert!(broken(&released(true), Phase::Runnable).is_empty());
+        let fresh =
+            Contract { acquired: None, owner: [vec![None; 6], texts(&["0"])].concat(), ..released(true) };
+        let worker = worker();
+        let (id, attempt_id) = (ID, "attempt");
+        let promise = Promise {
+            phase: Phase::Fresh,
+            claims: 0,
+            attempts: 0,
+            revoked: false,
+            id,
+            attempt_id,
+            worker: &worker,
+        };
+        assert!(fresh.broken(&promise).is_empty());
+        assert!(promised(&reclaimed(), Phase::Active, 2, false).is_empty());
+        // A lease that ran out stays in the indexes until it is reclaimed, one that was revoked does not.
+        assert!(broken(&held(), Phase::Lapsed).is_empty());
+        let revoked = Contract { active: held().active, ..released(false) };
+        assert!(promised(&revoked, Phase::Lapsed, 1, true).is_empty());
+        assert_eq!(promised(&held(), Phase::Lapsed, 1, true).len(), 3);
+        assert_eq!(promised(&revoked, Phase::Lapsed, 1, false).len(), 2);
+    }
+
+    #[test]
+    fn a_reclaim_that_starts_no_new_attempt_or_leaves_the_old_one_open_is_named() {
+        type Plant = fn(&mut Contract);
+        let cases: [(Plant, &str); 5] = [
+            (|c| c.owner[6] = Some("1".into()), "count its attempts"),
+            (|c| c.attempt[5] = Some("initial".into()), "which one it replaces"),
+            (|c| c.attempt[6] = Some("1".into()), "which one it replaces"),
+            (|c| c.attempt_before[0] = Some("started".into()), "not closed"),
+            (|c| c.attempt_before = vec![None; 7], "not closed"),
+        ];
+        for (plant, word) in cases {
+            let mut contract = reclaimed();
+            plant(&mut contract);
+            let found = promised(&contract, Phase::Active, 2, false);
+            assert!(found.len() == 1 && found[0].contains(word), "{word}: {found:?}");
+        }
     }
 
     #[test]
@@ -219,7 +329,7 @@ mod tests {
         for (plant, word) in cases {
             let mut contract = held();
             plant(&mut contract);
-            let found = broken(&contract, Phase::Active, 2);
+            let found = broken(&contract, Phase::Active);
             assert!(found.iter().any(|words| words.contains(word)), "{word}: {found:?}");
         }
     }
@@ -237,7 +347,7 @@ mod tests {
         for (plant, word) in cases {
             let mut contract = released(true);
             plant(&mut contract);
-            let found = broken(&contract, Phase::Runnable, 2);
+            let found = broken(&contract, Phase::Runnable);
             assert!(found.len() == 1 && found[0].contains(word), "{word}: {found:?}");
         }
     }

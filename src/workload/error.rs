@@ -3,7 +3,7 @@
 use ff_core::types::ExecutionId;
 
 use super::ledger::Phase;
-use crate::flowfabric::{CallError, Request};
+use crate::flowfabric::{CallError, ReadServerTime, Request};
 use crate::valkey::WireError;
 
 /// An operation of the workload failed; what it had done until then is in the ledger and will be removed.
@@ -76,6 +76,48 @@ impl WorkloadError {
     pub(super) fn command(what: &'static str, subject: &impl ToString) -> impl FnOnce(CallError) -> Self {
         let subject = subject.to_string();
         move |source| Self::Call { what, subject, source }
+    }
+}
+
+/// What an operation that failed has left behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unmade {
+    /// Nothing: the server did not do it, and may at another time or place.
+    Yet,
+    /// Nobody knows: there was no reply.
+    Unknown,
+    /// The server says that the execution is not where the caller has it.
+    Elsewhere,
+    /// It failed for another reason.
+    Otherwise,
+}
+
+impl Unmade {
+    /// Whether making the step again would be wrong or useless.
+    pub fn leaves_out(self) -> bool {
+        matches!(self, Self::Unknown | Self::Elsewhere)
+    }
+}
+
+impl WorkloadError {
+    /// What a failed call has left behind.
+    pub fn unmade(&self) -> Unmade {
+        match self {
+            Self::Call { source: CallError::Wire(error), what, .. } => match error {
+                // A clock that was not read has moved nothing.
+                WireError::TimedOut(_) | WireError::Disconnected(_) if *what != ReadServerTime::WHAT => {
+                    Unmade::Unknown
+                }
+                WireError::TimedOut(_) => Unmade::Yet,
+                error if worth_asking_again(error) => Unmade::Yet,
+                _ => Unmade::Otherwise,
+            },
+            Self::Call { source: CallError::Reply(reply), .. } if reply.refusal().is_some() => {
+                Unmade::Elsewhere
+            }
+            Self::Unmoved { .. } => Unmade::Elsewhere,
+            _ => Unmade::Otherwise,
+        }
     }
 }
 

@@ -3,17 +3,22 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
-use ff_core::types::{AttemptId, LaneId, LeaseId, WorkerId, WorkerInstanceId};
+use ff_core::types::{AttemptId, AttemptIndex, LaneId, LeaseId};
 
 use super::error::WorkloadError;
 use super::ledger::{GrantTotals, Ledger, Phase};
 use super::nodes::Nodes;
-use super::population::{ExecIndex, FIRST_ATTEMPT, INSTANCE, LaneIndex, PopulationPlan, SIGNAL, WORKER};
+use super::population::{ExecIndex, LaneIndex, PopulationPlan, SIGNAL};
+use super::slice::Slice;
 use super::ticket::{ClaimTicket, HeldLease};
 use crate::cluster::Cluster;
 use crate::flowfabric::{ExecutionKeys, OnTimeout, ResumeCondition, WorkerIdentity};
 use reclaim_analysis::scenario::{GrantSpec, Scenario};
+
+/// How far a replica may be behind: one that is in sync, on a machine that is busy.
+const REPLICATION_LAG: Duration = Duration::from_secs(5);
 
 /// The executions of one run, and what was done with them.
 ///
@@ -22,6 +27,8 @@ use reclaim_analysis::scenario::{GrantSpec, Scenario};
 pub struct Workload {
     pub(super) nodes: Nodes,
     pub(super) plan: PopulationPlan,
+    /// Which of the planned executions are this workload's.
+    pub(super) slice: Slice,
     pub(super) ledger: Ledger,
     pub(super) grant: GrantSpec,
     pub(super) payload: Vec<u8>,
@@ -32,31 +39,77 @@ pub struct Workload {
     pub(super) partitions_used: RefCell<BTreeSet<u16>>,
     /// Those of them whose secret is ours.
     pub(super) own_secrets: RefCell<BTreeSet<u16>>,
+    /// Failovers that may have lost what had been acknowledged.
+    pub(super) losses: RefCell<Vec<Loss>>,
+}
+
+/// A failover in which the replica may not have got all yet, or a server that came back empty.
+#[derive(Clone, Debug)]
+pub(super) struct Loss {
+    partitions: BTreeSet<u16>,
+    /// What was acknowledged in between may be gone; `None` where all is.
+    between: Option<(Instant, Instant)>,
+}
+
+/// What may be gone of an execution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum MayBeLost {
+    /// Nothing.
+    Nothing,
+    /// What was last acknowledged.
+    Latest,
+    /// All of it.
+    Everything,
+}
+
+impl Loss {
+    /// Whether executions of a flow partition may be concerned.
+    pub(super) fn covers(&self, partition: u16) -> bool {
+        self.partitions.contains(&partition)
+    }
 }
 
 impl Workload {
     /// Prepares a workload over `partitions` flow partitions (see [`partitions`](super::partitions)); sends nothing.
     pub fn new(cluster: Rc<Cluster>, scenario: &Scenario, seed: u64, partitions: u16) -> Self {
+        Self::of_part(cluster, scenario, (seed, partitions), Slice::WHOLE)
+    }
+
+    /// The same for one of several generators: the plan is everybody's, and it creates, interrupts, grants, audits and removes
+    /// its own executions alone.
+    pub fn of_part(
+        cluster: Rc<Cluster>,
+        scenario: &Scenario,
+        (seed, partitions): (u64, u16),
+        slice: Slice,
+    ) -> Self {
         let population = &scenario.population;
         let plan = PopulationPlan::new(seed, population, &scenario.interruption, partitions);
-        let lanes = (0..plan.lanes()).map(|lane| PopulationPlan::lane_id(LaneIndex(lane))).collect();
+        let lanes = (0..plan.lanes()).map(|lane| slice.lane_id(LaneIndex(lane), plan.lanes())).collect();
         Self {
             nodes: Nodes::new(cluster),
             plan,
+            slice,
             ledger: Ledger::default(),
             grant: scenario.grant,
             payload: vec![b'.'; population.payload_bytes as usize],
-            worker: worker(),
+            worker: slice.worker(),
             lanes,
             condition: ResumeCondition::on_signal(SIGNAL, OnTimeout::AutoResume),
             partitions_used: RefCell::default(),
             own_secrets: RefCell::default(),
+            losses: RefCell::default(),
         }
     }
 
     /// Names and places of everything, as the seed determines them.
     pub fn plan(&self) -> &PopulationPlan {
         &self.plan
+    }
+
+    /// Which of the planned executions are this workload's.
+    pub fn slice(&self) -> Slice {
+        self.slice
     }
 
     /// Who claims: grants are bound to it, and the leases' index of its instance is cleaned up.
@@ -89,16 +142,27 @@ impl Workload {
         self.plan.lease_id(exec, self.ledger.read(exec, |e| e.claims) + 1, contender)
     }
 
-    /// Attempt that a first claim of an execution must create.
+    /// Attempt that the next claim of an execution must create, if it is one that creates an attempt.
     pub fn attempt_id(&self, exec: ExecIndex) -> AttemptId {
-        self.plan.attempt_id(exec)
+        self.plan.attempt_id(exec, AttemptIndex(self.ledger.read(exec, |e| e.attempts)))
+    }
+
+    /// The attempt that an execution is in; the first one before it has any.
+    pub(super) fn attempt_index(&self, exec: ExecIndex) -> AttemptIndex {
+        AttemptIndex(self.ledger.read(exec, |e| e.attempts).saturating_sub(1))
     }
 
     /// Records a claim that succeeded. The execution is active from here on.
     pub fn record_claim(&self, exec: ExecIndex, lease: &HeldLease) {
-        let attempt = lease.attempt_id.as_ref();
-        let same = attempt.is_none_or(|id| *id == self.plan.attempt_id(exec));
-        self.ledger.claimed(exec, lease, same && lease.attempt_index == FIRST_ATTEMPT);
+        let (phase, attempts) = self.ledger.read(exec, |e| (e.phase, e.attempts));
+        let attempts = attempts + u32::from(phase.claim_makes_an_attempt());
+        let index = AttemptIndex(attempts.saturating_sub(1));
+        let named = lease.attempt_id.as_ref();
+        let right =
+            lease.attempt_index == index && named.is_none_or(|id| *id == self.plan.attempt_id(exec, index));
+        let may_be_lost =
+            self.losses.borrow().iter().any(|loss| loss.covers(self.plan.partition(exec).index));
+        self.ledger.claimed(exec, lease, (attempts, right), may_be_lost);
     }
 
     /// Records that a claim found its grant past its time. The execution stays eligible.
@@ -110,6 +174,37 @@ impl Workload {
     /// again, the audit settles the claim by what it reads.
     pub fn record_unanswered(&self, exec: ExecIndex) {
         self.ledger.change(exec, |e| e.uncertain = true);
+    }
+
+    /// Notes that another server has taken over these flow partitions from one that failed at that moment, without asking
+    /// it: what it had acknowledged shortly before, or acknowledges before it learns of it, may be gone.
+    pub fn note_takeover(&self, partitions: &BTreeSet<u16>, failed: Instant) {
+        let from = failed.checked_sub(REPLICATION_LAG).unwrap_or(failed);
+        let to = Instant::now() + REPLICATION_LAG;
+        self.losses.borrow_mut().push(Loss { partitions: partitions.clone(), between: Some((from, to)) });
+    }
+
+    /// Notes that the server of these flow partitions came back empty: whatever it had acknowledged is gone.
+    pub fn note_emptied(&self, partitions: &BTreeSet<u16>) {
+        self.losses.borrow_mut().push(Loss { partitions: partitions.clone(), between: None });
+    }
+
+    /// What may be gone of an execution with a failover, or with a server that came back empty.
+    pub(super) fn may_be_lost(&self, exec: ExecIndex) -> MayBeLost {
+        let losses = self.losses.borrow();
+        let concern = |loss: &&Loss| loss.covers(self.plan.partition(exec).index);
+        let touched = self.ledger.read(exec, |e| e.touched);
+        let mut may = MayBeLost::Nothing;
+        for loss in losses.iter().filter(concern) {
+            match (loss.between, touched) {
+                (None, _) => return MayBeLost::Everything,
+                (Some((from, to)), Some(touched)) if (from..=to).contains(&touched) => {
+                    may = MayBeLost::Latest;
+                }
+                _ => {}
+            }
+        }
+        may
     }
 
     /// Whether a call about the execution ended without a reply, and nobody has found out since whether it took effect.
@@ -141,8 +236,4 @@ impl Workload {
     pub(super) fn routed(&self, execs: &[ExecIndex]) -> Vec<(ff_core::partition::Partition, ExecIndex)> {
         execs.iter().map(|&exec| (self.plan.partition(exec), exec)).collect()
     }
-}
-
-fn worker() -> WorkerIdentity {
-    WorkerIdentity { worker_id: WorkerId::new(WORKER), instance_id: WorkerInstanceId::new(INSTANCE) }
 }

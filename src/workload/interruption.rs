@@ -2,18 +2,19 @@
 
 use std::time::Duration;
 
+use ff_core::state::{EligibilityState, LifecyclePhase};
 use ff_core::types::{LeaseEpoch, LeaseFence, LeaseId, TimestampMs, WaitpointToken};
 use redis::Cmd;
 use uuid::Uuid;
 
-use super::batch::{Batch, Control, Exchange, Replies, exchange, exchange_one};
-use super::error::WorkloadError;
+use super::batch::{Batch, Control, Each, Exchange, Replies, exchange, exchange_one};
+use super::error::{Unmade, WorkloadError};
 use super::executions::Workload;
 use super::ledger::Phase;
-use super::population::{ExecIndex, FIRST_ATTEMPT, InterruptionKind, SIGNAL};
+use super::population::{ExecIndex, InterruptionKind, SIGNAL};
 use crate::flowfabric::{
-    DelayExecution, DeliverSignal, ExpireOutcome, ExpireSuspension, PromoteDelayed, PromoteOutcome, Request,
-    ResumeExecution, ResumeTrigger, SignalOutcome, SuspendExecution, SuspendOutcome,
+    DelayExecution, DeliverSignal, ExpireOutcome, ExpireSuspension, PromoteDelayed, PromoteOutcome,
+    ReadForScan, Request, ResumeExecution, ResumeTrigger, SignalOutcome, SuspendExecution, SuspendOutcome,
 };
 
 /// How far ahead, in server time, a timeout or delay is set: the shortest wait that is one on every server.
@@ -24,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Answer of a call that makes an execution runnable.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Step {
+pub(super) enum Step {
     Made,
     NotYetDue(ExecIndex),
 }
@@ -80,6 +81,55 @@ impl Workload {
         Ok(())
     }
 
+    /// Sends what makes executions runnable once to each of those that are still interrupted and due; what one call fails for
+    /// keeps none of the others back. `sending` as above. Returns whether any execution is still interrupted; fails where a
+    /// call fails for what no fault of a server explains.
+    ///
+    /// A call without a reply may have been made: [`Self::find_out`] is asked before it is sent again.
+    pub async fn make_runnable_as_far_as_possible(
+        &self,
+        execs: &[ExecIndex],
+        control: &Control<'_>,
+        sending: &dyn Fn(),
+    ) -> Result<bool, WorkloadError> {
+        let interrupted = |exec: &ExecIndex| self.phase(*exec) == Phase::Interrupted;
+        if execs.iter().any(|&exec| self.ledger.read(exec, |e| e.phase == Phase::Interrupted && e.due_ms > 0))
+        {
+            self.nodes.read_clocks_that_go().await;
+        }
+        let waits = |exec: &ExecIndex| interrupted(exec) && !self.is_unsettled(*exec);
+        let due = |exec: &ExecIndex| waits(exec) && self.until_due(*exec).is_zero();
+        let due: Vec<ExecIndex> = execs.iter().copied().filter(due).collect();
+        for step in exchange(&self.nodes, self.routed(&due), &Each(&End(self, sending)), control).await? {
+            match step {
+                Ok(Step::NotYetDue(exec)) => self.bear_with(exec)?,
+                Err(error) if error.unmade() == Unmade::Otherwise => return Err(error),
+                Ok(Step::Made) | Err(_) => {}
+            }
+        }
+        Ok(execs.iter().any(interrupted))
+    }
+
+    /// Reads those executions whose last call had no reply, and notes which of them it made runnable. One that cannot be read
+    /// stays as it is.
+    pub async fn find_out(&self, execs: &[ExecIndex], control: &Control<'_>) -> Result<(), WorkloadError> {
+        let unsettled: Vec<ExecIndex> =
+            execs.iter().copied().filter(|&exec| unsettled_still(self, exec)).collect();
+        let read = exchange(&self.nodes, self.routed(&unsettled), &Each(&LookAt(self)), control).await?;
+        for (exec, made) in read.into_iter().flatten() {
+            // A claim may have been made of it meanwhile, and then that is what is known.
+            if unsettled_still(self, exec) {
+                self.ledger.change(exec, |e| {
+                    e.uncertain = false;
+                    if made {
+                        e.phase = Phase::Runnable;
+                    }
+                });
+            }
+        }
+        Ok(())
+    }
+
     /// Interrupts one active execution by a single call.
     pub async fn interrupt_one(&self, exec: ExecIndex) -> Result<InterruptionKind, WorkloadError> {
         self.expect_phase(&[exec], Phase::Active)?;
@@ -128,7 +178,7 @@ impl Workload {
     }
 
     /// Fails once an execution has been due for too long.
-    fn bear_with(&self, exec: ExecIndex) -> Result<(), WorkloadError> {
+    pub(super) fn bear_with(&self, exec: ExecIndex) -> Result<(), WorkloadError> {
         let due_ms = self.ledger.read(exec, |e| e.due_ms);
         let late_ms = self.server_ms(exec).saturating_sub(due_ms);
         if u128::from(late_ms) < PATIENCE.as_millis() {
@@ -138,17 +188,22 @@ impl Workload {
     }
 
     /// The lease that the ledger says is held.
-    fn fence(&self, exec: ExecIndex) -> LeaseFence {
+    pub(super) fn fence(&self, exec: ExecIndex) -> LeaseFence {
         let (lease, epoch) = self.ledger.read(exec, |e| (e.lease.clone(), e.epoch));
         LeaseFence {
             // An active execution has a lease; a missing one is answered with `stale_lease`.
             lease_id: lease.unwrap_or_else(|| LeaseId::from_uuid(Uuid::nil())),
             lease_epoch: LeaseEpoch(epoch),
-            attempt_id: self.plan.attempt_id(exec),
+            attempt_id: self.plan.attempt_id(exec, self.attempt_index(exec)),
         }
     }
 
-    fn unmoved(&self, what: &'static str, exec: ExecIndex, outcome: impl std::fmt::Debug) -> WorkloadError {
+    pub(super) fn unmoved(
+        &self,
+        what: &'static str,
+        exec: ExecIndex,
+        outcome: impl std::fmt::Debug,
+    ) -> WorkloadError {
         WorkloadError::Unmoved {
             what,
             execution: self.plan.execution_id(exec),
@@ -161,7 +216,7 @@ impl Workload {
             keys: &self.keys(exec),
             lane_id: self.lane(exec),
             instance_id: &self.worker.instance_id,
-            attempt_index: FIRST_ATTEMPT,
+            attempt_index: self.attempt_index(exec),
             fence: &self.fence(exec),
             until,
         }
@@ -174,7 +229,7 @@ impl Workload {
             keys: &self.keys(exec),
             lane_id: self.lane(exec),
             instance_id: &self.worker.instance_id,
-            attempt_index: FIRST_ATTEMPT,
+            attempt_index: self.attempt_index(exec),
             fence: &self.fence(exec),
             suspension_id: &self.plan.suspension_id(exec, interruption),
             waitpoint_id: &waitpoint_id,
@@ -183,6 +238,33 @@ impl Workload {
             timeout_at,
         }
         .command()
+    }
+}
+
+fn unsettled_still(workload: &Workload, exec: ExecIndex) -> bool {
+    workload.phase(exec) == Phase::Interrupted && workload.is_unsettled(exec)
+}
+
+/// Whether an execution is interrupted no more.
+struct LookAt<'a>(&'a Workload);
+
+impl Exchange for LookAt<'_> {
+    type Item = ExecIndex;
+    type Output = (ExecIndex, bool);
+
+    fn encode(&self, &exec: &ExecIndex, batch: &mut Batch) {
+        batch.ask(&ReadForScan(&self.0.keys(exec)));
+    }
+
+    fn decode(&self, exec: ExecIndex, mut replies: Replies) -> Result<Self::Output, WorkloadError> {
+        let view = replies.read::<ReadForScan<'_>>();
+        let id = self.0.plan.execution_id(exec);
+        let view = view.map_err(WorkloadError::call::<ReadForScan<'_>>(&id))?;
+        let made = view.is_some_and(|view| {
+            view.lifecycle_phase == LifecyclePhase::Active
+                || view.eligibility_state == EligibilityState::EligibleNow
+        });
+        Ok((exec, made))
     }
 }
 
@@ -269,7 +351,8 @@ impl Exchange for End<'_> {
                 idempotency_key: None,
             }),
             InterruptionKind::Timeout => {
-                batch.ask(&ExpireSuspension { keys, lane_id, waitpoint_id, attempt_index: FIRST_ATTEMPT });
+                let attempt_index = workload.attempt_index(exec);
+                batch.ask(&ExpireSuspension { keys, lane_id, waitpoint_id, attempt_index });
             }
             InterruptionKind::Operator => {
                 batch.ask(&ResumeExecution { keys, lane_id, waitpoint_id, trigger: ResumeTrigger::Operator });

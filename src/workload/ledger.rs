@@ -6,6 +6,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::time::Instant;
 
 use ff_core::types::LeaseId;
 
@@ -26,17 +27,24 @@ pub enum Phase {
     Interrupted,
     /// Eligible again, with its attempt interrupted.
     Runnable,
+    /// Its lease was revoked or ran out, and nobody has reclaimed it yet.
+    Lapsed,
 }
 
 impl Phase {
-    /// The phase that the next successful call leads to.
-    pub(super) fn successor(self) -> Self {
+    /// The phases that the next successful call can lead to.
+    pub(super) fn successors(self) -> &'static [Self] {
         match self {
-            Self::Planned => Self::Fresh,
-            Self::Fresh | Self::Runnable => Self::Active,
-            Self::Active => Self::Interrupted,
-            Self::Interrupted => Self::Runnable,
+            Self::Planned => &[Self::Fresh],
+            Self::Fresh | Self::Runnable | Self::Lapsed => &[Self::Active],
+            Self::Active => &[Self::Interrupted, Self::Lapsed],
+            Self::Interrupted => &[Self::Runnable],
         }
+    }
+
+    /// Whether a claim from here starts a new attempt. Else it goes on with the one there is.
+    pub(super) fn claim_makes_an_attempt(self) -> bool {
+        matches!(self, Self::Fresh | Self::Lapsed)
     }
 }
 
@@ -88,7 +96,7 @@ pub(super) struct Entry {
     pub phase: Phase,
     /// A call that would have moved the phase on ended without a reply.
     pub uncertain: bool,
-    /// A claim's reply named another attempt than the first claim made.
+    /// A claim's reply named another attempt than it had to go on with, or to make.
     pub attempt_differs: bool,
     /// More claims than handouts succeeded.
     pub double_claims: u32,
@@ -98,6 +106,8 @@ pub(super) struct Entry {
     pub epoch: u64,
     /// Interruptions begun.
     pub interruptions: u32,
+    /// Attempts made: one by the first claim, one by each reclaim of a lost lease.
+    pub attempts: u32,
     pub lease: Option<LeaseId>,
     /// Partition and lane.
     pub set: SetKey,
@@ -106,6 +116,12 @@ pub(super) struct Entry {
     pub due_ms: u64,
     /// Waitpoint token of the suspension in force.
     pub token: Option<Box<str>>,
+    /// When a reply last changed what is here.
+    pub touched: Option<Instant>,
+    /// Claims that consumed a grant.
+    pub granted: u32,
+    /// Claims that were acknowledged and that a failover lost, noticed when the execution was claimed again.
+    pub lost_by_server: u32,
 }
 
 /// Grants over the whole run.
@@ -150,7 +166,9 @@ impl Ledger {
 
     /// Changes one entry.
     pub fn change<T>(&self, exec: ExecIndex, change: impl FnOnce(&mut Entry) -> T) -> T {
-        change(&mut self.entries.borrow_mut()[exec.0 as usize])
+        let entry = &mut self.entries.borrow_mut()[exec.0 as usize];
+        entry.touched = Some(Instant::now());
+        change(entry)
     }
 
     /// Executions that exist on the cluster, or may.
@@ -179,8 +197,12 @@ impl Ledger {
 
     /// Replaces what is handed out for an execution; returns what it was.
     fn hand(&self, exec: ExecIndex, handout: Handout) -> Handout {
-        let (set, before) = self.change(exec, |e| (e.set, std::mem::replace(&mut e.handout, handout)));
-        self.held.borrow_mut().entry(set).or_insert(Held::NOTHING).replace(before, handout);
+        let (set, phase, before) =
+            self.change(exec, |e| (e.set, e.phase, std::mem::replace(&mut e.handout, handout)));
+        // One whose lease was lost is in no eligible set, whatever is out for it.
+        if phase != Phase::Lapsed {
+            self.held.borrow_mut().entry(set).or_insert(Held::NOTHING).replace(before, handout);
+        }
         before
     }
 
@@ -208,16 +230,30 @@ impl Ledger {
         }
     }
 
-    /// A claim succeeded. `same_attempt`: whether its reply names the attempt of the first claim.
-    pub fn claimed(&self, exec: ExecIndex, lease: &HeldLease, same_attempt: bool) {
+    /// A claim succeeded, after which there are so many attempts; its reply named the `right` one, or not. `may_be_lost`:
+    /// whether earlier ones may be gone with a failover, so that the lease epoch counts on from before them.
+    pub fn claimed(
+        &self,
+        exec: ExecIndex,
+        lease: &HeldLease,
+        (attempts, right): (u32, bool),
+        may_be_lost: bool,
+    ) {
         let handout = self.hand(exec, Handout::None);
         self.change(exec, |e| {
             e.phase = Phase::Active;
             e.uncertain = false;
             e.claims += 1;
+            e.granted += u32::from(matches!(handout, Handout::Grant { .. }));
+            if may_be_lost && let Ok(epoch) = u32::try_from(lease.epoch.0) {
+                let lost = e.claims.saturating_sub(epoch.max(1));
+                e.claims -= lost;
+                e.lost_by_server += lost;
+            }
             e.epoch = lease.epoch.0;
             e.lease = Some(lease.lease_id.clone());
-            e.attempt_differs |= !same_attempt;
+            e.attempts = attempts;
+            e.attempt_differs |= !right;
             e.double_claims += u32::from(handout == Handout::None);
         });
         self.grants.borrow_mut().claimed += u64::from(matches!(handout, Handout::Grant { .. }));
@@ -257,12 +293,25 @@ mod tests {
         ledger.granted(execs[2], 300);
         ledger.ticketed(execs[1]);
         assert_eq!((held(0), held(1)), ((2, 100), (1, u64::MAX)));
-        ledger.claimed(execs[2], &lease(1), true);
-        ledger.claimed(execs[1], &lease(1), true);
+        ledger.claimed(execs[2], &lease(1), (1, true), false);
+        ledger.claimed(execs[1], &lease(1), (1, true), false);
         assert_eq!((held(0), held(1)), ((1, 100), (0, u64::MAX)));
         ledger.expired(execs[0], 200);
-        ledger.claimed(execs[0], &lease(1), true);
+        ledger.claimed(execs[0], &lease(1), (1, true), false);
         assert_eq!(held(0), (0, u64::MAX));
+    }
+
+    #[test]
+    fn what_is_out_for_a_lost_lease_is_in_no_eligible_set() {
+        let ledger = Ledger::default();
+        let execs = ledger.extend(2, one_set);
+        ledger.change(execs[0], |e| e.phase = Phase::Lapsed);
+        ledger.granted(execs[0], 100);
+        ledger.granted(execs[1], 100);
+        assert_eq!(ledger.held((0, LaneIndex(0))).count, 1);
+        ledger.claimed(execs[0], &lease(1), (1, true), false);
+        assert_eq!(ledger.held((0, LaneIndex(0))).count, 1);
+        assert_eq!(ledger.grants().claimed, 1);
     }
 
     #[test]
@@ -275,10 +324,10 @@ mod tests {
         ledger.granted(exec, 200);
         ledger.expired(exec, 100);
         ledger.granted(exec, 300);
-        ledger.claimed(exec, &lease(1), true);
+        ledger.claimed(exec, &lease(1), (1, true), false);
         assert_eq!(ledger.grants(), GrantTotals { issued: 3, claimed: 1, expired: 2 });
         assert_eq!(ledger.read(exec, |e| e.double_claims), 0);
-        ledger.claimed(exec, &lease(2), true);
+        ledger.claimed(exec, &lease(2), (1, true), false);
         assert_eq!(ledger.read(exec, |e| e.double_claims), 1);
     }
 

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! Planned ─create► Fresh ─first claim► Active ─interrupt► Interrupted ─make_runnable► Runnable ─scan► ticket
-//!                                        ▲                                                              │
+//!                                        ▲ │                                                            │
+//!                                        │ └─lose_leases► Lapsed ─issue_reclaim_grants────────► ticket │
 //!                                        └────────────────── the claim under test ◄─────────────────────┘
 //! ```
 //!
@@ -16,20 +17,26 @@ mod contract;
 mod error;
 mod executions;
 mod interruption;
+mod lapse;
 mod ledger;
+mod needs;
 mod nodes;
 mod population;
 mod scanner;
 mod secrets;
+mod slice;
 mod staging;
 mod ticket;
 
 pub use batch::Control;
 pub use cleanup::{Removal, clean, remove_secrets};
-pub use error::WorkloadError;
+pub use error::{Unmade, WorkloadError};
 pub use executions::Workload;
+pub use lapse::ReclaimGrants;
 pub use ledger::{GrantTotals, Phase};
+pub use needs::functions_called;
 pub use nodes::partitions;
 pub use population::{ExecIndex, InterruptionKind, LANE_PREFIX, LaneIndex, PopulationPlan};
 pub use scanner::{LaneSet, ScanReport, ScanRequest, Seek};
+pub use slice::Slice;
 pub use ticket::{ClaimTicket, HeldLease};

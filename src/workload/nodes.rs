@@ -1,7 +1,7 @@
 //! The workload's way to the primaries, and to their clocks.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -133,6 +133,27 @@ impl Nodes {
     pub async fn read_clocks(&self) -> Result<(), WorkloadError> {
         for wire in self.routing().wires() {
             self.read_clock_of(wire).await?;
+        }
+        Ok(())
+    }
+
+    /// The same for those that answer.
+    pub async fn read_clocks_that_go(&self) {
+        for wire in self.routing().wires() {
+            // Of one that does not, nothing is due yet.
+            let _ = self.read_clock_of(wire).await;
+        }
+    }
+
+    /// The same for the primaries of these partitions: another one may be gone.
+    pub async fn read_clocks_of(
+        &self,
+        partitions: impl Iterator<Item = Partition>,
+    ) -> Result<(), WorkloadError> {
+        let routing = self.routing();
+        let owners: BTreeSet<usize> = partitions.map(|partition| routing.position(partition)).collect();
+        for owner in owners {
+            self.read_clock_of(&routing.wires()[owner]).await?;
         }
         Ok(())
     }

@@ -25,7 +25,7 @@ pub(super) const INSTANCE: &str = "reclaim-bench-0";
 /// Name of the signal that satisfies every suspension.
 pub(super) const SIGNAL: &str = "reclaim-bench";
 
-/// Every attempt is the first one of its execution: a resume keeps it.
+/// The attempt that a first claim makes. A resume keeps it, a reclaim of a lost lease makes the next one.
 pub(super) const FIRST_ATTEMPT: AttemptIndex = AttemptIndex(0);
 
 /// First six bytes of every UUID that this tool makes. With the version (8, "vendor-specific") they tell its keys
@@ -71,6 +71,7 @@ enum Stream {
     Ranks,
     Lane,
     LaneRanks,
+    Loss,
 }
 
 /// Where each execution lives and what everything about it is called.
@@ -166,9 +167,21 @@ impl PopulationPlan {
         (self.execution_id(exec).as_str() == id).then_some(exec)
     }
 
-    /// Id of the attempt that the first claim creates; every resume keeps it.
-    pub fn attempt_id(&self, exec: ExecIndex) -> AttemptId {
-        AttemptId::from_uuid(self.uuid(Stream::Attempt, 0, exec))
+    /// Id of an attempt. The first claim makes the first one and every resume keeps it; a reclaim of a lost lease makes the
+    /// next.
+    pub fn attempt_id(&self, exec: ExecIndex, index: AttemptIndex) -> AttemptId {
+        AttemptId::from_uuid(self.uuid(Stream::Attempt, index.0.into(), exec))
+    }
+
+    /// How many of these lose the lease of their first attempt by revocation; the others' runs out.
+    pub fn revocations(&self, execs: &[ExecIndex]) -> u64 {
+        execs.iter().filter(|&&exec| self.revoked(exec, 1)).count() as u64
+    }
+
+    /// Whether the lease of attempt number `attempts` (from 1) is revoked when it is lost; else it runs out. Drawn, half and
+    /// half.
+    pub(super) fn revoked(&self, exec: ExecIndex, attempts: u32) -> bool {
+        self.stream(Stream::Loss, attempts.into(), exec).random()
     }
 
     /// Id of the lease that claim number `claim` (from 1, like the lease epoch) asks for. `contender` tells workers
@@ -356,8 +369,8 @@ mod tests {
         let mut seen = BTreeSet::new();
         for exec in (0..50).map(ExecIndex) {
             assert!(seen.insert(plan.uuid(Stream::Execution, 0, exec)));
-            assert!(seen.insert(plan.uuid(Stream::Attempt, 0, exec)));
             for round in 0..50 {
+                assert!(seen.insert(plan.uuid(Stream::Attempt, round.into(), exec)));
                 assert!(seen.insert(plan.lease_id(exec, round, 0).0));
                 assert!(seen.insert(plan.lease_id(exec, round, 1).0));
                 assert!(seen.insert(plan.suspension_id(exec, round).0));

@@ -10,15 +10,15 @@ use ff_core::partition::{Partition, PartitionFamily, PartitionKey};
 use ff_core::state::{AttemptState, EligibilityState, LifecyclePhase};
 use ff_core::types::{AttemptIndex, ExecutionId, LaneId};
 
-use super::batch::{Batch, Control, Exchange, Replies, exchange};
+use super::batch::{Batch, Control, Each, Exchange, Replies, exchange};
 use super::error::WorkloadError;
 use super::executions::Workload;
 use super::ledger::Handout;
-use super::population::{ExecIndex, FIRST_ATTEMPT, LaneIndex, PopulationPlan};
+use super::population::{ExecIndex, FIRST_ATTEMPT, LaneIndex};
 use super::ticket::ClaimTicket;
 use crate::flowfabric::{
-    CallError, CountEligible, IssueClaimGrant, ListEligible, ReadForScan, ReadGrantExpiry, ReclaimGrant,
-    RefusalCode, ReplyError, Request as _, ScanView,
+    CallError, CountEligible, IssueClaimGrant, IssueReclaimGrant, ListEligible, ReadForScan, ReadGrantExpiry,
+    ReclaimGrant, RefusalCode, ReplyError, Request as _, ScanView,
 };
 
 /// Executions read from one eligible set at a time: enough to keep a batch full, few enough to stay a short command.
@@ -45,6 +45,9 @@ pub struct ScanRequest<'a> {
     pub issue: bool,
     /// At most this many tickets.
     pub limit: usize,
+    /// Whether reads and grants without a reply leave the others' tickets in the report, instead of ending the scan: while
+    /// servers fail, a ticket that is thrown away would be missed until its grant expires.
+    pub forgiving: bool,
 }
 
 /// Which eligible executions a scan is after.
@@ -73,6 +76,9 @@ pub struct ScanReport {
     pub foreign: u64,
     /// Grants refused, by code. Some are normal while claims run: an execution may be claimed between two commands.
     pub refused: BTreeMap<RefusalCode, u64>,
+    /// The first read, or grant, without a usable reply, where that did not end the scan ([`ScanRequest::forgiving`]).
+    /// Tickets of others are here all the same.
+    pub failure: Option<WorkloadError>,
 }
 
 impl Workload {
@@ -95,30 +101,29 @@ impl Workload {
         request: &ScanRequest<'_>,
         control: &Control<'_>,
     ) -> Result<ScanReport, WorkloadError> {
-        self.nodes.read_clocks().await?;
+        self.nodes.read_clocks_of(request.sets.iter().map(|set| set.0)).await?;
         let quiet = Control { cancel: control.cancel, progress: &|_, _| () };
         let mut report = ScanReport::default();
-        let unread = self.with_something_new(request.sets, &mut report, &quiet).await?;
+        let unread = self.with_something_new(request, &mut report, &quiet).await?;
         let mut sets: Vec<_> = unread.into_iter().map(|(partition, lane)| (partition, (lane, 0))).collect();
         while !sets.is_empty() && report.tickets.len() < request.limit {
             let sets_read = sets.iter().map(|&(partition, at)| (partition, (partition, at))).collect();
             sets.clear();
             let mut found = Vec::new();
-            for (partition, (lane, offset), ids) in
-                exchange(&self.nodes, sets_read, &List(self), &quiet).await?
-            {
+            let listed = self.look(sets_read, &List(self), (request, &mut report), &quiet).await?;
+            for (partition, (lane, offset), ids) in listed {
                 if ids.len() as u32 == PAGE {
                     sets.push((partition, (lane, offset + PAGE)));
                 }
                 found.extend(self.candidates(&ids, &mut report));
             }
             let inspect = Inspect { workload: self, seek: request.seek };
-            let inspected = exchange(&self.nodes, self.routed(&found), &inspect, &quiet).await?;
+            let inspected = self.look(self.routed(&found), &inspect, (request, &mut report), &quiet).await?;
             let mut sought: Vec<Sought> = inspected.into_iter().flatten().collect();
             report.other_state += (found.len() - sought.len()) as u64;
             sought.sort_unstable_by_key(|sought| sought.exec);
             sought.truncate(request.limit - report.tickets.len());
-            self.hand_out(sought, request.issue, &mut report, &quiet).await?;
+            self.hand_out(sought, request, &mut report, &quiet).await?;
             (control.progress)(report.tickets.len() as u64, request.limit as u64);
         }
         report.tickets.sort_unstable_by_key(|(exec, _)| *exec);
@@ -132,17 +137,18 @@ impl Workload {
     /// A claim that is under way may hide an execution that has just come; the next scan counts again.
     async fn with_something_new(
         &self,
-        sets: &[LaneSet],
+        request: &ScanRequest<'_>,
         report: &mut ScanReport,
         control: &Control<'_>,
     ) -> Result<Vec<LaneSet>, WorkloadError> {
         let (counted, mut wanted): (Vec<LaneSet>, Vec<LaneSet>) =
-            sets.iter().partition(|&&(partition, lane)| {
+            request.sets.iter().partition(|&&(partition, lane)| {
                 let held = self.ledger.held((partition.index, lane));
                 held.count >= COUNT_FIRST && held.first_expiry_ms > self.nodes.server_ms(partition)
             });
         let counted = counted.into_iter().map(|set| (set.0, set)).collect();
-        for ((partition, lane), count) in exchange(&self.nodes, counted, &Count(self), control).await? {
+        let counts = self.look(counted, &Count(self), (request, &mut *report), control).await?;
+        for ((partition, lane), count) in counts {
             if count == u64::from(self.ledger.held((partition.index, lane)).count) {
                 report.unread += count;
             } else {
@@ -150,6 +156,28 @@ impl Workload {
             }
         }
         Ok(wanted)
+    }
+
+    /// Asks for each of these. Where the scan is forgiving, what one of them fails for is left to the next scan: a slot that
+    /// is on its way must not keep others' grants back.
+    async fn look<X: Exchange>(
+        &self,
+        items: Vec<(Partition, X::Item)>,
+        kind: &X,
+        (request, report): (&ScanRequest<'_>, &mut ScanReport),
+        control: &Control<'_>,
+    ) -> Result<Vec<X::Output>, WorkloadError> {
+        if !request.forgiving {
+            return exchange(&self.nodes, items, kind, control).await;
+        }
+        let mut outputs = Vec::with_capacity(items.len());
+        for answer in exchange(&self.nodes, items, &Each(kind), control).await? {
+            match answer {
+                Ok(output) => outputs.push(output),
+                Err(error) => _ = report.failure.get_or_insert(error),
+            }
+        }
+        Ok(outputs)
     }
 
     /// Executions of this run among `ids` that have no ticket out.
@@ -184,14 +212,19 @@ impl Workload {
         }
     }
 
+    /// Names a set in errors.
+    fn set_name(&self, (partition, lane): LaneSet) -> String {
+        format!("{} on {}", self.lanes[usize::from(lane.0)], partition.hash_tag())
+    }
+
     async fn hand_out(
         &self,
         sought: Vec<Sought>,
-        issue: bool,
+        request: &ScanRequest<'_>,
         report: &mut ScanReport,
         control: &Control<'_>,
     ) -> Result<(), WorkloadError> {
-        if !issue {
+        if !request.issue {
             for sought in sought {
                 self.ledger.ticketed(sought.exec);
                 report.tickets.push((sought.exec, self.ticket(sought, NO_GRANT)));
@@ -199,13 +232,22 @@ impl Workload {
             return Ok(());
         }
         let routed = sought.into_iter().map(|s| (self.plan.partition(s.exec), s)).collect();
-        for granted in exchange(&self.nodes, routed, &Grant(self), control).await? {
+        for granted in exchange(&self.nodes, routed, &Grant(self, GrantOf::Claim), control).await? {
             match granted {
                 Ok(ticket) => report.tickets.push(ticket),
-                Err(code) => *report.refused.entry(code).or_default() += 1,
+                Err(Ungranted::Refused(code)) => *report.refused.entry(code).or_default() += 1,
+                Err(Ungranted::Unanswered(error)) => {
+                    report.failure.get_or_insert(error);
+                }
             }
         }
-        Ok(())
+        match report.failure.take() {
+            Some(error) if !request.forgiving => Err(error),
+            failure => {
+                report.failure = failure;
+                Ok(())
+            }
+        }
     }
 
     fn ticket(&self, sought: Sought, expires_at_ms: u64) -> ClaimTicket {
@@ -224,10 +266,10 @@ impl Workload {
 }
 
 /// An execution that gets a ticket, with what goes into it.
-struct Sought {
-    exec: ExecIndex,
-    lane_id: LaneId,
-    attempt_index: AttemptIndex,
+pub(super) struct Sought {
+    pub exec: ExecIndex,
+    pub lane_id: LaneId,
+    pub attempt_index: AttemptIndex,
 }
 
 struct Count<'a>(&'a Workload);
@@ -242,13 +284,8 @@ impl Exchange for Count<'_> {
 
     fn decode(&self, set: LaneSet, mut replies: Replies) -> Result<Self::Output, WorkloadError> {
         let count = replies.read::<CountEligible<'_>>();
-        Ok((set, count.map_err(WorkloadError::call::<CountEligible<'_>>(&set_name(set)))?))
+        Ok((set, count.map_err(WorkloadError::call::<CountEligible<'_>>(&self.0.set_name(set)))?))
     }
-}
-
-/// Names a set in errors.
-fn set_name((partition, lane): LaneSet) -> String {
-    format!("{} on {}", PopulationPlan::lane_id(lane), partition.hash_tag())
 }
 
 struct List<'a>(&'a Workload);
@@ -268,7 +305,7 @@ impl Exchange for List<'_> {
         mut replies: Replies,
     ) -> Result<Self::Output, WorkloadError> {
         let ids = replies.read::<ListEligible<'_>>();
-        let name = set_name((partition, at.0));
+        let name = self.0.set_name((partition, at.0));
         Ok((partition, at, ids.map_err(WorkloadError::call::<ListEligible<'_>>(&name))?))
     }
 }
@@ -310,37 +347,72 @@ impl Exchange for Inspect<'_> {
     }
 }
 
+/// Why an execution has no grant.
+pub(super) enum Ungranted {
+    Refused(RefusalCode),
+    /// Or has one, and nobody knows.
+    Unanswered(WorkloadError),
+}
+
+/// What came of issuing a grant.
+pub(super) type Granted = Result<(ExecIndex, ClaimTicket), Ungranted>;
+
+/// What a grant is for, and so which function issues it; both are asked for the same.
+#[derive(Clone, Copy)]
+pub(super) enum GrantOf {
+    /// An execution that is eligible.
+    Claim,
+    /// One whose lease was lost.
+    Reclaim,
+}
+
 /// Issues a grant and reads back when it ends, which only the server knows.
-struct Grant<'a>(&'a Workload);
+pub(super) struct Grant<'a>(pub &'a Workload, pub GrantOf);
 
 impl Exchange for Grant<'_> {
     type Item = Sought;
-    type Output = Result<(ExecIndex, ClaimTicket), RefusalCode>;
+    type Output = Granted;
 
     fn encode(&self, sought: &Sought, batch: &mut Batch) {
         let keys = &self.0.keys(sought.exec);
-        batch.ask(&IssueClaimGrant {
-            keys,
-            lane_id: &sought.lane_id,
-            worker: &self.0.worker,
-            ttl: self.0.grant.ttl,
-        });
+        let (lane_id, worker, ttl) = (&sought.lane_id, &self.0.worker, self.0.grant.ttl);
+        match self.1 {
+            GrantOf::Claim => batch.ask(&IssueClaimGrant { keys, lane_id, worker, ttl }),
+            GrantOf::Reclaim => batch.ask(&IssueReclaimGrant { keys, lane_id, worker, ttl }),
+        }
         batch.ask(&ReadGrantExpiry(keys));
     }
 
-    fn decode(&self, sought: Sought, mut replies: Replies) -> Result<Self::Output, WorkloadError> {
-        let (workload, exec) = (self.0, sought.exec);
-        match replies.read::<IssueClaimGrant<'_>>() {
-            Ok(()) => {}
-            Err(CallError::Reply(ReplyError::Refused { code, .. })) => return Ok(Err(code)),
-            Err(error) => return Err(workload.failed(exec, IssueClaimGrant::WHAT, error)),
-        }
-        let expiry = replies
-            .read::<ReadGrantExpiry<'_>>()
-            .map_err(|error| workload.failed(exec, ReadGrantExpiry::WHAT, error))?;
-        // A time to live of a few milliseconds may be over before the second command: expired, but issued.
-        let expires_at_ms = expiry.map_or(0, |at| at.0.unsigned_abs());
-        workload.ledger.granted(exec, expires_at_ms);
-        Ok(Ok((exec, workload.ticket(sought, expires_at_ms))))
+    fn decode(&self, sought: Sought, mut replies: Replies) -> Result<Granted, WorkloadError> {
+        let issued = match self.1 {
+            GrantOf::Claim => (IssueClaimGrant::WHAT, replies.read::<IssueClaimGrant<'_>>()),
+            GrantOf::Reclaim => (IssueReclaimGrant::WHAT, replies.read::<IssueReclaimGrant<'_>>()),
+        };
+        Ok(granted(self.0, sought, issued, &mut replies))
     }
+}
+
+/// Reads what is left of the replies to issuing a grant: when it ends. Notes it in the ledger.
+fn granted(
+    workload: &Workload,
+    sought: Sought,
+    (what, issued): (&'static str, Result<(), CallError>),
+    replies: &mut Replies,
+) -> Granted {
+    let exec = sought.exec;
+    let unanswered = |what, error| Ungranted::Unanswered(workload.failed(exec, what, error));
+    match issued {
+        Ok(()) => {}
+        // One that was issued earlier and whose reply was lost: it is there to be read.
+        Err(CallError::Reply(ReplyError::Refused { code: RefusalCode::GrantAlreadyExists, .. }))
+            if workload.ledger.read(exec, |e| e.uncertain && e.handout == Handout::None) => {}
+        Err(CallError::Reply(ReplyError::Refused { code, .. })) => return Err(Ungranted::Refused(code)),
+        Err(error) => return Err(unanswered(what, error)),
+    }
+    let expiry =
+        replies.read::<ReadGrantExpiry<'_>>().map_err(|error| unanswered(ReadGrantExpiry::WHAT, error))?;
+    // A time to live of a few milliseconds may be over before the second command: expired, but issued.
+    let expires_at_ms = expiry.map_or(0, |at| at.0.unsigned_abs());
+    workload.ledger.granted(exec, expires_at_ms);
+    Ok((exec, workload.ticket(sought, expires_at_ms)))
 }

@@ -1,5 +1,7 @@
 //! The waitpoint secret that suspending needs on every partition: added where there is none, never replaced.
 
+use std::collections::BTreeSet;
+
 use ff_core::keys::IndexKeys;
 use ff_core::partition::{Partition, PartitionFamily};
 
@@ -38,16 +40,34 @@ impl Workload {
         missing.sort_unstable();
         missing.dedup();
         missing.retain(|partition| !self.partitions_used.borrow().contains(partition));
+        self.add_secrets(&missing, control).await?;
+        // Whoever removes them at the end removes those that other generators of the run added as well.
+        let below = missing.iter().max().map_or(0, |&last| last.saturating_add(1));
+        self.nodes.note_secrets_below(if self.slice.is_whole() { below } else { self.plan.partitions() });
+        self.partitions_used.borrow_mut().extend(missing);
+        Ok(())
+    }
+
+    /// Gives partitions whose server came back empty their secrets again, those that this run uses.
+    pub async fn renew_secrets(
+        &self,
+        partitions: &BTreeSet<u16>,
+        control: &Control<'_>,
+    ) -> Result<(), WorkloadError> {
+        let used: Vec<u16> = self.partitions_used.borrow().intersection(partitions).copied().collect();
+        self.add_secrets(&used, control).await
+    }
+
+    /// Gives each of these partitions a secret that has none.
+    async fn add_secrets(&self, partitions: &[u16], control: &Control<'_>) -> Result<(), WorkloadError> {
         let quiet = Control { cancel: control.cancel, progress: &|_, _| () };
-        let partitions = missing.iter().map(|&index| Partition { family: PartitionFamily::Execution, index });
-        let names = partitions.clone().map(|partition| (partition, partition)).collect();
+        let partitions =
+            partitions.iter().map(|&index| Partition { family: PartitionFamily::Execution, index });
+        let names = partitions.map(|partition| (partition, partition)).collect();
         let found = exchange(&self.nodes, names, &NameSecret(self), &quiet).await?;
         let ours = found.into_iter().filter(|(_, found)| *found != Found::Foreign);
         let unfilled = ours.map(|(partition, _)| (partition, partition)).collect();
-        exchange(&self.nodes, unfilled, &FillSecret, &quiet).await?;
-        self.nodes.note_secrets_below(missing.iter().max().map_or(0, |&last| last.saturating_add(1)));
-        self.partitions_used.borrow_mut().extend(missing);
-        Ok(())
+        exchange(&self.nodes, unfilled, &FillSecret, &quiet).await.map(drop)
     }
 }
 

@@ -12,11 +12,13 @@ use crate::flowfabric::{
 };
 
 impl Workload {
-    /// Creates `count` more executions, each eligible at once, and returns their numbers.
+    /// Creates those of the next `count` executions that are this workload's, each eligible at once, and returns their numbers.
     ///
     /// Adds the waitpoint secret where their partitions have none.
     pub async fn create(&self, count: u32, control: &Control<'_>) -> Result<Vec<ExecIndex>, WorkloadError> {
-        let execs = self.ledger.extend(count, |exec| (self.plan.partition(exec).index, self.plan.lane(exec)));
+        let mut execs =
+            self.ledger.extend(count, |exec| (self.plan.partition(exec).index, self.plan.lane(exec)));
+        execs.retain(|&exec| self.slice.owns(exec));
         self.ensure_secrets(&execs, control).await?;
         exchange(&self.nodes, self.routed(&execs), &Create(self), control).await?;
         Ok(execs)

@@ -9,7 +9,7 @@ use crate::flowfabric::{ClaimedLease, FusedLease, ReclaimGrant};
 pub struct ClaimTicket {
     /// The grant as the scanner issued it. For `fused` no grant key exists; the rest of it is what a scanner knows.
     pub grant: ReclaimGrant,
-    /// The attempt index that the scanner read beside the lane; only `full-grant` may look at it.
+    /// The attempt index that the scanner read beside the lane; only `full-grant` and `lease-reclaim` may look at it.
     pub attempt_index: AttemptIndex,
 }
 
@@ -20,7 +20,7 @@ pub struct HeldLease {
     pub lease_id: LeaseId,
     /// As the server counts.
     pub epoch: LeaseEpoch,
-    /// The attempt that goes on; `None` where the function does not say (`ff_issue_grant_and_claim`).
+    /// The attempt that goes on or begins; `None` where the function does not say (`ff_issue_grant_and_claim`).
     pub attempt_id: Option<AttemptId>,
     /// Its index.
     pub attempt_index: AttemptIndex,

@@ -57,6 +57,7 @@ fn base(window_s: f64, busy: f64) -> RunRecord {
         .enumerate()
         .map(|(n, (partitions, claims))| PrimaryRecord {
             addr: format!("127.0.0.1:700{n}"),
+            cluster: None,
             partitions,
             claims,
             counters: CounterDelta {
@@ -66,20 +67,14 @@ fn base(window_s: f64, busy: f64) -> RunRecord {
                 ..CounterDelta::default()
             },
             redirects: std::collections::BTreeMap::new(),
+            unanswered: 0,
         })
         .collect();
     record.generator = Some(GeneratorUse {
         window_s,
-        process_cpu_s: None,
         thread_cpu_s: 0.2 * window_s,
         servers_cpu_s: 3.0 * busy * window_s,
-        machine_cpu_s: None,
-        stolen_cpu_s: None,
-        servers_waited_s: None,
-        kept_awake_s: None,
-        throttled_periods: None,
-        throttled_s: None,
-        real_time: None,
+        ..GeneratorUse::default()
     });
     record
 }

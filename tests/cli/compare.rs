@@ -38,6 +38,83 @@ fn more_commands_per_claim_than_in_the_base_fail() {
     junit.stdout(predicate::str::contains("<failure"));
 }
 
+/// A report as FlowFabric's own harness writes it.
+fn other_harness(dir: &Path, name: &str, p99_ms: f64) -> PathBuf {
+    let report = serde_json::json!({
+        "scenario": "suspend_signal_resume", "system": "flowfabric", "git_sha": "abc1234",
+        "valkey_version": "8.1.0", "host": { "cpu": "Example CPU", "cores": 4, "mem_gb": 15 }, "cluster": false,
+        "timestamp_utc": "2026-01-02T03:04:05Z", "config": { "tasks": 1000, "workers": 16 },
+        "throughput_ops_per_sec": 512.5, "latency_ms": { "p50": 0.9, "p95": 1.8, "p99": p99_ms },
+    });
+    let path = dir.join(name);
+    fs::write(&path, report.to_string()).unwrap();
+    path
+}
+
+#[test]
+fn figures_of_the_other_harness_are_compared_without_a_verdict() {
+    let dir = tempfile::tempdir().unwrap();
+    let base = other_harness(dir.path(), "suspend_signal_resume-abc1234.json", 2.5);
+    let slower = other_harness(dir.path(), "suspend_signal_resume-def5678.json", 250.0);
+    let shown = |format: &str| {
+        let done = tool().args(["compare", "--format", format]).args([&base, &slower]).assert().code(3);
+        String::from_utf8(done.get_output().stdout.clone()).unwrap()
+    };
+    let text = shown("text");
+    assert!(text.contains("+9900.0 %") || text.contains("+9,900"), "{text}");
+    assert!(text.contains("no interval and no sample") && !text.contains("regression"), "{text}");
+    assert!(shown("junit").contains("failures=\"0\"") && shown("html").starts_with("<!DOCTYPE html>"));
+    let json: serde_json::Value = serde_json::from_str(&shown("json")).unwrap();
+    assert_eq!(
+        (&json["conclusion"], &json["figures"][2]["place"]),
+        (&"inconclusive".into(), &"beyond_fail".into())
+    );
+}
+
+#[test]
+fn a_run_is_held_against_what_it_once_exported_and_against_nothing_that_it_is_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = stored(dir.path(), "run", &fixture::lane_ab());
+    let exported = dir.path().join("lane-ab-abc.json");
+    let done = tool().args(["report", "--format", "ff-bench"]).arg(&run).assert().success();
+    fs::write(&exported, &done.get_output().stdout).unwrap();
+    for sides in [[&run, &exported], [&exported, &run]] {
+        let same = tool().arg("compare").args(sides).assert().code(3);
+        same.stdout(predicate::str::contains("lane-ab-hget-lane").and(predicate::str::contains("+0.0 %")));
+    }
+    // Other harness, other question: refused, with what differs.
+    let other = other_harness(dir.path(), "other.json", 2.5);
+    let refused = tool().arg("compare").args([&run, &other]).assert().code(2).stdout("");
+    refused.stderr(predicate::str::contains(
+        "no scenario in common: lane-ab-grant-lane, lane-ab-hget-lane against",
+    ));
+    // Figures of a run that must not be used are none, whatever is allowed.
+    let invalid = stored(dir.path(), "invalid", &fixture::invalid());
+    let refused = tool().args(["compare", "--allow-different"]).args([&invalid, &exported]).assert().code(2);
+    refused.stderr(predicate::str::contains("is invalid: its figures are not compared"));
+    // A file that only looks like one is damaged, and a history takes runs alone.
+    fs::write(&other, "{\"latency_ms\": {}, \"throughput_ops_per_sec\": 1}").unwrap();
+    let damaged = tool().arg("compare").args([&run, &other]).assert().code(2);
+    damaged.stderr(predicate::str::contains("other.json is damaged"));
+    let refused = tool().args(["compare", "--history"]).arg(dir.path().join("h")).arg(&exported).assert();
+    refused.code(2).stderr(predicate::str::contains("no result of reclaim-bench"));
+    let shown = tool().arg("report").arg(&exported).assert().code(2).stdout("");
+    shown.stderr(
+        predicate::str::contains("FlowFabric's own benchmarks")
+            .and(predicate::str::contains("reclaim-bench compare")),
+    );
+}
+
+#[test]
+fn what_is_not_there_is_said_with_what_to_give() {
+    for command in ["report", "compare"] {
+        let arguments = [command, "nope", "nope"];
+        let refused =
+            tool().args(&arguments[..if command == "report" { 2 } else { 3 }]).assert().code(2).stdout("");
+        refused.stderr("error: nope is not there: give the directory of a result, as a run names it at its end (below results/, or what --output said), or the result.json in it\n");
+    }
+}
+
 #[test]
 fn what_measured_different_things_is_refused_and_the_difference_named() {
     let dir = tempfile::tempdir().unwrap();
@@ -91,6 +168,7 @@ fn night(n: usize, value: f64) -> HistoryEntry {
         commit: format!("commit{n}"),
         library_sha256: "ab".repeat(32),
         variant_libraries: BTreeMap::new(),
+        variant_sdks: BTreeMap::new(),
         seed: 1,
         settings: "5e77".into(),
         machine: "Example CPU".into(),
@@ -112,7 +190,7 @@ fn a_history_is_reported_as_everything_else_and_stays_as_it_is() {
     };
     assert!(shown("text").contains("grant-lane/service_p99 (µs)"), "{}", shown("text"));
     let page = shown("html");
-    assert!(page.starts_with("<!DOCTYPE html>") && page.contains("hget-lane/service_p50 over 1 runs"));
+    assert!(page.starts_with("<!DOCTYPE html>") && page.contains("hget-lane/service_p50 in 1 run"));
     assert_eq!(fs::read_to_string(&path).unwrap(), before);
     // It is no run, and is not taken for one.
     let refused = tool().args(["report", "--format", "junit"]).arg(&path).assert().code(2);
@@ -167,6 +245,6 @@ fn runs_are_appended_and_what_cannot_be_read_is_named() {
     };
     append();
     // A run that is there already is one night still.
-    append().stdout(predicate::str::contains("No change of level in 1 run."));
+    append().stdout(predicate::str::contains("1 run: a change of level is seen from 8 on."));
     assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 2);
 }

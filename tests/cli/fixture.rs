@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use reclaim_analysis::judge::fault_fixture;
 use reclaim_analysis::judge::fixtures::{self, GRANT_LANE, HGET_LANE, SimulatedArm, spread};
 use reclaim_analysis::judge::{RunResult, analyse};
 use reclaim_analysis::record::{
@@ -80,12 +81,29 @@ fn answer_on_schedule(record: &mut RunRecord) {
 
 /// An open loop.
 pub fn open_loop() -> RunResult {
+    run(&[GRANT_LANE], offer)
+}
+
+fn offer(record: &mut RunRecord) {
+    let load = &mut record.scenario.load;
+    (load.model, load.concurrency) = (ModelForm::Open, None);
+    (load.rate, load.arrivals) = (Some(600.0), Some(ArrivalsForm::Poisson));
+    record.scenario.population.executions = 20_000;
+    answer_on_schedule(record);
+}
+
+/// The same load by three generators on two machines, one of which had no time left and began late.
+pub fn generators() -> RunResult {
     run(&[GRANT_LANE], |record| {
-        let load = &mut record.scenario.load;
-        (load.model, load.concurrency) = (ModelForm::Open, None);
-        (load.rate, load.arrivals) = (Some(600.0), Some(ArrivalsForm::Poisson));
-        record.scenario.population.executions = 20_000;
-        answer_on_schedule(record);
+        offer(record);
+        record.generators = (1..=3).map(fixtures::generator).collect();
+        for one in &mut record.generators {
+            one.host.boot = Some(if one.part < 3 { "first".into() } else { "second".into() });
+            one.claims = 2_000;
+            one.send_lag = spread(one.claims, 12.0, u64::from(one.part));
+        }
+        let last = &mut record.generators[2];
+        (last.used.thread_cpu_s, last.late_us, last.late_in) = (9.1, 62_000, 1);
     })
 }
 
@@ -193,6 +211,11 @@ fn climbing(ramp: &Ramp, second: u32) -> TimelinePoint {
     }
 }
 
+/// A primary was killed, its replica took over, and two claims were lost with it.
+pub fn failover() -> RunResult {
+    analyse(fault_fixture::killed()).unwrap()
+}
+
 /// What the generator can do, measured with nothing but the counts.
 pub fn calibration_record() -> CalibrationRecord {
     let record = fixtures::calibration_record();
@@ -220,10 +243,12 @@ pub fn all() -> Vec<(&'static str, RunResult)> {
         ("churn", churn()),
         ("storm", storm()),
         ("open_loop", open_loop()),
+        ("generators", generators()),
         ("invalid", invalid()),
         ("partial", partial()),
         ("control_failed", control_failed()),
         ("warned", warned()),
         ("ramp", ramp()),
+        ("failover", failover()),
     ]
 }

@@ -3,15 +3,19 @@
 mod calibrate;
 mod capacity;
 mod compare;
+mod documents;
 mod fixture;
 mod hostile;
 #[cfg(target_os = "linux")]
 mod keep_awake;
+mod merge;
+mod profile;
 mod report;
 mod report_of_several;
 mod run;
 mod scenarios;
 mod schema;
+mod shells;
 
 /// The built tool, without anything of the developer's environment that it would read.
 fn tool() -> assert_cmd::Command {
@@ -23,6 +27,7 @@ fn tool() -> assert_cmd::Command {
         "NO_COLOR",
         "GITHUB_STEP_SUMMARY",
         "COLUMNS",
+        "RECLAIM_BENCH_COMPLETE",
     ] {
         command.env_remove(variable);
     }

@@ -105,14 +105,14 @@ fn a_gated_run_begins_with_its_answer() {
     result.record.scenario.gate.enforce = true;
     let text = report::text(&result, None);
     assert!(
-        text.starts_with("GATE: FAILED (exit 1): service_p50 of hget-lane against grant-lane: +19.9 %"),
+        text.starts_with("GATE: FAILED (exit 1): service p50 of hget-lane against grant-lane: +19.9 %"),
         "{text}"
     );
     result.comparisons.clear();
     result.exact[0].candidate = "grant-lane".into();
     result.exact.truncate(1);
     let text = report::text(&result, None);
-    assert!(text.starts_with("GATE: FAILED (exit 1): round_trips of grant-lane 2 → 3 per claim"), "{text}");
+    assert!(text.starts_with("GATE: FAILED (exit 1): round trips of grant-lane 2 → 3 per claim"), "{text}");
     result.record.partial = true;
     assert!(report::text(&result, None).starts_with("GATE: NOT JUDGED (exit 130)"));
     let invalid = &mut fixture::invalid();

@@ -42,6 +42,8 @@ fn whole() -> RunResult {
             duration_s: 0.25 + 0.001 * f64::from(n % 5),
             counters: CounterDelta::default(),
             steady: None,
+            inside: None,
+            function_calls_per_claim: None,
         })
         .collect();
     result
@@ -143,11 +145,31 @@ fn a_sweep_is_drawn_again_from_its_runs_in_the_order_of_the_values() {
     assert_eq!(sweep.points.iter().map(|point| point.value.clone()).collect::<Vec<_>>(), values());
 }
 
+/// As the version before wrote it: runs without their values, in the order that the seed drew, and points of another
+/// form. With seed 3 these three values were run as 1ms, 100us, 0us.
+#[test]
+fn a_sweep_of_the_version_before_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let sweep = stored_sweep(&dir.path().join("s"), 3);
+    let file = json!({
+        "schema": "reclaim-bench/sweep-1", "scenario": "rtt-sweep", "seed": 3, "key": KEY, "wanted": values(),
+        "runs": ["run-2", "run-1", "run-0"],
+        "points": [{ "value": "0us", "control_failed": "in words", "arms": [] }],
+    });
+    fs::write(sweep.join("sweep.json"), file.to_string()).unwrap();
+    let expected = report::sweep_text("rtt-sweep", &curve(3), None);
+    tool().arg("report").arg(&sweep).assert().success().stdout(expected);
+    // A file of that version that is damaged says so.
+    fs::write(sweep.join("sweep.json"), "{\"schema\": \"reclaim-bench/sweep-1\", \"seed\": 3}").unwrap();
+    let damaged = tool().arg("report").arg(&sweep).assert().code(2).stdout("");
+    damaged.stderr(predicate::str::contains("sweep.json is damaged"));
+}
+
 #[test]
 fn an_interrupted_sweep_says_how_much_of_it_there_is() {
     let dir = tempfile::tempdir().unwrap();
     let sweep = stored_sweep(&dir.path().join("s"), 2);
-    let said = "!! UNFINISHED: 2 of 3 values were run; 1ms not.";
+    let said = "!! UNFINISHED: 2 of 3 values were run; 1 ms not.";
     tool().arg("report").arg(sweep).assert().success().stdout(predicate::str::starts_with(said));
 }
 
@@ -163,7 +185,12 @@ fn a_sweep_that_cannot_be_read_says_what_is_wrong_with_it() {
         tool().arg("report").arg(&sweep).assert().code(2).stdout("")
     };
     for (from, to, reason) in [
-        ("sweep-2", "sweep-9", "has the format reclaim-bench/sweep-9, this tool reads reclaim-bench/sweep-2"),
+        (
+            "sweep-2",
+            "sweep-9",
+            "has the format reclaim-bench/sweep-9, this tool reads reclaim-bench/sweep-2 and reclaim-bench/sweep-1: a \
+             higher number is of a newer reclaim-bench",
+        ),
         ("\"schema\"", "\"scheme\"", "is not a sweep"),
         ("\"wanted\"", "\"asked\"", "sweep.json is damaged"),
         ("\"value\":\"1ms\"", "\"value\":\"2ms\"", "names a run of 2ms, which is none of its values"),
@@ -221,6 +248,14 @@ fn formats_of_single_runs_and_mixed_kinds_are_refused() {
     }
     refused(&[&series, &series], "junit", "this format holds one series, 2 are given");
     refused(&[&sweep, &series], "text", "holds a series of runs: report each kind by itself");
+    let missing = dir.path().join("missing");
+    for given in [[&missing, &sweep], [&sweep, &missing]] {
+        refused(
+            &given,
+            "text",
+            &format!("{} is not there: give the directory of a result", missing.display()),
+        );
+    }
     refused(&[&calibration, &sweep.join("run-0")], "text", "holds a run: report each kind by itself");
 }
 

@@ -112,3 +112,80 @@ fn an_unreachable_node_is_named_and_no_directory_stays() {
         .stderr(predicate::str::contains("cannot reach 127.0.0.1:1"));
     assert_eq!(fs::read_dir(dir.path().join("results")).unwrap().count(), 0);
 }
+
+/// What an SDK duet cannot be is said before anything is built.
+#[test]
+fn sides_of_an_sdk_duet_are_refused_by_the_option_that_names_them() {
+    let refused = |arguments: &[&str], words: &str| {
+        let dir = tempfile::tempdir().unwrap();
+        let mut command = tool();
+        command.current_dir(dir.path()).env("XDG_CACHE_HOME", dir.path().join("cache"));
+        command.arg("run").args(arguments).assert().code(2).stderr(predicate::str::contains(words));
+        assert!(!dir.path().join("cache").exists(), "nothing is built");
+    };
+    refused(
+        &["sdk-duet", "--base-sdk", "0.15"],
+        "--base-sdk 0.15: variant[0].sdk: `0.15` is not a whole version",
+    );
+    refused(&["sdk-duet", "--candidate-sdk", "main:"], "--candidate-sdk main:: variant[1].sdk: ");
+    refused(&["lane-ab", "--base-sdk", "0.15.0"], "use the scenario sdk-duet");
+    refused(&["library-duet", "--candidate-sdk", "0.15.0"], "use the scenario sdk-duet");
+    refused(&["sdk-duet", "--nodes", "127.0.0.1:1"], "servers that this tool starts");
+    refused(&["sdk-duet", "--concurrency", "4"], "one grant after the other");
+}
+
+/// Where there is no cargo, or no such SDK, it is said what is missing, and no server is started.
+#[test]
+fn a_worker_that_cannot_be_built_is_a_set_up_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = tool();
+    command.current_dir(dir.path()).env("XDG_CACHE_HOME", dir.path().join("cache")).env("PATH", dir.path());
+    let done = command.args(["run", "sdk-duet"]).assert().code(2);
+    let said = String::from_utf8(done.get_output().stderr.clone()).unwrap();
+    assert!(said.contains("variant base: cannot run rustc") && said.contains("install Rust"), "{said}");
+    let mut command = tool();
+    command.current_dir(dir.path()).env("XDG_CACHE_HOME", dir.path().join("cache"));
+    let done = command.args(["run", "sdk-duet", "--base-sdk", "./nowhere"]).assert().code(2);
+    let said = String::from_utf8(done.get_output().stderr.clone()).unwrap();
+    assert!(said.contains("variant base: ./nowhere: ") && !said.contains("starting"), "{said}");
+    assert_eq!(fs::read_dir(dir.path().join("results")).unwrap().count(), 0, "no result directory stays");
+    assert!(!dir.path().join("cache/reclaim-bench/sdk-workers/build").exists());
+}
+
+#[test]
+fn what_generators_cannot_share_starts_nothing_and_says_why() {
+    let dir = tempfile::tempdir().unwrap();
+    let cases: &[(&[&str], &str)] = &[
+        (&["smoke", "--generators", "2"], "1 claim in flight cannot be shared by 2 generators"),
+        (&["smoke", "--concurrency", "3", "--generators", "4"], "3 claims in flight cannot be shared by 4"),
+        (&["steady", "--generators", "2"], "several generators cannot share churn"),
+        (&["storm", "--generators", "2"], "cannot share a storm"),
+        (&["failover", "--generators", "2"], "cannot share faults"),
+        (&["grant-expiry", "--generators", "2"], "cannot share grants that expire unconsumed"),
+        (&["smoke", "--generators", "0"], "0 generators"),
+        (&["smoke", "--part", "1/2"], "RECLAIM_BENCH_RENDEZVOUS"),
+        (&["smoke", "--part", "3/2", "--rendezvous", "r"], "write it like 2/8"),
+        (&["smoke", "--rendezvous", "r"], "say which generator this is"),
+        (&["smoke", "--part", "1/2", "--rendezvous", "a b"], "letters, digits"),
+        (&["smoke", "--concurrency", "4", "--part", "1/2", "--rendezvous", "r"], "--nodes"),
+        (
+            &["smoke", "--concurrency", "4", "--part", "1/2", "--rendezvous", "r", "--nodes", "127.0.0.1:1"],
+            "the same --seed",
+        ),
+    ];
+    for (arguments, part) in cases {
+        let mut command = tool();
+        for name in ["SLURM_PROCID", "JOB_COMPLETION_INDEX", "RECLAIM_BENCH_PART", "RECLAIM_BENCH_NODES"] {
+            command.env_remove(name);
+        }
+        command
+            .current_dir(dir.path())
+            .arg("run")
+            .args(*arguments)
+            .assert()
+            .code(2)
+            .stdout("")
+            .stderr(predicate::str::contains(*part).and(predicate::str::contains("starting").not()));
+    }
+    assert!(!dir.path().join("results").exists());
+}

@@ -239,6 +239,11 @@ fn a_scenario_that_is_not_there_is_named_with_the_nearest_one() {
         "error: no scenario is named `lane_ab`; did you mean `lane-ab`? A file is given by its path, such as \
          ./lane_ab.toml\n",
     );
+    let none = tool().args(["run", "nope"]).assert().code(2);
+    none.stderr(
+        predicate::str::contains("no scenario is named `nope`; shipped are ")
+            .and(predicate::str::contains(". A file is given by its path, such as ./nope.toml")),
+    );
     tool()
         .args(["scenarios", "show", "none.toml"])
         .assert()
@@ -277,13 +282,15 @@ fn clean_wants_to_know_where() {
         .stderr(predicate::str::contains("127.0.0.1:1"));
 }
 
+#[cfg(not(feature = "sdk"))]
 #[test]
-fn completions_are_printed_for_the_usual_shells() {
-    for shell in ["bash", "zsh", "fish"] {
-        tool()
-            .args(["completions", shell])
-            .assert()
-            .success()
-            .stdout(predicate::str::contains("reclaim-bench"));
-    }
+fn a_variant_of_the_sdk_is_refused_with_how_to_build_it() {
+    tool()
+        .args(["run", "worker-paths", "--no-progress"])
+        .assert()
+        .code(2)
+        .stderr(predicate::str::contains(
+            "variant sdk-resume: claims by FlowFabric's SDK are not in this build",
+        ))
+        .stderr(predicate::str::contains("cargo build --release --features sdk"));
 }

@@ -3,7 +3,10 @@
 use reclaim_analysis::scenario::Provider;
 use std::process::Command;
 
+use std::time::Duration;
+
 use reclaim_bench::cluster::{self, ClusterError, ClusterRequest};
+use reclaim_bench::valkey::NodeIndex;
 use tokio_util::sync::CancellationToken;
 
 use crate::owner::{GONE_WITHIN, IMAGE, own_until_stdin_ends, owner, wait_until_gone};
@@ -18,7 +21,7 @@ pub fn image() -> Result<String, String> {
     std::env::var(IMAGE).map_err(|_| format!("{IMAGE} names no image (.ci/build-image.sh makes one)"))
 }
 
-fn request(image: &str) -> ClusterRequest {
+pub fn request(image: &str) -> ClusterRequest {
     ClusterRequest {
         provider: Provider::Container,
         primaries: 3,
@@ -28,7 +31,7 @@ fn request(image: &str) -> ClusterRequest {
 }
 
 /// Containers of the image, running or not.
-fn containers(image: &str) -> String {
+pub fn containers(image: &str) -> String {
     let of_image = format!("ancestor={image}");
     let list =
         Command::new("docker").args(["ps", "--all", "--quiet", "--filter", &of_image]).output().unwrap();
@@ -57,6 +60,33 @@ pub async fn a_container_cluster_works_and_leaves_nothing(image: String) {
     let result = cluster::open(&request(&image), &started, &cancel).await.map(drop);
     assert!(matches!(result, Err(ClusterError::Cancelled)), "{result:?}");
     assert_eq!(containers(&image), before);
+}
+
+/// One server is stopped and goes on, another is killed and its replica takes over; the rest do not notice.
+pub async fn servers_in_a_container_are_stopped_and_killed(image: String) {
+    let cluster = support::open(&ClusterRequest { replicas: 1, ..request(&image) }).await;
+    let topology = cluster.topology();
+    let answers = async |node| {
+        let wire = cluster.further_wire(node, 1).await.unwrap();
+        tokio::time::timeout(Duration::from_millis(500), wire.alive()).await.unwrap_or(false)
+    };
+    let [first, second, third] = topology.nodes().collect::<Vec<_>>()[..] else { panic!("three primaries") };
+    let addr = |node: NodeIndex| topology.primaries()[usize::from(node.0)].addr.clone();
+    let stopped = cluster.stop_process(&addr(first)).await.unwrap();
+    // A connection is taken by the system, and nobody answers.
+    assert!(tokio::time::timeout(Duration::from_secs(1), cluster.further_wire(first, 1)).await.is_err());
+    assert!(answers(second).await);
+    stopped.go_on().await;
+    assert!(answers(first).await);
+    cluster.kill_server(&addr(third)).await.unwrap();
+    assert!(cluster.further_wire(third, 1).await.is_err());
+    let witness = cluster.witness_of(&addr(third)).await.unwrap();
+    let begun = std::time::Instant::now();
+    let slot = (0..16_384).find(|slot| topology.owner_of_slot(*slot) == third).unwrap();
+    while cluster.view_of(&witness, &addr(third), slot).await.unwrap().heir.is_none() {
+        assert!(begun.elapsed() < Duration::from_mins(1), "no replica took over");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 pub async fn an_image_that_cannot_be_had_is_named_with_the_remedy() {

@@ -7,6 +7,8 @@ mod container;
 #[path = "../live/owner.rs"]
 #[allow(dead_code, reason = "the live tests use all of it")]
 mod owner;
+mod partition;
+mod servers;
 #[path = "../live/support.rs"]
 #[allow(dead_code, reason = "the live tests use all of it")]
 mod support;
@@ -47,6 +49,31 @@ fn main() -> ExitCode {
         needing("no_container_outlives_a_killed_owner", container::image, |_| {
             container::no_container_outlives_a_killed_owner();
         }),
+        needing("servers_in_a_container_are_stopped_and_killed", container::image, |image| {
+            block_on(container::servers_in_a_container_are_stopped_and_killed(image));
+        }),
+        needing(
+            "a_server_is_cut_off_from_servers_or_from_everybody_and_comes_back",
+            container::image,
+            |image| {
+                block_on(partition::a_server_is_cut_off_from_servers_or_from_everybody_and_comes_back(image));
+            },
+        ),
+        needing("what_a_primary_takes_while_it_is_cut_off_is_lost_and_named", container::image, |image| {
+            block_on(partition::what_a_primary_takes_while_it_is_cut_off_is_lost_and_named(image));
+        }),
+        needing("a_primary_that_nobody_reaches_for_a_moment_is_waited_for", container::image, |image| {
+            block_on(partition::a_primary_that_nobody_reaches_for_a_moment_is_waited_for(image));
+        }),
+        needing("a_server_that_is_cut_off_comes_back_with_the_end_of_the_run", container::image, |image| {
+            block_on(partition::a_server_that_is_cut_off_comes_back_with_the_end_of_the_run(image));
+        }),
+        needing("a_server_in_a_container_is_started_again", container::image, |image| {
+            block_on(partition::a_server_in_a_container_is_started_again(image));
+        }),
+        needing("networks_of_a_killed_owner_are_removed_by_the_next_command", container::image, |image| {
+            partition::networks_of_a_killed_owner_are_removed_by_the_next_command(&image);
+        }),
         Trial::test("an_image_that_cannot_be_had_is_named_with_the_remedy", || {
             block_on(container::an_image_that_cannot_be_had_is_named_with_the_remedy());
             Ok(())
@@ -56,6 +83,9 @@ fn main() -> ExitCode {
         }),
         needing("a_certificate_is_checked_by_the_host_name_that_is_announced", tls::server, |server| {
             block_on(tls::a_certificate_is_checked_by_the_host_name_that_is_announced(server));
+        }),
+        needing("two_versions_stand_in_one_result", tls::server, |server| {
+            block_on(servers::two_versions_stand_in_one_result(server));
         }),
         needing("files_that_do_not_belong_together_are_named", tls::server, |_| {
             block_on(tls::files_that_do_not_belong_together_are_named());

@@ -54,13 +54,13 @@ impl TlsServer {
         );
         let mut command = Command::new(binary);
         command.args(options.split_whitespace()).current_dir(dir).stdout(Stdio::null());
-        let started =
+        let mut started =
             Self { server: command.spawn().unwrap(), addr: NodeAddr { host: "127.0.0.1".to_owned(), port } };
         started.become_a_cluster(dir, name).await;
         started
     }
 
-    async fn become_a_cluster(&self, dir: &Path, name: &str) {
+    async fn become_a_cluster(&mut self, dir: &Path, name: &str) {
         let read = |name: &str| std::fs::read(dir.join(name)).unwrap();
         let certificates = TlsCertificates {
             client_tls: Some(ClientTlsConfig { client_cert: read("cert.pem"), client_key: read("key.pem") }),
@@ -72,7 +72,11 @@ impl TlsServer {
         let mut connection = loop {
             match client.get_multiplexed_async_connection_with_config(&config).await {
                 Ok(connection) => break connection,
-                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+                Err(error) => {
+                    let ended = self.server.try_wait().unwrap();
+                    assert_eq!(ended, None, "the server has ended: {error}");
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
             }
         };
         let slots = ["ADDSLOTSRANGE", "0", "16383"];

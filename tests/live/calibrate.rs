@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use reclaim_analysis::judge::{CALIBRATION_SCHEMA, Calibration, RunResult, assess};
-use reclaim_analysis::record::CalibrationRecord;
+use reclaim_analysis::record::{CalibrationRecord, Conditions};
 use reclaim_analysis::scenario::MachineSection;
 use reclaim_analysis::stats::Latencies;
 use reclaim_bench::calibrate::{CalibrateError, CalibrateSetup, CalibrationPlan, Part, calibrate};
@@ -53,9 +53,9 @@ async fn every_request_is_recorded_and_counted_by_the_server() {
     let delta = cluster.counters().await.unwrap()[0].since(&before[0]).unwrap();
     assert_eq!(delta.calls.get("fcall"), Some(&record.sent));
     assert_eq!((record.counted, record.failed), (record.sent, 0));
-    // The function writes nothing and calls nothing.
-    let others: Vec<_> =
-        delta.calls.keys().filter(|name| !matches!(name.as_str(), "fcall" | "info")).collect();
+    // The function writes nothing and calls nothing; each connection asked for its number.
+    let known = |name: &&String| matches!(name.as_str(), "fcall" | "info" | "client|id");
+    let others: Vec<_> = delta.calls.keys().filter(|name| !known(name)).collect();
     assert!(others.is_empty(), "{others:?}");
 
     let levels: Vec<_> = record.levels.iter().map(|level| (level.connections, level.in_flight)).collect();
@@ -128,6 +128,7 @@ fn tool(cluster: &Cluster, home: &Path) -> Command {
 }
 
 fn json<T: serde::de::DeserializeOwned>(command: &mut Command) -> T {
+    support::allow_every_core();
     let output = command.args(["--format", "json", "--quiet"]).output().unwrap();
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{stdout}{stderr}");
@@ -140,12 +141,14 @@ async fn the_tool_keeps_a_calibration_and_runs_carry_it() {
     let home = tempfile::tempdir().unwrap();
     let kept = home.path().join("reclaim-bench/calibration.json");
 
+    // Whatever else wants the cores: the scheduler may put everything anywhere, now as later.
+    let free = ["--placement", "free", "--cores", "free"];
     let narrowed: Calibration =
-        json(tool(&cluster, home.path()).args(["calibrate", "--quick", "--only", "round-trip"]));
+        json(tool(&cluster, home.path()).args(["calibrate", "--quick", "--only", "round-trip"]).args(free));
     assert!(narrowed.valid && !narrowed.record.complete && narrowed.record.levels.is_empty());
     assert!(!kept.exists(), "a narrowed calibration was kept");
 
-    let whole: Calibration = json(tool(&cluster, home.path()).args(["calibrate", "--quick"]));
+    let whole: Calibration = json(tool(&cluster, home.path()).args(["calibrate", "--quick"]).args(free));
     assert_eq!(whole.schema, CALIBRATION_SCHEMA);
     assert!(whole.valid && whole.record.complete, "{:?}", whole.problems);
     let stored: Calibration = serde_json::from_str(&std::fs::read_to_string(&kept).unwrap()).unwrap();
@@ -153,13 +156,21 @@ async fn the_tool_keeps_a_calibration_and_runs_carry_it() {
     let results = std::fs::read_dir(home.path().join("results")).unwrap();
     assert!(results.flatten().all(|dir| dir.path().join("calibration.json").is_file()));
 
-    let run = ["run", "smoke", "--claims", "800", "--no-progress"];
-    let result: RunResult = json(tool(&cluster, home.path()).args(run));
+    // What the first one met must not keep the second from being made.
+    let run = ["run", "smoke", "--claims", "800", "--anyway", "--no-progress"];
+    let freely = ["--set", "machine.placement=free", "--set", "machine.cores=free"];
+    let result: RunResult = json(tool(&cluster, home.path()).args(run).args(freely));
     let note = result.record.calibration.unwrap();
     assert_eq!(note.measured, whole.record.started);
     assert!(whole.level_summaries.iter().any(|level| level.in_flight == note.in_flight));
 
+    // A run whose generator is kept apart, where it can be, is under other conditions and carries none.
+    let apart: RunResult = json(tool(&cluster, home.path()).args(run));
+    let here = apart.record.environment.conditions.as_ref();
+    let alike = Conditions::same_for_generator(whole.record.conditions.as_ref(), here);
+    assert_eq!(apart.record.calibration.is_some(), alike);
+
     std::fs::write(&kept, "{").unwrap();
-    let result: RunResult = json(tool(&cluster, home.path()).args(run));
+    let result: RunResult = json(tool(&cluster, home.path()).args(run).args(freely));
     assert_eq!(result.record.calibration, None);
 }

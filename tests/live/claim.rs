@@ -7,12 +7,10 @@ use std::time::Duration;
 use ff_core::types::{AttemptId, AttemptIndex, LaneId, LeaseEpoch, LeaseId};
 use reclaim_analysis::record::Outcome;
 use reclaim_analysis::record::WireCost;
-use reclaim_analysis::scenario::{VariantPath, all_steps, expected_cost};
+use reclaim_analysis::scenario::{Extras, VariantPath, all_steps, expected_cost};
 use reclaim_bench::claim::*;
 use reclaim_bench::cluster::Cluster;
-use reclaim_bench::flowfabric::{
-    IssueClaimGrant, LibraryAlias, ReadGrantExpiry, RefusalCode, WorkerIdentity,
-};
+use reclaim_bench::flowfabric::{IssueClaimGrant, ReadGrantExpiry, RefusalCode, WorkerIdentity};
 use reclaim_bench::valkey::{NodeAddr, NodeIndex, Wire};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
@@ -20,7 +18,7 @@ use tokio::net::TcpStream;
 use crate::staged::{LEASE_TTL, Stage, worker};
 use crate::support;
 
-pub const PATHS: [VariantPath; 8] = [
+pub const PATHS: [VariantPath; 9] = [
     VariantPath::GrantLane,
     VariantPath::HgetLane,
     VariantPath::HmgetLane,
@@ -29,20 +27,22 @@ pub const PATHS: [VariantPath; 8] = [
     VariantPath::Fused,
     VariantPath::FirstClaim,
     VariantPath::BareFirstClaim,
+    VariantPath::LeaseReclaim,
 ];
 
-const TAKES_THE_LANE_OF_THE_GRANT: [VariantPath; 5] = [
+const TAKES_THE_LANE_OF_THE_GRANT: [VariantPath; 6] = [
     VariantPath::GrantLane,
     VariantPath::FullGrant,
     VariantPath::Fused,
     VariantPath::FirstClaim,
     VariantPath::BareFirstClaim,
+    VariantPath::LeaseReclaim,
 ];
 
 pub async fn setup(routes: Rc<dyn Routes>, wire: &Wire) -> ClaimSetup {
     let clocks = ServerClocks::default();
     clocks.read(wire).await.unwrap();
-    ClaimSetup { routes, clocks, library: LibraryAlias::OWN, contended: false, task_context: false }
+    ClaimSetup::plain(routes, clocks)
 }
 
 pub fn order<'a>(ticket: &'a ClaimTicket, worker: &'a WorkerIdentity) -> ClaimOrder<'a> {
@@ -58,6 +58,11 @@ pub fn order<'a>(ticket: &'a ClaimTicket, worker: &'a WorkerIdentity) -> ClaimOr
 
 /// A ticket that `path` can claim.
 pub async fn ticket(stage: &Stage, path: VariantPath) -> ClaimTicket {
+    if path.is_lease_reclaim() {
+        let (execution, _) = stage.lapsed().await;
+        stage.ok(&stage.reclaim_grant(&execution)).await;
+        return stage.ticket_of(&execution, true).await;
+    }
     let execution = if path.is_first_claim() { stage.created().await } else { stage.interrupted().await.0 };
     stage.ticket(&execution, path != VariantPath::Fused).await
 }
@@ -144,13 +149,14 @@ async fn every_variant_sends_the_commands_of_its_table_and_no_other() {
             let seen = monitor.until("end").await;
 
             assert_eq!((variant.path(), &receipt.outcome), (path, &Outcome::Claimed), "{:?}", receipt.error);
+            let extras = Extras { task_context, ..Extras::default() };
             let table: Vec<&str> =
-                all_steps(path, task_context).flat_map(|step| step.commands.iter().copied()).collect();
+                all_steps(path, extras).flat_map(|step| step.commands.iter().copied()).collect();
             let sent: Vec<String> =
                 seen.iter().filter(|(who, _)| *who == us).map(|(_, words)| words[0].to_lowercase()).collect();
             assert_eq!(sent, table, "{path:?}");
 
-            let expected = expected_cost(path, task_context);
+            let expected = expected_cost(path, extras);
             assert_eq!(receipt.cost.round_trips, expected.round_trips, "{path:?}");
             assert_eq!(receipt.cost.commands as usize, table.len(), "{path:?}");
             let timed: Vec<Duration> = receipt.steps.iter().collect();
@@ -158,7 +164,9 @@ async fn every_variant_sends_the_commands_of_its_table_and_no_other() {
             assert!(timed.iter().all(|time| !time.is_zero()), "{path:?}: {timed:?}");
             let delta = |name: &str| after.get(name).unwrap_or(&0) - before.get(name).unwrap_or(&0);
             for name in ["fcall", "hget", "hmget", "get"] {
-                let expected = u64::from(expected.commands.get(name).copied().unwrap_or(0));
+                // A reclaim looks for a policy of the execution's own.
+                let inside = u64::from(path.is_lease_reclaim() && name == "get");
+                let expected = inside + u64::from(expected.commands.get(name).copied().unwrap_or(0));
                 assert_eq!(delta(name), expected, "{path:?}: calls of {name} on the server");
             }
             let inside =
@@ -209,20 +217,22 @@ async fn the_words_of_every_command_are_those_of_the_table() {
                 vec![vec!["HMGET".into(), key("core"), "lane_id".into(), "current_attempt_index".into()]]
             }
             VariantPath::FirstClaim => vec![hget("total_attempt_count")],
-            VariantPath::FullGrant | VariantPath::Fused | VariantPath::BareFirstClaim => vec![],
+            VariantPath::FullGrant
+            | VariantPath::Fused
+            | VariantPath::BareFirstClaim
+            | VariantPath::LeaseReclaim
+            | VariantPath::SdkReclaim => vec![],
+            VariantPath::SdkResume | VariantPath::SdkGrant => unreachable!("tests/live/sdk.rs"),
         };
         let at = reads.len();
         reads.extend([vec!["GET".into(), key("payload")], hgetall("core"), hgetall("tags")]);
-        let (function, keys, args) = match path {
-            VariantPath::Fused => ("ff_issue_grant_and_claim", 11, 11),
-            VariantPath::FirstClaim | VariantPath::BareFirstClaim => ("ff_claim_execution", 14, 12),
-            _ => ("ff_claim_resumed_execution", 11, 8),
-        };
+        let (function, (keys, args)) = (path.function(), path.function_words());
         let fcall = &sent[at];
         assert_eq!(fcall[..3], ["FCALL".to_owned(), function.to_owned(), keys.to_string()], "{path:?}");
         assert_eq!(fcall.len(), 3 + keys + args, "{path:?}");
         let lane = if TAKES_THE_LANE_OF_THE_GRANT.contains(&path) { &ticket.grant.lane_id } else { &truth };
-        assert!(fcall[5].ends_with(&format!(":lane:{lane}:eligible")), "{path:?}: {}", fcall[5]);
+        let (place, index) = if path.is_lease_reclaim() { (14, "active") } else { (5, "eligible") };
+        assert!(fcall[place].ends_with(&format!(":lane:{lane}:{index}")), "{path:?}: {}", fcall[place]);
         assert_eq!(fcall[3 + keys + 3], lane.as_str(), "{path:?}");
         let others: Vec<Vec<String>> = sent[..at].iter().chain(&sent[at + 1..]).cloned().collect();
         assert_eq!(others, reads, "{path:?}");
@@ -242,15 +252,16 @@ async fn a_receipt_tells_lease_and_outcome() {
         let receipt = alone.claim(&first).await;
         let lease = receipt.lease.expect("claimed");
         let epoch = if path.is_first_claim() { 1 } else { 2 };
-        assert_eq!((lease.epoch, lease.attempt_index), (LeaseEpoch(epoch), AttemptIndex(0)), "{path:?}");
+        let attempt = AttemptIndex(u32::from(path.is_lease_reclaim()));
+        assert_eq!((lease.epoch, lease.attempt_index), (LeaseEpoch(epoch), attempt), "{path:?}");
         assert_eq!(lease.lease_id, first.lease_id, "{path:?}");
         assert!(receipt.error.is_none());
 
         // The same ticket again: a refusal for one holder, a lost race among several.
-        let taken = if path == VariantPath::Fused {
-            RefusalCode::ExecutionNotEligible
-        } else {
-            RefusalCode::ExecutionNotLeaseable
+        let taken = match path {
+            VariantPath::Fused => RefusalCode::ExecutionNotEligible,
+            VariantPath::LeaseReclaim => RefusalCode::ExecutionNotReclaimable,
+            _ => RefusalCode::ExecutionNotLeaseable,
         };
         let again = alone.claim(&order(&good, &stage.worker)).await;
         assert_eq!((again.outcome, again.lease), (Outcome::Refused(taken.to_string()), None), "{path:?}");

@@ -202,9 +202,9 @@ async fn another_library_is_replaced_only_when_told() {
     // On servers of our own another one can run beside it; on others never.
     let published = Library::read(&LibrarySource::Published).unwrap();
     let alias = LibraryAlias::for_arm(1).unwrap();
-    let refused = replacing.load_under_alias(&published, alias).await;
+    let refused = replacing.load_under_alias(&published, alias, false).await;
     assert!(matches!(refused, Err(ClusterError::NotOurs(_))), "{refused:?}");
-    assert_eq!(own.load_under_alias(&published, alias).await.unwrap(), **loaded);
+    assert_eq!(own.load_under_alias(&published, alias, false).await.unwrap(), **loaded);
     assert_eq!(replacing.library().sha256, wanted.sha256);
 }
 

@@ -11,18 +11,28 @@ mod cluster_life;
 mod cluster_refusals;
 mod detached;
 mod duet;
+mod faults;
 mod flowfabric;
 mod half_writing;
 mod others;
 mod owner;
+mod parts;
 mod presence;
+mod profile;
 mod reach;
 mod recovery;
+mod releases;
 mod rights;
 mod room;
 mod run;
+#[cfg(feature = "sdk")]
+mod sdk;
+#[cfg(feature = "sdk")]
+mod sdk_duet;
+mod servers;
 mod shapes;
 mod staged;
 mod support;
 mod tool;
+mod waits;
 mod workload;

@@ -259,6 +259,77 @@ async fn foreign_commands_are_found_beside_interruptions() {
     }
 }
 
+/// Interruptions run any number of these, so that counts alone cannot tell: the client is known for a stranger.
+#[tokio::test(flavor = "current_thread")]
+async fn who_sends_what_the_functions_run_as_well_is_found_by_its_connection() {
+    let cluster = Rc::new(support::own(1, 0).await);
+    let sections = "[population]\nexecutions = 100\nlanes = 2\npartitions = 16\n[load]\nmode = \"churn\"\n\
+                    concurrency = 2\nclaims = 1000";
+    let text = scenario_text(sections, &["grant-lane"]);
+    let cancel = CancellationToken::new();
+    let stranger = Stranger::of(&cluster).await;
+    stranger.send(&["CLIENT", "SETNAME", "payments"]).await;
+    let run = |seed| run_watched(&cluster, &text, seed, &reclaim_bench::load::Silent, &cancel);
+    // Connected and silent.
+    assert_clean(&run(1).await);
+    let beside = async {
+        loop {
+            stranger.send(&["HSET", "h", "a", "b"]).await;
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    let result = tokio::select! {
+        result = run(2) => result,
+        () = beside => unreachable!(),
+    };
+    let named = |fault: &Fault| match fault {
+        Fault::ForeignClients { clients, .. } => {
+            clients.iter().any(|c| c.name == "payments" && c.commands > 0)
+        }
+        _ => false,
+    };
+    assert!(!result.valid && result.invalid_reasons.iter().any(named), "{:?}", result.invalid_reasons);
+}
+
+/// A script that connects, asks and leaves is in no list of clients, and functions run what it asks.
+#[tokio::test(flavor = "current_thread")]
+async fn who_comes_and_leaves_between_two_looks_is_found_by_the_count_of_connections() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    let cluster = Rc::new(support::own(1, 0).await);
+    let addr = cluster.topology().primaries()[0].addr.clone();
+    let sections = "[population]\nexecutions = 100\nlanes = 2\npartitions = 16\n[load]\nmode = \"churn\"\n\
+                    concurrency = 2\nclaims = 1000";
+    let result = meddled_in(&cluster, 1, (sections, Activity::Window), async |_: &Stranger| {
+        for _ in 0..3 {
+            let mut client = tokio::net::TcpStream::connect((addr.host.as_str(), addr.port)).await.unwrap();
+            client.write_all(b"HSET h a b\r\n").await.unwrap();
+            let mut reply = [0; 4];
+            client.read_exact(&mut reply).await.unwrap();
+        }
+    })
+    .await;
+    let passed = |fault: &Fault| matches!(fault, Fault::PassingClients { connections: 3, .. });
+    assert!(!result.valid && result.invalid_reasons.iter().any(passed), "{:?}", result.invalid_reasons);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_client_that_watches_all_commands_is_warned_of() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    let cluster = Rc::new(support::own(1, 0).await);
+    let addr = cluster.topology().primaries()[0].addr.clone();
+    let mut monitor = tokio::net::TcpStream::connect((addr.host.as_str(), addr.port)).await.unwrap();
+    monitor.write_all(b"MONITOR\r\n").await.unwrap();
+    monitor.read_exact(&mut [0; 5]).await.unwrap();
+    let text = scenario_text(SECTIONS, &["grant-lane"]);
+    let result =
+        run_watched(&cluster, &text, 3, &reclaim_bench::load::Silent, &CancellationToken::new()).await;
+    assert_clean(&result);
+    let warned = result.warnings.iter().any(|warning| matches!(warning, Warning::Monitored { .. }));
+    assert!(warned, "{:?}", result.warnings);
+}
+
 #[tokio::test(flavor = "current_thread")]
 async fn a_primary_that_falls_silent_ends_the_run_with_what_it_has() {
     let cluster = Rc::new(support::own(3, 0).await);

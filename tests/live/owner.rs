@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use reclaim_bench::cluster::ClusterRequest;
+use reclaim_bench::cluster::{ClusterRequest, Containers};
 
 use crate::support;
 
@@ -19,14 +19,28 @@ pub const IMAGE: &str = "RECLAIM_BENCH_TEST_IMAGE";
 /// Names the provider in the process that plays the owner.
 const OWNER_OF: &str = "RECLAIM_BENCH_TEST_OWNER_OF";
 
+/// Has that process run each server in a container of its own.
+const APART: &str = "RECLAIM_BENCH_TEST_APART";
+
 /// A process with a cluster, the addresses of its servers, and its output, which it must be able to write to.
 pub type Owner = (Child, Vec<String>, Lines<BufReader<ChildStdout>>);
 
 /// Runs `test` of this very binary in a process of its own, where it becomes [`own_until_stdin_ends`].
 pub fn owner(test: &str, provider: Provider) -> Owner {
+    owner_with(test, provider, &[])
+}
+
+/// The same with servers in containers of their own.
+#[allow(dead_code, reason = "the equipped tests use it")]
+pub fn owner_apart(test: &str) -> Owner {
+    owner_with(test, Provider::Container, &[(APART, "1")])
+}
+
+fn owner_with(test: &str, provider: Provider, more: &[(&str, &str)]) -> Owner {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", test, "--nocapture"])
         .env(OWNER_OF, provider.as_str())
+        .envs(more.iter().copied())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -50,6 +64,7 @@ pub fn own_until_stdin_ends() -> bool {
         let request = ClusterRequest {
             provider: Provider::ALL.into_iter().find(|known| known.as_str() == provider).unwrap(),
             image: std::env::var(IMAGE).ok(),
+            containers: if std::env::var_os(APART).is_some() { Containers::Each } else { Containers::One },
             ..support::own_request(3, 0)
         };
         let cluster = support::open(&request).await;

@@ -6,11 +6,13 @@ use std::process::{Child, Command, Output, Stdio};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use ff_core::partition::{Partition, PartitionFamily};
 use reclaim_analysis::record::{Fault, WireCost};
 use reclaim_analysis::scenario::Provider;
 use reclaim_bench::cluster::{self, Announcement, Cluster, ClusterError, ClusterRequest, Company};
 use reclaim_bench::valkey::{NodeAddr, NodeIndex};
 use redis::Value;
+use rustix::process::{Pid, Signal, kill_process};
 use tokio_util::sync::CancellationToken;
 
 use crate::run::{run, scenario_text};
@@ -244,4 +246,41 @@ async fn clean_beside_a_run_names_it_and_after_a_crash_it_cleans() {
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
     assert_eq!(found(&own).await, (0, 0));
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn clean_does_the_others_where_a_primary_is_gone() {
+    let (own, nodes) = somebodys().await;
+    support::everywhere(&own, &["CONFIG", "SET", "cluster-require-full-coverage", "no"]).await;
+    let nodes = nodes.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+    let output = tempfile::tempdir().unwrap();
+    let mut run = long_run(&own, &nodes, output.path()).await;
+    run.kill().unwrap();
+    run.wait().unwrap();
+    let topology = own.topology();
+    let marked = topology.owner_of(Partition { family: PartitionFamily::Flow, index: 0 });
+    let other = topology.nodes().find(|&node| node != marked).unwrap();
+    let lost = own.wire(other).addr().clone();
+    let end = |node: NodeIndex| {
+        let pid = own.server_pid(own.wire(node).addr()).unwrap();
+        kill_process(Pid::from_raw(pid.try_into().unwrap()).unwrap(), Signal::KILL).unwrap();
+    };
+    end(other);
+    let cleaned = tool(&["clean", "--anyway"], &nodes).output().unwrap();
+    let said = text(&cleaned);
+    assert_eq!(cleaned.status.code(), Some(2), "{said}");
+    assert!(said.contains("removed ") && said.contains(&format!("SCAN for {lost}")), "{said}");
+    for node in topology.nodes().filter(|&node| node != other) {
+        let kept = ask(&own, node, &["KEYS", "ff:exec:*"]).await;
+        assert_eq!(kept, Value::Array(vec![]), "{said}");
+        assert_eq!(ask(&own, node, &["FUNCTION", "LIST"]).await, Value::Array(vec![]), "{said}");
+    }
+
+    // Whether a run is under way stands on one primary alone.
+    end(marked);
+    let refused = tool(&["clean"], &nodes).output().unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(text(&refused).contains("which runs are under way"), "{}", text(&refused));
+    let cleaned = tool(&["clean", "--anyway"], &nodes).output().unwrap();
+    assert!(text(&cleaned).contains("SCAN for"), "{}", text(&cleaned));
 }

@@ -8,7 +8,7 @@ use ff_core::partition::{Partition, PartitionFamily};
 use ff_core::types::LeaseEpoch;
 use reclaim_analysis::record::WireCost;
 use reclaim_analysis::record::{Outcome, RedirectKind};
-use reclaim_analysis::scenario::{VariantPath, expected_cost};
+use reclaim_analysis::scenario::{Extras, VariantPath, expected_cost};
 use reclaim_bench::claim::*;
 use reclaim_bench::cluster::Cluster;
 use reclaim_bench::flowfabric::{ExecutionKeys, ReadForAudit};
@@ -103,7 +103,7 @@ async fn a_moved_claim_succeeds_on_the_owner_and_is_counted_as_redirected() {
         let receipt = claim_with_recovery(&*variant, &*routes, &order).await;
         assert_eq!(receipt.outcome, moved, "{path:?}");
         assert_eq!(receipt.lease.expect("recovered").lease_id, order.lease_id);
-        let clean = expected_cost(path, false);
+        let clean = expected_cost(path, Extras::default());
         assert_eq!(receipt.cost.round_trips, 1 + clean.round_trips, "{path:?}");
     }
 }

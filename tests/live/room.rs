@@ -63,7 +63,13 @@ async fn a_population_that_cannot_fit_is_refused_before_anything_is_written() {
     ask(&cluster, &["CONFIG", "SET", "maxmemory", &limit.to_string()]).await;
     let scenario = scenario::parse("test", &text(1_000, 10_000)).unwrap();
     let cancel = CancellationToken::new();
-    let setup = RunSetup { cluster: &cluster, scenario: &scenario, seed: 1, watch: &Silent, cancel: &cancel };
+    let setup = RunSetup {
+        clusters: std::slice::from_ref(&cluster),
+        scenario: &scenario,
+        seed: 1,
+        watch: &Silent,
+        cancel: &cancel,
+    };
     let error = load::run(setup).await.map(drop).unwrap_err();
     assert!(matches!(error, LoadError::DoesNotFit { executions: 1_000, .. }), "{error}");
     assert!(error.to_string().contains("population.executions"), "{error}");

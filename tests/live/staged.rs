@@ -244,6 +244,18 @@ impl Stage {
         (execution, lease)
     }
 
+    /// An execution whose lease was revoked, and that lease.
+    pub async fn lapsed(&self) -> (Execution, ClaimedLease) {
+        let (execution, lease) = self.claimed().await;
+        let (keys, instance_id) = (&execution.keys, &self.worker.instance_id);
+        self.ok(&RevokeLease { keys, lease_id: &lease.lease_id, instance_id }).await;
+        (execution, lease)
+    }
+
+    pub fn reclaim_grant<'a>(&'a self, execution: &'a Execution) -> IssueReclaimGrant<'a> {
+        IssueReclaimGrant { keys: &execution.keys, lane_id: &self.lane, worker: &self.worker, ttl: GRANT_TTL }
+    }
+
     pub fn reclaim<'a>(
         &'a self,
         execution: &'a Execution,
@@ -262,8 +274,15 @@ impl Stage {
 
     /// What a worker would be handed for this execution; `granted` says whether a grant is issued for it.
     pub async fn ticket(&self, execution: &Execution, granted: bool) -> ClaimTicket {
-        let expires_at = if granted {
+        if granted {
             self.ok(&self.grant(execution)).await;
+        }
+        self.ticket_of(execution, granted).await
+    }
+
+    /// What a worker would be handed once a grant is there, or without one.
+    pub async fn ticket_of(&self, execution: &Execution, granted: bool) -> ClaimTicket {
+        let expires_at = if granted {
             self.ok(&ReadGrantExpiry(&execution.keys)).await.expect("a grant was issued").0
         } else {
             i64::MAX

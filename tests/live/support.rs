@@ -7,6 +7,7 @@ use reclaim_analysis::record::WireCost;
 use reclaim_analysis::scenario::Provider;
 use std::path::PathBuf;
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use reclaim_bench::cluster::{self, Cluster, ClusterRequest};
 use reclaim_bench::valkey::NodeAddr;
@@ -49,6 +50,14 @@ pub fn valkey_server() -> Option<PathBuf> {
     std::env::var_os("VALKEY_SERVER").map(PathBuf::from)
 }
 
+/// A measured window of another test binds all threads of this process, and a program that is started meanwhile inherits it:
+/// to call before one is started that says what cores it has.
+pub fn allow_every_core() {
+    let mut all = rustix::thread::CpuSet::new();
+    (0..rustix::thread::CpuSet::MAX_CPU).for_each(|core| all.set(core));
+    rustix::thread::sched_setaffinity(None, &all).unwrap();
+}
+
 /// Sends one command to every primary.
 pub async fn everywhere(cluster: &Cluster, words: &[&str]) -> Vec<Value> {
     let mut replies = Vec::new();
@@ -86,4 +95,36 @@ fn shared() -> &'static [NodeAddr] {
         });
         addrs.recv().expect("the shared cluster did not start; its error stands above")
     })
+}
+
+/// Process ids of the children of a process whose names, which the kernel cuts at 15 bytes, begin with `name`.
+pub fn children_of(parent: u32, name: &str) -> Vec<u32> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        let Ok(stat) = std::fs::read_to_string(entry.path().join("stat")) else { continue };
+        // Behind the name in parentheses: state, then the parent's id.
+        let rest = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+        let is_child = rest.split_whitespace().nth(1) == Some(&parent.to_string());
+        if is_child && stat.contains(&format!("({name}")) {
+            found.push(pid);
+        }
+    }
+    found
+}
+
+/// Whether a process goes on.
+pub fn alive(pid: u32) -> bool {
+    // A zombie has been killed; only its parent has not looked yet.
+    std::fs::read_to_string(format!("/proc/{pid}/stat"))
+        .is_ok_and(|stat| !stat.rsplit_once(')').map_or("", |(_, rest)| rest).trim_start().starts_with('Z'))
+}
+
+/// Waits until something happens; panics where it does not within `patience`.
+pub fn wait_until(patience: Duration, what: &str, mut happens: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !happens() {
+        assert!(begun.elapsed() < patience, "{what} did not happen");
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }

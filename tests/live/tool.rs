@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use reclaim_analysis::judge::RunResult;
 
@@ -43,32 +43,11 @@ fn stored(output: &Path) -> RunResult {
 
 /// Process ids of the servers that a run has started.
 fn servers_of(parent: u32) -> Vec<u32> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
-        let Ok(stat) = std::fs::read_to_string(entry.path().join("stat")) else { continue };
-        // Behind the name in parentheses: state, then the parent's id.
-        let rest = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-        let is_child = rest.split_whitespace().nth(1) == Some(&parent.to_string());
-        if is_child && stat.contains("(valkey-server") {
-            found.push(pid);
-        }
-    }
-    found
+    support::children_of(parent, "valkey-server")
 }
 
-fn alive(pid: u32) -> bool {
-    // A zombie has been killed; only its parent has not looked yet.
-    std::fs::read_to_string(format!("/proc/{pid}/stat"))
-        .is_ok_and(|stat| !stat.rsplit_once(')').map_or("", |(_, rest)| rest).trim_start().starts_with('Z'))
-}
-
-fn wait_until(what: &str, mut happens: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !happens() {
-        assert!(begun.elapsed() < PATIENCE, "{what} did not happen");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+fn wait_until(what: &str, happens: impl FnMut() -> bool) {
+    support::wait_until(PATIENCE, what, happens);
 }
 
 fn signal(name: &str, pid: u32) {
@@ -135,19 +114,41 @@ fn events_and_metrics_tell_how_a_run_goes() {
     assert_eq!(ended.status.code(), Some(0), "{text}");
     let (lines, result) = (lines(), stored(&results));
     let seconds = of(&lines, "second");
-    let told: u64 = seconds.iter().map(|second| second["claimed"].as_u64().unwrap()).sum();
-    // The last second is not over when the window is.
-    let finished = &result.record.timeline[..seconds.len()];
-    assert_eq!(told, finished.iter().map(|point| point.claimed).sum::<u64>());
-    assert!(seconds.len() + 1 >= result.record.timeline.len());
-    assert_eq!(seconds.last().unwrap()["claimed_total"], told);
+    let sum = |key: &str| seconds.iter().map(|second| second[key].as_u64().unwrap()).sum::<u64>();
+    let window = result.record.window.as_ref().unwrap();
+    let (claimed, errors) = (window.outcomes.claimed, window.outcomes.sent() - window.outcomes.claimed);
+    assert_eq!(
+        (sum("claimed"), sum("errors")),
+        (claimed, errors),
+        "no second is missing, the last one neither"
+    );
+    let by_second: u64 = result.record.timeline.iter().map(|point| point.claimed).sum();
+    assert_eq!((by_second, seconds.len()), (claimed, result.record.timeline.len()));
+    let told = seconds.last().unwrap();
+    assert_eq!((&told["claimed_total"], &told["errors_total"]), (&claimed.into(), &errors.into()));
+    let part_s = told["part_s"].as_f64().unwrap();
+    assert!((window.active_s - (seconds.len() as f64 - 1.0) - part_s).abs() < 1e-6, "{part_s} of {window:?}");
+    let run = &of(&lines, "run_result")[0];
+    assert_eq!((&run["valid"], &run["claimed_total"]), (&true.into(), &claimed.into()));
+    assert!(run["verdicts"].as_array().is_some_and(|verdicts| !verdicts.is_empty()), "{run}");
     let phases: Vec<String> =
         of(&lines, "phase").iter().map(|phase| phase["phase"].as_str().unwrap().to_owned()).collect();
-    for phase in ["create", "stage", "window", "audit"] {
-        assert!(phases.iter().any(|of| of == phase), "{phases:?}");
-    }
+    let mut distinct = phases.clone();
+    let mut seen = std::collections::BTreeSet::new();
+    distinct.retain(|phase| seen.insert(phase.clone()));
+    let happened = ["start", "plan", "create", "stage", "warmup", "window", "blocks", "audit", "judge"];
+    assert!(happened.iter().all(|phase| seen.contains(*phase)), "{phases:?}");
+    assert_eq!(
+        [&distinct[..5], &distinct[distinct.len() - 2..]].concat(),
+        [&happened[..5], &happened[7..]].concat()
+    );
     let last = lines.last().unwrap();
     assert_eq!((&last["event"], &last["exit"]), (&"result".into(), &0.into()));
+    assert_eq!(
+        (&last["conclusion"], &last["runs"], &last["valid_runs"]),
+        (&"pass".into(), &1.into(), &1.into())
+    );
+    assert_eq!(last["outcomes"], serde_json::to_value(&window.outcomes).unwrap());
     assert_eq!(last["dir"], result_dir(&results).to_str().unwrap());
 }
 
@@ -178,7 +179,7 @@ fn stopped_in_the_window(name: &str) {
     assert!(result.record.partial, "{text}");
     let claimed: u64 = result.variants.iter().map(|variant| variant.outcomes.claimed).sum();
     assert!(claimed > 0, "{text}");
-    wait_until("an end of the servers", || !servers.iter().any(|&server| alive(server)));
+    wait_until("an end of the servers", || !servers.iter().any(|&server| support::alive(server)));
 }
 
 #[test]
@@ -190,7 +191,7 @@ fn a_killed_tool_leaves_no_server() {
     let servers = servers_of(pid);
     signal("-KILL", pid);
     child.wait().unwrap();
-    wait_until("an end of the servers", || !servers.iter().any(|&server| alive(server)));
+    wait_until("an end of the servers", || !servers.iter().any(|&server| support::alive(server)));
 }
 
 /// Whoever has too few files for the connections needs another limit, not another address.

@@ -18,7 +18,7 @@ use super::run::judged;
 use super::stop::Stop;
 use super::watch::{Keeping, Watch};
 use crate::cluster::{Cluster, ClusterRequest};
-use crate::load::{self, RunSetup};
+use crate::load::{self, Activity, RunSetup};
 use crate::store::{ResultDir, StoredCapacity};
 use offered::{Amount, Pace, at_load};
 use reclaim_analysis::judge::RunResult;
@@ -87,6 +87,7 @@ impl Search {
         watch: &dyn Watch,
         stop: &Stop,
     ) -> Result<(Option<Capacity>, Option<Stopped>), CampaignError> {
+        watch.begin(Activity::Start, None);
         let explored = stop
             .or_left(on_cluster(&self.request, watch, stop, async |cluster| {
                 resumable::same_servers(self.stored.borrow().first.as_ref(), cluster)?;
@@ -188,7 +189,13 @@ impl Search {
         watch.run(made as u32, 0, &scenario);
         let keeping = Keeping::new(watch, &own);
         let cancel = &stop.in_order;
-        let setup = RunSetup { cluster, scenario: &scenario, seed, watch: &keeping, cancel };
+        let setup = RunSetup {
+            clusters: std::slice::from_ref(cluster),
+            scenario: &scenario,
+            seed,
+            watch: &keeping,
+            cancel,
+        };
         let measured = load::run(setup).await;
         watch.finish();
         match measured {

@@ -14,7 +14,7 @@ use crate::flowfabric::library_alias::LibraryAlias;
 use crate::flowfabric::reply::{Fields, ReplyError, open_ok};
 use crate::flowfabric::request::Request;
 
-/// A lease as `ff_claim_execution` and `ff_claim_resumed_execution` report it.
+/// A lease as `ff_claim_execution`, `ff_claim_resumed_execution` and `ff_reclaim_execution` report it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClaimedLease {
     /// As asked for.
@@ -23,14 +23,14 @@ pub struct ClaimedLease {
     pub epoch: LeaseEpoch,
     /// End of the lease, server time.
     pub expires_at: TimestampMs,
-    /// The attempt: a new one after a first claim, the interrupted one after a resumed claim.
+    /// The attempt: the interrupted one after a resumed claim, else a new one.
     pub attempt_id: AttemptId,
     /// Its index.
     pub attempt_index: AttemptIndex,
 }
 
 impl ClaimedLease {
-    fn read(fields: &Fields<'_>) -> Result<Self, ReplyError> {
+    pub(super) fn read(fields: &Fields<'_>) -> Result<Self, ReplyError> {
         Ok(Self {
             lease_id: LeaseId(fields.uuid(0)?),
             epoch: fields.epoch(1)?,

@@ -5,8 +5,11 @@ mod claim;
 mod create;
 mod delay;
 mod grant;
+mod inside;
+mod lease;
 #[cfg(test)]
 mod order_tests;
+mod reclaim;
 mod signal;
 mod suspend;
 mod version;
@@ -15,6 +18,10 @@ pub use claim::{ClaimExecution, ClaimResumedExecution, ClaimedLease, FusedLease,
 pub use create::{CreateExecution, CreateOutcome};
 pub use delay::{DelayExecution, PromoteDelayed, PromoteOutcome};
 pub use grant::IssueClaimGrant;
+pub use inside::ReadInside;
+pub(crate) use inside::{DO_NOTHING, READ_INSIDE, do_nothing};
+pub use lease::{MarkLeaseExpired, MarkOutcome, RenewLease, RevokeLease};
+pub use reclaim::{IssueReclaimGrant, MAX_RECLAIMS_PER_EXECUTION, ReclaimExecution};
 pub use signal::{DeliverSignal, MAX_SIGNALS_PER_EXECUTION, SignalOutcome};
 pub use suspend::{
     ExpireOutcome, ExpireSuspension, ResumeExecution, ResumeOutcome, ResumeTrigger, SuspendExecution,
@@ -24,8 +31,18 @@ pub use version::LibraryVersion;
 
 use super::request::Request;
 
-/// Names of all functions used here: a library that lacks one of them cannot be measured.
-pub const FUNCTIONS: [&str; 12] = [
+/// Functions that not every release has, with the first one that does. The others stand in all of ff-script 0.1.1, 0.2.0,
+/// 0.3.4, 0.4.0, 0.5.0, 0.6.1, 0.8.1, 0.9.0, 0.10.0, 0.11.0, 0.12.0, 0.13.0, 0.14.1 and 0.15.0, as published: found by
+/// looking for their registrations in `src/flowfabric.lua` of each.
+const SINCE: [(&str, &str); 1] = [(IssueGrantAndClaim::WHAT, "0.13")];
+
+/// The release of FlowFabric that brought a function; `None` for one that has always been there.
+pub fn release_of(function: &str) -> Option<&'static str> {
+    SINCE.iter().find(|(known, _)| *known == function).map(|(_, release)| *release)
+}
+
+/// Names of all functions used here. A run needs those that its scenario calls.
+pub const FUNCTIONS: [&str; 17] = [
     CreateExecution::WHAT,
     IssueClaimGrant::WHAT,
     ClaimExecution::WHAT,
@@ -37,6 +54,11 @@ pub const FUNCTIONS: [&str; 12] = [
     ExpireSuspension::WHAT,
     ResumeExecution::WHAT,
     PromoteDelayed::WHAT,
+    RevokeLease::WHAT,
+    RenewLease::WHAT,
+    MarkLeaseExpired::WHAT,
+    IssueReclaimGrant::WHAT,
+    ReclaimExecution::WHAT,
     LibraryVersion::WHAT,
 ];
 

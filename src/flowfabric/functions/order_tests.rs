@@ -29,12 +29,20 @@ fn documented(function: &str, list: &str) -> Vec<String> {
     let end = library.find(&format!("register_function('{function}'")).expect("registered");
     let start = library[..end].rfind(&format!("-- {list} (")).expect("documented");
     let (count, names) = library[start + list.len() + 5..end].split_once("):").expect("a count");
+    // Where the last one may be left out (`8 or 9`), it is given here.
+    let count = count.rsplit(" or ").next().unwrap_or(count);
     let count = count.split('+').filter_map(|term| term.trim().parse::<usize>().ok()).sum();
     names
         .replace("\n--", " ")
         .split(',')
         .take(count)
-        .map(|name| name.trim().chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect())
+        .map(|name| {
+            name.trim()
+                .trim_start_matches('[')
+                .chars()
+                .take_while(|c| c.is_ascii_lowercase() || *c == '_')
+                .collect()
+        })
         .collect()
 }
 
@@ -46,6 +54,7 @@ fn key(name: &str, function: &str) -> String {
     let index = |part: &str| format!("ff:idx:{{fp:9}}:{part}");
     let waitpoint = |part: &str| format!("ff:wp:{{fp:9}}:{WAITPOINT}{part}");
     let attempt = |part: &str| format!("ff:attempt:{id}:{INDEX}{part}");
+    let next_attempt = |part: &str| format!("ff:attempt:{id}:{}{part}", INDEX.0 + 1);
     match name {
         "exec_core" => exec("core"),
         "payload_key" => exec("payload"),
@@ -58,10 +67,12 @@ fn key(name: &str, function: &str) -> String {
         "suspension_current" => exec("suspension:current"),
         "waitpoint_history" => exec("waitpoints"),
         "exec_signals_zset" => exec("signals"),
-        "attempt_hash" | "existing_attempt_hash" | "attempt_record" => attempt(""),
+        "attempt_hash" | "existing_attempt_hash" | "attempt_record" | "old_attempt_hash" => attempt(""),
+        "new_attempt_hash" => next_attempt(""),
+        "new_attempt_usage" => next_attempt(":usage"),
         "attempt_usage" => attempt(":usage"),
         "attempt_policy" => attempt(":policy"),
-        "stream_meta" => format!("ff:stream:{id}:{INDEX}:meta"),
+        "stream_meta" | "old_stream_meta" => format!("ff:stream:{id}:{INDEX}:meta"),
         "eligible_zset" | "eligible_or_delayed_zset" => lane("eligible"),
         "delayed_zset" => lane("delayed"),
         "active_index" => lane("active"),
@@ -102,7 +113,9 @@ fn argument(name: &str, function: &str, condition: &ResumeCondition) -> String {
         "worker_id" => "pool".into(),
         "worker_instance_id" => "worker-1".into(),
         "grant_ttl_ms" => "600000".into(),
-        "lease_id" => LEASE.to_string(),
+        "lease_id" | "expected_lease_id" => LEASE.to_string(),
+        "lease_history_grace_ms" => "60000".into(),
+        "default_max_reclaim_count" => MAX_RECLAIMS_PER_EXECUTION.to_string(),
         "lease_ttl_ms" => "30000".into(),
         "renew_before_ms" => "20000".into(),
         "lease_epoch" => EPOCH.to_string(),
@@ -123,7 +136,7 @@ fn argument(name: &str, function: &str, condition: &ResumeCondition) -> String {
         "signal_name" => "go".into(),
         "signal_category" => "external".into(),
         "source_type" => "external_api".into(),
-        "source_identity" => "reclaim-bench".into(),
+        "source_identity" | "revoke_reason" => "reclaim-bench".into(),
         "payload_encoding" => "json".into(),
         "idempotency_key" if function == DeliverSignal::WHAT => "once".into(),
         "target_scope" => "waitpoint".into(),
@@ -213,6 +226,11 @@ fn commands(keys: &ExecutionKeys, condition: &ResumeCondition) -> Vec<(&'static 
         named(&ExpireSuspension { keys, lane_id, waitpoint_id, attempt_index }),
         named(&ResumeExecution { keys, lane_id, waitpoint_id, trigger: ResumeTrigger::Operator }),
         named(&PromoteDelayed { keys, lane_id, now: NOW }),
+        named(&RevokeLease { keys, lease_id, instance_id }),
+        named(&RenewLease { keys, attempt_index, fence, lease_ttl }),
+        named(&MarkLeaseExpired(keys)),
+        named(&IssueReclaimGrant { keys, lane_id, worker, ttl: Duration::from_mins(10) }),
+        named(&ReclaimExecution { keys, lane_id, worker, attempt_index, attempt_id, lease_id, lease_ttl }),
     ]
 }
 

@@ -9,7 +9,6 @@ use redis::{Cmd, Value};
 use super::super::batch::{Batch, Control, Exchange, Replies, exchange};
 use super::super::error::{WorkloadError, is_wrong_type};
 use super::super::nodes::Nodes;
-use super::super::population::INSTANCE;
 use super::removal::{Removal, partition, text, texts};
 use crate::cluster::NAMESPACE;
 use crate::flowfabric::{CallError, ExecutionKeys};
@@ -17,17 +16,17 @@ use crate::flowfabric::{CallError, ExecutionKeys};
 /// Members in one removing command.
 const MEMBERS: usize = 128;
 
-/// Removes a group of executions: their index entries, then their keys.
+/// Removes a group of executions: their index entries, those of these workers among them, then their keys.
 pub(super) async fn remove_group(
     nodes: &Nodes,
-    ids: &[ExecutionId],
+    (ids, instances): (&[ExecutionId], &[WorkerInstanceId]),
     control: &Control<'_>,
     removal: &mut Removal,
 ) -> Result<(), WorkloadError> {
     let quiet = Control { cancel: control.cancel, progress: &|_, _| () };
     let routed = ids.iter().map(|id| (partition(id.partition()), id.clone())).collect();
     let mut remains = Vec::with_capacity(ids.len());
-    for read in exchange(nodes, routed, &ReadRemains, &quiet).await? {
+    for read in exchange(nodes, routed, &ReadRemains { instances }, &quiet).await? {
         match read {
             Ok(found) => remains.extend(found),
             Err((id, error)) => removal.fail("reading what belongs to it", id.as_str(), &error),
@@ -54,9 +53,12 @@ struct Remains {
     signals: Vec<SignalId>,
 }
 
-struct ReadRemains;
+struct ReadRemains<'a> {
+    /// Workers that may have any of them, beside the one that each names.
+    instances: &'a [WorkerInstanceId],
+}
 
-impl Exchange for ReadRemains {
+impl Exchange for ReadRemains<'_> {
     type Item = ExecutionId;
     /// Nothing where the id is another namespace's execution.
     type Output = Result<Option<Remains>, (ExecutionId, CallError)>;
@@ -91,7 +93,11 @@ impl Exchange for ReadRemains {
             Ok(Some(Remains {
                 id: id.clone(),
                 lane_id: field(1).map(|lane| LaneId::new(lane.as_str())),
-                instances: field(2).into_iter().cloned().chain([INSTANCE.to_owned()]).collect(),
+                instances: field(2)
+                    .into_iter()
+                    .cloned()
+                    .chain(self.instances.iter().map(ToString::to_string))
+                    .collect(),
                 // The first one also where its listing is gone.
                 attempts: attempts.iter().filter_map(|index| index.parse().ok()).chain([0]).collect(),
                 waitpoints: waitpoints.iter().filter_map(|id| WaitpointId::parse(id).ok()).collect(),

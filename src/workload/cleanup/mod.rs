@@ -14,14 +14,15 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use ff_core::partition::PartitionConfig;
-use ff_core::types::ExecutionId;
+use ff_core::types::{ExecutionId, WorkerInstanceId};
 
 use super::batch::Control;
 use super::error::WorkloadError;
 use super::executions::Workload;
 use super::ledger::Entry;
 use super::nodes::Nodes;
-use super::population::is_ours;
+use super::population::{ExecIndex, INSTANCE, is_ours};
+use super::slice::Slice;
 use crate::cluster::Cluster;
 
 pub use removal::Removal;
@@ -41,10 +42,16 @@ impl Workload {
         let nodes = &self.nodes.giving_up();
         // A primary that has gone since is known by its successor. Where the map cannot be read, the old one is tried.
         let _ = nodes.refresh().await;
-        let mut removal = remove_executions(nodes, ids, &partitions, &ours, control).await?;
-        // Other runs suspend with the same secrets: of those that know of each other the last one removes them.
-        if !self.nodes.is_announced() {
-            let own = self.own_secrets.borrow().clone();
+        let found = Found { ids, instances: vec![self.worker.instance_id.clone()], partitions };
+        let mut removal = remove_executions(nodes, found, &ours, control).await?;
+        // Other runs suspend with the same secrets: of those that know of each other the last one removes them. And so do the
+        // generators of one run: whichever added them, the first one removes them.
+        if !self.nodes.is_announced() && self.slice.leads() {
+            let own = if self.slice.is_whole() {
+                self.own_secrets.borrow().clone()
+            } else {
+                (0..self.plan.partitions()).collect()
+            };
             removal.count(&shared::remove_secrets(nodes, &own, control).await?);
         }
         if removal.failures == 0 {
@@ -55,6 +62,26 @@ impl Workload {
             self.partitions_used.borrow_mut().clear();
         }
         Ok(removal)
+    }
+
+    /// Removes what generators of this run have left that are gone: each of the first so many executions of the plan that
+    /// was theirs, whether it was created or not.
+    pub async fn remove_of(
+        &self,
+        gone: &[Slice],
+        executions: u32,
+        control: &Control<'_>,
+    ) -> Result<Removal, WorkloadError> {
+        let theirs = |exec: ExecIndex| gone.iter().any(|slice| slice.owns(exec));
+        let execs: Vec<ExecIndex> = (0..executions).map(ExecIndex).filter(|&exec| theirs(exec)).collect();
+        let ids = execs.iter().map(|&exec| self.plan.execution_id(exec)).collect();
+        let partitions = execs.iter().map(|&exec| self.plan.partition(exec).index).collect();
+        let instances = gone.iter().map(|slice| slice.worker().instance_id).collect();
+        let ours = |id: &str| self.plan.find(id).is_some_and(theirs);
+        let nodes = &self.nodes.giving_up();
+        // As above.
+        let _ = nodes.refresh().await;
+        remove_executions(nodes, Found { ids, instances, partitions }, &ours, control).await
     }
 }
 
@@ -74,22 +101,34 @@ pub async fn clean(cluster: Rc<Cluster>, control: &Control<'_>) -> Result<Remova
     let found = sweep::find(nodes, &quiet).await?;
     let listed: BTreeSet<String> = found.executions.iter().map(ToString::to_string).collect();
     let ours = |id: &str| is_ours(id) || listed.contains(id);
-    let mut removal = remove_executions(nodes, found.executions, &found.streams, &ours, control).await?;
+    let sweep::Found { executions, streams, secrets, unlisted } = found;
+    let instances = vec![WorkerInstanceId::new(INSTANCE)];
+    let found = Found { ids: executions, instances, partitions: streams };
+    let mut removal = remove_executions(nodes, found, &ours, control).await?;
+    removal.count(&unlisted);
     removal.count(&sweep::remove_orphans(nodes, &quiet).await?);
-    removal.count(&shared::remove_secrets(nodes, &found.secrets, &quiet).await?);
+    removal.count(&shared::remove_secrets(nodes, &secrets, &quiet).await?);
     Ok(removal)
+}
+
+/// What is to be removed.
+struct Found {
+    ids: Vec<ExecutionId>,
+    /// Workers that may have had them, beside those that they name.
+    instances: Vec<WorkerInstanceId>,
+    /// Where streams of signals may have entries of theirs.
+    partitions: BTreeSet<u16>,
 }
 
 /// The way through: signal streams, then index entries and keys group by group.
 async fn remove_executions(
     nodes: &Nodes,
-    ids: Vec<ExecutionId>,
-    partitions: &BTreeSet<u16>,
+    Found { ids, instances, partitions }: Found,
     ours: &dyn Fn(&str) -> bool,
     control: &Control<'_>,
 ) -> Result<Removal, WorkloadError> {
     let mut removal = Removal::default();
-    for &index in partitions {
+    for index in partitions {
         if control.cancel.is_cancelled() {
             return Err(WorkloadError::Cancelled);
         }
@@ -100,7 +139,7 @@ async fn remove_executions(
         let before = (number * GROUP) as u64;
         let progress = |done, _| (control.progress)(before + done, total);
         let part = Control { cancel: control.cancel, progress: &progress };
-        executions::remove_group(nodes, group, &part, &mut removal).await?;
+        executions::remove_group(nodes, (group, &instances), &part, &mut removal).await?;
     }
     Ok(removal)
 }

@@ -18,8 +18,25 @@ pub struct Removal {
     pub entries: u64,
     /// Commands that failed, each of which leaves at least one key or entry behind.
     pub failures: u64,
-    /// The first few failures, in words.
-    pub examples: Vec<String>,
+    /// The first few failures, each cause once.
+    examples: Vec<Example>,
+}
+
+/// One failure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Example {
+    /// What was tried.
+    what: String,
+    /// On which key or execution.
+    subject: String,
+    error: String,
+}
+
+impl std::fmt::Display for Example {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { what, subject, error } = self;
+        write!(f, "{what} for {subject}: {error}")
+    }
 }
 
 impl Removal {
@@ -27,15 +44,27 @@ impl Removal {
         self.keys += part.keys;
         self.entries += part.entries;
         self.failures += part.failures;
-        let room = EXAMPLES.saturating_sub(self.examples.len());
-        self.examples.extend(part.examples.iter().take(room).cloned());
+        part.examples.iter().for_each(|example| self.example(example.clone()));
     }
 
     pub(super) fn fail(&mut self, what: &str, subject: &str, error: &CallError) {
         self.failures += 1;
-        if self.examples.len() < EXAMPLES {
-            self.examples.push(format!("{what} for {subject}: {error}"));
+        let (what, subject) = (what.to_owned(), subject.to_owned());
+        self.example(Example { what, subject, error: error.to_string() });
+    }
+
+    /// Keeps an example of a failure. A cause is told once: another subject of it says nothing new.
+    fn example(&mut self, example: Example) {
+        let known =
+            self.examples.iter().any(|known| (&known.what, &known.error) == (&example.what, &example.error));
+        if !known && self.examples.len() < EXAMPLES {
+            self.examples.push(example);
         }
+    }
+
+    /// The failures in words, each cause once.
+    pub fn causes(&self) -> String {
+        self.examples.iter().map(Example::to_string).collect::<Vec<_>>().join("; ")
     }
 
     /// Takes the next reply, a number of keys removed.
@@ -83,5 +112,30 @@ pub(super) fn text(value: &Value) -> Option<String> {
         Value::BulkString(bytes) => String::from_utf8(bytes.clone()).ok(),
         Value::SimpleString(text) => Some(text.clone()),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::valkey::WireError;
+
+    #[test]
+    fn a_cause_is_told_once_and_every_failure_counted() {
+        let refused = |code: &str| {
+            CallError::Wire(WireError::Server { code: code.to_owned(), detail: "no".to_owned() })
+        };
+        let mut removal = Removal::default();
+        for partition in 0..9 {
+            removal.fail("UNLINK", &format!("{{fp:{partition}}}"), &refused("NOPERM"));
+        }
+        removal.fail("UNLINK", "{fp:3}", &refused("BUSY"));
+        let mut whole = Removal::default();
+        whole.count(&removal);
+        whole.count(&removal);
+        assert_eq!(whole.failures, 20);
+        let said = whole.causes();
+        assert_eq!((said.matches("NOPERM").count(), said.matches("BUSY").count()), (1, 1), "{said}");
+        assert!(said.starts_with("UNLINK for {fp:0}: "), "{said}");
     }
 }

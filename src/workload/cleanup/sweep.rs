@@ -8,10 +8,9 @@ use redis::{Cmd, Value};
 use super::super::batch::{Batch, Control, Exchange, Replies, exchange};
 use super::super::error::{WorkloadError, is_wrong_type};
 use super::super::nodes::Nodes;
-use super::super::population::{INSTANCE, LANE_PREFIX};
-use super::super::population::{UUID_TEXT_PREFIX, is_ours};
+use super::super::population::{LANE_PREFIX, UUID_TEXT_PREFIX, WORKER, is_ours};
 use super::removal::{Removal, number, partition, text, texts};
-use crate::cluster::NAMESPACE;
+use crate::cluster::{NAMESPACE, RENDEZVOUS};
 use crate::flowfabric::{CallError, ExecutionKeys};
 use crate::valkey::Wire;
 use reclaim_analysis::record::WireCost;
@@ -28,6 +27,8 @@ pub(super) struct Found {
     pub streams: BTreeSet<u16>,
     /// Partitions with a waitpoint secret.
     pub secrets: BTreeSet<u16>,
+    /// Primaries whose keys could not be listed.
+    pub unlisted: Removal,
 }
 
 /// Lists executions, streams and secrets of all primaries.
@@ -37,7 +38,7 @@ pub(super) async fn find(nodes: &Nodes, control: &Control<'_>) -> Result<Found, 
     let mut found = Found::default();
     for wire in nodes.routing().wires() {
         let mut walk = Walk::over_keys();
-        while let Some(names) = walk.step(wire, control).await? {
+        while let Some(names) = listed(walk.step(wire, control).await, wire, &mut found.unlisted)? {
             let mut cores = Vec::new();
             for name in names {
                 match classify(&name) {
@@ -56,6 +57,22 @@ pub(super) async fn find(nodes: &Nodes, control: &Control<'_>) -> Result<Found, 
     found.executions.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
     found.executions.dedup();
     Ok(found)
+}
+
+/// The next names of a primary. One that cannot be asked has none, and that is a failure to remove what it holds: the others
+/// are cleaned all the same.
+fn listed(
+    step: Result<Option<Vec<String>>, WorkloadError>,
+    wire: &Wire,
+    unlisted: &mut Removal,
+) -> Result<Option<Vec<String>>, WorkloadError> {
+    match step {
+        Err(WorkloadError::Call { source, .. }) => {
+            unlisted.fail("SCAN", &wire.addr().to_string(), &source);
+            Ok(None)
+        }
+        step => step,
+    }
 }
 
 /// Passes on the id of an execution in this tool's namespace.
@@ -86,7 +103,8 @@ pub(super) async fn remove_orphans(nodes: &Nodes, control: &Control<'_>) -> Resu
     let mut removal = Removal::default();
     for wire in nodes.routing().wires() {
         let mut walk = Walk::over_keys();
-        while let Some(names) = walk.step(wire, control).await? {
+        // Where that fails, it failed in `find`, which counted it.
+        while let Some(names) = listed(walk.step(wire, control).await, wire, &mut Removal::default())? {
             for name in names {
                 match classify(&name) {
                     // A core that is still here could not be removed, and says where the rest of it is.
@@ -167,7 +185,7 @@ fn classify(name: &str) -> Kind {
         let id = core.split_once("}:").and_then(|(_, id)| ExecutionId::parse(id).ok());
         return id.map_or(Kind::Foreign, Kind::Core);
     }
-    if is_ours(name) || name.starts_with("ff:worker:reclaim-bench:") {
+    if is_ours(name) || name.starts_with(RENDEZVOUS) || is_of_a_worker(name) {
         return Kind::Own;
     }
     let Some((family, rest)) = name.strip_prefix("ff:").and_then(|rest| rest.split_once(":{fp:")) else {
@@ -194,10 +212,22 @@ fn classify(name: &str) -> Kind {
             let own_lane = lane.and_then(|rest| rest.split_once(':')).is_some_and(|(number, _)| {
                 !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
             });
-            if own_lane || leases == Some(INSTANCE) { Kind::Own } else { Kind::Foreign }
+            if own_lane || leases.is_some_and(is_instance) { Kind::Own } else { Kind::Foreign }
         }
         _ => Kind::Foreign,
     }
+}
+
+/// Whether this is the name of the worker instance of a generator: each has a number.
+fn is_instance(name: &str) -> bool {
+    let number = name.strip_prefix(WORKER).and_then(|rest| rest.strip_prefix('-'));
+    number.is_some_and(|number| number.parse::<u32>().is_ok_and(|parsed| parsed.to_string() == number))
+}
+
+/// Whether a key is that of a generator's worker.
+fn is_of_a_worker(key: &str) -> bool {
+    let worker = key.strip_prefix("ff:worker:").and_then(|rest| rest.split_once(':'));
+    worker.is_some_and(|(worker, _)| worker == WORKER || is_instance(worker))
 }
 
 /// A cursor that walks over a node's keys, or over a set's members.
@@ -272,7 +302,12 @@ mod tests {
             ("ff:sec:{fp:3}:waitpoint_hmac", Kind::Secret(3)),
             ("ff:idx:{fp:3}:lane:reclaim-bench-x:eligible", Kind::Foreign),
             ("ff:idx:{fp:3}:lane:default:eligible", Kind::Foreign),
+            ("ff:idx:{fp:3}:worker:reclaim-bench-511:leases", Kind::Own),
             ("ff:idx:{fp:3}:worker:reclaim-bench-00:leases", Kind::Foreign),
+            ("ff:worker:reclaim-bench:x", Kind::Own),
+            ("ff:worker:reclaim-bench-7:x", Kind::Own),
+            ("ff:worker:reclaim-bench-seven:x", Kind::Foreign),
+            ("ff:reclaim-bench:{rendezvous:night}:parts", Kind::Own),
             ("ff:exec:{fp:3}:{fp:3}:6f2b3b9e-0f0e-4a51-9d63-000000000001:core", Kind::Core(other)),
             ("ff:exec:{fp:3}:{fp:3}:6f2b3b9e-0f0e-4a51-9d63-000000000001:payload", Kind::Foreign),
             ("ff:config:partitions", Kind::Foreign),

@@ -2,6 +2,7 @@
 
 pub mod audit;
 mod cleanup;
+mod lapse;
 mod scanner;
 mod staging;
 
@@ -16,7 +17,6 @@ use reclaim_bench::claim::{
     ClaimOrder, ClaimPath, ClaimSetup, ClaimTicket, Routes, ServerClocks, claim_path,
 };
 use reclaim_bench::cluster::Cluster;
-use reclaim_bench::flowfabric::LibraryAlias;
 use reclaim_bench::valkey::Wire;
 use reclaim_bench::workload::{
     Control, ExecIndex, Phase, ScanReport, ScanRequest, Seek, Workload, WorkloadError,
@@ -81,17 +81,14 @@ impl Bench {
 
     async fn scan_for(&self, seek: Seek, issue: bool, limit: usize) -> ScanReport {
         let sets = self.workload.lane_sets();
-        let request = ScanRequest { sets: &sets, seek, issue, limit };
+        let request = ScanRequest { sets: &sets, seek, issue, limit, forgiving: false };
         self.workload.scan(&request, &self.control()).await.unwrap()
     }
 
     async fn path(&self, path: VariantPath) -> Box<dyn ClaimPath> {
         let clocks = ServerClocks::measure(&self.cluster).await.unwrap();
         let routes = Rc::new(ByTopology(Rc::clone(&self.cluster)));
-        claim_path(
-            path,
-            ClaimSetup { routes, clocks, library: LibraryAlias::OWN, contended: false, task_context: false },
-        )
+        claim_path(path, ClaimSetup::plain(routes, clocks))
     }
 
     /// Claims with every ticket and records what came of it.

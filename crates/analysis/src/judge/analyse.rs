@@ -4,6 +4,9 @@ use crate::record::RunRecord;
 use crate::scenario::{InvalidScenario, Scenario};
 
 use super::comparison::{Judgement, judge};
+use super::generators;
+use super::profile::profile;
+use super::recovery::recoveries;
 use super::result::{RunResult, SCHEMA};
 use super::summary::summarise;
 use super::validity::{faults, warnings};
@@ -34,6 +37,9 @@ pub fn analyse_as(record: RunRecord, scenario: &Scenario) -> RunResult {
         exact,
         control,
         worth: worth(&record),
+        recoveries: recoveries(&record),
+        profile: profile(&record),
+        generator_summaries: generators::summarise(&record, scenario),
         record,
     }
 }
@@ -43,7 +49,10 @@ mod tests {
     use super::super::fixtures::{GRANT_LANE, HGET_LANE, TWIN, record, scenario};
     use super::super::result::{ControlFailure, Verdict};
     use super::*;
-    use crate::record::{Fault, LatencyHistogram, StormRecord, Warning};
+    use crate::record::{
+        CounterBlock, Fault, InjectedRecord, LatencyHistogram, RedirectKind, SdkInfo, StormRecord, Warning,
+        WireTotals,
+    };
     use crate::scenario::{Arrivals, Metric, Model, Slo};
     use std::time::Duration;
 
@@ -88,6 +97,55 @@ mod tests {
     }
 
     #[test]
+    fn a_library_that_reads_for_itself_is_no_disagreement() {
+        let more = |claims_each: u64| {
+            analysed(|record, _| {
+                for block in &mut record.blocks {
+                    *block.counters.calls.get_mut("hget").unwrap() += block.claims;
+                    block.counters.by_functions.insert("hget".to_owned(), claims_each * block.claims);
+                }
+            })
+        };
+        assert!(more(1).valid, "{:?}", more(1).invalid_reasons);
+        let of_counters = |fault: &Fault| matches!(fault, Fault::CountersDisagree { .. });
+        assert!(more(0).invalid_reasons.iter().any(of_counters), "somebody else's");
+    }
+
+    #[test]
+    fn what_a_worker_of_its_own_sends_is_what_the_servers_count() {
+        let duet = |change: &dyn Fn(&mut CounterBlock)| {
+            analysed(|record, _| {
+                for arm in &mut record.arms {
+                    arm.sdk = Some(SdkInfo {
+                        source: "0.15.0".into(),
+                        version: "0.15.0".into(),
+                        commit: None,
+                        sha256: "00".into(),
+                        compiler: "rustc".into(),
+                    });
+                    arm.wire = WireTotals { claims: arm.wire.claims, ..WireTotals::default() };
+                }
+                record.primaries[0].counters.calls.insert("hget".into(), 1_000_000);
+                record.blocks.iter_mut().filter(|block| block.arm == 1).for_each(change);
+            })
+        };
+        let more = duet(&|block| *block.counters.calls.get_mut("hget").unwrap() += block.claims);
+        assert!(more.valid, "{:?}", more.invalid_reasons);
+        let differing: Vec<_> = more.exact.iter().filter(|one| !one.equal).collect();
+        let [hget] = differing.as_slice() else { panic!("{differing:?}") };
+        assert_eq!(hget.metric.to_string(), "calls.hget");
+        assert!((hget.candidate_value - 3.0).abs() < 1e-9, "{hget:?}");
+        assert!(more.exact.iter().all(|one| one.metric.command.is_some()), "round trips nobody sees");
+        let server = &more.variants[1].server;
+        assert_eq!((server.round_trips_per_claim, server.bytes_in_per_claim), (None, None));
+        assert!(server.commands_per_claim.is_empty());
+        // Leases that no function gave.
+        let fewer = duet(&|block| *block.counters.calls.get_mut("fcall").unwrap() = block.claims - 1);
+        let of_counters = |fault: &Fault| matches!(fault, Fault::CountersDisagree { .. });
+        assert!(fewer.invalid_reasons.iter().any(of_counters), "{:?}", fewer.invalid_reasons);
+    }
+
+    #[test]
     fn an_analysis_can_be_repeated() {
         let first = analysed(|_, _| ());
         let text = serde_json::to_string(&first).unwrap();
@@ -129,6 +187,27 @@ mod tests {
         );
     }
 
+    /// So many MOVED met and counted at a server that is in no other figure.
+    fn redirected(met: u64, counted: u64) -> InjectedRecord {
+        let of = |n| [("a:1".to_owned(), [(RedirectKind::Moved, n)].into())].into();
+        InjectedRecord { redirects: of(met), redirects_counted: of(counted), ..InjectedRecord::default() }
+    }
+
+    #[test]
+    fn redirects_that_servers_count_as_they_were_met_are_no_fault() {
+        let found = |met, counted, unanswered| {
+            let result = analysed(|record, _| {
+                record.primaries[0].addr = "a:1".to_owned();
+                record.primaries[0].unanswered = unanswered;
+                record.injected = Some(redirected(met, counted));
+            });
+            result.invalid_reasons.iter().any(|fault| matches!(fault, Fault::RedirectsDisagree { .. }))
+        };
+        assert!(!found(3, 3, 0));
+        assert!(!found(3, 4, 1), "its reply was lost");
+        assert!(found(3, 5, 1) && found(3, 2, 1));
+    }
+
     /// Every rule that makes a run invalid, each broken alone.
     #[test]
     fn each_fault_is_found_and_named() {
@@ -142,6 +221,12 @@ mod tests {
                 let block = r.blocks.iter_mut().find(|block| block.arm == 1).unwrap();
                 *block.counters.sent.get_mut("hget").unwrap() -= 1;
                 *block.counters.calls.get_mut("hget").unwrap() -= 1;
+            }),
+            ("RedirectsDisagree { primary: \"a:1\", redirect: Moved, met: 3, counted: 4 }", |r, _| {
+                r.injected = Some(redirected(3, 4));
+            }),
+            ("RedirectsDisagree { primary: \"a:1\", redirect: Moved, met: 4, counted: 3 }", |r, _| {
+                r.injected = Some(redirected(4, 3));
             }),
             ("GrantsUnaccounted", |r, _| (r.audit.lost, r.audit.claimed) = (1, r.audit.claimed - 1)),
             ("SumOfGrants", |r, _| r.audit.claimed -= 1),
@@ -239,10 +324,7 @@ mod tests {
             .all(|fault| !matches!(fault, Fault::CountersDisagree { .. }))
         };
         assert!(valid(3, 3) && valid(3, 0));
-        let ruler = analysed(|record, _| {
-            record.rulers_unanswered = 1;
-            *record.primaries[0].counters.calls.get_mut("fcall").unwrap() -= 1;
-        });
+        let ruler = analysed(|record, _| record.rulers_unanswered = 1);
         assert!(ruler.valid && ruler.warnings.contains(&Warning::RulersUnanswered { round_trips: 1 }));
         assert!(!valid(3, 4) && !valid(0, 1) && !valid(3, -1));
     }
@@ -254,6 +336,16 @@ mod tests {
     #[test]
     fn a_storm_that_brought_all_back_or_was_interrupted_left_nobody_behind() {
         assert!(analysed(|record, _| record.storm = Some(storm(500))).valid);
+        // What the audit has as lost by servers nobody sends again; one more would be somebody else's fault.
+        for (held, valid) in [(497, true), (496, false)] {
+            let after_a_failover = analysed(|record, _| {
+                record.storm = Some(storm(held));
+                record.injected = Some(InjectedRecord::default());
+                (record.audit.rolled_back, record.audit.lost_by_server) = (2, 1);
+                record.audit.claimed -= 1;
+            });
+            assert_eq!(after_a_failover.valid, valid, "{:?}", after_a_failover.invalid_reasons);
+        }
         let interrupted = analysed(|record, _| (record.partial, record.storm) = (true, Some(storm(3))));
         assert!(interrupted.valid, "{:?}", interrupted.invalid_reasons);
     }
@@ -268,7 +360,8 @@ mod tests {
         let run = |lag_us: u64, slo: Option<u64>| {
             analysed(|record, scenario| {
                 scenario.load.model = Model::Open { rate_per_sec: 1e3, arrivals: Arrivals::Constant };
-                scenario.slo = slo.map(|ms| Slo { response_p99: Duration::from_millis(ms), abort: None });
+                scenario.slo =
+                    slo.map(|ms| Slo { response_p99: Some(Duration::from_millis(ms)), ..Slo::default() });
                 record.arms[0].send_lag = histogram(lag_us);
                 record.arms[0].response = histogram(1_000);
             })

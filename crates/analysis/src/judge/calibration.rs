@@ -155,8 +155,10 @@ impl Calibration {
             && Conditions::same_for_generator(measured.conditions.as_ref(), conditions)
     }
 
-    /// What it says about a run of this scenario on this many primaries. `None` without a level to compare with.
-    pub fn note(&self, scenario: &Scenario, primaries: u32) -> Option<CalibrationNote> {
+    /// What it says about a run of this scenario on this many primaries, by as many generators, each of which makes its part of
+    /// the load. `None` without a level to compare with.
+    pub fn note(&self, scenario: &Scenario, primaries: u32, generators: u32) -> Option<CalibrationNote> {
+        let generators = f64::from(generators.max(1));
         let load = &scenario.load;
         let connections = f64::from(load.connections) * f64::from(primaries.max(1));
         let nearest_connections = nearest(&self.level_summaries, connections, |l| f64::from(l.connections))?;
@@ -164,7 +166,7 @@ impl Calibration {
             || self.level_summaries.iter().filter(|l| l.connections == nearest_connections.connections);
         let level = match load.model {
             Model::Closed { concurrency } => {
-                let wanted = f64::from(concurrency) * f64::from(load.contenders.max(1));
+                let wanted = f64::from(concurrency) * f64::from(load.contenders.max(1)) / generators;
                 nearest(levels(), wanted, |l| f64::from(l.in_flight))?
             }
             Model::Open { .. } => levels().max_by(|a, b| a.per_sec.total_cmp(&b.per_sec))?,
@@ -175,18 +177,18 @@ impl Calibration {
             ceiling_per_sec: level.per_sec,
             client_cpu_us_per_request: level.client_cpu_us,
             round_trip_overhead_us: self.round_trip_summary.map(|summary| summary.overhead_us.estimate),
-            send_lag: self.lag_at(&load.model),
+            send_lag: self.lag_at(&load.model, generators),
             disturbed: self.disturbed.clone(),
         })
     }
 
-    fn lag_at(&self, model: &Model) -> Option<CalibratedLag> {
+    fn lag_at(&self, model: &Model, generators: f64) -> Option<CalibratedLag> {
         let Model::Open { rate_per_sec, arrivals } = model else { return None };
         // Bursts are due all at once, as the worst of Poisson arrivals are.
         let constant = matches!(arrivals, crate::scenario::Arrivals::Constant);
         let same = |cell: &&SendLagSummary| (cell.arrivals == ArrivalsForm::Constant) == constant;
         let cells = self.send_lag_summaries.iter().filter(same);
-        let cell = nearest(cells, *rate_per_sec, |cell| cell.rate_per_sec)?;
+        let cell = nearest(cells, *rate_per_sec / generators, |cell| cell.rate_per_sec)?;
         Some(CalibratedLag { rate_per_sec: cell.rate_per_sec, p99_us: cell.send_lag_us?.p99 })
     }
 }
@@ -220,7 +222,8 @@ fn spread(levels: &[LevelRecord]) -> Option<f64> {
     median(&levels.iter().filter_map(of).collect::<Vec<_>>())
 }
 
-/// Marks a run that came near to what the generator reaches with a function that does nothing.
+/// Marks a run that came near to what the generator reaches with a function that does nothing; of several, the one that made
+/// most of the claims.
 pub(super) fn generator_limit(record: &RunRecord) -> Option<Warning> {
     let note = record.calibration.as_ref()?;
     let window_s = record.generator.map(|used| used.window_s).filter(|window_s| *window_s > 0.0)?;
@@ -232,8 +235,16 @@ pub(super) fn generator_limit(record: &RunRecord) -> Option<Warning> {
     // The control's and the blocks' claims are in no arm; the timeline has all of them.
     let all: u64 = record.timeline.iter().map(|second| second.claimed).sum();
     let requests_per_sec = all as f64 * of_arms(|wire| wire.commands) as f64 / claims as f64 / window_s;
-    (requests_per_sec > NEAR_CEILING * note.ceiling_per_sec)
-        .then_some(Warning::GeneratorCeiling { requests_per_sec, ceiling_per_sec: note.ceiling_per_sec })
+    let of_all: u64 = record.generators.iter().map(|one| one.claims).sum();
+    let most = record.generators.iter().max_by_key(|one| one.claims);
+    let requests_per_sec =
+        most.map_or(requests_per_sec, |one| requests_per_sec * one.claims as f64 / of_all.max(1) as f64);
+    let ceiling = Warning::GeneratorCeiling { requests_per_sec, ceiling_per_sec: note.ceiling_per_sec };
+    let warning = match most {
+        Some(one) => Warning::OfGenerator { part: one.part, what: Box::new(ceiling) },
+        None => ceiling,
+    };
+    (requests_per_sec > NEAR_CEILING * note.ceiling_per_sec).then_some(warning)
 }
 
 /// The entry whose value has the smallest ratio to what is wanted.

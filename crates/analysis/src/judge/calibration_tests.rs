@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::super::fixtures::{GRANT_LANE, calibration_record, record, scenario};
+use super::super::fixtures::{GRANT_LANE, calibration_record, generator, record, scenario};
 use super::*;
 use crate::record::{Conditions, GeneratorUse, Histogram, TimelinePoint};
 use crate::scenario::{Arrivals, Cores, Placement};
@@ -100,7 +100,7 @@ fn a_busy_machine_is_noticed_by_the_cpu_of_others_and_by_turns_that_differ() {
     assert!(matches!(elsewhere.disturbed[..], [Disturbance::OthersBusy { .. }]));
     assert_eq!(disturbed(|r| r.generator = None).disturbed, []);
     assert!(busy.valid, "true of that machine at that time");
-    let note = |calibration: &Calibration| calibration.note(&wanting(|_| ()), 1).unwrap().disturbed;
+    let note = |calibration: &Calibration| calibration.note(&wanting(|_| ()), 1, 1).unwrap().disturbed;
     assert_eq!((note(&quiet), note(&busy)), (Vec::new(), busy.disturbed.clone()));
 }
 
@@ -132,7 +132,7 @@ fn a_run_gets_the_figures_of_the_nearest_level() {
             load.model = Model::Closed { concurrency };
             load.contenders = contenders;
         });
-        calibration.note(&scenario, 3).unwrap()
+        calibration.note(&scenario, 3, 1).unwrap()
     };
     assert_eq!([1, 2, 20, 40, 300, 100_000].map(|n| level(n, 1).in_flight), [1, 1, 8, 64, 512, 4_096]);
     assert_eq!(level(16, 4).in_flight, 64, "each contender has a request in flight");
@@ -141,7 +141,7 @@ fn a_run_gets_the_figures_of_the_nearest_level() {
     assert!((alone.round_trip_overhead_us.unwrap() - 12.0).abs() < 0.5);
     let open = |arrivals| {
         let scenario = wanting(|load| load.model = Model::Open { rate_per_sec: 1_500.0, arrivals });
-        calibration.note(&scenario, 3).unwrap()
+        calibration.note(&scenario, 3, 1).unwrap()
     };
     assert!(near(open(Arrivals::Constant).ceiling_per_sec, 250_000.0));
     let lag = |arrivals| open(arrivals).send_lag.unwrap().p99_us;
@@ -149,7 +149,7 @@ fn a_run_gets_the_figures_of_the_nearest_level() {
     let burst = Arrivals::Burst { size: 3, every: Duration::from_secs(1) };
     assert!((lag(burst) - 80.0).abs() < 0.1);
     let empty = CalibrationRecord { levels: Vec::new(), ..calibration_record() };
-    assert_eq!(assess(empty).note(&wanting(|_| ()), 1), None);
+    assert_eq!(assess(empty).note(&wanting(|_| ()), 1, 1), None);
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn only_a_run_near_the_ceiling_is_marked() {
         record.timeline = vec![second; 10];
         record.generator = Some(GeneratorUse { window_s: 10.0, ..GeneratorUse::default() });
         record.calibration =
-            calibrated.then(|| assess(calibration_record()).note(&wanting(|_| ()), 1)).flatten();
+            calibrated.then(|| assess(calibration_record()).note(&wanting(|_| ()), 1, 1)).flatten();
         generator_limit(&record)
     };
     // Two commands per claim; one in flight reaches 50,000 requests per second.
@@ -170,4 +170,24 @@ fn only_a_run_near_the_ceiling_is_marked() {
     };
     assert!(near(requests_per_sec, 40_200.0) && near(ceiling_per_sec, 50_000.0));
     assert_eq!(marked(20_100, false), None);
+}
+
+#[test]
+fn of_several_generators_the_one_with_most_claims_is_held_against_the_ceiling() {
+    let marked = |most: u64| {
+        let mut record = record(&[GRANT_LANE], 1);
+        let second = TimelinePoint { claimed: 40_000, ..record.timeline[0].clone() };
+        record.timeline = vec![second; 10];
+        record.generator = Some(GeneratorUse { window_s: 10.0, ..GeneratorUse::default() });
+        record.calibration = assess(calibration_record()).note(&wanting(|_| ()), 1, 4);
+        record.generators = (1..=4).map(generator).collect();
+        record.generators[2].claims = most;
+        generator_limit(&record)
+    };
+    assert_eq!(marked(1_500), None, "a quarter of 80,000 requests per second");
+    let Some(Warning::OfGenerator { part: 3, what }) = marked(13_500) else {
+        panic!("three quarters of them")
+    };
+    let Warning::GeneratorCeiling { requests_per_sec, .. } = *what else { panic!("{what:?}") };
+    assert!(near(requests_per_sec, 60_000.0));
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::result::RunResult;
-use crate::record::{Conditions, Host, short_sha256};
+use crate::record::{ClusterRecord, Conditions, Host, LibraryInfo, SdkInfo, short_sha256};
 
 /// Keys of a scenario that do not change what is measured: what is judged, where the servers are and where threads ran
 /// (the environment says that), and the library (the environment names what ran).
@@ -33,102 +33,187 @@ pub struct SettingDifference {
 #[error("results are not comparable: {}", listed(.0))]
 pub struct NotComparable(pub Vec<SettingDifference>);
 
+/// One difference in the same line, several below each other. Of two scenarios nearly every key differs: their names say
+/// more than all of those together.
 fn listed(differences: &[SettingDifference]) -> String {
-    let each = differences.iter().map(|d| format!("{}: {} against {}", d.what, d.base, d.candidate));
-    each.collect::<Vec<_>>().join("; ")
+    let line = |d: &SettingDifference| format!("{}: {} against {}", d.what, d.base, d.candidate);
+    if let [one] = differences {
+        return line(one);
+    }
+    let name = differences.iter().find(|d| d.what == SCENARIO_NAME || d.what == "scenario");
+    let (keys, others): (Vec<_>, Vec<_>) = differences
+        .iter()
+        .filter(|d| name.is_none_or(|name| name.what != d.what))
+        .partition(|d| name.is_some() && ["scenario ", "config "].iter().any(|of| d.what.starts_with(of)));
+    let first = name.map_or_else(
+        || format!("they differ in {} things", differences.len()),
+        |name| format!("they are of different scenarios, {} against {}", name.base, name.candidate),
+    );
+    let mut lines = vec![first];
+    lines.extend(others.into_iter().map(|d| format!("  {}", line(d))));
+    if !keys.is_empty() {
+        let names: Vec<&str> =
+            keys.iter().filter_map(|d| d.what.split_once(' ')).map(|(_, key)| key).collect();
+        let more = if names.len() == 1 { "key" } else { "keys" };
+        lines.push(format!("  and {} {more} of the scenarios: {}", names.len(), names.join(", ")));
+    }
+    lines.join("\n")
 }
+
+/// The key whose difference makes all others of the scenario a matter of course.
+const SCENARIO_NAME: &str = "scenario name";
 
 /// Everything that differs between two results, what forbids the comparison first.
 pub fn differences(base: &RunResult, candidate: &RunResult) -> Vec<SettingDifference> {
     let sides = [base, candidate];
-    let mut all = Vec::new();
-    let mut compare = |what: &str, [base, candidate]: [String; 2], forbids: bool| {
-        if base != candidate {
-            all.push(SettingDifference { what: what.to_owned(), base, candidate, forbids });
-        }
-    };
+    let mut found = Differences::default();
     for (key, values) in scenario_differences(sides) {
-        compare(&format!("scenario {key}"), values, true);
+        found.compare(&format!("scenario {key}"), values, true);
     }
-    let environment = sides.map(|side| &side.record.environment);
-    let host = environment.map(|e| &e.host);
-    compare("machine cpu", host.map(|h| h.cpu.clone()), true);
-    compare("machine cores", host.map(|h| h.cores.to_string()), true);
-    // Kernels report a few pages more or less from boot to boot.
-    compare(
-        "machine memory",
-        host.map(|h| format!("{:.1} GiB", h.memory_bytes as f64 / 1_073_741_824.0)),
-        true,
-    );
-    // Updates come by themselves: a baseline that ended with each would never be one.
-    compare("machine kernel", host.map(|h| h.kernel.clone()), false);
-    compare("machine CPU quota", host.map(quota), true);
-    let [base_conditions, candidate_conditions] =
-        environment.map(|e| Conditions::comparable(e.conditions.as_ref()));
-    for ((what, base), (_, candidate)) in base_conditions.into_iter().zip(candidate_conditions) {
-        compare(what, [base, candidate], true);
+    found.machine(sides);
+    found.servers(sides);
+    found.servers_of_arms(sides);
+    found.generator(sides);
+    found.libraries(sides);
+    found.unusable(sides);
+    let Differences(mut all) = found;
+    all.sort_by_key(|difference| !difference.forbids);
+    all
+}
+
+/// What differs so far.
+#[derive(Default)]
+struct Differences(Vec<SettingDifference>);
+
+impl Differences {
+    fn compare(&mut self, what: &str, [base, candidate]: [String; 2], forbids: bool) {
+        if base != candidate {
+            self.0.push(SettingDifference { what: what.to_owned(), base, candidate, forbids });
+        }
     }
-    let valkey = environment.map(|e| &e.valkey);
-    compare("valkey version", valkey.map(|v| v.version.clone()), true);
-    compare("valkey allocator", valkey.map(|v| v.allocator.clone()), true);
-    compare("valkey io-threads", valkey.map(|v| v.io_threads.to_string()), true);
-    compare("valkey primaries", valkey.map(|v| v.primaries.to_string()), true);
-    compare("valkey replicas", valkey.map(|v| v.replicas.to_string()), true);
-    compare("valkey provider", valkey.map(|v| v.provider.clone()), true);
-    compare("partitions", valkey.map(|v| v.partitions.to_string()), true);
-    let build = |debug| if debug { "without optimisation" } else { "optimised" };
-    compare("tool build", sides.map(|s| build(s.record.tool.debug_build).to_owned()), true);
-    let real_time = sides.map(|side| side.record.generator.and_then(|used| used.real_time));
-    let priority = |real_time: Option<bool>| match real_time {
-        Some(true) => "real-time".to_owned(),
-        Some(false) => "as other programs".to_owned(),
-        None => "not recorded".to_owned(),
-    };
-    // Where one of them does not say, nobody knows whether it differs.
-    compare("generator's priority", real_time.map(priority), real_time.iter().all(Option::is_some));
-    let tls = valkey.map(|v| v.tls);
-    let encrypted = |tls: Option<bool>| match tls {
-        Some(true) => "TLS".to_owned(),
-        Some(false) => "plain TCP".to_owned(),
-        None => "not recorded".to_owned(),
-    };
-    compare("connections", tls.map(encrypted), tls.iter().all(Option::is_some));
-    let here = |same_machine| if same_machine { "the generator's machine" } else { "other machines" };
-    compare("servers on", valkey.map(|v| here(v.same_machine).to_owned()), true);
-    compare("tool commit", sides.map(|s| s.record.tool.commit.clone()), false);
-    let library = environment.map(|e| &e.library);
-    compare(
-        "function library",
-        library.map(|l| format!("{} ({})", l.version, short_sha256(&l.sha256))),
-        false,
-    );
-    for arm in &base.record.arms {
-        let Some(other) = candidate.record.arms.iter().find(|other| other.name == arm.name) else { continue };
-        let of = |library: &Option<crate::record::LibraryInfo>| {
-            library
-                .as_ref()
-                .map_or("the run's".to_owned(), |l| format!("{} ({})", l.version, short_sha256(&l.sha256)))
-        };
-        compare(&format!("library of {}", arm.name), [&arm.library, &other.library].map(of), false);
+
+    /// What stands in both records. Where one of them does not say, nobody knows whether it differs: that forbids nothing.
+    fn compare_if_told<T: Copy>(
+        &mut self,
+        what: &str,
+        values: [Option<T>; 2],
+        text: impl Fn(T) -> &'static str,
+    ) {
+        let told = values.iter().all(Option::is_some);
+        self.compare(what, values.map(|value| value.map_or("not recorded", &text).to_owned()), told);
     }
-    compare("tool version", sides.map(|s| s.record.tool.version.clone()), false);
-    for (what, side) in [("base", base), ("candidate", candidate)] {
-        let mut unusable = |state: &str| {
-            all.push(SettingDifference {
+
+    fn machine(&mut self, sides: [&RunResult; 2]) {
+        let environment = sides.map(|side| &side.record.environment);
+        let host = environment.map(|e| &e.host);
+        self.compare("machine cpu", host.map(|h| h.cpu.clone()), true);
+        self.compare("machine cores", host.map(|h| h.cores.to_string()), true);
+        // Kernels report a few pages more or less from boot to boot.
+        let memory = |h: &Host| format!("{:.1} GiB", h.memory_bytes as f64 / 1_073_741_824.0);
+        self.compare("machine memory", host.map(memory), true);
+        // Updates come by themselves: a baseline that ended with each would never be one.
+        self.compare("machine kernel", host.map(|h| h.kernel.clone()), false);
+        self.compare("machine CPU quota", host.map(quota), true);
+        let [base, candidate] = environment.map(|e| Conditions::comparable(e.conditions.as_ref()));
+        for ((what, base), (_, candidate)) in base.into_iter().zip(candidate) {
+            self.compare(what, [base, candidate], true);
+        }
+    }
+
+    fn servers(&mut self, sides: [&RunResult; 2]) {
+        let valkey = sides.map(|side| &side.record.environment.valkey);
+        self.compare("valkey version", valkey.map(|v| v.version.clone()), true);
+        self.compare("valkey allocator", valkey.map(|v| v.allocator.clone()), true);
+        self.compare("valkey io-threads", valkey.map(|v| v.io_threads.to_string()), true);
+        self.compare("valkey primaries", valkey.map(|v| v.primaries.to_string()), true);
+        self.compare("valkey replicas", valkey.map(|v| v.replicas.to_string()), true);
+        self.compare("valkey provider", valkey.map(|v| v.provider.clone()), true);
+        self.compare("partitions", valkey.map(|v| v.partitions.to_string()), true);
+        let encrypted = |tls| if tls { "TLS" } else { "plain TCP" };
+        self.compare_if_told("connections", valkey.map(|v| v.tls), encrypted);
+        let here = |same_machine| if same_machine { "the generator's machine" } else { "other machines" };
+        self.compare("servers on", valkey.map(|v| here(v.same_machine).to_owned()), true);
+    }
+
+    /// Those of a server duet, arm by arm. Which file a server was is only told: it is the same server on another machine.
+    fn servers_of_arms(&mut self, sides: [&RunResult; 2]) {
+        let records = sides.map(|side| &side.record);
+        if !records.iter().any(|record| record.is_server_duet()) {
+            return;
+        }
+        for arm in &records[0].arms {
+            let clusters = records.map(|record| record.cluster_of_named(&arm.name));
+            let shared = || "the run's".to_owned();
+            let said = |of: fn(&ClusterRecord) -> String| clusters.map(|own| own.map_or_else(shared, of));
+            let settings = said(|own| own.settings().join(" "));
+            self.compare(&format!("server of {}", arm.name), settings, true);
+            let binary = said(|own| short_sha256(&own.server.sha256).to_owned());
+            self.compare(&format!("server binary of {}", arm.name), binary, false);
+        }
+    }
+
+    fn generator(&mut self, sides: [&RunResult; 2]) {
+        let build = |debug| if debug { "without optimisation" } else { "optimised" };
+        self.compare("tool build", sides.map(|s| build(s.record.tool.debug_build).to_owned()), true);
+        // Each has connections of its own, and an equal part of what is in flight.
+        let generators = sides.map(|side| side.record.generators.len().max(1).to_string());
+        self.compare("generators", generators, true);
+        let real_time = sides.map(|side| side.record.generator.and_then(|used| used.real_time));
+        let priority = |real_time| if real_time { "real-time" } else { "as other programs" };
+        self.compare_if_told("generator's priority", real_time, priority);
+        let ruler = sides.map(|side| side.record.ruler());
+        // Another unit, not another load: only the figure in round trips is another one.
+        if ruler.iter().all(Option::is_some) {
+            self.compare("the ruler", ruler.map(|command| command.unwrap_or_default().to_owned()), true);
+        }
+        self.compare("tool commit", sides.map(|s| s.record.tool.commit.clone()), false);
+        self.compare("tool version", sides.map(|s| s.record.tool.version.clone()), false);
+    }
+
+    /// Function library and SDK do not forbid: they are what one compares.
+    fn libraries(&mut self, sides: [&RunResult; 2]) {
+        let named =
+            |library: &LibraryInfo| format!("{} ({})", library.version, short_sha256(&library.sha256));
+        self.compare("function library", sides.map(|side| named(&side.record.environment.library)), false);
+        let [base, candidate] = sides.map(|side| &side.record.arms);
+        for arm in base {
+            let Some(other) = candidate.iter().find(|other| other.name == arm.name) else { continue };
+            let own = [arm, other].map(|arm| arm.library.as_ref().map_or("the run's".to_owned(), named));
+            self.compare(&format!("library of {}", arm.name), own, false);
+            let sdk = [arm, other].map(|arm| arm.sdk.as_ref());
+            self.compare(&format!("SDK of {}", arm.name), sdk.map(worker), false);
+            // What another compiler makes of one source is no change of the source.
+            if let [Some(base), Some(candidate)] = sdk {
+                let compilers = [base, candidate].map(|sdk| sdk.compiler.clone());
+                self.compare(&format!("compiler of {}'s worker", arm.name), compilers, false);
+            }
+        }
+    }
+
+    fn unusable(&mut self, [base, candidate]: [&RunResult; 2]) {
+        for (what, side) in [("base", base), ("candidate", candidate)] {
+            let state = match side {
+                side if !side.valid => "invalid",
+                side if side.record.partial => "interrupted",
+                _ => continue,
+            };
+            self.0.push(SettingDifference {
                 what: format!("{what} result"),
                 base: state.to_owned(),
                 candidate: "a complete, valid run".to_owned(),
                 forbids: true,
             });
-        };
-        if !side.valid {
-            unusable("invalid");
-        } else if side.record.partial {
-            unusable("interrupted");
         }
     }
-    all.sort_by_key(|difference| !difference.forbids);
-    all
+}
+
+fn worker(sdk: Option<&SdkInfo>) -> String {
+    sdk.map_or("built in".to_owned(), sdk_and_digest)
+}
+
+/// A worker's SDK: its version, and what tells it from others that say the same.
+pub(super) fn sdk_and_digest(sdk: &SdkInfo) -> String {
+    format!("{} ({})", sdk.version, short_sha256(&sdk.sha256))
 }
 
 fn quota(host: &Host) -> String {
@@ -165,19 +250,41 @@ fn scenario_differences(sides: [&RunResult; 2]) -> Vec<(String, [String; 2])> {
         .collect()
 }
 
+/// All keys of a scenario that change what is measured, with their values.
 fn flatten(prefix: &str, value: &Value, keys: &mut BTreeMap<String, String>) {
-    let ignored = NOT_MEASURED
-        .iter()
-        .any(|key| prefix == *key || prefix.strip_prefix(key).is_some_and(|rest| rest.starts_with('.')))
-        || (prefix.starts_with("variant.") && prefix.ends_with(".library"));
-    if ignored {
+    let ignored = |key: &str| {
+        NOT_MEASURED
+            .iter()
+            .any(|known| key == *known || key.strip_prefix(known).is_some_and(|rest| rest.starts_with('.')))
+            || (key.starts_with("variant.")
+                && (is_server(key)
+                    || key.rsplit('.').next().is_some_and(|last| ["library", "sdk"].contains(&last))))
+    };
+    leaves(prefix, value, &ignored, keys);
+}
+
+/// Whether a key of a variant is of its server, which the environment names as it was found.
+fn is_server(key: &str) -> bool {
+    key.split('.').nth(2) == Some("server")
+}
+
+/// All keys of another harness' settings, with their values.
+pub(super) fn settings_of(config: &Value) -> BTreeMap<String, String> {
+    let mut keys = BTreeMap::new();
+    leaves("", config, &|_| false, &mut keys);
+    keys
+}
+
+fn leaves(prefix: &str, value: &Value, ignored: &impl Fn(&str) -> bool, keys: &mut BTreeMap<String, String>) {
+    if ignored(prefix) {
         return;
     }
     let join = |part: &str| if prefix.is_empty() { part.to_owned() } else { format!("{prefix}.{part}") };
     match value {
-        Value::Object(map) => map.iter().for_each(|(key, value)| flatten(&join(key), value, keys)),
+        Value::Object(map) => map.iter().for_each(|(key, value)| leaves(&join(key), value, ignored, keys)),
         Value::Array(items) => {
-            items.iter().enumerate().for_each(|(i, value)| flatten(&join(&i.to_string()), value, keys));
+            let each = items.iter().enumerate();
+            each.for_each(|(i, value)| leaves(&join(&i.to_string()), value, ignored, keys));
         }
         Value::String(text) => {
             keys.insert(prefix.to_owned(), text.clone());
@@ -185,5 +292,57 @@ fn flatten(prefix: &str, value: &Value, keys: &mut BTreeMap<String, String>) {
         other => {
             keys.insert(prefix.to_owned(), other.to_string());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::analyse;
+    use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, generator, record};
+
+    #[test]
+    fn a_run_of_several_generators_is_another_than_one_of_a_single_one() {
+        let base = analyse(record(&[GRANT_LANE], 1)).unwrap();
+        let mut several = base.clone();
+        several.record.generators = vec![generator(1)];
+        assert_eq!(differences(&base, &several), [], "one is one, merged or not");
+        several.record.generators.push(generator(2));
+        let [one] = &differences(&base, &several)[..] else { panic!("the number alone differs") };
+        let said = (one.what.as_str(), one.base.as_str(), one.candidate.as_str(), one.forbids);
+        assert_eq!(said, ("generators", "1", "2", true));
+    }
+
+    #[test]
+    fn the_scenario_comes_first_and_its_keys_are_grouped() {
+        let base = analyse(record(&[GRANT_LANE, HGET_LANE], 1)).unwrap();
+        let mut candidate = base.clone();
+        candidate.record.scenario.name = "smoke".into();
+        candidate.record.scenario.load.connections = 7;
+        candidate.record.scenario.population.lanes = 9;
+        candidate.record.environment.valkey.version = "7.2.9".into();
+        candidate.record.environment.host.cpu = "Other CPU".into();
+        let of = |candidate: &RunResult| {
+            let all = differences(&base, candidate);
+            NotComparable(all.into_iter().filter(|one| one.forbids).collect()).to_string()
+        };
+        let text = of(&candidate);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(
+            lines[0],
+            "results are not comparable: they are of different scenarios, lane-ab against smoke"
+        );
+        assert!(
+            lines[1].starts_with("  machine cpu: ") && lines[1].ends_with(" against Other CPU"),
+            "{text}"
+        );
+        assert!(lines[2].starts_with("  valkey version: "), "{text}");
+        assert_eq!(lines[3], "  and 2 keys of the scenarios: load.connections, population.lanes");
+        candidate.record.scenario.name.clone_from(&base.record.scenario.name);
+        let text = of(&candidate);
+        assert!(
+            text.starts_with("results are not comparable: they differ in 4 things\n  scenario load."),
+            "{text}"
+        );
     }
 }

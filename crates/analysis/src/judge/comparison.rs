@@ -9,9 +9,10 @@ use crate::stats::{
     paired_quantile, paired_quantile_over, paired_totals,
 };
 
+use super::arm_counts::{arm_samples, calls_per_claim, rulers, wire_per_claim};
 use super::metric_source::{Source, source};
 use super::result::{Comparison, Control, ControlFailure, ExactMetric, Verdict};
-use super::summary::{arm_samples, calls_per_claim, rulers, wire_per_claim};
+use super::values::is_uncounted;
 
 /// The metric that the control is judged on.
 const CONTROL_QUANTILE: f64 = 0.5;
@@ -46,8 +47,11 @@ pub(super) fn judge(record: &RunRecord, compare: &Compare) -> Judgement {
         }
         judgement.exact.extend(sides.exact());
     }
-    correct_for_many(&mut judgement.comparisons, compare);
     judgement.control = control(record, baseline, compare);
+    if let Some(allowance) = judgement.control.as_ref().and_then(|control| control.allowance) {
+        allow_for_clusters(&mut judgement.comparisons, allowance, compare.noise_threshold);
+    }
+    correct_for_many(&mut judgement.comparisons, compare);
     if judgement.control.as_ref().is_some_and(|control| !control.passed) {
         for comparison in &mut judgement.comparisons {
             comparison.verdict = Verdict::Inconclusive;
@@ -75,6 +79,17 @@ pub(crate) fn verdict(ratio: &Estimate, direction: Direction, threshold: f64) ->
     }
 }
 
+/// Arms on clusters of their own differ by what two clusters of one server differ by as well: a verdict must hold with the
+/// interval wider by as much on either side.
+fn allow_for_clusters(comparisons: &mut [Comparison], allowance: f64, threshold: f64) {
+    for comparison in comparisons {
+        let Some(ratio) = &comparison.ratio else { continue };
+        let wider =
+            Estimate { low: ratio.low / (1.0 + allowance), high: ratio.high * (1.0 + allowance), ..*ratio };
+        comparison.verdict = verdict(&wider, comparison.metric.row().direction, threshold);
+    }
+}
+
 /// Replaces raw p-values by corrected ones; a change that does not survive the correction is inconclusive.
 fn correct_for_many(comparisons: &mut [Comparison], compare: &Compare) {
     let raw: Vec<f64> = comparisons.iter().filter_map(|comparison| comparison.p_value).collect();
@@ -95,7 +110,8 @@ fn correct_for_many(comparisons: &mut [Comparison], compare: &Compare) {
 ///
 /// It fails if its 99 % interval of the median leaves out 1, or if the run is too noisy for its threshold: half the
 /// interval at the comparison's confidence, scaled to as many strata as the comparison has, is wider than half the
-/// threshold.
+/// threshold. In a server duet its second side is on a cluster of its own, and two clusters of one server differ by a little:
+/// it fails where its interval lies beyond half the threshold, and otherwise says what verdicts must allow for.
 fn control(record: &RunRecord, baseline: usize, compare: &Compare) -> Option<Control> {
     let sides = control_pairs(record, baseline);
     if sides.is_empty() {
@@ -107,7 +123,7 @@ fn control(record: &RunRecord, baseline: usize, compare: &Compare) -> Option<Con
         Err(too_few) => {
             let own_strata = record.strata.iter().any(|stratum| stratum.control);
             let failure = Some(ControlFailure::TooFew { too_few, own_strata });
-            return Some(Control { ratio: None, passed: false, failure });
+            return Some(Control { ratio: None, passed: false, failure, allowance: None });
         }
     };
     let ratio = effect.ratio(CONTROL_CONFIDENCE);
@@ -115,14 +131,18 @@ fn control(record: &RunRecord, baseline: usize, compare: &Compare) -> Option<Con
     let scale = (effect.differences.len() as f64 / compared as f64).sqrt();
     let half_width = effect.ratio(compare.confidence).half_width() * scale;
     let limit = compare.noise_threshold / 2.0;
-    let failure = if !ratio.contains(1.0) {
+    let apart = record.is_server_duet();
+    let failure = if apart && (ratio.low > 1.0 + limit || ratio.high < 1.0 / (1.0 + limit)) {
+        Some(ControlFailure::ClustersDiffer { ratio, limit })
+    } else if !apart && !ratio.contains(1.0) {
         Some(ControlFailure::Differs { ratio })
     } else if half_width > limit {
         Some(ControlFailure::Uncertain { half_width, limit })
     } else {
         None
     };
-    Some(Control { ratio: Some(ratio), passed: failure.is_none(), failure })
+    let allowance = apart.then(|| f64::max(ratio.high, 1.0 / ratio.low) - 1.0);
+    Some(Control { ratio: Some(ratio), passed: failure.is_none(), failure, allowance })
 }
 
 /// Service times in microseconds: baseline and candidate of one stratum.
@@ -287,6 +307,7 @@ impl ArmPair<'_> {
         };
         for row in METRICS {
             match source(row.metric) {
+                Source::Exact(_) if arms.iter().any(|arm| is_uncounted(arm, row.metric)) => {}
                 Source::Exact(of) => {
                     if let (Some(a), Some(b)) = (wire_per_claim(arms[0], of), wire_per_claim(arms[1], of)) {
                         let claims = arms[0].wire.claims.min(arms[1].wire.claims);
@@ -331,7 +352,7 @@ pub(super) fn value(record: &RunRecord, arm: usize, metric: Metric) -> Option<f6
         }
         Source::Blocks(_) if metric == Metric::ServerCpu && record.server_figures_withheld() => None,
         Source::Blocks(quotient) => {
-            let (amount, per) = super::summary::arm_blocks(record, arm)
+            let (amount, per) = super::arm_counts::arm_blocks(record, arm)
                 .map(quotient)
                 .fold((0.0, 0.0), |sum, part| (sum.0 + part.0, sum.1 + part.1));
             (per > 0.0).then(|| amount / per)

@@ -60,7 +60,7 @@ pub fn stratum_ratios(record: &RunRecord, baseline: &str, candidate: Option<&str
 pub struct Span {
     /// Begin, in seconds from the window's start.
     pub from_s: f64,
-    /// End.
+    /// Until when it was measured.
     pub to_s: f64,
     /// Claims that succeeded.
     pub claimed: u64,
@@ -91,7 +91,7 @@ fn span(seconds: &[TimelinePoint]) -> Span {
         |of: fn(&TimelinePoint) -> Option<f64>| seconds.iter().filter_map(of).max_by(f64::total_cmp);
     Span {
         from_s: seconds.first().map_or(0.0, |point| (point.t_s - 1.0).max(0.0)),
-        to_s: seconds.last().map_or(0.0, |point| point.t_s),
+        to_s: seconds.last().map_or(0.0, TimelinePoint::measured_until_s),
         claimed: seconds.iter().map(|point| point.claimed).sum(),
         errors: seconds.iter().map(|point| point.errors).sum(),
         highest_p50_us: highest(|point| point.p50_us),

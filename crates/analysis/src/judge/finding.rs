@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::recovery::Untold;
 use super::result::ControlFailure;
 use crate::record::Aborted;
-use crate::scenario::{Metric, MetricName};
+use crate::scenario::{FaultKind, Metric, MetricName};
 use crate::stats::{Estimate, TooFew};
 
 /// How a run ends, worst first.
@@ -67,6 +68,15 @@ pub enum Cause {
         /// Runs asked for.
         wanted: u64,
     },
+    /// A series ended with an error before all of its runs were made.
+    BrokeOff {
+        /// Runs made.
+        made: usize,
+        /// Runs asked for.
+        wanted: u64,
+        /// The error, in words.
+        error: String,
+    },
     /// There is neither a comparison nor a service level.
     NothingJudged,
     /// Claims that did not succeed.
@@ -85,10 +95,10 @@ pub enum Cause {
         /// Why; `None` in results of versions that told it in words.
         failure: Option<ControlFailure>,
     },
-    /// Over all runs of a series the baseline differs from itself.
+    /// Over all runs of a series the baseline against itself forbids a verdict.
     SeriesControlFailed {
-        /// Second side over first.
-        ratio: Estimate,
+        /// Why.
+        failure: ControlFailure,
     },
     /// A metric that varies.
     Metric {
@@ -124,6 +134,37 @@ pub enum Cause {
         p99_us: f64,
         /// What it may be.
         bound_us: f64,
+    },
+    /// Response time and rate were not back in time after a fault.
+    Recovery {
+        /// The fault's number, from 0.
+        fault: u32,
+        /// What was done.
+        kind: FaultKind,
+        /// Time until they were back, in seconds; `None` where they never were.
+        recovered_s: Option<f64>,
+        /// What it may be.
+        bound_s: f64,
+    },
+    /// When all was as before after a fault nobody can tell, but longer than it may be nothing succeeded at all.
+    StillFailing {
+        /// The fault's number, from 0.
+        fault: u32,
+        /// What was done.
+        kind: FaultKind,
+        /// Time until a claim on the struck server's slots succeeded, in seconds.
+        first_success_s: f64,
+        /// What the recovery may take.
+        bound_s: f64,
+    },
+    /// Nobody can tell when response time and rate were back after a fault.
+    RecoveryUnknown {
+        /// The fault's number, from 0.
+        fault: u32,
+        /// What was done.
+        kind: FaultKind,
+        /// Why; `None` where they had not been when the load ended, and their time was not over.
+        why: Option<Untold>,
     },
 }
 

@@ -6,12 +6,12 @@ use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
 use crate::record::{
-    ArmRecord, Audit, CalibrationRecord, CounterBlock, CounterDelta, Environment, GeneratorUse, Histogram,
-    Host, LatencyHistogram, LevelRecord, LevelRound, LibraryInfo, Outcomes, PrimaryRecord, RoundTripRecord,
-    RunRecord, Samples, SendLagRecord, Staging, StepRecord, Stratum, StratumSide, TimelinePoint, Tool,
-    ValkeyInfo, WireTotals,
+    ArmRecord, Audit, CalibrationRecord, CounterBlock, CounterDelta, Environment, GeneratorRecord,
+    GeneratorUse, Histogram, Host, LatencyHistogram, LevelRecord, LevelRound, LibraryInfo, Outcomes,
+    PrimaryRecord, RoundTripRecord, RunRecord, Samples, SendLagRecord, Staging, StepRecord, Stratum,
+    StratumSide, TimelinePoint, Tool, ValkeyInfo, WireTotals,
 };
-use crate::scenario::{ArrivalsForm, Scenario, ScenarioFile, VariantPath, expected_cost};
+use crate::scenario::{ArrivalsForm, Extras, Scenario, ScenarioFile, VariantPath, expected_cost};
 use crate::stats::Latencies;
 
 /// One arm of a simulated run.
@@ -100,6 +100,68 @@ pub fn scenario(arms: &[SimulatedArm]) -> Scenario {
 /// without a comparison; its timeline has the claims per second instead.
 pub fn record(arms: &[SimulatedArm], seed: u64) -> RunRecord {
     let mut noise = Noise::new(seed);
+    let (mut strata, histograms) = strata(arms, &mut noise);
+    let arm_records: Vec<_> =
+        arms.iter().zip(&histograms).map(|(arm, histogram)| arm_record(arm, histogram)).collect();
+    let claims: u64 = arm_records.iter().map(|arm| arm.outcomes.claimed).sum();
+    let mut timeline = Vec::new();
+    let mut blocks = blocks(arms, &mut noise);
+    if arms.len() == 1 {
+        strata.clear();
+        blocks.clear();
+        timeline = seconds(&arms[0], &mut noise);
+    }
+    RunRecord {
+        tool: Tool { version: "0.1.0".into(), commit: "0123456".into(), debug_build: false },
+        scenario: file(arms),
+        seed,
+        plan_sha256: "00".repeat(32),
+        started: "2026-01-02T03:04:05Z".into(),
+        duration_s: 12.5,
+        partial: false,
+        environment: environment(),
+        clusters: Vec::new(),
+        staging: Staging::default(),
+        arms: arm_records,
+        strata,
+        blocks,
+        primaries: vec![PrimaryRecord {
+            addr: "127.0.0.1:7000".into(),
+            cluster: None,
+            partitions: 256,
+            claims,
+            counters: counters(arms, claims / arms.len() as u64, 60.0 * claims as f64),
+            redirects: std::collections::BTreeMap::new(),
+            unanswered: 0,
+        }],
+        added_rtt: None,
+        offered: None,
+        storm: None,
+        injected: None,
+        generator: None,
+        calibration: None,
+        longest_gap_s: None,
+        part: None,
+        generators: Vec::new(),
+        rulers_unanswered: 0,
+        ruler_command: None,
+        events: Vec::new(),
+        aborted: None,
+        timeline,
+        window: None,
+        audit: Audit {
+            grants_issued: claims,
+            claimed: claims,
+            executions_checked: 4_000,
+            ..Audit::default()
+        },
+        faults: Vec::new(),
+        warnings: Vec::new(),
+    }
+}
+
+/// Strata in turns with those of the control, and each arm's times in the former.
+fn strata(arms: &[SimulatedArm], noise: &mut Noise) -> (Vec<Stratum>, Vec<LatencyHistogram>) {
     let mut histograms = vec![LatencyHistogram::default(); arms.len()];
     let mut strata = Vec::new();
     for number in 0..2 * STRATA {
@@ -121,63 +183,17 @@ pub fn record(arms: &[SimulatedArm], seed: u64) -> RunRecord {
             .collect();
         strata.push(Stratum { control, sides, apart: false, ruler: None });
     }
-    let arm_records: Vec<_> =
-        arms.iter().zip(&histograms).map(|(arm, histogram)| arm_record(arm, histogram)).collect();
-    let claims: u64 = arm_records.iter().map(|arm| arm.outcomes.claimed).sum();
-    let mut timeline = Vec::new();
-    let mut blocks = blocks(arms, &mut noise);
-    if arms.len() == 1 {
-        strata.clear();
-        blocks.clear();
-        timeline = seconds(&arms[0], &mut noise);
-    }
-    RunRecord {
-        tool: Tool { version: "0.1.0".into(), commit: "0123456".into(), debug_build: false },
-        scenario: file(arms),
-        seed,
-        plan_sha256: "00".repeat(32),
-        started: "2026-01-02T03:04:05Z".into(),
-        duration_s: 12.5,
-        partial: false,
-        environment: environment(),
-        staging: Staging::default(),
-        arms: arm_records,
-        strata,
-        blocks,
-        primaries: vec![PrimaryRecord {
-            addr: "127.0.0.1:7000".into(),
-            partitions: 256,
-            claims,
-            counters: counters(arms, claims / arms.len() as u64, 60.0 * claims as f64),
-            redirects: std::collections::BTreeMap::new(),
-        }],
-        added_rtt: None,
-        offered: None,
-        storm: None,
-        generator: None,
-        calibration: None,
-        longest_gap_s: None,
-        rulers_unanswered: 0,
-        events: Vec::new(),
-        aborted: None,
-        timeline,
-        audit: Audit {
-            grants_issued: claims,
-            claimed: claims,
-            executions_checked: 4_000,
-            ..Audit::default()
-        },
-        faults: Vec::new(),
-        warnings: Vec::new(),
-    }
+    (strata, histograms)
 }
 
 fn arm_record(arm: &SimulatedArm, service: &LatencyHistogram) -> ArmRecord {
     let claims = service.count();
-    let cost = expected_cost(arm.path, false);
+    let cost = expected_cost(arm.path, Extras::default());
     let commands = claims * u64::from(cost.commands.values().sum::<u32>());
     ArmRecord {
         library: None,
+        sdk: None,
+        handover_p50_us: None,
         name: arm.name.into(),
         path: arm.path,
         outcomes: Outcomes { claimed: claims, ..Outcomes::default() },
@@ -195,6 +211,7 @@ fn arm_record(arm: &SimulatedArm, service: &LatencyHistogram) -> ArmRecord {
             bytes_out: 900 * claims + 80 * commands,
             bytes_in: 120 * claims + 10 * commands,
         },
+        unreplicated: 0,
     }
 }
 
@@ -211,6 +228,8 @@ fn blocks(arms: &[SimulatedArm], noise: &mut Noise) -> Vec<CounterBlock> {
                 duration_s: 0.04 * simulated.slower * (0.01 * noise.normal()).exp(),
                 counters: counters(&arms[arm..=arm], CLAIMS_PER_BLOCK, cpu),
                 steady: None,
+                inside: None,
+                function_calls_per_claim: None,
             }
         })
         .collect()
@@ -231,17 +250,19 @@ fn seconds(arm: &SimulatedArm, noise: &mut Noise) -> Vec<TimelinePoint> {
 fn counters(arms: &[SimulatedArm], claims_each: u64, cpu_us: f64) -> CounterDelta {
     let fcall = claims_each * arms.len() as u64;
     let mut sent = std::collections::BTreeMap::<String, u64>::new();
-    for (command, each) in arms.iter().flat_map(|arm| expected_cost(arm.path, false).commands) {
+    for (command, each) in arms.iter().flat_map(|arm| expected_cost(arm.path, Extras::default()).commands) {
         *sent.entry(command.to_owned()).or_default() += u64::from(each) * claims_each;
     }
     let inside = [("hset".to_owned(), 3 * fcall), ("zrem".to_owned(), fcall), ("info".to_owned(), 1)];
     CounterDelta {
         calls: sent.clone().into_iter().chain(inside).collect(),
         sent,
+        by_functions: std::collections::BTreeMap::new(),
         main_thread_cpu_us: cpu_us,
         process_cpu_us: cpu_us * 1.1,
         net_in_bytes: fcall * 1_000,
         net_out_bytes: fcall * 150,
+        fcall_us: 0,
     }
 }
 
@@ -257,6 +278,25 @@ pub fn timed_steps(arm: &mut ArmRecord, parts: &[(&str, f64)]) {
     arm.steps = parts.iter().map(step).collect();
 }
 
+/// One of several generators of a run that lasted ten seconds: a thread that is busy for a fifth of them.
+pub fn generator(part: u32) -> GeneratorRecord {
+    GeneratorRecord {
+        part,
+        host: environment().host,
+        claims: 1_500,
+        used: GeneratorUse {
+            window_s: 10.0,
+            thread_cpu_s: 2.0,
+            process_cpu_s: Some(2.1),
+            servers_cpu_s: if part == 1 { 4.0 } else { 0.0 },
+            ..GeneratorUse::default()
+        },
+        send_lag: Histogram(None),
+        late_us: 0,
+        late_in: 1,
+    }
+}
+
 /// Where made-up runs ran.
 pub fn environment() -> Environment {
     Environment {
@@ -267,6 +307,8 @@ pub fn environment() -> Environment {
             quota_us_per_s: None,
             memory_bytes: 8 << 30,
             kernel: "Linux 6.1".into(),
+            boot: None,
+            which_cores: Vec::new(),
         },
         valkey: ValkeyInfo {
             version: "9.1.2".into(),

@@ -91,9 +91,9 @@ pub struct Forecast {
 pub enum Shortfall {
     /// The control would not be known to half the noise threshold, and so refuse to judge.
     #[error(
-        "{claims} claims cannot show {:.1} %: the baseline against itself would be known to about +-{:.1} %, and it has to be \
-         to +-{:.2} %: at least {needed} claims (--claims {needed}), or a larger compare.noise_threshold",
-        100.0 * threshold, 100.0 * reach, 100.0 * threshold * CONTROL_SHARE
+        "{claims} claims cannot show {} %: the baseline against itself would be known to about ±{:.1} %, and it has to be \
+         to ±{} %: at least {needed} claims (--claims {needed}), or a larger compare.noise_threshold",
+        rounded(100.0 * threshold), 100.0 * reach, rounded(100.0 * threshold * CONTROL_SHARE)
     )]
     TooNoisy {
         /// Claims over all arms.
@@ -118,6 +118,11 @@ pub enum Shortfall {
         /// Claims over all arms.
         needed: u64,
     },
+}
+
+/// Without the zeros that say nothing: 3, 2.5, 1.25.
+fn rounded(percent: f64) -> f64 {
+    (100.0 * percent).round() / 100.0
 }
 
 /// What a run of `scenario` will come to.
@@ -259,8 +264,8 @@ mod tests {
         assert_eq!(
             few,
             [
-                "2000 claims cannot show 3.0 %: the baseline against itself would be known to about +-1.9 %, and it has \
-                 to be to +-1.50 %: at least 3100 claims (--claims 3100), or a larger compare.noise_threshold",
+                "2000 claims cannot show 3 %: the baseline against itself would be known to about ±1.9 %, and it has \
+                 to be to ±1.5 %: at least 3100 claims (--claims 3100), or a larger compare.noise_threshold",
                 "service_p99 takes 5000 claims of each arm: at least 10000 claims (--claims 10000), or leave it out of \
                  compare.metrics",
             ]

@@ -11,7 +11,7 @@ use crate::scenario::{Direction, ScenarioFile};
 use super::finding::{Cause, Conclusion, Finding, Gate};
 use super::repeat::{Repeated, RepeatedComparison};
 use super::result::{Comparison, ExactMetric, RunResult, VariantSummary, Verdict};
-use super::service_level::service_levels;
+use super::service_level::{recovery_levels, service_levels};
 
 /// Share of the claims that may end in an error, or more of them than with the baseline, before that is a finding.
 const ERRORS: f64 = 0.001;
@@ -23,13 +23,17 @@ pub struct GatePolicy {
     pub enforce: bool,
     /// Bound of the response time's 99th percentile (service time in a closed loop).
     pub response_p99: Option<Duration>,
+    /// Time after a fault within which everything must be as it was before.
+    pub recovery: Option<Duration>,
 }
 
 impl GatePolicy {
     /// The policy of a scenario.
     pub fn from_scenario(scenario: &ScenarioFile) -> Self {
-        let response_p99 = scenario.slo.as_ref().map(|slo| slo.response_p99.0);
-        Self { enforce: scenario.gate.enforce, response_p99 }
+        let slo = scenario.slo.as_ref();
+        let response_p99 = slo.and_then(|slo| Some(slo.response_p99?.0));
+        let recovery = slo.and_then(|slo| Some(slo.recovery?.0));
+        Self { enforce: scenario.gate.enforce, response_p99, recovery }
     }
 }
 
@@ -52,7 +56,9 @@ pub fn gate(result: &RunResult, policy: &GatePolicy) -> Gate {
         findings.extend(verdict_findings(result));
         findings.extend(exact_findings(result));
         findings.extend(policy.response_p99.into_iter().flat_map(|bound| slo_findings(result, bound)));
-        if result.comparisons.is_empty() && policy.response_p99.is_none() && findings.is_empty() {
+        findings.extend(policy.recovery.into_iter().flat_map(|bound| recovery_findings(result, bound)));
+        let level = policy.response_p99.or(policy.recovery);
+        if result.comparisons.is_empty() && level.is_none() && findings.is_empty() {
             findings.push(nothing_judged());
         }
     }
@@ -99,7 +105,10 @@ fn unsuccessful(result: &RunResult, variant: &VariantSummary, service_level: boo
     let (outcomes, scenario) = (&variant.outcomes, &result.record.scenario);
     let expired = if scenario.grant.unconsumed == 0.0 { outcomes.expired } else { 0 };
     let lost = if scenario.load.contenders == 1 { outcomes.lost_race } else { 0 };
-    outcomes.errors()
+    // A claim through a fault that was read to hold its lease did succeed; only its time is not known.
+    let settled: u64 =
+        result.record.injected.iter().flat_map(|injected| &injected.faults).map(|fault| fault.settled).sum();
+    outcomes.errors().saturating_sub(settled)
         + expired
         + lost
         + if service_level { outcomes.dropped + outcomes.empty_stock } else { 0 }
@@ -109,7 +118,10 @@ fn unsuccessful(result: &RunResult, variant: &VariantSummary, service_level: boo
 /// a missed service level count wherever they were seen: no run is dropped for what it found.
 pub fn gate_repeated(results: &[RunResult], repeated: &Repeated, policy: &GatePolicy) -> Gate {
     let mut findings = Vec::new();
-    if let Some(wanted) = repeated.wanted.filter(|wanted| (results.len() as u64) < *wanted) {
+    if let Some(error) = repeated.ended_by.clone() {
+        let (made, wanted) = (results.len(), repeated.wanted.unwrap_or_default());
+        findings.push(Finding::new(Conclusion::Invalid, Cause::BrokeOff { made, wanted, error }));
+    } else if let Some(wanted) = repeated.wanted.filter(|wanted| (results.len() as u64) < *wanted) {
         let cause = Cause::CutShort { made: results.len(), wanted };
         findings.push(Finding::new(Conclusion::Invalid, cause));
     }
@@ -119,12 +131,13 @@ pub fn gate_repeated(results: &[RunResult], repeated: &Repeated, policy: &GatePo
             found.extend(error_findings(result, policy.response_p99.is_some()).map(|(_, finding)| finding));
             found.extend(exact_findings(result));
             found.extend(policy.response_p99.into_iter().flat_map(|bound| slo_findings(result, bound)));
+            found.extend(policy.recovery.into_iter().flat_map(|bound| recovery_findings(result, bound)));
         }
         findings.extend(found.into_iter().map(|finding| Finding { run: Some(n as u64 + 1), ..finding }));
     }
     if policy.enforce {
         findings.extend(repeated_findings(repeated));
-        if repeated.comparisons.is_empty() && policy.response_p99.is_none() {
+        if repeated.comparisons.is_empty() && policy.response_p99.or(policy.recovery).is_none() {
             findings.push(nothing_judged());
         }
     }
@@ -132,8 +145,9 @@ pub fn gate_repeated(results: &[RunResult], repeated: &Repeated, policy: &GatePo
 }
 
 fn repeated_findings(repeated: &Repeated) -> Vec<Finding> {
-    if let Some(ratio) = repeated.control.filter(|_| !repeated.control_passed) {
-        return vec![Finding::new(Conclusion::Inconclusive, Cause::SeriesControlFailed { ratio })];
+    if let Some(failure) = &repeated.control_failure {
+        let cause = Cause::SeriesControlFailed { failure: failure.clone() };
+        return vec![Finding::new(Conclusion::Inconclusive, cause)];
     }
     let finding = |c: &RepeatedComparison| {
         let conclusion = conclusion(c.verdict)?;
@@ -244,6 +258,25 @@ fn slo_findings(result: &RunResult, bound: Duration) -> impl Iterator<Item = Fin
     service_levels(result, bound).filter(|level| !level.kept()).map(|level| {
         let (variant, p99_us, bound_us) = (level.variant.name.clone(), level.p99_us, level.bound_us);
         Finding::new(Conclusion::Regression, Cause::ServiceLevel { variant, p99_us, bound_us })
+    })
+}
+
+/// Whether each fault was over in time.
+fn recovery_findings(result: &RunResult, bound: Duration) -> impl Iterator<Item = Finding> {
+    let bound_s = bound.as_secs_f64();
+    recovery_levels(result, bound).filter(|level| level.kept != Some(true)).map(move |level| {
+        let (fault, kind, why) = (level.recovery.fault, level.kind, level.recovery.untold());
+        match (level.kept, level.recovery.first_success_s) {
+            (None, _) => Finding::new(Conclusion::Inconclusive, Cause::RecoveryUnknown { fault, kind, why }),
+            (Some(_), Some(first_success_s)) if why.is_some() => {
+                let cause = Cause::StillFailing { fault, kind, first_success_s, bound_s };
+                Finding::new(Conclusion::Regression, cause)
+            }
+            (Some(_), _) => {
+                let recovered_s = level.recovery.recovered_s;
+                Finding::new(Conclusion::Regression, Cause::Recovery { fault, kind, recovered_s, bound_s })
+            }
+        }
     })
 }
 

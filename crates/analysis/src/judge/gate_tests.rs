@@ -1,12 +1,12 @@
-use super::super::analyse_as;
 use super::super::fixtures::{GRANT_LANE, HGET_LANE, SimulatedArm, TWIN, record, scenario};
+use super::super::{analyse, analyse_as, fault_fixture};
 use super::*;
-use crate::judge::ControlFailure;
+use crate::judge::{ControlFailure, Untold};
 use crate::record::{Aborted, Fault, RunRecord};
 use crate::scenario::{Metric, MetricName};
 use crate::stats::Estimate;
 
-const ENFORCED: GatePolicy = GatePolicy { enforce: true, response_p99: None };
+const ENFORCED: GatePolicy = GatePolicy { enforce: true, response_p99: None, recovery: None };
 
 fn result(arms: &[SimulatedArm], change: impl FnOnce(&mut RunRecord)) -> RunResult {
     let mut record = record(arms, 3);
@@ -21,7 +21,7 @@ fn code(result: &RunResult, policy: GatePolicy) -> u8 {
 #[test]
 fn a_slower_arm_fires_only_where_the_gate_is_enforced() {
     let slower = result(&[GRANT_LANE, HGET_LANE], |_| ());
-    assert_eq!(code(&slower, GatePolicy { enforce: false, response_p99: None }), 0);
+    assert_eq!(code(&slower, GatePolicy { enforce: false, response_p99: None, recovery: None }), 0);
     let gate = gate(&slower, &ENFORCED);
     assert_eq!(gate.conclusion.exit_code(), 1);
     assert!(
@@ -72,7 +72,7 @@ fn an_invalid_run_is_invalid_whatever_it_found() {
     });
     assert_eq!(gate(&invalid, &ENFORCED).findings.len(), 1);
     assert_eq!(code(&invalid, ENFORCED), 2);
-    assert_eq!(code(&invalid, GatePolicy { enforce: false, response_p99: None }), 2);
+    assert_eq!(code(&invalid, GatePolicy { enforce: false, response_p99: None, recovery: None }), 2);
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn a_series_is_judged_over_all_its_runs() {
     };
     let mut slower = seeds(&[GRANT_LANE, HGET_LANE]);
     assert_eq!(code(&slower, ENFORCED), 1);
-    assert_eq!(code(&slower, GatePolicy { enforce: false, response_p99: None }), 0);
+    assert_eq!(code(&slower, GatePolicy { enforce: false, response_p99: None, recovery: None }), 0);
     assert_eq!(code(&slower[..2], ENFORCED), 3, "two runs say nothing about runs");
     let cut =
         gate_repeated(&slower, &super::super::repeat(&slower, 5), &GatePolicy { enforce: false, ..ENFORCED });
@@ -155,7 +155,7 @@ fn claims_that_fail_fire_although_no_time_shows_them() {
         (outcomes.failed, outcomes.claimed) = (outcomes.claimed, 0);
     });
     assert_eq!(gate(&none, &ENFORCED).conclusion, Conclusion::Invalid, "nothing was measured");
-    let level = GatePolicy { enforce: true, response_p99: Some(Duration::from_secs(1)) };
+    let level = GatePolicy { enforce: true, response_p99: Some(Duration::from_secs(1)), recovery: None };
     let alone = result(&[GRANT_LANE], |record| record.arms[0].outcomes.timed_out = 5_000);
     assert_eq!(gate(&alone, &level).conclusion, Conclusion::Regression);
     let expired = result(&[GRANT_LANE], |record| record.arms[0].outcomes.expired = 500);
@@ -175,7 +175,7 @@ fn a_run_that_its_service_level_ended_fails_with_and_without_a_gate() {
         record.partial = true;
         record.aborted = Some(aborted);
     });
-    let gate = gate(&ended, &GatePolicy { enforce: false, response_p99: None });
+    let gate = gate(&ended, &GatePolicy { enforce: false, response_p99: None, recovery: None });
     assert_eq!(
         (gate.conclusion, &gate.findings[0].cause),
         (Conclusion::Regression, &Cause::Aborted(aborted))
@@ -208,7 +208,80 @@ fn what_may_be_better_and_cannot_be_worse_passes() {
 #[test]
 fn a_missed_service_level_fires() {
     let run = result(&[GRANT_LANE], |_| ());
-    let level = |us: u64| GatePolicy { enforce: true, response_p99: Some(Duration::from_micros(us)) };
+    let level =
+        |us: u64| GatePolicy { enforce: true, response_p99: Some(Duration::from_micros(us)), recovery: None };
     assert_eq!(code(&run, level(100)), 1);
     assert_eq!(code(&run, level(100_000)), 0);
+}
+
+#[test]
+fn a_fault_that_takes_too_long_to_recover_from_fires() {
+    let run = |struck_s: f64, outage_s: f64| analyse(fault_fixture::outage(struck_s, outage_s)).unwrap();
+    let level = |seconds: u64| GatePolicy {
+        enforce: true,
+        response_p99: None,
+        recovery: Some(Duration::from_secs(seconds)),
+    };
+    let run_of_two = run(8.0, 2.05);
+    assert!(run_of_two.valid, "{:?}", run_of_two.invalid_reasons);
+    assert_eq!([code(&run_of_two, level(3)), code(&run_of_two, level(2))], [0, 1]);
+    assert_eq!(code(&run_of_two, GatePolicy { enforce: false, ..level(2) }), 0);
+    // It never came back, and nothing says what it was before.
+    assert_eq!(code(&run(8.0, 20.0), level(3)), 1);
+    assert_eq!(code(&run(0.5, 1.0), level(3)), 3);
+}
+
+/// When a restless run was as before nobody can tell, but while nothing succeeds it is not.
+#[test]
+fn an_outage_longer_than_its_recovery_may_take_fires_however_restless_the_run_was() {
+    let run = analyse(fault_fixture::restless(8.0, 2.05)).unwrap();
+    let judged = |seconds: u64| {
+        let recovery = Some(Duration::from_secs(seconds));
+        gate(&run, &GatePolicy { enforce: true, response_p99: None, recovery })
+    };
+    assert_eq!([1, 2, 3].map(|seconds| judged(seconds).conclusion.exit_code()), [1, 3, 3]);
+    assert!(
+        matches!(judged(1).findings[0].cause, Cause::StillFailing { first_success_s, .. } if first_success_s > 2.0)
+    );
+}
+
+#[test]
+fn claims_that_were_read_to_hold_their_lease_after_a_fault_are_no_failures() {
+    let mut record = fault_fixture::outage(8.0, 1.0);
+    record.arms[0].outcomes.ambiguous = 90;
+    record.injected.as_mut().unwrap().faults[0].settled = 90;
+    let level = GatePolicy { enforce: true, response_p99: None, recovery: Some(Duration::from_secs(3)) };
+    assert_eq!(code(&analyse(record.clone()).unwrap(), level), 0);
+    record.injected.as_mut().unwrap().faults[0].settled = 0;
+    assert_eq!(code(&analyse(record).unwrap(), level), 1);
+}
+
+/// What would have been missed had the load gone on nobody knows.
+#[test]
+fn a_fault_that_outlasted_the_load_is_not_judged_and_says_so() {
+    let mut record = fault_fixture::outage(8.0, 1.05);
+    record.injected.as_mut().unwrap().faults[0].ended_s = Some(23.0);
+    let level = GatePolicy { enforce: true, response_p99: None, recovery: Some(Duration::from_secs(3)) };
+    let gate = gate(&analyse(record).unwrap(), &level);
+    let outlasted = |finding: &Finding| {
+        matches!(finding.cause, Cause::RecoveryUnknown { why: Some(Untold::OutlastedLoad), .. })
+    };
+    assert!(gate.conclusion.exit_code() == 3 && gate.findings.iter().all(outlasted), "{gate:?}");
+}
+
+#[test]
+fn a_series_that_an_error_ended_is_invalid_for_that() {
+    let runs = [result(&[GRANT_LANE], |_| ())];
+    for (ended_by, code) in [(Some("no server".to_owned()), 2), (None, 0)] {
+        let wanted = if ended_by.is_some() { 3 } else { 1 };
+        let repeated = Repeated { ended_by: ended_by.clone(), ..super::super::repeat(&runs, wanted) };
+        let policy = GatePolicy { enforce: false, ..ENFORCED };
+        let gate = gate_repeated(&runs, &repeated, &policy);
+        assert_eq!(gate.conclusion.exit_code(), code, "{gate:?}");
+        let broke_off = gate.findings.iter().find_map(|finding| match &finding.cause {
+            Cause::BrokeOff { made: 1, wanted: 3, error } => Some(error.clone()),
+            _ => None,
+        });
+        assert_eq!(broke_off, ended_by);
+    }
 }

@@ -1,4 +1,4 @@
-//! Many nights: one line per run, a trend per metric, and the night on which it moved.
+//! Many nights: one line per run, in a file that only grows.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, Read, Seek, SeekFrom, Write};
@@ -6,11 +6,11 @@ use std::io::{BufRead, Read, Seek, SeekFrom, Write};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::record::Conditions;
+use crate::record::{ClusterRecord, Conditions, RunRecord};
 use crate::scenario::MetricName;
-use crate::stats::{Estimate, change_points};
+use crate::stats::Estimate;
 
-use super::comparable::settings_digest;
+use super::comparable::{sdk_and_digest, settings_digest};
 use super::result::RunResult;
 use super::values::metric_values;
 
@@ -28,6 +28,9 @@ pub struct HistoryEntry {
     /// SHA-256 of each variant's own library, in a library duet.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub variant_libraries: BTreeMap<String, String>,
+    /// What each variant's worker was built against, in an SDK duet: version and digest, such as `0.15.0 (1f2e3d4c5b6a)`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub variant_sdks: BTreeMap<String, String>,
     /// Seed: with the start it names the run.
     #[serde(default)]
     pub seed: u64,
@@ -83,6 +86,11 @@ impl HistoryEntry {
                 .iter()
                 .filter_map(|arm| Some((arm.name.clone(), arm.library.as_ref()?.sha256.clone())))
                 .collect(),
+            variant_sdks: record
+                .arms
+                .iter()
+                .filter_map(|arm| Some((arm.name.clone(), sdk_and_digest(arm.sdk.as_ref()?))))
+                .collect(),
             seed: record.seed,
             settings: settings_digest(result),
             machine: format!(
@@ -90,7 +98,7 @@ impl HistoryEntry {
                 host.cpu,
                 host.cores,
                 arranged(record.environment.conditions.as_ref()),
-                valkey.version,
+                versions(record),
                 valkey.primaries,
                 valkey.provider,
                 if valkey.tls == Some(true) { ", TLS" } else { "" },
@@ -101,6 +109,18 @@ impl HistoryEntry {
             metrics,
         }
     }
+}
+
+/// The servers' version; in a server duet those of all arms, for a trend is of one pair.
+fn versions(record: &RunRecord) -> String {
+    if !record.is_server_duet() {
+        return record.environment.valkey.version.clone();
+    }
+    let arms = record.clusters.iter().filter(|cluster| !cluster.is_control());
+    let version = |cluster: &ClusterRecord| {
+        format!("{} of {}", cluster.settings().join(" "), record.cluster_name(cluster))
+    };
+    arms.map(version).collect::<Vec<_>>().join(" and ")
 }
 
 /// How threads and cores were arranged; nothing where they were left alone, as versions before did.
@@ -131,7 +151,7 @@ impl HistoryEntry {
     }
 
     /// Machine and kernel; the older lines have the one within the other.
-    fn machine_and_kernel(&self) -> (String, Option<String>) {
+    pub(super) fn machine_and_kernel(&self) -> (String, Option<String>) {
         let within = || {
             let (machine, servers) = self.machine.split_once("; ")?;
             let (machine, kernel) = machine.rsplit_once(" cores, ")?;
@@ -142,10 +162,19 @@ impl HistoryEntry {
     }
 
     /// The library that a `variant/metric` was measured with.
-    fn library_of(&self, metric: &str) -> String {
-        let variant = metric.split('/').next().unwrap_or_default();
-        self.variant_libraries.get(variant).unwrap_or(&self.library_sha256).clone()
+    pub(super) fn library_of(&self, metric: &str) -> String {
+        self.variant_libraries.get(variant(metric)).unwrap_or(&self.library_sha256).clone()
     }
+
+    /// The SDK that the worker of a `variant/metric` was built against; `None` where it had none of its own.
+    pub(super) fn sdk_of(&self, metric: &str) -> Option<String> {
+        self.variant_sdks.get(variant(metric)).cloned()
+    }
+}
+
+/// The variant of a `variant/metric`.
+fn variant(metric: &str) -> &str {
+    metric.split('/').next().unwrap_or_default()
 }
 
 /// A history that cannot be read or written.
@@ -213,96 +242,24 @@ pub fn read(file: impl BufRead) -> Result<History, HistoryError> {
     Ok(history)
 }
 
-/// One metric over time.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Trend {
-    /// Scenario.
-    pub scenario: String,
-    /// `variant/metric`.
-    pub metric: String,
-    /// Its unit.
-    pub unit: String,
-    /// The machine that all points are from: the latest entry's.
-    pub machine: String,
-    /// The nights, oldest first.
-    pub points: Vec<TrendPoint>,
-    /// Where the level moved.
-    pub changes: Vec<TrendChange>,
-    /// Runs of the scenario that are left out: invalid, from another machine, with other settings, or without the metric.
-    pub left_out: u64,
-}
-
-/// One night.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct TrendPoint {
-    /// Start, RFC 3339 in UTC.
-    pub started: String,
-    /// Commit of the tool.
-    pub commit: String,
-    /// SHA-256 of the function library.
-    pub library_sha256: String,
-    /// The machine's kernel, where the line tells it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub kernel: Option<String>,
-    /// The value.
-    pub value: f64,
-    /// Its interval within the run.
-    pub interval: Option<Estimate>,
-}
-
-/// A change of level.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct TrendChange {
-    /// Index of the first point at the new level.
-    pub index: u64,
-    /// Its start.
-    pub started: String,
-    /// Level before, a geometric mean.
-    pub before: f64,
-    /// Level after.
-    pub after: f64,
-}
-
-/// The trend of `metric` (`variant/metric`) in `scenario`; `None` where no valid run has it.
-pub fn trend(entries: &[HistoryEntry], scenario: &str, metric: &str) -> Option<Trend> {
-    let mut runs: Vec<&HistoryEntry> =
-        entries.iter().filter(|e| e.scenario == scenario && e.metrics.contains_key(metric)).collect();
-    // RFC 3339 in UTC sorts as text.
-    runs.sort_by(|a, b| a.started.cmp(&b.started));
-    let latest = *runs.iter().rev().find(|run| run.valid)?;
-    let ((machine, _), settings) = (latest.machine_and_kernel(), latest.settings.clone());
-    let of_scenario = entries.iter().filter(|e| e.scenario == scenario).count();
-    runs.retain(|run| run.valid && run.machine_and_kernel().0 == machine && run.settings == settings);
-    let points: Vec<TrendPoint> = runs
-        .iter()
-        .map(|run| TrendPoint {
-            started: run.started.clone(),
-            commit: run.commit.clone(),
-            library_sha256: run.library_of(metric),
-            kernel: run.machine_and_kernel().1,
-            value: run.metrics[metric].value,
-            interval: run.metrics[metric].interval,
-        })
-        .collect();
-    let logs: Vec<f64> = points.iter().map(|point| point.value.ln()).collect();
-    let changes = change_points(&logs)
-        .into_iter()
-        .map(|change| TrendChange {
-            index: change.index as u64,
-            started: points[change.index].started.clone(),
-            before: change.before.exp(),
-            after: change.after.exp(),
-        })
-        .collect();
-    Some(Trend {
-        scenario: scenario.to_owned(),
-        metric: metric.to_owned(),
-        unit: runs[0].metrics[metric].unit.clone(),
-        machine,
-        left_out: (of_scenario - points.len()) as u64,
-        points,
-        changes,
-    })
+/// A run of such a night in January.
+#[cfg(test)]
+pub(super) fn night(number: usize, value: f64) -> HistoryEntry {
+    let value = HistoryValue { unit: "us".into(), value, interval: None };
+    HistoryEntry {
+        variant_libraries: BTreeMap::new(),
+        variant_sdks: BTreeMap::new(),
+        seed: 1,
+        settings: String::new(),
+        started: format!("2026-01-{:02}T02:00:00Z", number + 1),
+        scenario: "lane-ab".into(),
+        commit: "0123456".into(),
+        library_sha256: "ab".repeat(32),
+        machine: "Example CPU".into(),
+        kernel: None,
+        valid: true,
+        metrics: BTreeMap::from([("grant-lane/service_p50".into(), value)]),
+    }
 }
 
 #[cfg(test)]
@@ -310,25 +267,10 @@ mod tests {
     use std::io::Cursor;
 
     use super::super::analyse_as;
-    use super::super::fixtures::{GRANT_LANE, Noise, record, scenario};
+    use super::super::fixtures::{GRANT_LANE, record, scenario};
+    use super::super::trend::trend;
     use super::*;
-
-    fn night(number: usize, value: f64) -> HistoryEntry {
-        let value = HistoryValue { unit: "us".into(), value, interval: None };
-        HistoryEntry {
-            variant_libraries: BTreeMap::new(),
-            seed: 1,
-            settings: String::new(),
-            started: format!("2026-01-{:02}T02:00:00Z", number + 1),
-            scenario: "lane-ab".into(),
-            commit: "0123456".into(),
-            library_sha256: "ab".repeat(32),
-            machine: "Example CPU".into(),
-            kernel: None,
-            valid: true,
-            metrics: BTreeMap::from([("grant-lane/service_p50".into(), value)]),
-        }
-    }
+    use crate::record::SdkInfo;
 
     #[test]
     fn runs_are_appended_and_read_back() {
@@ -341,6 +283,23 @@ mod tests {
         append(&mut file, &night(3, 200.0)).unwrap();
         let history = read(Cursor::new(file.into_inner())).unwrap();
         assert_eq!(history, History { entries: vec![entry, night(3, 200.0)], skipped: vec![] });
+    }
+
+    #[test]
+    fn a_night_of_an_sdk_duet_says_which_sdk_it_was() {
+        let mut record = record(&[GRANT_LANE], 1);
+        record.arms[0].sdk = Some(SdkInfo {
+            source: "origin/main:crates/ff-sdk".into(),
+            version: "0.15.0".into(),
+            commit: None,
+            sha256: "cd".repeat(32),
+            compiler: "rustc 1".into(),
+        });
+        let arm = record.arms[0].name.clone();
+        let entry = HistoryEntry::from_result(&analyse_as(record, &scenario(&[GRANT_LANE])));
+        let metric = format!("{arm}/service_p50");
+        let seen = trend(std::slice::from_ref(&entry), &entry.scenario, &metric).unwrap();
+        assert_eq!(seen.points[0].sdk.as_deref(), Some("0.15.0 (cdcdcdcdcdcd)"));
     }
 
     #[test]
@@ -357,53 +316,5 @@ mod tests {
         let history = read(Cursor::new(file.into_inner())).unwrap();
         assert_eq!(history.entries, [night(0, 200.0), night(2, 202.0)]);
         assert_eq!(history.skipped.len(), 1);
-    }
-
-    #[test]
-    fn a_step_is_pointed_at_and_steady_nights_are_not() {
-        let mut noise = Noise::new(4);
-        let mut nights = |step: f64| -> Vec<HistoryEntry> {
-            (0..28)
-                .map(|n| night(n, 200.0 * if n < 16 { 1.0 } else { step } * (0.008 * noise.normal()).exp()))
-                .collect()
-        };
-        for step in [1.06, 0.94] {
-            let moved = trend(&nights(step), "lane-ab", "grant-lane/service_p50").unwrap();
-            assert_eq!(moved.changes.len(), 1, "{:?}", moved.changes);
-            assert!(moved.changes[0].index.abs_diff(16) <= 1);
-            assert!((moved.changes[0].after / moved.changes[0].before - step).abs() < 0.01);
-        }
-        let steady = trend(&nights(1.0), "lane-ab", "grant-lane/service_p50").unwrap();
-        assert_eq!((steady.changes.len(), steady.points.len(), steady.left_out), (0, 28, 0));
-    }
-
-    #[test]
-    fn a_kernel_update_ends_no_trend_and_is_told() {
-        let mut entries: Vec<_> = (0..10).map(|n| night(n, 200.0)).collect();
-        for (n, entry) in entries.iter_mut().enumerate() {
-            entry.machine = "Example CPU, 2 cores; Valkey 9.1.2, 3 primaries, local".into();
-            entry.kernel = Some(if n < 8 { "Linux 6.1" } else { "Linux 6.2" }.into());
-            if n < 4 {
-                entry.machine = "Example CPU, 2 cores, Linux 6.0; Valkey 9.1.2, 3 primaries, local".into();
-                entry.kernel = None;
-            }
-        }
-        let trend = trend(&entries, "lane-ab", "grant-lane/service_p50").unwrap();
-        assert_eq!((trend.points.len(), trend.left_out), (10, 0));
-        let kernels: Vec<_> = trend.points.iter().filter_map(|point| point.kernel.as_deref()).collect();
-        assert_eq!([kernels[3], kernels[4], kernels[9]], ["Linux 6.0", "Linux 6.1", "Linux 6.2"]);
-        let text = crate::report::trends_text(&[trend], None);
-        assert!(text.contains("from Linux 6.1 to Linux 6.2") && text.contains("from Linux 6.0 to"), "{text}");
-    }
-
-    #[test]
-    fn invalid_runs_and_other_machines_are_left_out_and_counted() {
-        let mut entries: Vec<_> = (0..10).map(|n| night(n, 200.0)).collect();
-        entries[2].valid = false;
-        entries[3].machine = "Other CPU".into();
-        entries[4].scenario = "storm".into();
-        let trend = trend(&entries, "lane-ab", "grant-lane/service_p50").unwrap();
-        assert_eq!((trend.points.len(), trend.left_out), (7, 2));
-        assert!(super::trend(&entries, "lane-ab", "grant-lane/throughput").is_none());
     }
 }

@@ -3,40 +3,63 @@
 //! ```text
 //! RunRecord ─► analyse: summary + validity + comparison ─► RunResult ─► gate ─► exit code
 //! CalibrationRecord ─► assess: the generator's limits ─► Calibration, and a note on each run
+//!                              instrumented arms ─► profile: the time inside the functions, call by call
 //!                              two RunResults ─► stored: comparison with a baseline from another day
+//!                              reports of another harness ─► figures: without intervals, so without a verdict
 //!                              N RunResults   ─► repeat: one estimate over all attempts
 //!                              a run per value ─► sweep: a curve
 //!                              a climbing rate ─► ramp: step by step of its time
-//!                              many nights    ─► history: trend and change points
+//!                              many nights    ─► history, trend: change points
 //!                              many loads     ─► capacity: the next load, and in the end the highest sustained one
 //! ```
 
 mod analyse;
+mod arm_counts;
 mod calibration;
 pub mod capacity;
 mod comparable;
 mod comparison;
 mod curves;
+#[cfg(any(test, feature = "fixtures"))]
+pub mod fault_fixture;
+mod figures;
 mod finding;
 #[cfg(any(test, feature = "fixtures"))]
 pub mod fixtures;
 mod forecast;
 mod gate;
+mod generators;
 mod history;
 mod latency_summary;
 mod metric_source;
 mod parts;
 mod primary_load;
+mod profile;
+mod profile_change;
+#[cfg(any(test, feature = "fixtures"))]
+pub mod profile_fixture;
+mod profile_parts;
+mod profile_result;
+#[cfg(test)]
+mod profile_tests;
 mod ramp;
+mod recovery;
 mod repeat;
+mod repeat_recovery;
 mod result;
+mod send_lag;
+#[cfg(any(test, feature = "fixtures"))]
+pub mod server_fixture;
+mod servers;
 mod service_level;
 mod sizing;
 mod stored;
 mod summary;
 mod sweep;
+mod trend;
 mod validity;
 mod values;
+mod worker;
 mod worth;
 
 pub use analyse::{analyse, analyse_as};
@@ -47,25 +70,35 @@ pub use calibration::{
 pub use comparable::{NotComparable, SettingDifference, differences};
 pub(crate) use comparison::verdict;
 pub use curves::{QuantilePoint, Span, StratumRatio, quantile_curve, spans, stratum_ratios};
+pub use figures::{
+    ComparedFigure, FfBenchHost, FfBenchLatency, FfBenchReport, Figure, FigureComparison, FigurePlace,
+    FigureSource, FiguresError, compare_figures,
+};
 pub use finding::{Cause, Conclusion, Finding, Gate};
 pub use forecast::{Experience, Forecast, Shortfall, forecast};
 pub use gate::{GatePolicy, Standing, gate, gate_repeated, standing};
 pub(crate) use gate::{error_findings, judged_exact};
-pub use history::{
-    History, HistoryEntry, HistoryError, HistoryValue, SkippedLine, Trend, TrendChange, TrendPoint, append,
-    read, trend,
-};
+pub use generators::{GeneratorLimit, GeneratorSummary, MOST_LATE_US};
+pub use history::{History, HistoryEntry, HistoryError, HistoryValue, SkippedLine, append, read};
 pub use latency_summary::LatencySummary;
 pub use parts::{ClaimPart, claim_parts};
+pub use profile_result::{
+    AddingUp, PROFILE_TOLERANCE, PartChange, Profile, ProfileChange, ProfileFinding, ProfilePart,
+    ProfiledArm, ProfiledFunction, ProfiledPart,
+};
 pub use ramp::{NoSteps, RampStep, StepQuantile, ramp_steps};
+pub use recovery::{Before, Recovery, Untold};
 pub use repeat::{Attempt, MIN_RUNS, Repeated, RepeatedComparison, repeat};
+pub use repeat_recovery::{OverRuns, RepeatedRecovery};
 pub use result::{
     Comparison, Control, ControlFailure, ExactMetric, RunResult, SCHEMA, ServerCost, StepSummary,
     VariantSummary, Verdict, Worth, WorthRow,
 };
-pub(crate) use service_level::service_levels;
+pub(crate) use service_level::{recovery_levels, service_levels};
 pub use stored::{
     RunLabel, StoredComparison, StoredExact, StoredMetric, StoredOptions, StoredVerdict, Thresholds, compare,
 };
 pub use sweep::{NoInterval, Sweep, SweepArm, SweepComparison, SweepLine, SweepPoint, sweep};
+pub use trend::{LeftOut, RUNS_FOR_A_CHANGE, Trend, TrendChange, TrendPoint, trend};
 pub use values::{MetricValue, metric_values};
+pub use worker::{HeadlineSeen, Share, headline_seen};

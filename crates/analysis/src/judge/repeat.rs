@@ -1,15 +1,19 @@
 //! N runs of one scenario: one estimate over all of them, and every attempt on record.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::record::RedirectKind;
 use crate::scenario::Metric;
 use crate::stats::{
     Agreement, CONTROL_CONFIDENCE, Estimate, TooFew, agreement, log_error_of, mean_with_interval, next_value,
 };
 
 use super::comparison::verdict;
-use super::result::{Comparison, RunResult, Verdict};
+use super::repeat_recovery::{OverRuns, RepeatedRecovery, recoveries, redirects};
+use super::result::{Comparison, ControlFailure, RunResult, Verdict};
 
 /// Runs that an interval over runs needs.
 pub const MIN_RUNS: usize = 3;
@@ -62,14 +66,30 @@ pub struct Repeated {
     /// of a series has it beside this.
     #[serde(skip)]
     pub wanted: Option<u64>,
+    /// The error that ended the series before all of its runs were made, in words; `None` where none did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_by: Option<String>,
     /// Whether all of them are valid. Estimates use those that are.
     pub valid: bool,
     /// Baseline against itself over all runs.
     pub control: Option<Estimate>,
-    /// Whether that control holds 1; if not, nothing is judged.
+    /// Whether that control holds 1 and is known well enough; if not, nothing is judged.
     pub control_passed: bool,
+    /// Why it did not pass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub control_failure: Option<ControlFailure>,
+    /// Difference below which nothing is judged to differ; `None` where nothing was compared, or in series of versions
+    /// that did not keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noise_threshold: Option<f64>,
     /// Metric by metric.
     pub comparisons: Vec<RepeatedComparison>,
+    /// Fault by fault; empty without one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recoveries: Vec<RepeatedRecovery>,
+    /// Redirects over all servers and faults, by kind; empty without a fault, or where there were none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub redirects: BTreeMap<RedirectKind, OverRuns>,
 }
 
 /// Combines the runs of one scenario, of those that were `wanted`. Runs whose own control failed stay in: leaving them
@@ -88,7 +108,17 @@ pub fn repeat(results: &[RunResult], wanted: u64) -> Repeated {
     let control_ratios: Vec<_> =
         usable.iter().filter_map(|r| r.control.as_ref()?.ratio).map(|ratio| ratio.estimate.ln()).collect();
     let control = over_runs(&control_ratios, CONTROL_CONFIDENCE).ok();
-    let control_passed = control.is_none_or(|control| control.contains(1.0));
+    let compare = usable.first().and_then(|first| first.record.scenario.compare.as_ref());
+    let control_failure = control.zip(compare).and_then(|(control, compare)| {
+        if !control.contains(1.0) {
+            return Some(ControlFailure::Differs { ratio: control });
+        }
+        // As within a run: what is not known to half the threshold vouches for no verdict at that threshold.
+        let half_width = over_runs(&control_ratios, compare.confidence).ok()?.half_width();
+        let limit = compare.noise_threshold / 2.0;
+        (half_width > limit).then_some(ControlFailure::Uncertain { half_width, limit })
+    });
+    let control_passed = control_failure.is_none();
     // The first usable run names what was compared; one scenario compares the same in every run.
     let comparisons = usable
         .first()
@@ -99,10 +129,15 @@ pub fn repeat(results: &[RunResult], wanted: u64) -> Repeated {
     Repeated {
         attempts,
         wanted: Some(wanted),
+        ended_by: None,
         valid: usable.len() == results.len(),
         control,
         control_passed,
+        control_failure,
+        noise_threshold: compare.map(|compare| compare.noise_threshold),
         comparisons,
+        recoveries: recoveries(&usable, MIN_RUNS),
+        redirects: redirects(&usable, MIN_RUNS),
     }
 }
 
@@ -201,6 +236,24 @@ mod tests {
         let drifting = repeat(&results, 5);
         let beyond = p50(&drifting).disagreement().unwrap();
         assert!((beyond - 0.045).abs() < 0.015, "{beyond}");
+    }
+
+    /// A control that is known to no better than many times the threshold agrees with everything.
+    #[test]
+    fn a_control_that_is_not_known_well_enough_passes_nothing() {
+        let mut results = runs(&[GRANT_LANE, HGET_LANE], 3);
+        assert!(repeat(&results, 3).control_passed);
+        for (result, shift) in results.iter_mut().zip([0.8, 1.0, 1.1]) {
+            let ratio = result.control.as_mut().unwrap().ratio.as_mut().unwrap();
+            ratio.estimate *= shift;
+        }
+        let repeated = repeat(&results, 3);
+        assert!(repeated.control.unwrap().contains(1.0) && !repeated.control_passed);
+        assert!(matches!(
+            repeated.control_failure,
+            Some(ControlFailure::Uncertain { half_width, limit }) if half_width > 10.0 * limit
+        ));
+        assert_eq!(p50(&repeated).verdict, Verdict::Inconclusive);
     }
 
     #[test]

@@ -9,7 +9,10 @@ use crate::record::{Fault, Outcomes, RunRecord, Warning};
 use crate::scenario::{Metric, MetricName, VariantPath};
 use crate::stats::{Estimate, TooFew};
 
+use super::generators::GeneratorSummary;
 use super::latency_summary::LatencySummary;
+use super::profile_result::Profile;
+use super::recovery::Recovery;
 use super::sizing::{SizingBasis, SizingRow};
 
 /// Value of [`RunResult::schema`].
@@ -39,6 +42,15 @@ pub struct RunResult {
     /// versions that did not compute it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub worth: Vec<Worth>,
+    /// How the run came through each fault (`[[fault]]`); empty without one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recoveries: Vec<Recovery>,
+    /// Where the time inside the functions goes, where variants were instrumented (`reclaim-bench profile`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<Profile>,
+    /// Each generator in numbers, where several made the run; empty where one did.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub generator_summaries: Vec<GeneratorSummary>,
     /// What was measured.
     #[serde(flatten)]
     pub record: RunRecord,
@@ -89,16 +101,17 @@ pub struct ServerCost {
     /// Main-thread CPU of the servers in microseconds, from the counter blocks (`INFO cpu`), over the claims that reached
     /// the function; `None` where the arms were never apart.
     pub main_thread_cpu_us_per_claim: Option<f64>,
-    /// Commands that the worker sends, by name, over the claims that reached the function.
+    /// Commands that the worker sends, by name, over the claims that reached the function; empty in an SDK duet, where nobody
+    /// but the servers count them ([`Self::calls_per_claim`]).
     pub commands_per_claim: BTreeMap<String, f64>,
     /// All calls that the servers counted, commands inside functions included, over the claims that reached the function.
     pub calls_per_claim: BTreeMap<String, f64>,
-    /// Waits for an answer, successful claims only.
-    pub round_trips_per_claim: f64,
-    /// Request bytes, successful claims only.
-    pub bytes_in_per_claim: f64,
-    /// Reply bytes, successful claims only.
-    pub bytes_out_per_claim: f64,
+    /// Waits for an answer, successful claims only; `null` in an SDK duet, where nobody outside the worker sees them.
+    pub round_trips_per_claim: Option<f64>,
+    /// Request bytes, successful claims only; `null` where FlowFabric's SDK makes the claims, whose bytes nobody counts.
+    pub bytes_in_per_claim: Option<f64>,
+    /// Reply bytes, the same.
+    pub bytes_out_per_claim: Option<f64>,
 }
 
 /// What a comparison says.
@@ -180,6 +193,10 @@ pub struct Control {
     /// Why not, where it may not. `None` also in results of versions that told it in words.
     #[serde(default)]
     pub failure: Option<ControlFailure>,
+    /// In a server duet: by how much two clusters of the baseline's server may differ by themselves, as a share, which is
+    /// the far end of the control's interval. Verdicts are taken with their intervals wider by so much on either side.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowance: Option<f64>,
 }
 
 /// Why the baseline against itself forbids a verdict.
@@ -197,6 +214,14 @@ pub enum ControlFailure {
     Differs {
         /// Second side over first.
         ratio: Estimate,
+    },
+    /// Two clusters of the baseline's server differ by more than half the noise threshold: what differs between the arms'
+    /// clusters may be the clusters and not the servers.
+    ClustersDiffer {
+        /// The second cluster over the first.
+        ratio: Estimate,
+        /// What they may differ by, as a share: half the threshold.
+        limit: f64,
     },
     /// The interval is too wide for the noise threshold.
     Uncertain {

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use super::recovery::Recovery;
 use super::result::{RunResult, VariantSummary};
+use crate::scenario::FaultKind;
 
 /// One variant against the bound of its 99th percentile.
 #[derive(Clone, Copy, Debug)]
@@ -28,5 +30,38 @@ pub(crate) fn service_levels(result: &RunResult, bound: Duration) -> impl Iterat
     result.variants.iter().filter_map(move |variant| {
         let p99_us = variant.response_us.or(variant.service_us)?.p99;
         Some(ServiceLevel { variant, p99_us, bound_us })
+    })
+}
+
+/// One fault against the time within which everything must be as before it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RecoveryLevel<'a> {
+    /// How the run came through it.
+    pub(crate) recovery: &'a Recovery,
+    /// What it was.
+    pub(crate) kind: FaultKind,
+    /// Whether the bound was kept; `None` where nobody can tell.
+    pub(crate) kept: Option<bool>,
+}
+
+/// Every fault that struck, against this bound.
+pub(crate) fn recovery_levels(
+    result: &RunResult,
+    bound: Duration,
+) -> impl Iterator<Item = RecoveryLevel<'_>> {
+    let record = &result.record;
+    let faults = record.injected.as_ref().map_or(&[][..], |injected| &injected.faults);
+    let loaded_s = record.loaded_s();
+    result.recoveries.iter().filter_map(move |recovery| {
+        let fault = faults.get(recovery.fault as usize)?;
+        let kind = fault.kind;
+        let bound_s = bound.as_secs_f64();
+        let kept = match (recovery.untold(), recovery.recovered_s) {
+            (Some(_), _) => recovery.failed_beyond(bound_s).then_some(false),
+            (None, Some(recovered_s)) => Some(recovered_s <= bound_s),
+            // It has until then to come back, and the load may have ended before.
+            (None, None) => (fault.struck_s? + bound_s <= loaded_s).then_some(false),
+        };
+        Some(RecoveryLevel { recovery, kind, kept })
     })
 }

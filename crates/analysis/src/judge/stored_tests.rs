@@ -1,7 +1,7 @@
 use super::super::analyse_as;
 use super::super::fixtures::{GRANT_LANE, SimulatedArm, record, scenario};
 use super::*;
-use crate::record::{Asked, AwakeBy, Conditions};
+use crate::record::{Asked, AwakeBy, Conditions, Samples, Stratum};
 use crate::scenario::Direction::{HigherIsBetter, LowerIsBetter};
 use crate::scenario::{Cores, Placement};
 
@@ -147,6 +147,25 @@ fn another_priority_of_the_generator_is_named_and_forbids_only_where_both_are_kn
     let unknown = compare(&with(None, 1), &with(Some(false), 2), &options()).unwrap();
     assert_eq!(unknown.differences.len(), 1);
     assert!(compare(&with(Some(true), 1), &with(Some(true), 2), &options()).unwrap().differences.is_empty());
+}
+
+#[test]
+fn a_figure_in_units_of_another_ruler_is_not_compared() {
+    let measured_with = |command: Option<&str>, seed| {
+        let mut run = run(1.0, seed);
+        let ruler = Some(Samples(vec![500; 50]));
+        run.record.strata.push(Stratum { control: false, sides: vec![], apart: false, ruler });
+        run.record.ruler_command = command.map(str::to_owned);
+        run
+    };
+    let refusal = compare(&measured_with(None, 1), &measured_with(Some("PING"), 2), &options()).unwrap_err();
+    assert!(refusal.to_string().contains("the ruler: FCALL ff_version against PING"), "{refusal}");
+    let same = compare(&measured_with(Some("PING"), 1), &measured_with(Some("PING"), 2), &options()).unwrap();
+    assert_eq!(same.differences, []);
+    // A result that has none has no such figure either.
+    assert!(
+        compare(&run(1.0, 1), &measured_with(Some("PING"), 2), &options()).unwrap().differences.is_empty()
+    );
 }
 
 #[test]

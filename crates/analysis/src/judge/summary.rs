@@ -2,20 +2,29 @@
 
 use std::collections::BTreeMap;
 
-use crate::record::{ArmRecord, CounterBlock, CounterDelta, RunRecord, Samples, StepRecord, WireTotals};
-use crate::scenario::Mode;
+use crate::record::{ArmRecord, CounterBlock, RunRecord, StepRecord, WireTotals};
 use crate::stats::{CONFIDENCE, harrell_davis_interval};
 
+use super::arm_counts::{
+    arm_blocks, arm_samples, calls_per_claim, counters_of, sent_per_claim, wire_per_claim,
+};
 use super::latency_summary::{LatencySummary, latency};
-use super::result::{ServerCost, StepSummary, VariantSummary};
+use super::result::{RunResult, ServerCost, StepSummary, VariantSummary};
+use crate::scenario::Mode;
 
-/// Calls that readings of the counters, connections and replication make besides claims: a few per window.
-const HOUSEKEEPING: &[&str] = &[
-    "auth", "client", "cluster", "command", "config", "hello", "info", "ping", "psync", "replconf", "select",
-];
-
-/// From so many per claim on, such a call is made by the claim, inside its function.
-const HOUSEKEEPING_PER_CLAIM: f64 = 0.25;
+impl RunResult {
+    /// Claims per second of one variant by itself; `None` where the variants of a closed loop took turns claim by claim and
+    /// this one has no block of its own, as where the run was ended before its blocks: they share one time then, and as
+    /// many claims in it say nothing of either.
+    pub fn own_rate_per_s(&self, variant: usize) -> Option<f64> {
+        let record = &self.record;
+        let took_turns = record.arms.len() > 1
+            && record.offered.is_none()
+            && record.scenario.load.mode == Mode::Staged
+            && arm_blocks(record, variant).next().is_none();
+        self.variants.get(variant).filter(|_| !took_turns).map(|variant| variant.throughput_per_s)
+    }
+}
 
 /// Summaries of all arms.
 pub(super) fn summarise(record: &RunRecord) -> Vec<VariantSummary> {
@@ -75,87 +84,43 @@ fn steps(arm: &ArmRecord, service: Option<&LatencySummary>) -> Vec<StepSummary> 
     if whole > 0.0 { timed.map(summary).collect() } else { Vec::new() }
 }
 
-/// Service times of an arm over all strata but the control's, in microseconds, in the order taken.
-pub(super) fn arm_samples(record: &RunRecord, arm: usize) -> Vec<f64> {
-    record
-        .strata
-        .iter()
-        .filter(|stratum| !stratum.control)
-        .flat_map(|stratum| &stratum.sides)
-        .filter(|side| side.arm as usize == arm)
-        .flat_map(|side| side.service.iter_us())
-        .collect()
-}
-
-/// Bare round trips of each stratum of the comparison, in microseconds; empty for one without.
-pub(super) fn rulers(record: &RunRecord) -> impl Iterator<Item = Vec<f64>> + '_ {
-    let strata = record.strata.iter().filter(|stratum| !stratum.control);
-    strata.map(|stratum| stratum.ruler.iter().flat_map(Samples::iter_us).collect())
-}
-
-/// An arm's counter blocks.
-pub(super) fn arm_blocks(record: &RunRecord, arm: usize) -> impl Iterator<Item = &CounterBlock> {
-    let counts = move |block: &&CounterBlock| block.arm as usize == arm && block.claims > 0;
-    record.blocks.iter().filter(counts)
-}
-
-/// Calls on the servers per claim of an arm that reached the function, by command.
-pub(super) fn calls_per_claim(record: &RunRecord, arm: usize) -> BTreeMap<String, f64> {
-    per_claim(record, arm, |counters| &counters.calls)
-}
-
-fn per_claim(
-    record: &RunRecord,
-    arm: usize,
-    counts: fn(&CounterDelta) -> &BTreeMap<String, u64>,
-) -> BTreeMap<String, f64> {
-    let mut sums = BTreeMap::<String, f64>::new();
-    let (counters, claims) = counters_of(record, arm);
-    for (command, count) in counters.into_iter().flat_map(counts) {
-        *sums.entry(command.clone()).or_default() += *count as f64 / claims;
-    }
-    sums.retain(|command, per_claim| {
-        !HOUSEKEEPING.contains(&command.as_str()) || *per_claim >= HOUSEKEEPING_PER_CLAIM
-    });
-    sums
-}
-
-/// The servers' counters that belong to one arm alone, and the claims that they cover: its blocks; without any, the
-/// whole window where nothing but this arm's claims was in it. Claims are those that reached the function, refused ones
-/// included: the counters cannot tell them apart, and over the successful ones alone a run in which many fail would look
-/// dear.
-fn counters_of(record: &RunRecord, arm: usize) -> (Vec<&CounterDelta>, f64) {
-    if record.server_figures_withheld() {
-        return (Vec::new(), 0.0);
-    }
-    let blocks: Vec<_> = arm_blocks(record, arm).collect();
-    let alone = record.arms.len() == 1 && record.scenario.load.mode == Mode::Staged;
-    if !blocks.is_empty() || !alone {
-        let claims: u64 = blocks.iter().map(|block| block.reached()).sum();
-        return (blocks.into_iter().map(|block| &block.counters).collect(), claims as f64);
-    }
-    let counters: Vec<_> = record.primaries.iter().map(|primary| &primary.counters).collect();
-    // One function call is one claim.
-    let claims: u64 = counters.iter().filter_map(|counters| counters.sent.get("fcall")).sum();
-    if claims == 0 { (Vec::new(), 0.0) } else { (counters, claims as f64) }
-}
-
 fn server_cost(record: &RunRecord, arm: usize) -> ServerCost {
     let (counters, claims) = counters_of(record, arm);
     let cpu: f64 = counters.iter().map(|counters| counters.main_thread_cpu_us).sum();
-    let wire = |of: fn(&WireTotals) -> u64| wire_per_claim(&record.arms[arm], of).unwrap_or_default();
+    let own = &record.arms[arm];
+    let wire = |of: fn(&WireTotals) -> u64| match wire_per_claim(own, of) {
+        None if own.sdk.is_some() => None,
+        per_claim => Some(per_claim.unwrap_or_default()),
+    };
+    let bytes = |of: fn(&WireTotals) -> u64| wire(of).filter(|_| !own.path.is_sdk());
     ServerCost {
         main_thread_cpu_us_per_claim: (claims > 0.0).then(|| cpu / claims),
-        commands_per_claim: per_claim(record, arm, |counters| &counters.sent),
+        commands_per_claim: if own.sdk.is_some() { BTreeMap::new() } else { sent_per_claim(record, arm) },
         calls_per_claim: calls_per_claim(record, arm),
         round_trips_per_claim: wire(|w| w.round_trips),
         // The servers' view, as the result's fields are named: what the tool sends goes in there.
-        bytes_in_per_claim: wire(|w| w.bytes_out),
-        bytes_out_per_claim: wire(|w| w.bytes_in),
+        bytes_in_per_claim: bytes(|w| w.bytes_out),
+        bytes_out_per_claim: bytes(|w| w.bytes_in),
     }
 }
 
-/// A sum of the wire over the claims it was summed over, which are the successful ones; `None` without a claim.
-pub(super) fn wire_per_claim(arm: &ArmRecord, of: fn(&WireTotals) -> u64) -> Option<f64> {
-    (arm.wire.claims > 0).then(|| of(&arm.wire) as f64 / arm.wire.claims as f64)
+#[cfg(test)]
+mod tests {
+    use super::super::analyse_as;
+    use super::super::fixtures::{GRANT_LANE, HGET_LANE, record, scenario};
+
+    /// Arms of which one is a fifth slower do not make as many claims per second because they took turns.
+    #[test]
+    fn variants_that_took_turns_have_a_rate_by_their_own_blocks_alone() {
+        let arms = [GRANT_LANE, HGET_LANE];
+        let whole = analyse_as(record(&arms, 1), &scenario(&arms));
+        assert!((0..2).all(|n| whole.own_rate_per_s(n) == Some(whole.variants[n].throughput_per_s)));
+        let mut ended = record(&arms, 1);
+        ended.blocks.clear();
+        let ended = analyse_as(ended, &scenario(&arms));
+        assert_eq!([0, 1].map(|n| ended.own_rate_per_s(n)), [None, None]);
+        let mut alone = record(&arms[..1], 1);
+        alone.blocks.clear();
+        assert!(analyse_as(alone, &scenario(&arms[..1])).own_rate_per_s(0).is_some());
+    }
 }

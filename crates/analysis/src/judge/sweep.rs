@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::metric_source::per_second;
+use super::recovery::Recovery;
 use super::result::{Control, RunResult, Verdict};
-use super::values::{measured, whole_seconds};
-use crate::record::{Fault, RunRecord, Warning};
+use super::values::measured;
+use crate::record::{Fault, RunRecord, Warning, is_zero};
 use crate::scenario::Metric;
 use crate::stats::{
     CONFIDENCE, Estimate, FittedLine, Latencies, LinePoint, LogValue, TooFew, log_error_of, mean_of_series,
@@ -20,6 +21,9 @@ pub struct Sweep {
     pub wanted: Vec<String>,
     /// In the order in which the scenario lists the values, whatever order they were run in.
     pub points: Vec<SweepPoint>,
+    /// The error that ended the sweep before all of its runs were made, in words; `None` where none did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_by: Option<String>,
     /// Of a sweep over a simulated network: the difference as a line over the added round-trip time, one for each
     /// variant that has points enough.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -69,6 +73,12 @@ pub struct SweepPoint {
     pub added_rtt_us: Option<f64>,
     /// Claims of the busiest primary over the mean: 1.0 is even.
     pub busiest_share: Option<f64>,
+    /// How it came through each of its faults.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recoveries: Vec<Recovery>,
+    /// Grants and claims that the servers lost.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub lost_by_server: u64,
     /// One per variant.
     pub arms: Vec<SweepArm>,
 }
@@ -164,7 +174,7 @@ pub fn sweep<'a>(
 ) -> Sweep {
     let points: Vec<SweepPoint> = runs.into_iter().map(|(value, result)| point(value, result)).collect();
     let lines = if key == ADDED_RTT { lines(&points) } else { Vec::new() };
-    Sweep { key: key.to_owned(), wanted: wanted.to_vec(), points, lines }
+    Sweep { key: key.to_owned(), wanted: wanted.to_vec(), points, ended_by: None, lines }
 }
 
 /// A line for each variant; points without verdicts, or from invalid runs, are none of it.
@@ -215,6 +225,8 @@ fn point(value: &str, result: &RunResult) -> SweepPoint {
         control_failed: result.control.clone().filter(|control| !control.passed),
         added_rtt_us: added.map(|added| added.quantile_us(0.5)),
         busiest_share: busiest.map(|most| *most as f64 * claims.len() as f64 / total as f64),
+        recoveries: result.recoveries.clone(),
+        lost_by_server: record.audit.lost_by_server,
         arms: (0..result.variants.len()).map(|index| arm(result, index)).collect(),
     }
 }
@@ -266,7 +278,7 @@ fn by_second(record: &RunRecord, metric: Metric) -> Option<LogValue> {
     if record.arms.len() > 1 {
         return None;
     }
-    let series: Vec<f64> = whole_seconds(record).iter().filter_map(of).collect();
+    let series: Vec<f64> = record.whole_seconds().iter().filter_map(of).collect();
     mean_of_series(&series).ok()
 }
 

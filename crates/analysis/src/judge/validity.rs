@@ -3,21 +3,17 @@
 use std::collections::BTreeMap;
 
 use crate::record::{
-    ArmRecord, Audit, CounterBlock, CounterDelta, Fault, GeneratorUse, RunRecord, SEND_LAG_SHARE, Violation,
-    Warning,
+    ArmRecord, Audit, CounterBlock, CounterDelta, Fault, GeneratorUse, InjectionFailure, RedirectKind,
+    RunRecord, Violation, Warning,
 };
-use crate::scenario::{MOST_IN_FLIGHT, Mode, Model, Scenario, expected_cost};
+use crate::scenario::{Extras, MOST_IN_FLIGHT, Mode, Model, Scenario, expected_cost};
 use crate::stats::{Latencies, mser};
 
+use super::arm_counts::{arm_blocks, arm_samples, wire_per_claim};
 use super::calibration::generator_limit;
-use super::summary::{arm_blocks, arm_samples, wire_per_claim};
-
-/// Without a service level, a calibrated generator that is late by less than this at p99 is as good as timer and scheduler
-/// let it be: local claims take so little that a tenth of their median lies below that on any machine.
-const SEND_LAG_FLOOR_US: f64 = 100.0;
-
-/// What the send lag may be over the one that was calibrated at the same rate.
-const OVER_CALIBRATED: f64 = 1.5;
+use super::generators;
+use super::send_lag::{SendLag, of_arms};
+use super::servers::other_servers;
 
 /// A span without a claim is worth a warning if it is this share of the window, and beyond the second the quantiles of a
 /// closed loop are refused; both only for spans that no claim's own time explains.
@@ -30,36 +26,53 @@ const MSER_BATCH: usize = 5;
 
 /// Every fault, the run's own first.
 pub(super) fn faults(record: &RunRecord, scenario: &Scenario) -> Vec<Fault> {
-    let mut faults = record.faults.clone();
+    let part = record.part.as_ref();
+    let mut faults: Vec<Fault> =
+        part.map(|part| Fault::PartOfARun { part: part.number, of: part.of }).into_iter().collect();
+    faults.extend(record.faults.clone());
     faults.extend(damaged(record));
-    faults.extend(audit_faults(&record.audit));
-    let claims: u64 = record.arms.iter().map(|arm| arm.outcomes.unanswered()).sum();
-    let unanswered = claims + record.rulers_unanswered;
+    faults.extend(generators::began_late(record));
+    // Each by itself: what one cluster has too much another may lack.
+    let of_clusters = record.clusters.iter().map(|cluster| &cluster.audit);
+    let audits: Vec<&Audit> =
+        if record.is_server_duet() { of_clusters.collect() } else { vec![&record.audit] };
+    faults.extend(audits.into_iter().flat_map(audit_faults));
+    faults.extend(other_servers(record));
+    let unanswered: u64 = record.arms.iter().map(|arm| arm.outcomes.unanswered()).sum();
     // Where others may use the cluster, what they sent is a warning of the run's own.
     let shared = record.environment.valkey.shared == Some(true);
-    for primary in &record.primaries {
+    // What a worker of its own sends, and so may run inside functions, the servers alone count.
+    let workers = record.arms.iter().any(|arm| arm.sdk.is_some());
+    for primary in record.primaries.iter().filter(|_| !workers) {
         let counters = &primary.counters;
+        // Where claims are tried again, what they ended in does not say how many commands had no reply: each server's
+        // own count does.
+        let unanswered = if record.injected.is_some() { primary.unanswered } else { unanswered };
         faults.extend(disagreements(&primary.addr, counters, scenario.load.mode, (unanswered, shared)));
     }
     for block in &record.blocks {
         let arm = record.arms.get(block.arm as usize).map_or("an unknown arm", |arm| arm.name.as_str());
         let place = format!("all primaries, block {} of {arm}", block.group);
-        faults.extend(disagreements(&place, &block.counters, Mode::Staged, (0, shared)));
+        if workers {
+            faults.extend(too_few_calls(&place, block));
+        } else {
+            faults.extend(disagreements(&place, &block.counters, Mode::Staged, (0, shared)));
+        }
     }
     faults.extend(
-        (0..record.arms.len()).flat_map(|arm| unexpected_commands(record, arm, scenario.load.task_context)),
+        (0..record.arms.len()).flat_map(|arm| unexpected_commands(record, arm, extras(scenario, arm))),
     );
     if matches!(scenario.load.model, Model::Open { .. }) {
         let claims: u64 = record.arms.iter().map(|arm| arm.outcomes.empty_stock).sum();
         if claims > 0 {
             faults.push(Fault::StockRanOut { claims });
         }
-        let lags = record.arms.iter().filter_map(|arm| send_lag(arm, record, scenario));
-        faults.extend(
-            lags.filter(SendLag::is_fault)
-                .map(|lag| Fault::SendLag { p99_us: lag.p99, limit_us: lag.allowed }),
-        );
+        let late = of_arms(record, scenario).filter(SendLag::is_fault);
+        faults.extend(late.map(|lag| lag.fault()));
+        faults.extend(generators::sent_late(record, scenario));
     }
+    faults.extend(not_injected(record));
+    faults.extend(redirect_disagreements(record, shared));
     faults.extend(never_resumed(record));
     faults.extend(record.arms.iter().filter(|_| !record.partial).filter_map(|arm| failed(arm, record)));
     faults.extend(
@@ -92,35 +105,18 @@ pub(super) fn warnings(record: &RunRecord, scenario: &Scenario) -> Vec<Warning> 
     if let Some(warning) = generator_limit(record) {
         add(warning);
     }
+    generators::warnings(record, scenario).into_iter().for_each(&mut add);
     if let Some(warning) = record.generator.and_then(throttled) {
         add(warning);
     }
-    for arm in &record.arms {
-        let (errors, sent) = (arm.outcomes.errors(), arm.outcomes.sent());
-        if errors > 0 {
-            add(Warning::Errors { arm: arm.name.clone(), errors, sent });
-        }
-        if arm.outcomes.dropped > 0 {
-            add(Warning::NotSent { arm: arm.name.clone(), claims: arm.outcomes.dropped });
-        }
-        if arm.outcomes.empty_stock > 0 && matches!(scenario.load.model, Model::Closed { .. }) {
-            add(Warning::EmptyStock { arm: arm.name.clone(), claims: arm.outcomes.empty_stock });
-        }
-    }
+    record.arms.iter().flat_map(|arm| of_outcomes(arm, scenario)).for_each(&mut add);
     let stalled = stall(record, scenario).filter(|(_, share)| *share > STALL_WARNS);
     if let Some((longest_s, share)) = stalled {
         add(Warning::Stall { longest_s, share });
     }
-    for arm in &record.arms {
-        if let Some(lag) = send_lag(arm, record, scenario)
-            && lag.is_late()
-            && !lag.is_fault()
-        {
-            add(Warning::LateSends { p99_us: lag.p99, limit_us: lag.wanted });
-        }
-    }
-    let late = |arm: &ArmRecord| send_lag(arm, record, scenario).is_some_and(|lag| lag.is_late());
-    if record.generator.is_some_and(|used| used.real_time == Some(false)) && record.arms.iter().any(late) {
+    of_arms(record, scenario).filter_map(|lag| lag.warning()).for_each(&mut add);
+    let without_priority = record.generator.is_some_and(|used| used.real_time == Some(false));
+    if without_priority && of_arms(record, scenario).any(|lag| lag.is_late()) {
         add(Warning::NoRealTime);
     }
     if record.rulers_unanswered > 0 {
@@ -129,8 +125,35 @@ pub(super) fn warnings(record: &RunRecord, scenario: &Scenario) -> Vec<Warning> 
     if let Some(warning) = unsettled(record) {
         add(warning);
     }
+    let Audit { lost_by_server: grants, rolled_back: executions, .. } = record.audit;
+    if grants + executions > 0 {
+        add(Warning::LostByServer { grants, executions });
+    }
+    for warning in outlasting(record) {
+        add(warning);
+    }
     if record.was_interrupted() {
         add(Warning::Interrupted);
+    }
+    warnings
+}
+
+/// What became of an arm's claims beside success.
+fn of_outcomes(arm: &ArmRecord, scenario: &Scenario) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    let (errors, sent) = (arm.outcomes.errors(), arm.outcomes.sent());
+    if errors > 0 {
+        warnings.push(Warning::Errors { arm: arm.name.clone(), errors, sent });
+    }
+    if arm.unreplicated > 0 {
+        let of = arm.outcomes.claimed;
+        warnings.push(Warning::Unreplicated { arm: arm.name.clone(), claims: arm.unreplicated, of });
+    }
+    if arm.outcomes.dropped > 0 {
+        warnings.push(Warning::NotSent { arm: arm.name.clone(), claims: arm.outcomes.dropped });
+    }
+    if arm.outcomes.empty_stock > 0 && matches!(scenario.load.model, Model::Closed { .. }) {
+        warnings.push(Warning::EmptyStock { arm: arm.name.clone(), claims: arm.outcomes.empty_stock });
     }
     warnings
 }
@@ -153,14 +176,15 @@ fn damaged(record: &RunRecord) -> impl Iterator<Item = Fault> {
     let seconds =
         record.timeline.iter().map(|point| (format!("response in second {:.0}", point.t_s), &point.response));
     let added = record.added_rtt.iter().map(|added| ("added_rtt".to_owned(), &added.given));
-    arms.chain(seconds).chain(added).filter_map(|(histogram, packed)| {
+    let lags = record.generators.iter().map(|one| (format!("send_lag of part {}", one.part), &one.send_lag));
+    arms.chain(seconds).chain(added).chain(lags).filter_map(|(histogram, packed)| {
         let bad = Latencies::decode(packed).err()?;
         Some(Fault::DamagedHistogram { histogram, detail: bad.0 })
     })
 }
 
 fn audit_faults(audit: &Audit) -> impl Iterator<Item = Fault> {
-    let explained = audit.claimed + audit.expired + audit.outstanding + audit.lost;
+    let explained = audit.claimed + audit.expired + audit.outstanding + audit.lost + audit.lost_by_server;
     let counts = [
         (audit.lost, Violation::GrantsUnaccounted),
         (audit.double_claims, Violation::GrantsConsumedTwice),
@@ -198,13 +222,72 @@ fn shared_queue(record: &RunRecord, scenario: &Scenario) -> Option<Fault> {
     (in_flight > limit).then_some(Fault::SharedQueue { in_flight, limit })
 }
 
+/// Faults that were asked for and not carried out: without them the run answers nothing. Of one that was stopped, only
+/// those that were tried.
+fn not_injected(record: &RunRecord) -> impl Iterator<Item = Fault> {
+    let all = record.injected.iter().flat_map(|injected| &injected.faults).enumerate();
+    let failed = all.filter_map(|(number, fault)| Some((number as u32, fault, fault.failure.clone()?)));
+    failed.filter(|(_, _, failure)| *failure != InjectionFailure::Interrupted).map(
+        |(number, fault, failure)| Fault::NotInjected {
+            number,
+            kind: fault.kind,
+            target: fault.target,
+            failure,
+        },
+    )
+}
+
+/// Faults that went on after the load had ended.
+fn outlasting(record: &RunRecord) -> impl Iterator<Item = Warning> {
+    let loaded_s = record.loaded_s();
+    // Whoever stopped a run knows that its load ended early.
+    let injected = record.injected.as_ref().filter(|_| !record.was_interrupted());
+    let faults = injected.into_iter().flat_map(|injected| &injected.faults).enumerate();
+    faults.filter(|(_, fault)| fault.failure.is_none()).filter_map(move |(number, fault)| {
+        let by_s = fault.ended_s? - loaded_s;
+        let warning = Warning::FaultOutlastedLoad { number: number as u32, kind: fault.kind, by_s };
+        (by_s > 0.0).then_some(warning)
+    })
+}
+
+/// Redirects that a server counted and the tool did not meet, or the other way round. A redirect without a reply was lost
+/// with its connection.
+fn redirect_disagreements(record: &RunRecord, shared: bool) -> Vec<Fault> {
+    let Some(injected) = record.injected.as_ref().filter(|_| !shared) else { return Vec::new() };
+    let of_primary = |server: &String| {
+        record.primaries.iter().find(|primary| primary.addr == *server).map_or(0, |found| found.unanswered)
+    };
+    let unanswered = |server: &String| {
+        injected.unanswered.get(server).copied().unwrap_or_default().max(of_primary(server))
+    };
+    let of = |counts: Option<&BTreeMap<RedirectKind, u64>>, kind| {
+        counts.and_then(|counts| counts.get(&kind)).copied().unwrap_or_default()
+    };
+    let mut faults = Vec::new();
+    for (server, by_kind) in &injected.redirects_counted {
+        for redirect in RedirectKind::ALL {
+            let (met, counted) = (of(injected.redirects.get(server), redirect), of(Some(by_kind), redirect));
+            if !(met..=met + unanswered(server)).contains(&counted) {
+                faults.push(Fault::RedirectsDisagree { primary: server.clone(), redirect, met, counted });
+            }
+        }
+    }
+    faults
+}
+
 /// Executions that a storm left behind. One that was interrupted did not have the time to bring all back.
 fn never_resumed(record: &RunRecord) -> Option<Fault> {
     let storm = record.storm.as_ref().filter(|storm| !record.partial && storm.without_lease() > 0)?;
+    // A signal or a grant that a failover took away is sent by nobody again: the audit names these.
+    let lost = record.audit.rolled_back + record.audit.lost_by_server;
+    if record.injected.is_some() && storm.without_lease() <= lost {
+        return None;
+    }
     Some(Fault::NeverResumed { executions: storm.without_lease(), of: storm.executions })
 }
 
-/// Commands that no function of the claim path runs inside, so that sent and counted must agree. In churn other
+/// Commands that no function of FlowFabric's claim path runs inside, so that sent and counted must agree; of a library
+/// whose functions run them, as many more may be counted as its source allows. In churn other
 /// functions run that read hashes themselves; FCALL is always the tool's own. What was given up before its reply may not
 /// have reached the server: that many commands may be missing there, and none may be there that was not sent.
 fn disagreements(
@@ -221,7 +304,8 @@ fn disagreements(
         let of = |counts: &BTreeMap<String, u64>| counts.get(command).copied().unwrap_or_default();
         let (sent, counted) = (of(&counters.sent), of(&counters.calls));
         let missing = sent.checked_sub(counted);
-        missing.map_or(!shared, |missing| missing > unanswered).then(|| Fault::CountersDisagree {
+        let too_many = counted.saturating_sub(sent) > of(&counters.by_functions);
+        missing.map_or(!shared && too_many, |missing| missing > unanswered).then(|| Fault::CountersDisagree {
             primary: place.to_owned(),
             command: command.to_owned(),
             sent,
@@ -230,11 +314,22 @@ fn disagreements(
     })
 }
 
+/// No lease comes without a call of a function: fewer than claims, and what the servers counted is not these claims' doing.
+fn too_few_calls(place: &str, block: &CounterBlock) -> Option<Fault> {
+    let counted = block.counters.calls.get("fcall").copied().unwrap_or_default();
+    (counted < block.claims).then(|| Fault::CountersDisagree {
+        primary: place.to_owned(),
+        command: "fcall".to_owned(),
+        sent: block.claims,
+        counted,
+    })
+}
+
 /// What an arm's successful claims sent, against its variant's definition: in all, and by command in the counter
 /// blocks in which every claim succeeded.
-fn unexpected_commands(record: &RunRecord, index: usize, task_context: bool) -> Vec<Fault> {
+fn unexpected_commands(record: &RunRecord, index: usize, extras: Extras) -> Vec<Fault> {
     let arm = &record.arms[index];
-    let expected = expected_cost(arm.path, task_context);
+    let expected = expected_cost(arm.path, extras);
     let commands = f64::from(expected.commands.values().sum::<u32>());
     let mut checks = vec![
         ("commands".to_owned(), commands, wire_per_claim(arm, |wire| wire.commands)),
@@ -245,8 +340,9 @@ fn unexpected_commands(record: &RunRecord, index: usize, task_context: bool) -> 
         ),
     ];
     let sent = |block: &CounterBlock, command: &str| block.counters.sent.get(command).copied().unwrap_or(0);
+    let calls = arm.path.functions().len() as u64;
     let whole: Vec<_> =
-        arm_blocks(record, index).filter(|block| sent(block, "fcall") == block.claims).collect();
+        arm_blocks(record, index).filter(|block| sent(block, "fcall") == calls * block.claims).collect();
     let claims: u64 = whole.iter().map(|block| block.claims).sum();
     for (command, count) in expected.commands {
         let total: u64 = whole.iter().map(|block| sent(block, command)).sum();
@@ -267,6 +363,13 @@ fn unexpected_commands(record: &RunRecord, index: usize, task_context: bool) -> 
             measured,
         })
         .collect()
+}
+
+/// What the claims of an arm do beside taking their leases.
+fn extras(scenario: &Scenario, arm: usize) -> Extras {
+    let task_context = scenario.load.task_context;
+    let variant = scenario.variants.get(arm);
+    variant.map_or(Extras { task_context, ..Extras::default() }, |variant| variant.extras(task_context))
 }
 
 /// Whether an arm's claims are too few that succeeded, or too many that failed.
@@ -302,47 +405,6 @@ fn stall(record: &RunRecord, scenario: &Scenario) -> Option<(f64, f64)> {
     (window_s > 0.0).then(|| (longest_s, longest_s / window_s))
 }
 
-/// How late an arm's claims were sent, in microseconds.
-struct SendLag {
-    /// 99th percentile.
-    p99: f64,
-    /// A tenth of what it is measured against.
-    wanted: f64,
-    /// What makes the run invalid.
-    allowed: f64,
-}
-
-impl SendLag {
-    fn is_late(&self) -> bool {
-        self.p99 > self.wanted
-    }
-
-    fn is_fault(&self) -> bool {
-        self.p99 > self.allowed
-    }
-}
-
-/// `None` without a schedule. A service level says how late is too late; without one it is the median response time, but
-/// never less than a generator can do, as far as that is known.
-fn send_lag(arm: &ArmRecord, record: &RunRecord, scenario: &Scenario) -> Option<SendLag> {
-    let lag = Latencies::readable(&arm.send_lag)?;
-    let p99_us = lag.quantile_us(0.99);
-    if let Some(slo) = &scenario.slo {
-        let limit = SEND_LAG_SHARE * slo.response_p99.as_secs_f64() * 1e6;
-        return Some(SendLag { p99: p99_us, wanted: limit, allowed: limit });
-    }
-    let response = Latencies::readable(&arm.response)?;
-    let wanted_us = SEND_LAG_SHARE * response.quantile_us(0.5);
-    let floor = match record.calibration.as_ref().and_then(|note| note.send_lag.as_ref()) {
-        Some(lag) => OVER_CALIBRATED * lag.p99_us,
-        // Nobody knows what this generator can do. Late by no more than a slow claim takes it is at least not what the
-        // response times mostly show.
-        None => Latencies::readable(&arm.service).map_or(0.0, |service| service.quantile_us(0.99)),
-    };
-    let floor = SEND_LAG_FLOOR_US.max(floor);
-    Some(SendLag { p99: p99_us, wanted: wanted_us, allowed: wanted_us.max(floor) })
-}
-
 /// Whether an arm's latencies settled only in the second half. A paired comparison cancels that, so it is no fault;
 /// the arm's own quantiles mix two regimes, so it is said. Logarithms, or one stall would look like a warm-up.
 fn unsettled(record: &RunRecord) -> Option<Warning> {
@@ -371,5 +433,22 @@ mod tests {
             throttled(used(Some(3), Some(0.2))),
             Some(Warning::Throttled { periods: 3, seconds: 0.2 })
         );
+    }
+
+    /// A server that lost its slots counts on; what was not heard of it may be in its count.
+    #[test]
+    fn redirects_of_a_former_primary_are_compared_and_unanswered_ones_may_be_missing() {
+        use crate::judge::fault_fixture::outage;
+        let found = |counted: u64, unanswered: u64| {
+            let mut record = outage(8.0, 1.0);
+            let injected = record.injected.as_mut().unwrap();
+            let former = "127.0.0.1:7099".to_owned();
+            let of = |n| [(RedirectKind::Moved, n)].into();
+            injected.redirects.insert(former.clone(), of(10));
+            injected.redirects_counted.insert(former.clone(), of(counted));
+            injected.unanswered.insert(former, unanswered);
+            redirect_disagreements(&record, false).len()
+        };
+        assert_eq!([found(10, 0), found(12, 2), found(12, 0), found(9, 2), found(13, 2)], [0, 0, 1, 1, 1]);
     }
 }

@@ -1,12 +1,12 @@
 //! Every metric of every variant as one value with its interval: what is stored, exported and compared over time.
 
-use crate::record::{Histogram, RunRecord, TimelinePoint};
+use crate::record::{ArmRecord, Histogram, RunRecord, TimelinePoint};
 use crate::scenario::{METRICS, Metric, MetricName};
 use crate::stats::{CONFIDENCE, Estimate, Latencies, LogValue, TooFew, block_quantile, mean_of_series};
 
+use super::arm_counts::{arm_blocks, arm_samples, calls_per_claim, rulers, wire_per_claim};
 use super::metric_source::{Source, per_second, source};
 use super::result::RunResult;
-use super::summary::{arm_blocks, arm_samples, calls_per_claim, rulers, wire_per_claim};
 
 /// One metric of one variant.
 #[derive(Clone, Debug)]
@@ -45,6 +45,7 @@ pub fn metric_values(result: &RunResult) -> Vec<MetricValue> {
 /// An arm's values of an exact metric, by name: one, or one for each command.
 pub(super) fn exact_values(record: &RunRecord, arm: usize, metric: Metric) -> Vec<(MetricName, f64)> {
     match source(metric) {
+        Source::Exact(_) if is_uncounted(&record.arms[arm], metric) => Vec::new(),
         Source::Exact(of) => {
             wire_per_claim(&record.arms[arm], of).map(|value| (metric.into(), value)).into_iter().collect()
         }
@@ -54,6 +55,11 @@ pub(super) fn exact_values(record: &RunRecord, arm: usize, metric: Metric) -> Ve
             .collect(),
         _ => Vec::new(),
     }
+}
+
+/// Bytes of claims that FlowFabric's SDK makes: they go over connections of its own, and nobody counts them.
+pub(super) fn is_uncounted(arm: &ArmRecord, metric: Metric) -> bool {
+    arm.path.is_sdk() && matches!(metric, Metric::RequestBytes | Metric::ReplyBytes)
 }
 
 /// An arm's value of a metric that varies, with what it takes for an interval across runs. The interval knows the
@@ -106,14 +112,9 @@ pub(super) fn measured(record: &RunRecord, arm: usize, metric: Metric) -> Result
     }
 }
 
-/// The timeline without its last second, which may not be a whole one.
-pub(super) fn whole_seconds(record: &RunRecord) -> &[TimelinePoint] {
-    &record.timeline[..record.timeline.len().saturating_sub(1)]
-}
-
 /// Of a run with one variant: the timeline is that variant's.
 fn by_second(record: &RunRecord, of: fn(&TimelinePoint) -> Option<f64>) -> Result<LogValue, TooFew> {
-    let series: Vec<f64> = whole_seconds(record).iter().filter_map(of).collect();
+    let series: Vec<f64> = record.whole_seconds().iter().filter_map(of).collect();
     mean_of_series(&series).map_err(|too_few| too_few.counting("whole seconds"))
 }
 

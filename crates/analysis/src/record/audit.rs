@@ -1,9 +1,11 @@
 //! What a run's executions were found to be, read back at its end.
 
+use std::ops::AddAssign;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What reading back every execution showed.
+/// What reading back every execution showed. Of several generators, or clusters, all of it summed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Audit {
     /// Grants that the scanner issued.
@@ -14,6 +16,22 @@ pub struct Audit {
     pub expired: u64,
     /// Grants still in stock at the end.
     pub outstanding: u64,
+    /// Grants that a failover lost: issued, or claimed, and acknowledged by a primary whose replica had not got that yet
+    /// when it took over. Each is named in `lost_by_server_ids`. 0 without a fault that moves a primary.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub lost_by_server: u64,
+    /// Further executions that such a failover put back by a step.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rolled_back: u64,
+    /// What each of these lost, with the execution's id; the first thousand.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lost_by_server_ids: Vec<String>,
+    /// Executions with a claim that had no reply and of which nobody could tell in the run, and that are claimed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub doubtful_claimed: u64,
+    /// The same, and they are not.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub doubtful_not_claimed: u64,
     /// Grants that none of the above explains.
     pub lost: u64,
     /// Grants that more than one claim consumed.
@@ -39,6 +57,12 @@ pub struct Audit {
 }
 
 impl Audit {
+    /// Violations that are kept in words.
+    pub const MOST_EXAMPLES: usize = 10;
+
+    /// Losses of servers that are kept by name.
+    pub const MOST_LOSSES: usize = 1_000;
+
     /// Grants and executions that are not as the run must have left them.
     pub fn violations(&self) -> u64 {
         self.lost
@@ -50,7 +74,33 @@ impl Audit {
     }
 }
 
+impl AddAssign for Audit {
+    /// What reading back another cluster of the same run showed, or what another generator read back.
+    fn add_assign(&mut self, more: Self) {
+        self.grants_issued += more.grants_issued;
+        self.claimed += more.claimed;
+        self.expired += more.expired;
+        self.outstanding += more.outstanding;
+        self.lost_by_server += more.lost_by_server;
+        self.rolled_back += more.rolled_back;
+        self.lost_by_server_ids.extend(more.lost_by_server_ids);
+        self.lost_by_server_ids.truncate(Self::MOST_LOSSES);
+        self.doubtful_claimed += more.doubtful_claimed;
+        self.doubtful_not_claimed += more.doubtful_not_claimed;
+        self.lost += more.lost;
+        self.double_claims += more.double_claims;
+        self.attempt_changed += more.attempt_changed;
+        self.epoch_errors += more.epoch_errors;
+        self.state_errors += more.state_errors;
+        self.executions_checked += more.executions_checked;
+        self.contracts_checked += more.contracts_checked;
+        self.contract_errors += more.contract_errors;
+        self.examples.extend(more.examples);
+        self.examples.truncate(Self::MOST_EXAMPLES);
+    }
+}
+
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-pub(super) fn is_zero(count: &u64) -> bool {
+pub(crate) fn is_zero(count: &u64) -> bool {
     *count == 0
 }

@@ -48,9 +48,32 @@ pub struct Host {
     pub memory_bytes: u64,
     /// Kernel name and release.
     pub kernel: String,
+    /// What the kernel calls this start of the machine, in all of its containers: generators with the same one share a
+    /// machine. `None` where the system does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot: Option<String>,
+    /// Which logical cores this process may use, where there are more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub which_cores: Vec<u32>,
 }
 
 impl Host {
+    /// Whether two processes shared their cores, so that what the machine did on them is the same in both records.
+    pub fn shares_cores_with(&self, other: &Self) -> bool {
+        match (&self.boot, &other.boot) {
+            (Some(one), Some(another)) => one == another && self.which_cores == other.which_cores,
+            _ => self == other,
+        }
+    }
+
+    /// Whether two processes ran on one machine.
+    pub fn is_machine_of(&self, other: &Self) -> bool {
+        match (&self.boot, &other.boot) {
+            (Some(one), Some(another)) => one == another,
+            _ => self == other,
+        }
+    }
+
     /// Cores whose time this process may use up: its logical cores, or what a control group leaves of them.
     pub fn usable_cores(&self) -> f64 {
         let quota = self.quota_us_per_s.map_or(f64::INFINITY, |us| us as f64 / 1e6);
@@ -96,4 +119,21 @@ pub struct LibraryInfo {
     pub version: String,
     /// SHA-256 of the source that every primary holds (`FUNCTION LIST WITHCODE`).
     pub sha256: String,
+}
+
+/// The SDK that an arm's worker was built against.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SdkInfo {
+    /// As it was named: a version, a directory, or `<rev>:<path>`.
+    pub source: String,
+    /// Version that its manifest states.
+    pub version: String,
+    /// The commit that the revision was; `None` where it was not read with git.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// SHA-256 of all that the worker was built from: its template, every source that lies in a directory, the lock file
+    /// with the checksums of all others, the compiler and its flags. Equal ones are one program.
+    pub sha256: String,
+    /// The compiler, as `rustc --version` has it.
+    pub compiler: String,
 }

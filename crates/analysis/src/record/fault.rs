@@ -5,6 +5,20 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::{InjectionFailure, RedirectKind};
+use crate::scenario::{FaultKind, FaultTarget};
+
+/// A client that is not this run's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ForeignClient {
+    /// Where it connects from.
+    pub addr: String,
+    /// What it calls itself, or its library; empty where it says nothing.
+    pub name: String,
+    /// Commands that it sent between the start and the end of the windows.
+    pub commands: u64,
+}
+
 /// Something that makes a result invalid.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "fault")]
@@ -17,6 +31,17 @@ pub enum Fault {
         command: String,
         /// Sent by the tool.
         sent: u64,
+        /// Counted by the server.
+        counted: u64,
+    },
+    /// A server counted other redirects than the tool met.
+    RedirectsDisagree {
+        /// The primary.
+        primary: String,
+        /// Which.
+        redirect: RedirectKind,
+        /// Met by the tool.
+        met: u64,
         /// Counted by the server.
         counted: u64,
     },
@@ -45,6 +70,21 @@ pub enum Fault {
         /// Calls that neither the tool sent nor a function of the library can have made, by command.
         commands: BTreeMap<String, u64>,
     },
+    /// Somebody else's clients asked something of a server between the start and the end of the windows.
+    ForeignClients {
+        /// The primary.
+        primary: String,
+        /// Who, by what the server knows of it (`CLIENT LIST`).
+        clients: Vec<ForeignClient>,
+    },
+    /// Somebody else's clients came to a server in the window and left again: whether they asked what functions run as well
+    /// nobody can tell.
+    PassingClients {
+        /// The primary.
+        primary: String,
+        /// Connections beyond the tool's own and those that are still there.
+        connections: u64,
+    },
     /// A condition was another one at the end of a window than at the start of the run.
     ConditionChanged {
         /// The primary.
@@ -55,6 +95,21 @@ pub enum Fault {
         before: String,
         /// At the end.
         after: String,
+    },
+    /// A server of a server duet was not what its arm asks for.
+    OtherServer {
+        /// Whose cluster it is in.
+        cluster: String,
+        /// The primary; `None` where no primary told.
+        primary: Option<String>,
+        /// Whether that was read after the last window, and not before the first.
+        after: bool,
+        /// The version, the allocator, a setting, how many primaries told.
+        what: String,
+        /// What was asked for.
+        asked: String,
+        /// What was found.
+        found: String,
     },
     /// A server threw keys away to stay below its `maxmemory`.
     Evicted {
@@ -69,6 +124,17 @@ pub enum Fault {
         primary: String,
         /// How many in the window.
         commands: u64,
+    },
+    /// A fault that the scenario asks for was not carried out.
+    NotInjected {
+        /// Which, from 0.
+        number: u32,
+        /// What it is.
+        kind: FaultKind,
+        /// To which server, by its role.
+        target: FaultTarget,
+        /// Why not.
+        failure: InjectionFailure,
     },
     /// Due claims found no grant.
     StockRanOut {
@@ -141,11 +207,56 @@ pub enum Fault {
         /// What is wrong with it.
         detail: String,
     },
+    /// This is one of several generators' records of a run: alone it says nothing, and the others have the rest.
+    PartOfARun {
+        /// Which part, from 1.
+        part: u32,
+        /// Of how many.
+        of: u32,
+    },
+    /// A generator began a window, or a block, later than the first one: the load was not the one that was asked for.
+    BeganLate {
+        /// Which part, from 1.
+        part: u32,
+        /// Which window or block, from 1 in the order of time.
+        window: u32,
+        /// How much later, in microseconds.
+        late_us: u64,
+        /// What it may be.
+        limit_us: u64,
+    },
+    /// Something that one of several generators met, or was.
+    OfGenerator {
+        /// Which part, from 1.
+        part: u32,
+        /// What.
+        what: Box<Self>,
+    },
     /// A phase could not be carried out to its end.
     Infrastructure {
         /// In words.
         detail: String,
     },
+}
+
+impl Fault {
+    /// The fault itself, whoever of several generators met it.
+    pub fn itself(&self) -> &Self {
+        match self {
+            Self::OfGenerator { what, .. } => what.itself(),
+            other => other,
+        }
+    }
+}
+
+impl Warning {
+    /// The warning itself, whichever of several generators it is of.
+    pub fn itself(&self) -> &Self {
+        match self {
+            Self::OfGenerator { what, .. } => what.itself(),
+            other => other,
+        }
+    }
 }
 
 /// What an audit can find.
@@ -238,6 +349,28 @@ pub enum Warning {
         /// Calls that neither the tool sent nor a function of the library can have made, by command.
         commands: BTreeMap<String, u64>,
     },
+    /// Somebody else's clients used a server that may be shared (`--shared`): the servers' figures are withheld.
+    ForeignClients {
+        /// The primary.
+        primary: String,
+        /// Who, by what the server knows of it (`CLIENT LIST`).
+        clients: Vec<ForeignClient>,
+    },
+    /// Somebody else's clients came to a server that may be shared (`--shared`) and left again: the servers' figures are
+    /// withheld.
+    PassingClients {
+        /// The primary.
+        primary: String,
+        /// Connections beyond the tool's own and those that are still there.
+        connections: u64,
+    },
+    /// A client is sent all that a server does (`MONITOR`), which slows the server down.
+    Monitored {
+        /// The primary.
+        primary: String,
+        /// Who, by what the server knows of it (`CLIENT LIST`).
+        clients: Vec<ForeignClient>,
+    },
     /// A server forked in the window, to save or to rewrite its log: the copied pages slow it down.
     Forked {
         /// The primary.
@@ -249,6 +382,31 @@ pub enum Warning {
     Swapping {
         /// Pages, both ways.
         pages: u64,
+    },
+    /// Servers lost what they had acknowledged: a replica that took over had not got it yet, or one came back empty.
+    LostByServer {
+        /// Grants that were issued, or claims that were made, and are gone.
+        grants: u64,
+        /// Further executions that went back by a step.
+        executions: u64,
+    },
+    /// A fault went on after the last claim was due: what claims meet from there on is in no figure.
+    FaultOutlastedLoad {
+        /// Which, from 0.
+        number: u32,
+        /// What it is.
+        kind: FaultKind,
+        /// How long before its end the load was over, in seconds.
+        by_s: f64,
+    },
+    /// Claims hold their lease, and too few replicas had them when the wait for these ended (`variant.wait_replicas`).
+    Unreplicated {
+        /// The arm.
+        arm: String,
+        /// How many.
+        claims: u64,
+        /// Of how many.
+        of: u64,
     },
     /// Keys could not be removed.
     LeftOver {
@@ -276,6 +434,13 @@ pub enum Warning {
     },
     /// The generator was late and had no real-time priority.
     NoRealTime,
+    /// Something that one of several generators was.
+    OfGenerator {
+        /// Which part, from 1.
+        part: u32,
+        /// What.
+        what: Box<Self>,
+    },
     /// Latency changed its level in the window.
     LevelShifted {
         /// The arm.

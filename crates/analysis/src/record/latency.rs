@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::serialization::{Serializer as _, V2DeflateSerializer};
 
-use super::Histogram;
+use super::{BadHistogram, Histogram};
 
 /// A histogram of nanoseconds that grows as it must: it cannot saturate.
 #[derive(Clone, Debug)]
@@ -23,6 +23,12 @@ impl LatencyHistogram {
     /// Adds one value.
     pub fn record(&mut self, value: Duration) {
         self.0 += u64::try_from(value.as_nanos()).unwrap_or(u64::MAX / 2).max(1);
+    }
+
+    /// Adds the values of a stored one. Places are the same in all histograms of this tool, so nothing is lost by it.
+    pub fn add(&mut self, stored: &Histogram) -> Result<(), BadHistogram> {
+        let Some(values) = stored.decode()? else { return Ok(()) };
+        self.0.add(values).map_err(|error| BadHistogram(format!("it cannot be added: {error}")))
     }
 
     /// Number of values.

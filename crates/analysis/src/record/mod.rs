@@ -1,21 +1,30 @@
 //! From single claims to a [`RunRecord`]: recorders, the record itself.
 
 mod aborted;
+mod arm_recorder;
 mod audit;
+mod batch_note;
 mod calibration;
+mod cluster;
 mod conditions;
 mod environment;
 mod event;
 mod fault;
 mod histogram;
+mod injected;
+mod inside;
 mod latency;
+mod machine_use;
+mod merge;
 mod outcome;
+mod part;
 mod recorder;
 mod run_record;
 mod samples;
 mod seed;
 mod slots;
 mod stamps;
+mod steady;
 mod steps;
 mod storm;
 mod timeline;
@@ -23,19 +32,30 @@ mod usage;
 mod wire_cost;
 
 pub use aborted::Aborted;
+pub use arm_recorder::ArmRecorder;
 pub use audit::Audit;
+pub(crate) use audit::is_zero;
+pub use batch_note::{BatchNote, QUIET_NS};
 pub use calibration::{
     CalibratedLag, CalibrationNote, CalibrationRecord, Disturbance, LevelRecord, LevelRound, RoundTripRecord,
     SendLagRecord,
 };
+pub use cluster::{ClusterRecord, ServerReading, StartedServer};
 pub use conditions::{Asked, AwakeBy, Conditions};
-pub use environment::{Environment, Host, LibraryInfo, Tool, ValkeyInfo};
+pub use environment::{Environment, Host, LibraryInfo, SdkInfo, Tool, ValkeyInfo};
 pub use event::{WindowEvent, WindowEventKind};
-pub use fault::{Fault, Violation, Warning};
-pub use histogram::Histogram;
+pub use fault::{Fault, ForeignClient, Violation, Warning};
+pub use histogram::{BadHistogram, Histogram};
+pub use injected::{
+    Doubts, InjectedFault, InjectedRecord, InjectionFailure, MovedSlots, NotCounted, Slice, SlotMoveWay,
+};
+pub use inside::{CommandSums, FunctionSums, Inside, TimerSums};
 pub use latency::LatencyHistogram;
+pub use machine_use::{MachineUse, by_machine};
+pub use merge::{MergeError, Tie, merge};
 pub use outcome::{Outcome, Outcomes, RedirectKind};
-pub use recorder::{ArmRecorder, Purpose, Recorder};
+pub use part::{GeneratorRecord, PartNote};
+pub use recorder::{Purpose, Recorder};
 pub use run_record::*;
 pub use samples::{Samples, TICKS_PER_US};
 pub(crate) use seed::below;

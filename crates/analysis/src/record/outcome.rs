@@ -17,6 +17,20 @@ pub enum RedirectKind {
     TryAgain,
 }
 
+impl RedirectKind {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Moved, Self::Ask, Self::TryAgain];
+
+    /// The first word of the server's answer.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Moved => "MOVED",
+            Self::Ask => "ASK",
+            Self::TryAgain => "TRYAGAIN",
+        }
+    }
+}
+
 /// How one claim ended. Only [`Outcome::Claimed`] enters a latency histogram.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
@@ -77,6 +91,41 @@ impl Outcomes {
             Outcome::Redirected(kind) => *self.redirected.entry(*kind).or_default() += 1,
             Outcome::TimedOut => self.timed_out += 1,
             Outcome::Failed => self.failed += 1,
+        }
+    }
+
+    /// Adds those of another run or arm.
+    pub fn add(&mut self, more: &Self) {
+        // Taken apart, so that a field that is added is not forgotten here.
+        let Self {
+            claimed,
+            expired,
+            lost_race,
+            refused,
+            ambiguous,
+            redirected,
+            timed_out,
+            failed,
+            dropped,
+            empty_stock,
+        } = more;
+        for (sum, more) in [
+            (&mut self.claimed, claimed),
+            (&mut self.expired, expired),
+            (&mut self.lost_race, lost_race),
+            (&mut self.ambiguous, ambiguous),
+            (&mut self.timed_out, timed_out),
+            (&mut self.failed, failed),
+            (&mut self.dropped, dropped),
+            (&mut self.empty_stock, empty_stock),
+        ] {
+            *sum += more;
+        }
+        for (code, n) in refused {
+            *self.refused.entry(code.clone()).or_default() += n;
+        }
+        for (kind, n) in redirected {
+            *self.redirected.entry(*kind).or_default() += n;
         }
     }
 

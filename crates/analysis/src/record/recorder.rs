@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use super::latency::LatencyHistogram;
+use super::arm_recorder::ArmRecorder;
 use super::stamps::Stamps;
+use super::steady::Steady;
 use super::timeline::Timeline;
-use super::{Outcome, Outcomes, Samples, SteadyPart, TimelinePoint, WindowEvent, WireCost, WireTotals};
+use super::{Outcome, Outcomes, Samples, SteadyPart, TimelinePoint, WindowEvent, WindowTotals, WireCost};
 
 /// What a planned claim is measured for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,61 +40,6 @@ pub enum Purpose {
     },
 }
 
-/// One arm's claims.
-#[derive(Clone, Debug, Default)]
-pub struct ArmRecorder {
-    /// How they ended.
-    pub outcomes: Outcomes,
-    /// done - sent.
-    pub service: LatencyHistogram,
-    /// done - scheduled.
-    pub response: LatencyHistogram,
-    /// sent - scheduled.
-    pub send_lag: LatencyHistogram,
-    /// Signal sent to lease held.
-    pub resume: LatencyHistogram,
-    /// done - sent of what was not claimed.
-    pub error_service: LatencyHistogram,
-    /// Each round trip of what was, by its place in the claim.
-    pub steps: Vec<LatencyHistogram>,
-    /// Wire cost of what was.
-    pub wire: WireTotals,
-    /// Time of the batches that it was part of.
-    pub active: Duration,
-}
-
-impl ArmRecorder {
-    fn record(&mut self, stamps: &Stamps, outcome: &Outcome, cost: WireCost) {
-        self.outcomes.count(outcome);
-        if let Some(scheduled) = stamps.scheduled {
-            self.send_lag.record(stamps.sent.saturating_sub(scheduled));
-        }
-        let service = stamps.done.saturating_sub(stamps.sent);
-        if *outcome != Outcome::Claimed {
-            self.error_service.record(service);
-            return;
-        }
-        self.service.record(service);
-        if let Some(scheduled) = stamps.scheduled {
-            self.response.record(stamps.done.saturating_sub(scheduled));
-        }
-        if let Some(resume) = stamps.resume {
-            self.resume.record(resume);
-        }
-        for (place, time) in stamps.steps.iter().enumerate() {
-            if self.steps.len() == place {
-                self.steps.push(LatencyHistogram::default());
-            }
-            self.steps[place].record(time);
-        }
-        self.wire.claims += 1;
-        self.wire.round_trips += u64::from(cost.round_trips);
-        self.wire.commands += u64::from(cost.commands);
-        self.wire.bytes_out += u64::from(cost.bytes_out);
-        self.wire.bytes_in += u64::from(cost.bytes_in);
-    }
-}
-
 /// Everything that the load saw. All virtual workers share one thread and so one recorder: no lock, no merging.
 #[derive(Clone, Debug)]
 pub struct Recorder {
@@ -104,34 +50,10 @@ pub struct Recorder {
     rulers: Vec<Samples>,
     rulers_unanswered: u64,
     claimed: u64,
+    /// Of all claims but the warm-up's, whatever they are measured for.
+    outcomes: Outcomes,
     timeline: Timeline,
     steady: Steady,
-}
-
-/// Claims of a stratum within one batch: successful ones, and when the first and the last were sent.
-#[derive(Clone, Copy, Debug, Default)]
-struct Steady {
-    sent: u64,
-    claimed: u64,
-    first: Option<Duration>,
-    last: Duration,
-}
-
-impl Steady {
-    fn record(&mut self, sent: Duration, claimed: bool) {
-        self.sent += 1;
-        self.claimed += u64::from(claimed);
-        self.first = Some(self.first.map_or(sent, |first| first.min(sent)));
-        self.last = self.last.max(sent);
-    }
-
-    /// With a fixed number in flight each claim but the first was sent when another had come back: so many came back
-    /// between the two.
-    fn part(self) -> Option<SteadyPart> {
-        let length = self.last.saturating_sub(self.first?);
-        let claims = self.claimed.saturating_sub(1);
-        (claims > 0 && !length.is_zero()).then_some(SteadyPart { claims, duration_s: length.as_secs_f64() })
-    }
 }
 
 impl Recorder {
@@ -144,6 +66,7 @@ impl Recorder {
             rulers_unanswered: 0,
             strata,
             claimed: 0,
+            outcomes: Outcomes::default(),
             timeline: Timeline::default(),
             steady: Steady::default(),
         }
@@ -154,6 +77,15 @@ impl Recorder {
     pub fn keeping_responses(mut self, keep: bool) -> Self {
         if keep {
             self.timeline.keep_responses();
+        }
+        self
+    }
+
+    /// Keeps what [`merge`](super::merge) needs as well, for a part of a run with several generators.
+    #[must_use]
+    pub fn keeping_for_merging(mut self, keep: bool) -> Self {
+        if keep {
+            self.timeline.keep_for_merging();
         }
         self
     }
@@ -191,8 +123,16 @@ impl Recorder {
             self.steady.record(stamps.sent, claimed);
         }
         self.claimed += u64::from(claimed);
+        self.outcomes.count(outcome);
         self.timeline.record(stamps, claimed, stock);
         self.timeline.ended_as(outcome, stamps.done);
+    }
+
+    /// Counts a claim of `arm` that holds its lease and that too few replicas had in time; beside [`Self::record`].
+    pub fn unreplicated(&mut self, arm: usize, purpose: Purpose) {
+        if matches!(purpose, Purpose::Plain | Purpose::Late | Purpose::Stratum { .. }) {
+            self.arms[arm].unreplicated += 1;
+        }
     }
 
     /// Records a bare round trip among the claims of a stratum.
@@ -209,6 +149,7 @@ impl Recorder {
 
     /// Counts claims of `arm` that were due but never sent.
     pub fn dropped(&mut self, arm: usize, purpose: Purpose) {
+        self.outcomes.dropped += u64::from(in_window(purpose));
         if counts(purpose) {
             self.arms[arm].outcomes.dropped += 1;
         }
@@ -216,6 +157,7 @@ impl Recorder {
 
     /// Counts a claim of `arm` that was due while no grant was in stock.
     pub fn empty_stock(&mut self, arm: usize, purpose: Purpose) {
+        self.outcomes.empty_stock += u64::from(in_window(purpose));
         if counts(purpose) {
             self.arms[arm].outcomes.empty_stock += 1;
         }
@@ -229,9 +171,12 @@ impl Recorder {
 
     /// Ends a batch that took `active` and that `arms` took part in.
     pub fn end_batch(&mut self, active: Duration, arms: impl IntoIterator<Item = usize>) {
+        let mut took_part = Vec::new();
         for arm in arms {
             self.arms[arm].active += active;
+            took_part.push(arm as u32);
         }
+        self.timeline.note_end(active, took_part);
         self.timeline.end_batch(active);
         self.steady = Steady::default();
     }
@@ -292,7 +237,21 @@ impl Recorder {
         self.claimed
     }
 
-    /// The finished seconds so far.
+    /// The window as a whole so far.
+    pub fn window(&self) -> WindowTotals {
+        WindowTotals {
+            active_s: self.timeline.active().as_secs_f64(),
+            outcomes: self.outcomes.clone(),
+            batches: self.timeline.batches((0..self.arms.len() as u32).collect()),
+        }
+    }
+
+    /// The second that goes on, for who watches, if a claim ended in it.
+    pub fn unfinished(&self) -> Option<TimelinePoint> {
+        self.timeline.unfinished()
+    }
+
+    /// The seconds so far, the one that goes on included.
     pub fn timeline(&self) -> Vec<TimelinePoint> {
         self.timeline.points()
     }
@@ -308,6 +267,11 @@ impl Recorder {
     }
 }
 
+/// Whether such a claim is one of the window.
+fn in_window(purpose: Purpose) -> bool {
+    !matches!(purpose, Purpose::Warmup | Purpose::Ruler { .. })
+}
+
 /// Whether what became of such a claim belongs to its arm's outcomes.
 fn counts(purpose: Purpose) -> bool {
     !matches!(purpose, Purpose::Warmup | Purpose::Control { .. } | Purpose::Block | Purpose::Ruler { .. })
@@ -316,7 +280,7 @@ fn counts(purpose: Purpose) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::StepTimes;
+    use crate::record::{LatencyHistogram, StepTimes};
 
     const US: Duration = Duration::from_micros(1);
 

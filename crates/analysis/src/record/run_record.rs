@@ -6,9 +6,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::audit::is_zero;
+use super::inside::Inside;
 use super::{
-    Aborted, Audit, CalibrationNote, Environment, Fault, GeneratorUse, Histogram, LibraryInfo, Outcomes,
-    Samples, StormRecord, Tool, Warning, WindowEvent,
+    Aborted, Audit, BatchNote, CalibrationNote, ClusterRecord, Environment, Fault, GeneratorRecord,
+    GeneratorUse, Histogram, InjectedRecord, LibraryInfo, Outcomes, PartNote, Samples, SdkInfo, StormRecord,
+    Tool, Warning, WindowEvent,
 };
 use crate::scenario::{ScenarioFile, VariantPath};
 
@@ -31,6 +33,9 @@ pub struct RunRecord {
     pub partial: bool,
     /// The machine and the servers.
     pub environment: Environment,
+    /// The clusters of a server duet, the baseline's first; empty where all arms claimed on one cluster.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub clusters: Vec<ClusterRecord>,
     /// Time that staging took, and what it cost.
     pub staging: Staging,
     /// One entry per variant, in the scenario's order.
@@ -50,23 +55,41 @@ pub struct RunRecord {
     /// How a storm went; `None` for other modes, and in results of versions that did not keep it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storm: Option<StormRecord>,
+    /// What `[[fault]]` did to the servers; `None` without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub injected: Option<InjectedRecord>,
     /// What the load generator itself used in the window; `None` in results of versions before it was kept.
     #[serde(default)]
     pub generator: Option<GeneratorUse>,
+    /// Which part of a run of several generators this is; `None` where one made the run, and where the parts were merged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<PartNote>,
+    /// The generators, where several made the run; empty where one did. `generator` is their sum then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub generators: Vec<GeneratorRecord>,
     /// What the generator can do on this machine, where it was calibrated (`reclaim-bench calibrate`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<CalibrationNote>,
-    /// Longest span of the window without a successful claim; `None` in results of versions that did not keep it.
+    /// Longest span of the window without a successful claim; `None` in results of versions that did not keep it. Of several
+    /// generators: the longest in which none of them had one. Spans below a tenth of a second they do not keep, so where it
+    /// is shorter than that, this is a bound: no generator had one that long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub longest_gap_s: Option<f64>,
     /// Bare round trips of the ruler that had no answer: they have no time, and the servers may not have counted them.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub rulers_unanswered: u64,
+    /// What the ruler's round trips were (`PING`); `None` where none were made, and in results of versions whose ruler was
+    /// `FCALL ff_version`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ruler_command: Option<String>,
     /// Where `[slo] abort` ended the run: it is partial then, and has missed its level.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub aborted: Option<Aborted>,
     /// One entry per second of the window.
     pub timeline: Vec<TimelinePoint>,
+    /// All claims of the window together; `None` in results of versions that did not keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<WindowTotals>,
     /// What happened in the window, in the order of time; empty in results of versions that did not keep it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<WindowEvent>,
@@ -86,9 +109,53 @@ impl RunRecord {
         self.partial && self.aborted.is_none()
     }
 
+    /// For how long claims were due, in seconds of the window: the schedule, or as far as it got where the run was ended
+    /// before that. A closed loop's is the window's.
+    pub fn loaded_s(&self) -> f64 {
+        let scheduled_s = self.offered.map_or(f64::INFINITY, |offered| offered.schedule_s);
+        let active_s = self.window.as_ref().map_or(f64::INFINITY, |window| window.active_s);
+        scheduled_s.min(active_s)
+    }
+
+    /// What the ruler's round trips were; `None` where none were made.
+    pub fn ruler(&self) -> Option<&str> {
+        let made = self.strata.iter().any(|stratum| stratum.ruler.is_some());
+        made.then(|| self.ruler_command.as_deref().unwrap_or("FCALL ff_version"))
+    }
+
+    /// The timeline without a last second that was not, or may not have been, measured to its end.
+    pub fn whole_seconds(&self) -> &[TimelinePoint] {
+        let whole = match (&self.window, self.timeline.last()) {
+            (Some(_), Some(last)) if last.part_s.is_none() => self.timeline.len(),
+            _ => self.timeline.len().saturating_sub(1),
+        };
+        &self.timeline[..whole]
+    }
+
+    /// Whether nothing says how much of the last second was measured: a rate over it would be a guess.
+    pub fn last_second_is_unknown(&self) -> bool {
+        self.window.is_none() && self.timeline.last().is_some_and(|last| last.part_s.is_none())
+    }
+
+    /// So many things that were counted in a second of the timeline, by its number from 0, per second of what was measured
+    /// of it; `None` where too little was, or nobody knows how much.
+    pub fn per_sec(&self, number: usize, counted: impl Fn(&TimelinePoint) -> u64) -> Option<f64> {
+        let point = self.timeline.get(number)?;
+        let unknown = number + 1 == self.timeline.len() && self.last_second_is_unknown();
+        if unknown { None } else { point.per_sec(counted(point)) }
+    }
+
     /// Whether what the servers counted cannot be ascribed to claims, for others used them in the window.
     pub fn server_figures_withheld(&self) -> bool {
-        self.warnings.iter().any(|warning| matches!(warning, Warning::ForeignCommands { .. }))
+        let others = |warning: &Warning| {
+            matches!(
+                warning,
+                Warning::ForeignCommands { .. }
+                    | Warning::ForeignClients { .. }
+                    | Warning::PassingClients { .. }
+            )
+        };
+        self.warnings.iter().any(others)
     }
 
     /// The scenario's name, with the simulated network where there is one: figures with and without it must never
@@ -99,12 +166,38 @@ impl RunRecord {
     }
 }
 
+impl RunRecord {
+    /// Whether the arms claimed on clusters of their own.
+    pub fn is_server_duet(&self) -> bool {
+        !self.clusters.is_empty()
+    }
+
+    /// The cluster that an arm claimed on, in a server duet.
+    pub fn cluster_of(&self, arm: usize) -> Option<&ClusterRecord> {
+        self.clusters.iter().find(|cluster| cluster.arms.contains(&(arm as u32)))
+    }
+
+    /// The same of the arm with this name.
+    pub fn cluster_of_named(&self, arm: &str) -> Option<&ClusterRecord> {
+        self.cluster_of(self.arms.iter().position(|own| own.name == arm)?)
+    }
+
+    /// Whose a cluster is: the names of its arms, or the control's.
+    pub fn cluster_name(&self, cluster: &ClusterRecord) -> String {
+        let name = |arm: &u32| self.arms.get(*arm as usize).map_or("an unknown arm", |arm| arm.name.as_str());
+        if cluster.is_control() {
+            return "the control".to_owned();
+        }
+        cluster.arms.iter().map(name).collect::<Vec<_>>().join(" and ")
+    }
+}
+
 /// Getting the stock ready: pipelined, outside the window.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Staging {
     /// Executions created.
     pub executions: u64,
-    /// Interruptions made.
+    /// Interruptions made; leases that were taken away for `lease-reclaim` are among them.
     pub interruptions: u64,
     /// Grants issued.
     pub grants: u64,
@@ -124,6 +217,15 @@ pub struct ArmRecord {
     /// The function library that it was measured with, in a library duet.
     #[serde(default)]
     pub library: Option<LibraryInfo>,
+    /// The SDK that its worker was built against, in an SDK duet. What such a worker sends nobody but the servers count, so
+    /// its claims have no wire cost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sdk: Option<SdkInfo>,
+    /// Median time in microseconds that handing a claim over to its worker and its answer back took beside the claim, which
+    /// is in no figure; `None` where no worker of its own makes the claims. Of several generators the largest of their
+    /// medians.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handover_p50_us: Option<f64>,
     /// How its claims ended. The control's and the blocks' claims are not in here.
     pub outcomes: Outcomes,
     /// Time in which its claims were made; arms that are mixed share it.
@@ -143,6 +245,10 @@ pub struct ArmRecord {
     pub steps: Vec<StepRecord>,
     /// Wire cost of its successful claims, summed.
     pub wire: WireTotals,
+    /// Of its claims that hold their lease: those that `variant.wait_replicas` replicas did not have when the wait for them
+    /// ended.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unreplicated: u64,
 }
 
 impl ArmRecord {
@@ -189,8 +295,8 @@ pub struct Stratum {
     pub control: bool,
     /// The sides that were mixed at random. A baseline that is there twice is a control within the comparison.
     pub sides: Vec<StratumSide>,
-    /// The ruler: bare round trips (an `FCALL` of a function that does nothing) on the claims' connections, at random
-    /// places among the claims. `None` where none were made.
+    /// The ruler: bare round trips ([`RunRecord::ruler_command`]) on the claims' connections, at random places among the
+    /// claims. `None` where none were made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ruler: Option<Samples>,
     /// Whether each side was claimed by itself, with the servers for itself, and not claim by claim among the others.
@@ -223,6 +329,12 @@ pub struct CounterBlock {
     /// Of a block with several claims in flight: the part in which all of them were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steady: Option<SteadyPart>,
+    /// What the library of an instrumented arm counted in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inside: Option<Inside>,
+    /// Function calls that one claim makes, where it is more than one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub function_calls_per_claim: Option<u32>,
 }
 
 /// The part of a block between its ramp-in and its drain: from the first claim that counts being sent until the last.
@@ -243,10 +355,11 @@ impl CounterBlock {
         }
     }
 
-    /// Claims that reached the function, whatever it answered: each is one `FCALL`. Costs are counted over these, since
+    /// Claims that reached the function, whatever it answered: each is one `FCALL`, or [`Self::function_calls_per_claim`]. Costs are counted over these, since
     /// the servers' counters have the refused ones too. Without the tool's own count of them, those that succeeded.
     pub fn reached(&self) -> u64 {
-        self.counters.sent.get("fcall").copied().unwrap_or(self.claims)
+        let calls = u64::from(self.function_calls_per_claim.unwrap_or(1).max(1));
+        self.counters.sent.get("fcall").map_or(self.claims, |sent| sent / calls)
     }
 }
 
@@ -257,6 +370,10 @@ pub struct CounterDelta {
     pub calls: BTreeMap<String, u64>,
     /// Commands that the tool sent in the same time, by name.
     pub sent: BTreeMap<String, u64>,
+    /// As many calls of a command that claims send as their functions may have made themselves, by the library's source:
+    /// so many more than were sent may be counted. Empty where no function calls one, as in FlowFabric's own.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub by_functions: BTreeMap<String, u64>,
     /// Main thread's CPU, user and system (or its active time where io-threads spin).
     pub main_thread_cpu_us: f64,
     /// CPU of the whole process, user and system.
@@ -265,6 +382,10 @@ pub struct CounterDelta {
     pub net_in_bytes: u64,
     /// `total_net_output_bytes`.
     pub net_out_bytes: u64,
+    /// `usec` of `cmdstat_fcall`: what functions took, by the server's own clock, in microseconds; 0 in results of versions
+    /// that did not keep it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub fcall_us: u64,
 }
 
 /// One primary over the window.
@@ -272,6 +393,9 @@ pub struct CounterDelta {
 pub struct PrimaryRecord {
     /// Its address.
     pub addr: String,
+    /// Its cluster (index into [`RunRecord::clusters`]) in a server duet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<u32>,
     /// Flow partitions it serves.
     pub partitions: u32,
     /// Claims planned on it.
@@ -280,6 +404,9 @@ pub struct PrimaryRecord {
     pub counters: CounterDelta,
     /// Redirects it answered with.
     pub redirects: BTreeMap<super::RedirectKind, u64>,
+    /// Commands to it without a reply: it may have run them or not.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unanswered: u64,
 }
 
 /// A simulated network (`load.network.added_rtt`).
@@ -312,11 +439,31 @@ pub fn short_sha256(sha256: &str) -> &str {
     sha256.get(..12).unwrap_or(sha256)
 }
 
+/// The window as a whole: the claims of the arms, of the control and of the counter blocks, the warm-up's aside.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct WindowTotals {
+    /// Time in which claims were made: where the timeline ends.
+    pub active_s: f64,
+    /// How all of its claims ended. Those that were sent are the sum over the timeline.
+    pub outcomes: Outcomes,
+    /// Its batches, the one that went on included. Only in a part's record ([`RunRecord::part`]): merging needs them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub batches: Vec<BatchNote>,
+}
+
+/// Shortest part of a second over which a rate is formed: over less a few claims more or less are all of it.
+const SHORTEST_RATED_S: f64 = 0.1;
+
 /// One second of the window.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TimelinePoint {
     /// End of the second, from the window's start.
     pub t_s: f64,
+    /// How much of it was measured, from its begin, where that was less than all of it: the last one. Rates are over this
+    /// part. In results of versions that did not keep it ([`RunRecord::window`] is missing) the last second may be a part as
+    /// well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part_s: Option<f64>,
     /// Claims that succeeded in it.
     pub claimed: u64,
     /// Claims that did not.
@@ -335,7 +482,11 @@ pub struct TimelinePoint {
     /// their claims.
     #[serde(default, skip_serializing_if = "Histogram::is_empty")]
     pub response: Histogram,
-    /// The tool's resident memory, where the system tells.
+    /// The times that its quantiles were taken from. Only in a part's record ([`RunRecord::part`]): quantiles of several parts
+    /// come from all of their claims.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub times: Option<SecondTimes>,
+    /// The tool's resident memory, where the system tells; of several generators all of theirs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool_resident_bytes: Option<u64>,
     /// 99th percentile of how late claims were sent in it (open loop).
@@ -347,4 +498,39 @@ pub struct TimelinePoint {
     /// counters were not read in that second.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub primary_cpu: Vec<f64>,
+}
+
+/// All times of one second.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SecondTimes {
+    /// Service times of the claims that succeeded in it.
+    pub service: Histogram,
+    /// Their response times (open loop).
+    #[serde(default, skip_serializing_if = "Histogram::is_empty")]
+    pub response: Histogram,
+    /// How late claims were sent in it (open loop).
+    #[serde(default, skip_serializing_if = "Histogram::is_empty")]
+    pub send_lag: Histogram,
+}
+
+impl TimelinePoint {
+    /// How much of the second was measured.
+    pub fn length_s(&self) -> f64 {
+        self.part_s.unwrap_or(1.0)
+    }
+
+    /// Until when it was measured, from the window's start.
+    pub fn measured_until_s(&self) -> f64 {
+        self.t_s - 1.0 + self.length_s()
+    }
+
+    /// So many things that were counted in it, per second; `None` where too little of it was measured.
+    pub fn per_sec(&self, counted: u64) -> Option<f64> {
+        (self.length_s() >= SHORTEST_RATED_S).then(|| counted as f64 / self.length_s())
+    }
+
+    /// Successful claims per second, over the part that was measured; `None` where that is too little.
+    pub fn claims_per_sec(&self) -> Option<f64> {
+        self.per_sec(self.claimed)
+    }
 }

@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
+use super::batch_note::BatchNotes;
 use super::latency::LatencyHistogram;
 use super::stamps::Stamps;
-use super::{Histogram, Outcome, TimelinePoint, WindowEvent, WindowEventKind};
+use super::{BatchNote, Histogram, Outcome, SecondTimes, TimelinePoint, WindowEvent, WindowEventKind};
 
 /// Shortest span without a successful claim that is worth a mark.
-const STALL: Duration = Duration::from_secs(1);
+pub(super) const STALL: Duration = Duration::from_secs(1);
 
 /// First claims of so many kinds are kept: a broken function may answer anything.
-const MOST_FIRSTS: usize = 32;
+pub(super) const MOST_FIRSTS: usize = 32;
 
 /// Seconds of the time in which claims were made; the pauses for staging between batches do not count.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +28,8 @@ pub struct Timeline {
     send_lag: LatencyHistogram,
     /// Whether the response times of each second are kept, not only their quantiles.
     keep_responses: bool,
+    /// What merging needs of each batch, where this will be merged with others.
+    notes: Option<BatchNotes>,
     /// When the last claim of the current batch ended.
     latest: Duration,
     /// When the last successful claim of the current batch ended, warm-up included.
@@ -60,6 +63,9 @@ impl Timeline {
             self.send_lag.record(stamps.sent.saturating_sub(scheduled));
         }
         if claimed {
+            if let Some(notes) = &mut self.notes {
+                notes.success(self.progress, stamps.done);
+            }
             self.progressed(stamps.done);
             self.progress = stamps.done;
             self.claimed += 1;
@@ -78,6 +84,24 @@ impl Timeline {
     /// a kilobyte in the result, so only runs whose rate changes do it.
     pub fn keep_responses(&mut self) {
         self.keep_responses = true;
+    }
+
+    /// Keeps what merging needs: the times of each second, and when nothing succeeded. Packing them takes some tens of
+    /// microseconds at each second's end and a kilobyte or two, so only a part of a run with several generators does it.
+    pub fn keep_for_merging(&mut self) {
+        self.notes = Some(BatchNotes::default());
+    }
+
+    /// Notes that the current batch ends after so long, and whose time it was; before [`Self::end_batch`].
+    pub fn note_end(&mut self, active: Duration, arms: Vec<u32>) {
+        if let Some(notes) = &mut self.notes {
+            notes.end(active, self.progress, arms);
+        }
+    }
+
+    /// What merging needs of the batches so far, of one that goes on as well: it may be the time of all of these arms.
+    pub fn batches(&self, arms: Vec<u32>) -> Vec<BatchNote> {
+        self.notes.as_ref().map(|notes| notes.all(self.latest, self.progress, arms)).unwrap_or_default()
     }
 
     /// Time of the batch that goes on, until its last claim so far.
@@ -146,17 +170,34 @@ impl Timeline {
         self.progress = Duration::ZERO;
         self.before += active;
         self.latest = Duration::ZERO;
+        // Seconds at its end in which nothing ended were measured as well.
+        self.advance_to(self.before.as_secs());
+    }
+
+    /// Time that was measured so far, of all batches.
+    pub fn active(&self) -> Duration {
+        self.before + self.latest
+    }
+
+    /// The second that goes on, if a claim ended in it.
+    pub fn unfinished(&self) -> Option<TimelinePoint> {
+        if self.claimed + self.errors == 0 {
+            return None;
+        }
+        let mut point = self.current();
+        point.primary_cpu = self.cpu_of(point.t_s - 1.0);
+        let part_s = self.active().as_secs_f64() - self.second as f64;
+        point.part_s = Some(part_s.max(0.0)).filter(|part_s| *part_s < 1.0);
+        Some(point)
     }
 
     /// Every second so far, the unfinished one included.
     pub fn points(&self) -> Vec<TimelinePoint> {
         let mut points = self.done.clone();
-        if self.claimed + self.errors > 0 {
-            points.push(self.current());
-        }
         for point in &mut points {
             point.primary_cpu = self.cpu_of(point.t_s - 1.0);
         }
+        points.extend(self.unfinished());
         points
     }
 
@@ -200,6 +241,7 @@ impl Timeline {
     fn current(&self) -> TimelinePoint {
         TimelinePoint {
             t_s: (self.second + 1) as f64,
+            part_s: None,
             claimed: self.claimed,
             errors: self.errors,
             p50_us: self.service.quantile_us(0.5),
@@ -208,6 +250,11 @@ impl Timeline {
             response_p99_us: self.response.quantile_us(0.99),
             response: if self.keep_responses { self.response.encode() } else { Histogram(None) },
             send_lag_p99_us: self.send_lag.quantile_us(0.99),
+            times: self.notes.as_ref().map(|_| SecondTimes {
+                service: self.service.encode(),
+                response: self.response.encode(),
+                send_lag: self.send_lag.encode(),
+            }),
             stock: self.stock,
             tool_resident_bytes: self.resident_bytes,
             primary_cpu: Vec::new(),
@@ -335,6 +382,62 @@ mod tests {
         timeline.record(&sent(1_100, 50), false, 0);
         let lags: Vec<_> = timeline.points().iter().map(|p| p.send_lag_p99_us.unwrap().round()).collect();
         assert!((lags[0] - 5_000.0).abs() < 10.0 && (lags[1] - 50_000.0).abs() < 100.0, "{lags:?}");
+    }
+
+    #[test]
+    fn what_merging_needs_is_kept_only_where_that_is_asked() {
+        let (mut timeline, ms) = (Timeline::default(), Duration::from_millis);
+        let ns = |ms: u64| ms * 1_000_000;
+        timeline.keep_for_merging();
+        timeline.warmed_up(ms(50));
+        timeline.record(&claim(ms(200), ms(1)), true, 0);
+        timeline.record(&claim(ms(250), ms(1)), true, 0);
+        timeline.record(&claim(ms(900), ms(1)), false, 0);
+        timeline.note_end(ms(950), vec![1]);
+        timeline.end_batch(ms(950));
+        timeline.record(&claim(ms(120), ms(1)), false, 0);
+        let first = BatchNote {
+            active_ns: ns(950),
+            arms: vec![1],
+            succeeded: true,
+            quiet_since_ns: ns(250),
+            quiet_ns: vec![[ns(50), ns(200)]],
+        };
+        let second = BatchNote { active_ns: ns(120), arms: vec![0, 1], ..BatchNote::default() };
+        assert_eq!(timeline.batches(vec![0, 1]), [first, second], "the one that goes on included");
+        let point = timeline.points().remove(0);
+        let mut service = LatencyHistogram::default();
+        service.add(&point.times.unwrap().service).unwrap();
+        assert_eq!((service.count(), service.quantile_us(0.5)), (2, point.p50_us));
+        let mut without = Timeline::default();
+        without.record(&claim(ms(200), ms(1)), true, 0);
+        without.note_end(ms(300), vec![0]);
+        assert_eq!((without.batches(vec![0]), without.points().remove(0).times), (Vec::new(), None));
+    }
+
+    #[test]
+    fn the_last_second_says_how_much_of_it_was_measured() {
+        let (mut timeline, ms) = (Timeline::default(), Duration::from_millis);
+        for at in [200, 700, 1_100, 1_250] {
+            timeline.record(&claim(ms(at), ms(1)), true, 0);
+        }
+        let last = |timeline: &Timeline| timeline.points().last().map(|p| (p.t_s, p.claimed, p.length_s()));
+        assert_eq!(last(&timeline), Some((2.0, 2, 0.25)), "so far");
+        timeline.end_batch(ms(1_500));
+        assert_eq!(last(&timeline), Some((2.0, 2, 0.5)), "to the end, not to the last claim");
+        let point = timeline.points().remove(1);
+        assert_eq!((point.claims_per_sec(), timeline.points()[0].part_s), (Some(4.0), None));
+        assert_eq!(timeline.unfinished(), Some(point));
+        timeline.record(&claim(ms(300), ms(1)), true, 0);
+        assert_eq!(last(&timeline), Some((2.0, 3, 0.8)), "the next batch goes on in it");
+        timeline.end_batch(ms(2_500));
+        let counts: Vec<_> = timeline.points().iter().map(|point| (point.claimed, point.part_s)).collect();
+        assert_eq!(
+            counts,
+            [(2, None), (3, None), (0, None), (0, None)],
+            "quiet seconds at the end are seconds"
+        );
+        assert_eq!((timeline.active(), timeline.unfinished()), (ms(4_000), None));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Whose CPU a window took.
 
+use std::ops::AddAssign;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +41,10 @@ pub struct GeneratorUse {
     /// loop.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub real_time: Option<bool>,
+    /// What recording a claim costs the thread that makes it, in nanoseconds: the clock read for each round trip of the
+    /// variant with the most, and the times kept. Measured before the window, with nothing sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recording_ns_per_claim: Option<f64>,
 }
 
 impl GeneratorUse {
@@ -61,6 +67,27 @@ impl GeneratorUse {
     /// Share of the machine's cores that its host took away; `None` where the system does not tell.
     pub fn stolen_share(&self, cores: u32) -> Option<f64> {
         Some(self.stolen_cpu_s.filter(|_| self.window_s > 0.0)? / self.window_s / f64::from(cores.max(1)))
+    }
+}
+
+/// Adds a later stretch. What the system did not tell of that one is not told of both.
+impl AddAssign for GeneratorUse {
+    fn add_assign(&mut self, more: Self) {
+        let sum = |sum: Option<f64>, more: Option<f64>| Some(sum.unwrap_or_default() + more?);
+        *self = Self {
+            window_s: self.window_s + more.window_s,
+            thread_cpu_s: self.thread_cpu_s + more.thread_cpu_s,
+            process_cpu_s: sum(self.process_cpu_s, more.process_cpu_s),
+            servers_cpu_s: self.servers_cpu_s + more.servers_cpu_s,
+            machine_cpu_s: sum(self.machine_cpu_s, more.machine_cpu_s),
+            stolen_cpu_s: sum(self.stolen_cpu_s, more.stolen_cpu_s),
+            servers_waited_s: sum(self.servers_waited_s, more.servers_waited_s),
+            kept_awake_s: sum(self.kept_awake_s, more.kept_awake_s),
+            throttled_periods: more.throttled_periods.map(|n| n + self.throttled_periods.unwrap_or_default()),
+            throttled_s: sum(self.throttled_s, more.throttled_s),
+            real_time: more.real_time.or(self.real_time),
+            recording_ns_per_claim: more.recording_ns_per_claim.or(self.recording_ns_per_claim),
+        };
     }
 }
 

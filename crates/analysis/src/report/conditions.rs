@@ -30,6 +30,26 @@ pub(super) fn arranged(conditions: &Conditions) -> String {
     format!("threads and cores: {done}{}{remarks}", asked.unwrap_or_default())
 }
 
+/// A machine as histories keep it, for a reader: parts of it are named there so that two of them can be told apart.
+pub(super) fn stored(machine: &str) -> String {
+    let shown = machine
+        .replace(", machine placement ", "; threads ")
+        .replace(", machine cores asleep or awake awake", "; cores kept awake")
+        .replace(", machine cores asleep or awake ", "; cores ")
+        .replace(", machine as asked for ", "; asked for: ")
+        .replace(", 1 primaries,", ", 1 primary,")
+        .replace(", 1 cores", ", 1 core");
+    // What was asked for is worth a word only where something else was done.
+    let Some((before, rest)) = shown.split_once("; asked for: ") else { return shown };
+    let (asked, after) = rest.split_once("; ").unwrap_or((rest, ""));
+    let (placement, cores) = asked.split_once(" and ").unwrap_or((asked, ""));
+    let done = before.contains(&format!("; threads {placement}"))
+        && (cores != "awake" || before.contains("; cores kept awake"));
+    let asked = if done { String::new() } else { format!("; asked for: {asked}") };
+    let after = if after.is_empty() { String::new() } else { format!("; {after}") };
+    format!("{before}{asked}{after}")
+}
+
 fn threads(conditions: &Conditions) -> String {
     let (generator, servers) = (on(&conditions.generator_on), on(&conditions.servers_on));
     match conditions.placement {
@@ -101,6 +121,21 @@ mod tests {
     }
 
     #[test]
+    fn a_machine_in_a_history_is_said_in_words() {
+        let kept = "AMD EPYC, 2 cores, machine placement apart, cores: 1 for the generator, 1 for the servers, machine cores \
+                    asleep or awake awake by spinning on 2 cores, machine as asked for apart and awake; Valkey 9.1.2, 3 \
+                    primaries, local";
+        assert_eq!(
+            stored(kept),
+            "AMD EPYC, 2 cores; threads apart, cores: 1 for the generator, 1 for the servers; cores kept awake by spinning \
+             on 2 cores; Valkey 9.1.2, 3 primaries, local"
+        );
+        let other = "X, 1 cores, machine as asked for apart and awake; Valkey 9.1.2, 1 primaries, local";
+        assert_eq!(stored(other), "X, 1 core; asked for: apart and awake; Valkey 9.1.2, 1 primary, local");
+        assert_eq!(stored("Example CPU"), "Example CPU");
+    }
+
+    #[test]
     fn what_a_process_is_left_of_a_machine_is_said() {
         let host = Host {
             cpu: "X".into(),
@@ -109,6 +144,8 @@ mod tests {
             quota_us_per_s: Some(1_500_000),
             memory_bytes: 8 << 30,
             kernel: "Linux 6.1".into(),
+            boot: None,
+            which_cores: vec![3, 4],
         };
         let left =
             "machine: X, 2 of 64 cores (a control group's quota leaves the time of 1.50), 8.0 GiB, Linux 6.1";

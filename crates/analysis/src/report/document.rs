@@ -13,6 +13,8 @@ pub(super) enum Block {
     List { heading: String, items: Vec<String> },
     /// A table; the first column names the row, the others are figures unless `words` lists them.
     Table { heading: String, header: Vec<&'static str>, rows: Vec<Vec<String>>, words: Vec<usize> },
+    /// The same table several times, the widest first: a terminal takes the first one that fits, everything else the first.
+    Widths(Vec<Self>),
     /// A table of figures whose columns have names from the result.
     Matrix { heading: String, header: Vec<String>, rows: Vec<Vec<String>> },
 }
@@ -22,6 +24,9 @@ impl Block {
     pub(super) fn with_text(&self, rewrite: &impl Fn(&str) -> String) -> Self {
         let each = |texts: &[String]| texts.iter().map(|text| rewrite(text)).collect();
         match self {
+            Self::Widths(tables) => {
+                Self::Widths(tables.iter().map(|table| table.with_text(rewrite)).collect())
+            }
             Self::Title(text) => Self::Title(rewrite(text)),
             Self::Alarm(text) => Self::Alarm(rewrite(text)),
             Self::Line(text) => Self::Line(rewrite(text)),

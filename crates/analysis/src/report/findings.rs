@@ -1,7 +1,9 @@
 //! What a gate found, in words.
 
+use super::faults;
 use super::format::{difference_within, per_claim, share, time_us};
-use crate::judge::{Cause, Conclusion, Control, ControlFailure, Finding, Gate};
+use super::words;
+use crate::judge::{Cause, Conclusion, Control, ControlFailure, Finding, Gate, Untold};
 use crate::record::Aborted;
 
 /// What a gate says whose verdicts are binding, with the exit code that follows and the first reasons; `None` where they
@@ -20,9 +22,17 @@ pub(super) fn gate(gate: &Gate, interrupted: bool) -> Option<String> {
         Conclusion::Inconclusive => "INCONCLUSIVE",
         Conclusion::Invalid => "INVALID",
     };
-    let mut reasons: Vec<_> = gate.findings.iter().take(SHOWN).map(finding).collect();
-    if let Some(more) = gate.findings.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+    // What did not decide is no reason for what was decided: it is counted, not listed.
+    let (decided, besides): (Vec<_>, Vec<_>) =
+        gate.findings.iter().partition(|finding| finding.conclusion == gate.conclusion);
+    let mut reasons: Vec<_> = decided.iter().take(SHOWN).map(|one| finding(one)).collect();
+    let undecided = besides.iter().filter(|one| one.conclusion == Conclusion::Inconclusive).count();
+    let more = decided.len().saturating_sub(SHOWN) + besides.len() - undecided;
+    if more > 0 {
         reasons.push(format!("{more} more"));
+    }
+    if undecided > 0 {
+        reasons.push(format!("besides, {undecided} could not be judged"));
     }
     let colon = if reasons.is_empty() { "" } else { ": " };
     Some(format!("GATE: {word} (exit {}){colon}{}", gate.conclusion.exit_code(), reasons.join("; ")))
@@ -44,6 +54,9 @@ fn cause(cause: &Cause) -> String {
         Cause::CutShort { made, wanted } => {
             format!("{made} of {wanted} runs were made: a series that was cut short is not judged")
         }
+        Cause::BrokeOff { made, wanted, error } => {
+            format!("{made} of {wanted} runs were made, then the series ended with an error: {error}")
+        }
         Cause::NothingJudged => {
             "nothing was judged: the gate needs a second [[variant]] or an [slo]".to_owned()
         }
@@ -54,9 +67,7 @@ fn cause(cause: &Cause) -> String {
         }
         Cause::ControlFailed { failure: Some(failure) } => control_failure(failure),
         Cause::ControlFailed { failure: None } => "the control failed".to_owned(),
-        Cause::SeriesControlFailed { ratio } => {
-            format!("over all runs the baseline differs from itself by {}", difference_within(ratio))
-        }
+        Cause::SeriesControlFailed { failure } => format!("over all runs: {}", control_failure(failure)),
         Cause::Metric { metric, candidate, baseline, ratio, over_all_runs } => {
             let amount = match ratio {
                 Ok(ratio) => difference_within(ratio),
@@ -64,17 +75,53 @@ fn cause(cause: &Cause) -> String {
                 Err(None) => "no estimate".to_owned(),
             };
             let over = if *over_all_runs { " over all runs" } else { "" };
+            let metric = words::metric_label(*metric);
             format!("{metric} of {candidate} against {baseline}{over}: {amount}")
         }
         Cause::MoreOf { metric, candidate, baseline, candidate_value, baseline_value } => {
             let [value, base] = [*candidate_value, *baseline_value].map(per_claim);
-            format!("{metric} of {candidate} {base} → {value} per claim, against {baseline}")
+            let counted = words::counted_label(metric);
+            format!("{counted} of {candidate} {base} → {value} per claim, against {baseline}")
         }
         Cause::ServiceLevel { variant, p99_us, bound_us } => format!(
             "{variant} answers within {} at p99, the service level is {}",
             time_us(*p99_us),
             time_us(*bound_us)
         ),
+        Cause::Recovery { kind, recovered_s: Some(recovered_s), bound_s, .. } => format!(
+            "after the {} response time and rate were as before after {}, [slo] recovery is {}",
+            kind.as_str(),
+            faults::seconds(*recovered_s),
+            faults::seconds(*bound_s)
+        ),
+        Cause::Recovery { kind, recovered_s: None, bound_s, .. } => format!(
+            "after the {} response time and rate never were as before, [slo] recovery is {}",
+            kind.as_str(),
+            faults::seconds(*bound_s)
+        ),
+        Cause::StillFailing { kind, first_success_s, bound_s, .. } => format!(
+            "after the {} nothing succeeded on the server's slots for {}, [slo] recovery is {}",
+            kind.as_str(),
+            faults::seconds(*first_success_s),
+            faults::seconds(*bound_s)
+        ),
+        Cause::RecoveryUnknown { kind, why, .. } => {
+            format!(
+                "how long the run took to recover from the {} is not known: {}",
+                kind.as_str(),
+                untold(*why)
+            )
+        }
+    }
+}
+
+/// Why nobody can tell when all was as before after a fault.
+fn untold(why: Option<Untold>) -> &'static str {
+    match why {
+        Some(Untold::TooLittleBefore) => "too little of it lies before the first fault",
+        Some(Untold::HiddenByNoise) => "it was so restless before the fault that its noise holds the outage",
+        Some(Untold::OutlastedLoad) => "the load had ended before the fault was over",
+        None => "the load ended before its time was over",
     }
 }
 
@@ -95,7 +142,7 @@ pub(super) fn failed_control(control: &Control) -> Option<String> {
 }
 
 /// One line, without a full stop.
-fn control_failure(failure: &ControlFailure) -> String {
+pub(super) fn control_failure(failure: &ControlFailure) -> String {
     match failure {
         ControlFailure::TooFew { too_few, own_strata } => {
             let more = if *own_strata { "raise compare.control_strata" } else { "use more claims" };
@@ -106,6 +153,14 @@ fn control_failure(failure: &ControlFailure) -> String {
             difference_within(ratio),
             100.0 * ratio.confidence
         ),
+        ControlFailure::ClustersDiffer { ratio, limit } => format!(
+            "two clusters of the baseline's server differ by {} ({:.0} % interval), which is more than half the threshold \
+             (±{}): run again, for it is another pair of clusters then; or use a quieter machine or a larger \
+             compare.noise_threshold",
+            difference_within(ratio),
+            100.0 * ratio.confidence,
+            share(*limit)
+        ),
         ControlFailure::Uncertain { half_width, limit } => format!(
             "too noisy to judge: the baseline compared with itself is uncertain by ±{:.2} %; a {} threshold needs \
              ±{}: use more claims, a quieter machine or a larger compare.noise_threshold",
@@ -113,5 +168,43 @@ fn control_failure(failure: &ControlFailure) -> String {
             share(2.0 * limit),
             share(*limit)
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::Metric;
+    use crate::stats::Estimate;
+
+    #[test]
+    fn what_could_not_be_judged_is_no_reason_for_a_gate_to_fail() {
+        let finding = |conclusion, metric| Finding {
+            conclusion,
+            run: None,
+            cause: Cause::Metric {
+                metric,
+                candidate: "b".into(),
+                baseline: "a".into(),
+                ratio: Ok(Estimate { estimate: 1.2, low: 1.1, high: 1.3, confidence: 0.95 }),
+                over_all_runs: false,
+            },
+        };
+        let mut gate = Gate {
+            conclusion: Conclusion::Regression,
+            findings: vec![
+                finding(Conclusion::Regression, Metric::ServiceP50),
+                finding(Conclusion::Inconclusive, Metric::ServiceP99),
+            ],
+            enforced: true,
+        };
+        let said = super::gate(&gate, false).unwrap();
+        assert!(said.starts_with("GATE: FAILED (exit 1): service p50 of b against a: +20.0 %"), "{said}");
+        assert!(!said.contains("p99") && said.ends_with("; besides, 1 could not be judged"), "{said}");
+        gate.conclusion = Conclusion::Inconclusive;
+        gate.findings.remove(0);
+        let said = super::gate(&gate, false).unwrap();
+        assert!(said.starts_with("GATE: INCONCLUSIVE (exit 3): service p99"), "{said}");
+        assert!(!said.contains("besides"), "{said}");
     }
 }

@@ -27,6 +27,21 @@ pub(super) fn count(n: u64) -> String {
     text
 }
 
+/// So many of something, by its name for one and for several.
+pub(super) fn several(n: u64, one: &str, more: &str) -> String {
+    format!("{} {}", count(n), if n == 1 { one } else { more })
+}
+
+/// Primaries of a cluster.
+pub(super) fn primaries(n: u32) -> String {
+    several(n.into(), "primary", "primaries")
+}
+
+/// Cores of a machine.
+pub(super) fn cores(n: u32) -> String {
+    several(n.into(), "core", "cores")
+}
+
 /// Four significant digits or so: `0.42`, `27.3`, `1,234`.
 pub(super) fn figure(value: f64) -> String {
     let size = value.abs();
@@ -46,11 +61,22 @@ pub(super) fn maybe(value: Option<f64>) -> String {
 }
 
 /// A figure with its interval, or alone: `1,234 [1,198, 1,270]`.
-pub(super) fn within(value: f64, interval: Option<&Estimate>) -> String {
-    match interval {
-        Some(interval) => format!("{} [{}, {}]", figure(value), figure(interval.low), figure(interval.high)),
+pub(super) fn within(value: f64, estimate: Option<&Estimate>) -> String {
+    match estimate {
+        Some(estimate) => format!("{} {}", figure(value), interval_of(estimate)),
         None => figure(value),
     }
+}
+
+/// An interval alone: `[1,198, 1,270]`.
+pub(super) fn interval_of(estimate: &Estimate) -> String {
+    format!("[{}, {}]", figure(estimate.low), figure(estimate.high))
+}
+
+/// A difference with its sign and its interval: `+61.6 [55.6, 68.1]`.
+pub(super) fn signed_within(estimate: &Estimate) -> String {
+    let sign = if estimate.estimate < 0.0 { "" } else { "+" };
+    format!("{sign}{}", within(estimate.estimate, Some(estimate)))
 }
 
 /// Per-claim counts, which are whole numbers most of the time.
@@ -75,18 +101,36 @@ pub(super) fn time_us(us: f64) -> String {
     }
 }
 
-/// The unit of all times in one table: the largest in which the shortest of them has three digits or so.
+/// Times of one sentence beside each other: where the longest takes seconds, no other is left in thousands of
+/// microseconds.
+pub(super) fn times_us<const N: usize>(times_us: [f64; N]) -> [String; N] {
+    let longest = times_us.iter().copied().fold(0.0, f64::max);
+    times_us.map(|us| {
+        let between = longest >= 1e6 && (1e3..1e4).contains(&us);
+        if between { format!("{:.2} ms", us / 1e3) } else { time_us(us) }
+    })
+}
+
+/// The unit of all times in one table: the largest in which the shortest of them has three digits or so; none where the
+/// longest would have seven digits in it, and each time has a unit of its own.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct TimeUnit {
-    /// `µs`, `ms` or `s`.
-    pub name: &'static str,
+    /// `µs`, `ms` or `s`; empty where each time has its own.
+    name: &'static str,
     us: f64,
 }
 
 impl TimeUnit {
     /// For these times in microseconds.
     pub(super) fn of(times_us: impl IntoIterator<Item = f64>) -> Self {
-        let shortest = times_us.into_iter().filter(|us| *us > 0.0).fold(f64::INFINITY, f64::min);
+        let times = times_us.into_iter().filter(|us| *us > 0.0);
+        let (shortest, longest) =
+            times.fold((f64::INFINITY, 0.0), |(low, high): (f64, f64), us| (low.min(us), high.max(us)));
+        let common = Self::of_shortest(shortest);
+        if longest / common.us >= 1e6 { Self { name: "", us: 1.0 } } else { common }
+    }
+
+    fn of_shortest(shortest: f64) -> Self {
         match shortest {
             us if us.is_finite() && us >= 1e6 => Self { name: "s", us: 1e6 },
             us if us.is_finite() && us >= 1e4 => Self { name: "ms", us: 1e3 },
@@ -94,9 +138,14 @@ impl TimeUnit {
         }
     }
 
-    /// A time in this unit.
+    /// A time in this unit, or with its own.
     pub(super) fn figure(self, us: f64) -> String {
-        figure(us / self.us)
+        if self.name.is_empty() { time_us(us) } else { figure(us / self.us) }
+    }
+
+    /// A heading over such times.
+    pub(super) fn heading(self, title: &str) -> String {
+        if self.name.is_empty() { title.to_owned() } else { format!("{title} ({})", self.name) }
     }
 }
 
@@ -123,7 +172,11 @@ pub(super) fn round_number(value: f64) -> String {
 /// A round ratio as a difference, as an axis has it: `+20 %`, `0 %`.
 pub(super) fn round_difference(ratio: f64) -> String {
     let percent = (1_000.0 * (ratio - 1.0)).round() / 10.0;
-    if percent.abs() < 1e-9 { "0 %".to_owned() } else { format!("{percent:+} %") }
+    match percent {
+        none if none.abs() < 1e-9 => "0 %".to_owned(),
+        many if many.abs() >= 1_000.0 && many.is_finite() => format!("{} %", thousands_apart(many, 0)),
+        some => format!("{some:+} %"),
+    }
 }
 
 /// A ratio as a signed difference: 1.214 is `+21.4 %`.
@@ -162,8 +215,22 @@ pub(super) fn bytes(n: u64) -> String {
 }
 
 fn signed_percent(ratio: f64) -> String {
-    let text = format!("{:+.1}", 100.0 * (ratio - 1.0));
-    if text == "-0.0" { "+0.0".into() } else { text }
+    let percent = 100.0 * (ratio - 1.0);
+    let text = format!("{percent:+.1}");
+    match text.as_str() {
+        "-0.0" => "+0.0".into(),
+        _ if percent.abs() >= 1_000.0 && percent.is_finite() => thousands_apart(percent, 1),
+        _ => text,
+    }
+}
+
+/// With a sign, thousands apart and so many decimals: `+3,719.3`.
+fn thousands_apart(value: f64, decimals: usize) -> String {
+    let text = format!("{:.decimals$}", value.abs());
+    let (whole, rest) = text.split_at(text.find('.').unwrap_or(text.len()));
+    let sign = if value < 0.0 { '-' } else { '+' };
+    // More digits than a count holds come from no measurement.
+    whole.parse().map_or_else(|_| format!("{sign}{text}"), |whole| format!("{sign}{}{rest}", count(whole)))
 }
 
 #[cfg(test)]
@@ -173,6 +240,17 @@ mod tests {
     #[test]
     fn escape_codes_do_not_reach_a_terminal() {
         assert_eq!(printable("a\u{1b}[31mred\u{9b}\nb\t\u{202e}µ"), "a\u{fffd}[31mred\u{fffd} b \u{fffd}µ");
+    }
+
+    #[test]
+    fn times_of_a_failover_are_not_told_in_millions_of_microseconds() {
+        let unit = TimeUnit::of([9_445.0, 7_524_581.0]);
+        assert_eq!(unit.heading("Service time"), "Service time");
+        assert_eq!([unit.figure(9_445.0), unit.figure(7_524_581.0)], ["9,445 µs", "7.52 s"]);
+        let usual = TimeUnit::of([190.0, 152_000.0]);
+        assert_eq!((usual.heading("p50"), usual.figure(152_000.0)), ("p50 (µs)".into(), "152,000".into()));
+        assert_eq!(times_us([9_445.0, 6_690_000.0]), ["9.45 ms", "6.69 s"]);
+        assert_eq!(times_us([412.0, 9_445.0]), ["412.0 µs", "9,445 µs"]);
     }
 
     #[test]
@@ -197,6 +275,10 @@ mod tests {
             ]
         );
         assert_eq!([difference(1.214), difference(0.99999)], ["+21.4 %", "+0.0 %"]);
+        assert_eq!(
+            [difference(38.193), difference(11.0), difference(f64::INFINITY), round_difference(30.0)],
+            ["+3,719.3 %", "+1,000.0 %", "+inf %", "+2,900 %"]
+        );
         assert_eq!([share(0.02), share(0.125)], ["2 %", "12.5 %"]);
         assert_eq!(
             [round_time_us(0.0), round_time_us(500.0), round_time_us(1_500.0), round_time_us(2e6)],

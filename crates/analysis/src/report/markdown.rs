@@ -11,6 +11,7 @@ pub(super) fn render(blocks: &[Block]) -> String {
     for block in blocks {
         // Writing to a String cannot fail.
         let _ = match block {
+            Block::Widths(tables) => writeln!(out, "{}", render(tables.get(..1).unwrap_or_default())),
             Block::Title(text) => writeln!(out, "## {}\n", escape(text)),
             Block::Alarm(text) => writeln!(out, "> **{}**\n", escape(text)),
             Block::Line(text) => writeln!(out, "{}\n", escape(text)),

@@ -5,6 +5,7 @@
 //!         ├──► page: a file to look at, with pictures from chart
 //!         ├──► json (the result itself), hlog (its histograms), csv (seconds, blocks, samples)
 //!         └──► ci: what other programs read
+//! the types ──► reference: docs/ says what there is
 //! ```
 
 mod calibration;
@@ -14,40 +15,61 @@ pub mod ci;
 mod conditions;
 mod csv_table;
 mod document;
+mod faults;
+mod faults_repeated;
 mod findings;
 mod format;
+mod generators;
 mod hlog;
 mod markdown;
 mod page;
 mod plain_text;
+mod profile;
 mod ramp;
+mod redirects;
+mod reference;
 mod run_csv;
 mod run_report;
 mod series;
+mod servers;
 mod steps;
 mod storm;
 mod sweep;
+mod sweep_answer;
+mod sweep_csv;
+#[cfg(test)]
+mod sweep_fixture;
 mod text;
 mod words;
 
 use crate::judge::capacity::Capacity;
 use crate::judge::{Calibration, Finding, Gate, Repeated, RunResult, Sweep, Trend};
 pub use plain_text::plain_text;
+pub use text::wrapped;
 
 pub mod html {
     //! Each kind of result as a page: one HTML file that loads nothing.
 
     #[cfg(any(test, feature = "fixtures"))]
     pub use super::page::{Sample, hour, samples};
-    pub use super::page::{calibrations, capacities, compared, history, runs, series, sweeps};
+    pub use super::page::{calibrations, capacities, compared, figures, history, runs, series, sweeps};
 }
 
 pub use hlog::{HlogError, hlog};
+pub use reference::{result_reference, scenario_reference};
 pub use run_csv::{csv_blocks, csv_strata, csv_timeline};
 
 /// Tables for a terminal with so many columns; 100 where there is none. So it is with every text here.
 pub fn text(result: &RunResult, columns: Option<u16>) -> String {
-    text::render(&run_report::blocks(result), columns)
+    text::render(&run_blocks(result), columns)
+}
+
+/// A run's report; that of a profile is of another kind.
+fn run_blocks(result: &RunResult) -> Vec<document::Block> {
+    match &result.profile {
+        Some(profile) => profile::blocks(result, profile),
+        None => run_report::blocks(result),
+    }
 }
 
 /// What a gate found, in one line without a full stop.
@@ -57,7 +79,7 @@ pub fn finding(finding: &Finding) -> String {
 
 /// The same for a pull request or a wiki.
 pub fn markdown(result: &RunResult) -> String {
-    markdown::render(&run_report::blocks(result))
+    markdown::render(&run_blocks(result))
 }
 
 /// The runs of one scenario, for a terminal.
@@ -87,17 +109,17 @@ pub fn network_prediction(sweep: &Sweep, rtt: std::time::Duration, columns: Opti
 
 /// The points of a sweep for a plotting program: one line per value and variant.
 pub fn sweep_csv(sweep: &Sweep) -> String {
-    sweep::csv(sweep)
+    sweep_csv::csv(sweep)
 }
 
 /// Metrics over time, for a terminal.
 pub fn trends_text(trends: &[Trend], columns: Option<u16>) -> String {
-    text::render(&trends.iter().flat_map(series::trend).collect::<Vec<_>>(), columns)
+    text::render(&series::trends(trends), columns)
 }
 
 /// The same for a job's summary.
 pub fn trends_markdown(trends: &[Trend]) -> String {
-    markdown::render(&trends.iter().flat_map(series::trend).collect::<Vec<_>>())
+    markdown::render(&series::trends(trends))
 }
 
 /// A capacity search, for a terminal.

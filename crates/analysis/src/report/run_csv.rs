@@ -5,10 +5,12 @@ use super::csv_table::{CsvTable, number};
 use crate::judge::RunResult;
 use crate::record::{CounterBlock, Samples, Stratum};
 
-const SECOND: [&str; 10] = [
+const SECOND: [&str; 12] = [
     "t_s",
+    "measured_s",
     "claimed",
     "errors",
+    "claims_per_s",
     "p50_us",
     "p99_us",
     "response_p50_us",
@@ -31,7 +33,8 @@ const BLOCK: [&str; 10] = [
     "net_out_bytes",
 ];
 
-/// One line per second of the window, a column of CPU for each primary.
+/// One line per second of the window, a column of CPU for each primary. `measured_s` is how much of the second was measured,
+/// empty where the result does not say; the rate is over that, empty where it is unknown or too short.
 pub fn csv_timeline(result: &RunResult) -> String {
     let timeline = &result.record.timeline;
     let primaries = timeline.iter().map(|point| point.primary_cpu.len()).max().unwrap_or_default();
@@ -40,10 +43,17 @@ pub fn csv_timeline(result: &RunResult) -> String {
         format!("cpu {}", known.map_or_else(|| n.to_string(), |primary| primary.addr.clone()))
     });
     let mut table = CsvTable::new(SECOND.map(str::to_owned).into_iter().chain(cpu));
-    for point in timeline {
+    for (n, point) in timeline.iter().enumerate() {
+        let unknown = n + 1 == timeline.len() && result.record.last_second_is_unknown();
         let times =
             [point.p50_us, point.p99_us, point.response_p50_us, point.response_p99_us, point.send_lag_p99_us];
-        let mut fields = vec![point.t_s.to_string(), point.claimed.to_string(), point.errors.to_string()];
+        let mut fields = vec![
+            point.t_s.to_string(),
+            number(Some(point.length_s()).filter(|_| !unknown)),
+            point.claimed.to_string(),
+            point.errors.to_string(),
+            number(result.record.per_sec(n, |point| point.claimed)),
+        ];
         fields.extend(times.map(number));
         fields.push(point.stock.to_string());
         fields.push(point.tool_resident_bytes.map_or_else(String::new, |bytes| bytes.to_string()));
@@ -117,6 +127,20 @@ mod tests {
     }
 
     #[test]
+    fn the_last_second_is_exported_as_the_part_that_was_measured() {
+        let mut record = record(&[GRANT_LANE], 1);
+        record.window = Some(crate::record::WindowTotals::default());
+        let last = record.timeline.last_mut().unwrap();
+        (last.claimed, last.part_s) = (1_000, Some(0.25));
+        let lines = csv_timeline(&analyse(record).unwrap());
+        let rows = rows(&lines);
+        let last = rows.last().unwrap();
+        assert_eq!(rows[0][..5], ["t_s", "measured_s", "claimed", "errors", "claims_per_s"]);
+        assert_eq!(last[..5], ["30", "0.250000", "1000", "0", "4000.000000"]);
+        assert_eq!((rows[1][1], rows[1][4].parse::<f64>()), ("1.000000", rows[1][2].parse::<f64>()));
+    }
+
+    #[test]
     fn every_line_has_the_fields_of_its_header_and_nothing_is_left_out() {
         let mut record = record(&[GRANT_LANE, HGET_LANE], 1);
         record.timeline = crate::judge::fixtures::record(&[GRANT_LANE], 1).timeline;
@@ -131,7 +155,15 @@ mod tests {
             assert!(rows.iter().all(|row| row.len() == rows[0].len()), "{}", rows[0].join(","));
         }
         let timeline = csv_timeline(&result);
-        assert!(timeline.starts_with("t_s,claimed") && timeline.contains(",cpu 127.0.0.1:7000,cpu 1\n"));
+        assert_eq!(
+            timeline.lines().last().unwrap().split(',').nth(1),
+            Some(""),
+            "an old result does not say"
+        );
+        assert!(
+            timeline.starts_with("t_s,measured_s,claimed")
+                && timeline.contains(",cpu 127.0.0.1:7000,cpu 1\n")
+        );
         let strata = csv_strata(&result);
         assert!(strata.contains("\n0,false,1,hget-lane,0,") && strata.contains("\n1,true,1,grant-lane,99,"));
         let mean = |variant: &str| {

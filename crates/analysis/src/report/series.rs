@@ -2,8 +2,11 @@
 
 use super::document::Block;
 use super::format::{difference, difference_within, figure};
-use super::{findings, words};
-use crate::judge::{Conclusion, Gate, Repeated, RepeatedComparison, Trend, TrendPoint, Verdict};
+use super::{conditions, faults_repeated, findings, words};
+use crate::judge::{
+    Conclusion, Gate, LeftOut, MIN_RUNS, RUNS_FOR_A_CHANGE, Repeated, RepeatedComparison, Trend, TrendChange,
+    TrendPoint, Verdict,
+};
 use crate::record::short_sha256;
 
 /// Nights that a report lists; what lies before them is summed up.
@@ -11,7 +14,9 @@ const NIGHTS_SHOWN: usize = 14;
 
 /// The same as [`repeated`], begun with what a gate says that is binding.
 pub(super) fn answered(scenario: &str, repeated: &Repeated, gate: &Gate) -> Vec<Block> {
-    let interrupted = repeated.wanted.is_some_and(|wanted| wanted > repeated.attempts.len() as u64);
+    let short = repeated.wanted.is_some_and(|wanted| wanted > repeated.attempts.len() as u64);
+    // An error is a reason of the gate's own, with its exit code.
+    let interrupted = short && repeated.ended_by.is_none();
     let answer = findings::gate(gate, interrupted).map(Block::Line);
     answer.into_iter().chain(self::repeated(scenario, repeated, gate)).collect()
 }
@@ -20,6 +25,11 @@ pub(super) fn answered(scenario: &str, repeated: &Repeated, gate: &Gate) -> Vec<
 pub(super) fn repeated(scenario: &str, repeated: &Repeated, gate: &Gate) -> Vec<Block> {
     let title = format!("{scenario}, {}: {}", runs(repeated), headline(gate.conclusion));
     let mut blocks = vec![Block::Title(title)];
+    if let Some(error) = &repeated.ended_by {
+        blocks.push(Block::Alarm(format!(
+            "ENDED BY AN ERROR: {error}. What follows is of the runs before it."
+        )));
+    }
     if !gate.findings.is_empty() {
         let items = gate
             .findings
@@ -47,13 +57,15 @@ pub(super) fn repeated(scenario: &str, repeated: &Repeated, gate: &Gate) -> Vec<
                 verdict(c.verdict).to_owned(),
             ]
         })
-        .collect();
-    blocks.push(Block::Table {
+        .collect::<Vec<_>>();
+    blocks.extend((!rows.is_empty()).then(|| Block::Table {
         heading: "Over all runs (the interval holds what differs from run to run)".into(),
         header: vec!["variant", "metric", "difference", "the next run", "run by run", "verdict"],
         rows,
         words: vec![1, 4, 5],
-    });
+    }));
+    blocks.extend(control(repeated).map(Block::Line));
+    blocks.extend(faults_repeated::blocks(repeated));
     let differing: Vec<String> = repeated.comparisons.iter().filter_map(disagreement).collect();
     if !differing.is_empty() {
         blocks.push(Block::List {
@@ -81,6 +93,40 @@ pub(super) fn runs(repeated: &Repeated) -> String {
         Some(wanted) => format!("{made} of {wanted} runs"),
         None => format!("{made} runs"),
     }
+}
+
+/// Why there is no control over all runs, without a full stop.
+pub(super) fn no_control(repeated: &Repeated) -> String {
+    let with = repeated.attempts.iter().filter(|attempt| attempt.control_passed.is_some()).count();
+    if with == 0 {
+        return "no control: the scenario has none".to_owned();
+    }
+    let failed = repeated.attempts.iter().filter(|attempt| attempt.control_passed == Some(false)).count();
+    let of_runs = match failed {
+        0 => "the runs' own controls passed".to_owned(),
+        n if n == with => "the runs' own controls failed".to_owned(),
+        n => format!("{n} of the runs' own controls failed"),
+    };
+    format!("no control over all runs: that takes {MIN_RUNS} valid runs; {of_runs}")
+}
+
+/// The control over all runs, in a sentence; nothing where nothing was compared.
+pub(super) fn control(repeated: &Repeated) -> Option<String> {
+    if repeated.comparisons.is_empty() {
+        return None;
+    }
+    Some(match (&repeated.control, &repeated.control_failure) {
+        (_, Some(failure)) => {
+            format!("Control over all runs FAILED: {}.", findings::control_failure(failure))
+        }
+        (Some(control), None) => {
+            format!(
+                "Control over all runs passed: the baseline against itself {}.",
+                difference_within(control)
+            )
+        }
+        (None, None) => format!("There is {}.", no_control(repeated)),
+    })
 }
 
 /// Runs whose own intervals do not explain how far they are apart.
@@ -118,79 +164,132 @@ fn verdict(verdict: Verdict) -> &'static str {
     }
 }
 
+/// Metrics over time, and once for all of them what was measured where, and what is left out.
+pub(super) fn trends(trends: &[Trend]) -> Vec<Block> {
+    let mut blocks: Vec<Block> = trends.iter().flat_map(trend).collect();
+    blocks.push(Block::List { heading: "Which runs these are".into(), items: which_runs(trends) });
+    blocks
+}
+
+/// Of which machine the runs are, and which ones of the history are left out and why. What holds for several metrics is
+/// said once.
+pub(super) fn which_runs(trends: &[Trend]) -> Vec<String> {
+    let mut said: Vec<(String, Vec<&str>)> = Vec::new();
+    let mut say = |text: String, metric| match said.iter_mut().find(|(known, _)| *known == text) {
+        Some((_, metrics)) => metrics.push(metric),
+        None => said.push((text, vec![metric])),
+    };
+    for trend in trends {
+        let metric = trend.metric.as_str();
+        say(format!("machine: {}", conditions::stored(&trend.machine)), metric);
+        if let Some(left_out) = left_out(trend) {
+            say(format!("runs of {} that are left out: {left_out}", trend.scenario), metric);
+        }
+        if !trend.other_scenarios.is_empty() {
+            let others: Vec<String> = trend
+                .other_scenarios
+                .iter()
+                .map(|(name, n)| format!("{n} {} of {name}", if *n == 1 { "run" } else { "runs" }))
+                .collect();
+            let text = format!(
+                "in the same history and no part of it: {} (another scenario measures something else: keep a history for each)",
+                others.join(", ")
+            );
+            say(text, metric);
+        }
+    }
+    let all = trends.len();
+    said.into_iter()
+        .map(|(text, metrics)| match metrics.len() {
+            n if n == all => text,
+            _ => format!("{}: {text}", metrics.join(", ")),
+        })
+        .collect()
+}
+
+/// Why how many runs of the scenario are no points.
+fn left_out(trend: &Trend) -> Option<String> {
+    let because = |(reason, n): (&LeftOut, &u64)| {
+        let why = match reason {
+            LeftOut::Invalid => "invalid or interrupted",
+            LeftOut::WithoutMetric => "without this metric",
+            LeftOut::OtherSettings => "with other settings than the latest",
+            LeftOut::OtherMachine => "from another machine than the latest, or one arranged otherwise",
+        };
+        format!("{n} {why}")
+    };
+    let all: Vec<String> = trend.left_out_because.iter().map(because).collect();
+    // Of a form that did not keep the reasons.
+    let unknown = (trend.left_out > 0 && all.is_empty()).then(|| trend.left_out.to_string());
+    unknown.or_else(|| (!all.is_empty()).then(|| all.join(", ")))
+}
+
+/// What so few runs cannot show; `None` where there are enough.
+pub(super) fn too_few_for_a_level(trend: &Trend) -> Option<String> {
+    let runs = trend.points.len();
+    let word = if runs == 1 { "run" } else { "runs" };
+    (runs < RUNS_FOR_A_CHANGE)
+        .then(|| format!("{runs} {word}: a change of level is seen from {RUNS_FOR_A_CHANGE} on"))
+}
+
 /// One metric over time: where it moved, then night by night.
 pub(super) fn trend(trend: &Trend) -> Vec<Block> {
-    let mut blocks = vec![Block::Title(format!(
-        "{}: {} ({})",
-        trend.scenario,
-        trend.metric,
-        words::unit_named(&trend.unit)
-    ))];
-    let changes: Vec<String> = trend
-        .changes
-        .iter()
-        .map(|change| {
-            let point = trend.points.get(change.index as usize);
-            format!(
-                "{} at {}: {} became {}{}",
-                difference(change.after / change.before),
-                change.started,
-                figure(change.before),
-                figure(change.after),
-                point.map(|point| format!(", first with {}", origin(point))).unwrap_or_default()
-            )
-        })
-        .collect();
-    blocks.push(if changes.is_empty() {
-        let runs = if trend.points.len() == 1 { "run" } else { "runs" };
-        Block::Line(format!("No change of level in {} {runs}.", trend.points.len()))
-    } else {
-        Block::List { heading: "The level moved".into(), items: changes }
-    });
-    let updates: Vec<String> = trend
-        .points
-        .iter()
-        .zip(trend.points.iter().skip(1))
+    let title = format!("{}: {} ({})", trend.scenario, trend.metric, words::unit_named(&trend.unit));
+    let mut blocks = vec![Block::Title(title), level_changes(trend)];
+    blocks.extend(kernel_updates(trend));
+    blocks.push(nights(trend));
+    blocks
+}
+
+fn level_changes(trend: &Trend) -> Block {
+    let moved = |change: &TrendChange| {
+        let first = trend.points.get(change.index as usize);
+        format!(
+            "{} at {}: {} became {}{}",
+            difference(change.after / change.before),
+            change.started,
+            figure(change.before),
+            figure(change.after),
+            first.map(|point| format!(", first with {}", origin(point))).unwrap_or_default()
+        )
+    };
+    if trend.changes.is_empty() {
+        let none = || format!("No change of level in {} runs", trend.points.len());
+        return Block::Line(too_few_for_a_level(trend).unwrap_or_else(none) + ".");
+    }
+    Block::List { heading: "The level moved".into(), items: trend.changes.iter().map(moved).collect() }
+}
+
+fn kernel_updates(trend: &Trend) -> Option<Block> {
+    let pairs = trend.points.iter().zip(trend.points.iter().skip(1));
+    let items: Vec<String> = pairs
         .filter_map(|(before, after)| {
             let (old, new) = (before.kernel.as_ref()?, after.kernel.as_ref()?);
             (old != new).then(|| format!("{}: from {old} to {new}", after.started))
         })
         .collect();
-    if !updates.is_empty() {
-        let heading = "The machine's kernel changed, which may move the level by itself".into();
-        blocks.push(Block::List { heading, items: updates });
-    }
+    let heading = "The machine's kernel changed, which may move the level by itself".into();
+    (!items.is_empty()).then_some(Block::List { heading, items })
+}
+
+fn nights(trend: &Trend) -> Block {
     let hidden = trend.points.len().saturating_sub(NIGHTS_SHOWN);
-    let rows = trend
-        .points
-        .iter()
-        .enumerate()
-        .skip(hidden)
-        .map(|(n, point)| {
-            let moved = trend.changes.iter().any(|change| change.index as usize == n);
-            let interval =
-                point.interval.map_or("-".to_owned(), |i| format!("[{}, {}]", figure(i.low), figure(i.high)));
-            let mark = if moved { "<- moved" } else { "" };
-            vec![point.started.clone(), figure(point.value), interval, origin(point), mark.to_owned()]
-        })
-        .collect();
-    blocks.push(Block::Table {
+    let row = |(n, point): (usize, &TrendPoint)| {
+        let moved = trend.changes.iter().any(|change| change.index as usize == n);
+        let interval =
+            point.interval.map_or("-".to_owned(), |i| format!("[{}, {}]", figure(i.low), figure(i.high)));
+        let mark = if moved { "<- moved" } else { "" };
+        vec![point.started.clone(), figure(point.value), interval, origin(point), mark.to_owned()]
+    };
+    Block::Table {
         heading: if hidden > 0 { format!("The last {NIGHTS_SHOWN} runs") } else { "Runs".to_owned() },
         header: vec!["started", "value", "interval", "from", ""],
-        rows,
+        rows: trend.points.iter().enumerate().skip(hidden).map(row).collect(),
         words: vec![3, 4],
-    });
-    let left_out = match trend.left_out {
-        0 => String::new(),
-        n => format!(
-            "; {n} other runs are left out: invalid, from another machine, with other settings, or without it"
-        ),
-    };
-    blocks.push(Block::Line(format!("Machine: {}{left_out}.", trend.machine)));
-    blocks
+    }
 }
 
 fn origin(point: &TrendPoint) -> String {
-    let library = short_sha256(&point.library_sha256);
-    format!("library {library}, tool {}", point.commit)
+    let sdk = point.sdk.as_ref().map_or(String::new(), |sdk| format!("SDK {sdk}, "));
+    format!("{sdk}library {}, tool {}", short_sha256(&point.library_sha256), point.commit)
 }

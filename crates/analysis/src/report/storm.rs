@@ -1,7 +1,7 @@
 //! A storm in words: how long it took, whose time that was, and what had to be claimed twice.
 
 use super::document::Block;
-use super::format::{count, figure, time_us};
+use super::format::{count, figure, time_us, times_us};
 use crate::judge::{RunResult, VariantSummary};
 use crate::record::RetryCause;
 
@@ -13,7 +13,7 @@ pub(super) fn answer(result: &RunResult, variant: &VariantSummary) -> String {
     };
     // Results of versions that did not count them have only those whose time is known.
     let held = result.record.storm.as_ref().map_or(resume.count, |storm| storm.held);
-    let last = time_us(resume.max);
+    let [half, most, last] = times_us([resume.p50, resume.p99, resume.max]);
     let untimed = held.saturating_sub(resume.count);
     let back = match executions.saturating_sub(held) {
         0 if untimed == 0 => format!("all after {last}"),
@@ -29,12 +29,10 @@ pub(super) fn answer(result: &RunResult, variant: &VariantSummary) -> String {
         Default::default()
     };
     format!(
-        "{}: of {} executions that resumed at once, half{of_whom} held a lease after {}, 99 % of those that came back \
-         after {}, {back}{others}; {} claims per second.",
+        "{}: of {} executions that resumed at once, half{of_whom} held a lease after {half}, 99 % of those that came back \
+         after {most}, {back}{others}; {} claims per second.",
         variant.name,
         count(executions),
-        time_us(resume.p50),
-        time_us(resume.p99),
         figure(variant.throughput_per_s)
     )
 }

@@ -1,11 +1,10 @@
-//! The curve of a sweep: a table for people, lines for a plot.
+//! The curve of a sweep as tables. Its lines for a plot: `sweep_csv`.
 
 use std::time::Duration;
 
-use super::csv_table::{CsvTable, number};
 use super::document::Block;
-use super::format::{difference_within, figure, maybe, share, time_us, within};
-use super::{findings, words};
+use super::format::{count, difference_within, figure, maybe, share, signed_within, time_us, within};
+use super::{faults, findings, sweep_answer, words};
 use crate::judge::{Sweep, SweepArm, SweepComparison, SweepLine, SweepPoint};
 use crate::scenario::Metric;
 use crate::stats::{CONFIDENCE, Estimate};
@@ -22,15 +21,56 @@ pub(super) fn blocks(scenario: &str, sweep: &Sweep) -> Vec<Block> {
                 .to_owned(),
         ));
     }
+    blocks.push(Block::Line(sweep_answer::answer(sweep) + "."));
+    blocks.extend(sweep_answer::without_line(sweep).into_iter().map(Block::Line));
     blocks.push(figures(sweep, simulated));
     blocks.extend(without_interval(sweep).map(Block::Line));
     blocks.extend(differences(sweep, simulated));
+    blocks.extend(recoveries(sweep));
     blocks.extend(lines(sweep));
     let items = words::merged(sweep.points.iter().flat_map(remarks), sweep.points.len());
     if !items.is_empty() {
         blocks.push(Block::List { heading: "Keep in mind".into(), items });
     }
     blocks
+}
+
+/// How the runs came through their faults, value by value.
+fn recoveries(sweep: &Sweep) -> Option<Block> {
+    let mut rows = Vec::new();
+    for point in &sweep.points {
+        for recovery in &point.recoveries {
+            let time = |s: Option<f64>| s.map_or_else(|| "-".to_owned(), faults::seconds);
+            let never = recovery.untold().is_none() && recovery.recovered_s.is_none();
+            rows.push(vec![
+                words::setting(&point.value),
+                time(recovery.marked_failed_s),
+                time(recovery.took_over_s),
+                faults::first_success(recovery),
+                if never { "never".to_owned() } else { time(recovery.recovered_s) },
+                faults::late(recovery),
+                recovery.slowest_us.map_or_else(|| "-".to_owned(), time_us),
+                count(point.lost_by_server),
+            ]);
+        }
+    }
+    (!rows.is_empty()).then(|| {
+        Block::figures(
+            "After each fault: time until its server was marked as failed, until a replica had taken over, until claims on its \
+             slots succeeded, until all was as before",
+            vec![
+                "value",
+                "marked failed",
+                "taken over",
+                "first success",
+                "as before",
+                "late claims",
+                "slowest",
+                "lost by servers",
+            ],
+            rows,
+        )
+    })
 }
 
 /// The differences as lines over the round-trip time.
@@ -77,33 +117,32 @@ pub(super) fn prediction(sweep: &Sweep, rtt: Duration) -> Vec<Block> {
     }]
 }
 
-fn signed_within(estimate: &Estimate) -> String {
-    let sign = if estimate.estimate < 0.0 { "" } else { "+" };
-    format!("{sign}{}", within(estimate.estimate, Some(estimate)))
-}
-
 /// What must not be missed: runs that are not there, and runs whose figures must not be used.
 fn alarms(sweep: &Sweep) -> Vec<Block> {
     let mut blocks = Vec::new();
     let (made, wanted) = (sweep.points.len(), sweep.wanted.len());
     if made < wanted {
         let known = |value: &&String| !sweep.points.iter().any(|point| point.value == **value);
-        let missing: Vec<&str> = sweep.wanted.iter().filter(known).map(String::as_str).collect();
+        let missing: Vec<String> =
+            sweep.wanted.iter().filter(known).map(|value| words::setting(value)).collect();
         blocks.push(Block::Alarm(format!(
             "UNFINISHED: {made} of {wanted} values were run; {} not.",
             missing.join(", ")
         )));
     }
+    if let Some(error) = &sweep.ended_by {
+        blocks.push(Block::Alarm(format!("ENDED BY AN ERROR: {error}.")));
+    }
     let invalid: Vec<&SweepPoint> = sweep.points.iter().filter(|point| !point.valid).collect();
     if !invalid.is_empty() {
-        let values: Vec<&str> = invalid.iter().map(|point| point.value.as_str()).collect();
+        let values: Vec<String> = invalid.iter().map(|point| words::setting(&point.value)).collect();
         blocks.push(Block::Alarm(format!(
             "{} of the runs are invalid or were interrupted, do not use their figures: {}.",
             invalid.len(),
             values.join(", ")
         )));
         let reasons = invalid.iter().flat_map(|point| {
-            point.invalid_reasons.iter().map(|fault| (point.value.clone(), words::fault(fault)))
+            point.invalid_reasons.iter().map(|fault| (words::setting(&point.value), words::fault(fault)))
         });
         let items = words::merged(reasons, sweep.points.len());
         if !items.is_empty() {
@@ -120,7 +159,10 @@ fn remarks(point: &SweepPoint) -> Vec<(String, String)> {
         .iter()
         .filter_map(findings::failed_control)
         .map(|reason| format!("no verdict, because the control failed: {reason}."));
-    control.chain(point.warnings.iter().map(words::warning)).map(|text| (point.value.clone(), text)).collect()
+    control
+        .chain(point.warnings.iter().map(words::warning))
+        .map(|text| (words::setting(&point.value), text))
+        .collect()
 }
 
 fn figures(sweep: &Sweep, simulated: bool) -> Block {
@@ -129,7 +171,7 @@ fn figures(sweep: &Sweep, simulated: bool) -> Block {
             us.map_or_else(|| "-".to_owned(), |us| within(us, interval))
         };
         vec![
-            point.value.clone(),
+            words::setting(&point.value),
             arm.name.clone(),
             maybe(if simulated { added(point) } else { point.busiest_share }),
             within(arm.throughput_per_s, arm.throughput_interval.as_ref()),
@@ -158,7 +200,7 @@ fn differences(sweep: &Sweep, simulated: bool) -> Option<Block> {
     }
     let row = |point: &SweepPoint, arm: &SweepArm| {
         let Some(against) = &arm.against else { return Vec::new() };
-        let mut row = vec![point.value.clone(), arm.name.clone()];
+        let mut row = vec![words::setting(&point.value), arm.name.clone()];
         row.extend(simulated.then(|| maybe(added(point))));
         row.extend(against_baseline(point, against));
         row
@@ -191,9 +233,10 @@ fn without_interval(sweep: &Sweep) -> Option<String> {
         Metric::ServiceP50 => "p50",
         _ => "p99",
     };
-    let missing = sweep.points.iter().flat_map(|point| {
+    let values: Vec<String> = sweep.points.iter().map(|point| words::setting(&point.value)).collect();
+    let missing = sweep.points.iter().zip(&values).flat_map(|(point, value)| {
         let none = point.arms.iter().flat_map(|arm| &arm.without_interval);
-        none.map(move |none| (point.value.as_str(), column(none.metric), &none.too_few))
+        none.map(move |none| (value.as_str(), column(none.metric), &none.too_few))
     });
     words::no_interval(missing, sweep.points.len())
 }
@@ -221,121 +264,13 @@ fn bound(us: f64) -> String {
     format!("{}{}", if us < 0.0 { "-" } else { "" }, figure(us.abs()))
 }
 
-const COLUMNS: [&str; 23] = [
-    "value",
-    "valid",
-    "added_rtt_us",
-    "busiest_share",
-    "variant",
-    "claims",
-    "throughput_per_s",
-    "throughput_low",
-    "throughput_high",
-    "service_p50_us",
-    "service_p50_low_us",
-    "service_p50_high_us",
-    "service_p99_us",
-    "service_p99_low_us",
-    "service_p99_high_us",
-    "metric",
-    "unit",
-    "difference",
-    "difference_low",
-    "difference_high",
-    "ratio",
-    "ratio_low",
-    "ratio_high",
-];
-
-/// One line per value and variant; what is not known stays empty.
-pub(super) fn csv(sweep: &Sweep) -> String {
-    let mut table = CsvTable::new(COLUMNS);
-    for point in &sweep.points {
-        for arm in &point.arms {
-            table.line(csv_line(point, arm));
-        }
-    }
-    table.text()
-}
-
-fn csv_line(point: &SweepPoint, arm: &SweepArm) -> Vec<String> {
-    let amount = arm.against.as_ref().and_then(SweepComparison::amount);
-    let ratio = arm.against.as_ref().and_then(|against| against.ratio);
-    let ends = |interval: Option<Estimate>| [interval.map(|i| i.low), interval.map(|i| i.high)].map(number);
-    let mut fields = vec![
-        point.value.clone(),
-        point.valid.to_string(),
-        number(point.added_rtt_us),
-        number(point.busiest_share),
-        arm.name.clone(),
-        arm.claims.to_string(),
-        number(Some(arm.throughput_per_s)),
-    ];
-    fields.extend(ends(arm.throughput_interval));
-    fields.push(number(arm.service_p50_us));
-    fields.extend(ends(arm.service_p50_interval));
-    fields.push(number(arm.service_p99_us));
-    fields.extend(ends(arm.service_p99_interval));
-    fields.push(arm.against.as_ref().map_or(String::new(), |against| against.metric.name().to_owned()));
-    fields.push(arm.against.as_ref().map_or(String::new(), |against| against.unit.clone()));
-    fields.extend(
-        amount.map_or([None; 3], |(estimate, low, high)| [estimate, low, high].map(Some)).map(number),
-    );
-    fields.extend(ratio.map_or([None; 3], |r| [r.estimate, r.low, r.high].map(Some)).map(number));
-    fields
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::sweep_fixture::curve;
     use super::*;
-    use crate::judge::{Control, NoInterval, Verdict};
+    use crate::judge::Control;
     use crate::record::{Fault, Warning};
-    use crate::stats::{FittedLine, LinePoint, TooFew};
-
-    fn curve() -> Sweep {
-        let around =
-            |value: f64| Estimate { estimate: value, low: 0.9 * value, high: 1.1 * value, confidence: 0.95 };
-        let arm = |name: &str, p50: f64, against| SweepArm {
-            name: name.into(),
-            claims: 1_000,
-            throughput_per_s: 1e6 / p50,
-            throughput_interval: None,
-            service_p50_us: Some(p50),
-            service_p50_interval: Some(around(p50)),
-            service_p99_us: None,
-            service_p99_interval: None,
-            without_interval: vec![NoInterval {
-                metric: Metric::Throughput,
-                too_few: TooFew::Samples { what: "counter blocks".into(), needed: 8, have: 2 },
-            }],
-            against,
-        };
-        let against = SweepComparison {
-            baseline: "grant-lane".into(),
-            metric: Metric::ServiceP50,
-            unit: "us".into(),
-            baseline_value: 500.0,
-            ratio: Some(Estimate { estimate: 1.2, low: 1.1, high: 1.3, confidence: 0.95 }),
-            verdict: Verdict::Regression,
-        };
-        let arms = vec![arm("grant-lane", 500.0, None), arm("hget-lane", 600.0, Some(against))];
-        let point = |value: &str, added: Option<f64>, arms| SweepPoint {
-            value: value.into(),
-            valid: true,
-            invalid_reasons: Vec::new(),
-            warnings: vec![Warning::SharedMachine { cores: 2 }],
-            control_failed: None,
-            added_rtt_us: added,
-            busiest_share: Some(1.02),
-            arms,
-        };
-        Sweep {
-            key: "load.network.added_rtt".into(),
-            wanted: vec!["0us".into(), "a,b".into()],
-            points: vec![point("0us", None, arms.clone()), point("a,b", Some(103.0), arms)],
-            lines: Vec::new(),
-        }
-    }
+    use crate::stats::{FittedLine, LinePoint};
 
     #[test]
     fn a_curve_is_marked_as_simulated_and_tells_amounts_with_intervals() {
@@ -350,6 +285,24 @@ mod tests {
         ] {
             assert!(text.contains(word), "no {word} in\n{text}");
         }
+    }
+
+    #[test]
+    fn how_each_run_came_through_its_fault_stands_in_one_table() {
+        let runs: Vec<_> = [1.05, 4.05]
+            .map(|outage_s| {
+                crate::judge::analyse(crate::judge::fault_fixture::outage(8.0, outage_s)).unwrap()
+            })
+            .into();
+        let wanted = ["1s".to_owned(), "4s".to_owned()];
+        let of = wanted.iter().map(String::as_str).zip(&runs);
+        let sweep = crate::judge::sweep("cluster.node_timeout", &wanted, of);
+        let Some(Block::Table { rows, .. }) = recoveries(&sweep) else { panic!("no table") };
+        assert_eq!((rows.len(), rows[0][0].as_str(), rows[1][0].as_str()), (2, "1 s", "4 s"));
+        // A pause moves no primary.
+        assert_eq!((rows[0][2].as_str(), rows[1][7].as_str()), ("-", "0"));
+        assert!(rows[1][3].starts_with("4.0"), "{rows:?}");
+        assert!(recoveries(&curve()).is_none(), "no faults, no table");
     }
 
     #[test]
@@ -396,12 +349,13 @@ mod tests {
         let mut curve = curve();
         curve.points[1].valid = false;
         curve.points[1].invalid_reasons = vec![Fault::StockRanOut { claims: 7 }];
-        curve.points[1].control_failed = Some(Control { ratio: None, passed: false, failure: None });
+        curve.points[1].control_failed =
+            Some(Control { ratio: None, passed: false, failure: None, allowance: None });
         curve.points[1].warnings.push(Warning::BusyMachine { share: 0.3 });
         curve.wanted.push("9ms".into());
         let text = super::super::sweep_text("rtt-sweep", &curve, None);
         for said in [
-            "!! UNFINISHED: 2 of 3 values were run; 9ms not.",
+            "!! UNFINISHED: 2 of 3 values were run; 9 ms not.",
             "!! 1 of the runs are invalid or were interrupted, do not use their figures: a,b.",
             "  - a,b: 7 claims were due when no grant was in stock.",
             "  - generator and servers share 2 cores",
@@ -410,21 +364,5 @@ mod tests {
         ] {
             assert_eq!(text.matches(said).count(), 1, "{said} in\n{text}");
         }
-    }
-
-    #[test]
-    fn every_value_and_variant_has_a_line_of_equal_length() {
-        let text = csv(&curve());
-        let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines.len(), 1 + 4);
-        let columns = lines[0].split(',').count();
-        assert!(lines[1..3].iter().all(|line| line.split(',').count() == columns), "{text}");
-        assert!(lines[3].starts_with("\"a,b\",true,103.000000,1.020000,grant-lane,1000,"), "{}", lines[3]);
-        assert!(
-            lines[2].ends_with("service_p50,us,100.000000,50.000000,150.000000,1.200000,1.100000,1.300000"),
-            "{}",
-            lines[2]
-        );
-        assert!(lines[1].contains(",2000.000000,,,500.000000,450.000000,550.000000,,,,"), "{}", lines[1]);
     }
 }

@@ -35,9 +35,11 @@ fn rendered(blocks: &[Block], columns: u16) -> String {
     let columns = columns.max(NARROWEST);
     let wrap = |text: &str, indent: &str| wrapped(text, indent, usize::from(columns.min(WIDTH)));
     let mut out = String::new();
-    for block in blocks.iter().map(|block| block.with_text(&printable)) {
+    for block in blocks.iter().map(|block| fitting(block, columns).with_text(&printable)) {
         // Writing to a String cannot fail.
         let _ = match &block {
+            // Chosen above.
+            Block::Widths(_) => Ok(()),
             Block::Title(text) | Block::Line(text) => writeln!(out, "{}\n", wrap(text, "")),
             Block::Alarm(text) => writeln!(out, "{}\n", wrap(&format!("!! {text}"), "   ")),
             Block::List { heading, items } => {
@@ -58,6 +60,16 @@ fn rendered(blocks: &[Block], columns: u16) -> String {
     out.truncate(out.trim_end().len());
     out.push('\n');
     out
+}
+
+/// Of a table that there is in several widths the first one that fits, else the narrowest.
+fn fitting(block: &Block, columns: u16) -> &Block {
+    let Block::Widths(tables) = block else { return block };
+    let fits = |one: &&Block| match one {
+        Block::Table { header, rows, words, .. } => table(header, rows, words, columns).is_some(),
+        _ => true,
+    };
+    tables.iter().find(fits).or(tables.last()).unwrap_or(block)
 }
 
 /// A table that is no wider than `columns`, in which no word and no figure with its interval is broken; `None` where
@@ -106,8 +118,9 @@ fn lines(header: &[&str], rows: &[Vec<String>], wrap: &impl Fn(&str, &str) -> St
     rows.iter().map(row).collect::<Vec<_>>().join("\n")
 }
 
-/// Breaks at blanks into lines of `width`; following lines begin with `indent`.
-fn wrapped(text: &str, indent: &str, width: usize) -> String {
+/// Breaks a line at blanks into lines of `width` characters, as far as its words allow; following lines begin with `indent`.
+/// What it begins with itself stays.
+pub fn wrapped(text: &str, indent: &str, width: usize) -> String {
     let mut lines = vec![String::new()];
     let lead = text.len() - text.trim_start().len();
     for word in text.trim_start().split(' ') {

@@ -2,17 +2,20 @@
 
 use super::arrivals::Arrivals;
 use super::choices::Mode;
-use super::file::{
-    ArrivalsForm, ClusterSection, ControlForm, LoadSection, ModelForm, PartitionsForm, ScenarioFile, SkewForm,
-};
+use super::fault;
+use super::file::{ClusterSection, ScenarioFile};
+use super::judged_sections::ControlForm;
 use super::library::LibrarySource;
+use super::load_section::{ArrivalsForm, LoadSection, ModelForm};
 use super::metric::Metric;
 use super::mixing::mixing;
 use super::model::{
     Amount, ClusterSpec, Compare, GrantSpec, InterruptionMix, Load, Model, PartitionCount, Population,
-    Scenario, Skew, Slo, VariantSpec,
+    ReplicaWait, Scenario, Skew, Slo, VariantSpec,
 };
 use super::node_name::NodeName;
+use super::population_sections::{PartitionsForm, SkewForm};
+use super::sdk_source::SdkSource;
 
 /// Translates a file form that has passed every check.
 pub(super) fn build(file: ScenarioFile) -> Scenario {
@@ -55,13 +58,23 @@ pub(super) fn build(file: ScenarioFile) -> Scenario {
                 name: variant.name.clone(),
                 path: variant.path,
                 library: library(variant.library.as_ref()),
+                // The checks leave only names that can be read.
+                sdk: variant.sdk.as_deref().and_then(|sdk| SdkSource::parse(sdk).ok()),
+                instrumented: variant.instrumented,
+                server: variant.server.as_ref().map(|server| server.build(file.cluster.replicas)),
+                wait: variant.wait_replicas.map(|replicas| ReplicaWait {
+                    replicas,
+                    timeout: variant.wait_timeout.map(|timeout| timeout.0).unwrap_or_default(),
+                }),
             })
             .collect(),
         machine: file.machine,
-        slo: file
-            .slo
-            .as_ref()
-            .map(|slo| Slo { response_p99: slo.response_p99.0, abort: slo.abort.map(|abort| abort.0) }),
+        slo: file.slo.as_ref().map(|slo| Slo {
+            response_p99: slo.response_p99.map(|bound| bound.0),
+            abort: slo.abort.map(|abort| abort.0),
+            recovery: slo.recovery.map(|bound| bound.0),
+        }),
+        faults: fault::build(&file.faults),
         file,
     }
 }
@@ -74,6 +87,7 @@ pub(super) fn build_cluster(section: &ClusterSection) -> ClusterSpec {
         nodes: section.nodes.iter().filter_map(|node| NodeName::parse(node).ok()).collect(),
         primaries: section.primaries,
         replicas: section.replicas,
+        node_timeout: section.node_timeout.map(|timeout| timeout.0),
     }
 }
 

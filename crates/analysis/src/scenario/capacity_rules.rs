@@ -6,7 +6,8 @@ use super::capacity::CapacitySection;
 use super::checker::Checker;
 use super::choices::Mode;
 use super::error::{InvalidScenario, KeyProblem};
-use super::file::{ArrivalsForm, ScenarioFile};
+use super::file::ScenarioFile;
+use super::load_section::ArrivalsForm;
 
 impl ScenarioFile {
     /// The section, or what holds without it.
@@ -24,7 +25,7 @@ pub(super) fn suits(file: &ScenarioFile) -> Result<(), InvalidScenario> {
         }
     };
     require(
-        file.slo.is_some(),
+        file.slo.as_ref().is_some_and(|slo| slo.response_p99.is_some()),
         "slo.response_p99",
         "missing; a capacity is the rate that keeps a service level, such as --set slo.response_p99=5ms",
     );
@@ -37,6 +38,11 @@ pub(super) fn suits(file: &ScenarioFile) -> Result<(), InvalidScenario> {
         file.variants.len() == 1,
         "variant",
         "the capacity of one way of claiming is searched at a time: keep one [[variant]]",
+    );
+    require(
+        file.variants.iter().all(|variant| variant.server.is_none()),
+        "variant",
+        "the capacity of one cluster is searched at a time: leave out server, and give the binary with --valkey-server",
     );
     require(
         file.load.mode == Mode::Staged,
@@ -52,6 +58,11 @@ pub(super) fn suits(file: &ScenarioFile) -> Result<(), InvalidScenario> {
         !matches!(file.load.arrivals, Some(ArrivalsForm::Ramp(_) | ArrivalsForm::Trace(_))),
         "load.arrivals",
         "a probe offers one rate all the time: use \"poisson\", \"constant\" or bursts",
+    );
+    require(
+        file.faults.is_empty(),
+        "fault",
+        "a rate that a failing cluster carries is no capacity: leave the faults out",
     );
     require(file.sweep.is_none(), "sweep", "the capacity of one setting is searched at a time: leave it out");
     require(

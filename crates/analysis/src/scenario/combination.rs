@@ -1,13 +1,20 @@
 //! Rules about keys that are right by themselves but not together.
 
+use std::time::Duration;
+
 use super::build::{arrivals, model as load_model};
 use super::checker::Checker;
 use super::choices::{Mode, Provider, VariantPath};
-use super::file::{
-    ArrivalsForm, ClusterSection, CompareSection, ControlForm, MixingForm, ModelForm, ScenarioFile,
-};
+use super::fault::FaultSection;
+use super::fault_rules;
+use super::file::{ClusterSection, ScenarioFile, VariantSection};
+use super::judged_sections::{CompareSection, ControlForm, MixingForm};
+use super::load_section::{ArrivalsForm, ModelForm};
 use super::mixing::{BlockShape, mixing};
 use super::model::Mixing;
+use super::sdk_rules;
+use super::server::ServerForm;
+use super::server_rules;
 
 /// Stock over what the window needs: claims are not idempotent, and an empty pool invalidates the window.
 const STOCK_MARGIN: f64 = 1.1;
@@ -19,6 +26,14 @@ pub fn stock_for(claims: u64) -> u64 {
 
 /// Fewer claims than this per arm and stratum make a stratum's quantiles meaningless.
 const CLAIMS_PER_SIDE: u64 = 10;
+
+/// Servers that wait for less than this call each other failed on a busy machine.
+const SHORTEST_NODE_TIMEOUT: Duration = Duration::from_millis(200);
+const LONGEST_NODE_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// Shortest and longest wait for replicas; WAIT counts in milliseconds.
+const SHORTEST_WAIT: Duration = Duration::from_millis(1);
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
 /// Longest time that a run waits for grants to expire.
 const EXPIRY_WAIT_S: f64 = 300.0;
@@ -38,6 +53,48 @@ pub(super) fn check(file: &ScenarioFile, checker: &mut Checker) {
     }
     stock(file, checker);
     libraries(file, checker);
+    instrumented(file, checker);
+    replicas(file, checker);
+    server_rules::combine(file, checker);
+    sdk_rules::combine(file, checker);
+    fault_rules::combine(file, checker);
+}
+
+/// A wait for replicas needs as many, and must end before its reply is given up.
+fn replicas(file: &ScenarioFile, checker: &mut Checker) {
+    for (n, variant) in file.variants.iter().enumerate() {
+        let key = |name: &str| format!("variant[{n}].{name}");
+        let Some(wanted) = variant.wait_replicas else {
+            checker.require(variant.wait_timeout.is_none(), &key("wait_timeout"), || {
+                "nothing is waited for: add wait_replicas = 1, or leave it out".into()
+            });
+            continue;
+        };
+        checker.require(wanted > 0, &key("wait_replicas"), || "0 is no wait: leave it out".into());
+        let own = variant.server.as_ref().map(ServerForm::table).and_then(|server| server.replicas);
+        let (has, owned) = (own.unwrap_or(file.cluster.replicas), file.cluster.nodes.is_empty());
+        let where_set = if own.is_some() { "its server.replicas" } else { "cluster.replicas" };
+        checker.require(!owned || has >= wanted, &key("wait_replicas"), || {
+            format!("needs {wanted} replicas of each primary, and {where_set} is {has}: set it to {wanted}")
+        });
+        // The heir of a primary that is gone has one replica less: each of its claims would wait out the timeout.
+        let loses = |section: &FaultSection| section.kill.is_some() || section.partition.is_some();
+        checker.require(!owned || has > wanted || !file.faults.iter().any(loses), &key("wait_replicas"), || {
+            format!(
+                "a primary that is killed or cut off leaves its heir {} replicas, and {wanted} are waited for: set \
+                 cluster.replicas to {}",
+                has.saturating_sub(1),
+                wanted + 1
+            )
+        });
+        if let Some(timeout) = variant.wait_timeout {
+            checker.lasting(&key("wait_timeout"), timeout, SHORTEST_WAIT, LONGEST_WAIT);
+            checker.require(timeout.0 < file.load.timeout.0, &key("wait_timeout"), || {
+                let reply = file.load.timeout;
+                format!("{timeout} is not below load.timeout = {reply}, after which no reply is waited for")
+            });
+        }
+    }
 }
 
 /// An arm's own library is loaded beside the run's.
@@ -55,6 +112,39 @@ fn libraries(file: &ScenarioFile, checker: &mut Checker) {
     });
 }
 
+/// What an instrumented library counted is read around counter blocks of its arm alone, and compared with a plain one.
+fn instrumented(file: &ScenarioFile, checker: &mut Checker) {
+    let Some(n) = file.variants.iter().position(|variant| variant.instrumented) else { return };
+    let key = format!("variant[{n}].instrumented");
+    checker.require(file.cluster.nodes.is_empty(), "cluster.nodes", || {
+        format!("{key} loads a library of its own, which is only done on servers that this tool starts: leave out the nodes")
+    });
+    checker.require(file.load.mode == Mode::Staged, "load.mode", || {
+        format!("{key} is read out between blocks of claims, which only mode = \"staged\" has")
+    });
+    let compare = file.compare.as_ref();
+    let blocks = compare.is_some_and(|compare| compare.counter_blocks > 0)
+        && mixing(file, &load_model(&file.load)) == Mixing::Claims;
+    checker.require(blocks, &key, || {
+        "needs a second variant, compare.counter_blocks over 0 and one claim in flight: it is read out around these blocks"
+            .into()
+    });
+    for n in (0..file.variants.len()).filter(|&n| file.variants[n].instrumented) {
+        checker.require(plain_of(&file.variants, n).is_some(), &format!("variant[{n}].instrumented"), || {
+            "needs a plain variant before it, of the same path and library: what the instrumentation adds is the difference"
+                .into()
+        });
+    }
+}
+
+/// The plain arm that an instrumented one is compared with: the last one before it of the same path and library.
+pub fn plain_of(variants: &[VariantSection], instrumented: usize) -> Option<usize> {
+    let own = variants.get(instrumented).filter(|own| own.instrumented)?;
+    variants[..instrumented]
+        .iter()
+        .rposition(|plain| !plain.instrumented && plain.path == own.path && plain.library == own.library)
+}
+
 /// Who runs the servers, and whether that needs nodes.
 pub(super) fn cluster(section: &ClusterSection, checker: &mut Checker) {
     let (provider, nodes) = (section.provider, &section.nodes);
@@ -66,6 +156,13 @@ pub(super) fn cluster(section: &ClusterSection, checker: &mut Checker) {
             "only for provider = \"external\" or \"auto\"; this one starts servers of its own".into()
         }),
         Provider::Auto => {}
+    }
+    if let Some(timeout) = section.node_timeout {
+        checker.lasting("cluster.node_timeout", timeout, SHORTEST_NODE_TIMEOUT, LONGEST_NODE_TIMEOUT);
+        checker.require(nodes.is_empty(), "cluster.node_timeout", || {
+            "a setting of servers that this tool starts; those of cluster.nodes have theirs: leave it out"
+                .into()
+        });
     }
 }
 
@@ -170,6 +267,9 @@ fn churn(file: &ScenarioFile, checker: &mut Checker) {
         let why = match variant.path {
             VariantPath::FirstClaim | VariantPath::BareFirstClaim => {
                 "first claims take fresh executions, and here the same ones resume"
+            }
+            VariantPath::LeaseReclaim | VariantPath::SdkReclaim => {
+                "reclaims take executions whose lease was lost, and here they are interrupted"
             }
             VariantPath::Fused => "fused needs no scanner, and here one is measured",
             _ => continue,

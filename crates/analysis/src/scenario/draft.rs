@@ -4,9 +4,12 @@ use std::path::{Path, PathBuf};
 
 use super::document::{Document, Override, Sources};
 use super::error::{KeyProblem, Place, ScenarioError};
-use super::file::{ArrivalsForm, ScenarioFile};
+use super::file::{ScenarioFile, VariantSection};
 use super::library::LibrarySource;
+use super::load_section::ArrivalsForm;
 use super::model::{ClusterSpec, Scenario};
+use super::sdk_source::SdkSource;
+use super::server::ServerForm;
 use super::{capacity_rules, validate};
 
 /// A scenario's text, and what a command line changes in it.
@@ -25,8 +28,38 @@ pub struct Draft {
     pub base_library: Option<String>,
     /// `--candidate-library`: what every arm but the baseline runs.
     pub candidate_library: Option<String>,
+    /// `--base-server` and `--base-config`: the server of the baseline.
+    pub base_server: ServerOption,
+    /// `--candidate-server` and `--candidate-config`: that of every arm but the baseline.
+    pub candidate_server: ServerOption,
+    /// `--base-sdk`: what the baseline's worker is built against.
+    pub base_sdk: Option<String>,
+    /// `--candidate-sdk`: what every other worker is built against.
+    pub candidate_sdk: Option<String>,
     /// Whether a capacity search has to be able to work with it.
     pub for_capacity: bool,
+}
+
+/// What options say of the server of an arm.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServerOption {
+    /// Its binary.
+    pub path: Option<String>,
+    /// Its settings.
+    pub config: Vec<(String, String)>,
+}
+
+impl ServerOption {
+    fn is_given(&self) -> bool {
+        self.path.is_some() || !self.config.is_empty()
+    }
+
+    /// As it was written, for errors; `side` is `base` or `candidate`.
+    fn shown(&self, side: &str) -> String {
+        let path = self.path.iter().map(|path| format!("--{side}-server {path}"));
+        let config = self.config.iter().map(|(name, value)| format!("--{side}-config {name}={value}"));
+        path.chain(config).collect::<Vec<_>>().join(" ")
+    }
 }
 
 impl Draft {
@@ -49,6 +82,8 @@ impl Draft {
         let mut file = document.typed()?;
         self.rebase(&mut file, &document);
         self.lay_libraries(&mut file, &mut document)?;
+        self.lay_servers(&mut file, &mut document)?;
+        self.lay_sdks(&mut file, &mut document)?;
         let checked = validate::check(file).and_then(|scenario| {
             if self.for_capacity {
                 capacity_rules::suits(scenario.file())?;
@@ -71,6 +106,16 @@ impl Draft {
         rebase("library.source", &mut file.library.source);
         for (n, variant) in file.variants.iter_mut().enumerate() {
             rebase(&format!("variant[{n}].library"), &mut variant.library);
+            if document.stands_in_file(&format!("variant[{n}].sdk")) {
+                variant.sdk = variant.sdk.take().map(|sdk| SdkSource::rebase(&sdk, &self.dir));
+            }
+        }
+        for (n, variant) in file.variants.iter_mut().enumerate() {
+            if let Some(server) =
+                variant.server.as_mut().filter(|_| document.stands_in_file(&format!("variant[{n}].server")))
+            {
+                server.rebase(&self.dir);
+            }
         }
         if let Some(ArrivalsForm::Trace(trace)) = &mut file.load.arrivals
             && document.stands_in_file("load.arrivals.trace")
@@ -97,14 +142,8 @@ impl Draft {
         }
         if let Some(candidate) = &self.candidate_library {
             let option = format!("--candidate-library {candidate}");
-            let Some(baseline) = baseline else {
-                let what = format!(
-                    "{} has a single one, so there is nothing to compare with; use the scenario library-duet",
-                    file.name
-                );
-                let problem = KeyProblem { key: "variant".to_owned(), what };
-                return Err(ScenarioError::one(Place::Option(option), problem));
-            };
+            let baseline =
+                baseline.ok_or_else(|| nothing_to_compare(file, option.clone(), "library-duet"))?;
             for (n, arm) in file.variants.iter_mut().enumerate().filter(|(_, arm)| arm.name != baseline) {
                 arm.library = Some(candidate.clone());
                 document.comes_from(&format!("variant[{n}].library"), &option);
@@ -112,6 +151,70 @@ impl Draft {
         }
         Ok(())
     }
+
+    /// The servers of a server duet.
+    fn lay_servers(&self, file: &mut ScenarioFile, document: &mut Document<'_>) -> Result<(), ScenarioError> {
+        if !self.base_server.is_given() && !self.candidate_server.is_given() {
+            return Ok(());
+        }
+        let baseline = file.compare.as_ref().and_then(|compare| compare.baseline.clone());
+        let option =
+            format!("{} {}", self.base_server.shown("base"), self.candidate_server.shown("candidate"));
+        let option = option.trim().to_owned();
+        let baseline = baseline.ok_or_else(|| nothing_to_compare(file, option, "server-duet"))?;
+        for (n, arm) in file.variants.iter_mut().enumerate() {
+            let (given, side) = if arm.name == baseline {
+                (&self.base_server, "base")
+            } else {
+                (&self.candidate_server, "candidate")
+            };
+            if given.is_given() {
+                arm.server = Some(ServerForm::with(arm.server.as_ref(), given.path.as_ref(), &given.config));
+                let key = format!("variant[{n}].server");
+                for (name, _) in &given.config {
+                    document.comes_from(&format!("{key}.config.{name}"), &given.shown(side));
+                }
+                document.comes_from(&format!("{key}.path"), &given.shown(side));
+                document.comes_from(&key, &given.shown(side));
+            }
+        }
+        Ok(())
+    }
+
+    /// The sides of an SDK duet. Only a scenario whose arms have SDKs has any.
+    fn lay_sdks(&self, file: &mut ScenarioFile, document: &mut Document<'_>) -> Result<(), ScenarioError> {
+        let baseline = file.compare.as_ref().and_then(|compare| compare.baseline.clone());
+        for (sdk, name, is_base) in
+            [(&self.base_sdk, "--base-sdk", true), (&self.candidate_sdk, "--candidate-sdk", false)]
+        {
+            let Some(sdk) = sdk else { continue };
+            let option = format!("{name} {sdk}");
+            let side =
+                |arm: &VariantSection| arm.sdk.is_some() && (Some(&arm.name) == baseline.as_ref()) == is_base;
+            if !file.variants.iter().any(side) {
+                let what = format!(
+                    "{} has no such side with an SDK of its own; use the scenario sdk-duet",
+                    file.name
+                );
+                let problem = KeyProblem { key: "variant".to_owned(), what };
+                return Err(ScenarioError::one(Place::Option(option), problem));
+            }
+            for (n, arm) in file.variants.iter_mut().enumerate().filter(|(_, arm)| side(arm)) {
+                arm.sdk = Some(sdk.clone());
+                document.comes_from(&format!("variant[{n}].sdk"), &option);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An option for arms beside the baseline, where there are none.
+fn nothing_to_compare(file: &ScenarioFile, option: String, scenario: &str) -> ScenarioError {
+    let what = format!(
+        "{} has a single one, so there is nothing to compare with; use the scenario {scenario}",
+        file.name
+    );
+    ScenarioError::one(Place::Option(option), KeyProblem { key: "variant".to_owned(), what })
 }
 
 /// The cluster that options alone ask for, for commands that run no scenario.

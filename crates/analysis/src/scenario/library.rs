@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::revision::{is_revision, revision_and_path, seen_from};
+
 /// Version of the ff-script crate whose library is built in.
 const PUBLISHED_VERSION: &str = env!("FF_SCRIPT_VERSION");
 
@@ -44,13 +46,13 @@ impl LibrarySource {
         if text.is_empty() {
             return Err("empty; write `published`, the path of a file, or <rev>:<path>".into());
         }
-        if !text.starts_with(['.', '/'])
-            && let Some((revision, path)) = text.split_once(':')
-        {
-            return if revision.is_empty() || path.is_empty() || revision.starts_with('-') {
-                Err(format!("`{text}` is not <rev>:<path>, such as origin/main:lua/flowfabric.lua"))
-            } else {
+        if let Some((revision, path)) = revision_and_path(text) {
+            return if is_revision(revision) && !path.is_empty() {
                 Ok(Self::Git { revision: revision.to_owned(), path: path.to_owned() })
+            } else {
+                Err(format!(
+                    "`{text}` is not <rev>:<path>, such as origin/main:crates/ff-script/src/flowfabric.lua"
+                ))
             };
         }
         Ok(Self::File(PathBuf::from(text)))
@@ -59,11 +61,7 @@ impl LibrarySource {
     /// A file in `text` seen from `dir`; everything else as it is. For paths that stand in a file of that directory.
     pub fn rebase(text: &str, dir: &Path) -> String {
         match Self::parse(text) {
-            Ok(Self::File(path)) if path.is_relative() => {
-                let path = dir.join(path).display().to_string();
-                // Without its dot, `./a:b.lua` would become a revision.
-                if path.starts_with(['.', '/']) { path } else { format!("./{path}") }
-            }
+            Ok(Self::File(path)) if path.is_relative() => seen_from(dir, &path),
             _ => text.to_owned(),
         }
     }
@@ -92,11 +90,14 @@ mod tests {
         let cases = [
             ("published", Ok(LibrarySource::Published)),
             (concat!("ff-script-", env!("FF_SCRIPT_VERSION")), Ok(LibrarySource::Published)),
-            ("lua/flowfabric.lua", file("lua/flowfabric.lua")),
+            ("crates/ff-script/src/flowfabric.lua", file("crates/ff-script/src/flowfabric.lua")),
             ("./published", file("./published")),
             ("./a:b.lua", file("./a:b.lua")),
             ("/a:b.lua", file("/a:b.lua")),
-            ("origin/main:lua/flowfabric.lua", git("origin/main", "lua/flowfabric.lua")),
+            (
+                "origin/main:crates/ff-script/src/flowfabric.lua",
+                git("origin/main", "crates/ff-script/src/flowfabric.lua"),
+            ),
             ("HEAD~2:./x.lua", git("HEAD~2", "./x.lua")),
         ];
         for (text, expected) in cases {

@@ -5,7 +5,9 @@
 //! alone would see. Then each arm has the servers for itself, for a block.
 
 use super::choices::Mode;
-use super::file::{MixingForm, ModelForm, ScenarioFile};
+use super::file::ScenarioFile;
+use super::judged_sections::MixingForm;
+use super::load_section::ModelForm;
 use super::model::{Mixing, Model};
 
 /// Claims in flight for each primary, on average, up to which arms that are mixed claim by claim do not wait for each

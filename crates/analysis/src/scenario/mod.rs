@@ -10,19 +10,33 @@ mod capacity;
 mod capacity_rules;
 mod checker;
 mod choices;
+mod clusters;
 mod combination;
 mod cost;
 mod document;
 mod draft;
 mod duration;
 mod error;
+mod fault;
+mod fault_rules;
+#[cfg(test)]
+mod fault_tests;
 mod file;
+mod judged_sections;
 mod library;
+mod load_section;
 mod machine;
 mod metric;
 mod mixing;
 mod model;
 mod node_name;
+mod population_sections;
+mod profile;
+mod revision;
+mod sdk_rules;
+mod sdk_source;
+mod server;
+mod server_rules;
 mod shape;
 mod shipped;
 mod sweep;
@@ -33,23 +47,29 @@ mod validate;
 pub use arrivals::{Arrivals, Ramp};
 pub use capacity::CapacitySection;
 pub use choices::{Mode, Provider, VariantPath};
-pub use combination::stock_for;
-pub use cost::{ExpectedCost, Step, Steps, TASK_CONTEXT, all_steps, expected_cost, steps};
+pub use clusters::ArmCluster;
+pub use combination::{plain_of, stock_for};
+pub use cost::{ExpectedCost, Step, Steps, TASK_CONTEXT, WAIT, all_steps, expected_cost, steps};
 pub use document::Override;
-pub use draft::{Draft, cluster_alone};
+pub use draft::{Draft, ServerOption, cluster_alone};
 pub use duration::HumanDuration;
 pub use error::{InvalidScenario, KeyProblem, Place, Problem, ScenarioError, nearest};
-pub use file::{
-    ArrivalsForm, BurstForm, ClusterSection, CompareSection, ControlForm, GateSection, GrantSection,
-    InterruptionSection, LibrarySection, LoadSection, MixingForm, ModelForm, NetworkSection, PartitionsForm,
-    PartitionsWord, PopulationSection, RampForm, ScenarioFile, SkewForm, SloSection, VariantSection,
-};
+pub use fault::{CutFrom, FaultKind, FaultSection, FaultSpec, FaultTarget, SlotMoveForm};
+pub use file::{ClusterSection, LibrarySection, ScenarioFile, VariantSection};
+pub use judged_sections::{CompareSection, ControlForm, GateSection, MixingForm, SloSection};
 pub use library::LibrarySource;
+pub use load_section::{ArrivalsForm, BurstForm, LoadSection, ModelForm, NetworkSection, RampForm};
 pub use machine::{Cores, MachineSection, Placement};
 pub use metric::{Direction, GateRole, Judged, METRICS, Metric, MetricName, MetricRow, Unit, UnknownMetric};
 pub use mixing::{BlockShape, MOST_IN_FLIGHT};
 pub use model::*;
 pub use node_name::NodeName;
+pub use population_sections::{
+    GrantSection, InterruptionSection, PartitionsForm, PartitionsWord, PopulationSection, SkewForm,
+};
+pub use profile::{ProfileLibraries, profiled};
+pub use sdk_source::SdkSource;
+pub use server::{ArmServer, MOST_CLUSTERS, ServerForm, ServerTable, same_setting};
 pub use shipped::{SHIPPED, Shipped};
 pub use sweep::{SweepBy, SweepSection, SweepStep};
 

@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use super::arrivals::Arrivals;
 use super::choices::{Mode, Provider, VariantPath};
+use super::fault::FaultSpec;
 use super::file::ScenarioFile;
 use super::library::LibrarySource;
 use super::machine::MachineSection;
 use super::metric::Metric;
 use super::node_name::NodeName;
+use super::sdk_source::SdkSource;
+use super::server::ArmServer;
 
 /// What one run does, validated. It owns the [`ScenarioFile`] that it was made from, which is what results embed.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,8 +38,11 @@ pub struct Scenario {
     pub variants: Vec<VariantSpec>,
     /// Where threads run, and whether cores may sleep.
     pub machine: MachineSection,
-    /// Service level, judged on response time.
+    /// Service level, judged on response time, and after faults.
     pub slo: Option<Slo>,
+    /// What is done to the servers in the window, in the order of time. With any, the loop is open and there is one
+    /// variant.
+    pub faults: Vec<FaultSpec>,
     /// Where all of this comes from, with every default filled in.
     pub(super) file: ScenarioFile,
 }
@@ -59,6 +65,8 @@ pub struct ClusterSpec {
     pub primaries: u16,
     /// Replicas of each primary.
     pub replicas: u16,
+    /// The servers' `cluster-node-timeout`; `None` is the tool's own.
+    pub node_timeout: Option<Duration>,
 }
 
 /// The executions that a run creates.
@@ -235,13 +243,48 @@ pub struct VariantSpec {
     pub path: VariantPath,
     /// A function library of this arm's own (library duet), loaded beside the run's.
     pub library: Option<LibrarySource>,
+    /// The SDK that a worker of its own is built against, which makes its claims (SDK duet).
+    pub sdk: Option<SdkSource>,
+    /// Whether its library counts and times what its functions call.
+    pub instrumented: bool,
+    /// A server of this arm's own (server duet), on whose cluster it claims.
+    pub server: Option<ArmServer>,
+    /// Whether each claim waits until replicas have it.
+    pub wait: Option<ReplicaWait>,
+}
+
+/// WAIT after a claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReplicaWait {
+    /// How many replicas must have the claim.
+    pub replicas: u16,
+    /// Longest wait for them.
+    pub timeout: Duration,
+}
+
+/// What a claim does beside taking its lease.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Extras {
+    /// Reads the task's context.
+    pub task_context: bool,
+    /// Waits for replicas.
+    pub wait_replicas: bool,
+}
+
+impl VariantSpec {
+    /// What its claims do beside taking their leases.
+    pub fn extras(&self, task_context: bool) -> Extras {
+        Extras { task_context, wait_replicas: self.wait.is_some() }
+    }
 }
 
 /// Service level.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Slo {
     /// Bound of the response time's 99th percentile.
-    pub response_p99: Duration,
+    pub response_p99: Option<Duration>,
     /// Response time beyond which the level is hopelessly missed, and the run ended.
     pub abort: Option<Duration>,
+    /// Time after a fault within which everything must be as it was before.
+    pub recovery: Option<Duration>,
 }

@@ -10,11 +10,16 @@ use super::capacity_rules;
 use super::checker::Checker;
 use super::combination;
 use super::error::{InvalidScenario, suggest};
-use super::file::{ArrivalsForm, ClusterSection, PartitionsForm, ScenarioFile, SkewForm, VariantSection};
+use super::fault_rules;
+use super::file::{ClusterSection, ScenarioFile, VariantSection};
 use super::library::LibrarySource;
+use super::load_section::ArrivalsForm;
 use super::metric::METRICS;
 use super::model::{ClusterSpec, Scenario};
 use super::node_name::NodeName;
+use super::population_sections::{PartitionsForm, SkewForm};
+use super::sdk_rules;
+use super::server_rules;
 use super::sweep;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -41,8 +46,12 @@ pub(super) fn check(mut file: ScenarioFile) -> Result<Scenario, InvalidScenario>
     check_load(&file, &mut checker);
     check_variants(&file.variants, &mut checker);
     check_libraries(&file, &mut checker);
+    server_rules::check(&file, &mut checker);
+    sdk_rules::check(&file, &mut checker);
     check_compare(&file, &mut checker);
     check_gate(&file, &mut checker);
+    check_slo(&file, &mut checker);
+    fault_rules::check(&file.faults, &mut checker);
     capacity_rules::check(&file, &mut checker);
     sweep::check(file.sweep.as_ref(), &mut checker);
     // Rules about several keys assume that each of them is right by itself.
@@ -160,18 +169,31 @@ fn check_load(file: &ScenarioFile, checker: &mut Checker) {
     checker.lasting("load.timeout", load.timeout, Duration::from_millis(10), Duration::from_mins(5));
     checker.within("load.contenders", load.contenders, 1..=64);
     checker.lasting("load.network.added_rtt", load.network.added_rtt, Duration::ZERO, SECOND);
-    if let Some(slo) = &file.slo {
-        checker.lasting("slo.response_p99", slo.response_p99, Duration::from_micros(1), HOUR);
-        if let Some(abort) = slo.abort {
-            checker.lasting("slo.abort", abort, Duration::from_micros(1), HOUR);
-            checker.require(abort >= slo.response_p99, "slo.abort", || {
-                format!(
-                    "{abort} is less than slo.response_p99, {}: a run that keeps its level would be ended",
-                    slo.response_p99
-                )
-            });
-        }
+}
+
+fn check_slo(file: &ScenarioFile, checker: &mut Checker) {
+    let Some(slo) = &file.slo else { return };
+    checker.require(slo.response_p99.is_some() || slo.recovery.is_some(), "slo", || {
+        "empty, so nothing would be judged; give response_p99 = \"20ms\", or recovery = \"5s\" with a [[fault]]".into()
+    });
+    if let Some(bound) = slo.response_p99 {
+        checker.lasting("slo.response_p99", bound, Duration::from_micros(1), HOUR);
     }
+    if let Some(recovery) = slo.recovery {
+        checker.lasting("slo.recovery", recovery, Duration::from_millis(1), HOUR);
+        checker.require(!file.faults.is_empty(), "slo.recovery", || {
+            "there is nothing to recover from: add a [[fault]], or leave it out".into()
+        });
+    }
+    let Some(abort) = slo.abort else { return };
+    checker.lasting("slo.abort", abort, Duration::from_micros(1), HOUR);
+    let Some(bound) = slo.response_p99 else {
+        checker.refuse("slo.abort", "needs slo.response_p99, the level that is missed");
+        return;
+    };
+    checker.require(abort >= bound, "slo.abort", || {
+        format!("{abort} is less than slo.response_p99, {bound}: a run that keeps its level would be ended")
+    });
 }
 
 fn check_variants(variants: &[VariantSection], checker: &mut Checker) {

@@ -7,7 +7,7 @@
 use super::quantile::median;
 
 /// Values on each side of a change: fewer cannot be told from a bad night.
-const MIN_SEGMENT: usize = 4;
+pub const MIN_SEGMENT: usize = 4;
 
 /// Penalty per change, in units of ln n times the noise variance. BIC's is 2 for independent values (mean and place);
 /// nights are not quite independent.

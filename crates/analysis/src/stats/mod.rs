@@ -26,11 +26,11 @@ mod series;
 mod unpaired;
 
 pub use agreement::{Agreement, agreement, log_error_of, next_value};
-pub use change::{ChangePoint, change_points};
+pub use change::{ChangePoint, MIN_SEGMENT, change_points};
 pub use crossing::{Crossing, MIN_POINTS, crossing, crossing_load};
 pub use estimate::{CONFIDENCE, CONTROL_CONFIDENCE, Estimate, TooFew};
 pub use fitted::{FittedLine, LinePoint, MIN_LINE_POINTS};
-pub use histogram::{BadHistogram, Latencies};
+pub use histogram::Latencies;
 pub use multiple::holm_bonferroni;
 pub use paired::{
     MIN_PAIRS, PairedEffect, RESAMPLES, Totals, paired_means, paired_quantile, paired_quantile_over,

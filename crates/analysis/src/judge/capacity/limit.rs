@@ -27,9 +27,15 @@ const THROTTLED: f64 = 0.05;
 /// CPU in the window of a probe, in cores: 1.0 is one core all the time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Resources {
-    /// The generator's thread; `None` in results of versions that did not keep it.
+    /// The generator's thread, of several the busiest one's; `None` in results of versions that did not keep it.
     pub generator: Option<f64>,
-    /// All threads of the generator's process, where known.
+    /// Of several generators: the part whose thread that was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub busiest_part: Option<u32>,
+    /// Of several generators: the threads of all that ran on the first one's machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generators: Option<f64>,
+    /// All threads of the generator's process, of several those on the first one's machine, where known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generator_process: Option<f64>,
     /// The servers' processes.
@@ -78,7 +84,17 @@ impl Resources {
     pub fn others(&self) -> Option<f64> {
         let servers = if self.same_machine { self.servers? } else { 0.0 };
         let stolen = self.stolen.unwrap_or_default();
-        Some((self.machine? - stolen - self.generator_process.or(self.generator)? - servers).max(0.0))
+        let own = self.generator_process.or(self.threads())?;
+        Some((self.machine? - stolen - own - servers).max(0.0))
+    }
+
+    /// Cores of the generator's machine that its thread used, or the threads of all generators there.
+    fn threads(&self) -> Option<f64> {
+        self.generators.or(self.generator)
+    }
+
+    fn generator_limit(&self) -> Limit {
+        Limit::Generator { busy: self.generator, part: self.busiest_part }
     }
 
     /// The servers, if they were busy for this share of the cores that they were bound to.
@@ -154,6 +170,9 @@ pub enum Limit {
     Generator {
         /// Share of the window that its thread ran, where known.
         busy: Option<f64>,
+        /// Of several generators: which part, from 1.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        part: Option<u32>,
     },
     /// The service level is missed although nothing is busy: network, disk, or a level below one claim's own time.
     ServiceLevel,
@@ -172,7 +191,6 @@ impl Limit {
 /// Names what held back a load that did not pass. `generator_late` says that the generator did not keep its schedule;
 /// where the servers took its cores away, that is not its own fault.
 pub(super) fn limit(primaries: &[PrimaryLoad], resources: &Resources, generator_late: bool) -> Limit {
-    let generator = || Limit::Generator { busy: resources.generator };
     let busiest = primaries.iter().max_by(|a, b| a.busy.total_cmp(&b.busy));
     let server = |from: f64| {
         let primary = busiest.filter(|primary| primary.busy >= from)?;
@@ -193,10 +211,10 @@ pub(super) fn limit(primaries: &[PrimaryLoad], resources: &Resources, generator_
     if generator_late {
         let others = resources.others().unwrap_or_default();
         let share = others / f64::from(resources.cores.max(1));
-        return if share >= OTHERS_EXPLAIN_LATENESS && others > resources.generator.unwrap_or_default() {
+        return if share >= OTHERS_EXPLAIN_LATENESS && others > resources.threads().unwrap_or_default() {
             Limit::OtherPrograms { others, cores: resources.cores }
         } else {
-            generator()
+            resources.generator_limit()
         };
     }
     let from = if resources.servers_short_of_cores() { 0.0 } else { QUEUEING };
@@ -209,7 +227,7 @@ fn shared_cores(resources: &Resources, from: f64) -> Option<Limit> {
     if !resources.same_machine || resources.machine_share()? < from {
         return None;
     }
-    let (servers, used) = (resources.servers.unwrap_or_default(), resources.generator.unwrap_or_default());
+    let (servers, used) = (resources.servers.unwrap_or_default(), resources.threads().unwrap_or_default());
     let (others, cores) = (resources.others().unwrap_or_default(), resources.cores);
     Some(if others > servers.max(used) {
         Limit::OtherPrograms { others, cores }
@@ -221,7 +239,7 @@ fn shared_cores(resources: &Resources, from: f64) -> Option<Limit> {
             cores,
         }
     } else {
-        Limit::Generator { busy: resources.generator }
+        resources.generator_limit()
     })
 }
 
@@ -242,6 +260,8 @@ mod tests {
     fn used(generator: f64, servers: f64, machine: f64, same_machine: bool) -> Resources {
         Resources {
             generator: Some(generator),
+            busiest_part: None,
+            generators: None,
             generator_process: None,
             servers: Some(servers),
             machine: Some(machine),
@@ -275,7 +295,10 @@ mod tests {
     #[test]
     fn a_late_generator_with_cores_to_spare_is_the_limit_itself() {
         let idle = primaries([0.3, 0.3, 0.3]);
-        assert_eq!(limit(&idle, &used(0.95, 0.9, 1.0, false), true), Limit::Generator { busy: Some(0.95) });
+        assert_eq!(
+            limit(&idle, &used(0.95, 0.9, 1.0, false), true),
+            Limit::Generator { busy: Some(0.95), part: None }
+        );
         assert!(matches!(limit(&idle, &used(0.2, 0.9, 1.2, true), true), Limit::Generator { .. }));
         // The servers have machines of their own: what they use is not the generator's.
         assert!(matches!(limit(&idle, &used(0.9, 2.9, 1.0, false), true), Limit::Generator { .. }));

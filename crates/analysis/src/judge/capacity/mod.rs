@@ -57,7 +57,7 @@ impl CapacityPolicy {
             ..
         } = file.capacity();
         Some(Self {
-            slo_us: file.slo.as_ref()?.response_p99.0.as_secs_f64() * 1e6,
+            slo_us: file.slo.as_ref()?.response_p99?.0.as_secs_f64() * 1e6,
             start_per_s: start_rate,
             resolution,
             required_per_s: None,
@@ -258,13 +258,7 @@ impl Capacity {
             failed_per_s: high,
             boundary,
             no_boundary,
-            required: plan.policy.required_per_s.map(|rate_per_s| Required {
-                rate_per_s,
-                sustained: required(&search, &probes, rate_per_s).and_then(|sustained| match &boundary {
-                    Some(boundary) => agreed(sustained, rate_per_s, &boundary.rate_per_s),
-                    None => Some(sustained),
-                }),
-            }),
+            required: asked_for(&plan.policy, &search, &probes, boundary.as_ref()),
             walked_again: search.converged && search.again.len() == search.levels.len(),
             differences: differences(&search, boundary.as_ref()),
             floor_us: floor_us(&probes),
@@ -292,6 +286,21 @@ impl Capacity {
     pub fn shares_machine(&self) -> bool {
         self.environment.as_ref().is_some_and(|environment| environment.valkey.same_machine)
     }
+}
+
+/// Whether the rate that was asked for is sustained.
+fn asked_for(
+    policy: &CapacityPolicy,
+    search: &Search,
+    probes: &[Probe],
+    boundary: Option<&Boundary>,
+) -> Option<Required> {
+    let rate_per_s = policy.required_per_s?;
+    let sustained = required(search, probes, rate_per_s).and_then(|sustained| match boundary {
+        Some(boundary) => agreed(sustained, rate_per_s, &boundary.rate_per_s),
+        None => Some(sustained),
+    });
+    Some(Required { rate_per_s, sustained })
 }
 
 fn conclusion(search: &Search, limit: Option<&Limit>) -> SearchOutcome {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::limit::{Limit, Resources, limit};
 use super::load::ProbeLoad;
+use crate::judge::generators;
 use crate::judge::primary_load::PrimaryLoad;
 use crate::judge::result::RunResult;
 use crate::record::{ArmRecord, Fault, GENERATOR_BUSY, Offered, RunRecord, SEND_LAG_SHARE, Warning};
@@ -176,7 +177,7 @@ impl Probe {
             near_generator_ceiling: result
                 .warnings
                 .iter()
-                .any(|warning| matches!(warning, Warning::GeneratorCeiling { .. })),
+                .any(|warning| matches!(warning.itself(), Warning::GeneratorCeiling { .. })),
             verdict: ProbeVerdict::Passed,
             reasons: Vec::new(),
             limit: None,
@@ -301,22 +302,28 @@ fn drain_us(arm: &ArmRecord, offered: &Offered) -> f64 {
 }
 
 fn resources(record: &RunRecord) -> Resources {
-    let window_s = record.generator.map_or(0.0, |used| used.window_s);
+    // Of several generators those on the first one's machine, where the servers may be; the busiest thread is anybody's.
+    let used = generators::at_the_first(record);
+    let busiest = generators::busiest(record);
+    let window_s = used.map_or(0.0, |used| used.window_s);
     let share = |cpu_s: f64| (window_s > 0.0).then(|| cpu_s / window_s);
+    let threads = used.and_then(|used| share(used.thread_cpu_s));
     Resources {
-        generator: record.generator.and_then(|used| share(used.thread_cpu_s)),
-        generator_process: record.generator.and_then(|used| share(used.process_cpu_s?)),
-        servers: record.generator.and_then(|used| share(used.servers_cpu_s)),
-        machine: record.generator.and_then(|used| share(used.machine_used_s()?)),
-        stolen: record.generator.and_then(|used| share(used.stolen_cpu_s?)),
-        servers_waited: record.generator.and_then(|used| share(used.servers_waited_s?)),
+        generator: busiest.map(|(_, busy)| busy).or(threads),
+        busiest_part: busiest.map(|(part, _)| part),
+        generators: threads.filter(|_| busiest.is_some()),
+        generator_process: used.and_then(|used| share(used.process_cpu_s?)),
+        servers: used.and_then(|used| share(used.servers_cpu_s)),
+        machine: used.and_then(|used| share(used.machine_used_s()?)),
+        stolen: used.and_then(|used| share(used.stolen_cpu_s?)),
+        servers_waited: used.and_then(|used| share(used.servers_waited_s?)),
         server_cores: record
             .environment
             .conditions
             .as_ref()
             .map(|conditions| conditions.servers_on.len() as u32)
             .filter(|cores| *cores > 0),
-        throttled: record.generator.and_then(|used| share(used.throttled_s?)),
+        throttled: used.and_then(|used| share(used.throttled_s?)),
         cores: record.environment.host.cores,
         same_machine: record.environment.valkey.same_machine,
     }
@@ -335,12 +342,12 @@ fn primaries(record: &RunRecord) -> Vec<PrimaryLoad> {
 
 /// The run's own faults. A late generator is a reason of its own; a closed loop has no schedule to be late for.
 fn faults(result: &RunResult, open: bool) -> impl Iterator<Item = Reason> {
-    result.invalid_reasons.iter().filter_map(move |fault| match fault {
+    result.invalid_reasons.iter().filter_map(move |fault| match fault.itself() {
         Fault::SendLag { p99_us, limit_us } => {
             open.then_some(Reason::SendLag { p99_us: *p99_us, limit_us: *limit_us })
         }
         // A load that the cluster could not serve: the probe's own errors and its rate say so.
         Fault::TooManyFailed { .. } | Fault::NothingClaimed { planned: 1.., .. } => None,
-        other => Some(Reason::Invalid { fault: other.clone() }),
+        _ => Some(Reason::Invalid { fault: fault.clone() }),
     })
 }

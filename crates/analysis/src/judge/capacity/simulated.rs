@@ -84,16 +84,9 @@ impl Simulated {
         record.primaries[0].counters.main_thread_cpu_us = busy_s * 1e6;
         record.generator = Some(GeneratorUse {
             window_s: done,
-            process_cpu_s: None,
             thread_cpu_s: (self.claims as f64 / self.generator_per_s).min(done),
             servers_cpu_s: busy_s,
-            machine_cpu_s: None,
-            stolen_cpu_s: None,
-            servers_waited_s: None,
-            kept_awake_s: None,
-            throttled_periods: None,
-            throttled_s: None,
-            real_time: None,
+            ..GeneratorUse::default()
         });
         analyse(record).unwrap()
     }
@@ -114,8 +107,10 @@ fn fill(record: &mut RunRecord, offer: ProbeLoad, responses: &[f64], lags: &[f64
     let load = &mut record.scenario.load;
     load.claims = Some(claims);
     record.scenario.population.executions = 2 * claims as u32;
-    record.scenario.slo =
-        Some(SloSection { response_p99: HumanDuration(Duration::from_micros(SLO_US as u64)), abort: None });
+    record.scenario.slo = Some(SloSection {
+        response_p99: Some(HumanDuration(Duration::from_micros(SLO_US as u64))),
+        ..SloSection::default()
+    });
     let arm = &mut record.arms[0];
     if let ProbeLoad::Open { rate_per_s } = offer {
         (load.model, load.concurrency) = (ModelForm::Open, None);

@@ -1,7 +1,9 @@
 //! What a capacity search has found: the rate, what limits it, the probes behind it, and primaries for more.
 
+mod closed_loop;
 mod knee;
 mod probe_csv;
+mod remarks;
 mod words;
 
 use self::words::{level, limit, ms, offer, purpose_word, reason, verdict};
@@ -14,15 +16,6 @@ use crate::judge::capacity::{
 
 pub(super) use knee::knee;
 pub(super) use probe_csv::{csv, last};
-
-/// The machine's speed changed if the same work at the same rate cost this much more CPU at another time.
-const DRIFTED: f64 = 1.15;
-
-/// A service level is near what a claim takes at any rate if that is more than this share of it.
-const NEAR_FLOOR: f64 = 0.25;
-
-/// A curve whose points deviate by more does not have the law's shape.
-const POOR_FIT: f64 = 0.2;
 
 /// The whole report.
 pub(super) fn blocks(capacity: &Capacity) -> Vec<Block> {
@@ -40,7 +33,7 @@ pub(super) fn blocks(capacity: &Capacity) -> Vec<Block> {
     blocks.extend(failures(capacity));
     blocks.extend(balance(capacity));
     blocks.extend(sizing(capacity));
-    blocks.extend(closed_loop(capacity));
+    blocks.extend(closed_loop::blocks(capacity));
     if let (Some(environment), Some(tool)) = (&capacity.environment, &capacity.tool) {
         let mut items = surroundings(environment);
         items.extend(capacity.calibration.as_ref().map(super::calibration::note));
@@ -54,7 +47,7 @@ pub(super) fn blocks(capacity: &Capacity) -> Vec<Block> {
         ));
         blocks.push(Block::List { heading: "Where this was measured".into(), items });
     }
-    blocks.extend(remarks(capacity));
+    blocks.extend(remarks::block(capacity));
     blocks
 }
 
@@ -311,149 +304,4 @@ fn sizing(capacity: &Capacity) -> Vec<Block> {
             time_us(basis.cpu_us_per_claim)
         )),
     ]
-}
-
-fn closed_loop(capacity: &Capacity) -> Vec<Block> {
-    let rows: Vec<Vec<String>> = capacity
-        .probes
-        .iter()
-        .filter_map(|probe| {
-            let ProbeLoad::Closed { concurrency } = probe.offer else { return None };
-            let fitted = capacity.usl.map(|usl| usl.throughput_per_s(f64::from(concurrency)));
-            Some(vec![
-                count(u64::from(concurrency)),
-                figure(probe.achieved_per_s),
-                maybe(fitted),
-                probe.service_p50_us.map_or_else(|| "-".into(), ms),
-                probe.service_p99_us.map_or_else(|| "-".into(), ms),
-                probe.busiest().map_or_else(|| "-".into(), |primary| rough(primary.busy)),
-            ])
-        })
-        .collect();
-    if rows.is_empty() {
-        return Vec::new();
-    }
-    let mut blocks = vec![Block::figures(
-        "Closed loop: claims in flight (service times in ms)",
-        vec!["in flight", "claims/s", "fitted", "p50", "p99", "busiest primary"],
-        rows,
-    )];
-    let text = match (&capacity.usl, &capacity.no_usl) {
-        (Some(usl), _) => {
-            let peak = match usl.peak {
-                Some(peak) => format!(
-                    "the most at {} in flight, {} claims per second",
-                    figure(peak),
-                    figure(usl.throughput_per_s(peak))
-                ),
-                None => "no peak: it levels off".into(),
-            };
-            let poor = if usl.worst_residual > POOR_FIT {
-                format!(" The points do not have this shape: one is off by {}.", rough(usl.worst_residual))
-            } else {
-                String::new()
-            };
-            format!(
-                "Universal Scalability Law: {} claims per second alone, contention {:.4}, coherency {:.6}; {peak}.{poor}",
-                figure(usl.alone_per_s),
-                usl.contention,
-                usl.coherency
-            )
-        }
-        (None, Some(reason)) => format!("No Universal Scalability Law: {reason}."),
-        (None, None) => return blocks,
-    };
-    blocks.push(Block::Line(text));
-    blocks
-}
-
-/// What is to be said where the interval stayed wider than wanted.
-fn precision(capacity: &Capacity) -> Option<String> {
-    let (policy, boundary) = (&capacity.plan.policy, capacity.boundary.as_ref());
-    let made = capacity.purposes.iter().filter(|purpose| **purpose == Some(ProbePurpose::Refine)).count();
-    let enough = boundary.is_some_and(|boundary| boundary.is_within(policy.precision));
-    if enough || made == 0 || capacity.next != NextStep::Done {
-        return None;
-    }
-    let Some(boundary) = boundary else {
-        return Some(format!(
-            "{} probes beside the bracket did not show where the level is met either.",
-            count(made as u64)
-        ));
-    };
-    Some(format!(
-        "the rate is known to {} either way after {} probes made for that, and {} was wanted. To go on: --resume with \
-         --set capacity.refinements={}.",
-        rough(boundary.half_width()),
-        count(made as u64),
-        share(policy.precision),
-        2 * policy.refinements
-    ))
-}
-
-fn remarks(capacity: &Capacity) -> Option<Block> {
-    let mut items = Vec::new();
-    if capacity.shares_machine() {
-        items.push(
-            "generator and servers share a machine: the rate is that of both together, and the closed loop's coherency \
-             measures the machine. Use --nodes for a cluster elsewhere."
-                .to_owned(),
-        );
-    }
-    items.extend(capacity.plan.scenario.capacity().few_beyond_p99().map(|few| format!("{few}.")));
-    if let Some(drift) = capacity.drift.filter(|drift| drift.ratio() > DRIFTED) {
-        items.push(format!(
-            "at {} claims per second a claim cost the servers {} at one time and {} at another: the machine's speed \
-             changed during the search, and at another time the rate is another, by about as much.",
-            figure(drift.rate_per_s),
-            time_us(drift.least_us),
-            time_us(drift.most_us),
-        ));
-    }
-    let slo_us = capacity.plan.policy.slo_us;
-    if let Some(floor_us) = capacity.floor_us.filter(|floor_us| *floor_us > NEAR_FLOOR * slo_us) {
-        items.push(format!(
-            "even the fastest probe's p99 was {} ms, more than {} of the level: stalls of the machine decide where it is \
-             missed, more than the claims do. A level of {} ms or more can be told closely.",
-            ms(floor_us),
-            share(NEAR_FLOOR),
-            ms(floor_us / NEAR_FLOOR),
-        ));
-    }
-    if let Some(part) = capacity.sizing_basis.map(|basis| basis.concentrated).filter(|part| *part > 0.0) {
-        items.push(format!(
-            "the busiest primary had {} of all claims more than its partitions' share. The table takes that for one \
-             partition's, which more primaries do not divide.",
-            rough(part)
-        ));
-    }
-    if capacity.tool.as_ref().is_some_and(|tool| tool.debug_build) {
-        items.push(super::words::warning(&crate::record::Warning::DebugBuild));
-    }
-    items.extend(precision(capacity));
-    if capacity.boundary.is_some_and(|boundary| boundary.at_edge) {
-        items.push(
-            "an end of the interval is the lowest or highest rate that was tried there: it may lie further out."
-                .to_owned(),
-        );
-    }
-    if let Some(Limit::ServersOnSharedCores { cores, .. } | Limit::ServersOnTheirCores { cores, .. }) =
-        &capacity.limit
-    {
-        items.push(format!(
-            "the table of primaries takes a core for each main thread, and asks for CPU alone: here {cores} cores were \
-             short before any main thread was."
-        ));
-    }
-    if let (NextStep::Probe { purpose, .. }, SearchOutcome::Found | SearchOutcome::LowerBound) =
-        (capacity.next, capacity.conclusion)
-    {
-        let missing = match purpose {
-            ProbePurpose::Curve => "the closed-loop curve is not complete",
-            ProbePurpose::Refine => "its interval would become narrower (go on with --resume)",
-            _ => "not every level was walked again",
-        };
-        items.push(format!("the search was stopped after the rate was found: {missing}."));
-    }
-    (!items.is_empty()).then(|| Block::List { heading: "Keep in mind".into(), items })
 }

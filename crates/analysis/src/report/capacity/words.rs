@@ -38,12 +38,13 @@ pub(super) fn limit(limit: &Limit) -> String {
         Limit::Host { stolen, cores } => {
             format!("the host of this virtual machine, which took {stolen:.1} of its {cores} cores away")
         }
-        Limit::Generator { busy } => match busy {
-            Some(busy) => {
-                format!("the load generator, whose thread was busy for {} of the window", rough(*busy))
+        Limit::Generator { busy, part } => {
+            let which = part.map_or("the load generator".into(), |part| format!("load generator {part}"));
+            match busy {
+                Some(busy) => format!("{which}, whose thread was busy for {} of the window", rough(*busy)),
+                None => which,
             }
-            None => "the load generator".into(),
-        },
+        }
         Limit::ServiceLevel => {
             "the service level itself: it was missed although no main thread and no core was short of time"
                 .into()

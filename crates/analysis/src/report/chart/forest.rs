@@ -2,8 +2,8 @@
 
 use maud::{Markup, html};
 
-use super::{Drawing, LINE, Plot, Scale, Tone, bold_width, fitting, px, rect, rule, text, text_width};
-use crate::report::format::{difference, difference_within};
+use super::{Drawing, LINE, Plot, Scale, Tone, bold_width, fitting_apart, px, rect, rule, text, text_width};
+use crate::report::format::{difference, difference_within, round_difference};
 use crate::stats::Estimate;
 
 /// A forest plot of ratios: 1 is no difference.
@@ -62,7 +62,7 @@ impl Forest {
         if low > 0.0 && high / low > 3.0 { Scale::log(all) } else { Scale::around(all) }
     }
 
-    fn row(row: &ForestRow, y: f64, layout: &Layout) -> Markup {
+    fn row(row: &ForestRow, label: &str, y: f64, layout: &Layout) -> Markup {
         let class = row.tone.class();
         let at = |ratio: f64| layout.at(ratio);
         let tip = format!("{}: {} {}", row.label, row.figures, row.verdict);
@@ -70,7 +70,7 @@ impl Forest {
         html! {
             g {
                 title { (tip) }
-                (text(0.0, y + layout.label, if row.control { "soft" } else { "" }, &fitting(&row.label, layout.label_width)))
+                (text(0.0, y + layout.label, if row.control { "soft" } else { "" }, label))
                 (text(layout.width, y + layout.label, &format!("end tone {class}{}", if row.control { "" } else { " strong" }),
                     &layout.words(row)))
                 @if let Some(ratio) = row.ratio {
@@ -129,6 +129,22 @@ impl Layout {
         self.left + (self.right - self.left) * self.scale.place(ratio)
     }
 
+    /// The ticks that have a label, with its place: no difference first, then those that leave room between them.
+    fn labelled(&self, ticks: &[f64]) -> Vec<(f64, String)> {
+        let mut placed: Vec<(f64, String)> = Vec::new();
+        let none = ticks.iter().filter(|tick| (**tick - 1.0).abs() < 1e-9);
+        let others = ticks.iter().filter(|tick| (**tick - 1.0).abs() >= 1e-9);
+        for tick in none.chain(others) {
+            let (x, label) = (self.at(*tick), round_difference(*tick));
+            let half = text_width(&label) / 2.0;
+            let apart = |(at, other): &(f64, String)| (x - at).abs() >= half + text_width(other) / 2.0 + 8.0;
+            if x - half > -2.0 && x + half < self.width + 2.0 && placed.iter().all(apart) {
+                placed.push((x, label));
+            }
+        }
+        placed
+    }
+
     fn words(&self, row: &ForestRow) -> String {
         let figures = if self.narrow { &row.amount } else { &row.figures };
         if figures.is_empty() { row.verdict.clone() } else { format!("{figures}  {}", row.verdict) }
@@ -139,40 +155,71 @@ impl Plot for Forest {
     fn draw(&self, width: f64) -> Drawing {
         let layout = Layout::of(self, width);
         let bottom = TOP + layout.row * self.rows.len() as f64 + 4.0;
-        let per_cent = |ratio: f64| match (1_000.0 * (ratio - 1.0)).round() / 10.0 {
-            none if none.abs() < 0.05 => "0 %".to_owned(),
-            some => format!("{some:+} %"),
-        };
+        let labels = fitting_apart(self.rows.iter().map(|row| row.label.as_str()), layout.label_width);
         let ticks = layout.scale.ticks(if layout.narrow { 4 } else { 6 });
         let zero = layout.at(1.0);
+        // From where to where rules go: through the whole picture, or, where labels stand above their marks, only beside
+        // the marks, so that no rule crosses a label.
+        let strips: Vec<[f64; 2]> = if layout.narrow {
+            let strip = |n: usize| TOP + layout.row * n as f64 + layout.mark;
+            (0..self.rows.len()).map(|n| [strip(n) - 9.0, strip(n) + 9.0]).collect()
+        } else {
+            vec![[TOP - 4.0, bottom]]
+        };
         let [left, right] = self.sides;
         let marks = html! {
             @if let Some(band) = self.band {
                 @let (low, high) = (1.0 / (1.0 + band), 1.0 + band);
-                (rect(layout.at(low), TOP - 4.0, layout.at(high) - layout.at(low), bottom - TOP + 4.0, "noise"))
-                @for edge in [low, high] {
-                    (rule(layout.at(edge), TOP - 4.0, layout.at(edge), bottom, "edge"))
+                @for [top, end] in &strips {
+                    (rect(layout.at(low), *top, layout.at(high) - layout.at(low), end - top, "noise"))
+                    @for edge in [low, high] { (rule(layout.at(edge), *top, layout.at(edge), *end, "edge")) }
                 }
             }
             @for tick in &ticks {
-                @let (x, label) = (layout.at(*tick), per_cent(*tick));
-                (rule(x, TOP, x, bottom, "grid"))
-                @if x - text_width(&label) / 2.0 > -2.0 && x + text_width(&label) / 2.0 < width + 2.0 {
-                    (text(x, bottom + 16.0, "soft mid", &label))
-                }
+                @let x = layout.at(*tick);
+                @for [top, end] in &strips { (rule(x, *top, x, *end, "grid")) }
             }
-            (rule(zero, TOP - 6.0, zero, bottom, "zero"))
+            @for (x, label) in layout.labelled(&ticks) { (text(x, bottom + 16.0, "soft mid", &label)) }
+            @for [top, end] in &strips { (rule(zero, *top, zero, *end, "zero")) }
             @if zero - layout.left > text_width(left) + 28.0 {
                 (text(zero - 8.0, 13.0, "soft end", &format!("◀ {left}")))
             }
             @if width - zero > text_width(right) + 28.0 {
                 (text(zero + 8.0, 13.0, "soft", &format!("{right} ▶")))
             }
-            @for (n, row) in self.rows.iter().enumerate() {
-                (Self::row(row, TOP + layout.row * n as f64, &layout))
+            @for (n, (row, label)) in self.rows.iter().zip(&labels).enumerate() {
+                (Self::row(row, label, TOP + layout.row * n as f64, &layout))
             }
             (text(f64::midpoint(layout.left, layout.right), bottom + 34.0, "soft mid", "difference from the baseline"))
         };
         Drawing { height: bottom + BOTTOM + LINE / 9.0, marks }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_of_large_ratios_leave_room_between_them() {
+        for high in [1.3, 3.5, 11.0, 31.0, 400.0, 20_000.0] {
+            let ratio = Estimate { estimate: high * 0.9, low: high * 0.8, high, confidence: 0.95 };
+            let rows = ["service p50 of a", "service p99 of a"].map(|label| ForestRow {
+                verdict: "slower".into(),
+                ..ForestRow::new(label.into(), Some(ratio))
+            });
+            let forest = Forest { rows: rows.into(), band: None, sides: ["less", "more"] };
+            for width in [super::super::WIDE, super::super::NARROW] {
+                let layout = Layout::of(&forest, width);
+                let mut placed = layout.labelled(&layout.scale.ticks(if layout.narrow { 4 } else { 6 }));
+                placed.sort_by(|a, b| a.0.total_cmp(&b.0));
+                assert!(placed.iter().any(|(_, label)| label == "0 %"), "{high} {placed:?}");
+                for pair in placed.windows(2) {
+                    let room =
+                        pair[1].0 - pair[0].0 - f64::midpoint(text_width(&pair[0].1), text_width(&pair[1].1));
+                    assert!(room >= 7.9, "{high} {placed:?}");
+                }
+            }
+        }
     }
 }

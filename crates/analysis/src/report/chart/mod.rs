@@ -42,7 +42,7 @@ pub enum Tone {
     Level,
 }
 
-/// Colours for things of the same kind; beyond them, dashes and shapes differ.
+/// Colours for things of the same kind; beyond them, dashes, outlines and shapes differ.
 const COLOURS: usize = 7;
 
 impl Tone {
@@ -54,6 +54,11 @@ impl Tone {
             Self::Neutral => "neutral".to_owned(),
             Self::Level => "level".to_owned(),
         }
+    }
+
+    /// Whether another thing of the same kind has this colour, and it must differ in more.
+    fn is_repeated(self) -> bool {
+        matches!(self, Self::Nth(n) if n >= COLOURS)
     }
 
     /// A shape of about radius `r`: with colour alone, who cannot tell colours could not tell marks.
@@ -173,7 +178,7 @@ fn letter_width(letter: char) -> f64 {
 }
 
 /// Width that a text takes at most, near enough to keep texts apart.
-fn text_width(text: &str) -> f64 {
+pub fn text_width(text: &str) -> f64 {
     text.chars().map(letter_width).sum()
 }
 
@@ -193,6 +198,34 @@ fn fitting(text: &str, width: f64) -> String {
         room >= 0.0
     });
     kept.chain(['…']).collect()
+}
+
+/// Texts that fit into a width and stay apart: where two would be cut to the same, what they have in common is shortened
+/// instead of their ends.
+fn fitting_apart<'a>(texts: impl IntoIterator<Item = &'a str>, width: f64) -> Vec<String> {
+    let texts: Vec<&str> = texts.into_iter().collect();
+    let cut: Vec<String> = texts.iter().map(|text| fitting(text, width)).collect();
+    let alike = |n: usize| -> Vec<&str> {
+        let same = texts.iter().zip(&cut).filter(|(text, other)| **other == cut[n] && **text != texts[n]);
+        same.map(|(text, _)| *text).collect()
+    };
+    let apart = |n: usize| match alike(n).as_slice() {
+        [] => cut[n].clone(),
+        others => {
+            let shared = others.iter().map(|other| shared(texts[n], other)).min().unwrap_or_default();
+            let (common, own) = texts[n].split_at(shared);
+            let room = width - text_width(own);
+            if room < letter_width('…') { fitting(own, width) } else { fitting(common, room) + own }
+        }
+    };
+    (0..texts.len()).map(apart).collect()
+}
+
+/// Bytes that two texts have in common at their begin, up to the last word that differs.
+fn shared(one: &str, other: &str) -> usize {
+    let same = one.char_indices().zip(other.chars()).find(|((_, a), b)| a != b);
+    let end = same.map_or(one.len().min(other.len()), |((at, _), _)| at);
+    one[..end].rfind(|c: char| !c.is_alphanumeric()).unwrap_or(end)
 }
 
 /// Places for the names of a key, in rows that fit a width, the first row at `y`: x and y of each.
@@ -220,4 +253,23 @@ fn rule(x1: f64, y1: f64, x2: f64, y2: f64, class: &str) -> Markup {
 
 fn rect(x: f64, y: f64, width: f64, height: f64, class: &str) -> Markup {
     html! { rect x=(px(x)) y=(px(y)) width=(px(width.max(0.0))) height=(px(height.max(0.0))) class=(class) {} }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_that_would_be_cut_to_the_same_lose_what_they_have_in_common() {
+        let long = "grant-lane-of-a-very-long-name, service";
+        let [a, b, other] = [format!("{long} p50"), format!("{long} p99"), "short".to_owned()];
+        let shown = fitting_apart([a.as_str(), &b, &other], 150.0);
+        assert!(shown[0].ends_with("… p50") && shown[1].ends_with("… p99"), "{shown:?}");
+        assert!(shown[0].starts_with("grant-lane") && shown[2] == "short", "{shown:?}");
+        assert!(shown.iter().all(|text| text_width(text) <= 150.0), "{shown:?}");
+        // Where nothing would be the same, ends are cut as before; and nothing is cut without need.
+        assert_eq!(fitting_apart([a.as_str(), &other], 150.0)[0], fitting(&a, 150.0));
+        assert_eq!(fitting_apart([a.as_str(), &b], 900.0), [a.clone(), b.clone()]);
+        assert_eq!(shared("äb-cd", "äb-ce"), 3);
+    }
 }

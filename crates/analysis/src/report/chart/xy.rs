@@ -210,12 +210,12 @@ impl Frame<'_> {
                 let y = self.top + 12.0 + 14.0 * line as f64;
                 html! {
                     (rule(x, self.top, x, self.bottom, &format!("thin dashed {}", tone.class())))
-                    (text(at, y, &format!("tone {} {anchor}", tone.class()), name))
+                    (text(at, y, &format!("halo tone {} {anchor}", tone.class()), name))
                 }
             }
             Layer::MarkY { at, name, tone } => html! {
                 (rule(self.left, self.y(*at), self.right, self.y(*at), &format!("thin dashed {}", tone.class())))
-                (text(self.left + 6.0, self.y(*at) - 5.0, &format!("tone {}", tone.class()), &fitting(name, self.right - self.left)))
+                (text(self.left + 6.0, self.y(*at) - 5.0, &format!("halo tone {}", tone.class()), &fitting(name, self.right - self.left)))
             },
         }
     }

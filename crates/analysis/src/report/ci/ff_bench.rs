@@ -1,48 +1,15 @@
 //! The report that FlowFabric's own benchmarks write (`benches/harness` there, `<scenario>-<sha>.json`), so that its release
 //! check reads ours as well.
 
-use serde::Serialize;
-use serde_json::Value;
-
+use super::super::servers;
 use super::{ExportError, rounded, usable};
-use crate::judge::{RunResult, VariantSummary};
+use crate::judge::{FfBenchHost, FfBenchLatency, FfBenchReport, RunResult, VariantSummary};
 use crate::record::short_sha256;
-
-#[derive(Serialize)]
-struct Report {
-    scenario: String,
-    system: &'static str,
-    git_sha: String,
-    valkey_version: String,
-    host: Host,
-    cluster: bool,
-    timestamp_utc: String,
-    config: Value,
-    throughput_ops_per_sec: f64,
-    latency_ms: Latency,
-    notes: String,
-}
-
-#[derive(Serialize)]
-struct Host {
-    cpu: String,
-    cores: u32,
-    mem_gb: u64,
-}
-
-#[derive(Serialize)]
-struct Latency {
-    p50: f64,
-    p95: f64,
-    p99: f64,
-}
 
 /// One report of a run with one variant, a list with one for each of several. The latency is the response time where the
 /// run has one, else the service time; the notes say which, and what else its format has no place for.
 pub fn ff_bench(result: &RunResult) -> Result<String, ExportError> {
-    usable(result)?;
-    let reports = result.variants.iter().map(|variant| report(result, variant));
-    let reports = reports.collect::<Result<Vec<_>, _>>()?;
+    let reports = ff_bench_reports(result)?;
     let json = match reports.as_slice() {
         [one] => serde_json::to_string_pretty(one),
         several => serde_json::to_string_pretty(several),
@@ -50,7 +17,13 @@ pub fn ff_bench(result: &RunResult) -> Result<String, ExportError> {
     Ok(json? + "\n")
 }
 
-fn report(result: &RunResult, variant: &VariantSummary) -> Result<Report, ExportError> {
+/// The same as values: what `compare` holds against a file of the other harness.
+pub fn ff_bench_reports(result: &RunResult) -> Result<Vec<FfBenchReport>, ExportError> {
+    usable(result)?;
+    result.variants.iter().map(|variant| report(result, variant)).collect()
+}
+
+fn report(result: &RunResult, variant: &VariantSummary) -> Result<FfBenchReport, ExportError> {
     let record = &result.record;
     let (environment, host) = (&record.environment, &record.environment.host);
     let (what, times) = match (&variant.response_us, &variant.service_us) {
@@ -61,25 +34,30 @@ fn report(result: &RunResult, variant: &VariantSummary) -> Result<Report, Export
     let single = result.variants.len() == 1;
     let scenario = record.label();
     let ms = |us: f64| rounded(us / 1e3);
-    Ok(Report {
+    Ok(FfBenchReport {
         scenario: if single { scenario } else { format!("{scenario}-{}", variant.name) },
-        system: "flowfabric",
+        system: "flowfabric".to_owned(),
         git_sha: record.tool.commit.clone(),
-        valkey_version: environment.valkey.version.clone(),
-        host: Host { cpu: host.cpu.clone(), cores: host.cores, mem_gb: host.memory_bytes >> 30 },
+        valkey_version: servers::version_of_arm(record, &variant.name)
+            .unwrap_or_else(|| environment.valkey.version.clone()),
+        host: FfBenchHost {
+            cpu: host.cpu.clone(),
+            cores: host.cores.into(),
+            mem_gb: host.memory_bytes >> 30,
+        },
         cluster: true,
         timestamp_utc: seconds(&record.started),
         config: serde_json::to_value(&record.scenario)?,
         throughput_ops_per_sec: rounded(variant.throughput_per_s),
-        latency_ms: Latency { p50: ms(times.p50), p95: ms(times.p95), p99: ms(times.p99) },
-        notes: format!(
+        latency_ms: FfBenchLatency { p50: ms(times.p50), p95: ms(times.p95), p99: ms(times.p99) },
+        notes: Some(format!(
             "latency is the {what}; variant {}; library {} {}, sha256 {}; git_sha is of reclaim-bench {}",
             variant.name,
             environment.library.name,
             environment.library.version,
             short_sha256(&environment.library.sha256),
             record.tool.version
-        ),
+        )),
     })
 }
 
@@ -90,6 +68,8 @@ fn seconds(started: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
     use crate::judge::analyse;
     use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, record};

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::super::format::{cores, primaries};
+use super::super::servers;
 use super::{ExportError, rounded, trackable};
 use crate::judge::RunResult;
 use crate::record::short_sha256;
@@ -26,14 +28,17 @@ pub fn github(result: &RunResult, direction: Direction) -> Result<String, Export
         let library = arm.and_then(|arm| arm.library.as_ref()).unwrap_or(&environment.library);
         format!("library {} ({})", library.version, short_sha256(&library.sha256))
     };
-    let place = format!(
-        "Valkey {}, {} primaries, {}\n{}, {} cores",
-        environment.valkey.version,
-        environment.valkey.primaries,
-        environment.valkey.provider,
-        environment.host.cpu,
-        environment.host.cores
-    );
+    let place = |variant: &str| {
+        let server = servers::of_arm(&result.record, variant);
+        format!(
+            "{}, {}, {}\n{}, {}",
+            server.unwrap_or_else(|| format!("Valkey {}", environment.valkey.version)),
+            primaries(environment.valkey.primaries),
+            environment.valkey.provider,
+            environment.host.cpu,
+            cores(environment.host.cores)
+        )
+    };
     let points: Vec<Point> = trackable(result)?
         .into_iter()
         .filter(|metric| metric.name.metric.row().direction == direction)
@@ -42,7 +47,7 @@ pub fn github(result: &RunResult, direction: Direction) -> Result<String, Export
             unit: metric.name.metric.row().unit.name(),
             value: rounded(metric.value),
             range: metric.interval.map(|interval| format!("± {}", rounded(interval.half_width()))),
-            extra: format!("{}\n{place}", library_of(&metric.variant)),
+            extra: format!("{}\n{}", library_of(&metric.variant), place(&metric.variant)),
         })
         .collect();
     Ok(serde_json::to_string_pretty(&points)? + "\n")

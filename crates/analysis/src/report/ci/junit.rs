@@ -16,7 +16,7 @@
 use std::fmt::Write as _;
 
 use super::super::format::{difference_within, per_claim, time_us};
-use super::super::{findings, words};
+use super::super::{findings, servers, words};
 use crate::judge::{
     Comparison, RunResult, Standing, StoredComparison, StoredMetric, StoredVerdict, Verdict, error_findings,
     judged_exact, service_levels, standing,
@@ -45,19 +45,11 @@ pub(super) fn run_suite(name: &str, result: &RunResult, alone: bool) -> Suite {
     let record = &result.record;
     let mut suite = Suite::new(name, &record.started, record.duration_s);
     let usable = result.valid && !record.partial;
-    let validity = match result.invalid_reasons.first() {
-        None if usable => Case::Passed,
-        None if result.valid && record.aborted.is_some() => {
-            Case::Failure(record.aborted.as_ref().map(findings::aborted).unwrap_or_default())
-        }
-        None if result.valid => Case::Error("the run was interrupted".to_owned()),
-        first => Case::Error(first.map_or_else(|| "the run is invalid".to_owned(), words::fault)),
-    };
-    suite.add("run", "valid", validity);
+    suite.add("run", "valid", validity(result));
     if let Some(control) = result.control.as_ref().filter(|_| alone) {
         suite.add("run", "control", findings::failed_control(control).map_or(Case::Passed, Case::Skipped));
     }
-    let service_level = record.scenario.slo.is_some();
+    let service_level = record.scenario.has_response_level();
     let failing: Vec<_> = error_findings(result, service_level).filter(|_| usable).collect();
     for variant in &result.variants {
         let found = failing.iter().find(|(failing, _)| failing.name == variant.name);
@@ -71,7 +63,43 @@ pub(super) fn run_suite(name: &str, result: &RunResult, alone: bool) -> Suite {
         };
         suite.add(&variant.name, "claims succeed", case);
     }
-    let bound = record.scenario.slo.as_ref().map(|slo| slo.response_p99.0);
+    add_service_levels(&mut suite, result, usable);
+    for comparison in result.comparisons.iter().filter(|_| alone) {
+        let [candidate, baseline] =
+            [&comparison.candidate, &comparison.baseline].map(|arm| servers::arm_with_server(record, arm));
+        let class = format!("{candidate} against {baseline}");
+        let standing = standing(result, &comparison.baseline, &comparison.candidate);
+        let vetoed = result.control.as_ref().and_then(findings::failed_control);
+        let case = match vetoed {
+            _ if !usable => Case::Skipped(UNUSABLE.to_owned()),
+            Some(reason) if comparison.verdict == Verdict::Inconclusive => {
+                Case::Skipped(format!("inconclusive, because the control failed: {reason}"))
+            }
+            _ => verdict(comparison, standing),
+        };
+        suite.add(&class, comparison.metric.name(), case);
+    }
+    add_exact(&mut suite, result, usable);
+    suite
+}
+
+/// Whether its figures may be used at all.
+fn validity(result: &RunResult) -> Case {
+    let aborted = result.record.aborted.as_ref();
+    match result.invalid_reasons.first() {
+        Some(first) => Case::Error(words::fault(first)),
+        None if !result.valid => Case::Error("the run is invalid".to_owned()),
+        None if !result.record.partial => Case::Passed,
+        None => aborted.map_or_else(
+            || Case::Error("the run was interrupted".to_owned()),
+            |aborted| Case::Failure(findings::aborted(aborted)),
+        ),
+    }
+}
+
+/// A case for each variant with a level to keep.
+fn add_service_levels(suite: &mut Suite, result: &RunResult, usable: bool) {
+    let bound = result.record.scenario.slo.as_ref().and_then(|slo| Some(slo.response_p99?.0));
     for level in bound.into_iter().flat_map(|bound| service_levels(result, bound)) {
         let case = match (usable, level.kept()) {
             (false, _) => Case::Skipped(UNUSABLE.to_owned()),
@@ -84,12 +112,10 @@ pub(super) fn run_suite(name: &str, result: &RunResult, alone: bool) -> Suite {
         };
         suite.add(&level.variant.name, "service level", case);
     }
-    for comparison in result.comparisons.iter().filter(|_| alone) {
-        let class = format!("{} against {}", comparison.candidate, comparison.baseline);
-        let standing = standing(result, &comparison.baseline, &comparison.candidate);
-        let case = if usable { verdict(comparison, standing) } else { Case::Skipped(UNUSABLE.to_owned()) };
-        suite.add(&class, comparison.metric.name(), case);
-    }
+}
+
+/// A case for each count that the gate looks at.
+fn add_exact(suite: &mut Suite, result: &RunResult, usable: bool) {
     for exact in judged_exact(result) {
         let class = format!("{} against {}", exact.candidate, exact.baseline);
         let text = format!(
@@ -97,7 +123,7 @@ pub(super) fn run_suite(name: &str, result: &RunResult, alone: bool) -> Suite {
             per_claim(exact.candidate_value),
             per_claim(exact.baseline_value)
         );
-        let gates = record.scenario.gate.enforce;
+        let gates = result.record.scenario.gate.enforce;
         let case = match (usable, exact.is_more()) {
             (false, _) => Case::Skipped(UNUSABLE.to_owned()),
             (true, true) if gates => Case::Failure(text),
@@ -106,7 +132,6 @@ pub(super) fn run_suite(name: &str, result: &RunResult, alone: bool) -> Suite {
         };
         suite.add(&class, &exact.metric.to_string(), case);
     }
-    suite
 }
 
 /// The verdicts of a comparison with a stored result.
@@ -151,7 +176,11 @@ fn stored(metric: &StoredMetric) -> Case {
     };
     match metric.verdict {
         StoredVerdict::Fail => Case::Failure(amount),
-        StoredVerdict::Inconclusive => Case::Skipped(format!("inconclusive: {amount}")),
+        StoredVerdict::Inconclusive => {
+            let why = words::undecided(metric).filter(|_| metric.ratio.is_some());
+            let why = why.map(|why| format!(", {why}")).unwrap_or_default();
+            Case::Skipped(format!("inconclusive: {amount}{why}"))
+        }
         StoredVerdict::Warn | StoredVerdict::Pass | StoredVerdict::NotJudged => Case::Passed,
     }
 }

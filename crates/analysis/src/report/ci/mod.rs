@@ -3,17 +3,21 @@
 //! ```text
 //! RunResult ─► judge::metric_values ─► bencher | github | ff_bench (figures; never of an invalid run)
 //!         └──► judge::gate ──────────► junit | pull_request (verdicts)
+//! FigureComparison ──────────────────► figures (text, Markdown, test report)
 //! ```
 
 mod bencher;
 mod ff_bench;
+mod figures;
 mod github;
 mod junit;
 mod pull_request;
 mod series;
 
 pub use bencher::bencher;
-pub use ff_bench::ff_bench;
+pub use ff_bench::{ff_bench, ff_bench_reports};
+pub(super) use figures::blocks as figure_blocks;
+pub use figures::{figures_markdown, figures_text, junit_figures};
 pub use github::github;
 pub use junit::{junit, junit_stored};
 pub use pull_request::{pull_request, pull_request_stored, stored_text};

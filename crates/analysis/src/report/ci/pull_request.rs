@@ -1,8 +1,8 @@
 //! A short comment for a pull request; `markdown` has the whole report.
 
 use super::super::document::Block;
-use super::super::format::{difference_within, figure, maybe, share};
-use super::super::{findings, markdown, text, words};
+use super::super::format::{cores, difference_within, figure, maybe, primaries, share};
+use super::super::{findings, markdown, servers, text, words};
 use crate::judge::{
     Conclusion, Finding, GatePolicy, RunResult, Standing, StoredComparison, StoredMetric, StoredVerdict,
     Verdict, error_findings, gate, standing,
@@ -33,7 +33,9 @@ pub fn pull_request(result: &RunResult) -> String {
     let items: Vec<String> = if scenario.gate.enforce {
         gate.findings.iter().map(said).collect()
     } else {
-        error_findings(result, scenario.slo.is_some()).map(|(_, found)| findings::finding(&found)).collect()
+        error_findings(result, scenario.has_response_level())
+            .map(|(_, found)| findings::finding(&found))
+            .collect()
     };
     if !items.is_empty() {
         blocks.push(Block::List { heading: "Findings".into(), items });
@@ -110,8 +112,13 @@ pub(super) fn origin(result: &RunResult) -> String {
         None => String::new(),
     };
     format!(
-        "{control}library {}, Valkey {} with {} primaries, {} ({} cores), seed {}",
-        library.version, valkey.version, valkey.primaries, host.cpu, host.cores, result.record.seed
+        "{control}library {}, {} with {}, {} ({}), seed {}",
+        library.version,
+        servers::sides(&result.record).unwrap_or_else(|| format!("Valkey {}", valkey.version)),
+        primaries(valkey.primaries),
+        host.cpu,
+        cores(host.cores),
+        result.record.seed
     )
 }
 

@@ -14,11 +14,15 @@ pub fn junit_repeated(repeated: &Repeated, gate: &Gate, results: &[RunResult]) -
     let label = first.record.label();
     let mut over_all = Suite::new(&format!("{label} over all runs"), &first.record.started, 0.0);
     let (made, wanted) = (results.len() as u64, repeated.wanted.unwrap_or(results.len() as u64));
-    let cut_short = || Case::Error(format!("{made} of {wanted} runs were made"));
+    let why = repeated.ended_by.as_ref().map_or_else(String::new, |error| format!(": {error}"));
+    let cut_short = || Case::Error(format!("{made} of {wanted} runs were made{why}"));
     over_all.add("series", "complete", if made < wanted { cut_short() } else { Case::Passed });
-    if let Some(control) = &repeated.control {
-        let text = || format!("the baseline differs from itself by {}", difference_within(control));
-        let case = if repeated.control_passed { Case::Passed } else { Case::Skipped(text()) };
+    if repeated.attempts.iter().any(|attempt| attempt.control_passed.is_some()) {
+        let case = match (&repeated.control, &repeated.control_failure) {
+            (_, Some(failure)) => Case::Skipped(findings::control_failure(failure)),
+            (Some(_), None) => Case::Passed,
+            (None, None) => Case::Skipped(series::no_control(repeated)),
+        };
         over_all.add("series", "control", case);
     }
     for comparison in &repeated.comparisons {
@@ -113,7 +117,8 @@ mod tests {
             (0..3).map(|seed| analyse_as(record(&arms, seed), &scenario(&arms))).collect();
         change(&mut results);
         let repeated = repeat(&results, 3);
-        let gate = gate_repeated(&results, &repeated, &GatePolicy { enforce, response_p99: None });
+        let gate =
+            gate_repeated(&results, &repeated, &GatePolicy { enforce, response_p99: None, recovery: None });
         [junit_repeated(&repeated, &gate, &results), pull_request_repeated(&repeated, &gate, &results)]
     }
 

@@ -68,6 +68,30 @@ fn a_slower_variant_fails_a_case_only_where_the_gate_is_enforced() {
 }
 
 #[test]
+fn a_verdict_that_a_failed_control_forbids_says_so() {
+    let mut result = run(&[GRANT_LANE, HGET_LANE], 1);
+    let failure = crate::judge::ControlFailure::Uncertain { half_width: 0.05, limit: 0.01 };
+    result.control =
+        Some(crate::judge::Control { ratio: None, passed: false, failure: Some(failure), allowance: None });
+    for comparison in &mut result.comparisons {
+        comparison.verdict = crate::judge::Verdict::Inconclusive;
+    }
+    let report = junit(&result);
+    let said = "<skipped message=\"inconclusive, because the control failed: too noisy to judge";
+    assert_eq!(report.matches(said).count(), result.comparisons.len(), "{report}");
+}
+
+#[test]
+fn an_inconclusive_metric_of_a_comparison_says_why() {
+    let mut stored = against_stored();
+    for metric in stored.metrics.iter_mut().filter(|m| m.verdict == crate::judge::StoredVerdict::Fail) {
+        metric.verdict = crate::judge::StoredVerdict::Inconclusive;
+    }
+    let report = junit_stored(&stored);
+    assert!(report.contains("], the interval lies on both sides of the threshold, "), "{report}");
+}
+
+#[test]
 fn a_pull_request_reads_the_conclusion_first() {
     insta::assert_snapshot!("pull_request", pull_request(&run(&[GRANT_LANE, HGET_LANE], 1)));
     insta::assert_snapshot!("pull_request_invalid", pull_request(&invalid()));
@@ -83,7 +107,8 @@ fn a_service_level_is_a_test_case_and_a_sentence() {
         (Duration::from_micros(1), "<failure", "MISSED by grant-lane"),
         (Duration::from_secs(1), "name=\"service level\" time=\"0.000\"/>", "kept by grant-lane"),
     ] {
-        result.record.scenario.slo = Some(SloSection { response_p99: HumanDuration(bound), abort: None });
+        result.record.scenario.slo =
+            Some(SloSection { response_p99: Some(HumanDuration(bound)), ..SloSection::default() });
         let report = junit(&result);
         assert!(report.contains("name=\"service level\"") && report.contains(cases), "{report}");
         assert!(crate::report::text(&result, None).contains(word), "{}", crate::report::text(&result, None));

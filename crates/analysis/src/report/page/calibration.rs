@@ -22,7 +22,7 @@ pub(super) fn body(calibration: &Calibration) -> Body {
     Body {
         title: "calibrate: what the generator itself can do".into(),
         kind: format!("calibration of {}", calibration.record.started),
-        answer: answer(calibration).markup(),
+        answer: answer(calibration),
         sections,
     }
 }
@@ -82,8 +82,28 @@ fn levels(calibration: &Calibration) -> Option<Markup> {
     if layers.is_empty() {
         return None;
     }
-    let whole = |n: f64| count(n.round() as u64);
-    let chart = Chart {
+    let rows: Vec<Vec<Markup>> = calibration
+        .level_summaries
+        .iter()
+        .enumerate()
+        .map(|(n, level)| {
+            let at = |key: &str| format!("/level_summaries/{n}/{key}");
+            vec![
+                html! { (level.in_flight) },
+                html! { (level.connections) },
+                value(&whole(level.per_sec), level.per_sec, &at("per_sec")),
+                value(&number(level.client_cpu_us), level.client_cpu_us, &at("client_cpu_us")),
+            ]
+        })
+        .collect();
+    let columns =
+        [figures("in flight"), figures("connections"), figures("requests/s"), figures("CPU each (µs)")];
+    let chart = levels_chart(calibration, layers);
+    Some(figure(&chart, &table("Each level", &columns, &rows)))
+}
+
+fn levels_chart(calibration: &Calibration, layers: Vec<Layer>) -> Chart {
+    Chart {
         title: "Requests per second by requests in flight".into(),
         description: format!(
             "{} levels, in front of a function that does nothing.",
@@ -103,22 +123,9 @@ fn levels(calibration: &Calibration) -> Option<Markup> {
             layers,
             height: 240.0,
         }),
-    };
-    let rows: Vec<Vec<Markup>> = calibration
-        .level_summaries
-        .iter()
-        .enumerate()
-        .map(|(n, level)| {
-            let at = |key: &str| format!("/level_summaries/{n}/{key}");
-            vec![
-                html! { (level.in_flight) },
-                html! { (level.connections) },
-                value(&whole(level.per_sec), level.per_sec, &at("per_sec")),
-                value(&number(level.client_cpu_us), level.client_cpu_us, &at("client_cpu_us")),
-            ]
-        })
-        .collect();
-    let columns =
-        [figures("in flight"), figures("connections"), figures("requests/s"), figures("CPU each (µs)")];
-    Some(figure(&chart, &table("Each level", &columns, &rows)))
+    }
+}
+
+fn whole(n: f64) -> String {
+    count(n.round() as u64)
 }

@@ -8,7 +8,7 @@ use super::shell::{Body, Section};
 use crate::judge::capacity::{Capacity, SearchOutcome, SizingBasis, SizingRow};
 use crate::report::capacity as said;
 use crate::report::chart::{Axis, Bar, Bars, Chart, Layer, Look, Point, Scale, Segment, Series, Tone, Xy};
-use crate::report::format::{count, rough, share};
+use crate::report::format::{self, count, rough, share};
 
 pub(super) fn body(capacity: &Capacity) -> Body {
     let scenario = &capacity.plan.scenario;
@@ -34,7 +34,7 @@ pub(super) fn body(capacity: &Capacity) -> Body {
             Some(probe) => format!("capacity search of {}", probe.started),
             None => "capacity search".into(),
         },
-        answer: answer(capacity).markup(),
+        answer: answer(capacity),
         sections,
     }
 }
@@ -158,8 +158,9 @@ fn rows(basis: &SizingBasis, sizing: &[SizingRow]) -> Markup {
         })
         .collect();
     let caption = format!(
-        "Primaries needed, from {:.1} µs of CPU per claim on {} primaries",
-        basis.cpu_us_per_claim, basis.primaries
+        "Primaries needed, from {:.1} µs of CPU per claim on {}",
+        basis.cpu_us_per_claim,
+        format::primaries(basis.primaries)
     );
     table(&caption, &[figures("claims/s"), figures("primaries"), figures("busiest")], &rows)
 }

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::parts::{Answer, Belief, Trust, figure, figures, list, table, value, words as word_column};
 use crate::judge::{Conclusion, StoredComparison, StoredMetric, StoredVerdict};
 use crate::report::chart::{Chart, Forest, ForestRow, Tone};
-use crate::report::format::{difference, figure as number, per_claim};
+use crate::report::format::{difference, figure as number, per_claim, share};
 use crate::report::words;
 
 /// What stands above the two runs.
@@ -23,6 +23,38 @@ pub(super) fn overview(compared: &StoredComparison) -> Markup {
         @if !compared.exact.is_empty() { (exact(compared)) }
         p { (compared.exact_equal) " counts per claim are equal in both." }
     }
+}
+
+/// Of the metrics with this verdict the one with the largest change, with its place.
+fn farthest(compared: &StoredComparison, verdict: StoredVerdict) -> Option<(usize, &StoredMetric)> {
+    let size = |metric: &StoredMetric| metric.ratio.map_or(0.0, |ratio| ratio.estimate.ln().abs());
+    let of = compared.metrics.iter().enumerate().filter(|(_, metric)| metric.verdict == verdict);
+    of.max_by(|a, b| size(a.1).total_cmp(&size(b.1)))
+}
+
+/// In what the candidate is worse, or cannot be told to be: the metric that changed most, or the first count.
+fn in_what(compared: &StoredComparison) -> Option<(String, Option<(Markup, Markup)>)> {
+    let verdict = match compared.conclusion {
+        Conclusion::Regression => StoredVerdict::Fail,
+        Conclusion::Inconclusive => StoredVerdict::Inconclusive,
+        Conclusion::Pass | Conclusion::Invalid => return None,
+    };
+    if let Some((n, metric)) = farthest(compared, verdict) {
+        let title = metric.metric.row().title;
+        let figure = metric.ratio.map(|ratio| {
+            let at = |key: &str| format!("/metrics/{n}/ratio/{key}");
+            let small = html! {
+                (title) "; " (share(ratio.confidence)) " interval "
+                (value(&difference(ratio.low), ratio.low, &at("low"))) " to "
+                (value(&difference(ratio.high), ratio.high, &at("high")))
+            };
+            (value(&difference(ratio.estimate), ratio.estimate, &at("estimate")), small)
+        });
+        return Some((format!("{} of {}", words::metric_label(metric.metric), metric.variant), figure));
+    }
+    let exact = compared.exact.iter().find(|one| one.verdict == verdict)?;
+    let [base, candidate] = [exact.base_value, exact.candidate_value].map(per_claim);
+    Some((format!("{} of {}, {base} → {candidate} per claim", exact.metric, exact.variant), None))
 }
 
 fn answer(compared: &StoredComparison) -> Answer {
@@ -48,9 +80,17 @@ fn answer(compared: &StoredComparison) -> Answer {
         Trust::Careful => "To be read with care.",
         Trust::No => "Do not use these figures.",
     };
+    reasons.extend(compared.metrics.iter().filter_map(|metric| {
+        let why = words::undecided(metric)?;
+        Some(html! { (metric.metric.row().title) " of " (metric.variant) " is inconclusive: " (why) "." })
+    }));
+    let (sentence, figure) = match in_what(compared) {
+        Some((what, figure)) => (format!("{sentence}: {what}"), figure),
+        None => (sentence.to_owned(), None),
+    };
     Answer {
-        sentence: sentence.into(),
-        figure: None,
+        sentence,
+        figure,
         tone,
         details: vec![list(&sides)],
         belief: Belief { level, headline: headline.into(), reasons },
@@ -96,7 +136,7 @@ fn metrics(compared: &StoredComparison) -> Markup {
                     || html! { (metric.too_few.as_ref().map(ToString::to_string).unwrap_or_default()) },
                     |ratio| value(&difference(ratio.estimate), ratio.estimate, &at("ratio/estimate")),
                 ),
-                html! { (verdict(metric.verdict).0) },
+                html! { (verdict(metric.verdict).0) @if let Some(why) = words::undecided(metric) { ": " (why) } },
             ]
         })
         .collect();

@@ -29,8 +29,11 @@ pub(super) fn body(trends: &[Trend]) -> Body {
     let scenario = trends.first().map_or("", |trend| trend.scenario.as_str());
     Body {
         title: format!("{scenario}: history"),
-        kind: trends.first().map_or(String::new(), |trend| format!("on {}", trend.machine)),
-        answer: answer(trends).markup(),
+        kind: trends.first().map_or(String::new(), |trend| match trend.points.len() {
+            1 => "1 run".to_owned(),
+            runs => format!("{runs} runs"),
+        }),
+        answer: answer(trends),
         sections,
     }
 }
@@ -38,31 +41,26 @@ pub(super) fn body(trends: &[Trend]) -> Body {
 fn answer(trends: &[Trend]) -> Answer {
     let last = |trend: &Trend| trend.changes.last().map(|change| moved(trend, change));
     let moves: Vec<String> = trends.iter().filter_map(last).collect();
+    // With fewer runs than that of every metric, nothing could have been seen to move.
+    let too_few: Option<Vec<String>> = trends.iter().map(said::too_few_for_a_level).collect();
+    let too_few = too_few.and_then(|each| each.into_iter().max());
     let sentence = match moves.len() {
+        0 if too_few.is_some() => "Too few runs to say whether a level has moved".to_owned(),
         0 => "No level has moved".to_owned(),
         1 => "One metric has moved".to_owned(),
         n => format!("{n} metrics have moved"),
     };
     let runs = trends.iter().map(|trend| trend.points.len()).max().unwrap_or_default();
     let details = vec![html! { ul { @for one in &moves { li { (one) } } } }];
-    let left_out: u64 = trends.iter().map(|trend| trend.left_out).max().unwrap_or_default();
-    let mut reasons = vec![html! { (runs) " valid runs of one machine, with the same settings." }];
-    if left_out > 0 {
-        reasons.push(html! { (left_out) " other runs are left out: invalid, from another machine, with other settings, or without the metric." });
-    }
-    let (level, headline) = if runs < 8 {
-        (Trust::Careful, "Few runs: a change of level needs some before and after it.")
-    } else {
-        (Trust::Yes, "Only valid, comparable runs are in these pictures.")
+    let runs = if runs == 1 { "1 valid run".to_owned() } else { format!("{runs} valid runs") };
+    let mut reasons = vec![html! { (runs) " of one scenario, of one machine, with the same settings." }];
+    reasons.extend(said::which_runs(trends).into_iter().map(|text| html! { (text) "." }));
+    let (level, headline) = match too_few {
+        Some(too_few) => (Trust::Careful, format!("{too_few}.")),
+        None => (Trust::Yes, "Only valid, comparable runs are in these pictures.".to_owned()),
     };
     let details = if moves.is_empty() { Vec::new() } else { details };
-    Answer {
-        sentence,
-        figure: None,
-        tone: "",
-        details,
-        belief: Belief { level, headline: headline.into(), reasons },
-    }
+    Answer { sentence, figure: None, tone: "", details, belief: Belief { level, headline, reasons } }
 }
 
 fn moved(trend: &Trend, change: &TrendChange) -> String {
@@ -76,7 +74,8 @@ fn moved(trend: &Trend, change: &TrendChange) -> String {
 }
 
 fn commit(point: &TrendPoint) -> String {
-    format!("tool {}, library {}", point.commit, short_sha256(&point.library_sha256))
+    let sdk = point.sdk.as_ref().map_or(String::new(), |sdk| format!(", SDK {sdk}"));
+    format!("tool {}, library {}{sdk}", point.commit, short_sha256(&point.library_sha256))
 }
 
 fn one(n: usize, trend: &Trend) -> Markup {
@@ -112,16 +111,20 @@ fn chart(trend: &Trend) -> Chart {
         .collect();
     layers.extend(levels(trend));
     layers.push(Layer::Series(Series { name: String::new(), tone: Tone::Nth(0), look: Look::Dots, points }));
-    let dates: Vec<String> =
-        trend.points.iter().map(|point| point.started.chars().take(10).collect()).collect();
+    let (label, starts) = starts(&trend.points);
     Chart {
-        title: format!("{} over {} runs", trend.metric, trend.points.len()),
-        description: format!("{} changes of level.", trend.changes.len()),
+        title: match trend.points.len() {
+            1 => format!("{} in 1 run", trend.metric),
+            runs => format!("{} over {runs} runs", trend.metric),
+        },
+        description: said::too_few_for_a_level(trend)
+            .unwrap_or_else(|| format!("{} changes of level", trend.changes.len()))
+            + ".",
         plot: Box::new(Xy {
             x: Axis {
-                label: "runs, oldest first".into(),
-                scale: Scale::Places { count: dates.len() },
-                format: Box::new(move |place| dates.get(place as usize).cloned().unwrap_or_default()),
+                label,
+                scale: Scale::Places { count: starts.len() },
+                format: Box::new(move |place| starts.get(place as usize).cloned().unwrap_or_default()),
             },
             y: Axis {
                 label: words::unit_named(&trend.unit).to_owned(),
@@ -132,6 +135,28 @@ fn chart(trend: &Trend) -> Chart {
             height: 220.0,
         }),
     }
+}
+
+/// What names each run on the axis, and the axis: the day, where each has its own; else the time as well, so that no two
+/// are the same as long as their starts are not.
+fn starts(points: &[TrendPoint]) -> (String, Vec<String>) {
+    let part = |from: usize, to: usize| -> Vec<String> {
+        let start =
+            |point: &TrendPoint| point.started.get(from..to).unwrap_or(&point.started).replace('T', " ");
+        points.iter().map(start).collect()
+    };
+    let differ = |texts: &[String]| texts.windows(2).all(|pair| pair[0] != pair[1]);
+    // RFC 3339: 2026-01-02T03:04:05Z.
+    let days = part(0, 10);
+    let same_day = days.iter().all(|day| *day == days[0]);
+    let (forms, label) = match days.first() {
+        Some(day) if same_day && days.len() > 1 => {
+            ([(11, 16), (11, 19)], format!("runs of {day}, oldest first"))
+        }
+        _ => ([(0, 10), (5, 16)], "runs, oldest first".to_owned()),
+    };
+    let named = forms.into_iter().map(|(from, to)| part(from, to)).find(|texts| differ(texts));
+    (label, named.unwrap_or_else(|| if same_day { part(11, 19) } else { part(5, 19) }))
 }
 
 /// A line at each level, from change to change.
@@ -166,7 +191,7 @@ fn runs(n: usize, trend: &Trend) -> Markup {
                 value(&number(point.value), point.value, &format!("/{n}/points/{place}/value")),
                 html! { (point.interval.map_or("-".to_owned(), |i| format!("{} to {}", number(i.low), number(i.high)))) },
                 html! { (point.commit) },
-                html! { (short_sha256(&point.library_sha256)) },
+                html! { (short_sha256(&point.library_sha256)) @if let Some(sdk) = &point.sdk { ", SDK " (sdk) } },
                 html! { (moved.map_or(String::new(), |change| format!("moved {}", difference(change.after / change.before)))) },
             ]
         })
@@ -180,4 +205,38 @@ fn runs(n: usize, trend: &Trend) -> Markup {
         word_column("level"),
     ];
     table("Run by run", &columns, &rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_of_one_day_are_told_apart_by_their_times() {
+        let of = |starts_at: &[&str]| {
+            let point = |started: &&str| TrendPoint {
+                started: (*started).to_owned(),
+                commit: String::new(),
+                library_sha256: String::new(),
+                sdk: None,
+                kernel: None,
+                value: 1.0,
+                interval: None,
+            };
+            let (label, texts) = starts(&starts_at.iter().map(point).collect::<Vec<_>>());
+            format!("{label}: {}", texts.join(", "))
+        };
+        let [first, later, soon, next] =
+            ["2026-01-02T03:04:05Z", "2026-01-02T14:00:00Z", "2026-01-02T03:04:59Z", "2026-01-03T03:04:05Z"];
+        assert_eq!(of(&[first]), "runs, oldest first: 2026-01-02");
+        assert_eq!(of(&[first, next]), "runs, oldest first: 2026-01-02, 2026-01-03");
+        assert_eq!(of(&[first, later]), "runs of 2026-01-02, oldest first: 03:04, 14:00");
+        assert_eq!(of(&[first, soon]), "runs of 2026-01-02, oldest first: 03:04:05, 03:04:59");
+        assert_eq!(of(&[first, later, next]), "runs, oldest first: 01-02 03:04, 01-02 14:00, 01-03 03:04");
+        assert_eq!(
+            of(&[first, soon, next]),
+            "runs, oldest first: 01-02 03:04:05, 01-02 03:04:59, 01-03 03:04:05"
+        );
+        assert_eq!(of(&["damaged"]), "runs, oldest first: damaged");
+    }
 }

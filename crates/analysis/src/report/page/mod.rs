@@ -10,6 +10,7 @@
 mod calibration;
 mod capacity;
 mod compared;
+mod figures;
 mod history;
 mod parts;
 mod primaries;
@@ -23,7 +24,9 @@ mod sweep;
 #[cfg(any(test, feature = "fixtures"))]
 pub use self::samples::{Sample, hour, samples};
 use crate::judge::capacity::Capacity;
-use crate::judge::{Calibration, Gate, Repeated, RunResult, StoredComparison, Sweep, Trend};
+use crate::judge::{
+    Calibration, FigureComparison, Gate, Repeated, RunResult, StoredComparison, Sweep, Trend,
+};
 
 /// One run, or several side by side.
 pub fn runs(results: &[&RunResult]) -> String {
@@ -31,7 +34,7 @@ pub fn runs(results: &[&RunResult]) -> String {
         [one] => shell::page(&run::body(one)),
         several => {
             let bodies: Vec<_> = several.iter().map(|result| run::body(result)).collect();
-            shell::several("Runs side by side", &run::beside(several), &bodies)
+            shell::several(&run::beside::title(several), &run::beside::overview(several), &bodies)
         }
     }
 }
@@ -69,6 +72,11 @@ pub fn compared(compared: &StoredComparison, base: &RunResult, candidate: &RunRe
     shell::several("Candidate against base", &compared::overview(compared), &bodies)
 }
 
+/// Figures without intervals against each other.
+pub fn figures(compared: &FigureComparison) -> String {
+    shell::page(&figures::body(compared))
+}
+
 /// Metrics over time.
 pub fn history(trends: &[Trend]) -> String {
     shell::page(&history::body(trends))
@@ -77,7 +85,7 @@ pub fn history(trends: &[Trend]) -> String {
 fn all(title: &str, bodies: &[shell::Body]) -> String {
     match bodies {
         [one] => shell::page(one),
-        several => shell::several(title, &maud::html! {}, several),
+        several => shell::several(title, &shell::answers(several), several),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use crate::report::chart::Chart;
+use crate::report::chart::{Chart, text_width};
 use crate::report::document::Block;
 
 /// A figure as a reader wants it, with the value itself and its place in the stored JSON (an RFC 6901 pointer) for
@@ -38,25 +38,75 @@ pub(super) fn words(title: impl Into<String>) -> Column {
     Column { title: title.into(), words: true }
 }
 
+/// Rows up to which a table that is wider than a telephone stands there row by row, each figure with its name; a longer one
+/// is scrolled to the side.
+const STACKED: usize = 60;
+
+/// Width that a table has on a telephone, within all frames, and on a desk, in pixels.
+const ROOM: [f64; 2] = [325.0, 840.0];
+
 /// A table whose first column names the row.
 pub(super) fn table(caption: &str, columns: &[Column], rows: &[Vec<Markup>]) -> Markup {
     let class = |n: usize| columns.get(n).filter(|column| column.words).map(|_| "word");
+    let least = least_width(columns, rows);
+    let stacked = least > ROOM[0] && rows.len() <= STACKED;
+    let hint = match least {
+        wide if wide > ROOM[1] && stacked => "hint desk",
+        wide if wide > ROOM[1] => "hint always",
+        wide if wide > ROOM[0] && !stacked => "hint phone",
+        _ => "hint",
+    };
+    // A stacked table is laid out as blocks, which takes its roles away unless they are said.
+    let role = |role: &'static str| Some(role).filter(|_| stacked);
     html! {
         // Wider than a telephone: it can be scrolled by keyboard as well.
         div class="scroll" role="region" tabindex="0" aria-label=(caption) {
-            table {
+            // Always there, and shown where it holds: names of variants decide how wide a table is, never what is in a page.
+            // Its words are in the style sheet: whoever hears the page has no use for them.
+            p class=(hint) aria-hidden="true" {}
+            table class=[stacked.then_some("stack")] role=[role("table")] {
                 caption { (caption) }
-                thead { tr { @for (n, column) in columns.iter().enumerate() {
-                    th scope="col" class=[class(n).or((n == 0).then_some("word"))] { (column.title) }
+                thead role=[role("rowgroup")] { tr role=[role("row")] { @for (n, column) in columns.iter().enumerate() {
+                    th scope="col" role=[role("columnheader")] class=[class(n).or((n == 0).then_some("word"))] { (column.title) }
                 } } }
-                tbody { @for row in rows { tr {
+                tbody role=[role("rowgroup")] { @for row in rows { tr role=[role("row")] {
                     @for (n, cell) in row.iter().enumerate() {
-                        @if n == 0 { th scope="row" { (cell) } } @else { td class=[class(n)] { (cell) } }
+                        @if n == 0 { th scope="row" role=[role("rowheader")] { (cell) } } @else {
+                            td class=[class(n)] role=[role("cell")]
+                                data-label=[columns.get(n).map(|column| column.title.as_str()).filter(|_| stacked)] { (cell) }
+                        }
                     }
                 } } }
             }
         }
     }
+}
+
+/// What a table needs at least: the longest word of each column, in the letters of a page.
+fn least_width(columns: &[Column], rows: &[Vec<Markup>]) -> f64 {
+    let word = |text: &str| text.split_whitespace().map(text_width).fold(0.0, f64::max);
+    let of = |n: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(n)).map(|cell| word(&text_of(cell)));
+        cells.fold(word(&columns[n].title), f64::max)
+    };
+    (0..columns.len()).map(|n| of(n) + 10.0).sum()
+}
+
+/// What a reader sees of a cell.
+fn text_of(cell: &Markup) -> String {
+    let mut within = false;
+    let seen = |letter: &char| match letter {
+        '<' => {
+            within = true;
+            false
+        }
+        '>' => {
+            within = false;
+            false
+        }
+        _ => !within,
+    };
+    cell.0.chars().filter(seen).collect()
 }
 
 /// A chart under its title, with the table behind it.
@@ -86,6 +136,7 @@ pub(super) fn blocks(blocks: &[Block]) -> Markup {
 
 fn block(block: &Block) -> Markup {
     match block {
+        Block::Widths(tables) => tables.first().map(self::block).unwrap_or_default(),
         Block::Title(_) => html! {},
         Block::Alarm(text) => html! { p class="alarm" { (text) } },
         Block::Line(text) => html! { p { (text) } },
@@ -142,7 +193,7 @@ pub(super) enum Trust {
 
 /// The answer in one sentence, as large as can be, and whether to believe it.
 pub(super) struct Answer {
-    /// The sentence.
+    /// The sentence. Lines before its last are said before it in smaller letters: what a gate says.
     pub sentence: String,
     /// The figure of it, with its interval.
     pub figure: Option<(Markup, Markup)>,
@@ -162,9 +213,11 @@ impl Answer {
             Trust::Careful => ("belief careful", "!"),
             Trust::No => ("belief no", "✘"),
         };
+        let (before, sentence) = self.sentence.rsplit_once('\n').unwrap_or(("", &self.sentence));
         html! {
             div class=(format!("answer {}", self.tone)) {
-                h2 { (self.sentence) }
+                @for line in before.lines() { p class="gate" { (line) } }
+                h2 { (sentence) }
                 @if let Some((figure, small)) = &self.figure { p class="figure" { (figure) " " small { (small) } } }
                 @for detail in &self.details { (detail) }
             }

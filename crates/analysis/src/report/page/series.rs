@@ -4,10 +4,11 @@ use maud::{Markup, html};
 
 use super::parts::{Answer, Belief, Trust, blocks, figure, value};
 use super::shell::{Body, Section};
-use crate::judge::{Conclusion, Gate, Repeated, RepeatedComparison, Verdict};
+use crate::judge::{Conclusion, Gate, MIN_RUNS, Repeated, RepeatedComparison, Verdict};
 use crate::report::chart::{Chart, Forest, ForestRow, Tone};
 use crate::report::format::{difference, difference_within, share};
 use crate::report::{series as said, words};
+use crate::scenario::Metric;
 
 pub(super) fn body(scenario: &str, repeated: &Repeated, gate: &Gate) -> Body {
     let report = said::repeated(scenario, repeated, gate);
@@ -19,7 +20,7 @@ pub(super) fn body(scenario: &str, repeated: &Repeated, gate: &Gate) -> Body {
             } else {
                 html! { p { "In the table at the first of these charts." } }
             };
-            figure(&forest(one), &behind)
+            figure(&forest(repeated, one), &behind)
         });
         let body = html! { @for chart in charts { (chart) } };
         sections.push(Section { id: "differences", title: "Run by run, and over all of them".into(), body });
@@ -35,7 +36,7 @@ pub(super) fn body(scenario: &str, repeated: &Repeated, gate: &Gate) -> Body {
             [first, .., last] => format!("series of runs from {} to {}", first.started, last.started),
             _ => "series of runs".into(),
         },
-        answer: answer(repeated, gate).markup(),
+        answer: answer(repeated, gate),
         sections,
     }
 }
@@ -48,6 +49,10 @@ fn answer(repeated: &Repeated, gate: &Gate) -> Answer {
             Verdict::Regression => (format!("{candidate} is {} than {baseline}", word(first)), "bad"),
             Verdict::Improvement => (format!("{candidate} is {} than {baseline}", word(first)), "good"),
             Verdict::NoChange => (format!("{candidate} and {baseline} do not differ"), ""),
+            Verdict::Inconclusive if first.too_few.is_some() => (
+                format!("{candidate} against {baseline} is not judged: that takes {MIN_RUNS} valid runs"),
+                "",
+            ),
             Verdict::Inconclusive => (format!("These runs cannot tell {candidate} from {baseline}"), ""),
         };
         figure = first.ratio.map(|ratio| {
@@ -64,17 +69,20 @@ fn answer(repeated: &Repeated, gate: &Gate) -> Answer {
     if invalid > 0 {
         reasons.push(html! { (invalid) " of " (repeated.attempts.len()) " runs are invalid and left out." });
     }
-    reasons.push(match (&repeated.control, repeated.control_passed) {
-        (Some(control), true) => html! { "The control over all runs passed: the baseline against itself " (difference_within(control)) "." },
-        (Some(control), false) => html! { "The control over all runs failed: the baseline against itself " (difference_within(control)) "." },
-        (None, _) => html! { "There is no control over all runs: too few of them have one." },
-    });
-    let (level, headline) = match (gate.conclusion, repeated.control_passed) {
-        (Conclusion::Invalid, _) => (Trust::No, "Do not use these figures."),
-        (_, false) => (Trust::No, "Do not draw a conclusion: the baseline differs from itself."),
+    if let Some(error) = &repeated.ended_by {
+        reasons.push(html! { "The series was ended by an error: " (error) });
+    }
+    reasons.extend(said::control(repeated).map(|control| html! { (control) }));
+    let undecided = repeated.comparisons.first().is_some_and(|first| first.verdict == Verdict::Inconclusive);
+    let (level, headline) = match gate.conclusion {
+        Conclusion::Invalid => (Trust::No, "Do not use these figures."),
+        _ if !repeated.control_passed => {
+            (Trust::No, "Do not draw a conclusion: the control over all runs failed.")
+        }
         _ if invalid > 0 || repeated.control.is_none() => {
             (Trust::Careful, "Usable, with something to keep in mind.")
         }
+        _ if undecided => (Trust::Careful, "These figures hold, and they decide nothing."),
         _ => (
             Trust::Yes,
             "You can believe this: all runs are valid, and the interval holds what differs between them.",
@@ -93,7 +101,7 @@ fn word(one: &RepeatedComparison) -> &'static str {
     words::verdict_of(one.verdict, one.metric)
 }
 
-fn forest(one: &RepeatedComparison) -> Chart {
+fn forest(repeated: &Repeated, one: &RepeatedComparison) -> Chart {
     let mut rows: Vec<ForestRow> = one
         .per_run
         .iter()
@@ -123,9 +131,18 @@ fn forest(one: &RepeatedComparison) -> Chart {
         tone,
         ..ForestRow::new("over all runs".to_owned(), one.ratio)
     });
+    // It is of the median service time, and of no other metric.
+    if let Some(control) = repeated.control.filter(|_| one.metric == Metric::ServiceP50) {
+        rows.push(ForestRow {
+            control: true,
+            figures: difference_within(&control),
+            verdict: if repeated.control_passed { "passed" } else { "FAILED" }.into(),
+            ..ForestRow::new("control: baseline, itself".to_owned(), Some(control))
+        });
+    }
     Chart {
         title: format!("{} against {}, {}", one.candidate, one.baseline, one.metric.row().title),
         description: format!("{} runs; over all of them {figures}, {verdict}.", one.per_run.len()),
-        plot: Box::new(Forest { rows, band: None, sides: ["less", "more"] }),
+        plot: Box::new(Forest { rows, band: repeated.noise_threshold, sides: ["less", "more"] }),
     }
 }

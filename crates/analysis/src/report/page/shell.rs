@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest as _, Sha256};
 
+use super::parts::Answer;
 use crate::report::chart::STYLE;
 
 const PAGE_STYLE: &str = include_str!("page.css");
@@ -29,7 +30,7 @@ pub(super) struct Body {
     /// What kind of result it is of, and when it was made.
     pub kind: String,
     /// The answer.
-    pub answer: Markup,
+    pub answer: Answer,
     /// What stands behind it.
     pub sections: Vec<Section>,
 }
@@ -45,7 +46,7 @@ pub(super) fn page(body: &Body) -> String {
                 p { (body.kind) }
             }
             main id="answer" {
-                (body.answer)
+                (body.answer.markup())
                 @if lists {
                     nav aria-label="On this page" {
                         ul { @for section in &body.sections { li { a href=(format!("#{}", section.id)) { (section.title) } } } }
@@ -70,7 +71,7 @@ pub(super) fn several(title: &str, overview: &Markup, bodies: &[Body]) -> String
                     details {
                         summary { (n + 1) ". " (body.title) ", " (body.kind) }
                         article aria-label=(format!("Result {}", n + 1)) {
-                            (body.answer)
+                            (body.answer.markup())
                             @for section in &body.sections { (section.nameless()) }
                         }
                     }
@@ -78,6 +79,23 @@ pub(super) fn several(title: &str, overview: &Markup, bodies: &[Body]) -> String
             }
         },
     )
+}
+
+/// What each of several results says and how far to believe it, where nothing is said of all of them together.
+pub(super) fn answers(bodies: &[Body]) -> Markup {
+    html! {
+        div class="answer" {
+            h2 { (bodies.len()) " results, each with an answer of its own" }
+            ol {
+                @for body in bodies {
+                    li {
+                        p { strong { (body.title) } ", " (body.kind) ": " (body.answer.sentence.trim_end_matches('.')) "." }
+                        p class="soft" { (body.answer.belief.headline) }
+                    }
+                }
+            }
+        }
+    }
 }
 
 impl Section {

@@ -8,9 +8,10 @@ use super::parts::{
 use super::shell::{Body, Section};
 use crate::judge::{Sweep, SweepArm, SweepComparison, SweepLine, SweepPoint, Verdict};
 use crate::report::chart::{Axis, Chart, Forest, ForestRow, Layer, Look, Point, Scale, Series, Tone, Xy};
-use crate::report::format::{difference, figure as number, round_number, round_time_us, share, time_us};
+use crate::report::format::{difference, figure as number, round_number, round_time_us, time_us};
+use crate::report::sweep_answer::{self, candidates};
 use crate::report::{sweep as said, words};
-use crate::stats::{Estimate, MIN_LINE_POINTS};
+use crate::stats::Estimate;
 
 /// A figure of every variant at every value: what it is called, its keys in the stored sweep, how it is written.
 struct Measure {
@@ -62,7 +63,7 @@ pub(super) fn body(scenario: &str, sweep: &Sweep) -> Body {
     Body {
         title: format!("{scenario}: {} from value to value", sweep.key),
         kind: format!("sweep of {} values", sweep.points.len()),
-        answer: answer(sweep).markup(),
+        answer: answer(sweep),
         sections,
     }
 }
@@ -110,7 +111,7 @@ fn differences(sweep: &Sweep) -> Markup {
             || [html! { "-" }, html! { "-" }, html! { "-" }],
             |ratio| with_ends(difference, ratio, &format!("/points/{n}/arms/{m}/against/ratio")),
         );
-        let names = [html! { (point.value) }, html! { (arm.name) }];
+        let names = [html! { (words::setting(&point.value)) }, html! { (arm.name) }];
         let verdict = html! { (verdict(point, against).0) };
         Some(names.into_iter().chain(ratio).chain([verdict]).collect::<Vec<Markup>>())
     };
@@ -129,7 +130,8 @@ fn differences(sweep: &Sweep) -> Markup {
 
 fn verdict(point: &SweepPoint, against: &SweepComparison) -> (&'static str, Tone) {
     let tone = match against.verdict {
-        _ if !point.valid => return ("INVALID", Tone::Bad),
+        // Red is for what is worse; nothing is said of such a run.
+        _ if !point.valid => return ("not judged", Tone::Neutral),
         Verdict::Improvement => Tone::Good,
         Verdict::Regression => Tone::Bad,
         Verdict::NoChange | Verdict::Inconclusive => Tone::Neutral,
@@ -137,111 +139,45 @@ fn verdict(point: &SweepPoint, against: &SweepComparison) -> (&'static str, Tone
     (words::verdict_of(against.verdict, against.metric), tone)
 }
 
-/// Variants that are compared, in the order of the first point.
-fn candidates(sweep: &Sweep) -> Vec<&str> {
-    let mut names: Vec<&str> = Vec::new();
-    for arm in sweep.points.iter().flat_map(|point| &point.arms).filter(|arm| arm.against.is_some()) {
-        if !names.contains(&arm.name.as_str()) {
-            names.push(&arm.name);
-        }
-    }
-    names
-}
-
 fn answer(sweep: &Sweep) -> Answer {
     let wanted = sweep.wanted.len();
     let unusable = sweep.points.iter().filter(|point| !point.valid).count();
     let vetoed = sweep.points.iter().filter(|point| point.control_failed.is_some()).count();
-    let candidates = candidates(sweep);
-    let sentence = match candidates.as_slice() {
-        [] => format!("{} values of {} were measured", sweep.points.len(), sweep.key),
-        [one] => one_candidate(sweep, one),
-        several if sweep.is_over_round_trips() => several
-            .iter()
-            .filter_map(|name| {
-                let slope = sweep.line(name)?.per_us.estimate;
-                let word = if slope >= 0.0 { "more" } else { "fewer" };
-                Some(format!("{name} makes {:.1} round trips {word}", slope.abs()))
-            })
-            .collect::<Vec<_>>()
-            .join("; "),
-        several => format!(
-            "{} variants against their baseline at {} values of {}",
-            several.len(),
-            sweep.points.len(),
-            sweep.key
-        ),
-    };
-    let details = candidates.iter().filter_map(|name| {
+    let details = candidates(sweep).into_iter().filter_map(|name| {
         let line = sweep.line(name)?;
-        Some(html! { p { (name) ": " (line_in_words(line)) "." } })
+        let words = sweep_answer::line_in_words(line, &signed(line.base.estimate));
+        Some(html! { p { (name) ": " (words) "." } })
     });
     let mut reasons = Vec::new();
     if unusable > 0 {
         reasons.push(html! { (unusable) " of " (sweep.points.len()) " runs are invalid or were interrupted: do not use their figures." });
     }
-    if vetoed > 0 {
-        reasons.push(
-            html! { "At " (vetoed) " values nothing is judged, because the baseline differed from itself." },
-        );
-    }
+    reasons.extend(sweep_answer::vetoed(sweep).map(|text| html! { (text) }));
     if sweep.points.len() < wanted {
         reasons.push(html! { (sweep.points.len()) " of " (wanted) " values were run." });
+    }
+    if let Some(error) = &sweep.ended_by {
+        reasons.push(html! { "It was ended by an error: " (error) });
     }
     if sweep.is_over_round_trips() {
         reasons.push(html! { "The network is simulated: the tool held replies back." });
     }
     let (level, headline) = if unusable > 0 {
         (Trust::No, "Not all of these figures may be used.")
+    } else if sweep_answer::nothing_judged(sweep) {
+        (Trust::No, "Do not draw a conclusion from this sweep.")
     } else if vetoed > 0 || sweep.points.len() < wanted {
         (Trust::Careful, "Valid, with gaps.")
     } else {
         (Trust::Yes, "All runs are valid.")
     };
     Answer {
-        sentence,
+        sentence: sweep_answer::answer(sweep),
         figure: None,
         tone: "",
         details: details.collect(),
         belief: Belief { level, headline: headline.into(), reasons },
     }
-}
-
-fn one_candidate(sweep: &Sweep, name: &str) -> String {
-    let judged = || {
-        sweep
-            .points
-            .iter()
-            .filter(|p| p.valid)
-            .filter_map(|p| p.arms.iter().find(|arm| arm.name == name)?.against.as_ref())
-    };
-    let baseline = judged().next().map_or("its baseline", |against| against.baseline.as_str());
-    let of = |verdict: Verdict| judged().filter(|against| against.verdict == verdict).count();
-    let all = judged().count();
-    match (of(Verdict::Improvement), of(Verdict::Regression), of(Verdict::NoChange)) {
-        (n, 0, 0) if n == all && n > 0 => format!("{name} is better than {baseline} at every value"),
-        (0, n, 0) if n == all && n > 0 => format!("{name} is worse than {baseline} at every value"),
-        (better, worse, same) => format!(
-            "{name} against {baseline}: better at {better}, worse at {worse}, no different at {same} of {all} values"
-        ),
-    }
-}
-
-fn line_in_words(line: &SweepLine) -> String {
-    let slope = line.per_us;
-    let (more, [low, high]) = if slope.estimate >= 0.0 {
-        ("more", [slope.low, slope.high])
-    } else {
-        ("less", [-slope.high, -slope.low])
-    };
-    format!(
-        "{:.2} round trips {more} than the baseline ({} interval {:.2} to {:.2}), and {} without an added round trip",
-        slope.estimate.abs(),
-        share(slope.confidence),
-        low,
-        high,
-        signed(line.base.estimate)
-    )
 }
 
 fn signed(us: f64) -> String {
@@ -251,9 +187,7 @@ fn signed(us: f64) -> String {
 fn slopes(sweep: &Sweep) -> Markup {
     html! {
         p { "The slope of a line is the number of round trips that a variant makes more than its baseline: what it costs on any network." }
-        @for name in candidates(sweep) {
-            @if sweep.line(name).is_none() { p { "No line for " (name) ": it needs " (MIN_LINE_POINTS) " values with an interval." } }
-        }
+        @for why in sweep_answer::without_line(sweep) { p { (why) } }
     }
 }
 
@@ -261,35 +195,13 @@ fn over_round_trips(sweep: &Sweep) -> Option<Chart> {
     if !sweep.is_over_round_trips() {
         return None;
     }
-    let mut layers = Vec::new();
-    let mut values = vec![0.0];
-    let added: Vec<f64> = sweep.points.iter().map(SweepPoint::added_us).collect();
-    let most = added.iter().copied().fold(0.0, f64::max);
-    for (n, name) in candidates(sweep).into_iter().enumerate() {
-        let point = |point: &SweepPoint| {
-            let arm = point.arms.iter().find(|arm| arm.name == name)?;
-            let (amount, low, high) = arm.against.as_ref()?.amount()?;
-            let tip = format!("{} added: {}", time_us(point.added_us()), signed(amount));
-            Some(Point { x: point.added_us(), y: amount, interval: Some((low, high)), tip })
-        };
-        let points: Vec<Point> = sweep.points.iter().filter(|p| p.valid).filter_map(point).collect();
-        values.extend(points.iter().filter_map(|point| point.interval).flat_map(|(low, high)| [low, high]));
-        if let Some(line) = sweep.line(name) {
-            let ends = [0.0, most].map(|x| Point::at(x, line.at(x).estimate));
-            layers.push(Layer::Series(Series {
-                name: String::new(),
-                tone: Tone::Nth(n + 1),
-                look: Look::Fit,
-                points: ends.to_vec(),
-            }));
-        }
-        layers.push(Layer::Series(Series {
-            name: name.to_owned(),
-            tone: Tone::Nth(n + 1),
-            look: Look::Dots,
-            points,
-        }));
-    }
+    let lines: Vec<RoundTripLine<'_>> =
+        candidates(sweep).into_iter().map(|name| round_trip_line(sweep, name)).collect();
+    let added = sweep.points.iter().map(SweepPoint::added_us);
+    let most = added.clone().fold(0.0, f64::max);
+    let layers: Vec<Layer> =
+        lines.iter().enumerate().flat_map(|(n, line)| line.layers(Tone::Nth(n + 1), most)).collect();
+    let ends = lines.iter().flat_map(RoundTripLine::ends);
     (!layers.is_empty()).then(|| Chart {
         title: "Difference from the baseline over the time added to each round trip".into(),
         description: "Points with intervals, and a line through them.".into(),
@@ -301,7 +213,7 @@ fn over_round_trips(sweep: &Sweep) -> Option<Chart> {
             },
             y: Axis {
                 label: "difference of the medians".into(),
-                scale: Scale::around(values),
+                scale: Scale::around(ends.chain([0.0])),
                 format: Box::new(round_time_us),
             },
             layers,
@@ -310,11 +222,62 @@ fn over_round_trips(sweep: &Sweep) -> Option<Chart> {
     })
 }
 
+/// A candidate's difference from the baseline, value by value, and the line through it.
+struct RoundTripLine<'a> {
+    name: &'a str,
+    points: Vec<Point>,
+    /// Those of runs whose control failed.
+    unjudged: Vec<Point>,
+    through: Option<&'a SweepLine>,
+}
+
+fn round_trip_line<'a>(sweep: &'a Sweep, name: &'a str) -> RoundTripLine<'a> {
+    let point = |point: &SweepPoint| {
+        let arm = point.arms.iter().find(|arm| arm.name == name)?;
+        let (amount, low, high) = arm.against.as_ref()?.amount()?;
+        let tip = format!("{} added: {}", time_us(point.added_us()), signed(amount));
+        Some(Point { x: point.added_us(), y: amount, interval: Some((low, high)), tip })
+    };
+    let of = |judged: bool| -> Vec<Point> {
+        let wanted = |p: &&SweepPoint| p.valid && p.control_failed.is_none() == judged;
+        sweep.points.iter().filter(wanted).filter_map(point).collect()
+    };
+    RoundTripLine { name, points: of(true), unjudged: of(false), through: sweep.line(name) }
+}
+
+impl RoundTripLine<'_> {
+    fn ends(&self) -> impl Iterator<Item = f64> {
+        let intervals = self.points.iter().chain(&self.unjudged).filter_map(|point| point.interval);
+        intervals.flat_map(|(low, high)| [low, high])
+    }
+
+    /// The line goes as far as the `most` that was added.
+    fn layers(&self, tone: Tone, most: f64) -> Vec<Layer> {
+        let series =
+            |name: &str, look, points| Layer::Series(Series { name: name.to_owned(), tone, look, points });
+        let mut layers = Vec::new();
+        if let Some(line) = self.through {
+            let ends = [0.0, most].map(|x| Point::at(x, line.at(x).estimate));
+            layers.push(series("", Look::Fit, ends.to_vec()));
+        }
+        layers.push(series(self.name, Look::Dots, self.points.clone()));
+        if !self.unjudged.is_empty() {
+            layers.push(series(
+                &format!("{}, control failed", self.name),
+                Look::Hollow,
+                self.unjudged.clone(),
+            ));
+        }
+        layers
+    }
+}
+
 fn forest(sweep: &Sweep) -> Option<Chart> {
     let several = candidates(sweep).len() > 1;
     let row = |point: &SweepPoint, arm: &SweepArm| {
         let against = arm.against.as_ref()?;
-        let label = if several { format!("{}, {}", point.value, arm.name) } else { point.value.clone() };
+        let value = words::setting(&point.value);
+        let label = if several { format!("{value}, {}", arm.name) } else { value };
         let (verdict, tone) = verdict(point, against);
         Some(ForestRow { verdict: verdict.into(), tone, ..ForestRow::new(label, against.ratio) })
     };
@@ -351,7 +314,7 @@ fn by_value(sweep: &Sweep, measure: &Measure) -> Chart {
             let shift = 0.5 * ((n as f64 + 0.5) / names.len() as f64 - 0.5);
             let point = |(place, point): (usize, &SweepPoint)| {
                 let (y, interval) = (measure.of)(point.arms.iter().find(|arm| arm.name == *name)?)?;
-                let tip = format!("{}: {}", point.value, (measure.format)(y));
+                let tip = format!("{}: {}", words::setting(&point.value), (measure.format)(y));
                 Some(Point { x: place as f64 + shift, y, interval, tip })
             };
             let points: Vec<Point> = sweep.points.iter().enumerate().filter_map(point).collect();
@@ -359,7 +322,7 @@ fn by_value(sweep: &Sweep, measure: &Measure) -> Chart {
             Layer::Series(Series { name: (*name).to_owned(), tone: Tone::Nth(n), look: Look::Dots, points })
         })
         .collect();
-    let values: Vec<String> = sweep.points.iter().map(|point| point.value.clone()).collect();
+    let values: Vec<String> = sweep.points.iter().map(|point| words::setting(&point.value)).collect();
     Chart {
         title: format!("{}, by {}", measure.label, sweep.key),
         description: format!("{} variants at {} values.", names.len(), values.len()),
@@ -389,7 +352,7 @@ fn figures_by_value(sweep: &Sweep, measure: &Measure) -> Markup {
             maybe(measure.format, end, &format!("{place}/{}/{key}", measure.interval_key))
         };
         Some(vec![
-            html! { (point.value) },
+            html! { (words::setting(&point.value)) },
             html! { (arm.name) },
             of(y, measure.key),
             end(interval.map(|(low, _)| low), "low"),

@@ -2,8 +2,9 @@ use std::sync::OnceLock;
 
 use proptest::prelude::*;
 
-use super::samples::{HOSTILE, Sample, hour, named, samples};
+use super::samples::{HOSTILE, Sample, hour, lane_ab, named, samples, sweep_without_verdicts};
 use super::*;
+use crate::judge::fixtures::{GRANT_LANE, SimulatedArm, record, scenario};
 
 /// What a reader sees: no markup, no style, no script; one line per block, charts by their title and description.
 fn text_of(page: &str) -> String {
@@ -62,6 +63,7 @@ fn pages_say_what_they_are_meant_to() {
         "calibration",
         "history",
         "compared",
+        "figures",
     ] {
         let page = sample(name);
         let text = text_of(&page.html);
@@ -71,6 +73,259 @@ fn pages_say_what_they_are_meant_to() {
         let end = short.iter().position(|line| *line == "The full configuration").unwrap_or(short.len());
         insta::assert_snapshot!(format!("page_{name}"), short[..end].join("\n"));
     }
+}
+
+/// What stands above the single results.
+fn overview(page: &str) -> String {
+    text_of(page).split("Each by itself").next().unwrap().to_owned()
+}
+
+#[test]
+fn runs_side_by_side_begin_with_an_answer_and_whether_to_believe_it() {
+    let ab = lane_ab();
+    let alike = overview(&runs(&[&ab, &ab]));
+    for said in [
+        "2 runs of lane-ab: hget-lane is slower than grant-lane in each",
+        "Every run is valid, and no control failed.",
+        "2. valid, its control passed: the baseline against itself",
+        "Inside the grey band, ±2 %",
+        "service p99.9",
+    ] {
+        assert!(alike.contains(said), "{said}\n{alike}");
+    }
+    let mut other = ab.clone();
+    other.record.scenario.name = "smoke".into();
+    let unlike = overview(&runs(&[&ab, &other]));
+    assert!(
+        unlike.contains("2 runs of 2 scenarios") && unlike.contains("did not measure the same"),
+        "{unlike}"
+    );
+    let mut changed = ab.clone();
+    changed.record.environment.valkey.version = "7.2.9".into();
+    let settings = overview(&runs(&[&ab, &changed]));
+    assert!(settings.contains("1. and 2. did not measure the same: valkey version"), "{settings}");
+    let mixed = overview(&sample("beside").html);
+    assert!(mixed.contains("Of 3 runs 2 can be used.") && mixed.contains("INVALID, do not use"), "{mixed}");
+    let mut invalid = ab.clone();
+    invalid.valid = false;
+    let none = overview(&runs(&[&invalid, &invalid]));
+    assert!(none.contains("No answer") && none.contains("Do not believe any figure"), "{none}");
+}
+
+#[test]
+fn several_of_another_kind_begin_with_what_each_of_them_says() {
+    let calibration = crate::judge::assess(crate::judge::fixtures::calibration_record());
+    let both = overview(&calibrations(&[&calibration, &calibration]));
+    let alone = text_of(&calibrations(&[&calibration]));
+    let sentence = alone.lines().nth(3).unwrap();
+    assert!(both.contains("2 results, each with an answer of its own"), "{both}");
+    assert_eq!(both.matches(sentence).count(), 2, "{sentence}\n{both}");
+}
+
+#[test]
+fn a_difference_is_to_be_believed_only_where_a_verdict_says_that_there_is_one() {
+    let mut result = lane_ab();
+    result.warnings.push(crate::record::Warning::SharedMachine { cores: 2 });
+    let told = text_of(&runs(&[&result]));
+    assert!(told.contains("You can believe that there is a difference"), "{told}");
+    assert!(told.contains("Only differences of more than 2 % count"), "{told}");
+    for (verdict, said) in [
+        (crate::judge::Verdict::Inconclusive, "this run is too small or too noisy to tell"),
+        (crate::judge::Verdict::NoChange, "You can believe this"),
+    ] {
+        for one in &mut result.comparisons {
+            one.verdict = verdict;
+        }
+        let text = text_of(&runs(&[&result]));
+        assert!(text.contains(said) && !text.contains("there is a difference"), "{text}");
+    }
+}
+
+#[test]
+fn a_last_second_of_which_a_part_was_measured_is_no_collapse() {
+    let text = text_of(&sample("run").html);
+    assert!(text.contains("Of the last second 0.40 s were measured: its rates are over these."), "{text}");
+    assert!(text.contains("30 (0.40 s)"), "{text}");
+    let with = |part_s: Option<f64>, kept: bool| {
+        let mut result = lane_ab();
+        result.record.window = result.record.window.filter(|_| kept);
+        let last = result.record.timeline.last_mut().unwrap();
+        (last.part_s, last.claimed) = (part_s, 7);
+        text_of(&runs(&[&result]))
+    };
+    let rates =
+        |text: &str| text.lines().find(|line| line.starts_with("[Claims per second:")).unwrap().to_owned();
+    // Neither a rate over some milliseconds nor one over nobody knows how much.
+    for (text, said) in [
+        (with(Some(0.01), true), "only 0.01 s were measured, too little for a rate"),
+        (with(None, false), "does not say how much of its last second was measured"),
+    ] {
+        assert!(text.contains(said) && rates(&text).contains("from 4,8"), "{}", rates(&text));
+    }
+    assert!(rates(&with(None, true)).contains("from 7 "), "a whole second with few claims is what it is");
+}
+
+#[test]
+fn no_page_has_an_empty_heading_or_answer() {
+    for sample in all() {
+        for empty in ["<h1></h1>", "<h2></h2>", "<h3></h3>", "<li></li>"] {
+            assert!(!sample.html.contains(empty), "{}: {empty}", sample.name);
+        }
+    }
+}
+
+#[test]
+fn a_sweep_whose_controls_all_failed_says_so_on_the_page_and_in_text() {
+    let sweep = sweep_without_verdicts();
+    let answer = "No verdict at any value of load.network.added_rtt: the control failed at each of them";
+    let no_line = "No line for hget-lane: it takes 3 values whose verdicts count, and of 5 there are 0: at 5 the control failed.";
+    let page = text_of(&sample("sweep-control-failed").html);
+    let text = crate::report::sweep_text("rtt-sweep", &sweep, None).replace('\n', " ");
+    for said in [&page, &text] {
+        assert!(said.contains(answer) && said.contains(no_line), "{said}");
+    }
+    for said in
+        ["Nothing is judged at any value, for the control failed at each: ", "Do not draw a conclusion"]
+    {
+        assert!(page.contains(said), "{said}\n{page}");
+    }
+    assert!(
+        sample("sweep-control-failed").html.contains("hget-lane, control failed"),
+        "drawn as if it counted"
+    );
+    // Of one that failed alone the number is said, and the others count.
+    let mut one = sweep.clone();
+    for point in &mut one.points[1..] {
+        point.control_failed = None;
+    }
+    let page = text_of(&sweeps(&[("rtt-sweep", &one)]));
+    assert!(page.contains("At 1 of 5 values nothing is judged"), "{page}");
+    assert!(!page.contains(answer), "{page}");
+}
+
+#[test]
+fn a_comparison_names_what_is_worse_and_why_something_cannot_be_told() {
+    let [base, other] = [1.0, 1.4].map(|slower| {
+        let arm = SimulatedArm { slower, ..GRANT_LANE };
+        crate::judge::analyse_as(record(&[arm], 1), &scenario(&[arm]))
+    });
+    let options = crate::judge::StoredOptions::from_gate_section(&base.record.scenario.gate);
+    let mut stored = crate::judge::compare(&base, &other, &options).unwrap();
+    let page = text_of(&compared(&stored, &base, &other));
+    let lines: Vec<&str> = page.lines().skip(3).collect();
+    assert!(
+        lines[0].starts_with("The candidate is worse than the base: ")
+            && lines[0].ends_with(" of grant-lane")
+    );
+    assert!(lines[1].starts_with('+') && lines[1].contains("95 % interval"), "{page}");
+    stored.conclusion = crate::judge::Conclusion::Inconclusive;
+    for metric in stored.metrics.iter_mut().filter(|m| m.verdict == crate::judge::StoredVerdict::Fail) {
+        metric.verdict = crate::judge::StoredVerdict::Inconclusive;
+    }
+    let page = text_of(&compared(&stored, &base, &other));
+    let why = "inconclusive: the interval lies on both sides of the threshold, ";
+    assert!(page.contains(&format!("is {why}")) && page.contains(&format!("| {why}")), "{page}");
+}
+
+#[test]
+fn times_of_seconds_are_told_in_seconds_in_text_and_page() {
+    let mut result = crate::judge::analyse_as(record(&[GRANT_LANE], 1), &scenario(&[GRANT_LANE]));
+    let times = result.variants[0].service_us.as_mut().unwrap();
+    (times.p50, times.p99, times.p999, times.max) = (9_445.0, 6_690_000.0, 7_000_000.0, 7_524_581.0);
+    let text = crate::report::text(&result, None).replace('\n', " ");
+    for shown in [text, text_of(&runs(&[&result]))] {
+        assert!(shown.contains("9.45 ms at the median and 6.69 s at p99"), "{shown}");
+        assert!(shown.contains("7.52 s") && !shown.contains("7,524,581"), "{shown}");
+    }
+}
+
+/// Charts by title, as they are drawn for a desk.
+fn charts(page: &str) -> Vec<(&str, &str)> {
+    let title = |svg: &str| svg.find("<title>").unwrap() + 7..svg.find("</title>").unwrap();
+    page.split("<div class=\"wide\"><svg")
+        .skip(1)
+        .map(|rest| &rest[..rest.find("</svg>").unwrap()])
+        .map(|svg| (&svg[title(svg)], svg))
+        .collect()
+}
+
+#[test]
+fn a_control_stands_in_the_picture_of_the_metric_that_it_is_of_alone() {
+    let many = &sample("twenty").html;
+    let with: Vec<&str> = charts(many)
+        .into_iter()
+        .filter(|(title, svg)| title.starts_with("Differences by") && svg.contains(">control"))
+        .map(|(title, _)| title)
+        .collect();
+    assert_eq!(with, ["Differences by service time, median"]);
+    assert!(text_of(many).contains("The last row of the picture of service time, median is the control"));
+    let mut one = lane_ab();
+    one.comparisons.retain(|comparison| comparison.metric != crate::scenario::Metric::ServiceP50);
+    for page in [runs(&[&one]), runs(&[&one, &one])] {
+        let forests =
+            charts(&page).into_iter().filter(|(title, _)| title.to_lowercase().contains("differences"));
+        let forests: Vec<&str> = forests.map(|(_, svg)| svg).collect();
+        assert!(
+            !forests.is_empty() && forests.iter().all(|svg| !svg.contains(">control")),
+            "of another metric"
+        );
+        assert!(!page.contains("The last row"), "a row that is not there");
+    }
+}
+
+#[test]
+fn what_is_not_judged_is_not_drawn_as_what_is_worse() {
+    let sound = lane_ab();
+    let with = |change: &dyn Fn(&mut crate::judge::RunResult)| {
+        let mut result = lane_ab();
+        change(&mut result);
+        result
+    };
+    let unusable = [
+        (with(&|result| result.valid = false), "not judged: invalid"),
+        (with(&|result| result.record.partial = true), "not judged: interrupted"),
+        (with(&|result| result.control.as_mut().unwrap().passed = false), "inconclusive"),
+    ];
+    for (result, said) in &unusable {
+        let page = runs(&[result, result]);
+        let charts = charts(&page);
+        let (_, forest) = charts.iter().find(|(title, _)| title.ends_with("run by run")).unwrap();
+        let rows: Vec<&str> = forest.split("<g>").skip(1).filter(|row| !row.contains("control")).collect();
+        assert!(!rows.is_empty(), "{said}");
+        for row in rows {
+            assert!(row.contains(said) && row.contains("neutral") && !row.contains("bad"), "{said}\n{row}");
+        }
+    }
+    let page = runs(&[&sound, &sound]);
+    assert!(
+        charts(&page).iter().any(|(title, svg)| title.ends_with("run by run") && svg.contains("heavy bad"))
+    );
+}
+
+#[test]
+fn the_answer_of_a_gated_run_begins_with_what_the_gate_says() {
+    let mut result = lane_ab();
+    assert!(!text_of(&runs(&[&result])).contains("GATE"));
+    result.record.scenario.gate.enforce = true;
+    let page = text_of(&runs(&[&result]));
+    let first = page.lines().nth(3).unwrap();
+    assert!(first.starts_with("GATE: FAILED (exit 1): service p50 of hget-lane"), "{page}");
+    assert!(crate::report::text(&result, None).starts_with("GATE: FAILED (exit 1)"));
+    assert!(page.lines().nth(4).unwrap().starts_with("hget-lane is slower than grant-lane"), "{page}");
+}
+
+#[test]
+fn the_overview_of_several_runs_says_what_each_gate_says() {
+    let [mut failed, open] = [lane_ab(), lane_ab()];
+    let overview = |results: &[&crate::judge::RunResult]| {
+        let page = text_of(&runs(results));
+        page.split("Each by itself").next().unwrap().to_owned()
+    };
+    assert!(!overview(&[&open, &open]).contains("GATE"));
+    failed.record.scenario.gate.enforce = true;
+    let said = overview(&[&open, &failed]);
+    assert_eq!(said.matches("GATE").count(), 1, "{said}");
+    assert!(said.contains("2. GATE: FAILED (exit 1): service p50 of hget-lane"), "{said}");
 }
 
 /// Elements by name, with attributes' names: the skeleton of a page.

@@ -1,10 +1,10 @@
 //! The answer to what was asked, before any table.
 
 use super::super::document::Block;
-use super::super::format::{difference, difference_within, figure, time_us};
-use super::super::{findings, storm, words};
-use crate::judge::{self, Comparison, RunResult, VariantSummary, Verdict};
-use crate::scenario::{Metric, Mode, VariantPath};
+use super::super::format::{difference, difference_within, figure, time_us, times_us};
+use super::super::{faults, findings, storm, words};
+use crate::judge::{self, Comparison, LatencySummary, RunResult, VariantSummary, Verdict};
+use crate::scenario::{Metric, Mode, Unit, VariantPath};
 use crate::stats::Estimate;
 
 /// The answer to what was asked, in one sentence.
@@ -19,9 +19,13 @@ pub(super) fn answer(result: &RunResult) -> String {
         .collect();
     match headline.as_slice() {
         [] if result.record.scenario.load.mode == Mode::Storm => {
-            result.variants.iter().map(|variant| storm::answer(result, variant)).collect::<Vec<_>>().join(" ")
+            let each = result.variants.iter().map(|variant| storm::answer(result, variant));
+            faults::answer(result).into_iter().chain(each).collect::<Vec<_>>().join(" ")
         }
-        [] => result.variants.iter().map(alone).collect::<Vec<_>>().join(" "),
+        [] => {
+            let alone = result.variants.iter().map(alone);
+            faults::answer(result).into_iter().chain(alone).collect::<Vec<_>>().join(" ")
+        }
         [one] => pair(one),
         several => {
             let each = several.iter().map(|comparison| {
@@ -40,7 +44,7 @@ pub(super) fn answer(result: &RunResult) -> String {
 
 /// Whether each variant kept the scenario's service level, and at which load.
 pub(in crate::report) fn service_level(result: &RunResult) -> Option<Block> {
-    let bound = result.record.scenario.slo.as_ref()?.response_p99.0;
+    let bound = result.record.scenario.slo.as_ref()?.response_p99?.0;
     let each: Vec<String> = judge::service_levels(result, bound)
         .map(|level| {
             let word = if level.kept() { "kept" } else { "MISSED" };
@@ -67,23 +71,20 @@ pub(in crate::report) fn alone(variant: &VariantSummary) -> String {
     let Some(service) = &variant.service_us else {
         return format!("{}: no claim succeeded.", variant.name);
     };
-    let response = variant
-        .response_us
+    let of = |times: &Option<LatencySummary>| times.as_ref().map_or([0.0; 2], |times| [times.p50, times.p99]);
+    let ([_, due], [resumed, last]) = (of(&variant.response_us), of(&variant.resume_us));
+    let [p50, p99, due, resumed, last] = times_us([service.p50, service.p99, due, resumed, last]);
+    let response = variant.response_us.as_ref().map(|_| format!("; {due} at p99 from when it was due"));
+    let resume = variant
+        .resume_us
         .as_ref()
-        .map(|response| format!("; {} at p99 from when it was due", time_us(response.p99)));
-    let resume = variant.resume_us.as_ref().map(|resume| {
-        format!(
-            "; from signal to lease {} at the median, {} at p99",
-            time_us(resume.p50),
-            time_us(resume.p99)
-        )
-    });
+        .map(|_| format!("; from signal to lease {resumed} at the median, {last} at p99"));
     format!(
         "{}: {} claims per second, {} at the median and {} at p99 from sending a claim to holding the lease{}{}.",
         variant.name,
         figure(variant.throughput_per_s),
-        time_us(service.p50),
-        time_us(service.p99),
+        p50,
+        p99,
         response.unwrap_or_default(),
         resume.unwrap_or_default()
     )
@@ -92,8 +93,13 @@ pub(in crate::report) fn alone(variant: &VariantSummary) -> String {
 fn pair(comparison: &Comparison) -> String {
     let Comparison { baseline, candidate, .. } = comparison;
     let title = comparison.metric.row().title;
-    let values =
-        format!("{} against {}", figure(comparison.candidate_value), figure(comparison.baseline_value));
+    let values = [comparison.candidate_value, comparison.baseline_value];
+    let row = comparison.metric.row();
+    let values = if row.unit == Unit::Microseconds && values.iter().any(|us| *us >= 1e4) {
+        times_us(values).join(" against ")
+    } else {
+        format!("{} {}", values.map(figure).join(" against "), words::unit(row.unit))
+    };
     let within = comparison.ratio.as_ref().map(difference_within).unwrap_or_default();
     match comparison.verdict {
         Verdict::NoChange => format!("{candidate} and {baseline} do not differ: {title} {within}."),
@@ -103,19 +109,18 @@ fn pair(comparison: &Comparison) -> String {
         },
         Verdict::Regression | Verdict::Improvement => {
             format!(
-                "{candidate} {} than {baseline}: {title} {within}, {values} {}.",
+                "{candidate} {} than {baseline}: {title} {within}, {values}.",
                 match words::verdict(comparison) {
                     word @ ("costs more" | "costs less") => word.to_owned(),
                     word => format!("is {word}"),
                 },
-                words::unit(comparison.metric.row().unit)
             )
         }
     }
 }
 
 /// What the faster arm saves, in time and in round trips: the part of the answer that another machine can repeat.
-pub(super) fn savings(result: &RunResult) -> Vec<Block> {
+pub(in crate::report) fn savings(result: &RunResult) -> Vec<Block> {
     if result.control.as_ref().is_some_and(|control| !control.passed) {
         return Vec::new();
     }

@@ -28,7 +28,13 @@ pub(super) fn blocks(result: &RunResult) -> Vec<Block> {
     }
     let heading = "Counted exactly, per claim".to_owned();
     if names.is_empty() {
-        let items = vec!["no difference: same round trips, commands and bytes".into()];
+        let on_the_wire = result.exact.iter().any(|one| one.metric.command.is_none());
+        let same = if on_the_wire {
+            "round trips, commands and bytes"
+        } else {
+            "calls of every command on the servers"
+        };
+        let items = vec![format!("no difference: same {same}")];
         return vec![Block::List { heading, items }];
     }
     let heading = format!("{heading} (▲ more than {}, ▼ less)", first.baseline);

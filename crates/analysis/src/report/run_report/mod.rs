@@ -6,13 +6,13 @@ mod exact;
 mod origin;
 mod worth;
 
-pub(super) use answer::{alone, service_level};
-use answer::{answer, savings};
+use answer::answer;
+pub(super) use answer::{alone, savings, service_level};
 pub(super) use origin::{origin, surroundings, trust};
 
 use super::document::Block;
 use super::format::{TimeUnit, count, difference_within, figure, maybe, per_claim, share, time_us};
-use super::{findings, ramp, steps, storm, words};
+use super::{faults, findings, generators, ramp, servers, steps, storm, words};
 use crate::judge::{self, Comparison, GatePolicy, LatencySummary, RunResult, VariantSummary, Verdict};
 use crate::record::{Outcomes, RunRecord};
 use crate::scenario::{Direction, Mode, VariantPath};
@@ -21,16 +21,17 @@ use crate::stats::{CONFIDENCE, Estimate, Latencies};
 /// The whole report.
 pub(super) fn blocks(result: &RunResult) -> Vec<Block> {
     let record = &result.record;
-    let gate = judge::gate(result, &GatePolicy::from_scenario(&record.scenario));
-    let mut blocks: Vec<Block> =
-        findings::gate(&gate, record.was_interrupted()).map(Block::Line).into_iter().collect();
+    let mut blocks: Vec<Block> = gate(result).map(Block::Line).into_iter().collect();
     blocks.extend(alarms(result));
     blocks.push(Block::Title(format!("{}: {}", record.label(), record.scenario.summary)));
     blocks.extend(simulated_network(record));
+    blocks.extend(servers::head(record));
     blocks.push(Block::Line(answer(result)));
     blocks.extend(savings(result));
     blocks.extend(service_level(result));
+    blocks.extend(faults::level(result));
     blocks.extend(storm::producer(result));
+    blocks.extend(faults::blocks(result));
     blocks.extend(latencies(result));
     blocks.extend(steps::waterfall(result));
     blocks.extend(ramp::blocks(&result.record));
@@ -39,13 +40,24 @@ pub(super) fn blocks(result: &RunResult) -> Vec<Block> {
     blocks.extend(storm::retries(result));
     blocks.extend(comparisons(result));
     blocks.extend(worth::block(result));
+    blocks.extend(generators::blocks(result));
     blocks.push(trust(result));
     blocks.push(origin(result));
-    if !result.warnings.is_empty() {
-        let items = result.warnings.iter().map(words::warning).collect();
-        blocks.push(Block::List { heading: "Keep in mind".into(), items });
-    }
+    blocks.extend(warnings(result));
     blocks
+}
+
+/// What the scenario's gate says, where it is enforced; before anything else, for the exit code follows from it.
+pub(super) fn gate(result: &RunResult) -> Option<String> {
+    let record = &result.record;
+    let gate = judge::gate(result, &GatePolicy::from_scenario(&record.scenario));
+    findings::gate(&gate, record.was_interrupted())
+}
+
+/// What bears on how the figures are read.
+pub(super) fn warnings(result: &RunResult) -> Option<Block> {
+    let items: Vec<String> = result.warnings.iter().map(words::warning).collect();
+    (!items.is_empty()).then(|| Block::List { heading: "Keep in mind".into(), items })
 }
 
 /// Said above every figure: none of them is of the network that is there.
@@ -64,7 +76,7 @@ pub(super) fn simulated_network(record: &RunRecord) -> Option<Block> {
     )))
 }
 
-fn alarms(result: &RunResult) -> Vec<Block> {
+pub(super) fn alarms(result: &RunResult) -> Vec<Block> {
     let mut blocks = Vec::new();
     if !result.valid {
         blocks.push(Block::Alarm("INVALID: do not use these figures.".into()));
@@ -96,13 +108,15 @@ fn latencies(result: &RunResult) -> Vec<Block> {
         (resume, |v| v.resume_us.as_ref()),
     ];
     let table = |(n, (heading, clock)): (usize, (&str, Clock))| {
-        let unit = TimeUnit::of(result.variants.iter().filter_map(clock).map(|times| times.p50));
+        let unit =
+            TimeUnit::of(result.variants.iter().filter_map(clock).flat_map(|times| [times.p50, times.max]));
         let rows: Vec<_> = result
             .variants
             .iter()
+            .enumerate()
             // The first table names every variant, also one without a single success.
-            .filter(|variant| n == 0 || clock(variant).is_some())
-            .map(|variant| {
+            .filter(|(_, variant)| n == 0 || clock(variant).is_some())
+            .map(|(position, variant)| {
                 let times = clock(variant);
                 let of = |quantile: fn(&LatencySummary) -> f64| {
                     times.map_or_else(|| "-".into(), |times| unit.figure(quantile(times)))
@@ -110,7 +124,7 @@ fn latencies(result: &RunResult) -> Vec<Block> {
                 vec![
                     variant.name.clone(),
                     count(times.map_or(0, |times| times.count)),
-                    figure(variant.throughput_per_s),
+                    result.own_rate_per_s(position).map_or_else(|| "-".into(), figure),
                     of(|t| t.p50),
                     of(|t| t.p90),
                     of(|t| t.p99),
@@ -120,7 +134,7 @@ fn latencies(result: &RunResult) -> Vec<Block> {
             })
             .collect();
         let header = vec!["variant", "claims", "claims/s", "p50", "p90", "p99", "p99.9", "max"];
-        (!rows.is_empty()).then(|| Block::figures(&format!("{heading} ({})", unit.name), header, rows))
+        (!rows.is_empty()).then(|| Block::figures(&unit.heading(heading), header, rows))
     };
     clocks.into_iter().enumerate().filter_map(table).collect()
 }
@@ -134,15 +148,15 @@ fn costs(result: &RunResult) -> Block {
             let server = &variant.server;
             let commands = server.commands_per_claim.iter().filter(|(_, n)| **n > 0.0);
             let which: Vec<_> = commands.map(|(name, n)| format!("{name} {}", per_claim(*n))).collect();
-            let wire = result.record.arms.get(position).map(|arm| arm.wire).filter(|wire| wire.claims > 0);
-            let sent = wire.map(|wire| wire.commands as f64 / wire.claims as f64);
+            let arm = result.record.arms.get(position).filter(|arm| arm.wire.claims > 0 && arm.sdk.is_none());
+            let sent = arm.map(|arm| arm.wire).map(|wire| wire.commands as f64 / wire.claims as f64);
             vec![
                 variant.name.clone(),
-                per_claim(server.round_trips_per_claim),
+                server.round_trips_per_claim.map_or_else(|| "-".into(), per_claim),
                 sent.map_or_else(|| "-".into(), per_claim),
                 if which.is_empty() { "-".into() } else { which.join(", ") },
-                figure(server.bytes_in_per_claim),
-                figure(server.bytes_out_per_claim),
+                maybe(server.bytes_in_per_claim),
+                maybe(server.bytes_out_per_claim),
                 maybe(server.main_thread_cpu_us_per_claim),
             ]
         })
@@ -230,7 +244,7 @@ fn comparisons(result: &RunResult) -> Vec<Block> {
         words: vec![1, 5],
     }];
     blocks.extend(exact::blocks(result));
-    blocks.extend(fused(result));
+    blocks.extend(other_work(result));
     blocks
 }
 
@@ -256,8 +270,40 @@ pub(super) fn verdict_cell(comparison: &Comparison, result: &RunResult) -> Strin
     }
 }
 
-/// `fused` does work that the other variants leave to the producer; a reader must not miss that.
-pub(super) fn fused(result: &RunResult) -> Option<Block> {
+/// Variants that do other work than the rest; a reader must not miss that.
+pub(super) fn other_work(result: &RunResult) -> Vec<Block> {
+    fused(result).into_iter().chain(lease_reclaim(result)).chain(headline_seen(result)).collect()
+}
+
+/// What a worker of FlowFabric's SDK sees of what carrying the lane saves.
+fn headline_seen(result: &RunResult) -> impl Iterator<Item = Block> {
+    let within = |of: &judge::Share| {
+        format!("{} [{:.1}, {:.1}]", share(of.value), 100.0 * of.interval[0], 100.0 * of.interval[1])
+    };
+    judge::headline_seen(result).into_iter().map(move |seen| {
+        Block::Line(format!(
+            "Carrying lane_id saves {} of a claim on the wire; of what a worker by {} waits for, {}.",
+            within(&seen.on_the_wire),
+            seen.variant,
+            within(&seen.by_the_worker)
+        ))
+    })
+}
+
+/// A reclaim beside resumes: it closes one attempt and starts another.
+fn lease_reclaim(result: &RunResult) -> Option<Block> {
+    let reclaim = result.variants.iter().find(|variant| variant.path.is_lease_reclaim())?;
+    result.variants.iter().any(|variant| variant.path.resumes()).then(|| {
+        Block::Line(format!(
+            "{} takes executions whose lease was lost, closes their attempt and starts a new one; a resume goes on with \
+             the attempt that there is.",
+            reclaim.name
+        ))
+    })
+}
+
+/// `fused` does work that the other variants leave to the producer.
+fn fused(result: &RunResult) -> Option<Block> {
     let fused = result.variants.iter().find(|variant| variant.path == VariantPath::Fused)?;
     let grant = match result.record.staging.grant_cpu_us {
         Some(us) => format!("which costs {} of server CPU per grant in this run", time_us(us)),

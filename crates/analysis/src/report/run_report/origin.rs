@@ -1,10 +1,10 @@
 //! Why the figures can be believed, and where they come from.
 
 use super::super::document::Block;
-use super::super::format::{bytes, count, difference_within};
-use super::super::{calibration, conditions};
+use super::super::format::{bytes, count, difference_within, primaries, several, share, time_us};
+use super::super::{calibration, conditions, servers};
 use crate::judge::RunResult;
-use crate::record::{Environment, RunRecord, short_sha256};
+use crate::record::{ArmRecord, Environment, RunRecord, short_sha256};
 use crate::scenario::Mode;
 
 /// Why the figures can be believed.
@@ -14,18 +14,33 @@ pub(in crate::report) fn trust(result: &RunResult) -> Block {
     if let Some(control) = &result.control {
         let ratio = control.ratio.as_ref().map(|ratio| difference_within(ratio) + ", ").unwrap_or_default();
         let word = if control.passed { "passed" } else { "failed" };
-        items.push(format!("control (the baseline against itself): {ratio}{word}"));
+        let what = match control.allowance {
+            None => "the baseline against itself",
+            Some(_) => "the baseline's server on a third cluster",
+        };
+        let allowed = control.allowance.filter(|_| control.passed).map(|allowance| {
+            format!(
+                "; verdicts allow for {}, which two clusters of one server may differ by",
+                share(allowance)
+            )
+        });
+        items.push(format!("control ({what}): {ratio}{word}{}", allowed.unwrap_or_default()));
     }
     let violations = audit.violations();
     items.push(if audit.executions_checked == 0 {
         "audit: NOT MADE, the executions were not read back".to_owned()
     } else { format!(
-        "audit: {} grants issued, {} claimed, {} expired, {} left over, {} lost, {} claimed twice; {} executions read \
+        "audit: {} grants issued, {} claimed, {} expired, {} left over,{} {} lost, {} claimed twice; {} executions read \
          back{}, {}",
         count(audit.grants_issued),
         count(audit.claimed),
         count(audit.expired),
         count(audit.outstanding),
+        if audit.lost_by_server == 0 {
+            String::new()
+        } else {
+            format!(" {} lost by the servers,", count(audit.lost_by_server))
+        },
         count(audit.lost),
         count(audit.double_claims),
         count(audit.executions_checked),
@@ -36,6 +51,15 @@ pub(in crate::report) fn trust(result: &RunResult) -> Block {
         },
         if violations == 0 { "no violation".to_owned() } else { format!("{} violations", count(violations)) }
     ) });
+    let doubtful = audit.doubtful_claimed + audit.doubtful_not_claimed;
+    if doubtful > 0 {
+        items.push(format!(
+            "of {} claims without a reply nobody could tell in the run: reading back shows {} claimed, {} not",
+            count(doubtful),
+            count(audit.doubtful_claimed),
+            count(audit.doubtful_not_claimed)
+        ));
+    }
     items.extend(audit.examples.iter().map(|example| format!("violation: {example}")));
     let staging = &result.record.staging;
     // What a killed run had done in its window stands nowhere but in the claims.
@@ -69,10 +93,28 @@ fn memory(record: &RunRecord) -> Option<String> {
     Some(format!("memory of the tool: {} after {at:.0} s, {} at the end", bytes(begin), bytes(end)))
 }
 
+/// What the clocks and histograms take of a claim.
+fn recording(result: &RunResult) -> Option<String> {
+    let us = result.record.generator?.recording_ns_per_claim? / 1e3;
+    let quickest =
+        result.variants.iter().filter_map(|variant| Some(variant.service_us.as_ref()?.p50)).reduce(f64::min);
+    let of_claim = quickest
+        .filter(|p50| *p50 > 0.0)
+        .map(|p50| format!(", {} of the quickest variant's median", share(us / p50)));
+    Some(format!("recording a claim takes the generator {}{}", time_us(us), of_claim.unwrap_or_default()))
+}
+
 /// Where the figures come from.
 pub(in crate::report) fn origin(result: &RunResult) -> Block {
     let record = &result.record;
-    let mut items = surroundings(&record.environment);
+    let environment = &record.environment;
+    let mut items = machine(environment);
+    if record.is_server_duet() {
+        items.extend(servers::lines(record));
+        items.push(library(environment));
+    } else {
+        items.extend(cluster_and_library(environment));
+    }
     items.extend(record.arms.iter().filter_map(|arm| {
         let library = arm.library.as_ref()?;
         let section = record.scenario.variants.iter().find(|variant| variant.name == arm.name);
@@ -85,11 +127,13 @@ pub(in crate::report) fn origin(result: &RunResult) -> Block {
             source.map(|source| format!(", from {source}")).unwrap_or_default()
         ))
     }));
+    items.extend(record.arms.iter().filter_map(sdk));
     items.extend(record.calibration.as_ref().map(calibration::note));
     items.extend(record.generator.and_then(|used| used.real_time).map(|given| {
         let had = if given { "real-time priority (SCHED_RR)" } else { "no real-time priority" };
         format!("open loop: the generator's threads had {had}")
     }));
+    items.extend(recording(result));
     items.push(format!(
         "run: {} for {:.1} s, seed {}, plan {}, reclaim-bench {} ({})",
         record.started,
@@ -102,21 +146,56 @@ pub(in crate::report) fn origin(result: &RunResult) -> Block {
     Block::List { heading: "Where this was measured".into(), items }
 }
 
+/// The SDK of an arm whose claims a worker of its own makes.
+fn sdk(arm: &ArmRecord) -> Option<String> {
+    let sdk = arm.sdk.as_ref()?;
+    let from = match &sdk.commit {
+        Some(commit) => format!(" from {} ({})", sdk.source, commit.get(..12).unwrap_or(commit)),
+        None if sdk.source == sdk.version => String::new(),
+        None => format!(" from {}", sdk.source),
+    };
+    let beside = arm.handover_p50_us.map(|us| {
+        format!("; the pipe to it, which is in no figure, took {} per claim (median)", time_us(us))
+    });
+    Some(format!(
+        "SDK of {}: ff-sdk {}{from}, worker {}, built by {}{}",
+        arm.name,
+        sdk.version,
+        short_sha256(&sdk.sha256),
+        sdk.compiler,
+        beside.unwrap_or_default()
+    ))
+}
+
 /// Machine, cluster and library.
 pub(in crate::report) fn surroundings(environment: &Environment) -> Vec<String> {
-    let (host, valkey, library) = (&environment.host, &environment.valkey, &environment.library);
-    let mut items = vec![conditions::machine(host)];
-    items.extend(environment.conditions.as_ref().map(conditions::arranged));
-    items.extend([
+    let mut items = machine(environment);
+    items.extend(cluster_and_library(environment));
+    items
+}
+
+fn machine(environment: &Environment) -> Vec<String> {
+    let arranged = environment.conditions.as_ref().map(conditions::arranged);
+    std::iter::once(conditions::machine(&environment.host)).chain(arranged).collect()
+}
+
+fn library(environment: &Environment) -> String {
+    let library = &environment.library;
+    format!("library: {} {}, sha256 {}", library.name, library.version, short_sha256(&library.sha256))
+}
+
+fn cluster_and_library(environment: &Environment) -> [String; 2] {
+    let valkey = &environment.valkey;
+    [
         format!(
-            "cluster: Valkey {} ({}, {} io-thread{}), {} primaries, {} replicas, {}{}; {} partitions, busiest primary \
+            "cluster: Valkey {} ({}, {} io-thread{}), {}, {}, {}{}; {}, busiest primary \
              {:.2} of the mean",
             valkey.version,
             valkey.allocator,
             valkey.io_threads,
             if valkey.io_threads == 1 { "" } else { "s" },
-            valkey.primaries,
-            valkey.replicas,
+            primaries(valkey.primaries),
+            several(valkey.replicas.into(), "replica", "replicas"),
             valkey.provider,
             match (valkey.same_machine, valkey.tls == Some(true)) {
                 (true, true) => " on this machine over TLS",
@@ -124,10 +203,9 @@ pub(in crate::report) fn surroundings(environment: &Environment) -> Vec<String> 
                 (false, true) => " over TLS",
                 (false, false) => "",
             },
-            valkey.partitions,
+            several(valkey.partitions.into(), "partition", "partitions"),
             valkey.hottest_share
         ),
-        format!("library: {} {}, sha256 {}", library.name, library.version, short_sha256(&library.sha256)),
-    ]);
-    items
+        library(environment),
+    ]
 }

@@ -4,16 +4,23 @@ use maud::{Markup, html};
 
 use super::super::parts::{Answer, Belief, Trust, value};
 use super::latency::medians;
-use crate::judge::{Comparison, RunResult, Verdict};
+use crate::judge::{Comparison, Control, RunResult, Verdict};
+use crate::record::Warning;
 use crate::report::format::{count, difference, share, time_us};
-use crate::report::{findings, run_report, storm, words};
+use crate::report::{faults, findings, run_report, servers, storm, words};
 use crate::scenario::Mode;
 
 /// What a reader of ten seconds takes with them.
 pub(super) fn answer(result: &RunResult) -> Answer {
     let mut answer = said(result);
+    if result.valid {
+        let savings = run_report::savings(result);
+        answer.details.extend((!savings.is_empty()).then(|| super::blocks(&savings)));
+    }
+    answer.details.extend(servers::head(&result.record).map(|block| super::blocks(&[block])));
     answer.details.extend(run_report::simulated_network(&result.record).map(|block| super::blocks(&[block])));
     answer.details.extend(run_report::service_level(result).map(|block| super::blocks(&[block])));
+    answer.details.extend(faults::level(result).map(|block| super::blocks(&[block])));
     answer
 }
 
@@ -111,13 +118,14 @@ fn pair(comparison: &Comparison, place: usize, mut details: Vec<Markup>, belief:
 /// Variants without another to compare them with.
 fn alone(result: &RunResult) -> String {
     if result.record.scenario.load.mode == Mode::Storm {
-        return result.variants.iter().map(|v| storm::answer(result, v)).collect::<Vec<_>>().join(" ");
+        let each = result.variants.iter().map(|v| storm::answer(result, v));
+        return faults::answer(result).into_iter().chain(each).collect::<Vec<_>>().join(" ");
     }
-    result.variants.iter().map(run_report::alone).collect::<Vec<_>>().join(" ")
+    let alone = result.variants.iter().map(run_report::alone);
+    faults::answer(result).into_iter().chain(alone).collect::<Vec<_>>().join(" ")
 }
 
 fn belief(result: &RunResult) -> Belief {
-    let control = result.control.as_ref();
     if !result.valid {
         let reasons = result.invalid_reasons.iter().map(|fault| html! { (words::fault(fault)) }).collect();
         return Belief {
@@ -126,13 +134,19 @@ fn belief(result: &RunResult) -> Belief {
             reasons,
         };
     }
+    let (level, headline) = trust(result);
+    Belief { level, headline: headline.into(), reasons: reasons(result) }
+}
+
+/// What a valid run's checks say for it and against it.
+fn reasons(result: &RunResult) -> Vec<Markup> {
     let mut reasons = Vec::new();
     if let Some(aborted) = &result.record.aborted {
         reasons.push(html! { "It missed its service level: " (findings::aborted(aborted)) "." });
     } else if result.record.partial {
         reasons.push(html! { "It was interrupted: all that is here was measured before that." });
     }
-    if let Some(control) = control {
+    if let Some(control) = &result.control {
         let itself = control.ratio.as_ref().map(|ratio| {
             html! { " (" (value(&difference(ratio.estimate), ratio.estimate, "/control/ratio/estimate")) ", should be 0)" }
         });
@@ -147,28 +161,77 @@ fn belief(result: &RunResult) -> Belief {
     reasons.push(if audit.executions_checked == 0 {
         html! { "The executions were not read back: whether each was claimed exactly once is not known." }
     } else {
-        html! { (count(audit.executions_checked)) " executions were read back: each was claimed as often as it should be." }
+        html! {
+            (count(audit.executions_checked)) " executions were read back: "
+            @if audit.lost_by_server > 0 { "but for " (count(audit.lost_by_server)) " that servers lost, " }
+            "each was claimed as often as it should be."
+        }
     });
     reasons.extend(gaps(result));
     let warnings = result.warnings.len();
     if warnings > 0 {
-        reasons.push(html! { a href="#warnings" { (warnings) (if warnings == 1 { " thing" } else { " things" }) " to keep in mind" } "." });
+        // No link: among several results on a page, parts of one have no names to link to.
+        let things = if warnings == 1 { " thing" } else { " things" };
+        reasons.push(html! { (warnings) (things) " to keep in mind." });
     }
-    let vetoed = control.is_some_and(|control| !control.passed);
-    let (level, headline) = if vetoed {
+    let passed = result.control.as_ref().filter(|control| control.passed);
+    let told = named(result).is_some();
+    reasons.extend(passed.filter(|_| told).and_then(|control| resolution(result, control)));
+    reasons
+}
+
+/// How far a valid run can be believed.
+fn trust(result: &RunResult) -> (Trust, &'static str) {
+    const SOUND: &str = "Valid: every check passed, with something to keep in mind.";
+    let control = result.control.as_ref();
+    let verdict = named(result).map(|one| one.verdict);
+    let warned = !result.warnings.is_empty();
+    if control.is_some_and(|control| !control.passed) {
         (Trust::No, "Do not draw a conclusion from this run.")
     } else if result.record.aborted.is_some() {
         (Trust::Careful, "Incomplete: the run was ended, for it missed its service level.")
     } else if result.record.partial {
         (Trust::Careful, "Incomplete: the run was interrupted.")
-    } else if audit.executions_checked == 0 {
+    } else if result.record.audit.executions_checked == 0 {
         (Trust::Careful, "Valid as far as it was checked.")
-    } else if warnings > 0 {
-        (Trust::Careful, "Valid: every check passed, with something to keep in mind.")
+    } else if verdict == Some(Verdict::Inconclusive) {
+        (Trust::Careful, "Every check passed, but this run is too small or too noisy to tell.")
+    } else if warned && result.warnings.iter().all(|warning| leaves_differences(result, warning)) {
+        match verdict {
+            Some(Verdict::Regression | Verdict::Improvement) if control.is_some() => {
+                (Trust::Yes, "You can believe that there is a difference: every check passed.")
+            }
+            Some(_) if control.is_some() => (Trust::Yes, "You can believe this: every check passed."),
+            _ => (Trust::Careful, SOUND),
+        }
+    } else if warned {
+        (Trust::Careful, SOUND)
     } else {
         (Trust::Yes, "You can believe this: every check passed.")
-    };
-    Belief { level, headline: headline.into(), reasons }
+    }
+}
+
+/// The comparison that the answer names.
+fn named(result: &RunResult) -> Option<&Comparison> {
+    let headlines = headlines(result);
+    (!headlines.is_empty()).then(|| farthest(&headlines).1)
+}
+
+/// How small a difference a run of this size can tell, so that nobody takes its verdict for more than it is.
+fn resolution(result: &RunResult, control: &Control) -> Option<Markup> {
+    let threshold = result.record.scenario.compare.as_ref()?.noise_threshold;
+    let ratio = control.ratio?;
+    Some(html! {
+        "Only differences of more than " (share(threshold)) " count: this run knows the baseline against itself to between "
+        (value(&difference(ratio.low), ratio.low, "/control/ratio/low")) " and "
+        (value(&difference(ratio.high), ratio.high, "/control/ratio/high"))
+        ". How far another run would be from its figures, it cannot say: " code { "--repeat" } " can."
+    })
+}
+
+/// Whether what is warned of bears on absolute figures alone, and differences are what is asked for.
+fn leaves_differences(result: &RunResult, warning: &Warning) -> bool {
+    !result.comparisons.is_empty() && matches!(warning, Warning::SharedMachine { .. })
 }
 
 /// Without a control an absolute figure is of this machine at that time.

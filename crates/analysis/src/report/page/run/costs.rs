@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use maud::{Markup, html};
 
-use super::super::parts::{Column, escaped, figures, maybe, table, value, words};
+use super::super::parts::{Column, escaped, figures, maybe, table, words};
 use crate::judge::{RunResult, ServerCost, VariantSummary};
 use crate::report::format::{figure, per_claim};
 use crate::scenario::{Metric, MetricName};
 
 /// A cost: its metric, its key in the result, for a reader, and where it is.
-type Cost = (Metric, &'static str, &'static str, fn(&ServerCost) -> f64);
+type Cost = (Metric, &'static str, &'static str, fn(&ServerCost) -> Option<f64>);
 
 const COSTS: [Cost; 3] = [
     (Metric::RoundTrips, "round_trips_per_claim", "round trips", |server| server.round_trips_per_claim),
@@ -57,7 +57,7 @@ fn wire(result: &RunResult) -> Markup {
             let mut row = vec![html! { (variant.name) }];
             row.extend(COSTS.iter().map(|(metric, key, _, of)| {
                 let of = of(&variant.server);
-                let shown = value(&per_claim(of), of, &format!("/variants/{n}/server/{key}"));
+                let shown = maybe(per_claim, of, &format!("/variants/{n}/server/{key}"));
                 cell(result, variant, &MetricName::from(*metric), &shown)
             }));
             let place = format!("/variants/{n}/server/main_thread_cpu_us_per_claim");

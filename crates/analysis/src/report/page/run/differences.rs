@@ -5,14 +5,18 @@ use maud::{Markup, html};
 use super::super::parts::{
     Column, behind, blocks, drawn, figure, figures, maybe, table, value, words as word_column,
 };
-use crate::judge::{self, Comparison, RunResult, Verdict};
+use crate::judge::{self, Comparison, RunResult, StratumRatio, Verdict};
 use crate::report::chart::{Axis, Chart, Forest, ForestRow, Layer, Look, Point, Scale, Series, Tone, Xy};
 use crate::report::format::{self, count, difference, share};
 use crate::report::{run_report, words};
 use crate::scenario::{Direction, Metric};
+use crate::stats::Estimate;
 
 /// Candidates whose strata are drawn: more lines than this are a tangle.
 const DRAWN: usize = 4;
+
+/// What a control is of: the baseline's median against itself. In a picture of other metrics it would pass for one of them.
+pub(super) const CONTROLLED: Metric = Metric::ServiceP50;
 
 pub(super) fn section(result: &RunResult) -> Option<Markup> {
     let first = result.comparisons.first()?;
@@ -28,14 +32,19 @@ pub(super) fn section(result: &RunResult) -> Option<Markup> {
     let groups: Vec<Vec<Metric>> =
         if many { metrics.iter().map(|m| vec![*m]).collect() } else { vec![metrics] };
     let charts: Vec<Chart> = groups.iter().map(|group| forest(result, group, threshold)).collect();
-    let extra: Vec<_> = run_report::fused(result).into_iter().collect();
+    let extra = run_report::other_work(result);
+    let shown = result.control.is_some() && groups.iter().any(|group| group.contains(&CONTROLLED));
+    let where_to = match groups.len() {
+        1 => "The last row".to_owned(),
+        _ => format!("The last row of the picture of {}", CONTROLLED.row().title),
+    };
     Some(html! {
         p {
             "Each difference from " (first.baseline) " with its interval. "
             @if let Some(threshold) = threshold {
                 "Inside the grey band, ±" (share(threshold)) ", is what counts as noise: a verdict needs the whole interval on one side of its edge. "
             }
-            "The last row is the baseline against itself."
+            @if shown { (where_to) " is the control: the baseline against itself." }
         }
         @for chart in &charts { (drawn(chart)) }
         (behind(if charts.len() == 1 { "The figures behind this chart" } else { "The figures behind these charts" }, &comparisons(result)))
@@ -49,15 +58,16 @@ fn forest(result: &RunResult, metrics: &[Metric], threshold: Option<f64>) -> Cha
         .iter()
         .flat_map(|name| result.comparisons.iter().filter(move |comparison| comparison.metric == *name))
         .map(|comparison| row(comparison, several || metrics.len() > 1))
+        .map(|row| if result.valid { row } else { unjudged(row, "not judged") })
         .collect();
     let described = rows.iter().map(|row| format!("{}: {} {}", row.label, row.figures, row.verdict));
     let description = described.collect::<Vec<_>>().join("; ");
-    if let Some(control) = &result.control {
+    if let Some(control) = result.control.as_ref().filter(|_| metrics.contains(&CONTROLLED)) {
         rows.push(ForestRow {
             verdict: if control.passed { "passed" } else { "FAILED" }.into(),
             tone: if control.passed { Tone::Neutral } else { Tone::Bad },
             control: true,
-            ..ForestRow::new("control: baseline, itself".into(), control.ratio)
+            ..ForestRow::new(format!("control: {}, itself", words::metric_label(CONTROLLED)), control.ratio)
         });
     }
     let title = match metrics {
@@ -69,7 +79,8 @@ fn forest(result: &RunResult, metrics: &[Metric], threshold: Option<f64>) -> Cha
     Chart { title, description, plot: Box::new(Forest { rows, band: threshold, sides }) }
 }
 
-fn row(comparison: &Comparison, both: bool) -> ForestRow {
+/// A row of a forest; `both` has the candidate in its label.
+pub(super) fn row(comparison: &Comparison, both: bool) -> ForestRow {
     let label = words::metric_label(comparison.metric);
     let label = if both { format!("{}, {label}", comparison.candidate) } else { label };
     ForestRow {
@@ -83,8 +94,14 @@ fn row(comparison: &Comparison, both: bool) -> ForestRow {
     }
 }
 
-fn comparisons(result: &RunResult) -> Markup {
-    let columns: Vec<Column> = vec![
+/// A row of a run whose verdicts do not count: grey, for red is what is worse.
+pub(super) fn unjudged(row: ForestRow, why: &str) -> ForestRow {
+    ForestRow { verdict: why.to_owned(), tone: Tone::Neutral, ..row }
+}
+
+/// What a table of comparisons has of each.
+pub(super) fn columns() -> [Column; 7] {
+    [
         word_column("variant"),
         word_column("metric"),
         figures("baseline"),
@@ -92,28 +109,40 @@ fn comparisons(result: &RunResult) -> Markup {
         figures("difference"),
         figures("low"),
         figures("high"),
-        figures("p"),
-        word_column("verdict"),
-    ];
+    ]
+}
+
+/// The cells of [`columns`] of one that stands there in its file.
+pub(super) fn cells(one: &Comparison, at: &str) -> Vec<Markup> {
+    let ratio = |of: fn(&Estimate) -> f64, key: &str| {
+        maybe(difference, one.ratio.as_ref().map(of), &format!("{at}/ratio/{key}"))
+    };
+    let (what, [baseline, candidate]) = words::measured(one);
+    vec![
+        html! { (one.candidate) },
+        html! { (what) },
+        value(&baseline, one.baseline_value, &format!("{at}/baseline_value")),
+        value(&candidate, one.candidate_value, &format!("{at}/candidate_value")),
+        ratio(|r| r.estimate, "estimate"),
+        ratio(|r| r.low, "low"),
+        ratio(|r| r.high, "high"),
+    ]
+}
+
+fn comparisons(result: &RunResult) -> Markup {
+    let columns: Vec<Column> = columns().into_iter().chain([figures("p"), word_column("verdict")]).collect();
     let rows: Vec<Vec<Markup>> = result
         .comparisons
         .iter()
         .enumerate()
         .map(|(n, one)| {
-            let at = |key: &str| format!("/comparisons/{n}/{key}");
-            let ratio = |of: Option<f64>, key: &str| maybe(difference, of, &at(&format!("ratio/{key}")));
-            let (what, [baseline, candidate]) = words::measured(one);
-            vec![
-                html! { (one.candidate) },
-                html! { (what) },
-                value(&baseline, one.baseline_value, &at("baseline_value")),
-                value(&candidate, one.candidate_value, &at("candidate_value")),
-                ratio(one.ratio.map(|r| r.estimate), "estimate"),
-                ratio(one.ratio.map(|r| r.low), "low"),
-                ratio(one.ratio.map(|r| r.high), "high"),
-                maybe(|p| format!("{p:.4}"), one.p_value, &at("p_value")),
-                html! { (run_report::verdict_cell(one, result)) },
-            ]
+            let at = format!("/comparisons/{n}");
+            let verdict =
+                if result.valid { run_report::verdict_cell(one, result) } else { "not judged".to_owned() };
+            let mut row = cells(one, &at);
+            row.push(maybe(|p| format!("{p:.4}"), one.p_value, &format!("{at}/p_value")));
+            row.push(html! { (verdict) });
+            row
         })
         .collect();
     let confidence = result.comparisons.iter().find_map(|one| Some(one.ratio?.confidence)).unwrap_or(0.95);
@@ -124,131 +153,86 @@ fn comparisons(result: &RunResult) -> Markup {
 /// Stratum by stratum: a difference that drifts or jumps says more than its mean.
 pub(super) fn over_time(result: &RunResult) -> Option<Markup> {
     let baseline = &result.comparisons.first()?.baseline;
-    let threshold = result.record.scenario.compare.as_ref().map_or(0.0, |compare| compare.noise_threshold);
     let names: Vec<&str> =
         result.variants.iter().map(|v| v.name.as_str()).filter(|name| name != baseline).collect();
-    let mut layers = vec![Layer::AcrossY { from: 1.0 / (1.0 + threshold), to: 1.0 + threshold }];
-    let mut all = Vec::new();
-    for (candidate, name, tone, look) in names
-        .iter()
-        .take(DRAWN)
-        .enumerate()
-        .map(|(n, name)| (Some(*name), (*name).to_owned(), Tone::Nth(n + 1), Look::Dots))
-        .chain([(None, "control".to_owned(), Tone::Neutral, Look::Hollow)])
-    {
-        let strata = judge::stratum_ratios(&result.record, baseline, candidate);
-        if strata.is_empty() {
-            continue;
-        }
-        let points = strata.iter().map(|stratum| Point {
-            tip: format!("stratum {}: {}", stratum.position + 1, difference(stratum.ratio)),
-            ..Point::at((stratum.position + 1) as f64, stratum.ratio)
-        });
-        layers.push(Layer::Series(Series { name: name.clone(), tone, look, points: points.collect() }));
-        all.push((name, strata));
-    }
-    if all.is_empty() {
+    let lines = lines(result, baseline, &names);
+    if lines.is_empty() {
         return None;
     }
-    let ratios = || all.iter().flat_map(|(_, strata)| strata.iter().map(|stratum| stratum.ratio));
-    let last = result.record.strata.len() as f64;
-    let chart = Chart {
-        title: format!("Median of each stratum against {baseline}, in the order of time"),
-        description: format!(
-            "{} strata; the band is the noise threshold.",
-            count(result.record.strata.len() as u64)
-        ),
-        plot: Box::new(Xy {
-            x: Axis {
-                label: "stratum".into(),
-                scale: Scale::Whole { high: last + 1.0 },
-                format: Box::new(|n| count(n as u64)),
-            },
-            y: Axis {
-                label: "difference of the medians".into(),
-                scale: Scale::around(ratios().chain([1.0])),
-                format: Box::new(format::round_difference),
-            },
-            layers,
-            height: 230.0,
-        }),
-    };
-    let rows: Vec<Vec<Markup>> = all
+    let rows: Vec<Vec<Markup>> = lines
         .iter()
-        .flat_map(|(name, strata)| {
-            strata.iter().map(move |stratum| {
+        .flat_map(|line| {
+            line.strata.iter().map(move |stratum| {
                 vec![
                     html! { (stratum.position + 1) },
-                    html! { (name) },
+                    html! { (line.name) },
                     html! { (difference(stratum.ratio)) },
                 ]
             })
         })
         .collect();
     let columns = [figures("stratum"), word_column("variant"), figures("difference")];
+    let table = table("Difference of the medians, stratum by stratum", &columns, &rows);
     let hidden = names.len().saturating_sub(DRAWN);
     Some(html! {
-        (figure(&chart, &table("Difference of the medians, stratum by stratum", &columns, &rows)))
+        (figure(&strata_chart(result, baseline, &lines), &table))
         @if hidden > 0 { p class="soft" { "Of " (names.len()) " candidates the first " (DRAWN) " are drawn." } }
     })
 }
 
-/// The headline comparisons of several runs in one picture, and their figures in one table.
-pub(in crate::report::page) fn beside(results: &[&RunResult]) -> Markup {
-    let label = |n: usize, result: &RunResult| {
-        format!("{}. {} {}", n + 1, result.record.label(), result.record.started)
+/// A candidate's strata, or the control's, and how they are drawn.
+struct Line {
+    name: String,
+    tone: Tone,
+    look: Look,
+    strata: Vec<StratumRatio>,
+}
+
+/// Of the first candidates and the control, those that have strata.
+fn lines(result: &RunResult, baseline: &str, names: &[&str]) -> Vec<Line> {
+    let line = |candidate: Option<&str>, tone, look| Line {
+        name: candidate.unwrap_or("control").to_owned(),
+        tone,
+        look,
+        strata: judge::stratum_ratios(&result.record, baseline, candidate),
     };
-    let rows: Vec<ForestRow> = results
-        .iter()
-        .enumerate()
-        .flat_map(|(n, result)| {
-            let first = result.comparisons.first().map(|one| one.metric);
-            result.comparisons.iter().filter(move |one| Some(one.metric) == first).map(move |one| {
-                let row = row(one, true);
-                let verdict = if result.valid { row.verdict } else { "INVALID".into() };
-                let tone = if result.valid { row.tone } else { Tone::Bad };
-                ForestRow { label: format!("{}. {}", n + 1, row.label), verdict, tone, ..row }
-            })
-        })
-        .collect();
-    let columns = [
-        word_column("run"),
-        word_column("variant"),
-        figures("claims"),
-        figures("claims/s"),
-        figures("p50"),
-        figures("p99"),
-        word_column("valid"),
-    ];
-    let table_rows: Vec<Vec<Markup>> = results
-        .iter()
-        .enumerate()
-        .flat_map(|(n, result)| {
-            result.variants.iter().map(move |variant| {
-                let time = |of: fn(&judge::LatencySummary) -> f64| {
-                    html! { (variant.service_us.as_ref().map_or("-".into(), |service| format::time_us(of(service)))) }
-                };
-                vec![
-                    html! { (label(n, result)) },
-                    html! { (variant.name) },
-                    html! { (count(variant.outcomes.claimed)) },
-                    html! { (format::figure(variant.throughput_per_s)) },
-                    time(|service| service.p50),
-                    time(|service| service.p99),
-                    html! { (if result.valid { "valid" } else { "INVALID" }) },
-                ]
-            })
-        })
-        .collect();
-    let description = rows.iter().map(|row| format!("{}: {} {}", row.label, row.figures, row.verdict));
-    let chart = Chart {
-        title: "Differences, run by run".into(),
-        description: description.collect::<Vec<_>>().join("; "),
-        plot: Box::new(Forest { rows, band: None, sides: ["less", "more"] }),
-    };
-    let table = table("Runs side by side: service time", &columns, &table_rows);
-    html! {
-        @if results.iter().any(|result| !result.comparisons.is_empty()) { (drawn(&chart)) }
-        (table)
+    let candidates = names.iter().take(DRAWN).enumerate();
+    candidates
+        .map(|(n, name)| line(Some(name), Tone::Nth(n + 1), Look::Dots))
+        .chain([line(None, Tone::Neutral, Look::Hollow)])
+        .filter(|line| !line.strata.is_empty())
+        .collect()
+}
+
+fn strata_chart(result: &RunResult, baseline: &str, lines: &[Line]) -> Chart {
+    let threshold = result.record.scenario.compare.as_ref().map_or(0.0, |compare| compare.noise_threshold);
+    let mut layers = vec![Layer::AcrossY { from: 1.0 / (1.0 + threshold), to: 1.0 + threshold }];
+    layers.extend(lines.iter().map(|line| {
+        let points = line.strata.iter().map(|stratum| Point {
+            tip: format!("stratum {}: {}", stratum.position + 1, difference(stratum.ratio)),
+            ..Point::at((stratum.position + 1) as f64, stratum.ratio)
+        });
+        let (name, tone, look) = (line.name.clone(), line.tone, line.look);
+        Layer::Series(Series { name, tone, look, points: points.collect() })
+    }));
+    let ratios = lines.iter().flat_map(|line| &line.strata).map(|stratum| stratum.ratio);
+    let strata = result.record.strata.len();
+    Chart {
+        title: format!("Median of each stratum against {baseline}, in the order of time"),
+        description: format!("{} strata; the band is the noise threshold.", count(strata as u64)),
+        plot: Box::new(Xy {
+            x: Axis {
+                label: "stratum".into(),
+                scale: Scale::Whole { high: strata as f64 + 1.0 },
+                format: Box::new(|n| count(n as u64)),
+            },
+            y: Axis {
+                label: "difference of the medians".into(),
+                scale: Scale::around(ratios.chain([1.0])),
+                format: Box::new(format::round_difference),
+            },
+            layers,
+            height: 230.0,
+        }),
     }
 }

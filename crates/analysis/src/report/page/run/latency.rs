@@ -103,7 +103,9 @@ fn summary(result: &RunResult, clock: &Clock) -> Markup {
         figures("p99.9"),
         figures("max"),
     ];
-    let unit = TimeUnit::of(result.variants.iter().filter_map(clock.summary).map(|times| times.p50));
+    let unit = TimeUnit::of(
+        result.variants.iter().filter_map(clock.summary).flat_map(|times| [times.p50, times.max]),
+    );
     let rows: Vec<Vec<Markup>> = result
         .variants
         .iter()
@@ -117,11 +119,7 @@ fn summary(result: &RunResult, clock: &Clock) -> Markup {
             vec![
                 html! { (variant.name) },
                 maybe(|n| count(n as u64), times.map(|times| times.count as f64), &at("count")),
-                maybe(
-                    format::figure,
-                    Some(variant.throughput_per_s),
-                    &format!("/variants/{n}/throughput_per_s"),
-                ),
+                maybe(format::figure, result.own_rate_per_s(n), &format!("/variants/{n}/throughput_per_s")),
                 of("p50", |t| t.p50),
                 of("p90", |t| t.p90),
                 of("p99", |t| t.p99),
@@ -130,7 +128,7 @@ fn summary(result: &RunResult, clock: &Clock) -> Markup {
             ]
         })
         .collect();
-    table(&format!("{} ({})", clock.title, unit.name), &columns, &rows)
+    table(&unit.heading(clock.title), &columns, &rows)
 }
 
 fn percentiles(result: &RunResult, clock: &Clock) -> Option<Chart> {

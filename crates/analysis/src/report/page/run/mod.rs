@@ -1,8 +1,10 @@
 //! The page of one run.
 
 mod answer;
+pub(super) mod beside;
 mod costs;
 mod differences;
+mod inside;
 mod latency;
 mod timeline;
 mod waterfall;
@@ -10,13 +12,11 @@ mod worth;
 
 use maud::{Markup, html};
 
-use super::parts::{blocks, folded, list};
+use super::parts::{Answer, blocks, folded, list};
 use super::shell::{Body, Section};
 use crate::judge::RunResult;
 use crate::report::document::Block;
-use crate::report::{ramp, run_report, storm, words};
-
-pub(super) use self::differences::beside;
+use crate::report::{faults, generators, profile, ramp, run_report, storm, words};
 
 /// All of it.
 pub(super) fn body(result: &RunResult) -> Body {
@@ -25,6 +25,9 @@ pub(super) fn body(result: &RunResult) -> Body {
     let mut add = |id: &'static str, title: &str, body: Option<Markup>| {
         sections.extend(body.map(|body| Section { id, title: title.to_owned(), body }));
     };
+    if let Some(profile) = &result.profile {
+        add("inside", "Inside the functions", Some(inside::section(result, profile)));
+    }
     add("differences", "Differences", differences::section(result));
     add("latency", "Latency", Some(latency::section(result)));
     add("waterfall", "Where the time of a claim goes", waterfall::section(result));
@@ -32,21 +35,42 @@ pub(super) fn body(result: &RunResult) -> Body {
     add("worth", "Primaries needed", worth::section(result));
     add("strata", "Did the difference hold all the time?", differences::over_time(result));
     add("storm", "The storm", storm_section(result));
+    add("faults", "Faults", Some(faults::blocks(result)).filter(|b| !b.is_empty()).map(|b| blocks(&b)));
     add("window", "The window, second by second", timeline::section(result));
     add(
         "ramp",
         "The ramp, step by step",
         Some(ramp::blocks(record)).filter(|b| !b.is_empty()).map(|b| blocks(&b)),
     );
+    add(
+        "generators",
+        "The generators",
+        Some(generators::blocks(result)).filter(|b| !b.is_empty()).map(|b| blocks(&b)),
+    );
     add("warnings", "Keep in mind", warnings(result));
     add("checks", "Checks", Some(items(&run_report::trust(result))));
     add("origin", "Where this was measured", Some(origin(result)));
     Body {
-        title: format!("{}: {}", record.label(), record.scenario.summary),
+        title: match &result.profile {
+            Some(_) => profile::title(result),
+            None => format!("{}: {}", record.label(), record.scenario.summary),
+        },
         kind: format!("run of {}", record.started),
-        answer: answer::answer(result).markup(),
+        answer: answer_of(result),
         sections,
     }
+}
+
+/// The answer, after that of the gate where there is one: text and summary begin with it as well.
+fn answer_of(result: &RunResult) -> Answer {
+    let mut answer = match &result.profile {
+        Some(profile) => inside::answer(result, profile),
+        None => answer::answer(result),
+    };
+    if let Some(gate) = run_report::gate(result) {
+        answer.sentence = format!("{gate}.\n{}", answer.sentence);
+    }
+    answer
 }
 
 fn storm_section(result: &RunResult) -> Option<Markup> {

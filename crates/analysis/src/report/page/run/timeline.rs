@@ -4,7 +4,7 @@
 use maud::{Markup, html};
 
 use super::super::parts::{behind, drawn, figures, maybe, table, value, words};
-use crate::judge::{self, RunResult};
+use crate::judge::{self, RunResult, Span};
 use crate::record::{RunRecord, TimelinePoint, WindowEvent};
 use crate::report::chart::{Axis, Chart, Layer, Look, Point, Scale, Series, Tone, Xy};
 use crate::report::format::{self, count, rough, round_time_us};
@@ -14,7 +14,7 @@ use crate::report::words as said;
 const ROWS: usize = 400;
 
 /// Something over time: its name and its value in a second.
-type Over<'a> = (String, Tone, Box<dyn Fn(&TimelinePoint) -> Option<f64> + 'a>);
+type Over<'a> = (String, Tone, Box<dyn Fn(usize, &TimelinePoint) -> Option<f64> + 'a>);
 
 pub(super) fn section(result: &RunResult) -> Option<Markup> {
     let timeline = &result.record.timeline;
@@ -25,7 +25,8 @@ pub(super) fn section(result: &RunResult) -> Option<Markup> {
     Some(html! {
         @if let Some(events) = events(&result.record.events) { (events) }
         @for chart in &charts { (drawn(chart)) }
-        (behind("The figures behind these charts", &seconds(timeline)))
+        @if let Some(said) = said::last_second(&result.record) { p class="soft" { (said) } }
+        (behind("The figures behind these charts", &seconds(&result.record)))
     })
 }
 
@@ -40,12 +41,15 @@ fn charts(result: &RunResult) -> Vec<Chart> {
         |title: &str, values: &[Over<'_>], scale, format| over(&result.record, title, values, scale, format);
     let known = |of: fn(&TimelinePoint) -> bool| timeline.iter().any(of);
     let one = |name: &str, tone: Tone, of: fn(&TimelinePoint) -> Option<f64>| -> Over<'_> {
-        (name.to_owned(), tone, Box::new(of))
+        (name.to_owned(), tone, Box::new(move |_, point| of(point)))
     };
-    let claims = [one("claims", Tone::Nth(0), |point| Some(point.claimed as f64))];
+    let rate = |name: &str, tone: Tone, of: fn(&TimelinePoint) -> u64| -> Over<'_> {
+        (name.to_owned(), tone, Box::new(move |n, _| result.record.per_sec(n, of)))
+    };
+    let claims = [rate("claims", Tone::Nth(0), |point| point.claimed)];
     let mut charts = vec![over("Claims per second", &claims, Scale::counts, whole)];
     if known(|point| point.errors > 0) {
-        let errors = [one("errors", Tone::Bad, |point| Some(point.errors as f64))];
+        let errors = [rate("errors", Tone::Bad, |point| point.errors)];
         charts.push(over("Claims that did not succeed, per second", &errors, Scale::counts, whole));
     }
     let times = [
@@ -73,7 +77,7 @@ fn charts(result: &RunResult) -> Vec<Chart> {
 fn cpu_of(result: &RunResult, n: usize) -> Over<'_> {
     let primary = result.record.primaries.get(n);
     let name = primary.map_or_else(|| format!("primary {}", n + 1), |primary| primary.addr.clone());
-    (name, Tone::Nth(n), Box::new(move |point| point.primary_cpu.get(n).copied()))
+    (name, Tone::Nth(n), Box::new(move |_, point| point.primary_cpu.get(n).copied()))
 }
 
 /// A mark for each event, its letter at the top; what the letters stand for is in the list.
@@ -118,8 +122,10 @@ fn over(
     let mut all = Vec::new();
     let mut layers: Vec<Layer> = marks(&record.events).collect();
     for (name, tone, of) in values {
-        let points: Vec<Point> =
-            timeline.iter().map(|second| Point::at(second.t_s, of(second).unwrap_or(f64::NAN))).collect();
+        let point = |(n, second): (usize, &TimelinePoint)| {
+            Point::at(second.measured_until_s(), of(n, second).unwrap_or(f64::NAN))
+        };
+        let points: Vec<Point> = timeline.iter().enumerate().map(point).collect();
         if points.iter().all(|point| !point.y.is_finite()) {
             continue;
         }
@@ -134,8 +140,9 @@ fn over(
     Chart {
         title: title.to_owned(),
         description: format!(
-            "{} over {end:.0} s: from {} to {}.",
+            "{} over {} s: from {} to {}.",
             names.join(", "),
+            format::round_number(timeline.last().map_or(end, TimelinePoint::measured_until_s)),
             format(low),
             format(high)
         ),
@@ -152,7 +159,8 @@ fn over(
     }
 }
 
-fn seconds(timeline: &[TimelinePoint]) -> Markup {
+fn seconds(record: &RunRecord) -> Markup {
+    let timeline = &record.timeline;
     let spans = judge::spans(timeline, ROWS);
     let single = spans.len() == timeline.len();
     let place = |n: usize, key: &str| if single { format!("/timeline/{n}/{key}") } else { String::new() };
@@ -174,7 +182,7 @@ fn seconds(timeline: &[TimelinePoint]) -> Markup {
             let whole = |of: u64, key: &str| maybe(|n| count(n as u64), Some(of as f64), &place(n, key));
             let time = |of: Option<f64>, key: &str| maybe(format::figure, of, &place(n, key));
             vec![
-                html! { (count(span.to_s.round() as u64)) },
+                html! { (until(record, span, single, n + 1 == spans.len())) },
                 whole(span.claimed, "claimed"),
                 whole(span.errors, "errors"),
                 time(span.highest_p50_us, "p50_us"),
@@ -192,4 +200,17 @@ fn seconds(timeline: &[TimelinePoint]) -> Markup {
         "Spans of the window: sums of claims and errors, the highest latency and send lag and the least stock of a second"
     };
     table(caption, &columns, &rows)
+}
+
+/// A row's name: its second, or where it ends, and how much of that was measured where it was not all.
+fn until(record: &RunRecord, span: &Span, single: bool, last: bool) -> String {
+    let second = count(span.to_s.ceil() as u64);
+    match record.timeline.last() {
+        Some(_) if last && record.last_second_is_unknown() => format!("{second} (part)"),
+        Some(point) if last && single && point.part_s.is_some() => {
+            format!("{second} ({:.2} s)", point.length_s())
+        }
+        Some(_) if last && !single => format::round_number(span.to_s),
+        _ => second,
+    }
 }

@@ -6,7 +6,7 @@ use super::super::parts::{figure, figures, maybe, table, value, words};
 use crate::judge::{ClaimPart, LatencySummary, RunResult, StepSummary, claim_parts};
 use crate::report::chart::{Bar, Bars, Chart, Segment, Tone};
 use crate::report::format::{self, round_time_us, share, time_us};
-use crate::report::steps::CLIENT;
+use crate::report::steps::{CLIENT, waits_between};
 
 /// `None` where round trips were not timed.
 pub(super) fn section(result: &RunResult) -> Option<Markup> {
@@ -16,7 +16,7 @@ pub(super) fn section(result: &RunResult) -> Option<Markup> {
         .map(|variant| (variant.name.as_str(), claim_parts(variant)))
         .filter(|(_, parts)| !parts.is_empty())
         .collect();
-    if claims.is_empty() {
+    if claims.is_empty() || waits_between(result) {
         return None;
     }
     Some(html! {

@@ -1,0 +1,89 @@
+//! How late claims were sent, and how late is too late.
+
+use crate::record::{ArmRecord, Fault, GeneratorRecord, RunRecord, SEND_LAG_SHARE, Warning};
+use crate::scenario::Scenario;
+use crate::stats::Latencies;
+
+/// Without a service level, a calibrated generator that is late by less than this at p99 is as good as timer and scheduler
+/// let it be: local claims take so little that a tenth of their median lies below that on any machine.
+const FLOOR_US: f64 = 100.0;
+
+/// What the send lag may be over the one that was calibrated at the same rate.
+const OVER_CALIBRATED: f64 = 1.5;
+
+/// How late claims were sent, in microseconds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct SendLag {
+    /// 99th percentile.
+    pub p99: f64,
+    /// A tenth of what it is measured against.
+    wanted: f64,
+    /// What makes the run invalid.
+    allowed: f64,
+}
+
+impl SendLag {
+    pub fn is_late(&self) -> bool {
+        self.p99 > self.wanted
+    }
+
+    pub fn is_fault(&self) -> bool {
+        self.p99 > self.allowed
+    }
+
+    /// How much of what is allowed it is.
+    pub fn of_allowed(self) -> f64 {
+        self.p99 / self.allowed.max(f64::MIN_POSITIVE)
+    }
+
+    pub fn fault(&self) -> Fault {
+        Fault::SendLag { p99_us: self.p99, limit_us: self.allowed }
+    }
+
+    /// What is said where it is late and no fault.
+    pub fn warning(&self) -> Option<Warning> {
+        let worth_it = self.is_late() && !self.is_fault();
+        worth_it.then_some(Warning::LateSends { p99_us: self.p99, limit_us: self.wanted })
+    }
+}
+
+/// Of each arm with a schedule.
+pub(super) fn of_arms<'a>(
+    record: &'a RunRecord,
+    scenario: &'a Scenario,
+) -> impl Iterator<Item = SendLag> + 'a {
+    record.arms.iter().filter_map(|arm| of_arm(arm, record, scenario))
+}
+
+/// Of one of several generators, over all of its claims: it may be as late as those of the arm that may be the latest.
+pub(super) fn of_generator(
+    generator: &GeneratorRecord,
+    record: &RunRecord,
+    scenario: &Scenario,
+) -> Option<SendLag> {
+    let p99 = Latencies::readable(&generator.send_lag)?.quantile_us(0.99);
+    let arms = of_arms(record, scenario);
+    arms.reduce(|a, b| SendLag { p99, wanted: a.wanted.max(b.wanted), allowed: a.allowed.max(b.allowed) })
+        .map(|limits| SendLag { p99, ..limits })
+}
+
+/// `None` without a schedule. A service level says how late is too late; without one it is the median response time, but
+/// never less than a generator can do, as far as that is known.
+fn of_arm(arm: &ArmRecord, record: &RunRecord, scenario: &Scenario) -> Option<SendLag> {
+    let lag = Latencies::readable(&arm.send_lag)?;
+    let p99 = lag.quantile_us(0.99);
+    if let Some(bound) = scenario.slo.and_then(|slo| slo.response_p99) {
+        let limit = SEND_LAG_SHARE * bound.as_secs_f64() * 1e6;
+        return Some(SendLag { p99, wanted: limit, allowed: limit });
+    }
+    let response = Latencies::readable(&arm.response)?;
+    let wanted_us = SEND_LAG_SHARE * response.quantile_us(0.5);
+    let floor = match record.calibration.as_ref().and_then(|note| note.send_lag.as_ref()) {
+        Some(lag) => OVER_CALIBRATED * lag.p99_us,
+        // Nobody knows what this generator can do. Late by no more than a slow claim takes it is at least not what the
+        // response times mostly show.
+        None => Latencies::readable(&arm.service).map_or(0.0, |service| service.quantile_us(0.99)),
+    };
+    let floor = FLOOR_US.max(floor);
+    Some(SendLag { p99, wanted: wanted_us, allowed: wanted_us.max(floor) })
+}

@@ -1,0 +1,268 @@
+//! What is refused, and what comes of parts that fit.
+
+use super::*;
+use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, generator, record};
+use crate::record::{
+    Aborted, AddedRoundTrip, BatchNote, CounterDelta, Fault, Histogram, InjectedRecord, Outcomes, PartNote,
+    RetryCause, SteadyPart, Warning, WindowEvent, WindowEventKind,
+};
+
+/// One of so many parts of a run of two arms, each of which has done the same.
+fn part(number: u32, of: u32) -> RunRecord {
+    let mut part = record(&[GRANT_LANE, HGET_LANE], 1);
+    let began_us = vec![1_000_000, 2_000_000];
+    part.part = Some(PartNote { number, of, rendezvous: "tonight".into(), began_us });
+    let mut outcomes = Outcomes::default();
+    part.arms.iter().for_each(|arm| outcomes.add(&arm.outcomes));
+    part.window = Some(WindowTotals { active_s: 10.0, outcomes, batches: Vec::new() });
+    part.generator = Some(generator(number).used);
+    part
+}
+
+fn parts(of: u32) -> Vec<RunRecord> {
+    (1..=of).map(|number| part(number, of)).collect()
+}
+
+/// Two parts after a change of the second.
+fn merged(change: impl FnOnce(&mut RunRecord)) -> Result<RunRecord, MergeError> {
+    let mut parts = parts(2);
+    change(&mut parts[1]);
+    merge(parts)
+}
+
+#[test]
+fn what_is_no_whole_run_is_refused_by_part() {
+    assert_eq!(merge(Vec::new()), Err(MergeError::NoParts));
+    assert_eq!(merge(parts(3).split_off(1)), Err(MergeError::Missing { part: 1, of: 3 }));
+    assert_eq!(merge(vec![part(1, 3), part(3, 3)]), Err(MergeError::Missing { part: 2, of: 3 }));
+    assert_eq!(merge(vec![part(2, 3), part(1, 3)]), Err(MergeError::Missing { part: 3, of: 3 }));
+    assert_eq!(merge(vec![part(1, 2), part(2, 2), part(2, 2)]), Err(MergeError::Twice { part: 2 }));
+    let whole = || merge(parts(2)).unwrap();
+    assert_eq!(merge(vec![part(1, 2), whole()]), Err(MergeError::NotAPart { position: 2 }));
+    for damaged in [0, 3] {
+        let of = part(damaged, 2);
+        assert_eq!(merge(vec![part(1, 2), of]), Err(MergeError::NoSuchPart { part: damaged, of: 2 }));
+    }
+}
+
+#[test]
+fn parts_of_other_runs_are_refused_and_say_what_differs() {
+    type Change = fn(&mut RunRecord);
+    let cases: &[(Tie, Change)] = &[
+        (Tie::Rendezvous, |r| r.part.as_mut().unwrap().rendezvous = "yesterday".into()),
+        (Tie::Parts, |r| r.part.as_mut().unwrap().of = 3),
+        (Tie::Tool, |r| r.tool.version = "0.0.1".into()),
+        (Tie::Tool, |r| r.tool.commit = "fedcba9".into()),
+        (Tie::Tool, |r| r.tool.debug_build = true),
+        (Tie::Seed, |r| r.seed = 2),
+        (Tie::Scenario, |r| r.scenario.load.connections = 7),
+        (Tie::Plan, |r| r.plan_sha256 = "11".repeat(32)),
+        (Tie::Library, |r| r.environment.library.sha256 = "cd".repeat(32)),
+    ];
+    for (expected, change) in cases {
+        let refused = merged(change).unwrap_err();
+        assert!(
+            matches!(refused, MergeError::OtherRun { part: 2, first: 1, tie, .. } if tie == *expected),
+            "{refused}"
+        );
+        assert_eq!(refused.part(), Some(2));
+        assert!(refused.to_string().contains(&expected.to_string()), "{refused}");
+    }
+}
+
+#[test]
+fn parts_that_have_done_other_things_are_refused() {
+    type Change = fn(&mut RunRecord);
+    let cases: &[(Tie, Change)] = &[
+        (Tie::Variants, |r| r.arms[1].name = "other".into()),
+        (Tie::Variants, |r| r.arms.truncate(1)),
+        (Tie::Windows, |r| r.part.as_mut().unwrap().began_us.truncate(1)),
+        (Tie::Strata, |r| r.strata.truncate(7)),
+        (Tie::Strata, |r| r.strata[3].control = false),
+        (Tie::Strata, |r| r.strata[3].apart = true),
+        (Tie::Strata, |r| r.strata[2].sides[0].arm = 1),
+        (Tie::Blocks, |r| drop(r.blocks.pop())),
+        (Tie::Blocks, |r| r.blocks[0].arm = 1),
+        (Tie::Primaries, |r| r.primaries[0].addr = "127.0.0.1:7009".into()),
+        (Tie::Schedule, |r| r.offered = Some(Offered::default())),
+        (Tie::Storm, |r| r.storm = Some(StormRecord::default())),
+        (Tie::Network, |r| {
+            r.added_rtt = Some(AddedRoundTrip { asked_us: 500.0, given: Histogram(None) });
+        }),
+        (Tie::Batches, |r| r.window.as_mut().unwrap().batches = vec![BatchNote::default()]),
+    ];
+    for (expected, change) in cases {
+        let refused = merged(change).unwrap_err();
+        assert!(
+            matches!(refused, MergeError::OtherShape { part: 2, tie, .. } if tie == *expected),
+            "{refused}"
+        );
+    }
+    let faults = merged(|r| r.injected = Some(InjectedRecord::default()));
+    assert_eq!(faults, Err(MergeError::Faults { part: 2 }));
+    assert!(matches!(merged(|r| r.generator = None), Err(MergeError::Lacks { part: 2, .. })));
+    assert!(matches!(merged(|r| r.window = None), Err(MergeError::Lacks { part: 2, .. })));
+}
+
+#[test]
+fn a_damaged_histogram_is_named_with_its_part() {
+    let named = |change: fn(&mut RunRecord)| match merged(change) {
+        Err(MergeError::Damaged { part: 2, histogram, .. }) => histogram,
+        other => panic!("{:?}", other.map(|record| record.arms)),
+    };
+    assert_eq!(named(|r| r.arms[1].service = bad_histogram()), "service of hget-lane");
+    assert_eq!(named(|r| r.arms[0].resume = bad_histogram()), "resume of grant-lane");
+}
+
+fn bad_histogram() -> Histogram {
+    Histogram(Some("AAAA".into()))
+}
+
+#[test]
+fn the_order_in_which_parts_are_given_does_not_matter() {
+    let mut shuffled = parts(4);
+    for (n, part) in shuffled.iter_mut().enumerate() {
+        part.arms[0].outcomes.expired = n as u64;
+        part.strata[0].sides[0].service.0[0] = n as u32;
+    }
+    let in_order = merge(shuffled.clone()).unwrap();
+    shuffled.reverse();
+    shuffled.swap(0, 2);
+    assert_eq!(merge(shuffled).unwrap(), in_order);
+}
+
+#[test]
+fn the_servers_are_the_first_parts_and_the_claims_are_everybodys() {
+    let mut all = parts(3);
+    for other in &mut all[1..] {
+        other.primaries[0].counters = CounterDelta::default();
+        other.blocks.iter_mut().for_each(|block| block.counters = CounterDelta::default());
+    }
+    all[2].blocks[0].duration_s = 9.0;
+    for (n, part) in all.iter_mut().enumerate() {
+        part.staging = Staging {
+            executions: 10,
+            interruptions: 20,
+            grants: 30,
+            duration_s: n as f64,
+            grant_cpu_us: None,
+        };
+        part.blocks[1].steady = Some(SteadyPart { claims: 100, duration_s: 0.1 });
+        part.offered = Some(Offered { claims: 100, schedule_s: n as f64 });
+    }
+    all[0].staging.grant_cpu_us = Some(25.0);
+    let whole = merge(all.clone()).unwrap();
+    let first = &all[0];
+    assert_eq!(whole.primaries[0].counters, first.primaries[0].counters);
+    assert_eq!(whole.primaries[0].claims, 3 * first.primaries[0].claims);
+    assert_eq!(whole.blocks[0].counters, first.blocks[0].counters);
+    assert_eq!((whole.blocks[0].claims, whole.blocks[0].duration_s.to_bits()), (600, 9f64.to_bits()));
+    let (claims, seconds) = whole.blocks[1].rate_parts();
+    assert!((claims / seconds - 3_000.0).abs() < 1e-9);
+    assert_eq!(whole.audit.claimed, 3 * first.audit.claimed);
+    assert_eq!((whole.staging.grants, whole.staging.grant_cpu_us), (90, Some(25.0)));
+    assert_eq!(whole.offered, Some(Offered { claims: 300, schedule_s: 2.0 }));
+    assert_eq!(whole.strata[0].sides[0].service.0.len(), 3 * first.strata[0].sides[0].service.0.len());
+    assert_eq!(whole.arms[0].wire.claims, 3 * first.arms[0].wire.claims);
+    assert_eq!((whole.part.clone(), whole.generators.len()), (None, 3));
+    assert!((whole.generator.unwrap().thread_cpu_s - 6.0).abs() < 1e-9);
+}
+
+#[test]
+fn lateness_is_the_worst_over_all_windows_and_says_which() {
+    let mut all = parts(3);
+    let began = [[1_000, 9_000, 20_000], [1_010, 9_700, 20_500], [990, 9_100, 20_000]];
+    for (part, began) in all.iter_mut().zip(began) {
+        part.part.as_mut().unwrap().began_us = began.to_vec();
+    }
+    let late: Vec<_> = merge(all).unwrap().generators.iter().map(|one| (one.late_us, one.late_in)).collect();
+    assert_eq!(late, [(10, 1), (700, 2), (100, 2)]);
+}
+
+#[test]
+fn findings_are_said_once_and_a_processs_own_name_it() {
+    let mut all = parts(2);
+    let changed = || Fault::ServerChanged { primary: "a".into(), detail: "run_id differs".into() };
+    let broke = || Fault::Infrastructure { detail: "the connection broke".into() };
+    all[0].faults = vec![changed()];
+    all[1].faults = vec![changed(), broke()];
+    let shared = || Warning::SharedMachine { cores: 2 };
+    all[0].warnings = vec![shared(), Warning::LeftOver { keys: 2 }, Warning::BusyMachine { share: 0.7 }];
+    all[1].warnings = vec![shared(), Warning::LeftOver { keys: 3 }, Warning::GeneratorBusy { share: 0.9 }];
+    let whole = merge(all).unwrap();
+    assert_eq!(whole.faults, [changed(), Fault::OfGenerator { part: 2, what: Box::new(broke()) }]);
+    assert_eq!(whole.warnings, [shared(), Warning::LeftOver { keys: 5 }]);
+}
+
+#[test]
+fn a_run_that_was_stopped_has_what_its_parts_had_come_to() {
+    let mut all = parts(2);
+    all[1].partial = true;
+    all[1].strata.truncate(5);
+    all[1].blocks.truncate(3);
+    all[1].part.as_mut().unwrap().began_us.truncate(1);
+    all[1].strata[4].sides[1].service.0.clear();
+    all[0].strata[4].sides[1].service.0.clear();
+    let (strata, samples) = (all[0].strata.len(), all[0].strata[20].clone());
+    let stopped = merge(all.clone()).unwrap();
+    assert!(stopped.partial);
+    assert_eq!(stopped.strata.len(), strata - 1, "a side without a sample is no stratum");
+    assert_eq!(stopped.strata[19], samples);
+    assert_eq!(stopped.blocks.len(), 3, "what not all came to the end of has no counters of all");
+    let aborted = |after_s: f64| Some(Aborted { limit_us: 1.0, seconds: 1, after_s });
+    (all[0].aborted, all[1].aborted) = (aborted(9.0), aborted(8.0));
+    assert_eq!(merge(all).unwrap().aborted, aborted(8.0));
+}
+
+#[test]
+fn a_storm_is_over_when_the_last_part_is() {
+    let storm = |last_signal_us| StormRecord {
+        executions: 100,
+        held: 99,
+        given_up: 1,
+        last_signal_us,
+        signals_answered_us: Some(5.0),
+        retries: [(RetryCause::GrantGone, 2)].into(),
+    };
+    let mut all = parts(2);
+    (all[0].storm, all[1].storm) = (Some(storm(Some(3.0))), Some(storm(Some(4.0))));
+    let whole = merge(all.clone()).unwrap().storm.unwrap();
+    assert_eq!((whole.executions, whole.held, whole.given_up), (200, 198, 2));
+    assert_eq!((whole.last_signal_us, whole.retries[&RetryCause::GrantGone]), (Some(4.0), 4));
+    all[1].storm = Some(storm(None));
+    assert_eq!(merge(all).unwrap().storm.unwrap().last_signal_us, None);
+}
+
+#[test]
+fn the_first_claim_that_failed_is_the_first_of_all_and_a_stall_of_one_part_is_none() {
+    let event = |t_s: f64, what| WindowEvent { t_s, what };
+    let mut all = parts(2);
+    all[0].events = vec![
+        event(1.0, WindowEventKind::StallBegan),
+        event(3.0, WindowEventKind::StallEnded),
+        event(4.0, WindowEventKind::FirstTimedOut),
+    ];
+    all[1].events =
+        vec![event(2.0, WindowEventKind::FirstTimedOut), event(5.0, WindowEventKind::FirstFailed)];
+    (all[0].longest_gap_s, all[1].longest_gap_s) = (Some(2.0), Some(0.3));
+    let whole = merge(all).unwrap();
+    assert_eq!(
+        whole.events,
+        [event(2.0, WindowEventKind::FirstTimedOut), event(5.0, WindowEventKind::FirstFailed)]
+    );
+    assert_eq!(whole.longest_gap_s, None, "what the parts did not keep nobody knows");
+}
+
+#[test]
+fn examples_and_named_losses_stay_few() {
+    let mut all = parts(3);
+    for part in &mut all {
+        part.audit.examples = vec!["x".into(); 7];
+        part.audit.lost_by_server_ids = vec!["y".into(); 600];
+    }
+    let audit = merge(all).unwrap().audit;
+    assert_eq!(
+        (audit.examples.len(), audit.lost_by_server_ids.len()),
+        (Audit::MOST_EXAMPLES, Audit::MOST_LOSSES)
+    );
+}

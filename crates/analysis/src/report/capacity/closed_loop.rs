@@ -1,0 +1,65 @@
+//! The closed loop of a capacity search: what each number of claims in flight brought.
+
+use super::words::ms;
+use crate::judge::capacity::{Capacity, ProbeLoad};
+use crate::report::document::Block;
+use crate::report::format::{count, figure, maybe, rough};
+
+/// A curve whose points deviate by more does not have the law's shape.
+const POOR_FIT: f64 = 0.2;
+
+/// The probes by their claims in flight, and the law that is fitted to them.
+pub(super) fn blocks(capacity: &Capacity) -> Vec<Block> {
+    let rows: Vec<Vec<String>> = capacity
+        .probes
+        .iter()
+        .filter_map(|probe| {
+            let ProbeLoad::Closed { concurrency } = probe.offer else { return None };
+            let fitted = capacity.usl.map(|usl| usl.throughput_per_s(f64::from(concurrency)));
+            Some(vec![
+                count(u64::from(concurrency)),
+                figure(probe.achieved_per_s),
+                maybe(fitted),
+                probe.service_p50_us.map_or_else(|| "-".into(), ms),
+                probe.service_p99_us.map_or_else(|| "-".into(), ms),
+                probe.busiest().map_or_else(|| "-".into(), |primary| rough(primary.busy)),
+            ])
+        })
+        .collect();
+    if rows.is_empty() {
+        return Vec::new();
+    }
+    let mut blocks = vec![Block::figures(
+        "Closed loop: claims in flight (service times in ms)",
+        vec!["in flight", "claims/s", "fitted", "p50", "p99", "busiest primary"],
+        rows,
+    )];
+    blocks.extend(law(capacity).map(Block::Line));
+    blocks
+}
+
+/// The Universal Scalability Law through the probes, or why there is none.
+fn law(capacity: &Capacity) -> Option<String> {
+    let Some(usl) = &capacity.usl else {
+        return capacity.no_usl.as_ref().map(|reason| format!("No Universal Scalability Law: {reason}."));
+    };
+    let peak = match usl.peak {
+        Some(peak) => format!(
+            "the most at {} in flight, {} claims per second",
+            figure(peak),
+            figure(usl.throughput_per_s(peak))
+        ),
+        None => "no peak: it levels off".into(),
+    };
+    let poor = if usl.worst_residual > POOR_FIT {
+        format!(" The points do not have this shape: one is off by {}.", rough(usl.worst_residual))
+    } else {
+        String::new()
+    };
+    Some(format!(
+        "Universal Scalability Law: {} claims per second alone, contention {:.4}, coherency {:.6}; {peak}.{poor}",
+        figure(usl.alone_per_s),
+        usl.contention,
+        usl.coherency
+    ))
+}

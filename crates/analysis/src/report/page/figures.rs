@@ -1,0 +1,35 @@
+//! Figures without intervals against each other. There is nothing to draw: a chart of differences without intervals would
+//! look like an answer.
+
+use maud::html;
+
+use super::parts::{Answer, Belief, Trust, blocks};
+use super::shell::{Body, Section};
+use crate::judge::FigureComparison;
+use crate::report::ci::figure_blocks;
+use crate::report::document::Block;
+
+pub(super) fn body(compared: &FigureComparison) -> Body {
+    let all = figure_blocks(compared);
+    let shown: Vec<Block> =
+        all.into_iter().filter(|block| !matches!(block, Block::Title(_) | Block::Alarm(_))).collect();
+    let answer = Answer {
+        sentence: "Whether the candidate is worse than the base cannot be said".into(),
+        figure: None,
+        tone: "",
+        details: Vec::new(),
+        belief: Belief {
+            level: Trust::Careful,
+            headline: "Figures without intervals: a difference may be noise, however large it looks.".into(),
+            reasons: vec![
+                html! { "Measured one after the other: what changed on the machine in between is in every difference." },
+            ],
+        },
+    };
+    Body {
+        title: format!("{}: figures side by side", compared.candidate.scenarios.join(", ")),
+        kind: format!("{} against {}", compared.candidate.started, compared.base.started),
+        answer,
+        sections: vec![Section { id: "figures", title: "Figure by figure".into(), body: blocks(&shown) }],
+    }
+}

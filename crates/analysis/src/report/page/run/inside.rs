@@ -1,0 +1,136 @@
+//! Where the time inside the functions goes: a bar for each profiled library, its parts one after the other.
+
+use maud::{Markup, html};
+
+use super::super::parts::{Answer, Belief, Trust, blocks, figure, figures, maybe, table, value, words};
+use crate::judge::{Profile, ProfilePart, ProfiledArm, ProfiledFunction, RunResult};
+use crate::report::chart::{Bar, Bars, Chart, Segment, Tone};
+use crate::report::format::{self, per_claim, round_time_us, share, time_us};
+use crate::report::profile::{adding_up, changes, finding, library, name, rounded, said};
+use crate::report::words as wording;
+
+/// The chart with its table, what changed between libraries, and whether it adds up.
+pub(super) fn section(result: &RunResult, profile: &Profile) -> Markup {
+    let behind = html! {
+        @for (n, arm) in profile.arms.iter().enumerate() {
+            @for (m, function) in arm.functions.iter().enumerate() { (parts(result, (n, arm), (m, function))) }
+        }
+    };
+    html! {
+        p { "The mean call of each function, its timers taken out." }
+        (figure(&chart(result, profile), &behind))
+        (blocks(&changes(profile)))
+        (blocks(&[adding_up(profile)]))
+    }
+}
+
+/// The answer of a profile.
+pub(super) fn answer(result: &RunResult, profile: &Profile) -> Answer {
+    let functions: Vec<String> = profile.arms.iter().flat_map(|arm| &arm.functions).map(largest).collect();
+    let marked = profile.changes.iter().filter(|change| change.change != crate::judge::PartChange::Same);
+    let details: Vec<Markup> =
+        marked.map(|change| html! { p { (change.function) ": " (said(change)) "." } }).collect();
+    let reasons: Vec<Markup> = if result.valid {
+        profile.findings.iter().map(|found| html! { (finding(found)) }).collect()
+    } else {
+        result.invalid_reasons.iter().map(|fault| html! { (wording::fault(fault)) }).collect()
+    };
+    let (level, headline) = match (result.valid, profile.findings.is_empty()) {
+        (false, _) => (Trust::No, "Do not believe any figure on this page. Why:"),
+        (true, false) => (Trust::Careful, "Doubtful, because:"),
+        (true, true) => (Trust::Yes, "The parts add up to the server's own time."),
+    };
+    let belief = Belief { level, headline: headline.to_owned(), reasons };
+    let sentence = match functions.concat() {
+        none if none.trim().is_empty() => "No function was profiled".to_owned(),
+        _ => functions.join(" "),
+    };
+    Answer { sentence, figure: None, tone: "", details, belief }
+}
+
+fn largest(function: &ProfiledFunction) -> String {
+    let part = function.parts.iter().max_by(|a, b| a.us.total_cmp(&b.us));
+    part.map_or_else(String::new, |part| {
+        format!(
+            "{} takes {}, {} of it {}.",
+            function.function,
+            time_us(function.us),
+            share((100.0 * part.share).round() / 100.0),
+            name(&part.part)
+        )
+    })
+}
+
+fn chart(result: &RunResult, profile: &Profile) -> Chart {
+    let key = key(profile);
+    let tone =
+        |title: &str| key.iter().find(|(name, _)| name == title).map_or(Tone::Neutral, |(_, tone)| *tone);
+    let bar = |arm: &ProfiledArm, function: &ProfiledFunction| {
+        let label = format!("{}{}", function.function, library(result, arm));
+        let mut from = 0.0;
+        let segments = function.parts.iter().map(|part| {
+            let (begin, what) = (from, name(&part.part));
+            from += part.us.max(0.0);
+            let tip = format!("{what}: {}, {} of the function", time_us(part.us), share(part.share));
+            Segment { from: begin, to: from, tone: tone(what), tip }
+        });
+        Bar { segments: segments.collect(), figure: time_us(function.us), label }
+    };
+    let functions =
+        || profile.arms.iter().flat_map(|arm| arm.functions.iter().map(move |function| (arm, function)));
+    let said = functions().map(|(arm, function)| {
+        let parts: Vec<_> =
+            function.parts.iter().map(|part| format!("{} {}", name(&part.part), time_us(part.us))).collect();
+        format!("{}{}: {}", function.function, library(result, arm), parts.join(", "))
+    });
+    Chart {
+        title: "Where the time inside the functions goes".into(),
+        description: said.collect::<Vec<_>>().join("; "),
+        plot: Box::new(Bars {
+            rows: functions().map(|(arm, function)| bar(arm, function)).collect(),
+            axis: Some("time of one call".into()),
+            format: round_time_us,
+            key,
+        }),
+    }
+}
+
+/// A colour for each command of any function, the same wherever it occurs; Lua's own part is neutral.
+fn key(profile: &Profile) -> Vec<(String, Tone)> {
+    let mut commands: Vec<&str> = Vec::new();
+    let parts = profile.arms.iter().flat_map(|arm| &arm.functions).flat_map(|function| &function.parts);
+    for part in parts {
+        if let ProfilePart::Command { command } = &part.part
+            && !commands.contains(&command.as_str())
+        {
+            commands.push(command);
+        }
+    }
+    let named = commands.into_iter().enumerate().map(|(n, command)| (command.to_owned(), Tone::Nth(n)));
+    named.chain([(crate::report::profile::LUA.to_owned(), Tone::Neutral)]).collect()
+}
+
+fn parts(
+    result: &RunResult,
+    (n, arm): (usize, &ProfiledArm),
+    (m, function): (usize, &ProfiledFunction),
+) -> Markup {
+    let place = |p: usize, key: &str| format!("/profile/arms/{n}/functions/{m}/parts/{p}/{key}");
+    let rows: Vec<Vec<Markup>> = function
+        .parts
+        .iter()
+        .enumerate()
+        .map(|(p, part)| {
+            vec![
+                html! { (name(&part.part)) },
+                maybe(per_claim, part.calls, &place(p, "calls")),
+                maybe(format::figure, part.each_us, &place(p, "each_us")),
+                value(&format::figure(part.us), part.us, &place(p, "us")),
+                value(&share(rounded(part.share)), part.share, &place(p, "share")),
+            ]
+        })
+        .collect();
+    let columns =
+        [words("part"), figures("calls"), figures("each (µs)"), figures("time (µs)"), figures("share")];
+    table(&format!("{}{}, per call", function.function, library(result, arm)), &columns, &rows)
+}

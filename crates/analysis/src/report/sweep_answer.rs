@@ -1,0 +1,153 @@
+//! What a sweep comes to, in a sentence, and why there is none: the page and the text say the same.
+
+use super::format::share;
+use super::{findings, words};
+use crate::judge::{Sweep, SweepComparison, SweepPoint, Verdict};
+use crate::stats::MIN_LINE_POINTS;
+
+/// Whether verdicts of this value count.
+fn is_judged(point: &SweepPoint) -> bool {
+    point.valid && point.control_failed.is_none()
+}
+
+/// Variants that are compared, in the order of the first point.
+pub(super) fn candidates(sweep: &Sweep) -> Vec<&str> {
+    let mut names: Vec<&str> = Vec::new();
+    for arm in sweep.points.iter().flat_map(|point| &point.arms).filter(|arm| arm.against.is_some()) {
+        if !names.contains(&arm.name.as_str()) {
+            names.push(&arm.name);
+        }
+    }
+    names
+}
+
+/// Whether something was to be judged, and is at no value.
+pub(super) fn nothing_judged(sweep: &Sweep) -> bool {
+    !candidates(sweep).is_empty() && !sweep.points.iter().any(is_judged)
+}
+
+/// The answer, without a full stop; never empty.
+pub(super) fn answer(sweep: &Sweep) -> String {
+    let candidates = candidates(sweep);
+    let measured = sweep.points.len();
+    if nothing_judged(sweep) {
+        return no_verdict(sweep);
+    }
+    let slopes: Vec<String> = candidates
+        .iter()
+        .filter_map(|name| {
+            let slope = sweep.line(name)?.per_us.estimate;
+            let word = if slope >= 0.0 { "more" } else { "fewer" };
+            Some(format!("{name} makes {:.1} round trips {word}", slope.abs()))
+        })
+        .collect();
+    match candidates.as_slice() {
+        [] => format!("{measured} values of {} were measured", sweep.key),
+        [one] => one_candidate(sweep, one),
+        _ if !slopes.is_empty() => slopes.join("; "),
+        several => {
+            format!("{} variants against their baseline at {measured} values of {}", several.len(), sweep.key)
+        }
+    }
+}
+
+fn no_verdict(sweep: &Sweep) -> String {
+    let why = match sweep.points.iter().filter(|point| !point.valid).count() {
+        0 => "the control failed at each of them",
+        n if n == sweep.points.len() => "each of the runs is invalid or was interrupted",
+        _ => "each of the runs is invalid, was interrupted or has a control that failed",
+    };
+    format!("No verdict at any value of {}: {why}", sweep.key)
+}
+
+/// At how many values nothing is judged for a failed control, and why; `None` where no control failed.
+pub(super) fn vetoed(sweep: &Sweep) -> Option<String> {
+    let failed: Vec<(String, String)> = sweep
+        .points
+        .iter()
+        .filter_map(|point| {
+            let reason = findings::failed_control(point.control_failed.as_ref()?)?;
+            Some((words::setting(&point.value), reason))
+        })
+        .collect();
+    let (n, all) = (failed.len(), sweep.points.len());
+    let reasons = words::merged(failed, all).join("; ");
+    match n {
+        0 => None,
+        n if n == all => {
+            Some(format!("Nothing is judged at any value, for the control failed at each: {reasons}."))
+        }
+        n => Some(format!(
+            "At {n} of {all} values nothing is judged, for the control failed there: {reasons}."
+        )),
+    }
+}
+
+/// Why variants of a sweep over round trips have no line.
+pub(super) fn without_line(sweep: &Sweep) -> Vec<String> {
+    if !sweep.is_over_round_trips() {
+        return Vec::new();
+    }
+    let reason = |name: &str| {
+        let with = |of: &dyn Fn(&SweepPoint) -> bool| sweep.points.iter().filter(|point| of(point)).count();
+        let has = |point: &SweepPoint| {
+            let arm = point.arms.iter().find(|arm| arm.name == name);
+            arm.and_then(|arm| arm.against.as_ref()?.ratio).is_some()
+        };
+        let usable = with(&|point| is_judged(point) && has(point));
+        if usable >= MIN_LINE_POINTS {
+            return format!("No line for {name}: its {usable} values make none.");
+        }
+        let unfit = [
+            (with(&|point| !point.valid), "the run is invalid or was interrupted"),
+            (with(&|point| point.valid && point.control_failed.is_some()), "the control failed"),
+            (with(&|point| is_judged(point) && !has(point)), "there is no interval"),
+        ];
+        let unfit: Vec<String> =
+            unfit.iter().filter(|(n, _)| *n > 0).map(|(n, why)| format!("at {n} {why}")).collect();
+        let colon = if unfit.is_empty() { "" } else { ": " };
+        format!(
+            "No line for {name}: it takes {MIN_LINE_POINTS} values whose verdicts count, and of {} there are {usable}{colon}{}.",
+            sweep.points.len(),
+            unfit.join(", ")
+        )
+    };
+    candidates(sweep).into_iter().filter(|name| sweep.line(name).is_none()).map(reason).collect()
+}
+
+fn one_candidate(sweep: &Sweep, name: &str) -> String {
+    let judged = || {
+        let usable = sweep.points.iter().filter(|point| is_judged(point));
+        usable.filter_map(|p| p.arms.iter().find(|arm| arm.name == name)?.against.as_ref())
+    };
+    let baseline = judged().next().map_or("its baseline", |against: &SweepComparison| &against.baseline);
+    let of = |verdict: Verdict| judged().filter(|against| against.verdict == verdict).count();
+    let (all, wanted) = (judged().count(), sweep.points.len());
+    let every = if all == wanted {
+        "at every value".to_owned()
+    } else {
+        format!("at each of the {all} values that are judged (of {wanted})")
+    };
+    match (of(Verdict::Improvement), of(Verdict::Regression), of(Verdict::NoChange)) {
+        (n, 0, 0) if n == all && n > 0 => format!("{name} is better than {baseline} {every}"),
+        (0, n, 0) if n == all && n > 0 => format!("{name} is worse than {baseline} {every}"),
+        (better, worse, same) => format!(
+            "{name} against {baseline}: better at {better}, worse at {worse}, no different at {same} of {all} values"
+        ),
+    }
+}
+
+/// Every line in words: what the slope says of any network.
+pub(super) fn line_in_words(line: &crate::judge::SweepLine, base: &str) -> String {
+    let slope = line.per_us;
+    let (more, [low, high]) = if slope.estimate >= 0.0 {
+        ("more", [slope.low, slope.high])
+    } else {
+        ("less", [-slope.high, -slope.low])
+    };
+    format!(
+        "{:.2} round trips {more} than the baseline ({} interval {low:.2} to {high:.2}), and {base} without an added round trip",
+        slope.estimate.abs(),
+        share(slope.confidence)
+    )
+}

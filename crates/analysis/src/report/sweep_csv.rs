@@ -1,0 +1,91 @@
+//! The curve of a sweep as lines for a plot.
+
+use super::csv_table::{CsvTable, number};
+use crate::judge::{Sweep, SweepArm, SweepComparison, SweepPoint};
+use crate::stats::Estimate;
+
+const COLUMNS: [&str; 23] = [
+    "value",
+    "valid",
+    "added_rtt_us",
+    "busiest_share",
+    "variant",
+    "claims",
+    "throughput_per_s",
+    "throughput_low",
+    "throughput_high",
+    "service_p50_us",
+    "service_p50_low_us",
+    "service_p50_high_us",
+    "service_p99_us",
+    "service_p99_low_us",
+    "service_p99_high_us",
+    "metric",
+    "unit",
+    "difference",
+    "difference_low",
+    "difference_high",
+    "ratio",
+    "ratio_low",
+    "ratio_high",
+];
+
+/// One line per value and variant; what is not known stays empty.
+pub(super) fn csv(sweep: &Sweep) -> String {
+    let mut table = CsvTable::new(COLUMNS);
+    for point in &sweep.points {
+        for arm in &point.arms {
+            table.line(csv_line(point, arm));
+        }
+    }
+    table.text()
+}
+
+fn csv_line(point: &SweepPoint, arm: &SweepArm) -> Vec<String> {
+    let amount = arm.against.as_ref().and_then(SweepComparison::amount);
+    let ratio = arm.against.as_ref().and_then(|against| against.ratio);
+    let ends = |interval: Option<Estimate>| [interval.map(|i| i.low), interval.map(|i| i.high)].map(number);
+    let mut fields = vec![
+        point.value.clone(),
+        point.valid.to_string(),
+        number(point.added_rtt_us),
+        number(point.busiest_share),
+        arm.name.clone(),
+        arm.claims.to_string(),
+        number(Some(arm.throughput_per_s)),
+    ];
+    fields.extend(ends(arm.throughput_interval));
+    fields.push(number(arm.service_p50_us));
+    fields.extend(ends(arm.service_p50_interval));
+    fields.push(number(arm.service_p99_us));
+    fields.extend(ends(arm.service_p99_interval));
+    fields.push(arm.against.as_ref().map_or(String::new(), |against| against.metric.name().to_owned()));
+    fields.push(arm.against.as_ref().map_or(String::new(), |against| against.unit.clone()));
+    fields.extend(
+        amount.map_or([None; 3], |(estimate, low, high)| [estimate, low, high].map(Some)).map(number),
+    );
+    fields.extend(ratio.map_or([None; 3], |r| [r.estimate, r.low, r.high].map(Some)).map(number));
+    fields
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sweep_fixture::curve;
+    use super::*;
+
+    #[test]
+    fn every_value_and_variant_has_a_line_of_equal_length() {
+        let text = csv(&curve());
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 1 + 4);
+        let columns = lines[0].split(',').count();
+        assert!(lines[1..3].iter().all(|line| line.split(',').count() == columns), "{text}");
+        assert!(lines[3].starts_with("\"a,b\",true,103.000000,1.020000,grant-lane,1000,"), "{}", lines[3]);
+        assert!(
+            lines[2].ends_with("service_p50,us,100.000000,50.000000,150.000000,1.200000,1.100000,1.300000"),
+            "{}",
+            lines[2]
+        );
+        assert!(lines[1].contains(",2000.000000,,,500.000000,450.000000,550.000000,,,,"), "{}", lines[1]);
+    }
+}

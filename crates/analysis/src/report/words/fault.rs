@@ -1,0 +1,157 @@
+//! Why a run is invalid, in a sentence.
+
+use super::super::format::{count, figure, share, time_us};
+use super::super::{faults, redirects};
+use super::others::{listed, passed_by, used_by};
+use crate::record::{Fault, Violation};
+
+/// What to do where others use the servers.
+const KEEP_AWAY: &str = "Its counters and times are not the claims' alone: keep other clients and monitors away, or give \
+                         --shared, which withholds the servers' figures.";
+
+/// Cause and remedy of a fault, in one line.
+pub(in super::super) fn fault(fault: &Fault) -> String {
+    match fault {
+        Fault::RedirectsDisagree { primary, redirect, met, counted } => {
+            redirects::disagree(primary, *redirect, (*met, *counted))
+        }
+        Fault::CountersDisagree { primary, command, sent, counted } => format!(
+            "{primary} counted {} {command} where {} were sent. Someone else uses the cluster, or claims were sent \
+             twice: keep other clients away and run again.",
+            count(*counted),
+            count(*sent)
+        ),
+        Fault::UnexpectedCommands { arm, command, expected, measured } => format!(
+            "{arm} sent {} {command} per claim, its definition says {}. This is a mistake in the tool: please \
+             report it with this result.",
+            figure(*measured),
+            figure(*expected)
+        ),
+        Fault::ServerChanged { primary, detail } => format!(
+            "{primary} changed during the window: {detail}. Make sure that servers stay up and that nobody resets \
+             their counters, and run again."
+        ),
+        Fault::ForeignCommands { primary, commands } => {
+            format!("somebody else's commands ran on {primary}: {}. ", listed(commands)) + KEEP_AWAY
+        }
+        Fault::ForeignClients { primary, clients } => used_by(primary, clients) + KEEP_AWAY,
+        Fault::PassingClients { primary, connections } => passed_by(primary, *connections) + KEEP_AWAY,
+        Fault::ConditionChanged { primary, condition, before, after } => format!(
+            "{condition} on {primary} was {before} at the start and {after} at the end of a window. The figures belong to \
+             neither: keep the cluster as it is and run again."
+        ),
+        Fault::OtherServer { cluster, primary, after, what, asked, found } => format!(
+            "the cluster of {cluster} is not what was asked for: {what}{} was {found} {} and should be {asked}. Give the \
+             path of the server itself, settings that it can have, and leave it alone while it is measured.",
+            primary.as_ref().map(|primary| format!(" of {primary}")).unwrap_or_default(),
+            if *after { "at the end" } else { "at the start" }
+        ),
+        Fault::Evicted { primary, keys } => format!(
+            "{primary} evicted {} keys, for it reached its maxmemory: executions are lost. Raise maxmemory, or lower \
+             population.executions or payload_bytes.",
+            count(*keys)
+        ),
+        Fault::OutOfMemory { primary, commands } => format!(
+            "{primary} refused {} commands, for it was out of memory. Raise maxmemory, or lower population.executions or \
+             payload_bytes.",
+            count(*commands)
+        ),
+        Fault::NotInjected { kind, target, failure, .. } => {
+            format!("{}.", faults::failure(*kind, *target, failure))
+        }
+        Fault::StockRanOut { claims } => format!(
+            "{} claims were due when no grant was in stock. Raise population.executions, or lower the rate.",
+            count(*claims)
+        ),
+        Fault::NeverResumed { executions, of } => format!(
+            "{} of {} executions never got their lease back. See how claims ended; a longer load.timeout or fewer \
+             workers (load.concurrency) leave each claim more time.",
+            count(*executions),
+            count(*of)
+        ),
+        Fault::NothingClaimed { arm, planned: 0 } => format!(
+            "no claim of {arm} was due in the window. Give the load a higher rate or a longer load.duration."
+        ),
+        Fault::NothingClaimed { arm, planned } => format!(
+            "none of the {} claims of {arm} succeeded: there is nothing to measure. See how claims ended.",
+            count(*planned)
+        ),
+        Fault::TooManyFailed { arm, failed, sent, limit } => format!(
+            "{} of {} claims of {arm} failed, {} may (gate.failed): the times of the others say nothing. See how claims \
+             ended.",
+            count(*failed),
+            count(*sent),
+            share(*limit)
+        ),
+        Fault::Stalled { longest_s, share: part } => format!(
+            "nothing was claimed for {} on end, {} of the window: claims that should have been made then are in no \
+             quantile. Find out what stopped the servers, or use an open loop (load.rate), which counts them.",
+            time_us(longest_s * 1e6),
+            share(*part)
+        ),
+        Fault::SharedQueue { in_flight, limit } => shared_queue(*in_flight, *limit),
+        Fault::SendLag { p99_us, limit_us } => format!(
+            "the generator sent late: {} at p99, {} are allowed. Lower the rate, or give it a core of its own.",
+            time_us(*p99_us),
+            time_us(*limit_us)
+        ),
+        Fault::AuditViolation { violation: kind, count: n } => {
+            audited(&format!("{} {}", count(*n), violation(*kind)))
+        }
+        Fault::Audit { detail } => audited(detail),
+        Fault::DamagedHistogram { histogram, detail } => format!(
+            "the histogram {histogram} is damaged ({detail}). Make the result again or take the original file."
+        ),
+        Fault::PartOfARun { part, of } => part_of_a_run(*part, *of),
+        Fault::BeganLate { part, window, late_us, limit_us } => {
+            began_late((*part, *window), *late_us as f64, *limit_us as f64)
+        }
+        Fault::OfGenerator { part, what } => format!("of generator {part}: {}", self::fault(what)),
+        Fault::Infrastructure { detail } => format!("{detail}. Mend this and run again."),
+    }
+}
+
+fn part_of_a_run(part: u32, of: u32) -> String {
+    format!(
+        "this is part {part} of {of} of one run, and the others have the rest of its claims. Put all of them together with \
+         `reclaim-bench merge`."
+    )
+}
+
+fn began_late((part, window): (u32, u32), late_us: f64, limit_us: f64) -> String {
+    format!(
+        "generator {part} began window {window} {} after the first one, {} are allowed: until then a part of the load was \
+         missing. Keep its machine free, and run again.",
+        time_us(late_us),
+        time_us(limit_us)
+    )
+}
+
+fn shared_queue(in_flight: f64, limit: f64) -> String {
+    format!(
+        "claims of all arms waited in one queue: {} in flight on average, and arms that take turns claim by claim \
+         need at most {}. Use compare.mixing = \"blocks\", or a lower rate.",
+        figure(in_flight),
+        figure(limit)
+    )
+}
+
+fn audited(found: &str) -> String {
+    format!(
+        "the audit found: {found}. Claims are lost or made twice; keep this result and look at audit.examples."
+    )
+}
+
+fn violation(violation: Violation) -> &'static str {
+    match violation {
+        Violation::GrantsUnaccounted => "grants are unaccounted for",
+        Violation::GrantsConsumedTwice => "grants were consumed more than once",
+        Violation::AttemptLost => "executions lost the attempt of their first claim",
+        Violation::WrongLeaseEpoch => "executions have a lease epoch other than their number of claims",
+        Violation::WrongState => "executions are in a state that the run did not leave them in",
+        Violation::WritesMissing => {
+            "executions lack what the claim promises to write (lease record, attempt, indexes, history)"
+        }
+        Violation::SumOfGrants => "grants are missing from the audit's own sum",
+    }
+}

@@ -1,0 +1,192 @@
+//! Faults, warnings and verdicts in words: the cause, and what to do about it. A sentence each, so that `match` finds the one
+//! that is missing.
+
+mod event;
+mod fault;
+mod others;
+mod warning;
+
+use super::format::{TimeUnit, count, figure, share};
+use crate::judge::{Comparison, Standing, StoredMetric, StoredVerdict, Verdict};
+use crate::scenario::{Direction, Metric, MetricName, Unit};
+use crate::stats::TooFew;
+
+pub(super) use event::{event, last_second};
+pub(super) use fault::fault;
+pub(super) use warning::warning;
+
+/// The verdict as one word or two, from the reader's side: slower and faster rather than worse and better.
+pub(super) fn verdict(comparison: &Comparison) -> &'static str {
+    verdict_of(comparison.verdict, comparison.metric)
+}
+
+/// The verdict, and whether it counts where it is for the worse: an A/B by design is no failure.
+pub(super) fn standing_verdict(comparison: &Comparison, standing: Standing) -> String {
+    let word = verdict(comparison);
+    match (comparison.verdict, standing) {
+        (Verdict::Regression, Standing::ByDesign) => format!("{word} (by design)"),
+        (Verdict::Regression, Standing::NotGated) => format!("{word} (not gated)"),
+        _ => word.to_owned(),
+    }
+}
+
+/// The same of any verdict about this metric.
+pub(super) fn verdict_of(verdict: Verdict, metric: Metric) -> &'static str {
+    let row = metric.row();
+    match (verdict, row.direction) {
+        (Verdict::NoChange, _) => "no change",
+        (Verdict::Inconclusive, _) => "inconclusive",
+        (Verdict::Regression, Direction::LowerIsBetter) if row.is_time => "slower",
+        (Verdict::Improvement, Direction::LowerIsBetter) if row.is_time => "faster",
+        (Verdict::Regression, Direction::LowerIsBetter) => "costs more",
+        (Verdict::Improvement, Direction::LowerIsBetter) => "costs less",
+        (Verdict::Regression, Direction::HigherIsBetter) => "worse",
+        (Verdict::Improvement, Direction::HigherIsBetter) => "better",
+    }
+}
+
+/// A value of a scenario's key for a reader: a time with its unit apart (`250us` is `250 µs`), any other as it is.
+pub(super) fn setting(value: &str) -> String {
+    let number = value.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match &value[number.len()..] {
+        "us" => "µs",
+        unit @ ("ms" | "s") => unit,
+        _ => return value.to_owned(),
+    };
+    if number.parse::<f64>().is_ok() { format!("{number} {unit}") } else { value.to_owned() }
+}
+
+/// Why a metric of a comparison with a stored result is inconclusive, without a full stop; `None` where it is not.
+pub(super) fn undecided(metric: &StoredMetric) -> Option<String> {
+    if metric.verdict != StoredVerdict::Inconclusive {
+        return None;
+    }
+    Some(match (&metric.too_few, &metric.thresholds) {
+        (Some(reason), _) => reason.to_string(),
+        (None, Some(thresholds)) => {
+            format!("the interval lies on both sides of the threshold, {}", share(thresholds.fail))
+        }
+        (None, None) => "no estimate".to_owned(),
+    })
+}
+
+/// A metric's name where there is little room: `service p50`.
+pub(super) fn metric_label(metric: Metric) -> String {
+    metric.name().replace('_', " ").replace("cpu", "CPU").replace("p999", "p99.9")
+}
+
+/// The same of what is counted: `round trips`, `EXISTS calls`.
+pub(super) fn counted_label(name: &MetricName) -> String {
+    match &name.command {
+        Some(command) => format!("{} calls", command.to_uppercase().replace('|', " ")),
+        None => metric_label(name.metric),
+    }
+}
+
+/// A metric's name and unit where there is little room: `service p50 (µs)`.
+pub(super) fn with_unit(metric: Metric) -> String {
+    format!("{} ({})", metric_label(metric), unit(metric.row().unit))
+}
+
+/// What is compared, with the unit that fits, and the two values in it.
+pub(super) fn measured(comparison: &Comparison) -> (String, [String; 2]) {
+    let values = [comparison.baseline_value, comparison.candidate_value];
+    if comparison.metric.row().unit != Unit::Microseconds {
+        return (with_unit(comparison.metric), values.map(figure));
+    }
+    let unit = TimeUnit::of(values);
+    (unit.heading(&metric_label(comparison.metric)), values.map(|us| unit.figure(us)))
+}
+
+/// A unit for a reader.
+pub(super) fn unit(unit: Unit) -> &'static str {
+    match unit {
+        Unit::Microseconds => "µs",
+        Unit::RoundTrips | Unit::ClaimsPerSecond | Unit::PerClaim | Unit::BytesPerClaim => unit.name(),
+    }
+}
+
+/// The same of a unit as results and histories write it.
+pub(super) fn unit_named(unit: &str) -> &str {
+    if unit == Unit::Microseconds.name() { self::unit(Unit::Microseconds) } else { unit }
+}
+
+/// What several places say, each thing once: with its places, or without them where all of `total` places say it.
+pub(super) fn merged(said: impl IntoIterator<Item = (String, String)>, total: usize) -> Vec<String> {
+    let mut once: Vec<(String, Vec<String>)> = Vec::new();
+    for (place, text) in said {
+        match once.iter_mut().find(|(known, _)| *known == text) {
+            Some((_, places)) if places.contains(&place) => {}
+            Some((_, places)) => places.push(place),
+            None => once.push((text, vec![place])),
+        }
+    }
+    once.into_iter()
+        .map(
+            |(text, places)| {
+                if places.len() == total { text } else { format!("{}: {text}", places.join(", ")) }
+            },
+        )
+        .collect()
+}
+
+/// Why figures have no interval, in one line: (place, what it is of, reason). Reasons that differ only in how many
+/// there are become one.
+pub(super) fn no_interval<'a>(
+    missing: impl IntoIterator<Item = (&'a str, &'a str, &'a TooFew)>,
+    total: usize,
+) -> Option<String> {
+    let missing: Vec<_> = missing.into_iter().collect();
+    let said = missing.iter().map(|(place, of, too_few)| {
+        let same = missing.iter().filter(|(_, other, _)| other == of).map(|(_, _, other)| *other);
+        ((*place).to_owned(), format!("{of} {}", reason(too_few, same)))
+    });
+    let merged = merged(said, total);
+    (!merged.is_empty()).then(|| format!("No interval: {}.", merged.join("; ")))
+}
+
+fn reason<'a>(too_few: &TooFew, same: impl Iterator<Item = &'a TooFew>) -> String {
+    let TooFew::Samples { what, needed, .. } = too_few else { return format!("has none, {too_few}") };
+    let have = same.filter_map(|other| match other {
+        TooFew::Samples { what: counted, have, .. } if counted == what => Some(*have),
+        _ => None,
+    });
+    let (low, high) = have.fold((u64::MAX, 0), |(low, high), have| (low.min(have), high.max(have)));
+    let range = if low == high { count(low) } else { format!("{} to {}", count(low), count(high)) };
+    format!("needs at least {} {what}, has {range}", count(*needed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_in_several_places_is_said_once() {
+        let said =
+            [("a", "x"), ("b", "x"), ("b", "x"), ("b", "y")].map(|(p, t)| (p.to_owned(), t.to_owned()));
+        assert_eq!(merged(said.clone(), 2), ["x", "b: y"]);
+        assert_eq!(merged(said, 3), ["a, b: x", "b: y"]);
+    }
+
+    #[test]
+    fn a_time_of_a_scenario_has_its_unit_apart() {
+        let said = ["250us", "0us", "1.5ms", "4s", "zipf 1.0", "valkeys", "1m 30s", "s", "8"].map(setting);
+        assert_eq!(said, ["250 µs", "0 µs", "1.5 ms", "4 s", "zipf 1.0", "valkeys", "1m 30s", "s", "8"]);
+        assert_eq!(metric_label(Metric::ServiceP999), "service p99.9");
+    }
+
+    #[test]
+    fn reasons_that_differ_in_their_number_alone_are_one() {
+        let few = |have| TooFew::Samples { what: "whole seconds".into(), needed: 8, have };
+        let (three, five) = (few(3), few(5));
+        let same = TooFew::Constant { what: "samples".into() };
+        let line = no_interval([("a", "p50", &three), ("b", "p50", &five), ("b", "p99", &same)], 2);
+        assert_eq!(
+            line.as_deref(),
+            Some(
+                "No interval: p50 needs at least 8 whole seconds, has 3 to 5; b: p99 has none, samples do not vary."
+            )
+        );
+        assert_eq!(no_interval([], 2), None);
+    }
+}

@@ -1,0 +1,140 @@
+//! What is to be kept in mind about a run, in a sentence.
+
+use super::super::faults;
+use super::super::format::{count, figure, share, time_us};
+use super::others::{clients_listed, listed, passed_by, used_by};
+use crate::record::{ForeignClient, Warning};
+
+/// What is said where a cluster may be shared and is.
+const WITHHELD: &str = "Figures of the servers are withheld; times are those of a shared cluster.";
+
+/// Cause and remedy of a warning, in one line.
+pub(in super::super) fn warning(warning: &Warning) -> String {
+    match warning {
+        Warning::DebugBuild => {
+            "the tool was built without optimisation: use cargo run --release for figures that count.".into()
+        }
+        Warning::SharedMachine { cores } => format!(
+            "generator and servers share {cores} cores: differences between variants hold, absolute figures are \
+             those of a busy machine. Use --nodes for a cluster elsewhere."
+        ),
+        Warning::Errors { arm, errors, sent } => format!(
+            "{} of {} claims of {arm} failed; their times are kept apart. See its outcomes in result.json.",
+            count(*errors),
+            count(*sent)
+        ),
+        Warning::Unreplicated { arm, claims, of } => unreplicated(arm, *claims, *of),
+        Warning::Stall { longest_s, share: part } => format!(
+            "nothing was claimed for {} on end, {} of the window. A closed loop waits then: only as many claims as it has \
+             workers show that time.",
+            time_us(longest_s * 1e6),
+            share(*part)
+        ),
+        Warning::LateSends { p99_us, limit_us } => format!(
+            "claims were sent {} late at p99, a tenth of the median response time is {}: response times hold some of the \
+             generator's own. Set an [slo] to say how late is too late, or run `reclaim-bench calibrate` to know what is \
+             the machine's.",
+            time_us(*p99_us),
+            time_us(*limit_us)
+        ),
+        Warning::GeneratorBusy { share: busy } => format!(
+            "the generator's thread was busy for {} of the window: it may be the limit, not the cluster. Lower the \
+             rate or the concurrency.",
+            share(*busy)
+        ),
+        Warning::GeneratorCeiling { requests_per_sec, ceiling_per_sec } => format!(
+            "the run sent {} requests per second; with a function that does nothing the generator reached {} with as \
+             many in flight. It is the limit, not the cluster: lower the rate or the concurrency.",
+            figure(*requests_per_sec),
+            figure(*ceiling_per_sec)
+        ),
+        Warning::BusyMachine { share: busy } => format!(
+            "other programs took {} of the machine during the window. Stop them for quieter figures.",
+            share(*busy)
+        ),
+        Warning::CoresStolen { share: stolen } => format!(
+            "the host of this virtual machine took {} of its cores away during the window: tails and rates are the \
+             host's as well. Measure when it is less busy, or elsewhere.",
+            share(*stolen)
+        ),
+        Warning::Throttled { periods, seconds } => format!(
+            "a control group's CPU quota was used up in {} periods of the window and held threads back for {} in all: \
+             times are the quota's. Raise it, or measure where there is none.",
+            count(*periods),
+            time_us(1e6 * seconds)
+        ),
+        Warning::ForeignCommands { primary, commands } => {
+            format!("somebody else's commands ran on {primary}: {}. {WITHHELD}", listed(commands))
+        }
+        Warning::ForeignClients { primary, clients } => used_by(primary, clients) + WITHHELD,
+        Warning::PassingClients { primary, connections } => passed_by(primary, *connections) + WITHHELD,
+        Warning::Monitored { primary, clients } => monitored(primary, clients),
+        Warning::Forked { primary, times } => format!(
+            "{primary} forked {} times in the window, to save or to rewrite its log, which slows it down. Switch off save \
+             and appendonly for figures of the claim path alone.",
+            count(*times)
+        ),
+        Warning::Swapping { pages } => format!(
+            "the machine moved {} pages of memory to or from disk in the window: times are the disk's as well. Leave it \
+             more memory.",
+            count(*pages)
+        ),
+        Warning::LostByServer { grants, executions } => faults::lost_by_server(*grants, *executions),
+        Warning::FaultOutlastedLoad { kind, by_s, .. } => faults::outlasted_load(*kind, *by_s),
+        Warning::LeftOver { keys } => format!(
+            "{} commands that remove failed, and each leaves at least one key. Run `reclaim-bench clean` on the cluster.",
+            count(*keys)
+        ),
+        Warning::NotSent { arm, claims } => not_sent(arm, *claims),
+        Warning::EmptyStock { arm, claims } => {
+            format!("{} claims of {arm} found no grant in stock.", count(*claims))
+        }
+        Warning::RulersUnanswered { round_trips } => format!(
+            "{} bare round trips had no answer: figures in round trips are of the others.",
+            count(*round_trips)
+        ),
+        Warning::NoRealTime => {
+            "the generator had no real-time priority, so that claims left when the scheduler got round \
+             to it: run it as root or with CAP_SYS_NICE."
+                .into()
+        }
+        Warning::OfGenerator { part, what } => format!("of generator {part}: {}", self::warning(what)),
+        Warning::LevelShifted { arm, share: part } => format!(
+            "latency of {arm} shifted {} of the way through; percentiles mix both levels. Use a longer load.warmup or a \
+             quieter machine.",
+            share(*part)
+        ),
+        Warning::Interrupted => "interrupted: this is what was measured until then.".into(),
+        Warning::NoBaseline { name } => format!("no arm is named {name}: nothing is compared."),
+        Warning::NotMeasured { metric, arm } => not_measured(metric, arm),
+        Warning::Note { text } => format!("{text}."),
+    }
+}
+
+fn not_measured(metric: &str, arm: &str) -> String {
+    // A name that this version does not know stays as it is.
+    let known = metric.parse().map(|name| super::counted_label(&name));
+    let metric = known.unwrap_or_else(|_| metric.to_owned());
+    format!("{metric} was to be judged, but this run has no values of it for {arm}.")
+}
+
+fn not_sent(arm: &str, claims: u64) -> String {
+    format!("{} planned claims of {arm} were not sent before the end.", count(claims))
+}
+
+fn unreplicated(arm: &str, claims: u64, of: u64) -> String {
+    format!(
+        "{} of {} claims of {arm} were acknowledged by too few replicas when wait_timeout was over: a failover then could have \
+         lost them. Their times are among the others.",
+        count(claims),
+        count(of)
+    )
+}
+
+fn monitored(primary: &str, clients: &[ForeignClient]) -> String {
+    format!(
+        "all that {primary} does is sent to a client as well (MONITOR), which slows every claim down: {}. End it for figures \
+         of the claim path alone.",
+        clients_listed(clients)
+    )
+}

@@ -1,0 +1,148 @@
+//! `[compare]`, `[gate]` and `[slo]`: how what was measured is judged.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::duration::HumanDuration;
+
+/// `[compare]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct CompareSection {
+    /// Name of the arm that the others are compared with. Default: the first variant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<String>,
+    /// Groups of claims in which the arms are mixed at random.
+    pub strata: u32,
+    /// Groups in which both sides are the baseline: what noise alone does. Default: as many as `strata`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub control_strata: Option<u32>,
+    /// Blocks of one arm each, per arm, around which the servers' counters are read.
+    pub counter_blocks: u32,
+    /// Claims in one such block.
+    pub block_claims: u32,
+    /// Metrics that are judged.
+    pub metrics: Vec<String>,
+    /// Differences smaller than this share are noise.
+    pub noise_threshold: f64,
+    /// Confidence of every interval.
+    pub confidence: f64,
+    /// Whether the arms take turns claim by claim or in blocks of one arm alone.
+    #[serde(skip_serializing_if = "MixingForm::is_auto")]
+    pub mixing: MixingForm,
+    /// Where the control's claims come from.
+    #[serde(skip_serializing_if = "ControlForm::is_own")]
+    pub control: ControlForm,
+}
+
+impl Default for CompareSection {
+    fn default() -> Self {
+        Self {
+            baseline: None,
+            strata: 100,
+            control_strata: None,
+            counter_blocks: 20,
+            block_claims: 250,
+            metrics: ["service_p50", "service_p99", "server_cpu"].map(String::from).to_vec(),
+            noise_threshold: 0.02,
+            confidence: 0.95,
+            mixing: MixingForm::Auto,
+            control: ControlForm::Own,
+        }
+    }
+}
+
+/// `compare.mixing`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MixingForm {
+    /// Claim by claim where claims do not queue, else in blocks.
+    #[default]
+    Auto,
+    /// Claim by claim: what the machine does, it does to all arms alike. Only where claims do not queue.
+    Claims,
+    /// In blocks of one arm alone, in random order, with a drain between them.
+    Blocks,
+}
+
+impl MixingForm {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's `skip_serializing_if` gives a reference")]
+    fn is_auto(&self) -> bool {
+        *self == Self::Auto
+    }
+}
+
+/// `compare.control`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ControlForm {
+    /// Strata of its own with the baseline on both sides, `control_strata` of them. Blocks never have them.
+    #[default]
+    Own,
+    /// In every stratum the baseline has two sides: they are the control, and together the baseline. Half as many
+    /// claims for the same certainty; `control_strata` does not count.
+    Shared,
+}
+
+impl ControlForm {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's `skip_serializing_if` gives a reference")]
+    fn is_own(&self) -> bool {
+        *self == Self::Own
+    }
+}
+
+/// `[gate]`: what makes the command fail. The thresholds are for a comparison with a stored result, as shares;
+/// FlowFabric's own are the defaults.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct GateSection {
+    /// Whether the verdicts of the run decide its exit code (1 for a regression, 3 for an inconclusive metric). Off,
+    /// a run that answers its question is a success whatever the answer is.
+    pub enforce: bool,
+    /// Loss of throughput that warns.
+    pub throughput_warn: f64,
+    /// Loss of throughput that fails.
+    pub throughput_fail: f64,
+    /// Rise of the 99th percentile that warns.
+    pub p99_warn: f64,
+    /// Rise of the 99th percentile that fails.
+    pub p99_fail: f64,
+    /// Share of a variant's claims that may fail; beyond it the run is invalid.
+    #[serde(skip_serializing_if = "is_usual_failed")]
+    pub failed: f64,
+}
+
+impl Default for GateSection {
+    fn default() -> Self {
+        Self {
+            enforce: false,
+            throughput_warn: 0.05,
+            throughput_fail: 0.10,
+            p99_warn: 0.10,
+            p99_fail: 0.20,
+            failed: 0.5,
+        }
+    }
+}
+
+/// Results of before the key do not have it, and those of now only where it is set.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
+fn is_usual_failed(failed: &f64) -> bool {
+    failed.total_cmp(&GateSection::default().failed).is_eq()
+}
+
+/// `[slo]`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SloSection {
+    /// Bound of the response time's 99th percentile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_p99: Option<HumanDuration>,
+    /// Where the level is hopelessly missed: once more than a hundredth of the claims took longer than this, or were not
+    /// answered, in each of five seconds on end, the run is ended. It fails then, whatever the gate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub abort: Option<HumanDuration>,
+    /// Time after a `[[fault]]` within which response time and rate must be what they were before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery: Option<HumanDuration>,
+}

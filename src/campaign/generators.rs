@@ -1,0 +1,185 @@
+//! Several generators of one run: those that this process starts on its machine, and this process as one of several.
+
+use std::cell::RefCell;
+use std::ffi::OsString;
+use std::process::Stdio;
+use std::rc::Rc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::Command;
+use tokio::task::{JoinHandle, spawn_local};
+use uuid::Uuid;
+
+use super::error::CampaignError;
+use super::watch::Watch;
+use crate::cluster::{Cluster, ClusterRequest, die_with_parent};
+use crate::load::{self, LoadError, MeetingError, PartSetup, RunSetup};
+use crate::workload::Slice;
+use reclaim_analysis::record::RunRecord;
+use reclaim_analysis::scenario::ScenarioFile;
+
+/// The hidden command of this program that is one of the generators.
+pub const COMMAND: &str = "generator";
+
+/// How long generators may take to end when the run is over.
+const ENDS_WITHIN: Duration = Duration::from_secs(30);
+
+/// Who makes the claims of a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Generators {
+    /// This process.
+    #[default]
+    One,
+    /// This process and others on this machine, which it starts.
+    Started {
+        /// How many all together.
+        of: u32,
+        /// Options by which they reach the cluster as this one does, beside its nodes.
+        arguments: Vec<OsString>,
+        /// How long they are waited for.
+        wait: Duration,
+    },
+    /// This process among others that somebody else starts.
+    Part(PartSetup),
+}
+
+/// What a generator reads that this process starts: nothing in it can differ from what this one has.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Task {
+    /// The scenario, with all options applied.
+    pub scenario: ScenarioFile,
+    /// Seed of everything random.
+    pub seed: u64,
+}
+
+/// The request of one of several generators for the cluster that the first one has got ready: it loads nothing, marks nothing
+/// and removes nothing but what it writes itself.
+pub(super) fn joining(request: &ClusterRequest) -> ClusterRequest {
+    ClusterRequest { load_library: false, shared: true, announcement: None, ..request.clone() }
+}
+
+/// Makes the claims of a run: the records of all generators, in order.
+pub(super) async fn claim(
+    generators: &Generators,
+    setup: RunSetup<'_>,
+    watch: &dyn Watch,
+) -> Result<Vec<RunRecord>, CampaignError> {
+    match generators {
+        Generators::One => Ok(vec![load::run(setup).await?]),
+        Generators::Part(part) => Ok(load::run_part(setup, part).await?),
+        Generators::Started { of, arguments, wait } => {
+            let Some(slice) = Slice::new(1, *of) else { return Ok(vec![load::run(setup).await?]) };
+            let name = format!("started-{}", Uuid::new_v4().simple());
+            let part = PartSetup { slice, name, token: None, wait: *wait };
+            let Some(cluster) = setup.clusters.first().map(Rc::clone) else { return Ok(Vec::new()) };
+            let task = Task { scenario: setup.scenario.file().clone(), seed: setup.seed };
+            let started = Started::start(&part, &cluster, &task, arguments)?;
+            let made = load::run_part(setup, &part).await;
+            let failed = started.end(watch).await;
+            match (made, failed) {
+                // It says why it has not come.
+                (Err(LoadError::Meeting(MeetingError::Missing { .. })), Some(failed)) => Err(failed),
+                (made, _) => Ok(made?),
+            }
+        }
+    }
+}
+
+/// Finds out which part a process is that comes as any of so many: as [`PartSetup::slice`] and [`PartSetup::token`].
+pub(super) async fn any_of(
+    cluster: &Rc<Cluster>,
+    name: &str,
+    of: u32,
+) -> Result<(Slice, Option<String>), CampaignError> {
+    let (number, token) = load::free_number(cluster, name, of).await.map_err(LoadError::from)?;
+    let full = || LoadError::from(MeetingError::Full { name: name.to_owned(), of });
+    Ok((Slice::new(number, of).ok_or_else(full)?, token))
+}
+
+/// Generators that this process has started. They end with it, however that ends.
+struct Started {
+    children: Vec<(u32, JoinHandle<()>)>,
+    /// What those said that failed.
+    failed: Rc<RefCell<Vec<(u32, String)>>>,
+}
+
+impl Started {
+    /// Starts all but the first one.
+    fn start(
+        part: &PartSetup,
+        cluster: &Cluster,
+        task: &Task,
+        arguments: &[OsString],
+    ) -> Result<Self, CampaignError> {
+        let of = part.slice.of();
+        let cannot = |part: u32| move |source| CampaignError::GeneratorStart { part, source };
+        let program = std::env::current_exe().map_err(cannot(2))?;
+        let task = serde_json::to_vec(task).map_err(|error| cannot(2)(error.into()))?;
+        let nodes: Vec<String> =
+            cluster.topology().primaries().iter().map(|primary| primary.addr.to_string()).collect();
+        let failed: Rc<RefCell<Vec<(u32, String)>>> = Rc::default();
+        let mut children = Vec::new();
+        for number in 2..=of {
+            let mut command = Command::new(&program);
+            command.arg(COMMAND).arg("--part").arg(format!("{number}/{of}"));
+            command.arg("--rendezvous").arg(&part.name);
+            command.arg("--rendezvous-wait").arg(format!("{}s", part.wait.as_secs()));
+            command.arg("--nodes").arg(nodes.join(",")).args(arguments);
+            for (announced, reachable) in &cluster.access().map {
+                command.arg("--map").arg(format!("{announced}={reachable}"));
+            }
+            command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
+            // Ctrl-C in the terminal is for this process, which ends all of them in order.
+            command.process_group(0);
+            die_with_parent(command.as_std_mut());
+            let mut child = command.spawn().map_err(cannot(number))?;
+            let (input, task) = (child.stdin.take(), task.clone());
+            let failed = Rc::clone(&failed);
+            let watched = async move {
+                if let Some(mut input) = input {
+                    // One that has ended says why.
+                    let _ = input.write_all(&task).await;
+                }
+                let said = match child.wait_with_output().await {
+                    Ok(output) if output.status.success() => return,
+                    Ok(output) => said(&output),
+                    Err(error) => error.to_string(),
+                };
+                failed.borrow_mut().push((number, said));
+            };
+            children.push((number, spawn_local(watched)));
+        }
+        Ok(Self { children, failed })
+    }
+
+    /// Waits until all have ended. Those that do not are killed. What the first one said that failed by itself.
+    async fn end(mut self, watch: &dyn Watch) -> Option<CampaignError> {
+        let until = tokio::time::Instant::now() + ENDS_WITHIN;
+        for (part, child) in &mut self.children {
+            if tokio::time::timeout_at(until, &mut *child).await.is_err() {
+                watch.warn(&format!("generator {part} does not end and is killed"));
+                child.abort();
+            }
+        }
+        // Those that ended because this one said so have nothing to add.
+        let said = self.failed.take();
+        let mut own = said.into_iter().filter(|(_, said)| !said.contains("generator 1 ended the run"));
+        let (part, said) = own.next()?;
+        for (part, said) in own {
+            watch.warn(&format!("generator {part}: {said}"));
+        }
+        watch.warn(&format!("generator {part}: {said}"));
+        Some(CampaignError::Generator { part, said })
+    }
+}
+
+/// How one ended and what it said, on one line.
+fn said(output: &std::process::Output) -> String {
+    let text = String::from_utf8_lossy(&output.stderr);
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    if text.is_empty() { format!("it ended with {}", output.status) } else { text.to_owned() }
+}

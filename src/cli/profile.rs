@@ -1,0 +1,87 @@
+//! `profile`: where the time inside the functions of the claim path goes.
+
+use clap::Args;
+use clap_complete::ArgValueCompleter;
+
+use super::cluster_args::ClusterArgs;
+use super::completions::scenarios;
+use super::exit::Exit;
+use super::foresee::foresee;
+use super::output::{OutputArgs, OutputFormat, columns, json};
+use super::scenario_args::{LibraryArgs, ScenarioArgs, check_surroundings, draft, fresh_seed};
+use super::signals::with_signals;
+use super::terminal::Terminal;
+use crate::campaign::{self, Generators, RunPlan};
+use crate::load::Progress as _;
+use crate::store::ResultDir;
+use reclaim_analysis::report;
+use reclaim_analysis::scenario::{Draft, ProfileLibraries, profiled};
+
+/// Options of `profile`.
+#[derive(Args, Clone, Debug)]
+pub struct ProfileArgs {
+    /// Name of a shipped scenario (see `scenarios`), or path of a file: whose variants' functions to look into, and on
+    /// which population
+    #[arg(default_value = "lane-ab", add = ArgValueCompleter::new(scenarios))]
+    scenario: String,
+    /// Seed of everything random; a result names the one that it was made with
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    #[command(flatten)]
+    changes: ScenarioArgs,
+    #[command(flatten)]
+    libraries: LibraryArgs,
+    #[command(flatten)]
+    cluster: ClusterArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+impl ProfileArgs {
+    /// The scenario as it is profiled; options change that, not what it is made from.
+    fn plan(&self) -> anyhow::Result<RunPlan> {
+        let original = draft(&self.scenario, self.cluster.overrides()?)?.check()?;
+        let libraries = ProfileLibraries {
+            base: self.libraries.base_library.clone(),
+            candidate: self.libraries.candidate_library.clone(),
+        };
+        let text = toml::to_string(&profiled(original.file(), &libraries))?;
+        let source = format!("{} as it is profiled", self.scenario);
+        let scenario = Draft::new(&source, &text).with(&self.changes.overrides()?).check()?;
+        let request = self.cluster.request(&scenario)?;
+        check_surroundings(&scenario)?;
+        let (seed, generators) = (self.seed.unwrap_or_else(fresh_seed), Generators::One);
+        Ok(RunPlan { scenario, request, seed, generators })
+    }
+}
+
+/// Runs the command.
+pub async fn run(args: &ProfileArgs) -> anyhow::Result<Exit> {
+    let plan = args.plan()?;
+    // Its verdicts are not what it is made for.
+    let about = foresee(&[&plan.scenario], 1, &args.output.output, true)?;
+    let terminal = Terminal::new(&args.output)?;
+    let dir = ResultDir::create(&args.output.output, &plan.scenario.name)?;
+    terminal.note(&about);
+    let run = with_signals(&terminal, &plan.request.nodes, async |stop| {
+        campaign::run(&plan, &dir, &terminal, stop).await
+    });
+    let Some(result) = run.await?? else { return Ok(Exit::Interrupted) };
+    let stored = dir.store_run(&result);
+    terminal.print(
+        &args.output,
+        &match args.output.format {
+            OutputFormat::Text => report::text(&result, columns()),
+            OutputFormat::Json => json(&result)?,
+        },
+    )?;
+    stored?;
+    let doubtful = result.profile.as_ref().is_none_or(|profile| !profile.findings.is_empty());
+    Ok(terminal.result(
+        &dir,
+        match Exit::of(&result) {
+            Exit::Pass if doubtful => Exit::Inconclusive,
+            exit => exit,
+        },
+    ))
+}

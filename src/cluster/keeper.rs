@@ -1,0 +1,288 @@
+//! Keeps containers: starts them, does things to their processes and networks while they run, removes all of it at the end.
+//!
+//! A thread with a runtime of its own: removal must finish even where the caller's future is dropped half way, and the
+//! caller's runtime may not be blocked for it.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use rustix::process::Signal;
+use testcontainers::bollard::Docker;
+use testcontainers::bollard::query_parameters::{
+    ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
+};
+use testcontainers::core::client::docker_client_instance;
+use testcontainers::core::{CmdWaitFor, ExecCommand};
+use testcontainers::runners::AsyncRunner as _;
+use testcontainers::{ContainerAsync, ContainerRequest, GenericImage};
+use tokio::sync::{mpsc, oneshot};
+
+use super::networks::{self, Addresses, Networks};
+use super::owned_dir::is_ownerless;
+use super::server::ServerSpec;
+use crate::machine::node_name;
+use reclaim_analysis::scenario::CutFrom;
+
+/// Labels of everything: its owner's directory, and the machine that this is on, for several may share one daemon.
+const DIRECTORY_LABEL: &str = "reclaim-bench.directory";
+const MACHINE_LABEL: &str = "reclaim-bench.machine";
+
+/// For a start that is under way when it is no longer wanted.
+const ABANDON_LIMIT: Duration = Duration::from_secs(10);
+
+/// For Docker, where it is only asked what is left.
+const SWEEP_LIMIT: Duration = Duration::from_secs(20);
+
+/// What is to be started.
+pub(super) struct Plan {
+    pub(super) specs: Vec<ServerSpec>,
+    /// The owner's directory, which every container has.
+    pub(super) dir: PathBuf,
+    /// Whether each server has a container of its own, on networks that it can be taken off.
+    pub(super) apart: bool,
+    /// The container for some of the servers; on this network, or on the machine's.
+    pub(super) container: fn(&Plan, &[ServerSpec], Option<&str>) -> ContainerRequest<GenericImage>,
+    pub(super) image: String,
+}
+
+impl Plan {
+    /// What everything of it is found by.
+    pub(super) fn labels(&self) -> HashMap<String, String> {
+        [(DIRECTORY_LABEL, self.dir.to_string_lossy().into_owned()), (MACHINE_LABEL, node_name())]
+            .map(|(name, value)| (name.to_owned(), value))
+            .into()
+    }
+}
+
+/// What has been started: each server as it runs, with its addresses where it has any of its own.
+pub(super) type Started = Vec<(ServerSpec, Option<Addresses>)>;
+
+/// Something to be done.
+struct Order {
+    /// In which container.
+    place: usize,
+    what: What,
+    /// Who waits for it.
+    done: Option<oneshot::Sender<Result<(), String>>>,
+}
+
+enum What {
+    /// A shell's commands; ending well is doing it.
+    Run(String),
+    Cut(CutFrom),
+    Join,
+}
+
+/// Has things done in and to containers.
+#[derive(Clone, Debug)]
+pub(super) struct Keeper(mpsc::UnboundedSender<Order>);
+
+/// The keeper's side of its orders.
+pub(super) struct Orders(mpsc::UnboundedReceiver<Order>);
+
+impl Keeper {
+    pub(super) fn new() -> (Self, Orders) {
+        let (orders, asked) = mpsc::unbounded_channel();
+        (Self(orders), Orders(asked))
+    }
+
+    /// Sends a signal to a process by the number that it has in its container.
+    pub(super) async fn signal(&self, place: usize, pid: u32, signal: Signal) -> Result<(), String> {
+        self.ask(place, What::Run(kill(pid, signal))).await
+    }
+
+    /// The same, without waiting for it.
+    pub(super) fn post_signal(&self, place: usize, pid: u32, signal: Signal) {
+        self.post(place, What::Run(kill(pid, signal)));
+    }
+
+    /// Whether a process has ended; one that nobody has waited for is no process any more.
+    pub(super) async fn has_ended(&self, place: usize, pid: u32) -> bool {
+        let alive = format!("read -r _ _ state _ 2>/dev/null </proc/{pid}/stat && [ \"$state\" != Z ]");
+        self.ask(place, What::Run(format!("if {{ {alive}; }} 2>/dev/null; then exit 1; fi"))).await.is_ok()
+    }
+
+    /// Runs a shell's commands in a container.
+    pub(super) async fn run(&self, place: usize, commands: String) -> Result<(), String> {
+        self.ask(place, What::Run(commands)).await
+    }
+
+    /// Takes a container off its networks.
+    pub(super) async fn cut(&self, place: usize, from: CutFrom) -> Result<(), String> {
+        self.ask(place, What::Cut(from)).await
+    }
+
+    /// Takes it onto those again that it is off.
+    pub(super) async fn join(&self, place: usize) -> Result<(), String> {
+        self.ask(place, What::Join).await
+    }
+
+    /// The same, without waiting for it.
+    pub(super) fn post_join(&self, place: usize) {
+        self.post(place, What::Join);
+    }
+
+    async fn ask(&self, place: usize, what: What) -> Result<(), String> {
+        let (done, answer) = oneshot::channel();
+        let gone = || "the container is gone".to_owned();
+        self.0.send(Order { place, what, done: Some(done) }).map_err(|_| gone())?;
+        answer.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    fn post(&self, place: usize, what: What) {
+        // A container that is gone has neither processes nor networks.
+        let _ = self.0.send(Order { place, what, done: None });
+    }
+}
+
+fn kill(pid: u32, signal: Signal) -> String {
+    format!("kill -{} {pid}", signal.as_raw())
+}
+
+/// Starts what is planned and keeps it until `stopped`.
+pub(super) fn keep(
+    plan: &Plan,
+    report: oneshot::Sender<Result<Started, String>>,
+    (mut stopped, Orders(mut orders)): (oneshot::Receiver<()>, Orders),
+) {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            // Without a receiver there is nobody to tell.
+            let _ = report.send(Err(error.to_string()));
+            return;
+        }
+    };
+    runtime.block_on(async {
+        let mut kept = Kept::default();
+        let started = {
+            let start = kept.start(plan);
+            tokio::pin!(start);
+            tokio::select! {
+                started = &mut start => started,
+                _ = &mut stopped => match tokio::time::timeout(ABANDON_LIMIT, start).await {
+                    Ok(started) => started,
+                    Err(_) => Err("it was given up".to_owned()),
+                },
+            }
+        };
+        let runs = started.is_ok();
+        if report.send(started).is_ok() && runs {
+            loop {
+                tokio::select! {
+                    _ = &mut stopped => break,
+                    Some(Order { place, what, done }) = orders.recv() => {
+                        let answer = kept.carry_out(place, what).await;
+                        if let Some(done) = done {
+                            // Whoever asked may not wait any more.
+                            let _ = done.send(answer);
+                        }
+                    }
+                }
+            }
+        }
+        kept.remove().await;
+    });
+}
+
+/// Containers that run, and their networks.
+#[derive(Default)]
+struct Kept {
+    containers: Vec<ContainerAsync<GenericImage>>,
+    networks: Option<Networks>,
+}
+
+impl Kept {
+    async fn start(&mut self, plan: &Plan) -> Result<Started, String> {
+        let docker = docker_client_instance().await.map_err(|error| error.to_string())?;
+        sweep(&docker).await;
+        if !plan.apart {
+            self.start_one(plan, &plan.specs, None).await?;
+            return Ok(plan.specs.iter().map(|spec| (spec.clone(), None)).collect());
+        }
+        let prefix = plan.dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let networks = self.networks.insert(Networks::make(&docker, &prefix, &plan.labels()).await?);
+        let first = networks.first().to_owned();
+        let mut started = Started::new();
+        for (position, spec) in plan.specs.iter().enumerate() {
+            let announced =
+                self.networks.as_ref().map(|networks| networks.announced(position)).transpose()?;
+            let spec = ServerSpec { announced, ..spec.clone() };
+            let container = self.start_one(plan, std::slice::from_ref(&spec), Some(&first)).await?;
+            let addresses = match &mut self.networks {
+                Some(networks) => Some(networks.admit(&container).await?),
+                None => None,
+            };
+            started.push((spec, addresses));
+        }
+        Ok(started)
+    }
+
+    /// Starts a container with these servers; returns its id.
+    async fn start_one(
+        &mut self,
+        plan: &Plan,
+        specs: &[ServerSpec],
+        network: Option<&str>,
+    ) -> Result<String, String> {
+        let container =
+            (plan.container)(plan, specs, network).start().await.map_err(|error| error.to_string())?;
+        let id = container.id().to_owned();
+        self.containers.push(container);
+        Ok(id)
+    }
+
+    async fn carry_out(&mut self, place: usize, what: What) -> Result<(), String> {
+        let gone = || "there is no such container".to_owned();
+        let no_networks = || "it has no network of its own".to_owned();
+        match what {
+            What::Run(commands) => {
+                // A shell is there, and has kill; a program of that name may not be.
+                let words = ["sh".to_owned(), "-c".to_owned(), commands];
+                let command = ExecCommand::new(words).with_cmd_ready_condition(CmdWaitFor::exit_code(0));
+                let container = self.containers.get(place).ok_or_else(gone)?;
+                container.exec(command).await.map(drop).map_err(|error| error.to_string())
+            }
+            What::Cut(from) => self.networks.as_mut().ok_or_else(no_networks)?.cut(place, from).await,
+            What::Join => self.networks.as_mut().ok_or_else(no_networks)?.join(place).await,
+        }
+    }
+
+    async fn remove(self) {
+        // Fails where Docker has removed one already.
+        let _ = join_all(self.containers.into_iter().map(ContainerAsync::rm)).await;
+        if let Some(networks) = self.networks {
+            networks.remove().await;
+        }
+    }
+}
+
+/// Removes what owners have left that were killed; for commands that start nothing. Says nothing where Docker is not there.
+pub(super) async fn sweep_left() {
+    let swept = async {
+        if let Ok(docker) = docker_client_instance().await {
+            sweep(&docker).await;
+        }
+    };
+    let _ = tokio::time::timeout(SWEEP_LIMIT, swept).await;
+}
+
+/// Removes containers and networks whose owners were killed before these could see it. Best effort: what Docker does not do
+/// now, it may do the next time, and that it does not answer is told where a container is started.
+async fn sweep(docker: &Docker) {
+    let label = format!("{MACHINE_LABEL}={}", node_name());
+    let is_abandoned = |labels: &HashMap<String, String>| {
+        labels.get(DIRECTORY_LABEL).is_some_and(|dir| is_ownerless(Path::new(dir)))
+    };
+    let filter = HashMap::from([("label", vec![label.as_str()])]);
+    let options = ListContainersOptionsBuilder::new().all(true).filters(&filter).build();
+    for container in docker.list_containers(Some(options)).await.unwrap_or_default() {
+        if let Some(id) = container.id.filter(|_| is_abandoned(&container.labels.unwrap_or_default())) {
+            let force = RemoveContainerOptionsBuilder::new().force(true).build();
+            let _ = docker.remove_container(&id, Some(force)).await;
+        }
+    }
+    networks::sweep(docker, &label, is_abandoned).await;
+}

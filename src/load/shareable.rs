@@ -1,0 +1,108 @@
+//! What several generators can share: refused before anything is started, each with its reason.
+
+use reclaim_analysis::scenario::{Mode, Model, Scenario};
+
+/// Generators that one run may have: more than a server could hear.
+pub const MOST_GENERATORS: u32 = 1_024;
+
+/// Why a scenario cannot be shared by so many generators.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotShareable {
+    /// Each needs a claim of its own in flight.
+    #[error(
+        "{concurrency} {} in flight cannot be shared by {of} generators: give --concurrency {of} or more, or an open loop \
+         (--rate)",
+        if *.concurrency == 1 { "claim" } else { "claims" }
+    )]
+    TooFewInFlight {
+        /// Claims in flight.
+        concurrency: u32,
+        /// Generators.
+        of: u32,
+    },
+    /// No number of generators.
+    #[error("{of} generators: a run has 1 to {} of them", MOST_GENERATORS)]
+    Count {
+        /// As many.
+        of: u32,
+    },
+    /// Something in the scenario is for one generator alone.
+    #[error("{scenario}: several generators cannot share {what} yet; run it with one")]
+    What {
+        /// Its name.
+        scenario: String,
+        /// What.
+        what: &'static str,
+    },
+}
+
+/// Checks that so many generators can share the runs of a scenario.
+pub fn shareable(scenario: &Scenario, of: u32) -> Result<(), NotShareable> {
+    if !(1..=MOST_GENERATORS).contains(&of) {
+        return Err(NotShareable::Count { of });
+    }
+    if of == 1 {
+        return Ok(());
+    }
+    let sdk =
+        |variant: &reclaim_analysis::scenario::VariantSpec| variant.path.is_sdk() || variant.sdk.is_some();
+    let for_one = [
+        (scenario.load.mode == Mode::Churn, "churn, in which executions go round (load.mode)"),
+        (scenario.load.mode == Mode::Storm, "a storm (load.mode)"),
+        (!scenario.faults.is_empty(), "faults that are done to the servers ([[fault]])"),
+        (scenario.is_server_duet(), "a server duet, which has several clusters"),
+        (scenario.variants.iter().any(sdk), "claims that FlowFabric's SDK makes"),
+        (scenario.grant.unconsumed > 0.0, "grants that expire unconsumed (grant.unconsumed)"),
+    ];
+    if let Some((_, what)) = for_one.iter().find(|(found, _)| *found) {
+        return Err(NotShareable::What { scenario: scenario.name.clone(), what });
+    }
+    match scenario.load.model {
+        Model::Closed { concurrency } if concurrency < of => {
+            Err(NotShareable::TooFewInFlight { concurrency, of })
+        }
+        Model::Closed { .. } | Model::Open { .. } => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reclaim_analysis::scenario::{Draft, Shipped};
+
+    fn shipped(name: &str, more: &str) -> Scenario {
+        let text = Shipped::find(name).unwrap().text;
+        Draft::new(name, &format!("{text}{more}")).check().unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    #[test]
+    fn what_one_generator_alone_can_do_is_refused_by_name() {
+        let of = |name| shareable(&shipped(name, ""), 2).map_err(|error| error.to_string());
+        for (name, part) in [
+            ("storm", "a storm"),
+            ("steady", "churn"),
+            ("failover", "faults"),
+            ("server-duet", "server duet"),
+            ("grant-expiry", "expire unconsumed"),
+        ] {
+            let Some(shipped) = Shipped::find(name) else { panic!("{name} is not shipped") };
+            let said = of(shipped.name).unwrap_err();
+            assert!(said.contains(part) && said.contains("several generators"), "{name}: {said}");
+            assert!(shareable(&super::tests::shipped(name, ""), 1).is_ok());
+        }
+    }
+
+    #[test]
+    fn every_generator_needs_a_claim_in_flight() {
+        use crate::load::fixtures::scenario;
+        use reclaim_analysis::scenario::VariantPath::GrantLane;
+        let mut one = scenario(&[GrantLane]);
+        let of = |scenario: &Scenario, of| shareable(scenario, of).map_err(|error| error.to_string());
+        let said = of(&one, 2).unwrap_err();
+        assert!(said.starts_with("1 claim in flight cannot be shared by 2 generators"), "{said}");
+        one.load.model = Model::Closed { concurrency: 8 };
+        assert_eq!(of(&one, 8), Ok(()));
+        assert!(of(&one, 9).unwrap_err().starts_with("8 claims in flight"));
+        assert!(of(&one, 0).is_err() && of(&one, MOST_GENERATORS + 1).is_err());
+    }
+}
