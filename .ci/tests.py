@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+"""Runs `cargo test` with these arguments and shows what it prints; tests against real servers that fail get a second try.
+
+.ci/tests.py AGAIN [ARGUMENT...]: the names of those that passed at the second try only are appended to the file AGAIN.
+
+A test of the targets below starts clusters on a machine that other programs share, and may meet a moment in which the machine does
+nothing for seconds. It is run once more, alone, and named; it fails where it fails again. Everything else has one try, and so
+have more than MOST: that is no moment.
+"""
+
+import re
+import subprocess
+import sys
+
+SECOND_TRY = ("live", "equipped")
+MOST = 3
+
+
+def run(command: list[str]) -> tuple[int, list[str]]:
+    lines = []
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace") as process:
+        for line in process.stdout:
+            sys.stdout.write(line)
+            sys.stdout.flush()
+            lines.append(line.rstrip("\n"))
+    return process.returncode, lines
+
+
+def failures(lines: list[str]) -> dict[str, list[str]]:
+    """Tests that failed, by target ("" where it has no name of its own)."""
+    found: dict[str, list[str]] = {}
+    target, names = "", []
+    for line in lines:
+        if re.match(r"\s+(Running|Doc-tests) ", line):
+            named = re.match(r"\s+Running tests/(\w+)(?:/main)?\.rs ", line)
+            target, names = named.group(1) if named else "", []
+        elif line == "failures:":
+            # The last such list of a target is the one of names alone; before it stands what they printed.
+            names = []
+        elif re.fullmatch(r"    \S+", line):
+            names.append(line.strip())
+        elif line.startswith("test result: FAILED"):
+            found.setdefault(target, []).extend(names)
+    return found
+
+
+def failed_targets(lines: list[str]) -> list[str]:
+    """Targets that cargo names as failed, so that one that broke off without a list of its tests is not missed."""
+    return [
+        named.group(1) if (named := re.search(r"--test (\w+)`", line)) else ""
+        for line in lines
+        if re.fullmatch(r"    `-p .*`", line) or line.startswith("error: test failed, to rerun pass `")
+    ]
+
+
+def main() -> int:
+    again, arguments = sys.argv[1], sys.argv[2:]
+    harness = arguments.index("--") if "--" in arguments else len(arguments)
+    build = [argument for argument in arguments[:harness] if argument.startswith("-")]
+    # Values of options stand behind them; what cargo's own filter or target says is said for each test below.
+    if "--features" in arguments:
+        build.insert(build.index("--features") + 1, arguments[arguments.index("--features") + 1])
+    build = [option for option in build if option not in ("--test", "--lib")]
+    # All that fails, not the first alone: a run of CI is long, and only so is every other test known to pass.
+    code, lines = run(["cargo", "test", "--no-fail-fast", *arguments])
+    if code == 0:
+        return 0
+    found = failures(lines)
+    targets = set(failed_targets(lines))
+    tests = [(target, name) for target in targets for name in found.get(target, [])]
+    if not targets or not all(target in SECOND_TRY and found.get(target) for target in targets) or len(tests) > MOST:
+        return code
+    for target, name in tests:
+        print(f"\n--- once more, alone: {target} {name}", flush=True)
+        code, lines = run(["cargo", "test", *build, "--test", target, "--", "--exact", name])
+        if code != 0 or not any(line.startswith("test result: ok. 1 passed") for line in lines):
+            return code or 1
+        with open(again, "a", encoding="utf-8") as file:
+            file.write(f"{target} {name}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
