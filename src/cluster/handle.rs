@@ -152,7 +152,7 @@ impl Cluster {
         let announcement = announcement.filter(|asked| !unseen || asked.company != Company::Accepted);
         if let Some(announcement) = announcement {
             // Before the guard, whose many questions would be in the other run's counters.
-            self.meet(announcement).await?;
+            self.or_leave_card(self.meet(announcement).await).await?;
         }
         if !self.owned() && !request.shared {
             let wires: Vec<Wire> = self.links().into_iter().map(|link| link.admin).collect();
@@ -161,7 +161,7 @@ impl Cluster {
             looked.unwrap_or(Err(ClusterError::Cancelled))?;
         }
         if let Some(announcement) = announcement {
-            self.announce(announcement, cancel).await?;
+            self.or_leave_card(self.announce(announcement, cancel).await).await?;
         }
         self.ensure_library(&self.topology(), &self.links(), cancel).await
     }

@@ -165,6 +165,9 @@ impl Cluster {
 
     /// Takes the mark away. It would run out by itself.
     pub(super) async fn unmark(&self) {
+        if !self.presence.given_up.get() {
+            let _ = self.take_cards().await;
+        }
         let Some(own) = self.presence.own.take() else { return };
         // One that has run out may be another run's place by now.
         if own.renewed.elapsed() < LIFE && !self.presence.given_up.get() {
@@ -284,7 +287,7 @@ impl Cluster {
         self.marks_wire().why_unreachable().is_some()
     }
 
-    fn marks_wire(&self) -> Wire {
+    pub(super) fn marks_wire(&self) -> Wire {
         self.admin(self.topology().owner_of(partition()))
     }
 }

@@ -41,6 +41,7 @@ mod room;
 mod server;
 mod slot_move;
 mod tidy;
+mod visits;
 
 pub(crate) use child_servers::die_with_parent;
 pub use conditions::{Change, Conditions, Heirs, Strangers};
@@ -58,3 +59,4 @@ pub use request::{ClusterRequest, Containers, DEFAULT_IMAGE, NAMESPACE, Unreacha
 pub use restart::CameBack;
 pub(crate) use server::for_servers;
 pub use slot_move::SlotMove;
+pub use visits::{Asked, Visit, is_card};

@@ -1,9 +1,9 @@
 //! What happened on the servers in a window that was not this run's doing: other clients' commands, evictions, refusals,
 //! forks, conditions that changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::cluster::{Change, Conditions, Heirs, Strangers};
+use crate::cluster::{Change, Conditions, Heirs, Strangers, Visit};
 use crate::flowfabric::CallBounds;
 use crate::valkey::{Client, Incidents, TOOL_COMMANDS};
 use reclaim_analysis::record::{CounterDelta, Fault, ForeignClient, Warning};
@@ -94,6 +94,8 @@ pub(super) struct Others {
     foreign: BTreeMap<String, BTreeMap<String, u64>>,
     /// Connections in windows that are not this run's, by address.
     came: BTreeMap<String, u64>,
+    /// What runs asked that were refused, as they say themselves.
+    visits: Vec<Visit>,
     incidents: BTreeMap<String, Incidents>,
     start: Option<Conditions>,
     changes: Vec<Change>,
@@ -112,6 +114,7 @@ impl Others {
             opened,
             foreign: BTreeMap::new(),
             came: BTreeMap::new(),
+            visits: Vec::new(),
             incidents: BTreeMap::new(),
             start: None,
             changes: Vec::new(),
@@ -210,6 +213,48 @@ impl Others {
         *self.came.entry(addr.to_owned()).or_default() += connections;
     }
 
+    /// Runs that looked at the servers since the start and were refused.
+    pub fn visited(&mut self, visits: Vec<Visit>) {
+        self.visits.extend(visits);
+    }
+
+    /// What all visits had of one primary: by the card's own account of commands, and connections.
+    fn of_visits(&self, addr: &str) -> (BTreeMap<&str, u64>, u64) {
+        let (mut commands, mut connections) = (BTreeMap::new(), 0);
+        let asked = self.visits.iter().flat_map(|visit| &visit.asked);
+        for asked in asked.filter(|asked| asked.addr.to_string() == addr) {
+            connections += asked.connections;
+            for (command, calls) in &asked.commands {
+                *commands.entry(command.as_str()).or_default() += calls;
+            }
+        }
+        (commands, connections)
+    }
+
+    /// Calls that neither this run nor one that was refused has made, by primary.
+    fn strange(&self) -> impl Iterator<Item = (String, BTreeMap<String, u64>)> {
+        self.foreign.iter().filter_map(|(addr, commands)| {
+            let (visits, _) = self.of_visits(addr);
+            let beyond = commands.iter().map(|(command, calls)| {
+                (command.clone(), calls.saturating_sub(visits.get(command.as_str()).copied().unwrap_or(0)))
+            });
+            let beyond: BTreeMap<_, _> = beyond.filter(|(_, calls)| *calls > 0).collect();
+            (!beyond.is_empty()).then(|| (addr.clone(), beyond))
+        })
+    }
+
+    /// The visits, where some of what they asked is in a window.
+    fn visit_warning(&self) -> Option<Warning> {
+        let total = |commands: &BTreeMap<String, u64>| commands.values().sum::<u64>();
+        let in_windows: u64 = self.foreign.values().map(total).sum();
+        let strange: u64 = self.strange().map(|(_, commands)| total(&commands)).sum();
+        let processes: BTreeSet<&String> = self.visits.iter().map(|visit| &visit.process).collect();
+        (in_windows > strange).then(|| Warning::Visited {
+            processes: processes.into_iter().cloned().collect(),
+            commands: in_windows - strange,
+        })
+    }
+
     /// Connections of others who left before they could be found in the list of clients, by primary. Where claims are alike,
     /// counts say to the last command what else was asked; elsewhere a stranger's calls may hide among what functions run.
     fn passed(&self) -> impl Iterator<Item = (String, u64)> {
@@ -217,7 +262,8 @@ impl Others {
         let came = self.came.iter().filter(move |_| known);
         came.filter_map(|(addr, came)| {
             let on = self.strangers.iter().find(|on| on.addr.to_string() == *addr);
-            let gone = came.saturating_sub(on.map_or(0, |on| on.arrived));
+            let (_, visits) = self.of_visits(addr);
+            let gone = came.saturating_sub(on.map_or(0, |on| on.arrived) + visits);
             (gone > 0).then(|| (addr.clone(), gone))
         })
     }
@@ -248,10 +294,9 @@ impl Others {
     pub fn faults(&self) -> Vec<Fault> {
         let mut faults = Vec::new();
         if !self.shared {
-            faults.extend(self.foreign.iter().map(|(primary, commands)| Fault::ForeignCommands {
-                primary: primary.clone(),
-                commands: commands.clone(),
-            }));
+            faults.extend(
+                self.strange().map(|(primary, commands)| Fault::ForeignCommands { primary, commands }),
+            );
             faults
                 .extend(self.clients().map(|(primary, clients)| Fault::ForeignClients { primary, clients }));
             faults.extend(
@@ -280,12 +325,11 @@ impl Others {
 
     /// What a reader should know.
     pub fn warnings(&self) -> Vec<Warning> {
-        let mut warnings = Vec::new();
+        let mut warnings = Vec::from_iter(self.visit_warning());
         if self.shared {
-            warnings.extend(self.foreign.iter().map(|(primary, commands)| Warning::ForeignCommands {
-                primary: primary.clone(),
-                commands: commands.clone(),
-            }));
+            warnings.extend(
+                self.strange().map(|(primary, commands)| Warning::ForeignCommands { primary, commands }),
+            );
             warnings.extend(
                 self.clients().map(|(primary, clients)| Warning::ForeignClients { primary, clients }),
             );

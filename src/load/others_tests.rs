@@ -1,4 +1,5 @@
 use super::*;
+use crate::cluster::Asked;
 
 fn counts(pairs: &[(&str, u64)]) -> BTreeMap<String, u64> {
     pairs.iter().map(|(name, calls)| ((*name).to_owned(), *calls)).collect()
@@ -176,4 +177,43 @@ fn what_workers_of_their_own_send_is_nobody_elses_and_strangers_are() {
     others.strangers = vec![Strangers { addr, asked, monitors: Vec::new(), arrived: 0 }];
     let clients = vec![foreign_client(&client(), 7)];
     assert_eq!(others.faults(), [Fault::ForeignClients { primary: "10.0.0.1:6379".to_owned(), clients }]);
+}
+
+/// What a refused run says that it asked is no stranger's, and a call more is.
+#[test]
+fn what_a_refused_run_asked_is_known_and_a_call_beyond_it_is_strange() {
+    let addr = crate::valkey::NodeAddr { host: "10.0.0.1".to_owned(), port: 6379 };
+    let found = |shared, foreign: &[(&str, u64)], visits: u64| {
+        let asked =
+            Asked { addr: addr.clone(), commands: counts(&[("mget", 1), ("time", 1)]), connections: 2 };
+        let visit = Visit { process: "process 7 on there".to_owned(), asked: vec![asked] };
+        let mut others = Others {
+            foreign: [(addr.to_string(), counts(foreign))].into(),
+            came: [(addr.to_string(), 3)].into(),
+            ..Others::new(shared, Opened::ByTheTool)
+        };
+        others.visited(vec![visit; visits as usize]);
+        (others.faults(), others.warnings())
+    };
+    let primary = || addr.to_string();
+    let visited = |commands| Warning::Visited { processes: vec!["process 7 on there".to_owned()], commands };
+    let passing = |connections| Fault::PassingClients { primary: primary(), connections };
+    // Nobody left a card.
+    let strange =
+        |commands: &[(&str, u64)]| Fault::ForeignCommands { primary: primary(), commands: counts(commands) };
+    assert_eq!(
+        found(false, &[("mget", 1), ("time", 1)], 0),
+        (vec![strange(&[("mget", 1), ("time", 1)]), passing(3)], vec![])
+    );
+    assert_eq!(found(false, &[("mget", 1), ("time", 1)], 1), (vec![passing(1)], vec![visited(2)]));
+    assert_eq!(found(false, &[("mget", 2), ("time", 2)], 2), (vec![], vec![visited(4)]));
+    // One more than it says, and something that it does not say.
+    let (faults, warnings) = found(false, &[("get", 1), ("mget", 2)], 1);
+    assert_eq!((faults[0].clone(), warnings), (strange(&[("get", 1), ("mget", 1)]), vec![visited(1)]));
+    // Beside a window.
+    assert_eq!(found(false, &[], 2), (vec![], vec![]));
+    let (faults, warnings) = found(true, &[("mget", 2)], 1);
+    let foreign = Warning::ForeignCommands { primary: primary(), commands: counts(&[("mget", 1)]) };
+    let passing = Warning::PassingClients { primary: primary(), connections: 1 };
+    assert_eq!((faults, warnings), (vec![], vec![visited(1), foreign, passing]));
 }

@@ -96,6 +96,8 @@ impl SiteMeter {
             let one = self.functions.iter().all(|function| *function == self.functions[0]);
             let uniform = one && !self.cluster.runs_several_libraries();
             self.others.start(self.cluster.conditions().await?, bounds, uniform);
+            // Who was refused by a run before this one asked nothing in its windows.
+            self.cluster.take_cards().await?;
         }
         Ok(())
     }
@@ -150,6 +152,7 @@ impl SiteMeter {
         }
         if keep {
             self.others.conditions(&self.cluster.conditions().await?, &self.heirs);
+            self.others.visited(self.cluster.take_cards().await?);
         }
         Ok(SiteDelta { counters: sum, waited_s: waited })
     }

@@ -10,7 +10,7 @@ use super::super::error::{WorkloadError, is_wrong_type};
 use super::super::nodes::Nodes;
 use super::super::population::{LANE_PREFIX, UUID_TEXT_PREFIX, WORKER, is_ours};
 use super::removal::{Removal, number, partition, text, texts};
-use crate::cluster::{NAMESPACE, RENDEZVOUS};
+use crate::cluster::{NAMESPACE, RENDEZVOUS, is_card};
 use crate::flowfabric::{CallError, ExecutionKeys};
 use crate::valkey::Wire;
 use reclaim_analysis::record::WireCost;
@@ -185,7 +185,7 @@ fn classify(name: &str) -> Kind {
         let id = core.split_once("}:").and_then(|(_, id)| ExecutionId::parse(id).ok());
         return id.map_or(Kind::Foreign, Kind::Core);
     }
-    if is_ours(name) || name.starts_with(RENDEZVOUS) || is_of_a_worker(name) {
+    if is_ours(name) || name.starts_with(RENDEZVOUS) || is_card(name) || is_of_a_worker(name) {
         return Kind::Own;
     }
     let Some((family, rest)) = name.strip_prefix("ff:").and_then(|rest| rest.split_once(":{fp:")) else {
@@ -308,6 +308,9 @@ mod tests {
             ("ff:worker:reclaim-bench-7:x", Kind::Own),
             ("ff:worker:reclaim-bench-seven:x", Kind::Foreign),
             ("ff:reclaim-bench:{rendezvous:night}:parts", Kind::Own),
+            ("ff:reclaim-bench:{fp:0}:visit:3", Kind::Own),
+            // A mark, which its run takes away.
+            ("ff:reclaim-bench:{fp:0}:run:3", Kind::Foreign),
             ("ff:exec:{fp:3}:{fp:3}:6f2b3b9e-0f0e-4a51-9d63-000000000001:core", Kind::Core(other)),
             ("ff:exec:{fp:3}:{fp:3}:6f2b3b9e-0f0e-4a51-9d63-000000000001:payload", Kind::Foreign),
             ("ff:config:partitions", Kind::Foreign),

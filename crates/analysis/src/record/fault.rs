@@ -364,6 +364,14 @@ pub enum Warning {
         /// Connections beyond the tool's own and those that are still there.
         connections: u64,
     },
+    /// Further runs on this cluster were refused, and what they had asked by then is in the windows. They said what, so it is
+    /// nobody else's.
+    Visited {
+        /// Which processes.
+        processes: Vec<String>,
+        /// Calls in the windows.
+        commands: u64,
+    },
     /// A client is sent all that a server does (`MONITOR`), which slows the server down.
     Monitored {
         /// The primary.

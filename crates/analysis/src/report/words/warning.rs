@@ -68,6 +68,11 @@ pub(in super::super) fn warning(warning: &Warning) -> String {
         }
         Warning::ForeignClients { primary, clients } => used_by(primary, clients) + WITHHELD,
         Warning::PassingClients { primary, connections } => passed_by(primary, *connections) + WITHHELD,
+        Warning::Visited { processes, commands } => format!(
+            "a run was started on this cluster and refused ({}): {} calls by which it found that out are in the window.",
+            processes.join(", "),
+            count(*commands)
+        ),
         Warning::Monitored { primary, clients } => monitored(primary, clients),
         Warning::Forked { primary, times } => format!(
             "{primary} forked {} times in the window, to save or to rewrite its log, which slows it down. Switch off save \
