@@ -1,5 +1,6 @@
 //! Who leads a rendezvous and who has come to it: keys that run out by themselves, all under one hash tag.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use redis::Value;
@@ -159,15 +160,18 @@ pub(super) async fn come(
     Err(MeetingError::NumberTaken { name: name.to_owned(), part: hello.part, by })
 }
 
+/// What stands for a process beside its words: containers of one network may all be process 1 of one name.
+static THIS_ONE: LazyLock<String> = LazyLock::new(|| Uuid::new_v4().simple().to_string());
+
 /// Who has the number already; `None` where this one has it now. Its own process may have taken it before.
 async fn take_number(
     wire: &Wire,
     names: &Names,
-    (part, own): (u32, &str),
+    (part, process): (u32, &str),
 ) -> Result<Option<String>, MeetingError> {
-    let key = names.parts();
+    let (key, own) = (names.parts(), format!("{process} {}", *THIS_ONE));
     let mut set = redis::cmd("HSETNX");
-    set.arg(&key).arg(part).arg(own);
+    set.arg(&key).arg(part).arg(&own);
     let taken = ask(wire, "HSETNX rendezvous", &set, "hsetnx").await?;
     let mut expire = redis::cmd("PEXPIRE");
     expire.arg(&key).arg(LIFE.as_millis() as u64);
@@ -178,7 +182,9 @@ async fn take_number(
     let mut get = redis::cmd("HGET");
     get.arg(&key).arg(part);
     let by = plain(&ask(wire, "HGET rendezvous", &get, "hget").await?);
-    Ok(by.filter(|by| by != own))
+    Ok(by
+        .filter(|by| *by != own)
+        .map(|by| by.rsplit_once(' ').map_or(by.clone(), |(process, _)| process.to_owned())))
 }
 
 async fn leader_of(wire: &Wire, names: &Names) -> Result<Option<Lead>, MeetingError> {
