@@ -37,7 +37,7 @@ def checked(name, result, generators):
     audit = result["audit"]
     arms = {variant["name"]: variant["outcomes"] for variant in result["variants"]}
     claims = {outcomes["claimed"] for outcomes in arms.values()}
-    parts = [one["part"] for one in result["generators"]]
+    parts = [one["part"] for one in result.get("generators", [])]
     # One that began late had no core to itself: no matter where six programs share two.
     faults = [fault["fault"] for fault in result["invalid_reasons"] if fault["fault"] != "began_late"]
     wrong = []
@@ -64,7 +64,7 @@ def table(generators, results, *names):
         wrong += checked(name, result, expected)
         p50 = {variant["name"]: variant["service_us"]["p50"] for variant in result["variants"]}
         claimed, audit = sum(v["outcomes"]["claimed"] for v in result["variants"]), result["audit"]
-        shares = " ".join(f"{100 * part['claims_share']:.0f} %" for part in result["generator_summaries"]) or "100 %"
+        shares = " ".join(f"{100 * part['claims_share']:.0f} %" for part in result.get("generator_summaries", [])) or "100 %"
         cpu = 1e6 * result["generator"]["thread_cpu_s"] / max(1, audit["claimed"])
         print(f"{name:<12}{expected:>9}  {claimed:>7}  {audit['lost']:>4}  {audit['double_claims']:>5}  "
               f"{p50['grant-lane']:>14.0f}, {p50['hget-lane']:>9.0f}      {cpu:>14.1f}  {shares}")

@@ -14,7 +14,7 @@ compose=(docker compose)
 docker compose version >/dev/null 2>&1 || compose=(docker-compose)
 compose+=(--project-name reclaim-bench-engines --project-directory "$scratch" --file "$scratch/compose.yaml" --profile generators)
 export RECLAIM_BENCH_IMAGE=$image XDG_STATE_HOME=$scratch/state
-swarm_is_ours=
+swarm_is_ours= slurm=
 daemons=()
 
 cleanup() {
@@ -22,6 +22,7 @@ cleanup() {
     "${compose[@]}" down --volumes --timeout 1 >/dev/null 2>&1 || true
     [ -z "$swarm_is_ours" ] || docker swarm leave --force >/dev/null 2>&1 || true
     [ ${#daemons[@]} = 0 ] || kill "${daemons[@]}" 2>/dev/null || true
+    [ -z "$slurm" ] || rm -rf "$slurm"
     docker image rm --force "$image" >/dev/null 2>&1 || true
 }
 trap cleanup EXIT
@@ -50,7 +51,7 @@ echo "--- Docker Compose"
 cp compose.yaml "$scratch/"
 mkdir -p "$scratch/deploy"
 cp deploy/shared.toml "$scratch/deploy/"
-"${compose[@]}" --profile tools run --rm -T form
+"${compose[@]}" --profile tools run --rm -T form >"$scratch/form.log" 2>&1 || { cat "$scratch/form.log"; fail "no cluster by compose"; }
 compose_run() {
     GENERATORS=$generators "${compose[@]}" up --detach --no-recreate --scale "generator=$generators" generator
     local code=0 each
@@ -62,6 +63,8 @@ compose_run() {
     return "$code"
 }
 run compose compose_run
+# They write beside the file.
+mv "$scratch"/results/shared-* "$scratch/results/compose/"
 "${compose[@]}" down --volumes --timeout 1 >/dev/null 2>&1
 
 nodes=$("$tool" cluster up --primaries 3 2>/dev/null | grep -o '127\.0\.0\.1:[0-9]*' | head -n 1)
@@ -74,13 +77,14 @@ run started "$tool" run "$scenario" --nodes "$nodes" --seed 1 --no-progress --ou
     --generators "$generators"
 
 echo "--- Slurm: a job of $generators tasks on one node"
-slurm=$scratch/slurm
+# Of its own, for munge's user has to reach it.
+slurm=$(mktemp -d)
 node=$(hostname -s)
 mkdir -p "$slurm/spool" "$slurm/state" "$slurm/run"
 printf 'not a secret, for one machine and one test' | sha512sum | head -c 64 >"$slurm/key"
 chown munge: "$slurm/key" "$slurm/run"
 chmod 400 "$slurm/key"
-chmod 755 "$slurm/run" "$scratch"
+chmod 755 "$slurm" "$slurm/run"
 cat >"$slurm/slurm.conf" <<CONF
 ClusterName=reclaim-bench
 SlurmctldHost=$node(127.0.0.1)
