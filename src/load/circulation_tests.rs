@@ -19,6 +19,7 @@ use super::schedule::{Draw, Schedule};
 use super::storm_retries::StormRetries;
 use crate::claim::{ClaimPath, ClaimReceipt, ClaimTicket};
 use crate::flowfabric::WorkerIdentity;
+use crate::workload::Slice;
 use reclaim_analysis::record::{Outcome as ClaimEnd, Recorder, RetryCause, StormRecord};
 use reclaim_analysis::scenario::VariantPath::{GrantLane, HgetLane};
 use reclaim_analysis::scenario::{Amount, Arrivals, Compare, Mixing, Scenario};
@@ -118,7 +119,7 @@ impl Producer for Carousel {
 type Release = std::future::Ready<Result<(), &'static str>>;
 
 async fn run(scenario: &Scenario, carousel: &Carousel, amount: Amount, workers: u32) -> (Recorder, Outcome) {
-    let offer: Offer<'_, PausedPacer, Release> = Offer::Closed { workers, amount };
+    let offer: Offer<'_, PausedPacer, Release> = Offer::Closed { workers, amount, start: Instant::now() };
     offered(scenario, carousel, offer, (0..20).collect()).await
 }
 
@@ -153,7 +154,7 @@ async fn offered_to<R: Future<Output = Result<(), &'static str>>>(
         faults: None,
         cancel: &cancel,
     };
-    let sequence = RefCell::new(ArmSequence::new(scenario, 1));
+    let sequence = RefCell::new(ArmSequence::new(scenario, 1, Slice::WHOLE));
     let queue = GrantQueue::new(2, ready.into_iter().map(|execution| (execution, ticket())));
     let end = circulate(&driver, carousel, &sequence, offer, &queue).await;
     let strata = sequence.into_inner().into_strata().len();
@@ -291,7 +292,8 @@ async fn a_storm_claims_everybody_once() {
         Ok(())
     };
     let retries = StormRetries::default();
-    let offer = Offer::Storm { workers: 8, executions: 500, release, retries: &retries };
+    let offer =
+        Offer::Storm { workers: 8, executions: 500, start: Instant::now(), release, retries: &retries };
     let (recorder, end) = offered(&scenario(&[GrantLane]), &carousel, offer, Vec::new()).await;
     assert_eq!((end.failure, end.stalled), (None, false));
     assert_eq!(claimed(&recorder), [500]);
@@ -307,7 +309,8 @@ async fn a_storm_whose_release_fails_ends() {
     let carousel = Carousel::new(u32::MAX);
     let release = async { Err("the server is gone") };
     let retries = StormRetries::default();
-    let offer = Offer::Storm { workers: 8, executions: 500, release, retries: &retries };
+    let offer =
+        Offer::Storm { workers: 8, executions: 500, start: Instant::now(), release, retries: &retries };
     let (recorder, end) = offered(&scenario(&[GrantLane]), &carousel, offer, vec![1, 2]).await;
     assert_eq!(end.failure, Some("the server is gone"));
     assert!(claimed(&recorder)[0] <= 2);
@@ -322,7 +325,8 @@ async fn storm_with(endings: Vec<ClaimEnd>, grants_vanish: bool) -> (Recorder, O
         carousel.resumable.borrow_mut().extend(0..50);
         Ok(())
     };
-    let offer = Offer::Storm { workers: 4, executions: 50, release, retries: &retries };
+    let offer =
+        Offer::Storm { workers: 4, executions: 50, start: Instant::now(), release, retries: &retries };
     let fake = FakePath::new(MS);
     fake.endings.replace(endings);
     let (recorder, end) = offered_to(&fake, &scenario(&[GrantLane]), &carousel, offer, Vec::new()).await;

@@ -70,6 +70,7 @@ mod storm;
 mod storm_retries;
 mod strikes;
 mod targets;
+mod together;
 mod trace;
 mod window;
 mod workers;
