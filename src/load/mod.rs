@@ -14,6 +14,8 @@ mod arms;
 mod churn;
 mod circulation;
 #[cfg(test)]
+mod circulation_share_tests;
+#[cfg(test)]
 mod circulation_tests;
 mod digest;
 mod driver;
