@@ -22,7 +22,8 @@ pub enum NotShareable {
     },
     /// Executions go round, and each needs one of its own.
     #[error(
-        "population.executions = {executions} cannot be shared by {of} generators: where executions go round, or are a storm, each          generator needs one of its own. Give --set population.executions={of} or more"
+        "population.executions = {executions} cannot be shared by {of} generators: where executions go round, or are a storm, \
+         each generator needs one of its own. Give --set population.executions={of} or more"
     )]
     TooFewExecutions {
         /// Executions.
