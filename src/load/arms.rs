@@ -7,6 +7,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::plan::{baseline_arm, stratum_claims, stratum_plan};
 use super::planned::StratumPlan;
+use crate::workload::Slice;
 use reclaim_analysis::record::stream;
 use reclaim_analysis::record::{Purpose, Recorder};
 use reclaim_analysis::scenario::Scenario;
@@ -29,9 +30,10 @@ pub(super) struct ArmSequence {
 const CLAIMS_EACH: u64 = 50;
 
 impl ArmSequence {
-    /// The sequence that the seed gives.
-    pub fn new(scenario: &Scenario, seed: u64) -> Self {
+    /// The sequence that the seed gives. Of several generators each draws strata of its own.
+    pub fn new(scenario: &Scenario, seed: u64, slice: Slice) -> Self {
         let compare = scenario.compare.as_ref();
+        let own = if slice.leads() { "arms".to_owned() } else { format!("arms {}", slice.number()) };
         Self {
             scenario_arms: scenario.variants.len() as u8,
             baseline: compare.map_or(0, |compare| baseline_arm(scenario, compare)),
@@ -40,7 +42,7 @@ impl ArmSequence {
                 .map(|compare| f64::from(compare.own_controls()) / f64::from(compare.strata.max(1))),
             shared_control: compare.is_some_and(|compare| compare.shared_control),
             debt: 0.0,
-            rng: stream(seed, "arms"),
+            rng: stream(seed, &own),
             turn: 0,
             upcoming: VecDeque::new(),
         }

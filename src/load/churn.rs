@@ -11,17 +11,22 @@ use super::pacer::{Pacer, ThreadPacer};
 use super::plan::claims_wanted;
 use super::prepare::{create, make_resumable, scan};
 use super::progress::Activity;
+use super::rendezvous::Barrier;
 use super::schedule::Schedule;
 use super::session::Session;
-use super::window::{Circuit, Turn, circulation_digest};
-use crate::workload::{Seek, WorkloadError};
+use super::share::dealt;
+use super::together::{self, Beginning};
+use super::window::{Circuit, Turn, met};
+use crate::workload::{ExecIndex, Seek, WorkloadError};
 use reclaim_analysis::record::Recorder;
 use reclaim_analysis::scenario::{Amount, Model};
 
 /// Runs a churn scenario. Cancelling ends it between two steps; what was measured stays.
 pub(super) async fn churn(session: &Session<'_>) -> Measured {
-    let mut measured = Measured::nothing(session.scenario(), session.setup.clusters, &session.arrangement);
-    measured.plan_sha256 = circulation_digest(session);
+    let mut measured = met(session).await;
+    if measured.ended_by.is_some() {
+        return measured;
+    }
     measured.ended_by = go_round(session, &mut measured).await.err();
     measured
 }
@@ -30,7 +35,9 @@ async fn go_round(session: &Session<'_>, measured: &mut Measured) -> Result<(), 
     let load = &session.scenario().load;
     measured.arm_libraries = session.load_arm_libraries().await?;
     measured.prepared += create(session).await?;
-    let everyone: Vec<u32> = (0..session.scenario().population.executions).collect();
+    let everyone: Vec<u32> = (0..session.scenario().population.executions)
+        .filter(|&execution| session.slice().owns(ExecIndex(execution)))
+        .collect();
     session.watch().begin(Activity::Stage, Some(3 * everyone.len() as u64));
     measured.prepared += make_resumable(session, &session.sites[0], &everyone).await?;
     let circuit = Circuit::new(session);
@@ -43,25 +50,52 @@ async fn go_round(session: &Session<'_>, measured: &mut Measured) -> Result<(), 
     }
     let mut part = 0;
     if load.warmup > 0 {
-        session.watch().begin(Activity::Warmup, Some(load.warmup));
-        let unused = RefCell::new(recorder(session.scenario(), []));
-        let arranged = session.arrange();
-        let turn = turn(&circuit, &unused, load.warmup, Amount::Claims(load.warmup), ("0", false)).await?;
-        measured.note_real_time(turn.real_time);
-        drop(arranged);
-        session.end_warmup();
+        if !warm_up(&circuit, measured, load.warmup).await? {
+            return Ok(());
+        }
         part = 1;
     }
     let wanted = claims_wanted(session.scenario(), &session.trace);
     let issued_before = session.workload.grants().issued;
-    let work = async |recorder: &RefCell<Recorder>| {
-        turn(&circuit, recorder, wanted, load.amount, (&part.to_string(), true)).await
+    let work = async |recorder: &RefCell<Recorder>, beginning: Beginning| {
+        turn(&circuit, recorder, wanted, load.amount, (&part.to_string(), beginning, true)).await
     };
-    circuit.window(measured, (wanted > 0).then_some(wanted), work).await?;
+    let own = session.slice().share_of_claims(wanted);
+    circuit.window(measured, (wanted > 0).then_some(own), work).await?;
     let issued = session.workload.grants().issued;
     measured.prepared.grants = issued;
     measured.prepared.interruptions += issued - issued_before;
     Ok(())
+}
+
+/// Claims that count for nothing; several generators make them together. Returns whether the run goes on.
+async fn warm_up(circuit: &Circuit<'_>, measured: &mut Measured, claims: u64) -> Result<bool, LoadError> {
+    let session = circuit.session;
+    session.watch().begin(Activity::Warmup, Some(session.slice().share_of_claims(claims)));
+    let unused = RefCell::new(recorder(session.scenario(), []));
+    let work = async |beginning: Beginning| {
+        turn(circuit, &unused, claims, Amount::Claims(claims), ("0", beginning, false)).await
+    };
+    let turn = if session.slice().is_whole() {
+        let arranged = session.arrange();
+        let Some(beginning) = together::begin(session).await? else { return Ok(false) };
+        let turn = work(beginning).await?;
+        drop(arranged);
+        turn
+    } else {
+        if together::silence(session).await? == Barrier::Ended {
+            return Ok(false);
+        }
+        let before = together::open(session, measured).await?;
+        let Some(beginning) = together::begin(session).await? else { return Ok(false) };
+        let turn = work(beginning).await?;
+        together::close(session, measured, before, false).await?;
+        together::part(session).await?;
+        turn
+    };
+    measured.note_real_time(turn.real_time);
+    session.end_warmup();
+    Ok(true)
 }
 
 /// What releases the executions of a window that is no storm.
@@ -73,17 +107,26 @@ async fn turn(
     recorder: &RefCell<Recorder>,
     claims: u64,
     amount: Amount,
-    (part, is_window): (&str, bool),
+    (part, beginning, is_window): (&str, Beginning, bool),
 ) -> Result<Turn, LoadError> {
     let session = circuit.session;
+    let slice = session.slice();
     match &session.scenario().load.model {
         Model::Closed { concurrency } => {
-            let offer: Offer<'_, ThreadPacer, NoRelease> = Offer::Closed { workers: *concurrency, amount };
-            circuit.turn(recorder, offer).await
+            let (start, began_us) = beginning.wait().await;
+            let workers = slice.share_of(*concurrency);
+            let amount = match amount {
+                Amount::Claims(claims) => Amount::Claims(slice.share_of_claims(claims)),
+                until => until,
+            };
+            let offer: Offer<'_, ThreadPacer, NoRelease> = Offer::Closed { workers, amount, start };
+            let turn = circuit.turn(recorder, offer).await?;
+            Ok(turn.begun(began_us, None))
         }
         Model::Open { rate_per_sec, arrivals } => {
-            let schedule = Schedule::new(arrivals, claims as usize, &session.draw(*rate_per_sec, part));
-            let pacer = ThreadPacer::start(&schedule).map_err(LoadError::Pacer)?;
+            let draw = session.draw(*rate_per_sec, part);
+            let schedule = dealt(Schedule::new(arrivals, claims as usize, &draw), slice);
+            let (pacer, began_us) = beginning.pacer(&schedule)?;
             let (start, real_time) = (Pacer::start(&pacer), Some(pacer.real_time()));
             let offer: Offer<'_, _, NoRelease> = Offer::Open { schedule: &schedule, pacer };
             let circulation = circuit.turn(recorder, offer);
@@ -92,9 +135,7 @@ async fn turn(
             } else {
                 circulation.await
             };
-            let mut turn = turn?;
-            turn.real_time = real_time;
-            Ok(turn)
+            Ok(turn?.begun(began_us, real_time))
         }
     }
 }

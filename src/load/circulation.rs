@@ -72,20 +72,20 @@ const STALL_LIMIT: Duration = Duration::from_secs(30);
 
 /// Who makes the claims of a window, and until when.
 pub(super) enum Offer<'a, P, R> {
-    /// This many workers, each claiming and interrupting again as soon as it is done.
-    Closed { workers: u32, amount: Amount },
+    /// This many workers from `start` on, each claiming and interrupting again as soon as it is done.
+    Closed { workers: u32, amount: Amount, start: Instant },
     /// A schedule: whatever is ready when a claim is due. Nothing ready is an outcome of its own.
     Open { schedule: &'a Schedule, pacer: P },
-    /// Workers that work off a storm: each of the executions is claimed until it holds a lease and stays claimed, while
-    /// `release` makes them runnable.
-    Storm { workers: u32, executions: u64, release: R, retries: &'a StormRetries },
+    /// Workers that work off a storm, which begins at `start`: each of the executions is claimed until it holds a lease and
+    /// stays claimed, while `release` makes them runnable.
+    Storm { workers: u32, executions: u64, start: Instant, release: R, retries: &'a StormRetries },
 }
 
 impl<P: Pacer, R> Offer<'_, P, R> {
     fn start(&self) -> Instant {
         match self {
             Self::Open { pacer, .. } => pacer.start(),
-            Self::Closed { .. } | Self::Storm { .. } => Instant::now(),
+            Self::Closed { start, .. } | Self::Storm { start, .. } => *start,
         }
     }
 

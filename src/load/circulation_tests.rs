@@ -19,28 +19,31 @@ use super::schedule::{Draw, Schedule};
 use super::storm_retries::StormRetries;
 use crate::claim::{ClaimPath, ClaimReceipt, ClaimTicket};
 use crate::flowfabric::WorkerIdentity;
+use crate::workload::Slice;
 use reclaim_analysis::record::{Outcome as ClaimEnd, Recorder, RetryCause, StormRecord};
 use reclaim_analysis::scenario::VariantPath::{GrantLane, HgetLane};
 use reclaim_analysis::scenario::{Amount, Arrivals, Compare, Mixing, Scenario};
 
-const MS: Duration = Duration::from_millis(1);
+pub(super) const MS: Duration = Duration::from_millis(1);
 
 /// Executions that go round: claimed by one worker at a time, resumable again a millisecond after the claim.
-struct Carousel {
+pub(super) struct Carousel {
     book: FakeStock,
     held: RefCell<BTreeSet<u32>>,
-    resumable: RefCell<Vec<u32>>,
+    pub resumable: RefCell<Vec<u32>>,
     fail_after: u32,
     loses_everything: bool,
     /// A grant that is handed back is past its time.
     grants_vanish: bool,
     /// Whose next ticket is of a grant that another one has replaced.
     superseded: RefCell<BTreeSet<u32>>,
-    interrupted: RefCell<u32>,
+    pub interrupted: RefCell<u32>,
+    /// When everything was made runnable; where there is no such moment, a while before each claim.
+    pub since: Option<Instant>,
 }
 
 impl Carousel {
-    fn new(fail_after: u32) -> Self {
+    pub fn new(fail_after: u32) -> Self {
         Self {
             book: FakeStock::new(0),
             held: RefCell::default(),
@@ -50,6 +53,7 @@ impl Carousel {
             grants_vanish: false,
             superseded: RefCell::default(),
             interrupted: RefCell::default(),
+            since: None,
         }
     }
 }
@@ -86,7 +90,7 @@ impl Producer for Carousel {
     }
 
     fn runnable_since(&self, _: u32) -> Option<Instant> {
-        Some(Instant::now() - MS * 30)
+        self.since.or_else(|| Some(Instant::now() - MS * 30))
     }
 
     async fn scan(&self, primary: usize) -> Result<Scanned, Self::Error> {
@@ -115,10 +119,10 @@ impl Producer for Carousel {
     }
 }
 
-type Release = std::future::Ready<Result<(), &'static str>>;
+pub(super) type Release = std::future::Ready<Result<(), &'static str>>;
 
 async fn run(scenario: &Scenario, carousel: &Carousel, amount: Amount, workers: u32) -> (Recorder, Outcome) {
-    let offer: Offer<'_, PausedPacer, Release> = Offer::Closed { workers, amount };
+    let offer: Offer<'_, PausedPacer, Release> = Offer::Closed { workers, amount, start: Instant::now() };
     offered(scenario, carousel, offer, (0..20).collect()).await
 }
 
@@ -128,12 +132,12 @@ async fn offered<R: Future<Output = Result<(), &'static str>>>(
     offer: Offer<'_, PausedPacer, R>,
     ready: Vec<u32>,
 ) -> (Recorder, Outcome) {
-    offered_to(&FakePath::new(MS), scenario, carousel, offer, ready).await
+    offered_to(&FakePath::new(MS), (scenario, Slice::WHOLE), carousel, offer, ready).await
 }
 
-async fn offered_to<R: Future<Output = Result<(), &'static str>>>(
+pub(super) async fn offered_to<R: Future<Output = Result<(), &'static str>>>(
     fake: &Rc<FakePath>,
-    scenario: &Scenario,
+    (scenario, slice): (&Scenario, Slice),
     carousel: &Carousel,
     offer: Offer<'_, PausedPacer, R>,
     ready: Vec<u32>,
@@ -142,7 +146,7 @@ async fn offered_to<R: Future<Output = Result<(), &'static str>>>(
         scenario.variants.iter().map(|_| Rc::clone(fake) as Rc<dyn ClaimPath>).collect();
     let worker = WorkerIdentity { worker_id: WorkerId::new("w"), instance_id: WorkerInstanceId::new("w-1") };
     let cancel = CancellationToken::new();
-    let recorder = RefCell::new(Recorder::new(paths.len(), []));
+    let recorder = RefCell::new(Recorder::new(paths.len(), []).keeping_for_merging(!slice.is_whole()));
     let driver = Driver {
         twin: None,
         seats: vec![Seat { paths: &paths, worker: &worker, book: carousel, ruler: &FakeRuler(MS) }],
@@ -153,7 +157,7 @@ async fn offered_to<R: Future<Output = Result<(), &'static str>>>(
         faults: None,
         cancel: &cancel,
     };
-    let sequence = RefCell::new(ArmSequence::new(scenario, 1));
+    let sequence = RefCell::new(ArmSequence::new(scenario, 1, slice));
     let queue = GrantQueue::new(2, ready.into_iter().map(|execution| (execution, ticket())));
     let end = circulate(&driver, carousel, &sequence, offer, &queue).await;
     let strata = sequence.into_inner().into_strata().len();
@@ -172,10 +176,10 @@ fn open(schedule: &Schedule) -> Offer<'_, PausedPacer, Release> {
     Offer::Open { schedule, pacer: PausedPacer::new(schedule) }
 }
 
-struct Outcome {
-    active: Duration,
-    failure: Option<&'static str>,
-    stalled: bool,
+pub(super) struct Outcome {
+    pub active: Duration,
+    pub failure: Option<&'static str>,
+    pub stalled: bool,
     strata: usize,
 }
 
@@ -291,7 +295,8 @@ async fn a_storm_claims_everybody_once() {
         Ok(())
     };
     let retries = StormRetries::default();
-    let offer = Offer::Storm { workers: 8, executions: 500, release, retries: &retries };
+    let offer =
+        Offer::Storm { workers: 8, executions: 500, start: Instant::now(), release, retries: &retries };
     let (recorder, end) = offered(&scenario(&[GrantLane]), &carousel, offer, Vec::new()).await;
     assert_eq!((end.failure, end.stalled), (None, false));
     assert_eq!(claimed(&recorder), [500]);
@@ -307,7 +312,8 @@ async fn a_storm_whose_release_fails_ends() {
     let carousel = Carousel::new(u32::MAX);
     let release = async { Err("the server is gone") };
     let retries = StormRetries::default();
-    let offer = Offer::Storm { workers: 8, executions: 500, release, retries: &retries };
+    let offer =
+        Offer::Storm { workers: 8, executions: 500, start: Instant::now(), release, retries: &retries };
     let (recorder, end) = offered(&scenario(&[GrantLane]), &carousel, offer, vec![1, 2]).await;
     assert_eq!(end.failure, Some("the server is gone"));
     assert!(claimed(&recorder)[0] <= 2);
@@ -322,10 +328,12 @@ async fn storm_with(endings: Vec<ClaimEnd>, grants_vanish: bool) -> (Recorder, O
         carousel.resumable.borrow_mut().extend(0..50);
         Ok(())
     };
-    let offer = Offer::Storm { workers: 4, executions: 50, release, retries: &retries };
+    let offer =
+        Offer::Storm { workers: 4, executions: 50, start: Instant::now(), release, retries: &retries };
     let fake = FakePath::new(MS);
     fake.endings.replace(endings);
-    let (recorder, end) = offered_to(&fake, &scenario(&[GrantLane]), &carousel, offer, Vec::new()).await;
+    let (recorder, end) =
+        offered_to(&fake, (&scenario(&[GrantLane]), Slice::WHOLE), &carousel, offer, Vec::new()).await;
     (recorder, end, retries.record(50, None, None))
 }
 

@@ -14,6 +14,8 @@ mod arms;
 mod churn;
 mod circulation;
 #[cfg(test)]
+mod circulation_share_tests;
+#[cfg(test)]
 mod circulation_tests;
 mod digest;
 mod driver;
@@ -70,6 +72,7 @@ mod storm;
 mod storm_retries;
 mod strikes;
 mod targets;
+mod together;
 mod trace;
 mod window;
 mod workers;

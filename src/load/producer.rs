@@ -109,11 +109,9 @@ impl<'a> LiveProducer<'a> {
         }
     }
 
-    /// Notes that all of these are made runnable from now on: a storm has one beginning, which this returns.
-    pub fn storm_begins(&self, executions: &[ExecIndex]) -> Instant {
-        let now = Instant::now();
-        self.runnable_since.borrow_mut().extend(executions.iter().map(|exec| (exec.0, now)));
-        now
+    /// Notes that all of these are made runnable from that moment on: a storm has one beginning.
+    pub fn storm_begins(&self, executions: &[ExecIndex], at: Instant) {
+        self.runnable_since.borrow_mut().extend(executions.iter().map(|exec| (exec.0, at)));
     }
 }
 

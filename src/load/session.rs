@@ -6,9 +6,11 @@ use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
 use rand::seq::SliceRandom as _;
+use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
 use super::added_rtt::AddedRtt;
+use super::digest::hex;
 use super::driver::Driver;
 use super::error::LoadError;
 use super::faults::Faults;
@@ -148,11 +150,13 @@ impl<'a> Session<'a> {
         self.meeting.get()
     }
 
-    /// Meets the other generators, where there are any. They must have the same plan.
+    /// Meets the other generators, where there are any. They must have the same plan, and the same scenario: what is not
+    /// planned claim by claim, the number of workers for one, would only be missed when the records are put together.
     pub async fn meet(&self, plan_sha256: &str) -> Result<(), LoadError> {
         let Some(part) = self.part else { return Ok(()) };
         self.watch().note(&format!("{} of rendezvous {}: meeting the others", part.slice, part.name));
-        let met = Meeting::meet(part, &self.cluster, plan_sha256, &self.end).await?;
+        let shared = with_scenario(plan_sha256, self.scenario());
+        let met = Meeting::meet(part, &self.cluster, &shared, &self.end).await?;
         self.arrangement.share_with(met.neighbours());
         self.library.replace(self.cluster.library());
         // Nobody else sets it.
@@ -262,6 +266,15 @@ impl<'a> Session<'a> {
         }
         Ok(libraries)
     }
+}
+
+/// SHA-256 of a plan and of the scenario that it is of, its options applied.
+fn with_scenario(plan_sha256: &str, scenario: &Scenario) -> String {
+    let mut hash = Sha256::new();
+    hash.update(plan_sha256);
+    // Its fields are numbers, texts and lists of these: there is nothing in it that has no JSON.
+    hash.update(serde_json::to_vec(scenario.file()).unwrap_or_default());
+    hex(&hash.finalize())
 }
 
 /// Where the servers of all clusters are. Only such as are ours run as several clusters.

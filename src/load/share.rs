@@ -1,4 +1,4 @@
-//! One generator's share of planned claims.
+//! One generator's share of planned claims, and of arrivals that whatever is ready will serve.
 
 use std::borrow::Cow;
 
@@ -32,4 +32,15 @@ impl<'a> Share<'a> {
             Some(places) => whole.only(places),
         }
     }
+}
+
+/// One generator's arrivals of a schedule where no claim is planned for an execution: every so many-th, so that bursts and ramps
+/// are everybody's, and all together are the schedule.
+pub(super) fn dealt(whole: Schedule, slice: Slice) -> Schedule {
+    if slice.is_whole() {
+        return whole;
+    }
+    let places: Vec<usize> =
+        (slice.number() as usize - 1..whole.offsets().len()).step_by(slice.of() as usize).collect();
+    whole.only(&places)
 }

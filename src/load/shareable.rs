@@ -20,6 +20,17 @@ pub enum NotShareable {
         /// Generators.
         of: u32,
     },
+    /// Executions go round, and each needs one of its own.
+    #[error(
+        "population.executions = {executions} cannot be shared by {of} generators: where executions go round, or are a storm, \
+         each generator needs one of its own. Give --set population.executions={of} or more"
+    )]
+    TooFewExecutions {
+        /// Executions.
+        executions: u32,
+        /// Generators.
+        of: u32,
+    },
     /// No number of generators.
     #[error("{of} generators: a run has 1 to {} of them", MOST_GENERATORS)]
     Count {
@@ -47,15 +58,16 @@ pub fn shareable(scenario: &Scenario, of: u32) -> Result<(), NotShareable> {
     let sdk =
         |variant: &reclaim_analysis::scenario::VariantSpec| variant.path.is_sdk() || variant.sdk.is_some();
     let for_one = [
-        (scenario.load.mode == Mode::Churn, "churn, in which executions go round (load.mode)"),
-        (scenario.load.mode == Mode::Storm, "a storm (load.mode)"),
         (!scenario.faults.is_empty(), "faults that are done to the servers ([[fault]])"),
         (scenario.is_server_duet(), "a server duet, which has several clusters"),
         (scenario.variants.iter().any(sdk), "claims that FlowFabric's SDK makes"),
-        (scenario.grant.unconsumed > 0.0, "grants that expire unconsumed (grant.unconsumed)"),
     ];
     if let Some((_, what)) = for_one.iter().find(|(found, _)| *found) {
         return Err(NotShareable::What { scenario: scenario.name.clone(), what });
+    }
+    let executions = scenario.population.executions;
+    if scenario.load.mode != Mode::Staged && executions < of {
+        return Err(NotShareable::TooFewExecutions { executions, of });
     }
     match scenario.load.model {
         Model::Closed { concurrency } if concurrency < of => {
@@ -78,18 +90,27 @@ mod tests {
     #[test]
     fn what_one_generator_alone_can_do_is_refused_by_name() {
         let of = |name| shareable(&shipped(name, ""), 2).map_err(|error| error.to_string());
-        for (name, part) in [
-            ("storm", "a storm"),
-            ("steady", "churn"),
-            ("failover", "faults"),
-            ("server-duet", "server duet"),
-            ("grant-expiry", "expire unconsumed"),
-        ] {
+        for (name, part) in [("failover", "faults"), ("server-duet", "server duet")] {
             let Some(shipped) = Shipped::find(name) else { panic!("{name} is not shipped") };
             let said = of(shipped.name).unwrap_err();
             assert!(said.contains(part) && said.contains("several generators"), "{name}: {said}");
             assert!(shareable(&super::tests::shipped(name, ""), 1).is_ok());
         }
+    }
+
+    #[test]
+    fn executions_that_go_round_and_storms_need_one_for_each_generator() {
+        for name in ["steady", "storm"] {
+            let mut scenario = shipped(name, "");
+            assert_eq!(shareable(&scenario, 8), Ok(()), "{name}");
+            scenario.population.executions = 7;
+            let said = shareable(&scenario, 8).unwrap_err().to_string();
+            assert!(said.starts_with("population.executions = 7 cannot be shared by 8 generators"), "{said}");
+            assert_eq!(shareable(&scenario, 7), Ok(()));
+            scenario.load.mode = Mode::Staged;
+            assert_eq!(shareable(&scenario, 8), Ok(()), "what nobody claims is nobody's");
+        }
+        assert_eq!(shareable(&shipped("grant-expiry", ""), 8), Ok(()));
     }
 
     #[test]

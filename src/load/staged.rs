@@ -11,23 +11,23 @@ use super::error::LoadError;
 use super::injector;
 use super::inside;
 use super::measured::{Measured, MeasuredBlock, Prepared, recorder};
-use super::meter::Reading;
 use super::observe::observe;
-use super::pacer::{Pacer, ThreadPacer};
+use super::pacer::Pacer;
 use super::plan::{Plan, claims_wanted};
 use super::planned::{Batch, BlockKind, PlannedClaim, Round, is_warmup};
 use super::prepare::{create, lose_leases, make_resumable, scan};
 use super::progress::Activity;
-use super::rendezvous::{Barrier, Start};
+use super::rendezvous::Barrier;
 use super::run_record::{Closing, run_record};
 use super::schedule::Schedule;
 use super::session::Session;
 use super::share::Share;
 use super::site::Site;
 use super::stock::Stock;
+use super::together::{self, Beginning};
 use crate::claim::ClaimTicket;
 use crate::workload::{ExecIndex, Seek};
-use reclaim_analysis::record::{CounterDelta, Inside, Purpose};
+use reclaim_analysis::record::{Inside, Purpose};
 use reclaim_analysis::scenario::{Model, VariantPath};
 
 /// Runs all rounds of a staged scenario. Cancelling ends it between two steps; what was measured stays.
@@ -207,41 +207,31 @@ impl StagedRun<'_> {
         };
         let share = Share::of(&batch.claims, session.slice());
         session.watch().begin(activity, Some(share.claims.len() as u64));
-        if let Some(meeting) = session.meeting()
-            && meeting.quieten().await? == Barrier::Ended
-        {
+        if together::silence(session).await? == Barrier::Ended {
             return Ok(());
         }
         // Before the counters are read and after: reading is a call of a function as well. Several generators' are read once.
         let arm = block.filter(|_| counters_only && session.slice().leads()).map(|block| block.arm);
         let inside_before = self.inside(arm).await?;
-        let mut before = self.open(measured).await?;
-        let start = match session.meeting() {
-            None => None,
-            Some(meeting) => match meeting.begin().await? {
-                Some(start) => Some(start),
-                None => return Ok(()),
-            },
-        };
+        let mut before = together::open(session, measured).await?;
+        let Some(beginning) = together::begin(session).await? else { return Ok(()) };
         if !warmup {
             self.count_by_primary(&mut measured.claims_by_primary, &share.claims);
         }
         let claimed_before = measured.recorder.borrow().claimed();
-        let drive = self.drive(measured, (&share, batch.claims.len()), stock, (part, start));
+        let drive = self.drive(measured, (&share, batch.claims.len()), stock, (part, beginning));
         let driven = observe(session, measured, drive).await?;
         measured.meter.claims_made(&mut before);
         if !warmup {
             injector::close(session, measured);
             measured.began_us.extend(driven.began_us);
         }
-        let by_cluster = self.close(measured, before, !warmup).await?;
+        let by_cluster = together::close(session, measured, before, !warmup).await?;
         let inside = match (inside_before, self.inside(arm).await?) {
             (Some(before), Some(after)) => after.since(&before),
             _ => None,
         };
-        if let Some(meeting) = session.meeting() {
-            meeting.close().await?;
-        }
+        together::part(session).await?;
         measured.note_real_time(driven.real_time);
         if warmup {
             session.end_warmup();
@@ -267,33 +257,6 @@ impl StagedRun<'_> {
             measured.blocks.push(MeasuredBlock { plan, claims, duration, counters, steady, inside });
         }
         Ok(())
-    }
-
-    /// Before the claims of a batch.
-    async fn open(&self, measured: &mut Measured) -> Result<Reading, LoadError> {
-        if self.session.slice().leads() {
-            return Ok(measured.meter.begin().await?);
-        }
-        Ok(measured.meter.begin_beside())
-    }
-
-    /// After them: what the servers did, by cluster. Of several generators the first one reads their counters, when all are
-    /// silent; for the others there is nothing.
-    async fn close(
-        &self,
-        measured: &mut Measured,
-        before: Reading,
-        keep: bool,
-    ) -> Result<Vec<CounterDelta>, LoadError> {
-        let Some(meeting) = self.session.meeting() else {
-            return Ok(measured.meter.end(before, keep, &[]).await?);
-        };
-        if self.session.slice().leads() {
-            let others = meeting.done(Vec::new).await?;
-            return Ok(measured.meter.end(before, keep, &others).await?);
-        }
-        meeting.done(|| measured.meter.end_beside(&before, keep)).await?;
-        Ok(Vec::new())
     }
 
     /// What an instrumented arm's library has counted so far.
@@ -324,16 +287,13 @@ impl StagedRun<'_> {
         measured: &Measured,
         (share, all): (&Share<'_>, usize),
         stock: &Stock,
-        (part, begins): (&str, Option<Start>),
+        (part, beginning): (&str, Beginning),
     ) -> Result<Driven, LoadError> {
         let driver = self.session.driver(&measured.recorder);
         let claims = &share.claims[..];
         match &self.session.scenario().load.model {
             Model::Closed { concurrency } => {
-                let began_us = match &begins {
-                    Some(begins) => Some(begins.server_us(begins.wait().await)),
-                    None => None,
-                };
+                let (_, began_us) = beginning.wait().await;
                 let own = self.session.slice().share_of(*concurrency);
                 let active = driver.closed(claims, own, stock).await;
                 Ok(Driven { active, schedule: None, real_time: None, began_us })
@@ -341,10 +301,8 @@ impl StagedRun<'_> {
             Model::Open { rate_per_sec, arrivals } => {
                 let draw = self.session.draw(*rate_per_sec, part);
                 let schedule = share.schedule(Schedule::new(arrivals, all, &draw));
-                let at = begins.map_or_else(std::time::Instant::now, |begins| begins.at().into_std());
-                let mut pacer = ThreadPacer::start_at(&schedule, at).map_err(LoadError::Pacer)?;
+                let (mut pacer, began_us) = beginning.pacer(&schedule)?;
                 let (start, real_time) = (Pacer::start(&pacer), Some(pacer.real_time()));
-                let began_us = begins.map(|begins| begins.server_us(start));
                 let open = driver.open(claims, &schedule, &mut pacer, stock);
                 let warmup = claims.first().is_some_and(|claim| claim.purpose == Purpose::Warmup);
                 let active =
@@ -354,7 +312,8 @@ impl StagedRun<'_> {
         }
     }
 
-    /// Waits until the grants that were held back have expired, then claims them too late.
+    /// Waits until the grants that were held back have expired, then claims them too late. All generators wait for the last
+    /// of their grants: also one that has none.
     async fn claim_late(
         &self,
         measured: &mut Measured,
@@ -362,6 +321,10 @@ impl StagedRun<'_> {
         stock: &Stock,
     ) -> Result<(), LoadError> {
         let session = self.session;
+        if round.late.is_empty() {
+            return Ok(());
+        }
+        let share = Share::of(&round.late, session.slice());
         // Each by the clock of its own server.
         let left_ms = |(exec, expiry_ms): (ExecIndex, u64)| {
             let topology = session.cluster.topology();
@@ -370,19 +333,26 @@ impl StagedRun<'_> {
             let now_ms = session.sites[0].clocks.now_ms(&topology.primaries()[usize::from(holder.0)].addr);
             expiry_ms.saturating_sub(now_ms)
         };
-        let Some(left_ms) = stock.expiries_ms(&round.late).into_iter().map(left_ms).max() else {
+        if let Some(left_ms) = stock.expiries_ms(&share.claims).into_iter().map(left_ms).max() {
+            session.watch().begin(Activity::Expire, None);
+            let left = Duration::from_millis(left_ms + 1);
+            session.watch().waiting("for grants to expire", left);
+            tokio::select! {
+                () = tokio::time::sleep(left) => {}
+                () = session.cancel().cancelled() => return Ok(()),
+            }
+        } else if session.slice().is_whole() {
             return Ok(());
-        };
-        session.watch().begin(Activity::Expire, None);
-        let left = Duration::from_millis(left_ms + 1);
-        session.watch().waiting("for grants to expire", left);
-        tokio::select! {
-            () = tokio::time::sleep(left) => {}
-            () = session.cancel().cancelled() => return Ok(()),
         }
-        let before = measured.meter.begin().await?;
-        let active = session.driver(&measured.recorder).closed(&round.late, 1, stock).await;
-        measured.meter.end(before, true, &[]).await?;
+        if together::silence(session).await? == Barrier::Ended {
+            return Ok(());
+        }
+        let before = together::open(session, measured).await?;
+        let Some(beginning) = together::begin(session).await? else { return Ok(()) };
+        beginning.wait().await;
+        let active = session.driver(&measured.recorder).closed(&share.claims, 1, stock).await;
+        together::close(session, measured, before, true).await?;
+        together::part(session).await?;
         // Late claims are no part of the time in which claims were made.
         measured.recorder.get_mut().end_batch(active, []);
         Ok(())

@@ -12,15 +12,18 @@ use super::prepare::create;
 use super::progress::Activity;
 use super::session::Session;
 use super::storm_retries::StormRetries;
-use super::window::{Circuit, circulation_digest};
+use super::together::Beginning;
+use super::window::{Circuit, met};
 use crate::workload::{Control, ExecIndex};
 use reclaim_analysis::record::Recorder;
 use reclaim_analysis::scenario::Model;
 
 /// Runs a storm. Cancelling ends it between two steps; what was measured stays.
 pub(super) async fn storm(session: &Session<'_>) -> Measured {
-    let mut measured = Measured::nothing(session.scenario(), session.setup.clusters, &session.arrangement);
-    measured.plan_sha256 = circulation_digest(session);
+    let mut measured = met(session).await;
+    if measured.ended_by.is_some() {
+        return measured;
+    }
     let Model::Closed { concurrency: workers } = session.scenario().load.model else {
         unreachable!("a storm has a closed loop: the scenario's validation refuses any other");
     };
@@ -34,13 +37,17 @@ async fn interrupt_and_resume(
     workers: u32,
 ) -> Result<(), LoadError> {
     measured.prepared += create(session).await?;
-    let execs: Vec<ExecIndex> = (0..session.scenario().population.executions).map(ExecIndex).collect();
+    let slice = session.slice();
+    let population = session.scenario().population.executions;
+    let execs: Vec<ExecIndex> = (0..population).map(ExecIndex).filter(|&exec| slice.owns(exec)).collect();
     measured.prepared += interrupt(session, &execs).await?;
     let circuit = Circuit::new(session);
     let (retries, last_signal, answered) = (StormRetries::default(), Cell::new(None), Cell::new(None));
     let executions = execs.len() as u64;
-    let work = async |recorder: &RefCell<Recorder>| {
-        let first_signal = circuit.producer.storm_begins(&execs);
+    let work = async |recorder: &RefCell<Recorder>, beginning: Beginning| {
+        // Of several generators each counts from the moment that they agreed on, not from a first signal of its own.
+        let (first_signal, began_us) = beginning.wait().await;
+        circuit.producer.storm_begins(&execs, first_signal);
         let quiet = session.quietly();
         let sending = || last_signal.set(Some(first_signal.elapsed()));
         let release = async {
@@ -48,10 +55,12 @@ async fn interrupt_and_resume(
             answered.set(Some(first_signal.elapsed()));
             Ok(())
         };
+        let (start, workers) = (first_signal, slice.share_of(workers));
         let offer: Offer<'_, ThreadPacer, _> =
-            Offer::Storm { workers, executions, release, retries: &retries };
-        let begun = tokio::time::Instant::now();
-        Box::pin(injector::beside(session, begun, circuit.turn(recorder, offer))).await
+            Offer::Storm { workers, executions, start, release, retries: &retries };
+        let storm = circuit.turn(recorder, offer);
+        let turn = Box::pin(injector::beside(session, start, storm)).await?;
+        Ok(turn.begun(began_us, None))
     };
     let done = circuit.window(measured, Some(executions), work).await;
     if done.is_ok() {

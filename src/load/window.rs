@@ -14,14 +14,16 @@ use super::circulation::{Offer, circulate};
 use super::digest::hex;
 use super::error::LoadError;
 use super::injector;
-use super::measured::Measured;
+use super::measured::{Measured, recorder};
 use super::observe::observe;
 use super::pacer::Pacer;
 use super::planned::StratumPlan;
 use super::producer::LiveProducer;
 use super::progress::Activity;
 use super::queue::GrantQueue;
+use super::rendezvous::Barrier;
 use super::session::Session;
+use super::together::{self, Beginning};
 use crate::workload::{ExecIndex, WorkloadError};
 use reclaim_analysis::record::{Fault, Recorder};
 use reclaim_analysis::scenario::Mode;
@@ -42,6 +44,15 @@ pub(super) struct Turn {
     taken: HashMap<u16, u64>,
     /// In an open loop, whether the generator had real-time priority.
     pub real_time: Option<bool>,
+    /// When it began, by the clock that several generators have in common.
+    began_us: Option<u64>,
+}
+
+impl Turn {
+    /// With when it began by the common clock and, in an open loop, whether the generator had real-time priority.
+    pub fn begun(self, began_us: Option<u64>, real_time: Option<bool>) -> Self {
+        Self { began_us, real_time, ..self }
+    }
 }
 
 impl<'a> Circuit<'a> {
@@ -65,7 +76,8 @@ impl<'a> Circuit<'a> {
         offer: Offer<'_, P, R>,
     ) -> Result<Turn, LoadError> {
         let session = self.session;
-        let sequence = RefCell::new(ArmSequence::new(session.scenario(), session.setup.seed));
+        let sequence = ArmSequence::new(session.scenario(), session.setup.seed, session.slice());
+        let sequence = RefCell::new(sequence);
         let driver = session.driver(recorder);
         // For the same reason as the driver's own loops.
         let end = unconstrained(circulate(&driver, &self.producer, &sequence, offer, &self.ready)).await;
@@ -77,28 +89,39 @@ impl<'a> Circuit<'a> {
                 strata: sequence.into_inner().into_strata(),
                 taken: end.taken,
                 real_time: None,
+                began_us: None,
             }),
         }
     }
 
-    /// The timed part: `work` between two readings of the counters, with `total` claims where that is known.
+    /// The timed part: `work` between two readings of the counters, with `total` claims where that is known. Several generators
+    /// begin it together; where the run is to end before, it is left out.
     pub async fn window(
         &self,
         measured: &mut Measured,
         total: Option<u64>,
-        work: impl AsyncFnOnce(&RefCell<Recorder>) -> Result<Turn, LoadError>,
+        work: impl AsyncFnOnce(&RefCell<Recorder>, Beginning) -> Result<Turn, LoadError>,
     ) -> Result<(), LoadError> {
         let session = self.session;
         session.watch().begin(Activity::Window, total);
-        let before = measured.meter.begin().await?;
-        let turn = observe(session, measured, work(&measured.recorder)).await;
+        if together::silence(session).await? == Barrier::Ended {
+            return Ok(());
+        }
+        let mut before = together::open(session, measured).await?;
+        let Some(beginning) = together::begin(session).await? else { return Ok(()) };
+        let turn = observe(session, measured, work(&measured.recorder, beginning)).await;
+        measured.meter.claims_made(&mut before);
         injector::close(session, measured);
         let turn = turn?;
-        measured.meter.end(before, true, &[]).await?;
+        // Before the others are waited for, one of whom may be gone.
+        measured.began_us.extend(turn.began_us);
         measured.strata = turn.strata;
         measured.note_real_time(turn.real_time);
+        measured.claims_by_primary = self.by_primary(&turn.taken);
         let arms = 0..session.scenario().variants.len();
         measured.recorder.get_mut().end_batch(turn.active, arms);
+        together::close(session, measured, before, true).await?;
+        together::part(session).await?;
         // In a storm with a fault what is missing is held against what the servers lost.
         let may_miss = session.faults.is_some() && session.scenario().load.mode == Mode::Storm;
         if turn.stalled && !may_miss {
@@ -106,7 +129,6 @@ impl<'a> Circuit<'a> {
                 detail: "no execution came back for half a minute, so the window was ended".to_owned(),
             });
         }
-        measured.claims_by_primary = self.by_primary(&turn.taken);
         Ok(())
     }
 
@@ -121,9 +143,21 @@ impl<'a> Circuit<'a> {
     }
 }
 
+/// What is measured of a run in which executions go round, with nothing in it yet but its plan, once all its generators have
+/// met; with the reason where they have not.
+pub(super) async fn met(session: &Session<'_>) -> Measured {
+    let scenario = session.scenario();
+    let mut measured = Measured::nothing(scenario, session.setup.clusters, &session.arrangement);
+    measured.plan_sha256 = circulation_digest(session);
+    measured.planned_executions = scenario.population.executions;
+    measured.recorder = RefCell::new(recorder(scenario, []).keeping_for_merging(!session.slice().is_whole()));
+    measured.ended_by = session.meet(&measured.plan_sha256).await.err();
+    measured
+}
+
 /// SHA-256 of who takes part and of the order of arms: all that the seed fixes where executions come round as the
 /// cluster has them.
-pub(super) fn circulation_digest(session: &Session<'_>) -> String {
+fn circulation_digest(session: &Session<'_>) -> String {
     let plan = session.workload.plan();
     let ids = (0..session.scenario().population.executions).map(|n| plan.execution_id(ExecIndex(n)));
     digest(ids, session.setup.seed, &session.trace)

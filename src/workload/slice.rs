@@ -50,7 +50,13 @@ impl Slice {
 
     /// Its share of so many things, of the first so many executions for one; all shares together are all of them.
     pub fn share_of(self, total: u32) -> u32 {
-        total / self.of + u32::from(self.number <= total % self.of)
+        self.share_of_claims(total.into()) as u32
+    }
+
+    /// Its share of so many claims, in the same way.
+    pub fn share_of_claims(self, total: u64) -> u64 {
+        let (number, of) = (u64::from(self.number), u64::from(self.of));
+        total / of + u64::from(number <= total % of)
     }
 
     /// Name of one of its lanes, of which each part has so many.

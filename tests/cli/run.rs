@@ -158,10 +158,11 @@ fn what_generators_cannot_share_starts_nothing_and_says_why() {
     let cases: &[(&[&str], &str)] = &[
         (&["smoke", "--generators", "2"], "1 claim in flight cannot be shared by 2 generators"),
         (&["smoke", "--concurrency", "3", "--generators", "4"], "3 claims in flight cannot be shared by 4"),
-        (&["steady", "--generators", "2"], "several generators cannot share churn"),
-        (&["storm", "--generators", "2"], "cannot share a storm"),
+        (
+            &["steady", "--set", "population.executions=3", "--generators", "4"],
+            "population.executions = 3 cannot be shared by 4 generators",
+        ),
         (&["failover", "--generators", "2"], "cannot share faults"),
-        (&["grant-expiry", "--generators", "2"], "cannot share grants that expire unconsumed"),
         (&["smoke", "--generators", "0"], "0 generators"),
         (&["smoke", "--part", "1/2"], "RECLAIM_BENCH_RENDEZVOUS"),
         (&["smoke", "--part", "3/2", "--rendezvous", "r"], "write it like 2/8"),

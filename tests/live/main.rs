@@ -17,6 +17,7 @@ mod half_writing;
 mod others;
 mod owner;
 mod parts;
+mod parts_unplanned;
 mod presence;
 mod profile;
 mod reach;

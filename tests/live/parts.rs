@@ -11,7 +11,7 @@ use redis::Value;
 use crate::support;
 
 /// Longest wait for something that takes seconds on an idle machine.
-const PATIENCE: Duration = Duration::from_mins(2);
+pub const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Blocks of two arms, and a counter block of each: whatever is read between two windows.
 const COMPARED: &str = "\
@@ -27,16 +27,16 @@ executions = 6500\nlanes = 2\n[load]\nmodel = \"open\"\nrate = 80.0\nduration = 
 name = \"grant-lane\"\npath = \"grant-lane\"\n";
 
 /// A directory with a scenario and results.
-struct Desk(tempfile::TempDir);
+pub struct Desk(tempfile::TempDir);
 
 impl Desk {
-    fn new(scenario: &str) -> Self {
+    pub fn new(scenario: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("shared.toml"), scenario).unwrap();
         Self(dir)
     }
 
-    fn run(&self, more: &[&str]) -> Command {
+    pub fn run(&self, more: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_reclaim-bench"));
         for name in ["RECLAIM_BENCH_NODES", "RECLAIM_BENCH_RENDEZVOUS", "RECLAIM_BENCH_PART"] {
             command.env_remove(name);
@@ -47,12 +47,17 @@ impl Desk {
         command
     }
 
+    /// Where a run may write its events.
+    pub fn events(&self) -> std::path::PathBuf {
+        self.0.path().join("events")
+    }
+
     fn results(&self) -> std::path::PathBuf {
         self.0.path().join("results")
     }
 
     /// The one result.
-    fn result(&self) -> RunResult {
+    pub fn result(&self) -> RunResult {
         let mut dirs: Vec<_> =
             std::fs::read_dir(self.results()).unwrap().map(|entry| entry.unwrap().path()).collect();
         assert_eq!(dirs.len(), 1, "{dirs:?}");
@@ -61,7 +66,7 @@ impl Desk {
     }
 }
 
-fn end(child: Child) -> (Option<i32>, String) {
+pub fn end(child: Child) -> (Option<i32>, String) {
     let output: Output = child.wait_with_output().unwrap();
     let text =
         format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
@@ -69,7 +74,7 @@ fn end(child: Child) -> (Option<i32>, String) {
 }
 
 /// What is wrong with a result beside that this machine is too busy to begin several windows at one moment.
-fn wrong(result: &RunResult) -> Vec<String> {
+pub fn wrong(result: &RunResult) -> Vec<String> {
     let faults = result.invalid_reasons.iter().map(|fault| format!("{fault:?}"));
     faults.filter(|fault| !fault.starts_with("BeganLate") && !fault.starts_with("Late")).collect()
 }
@@ -98,7 +103,7 @@ fn assert_one_run(result: &RunResult, generators: usize) {
 }
 
 /// A cluster of somebody's: two primaries without a library.
-async fn somebodys() -> (Cluster, String) {
+pub async fn somebodys() -> (Cluster, String) {
     let own = support::own(2, 0).await;
     support::everywhere(&own, &["FUNCTION", "FLUSH"]).await;
     let nodes: Vec<String> =
@@ -107,7 +112,7 @@ async fn somebodys() -> (Cluster, String) {
 }
 
 /// Keys of a cluster, and primaries that have a library.
-async fn left(own: &Cluster) -> (i64, usize) {
+pub async fn left(own: &Cluster) -> (i64, usize) {
     let sizes = support::everywhere(own, &["DBSIZE"]).await;
     let keys =
         sizes.into_iter().map(|size| if let Value::Int(size) = size { size } else { panic!("{size:?}") });
@@ -125,7 +130,7 @@ async fn wait_for_keys(own: &Cluster, keys: i64, otherwise: &str) {
 }
 
 /// Waits until the events that a run writes have this.
-fn wait_for_event(events: &Path, what: &str) {
+pub fn wait_for_event(events: &Path, what: &str) {
     support::wait_until(PATIENCE, what, || {
         std::fs::read_to_string(events).is_ok_and(|text| text.contains(what))
     });
@@ -184,12 +189,12 @@ async fn processes_that_take_the_next_free_number_are_one_run() {
     assert_eq!(left(&own).await, (0, 0));
 }
 
-#[tokio::test(flavor = "current_thread")]
-async fn a_part_that_is_killed_in_the_window_is_named_and_leaves_nothing() {
+/// A part that dies in a long window is named, and what both wrote is removed.
+pub async fn one_is_killed_in(scenario: &str) {
     let (own, nodes) = somebodys().await;
-    let (desk, other) = (Desk::new(LONG), Desk::new(LONG));
+    let (desk, other) = (Desk::new(scenario), Desk::new(scenario));
     let named = ["--nodes", &nodes, "--rendezvous", "killed"];
-    let events = desk.0.path().join("events");
+    let events = desk.events();
     let first = [&named[..], &["--part", "1/2", "--events", events.to_str().unwrap()]].concat();
     let first = desk.run(&first).spawn().unwrap();
     let mut second = other.run(&[&named[..], &["--part", "2/2"]].concat()).spawn().unwrap();
@@ -204,6 +209,11 @@ async fn a_part_that_is_killed_in_the_window_is_named_and_leaves_nothing() {
     let result = desk.result();
     assert!(!result.valid && result.record.arms[0].outcomes.claimed > 0);
     assert_eq!(left(&own).await, (0, 0), "{said}");
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_part_that_is_killed_in_the_window_is_named_and_leaves_nothing() {
+    one_is_killed_in(LONG).await;
 }
 
 #[tokio::test(flavor = "current_thread")]

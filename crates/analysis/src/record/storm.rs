@@ -17,7 +17,7 @@ pub struct StormRecord {
     pub given_up: u64,
     /// From the first signal being sent until the last one was sent, in microseconds; `None` where the storm ended
     /// before that. Until then the producer's time is in every time to resume. An execution that is resumed in another
-    /// way has that call in the place of its signal.
+    /// way has that call in the place of its signal. Several generators count from the moment at which all of them began.
     pub last_signal_us: Option<f64>,
     /// From the first signal being sent until all were answered, in microseconds.
     pub signals_answered_us: Option<f64>,

@@ -2,6 +2,7 @@
 
 use super::batches::Batches;
 use super::error::MergeError;
+use super::fitting::go_round;
 use crate::record::{
     AddedRoundTrip, ArmRecord, CounterBlock, Histogram, LatencyHistogram, Outcomes, RunRecord, Samples,
     SteadyPart, StepRecord, Stratum, StratumSide, WireTotals,
@@ -104,6 +105,10 @@ pub(super) fn outcomes<'a>(all: impl Iterator<Item = &'a Outcomes>) -> Outcomes 
 /// The strata, those left out in which a side has no sample at all. What only some parts had come to before a run was stopped
 /// is in it as well.
 pub(super) fn strata(parts: &[RunRecord]) -> Vec<Stratum> {
+    let measured = |stratum: &Stratum| stratum.sides.iter().all(|side| !side.service.0.is_empty());
+    if go_round(parts) {
+        return in_order(parts.iter().map(|part| &part.strata[..])).into_iter().filter(measured).collect();
+    }
     let longest = parts.iter().max_by_key(|part| part.strata.len());
     let plans = longest.map(|part| part.strata.as_slice()).unwrap_or_default();
     let joined = |(n, plan): (usize, &Stratum)| {
@@ -120,22 +125,28 @@ pub(super) fn strata(parts: &[RunRecord]) -> Vec<Stratum> {
             ruler: (!rulers.is_empty()).then(|| interleaved(rulers)),
         }
     };
-    let measured = |stratum: &Stratum| stratum.sides.iter().all(|side| !side.service.0.is_empty());
     plans.iter().enumerate().map(joined).filter(measured).collect()
 }
 
-/// Samples of all parts in the order of time, as nearly as it is known: all parts go through a stratum at the same time, so the
-/// k-th of n samples of a part was taken when so much of it had passed. One part's samples after another's would put
-/// late samples before early ones, and a server that warms up, or drifts, would look like one that jumps.
+/// Samples of all parts in the order of time, as nearly as it is known: all parts go through a stratum at the same time. One
+/// part's samples after another's would put late samples before early ones, and a server that warms up, or drifts, would look
+/// like one that jumps.
 fn interleaved<'a>(all: impl IntoIterator<Item = &'a Samples>) -> Samples {
-    let mut placed: Vec<(f64, u32)> = Vec::new();
-    for Samples(own) in all {
+    Samples(in_order(all.into_iter().map(|samples| &samples.0[..])))
+}
+
+/// What parts did one after the other in the same time, as one list in the order of time: the k-th of n of a part came when so
+/// much of the time had passed. Where executions go round a stratum is such a thing, which one part makes: the others are as
+/// fast as they are, and would be in another one.
+fn in_order<'a, T: Clone + 'a>(all: impl IntoIterator<Item = &'a [T]>) -> Vec<T> {
+    let mut placed: Vec<(f64, T)> = Vec::new();
+    for own in all {
         let place = |k: usize| (k as f64 + 0.5) / own.len() as f64;
-        placed.extend(own.iter().enumerate().map(|(k, ticks)| (place(k), *ticks)));
+        placed.extend(own.iter().enumerate().map(|(k, one)| (place(k), one.clone())));
     }
-    // Stable: samples of the same place stay in the order of their parts.
+    // Stable: what has the same place stays in the order of the parts.
     placed.sort_by(|a, b| a.0.total_cmp(&b.0));
-    Samples(placed.into_iter().map(|(_, ticks)| ticks).collect())
+    placed.into_iter().map(|(_, one)| one).collect()
 }
 
 /// The blocks that all parts came to the end of. The servers' side is the first part's, who read it when all were silent.

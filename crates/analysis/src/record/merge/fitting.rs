@@ -4,6 +4,7 @@ use std::fmt::Debug;
 
 use super::error::{MergeError, Tie};
 use crate::record::{PartNote, RunRecord};
+use crate::scenario::Mode;
 
 /// The parts by their numbers: each of them once, and all of one run.
 pub(super) fn ordered(mut parts: Vec<RunRecord>) -> Result<Vec<RunRecord>, MergeError> {
@@ -81,7 +82,7 @@ pub(super) fn same_shape(parts: &[RunRecord]) -> Result<(), MergeError> {
     let arm = |n: usize| parts[n].arms.iter().map(|arm| (&arm.name, arm.path, &arm.library, &arm.sdk));
     equal(parts, Tie::Variants, |n| arm(n).collect::<Vec<_>>())?;
     equal(parts, Tie::Schedule, |n| parts[n].offered.is_some())?;
-    equal(parts, Tie::Storm, |n| parts[n].storm.is_some())?;
+    same(parts, Tie::Storm, |n| usize::from(parts[n].storm.is_some()))?;
     equal(parts, Tie::Network, |n| parts[n].added_rtt.as_ref().map(|added| added.asked_us))?;
     equal(parts, Tie::Clusters, |n| {
         parts[n].clusters.iter().map(|cluster| &cluster.arms).collect::<Vec<_>>()
@@ -101,9 +102,19 @@ pub(super) fn same_shape(parts: &[RunRecord]) -> Result<(), MergeError> {
         };
         parts[n].strata.iter().map(sides).collect::<Vec<_>>()
     };
-    begin_alike(parts, Tie::Strata, strata)?;
+    if go_round(parts) {
+        // Each has as many as it came to.
+        common_begin(parts, Tie::Strata, strata)?;
+    } else {
+        begin_alike(parts, Tie::Strata, strata)?;
+    }
     let blocks = |n: usize| parts[n].blocks.iter().map(|block| (block.group, block.arm)).collect::<Vec<_>>();
     begin_alike(parts, Tie::Blocks, blocks)
+}
+
+/// Whether executions went round in the run, or were a storm: no claim was planned before.
+pub(super) fn go_round(parts: &[RunRecord]) -> bool {
+    parts[0].scenario.load.mode != Mode::Staged
 }
 
 /// Refuses parts that differ in a number, unless some were stopped before the others.
@@ -130,6 +141,15 @@ fn begin_alike<T: PartialEq + Debug>(
     of: impl Fn(usize) -> Vec<T>,
 ) -> Result<(), MergeError> {
     same(parts, tie, |n| of(n).len())?;
+    common_begin(parts, tie, of)
+}
+
+/// Refuses lists that differ in what they have in common.
+fn common_begin<T: PartialEq + Debug>(
+    parts: &[RunRecord],
+    tie: Tie,
+    of: impl Fn(usize) -> Vec<T>,
+) -> Result<(), MergeError> {
     // The first of the longest: what only some parts have must fit among these as well.
     let Some(longest) = (0..parts.len()).rev().max_by_key(|n| of(*n).len()) else { return Ok(()) };
     let all = of(longest);

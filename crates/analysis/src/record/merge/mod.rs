@@ -133,7 +133,8 @@ fn both_offered(one: Offered, other: Offered) -> Offered {
     Offered { claims: one.claims + other.claims, schedule_s: one.schedule_s.max(other.schedule_s) }
 }
 
-/// Storms of parts, which begin at the same time: each tells its times from its own first signal.
+/// Storms of parts, each of which tells its times from the moment that all had agreed on: the storm's last signal is the last
+/// of any part.
 fn both_storms(one: StormRecord, other: StormRecord) -> StormRecord {
     let later = |a: Option<f64>, b: Option<f64>| Some(a?.max(b?));
     let StormRecord { executions, held, given_up, last_signal_us, signals_answered_us, mut retries } = one;

@@ -215,6 +215,34 @@ fn a_run_that_was_stopped_has_what_its_parts_had_come_to() {
 }
 
 #[test]
+fn strata_of_executions_that_go_round_stay_one_parts_in_the_order_of_time() {
+    let mut all = parts(3);
+    let planned = merge(all.clone()).unwrap().strata;
+    assert_eq!(planned.len(), all[0].strata.len());
+    for (part, kept) in all.iter_mut().zip([4, 2, 0]) {
+        part.scenario.load.mode = crate::scenario::Mode::Churn;
+        part.strata.truncate(kept);
+    }
+    all[1].strata[1].sides[0].service.0[0] += 7;
+    // At 1/8, 3/8, 5/8 and 7/8 of the window, and at 1/4 and 3/4.
+    let in_time = [(0, 0), (1, 0), (0, 1), (0, 2), (1, 1), (0, 3)];
+    let in_time = in_time.map(|(part, n): (usize, usize)| all[part].strata[n].clone());
+    assert_eq!(merge(all.clone()).unwrap().strata, in_time);
+    all[1].strata[1].control = !all[1].strata[1].control;
+    let refused = merge(all).unwrap_err();
+    assert!(matches!(refused, MergeError::OtherShape { part: 2, tie: Tie::Strata, .. }), "{refused}");
+}
+
+#[test]
+fn a_part_that_was_stopped_before_the_storm_has_none() {
+    let mut all = parts(2);
+    all[0].storm = Some(StormRecord { executions: 5, ..StormRecord::default() });
+    assert!(matches!(merge(all.clone()), Err(MergeError::OtherShape { tie: Tie::Storm, .. })));
+    all[1].partial = true;
+    assert_eq!(merge(all).unwrap().storm.unwrap().executions, 5);
+}
+
+#[test]
 fn a_storm_is_over_when_the_last_part_is() {
     let storm = |last_signal_us| StormRecord {
         executions: 100,
