@@ -73,19 +73,19 @@ impl End {
     async fn until(&self, moment: Duration) {
         sleep_until(self.server.epoch + moment).await;
     }
+}
 
-    fn name(&self, text: &str, is_order: bool) -> &'static str {
-        if is_order {
-            serde_json::from_str::<Order>(text).unwrap().name()
-        } else {
-            serde_json::from_str::<ToLeader>(text).unwrap().says.name()
-        }
+fn name(text: &str, is_order: bool) -> &'static str {
+    if is_order {
+        serde_json::from_str::<Order>(text).unwrap().name()
+    } else {
+        serde_json::from_str::<ToLeader>(text).unwrap().says.name()
     }
 }
 
 impl Bus for End {
     async fn say(&self, text: String) -> Result<(), String> {
-        let (name, server) = (self.name(&text, self.leads), &self.server);
+        let (name, server) = (name(&text, self.leads), &self.server);
         *server.said.borrow_mut().entry(name).or_default() += 1;
         server.last_said.borrow_mut().insert(name, self.now());
         let mut done = (self.now() + WAY).max(server.free.get()) + MESSAGE;
@@ -110,7 +110,7 @@ impl Bus for End {
         }
         self.until(self.busy_until.get()).await;
         let text = self.taking.take().unwrap();
-        let name = self.name(&text, !self.leads);
+        let name = name(&text, !self.leads);
         self.server.last_heard.borrow_mut().insert(name, self.busy_until.get());
         Ok(text)
     }
@@ -173,10 +173,13 @@ async fn run(of: u32) -> Rc<Server> {
 
 /// A line of the table, and how long it took until all knew when the window begins.
 fn line(of: u32, server: &Server) -> (String, Duration) {
-    let said = |name: &str| server.last_said.borrow()[name];
-    let heard = |name: &str| server.last_heard.borrow()[name];
-    let (silent, known) = (heard("silent") - said("ready"), heard("begin") - said("begin"));
-    let closed = heard("closed") - said("done");
+    // From when the last one said something until the last one heard what follows.
+    let between = |said: &str, heard: &str| {
+        let (said, heard) = (server.last_said.borrow()[said], server.last_heard.borrow()[heard]);
+        heard.checked_sub(said).unwrap()
+    };
+    let (silent, known) = (between("ready", "silent"), between("begin", "begin"));
+    let closed = between("done", "closed");
     let windows = u64::from(WINDOWS);
     let in_windows = ["ready", "silent", "done", "quiet", "begin", "closed"];
     let said: u64 = in_windows.iter().map(|name| server.said.borrow()[name]).sum();
