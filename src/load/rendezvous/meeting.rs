@@ -26,6 +26,11 @@ use reclaim_analysis::record::{PartNote, RunRecord, short_sha256};
 const AHEAD: Duration = Duration::from_millis(100);
 const AHEAD_EACH: Duration = Duration::from_micros(200);
 
+/// So long before a window begins its beginning is said to so many.
+pub(super) fn ahead(of: u32) -> Duration {
+    AHEAD + AHEAD_EACH * of
+}
+
 /// So long before a window begins the thread sleeps by the system's clock, which is finer than the runtime's.
 const FINE: Duration = Duration::from_millis(3);
 
@@ -253,7 +258,7 @@ impl Meeting {
         let clock = self.clock.get();
         let at_us = match &self.role {
             Role::Leads(leader) => {
-                let at = Instant::now() + AHEAD + AHEAD_EACH * self.setup.slice.of();
+                let at = Instant::now() + ahead(self.setup.slice.of());
                 let at_us = clock.at(at);
                 leader.begin(at_us).await?;
                 Some(at_us)

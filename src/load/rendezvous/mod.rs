@@ -23,6 +23,8 @@ mod message;
 mod part;
 mod registry;
 mod roster;
+#[cfg(test)]
+mod scale_tests;
 mod standing;
 #[cfg(test)]
 mod tests;

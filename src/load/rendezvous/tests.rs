@@ -65,7 +65,7 @@ impl Bus for FakeBus {
     }
 }
 
-fn hello(part: u32, of: u32) -> Hello {
+pub(super) fn hello(part: u32, of: u32) -> Hello {
     Hello {
         part,
         of,
@@ -77,7 +77,7 @@ fn hello(part: u32, of: u32) -> Hello {
     }
 }
 
-fn library() -> LibraryInfo {
+pub(super) fn library() -> LibraryInfo {
     LibraryInfo { name: "flowfabric".into(), version: "1".into(), sha256: "s".into() }
 }
 
@@ -187,7 +187,7 @@ impl Run {
     }
 }
 
-fn sent(number: u32) -> SentTo {
+pub(super) fn sent(number: u32) -> SentTo {
     let addr = NodeAddr { host: "a".into(), port: 1 };
     SentTo { sent: [("fcall".to_owned(), u64::from(number))].into(), ..SentTo::nothing(addr) }
 }
