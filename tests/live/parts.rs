@@ -61,7 +61,7 @@ impl Desk {
     }
 }
 
-fn end(child: Child) -> (Option<i32>, String) {
+pub(crate) fn end(child: Child) -> (Option<i32>, String) {
     let output: Output = child.wait_with_output().unwrap();
     let text =
         format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
@@ -98,7 +98,7 @@ fn assert_one_run(result: &RunResult, generators: usize) {
 }
 
 /// A cluster of somebody's: two primaries without a library.
-async fn somebodys() -> (Cluster, String) {
+pub(crate) async fn somebodys() -> (Cluster, String) {
     let own = support::own(2, 0).await;
     support::everywhere(&own, &["FUNCTION", "FLUSH"]).await;
     let nodes: Vec<String> =
@@ -107,7 +107,7 @@ async fn somebodys() -> (Cluster, String) {
 }
 
 /// Keys of a cluster, and primaries that have a library.
-async fn left(own: &Cluster) -> (i64, usize) {
+pub(crate) async fn left(own: &Cluster) -> (i64, usize) {
     let sizes = support::everywhere(own, &["DBSIZE"]).await;
     let keys =
         sizes.into_iter().map(|size| if let Value::Int(size) = size { size } else { panic!("{size:?}") });
