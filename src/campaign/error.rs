@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use crate::calibrate::CalibrateError;
 use crate::cluster::ClusterError;
-use crate::load::LoadError;
+use crate::load::{LoadError, NotShareable};
 use crate::store::StoreError;
-use reclaim_analysis::record::MergeError;
+use reclaim_analysis::record::{Fault, MergeError, RunRecord};
 use reclaim_analysis::scenario::InvalidScenario;
 
 /// What went wrong; each part says what to do.
@@ -46,6 +46,15 @@ pub enum CampaignError {
     /// A load of a search that no run can offer.
     #[error(transparent)]
     Scenario(#[from] InvalidScenario),
+    /// Several generators cannot share a search.
+    #[error(transparent)]
+    NotShareable(#[from] NotShareable),
+    /// Generators that somebody started one by one did not stay together in a probe.
+    #[error("the probe's generators did not stay together: {said}")]
+    Apart {
+        /// What ended the probe.
+        said: String,
+    },
     /// A search can go on only with the question that it began with.
     #[error(
         "--resume: {key} was {then} when that search began and is {now} now; give the options that it was begun with, or \
@@ -80,6 +89,15 @@ pub enum CampaignError {
 }
 
 impl CampaignError {
+    /// That the generators of a run did not stay together, by what its record says of that.
+    pub(super) fn apart(record: &RunRecord) -> Self {
+        let said = record.faults.iter().find_map(|fault| match fault {
+            Fault::Infrastructure { detail } => Some(detail.clone()),
+            _ => None,
+        });
+        Self::Apart { said: said.unwrap_or_else(|| "no record of the others came".to_owned()) }
+    }
+
     /// With its causes, on one line: for what is kept beside the runs that were made.
     pub fn in_words(&self) -> String {
         in_words(self).split_whitespace().collect::<Vec<_>>().join(" ")

@@ -45,6 +45,17 @@ pub enum Generators {
     Part(PartSetup),
 }
 
+impl Generators {
+    /// How many there are.
+    pub fn count(&self) -> u32 {
+        match self {
+            Self::One => 1,
+            Self::Started { of, .. } => *of,
+            Self::Part(part) => part.slice.of(),
+        }
+    }
+}
+
 /// What a generator reads that this process starts: nothing in it can differ from what this one has.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -7,7 +7,7 @@
 //! SearchPlan ► capacity  one cluster, many loads ┘
 //! ```
 //!
-//! A run may have several generators: `generators` starts them, or has this process be one of them; the first one has all
+//! A run, and each probe of a search, may have several generators: `generators` starts them, or has this process be one of them; the first one has all
 //! their records, which are merged before they are judged.
 //!
 //! What a command line asks for is decided before; whoever watches is told through [`Watch`], and a signal reaches a
@@ -25,7 +25,7 @@ mod sweep;
 mod watch;
 
 pub use calibration::calibration;
-pub use capacity::{Search, SearchPlan};
+pub use capacity::{Search, SearchPlan, follow as follow_search};
 pub use error::{CampaignError, in_words};
 pub use generators::{COMMAND as GENERATOR, Generators, Task};
 pub use on_cluster::on_cluster;

@@ -79,7 +79,7 @@ pub(super) async fn run_one(
 }
 
 /// One record of those of all generators.
-fn merged(mut records: Vec<RunRecord>) -> Result<RunRecord, CampaignError> {
+pub(super) fn merged(mut records: Vec<RunRecord>) -> Result<RunRecord, CampaignError> {
     match (records.pop(), records.is_empty()) {
         (Some(record), true) => Ok(record),
         (last, _) => {

@@ -9,13 +9,14 @@ use clap_complete::ArgValueCompleter;
 use super::cluster_args::ClusterArgs;
 use super::completions::scenarios;
 use super::exit::Exit;
-use super::output::{OutputArgs, OutputFormat, columns};
+use super::generators::{Chosen, GeneratorsArgs};
+use super::output::{OutputArgs, OutputFormat, columns, print};
 use super::scenario_args::{ScenarioArgs, check_surroundings, draft, duration, fresh_seed};
 use super::signals::with_signals;
 use super::summary::SummaryArgs;
 use super::terminal::Terminal;
-use crate::campaign::{Search, SearchPlan};
-use crate::load::Progress as _;
+use crate::campaign::{self, Generators, Search, SearchPlan};
+use crate::load::{PartSetup, Progress as _};
 use crate::store::StoredCapacity;
 use reclaim_analysis::judge::capacity::{CapacityPolicy, Stopped};
 use reclaim_analysis::report;
@@ -57,6 +58,8 @@ pub struct CapacityArgs {
     #[command(flatten)]
     changes: ScenarioArgs,
     #[command(flatten)]
+    generators: GeneratorsArgs,
+    #[command(flatten)]
     cluster: ClusterArgs,
     #[command(flatten)]
     output: OutputArgs,
@@ -89,7 +92,8 @@ impl CapacityArgs {
         let policy = self.narrowed(policy, before.map(|before| &before.policy));
         let within = self.within.map(|within| within.0);
         let earlier = self.resume.clone().zip(earlier);
-        Ok((SearchPlan { file, seed, policy, request, within }, earlier))
+        let generators = self.generators.here(&self.cluster);
+        Ok((SearchPlan { file, seed, policy, request, generators, within }, earlier))
     }
 
     fn seed_after(&self, begun: Option<u64>) -> anyhow::Result<u64> {
@@ -163,10 +167,35 @@ fn toml_float(value: f64) -> String {
 
 /// Runs the command.
 pub async fn run(args: &CapacityArgs) -> anyhow::Result<Exit> {
-    let (plan, earlier) = args.plan()?;
+    let chosen = args.generators.part()?;
+    if let Some(chosen) = &chosen
+        && args.resume.is_some()
+        && !chosen.leads()
+    {
+        bail!("{}: only generator 1 goes on with a search: leave --resume out", chosen.option());
+    }
+    let (mut plan, earlier) = args.plan()?;
+    if let Some(chosen) = chosen {
+        let setup = part(args, &plan, &chosen).await?;
+        plan.generators = Generators::Part(setup);
+    }
+    plan.check()?;
+    let terminal = Terminal::new(&args.output)?;
+    if let Generators::Part(setup) = &plan.generators
+        && !setup.slice.leads()
+    {
+        return led(args, &plan, setup, &terminal).await;
+    }
+    let left_out = plan.without_too_few_in_flight();
+    if !left_out.is_empty() {
+        terminal.note(&format!(
+            "the closed-loop curve begins with a claim in flight for each of {} generators: {left_out:?} in flight are left \
+             out; --set capacity.concurrency=[...] gives others",
+            plan.generators.count()
+        ));
+    }
     let nodes = plan.request.nodes.clone();
     let search = Search::begin(plan, &args.output.output, earlier)?;
-    let terminal = Terminal::new(&args.output)?;
     let explored = with_signals(&terminal, &nodes, async |stop| search.explore(&terminal, stop).await);
     let (capacity, stopped) = explored.await??;
     let Some(capacity) = capacity else {
@@ -186,4 +215,33 @@ pub async fn run(args: &CapacityArgs) -> anyhow::Result<Exit> {
     )?;
     args.summary.append(&report::capacity_markdown(&capacity))?;
     Ok(terminal.result(search.dir(), Exit::of_capacity(&capacity)))
+}
+
+/// Which of several generators this process is.
+async fn part(args: &CapacityArgs, plan: &SearchPlan, chosen: &Chosen) -> anyhow::Result<PartSetup> {
+    chosen.check_cluster(&plan.request)?;
+    let (quiet, nodes) = (Terminal::plain(args.output.quiet), plan.request.nodes.clone());
+    let numbered =
+        with_signals(&quiet, &nodes, async |stop| chosen.numbered(&plan.request, &quiet, stop).await);
+    numbered.await?
+}
+
+/// Makes a part of every probe of a search that another process leads, and says who this one was.
+async fn led(
+    args: &CapacityArgs,
+    plan: &SearchPlan,
+    setup: &PartSetup,
+    terminal: &Terminal,
+) -> anyhow::Result<Exit> {
+    let made = with_signals(terminal, &plan.request.nodes, async |stop| {
+        campaign::follow_search(plan, setup, terminal, stop).await
+    });
+    let Some(made) = made.await?? else { return Ok(Exit::Interrupted) };
+    if !args.output.quiet {
+        print(&format!(
+            "{} of rendezvous {}: its records of {made} probes are with generator 1, which has the result\n",
+            setup.slice, setup.name
+        ))?;
+    }
+    Ok(Exit::Pass)
 }

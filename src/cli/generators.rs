@@ -24,11 +24,11 @@ const WAIT: Duration = Duration::from_secs(30);
 /// Longest name of a rendezvous.
 const LONGEST_NAME: usize = 64;
 
-/// Options of `run` for several generators.
+/// Options of `run` and `capacity` for several generators.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Several generators")]
 pub struct GeneratorsArgs {
-    /// Generators of the run, all on this machine: this process, and others that it starts
+    /// Generators of each run, all on this machine: this process, and others that it starts
     #[arg(long, value_name = "N", default_value_t = 1, conflicts_with_all = ["part", "rendezvous"])]
     pub generators: u32,
     /// This process is the K-th of N generators that are started one by one; `auto/N` takes the next free number
@@ -64,11 +64,16 @@ impl GeneratorsArgs {
     /// Who makes the claims of a run that this process starts.
     pub(super) fn started(&self, scenario: &Scenario, cluster: &ClusterArgs) -> anyhow::Result<Generators> {
         shareable(scenario, self.generators).with_context(|| format!("--generators {}", self.generators))?;
+        Ok(self.here(cluster))
+    }
+
+    /// As [`Self::started`], of runs that are checked each by itself.
+    pub(super) fn here(&self, cluster: &ClusterArgs) -> Generators {
         if self.generators == 1 {
-            return Ok(Generators::One);
+            return Generators::One;
         }
         let (of, wait) = (self.generators, self.wait());
-        Ok(Generators::Started { of, arguments: cluster.for_others(), wait })
+        Generators::Started { of, arguments: cluster.for_others(), wait }
     }
 
     /// Which of several generators this process is; `None` where it is none. Without an option its number and count are those
@@ -101,16 +106,9 @@ impl GeneratorsArgs {
 impl Chosen {
     /// Refuses what cannot be one part of a run; `seeded`: whether a seed was given.
     pub(super) fn check(&self, plan: &RunPlan, seeded: bool, repeat: u32) -> anyhow::Result<()> {
-        let part = self.slice.map_or("auto".to_owned(), |slice| slice.number().to_string());
-        let option = format!("--part {part}/{}", self.of);
+        let option = self.option();
         shareable(&plan.scenario, self.of).with_context(|| option.clone())?;
-        if plan.request.nodes.is_empty() {
-            bail!(
-                "{option}: generators that are started one by one need a running cluster: give its nodes with --nodes, or \
-                 have them started with a cluster by --generators {}",
-                self.of
-            );
-        }
+        self.check_cluster(&plan.request)?;
         if !seeded {
             bail!("{option}: all generators make one plan, so give all of them the same --seed");
         }
@@ -121,6 +119,30 @@ impl Chosen {
             );
         }
         Ok(())
+    }
+
+    /// Refuses generators that are started one by one without a cluster to meet on.
+    pub(super) fn check_cluster(&self, request: &ClusterRequest) -> anyhow::Result<()> {
+        if request.nodes.is_empty() {
+            bail!(
+                "{}: generators that are started one by one need a running cluster: give its nodes with --nodes, or have \
+                 them started with a cluster by --generators {}",
+                self.option(),
+                self.of
+            );
+        }
+        Ok(())
+    }
+
+    /// As it was asked for.
+    pub(super) fn option(&self) -> String {
+        let part = self.slice.map_or("auto".to_owned(), |slice| slice.number().to_string());
+        format!("--part {part}/{}", self.of)
+    }
+
+    /// Whether it is known to lead before it has a number.
+    pub(super) fn leads(&self) -> bool {
+        self.slice.is_some_and(Slice::leads)
     }
 
     /// With the number that it has, or that is free.

@@ -82,7 +82,11 @@ impl RunArgs {
         .check()?;
         let request = self.cluster.request(&scenario)?;
         check_surroundings(&scenario)?;
-        let generators = self.generators.started(&scenario, &self.cluster)?;
+        let generators = match &scenario.file().sweep {
+            // Each of its runs is checked by itself: this is none of them.
+            Some(_) => self.generators.here(&self.cluster),
+            None => self.generators.started(&scenario, &self.cluster)?,
+        };
         Ok(RunPlan { scenario, request, seed, generators })
     }
 

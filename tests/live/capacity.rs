@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use reclaim_analysis::judge::RunResult;
 use reclaim_analysis::judge::capacity::{
     Capacity, Limit, ProbeLoad, ProbePurpose, ProbeVerdict, SearchOutcome, Stopped,
 };
@@ -30,13 +31,13 @@ fn tool(arguments: &[&str]) -> Command {
     command
 }
 
-fn search_dir(output: &Path) -> PathBuf {
+pub(crate) fn search_dir(output: &Path) -> PathBuf {
     let mut entries: Vec<_> = std::fs::read_dir(output).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert_eq!(entries.len(), 1, "{entries:?}");
     entries.remove(0)
 }
 
-fn stored(dir: &Path) -> Capacity {
+pub(crate) fn stored(dir: &Path) -> Capacity {
     serde_json::from_str(&std::fs::read_to_string(dir.join("capacity.json")).unwrap()).unwrap()
 }
 
@@ -111,6 +112,31 @@ fn a_level_that_no_rate_keeps_is_found_out_and_the_curve_is_measured_all_the_sam
     assert!(found.usl.is_some(), "{:?}", found.no_usl);
     let curve = std::fs::read_to_string(search_dir(output.path()).join("curve.csv")).unwrap();
     assert_eq!(curve.lines().count(), 1 + found.probes.len());
+}
+
+/// Loads in which one of the two would have no claim in flight are left out of the curve.
+#[test]
+fn generators_that_the_tool_starts_make_every_probe_together() {
+    let output = tempfile::tempdir().unwrap();
+    let arguments = ["--generators", "2", "--rate-from", "20000", "--set", "slo.response_p99=1us"];
+    let curve = ["--set", "capacity.concurrency=[1, 2, 3, 4, 5, 6, 8]", "--format", "json", "-o"];
+    let run = tool(&[&arguments[..], &curve, &[output.path().to_str().unwrap()]].concat()).output().unwrap();
+    let found: Capacity =
+        serde_json::from_slice(&run.stdout).unwrap_or_else(|error| panic!("{error}: {}", text(&run)));
+    assert!(matches!(run.status.code(), Some(1 | 3)), "{}", text(&run));
+    assert_eq!((found.generators, found.sustained_per_s), (Some(2), None));
+    assert!(text(&run).contains("[1] in flight are left out"), "{}", text(&run));
+    let in_flight: Vec<u32> = found.closed_loop().iter().map(|point| point.concurrency).collect();
+    assert_eq!(in_flight, [2, 3, 4, 5, 6, 8], "{}", text(&run));
+    let dir = search_dir(output.path());
+    for probe in &found.probes {
+        let result = std::fs::read_to_string(dir.join(&probe.dir).join("result.json")).unwrap();
+        let result: RunResult = serde_json::from_str(&result).unwrap();
+        let audit = &result.record.audit;
+        assert_eq!((audit.lost, audit.double_claims, audit.state_errors), (0, 0, 0), "{:?}", audit.examples);
+        assert_eq!(result.record.generators.len(), 2, "{probe:?}");
+        assert!(result.record.generators.iter().all(|one| one.claims > 0), "{probe:?}");
+    }
 }
 
 /// A claim that burns two milliseconds of the only main thread: whatever the machine, no more than 500 a second, and it is

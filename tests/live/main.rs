@@ -3,6 +3,7 @@
 
 mod calibrate;
 mod capacity;
+mod capacity_parts;
 mod ci;
 mod claim;
 mod clocks;

@@ -26,6 +26,12 @@ schema = 1\nname = \"shared\"\nsummary = \"shared by generators\"\n[cluster]\npr
 executions = 6500\nlanes = 2\n[load]\nmodel = \"open\"\nrate = 80.0\nduration = \"70s\"\nwarmup = 10\n[[variant]]\n\
 name = \"grant-lane\"\npath = \"grant-lane\"\n";
 
+/// Two small runs. The scenario without its sweep could not be shared.
+const SWEPT: &str = "\
+schema = 1\nname = \"shared\"\nsummary = \"shared by generators\"\n[cluster]\nprimaries = 1\n[sweep]\n\
+key = \"load.concurrency\"\nvalues = [2, 3]\n[population]\nexecutions = 400\nlanes = 1\n[load]\nconcurrency = 1\n\
+claims = 400\nwarmup = 10\n[[variant]]\nname = \"grant-lane\"\npath = \"grant-lane\"\n";
+
 /// A directory with a scenario and results.
 pub struct Desk(tempfile::TempDir);
 
@@ -147,6 +153,34 @@ fn generators_that_the_tool_starts_make_one_run() {
     let result = desk.result();
     assert_eq!(code, Some(if result.valid { 0 } else { 2 }), "{text}");
     assert_one_run(&result, 2);
+}
+
+#[test]
+fn generators_are_started_for_each_run_of_a_sweep_and_of_a_series() {
+    let one = SWEPT.replace("[sweep]\nkey = \"load.concurrency\"\nvalues = [2, 3]\n", "");
+    let one = one.replace("concurrency = 1", "concurrency = 2");
+    for (scenario, more) in [(SWEPT, &[][..]), (&one, &["--repeat", "2"])] {
+        let desk = Desk::new(scenario);
+        let mut command = desk.run(&[&["--provider", "local", "--generators", "2"][..], more].concat());
+        if let Some(server) = support::valkey_server() {
+            command.arg("--valkey-server").arg(server);
+        }
+        let (_, text) = end(command.spawn().unwrap());
+        let entries = |dir: &Path| -> Vec<std::path::PathBuf> {
+            std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect()
+        };
+        let all = entries(&desk.results());
+        assert_eq!(all.len(), 1, "{text}");
+        let runs: Vec<_> = entries(&all[0]).into_iter().filter(|path| path.is_dir()).collect();
+        assert_eq!(runs.len(), 2, "{text}");
+        for run in runs {
+            let result = std::fs::read_to_string(run.join("result.json")).unwrap();
+            let result: RunResult = serde_json::from_str(&result).unwrap();
+            assert_eq!(wrong(&result), Vec::<String>::new(), "{text}");
+            assert_eq!(result.record.generators.len(), 2, "{text}");
+            assert_eq!(result.record.arms[0].outcomes.claimed, 400, "{text}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "current_thread")]

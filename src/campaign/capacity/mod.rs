@@ -1,6 +1,7 @@
 //! A capacity search: one probe after the other on one cluster, each a run of its own, until it is known which rate
 //! keeps the service level.
 
+mod led;
 mod offered;
 mod quiet_machine;
 mod resumable;
@@ -13,13 +14,16 @@ use std::time::{Duration, Instant};
 use rand_chacha::rand_core::Rng as _;
 
 use super::error::CampaignError;
+use super::generators::{Generators, claim};
 use super::on_cluster::on_cluster;
-use super::run::judged;
+use super::run::{judged, merged};
 use super::stop::Stop;
 use super::watch::{Keeping, Watch};
 use crate::cluster::{Cluster, ClusterRequest};
-use crate::load::{self, Activity, RunSetup};
+use crate::load::{Activity, RunSetup, shareable};
 use crate::store::{ResultDir, StoredCapacity};
+pub use led::follow;
+use led::{Leads, ProbeTask};
 use offered::{Amount, Pace, at_load};
 use reclaim_analysis::judge::RunResult;
 use reclaim_analysis::judge::capacity::{
@@ -40,13 +44,31 @@ pub struct SearchPlan {
     pub policy: CapacityPolicy,
     /// Where.
     pub request: ClusterRequest,
+    /// Who makes the claims.
+    pub generators: Generators,
     /// No probe begins that would end later than this after the first one.
     pub within: Option<Duration>,
+}
+
+impl SearchPlan {
+    /// Refuses a search whose loads cannot be offered: a scenario that cannot be run so, or that several generators cannot share.
+    pub fn check(&self) -> Result<(), CampaignError> {
+        let policy = &self.policy;
+        let first = ProbeLoad::Open { rate_per_s: policy.required_per_s.unwrap_or(policy.start_per_s) };
+        Ok(shareable(&at_load(&self.file, first)?, self.generators.count())?)
+    }
+
+    /// Leaves those loads of the closed loop out in which not every generator has a claim in flight: which these are.
+    pub fn without_too_few_in_flight(&mut self) -> Vec<u32> {
+        let of = self.generators.count();
+        self.policy.concurrency.extract_if(.., |concurrency| *concurrency < of).collect()
+    }
 }
 
 /// A search that goes on.
 pub struct Search {
     request: ClusterRequest,
+    generators: Generators,
     within: Option<Duration>,
     dir: ResultDir,
     stored: RefCell<StoredCapacity>,
@@ -60,9 +82,8 @@ impl Search {
         output: &std::path::Path,
         earlier: Option<(PathBuf, StoredCapacity)>,
     ) -> Result<Self, CampaignError> {
-        let SearchPlan { file, seed, policy, request, within } = plan;
-        let first = ProbeLoad::Open { rate_per_s: policy.required_per_s.unwrap_or(policy.start_per_s) };
-        at_load(&file, first)?;
+        plan.check()?;
+        let SearchPlan { file, seed, policy, request, generators, within } = plan;
         let plan = CapacityPlan { scenario: file, seed, policy, stopped: None };
         let (dir, stored) = if let Some((path, mut earlier)) = earlier {
             resumable::same_question(&earlier.plan.scenario, &plan.scenario)?;
@@ -72,7 +93,7 @@ impl Search {
             let name = format!("capacity-{}", plan.scenario.name);
             (ResultDir::create(output, &name)?, StoredCapacity::new(plan))
         };
-        Ok(Self { request, within, dir, stored: RefCell::new(stored) })
+        Ok(Self { request, generators, within, dir, stored: RefCell::new(stored) })
     }
 
     /// Where its probes are.
@@ -90,8 +111,11 @@ impl Search {
         watch.begin(Activity::Start, None);
         let explored = stop
             .or_left(on_cluster(&self.request, watch, stop, async |cluster| {
-                resumable::same_servers(self.stored.borrow().first.as_ref(), cluster)?;
-                self.probes(cluster, watch, stop).await
+                let leads = Leads::begin(cluster, &self.generators).await?;
+                let explored = self.probes(cluster, &leads, watch, stop).await;
+                let failed = explored.as_ref().err().filter(|_| !stop.is_asked());
+                leads.end(failed.map(CampaignError::in_words)).await;
+                explored
             }))
             .await;
         watch.finish();
@@ -121,9 +145,11 @@ impl Search {
     async fn probes(
         &self,
         cluster: &Rc<Cluster>,
+        leads: &Leads,
         watch: &dyn Watch,
         stop: &Stop,
     ) -> Result<Option<Stopped>, CampaignError> {
+        resumable::same_servers(self.stored.borrow().first.as_ref(), cluster, self.generators.count())?;
         let begun = Instant::now();
         let mut pace = Pace::FIRST;
         let mut next = self.stored.borrow().conclude().next;
@@ -135,7 +161,7 @@ impl Search {
             }
             let started = Instant::now();
             let dir = self.stored.borrow_mut().next_dir(offer);
-            let Some(result) = self.probe(cluster, offer, &dir, watch, stop).await? else {
+            let Some(result) = self.probe((cluster, leads), offer, &dir, watch, stop).await? else {
                 return Ok(Some(Stopped::Interrupted));
             };
             let interrupted = result.record.partial;
@@ -154,7 +180,7 @@ impl Search {
             let disturbed = capacity.probes.last().is_some_and(Probe::was_disturbed);
             next = capacity.next;
             if disturbed && matches!(next, NextStep::Probe { .. }) {
-                self.wait_for_quiet(begun, watch, stop).await;
+                leads.meanwhile(self.wait_for_quiet(begun, watch, stop)).await?;
             }
         }
     }
@@ -173,7 +199,7 @@ impl Search {
     /// One run; `None` where it was interrupted before anything was measured.
     async fn probe(
         &self,
-        cluster: &Rc<Cluster>,
+        (cluster, leads): (&Rc<Cluster>, &Leads),
         offer: ProbeLoad,
         name: &str,
         watch: &dyn Watch,
@@ -196,16 +222,24 @@ impl Search {
             watch: &keeping,
             cancel,
         };
-        let measured = load::run(setup).await;
+        leads.call(ProbeTask { offer, seed }).await?;
+        let measured = Box::pin(claim(&self.generators, setup, watch)).await;
         watch.finish();
-        match measured {
+        let held = leads.hold().await;
+        let apart = measured.as_ref().is_ok_and(|records| records.len() < self.generators.count() as usize);
+        match measured.and_then(merged) {
             Ok(record) => {
                 let result = judged(record, &scenario, watch);
                 own.store_run(&result)?;
+                held?;
+                // Those that the tool starts are started again for the next probe.
+                if apart && leads.is_heard() && !result.record.partial {
+                    return Err(CampaignError::apart(&result.record));
+                }
                 Ok(Some(result))
             }
             Err(_) if stop.is_asked() => Ok(None),
-            Err(error) => Err(error.into()),
+            Err(error) => Err(error),
         }
     }
 }

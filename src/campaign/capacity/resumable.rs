@@ -18,17 +18,23 @@ pub(super) fn same_question(earlier: &ScenarioFile, now: &ScenarioFile) -> Resul
     }
 }
 
-/// Probes of one search must have met the same kind of servers.
-pub(super) fn same_servers(first: Option<&RunResult>, cluster: &Cluster) -> Result<(), CampaignError> {
+/// Probes of one search must have met the same kind of servers, and as many generators must have made them.
+pub(super) fn same_servers(
+    first: Option<&RunResult>,
+    cluster: &Cluster,
+    generators: u32,
+) -> Result<(), CampaignError> {
     let Some(first) = first else { return Ok(()) };
     let environment = &first.record.environment;
     let now = cluster.info(environment.valkey.partitions as u16);
     let (was, is) = (&environment.valkey, &now);
+    let generators_then = first.record.generators.len().max(1);
     for (what, then, now) in [
         ("function library (sha256)", environment.library.sha256.clone(), cluster.library().sha256),
         ("Valkey version", was.version.clone(), is.version.clone()),
         ("number of primaries", was.primaries.to_string(), is.primaries.to_string()),
         ("number of replicas", was.replicas.to_string(), is.replicas.to_string()),
+        ("number of generators", generators_then.to_string(), generators.to_string()),
         ("machine", environment.host.cpu.clone(), crate::machine::host().cpu),
     ] {
         if then != now {

@@ -13,6 +13,7 @@
 //! all others, which everybody counts; between `silent` and `begin`, and between `done` and `closed`, there are none.
 
 mod bus;
+mod calls;
 mod clock;
 mod cluster_bus;
 mod delivery;
@@ -31,6 +32,7 @@ mod tests;
 
 use std::time::Duration;
 
+pub use calls::Calls;
 pub use error::MeetingError;
 pub use meeting::PartSetup;
 pub(super) use meeting::{Meeting, Start};

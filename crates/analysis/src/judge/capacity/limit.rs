@@ -24,6 +24,15 @@ const WAITED: f64 = 0.3;
 /// Time for which a CPU quota held threads back, per second of the window, from which on it decides the rate.
 const THROTTLED: f64 = 0.05;
 
+/// One of several generators.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OneGenerator {
+    /// Which part, from 1.
+    pub part: u32,
+    /// Share of the window that its thread ran, where known.
+    pub busy: Option<f64>,
+}
+
 /// CPU in the window of a probe, in cores: 1.0 is one core all the time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Resources {
@@ -32,6 +41,9 @@ pub struct Resources {
     /// Of several generators: the part whose thread that was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub busiest_part: Option<u32>,
+    /// Of several generators: the one that was furthest beyond what a generator may be, busy or late, where one was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worst_generator: Option<OneGenerator>,
     /// Of several generators: the threads of all that ran on the first one's machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generators: Option<f64>,
@@ -94,7 +106,11 @@ impl Resources {
     }
 
     fn generator_limit(&self) -> Limit {
-        Limit::Generator { busy: self.generator, part: self.busiest_part }
+        match self.worst_generator {
+            // Its thread may have had time: another's says nothing about why it was late.
+            Some(OneGenerator { part, busy }) => Limit::Generator { busy, part: Some(part) },
+            None => Limit::Generator { busy: self.generator, part: self.busiest_part },
+        }
     }
 
     /// The servers, if they were busy for this share of the cores that they were bound to.
@@ -261,6 +277,7 @@ mod tests {
         Resources {
             generator: Some(generator),
             busiest_part: None,
+            worst_generator: None,
             generators: None,
             generator_process: None,
             servers: Some(servers),
@@ -302,6 +319,36 @@ mod tests {
         assert!(matches!(limit(&idle, &used(0.2, 0.9, 1.2, true), true), Limit::Generator { .. }));
         // The servers have machines of their own: what they use is not the generator's.
         assert!(matches!(limit(&idle, &used(0.9, 2.9, 1.0, false), true), Limit::Generator { .. }));
+    }
+
+    #[test]
+    fn of_several_generators_the_one_that_was_late_is_named_and_not_the_busiest_one() {
+        let idle = primaries([0.3, 0.3, 0.3]);
+        let several = |worst_generator| Resources {
+            busiest_part: Some(1),
+            generators: Some(1.1),
+            worst_generator,
+            ..used(0.7, 0.9, 1.0, false)
+        };
+        let late = OneGenerator { part: 3, busy: Some(0.2) };
+        let named = limit(&idle, &several(Some(late)), true);
+        assert_eq!(named, Limit::Generator { busy: Some(0.2), part: Some(3) });
+        let named = limit(&idle, &several(None), true);
+        assert_eq!(named, Limit::Generator { busy: Some(0.7), part: Some(1) });
+        // However late one of them was: the server had no time left.
+        let server = limit(&primaries([0.3, 0.95, 0.3]), &several(Some(late)), true);
+        assert_eq!(server, Limit::Server { primary: "127.0.0.1:7001".into(), busy: 0.95 });
+    }
+
+    #[test]
+    fn servers_that_use_more_of_shared_cores_than_all_generators_together_are_the_limit() {
+        let named = |generators: f64, servers: f64| {
+            let resources = Resources { generators: Some(generators), ..used(0.6, servers, 3.6, true) };
+            limit(&primaries([0.5, 0.5, 0.4]), &Resources { cores: 4, ..resources }, true)
+        };
+        assert!(matches!(named(1.2, 2.2), Limit::ServersOnSharedCores { .. }), "three main threads");
+        // Each of them for itself used less than the servers.
+        assert!(matches!(named(2.0, 1.4), Limit::Generator { .. }));
     }
 
     #[test]

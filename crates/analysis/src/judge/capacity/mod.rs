@@ -22,7 +22,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use boundary::Boundary;
-pub use limit::{Limit, Resources};
+pub use limit::{Limit, OneGenerator, Resources};
 pub use load::ProbeLoad;
 pub use probe::{Probe, ProbeVerdict, Reason};
 pub use search::{CapacityPolicy, NextStep, ProbePurpose, Search, search};
@@ -173,6 +173,9 @@ pub struct Capacity {
     pub tool: Option<Tool>,
     /// Where the first probe ran.
     pub environment: Option<Environment>,
+    /// How many generators made each probe together, where there were several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generators: Option<u32>,
     /// What the generator can do on this machine, where it was calibrated: from the first probe.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<CalibrationNote>,
@@ -252,6 +255,9 @@ impl Capacity {
             schema: CAPACITY_SCHEMA.to_owned(),
             tool: first.map(|result| result.record.tool.clone()),
             environment,
+            generators: first
+                .map(|result| result.record.generators.len() as u32)
+                .filter(|generators| *generators > 1),
             calibration: first.and_then(|result| result.record.calibration.clone()),
             conclusion,
             sustained_per_s: low,

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::limit::{Limit, Resources, limit};
+use super::limit::{Limit, OneGenerator, Resources, limit};
 use super::load::ProbeLoad;
 use crate::judge::generators;
 use crate::judge::primary_load::PrimaryLoad;
@@ -76,10 +76,19 @@ pub enum Reason {
         /// What it may be.
         limit_us: f64,
     },
-    /// The generator's thread had no time left.
+    /// The generator's thread had no time left; of several generators the busiest one's.
     GeneratorBusy {
         /// Share of the window that it ran.
         share: f64,
+    },
+    /// One of several generators began after the others, so that a part of the load was missing.
+    BeganLate {
+        /// Which.
+        part: u32,
+        /// By so much.
+        late_us: u64,
+        /// That may be.
+        limit_us: u64,
     },
     /// The run cannot be used.
     Invalid {
@@ -120,7 +129,7 @@ pub struct Probe {
     pub service_p50_us: Option<f64>,
     /// 99th percentile of the service time.
     pub service_p99_us: Option<f64>,
-    /// 99th percentile of the send lag (open loop).
+    /// 99th percentile of the send lag (open loop); of several generators that of the one with the highest.
     pub send_lag_p99_us: Option<f64>,
     /// From when the last claim was due until all were done (open loop).
     pub drain_us: Option<f64>,
@@ -152,7 +161,7 @@ impl Probe {
         let variant = result.variants.first()?;
         let response = Latencies::readable(&arm.response);
         let p99 = response.as_ref().map(|latencies| latencies.log_quantile(JUDGED));
-        let resources = resources(record);
+        let resources = resources(result);
         let offer = offer(record);
         let open = matches!(offer, ProbeLoad::Open { .. });
         let mut probe = Self {
@@ -168,7 +177,7 @@ impl Probe {
             response_p99_us: p99.as_ref().and_then(|p99| Some(p99.as_ref().ok()?.estimate(CONFIDENCE))),
             service_p50_us: variant.service_us.map(|service| service.p50),
             service_p99_us: variant.service_us.map(|service| service.p99),
-            send_lag_p99_us: variant.send_lag_us.map(|lag| lag.p99),
+            send_lag_p99_us: send_lag_p99_us(result).or(variant.send_lag_us.map(|lag| lag.p99)),
             drain_us: record.offered.map(|offered| drain_us(arm, &offered)),
             cpu_us_per_claim: variant.server.main_thread_cpu_us_per_claim,
             grant_cpu_us: record.staging.grant_cpu_us,
@@ -279,7 +288,12 @@ impl Probe {
 
     fn generator_late(&self) -> bool {
         self.near_generator_ceiling
-            || self.reasons.iter().any(|r| matches!(r, Reason::SendLag { .. } | Reason::GeneratorBusy { .. }))
+            || self.reasons.iter().any(|reason| {
+                matches!(
+                    reason,
+                    Reason::SendLag { .. } | Reason::GeneratorBusy { .. } | Reason::BeganLate { .. }
+                )
+            })
     }
 
     /// The busiest primary; `None` where the servers did not tell.
@@ -301,7 +315,26 @@ fn drain_us(arm: &ArmRecord, offered: &Offered) -> f64 {
     (arm.active_s - offered.schedule_s).max(0.0) * 1e6
 }
 
-fn resources(record: &RunRecord) -> Resources {
+/// The highest of several generators: among the claims of all, those of one may be too few to show.
+fn send_lag_p99_us(result: &RunResult) -> Option<f64> {
+    let each = result.generator_summaries.iter().filter_map(|one| Some(one.send_lag_us?.p99));
+    each.max_by(f64::total_cmp)
+}
+
+/// The generator that was the limit of a run of several, else the one that began last of those that began late.
+fn worst_generator(result: &RunResult) -> Option<OneGenerator> {
+    let all = &result.generator_summaries;
+    let late = |fault: &Fault| match fault {
+        Fault::BeganLate { part, late_us, .. } => Some((*late_us, *part)),
+        _ => None,
+    };
+    let limiting = all.iter().find(|one| one.limit.is_some()).map(|one| one.part);
+    let part = limiting.or_else(|| Some(result.invalid_reasons.iter().filter_map(late).max()?.1))?;
+    Some(OneGenerator { part, busy: all.iter().find(|one| one.part == part)?.busy })
+}
+
+fn resources(result: &RunResult) -> Resources {
+    let record = &result.record;
     // Of several generators those on the first one's machine, where the servers may be; the busiest thread is anybody's.
     let used = generators::at_the_first(record);
     let busiest = generators::busiest(record);
@@ -311,6 +344,7 @@ fn resources(record: &RunRecord) -> Resources {
     Resources {
         generator: busiest.map(|(_, busy)| busy).or(threads),
         busiest_part: busiest.map(|(part, _)| part),
+        worst_generator: worst_generator(result),
         generators: threads.filter(|_| busiest.is_some()),
         generator_process: used.and_then(|used| share(used.process_cpu_s?)),
         servers: used.and_then(|used| share(used.servers_cpu_s)),
@@ -340,11 +374,15 @@ fn primaries(record: &RunRecord) -> Vec<PrimaryLoad> {
     record.primaries.iter().map(load).collect()
 }
 
-/// The run's own faults. A late generator is a reason of its own; a closed loop has no schedule to be late for.
+/// The run's own faults. A late generator is a reason of its own; a closed loop has no schedule to be late for, but its rate is that
+/// of generators that all make claims.
 fn faults(result: &RunResult, open: bool) -> impl Iterator<Item = Reason> {
     result.invalid_reasons.iter().filter_map(move |fault| match fault.itself() {
         Fault::SendLag { p99_us, limit_us } => {
             open.then_some(Reason::SendLag { p99_us: *p99_us, limit_us: *limit_us })
+        }
+        Fault::BeganLate { part, late_us, limit_us, .. } if open => {
+            Some(Reason::BeganLate { part: *part, late_us: *late_us, limit_us: *limit_us })
         }
         // A load that the cluster could not serve: the probe's own errors and its rate say so.
         Fault::TooManyFailed { .. } | Fault::NothingClaimed { planned: 1.., .. } => None,

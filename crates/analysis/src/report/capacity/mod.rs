@@ -37,6 +37,9 @@ pub(super) fn blocks(capacity: &Capacity) -> Vec<Block> {
     if let (Some(environment), Some(tool)) = (&capacity.environment, &capacity.tool) {
         let mut items = surroundings(environment);
         items.extend(capacity.calibration.as_ref().map(super::calibration::note));
+        if let Some(generators) = capacity.generators {
+            items.push(format!("generators: {generators}, which made each probe together"));
+        }
         let took: f64 = capacity.probes.iter().map(|probe| probe.duration_s).sum();
         items.push(format!(
             "search: {} probes in {took:.0} s, seed {}, reclaim-bench {} ({})",
@@ -72,9 +75,10 @@ pub(super) fn answer(capacity: &Capacity) -> String {
         (SearchOutcome::Found, Some(low), Some(high)) => found(capacity, low, high, &level),
         (SearchOutcome::LowerBound, Some(low), Some(high)) => format!(
             "At least {} claims per second are sustained with a response time within {level} at p99. That {} are not \
-             does not show what the cluster can do: give the generator a quiet machine of its own.",
+             does not show what the cluster can do: {}.",
             figure(low),
-            figure(high)
+            figure(high),
+            words::remedy(capacity.limit.as_ref())
         ),
         (SearchOutcome::Unlimited, Some(low), _) => {
             format!("{} claims per second, the most that can be offered, are sustained.", figure(low))

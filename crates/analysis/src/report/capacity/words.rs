@@ -1,6 +1,7 @@
 //! Limits, reasons and verdicts of probes in words.
 
 use crate::judge::capacity::{Limit, Probe, ProbeLoad, ProbePurpose, ProbeVerdict, Reason};
+use crate::record::GENERATOR_BUSY;
 use crate::report::format::{count, figure, per_claim, rough, time_us};
 use crate::report::words;
 
@@ -49,6 +50,16 @@ pub(super) fn limit(limit: &Limit) -> String {
             "the service level itself: it was missed although no main thread and no core was short of time"
                 .into()
         }
+    }
+}
+
+/// What to do where the limit is not the cluster's.
+pub(super) fn remedy(limit: Option<&Limit>) -> &'static str {
+    match limit {
+        Some(Limit::Generator { busy: Some(busy), .. }) if *busy > GENERATOR_BUSY => {
+            "give more generators (--generators N, or --part K/N on several machines)"
+        }
+        _ => "give the generator a quiet machine of its own",
     }
 }
 
@@ -111,6 +122,11 @@ pub(super) fn reason(reason: &Reason) -> String {
         Reason::GeneratorBusy { share } => {
             format!("the generator's thread was busy for {} of the window", rough(*share))
         }
+        Reason::BeganLate { part, late_us, limit_us } => format!(
+            "generator {part} began {} after the first one, {} are allowed",
+            time_us(*late_us as f64),
+            time_us(*limit_us as f64)
+        ),
         Reason::Invalid { fault } => words::fault(fault).trim_end_matches('.').to_owned(),
         Reason::TooFew { too_few } => format!("p99 cannot be judged: {too_few}"),
     }

@@ -146,3 +146,41 @@ fn servers_that_take_the_generators_cores_are_the_limit() {
     assert_eq!(probe.verdict, ProbeVerdict::Failed);
     assert!(matches!(probe.limit, Some(Limit::ServersOnSharedCores { .. })), "{:?}", probe.limit);
 }
+
+/// A probe of two generators, the second one on a machine of its own, after something was done to it.
+fn of_two(change: impl FnOnce(&mut RunResult)) -> Probe {
+    use crate::judge::analyse;
+    use crate::judge::fixtures::generator;
+    let mut run = Simulated::serving(5_000.0).run(ProbeLoad::Open { rate_per_s: 1_000.0 }, 7);
+    run.record.generators = vec![generator(1), generator(2)];
+    run.record.generators[1].host.boot = Some("another".to_owned());
+    change(&mut run);
+    Probe::from_result(&analyse(run.record).unwrap(), "x", SLO_US).unwrap()
+}
+
+#[test]
+fn of_several_generators_the_one_without_time_is_the_limit_unless_a_server_has_none_either() {
+    assert_eq!(of_two(|_| ()).verdict, ProbeVerdict::Passed);
+    let busy = of_two(|r| r.record.generators[1].used.thread_cpu_s = 9.0);
+    assert_eq!(busy.verdict, ProbeVerdict::Generator);
+    assert_eq!(busy.limit, Some(Limit::Generator { busy: Some(0.9), part: Some(2) }));
+    let server = of_two(|r| {
+        r.record.generators[1].used.thread_cpu_s = 9.0;
+        let window_us = 1e6 * r.record.generator.unwrap().window_s;
+        r.record.primaries[0].counters.main_thread_cpu_us = 0.95 * window_us;
+    });
+    assert_eq!(server.verdict, ProbeVerdict::Failed);
+    assert!(matches!(server.limit, Some(Limit::Server { .. })), "{:?}", server.limit);
+}
+
+#[test]
+fn a_generator_that_began_late_is_named_and_the_probe_is_made_again() {
+    let late = of_two(|r| r.record.generators[1].late_us = 80_000);
+    assert_eq!(late.verdict, ProbeVerdict::Generator, "{:?}", late.reasons);
+    assert!(matches!(late.limit, Some(Limit::Generator { part: Some(2), .. })), "{:?}", late.limit);
+    assert!(late.was_disturbed());
+    let offer = late.offer;
+    let policy = CapacityPolicy { start_per_s: 1_000.0, ..policy() };
+    let after = search(&[late], &policy).next;
+    assert!(matches!(after, NextStep::Probe { offer: again, .. } if again == offer), "{after:?}");
+}
