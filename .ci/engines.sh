@@ -41,10 +41,10 @@ run() {
 docker build --quiet --target prebuilt --build-arg "BASE=$base" --tag "$image" . >/dev/null
 
 echo "--- Docker Swarm: six nodes and $generators generators, each a container with an address of its own"
-if [ "$(docker info --format '{{.Swarm.LocalNodeState}}')" = inactive ]; then
-    docker swarm init --advertise-addr 127.0.0.1 --listen-addr 127.0.0.1:2377 >/dev/null
-    swarm_is_ours=yes
-fi
+[ "$(docker info --format '{{.Swarm.LocalNodeState}}')" = inactive ] ||
+    fail "this machine is in a swarm, which is not this script's to use: docker swarm leave, or run it elsewhere"
+docker swarm init --advertise-addr 127.0.0.1 --listen-addr 127.0.0.1:2377 >/dev/null
+swarm_is_ours=yes
 run swarm deploy/swarm.sh "$image" "$generators" "$scenario" "$scratch/results/swarm" "${few[@]}"
 
 echo "--- Docker Compose"

@@ -1,5 +1,7 @@
 //! What is to be kept in mind about a run, in a sentence.
 
+use std::collections::BTreeMap;
+
 use super::super::faults;
 use super::super::format::{count, figure, share, time_us};
 use super::others::{clients_listed, listed, passed_by, used_by};
@@ -63,16 +65,10 @@ pub(in super::super) fn warning(warning: &Warning) -> String {
             count(*periods),
             time_us(1e6 * seconds)
         ),
-        Warning::ForeignCommands { primary, commands } => {
-            format!("somebody else's commands ran on {primary}: {}. {WITHHELD}", listed(commands))
-        }
+        Warning::ForeignCommands { primary, commands } => ran_on(primary, commands) + WITHHELD,
         Warning::ForeignClients { primary, clients } => used_by(primary, clients) + WITHHELD,
         Warning::PassingClients { primary, connections } => passed_by(primary, *connections) + WITHHELD,
-        Warning::Visited { processes, commands } => format!(
-            "a run was started on this cluster and refused ({}): {} calls by which it found that out are in the window.",
-            processes.join(", "),
-            count(*commands)
-        ),
+        Warning::Visited { processes, commands } => visited(processes, *commands),
         Warning::Monitored { primary, clients } => monitored(primary, clients),
         Warning::Forked { primary, times } => format!(
             "{primary} forked {} times in the window, to save or to rewrite its log, which slows it down. Switch off save \
@@ -114,6 +110,18 @@ pub(in super::super) fn warning(warning: &Warning) -> String {
         Warning::NotMeasured { metric, arm } => not_measured(metric, arm),
         Warning::Note { text } => format!("{text}."),
     }
+}
+
+fn ran_on(primary: &str, commands: &BTreeMap<String, u64>) -> String {
+    format!("somebody else's commands ran on {primary}: {}. ", listed(commands))
+}
+
+fn visited(processes: &[String], commands: u64) -> String {
+    format!(
+        "a run was started on this cluster and refused ({}): {} calls by which it found that out are in the window.",
+        processes.join(", "),
+        count(commands)
+    )
 }
 
 fn not_measured(metric: &str, arm: &str) -> String {
