@@ -51,7 +51,7 @@ pub(super) struct Turn {
 impl Turn {
     /// With when it began by the common clock and, in an open loop, whether the generator had real-time priority.
     pub fn begun(self, began_us: Option<u64>, real_time: Option<bool>) -> Self {
-        Self { began_us, real_time, ..self }
+        Self { real_time, began_us, ..self }
     }
 }
 
