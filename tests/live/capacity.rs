@@ -118,16 +118,17 @@ fn a_level_that_no_rate_keeps_is_found_out_and_the_curve_is_measured_all_the_sam
 #[test]
 fn generators_that_the_tool_starts_make_every_probe_together() {
     let output = tempfile::tempdir().unwrap();
-    let arguments = ["--generators", "2", "--rate-from", "20000", "--set", "slo.response_p99=1us"];
-    let curve = ["--set", "capacity.concurrency=[1, 2, 3, 4, 5, 6, 8]", "--format", "json", "-o"];
-    let run = tool(&[&arguments[..], &curve, &[output.path().to_str().unwrap()]].concat()).output().unwrap();
+    // Every rate keeps that level, so nothing is waited for.
+    let arguments = ["--generators", "2", "--rate-from", "1000", "--set", "slo.response_p99=1h"];
+    let more = ["--within", "25s", "--format", "json", "-o", output.path().to_str().unwrap()];
+    let run = tool(&[&arguments[..], &more].concat()).output().unwrap();
     let found: Capacity =
         serde_json::from_slice(&run.stdout).unwrap_or_else(|error| panic!("{error}: {}", text(&run)));
-    assert!(matches!(run.status.code(), Some(1 | 3)), "{}", text(&run));
-    assert_eq!((found.generators, found.sustained_per_s), (Some(2), None));
+    assert!(matches!(run.status.code(), Some(0 | 3)), "{}", text(&run));
+    assert_eq!(found.generators, Some(2), "{}", text(&run));
+    assert!(!found.probes.is_empty(), "{}", text(&run));
     assert!(text(&run).contains("[1] in flight are left out"), "{}", text(&run));
-    let in_flight: Vec<u32> = found.closed_loop().iter().map(|point| point.concurrency).collect();
-    assert_eq!(in_flight, [2, 3, 4, 5, 6, 8], "{}", text(&run));
+    assert_eq!(found.plan.policy.concurrency, [2, 3, 4, 5, 6]);
     let dir = search_dir(output.path());
     for probe in &found.probes {
         let result = std::fs::read_to_string(dir.join(&probe.dir).join("result.json")).unwrap();

@@ -3,6 +3,7 @@
 
 mod led;
 mod offered;
+mod plan;
 mod quiet_machine;
 mod resumable;
 
@@ -20,50 +21,16 @@ use super::run::{judged, merged};
 use super::stop::Stop;
 use super::watch::{Keeping, Watch};
 use crate::cluster::{Cluster, ClusterRequest};
-use crate::load::{Activity, RunSetup, shareable};
+use crate::load::{Activity, RunSetup};
 use crate::store::{ResultDir, StoredCapacity};
 pub use led::follow;
 use led::{Leads, ProbeTask};
 use offered::{Amount, Pace, at_load};
+pub use plan::SearchPlan;
 use reclaim_analysis::judge::RunResult;
-use reclaim_analysis::judge::capacity::{
-    Capacity, CapacityPlan, CapacityPolicy, NextStep, Probe, ProbeLoad, Stopped,
-};
+use reclaim_analysis::judge::capacity::{Capacity, CapacityPlan, NextStep, Probe, ProbeLoad, Stopped};
 use reclaim_analysis::record::stream;
 use reclaim_analysis::report;
-use reclaim_analysis::scenario::ScenarioFile;
-
-/// What to search and where, decided before a server is looked for.
-#[derive(Debug)]
-pub struct SearchPlan {
-    /// The scenario; it suits a search.
-    pub file: ScenarioFile,
-    /// Seed of everything random.
-    pub seed: u64,
-    /// Which rates, and how closely.
-    pub policy: CapacityPolicy,
-    /// Where.
-    pub request: ClusterRequest,
-    /// Who makes the claims.
-    pub generators: Generators,
-    /// No probe begins that would end later than this after the first one.
-    pub within: Option<Duration>,
-}
-
-impl SearchPlan {
-    /// Refuses a search whose loads cannot be offered: a scenario that cannot be run so, or that several generators cannot share.
-    pub fn check(&self) -> Result<(), CampaignError> {
-        let policy = &self.policy;
-        let first = ProbeLoad::Open { rate_per_s: policy.required_per_s.unwrap_or(policy.start_per_s) };
-        Ok(shareable(&at_load(&self.file, first)?, self.generators.count())?)
-    }
-
-    /// Leaves those loads of the closed loop out in which not every generator has a claim in flight: which these are.
-    pub fn without_too_few_in_flight(&mut self) -> Vec<u32> {
-        let of = self.generators.count();
-        self.policy.concurrency.extract_if(.., |concurrency| *concurrency < of).collect()
-    }
-}
 
 /// A search that goes on.
 pub struct Search {
