@@ -103,3 +103,15 @@ pub enum LoadError {
     #[error("interrupted before anything was measured")]
     Cancelled,
 }
+
+impl LoadError {
+    /// Whether this is how a run says that it was told to end.
+    pub fn is_told_to_end(&self) -> bool {
+        matches!(
+            self,
+            Self::Cancelled
+                | Self::Workload(WorkloadError::Cancelled)
+                | Self::Meeting(MeetingError::Interrupted)
+        )
+    }
+}

@@ -82,7 +82,9 @@ async fn run_in(session: &Session<'_>) -> Result<Made, LoadError> {
     let cancelled = session.interrupted() && !unmet;
     // What else went wrong meanwhile is its consequence.
     let lost = session.lost();
-    let ended_by = lost.or_else(|| measured.ended_by.take()).filter(|_| !cancelled);
+    // Others would wait for the word of one that broke off in a window.
+    let broke_off = |error: &LoadError| session.meeting().is_some() && !error.is_told_to_end();
+    let ended_by = lost.or_else(|| measured.ended_by.take()).filter(|error| !cancelled || broke_off(error));
     let claimed = measured.recorder.get_mut().claimed() > 0;
     let nothing = measured.prepared.executions == 0;
     let mut closing = Closing::default();

@@ -81,7 +81,8 @@ impl<'a> Circuit<'a> {
         let driver = session.driver(recorder);
         // For the same reason as the driver's own loops.
         let end = unconstrained(circulate(&driver, &self.producer, &sequence, offer, &self.ready)).await;
-        match end.failure {
+        // Whoever was told to end has done its part: it closes the window as ever, and others wait for that.
+        match end.failure.filter(|failure| !matches!(failure, WorkloadError::Cancelled)) {
             Some(error) => Err(error.into()),
             None => Ok(Turn {
                 active: end.active,
