@@ -5,32 +5,61 @@
 
 A test of the targets below starts clusters on a machine that other programs share, and may meet a moment in which the machine does
 nothing for seconds. It is run once more, alone, and named; it fails where it fails again. Everything else has one try, and so
-have more than MOST: that is no moment.
+have more than MOST: that is no moment. A program of tests that prints nothing for SILENT seconds is ended, and what it was at has
+failed.
 """
 
+import os
 import re
+import selectors
+import signal
 import subprocess
 import sys
 
 SECOND_TRY = ("live", "equipped")
 MOST = 3
+SILENT = 1200
+
+
+def children(process: int) -> list[int]:
+    return [int(child) for child in open(f"/proc/{process}/task/{process}/children", encoding="ascii").read().split()]
 
 
 def run(command: list[str]) -> tuple[int, list[str]]:
-    lines = []
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace") as process:
-        for line in process.stdout:
-            sys.stdout.write(line)
+    text = b""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        waiting = selectors.DefaultSelector()
+        waiting.register(process.stdout, selectors.EVENT_READ)
+        while True:
+            if not waiting.select(SILENT):
+                print(f"--- nothing was printed for {SILENT} s: what runs is ended", flush=True)
+                for child in children(process.pid):
+                    os.kill(child, signal.SIGKILL)
+                continue
+            read = os.read(process.stdout.fileno(), 65536)
+            if not read:
+                break
+            sys.stdout.buffer.write(read)
             sys.stdout.flush()
-            lines.append(line.rstrip("\n"))
-    return process.returncode, lines
+            text += read
+    return process.returncode, text.decode(errors="replace").splitlines()
 
 
 def failures(lines: list[str]) -> dict[str, list[str]]:
     """Tests that failed, by target ("" where it has no name of its own)."""
     found: dict[str, list[str]] = {}
     target, names = "", []
+    running: set[str] = set()
     for line in lines:
+        if long := re.match(r"test (\S+) has been running for over", line):
+            running.add(long.group(1))
+        elif ended := re.match(r"test (\S+) +\.\.\. ", line):
+            running.discard(ended.group(1))
+        if line.startswith("error: test failed") or re.match(r"\s+(Running|Doc-tests) ", line):
+            # What was ended says nothing of what it was at.
+            if running:
+                found.setdefault(target, []).extend(sorted(running))
+            running = set()
         if re.match(r"\s+(Running|Doc-tests) ", line):
             named = re.match(r"\s+Running tests/(\w+)(?:/main)?\.rs ", line)
             target, names = named.group(1) if named else "", []
