@@ -28,14 +28,21 @@ cleanup() {
 trap cleanup EXIT
 fail() { echo "FAILED: $1" >&2; exit 1; }
 
-# 0 and 3 are valid runs, 1 is one whose verdict is bad news; 2 is none. What it printed is shown where it is none.
+# 0 and 3 are valid runs, 1 is one whose verdict is bad news, 2 is an invalid one or none. Where three generators, six servers and an
+# engine share two cores, one may begin a window too late, which is invalid and no matter here: the table below asks for what is
+# wrong beside that. What a run printed is shown where it has no result.
 run() {
-    local code=0 log=$scratch/$1.log
-    mkdir -p "$scratch/results/$1"
-    chmod 1777 "$scratch/results/$1"
+    local code=0 name=$1 log=$scratch/$1.log
+    mkdir -p "$scratch/results/$name"
+    chmod 1777 "$scratch/results/$name"
     shift
     "$@" >"$log" 2>&1 || code=$?
-    [[ $code = [013] ]] || { cat "$log"; fail "$1 ended with $code"; }
+    case $code in
+    0 | 1 | 3) ;;
+    2) compgen -G "$scratch/results/$name/*/result.json" >/dev/null || compgen -G "$scratch/results/shared-*/result.json" >/dev/null ||
+        { cat "$log"; fail "$name has no result"; } ;;
+    *) cat "$log"; fail "$name ended with $code" ;;
+    esac
 }
 
 docker build --quiet --target prebuilt --build-arg "BASE=$base" --tag "$image" . >/dev/null
