@@ -1,8 +1,9 @@
 //! Figures without intervals against each other: what stands where, and what cannot be known.
 
 use super::super::document::Block;
-use super::super::format::{TimeUnit, difference, figure, share};
+use super::super::format::{TimeUnit, difference, figure};
 use super::super::{markdown, text};
+use super::fails_beyond;
 use super::junit::{Case, Suite, document};
 use crate::judge::{ComparedFigure, Figure, FigureComparison, FigurePlace, FigureSource};
 
@@ -117,7 +118,7 @@ fn row(compared: &ComparedFigure) -> Vec<String> {
         base,
         candidate,
         amount(compared),
-        compared.thresholds.map_or_else(|| "-".to_owned(), |thresholds| share(thresholds.fail)),
+        fails_beyond(compared.thresholds),
         place(compared.place).to_owned(),
     ]
 }

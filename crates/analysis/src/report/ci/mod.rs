@@ -23,7 +23,8 @@ pub use junit::{junit, junit_stored};
 pub use pull_request::{pull_request, pull_request_stored, stored_text};
 pub use series::{junit_repeated, pull_request_repeated};
 
-use crate::judge::{MetricValue, RunResult, metric_values};
+use super::format::share;
+use crate::judge::{MetricValue, RunResult, Thresholds, metric_values};
 
 /// Why a result has no place in a tracker of figures.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +51,11 @@ fn usable(result: &RunResult) -> Result<(), ExportError> {
         return Err(ExportError::Unusable("interrupted"));
     }
     Ok(())
+}
+
+/// The difference from which on a figure fails, as a cell of a table.
+fn fails_beyond(thresholds: Option<Thresholds>) -> String {
+    thresholds.map_or_else(|| "-".to_owned(), |thresholds| share(thresholds.fail))
 }
 
 /// Six significant digits: more would be noise, and would differ from one machine's arithmetic to another's.

@@ -1,8 +1,9 @@
 //! A short comment for a pull request; `markdown` has the whole report.
 
 use super::super::document::Block;
-use super::super::format::{cores, difference_within, figure, maybe, primaries, share};
+use super::super::format::{cores, difference_within, figure, maybe, primaries};
 use super::super::{findings, markdown, servers, text, words};
+use super::fails_beyond;
 use crate::judge::{
     Conclusion, Finding, GatePolicy, RunResult, Standing, StoredComparison, StoredMetric, StoredVerdict,
     Verdict, error_findings, gate, standing,
@@ -186,7 +187,7 @@ fn stored_row(metric: &StoredMetric) -> Vec<String> {
         maybe(metric.base_value),
         maybe(metric.candidate_value),
         difference,
-        metric.thresholds.map_or_else(|| "-".to_owned(), |thresholds| share(thresholds.fail)),
+        fails_beyond(metric.thresholds),
         stored_word(metric.verdict).to_owned(),
     ]
 }
