@@ -152,10 +152,15 @@ def main():
             changes = watch(run, {0, 3}, failures)
             if changes < 3:
                 failures.append(f"{shlex.join(run)}: its progress line changed {changes} times")
-            # Ten times as many claims: on a fast machine its windows are shorter than what lies between two readings of the
-            # servers' CPU.
-            long = ["--set", "load.claims=20000"]
-            watch_live([args.tool, "run", "smoke", "--output", output, "--anyway", "--live", *long], failures)
+            # A window must last for longer than what lies between two readings of the servers' CPU, and ends with the
+            # population: a faster machine gets a longer one.
+            for claims in [20_000, 80_000, 320_000]:
+                long = [f"--set=load.claims={claims}", f"--set=population.executions={claims}"]
+                found = []
+                watch_live([*run, "--live", *long], found)
+                if not any("never shows" in failure for failure in found):
+                    break
+            failures += found
     # What must be found: a full screen that is none.
     planted = []
     watch_live(["printf", "no screen\n"], planted)
