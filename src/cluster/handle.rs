@@ -7,24 +7,22 @@ use std::net::TcpStream;
 use std::rc::Rc;
 
 use futures_util::future::try_join_all;
-use redis::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::conditions::Conditions;
 use super::error::ClusterError;
+use super::facts::{ServerFacts, io_threads};
 use super::guard;
 use super::library::{Before, Library};
 use super::presence::{Company, Presence};
 use super::provider::{self, Servers, Started};
 use super::request::{ClusterRequest, Unreachable};
 use crate::flowfabric::{CallBounds, LIBRARY_NAME, LibraryAlias, raise};
-use crate::machine::ServersAt;
 use crate::valkey::{
-    Access, Connector, Info, NodeAddr, NodeCounters, NodeIndex, Topology, ValkeyError, Wire, WireCounts, ask,
-    config, read_from_any, unexpected,
+    Access, Connector, NodeAddr, NodeCounters, NodeIndex, Topology, ValkeyError, Wire, WireCounts, ask,
+    read_from_any,
 };
-use reclaim_analysis::record::slot_of_tag;
-use reclaim_analysis::record::{LibraryInfo, ValkeyInfo};
+use reclaim_analysis::record::LibraryInfo;
 
 /// A cluster that is checked, reachable and runs the function library on every primary.
 ///
@@ -33,7 +31,7 @@ pub struct Cluster {
     access: Access,
     pub(super) connector: Connector,
     pub(super) connections: u16,
-    provider: Provider,
+    pub(super) provider: Provider,
     pub(super) servers: Servers,
     /// What servers of our own that run as our children were started from.
     pub(super) started: Option<Started>,
@@ -49,10 +47,10 @@ pub struct Cluster {
     pub(super) before: RefCell<BTreeMap<NodeAddr, Before>>,
     /// This run among others.
     pub(super) presence: Presence,
-    server: ServerFacts,
-    io_threads: Cell<u32>,
+    pub(super) server: ServerFacts,
+    pub(super) io_threads: Cell<u32>,
     /// Whether all primaries are here; asked once, for a resolver takes its time.
-    same_machine: OnceCell<bool>,
+    pub(super) same_machine: OnceCell<bool>,
 }
 
 struct State {
@@ -65,12 +63,6 @@ struct State {
 pub(super) struct Link {
     pub(super) claims: Wire,
     pub(super) admin: Wire,
-}
-
-/// What all primaries have in common.
-struct ServerFacts {
-    version: String,
-    allocator: String,
 }
 
 /// Finds or builds the cluster that `request` asks for, checks it, and makes every primary run the library.
@@ -108,15 +100,15 @@ impl Cluster {
                 .map(|primary| Link::open_if_may_be(&connector, &primary.addr, request)),
         )
         .await?;
-        let reached: Vec<&Link> =
-            links.iter().filter(|link| link.admin.why_unreachable().is_none()).collect();
+        let admins = links.iter().map(|link| &link.admin);
+        let reached: Vec<&Wire> = admins.filter(|wire| wire.why_unreachable().is_none()).collect();
         let [first, ..] = reached.as_slice() else {
             // A topology without an unserved slot has a primary.
             let why = links.first().and_then(|link| link.admin.why_unreachable());
             return Err(ClusterError::Usage(why.unwrap_or("the cluster has no primary").to_owned()));
         };
-        let server = facts(first, &reached).await?;
-        let io_threads = io_threads(&first.admin).await;
+        let server = ServerFacts::read(first, &reached).await?;
+        let io_threads = io_threads(first).await;
         Ok(Self {
             access,
             connector,
@@ -288,11 +280,6 @@ impl Cluster {
         !self.aliased.borrow().is_empty()
     }
 
-    /// What all servers run.
-    pub(super) fn server_version(&self) -> &str {
-        &self.server.version
-    }
-
     /// Whether others may use the cluster at the same time.
     pub fn shared(&self) -> bool {
         self.shared
@@ -311,46 +298,6 @@ impl Cluster {
     /// Processes of all servers that run as our children, replicas included; none where others run them.
     pub fn server_pids(&self) -> Vec<u32> {
         self.servers.pids()
-    }
-
-    /// Where the servers are, for whoever places threads on this machine.
-    pub fn servers_at(&self) -> ServersAt {
-        match self.server_pids().len() {
-            0 if self.info(1).same_machine => ServersAt::Here,
-            0 => ServersAt::Elsewhere,
-            count => ServersAt::Ours { count },
-        }
-    }
-
-    /// What results say about the servers, for executions spread over `partitions` flow partitions.
-    pub fn info(&self, partitions: u16) -> ValkeyInfo {
-        let topology = self.topology();
-        let primaries = topology.primaries();
-        ValkeyInfo {
-            version: self.server.version.clone(),
-            allocator: self.server.allocator.clone(),
-            io_threads: self.io_threads.get(),
-            primaries: primaries.len() as u32,
-            replicas: primaries.iter().map(|primary| primary.replicas).sum(),
-            provider: self.provider.to_string(),
-            // Servers of our own run here, whatever addresses networks of theirs have.
-            same_machine: *self.same_machine.get_or_init(|| {
-                self.owned() || primaries.iter().all(|primary| self.connector.is_this_machine(&primary.addr))
-            }),
-            partitions: u32::from(partitions),
-            hottest_share: topology.hottest_share(partitions),
-            shared: self.shared.then_some(true),
-            tls: Some(self.connector.uses_tls()),
-        }
-    }
-
-    /// The library that every primary runs.
-    pub fn library(&self) -> LibraryInfo {
-        LibraryInfo {
-            name: LIBRARY_NAME.to_owned(),
-            version: self.library_version.borrow().clone(),
-            sha256: self.library.borrow().sha256.clone(),
-        }
     }
 
     /// Loads another library on every primary beside the one that runs there, under the alias's names, and verifies
@@ -388,25 +335,6 @@ impl Cluster {
             ask(&link.admin, "FLUSHALL", redis::cmd("FLUSHALL").arg("SYNC"), "flushall").await?;
         }
         Ok(())
-    }
-
-    /// Number of flow partitions as the deployment publishes it in `ff:config:partitions`; `None` where it does not.
-    pub async fn published_partitions(&self) -> Result<Option<u16>, ClusterError> {
-        let key = ff_core::keys::global_config_partitions();
-        let wire = self.admin(self.topology().owner_of_slot(slot_of_tag(&key)));
-        let mut cmd = redis::cmd("HGET");
-        cmd.arg(&key).arg("num_flow_partitions");
-        let reply = ask(&wire, "HGET ff:config:partitions", &cmd, "hget").await?;
-        match &reply {
-            Value::Nil => Ok(None),
-            Value::BulkString(text) => {
-                match std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()) {
-                    Some(partitions) if partitions > 0 => Ok(Some(partitions)),
-                    _ => Err(unexpected(&wire, "HGET ff:config:partitions", &reply).into()),
-                }
-            }
-            _ => Err(unexpected(&wire, "HGET ff:config:partitions", &reply).into()),
-        }
     }
 
     /// Closes the connections, stops servers of our own, waits until they are gone and removes their files.
@@ -449,42 +377,4 @@ impl Link {
             opened => opened,
         }
     }
-}
-
-/// Checks every primary that was reached, and returns what they share.
-async fn facts(first: &Link, reached: &[&Link]) -> Result<ServerFacts, ClusterError> {
-    let mut found: Option<ServerFacts> = None;
-    for link in reached {
-        let info = Info::read(&link.admin, &["server", "cluster", "memory"]).await?;
-        let version = info.usable_version()?;
-        match &found {
-            Some(known) if known.version != version => {
-                return Err(ClusterError::MixedVersions(format!(
-                    "{} on {}, {version} on {}",
-                    known.version,
-                    first.admin.addr(),
-                    link.admin.addr()
-                )));
-            }
-            Some(_) => {}
-            None => {
-                let allocator = info.get("mem_allocator").unwrap_or("unknown").to_owned();
-                found = Some(ServerFacts { version: version.to_owned(), allocator });
-            }
-        }
-    }
-    found.ok_or_else(|| ClusterError::Usage("the cluster has no primary".to_owned()))
-}
-
-/// `io-threads` as configured; a user without CONFIG sees 1 where the server says that none is active.
-async fn io_threads(wire: &Wire) -> u32 {
-    let setting = config(wire, "io-threads").await.ok();
-    if let Some(threads) = setting.and_then(|setting| setting.get("io-threads")?.parse().ok()) {
-        return threads;
-    }
-    let active = match Info::read(wire, &["server"]).await {
-        Ok(info) => info.number("io_threads_active").unwrap_or(0),
-        Err(_) => 0,
-    };
-    1 + active
 }

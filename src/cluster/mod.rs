@@ -12,8 +12,10 @@ mod child_servers;
 mod conditions;
 #[cfg(all(feature = "container", unix))]
 mod container;
+mod describe;
 mod detached;
 mod error;
+mod facts;
 mod fault;
 mod fetch;
 mod find;
@@ -59,4 +61,4 @@ pub use request::{ClusterRequest, Containers, DEFAULT_IMAGE, NAMESPACE, Unreacha
 pub use restart::CameBack;
 pub(crate) use server::for_servers;
 pub use slot_move::SlotMove;
-pub use visits::{Asked, Visit, is_card};
+pub use visits::{Visit, is_card};

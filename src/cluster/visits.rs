@@ -3,7 +3,6 @@
 //! Whoever is refused the company of a run has asked a few things, to find the servers and that run, and these are in the
 //! other's counters. It says which: the run that goes on takes no command of a card for a stranger's, and removes the card.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use redis::Value;
@@ -13,7 +12,7 @@ use super::error::ClusterError;
 use super::handle::Cluster;
 use super::presence::{PLACES, partition};
 use crate::machine::this_process;
-use crate::valkey::{NodeAddr, ask, unexpected};
+use crate::valkey::{SentTo, ask, sent_by, unexpected};
 
 /// How long a card lies where nobody takes it: longer than any window.
 const KEPT: Duration = Duration::from_hours(24);
@@ -25,19 +24,7 @@ pub struct Visit {
     /// Which process.
     pub process: String,
     /// Of each server.
-    pub asked: Vec<Asked>,
-}
-
-/// What one server was asked.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Asked {
-    /// The server.
-    pub addr: NodeAddr,
-    /// Calls by lower-case command.
-    pub commands: BTreeMap<String, u64>,
-    /// Connections that were opened.
-    pub connections: u64,
+    pub asked: Vec<SentTo>,
 }
 
 /// How every card's key begins.
@@ -61,16 +48,10 @@ impl Cluster {
 
     async fn leave_card(&self) {
         let wire = self.marks_wire();
-        let mut asked: Vec<Asked> = (self.take_counts().into_iter())
-            .map(|(addr, counts)| Asked {
-                addr,
-                commands: counts.sent.into_iter().map(|(name, calls)| (name.to_owned(), calls)).collect(),
-                connections: counts.connections,
-            })
-            .collect();
+        let mut asked = sent_by(self.take_counts());
         for place in 0..PLACES {
             if let Some(of_cards) = asked.iter_mut().find(|asked| asked.addr == *wire.addr()) {
-                *of_cards.commands.entry("set".to_owned()).or_default() += 1;
+                *of_cards.sent.entry("set".to_owned()).or_default() += 1;
             }
             let visit = Visit { process: this_process(), asked: asked.clone() };
             // Text and numbers: there is nothing in it that could fail.

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::others::Opened;
-use super::sent::{SentTo, sent_by};
 use super::site_meter::{NodeTotals, SiteMeter, SiteReading};
 use crate::cluster::{Cluster, ClusterError, Heirs};
 use crate::machine::{Arranged, Arrangement, CpuReading, swapped_pages};
+use crate::valkey::{SentTo, sent_by};
 use reclaim_analysis::record::{CounterDelta, Fault, GeneratorUse, NotCounted, RedirectKind, Warning};
 
 /// Readings before a stretch, and the machine as it is arranged until this is dropped.

@@ -58,7 +58,6 @@ mod rulers;
 mod run;
 mod run_record;
 mod schedule;
-mod sent;
 mod session;
 mod share;
 #[cfg(test)]

@@ -224,7 +224,7 @@ impl Others {
         let asked = self.visits.iter().flat_map(|visit| &visit.asked);
         for asked in asked.filter(|asked| asked.addr.to_string() == addr) {
             connections += asked.connections;
-            for (command, calls) in &asked.commands {
+            for (command, calls) in &asked.sent {
                 *commands.entry(command.as_str()).or_default() += calls;
             }
         }

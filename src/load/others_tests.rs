@@ -1,5 +1,5 @@
 use super::*;
-use crate::cluster::Asked;
+use crate::valkey::SentTo;
 
 fn counts(pairs: &[(&str, u64)]) -> BTreeMap<String, u64> {
     pairs.iter().map(|(name, calls)| ((*name).to_owned(), *calls)).collect()
@@ -184,8 +184,8 @@ fn what_workers_of_their_own_send_is_nobody_elses_and_strangers_are() {
 fn what_a_refused_run_asked_is_known_and_a_call_beyond_it_is_strange() {
     let addr = crate::valkey::NodeAddr { host: "10.0.0.1".to_owned(), port: 6379 };
     let found = |shared, foreign: &[(&str, u64)], visits: u64| {
-        let asked =
-            Asked { addr: addr.clone(), commands: counts(&[("mget", 1), ("time", 1)]), connections: 2 };
+        let nothing = SentTo::nothing(addr.clone());
+        let asked = SentTo { sent: counts(&[("mget", 1), ("time", 1)]), connections: 2, ..nothing };
         let visit = Visit { process: "process 7 on there".to_owned(), asked: vec![asked] };
         let mut others = Others {
             foreign: [(addr.to_string(), counts(foreign))].into(),

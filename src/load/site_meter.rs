@@ -5,9 +5,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::others::{Opened, Others};
-use super::sent::{SentTo, sent_by, together};
 use crate::cluster::{Cluster, ClusterError, Heirs};
-use crate::valkey::NodeCounters;
+use crate::valkey::{NodeCounters, SentTo, sent_by, sent_together};
 use reclaim_analysis::record::{CounterDelta, Fault, NotCounted, RedirectKind, Warning};
 
 /// How long a server that is no primary any more may take to tell what it counted.
@@ -121,7 +120,7 @@ impl SiteMeter {
     ) -> Result<SiteDelta, ClusterError> {
         self.cluster.hold_mark();
         let after = self.cluster.counters().await;
-        let counts = together(sent_by(self.cluster.take_counts()).iter().chain(others));
+        let counts = sent_together(sent_by(self.cluster.take_counts()).iter().chain(others));
         self.cluster.window_ends();
         let after = after?;
         let mut sum = CounterDelta::default();

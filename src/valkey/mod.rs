@@ -23,6 +23,7 @@ mod info;
 mod length;
 mod members;
 mod reach;
+mod sent;
 mod slots;
 #[cfg(feature = "tls")]
 mod tls;
@@ -43,6 +44,7 @@ pub use error::ValkeyError;
 pub(crate) use info::Info;
 pub use length::{reply_len, request_len};
 pub(crate) use members::{MemberState, read_members};
+pub use sent::{SentTo, sent_by, sent_together};
 pub(crate) use slots::{read_from_any, read_topology};
 pub use topology::{NodeIndex, Primary, Topology, UnservedSlot};
 pub use wire::{CommandTally, Distance, Redirect, Wire, WireCounts, WireError};

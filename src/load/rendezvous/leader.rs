@@ -13,7 +13,7 @@ use super::message::{Connections, Hello, Order, ToLeader, Welcome};
 use super::roster::{News, Roster};
 use super::standing::{Standing, say, signs_of_life};
 use super::{Barrier, parsed};
-use crate::load::sent::SentTo;
+use crate::valkey::SentTo;
 use reclaim_analysis::record::LibraryInfo;
 
 /// Leads generators that hear it over its bus.

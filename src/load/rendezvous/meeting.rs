@@ -16,9 +16,8 @@ use super::part::Part;
 use super::registry::{self, Names};
 use super::{Barrier, delivery};
 use crate::cluster::Cluster;
-use crate::load::sent::SentTo;
 use crate::machine::{Neighbours, node_name, tool};
-use crate::valkey::{NodeAddr, Wire};
+use crate::valkey::{NodeAddr, SentTo, Wire};
 use crate::workload::Slice;
 use reclaim_analysis::record::{PartNote, RunRecord, short_sha256};
 

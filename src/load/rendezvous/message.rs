@@ -4,9 +4,8 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::sent::SentTo;
 use crate::machine::process_on;
-use crate::valkey::NodeAddr;
+use crate::valkey::{NodeAddr, SentTo};
 use reclaim_analysis::record::LibraryInfo;
 
 /// Connections of a process, by the numbers that servers have for them; `None` where it may not ask for these.

@@ -12,7 +12,7 @@ use super::error::MeetingError;
 use super::message::{Connections, Hello, Order, Says, ToLeader, Welcome};
 use super::standing::{Standing, say, signs_of_life};
 use super::{Barrier, LOST, parsed};
-use crate::load::sent::SentTo;
+use crate::valkey::SentTo;
 
 /// How far it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

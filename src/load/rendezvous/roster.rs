@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::super::sent::{SentTo, together};
 use super::LOST;
 use super::error::MeetingError;
 use super::message::{Connections, Hello, Says, ToLeader};
+use crate::valkey::{SentTo, sent_together};
 
 /// How far the run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -195,7 +195,7 @@ impl Roster {
     pub fn sent(&mut self) -> Vec<SentTo> {
         let sent: Vec<SentTo> =
             self.parts.values_mut().flat_map(|known| std::mem::take(&mut known.sent)).collect();
-        together(&sent).into_values().collect()
+        sent_together(&sent).into_values().collect()
     }
 
     /// Connections that they have told of since they were last asked for.

@@ -15,8 +15,7 @@ use super::leader::Leader;
 use super::message::{Hello, Order, Says, ToLeader};
 use super::part::Part;
 use super::{ALIVE, Barrier, LOST, MeetingError};
-use crate::load::sent::SentTo;
-use crate::valkey::NodeAddr;
+use crate::valkey::{NodeAddr, SentTo};
 use reclaim_analysis::record::LibraryInfo;
 
 const WAIT: Duration = Duration::from_secs(30);

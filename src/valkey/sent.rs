@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::valkey::{NodeAddr, WireCounts};
+use super::addr::NodeAddr;
+use super::wire::WireCounts;
 use reclaim_analysis::record::RedirectKind;
 
 /// What went to one node, and what came back.
@@ -41,6 +42,7 @@ impl SentTo {
         }
     }
 
+    /// Adds what another one has sent to the same node.
     fn add(&mut self, more: &Self) {
         for (name, n) in &more.sent {
             *self.sent.entry(name.clone()).or_default() += n;
@@ -54,12 +56,12 @@ impl SentTo {
 }
 
 /// What one process has sent, node by node.
-pub(super) fn sent_by(counts: BTreeMap<NodeAddr, WireCounts>) -> Vec<SentTo> {
+pub fn sent_by(counts: BTreeMap<NodeAddr, WireCounts>) -> Vec<SentTo> {
     counts.into_iter().map(|(addr, counts)| SentTo::new(addr, counts)).collect()
 }
 
 /// What all of these have sent together, by node.
-pub(super) fn together<'a>(all: impl IntoIterator<Item = &'a SentTo>) -> BTreeMap<NodeAddr, SentTo> {
+pub fn sent_together<'a>(all: impl IntoIterator<Item = &'a SentTo>) -> BTreeMap<NodeAddr, SentTo> {
     let mut sums: BTreeMap<NodeAddr, SentTo> = BTreeMap::new();
     for one in all {
         sums.entry(one.addr.clone()).or_insert_with(|| SentTo::nothing(one.addr.clone())).add(one);
@@ -82,7 +84,7 @@ mod tests {
         };
         let first = sent_by([(addr(1), one(1, 5)), (addr(2), one(2, 7))].into());
         let second = sent_by([(addr(2), one(2, 3))].into());
-        let sums = together(first.iter().chain(&second));
+        let sums = sent_together(first.iter().chain(&second));
         assert_eq!(sums[&addr(1)], first[0]);
         let both = &sums[&addr(2)];
         assert_eq!((both.sent["fcall"], both.sent["ping"], both.unanswered, both.connections), (10, 4, 4, 2));
