@@ -89,6 +89,11 @@ pub(super) async fn claim(
             let task = Task { scenario: setup.scenario.file().clone(), seed: setup.seed };
             let started = Started::start(&part, &cluster, &task, arguments)?;
             let made = load::run_part(setup, &part).await;
+            if let Err(error @ LoadError::Meeting(MeetingError::CannotLead(_))) = made {
+                // They would wait for it, and have written nothing.
+                started.abandon();
+                return Err(error.into());
+            }
             let failed = started.end(watch).await;
             match (made, failed) {
                 // It says why it has not come.
@@ -164,6 +169,11 @@ impl Started {
             children.push((number, spawn_local(watched)));
         }
         Ok(Self { children, failed })
+    }
+
+    /// Kills them.
+    fn abandon(self) {
+        self.children.iter().for_each(|(_, child)| child.abort());
     }
 
     /// Waits until all have ended. Those that do not are killed. What the first one said that failed by itself.

@@ -42,7 +42,7 @@ impl Cluster {
             }),
             partitions: u32::from(partitions),
             hottest_share: topology.hottest_share(partitions),
-            shared: self.shared.then_some(true),
+            shared: self.shared().then_some(true),
             tls: Some(self.connector.uses_tls()),
         }
     }

@@ -84,6 +84,9 @@ fn main() -> ExitCode {
         needing("a_certificate_is_checked_by_the_host_name_that_is_announced", tls::server, |server| {
             block_on(tls::a_certificate_is_checked_by_the_host_name_that_is_announced(server));
         }),
+        needing("several_generators_meet_over_tls", tls::server, |server| {
+            block_on(tls::several_generators_meet_over_tls(server));
+        }),
         needing("two_versions_stand_in_one_result", tls::server, |server| {
             block_on(servers::two_versions_stand_in_one_result(server));
         }),

@@ -1,6 +1,7 @@
 //! TLS to an external cluster, with a server that was built with it (Debian's is; the pinned build is not) and the
 //! `openssl` command.
 
+use reclaim_analysis::judge::RunResult;
 use reclaim_analysis::scenario::Provider;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -180,6 +181,25 @@ pub async fn a_certificate_is_checked_by_the_host_name_that_is_announced(binary:
     // By its address alone the certificate is another's.
     let error = open(&server.addr, Some(tls)).await.map(drop).unwrap_err();
     assert!(error.to_string().contains("node.bench.test"), "{error}");
+}
+
+/// The first one hands on by which certificates the others reach the servers.
+pub async fn several_generators_meet_over_tls(binary: String) {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let dir = tempfile::tempdir().unwrap();
+    make_certificates(dir.path(), "IP:127.0.0.1");
+    let server = TlsServer::start(&binary, dir.path(), "127.0.0.1").await;
+    let mut run = Command::new(env!("CARGO_BIN_EXE_reclaim-bench"));
+    run.args(["run", "smoke", "--generators", "2", "--concurrency", "4", "--no-progress", "--anyway"]);
+    run.args(["--set", "population.executions=300", "--set", "load.claims=800", "--format", "json"]);
+    run.args(["--tls", "--cacert", "ca.pem", "--cert", "cert.pem", "--key", "key.pem", "-o", "results"]);
+    let done = run.arg("--nodes").arg(server.addr.to_string()).current_dir(dir.path()).output().unwrap();
+    let said = String::from_utf8_lossy(&done.stderr);
+    let result: RunResult = serde_json::from_slice(&done.stdout).unwrap_or_else(|_| panic!("{said}"));
+    let record = &result.record;
+    assert_eq!((record.generators.len(), record.environment.valkey.tls), (2, Some(true)), "{said}");
+    assert!(record.generators.iter().all(|generator| generator.claims > 0), "{said}");
+    assert_eq!((record.audit.lost, record.audit.double_claims), (0, 0), "{said}");
 }
 
 pub async fn files_that_do_not_belong_together_are_named() {

@@ -21,6 +21,12 @@ fn words() -> Vec<&'static str> {
     block.split_once("```").unwrap().0.split_whitespace().collect()
 }
 
+/// What several generators need besides.
+fn words_of_generators() -> Vec<&'static str> {
+    let (_, line) = DOCS.split_once("- Several generators need ").unwrap();
+    line.lines().next().unwrap().split('`').skip(1).step_by(2).flat_map(str::split_whitespace).collect()
+}
+
 fn tool(arguments: &[&str], nodes: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_reclaim-bench"));
     command.args(arguments).args(["--nodes", nodes, "--user", "bench"]);
@@ -116,5 +122,38 @@ async fn the_rights_in_the_docs_are_enough_and_none_is_idle() {
     let listed = words().into_iter().filter_map(|word| word.strip_prefix('+'));
     let idle: Vec<_> =
         listed.filter(|command| !called.contains(*command) && !UNUSED_HERE.contains(command)).collect();
+    assert!(idle.is_empty(), "listed and never called: {idle:?}");
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn several_generators_need_what_the_docs_name_for_them_and_say_so_without_it() {
+    let own = support::own(2, 0).await;
+    everywhere(&own, &["FUNCTION", "FLUSH"]).await;
+    everywhere(&own, &words()).await;
+    let nodes: Vec<_> = own.topology().primaries().iter().map(|primary| primary.addr.to_string()).collect();
+    let output = tempfile::tempdir().unwrap();
+    let run = || {
+        let mut run = tool(&["run", "smoke", "--generators", "2", "--concurrency", "4"], &nodes.join(","));
+        run.args(["--no-progress", "--anyway", "-o", output.path().to_str().unwrap()]);
+        run.args(["--set", "population.executions=300", "--set", "load.claims=800"]);
+        let done = run.output().unwrap();
+        format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr))
+    };
+    let said = run();
+    assert!(said.contains("SSUBSCRIBE") && said.contains("docs/rights.md"), "{said}");
+    // The first one is refused before the others could hear of it, and takes them along.
+    assert!(!said.contains("is killed"), "{said}");
+    assert_eq!(everywhere(&own, &["DBSIZE"]).await, vec![Value::Int(0); 2], "something stays: {said}");
+
+    let words = words_of_generators();
+    everywhere(&own, &[&["ACL", "SETUSER", "bench"], &words[..]].concat()).await;
+    everywhere(&own, &["ACL", "LOG", "RESET"]).await;
+    let said = run();
+    assert!(said.contains("0 claimed twice"), "{said}");
+    assert_eq!(everywhere(&own, &["ACL", "LOG"]).await, vec![Value::Array(vec![]); 2], "{said}");
+    assert_eq!(everywhere(&own, &["DBSIZE"]).await, vec![Value::Int(0); 2], "something stays: {said}");
+    let called = calls(&everywhere(&own, &["INFO", "commandstats"]).await);
+    let listed = words.iter().filter_map(|word| word.strip_prefix('+'));
+    let idle: Vec<_> = listed.filter(|command| !called.contains(*command)).collect();
     assert!(idle.is_empty(), "listed and never called: {idle:?}");
 }

@@ -176,6 +176,9 @@ pub enum MeetingError {
     /// The server on which they meet.
     #[error("the server of the rendezvous: {0}")]
     Server(String),
+    /// That server did not let this one lead: the others never hear of it.
+    #[error("the server of the rendezvous: {0}")]
+    CannotLead(String),
 }
 
 impl From<ValkeyError> for MeetingError {

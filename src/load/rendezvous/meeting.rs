@@ -142,7 +142,10 @@ impl Meeting {
         let names = registry::to_lead(&setup.name, setup.token.as_deref());
         let wire = cluster.admin_of_tag(&names.tag());
         // It listens before anybody can know of it.
-        let bus = ClusterBus::of_leader(cluster, &names).await?;
+        let bus = ClusterBus::of_leader(cluster, &names).await.map_err(|error| match error {
+            MeetingError::Server(why) => MeetingError::CannotLead(why),
+            error => error,
+        })?;
         registry::announce(&wire, &names, &hello.place()).await?;
         let met = async {
             let leader = Rc::new(Leader::new(&setup.name, hello, bus, end.clone()));

@@ -5,8 +5,8 @@ mod runs;
 
 use self::curves::{capacity, sweep, trends};
 use self::runs::{
-    broken, control_failed, equal, failover, invalid, partial, profile, simulated_network, single, slower,
-    storm, twenty,
+    broken, control_failed, equal, failover, invalid, partial, profile, several_generators,
+    simulated_network, single, slower, storm, twenty,
 };
 use super::{calibrations, capacities, compared, figures, history, series, sweeps};
 use crate::judge::capacity::{Capacity, CapacityPlan};
@@ -53,6 +53,7 @@ fn of_runs() -> Vec<Sample> {
         ("hostile", hostile()),
         ("storm", storm()),
         ("simulated-network", simulated_network()),
+        ("several-generators", several_generators()),
         ("failover", failover()),
         ("profile", profile()),
     ]

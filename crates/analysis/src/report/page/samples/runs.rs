@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::judge::fault_fixture::killed;
 use crate::judge::fixtures::{
-    GRANT_LANE, HGET_LANE, Noise, SimulatedArm, TWIN, record, scenario, spread, timed_steps,
+    GRANT_LANE, HGET_LANE, Noise, SimulatedArm, TWIN, generator, record, scenario, spread, timed_steps,
 };
 use crate::judge::profile_fixture::{Truth, profiled};
 use crate::judge::{self, Comparison, RunResult, analyse, analyse_as};
@@ -277,5 +277,18 @@ pub(super) fn storm() -> RunResult {
 pub(super) fn simulated_network() -> RunResult {
     ab(10, |record| {
         record.added_rtt = Some(AddedRoundTrip { asked_us: 500.0, given: spread(1_000, 520.0, 2) });
+    })
+}
+
+/// By three generators on two machines, of which the second one was busy.
+pub(super) fn several_generators() -> RunResult {
+    ab(11, |record| {
+        record.generators = (1..=3).map(generator).collect();
+        let (second, third) = (1, 2);
+        record.generators[second].used.thread_cpu_s = 9.2;
+        for (one, boot) in record.generators.iter_mut().zip(["one", "one", "another"]) {
+            one.host.boot = Some(boot.into());
+        }
+        (record.generators[third].late_us, record.generators[third].late_in) = (1_850, 4);
     })
 }
