@@ -4,10 +4,12 @@
     cargo build --release && scripts/generators_trials.py --output results/reference/trials/generators
 
 Claims of one variant at a fixed rate (an open loop, so that the load is the same whoever makes it), round by round in random
-order, a cluster of its own for each run. Counts must be the plan's, nothing lost or claimed twice, and the servers' counters
-must agree with what all generators sent: a run of which that is not true ends this with exit code 1. Then the p50 with several
-beside the 95 % interval of the p50 with one, over the rounds, and a generator's CPU per claim, of which 4 may take 10 % more
-than one.
+order, a cluster of its own for each run. Threads run where the system puts them, also with one generator: more than there are
+cores for cannot be bound. Counts must be the plan's, nothing lost or claimed twice, and the servers' counters must agree with
+what all generators sent: a run of which that is not true ends this with exit code 1. Then the p50 with several beside the 95 %
+interval of the p50 with one, over the rounds, and a generator's CPU per claim, of which 4 may take 10 % more than one. A thread
+that makes fewer claims pays more for each, whoever else there is: so one generator alone makes the part of the load as well that
+is each one's of the most.
 """
 
 import math
@@ -50,34 +52,36 @@ def interval(values):
     return mean, mean - half, mean + half
 
 
-def one(args, generators, seed, scenario):
+def one(args, generators, rate, seed):
     """One run: its row. Ends this script where it has not done what its plan says, to the last claim."""
+    scenario = args.results / "one-load.toml"
+    scenario.write_text(SCENARIO.format(rate=rate, seconds=args.seconds, executions=round(1.2 * rate * args.seconds) + 1000))
     code, result = runs.run(args.tool, scenario, args.results, "--anyway", "--seed", seed, "--generators", generators,
-                            *args.extra)
-    variant, audit, claims = result["variants"][0], result["audit"], round(args.rate * args.seconds)
+                            "--set", "machine.placement=free", *args.extra)
+    variant, audit, claims = result["variants"][0], result["audit"], round(rate * args.seconds)
     claimed = variant["outcomes"]["claimed"]
     faults = [fault["what"] for fault in result["invalid_reasons"]]
     if claimed != claims or audit["lost"] or audit["double_claims"] or "counters_disagree" in faults:
         sys.exit(f"{generators} generators: {claimed} of {claims} claims, {faults}, {audit}")
     return {
-        "generators": generators, "seed": seed, "exit": code, "valid": result["valid"], "invalid": faults,
+        "generators": generators, "rate": rate, "seed": seed, "exit": code, "valid": result["valid"], "invalid": faults,
         "p50_us": variant["service_us"]["p50"], "p99_us": variant["service_us"]["p99"],
         "cpu_us": 1e6 * result["generator"]["thread_cpu_s"] / claimed,
         "lag_p99_us": variant["send_lag_us"]["p99"],
     }
 
 
-HEAD = "generators   p50 us   p99 us  generator's CPU/claim  send lag p99  valid"
+HEAD = "generators  claims/s   p50 us   p99 us  generator's CPU/claim  send lag p99  valid"
 
 
 def line(row):
-    return (f"{row['generators']:>10}  {row['p50_us']:7.1f}  {row['p99_us']:7.1f}  {row['cpu_us']:18.1f} us  "
+    return (f"{row['generators']:>10}  {row['rate']:8,.0f}  {row['p50_us']:7.1f}  {row['p99_us']:7.1f}  {row['cpu_us']:18.1f} us  "
             f"{row['lag_p99_us']:9.1f} us  {'yes' if row['valid'] else 'no: ' + ', '.join(row['invalid'])}")
 
 
-def answer(rows, counts):
+def answer(rows, counts, rate):
     """What the runs say, line by line, and whether something is not as wanted."""
-    of = lambda n, key: [row[key] for row in rows if row["generators"] == n]
+    of = lambda n, key, rate=rate: [row[key] for row in rows if (row["generators"], row["rate"]) == (n, rate)]
     said, missed = [], False
     mean, low, high = interval(of(counts[0], "p50_us"))
     cpu = statistics.median(of(counts[0], "cpu_us"))
@@ -90,6 +94,10 @@ def answer(rows, counts):
                     f"CPU per claim x {growth:.2f}{': more than ' + format(MOST_GROWTH, '.2f') if growth > MOST_GROWTH else ''}")
         missed |= apart or growth > MOST_GROWTH
     invalid = sum(not row["valid"] for row in rows)
+    alone = statistics.median(of(1, "cpu_us", rate / counts[-1]))
+    each = statistics.median(of(counts[-1], "cpu_us"))
+    said.append(f"one alone with the part of each of {counts[-1]}: {alone:.1f} us of CPU per claim; {counts[-1]} take x "
+                f"{each / alone:.2f} of that")
     said.append(f"every run made all of its claims, none lost or claimed twice; {invalid} of {len(rows)} runs are invalid")
     return said, missed or invalid > 0
 
@@ -103,16 +111,14 @@ def main():
     args.seconds = args.seconds or (5 if args.quick else 20)
     rounds = args.runs or (3 if args.quick else 6)
     args.results.mkdir(parents=True, exist_ok=True)
-    scenario = args.results / "one-load.toml"
-    scenario.write_text(SCENARIO.format(rate=args.rate, seconds=args.seconds,
-                                        executions=round(1.2 * args.rate * args.seconds) + 1000))
     counts = [int(n) for n in args.generators.split(",")]
     table = runs.Table(args.output, HEAD, line, args.append)
     order = random.Random(args.first_seed)
     for number in range(rounds):
-        for generators in order.sample(counts, len(counts)):
-            table.add(one(args, generators, args.first_seed + number, scenario))
-    said, missed = answer(table.rows, counts)
+        turns = [*((n, args.rate) for n in counts), (1, args.rate / counts[-1])]
+        for generators, rate in order.sample(turns, len(turns)):
+            table.add(one(args, generators, rate, args.first_seed + number))
+    said, missed = answer(table.rows, counts, args.rate)
     table.close(*said)
     sys.exit(1 if missed else 0)
 

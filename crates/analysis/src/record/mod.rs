@@ -1,12 +1,14 @@
 //! From single claims to a [`RunRecord`]: recorders, the record itself.
 
 mod aborted;
+mod arm_record;
 mod arm_recorder;
 mod audit;
 mod batch_note;
 mod calibration;
 mod cluster;
 mod conditions;
+mod counter_block;
 mod environment;
 mod event;
 mod fault;
@@ -21,6 +23,7 @@ mod part;
 mod recorder;
 mod run_record;
 mod samples;
+mod seconds;
 mod seed;
 mod slots;
 mod stamps;
@@ -32,6 +35,7 @@ mod usage;
 mod wire_cost;
 
 pub use aborted::Aborted;
+pub use arm_record::*;
 pub use arm_recorder::ArmRecorder;
 pub use audit::Audit;
 pub(crate) use audit::is_zero;
@@ -42,6 +46,7 @@ pub use calibration::{
 };
 pub use cluster::{ClusterRecord, ServerReading, StartedServer};
 pub use conditions::{Asked, AwakeBy, Conditions};
+pub use counter_block::*;
 pub use environment::{Environment, Host, LibraryInfo, SdkInfo, Tool, ValkeyInfo};
 pub use event::{WindowEvent, WindowEventKind};
 pub use fault::{Fault, ForeignClient, Violation, Warning};
@@ -58,6 +63,7 @@ pub use part::{GeneratorRecord, PartNote};
 pub use recorder::{Purpose, Recorder};
 pub use run_record::*;
 pub use samples::{Samples, TICKS_PER_US};
+pub use seconds::*;
 pub(crate) use seed::below;
 pub use seed::stream;
 pub use slots::{SLOTS, slot_of_tag};

@@ -1,18 +1,15 @@
 //! [`RunRecord`]: all that a run measured, and nothing that was concluded from it.
 
-use std::collections::BTreeMap;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::audit::is_zero;
-use super::inside::Inside;
 use super::{
-    Aborted, Audit, BatchNote, CalibrationNote, ClusterRecord, Environment, Fault, GeneratorRecord,
-    GeneratorUse, Histogram, InjectedRecord, LibraryInfo, Outcomes, PartNote, Samples, SdkInfo, StormRecord,
-    Tool, Warning, WindowEvent,
+    Aborted, ArmRecord, Audit, CalibrationNote, ClusterRecord, CounterBlock, Environment, Fault,
+    GeneratorRecord, GeneratorUse, Histogram, InjectedRecord, PartNote, PrimaryRecord, StormRecord, Stratum,
+    TimelinePoint, Tool, Warning, WindowEvent, WindowTotals,
 };
-use crate::scenario::{ScenarioFile, VariantPath};
+use crate::scenario::ScenarioFile;
 
 /// What a run did and saw. Statistics, gate, capacity and reports read this and nothing else.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -164,9 +161,7 @@ impl RunRecord {
         let (name, rtt) = (&self.scenario.name, self.scenario.load.network.added_rtt);
         if rtt.0.is_zero() { name.clone() } else { format!("{name} (+{rtt} RTT)") }
     }
-}
 
-impl RunRecord {
     /// Whether the arms claimed on clusters of their own.
     pub fn is_server_duet(&self) -> bool {
         !self.clusters.is_empty()
@@ -207,208 +202,6 @@ pub struct Staging {
     pub grant_cpu_us: Option<f64>,
 }
 
-/// All that one arm did in the window.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct ArmRecord {
-    /// The variant's name.
-    pub name: String,
-    /// The way of claiming.
-    pub path: VariantPath,
-    /// The function library that it was measured with, in a library duet.
-    #[serde(default)]
-    pub library: Option<LibraryInfo>,
-    /// The SDK that its worker was built against, in an SDK duet. What such a worker sends nobody but the servers count, so
-    /// its claims have no wire cost.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sdk: Option<SdkInfo>,
-    /// Median time in microseconds that handing a claim over to its worker and its answer back took beside the claim, which
-    /// is in no figure; `None` where no worker of its own makes the claims. Of several generators the largest of their
-    /// medians.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub handover_p50_us: Option<f64>,
-    /// How its claims ended. The control's and the blocks' claims are not in here.
-    pub outcomes: Outcomes,
-    /// Time in which its claims were made; arms that are mixed share it.
-    pub active_s: f64,
-    /// done - sent, successful claims only.
-    pub service: Histogram,
-    /// done - scheduled, successful claims only; empty in a closed loop.
-    pub response: Histogram,
-    /// sent - scheduled; empty in a closed loop.
-    pub send_lag: Histogram,
-    /// From the call that made the execution runnable being sent until the lease is held; empty when staged.
-    pub resume: Histogram,
-    /// done - sent of claims that were refused, lost or expired: error paths return early.
-    pub error_service: Histogram,
-    /// Each round trip of a claim in order, successful claims only; empty in results of versions that did not time them.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub steps: Vec<StepRecord>,
-    /// Wire cost of its successful claims, summed.
-    pub wire: WireTotals,
-    /// Of its claims that hold their lease: those that `variant.wait_replicas` replicas did not have when the wait for them
-    /// ended.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub unreplicated: u64,
-}
-
-impl ArmRecord {
-    /// Its histograms of whole claims, by what they measure.
-    pub fn clocks(&self) -> [(&'static str, &Histogram); 5] {
-        [
-            ("service", &self.service),
-            ("response", &self.response),
-            ("send_lag", &self.send_lag),
-            ("resume", &self.resume),
-            ("error_service", &self.error_service),
-        ]
-    }
-}
-
-/// One of the round trips that a claim makes, over all claims of an arm.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct StepRecord {
-    /// What is sent and waited for, e.g. `HGET lane_id`.
-    pub title: String,
-    /// From encoding the request until its reply is read.
-    pub time: Histogram,
-}
-
-/// Sums over the successful claims of an arm.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct WireTotals {
-    /// Claims summed over.
-    pub claims: u64,
-    /// Waits for an answer.
-    pub round_trips: u64,
-    /// Commands sent.
-    pub commands: u64,
-    /// Request bytes.
-    pub bytes_out: u64,
-    /// Reply bytes.
-    pub bytes_in: u64,
-}
-
-/// Service times of one stratum, in the order taken, by arm (index into [`RunRecord::arms`]).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Stratum {
-    /// Whether both sides are the baseline: then `sides` has two entries for the same arm.
-    pub control: bool,
-    /// The sides that were mixed at random. A baseline that is there twice is a control within the comparison.
-    pub sides: Vec<StratumSide>,
-    /// The ruler: bare round trips ([`RunRecord::ruler_command`]) on the claims' connections, at random places among the
-    /// claims. `None` where none were made.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ruler: Option<Samples>,
-    /// Whether each side was claimed by itself, with the servers for itself, and not claim by claim among the others.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub apart: bool,
-}
-
-/// One side of a stratum.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct StratumSide {
-    /// Index into [`RunRecord::arms`].
-    pub arm: u32,
-    /// done - sent of its successful claims.
-    pub service: Samples,
-}
-
-/// A run of claims of one arm, with the servers' counters read before and after.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct CounterBlock {
-    /// Blocks with the same number form one group in which every arm has one block, in random order.
-    pub group: u32,
-    /// Index into [`RunRecord::arms`].
-    pub arm: u32,
-    /// Claims that succeeded.
-    pub claims: u64,
-    /// The block's length.
-    pub duration_s: f64,
-    /// Counters of all primaries, summed.
-    pub counters: CounterDelta,
-    /// Of a block with several claims in flight: the part in which all of them were.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub steady: Option<SteadyPart>,
-    /// What the library of an instrumented arm counted in it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub inside: Option<Inside>,
-    /// Function calls that one claim makes, where it is more than one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub function_calls_per_claim: Option<u32>,
-}
-
-/// The part of a block between its ramp-in and its drain: from the first claim that counts being sent until the last.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct SteadyPart {
-    /// Claims that succeeded for each that was sent in it, the last one aside: as many as came back.
-    pub claims: u64,
-    /// Its length.
-    pub duration_s: f64,
-}
-
-impl CounterBlock {
-    /// Claims and seconds of the arm alone, at the load that was asked for: of the steady part where there is one.
-    pub fn rate_parts(&self) -> (f64, f64) {
-        match self.steady {
-            Some(steady) => (steady.claims as f64, steady.duration_s),
-            None => (self.claims as f64, self.duration_s),
-        }
-    }
-
-    /// Claims that reached the function, whatever it answered: each is one `FCALL`, or [`Self::function_calls_per_claim`]. Costs are counted over these, since
-    /// the servers' counters have the refused ones too. Without the tool's own count of them, those that succeeded.
-    pub fn reached(&self) -> u64 {
-        let calls = u64::from(self.function_calls_per_claim.unwrap_or(1).max(1));
-        self.counters.sent.get("fcall").map_or(self.claims, |sent| sent / calls)
-    }
-}
-
-/// Difference of one server's counters over a time. Sources: `INFO commandstats`, `INFO cpu`, `INFO stats`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct CounterDelta {
-    /// Calls by lower-case command name, commands inside functions included.
-    pub calls: BTreeMap<String, u64>,
-    /// Commands that the tool sent in the same time, by name.
-    pub sent: BTreeMap<String, u64>,
-    /// As many calls of a command that claims send as their functions may have made themselves, by the library's source:
-    /// so many more than were sent may be counted. Empty where no function calls one, as in FlowFabric's own.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub by_functions: BTreeMap<String, u64>,
-    /// Main thread's CPU, user and system (or its active time where io-threads spin).
-    pub main_thread_cpu_us: f64,
-    /// CPU of the whole process, user and system.
-    pub process_cpu_us: f64,
-    /// `total_net_input_bytes`.
-    pub net_in_bytes: u64,
-    /// `total_net_output_bytes`.
-    pub net_out_bytes: u64,
-    /// `usec` of `cmdstat_fcall`: what functions took, by the server's own clock, in microseconds; 0 in results of versions
-    /// that did not keep it.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub fcall_us: u64,
-}
-
-/// One primary over the window.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct PrimaryRecord {
-    /// Its address.
-    pub addr: String,
-    /// Its cluster (index into [`RunRecord::clusters`]) in a server duet.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cluster: Option<u32>,
-    /// Flow partitions it serves.
-    pub partitions: u32,
-    /// Claims planned on it.
-    pub claims: u64,
-    /// Its counters over the window.
-    pub counters: CounterDelta,
-    /// Redirects it answered with.
-    pub redirects: BTreeMap<super::RedirectKind, u64>,
-    /// Commands to it without a reply: it may have run them or not.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub unanswered: u64,
-}
-
 /// A simulated network (`load.network.added_rtt`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AddedRoundTrip {
@@ -437,100 +230,4 @@ impl Offered {
 /// As much of a SHA-256 as reports show.
 pub fn short_sha256(sha256: &str) -> &str {
     sha256.get(..12).unwrap_or(sha256)
-}
-
-/// The window as a whole: the claims of the arms, of the control and of the counter blocks, the warm-up's aside.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct WindowTotals {
-    /// Time in which claims were made: where the timeline ends.
-    pub active_s: f64,
-    /// How all of its claims ended. Those that were sent are the sum over the timeline.
-    pub outcomes: Outcomes,
-    /// Its batches, the one that went on included. Only in a part's record ([`RunRecord::part`]): merging needs them.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub batches: Vec<BatchNote>,
-}
-
-/// Shortest part of a second over which a rate is formed: over less a few claims more or less are all of it.
-const SHORTEST_RATED_S: f64 = 0.1;
-
-/// One second of the window.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct TimelinePoint {
-    /// End of the second, from the window's start.
-    pub t_s: f64,
-    /// How much of it was measured, from its begin, where that was less than all of it: the last one. Rates are over this
-    /// part. In results of versions that did not keep it ([`RunRecord::window`] is missing) the last second may be a part as
-    /// well.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub part_s: Option<f64>,
-    /// Claims that succeeded in it.
-    pub claimed: u64,
-    /// Claims that did not.
-    pub errors: u64,
-    /// Median service time in it; `None` without a claim.
-    pub p50_us: Option<f64>,
-    /// 99th percentile of it.
-    pub p99_us: Option<f64>,
-    /// Median response time in it (open loop).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub response_p50_us: Option<f64>,
-    /// 99th percentile of it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub response_p99_us: Option<f64>,
-    /// Response times in it, of a run whose rate changes (ramp): quantiles over several seconds come from all of
-    /// their claims.
-    #[serde(default, skip_serializing_if = "Histogram::is_empty")]
-    pub response: Histogram,
-    /// The times that its quantiles were taken from. Only in a part's record ([`RunRecord::part`]): quantiles of several parts
-    /// come from all of their claims.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub times: Option<SecondTimes>,
-    /// The tool's resident memory, where the system tells; of several generators all of theirs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tool_resident_bytes: Option<u64>,
-    /// 99th percentile of how late claims were sent in it (open loop).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub send_lag_p99_us: Option<f64>,
-    /// Grants in stock at its end.
-    pub stock: u64,
-    /// Share of a core that each primary's main thread used in it, in the order of `primaries`; empty where the
-    /// counters were not read in that second.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub primary_cpu: Vec<f64>,
-}
-
-/// All times of one second.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct SecondTimes {
-    /// Service times of the claims that succeeded in it.
-    pub service: Histogram,
-    /// Their response times (open loop).
-    #[serde(default, skip_serializing_if = "Histogram::is_empty")]
-    pub response: Histogram,
-    /// How late claims were sent in it (open loop).
-    #[serde(default, skip_serializing_if = "Histogram::is_empty")]
-    pub send_lag: Histogram,
-}
-
-impl TimelinePoint {
-    /// How much of the second was measured.
-    pub fn length_s(&self) -> f64 {
-        self.part_s.unwrap_or(1.0)
-    }
-
-    /// Until when it was measured, from the window's start.
-    pub fn measured_until_s(&self) -> f64 {
-        self.t_s - 1.0 + self.length_s()
-    }
-
-    /// So many things that were counted in it, per second; `None` where too little of it was measured.
-    pub fn per_sec(&self, counted: u64) -> Option<f64> {
-        (self.length_s() >= SHORTEST_RATED_S).then(|| counted as f64 / self.length_s())
-    }
-
-    /// Successful claims per second, over the part that was measured; `None` where that is too little.
-    pub fn claims_per_sec(&self) -> Option<f64> {
-        self.per_sec(self.claimed)
-    }
 }

@@ -1,0 +1,106 @@
+//! [`CounterBlock`] and [`PrimaryRecord`]: what the servers counted over a stretch of claims.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::RedirectKind;
+use super::audit::is_zero;
+use super::inside::Inside;
+
+/// A run of claims of one arm, with the servers' counters read before and after.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CounterBlock {
+    /// Blocks with the same number form one group in which every arm has one block, in random order.
+    pub group: u32,
+    /// Index into [`RunRecord::arms`](super::RunRecord::arms).
+    pub arm: u32,
+    /// Claims that succeeded.
+    pub claims: u64,
+    /// The block's length.
+    pub duration_s: f64,
+    /// Counters of all primaries, summed.
+    pub counters: CounterDelta,
+    /// Of a block with several claims in flight: the part in which all of them were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steady: Option<SteadyPart>,
+    /// What the library of an instrumented arm counted in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inside: Option<Inside>,
+    /// Function calls that one claim makes, where it is more than one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub function_calls_per_claim: Option<u32>,
+}
+
+/// The part of a block between its ramp-in and its drain: from the first claim that counts being sent until the last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SteadyPart {
+    /// Claims that succeeded for each that was sent in it, the last one aside: as many as came back.
+    pub claims: u64,
+    /// Its length.
+    pub duration_s: f64,
+}
+
+impl CounterBlock {
+    /// Claims and seconds of the arm alone, at the load that was asked for: of the steady part where there is one.
+    pub fn rate_parts(&self) -> (f64, f64) {
+        match self.steady {
+            Some(steady) => (steady.claims as f64, steady.duration_s),
+            None => (self.claims as f64, self.duration_s),
+        }
+    }
+
+    /// Claims that reached the function, whatever it answered: each is one `FCALL`, or [`Self::function_calls_per_claim`]. Costs are counted over these, since
+    /// the servers' counters have the refused ones too. Without the tool's own count of them, those that succeeded.
+    pub fn reached(&self) -> u64 {
+        let calls = u64::from(self.function_calls_per_claim.unwrap_or(1).max(1));
+        self.counters.sent.get("fcall").map_or(self.claims, |sent| sent / calls)
+    }
+}
+
+/// Difference of one server's counters over a time. Sources: `INFO commandstats`, `INFO cpu`, `INFO stats`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CounterDelta {
+    /// Calls by lower-case command name, commands inside functions included.
+    pub calls: BTreeMap<String, u64>,
+    /// Commands that the tool sent in the same time, by name.
+    pub sent: BTreeMap<String, u64>,
+    /// As many calls of a command that claims send as their functions may have made themselves, by the library's source:
+    /// so many more than were sent may be counted. Empty where no function calls one, as in FlowFabric's own.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub by_functions: BTreeMap<String, u64>,
+    /// Main thread's CPU, user and system (or its active time where io-threads spin).
+    pub main_thread_cpu_us: f64,
+    /// CPU of the whole process, user and system.
+    pub process_cpu_us: f64,
+    /// `total_net_input_bytes`.
+    pub net_in_bytes: u64,
+    /// `total_net_output_bytes`.
+    pub net_out_bytes: u64,
+    /// `usec` of `cmdstat_fcall`: what functions took, by the server's own clock, in microseconds; 0 in results of versions
+    /// that did not keep it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub fcall_us: u64,
+}
+
+/// One primary over the window.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PrimaryRecord {
+    /// Its address.
+    pub addr: String,
+    /// Its cluster (index into [`RunRecord::clusters`](super::RunRecord::clusters)) in a server duet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<u32>,
+    /// Flow partitions it serves.
+    pub partitions: u32,
+    /// Claims planned on it.
+    pub claims: u64,
+    /// Its counters over the window.
+    pub counters: CounterDelta,
+    /// Redirects it answered with.
+    pub redirects: BTreeMap<RedirectKind, u64>,
+    /// Commands to it without a reply: it may have run them or not.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unanswered: u64,
+}
