@@ -81,23 +81,25 @@ def line(row):
 
 def answer(rows, counts, rate):
     """What the runs say, line by line, and whether something is not as wanted."""
-    of = lambda n, key, rate=rate: [row[key] for row in rows if (row["generators"], row["rate"]) == (n, rate)]
+    of = lambda n, key, rate=rate: [row[key] for row in sorted(rows, key=lambda row: row["seed"])
+                                    if (row["generators"], row["rate"]) == (n, rate)]
+    # Round by round: a machine's speed changes from one to the next.
+    over = lambda these, those: statistics.median(a / b for a, b in zip(these, those))
     said, missed = [], False
     mean, low, high = interval(of(counts[0], "p50_us"))
-    cpu = statistics.median(of(counts[0], "cpu_us"))
-    said.append(f"{counts[0]}: p50 {mean:.1f} us [{low:.1f}, {high:.1f}], {cpu:.1f} us of its CPU per claim")
+    cpu = of(counts[0], "cpu_us")
+    said.append(f"{counts[0]}: p50 {mean:.1f} us [{low:.1f}, {high:.1f}], {statistics.median(cpu):.1f} us of its CPU per claim")
     for n in counts[1:]:
-        several, growth = interval(of(n, "p50_us")), statistics.median(of(n, "cpu_us")) / cpu
+        several, growth = interval(of(n, "p50_us")), over(of(n, "cpu_us"), cpu)
         # Two means, each with an interval of its own: apart where these do not meet.
         apart = several[1] > high or several[2] < low
         said.append(f"{n}: p50 {several[0]:.1f} us [{several[1]:.1f}, {several[2]:.1f}]{': apart' if apart else ''}, "
                     f"CPU per claim x {growth:.2f}{': more than ' + format(MOST_GROWTH, '.2f') if growth > MOST_GROWTH else ''}")
         missed |= apart or growth > MOST_GROWTH
     invalid = sum(not row["valid"] for row in rows)
-    alone = statistics.median(of(1, "cpu_us", rate / counts[-1]))
-    each = statistics.median(of(counts[-1], "cpu_us"))
-    said.append(f"one alone with the part of each of {counts[-1]}: {alone:.1f} us of CPU per claim; {counts[-1]} take x "
-                f"{each / alone:.2f} of that")
+    alone = of(1, "cpu_us", rate / counts[-1])
+    said.append(f"one alone with the part of each of {counts[-1]}: {statistics.median(alone):.1f} us of CPU per claim; "
+                f"{counts[-1]} take x {over(of(counts[-1], 'cpu_us'), alone):.2f} of that")
     said.append(f"every run made all of its claims, none lost or claimed twice; {invalid} of {len(rows)} runs are invalid")
     return said, missed or invalid > 0
 
