@@ -88,14 +88,14 @@ pub struct WireTotals {
     pub bytes_in: u64,
 }
 
-/// Service times of one stratum, in the order taken, by arm (index into `RunRecord::arms`).
+/// Service times of one stratum, in the order taken, by arm (index into `arms`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Stratum {
     /// Whether both sides are the baseline: then `sides` has two entries for the same arm.
     pub control: bool,
     /// The sides that were mixed at random. A baseline that is there twice is a control within the comparison.
     pub sides: Vec<StratumSide>,
-    /// The ruler: bare round trips (`RunRecord::ruler_command`) on the claims' connections, at random places among the
+    /// The ruler: bare round trips (`ruler_command`) on the claims' connections, at random places among the
     /// claims. `None` where none were made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ruler: Option<Samples>,
@@ -107,7 +107,7 @@ pub struct Stratum {
 /// One side of a stratum.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StratumSide {
-    /// Index into `RunRecord::arms`.
+    /// Index into `arms`.
     pub arm: u32,
     /// done - sent of its successful claims.
     pub service: Samples,

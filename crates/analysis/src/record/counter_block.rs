@@ -14,7 +14,7 @@ use super::inside::Inside;
 pub struct CounterBlock {
     /// Blocks with the same number form one group in which every arm has one block, in random order.
     pub group: u32,
-    /// Index into `RunRecord::arms`.
+    /// Index into `arms`.
     pub arm: u32,
     /// Claims that succeeded.
     pub claims: u64,
@@ -89,7 +89,7 @@ pub struct CounterDelta {
 pub struct PrimaryRecord {
     /// Its address.
     pub addr: String,
-    /// Its cluster (index into `RunRecord::clusters`) in a server duet.
+    /// Its cluster (index into `clusters`) in a server duet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<u32>,
     /// Flow partitions it serves.

@@ -12,7 +12,7 @@ pub struct WindowTotals {
     pub active_s: f64,
     /// How all of its claims ended. Those that were sent are the sum over the timeline.
     pub outcomes: Outcomes,
-    /// Its batches, the one that went on included. Only in a part's record (`RunRecord::part`): merging needs them.
+    /// Its batches, the one that went on included. Only in a part's record (`part`): merging needs them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub batches: Vec<BatchNote>,
 }
@@ -26,7 +26,7 @@ pub struct TimelinePoint {
     /// End of the second, from the window's start.
     pub t_s: f64,
     /// How much of it was measured, from its begin, where that was less than all of it: the last one. Rates are over this
-    /// part. In results of versions that did not keep it (`RunRecord::window` is missing) the last second may be a part as
+    /// part. In results of versions that did not keep it (`window` is missing) the last second may be a part as
     /// well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part_s: Option<f64>,
@@ -48,7 +48,7 @@ pub struct TimelinePoint {
     /// their claims.
     #[serde(default, skip_serializing_if = "Histogram::is_empty")]
     pub response: Histogram,
-    /// The times that its quantiles were taken from. Only in a part's record (`RunRecord::part`): quantiles of several parts
+    /// The times that its quantiles were taken from. Only in a part's record (`part`): quantiles of several parts
     /// come from all of their claims.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times: Option<SecondTimes>,
