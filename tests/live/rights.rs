@@ -9,7 +9,8 @@ use reclaim_analysis::record::WireCost;
 use reclaim_bench::cluster::Cluster;
 use redis::Value;
 
-use crate::support::{self, everywhere};
+use crate::parts::somebodys;
+use crate::support::everywhere;
 
 const DOCS: &str = include_str!("../../docs/rights.md");
 
@@ -65,13 +66,10 @@ fn calls(infos: &[Value]) -> BTreeSet<String> {
 
 #[tokio::test(flavor = "current_thread")]
 async fn the_rights_in_the_docs_are_enough_and_none_is_idle() {
-    let own = support::own(2, 0).await;
-    everywhere(&own, &["FUNCTION", "FLUSH"]).await;
+    let (own, nodes) = somebodys().await;
     everywhere(&own, &words()).await;
     everywhere(&own, &["ACL", "LOG", "RESET"]).await;
     everywhere(&own, &["CONFIG", "RESETSTAT"]).await;
-    let nodes: Vec<_> = own.topology().primaries().iter().map(|primary| primary.addr.to_string()).collect();
-    let nodes = nodes.join(",");
     let output = tempfile::tempdir().unwrap();
     let small = [
         "--no-progress",
@@ -127,13 +125,11 @@ async fn the_rights_in_the_docs_are_enough_and_none_is_idle() {
 
 #[tokio::test(flavor = "current_thread")]
 async fn several_generators_need_what_the_docs_name_for_them_and_say_so_without_it() {
-    let own = support::own(2, 0).await;
-    everywhere(&own, &["FUNCTION", "FLUSH"]).await;
+    let (own, nodes) = somebodys().await;
     everywhere(&own, &words()).await;
-    let nodes: Vec<_> = own.topology().primaries().iter().map(|primary| primary.addr.to_string()).collect();
     let output = tempfile::tempdir().unwrap();
     let run = || {
-        let mut run = tool(&["run", "smoke", "--generators", "2", "--concurrency", "4"], &nodes.join(","));
+        let mut run = tool(&["run", "smoke", "--generators", "2", "--concurrency", "4"], &nodes);
         run.args(["--no-progress", "--anyway", "-o", output.path().to_str().unwrap()]);
         run.args(["--set", "population.executions=300", "--set", "load.claims=800"]);
         let done = run.output().unwrap();
