@@ -19,6 +19,7 @@ mod calibration;
 pub mod capacity;
 mod comparable;
 mod comparison;
+mod counter_rules;
 mod curves;
 #[cfg(any(test, feature = "fixtures"))]
 pub mod fault_fixture;

@@ -1,16 +1,12 @@
 //! Whether a run's numbers may be used: what it found wrong with itself, and the rules that need the whole record.
 
-use std::collections::BTreeMap;
-
-use crate::record::{
-    ArmRecord, Audit, CounterBlock, CounterDelta, Fault, GeneratorUse, InjectionFailure, RedirectKind,
-    RunRecord, Violation, Warning,
-};
-use crate::scenario::{Extras, MOST_IN_FLIGHT, Mode, Model, Scenario, expected_cost};
+use crate::record::{ArmRecord, Audit, Fault, GeneratorUse, InjectionFailure, RunRecord, Violation, Warning};
+use crate::scenario::{MOST_IN_FLIGHT, Mode, Model, Scenario};
 use crate::stats::{Latencies, mser};
 
-use super::arm_counts::{arm_blocks, arm_samples, wire_per_claim};
+use super::arm_counts::arm_samples;
 use super::calibration::generator_limit;
+use super::counter_rules;
 use super::generators;
 use super::send_lag::{SendLag, of_arms};
 use super::servers::other_servers;
@@ -38,30 +34,7 @@ pub(super) fn faults(record: &RunRecord, scenario: &Scenario) -> Vec<Fault> {
         if record.is_server_duet() { of_clusters.collect() } else { vec![&record.audit] };
     faults.extend(audits.into_iter().flat_map(audit_faults));
     faults.extend(other_servers(record));
-    let unanswered: u64 = record.arms.iter().map(|arm| arm.outcomes.unanswered()).sum();
-    // Where others may use the cluster, what they sent is a warning of the run's own.
-    let shared = record.environment.valkey.shared == Some(true);
-    // What a worker of its own sends, and so may run inside functions, the servers alone count.
-    let workers = record.arms.iter().any(|arm| arm.sdk.is_some());
-    for primary in record.primaries.iter().filter(|_| !workers) {
-        let counters = &primary.counters;
-        // Where claims are tried again, what they ended in does not say how many commands had no reply: each server's
-        // own count does.
-        let unanswered = if record.injected.is_some() { primary.unanswered } else { unanswered };
-        faults.extend(disagreements(&primary.addr, counters, scenario.load.mode, (unanswered, shared)));
-    }
-    for block in &record.blocks {
-        let arm = record.arms.get(block.arm as usize).map_or("an unknown arm", |arm| arm.name.as_str());
-        let place = format!("all primaries, block {} of {arm}", block.group);
-        if workers {
-            faults.extend(too_few_calls(&place, block));
-        } else {
-            faults.extend(disagreements(&place, &block.counters, Mode::Staged, (0, shared)));
-        }
-    }
-    faults.extend(
-        (0..record.arms.len()).flat_map(|arm| unexpected_commands(record, arm, extras(scenario, arm))),
-    );
+    faults.extend(counter_rules::faults(record, scenario));
     if matches!(scenario.load.model, Model::Open { .. }) {
         let claims: u64 = record.arms.iter().map(|arm| arm.outcomes.empty_stock).sum();
         if claims > 0 {
@@ -72,7 +45,6 @@ pub(super) fn faults(record: &RunRecord, scenario: &Scenario) -> Vec<Fault> {
         faults.extend(generators::sent_late(record, scenario));
     }
     faults.extend(not_injected(record));
-    faults.extend(redirect_disagreements(record, shared));
     faults.extend(never_resumed(record));
     faults.extend(record.arms.iter().filter(|_| !record.partial).filter_map(|arm| failed(arm, record)));
     faults.extend(
@@ -250,31 +222,6 @@ fn outlasting(record: &RunRecord) -> impl Iterator<Item = Warning> {
     })
 }
 
-/// Redirects that a server counted and the tool did not meet, or the other way round. A redirect without a reply was lost
-/// with its connection.
-fn redirect_disagreements(record: &RunRecord, shared: bool) -> Vec<Fault> {
-    let Some(injected) = record.injected.as_ref().filter(|_| !shared) else { return Vec::new() };
-    let of_primary = |server: &String| {
-        record.primaries.iter().find(|primary| primary.addr == *server).map_or(0, |found| found.unanswered)
-    };
-    let unanswered = |server: &String| {
-        injected.unanswered.get(server).copied().unwrap_or_default().max(of_primary(server))
-    };
-    let of = |counts: Option<&BTreeMap<RedirectKind, u64>>, kind| {
-        counts.and_then(|counts| counts.get(&kind)).copied().unwrap_or_default()
-    };
-    let mut faults = Vec::new();
-    for (server, by_kind) in &injected.redirects_counted {
-        for redirect in RedirectKind::ALL {
-            let (met, counted) = (of(injected.redirects.get(server), redirect), of(Some(by_kind), redirect));
-            if !(met..=met + unanswered(server)).contains(&counted) {
-                faults.push(Fault::RedirectsDisagree { primary: server.clone(), redirect, met, counted });
-            }
-        }
-    }
-    faults
-}
-
 /// Executions that a storm left behind. One that was interrupted did not have the time to bring all back.
 fn never_resumed(record: &RunRecord) -> Option<Fault> {
     let storm = record.storm.as_ref().filter(|storm| !record.partial && storm.without_lease() > 0)?;
@@ -284,92 +231,6 @@ fn never_resumed(record: &RunRecord) -> Option<Fault> {
         return None;
     }
     Some(Fault::NeverResumed { executions: storm.without_lease(), of: storm.executions })
-}
-
-/// Commands that no function of FlowFabric's claim path runs inside, so that sent and counted must agree; of a library
-/// whose functions run them, as many more may be counted as its source allows. In churn other
-/// functions run that read hashes themselves; FCALL is always the tool's own. What was given up before its reply may not
-/// have reached the server: that many commands may be missing there, and none may be there that was not sent.
-fn disagreements(
-    place: &str,
-    counters: &CounterDelta,
-    mode: Mode,
-    (unanswered, shared): (u64, bool),
-) -> impl Iterator<Item = Fault> {
-    let compared: &[&str] = match mode {
-        Mode::Staged => &["fcall", "hget", "hmget"],
-        Mode::Churn | Mode::Storm => &["fcall"],
-    };
-    compared.iter().filter_map(move |&command| {
-        let of = |counts: &BTreeMap<String, u64>| counts.get(command).copied().unwrap_or_default();
-        let (sent, counted) = (of(&counters.sent), of(&counters.calls));
-        let missing = sent.checked_sub(counted);
-        let too_many = counted.saturating_sub(sent) > of(&counters.by_functions);
-        missing.map_or(!shared && too_many, |missing| missing > unanswered).then(|| Fault::CountersDisagree {
-            primary: place.to_owned(),
-            command: command.to_owned(),
-            sent,
-            counted,
-        })
-    })
-}
-
-/// No lease comes without a call of a function: fewer than claims, and what the servers counted is not these claims' doing.
-fn too_few_calls(place: &str, block: &CounterBlock) -> Option<Fault> {
-    let counted = block.counters.calls.get("fcall").copied().unwrap_or_default();
-    (counted < block.claims).then(|| Fault::CountersDisagree {
-        primary: place.to_owned(),
-        command: "fcall".to_owned(),
-        sent: block.claims,
-        counted,
-    })
-}
-
-/// What an arm's successful claims sent, against its variant's definition: in all, and by command in the counter
-/// blocks in which every claim succeeded.
-fn unexpected_commands(record: &RunRecord, index: usize, extras: Extras) -> Vec<Fault> {
-    let arm = &record.arms[index];
-    let expected = expected_cost(arm.path, extras);
-    let commands = f64::from(expected.commands.values().sum::<u32>());
-    let mut checks = vec![
-        ("commands".to_owned(), commands, wire_per_claim(arm, |wire| wire.commands)),
-        (
-            "round trips".to_owned(),
-            f64::from(expected.round_trips),
-            wire_per_claim(arm, |wire| wire.round_trips),
-        ),
-    ];
-    let sent = |block: &CounterBlock, command: &str| block.counters.sent.get(command).copied().unwrap_or(0);
-    let calls = arm.path.functions().len() as u64;
-    let whole: Vec<_> =
-        arm_blocks(record, index).filter(|block| sent(block, "fcall") == calls * block.claims).collect();
-    let claims: u64 = whole.iter().map(|block| block.claims).sum();
-    for (command, count) in expected.commands {
-        let total: u64 = whole.iter().map(|block| sent(block, command)).sum();
-        checks.push((
-            command.to_owned(),
-            f64::from(count),
-            (claims > 0).then(|| total as f64 / claims as f64),
-        ));
-    }
-    checks
-        .into_iter()
-        .filter_map(|(command, expected, measured)| Some((command, expected, measured?)))
-        .filter(|(_, expected, measured)| (measured - expected).abs() > 1e-9)
-        .map(|(command, expected, measured)| Fault::UnexpectedCommands {
-            arm: arm.name.clone(),
-            command,
-            expected,
-            measured,
-        })
-        .collect()
-}
-
-/// What the claims of an arm do beside taking their leases.
-fn extras(scenario: &Scenario, arm: usize) -> Extras {
-    let task_context = scenario.load.task_context;
-    let variant = scenario.variants.get(arm);
-    variant.map_or(Extras { task_context, ..Extras::default() }, |variant| variant.extras(task_context))
 }
 
 /// Whether an arm's claims are too few that succeeded, or too many that failed.
@@ -433,22 +294,5 @@ mod tests {
             throttled(used(Some(3), Some(0.2))),
             Some(Warning::Throttled { periods: 3, seconds: 0.2 })
         );
-    }
-
-    /// A server that lost its slots counts on; what was not heard of it may be in its count.
-    #[test]
-    fn redirects_of_a_former_primary_are_compared_and_unanswered_ones_may_be_missing() {
-        use crate::judge::fault_fixture::outage;
-        let found = |counted: u64, unanswered: u64| {
-            let mut record = outage(8.0, 1.0);
-            let injected = record.injected.as_mut().unwrap();
-            let former = "127.0.0.1:7099".to_owned();
-            let of = |n| [(RedirectKind::Moved, n)].into();
-            injected.redirects.insert(former.clone(), of(10));
-            injected.redirects_counted.insert(former.clone(), of(counted));
-            injected.unanswered.insert(former, unanswered);
-            redirect_disagreements(&record, false).len()
-        };
-        assert_eq!([found(10, 0), found(12, 2), found(12, 0), found(9, 2), found(13, 2)], [0, 0, 1, 1, 1]);
     }
 }

@@ -32,6 +32,7 @@ mod steps;
 mod storm;
 mod timeline;
 mod usage;
+mod warning;
 mod wire_cost;
 
 pub use aborted::Aborted;
@@ -49,7 +50,7 @@ pub use conditions::{Asked, AwakeBy, Conditions};
 pub use counter_block::*;
 pub use environment::{Environment, Host, LibraryInfo, SdkInfo, Tool, ValkeyInfo};
 pub use event::{WindowEvent, WindowEventKind};
-pub use fault::{Fault, ForeignClient, Violation, Warning};
+pub use fault::{Fault, ForeignClient, Violation};
 pub use histogram::{BadHistogram, Histogram};
 pub use injected::{
     Doubts, InjectedFault, InjectedRecord, InjectionFailure, MovedSlots, NotCounted, Slice, SlotMoveWay,
@@ -74,4 +75,5 @@ pub use usage::{
     GENERATOR_BUSY, GeneratorUse, OTHERS_DISTURB_A_CALIBRATION, OTHERS_EXPLAIN_LATENESS,
     OTHERS_WORTH_A_WARNING, SEND_LAG_SHARE, STOLEN,
 };
+pub use warning::Warning;
 pub use wire_cost::WireCost;
