@@ -17,6 +17,7 @@ mod generators;
 mod live;
 mod merge;
 mod metrics;
+mod one_run;
 mod output;
 mod profile;
 mod progress_line;

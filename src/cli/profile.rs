@@ -7,14 +7,10 @@ use super::cluster_args::ClusterArgs;
 use super::completions::scenarios;
 use super::exit::Exit;
 use super::foresee::foresee;
-use super::output::{OutputArgs, OutputFormat, columns, json};
+use super::one_run::one_run;
+use super::output::OutputArgs;
 use super::scenario_args::{LibraryArgs, ScenarioArgs, check_surroundings, draft, fresh_seed};
-use super::signals::with_signals;
-use super::terminal::Terminal;
-use crate::campaign::{self, Generators, RunPlan};
-use crate::load::Progress as _;
-use crate::store::ResultDir;
-use reclaim_analysis::report;
+use crate::campaign::{Generators, RunPlan};
 use reclaim_analysis::scenario::{Draft, ProfileLibraries, profiled};
 
 /// Options of `profile`.
@@ -60,28 +56,10 @@ pub async fn run(args: &ProfileArgs) -> anyhow::Result<Exit> {
     let plan = args.plan()?;
     // Its verdicts are not what it is made for.
     let about = foresee(&[&plan.scenario], 1, &args.output.output, true)?;
-    let terminal = Terminal::new(&args.output)?;
-    let dir = ResultDir::create(&args.output.output, &plan.scenario.name)?;
-    terminal.note(&about);
-    let run = with_signals(&terminal, &plan.request.nodes, async |stop| {
-        campaign::run(&plan, &dir, &terminal, stop).await
-    });
-    let Some(result) = run.await?? else { return Ok(Exit::Interrupted) };
-    let stored = dir.store_run(&result);
-    terminal.print(
-        &args.output,
-        &match args.output.format {
-            OutputFormat::Text => report::text(&result, columns()),
-            OutputFormat::Json => json(&result)?,
-        },
-    )?;
-    stored?;
-    let doubtful = result.profile.as_ref().is_none_or(|profile| !profile.findings.is_empty());
-    Ok(terminal.result(
-        &dir,
-        match Exit::of(&result) {
-            Exit::Pass if doubtful => Exit::Inconclusive,
-            exit => exit,
-        },
-    ))
+    let Some(made) = one_run(&plan, &about, &args.output).await? else { return Ok(Exit::Interrupted) };
+    let doubtful = made.result.profile.as_ref().is_none_or(|profile| !profile.findings.is_empty());
+    Ok(made.end(match Exit::of(&made.result) {
+        Exit::Pass if doubtful => Exit::Inconclusive,
+        exit => exit,
+    }))
 }

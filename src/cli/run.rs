@@ -9,6 +9,7 @@ use super::completions::scenarios;
 use super::exit::Exit;
 use super::foresee::foresee;
 use super::generators::{Chosen, GeneratorsArgs, led};
+use super::one_run::one_run;
 use super::output::{OutputArgs, OutputFormat, columns, complain, json};
 use super::scenario_args::{
     LibraryArgs, ScenarioArgs, SdkArgs, ServerArgs, check_surroundings, draft, fresh_seed,
@@ -18,7 +19,6 @@ use super::summary::SummaryArgs;
 use super::terminal::Terminal;
 use crate::campaign::{self, Generators, RunPlan, Several, SweepPlan};
 use crate::load::Progress as _;
-use crate::store::ResultDir;
 use reclaim_analysis::judge::MIN_RUNS;
 use reclaim_analysis::report;
 use reclaim_analysis::scenario::{Draft, Override, Scenario, SweepSection};
@@ -160,29 +160,14 @@ async fn part(args: &RunArgs, mut plan: RunPlan, chosen: Chosen) -> anyhow::Resu
     if leads {
         return once(args, &plan, &about).await;
     }
-    led(&plan, &Terminal::new(&args.output)?, &who, args.output.quiet).await
+    let clusters = [plan.request.clone()];
+    led(&plan, &clusters, &Terminal::new(&args.output)?, (&who, args.output.quiet)).await
 }
 
 async fn once(args: &RunArgs, plan: &RunPlan, about: &str) -> anyhow::Result<Exit> {
-    let terminal = Terminal::new(&args.output)?;
-    let dir = ResultDir::create(&args.output.output, &plan.scenario.name)?;
-    terminal.note(about);
-    let run = with_signals(&terminal, &plan.request.nodes, async |stop| {
-        campaign::run(plan, &dir, &terminal, stop).await
-    });
-    let Some(result) = run.await?? else { return Ok(Exit::Interrupted) };
-    // Printed even where it cannot be stored: the run has cost its time.
-    let stored = dir.store_run(&result);
-    terminal.print(
-        &args.output,
-        &match args.output.format {
-            OutputFormat::Text => report::text(&result, columns()),
-            OutputFormat::Json => report::json(&result)?,
-        },
-    )?;
-    stored?;
-    args.summary.append(&report::ci::pull_request(&result))?;
-    Ok(terminal.result(&dir, Exit::of(&result)))
+    let Some(made) = one_run(plan, about, &args.output).await? else { return Ok(Exit::Interrupted) };
+    args.summary.append(&report::ci::pull_request(&made.result))?;
+    Ok(made.end(Exit::of(&made.result)))
 }
 
 async fn series(args: &RunArgs, plan: &RunPlan, about: &str) -> anyhow::Result<Exit> {

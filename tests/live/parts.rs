@@ -95,12 +95,12 @@ fn assert_one_run(result: &RunResult, generators: usize) {
     let violations =
         [audit.lost, audit.double_claims, audit.attempt_changed, audit.epoch_errors, audit.state_errors];
     assert_eq!(violations, [0; 5], "{:?}", audit.examples);
-    // Three groups of one block for each arm and one more for the control: 200 claims each, a quarter before them.
+    // Twelve groups of one block for each arm and one more for the control: 50 claims each, a quarter before them.
     let fresh: u64 = record.blocks.iter().filter(|block| block.arm == 1).map(|block| block.claims).sum();
     // What is claimed for the first time is created for it; so is a half of the warm-up.
     assert_eq!(audit.executions_checked, 401 + fresh + 20);
     let claims: Vec<u64> = record.blocks.iter().map(|block| block.claims).collect();
-    assert_eq!(claims, vec![250; 9]);
+    assert_eq!(claims, vec![63; 36]);
     for block in &record.blocks {
         let calls = block.counters.calls.get("fcall").copied();
         assert_eq!(calls, block.counters.sent.get("fcall").copied(), "{block:?}");
