@@ -14,8 +14,9 @@ use uuid::Uuid;
 
 use super::error::CampaignError;
 use super::watch::Watch;
-use crate::cluster::{Cluster, ClusterRequest, die_with_parent};
+use crate::cluster::{Cluster, ClusterRequest, Started, die_with_parent};
 use crate::load::{self, LoadError, MeetingError, PartSetup, RunSetup};
+use crate::valkey::NodeAddr;
 use crate::workload::Slice;
 use reclaim_analysis::record::RunRecord;
 use reclaim_analysis::scenario::ScenarioFile;
@@ -64,6 +65,26 @@ pub struct Task {
     pub scenario: ScenarioFile,
     /// Seed of everything random.
     pub seed: u64,
+    /// The clusters, in the scenario's order.
+    pub clusters: Vec<Joined>,
+}
+
+/// A cluster that the first generator has got ready, as others on its machine find it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Joined {
+    /// Its primaries.
+    pub nodes: Vec<NodeAddr>,
+    /// What they were started from, where they are the first generator's children.
+    pub started: Option<Started>,
+}
+
+impl Joined {
+    fn to(cluster: &Cluster) -> Self {
+        let primaries = cluster.topology();
+        let nodes = primaries.primaries().iter().map(|primary| primary.addr.clone()).collect();
+        Self { nodes, started: cluster.started_from() }
+    }
 }
 
 /// The request of one of several generators for the cluster that the first one has got ready: it loads nothing, marks nothing
@@ -86,8 +107,9 @@ pub(super) async fn claim(
             let name = format!("started-{}", Uuid::new_v4().simple());
             let part = PartSetup { slice, name, token: None, wait: *wait };
             let Some(cluster) = setup.clusters.first().map(Rc::clone) else { return Ok(Vec::new()) };
-            let task = Task { scenario: setup.scenario.file().clone(), seed: setup.seed };
-            let started = Started::start(&part, &cluster, &task, arguments)?;
+            let clusters = setup.clusters.iter().map(|cluster| Joined::to(cluster)).collect();
+            let task = Task { scenario: setup.scenario.file().clone(), seed: setup.seed, clusters };
+            let started = Children::start(&part, &cluster, &task, arguments)?;
             let made = load::run_part(setup, &part).await;
             if let Err(error @ LoadError::Meeting(MeetingError::CannotLead(_))) = made {
                 // They would wait for it, and have written nothing.
@@ -116,13 +138,13 @@ pub(super) async fn any_of(
 }
 
 /// Generators that this process has started. They end with it, however that ends.
-struct Started {
+struct Children {
     children: Vec<(u32, JoinHandle<()>)>,
     /// What those said that failed.
     failed: Rc<RefCell<Vec<(u32, String)>>>,
 }
 
-impl Started {
+impl Children {
     /// Starts all but the first one.
     fn start(
         part: &PartSetup,
@@ -133,9 +155,9 @@ impl Started {
         let of = part.slice.of();
         let cannot = |part: u32| move |source| CampaignError::GeneratorStart { part, source };
         let program = std::env::current_exe().map_err(cannot(2))?;
+        let nodes = task.clusters.iter().take(1).flat_map(|first| &first.nodes);
+        let nodes: Vec<String> = nodes.map(ToString::to_string).collect();
         let task = serde_json::to_vec(task).map_err(|error| cannot(2)(error.into()))?;
-        let nodes: Vec<String> =
-            cluster.topology().primaries().iter().map(|primary| primary.addr.to_string()).collect();
         let failed: Rc<RefCell<Vec<(u32, String)>>> = Rc::default();
         let mut children = Vec::new();
         for number in 2..=of {

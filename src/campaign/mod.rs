@@ -27,7 +27,7 @@ mod watch;
 pub use calibration::calibration;
 pub use capacity::{Search, SearchPlan, follow as follow_search};
 pub use error::{CampaignError, in_words};
-pub use generators::{COMMAND as GENERATOR, Generators, Task};
+pub use generators::{COMMAND as GENERATOR, Generators, Joined, Task};
 pub use on_cluster::on_cluster;
 pub use run::{RunPlan, any_part, follow, run};
 pub use series::{Several, series};

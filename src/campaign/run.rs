@@ -89,14 +89,20 @@ pub(super) fn merged(mut records: Vec<RunRecord>) -> Result<RunRecord, CampaignE
     }
 }
 
-/// Makes one part of a run that is not the first: whoever leads has its record then. `None` where it was stopped before it
-/// had any part in it.
-pub async fn follow(plan: &RunPlan, watch: &dyn Watch, stop: &Stop) -> Result<Option<()>, CampaignError> {
-    let RunPlan { scenario, request, seed, generators } = plan;
+/// Makes one part of a run that is not the first, on the clusters that whoever leads has got ready: that one has its record
+/// then. `None` where it was stopped before it had any part in it.
+pub async fn follow(
+    plan: &RunPlan,
+    clusters: &[ClusterRequest],
+    watch: &dyn Watch,
+    stop: &Stop,
+) -> Result<Option<()>, CampaignError> {
+    let RunPlan { scenario, seed, generators, .. } = plan;
+    let clusters: Vec<ClusterRequest> = clusters.iter().map(joining).collect();
     watch.run(1, 1, scenario);
     watch.begin(Activity::Start, None);
     let made = stop
-        .or_left(on_clusters(&[joining(request)], watch, stop, async |clusters| {
+        .or_left(on_clusters(&clusters, watch, stop, async |clusters| {
             let (seed, cancel) = (*seed, &stop.in_order);
             let setup = RunSetup { clusters, scenario, seed, watch, cancel };
             Box::pin(claim(generators, setup, watch)).await

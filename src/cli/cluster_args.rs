@@ -237,6 +237,7 @@ impl ClusterArgs {
             },
             password: if spec.nodes.is_empty() { None } else { self.password()? },
             nodes: nodes.map(|node| NodeAddr { host: node.host.clone(), port: node.port }).collect(),
+            started: None,
             primaries: spec.primaries,
             replicas: spec.replicas,
             node_timeout: spec.node_timeout.unwrap_or_else(|| ClusterRequest::default().node_timeout),

@@ -12,7 +12,7 @@ use super::output::print;
 use super::scenario_args::duration;
 use super::signals::with_signals;
 use super::terminal::Terminal;
-use crate::campaign::{self, Generators, RunPlan, Stop, Task, Watch};
+use crate::campaign::{self, Generators, Joined, RunPlan, Stop, Task, Watch};
 use crate::cluster::ClusterRequest;
 use crate::load::{PartSetup, shareable};
 use crate::workload::Slice;
@@ -108,6 +108,12 @@ impl Chosen {
     pub(super) fn check(&self, plan: &RunPlan, seeded: bool, repeat: u32) -> anyhow::Result<()> {
         let option = self.option();
         shareable(&plan.scenario, self.of).with_context(|| option.clone())?;
+        if plan.scenario.is_server_duet() {
+            bail!(
+                "{option}: a server duet starts its servers, which others would not find: use --generators {}",
+                self.of
+            );
+        }
         self.check_cluster(&plan.request)?;
         if !seeded {
             bail!("{option}: all generators make one plan, so give all of them the same --seed");
@@ -205,10 +211,15 @@ fn check_name(name: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Makes a part of a run that another process leads, and says who this one was.
-pub(super) async fn led(plan: &RunPlan, terminal: &Terminal, who: &str, quiet: bool) -> anyhow::Result<Exit> {
+/// Makes a part of a run that another process leads, and says who this one was, unless it is to be quiet.
+pub(super) async fn led(
+    plan: &RunPlan,
+    clusters: &[ClusterRequest],
+    terminal: &Terminal,
+    (who, quiet): (&str, bool),
+) -> anyhow::Result<Exit> {
     let made = with_signals(terminal, &plan.request.nodes, async |stop| {
-        campaign::follow(plan, terminal, stop).await
+        campaign::follow(plan, clusters, terminal, stop).await
     });
     if made.await??.is_none() {
         return Ok(Exit::Interrupted);
@@ -241,8 +252,13 @@ pub(super) async fn generator(args: &GeneratorArgs) -> anyhow::Result<Exit> {
     let slice = slice.context("--part: no number")?;
     let (name, wait) = (args.rendezvous.clone(), args.rendezvous_wait.0);
     let generators = Generators::Part(PartSetup { slice, name, token: None, wait });
+    let joined = |cluster: Joined| {
+        let Joined { nodes, started } = cluster;
+        ClusterRequest { nodes, started, ..request.clone() }
+    };
+    let clusters: Vec<ClusterRequest> = task.clusters.into_iter().map(joined).collect();
     let plan = RunPlan { scenario, request, seed: task.seed, generators };
-    led(&plan, &Terminal::plain(true), &slice.to_string(), true).await
+    led(&plan, &clusters, &Terminal::plain(true), (&slice.to_string(), true)).await
 }
 
 #[cfg(test)]

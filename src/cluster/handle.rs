@@ -15,8 +15,9 @@ use super::facts::{ServerFacts, io_threads};
 use super::guard;
 use super::library::{Before, Library};
 use super::presence::{Company, Presence};
-use super::provider::{self, Servers, Started};
+use super::provider::{self, Servers};
 use super::request::{ClusterRequest, Unreachable};
+use super::started::Started;
 use crate::flowfabric::{CallBounds, LIBRARY_NAME, LibraryAlias, raise};
 use crate::valkey::{
     Access, Connector, NodeAddr, NodeCounters, NodeIndex, Topology, ValkeyError, Wire, WireCounts, ask,
@@ -33,7 +34,7 @@ pub struct Cluster {
     pub(super) connections: u16,
     pub(super) provider: Provider,
     pub(super) servers: Servers,
-    /// What servers of our own that run as our children were started from.
+    /// What servers of our own were started from that run as children of this process or of another generator of the run.
     pub(super) started: Option<Started>,
     state: RefCell<State>,
     pub(super) library: RefCell<Library>,

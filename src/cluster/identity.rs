@@ -9,10 +9,16 @@ use sha2::{Digest as _, Sha256};
 
 use super::error::ClusterError;
 use super::handle::Cluster;
+use super::started::Started;
 use crate::valkey::{Info, config};
 use reclaim_analysis::record::{ServerReading, StartedServer};
 
 impl Cluster {
+    /// What its servers were started from, for another generator of the run that joins them.
+    pub fn started_from(&self) -> Option<Started> {
+        self.started.clone()
+    }
+
     /// What its servers were started from, and with which settings; `None` for servers that no file on this machine was
     /// started for.
     pub fn started_server(&self) -> Result<Option<StartedServer>, ClusterError> {

@@ -42,6 +42,7 @@ mod restart;
 mod room;
 mod server;
 mod slot_move;
+mod started;
 mod tidy;
 mod visits;
 
@@ -61,4 +62,5 @@ pub use request::{ClusterRequest, Containers, DEFAULT_IMAGE, NAMESPACE, Unreacha
 pub use restart::CameBack;
 pub(crate) use server::for_servers;
 pub use slot_move::SlotMove;
+pub use started::Started;
 pub use visits::{Visit, is_card};

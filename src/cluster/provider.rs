@@ -1,8 +1,5 @@
 //! Which servers: the choice between `external`, `local` and `container`, and stopping what we started.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-
 #[cfg(all(feature = "container", unix))]
 use super::container::ContainerServers;
 use super::error::ClusterError;
@@ -13,6 +10,7 @@ use super::local::{LocalServers, LocalShape};
 #[cfg(all(feature = "container", unix))]
 use super::request::DEFAULT_IMAGE;
 use super::request::{ClusterRequest, Containers};
+use super::started::Started;
 use crate::valkey::{Access, NodeAddr};
 use reclaim_analysis::scenario::Provider;
 
@@ -21,18 +19,8 @@ pub(super) struct Provided {
     pub(super) provider: Provider,
     pub(super) seeds: Vec<NodeAddr>,
     pub(super) servers: Servers,
-    /// What they were started from, where they run as our children.
+    /// What they were started from, where they run as children of ours or of another generator of the run.
     pub(super) started: Option<Started>,
-}
-
-/// What child servers were started from.
-#[derive(Clone, Debug)]
-pub(super) struct Started {
-    pub(super) binary: PathBuf,
-    /// Settings beside those that every server has.
-    pub(super) config: BTreeMap<String, String>,
-    /// Of each primary.
-    pub(super) replicas: u16,
 }
 
 /// What has to be stopped at the end.
@@ -204,7 +192,7 @@ fn external(request: &ClusterRequest) -> Provided {
         provider: Provider::External,
         seeds: request.nodes.clone(),
         servers: Servers::Foreign,
-        started: None,
+        started: request.started.clone(),
     }
 }
 

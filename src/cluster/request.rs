@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::presence::Announcement;
+use super::started::Started;
 use crate::flowfabric::FUNCTIONS;
 use crate::valkey::{Access, NodeAddr, Password, TlsOptions};
 use reclaim_analysis::scenario::{ArmCluster, LibrarySource, Provider, Scenario};
@@ -40,6 +41,8 @@ pub struct ClusterRequest {
     pub provider: Provider,
     /// Seeds of an external cluster; one that answers is enough.
     pub nodes: Vec<NodeAddr>,
+    /// What another generator of the run has started these nodes from, if one has.
+    pub started: Option<Started>,
     /// Primaries of a cluster that we build.
     pub primaries: u16,
     /// Replicas of each of them.
@@ -90,6 +93,7 @@ impl Default for ClusterRequest {
         Self {
             provider: Provider::Auto,
             nodes: Vec::new(),
+            started: None,
             primaries: 3,
             replicas: 0,
             // Longer than any stall that a scenario causes on purpose, shorter than a user's patience at failover.

@@ -132,7 +132,7 @@ impl Meter {
 
     /// Reads them again: for each cluster the sum over all its primaries. A primary that changed meanwhile is a fault, not
     /// an error. With `keep`, the stretch counts for the primaries' totals as well. `others`: what other generators of the run
-    /// have sent in the stretch, to the one cluster that such a run has.
+    /// have sent in the stretch, to whichever cluster.
     pub async fn end(
         &mut self,
         before: Reading,
@@ -141,8 +141,12 @@ impl Meter {
     ) -> Result<Vec<CounterDelta>, ClusterError> {
         let used = self.used(&before);
         let (mut all, mut servers_cpu_s, mut servers_waited_s) = (Vec::new(), 0.0, Some(0.0));
-        for (site, earlier) in self.sites.iter_mut().zip(before.sites) {
-            let delta = site.end(earlier, keep, others).await?;
+        for ((site, cluster), earlier) in self.sites.iter_mut().zip(&self.clusters).zip(before.sites) {
+            let delta = match &self.clusters[..] {
+                // A server may have become a primary that was none when the stretch began.
+                [_] => site.end(earlier, keep, others).await?,
+                _ => site.end(earlier, keep, &sent_to(cluster, others)).await?,
+            };
             servers_cpu_s += delta.counters.process_cpu_us / 1e6;
             servers_waited_s = servers_waited_s.zip(delta.waited_s).map(|(sum, more): (f64, f64)| sum + more);
             all.push(delta.counters);
@@ -158,4 +162,11 @@ impl Meter {
         }
         Ok(all)
     }
+}
+
+/// What of it went to a cluster's primaries.
+fn sent_to(cluster: &Cluster, sent: &[SentTo]) -> Vec<SentTo> {
+    let topology = cluster.topology();
+    let there = |to: &&SentTo| topology.primaries().iter().any(|primary| primary.addr == to.addr);
+    sent.iter().filter(there).cloned().collect()
 }

@@ -156,7 +156,7 @@ impl<'a> Session<'a> {
         let Some(part) = self.part else { return Ok(()) };
         self.watch().note(&format!("{} of rendezvous {}: meeting the others", part.slice, part.name));
         let shared = with_scenario(plan_sha256, self.scenario());
-        let met = Meeting::meet(part, &self.cluster, &shared, &self.end).await?;
+        let met = Meeting::meet(part, self.setup.clusters, &shared, &self.end).await?;
         self.arrangement.share_with(met.neighbours());
         self.library.replace(self.cluster.library());
         // Nobody else sets it.
@@ -277,10 +277,11 @@ fn with_scenario(plan_sha256: &str, scenario: &Scenario) -> String {
     hex(&hash.finalize())
 }
 
-/// Where the servers of all clusters are. Only such as are ours run as several clusters.
+/// Where the servers of all clusters are. Only such as are ours, or another generator's on this machine, run as several
+/// clusters.
 fn servers_at(clusters: &[Rc<Cluster>], first: &Cluster) -> ServersAt {
-    match clusters {
-        [_] => first.servers_at(),
-        several => ServersAt::Ours { count: several.iter().map(|cluster| cluster.server_pids().len()).sum() },
+    match clusters.iter().map(|cluster| cluster.server_pids().len()).sum() {
+        0 => first.servers_at(),
+        count => ServersAt::Ours { count },
     }
 }

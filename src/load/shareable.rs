@@ -59,7 +59,6 @@ pub fn shareable(scenario: &Scenario, of: u32) -> Result<(), NotShareable> {
         |variant: &reclaim_analysis::scenario::VariantSpec| variant.path.is_sdk() || variant.sdk.is_some();
     let for_one = [
         (!scenario.faults.is_empty(), "faults that are done to the servers ([[fault]])"),
-        (scenario.is_server_duet(), "a server duet, which has several clusters"),
         (scenario.variants.iter().any(sdk), "claims that FlowFabric's SDK makes"),
     ];
     if let Some((_, what)) = for_one.iter().find(|(found, _)| *found) {
@@ -90,7 +89,7 @@ mod tests {
     #[test]
     fn what_one_generator_alone_can_do_is_refused_by_name() {
         let of = |name| shareable(&shipped(name, ""), 2).map_err(|error| error.to_string());
-        for (name, part) in [("failover", "faults"), ("server-duet", "server duet")] {
+        for (name, part) in [("failover", "faults"), ("worker-paths", "FlowFabric's SDK")] {
             let Some(shipped) = Shipped::find(name) else { panic!("{name} is not shipped") };
             let said = of(shipped.name).unwrap_err();
             assert!(said.contains(part) && said.contains("several generators"), "{name}: {said}");

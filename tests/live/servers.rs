@@ -9,6 +9,7 @@ use reclaim_bench::cluster::{Cluster, ClusterRequest};
 use reclaim_bench::load::{self, RunSetup, Silent};
 use tokio_util::sync::CancellationToken;
 
+use crate::parts::{Desk, end, wrong};
 use crate::support;
 
 const DUET: &str = r#"
@@ -103,6 +104,32 @@ async fn a_server_against_itself_is_quiet_on_three_clusters_that_are_gone_afterw
     assert_eq!(pids.len(), 3);
     let left = pids.iter().filter(|pid| Path::new(&format!("/proc/{pid}")).exists());
     assert_eq!(left.count(), 0, "servers end with their clusters");
+}
+
+/// Four in flight queue, so each arm has its cluster for itself: 20 blocks of 50 claims, and 13 before them.
+#[test]
+fn several_generators_share_the_clusters_of_a_duet() {
+    let desk = Desk::new(&DUET.replace("[load]\n", "[load]\nconcurrency = 4\n"));
+    let (code, said) = end(desk.run(&["--generators", "2"]).spawn().unwrap());
+    assert!(matches!(code, Some(0 | 2 | 3)), "{said}");
+    let result = desk.result();
+    assert_eq!(wrong(&result), Vec::<String>::new(), "{said}");
+    let record = &result.record;
+    assert_eq!(record.generators.len(), 2);
+    assert_eq!(record.clusters.iter().map(|cluster| cluster.arms.len()).collect::<Vec<_>>(), [1, 1, 0]);
+    for (number, cluster) in record.clusters.iter().enumerate() {
+        assert_eq!(cluster.audit.executions_checked, 400, "{:?}", cluster.audit);
+        assert_eq!((cluster.audit.violations(), cluster.audit.lost), (0, 0));
+        assert_eq!(cluster.before, cluster.after);
+        let own: Vec<_> =
+            record.primaries.iter().filter(|primary| primary.cluster == Some(number as u32)).collect();
+        let [primary] = own.as_slice() else { panic!("{own:?}") };
+        assert_eq!(primary.addr, cluster.before[0].addr);
+        assert_eq!(primary.claims, 20 * 63, "those of both");
+        assert_eq!(primary.counters.sent["fcall"], 20 * 63);
+        assert_eq!(primary.counters.calls["fcall"], 20 * 63);
+    }
+    assert!(record.blocks.iter().all(|block| block.claims == 63), "{:?}", record.blocks);
 }
 
 #[tokio::test(flavor = "current_thread")]

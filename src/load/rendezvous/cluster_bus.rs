@@ -26,12 +26,14 @@ impl ClusterBus {
     /// The leader's end: what it says goes to all others.
     pub async fn of_leader(cluster: &Cluster, names: &Names) -> Result<Self, MeetingError> {
         let keeps = vec![names.lead(), names.parts()];
-        Self::open(cluster, names, (names.orders(), names.reports()), keeps).await
+        let opened = Self::open(cluster, names, (names.orders(), names.reports()), keeps).await;
+        opened.map_err(MeetingError::CannotLead)
     }
 
     /// One of the others' ends: what it says goes to the leader.
     pub async fn of_part(cluster: &Cluster, names: &Names) -> Result<Self, MeetingError> {
-        Self::open(cluster, names, (names.reports(), names.orders()), Vec::new()).await
+        let opened = Self::open(cluster, names, (names.reports(), names.orders()), Vec::new()).await;
+        opened.map_err(MeetingError::Server)
     }
 
     async fn open(
@@ -39,10 +41,10 @@ impl ClusterBus {
         names: &Names,
         (says_on, hears_on): (String, String),
         keeps: Vec<String>,
-    ) -> Result<Self, MeetingError> {
+    ) -> Result<Self, String> {
         let wire = cluster.admin_of_tag(&names.tag());
         let subscribed = cluster.subscribe(wire.addr(), &hears_on).await;
-        let heard = Mutex::new(subscribed.map_err(|error| MeetingError::Server(error.to_string()))?);
+        let heard = Mutex::new(subscribed.map_err(|error| error.to_string())?);
         // A leader speaks to nobody until somebody comes.
         let is_heard = Cell::new(!keeps.is_empty());
         Ok(Self { wire, says_on, heard, keeps, is_heard })

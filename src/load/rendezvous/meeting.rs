@@ -11,7 +11,7 @@ use super::clock::ServerClock;
 use super::cluster_bus::ClusterBus;
 use super::error::MeetingError;
 use super::leader::Leader;
-use super::message::Hello;
+use super::message::{Connections, Hello};
 use super::part::Part;
 use super::registry::{self, Names};
 use super::{Barrier, delivery};
@@ -50,7 +50,8 @@ pub struct PartSetup {
 pub struct Meeting {
     setup: PartSetup,
     names: Names,
-    cluster: Rc<Cluster>,
+    /// The clusters of the run; they meet on the first one.
+    clusters: Vec<Rc<Cluster>>,
     clock: std::cell::Cell<ServerClock>,
     role: Role,
     /// Whether the servers end with the leader.
@@ -109,10 +110,11 @@ impl Start {
 }
 
 impl Meeting {
-    /// Meets the others. `end` ends this process' part of the run; a failure cancels it.
+    /// Meets the others on the first of the run's clusters; a run has one at least. `end` ends this process' part of the run; a
+    /// failure cancels it.
     pub async fn meet(
         setup: &PartSetup,
-        cluster: &Rc<Cluster>,
+        clusters: &[Rc<Cluster>],
         plan_sha256: &str,
         end: &CancellationToken,
     ) -> Result<Self, MeetingError> {
@@ -127,25 +129,23 @@ impl Meeting {
             process,
         };
         if setup.slice.leads() {
-            Self::lead(setup, cluster, hello, end).await
+            Self::lead(setup, clusters, hello, end).await
         } else {
-            Self::follow(setup, cluster, hello, end).await
+            Self::follow(setup, clusters, hello, end).await
         }
     }
 
     async fn lead(
         setup: &PartSetup,
-        cluster: &Rc<Cluster>,
+        clusters: &[Rc<Cluster>],
         hello: Hello,
         end: &CancellationToken,
     ) -> Result<Self, MeetingError> {
+        let cluster = &clusters[0];
         let names = registry::to_lead(&setup.name, setup.token.as_deref());
         let wire = cluster.admin_of_tag(&names.tag());
         // It listens before anybody can know of it.
-        let bus = ClusterBus::of_leader(cluster, &names).await.map_err(|error| match error {
-            MeetingError::Server(why) => MeetingError::CannotLead(why),
-            error => error,
-        })?;
+        let bus = ClusterBus::of_leader(cluster, &names).await?;
         registry::announce(&wire, &names, &hello.place()).await?;
         let met = async {
             let leader = Rc::new(Leader::new(&setup.name, hello, bus, end.clone()));
@@ -161,7 +161,7 @@ impl Meeting {
             };
             let clock = ServerClock::read(&wire).await?;
             let (role, about) = (Role::Leads(leader), (&hosts[..], cluster.owned()));
-            Ok(Self::new(setup, (names.clone(), cluster), clock, role, about, listening))
+            Ok(Self::new(setup, (names.clone(), clusters), clock, role, about, listening))
         };
         let met = met.await;
         if met.is_err() {
@@ -172,10 +172,11 @@ impl Meeting {
 
     async fn follow(
         setup: &PartSetup,
-        cluster: &Rc<Cluster>,
+        clusters: &[Rc<Cluster>],
         hello: Hello,
         end: &CancellationToken,
     ) -> Result<Self, MeetingError> {
+        let cluster = &clusters[0];
         let coming = registry::come(cluster, &setup.name, &hello, setup.wait);
         let names = end.run_until_cancelled(coming).await.unwrap_or(Err(MeetingError::Interrupted))?;
         let bus = ClusterBus::of_part(cluster, &names).await?;
@@ -193,13 +194,15 @@ impl Meeting {
                     wanted: in_words("another one", &wanted.sha256),
                 });
             }
-            cluster.join_library().await.map_err(server)?;
+            for cluster in clusters {
+                cluster.join_library().await.map_err(server)?;
+            }
             Ok((welcome, ServerClock::read(&cluster.admin_of_tag(&names.tag())).await?))
         };
         match met.await {
             Ok((welcome, clock)) => {
                 let (role, about) = (Role::Follows(part), (&welcome.hosts[..], welcome.owned));
-                Ok(Self::new(setup, (names, cluster), clock, role, about, listening))
+                Ok(Self::new(setup, (names, clusters), clock, role, about, listening))
             }
             Err(error) => {
                 part.give_up(&error.to_string()).await;
@@ -210,7 +213,7 @@ impl Meeting {
 
     fn new(
         setup: &PartSetup,
-        (names, cluster): (Names, &Rc<Cluster>),
+        (names, clusters): (Names, &[Rc<Cluster>]),
         clock: ServerClock,
         role: Role,
         (hosts, owned): (&[String], bool),
@@ -222,8 +225,8 @@ impl Meeting {
             place: hosts.iter().take(before).filter(|host| **host == here).count(),
             of: hosts.iter().filter(|host| **host == here).count().max(1),
         };
-        let (setup, cluster, clock) = (setup.clone(), Rc::clone(cluster), clock.into());
-        Self { setup, names, cluster, clock, role, owned, neighbours, listening }
+        let (setup, clusters, clock) = (setup.clone(), clusters.to_vec(), clock.into());
+        Self { setup, names, clusters, clock, role, owned, neighbours, listening }
     }
 
     /// The generators on this machine.
@@ -251,7 +254,7 @@ impl Meeting {
                 self.adopt(leader);
                 Ok(silent)
             }
-            Role::Follows(part) => part.quieten(self.cluster.own_connections()).await,
+            Role::Follows(part) => part.quieten(self.own_connections()).await,
         }
     }
 
@@ -280,7 +283,7 @@ impl Meeting {
                 Ok(others)
             }
             Role::Follows(part) => {
-                let connections = self.cluster.own_connections();
+                let connections = self.own_connections();
                 part.done(|| with_one_more(sent(), self.wire().addr().clone()), connections).await?;
                 Ok(Vec::new())
             }
@@ -351,13 +354,22 @@ impl Meeting {
         }
     }
 
+    /// This process' connections to all clusters.
+    fn own_connections(&self) -> Connections {
+        let of_clusters = self.clusters.iter().map(|cluster| cluster.own_connections());
+        Some(of_clusters.collect::<Option<Vec<_>>>()?.concat())
+    }
+
+    /// Whichever cluster they lead to.
     fn adopt(&self, leader: &Leader<ClusterBus>) {
-        leader.connections().into_iter().for_each(|of_one| self.cluster.adopt_connections(of_one));
+        for of_one in leader.connections() {
+            self.clusters.iter().for_each(|cluster| cluster.adopt_connections(of_one.clone()));
+        }
     }
 
     /// The connection to the primary on which the generators meet.
     fn wire(&self) -> Wire {
-        self.cluster.admin_of_tag(&self.names.tag())
+        self.clusters[0].admin_of_tag(&self.names.tag())
     }
 }
 

@@ -87,7 +87,11 @@ pub(super) fn to_lead(name: &str, token: Option<&str>) -> Names {
 
 /// Takes the name for a run; another run that has it refuses that.
 pub(super) async fn announce(wire: &Wire, names: &Names, by: &str) -> Result<(), MeetingError> {
-    match take_lead(wire, names, by).await? {
+    let taken = take_lead(wire, names, by).await.map_err(|error| match error {
+        MeetingError::Server(why) => MeetingError::CannotLead(why),
+        error => error,
+    });
+    match taken? {
         None => Ok(()),
         Some(lead) if lead.token == names.token => Ok(()),
         Some(lead) => Err(MeetingError::NameTaken { name: names.name.clone(), by: lead.by }),
