@@ -36,57 +36,14 @@ impl Plan {
         let mut arms = stream(seed, "arms");
         let mut strata = Vec::new();
         let mut blocks = Vec::new();
-        let mut units = Vec::new();
-        let arm_count = scenario.variants.len() as u8;
-        if scenario.load.warmup > 0 {
-            units.push(Unit {
-                name: "the warm-up",
-                claims: (0..scenario.load.warmup)
-                    .map(|n| ((n % u64::from(arm_count)) as u8, Purpose::Warmup))
-                    .collect(),
-                block: None,
-                splittable: false,
-                on_control: false,
-                ahead: 0,
-            });
-            // Its cluster is as warm as the baseline's when it begins to count.
-            if let Some(compare) =
-                scenario.compare.as_ref().filter(|_| Sites::of(scenario).control().is_some())
-            {
-                let baseline = baseline_arm(scenario, compare);
-                let each = (scenario.load.warmup / u64::from(arm_count)).max(1);
-                units.push(Unit {
-                    name: "the control's warm-up",
-                    claims: vec![(baseline, Purpose::Warmup); each as usize],
-                    block: None,
-                    splittable: false,
-                    on_control: true,
-                    ahead: 0,
-                });
-            }
-        }
+        let mut units = warmup_units(scenario);
         match &scenario.compare {
             None => units.push(plain_unit(scenario, total, &mut arms)),
             Some(compare) if compare.mixing == Mixing::Blocks => {
                 units.extend(side_units(scenario, compare, total, &mut strata, &mut blocks, &mut arms));
             }
             Some(compare) => {
-                let baseline = baseline_arm(scenario, compare);
-                let each = (total / u64::from(compare.strata) / u64::from(arm_count)).max(1);
-                for control in stratum_units_order(compare, &mut arms) {
-                    let stratum = strata.len() as u32;
-                    strata.push(stratum_plan(control, compare.shared_control, arm_count, baseline));
-                    let plan = &strata[stratum as usize];
-                    let claims = stratum_claims(stratum, plan, each, &mut arms);
-                    units.push(Unit {
-                        name: "a stratum",
-                        claims,
-                        block: None,
-                        splittable: false,
-                        on_control: false,
-                        ahead: 0,
-                    });
-                }
+                units.extend(stratum_units(scenario, compare, total, &mut strata, &mut arms));
                 units.extend(block_units(scenario, compare, &mut blocks, &mut arms));
             }
         }
@@ -128,6 +85,47 @@ pub fn claims_wanted(scenario: &Scenario, trace: &[Duration]) -> u64 {
     }
 }
 
+/// Claims that do not count, of every arm in turns; and where the control has a cluster of its own, so many of the baseline there:
+/// it is as warm as the baseline's when it begins to count.
+fn warmup_units(scenario: &Scenario) -> Vec<Unit> {
+    let warmup = scenario.load.warmup;
+    if warmup == 0 {
+        return Vec::new();
+    }
+    let arm_count = scenario.variants.len() as u64;
+    let in_turns = (0..warmup).map(|n| ((n % arm_count) as u8, Purpose::Warmup)).collect();
+    let mut units = vec![Unit::new("the warm-up", in_turns)];
+    if let Some(compare) = scenario.compare.as_ref().filter(|_| Sites::of(scenario).control().is_some()) {
+        let baseline = baseline_arm(scenario, compare);
+        let each = (warmup / arm_count).max(1);
+        let claims = vec![(baseline, Purpose::Warmup); each as usize];
+        units.push(Unit { on_control: true, ..Unit::new("the control's warm-up", claims) });
+    }
+    units
+}
+
+/// Arms that are mixed claim by claim: the strata of the comparison and of the control.
+fn stratum_units(
+    scenario: &Scenario,
+    compare: &Compare,
+    total: u64,
+    strata: &mut Vec<StratumPlan>,
+    rng: &mut ChaCha8Rng,
+) -> Vec<Unit> {
+    let arm_count = scenario.variants.len() as u8;
+    let baseline = baseline_arm(scenario, compare);
+    let each = (total / u64::from(compare.strata) / u64::from(arm_count)).max(1);
+    let mut units = Vec::new();
+    for control in stratum_units_order(compare, rng) {
+        let stratum = strata.len() as u32;
+        let plan = stratum_plan(control, compare.shared_control, arm_count, baseline);
+        let claims = stratum_claims(stratum, &plan, each, rng);
+        strata.push(plan);
+        units.push(Unit::new("a stratum", claims));
+    }
+    units
+}
+
 fn plain_unit(scenario: &Scenario, total: u64, arms: &mut ChaCha8Rng) -> Unit {
     let count = scenario.variants.len() as u64;
     let mut claims: Vec<_> = (0..total).map(|n| ((n % count) as u8, Purpose::Plain)).collect();
@@ -138,7 +136,7 @@ fn plain_unit(scenario: &Scenario, total: u64, arms: &mut ChaCha8Rng) -> Unit {
     }
     claims.shuffle(arms);
     let splittable = matches!(scenario.load.model, Model::Closed { .. });
-    Unit { name: "the window", claims, block: None, splittable, on_control: false, ahead: 0 }
+    Unit { splittable, ..Unit::new("the window", claims) }
 }
 
 /// Strata of the comparison and of the control, in random order.
@@ -208,8 +206,8 @@ fn side_units(
             let ramp_in = std::iter::repeat_n((arm, Purpose::Block), shape.ramp_in as usize);
             let claims = ramp_in.chain(std::iter::repeat_n((arm, purpose), shape.claims as usize)).collect();
             let on_control = kind == BlockKind::Control;
-            let name = "a block of one arm";
-            units.push(Unit { name, claims, block: Some(block), splittable: false, on_control, ahead });
+            let unit = Unit::new("a block of one arm", claims);
+            units.push(Unit { block: Some(block), on_control, ahead, ..unit });
             ahead = 0;
         }
         strata.push(plan);
@@ -233,15 +231,8 @@ fn block_units(
             let block = blocks.len() as u32;
             blocks.push(BlockPlan { group, arm, kind: BlockKind::Counters });
             let claims = vec![(arm, Purpose::Block); compare.block_claims as usize];
-            let name = "a counter block";
-            units.push(Unit {
-                name,
-                claims,
-                block: Some(block),
-                splittable: false,
-                on_control: false,
-                ahead,
-            });
+            let unit = Unit::new("a counter block", claims);
+            units.push(Unit { block: Some(block), ahead, ..unit });
             ahead = 0;
         }
     }

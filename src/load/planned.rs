@@ -116,6 +116,13 @@ pub(super) struct Unit {
     pub ahead: usize,
 }
 
+impl Unit {
+    /// Claims on the clusters of their arms, which stay together, with nothing ahead of them.
+    pub fn new(name: &'static str, claims: Vec<(u8, Purpose)>) -> Self {
+        Self { name, claims, block: None, splittable: false, on_control: false, ahead: 0 }
+    }
+}
+
 impl StratumPlan {
     /// What the claims on a side are for. An arm's second side is the control's: what it does counts for no arm.
     pub(super) fn purpose(&self, stratum: u32, side: usize) -> Purpose {

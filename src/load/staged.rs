@@ -14,7 +14,7 @@ use super::measured::{Measured, MeasuredBlock, Prepared, recorder};
 use super::observe::observe;
 use super::pacer::Pacer;
 use super::plan::{Plan, claims_wanted};
-use super::planned::{Batch, BlockKind, PlannedClaim, Round, is_warmup};
+use super::planned::{Batch, BlockKind, BlockPlan, PlannedClaim, Round, is_warmup};
 use super::prepare::{create, lose_leases, make_resumable, scan};
 use super::progress::Activity;
 use super::rendezvous::Barrier;
@@ -27,7 +27,7 @@ use super::stock::Stock;
 use super::together::{self, Beginning};
 use crate::claim::ClaimTicket;
 use crate::workload::{ExecIndex, Seek};
-use reclaim_analysis::record::{Inside, Purpose};
+use reclaim_analysis::record::{CounterDelta, Inside, Purpose};
 use reclaim_analysis::scenario::{Model, VariantPath};
 
 /// Runs all rounds of a staged scenario. Cancelling ends it between two steps; what was measured stays.
@@ -237,25 +237,8 @@ impl StagedRun<'_> {
             session.end_warmup();
             return Ok(());
         }
-        let arms: BTreeSet<usize> = batch.claims.iter().map(|claim| usize::from(claim.arm)).collect();
-        // What the control's side and the counters' blocks take counts for no arm.
-        let counted = block.is_none_or(|block| block.kind == BlockKind::Side);
-        let recorder = measured.recorder.get_mut();
-        let steady = recorder.steady_part();
-        recorder.end_batch(driven.active, arms.into_iter().filter(|_| counted));
-        let claims = recorder.claimed() - claimed_before;
-        if let Some(length) = driven.schedule.filter(|_| !counters_only) {
-            let offered = measured.offered.get_or_insert_default();
-            offered.claims += share.claims.len() as u64;
-            offered.schedule_s += length.as_secs_f64();
-        }
-        if let Some(plan) = block {
-            let duration = driven.active;
-            // All of its claims go to one cluster.
-            let site = batch.claims.first().map_or(0, |claim| usize::from(claim.site));
-            let counters = by_cluster.into_iter().nth(site).unwrap_or_default();
-            measured.blocks.push(MeasuredBlock { plan, claims, duration, counters, steady, inside });
-        }
+        let own = share.claims.len() as u64;
+        note_batch(measured, (batch, block), Claimed { own, claimed_before, driven, by_cluster, inside });
         Ok(())
     }
 
@@ -363,6 +346,42 @@ impl StagedRun<'_> {
 struct Place<'a> {
     number: u8,
     site: &'a Site,
+}
+
+/// A batch whose claims are made.
+struct Claimed {
+    /// Claims of it that were this generator's.
+    own: u64,
+    /// Claims of the run that had succeeded before.
+    claimed_before: u64,
+    driven: Driven,
+    by_cluster: Vec<CounterDelta>,
+    inside: Option<Inside>,
+}
+
+/// Takes a batch into what is measured.
+fn note_batch(measured: &mut Measured, (batch, block): (&Batch, Option<BlockPlan>), claimed: Claimed) {
+    let Claimed { own, claimed_before, driven, by_cluster, inside } = claimed;
+    let arms: BTreeSet<usize> = batch.claims.iter().map(|claim| usize::from(claim.arm)).collect();
+    // What the control's side and the counters' blocks take counts for no arm.
+    let counted = block.is_none_or(|block| block.kind == BlockKind::Side);
+    let counters_only = block.is_some_and(|block| block.kind == BlockKind::Counters);
+    let recorder = measured.recorder.get_mut();
+    let steady = recorder.steady_part();
+    recorder.end_batch(driven.active, arms.into_iter().filter(|_| counted));
+    let claims = recorder.claimed() - claimed_before;
+    if let Some(length) = driven.schedule.filter(|_| !counters_only) {
+        let offered = measured.offered.get_or_insert_default();
+        offered.claims += own;
+        offered.schedule_s += length.as_secs_f64();
+    }
+    if let Some(plan) = block {
+        let duration = driven.active;
+        // All of its claims go to one cluster.
+        let site = batch.claims.first().map_or(0, |claim| usize::from(claim.site));
+        let counters = by_cluster.into_iter().nth(site).unwrap_or_default();
+        measured.blocks.push(MeasuredBlock { plan, claims, duration, counters, steady, inside });
+    }
 }
 
 /// One batch as it went.

@@ -3,54 +3,59 @@
 use super::super::document::Block;
 use super::super::format::{bytes, count, difference_within, primaries, several, share, time_us};
 use super::super::{calibration, conditions, servers};
-use crate::judge::RunResult;
-use crate::record::{ArmRecord, Environment, RunRecord, short_sha256};
+use crate::judge::{Control, RunResult};
+use crate::record::{ArmRecord, Audit, Environment, RunRecord, short_sha256};
 use crate::scenario::Mode;
 
 /// Why the figures can be believed.
 pub(in crate::report) fn trust(result: &RunResult) -> Block {
-    let audit = &result.record.audit;
-    let mut items = Vec::new();
-    if let Some(control) = &result.control {
-        let ratio = control.ratio.as_ref().map(|ratio| difference_within(ratio) + ", ").unwrap_or_default();
-        let word = if control.passed { "passed" } else { "failed" };
-        let what = match control.allowance {
-            None => "the baseline against itself",
-            Some(_) => "the baseline's server on a third cluster",
-        };
-        let allowed = control.allowance.filter(|_| control.passed).map(|allowance| {
-            format!(
-                "; verdicts allow for {}, which two clusters of one server may differ by",
-                share(allowance)
-            )
-        });
-        items.push(format!("control ({what}): {ratio}{word}{}", allowed.unwrap_or_default()));
-    }
-    let violations = audit.violations();
-    items.push(if audit.executions_checked == 0 {
+    let record = &result.record;
+    let mut items: Vec<String> = result.control.as_ref().map(control).into_iter().collect();
+    items.extend(audited(&record.audit));
+    items.extend(staged(record));
+    items.extend(memory(record));
+    Block::List { heading: "Checks".into(), items }
+}
+
+fn control(control: &Control) -> String {
+    let ratio = control.ratio.as_ref().map(|ratio| difference_within(ratio) + ", ").unwrap_or_default();
+    let word = if control.passed { "passed" } else { "failed" };
+    let what = match control.allowance {
+        None => "the baseline against itself",
+        Some(_) => "the baseline's server on a third cluster",
+    };
+    let allowed = control.allowance.filter(|_| control.passed).map(|allowance| {
+        format!("; verdicts allow for {}, which two clusters of one server may differ by", share(allowance))
+    });
+    format!("control ({what}): {ratio}{word}{}", allowed.unwrap_or_default())
+}
+
+/// What reading back has shown.
+fn audited(audit: &Audit) -> Vec<String> {
+    let unless_none = |n: u64, words: &dyn Fn(String) -> String| {
+        if n == 0 { String::new() } else { words(count(n)) }
+    };
+    let violations = match audit.violations() {
+        0 => "no violation".to_owned(),
+        violations => format!("{} violations", count(violations)),
+    };
+    let mut items = vec![if audit.executions_checked == 0 {
         "audit: NOT MADE, the executions were not read back".to_owned()
-    } else { format!(
-        "audit: {} grants issued, {} claimed, {} expired, {} left over,{} {} lost, {} claimed twice; {} executions read \
-         back{}, {}",
-        count(audit.grants_issued),
-        count(audit.claimed),
-        count(audit.expired),
-        count(audit.outstanding),
-        if audit.lost_by_server == 0 {
-            String::new()
-        } else {
-            format!(" {} lost by the servers,", count(audit.lost_by_server))
-        },
-        count(audit.lost),
-        count(audit.double_claims),
-        count(audit.executions_checked),
-        if audit.contracts_checked == 0 {
-            String::new()
-        } else {
-            format!(" ({} with all that a claim writes)", count(audit.contracts_checked))
-        },
-        if violations == 0 { "no violation".to_owned() } else { format!("{} violations", count(violations)) }
-    ) });
+    } else {
+        format!(
+            "audit: {} grants issued, {} claimed, {} expired, {} left over,{} {} lost, {} claimed twice; {} executions read \
+             back{}, {violations}",
+            count(audit.grants_issued),
+            count(audit.claimed),
+            count(audit.expired),
+            count(audit.outstanding),
+            unless_none(audit.lost_by_server, &|n| format!(" {n} lost by the servers,")),
+            count(audit.lost),
+            count(audit.double_claims),
+            count(audit.executions_checked),
+            unless_none(audit.contracts_checked, &|n| format!(" ({n} with all that a claim writes)")),
+        )
+    }];
     let doubtful = audit.doubtful_claimed + audit.doubtful_not_claimed;
     if doubtful > 0 {
         items.push(format!(
@@ -61,26 +66,30 @@ pub(in crate::report) fn trust(result: &RunResult) -> Block {
         ));
     }
     items.extend(audit.examples.iter().map(|example| format!("violation: {example}")));
-    let staging = &result.record.staging;
+    items
+}
+
+/// What was got ready, and how long that took.
+fn staged(record: &RunRecord) -> Option<String> {
+    let (staging, mode) = (&record.staging, record.scenario.load.mode);
     // What a killed run had done in its window stands nowhere but in the claims.
-    let so_far = result.record.partial && result.record.scenario.load.mode != Mode::Staged;
-    if staging.grants > 0 && !so_far {
-        let made = format!(
-            "{} executions, {} interruptions, {} grants",
-            count(staging.executions),
-            count(staging.interruptions),
-            count(staging.grants)
-        );
-        items.push(match result.record.scenario.load.mode {
-            Mode::Staged => format!("before the window: {made} in {:.1} s", staging.duration_s),
-            // Much of it happens in the window itself.
-            Mode::Churn | Mode::Storm => {
-                format!("in all: {made}; getting ready took {:.1} s", staging.duration_s)
-            }
-        });
+    let so_far = record.partial && mode != Mode::Staged;
+    if staging.grants == 0 || so_far {
+        return None;
     }
-    items.extend(memory(&result.record));
-    Block::List { heading: "Checks".into(), items }
+    let made = format!(
+        "{} executions, {} interruptions, {} grants",
+        count(staging.executions),
+        count(staging.interruptions),
+        count(staging.grants)
+    );
+    Some(match mode {
+        Mode::Staged => format!("before the window: {made} in {:.1} s", staging.duration_s),
+        // Much of it happens in the window itself.
+        Mode::Churn | Mode::Storm => {
+            format!("in all: {made}; getting ready took {:.1} s", staging.duration_s)
+        }
+    })
 }
 
 /// Whether the tool itself grows: a window of a minute or more says so.
