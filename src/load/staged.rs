@@ -238,7 +238,11 @@ impl StagedRun<'_> {
             return Ok(());
         }
         let own = share.claims.len() as u64;
-        note_batch(measured, (batch, block), Claimed { own, claimed_before, driven, by_cluster, inside });
+        note_batch(
+            measured,
+            (batch, block),
+            Claimed { own, before: claimed_before, driven, by_cluster, inside },
+        );
         Ok(())
     }
 
@@ -353,7 +357,7 @@ struct Claimed {
     /// Claims of it that were this generator's.
     own: u64,
     /// Claims of the run that had succeeded before.
-    claimed_before: u64,
+    before: u64,
     driven: Driven,
     by_cluster: Vec<CounterDelta>,
     inside: Option<Inside>,
@@ -361,7 +365,7 @@ struct Claimed {
 
 /// Takes a batch into what is measured.
 fn note_batch(measured: &mut Measured, (batch, block): (&Batch, Option<BlockPlan>), claimed: Claimed) {
-    let Claimed { own, claimed_before, driven, by_cluster, inside } = claimed;
+    let Claimed { own, before, driven, by_cluster, inside } = claimed;
     let arms: BTreeSet<usize> = batch.claims.iter().map(|claim| usize::from(claim.arm)).collect();
     // What the control's side and the counters' blocks take counts for no arm.
     let counted = block.is_none_or(|block| block.kind == BlockKind::Side);
@@ -369,7 +373,7 @@ fn note_batch(measured: &mut Measured, (batch, block): (&Batch, Option<BlockPlan
     let recorder = measured.recorder.get_mut();
     let steady = recorder.steady_part();
     recorder.end_batch(driven.active, arms.into_iter().filter(|_| counted));
-    let claims = recorder.claimed() - claimed_before;
+    let claims = recorder.claimed() - before;
     if let Some(length) = driven.schedule.filter(|_| !counters_only) {
         let offered = measured.offered.get_or_insert_default();
         offered.claims += own;

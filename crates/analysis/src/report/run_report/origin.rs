@@ -77,17 +77,17 @@ fn staged(record: &RunRecord) -> Option<String> {
     if staging.grants == 0 || so_far {
         return None;
     }
-    let made = format!(
+    let amounts = format!(
         "{} executions, {} interruptions, {} grants",
         count(staging.executions),
         count(staging.interruptions),
         count(staging.grants)
     );
     Some(match mode {
-        Mode::Staged => format!("before the window: {made} in {:.1} s", staging.duration_s),
+        Mode::Staged => format!("before the window: {amounts} in {:.1} s", staging.duration_s),
         // Much of it happens in the window itself.
         Mode::Churn | Mode::Storm => {
-            format!("in all: {made}; getting ready took {:.1} s", staging.duration_s)
+            format!("in all: {amounts}; getting ready took {:.1} s", staging.duration_s)
         }
     })
 }
