@@ -91,7 +91,9 @@ impl<'a> Bench<'a> {
     ) -> Result<Stretch, CalibrateError> {
         let before = Before::of(recorder);
         let driver = self.driver(connections, recorder);
-        let took = driver.closed(&self.claims[..requests], in_flight, &self.grants).await;
+        let took = driver
+            .closed(&self.claims[..requests], (tokio::time::Instant::now(), in_flight), &self.grants)
+            .await;
         self.end(&before, took, recorder)
     }
 

@@ -67,6 +67,8 @@ pub struct Task {
     pub seed: u64,
     /// The clusters, in the scenario's order.
     pub clusters: Vec<Joined>,
+    /// Whether their servers are the first generator's own: nobody logs in to these.
+    pub owned: bool,
 }
 
 /// A cluster that the first generator has got ready, as others on its machine find it.
@@ -108,7 +110,8 @@ pub(super) async fn claim(
             let part = PartSetup { slice, name, token: None, wait: *wait };
             let Some(cluster) = setup.clusters.first().map(Rc::clone) else { return Ok(Vec::new()) };
             let clusters = setup.clusters.iter().map(|cluster| Joined::to(cluster)).collect();
-            let task = Task { scenario: setup.scenario.file().clone(), seed: setup.seed, clusters };
+            let (scenario, seed) = (setup.scenario.file().clone(), setup.seed);
+            let task = Task { scenario, seed, clusters, owned: cluster.owned() };
             let started = Children::start(&part, &cluster, &task, arguments)?;
             let made = load::run_part(setup, &part).await;
             if let Err(error @ LoadError::Meeting(MeetingError::CannotLead(_))) = made {
@@ -164,7 +167,7 @@ impl Children {
             let mut command = Command::new(&program);
             command.arg(COMMAND).arg("--part").arg(format!("{number}/{of}"));
             command.arg("--rendezvous").arg(&part.name);
-            command.arg("--rendezvous-wait").arg(format!("{}s", part.wait.as_secs()));
+            command.arg("--rendezvous-wait").arg(format!("{}ms", part.wait.as_millis()));
             command.arg("--nodes").arg(nodes.join(",")).args(arguments);
             for (announced, reachable) in &cluster.access().map {
                 command.arg("--map").arg(format!("{announced}={reachable}"));

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 
+use crate::load::ahead;
 use crate::machine::host;
 use crate::store::read_run;
 use reclaim_analysis::judge::{Experience, RunResult, forecast};
@@ -12,12 +13,12 @@ use reclaim_analysis::scenario::Scenario;
 /// Past results that are read for it, the latest ones.
 const PAST: usize = 3;
 
-/// Says how long `runs` runs of a scenario will take. Refuses one whose verdict would be refused afterwards, unless it is
+/// Says how long so many runs of a scenario will take so many generators. Refuses one whose verdict would be refused afterwards, unless it is
 /// to be made `anyway`. Where only earlier runs say so, which something else may have disturbed, it is made, and what they
 /// say is said: the next one may be quieter.
 pub(super) fn foresee(
     scenarios: &[&Scenario],
-    runs: u32,
+    (runs, generators): (u32, u32),
     output: &Path,
     anyway: bool,
 ) -> anyhow::Result<String> {
@@ -36,6 +37,9 @@ pub(super) fn foresee(
             doubt = format!(". It may end without a verdict: as noisy as the runs before, {shortfall}");
         }
         seconds += forecast.length.as_secs_f64();
+        if generators > 1 {
+            seconds += forecast.stretches as f64 * ahead(generators).as_secs_f64();
+        }
         claims = claims.zip(forecast.claims).map(|(sum, more)| sum + more);
     }
     let claims = claims.map_or_else(String::new, |claims| format!(", {} claims", claims * u64::from(runs)));
@@ -87,21 +91,23 @@ mod tests {
     #[test]
     fn a_run_that_can_answer_says_how_long_it_will_take() {
         let nowhere = Path::new("/nonexistent");
-        let said = foresee(&[&lane_ab("20000")], 1, nowhere, false).unwrap();
+        let said = foresee(&[&lane_ab("20000")], (1, 1), nowhere, false).unwrap();
         assert!(said.starts_with("about ") && said.ends_with(" claims"), "{said}");
-        let thrice = foresee(&[&lane_ab("20000")], 3, nowhere, false).unwrap();
+        let thrice = foresee(&[&lane_ab("20000")], (3, 1), nowhere, false).unwrap();
         assert!(thrice.contains(" min, "), "{thrice}");
+        let by_hundreds = foresee(&[&lane_ab("20000")], (1, 1_000), nowhere, false).unwrap();
+        assert_ne!(said, by_hundreds, "they wait for each other");
     }
 
     #[test]
     fn a_run_that_cannot_is_refused_unless_it_is_wanted_anyway() {
         let nowhere = Path::new("/nonexistent");
-        let refused = foresee(&[&lane_ab("2000")], 1, nowhere, false).unwrap_err().to_string();
+        let refused = foresee(&[&lane_ab("2000")], (1, 1), nowhere, false).unwrap_err().to_string();
         assert!(
             refused.starts_with("lane-ab: 2000 claims cannot show 3 %") && refused.contains("--anyway"),
             "{refused}"
         );
-        assert!(foresee(&[&lane_ab("2000")], 1, nowhere, true).is_ok());
+        assert!(foresee(&[&lane_ab("2000")], (1, 1), nowhere, true).is_ok());
         assert_eq!([4.0, 61.0, 100.0, 9_000.0].map(spoken), ["5 s", "65 s", "2 min", "2.5 h"]);
     }
 
@@ -116,8 +122,8 @@ mod tests {
         (ratio.low, ratio.high) = (0.7, 1.4);
         ResultDir::create(output.path(), "lane-ab").unwrap().store_run(&noisy).unwrap();
         assert_eq!(past(output.path(), "lane-ab").len(), 1);
-        let said = foresee(&[&lane_ab("20000")], 1, output.path(), false).unwrap();
+        let said = foresee(&[&lane_ab("20000")], (1, 1), output.path(), false).unwrap();
         assert!(said.starts_with("about ") && said.contains("as noisy as the runs before"), "{said}");
-        assert!(foresee(&[&lane_ab("2000")], 1, output.path(), false).is_err());
+        assert!(foresee(&[&lane_ab("2000")], (1, 1), output.path(), false).is_err());
     }
 }

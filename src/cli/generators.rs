@@ -140,6 +140,11 @@ impl Chosen {
         Ok(())
     }
 
+    /// Of how many it is one.
+    pub(super) fn count(&self) -> u32 {
+        self.of
+    }
+
     /// As it was asked for.
     pub(super) fn option(&self) -> String {
         let part = self.slice.map_or("auto".to_owned(), |slice| slice.number().to_string());
@@ -254,7 +259,9 @@ pub(super) async fn generator(args: &GeneratorArgs) -> anyhow::Result<Exit> {
     let generators = Generators::Part(PartSetup { slice, name, token: None, wait });
     let joined = |cluster: Joined| {
         let Joined { nodes, started } = cluster;
-        ClusterRequest { nodes, started, ..request.clone() }
+        // A password in the environment is for clusters that somebody else runs.
+        let password = request.password.clone().filter(|_| !task.owned);
+        ClusterRequest { nodes, started, password, ..request.clone() }
     };
     let clusters: Vec<ClusterRequest> = task.clusters.into_iter().map(joined).collect();
     let plan = RunPlan { scenario, request, seed: task.seed, generators };

@@ -55,7 +55,7 @@ impl ProfileArgs {
 pub async fn run(args: &ProfileArgs) -> anyhow::Result<Exit> {
     let plan = args.plan()?;
     // Its verdicts are not what it is made for.
-    let about = foresee(&[&plan.scenario], 1, &args.output.output, true)?;
+    let about = foresee(&[&plan.scenario], (1, 1), &args.output.output, true)?;
     let Some(made) = one_run(&plan, &about, &args.output).await? else { return Ok(Exit::Interrupted) };
     let doubtful = made.result.profile.as_ref().is_none_or(|profile| !profile.findings.is_empty());
     Ok(made.end(match Exit::of(&made.result) {

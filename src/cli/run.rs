@@ -91,8 +91,8 @@ impl RunArgs {
     }
 
     /// How long the runs will take. Refuses those that could not answer.
-    fn foresee(&self, scenarios: &[&Scenario]) -> anyhow::Result<String> {
-        foresee(scenarios, self.repeat, &self.output.output, self.anyway)
+    fn foresee(&self, scenarios: &[&Scenario], generators: u32) -> anyhow::Result<String> {
+        foresee(scenarios, (self.repeat, generators), &self.output.output, self.anyway)
     }
 
     /// The run for each value of a sweep.
@@ -133,10 +133,11 @@ async fn one_or_several(args: &RunArgs) -> anyhow::Result<Exit> {
     }
     if let Some(section) = &plan.scenario.file().sweep {
         let points = args.sweep_plan(section, plan.seed)?;
-        let about = args.foresee(&points.points.iter().map(|point| &point.scenario).collect::<Vec<_>>())?;
+        let scenarios: Vec<_> = points.points.iter().map(|point| &point.scenario).collect();
+        let about = args.foresee(&scenarios, plan.generators.count())?;
         return sweep(args, &points, &about).await;
     }
-    let about = args.foresee(&[&plan.scenario])?;
+    let about = args.foresee(&[&plan.scenario], plan.generators.count())?;
     if args.repeat == 1 {
         return once(args, &plan, &about).await;
     }
@@ -150,7 +151,7 @@ async fn one_or_several(args: &RunArgs) -> anyhow::Result<Exit> {
 /// This process as one of several generators.
 async fn part(args: &RunArgs, mut plan: RunPlan, chosen: Chosen) -> anyhow::Result<Exit> {
     chosen.check(&plan, args.seed.is_some(), args.repeat)?;
-    let about = args.foresee(&[&plan.scenario])?;
+    let about = args.foresee(&[&plan.scenario], chosen.count())?;
     let (quiet, nodes) = (Terminal::plain(args.output.quiet), plan.request.nodes.clone());
     let numbered =
         with_signals(&quiet, &nodes, async |stop| chosen.numbered(&plan.request, &quiet, stop).await);

@@ -116,14 +116,13 @@ pub struct Due {
 }
 
 impl Driver<'_> {
-    /// Makes the claims with `concurrency` in flight. Returns the time it took.
+    /// Makes the claims with `concurrency` in flight. Returns the time it took since `start`.
     pub async fn closed(
         &self,
         claims: &[PlannedClaim],
-        concurrency: u32,
+        (start, concurrency): (Instant, u32),
         source: &impl GrantSource,
     ) -> Duration {
-        let start = Instant::now();
         let due = Due { start, scheduled: None };
         let next = Cell::new(0);
         let worker = async || {

@@ -82,7 +82,7 @@ async fn a_closed_loop_keeps_exactly_as_many_claims_in_flight_as_asked() {
     for (concurrency, took) in [(1, 100), (8, 13), (4_096, 1)] {
         let bench = Bench::new(MS);
         let stock = FakeStock::new(100);
-        let time = bench.driver(&stock).closed(&claims(100), concurrency, &stock).await;
+        let time = bench.driver(&stock).closed(&claims(100), (Instant::now(), concurrency), &stock).await;
         assert_eq!(bench.path.most_in_flight.get(), concurrency.min(100));
         assert_eq!(time, MS * took);
         assert_eq!(bench.recorder.borrow().arms()[0].outcomes.claimed, 100);
@@ -147,7 +147,7 @@ async fn bare_round_trips_among_the_claims_take_no_grant_and_are_timed_by_themse
     let purpose = Purpose::Ruler { stratum: 0 };
     planned.push(PlannedClaim { execution: UNANSWERED, arm: 0, purpose, site: 0 });
     let stock = FakeStock::new(10);
-    let took = bench.driver(&stock).closed(&planned, 1, &stock).await;
+    let took = bench.driver(&stock).closed(&planned, (Instant::now(), 1), &stock).await;
     assert_eq!((took, stock.stock.get(), bench.path.claims.get()), (MS * 35, 0, 10));
     let recorder = bench.recorder.borrow();
     assert_eq!((recorder.rulers()[0].0.as_slice(), recorder.rulers_unanswered()), (&[10_000; 4][..], 1));
@@ -158,7 +158,7 @@ async fn bare_round_trips_among_the_claims_take_no_grant_and_are_timed_by_themse
 async fn an_empty_stock_is_its_own_outcome_and_no_latency() {
     let bench = Bench::new(MS);
     let stock = FakeStock::new(60);
-    bench.driver(&stock).closed(&claims(100), 4, &stock).await;
+    bench.driver(&stock).closed(&claims(100), (Instant::now(), 4), &stock).await;
     let recorder = bench.recorder.borrow();
     let outcomes = &recorder.arms()[0].outcomes;
     assert_eq!((outcomes.claimed, outcomes.empty_stock), (60, 40));
@@ -173,7 +173,7 @@ async fn cancelling_lets_claims_in_flight_end_and_counts_the_rest_as_dropped() {
     let cancel = bench.cancel.clone();
     let planned = claims(100);
     let driver = bench.driver(&stock);
-    let run = driver.closed(&planned, 2, &stock);
+    let run = driver.closed(&planned, (Instant::now(), 2), &stock);
     let stop = async {
         tokio::time::sleep(MS * 25).await;
         cancel.cancel();
@@ -190,7 +190,7 @@ async fn every_contender_races_for_every_grant() {
     let mut bench = Bench::new(MS);
     bench.contenders = 4;
     let stock = FakeStock::new(10);
-    bench.driver(&stock).closed(&claims(10), 1, &stock).await;
+    bench.driver(&stock).closed(&claims(10), (Instant::now(), 1), &stock).await;
     assert_eq!(bench.path.claims.get(), 40);
     assert_eq!(bench.path.most_in_flight.get(), 4);
     assert_eq!(stock.stock.get(), 0);
@@ -242,7 +242,7 @@ async fn with_thousands_in_flight_every_worker_has_its_turn() {
     let count = 10 * WORKERS;
     let planned = claims(count);
     let stock = FakeStock::new(u64::from(count));
-    bench.driver(&stock).closed(&planned, WORKERS, &stock).await;
+    bench.driver(&stock).closed(&planned, (Instant::now(), WORKERS), &stock).await;
     assert_eq!(path.ended.get(), count);
     let overtaken = path.most_overtaken.get();
     assert!(overtaken < 2 * WORKERS, "{overtaken} claims ended while one waited");

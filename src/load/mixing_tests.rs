@@ -120,7 +120,7 @@ async fn seen(scenario: &Scenario, steps_s: [&[f64]; 2], seed: u64) -> Seen {
     for batch in plan.rounds.iter().flat_map(|round| &round.batches).filter(|batch| !is_warmup(batch)) {
         match &scenario.load.model {
             Model::Closed { concurrency } => {
-                driver.closed(&batch.claims, *concurrency, &stock).await;
+                driver.closed(&batch.claims, (Instant::now(), *concurrency), &stock).await;
             }
             Model::Open { rate_per_sec, arrivals } => {
                 let draw = Draw { rate_per_sec: *rate_per_sec, seed, part: "0", trace: &[] };

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use ff_core::types::{WorkerId, WorkerInstanceId};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::driver::{Driver, Seat};
@@ -137,7 +138,9 @@ async fn made(scenario: &Scenario, plan: &Plan, of: u32) -> (Vec<Outcomes>, Vec<
             let share = Share::of(&batch.claims, slice);
             match &scenario.load.model {
                 Model::Closed { concurrency } => {
-                    driver.closed(&share.claims, slice.share_of(*concurrency), &stock).await;
+                    driver
+                        .closed(&share.claims, (Instant::now(), slice.share_of(*concurrency)), &stock)
+                        .await;
                 }
                 Model::Open { rate_per_sec, arrivals } => {
                     let draw = Draw { rate_per_sec: *rate_per_sec, seed: 7, part: "0", trace: &[] };

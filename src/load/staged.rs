@@ -280,9 +280,9 @@ impl StagedRun<'_> {
         let claims = &share.claims[..];
         match &self.session.scenario().load.model {
             Model::Closed { concurrency } => {
-                let (_, began_us) = beginning.wait().await;
+                let (start, began_us) = beginning.wait().await;
                 let own = self.session.slice().share_of(*concurrency);
-                let active = driver.closed(claims, own, stock).await;
+                let active = driver.closed(claims, (start, own), stock).await;
                 Ok(Driven { active, schedule: None, real_time: None, began_us })
             }
             Model::Open { rate_per_sec, arrivals } => {
@@ -336,8 +336,8 @@ impl StagedRun<'_> {
         }
         let before = together::open(session, measured).await?;
         let Some(beginning) = together::begin(session).await? else { return Ok(()) };
-        beginning.wait().await;
-        let active = session.driver(&measured.recorder).closed(&share.claims, 1, stock).await;
+        let (start, _) = beginning.wait().await;
+        let active = session.driver(&measured.recorder).closed(&share.claims, (start, 1), stock).await;
         together::close(session, measured, before, true).await?;
         together::part(session).await?;
         // Late claims are no part of the time in which claims were made.

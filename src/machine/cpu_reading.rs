@@ -37,8 +37,10 @@ impl CpuReading {
         let seconds = |now: Duration, before: Duration| now.saturating_sub(before).as_secs_f64();
         let machine = self.machine.zip(now.machine).map(|(before, now)| now.since(before));
         let throttled = self.throttling.zip(now.throttling).map(|(before, now)| now.since(before));
+        let between_s = now.at.saturating_duration_since(self.at).as_secs_f64();
         GeneratorUse {
-            window_s: now.at.saturating_duration_since(self.at).as_secs_f64(),
+            window_s: between_s,
+            read_over_s: Some(between_s),
             thread_cpu_s: seconds(now.thread, self.thread),
             process_cpu_s: Some(seconds(now.process, self.process)),
             machine_cpu_s: machine.map(|machine| machine.busy_s),

@@ -25,8 +25,8 @@ use reclaim_analysis::record::{PartNote, RunRecord, short_sha256};
 const AHEAD: Duration = Duration::from_millis(100);
 const AHEAD_EACH: Duration = Duration::from_micros(200);
 
-/// So long before a window begins its beginning is said to so many.
-pub(super) fn ahead(of: u32) -> Duration {
+/// So long before a window begins its beginning is said to so many generators.
+pub fn ahead(of: u32) -> Duration {
     AHEAD + AHEAD_EACH * of
 }
 

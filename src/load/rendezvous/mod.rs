@@ -34,8 +34,8 @@ use std::time::Duration;
 
 pub use calls::Calls;
 pub use error::MeetingError;
-pub use meeting::PartSetup;
 pub(super) use meeting::{Meeting, Start};
+pub use meeting::{PartSetup, ahead};
 pub use registry::free_number;
 
 /// Between two signs of life.

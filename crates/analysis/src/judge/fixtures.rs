@@ -294,6 +294,7 @@ pub fn generator(part: u32) -> GeneratorRecord {
         send_lag: Histogram(None),
         late_us: 0,
         late_in: 1,
+        late_share: Some(0.0),
     }
 }
 

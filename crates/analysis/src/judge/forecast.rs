@@ -80,8 +80,10 @@ impl Experience {
 pub struct Forecast {
     /// All claims, those of the warm-up, the control and the counters included; `None` where time alone decides.
     pub claims: Option<u64>,
-    /// How long it will take, roughly.
+    /// How long it will take one generator, roughly.
     pub length: Duration,
+    /// Windows and blocks, the warm-up's included, before each of which several generators wait for each other.
+    pub stretches: u64,
     /// What it cannot answer.
     pub shortfalls: Vec<Shortfall>,
 }
@@ -143,7 +145,8 @@ pub fn forecast(scenario: &Scenario, experience: &Experience) -> Forecast {
             }
             (None, _) => 0.0,
         };
-    Forecast { claims, length: Duration::from_secs_f64(length_s), shortfalls }
+    let stretches = stretches(scenario, claims);
+    Forecast { claims, length: Duration::from_secs_f64(length_s), stretches, shortfalls }
 }
 
 /// Claims over all arms that are compared; `None` where time or a trace decides.
@@ -157,20 +160,40 @@ fn window_claims(scenario: &Scenario) -> Option<u64> {
     }
 }
 
+/// Windows and blocks of a run with so many claims in all: each filling of the stock is a window, or a few blocks.
+fn stretches(scenario: &Scenario, claims: Option<u64>) -> u64 {
+    const WARMUP_AND_WINDOW: u64 = 2;
+    let (Some(claims), Mode::Staged) = (claims, scenario.load.mode) else { return WARMUP_AND_WINDOW };
+    let arms = scenario.variants.len() as u64;
+    let fillings = claims.div_ceil(u64::from(scenario.population.executions.max(1)));
+    let blocks = scenario.compare.as_ref().zip(window_claims(scenario)).map_or(0, |(compare, window)| {
+        if compare.mixing == Mixing::Blocks {
+            let sides = arms + u64::from(compare.is_controlled());
+            u64::from(block_shape(scenario, compare, window).groups) * sides
+        } else {
+            fillings + u64::from(compare.counter_blocks) * arms
+        }
+    });
+    1 + blocks.max(fillings)
+}
+
 /// Claims that come on top of those that are compared.
 fn beside(scenario: &Scenario, claims: u64) -> u64 {
     let arms = scenario.variants.len() as u64;
     let Some(compare) = &scenario.compare else { return scenario.load.warmup };
+    // A cluster of the control's own is warmed up as the baseline's is.
+    let of_control = scenario.is_server_duet() && compare.is_controlled();
+    let warmup = scenario.load.warmup + if of_control { scenario.load.warmup / arms.max(1) } else { 0 };
     if compare.mixing == Mixing::Blocks {
         let shape = block_shape(scenario, compare, claims);
         let blocks = u64::from(shape.groups) * (arms + u64::from(compare.is_controlled()));
-        return scenario.load.warmup + (blocks * shape.all_claims()).saturating_sub(claims);
+        return warmup + (blocks * shape.all_claims()).saturating_sub(claims);
     }
     let side = claims / u64::from(compare.strata) / arms.max(1);
     let control =
         2 * u64::from(compare.own_controls()) + u64::from(compare.shared_control) * u64::from(compare.strata);
     let counters = u64::from(compare.counter_blocks) * u64::from(compare.block_claims) * arms;
-    scenario.load.warmup + control * side + counters
+    warmup + control * side + counters
 }
 
 fn block_shape(scenario: &Scenario, compare: &Compare, claims: u64) -> BlockShape {
@@ -284,6 +307,13 @@ mod tests {
         assert!((own.length.as_secs_f64() - 74.4).abs() < 8.0, "{own:?}");
         let shared = forecast(&lane_ab(&[("compare.control", "shared")]), &SLOW_MACHINE);
         assert_eq!(shared.claims, Some(41_000));
+        // The warm-up, eleven fillings of 4,000 executions, and 40 counter blocks.
+        assert_eq!(shared.stretches, 1 + 11 + 40);
+        let queued = [("load.concurrency", "64"), ("load.claims", "40000")];
+        assert_eq!(forecast(&lane_ab(&queued), &SLOW_MACHINE).stretches, 1 + 78 * 3);
+        let servers = parse("server-duet", Shipped::find("server-duet").unwrap().text).unwrap();
+        // 20,000, half as many of the control's, the counter blocks' 4,000, and the warm-up of three clusters.
+        assert_eq!(forecast(&servers, &SLOW_MACHINE).claims, Some(20_000 + 10_000 + 4_000 + 3_000));
     }
 
     #[test]

@@ -15,6 +15,11 @@ use crate::scenario::Scenario;
 /// trip, and on a busy machine threads wake some milliseconds late: less than this is no finding.
 pub const MOST_LATE_US: u64 = 50_000;
 
+/// Share of the time of all windows and blocks that may be over when a generator begins them. Blocks are short: of one that lasts
+/// 20 ms a generator that comes 10 ms late has missed half, and the others had fewer claims in flight than they were to have. Less
+/// than this is within what is left out at the beginning of a block, a fifth of its claims.
+pub const MOST_LATE_SHARE: f64 = 0.1;
+
 /// One of several generators in numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct GeneratorSummary {
@@ -95,15 +100,20 @@ fn limit(record: &RunRecord, scenario: &Scenario) -> Option<(u32, GeneratorLimit
     all.reduce(|a, b| if b.0 > a.0 { b } else { a }).map(|(_, worst)| worst)
 }
 
-/// Generators that began a window after the others.
+/// Generators that began a window after the others, and those that began all of them so late that much of their time was over.
 pub(super) fn began_late(record: &RunRecord) -> impl Iterator<Item = Fault> {
     let late = record.generators.iter().filter(|one| one.late_us > MOST_LATE_US);
-    late.map(|one| Fault::BeganLate {
+    let once = late.map(|one| Fault::BeganLate {
         part: one.part,
         window: one.late_in,
         late_us: one.late_us,
         limit_us: MOST_LATE_US,
-    })
+    });
+    let often = record.generators.iter().filter_map(|one| {
+        let share = one.late_share.filter(|share| *share > MOST_LATE_SHARE)?;
+        Some(Fault::LateBeginnings { part: one.part, share, limit: MOST_LATE_SHARE })
+    });
+    once.chain(often)
 }
 
 /// Generators that sent too late: among the claims of all, those of one may be too few to show.
@@ -244,6 +254,14 @@ mod tests {
         };
         let late = Fault::BeganLate { part: 4, window: 7, late_us: 50_001, limit_us: 50_000 };
         assert_eq!((skewed(50_000), skewed(50_001)), (vec![], vec![late]));
+    }
+
+    /// A few milliseconds each time are much of windows that are short.
+    #[test]
+    fn a_generator_that_misses_much_of_all_windows_makes_a_run_invalid() {
+        let missed = |share| analysed(|r| r.generators[3].late_share = Some(share)).invalid_reasons;
+        let late = Fault::LateBeginnings { part: 4, share: 0.101, limit: 0.1 };
+        assert_eq!((missed(0.1), missed(0.101)), (vec![], vec![late]));
     }
 
     #[test]

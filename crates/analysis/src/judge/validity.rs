@@ -22,10 +22,10 @@ const MSER_BATCH: usize = 5;
 
 /// Every fault, the run's own first.
 pub(super) fn faults(record: &RunRecord, scenario: &Scenario) -> Vec<Fault> {
+    // What ended a run says more than that its other parts are missing.
+    let mut faults = record.faults.clone();
     let part = record.part.as_ref();
-    let mut faults: Vec<Fault> =
-        part.map(|part| Fault::PartOfARun { part: part.number, of: part.of }).into_iter().collect();
-    faults.extend(record.faults.clone());
+    faults.extend(part.map(|part| Fault::PartOfARun { part: part.number, of: part.of }));
     faults.extend(damaged(record));
     faults.extend(generators::began_late(record));
     // Each by itself: what one cluster has too much another may lack.

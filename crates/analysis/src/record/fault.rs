@@ -225,6 +225,16 @@ pub enum Fault {
         /// What it may be.
         limit_us: u64,
     },
+    /// A generator began its windows and blocks, all together, so late that much of their time was over: the load was not the one
+    /// that was asked for.
+    LateBeginnings {
+        /// Which part, from 1.
+        part: u32,
+        /// Share of the time of all windows and blocks.
+        share: f64,
+        /// What it may be.
+        limit: f64,
+    },
     /// Something that one of several generators met, or was.
     OfGenerator {
         /// Which part, from 1.

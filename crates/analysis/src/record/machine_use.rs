@@ -50,6 +50,7 @@ fn beside(one: &GeneratorUse, other: &GeneratorUse) -> GeneratorUse {
     let given = [one.real_time, other.real_time];
     GeneratorUse {
         window_s: longer.window_s,
+        read_over_s: longer.read_over_s,
         thread_cpu_s: one.thread_cpu_s + other.thread_cpu_s,
         process_cpu_s: both(one.process_cpu_s, other.process_cpu_s),
         // The first part alone reads the servers' clocks.
@@ -102,6 +103,7 @@ mod tests {
             send_lag: Histogram(None),
             late_us: 0,
             late_in: 1,
+            late_share: None,
         }
     }
 

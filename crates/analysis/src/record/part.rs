@@ -37,4 +37,8 @@ pub struct GeneratorRecord {
     pub late_us: u64,
     /// Which window or block that was, from 1 in the order of time.
     pub late_in: u32,
+    /// Share of the time of all windows and blocks that was over when it began them; `None` in results of versions that did not
+    /// keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub late_share: Option<f64>,
 }

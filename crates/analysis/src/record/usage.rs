@@ -10,6 +10,10 @@ use serde::{Deserialize, Serialize};
 pub struct GeneratorUse {
     /// Time in which claims were made, the counter blocks included.
     pub window_s: f64,
+    /// Time between the readings of the machine's and the servers' clocks: several generators read them before the moment at which
+    /// they begin. `None` in results of versions that did not keep it: `window_s` then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_over_s: Option<f64>,
     /// CPU of the thread that makes the claims.
     pub thread_cpu_s: f64,
     /// CPU of all threads of its process, the clocks included; `None` in results of versions that did not keep it.
@@ -48,6 +52,11 @@ pub struct GeneratorUse {
 }
 
 impl GeneratorUse {
+    /// Time over which the machine's clocks were read, in seconds; `None` where no window was measured.
+    pub fn clocks_s(&self) -> Option<f64> {
+        Some(self.read_over_s.unwrap_or(self.window_s)).filter(|seconds| *seconds > 0.0)
+    }
+
     /// CPU of everything on this process' cores, keeping them awake aside; `None` where the system does not tell.
     pub fn machine_used_s(&self) -> Option<f64> {
         Some((self.machine_cpu_s? - self.kept_awake_s.unwrap_or_default()).max(0.0))
@@ -59,14 +68,14 @@ impl GeneratorUse {
         let own = self.process_cpu_s.unwrap_or(self.thread_cpu_s);
         let servers = if servers_here { self.servers_cpu_s } else { 0.0 };
         let stolen = self.stolen_cpu_s.unwrap_or_default();
-        let others_s = self.machine_used_s().filter(|_| self.window_s > 0.0)? - stolen - own - servers;
+        let others_s = self.machine_used_s()? - stolen - own - servers;
         // The clocks tick differently.
-        Some(others_s.max(0.0) / self.window_s / f64::from(cores.max(1)))
+        Some(others_s.max(0.0) / self.clocks_s()? / f64::from(cores.max(1)))
     }
 
     /// Share of the machine's cores that its host took away; `None` where the system does not tell.
     pub fn stolen_share(&self, cores: u32) -> Option<f64> {
-        Some(self.stolen_cpu_s.filter(|_| self.window_s > 0.0)? / self.window_s / f64::from(cores.max(1)))
+        Some(self.stolen_cpu_s? / self.clocks_s()? / f64::from(cores.max(1)))
     }
 }
 
@@ -76,6 +85,7 @@ impl AddAssign for GeneratorUse {
         let sum = |sum: Option<f64>, more: Option<f64>| Some(sum.unwrap_or_default() + more?);
         *self = Self {
             window_s: self.window_s + more.window_s,
+            read_over_s: sum(self.read_over_s, more.read_over_s),
             thread_cpu_s: self.thread_cpu_s + more.thread_cpu_s,
             process_cpu_s: sum(self.process_cpu_s, more.process_cpu_s),
             servers_cpu_s: self.servers_cpu_s + more.servers_cpu_s,
@@ -112,6 +122,22 @@ pub const STOLEN: f64 = 0.02;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// 100 ms before each block of 10 ms: the other core of two was busy all the time.
+    #[test]
+    fn what_others_took_while_generators_waited_for_each_other_is_held_against_that_time() {
+        let used = GeneratorUse {
+            window_s: 1.0,
+            read_over_s: Some(11.0),
+            machine_cpu_s: Some(12.0),
+            process_cpu_s: Some(1.0),
+            ..GeneratorUse::default()
+        };
+        assert!((used.others_share(2, false).unwrap() - 0.5).abs() < 1e-9);
+        let earlier = GeneratorUse { read_over_s: None, window_s: 11.0, ..used };
+        assert_eq!(earlier.others_share(2, false), used.others_share(2, false));
+        assert_eq!(GeneratorUse::default().clocks_s(), None);
+    }
 
     /// Ten seconds on two cores: the generator used 2 of 20, the servers 5, what else there is as given.
     fn used(others_s: f64, kept_awake_s: Option<f64>) -> GeneratorUse {

@@ -11,7 +11,8 @@ pub(super) fn generators(parts: &[RunRecord]) -> Result<Vec<GeneratorRecord>, Me
         let number = n as u32 + 1;
         let lacks = |what| MergeError::Lacks { part: number, what };
         let lags = part.arms.iter().map(|arm| (n, &arm.send_lag));
-        let (late_us, late_in) = lateness(parts, part);
+        let Lateness { late_us, late_in, all_us } = lateness(parts, part);
+        let window_us = 1e6 * window_s(parts);
         Ok(GeneratorRecord {
             part: number,
             host: part.environment.host.clone(),
@@ -20,21 +21,38 @@ pub(super) fn generators(parts: &[RunRecord]) -> Result<Vec<GeneratorRecord>, Me
             send_lag: sum_of(lags, "send_lag of all variants")?,
             late_us,
             late_in,
+            late_share: (window_us > 0.0).then(|| all_us as f64 / window_us),
         })
     };
     parts.iter().enumerate().map(one).collect()
 }
 
-/// How much later than the first part this one began, at most, and in which window or block that was. Where a run was stopped,
-/// over those that a part had begun.
-fn lateness(parts: &[RunRecord], part: &RunRecord) -> (u64, u32) {
+/// How much later than the first part another one began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Lateness {
+    /// At most.
+    late_us: u64,
+    /// In which window or block that was, from 1.
+    late_in: u32,
+    /// Over all of them.
+    all_us: u64,
+}
+
+/// Where a run was stopped, over the windows that a part had begun.
+fn lateness(parts: &[RunRecord], part: &RunRecord) -> Lateness {
     let first = |window: usize| parts.iter().filter_map(|part| note(part).began_us.get(window)).min();
-    let mut latest = (0, 0);
+    let mut lateness = Lateness::default();
     for (window, began_us) in note(part).began_us.iter().enumerate() {
         let late_us = began_us - first(window).unwrap_or(began_us);
-        if window == 0 || late_us > latest.0 {
-            latest = (late_us, window as u32 + 1);
+        lateness.all_us += late_us;
+        if window == 0 || late_us > lateness.late_us {
+            (lateness.late_us, lateness.late_in) = (late_us, window as u32 + 1);
         }
     }
-    latest
+    lateness
+}
+
+/// Time of all windows and blocks, by the part whose was the longest.
+fn window_s(parts: &[RunRecord]) -> f64 {
+    parts.iter().filter_map(|part| part.generator).map(|used| used.window_s).fold(0.0, f64::max)
 }

@@ -175,8 +175,13 @@ fn lateness_is_the_worst_over_all_windows_and_says_which() {
     for (part, began) in all.iter_mut().zip(began) {
         part.part.as_mut().unwrap().began_us = began.to_vec();
     }
-    let late: Vec<_> = merge(all).unwrap().generators.iter().map(|one| (one.late_us, one.late_in)).collect();
+    let window_us = 1e6 * all[0].generator.unwrap().window_s;
+    let merged = merge(all).unwrap().generators;
+    let late: Vec<_> = merged.iter().map(|one| (one.late_us, one.late_in)).collect();
     assert_eq!(late, [(10, 1), (700, 2), (100, 2)]);
+    let shares = merged.iter().map(|one| one.late_share.unwrap());
+    let expected = [10.0, 20.0 + 700.0 + 500.0, 100.0].map(|late_us| late_us / window_us);
+    assert!(shares.zip(expected).all(|(share, expected)| (share - expected).abs() < 1e-12), "{merged:?}");
 }
 
 #[test]

@@ -106,6 +106,7 @@ pub(in super::super) fn fault(fault: &Fault) -> String {
         Fault::BeganLate { part, window, late_us, limit_us } => {
             began_late((*part, *window), *late_us as f64, *limit_us as f64)
         }
+        Fault::LateBeginnings { part, share, limit } => late_beginnings(*part, *share, *limit),
         Fault::OfGenerator { part, what } => format!("of generator {part}: {}", self::fault(what)),
         Fault::Infrastructure { detail } => format!("{detail}. Mend this and run again."),
     }
@@ -115,6 +116,15 @@ fn part_of_a_run(part: u32, of: u32) -> String {
     format!(
         "this is part {part} of {of} of one run, and the others have the rest of its claims. Put all of them together with \
          `reclaim-bench merge`."
+    )
+}
+
+fn late_beginnings(part: u32, share: f64, limit: f64) -> String {
+    format!(
+        "generator {part} began its windows late: {} of their time was over, {} are allowed, and meanwhile a part of the load was \
+         missing. Keep its machine free, or have fewer and longer blocks (a smaller compare.strata).",
+        super::super::format::share(share),
+        super::super::format::share(limit)
     )
 }
 
