@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::error::CampaignError;
 use super::watch::Watch;
 use crate::cluster::{Cluster, ClusterRequest, Started, die_with_parent};
-use crate::load::{self, LoadError, MeetingError, PartSetup, RunSetup};
+use crate::load::{self, Deaths, LoadError, MeetingError, PartSetup, RunSetup};
 use crate::valkey::NodeAddr;
 use crate::workload::Slice;
 use reclaim_analysis::record::RunRecord;
@@ -28,7 +28,7 @@ pub const COMMAND: &str = "generator";
 const ENDS_WITHIN: Duration = Duration::from_secs(30);
 
 /// Who makes the claims of a run.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub enum Generators {
     /// This process.
     #[default]
@@ -107,7 +107,7 @@ pub(super) async fn claim(
         Generators::Started { of, arguments, wait } => {
             let Some(slice) = Slice::new(1, *of) else { return Ok(vec![load::run(setup).await?]) };
             let name = format!("started-{}", Uuid::new_v4().simple());
-            let part = PartSetup { slice, name, token: None, wait: *wait };
+            let part = PartSetup { slice, name, token: None, wait: *wait, deaths: Deaths::default() };
             let Some(cluster) = setup.clusters.first().map(Rc::clone) else { return Ok(Vec::new()) };
             let clusters = setup.clusters.iter().map(|cluster| Joined::to(cluster)).collect();
             let (scenario, seed) = (setup.scenario.file().clone(), setup.seed);
@@ -122,8 +122,16 @@ pub(super) async fn claim(
             let failed = started.end(watch).await;
             match (made, failed) {
                 // It says why it has not come.
-                (Err(LoadError::Meeting(MeetingError::Missing { .. })), Some(failed)) => Err(failed),
-                (made, _) => Ok(made?),
+                (
+                    Err(LoadError::Meeting(MeetingError::Missing { .. } | MeetingError::Died { .. })),
+                    Some(failed),
+                ) => Err(failed),
+                (made, failed) => {
+                    if let Some(failed) = failed {
+                        watch.warn(&failed.to_string());
+                    }
+                    Ok(made?)
+                }
             }
         }
     }
@@ -178,7 +186,7 @@ impl Children {
             die_with_parent(command.as_std_mut());
             let mut child = command.spawn().map_err(cannot(number))?;
             let (input, task) = (child.stdin.take(), task.clone());
-            let failed = Rc::clone(&failed);
+            let (failed, deaths) = (Rc::clone(&failed), part.deaths.clone());
             let watched = async move {
                 if let Some(mut input) = input {
                     // One that has ended says why.
@@ -189,6 +197,7 @@ impl Children {
                     Ok(output) => said(&output),
                     Err(error) => error.to_string(),
                 };
+                deaths.tell(number, &said);
                 failed.borrow_mut().push((number, said));
             };
             children.push((number, spawn_local(watched)));
@@ -217,7 +226,6 @@ impl Children {
         for (part, said) in own {
             watch.warn(&format!("generator {part}: {said}"));
         }
-        watch.warn(&format!("generator {part}: {said}"));
         Some(CampaignError::Generator { part, said })
     }
 }

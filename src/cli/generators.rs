@@ -14,7 +14,7 @@ use super::signals::with_signals;
 use super::terminal::Terminal;
 use crate::campaign::{self, Generators, Joined, RunPlan, Stop, Task, Watch};
 use crate::cluster::ClusterRequest;
-use crate::load::{PartSetup, shareable};
+use crate::load::{Deaths, PartSetup, shareable};
 use crate::workload::Slice;
 use reclaim_analysis::scenario::{HumanDuration, Scenario};
 
@@ -168,7 +168,7 @@ impl Chosen {
             Some(slice) => (slice, None),
             None => campaign::any_part(request, (&self.name, self.of), watch, stop).await?,
         };
-        Ok(PartSetup { slice, name, token, wait })
+        Ok(PartSetup { slice, name, token, wait, deaths: Deaths::default() })
     }
 }
 
@@ -256,7 +256,8 @@ pub(super) async fn generator(args: &GeneratorArgs) -> anyhow::Result<Exit> {
     let (slice, _) = parse_part("--part", &args.part)?;
     let slice = slice.context("--part: no number")?;
     let (name, wait) = (args.rendezvous.clone(), args.rendezvous_wait.0);
-    let generators = Generators::Part(PartSetup { slice, name, token: None, wait });
+    let part = PartSetup { slice, name, token: None, wait, deaths: Deaths::default() };
+    let generators = Generators::Part(part);
     let joined = |cluster: Joined| {
         let Joined { nodes, started } = cluster;
         // A password in the environment is for clusters that somebody else runs.

@@ -87,7 +87,7 @@ pub use pacer::{Pacer, ThreadPacer};
 pub use plan::{Plan, baseline_arm};
 pub use planned::{Batch, BlockKind, BlockPlan, PlanError, PlannedClaim, Round, StratumPlan};
 pub use progress::{Activity, Progress, Silent};
-pub use rendezvous::{Calls, MeetingError, PartSetup, ahead, free_number};
+pub use rendezvous::{Calls, Deaths, MeetingError, PartSetup, ahead, free_number};
 pub use ruler::Ruler;
 pub use run::{run, run_part};
 pub use schedule::{Draw, Schedule};

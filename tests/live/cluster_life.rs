@@ -8,7 +8,7 @@ use reclaim_analysis::record::WireCost;
 use reclaim_bench::cluster::{self, Announcement, Cluster, ClusterError, ClusterRequest, Company};
 use reclaim_bench::valkey::NodeAddr;
 use redis::Value;
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use rustix::process::{Pid, test_kill_process};
 use tokio_util::sync::CancellationToken;
 
 use crate::owner::{GONE_WITHIN, answers, own_until_stdin_ends, owner, wait_until_gone};
@@ -73,7 +73,7 @@ async fn after_a_failover_the_handle_reaches_the_new_primary() {
     let counters = cluster.counters().await.unwrap();
     let lost = before.primaries()[0].addr.clone();
     let pid = cluster.server_pid(&lost).unwrap();
-    kill_process(Pid::from_raw(pid.try_into().unwrap()).unwrap(), Signal::KILL).unwrap();
+    support::kill(pid);
 
     let since = Instant::now();
     loop {
@@ -167,7 +167,7 @@ async fn after_a_failover_the_library_is_removed_from_the_old_primary_too() {
 async fn an_old_primary_that_cannot_be_reached_is_named() {
     let (left, lost, still) = library_after(async |own, lost| {
         let pid = own.server_pid(lost).unwrap();
-        kill_process(Pid::from_raw(pid.try_into().unwrap()).unwrap(), Signal::KILL).unwrap();
+        support::kill(pid);
     })
     .await;
     let Err(ClusterError::LibraryLeft(left)) = left else { panic!("it is not named") };

@@ -274,6 +274,36 @@ async fn a_part_that_is_killed_before_the_window_is_named_and_leaves_nothing() {
     assert_eq!(left(&own).await, (0, 0), "{said}");
 }
 
+/// The process that started it knows how it ended: nobody waits until its silence is long enough, and the run says that.
+#[test]
+fn a_started_generator_that_is_killed_is_named_by_how_it_ended() {
+    let desk = Desk::new(LONG);
+    let events = desk.events();
+    let mut command = desk.run(&["--generators", "2", "--events", events.to_str().unwrap()]);
+    if let Some(server) = support::valkey_server() {
+        command.arg("--valkey-server").arg(server);
+    }
+    let first = command.spawn().unwrap();
+    wait_for_event(&events, "\"second\"");
+    let is_generator = |pid: &u32| {
+        std::fs::read(format!("/proc/{pid}/cmdline"))
+            .is_ok_and(|line| line.split(|b| *b == 0).any(|w| w == b"generator"))
+    };
+    let children = support::children_of(first.id(), "reclaim-bench");
+    let other = children.into_iter().find(is_generator).expect("no other generator");
+    support::kill(other);
+    let (code, said) = end(first);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(
+        said.contains("generator 2: it ended with signal: 9") && !said.contains("last heard of"),
+        "{said}"
+    );
+    let result = desk.result();
+    assert!(!result.valid && result.record.window.is_some());
+    let reasons: Vec<String> = result.invalid_reasons.iter().map(|fault| format!("{fault:?}")).collect();
+    assert!(reasons[0].contains("signal: 9"), "{reasons:?}");
+}
+
 #[tokio::test(flavor = "current_thread")]
 async fn whoever_is_missing_has_another_plan_or_takes_a_name_twice_is_refused() {
     let (own, nodes) = somebodys().await;

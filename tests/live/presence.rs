@@ -12,7 +12,6 @@ use reclaim_analysis::scenario::Provider;
 use reclaim_bench::cluster::{self, Announcement, Cluster, ClusterError, ClusterRequest, Company};
 use reclaim_bench::valkey::{NodeAddr, NodeIndex};
 use redis::Value;
-use rustix::process::{Pid, Signal, kill_process};
 use tokio_util::sync::CancellationToken;
 
 use crate::run::{run, scenario_text};
@@ -281,7 +280,7 @@ async fn clean_does_the_others_where_a_primary_is_gone() {
     let lost = own.wire(other).addr().clone();
     let end = |node: NodeIndex| {
         let pid = own.server_pid(own.wire(node).addr()).unwrap();
-        kill_process(Pid::from_raw(pid.try_into().unwrap()).unwrap(), Signal::KILL).unwrap();
+        support::kill(pid);
     };
     end(other);
     let cleaned = tool(&["clean", "--anyway"], &nodes).output().unwrap();

@@ -113,6 +113,12 @@ pub fn children_of(parent: u32, name: &str) -> Vec<u32> {
     found
 }
 
+/// Kills a process.
+pub fn kill(pid: u32) {
+    let pid = rustix::process::Pid::from_raw(pid.try_into().unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+}
+
 /// Whether a process goes on.
 pub fn alive(pid: u32) -> bool {
     // A zombie has been killed; only its parent has not looked yet.

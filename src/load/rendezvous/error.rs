@@ -125,6 +125,14 @@ pub enum MeetingError {
         /// For how long.
         silent_s: u64,
     },
+    /// A process that this one had started has ended.
+    #[error("generator {part}: {said}")]
+    Died {
+        /// Who.
+        part: u32,
+        /// What it said, or how it ended.
+        said: String,
+    },
     /// One could not go on.
     #[error("generator {part} ({place}) failed: {reason}")]
     PartFailed {

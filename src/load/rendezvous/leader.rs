@@ -140,6 +140,12 @@ impl<B: Bus> Leader<B> {
         self.standing.failure()
     }
 
+    /// One has ended, as whoever started it knows.
+    pub fn lost(&self, part: u32, said: String) {
+        self.gone.borrow_mut().push(part);
+        self.standing.fail(MeetingError::Died { part, said });
+    }
+
     /// Those who are gone, and may have left something.
     pub fn gone(&self) -> Vec<u32> {
         self.gone.borrow().clone()

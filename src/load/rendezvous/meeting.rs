@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::clock::ServerClock;
 use super::cluster_bus::ClusterBus;
+use super::deaths::Deaths;
 use super::error::MeetingError;
 use super::leader::Leader;
 use super::message::{Connections, Hello};
@@ -34,7 +35,7 @@ pub fn ahead(of: u32) -> Duration {
 const FINE: Duration = Duration::from_millis(3);
 
 /// Which generator of which run this process is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct PartSetup {
     /// Which one of how many.
     pub slice: Slice,
@@ -44,6 +45,8 @@ pub struct PartSetup {
     pub token: Option<String>,
     /// How long the others are waited for.
     pub wait: Duration,
+    /// Those of the others that this process has started.
+    pub deaths: Deaths,
 }
 
 /// This generator among the others, once all have met.
@@ -149,8 +152,14 @@ impl Meeting {
         registry::announce(&wire, &names, &hello.place()).await?;
         let met = async {
             let leader = Rc::new(Leader::new(&setup.name, hello, bus, end.clone()));
-            let attended = Rc::clone(&leader);
-            let listening = Listening::to(async move { attended.attend().await });
+            let (attended, deaths) = (Rc::clone(&leader), setup.deaths.clone());
+            let listening = Listening::to(async move {
+                tokio::select! {
+                    biased;
+                    () = attended.attend() => {}
+                    (part, said) = deaths.first() => attended.lost(part, said),
+                }
+            });
             let met = leader.meet(setup.wait, cluster.library(), cluster.owned()).await;
             let hosts = match met {
                 Ok(hosts) => hosts,

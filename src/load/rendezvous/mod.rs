@@ -16,6 +16,7 @@ mod bus;
 mod calls;
 mod clock;
 mod cluster_bus;
+mod deaths;
 mod delivery;
 mod error;
 mod leader;
@@ -33,6 +34,7 @@ mod tests;
 use std::time::Duration;
 
 pub use calls::Calls;
+pub use deaths::Deaths;
 pub use error::MeetingError;
 pub(super) use meeting::{Meeting, Start};
 pub use meeting::{PartSetup, ahead};
