@@ -95,12 +95,12 @@ fn assert_one_run(result: &RunResult, generators: usize) {
     let violations =
         [audit.lost, audit.double_claims, audit.attempt_changed, audit.epoch_errors, audit.state_errors];
     assert_eq!(violations, [0; 5], "{:?}", audit.examples);
-    // Twelve groups of one block for each arm and one more for the control: 50 claims each, a quarter before them.
+    // Three groups of one block for each arm and one more for the control: 200 claims each, a quarter before them.
     let fresh: u64 = record.blocks.iter().filter(|block| block.arm == 1).map(|block| block.claims).sum();
     // What is claimed for the first time is created for it; so is a half of the warm-up.
     assert_eq!(audit.executions_checked, 401 + fresh + 20);
     let claims: Vec<u64> = record.blocks.iter().map(|block| block.claims).collect();
-    assert_eq!(claims, vec![63; 36]);
+    assert_eq!(claims, vec![250; 9]);
     for block in &record.blocks {
         let calls = block.counters.calls.get("fcall").copied();
         assert_eq!(calls, block.counters.sent.get("fcall").copied(), "{block:?}");
@@ -155,7 +155,7 @@ fn generators_that_the_tool_starts_make_one_run() {
     let result = desk.result();
     assert_eq!(code, Some(if result.valid { 0 } else { 2 }), "{text}");
     assert_one_run(&result, 2);
-    // Each waits a tenth of a second before each block, which is longer than the block: what the machine did then is no part of it.
+    // Each waits a tenth of a second before each block: what the machine did then is no part of it.
     let (used, cores) = (result.record.generator.unwrap(), result.record.environment.host.cores);
     assert!(used.machine_cpu_s.unwrap() / f64::from(cores) < 1.1 * used.clocks_s().unwrap(), "{used:?}");
     assert!(used.clocks_s().unwrap() > used.window_s, "{used:?}");

@@ -13,7 +13,7 @@ pub struct CompareSection {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub baseline: Option<String>,
     /// Groups of claims in which the arms are mixed at random. Where each arm has blocks of its own, groups of one block of each
-    /// arm: in an open loop at most so many, in a closed loop up to ten times as many, as far as the claims go.
+    /// arm: at most so many, as far as the claims go. As many claims say more in many blocks than in long ones.
     pub strata: u32,
     /// Groups in which both sides are the baseline: what noise alone does. Default: as many as `strata`.
     #[serde(skip_serializing_if = "Option::is_none")]

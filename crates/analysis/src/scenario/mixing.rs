@@ -35,15 +35,6 @@ const RAMP_IN_SHARE: f64 = 0.25;
 /// Claims of a block at least.
 const SMALLEST_BLOCK: f64 = 50.0;
 
-/// Blocks of a closed loop differ by what the machine does in a hundredth of a second, and hardly less where they are longer: with
-/// 16 in flight one of 270 claims differed from its neighbour by 13 %, one of 67 by 16 %. So as many claims say more in many
-/// short blocks: up to so many times as many as there would be strata. An open loop's queue needs its time.
-const MORE_BLOCKS: u32 = 10;
-
-/// As long as each has so many claims for each in flight: in a queue of known service times blocks of half of that missed the
-/// throughputs' ratio by 3 %.
-const MORE_BLOCKS_GENERATIONS: f64 = 8.0;
-
 /// Blocks of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BlockShape {
@@ -56,21 +47,12 @@ pub struct BlockShape {
 }
 
 impl BlockShape {
-    /// Of a comparison that would have so many `strata` if its arms took turns claim by claim, and `total` claims that count over
-    /// all `arms`.
+    /// Of a comparison with at most `strata` groups, and `total` claims that count over all `arms`.
     pub fn of(strata: u32, total: u64, arms: u64, model: &Model, added_rtt_s: f64) -> Self {
         let in_flight = model.in_flight(added_rtt_s);
         let per_arm = (total / arms.max(1)).max(1);
-        let of_at_least =
-            |generations: f64| per_arm / (generations * in_flight).max(SMALLEST_BLOCK).ceil() as u64;
-        let strata = u64::from(strata.max(1));
-        let few = of_at_least(GENERATIONS).clamp(1, strata);
-        let groups = match model {
-            Model::Closed { .. } => {
-                few.max(of_at_least(MORE_BLOCKS_GENERATIONS).min(strata * u64::from(MORE_BLOCKS)))
-            }
-            Model::Open { .. } => few,
-        };
+        let smallest = (GENERATIONS * in_flight).max(SMALLEST_BLOCK).ceil() as u64;
+        let groups = (per_arm / smallest).clamp(1, u64::from(strata.max(1)));
         let claims = per_arm / groups;
         let ramp_in = (RAMP_IN_GENERATIONS * in_flight).max(RAMP_IN_SHARE * claims as f64).ceil() as u64;
         Self { groups: groups as u32, claims, ramp_in: ramp_in.min(claims) }
@@ -145,10 +127,7 @@ mod tests {
         let shape = |total, concurrency| BlockShape::of(100, total, 2, &Model::Closed { concurrency }, 0.0);
         let at_64 = shape(20_000, 64);
         assert_eq!(at_64, BlockShape { groups: 39, claims: 256, ramp_in: 128 });
-        assert_eq!(shape(200_000, 64), BlockShape { groups: 195, claims: 512, ramp_in: 128 });
-        assert_eq!(shape(54_000, 16), BlockShape { groups: 210, claims: 128, ramp_in: 32 });
-        assert_eq!(shape(20_000, 4), BlockShape { groups: 200, claims: 50, ramp_in: 13 });
-        assert_eq!(shape(200_000, 4), BlockShape { groups: 1_000, claims: 100, ramp_in: 25 });
+        assert_eq!(shape(20_000, 4), BlockShape { groups: 100, claims: 100, ramp_in: 25 });
         // Too few claims for one block are one short block, whose result says that it is too little.
         assert_eq!(shape(200, 4_096), BlockShape { groups: 1, claims: 100, ramp_in: 100 });
         let open = Model::Open { rate_per_sec: 20_000.0, arrivals: Arrivals::Poisson };
