@@ -1,6 +1,5 @@
 //! Several generators of one run: those that this process starts on its machine, and this process as one of several.
 
-use std::cell::RefCell;
 use std::ffi::OsString;
 use std::process::Stdio;
 use std::rc::Rc;
@@ -151,8 +150,8 @@ pub(super) async fn any_of(
 /// Generators that this process has started. They end with it, however that ends.
 struct Children {
     children: Vec<(u32, JoinHandle<()>)>,
-    /// What those said that failed.
-    failed: Rc<RefCell<Vec<(u32, String)>>>,
+    /// Those that failed, with what they said.
+    deaths: Deaths,
 }
 
 impl Children {
@@ -169,7 +168,6 @@ impl Children {
         let nodes = task.clusters.iter().take(1).flat_map(|first| &first.nodes);
         let nodes: Vec<String> = nodes.map(ToString::to_string).collect();
         let task = serde_json::to_vec(task).map_err(|error| cannot(2)(error.into()))?;
-        let failed: Rc<RefCell<Vec<(u32, String)>>> = Rc::default();
         let mut children = Vec::new();
         for number in 2..=of {
             let mut command = Command::new(&program);
@@ -186,7 +184,7 @@ impl Children {
             die_with_parent(command.as_std_mut());
             let mut child = command.spawn().map_err(cannot(number))?;
             let (input, task) = (child.stdin.take(), task.clone());
-            let (failed, deaths) = (Rc::clone(&failed), part.deaths.clone());
+            let deaths = part.deaths.clone();
             let watched = async move {
                 if let Some(mut input) = input {
                     // One that has ended says why.
@@ -197,12 +195,11 @@ impl Children {
                     Ok(output) => said(&output),
                     Err(error) => error.to_string(),
                 };
-                deaths.tell(number, &said);
-                failed.borrow_mut().push((number, said));
+                deaths.tell(number, said);
             };
             children.push((number, spawn_local(watched)));
         }
-        Ok(Self { children, failed })
+        Ok(Self { children, deaths: part.deaths.clone() })
     }
 
     /// Kills them.
@@ -220,8 +217,8 @@ impl Children {
             }
         }
         // Those that ended because this one said so have nothing to add.
-        let said = self.failed.take();
-        let mut own = said.into_iter().filter(|(_, said)| !said.contains("generator 1 ended the run"));
+        let mut own =
+            self.deaths.all().into_iter().filter(|(_, said)| !said.contains("generator 1 ended the run"));
         let (part, said) = own.next()?;
         for (part, said) in own {
             watch.warn(&format!("generator {part}: {said}"));

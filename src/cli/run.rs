@@ -161,8 +161,8 @@ async fn part(args: &RunArgs, mut plan: RunPlan, chosen: Chosen) -> anyhow::Resu
     if leads {
         return once(args, &plan, &about).await;
     }
-    let clusters = [plan.request.clone()];
-    led(&plan, &clusters, &Terminal::new(&args.output)?, (&who, args.output.quiet)).await
+    let clusters = std::slice::from_ref(&plan.request);
+    led(&plan, clusters, &Terminal::new(&args.output)?, (&who, args.output.quiet)).await
 }
 
 async fn once(args: &RunArgs, plan: &RunPlan, about: &str) -> anyhow::Result<Exit> {

@@ -166,15 +166,19 @@ fn stretches(scenario: &Scenario, claims: Option<u64>) -> u64 {
     let (Some(claims), Mode::Staged) = (claims, scenario.load.mode) else { return WARMUP_AND_WINDOW };
     let arms = scenario.variants.len() as u64;
     let fillings = claims.div_ceil(u64::from(scenario.population.executions.max(1)));
-    let blocks = scenario.compare.as_ref().zip(window_claims(scenario)).map_or(0, |(compare, window)| {
+    let compared = scenario.compare.as_ref().zip(window_claims(scenario)).map_or(0, |(compare, window)| {
         if compare.mixing == Mixing::Blocks {
-            let sides = arms + u64::from(compare.is_controlled());
-            u64::from(block_shape(scenario, compare, window).groups) * sides
+            blocks(&block_shape(scenario, compare, window), compare, arms)
         } else {
             fillings + u64::from(compare.counter_blocks) * arms
         }
     });
-    1 + blocks.max(fillings)
+    1 + compared.max(fillings)
+}
+
+/// One of each arm in every group, and one of the control.
+fn blocks(shape: &BlockShape, compare: &Compare, arms: u64) -> u64 {
+    u64::from(shape.groups) * (arms + u64::from(compare.is_controlled()))
 }
 
 /// Claims that come on top of those that are compared.
@@ -186,8 +190,7 @@ fn beside(scenario: &Scenario, claims: u64) -> u64 {
     let warmup = scenario.load.warmup + if of_control { scenario.load.warmup / arms.max(1) } else { 0 };
     if compare.mixing == Mixing::Blocks {
         let shape = block_shape(scenario, compare, claims);
-        let blocks = u64::from(shape.groups) * (arms + u64::from(compare.is_controlled()));
-        return warmup + (blocks * shape.all_claims()).saturating_sub(claims);
+        return warmup + (blocks(&shape, compare, arms) * shape.all_claims()).saturating_sub(claims);
     }
     let side = claims / u64::from(compare.strata) / arms.max(1);
     let control =

@@ -7,12 +7,12 @@ use crate::record::{GeneratorRecord, RunRecord};
 
 /// One entry for each part, in their order.
 pub(super) fn generators(parts: &[RunRecord]) -> Result<Vec<GeneratorRecord>, MergeError> {
+    let window_us = 1e6 * window_s(parts);
     let one = |(n, part): (usize, &RunRecord)| {
         let number = n as u32 + 1;
         let lacks = |what| MergeError::Lacks { part: number, what };
         let lags = part.arms.iter().map(|arm| (n, &arm.send_lag));
         let Lateness { late_us, late_in, all_us } = lateness(parts, part);
-        let window_us = 1e6 * window_s(parts);
         Ok(GeneratorRecord {
             part: number,
             host: part.environment.host.clone(),

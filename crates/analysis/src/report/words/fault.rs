@@ -119,12 +119,12 @@ fn part_of_a_run(part: u32, of: u32) -> String {
     )
 }
 
-fn late_beginnings(part: u32, share: f64, limit: f64) -> String {
+fn late_beginnings(part: u32, missed: f64, limit: f64) -> String {
     format!(
         "generator {part} began its windows late: {} of their time was over, {} are allowed, and meanwhile a part of the load was \
          missing. Keep its machine free, or have fewer and longer blocks (a smaller compare.strata).",
-        super::super::format::share(share),
-        super::super::format::share(limit)
+        share(missed),
+        share(limit)
     )
 }
 
