@@ -15,6 +15,7 @@ use super::error::CampaignError;
 use super::watch::Watch;
 use crate::cluster::{Cluster, ClusterRequest, Started, die_with_parent};
 use crate::load::{self, Deaths, LoadError, MeetingError, PartSetup, RunSetup};
+use crate::machine::own_program;
 use crate::valkey::NodeAddr;
 use crate::workload::Slice;
 use reclaim_analysis::record::RunRecord;
@@ -164,7 +165,7 @@ impl Children {
     ) -> Result<Self, CampaignError> {
         let of = part.slice.of();
         let cannot = |part: u32| move |source| CampaignError::GeneratorStart { part, source };
-        let program = std::env::current_exe().map_err(cannot(2))?;
+        let program = own_program().map_err(cannot(2))?;
         let nodes = task.clusters.iter().take(1).flat_map(|first| &first.nodes);
         let nodes: Vec<String> = nodes.map(ToString::to_string).collect();
         let task = serde_json::to_vec(task).map_err(|error| cannot(2)(error.into()))?;

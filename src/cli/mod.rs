@@ -155,6 +155,7 @@ const PROFILE_EXAMPLES: &str = "Examples:
 
 /// Parses the arguments, runs the command, returns its exit code.
 pub fn main() -> ExitCode {
+    crate::machine::has_keep_awake();
     // A shell that asks what could come next wants nothing else.
     let asked = CompleteEnv::with_factory(Cli::command).var(environment::COMPLETE);
     match asked.try_complete(std::env::args_os(), std::env::current_dir().ok().as_deref()) {

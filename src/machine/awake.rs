@@ -26,6 +26,14 @@ const LATENCY: &str = "/dev/cpu_dma_latency";
 const GO: u8 = b'1';
 const REST: u8 = b'0';
 
+/// Whether this program, run again, knows [`COMMAND`].
+static HAS_COMMAND: AtomicBool = AtomicBool::new(false);
+
+/// Says that it does; the command line's first act.
+pub(crate) fn has_keep_awake() {
+    HAS_COMMAND.store(true, Ordering::Relaxed);
+}
+
 /// Spins between two looks at whether to stop: some microseconds.
 const SPINS: u32 = 200;
 
@@ -62,13 +70,10 @@ impl Spinner {
         if !cfg!(target_os = "linux") {
             return Some("threads spin on Linux only".to_owned());
         }
-        let name = std::env::current_exe()
-            .ok()
-            .and_then(|exe| Some(exe.file_stem()?.to_string_lossy().into_owned()));
-        let name = name.unwrap_or_default();
-        // Run by another program as a library, that program would be started again.
-        (name != env!("CARGO_PKG_NAME")).then(|| {
-            format!("threads that spin are {}'s, and this program is {name}", env!("CARGO_PKG_NAME"))
+        // Another program that uses this crate as a library would be started again in the helper's place. Its file's name
+        // says nothing: people rename the tool.
+        (!HAS_COMMAND.load(Ordering::Relaxed)).then(|| {
+            format!("threads that spin are {}'s, which runs as a library here", env!("CARGO_PKG_NAME"))
         })
     }
 

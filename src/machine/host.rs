@@ -1,5 +1,7 @@
 //! The machine that the generator runs on, and how busy it is.
 
+use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use reclaim_analysis::record::Host;
@@ -41,6 +43,14 @@ pub fn process_on(process: u32, node: &str) -> String {
 /// This process in words.
 pub fn this_process() -> String {
     process_on(std::process::id(), &node_name())
+}
+
+/// The file that this program is run from, to run it again. Where that was replaced or removed since, as by a build, what is
+/// still mapped: other code would make other figures, or none.
+pub fn own_program() -> io::Result<PathBuf> {
+    let named = std::env::current_exe()?;
+    let mapped = PathBuf::from("/proc/self/exe");
+    Ok(if named.exists() || !mapped.exists() { named } else { mapped })
 }
 
 /// CPU used by the calling thread so far. The load runs on one thread, so this is the generator's own cost.

@@ -23,11 +23,11 @@ mod regular_file;
 use reclaim_analysis::record::Tool;
 
 pub use arrangement::{Arranged, Arrangement};
-pub(crate) use awake::{COMMAND as KEEP_AWAKE, keep_awake};
+pub(crate) use awake::{COMMAND as KEEP_AWAKE, has_keep_awake, keep_awake};
 pub use cpu_reading::CpuReading;
 pub use host::{
-    MachineCpu, host, node_name, process_on, resident_bytes, run_delay_s, swapped_pages, this_process,
-    thread_cpu,
+    MachineCpu, host, node_name, own_program, process_on, resident_bytes, run_delay_s, swapped_pages,
+    this_process, thread_cpu,
 };
 pub use memory::memory_left;
 pub use plan::{Neighbours, ServersAt};

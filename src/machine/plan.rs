@@ -132,7 +132,11 @@ fn keep_awake(
         available.quota_us_per_s.map(|_| "spinning would use up the control group's CPU quota".to_owned());
     let by = match quota.or_else(|| means.no_spinning.clone()) {
         None => AwakeBy::Spinning { on: spinning_on(conditions, available, servers) },
-        Some(_) if means.latency_limit => AwakeBy::DmaLatency,
+        // Said, for times under the one are not those under the other.
+        Some(why) if means.latency_limit => {
+            conditions.remarks.push(format!("nothing spins: {why}"));
+            AwakeBy::DmaLatency
+        }
         Some(why) => {
             conditions.remarks.push(format!("cores may sleep: {why}"));
             return;
@@ -280,7 +284,8 @@ mod tests {
         );
         let alone = Means { no_spinning: Some("run as a library".into()), ..either };
         let held = plan(MachineSection::default(), &machine, (OURS, Neighbours::NONE), &alone);
-        assert_eq!((held.awake_by, held.remarks), (Some(AwakeBy::DmaLatency), vec![]));
+        let said = vec!["nothing spins: run as a library".to_owned()];
+        assert_eq!((held.awake_by, held.remarks), (Some(AwakeBy::DmaLatency), said));
     }
 
     #[test]

@@ -11,8 +11,15 @@ use crate::support;
 /// Longest wait for something that takes a second on an idle machine.
 const PATIENCE: Duration = Duration::from_mins(2);
 
+const TOOL: &str = env!("CARGO_BIN_EXE_reclaim-bench");
+
 fn tool(output: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_reclaim-bench"));
+    smoke_by(Path::new(TOOL), output)
+}
+
+/// A run of `smoke` by a copy of the tool.
+fn smoke_by(program: &Path, output: &Path) -> Command {
+    let mut command = Command::new(program);
     command.env_remove("RECLAIM_BENCH_NODES").args([
         "run",
         "smoke",
@@ -76,13 +83,42 @@ fn a_run_ends_with_a_valid_result_that_can_be_reported_again() {
     for name in ["result.json", "summary.md", "report.html", "latency.hlog"] {
         assert!(names.contains(&name.to_owned()), "{names:?}");
     }
-    let again = Command::new(env!("CARGO_BIN_EXE_reclaim-bench"))
-        .arg("report")
-        .arg(result_dir(output.path()))
-        .output()
-        .unwrap();
+    let again = Command::new(TOOL).arg("report").arg(result_dir(output.path())).output().unwrap();
     let shown = String::from_utf8_lossy(&again.stdout);
     assert!(again.status.success() && text.contains(shown.trim()), "{shown}");
+}
+
+/// Older builds are kept under other names, and archives carry a platform in theirs: a comparison of the two must not be one of
+/// two ways of keeping cores awake.
+#[test]
+fn a_renamed_tool_measures_under_the_same_conditions() {
+    let dir = tempfile::tempdir().unwrap();
+    let renamed = dir.path().join("reclaim-bench-0.9");
+    std::fs::copy(TOOL, &renamed).unwrap();
+    let conditions = |program: &Path, name: &str| {
+        let output = dir.path().join(name);
+        let (ended, text) = end(smoke_by(program, &output).spawn().unwrap());
+        assert_eq!(ended.status.code(), Some(0), "{text}");
+        stored(&output).record.environment.conditions
+    };
+    let own = conditions(Path::new(TOOL), "own");
+    assert!(own.is_some());
+    assert_eq!(conditions(&renamed, "renamed"), own);
+}
+
+/// A build may replace the file during a series; whoever is started then is of this run's build all the same.
+#[test]
+fn a_tool_whose_file_is_gone_starts_its_helpers() {
+    let dir = tempfile::tempdir().unwrap();
+    let copy = dir.path().join("reclaim-bench");
+    std::fs::copy(TOOL, &copy).unwrap();
+    let output = dir.path().join("results");
+    let child = smoke_by(&copy, &output).args(["--generators", "2", "--concurrency", "2"]).spawn().unwrap();
+    // Its servers take longer to start.
+    std::fs::remove_file(&copy).unwrap();
+    let (ended, text) = end(child);
+    assert_eq!(ended.status.code(), Some(0), "{text}");
+    assert_eq!(stored(&output).record.generators.len(), 2);
 }
 
 #[test]
