@@ -51,10 +51,29 @@ pub struct RepeatedComparison {
     /// Whether the runs agree as well as their own intervals say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agreement: Option<Agreement>,
+    /// The same in the metric's unit. `None` where there is no ratio, where a run does not tell, and in series of
+    /// versions that did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub difference: Option<RepeatedDifference>,
     /// Why there is no ratio.
     pub too_few: Option<TooFew>,
     /// The verdict, by the scenario's threshold.
     pub verdict: Verdict,
+}
+
+/// Candidate less baseline over all runs, in the metric's unit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RepeatedDifference {
+    /// The baseline's value: mean over runs.
+    pub baseline_value: f64,
+    /// The candidate's value: mean over runs.
+    pub candidate_value: f64,
+    /// Of every valid run that has a ratio.
+    pub per_run: Vec<Estimate>,
+    /// Mean over runs. Its interval comes from the spread between runs.
+    pub mean: Estimate,
+    /// Where one more run would lie.
+    pub next_run: Estimate,
 }
 
 /// A series of runs.
@@ -146,8 +165,8 @@ fn combined(first: &Comparison, runs: &[&RunResult], control_passed: bool) -> Re
         (&other.baseline, &other.candidate, &other.metric)
             == (&first.baseline, &first.candidate, &first.metric)
     };
-    let per_run: Vec<Option<Estimate>> =
-        runs.iter().map(|run| run.comparisons.iter().find(same)?.ratio).collect();
+    let told: Vec<Option<&Comparison>> = runs.iter().map(|run| run.comparisons.iter().find(same)).collect();
+    let per_run: Vec<Option<Estimate>> = told.iter().map(|comparison| (*comparison)?.ratio).collect();
     let logs: Vec<f64> = per_run.iter().flatten().map(|ratio| ratio.estimate.ln()).collect();
     let within: Vec<(f64, f64)> =
         per_run.iter().flatten().map(|ratio| (ratio.estimate.ln(), log_error_of(ratio))).collect();
@@ -165,10 +184,27 @@ fn combined(first: &Comparison, runs: &[&RunResult], control_passed: bool) -> Re
         },
         next_run: next_value(&logs, policy.confidence).ok().filter(|_| ratio.is_ok()).map(exponential),
         agreement: agreement(&within).filter(|_| ratio.is_ok()),
+        difference: difference(&told, policy.confidence).filter(|_| ratio.is_ok()),
         too_few: ratio.as_ref().err().cloned(),
         ratio: ratio.ok(),
         per_run,
     }
+}
+
+/// Of the runs that have a ratio. One that tells no difference leaves none: the others would be a choice.
+fn difference(told: &[Option<&Comparison>], confidence: f64) -> Option<RepeatedDifference> {
+    let judged: Vec<&Comparison> = told.iter().copied().flatten().filter(|c| c.ratio.is_some()).collect();
+    let per_run = judged.iter().map(|comparison| comparison.difference).collect::<Option<Vec<Estimate>>>()?;
+    let values: Vec<f64> = per_run.iter().map(|difference| difference.estimate).collect();
+    let mean_of =
+        |value: fn(&Comparison) -> f64| judged.iter().map(|c| value(c)).sum::<f64>() / judged.len() as f64;
+    Some(RepeatedDifference {
+        baseline_value: mean_of(|c| c.baseline_value),
+        candidate_value: mean_of(|c| c.candidate_value),
+        mean: mean_with_interval(&values, confidence).ok()?,
+        next_run: next_value(&values, confidence).ok()?,
+        per_run,
+    })
 }
 
 fn over_runs(logs: &[f64], confidence: f64) -> Result<Estimate, TooFew> {
@@ -236,6 +272,30 @@ mod tests {
         let drifting = repeat(&results, 5);
         let beyond = p50(&drifting).disagreement().unwrap();
         assert!((beyond - 0.045).abs() < 0.015, "{beyond}");
+    }
+
+    #[test]
+    fn a_saving_has_its_own_intervals_over_runs_in_the_unit_of_its_metric() {
+        let mut results = runs(&[GRANT_LANE, HGET_LANE], 4);
+        for (n, result) in results.iter_mut().enumerate() {
+            let p50 = result.comparisons.iter_mut().find(|c| c.metric == Metric::ServiceP50).unwrap();
+            (p50.baseline_value, p50.candidate_value) = (200.0, 250.0);
+            let saved = 50.0 + [-3.0, -1.0, 1.0, 3.0][n];
+            p50.difference =
+                Some(Estimate { estimate: saved, low: saved - 0.5, high: saved + 0.5, confidence: 0.95 });
+        }
+        let over_all = p50(&repeat(&results, 4)).difference.clone().unwrap();
+        assert_eq!((over_all.baseline_value, over_all.candidate_value), (200.0, 250.0));
+        // Spread between runs 2.58, Student's t 3.182 with three degrees of freedom; of the next one, with a run's own.
+        let half = |estimate: Estimate| (estimate.estimate, estimate.high - estimate.estimate);
+        let (mean, next) = (half(over_all.mean), half(over_all.next_run));
+        assert!((mean.0 - 50.0).abs() < 1e-9 && (mean.1 - 4.11).abs() < 0.01, "{mean:?}");
+        assert!((next.0 - 50.0).abs() < 1e-9 && (next.1 - 9.19).abs() < 0.01, "{next:?}");
+        // What one run does not tell is not made from the others.
+        results[1].comparisons.iter_mut().for_each(|c| c.difference = None);
+        assert_eq!(p50(&repeat(&results, 4)).difference, None);
+        results[1].comparisons.iter_mut().for_each(|c| c.ratio = None);
+        assert_eq!(p50(&repeat(&results, 4)).difference.as_ref().map(|d| d.per_run.len()), Some(3));
     }
 
     /// A control that is known to no better than many times the threshold agrees with everything.

@@ -30,6 +30,7 @@ mod redirects;
 mod reference;
 mod run_csv;
 mod run_report;
+mod saving;
 mod series;
 mod servers;
 mod steps;

@@ -2,12 +2,18 @@
 
 use super::document::Block;
 use super::format::{difference, difference_within, figure};
+use super::saving::{Amount, Saving};
 use super::{conditions, faults_repeated, findings, words};
 use crate::judge::{
-    Conclusion, Gate, LeftOut, MIN_RUNS, RUNS_FOR_A_CHANGE, Repeated, RepeatedComparison, Trend, TrendChange,
-    TrendPoint, Verdict,
+    Conclusion, Gate, LeftOut, MIN_RUNS, RUNS_FOR_A_CHANGE, Repeated, RepeatedComparison, RepeatedDifference,
+    Trend, TrendChange, TrendPoint, Verdict,
 };
 use crate::record::short_sha256;
+use crate::scenario::Metric;
+use crate::stats::Estimate;
+
+/// What a series without a gate concludes where nothing is wrong with it.
+pub(super) const NOT_GATED: &str = "measured, not gated";
 
 /// Nights that a report lists; what lies before them is summed up.
 const NIGHTS_SHOWN: usize = 14;
@@ -23,7 +29,12 @@ pub(super) fn answered(scenario: &str, repeated: &Repeated, gate: &Gate) -> Vec<
 
 /// A series of runs of `scenario`: what it concludes, metric by metric, run by run.
 pub(super) fn repeated(scenario: &str, repeated: &Repeated, gate: &Gate) -> Vec<Block> {
-    let title = format!("{scenario}, {}: {}", runs(repeated), headline(gate.conclusion));
+    let concluded = if gate.conclusion == Conclusion::Pass && !gate.enforced {
+        NOT_GATED
+    } else {
+        headline(gate.conclusion)
+    };
+    let title = format!("{scenario}, {}: {concluded}", runs(repeated));
     let mut blocks = vec![Block::Title(title)];
     if let Some(error) = &repeated.ended_by {
         blocks.push(Block::Alarm(format!(
@@ -38,6 +49,7 @@ pub(super) fn repeated(scenario: &str, repeated: &Repeated, gate: &Gate) -> Vec<
             .collect();
         blocks.push(Block::List { heading: "Findings".into(), items });
     }
+    blocks.extend(savings(repeated).into_iter().map(Block::Line));
     let rows = repeated
         .comparisons
         .iter()
@@ -84,6 +96,33 @@ pub(super) fn repeated(scenario: &str, repeated: &Repeated, gate: &Gate) -> Vec<
     });
     blocks.push(Block::List { heading: "Runs".into(), items: attempts.collect() });
     blocks
+}
+
+/// What the faster arm saves over all runs, and what the next run would say: nothing where no arm is judged to be faster.
+pub(super) fn savings(repeated: &Repeated) -> Vec<String> {
+    let of = |metric: Metric| repeated.comparisons.iter().filter(move |c| c.metric == metric);
+    of(Metric::ServiceP50)
+        .filter(|time| matches!(time.verdict, Verdict::Regression | Verdict::Improvement))
+        .filter_map(|time| {
+            let trips = of(Metric::ServiceP50RoundTrips)
+                .find(|trips| (&trips.baseline, &trips.candidate) == (&time.baseline, &time.candidate))?;
+            let [time_saved, trips_saved] = [time.difference.as_ref()?, trips.difference.as_ref()?];
+            let saving = |which: fn(&RepeatedDifference) -> Estimate| Saving {
+                baseline: &time.baseline,
+                candidate: &time.candidate,
+                time: amount(time_saved, which(time_saved)),
+                trips: amount(trips_saved, which(trips_saved)),
+            };
+            let mean = saving(|all| all.mean);
+            let who = mean.faster_and_slower()[0];
+            let next = saving(|all| all.next_run).range();
+            Some(format!("Over all runs, {} The next run: {next}.", mean.sentence(who)))
+        })
+        .collect()
+}
+
+fn amount(over_all: &RepeatedDifference, difference: Estimate) -> Amount {
+    Amount { difference, baseline: over_all.baseline_value, candidate: over_all.candidate_value }
 }
 
 /// How many runs were made, and of how many where there should be more.

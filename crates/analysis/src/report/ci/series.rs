@@ -48,7 +48,7 @@ fn verdict(comparison: &RepeatedComparison, enforced: bool) -> Case {
 pub fn pull_request_repeated(repeated: &Repeated, gate: &Gate, results: &[RunResult]) -> String {
     let Some(first) = results.first() else { return String::new() };
     let conclusion = match gate.conclusion {
-        Conclusion::Pass if !gate.enforced => "measured, not gated",
+        Conclusion::Pass if !gate.enforced => series::NOT_GATED,
         conclusion => headline(conclusion),
     };
     let label = first.record.label();
@@ -62,6 +62,7 @@ pub fn pull_request_repeated(repeated: &Repeated, gate: &Gate, results: &[RunRes
     if !findings.is_empty() {
         blocks.push(Block::List { heading: "Findings".into(), items: findings });
     }
+    blocks.extend(series::savings(repeated).into_iter().map(Block::Line));
     if !repeated.comparisons.is_empty() {
         blocks.push(verdicts(repeated, gate.enforced));
     }
@@ -109,7 +110,9 @@ fn amount(comparison: &RepeatedComparison) -> String {
 mod tests {
     use super::*;
     use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, record, scenario};
-    use crate::judge::{GatePolicy, analyse_as, gate_repeated, repeat};
+    use crate::judge::{Comparison, GatePolicy, analyse_as, gate_repeated, repeat};
+    use crate::scenario::Metric;
+    use crate::stats::Estimate;
 
     fn series(enforce: bool, change: impl Fn(&mut Vec<RunResult>)) -> [String; 2] {
         let arms = [GRANT_LANE, HGET_LANE];
@@ -129,6 +132,40 @@ mod tests {
         insta::assert_snapshot!("series_pull_request", comment);
         let [junit, comment] = series(false, |_| ());
         assert!(!junit.contains("<failure") && comment.contains("measured, not gated"), "{junit}{comment}");
+    }
+
+    #[test]
+    fn a_series_says_what_is_saved_and_what_the_next_run_will_say() {
+        let with_ruler = |results: &mut Vec<RunResult>| {
+            for result in results {
+                let time =
+                    result.comparisons.iter().find(|c| c.metric == Metric::ServiceP50).unwrap().clone();
+                let of = |us: f64| us / 50.0;
+                let difference = time.difference.map(|d| Estimate {
+                    estimate: of(d.estimate),
+                    low: of(d.low),
+                    high: of(d.high),
+                    ..d
+                });
+                let [baseline_value, candidate_value] = [time.baseline_value, time.candidate_value].map(of);
+                let metric = Metric::ServiceP50RoundTrips;
+                let trips = Comparison { metric, baseline_value, candidate_value, difference, ..time };
+                result.comparisons.push(trips);
+            }
+        };
+        let [_, comment] = series(false, with_ruler);
+        let said = comment
+            .lines()
+            .find(|line| line.starts_with("Over all runs"))
+            .unwrap_or_else(|| panic!("{comment}"));
+        assert!(said.contains("grant-lane saves ") && said.contains(" round trips of 50.0 µs, "), "{said}");
+        assert!(said.contains(" of a claim by hget-lane. The next run: "), "{said}");
+        // Where nothing may be concluded nothing is said to be saved.
+        let [_, comment] = series(false, |results| {
+            with_ruler(results);
+            results.pop();
+        });
+        assert!(!comment.contains("saves"), "{comment}");
     }
 
     #[test]

@@ -92,7 +92,7 @@ fn answer(repeated: &Repeated, gate: &Gate) -> Answer {
         sentence,
         figure,
         tone,
-        details: Vec::new(),
+        details: said::savings(repeated).into_iter().map(|saving| html! { p { (saving) } }).collect(),
         belief: Belief { level, headline: headline.into(), reasons },
     }
 }

@@ -2,10 +2,10 @@
 
 use super::super::document::Block;
 use super::super::format::{difference, difference_within, figure, time_us, times_us};
+use super::super::saving::{Amount, Saving};
 use super::super::{faults, findings, storm, words};
 use crate::judge::{self, Comparison, LatencySummary, RunResult, VariantSummary, Verdict};
 use crate::scenario::{Metric, Mode, Unit, VariantPath};
-use crate::stats::Estimate;
 
 /// The answer to what was asked, in one sentence.
 pub(super) fn answer(result: &RunResult) -> String {
@@ -138,28 +138,23 @@ fn saving(result: &RunResult, time: &Comparison, trips: &Comparison) -> Option<S
     if !matches!(time.verdict, Verdict::Regression | Verdict::Improvement) {
         return None;
     }
-    let (time_saved, trips_saved) = (time.difference?, trips.difference?);
+    let amount = |comparison: &Comparison| {
+        Some(Amount {
+            difference: comparison.difference?,
+            baseline: comparison.baseline_value,
+            candidate: comparison.candidate_value,
+        })
+    };
+    let saving = Saving {
+        baseline: &time.baseline,
+        candidate: &time.candidate,
+        time: amount(time)?,
+        trips: amount(trips)?,
+    };
     let path = |name: &str| result.variants.iter().find(|variant| variant.name == name).map(|v| v.path);
-    let slower_candidate = time_saved.estimate > 0.0;
-    let (faster, slower, longest) = if slower_candidate {
-        (&time.baseline, &time.candidate, time.candidate_value)
-    } else {
-        (&time.candidate, &time.baseline, time.baseline_value)
+    let who = match saving.faster_and_slower().map(path) {
+        [Some(VariantPath::GrantLane), Some(VariantPath::HgetLane)] => "carrying lane_id",
+        _ => saving.faster_and_slower()[0],
     };
-    let who = match (path(faster), path(slower)) {
-        (Some(VariantPath::GrantLane), Some(VariantPath::HgetLane)) => "carrying lane_id".to_owned(),
-        _ => faster.clone(),
-    };
-    let within = |saved: &Estimate, digits: usize| {
-        let [low, high] = if slower_candidate { [saved.low, saved.high] } else { [-saved.high, -saved.low] };
-        format!("{:.digits$} [{low:.digits$}, {high:.digits$}]", saved.estimate.abs())
-    };
-    let digits = usize::from(time_saved.estimate.abs() < 10.0);
-    Some(format!(
-        "{who} saves {} µs, {} round trips of {} µs, {:.0} % of a claim by {slower}.",
-        within(&time_saved, digits),
-        within(&trips_saved, 2),
-        figure(time.baseline_value / trips.baseline_value),
-        100.0 * time_saved.estimate.abs() / longest
-    ))
+    Some(saving.sentence(who))
 }
