@@ -9,11 +9,14 @@ on either) and one beside a compiler. Prints a table, and writes it with every f
 results/reference/trials/ when the machine was otherwise idle. Exits 1 where a target is missed by the arranged runs:
 ratios within 0.03 of each other, the saving in round trips (where results have it) within 6 %, at most one pair of runs
 whose intervals do not meet.
+
+With --repeat N each of them is a series of N runs on servers of their own, and the intervals are the series'.
 """
 
 import argparse
 import contextlib
 import itertools
+import json
 import os
 import pathlib
 import signal
@@ -86,47 +89,64 @@ def company(beside):
 
 
 def run(args, changes, seed):
+    """A run, or a series of them; and a run of it, which says what it was made under."""
     words = [word for change in changes + args.set for word in ("--set", change)]
-    return runs.run(args.tool, args.scenario, args.results, "--seed", seed, "--anyway", *words)[1]
+    if args.repeat:
+        words += ["--repeat", args.repeat]
+    result = runs.run(args.tool, args.scenario, args.results, "--seed", seed, "--anyway", *words)[1]
+    if not args.repeat:
+        return result, result
+    # A series has a folder of its own.
+    of_one = next(args.results.glob(f"*/{result['runs'][0]}/result.json"))
+    return result, json.loads(of_one.read_text())
 
 
-def round_trips(result):
-    """The saving in round trips of the same run, with its interval; None in results that have no such figure."""
-    named = [c["difference"] for c in result["comparisons"] if c["metric"] == "service_p50_round_trips"]
-    return named[0] if named else None
+def compared(result, metric):
+    """Ratio, difference and the baseline's value of one metric; of a series over all of its runs. None where it has none."""
+    named = [c for c in result["comparisons"] if c["metric"] == metric]
+    if not named:
+        return None, None, None
+    one = named[0]
+    if "per_run" not in one:
+        return one["ratio"], one.get("difference"), one["baseline_value"]
+    over_all = one.get("difference") or {}
+    return one["ratio"], over_all.get("mean"), over_all.get("baseline_value")
 
 
-def figures(result, arm, beside):
+def figures(result, of_one, arm, beside):
     """One row: the ratio with its interval, the saving in microseconds and in round trips."""
-    comparison = next(c for c in result["comparisons"] if c["metric"] == "service_p50")
-    ratio, base = comparison["ratio"], comparison["baseline_value"]
-    conditions = result["environment"].get("conditions") or {}
+    ratio, difference, base = compared(result, "service_p50")
+    conditions = of_one["environment"].get("conditions") or {}
+    control = result["control"]
     return {
         "arm": arm,
         "beside": beside,
+        "runs": len(result.get("runs", [1])),
         "valid": result["valid"],
-        "control_passed": bool(result["control"] and result["control"]["passed"]),
+        "control_passed": result["control_passed"] if "control_passed" in result else bool(control and control["passed"]),
         "placement": conditions.get("placement", "free"),
         "cores": conditions.get("cores", "free"),
+        "awake_by": conditions.get("awake_by"),
         "ratio": ratio,
         "baseline_us": base,
-        "saving_us": ratio and base * (ratio["estimate"] - 1),
-        "saving_round_trips": round_trips(result),
+        "saving_us": difference and difference["estimate"],
+        "saving_round_trips": compared(result, "service_p50_round_trips")[1],
         "seed": result["seed"],
-        "started": result["started"],
+        "started": of_one["started"],
     }
 
 
 def line(row):
     ratio = row["ratio"]
     said = f"{ratio['estimate']:.3f} [{ratio['low']:.3f}, {ratio['high']:.3f}]" if ratio else "none"
-    saving = f"{row['saving_us']:.1f}" if ratio else "-"
+    saving = f"{row['saving_us']:.1f}" if row["saving_us"] is not None else "-"
     trips = row["saving_round_trips"]
     trips = f"{trips['estimate']:.2f} [{trips['low']:.2f}, {trips['high']:.2f}]" if trips else "-"
     remarks = [text for text, wrong in [("INVALID", not row["valid"]), ("control failed", not row["control_passed"]),
                                         (f"really {row['placement']}, {row['cores']}",
                                          f"{row['placement']}, {row['cores']}" != row["arm"])] if wrong]
-    return (f"{row['arm']:<14} {row['beside']:<30} {said:>22} {row['baseline_us']:>9.1f} {saving:>8} {trips:>19}  "
+    base = f"{row['baseline_us']:.1f}" if row["baseline_us"] is not None else "-"
+    return (f"{row['arm']:<14} {row['beside']:<30} {said:>22} {base:>9} {saving:>8} {trips:>19}  "
             f"{'; '.join(remarks)}").rstrip()
 
 
@@ -154,7 +174,7 @@ def summary(rows):
             continue
         ratios = [row["ratio"]["estimate"] for row in own]
         trips = [row["saving_round_trips"] for row in own if row["saving_round_trips"]]
-        savings = [row["saving_us"] for row in own]
+        savings = [row["saving_us"] for row in own if row["saving_us"] is not None] or [float("nan")]
         ratios_apart = apart([row["ratio"] for row in own])
         text = (f"{arm}: ratios {min(ratios):.3f}-{max(ratios):.3f}, {spread(ratios):.3f} apart; savings "
                 f"{min(savings):.1f}-{max(savings):.1f} us; {ratios_apart} pairs of the ratios' intervals apart")
@@ -179,6 +199,7 @@ def main():
     parser.add_argument("--tool", default="target/release/reclaim-bench")
     parser.add_argument("--scenario", default="lane-ab")
     parser.add_argument("--first-seed", type=int, default=1)
+    parser.add_argument("--repeat", type=int, default=0, metavar="N", help="series of N runs, three or more; without: runs")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--results", type=pathlib.Path, default=pathlib.Path("results/headline-trials"))
     parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("headline"),
@@ -194,8 +215,8 @@ def main():
         order = list(ARMS) if n % 2 == 0 else list(ARMS)[::-1]
         for arm in [arm for arm in order if ARMS[arm] == [] or not args.arranged_alone]:
             with company(beside):
-                result = run(args, ARMS[arm], args.first_seed + n)
-            table.add(figures(result, arm, beside))
+                result, of_one = run(args, ARMS[arm], args.first_seed + n)
+            table.add(figures(result, of_one, arm, beside))
     said, missed = summary(table.rows)
     table.close(*said, f"missed: {', '.join(missed)}" if missed else "every target met")
     sys.exit(1 if missed else 0)
