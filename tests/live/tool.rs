@@ -19,7 +19,9 @@ fn tool(output: &Path) -> Command {
 
 /// A run of `smoke` by a copy of the tool.
 fn smoke_by(program: &Path, output: &Path) -> Command {
-    let mut command = Command::new(program);
+    // On all cores: runs within this process bind its threads to one meanwhile, which a child would inherit.
+    let mut command = Command::new("taskset");
+    command.arg("ffffffffffffffff").arg(program);
     command.env_remove("RECLAIM_BENCH_NODES").args([
         "run",
         "smoke",
@@ -115,6 +117,8 @@ fn a_tool_whose_file_is_gone_starts_its_helpers() {
     let output = dir.path().join("results");
     let child = smoke_by(&copy, &output).args(["--generators", "2", "--concurrency", "2"]).spawn().unwrap();
     // Its servers take longer to start.
+    let exe = format!("/proc/{}/exe", child.id());
+    wait_until("the copy to run", || std::fs::read_link(&exe).is_ok_and(|runs| runs == copy));
     std::fs::remove_file(&copy).unwrap();
     let (ended, text) = end(child);
     assert_eq!(ended.status.code(), Some(0), "{text}");
