@@ -5,6 +5,7 @@ use super::format::{difference_within, per_claim, share, time_us};
 use super::words;
 use crate::judge::{Cause, Conclusion, Control, ControlFailure, Finding, Gate, Untold};
 use crate::record::Aborted;
+use crate::scenario::FaultKind;
 
 /// What a gate says whose verdicts are binding, with the exit code that follows and the first reasons; `None` where they
 /// are not.
@@ -88,31 +89,32 @@ fn cause(cause: &Cause) -> String {
             time_us(*p99_us),
             time_us(*bound_us)
         ),
-        Cause::Recovery { kind, recovered_s: Some(recovered_s), bound_s, .. } => format!(
-            "after the {} response time and rate were as before after {}, [slo] recovery is {}",
-            kind.as_str(),
-            faults::seconds(*recovered_s),
-            faults::seconds(*bound_s)
-        ),
-        Cause::Recovery { kind, recovered_s: None, bound_s, .. } => format!(
-            "after the {} response time and rate never were as before, [slo] recovery is {}",
-            kind.as_str(),
-            faults::seconds(*bound_s)
-        ),
+        Cause::Recovery { kind, recovered_s, bound_s, .. } => recovery(*kind, *recovered_s, *bound_s),
         Cause::StillFailing { kind, first_success_s, bound_s, .. } => format!(
             "after the {} nothing succeeded on the server's slots for {}, [slo] recovery is {}",
             kind.as_str(),
             faults::seconds(*first_success_s),
             faults::seconds(*bound_s)
         ),
-        Cause::RecoveryUnknown { kind, why, .. } => {
-            format!(
-                "how long the run took to recover from the {} is not known: {}",
-                kind.as_str(),
-                untold(*why)
-            )
-        }
+        Cause::RecoveryUnknown { kind, why, .. } => format!(
+            "how long the run took to recover from the {} is not known: {}",
+            kind.as_str(),
+            untold(*why)
+        ),
     }
+}
+
+/// How long it took until all was as before a fault; never where `recovered_s` is `None`.
+fn recovery(kind: FaultKind, recovered_s: Option<f64>, bound_s: f64) -> String {
+    let when = recovered_s.map_or_else(
+        || "never were as before".to_owned(),
+        |recovered_s| format!("were as before after {}", faults::seconds(recovered_s)),
+    );
+    format!(
+        "after the {} response time and rate {when}, [slo] recovery is {}",
+        kind.as_str(),
+        faults::seconds(bound_s)
+    )
 }
 
 /// Why nobody can tell when all was as before after a fault.

@@ -5,8 +5,8 @@ use super::format::{difference, difference_within, figure};
 use super::saving::{Amount, Saving};
 use super::{conditions, faults_repeated, findings, words};
 use crate::judge::{
-    Conclusion, Gate, LeftOut, MIN_RUNS, RUNS_FOR_A_CHANGE, Repeated, RepeatedComparison, RepeatedDifference,
-    Trend, TrendChange, TrendPoint, Verdict,
+    Attempt, Conclusion, Gate, LeftOut, MIN_RUNS, RUNS_FOR_A_CHANGE, Repeated, RepeatedComparison,
+    RepeatedDifference, Trend, TrendChange, TrendPoint, Verdict,
 };
 use crate::record::short_sha256;
 use crate::scenario::Metric;
@@ -50,6 +50,22 @@ pub(super) fn repeated(scenario: &str, repeated: &Repeated, gate: &Gate) -> Vec<
         blocks.push(Block::List { heading: "Findings".into(), items });
     }
     blocks.extend(savings(repeated).into_iter().map(Block::Line));
+    blocks.extend(over_all_runs(repeated));
+    blocks.extend(control(repeated).map(Block::Line));
+    blocks.extend(faults_repeated::blocks(repeated));
+    let differing: Vec<String> = repeated.comparisons.iter().filter_map(disagreement).collect();
+    if !differing.is_empty() {
+        blocks.push(Block::List {
+            heading: "Runs differ more than their intervals allow".into(),
+            items: differing,
+        });
+    }
+    blocks.push(Block::List { heading: "Runs".into(), items: attempts(repeated) });
+    blocks
+}
+
+/// Each metric of each arm over all runs, for the next one, and run by run; nothing where nothing was compared.
+fn over_all_runs(repeated: &Repeated) -> Option<Block> {
     let rows = repeated
         .comparisons
         .iter()
@@ -70,22 +86,17 @@ pub(super) fn repeated(scenario: &str, repeated: &Repeated, gate: &Gate) -> Vec<
             ]
         })
         .collect::<Vec<_>>();
-    blocks.extend((!rows.is_empty()).then(|| Block::Table {
+    (!rows.is_empty()).then(|| Block::Table {
         heading: "Over all runs (the interval holds what differs from run to run)".into(),
         header: vec!["variant", "metric", "difference", "the next run", "run by run", "verdict"],
         rows,
         words: vec![1, 4, 5],
-    }));
-    blocks.extend(control(repeated).map(Block::Line));
-    blocks.extend(faults_repeated::blocks(repeated));
-    let differing: Vec<String> = repeated.comparisons.iter().filter_map(disagreement).collect();
-    if !differing.is_empty() {
-        blocks.push(Block::List {
-            heading: "Runs differ more than their intervals allow".into(),
-            items: differing,
-        });
-    }
-    let attempts = repeated.attempts.iter().enumerate().map(|(n, attempt)| {
+    })
+}
+
+/// When each run began, with which seed, and what it is worth.
+fn attempts(repeated: &Repeated) -> Vec<String> {
+    let attempt = |(n, attempt): (usize, &Attempt)| {
         let control = match attempt.control_passed {
             None => "no control",
             Some(true) => "control passed",
@@ -93,9 +104,8 @@ pub(super) fn repeated(scenario: &str, repeated: &Repeated, gate: &Gate) -> Vec<
         };
         let valid = if attempt.valid { "valid" } else { "INVALID" };
         format!("{}: {}, seed {}, {valid}, {control}", n + 1, attempt.started, attempt.seed)
-    });
-    blocks.push(Block::List { heading: "Runs".into(), items: attempts.collect() });
-    blocks
+    };
+    repeated.attempts.iter().enumerate().map(attempt).collect()
 }
 
 /// What the faster arm saves over all runs, and what the next run would say: nothing where no arm is judged to be faster.

@@ -15,93 +15,41 @@ pub(in super::super) fn fault(fault: &Fault) -> String {
         Fault::RedirectsDisagree { primary, redirect, met, counted } => {
             redirects::disagree(primary, *redirect, (*met, *counted))
         }
-        Fault::CountersDisagree { primary, command, sent, counted } => format!(
-            "{primary} counted {} {command} where {} were sent. Someone else uses the cluster, or claims were sent \
-             twice: keep other clients away and run again.",
-            count(*counted),
-            count(*sent)
-        ),
-        Fault::UnexpectedCommands { arm, command, expected, measured } => format!(
-            "{arm} sent {} {command} per claim, its definition says {}. This is a mistake in the tool: please \
-             report it with this result.",
-            figure(*measured),
-            figure(*expected)
-        ),
-        Fault::ServerChanged { primary, detail } => format!(
-            "{primary} changed during the window: {detail}. Make sure that servers stay up and that nobody resets \
-             their counters, and run again."
-        ),
+        Fault::CountersDisagree { primary, command, sent, counted } => {
+            counters_disagree(primary, command, *sent, *counted)
+        }
+        Fault::UnexpectedCommands { arm, command, expected, measured } => {
+            unexpected_commands(arm, command, *expected, *measured)
+        }
+        Fault::ServerChanged { primary, detail } => server_changed(primary, detail),
         Fault::ForeignCommands { primary, commands } => {
             format!("somebody else's commands ran on {primary}: {}. ", listed(commands)) + KEEP_AWAY
         }
         Fault::ForeignClients { primary, clients } => used_by(primary, clients) + KEEP_AWAY,
         Fault::PassingClients { primary, connections } => passed_by(primary, *connections) + KEEP_AWAY,
-        Fault::ConditionChanged { primary, condition, before, after } => format!(
-            "{condition} on {primary} was {before} at the start and {after} at the end of a window. The figures belong to \
-             neither: keep the cluster as it is and run again."
-        ),
-        Fault::OtherServer { cluster, primary, after, what, asked, found } => format!(
-            "the cluster of {cluster} is not what was asked for: {what}{} was {found} {} and should be {asked}. Give the \
-             path of the server itself, settings that it can have, and leave it alone while it is measured.",
-            primary.as_ref().map(|primary| format!(" of {primary}")).unwrap_or_default(),
-            if *after { "at the end" } else { "at the start" }
-        ),
-        Fault::Evicted { primary, keys } => format!(
-            "{primary} evicted {} keys, for it reached its maxmemory: executions are lost. Raise maxmemory, or lower \
-             population.executions or payload_bytes.",
-            count(*keys)
-        ),
-        Fault::OutOfMemory { primary, commands } => format!(
-            "{primary} refused {} commands, for it was out of memory. Raise maxmemory, or lower population.executions or \
-             payload_bytes.",
-            count(*commands)
-        ),
+        Fault::ConditionChanged { primary, condition, before, after } => {
+            condition_changed(primary, condition, before, after)
+        }
+        Fault::OtherServer { cluster, primary, after, what, asked, found } => {
+            other_server(cluster, primary.as_deref(), *after, [what, asked, found].map(String::as_str))
+        }
+        Fault::Evicted { primary, keys } => evicted(primary, *keys),
+        Fault::OutOfMemory { primary, commands } => out_of_memory(primary, *commands),
         Fault::NotInjected { kind, target, failure, .. } => {
             format!("{}.", faults::failure(*kind, *target, failure))
         }
-        Fault::StockRanOut { claims } => format!(
-            "{} claims were due when no grant was in stock. Raise population.executions, or lower the rate.",
-            count(*claims)
-        ),
-        Fault::NeverResumed { executions, of } => format!(
-            "{} of {} executions never got their lease back. See how claims ended; a longer load.timeout or fewer \
-             workers (load.concurrency) leave each claim more time.",
-            count(*executions),
-            count(*of)
-        ),
-        Fault::NothingClaimed { arm, planned: 0 } => format!(
-            "no claim of {arm} was due in the window. Give the load a higher rate or a longer load.duration."
-        ),
-        Fault::NothingClaimed { arm, planned } => format!(
-            "none of the {} claims of {arm} succeeded: there is nothing to measure. See how claims ended.",
-            count(*planned)
-        ),
-        Fault::TooManyFailed { arm, failed, sent, limit } => format!(
-            "{} of {} claims of {arm} failed, {} may (gate.failed): the times of the others say nothing. See how claims \
-             ended.",
-            count(*failed),
-            count(*sent),
-            share(*limit)
-        ),
-        Fault::Stalled { longest_s, share: part } => format!(
-            "nothing was claimed for {} on end, {} of the window: claims that should have been made then are in no \
-             quantile. Find out what stopped the servers, or use an open loop (load.rate), which counts them.",
-            time_us(longest_s * 1e6),
-            share(*part)
-        ),
+        Fault::StockRanOut { claims } => stock_ran_out(*claims),
+        Fault::NeverResumed { executions, of } => never_resumed(*executions, *of),
+        Fault::NothingClaimed { arm, planned } => nothing_claimed(arm, *planned),
+        Fault::TooManyFailed { arm, failed, sent, limit } => too_many_failed(arm, *failed, *sent, *limit),
+        Fault::Stalled { longest_s, share } => stalled(*longest_s, *share),
         Fault::SharedQueue { in_flight, limit } => shared_queue(*in_flight, *limit),
-        Fault::SendLag { p99_us, limit_us } => format!(
-            "the generator sent late: {} at p99, {} are allowed. Lower the rate, or give it a core of its own.",
-            time_us(*p99_us),
-            time_us(*limit_us)
-        ),
+        Fault::SendLag { p99_us, limit_us } => send_lag(*p99_us, *limit_us),
         Fault::AuditViolation { violation: kind, count: n } => {
             audited(&format!("{} {}", count(*n), violation(*kind)))
         }
         Fault::Audit { detail } => audited(detail),
-        Fault::DamagedHistogram { histogram, detail } => format!(
-            "the histogram {histogram} is damaged ({detail}). Make the result again or take the original file."
-        ),
+        Fault::DamagedHistogram { histogram, detail } => damaged(histogram, detail),
         Fault::PartOfARun { part, of } => part_of_a_run(*part, *of),
         Fault::BeganLate { part, window, late_us, limit_us } => {
             began_late((*part, *window), *late_us as f64, *limit_us as f64)
@@ -110,6 +58,123 @@ pub(in super::super) fn fault(fault: &Fault) -> String {
         Fault::OfGenerator { part, what } => format!("of generator {part}: {}", self::fault(what)),
         Fault::Infrastructure { detail } => format!("{detail}. Mend this and run again."),
     }
+}
+
+fn counters_disagree(primary: &str, command: &str, sent: u64, counted: u64) -> String {
+    format!(
+        "{primary} counted {} {command} where {} were sent. Someone else uses the cluster, or claims were sent twice: keep \
+         other clients away and run again.",
+        count(counted),
+        count(sent)
+    )
+}
+
+fn unexpected_commands(arm: &str, command: &str, expected: f64, measured: f64) -> String {
+    format!(
+        "{arm} sent {} {command} per claim, its definition says {}. This is a mistake in the tool: please report it with \
+         this result.",
+        figure(measured),
+        figure(expected)
+    )
+}
+
+fn server_changed(primary: &str, detail: &str) -> String {
+    format!(
+        "{primary} changed during the window: {detail}. Make sure that servers stay up and that nobody resets their \
+         counters, and run again."
+    )
+}
+
+fn condition_changed(primary: &str, condition: &str, before: &str, after: &str) -> String {
+    format!(
+        "{condition} on {primary} was {before} at the start and {after} at the end of a window. The figures belong to \
+         neither: keep the cluster as it is and run again."
+    )
+}
+
+fn other_server(cluster: &str, of: Option<&str>, after: bool, [what, asked, found]: [&str; 3]) -> String {
+    let of = of.map(|primary| format!(" of {primary}")).unwrap_or_default();
+    let when = if after { "at the end" } else { "at the start" };
+    format!(
+        "the cluster of {cluster} is not what was asked for: {what}{of} was {found} {when} and should be {asked}. Give the \
+         path of the server itself, settings that it can have, and leave it alone while it is measured."
+    )
+}
+
+fn evicted(primary: &str, keys: u64) -> String {
+    format!(
+        "{primary} evicted {} keys, for it reached its maxmemory: executions are lost. Raise maxmemory, or lower \
+         population.executions or payload_bytes.",
+        count(keys)
+    )
+}
+
+fn out_of_memory(primary: &str, commands: u64) -> String {
+    format!(
+        "{primary} refused {} commands, for it was out of memory. Raise maxmemory, or lower population.executions or \
+         payload_bytes.",
+        count(commands)
+    )
+}
+
+fn stock_ran_out(claims: u64) -> String {
+    format!(
+        "{} claims were due when no grant was in stock. Raise population.executions, or lower the rate.",
+        count(claims)
+    )
+}
+
+fn never_resumed(executions: u64, of: u64) -> String {
+    format!(
+        "{} of {} executions never got their lease back. See how claims ended; a longer load.timeout or fewer workers \
+         (load.concurrency) leave each claim more time.",
+        count(executions),
+        count(of)
+    )
+}
+
+fn nothing_claimed(arm: &str, planned: u64) -> String {
+    if planned == 0 {
+        return format!(
+            "no claim of {arm} was due in the window. Give the load a higher rate or a longer load.duration."
+        );
+    }
+    format!(
+        "none of the {} claims of {arm} succeeded: there is nothing to measure. See how claims ended.",
+        count(planned)
+    )
+}
+
+fn too_many_failed(arm: &str, failed: u64, sent: u64, limit: f64) -> String {
+    format!(
+        "{} of {} claims of {arm} failed, {} may (gate.failed): the times of the others say nothing. See how claims ended.",
+        count(failed),
+        count(sent),
+        share(limit)
+    )
+}
+
+fn stalled(longest_s: f64, part: f64) -> String {
+    format!(
+        "nothing was claimed for {} on end, {} of the window: claims that should have been made then are in no quantile. \
+         Find out what stopped the servers, or use an open loop (load.rate), which counts them.",
+        time_us(longest_s * 1e6),
+        share(part)
+    )
+}
+
+fn send_lag(p99_us: f64, limit_us: f64) -> String {
+    format!(
+        "the generator sent late: {} at p99, {} are allowed. Lower the rate, or give it a core of its own.",
+        time_us(p99_us),
+        time_us(limit_us)
+    )
+}
+
+fn damaged(histogram: &str, detail: &str) -> String {
+    format!(
+        "the histogram {histogram} is damaged ({detail}). Make the result again or take the original file."
+    )
 }
 
 fn part_of_a_run(part: u32, of: u32) -> String {

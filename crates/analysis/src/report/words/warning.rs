@@ -10,82 +10,41 @@ use crate::record::{ForeignClient, Warning};
 /// What is said where a cluster may be shared and is.
 const WITHHELD: &str = "Figures of the servers are withheld; times are those of a shared cluster.";
 
+/// What is said where claims leave by the scheduler's leave.
+const NO_REAL_TIME: &str = "the generator had no real-time priority, so that claims left when the scheduler got round to it: run \
+                            it as root or with CAP_SYS_NICE.";
+
 /// Cause and remedy of a warning, in one line.
 pub(in super::super) fn warning(warning: &Warning) -> String {
     match warning {
         Warning::DebugBuild => {
             "the tool was built without optimisation: use cargo run --release for figures that count.".into()
         }
-        Warning::SharedMachine { cores } => format!(
-            "generator and servers share {cores} cores: differences between variants hold, absolute figures are \
-             those of a busy machine. Use --nodes for a cluster elsewhere."
-        ),
-        Warning::Errors { arm, errors, sent } => format!(
-            "{} of {} claims of {arm} failed; their times are kept apart. See its outcomes in result.json.",
-            count(*errors),
-            count(*sent)
-        ),
+        Warning::SharedMachine { cores } => shared_machine(*cores),
+        Warning::Errors { arm, errors, sent } => errors_of(arm, *errors, *sent),
         Warning::Unreplicated { arm, claims, of } => unreplicated(arm, *claims, *of),
-        Warning::Stall { longest_s, share: part } => format!(
-            "nothing was claimed for {} on end, {} of the window. A closed loop waits then: only as many claims as it has \
-             workers show that time.",
-            time_us(longest_s * 1e6),
-            share(*part)
-        ),
-        Warning::LateSends { p99_us, limit_us } => format!(
-            "claims were sent {} late at p99, a tenth of the median response time is {}: response times hold some of the \
-             generator's own. Set an [slo] to say how late is too late, or run `reclaim-bench calibrate` to know what is \
-             the machine's.",
-            time_us(*p99_us),
-            time_us(*limit_us)
-        ),
-        Warning::GeneratorBusy { share: busy } => format!(
-            "the generator's thread was busy for {} of the window: it may be the limit, not the cluster. Lower the \
-             rate or the concurrency.",
-            share(*busy)
-        ),
-        Warning::GeneratorCeiling { requests_per_sec, ceiling_per_sec } => format!(
-            "the run sent {} requests per second; with a function that does nothing the generator reached {} with as \
-             many in flight. It is the limit, not the cluster: lower the rate or the concurrency.",
-            figure(*requests_per_sec),
-            figure(*ceiling_per_sec)
-        ),
+        Warning::Stall { longest_s, share } => stall(*longest_s, *share),
+        Warning::LateSends { p99_us, limit_us } => late_sends(*p99_us, *limit_us),
+        Warning::GeneratorBusy { share } => generator_busy(*share),
+        Warning::GeneratorCeiling { requests_per_sec, ceiling_per_sec } => {
+            generator_ceiling(*requests_per_sec, *ceiling_per_sec)
+        }
         Warning::BusyMachine { share: busy } => format!(
             "other programs took {} of the machine during the window. Stop them for quieter figures.",
             share(*busy)
         ),
-        Warning::CoresStolen { share: stolen } => format!(
-            "the host of this virtual machine took {} of its cores away during the window: tails and rates are the \
-             host's as well. Measure when it is less busy, or elsewhere.",
-            share(*stolen)
-        ),
-        Warning::Throttled { periods, seconds } => format!(
-            "a control group's CPU quota was used up in {} periods of the window and held threads back for {} in all: \
-             times are the quota's. Raise it, or measure where there is none.",
-            count(*periods),
-            time_us(1e6 * seconds)
-        ),
+        Warning::CoresStolen { share } => cores_stolen(*share),
+        Warning::Throttled { periods, seconds } => throttled(*periods, *seconds),
         Warning::ForeignCommands { primary, commands } => ran_on(primary, commands) + WITHHELD,
         Warning::ForeignClients { primary, clients } => used_by(primary, clients) + WITHHELD,
         Warning::PassingClients { primary, connections } => passed_by(primary, *connections) + WITHHELD,
         Warning::Visited { processes, commands } => visited(processes, *commands),
         Warning::Monitored { primary, clients } => monitored(primary, clients),
-        Warning::Forked { primary, times } => format!(
-            "{primary} forked {} times in the window, to save or to rewrite its log, which slows it down. Switch off save \
-             and appendonly for figures of the claim path alone.",
-            count(*times)
-        ),
-        Warning::Swapping { pages } => format!(
-            "the machine moved {} pages of memory to or from disk in the window: times are the disk's as well. Leave it \
-             more memory.",
-            count(*pages)
-        ),
+        Warning::Forked { primary, times } => forked(primary, *times),
+        Warning::Swapping { pages } => swapping(*pages),
         Warning::LostByServer { grants, executions } => faults::lost_by_server(*grants, *executions),
         Warning::FaultOutlastedLoad { kind, by_s, .. } => faults::outlasted_load(*kind, *by_s),
-        Warning::LeftOver { keys } => format!(
-            "{} commands that remove failed, and each leaves at least one key. Run `reclaim-bench clean` on the cluster.",
-            count(*keys)
-        ),
+        Warning::LeftOver { keys } => left_over(*keys),
         Warning::NotSent { arm, claims } => not_sent(arm, *claims),
         Warning::EmptyStock { arm, claims } => {
             format!("{} claims of {arm} found no grant in stock.", count(*claims))
@@ -94,22 +53,113 @@ pub(in super::super) fn warning(warning: &Warning) -> String {
             "{} bare round trips had no answer: figures in round trips are of the others.",
             count(*round_trips)
         ),
-        Warning::NoRealTime => {
-            "the generator had no real-time priority, so that claims left when the scheduler got round \
-             to it: run it as root or with CAP_SYS_NICE."
-                .into()
-        }
+        Warning::NoRealTime => NO_REAL_TIME.into(),
         Warning::OfGenerator { part, what } => format!("of generator {part}: {}", self::warning(what)),
-        Warning::LevelShifted { arm, share: part } => format!(
-            "latency of {arm} shifted {} of the way through; percentiles mix both levels. Use a longer load.warmup or a \
-             quieter machine.",
-            share(*part)
-        ),
+        Warning::LevelShifted { arm, share } => level_shifted(arm, *share),
         Warning::Interrupted => "interrupted: this is what was measured until then.".into(),
         Warning::NoBaseline { name } => format!("no arm is named {name}: nothing is compared."),
         Warning::NotMeasured { metric, arm } => not_measured(metric, arm),
         Warning::Note { text } => format!("{text}."),
     }
+}
+
+fn shared_machine(cores: u32) -> String {
+    format!(
+        "generator and servers share {cores} cores: differences between variants hold, absolute figures are those of a busy \
+         machine. Use --nodes for a cluster elsewhere."
+    )
+}
+
+fn errors_of(arm: &str, errors: u64, sent: u64) -> String {
+    format!(
+        "{} of {} claims of {arm} failed; their times are kept apart. See its outcomes in result.json.",
+        count(errors),
+        count(sent)
+    )
+}
+
+fn stall(longest_s: f64, part: f64) -> String {
+    format!(
+        "nothing was claimed for {} on end, {} of the window. A closed loop waits then: only as many claims as it has \
+         workers show that time.",
+        time_us(longest_s * 1e6),
+        share(part)
+    )
+}
+
+fn late_sends(p99_us: f64, limit_us: f64) -> String {
+    format!(
+        "claims were sent {} late at p99, a tenth of the median response time is {}: response times hold some of the \
+         generator's own. Set an [slo] to say how late is too late, or run `reclaim-bench calibrate` to know what is the \
+         machine's.",
+        time_us(p99_us),
+        time_us(limit_us)
+    )
+}
+
+fn generator_busy(busy: f64) -> String {
+    format!(
+        "the generator's thread was busy for {} of the window: it may be the limit, not the cluster. Lower the rate or the \
+         concurrency.",
+        share(busy)
+    )
+}
+
+fn generator_ceiling(requests_per_sec: f64, ceiling_per_sec: f64) -> String {
+    format!(
+        "the run sent {} requests per second; with a function that does nothing the generator reached {} with as many in \
+         flight. It is the limit, not the cluster: lower the rate or the concurrency.",
+        figure(requests_per_sec),
+        figure(ceiling_per_sec)
+    )
+}
+
+fn cores_stolen(stolen: f64) -> String {
+    format!(
+        "the host of this virtual machine took {} of its cores away during the window: tails and rates are the host's as \
+         well. Measure when it is less busy, or elsewhere.",
+        share(stolen)
+    )
+}
+
+fn throttled(periods: u64, seconds: f64) -> String {
+    format!(
+        "a control group's CPU quota was used up in {} periods of the window and held threads back for {} in all: times are \
+         the quota's. Raise it, or measure where there is none.",
+        count(periods),
+        time_us(1e6 * seconds)
+    )
+}
+
+fn forked(primary: &str, times: u64) -> String {
+    format!(
+        "{primary} forked {} times in the window, to save or to rewrite its log, which slows it down. Switch off save and \
+         appendonly for figures of the claim path alone.",
+        count(times)
+    )
+}
+
+fn swapping(pages: u64) -> String {
+    format!(
+        "the machine moved {} pages of memory to or from disk in the window: times are the disk's as well. Leave it more \
+         memory.",
+        count(pages)
+    )
+}
+
+fn left_over(keys: u64) -> String {
+    format!(
+        "{} commands that remove failed, and each leaves at least one key. Run `reclaim-bench clean` on the cluster.",
+        count(keys)
+    )
+}
+
+fn level_shifted(arm: &str, at: f64) -> String {
+    format!(
+        "latency of {arm} shifted {} of the way through; percentiles mix both levels. Use a longer load.warmup or a quieter \
+         machine.",
+        share(at)
+    )
 }
 
 fn ran_on(primary: &str, commands: &BTreeMap<String, u64>) -> String {
