@@ -175,12 +175,7 @@ impl Injector<'_> {
             }
             FaultKind::Disconnect => {
                 log.struck(number, server, struck.partitions.clone());
-                let cut = cluster.cut_claims(server).await.map_err(|error| refused(&error))?;
-                if cut == 0 {
-                    let detail = format!("{server} knew none of the connections that claims use");
-                    return Err(InjectionFailure::Refused { detail });
-                }
-                self.ended(number);
+                self.cut_claims(number, server).await?;
             }
             FaultKind::Busy => {
                 let busy = async {
@@ -203,6 +198,17 @@ impl Injector<'_> {
                 }
             }
         }
+        Ok(())
+    }
+
+    /// Ends the connections that claims use to a server; new ones may be made at once.
+    async fn cut_claims(&self, number: usize, server: &NodeAddr) -> Result<(), InjectionFailure> {
+        let cut = self.session.cluster.cut_claims(server).await.map_err(|error| refused(&error))?;
+        if cut == 0 {
+            let detail = format!("{server} knew none of the connections that claims use");
+            return Err(InjectionFailure::Refused { detail });
+        }
+        self.ended(number);
         Ok(())
     }
 

@@ -1,8 +1,15 @@
-use ff_core::types::{AttemptIndex, LeaseEpoch, LeaseId};
+use ff_core::state::{AttemptState, LifecyclePhase, OwnershipState};
+use ff_core::types::{AttemptId, AttemptIndex, LeaseEpoch, LeaseId};
+use reclaim_analysis::record::Audit;
 use uuid::Uuid;
 
-use super::*;
-use crate::workload::population::FIRST_ATTEMPT;
+use super::expected::{Expected, Loss, Seen, lost};
+use super::inspector::Inspector;
+use crate::flowfabric::{AuditView, WorkerIdentity};
+use crate::workload::contract::Contract;
+use crate::workload::executions::MayBeLost;
+use crate::workload::ledger::{Entry, GrantTotals, Handout, Phase};
+use crate::workload::population::{FIRST_ATTEMPT, InterruptionKind};
 
 const NOW_MS: u64 = 1_000_000;
 

@@ -281,13 +281,7 @@ impl<'a> Window<'a> {
         let recovered_s = p99_back_s.zip(rate_back_s).map(|(p99, rate)| p99.max(rate));
         let until_s = at_s + recovered_s.unwrap_or(f64::INFINITY);
         let disturbed: Vec<&Group> = groups.iter().filter(|group| group.begin_s < until_s).collect();
-        let late = before.map(|before| {
-            let over =
-                |group: &&Group| group.response.as_ref().map_or(0, |all| all.above(before.p99_limit_us));
-            disturbed.iter().map(over).sum::<u64>()
-        });
-        let slowest = disturbed.iter().filter_map(|group| Some(group.response.as_ref()?.max_us()));
-        let slowest_us = slowest.max_by(f64::total_cmp);
+        let late = before.map(|before| later_than(&disturbed, before.p99_limit_us));
         Recovery {
             fault: number,
             marked_failed_s: after(fault.marked_failed_s),
@@ -297,7 +291,7 @@ impl<'a> Window<'a> {
             rate_back_s,
             recovered_s,
             late: late.filter(|_| !hidden_by_noise),
-            slowest_us,
+            slowest_us: slowest_us(&disturbed),
             before,
             hidden_by_noise,
             nothing_failed: false,
@@ -305,6 +299,16 @@ impl<'a> Window<'a> {
             seemed_back,
         }
     }
+}
+
+/// Claims of these groups that took longer.
+fn later_than(groups: &[&Group], limit_us: f64) -> u64 {
+    groups.iter().filter_map(|group| group.response.as_ref()).map(|all| all.above(limit_us)).sum()
+}
+
+/// What the slowest claim of these groups took; `None` where none was successful.
+fn slowest_us(groups: &[&Group]) -> Option<f64> {
+    groups.iter().filter_map(|group| Some(group.response.as_ref()?.max_us())).max_by(f64::total_cmp)
 }
 
 impl Group {

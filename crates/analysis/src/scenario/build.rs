@@ -3,8 +3,8 @@
 use super::arrivals::Arrivals;
 use super::choices::Mode;
 use super::fault;
-use super::file::{ClusterSection, ScenarioFile};
-use super::judged_sections::ControlForm;
+use super::file::{ClusterSection, ScenarioFile, VariantSection};
+use super::judged_sections::{CompareSection, ControlForm};
 use super::library::LibrarySource;
 use super::load_section::{ArrivalsForm, LoadSection, ModelForm};
 use super::metric::Metric;
@@ -38,36 +38,8 @@ pub(super) fn build(file: ScenarioFile) -> Scenario {
             scan_interval: file.grant.scan_interval.0,
         },
         load: build_load(&file),
-        compare: file.compare.as_ref().map(|compare| Compare {
-            baseline: compare.baseline.clone().unwrap_or_else(|| file.variants[0].name.clone()),
-            strata: compare.strata,
-            control_strata: compare.control_strata.unwrap_or(compare.strata),
-            counter_blocks: compare.counter_blocks,
-            block_claims: compare.block_claims,
-            // The checks leave only names of metrics.
-            metrics: compare.metrics.iter().filter_map(|name| Metric::find(name)).collect(),
-            noise_threshold: compare.noise_threshold,
-            confidence: compare.confidence,
-            mixing: mixing(&file, &model(&file.load)),
-            shared_control: compare.control == ControlForm::Shared,
-        }),
-        variants: file
-            .variants
-            .iter()
-            .map(|variant| VariantSpec {
-                name: variant.name.clone(),
-                path: variant.path,
-                library: library(variant.library.as_ref()),
-                // The checks leave only names that can be read.
-                sdk: variant.sdk.as_deref().and_then(|sdk| SdkSource::parse(sdk).ok()),
-                instrumented: variant.instrumented,
-                server: variant.server.as_ref().map(|server| server.build(file.cluster.replicas)),
-                wait: variant.wait_replicas.map(|replicas| ReplicaWait {
-                    replicas,
-                    timeout: variant.wait_timeout.map(|timeout| timeout.0).unwrap_or_default(),
-                }),
-            })
-            .collect(),
+        compare: file.compare.as_ref().map(|compare| build_compare(&file, compare)),
+        variants: file.variants.iter().map(|variant| build_variant(&file, variant)).collect(),
         machine: file.machine,
         slo: file.slo.as_ref().map(|slo| Slo {
             response_p99: slo.response_p99.map(|bound| bound.0),
@@ -88,6 +60,38 @@ pub(super) fn build_cluster(section: &ClusterSection) -> ClusterSpec {
         primaries: section.primaries,
         replicas: section.replicas,
         node_timeout: section.node_timeout.map(|timeout| timeout.0),
+    }
+}
+
+fn build_compare(file: &ScenarioFile, compare: &CompareSection) -> Compare {
+    Compare {
+        baseline: compare.baseline.clone().unwrap_or_else(|| file.variants[0].name.clone()),
+        strata: compare.strata,
+        control_strata: compare.control_strata.unwrap_or(compare.strata),
+        counter_blocks: compare.counter_blocks,
+        block_claims: compare.block_claims,
+        // The checks leave only names of metrics.
+        metrics: compare.metrics.iter().filter_map(|name| Metric::find(name)).collect(),
+        noise_threshold: compare.noise_threshold,
+        confidence: compare.confidence,
+        mixing: mixing(file, &model(&file.load)),
+        shared_control: compare.control == ControlForm::Shared,
+    }
+}
+
+fn build_variant(file: &ScenarioFile, variant: &VariantSection) -> VariantSpec {
+    VariantSpec {
+        name: variant.name.clone(),
+        path: variant.path,
+        library: library(variant.library.as_ref()),
+        // The checks leave only names that can be read.
+        sdk: variant.sdk.as_deref().and_then(|sdk| SdkSource::parse(sdk).ok()),
+        instrumented: variant.instrumented,
+        server: variant.server.as_ref().map(|server| server.build(file.cluster.replicas)),
+        wait: variant.wait_replicas.map(|replicas| ReplicaWait {
+            replicas,
+            timeout: variant.wait_timeout.map(|timeout| timeout.0).unwrap_or_default(),
+        }),
     }
 }
 
