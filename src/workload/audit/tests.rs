@@ -3,10 +3,9 @@ use ff_core::types::{AttemptId, AttemptIndex, LeaseEpoch, LeaseId};
 use reclaim_analysis::record::Audit;
 use uuid::Uuid;
 
-use super::expected::{Expected, Loss, Seen, lost};
+use super::expected::{Expected, Seen};
 use super::inspector::Inspector;
 use crate::flowfabric::{AuditView, WorkerIdentity};
-use crate::workload::contract::Contract;
 use crate::workload::executions::MayBeLost;
 use crate::workload::ledger::{Entry, GrantTotals, Handout, Phase};
 use crate::workload::population::{FIRST_ATTEMPT, InterruptionKind};
