@@ -5,6 +5,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use reclaim_analysis::judge::RunResult;
+use reclaim_analysis::record::Fault;
 
 use crate::support;
 
@@ -121,8 +122,12 @@ fn a_tool_whose_file_is_gone_starts_its_helpers() {
     wait_until("the copy to run", || std::fs::read_link(&exe).is_ok_and(|runs| runs == copy));
     std::fs::remove_file(&copy).unwrap();
     let (ended, text) = end(child);
-    assert_eq!(ended.status.code(), Some(0), "{text}");
-    assert_eq!(stored(&output).record.generators.len(), 2);
+    // Where tests share two cores, one of two generators may begin a window too late, which is invalid and no matter here.
+    let result = stored(&output);
+    let late = |fault: &Fault| matches!(fault, Fault::BeganLate { .. } | Fault::LateBeginnings { .. });
+    let expected = if result.valid { 0 } else { 2 };
+    assert!(ended.status.code() == Some(expected) && result.invalid_reasons.iter().all(late), "{text}");
+    assert_eq!(result.record.generators.len(), 2);
 }
 
 #[test]
@@ -199,6 +204,11 @@ fn an_interrupt_in_the_window_keeps_what_was_measured_and_leaves_no_server() {
 
 #[test]
 fn a_terminal_that_goes_away_is_an_interrupt() {
+    // What ignores it hands that down (nohup), and the run would go on for hours.
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap();
+    let ignored = u64::from_str_radix(ignored.trim(), 16).unwrap();
+    assert_eq!(ignored & 1, 0, "HUP is ignored where this was started (nohup?): start it without that");
     stopped_in_the_window("-HUP");
 }
 
