@@ -5,7 +5,6 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use reclaim_analysis::judge::RunResult;
-use reclaim_analysis::record::Fault;
 
 use crate::support;
 
@@ -122,12 +121,8 @@ fn a_tool_whose_file_is_gone_starts_its_helpers() {
     wait_until("the copy to run", || std::fs::read_link(&exe).is_ok_and(|runs| runs == copy));
     std::fs::remove_file(&copy).unwrap();
     let (ended, text) = end(child);
-    // Where tests share two cores, one of two generators may begin a window too late, which is invalid and no matter here.
-    let result = stored(&output);
-    let late = |fault: &Fault| matches!(fault, Fault::BeganLate { .. } | Fault::LateBeginnings { .. });
-    let expected = if result.valid { 0 } else { 2 };
-    assert!(ended.status.code() == Some(expected) && result.invalid_reasons.iter().all(late), "{text}");
-    assert_eq!(result.record.generators.len(), 2);
+    assert_eq!(ended.status.code(), Some(0), "{text}");
+    assert_eq!(stored(&output).record.generators.len(), 2);
 }
 
 #[test]

@@ -44,6 +44,11 @@ impl Expected<'_> {
         self.entry.uncertain && waits_for_one && self.entry.handout != Handout::None
     }
 
+    /// Claims of it that succeeded.
+    pub(super) fn claims(&self, unnoticed_claim: bool) -> u32 {
+        self.entry.claims + u32::from(unnoticed_claim)
+    }
+
     /// Attempts that its claims made.
     pub(super) fn attempts(&self, unnoticed_claim: bool) -> u32 {
         let entry = self.entry;

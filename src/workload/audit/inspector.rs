@@ -68,7 +68,7 @@ impl Inspector {
         let current = AttemptIndex(attempts.saturating_sub(1));
         let broken = seen.broken(&Promise {
             phase,
-            claims: expected.entry.claims + u32::from(unnoticed_claim),
+            claims: expected.claims(unnoticed_claim),
             attempts,
             revoked: expected.revoked,
             id: expected.id,
@@ -106,7 +106,7 @@ impl Inspector {
     }
 
     fn check_claims(&mut self, expected: &Expected<'_>, view: &AuditView, unnoticed_claim: bool) {
-        let claims = expected.entry.claims + u32::from(unnoticed_claim);
+        let claims = expected.claims(unnoticed_claim);
         if view.lease_epoch.0 != u64::from(claims) {
             self.audit.epoch_errors += 1;
             let epoch = view.lease_epoch.0;
@@ -135,8 +135,7 @@ impl Inspector {
     fn lost_before(&mut self, expected: &Expected<'_>) {
         let lost = u64::from(expected.entry.lost_by_server);
         if lost > 0 {
-            self.audit.claimed = self.audit.claimed.saturating_sub(lost);
-            self.audit.lost_by_server += lost;
+            self.uncount(lost);
             let words = format!("acknowledged claims that were gone when it was claimed again: {lost}");
             self.name_loss(expected, &words);
         }
@@ -147,14 +146,12 @@ impl Inspector {
     fn lost_by_server(&mut self, expected: &Expected<'_>, seen: &Seen, loss: Loss) {
         let entry = expected.entry;
         if seen.view.is_none() {
-            self.audit.claimed = self.audit.claimed.saturating_sub(loss.claims);
-            self.audit.lost_by_server += loss.claims;
+            self.uncount(loss.claims);
             self.audit.rolled_back += u64::from(loss.claims == 0);
             let words = format!("it is gone, with {} claims that had been acknowledged", loss.claims);
             self.name_loss(expected, &words);
         } else if loss.claims > 0 {
-            self.audit.claimed = self.audit.claimed.saturating_sub(loss.claims);
-            self.audit.lost_by_server += loss.claims;
+            self.uncount(loss.claims);
             let epoch = loss.epoch;
             let words =
                 format!("acknowledged claims that are gone: {}, its lease epoch is {epoch}", loss.claims);
@@ -172,6 +169,12 @@ impl Inspector {
             self.audit.lost_by_server += 1;
             self.name_loss(expected, "its grant was acknowledged and is gone");
         }
+    }
+
+    /// Takes claims that a server lost out of those that were made.
+    fn uncount(&mut self, lost: u64) {
+        self.audit.claimed = self.audit.claimed.saturating_sub(lost);
+        self.audit.lost_by_server += lost;
     }
 
     fn name_loss(&mut self, expected: &Expected<'_>, words: &str) {

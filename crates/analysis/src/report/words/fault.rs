@@ -2,7 +2,7 @@
 
 use super::super::format::{count, figure, share, time_us};
 use super::super::{faults, redirects};
-use super::others::{listed, passed_by, used_by};
+use super::others::{passed_by, ran_on, used_by};
 use crate::record::{Fault, Violation};
 
 /// What to do where others use the servers.
@@ -22,9 +22,7 @@ pub(in super::super) fn fault(fault: &Fault) -> String {
             unexpected_commands(arm, command, *expected, *measured)
         }
         Fault::ServerChanged { primary, detail } => server_changed(primary, detail),
-        Fault::ForeignCommands { primary, commands } => {
-            format!("somebody else's commands ran on {primary}: {}. ", listed(commands)) + KEEP_AWAY
-        }
+        Fault::ForeignCommands { primary, commands } => ran_on(primary, commands) + KEEP_AWAY,
         Fault::ForeignClients { primary, clients } => used_by(primary, clients) + KEEP_AWAY,
         Fault::PassingClients { primary, connections } => passed_by(primary, *connections) + KEEP_AWAY,
         Fault::ConditionChanged { primary, condition, before, after } => {

@@ -5,6 +5,11 @@ use std::collections::BTreeMap;
 use super::super::format::count;
 use crate::record::ForeignClient;
 
+/// Which commands of others ran on a primary.
+pub(super) fn ran_on(primary: &str, commands: &BTreeMap<String, u64>) -> String {
+    format!("somebody else's commands ran on {primary}: {}. ", listed(commands))
+}
+
 /// Who used a primary.
 pub(super) fn used_by(primary: &str, clients: &[ForeignClient]) -> String {
     let who = clients_listed(clients);

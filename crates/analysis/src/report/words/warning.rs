@@ -1,10 +1,8 @@
 //! What is to be kept in mind about a run, in a sentence.
 
-use std::collections::BTreeMap;
-
 use super::super::faults;
 use super::super::format::{count, figure, share, time_us};
-use super::others::{clients_listed, listed, passed_by, used_by};
+use super::others::{clients_listed, passed_by, ran_on, used_by};
 use crate::record::{ForeignClient, Warning};
 
 /// What is said where a cluster may be shared and is.
@@ -160,10 +158,6 @@ fn level_shifted(arm: &str, at: f64) -> String {
          machine.",
         share(at)
     )
-}
-
-fn ran_on(primary: &str, commands: &BTreeMap<String, u64>) -> String {
-    format!("somebody else's commands ran on {primary}: {}. ", listed(commands))
 }
 
 fn visited(processes: &[String], commands: u64) -> String {
