@@ -62,6 +62,7 @@ impl Generators {
 #[serde(deny_unknown_fields)]
 pub struct Task {
     /// The scenario, with all options applied.
+    #[serde(with = "reclaim_analysis::json")]
     pub scenario: ScenarioFile,
     /// Seed of everything random.
     pub seed: u64,

@@ -8,9 +8,10 @@ use super::error::CampaignError;
 use super::run::{RunPlan, run_one};
 use super::stop::Stop;
 use super::watch::Watch;
-use crate::store::{ResultDir, Series};
+use crate::store::ResultDir;
 use reclaim_analysis::judge::RunResult;
 use reclaim_analysis::record::stream;
+use reclaim_analysis::report::Series;
 
 /// What several runs came to.
 #[derive(Debug)]

@@ -9,9 +9,10 @@ use super::run::RunPlan;
 use super::series::{Several, run_within};
 use super::stop::Stop;
 use super::watch::Watch;
-use crate::store::{ResultDir, SweepFile, SweepRun};
+use crate::store::ResultDir;
 use reclaim_analysis::judge::RunResult;
 use reclaim_analysis::record::stream;
+use reclaim_analysis::report::{SweepFile, SweepRun};
 use reclaim_analysis::scenario::SweepSection;
 
 /// The runs of a sweep, each checked before the first one begins.

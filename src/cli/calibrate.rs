@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 
 use super::cluster_args::ClusterArgs;
 use super::exit::Exit;
-use super::output::{OutputArgs, OutputFormat, columns, json};
+use super::output::{OutputArgs, OutputFormat, columns};
 use super::scenario_args::fresh_seed;
 use super::signals::with_signals;
 use super::terminal::Terminal;
@@ -13,6 +13,7 @@ use crate::campaign::{self, Watch as _};
 use crate::cluster::ClusterRequest;
 use crate::load::Progress as _;
 use crate::store::{self, ResultDir};
+use reclaim_analysis::json::ToJson as _;
 use reclaim_analysis::judge::Calibration;
 use reclaim_analysis::report;
 use reclaim_analysis::scenario::{Cores, MachineSection, Placement};
@@ -125,7 +126,7 @@ pub async fn run(args: &CalibrateArgs) -> anyhow::Result<Exit> {
         &args.output,
         &match args.output.format {
             OutputFormat::Text => report::calibration_text(&calibration, columns()),
-            OutputFormat::Json => json(&calibration)?,
+            OutputFormat::Json => calibration.to_pretty_json()?,
         },
     )?;
     stored?;

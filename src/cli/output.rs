@@ -6,7 +6,6 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use serde::Serialize;
 
 use super::environment;
 use crate::campaign;
@@ -71,11 +70,6 @@ pub fn columns_of(stream: impl AsFd) -> Option<u16> {
     let of_terminal =
         || Some(rustix::termios::tcgetwinsize(stream).ok()?.ws_col).filter(|columns| *columns > 0);
     environment::columns().or_else(of_terminal)
-}
-
-/// A value as JSON, as files hold it.
-pub fn json(value: &impl Serialize) -> serde_json::Result<String> {
-    Ok(serde_json::to_string_pretty(value)? + "\n")
 }
 
 /// Writes a text to standard output. What servers and files have put into it cannot steer a terminal.

@@ -41,7 +41,7 @@ impl ProfileArgs {
             base: self.libraries.base_library.clone(),
             candidate: self.libraries.candidate_library.clone(),
         };
-        let text = toml::to_string(&profiled(original.file(), &libraries))?;
+        let text = profiled(original.file(), &libraries).to_toml()?;
         let source = format!("{} as it is profiled", self.scenario);
         let scenario = Draft::new(&source, &text).with(&self.changes.overrides()?).check()?;
         let request = self.cluster.request(&scenario)?;

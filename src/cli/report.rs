@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use anyhow::{anyhow, bail};
 use clap::{Args, ValueEnum};
-use serde::Serialize;
 
 use super::exit::Exit;
-use super::output::{columns, json, print, print_bytes};
+use super::output::{columns, print, print_bytes};
 use super::trends::{name_skipped, trends};
 use crate::store::{
-    Kind, Series, StoreError, StoredCapacity, SweepFile, read_calibration, read_history, read_run,
+    Kind, StoreError, StoredCapacity, read_calibration, read_history, read_run, read_series, read_sweep,
 };
-use reclaim_analysis::report;
+use reclaim_analysis::json::{ToJson, pretty_list};
+use reclaim_analysis::report::{self, Series, SweepFile};
 use reclaim_analysis::scenario::{Direction, Metric};
 
 /// Metrics of a history that are shown, where a run has them.
@@ -116,7 +116,7 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
         Kind::Sweep => show(
             args,
             kind,
-            |path| Ok(SweepFile::read(path)?),
+            |path| Ok(read_sweep(path)?),
             |SweepFile { scenario, sweep, .. }| {
                 let predicted = args.network_rtt.map(|rtt| report::network_prediction(sweep, rtt, columns()));
                 let text = report::sweep_text(scenario, sweep, columns())
@@ -145,7 +145,7 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
 /// Series of runs, which build servers have forms for as well.
 fn series(args: &ReportArgs) -> anyhow::Result<()> {
     let one = |form: fn(&Series) -> String| match args.results.as_slice() {
-        [one] => print(&form(&Series::read(one)?)),
+        [one] => print(&form(&read_series(one)?)),
         several => bail!("this format holds one series, {} are given", several.len()),
     };
     match args.format {
@@ -156,7 +156,7 @@ fn series(args: &ReportArgs) -> anyhow::Result<()> {
     show(
         args,
         Kind::Series,
-        |path| Ok(Series::read(path)?),
+        |path| Ok(read_series(path)?),
         |series| {
             let Series { scenario, repeated, gate, .. } = series;
             [report::repeated_text(scenario, repeated, gate, columns()), series.markdown()]
@@ -189,7 +189,7 @@ fn one_kind(paths: &[PathBuf]) -> anyhow::Result<Kind> {
 
 /// What is made of several runs, concluded again from what is stored. `texts` gives text and Markdown of each,
 /// `page` one page of all.
-fn show<T: Serialize>(
+fn show<T: ToJson>(
     args: &ReportArgs,
     kind: Kind,
     read: impl Fn(&Path) -> anyhow::Result<T>,
@@ -205,8 +205,8 @@ fn show<T: Serialize>(
         (Format::Text, _) => print(&all(0)),
         (Format::Markdown, _) => print(&all(1)),
         (Format::Html, several) => print(&page(several)),
-        (_, [one]) => print(&json(one)?),
-        (_, several) => print(&json(&several)?),
+        (_, [one]) => print(&one.to_pretty_json()?),
+        (_, several) => print(&pretty_list(several)?),
     }
 }
 
@@ -224,8 +224,8 @@ fn runs(args: &ReportArgs) -> anyhow::Result<Exit> {
         Format::Markdown => print(&results.iter().map(report::markdown).collect::<Vec<_>>().join("\n"))?,
         Format::Html => print(&report::html::runs(&results.iter().collect::<Vec<_>>()))?,
         Format::Json => match results.as_slice() {
-            [one] => print(&report::json(one)?)?,
-            several => print(&json(&several)?)?,
+            [one] => print(&one.to_pretty_json()?)?,
+            several => print(&pretty_list(several)?)?,
         },
         Format::Hlog => {
             for result in &results {

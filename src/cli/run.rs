@@ -10,7 +10,7 @@ use super::exit::Exit;
 use super::foresee::foresee;
 use super::generators::{Chosen, GeneratorsArgs, led};
 use super::one_run::one_run;
-use super::output::{OutputArgs, OutputFormat, columns, complain, json};
+use super::output::{OutputArgs, OutputFormat, columns, complain};
 use super::scenario_args::{
     LibraryArgs, ScenarioArgs, SdkArgs, ServerArgs, check_surroundings, draft, fresh_seed,
 };
@@ -19,6 +19,7 @@ use super::summary::SummaryArgs;
 use super::terminal::Terminal;
 use crate::campaign::{self, Generators, RunPlan, Several, SweepPlan};
 use crate::load::Progress as _;
+use reclaim_analysis::json::ToJson as _;
 use reclaim_analysis::judge::MIN_RUNS;
 use reclaim_analysis::report;
 use reclaim_analysis::scenario::{Draft, Override, Scenario, SweepSection};
@@ -185,7 +186,7 @@ async fn series(args: &RunArgs, plan: &RunPlan, about: &str) -> anyhow::Result<E
             OutputFormat::Text => {
                 report::repeated_text(&series.scenario, &series.repeated, &series.gate, columns())
             }
-            OutputFormat::Json => json(series)?,
+            OutputFormat::Json => series.to_pretty_json()?,
         },
     )?;
     args.summary.append(&series.pull_request())?;
@@ -217,7 +218,7 @@ async fn sweep(args: &RunArgs, plan: &SweepPlan, about: &str) -> anyhow::Result<
         &args.output,
         &match args.output.format {
             OutputFormat::Text => report::sweep_text(&file.scenario, &file.sweep, columns()),
-            OutputFormat::Json => json(file)?,
+            OutputFormat::Json => file.to_pretty_json()?,
         },
     )?;
     let exit = match &done.failure {

@@ -55,7 +55,7 @@ pub fn run(args: &ScenariosArgs) -> anyhow::Result<Exit> {
             if let Some(few) = file.capacity().few_beyond_p99() {
                 say(&format!("warning: {few}"));
             }
-            print(&toml::to_string(file)?)?;
+            print(&file.to_toml()?)?;
         }
     }
     Ok(Exit::Pass)

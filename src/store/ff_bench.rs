@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::error::StoreError;
 use super::json::{is_of_ff_bench, text};
 use super::run::read_run;
+use reclaim_analysis::json::FromJson as _;
 use reclaim_analysis::judge::{FfBenchReport, RunResult};
 
 /// What two sides of a comparison can be.
@@ -33,6 +34,6 @@ fn figures(path: &Path, json: Value) -> Result<Vec<FfBenchReport>, StoreError> {
         Value::Array(list) => list,
         one => vec![one],
     };
-    let typed = reports.into_iter().map(serde_json::from_value).collect::<Result<_, _>>();
+    let typed = reports.into_iter().map(FfBenchReport::from_json_value).collect::<Result<_, _>>();
     typed.map_err(|source| StoreError::Damaged { path: path.to_owned(), source })
 }

@@ -2,12 +2,11 @@
 
 use std::path::Path;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::error::StoreError;
 use crate::machine::read_text;
+use reclaim_analysis::json::{FromJson, ToJson};
 
 /// A stored form: what its files say of themselves, and the version before.
 ///
@@ -41,7 +40,7 @@ impl Format {
 }
 
 /// Reads a file of this form, or of the version before.
-pub(super) fn document<T: DeserializeOwned>(file: &Path, format: &Format) -> Result<T, StoreError> {
+pub(super) fn document<T: FromJson>(file: &Path, format: &Format) -> Result<T, StoreError> {
     let (text, path) = (text(file)?, || file.to_owned());
     let mut json: Value =
         serde_json::from_str(&text).map_err(|source| StoreError::NotJson { path: path(), source })?;
@@ -53,7 +52,7 @@ pub(super) fn document<T: DeserializeOwned>(file: &Path, format: &Format) -> Res
         Some(before) if schema == before.name => {
             (before.upgrade)(&mut json);
             json["schema"] = format.now.into();
-            serde_json::from_value(json).map_err(|source| StoreError::Damaged { path: path(), source })
+            T::from_json_value(json).map_err(|source| StoreError::Damaged { path: path(), source })
         }
         _ => Err(StoreError::OtherFormat { path: path(), found: schema.to_owned(), known: format.read() }),
     }
@@ -65,14 +64,14 @@ pub(super) fn text(file: &Path) -> Result<String, StoreError> {
 }
 
 /// What the text of a file says.
-pub(super) fn typed<T: DeserializeOwned>(file: &Path, text: &str) -> Result<T, StoreError> {
-    serde_json::from_str(text).map_err(|source| StoreError::Damaged { path: file.to_owned(), source })
+pub(super) fn typed<T: FromJson>(file: &Path, text: &str) -> Result<T, StoreError> {
+    T::from_json(text).map_err(|source| StoreError::Damaged { path: file.to_owned(), source })
 }
 
 /// A value as its file holds it: indented, with a line break at its end.
-pub(super) fn bytes(file: &str, value: &impl Serialize) -> Result<Vec<u8>, StoreError> {
-    let written = serde_json::to_string_pretty(value).map_err(|error| unwritable(file, &error))?;
-    Ok((written + "\n").into_bytes())
+pub(super) fn bytes(file: &str, value: &impl ToJson) -> Result<Vec<u8>, StoreError> {
+    let written = value.to_pretty_json().map_err(|error| unwritable(file, &error))?;
+    Ok(written.into_bytes())
 }
 
 /// A file whose content cannot be made.

@@ -27,5 +27,5 @@ pub use history::read_history;
 pub use layout::Kind;
 pub use result_dir::ResultDir;
 pub use run::read_run;
-pub use series::Series;
-pub use sweep::{SweepFile, SweepRun};
+pub use series::read_series;
+pub use sweep::read_sweep;

@@ -2,110 +2,29 @@
 
 use std::path::Path;
 
-use serde::{Deserialize, Serialize, Serializer};
-
 use super::error::StoreError;
 use super::json::{Format, bytes, document};
 use super::layout::{self, PAGE, SERIES};
 use super::result_dir::ResultDir;
 use super::run::read_run;
-use reclaim_analysis::judge::{self, Conclusion, Finding, Gate, GatePolicy, Repeated, RunResult};
-use reclaim_analysis::report;
-use reclaim_analysis::scenario::ScenarioFile;
-
-/// Value of [`Series::schema`].
-const SCHEMA: &str = "reclaim-bench/repeat-1";
+use reclaim_analysis::report::{self, SERIES_SCHEMA, Series};
 
 /// `repeat.json`.
-const FORMAT: Format = Format { now: SCHEMA, before: None, what: "a series of runs" };
+const FORMAT: Format = Format { now: SERIES_SCHEMA, before: None, what: "a series of runs" };
 
-/// `repeat.json`.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Series {
-    schema: String,
-    /// The scenario's name.
-    pub scenario: String,
-    seed: u64,
-    /// Runs that were asked for; fewer are there where the series was interrupted.
-    wanted: u32,
-    /// Directories of the runs, beside this file.
-    runs: Vec<String>,
-    /// What all runs come to; it follows from them, as does the rest.
-    #[serde(skip_deserializing, serialize_with = "in_words")]
-    pub gate: Gate,
-    /// The estimates over all runs.
-    #[serde(flatten)]
-    pub repeated: Repeated,
-    /// The runs themselves, which have files of their own.
-    #[serde(skip)]
-    pub results: Vec<RunResult>,
-}
-
-impl Series {
-    /// One of `wanted` runs of this scenario, without a run so far.
-    pub fn begin(scenario: &ScenarioFile, seed: u64, wanted: u32) -> Self {
-        Self {
-            schema: SCHEMA.to_owned(),
-            scenario: scenario.name.clone(),
-            seed,
-            wanted,
-            runs: Vec::new(),
-            gate: Gate::default(),
-            repeated: judge::repeat(&[], wanted.into()),
-            results: Vec::new(),
-        }
-    }
-
-    /// Adds a run, which is stored in the directory `own`, and concludes again.
-    pub fn add(&mut self, result: RunResult, own: String) {
-        self.runs.push(own);
-        self.results.push(result);
-        let policy = GatePolicy::from_scenario(&self.results[0].record.scenario);
-        (self.repeated, self.gate) = concluded(&self.results, (self.wanted, None), &policy);
-    }
-
-    /// Says that an error ended it before all of its runs were made, and concludes again.
-    pub fn end(&mut self, error: String) {
-        let Some(first) = self.results.first() else { return };
-        let policy = GatePolicy::from_scenario(&first.record.scenario);
-        (self.repeated, self.gate) = concluded(&self.results, (self.wanted, Some(error)), &policy);
-    }
-
-    /// Reads a series, given as its directory or its `repeat.json`. What it concludes comes from the runs' own
-    /// results.
-    pub fn read(path: &Path) -> Result<Self, StoreError> {
-        let (dir, file) = layout::parts(path, SERIES);
-        let stored: Self = document(&file, &FORMAT)?;
-        let read = |own: &String| {
-            read_run(&dir.join(own)).map_err(|source| StoreError::Part {
-                of: format!("the run {own} of the series"),
-                source: Box::new(source),
-            })
-        };
-        let results = stored.runs.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-        let Some(first) = results.first() else {
-            return Err(StoreError::Contradictory { path: file, what: "it names no run".to_owned() });
-        };
-        let policy = GatePolicy::from_scenario(&first.record.scenario);
-        let ending = (stored.wanted, stored.repeated.ended_by.clone());
-        let (repeated, gate) = concluded(&results, ending, &policy);
-        Ok(Self { gate, repeated, results, ..stored })
-    }
-
-    /// For a pull request, or a job's summary.
-    pub fn pull_request(&self) -> String {
-        report::ci::pull_request_repeated(&self.repeated, &self.gate, &self.results)
-    }
-
-    /// For a build server.
-    pub fn junit(&self) -> String {
-        report::ci::junit_repeated(&self.repeated, &self.gate, &self.results)
-    }
-
-    /// For people.
-    pub fn markdown(&self) -> String {
-        report::repeated_markdown(&self.scenario, &self.repeated, &self.gate)
-    }
+/// Reads a series, given as its directory or its `repeat.json`. What it concludes comes from the runs' own results.
+pub fn read_series(path: &Path) -> Result<Series, StoreError> {
+    let (dir, file) = layout::parts(path, SERIES);
+    let stored: Series = document(&file, &FORMAT)?;
+    let read = |own: &String| {
+        read_run(&dir.join(own)).map_err(|source| StoreError::Part {
+            of: format!("the run {own} of the series"),
+            source: Box::new(source),
+        })
+    };
+    let results = stored.runs().iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    let without = || StoreError::Contradictory { path: file, what: "it names no run".to_owned() };
+    stored.with_results(results).ok_or_else(without)
 }
 
 impl ResultDir {
@@ -119,37 +38,10 @@ impl ResultDir {
     }
 }
 
-/// A gate as other programs read it: each finding with its sentence.
-fn in_words<S: Serializer>(gate: &Gate, serializer: S) -> Result<S::Ok, S::Error> {
-    #[derive(Serialize)]
-    struct Said {
-        conclusion: Conclusion,
-        text: String,
-    }
-    #[derive(Serialize)]
-    struct InWords {
-        conclusion: Conclusion,
-        findings: Vec<Said>,
-    }
-    let said = |finding: &Finding| Said { conclusion: finding.conclusion, text: report::finding(finding) };
-    let findings = gate.findings.iter().map(said).collect();
-    InWords { conclusion: gate.conclusion, findings }.serialize(serializer)
-}
-
-/// What runs come to, of so many that were wanted and with the error that ended them, if one did.
-fn concluded(
-    results: &[RunResult],
-    (wanted, ended_by): (u32, Option<String>),
-    policy: &GatePolicy,
-) -> (Repeated, Gate) {
-    let repeated = Repeated { ended_by, ..judge::repeat(results, wanted.into()) };
-    let gate = judge::gate_repeated(results, &repeated, policy);
-    (repeated, gate)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use reclaim_analysis::judge::Conclusion;
     use reclaim_analysis::judge::analyse_as;
     use reclaim_analysis::judge::fixtures::{GRANT_LANE, record, scenario};
 
@@ -168,7 +60,7 @@ mod tests {
         assert!(series.markdown().contains("exit 130"), "so far it is one that was cut short");
         series.end("the server did not start".to_owned());
         dir.store_series(&series).unwrap();
-        let read = Series::read(dir.path()).unwrap();
+        let read = read_series(dir.path()).unwrap();
         for series in [&series, &read] {
             assert_eq!(series.gate.conclusion, Conclusion::Invalid);
             for text in [series.markdown(), series.pull_request(), series.junit()] {

@@ -10,6 +10,7 @@
 //! Arrows point one way: a module imports only from those left of it. Nothing here opens a socket, starts a thread or
 //! looks at a clock, so every statistic, verdict and report can be made again, from a stored result alone.
 
+pub mod json;
 pub mod judge;
 pub mod record;
 pub mod report;

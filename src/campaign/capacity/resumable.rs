@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::campaign::CampaignError;
 use crate::cluster::Cluster;
+use reclaim_analysis::json::ToJson as _;
 use reclaim_analysis::judge::RunResult;
 use reclaim_analysis::scenario::{ClusterSection, ScenarioFile};
 
@@ -50,7 +51,7 @@ fn question(file: &ScenarioFile) -> Value {
     let mut file = file.clone();
     (file.cluster, file.capacity) = (ClusterSection::default(), None);
     // A scenario file has only names as keys, so it is JSON as it is TOML.
-    let mut keys = serde_json::to_value(file).unwrap_or_default();
+    let mut keys = file.to_json_value().unwrap_or_default();
     keys["capacity"] = serde_json::json!({
         "claims": section.claims,
         "window": section.window,

@@ -10,6 +10,7 @@ use redis::Value;
 use super::error::MeetingError;
 use super::registry::{Names, RECORD_LIFE};
 use crate::valkey::{Wire, ask};
+use reclaim_analysis::json::{FromJson as _, ToJson as _};
 use reclaim_analysis::record::RunRecord;
 
 /// Size of a piece: a command of a few milliseconds for the server.
@@ -17,19 +18,21 @@ const PIECE: usize = 512 * 1024;
 
 /// The record in pieces.
 fn packed(record: &RunRecord) -> Result<Vec<Vec<u8>>, String> {
-    let json = serde_json::to_vec(record).map_err(|error| error.to_string())?;
+    let json = record.to_json().map_err(|error| error.to_string())?;
     let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
-    let deflated =
-        encoder.write_all(&json).and_then(|()| encoder.finish()).map_err(|error| error.to_string())?;
+    let deflated = encoder
+        .write_all(json.as_bytes())
+        .and_then(|()| encoder.finish())
+        .map_err(|error| error.to_string())?;
     Ok(deflated.chunks(PIECE).map(<[u8]>::to_vec).collect())
 }
 
 /// The record of these pieces.
 fn unpacked(pieces: &[Vec<u8>]) -> Result<RunRecord, String> {
-    let mut json = Vec::new();
+    let mut json = String::new();
     let deflated = pieces.concat();
-    DeflateDecoder::new(&deflated[..]).read_to_end(&mut json).map_err(|error| error.to_string())?;
-    serde_json::from_slice(&json).map_err(|error| error.to_string())
+    DeflateDecoder::new(&deflated[..]).read_to_string(&mut json).map_err(|error| error.to_string())?;
+    RunRecord::from_json(&json).map_err(|error| error.to_string())
 }
 
 /// Lays a part's record down for the leader; in how many pieces.

@@ -7,7 +7,7 @@ use reclaim_analysis::judge::RunResult;
 use reclaim_analysis::record::{Fault, InjectedFault, Warning};
 use reclaim_bench::cluster::{self, Cluster, ClusterRequest};
 use reclaim_bench::load::{Activity, Progress};
-use reclaim_bench::store::Series;
+use reclaim_bench::store::read_series;
 use tokio_util::sync::CancellationToken;
 
 use super::{AtWindow, alive, faults, scenario};
@@ -170,7 +170,7 @@ async fn an_error_ends_a_series_and_is_in_all_that_is_left_of_it() {
     assert_eq!(ended.status.code(), Some(2), "{said}{why}");
     let dir = std::fs::read_dir(&output).unwrap().next().unwrap().unwrap().path();
     assert!(why.contains("error: ") && why.contains(&format!("result: {}", dir.display())), "{why}");
-    let series = Series::read(&dir).unwrap();
+    let series = read_series(&dir).unwrap();
     let error = series.repeated.ended_by.as_deref().unwrap();
     assert!(error.contains("did not start") && series.repeated.attempts.len() == 1, "{error}");
     let summary = std::fs::read_to_string(dir.join("summary.md")).unwrap();

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::json::{from_json, to_json};
 use crate::record::{
     CalibratedLag, CalibrationNote, CalibrationRecord, Conditions, Disturbance, Host, LevelRecord,
     OTHERS_DISTURB_A_CALIBRATION, RoundTripRecord, RunRecord, STOLEN, SendLagRecord, Tool, Warning,
@@ -54,6 +55,9 @@ pub struct Calibration {
     #[serde(flatten)]
     pub record: CalibrationRecord,
 }
+
+to_json!(Calibration);
+from_json!(Calibration);
 
 /// One level of the closed loop. Medians over its rounds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::comparable::{NotComparable, SettingDifference, settings_of};
 use super::finding::Conclusion;
 use super::stored::{StoredOptions, Thresholds};
+use crate::json::{from_json, to_json};
 use crate::scenario::Direction;
 
 /// One report, as `<scenario>-<sha>.json` has it. Fields of later versions are skipped when it is read.
@@ -39,6 +40,8 @@ pub struct FfBenchReport {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notes: Option<String>,
 }
+
+from_json!(FfBenchReport);
 
 /// The machine of a report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -185,6 +188,8 @@ pub struct FigureComparison {
     /// Always inconclusive: see the module.
     pub conclusion: Conclusion,
 }
+
+to_json!(FigureComparison);
 
 /// Why figures are not compared.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

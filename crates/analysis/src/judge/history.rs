@@ -6,6 +6,7 @@ use std::io::{BufRead, Read, Seek, SeekFrom, Write};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::json::{ToJson as _, to_json};
 use crate::record::{ClusterRecord, Conditions, RunRecord};
 use crate::scenario::MetricName;
 use crate::stats::Estimate;
@@ -197,6 +198,8 @@ pub struct SkippedLine {
     pub problem: String,
 }
 
+to_json!(HistoryEntry);
+
 /// What a history file holds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct History {
@@ -208,7 +211,7 @@ pub struct History {
 
 /// Appends one run. A last line that a crash cut off is ended first, so that only that line is lost.
 pub fn append(file: &mut (impl Read + Write + Seek), entry: &HistoryEntry) -> Result<(), HistoryError> {
-    let mut line = serde_json::to_vec(entry)?;
+    let mut line = entry.to_json()?.into_bytes();
     line.push(b'\n');
     if file.seek(SeekFrom::End(0))? > 0 {
         file.seek(SeekFrom::End(-1))?;
@@ -231,7 +234,7 @@ pub fn read(file: impl BufRead) -> Result<History, HistoryError> {
         if line.iter().all(u8::is_ascii_whitespace) {
             continue;
         }
-        match serde_json::from_slice(&line) {
+        match entry_of(&line) {
             Ok(entry) => history.entries.push(HistoryEntry::with_names_of_now(entry)),
             Err(error) => {
                 let problem = error.to_string();
@@ -240,6 +243,11 @@ pub fn read(file: impl BufRead) -> Result<History, HistoryError> {
         }
     }
     Ok(history)
+}
+
+/// Not generic over the file, so that serde's code is made here and not where the file is opened.
+fn entry_of(line: &[u8]) -> serde_json::Result<HistoryEntry> {
+    serde_json::from_slice(line)
 }
 
 /// A run of such a night in January.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::json::{from_json, to_json};
 use crate::record::{Fault, Outcomes, RunRecord, Warning};
 use crate::scenario::{Metric, MetricName, VariantPath};
 use crate::stats::{Estimate, TooFew};
@@ -55,6 +56,9 @@ pub struct RunResult {
     #[serde(flatten)]
     pub record: RunRecord,
 }
+
+to_json!(RunResult);
+from_json!(RunResult);
 
 /// One arm in numbers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

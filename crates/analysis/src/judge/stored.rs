@@ -4,6 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::json::to_json;
 use crate::scenario::{Direction, GateRole, GateSection, METRICS, Metric, MetricName};
 use crate::stats::{CONFIDENCE, Estimate, TooFew, ratio_of};
 
@@ -134,6 +135,8 @@ pub struct StoredComparison {
     /// The worst verdict, as an exit code means it.
     pub conclusion: Conclusion,
 }
+
+to_json!(StoredComparison);
 
 /// Compares two results; refuses those that measured different things, unless the options allow it.
 pub fn compare(

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::history::HistoryEntry;
+use crate::json::to_json;
 use crate::stats::{Estimate, MIN_SEGMENT, change_points};
 
 /// One metric over time.
@@ -32,6 +33,8 @@ pub struct Trend {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub other_scenarios: BTreeMap<String, u64>,
 }
+
+to_json!(Vec<Trend>);
 
 /// Why a run of the scenario is no point of its trend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]

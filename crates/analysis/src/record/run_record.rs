@@ -9,6 +9,7 @@ use super::{
     GeneratorRecord, GeneratorUse, Histogram, InjectedRecord, PartNote, PrimaryRecord, StormRecord, Stratum,
     TimelinePoint, Tool, Warning, WindowEvent, WindowTotals,
 };
+use crate::json::{from_json, to_json};
 use crate::scenario::ScenarioFile;
 
 /// What a run did and saw. Statistics, gate, capacity and reports read this and nothing else.
@@ -99,6 +100,9 @@ pub struct RunRecord {
     #[serde(rename = "run_warnings")]
     pub warnings: Vec<Warning>,
 }
+
+to_json!(RunRecord);
+from_json!(RunRecord);
 
 impl RunRecord {
     /// Whether somebody stopped the run before its end; one that its service level ended has an answer.

@@ -3,7 +3,7 @@
 //! ```text
 //! RunResult ─► run_report: what is said, in which order ─► text | markdown
 //!         ├──► page: a file to look at, with pictures from chart
-//!         ├──► json (the result itself), hlog (its histograms), csv (seconds, blocks, samples)
+//!         ├──► hlog (its histograms), csv (seconds, blocks, samples)
 //!         └──► ci: what other programs read
 //! the types ──► reference: docs/ says what there is
 //! ```
@@ -32,12 +32,14 @@ mod run_csv;
 mod run_report;
 mod saving;
 mod series;
+mod series_file;
 mod servers;
 mod steps;
 mod storm;
 mod sweep;
 mod sweep_answer;
 mod sweep_csv;
+mod sweep_file;
 #[cfg(test)]
 mod sweep_fixture;
 mod text;
@@ -59,6 +61,8 @@ pub mod html {
 pub use hlog::{HlogError, hlog};
 pub use reference::{result_reference, scenario_reference};
 pub use run_csv::{csv_blocks, csv_strata, csv_timeline};
+pub use series_file::{SERIES_SCHEMA, Series};
+pub use sweep_file::{SWEEP_SCHEMA, SweepFile, SweepRun};
 
 /// Tables for a terminal with so many columns; 100 where there is none. So it is with every text here.
 pub fn text(result: &RunResult, columns: Option<u16>) -> String {
@@ -133,11 +137,6 @@ pub fn capacity_markdown(capacity: &Capacity) -> String {
     markdown::render(&capacity::blocks(capacity))
 }
 
-/// The same as it is stored.
-pub fn capacity_json(capacity: &Capacity) -> Result<String, serde_json::Error> {
-    Ok(serde_json::to_string_pretty(capacity)? + "\n")
-}
-
 /// The last probe of a search, as it goes on.
 pub fn capacity_line(capacity: &Capacity) -> Option<String> {
     capacity::last(capacity)
@@ -166,11 +165,6 @@ pub fn calibration_markdown(calibration: &Calibration) -> String {
 /// A message as Markdown: what stands in it stays text, line by line.
 pub fn markdown_message(text: &str) -> String {
     text.lines().map(markdown::escape).collect::<Vec<_>>().join("\n")
-}
-
-/// The result as it is stored.
-pub fn json(result: &RunResult) -> Result<String, serde_json::Error> {
-    Ok(serde_json::to_string_pretty(result)? + "\n")
 }
 
 /// JSON schema of a result, made from the types.

@@ -16,6 +16,7 @@ use super::machine::MachineSection;
 use super::population_sections::{GrantSection, InterruptionSection, PopulationSection};
 use super::server::ServerForm;
 use super::sweep::SweepSection;
+use crate::json::{from_json, to_json};
 
 /// A scenario as written: what a TOML file says, with every default filled in once it is resolved.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -161,7 +162,15 @@ impl VariantSection {
     }
 }
 
+to_json!(ScenarioFile);
+from_json!(ScenarioFile);
+
 impl ScenarioFile {
+    /// The file that says this.
+    pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
+        toml::to_string(self)
+    }
+
     /// Whether a service level of response times is given.
     pub fn has_response_level(&self) -> bool {
         self.slo.as_ref().is_some_and(|slo| slo.response_p99.is_some())

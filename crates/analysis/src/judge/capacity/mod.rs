@@ -33,6 +33,7 @@ pub use super::sizing::{SizingBasis, SizingRow, hottest_share, sizing};
 
 use super::result::RunResult;
 use super::sizing::concentrated;
+use crate::json::{from_json, to_json};
 use crate::record::{CalibrationNote, Environment, Tool};
 use crate::scenario::{CapacitySection, ScenarioFile};
 use crate::stats::{Estimate, TooFew};
@@ -161,6 +162,8 @@ pub struct CapacityPlan {
     pub stopped: Option<Stopped>,
 }
 
+from_json!(CapacityPlan);
+
 /// A finished or unfinished search, with all that follows from its probes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Capacity {
@@ -222,6 +225,8 @@ pub struct Capacity {
     /// What comes next.
     pub next: NextStep,
 }
+
+to_json!(Capacity);
 
 impl Capacity {
     /// Draws every conclusion from the probes, which stand in the order made. `first` is the result of the first one.

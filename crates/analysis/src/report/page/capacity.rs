@@ -22,7 +22,7 @@ pub(super) fn body(capacity: &Capacity) -> Body {
     add("sizing", "Primaries for other rates", needed(capacity));
     add("closed", "With a fixed number of claims in flight", closed(capacity));
     add("report", "Everything in words and tables", Some(blocks(&report)));
-    let configuration = toml::to_string(scenario).unwrap_or_else(|error| error.to_string());
+    let configuration = scenario.to_toml().unwrap_or_else(|error| error.to_string());
     add(
         "origin",
         "Configuration",

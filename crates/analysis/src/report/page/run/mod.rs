@@ -93,7 +93,7 @@ fn warnings(result: &RunResult) -> Option<Markup> {
 }
 
 fn origin(result: &RunResult) -> Markup {
-    let configuration = toml::to_string(&result.record.scenario).unwrap_or_else(|error| error.to_string());
+    let configuration = result.record.scenario.to_toml().unwrap_or_else(|error| error.to_string());
     html! {
         (items(&run_report::origin(result)))
         (folded("The full configuration", &html! { pre { code { (configuration) } } }))
