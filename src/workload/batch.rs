@@ -105,6 +105,44 @@ impl<X: Exchange> Exchange for Each<'_, X> {
     }
 }
 
+/// The requests of an operation by their numbers, without their types: what goes over the wire is compiled once, and not for each
+/// kind of request.
+trait Numbered {
+    /// As [`Exchange::encode`].
+    fn encode(&self, number: usize, batch: &mut Batch);
+    /// As [`Exchange::decode`]; what the replies come to is kept here.
+    fn decode(&self, number: usize, replies: Replies) -> Result<(), WorkloadError>;
+}
+
+/// The requests of one kind, and what was decoded.
+struct Typed<'a, X: Exchange> {
+    kind: &'a X,
+    items: RefCell<Vec<Option<X::Item>>>,
+    outputs: RefCell<Vec<X::Output>>,
+}
+
+impl<'a, X: Exchange> Typed<'a, X> {
+    fn new(kind: &'a X, items: Vec<X::Item>) -> Self {
+        let outputs = RefCell::new(Vec::with_capacity(items.len()));
+        Self { kind, items: RefCell::new(items.into_iter().map(Some).collect()), outputs }
+    }
+}
+
+impl<X: Exchange> Numbered for Typed<'_, X> {
+    fn encode(&self, number: usize, batch: &mut Batch) {
+        if let Some(item) = &self.items.borrow()[number] {
+            self.kind.encode(item, batch);
+        }
+    }
+
+    fn decode(&self, number: usize, replies: Replies) -> Result<(), WorkloadError> {
+        let item = self.items.borrow_mut()[number].take();
+        let output = item.map(|item| self.kind.decode(item, replies)).transpose()?;
+        self.outputs.borrow_mut().extend(output);
+        Ok(())
+    }
+}
+
 /// Sends one request per item, in order per primary, and returns the outputs in no particular order.
 ///
 /// Nothing is left in flight when this returns: what was sent has been decoded, also after an error or a
@@ -118,11 +156,35 @@ pub(super) async fn exchange<X: Exchange>(
     kind: &X,
     control: &Control<'_>,
 ) -> Result<Vec<X::Output>, WorkloadError> {
-    let mut outputs = Vec::with_capacity(items.len());
-    let mut left = items;
+    let (partitions, items): (Vec<_>, Vec<_>) = items.into_iter().unzip();
+    let typed = Typed::new(kind, items);
+    send_all(nodes, &partitions, &typed, control).await?;
+    Ok(typed.outputs.into_inner())
+}
+
+/// Sends a single request at once.
+pub(super) async fn exchange_one<X: Exchange>(
+    nodes: &Nodes,
+    partition: Partition,
+    item: X::Item,
+    kind: &X,
+) -> Result<X::Output, WorkloadError> {
+    let typed = Typed::new(kind, vec![item]);
+    send_batch((nodes, &nodes.wire_of(partition)), &[0], (&typed, true)).await.1?;
+    typed.outputs.into_inner().pop().ok_or(WorkloadError::Cancelled)
+}
+
+/// Sends all requests, each to its partition.
+async fn send_all(
+    nodes: &Nodes,
+    partitions: &[Partition],
+    kind: &dyn Numbered,
+    control: &Control<'_>,
+) -> Result<(), WorkloadError> {
+    let mut left: Vec<usize> = (0..partitions.len()).collect();
     for attempt in 1.. {
         let last = attempt == ATTEMPTS || !nodes.asks_again();
-        left = pass(nodes, left, kind, (control, last), &mut outputs).await?;
+        left = pass(nodes, (&left, partitions), kind, (control, last)).await?;
         if left.is_empty() {
             break;
         }
@@ -133,43 +195,39 @@ pub(super) async fn exchange<X: Exchange>(
         // Where that fails, the next pass says what is wrong with each request.
         let _ = nodes.refresh().await;
     }
-    Ok(outputs)
+    Ok(())
 }
 
-/// Sends each request once. Returns those that are worth another pass; none after the `last`.
-async fn pass<X: Exchange>(
+/// Sends each of the numbered requests once. Returns those that are worth another pass; none after the `last`.
+async fn pass(
     nodes: &Nodes,
-    items: Vec<(Partition, X::Item)>,
-    kind: &X,
+    (numbers, partitions): (&[usize], &[Partition]),
+    kind: &dyn Numbered,
     (control, last): (&Control<'_>, bool),
-    outputs: &mut Vec<X::Output>,
-) -> Result<Vec<(Partition, X::Item)>, WorkloadError> {
-    let total = items.len() as u64;
+) -> Result<Vec<usize>, WorkloadError> {
+    let total = numbers.len() as u64;
     let routing = nodes.routing();
-    let mut queues: Vec<Vec<(Partition, X::Item)>> = routing.wires().iter().map(|_| Vec::new()).collect();
-    for (partition, item) in items {
-        queues[routing.position(partition)].push((partition, item));
+    let mut queues: Vec<Vec<usize>> = routing.wires().iter().map(|_| Vec::new()).collect();
+    for &number in numbers {
+        queues[routing.position(partitions[number])].push(number);
     }
-    let (collected, done) = (RefCell::new(outputs), Cell::new(0));
+    let done = Cell::new(0);
     let again = RefCell::new(Vec::new());
     let failure = RefCell::new(None);
-    let send = &async |wire: &Wire, items: Vec<(Partition, X::Item)>| {
+    let send = &async |wire: &Wire, numbers: &[usize]| {
         if control.cancel.is_cancelled() || failure.borrow().is_some() {
             return;
         }
-        let count = items.len() as u64;
-        for answered in send_batch((nodes, wire), items, (kind, last)).await {
-            match answered {
-                Answered::Again(partition, item) => again.borrow_mut().push((partition, item)),
-                Answered::Decoded(Ok(output)) => collected.borrow_mut().push(output),
-                Answered::Decoded(Err(error)) => _ = failure.borrow_mut().get_or_insert(error),
-            }
+        let (unanswered, decoded) = send_batch((nodes, wire), numbers, (kind, last)).await;
+        again.borrow_mut().extend(unanswered);
+        if let Err(error) = decoded {
+            failure.borrow_mut().get_or_insert(error);
         }
-        done.set(done.get() + count);
+        done.set(done.get() + numbers.len() as u64);
         (control.progress)(done.get(), total);
     };
-    let per_node = routing.wires().iter().zip(queues).map(|(wire, queue)| {
-        let batches = chunks(queue).map(move |items| send(wire, items));
+    let per_node = routing.wires().iter().zip(&queues).map(|(wire, queue)| {
+        let batches = queue.chunks(BATCH).map(move |numbers| send(wire, numbers));
         futures_util::stream::iter(batches).buffer_unordered(IN_FLIGHT).collect::<()>()
     });
     futures_util::future::join_all(per_node).await;
@@ -180,35 +238,17 @@ async fn pass<X: Exchange>(
     }
 }
 
-/// Sends a single request at once.
-pub(super) async fn exchange_one<X: Exchange>(
-    nodes: &Nodes,
-    partition: Partition,
-    item: X::Item,
-    kind: &X,
-) -> Result<X::Output, WorkloadError> {
-    let wire = nodes.wire_of(partition);
-    match send_batch((nodes, &wire), vec![(partition, item)], (kind, true)).await.swap_remove(0) {
-        Answered::Decoded(decoded) => decoded,
-        Answered::Again(..) => Err(WorkloadError::Cancelled),
-    }
-}
-
-/// What became of one request.
-enum Answered<X: Exchange> {
-    Decoded(Result<X::Output, WorkloadError>),
-    Again(Partition, X::Item),
-}
-
-async fn send_batch<X: Exchange>(
+/// Sends the numbered requests as one pipeline and has every reply decoded. Returns those that are worth another pass, none if
+/// this is the `last`, and the first error of the others.
+async fn send_batch(
     (nodes, wire): (&Nodes, &Wire),
-    items: Vec<(Partition, X::Item)>,
-    (kind, last): (&X, bool),
-) -> Vec<Answered<X>> {
+    numbers: &[usize],
+    (kind, last): (&dyn Numbered, bool),
+) -> (Vec<usize>, Result<(), WorkloadError>) {
     let mut batch = Batch::default();
-    let mut ends = Vec::with_capacity(items.len());
-    for (_, item) in &items {
-        kind.encode(item, &mut batch);
+    let mut ends = Vec::with_capacity(numbers.len());
+    for &number in numbers {
+        kind.encode(number, &mut batch);
         ends.push(batch.len());
     }
     let answer = match nodes.given_up(wire.addr()) {
@@ -222,25 +262,15 @@ async fn send_batch<X: Exchange>(
         Ok(replies) => replies.into_iter(),
         Err(error) => vec![Err(error); batch.len()].into_iter(),
     };
-    let mut begin = 0;
-    items
-        .into_iter()
-        .zip(ends)
-        .map(|((partition, item), end)| {
-            let own: Vec<_> = replies.by_ref().take(end - begin).collect();
-            begin = end;
-            if !last && own.iter().any(|reply| reply.as_ref().is_err_and(worth_asking_again)) {
-                return Answered::Again(partition, item);
-            }
-            Answered::Decoded(kind.decode(item, Replies(own.into_iter())))
-        })
-        .collect()
-}
-
-fn chunks<T>(items: Vec<T>) -> impl Iterator<Item = Vec<T>> {
-    let mut rest = items.into_iter();
-    std::iter::from_fn(move || {
-        let chunk: Vec<T> = rest.by_ref().take(BATCH).collect();
-        (!chunk.is_empty()).then_some(chunk)
-    })
+    let (mut begin, mut again, mut decoded) = (0, Vec::new(), Ok(()));
+    for (&number, end) in numbers.iter().zip(ends) {
+        let own: Vec<_> = replies.by_ref().take(end - begin).collect();
+        begin = end;
+        if !last && own.iter().any(|reply| reply.as_ref().is_err_and(worth_asking_again)) {
+            again.push(number);
+        } else {
+            decoded = decoded.and(kind.decode(number, Replies(own.into_iter())));
+        }
+    }
+    (again, decoded)
 }
