@@ -3,7 +3,7 @@
 # processes. A name that is not in the root's own tree would say nothing: it is refused, so that this list stays true.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-banned=(tokio tokio-util redis clap mio socket2 testcontainers rustls rustix thread-priority indicatif tempfile)
+banned=(tokio tokio-util redis clap mio socket2 bollard rustls rustix thread-priority indicatif tempfile)
 packages() { cargo tree --locked --prefix none --format '{p}' -e normal -p "$1" | awk '{ print $1 }' | sort -u; }
 pure=$(packages reclaim-analysis)
 root=$(packages reclaim-bench)

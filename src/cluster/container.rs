@@ -18,9 +18,8 @@ use std::path::Path;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use bollard::models::{ContainerCreateBody, HostConfig, Mount, MountType};
 use rustix::fs::{CWD, Mode, mkfifoat};
-use testcontainers::core::Mount;
-use testcontainers::{ContainerRequest, GenericImage, ImageExt as _};
 use tokio::sync::oneshot;
 
 use super::error::ClusterError;
@@ -37,8 +36,6 @@ const SHARED_DIR: &str = "/reclaim-bench";
 const PIPE: &str = "alive";
 /// Seconds after which the shell must have opened the pipe if there is anybody to hold it.
 const OWNER_SEEN_WITHIN_S: u32 = 5;
-/// Pulling the image included.
-const START_LIMIT: Duration = Duration::from_mins(5);
 const ANSWER_LIMIT: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(20);
 const PORT_ATTEMPTS: u32 = 5;
@@ -229,31 +226,28 @@ async fn fresh_node(connector: &Connector, addr: &NodeAddr) -> Option<Wire> {
     (uptime <= ANSWER_LIMIT.as_secs()).then_some(wire)
 }
 
-fn container(plan: &Plan, specs: &[ServerSpec], network: Option<&str>) -> ContainerRequest<GenericImage> {
-    let (name, tag) = split_tag(&plan.image);
-    let mut request = GenericImage::new(name, tag)
-        .with_entrypoint("sh")
-        .with_cmd(["-c".to_owned(), script(specs)])
-        .with_network(network.unwrap_or("host"))
+fn container(plan: &Plan, specs: &[ServerSpec], network: Option<&str>) -> ContainerCreateBody {
+    let mount = Mount {
+        typ: Some(MountType::BIND),
+        source: Some(plan.dir.to_string_lossy().into_owned()),
+        target: Some(SHARED_DIR.to_owned()),
+        ..Mount::default()
+    };
+    let host = HostConfig {
+        network_mode: Some(network.unwrap_or("host").to_owned()),
+        mounts: Some(vec![mount]),
+        auto_remove: Some(true),
+        ..HostConfig::default()
+    };
+    ContainerCreateBody {
+        image: Some(plan.image.clone()),
+        entrypoint: Some(vec!["sh".to_owned()]),
+        cmd: Some(vec!["-c".to_owned(), script(specs)]),
         // Root: it writes logs into a directory of ours, which an image's own user may not.
-        .with_user("0")
-        .with_mount(Mount::bind_mount(plan.dir.to_string_lossy(), SHARED_DIR))
-        .with_host_config_modifier(|host| {
-            host.auto_remove = Some(true);
-            host.publish_all_ports = Some(false);
-        })
-        .with_startup_timeout(START_LIMIT);
-    for (label, value) in plan.labels() {
-        request = request.with_label(label, value);
-    }
-    request
-}
-
-/// `registry:5000/valkey` has no tag, `valkey:9` has one.
-fn split_tag(image: &str) -> (&str, &str) {
-    match image.rsplit_once(':') {
-        Some((name, tag)) if !tag.contains('/') => (name, tag),
-        _ => (image, "latest"),
+        user: Some("0".to_owned()),
+        labels: Some(plan.labels()),
+        host_config: Some(host),
+        ..ContainerCreateBody::default()
     }
 }
 
@@ -289,16 +283,4 @@ fn make_pipe(dir: &Path) -> std::io::Result<File> {
     let path = dir.join(PIPE);
     mkfifoat(CWD, &path, Mode::from_raw_mode(0o644))?;
     OpenOptions::new().read(true).write(true).open(path)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_port_of_a_registry_is_no_tag() {
-        assert_eq!(split_tag("valkey/valkey:9"), ("valkey/valkey", "9"));
-        assert_eq!(split_tag("host:5000/valkey"), ("host:5000/valkey", "latest"));
-        assert_eq!(split_tag("valkey"), ("valkey", "latest"));
-    }
 }

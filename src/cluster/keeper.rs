@@ -7,18 +7,14 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use bollard::Docker;
+use bollard::models::ContainerCreateBody;
+use bollard::query_parameters::ListContainersOptionsBuilder;
 use futures_util::future::join_all;
 use rustix::process::Signal;
-use testcontainers::bollard::Docker;
-use testcontainers::bollard::query_parameters::{
-    ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
-};
-use testcontainers::core::client::docker_client_instance;
-use testcontainers::core::{CmdWaitFor, ExecCommand};
-use testcontainers::runners::AsyncRunner as _;
-use testcontainers::{ContainerAsync, ContainerRequest, GenericImage};
 use tokio::sync::{mpsc, oneshot};
 
+use super::docker;
 use super::networks::{self, Addresses, Networks};
 use super::owned_dir::is_ownerless;
 use super::server::ServerSpec;
@@ -43,7 +39,7 @@ pub(super) struct Plan {
     /// Whether each server has a container of its own, on networks that it can be taken off.
     pub(super) apart: bool,
     /// The container for some of the servers; on this network, or on the machine's.
-    pub(super) container: fn(&Plan, &[ServerSpec], Option<&str>) -> ContainerRequest<GenericImage>,
+    pub(super) container: fn(&Plan, &[ServerSpec], Option<&str>) -> ContainerCreateBody,
     pub(super) image: String,
 }
 
@@ -156,7 +152,14 @@ pub(super) fn keep(
         }
     };
     runtime.block_on(async {
-        let mut kept = Kept::default();
+        let mut kept = match docker::connect().await {
+            Ok(docker) => Kept { docker, containers: Vec::new(), networks: None },
+            Err(error) => {
+                // Without a receiver there is nobody to tell.
+                let _ = report.send(Err(error));
+                return;
+            }
+        };
         let started = {
             let start = kept.start(plan);
             tokio::pin!(start);
@@ -188,22 +191,22 @@ pub(super) fn keep(
 }
 
 /// Containers that run, and their networks.
-#[derive(Default)]
 struct Kept {
-    containers: Vec<ContainerAsync<GenericImage>>,
+    docker: Docker,
+    /// Their ids.
+    containers: Vec<String>,
     networks: Option<Networks>,
 }
 
 impl Kept {
     async fn start(&mut self, plan: &Plan) -> Result<Started, String> {
-        let docker = docker_client_instance().await.map_err(|error| error.to_string())?;
-        sweep(&docker).await;
+        sweep(&self.docker).await;
         if !plan.apart {
             self.start_one(plan, &plan.specs, None).await?;
             return Ok(plan.specs.iter().map(|spec| (spec.clone(), None)).collect());
         }
         let prefix = plan.dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let networks = self.networks.insert(Networks::make(&docker, &prefix, &plan.labels()).await?);
+        let networks = self.networks.insert(Networks::make(&self.docker, &prefix, &plan.labels()).await?);
         let first = networks.first().to_owned();
         let mut started = Started::new();
         for (position, spec) in plan.specs.iter().enumerate() {
@@ -227,10 +230,9 @@ impl Kept {
         specs: &[ServerSpec],
         network: Option<&str>,
     ) -> Result<String, String> {
-        let container =
-            (plan.container)(plan, specs, network).start().await.map_err(|error| error.to_string())?;
-        let id = container.id().to_owned();
-        self.containers.push(container);
+        let id = docker::create(&self.docker, (plan.container)(plan, specs, network)).await?;
+        self.containers.push(id.clone());
+        docker::start(&self.docker, &id).await?;
         Ok(id)
     }
 
@@ -239,11 +241,7 @@ impl Kept {
         let no_networks = || "it has no network of its own".to_owned();
         match what {
             What::Run(commands) => {
-                // A shell is there, and has kill; a program of that name may not be.
-                let words = ["sh".to_owned(), "-c".to_owned(), commands];
-                let command = ExecCommand::new(words).with_cmd_ready_condition(CmdWaitFor::exit_code(0));
-                let container = self.containers.get(place).ok_or_else(gone)?;
-                container.exec(command).await.map(drop).map_err(|error| error.to_string())
+                docker::run(&self.docker, self.containers.get(place).ok_or_else(gone)?, commands).await
             }
             What::Cut(from) => self.networks.as_mut().ok_or_else(no_networks)?.cut(place, from).await,
             What::Join => self.networks.as_mut().ok_or_else(no_networks)?.join(place).await,
@@ -252,7 +250,7 @@ impl Kept {
 
     async fn remove(self) {
         // Fails where Docker has removed one already.
-        let _ = join_all(self.containers.into_iter().map(ContainerAsync::rm)).await;
+        let _ = join_all(self.containers.iter().map(|id| docker::remove(&self.docker, id))).await;
         if let Some(networks) = self.networks {
             networks.remove().await;
         }
@@ -262,7 +260,7 @@ impl Kept {
 /// Removes what owners have left that were killed; for commands that start nothing. Says nothing where Docker is not there.
 pub(super) async fn sweep_left() {
     let swept = async {
-        if let Ok(docker) = docker_client_instance().await {
+        if let Ok(docker) = docker::connect().await {
             sweep(&docker).await;
         }
     };
@@ -280,8 +278,7 @@ async fn sweep(docker: &Docker) {
     let options = ListContainersOptionsBuilder::new().all(true).filters(&filter).build();
     for container in docker.list_containers(Some(options)).await.unwrap_or_default() {
         if let Some(id) = container.id.filter(|_| is_abandoned(&container.labels.unwrap_or_default())) {
-            let force = RemoveContainerOptionsBuilder::new().force(true).build();
-            let _ = docker.remove_container(&id, Some(force)).await;
+            let _ = docker::remove(docker, &id).await;
         }
     }
     networks::sweep(docker, &label, is_abandoned).await;

@@ -14,6 +14,8 @@ mod conditions;
 mod container;
 mod describe;
 mod detached;
+#[cfg(all(feature = "container", unix))]
+mod docker;
 mod error;
 mod facts;
 mod fault;

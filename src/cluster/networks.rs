@@ -11,12 +11,12 @@
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 
-use testcontainers::bollard::Docker;
-use testcontainers::bollard::models::{
+use bollard::Docker;
+use bollard::models::{
     EndpointIpamConfig, EndpointSettings, Ipam, IpamConfig, NetworkConnectRequest, NetworkCreateRequest,
     NetworkDisconnectRequest,
 };
-use testcontainers::bollard::query_parameters::{InspectContainerOptions, ListNetworksOptionsBuilder};
+use bollard::query_parameters::{InspectContainerOptions, ListNetworksOptionsBuilder};
 
 use reclaim_analysis::scenario::CutFrom;
 
