@@ -13,7 +13,7 @@ use crate::campaign::{self, Watch as _};
 use crate::cluster::ClusterRequest;
 use crate::load::Progress as _;
 use crate::store::{self, ResultDir};
-use reclaim_analysis::json::ToJson as _;
+use reclaim_analysis::json::ToJsonFile as _;
 use reclaim_analysis::judge::Calibration;
 use reclaim_analysis::report;
 use reclaim_analysis::scenario::{Cores, MachineSection, Placement};
@@ -126,7 +126,7 @@ pub async fn run(args: &CalibrateArgs) -> anyhow::Result<Exit> {
         &args.output,
         &match args.output.format {
             OutputFormat::Text => report::calibration_text(&calibration, columns()),
-            OutputFormat::Json => calibration.to_pretty_json()?,
+            OutputFormat::Json => calibration.to_json_file()?,
         },
     )?;
     stored?;

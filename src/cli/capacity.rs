@@ -18,7 +18,7 @@ use super::terminal::Terminal;
 use crate::campaign::{self, Generators, Search, SearchPlan};
 use crate::load::{PartSetup, Progress as _};
 use crate::store::StoredCapacity;
-use reclaim_analysis::json::ToJson as _;
+use reclaim_analysis::json::ToJsonFile as _;
 use reclaim_analysis::judge::capacity::{CapacityPolicy, Stopped};
 use reclaim_analysis::report;
 use reclaim_analysis::scenario::{Draft, HumanDuration, Override};
@@ -211,7 +211,7 @@ pub async fn run(args: &CapacityArgs) -> anyhow::Result<Exit> {
         &args.output,
         &match args.output.format {
             OutputFormat::Text => report::capacity_text(&capacity, columns()),
-            OutputFormat::Json => capacity.to_pretty_json()?,
+            OutputFormat::Json => capacity.to_json_file()?,
         },
     )?;
     args.summary.append(&report::capacity_markdown(&capacity))?;

@@ -13,7 +13,7 @@ use super::summary::SummaryArgs;
 use super::trends::{name_skipped, trends};
 use crate::machine::regular;
 use crate::store::{Comparable, read_comparable, read_run};
-use reclaim_analysis::json::ToJson as _;
+use reclaim_analysis::json::ToJsonFile as _;
 use reclaim_analysis::judge::{
     self, FfBenchReport, FiguresError, HistoryEntry, RunResult, StoredOptions, Thresholds,
 };
@@ -103,7 +103,7 @@ fn two(args: &CompareArgs, base: &Path, candidate: &Path) -> anyhow::Result<Exit
         Format::Text => report::ci::stored_text(&compared, args.all, columns()),
         Format::Markdown => report::ci::pull_request_stored(&compared, args.all),
         Format::Html => report::html::compared(&compared, base, candidate),
-        Format::Json => compared.to_pretty_json()?,
+        Format::Json => compared.to_json_file()?,
         Format::Junit => report::ci::junit_stored(&compared),
     })?;
     Ok(compared.conclusion.into())
@@ -132,7 +132,7 @@ fn without_intervals(args: &CompareArgs, base: &Comparable, candidate: &Comparab
         Format::Text => report::ci::figures_text(&compared, columns()),
         Format::Markdown => report::ci::figures_markdown(&compared),
         Format::Html => report::html::figures(&compared),
-        Format::Json => compared.to_pretty_json()?,
+        Format::Json => compared.to_json_file()?,
         Format::Junit => report::ci::junit_figures(&compared),
     })?;
     Ok(compared.conclusion.into())
@@ -191,7 +191,7 @@ fn nights(args: &CompareArgs, path: &Path, results: &[PathBuf]) -> anyhow::Resul
         Format::Text => report::trends_text(&trends, columns()),
         Format::Markdown => report::trends_markdown(&trends),
         Format::Html => report::html::history(&trends),
-        Format::Json => trends.to_pretty_json()?,
+        Format::Json => trends.to_json_file()?,
         Format::Junit => bail!("--format junit is for verdicts; a trend has none"),
     })?;
     Ok(Exit::Pass)

@@ -10,7 +10,7 @@ use super::output::{OutputFormat, columns, print};
 use super::summary::SummaryArgs;
 use super::terminal::Terminal;
 use crate::store::{ResultDir, read_run};
-use reclaim_analysis::json::ToJson as _;
+use reclaim_analysis::json::ToJsonFile as _;
 use reclaim_analysis::judge;
 use reclaim_analysis::record::{MergeError, PartNote, merge};
 use reclaim_analysis::report;
@@ -46,7 +46,7 @@ pub fn run(args: &MergeArgs) -> anyhow::Result<Exit> {
     let stored = dir.store_run(&result);
     print(&match args.format {
         OutputFormat::Text => report::text(&result, columns()),
-        OutputFormat::Json => result.to_pretty_json()?,
+        OutputFormat::Json => result.to_json_file()?,
     })?;
     stored?;
     args.summary.append(&report::ci::pull_request(&result))?;

@@ -7,7 +7,7 @@ use super::terminal::Terminal;
 use crate::campaign::{self, RunPlan};
 use crate::load::Progress as _;
 use crate::store::ResultDir;
-use reclaim_analysis::json::ToJson as _;
+use reclaim_analysis::json::ToJsonFile as _;
 use reclaim_analysis::judge::RunResult;
 use reclaim_analysis::report;
 
@@ -44,7 +44,7 @@ pub(super) async fn one_run(
         output,
         &match output.format {
             OutputFormat::Text => report::text(&result, columns()),
-            OutputFormat::Json => result.to_pretty_json()?,
+            OutputFormat::Json => result.to_json_file()?,
         },
     )?;
     stored?;

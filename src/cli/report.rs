@@ -12,7 +12,7 @@ use super::trends::{name_skipped, trends};
 use crate::store::{
     Kind, StoreError, StoredCapacity, read_calibration, read_history, read_run, read_series, read_sweep,
 };
-use reclaim_analysis::json::{ToJson, pretty_list};
+use reclaim_analysis::json::{ToJsonFile, pretty_list};
 use reclaim_analysis::report::{self, Series, SweepFile};
 use reclaim_analysis::scenario::{Direction, Metric};
 
@@ -189,7 +189,7 @@ fn one_kind(paths: &[PathBuf]) -> anyhow::Result<Kind> {
 
 /// What is made of several runs, concluded again from what is stored. `texts` gives text and Markdown of each,
 /// `page` one page of all.
-fn show<T: ToJson>(
+fn show<T: ToJsonFile>(
     args: &ReportArgs,
     kind: Kind,
     read: impl Fn(&Path) -> anyhow::Result<T>,
@@ -205,7 +205,7 @@ fn show<T: ToJson>(
         (Format::Text, _) => print(&all(0)),
         (Format::Markdown, _) => print(&all(1)),
         (Format::Html, several) => print(&page(several)),
-        (_, [one]) => print(&one.to_pretty_json()?),
+        (_, [one]) => print(&one.to_json_file()?),
         (_, several) => print(&pretty_list(several)?),
     }
 }
@@ -224,7 +224,7 @@ fn runs(args: &ReportArgs) -> anyhow::Result<Exit> {
         Format::Markdown => print(&results.iter().map(report::markdown).collect::<Vec<_>>().join("\n"))?,
         Format::Html => print(&report::html::runs(&results.iter().collect::<Vec<_>>()))?,
         Format::Json => match results.as_slice() {
-            [one] => print(&one.to_pretty_json()?)?,
+            [one] => print(&one.to_json_file()?)?,
             several => print(&pretty_list(several)?)?,
         },
         Format::Hlog => {

@@ -19,7 +19,7 @@ use super::summary::SummaryArgs;
 use super::terminal::Terminal;
 use crate::campaign::{self, Generators, RunPlan, Several, SweepPlan};
 use crate::load::Progress as _;
-use reclaim_analysis::json::ToJson as _;
+use reclaim_analysis::json::ToJsonFile as _;
 use reclaim_analysis::judge::MIN_RUNS;
 use reclaim_analysis::report;
 use reclaim_analysis::scenario::{Draft, Override, Scenario, SweepSection};
@@ -186,7 +186,7 @@ async fn series(args: &RunArgs, plan: &RunPlan, about: &str) -> anyhow::Result<E
             OutputFormat::Text => {
                 report::repeated_text(&series.scenario, &series.repeated, &series.gate, columns())
             }
-            OutputFormat::Json => series.to_pretty_json()?,
+            OutputFormat::Json => series.to_json_file()?,
         },
     )?;
     args.summary.append(&series.pull_request())?;
@@ -218,7 +218,7 @@ async fn sweep(args: &RunArgs, plan: &SweepPlan, about: &str) -> anyhow::Result<
         &args.output,
         &match args.output.format {
             OutputFormat::Text => report::sweep_text(&file.scenario, &file.sweep, columns()),
-            OutputFormat::Json => file.to_pretty_json()?,
+            OutputFormat::Json => file.to_json_file()?,
         },
     )?;
     let exit = match &done.failure {

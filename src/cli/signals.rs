@@ -1,5 +1,7 @@
 //! Ctrl-C, SIGTERM, and SIGHUP when a terminal goes away: the first one ends the work in order, the second one at once.
 
+use std::convert::Infallible;
+
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::terminal::Terminal;
@@ -14,26 +16,28 @@ pub(super) async fn with_signals<T>(
     nodes: &[NodeAddr],
     work: impl AsyncFnOnce(&Stop) -> T,
 ) -> std::io::Result<T> {
-    let (stop, mut signals) = (Stop::default(), Signals::new()?);
-    let listen = async {
-        signals.next().await;
-        terminal.note("interrupted: finishing claims in flight, cleaning up; once more to leave at once");
-        stop.in_order.cancel();
-        signals.next().await;
-        if !nodes.is_empty() {
-            let nodes: Vec<_> = nodes.iter().map(ToString::to_string).collect();
-            terminal.warn(&format!(
-                "left at once: what was written stays on the cluster; `reclaim-bench clean --nodes {}` removes it",
-                nodes.join(",")
-            ));
-        }
-        stop.at_once.cancel();
-        std::future::pending::<()>().await;
-    };
+    let (stop, signals) = (Stop::default(), Signals::new()?);
     tokio::select! {
         done = work(&stop) => Ok(done),
-        () = listen => std::future::pending().await,
+        never = listen(signals, &stop, terminal, nodes) => match never {},
     }
+}
+
+/// Tells what is going on that a signal has arrived, and the next one.
+async fn listen(mut signals: Signals, stop: &Stop, terminal: &Terminal, nodes: &[NodeAddr]) -> Infallible {
+    signals.next().await;
+    terminal.note("interrupted: finishing claims in flight, cleaning up; once more to leave at once");
+    stop.in_order.cancel();
+    signals.next().await;
+    if !nodes.is_empty() {
+        let nodes: Vec<_> = nodes.iter().map(ToString::to_string).collect();
+        terminal.warn(&format!(
+            "left at once: what was written stays on the cluster; `reclaim-bench clean --nodes {}` removes it",
+            nodes.join(",")
+        ));
+    }
+    stop.at_once.cancel();
+    std::future::pending().await
 }
 
 struct Signals {

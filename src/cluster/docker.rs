@@ -26,7 +26,7 @@ pub(super) async fn connect() -> Result<Docker, String> {
         Some(_) => Docker::connect_with_defaults(),
         None => Docker::connect_with_host(&format!("unix://{}", socket().display())),
     };
-    docker.map_err(text)?.negotiate_version().await.map_err(text)
+    docker.map_err(|error| error.to_string())?.negotiate_version().await.map_err(|error| error.to_string())
 }
 
 /// The machine's socket, or that of a daemon that this user runs without root; the first where there is none.
@@ -40,10 +40,6 @@ fn socket() -> PathBuf {
     let own = own.into_iter().filter_map(|(dir, socket)| Some(PathBuf::from(var_os(dir)?).join(socket)));
     let mut sockets = std::iter::once(PathBuf::from(SOCKET)).chain(own);
     sockets.find(|socket| socket.exists()).unwrap_or_else(|| PathBuf::from(SOCKET))
-}
-
-fn text(error: Error) -> String {
-    error.to_string()
 }
 
 /// Makes a container, whose image is pulled where it is not there; returns its id.
@@ -60,7 +56,7 @@ pub(super) async fn create(docker: &Docker, container: ContainerCreateBody) -> R
     };
     let made = tokio::time::timeout(CREATE_LIMIT, made).await;
     let made = made.map_err(|_| format!("it was not there after {CREATE_LIMIT:?}"))?;
-    made.map(|made| made.id).map_err(text)
+    made.map(|made| made.id).map_err(|error| error.to_string())
 }
 
 /// Without a login: who needs one has the image pulled before.
@@ -77,7 +73,7 @@ fn tagged(image: &str) -> String {
 
 /// Starts a container that was made.
 pub(super) async fn start(docker: &Docker, id: &str) -> Result<(), String> {
-    docker.start_container(id, None::<StartContainerOptions>).await.map_err(text)
+    docker.start_container(id, None::<StartContainerOptions>).await.map_err(|error| error.to_string())
 }
 
 /// Runs a shell's commands in a container; ending well is doing it.
@@ -86,16 +82,16 @@ pub(super) async fn run(docker: &Docker, id: &str, commands: String) -> Result<(
     let cmd = Some(vec!["sh".to_owned(), "-c".to_owned(), commands]);
     let exec =
         ExecConfig { cmd, attach_stdout: Some(true), attach_stderr: Some(true), ..ExecConfig::default() };
-    let id = docker.create_exec(id, exec).await.map_err(text)?.id;
+    let id = docker.create_exec(id, exec).await.map_err(|error| error.to_string())?.id;
     let mut output = String::new();
     if let StartExecResults::Attached { output: mut printed, .. } =
-        docker.start_exec(&id, None).await.map_err(text)?
+        docker.start_exec(&id, None).await.map_err(|error| error.to_string())?
     {
-        while let Some(part) = printed.try_next().await.map_err(text)? {
+        while let Some(part) = printed.try_next().await.map_err(|error| error.to_string())? {
             output.push_str(&part.to_string());
         }
     }
-    match docker.inspect_exec(&id).await.map_err(text)?.exit_code {
+    match docker.inspect_exec(&id).await.map_err(|error| error.to_string())?.exit_code {
         Some(0) => Ok(()),
         Some(code) => Err(format!("its shell ended with {code}: {}", output.trim_end())),
         None => Err("its shell has not ended".to_owned()),

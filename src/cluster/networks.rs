@@ -16,7 +16,7 @@ use bollard::models::{
     EndpointIpamConfig, EndpointSettings, Ipam, IpamConfig, NetworkConnectRequest, NetworkCreateRequest,
     NetworkDisconnectRequest,
 };
-use bollard::query_parameters::{InspectContainerOptions, ListNetworksOptionsBuilder};
+use bollard::query_parameters::{ListContainersOptionsBuilder, ListNetworksOptionsBuilder};
 
 use reclaim_analysis::scenario::CutFrom;
 
@@ -97,9 +97,12 @@ impl Networks {
     /// Takes a container, which runs on the [first](Self::first) network, onto the other one as well.
     pub(super) async fn admit(&mut self, container: &str) -> Result<Addresses, String> {
         let servers = self.announced(self.members.len())?;
-        let seen = self.docker.inspect_container(container, None::<InspectContainerOptions>).await;
-        let seen = seen.map_err(|error| error.to_string())?;
-        let networks = seen.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
+        // As a list of one, which says less than an inspection does.
+        let filter = HashMap::from([("id", vec![container])]);
+        let options = ListContainersOptionsBuilder::new().filters(&filter).build();
+        let seen = self.docker.list_containers(Some(options)).await.map_err(|error| error.to_string())?;
+        let settings = seen.into_iter().find_map(|seen| seen.network_settings);
+        let networks = settings.and_then(|settings| settings.networks).unwrap_or_default();
         let own = networks.get(&self.clients.name).and_then(|own| own.ip_address.as_deref());
         let clients = own.and_then(|address| address.parse().ok()).ok_or_else(|| {
             format!("container {container} has no address on network {}", self.clients.name)

@@ -26,7 +26,7 @@ use crate::cluster::{Cluster, Library};
 use crate::flowfabric::{LibraryVersion, Request as _};
 use crate::machine::{Arranged, Arrangement, ServersAt};
 use crate::workload::{Control, Slice, Workload};
-use reclaim_analysis::json::ToJson as _;
+use reclaim_analysis::json::ToJsonLine as _;
 use reclaim_analysis::record::stream;
 use reclaim_analysis::record::{LibraryInfo, Recorder};
 use reclaim_analysis::scenario::{Arrivals, Model, Scenario};
@@ -274,7 +274,7 @@ fn with_scenario(plan_sha256: &str, scenario: &Scenario) -> String {
     let mut hash = Sha256::new();
     hash.update(plan_sha256);
     // Its fields are numbers, texts and lists of these: there is nothing in it that has no JSON.
-    hash.update(scenario.file().to_json().unwrap_or_default());
+    hash.update(scenario.file().to_json_line().unwrap_or_default());
     hex(&hash.finalize())
 }
 

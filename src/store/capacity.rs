@@ -8,7 +8,7 @@ use super::json::{Format, document, unwritable};
 use super::layout::{self, CAPACITY, CAPACITY_CURVE, CAPACITY_KNEE, PAGE, RESULT};
 use super::result_dir::ResultDir;
 use super::run::read_run;
-use reclaim_analysis::json::ToJson as _;
+use reclaim_analysis::json::ToJsonFile as _;
 use reclaim_analysis::judge::capacity::{CAPACITY_SCHEMA, Capacity, CapacityPlan, Probe, ProbeLoad};
 use reclaim_analysis::judge::{self, RunResult};
 use reclaim_analysis::report;
@@ -19,7 +19,7 @@ const FORMAT: Format = Format { now: CAPACITY_SCHEMA, before: None, what: "a cap
 impl ResultDir {
     /// Replaces what a capacity search has come to so far; its probes have directories of their own in here.
     pub fn store_capacity(&self, capacity: &Capacity) -> Result<(), StoreError> {
-        let json = capacity.to_pretty_json().map_err(|error| unwritable(CAPACITY, &error))?;
+        let json = capacity.to_json_file().map_err(|error| unwritable(CAPACITY, &error))?;
         self.put_summary(&report::capacity_markdown(capacity))?;
         self.put(PAGE, report::html::capacities(&[capacity]).as_bytes())?;
         self.put(CAPACITY_CURVE, report::capacity_csv(capacity).as_bytes())?;

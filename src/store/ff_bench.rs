@@ -34,6 +34,6 @@ fn figures(path: &Path, json: Value) -> Result<Vec<FfBenchReport>, StoreError> {
         Value::Array(list) => list,
         one => vec![one],
     };
-    let typed = reports.into_iter().map(FfBenchReport::from_json_value).collect::<Result<_, _>>();
+    let typed = reports.iter().map(FfBenchReport::from_json_value).collect::<Result<_, _>>();
     typed.map_err(|source| StoreError::Damaged { path: path.to_owned(), source })
 }

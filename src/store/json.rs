@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::error::StoreError;
 use crate::machine::read_text;
-use reclaim_analysis::json::{FromJson, ToJson};
+use reclaim_analysis::json::{FromJson, ToJsonFile};
 
 /// A stored form: what its files say of themselves, and the version before.
 ///
@@ -52,7 +52,7 @@ pub(super) fn document<T: FromJson>(file: &Path, format: &Format) -> Result<T, S
         Some(before) if schema == before.name => {
             (before.upgrade)(&mut json);
             json["schema"] = format.now.into();
-            T::from_json_value(json).map_err(|source| StoreError::Damaged { path: path(), source })
+            T::from_json_value(&json).map_err(|source| StoreError::Damaged { path: path(), source })
         }
         _ => Err(StoreError::OtherFormat { path: path(), found: schema.to_owned(), known: format.read() }),
     }
@@ -69,8 +69,8 @@ pub(super) fn typed<T: FromJson>(file: &Path, text: &str) -> Result<T, StoreErro
 }
 
 /// A value as its file holds it: indented, with a line break at its end.
-pub(super) fn bytes(file: &str, value: &impl ToJson) -> Result<Vec<u8>, StoreError> {
-    let written = value.to_pretty_json().map_err(|error| unwritable(file, &error))?;
+pub(super) fn bytes(file: &str, value: &impl ToJsonFile) -> Result<Vec<u8>, StoreError> {
+    let written = value.to_json_file().map_err(|error| unwritable(file, &error))?;
     Ok(written.into_bytes())
 }
 

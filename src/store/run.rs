@@ -6,7 +6,7 @@ use super::error::StoreError;
 use super::json::{Format, document, is_of_ff_bench, text, typed, unwritable};
 use super::layout::{HISTOGRAMS, Kind, PAGE, PARTIAL, RESULT};
 use super::result_dir::ResultDir;
-use reclaim_analysis::json::ToJson as _;
+use reclaim_analysis::json::{ToJsonFile as _, ToJsonLine as _};
 use reclaim_analysis::judge::{self, RunResult, SCHEMA};
 use reclaim_analysis::record::RunRecord;
 use reclaim_analysis::report;
@@ -17,14 +17,14 @@ const FORMAT: Format = Format { now: SCHEMA, before: None, what: "a result of re
 impl ResultDir {
     /// Replaces the safety copy of what has been measured so far.
     pub fn keep_partial(&self, record: &RunRecord) -> Result<(), StoreError> {
-        let copy = record.to_json().map_err(|error| unwritable(PARTIAL, &error))?;
+        let copy = record.to_json_line().map_err(|error| unwritable(PARTIAL, &error))?;
         self.put(PARTIAL, copy.as_bytes())
     }
 
     /// Writes everything, `result.json` last, and removes the safety copy.
     pub fn store_run(&self, result: &RunResult) -> Result<(), StoreError> {
         let histograms = report::hlog(result).map_err(|error| unwritable(HISTOGRAMS, &error))?;
-        let json = result.to_pretty_json().map_err(|error| unwritable(RESULT, &error))?;
+        let json = result.to_json_file().map_err(|error| unwritable(RESULT, &error))?;
         self.put_summary(&report::markdown(result))?;
         self.put(PAGE, report::html::runs(&[result]).as_bytes())?;
         self.put(HISTOGRAMS, &histograms)?;

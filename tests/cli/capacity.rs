@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use predicates::prelude::*;
-use reclaim_analysis::json::ToJson as _;
+use reclaim_analysis::json::ToJsonFile as _;
 use reclaim_analysis::judge::capacity::{
     Boundary, Capacity, CapacityPlan, CapacityPolicy, Limit, NextStep, ProbeLoad, ProbePurpose,
     SearchOutcome, Stopped,
@@ -123,11 +123,11 @@ fn plan() -> CapacityPlan {
 /// Writes a search as the tool leaves it: the plan, and the first `count` probes in directories of their own.
 fn stored(dir: &Path, plan: CapacityPlan, count: usize) {
     let capacity = Capacity::conclude(plan, Vec::new(), None);
-    fs::write(dir.join("capacity.json"), capacity.to_pretty_json().unwrap()).unwrap();
+    fs::write(dir.join("capacity.json"), capacity.to_json_file().unwrap()).unwrap();
     for (n, result) in probes().iter().take(count).enumerate() {
         let probe = dir.join(format!("{:03}-probe", n + 1));
         fs::create_dir(&probe).unwrap();
-        fs::write(probe.join("result.json"), result.to_pretty_json().unwrap()).unwrap();
+        fs::write(probe.join("result.json"), result.to_json_file().unwrap()).unwrap();
     }
 }
 
@@ -247,7 +247,7 @@ fn an_unfinished_probe_counts_for_nothing() {
     let mut interrupted = open(4_000.0);
     interrupted.record.partial = true;
     fs::create_dir(dir.path().join("004-open-4000")).unwrap();
-    fs::write(dir.path().join("004-open-4000/result.json"), interrupted.to_pretty_json().unwrap()).unwrap();
+    fs::write(dir.path().join("004-open-4000/result.json"), interrupted.to_json_file().unwrap()).unwrap();
     assert_eq!(reported(dir.path()), before);
 }
 

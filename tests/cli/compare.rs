@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use predicates::prelude::*;
-use reclaim_analysis::json::ToJson as _;
+use reclaim_analysis::json::ToJsonFile as _;
 use reclaim_analysis::judge::{HistoryEntry, HistoryValue, RunResult, append};
 
 use crate::{fixture, tool};
@@ -13,7 +13,7 @@ use crate::{fixture, tool};
 fn stored(dir: &Path, name: &str, result: &RunResult) -> PathBuf {
     let path = dir.join(name);
     fs::create_dir_all(&path).unwrap();
-    fs::write(path.join("result.json"), result.to_pretty_json().unwrap()).unwrap();
+    fs::write(path.join("result.json"), result.to_json_file().unwrap()).unwrap();
     path
 }
 

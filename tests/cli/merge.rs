@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use predicates::prelude::*;
-use reclaim_analysis::json::ToJson as _;
+use reclaim_analysis::json::ToJsonFile as _;
 use reclaim_analysis::judge::fixtures::{self, GRANT_LANE, HGET_LANE};
 use reclaim_analysis::judge::{RunResult, analyse};
 use reclaim_analysis::record::{CounterDelta, Outcomes, PartNote, RunRecord, WindowTotals};
@@ -31,7 +31,7 @@ fn part(number: u32, of: u32, late_us: u64) -> RunRecord {
 fn stored(dir: &Path, name: &str, record: RunRecord) -> PathBuf {
     let path = dir.join(name);
     fs::create_dir_all(&path).unwrap();
-    fs::write(path.join("result.json"), analyse(record).unwrap().to_pretty_json().unwrap()).unwrap();
+    fs::write(path.join("result.json"), analyse(record).unwrap().to_json_file().unwrap()).unwrap();
     path
 }
 

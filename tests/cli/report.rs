@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use predicates::prelude::*;
-use reclaim_analysis::json::ToJson as _;
+use reclaim_analysis::json::ToJsonFile as _;
 use reclaim_analysis::judge::RunResult;
 use reclaim_analysis::report;
 
@@ -12,7 +12,7 @@ use crate::{fixture, tool};
 
 fn stored(dir: &Path, result: &RunResult) {
     fs::create_dir_all(dir).unwrap();
-    fs::write(dir.join("result.json"), result.to_pretty_json().unwrap()).unwrap();
+    fs::write(dir.join("result.json"), result.to_json_file().unwrap()).unwrap();
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use predicates::prelude::*;
-use reclaim_analysis::json::ToJson as _;
+use reclaim_analysis::json::ToJsonFile as _;
 use reclaim_analysis::judge::{self, GatePolicy, RunResult, Sweep};
 use reclaim_analysis::record::{CounterBlock, CounterDelta, Fault, Samples, Stratum, StratumSide, Warning};
 use reclaim_analysis::report;
@@ -16,7 +16,7 @@ const KEY: &str = "load.network.added_rtt";
 
 fn stored_run(dir: &Path, result: &RunResult) {
     fs::create_dir_all(dir).unwrap();
-    fs::write(dir.join("result.json"), result.to_pretty_json().unwrap()).unwrap();
+    fs::write(dir.join("result.json"), result.to_json_file().unwrap()).unwrap();
 }
 
 /// A comparison with samples and blocks enough for intervals.

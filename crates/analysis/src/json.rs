@@ -6,69 +6,76 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Result, Value};
 
-/// A document that can be written as JSON.
-pub trait ToJson {
-    /// In one line.
-    fn to_json(&self) -> Result<String>;
-
-    /// As files hold it: indented, with a line break at its end.
-    fn to_pretty_json(&self) -> Result<String>;
+/// A document that is written as a line of JSON.
+pub trait ToJsonLine {
+    /// Without the line break.
+    fn to_json_line(&self) -> Result<String>;
 
     /// As a tree.
-    fn to_json_value(&self) -> Result<Value>;
+    fn to_json_value(&self) -> Result<Value> {
+        serde_json::from_str(&self.to_json_line()?)
+    }
 }
 
-/// A document that can be read from JSON.
+/// A document that has a file of its own.
+pub trait ToJsonFile {
+    /// Indented, with a line break at its end.
+    fn to_json_file(&self) -> Result<String>;
+}
+
+/// A document that is read from JSON.
 pub trait FromJson: Sized {
     /// What a text says.
     fn from_json(text: &str) -> Result<Self>;
 
     /// What a tree says.
-    fn from_json_value(json: Value) -> Result<Self>;
+    fn from_json_value(json: &Value) -> Result<Self> {
+        // By way of its text: serde's code for a second format would be as much again.
+        Self::from_json(&json.to_string())
+    }
 }
 
-/// Writes documents of these types where they are defined.
-macro_rules! to_json {
+/// Writes documents of these types as lines, where they are defined.
+macro_rules! to_json_line {
     ($($document:ty),+ $(,)?) => {$(
-        impl $crate::json::ToJson for $document {
-            fn to_json(&self) -> serde_json::Result<String> {
+        impl $crate::json::ToJsonLine for $document {
+            fn to_json_line(&self) -> serde_json::Result<String> {
                 serde_json::to_string(self)
-            }
-
-            fn to_pretty_json(&self) -> serde_json::Result<String> {
-                Ok(serde_json::to_string_pretty(self)? + "\n")
-            }
-
-            fn to_json_value(&self) -> serde_json::Result<serde_json::Value> {
-                serde_json::to_value(self)
             }
         }
     )+};
 }
 
-/// Reads documents of these types where they are defined.
+/// Writes documents of these types as files, where they are defined.
+macro_rules! to_json_file {
+    ($($document:ty),+ $(,)?) => {$(
+        impl $crate::json::ToJsonFile for $document {
+            fn to_json_file(&self) -> serde_json::Result<String> {
+                Ok(serde_json::to_string_pretty(self)? + "\n")
+            }
+        }
+    )+};
+}
+
+/// Reads documents of these types, where they are defined.
 macro_rules! from_json {
     ($($document:ty),+ $(,)?) => {$(
         impl $crate::json::FromJson for $document {
             fn from_json(text: &str) -> serde_json::Result<Self> {
                 serde_json::from_str(text)
             }
-
-            fn from_json_value(json: serde_json::Value) -> serde_json::Result<Self> {
-                serde_json::from_value(json)
-            }
         }
     )+};
 }
 
-pub(crate) use {from_json, to_json};
+pub(crate) use {from_json, to_json_file, to_json_line};
 
-/// Several documents as one text: a list of them, as [`ToJson::to_pretty_json`] would have it.
-pub fn pretty_list(documents: &[impl ToJson]) -> Result<String> {
+/// Several documents as one text: a list of them, as [`ToJsonFile::to_json_file`] would have it.
+pub fn pretty_list(documents: &[impl ToJsonFile]) -> Result<String> {
     let indented = |document| {
-        let text = ToJson::to_pretty_json(document)?;
         // A string in JSON has no line break of its own.
-        Ok(text.trim_end().lines().map(|line| format!("\n  {line}")).collect::<String>())
+        ToJsonFile::to_json_file(document)
+            .map(|text| format!("\n  {}", text.trim_end().replace('\n', "\n  ")))
     };
     let all = documents.iter().map(indented).collect::<Result<Vec<_>>>()?;
     Ok(if all.is_empty() { "[]\n".to_owned() } else { format!("[{}\n]\n", all.join(",")) })
@@ -76,7 +83,7 @@ pub fn pretty_list(documents: &[impl ToJson]) -> Result<String> {
 
 /// Writes a document within another one: for `#[serde(with = "reclaim_analysis::json")]`.
 pub fn serialize<S: Serializer>(
-    document: &impl ToJson,
+    document: &impl ToJsonLine,
     serializer: S,
 ) -> std::result::Result<S::Ok, S::Error> {
     document.to_json_value().map_err(serde::ser::Error::custom)?.serialize(serializer)
@@ -86,7 +93,7 @@ pub fn serialize<S: Serializer>(
 pub fn deserialize<'a, T: FromJson, D: Deserializer<'a>>(
     deserializer: D,
 ) -> std::result::Result<T, D::Error> {
-    T::from_json_value(Value::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    T::from_json_value(&Value::deserialize(deserializer)?).map_err(serde::de::Error::custom)
 }
 
 #[cfg(test)]
@@ -99,7 +106,8 @@ mod tests {
         document: Vec<u64>,
     }
 
-    to_json!(Vec<u64>, String);
+    to_json_line!(Vec<u64>);
+    to_json_file!(Vec<u64>, String);
     from_json!(Vec<u64>);
 
     #[test]

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::campaign::CampaignError;
 use crate::cluster::Cluster;
-use reclaim_analysis::json::ToJson as _;
+use reclaim_analysis::json::ToJsonLine as _;
 use reclaim_analysis::judge::RunResult;
 use reclaim_analysis::scenario::{ClusterSection, ScenarioFile};
 

@@ -10,7 +10,7 @@ use redis::Value;
 use super::error::MeetingError;
 use super::registry::{Names, RECORD_LIFE};
 use crate::valkey::{Wire, ask};
-use reclaim_analysis::json::{FromJson as _, ToJson as _};
+use reclaim_analysis::json::{FromJson as _, ToJsonLine as _};
 use reclaim_analysis::record::RunRecord;
 
 /// Size of a piece: a command of a few milliseconds for the server.
@@ -18,7 +18,7 @@ const PIECE: usize = 512 * 1024;
 
 /// The record in pieces.
 fn packed(record: &RunRecord) -> Result<Vec<Vec<u8>>, String> {
-    let json = record.to_json().map_err(|error| error.to_string())?;
+    let json = record.to_json_line().map_err(|error| error.to_string())?;
     let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
     let deflated = encoder
         .write_all(json.as_bytes())

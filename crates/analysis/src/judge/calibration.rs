@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::json::{from_json, to_json};
+use crate::json::{from_json, to_json_file};
 use crate::record::{
     CalibratedLag, CalibrationNote, CalibrationRecord, Conditions, Disturbance, Host, LevelRecord,
     OTHERS_DISTURB_A_CALIBRATION, RoundTripRecord, RunRecord, STOLEN, SendLagRecord, Tool, Warning,
@@ -56,7 +56,7 @@ pub struct Calibration {
     pub record: CalibrationRecord,
 }
 
-to_json!(Calibration);
+to_json_file!(Calibration);
 from_json!(Calibration);
 
 /// One level of the closed loop. Medians over its rounds.

@@ -8,6 +8,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::result::RunResult;
+use crate::json::ToJsonLine as _;
 use crate::record::{ClusterRecord, Conditions, Host, LibraryInfo, SdkInfo, short_sha256};
 
 /// Keys of a scenario that do not change what is measured: what is judged, where the servers are and where threads ran
@@ -223,7 +224,7 @@ fn quota(host: &Host) -> String {
 /// A digest of all that a scenario measures with: equal for runs that may be one trend.
 pub(super) fn settings_digest(result: &RunResult) -> String {
     let mut keys = BTreeMap::new();
-    flatten("", &serde_json::to_value(&result.record.scenario).unwrap_or_default(), &mut keys);
+    flatten("", &result.record.scenario.to_json_value().unwrap_or_default(), &mut keys);
     let mut hash = Sha256::new();
     for (key, value) in keys {
         hash.update(format!("{key}={value}\n"));
@@ -237,7 +238,7 @@ fn scenario_differences(sides: [&RunResult; 2]) -> Vec<(String, [String; 2])> {
     let [base, candidate] = sides.map(|side| {
         let mut keys = BTreeMap::new();
         // A scenario that came out of a result goes back into JSON.
-        flatten("", &serde_json::to_value(&side.record.scenario).unwrap_or_default(), &mut keys);
+        flatten("", &side.record.scenario.to_json_value().unwrap_or_default(), &mut keys);
         keys
     });
     let all: std::collections::BTreeSet<&String> = base.keys().chain(candidate.keys()).collect();

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::comparable::{NotComparable, SettingDifference, settings_of};
 use super::finding::Conclusion;
 use super::stored::{StoredOptions, Thresholds};
-use crate::json::{from_json, to_json};
+use crate::json::{from_json, to_json_file};
 use crate::scenario::Direction;
 
 /// One report, as `<scenario>-<sha>.json` has it. Fields of later versions are skipped when it is read.
@@ -189,7 +189,7 @@ pub struct FigureComparison {
     pub conclusion: Conclusion,
 }
 
-to_json!(FigureComparison);
+to_json_file!(FigureComparison);
 
 /// Why figures are not compared.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

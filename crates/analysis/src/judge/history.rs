@@ -6,7 +6,7 @@ use std::io::{BufRead, Read, Seek, SeekFrom, Write};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::json::{ToJson as _, to_json};
+use crate::json::{ToJsonLine as _, to_json_line};
 use crate::record::{ClusterRecord, Conditions, RunRecord};
 use crate::scenario::MetricName;
 use crate::stats::Estimate;
@@ -198,7 +198,7 @@ pub struct SkippedLine {
     pub problem: String,
 }
 
-to_json!(HistoryEntry);
+to_json_line!(HistoryEntry);
 
 /// What a history file holds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -211,7 +211,7 @@ pub struct History {
 
 /// Appends one run. A last line that a crash cut off is ended first, so that only that line is lost.
 pub fn append(file: &mut (impl Read + Write + Seek), entry: &HistoryEntry) -> Result<(), HistoryError> {
-    let mut line = entry.to_json()?.into_bytes();
+    let mut line = entry.to_json_line()?.into_bytes();
     line.push(b'\n');
     if file.seek(SeekFrom::End(0))? > 0 {
         file.seek(SeekFrom::End(-1))?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::json::{from_json, to_json};
+use crate::json::{from_json, to_json_file};
 use crate::record::{Fault, Outcomes, RunRecord, Warning};
 use crate::scenario::{Metric, MetricName, VariantPath};
 use crate::stats::{Estimate, TooFew};
@@ -57,7 +57,7 @@ pub struct RunResult {
     pub record: RunRecord,
 }
 
-to_json!(RunResult);
+to_json_file!(RunResult);
 from_json!(RunResult);
 
 /// One arm in numbers.

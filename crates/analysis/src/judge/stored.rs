@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::json::to_json;
+use crate::json::to_json_file;
 use crate::scenario::{Direction, GateRole, GateSection, METRICS, Metric, MetricName};
 use crate::stats::{CONFIDENCE, Estimate, TooFew, ratio_of};
 
@@ -136,7 +136,7 @@ pub struct StoredComparison {
     pub conclusion: Conclusion,
 }
 
-to_json!(StoredComparison);
+to_json_file!(StoredComparison);
 
 /// Compares two results; refuses those that measured different things, unless the options allow it.
 pub fn compare(

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::history::HistoryEntry;
-use crate::json::to_json;
+use crate::json::to_json_file;
 use crate::stats::{Estimate, MIN_SEGMENT, change_points};
 
 /// One metric over time.
@@ -34,7 +34,7 @@ pub struct Trend {
     pub other_scenarios: BTreeMap<String, u64>,
 }
 
-to_json!(Vec<Trend>);
+to_json_file!(Vec<Trend>);
 
 /// Why a run of the scenario is no point of its trend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]

@@ -9,7 +9,7 @@ use super::{
     GeneratorRecord, GeneratorUse, Histogram, InjectedRecord, PartNote, PrimaryRecord, StormRecord, Stratum,
     TimelinePoint, Tool, Warning, WindowEvent, WindowTotals,
 };
-use crate::json::{from_json, to_json};
+use crate::json::{FromJson, to_json_line};
 use crate::scenario::ScenarioFile;
 
 /// What a run did and saw. Statistics, gate, capacity and reports read this and nothing else.
@@ -101,8 +101,19 @@ pub struct RunRecord {
     pub warnings: Vec<Warning>,
 }
 
-to_json!(RunRecord);
-from_json!(RunRecord);
+to_json_line!(RunRecord);
+
+impl FromJson for RunRecord {
+    fn from_json(text: &str) -> serde_json::Result<Self> {
+        // As a result holds it, so that serde's code for all that is in one is made once.
+        #[derive(Deserialize)]
+        struct Alone {
+            #[serde(flatten)]
+            record: RunRecord,
+        }
+        Ok(serde_json::from_str::<Alone>(text)?.record)
+    }
+}
 
 impl RunRecord {
     /// Whether somebody stopped the run before its end; one that its service level ended has an answer.

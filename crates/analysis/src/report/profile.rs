@@ -289,7 +289,8 @@ mod tests {
     #[test]
     fn a_stored_profile_prints_the_same() {
         let first = result(&[Truth::default(), Truth::default()], |_| ());
-        let stored: RunResult = serde_json::from_str(&crate::json::ToJson::to_json(&first).unwrap()).unwrap();
+        let stored: RunResult =
+            serde_json::from_str(&crate::json::ToJsonFile::to_json_file(&first).unwrap()).unwrap();
         assert_eq!(crate::report::text(&stored, None), crate::report::text(&first, None));
     }
 }

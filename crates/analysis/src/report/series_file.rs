@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::json::{from_json, to_json};
+use crate::json::{from_json, to_json_file};
 use crate::judge::{self, Conclusion, Finding, Gate, GatePolicy, Repeated, RunResult};
 use crate::scenario::ScenarioFile;
 
@@ -34,7 +34,7 @@ pub struct Series {
     pub results: Vec<RunResult>,
 }
 
-to_json!(Series);
+to_json_file!(Series);
 from_json!(Series);
 
 impl Series {

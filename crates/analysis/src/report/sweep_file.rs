@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::json::{from_json, to_json};
+use crate::json::{from_json, to_json_file};
 use crate::judge::{self, RunResult, Sweep};
 use crate::scenario::SweepSection;
 
@@ -23,7 +23,7 @@ pub struct SweepFile {
     pub sweep: Sweep,
 }
 
-to_json!(SweepFile);
+to_json_file!(SweepFile);
 from_json!(SweepFile);
 
 /// One run of a sweep.

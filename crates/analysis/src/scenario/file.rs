@@ -16,7 +16,7 @@ use super::machine::MachineSection;
 use super::population_sections::{GrantSection, InterruptionSection, PopulationSection};
 use super::server::ServerForm;
 use super::sweep::SweepSection;
-use crate::json::{from_json, to_json};
+use crate::json::{from_json, to_json_line};
 
 /// A scenario as written: what a TOML file says, with every default filled in once it is resolved.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -162,7 +162,7 @@ impl VariantSection {
     }
 }
 
-to_json!(ScenarioFile);
+to_json_line!(ScenarioFile);
 from_json!(ScenarioFile);
 
 impl ScenarioFile {

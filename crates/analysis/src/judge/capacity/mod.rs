@@ -33,7 +33,7 @@ pub use super::sizing::{SizingBasis, SizingRow, hottest_share, sizing};
 
 use super::result::RunResult;
 use super::sizing::concentrated;
-use crate::json::{from_json, to_json};
+use crate::json::{from_json, to_json_file};
 use crate::record::{CalibrationNote, Environment, Tool};
 use crate::scenario::{CapacitySection, ScenarioFile};
 use crate::stats::{Estimate, TooFew};
@@ -226,7 +226,7 @@ pub struct Capacity {
     pub next: NextStep,
 }
 
-to_json!(Capacity);
+to_json_file!(Capacity);
 
 impl Capacity {
     /// Draws every conclusion from the probes, which stand in the order made. `first` is the result of the first one.

@@ -3,6 +3,7 @@
 
 use super::super::servers;
 use super::{ExportError, rounded, usable};
+use crate::json::ToJsonLine as _;
 use crate::judge::{FfBenchHost, FfBenchLatency, FfBenchReport, RunResult, VariantSummary};
 use crate::record::short_sha256;
 
@@ -47,7 +48,7 @@ fn report(result: &RunResult, variant: &VariantSummary) -> Result<FfBenchReport,
         },
         cluster: true,
         timestamp_utc: seconds(&record.started),
-        config: serde_json::to_value(&record.scenario)?,
+        config: record.scenario.to_json_value()?,
         throughput_ops_per_sec: rounded(variant.throughput_per_s),
         latency_ms: FfBenchLatency { p50: ms(times.p50), p95: ms(times.p95), p99: ms(times.p99) },
         notes: Some(format!(
