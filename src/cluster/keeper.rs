@@ -152,7 +152,12 @@ pub(super) fn keep(
         }
     };
     runtime.block_on(async {
-        let mut kept = match docker::connect().await {
+        // A daemon that does not answer holds up nobody who does not want it any more.
+        let connected = tokio::select! {
+            connected = docker::connect() => connected,
+            _ = &mut stopped => Err("it was given up".to_owned()),
+        };
+        let mut kept = match connected {
             Ok(docker) => Kept { docker, containers: Vec::new(), networks: None },
             Err(error) => {
                 // Without a receiver there is nobody to tell.

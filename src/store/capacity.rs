@@ -4,11 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use super::error::StoreError;
-use super::json::{Format, document, unwritable};
+use super::json::{Format, bytes, document};
 use super::layout::{self, CAPACITY, CAPACITY_CURVE, CAPACITY_KNEE, PAGE, RESULT};
 use super::result_dir::ResultDir;
 use super::run::read_run;
-use reclaim_analysis::json::ToJsonFile as _;
 use reclaim_analysis::judge::capacity::{CAPACITY_SCHEMA, Capacity, CapacityPlan, Probe, ProbeLoad};
 use reclaim_analysis::judge::{self, RunResult};
 use reclaim_analysis::report;
@@ -19,11 +18,11 @@ const FORMAT: Format = Format { now: CAPACITY_SCHEMA, before: None, what: "a cap
 impl ResultDir {
     /// Replaces what a capacity search has come to so far; its probes have directories of their own in here.
     pub fn store_capacity(&self, capacity: &Capacity) -> Result<(), StoreError> {
-        let json = capacity.to_json_file().map_err(|error| unwritable(CAPACITY, &error))?;
+        let json = bytes(CAPACITY, capacity)?;
         self.put_summary(&report::capacity_markdown(capacity))?;
         self.put(PAGE, report::html::capacities(&[capacity]).as_bytes())?;
         self.put(CAPACITY_CURVE, report::capacity_csv(capacity).as_bytes())?;
-        self.put(CAPACITY, json.as_bytes())?;
+        self.put(CAPACITY, &json)?;
         report::capacity_svg(capacity).map_or(Ok(()), |picture| self.put(CAPACITY_KNEE, picture.as_bytes()))
     }
 }

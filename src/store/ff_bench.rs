@@ -24,15 +24,15 @@ pub fn read_comparable(path: &Path) -> Result<Comparable, StoreError> {
         && let Ok(json) = serde_json::from_str::<Value>(&text(path)?)
         && is_of_ff_bench(&json)
     {
-        return figures(path, json).map(Comparable::Figures);
+        return figures(path, &json).map(Comparable::Figures);
     }
     read_run(path).map(|run| Comparable::Run(Box::new(run)))
 }
 
-fn figures(path: &Path, json: Value) -> Result<Vec<FfBenchReport>, StoreError> {
+fn figures(path: &Path, json: &Value) -> Result<Vec<FfBenchReport>, StoreError> {
     let reports = match json {
-        Value::Array(list) => list,
-        one => vec![one],
+        Value::Array(list) => list.as_slice(),
+        one => std::slice::from_ref(one),
     };
     let typed = reports.iter().map(FfBenchReport::from_json_value).collect::<Result<_, _>>();
     typed.map_err(|source| StoreError::Damaged { path: path.to_owned(), source })

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use super::error::StoreError;
-use super::json::{Format, document, is_of_ff_bench, text, typed, unwritable};
+use super::json::{Format, bytes, document, is_of_ff_bench, text, typed, unwritable};
 use super::layout::{HISTOGRAMS, Kind, PAGE, PARTIAL, RESULT};
 use super::result_dir::ResultDir;
-use reclaim_analysis::json::{ToJsonFile as _, ToJsonLine as _};
+use reclaim_analysis::json::ToJsonLine as _;
 use reclaim_analysis::judge::{self, RunResult, SCHEMA};
 use reclaim_analysis::record::RunRecord;
 use reclaim_analysis::report;
@@ -24,11 +24,11 @@ impl ResultDir {
     /// Writes everything, `result.json` last, and removes the safety copy.
     pub fn store_run(&self, result: &RunResult) -> Result<(), StoreError> {
         let histograms = report::hlog(result).map_err(|error| unwritable(HISTOGRAMS, &error))?;
-        let json = result.to_json_file().map_err(|error| unwritable(RESULT, &error))?;
+        let json = bytes(RESULT, result)?;
         self.put_summary(&report::markdown(result))?;
         self.put(PAGE, report::html::runs(&[result]).as_bytes())?;
         self.put(HISTOGRAMS, &histograms)?;
-        self.put(RESULT, json.as_bytes())?;
+        self.put(RESULT, &json)?;
         self.remove(PARTIAL)
     }
 }
@@ -57,7 +57,7 @@ pub fn read_run(path: &Path) -> Result<RunResult, StoreError> {
 }
 
 fn holds_ff_bench(file: &Path) -> bool {
-    let json = text(file).ok().and_then(|text| serde_json::from_str::<serde_json::Value>(&text).ok());
+    let json = text(file).ok().and_then(|text| serde_json::from_str(&text).ok());
     json.is_some_and(|json| is_of_ff_bench(&json))
 }
 

@@ -269,6 +269,7 @@ async fn send_batch(
         if !last && own.iter().any(|reply| reply.as_ref().is_err_and(worth_asking_again)) {
             again.push(number);
         } else {
+            // Each is decoded, also after one that could not be.
             decoded = decoded.and(kind.decode(number, Replies(own.into_iter())));
         }
     }
