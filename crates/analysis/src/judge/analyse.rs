@@ -3,6 +3,7 @@
 use crate::record::RunRecord;
 use crate::scenario::{InvalidScenario, Scenario};
 
+use super::beside_others::allowance;
 use super::comparison::{Judgement, judge};
 use super::generators;
 use super::profile::profile;
@@ -24,8 +25,9 @@ pub fn analyse_as(record: RunRecord, scenario: &Scenario) -> RunResult {
     let invalid_reasons = faults(&record, scenario);
     let mut warnings = warnings(&record, scenario);
     let variants = summarise(&record);
+    let allowed = allowance(&record, &warnings);
     let Judgement { comparisons, exact, control, remarks } =
-        scenario.compare.as_ref().map(|compare| judge(&record, compare)).unwrap_or_default();
+        scenario.compare.as_ref().map(|compare| judge(&record, compare, allowed)).unwrap_or_default();
     warnings.extend(remarks);
     RunResult {
         schema: SCHEMA.to_owned(),

@@ -10,6 +10,7 @@ use crate::stats::{
 };
 
 use super::arm_counts::{arm_samples, calls_per_claim, rulers, wire_per_claim};
+use super::beside_others::allow_for_others;
 use super::metric_source::{Source, source};
 use super::result::{Comparison, Control, ControlFailure, ExactMetric, Verdict};
 use super::values::is_uncounted;
@@ -27,8 +28,9 @@ pub(super) struct Judgement {
     pub remarks: Vec<Warning>,
 }
 
-/// Compares every other arm with the baseline.
-pub(super) fn judge(record: &RunRecord, compare: &Compare) -> Judgement {
+/// Compares every other arm with the baseline. `allowed` is the share of an effect that its interval is wider by for what ran
+/// beside it.
+pub(super) fn judge(record: &RunRecord, compare: &Compare, allowed: Option<f64>) -> Judgement {
     let mut judgement = Judgement::default();
     let Some(baseline) = record.arms.iter().position(|arm| arm.name == compare.baseline) else {
         judgement.remarks.push(Warning::NoBaseline { name: compare.baseline.clone() });
@@ -47,9 +49,14 @@ pub(super) fn judge(record: &RunRecord, compare: &Compare) -> Judgement {
         }
         judgement.exact.extend(sides.exact());
     }
+    if let Some(share) = allowed.filter(|_| judgement.comparisons.iter().any(|one| one.ratio.is_some())) {
+        allow_for_others(&mut judgement.comparisons, share);
+        judgement.remarks.push(Warning::WiderBesideOthers { share });
+    }
+    judge_by_intervals(&mut judgement.comparisons, 0.0, compare.noise_threshold);
     judgement.control = control(record, baseline, compare);
     if let Some(allowance) = judgement.control.as_ref().and_then(|control| control.allowance) {
-        allow_for_clusters(&mut judgement.comparisons, allowance, compare.noise_threshold);
+        judge_by_intervals(&mut judgement.comparisons, allowance, compare.noise_threshold);
     }
     correct_for_many(&mut judgement.comparisons, compare);
     if judgement.control.as_ref().is_some_and(|control| !control.passed) {
@@ -79,9 +86,9 @@ pub(crate) fn verdict(ratio: &Estimate, direction: Direction, threshold: f64) ->
     }
 }
 
-/// Arms on clusters of their own differ by what two clusters of one server differ by as well: a verdict must hold with the
-/// interval wider by as much on either side.
-fn allow_for_clusters(comparisons: &mut [Comparison], allowance: f64, threshold: f64) {
+/// A verdict for each interval. Arms on clusters of their own differ by what two clusters of one server differ by as well: it must
+/// hold with the interval wider by that `allowance` on either side.
+fn judge_by_intervals(comparisons: &mut [Comparison], allowance: f64, threshold: f64) {
     for comparison in comparisons {
         let Some(ratio) = &comparison.ratio else { continue };
         let wider =
@@ -228,14 +235,12 @@ impl ArmPair<'_> {
         match effect {
             Err(reason) => comparison.too_few = Some(reason),
             Ok(effect) => {
-                let ratio = effect.ratio(policy.confidence);
                 comparison.baseline_value = effect.baseline;
                 comparison.candidate_value = effect.candidate;
-                comparison.ratio = Some(ratio);
+                comparison.ratio = Some(effect.ratio(policy.confidence));
                 comparison.difference = Some(effect.difference(policy.confidence));
                 comparison.p_value = Some(effect.p_value);
                 comparison.detectable = Some(effect.detectable(policy.noise_threshold, policy.confidence));
-                comparison.verdict = verdict(&ratio, row.direction, policy.noise_threshold);
             }
         }
         Some(comparison)

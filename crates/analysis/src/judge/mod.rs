@@ -15,6 +15,7 @@
 
 mod analyse;
 mod arm_counts;
+mod beside_others;
 mod calibration;
 pub mod capacity;
 mod comparable;

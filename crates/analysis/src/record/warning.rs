@@ -59,6 +59,11 @@ pub enum Warning {
         /// Share of all cores that neither this tool nor its servers used.
         share: f64,
     },
+    /// Intervals of what is compared are wider for the programs that ran beside it.
+    WiderBesideOthers {
+        /// By this share of an effect, on either side.
+        share: f64,
+    },
     /// The host of the virtual machine ran something else in the window when threads here could have run.
     CoresStolen {
         /// Share of all cores.
@@ -213,5 +218,10 @@ impl Warning {
             Self::OfGenerator { what, .. } => what.itself(),
             other => other,
         }
+    }
+
+    /// Whether other programs ran on a machine of the run's.
+    pub fn is_of_a_busy_machine(&self) -> bool {
+        matches!(self.itself(), Self::BusyMachine { .. })
     }
 }

@@ -31,6 +31,7 @@ pub(in super::super) fn warning(warning: &Warning) -> String {
             "other programs took {} of the machine during the window. Stop them for quieter figures.",
             share(*busy)
         ),
+        Warning::WiderBesideOthers { share: wider } => wider_beside_others(*wider),
         Warning::CoresStolen { share } => cores_stolen(*share),
         Warning::Throttled { periods, seconds } => throttled(*periods, *seconds),
         Warning::ForeignCommands { primary, commands } => ran_on(primary, commands) + WITHHELD,
@@ -65,6 +66,14 @@ fn shared_machine(cores: u32) -> String {
     format!(
         "generator and servers share {cores} cores: differences between variants hold, absolute figures are those of a busy \
          machine. Use --nodes for a cluster elsewhere."
+    )
+}
+
+fn wider_beside_others(wider: f64) -> String {
+    format!(
+        "programs that run beside a comparison change its effect by up to {} of it, as trials showed: the intervals of \
+         differences are wider by that on either side.",
+        share(wider)
     )
 }
 
