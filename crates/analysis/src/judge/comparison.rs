@@ -10,7 +10,7 @@ use crate::stats::{
 };
 
 use super::arm_counts::{arm_samples, calls_per_claim, rulers, wire_per_claim};
-use super::beside_others::allow_for_others;
+use super::beside_others::{allow_for_others, is_changed};
 use super::metric_source::{Source, source};
 use super::result::{Comparison, Control, ControlFailure, ExactMetric, Verdict};
 use super::values::is_uncounted;
@@ -49,7 +49,7 @@ pub(super) fn judge(record: &RunRecord, compare: &Compare, allowed: Option<f64>)
         }
         judgement.exact.extend(sides.exact());
     }
-    if let Some(share) = allowed.filter(|_| judgement.comparisons.iter().any(|one| one.ratio.is_some())) {
+    if let Some(share) = allowed.filter(|_| judgement.comparisons.iter().any(is_changed)) {
         allow_for_others(&mut judgement.comparisons, share);
         judgement.remarks.push(Warning::WiderBesideOthers { share });
     }

@@ -59,7 +59,7 @@ pub enum Warning {
         /// Share of all cores that neither this tool nor its servers used.
         share: f64,
     },
-    /// Intervals of what is compared are wider for the programs that ran beside it.
+    /// Intervals of medians that are compared are wider for the programs that ran beside them.
     WiderBesideOthers {
         /// By this share of an effect, on either side.
         share: f64,

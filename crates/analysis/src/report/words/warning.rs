@@ -71,8 +71,8 @@ fn shared_machine(cores: u32) -> String {
 
 fn wider_beside_others(wider: f64) -> String {
     format!(
-        "programs that run beside a comparison change its effect by up to {} of it, as trials showed: the intervals of \
-         differences are wider by that on either side.",
+        "programs that run beside a comparison change the median's effect by up to {} of it, as trials showed: its interval is wider \
+         by that on either side. That of a tail is not, and may be of no use.",
         share(wider)
     )
 }
