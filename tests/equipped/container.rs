@@ -79,9 +79,13 @@ pub async fn servers_in_a_container_are_stopped_and_killed(image: String) {
     stopped.go_on().await;
     assert!(answers(first).await);
     cluster.kill_server(&addr(third)).await.unwrap();
-    assert!(cluster.further_wire(third, 1).await.is_err());
-    let witness = cluster.witness_of(&addr(third)).await.unwrap();
     let begun = std::time::Instant::now();
+    // Who is killed still has connections for a moment, on a busy machine.
+    while cluster.further_wire(third, 1).await.is_ok() {
+        assert!(begun.elapsed() < Duration::from_mins(1), "it goes on taking connections");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let witness = cluster.witness_of(&addr(third)).await.unwrap();
     let slot = (0..16_384).find(|slot| topology.owner_of_slot(*slot) == third).unwrap();
     while cluster.view_of(&witness, &addr(third), slot).await.unwrap().heir.is_none() {
         assert!(begun.elapsed() < Duration::from_mins(1), "no replica took over");
