@@ -49,8 +49,8 @@ pub(super) fn judge(record: &RunRecord, compare: &Compare, allowed: Option<f64>)
         }
         judgement.exact.extend(sides.exact());
     }
-    if let Some(share) = allowed.filter(|_| judgement.comparisons.iter().any(is_changed)) {
-        allow_for_others(&mut judgement.comparisons, share);
+    if let Some(share) = allowed.filter(|_| judgement.comparisons.iter().any(|one| is_changed(one, record))) {
+        allow_for_others(&mut judgement.comparisons, share, record);
         judgement.remarks.push(Warning::WiderBesideOthers { share });
     }
     judge_by_intervals(&mut judgement.comparisons, 0.0, compare.noise_threshold);
