@@ -17,8 +17,8 @@ use super::result::Comparison;
 /// the smaller one.
 const ARRANGED: f64 = 0.13;
 
-/// The same where servers are not placed, or cores may sleep, or are kept awake otherwise than by spinning: ln 1.125 to 1.131 beside others, where quiet runs said ln 1.216 to 1.223 (the same file;
-/// ln 1.140 against ln 1.249 in headline.txt).
+/// The same where servers are not placed, or cores may sleep, or are kept awake otherwise than by spinning: ln 1.125 to 1.131
+/// beside others, where quiet runs said ln 1.216 to 1.223 (the same file; ln 1.140 against ln 1.249 in headline.txt).
 const LEFT_ALONE: f64 = 0.7;
 
 /// Share of an effect that its interval is to be wider by on either side; `None` for a run that was by itself.
@@ -35,17 +35,18 @@ pub(super) fn allowance(record: &RunRecord, warnings: &[Warning]) -> Option<f64>
 /// Whether the trials say how far others change it: the middle of service times, of arms that claim in different ways. What differs
 /// between two libraries, SDKs or servers of one way is not made of round trips. Tails change by a multiple of themselves (p99 by
 /// 1.08 to 1.32 there), and the servers' CPU no more than from one quiet run to the next.
-pub(super) fn is_changed(comparison: &Comparison, record: &RunRecord) -> bool {
+fn is_changed(comparison: &Comparison, record: &RunRecord) -> bool {
     let path = |name: &str| record.arms.iter().find(|arm| arm.name == name).map(|arm| &arm.path);
     path(&comparison.baseline) != path(&comparison.candidate)
         && matches!(source(comparison.metric), Source::ServiceQuantile(0.5) | Source::ServiceInRoundTrips(_))
-        && comparison.ratio.is_some()
 }
 
-/// Widens the intervals of medians that were compared.
-pub(super) fn allow_for_others(comparisons: &mut [Comparison], share: f64, record: &RunRecord) {
+/// Widens the intervals of medians that were compared. Whether there were any.
+pub(super) fn allow_for_others(comparisons: &mut [Comparison], share: f64, record: &RunRecord) -> bool {
+    let mut any = false;
     for comparison in comparisons.iter_mut().filter(|one| is_changed(one, record)) {
         if let Some(ratio) = &mut comparison.ratio {
+            any = true;
             let by = (share * ratio.estimate.ln().abs()).exp();
             *ratio = Estimate { low: ratio.low / by, high: ratio.high * by, ..*ratio };
         }
@@ -54,6 +55,7 @@ pub(super) fn allow_for_others(comparisons: &mut [Comparison], share: f64, recor
             *difference = Estimate { low: difference.low - by, high: difference.high + by, ..*difference };
         }
     }
+    any
 }
 
 #[cfg(test)]
@@ -123,7 +125,7 @@ mod tests {
         let arms = [GRANT_LANE, HGET_LANE];
         let equal = analysed(&[GRANT_LANE, TWIN], Conditions::default(), &[BUSY]);
         assert_eq!(p50(&equal).verdict, Verdict::NoChange, "{:?}", p50(&equal));
-        // Within the threshold by its own interval, not with what neighbours may have made of it.
+        // Beyond the threshold by its own interval, not with what neighbours may have made of it.
         let mut record = record(&arms, 1);
         record.environment.conditions = Some(Conditions::default());
         let mut wanted = scenario(&arms);

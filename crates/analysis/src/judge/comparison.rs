@@ -10,7 +10,7 @@ use crate::stats::{
 };
 
 use super::arm_counts::{arm_samples, calls_per_claim, rulers, wire_per_claim};
-use super::beside_others::{allow_for_others, is_changed};
+use super::beside_others::allow_for_others;
 use super::metric_source::{Source, source};
 use super::result::{Comparison, Control, ControlFailure, ExactMetric, Verdict};
 use super::values::is_uncounted;
@@ -49,15 +49,14 @@ pub(super) fn judge(record: &RunRecord, compare: &Compare, allowed: Option<f64>)
         }
         judgement.exact.extend(sides.exact());
     }
-    if let Some(share) = allowed.filter(|_| judgement.comparisons.iter().any(|one| is_changed(one, record))) {
-        allow_for_others(&mut judgement.comparisons, share, record);
+    if let Some(share) = allowed
+        && allow_for_others(&mut judgement.comparisons, share, record)
+    {
         judgement.remarks.push(Warning::WiderBesideOthers { share });
     }
-    judge_by_intervals(&mut judgement.comparisons, 0.0, compare.noise_threshold);
     judgement.control = control(record, baseline, compare);
-    if let Some(allowance) = judgement.control.as_ref().and_then(|control| control.allowance) {
-        judge_by_intervals(&mut judgement.comparisons, allowance, compare.noise_threshold);
-    }
+    let allowance = judgement.control.as_ref().and_then(|control| control.allowance).unwrap_or_default();
+    judge_by_intervals(&mut judgement.comparisons, allowance, compare.noise_threshold);
     correct_for_many(&mut judgement.comparisons, compare);
     if judgement.control.as_ref().is_some_and(|control| !control.passed) {
         for comparison in &mut judgement.comparisons {
