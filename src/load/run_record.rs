@@ -12,8 +12,8 @@ use super::site::Site;
 use crate::machine::{host, tool};
 use reclaim_analysis::record::{
     ArmRecord, ArmRecorder, Audit, ClusterRecord, CounterBlock, Environment, Fault, GENERATOR_BUSY,
-    GeneratorUse, InjectedRecord, LatencyHistogram, OTHERS_WORTH_A_WARNING, PrimaryRecord, Recorder,
-    RunRecord, STOLEN, Samples, ServerReading, StepRecord, Stratum, StratumSide, Warning, WindowEvent,
+    GeneratorUse, InjectedRecord, LatencyHistogram, PrimaryRecord, Recorder, RunRecord, STOLEN, Samples,
+    ServerReading, StepRecord, Stratum, StratumSide, Warning, WindowEvent, is_busy,
 };
 use reclaim_analysis::scenario::{Step, VariantSpec, all_steps};
 
@@ -269,7 +269,7 @@ fn warnings(session: &Session<'_>, used: &GeneratorUse, found: Vec<Warning>) -> 
             warnings.push(Warning::GeneratorBusy { share });
         }
         let share = used.others_share(host.cores, same_machine);
-        if let Some(share) = share.filter(|share| *share > OTHERS_WORTH_A_WARNING) {
+        if let Some(share) = share.filter(|share| is_busy(*share, host.cores)) {
             warnings.push(Warning::BusyMachine { share });
         }
         if let Some(share) = used.stolen_share(host.cores).filter(|share| *share > STOLEN) {

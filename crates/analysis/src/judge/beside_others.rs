@@ -28,8 +28,14 @@ pub(super) fn allowance(record: &RunRecord, warnings: &[Warning]) -> Option<f64>
         let spinning = matches!(now.awake_by, Some(AwakeBy::Spinning { .. }));
         now.placement != Placement::Free && !now.servers_on.is_empty() && spinning
     });
-    let busy = warnings.iter().any(Warning::is_of_a_busy_machine);
+    let busy = is_busy(record, warnings);
     busy.then_some(if arranged { ARRANGED } else { LEFT_ALONE })
+}
+
+/// Whether others ran beside a run in such a measure that its intervals allow for it.
+pub(super) fn is_busy(record: &RunRecord, warnings: &[Warning]) -> bool {
+    let cores = record.environment.host.cores;
+    warnings.iter().any(|warning| warning.is_of_a_busy_machine(cores))
 }
 
 /// Whether the trials say how far others change it: the middle of service times, of arms that claim in different ways. What differs
@@ -45,17 +51,32 @@ fn is_changed(comparison: &Comparison, record: &RunRecord) -> bool {
 pub(super) fn allow_for_others(comparisons: &mut [Comparison], share: f64, record: &RunRecord) -> bool {
     let mut any = false;
     for comparison in comparisons.iter_mut().filter(|one| is_changed(one, record)) {
-        if let Some(ratio) = &mut comparison.ratio {
-            any = true;
-            let by = (share * ratio.estimate.ln().abs()).exp();
-            *ratio = Estimate { low: ratio.low / by, high: ratio.high * by, ..*ratio };
-        }
-        if let Some(difference) = &mut comparison.difference {
-            let by = share * difference.estimate.abs();
-            *difference = Estimate { low: difference.low - by, high: difference.high + by, ..*difference };
-        }
+        let Some(ratio) = comparison.ratio else { continue };
+        any = true;
+        comparison.allowed_for_others = Some(share);
+        comparison.ratio = Some(ratio_beside_others(ratio, share));
+        comparison.difference =
+            comparison.difference.map(|difference| difference_beside_others(difference, share));
+        // An effect loses that share of itself before it is held against the threshold.
+        comparison.detectable = comparison.detectable.map(|size| (size.ln_1p() / (1.0 - share)).exp_m1());
     }
     any
+}
+
+/// A ratio that is known to `share` of its effect at best.
+pub(super) fn ratio_beside_others(ratio: Estimate, share: f64) -> Estimate {
+    ratio.wider_by_factor((share * ratio.estimate.ln().abs()).exp())
+}
+
+/// A difference that is known to `share` of itself at best.
+pub(super) fn difference_beside_others(difference: Estimate, share: f64) -> Estimate {
+    difference.wider_by(share * difference.estimate.abs())
+}
+
+/// A ratio's interval of what varied within the run alone, as it was before it was made wider by `allowed`: the random error, which
+/// differs from run to run where what ran beside may not.
+pub(super) fn without_allowance(ratio: Estimate, allowed: Option<f64>) -> Estimate {
+    ratio_beside_others(ratio, -allowed.unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -115,9 +136,24 @@ mod tests {
                 assert!((apart.low - difference.low - share * apart.estimate).abs() < 1e-9);
                 assert!((difference.high - apart.high - share * apart.estimate).abs() < 1e-9);
                 assert!(busy.warnings.contains(&Warning::WiderBesideOthers { share }), "{:?}", busy.warnings);
+                let random = without_allowance(ratio, p50(&busy).allowed_for_others);
+                assert!((random.low / alone.low - 1.0).abs() < 1e-12);
+                assert!((random.high / alone.high - 1.0).abs() < 1e-12);
+                let [seen, wanted] = [&quiet, &busy].map(|result| p50(result).detectable.unwrap().ln_1p());
+                assert!((wanted * (1.0 - share) / seen - 1.0).abs() < 1e-12);
             }
         }
         assert!(!quiet.warnings.iter().any(|said| matches!(said, Warning::WiderBesideOthers { .. })));
+    }
+
+    #[test]
+    fn cores_that_the_host_took_count_where_they_are_as_many_as_a_busy_machines() {
+        let arms = [GRANT_LANE, HGET_LANE];
+        let allowed = |share| {
+            let found = [Warning::CoresStolen { share }];
+            p50(&analysed(&arms, arranged(), &found)).allowed_for_others
+        };
+        assert_eq!((allowed(0.03), allowed(0.4)), (None, Some(ARRANGED)));
     }
 
     #[test]

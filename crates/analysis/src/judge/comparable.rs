@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+use super::beside_others::is_busy;
 use super::result::RunResult;
 use crate::json::ToJsonLine as _;
 use crate::record::{ClusterRecord, Conditions, Host, LibraryInfo, SdkInfo, short_sha256};
@@ -115,6 +116,9 @@ impl Differences {
         // Updates come by themselves: a baseline that ended with each would never be one.
         self.compare("machine kernel", host.map(|h| h.kernel.clone()), false);
         self.compare("machine CPU quota", host.map(quota), true);
+        let beside = |busy| if busy { "others" } else { "nothing worth a warning" };
+        let beside = sides.map(|side| beside(is_busy(&side.record, &side.warnings)).to_owned());
+        self.compare("programs beside the run", beside, false);
         let [base, candidate] = environment.map(|e| Conditions::comparable(e.conditions.as_ref()));
         for ((what, base), (_, candidate)) in base.into_iter().zip(candidate) {
             self.compare(what, [base, candidate], true);

@@ -90,8 +90,7 @@ pub(crate) fn verdict(ratio: &Estimate, direction: Direction, threshold: f64) ->
 fn judge_by_intervals(comparisons: &mut [Comparison], allowance: f64, threshold: f64) {
     for comparison in comparisons {
         let Some(ratio) = &comparison.ratio else { continue };
-        let wider =
-            Estimate { low: ratio.low / (1.0 + allowance), high: ratio.high * (1.0 + allowance), ..*ratio };
+        let wider = ratio.wider_by_factor(1.0 + allowance);
         comparison.verdict = verdict(&wider, comparison.metric.row().direction, threshold);
     }
 }
@@ -229,6 +228,7 @@ impl ArmPair<'_> {
             too_few: None,
             p_value: None,
             detectable: None,
+            allowed_for_others: None,
             verdict: Verdict::Inconclusive,
         };
         match effect {

@@ -90,7 +90,9 @@ pub use profile_result::{
 };
 pub use ramp::{NoSteps, RampStep, StepQuantile, ramp_steps};
 pub use recovery::{Before, Recovery, Untold};
-pub use repeat::{Attempt, MIN_RUNS, Repeated, RepeatedComparison, RepeatedDifference, repeat};
+pub use repeat::{
+    AllowedOverRuns, Attempt, MIN_RUNS, Repeated, RepeatedComparison, RepeatedDifference, repeat,
+};
 pub use repeat_recovery::{OverRuns, RepeatedRecovery};
 pub use result::{
     Comparison, Control, ControlFailure, ExactMetric, RunResult, SCHEMA, ServerCost, StepSummary,

@@ -11,6 +11,7 @@ use crate::stats::{
     Agreement, CONTROL_CONFIDENCE, Estimate, TooFew, agreement, log_error_of, mean_with_interval, next_value,
 };
 
+use super::beside_others::{difference_beside_others, ratio_beside_others, without_allowance};
 use super::comparison::verdict;
 use super::repeat_recovery::{OverRuns, RepeatedRecovery, recoveries, redirects};
 use super::result::{Comparison, ControlFailure, RunResult, Verdict};
@@ -43,12 +44,12 @@ pub struct RepeatedComparison {
     /// Candidate over baseline of every valid run; `None` where that run had too little.
     pub per_run: Vec<Option<Estimate>>,
     /// Geometric mean over runs. Its interval comes from the spread between runs, so it holds what differs from one
-    /// run to the next as well.
+    /// run to the next as well, and allows for what ran beside them as a run's own does.
     pub ratio: Option<Estimate>,
     /// Where one more run would lie: the interval above is that of the mean over all runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_run: Option<Estimate>,
-    /// Whether the runs agree as well as their own intervals say.
+    /// Whether the runs agree as well as their own intervals say, those of what varied within each run alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agreement: Option<Agreement>,
     /// The same in the metric's unit. `None` where there is no ratio, where a run does not tell, and in series of
@@ -57,8 +58,35 @@ pub struct RepeatedComparison {
     pub difference: Option<RepeatedDifference>,
     /// Why there is no ratio.
     pub too_few: Option<TooFew>,
+    /// What is allowed for programs that ran beside the runs; `None` where nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed_for_others: Option<AllowedOverRuns>,
     /// The verdict, by the scenario's threshold.
     pub verdict: Verdict,
+}
+
+/// What intervals over runs allow for, where other programs ran beside some of them: shares of the effect on either side. What stays
+/// for a whole series is in no spread between its runs.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AllowedOverRuns {
+    /// Runs beside which others ran, of those that have a ratio.
+    pub runs: u64,
+    /// Of the mean: that of each run in equal parts.
+    pub of_mean: f64,
+    /// Of the next run: the largest of a run.
+    pub of_next_run: f64,
+}
+
+impl AllowedOverRuns {
+    fn of(told: &[Option<&Comparison>]) -> Option<Self> {
+        let judged: Vec<&&Comparison> = told.iter().flatten().filter(|one| one.ratio.is_some()).collect();
+        let shares: Vec<f64> = judged.iter().filter_map(|one| one.allowed_for_others).collect();
+        (!shares.is_empty()).then(|| Self {
+            runs: shares.len() as u64,
+            of_mean: shares.iter().sum::<f64>() / judged.len() as f64,
+            of_next_run: shares.iter().copied().fold(0.0, f64::max),
+        })
+    }
 }
 
 /// Candidate less baseline over all runs, in the metric's unit.
@@ -168,10 +196,17 @@ fn combined(first: &Comparison, runs: &[&RunResult], control_passed: bool) -> Re
     let told: Vec<Option<&Comparison>> = runs.iter().map(|run| run.comparisons.iter().find(same)).collect();
     let per_run: Vec<Option<Estimate>> = told.iter().map(|comparison| (*comparison)?.ratio).collect();
     let logs: Vec<f64> = per_run.iter().flatten().map(|ratio| ratio.estimate.ln()).collect();
-    let within: Vec<(f64, f64)> =
-        per_run.iter().flatten().map(|ratio| (ratio.estimate.ln(), log_error_of(ratio))).collect();
+    let within: Vec<(f64, f64)> = told
+        .iter()
+        .flatten()
+        .filter_map(|one| Some(without_allowance(one.ratio?, one.allowed_for_others)))
+        .map(|ratio| (ratio.estimate.ln(), log_error_of(&ratio)))
+        .collect();
     let policy = runs[0].record.scenario.compare.clone().unwrap_or_default();
-    let ratio = over_runs(&logs, policy.confidence);
+    let allowed = AllowedOverRuns::of(&told);
+    let [of_mean, of_next_run] = allowed.map_or([0.0; 2], |allowed| [allowed.of_mean, allowed.of_next_run]);
+    let ratio = over_runs(&logs, policy.confidence).map(|ratio| ratio_beside_others(ratio, of_mean));
+    let next_run = next_value(&logs, policy.confidence).ok().filter(|_| ratio.is_ok()).map(exponential);
     RepeatedComparison {
         baseline: first.baseline.clone(),
         candidate: first.candidate.clone(),
@@ -182,9 +217,10 @@ fn combined(first: &Comparison, runs: &[&RunResult], control_passed: bool) -> Re
             }
             _ => Verdict::Inconclusive,
         },
-        next_run: next_value(&logs, policy.confidence).ok().filter(|_| ratio.is_ok()).map(exponential),
+        next_run: next_run.map(|next| ratio_beside_others(next, of_next_run)),
         agreement: agreement(&within).filter(|_| ratio.is_ok()),
-        difference: difference(&told, policy.confidence).filter(|_| ratio.is_ok()),
+        difference: difference(&told, policy.confidence, [of_mean, of_next_run]).filter(|_| ratio.is_ok()),
+        allowed_for_others: allowed.filter(|_| ratio.is_ok()),
         too_few: ratio.as_ref().err().cloned(),
         ratio: ratio.ok(),
         per_run,
@@ -192,7 +228,11 @@ fn combined(first: &Comparison, runs: &[&RunResult], control_passed: bool) -> Re
 }
 
 /// Of the runs that have a ratio. One that tells no difference leaves none: the others would be a choice.
-fn difference(told: &[Option<&Comparison>], confidence: f64) -> Option<RepeatedDifference> {
+fn difference(
+    told: &[Option<&Comparison>],
+    confidence: f64,
+    [of_mean, of_next_run]: [f64; 2],
+) -> Option<RepeatedDifference> {
     let judged: Vec<&Comparison> = told.iter().copied().flatten().filter(|c| c.ratio.is_some()).collect();
     let per_run = judged.iter().map(|comparison| comparison.difference).collect::<Option<Vec<Estimate>>>()?;
     let values: Vec<f64> = per_run.iter().map(|difference| difference.estimate).collect();
@@ -201,8 +241,8 @@ fn difference(told: &[Option<&Comparison>], confidence: f64) -> Option<RepeatedD
     Some(RepeatedDifference {
         baseline_value: mean_of(|c| c.baseline_value),
         candidate_value: mean_of(|c| c.candidate_value),
-        mean: mean_with_interval(&values, confidence).ok()?,
-        next_run: next_value(&values, confidence).ok()?,
+        mean: difference_beside_others(mean_with_interval(&values, confidence).ok()?, of_mean),
+        next_run: difference_beside_others(next_value(&values, confidence).ok()?, of_next_run),
         per_run,
     })
 }
@@ -235,6 +275,7 @@ mod tests {
     use super::super::analyse_as;
     use super::super::fixtures::{GRANT_LANE, HGET_LANE, SimulatedArm, TWIN, record, scenario};
     use super::*;
+    use crate::record::Warning;
 
     fn runs(arms: &[SimulatedArm], count: u64) -> Vec<RunResult> {
         (0..count).map(|seed| analyse_as(record(arms, seed), &scenario(arms))).collect()
@@ -296,6 +337,45 @@ mod tests {
         assert_eq!(p50(&repeat(&results, 4)).difference, None);
         results[1].comparisons.iter_mut().for_each(|c| c.ratio = None);
         assert_eq!(p50(&repeat(&results, 4)).difference.as_ref().map(|d| d.per_run.len()), Some(3));
+    }
+
+    /// What stays beside a whole series is in no spread between its runs; beside single runs it is, and in the next one whole.
+    #[test]
+    fn a_series_allows_for_what_ran_beside_it_and_takes_it_for_no_random_error() {
+        let arms = [GRANT_LANE, HGET_LANE];
+        let series = |busy: &[u64]| {
+            let run = |seed: u64| {
+                let mut record = record(&arms, seed);
+                if busy.contains(&seed) {
+                    record.warnings.push(Warning::BusyMachine { share: 0.5 });
+                }
+                analyse_as(record, &scenario(&arms))
+            };
+            repeat(&(0..4).map(run).collect::<Vec<_>>(), 4)
+        };
+        let quiet = series(&[]);
+        assert_eq!(p50(&quiet).allowed_for_others, None);
+        for (busy, of_mean) in [(&[1][..], 0.175), (&[0, 1, 2, 3], 0.7)] {
+            let beside = series(busy);
+            let [before, after] = [&quiet, &beside].map(p50);
+            let allowed = after.allowed_for_others.unwrap();
+            assert_eq!((allowed.runs, allowed.of_next_run), (busy.len() as u64, 0.7));
+            assert!((allowed.of_mean - of_mean).abs() < 1e-12, "{allowed:?}");
+            // Runs agree as well or as badly as before: their random errors are the same.
+            let [p_before, p_after] = [before, after].map(|one| one.agreement.unwrap().p_value);
+            assert!((p_before - p_after).abs() < 1e-9, "{p_before} {p_after}");
+            let effect = before.ratio.unwrap().estimate.ln();
+            let wider =
+                |of: fn(&RepeatedComparison) -> Estimate| (of(before).low / of(after).low).ln() / effect;
+            assert!((wider(|one| one.ratio.unwrap()) - of_mean).abs() < 1e-9);
+            assert!((wider(|one| one.next_run.unwrap()) - 0.7).abs() < 1e-9);
+            let [before, after] = [before, after].map(|one| one.difference.as_ref().unwrap());
+            let wider = |of: fn(&RepeatedDifference) -> Estimate| {
+                (of(before).low - of(after).low) / of(before).estimate
+            };
+            assert!((wider(|one| one.mean) - of_mean).abs() < 1e-9);
+            assert!((wider(|one| one.next_run) - 0.7).abs() < 1e-9);
+        }
     }
 
     /// A control that is known to no better than many times the threshold agrees with everything.

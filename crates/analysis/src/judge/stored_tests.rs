@@ -1,7 +1,7 @@
 use super::super::analyse_as;
 use super::super::fixtures::{GRANT_LANE, SimulatedArm, record, scenario};
 use super::*;
-use crate::record::{Asked, AwakeBy, Conditions, Samples, Stratum};
+use crate::record::{Asked, AwakeBy, Conditions, Samples, Stratum, Warning};
 use crate::scenario::Direction::{HigherIsBetter, LowerIsBetter};
 use crate::scenario::{Cores, Placement};
 
@@ -133,6 +133,20 @@ fn a_kernel_update_is_named_and_ends_no_baseline() {
         (comparison.differences[0].what.as_str(), comparison.differences[0].forbids),
         ("machine kernel", false)
     );
+}
+
+#[test]
+fn programs_beside_one_of_two_runs_are_named_and_forbid_nothing() {
+    let with = |warnings: &[Warning]| {
+        let mut result = run(1.0, 1);
+        result.warnings.extend_from_slice(warnings);
+        result
+    };
+    let (quiet, busy) = (with(&[]), with(&[Warning::BusyMachine { share: 0.5 }]));
+    let differences = compare(&quiet, &busy, &options()).unwrap().differences;
+    assert_eq!(differences.len(), 1);
+    assert_eq!((differences[0].what.as_str(), differences[0].forbids), ("programs beside the run", false));
+    assert_eq!(compare(&busy, &busy, &options()).unwrap().differences, []);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::beside_others::{difference_beside_others, without_allowance};
 use super::metric_source::per_second;
 use super::recovery::Recovery;
 use super::result::{Control, RunResult, Verdict};
@@ -45,14 +46,21 @@ pub struct SweepLine {
     pub base: Estimate,
     /// More of it per microsecond of round-trip time: about the round trips that the variant makes more.
     pub per_us: Estimate,
-    /// The line itself.
+    /// The line itself, by what varied within the runs.
     pub line: FittedLine,
+    /// Share of a value by which intervals of the line are wider on either side, for programs that ran beside any of its points;
+    /// `None` where nothing is allowed for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed_for_others: Option<f64>,
 }
 
 impl SweepLine {
     /// Variant less baseline on a network whose round trips take so much longer than the measured machine's.
     pub fn at(&self, added_rtt_us: f64) -> Estimate {
-        self.line.at(added_rtt_us, CONFIDENCE)
+        difference_beside_others(
+            self.line.at(added_rtt_us, CONFIDENCE),
+            self.allowed_for_others.unwrap_or_default(),
+        )
     }
 }
 
@@ -131,6 +139,9 @@ pub struct SweepComparison {
     pub baseline_value: f64,
     /// Variant over baseline.
     pub ratio: Option<Estimate>,
+    /// Share of the effect by which its interval is wider for the programs that ran beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed_for_others: Option<f64>,
     /// The run's verdict.
     pub verdict: Verdict,
 }
@@ -192,14 +203,18 @@ fn lines(points: &[SweepPoint]) -> Vec<SweepLine> {
             found.iter().filter_map(|(x, against)| line_point(*x, against)).collect();
         let line = FittedLine::through(&line_points).ok()?;
         let (_, against) = found.first()?;
+        let shares = found.iter().filter_map(|(_, against)| against.allowed_for_others);
+        let allowed_for_others = shares.reduce(f64::max);
+        let wider = |value| difference_beside_others(value, allowed_for_others.unwrap_or_default());
         Some(SweepLine {
             name: name.to_owned(),
             baseline: against.baseline.clone(),
             metric: against.metric,
             unit: against.unit.clone(),
-            base: line.at(0.0, CONFIDENCE),
-            per_us: line.slope(CONFIDENCE),
+            base: wider(line.at(0.0, CONFIDENCE)),
+            per_us: wider(line.slope(CONFIDENCE)),
             line,
+            allowed_for_others,
         })
     };
     first.arms.iter().filter_map(|arm| of(&arm.name)).collect()
@@ -207,7 +222,7 @@ fn lines(points: &[SweepPoint]) -> Vec<SweepLine> {
 
 fn line_point(x: f64, against: &SweepComparison) -> Option<LinePoint> {
     let (y, ..) = against.amount()?;
-    let ratio = against.ratio?;
+    let ratio = without_allowance(against.ratio?, against.allowed_for_others);
     Some(LinePoint { x, y, error: against.baseline_value * ratio.estimate * log_error_of(&ratio) })
 }
 
@@ -292,6 +307,7 @@ fn difference(result: &RunResult, candidate: &str) -> Option<SweepComparison> {
         unit: comparison.metric.row().unit.name().to_owned(),
         baseline_value: comparison.baseline_value,
         ratio: comparison.ratio,
+        allowed_for_others: comparison.allowed_for_others,
         verdict: comparison.verdict,
     })
 }
@@ -324,7 +340,7 @@ mod tests {
     #[test]
     fn over_a_simulated_network_the_saving_is_a_line_that_predicts_others() {
         let arms = [GRANT_LANE, HGET_LANE];
-        let run = |us: u64| {
+        let run = |us: u64, warnings: &[Warning]| {
             let mut record = record(&arms, us);
             let extra = us as u32 * 10;
             for side in record.strata.iter_mut().flat_map(|stratum| &mut stratum.sides) {
@@ -335,18 +351,30 @@ mod tests {
             given.record(std::time::Duration::from_micros(us));
             record.added_rtt =
                 Some(crate::record::AddedRoundTrip { asked_us: us as f64, given: given.encode() });
+            record.warnings.extend_from_slice(warnings);
             analyse_as(record, &scenario(&arms))
         };
         let values = ["100us", "250us", "500us", "1ms"];
-        let results = [100, 250, 500, 1_000].map(run);
-        let swept = |key: &str| sweep(key, &values.map(String::from), values.into_iter().zip(&results));
-        let lines = swept(ADDED_RTT).lines;
+        let over = |warnings: &[Warning]| [100, 250, 500, 1_000].map(|us| run(us, warnings));
+        let results = over(&[]);
+        let swept = |key: &str, results: &[RunResult]| {
+            sweep(key, &values.map(String::from), values.into_iter().zip(results))
+        };
+        let lines = swept(ADDED_RTT, &results).lines;
         let [line] = lines.as_slice() else { panic!("{lines:?}") };
         assert_eq!((line.name.as_str(), line.baseline.as_str()), ("hget-lane", "grant-lane"));
         assert!(line.per_us.contains(1.0) && line.per_us.half_width() < 0.05, "{line:?}");
         // A fifth of 200 us, and one round trip more.
         assert!(line.at(2_000.0).contains(2_040.0), "{:?}", line.at(2_000.0));
-        assert!(swept("population.skew").lines.is_empty());
+        assert!(swept("population.skew", &results).lines.is_empty());
+        // What ran beside it is no random error: the same line, with wider intervals.
+        let busy = &swept(ADDED_RTT, &over(&[Warning::BusyMachine { share: 0.5 }])).lines[0];
+        assert!((busy.at(2_000.0).estimate / line.at(2_000.0).estimate - 1.0).abs() < 1e-9);
+        let wider =
+            |of: &dyn Fn(&SweepLine) -> Estimate| (of(line).low - of(busy).low) / of(line).estimate.abs();
+        for share in [wider(&|line| line.base), wider(&|line| line.per_us), wider(&|line| line.at(2_000.0))] {
+            assert!((share - busy.allowed_for_others.unwrap()).abs() < 1e-6, "{share}");
+        }
     }
 
     #[test]

@@ -72,8 +72,8 @@ pub use stamps::Stamps;
 pub use steps::StepTimes;
 pub use storm::{RetryCause, StormRecord};
 pub use usage::{
-    GENERATOR_BUSY, GeneratorUse, OTHERS_DISTURB_A_CALIBRATION, OTHERS_EXPLAIN_LATENESS,
-    OTHERS_WORTH_A_WARNING, SEND_LAG_SHARE, STOLEN,
+    GENERATOR_BUSY, GeneratorUse, OTHERS_DISTURB_A_CALIBRATION, OTHERS_EXPLAIN_LATENESS, SEND_LAG_SHARE,
+    STOLEN, is_busy,
 };
 pub use warning::Warning;
 pub use wire_cost::WireCost;

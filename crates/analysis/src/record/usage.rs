@@ -102,7 +102,15 @@ impl AddAssign for GeneratorUse {
 }
 
 /// Share of the machine's cores that other programs may use in a run's window before the run warns of them.
-pub const OTHERS_WORTH_A_WARNING: f64 = 0.15;
+const OTHERS_WORTH_A_WARNING: f64 = 0.15;
+
+/// Cores' worth of them: a loop takes one wherever it runs, and of many cores that is a small share.
+const CORES_WORTH_A_WARNING: f64 = 0.5;
+
+/// Whether so large a share of so many cores, taken by others in a run's window, is worth a warning.
+pub fn is_busy(share: f64, cores: u32) -> bool {
+    share > OTHERS_WORTH_A_WARNING.min(CORES_WORTH_A_WARNING / f64::from(cores.max(1)))
+}
 
 /// Share of them that marks a calibration as disturbed: it is taken once and stands for many runs.
 pub const OTHERS_DISTURB_A_CALIBRATION: f64 = 0.1;
@@ -160,6 +168,15 @@ mod tests {
             assert!((share(4.0) - 0.2).abs() < 1e-9, "a busy machine is seen behind it: {kept_awake_s:?}");
         }
         assert!((used(0.0, Some(13.0)).machine_used_s().unwrap() - 7.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_loop_makes_a_machine_busy_however_many_cores_it_has() {
+        for cores in [1, 2, 8, 64] {
+            assert!(is_busy(0.9 / f64::from(cores), cores), "{cores}");
+            assert!(!is_busy(0.1 / f64::from(cores), cores), "{cores}");
+        }
+        assert!(is_busy(0.16, 2) && !is_busy(0.14, 2));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ForeignClient;
+use super::usage::is_busy;
 use crate::scenario::FaultKind;
 
 /// Something a reader should know.
@@ -220,8 +221,12 @@ impl Warning {
         }
     }
 
-    /// Whether other programs ran on a machine of the run's.
-    pub fn is_of_a_busy_machine(&self) -> bool {
-        matches!(self.itself(), Self::BusyMachine { .. })
+    /// Whether other programs ran on a machine of the run's, or on that of its host in such a measure.
+    pub fn is_of_a_busy_machine(&self, cores: u32) -> bool {
+        match self.itself() {
+            Self::BusyMachine { .. } => true,
+            Self::CoresStolen { share } => is_busy(*share, cores),
+            _ => false,
+        }
     }
 }

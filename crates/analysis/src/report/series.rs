@@ -1,7 +1,7 @@
 //! Several runs: the repetitions of one scenario, the nights of a history.
 
 use super::document::Block;
-use super::format::{difference, difference_within, figure};
+use super::format::{difference, difference_within, figure, share};
 use super::saving::{Amount, Saving};
 use super::{conditions, faults_repeated, findings, words};
 use crate::judge::{
@@ -51,6 +51,7 @@ pub(super) fn repeated(scenario: &str, repeated: &Repeated, gate: &Gate) -> Vec<
     }
     blocks.extend(savings(repeated).into_iter().map(Block::Line));
     blocks.extend(over_all_runs(repeated));
+    blocks.extend(beside_others(repeated).map(Block::Line));
     blocks.extend(control(repeated).map(Block::Line));
     blocks.extend(faults_repeated::blocks(repeated));
     let differing: Vec<String> = repeated.comparisons.iter().filter_map(disagreement).collect();
@@ -176,6 +177,20 @@ pub(super) fn control(repeated: &Repeated) -> Option<String> {
         }
         (None, None) => format!("There is {}.", no_control(repeated)),
     })
+}
+
+/// What intervals over all runs allow for, where others ran beside some; nothing where they allow for nothing.
+pub(super) fn beside_others(repeated: &Repeated) -> Option<String> {
+    // The runs' neighbours are those of all metrics.
+    let allowed = repeated.comparisons.iter().find_map(|comparison| comparison.allowed_for_others)?;
+    Some(format!(
+        "Other programs ran beside {} of {}: intervals of a median's effect are wider for that on either side, that of the mean by {} \
+         of the effect and that of the next run by {}.",
+        allowed.runs,
+        runs(repeated),
+        share(allowed.of_mean),
+        share(allowed.of_next_run)
+    ))
 }
 
 /// Runs whose own intervals do not explain how far they are apart.

@@ -28,6 +28,7 @@ pub(super) fn blocks(scenario: &str, sweep: &Sweep) -> Vec<Block> {
     blocks.extend(differences(sweep, simulated));
     blocks.extend(recoveries(sweep));
     blocks.extend(lines(sweep));
+    blocks.extend(allowed_for_others(sweep).into_iter().map(Block::Line));
     let items = words::merged(sweep.points.iter().flat_map(remarks), sweep.points.len());
     if !items.is_empty() {
         blocks.push(Block::List { heading: "Keep in mind".into(), items });
@@ -89,6 +90,18 @@ fn lines(sweep: &Sweep) -> Option<Block> {
         rows: sweep.lines.iter().map(row).collect(),
         words: vec![1],
     })
+}
+
+/// What the lines' intervals allow for, line by line; nothing where no other programs ran beside a point.
+pub(super) fn allowed_for_others(sweep: &Sweep) -> Vec<String> {
+    let said = |line: &SweepLine| {
+        Some(format!(
+            "Other programs ran beside a point of {}'s line: its intervals are wider by {} of the value on either side.",
+            line.name,
+            share(line.allowed_for_others?)
+        ))
+    };
+    sweep.lines.iter().filter_map(said).collect()
 }
 
 /// What the lines say of a network whose round trips take so much longer than the measured machine's.
@@ -320,6 +333,7 @@ mod tests {
             base: line.at(0.0, 0.95),
             per_us: line.slope(0.95),
             line,
+            allowed_for_others: None,
         }];
         let text = super::super::sweep_text("rtt-sweep", &curve, None);
         assert!(

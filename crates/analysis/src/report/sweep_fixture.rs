@@ -29,6 +29,7 @@ pub(super) fn curve() -> Sweep {
         unit: "us".into(),
         baseline_value: 500.0,
         ratio: Some(Estimate { estimate: 1.2, low: 1.1, high: 1.3, confidence: 0.95 }),
+        allowed_for_others: None,
         verdict: Verdict::Regression,
     };
     let arms = vec![arm("grant-lane", 500.0, None), arm("hget-lane", 600.0, Some(against))];

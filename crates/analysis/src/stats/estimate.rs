@@ -34,6 +34,18 @@ impl Estimate {
     pub fn contains(&self, value: f64) -> bool {
         self.low <= value && value <= self.high
     }
+
+    /// Of a ratio: the interval wider by `factor` on either side.
+    #[must_use]
+    pub fn wider_by_factor(self, factor: f64) -> Self {
+        Self { low: self.low / factor, high: self.high * factor, ..self }
+    }
+
+    /// Of a difference: the interval wider by `amount` on either side.
+    #[must_use]
+    pub fn wider_by(self, amount: f64) -> Self {
+        Self { low: self.low - amount, high: self.high + amount, ..self }
+    }
 }
 
 /// Why there is no estimate.

@@ -66,6 +66,7 @@ pub fn pull_request_repeated(repeated: &Repeated, gate: &Gate, results: &[RunRes
     if !repeated.comparisons.is_empty() {
         blocks.push(verdicts(repeated, gate.enforced));
     }
+    blocks.extend(series::beside_others(repeated).map(Block::Line));
     let items: Vec<String> = repeated.comparisons.iter().filter_map(series::disagreement).collect();
     if !items.is_empty() {
         blocks.push(Block::List { heading: "Runs differ more than their intervals allow".into(), items });

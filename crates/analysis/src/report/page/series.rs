@@ -73,13 +73,15 @@ fn answer(repeated: &Repeated, gate: &Gate) -> Answer {
         reasons.push(html! { "The series was ended by an error: " (error) });
     }
     reasons.extend(said::control(repeated).map(|control| html! { (control) }));
+    let beside_others = said::beside_others(repeated);
+    reasons.extend(beside_others.as_ref().map(|said| html! { (said) }));
     let undecided = repeated.comparisons.first().is_some_and(|first| first.verdict == Verdict::Inconclusive);
     let (level, headline) = match gate.conclusion {
         Conclusion::Invalid => (Trust::No, "Do not use these figures."),
         _ if !repeated.control_passed => {
             (Trust::No, "Do not draw a conclusion: the control over all runs failed.")
         }
-        _ if invalid > 0 || repeated.control.is_none() => {
+        _ if invalid > 0 || repeated.control.is_none() || beside_others.is_some() => {
             (Trust::Careful, "Usable, with something to keep in mind.")
         }
         _ if undecided => (Trust::Careful, "These figures hold, and they decide nothing."),

@@ -93,7 +93,7 @@ fn lines(sweep: &Sweep) -> Markup {
     ];
     html! {
         (table("The fitted lines", &columns, &rows))
-        p { "The points are in the table of the next chart." }
+        p { "The points are in the table of the next chart." @for allowed in said::allowed_for_others(sweep) { " " (allowed) } }
     }
 }
 
