@@ -17,6 +17,7 @@ import argparse
 import contextlib
 import itertools
 import json
+import math
 import os
 import pathlib
 import signal
@@ -113,6 +114,12 @@ def compared(result, metric):
     return one["ratio"], over_all.get("mean"), over_all.get("baseline_value")
 
 
+def allowed_for_others(result, metric="service_p50"):
+    """Share of the effect by which the interval is wider for what ran beside the run; of a series its mean's."""
+    allowed = next((c.get("allowed_for_others") for c in result["comparisons"] if c["metric"] == metric), None)
+    return allowed["of_mean"] if isinstance(allowed, dict) else allowed
+
+
 def figures(result, of_one, arm, beside):
     """One row: the ratio with its interval, the saving in microseconds and in round trips."""
     ratio, difference, base = compared(result, "service_p50")
@@ -128,6 +135,7 @@ def figures(result, of_one, arm, beside):
         "cores": conditions.get("cores", "free"),
         "awake_by": conditions.get("awake_by"),
         "ratio": ratio,
+        "allowed_for_others": allowed_for_others(result),
         "baseline_us": base,
         "saving_us": difference and difference["estimate"],
         "saving_round_trips": compared(result, "service_p50_round_trips")[1],
@@ -142,7 +150,9 @@ def line(row):
     saving = f"{row['saving_us']:.1f}" if row["saving_us"] is not None else "-"
     trips = row["saving_round_trips"]
     trips = f"{trips['estimate']:.2f} [{trips['low']:.2f}, {trips['high']:.2f}]" if trips else "-"
+    allowed = row["allowed_for_others"]
     remarks = [text for text, wrong in [("INVALID", not row["valid"]), ("control failed", not row["control_passed"]),
+                                        (f"wider by {100 * (allowed or 0):.0f} % of the effect", allowed),
                                         (f"really {row['placement']}, {row['cores']}",
                                          f"{row['placement']}, {row['cores']}" != row["arm"])] if wrong]
     base = f"{row['baseline_us']:.1f}" if row["baseline_us"] is not None else "-"
@@ -162,6 +172,13 @@ def apart(intervals):
     return sum(a["low"] > b["high"] or b["low"] > a["high"] for a, b in itertools.combinations(intervals, 2))
 
 
+def by_itself(row):
+    """The ratio's interval without what it allows for programs beside the run."""
+    ratio = row["ratio"]
+    by = math.exp((row["allowed_for_others"] or 0.0) * abs(math.log(ratio["estimate"])))
+    return {"low": ratio["low"] * by, "high": ratio["high"] / by}
+
+
 def summary(rows):
     """Per arm: how far the runs lie apart. Returns the lines, and what the first arm missed."""
     lines, missed = [], []
@@ -177,7 +194,8 @@ def summary(rows):
         savings = [row["saving_us"] for row in own if row["saving_us"] is not None] or [float("nan")]
         ratios_apart = apart([row["ratio"] for row in own])
         text = (f"{arm}: ratios {min(ratios):.3f}-{max(ratios):.3f}, {spread(ratios):.3f} apart; savings "
-                f"{min(savings):.1f}-{max(savings):.1f} us; {ratios_apart} pairs of the ratios' intervals apart")
+                f"{min(savings):.1f}-{max(savings):.1f} us; {ratios_apart} pairs of the ratios' intervals apart "
+                f"({apart([by_itself(row) for row in own])} without what they allow for others)")
         within, trips_apart = 0.0, 0
         if trips:
             estimates = sorted(trip["estimate"] for trip in trips)
