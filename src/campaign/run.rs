@@ -69,7 +69,7 @@ pub(super) async fn run_one(
     watch.finish();
     let Some(measured) = measured else { return Ok(None) };
     match measured.map_err(CampaignError::from).and_then(|records| merged(records?)) {
-        Ok(record) => Ok(Some(judged(record, scenario, watch))),
+        Ok(record) => Ok(Some(judged(record, scenario, &runs_before(dir, &scenario.name), watch))),
         Err(_) if stop.is_asked() => {
             watch.note("interrupted before anything was measured");
             Ok(None)
@@ -128,15 +128,29 @@ pub async fn any_part(
     on_cluster(&joining, watch, stop, async |cluster| any_of(cluster, name, of).await).await?
 }
 
-/// The verdicts on a run, with what the generator of this machine was measured to be able to.
-pub(super) fn judged(mut record: RunRecord, scenario: &Scenario, watch: &dyn Watch) -> RunResult {
+/// The runs of the scenario beside the one that `dir` is for.
+fn runs_before(dir: &ResultDir, scenario: &str) -> Vec<RunResult> {
+    dir.path().parent().map_or_else(Vec::new, |output| store::latest_runs(output, scenario))
+}
+
+/// The verdicts on a run, with what the generator of this machine was measured to be able to, and what the runs `before` it say.
+pub(super) fn judged(
+    mut record: RunRecord,
+    scenario: &Scenario,
+    before: &[RunResult],
+    watch: &dyn Watch,
+) -> RunResult {
     record.calibration = store::kept_note(&record, scenario).unwrap_or_else(|error| {
         let error = anyhow::Error::from(error);
         watch.warn(&format!("{error:#}; run `reclaim-bench calibrate` again"));
         None
     });
     watch.begin(Activity::Judge, None);
-    let result = judge::analyse_as(record, scenario);
+    let mut result = judge::analyse_as(record, scenario);
+    if let Some(warning) = judge::unlike_before(&result, before) {
+        result.record.warnings.push(warning);
+        result = judge::analyse_as(result.record, scenario);
+    }
     watch.judged(&result);
     result
 }

@@ -1,17 +1,13 @@
 //! Before a run starts: how long it will take, and whether it can answer what it asks.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::bail;
 
 use crate::load::ahead;
-use crate::machine::host;
-use crate::store::read_run;
-use reclaim_analysis::judge::{Experience, RunResult, forecast};
+use crate::store::latest_runs;
+use reclaim_analysis::judge::{Experience, forecast};
 use reclaim_analysis::scenario::Scenario;
-
-/// Past results that are read for it, the latest ones.
-const PAST: usize = 3;
 
 /// Says how long so many runs of a scenario will take so many generators. Refuses one whose verdict would be refused afterwards, unless it is
 /// to be made `anyway`. Where only earlier runs say so, which something else may have disturbed, it is made, and what they
@@ -23,7 +19,7 @@ pub(super) fn foresee(
     anyway: bool,
 ) -> anyhow::Result<String> {
     let Some(first) = scenarios.first() else { return Ok(String::new()) };
-    let (usual, here) = (Experience::of([]), Experience::of(&past(output, &first.name)));
+    let (usual, here) = (Experience::of([]), Experience::of(&latest_runs(output, &first.name)));
     let mut seconds = 0.0;
     let mut claims = Some(0);
     let mut doubt = String::new();
@@ -46,25 +42,6 @@ pub(super) fn foresee(
     Ok(format!("about {}{claims}{doubt}", spoken(seconds * f64::from(runs))))
 }
 
-/// The latest results of a scenario below `output` that this machine made.
-fn past(output: &Path, scenario: &str) -> Vec<RunResult> {
-    let Ok(entries) = std::fs::read_dir(output) else { return Vec::new() };
-    let own = |path: &PathBuf| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        name.strip_prefix(scenario).is_some_and(|rest| rest.starts_with("-2"))
-    };
-    let mut found: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(own).collect();
-    found.sort();
-    let here = host();
-    let same_machine = |result: &RunResult| {
-        let there = &result.record.environment.host;
-        (&there.cpu, there.cores) == (&here.cpu, here.cores)
-    };
-    let latest = found.split_off(found.len().saturating_sub(PAST));
-    // What cannot be read says nothing; whoever asks for that result is told.
-    latest.iter().filter_map(|path| read_run(path).ok()).filter(same_machine).collect()
-}
-
 fn spoken(seconds: f64) -> String {
     if seconds < 90.0 {
         format!("{:.0} s", (seconds / 5.0).ceil() * 5.0)
@@ -78,7 +55,8 @@ fn spoken(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::ResultDir;
+    use crate::machine::host;
+    use crate::store::{ResultDir, read_run};
     use reclaim_analysis::scenario::{Draft, Override, Shipped};
 
     fn lane_ab(claims: &str) -> Scenario {
@@ -121,7 +99,7 @@ mod tests {
         let ratio = noisy.control.as_mut().unwrap().ratio.as_mut().unwrap();
         (ratio.low, ratio.high) = (0.7, 1.4);
         ResultDir::create(output.path(), "lane-ab").unwrap().store_run(&noisy).unwrap();
-        assert_eq!(past(output.path(), "lane-ab").len(), 1);
+        assert_eq!(latest_runs(output.path(), "lane-ab").len(), 1);
         let said = foresee(&[&lane_ab("20000")], (1, 1), output.path(), false).unwrap();
         assert!(said.starts_with("about ") && said.contains("as noisy as the runs before"), "{said}");
         assert!(foresee(&[&lane_ab("2000")], (1, 1), output.path(), false).is_err());

@@ -196,7 +196,7 @@ impl Search {
         let apart = measured.as_ref().is_ok_and(|records| records.len() < self.generators.count() as usize);
         match measured.and_then(merged) {
             Ok(record) => {
-                let result = judged(record, &scenario, watch);
+                let result = judged(record, &scenario, &[], watch);
                 own.store_run(&result)?;
                 held?;
                 // Those that the tool starts are started again for the next probe.

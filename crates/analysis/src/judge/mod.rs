@@ -59,6 +59,7 @@ mod stored;
 mod summary;
 mod sweep;
 mod trend;
+mod unlike_before;
 mod validity;
 mod values;
 mod worker;
@@ -104,5 +105,6 @@ pub use stored::{
 };
 pub use sweep::{NoInterval, Sweep, SweepArm, SweepComparison, SweepLine, SweepPoint, sweep};
 pub use trend::{LeftOut, RUNS_FOR_A_CHANGE, Trend, TrendChange, TrendPoint, trend};
+pub use unlike_before::unlike_before;
 pub use values::{MetricValue, metric_values};
 pub use worker::{HeadlineSeen, Share, headline_seen};

@@ -65,6 +65,19 @@ pub enum Warning {
         /// By this share of an effect, on either side.
         share: f64,
     },
+    /// The median claim took much longer or shorter than in the runs before on this machine: it was in another state.
+    UnlikeBefore {
+        /// The arm, the first of the run.
+        arm: String,
+        /// Its median service time in this run, in microseconds.
+        now_us: f64,
+        /// The shortest of the runs before.
+        low_us: f64,
+        /// The longest of them.
+        high_us: f64,
+        /// How many there are.
+        runs: u64,
+    },
     /// The host of the virtual machine ran something else in the window when threads here could have run.
     CoresStolen {
         /// Share of all cores.

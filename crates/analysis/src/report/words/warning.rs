@@ -32,6 +32,9 @@ pub(in super::super) fn warning(warning: &Warning) -> String {
             share(*busy)
         ),
         Warning::WiderBesideOthers { share: wider } => wider_beside_others(*wider),
+        Warning::UnlikeBefore { arm, now_us, low_us, high_us, runs } => {
+            unlike_before(arm, *now_us, [*low_us, *high_us], *runs)
+        }
         Warning::CoresStolen { share } => cores_stolen(*share),
         Warning::Throttled { periods, seconds } => throttled(*periods, *seconds),
         Warning::ForeignCommands { primary, commands } => ran_on(primary, commands) + WITHHELD,
@@ -74,6 +77,15 @@ fn wider_beside_others(wider: f64) -> String {
         "programs that run beside a comparison change the median's effect by up to {} of it, as trials showed: its interval is wider \
          by that on either side. That of a tail is not, and may be of no use.",
         share(wider)
+    )
+}
+
+fn unlike_before(arm: &str, now_us: f64, before_us: [f64; 2], runs: u64) -> String {
+    let [low, high] = before_us.map(time_us);
+    format!(
+        "a median claim of {arm} took {}, and {low} to {high} in the {runs} runs before it here: the machine is in another state, which \
+         changes what variants differ by as well. Repeat the run before its figures are held against theirs.",
+        time_us(now_us)
     )
 }
 
