@@ -146,11 +146,51 @@ pub(super) fn judged(
         None
     });
     watch.begin(Activity::Judge, None);
-    let mut result = judge::analyse_as(record, scenario);
-    if let Some(warning) = judge::unlike_before(&result, before) {
-        result.record.warnings.push(warning);
-        result = judge::analyse_as(result.record, scenario);
-    }
+    let result = held_against(judge::analyse_as(record, scenario), before, scenario);
     watch.judged(&result);
     result
+}
+
+/// With what the runs `before` say of the machine's state. It goes into the record: whoever judges that again has not got them.
+fn held_against(result: RunResult, before: &[RunResult], scenario: &Scenario) -> RunResult {
+    let Some(warning) = judge::unlike_before(&result, before) else { return result };
+    let mut record = result.record;
+    record.warnings.push(warning);
+    judge::analyse_as(record, scenario)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::machine::host;
+    use reclaim_analysis::record::Warning;
+
+    #[test]
+    fn a_run_is_held_against_those_that_lie_beside_it() {
+        let output = tempfile::tempdir().unwrap();
+        let reference = Path::new(env!("CARGO_MANIFEST_DIR")).join("results/reference/lane-ab");
+        let mut usual = store::read_run(&reference).unwrap();
+        usual.record.environment.host = host();
+        for _ in 0..2 {
+            ResultDir::create(output.path(), "lane-ab").unwrap().store_run(&usual).unwrap();
+        }
+        // Its own safety copy is no run before it.
+        let own = ResultDir::create(output.path(), "lane-ab").unwrap();
+        own.keep_partial(&usual.record).unwrap();
+        let before = runs_before(&own, "lane-ab");
+        assert_eq!(before.len(), 2);
+        let scenario = Scenario::try_from(&usual.record.scenario).unwrap();
+        let warned = |result: &RunResult| {
+            let of_state = |warning: &Warning| matches!(warning, Warning::UnlikeBefore { runs: 2, .. });
+            result.record.warnings.iter().any(of_state) && result.warnings.iter().any(of_state)
+        };
+        assert!(!warned(&held_against(usual.clone(), &before, &scenario)));
+        let mut slow = usual.record;
+        for side in slow.strata.iter_mut().flat_map(|stratum| &mut stratum.sides) {
+            side.service.0.iter_mut().for_each(|ticks| *ticks *= 2);
+        }
+        assert!(warned(&held_against(judge::analyse_as(slow, &scenario), &before, &scenario)));
+    }
 }

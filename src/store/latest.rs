@@ -2,19 +2,21 @@
 
 use std::path::{Path, PathBuf};
 
+use super::layout::RESULT;
 use super::run::read_run;
 use crate::machine::host;
 use reclaim_analysis::judge::RunResult;
 
-/// Results that are read, the latest ones.
-const LATEST: usize = 3;
+/// Directories that are looked into, the latest ones: series of trials take turns between several ways of measuring.
+const LATEST: usize = 12;
 
-/// The latest results of a scenario below `output` that a machine like this one made, the earliest first.
+/// The latest results of a scenario below `output` that a machine like this one made, the earliest first. What is in the making says
+/// nothing yet, and neither does what cannot be read: whoever asks for that result is told.
 pub fn latest_runs(output: &Path, scenario: &str) -> Vec<RunResult> {
     let Ok(entries) = std::fs::read_dir(output) else { return Vec::new() };
     let own = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        name.strip_prefix(scenario).is_some_and(|rest| rest.starts_with("-2"))
+        name.strip_prefix(scenario).is_some_and(|rest| rest.starts_with("-2")) && path.join(RESULT).is_file()
     };
     let mut found: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(own).collect();
     found.sort();
@@ -23,9 +25,6 @@ pub fn latest_runs(output: &Path, scenario: &str) -> Vec<RunResult> {
         let there = &result.record.environment.host;
         (&there.cpu, there.cores) == (&here.cpu, here.cores)
     };
-    // What cannot be read says nothing; whoever asks for that result is told.
-    let mut latest: Vec<RunResult> =
-        found.iter().rev().filter_map(|path| read_run(path).ok()).filter(same_machine).take(LATEST).collect();
-    latest.reverse();
-    latest
+    let latest = &found[found.len().saturating_sub(LATEST)..];
+    latest.iter().filter_map(|path| read_run(path).ok()).filter(same_machine).collect()
 }

@@ -5,8 +5,6 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use reclaim_analysis::judge::RunResult;
-use reclaim_analysis::record::Warning;
-use reclaim_bench::store::{ResultDir, read_run};
 
 use crate::support;
 
@@ -90,38 +88,6 @@ fn a_run_ends_with_a_valid_result_that_can_be_reported_again() {
     let again = Command::new(TOOL).arg("report").arg(result_dir(output.path())).output().unwrap();
     let shown = String::from_utf8_lossy(&again.stdout);
     assert!(again.status.success() && text.contains(shown.trim()), "{shown}");
-}
-
-/// A run by itself cannot tell a slow machine from a quick one: those before it can.
-#[test]
-fn a_run_on_a_machine_in_another_state_than_before_says_so() {
-    let (first, output) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let run = |output: &Path| {
-        let (ended, text) = end(tool(output).args(["--claims", "2400", "--anyway"]).spawn().unwrap());
-        assert_eq!(ended.status.code(), Some(0), "{text}");
-        text
-    };
-    run(first.path());
-    let mut slow = stored(first.path());
-    assert!(!slow.warnings.iter().any(is_of_another_state), "{:?}", slow.warnings);
-    // As if claims had taken three times as long.
-    for side in slow.record.strata.iter_mut().flat_map(|stratum| &mut stratum.sides) {
-        side.service.0.iter_mut().for_each(|ticks| *ticks *= 3);
-    }
-    for name in ["smoke-20260101T000001Z-aaaaaa", "smoke-20260101T000002Z-bbbbbb"] {
-        let dir = output.path().join(name);
-        std::fs::create_dir(&dir).unwrap();
-        ResultDir::existing(&dir).store_run(&slow).unwrap();
-    }
-    let text = run(output.path());
-    assert!(text.contains("the machine is in another state"), "{text}");
-    let own = std::fs::read_dir(output.path()).unwrap().map(|entry| entry.unwrap().path());
-    let own = own.max().unwrap();
-    assert!(read_run(&own).unwrap().warnings.iter().any(is_of_another_state));
-}
-
-fn is_of_another_state(warning: &Warning) -> bool {
-    matches!(warning, Warning::UnlikeBefore { runs: 2, .. })
 }
 
 /// Older builds are kept under other names, and archives carry a platform in theirs: a comparison of the two must not be one of

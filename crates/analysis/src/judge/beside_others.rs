@@ -28,14 +28,13 @@ pub(super) fn allowance(record: &RunRecord, warnings: &[Warning]) -> Option<f64>
         let spinning = matches!(now.awake_by, Some(AwakeBy::Spinning { .. }));
         now.placement != Placement::Free && !now.servers_on.is_empty() && spinning
     });
-    let busy = is_busy(record, warnings);
+    let busy = ran_beside_others(warnings);
     busy.then_some(if arranged { ARRANGED } else { LEFT_ALONE })
 }
 
 /// Whether others ran beside a run in such a measure that its intervals allow for it.
-pub(super) fn is_busy(record: &RunRecord, warnings: &[Warning]) -> bool {
-    let cores = record.environment.host.cores;
-    warnings.iter().any(|warning| warning.is_of_a_busy_machine(cores))
+pub(super) fn ran_beside_others(warnings: &[Warning]) -> bool {
+    warnings.iter().any(Warning::is_of_a_busy_machine)
 }
 
 /// Whether the trials say how far others change it: the middle of service times, of arms that claim in different ways. What differs
@@ -76,7 +75,11 @@ pub(super) fn difference_beside_others(difference: Estimate, share: f64) -> Esti
 /// A ratio's interval of what varied within the run alone, as it was before it was made wider by `allowed`: the random error, which
 /// differs from run to run where what ran beside may not.
 pub(super) fn without_allowance(ratio: Estimate, allowed: Option<f64>) -> Estimate {
-    ratio_beside_others(ratio, -allowed.unwrap_or_default())
+    let Some(share) = allowed else { return ratio };
+    let random = ratio_beside_others(ratio, -share);
+    // An interval of no width comes back as one of a rounding error, which would count for more than all others.
+    let nothing = (random.high / random.low).ln().abs() < 1e-12;
+    if nothing { Estimate { low: ratio.estimate, high: ratio.estimate, ..ratio } } else { random }
 }
 
 #[cfg(test)]
@@ -144,6 +147,14 @@ mod tests {
             }
         }
         assert!(!quiet.warnings.iter().any(|said| matches!(said, Warning::WiderBesideOthers { .. })));
+    }
+
+    #[test]
+    fn what_was_known_exactly_is_known_exactly_without_what_is_allowed_for_others() {
+        let exact = Estimate { estimate: 1.2, low: 1.2, high: 1.2, confidence: 0.95 };
+        let beside = ratio_beside_others(exact, 0.13);
+        assert!(beside.low < 1.18 && beside.high > 1.22, "{beside:?}");
+        assert_eq!(without_allowance(beside, Some(0.13)), exact);
     }
 
     #[test]

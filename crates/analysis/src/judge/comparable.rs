@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::beside_others::is_busy;
+use super::beside_others::ran_beside_others;
 use super::result::RunResult;
 use crate::json::ToJsonLine as _;
 use crate::record::{ClusterRecord, Conditions, Host, LibraryInfo, SdkInfo, short_sha256};
@@ -117,7 +117,7 @@ impl Differences {
         self.compare("machine kernel", host.map(|h| h.kernel.clone()), false);
         self.compare("machine CPU quota", host.map(quota), true);
         let beside = |busy| if busy { "others" } else { "nothing worth a warning" };
-        let beside = sides.map(|side| beside(is_busy(&side.record, &side.warnings)).to_owned());
+        let beside = sides.map(|side| beside(ran_beside_others(&side.warnings)).to_owned());
         self.compare("programs beside the run", beside, false);
         let [base, candidate] = environment.map(|e| Conditions::comparable(e.conditions.as_ref()));
         for ((what, base), (_, candidate)) in base.into_iter().zip(candidate) {

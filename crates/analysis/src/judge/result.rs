@@ -157,7 +157,7 @@ pub struct Comparison {
     pub too_few: Option<TooFew>,
     /// Sign-flip permutation test over strata, corrected for the number of metrics (Holm-Bonferroni).
     pub p_value: Option<f64>,
-    /// Smallest relative difference that this run could have shown, with [`Self::allowed_for_others`].
+    /// Smallest relative difference that this run could have shown, what is allowed for others included.
     pub detectable: Option<f64>,
     /// Share of the effect by which `ratio` and `difference` are wider on either side than what varied within the run makes them,
     /// for the programs that ran beside it; `None` where nothing is allowed for.

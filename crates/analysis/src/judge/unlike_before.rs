@@ -4,6 +4,7 @@
 use crate::record::Warning;
 use crate::scenario::Metric;
 
+use super::beside_others::ran_beside_others;
 use super::comparable::differences;
 use super::comparison::value;
 use super::result::RunResult;
@@ -19,20 +20,22 @@ const MIN_CLAIMS: u64 = 1_000;
 /// (results/reference/trials/headline-third.txt).
 const OTHERWISE: f64 = 1.25;
 
-/// A warning where a run's median claim took much longer or shorter than those of the runs `before` on its machine. Runs that measured
-/// something else, or another function library, or are no use, say nothing; fewer than two say nothing.
-pub fn unlike_before<'a>(
-    result: &RunResult,
-    before: impl IntoIterator<Item = &'a RunResult>,
-) -> Option<Warning> {
+/// Runs that are looked at, the latest that say something.
+const MOST_RUNS_BEFORE: usize = 3;
+
+/// A warning where a run's median claim took much longer or shorter than those of the runs `before` on its machine, the earliest first:
+/// the last three that measured the same, by themselves. Fewer than two say nothing. A run beside other programs is told of them, and no
+/// custom is made of runs that were unlike the ones before them.
+pub fn unlike_before(result: &RunResult, before: &[RunResult]) -> Option<Warning> {
     let arm = &result.record.arms.first()?.name;
-    let now_us = median_us(result, arm)?;
-    let comparable = |past: &&RunResult| {
-        let library = |result: &RunResult| result.record.environment.library.sha256.clone();
-        library(past) == library(result) && !differences(past, result).iter().any(|one| one.forbids)
-    };
-    let usual: Vec<f64> =
-        before.into_iter().filter(comparable).filter_map(|past| median_us(past, arm)).collect();
+    let now_us = median_us(result, arm).filter(|_| !ran_beside_others(&result.warnings))?;
+    let usual: Vec<f64> = before
+        .iter()
+        .rev()
+        .filter(|past| says_what_is_usual(past, result, arm))
+        .filter_map(|past| median_us(past, arm))
+        .take(MOST_RUNS_BEFORE)
+        .collect();
     let (low_us, high_us) =
         (usual.iter().copied().fold(f64::INFINITY, f64::min), usual.iter().copied().fold(0.0, f64::max));
     let unlike = now_us > high_us * OTHERWISE || now_us * OTHERWISE < low_us;
@@ -43,6 +46,23 @@ pub fn unlike_before<'a>(
         high_us,
         runs: usual.len() as u64,
     })
+}
+
+/// Whether a run measured the same with the same: what `compare` compares all the same, a library or a tool, is a cause of its own.
+fn says_what_is_usual(past: &RunResult, now: &RunResult, arm: &str) -> bool {
+    let with = |result: &RunResult| {
+        let record = &result.record;
+        let own = record.arms.iter().find(|one| one.name == arm)?;
+        let server = record.cluster_of_named(arm).map(|cluster| cluster.server.sha256.clone());
+        let sdk = own.sdk.as_ref().map(|sdk| sdk.sha256.clone());
+        let library = own.library.as_ref().unwrap_or(&record.environment.library).sha256.clone();
+        Some((library, sdk, server, record.tool.commit.clone()))
+    };
+    let own = |warning: &Warning| matches!(warning, Warning::UnlikeBefore { .. });
+    with(past) == with(now)
+        && !ran_beside_others(&past.warnings)
+        && !past.warnings.iter().any(own)
+        && !differences(past, now).iter().any(|one| one.forbids)
 }
 
 fn median_us(result: &RunResult, arm: &str) -> Option<f64> {
@@ -89,19 +109,55 @@ mod tests {
     #[test]
     fn runs_that_measured_something_else_or_are_no_use_say_nothing() {
         type Change = fn(&mut RunResult);
-        let changes: [Change; 5] = [
+        let unlike = Warning::UnlikeBefore {
+            arm: "grant-lane".into(),
+            now_us: 450.0,
+            low_us: 200.0,
+            high_us: 210.0,
+            runs: 2,
+        };
+        let changes: [Change; 8] = [
             |past| past.valid = false,
+            |past| past.record.partial = true,
             |past| past.record.environment.host.cores += 1,
             |past| past.record.environment.library.sha256 = "cd".repeat(32),
             |past| past.record.scenario.load.claims = Some(1),
             |past| past.record.arms[0].outcomes.claimed = 999,
+            |past| past.record.tool.commit = "another".into(),
+            |past| past.warnings.push(Warning::BusyMachine { share: 0.5 }),
         ];
         let now = run(450.0, 4);
-        assert!(found(&now, &[run(200.0, 1), run(210.0, 2)]).is_some());
+        let [first, second] = [run(200.0, 1), run(210.0, 2)];
+        assert!(found(&now, &[first.clone(), second.clone()]).is_some());
         for (n, change) in changes.into_iter().enumerate() {
-            let mut other = run(210.0, 2);
+            let mut other = second.clone();
             change(&mut other);
-            assert_eq!(found(&now, &[run(200.0, 1), other]), None, "change {n}: one run is no custom");
+            assert_eq!(
+                found(&now, &[first.clone(), other.clone()]),
+                None,
+                "change {n}: one run is no custom"
+            );
+            // They take no other's place.
+            let before = [first.clone(), second.clone(), other.clone(), other.clone(), other];
+            assert!(found(&now, &before).is_some(), "change {n}");
         }
+        let beside = |warning: Warning| {
+            let mut now = now.clone();
+            now.warnings.push(warning);
+            now
+        };
+        assert_eq!(
+            found(&beside(Warning::BusyMachine { share: 0.5 }), &[first.clone(), second.clone()]),
+            None
+        );
+        // Repeated, it is as unlike the runs before as it was.
+        assert!(found(&now, &[first, second, beside(unlike)]).is_some());
+    }
+
+    #[test]
+    fn the_latest_of_them_say_what_is_usual() {
+        let before = [450.0, 460.0, 200.0, 210.0, 205.0].map(|us| run(us, 1));
+        assert!(found(&run(450.0, 4), &before).is_some());
+        assert_eq!(found(&run(210.0, 4), &before), None);
     }
 }

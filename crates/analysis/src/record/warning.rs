@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ForeignClient;
-use super::usage::is_busy;
+use super::usage::OTHERS_WORTH_A_WARNING;
 use crate::scenario::FaultKind;
 
 /// Something a reader should know.
@@ -235,10 +235,10 @@ impl Warning {
     }
 
     /// Whether other programs ran on a machine of the run's, or on that of its host in such a measure.
-    pub fn is_of_a_busy_machine(&self, cores: u32) -> bool {
+    pub fn is_of_a_busy_machine(&self) -> bool {
         match self.itself() {
             Self::BusyMachine { .. } => true,
-            Self::CoresStolen { share } => is_busy(*share, cores),
+            Self::CoresStolen { share } => *share > OTHERS_WORTH_A_WARNING,
             _ => false,
         }
     }

@@ -81,7 +81,7 @@ fn answer(repeated: &Repeated, gate: &Gate) -> Answer {
         _ if !repeated.control_passed => {
             (Trust::No, "Do not draw a conclusion: the control over all runs failed.")
         }
-        _ if invalid > 0 || repeated.control.is_none() || beside_others.is_some() => {
+        _ if invalid > 0 || repeated.control.is_none() || (beside_others.is_some() && !undecided) => {
             (Trust::Careful, "Usable, with something to keep in mind.")
         }
         _ if undecided => (Trust::Careful, "These figures hold, and they decide nothing."),

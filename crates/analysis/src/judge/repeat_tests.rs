@@ -1,0 +1,152 @@
+use super::super::analyse_as;
+use super::super::fixtures::{GRANT_LANE, HGET_LANE, SimulatedArm, TWIN, record, scenario};
+use super::*;
+use crate::record::Warning;
+
+fn runs(arms: &[SimulatedArm], count: u64) -> Vec<RunResult> {
+    (0..count).map(|seed| analyse_as(record(arms, seed), &scenario(arms))).collect()
+}
+
+fn p50(repeated: &Repeated) -> &RepeatedComparison {
+    repeated.comparisons.iter().find(|c| c.metric == Metric::ServiceP50).unwrap()
+}
+
+#[test]
+fn several_runs_give_one_estimate() {
+    let repeated = repeat(&runs(&[GRANT_LANE, HGET_LANE], 4), 4);
+    assert!(repeated.valid && repeated.control_passed && repeated.control.is_some());
+    let p50 = p50(&repeated);
+    assert_eq!((p50.verdict, p50.per_run.len()), (Verdict::Regression, 4));
+    assert!(p50.ratio.unwrap().contains(1.2), "{p50:?}");
+    assert_ne!(self::p50(&repeat(&runs(&[GRANT_LANE, TWIN], 4), 4)).verdict, Verdict::Regression);
+}
+
+#[test]
+fn the_next_run_has_an_interval_of_its_own_and_runs_that_differ_too_much_are_named() {
+    let mut results = runs(&[GRANT_LANE, HGET_LANE], 5);
+    let quiet = repeat(&results, 5);
+    let (mean, next) = (p50(&quiet).ratio.unwrap(), p50(&quiet).next_run.unwrap());
+    assert!((mean.estimate - next.estimate).abs() < 1e-12);
+    assert!(next.low < mean.low && next.high > mean.high, "{next:?}");
+    assert_eq!(p50(&quiet).disagreement(), None, "{:?}", p50(&quiet).agreement);
+    for (n, result) in results.iter_mut().enumerate() {
+        let shift = 1.0 + 0.03 * n as f64;
+        let p50 = result.comparisons.iter_mut().find(|c| c.metric == Metric::ServiceP50).unwrap();
+        let ratio = p50.ratio.as_mut().unwrap();
+        (ratio.estimate, ratio.low, ratio.high) =
+            (ratio.estimate * shift, ratio.low * shift, ratio.high * shift);
+    }
+    let drifting = repeat(&results, 5);
+    let beyond = p50(&drifting).disagreement().unwrap();
+    assert!((beyond - 0.045).abs() < 0.015, "{beyond}");
+}
+
+#[test]
+fn a_saving_has_its_own_intervals_over_runs_in_the_unit_of_its_metric() {
+    let mut results = runs(&[GRANT_LANE, HGET_LANE], 4);
+    for (n, result) in results.iter_mut().enumerate() {
+        let p50 = result.comparisons.iter_mut().find(|c| c.metric == Metric::ServiceP50).unwrap();
+        (p50.baseline_value, p50.candidate_value) = (200.0, 250.0);
+        let saved = 50.0 + [-3.0, -1.0, 1.0, 3.0][n];
+        p50.difference =
+            Some(Estimate { estimate: saved, low: saved - 0.5, high: saved + 0.5, confidence: 0.95 });
+    }
+    let over_all = p50(&repeat(&results, 4)).difference.clone().unwrap();
+    assert_eq!((over_all.baseline_value, over_all.candidate_value), (200.0, 250.0));
+    // Spread between runs 2.58, Student's t 3.182 with three degrees of freedom; of the next one, with a run's own.
+    let half = |estimate: Estimate| (estimate.estimate, estimate.high - estimate.estimate);
+    let (mean, next) = (half(over_all.mean), half(over_all.next_run));
+    assert!((mean.0 - 50.0).abs() < 1e-9 && (mean.1 - 4.11).abs() < 0.01, "{mean:?}");
+    assert!((next.0 - 50.0).abs() < 1e-9 && (next.1 - 9.19).abs() < 0.01, "{next:?}");
+    // What one run does not tell is not made from the others.
+    results[1].comparisons.iter_mut().for_each(|c| c.difference = None);
+    assert_eq!(p50(&repeat(&results, 4)).difference, None);
+    results[1].comparisons.iter_mut().for_each(|c| c.ratio = None);
+    assert_eq!(p50(&repeat(&results, 4)).difference.as_ref().map(|d| d.per_run.len()), Some(3));
+}
+
+/// What stays beside a whole series is in no spread between its runs; beside single runs it is, and in the next one whole.
+#[test]
+fn a_series_allows_for_what_ran_beside_it_and_takes_it_for_no_random_error() {
+    let arms = [GRANT_LANE, HGET_LANE];
+    let series = |busy: &[u64]| {
+        let run = |seed: u64| {
+            let mut record = record(&arms, seed);
+            if busy.contains(&seed) {
+                record.warnings.push(Warning::BusyMachine { share: 0.5 });
+            }
+            analyse_as(record, &scenario(&arms))
+        };
+        repeat(&(0..4).map(run).collect::<Vec<_>>(), 4)
+    };
+    let quiet = series(&[]);
+    assert_eq!(p50(&quiet).allowed_for_others, None);
+    for (busy, of_mean) in [(&[1][..], 0.175), (&[0, 1, 2, 3], 0.7)] {
+        let beside = series(busy);
+        let [before, after] = [&quiet, &beside].map(p50);
+        let allowed = after.allowed_for_others.unwrap();
+        assert_eq!((allowed.runs, allowed.of_next_run), (busy.len() as u64, 0.7));
+        assert!((allowed.of_mean - of_mean).abs() < 1e-12, "{allowed:?}");
+        // Runs agree as well or as badly as before: their random errors are the same.
+        let [p_before, p_after] = [before, after].map(|one| one.agreement.unwrap().p_value);
+        assert!((p_before - p_after).abs() < 1e-9, "{p_before} {p_after}");
+        let effect = before.ratio.unwrap().estimate.ln();
+        let wider = |of: fn(&RepeatedComparison) -> Estimate| (of(before).low / of(after).low).ln() / effect;
+        assert!((wider(|one| one.ratio.unwrap()) - of_mean).abs() < 1e-9);
+        assert!((wider(|one| one.next_run.unwrap()) - 0.7).abs() < 1e-9);
+        let [before, after] = [before, after].map(|one| one.difference.as_ref().unwrap());
+        let wider =
+            |of: fn(&RepeatedDifference) -> Estimate| (of(before).low - of(after).low) / of(before).estimate;
+        assert!((wider(|one| one.mean) - of_mean).abs() < 1e-9);
+        assert!((wider(|one| one.next_run) - 0.7).abs() < 1e-9);
+    }
+}
+
+/// A control that is known to no better than many times the threshold agrees with everything.
+#[test]
+fn a_control_that_is_not_known_well_enough_passes_nothing() {
+    let mut results = runs(&[GRANT_LANE, HGET_LANE], 3);
+    assert!(repeat(&results, 3).control_passed);
+    for (result, shift) in results.iter_mut().zip([0.8, 1.0, 1.1]) {
+        let ratio = result.control.as_mut().unwrap().ratio.as_mut().unwrap();
+        ratio.estimate *= shift;
+    }
+    let repeated = repeat(&results, 3);
+    assert!(repeated.control.unwrap().contains(1.0) && !repeated.control_passed);
+    assert!(matches!(
+        repeated.control_failure,
+        Some(ControlFailure::Uncertain { half_width, limit }) if half_width > 10.0 * limit
+    ));
+    assert_eq!(p50(&repeated).verdict, Verdict::Inconclusive);
+}
+
+#[test]
+fn every_attempt_stays_on_record() {
+    let mut results = runs(&[GRANT_LANE, HGET_LANE], 4);
+    results[1].valid = false;
+    let repeated = repeat(&results, results.len() as u64);
+    assert_eq!(repeated.attempts.len(), 4);
+    assert!(!repeated.valid);
+    assert_eq!(p50(&repeated).per_run.len(), 3);
+}
+
+#[test]
+fn two_runs_are_too_few_and_none_is_nothing() {
+    let two = repeat(&runs(&[GRANT_LANE, HGET_LANE], 2), 2);
+    assert_eq!(p50(&two).verdict, Verdict::Inconclusive);
+    assert_eq!(p50(&two).too_few.as_ref().unwrap().to_string(), "needs at least 3 valid runs, has 2");
+    assert!(repeat(&[], 0).comparisons.is_empty());
+}
+
+#[test]
+fn a_control_that_leans_in_every_run_vetoes() {
+    let mut results = runs(&[GRANT_LANE, HGET_LANE], 4);
+    for (i, result) in results.iter_mut().enumerate() {
+        let lean = 1.05 + 0.001 * i as f64;
+        let estimate = Estimate { estimate: lean, low: lean - 0.01, high: lean + 0.01, confidence: 0.99 };
+        result.control.as_mut().unwrap().ratio = Some(estimate);
+    }
+    let repeated = repeat(&results, results.len() as u64);
+    assert!(!repeated.control_passed);
+    assert_eq!(p50(&repeated).verdict, Verdict::Inconclusive);
+}
