@@ -128,9 +128,12 @@ pub async fn any_part(
     on_cluster(&joining, watch, stop, async |cluster| any_of(cluster, name, of).await).await?
 }
 
+/// Results that are looked at before a run's: series of trials take turns between several ways of measuring.
+const BEFORE: usize = 12;
+
 /// The runs of the scenario beside the one that `dir` is for.
 fn runs_before(dir: &ResultDir, scenario: &str) -> Vec<RunResult> {
-    dir.path().parent().map_or_else(Vec::new, |output| store::latest_runs(output, scenario))
+    dir.path().parent().map_or_else(Vec::new, |output| store::latest_runs(output, scenario, BEFORE))
 }
 
 /// The verdicts on a run, with what the generator of this machine was measured to be able to, and what the runs `before` it say.

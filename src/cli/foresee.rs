@@ -9,6 +9,9 @@ use crate::store::latest_runs;
 use reclaim_analysis::judge::{Experience, forecast};
 use reclaim_analysis::scenario::Scenario;
 
+/// Past results that are read for it, the latest ones.
+const PAST: usize = 3;
+
 /// Says how long so many runs of a scenario will take so many generators. Refuses one whose verdict would be refused afterwards, unless it is
 /// to be made `anyway`. Where only earlier runs say so, which something else may have disturbed, it is made, and what they
 /// say is said: the next one may be quieter.
@@ -19,7 +22,7 @@ pub(super) fn foresee(
     anyway: bool,
 ) -> anyhow::Result<String> {
     let Some(first) = scenarios.first() else { return Ok(String::new()) };
-    let (usual, here) = (Experience::of([]), Experience::of(&latest_runs(output, &first.name)));
+    let (usual, here) = (Experience::of([]), Experience::of(&latest_runs(output, &first.name, PAST)));
     let mut seconds = 0.0;
     let mut claims = Some(0);
     let mut doubt = String::new();
@@ -99,7 +102,7 @@ mod tests {
         let ratio = noisy.control.as_mut().unwrap().ratio.as_mut().unwrap();
         (ratio.low, ratio.high) = (0.7, 1.4);
         ResultDir::create(output.path(), "lane-ab").unwrap().store_run(&noisy).unwrap();
-        assert_eq!(latest_runs(output.path(), "lane-ab").len(), 1);
+        assert_eq!(latest_runs(output.path(), "lane-ab", PAST).len(), 1);
         let said = foresee(&[&lane_ab("20000")], (1, 1), output.path(), false).unwrap();
         assert!(said.starts_with("about ") && said.contains("as noisy as the runs before"), "{said}");
         assert!(foresee(&[&lane_ab("2000")], (1, 1), output.path(), false).is_err());

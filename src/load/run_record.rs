@@ -12,8 +12,8 @@ use super::site::Site;
 use crate::machine::{host, tool};
 use reclaim_analysis::record::{
     ArmRecord, ArmRecorder, Audit, ClusterRecord, CounterBlock, Environment, Fault, GENERATOR_BUSY,
-    GeneratorUse, InjectedRecord, LatencyHistogram, PrimaryRecord, Recorder, RunRecord, STOLEN, Samples,
-    ServerReading, StepRecord, Stratum, StratumSide, Warning, WindowEvent, is_busy,
+    GeneratorUse, InjectedRecord, LatencyHistogram, PrimaryRecord, Recorder, RunRecord, Samples,
+    ServerReading, StepRecord, Stratum, StratumSide, Warning, WindowEvent,
 };
 use reclaim_analysis::scenario::{Step, VariantSpec, all_steps};
 
@@ -268,13 +268,7 @@ fn warnings(session: &Session<'_>, used: &GeneratorUse, found: Vec<Warning>) -> 
         if share > GENERATOR_BUSY {
             warnings.push(Warning::GeneratorBusy { share });
         }
-        let share = used.others_share(host.cores, same_machine);
-        if let Some(share) = share.filter(|share| is_busy(*share, host.cores)) {
-            warnings.push(Warning::BusyMachine { share });
-        }
-        if let Some(share) = used.stolen_share(host.cores).filter(|share| *share > STOLEN) {
-            warnings.push(Warning::CoresStolen { share });
-        }
+        warnings.extend(Warning::of_cores_taken(used, host.cores, same_machine));
     }
     warnings
 }

@@ -7,12 +7,9 @@ use super::run::read_run;
 use crate::machine::host;
 use reclaim_analysis::judge::RunResult;
 
-/// Directories that are looked into, the latest ones: series of trials take turns between several ways of measuring.
-const LATEST: usize = 12;
-
-/// The latest results of a scenario below `output` that a machine like this one made, the earliest first. What is in the making says
+/// Of the `most` latest results of a scenario below `output` those that a machine like this one made, the earliest first. What is in the making says
 /// nothing yet, and neither does what cannot be read: whoever asks for that result is told.
-pub fn latest_runs(output: &Path, scenario: &str) -> Vec<RunResult> {
+pub fn latest_runs(output: &Path, scenario: &str, most: usize) -> Vec<RunResult> {
     let Ok(entries) = std::fs::read_dir(output) else { return Vec::new() };
     let own = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -25,6 +22,6 @@ pub fn latest_runs(output: &Path, scenario: &str) -> Vec<RunResult> {
         let there = &result.record.environment.host;
         (&there.cpu, there.cores) == (&here.cpu, here.cores)
     };
-    let latest = &found[found.len().saturating_sub(LATEST)..];
+    let latest = &found[found.len().saturating_sub(most)..];
     latest.iter().filter_map(|path| read_run(path).ok()).filter(same_machine).collect()
 }

@@ -6,8 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::latency_summary::{LatencySummary, latency};
 use super::send_lag::{SendLag, of_arms, of_generator};
 use crate::record::{
-    Fault, GENERATOR_BUSY, GeneratorRecord, GeneratorUse, MachineUse, RunRecord, STOLEN, Warning, by_machine,
-    is_busy,
+    Fault, GENERATOR_BUSY, GeneratorRecord, GeneratorUse, MachineUse, RunRecord, Warning, by_machine,
 };
 use crate::scenario::Scenario;
 
@@ -154,10 +153,7 @@ fn of_machine(machine: &MachineUse<'_>, record: &RunRecord) -> Vec<Warning> {
         servers_cpu_s: record.generator.map_or(0.0, |all| all.servers_cpu_s),
         ..machine.used
     };
-    let others = used.others_share(cores, servers_here).filter(|share| is_busy(*share, cores));
-    let stolen = used.stolen_share(cores).filter(|share| *share > STOLEN);
-    let others = others.map(|share| Warning::BusyMachine { share });
-    others.into_iter().chain(stolen.map(|share| Warning::CoresStolen { share })).collect()
+    Warning::of_cores_taken(&used, cores, servers_here)
 }
 
 #[cfg(test)]

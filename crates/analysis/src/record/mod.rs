@@ -73,7 +73,7 @@ pub use steps::StepTimes;
 pub use storm::{RetryCause, StormRecord};
 pub use usage::{
     GENERATOR_BUSY, GeneratorUse, OTHERS_DISTURB_A_CALIBRATION, OTHERS_EXPLAIN_LATENESS, SEND_LAG_SHARE,
-    STOLEN, is_busy,
+    STOLEN,
 };
 pub use warning::Warning;
 pub use wire_cost::WireCost;

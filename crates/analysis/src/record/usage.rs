@@ -111,7 +111,7 @@ const CORES_WORTH_A_WARNING: f64 = 0.5;
 const WITHIN_THE_CLOCKS: f64 = 0.03;
 
 /// Whether so large a share of so many cores, taken by others in a run's window, is worth a warning.
-pub fn is_busy(share: f64, cores: u32) -> bool {
+pub(super) fn is_busy(share: f64, cores: u32) -> bool {
     let of_a_core = CORES_WORTH_A_WARNING / f64::from(cores.max(1));
     share > OTHERS_WORTH_A_WARNING.min(of_a_core.max(WITHIN_THE_CLOCKS))
 }

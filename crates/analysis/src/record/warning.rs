@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ForeignClient;
-use super::usage::OTHERS_WORTH_A_WARNING;
+use super::usage::{GeneratorUse, OTHERS_WORTH_A_WARNING, STOLEN, is_busy};
 use crate::scenario::FaultKind;
 
 /// Something a reader should know.
@@ -232,6 +232,14 @@ impl Warning {
             Self::OfGenerator { what, .. } => what.itself(),
             other => other,
         }
+    }
+
+    /// What of so many cores neither the tool nor, where they run there, its servers had: other programs and the host took it.
+    pub fn of_cores_taken(used: &GeneratorUse, cores: u32, servers_here: bool) -> Vec<Self> {
+        let others = used.others_share(cores, servers_here).filter(|share| is_busy(*share, cores));
+        let stolen = used.stolen_share(cores).filter(|share| *share > STOLEN);
+        let others = others.map(|share| Self::BusyMachine { share });
+        others.into_iter().chain(stolen.map(|share| Self::CoresStolen { share })).collect()
     }
 
     /// Whether other programs ran on a machine of the run's, or on that of its host in such a measure.
