@@ -93,6 +93,9 @@ impl StagedRun<'_> {
         for round in &self.plan.rounds {
             let stock = Stock::default();
             measured.prepared += self.stage(round, &stock).await?;
+            // Until the stock is empty, not for each batch anew: a thread that has just come to another core is slow for a while, and a
+            // block with several claims in flight lasts some tens of milliseconds.
+            let arranged = session.arrange();
             for batch in &round.batches {
                 if session.cancel().is_cancelled() {
                     return Ok(());
@@ -106,6 +109,7 @@ impl StagedRun<'_> {
                 };
                 self.claim(measured, batch, &stock, &part).await?;
             }
+            drop(arranged);
             self.claim_late(measured, round, &stock).await?;
             session.watch().snapshot(&run_record(session, measured, &Closing::default(), true));
         }

@@ -25,6 +25,8 @@ pub struct Arrangement {
     all: Vec<u32>,
     spinner: RefCell<Option<Spinner>>,
     open: Cell<bool>,
+    /// Servers that were bound since the window was opened.
+    bound: RefCell<Vec<u32>>,
     /// Processes that work for this one, where it works.
     beside: RefCell<Vec<u32>>,
 }
@@ -40,6 +42,7 @@ impl Arrangement {
             all: Available::here().logical(),
             spinner: spinner.into(),
             open: Cell::new(false),
+            bound: RefCell::default(),
             beside: RefCell::default(),
         })
     }
@@ -72,20 +75,22 @@ impl Arrangement {
     }
 
     /// Opens a window: until what this returns is dropped, threads are on their cores and cores awake. `servers` are
-    /// the processes that are ours to place. A window within a window changes nothing.
+    /// the processes that are ours to place. A window within a window moves nothing but servers that have come since.
     pub fn window(self: &Rc<Self>, servers: &[u32]) -> Arranged {
-        if self.open.replace(true) {
-            return Arranged { of: None, servers: Vec::new(), latency: None };
-        }
+        let outermost = !self.open.replace(true);
         let (placement, awake_by) = {
             let conditions = self.conditions.borrow();
-            if conditions.placement != Placement::Free {
-                self.bind_generator(&conditions.generator_on);
-                let servers = servers.iter().filter(|_| !conditions.servers_on.is_empty());
-                servers.for_each(|&pid| bind_process(pid, &[], &conditions.servers_on));
-            }
             (conditions.placement, conditions.awake_by.clone())
         };
+        if placement != Placement::Free {
+            if outermost {
+                self.bind_generator(&self.conditions.borrow().generator_on);
+            }
+            self.bind_servers(servers);
+        }
+        if !outermost {
+            return Arranged { of: None, latency: None };
+        }
         let latency = match awake_by {
             Some(AwakeBy::DmaLatency) => LatencyLimit::hold().map_err(|error| self.lost(&error)).ok(),
             Some(AwakeBy::Spinning { .. }) => {
@@ -94,8 +99,22 @@ impl Arrangement {
             }
             None => None,
         };
-        let servers = if placement == Placement::Free { Vec::new() } else { servers.to_vec() };
-        Arranged { of: Some(Rc::clone(self)), servers, latency }
+        Arranged { of: Some(Rc::clone(self)), latency }
+    }
+
+    /// Binds those of them that are not bound yet.
+    fn bind_servers(&self, servers: &[u32]) {
+        let conditions = self.conditions.borrow();
+        if conditions.servers_on.is_empty() {
+            return;
+        }
+        let mut bound = self.bound.borrow_mut();
+        for &pid in servers {
+            if !bound.contains(&pid) {
+                bind_process(pid, &[], &conditions.servers_on);
+                bound.push(pid);
+            }
+        }
     }
 
     /// CPU of the threads that spin, so far; `None` where none does or the system does not tell.
@@ -158,8 +177,6 @@ fn sleepy(conditions: &mut Conditions, why: &str) {
 #[must_use = "the window closes when this is dropped"]
 pub struct Arranged {
     of: Option<Rc<Arrangement>>,
-    /// Those that were bound.
-    servers: Vec<u32>,
     #[expect(dead_code, reason = "held while the window is open")]
     latency: Option<LatencyLimit>,
 }
@@ -170,20 +187,28 @@ impl Drop for Arranged {
         of.spin(false);
         if of.conditions.borrow().placement != Placement::Free {
             of.bind_generator(&of.all);
-            self.servers.iter().for_each(|&pid| bind_process(pid, &[], &of.all));
         }
+        of.bound.take().into_iter().for_each(|pid| bind_process(pid, &[], &of.all));
         of.open.set(false);
     }
 }
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
+    use std::process::{Child, Command};
+
     use super::*;
+    use rustix::process::Pid;
     use rustix::thread::{CpuSet, sched_getaffinity};
 
-    fn bound_to() -> Vec<usize> {
-        let set = sched_getaffinity(None).unwrap();
+    /// Where a process may run; the calling thread without one.
+    fn allowed(pid: Option<Pid>) -> Vec<usize> {
+        let set = sched_getaffinity(pid).unwrap();
         (0..CpuSet::MAX_CPU).filter(|core| set.is_set(*core)).collect()
+    }
+
+    fn bound_to() -> Vec<usize> {
+        allowed(None)
     }
 
     /// In a process of its own, since it binds every thread of one: run by the test below.
@@ -212,6 +237,34 @@ mod tests {
         }));
         assert!(panicked.is_err());
         assert_eq!(bound_to(), before, "however a window ends");
+        servers_of_a_window_within(&before);
+    }
+
+    /// Those that were bound stay where they are from one window within to the next, and one that has come since joins them.
+    fn servers_of_a_window_within(before: &[usize]) {
+        let arrangement = Arrangement::new(MachineSection::default(), ServersAt::Ours { count: 2 });
+        let on: Vec<usize> = arrangement.conditions().servers_on.iter().map(|&core| core as usize).collect();
+        if on.is_empty() {
+            return;
+        }
+        let mut servers: Vec<Child> =
+            (0..2).map(|_| Command::new("sleep").arg("60").spawn().unwrap()).collect();
+        let pids: Vec<u32> = servers.iter().map(Child::id).collect();
+        let where_they_are = || -> Vec<Vec<usize>> {
+            pids.iter().map(|&pid| allowed(Pid::from_raw(pid.cast_signed()))).collect()
+        };
+        let window = arrangement.window(&pids[..1]);
+        assert_eq!(where_they_are(), [on.clone(), before.to_vec()]);
+        // Moved by hand: whoever bound it again would be seen.
+        bind_process(pids[0], &[], &arrangement.all);
+        drop(arrangement.window(&pids));
+        assert_eq!(where_they_are(), [before.to_vec(), on], "the first is not bound twice");
+        drop(window);
+        assert_eq!(where_they_are(), [before, before], "and all are given back");
+        for server in &mut servers {
+            server.kill().unwrap();
+            server.wait().unwrap();
+        }
     }
 
     #[test]
