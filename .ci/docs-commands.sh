@@ -43,7 +43,7 @@ run 'reclaim-bench scenarios show lane-ab > mine.toml'
 run 'reclaim-bench scenarios check ./mine.toml' '>/dev/null'
 # Parts of the claims: how sure the answer is is no matter here.
 instead 'reclaim-bench run ./mine.toml' 'reclaim-bench run ./mine.toml --claims 12000 --anyway --no-progress'
-instead 'reclaim-bench run lane-ab --concurrency 64 --claims 40000 --set population.lanes=16' 'reclaim-bench run lane-ab --concurrency 64 --claims 8000 --set population.lanes=16 --anyway --no-progress'
+instead 'reclaim-bench run lane-ab --concurrency 64 --claims 40000 --set compare.noise_threshold=0.06' 'reclaim-bench run lane-ab --concurrency 64 --claims 8000 --set compare.noise_threshold=0.06 --anyway --no-progress'
 # A run that is stored in the checkout.
 instead 'reclaim-bench report results/reference/lane-ab' 'cd "$RECLAIM_BENCH_ROOT" && reclaim-bench report results/reference/lane-ab >/dev/null'
 # The two runs above are of this scenario.
@@ -65,7 +65,7 @@ instead 'reclaim-bench run server-duet' 'reclaim-bench run server-duet --claims 
 instead 'reclaim-bench run server-duet --base-server /usr/bin/valkey-server --candidate-server default' 'reclaim-bench run server-duet --base-server default --candidate-server default --claims 800 --set compare.strata=10 --anyway --no-progress >/dev/null'
 instead 'reclaim-bench run server-duet --base-server libc/valkey-server --candidate-server jemalloc/valkey-server' 'set -- results/server-duet-*; reclaim-bench report "$1" >/dev/null'
 instead 'reclaim-bench run server-duet --candidate-config appendonly=yes --candidate-config appendfsync=everysec' 'reclaim-bench run server-duet --candidate-config appendonly=yes --candidate-config appendfsync=everysec --claims 800 --set compare.strata=10 --anyway --no-progress >/dev/null'
-instead 'reclaim-bench run server-duet --candidate-config io-threads=2 --concurrency 16' 'reclaim-bench run server-duet --candidate-config io-threads=2 --concurrency 16 --claims 800 --set compare.strata=10 --anyway --no-progress >/dev/null'
+instead 'reclaim-bench run server-duet --candidate-config io-threads=2 --concurrency 16 --set compare.noise_threshold=0.06' 'reclaim-bench run server-duet --candidate-config io-threads=2 --concurrency 16 --set compare.noise_threshold=0.06 --claims 800 --set compare.strata=10 --anyway --no-progress >/dev/null'
 sed '$ s/^server = "default".*/wait_replicas = 1\nserver = { replicas = 1 }/' "$root/scenarios/server-duet.toml" > replicas.toml
 instead 'reclaim-bench run ./replicas.toml' 'reclaim-bench run ./replicas.toml --claims 800 --set compare.strata=10 --anyway --no-progress >/dev/null'
 

@@ -204,7 +204,9 @@ def summary(rows):
                      "their intervals")
         lines.append(text)
         if arm == next(iter(ARMS)):
-            targets = [("ratios", spread(ratios) <= RATIOS_WITHIN), ("round trips", within <= ROUND_TRIPS_WITHIN),
+            made = sum(row["arm"] == arm for row in rows)
+            targets = [("a ratio of each run", len(own) == made), ("round trips of each run", len(trips) == made),
+                       ("ratios", spread(ratios) <= RATIOS_WITHIN), ("round trips", within <= ROUND_TRIPS_WITHIN),
                        ("intervals of the ratio", ratios_apart <= PAIRS_APART),
                        ("intervals in round trips", trips_apart <= PAIRS_APART),
                        ("validity", all(row["valid"] and row["control_passed"] for row in own))]

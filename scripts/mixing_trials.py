@@ -81,12 +81,14 @@ def trial(args, in_flight):
     median, throughput, control = compared(args, in_flight)
     single = interval(alone(args, in_flight))
     little = median["estimate"] * throughput["estimate"]
-    slack = max(0.02, math.log(median["high"] / median["low"]), math.log(throughput["high"] / throughput["low"]))
+    # As far as the two ratios are known, of which each is uncertain by itself.
+    slack = max(0.02, math.hypot(*(math.log(one["high"] / one["low"]) / 2 for one in (median, throughput))))
     within = single[1] <= median["estimate"] <= single[2]
     agrees = abs(math.log(little)) <= slack
     print(f"{in_flight:>3} in flight: compared {median['estimate']:.3f} [{median['low']:.3f}, {median['high']:.3f}], alone "
           f"{single[0]:.3f} [{single[1]:.3f}, {single[2]:.3f}] {'agree' if within else 'DIFFER'}; throughput "
-          f"{throughput['estimate']:.3f}, median x throughput {little:.3f} {'as it must be' if agrees else 'WRONG'}",
+          f"{throughput['estimate']:.3f}, median x throughput {little:.3f} {'as it must be' if agrees else 'WRONG'}; control "
+          f"{'passed' if control['passed'] else 'known too badly for a verdict, or failed'}",
           flush=True)
     return {"in_flight": in_flight, "median": median, "throughput": throughput, "control": control, "alone": single,
             "within": within, "agrees": agrees}

@@ -26,9 +26,9 @@ pub struct Experience {
 }
 
 /// A busy two-core machine: +-0.6 % at 99 % for 15,000 claims on each side of a control, twice the 217 us for
-/// each staged grant that a quiet one took. Blocks: what 20 pairs of them differed by in trials there.
+/// each staged grant that a quiet one took. Blocks: controls of results/reference/trials/ at 16 in flight came to 0.13 to 0.16.
 const SLOW_MACHINE: Experience =
-    Experience { noise_of_claim: 0.3, noise_of_block: 0.06, service_s: 550e-6, staging_s: 430e-6 };
+    Experience { noise_of_claim: 0.3, noise_of_block: 0.14, service_s: 550e-6, staging_s: 430e-6 };
 
 /// Starting a cluster and stopping it, creating the first executions, the audit.
 const AROUND_S: f64 = 5.0;
@@ -94,8 +94,10 @@ pub enum Shortfall {
     /// The control would not be known to half the noise threshold, and so refuse to judge.
     #[error(
         "{claims} claims cannot show {} %: the baseline against itself would be known to about ±{:.1} %, and it has to be \
-         to ±{} %: at least {needed} claims (--claims {needed}), or a larger compare.noise_threshold",
-        rounded(100.0 * threshold), 100.0 * reach, rounded(100.0 * threshold * CONTROL_SHARE)
+         to ±{} %: at least {needed} claims{} (--claims {needed}{}), or a larger compare.noise_threshold",
+        rounded(100.0 * threshold), 100.0 * reach, rounded(100.0 * threshold * CONTROL_SHARE),
+        groups.map(|groups| format!(" in {groups} groups of blocks")).unwrap_or_default(),
+        groups.map(|groups| format!(" --set compare.strata={groups}")).unwrap_or_default(),
     )]
     TooNoisy {
         /// Claims over all arms.
@@ -106,6 +108,8 @@ pub enum Shortfall {
         reach: f64,
         /// Claims that it takes.
         needed: u64,
+        /// Groups of blocks that it takes, where `compare.strata` allows fewer: more claims alone would make longer blocks.
+        groups: Option<u64>,
     },
     /// A tail needs more claims than there are.
     #[error(
@@ -224,19 +228,8 @@ fn shortfalls(
     let arms = scenario.variants.len() as u64;
     let each = claims / arms.max(1);
     let mut shortfalls = Vec::new();
-    let limit = CONTROL_SHARE * compare.noise_threshold;
-    let (noise, units, claims_per_unit) = match compare.mixing {
-        Mixing::Claims => (experience.noise_of_claim, each, arms),
-        Mixing::Blocks => {
-            let shape = block_shape(scenario, compare, claims);
-            (experience.noise_of_block, u64::from(shape.groups), arms * shape.claims)
-        }
-    };
-    let reach = REACH * noise / (units.max(1) as f64).sqrt();
-    if reach > limit && compare.is_controlled() {
-        let units_needed = (REACH * noise / limit).powi(2).ceil() as u64;
-        let needed = rounded_up(units_needed * claims_per_unit);
-        shortfalls.push(Shortfall::TooNoisy { claims, threshold: compare.noise_threshold, reach, needed });
+    if compare.is_controlled() {
+        shortfalls.extend(too_noisy(scenario, compare, claims, experience));
     }
     for &metric in &compare.metrics {
         let Judged::ByInterval { min_claims } = metric.row().judged else { continue };
@@ -245,6 +238,39 @@ fn shortfalls(
         }
     }
     shortfalls
+}
+
+/// Whether the control would not be known well enough, and what it takes.
+fn too_noisy(
+    scenario: &Scenario,
+    compare: &Compare,
+    claims: u64,
+    experience: &Experience,
+) -> Option<Shortfall> {
+    let arms = scenario.variants.len() as u64;
+    let limit = CONTROL_SHARE * compare.noise_threshold;
+    let (noise, units) = match compare.mixing {
+        Mixing::Claims => (experience.noise_of_claim, claims / arms.max(1)),
+        Mixing::Blocks => {
+            (experience.noise_of_block, u64::from(block_shape(scenario, compare, claims).groups))
+        }
+    };
+    let reach = REACH * noise / (units.max(1) as f64).sqrt();
+    if reach <= limit {
+        return None;
+    }
+    let units = (REACH * noise / limit).powi(2).ceil() as u64;
+    let (needed, groups) = match compare.mixing {
+        Mixing::Claims => (rounded_up(units * arms), None),
+        Mixing::Blocks => {
+            let more = (units > u64::from(compare.strata)).then(|| rounded_up(units));
+            let load = &scenario.load;
+            let smallest = BlockShape::smallest(&load.model, load.added_rtt.as_secs_f64());
+            let needed = rounded_up(more.unwrap_or(units) * arms * smallest);
+            (needed.max(claims), more)
+        }
+    };
+    Some(Shortfall::TooNoisy { claims, threshold: compare.noise_threshold, reach, needed, groups })
 }
 
 /// To two digits that count, upwards: it is an estimate.
@@ -297,10 +323,47 @@ mod tests {
             ]
         );
         assert_eq!(said(&[("load.claims", "10000")]), [""; 0]);
-        // What it asks for is enough.
-        let queued = [("load.concurrency", "64"), ("load.claims", "20000")];
-        assert!(said(&queued)[0].contains("at least 32000 claims"), "{:?}", said(&queued));
-        assert_eq!(said(&[("load.concurrency", "64"), ("load.claims", "32000")]), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_asked_for_is_enough() {
+        for (in_flight, claims, strata, threshold) in [
+            ("64", "20000", "100", "0.03"),
+            ("16", "60000", "100", "0.03"),
+            ("16", "60000", "12", "0.06"),
+            ("4", "4000", "20", "0.1"),
+            ("2", "20000", "10", "0.02"),
+            ("1", "2000", "100", "0.03"),
+        ] {
+            let asked = |claims: &str, strata: &str| {
+                let changes = [
+                    ("load.concurrency", in_flight),
+                    ("load.claims", claims),
+                    ("compare.strata", strata),
+                    ("compare.noise_threshold", threshold),
+                    ("compare.metrics", "[\"service_p50\"]"),
+                ];
+                forecast(&lane_ab(&changes), &SLOW_MACHINE).shortfalls
+            };
+            let [Shortfall::TooNoisy { needed, groups, .. }] = asked(claims, strata)[..] else {
+                panic!("{in_flight} in flight: {:?}", asked(claims, strata));
+            };
+            let groups = groups.map_or_else(|| strata.to_owned(), |groups| groups.to_string());
+            assert_eq!(
+                asked(&needed.to_string(), &groups),
+                [],
+                "{in_flight} in flight, {needed} in {groups}"
+            );
+        }
+    }
+
+    #[test]
+    fn where_more_claims_would_only_make_longer_blocks_more_groups_are_asked_for() {
+        let changes = [("load.concurrency", "16"), ("load.claims", "60000")];
+        let said = forecast(&lane_ab(&changes), &SLOW_MACHINE).shortfalls[0].to_string();
+        let groups =
+            "at least 60000 claims in 340 groups of blocks (--claims 60000 --set compare.strata=340), or";
+        assert!(said.contains(groups), "{said}");
     }
 
     #[test]

@@ -73,12 +73,6 @@ impl Host {
             _ => self == other,
         }
     }
-
-    /// Cores whose time this process may use up: its logical cores, or what a control group leaves of them.
-    pub fn usable_cores(&self) -> f64 {
-        let quota = self.quota_us_per_s.map_or(f64::INFINITY, |us| us as f64 / 1e6);
-        f64::from(self.cores.max(1)).min(quota)
-    }
 }
 
 /// The servers.

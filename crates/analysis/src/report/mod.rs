@@ -92,11 +92,6 @@ pub fn repeated_text(scenario: &str, repeated: &Repeated, gate: &Gate, columns: 
     text::render(&series::answered(scenario, repeated, gate), columns)
 }
 
-/// The same for a pull request.
-pub fn repeated_markdown(scenario: &str, repeated: &Repeated, gate: &Gate) -> String {
-    markdown::render(&series::answered(scenario, repeated, gate))
-}
-
 /// A scenario at several values of one key, for a terminal; 120 columns where there is none.
 pub fn sweep_text(scenario: &str, sweep: &Sweep, columns: Option<u16>) -> String {
     text::render_wide(&sweep::blocks(scenario, sweep), columns)

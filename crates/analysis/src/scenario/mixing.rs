@@ -51,11 +51,16 @@ impl BlockShape {
     pub fn of(strata: u32, total: u64, arms: u64, model: &Model, added_rtt_s: f64) -> Self {
         let in_flight = model.in_flight(added_rtt_s);
         let per_arm = (total / arms.max(1)).max(1);
-        let smallest = (GENERATIONS * in_flight).max(SMALLEST_BLOCK).ceil() as u64;
+        let smallest = Self::smallest(model, added_rtt_s);
         let groups = (per_arm / smallest).clamp(1, u64::from(strata.max(1)));
         let claims = per_arm / groups;
         let ramp_in = (RAMP_IN_GENERATIONS * in_flight).max(RAMP_IN_SHARE * claims as f64).ceil() as u64;
         Self { groups: groups as u32, claims, ramp_in: ramp_in.min(claims) }
+    }
+
+    /// Claims of a block that count, at least: most of it is neither start nor end then.
+    pub fn smallest(model: &Model, added_rtt_s: f64) -> u64 {
+        (GENERATIONS * model.in_flight(added_rtt_s)).max(SMALLEST_BLOCK).ceil() as u64
     }
 
     /// Claims of one block, those before the ones that count included.
