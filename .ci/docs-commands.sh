@@ -43,7 +43,7 @@ run 'reclaim-bench scenarios show lane-ab > mine.toml'
 run 'reclaim-bench scenarios check ./mine.toml' '>/dev/null'
 # Parts of the claims: how sure the answer is is no matter here.
 instead 'reclaim-bench run ./mine.toml' 'reclaim-bench run ./mine.toml --claims 12000 --anyway --no-progress'
-instead 'reclaim-bench run lane-ab --concurrency 64 --claims 40000 --set compare.noise_threshold=0.06' 'reclaim-bench run lane-ab --concurrency 64 --claims 8000 --set compare.noise_threshold=0.06 --anyway --no-progress'
+instead 'reclaim-bench run lane-ab --concurrency 64 --claims 45000 --set compare.noise_threshold=0.06' 'reclaim-bench run lane-ab --concurrency 64 --claims 8000 --set compare.noise_threshold=0.06 --anyway --no-progress'
 # A run that is stored in the checkout.
 instead 'reclaim-bench report results/reference/lane-ab' 'cd "$RECLAIM_BENCH_ROOT" && reclaim-bench report results/reference/lane-ab >/dev/null'
 # The two runs above are of this scenario.

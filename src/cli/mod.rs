@@ -136,11 +136,11 @@ enum Documented {
 
 const RUN_EXAMPLES: &str = "Examples:
   reclaim-bench run lane-ab
-  reclaim-bench run lane-ab --concurrency 64 --claims 40000 --set compare.noise_threshold=0.06
+  reclaim-bench run lane-ab --concurrency 64 --claims 45000 --set compare.noise_threshold=0.06
   reclaim-bench run library-duet --base-library origin/main:crates/ff-script/src/flowfabric.lua \
       --candidate-library crates/ff-script/src/flowfabric.lua --gate
   reclaim-bench run ./mine.toml --nodes 10.0.0.1:6379 --user bench --password-file secret
-  reclaim-bench run lane-ab --concurrency 64 --claims 40000 --set compare.noise_threshold=0.06 \
+  reclaim-bench run lane-ab --concurrency 64 --claims 45000 --set compare.noise_threshold=0.06 \
       --generators 4";
 
 const CAPACITY_EXAMPLES: &str = "Examples:

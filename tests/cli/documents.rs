@@ -80,7 +80,7 @@ const NOT_RUN: &[(&str, &str)] = &[
         "the directory is made up; report_of_several.rs asks the same",
     ),
     (
-        "reclaim-bench run lane-ab --concurrency 64 --claims 40000 --set compare.noise_threshold=0.06 --generators 2",
+        "reclaim-bench run lane-ab --concurrency 64 --claims 45000 --set compare.noise_threshold=0.06 --generators 2",
         "minutes; tests/live/parts.rs makes a small run of two generators",
     ),
     (

@@ -358,6 +358,15 @@ mod tests {
     }
 
     #[test]
+    fn what_readme_asks_with_several_in_flight_can_be_answered() {
+        let readme = include_str!("../../../../README.md");
+        assert!(readme.contains("--concurrency 64 --claims 45000 --set compare.noise_threshold=0.06"));
+        let changes =
+            [("load.concurrency", "64"), ("load.claims", "45000"), ("compare.noise_threshold", "0.06")];
+        assert_eq!(forecast(&lane_ab(&changes), &SLOW_MACHINE).shortfalls, []);
+    }
+
+    #[test]
     fn where_more_claims_would_only_make_longer_blocks_more_groups_are_asked_for() {
         let changes = [("load.concurrency", "16"), ("load.claims", "60000")];
         let said = forecast(&lane_ab(&changes), &SLOW_MACHINE).shortfalls[0].to_string();
