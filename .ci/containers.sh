@@ -24,7 +24,8 @@ trap cleanup EXIT
 # 0 is a valid run; its verdicts do not count.
 docker build --quiet --target prebuilt --build-arg "BASE=$base" --tag "$image" .
 docker run --rm "$image" --version
-docker run --rm "$image" run --help | grep -q -- '^ *--live' || { echo "the image's tool has no --live" >&2; exit 1; }
+# Read to its end: who writes to a pipe that grep -q has closed has failed.
+docker run --rm "$image" run --help | grep -- '^ *--live' >/dev/null || { echo "the image's tool has no --live" >&2; exit 1; }
 docker run --rm --network none "$image" run smoke --no-progress --quiet >"$scratch/alone.txt"
 grep -q '^  - cluster: Valkey .*3 primaries, 0 replicas,' "$scratch/alone.txt" ||
     { cat "$scratch/alone.txt"; echo "the server in the image was not used" >&2; exit 1; }

@@ -6,7 +6,8 @@ cd "$(dirname "$0")/.."
 tool=$(realpath "$1")
 mkdir -p "$2"
 out=$(realpath "$2")
-"$tool" run --help | grep -q -- '^ *--live' || { echo "$tool has no --live: it was built without its default features" >&2; exit 1; }
+# Read to its end: who writes to a pipe that grep -q has closed has failed.
+"$tool" run --help | grep -- '^ *--live' >/dev/null || { echo "$tool has no --live: it was built without its default features" >&2; exit 1; }
 version=$("$tool" --version | cut -d' ' -f2)
 host=$(rustc --version --verbose | sed -n 's/^host: //p')
 name=reclaim-bench-$version-$host
