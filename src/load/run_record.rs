@@ -62,7 +62,7 @@ pub(super) fn run_record(
         offered: measured.offered,
         storm: measured.storm.clone(),
         injected: measured.injected.clone().map(|injected| with_redirects(injected, &measured.meter)),
-        generator: Some(generator_use(session, measured, recorder.arms())),
+        generator: Some(generator_use(session, measured, &recorder)),
         // The command adds it: what was calibrated is not this run's to know.
         calibration: None,
         longest_gap_s: recorder.longest_gap().map(|gap| gap.as_secs_f64()),
@@ -79,7 +79,7 @@ pub(super) fn run_record(
             sum
         }),
         faults,
-        warnings: warnings(session, &generator_use(session, measured, recorder.arms()), found),
+        warnings: warnings(session, &generator_use(session, measured, &recorder), found),
     }
 }
 
@@ -245,11 +245,9 @@ fn primaries_of(site: &Site, cluster: Option<u32>, measured: &Measured, before: 
         .collect()
 }
 
-fn generator_use(session: &Session<'_>, measured: &Measured, arms: &[ArmRecorder]) -> GeneratorUse {
-    let mixed = arms.iter().map(|arm| arm.active).max().unwrap_or_default().as_secs_f64();
-    let blocks: f64 = measured.blocks.iter().map(|block| block.duration.as_secs_f64()).sum();
+fn generator_use(session: &Session<'_>, measured: &Measured, recorder: &Recorder) -> GeneratorUse {
     GeneratorUse {
-        window_s: mixed + blocks,
+        window_s: recorder.active().as_secs_f64(),
         real_time: measured.real_time,
         recording_ns_per_claim: Some(session.recording_ns_per_claim),
         ..measured.meter.usage

@@ -168,6 +168,12 @@ async fn several_in_flight_are_compared_in_blocks_with_replicas_and_without() {
     let (replicated, pids) = duet(&text, (None, &[]), async |_| ()).await;
     assert!(replicated.valid, "{:?}", replicated.invalid_reasons);
     assert!(replicated.record.strata.iter().all(|stratum| stratum.apart && stratum.sides.len() == 3));
+    // All claims are some block's: what the generator did is held against the time of each of them once.
+    let record = &replicated.record;
+    let in_blocks_s: f64 = record.blocks.iter().map(|block| block.duration_s).sum();
+    let used = record.generator.unwrap();
+    assert!((used.window_s - in_blocks_s).abs() < 1e-6, "{used:?} in {in_blocks_s} s");
+    assert!(used.clocks_s().unwrap() >= used.window_s, "{used:?}");
     let replicas: Vec<u32> =
         replicated.record.clusters.iter().map(|cluster| cluster.valkey.replicas).collect();
     assert_eq!((replicas, pids.len()), (vec![0, 1, 0], 4));

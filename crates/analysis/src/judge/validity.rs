@@ -261,8 +261,7 @@ fn stall(record: &RunRecord, scenario: &Scenario) -> Option<(f64, f64)> {
     if record.arms.iter().filter_map(median_s).any(|median_s| median_s >= longest_s) {
         return None;
     }
-    let blocks: f64 = record.blocks.iter().map(|block| block.duration_s).sum();
-    let window_s = record.arms.iter().map(|arm| arm.active_s).fold(0.0, f64::max) + blocks;
+    let window_s = record.claims_made_s();
     (window_s > 0.0).then(|| (longest_s, longest_s / window_s))
 }
 

@@ -186,6 +186,11 @@ impl Recorder {
         self.timeline.so_far()
     }
 
+    /// Time in which claims were made so far, whatever they were for, the warm-up's aside.
+    pub fn active(&self) -> Duration {
+        self.timeline.active()
+    }
+
     /// Longest span without a successful claim so far; `None` before the first.
     pub fn longest_gap(&self) -> Option<Duration> {
         self.timeline.longest_gap()
@@ -240,7 +245,7 @@ impl Recorder {
     /// The window as a whole so far.
     pub fn window(&self) -> WindowTotals {
         WindowTotals {
-            active_s: self.timeline.active().as_secs_f64(),
+            active_s: self.active().as_secs_f64(),
             outcomes: self.outcomes.clone(),
             batches: self.timeline.batches((0..self.arms.len() as u32).collect()),
         }

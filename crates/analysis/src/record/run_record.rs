@@ -129,6 +129,18 @@ impl RunRecord {
         scheduled_s.min(active_s)
     }
 
+    /// Time in which claims were made, in seconds, whatever they were for, the warm-up's aside. In results of versions that did not
+    /// keep it, that of the counter blocks and of the arms, which may have had blocks of their own.
+    pub fn claims_made_s(&self) -> f64 {
+        let summed = || {
+            let blocks: f64 = self.blocks.iter().map(|block| block.duration_s).sum();
+            let in_blocks = self.strata.iter().any(|stratum| stratum.apart);
+            let mixed = self.arms.iter().map(|arm| arm.active_s).fold(0.0, f64::max);
+            if in_blocks { blocks } else { mixed + blocks }
+        };
+        self.window.as_ref().map_or_else(summed, |window| window.active_s)
+    }
+
     /// What the ruler's round trips were; `None` where none were made.
     pub fn ruler(&self) -> Option<&str> {
         let made = self.strata.iter().any(|stratum| stratum.ruler.is_some());

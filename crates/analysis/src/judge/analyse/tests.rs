@@ -336,6 +336,23 @@ fn a_stall_is_warned_of_and_an_open_loop_shows_it_itself() {
     };
     assert!(warned(Some(1.2), false));
     assert!(!warned(Some(0.2), false) && !warned(Some(2.6), true) && !warned(None, false));
+    // Arms with blocks of their own: those are the time in which claims were made, not these and the arms once more.
+    let share_of = |apart: bool| {
+        let result = analysed(|record, _| {
+            record.longest_gap_s = Some(1.0);
+            record.strata.iter_mut().for_each(|stratum| stratum.apart = apart);
+        });
+        let of = |warning: &Warning| match warning {
+            Warning::Stall { share, .. } => Some(*share),
+            _ => None,
+        };
+        (1.0 / result.warnings.iter().find_map(of).unwrap(), result.record)
+    };
+    let (mixed_s, record) = share_of(false);
+    let (apart_s, _) = share_of(true);
+    let blocks_s: f64 = record.blocks.iter().map(|block| block.duration_s).sum();
+    assert!((mixed_s - record.arms[0].active_s - blocks_s).abs() < 1e-6, "{mixed_s}");
+    assert!((apart_s - blocks_s).abs() < 1e-6, "{apart_s}");
     // Thousands in flight, each of which waits for those before it.
     let crowd = analysed(|record, _| {
         record.longest_gap_s = Some(2.6);
