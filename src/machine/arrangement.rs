@@ -78,19 +78,15 @@ impl Arrangement {
     /// the processes that are ours to place. A window within a window moves nothing but servers that have come since.
     pub fn window(self: &Rc<Self>, servers: &[u32]) -> Arranged {
         let outermost = !self.open.replace(true);
-        let (placement, awake_by) = {
-            let conditions = self.conditions.borrow();
-            (conditions.placement, conditions.awake_by.clone())
-        };
-        if placement != Placement::Free {
-            if outermost {
-                self.bind_generator(&self.conditions.borrow().generator_on);
-            }
-            self.bind_servers(servers);
+        if outermost && self.conditions.borrow().placement != Placement::Free {
+            self.bind_generator(&self.conditions.borrow().generator_on);
         }
+        // None where nothing is placed.
+        self.bind_servers(servers);
         if !outermost {
             return Arranged { of: None, latency: None };
         }
+        let awake_by = self.conditions.borrow().awake_by.clone();
         let latency = match awake_by {
             Some(AwakeBy::DmaLatency) => LatencyLimit::hold().map_err(|error| self.lost(&error)).ok(),
             Some(AwakeBy::Spinning { .. }) => {
