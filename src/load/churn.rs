@@ -94,6 +94,7 @@ async fn warm_up(circuit: &Circuit<'_>, measured: &mut Measured, claims: u64) ->
         turn
     };
     measured.note_real_time(turn.real_time);
+    measured.recorder.get_mut().end_warmup();
     session.end_warmup();
     Ok(true)
 }

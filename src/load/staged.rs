@@ -222,6 +222,12 @@ impl StagedRun<'_> {
         if !warmup {
             self.count_by_primary(&mut measured.claims_by_primary, &share.claims);
         }
+        if let Model::Closed { concurrency } = session.scenario().load.model
+            && block.is_some()
+            && !counters_only
+        {
+            measured.recorder.get_mut().begin_block(session.slice().share_of(concurrency) as usize);
+        }
         let claimed_before = measured.recorder.borrow().claimed();
         let drive = self.drive(measured, (&share, batch.claims.len()), stock, (part, beginning));
         let driven = observe(session, measured, drive).await?;
@@ -238,6 +244,7 @@ impl StagedRun<'_> {
         together::part(session).await?;
         measured.note_real_time(driven.real_time);
         if warmup {
+            measured.recorder.get_mut().end_warmup();
             session.end_warmup();
             return Ok(());
         }
@@ -341,12 +348,13 @@ impl StagedRun<'_> {
         let before = together::open(session, measured).await?;
         let Some(beginning) = together::begin(session).await? else { return Ok(()) };
         let (start, _) = beginning.wait().await;
-        let active = session.driver(&measured.recorder).closed(&share.claims, (start, 1), stock).await;
+        session.driver(&measured.recorder).closed(&share.claims, (start, 1), stock).await;
+        // They are no part of the time in which claims were made, and what they cost this machine no part of what those did. The servers'
+        // counters are held against all that was sent.
+        let used = measured.meter.usage;
         together::close(session, measured, before, true).await?;
-        together::part(session).await?;
-        // Late claims are no part of the time in which claims were made.
-        measured.recorder.get_mut().end_batch(active, []);
-        Ok(())
+        measured.meter.usage = used;
+        together::part(session).await
     }
 }
 

@@ -13,14 +13,13 @@ const HOUSEKEEPING: &[&str] = &[
 /// From so many per claim on, such a call is made by the claim, inside its function.
 const HOUSEKEEPING_PER_CLAIM: f64 = 0.25;
 
-/// Service times of an arm over all strata but the control's, in microseconds, in the order taken.
+/// Service times of an arm over all strata but the control's, in microseconds, in the order taken. In a server duet the baseline's second
+/// side in a stratum is the control's, on a cluster of its own.
 pub(super) fn arm_samples(record: &RunRecord, arm: usize) -> Vec<f64> {
-    record
-        .strata
-        .iter()
-        .filter(|stratum| !stratum.control)
-        .flat_map(|stratum| &stratum.sides)
-        .filter(|side| side.arm as usize == arm)
+    let sides = if record.is_server_duet() { 1 } else { usize::MAX };
+    let compared = record.strata.iter().filter(|stratum| !stratum.control);
+    compared
+        .flat_map(|stratum| stratum.sides.iter().filter(|side| side.arm as usize == arm).take(sides))
         .flat_map(|side| side.service.iter_us())
         .collect()
 }

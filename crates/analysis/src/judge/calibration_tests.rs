@@ -173,6 +173,23 @@ fn only_a_run_near_the_ceiling_is_marked() {
 }
 
 #[test]
+fn requests_that_won_no_claim_are_requests_as_well() {
+    let marked = |sent: u64, unconsumed: f64| {
+        let mut record = record(&[GRANT_LANE], 1);
+        record.scenario.grant.unconsumed = unconsumed;
+        record.timeline = vec![TimelinePoint { claimed: 1_000, ..record.timeline[0].clone() }; 10];
+        record.generator = Some(GeneratorUse { window_s: 10.0, ..GeneratorUse::default() });
+        record.primaries.iter_mut().for_each(|primary| primary.counters.sent.clear());
+        record.primaries[0].counters.sent.insert("fcall".to_owned(), sent);
+        record.calibration = assess(calibration_record()).note(&wanting(|_| ()), 1, 1);
+        generator_limit(&record).is_some()
+    };
+    // Four workers for each grant, of which three are told that it is gone.
+    assert!(marked(410_000, 0.0) && !marked(390_000, 0.0));
+    assert!(!marked(410_000, 0.25), "late claims are among them");
+}
+
+#[test]
 fn of_several_generators_the_one_with_most_claims_is_held_against_the_ceiling() {
     let marked = |most: u64| {
         let mut record = record(&[GRANT_LANE], 1);

@@ -11,7 +11,7 @@ use crate::stats::{
 
 use super::arm_counts::{arm_samples, calls_per_claim, rulers, wire_per_claim};
 use super::beside_others::allow_for_others;
-use super::metric_source::{Source, source};
+use super::metric_source::{Source, question, source};
 use super::result::{Comparison, Control, ControlFailure, ExactMetric, Verdict};
 use super::values::is_uncounted;
 
@@ -95,20 +95,31 @@ fn judge_by_intervals(comparisons: &mut [Comparison], allowance: f64, threshold:
     }
 }
 
-/// Replaces raw p-values by corrected ones; a change that does not survive the correction is inconclusive.
+/// Replaces raw p-values by corrected ones; a change that does not survive the correction is inconclusive. One question that is
+/// answered in two units is asked once: by the less certain of its answers.
 fn correct_for_many(comparisons: &mut [Comparison], compare: &Compare) {
-    let raw: Vec<f64> = comparisons.iter().filter_map(|comparison| comparison.p_value).collect();
-    let mut adjusted = holm_bonferroni(&raw).into_iter();
-    for comparison in comparisons {
-        if comparison.p_value.is_none() {
-            continue;
+    let mut raw: Vec<(Metric, String, f64)> = Vec::new();
+    for comparison in comparisons.iter() {
+        let Some(p_value) = comparison.p_value else { continue };
+        match raw.iter_mut().find(|question| asks(question, comparison)) {
+            Some(known) => known.2 = known.2.max(p_value),
+            None => raw.push((question(comparison.metric), comparison.candidate.clone(), p_value)),
         }
-        comparison.p_value = adjusted.next();
+    }
+    let adjusted = holm_bonferroni(&raw.iter().map(|(_, _, p_value)| *p_value).collect::<Vec<_>>());
+    for comparison in comparisons.iter_mut().filter(|comparison| comparison.p_value.is_some()) {
+        let asked = raw.iter().position(|question| asks(question, comparison));
+        comparison.p_value = asked.map(|position| adjusted[position]);
         let significant = comparison.p_value.is_some_and(|p| p <= 1.0 - compare.confidence);
         if !significant && matches!(comparison.verdict, Verdict::Regression | Verdict::Improvement) {
             comparison.verdict = Verdict::Inconclusive;
         }
     }
+}
+
+/// Whether a comparison asks this of its candidate.
+fn asks(of: &(Metric, String, f64), comparison: &Comparison) -> bool {
+    of.0 == question(comparison.metric) && of.1 == comparison.candidate
 }
 
 /// The baseline against itself.

@@ -54,6 +54,14 @@ pub(super) fn source(metric: Metric) -> Source {
     }
 }
 
+/// The metric whose ratio this one's is: the median in round trips divides both sides by the same bare round trips.
+pub(super) fn question(metric: Metric) -> Metric {
+    match metric {
+        Metric::ServiceP50RoundTrips => Metric::ServiceP50,
+        other => other,
+    }
+}
+
 /// The metric's value in one second of a run with one variant, for those that the timeline has.
 pub(super) fn per_second(metric: Metric) -> Option<fn(&TimelinePoint) -> Option<f64>> {
     match metric {

@@ -1,5 +1,7 @@
 //! One scenario at several values of one key: a point per value, a curve in all.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::beside_others::{difference_beside_others, without_allowance};
@@ -97,8 +99,8 @@ pub struct SweepArm {
     pub name: String,
     /// Successful claims.
     pub claims: u64,
-    /// Per second of the time in which they were made.
-    pub throughput_per_s: f64,
+    /// Per second of the time in which they were made; `None` where that time was another variant's as well.
+    pub throughput_per_s: Option<f64>,
     /// Its interval, from the whole seconds of a run with one variant, from the counter blocks of the others.
     pub throughput_interval: Option<Estimate>,
     /// Median service time; `None` without a claim.
@@ -228,9 +230,6 @@ fn line_point(x: f64, against: &SweepComparison) -> Option<LinePoint> {
 fn point(value: &str, result: &RunResult) -> SweepPoint {
     let record = &result.record;
     let added = record.added_rtt.as_ref().and_then(|added| Latencies::readable(&added.given));
-    let claims: Vec<u64> = record.primaries.iter().map(|primary| primary.claims).collect();
-    let total: u64 = claims.iter().sum();
-    let busiest = claims.iter().max().filter(|_| total > 0);
     SweepPoint {
         value: value.to_owned(),
         valid: result.valid && !record.partial,
@@ -238,11 +237,24 @@ fn point(value: &str, result: &RunResult) -> SweepPoint {
         warnings: result.warnings.clone(),
         control_failed: result.control.clone().filter(|control| !control.passed),
         added_rtt_us: added.map(|added| added.quantile_us(0.5)),
-        busiest_share: busiest.map(|most| *most as f64 * claims.len() as f64 / total as f64),
+        busiest_share: busiest_share(record),
         recoveries: result.recoveries.clone(),
         lost_by_server: record.audit.lost_by_server,
         arms: (0..result.variants.len()).map(|index| arm(result, index)).collect(),
     }
+}
+
+/// Claims of the busiest primary over the mean; of several clusters, which share no claims, in the one where that is most.
+fn busiest_share(record: &RunRecord) -> Option<f64> {
+    let mut clusters: BTreeMap<Option<u32>, Vec<u64>> = BTreeMap::new();
+    for primary in &record.primaries {
+        clusters.entry(primary.cluster).or_default().push(primary.claims);
+    }
+    let share = |claims: &Vec<u64>| {
+        let (most, total) = (*claims.iter().max()?, claims.iter().sum::<u64>());
+        (total > 0).then(|| most as f64 * claims.len() as f64 / total as f64)
+    };
+    clusters.values().filter_map(share).max_by(f64::total_cmp)
 }
 
 fn arm(result: &RunResult, index: usize) -> SweepArm {
@@ -255,7 +267,8 @@ fn arm(result: &RunResult, index: usize) -> SweepArm {
             None
         }
     };
-    let throughput_interval = interval(Metric::Throughput, variant.throughput_per_s);
+    let throughput_per_s = result.own_rate_per_s(index);
+    let throughput_interval = throughput_per_s.and_then(|rate| interval(Metric::Throughput, rate));
     let service_p50_us = variant.service_us.map(|service| service.p50);
     let service_p50_interval = service_p50_us.and_then(|us| interval(Metric::ServiceP50, us));
     let service_p99_us = variant.service_us.map(|service| service.p99);
@@ -263,7 +276,7 @@ fn arm(result: &RunResult, index: usize) -> SweepArm {
     SweepArm {
         name: variant.name.clone(),
         claims: variant.outcomes.claimed,
-        throughput_per_s: variant.throughput_per_s,
+        throughput_per_s,
         throughput_interval,
         service_p50_us,
         service_p50_interval,

@@ -81,7 +81,7 @@ fn figures_have_the_intervals_that_the_run_allows_and_the_others_say_why() {
     };
     let whole = &point(&arms, &|_| ()).arms[1];
     for (value, interval) in [
-        (Some(whole.throughput_per_s), whole.throughput_interval),
+        (whole.throughput_per_s, whole.throughput_interval),
         (whole.service_p50_us, whole.service_p50_interval),
         (whole.service_p99_us, whole.service_p99_interval),
     ] {

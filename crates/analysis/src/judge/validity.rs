@@ -188,7 +188,9 @@ fn shared_queue(record: &RunRecord, scenario: &Scenario) -> Option<Fault> {
                 .sum::<f64>()
                 / 1e6;
             let active_s = record.arms.iter().map(|arm| arm.active_s).fold(0.0, f64::max);
-            (waited_s / active_s, MOST_IN_FLIGHT * f64::from(record.environment.valkey.primaries))
+            // Those that lost their grant to another waited beside each of these.
+            let in_flight = waited_s * f64::from(scenario.load.contenders.max(1)) / active_s;
+            (in_flight, MOST_IN_FLIGHT * f64::from(record.environment.valkey.primaries))
         }
     };
     (in_flight > limit).then_some(Fault::SharedQueue { in_flight, limit })

@@ -10,7 +10,7 @@ use super::audit::is_zero;
 use super::inside::Inside;
 
 /// A run of claims of one arm, with the servers' counters read before and after.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CounterBlock {
     /// Blocks with the same number form one group in which every arm has one block, in random order.
     pub group: u32,
@@ -33,10 +33,11 @@ pub struct CounterBlock {
     pub function_calls_per_claim: Option<u32>,
 }
 
-/// The part of a block between its ramp-in and its drain: from the first claim that counts being sent until the last.
+/// The part of a block between its ramp-in and its drain: from the last claim that does not count being sent until as many generations
+/// later as fit. A generation is one claim of each that are in flight.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SteadyPart {
-    /// Claims that succeeded for each that was sent in it, the last one aside: as many as came back.
+    /// Claims that came back in it: each was followed by one that was sent. Where some failed, the block's share that succeeded.
     pub claims: u64,
     /// Its length.
     pub duration_s: f64,

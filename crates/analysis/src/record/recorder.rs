@@ -53,7 +53,8 @@ pub struct Recorder {
     /// Of all claims but the warm-up's, whatever they are measured for.
     outcomes: Outcomes,
     timeline: Timeline,
-    steady: Steady,
+    /// Of the block that goes on.
+    steady: Option<Steady>,
 }
 
 impl Recorder {
@@ -68,7 +69,7 @@ impl Recorder {
             claimed: 0,
             outcomes: Outcomes::default(),
             timeline: Timeline::default(),
-            steady: Steady::default(),
+            steady: None,
         }
     }
 
@@ -119,11 +120,19 @@ impl Recorder {
             Purpose::Control { stratum, side } => self.sample(stratum, side, claimed, service),
             Purpose::Block => {}
         }
-        if matches!(purpose, Purpose::Stratum { .. } | Purpose::Control { .. }) {
-            self.steady.record(stamps.sent, claimed);
+        match (&mut self.steady, purpose) {
+            (Some(steady), Purpose::Stratum { .. } | Purpose::Control { .. }) => {
+                steady.record(stamps.sent, claimed)
+            }
+            (Some(steady), Purpose::Block) => steady.ramp_in(stamps.sent),
+            _ => {}
         }
         self.claimed += u64::from(claimed);
         self.outcomes.count(outcome);
+        // Made after the window, one by one, of grants that had expired by then.
+        if purpose == Purpose::Late {
+            return;
+        }
         self.timeline.record(stamps, claimed, stock);
         self.timeline.ended_as(outcome, stamps.done);
     }
@@ -163,10 +172,21 @@ impl Recorder {
         }
     }
 
-    /// The part of the batch that goes on in which the claims of a stratum were sent, the ones before them and the end
-    /// left out; `None` where no such claims came back.
+    /// Ends the warm-up: the window has a clock of its own.
+    pub fn end_warmup(&mut self) {
+        self.timeline.end_warmup();
+    }
+
+    /// Begins a batch that is a block of one arm in a closed loop, with so many claims in flight all along.
+    pub fn begin_block(&mut self, in_flight: usize) {
+        self.steady = Some(Steady::new(in_flight));
+    }
+
+    /// The part of the block that goes on in which the claims of a stratum were sent, the ones before them and the end
+    /// left out; `None` where no such claims came back, and of a batch that is no such block: an open loop sends when claims are
+    /// due, whether others have come back or not.
     pub fn steady_part(&self) -> Option<SteadyPart> {
-        self.steady.part()
+        self.steady.as_ref()?.part()
     }
 
     /// Ends a batch that took `active` and that `arms` took part in.
@@ -178,7 +198,7 @@ impl Recorder {
         }
         self.timeline.note_end(active, took_part);
         self.timeline.end_batch(active);
-        self.steady = Steady::default();
+        self.steady = None;
     }
 
     /// Time of the batch that goes on, until its last claim so far.
@@ -370,6 +390,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_claimed_too_late_is_counted_and_lies_outside_the_window() {
+        let mut recorder = Recorder::new(1, []);
+        let mut record = |purpose, done, outcome: &Outcome| {
+            recorder.record(0, purpose, &stamps(0, done - 100, done), outcome, WireCost::default(), 0);
+        };
+        record(Purpose::Plain, 900, &Outcome::Claimed);
+        record(Purpose::Late, 5_000_000, &Outcome::Refused("grant_expired".into()));
+        assert_eq!(recorder.arms()[0].outcomes.planned(), 2);
+        assert_eq!((recorder.active(), recorder.window().outcomes.planned()), (US * 900, 2));
+        assert_eq!(recorder.timeline().len(), 1);
+    }
+
+    #[test]
     fn control_and_blocks_stay_out_of_the_arms() {
         let mut recorder = Recorder::new(2, [2, 2]);
         for purpose in [
@@ -392,6 +425,7 @@ mod tests {
     #[test]
     fn the_steady_part_leaves_ramp_in_and_drain_out() {
         let mut recorder = Recorder::new(1, [1]);
+        recorder.begin_block(4);
         let mut record = |purpose, sent| {
             let stamps = stamps(0, sent, sent + 400);
             recorder.record(0, purpose, &stamps, &Outcome::Claimed, WireCost::default(), 0);

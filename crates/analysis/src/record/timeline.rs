@@ -124,6 +124,13 @@ impl Timeline {
         self.progress = done;
     }
 
+    /// Ends the warm-up: what comes has a clock that begins anew, and nothing of the warm-up is in its seconds.
+    pub fn end_warmup(&mut self) {
+        self.progress = Duration::ZERO;
+        let before = self.before;
+        self.cpu.retain(|span| span.to <= before);
+    }
+
     /// Longest span without a successful claim so far, the one that goes on aside; `None` before the first.
     pub fn longest_gap(&self) -> Option<Duration> {
         self.longest_gap

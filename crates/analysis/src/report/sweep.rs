@@ -187,7 +187,8 @@ fn figures(sweep: &Sweep, simulated: bool) -> Block {
             words::setting(&point.value),
             arm.name.clone(),
             maybe(if simulated { added(point) } else { point.busiest_share }),
-            within(arm.throughput_per_s, arm.throughput_interval.as_ref()),
+            arm.throughput_per_s
+                .map_or_else(|| "-".to_owned(), |rate| within(rate, arm.throughput_interval.as_ref())),
             time(arm.service_p50_us, arm.service_p50_interval.as_ref()),
             time(arm.service_p99_us, arm.service_p99_interval.as_ref()),
         ]

@@ -52,7 +52,7 @@ fn csv_line(point: &SweepPoint, arm: &SweepArm) -> Vec<String> {
         number(point.busiest_share),
         arm.name.clone(),
         arm.claims.to_string(),
-        number(Some(arm.throughput_per_s)),
+        number(arm.throughput_per_s),
     ];
     fields.extend(ends(arm.throughput_interval));
     fields.push(number(arm.service_p50_us));

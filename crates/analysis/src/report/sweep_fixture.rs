@@ -11,7 +11,7 @@ pub(super) fn curve() -> Sweep {
     let arm = |name: &str, p50: f64, against| SweepArm {
         name: name.into(),
         claims: 1_000,
-        throughput_per_s: 1e6 / p50,
+        throughput_per_s: Some(1e6 / p50),
         throughput_interval: None,
         service_p50_us: Some(p50),
         service_p50_interval: Some(around(p50)),

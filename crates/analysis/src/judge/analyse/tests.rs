@@ -39,6 +39,30 @@ fn a_slower_arm_is_a_regression_with_the_planted_size() {
     assert_eq!(unequal, ["round_trips", "commands", "request_bytes", "reply_bytes", "calls.hget"]);
 }
 
+/// The same bare round trips under both sides of every ratio.
+#[test]
+fn one_question_in_two_units_is_asked_once() {
+    let asked = |metrics: &[Metric]| {
+        analysed(|record, scenario| {
+            scenario.compare.as_mut().unwrap().metrics = metrics.to_vec();
+            for stratum in &mut record.strata {
+                let mut ruler = crate::record::Samples::default();
+                (0..5).for_each(|_| ruler.push(Duration::from_micros(50)));
+                stratum.ruler = Some(ruler);
+            }
+        })
+    };
+    let p = |result: &RunResult, metric| verdict_of(result, metric).p_value.unwrap();
+    let (once, twice) = (
+        asked(&[Metric::ServiceP50, Metric::ServerCpu]),
+        asked(&[Metric::ServiceP50, Metric::ServerCpu, Metric::ServiceP50RoundTrips]),
+    );
+    for metric in [Metric::ServiceP50, Metric::ServerCpu] {
+        assert!((p(&once, metric) - p(&twice, metric)).abs() < 1e-12, "{metric:?}");
+    }
+    assert!((p(&twice, Metric::ServiceP50) - p(&twice, Metric::ServiceP50RoundTrips)).abs() < 1e-12);
+}
+
 #[test]
 fn equal_arms_show_no_change() {
     let arms = [GRANT_LANE, TWIN];
@@ -233,6 +257,12 @@ fn arms_may_queue_apart_and_be_mixed_where_they_do_not_queue() {
         })
     };
     assert!(open(2.0) && !open(10.0));
+    // Beside each that won, three that did not.
+    assert!(queued(&|record, scenario| {
+        scenario.load.model = Model::Open { rate_per_sec: 1e3, arrivals: Arrivals::Poisson };
+        scenario.load.contenders = 4;
+        record.arms.iter_mut().for_each(|arm| arm.active_s = 10.0);
+    }));
 }
 
 #[test]
@@ -274,6 +304,17 @@ fn servers_may_have_missed_what_had_no_reply_and_not_more() {
         .all(|fault| !matches!(fault, Fault::CountersDisagree { .. }))
     };
     assert!(valid(3, 3) && valid(3, 0));
+    // A block's claims, or the control's, are in no arm.
+    let in_block = |unanswered: u64| {
+        let result = analysed(|record, _| {
+            record.primaries[0].unanswered = unanswered;
+            for counters in [&mut record.primaries[0].counters, &mut record.blocks[0].counters] {
+                *counters.calls.get_mut("fcall").unwrap() -= 1;
+            }
+        });
+        result.invalid_reasons.iter().all(|fault| !matches!(fault, Fault::CountersDisagree { .. }))
+    };
+    assert!(in_block(1) && !in_block(0));
     let ruler = analysed(|record, _| record.rulers_unanswered = 1);
     assert!(ruler.valid && ruler.warnings.contains(&Warning::RulersUnanswered { round_trips: 1 }));
     assert!(!valid(3, 4) && !valid(0, 1) && !valid(3, -1));

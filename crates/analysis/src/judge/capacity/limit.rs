@@ -66,6 +66,10 @@ pub struct Resources {
     /// Time for which a control group's CPU quota held threads back, per second; `None` without a quota.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub throttled: Option<f64>,
+    /// Time over which the machine was looked at, over the window's, in which claims were made; `None` in results of versions that did not
+    /// keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clocks_over_window: Option<f64>,
     /// Cores that the generator's process may use.
     pub cores: u32,
     /// Whether the servers run there as well.
@@ -97,7 +101,9 @@ impl Resources {
         let servers = if self.same_machine { self.servers? } else { 0.0 };
         let stolen = self.stolen.unwrap_or_default();
         let own = self.generator_process.or(self.threads())?;
-        Some((self.machine? - stolen - own - servers).max(0.0))
+        // The machine was looked at for longer than claims were made.
+        let there = (own + servers) / self.clocks_over_window.unwrap_or(1.0);
+        Some((self.machine? - stolen - there).max(0.0))
     }
 
     /// Cores of the generator's machine that its thread used, or the threads of all generators there.
@@ -286,6 +292,7 @@ mod tests {
             servers_waited: None,
             server_cores: None,
             throttled: None,
+            clocks_over_window: None,
             cores: 2,
             same_machine,
         }
@@ -319,6 +326,13 @@ mod tests {
         assert!(matches!(limit(&idle, &used(0.2, 0.9, 1.2, true), true), Limit::Generator { .. }));
         // The servers have machines of their own: what they use is not the generator's.
         assert!(matches!(limit(&idle, &used(0.9, 2.9, 1.0, false), true), Limit::Generator { .. }));
+    }
+
+    #[test]
+    fn what_others_used_is_known_where_the_machine_was_looked_at_for_longer() {
+        // 4 cores for 2.2 s: of 6.5 s in use 1.2 and 3.0 s were the tool's and the servers', in a window of 2 s.
+        let longer = Resources { clocks_over_window: Some(1.1), ..used(0.6, 1.5, 6.5 / 2.2, true) };
+        assert!((longer.others().unwrap() - 2.3 / 2.2).abs() < 1e-9, "{:?}", longer.others());
     }
 
     #[test]

@@ -358,6 +358,7 @@ fn resources(result: &RunResult) -> Resources {
             .map(|conditions| conditions.servers_on.len() as u32)
             .filter(|cores| *cores > 0),
         throttled: used.and_then(|used| share(used.throttled_s?)),
+        clocks_over_window: used.and_then(|used| share(used.clocks_s()?)),
         cores: record.environment.host.cores,
         same_machine: record.environment.valkey.same_machine,
     }

@@ -76,6 +76,19 @@ fn the_longest_span_without_a_claim_is_kept_and_staging_is_none() {
 }
 
 #[test]
+fn nothing_of_the_warm_up_is_in_the_window() {
+    let (mut timeline, ms) = (Timeline::default(), Duration::from_millis);
+    timeline.cpu(ms(0), ms(900), vec![0.9]);
+    timeline.warmed_up(ms(900));
+    timeline.end_warmup();
+    timeline.record(&claim(ms(700), ms(1)), true, 0);
+    assert_eq!(timeline.longest_gap(), Some(ms(700)), "by the window's clock");
+    timeline.cpu(ms(0), ms(1_000), vec![0.1]);
+    timeline.end_batch(ms(1_000));
+    assert_eq!(timeline.points()[0].primary_cpu, [0.1]);
+}
+
+#[test]
 fn the_first_claim_of_each_failure_and_a_stall_are_marked_with_their_moment() {
     let mut timeline = Timeline::default();
     let ms = Duration::from_millis;

@@ -4,7 +4,7 @@
 use super::super::servers;
 use super::{ExportError, rounded, usable};
 use crate::json::ToJsonLine as _;
-use crate::judge::{FfBenchHost, FfBenchLatency, FfBenchReport, RunResult, VariantSummary};
+use crate::judge::{FfBenchHost, FfBenchLatency, FfBenchReport, RunResult};
 use crate::record::short_sha256;
 
 /// One report of a run with one variant, a list with one for each of several. The latency is the response time where the
@@ -21,11 +21,11 @@ pub fn ff_bench(result: &RunResult) -> Result<String, ExportError> {
 /// The same as values: what `compare` holds against a file of the other harness.
 pub fn ff_bench_reports(result: &RunResult) -> Result<Vec<FfBenchReport>, ExportError> {
     usable(result)?;
-    result.variants.iter().map(|variant| report(result, variant)).collect()
+    (0..result.variants.len()).map(|position| report(result, position)).collect()
 }
 
-fn report(result: &RunResult, variant: &VariantSummary) -> Result<FfBenchReport, ExportError> {
-    let record = &result.record;
+fn report(result: &RunResult, position: usize) -> Result<FfBenchReport, ExportError> {
+    let (record, variant) = (&result.record, &result.variants[position]);
     let (environment, host) = (&record.environment, &record.environment.host);
     let (what, times) = match (&variant.response_us, &variant.service_us) {
         (Some(response), _) => ("response time, from when a claim was due", response),
@@ -35,6 +35,11 @@ fn report(result: &RunResult, variant: &VariantSummary) -> Result<FfBenchReport,
     let single = result.variants.len() == 1;
     let scenario = record.label();
     let ms = |us: f64| rounded(us / 1e3);
+    // That format has no place for a run without.
+    let shared = match result.own_rate_per_s(position) {
+        Some(_) => "",
+        None => "; throughput is of a time in which the other variants made claims as well",
+    };
     Ok(FfBenchReport {
         scenario: if single { scenario } else { format!("{scenario}-{}", variant.name) },
         system: "flowfabric".to_owned(),
@@ -52,7 +57,7 @@ fn report(result: &RunResult, variant: &VariantSummary) -> Result<FfBenchReport,
         throughput_ops_per_sec: rounded(variant.throughput_per_s),
         latency_ms: FfBenchLatency { p50: ms(times.p50), p95: ms(times.p95), p99: ms(times.p99) },
         notes: Some(format!(
-            "latency is the {what}; variant {}; library {} {}, sha256 {}; git_sha is of reclaim-bench {}",
+            "latency is the {what}{shared}; variant {}; library {} {}, sha256 {}; git_sha is of reclaim-bench {}",
             variant.name,
             environment.library.name,
             environment.library.version,

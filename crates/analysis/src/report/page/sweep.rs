@@ -38,7 +38,7 @@ const RATE: Measure = Measure {
     interval_key: "throughput_interval",
     format: number,
     ticks: round_number,
-    of: |arm| Some((arm.throughput_per_s, arm.throughput_interval.map(|i| (i.low, i.high)))),
+    of: |arm| Some((arm.throughput_per_s?, arm.throughput_interval.map(|i| (i.low, i.high)))),
 };
 
 pub(super) fn body(scenario: &str, sweep: &Sweep) -> Body {

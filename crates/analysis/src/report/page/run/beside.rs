@@ -371,12 +371,12 @@ fn times(group: &[Run<'_>]) -> Markup {
     columns.extend([figures("round trips"), figures("server CPU"), word_column("run is")]);
     let rows = group.iter().flat_map(|(n, result)| {
         let clocks = &clocks;
-        result.variants.iter().map(move |variant| {
+        result.variants.iter().enumerate().map(move |(position, variant)| {
             let mut cells = vec![
                 html! { (n) ". " (result.record.started) },
                 html! { (variant.name) },
                 html! { (count(variant.outcomes.claimed)) },
-                html! { (number(variant.throughput_per_s)) },
+                html! { (result.own_rate_per_s(position).map_or("-".to_owned(), number)) },
             ];
             for (_, of) in clocks {
                 for quantile in
