@@ -11,6 +11,7 @@ use super::beside_others::ran_beside_others;
 use super::result::RunResult;
 use crate::json::ToJsonLine as _;
 use crate::record::{ClusterRecord, Conditions, Host, LibraryInfo, SdkInfo, short_sha256};
+use crate::scenario::Provider;
 
 /// Keys of a scenario that do not change what is measured: what is judged, where the servers are and where threads ran
 /// (the environment says that), and the library (the environment names what ran).
@@ -137,6 +138,16 @@ impl Differences {
         let encrypted = |tls| if tls { "TLS" } else { "plain TCP" };
         self.compare_if_told("connections", valkey.map(|v| v.tls), encrypted);
         let here = |same_machine| if same_machine { "the generator's machine" } else { "other machines" };
+        // Of somebody's cluster nothing else says which one it was. It may have been moved, so that it is only told.
+        let nodes = sides.map(|side| {
+            let mut nodes: Vec<&str> =
+                side.record.primaries.iter().map(|primary| primary.addr.as_str()).collect();
+            nodes.sort_unstable();
+            nodes.join(" ")
+        });
+        if valkey.iter().all(|v| v.provider == Provider::External.as_str()) {
+            self.compare("cluster", nodes, false);
+        }
         self.compare("servers on", valkey.map(|v| here(v.same_machine).to_owned()), true);
     }
 

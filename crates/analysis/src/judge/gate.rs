@@ -6,7 +6,8 @@
 
 use std::time::Duration;
 
-use crate::scenario::{Direction, ScenarioFile};
+use crate::scenario::{Direction, Metric, ScenarioFile};
+use crate::stats::Estimate;
 
 use super::finding::{Cause, Conclusion, Finding, Gate};
 use super::repeat::{Repeated, RepeatedComparison};
@@ -149,8 +150,12 @@ fn repeated_findings(repeated: &Repeated) -> Vec<Finding> {
         let cause = Cause::SeriesControlFailed { failure: failure.clone() };
         return vec![Finding::new(Conclusion::Inconclusive, cause)];
     }
+    let threshold = repeated.noise_threshold.unwrap_or_default();
     let finding = |c: &RepeatedComparison| {
         let conclusion = conclusion(c.verdict)?;
+        if conclusion == Conclusion::Inconclusive && cannot_be_worse(c.ratio, c.metric, threshold) {
+            return None;
+        }
         let cause = Cause::Metric {
             metric: c.metric,
             candidate: c.candidate.clone(),
@@ -183,9 +188,12 @@ fn verdict_findings(result: &RunResult) -> Vec<Finding> {
         return vec![Finding::new(Conclusion::Inconclusive, cause)];
     }
     let threshold = result.record.scenario.compare.as_ref().map_or(0.0, |compare| compare.noise_threshold);
+    // As the verdict was taken: two clusters of one server differ as well.
+    let allowance = result.control.as_ref().and_then(|control| control.allowance).unwrap_or_default();
     let finding = |comparison: &Comparison| {
         let conclusion = conclusion(comparison.verdict)?;
-        if conclusion == Conclusion::Inconclusive && cannot_be_worse(comparison, threshold) {
+        let ratio = comparison.ratio.map(|ratio| ratio.wider_by_factor(1.0 + allowance));
+        if conclusion == Conclusion::Inconclusive && cannot_be_worse(ratio, comparison.metric, threshold) {
             return None;
         }
         let cause = Cause::Metric {
@@ -202,9 +210,9 @@ fn verdict_findings(result: &RunResult) -> Vec<Finding> {
 
 /// Whether the whole interval lies on the side of a regression's threshold where none is: whether the metric got better
 /// or stayed as it is may be open, but not that it got no worse.
-fn cannot_be_worse(comparison: &Comparison, threshold: f64) -> bool {
-    let Some(ratio) = comparison.ratio else { return false };
-    match comparison.metric.row().direction {
+fn cannot_be_worse(ratio: Option<Estimate>, metric: Metric, threshold: f64) -> bool {
+    let Some(ratio) = ratio else { return false };
+    match metric.row().direction {
         Direction::LowerIsBetter => ratio.high < 1.0 + threshold,
         Direction::HigherIsBetter => ratio.low > 1.0 / (1.0 + threshold),
     }

@@ -203,6 +203,33 @@ fn what_may_be_better_and_cannot_be_worse_passes() {
     assert_eq!(code(&better, ENFORCED), 0);
     change(&mut better, 0.99, 1.2);
     assert_eq!(code(&better, ENFORCED), 3);
+    // Two clusters of one server differ as well, by as much as the verdict allowed for.
+    let threshold = better.record.scenario.compare.as_ref().unwrap().noise_threshold;
+    change(&mut better, 0.99, 1.0 + 0.8 * threshold);
+    assert_eq!(code(&better, ENFORCED), 0);
+    better.control.as_mut().unwrap().allowance = Some(0.5 * threshold);
+    assert_eq!(code(&better, ENFORCED), 3);
+}
+
+#[test]
+fn a_series_that_cannot_be_worse_passes_as_a_run_does() {
+    let runs: Vec<RunResult> = (0..4)
+        .map(|seed| {
+            analyse_as(
+                super::super::fixtures::record(&[GRANT_LANE, TWIN], seed),
+                &scenario(&[GRANT_LANE, TWIN]),
+            )
+        })
+        .collect();
+    let code = |low: f64, high: f64| {
+        let mut repeated = super::super::repeat(&runs, runs.len() as u64);
+        repeated.comparisons.retain(|comparison| comparison.metric == Metric::ServiceP50);
+        repeated.comparisons[0].verdict = Verdict::Inconclusive;
+        repeated.comparisons[0].ratio =
+            Some(Estimate { estimate: f64::midpoint(low, high), low, high, confidence: 0.95 });
+        gate_repeated(&runs, &repeated, &ENFORCED).conclusion.exit_code()
+    };
+    assert_eq!((code(0.8, 1.001), code(0.99, 1.2)), (0, 3));
 }
 
 #[test]

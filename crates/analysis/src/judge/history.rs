@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::json::{ToJsonLine as _, to_json_line};
 use crate::record::{ClusterRecord, Conditions, RunRecord};
-use crate::scenario::MetricName;
+use crate::scenario::{MetricName, Provider};
 use crate::stats::Estimate;
 
 use super::comparable::{sdk_and_digest, settings_digest};
@@ -95,7 +95,7 @@ impl HistoryEntry {
             seed: record.seed,
             settings: settings_digest(result),
             machine: format!(
-                "{}, {} cores{}; Valkey {}, {} primaries, {}{}{}",
+                "{}, {} cores{}; Valkey {}, {} primaries, {}{}{}{}",
                 host.cpu,
                 host.cores,
                 arranged(record.environment.conditions.as_ref()),
@@ -103,7 +103,8 @@ impl HistoryEntry {
                 valkey.primaries,
                 valkey.provider,
                 if valkey.tls == Some(true) { ", TLS" } else { "" },
-                if record.tool.debug_build { ", tool without optimisation" } else { "" }
+                if record.tool.debug_build { ", tool without optimisation" } else { "" },
+                unusual(record)
             ),
             kernel: Some(host.kernel.clone()),
             valid: result.valid && !record.partial,
@@ -122,6 +123,21 @@ fn versions(record: &RunRecord) -> String {
         format!("{} of {}", cluster.settings().join(" "), record.cluster_name(cluster))
     };
     arms.map(version).collect::<Vec<_>>().join(" and ")
+}
+
+/// What forbids a comparison beside that, where it is not as it usually is: lines of earlier versions do not name it.
+fn unusual(record: &RunRecord) -> String {
+    let (host, valkey) = (&record.environment.host, &record.environment.valkey);
+    let elsewhere = (valkey.provider == Provider::External.as_str()).then_some(valkey.replicas);
+    [
+        host.quota_us_per_s.map(|us| format!("CPU quota of {:.2} cores", us as f64 / 1e6)),
+        (record.generators.len() > 1).then(|| format!("{} generators", record.generators.len())),
+        (valkey.io_threads > 1).then(|| format!("{} io-threads", valkey.io_threads)),
+        elsewhere.filter(|replicas| *replicas > 0).map(|replicas| format!("{replicas} replicas")),
+    ]
+    .into_iter()
+    .flatten()
+    .fold(String::new(), |text, one| text + ", " + &one)
 }
 
 /// How threads and cores were arranged; nothing where they were left alone, as versions before did.
@@ -291,6 +307,31 @@ mod tests {
         append(&mut file, &night(3, 200.0)).unwrap();
         let history = read(Cursor::new(file.into_inner())).unwrap();
         assert_eq!(history, History { entries: vec![entry, night(3, 200.0)], skipped: vec![] });
+    }
+
+    /// What `compare` refuses is no trend.
+    #[test]
+    fn a_night_under_other_conditions_is_another_machine() {
+        let machine = |change: &dyn Fn(&mut RunRecord)| {
+            let mut record = record(&[GRANT_LANE], 1);
+            change(&mut record);
+            HistoryEntry::from_result(&analyse_as(record, &scenario(&[GRANT_LANE]))).machine
+        };
+        let usual = machine(&|_| ());
+        assert!(
+            machine(&|r| r.environment.host.quota_us_per_s = Some(1_500_000))
+                .ends_with(", CPU quota of 1.50 cores")
+        );
+        assert!(machine(&|r| r.environment.valkey.io_threads = 4).ends_with(", 4 io-threads"));
+        let replicated = |provider: &str| {
+            machine(&|r| {
+                r.environment.valkey.replicas = 1;
+                r.environment.valkey.provider = provider.to_owned();
+            })
+        };
+        assert!(replicated("external").ends_with(", 1 replicas"));
+        // Those of servers of our own are a key of the scenario.
+        assert!(!replicated("local").contains("replicas") && !usual.contains("quota"));
     }
 
     #[test]

@@ -156,7 +156,7 @@ pub fn repeat(results: &[RunResult], wanted: u64) -> Repeated {
         usable.iter().filter_map(|r| r.control.as_ref()?.ratio).map(|ratio| ratio.estimate.ln()).collect();
     let control = over_runs(&control_ratios, CONTROL_CONFIDENCE).ok();
     let compare = usable.first().and_then(|first| first.record.scenario.compare.as_ref());
-    let control_failure = control.zip(compare).and_then(|(control, compare)| {
+    let over_all = control.zip(compare).and_then(|(control, compare)| {
         if !control.contains(1.0) {
             return Some(ControlFailure::Differs { ratio: control });
         }
@@ -165,6 +165,10 @@ pub fn repeat(results: &[RunResult], wanted: u64) -> Repeated {
         let limit = compare.noise_threshold / 2.0;
         (half_width > limit).then_some(ControlFailure::Uncertain { half_width, limit })
     });
+    // Runs enough, and none of them says how far its control went: nothing vouches for them together either.
+    let of_the_runs = || usable.iter().find_map(|run| run.control.as_ref()?.failure.clone());
+    let untold = control.is_none() && usable.len() >= MIN_RUNS;
+    let control_failure = if untold { of_the_runs() } else { over_all };
     let control_passed = control_failure.is_none();
     // The first usable run names what was compared; one scenario compares the same in every run.
     let comparisons = usable

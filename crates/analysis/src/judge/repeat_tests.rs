@@ -120,6 +120,26 @@ fn a_control_that_is_not_known_well_enough_passes_nothing() {
     assert_eq!(p50(&repeated).verdict, Verdict::Inconclusive);
 }
 
+/// As each of the runs says by itself.
+#[test]
+fn runs_without_a_control_that_says_anything_vouch_for_nothing_together() {
+    let mut results = runs(&[GRANT_LANE, HGET_LANE], 3);
+    for result in &mut results {
+        let control = result.control.as_mut().unwrap();
+        let failure = ControlFailure::TooFew { too_few: TooFew::samples("pairs", 6, 4), own_strata: true };
+        (control.ratio, control.passed, control.failure) = (None, false, Some(failure));
+    }
+    let repeated = repeat(&results, 3);
+    assert!(
+        !repeated.control_passed && matches!(repeated.control_failure, Some(ControlFailure::TooFew { .. }))
+    );
+    assert_eq!(p50(&repeated).verdict, Verdict::Inconclusive);
+    for result in &mut results {
+        result.control = None;
+    }
+    assert!(repeat(&results, 3).control_passed, "none was asked for");
+}
+
 #[test]
 fn every_attempt_stays_on_record() {
     let mut results = runs(&[GRANT_LANE, HGET_LANE], 4);

@@ -6,7 +6,6 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::primary_load::PrimaryLoad;
 use crate::record::{SLOTS, slot_of_tag};
 
 /// The cluster that was measured.
@@ -75,15 +74,15 @@ fn share(basis: &SizingBasis, primaries: u32) -> f64 {
 const EVEN: f64 = 0.03;
 
 /// See [`SizingBasis::concentrated`]; of claims and partitions by primary.
-pub(super) fn concentrated(primaries: &[PrimaryLoad]) -> f64 {
-    let claims: u64 = primaries.iter().map(|primary| primary.claims).sum();
-    let partitions: u32 = primaries.iter().map(|primary| primary.partitions).sum();
+pub(super) fn concentrated(primaries: &[(u64, u32)]) -> f64 {
+    let claims: u64 = primaries.iter().map(|(claims, _)| claims).sum();
+    let partitions: u32 = primaries.iter().map(|(_, partitions)| partitions).sum();
     if claims == 0 || partitions == 0 {
         return 0.0;
     }
-    let excess = |primary: &PrimaryLoad| {
+    let excess = |(own, served): &(u64, u32)| {
         let (of_claims, of_partitions) =
-            (primary.claims as f64 / claims as f64, f64::from(primary.partitions) / f64::from(partitions));
+            (*own as f64 / claims as f64, f64::from(*served) / f64::from(partitions));
         // Of a load that is even but for one partition: claims = partitions x (1 - e) + e.
         (of_claims - of_partitions) / (1.0 - of_partitions)
     };
@@ -120,16 +119,15 @@ mod tests {
 
     #[test]
     fn a_hot_partition_is_not_divided_by_more_primaries() {
-        let load = |claims: u64| PrimaryLoad { addr: String::new(), partitions: 85, claims, busy: 0.1 };
-        assert!(concentrated(&[load(340), load(330), load(330)]).abs() < 1e-12, "chance");
-        let hot = concentrated(&[load(600), load(200), load(200)]);
+        assert!(concentrated(&[(340, 85), (330, 85), (330, 85)]).abs() < 1e-12, "chance");
+        let hot = concentrated(&[(600, 85), (200, 85), (200, 85)]);
         assert!((hot - 0.4).abs() < 1e-9, "{hot}");
         let basis = SizingBasis { concentrated: hot, ..BASIS };
         // One primary has 0.4 of 10,000 claims per second at 100 us each: that is 40 % of it, and the rest adds to it.
         let row = sizing(&basis, &[10_000.0])[0];
         assert!(row.primaries > sizing(&BASIS, &[10_000.0])[0].primaries, "{row:?}");
         assert_eq!(sizing(&basis, &[20_000.0])[0].primaries, None, "80 % of one primary for one partition");
-        assert!(concentrated(&[load(5)]).abs() < 1e-12 && concentrated(&[]).abs() < 1e-12);
+        assert!(concentrated(&[(5, 85)]).abs() < 1e-12 && concentrated(&[]).abs() < 1e-12);
     }
 
     #[test]

@@ -166,6 +166,13 @@ impl SweepPoint {
     }
 }
 
+impl SweepPoint {
+    /// Whether lines over the round-trip time go by it: points without verdicts, or from invalid runs, do not count.
+    pub(crate) fn makes_lines(&self) -> bool {
+        self.valid && self.control_failed.is_none()
+    }
+}
+
 impl Sweep {
     /// Whether it goes over the simulated network's round trip.
     pub fn is_over_round_trips(&self) -> bool {
@@ -193,7 +200,7 @@ pub fn sweep<'a>(
 fn lines(points: &[SweepPoint]) -> Vec<SweepLine> {
     let Some(first) = points.first() else { return Vec::new() };
     let of = |name: &str| {
-        let usable = points.iter().filter(|point| point.valid && point.control_failed.is_none());
+        let usable = points.iter().filter(|point| point.makes_lines());
         let found: Vec<(f64, &SweepComparison)> = usable
             .filter_map(|point| {
                 let arm = point.arms.iter().find(|arm| arm.name == name)?;

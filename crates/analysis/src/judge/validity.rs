@@ -1,6 +1,8 @@
 //! Whether a run's numbers may be used: what it found wrong with itself, and the rules that need the whole record.
 
-use crate::record::{ArmRecord, Audit, Fault, GeneratorUse, InjectionFailure, RunRecord, Violation, Warning};
+use crate::record::{
+    ArmRecord, Audit, Fault, GeneratorUse, InjectionFailure, Outcomes, RunRecord, Violation, Warning,
+};
 use crate::scenario::{MOST_IN_FLIGHT, Mode, Model, Scenario};
 use crate::stats::{Latencies, mser};
 
@@ -47,6 +49,7 @@ pub(super) fn faults(record: &RunRecord, scenario: &Scenario) -> Vec<Fault> {
     faults.extend(not_injected(record));
     faults.extend(never_resumed(record));
     faults.extend(record.arms.iter().filter(|_| !record.partial).filter_map(|arm| failed(arm, record)));
+    faults.extend(failed_in_no_arm(record).filter(|_| !record.partial));
     faults.extend(
         stall(record, scenario)
             .filter(|(_, share)| *share > STALL_REFUSED && scenario.load.mode == Mode::Staged)
@@ -82,6 +85,9 @@ pub(super) fn warnings(record: &RunRecord, scenario: &Scenario) -> Vec<Warning> 
         add(warning);
     }
     record.arms.iter().flat_map(|arm| of_outcomes(arm, scenario)).for_each(&mut add);
+    if let Some((errors, sent)) = of_no_arm(record) {
+        add(Warning::Errors { arm: NO_ARM.to_owned(), errors, sent });
+    }
     let stalled = stall(record, scenario).filter(|(_, share)| *share > STALL_WARNS);
     if let Some((longest_s, share)) = stalled {
         add(Warning::Stall { longest_s, share });
@@ -113,7 +119,7 @@ pub(super) fn warnings(record: &RunRecord, scenario: &Scenario) -> Vec<Warning> 
 /// What became of an arm's claims beside success.
 fn of_outcomes(arm: &ArmRecord, scenario: &Scenario) -> Vec<Warning> {
     let mut warnings = Vec::new();
-    let (errors, sent) = (arm.outcomes.errors(), arm.outcomes.sent());
+    let (errors, sent) = (failures(&arm.outcomes, scenario.grant.unconsumed), arm.outcomes.sent());
     if errors > 0 {
         warnings.push(Warning::Errors { arm: arm.name.clone(), errors, sent });
     }
@@ -235,13 +241,40 @@ fn never_resumed(record: &RunRecord) -> Option<Fault> {
     Some(Fault::NeverResumed { executions: storm.without_lease(), of: storm.executions })
 }
 
+/// Claims that did not do what they were made for. Grants that ran out are among them where none was left to: they were issued too long
+/// before their claims.
+fn failures(outcomes: &Outcomes, unconsumed: f64) -> u64 {
+    outcomes.errors() + if unconsumed > 0.0 { 0 } else { outcomes.expired }
+}
+
+/// The same of the claims that are no arm's: the control's second side, and the blocks that servers' counters are read around.
+fn of_no_arm(record: &RunRecord) -> Option<(u64, u64)> {
+    let window = record.window.as_ref()?;
+    let counts =
+        |outcomes: &Outcomes| [failures(outcomes, record.scenario.grant.unconsumed), outcomes.sent()];
+    let arms = record.arms.iter().map(|arm| counts(&arm.outcomes));
+    let [failed, sent] = arms.fold(counts(&window.outcomes), |[failed, sent], arm| {
+        [failed.saturating_sub(arm[0]), sent.saturating_sub(arm[1])]
+    });
+    (failed > 0).then_some((failed, sent))
+}
+
+/// What stands for them where an arm's name does.
+const NO_ARM: &str = "control and counter blocks";
+
+fn failed_in_no_arm(record: &RunRecord) -> Option<Fault> {
+    let (limit, (failed, sent)) = (record.scenario.gate.failed, of_no_arm(record)?);
+    let arm = NO_ARM.to_owned();
+    (failed as f64 > limit * sent as f64).then_some(Fault::TooManyFailed { arm, failed, sent, limit })
+}
+
 /// Whether an arm's claims are too few that succeeded, or too many that failed.
 fn failed(arm: &ArmRecord, record: &RunRecord) -> Option<Fault> {
     let (outcomes, limit) = (&arm.outcomes, record.scenario.gate.failed);
     if outcomes.claimed == 0 {
         return Some(Fault::NothingClaimed { arm: arm.name.clone(), planned: outcomes.planned() });
     }
-    let (failed, sent) = (outcomes.errors(), outcomes.sent());
+    let (failed, sent) = (failures(outcomes, record.scenario.grant.unconsumed), outcomes.sent());
     (failed as f64 > limit * sent as f64).then(|| Fault::TooManyFailed {
         arm: arm.name.clone(),
         failed,

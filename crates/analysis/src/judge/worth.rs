@@ -1,7 +1,7 @@
 //! What a way of claiming is worth in servers: primaries that a rate needs with each of them.
 
 use super::result::{Worth, WorthRow};
-use super::sizing::{SizingBasis, sizing};
+use super::sizing::{SizingBasis, concentrated, sizing};
 use super::values::measured;
 use crate::record::RunRecord;
 use crate::scenario::Metric;
@@ -29,7 +29,7 @@ pub(super) fn worth(record: &RunRecord) -> Vec<Worth> {
             partitions: valkey.partitions,
             primaries: valkey.primaries,
             hottest_share: valkey.hottest_share,
-            concentrated: 0.0,
+            concentrated: concentrated(&primaries_of(record, arm)),
         };
         let primaries = |cpu: f64| sizing(&basis(cpu), &TARGETS_PER_S);
         let (fewest, most) = (primaries(cpu.low.max(0.0)), primaries(cpu.high));
@@ -41,10 +41,19 @@ pub(super) fn worth(record: &RunRecord) -> Vec<Worth> {
     (0..record.arms.len()).filter_map(of).collect()
 }
 
+/// Claims and partitions of each primary that an arm claimed on; in a server duet it has a cluster of its own.
+fn primaries_of(record: &RunRecord, arm: usize) -> Vec<(u64, u32)> {
+    let cluster = record.clusters.iter().position(|cluster| cluster.arms.contains(&(arm as u32)));
+    let own =
+        record.primaries.iter().filter(|primary| primary.cluster == cluster.map(|number| number as u32));
+    own.map(|primary| (primary.claims, primary.partitions)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::fixtures::{GRANT_LANE, HGET_LANE, SimulatedArm, record};
     use super::*;
+    use crate::record::PrimaryRecord;
 
     #[test]
     fn a_dearer_claim_needs_more_primaries_from_some_rate_on() {
@@ -57,6 +66,22 @@ mod tests {
         for row in worth.iter().flat_map(|arm| &arm.rows) {
             assert!(row.fewest <= row.sizing.primaries && row.sizing.primaries <= row.most, "{row:?}");
         }
+    }
+
+    #[test]
+    fn where_one_partition_has_much_of_the_load_more_primaries_are_no_help() {
+        let mut skewed = record(&[GRANT_LANE, HGET_LANE], 1);
+        let primary = skewed.primaries[0].clone();
+        skewed.primaries = [(80_000, 86), (10_000, 85), (10_000, 85)]
+            .map(|(claims, partitions)| PrimaryRecord { partitions, claims, ..primary.clone() })
+            .to_vec();
+        skewed.environment.valkey.primaries = 3;
+        let rows = &worth(&skewed)[0].rows;
+        assert!(rows[0].sizing.primaries.is_some(), "{rows:?}");
+        assert_eq!(
+            rows[2].sizing.primaries, None,
+            "1.2 main threads, 0.8 of them for one partition: {rows:?}"
+        );
     }
 
     #[test]

@@ -122,7 +122,7 @@ impl Recorder {
         }
         match (&mut self.steady, purpose) {
             (Some(steady), Purpose::Stratum { .. } | Purpose::Control { .. }) => {
-                steady.record(stamps.sent, claimed)
+                steady.record(stamps.sent, claimed);
             }
             (Some(steady), Purpose::Block) => steady.ramp_in(stamps.sent),
             _ => {}

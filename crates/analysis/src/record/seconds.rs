@@ -10,7 +10,8 @@ use super::{BatchNote, Histogram, Outcomes};
 pub struct WindowTotals {
     /// Time in which claims were made: where the timeline ends.
     pub active_s: f64,
-    /// How all of its claims ended. Those that were sent are the sum over the timeline.
+    /// How all of its claims ended. Those that were sent are the sum over the timeline, and those that came after it on purpose
+    /// (`grant.unconsumed`).
     pub outcomes: Outcomes,
     /// Its batches, the one that went on included. Only in a part's record (`part`): merging needs them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

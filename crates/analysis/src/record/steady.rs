@@ -43,7 +43,7 @@ impl Steady {
             0 => came_back,
             generations => generations * self.in_flight,
         };
-        let length = sent[whole] - sent[0];
+        let length = sent[whole].saturating_sub(sent[0]);
         let claims = (whole as f64 * self.claimed as f64 / self.counted.len().max(1) as f64).round() as u64;
         (claims > 0 && !length.is_zero()).then_some(SteadyPart { claims, duration_s: length.as_secs_f64() })
     }

@@ -2,8 +2,8 @@ use super::super::fixtures::{GRANT_LANE, HGET_LANE, TWIN, record, scenario};
 use super::super::result::{ControlFailure, Verdict};
 use super::*;
 use crate::record::{
-    CounterBlock, Fault, InjectedRecord, LatencyHistogram, RedirectKind, SdkInfo, StormRecord, Warning,
-    WireTotals,
+    CounterBlock, Fault, InjectedRecord, LatencyHistogram, Outcomes, RedirectKind, SdkInfo, StormRecord,
+    Warning, WindowTotals, WireTotals,
 };
 use crate::scenario::{Arrivals, Metric, Model, Slo};
 use std::time::Duration;
@@ -402,6 +402,41 @@ fn a_stall_is_warned_of_and_an_open_loop_shows_it_itself() {
         record.arms[0].service = service.encode();
     });
     assert!(crowd.valid, "{:?}", crowd.invalid_reasons);
+}
+
+/// Of an open loop at a low rate, granted beforehand: the last grants run out before their claims are due.
+#[test]
+fn grants_that_ran_out_unasked_are_failures() {
+    let expired = |claims: u64, unconsumed: f64| {
+        analysed(|record, scenario| {
+            record.arms[1].outcomes.expired = claims;
+            record.scenario.grant.unconsumed = unconsumed;
+            scenario.grant.unconsumed = unconsumed;
+        })
+    };
+    assert!(matches!(
+        expired(60_000, 0.0).invalid_reasons[..],
+        [Fault::TooManyFailed { failed: 60_000, .. }]
+    ));
+    let few = expired(7, 0.0);
+    assert!(few.valid && few.warnings.iter().any(|w| matches!(w, Warning::Errors { errors: 7, .. })));
+    assert!(expired(60_000, 0.25).valid, "what the scenario asks for");
+}
+
+#[test]
+fn claims_that_fail_in_the_control_or_in_blocks_are_seen() {
+    let failing = |failed: u64| {
+        analysed(|record, _| {
+            let claimed = record.arms.iter().map(|arm| arm.outcomes.claimed).sum::<u64>() + 2_000 - failed;
+            let outcomes = Outcomes { claimed, failed, ..Outcomes::default() };
+            record.window = Some(WindowTotals { active_s: 12.0, outcomes, ..WindowTotals::default() });
+        })
+    };
+    assert!(failing(0).warnings.iter().all(|w| !matches!(w, Warning::Errors { .. })));
+    let most = failing(1_500).invalid_reasons;
+    assert!(matches!(&most[..], [Fault::TooManyFailed { failed: 1_500, sent: 2_000, .. }]), "{most:?}");
+    let few = failing(20);
+    assert!(few.valid && few.warnings.iter().any(|w| matches!(w, Warning::Errors { errors: 20, .. })));
 }
 
 #[test]

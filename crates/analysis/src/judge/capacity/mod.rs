@@ -373,13 +373,14 @@ fn probe_at<'a>(probes: &'a [Probe], boundary: Option<&Boundary>, low: Option<f6
 }
 
 fn basis(probe: &Probe, environment: &Environment, policy: &CapacityPolicy) -> Option<SizingBasis> {
+    let primaries: Vec<(u64, u32)> = probe.primaries.iter().map(|one| (one.claims, one.partitions)).collect();
     Some(SizingBasis {
         cpu_us_per_claim: probe.cpu_us_per_claim.filter(|cpu| *cpu > 0.0)?,
         utilisation: policy.utilisation,
         partitions: environment.valkey.partitions,
         primaries: environment.valkey.primaries,
         hottest_share: environment.valkey.hottest_share,
-        concentrated: concentrated(&probe.primaries),
+        concentrated: concentrated(&primaries),
     })
 }
 
