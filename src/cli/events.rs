@@ -302,9 +302,9 @@ mod tests {
         events.tell(Event::Run { run: 2, of: 2, scenario: "x" });
         events.second(&second(4, 0));
         let mut run = fixtures::record(&[fixtures::GRANT_LANE, fixtures::HGET_LANE], 1);
-        (run.arms[0].outcomes.expired, run.arms[0].outcomes.dropped) = (2, 9);
-        let claimed: u64 = run.arms.iter().map(|arm| arm.outcomes.claimed).sum();
-        let outcomes = Outcomes { claimed, expired: 2, dropped: 9, ..Outcomes::default() };
+        run.arms[0].outcomes = Outcomes { claimed: 2, expired: 2, dropped: 9, ..Outcomes::default() };
+        run.arms[1].outcomes = Outcomes { claimed: 2, ..Outcomes::default() };
+        let outcomes = Outcomes { claimed: 4, expired: 2, dropped: 9, ..Outcomes::default() };
         run.window = Some(WindowTotals { active_s: 0.5, outcomes, ..WindowTotals::default() });
         let run = judge::analyse(run).unwrap();
         events.judged(&run);
@@ -320,11 +320,11 @@ mod tests {
         let (one, all) = (&lines[6], &lines[8]);
         assert_eq!(
             (&one["claimed_total"], &one["errors_total"]),
-            (&claimed.into(), &2.into()),
+            (&4.into(), &2.into()),
             "not sent is no error"
         );
         assert_eq!((&one["valid"], &one["verdicts"][0]["verdict"]), (&true.into(), &"regression".into()));
-        assert_eq!((&all["outcomes"]["claimed"], &all["errors_total"]), (&(2 * claimed).into(), &4.into()));
+        assert_eq!((&all["outcomes"]["claimed"], &all["errors_total"]), (&8.into(), &4.into()));
         assert_eq!(
             (&all["runs"], &all["exit"], &all["conclusion"]),
             (&2.into(), &1.into(), &"regression".into())

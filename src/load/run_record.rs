@@ -37,6 +37,7 @@ pub(super) fn run_record(
 ) -> RunRecord {
     let recorder = measured.recorder.borrow();
     let faults = [measured.faults.clone(), closing.faults.clone(), measured.meter.faults()].concat();
+    let used = generator_use(session, measured, &recorder);
     let found = [closing.warnings.clone(), measured.meter.warnings()].concat();
     RunRecord {
         tool: tool(),
@@ -62,7 +63,7 @@ pub(super) fn run_record(
         offered: measured.offered,
         storm: measured.storm.clone(),
         injected: measured.injected.clone().map(|injected| with_redirects(injected, &measured.meter)),
-        generator: Some(generator_use(session, measured, &recorder)),
+        generator: Some(used),
         // The command adds it: what was calibrated is not this run's to know.
         calibration: None,
         longest_gap_s: recorder.longest_gap().map(|gap| gap.as_secs_f64()),
@@ -79,7 +80,7 @@ pub(super) fn run_record(
             sum
         }),
         faults,
-        warnings: warnings(session, &generator_use(session, measured, &recorder), found),
+        warnings: warnings(session, &used, found),
     }
 }
 

@@ -116,7 +116,7 @@ impl Differences {
         self.compare("machine memory", host.map(memory), true);
         // Updates come by themselves: a baseline that ended with each would never be one.
         self.compare("machine kernel", host.map(|h| h.kernel.clone()), false);
-        self.compare("machine CPU quota", host.map(quota), true);
+        self.compare("machine CPU quota", host.map(|h| quota(h).unwrap_or_else(|| "none".to_owned())), true);
         let beside = |busy| if busy { "others" } else { "nothing worth a warning" };
         let beside = sides.map(|side| beside(ran_beside_others(&side.warnings)).to_owned());
         self.compare("programs beside the run", beside, false);
@@ -232,8 +232,9 @@ pub(super) fn sdk_and_digest(sdk: &SdkInfo) -> String {
     format!("{} ({})", sdk.version, short_sha256(&sdk.sha256))
 }
 
-fn quota(host: &Host) -> String {
-    host.quota_us_per_s.map_or("none".to_owned(), |us| format!("{:.2} cores", us as f64 / 1e6))
+/// A control group's limit, in words; `None` without one.
+pub(super) fn quota(host: &Host) -> Option<String> {
+    Some(format!("{:.2} cores", host.quota_us_per_s? as f64 / 1e6))
 }
 
 /// A digest of all that a scenario measures with: equal for runs that may be one trend.

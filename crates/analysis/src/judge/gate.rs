@@ -104,13 +104,12 @@ pub(crate) fn error_findings(
 /// failed to claim is missing for the other as well.
 fn unsuccessful(result: &RunResult, variant: &VariantSummary, service_level: bool) -> u64 {
     let (outcomes, scenario) = (&variant.outcomes, &result.record.scenario);
-    let expired = if scenario.grant.unconsumed == 0.0 { outcomes.expired } else { 0 };
     let lost = if scenario.load.contenders == 1 { outcomes.lost_race } else { 0 };
     // A claim through a fault that was read to hold its lease did succeed; only its time is not known.
     let settled: u64 =
         result.record.injected.iter().flat_map(|injected| &injected.faults).map(|fault| fault.settled).sum();
     outcomes.errors().saturating_sub(settled)
-        + expired
+        + outcomes.expired_unasked(scenario.grant.unconsumed)
         + lost
         + if service_level { outcomes.dropped + outcomes.empty_stock } else { 0 }
 }

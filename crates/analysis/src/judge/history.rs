@@ -11,7 +11,7 @@ use crate::record::{ClusterRecord, Conditions, RunRecord};
 use crate::scenario::{MetricName, Provider};
 use crate::stats::Estimate;
 
-use super::comparable::{sdk_and_digest, settings_digest};
+use super::comparable::{quota, sdk_and_digest, settings_digest};
 use super::result::RunResult;
 use super::values::metric_values;
 
@@ -130,7 +130,7 @@ fn unusual(record: &RunRecord) -> String {
     let (host, valkey) = (&record.environment.host, &record.environment.valkey);
     let elsewhere = (valkey.provider == Provider::External.as_str()).then_some(valkey.replicas);
     [
-        host.quota_us_per_s.map(|us| format!("CPU quota of {:.2} cores", us as f64 / 1e6)),
+        quota(host).map(|cores| format!("CPU quota of {cores}")),
         (record.generators.len() > 1).then(|| format!("{} generators", record.generators.len())),
         (valkey.io_threads > 1).then(|| format!("{} io-threads", valkey.io_threads)),
         elsewhere.filter(|replicas| *replicas > 0).map(|replicas| format!("{replicas} replicas")),

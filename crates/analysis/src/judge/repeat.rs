@@ -166,9 +166,12 @@ pub fn repeat(results: &[RunResult], wanted: u64) -> Repeated {
         (half_width > limit).then_some(ControlFailure::Uncertain { half_width, limit })
     });
     // Runs enough, and none of them says how far its control went: nothing vouches for them together either.
-    let of_the_runs = || usable.iter().find_map(|run| run.control.as_ref()?.failure.clone());
-    let untold = control.is_none() && usable.len() >= MIN_RUNS;
-    let control_failure = if untold { of_the_runs() } else { over_all };
+    let control_failure = match control {
+        None if usable.len() >= MIN_RUNS => {
+            usable.iter().find_map(|run| run.control.as_ref()?.failure.clone())
+        }
+        _ => over_all,
+    };
     let control_passed = control_failure.is_none();
     // The first usable run names what was compared; one scenario compares the same in every run.
     let comparisons = usable

@@ -164,11 +164,9 @@ impl SweepPoint {
     pub fn added_us(&self) -> f64 {
         self.added_rtt_us.unwrap_or_default()
     }
-}
 
-impl SweepPoint {
-    /// Whether lines over the round-trip time go by it: points without verdicts, or from invalid runs, do not count.
-    pub(crate) fn makes_lines(&self) -> bool {
+    /// Whether verdicts of this value count, and lines over the round-trip time go by it.
+    pub(crate) fn is_judged(&self) -> bool {
         self.valid && self.control_failed.is_none()
     }
 }
@@ -200,7 +198,7 @@ pub fn sweep<'a>(
 fn lines(points: &[SweepPoint]) -> Vec<SweepLine> {
     let Some(first) = points.first() else { return Vec::new() };
     let of = |name: &str| {
-        let usable = points.iter().filter(|point| point.makes_lines());
+        let usable = points.iter().filter(|point| point.is_judged());
         let found: Vec<(f64, &SweepComparison)> = usable
             .filter_map(|point| {
                 let arm = point.arms.iter().find(|arm| arm.name == name)?;

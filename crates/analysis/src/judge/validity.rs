@@ -119,7 +119,7 @@ pub(super) fn warnings(record: &RunRecord, scenario: &Scenario) -> Vec<Warning> 
 /// What became of an arm's claims beside success.
 fn of_outcomes(arm: &ArmRecord, scenario: &Scenario) -> Vec<Warning> {
     let mut warnings = Vec::new();
-    let (errors, sent) = (failures(&arm.outcomes, scenario.grant.unconsumed), arm.outcomes.sent());
+    let (errors, sent) = (arm.outcomes.failures(scenario.grant.unconsumed), arm.outcomes.sent());
     if errors > 0 {
         warnings.push(Warning::Errors { arm: arm.name.clone(), errors, sent });
     }
@@ -241,17 +241,10 @@ fn never_resumed(record: &RunRecord) -> Option<Fault> {
     Some(Fault::NeverResumed { executions: storm.without_lease(), of: storm.executions })
 }
 
-/// Claims that did not do what they were made for. Grants that ran out are among them where none was left to: they were issued too long
-/// before their claims.
-fn failures(outcomes: &Outcomes, unconsumed: f64) -> u64 {
-    outcomes.errors() + if unconsumed > 0.0 { 0 } else { outcomes.expired }
-}
-
-/// The same of the claims that are no arm's: the control's second side, and the blocks that servers' counters are read around.
+/// Failures among the claims that are no arm's, and how many were sent: the control's second side, and the blocks that servers' counters are read around.
 fn of_no_arm(record: &RunRecord) -> Option<(u64, u64)> {
     let window = record.window.as_ref()?;
-    let counts =
-        |outcomes: &Outcomes| [failures(outcomes, record.scenario.grant.unconsumed), outcomes.sent()];
+    let counts = |outcomes: &Outcomes| [outcomes.failures(record.scenario.grant.unconsumed), outcomes.sent()];
     let arms = record.arms.iter().map(|arm| counts(&arm.outcomes));
     let [failed, sent] = arms.fold(counts(&window.outcomes), |[failed, sent], arm| {
         [failed.saturating_sub(arm[0]), sent.saturating_sub(arm[1])]
@@ -274,7 +267,7 @@ fn failed(arm: &ArmRecord, record: &RunRecord) -> Option<Fault> {
     if outcomes.claimed == 0 {
         return Some(Fault::NothingClaimed { arm: arm.name.clone(), planned: outcomes.planned() });
     }
-    let (failed, sent) = (failures(outcomes, record.scenario.grant.unconsumed), outcomes.sent());
+    let (failed, sent) = (outcomes.failures(record.scenario.grant.unconsumed), outcomes.sent());
     (failed as f64 > limit * sent as f64).then(|| Fault::TooManyFailed {
         arm: arm.name.clone(),
         failed,

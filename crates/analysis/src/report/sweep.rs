@@ -112,7 +112,7 @@ pub(super) fn prediction(sweep: &Sweep, rtt: Duration) -> Vec<Block> {
             "No prediction: it takes a sweep of load.network.added_rtt with at least three sound values.";
         return vec![Block::Line(why.to_owned())];
     }
-    let used = sweep.points.iter().filter(|point| point.makes_lines());
+    let used = sweep.points.iter().filter(|point| point.is_judged());
     let measured = used.filter_map(|point| point.added_rtt_us).fold(0.0, f64::max);
     let beyond = if us > measured { ", beyond what was measured" } else { "" };
     let items = sweep.lines.iter().map(|line| {

@@ -5,11 +5,6 @@ use super::{findings, words};
 use crate::judge::{Sweep, SweepComparison, SweepPoint, Verdict};
 use crate::stats::MIN_LINE_POINTS;
 
-/// Whether verdicts of this value count.
-fn is_judged(point: &SweepPoint) -> bool {
-    point.valid && point.control_failed.is_none()
-}
-
 /// Variants that are compared, in the order of the first point.
 pub(super) fn candidates(sweep: &Sweep) -> Vec<&str> {
     let mut names: Vec<&str> = Vec::new();
@@ -23,7 +18,7 @@ pub(super) fn candidates(sweep: &Sweep) -> Vec<&str> {
 
 /// Whether something was to be judged, and is at no value.
 pub(super) fn nothing_judged(sweep: &Sweep) -> bool {
-    !candidates(sweep).is_empty() && !sweep.points.iter().any(is_judged)
+    !candidates(sweep).is_empty() && !sweep.points.iter().any(SweepPoint::is_judged)
 }
 
 /// The answer, without a full stop; never empty.
@@ -94,14 +89,14 @@ pub(super) fn without_line(sweep: &Sweep) -> Vec<String> {
             let arm = point.arms.iter().find(|arm| arm.name == name);
             arm.and_then(|arm| arm.against.as_ref()?.ratio).is_some()
         };
-        let usable = with(&|point| is_judged(point) && has(point));
+        let usable = with(&|point| point.is_judged() && has(point));
         if usable >= MIN_LINE_POINTS {
             return format!("No line for {name}: its {usable} values make none.");
         }
         let unfit = [
             (with(&|point| !point.valid), "the run is invalid or was interrupted"),
             (with(&|point| point.valid && point.control_failed.is_some()), "the control failed"),
-            (with(&|point| is_judged(point) && !has(point)), "there is no interval"),
+            (with(&|point| point.is_judged() && !has(point)), "there is no interval"),
         ];
         let unfit: Vec<String> =
             unfit.iter().filter(|(n, _)| *n > 0).map(|(n, why)| format!("at {n} {why}")).collect();
@@ -117,7 +112,7 @@ pub(super) fn without_line(sweep: &Sweep) -> Vec<String> {
 
 fn one_candidate(sweep: &Sweep, name: &str) -> String {
     let judged = || {
-        let usable = sweep.points.iter().filter(|point| is_judged(point));
+        let usable = sweep.points.iter().filter(|point| point.is_judged());
         usable.filter_map(|p| p.arms.iter().find(|arm| arm.name == name)?.against.as_ref())
     };
     let baseline = judged().next().map_or("its baseline", |against: &SweepComparison| &against.baseline);
