@@ -7,7 +7,7 @@ use super::form::is_well;
 use super::handle::Cluster;
 #[cfg(all(feature = "container", unix))]
 use super::keeper::Keeper;
-use crate::valkey::{NodeAddr, read_members, text};
+use crate::valkey::{MemberState, NodeAddr, read_members, text};
 use reclaim_analysis::scenario::CutFrom;
 
 /// How long a server may take until all call it well: it waits for some seconds itself before it trusts what it hears, and
@@ -81,33 +81,77 @@ impl Cluster {
         std::future::ready(Err(FaultError::NotApart { addr: addr.clone() })).await
     }
 
-    /// Waits until a server that was cut off calls the cluster well, and no primary calls it failed any more.
+    /// Waits until a server that was cut off calls the cluster well, and it and the primaries that answer agree on what it is:
+    /// none calls it failed, and all say that it serves slots or whom it follows.
     pub async fn until_rejoined(&self, addr: &NodeAddr) -> Result<(), FaultError> {
         let begun = Instant::now();
-        loop {
-            if tokio::time::timeout(TRY_LIMIT, self.has_rejoined(addr)).await == Ok(Some(true)) {
-                return Ok(());
-            }
+        while self.has_rejoined(addr).await != Some(true) {
             if begun.elapsed() > WELL_LIMIT {
                 return Err(self.stuck(addr, "is not back in the cluster", WELL_LIMIT));
             }
             tokio::time::sleep(PAUSE).await;
         }
+        Ok(())
     }
 
-    /// `None` where one of them cannot be asked.
+    /// `None` where it cannot be asked, or is none of those whom it knows.
     async fn has_rejoined(&self, addr: &NodeAddr) -> Option<bool> {
-        let wire = self.connector.admin(addr).await.ok()?;
-        let state =
-            text(&wire, "CLUSTER INFO", redis::cmd("CLUSTER").arg("INFO"), "cluster|info").await.ok()?;
-        if !is_well(&state) {
+        let role = |members: &[MemberState]| members.iter().find(|member| &member.addr == addr).map(role_of);
+        let (state, own) = self.seen_by(addr).await?;
+        let agreed = role(&own)?;
+        if !is_well(&state) || agreed.is_none() {
             return Some(false);
         }
-        let members = match self.witness_of(addr).await {
-            Some(witness) => read_members(&witness).await.ok()?,
-            // It is the only primary.
-            None => return Some(true),
+        // By its own map: whoever took over for it may be in no other yet.
+        let (mut others, mut answers) = (0, 0);
+        for primary in own.iter().filter(|member| member.serves && &member.addr != addr) {
+            others += 1;
+            if let Some((_, members)) = self.seen_by(&primary.addr).await {
+                answers += 1;
+                if role(&members)? != agreed {
+                    return Some(false);
+                }
+            }
+        }
+        Some(answers > 0 || others == 0)
+    }
+
+    /// CLUSTER INFO of a server and all servers as it sees them; `None` where it does not answer.
+    async fn seen_by(&self, addr: &NodeAddr) -> Option<(String, Vec<MemberState>)> {
+        let asked = async {
+            let wire = self.connector.admin(addr).await.ok()?;
+            let info = redis::cmd("CLUSTER").arg("INFO").to_owned();
+            let state = text(&wire, "CLUSTER INFO", &info, "cluster|info").await.ok()?;
+            Some((state, read_members(&wire).await.ok()?))
         };
-        Some(members.iter().any(|member| &member.addr == addr && !member.failed))
+        tokio::time::timeout(TRY_LIMIT, asked).await.ok().flatten()
+    }
+}
+
+/// Whether a server serves slots or whom it follows; `None` where it is failed, or does neither: a primary whose slots
+/// were given to another becomes a replica when it hears of that.
+fn role_of(member: &MemberState) -> Option<(bool, Option<String>)> {
+    let role = (member.serves, member.follows.clone());
+    (!member.failed && role != (false, None)).then_some(role)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_primary_that_has_lost_its_slots_is_not_back_before_it_follows() {
+        let member = |serves, follows: Option<&str>, failed| MemberState {
+            id: "own".to_owned(),
+            addr: NodeAddr { host: "127.0.0.1".to_owned(), port: 1 },
+            follows: follows.map(str::to_owned),
+            failed,
+            serves,
+        };
+        assert_eq!(role_of(&member(true, None, false)), Some((true, None)));
+        assert_eq!(role_of(&member(false, Some("heir"), false)), Some((false, Some("heir".to_owned()))));
+        for missing in [member(false, None, false), member(true, None, true)] {
+            assert_eq!(role_of(&missing), None);
+        }
     }
 }

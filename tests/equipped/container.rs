@@ -3,7 +3,7 @@
 use reclaim_analysis::scenario::Provider;
 use std::process::Command;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reclaim_bench::cluster::{self, ClusterError, ClusterRequest};
 use reclaim_bench::valkey::NodeIndex;
@@ -79,7 +79,7 @@ pub async fn servers_in_a_container_are_stopped_and_killed(image: String) {
     stopped.go_on().await;
     assert!(answers(first).await);
     cluster.kill_server(&addr(third)).await.unwrap();
-    let begun = std::time::Instant::now();
+    let begun = Instant::now();
     // Who is killed still has connections for a moment, on a busy machine.
     while cluster.further_wire(third, 1).await.is_ok() {
         assert!(begun.elapsed() < Duration::from_mins(1), "it goes on taking connections");
@@ -91,6 +91,8 @@ pub async fn servers_in_a_container_are_stopped_and_killed(image: String) {
         assert!(begun.elapsed() < Duration::from_mins(1), "no replica took over");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+    // Whoever comes next counts the containers.
+    cluster.shutdown();
 }
 
 pub async fn an_image_that_cannot_be_had_is_named_with_the_remedy() {
@@ -102,15 +104,22 @@ pub async fn an_image_that_cannot_be_had_is_named_with_the_remedy() {
 }
 
 /// Also what the owner runs that it starts.
-pub fn no_container_outlives_a_killed_owner() {
+pub fn no_container_outlives_a_killed_owner(image: &str) {
     if own_until_stdin_ends() {
         return;
     }
+    let before = containers(image);
     let (mut owner, addrs, _output) = owner("no_container_outlives_a_killed_owner", Provider::Container);
+    assert_ne!(containers(image), before);
     owner.kill().unwrap();
-    // Docker takes its time to notice that the container has ended.
+    // Docker takes its time to notice that the container has ended, and longer to remove it.
     wait_until_gone(&addrs, 5 * GONE_WITHIN);
     owner.wait().unwrap();
+    let begun = Instant::now();
+    while containers(image) != before {
+        assert!(begun.elapsed() < 10 * GONE_WITHIN, "left: {}", containers(image));
+        std::thread::sleep(Duration::from_millis(100));
+    }
 }
 
 pub async fn a_container_that_its_owner_never_started_is_swept(image: String) {

@@ -46,8 +46,8 @@ fn main() -> ExitCode {
         needing("a_container_that_its_owner_never_started_is_swept", container::image, |image| {
             block_on(container::a_container_that_its_owner_never_started_is_swept(image));
         }),
-        needing("no_container_outlives_a_killed_owner", container::image, |_| {
-            container::no_container_outlives_a_killed_owner();
+        needing("no_container_outlives_a_killed_owner", container::image, |image| {
+            container::no_container_outlives_a_killed_owner(&image);
         }),
         needing("servers_in_a_container_are_stopped_and_killed", container::image, |image| {
             block_on(container::servers_in_a_container_are_stopped_and_killed(image));

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use reclaim_analysis::judge::{self, RunResult};
 use reclaim_analysis::record::{Fault, Warning};
 use reclaim_analysis::scenario::{self, CutFrom};
-use reclaim_bench::cluster::{Cluster, ClusterRequest, Containers};
+use reclaim_bench::cluster::{Cluster, ClusterRequest, Containers, ServerView};
 use reclaim_bench::load::{self, RunSetup, Silent};
 use reclaim_bench::valkey::NodeIndex;
 use tokio_util::sync::CancellationToken;
@@ -76,7 +76,7 @@ pub async fn a_server_is_cut_off_from_servers_or_from_everybody_and_comes_back(i
     assert!(view(first).await.failed && is_reached(&cluster, first).await);
     off.rejoin().await.unwrap();
     cluster.until_rejoined(&addr(first)).await.unwrap();
-    let (failed, heir) = (view(first).await.failed, view(first).await.heir);
+    let ServerView { failed, heir } = view(first).await;
     assert!(!failed, "the others have it down as failed");
     let replicas = cluster.replicas_of(&heir.unwrap()).await.unwrap();
     assert_eq!(replicas, [addr(first)], "what was a primary follows the one that took over");
