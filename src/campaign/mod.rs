@@ -25,7 +25,7 @@ mod sweep;
 mod watch;
 
 pub use calibration::calibration;
-pub use capacity::{Search, SearchPlan, follow as follow_search};
+pub use capacity::{CapacitySearch, SearchPlan, follow as follow_search};
 pub use error::{CampaignError, in_words};
 pub use generators::{COMMAND as GENERATOR, Generators, Joined, Task};
 pub use on_cluster::on_cluster;

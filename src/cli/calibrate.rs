@@ -18,8 +18,8 @@ use reclaim_analysis::judge::Calibration;
 use reclaim_analysis::report;
 use reclaim_analysis::scenario::{Cores, MachineSection, Placement};
 
-/// Most requests in flight: far beyond what a scenario may ask for on one connection.
-const MOST_IN_FLIGHT: i64 = 8_192;
+/// Most requests in flight: twice the most that a calibration measures by itself.
+const MOST_REQUESTS_IN_FLIGHT: i64 = 8_192;
 
 /// Options of `calibrate`.
 #[derive(Args, Clone, Debug)]
@@ -31,7 +31,7 @@ pub struct CalibrateArgs {
     #[arg(long, value_enum, value_name = "PART")]
     only: Vec<PartName>,
     /// Requests in flight to measure [default: 1 to 4096]
-    #[arg(long, value_name = "N", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=MOST_IN_FLIGHT))]
+    #[arg(long, value_name = "N", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=MOST_REQUESTS_IN_FLIGHT))]
     in_flight: Vec<u32>,
     /// Connections to measure each of them with
     #[arg(long, value_name = "N", value_delimiter = ',', default_value = "1", value_parser = clap::value_parser!(u16).range(1..=1_024))]

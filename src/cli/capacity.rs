@@ -15,7 +15,7 @@ use super::scenario_args::{ScenarioArgs, check_surroundings, draft, duration, fr
 use super::signals::with_signals;
 use super::summary::SummaryArgs;
 use super::terminal::Terminal;
-use crate::campaign::{self, Generators, Search, SearchPlan};
+use crate::campaign::{self, CapacitySearch, Generators, SearchPlan};
 use crate::load::{PartSetup, Progress as _};
 use crate::store::StoredCapacity;
 use reclaim_analysis::json::ToJsonFile as _;
@@ -196,7 +196,7 @@ pub async fn run(args: &CapacityArgs) -> anyhow::Result<Exit> {
         ));
     }
     let nodes = plan.request.nodes.clone();
-    let search = Search::begin(plan, &args.output.output, earlier)?;
+    let search = CapacitySearch::begin(plan, &args.output.output, earlier)?;
     let explored = with_signals(&terminal, &nodes, async |stop| search.explore(&terminal, stop).await);
     let (capacity, stopped) = explored.await??;
     let Some(capacity) = capacity else {

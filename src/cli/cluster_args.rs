@@ -90,7 +90,7 @@ fn provider_parser() -> impl clap::builder::TypedValueParser<Value = Provider> {
         Provider::Auto => "External where nodes are given, else local, else a container",
         Provider::External => "A running cluster, named by its nodes",
         Provider::Local => "Child processes on loopback",
-        Provider::Container => "One container with all nodes",
+        Provider::Container => "One container with all nodes; one for each where a fault cuts a server off",
     };
     PossibleValuesParser::new(Provider::ALL.map(|known| PossibleValue::new(known.as_str()).help(help(known))))
         .try_map(|name| {

@@ -76,7 +76,7 @@ pub enum Event<'a> {
         partial: bool,
         /// All its claims.
         #[serde(flatten)]
-        totals: &'a Totals,
+        totals: &'a ClaimTotals,
         /// What it found where it compares.
         verdicts: Vec<VerdictOf<'a>>,
     },
@@ -94,7 +94,7 @@ pub enum Event<'a> {
         valid_runs: u32,
         /// The claims of all runs.
         #[serde(flatten)]
-        totals: &'a Totals,
+        totals: &'a ClaimTotals,
     },
     /// The command ends without a result; standard error says why.
     NoResult,
@@ -103,13 +103,13 @@ pub enum Event<'a> {
 /// Claims by how they ended: those of the arms, of the control and of the counter blocks, the warm-up's aside. What the
 /// seconds add up to.
 #[derive(Debug, Default, PartialEq, Serialize)]
-pub struct Totals {
+pub struct ClaimTotals {
     claimed_total: u64,
     errors_total: u64,
     outcomes: Outcomes,
 }
 
-impl Totals {
+impl ClaimTotals {
     fn add(&mut self, outcomes: &Outcomes) {
         self.outcomes.add(outcomes);
         self.claimed_total = self.outcomes.claimed;
@@ -146,7 +146,7 @@ pub struct Events {
     totals: Cell<(u64, u64)>,
     /// What the runs so far came to: how many, how many of them valid, and their claims.
     runs: Cell<(u32, u32)>,
-    all: RefCell<Totals>,
+    all: RefCell<ClaimTotals>,
     /// Whether the end was told.
     ended: Cell<bool>,
     /// Lines that could not be written since the last one that was.
@@ -212,7 +212,7 @@ impl Events {
 
     /// What a run came to.
     pub fn judged(&self, result: &RunResult) {
-        let mut totals = Totals::default();
+        let mut totals = ClaimTotals::default();
         if let Some(window) = &result.record.window {
             totals.add(&window.outcomes);
             self.all.borrow_mut().add(&window.outcomes);

@@ -17,6 +17,7 @@ use prometheus_client::registry::Registry;
 
 use crate::load::Activity;
 use reclaim_analysis::record::TimelinePoint;
+use reclaim_analysis::scenario::Metric;
 
 /// A number that goes up and down.
 type Number = Gauge<f64, AtomicU64>;
@@ -121,10 +122,10 @@ impl Metrics {
         }
         self.stock.set(point.stock as f64);
         for (of, us) in [
-            ("service_p50", point.p50_us),
-            ("service_p99", point.p99_us),
-            ("response_p50", point.response_p50_us),
-            ("response_p99", point.response_p99_us),
+            (Metric::ServiceP50.name(), point.p50_us),
+            (Metric::ServiceP99.name(), point.p99_us),
+            (Metric::ResponseP50.name(), point.response_p50_us),
+            (Metric::ResponseP99.name(), point.response_p99_us),
             ("send_lag_p99", point.send_lag_p99_us),
         ] {
             if let Some(us) = us {

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use super::error::ClusterError;
 use crate::flowfabric::LIBRARY_NAME;
 use crate::valkey::{
-    Client, Clients, Connector, NodeAddr, Topology, ValkeyError, Wire, WireError, ask, config, plain,
+    Client, Clients, Connector, Info, NodeAddr, Topology, ValkeyError, Wire, WireError, ask, config, plain,
     unexpected,
 };
 
@@ -18,10 +18,13 @@ const SECRET: [&str; 3] = ["pass", "auth", "key"];
 
 /// Everything at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Conditions {
+pub struct ClusterConditions {
     topology: Topology,
     nodes: Vec<NodeConditions>,
 }
+
+/// What a change of the replicas is called.
+const REPLICAS: &str = "the replicas in sync";
 
 /// One primary's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +34,8 @@ struct NodeConditions {
     settings: BTreeMap<String, String>,
     /// SHA-256 of each library of FlowFabric's name, those of a duet included.
     libraries: BTreeMap<String, String>,
+    /// Replicas that it sends all writes to: each takes time of it.
+    replicas: u64,
     /// Who is connected, and which of them are this run's connections; `None` where that cannot be known.
     clients: Option<(Clients, BTreeSet<u64>)>,
 }
@@ -50,7 +55,11 @@ pub struct Strangers {
 
 /// Which server took over from which, and which slots went where, as far as that was asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Heirs(Vec<Passing>);
+pub struct Heirs {
+    passings: Vec<Passing>,
+    /// Whether servers were struck, which may have cost them their replicas for a while.
+    struck: bool,
+}
 
 /// Something that changed hands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,40 +73,45 @@ enum Passing {
 }
 
 impl Heirs {
+    /// Of servers that a scenario's faults strike.
+    pub fn of_struck() -> Self {
+        Self { struck: true, ..Self::default() }
+    }
+
     /// Notes that `heir` took over from `primary`; in the order in which that happened.
     pub fn note(&mut self, primary: NodeAddr, heir: NodeAddr) {
-        self.0.push(Passing::All { from: primary, to: heir });
+        self.passings.push(Passing::All { from: primary, to: heir });
     }
 
     /// Notes that these slots went from one primary to another; `at_once` as one migration, for which the former forks.
     pub fn note_slots(&mut self, slots: &[u16], (from, to): (NodeAddr, NodeAddr), at_once: bool) {
-        self.0.push(Passing::Slots { slots: slots.iter().copied().collect(), from, to, at_once });
+        self.passings.push(Passing::Slots { slots: slots.iter().copied().collect(), from, to, at_once });
     }
 
     /// Notes that a server was started again: it counts from the beginning.
     pub fn note_restart(&mut self, addr: NodeAddr) {
-        self.0.push(Passing::Restart(addr));
+        self.passings.push(Passing::Restart(addr));
     }
 
     /// Whether a server was started again.
     pub fn has_restarted(&self, addr: &NodeAddr) -> bool {
-        self.0.contains(&Passing::Restart(addr.clone()))
+        self.passings.contains(&Passing::Restart(addr.clone()))
     }
 
     /// How often a server forked to send slots.
     pub fn forks_of(&self, addr: &NodeAddr) -> u64 {
         let forked = |passing: &&Passing| matches!(passing, Passing::Slots { from, at_once: true, .. } if from == addr);
-        self.0.iter().filter(forked).count() as u64
+        self.passings.iter().filter(forked).count() as u64
     }
 
     /// Whether a server took over from another.
     pub fn is_one(&self, addr: &NodeAddr) -> bool {
-        self.0.iter().any(|passing| matches!(passing, Passing::All { to, .. } if to == addr))
+        self.passings.iter().any(|passing| matches!(passing, Passing::All { to, .. } if to == addr))
     }
 
     /// Whether a server was sent the keys of slots, by another server and not by this tool.
     pub fn has_received(&self, addr: &NodeAddr) -> bool {
-        self.0.iter().any(|passing| matches!(passing, Passing::Slots { to, .. } if to == addr))
+        self.passings.iter().any(|passing| matches!(passing, Passing::Slots { to, .. } if to == addr))
     }
 
     /// Whether a slot that one primary served is served by the other now.
@@ -107,7 +121,7 @@ impl Heirs {
             Passing::Slots { slots, to, .. } if slots.contains(&slot) => to,
             Passing::All { .. } | Passing::Slots { .. } | Passing::Restart(_) => at,
         };
-        self.0.iter().fold(from, follow) == to
+        self.passings.iter().fold(from, follow) == to
     }
 }
 
@@ -124,7 +138,7 @@ pub struct Change {
     pub after: String,
 }
 
-impl Conditions {
+impl ClusterConditions {
     /// Reads them from the primaries of `topology`.
     pub(super) async fn read(
         topology: Topology,
@@ -170,6 +184,14 @@ impl Conditions {
         for before in &self.nodes {
             // Of a primary that is one no longer, the slots tell.
             let Some(after) = later.nodes.iter().find(|node| node.addr == before.addr) else { continue };
+            if before.replicas != after.replicas && !heirs.struck {
+                changes.push(Change {
+                    addr: before.addr.clone(),
+                    condition: REPLICAS.to_owned(),
+                    before: before.replicas.to_string(),
+                    after: after.replicas.to_string(),
+                });
+            }
             let nothing = BTreeMap::new();
             // Who may not read the settings any more has seen no change.
             let unread = after.settings.is_empty();
@@ -214,11 +236,18 @@ impl NodeConditions {
             addr: wire.addr().clone(),
             settings: settings(wire).await?,
             libraries: libraries(wire).await?,
+            replicas: in_sync(&Info::read(wire, &["replication"]).await?),
             clients: connector
                 .strangers(Clients::read(wire).await?)
                 .zip(connector.opened(wire.addr(), nodes)),
         })
     }
+}
+
+/// By INFO's lines `slaveN:ip=...,state=online,...`.
+fn in_sync(info: &Info) -> u64 {
+    let states = (0..).map_while(|position| info.get(&format!("slave{position}")));
+    states.filter(|replica| replica.split(',').any(|part| part == "state=online")).count() as u64
 }
 
 async fn settings(wire: &Wire) -> Result<BTreeMap<String, String>, ValkeyError> {
@@ -257,9 +286,9 @@ mod tests {
     use super::*;
     use crate::valkey::Primary;
 
-    const NOBODY: Heirs = Heirs(Vec::new());
+    const NOBODY: Heirs = Heirs { passings: Vec::new(), struck: false };
 
-    fn conditions(split: u16) -> Conditions {
+    fn conditions(split: u16) -> ClusterConditions {
         let primary = |port: u16| Primary {
             id: port.to_string(),
             addr: NodeAddr { host: "127.0.0.1".into(), port },
@@ -274,9 +303,10 @@ mod tests {
             addr: NodeAddr { host: "127.0.0.1".into(), port },
             settings: map(&[("appendonly", "no"), ("requirepass", "sesame")]),
             libraries: map(&[("flowfabric", "aa")]),
+            replicas: 1,
             clients: None,
         });
-        Conditions { topology: Topology::new(shards).unwrap(), nodes: nodes.into() }
+        ClusterConditions { topology: Topology::new(shards).unwrap(), nodes: nodes.into() }
     }
 
     #[test]
@@ -311,6 +341,22 @@ mod tests {
             later
         };
         assert_eq!(conditions(8_191).changes(&gone, &NOBODY)[0].after, "none");
+    }
+
+    #[test]
+    fn a_replica_that_left_is_named_where_nobody_was_struck() {
+        let mut later = conditions(8_191);
+        later.nodes[1].replicas = 0;
+        let changes = conditions(8_191).changes(&later, &NOBODY);
+        let words: Vec<_> =
+            changes.iter().map(|c| format!("{} {}: {} {}", c.addr, c.condition, c.before, c.after)).collect();
+        assert_eq!(words, ["127.0.0.1:2 the replicas in sync: 1 0"]);
+        assert_eq!(conditions(8_191).changes(&later, &Heirs::of_struck()), []);
+        let addr = NodeAddr { host: "127.0.0.1".into(), port: 2 };
+        let info = "connected_slaves:3\r\nslave0:ip=10.0.0.1,port=1,state=online,offset=7,lag=0\r\n\
+                    slave1:ip=10.0.0.1,port=2,state=wait_bgsave,offset=0,lag=0\r\n\
+                    slave2:ip=10.0.0.1,port=3,state=online,offset=7,lag=1\r\n";
+        assert_eq!(in_sync(&Info::parse(addr, info)), 2);
     }
 
     #[test]

@@ -109,9 +109,9 @@ pub enum FaultError {
 
 /// A process that is stopped. It goes on when this is dropped, however that comes.
 #[derive(Debug)]
-pub struct Stopped(Process);
+pub struct StoppedProcess(Process);
 
-impl Stopped {
+impl StoppedProcess {
     /// Lets it go on, and returns when it does.
     pub async fn go_on(self) {
         match &self.0 {
@@ -125,7 +125,7 @@ impl Stopped {
     }
 }
 
-impl Drop for Stopped {
+impl Drop for StoppedProcess {
     fn drop(&mut self) {
         match &self.0 {
             // Fails only for a process that has ended.
@@ -157,8 +157,8 @@ pub struct ServerView {
 
 impl Cluster {
     /// Stops a server's process (SIGSTOP) until what this returns is dropped.
-    pub async fn stop_process(&self, addr: &NodeAddr) -> Result<Stopped, FaultError> {
-        self.signal(addr, Signal::STOP).await.map(Stopped)
+    pub async fn stop_process(&self, addr: &NodeAddr) -> Result<StoppedProcess, FaultError> {
+        self.signal(addr, Signal::STOP).await.map(StoppedProcess)
     }
 
     /// Kills a server's process (SIGKILL).

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use futures_util::future::try_join_all;
 use tokio_util::sync::CancellationToken;
 
-use super::conditions::Conditions;
+use super::conditions::ClusterConditions;
 use super::error::ClusterError;
 use super::facts::{ServerFacts, io_threads};
 use super::guard;
@@ -250,10 +250,10 @@ impl Cluster {
     }
 
     /// Configuration, libraries and slots as they are now. The map is read anew; [`Self::topology`] stays as it is.
-    pub async fn conditions(&self) -> Result<Conditions, ClusterError> {
+    pub async fn conditions(&self) -> Result<ClusterConditions, ClusterError> {
         let topology = read_from_any(&self.connector, &self.seeds()).await?;
         let wires: Vec<Wire> = self.links().into_iter().map(|link| link.admin).collect();
-        Conditions::read(topology, &wires, &self.connector).await
+        ClusterConditions::read(topology, &wires, &self.connector).await
     }
 
     /// Login and encryption, for another client of this run's.

@@ -49,10 +49,10 @@ mod tidy;
 mod visits;
 
 pub(crate) use child_servers::die_with_parent;
-pub use conditions::{Change, Conditions, Heirs, Strangers};
+pub use conditions::{Change, ClusterConditions, Heirs, Strangers};
 pub use detached::{Detached, DetachedServer, DetachedStatus, down, status, up};
 pub use error::ClusterError;
-pub use fault::{FaultError, ServerView, Stopped};
+pub use fault::{FaultError, ServerView, StoppedProcess};
 pub use fetch::cache_dir;
 pub use find::server_binary;
 pub use handle::{Cluster, open};

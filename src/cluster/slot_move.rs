@@ -40,7 +40,7 @@ pub struct SlotMove {
 }
 
 /// Both sides of a move.
-struct Sides {
+struct Ends {
     source: Wire,
     source_id: String,
     target: Wire,
@@ -87,7 +87,7 @@ impl Cluster {
         sides.until_known(&moved.slots, &plan.to).await
     }
 
-    async fn sides(&self, plan: &SlotMove) -> Result<Sides, FaultError> {
+    async fn sides(&self, plan: &SlotMove) -> Result<Ends, FaultError> {
         let topology = self.topology();
         let id = |addr: &NodeAddr| {
             let found = topology.primaries().iter().find(|primary| &primary.addr == addr);
@@ -104,7 +104,7 @@ impl Cluster {
         }
         let (source, target) =
             (self.connector.admin(&plan.from).await?, self.connector.admin(&plan.to).await?);
-        Ok(Sides { source, source_id, target, target_id, others })
+        Ok(Ends { source, source_id, target, target_id, others })
     }
 
     /// What a source says to its target before it sends keys.
@@ -118,7 +118,7 @@ impl Cluster {
     }
 }
 
-impl Sides {
+impl Ends {
     /// One slot: announced on both sides, its keys moved a few at a time, then told to everybody.
     async fn move_one(&self, slot: u16, login: &[String], moved: &mut MovedSlots) -> Result<(), FaultError> {
         let open = |error| {

@@ -38,5 +38,5 @@ pub use reads::*;
 pub use refusal::RefusalCode;
 pub(crate) use rename::rename_library;
 pub use reply::ReplyError;
-pub use request::{CallError, Request, call, call_all};
+pub use request::{CallError, Request, call};
 pub use secrets::{ReadCurrentKid, WriteSecret};

@@ -1,7 +1,7 @@
 //! One trait for everything that is asked of a server: functions and plain reads alike know how they are encoded and
 //! what their reply means, so whoever sends them only moves values.
 
-use redis::{Cmd, Pipeline, Value};
+use redis::{Cmd, Value};
 
 use super::library_alias::LibraryAlias;
 use super::reply::ReplyError;
@@ -44,23 +44,4 @@ pub enum CallError {
 pub async fn call<R: Request>(wire: &Wire, request: &R, cost: &mut WireCost) -> Result<R::Reply, CallError> {
     let reply = wire.call(R::COMMAND, &request.command(), cost).await?;
     Ok(R::parse(&reply)?)
-}
-
-/// Sends many requests of one kind in one write: one round trip. Each has its own result; the outer error means that
-/// nothing is known about any of them.
-pub async fn call_all<R: Request>(
-    wire: &Wire,
-    requests: impl IntoIterator<Item = R>,
-    cost: &mut WireCost,
-) -> Result<Vec<Result<R::Reply, CallError>>, WireError> {
-    let mut pipeline = Pipeline::new();
-    for request in requests {
-        pipeline.add_command(request.command());
-    }
-    if pipeline.is_empty() {
-        return Ok(Vec::new());
-    }
-    let names = std::iter::repeat_n(R::COMMAND, pipeline.len());
-    let replies = wire.pipeline(names, &pipeline, cost).await?;
-    Ok(replies.into_iter().map(|reply| Ok(R::parse(&reply?)?)).collect())
 }

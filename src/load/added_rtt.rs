@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use super::pacer::{minimise_timer_slack, sleep_until};
 use crate::claim::{LocalFuture, Reroutes, Routes};
 use crate::cluster::Cluster;
-use crate::valkey::{Distance, NodeAddr, Wire};
+use crate::valkey::{NodeAddr, SimulatedNetwork, Wire};
 use reclaim_analysis::record::{AddedRoundTrip, LatencyHistogram};
 
 /// A reply on its way: when it is there, and whom to tell.
@@ -60,7 +60,7 @@ impl AddedRtt {
     }
 }
 
-impl Distance for AddedRtt {
+impl SimulatedNetwork for AddedRtt {
     fn travel(&self) -> LocalFuture<'_, ()> {
         Box::pin(async move {
             let arrived = Instant::now();
@@ -94,7 +94,7 @@ pub(super) struct Remote {
 
 impl Remote {
     fn away(&self, wire: &Wire) -> Wire {
-        wire.at(Rc::clone(&self.added_rtt) as Rc<dyn Distance>)
+        wire.at(Rc::clone(&self.added_rtt) as Rc<dyn SimulatedNetwork>)
     }
 }
 

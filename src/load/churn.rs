@@ -95,6 +95,7 @@ async fn warm_up(circuit: &Circuit<'_>, measured: &mut Measured, claims: u64) ->
     };
     measured.note_real_time(turn.real_time);
     measured.recorder.get_mut().end_warmup();
+    circuit.producer.end_warmup();
     session.end_warmup();
     Ok(true)
 }
@@ -136,7 +137,7 @@ async fn turn(
             } else {
                 circulation.await
             };
-            Ok(turn?.begun(began_us, real_time))
+            Ok(turn?.offered(&schedule).begun(began_us, real_time))
         }
     }
 }

@@ -59,6 +59,7 @@ fn recorded(recorder: &Recorder, slice: Slice, storm: Option<StormRecord>) -> Ru
         window: Some(recorder.window()),
         events: recorder.events(),
         longest_gap_s: recorder.longest_gap().map(|gap| gap.as_secs_f64()),
+        stalled_s: recorder.stalled().map(|stalled| stalled.as_secs_f64()),
         generator: Some(generator(slice.number()).used),
         part: (!slice.is_whole()).then_some(note),
         storm,

@@ -74,7 +74,7 @@ impl FaultLog {
             start: Cell::new(None),
             faults: RefCell::new(faults.iter().map(Noted::new).collect()),
             slices: RefCell::default(),
-            heirs: RefCell::default(),
+            heirs: RefCell::new(Heirs::of_struck()),
         }
     }
 

@@ -23,12 +23,7 @@ pub fn memory_needed(scenario: &Scenario, trace: &[Duration]) -> u64 {
     let mut claims = if scheduled || planned { claims_wanted(scenario, trace) } else { 0 };
     let mut each = if scheduled { size_of::<Duration>() } else { 0 };
     if planned {
-        let arms = scenario.variants.len() as u64;
-        if let Some(compare) = &scenario.compare {
-            let side = claims / u64::from(compare.strata.max(1)) / arms.max(1);
-            claims += u64::from(compare.control_strata) * 2 * side;
-            claims += u64::from(compare.counter_blocks) * arms * u64::from(compare.block_claims);
-        }
+        claims += scenario.claims_beside(claims);
         each += size_of::<PlannedClaim>() + size_of::<(u8, Purpose)>();
     }
     claims.saturating_mul(each as u64)

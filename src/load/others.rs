@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::cluster::{Change, Conditions, Heirs, Strangers, Visit};
+use crate::cluster::{Change, ClusterConditions, Heirs, Strangers, Visit};
 use crate::flowfabric::CallBounds;
 use crate::valkey::{Client, Incidents, TOOL_COMMANDS};
 use reclaim_analysis::record::{CounterDelta, Fault, ForeignClient, Warning};
@@ -97,7 +97,7 @@ pub(super) struct Others {
     /// What runs asked that were refused, as they say themselves.
     visits: Vec<Visit>,
     incidents: BTreeMap<String, Incidents>,
-    start: Option<Conditions>,
+    start: Option<ClusterConditions>,
     changes: Vec<Change>,
     /// As of the last window's end: what each asked is counted from the start.
     strangers: Vec<Strangers>,
@@ -130,14 +130,14 @@ impl Others {
 
     /// The conditions that everything is to be measured under, and what one call of the functions that claims make can
     /// run; `uniform` if it is one function of one library.
-    pub fn start(&mut self, conditions: Conditions, bounds: CallBounds, uniform: bool) {
+    pub fn start(&mut self, conditions: ClusterConditions, bounds: CallBounds, uniform: bool) {
         self.bounds = bounds;
         self.uniform = uniform;
         self.start = Some(conditions);
     }
 
     /// The conditions at the end of a window; who took over from whom in it was asked for.
-    pub fn conditions(&mut self, now: &Conditions, heirs: &Heirs) {
+    pub fn conditions(&mut self, now: &ClusterConditions, heirs: &Heirs) {
         let changes = self.start.as_ref().map(|start| start.changes(now, heirs)).unwrap_or_default();
         for change in changes {
             let known = |known: &Change| (&known.addr, &known.condition) == (&change.addr, &change.condition);

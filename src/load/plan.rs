@@ -9,7 +9,7 @@ use super::packer::Packer;
 use super::planned::{BlockKind, BlockPlan, PlanError, PlannedClaim, Round, Sites, StratumPlan, Unit};
 use super::rulers::lay_rulers;
 use reclaim_analysis::record::{Purpose, stream};
-use reclaim_analysis::scenario::{Amount, BlockShape, Compare, Mixing, Model, Scenario};
+use reclaim_analysis::scenario::{Amount, Compare, Mixing, Model, Scenario};
 
 /// All claims of a staged run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -186,9 +186,7 @@ fn side_units(
     let arm_count = scenario.variants.len() as u8;
     let baseline = baseline_arm(scenario, compare);
     let sides: Vec<u8> = (0..arm_count).chain(compare.is_controlled().then_some(baseline)).collect();
-    let added_rtt_s = scenario.load.added_rtt.as_secs_f64();
-    let shape =
-        BlockShape::of(compare.strata, total, u64::from(arm_count), &scenario.load.model, added_rtt_s);
+    let shape = scenario.block_shape(compare, total);
     let (mut units, clusters) = (Vec::new(), Sites::of(scenario));
     for group in 0..shape.groups {
         let plan = StratumPlan { control: false, sides: sides.clone(), apart: true };

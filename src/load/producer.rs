@@ -109,6 +109,12 @@ impl<'a> LiveProducer<'a> {
         }
     }
 
+    /// Forgets since when executions are runnable: until the window begins, nobody could claim those that are left of the
+    /// warm-up.
+    pub fn end_warmup(&self) {
+        self.runnable_since.borrow_mut().clear();
+    }
+
     /// Notes that all of these are made runnable from that moment on: a storm has one beginning.
     pub fn storm_begins(&self, executions: &[ExecIndex], at: Instant) {
         self.runnable_since.borrow_mut().extend(executions.iter().map(|exec| (exec.0, at)));

@@ -67,6 +67,7 @@ pub(super) fn run_record(
         // The command adds it: what was calibrated is not this run's to know.
         calibration: None,
         longest_gap_s: recorder.longest_gap().map(|gap| gap.as_secs_f64()),
+        stalled_s: recorder.stalled().map(|stalled| stalled.as_secs_f64()),
         part: session.meeting().map(|meeting| meeting.note(&measured.began_us)),
         generators: Vec::new(),
         rulers_unanswered: recorder.rulers_unanswered(),

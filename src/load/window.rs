@@ -22,10 +22,11 @@ use super::producer::LiveProducer;
 use super::progress::Activity;
 use super::queue::GrantQueue;
 use super::rendezvous::Barrier;
+use super::schedule::Schedule;
 use super::session::Session;
 use super::together::{self, Beginning};
 use crate::workload::{ExecIndex, WorkloadError};
-use reclaim_analysis::record::{Fault, Recorder};
+use reclaim_analysis::record::{Fault, Offered, Recorder};
 use reclaim_analysis::scenario::Mode;
 
 /// A live producer and the tickets that wait for workers.
@@ -42,6 +43,8 @@ pub(super) struct Turn {
     strata: Vec<StratumPlan>,
     /// By flow partition.
     taken: HashMap<u16, u64>,
+    /// In an open loop, what its schedule offered.
+    offered: Option<Offered>,
     /// In an open loop, whether the generator had real-time priority.
     pub real_time: Option<bool>,
     /// When it began, by the clock that several generators have in common.
@@ -49,6 +52,12 @@ pub(super) struct Turn {
 }
 
 impl Turn {
+    /// With what a schedule offered.
+    pub fn offered(self, schedule: &Schedule) -> Self {
+        let claims = schedule.offsets().len() as u64;
+        Self { offered: Some(Offered { claims, schedule_s: schedule.length().as_secs_f64() }), ..self }
+    }
+
     /// With when it began by the common clock and, in an open loop, whether the generator had real-time priority.
     pub fn begun(self, began_us: Option<u64>, real_time: Option<bool>) -> Self {
         Self { real_time, began_us, ..self }
@@ -89,6 +98,7 @@ impl<'a> Circuit<'a> {
                 stalled: end.stalled,
                 strata: sequence.into_inner().into_strata(),
                 taken: end.taken,
+                offered: None,
                 real_time: None,
                 began_us: None,
             }),
@@ -117,6 +127,7 @@ impl<'a> Circuit<'a> {
         // Before the others are waited for, one of whom may be gone.
         measured.began_us.extend(turn.began_us);
         measured.strata = turn.strata;
+        measured.offered = turn.offered;
         measured.note_real_time(turn.real_time);
         measured.claims_by_primary = self.by_primary(&turn.taken);
         let arms = 0..session.scenario().variants.len();

@@ -25,7 +25,7 @@ impl Info {
         Ok(Self::parse(wire.addr().clone(), &text))
     }
 
-    pub(super) fn parse(addr: NodeAddr, text: &str) -> Self {
+    pub(crate) fn parse(addr: NodeAddr, text: &str) -> Self {
         Self { addr, fields: InfoDict::new(text) }
     }
 

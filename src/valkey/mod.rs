@@ -47,4 +47,4 @@ pub(crate) use members::{MemberState, read_members};
 pub use sent::{SentTo, sent_by, sent_together};
 pub(crate) use slots::{read_from_any, read_topology};
 pub use topology::{NodeIndex, Primary, Topology, UnservedSlot};
-pub use wire::{CommandTally, Distance, Redirect, Wire, WireCounts, WireError};
+pub use wire::{CommandTally, Redirect, SimulatedNetwork, Wire, WireCounts, WireError};

@@ -92,7 +92,7 @@ pub struct WireCounts {
 }
 
 /// What lies between the tool and a server beyond the real network.
-pub trait Distance {
+pub trait SimulatedNetwork {
     /// Holds a reply that has just arrived back for as long as it would still be on its way.
     fn travel(&self) -> Pin<Box<dyn Future<Output = ()> + '_>>;
 }
@@ -101,7 +101,7 @@ pub trait Distance {
 #[derive(Clone)]
 pub struct Wire {
     inner: Rc<Inner>,
-    distance: Option<Rc<dyn Distance>>,
+    network: Option<Rc<dyn SimulatedNetwork>>,
     /// The only one of its connections that it uses.
     only: Option<usize>,
 }
@@ -134,7 +134,7 @@ impl Wire {
     ) -> Self {
         assert!(!connections.is_empty(), "a wire needs a connection");
         let inner = Inner { addr, connections, unreachable: None, next: Cell::new(0), timeout, counts };
-        Self { inner: Rc::new(inner), distance: None, only: None }
+        Self { inner: Rc::new(inner), network: None, only: None }
     }
 
     /// A primary that cannot be reached: whatever is sent to it ends with that, and is in no count.
@@ -147,7 +147,7 @@ impl Wire {
             timeout: Duration::ZERO,
             counts: Rc::default(),
         };
-        Self { inner: Rc::new(inner), distance: None, only: None }
+        Self { inner: Rc::new(inner), network: None, only: None }
     }
 
     /// Why the primary at the other end cannot be reached; `None` for one that could be.
@@ -157,8 +157,8 @@ impl Wire {
 
     /// The same connections, as seen from this far away.
     #[must_use]
-    pub fn at(&self, distance: Rc<dyn Distance>) -> Self {
-        Self { distance: Some(distance), ..self.clone() }
+    pub fn at(&self, network: Rc<dyn SimulatedNetwork>) -> Self {
+        Self { network: Some(network), ..self.clone() }
     }
 
     /// The same primary over one of the connections, in turn: what is sent stays in order.
@@ -246,8 +246,8 @@ impl Wire {
     }
 
     async fn travel(&self) {
-        if let Some(distance) = &self.distance {
-            distance.travel().await;
+        if let Some(network) = &self.network {
+            network.travel().await;
         }
     }
 

@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Answer of a call that makes an execution runnable.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum Advance {
     Made,
     NotYetDue(ExecIndex),
 }
@@ -65,7 +65,7 @@ impl Workload {
             let progress = |done, _| (control.progress)(before + done, total);
             let part = Control { cancel: control.cancel, progress: &progress };
             for step in exchange(&self.nodes, self.routed(&due), &End(self, sending), &part).await? {
-                if let Step::NotYetDue(exec) = step {
+                if let Advance::NotYetDue(exec) = step {
                     self.bear_with(exec)?;
                     later.push(exec);
                 }
@@ -102,9 +102,9 @@ impl Workload {
         let due: Vec<ExecIndex> = execs.iter().copied().filter(due).collect();
         for step in exchange(&self.nodes, self.routed(&due), &Each(&End(self, sending)), control).await? {
             match step {
-                Ok(Step::NotYetDue(exec)) => self.bear_with(exec)?,
+                Ok(Advance::NotYetDue(exec)) => self.bear_with(exec)?,
                 Err(error) if error.unmade() == Unmade::Otherwise => return Err(error),
-                Ok(Step::Made) | Err(_) => {}
+                Ok(Advance::Made) | Err(_) => {}
             }
         }
         Ok(execs.iter().any(interrupted))
@@ -154,8 +154,8 @@ impl Workload {
                 continue;
             }
             match exchange_one(&self.nodes, partition, exec, &End(self, sending)).await? {
-                Step::Made => return Ok(()),
-                Step::NotYetDue(exec) => self.bear_with(exec)?,
+                Advance::Made => return Ok(()),
+                Advance::NotYetDue(exec) => self.bear_with(exec)?,
             }
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
@@ -330,7 +330,7 @@ impl End<'_> {
 
 impl Exchange for End<'_> {
     type Item = ExecIndex;
-    type Output = Step;
+    type Output = Advance;
 
     fn encode(&self, &exec: &ExecIndex, batch: &mut Batch) {
         let workload = self.0;
@@ -364,39 +364,39 @@ impl Exchange for End<'_> {
         }
     }
 
-    fn decode(&self, exec: ExecIndex, mut replies: Replies) -> Result<Step, WorkloadError> {
+    fn decode(&self, exec: ExecIndex, mut replies: Replies) -> Result<Advance, WorkloadError> {
         let workload = self.0;
         let failed = |what| move |error| workload.failed(exec, what, error);
         let step = match self.current(exec).1 {
             InterruptionKind::Signal => {
                 let what = DeliverSignal::WHAT;
                 match replies.read::<DeliverSignal<'_>>().map_err(failed(what))? {
-                    SignalOutcome::Resumed => Step::Made,
+                    SignalOutcome::Resumed => Advance::Made,
                     outcome => return Err(workload.unmoved(what, exec, outcome)),
                 }
             }
             InterruptionKind::Timeout => {
                 let what = ExpireSuspension::WHAT;
                 match replies.read::<ExpireSuspension<'_>>().map_err(failed(what))? {
-                    ExpireOutcome::Resumed => Step::Made,
-                    ExpireOutcome::NotYetDue => Step::NotYetDue(exec),
+                    ExpireOutcome::Resumed => Advance::Made,
+                    ExpireOutcome::NotYetDue => Advance::NotYetDue(exec),
                     outcome => return Err(workload.unmoved(what, exec, outcome)),
                 }
             }
             InterruptionKind::Operator => {
                 let resumed = replies.read::<ResumeExecution<'_>>();
-                resumed.map_err(failed(ResumeExecution::WHAT)).map(|_| Step::Made)?
+                resumed.map_err(failed(ResumeExecution::WHAT)).map(|_| Advance::Made)?
             }
             InterruptionKind::Delay => {
                 let what = PromoteDelayed::WHAT;
                 match replies.read::<PromoteDelayed<'_>>().map_err(failed(what))? {
-                    PromoteOutcome::Promoted => Step::Made,
-                    PromoteOutcome::NotYetDue => Step::NotYetDue(exec),
+                    PromoteOutcome::Promoted => Advance::Made,
+                    PromoteOutcome::NotYetDue => Advance::NotYetDue(exec),
                     outcome @ PromoteOutcome::NotDelayed => return Err(workload.unmoved(what, exec, outcome)),
                 }
             }
         };
-        if step == Step::Made {
+        if step == Advance::Made {
             workload.ledger.change(exec, |e| {
                 e.phase = Phase::Runnable;
                 e.token = None;

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::batch::{Batch, Control, Exchange, Replies, exchange};
 use super::error::WorkloadError;
 use super::executions::Workload;
-use super::interruption::Step;
+use super::interruption::Advance;
 use super::ledger::Phase;
 use super::population::ExecIndex;
 use super::scanner::{Grant, GrantOf, Sought, Ungranted};
@@ -59,7 +59,7 @@ impl Workload {
             let steps = exchange(&self.nodes, self.routed(&waiting), &Mark(self), &quiet).await?;
             waiting.clear();
             for step in steps {
-                if let Step::NotYetDue(exec) = step {
+                if let Advance::NotYetDue(exec) = step {
                     self.bear_with(exec)?;
                     waiting.push(exec);
                 }
@@ -162,21 +162,21 @@ struct Mark<'a>(&'a Workload);
 
 impl Exchange for Mark<'_> {
     type Item = ExecIndex;
-    type Output = Step;
+    type Output = Advance;
 
     fn encode(&self, &exec: &ExecIndex, batch: &mut Batch) {
         batch.ask(&MarkLeaseExpired(&self.0.keys(exec)));
     }
 
-    fn decode(&self, exec: ExecIndex, mut replies: Replies) -> Result<Step, WorkloadError> {
+    fn decode(&self, exec: ExecIndex, mut replies: Replies) -> Result<Advance, WorkloadError> {
         let what = MarkLeaseExpired::WHAT;
         let outcome = replies.read::<MarkLeaseExpired<'_>>();
         match outcome.map_err(|error| self.0.failed(exec, what, error))? {
             MarkOutcome::Expired => {
                 self.0.lapsed(exec);
-                Ok(Step::Made)
+                Ok(Advance::Made)
             }
-            MarkOutcome::NotYetDue => Ok(Step::NotYetDue(exec)),
+            MarkOutcome::NotYetDue => Ok(Advance::NotYetDue(exec)),
             outcome @ MarkOutcome::NoLease => Err(self.0.unmoved(what, exec, outcome)),
         }
     }

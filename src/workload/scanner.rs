@@ -68,12 +68,12 @@ pub struct ScanReport {
     pub listed: u64,
     /// Of those: executions that have a ticket out.
     pub held: u64,
-    /// Entries of sets that were left unread: as many as are out from there.
-    pub unread: u64,
     /// Of those: executions in another state than the one sought.
     pub other_state: u64,
     /// Of those: executions that are not this run's.
     pub foreign: u64,
+    /// Entries of sets that were left unread: as many as are out from there.
+    pub unread: u64,
     /// Grants refused, by code. Some are normal while claims run: an execution may be claimed between two commands.
     pub refused: BTreeMap<RefusalCode, u64>,
     /// The first read, or grant, without a usable reply, where that did not end the scan ([`ScanRequest::forgiving`]).

@@ -443,21 +443,3 @@ async fn a_delay_ends_when_it_is_due_and_once() {
         ),
     ]);
 }
-
-#[tokio::test(flavor = "current_thread")]
-async fn many_requests_in_one_write_each_have_their_own_result() {
-    let stage = stage(40_011).await;
-    let executions = [stage.created().await, stage.unborn(), stage.created().await];
-    let mut cost = WireCost::default();
-    let results = call_all(&stage.wire, executions.iter().map(|e| stage.grant(e)), &mut cost).await.unwrap();
-    assert_eq!((cost.round_trips, cost.commands), (1, 3));
-    let codes: Vec<_> = results
-        .iter()
-        .map(|result| match result {
-            Err(CallError::Reply(reply)) => reply.refusal(),
-            _ => None,
-        })
-        .collect();
-    assert_eq!(codes, [None, Some(&RefusalCode::ExecutionNotFound), None]);
-    assert!(results[0].is_ok() && results[2].is_ok());
-}

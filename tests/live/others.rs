@@ -198,6 +198,23 @@ async fn a_condition_that_changes_in_the_window_is_a_fault_by_name() {
     }
 }
 
+/// What a primary sends to its replica takes time of its claims.
+#[tokio::test(flavor = "current_thread")]
+async fn a_replica_that_leaves_in_the_window_is_a_fault() {
+    let cluster = Rc::new(support::own(1, 1).await);
+    let primary = cluster.topology().primaries()[0].addr.clone();
+    let replicas = cluster.replicas_of(&primary).await.unwrap();
+    let result = meddled(&cluster, 1, async |_: &Stranger| {
+        cluster.kill_server(&replicas[0]).await.unwrap();
+    })
+    .await;
+    let found = |fault: &Fault| {
+        matches!(fault, Fault::ConditionChanged { condition, before, after, .. }
+            if (condition.as_str(), before.as_str(), after.as_str()) == ("the replicas in sync", "1", "0"))
+    };
+    assert!(result.invalid_reasons.iter().any(found), "{:?}", result.invalid_reasons);
+}
+
 #[tokio::test(flavor = "current_thread")]
 async fn reset_counters_and_lack_of_memory_are_faults_by_name() {
     type Found = fn(&Fault) -> bool;

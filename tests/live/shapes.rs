@@ -46,6 +46,10 @@ async fn an_open_loop_runs_beside_interruptions() {
     assert!(only_late(&result.invalid_reasons), "{:?}", result.invalid_reasons);
     let offered: u64 = result.variants.iter().map(|variant| variant.outcomes.claimed).sum();
     assert_eq!(offered, 300, "every arrival was claimed: {:?}", result.variants);
+    let schedule = result.record.offered.unwrap();
+    assert_eq!(schedule.claims, 300, "the warm-up's are none of it");
+    // Arrivals at random: three standard deviations.
+    assert!((schedule.schedule_s / 3.0 - 1.0).abs() < 0.18, "{schedule:?}");
     for variant in &result.variants {
         let of =
             |summary: Option<reclaim_analysis::judge::LatencySummary>| summary.map(|summary| summary.count);

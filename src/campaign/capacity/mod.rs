@@ -33,7 +33,7 @@ use reclaim_analysis::record::stream;
 use reclaim_analysis::report;
 
 /// A search that goes on.
-pub struct Search {
+pub struct CapacitySearch {
     request: ClusterRequest,
     generators: Generators,
     within: Option<Duration>,
@@ -41,7 +41,7 @@ pub struct Search {
     stored: RefCell<StoredCapacity>,
 }
 
-impl Search {
+impl CapacitySearch {
     /// Begins a search in a new directory under `output`, or goes on with an earlier one in its own directory. Every
     /// load must be possible before the first one is offered.
     pub fn begin(

@@ -13,7 +13,7 @@ use reclaim_analysis::scenario::{ClusterSection, ScenarioFile};
 pub(super) fn same_question(earlier: &ScenarioFile, now: &ScenarioFile) -> Result<(), CampaignError> {
     match difference("", &question(earlier), &question(now)) {
         None => Ok(()),
-        Some(Difference { key, then, now }) => {
+        Some(ChangedKey { key, then, now }) => {
             Err(CampaignError::OtherQuestion { key, then: shown(then.as_ref()), now: shown(now.as_ref()) })
         }
     }
@@ -62,14 +62,14 @@ fn question(file: &ScenarioFile) -> Value {
     keys
 }
 
-struct Difference {
+struct ChangedKey {
     key: String,
     then: Option<Value>,
     now: Option<Value>,
 }
 
 /// The first key that differs, in alphabetical order of the sections.
-fn difference(key: &str, then: &Value, now: &Value) -> Option<Difference> {
+fn difference(key: &str, then: &Value, now: &Value) -> Option<ChangedKey> {
     match (then, now) {
         (Value::Object(a), Value::Object(b)) => {
             let mut names: Vec<&String> = a.keys().chain(b.keys()).collect();
@@ -79,7 +79,7 @@ fn difference(key: &str, then: &Value, now: &Value) -> Option<Difference> {
                 let key = if key.is_empty() { name.clone() } else { format!("{key}.{name}") };
                 match (a.get(name), b.get(name)) {
                     (Some(then), Some(now)) => difference(&key, then, now),
-                    (then, now) => Some(Difference { key, then: then.cloned(), now: now.cloned() }),
+                    (then, now) => Some(ChangedKey { key, then: then.cloned(), now: now.cloned() }),
                 }
             })
         }
@@ -88,7 +88,7 @@ fn difference(key: &str, then: &Value, now: &Value) -> Option<Difference> {
             .zip(b)
             .enumerate()
             .find_map(|(n, (then, now))| difference(&format!("{key}[{n}]"), then, now)),
-        _ => (then != now).then(|| Difference {
+        _ => (then != now).then(|| ChangedKey {
             key: key.to_owned(),
             then: Some(then.clone()),
             now: Some(now.clone()),

@@ -14,7 +14,7 @@ pub(crate) const READ_INSIDE: &str = "ff_reclaim_bench_inside";
 /// A function beside it that takes what a claim takes, answers as a claim does, and does nothing.
 pub(crate) const DO_NOTHING: &str = "ff_reclaim_bench_nothing";
 
-/// Length of a key of FlowFabric and of an id.
+/// The end of a key and an argument, each as long as FlowFabric's own.
 const KEY_TAIL: &str = ":00000000-0000-0000-0000-000000000000:lease:current";
 const ARGUMENT: &str = "00000000-0000-0000-0000-000000000000";
 

@@ -12,9 +12,9 @@ use crate::valkey::{SentTo, sent_together};
 
 /// How far the run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+enum RunState {
     /// Not all are there.
-    Meeting,
+    Gathering,
     /// Nothing is measured: executions are staged.
     Between,
     /// All were told to be silent.
@@ -50,7 +50,7 @@ pub(super) struct Roster {
     name: String,
     own: Hello,
     parts: BTreeMap<u32, Known>,
-    phase: Phase,
+    phase: RunState,
     window: u32,
     /// Whether the run is to end: whoever is not in a window goes on to its record.
     stopped: bool,
@@ -67,7 +67,7 @@ pub(super) enum News {
 
 impl Roster {
     pub fn new(name: &str, own: Hello) -> Self {
-        let (parts, phase) = (BTreeMap::new(), Phase::Meeting);
+        let (parts, phase) = (BTreeMap::new(), RunState::Gathering);
         Self { name: name.to_owned(), own, parts, phase, window: 0, stopped: false }
     }
 
@@ -88,14 +88,16 @@ impl Roster {
                 let place = known.hello.place();
                 return Err(MeetingError::PartFailed { part, place, reason });
             }
-            (Says::Ready { window: of, connections }, Stage::Preparing, Phase::Between) if of == window => {
+            (Says::Ready { window: of, connections }, Stage::Preparing, RunState::Between)
+                if of == window =>
+            {
                 known.stage = Stage::Ready;
                 known.connections.push(connections);
             }
-            (Says::Silent { window: of }, Stage::Ready, Phase::Quiet) if of == window => {
+            (Says::Silent { window: of }, Stage::Ready, RunState::Quiet) if of == window => {
                 known.stage = Stage::Silent;
             }
-            (Says::Done { window: of, sent, connections }, Stage::Silent, Phase::Open) if of == window => {
+            (Says::Done { window: of, sent, connections }, Stage::Silent, RunState::Open) if of == window => {
                 known.stage = Stage::Done;
                 known.sent = sent;
                 known.connections.push(connections);
@@ -115,7 +117,7 @@ impl Roster {
             return Err(MeetingError::OtherCount { part, place, theirs: hello.of, ours: self.own.of });
         }
         let expected = (2..=self.own.of).contains(&part) && hello.part == part;
-        if !expected || self.phase != Phase::Meeting || self.parts.contains_key(&part) {
+        if !expected || self.phase != RunState::Gathering || self.parts.contains_key(&part) {
             return Err(self.unexpected(part, &Says::Here(hello)));
         }
         if hello.tool() != self.own.tool() {
@@ -159,7 +161,7 @@ impl Roster {
 
     /// All are there.
     pub fn met(&mut self, now: Instant) {
-        self.phase = Phase::Between;
+        self.phase = RunState::Between;
         self.hear_all(now);
     }
 
@@ -170,7 +172,7 @@ impl Roster {
 
     /// They are about to be told to be silent.
     pub fn quieten(&mut self) -> u32 {
-        self.phase = Phase::Quiet;
+        self.phase = RunState::Quiet;
         self.window
     }
 
@@ -181,7 +183,7 @@ impl Roster {
 
     /// The window is about to be opened.
     pub fn open(&mut self, now: Instant) -> u32 {
-        self.phase = Phase::Open;
+        self.phase = RunState::Open;
         self.hear_all(now);
         self.window
     }
@@ -205,7 +207,7 @@ impl Roster {
 
     /// The window is over; which it was.
     pub fn close(&mut self, now: Instant) -> u32 {
-        self.phase = Phase::Between;
+        self.phase = RunState::Between;
         self.hear_all(now);
         self.parts.values_mut().for_each(|known| known.stage = Stage::Preparing);
         self.window += 1;
@@ -228,7 +230,7 @@ impl Roster {
     pub fn gone(&self, now: Instant) -> Option<(u32, MeetingError)> {
         let speaks = |known: &Known| match known.stage {
             Stage::Preparing | Stage::Ready => true,
-            Stage::Silent => self.phase == Phase::Open,
+            Stage::Silent => self.phase == RunState::Open,
             Stage::Done | Stage::Delivered => false,
         };
         let late = |known: &Known| now.saturating_duration_since(known.heard) > LOST;

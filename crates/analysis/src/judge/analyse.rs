@@ -38,7 +38,7 @@ pub fn analyse_as(record: RunRecord, scenario: &Scenario) -> RunResult {
         comparisons,
         exact,
         control,
-        worth: worth(&record),
+        worth: worth(&record, scenario),
         recoveries: recoveries(&record),
         profile: profile(&record),
         generator_summaries: generators::summarise(&record, scenario),

@@ -5,8 +5,7 @@
 //! without them: nothing within the run shows what a quiet one would have said. What trials showed stands for it: the interval
 //! of an effect is wider on either side by a share of the effect.
 
-use crate::record::{AwakeBy, RunRecord, Warning};
-use crate::scenario::Placement;
+use crate::record::{Conditions, RunRecord, Warning};
 use crate::stats::Estimate;
 
 use super::metric_source::{Source, source};
@@ -24,10 +23,9 @@ const LEFT_ALONE: f64 = 0.7;
 /// Share of an effect that its interval is to be wider by on either side; `None` for a run that was by itself.
 pub(super) fn allowance(record: &RunRecord, warnings: &[Warning]) -> Option<f64> {
     let conditions = record.environment.conditions.as_ref();
-    let arranged = conditions.is_some_and(|now| {
-        let spinning = matches!(now.awake_by, Some(AwakeBy::Spinning { .. }));
-        now.placement != Placement::Free && !now.servers_on.is_empty() && spinning
-    });
+    let first = conditions.is_some_and(|now| now.is_arranged() && !now.servers_on.is_empty());
+    let mut others = record.generators.iter().filter_map(|generator| generator.conditions.as_ref());
+    let arranged = first && others.all(Conditions::is_arranged);
     let busy = ran_beside_others(warnings);
     busy.then_some(if arranged { ARRANGED } else { LEFT_ALONE })
 }
@@ -88,8 +86,9 @@ mod tests {
     use super::super::fixtures::{GRANT_LANE, HGET_LANE, SimulatedArm, TWIN, record, scenario};
     use super::super::result::{RunResult, Verdict};
     use super::*;
-    use crate::record::Conditions;
-    use crate::scenario::{Cores, Metric};
+    use crate::judge::fixtures::generator;
+    use crate::record::AwakeBy;
+    use crate::scenario::{Cores, Metric, Placement};
 
     const BUSY: Warning = Warning::BusyMachine { share: 0.4 };
 
@@ -147,6 +146,19 @@ mod tests {
             }
         }
         assert!(!quiet.warnings.iter().any(|said| matches!(said, Warning::WiderBesideOthers { .. })));
+    }
+
+    /// Of several generators, the one whose machine was left alone says how far the others' neighbours may matter.
+    #[test]
+    fn a_generator_elsewhere_that_was_left_alone_counts() {
+        let mut record = record(&[GRANT_LANE, HGET_LANE], 1);
+        record.environment.conditions = Some(arranged());
+        record.generators = (1..=2).map(generator).collect();
+        assert_eq!(allowance(&record, &[BUSY]), Some(ARRANGED));
+        record.generators[1].conditions = Some(Conditions { servers_on: vec![], ..arranged() });
+        assert_eq!(allowance(&record, &[BUSY]), Some(ARRANGED), "the servers are not its own");
+        record.generators[1].conditions = Some(Conditions::default());
+        assert_eq!(allowance(&record, &[BUSY]), Some(LEFT_ALONE));
     }
 
     #[test]

@@ -11,11 +11,14 @@ use crate::stats::{
 
 use super::arm_counts::{arm_samples, calls_per_claim, rulers, wire_per_claim};
 use super::beside_others::allow_for_others;
-use super::metric_source::{Source, question, source};
+use super::metric_source::{Source, is_withheld, question, source};
 use super::result::{Comparison, Control, ControlFailure, ExactMetric, Verdict};
 use super::values::is_uncounted;
 
-/// The metric that the control is judged on.
+/// What the control is of: the baseline's median against itself.
+pub const CONTROLLED: Metric = Metric::ServiceP50;
+
+/// Its quantile.
 const CONTROL_QUANTILE: f64 = 0.5;
 
 /// All that a comparison within one run says.
@@ -258,7 +261,7 @@ impl ArmPair<'_> {
 
     fn effect(&self, metric: Metric) -> Result<PairedEffect, TooFew> {
         let seed = self.record.seed;
-        if metric == Metric::ServerCpu && self.record.server_figures_withheld() {
+        if is_withheld(metric, self.record) {
             return Err(TooFew::constant(metric.name()));
         }
         if let Source::Blocks(quotient) = source(metric) {
@@ -365,7 +368,7 @@ pub(super) fn value(record: &RunRecord, arm: usize, metric: Metric) -> Option<f6
         Source::Histogram { of: histogram, quantile } => {
             Some(Latencies::readable(histogram(&record.arms[arm]))?.quantile_us(quantile))
         }
-        Source::Blocks(_) if metric == Metric::ServerCpu && record.server_figures_withheld() => None,
+        Source::Blocks(_) if is_withheld(metric, record) => None,
         Source::Blocks(quotient) => {
             let (amount, per) = super::arm_counts::arm_blocks(record, arm)
                 .map(quotient)

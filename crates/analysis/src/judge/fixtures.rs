@@ -141,6 +141,7 @@ pub fn record(arms: &[SimulatedArm], seed: u64) -> RunRecord {
         generator: None,
         calibration: None,
         longest_gap_s: None,
+        stalled_s: None,
         part: None,
         generators: Vec::new(),
         rulers_unanswered: 0,
@@ -295,6 +296,7 @@ pub fn generator(part: u32) -> GeneratorRecord {
         late_us: 0,
         late_in: 1,
         late_share: Some(0.0),
+        conditions: None,
     }
 }
 

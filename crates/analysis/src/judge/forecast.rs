@@ -6,7 +6,9 @@
 
 use std::time::Duration;
 
-use crate::scenario::{Amount, BlockShape, Compare, Judged, Metric, Mixing, Mode, Model, Scenario};
+use crate::scenario::{
+    Amount, BlockShape, Compare, Judged, Metric, Mixing, Mode, Model, ROUND_TRIPS, Scenario,
+};
 use crate::stats::log_error_of;
 
 use super::result::RunResult;
@@ -140,7 +142,7 @@ pub fn forecast(scenario: &Scenario, experience: &Experience) -> Forecast {
         }
         _ => Vec::new(),
     };
-    let claims = window.map(|claims| claims + beside(scenario, claims));
+    let claims = window.map(|claims| claims + scenario.claims_beside(claims));
     let length_s = AROUND_S
         + match (claims, scenario.load.amount) {
             (_, Amount::Duration(time)) if scenario.load.mode != Mode::Staged => time.as_secs_f64(),
@@ -172,7 +174,7 @@ fn stretches(scenario: &Scenario, claims: Option<u64>) -> u64 {
     let fillings = claims.div_ceil(u64::from(scenario.population.executions.max(1)));
     let compared = scenario.compare.as_ref().zip(window_claims(scenario)).map_or(0, |(compare, window)| {
         if compare.mixing == Mixing::Blocks {
-            blocks(&block_shape(scenario, compare, window), compare, arms)
+            scenario.blocks(compare, window)
         } else {
             fillings + u64::from(compare.counter_blocks) * arms
         }
@@ -180,37 +182,8 @@ fn stretches(scenario: &Scenario, claims: Option<u64>) -> u64 {
     1 + compared.max(fillings)
 }
 
-/// One of each arm in every group, and one of the control.
-fn blocks(shape: &BlockShape, compare: &Compare, arms: u64) -> u64 {
-    u64::from(shape.groups) * (arms + u64::from(compare.is_controlled()))
-}
-
-/// Claims that come on top of those that are compared.
-fn beside(scenario: &Scenario, claims: u64) -> u64 {
-    let arms = scenario.variants.len() as u64;
-    let Some(compare) = &scenario.compare else { return scenario.load.warmup };
-    // A cluster of the control's own is warmed up as the baseline's is.
-    let of_control = scenario.is_server_duet() && compare.is_controlled();
-    let warmup = scenario.load.warmup + if of_control { scenario.load.warmup / arms.max(1) } else { 0 };
-    if compare.mixing == Mixing::Blocks {
-        let shape = block_shape(scenario, compare, claims);
-        return warmup + (blocks(&shape, compare, arms) * shape.all_claims()).saturating_sub(claims);
-    }
-    let side = claims / u64::from(compare.strata) / arms.max(1);
-    let control =
-        2 * u64::from(compare.own_controls()) + u64::from(compare.shared_control) * u64::from(compare.strata);
-    let counters = u64::from(compare.counter_blocks) * u64::from(compare.block_claims) * arms;
-    warmup + control * side + counters
-}
-
-fn block_shape(scenario: &Scenario, compare: &Compare, claims: u64) -> BlockShape {
-    let load = &scenario.load;
-    let arms = scenario.variants.len() as u64;
-    BlockShape::of(compare.strata, claims, arms, &load.model, load.added_rtt.as_secs_f64())
-}
-
 fn seconds_per_claim(scenario: &Scenario, experience: &Experience) -> f64 {
-    let network = 3.0 * scenario.load.added_rtt.as_secs_f64();
+    let network = ROUND_TRIPS * scenario.load.added_rtt.as_secs_f64();
     match scenario.load.model {
         Model::Open { rate_per_sec, .. } => 1.0 / rate_per_sec,
         Model::Closed { concurrency } => {
@@ -252,7 +225,7 @@ fn too_noisy(
     let (noise, units) = match compare.mixing {
         Mixing::Claims => (experience.noise_of_claim, claims / arms.max(1)),
         Mixing::Blocks => {
-            (experience.noise_of_block, u64::from(block_shape(scenario, compare, claims).groups))
+            (experience.noise_of_block, u64::from(scenario.block_shape(compare, claims).groups))
         }
     };
     let reach = REACH * noise / (units.max(1) as f64).sqrt();

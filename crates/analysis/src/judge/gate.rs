@@ -15,7 +15,7 @@ use super::result::{Comparison, ExactMetric, RunResult, VariantSummary, Verdict}
 use super::service_level::{recovery_levels, service_levels};
 
 /// Share of the claims that may end in an error, or more of them than with the baseline, before that is a finding.
-const ERRORS: f64 = 0.001;
+pub(super) const ERRORS: f64 = 0.001;
 
 /// What is binding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

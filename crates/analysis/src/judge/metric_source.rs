@@ -1,6 +1,6 @@
 //! Where in a record each metric's value stands, and so how it can be judged.
 
-use crate::record::{ArmRecord, CounterBlock, Histogram, TimelinePoint, WireTotals};
+use crate::record::{ArmRecord, CounterBlock, Histogram, RunRecord, TimelinePoint, WireTotals};
 use crate::scenario::Metric;
 
 /// Where a metric's value comes from.
@@ -25,6 +25,11 @@ pub(super) enum Source {
     Exact(fn(&WireTotals) -> u64),
     /// Calls of each command on the servers, those inside functions included, from the counter blocks.
     Calls,
+}
+
+/// Whether a record's figures do not hold it: the servers' CPU, where others may have used it too.
+pub(super) fn is_withheld(metric: Metric, record: &RunRecord) -> bool {
+    metric == Metric::ServerCpu && record.server_figures_withheld()
 }
 
 /// Where the value comes from.

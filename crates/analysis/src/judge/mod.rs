@@ -71,6 +71,7 @@ pub use calibration::{
     assess,
 };
 pub use comparable::{NotComparable, SettingDifference, differences};
+pub use comparison::CONTROLLED;
 pub(crate) use comparison::verdict;
 pub use curves::{QuantilePoint, Span, StratumRatio, quantile_curve, spans, stratum_ratios};
 pub use figures::{

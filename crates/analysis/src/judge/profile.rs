@@ -31,7 +31,7 @@ pub(super) fn profile(record: &RunRecord) -> Option<Profile> {
     }
     let mut findings = Vec::new();
     let arms = pairs.iter().filter_map(|&(arm, plain)| {
-        let sides = Sides::of(record, arm, plain);
+        let sides = InstrumentedPair::of(record, arm, plain);
         if sides.is_none() {
             findings.push(ProfileFinding::NothingMeasured { arm: record.arms[arm].name.clone() });
         }
@@ -45,7 +45,7 @@ pub(super) fn profile(record: &RunRecord) -> Option<Profile> {
 }
 
 /// Blocks of an instrumented arm and of its plain one.
-struct Sides<'a> {
+struct InstrumentedPair<'a> {
     record: &'a RunRecord,
     arm: usize,
     plain: usize,
@@ -53,7 +53,7 @@ struct Sides<'a> {
     all: Inside,
 }
 
-impl<'a> Sides<'a> {
+impl<'a> InstrumentedPair<'a> {
     fn of(record: &'a RunRecord, arm: usize, plain: usize) -> Option<Self> {
         let blocks = inside_blocks(record, arm);
         let all = Inside::sum(blocks.iter().map(|(_, inside)| *inside));
@@ -74,10 +74,14 @@ impl<'a> Sides<'a> {
             us.sum::<f64>() / calls.max(1) as f64
         };
         let around_us = self.all.entering.each_us();
-        let parts = |with: bool| -> Vec<f64> {
-            self.blocks.iter().map(|(_, inside)| of_block(inside, with) + around_us).collect()
+        let parts = |with: bool| -> BTreeMap<u32, f64> {
+            let of = |(block, inside): &(&CounterBlock, &Inside)| {
+                (block.group, of_block(inside, with) + around_us)
+            };
+            self.blocks.iter().map(of).collect()
         };
-        let differences: Vec<f64> = server.iter().zip(&plain).map(|(with, without)| with - without).collect();
+        let differences: Vec<f64> =
+            of_one_group(&server, &plain).map(|(with, without)| with - without).collect();
         ProfiledArm {
             arm: name(self.arm),
             plain: name(self.plain),
@@ -94,7 +98,9 @@ impl<'a> Sides<'a> {
         let (sums, timers) = (&self.all.functions[function], &self.all.timers);
         let calls = sums.entered as f64;
         let us = sums.us as f64 / calls - timers_us(sums, timers);
-        let series = |part: &ProfilePart| part_series(&self.blocks, function, part, timers);
+        let series = |part: &ProfilePart| -> Vec<f64> {
+            part_series(&self.blocks, function, part, timers).into_iter().map(|(_, us)| us).collect()
+        };
         let mut parts: Vec<ProfiledPart> = parts_of(sums)
             .into_iter()
             .map(|part| {
@@ -180,21 +186,30 @@ impl<'a> Sides<'a> {
     }
 }
 
-/// The server's microseconds per `FCALL` of an arm, block by block.
-fn server_times(record: &RunRecord, arm: usize) -> Vec<f64> {
+/// The server's microseconds per `FCALL` of an arm, by the group of the block.
+fn server_times(record: &RunRecord, arm: usize) -> BTreeMap<u32, f64> {
     let of = |block: &CounterBlock| {
         let calls = block.counters.calls.get("fcall").copied().filter(|calls| *calls > 0)?;
-        Some(block.counters.fcall_us as f64 / calls as f64)
+        Some((block.group, block.counters.fcall_us as f64 / calls as f64))
     };
     arm_blocks(record, arm).filter_map(of).collect()
 }
 
+/// What two say of the same groups. A block of either may lack what the other has.
+fn of_one_group<'a>(
+    one: &'a BTreeMap<u32, f64>,
+    other: &'a BTreeMap<u32, f64>,
+) -> impl Iterator<Item = (f64, f64)> + 'a {
+    one.iter().filter_map(|(group, value)| Some((*value, *other.get(group)?)))
+}
+
 /// Medians: a block in which the server waited for a core shows in its clock and not in that of the parts.
-fn adding_up(parts: &[f64], server: &[f64]) -> AddingUp {
-    let short: Vec<f64> = parts.iter().zip(server).map(|(parts, server)| 1.0 - parts / server).collect();
+fn adding_up(parts: &BTreeMap<u32, f64>, server: &BTreeMap<u32, f64>) -> AddingUp {
+    let short: Vec<f64> = of_one_group(parts, server).map(|(parts, server)| 1.0 - parts / server).collect();
+    let middle = |of: &BTreeMap<u32, f64>| median(&of.values().copied().collect::<Vec<_>>()).unwrap_or(0.0);
     AddingUp {
-        parts_us: median(parts).unwrap_or(0.0),
-        server_us: median(server).unwrap_or(0.0),
+        parts_us: middle(parts),
+        server_us: middle(server),
         // Without the server's time nothing adds up.
         short: median(&short).filter(|short| short.is_finite()).unwrap_or(1.0),
     }

@@ -45,8 +45,7 @@ impl<'a> Side<'a> {
     }
 
     fn series(&self, function: &str, part: &ProfilePart) -> BTreeMap<u32, f64> {
-        let groups = self.blocks.iter().map(|(block, _)| block.group);
-        groups.zip(part_series(&self.blocks, function, part, &self.all.timers)).collect()
+        part_series(&self.blocks, function, part, &self.all.timers).into_iter().collect()
     }
 }
 

@@ -44,18 +44,18 @@ pub(super) fn part_us(sums: &FunctionSums, part: &ProfilePart, timers: &TimerSum
     }
 }
 
-/// Microseconds per call of the function, block by block.
+/// Microseconds per call of the function, by the group of the block.
 pub(super) fn part_series(
     blocks: &[(&CounterBlock, &Inside)],
     function: &str,
     part: &ProfilePart,
     timers: &TimerSums,
-) -> Vec<f64> {
-    let of = |inside: &Inside| {
+) -> Vec<(u32, f64)> {
+    let of = |(block, inside): &(&CounterBlock, &Inside)| {
         let sums = inside.functions.get(function)?;
-        Some(part_us(sums, part, timers) / sums.entered.max(1) as f64)
+        Some((block.group, part_us(sums, part, timers) / sums.entered.max(1) as f64))
     };
-    blocks.iter().filter_map(|(_, inside)| of(inside)).collect()
+    blocks.iter().filter_map(of).collect()
 }
 
 /// What the timers of one call of a function take, of those that it shows in its own time.

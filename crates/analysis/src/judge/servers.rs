@@ -38,9 +38,9 @@ pub(super) fn other_servers(record: &RunRecord) -> Vec<Fault> {
 }
 
 /// What, as asked for and as found.
-type Difference = (String, String, String);
+type Mismatch = (String, String, String);
 
-fn differences(cluster: &ClusterRecord, reading: &ServerReading) -> Vec<Difference> {
+fn differences(cluster: &ClusterRecord, reading: &ServerReading) -> Vec<Mismatch> {
     let server = &cluster.server;
     let mut found = Vec::new();
     for (what, asked, is) in [

@@ -11,7 +11,7 @@ use crate::stats::{CONFIDENCE, Estimate, TooFew, ratio_of};
 use super::comparable::{NotComparable, SettingDifference, differences};
 use super::finding::Conclusion;
 use super::result::RunResult;
-use super::values::{exact_values, measured};
+use super::values::{exact_values, measured, value_of};
 
 /// How to compare.
 #[derive(Clone, Debug, PartialEq)]
@@ -222,8 +222,8 @@ impl RunPair<'_> {
             variant: self.variant.to_owned(),
             metric,
             unit: row.unit.name().to_owned(),
-            base_value: base.as_ref().ok().map(|value| value.value),
-            candidate_value: candidate.as_ref().ok().map(|value| value.value),
+            base_value: value_of(&self.base.record, self.arms[0], metric),
+            candidate_value: value_of(&self.candidate.record, self.arms[1], metric),
             ratio: None,
             too_few: None,
             thresholds,

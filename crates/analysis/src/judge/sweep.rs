@@ -5,15 +5,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::beside_others::{difference_beside_others, without_allowance};
-use super::metric_source::per_second;
 use super::recovery::Recovery;
 use super::result::{Control, RunResult, Verdict};
 use super::values::measured;
 use crate::record::{Fault, RunRecord, Warning, is_zero};
 use crate::scenario::Metric;
-use crate::stats::{
-    CONFIDENCE, Estimate, FittedLine, Latencies, LinePoint, LogValue, TooFew, log_error_of, mean_of_series,
-};
+use crate::stats::{CONFIDENCE, Estimate, FittedLine, Latencies, LinePoint, LogValue, TooFew, log_error_of};
 
 /// A curve.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -177,7 +174,13 @@ impl Sweep {
         self.key == ADDED_RTT
     }
 
-    /// A variant's line over the time added to each round trip; `None` where too few points make one.
+    /// What variants are compared by; `None` where none are.
+    pub fn metric(&self) -> Option<Metric> {
+        self.points.iter().flat_map(|point| &point.arms).find_map(|arm| Some(arm.against.as_ref()?.metric))
+    }
+
+    /// A variant's line over the time added to each round trip; `None` where too few points make one, and of a metric that
+    /// does not grow with round trips.
     pub fn line(&self, variant: &str) -> Option<&SweepLine> {
         self.lines.iter().find(|line| line.name == variant)
     }
@@ -190,8 +193,12 @@ pub fn sweep<'a>(
     runs: impl IntoIterator<Item = (&'a str, &'a RunResult)>,
 ) -> Sweep {
     let points: Vec<SweepPoint> = runs.into_iter().map(|(value, result)| point(value, result)).collect();
-    let lines = if key == ADDED_RTT { lines(&points) } else { Vec::new() };
-    Sweep { key: key.to_owned(), wanted: wanted.to_vec(), points, ended_by: None, lines }
+    let mut sweep =
+        Sweep { key: key.to_owned(), wanted: wanted.to_vec(), points, ended_by: None, lines: Vec::new() };
+    if sweep.is_over_round_trips() && sweep.metric().is_none_or(Metric::grows_with_round_trips) {
+        sweep.lines = lines(&sweep.points);
+    }
+    sweep
 }
 
 /// A line for each variant; points without verdicts, or from invalid runs, are none of it.
@@ -298,20 +305,7 @@ fn interval_of(record: &RunRecord, arm: usize, metric: Metric, value: f64) -> Re
     if arm >= record.arms.len() {
         return Err(TooFew::samples(metric.name(), 1, 0));
     }
-    let within = measured(record, arm, metric)?;
-    let wider = by_second(record, metric).filter(|by_second| by_second.log_error > within.log_error);
-    Ok(LogValue { value, ..wider.unwrap_or(within) }.estimate(CONFIDENCE))
-}
-
-/// The error of a quantile as the whole seconds of a run with one variant show it. A histogram has forgotten the order
-/// of its values: it knows nothing of a machine that was slower for some seconds.
-fn by_second(record: &RunRecord, metric: Metric) -> Option<LogValue> {
-    let of = per_second(metric).filter(|_| metric.row().is_time)?;
-    if record.arms.len() > 1 {
-        return None;
-    }
-    let series: Vec<f64> = record.whole_seconds().iter().filter_map(of).collect();
-    mean_of_series(&series).ok()
+    Ok(LogValue { value, ..measured(record, arm, metric)? }.estimate(CONFIDENCE))
 }
 
 fn difference(result: &RunResult, candidate: &str) -> Option<SweepComparison> {

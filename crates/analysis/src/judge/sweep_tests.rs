@@ -56,6 +56,16 @@ fn over_a_simulated_network_the_saving_is_a_line_that_predicts_others() {
     // A fifth of 200 us, and one round trip more.
     assert!(line.at(2_000.0).contains(2_040.0), "{:?}", line.at(2_000.0));
     assert!(swept("population.skew", &results).lines.is_empty());
+    // Claims per second do not grow by as much with each microsecond, nor does a share of a round trip.
+    for metric in [Metric::Throughput, Metric::ServerCpu, Metric::ServiceP50RoundTrips] {
+        let mut by_other = results.clone();
+        for result in &mut by_other {
+            result.comparisons.retain(|comparison| comparison.candidate == "hget-lane");
+            result.comparisons.iter_mut().for_each(|comparison| comparison.metric = metric);
+        }
+        let sweep = swept(ADDED_RTT, &by_other);
+        assert_eq!((sweep.metric(), sweep.lines.len()), (Some(metric), 0));
+    }
     // What ran beside it is no random error: the same line, with wider intervals.
     let busy = &swept(ADDED_RTT, &over(&[Warning::BusyMachine { share: 0.5 }])).lines[0];
     assert!((busy.at(2_000.0).estimate / line.at(2_000.0).estimate - 1.0).abs() < 1e-9);

@@ -1,11 +1,11 @@
 //! Every metric of every variant as one value with its interval: what is stored, exported and compared over time.
 
 use crate::record::{ArmRecord, Histogram, RunRecord, TimelinePoint};
-use crate::scenario::{METRICS, Metric, MetricName};
+use crate::scenario::{METRICS, Metric, MetricName, Unit};
 use crate::stats::{CONFIDENCE, Estimate, Latencies, LogValue, TooFew, block_quantile, mean_of_series};
 
 use super::arm_counts::{arm_blocks, arm_samples, calls_per_claim, rulers, wire_per_claim};
-use super::metric_source::{Source, per_second, source};
+use super::metric_source::{Source, is_withheld, per_second, source};
 use super::result::RunResult;
 
 /// One metric of one variant.
@@ -34,8 +34,9 @@ pub fn metric_values(result: &RunResult) -> Vec<MetricValue> {
                 for (name, value) in exact_values(record, arm, row.metric) {
                     push(name, value, None);
                 }
-            } else if let Ok(value) = measured(record, arm, row.metric) {
-                push(row.metric.into(), value.value, Some(value.estimate(CONFIDENCE)));
+            } else if let Some(value) = value_of(record, arm, row.metric) {
+                let interval = measured(record, arm, row.metric).map(|value| value.estimate(CONFIDENCE));
+                push(row.metric.into(), value, interval.ok());
             }
         }
     }
@@ -59,7 +60,23 @@ pub(super) fn exact_values(record: &RunRecord, arm: usize, metric: Metric) -> Ve
 
 /// Bytes of claims that FlowFabric's SDK makes: they go over connections of its own, and nobody counts them.
 pub(super) fn is_uncounted(arm: &ArmRecord, metric: Metric) -> bool {
-    arm.path.is_sdk() && matches!(metric, Metric::RequestBytes | Metric::ReplyBytes)
+    arm.path.is_sdk() && metric.row().unit == Unit::BytesPerClaim
+}
+
+/// An arm's value of a metric that varies, also of a storm's times to resume, which have no interval.
+pub(super) fn value_of(record: &RunRecord, arm: usize, metric: Metric) -> Option<f64> {
+    match source(metric) {
+        Source::Histogram { of, quantile } if is_one_drain(record, metric) => {
+            Some(of_histogram(of(&record.arms[arm]), quantile, metric).ok()?.value)
+        }
+        _ => Some(measured(record, arm, metric).ok()?.value),
+    }
+}
+
+/// Whether the values are times of one storm's drain, in the order of its queue: how many they are says nothing of how long
+/// the next one takes.
+fn is_one_drain(record: &RunRecord, metric: Metric) -> bool {
+    record.storm.is_some() && metric.is_of_resuming()
 }
 
 /// An arm's value of a metric that varies, with what it takes for an interval across runs. The interval knows the
@@ -70,7 +87,7 @@ pub(super) fn measured(record: &RunRecord, arm: usize, metric: Metric) -> Result
         Source::ServiceQuantile(q) => {
             let samples = arm_samples(record, arm);
             if samples.is_empty() {
-                return of_histogram(service, q, metric);
+                return Ok(in_time(record, metric, of_histogram(service, q, metric)?));
             }
             enough(samples.len() as u64, metric)?;
             block_quantile(&samples, q, record.seed)
@@ -90,10 +107,11 @@ pub(super) fn measured(record: &RunRecord, arm: usize, metric: Metric) -> Result
             })
         }
         Source::ServiceMean => mean_of_series(&arm_samples(record, arm)),
-        Source::Histogram { of, quantile } => of_histogram(of(&record.arms[arm]), quantile, metric),
-        Source::Blocks(_) if metric == Metric::ServerCpu && record.server_figures_withheld() => {
-            Err(TooFew::constant(metric.name()))
+        Source::Histogram { .. } if is_one_drain(record, metric) => Err(TooFew::samples("storms", 2, 1)),
+        Source::Histogram { of, quantile } => {
+            Ok(in_time(record, metric, of_histogram(of(&record.arms[arm]), quantile, metric)?))
         }
+        Source::Blocks(_) if is_withheld(metric, record) => Err(TooFew::constant(metric.name())),
         Source::Blocks(quotient) => {
             let parts: Vec<(f64, f64)> = arm_blocks(record, arm).map(quotient).collect();
             let series: Vec<f64> = parts.iter().map(|(amount, per)| amount / per).collect();
@@ -101,7 +119,7 @@ pub(super) fn measured(record: &RunRecord, arm: usize, metric: Metric) -> Result
                 && record.arms.len() == 1
                 && let Some(of) = per_second(metric)
             {
-                return by_second(record, of);
+                return by_second(record, of).map_err(|too_few| too_few.counting("whole seconds"));
             }
             // All of it over all of it, as a comparison within the run has it; the blocks say how sure that is.
             let (amount, per) = parts.iter().fold((0.0, 0.0), |sum, part| (sum.0 + part.0, sum.1 + part.1));
@@ -115,7 +133,16 @@ pub(super) fn measured(record: &RunRecord, arm: usize, metric: Metric) -> Result
 /// Of a run with one variant: the timeline is that variant's.
 fn by_second(record: &RunRecord, of: fn(&TimelinePoint) -> Option<f64>) -> Result<LogValue, TooFew> {
     let series: Vec<f64> = record.whole_seconds().iter().filter_map(of).collect();
-    mean_of_series(&series).map_err(|too_few| too_few.counting("whole seconds"))
+    mean_of_series(&series)
+}
+
+/// A quantile with the error that the whole seconds of a run with one variant show, where that is larger: a histogram has
+/// forgotten the order of its values, and knows nothing of a machine that was slower for some seconds.
+fn in_time(record: &RunRecord, metric: Metric, within: LogValue) -> LogValue {
+    let seconds = per_second(metric).filter(|_| record.arms.len() == 1);
+    let seconds = seconds.and_then(|of| by_second(record, of).ok());
+    let wider = seconds.filter(|seconds| seconds.log_error > within.log_error);
+    wider.map_or(within, |wider| LogValue { value: within.value, ..wider })
 }
 
 fn of_histogram(histogram: &Histogram, q: f64, metric: Metric) -> Result<LogValue, TooFew> {
@@ -131,8 +158,9 @@ fn enough(have: u64, metric: Metric) -> Result<(), TooFew> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixtures::{GRANT_LANE, HGET_LANE, record, scenario};
+    use super::super::fixtures::{GRANT_LANE, HGET_LANE, record, scenario, spread};
     use super::*;
+    use crate::record::StormRecord;
 
     #[test]
     fn every_variant_has_its_values_with_intervals() {
@@ -155,6 +183,49 @@ mod tests {
             values.iter().all(|v| v.name.metric != Metric::ResponseP99),
             "a closed loop has no response time"
         );
+    }
+
+    /// However many came back, it was one drain.
+    #[test]
+    fn a_storm_has_a_time_to_resume_and_no_interval_of_it() {
+        let mut storm = record(&[GRANT_LANE], 1);
+        storm.arms[0].resume = spread(10_000, 2_000.0, 1);
+        let of = |record: &RunRecord| {
+            (value_of(record, 0, Metric::ResumeP99), measured(record, 0, Metric::ResumeP99).ok())
+        };
+        let (value, known) = of(&storm);
+        assert_eq!(value, known.map(|known| known.value));
+        storm.storm = Some(StormRecord {
+            executions: 10_000,
+            held: 10_000,
+            given_up: 0,
+            last_signal_us: None,
+            signals_answered_us: None,
+            retries: std::collections::BTreeMap::new(),
+        });
+        assert_eq!((of(&storm).0, of(&storm).1.is_none()), (value, true));
+        let resume = metric_values(&super::super::analyse_as(storm, &scenario(&[GRANT_LANE])))
+            .into_iter()
+            .find(|found| found.name.metric == Metric::ResumeP99)
+            .unwrap();
+        assert_eq!((Some(resume.value), resume.interval), (value, None));
+    }
+
+    /// A machine that was slower for a quarter of the time: a histogram has forgotten when.
+    #[test]
+    fn an_interval_of_a_quantile_knows_of_slow_seconds() {
+        let mut record = record(&[GRANT_LANE], 1);
+        let within = measured(&record, 0, Metric::ServiceP50).unwrap().log_error;
+        let point = record.timeline[0].clone();
+        record.timeline = (1..=40)
+            .map(|second| TimelinePoint {
+                t_s: f64::from(second),
+                p50_us: Some(if (11..=20).contains(&second) { 260.0 } else { 200.0 }),
+                ..point.clone()
+            })
+            .collect();
+        let slow = measured(&record, 0, Metric::ServiceP50).unwrap();
+        assert!(slow.log_error > 0.03 && slow.log_error > 5.0 * within, "{slow:?} {within}");
     }
 
     #[test]

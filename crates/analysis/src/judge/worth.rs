@@ -4,7 +4,8 @@ use super::result::{Worth, WorthRow};
 use super::sizing::{SizingBasis, concentrated, sizing};
 use super::values::measured;
 use crate::record::RunRecord;
-use crate::scenario::Metric;
+use crate::scenario::{Metric, Scenario};
+use crate::stats::CONFIDENCE;
 
 /// Claims per second to size for.
 const TARGETS_PER_S: [f64; 3] = [1_000.0, 5_000.0, 20_000.0];
@@ -12,12 +13,10 @@ const TARGETS_PER_S: [f64; 3] = [1_000.0, 5_000.0, 20_000.0];
 /// Share of a main thread to plan with.
 const UTILISATION: f64 = 0.6;
 
-/// Confidence of the CPU's interval.
-const CONFIDENCE: f64 = 0.95;
-
-/// Of each arm whose server CPU is known with an interval; empty where there is but one arm.
-pub(super) fn worth(record: &RunRecord) -> Vec<Worth> {
-    if record.arms.len() < 2 {
+/// Of each arm whose server CPU is known with an interval; empty where there is but one arm, and where several workers go for
+/// each grant: the servers' CPU is that of one who asks, and a lease takes several.
+pub(super) fn worth(record: &RunRecord, scenario: &Scenario) -> Vec<Worth> {
+    if record.arms.len() < 2 || scenario.load.contenders > 1 {
         return Vec::new();
     }
     let valkey = &record.environment.valkey;
@@ -51,14 +50,15 @@ fn primaries_of(record: &RunRecord, arm: usize) -> Vec<(u64, u32)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixtures::{GRANT_LANE, HGET_LANE, SimulatedArm, record};
+    use super::super::fixtures::{GRANT_LANE, HGET_LANE, SimulatedArm, record, scenario};
     use super::*;
     use crate::record::PrimaryRecord;
 
     #[test]
     fn a_dearer_claim_needs_more_primaries_from_some_rate_on() {
         let dear = SimulatedArm { cpu_us: 90.0, ..HGET_LANE };
-        let worth = worth(&record(&[GRANT_LANE, dear], 1));
+        let arms = [GRANT_LANE, dear];
+        let worth = worth(&record(&arms, 1), &scenario(&arms));
         let primaries: Vec<Vec<Option<u32>>> =
             worth.iter().map(|arm| arm.rows.iter().map(|row| row.sizing.primaries).collect()).collect();
         // 60 us x 20,000/s are 1.2 main threads, 90 us are 1.8: of each at most 0.6, and the busiest has 1.02 of the mean.
@@ -76,7 +76,7 @@ mod tests {
             .map(|(claims, partitions)| PrimaryRecord { partitions, claims, ..primary.clone() })
             .to_vec();
         skewed.environment.valkey.primaries = 3;
-        let rows = &worth(&skewed)[0].rows;
+        let rows = &worth(&skewed, &scenario(&[GRANT_LANE, HGET_LANE]))[0].rows;
         assert!(rows[0].sizing.primaries.is_some(), "{rows:?}");
         assert_eq!(
             rows[2].sizing.primaries, None,
@@ -86,9 +86,14 @@ mod tests {
 
     #[test]
     fn one_variant_alone_or_without_counters_is_worth_nothing_to_compare() {
-        assert!(worth(&record(&[GRANT_LANE], 1)).is_empty());
-        let mut few = record(&[GRANT_LANE, HGET_LANE], 1);
+        assert!(worth(&record(&[GRANT_LANE], 1), &scenario(&[GRANT_LANE])).is_empty());
+        let arms = [GRANT_LANE, HGET_LANE];
+        let (mut few, mut scenario) = (record(&arms, 1), scenario(&arms));
+        assert_eq!(worth(&few, &scenario).len(), 2);
+        scenario.load.contenders = 4;
+        assert!(worth(&few, &scenario).is_empty(), "a lease takes the CPU of all who ask for it");
+        scenario.load.contenders = 1;
         few.blocks.truncate(4);
-        assert!(worth(&few).is_empty());
+        assert!(worth(&few, &scenario).is_empty());
     }
 }

@@ -78,6 +78,17 @@ impl Conditions {
     /// Whether the generator worked alike under both.
     pub fn same_for_generator(a: Option<&Self>, b: Option<&Self>) -> bool {
         let of = |conditions: Option<&Self>| conditions.map(|c| (c.placement, c.cores)).unwrap_or_default();
-        of(a) == of(b)
+        let spinning = |conditions: Option<&Self>| conditions.is_some_and(Self::is_spinning);
+        of(a) == of(b) && spinning(a) == spinning(b)
+    }
+
+    /// Whether its threads had cores of their own or the servers', all of which were kept awake by spinning: what beside
+    /// other programs repeats best.
+    pub fn is_arranged(&self) -> bool {
+        self.placement != Placement::Free && self.is_spinning()
+    }
+
+    fn is_spinning(&self) -> bool {
+        matches!(self.awake_by, Some(AwakeBy::Spinning { .. }))
     }
 }

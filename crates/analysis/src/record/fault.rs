@@ -89,7 +89,7 @@ pub enum Fault {
     ConditionChanged {
         /// The primary.
         primary: String,
-        /// A setting, a library, the owner of a slot.
+        /// A setting, a library, the number of replicas in sync, the owner of a slot.
         condition: String,
         /// At the start.
         before: String,
@@ -185,7 +185,8 @@ pub enum Fault {
     Stalled {
         /// The longest span without a claim, in seconds.
         longest_s: f64,
-        /// Its share of the window.
+        /// Share of the window of all such spans from a tenth of a second on; of the longest alone where claims take as long
+        /// themselves.
         share: f64,
     },
     /// The audit found that claims did not do what they promise.

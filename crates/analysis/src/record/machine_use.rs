@@ -104,6 +104,7 @@ mod tests {
             late_us: 0,
             late_in: 1,
             late_share: None,
+            conditions: None,
         }
     }
 

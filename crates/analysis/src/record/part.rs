@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{GeneratorUse, Histogram, Host};
+use super::{Conditions, GeneratorUse, Histogram, Host};
 
 /// Which of several generators made a record, and what ties it to the others. Only in a part's own record; merging takes it
 /// out.
@@ -41,4 +41,8 @@ pub struct GeneratorRecord {
     /// keep it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub late_share: Option<f64>,
+    /// How its threads and cores were arranged, on a machine other than the first one's and where that was otherwise than
+    /// there (`environment.conditions`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conditions: Option<Conditions>,
 }

@@ -216,6 +216,11 @@ impl Recorder {
         self.timeline.longest_gap()
     }
 
+    /// Spans of a tenth of a second or longer without a successful claim so far, together; `None` before the first claim.
+    pub fn stalled(&self) -> Option<Duration> {
+        self.timeline.stalled()
+    }
+
     /// Notes the tool's resident memory.
     pub fn resident(&mut self, bytes: Option<u64>) {
         self.timeline.resident(bytes);

@@ -73,6 +73,10 @@ pub struct RunRecord {
     /// is shorter than that, this is a bound: no generator had one that long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub longest_gap_s: Option<f64>,
+    /// Time of the window in spans of a tenth of a second or longer without a successful claim (of several generators: in which
+    /// none of them had one), all together; `None` in results of versions that did not keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stalled_s: Option<f64>,
     /// Bare round trips of the ruler that had no answer: they have no time, and the servers may not have counted them.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub rulers_unanswered: u64,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::batch_note::BatchNotes;
+use super::batch_note::{BatchNotes, QUIET_NS};
 use super::latency::LatencyHistogram;
 use super::stamps::Stamps;
 use super::{BatchNote, Histogram, Outcome, SecondTimes, TimelinePoint, WindowEvent, WindowEventKind};
@@ -38,6 +38,8 @@ pub struct Timeline {
     longest_gap: Option<Duration>,
     /// When that span ended, in time of the window.
     gap_ended: Duration,
+    /// All spans without one that are long enough to be kept, together.
+    stalled: Duration,
     /// The first claims that ended in each way but success, in the order of time.
     firsts: Vec<WindowEvent>,
     /// The tool's resident memory when it was last looked at.
@@ -136,9 +138,17 @@ impl Timeline {
         self.longest_gap
     }
 
+    /// Spans of [`QUIET_NS`] or longer without a successful claim so far, together; `None` before the first claim.
+    pub fn stalled(&self) -> Option<Duration> {
+        self.longest_gap.map(|_| self.stalled)
+    }
+
     /// Ends a span without a claim at a moment of the current batch.
     fn progressed(&mut self, moment: Duration) {
         let gap = moment.saturating_sub(self.progress);
+        if gap >= Duration::from_nanos(QUIET_NS) {
+            self.stalled += gap;
+        }
         if self.longest_gap.is_none_or(|longest| gap > longest) {
             self.longest_gap = Some(gap);
             self.gap_ended = self.before + moment;

@@ -33,7 +33,8 @@ pub enum Warning {
     Stall {
         /// The longest span without a claim, in seconds.
         longest_s: f64,
-        /// Its share of the window.
+        /// Share of the window of all such spans from a tenth of a second on; of the longest alone where claims take as long
+        /// themselves.
         share: f64,
     },
     /// The generator sent late, by no more than a timer and a scheduler take at best.

@@ -1,5 +1,6 @@
 //! Several generators in words: what each of them did, and which one was the limit.
 
+use super::conditions;
 use super::document::Block;
 use super::format::{TimeUnit, count, figure, maybe, rough, time_us};
 use crate::judge::{GeneratorLimit, GeneratorSummary, RunResult};
@@ -13,7 +14,14 @@ pub(super) fn blocks(result: &RunResult) -> Vec<Block> {
     }
     let rows: Vec<(&GeneratorRecord, &GeneratorSummary)> =
         record.generators.iter().zip(&result.generator_summaries).collect();
-    vec![table(&rows), Block::Line(limit(&result.generator_summaries))]
+    let mut blocks = vec![table(&rows)];
+    let otherwise = |generator: &GeneratorRecord| {
+        let conditions = conditions::arranged(generator.conditions.as_ref()?);
+        Some(Block::Line(format!("Generator {}, {conditions}.", generator.part)))
+    };
+    blocks.extend(record.generators.iter().filter_map(otherwise));
+    blocks.push(Block::Line(limit(&result.generator_summaries)));
+    blocks
 }
 
 fn table(rows: &[(&GeneratorRecord, &GeneratorSummary)]) -> Block {
@@ -70,6 +78,7 @@ mod tests {
     use super::*;
     use crate::judge::analyse;
     use crate::judge::fixtures::{GRANT_LANE, generator, record, spread};
+    use crate::record::Conditions;
 
     fn analysed(change: impl FnOnce(&mut [GeneratorRecord])) -> RunResult {
         let mut record = record(&[GRANT_LANE], 1);
@@ -91,6 +100,14 @@ mod tests {
         let busy = blocks(&analysed(|all| all[1].used.thread_cpu_s = 9.0));
         let limit = "Generator 2 was the limit: its thread was busy for 90 % of the window.";
         assert_eq!(busy[1], Block::Line(limit.into()));
+    }
+
+    #[test]
+    fn one_whose_machine_was_arranged_otherwise_says_how() {
+        let found = blocks(&analysed(|all| all[1].conditions = Some(Conditions::default())));
+        let Block::Line(text) = &found[1] else { panic!("{found:?}") };
+        assert!(text.starts_with("Generator 2, threads and cores: placed by the scheduler"), "{text}");
+        assert_eq!(found.len(), 3);
     }
 
     #[test]

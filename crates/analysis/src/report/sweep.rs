@@ -108,8 +108,8 @@ pub(super) fn allowed_for_others(sweep: &Sweep) -> Vec<String> {
 pub(super) fn prediction(sweep: &Sweep, rtt: Duration) -> Vec<Block> {
     let us = rtt.as_secs_f64() * 1e6;
     if sweep.lines.is_empty() {
-        let why =
-            "No prediction: it takes a sweep of load.network.added_rtt with at least three sound values.";
+        let why = "No prediction: it takes a sweep of load.network.added_rtt with at least three sound values, compared by a \
+                   time of a claim.";
         return vec![Block::Line(why.to_owned())];
     }
     let used = sweep.points.iter().filter(|point| point.is_judged());
@@ -246,7 +246,8 @@ fn without_interval(sweep: &Sweep) -> Option<String> {
     let column = |metric: Metric| match metric {
         Metric::Throughput => "claims/s",
         Metric::ServiceP50 => "p50",
-        _ => "p99",
+        Metric::ServiceP99 => "p99",
+        other => other.row().title,
     };
     let values: Vec<String> = sweep.points.iter().map(|point| words::setting(&point.value)).collect();
     let missing = sweep.points.iter().zip(&values).flat_map(|(point, value)| {
@@ -349,6 +350,27 @@ mod tests {
             said.contains("hget-lane takes +570.0 [") && said.contains("beyond what was measured"),
             "{said}"
         );
+    }
+
+    /// The slope of anything but a claim's time is no number of round trips.
+    #[test]
+    fn a_sweep_that_is_compared_by_another_metric_has_no_lines_and_says_why() {
+        let mut curve = curve();
+        curve.lines.clear();
+        for against in
+            curve.points.iter_mut().flat_map(|p| &mut p.arms).filter_map(|arm| arm.against.as_mut())
+        {
+            (against.metric, against.unit) =
+                (Metric::Throughput, Metric::Throughput.row().unit.name().to_owned());
+        }
+        let text = super::super::sweep_text("rtt-sweep", &curve, None);
+        assert_eq!(text.matches("No lines over the round-trip time: ").count(), 1, "{text}");
+        assert!(
+            text.contains("Put service_p50 first in compare.metrics.") && !text.contains("round trips more"),
+            "{text}"
+        );
+        let rtt = Duration::from_millis(1);
+        assert!(super::super::network_prediction(&curve, rtt, None).contains("No prediction"));
     }
 
     #[test]

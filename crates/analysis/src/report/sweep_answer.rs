@@ -83,6 +83,13 @@ pub(super) fn without_line(sweep: &Sweep) -> Vec<String> {
     if !sweep.is_over_round_trips() {
         return Vec::new();
     }
+    if let Some(metric) = sweep.metric().filter(|metric| !metric.grows_with_round_trips()) {
+        let metric = words::metric_label(metric);
+        return vec![format!(
+            "No lines over the round-trip time: {metric} is no time of a claim, which each round trip makes longer by as much. Put \
+             service_p50 first in compare.metrics."
+        )];
+    }
     let reason = |name: &str| {
         let with = |of: &dyn Fn(&SweepPoint) -> bool| sweep.points.iter().filter(|point| of(point)).count();
         let has = |point: &SweepPoint| {

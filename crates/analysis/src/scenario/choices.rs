@@ -14,7 +14,7 @@ pub enum Provider {
     External,
     /// Child processes on loopback.
     Local,
-    /// One container with all nodes.
+    /// One container with all nodes; one for each where a fault cuts a server off.
     Container,
 }
 

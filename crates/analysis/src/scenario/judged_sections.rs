@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::duration::HumanDuration;
+use super::metric::Metric;
 
 /// `[compare]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -44,7 +45,9 @@ impl Default for CompareSection {
             control_strata: None,
             counter_blocks: 20,
             block_claims: 250,
-            metrics: ["service_p50", "service_p99", "server_cpu"].map(String::from).to_vec(),
+            metrics: [Metric::ServiceP50, Metric::ServiceP99, Metric::ServerCpu]
+                .map(|metric| metric.name().to_owned())
+                .to_vec(),
             noise_threshold: 0.02,
             confidence: 0.95,
             mixing: MixingForm::Auto,

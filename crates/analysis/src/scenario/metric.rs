@@ -253,6 +253,17 @@ impl Metric {
         &METRICS[self as usize]
     }
 
+    /// Whether it is a time of one claim in microseconds, to which each of its round trips adds as much as it takes.
+    pub fn grows_with_round_trips(self) -> bool {
+        let row = self.row();
+        row.is_time && row.unit == Unit::Microseconds
+    }
+
+    /// Whether it is a time from signal to lease.
+    pub fn is_of_resuming(self) -> bool {
+        matches!(self, Self::ResumeP50 | Self::ResumeP99)
+    }
+
     /// Its name in scenarios, results and exports.
     pub fn name(self) -> &'static str {
         self.row().name

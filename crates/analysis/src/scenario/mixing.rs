@@ -20,8 +20,8 @@ const SURELY_ALONE: f64 = 0.25;
 /// Length of a claim on a slow machine, without a simulated network.
 const LONG_CLAIM_S: f64 = 0.001;
 
-/// Most round trips of a claim, which a simulated network makes longer.
-const ROUND_TRIPS: f64 = 3.0;
+/// Round trips that a claim is taken to have where nothing was measured yet: a simulated network makes each of them longer.
+pub const ROUND_TRIPS: f64 = 3.0;
 
 /// Claims of a block, its first part aside, for each claim in flight: so that most of it is neither start nor end.
 const GENERATIONS: f64 = 4.0;

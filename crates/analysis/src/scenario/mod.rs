@@ -30,6 +30,7 @@ mod metric;
 mod mixing;
 mod model;
 mod node_name;
+mod plan_size;
 mod population_sections;
 mod profile;
 mod revision;
@@ -61,7 +62,7 @@ pub use library::LibrarySource;
 pub use load_section::{ArrivalsForm, BurstForm, LoadSection, ModelForm, NetworkSection, RampForm};
 pub use machine::{Cores, MachineSection, Placement};
 pub use metric::{Direction, GateRole, Judged, METRICS, Metric, MetricName, MetricRow, Unit, UnknownMetric};
-pub use mixing::{BlockShape, MOST_IN_FLIGHT};
+pub use mixing::{BlockShape, MOST_IN_FLIGHT, ROUND_TRIPS};
 pub use model::*;
 pub use node_name::NodeName;
 pub use population_sections::{

@@ -6,6 +6,7 @@ use super::choices::{Mode, VariantPath};
 use super::file::{ScenarioFile, VariantSection};
 use super::judged_sections::{CompareSection, ControlForm, GateSection};
 use super::load_section::{LoadSection, NetworkSection};
+use super::metric::Metric;
 
 /// Strata in which plain and instrumented claims are mixed, of [`CLAIMS_EACH`] of each arm.
 const STRATA: u32 = 40;
@@ -64,7 +65,7 @@ pub fn profiled(file: &ScenarioFile, libraries: &ProfileLibraries) -> ScenarioFi
         strata: STRATA,
         counter_blocks: BLOCKS,
         block_claims: BLOCK_CLAIMS,
-        metrics: vec!["service_p50".to_owned()],
+        metrics: vec![Metric::ServiceP50.name().to_owned()],
         control: ControlForm::Shared,
         ..CompareSection::default()
     });

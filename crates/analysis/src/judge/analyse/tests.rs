@@ -377,6 +377,18 @@ fn a_stall_is_warned_of_and_an_open_loop_shows_it_itself() {
     };
     assert!(warned(Some(1.2), false));
     assert!(!warned(Some(0.2), false) && !warned(Some(2.6), true) && !warned(None, false));
+    // Many short ones are as bad as a long one.
+    let stalled = |longest_s: f64, stalled_s: f64| {
+        let result = analysed(|record, _| {
+            (record.longest_gap_s, record.stalled_s) = (Some(longest_s), Some(stalled_s));
+        });
+        let warned = result.warnings.iter().any(|warning| matches!(warning, Warning::Stall { .. }));
+        let refused = result.invalid_reasons.iter().any(|fault| matches!(fault, Fault::Stalled { .. }));
+        (warned, refused)
+    };
+    assert_eq!(stalled(0.2, 0.9), (false, false));
+    assert_eq!(stalled(0.2, 1.2), (true, false));
+    assert_eq!(stalled(0.2, 2.6), (true, true));
     // Arms with blocks of their own: those are the time in which claims were made, not these and the arms once more.
     let share_of = |apart: bool| {
         let result = analysed(|record, _| {

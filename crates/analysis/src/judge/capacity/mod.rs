@@ -386,7 +386,9 @@ fn basis(probe: &Probe, environment: &Environment, policy: &CapacityPolicy) -> O
 
 fn curve(probes: &[Probe]) -> Vec<LoadPoint> {
     let point = |probe: &Probe| match probe.offer {
-        ProbeLoad::Closed { concurrency } if probe.verdict != ProbeVerdict::Invalid => {
+        ProbeLoad::Closed { concurrency }
+            if probe.verdict != ProbeVerdict::Invalid && !probe.is_of_the_generator() =>
+        {
             Some(LoadPoint { concurrency, throughput_per_s: probe.achieved_per_s })
         }
         _ => None,

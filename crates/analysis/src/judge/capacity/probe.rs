@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::limit::{Limit, OneGenerator, Resources, limit};
 use super::load::ProbeLoad;
+use crate::judge::gate::ERRORS;
 use crate::judge::generators;
 use crate::judge::primary_load::PrimaryLoad;
 use crate::judge::result::RunResult;
@@ -14,9 +15,6 @@ use crate::stats::{CONFIDENCE, Estimate, Latencies, TooFew};
 
 /// Share of the offered rate that must be achieved.
 const ACHIEVED: f64 = 0.99;
-
-/// Share of the claims that may fail.
-const ERRORS: f64 = 0.001;
 
 /// The quantile that the service level is about.
 const JUDGED: f64 = 0.99;
@@ -284,6 +282,12 @@ impl Probe {
         let schedule_s = self.claims as f64 / self.offered_per_s?;
         let late_s = (self.drain_us.unwrap_or_default() - slo_us).max(0.0) / 1e6;
         Some((self.claims - self.errors) as f64 / (schedule_s + late_s))
+    }
+
+    /// Whether a closed loop's claims per second are as many as the generator makes, whatever the servers could.
+    pub fn is_of_the_generator(&self) -> bool {
+        let busy = self.resources.generator_share().is_some_and(|share| share > GENERATOR_BUSY);
+        busy || self.near_generator_ceiling
     }
 
     fn generator_late(&self) -> bool {

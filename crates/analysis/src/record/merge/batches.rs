@@ -56,23 +56,36 @@ impl Batches {
         seconds((0..self.active_ns.len()).filter(took_part).map(|n| self.active_ns[n]).sum())
     }
 
-    /// The longest span in which nobody's claims succeeded, of those that are long enough to be kept; nothing counts before
-    /// the first success.
+    /// The longest span in which nobody's claims succeeded, of those that are long enough to be kept.
     fn longest_gap(&self) -> Option<Gap> {
-        let mut longest: Option<Gap> = None;
+        // Of several as long, the first.
+        self.gaps()
+            .into_iter()
+            .reduce(|longest, gap| if gap.length_ns > longest.length_ns { gap } else { longest })
+    }
+
+    /// All of them together.
+    pub fn stalled_s(&self) -> f64 {
+        seconds(self.gaps().iter().map(|gap| gap.length_ns).sum())
+    }
+
+    /// Spans in which nobody's claims succeeded and that are long enough to be kept; nothing counts before the first
+    /// success.
+    fn gaps(&self) -> Vec<Gap> {
+        let mut gaps = Vec::new();
         let (mut seen, mut before) = (false, 0);
         for (n, &active_ns) in self.active_ns.iter().enumerate() {
             seen |= self.of_parts.iter().any(|notes| notes[n].succeeded);
             let quiet = self.of_parts.iter().map(|notes| quiet(&notes[n], active_ns));
             for [from, until] in quiet.reduce(|a, b| in_both(&a, &b)).filter(|_| seen).unwrap_or_default() {
                 let length_ns = until - from;
-                if length_ns >= QUIET_NS && longest.as_ref().is_none_or(|gap| length_ns > gap.length_ns) {
-                    longest = Some(Gap { length_ns, ended_ns: before + until });
+                if length_ns >= QUIET_NS {
+                    gaps.push(Gap { length_ns, ended_ns: before + until });
                 }
             }
             before += active_ns;
         }
-        longest
+        gaps
     }
 
     /// A moment of a part's window in that of all.
@@ -196,6 +209,9 @@ mod tests {
         let never: &[Note<'_>] = &[(20, 0, &[])];
         assert_eq!(gap(&[never, never]), None, "before the first success nothing counts");
         assert_eq!(gap(&[&[(20, 20, &[])], &[(20, 20, &[])]]), None);
+        let stalled = |parts: &[&[Note<'_>]]| (batches(parts).stalled_s() * 10.0).round() as u64;
+        let twice: &[Note<'_>] = &[(20, 17, &[[2, 5], [9, 10]]), (20, 20, &[[1, 3]])];
+        assert_eq!((stalled(&[twice, twice]), stalled(&[never, never])), (3 + 1 + 3 + 2, 0));
     }
 
     #[test]

@@ -148,6 +148,7 @@ fn record_of(recorder: &Recorder, part: Option<PartNote>) -> RunRecord {
         window: Some(recorder.window()),
         events: recorder.events(),
         longest_gap_s: recorder.longest_gap().map(|gap| gap.as_secs_f64()),
+        stalled_s: recorder.stalled().map(|stalled| stalled.as_secs_f64()),
         rulers_unanswered: recorder.rulers_unanswered(),
         generator: Some(generator(part.as_ref().map_or(1, |part| part.number)).used),
         part,
@@ -223,7 +224,7 @@ fn same_gap(one: &RunRecord, merged: &RunRecord) {
         (Some(own), Some(bound)) if own < kept_s => assert!((own..=kept_s).contains(&bound), "{own} {bound}"),
         (own, of_all) => assert_eq!(own, of_all),
     }
-    assert_eq!(one.events, merged.events);
+    assert_eq!((one.stalled_s, &one.events), (merged.stalled_s, &merged.events));
 }
 
 fn same_seconds(one: &RunRecord, merged: &RunRecord) {

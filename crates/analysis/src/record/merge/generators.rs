@@ -3,7 +3,7 @@
 use super::claims::sum_of;
 use super::error::MergeError;
 use super::fitting::note;
-use crate::record::{GeneratorRecord, RunRecord};
+use crate::record::{Conditions, Environment, GeneratorRecord, RunRecord};
 
 /// One entry for each part, in their order.
 pub(super) fn generators(parts: &[RunRecord]) -> Result<Vec<GeneratorRecord>, MergeError> {
@@ -22,9 +22,17 @@ pub(super) fn generators(parts: &[RunRecord]) -> Result<Vec<GeneratorRecord>, Me
             late_us,
             late_in,
             late_share: (window_us > 0.0).then(|| all_us as f64 / window_us),
+            conditions: conditions(&parts[0].environment, &part.environment),
         })
     };
     parts.iter().enumerate().map(one).collect()
+}
+
+/// Those of a machine that the first part does not run on, where they are otherwise than there.
+fn conditions(first: &Environment, own: &Environment) -> Option<Conditions> {
+    let [theirs, ours] = [first, own].map(|environment| environment.conditions.as_ref());
+    let same = first.host.shares_cores_with(&own.host) || Conditions::same_for_generator(theirs, ours);
+    ours.filter(|_| !same).cloned()
 }
 
 /// How much later than the first part another one began.

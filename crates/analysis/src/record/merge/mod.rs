@@ -37,6 +37,7 @@ pub fn merge(parts: Vec<RunRecord>) -> Result<RunRecord, MergeError> {
     let batches = batches.as_ref();
     let generators = generators::generators(&parts)?;
     let (longest_gap_s, events) = batches::gap_and_events(&parts, batches);
+    let stalled_s = batches.map(Batches::stalled_s);
     let first = &parts[0];
     let earliest = |a: &super::Aborted, b: &super::Aborted| a.after_s.total_cmp(&b.after_s);
     Ok(RunRecord {
@@ -63,6 +64,7 @@ pub fn merge(parts: Vec<RunRecord>) -> Result<RunRecord, MergeError> {
         part: None,
         calibration: first.calibration.clone(),
         longest_gap_s,
+        stalled_s,
         rulers_unanswered: parts.iter().map(|part| part.rulers_unanswered).sum(),
         ruler_command: parts.iter().find_map(|part| part.ruler_command.clone()),
         aborted: parts.iter().filter_map(|part| part.aborted).min_by(earliest),

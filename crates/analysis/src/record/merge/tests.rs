@@ -185,6 +185,26 @@ fn lateness_is_the_worst_over_all_windows_and_says_which() {
 }
 
 #[test]
+fn a_generator_whose_machine_was_arranged_otherwise_keeps_that() {
+    use crate::record::Conditions;
+    use crate::scenario::{Cores, Placement};
+    let mut all = parts(3);
+    let arranged = Conditions { placement: Placement::Apart, cores: Cores::Awake, ..Conditions::default() };
+    for (part, boot) in all.iter_mut().zip(["one", "one", "two"]) {
+        part.environment.host.boot = Some(boot.into());
+        part.environment.conditions = Some(arranged.clone());
+    }
+    let kept = |all: &[RunRecord]| -> Vec<_> {
+        merge(all.to_vec()).unwrap().generators.into_iter().map(|one| one.conditions).collect()
+    };
+    assert_eq!(kept(&all), [None, None, None]);
+    for part in &mut all[1..] {
+        part.environment.conditions = Some(Conditions::default());
+    }
+    assert_eq!(kept(&all), [None, None, Some(Conditions::default())], "the second is on the first's machine");
+}
+
+#[test]
 fn findings_are_said_once_and_a_processs_own_name_it() {
     let mut all = parts(2);
     let changed = || Fault::ServerChanged { primary: "a".into(), detail: "run_id differs".into() };

@@ -73,6 +73,7 @@ fn the_longest_span_without_a_claim_is_kept_and_staging_is_none() {
     timeline.record(&claim(ms(50), ms(1)), true, 0);
     timeline.end_batch(ms(4_000));
     assert_eq!(timeline.longest_gap(), Some(ms(3_950)), "also one that the end of the window cuts");
+    assert_eq!(timeline.stalled(), Some(ms(100 + 2_500 + 100 + 3_950)), "of a tenth of a second or more");
 }
 
 #[test]

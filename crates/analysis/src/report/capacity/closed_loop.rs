@@ -34,8 +34,29 @@ pub(super) fn blocks(capacity: &Capacity) -> Vec<Block> {
         vec!["in flight", "claims/s", "fitted", "p50", "p99", "busiest primary"],
         rows,
     )];
+    blocks.extend(of_the_generator(capacity).map(Block::Line));
     blocks.extend(law(capacity).map(Block::Line));
     blocks
+}
+
+/// The loads whose claims per second the generator decided.
+fn of_the_generator(capacity: &Capacity) -> Option<String> {
+    let loads: Vec<String> = capacity
+        .probes
+        .iter()
+        .filter(|probe| probe.is_of_the_generator())
+        .filter_map(|probe| match probe.offer {
+            ProbeLoad::Closed { concurrency } => Some(count(u64::from(concurrency))),
+            ProbeLoad::Open { .. } => None,
+        })
+        .collect();
+    (!loads.is_empty()).then(|| {
+        format!(
+            "With {} in flight the generator had no time to spare: those claims per second are its own, and the law goes without \
+             them. Use several generators (--generators).",
+            loads.join(", ")
+        )
+    })
 }
 
 /// The Universal Scalability Law through the probes, or why there is none.

@@ -4,11 +4,10 @@ use maud::{Markup, html};
 
 use super::parts::{Answer, Belief, Trust, blocks, figure, value};
 use super::shell::{Body, Section};
-use crate::judge::{Conclusion, Gate, MIN_RUNS, Repeated, RepeatedComparison, Verdict};
+use crate::judge::{CONTROLLED, Conclusion, Gate, MIN_RUNS, Repeated, RepeatedComparison, Verdict};
 use crate::report::chart::{Chart, Forest, ForestRow, Tone};
 use crate::report::format::{difference, difference_within, share};
 use crate::report::{series as said, words};
-use crate::scenario::Metric;
 
 pub(super) fn body(scenario: &str, repeated: &Repeated, gate: &Gate) -> Body {
     let report = said::repeated(scenario, repeated, gate);
@@ -133,8 +132,7 @@ fn forest(repeated: &Repeated, one: &RepeatedComparison) -> Chart {
         tone,
         ..ForestRow::new("over all runs".to_owned(), one.ratio)
     });
-    // It is of the median service time, and of no other metric.
-    if let Some(control) = repeated.control.filter(|_| one.metric == Metric::ServiceP50) {
+    if let Some(control) = repeated.control.filter(|_| one.metric == CONTROLLED) {
         rows.push(ForestRow {
             control: true,
             figures: difference_within(&control),

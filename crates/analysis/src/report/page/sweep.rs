@@ -153,6 +153,9 @@ fn answer(sweep: &Sweep) -> Answer {
         reasons.push(html! { (unusable) " of " (sweep.points.len()) " runs are invalid or were interrupted: do not use their figures." });
     }
     reasons.extend(sweep_answer::vetoed(sweep).map(|text| html! { (text) }));
+    if sweep.lines.is_empty() {
+        reasons.extend(sweep_answer::without_line(sweep).into_iter().map(|text| html! { (text) }));
+    }
     if sweep.points.len() < wanted {
         reasons.push(html! { (sweep.points.len()) " of " (wanted) " values were run." });
     }
@@ -187,11 +190,13 @@ fn signed(us: f64) -> String {
 fn slopes(sweep: &Sweep) -> Markup {
     html! {
         p { "The slope of a line is the number of round trips that a variant makes more than its baseline: what it costs on any network." }
-        @for why in sweep_answer::without_line(sweep) { p { (why) } }
+        @if !sweep.lines.is_empty() { @for why in sweep_answer::without_line(sweep) { p { (why) } } }
     }
 }
 
 fn over_round_trips(sweep: &Sweep) -> Option<Chart> {
+    // The axis is a time.
+    let metric = sweep.metric().filter(|metric| metric.grows_with_round_trips())?;
     if !sweep.is_over_round_trips() {
         return None;
     }
@@ -212,7 +217,7 @@ fn over_round_trips(sweep: &Sweep) -> Option<Chart> {
                 format: Box::new(round_time_us),
             },
             y: Axis {
-                label: "difference of the medians".into(),
+                label: format!("difference of the {}", metric.row().title),
                 scale: Scale::around(ends.chain([0.0])),
                 format: Box::new(round_time_us),
             },

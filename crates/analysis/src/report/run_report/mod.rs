@@ -95,16 +95,27 @@ pub(super) fn alarms(result: &RunResult) -> Vec<Block> {
 
 type Clock = fn(&VariantSummary) -> Option<&LatencySummary>;
 
-fn latencies(result: &RunResult) -> Vec<Block> {
-    // A storm has one clock for all of its executions.
-    let resume = match result.record.scenario.load.mode {
+/// What the clocks of a claim measure: service, response, send lag, time to resume. A storm has one signal for all of its
+/// executions.
+pub(super) fn clock_titles(mode: Mode) -> [&'static str; 4] {
+    let resume = match mode {
         Mode::Storm => "Time to resume, from the storm's first signal to the lease",
         Mode::Staged | Mode::Churn => "Time to resume, from the signal to the lease",
     };
+    [
+        "Service time, from sending a claim to holding the lease",
+        "Response time, from when a claim was due",
+        "Send lag, how late claims were sent",
+        resume,
+    ]
+}
+
+fn latencies(result: &RunResult) -> Vec<Block> {
+    let [service, response, lag, resume] = clock_titles(result.record.scenario.load.mode);
     let clocks: [(&str, Clock); 4] = [
-        ("Service time, from sending a claim to holding the lease", |v| v.service_us.as_ref()),
-        ("Response time, from when a claim was due", |v| v.response_us.as_ref()),
-        ("Send lag, how late claims were sent", |v| v.send_lag_us.as_ref()),
+        (service, |v| v.service_us.as_ref()),
+        (response, |v| v.response_us.as_ref()),
+        (lag, |v| v.send_lag_us.as_ref()),
         (resume, |v| v.resume_us.as_ref()),
     ];
     let table = |(n, (heading, clock)): (usize, (&str, Clock))| {

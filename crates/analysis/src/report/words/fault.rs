@@ -154,7 +154,7 @@ fn too_many_failed(arm: &str, failed: u64, sent: u64, limit: f64) -> String {
 
 fn stalled(longest_s: f64, part: f64) -> String {
     format!(
-        "nothing was claimed for {} on end, {} of the window: claims that should have been made then are in no quantile. \
+        "nothing was claimed for {} on end, and for {} of the window in all: claims that should have been made then are in no quantile. \
          Find out what stopped the servers, or use an open loop (load.rate), which counts them.",
         time_us(longest_s * 1e6),
         share(part)

@@ -99,7 +99,7 @@ fn errors_of(arm: &str, errors: u64, sent: u64) -> String {
 
 fn stall(longest_s: f64, part: f64) -> String {
     format!(
-        "nothing was claimed for {} on end, {} of the window. A closed loop waits then: only as many claims as it has \
+        "nothing was claimed for {} on end, and for {} of the window in all. A closed loop waits then: only as many claims as it has \
          workers show that time.",
         time_us(longest_s * 1e6),
         share(part)

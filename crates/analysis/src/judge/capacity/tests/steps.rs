@@ -196,6 +196,14 @@ fn the_curve_follows_the_search_and_is_fitted() {
     let found = concluded(policy.clone(), probes.clone());
     let usl = found.usl.unwrap();
     assert!((usl.alone_per_s / 2_500.0 - 1.0).abs() < 0.02 && (usl.contention - 0.5).abs() < 0.02, "{usl:?}");
+    // What a generator without time to spare makes is no figure of the cluster.
+    let mut own = probes.clone();
+    let last = own.len() - 1;
+    own[last].resources.generator = Some(0.95);
+    own[last - 1].near_generator_ceiling = true;
+    let without = concluded(policy.clone(), own);
+    assert_eq!(without.closed_loop().len() + 2, found.closed_loop().len());
+    assert_eq!(without.no_usl.unwrap().to_string(), "needs at least 6 different loads, has 5");
     let short = concluded(policy, probes[..probes.len() - 2].to_vec());
     assert_eq!(short.conclusion, SearchOutcome::Found, "the rate does not wait for the curve");
     assert_eq!(short.no_usl.unwrap().to_string(), "needs at least 6 different loads, has 5");

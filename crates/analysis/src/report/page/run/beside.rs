@@ -6,8 +6,8 @@ use maud::{Markup, html};
 use super::super::parts::{
     Answer, Belief, Column, Trust, behind, drawn, figures, list, table, value, words as word_column,
 };
-use super::differences::{CONTROLLED, cells, columns, row, unjudged};
-use crate::judge::{self, Comparison, LatencySummary, RunResult, VariantSummary};
+use super::differences::{cells, columns, row, unjudged};
+use crate::judge::{self, CONTROLLED, Comparison, LatencySummary, RunResult, VariantSummary};
 use crate::report::chart::{Chart, Forest, ForestRow, Tone};
 use crate::report::format::{count, difference, difference_within, figure as number, share, time_us};
 use crate::report::{findings, run_report, words};

@@ -9,13 +9,13 @@ use crate::judge::{RunResult, ServerCost, VariantSummary};
 use crate::report::format::{figure, per_claim};
 use crate::scenario::{Metric, MetricName};
 
-/// A cost: its metric, its key in the result, for a reader, and where it is.
-type Cost = (Metric, &'static str, &'static str, fn(&ServerCost) -> Option<f64>);
+/// A cost: its metric, its key in the result, and where it is.
+type Cost = (Metric, &'static str, fn(&ServerCost) -> Option<f64>);
 
 const COSTS: [Cost; 3] = [
-    (Metric::RoundTrips, "round_trips_per_claim", "round trips", |server| server.round_trips_per_claim),
-    (Metric::RequestBytes, "bytes_in_per_claim", "request bytes", |server| server.bytes_in_per_claim),
-    (Metric::ReplyBytes, "bytes_out_per_claim", "reply bytes", |server| server.bytes_out_per_claim),
+    (Metric::RoundTrips, "round_trips_per_claim", |server| server.round_trips_per_claim),
+    (Metric::RequestBytes, "bytes_in_per_claim", |server| server.bytes_in_per_claim),
+    (Metric::ReplyBytes, "bytes_out_per_claim", |server| server.bytes_out_per_claim),
 ];
 
 pub(super) fn section(result: &RunResult) -> Markup {
@@ -47,7 +47,7 @@ fn cell(result: &RunResult, variant: &VariantSummary, metric: &MetricName, shown
 
 fn wire(result: &RunResult) -> Markup {
     let mut columns: Vec<Column> = vec![words("variant")];
-    columns.extend(COSTS.iter().map(|(_, _, title, _)| figures(*title)));
+    columns.extend(COSTS.iter().map(|(metric, ..)| figures(metric.row().title)));
     columns.push(figures("server CPU (µs)"));
     let rows: Vec<Vec<Markup>> = result
         .variants
@@ -55,7 +55,7 @@ fn wire(result: &RunResult) -> Markup {
         .enumerate()
         .map(|(n, variant)| {
             let mut row = vec![html! { (variant.name) }];
-            row.extend(COSTS.iter().map(|(metric, key, _, of)| {
+            row.extend(COSTS.iter().map(|(metric, key, of)| {
                 let of = of(&variant.server);
                 let shown = maybe(per_claim, of, &format!("/variants/{n}/server/{key}"));
                 cell(result, variant, &MetricName::from(*metric), &shown)

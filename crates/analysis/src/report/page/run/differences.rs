@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::super::parts::{
     Column, behind, blocks, drawn, figure, figures, maybe, table, value, words as word_column,
 };
-use crate::judge::{self, Comparison, RunResult, StratumRatio, Verdict};
+use crate::judge::{self, CONTROLLED, Comparison, RunResult, StratumRatio, Verdict};
 use crate::report::chart::{Axis, Chart, Forest, ForestRow, Layer, Look, Point, Scale, Series, Tone, Xy};
 use crate::report::format::{self, count, difference, share};
 use crate::report::{run_report, words};
@@ -14,9 +14,6 @@ use crate::stats::Estimate;
 
 /// Candidates whose strata are drawn: more lines than this are a tangle.
 const DRAWN: usize = 4;
-
-/// What a control is of: the baseline's median against itself. In a picture of other metrics it would pass for one of them.
-pub(super) const CONTROLLED: Metric = Metric::ServiceP50;
 
 pub(super) fn section(result: &RunResult) -> Option<Markup> {
     let first = result.comparisons.first()?;

@@ -7,44 +7,23 @@ use crate::judge::{self, LatencySummary, QuantilePoint, RunResult, VariantSummar
 use crate::record::{ArmRecord, Histogram};
 use crate::report::chart::{Axis, Bar, Bars, Chart, Layer, Look, Point, Scale, Segment, Series, Tone, Xy};
 use crate::report::format::{self, TimeUnit, count, round_time_us, time_us};
-use crate::report::run_report;
+use crate::report::run_report::{self, clock_titles};
 
 /// Variants whose medians stand in the answer: more are a chart of their own.
 const AT_A_GLANCE: usize = 6;
 
-/// A clock of a claim: its name in the result, for a reader, and where it is.
+/// A clock of a claim: its name in the result, and where it is. In the order of [`clock_titles`].
 struct Clock {
     key: &'static str,
-    title: &'static str,
     summary: fn(&VariantSummary) -> Option<&LatencySummary>,
     histogram: fn(&ArmRecord) -> &Histogram,
 }
 
 const CLOCKS: [Clock; 4] = [
-    Clock {
-        key: "service_us",
-        title: "Service time, from sending a claim to holding the lease",
-        summary: |v| v.service_us.as_ref(),
-        histogram: |arm| &arm.service,
-    },
-    Clock {
-        key: "response_us",
-        title: "Response time, from when a claim was due",
-        summary: |v| v.response_us.as_ref(),
-        histogram: |arm| &arm.response,
-    },
-    Clock {
-        key: "send_lag_us",
-        title: "Send lag, how late claims were sent",
-        summary: |v| v.send_lag_us.as_ref(),
-        histogram: |arm| &arm.send_lag,
-    },
-    Clock {
-        key: "resume_us",
-        title: "Time to resume, from the signal to the lease",
-        summary: |v| v.resume_us.as_ref(),
-        histogram: |arm| &arm.resume,
-    },
+    Clock { key: "service_us", summary: |v| v.service_us.as_ref(), histogram: |arm| &arm.service },
+    Clock { key: "response_us", summary: |v| v.response_us.as_ref(), histogram: |arm| &arm.response },
+    Clock { key: "send_lag_us", summary: |v| v.send_lag_us.as_ref(), histogram: |arm| &arm.send_lag },
+    Clock { key: "resume_us", summary: |v| v.resume_us.as_ref(), histogram: |arm| &arm.resume },
 ];
 
 /// Medians as bars, for the answer; `None` for a single variant, whose sentence says it.
@@ -77,11 +56,12 @@ pub(super) fn medians(result: &RunResult) -> Option<Markup> {
 
 /// Each clock: percentiles as a chart, the summary behind it.
 pub(super) fn section(result: &RunResult) -> Markup {
+    let titles = clock_titles(result.record.scenario.load.mode);
     html! {
-        @for (n, clock) in CLOCKS.iter().enumerate() {
+        @for (n, (clock, title)) in CLOCKS.iter().zip(titles).enumerate() {
             @if n == 0 || result.variants.iter().any(|variant| (clock.summary)(variant).is_some()) {
-                @let table = summary(result, clock);
-                @match percentiles(result, clock) {
+                @let table = summary(result, clock, title);
+                @match percentiles(result, clock, title) {
                     Some(chart) => { (figure(&chart, &table)) }
                     None => { (table) }
                 }
@@ -92,7 +72,7 @@ pub(super) fn section(result: &RunResult) -> Markup {
     }
 }
 
-fn summary(result: &RunResult, clock: &Clock) -> Markup {
+fn summary(result: &RunResult, clock: &Clock, title: &str) -> Markup {
     let columns = [
         words("variant"),
         figures("claims"),
@@ -128,10 +108,10 @@ fn summary(result: &RunResult, clock: &Clock) -> Markup {
             ]
         })
         .collect();
-    table(&unit.heading(clock.title), &columns, &rows)
+    table(&unit.heading(title), &columns, &rows)
 }
 
-fn percentiles(result: &RunResult, clock: &Clock) -> Option<Chart> {
+fn percentiles(result: &RunResult, clock: &Clock, title: &str) -> Option<Chart> {
     let curves: Vec<(usize, &str, Vec<QuantilePoint>)> = result
         .record
         .arms
@@ -155,7 +135,7 @@ fn percentiles(result: &RunResult, clock: &Clock) -> Option<Chart> {
         Layer::Series(Series { name, tone: Tone::Nth(*n), look: Look::Line, points: points.collect() })
     });
     Some(Chart {
-        title: clock.title.to_owned(),
+        title: title.to_owned(),
         description: format!("Latency by percentile of {} variants, on a scale of nines.", curves.len()),
         plot: Box::new(Xy {
             x: Axis {

@@ -1,0 +1,36 @@
+//! How many claims and blocks a plan has beside those that are compared.
+
+use super::mixing::BlockShape;
+use super::model::{Compare, Mixing, Scenario};
+
+impl Scenario {
+    /// Blocks of a comparison with so many claims that count, over all arms.
+    pub fn block_shape(&self, compare: &Compare, claims: u64) -> BlockShape {
+        let arms = self.variants.len() as u64;
+        BlockShape::of(compare.strata, claims, arms, &self.load.model, self.load.added_rtt.as_secs_f64())
+    }
+
+    /// Their number: one of each arm in every group, and one of the control.
+    pub fn blocks(&self, compare: &Compare, claims: u64) -> u64 {
+        let arms = self.variants.len() as u64;
+        u64::from(self.block_shape(compare, claims).groups) * (arms + u64::from(compare.is_controlled()))
+    }
+
+    /// Claims that a staged window of so many claims makes beside them: the warm-up's, the control's, those of counter blocks,
+    /// and what goes before the claims that count in a block.
+    pub fn claims_beside(&self, claims: u64) -> u64 {
+        let arms = self.variants.len() as u64;
+        let Some(compare) = &self.compare else { return self.load.warmup };
+        // A cluster of the control's own is warmed up as the baseline's is.
+        let of_control = self.is_server_duet() && compare.is_controlled();
+        let warmup = self.load.warmup + if of_control { self.load.warmup / arms.max(1) } else { 0 };
+        if compare.mixing == Mixing::Blocks {
+            let each = self.block_shape(compare, claims).all_claims();
+            return warmup + (self.blocks(compare, claims) * each).saturating_sub(claims);
+        }
+        let side = claims / u64::from(compare.strata.max(1)) / arms.max(1);
+        let shared = u64::from(compare.shared_control) * u64::from(compare.strata);
+        let counters = u64::from(compare.counter_blocks) * u64::from(compare.block_claims) * arms;
+        warmup + (2 * u64::from(compare.own_controls()) + shared) * side + counters
+    }
+}
