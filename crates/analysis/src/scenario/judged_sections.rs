@@ -84,7 +84,8 @@ pub enum ControlForm {
     #[default]
     Own,
     /// In every stratum the baseline has two sides: they are the control, and together the baseline. Half as many
-    /// claims for the same certainty; `control_strata` does not count.
+    /// claims for the same certainty; `control_strata` does not count. Where arms run different code (libraries), the
+    /// baseline's runs twice as often, and code that has just run is faster, by 0.25 % of a claim on one machine.
     Shared,
 }
 
