@@ -30,11 +30,19 @@ pub fn request(image: &str) -> ClusterRequest {
     }
 }
 
-/// Containers of the image, running or not.
+/// The label of what this tool makes on this machine.
+pub fn of_this_machine() -> String {
+    format!("reclaim-bench.machine={}", rustix::system::uname().nodename().to_string_lossy())
+}
+
+/// Containers of the image that this tool made, running or not: others may run the image beside the tests, as CI does.
 pub fn containers(image: &str) -> String {
-    let of_image = format!("ancestor={image}");
-    let list =
-        Command::new("docker").args(["ps", "--all", "--quiet", "--filter", &of_image]).output().unwrap();
+    let (of_image, ours) = (format!("ancestor={image}"), format!("label={}", of_this_machine()));
+    let list = Command::new("docker")
+        .args(["ps", "--all", "--quiet", "--filter", &of_image, "--filter", &ours])
+        .output()
+        .unwrap();
+    assert!(list.status.success(), "{}", String::from_utf8_lossy(&list.stderr));
     String::from_utf8(list.stdout).unwrap()
 }
 
@@ -125,7 +133,7 @@ pub fn no_container_outlives_a_killed_owner(image: &str) {
 pub async fn a_container_that_its_owner_never_started_is_swept(image: String) {
     let before = containers(&image);
     // As an owner that was killed between the two leaves it.
-    let machine = format!("reclaim-bench.machine={}", rustix::system::uname().nodename().to_string_lossy());
+    let machine = of_this_machine();
     let gone = "reclaim-bench.directory=/nonexistent/of-an-owner";
     let made = Command::new("docker")
         .args(["create", "--label", &machine, "--label", gone, "--entrypoint", "sh", &image])

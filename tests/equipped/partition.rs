@@ -12,14 +12,13 @@ use reclaim_bench::load::{self, RunSetup, Silent};
 use reclaim_bench::valkey::NodeIndex;
 use tokio_util::sync::CancellationToken;
 
-use crate::container::{containers, request};
+use crate::container::{containers, of_this_machine, request};
 use crate::owner::{GONE_WITHIN, own_until_stdin_ends, owner_apart, wait_until_gone};
 use crate::support;
 
 /// Networks of this tool's on this machine.
 fn networks() -> String {
-    let machine =
-        format!("label=reclaim-bench.machine={}", rustix::system::uname().nodename().to_string_lossy());
+    let machine = format!("label={}", of_this_machine());
     let list =
         Command::new("docker").args(["network", "ls", "--quiet", "--filter", &machine]).output().unwrap();
     assert!(list.status.success(), "{}", String::from_utf8_lossy(&list.stderr));

@@ -1,9 +1,9 @@
 use super::super::analyse_as;
-use super::super::fixtures::{GRANT_LANE, SimulatedArm, record, scenario};
+use super::super::fixtures::{GRANT_LANE, SimulatedArm, record, scenario, spread};
 use super::*;
 use crate::record::{Asked, AwakeBy, Conditions, Samples, Stratum, Warning};
 use crate::scenario::Direction::{HigherIsBetter, LowerIsBetter};
-use crate::scenario::{Cores, Placement};
+use crate::scenario::{Cores, Mode, Placement};
 
 fn run(slower: f64, seed: u64) -> RunResult {
     let arms = [SimulatedArm { slower, ..GRANT_LANE }];
@@ -26,6 +26,22 @@ fn the_same_again_passes() {
     assert_eq!(verdict_of(&comparison, Metric::ServiceP99), StoredVerdict::Pass);
     assert_eq!(verdict_of(&comparison, Metric::ServiceP50), StoredVerdict::NotJudged);
     assert!(comparison.exact.is_empty() && comparison.exact_equal >= 4);
+}
+
+/// Each storm is one drain.
+#[test]
+fn times_to_resume_of_two_storms_are_shown_and_decide_nothing() {
+    let storm = |seed, median_us| {
+        let mut record = record(&[GRANT_LANE], seed);
+        record.arms[0].resume = spread(10_000, median_us, seed);
+        record.scenario.load.mode = Mode::Storm;
+        analyse_as(record, &scenario(&[GRANT_LANE]))
+    };
+    let comparison = compare(&storm(1, 2_000.0), &storm(2, 3_000.0), &options()).unwrap();
+    let resume = comparison.metrics.iter().find(|one| one.metric == Metric::ResumeP99).unwrap();
+    assert!(resume.base_value.unwrap() * 1.3 < resume.candidate_value.unwrap(), "{resume:?}");
+    assert_eq!((resume.verdict, resume.ratio), (StoredVerdict::NotJudged, None));
+    assert_eq!(comparison.conclusion, Conclusion::Pass, "{:#?}", comparison.metrics);
 }
 
 #[test]

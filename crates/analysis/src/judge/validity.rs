@@ -22,6 +22,9 @@ const SHORTEST_STALL_S: f64 = 0.25;
 /// The record adds up spans from this length on; where together they come to so much, short ones count as well.
 const STALLED_FROM_S: f64 = QUIET_NS as f64 / 1e9;
 const STALLED_TOGETHER_S: f64 = 1.0;
+/// Between two claims of one worker there may be a few round trips of the ruler, and a claim may take longer than the median: a
+/// span is short work up to so many medians.
+const SHORT_CLAIMS: f64 = 4.0;
 
 /// Values per batch of the warm-up rule (MSER-5).
 const MSER_BATCH: usize = 5;
@@ -280,28 +283,29 @@ fn failed(arm: &ArmRecord, record: &RunRecord) -> Option<Fault> {
     })
 }
 
-/// The longest span without a claim of a closed loop, in seconds, and the window's share of all such spans together. Where grants are left to
-/// expire the run itself waits; an open loop's response times hold a stall, and a storm has one clock for all.
+/// The longest span without a claim of a closed loop, in seconds, and the share of the window that all such spans have
+/// together. Where grants are left to expire the run itself waits; an open loop's response times hold a stall, and a storm
+/// has one clock for all.
 fn stall(record: &RunRecord, scenario: &Scenario) -> Option<(f64, f64)> {
     let waits = matches!(scenario.load.model, Model::Open { .. })
         || scenario.load.mode == Mode::Storm
         || scenario.grant.unconsumed > 0.0;
     let longest_s = record.longest_gap_s.filter(|_| !waits)?;
-    let together_s = record.stalled_s.unwrap_or(0.0).max(longest_s);
+    let median_s = |arm: &ArmRecord| Some(Latencies::readable(&arm.service)?.quantile_us(0.5) / 1e6);
+    let median_s = record.arms.iter().filter_map(median_s).fold(0.0, f64::max);
+    // Short spans are stalls only where claims are much shorter, and follow each other: in churn they wait for scanners.
+    let shorts_count = scenario.load.mode == Mode::Staged && SHORT_CLAIMS * median_s < STALLED_FROM_S;
+    let together_s = record.stalled_s.filter(|_| shorts_count).unwrap_or(0.0).max(longest_s);
     if longest_s < SHORTEST_STALL_S && together_s < STALLED_TOGETHER_S {
         return None;
     }
     // With thousands in flight nothing ends before the first of many has: half of the claims took as long, so that the
     // quantiles show it.
-    let median_s = |arm: &ArmRecord| Some(Latencies::readable(&arm.service)?.quantile_us(0.5) / 1e6);
-    let median_s = record.arms.iter().filter_map(median_s).fold(0.0, f64::max);
     if median_s >= longest_s {
         return None;
     }
-    // The same holds of the shortest spans that are added up.
-    let stalled_s = if median_s < STALLED_FROM_S { together_s } else { longest_s };
     let window_s = record.claims_made_s();
-    (window_s > 0.0).then(|| (longest_s, stalled_s / window_s))
+    (window_s > 0.0).then(|| (longest_s, together_s / window_s))
 }
 
 /// Whether an arm's latencies settled only in the second half. A paired comparison cancels that, so it is no fault;

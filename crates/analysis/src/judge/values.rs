@@ -1,7 +1,7 @@
 //! Every metric of every variant as one value with its interval: what is stored, exported and compared over time.
 
 use crate::record::{ArmRecord, Histogram, RunRecord, TimelinePoint};
-use crate::scenario::{METRICS, Metric, MetricName, Unit};
+use crate::scenario::{ArrivalsForm, METRICS, Metric, MetricName, Mode, Unit};
 use crate::stats::{CONFIDENCE, Estimate, Latencies, LogValue, TooFew, block_quantile, mean_of_series};
 
 use super::arm_counts::{arm_blocks, arm_samples, calls_per_claim, rulers, wire_per_claim};
@@ -75,8 +75,8 @@ pub(super) fn value_of(record: &RunRecord, arm: usize, metric: Metric) -> Option
 
 /// Whether the values are times of one storm's drain, in the order of its queue: how many they are says nothing of how long
 /// the next one takes.
-fn is_one_drain(record: &RunRecord, metric: Metric) -> bool {
-    record.storm.is_some() && metric.is_of_resuming()
+pub(super) fn is_one_drain(record: &RunRecord, metric: Metric) -> bool {
+    record.scenario.load.mode == Mode::Storm && metric.is_of_resuming()
 }
 
 /// An arm's value of a metric that varies, with what it takes for an interval across runs. The interval knows the
@@ -107,7 +107,9 @@ pub(super) fn measured(record: &RunRecord, arm: usize, metric: Metric) -> Result
             })
         }
         Source::ServiceMean => mean_of_series(&arm_samples(record, arm)),
-        Source::Histogram { .. } if is_one_drain(record, metric) => Err(TooFew::samples("storms", 2, 1)),
+        Source::Histogram { .. } if is_one_drain(record, metric) => {
+            Err(TooFew::samples("storms in one result", 2, 1))
+        }
         Source::Histogram { of, quantile } => {
             Ok(in_time(record, metric, of_histogram(of(&record.arms[arm]), quantile, metric)?))
         }
@@ -139,7 +141,9 @@ fn by_second(record: &RunRecord, of: fn(&TimelinePoint) -> Option<f64>) -> Resul
 /// A quantile with the error that the whole seconds of a run with one variant show, where that is larger: a histogram has
 /// forgotten the order of its values, and knows nothing of a machine that was slower for some seconds.
 fn in_time(record: &RunRecord, metric: Metric, within: LogValue) -> LogValue {
-    let seconds = per_second(metric).filter(|_| record.arms.len() == 1);
+    // Along a ramp seconds differ as they are meant to.
+    let ramp = matches!(record.scenario.load.arrivals, Some(ArrivalsForm::Ramp(_)));
+    let seconds = per_second(metric).filter(|_| record.arms.len() == 1 && !ramp);
     let seconds = seconds.and_then(|of| by_second(record, of).ok());
     let wider = seconds.filter(|seconds| seconds.log_error > within.log_error);
     wider.map_or(within, |wider| LogValue { value: within.value, ..wider })
@@ -160,7 +164,6 @@ fn enough(have: u64, metric: Metric) -> Result<(), TooFew> {
 mod tests {
     use super::super::fixtures::{GRANT_LANE, HGET_LANE, record, scenario, spread};
     use super::*;
-    use crate::record::StormRecord;
 
     #[test]
     fn every_variant_has_its_values_with_intervals() {
@@ -195,14 +198,7 @@ mod tests {
         };
         let (value, known) = of(&storm);
         assert_eq!(value, known.map(|known| known.value));
-        storm.storm = Some(StormRecord {
-            executions: 10_000,
-            held: 10_000,
-            given_up: 0,
-            last_signal_us: None,
-            signals_answered_us: None,
-            retries: std::collections::BTreeMap::new(),
-        });
+        storm.scenario.load.mode = Mode::Storm;
         assert_eq!((of(&storm).0, of(&storm).1.is_none()), (value, true));
         let resume = metric_values(&super::super::analyse_as(storm, &scenario(&[GRANT_LANE])))
             .into_iter()

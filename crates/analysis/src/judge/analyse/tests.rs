@@ -5,7 +5,7 @@ use crate::record::{
     CounterBlock, Fault, InjectedRecord, LatencyHistogram, Outcomes, RedirectKind, SdkInfo, StormRecord,
     Warning, WindowTotals, WireTotals,
 };
-use crate::scenario::{Arrivals, Metric, Model, Slo};
+use crate::scenario::{Arrivals, Metric, Mode, Model, Slo};
 use std::time::Duration;
 
 fn analysed(change: impl FnOnce(&mut RunRecord, &mut Scenario)) -> RunResult {
@@ -378,14 +378,24 @@ fn a_stall_is_warned_of_and_an_open_loop_shows_it_itself() {
     assert!(warned(Some(1.2), false));
     assert!(!warned(Some(0.2), false) && !warned(Some(2.6), true) && !warned(None, false));
     // Many short ones are as bad as a long one.
-    let stalled = |longest_s: f64, stalled_s: f64| {
-        let result = analysed(|record, _| {
+    let stalled_in = |mode: Mode, median_ms: Option<u64>, longest_s: f64, stalled_s: f64| {
+        let result = analysed(|record, scenario| {
             (record.longest_gap_s, record.stalled_s) = (Some(longest_s), Some(stalled_s));
+            scenario.load.mode = mode;
+            if let Some(ms) = median_ms {
+                let mut service = LatencyHistogram::default();
+                service.record(Duration::from_millis(ms));
+                record.arms[0].service = service.encode();
+            }
         });
         let warned = result.warnings.iter().any(|warning| matches!(warning, Warning::Stall { .. }));
         let refused = result.invalid_reasons.iter().any(|fault| matches!(fault, Fault::Stalled { .. }));
         (warned, refused)
     };
+    let stalled = |longest_s, stalled_s| stalled_in(Mode::Staged, None, longest_s, stalled_s);
+    assert_eq!(stalled_in(Mode::Staged, Some(20), 0.2, 2.6), (true, true));
+    assert_eq!(stalled_in(Mode::Staged, Some(30), 0.2, 2.6), (false, false), "three such claims and a ruler");
+    assert_eq!(stalled_in(Mode::Churn, None, 0.2, 2.6), (false, false), "between two scans");
     assert_eq!(stalled(0.2, 0.9), (false, false));
     assert_eq!(stalled(0.2, 1.2), (true, false));
     assert_eq!(stalled(0.2, 2.6), (true, true));

@@ -284,10 +284,10 @@ impl Probe {
         Some((self.claims - self.errors) as f64 / (schedule_s + late_s))
     }
 
-    /// Whether a closed loop's claims per second are as many as the generator makes, whatever the servers could.
+    /// Whether a closed loop's claims per second are as many as the generator makes, whatever the servers could. Its thread
+    /// decides where that is known: with few in flight, a calibration's ceiling is made of round trips.
     pub fn is_of_the_generator(&self) -> bool {
-        let busy = self.resources.generator_share().is_some_and(|share| share > GENERATOR_BUSY);
-        busy || self.near_generator_ceiling
+        self.resources.generator_share().map_or(self.near_generator_ceiling, |share| share > GENERATOR_BUSY)
     }
 
     fn generator_late(&self) -> bool {

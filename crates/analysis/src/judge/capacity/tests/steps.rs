@@ -200,7 +200,8 @@ fn the_curve_follows_the_search_and_is_fitted() {
     let mut own = probes.clone();
     let last = own.len() - 1;
     own[last].resources.generator = Some(0.95);
-    own[last - 1].near_generator_ceiling = true;
+    (own[last - 1].resources.generator, own[last - 1].near_generator_ceiling) = (None, true);
+    (own[last - 2].resources.generator, own[last - 2].near_generator_ceiling) = (Some(0.3), true);
     let without = concluded(policy.clone(), own);
     assert_eq!(without.closed_loop().len() + 2, found.closed_loop().len());
     assert_eq!(without.no_usl.unwrap().to_string(), "needs at least 6 different loads, has 5");
