@@ -7,7 +7,7 @@ use super::form::is_well;
 use super::handle::Cluster;
 #[cfg(all(feature = "container", unix))]
 use super::keeper::Keeper;
-use crate::valkey::{MemberState, NodeAddr, read_members, text};
+use crate::valkey::{MemberState, NodeAddr, Wire, read_members, text};
 use reclaim_analysis::scenario::CutFrom;
 
 /// How long a server may take until all call it well: it waits for some seconds itself before it trusts what it hears, and
@@ -97,7 +97,12 @@ impl Cluster {
     /// `None` where it cannot be asked, or is none of those whom it knows.
     async fn has_rejoined(&self, addr: &NodeAddr) -> Option<bool> {
         let role = |members: &[MemberState]| members.iter().find(|member| &member.addr == addr).map(role_of);
-        let (state, own) = self.seen_by(addr).await?;
+        let own = async |wire: &Wire| {
+            let info = redis::cmd("CLUSTER").arg("INFO").to_owned();
+            let state = text(wire, "CLUSTER INFO", &info, "cluster|info").await.ok()?;
+            Some((state, read_members(wire).await.ok()?))
+        };
+        let (state, own) = self.answer_of(addr, own).await?;
         let agreed = role(&own)?;
         if !is_well(&state) || agreed.is_none() {
             return Some(false);
@@ -106,7 +111,8 @@ impl Cluster {
         let (mut others, mut answers) = (0, 0);
         for primary in own.iter().filter(|member| member.serves && &member.addr != addr) {
             others += 1;
-            if let Some((_, members)) = self.seen_by(&primary.addr).await {
+            let members = async |wire: &Wire| read_members(wire).await.ok();
+            if let Some(members) = self.answer_of(&primary.addr, members).await {
                 answers += 1;
                 if role(&members)? != agreed {
                     return Some(false);
@@ -116,14 +122,9 @@ impl Cluster {
         Some(answers > 0 || others == 0)
     }
 
-    /// CLUSTER INFO of a server and all servers as it sees them; `None` where it does not answer.
-    async fn seen_by(&self, addr: &NodeAddr) -> Option<(String, Vec<MemberState>)> {
-        let asked = async {
-            let wire = self.connector.admin(addr).await.ok()?;
-            let info = redis::cmd("CLUSTER").arg("INFO").to_owned();
-            let state = text(&wire, "CLUSTER INFO", &info, "cluster|info").await.ok()?;
-            Some((state, read_members(&wire).await.ok()?))
-        };
+    /// What a server answers over a connection that is new; `None` where it does not in time.
+    async fn answer_of<T>(&self, addr: &NodeAddr, ask: impl AsyncFnOnce(&Wire) -> Option<T>) -> Option<T> {
+        let asked = async { ask(&self.connector.admin(addr).await.ok()?).await };
         tokio::time::timeout(TRY_LIMIT, asked).await.ok().flatten()
     }
 }

@@ -30,13 +30,15 @@ pub fn metric_values(result: &RunResult) -> Vec<MetricValue> {
             let mut push = |name: MetricName, value: f64, interval: Option<Estimate>| {
                 values.push(MetricValue { variant: variant.name.clone(), name, value, interval });
             };
-            if !row.is_judged() {
+            if row.is_judged() {
+                let known = measured(record, arm, row.metric).ok();
+                if let Some(value) = value_of(known.as_ref(), record, arm, row.metric) {
+                    push(row.metric.into(), value, known.map(|known| known.estimate(CONFIDENCE)));
+                }
+            } else {
                 for (name, value) in exact_values(record, arm, row.metric) {
                     push(name, value, None);
                 }
-            } else if let Some(value) = value_of(record, arm, row.metric) {
-                let interval = measured(record, arm, row.metric).map(|value| value.estimate(CONFIDENCE));
-                push(row.metric.into(), value, interval.ok());
             }
         }
     }
@@ -63,13 +65,19 @@ pub(super) fn is_uncounted(arm: &ArmRecord, metric: Metric) -> bool {
     arm.path.is_sdk() && metric.row().unit == Unit::BytesPerClaim
 }
 
-/// An arm's value of a metric that varies, also of a storm's times to resume, which have no interval.
-pub(super) fn value_of(record: &RunRecord, arm: usize, metric: Metric) -> Option<f64> {
+/// An arm's value of a metric that varies, by what was [`measured`] of it; also of a storm's times to resume, which have no
+/// interval.
+pub(super) fn value_of(
+    known: Option<&LogValue>,
+    record: &RunRecord,
+    arm: usize,
+    metric: Metric,
+) -> Option<f64> {
     match source(metric) {
         Source::Histogram { of, quantile } if is_one_drain(record, metric) => {
             Some(of_histogram(of(&record.arms[arm]), quantile, metric).ok()?.value)
         }
-        _ => Some(measured(record, arm, metric).ok()?.value),
+        _ => known.map(|known| known.value),
     }
 }
 
@@ -121,7 +129,7 @@ pub(super) fn measured(record: &RunRecord, arm: usize, metric: Metric) -> Result
                 && record.arms.len() == 1
                 && let Some(of) = per_second(metric)
             {
-                return by_second(record, of).map_err(|too_few| too_few.counting("whole seconds"));
+                return by_second(record, of);
             }
             // All of it over all of it, as a comparison within the run has it; the blocks say how sure that is.
             let (amount, per) = parts.iter().fold((0.0, 0.0), |sum, part| (sum.0 + part.0, sum.1 + part.1));
@@ -135,7 +143,7 @@ pub(super) fn measured(record: &RunRecord, arm: usize, metric: Metric) -> Result
 /// Of a run with one variant: the timeline is that variant's.
 fn by_second(record: &RunRecord, of: fn(&TimelinePoint) -> Option<f64>) -> Result<LogValue, TooFew> {
     let series: Vec<f64> = record.whole_seconds().iter().filter_map(of).collect();
-    mean_of_series(&series)
+    mean_of_series(&series).map_err(|too_few| too_few.counting("whole seconds"))
 }
 
 /// A quantile with the error that the whole seconds of a run with one variant show, where that is larger: a histogram has
@@ -194,7 +202,8 @@ mod tests {
         let mut storm = record(&[GRANT_LANE], 1);
         storm.arms[0].resume = spread(10_000, 2_000.0, 1);
         let of = |record: &RunRecord| {
-            (value_of(record, 0, Metric::ResumeP99), measured(record, 0, Metric::ResumeP99).ok())
+            let known = measured(record, 0, Metric::ResumeP99).ok();
+            (value_of(known.as_ref(), record, 0, Metric::ResumeP99), known)
         };
         let (value, known) = of(&storm);
         assert_eq!(value, known.map(|known| known.value));
