@@ -63,10 +63,22 @@ mod tests {
     use reclaim_analysis::scenario::{Draft, Override, Shipped};
 
     fn lane_ab(claims: &str) -> Scenario {
+        changed(&[("load.claims", claims)])
+    }
+
+    /// Too few claims for the noise threshold, in strata that are large enough.
+    fn few() -> Scenario {
+        changed(&[("load.claims", "2000"), ("compare.strata", "50")])
+    }
+
+    fn changed(changes: &[(&str, &str)]) -> Scenario {
+        let set = |(key, value): &(&str, &str)| Override {
+            shown: "--set".into(),
+            key: (*key).into(),
+            value: Some((*value).into()),
+        };
         let text = Shipped::find("lane-ab").unwrap().text;
-        let claims =
-            Override { shown: "--claims".into(), key: "load.claims".into(), value: Some(claims.to_owned()) };
-        Draft::new("lane-ab", text).with(&[claims]).check().unwrap()
+        Draft::new("lane-ab", text).with(&changes.iter().map(set).collect::<Vec<_>>()).check().unwrap()
     }
 
     #[test]
@@ -83,12 +95,12 @@ mod tests {
     #[test]
     fn a_run_that_cannot_is_refused_unless_it_is_wanted_anyway() {
         let nowhere = Path::new("/nonexistent");
-        let refused = foresee(&[&lane_ab("2000")], (1, 1), nowhere, false).unwrap_err().to_string();
+        let refused = foresee(&[&few()], (1, 1), nowhere, false).unwrap_err().to_string();
         assert!(
             refused.starts_with("lane-ab: 2000 claims cannot show 3 %") && refused.contains("--anyway"),
             "{refused}"
         );
-        assert!(foresee(&[&lane_ab("2000")], (1, 1), nowhere, true).is_ok());
+        assert!(foresee(&[&few()], (1, 1), nowhere, true).is_ok());
         assert_eq!([4.0, 61.0, 100.0, 9_000.0].map(spoken), ["5 s", "65 s", "2 min", "2.5 h"]);
     }
 
@@ -105,6 +117,6 @@ mod tests {
         assert_eq!(latest_runs(output.path(), "lane-ab", PAST).len(), 1);
         let said = foresee(&[&lane_ab("20000")], (1, 1), output.path(), false).unwrap();
         assert!(said.starts_with("about ") && said.contains("as noisy as the runs before"), "{said}");
-        assert!(foresee(&[&lane_ab("2000")], (1, 1), output.path(), false).is_err());
+        assert!(foresee(&[&few()], (1, 1), output.path(), false).is_err());
     }
 }

@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use crate::load::Activity;
 use reclaim_analysis::record::TimelinePoint;
-use reclaim_analysis::scenario::{Amount, Mode, Model, Scenario};
+use reclaim_analysis::scenario::{Amount, Mode, Scenario};
 
-/// Commands that a claim takes before and after it: created, staged, claimed, audited. What a share is counted in.
-const BEFORE_AND_AFTER: u64 = 4;
+/// What is done with an execution for each claim: created, staged, claimed, audited. A share is counted in these.
+const STEPS_PER_CLAIM: u64 = 4;
 
 /// Share of a run below which the time that is left is a guess.
 const KNOWN_FROM: f64 = 0.03;
@@ -72,7 +72,7 @@ impl ProgressLine {
         };
         let again = Self {
             run: (n, of),
-            expected: 2 * u64::from(scenario.population.executions) + BEFORE_AND_AFTER * claims - timed,
+            expected: 2 * u64::from(scenario.population.executions) + STEPS_PER_CLAIM * claims - timed,
             window,
             run_began: Some(now),
             // Of a campaign whose number of runs is not known, each run is shown by itself.
@@ -175,21 +175,11 @@ impl ProgressLine {
 
 /// Claims of a run, strata and blocks included, as far as the scenario says.
 fn claims(scenario: &Scenario) -> u64 {
-    let window = match (scenario.load.amount, &scenario.load.model) {
-        (Amount::Claims(claims), _) => claims,
-        (Amount::Duration(time), Model::Open { rate_per_sec, .. }) => {
-            (rate_per_sec * time.as_secs_f64()) as u64
-        }
-        (Amount::Duration(_), Model::Closed { .. }) | (Amount::Trace, _) => 0,
-    };
-    let compare = scenario.compare.as_ref().filter(|_| scenario.load.mode == Mode::Staged);
-    let beside = compare.map_or(0, |compare| {
-        let arms = scenario.variants.len() as u64;
-        let side = window / u64::from(compare.strata.max(1)) / arms.max(1);
-        2 * side * u64::from(compare.control_strata)
-            + arms * u64::from(compare.counter_blocks) * u64::from(compare.block_claims)
-    });
-    window + beside + scenario.load.warmup
+    let window = scenario.window_claims().unwrap_or_default();
+    match scenario.load.mode {
+        Mode::Staged => window + scenario.claims_beside(window),
+        Mode::Churn | Mode::Storm => window + scenario.load.warmup,
+    }
 }
 
 /// The part of a run that an activity belongs to, from 1, and how many there are.
@@ -282,6 +272,16 @@ mod tests {
             last = line.whole(at(12));
         }
         assert!(line.text(80, at(12)).starts_with("removing what was written (4 of 4)  99 %"));
+    }
+
+    /// `lane-ab` has no control strata, whatever `control_strata` would be with a control of its own.
+    #[test]
+    fn a_run_is_as_large_as_its_plan() {
+        let shipped = scenario::Shipped::find("lane-ab").unwrap();
+        let lane_ab = scenario::parse("lane-ab", shipped.text).unwrap();
+        let plan =
+            crate::load::Plan::staged(&lane_ab, 42, lane_ab.window_claims().unwrap(), &|| false).unwrap();
+        assert_eq!(claims(&lane_ab), plan.claims().count() as u64);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::planned::StratumPlan;
 use crate::workload::Slice;
 use reclaim_analysis::record::stream;
 use reclaim_analysis::record::{Purpose, Recorder};
-use reclaim_analysis::scenario::Scenario;
+use reclaim_analysis::scenario::{ControlSides, Scenario};
 
 /// Arms and purposes of the claims in the order they are made.
 pub(super) struct ArmSequence {
@@ -19,14 +19,14 @@ pub(super) struct ArmSequence {
     strata: Vec<StratumPlan>,
     /// `None` without a comparison: then arms take turns.
     controls_per_stratum: Option<f64>,
-    shared_control: bool,
+    control: ControlSides,
     debt: f64,
     rng: ChaCha8Rng,
     turn: u8,
     upcoming: VecDeque<(u8, Purpose)>,
 }
 
-/// Claims per side of a stratum.
+/// Claims of each arm in a stratum.
 const CLAIMS_EACH: u64 = 50;
 
 impl ArmSequence {
@@ -40,7 +40,7 @@ impl ArmSequence {
             strata: Vec::new(),
             controls_per_stratum: compare
                 .map(|compare| f64::from(compare.own_controls()) / f64::from(compare.strata.max(1))),
-            shared_control: compare.is_some_and(|compare| compare.shared_control),
+            control: compare.map_or(ControlSides::OwnStrata(0), |compare| compare.control),
             debt: 0.0,
             rng: stream(seed, &own),
             turn: 0,
@@ -61,7 +61,7 @@ impl ArmSequence {
             }
             let control = self.debt >= 1.0;
             self.debt += if control { -1.0 } else { controls_per_stratum };
-            let plan = stratum_plan(control, self.shared_control, self.scenario_arms, self.baseline);
+            let plan = stratum_plan(control, self.control, self.scenario_arms, self.baseline);
             let number = recorder.borrow_mut().add_stratum(plan.sides.len());
             self.upcoming = stratum_claims(number, &plan, CLAIMS_EACH, &mut self.rng).into();
             self.strata.push(plan);

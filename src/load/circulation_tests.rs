@@ -22,7 +22,7 @@ use crate::flowfabric::WorkerIdentity;
 use crate::workload::Slice;
 use reclaim_analysis::record::{Outcome as ClaimEnd, Recorder, RetryCause, StormRecord};
 use reclaim_analysis::scenario::VariantPath::{GrantLane, HgetLane};
-use reclaim_analysis::scenario::{Amount, Arrivals, Compare, Mixing, Scenario};
+use reclaim_analysis::scenario::{Amount, Arrivals, Compare, ControlSides, Mixing, Scenario};
 
 pub(super) const MS: Duration = Duration::from_millis(1);
 
@@ -229,14 +229,13 @@ async fn arms_are_mixed_in_strata_with_controls_between() {
     scenario.compare = Some(Compare {
         baseline: "grant-lane".into(),
         strata: 20,
-        control_strata: 10,
         counter_blocks: 0,
         block_claims: 0,
         metrics: Vec::new(),
         noise_threshold: 0.02,
         confidence: 0.95,
         mixing: Mixing::Claims,
-        shared_control: false,
+        control: ControlSides::OwnStrata(10),
     });
     let carousel = Carousel::new(u32::MAX);
     let (recorder, end) = run(&scenario, &carousel, Amount::Claims(3_000), 8).await;

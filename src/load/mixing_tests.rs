@@ -20,7 +20,9 @@ use crate::flowfabric::WorkerIdentity;
 use rand::Rng as _;
 use reclaim_analysis::record::{CounterBlock, Recorder, Samples, stream};
 use reclaim_analysis::scenario::VariantPath::{GrantLane, HgetLane};
-use reclaim_analysis::scenario::{Amount, Arrivals, Compare, Metric, Mixing, Model, Scenario, VariantPath};
+use reclaim_analysis::scenario::{
+    Amount, Arrivals, Compare, ControlSides, Metric, Mixing, Model, Scenario, VariantPath,
+};
 use reclaim_analysis::stats::{Estimate, paired_quantile};
 
 /// One server that serves claims one after the other, whichever arm they come from.
@@ -74,14 +76,13 @@ fn compared(model: Model, mixing: Mixing) -> Scenario {
         baseline: "grant-lane".into(),
         // Blocks of four generations with 16 in flight, the shortest that there are.
         strata: 125,
-        control_strata: 40,
         counter_blocks: 0,
         block_claims: 0,
         metrics: vec![Metric::ServiceP50],
         noise_threshold: 0.02,
         confidence: 0.95,
         mixing,
-        shared_control: false,
+        control: ControlSides::OwnStrata(40),
     });
     scenario
 }

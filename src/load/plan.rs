@@ -9,7 +9,7 @@ use super::packer::Packer;
 use super::planned::{BlockKind, BlockPlan, PlanError, PlannedClaim, Round, Sites, StratumPlan, Unit};
 use super::rulers::lay_rulers;
 use reclaim_analysis::record::{Purpose, stream};
-use reclaim_analysis::scenario::{Amount, Compare, Mixing, Model, Scenario};
+use reclaim_analysis::scenario::{Compare, ControlSides, Mixing, Model, Scenario};
 
 /// All claims of a staged run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,15 +74,8 @@ pub fn baseline_arm(scenario: &Scenario, compare: &Compare) -> u8 {
 
 /// Claims in the window, strata only: the amount, what the schedule makes of a duration, or the length of a trace.
 pub fn claims_wanted(scenario: &Scenario, trace: &[Duration]) -> u64 {
-    match (scenario.load.amount, &scenario.load.model) {
-        (Amount::Claims(claims), _) => claims,
-        (Amount::Duration(time), Model::Open { rate_per_sec, arrivals }) => {
-            arrivals.count_within(*rate_per_sec, time)
-        }
-        (Amount::Trace, _) => trace.len() as u64,
-        // Refused by the scenario's validation: a staged closed loop counts claims.
-        (Amount::Duration(_), Model::Closed { .. }) => 0,
-    }
+    // Without a schedule and without a trace a staged run has no time either: its scenario's validation wants a number.
+    scenario.window_claims().unwrap_or(trace.len() as u64)
 }
 
 /// Claims that do not count, of every arm in turns; and where the control has a cluster of its own, so many of the baseline there:
@@ -118,7 +111,7 @@ fn stratum_units(
     let mut units = Vec::new();
     for control in stratum_units_order(compare, rng) {
         let stratum = strata.len() as u32;
-        let plan = stratum_plan(control, compare.shared_control, arm_count, baseline);
+        let plan = stratum_plan(control, compare.control, arm_count, baseline);
         let claims = stratum_claims(stratum, &plan, each, rng);
         strata.push(plan);
         units.push(Unit::new("a stratum", claims));
@@ -148,7 +141,7 @@ pub(super) fn stratum_units_order(compare: &Compare, rng: &mut ChaCha8Rng) -> Ve
     order
 }
 
-/// The claims of one stratum in random order: `each` per side.
+/// The claims of one stratum in random order: `each` per side, or of the baseline over its halves.
 pub(super) fn stratum_claims(
     stratum: u32,
     plan: &StratumPlan,
@@ -157,20 +150,18 @@ pub(super) fn stratum_claims(
 ) -> Vec<(u8, Purpose)> {
     let mut claims = Vec::with_capacity(each as usize * plan.sides.len());
     for (side, &arm) in plan.sides.iter().enumerate() {
-        claims.extend(std::iter::repeat_n((arm, plan.purpose(stratum, side)), each as usize));
+        let count = plan.claims_of(side, each);
+        claims.extend(std::iter::repeat_n((arm, plan.purpose(stratum, side)), count as usize));
     }
     claims.shuffle(rng);
     claims
 }
 
 /// The sides of a stratum.
-pub(super) fn stratum_plan(control: bool, shared_control: bool, arm_count: u8, baseline: u8) -> StratumPlan {
-    let sides = if control {
-        vec![baseline, baseline]
-    } else {
-        (0..arm_count).chain(shared_control.then_some(baseline)).collect()
-    };
-    StratumPlan { control, sides, apart: false }
+pub(super) fn stratum_plan(control: bool, sides: ControlSides, arm_count: u8, baseline: u8) -> StratumPlan {
+    let again = (!matches!(sides, ControlSides::OwnStrata(_))).then_some(baseline);
+    let arms = if control { vec![baseline; 2] } else { (0..arm_count).chain(again).collect() };
+    StratumPlan { control, sides: arms, apart: false, halved: sides == ControlSides::Halves }
 }
 
 /// Arms in blocks of their own: in every group one of each, and one more of the baseline for the control, in random
@@ -189,7 +180,7 @@ fn side_units(
     let shape = scenario.block_shape(compare, total);
     let (mut units, clusters) = (Vec::new(), Sites::of(scenario));
     for group in 0..shape.groups {
-        let plan = StratumPlan { control: false, sides: sides.clone(), apart: true };
+        let plan = StratumPlan { control: false, sides: sides.clone(), apart: true, halved: false };
         let mut order: Vec<usize> = (0..sides.len()).collect();
         order.shuffle(rng);
         let mut ahead = clusters.taken_by_group(shape.all_claims());

@@ -11,7 +11,7 @@ use reclaim_analysis::record::Purpose;
 use reclaim_analysis::scenario::LibrarySource;
 use reclaim_analysis::scenario::VariantPath::{FirstClaim, GrantLane, HgetLane};
 use reclaim_analysis::scenario::{
-    Amount, ArmServer, Arrivals, Compare, Metric, Mixing, Model, Scenario, Shipped,
+    Amount, ArmServer, Arrivals, Compare, ControlSides, Metric, Mixing, Model, Scenario, Shipped,
 };
 
 fn ab() -> Scenario {
@@ -22,14 +22,13 @@ fn ab() -> Scenario {
     scenario.compare = Some(Compare {
         baseline: "grant-lane".into(),
         strata: 20,
-        control_strata: 10,
         counter_blocks: 4,
         block_claims: 50,
         metrics: vec![Metric::ServiceP50],
         noise_threshold: 0.02,
         confidence: 0.95,
         mixing: Mixing::Claims,
-        shared_control: false,
+        control: ControlSides::OwnStrata(10),
     });
     scenario
 }
@@ -176,9 +175,9 @@ fn arms_that_queue_get_blocks_with_a_second_one_of_the_baseline_as_their_control
 }
 
 #[test]
-fn a_control_within_the_comparison_takes_a_side_of_every_stratum_and_no_strata_of_its_own() {
+fn a_second_instance_of_the_baseline_takes_a_side_of_every_stratum_and_no_strata_of_its_own() {
     let mut shared = ab();
-    shared.compare.as_mut().unwrap().shared_control = true;
+    shared.compare.as_mut().unwrap().control = ControlSides::SideOfItsOwn;
     let plan = staged(&shared, 1).unwrap();
     assert_eq!(plan.strata.len(), 20);
     assert!(plan.strata.iter().all(|stratum| !stratum.control && stratum.sides == [0, 1, 0]));
@@ -196,6 +195,32 @@ fn a_control_within_the_comparison_takes_a_side_of_every_stratum_and_no_strata_o
             .or_default() += 1;
     }
     assert_eq!((sides["arms"], sides["control"]), (2_000, 1_000));
+}
+
+#[test]
+fn a_control_of_halves_takes_no_claim_and_leaves_the_arms_equally_often() {
+    let mut halved = ab();
+    halved.load.amount = Amount::Claims(20 * 2 * 25);
+    halved.compare.as_mut().unwrap().control = ControlSides::Halves;
+    let plan = staged(&halved, 1).unwrap();
+    assert_eq!(plan.strata.len(), 20);
+    assert!(plan.strata.iter().all(|stratum| !stratum.control && stratum.sides == [0, 1, 0]));
+    let mut claims: BTreeMap<(u32, u8, u8), u64> = BTreeMap::new();
+    let mut rulers: BTreeMap<u32, u64> = BTreeMap::new();
+    for claim in plan.rounds.iter().flat_map(|round| &round.batches).flat_map(|batch| &batch.claims) {
+        match claim.purpose {
+            Purpose::Stratum { stratum, side } => *claims.entry((stratum, side, claim.arm)).or_default() += 1,
+            Purpose::Ruler { stratum } => *rulers.entry(stratum).or_default() += 1,
+            Purpose::Control { .. } => panic!("a half counts for its arm"),
+            _ => {}
+        }
+    }
+    for stratum in 0..20 {
+        let of = |side, arm| claims[&(stratum, side, arm)];
+        assert_eq!([of(0, 0), of(1, 1), of(2, 0)], [13, 25, 12]);
+        assert_eq!(rulers[&stratum], 25, "as many as an arm has claims");
+    }
+    assert_eq!(claims.len(), 60);
 }
 
 #[test]
@@ -246,8 +271,7 @@ fn shipped_digest(name: &str, seed: u64) -> String {
     let file = scenario.file().clone();
     // As those results were made: with control strata of their own.
     if let (Some(compare), Some(section)) = (&mut scenario.compare, &file.compare) {
-        (compare.shared_control, compare.control_strata) =
-            (false, section.control_strata.unwrap_or(compare.strata));
+        compare.control = ControlSides::OwnStrata(section.control_strata.unwrap_or(compare.strata));
     }
     let ids = PopulationPlan::new(seed, &scenario.population, &scenario.interruption, 256);
     let plan = staged(&scenario, seed).unwrap();
@@ -257,7 +281,7 @@ fn shipped_digest(name: &str, seed: u64) -> String {
 /// A scenario before a variant was added to it, or more claims.
 fn as_it_was(name: &str, text: &str) -> String {
     if name == "lane-ab" {
-        return text.replace("claims = 60000", "claims = 20000");
+        return text.replace("claims = 90000", "claims = 20000");
     }
     if name != "claim-paths" {
         return text.to_owned();
@@ -288,7 +312,8 @@ fn server_duet(mixing: Mixing) -> Scenario {
     let mut scenario = ab();
     scenario.variants[1].server = Some(ArmServer::default());
     scenario.load.warmup = 20;
-    scenario.compare = scenario.compare.map(|compare| Compare { mixing, shared_control: true, ..compare });
+    let control = ControlSides::SideOfItsOwn;
+    scenario.compare = scenario.compare.map(|compare| Compare { mixing, control, ..compare });
     scenario
 }
 

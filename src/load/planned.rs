@@ -32,6 +32,8 @@ pub struct StratumPlan {
     pub sides: Vec<u8>,
     /// Whether each side is a block by itself.
     pub apart: bool,
+    /// Whether the sides of an arm that is there twice are halves of its claims.
+    pub halved: bool,
 }
 
 /// A block: claims of one arm between two readings of the servers' counters.
@@ -124,11 +126,27 @@ impl Unit {
 }
 
 impl StratumPlan {
-    /// What the claims on a side are for. An arm's second side is the control's: what it does counts for no arm.
+    /// Claims on a side of a stratum with `each` of every arm. Of an odd number the first half has one more.
+    pub(super) fn claims_of(&self, side: usize, each: u64) -> u64 {
+        let same = |sides: &[u8]| sides.contains(&self.sides[side]);
+        match (same(&self.sides[..side]), same(&self.sides[side + 1..])) {
+            (true, _) if self.halved => each / 2,
+            (_, true) if self.halved => each - each / 2,
+            _ => each,
+        }
+    }
+
+    /// How many shares of equal size the stratum's claims come to: of halves two are one.
+    pub(super) fn shares(&self) -> usize {
+        self.sides.len() - usize::from(self.halved)
+    }
+
+    /// What the claims on a side are for. An arm's second side is the control's: what it does counts for no arm, unless
+    /// it is a half of the arm's own.
     pub(super) fn purpose(&self, stratum: u32, side: usize) -> Purpose {
         let again = self.sides[..side].contains(&self.sides[side]);
         let side = side as u8;
-        if self.control || again {
+        if self.control || (again && !self.halved) {
             Purpose::Control { stratum, side }
         } else {
             Purpose::Stratum { stratum, side }

@@ -20,7 +20,7 @@ use crate::flowfabric::WorkerIdentity;
 use crate::workload::{ExecIndex, Slice};
 use reclaim_analysis::record::{Outcomes, Recorder};
 use reclaim_analysis::scenario::VariantPath::{FirstClaim, GrantLane};
-use reclaim_analysis::scenario::{Amount, Arrivals, Compare, Metric, Mixing, Model, Scenario};
+use reclaim_analysis::scenario::{Amount, Arrivals, Compare, ControlSides, Metric, Mixing, Model, Scenario};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -33,14 +33,13 @@ fn compared(model: Model) -> Scenario {
     scenario.compare = Some(Compare {
         baseline: "grant-lane".into(),
         strata: 3,
-        control_strata: 3,
         counter_blocks: 2,
         block_claims: 50,
         metrics: vec![Metric::ServiceP50],
         noise_threshold: 0.02,
         confidence: 0.95,
         mixing: Mixing::Blocks,
-        shared_control: true,
+        control: ControlSides::SideOfItsOwn,
     });
     scenario
 }

@@ -61,12 +61,22 @@ fn check_shows_defaults_and_options_and_its_output_is_a_scenario() {
 #[test]
 fn a_rate_makes_an_open_loop_and_a_duration_takes_the_place_of_claims() {
     let open = tool()
-        .args(["scenarios", "check", "lane-ab", "--rate", "300", "--duration", "10s"])
+        .args([
+            "scenarios",
+            "check",
+            "lane-ab",
+            "--rate",
+            "300",
+            "--duration",
+            "10s",
+            "--set",
+            "compare.strata=50",
+        ])
         .assert()
         .success();
     let text = String::from_utf8(open.get_output().stdout.clone()).unwrap();
     assert!(text.contains("model = \"open\"") && text.contains("rate = 300.0"), "{text}");
-    assert!(text.contains("duration = \"10s\"") && !text.contains("claims = 20000"), "{text}");
+    assert!(text.contains("duration = \"10s\"") && !text.contains("claims = 90000"), "{text}");
 }
 
 #[test]

@@ -47,4 +47,6 @@ pub fn analyse_as(record: RunRecord, scenario: &Scenario) -> RunResult {
 }
 
 #[cfg(test)]
+mod control_tests;
+#[cfg(test)]
 mod tests;

@@ -128,7 +128,7 @@ fn asks(of: &(Metric, String, f64), comparison: &Comparison) -> bool {
 /// The baseline against itself.
 ///
 /// It fails if its 99 % interval of the median leaves out 1, or if the run is too noisy for its threshold: half the
-/// interval at the comparison's confidence, scaled to as many strata as the comparison has, is wider than half the
+/// interval at the comparison's confidence, scaled to as many claims as the comparison has, is wider than half the
 /// threshold. In a server duet its second side is on a cluster of its own, and two clusters of one server differ by a little:
 /// it fails where its interval lies beyond half the threshold, and otherwise says what verdicts must allow for.
 fn control(record: &RunRecord, baseline: usize, compare: &Compare) -> Option<Control> {
@@ -146,8 +146,12 @@ fn control(record: &RunRecord, baseline: usize, compare: &Compare) -> Option<Con
         }
     };
     let ratio = effect.ratio(CONTROL_CONFIDENCE);
-    let compared = record.strata.iter().filter(|stratum| !stratum.control).count().max(1);
-    let scale = (effect.differences.len() as f64 / compared as f64).sqrt();
+    let claims = |pairs: &[SidePair]| pairs.iter().map(|(a, b)| a.len().min(b.len())).sum::<usize>() as f64;
+    let others = (0..record.arms.len()).filter(|&arm| arm != baseline);
+    let compared =
+        others.map(|candidate| claims(&stratum_pairs(record, baseline, candidate))).fold(0.0, f64::max);
+    // A comparison whose claims came to nothing says so itself.
+    let scale = if compared > 0.0 { (claims(&sides) / compared).sqrt() } else { 1.0 };
     let half_width = effect.ratio(compare.confidence).half_width() * scale;
     let limit = compare.noise_threshold / 2.0;
     let apart = record.is_server_duet();

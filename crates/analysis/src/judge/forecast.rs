@@ -135,7 +135,7 @@ fn rounded(percent: f64) -> f64 {
 
 /// What a run of `scenario` will come to.
 pub fn forecast(scenario: &Scenario, experience: &Experience) -> Forecast {
-    let window = window_claims(scenario);
+    let window = scenario.window_claims();
     let shortfalls = match (&scenario.compare, window) {
         (Some(compare), Some(claims)) if scenario.load.mode == Mode::Staged => {
             shortfalls(scenario, compare, claims, experience)
@@ -155,24 +155,13 @@ pub fn forecast(scenario: &Scenario, experience: &Experience) -> Forecast {
     Forecast { claims, length: Duration::from_secs_f64(length_s), stretches, shortfalls }
 }
 
-/// Claims over all arms that are compared; `None` where time or a trace decides.
-fn window_claims(scenario: &Scenario) -> Option<u64> {
-    match (scenario.load.amount, &scenario.load.model) {
-        (Amount::Claims(claims), _) => Some(claims),
-        (Amount::Duration(time), Model::Open { rate_per_sec, arrivals }) => {
-            Some(arrivals.count_within(*rate_per_sec, time))
-        }
-        _ => None,
-    }
-}
-
 /// Windows and blocks of a run with so many claims in all: each filling of the stock is a window, or a few blocks.
 fn stretches(scenario: &Scenario, claims: Option<u64>) -> u64 {
     const WARMUP_AND_WINDOW: u64 = 2;
     let (Some(claims), Mode::Staged) = (claims, scenario.load.mode) else { return WARMUP_AND_WINDOW };
     let arms = scenario.variants.len() as u64;
     let fillings = claims.div_ceil(u64::from(scenario.population.executions.max(1)));
-    let compared = scenario.compare.as_ref().zip(window_claims(scenario)).map_or(0, |(compare, window)| {
+    let compared = scenario.compare.as_ref().zip(scenario.window_claims()).map_or(0, |(compare, window)| {
         if compare.mixing == Mixing::Blocks {
             scenario.blocks(compare, window)
         } else {
@@ -285,7 +274,7 @@ mod tests {
             let shortfalls = forecast(&lane_ab(changes), &SLOW_MACHINE).shortfalls;
             shortfalls.iter().map(ToString::to_string).collect::<Vec<_>>()
         };
-        let few = said(&[("load.claims", "2000")]);
+        let few = said(&[("load.claims", "2000"), ("compare.strata", "50")]);
         assert_eq!(
             few,
             [
@@ -306,7 +295,7 @@ mod tests {
             ("16", "60000", "12", "0.06"),
             ("4", "4000", "20", "0.1"),
             ("2", "20000", "10", "0.02"),
-            ("1", "2000", "100", "0.03"),
+            ("1", "2000", "50", "0.03"),
         ] {
             let asked = |claims: &str, strata: &str| {
                 let changes = [
@@ -356,9 +345,9 @@ mod tests {
         // Staged in 430 us each, claimed in 550 us each, and what is around it.
         assert!((own.length.as_secs_f64() - 64.8).abs() < 0.1, "{own:?}");
         let shared = forecast(&lane_ab(&[of_reference, ("compare.control", "shared")]), &SLOW_MACHINE);
-        assert_eq!(shared.claims, Some(41_000));
-        // The warm-up, eleven fillings of 4,000 executions, and 40 counter blocks.
-        assert_eq!(shared.stretches, 1 + 11 + 40);
+        assert_eq!(shared.claims, Some(31_000));
+        // The warm-up, eight fillings of 4,000 executions, and 40 counter blocks.
+        assert_eq!(shared.stretches, 1 + 8 + 40);
         let queued = [("load.concurrency", "64"), ("load.claims", "40000")];
         assert_eq!(forecast(&lane_ab(&queued), &SLOW_MACHINE).stretches, 1 + 78 * 3);
         let servers = parse("server-duet", Shipped::find("server-duet").unwrap().text).unwrap();

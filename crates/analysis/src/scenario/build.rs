@@ -10,8 +10,8 @@ use super::load_section::{ArrivalsForm, LoadSection, ModelForm};
 use super::metric::Metric;
 use super::mixing::mixing;
 use super::model::{
-    Amount, ClusterSpec, Compare, GrantSpec, InterruptionMix, Load, Model, PartitionCount, Population,
-    ReplicaWait, Scenario, Skew, Slo, VariantSpec,
+    Amount, ClusterSpec, Compare, ControlSides, GrantSpec, InterruptionMix, Load, Mixing, Model,
+    PartitionCount, Population, ReplicaWait, Scenario, Skew, Slo, VariantSpec,
 };
 use super::node_name::NodeName;
 use super::population_sections::{PartitionsForm, SkewForm};
@@ -67,7 +67,6 @@ fn build_compare(file: &ScenarioFile, compare: &CompareSection) -> Compare {
     Compare {
         baseline: compare.baseline.clone().unwrap_or_else(|| file.variants[0].name.clone()),
         strata: compare.strata,
-        control_strata: compare.control_strata.unwrap_or(compare.strata),
         counter_blocks: compare.counter_blocks,
         block_claims: compare.block_claims,
         // The checks leave only names of metrics.
@@ -75,7 +74,21 @@ fn build_compare(file: &ScenarioFile, compare: &CompareSection) -> Compare {
         noise_threshold: compare.noise_threshold,
         confidence: compare.confidence,
         mixing: mixing(file, &model(&file.load)),
-        shared_control: compare.control == ControlForm::Shared,
+        control: control_sides(file, compare),
+    }
+}
+
+/// What `compare.control` comes to: blocks, and arms that are processes or clusters of their own, have a second one of the
+/// baseline.
+pub(super) fn control_sides(file: &ScenarioFile, compare: &CompareSection) -> ControlSides {
+    let instances = |variant: &VariantSection| variant.sdk.is_some() || variant.server.is_some();
+    match compare.control {
+        ControlForm::Own => ControlSides::OwnStrata(compare.control_strata.unwrap_or(compare.strata)),
+        ControlForm::Shared if file.variants.iter().any(instances) => ControlSides::SideOfItsOwn,
+        ControlForm::Shared if mixing(file, &model(&file.load)) == Mixing::Blocks => {
+            ControlSides::SideOfItsOwn
+        }
+        ControlForm::Shared => ControlSides::Halves,
     }
 }
 

@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use super::build::{arrivals, model as load_model};
+use super::build::{arrivals, control_sides, model as load_model};
 use super::checker::Checker;
 use super::choices::{Mode, Provider, VariantPath};
 use super::fault::FaultSection;
 use super::fault_rules;
 use super::file::{ClusterSection, ScenarioFile, VariantSection};
-use super::judged_sections::{CompareSection, ControlForm, MixingForm};
+use super::judged_sections::{CompareSection, MixingForm};
 use super::load_section::{ArrivalsForm, ModelForm};
 use super::mixing::{BlockShape, mixing};
-use super::model::Mixing;
+use super::model::{ControlSides, Mixing};
 use super::sdk_rules;
 use super::server::ServerForm;
 use super::server_rules;
@@ -24,7 +24,7 @@ pub fn stock_for(claims: u64) -> u64 {
     (claims as f64 * STOCK_MARGIN).ceil() as u64
 }
 
-/// Fewer claims than this per arm and stratum make a stratum's quantiles meaningless.
+/// Fewer claims than this on a side of a stratum make its quantiles meaningless.
 const CLAIMS_PER_SIDE: u64 = 10;
 
 /// Servers that wait for less than this call each other failed on a busy machine.
@@ -341,13 +341,16 @@ fn queue(file: &ScenarioFile, compare: &CompareSection, checker: &mut Checker) {
 fn strata(file: &ScenarioFile, compare: &CompareSection, checker: &mut Checker) {
     let Some(claims) = window_claims(file) else { return };
     let arms = file.variants.len() as u64;
-    let per_side = claims / u64::from(compare.strata) / arms;
-    checker.require(per_side >= CLAIMS_PER_SIDE, "compare.strata", || {
-        let most = claims / arms / CLAIMS_PER_SIDE;
-        let needed = u64::from(compare.strata) * arms * CLAIMS_PER_SIDE;
+    let per_arm = claims / u64::from(compare.strata) / arms;
+    let halved = control_sides(file, compare) == ControlSides::Halves;
+    let least = if halved { 2 * CLAIMS_PER_SIDE } else { CLAIMS_PER_SIDE };
+    checker.require(per_arm >= least, "compare.strata", || {
+        let most = claims / arms / least;
+        let needed = u64::from(compare.strata) * arms * least;
+        let why = if halved { ", since the control takes the baseline's by halves" } else { "" };
         format!(
-            "{claims} claims in {} strata and {arms} arms leave {per_side} per arm and stratum, at least \
-             {CLAIMS_PER_SIDE} are needed: use at most {most} strata, or at least {needed} claims",
+            "{claims} claims in {} strata and {arms} arms leave {per_arm} per arm and stratum, at least {least} are \
+             needed{why}: use at most {most} strata, or at least {needed} claims",
             compare.strata
         )
     });
@@ -368,7 +371,7 @@ fn stock(file: &ScenarioFile, checker: &mut Checker) {
         ("an open-loop window of that length", stock_for(claims))
     } else if let Some(compare) = &file.compare {
         let side = claims / u64::from(compare.strata) / arms;
-        let sides = resuming + u64::from(compare.control == ControlForm::Shared);
+        let sides = resuming + u64::from(control_sides(file, compare) == ControlSides::SideOfItsOwn);
         let stratum = side * sides.max(2);
         let block = u64::from(compare.block_claims);
         if block > stratum { ("a counter block", block) } else { ("a stratum", stratum) }

@@ -16,7 +16,7 @@ pub struct CompareSection {
     /// Groups of claims in which the arms are mixed at random. Where each arm has blocks of its own, groups of one block of each
     /// arm: at most so many, as far as the claims go. As many claims say more in many blocks than in long ones.
     pub strata: u32,
-    /// Groups in which both sides are the baseline: what noise alone does. Default: as many as `strata`.
+    /// Groups in which both sides are the baseline, where `control` is "own": what noise alone does. Default: as many as `strata`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub control_strata: Option<u32>,
     /// Blocks of one arm each, per arm, around which the servers' counters are read.
@@ -83,9 +83,9 @@ pub enum ControlForm {
     /// Strata of its own with the baseline on both sides, `control_strata` of them. Blocks never have them.
     #[default]
     Own,
-    /// In every stratum the baseline has two sides: they are the control, and together the baseline. Half as many
-    /// claims for the same certainty; `control_strata` does not count. Where arms run different code (libraries), the
-    /// baseline's runs twice as often, and code that has just run is faster, by 0.25 % of a claim on one machine.
+    /// The baseline's claims of every stratum are dealt to two sides: compared with each other they are the control, and
+    /// together they are the baseline. No claim is made for the control alone; `control_strata` does not count. Arms that
+    /// are processes or clusters of their own (`sdk`, `server`) have a second one of the baseline instead, with as many claims.
     Shared,
 }
 

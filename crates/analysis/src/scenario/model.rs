@@ -195,8 +195,6 @@ pub struct Compare {
     pub baseline: String,
     /// Strata in which the arms are mixed.
     pub strata: u32,
-    /// Strata in which both arms are the baseline.
-    pub control_strata: u32,
     /// Blocks of one arm each, in random order, between which server counters are read.
     pub counter_blocks: u32,
     /// Claims in one counter block.
@@ -209,19 +207,32 @@ pub struct Compare {
     pub confidence: f64,
     /// How the arms take turns.
     pub mixing: Mixing,
-    /// Whether the baseline's second side in every stratum is the control, in place of strata of the control's own.
-    pub shared_control: bool,
+    /// Where the control's claims come from.
+    pub control: ControlSides,
+}
+
+/// Where the claims come from that compare the baseline with itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ControlSides {
+    /// So many strata of their own (`control_strata`), with the baseline on both sides.
+    OwnStrata(u32),
+    /// The baseline's claims of every stratum, dealt to two sides: no claim is made for the control, and every arm runs
+    /// equally often.
+    Halves,
+    /// The baseline once more in every stratum: a block, or claims by a second process or on a second cluster, for two
+    /// instances of one program differ by a little.
+    SideOfItsOwn,
 }
 
 impl Compare {
     /// Strata that are the control's alone.
     pub fn own_controls(&self) -> u32 {
-        if self.shared_control { 0 } else { self.control_strata }
+        if let ControlSides::OwnStrata(strata) = self.control { strata } else { 0 }
     }
 
     /// Whether there is a control.
     pub fn is_controlled(&self) -> bool {
-        self.shared_control || self.control_strata > 0
+        self.control != ControlSides::OwnStrata(0)
     }
 }
 

@@ -1,9 +1,20 @@
 //! How many claims and blocks a plan has beside those that are compared.
 
 use super::mixing::BlockShape;
-use super::model::{Compare, Mixing, Scenario};
+use super::model::{Amount, Compare, ControlSides, Mixing, Model, Scenario};
 
 impl Scenario {
+    /// Claims of the window over all arms, those beside them not included; `None` where time alone or a trace decides.
+    pub fn window_claims(&self) -> Option<u64> {
+        match (self.load.amount, &self.load.model) {
+            (Amount::Claims(claims), _) => Some(claims),
+            (Amount::Duration(time), Model::Open { rate_per_sec, arrivals }) => {
+                Some(arrivals.count_within(*rate_per_sec, time))
+            }
+            _ => None,
+        }
+    }
+
     /// Blocks of a comparison with so many claims that count, over all arms.
     pub fn block_shape(&self, compare: &Compare, claims: u64) -> BlockShape {
         let arms = self.variants.len() as u64;
@@ -29,8 +40,8 @@ impl Scenario {
             return warmup + (self.blocks(compare, claims) * each).saturating_sub(claims);
         }
         let side = claims / u64::from(compare.strata.max(1)) / arms.max(1);
-        let shared = u64::from(compare.shared_control) * u64::from(compare.strata);
+        let second = u64::from(compare.control == ControlSides::SideOfItsOwn) * u64::from(compare.strata);
         let counters = u64::from(compare.counter_blocks) * u64::from(compare.block_claims) * arms;
-        warmup + (2 * u64::from(compare.own_controls()) + shared) * side + counters
+        warmup + (2 * u64::from(compare.own_controls()) + second) * side + counters
     }
 }

@@ -10,7 +10,7 @@ use super::metric::Metric;
 
 /// Strata in which plain and instrumented claims are mixed, of [`CLAIMS_EACH`] of each arm.
 const STRATA: u32 = 40;
-const CLAIMS_EACH: u64 = 50;
+const CLAIMS_EACH: u64 = 70;
 /// Blocks of each arm, around which the sums are read.
 const BLOCKS: u32 = 24;
 const BLOCK_CLAIMS: u32 = 250;
@@ -69,8 +69,8 @@ pub fn profiled(file: &ScenarioFile, libraries: &ProfileLibraries) -> ScenarioFi
         control: ControlForm::Shared,
         ..CompareSection::default()
     });
-    // A block, and a stratum with the control's side, are staged in one go.
-    let staged = (CLAIMS_EACH * (variants.len() as u64 + 1)).max(BLOCK_CLAIMS.into()).max(WARMUP);
+    // A block and a stratum are staged in one go.
+    let staged = (CLAIMS_EACH * variants.len() as u64).max(BLOCK_CLAIMS.into()).max(WARMUP);
     profiled.population.executions = profiled.population.executions.max(staged as u32);
     profiled.grant.unconsumed = 0.0;
     profiled.gate = GateSection::default();

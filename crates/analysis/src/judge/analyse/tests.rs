@@ -1,5 +1,5 @@
 use super::super::fixtures::{GRANT_LANE, HGET_LANE, TWIN, record, scenario};
-use super::super::result::{ControlFailure, Verdict};
+use super::super::result::Verdict;
 use super::*;
 use crate::record::{
     CounterBlock, Fault, InjectedRecord, LatencyHistogram, Outcomes, RedirectKind, SdkInfo, StormRecord,
@@ -8,14 +8,14 @@ use crate::record::{
 use crate::scenario::{Arrivals, Metric, Mode, Model, Slo};
 use std::time::Duration;
 
-fn analysed(change: impl FnOnce(&mut RunRecord, &mut Scenario)) -> RunResult {
+pub(super) fn analysed(change: impl FnOnce(&mut RunRecord, &mut Scenario)) -> RunResult {
     let arms = [GRANT_LANE, HGET_LANE];
     let (mut record, mut scenario) = (record(&arms, 1), scenario(&arms));
     change(&mut record, &mut scenario);
     analyse_as(record, &scenario)
 }
 
-fn verdict_of(result: &RunResult, metric: Metric) -> &super::super::Comparison {
+pub(super) fn verdict_of(result: &RunResult, metric: Metric) -> &super::super::Comparison {
     result.comparisons.iter().find(|c| c.metric == metric).unwrap()
 }
 
@@ -137,31 +137,6 @@ fn p99_needs_five_thousand_claims_per_arm() {
     assert!(p99.baseline_value > 0.0);
 }
 
-#[test]
-fn a_control_that_differs_from_itself_vetoes() {
-    let result = analysed(|record, _| {
-        for stratum in record.strata.iter_mut().filter(|stratum| stratum.control) {
-            for ticks in &mut stratum.sides[1].service.0 {
-                *ticks += *ticks / 20;
-            }
-        }
-    });
-    let control = result.control.as_ref().unwrap();
-    assert!(!control.passed && matches!(control.failure, Some(ControlFailure::Differs { .. })));
-    assert!(result.comparisons.iter().all(|c| c.verdict == Verdict::Inconclusive));
-    assert!(result.valid, "a veto is not a fault");
-}
-
-#[test]
-fn a_control_too_wide_for_the_threshold_vetoes() {
-    let result = analysed(|_, scenario| scenario.compare.as_mut().unwrap().noise_threshold = 0.004);
-    let control = result.control.unwrap();
-    assert!(
-        !control.passed
-            && matches!(control.failure, Some(ControlFailure::Uncertain { limit, .. }) if (limit - 0.002).abs() < 1e-9)
-    );
-}
-
 /// So many MOVED met and counted at a server that is in no other figure.
 fn redirected(met: u64, counted: u64) -> InjectedRecord {
     let of = |n| [("a:1".to_owned(), [(RedirectKind::Moved, n)].into())].into();
@@ -263,31 +238,6 @@ fn arms_may_queue_apart_and_be_mixed_where_they_do_not_queue() {
         scenario.load.contenders = 4;
         record.arms.iter_mut().for_each(|arm| arm.active_s = 10.0);
     }));
-}
-
-#[test]
-fn a_control_within_the_comparison_counts_as_the_baseline_and_vetoes_where_it_differs() {
-    let shared = |lean: u32| {
-        analysed(|record, _| {
-            let controls: Vec<_> = record.strata.iter().filter(|s| s.control).cloned().collect();
-            record.strata.retain(|stratum| !stratum.control);
-            for (stratum, control) in record.strata.iter_mut().zip(&controls) {
-                let mut side = control.sides[1].clone();
-                side.service.0.iter_mut().for_each(|ticks| *ticks += *ticks / 100 * lean);
-                stratum.sides.push(side);
-            }
-        })
-    };
-    let fair = shared(0);
-    let p50 = verdict_of(&fair, Metric::ServiceP50);
-    assert!(fair.control.as_ref().unwrap().passed, "{:?}", fair.control);
-    assert!(p50.verdict == Verdict::Regression && p50.ratio.unwrap().contains(1.2), "{p50:?}");
-    let own = analysed(|_, _| ());
-    let width = |result: &RunResult| verdict_of(result, Metric::ServiceP50).ratio.unwrap().half_width();
-    assert!(width(&fair) < width(&own), "two sides of the baseline are the better baseline");
-    let leaning = shared(4);
-    assert!(!leaning.control.as_ref().unwrap().passed);
-    assert!(leaning.comparisons.iter().all(|c| c.verdict == Verdict::Inconclusive));
 }
 
 /// A command that was given up before its bytes had left never reached the server.

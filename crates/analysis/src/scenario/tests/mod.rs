@@ -73,7 +73,7 @@ fn defaults_are_filled_in_and_filling_them_in_twice_changes_nothing() {
     let mut file = scenario.file().clone();
     assert_eq!(scenario.load.model, Model::Closed { concurrency: 1 });
     let compare = scenario.compare.unwrap();
-    assert_eq!((compare.baseline.as_str(), compare.control_strata), ("a", 20));
+    assert_eq!((compare.baseline.as_str(), compare.own_controls()), ("a", 20));
     assert_eq!(scenario.grant.lease_ttl, std::time::Duration::from_mins(10));
     let once = file.clone();
     file.resolve();
