@@ -18,7 +18,7 @@ use reclaim_bench::claim::{ClaimOrder, ClaimPath, ClaimSetup, ClaimTicket, Serve
 use reclaim_bench::cluster::{self, ClusterRequest};
 use reclaim_bench::flowfabric::LibraryAlias;
 use reclaim_bench::valkey::NodeAddr;
-use reclaim_bench::workload::{self, Control, ExecIndex, Phase, ScanRequest, Seek, Workload};
+use reclaim_bench::workload::{self, ExecIndex, Oversight, Phase, ScanRequest, Seek, Workload};
 use support::inputs::SEED;
 use tokio_util::sync::CancellationToken;
 
@@ -133,7 +133,7 @@ impl Stage {
 
     /// Exactly `count` tickets that the variant can claim with.
     async fn tickets(&self, path: VariantPath, count: u32) -> Result<Vec<(ExecIndex, ClaimTicket)>> {
-        let control = Control { cancel: &self.cancel, progress: &|_, _| () };
+        let control = Oversight::quiet(&self.cancel);
         let seek = if path.is_first_claim() {
             // The executions of the round before are of no more use, and sets must not grow from round to round.
             self.workload.remove(&control).await?;
@@ -156,7 +156,7 @@ impl Stage {
     }
 
     /// Brings `count` executions from active to runnable; creates what is missing.
-    async fn interrupt(&self, count: u32, control: &Control<'_>) -> Result<()> {
+    async fn interrupt(&self, count: u32, control: &Oversight<'_>) -> Result<()> {
         let mut active = self.workload.in_phase(Phase::Active);
         if active.len() < count as usize {
             let missing = count - active.len() as u32;
@@ -172,7 +172,7 @@ impl Stage {
 
     /// Checks that every claim took effect as it should, and removes what was written.
     async fn clear(self) -> Result<()> {
-        let control = Control { cancel: &self.cancel, progress: &|_, _| () };
+        let control = Oversight::quiet(&self.cancel);
         let audit = self.workload.audit(&control).await?;
         ensure!(audit.examples.is_empty(), "the audit found {:?}", audit.examples);
         self.workload.remove(&control).await?;

@@ -6,7 +6,7 @@ use crate::calibrate::CalibrateError;
 use crate::cluster::ClusterError;
 use crate::load::{LoadError, NotShareable};
 use crate::store::StoreError;
-use reclaim_analysis::record::{Fault, MergeError, RunRecord};
+use reclaim_analysis::record::{InvalidReason, MergeError, RunRecord};
 use reclaim_analysis::scenario::InvalidScenario;
 
 /// What went wrong; each part says what to do.
@@ -92,7 +92,7 @@ impl CampaignError {
     /// That the generators of a run did not stay together, by what its record says of that.
     pub(super) fn apart(record: &RunRecord) -> Self {
         let said = record.faults.iter().find_map(|fault| match fault {
-            Fault::Infrastructure { detail } => Some(detail.clone()),
+            InvalidReason::Infrastructure { detail } => Some(detail.clone()),
             _ => None,
         });
         Self::Apart { said: said.unwrap_or_else(|| "no record of the others came".to_owned()) }

@@ -187,7 +187,7 @@ impl Children {
             let mut child = command.spawn().map_err(cannot(number))?;
             let (input, task) = (child.stdin.take(), task.clone());
             let deaths = part.deaths.clone();
-            let watched = async move {
+            let ended = async move {
                 if let Some(mut input) = input {
                     // One that has ended says why.
                     let _ = input.write_all(&task).await;
@@ -199,7 +199,7 @@ impl Children {
                 };
                 deaths.tell(number, said);
             };
-            children.push((number, spawn_local(watched)));
+            children.push((number, spawn_local(ended)));
         }
         Ok(Self { children, deaths: part.deaths.clone() })
     }

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::stop::Stop;
 use super::watch::Watch;
 use crate::cluster::{self, Cluster, ClusterError, ClusterRequest};
-use crate::workload::{Control, remove_secrets};
+use crate::workload::{Oversight, remove_secrets};
 
 /// For a few commands to each partition.
 const SECRETS_LIMIT: Duration = Duration::from_secs(30);
@@ -75,7 +75,7 @@ async fn leave_secrets(cluster: &Rc<Cluster>, watch: &dyn Watch) {
         return;
     }
     let go_on = CancellationToken::new();
-    let control = Control { cancel: &go_on, progress: &|_, _| () };
+    let control = Oversight::quiet(&go_on);
     let failure =
         match tokio::time::timeout(SECRETS_LIMIT, remove_secrets(Rc::clone(cluster), &control)).await {
             Ok(Ok(removal)) if removal.failures == 0 => return,

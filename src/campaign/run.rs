@@ -6,7 +6,7 @@ use super::on_cluster::{on_cluster, on_clusters};
 use super::stop::Stop;
 use super::watch::{Keeping, Watch};
 use crate::cluster::ClusterRequest;
-use crate::load::{self, Activity, RunSetup};
+use crate::load::{self, Activity, LoadError, RunSetup};
 use crate::store::{self, ResultDir};
 use crate::workload::Slice;
 use reclaim_analysis::judge::{self, RunResult};
@@ -54,7 +54,7 @@ pub(super) async fn run_one(
         Some(Ok(_)) => {}
         None => return Ok(None),
         Some(Err(_)) if stop.is_asked() => {
-            watch.note("interrupted before anything was measured");
+            watch.note(&LoadError::Cancelled.to_string());
             return Ok(None);
         }
         Some(Err(error)) => return Err(error.into()),
@@ -71,7 +71,7 @@ pub(super) async fn run_one(
     match measured.map_err(CampaignError::from).and_then(|records| merged(records?)) {
         Ok(record) => Ok(Some(judged(record, scenario, &runs_before(dir, &scenario.name), watch))),
         Err(_) if stop.is_asked() => {
-            watch.note("interrupted before anything was measured");
+            watch.note(&LoadError::Cancelled.to_string());
             Ok(None)
         }
         Err(error) => Err(error),

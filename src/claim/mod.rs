@@ -37,5 +37,5 @@ pub use recipe::claim_path;
 pub use recovery::{claim_with_recovery, settle_unanswered};
 pub use routes::{LocalFuture, Reroutes, Routes};
 pub use sdk::{SDK_BUILT, Sdk, sdk_path};
-pub use sdk_login::{SdkError, SdkLogin};
+pub use sdk_login::{SdkError, SdkLogin, sdk_client_name};
 pub use worker::{Hand, Process, Program, WorkerError, WorkerLogin, program};

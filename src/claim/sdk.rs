@@ -20,7 +20,7 @@ use super::line::Line;
 use super::order::{ClaimOrder, ClaimReceipt};
 use super::path::{ClaimPath, ClaimSetup};
 use super::routes::LocalFuture;
-use super::sdk_login::{SdkError, SdkLogin};
+use super::sdk_login::{IDLE_LANE, SdkError, SdkLogin};
 use super::sdk_receipt::{Claimed, receipt};
 use crate::cluster::NAMESPACE;
 use crate::flowfabric::RefusalCode;
@@ -29,9 +29,6 @@ use reclaim_analysis::scenario::VariantPath;
 
 /// Whether this build has FlowFabric's SDK.
 pub const SDK_BUILT: bool = true;
-
-/// A lane that no execution is in: a worker must name one, and claims name their own.
-const IDLE_LANE: &str = "reclaim-bench-unused";
 
 /// More tasks than any run has in flight.
 const TASKS: usize = 1 << 20;

@@ -2,8 +2,18 @@
 
 use std::time::Duration;
 
+use uuid::Uuid;
+
 use crate::flowfabric::WorkerIdentity;
 use crate::valkey::{Access, NodeAddr};
+
+/// A lane that no execution is in: a worker must name one, and claims name their own.
+pub(super) const IDLE_LANE: &str = "reclaim-bench-unused";
+
+/// A name for the connections of one worker of FlowFabric's SDK.
+pub fn sdk_client_name() -> String {
+    format!("reclaim-bench-sdk-{}", Uuid::new_v4())
+}
 
 /// What a worker of FlowFabric's SDK needs to connect.
 pub struct SdkLogin<'a> {

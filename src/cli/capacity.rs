@@ -16,7 +16,7 @@ use super::signals::with_signals;
 use super::summary::SummaryArgs;
 use super::terminal::Terminal;
 use crate::campaign::{self, CapacitySearch, Generators, SearchPlan};
-use crate::load::{PartSetup, Progress as _};
+use crate::load::{LoadError, PartSetup, Progress as _};
 use crate::store::StoredCapacity;
 use reclaim_analysis::json::ToJsonFile as _;
 use reclaim_analysis::judge::capacity::{CapacityPolicy, Stopped};
@@ -204,7 +204,7 @@ pub async fn run(args: &CapacityArgs) -> anyhow::Result<Exit> {
             terminal.note("--within: no probe would be done by then, none was made");
             return Ok(Exit::Inconclusive);
         }
-        terminal.note("interrupted before anything was measured");
+        terminal.note(&LoadError::Cancelled.to_string());
         return Ok(Exit::Interrupted);
     };
     terminal.print(

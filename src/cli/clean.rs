@@ -12,7 +12,7 @@ use super::signals::with_signals;
 use super::terminal::Terminal;
 use crate::campaign::on_cluster;
 use crate::cluster::{Announcement, ClusterRequest, Company, Unreachable};
-use crate::workload::{Control, Removal, clean};
+use crate::workload::{Oversight, Removal, clean};
 
 /// What is recognised as this tool's.
 const LOOKED_FOR: &str = "executions of the namespace reclaim-bench, keys and index entries with its ids, its lanes and \
@@ -48,7 +48,7 @@ pub async fn run(args: &CleanArgs) -> anyhow::Result<Exit> {
     let quiet = Terminal::plain(true);
     let cleaned = with_signals(&quiet, &request.nodes, async |stop| {
         let cleaned = stop.or_left(on_cluster(&request, &quiet, stop, async |cluster| {
-            let control = Control { cancel: &stop.in_order, progress: &|_, _| () };
+            let control = Oversight::quiet(&stop.in_order);
             let removed = clean(Rc::clone(cluster), &control).await?;
             let libraries = cluster.undo_marked_libraries().await;
             if args.anyway {

@@ -17,7 +17,7 @@ use serde::Serialize;
 use super::exit::Exit;
 use crate::load::Activity;
 use reclaim_analysis::judge::{RunResult, Verdict};
-use reclaim_analysis::record::{Fault, Outcomes, TimelinePoint};
+use reclaim_analysis::record::{InvalidReason, Outcomes, TimelinePoint};
 
 /// What happened.
 #[derive(Debug, Serialize)]
@@ -71,7 +71,7 @@ pub enum Event<'a> {
         /// Whether its figures may be used.
         valid: bool,
         /// Why not.
-        invalid_reasons: &'a [Fault],
+        invalid_reasons: &'a [InvalidReason],
         /// Whether it ended before its time.
         partial: bool,
         /// All its claims.

@@ -83,10 +83,11 @@ impl Exit {
     /// The number.
     pub fn code(self) -> u8 {
         match self {
-            Self::Pass => 0,
-            Self::Regression => 1,
-            Self::Invalid => 2,
-            Self::Inconclusive => 3,
+            Self::Pass => Conclusion::Pass.exit_code(),
+            Self::Regression => Conclusion::Regression.exit_code(),
+            Self::Invalid => Conclusion::Invalid.exit_code(),
+            Self::Inconclusive => Conclusion::Inconclusive.exit_code(),
+            // As a shell has it of a program that SIGINT ended.
             Self::Interrupted => 130,
         }
     }

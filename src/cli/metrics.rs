@@ -128,9 +128,16 @@ impl Metrics {
             (Metric::ResponseP99.name(), point.response_p99_us),
             ("send_lag_p99", point.send_lag_p99_us),
         ] {
+            let label = [("of", of.to_owned())];
             if let Some(us) = us {
-                self.latency.get_or_create(&[("of", of.to_owned())]).set(us / 1e6);
+                self.latency.get_or_create(&label).set(us / 1e6);
+            } else {
+                // An outage must not show the quantile of the last second before it.
+                self.latency.remove(&label);
             }
+        }
+        if point.primary_cpu.is_empty() {
+            self.primary_cpu.clear();
         }
         for (n, share) in point.primary_cpu.iter().enumerate() {
             self.primary_cpu.get_or_create(&[("primary", n.to_string())]).set(*share);
@@ -198,6 +205,18 @@ mod tests {
         let mut text = String::new();
         encode(&mut text, &registry).unwrap();
         text
+    }
+
+    #[test]
+    fn a_second_without_a_claim_shows_no_quantile_of_the_one_before() {
+        let (metrics, registry) = filled();
+        metrics.second(&TimelinePoint { errors: 3, ..TimelinePoint::default() });
+        let mut text = String::new();
+        encode(&mut text, &registry).unwrap();
+        for gone in ["reclaim_bench_latency_seconds{", "reclaim_bench_primary_cpu_ratio{"] {
+            assert!(!text.contains(gone), "{text}");
+        }
+        assert!(text.contains("reclaim_bench_claims_per_second 0.0"), "{text}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Keeping a server busy: a script, during which nobody else is served.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -53,14 +53,8 @@ impl Cluster {
 
     /// Waits until a server answers like one that is not busy.
     async fn until_answers(&self, addr: &NodeAddr) -> Result<(), FaultError> {
-        let begun = Instant::now();
-        while !self.answers(addr).await {
-            if begun.elapsed() > LIMIT {
-                return Err(self.stuck(addr, "does not answer", LIMIT));
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
-        Ok(())
+        let answers = async || self.answers(addr).await.then_some(());
+        self.until((addr, "does not answer"), (LIMIT, PAUSE), answers).await
     }
 
     async fn answers(&self, addr: &NodeAddr) -> bool {

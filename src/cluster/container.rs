@@ -22,9 +22,9 @@ use bollard::models::{ContainerCreateBody, HostConfig, Mount, MountType};
 use rustix::fs::{CWD, Mode, mkfifoat};
 use tokio::sync::oneshot;
 
+use super::container_thread::{ContainerPlan, ContainerThread, RunningServers, keep};
 use super::error::ClusterError;
 use super::form::{Member, form};
-use super::keeper::{Keeper, Plan, Started, keep};
 use super::networks::Addresses;
 use super::owned_dir::OwnedDir;
 use super::request::{ClusterRequest, Containers};
@@ -42,10 +42,10 @@ const PORT_ATTEMPTS: u32 = 5;
 
 /// Running containers. Dropping it removes them, and their networks, and waits until that is done.
 pub(super) struct ContainerServers {
-    servers: Started,
+    servers: RunningServers,
     holder: Option<JoinHandle<()>>,
     stop: Option<oneshot::Sender<()>>,
-    keeper: Keeper,
+    thread: ContainerThread,
     // Both outlive the containers: the pipe ends them, and the directory is mounted in them.
     pipe: Option<File>,
     dir: OwnedDir,
@@ -72,7 +72,7 @@ impl ContainerServers {
         let dir = OwnedDir::create("reclaim-bench-container-").map_err(prepare())?;
         let pipe = make_pipe(dir.path()).map_err(prepare())?;
         let specs = specs(count, count, request.node_timeout).map_err(prepare())?;
-        let plan = Plan {
+        let plan = ContainerPlan {
             specs,
             dir: dir.path().to_owned(),
             apart: request.containers == Containers::Each,
@@ -81,16 +81,16 @@ impl ContainerServers {
         };
         let (stop, stopped) = oneshot::channel();
         let (report, started) = oneshot::channel();
-        let (keeper, orders) = Keeper::new();
+        let (thread, orders) = ContainerThread::new();
         let holder = std::thread::Builder::new()
             .name("container".to_owned())
             .spawn(move || keep(&plan, report, (stopped, orders)))
             .map_err(prepare())?;
         let mut servers = Self {
-            servers: Started::new(),
+            servers: RunningServers::new(),
             holder: Some(holder),
             stop: Some(stop),
-            keeper,
+            thread,
             pipe: Some(pipe),
             dir,
         };
@@ -156,10 +156,10 @@ impl ContainerServers {
     }
 
     /// The way to the process of the server at `addr` and to its networks, with the place of its container.
-    pub(super) fn keeper_of(&self, addr: &NodeAddr) -> Option<(Keeper, usize)> {
+    pub(super) fn containers_of(&self, addr: &NodeAddr) -> Option<(ContainerThread, usize)> {
         let position = self.position(addr)?;
         let together = self.servers[position].1.is_none();
-        Some((self.keeper.clone(), if together { 0 } else { position }))
+        Some((self.thread.clone(), if together { 0 } else { position }))
     }
 
     /// Whether each server has networks of its own.
@@ -170,10 +170,10 @@ impl ContainerServers {
     /// Starts the server at `addr` again after it has ended; `None` for one that is not here.
     pub(super) async fn start_again(&self, addr: &NodeAddr) -> Option<std::io::Result<()>> {
         let (spec, _) = self.servers.get(self.position(addr)?)?;
-        let (keeper, place) = self.keeper_of(addr)?;
+        let (thread, place) = self.containers_of(addr)?;
         // Nothing of it may hold the shell's output open: that is waited for.
         let start = format!("(exec </dev/null >/dev/null 2>&1; {}) &", start(spec));
-        Some(keeper.run(place, start).await.map_err(std::io::Error::other))
+        Some(thread.run(place, start).await.map_err(std::io::Error::other))
     }
 
     /// Where servers are that are reached elsewhere than they announce.
@@ -226,7 +226,7 @@ async fn fresh_node(connector: &Connector, addr: &NodeAddr) -> Option<Wire> {
     (uptime <= ANSWER_LIMIT.as_secs()).then_some(wire)
 }
 
-fn container(plan: &Plan, specs: &[ServerSpec], network: Option<&str>) -> ContainerCreateBody {
+fn container(plan: &ContainerPlan, specs: &[ServerSpec], network: Option<&str>) -> ContainerCreateBody {
     let mount = Mount {
         typ: Some(MountType::BIND),
         source: Some(plan.dir.to_string_lossy().into_owned()),

@@ -87,7 +87,7 @@ pub async fn up(
 /// directories, are removed as well.
 pub async fn down() -> Result<Option<DetachedStatus>, ClusterError> {
     #[cfg(all(feature = "container", unix))]
-    super::keeper::sweep_left().await;
+    super::container_thread::sweep_left().await;
     // After the containers, which are found by them.
     owned_dir::sweep_left();
     let files = Files::locate()?;

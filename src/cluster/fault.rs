@@ -4,10 +4,10 @@
 use redis::Value;
 use rustix::process::{Pid, Signal, kill_process};
 
+#[cfg(all(feature = "container", unix))]
+use super::container_thread::ContainerThread;
 use super::error::ClusterError;
 use super::handle::Cluster;
-#[cfg(all(feature = "container", unix))]
-use super::keeper::Keeper;
 #[cfg(all(feature = "container", unix))]
 use crate::valkey::Info;
 use crate::valkey::{MemberState, NodeAddr, ValkeyError, Wire, WireError, ask, read_members};
@@ -118,8 +118,8 @@ impl StoppedProcess {
             Process::Child(_) => std::future::ready(()).await,
             #[cfg(all(feature = "container", unix))]
             // Where that fails, dropping it tries again.
-            Process::Contained { keeper, place, pid } => {
-                drop(keeper.signal(*place, *pid, Signal::CONT).await);
+            Process::Contained { thread, place, pid } => {
+                drop(thread.signal(*place, *pid, Signal::CONT).await);
             }
         }
     }
@@ -131,7 +131,7 @@ impl Drop for StoppedProcess {
             // Fails only for a process that has ended.
             Process::Child(pid) => _ = kill_process(*pid, Signal::CONT),
             #[cfg(all(feature = "container", unix))]
-            Process::Contained { keeper, place, pid } => keeper.post_signal(*place, *pid, Signal::CONT),
+            Process::Contained { thread, place, pid } => thread.post_signal(*place, *pid, Signal::CONT),
         }
     }
 }
@@ -143,7 +143,7 @@ pub(super) enum Process {
     Child(Pid),
     /// By the number that it has in its container, which has this place among them.
     #[cfg(all(feature = "container", unix))]
-    Contained { keeper: Keeper, place: usize, pid: u32 },
+    Contained { thread: ContainerThread, place: usize, pid: u32 },
 }
 
 /// A server as another primary sees it.
@@ -181,13 +181,13 @@ impl Cluster {
 
     #[cfg(all(feature = "container", unix))]
     async fn signal_contained(&self, addr: &NodeAddr, signal: Signal) -> Result<Option<Process>, FaultError> {
-        let Some((keeper, place)) = self.servers.keeper_of(addr) else { return Ok(None) };
+        let Some((thread, place)) = self.servers.containers_of(addr) else { return Ok(None) };
         let wire = self.connector.admin(addr).await?;
         let pid = Info::read(&wire, &["server"]).await?.number("process_id")?;
         let refused =
             |detail| FaultError::Signal { addr: addr.clone(), source: std::io::Error::other(detail) };
-        keeper.signal(place, pid, signal).await.map_err(refused)?;
-        Ok(Some(Process::Contained { keeper, place, pid }))
+        thread.signal(place, pid, signal).await.map_err(refused)?;
+        Ok(Some(Process::Contained { thread, place, pid }))
     }
 
     #[cfg(not(all(feature = "container", unix)))]

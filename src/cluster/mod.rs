@@ -12,6 +12,8 @@ mod child_servers;
 mod conditions;
 #[cfg(all(feature = "container", unix))]
 mod container;
+#[cfg(all(feature = "container", unix))]
+mod container_thread;
 mod describe;
 mod detached;
 #[cfg(all(feature = "container", unix))]
@@ -26,8 +28,6 @@ mod form;
 mod guard;
 mod handle;
 mod identity;
-#[cfg(all(feature = "container", unix))]
-mod keeper;
 mod library;
 mod loaded;
 mod local;

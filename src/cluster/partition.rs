@@ -1,12 +1,12 @@
 //! Cutting a server off from the network, and taking it back.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+#[cfg(all(feature = "container", unix))]
+use super::container_thread::ContainerThread;
 use super::fault::FaultError;
 use super::form::is_well;
 use super::handle::Cluster;
-#[cfg(all(feature = "container", unix))]
-use super::keeper::Keeper;
 use crate::valkey::{MemberState, NodeAddr, Wire, read_members, text};
 use reclaim_analysis::scenario::CutFrom;
 
@@ -25,16 +25,16 @@ pub struct CutOff {
     #[cfg(all(feature = "container", unix))]
     addr: NodeAddr,
     #[cfg(all(feature = "container", unix))]
-    way: Option<(Keeper, usize)>,
+    way: Option<(ContainerThread, usize)>,
 }
 
 impl CutOff {
     /// Takes it onto its networks again, and returns when it is.
     #[cfg(all(feature = "container", unix))]
     pub async fn rejoin(mut self) -> Result<(), FaultError> {
-        if let Some((keeper, place)) = &self.way {
+        if let Some((thread, place)) = &self.way {
             // Where that fails, dropping it tries again.
-            let joined = keeper.join(*place).await;
+            let joined = thread.join(*place).await;
             joined.map_err(|detail| FaultError::Network { addr: self.addr.clone(), detail })?;
             self.way = None;
         }
@@ -51,8 +51,8 @@ impl CutOff {
 #[cfg(all(feature = "container", unix))]
 impl Drop for CutOff {
     fn drop(&mut self) {
-        if let Some((keeper, place)) = self.way.take() {
-            keeper.post_join(place);
+        if let Some((thread, place)) = self.way.take() {
+            thread.post_join(place);
         }
     }
 }
@@ -66,12 +66,12 @@ impl Cluster {
     /// Takes a server off its networks until what this returns is dropped.
     #[cfg(all(feature = "container", unix))]
     pub async fn cut_off(&self, addr: &NodeAddr, from: CutFrom) -> Result<CutOff, FaultError> {
-        let way = self.servers.keeper_of(addr).filter(|_| self.can_cut_off());
-        let (keeper, place) = way.ok_or_else(|| FaultError::NotApart { addr: addr.clone() })?;
+        let way = self.servers.containers_of(addr).filter(|_| self.can_cut_off());
+        let (thread, place) = way.ok_or_else(|| FaultError::NotApart { addr: addr.clone() })?;
         // From here on: half of it may be done where the other half fails.
-        let off = CutOff { addr: addr.clone(), way: Some((keeper.clone(), place)) };
+        let off = CutOff { addr: addr.clone(), way: Some((thread.clone(), place)) };
         let failed = |detail| FaultError::Network { addr: addr.clone(), detail };
-        keeper.cut(place, from).await.map_err(failed)?;
+        thread.cut(place, from).await.map_err(failed)?;
         Ok(off)
     }
 
@@ -84,14 +84,8 @@ impl Cluster {
     /// Waits until a server that was cut off calls the cluster well, and it and the primaries that answer agree on what it is:
     /// none calls it failed, and all say that it serves slots or whom it follows.
     pub async fn until_rejoined(&self, addr: &NodeAddr) -> Result<(), FaultError> {
-        let begun = Instant::now();
-        while self.has_rejoined(addr).await != Some(true) {
-            if begun.elapsed() > WELL_LIMIT {
-                return Err(self.stuck(addr, "is not back in the cluster", WELL_LIMIT));
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
-        Ok(())
+        let back = async || (self.has_rejoined(addr).await == Some(true)).then_some(());
+        self.until((addr, "is not back in the cluster"), (WELL_LIMIT, PAUSE), back).await
     }
 
     /// `None` where it cannot be asked, or is none of those whom it knows.

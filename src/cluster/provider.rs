@@ -2,10 +2,10 @@
 
 #[cfg(all(feature = "container", unix))]
 use super::container::ContainerServers;
+#[cfg(all(feature = "container", unix))]
+use super::container_thread::ContainerThread;
 use super::error::ClusterError;
 use super::find;
-#[cfg(all(feature = "container", unix))]
-use super::keeper::Keeper;
 use super::local::{LocalServers, LocalShape};
 #[cfg(all(feature = "container", unix))]
 use super::request::DEFAULT_IMAGE;
@@ -67,9 +67,9 @@ impl Servers {
 
     /// The way to what is in containers, with the place of the one of the server at `addr`.
     #[cfg(all(feature = "container", unix))]
-    pub(super) fn keeper_of(&self, addr: &NodeAddr) -> Option<(Keeper, usize)> {
+    pub(super) fn containers_of(&self, addr: &NodeAddr) -> Option<(ContainerThread, usize)> {
         match self {
-            Self::Container(servers) => servers.keeper_of(addr),
+            Self::Container(servers) => servers.containers_of(addr),
             Self::Foreign | Self::Local(_) => None,
         }
     }

@@ -32,14 +32,8 @@ impl Cluster {
     /// Ends a server's process in order (SIGTERM). Returns when it is gone.
     pub async fn end_server(&self, addr: &NodeAddr) -> Result<(), FaultError> {
         let process = self.signal(addr, Signal::TERM).await?;
-        let begun = Instant::now();
-        while !self.has_ended(addr, &process).await {
-            if begun.elapsed() > END_LIMIT {
-                return Err(self.stuck(addr, "has not ended", END_LIMIT));
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
-        Ok(())
+        let ended = async || self.has_ended(addr, &process).await.then_some(());
+        self.until((addr, "has not ended"), (END_LIMIT, PAUSE), ended).await
     }
 
     async fn has_ended(&self, addr: &NodeAddr, process: &Process) -> bool {
@@ -49,7 +43,7 @@ impl Cluster {
                 std::future::ready(ended).await
             }
             #[cfg(all(feature = "container", unix))]
-            Process::Contained { keeper, place, pid } => keeper.has_ended(*place, *pid).await,
+            Process::Contained { thread, place, pid } => thread.has_ended(*place, *pid).await,
         }
     }
 
@@ -58,36 +52,22 @@ impl Cluster {
         let started = self.servers.start_again(addr).await;
         let started = started.ok_or_else(|| FaultError::NotOurs { addr: addr.clone() })?;
         started.map_err(|source| FaultError::Start { addr: addr.clone(), source })?;
-        let begun = Instant::now();
-        loop {
-            // Refused while it loads what it has on disk.
-            if let Ok(wire) = self.connector.admin(addr).await
-                && let Ok(came_back) = came_back(&wire, addr).await
-            {
-                return Ok(came_back);
-            }
-            if begun.elapsed() > START_LIMIT {
-                return Err(self.stuck(addr, "does not answer", START_LIMIT));
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
+        // Refused while it loads what it has on disk.
+        let answers = async || came_back(&self.connector.admin(addr).await.ok()?, addr).await.ok();
+        self.until((addr, "does not answer"), (START_LIMIT, PAUSE), answers).await
     }
 
     /// Waits until a server calls the cluster well.
     pub async fn until_serving(&self, addr: &NodeAddr) -> Result<(), FaultError> {
-        let begun = Instant::now();
         let wire = self.connector.admin(addr).await?;
-        loop {
-            let state =
-                text(&wire, "CLUSTER INFO", redis::cmd("CLUSTER").arg("INFO"), "cluster|info").await?;
-            if is_well(&state) {
-                return Ok(());
+        let serves = async || {
+            let info = redis::cmd("CLUSTER").arg("INFO").to_owned();
+            match text(&wire, "CLUSTER INFO", &info, "cluster|info").await {
+                Ok(state) => is_well(&state).then_some(Ok(())),
+                Err(error) => Some(Err(error.into())),
             }
-            if begun.elapsed() > START_LIMIT {
-                return Err(self.stuck(addr, "does not serve", START_LIMIT));
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
+        };
+        self.until((addr, "does not serve"), (START_LIMIT, PAUSE), serves).await?
     }
 
     /// Whether the library is on a primary, as far as it can be asked.
@@ -96,9 +76,24 @@ impl Cluster {
         Held::read(&wire, LibraryAlias::OWN).await.is_ok_and(|held| held.is_some())
     }
 
-    pub(super) fn stuck(&self, addr: &NodeAddr, what: &'static str, waited: Duration) -> FaultError {
-        let log = self.servers.log_of(addr);
-        FaultError::Stuck { addr: addr.clone(), what, waited_s: waited.as_secs(), log }
+    /// Asks until there is an answer, with a pause between two questions. After the limit the error says `what` the server did not do.
+    pub(super) async fn until<T>(
+        &self,
+        (addr, what): (&NodeAddr, &'static str),
+        (limit, pause): (Duration, Duration),
+        ask: impl AsyncFn() -> Option<T>,
+    ) -> Result<T, FaultError> {
+        let begun = Instant::now();
+        loop {
+            if let Some(answer) = ask().await {
+                return Ok(answer);
+            }
+            if begun.elapsed() > limit {
+                let log = self.servers.log_of(addr);
+                return Err(FaultError::Stuck { addr: addr.clone(), what, waited_s: limit.as_secs(), log });
+            }
+            tokio::time::sleep(pause).await;
+        }
     }
 }
 

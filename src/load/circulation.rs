@@ -57,7 +57,7 @@ pub(super) struct Scanned {
 
 /// How a window ended.
 pub(super) struct WindowEnd<E> {
-    /// Its length.
+    /// Its length; where it stalled until something was last done.
     pub active: Duration,
     /// The first step of the producer that failed; the window ends there.
     pub failure: Option<E>,
@@ -67,7 +67,8 @@ pub(super) struct WindowEnd<E> {
     pub taken: HashMap<u16, u64>,
 }
 
-/// A window in which no claim has become possible for this long ends: the executions are lost or held elsewhere.
+/// A window in which there has been nothing to do for this long ends: the executions are lost or held elsewhere. A schedule
+/// ends by itself, and may have longer pauses.
 const STALL_LIMIT: Duration = Duration::from_secs(30);
 
 /// Who makes the claims of a window, and until when.
@@ -110,7 +111,13 @@ struct Window<'a, C> {
     until: Option<Instant>,
     /// Claims to be made; in a storm, executions that are to hold a lease.
     claims_left: Cell<u64>,
-    last_taken: Cell<Instant>,
+    /// Claims under way with what follows them, and the signals of a storm.
+    busy: Cell<u32>,
+    /// When that was last over 0.
+    last_busy: Cell<Instant>,
+    /// Whether it may stall; and whether it has.
+    may_stall: bool,
+    stalled: Cell<bool>,
     taken: RefCell<HashMap<u16, u64>>,
     /// In a storm no execution is interrupted again, and one whose claim came to nothing is claimed again.
     storm: Option<&'a StormRetries>,
@@ -141,7 +148,10 @@ where
         start,
         until,
         claims_left: Cell::new(claims),
-        last_taken: Cell::new(start),
+        busy: Cell::new(0),
+        last_busy: Cell::new(start),
+        may_stall: !matches!(offer, Offer::Open { .. }),
+        stalled: Cell::new(false),
         taken: RefCell::default(),
         storm: match &offer {
             Offer::Storm { retries, .. } => Some(retries),
@@ -155,25 +165,42 @@ where
         Offer::Closed { workers, .. } => hire(workers),
         Offer::Open { schedule, pacer } => working.push(Box::pin(window.arrive(schedule, pacer))),
         Offer::Storm { workers, release, .. } => {
-            working.push(Box::pin(release));
+            working.push(Box::pin(window.busy(release)));
             hire(workers);
         }
     }
     let failure = window.together(working).await;
-    let stalled = failure.is_none() && window.stalled();
-    WindowEnd { active: start.elapsed(), failure, stalled, taken: window.taken.take() }
+    let stalled = failure.is_none() && window.stalled.get();
+    let end = if stalled { window.last_busy.get() } else { Instant::now() };
+    WindowEnd { active: end.saturating_duration_since(start), failure, stalled, taken: window.taken.take() }
 }
 
 impl<C: Producer> Window<'_, C> {
-    fn stalled(&self) -> bool {
-        self.last_taken.get().elapsed() >= STALL_LIMIT
+    /// Does something that says that the window has not stalled.
+    async fn busy<T>(&self, what: impl Future<Output = T>) -> T {
+        self.busy.set(self.busy.get() + 1);
+        let done = what.await;
+        self.busy.set(self.busy.get() - 1);
+        self.last_busy.set(Instant::now());
+        done
+    }
+
+    /// When the window will have stalled if nothing is done until then; `None` while something is.
+    fn stalls_at(&self) -> Option<Instant> {
+        (self.may_stall && self.busy.get() == 0).then(|| self.last_busy.get() + STALL_LIMIT)
     }
 
     fn ended(&self) -> bool {
-        self.over.is_cancelled()
+        if self.over.is_cancelled()
             || self.claims_left.get() == 0
             || self.until.is_some_and(|until| Instant::now() >= until)
-            || self.stalled()
+        {
+            return true;
+        }
+        if self.stalls_at().is_some_and(|stall| Instant::now() >= stall) {
+            self.stalled.set(true);
+        }
+        self.stalled.get()
     }
 
     /// Runs the working futures beside one scanner per primary until all of the former are done. The first failure.
@@ -203,7 +230,7 @@ impl<C: Producer> Window<'_, C> {
 
     async fn work(&self) -> Result<(), C::Error> {
         while let Some(ticket) = self.take().await {
-            self.claim(ticket, None).await?;
+            self.busy(self.claim(ticket, None)).await?;
         }
         Ok(())
     }
@@ -305,7 +332,6 @@ impl<C: Producer> Window<'_, C> {
     fn pop(&self) -> Option<Ticketed> {
         let ticket = std::iter::from_fn(|| self.ready.pop())
             .find(|(execution, ticket)| !self.producer.superseded(*execution, ticket))?;
-        self.last_taken.set(Instant::now());
         *self.taken.borrow_mut().entry(ticket.1.grant.execution_id.partition()).or_default() += 1;
         Some(ticket)
     }
@@ -325,7 +351,8 @@ impl<C: Producer> Window<'_, C> {
                 }
                 return Some(ticket);
             }
-            let stall = self.last_taken.get() + STALL_LIMIT;
+            // While others are busy it cannot stall before they have been done for that long.
+            let stall = self.stalls_at().unwrap_or_else(|| Instant::now() + STALL_LIMIT);
             let end = tokio::time::sleep_until(self.until.map_or(stall, |until| until.min(stall)));
             tokio::select! {
                 () = arrived => {}

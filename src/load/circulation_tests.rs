@@ -221,6 +221,25 @@ async fn a_window_in_which_nothing_comes_back_does_not_last_for_ever() {
     let (recorder, end) = run(&scenario(&[GrantLane]), &carousel, Amount::Claims(1_000), 8).await;
     assert!(end.stalled);
     assert_eq!(claimed(&recorder), [20]);
+    // The half minute in which it was found out is no part of it: rates would be a thousandth of what they were.
+    assert!(end.active < Duration::from_secs(1), "{:?}", end.active);
+}
+
+/// A claim that waits for servers that take long to take over, and a schedule with pauses, are no stall.
+#[tokio::test(start_paused = true)]
+async fn nothing_has_stalled_while_a_claim_is_in_flight_or_a_schedule_has_a_pause() {
+    let slow = FakePath::new(Duration::from_secs(45));
+    let carousel = Carousel::new(u32::MAX);
+    let scenario = scenario(&[GrantLane]);
+    let offer: Offer<'_, PausedPacer, Release> =
+        Offer::Closed { workers: 8, amount: Amount::Claims(16), start: Instant::now() };
+    let (recorder, end) =
+        offered_to(&slow, (&scenario, Slice::WHOLE), &carousel, offer, (0..20).collect()).await;
+    assert_eq!((end.failure, end.stalled, claimed(&recorder)), (None, false, vec![16]));
+    let schedule = every(Duration::from_secs(50), 6);
+    // Two executions: from the third arrival on all depends on the scanner, which goes on through the pauses.
+    let (recorder, end) = offered(&scenario, &Carousel::new(u32::MAX), open(&schedule), vec![0, 1]).await;
+    assert_eq!((end.failure, end.stalled, claimed(&recorder)), (None, false, vec![6]));
 }
 
 #[tokio::test(start_paused = true)]

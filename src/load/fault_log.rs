@@ -10,7 +10,7 @@ use crate::cluster::{Heirs, SlotMove};
 use crate::valkey::NodeAddr;
 use reclaim_analysis::record::{
     Doubts, InjectedFault, InjectedRecord, InjectionFailure, LatencyHistogram, MovedSlots, Outcome, Outcomes,
-    Slice, SlotMoveWay,
+    SlotMoveWay, TimeSlice,
 };
 use reclaim_analysis::scenario::{FaultKind, FaultSpec};
 
@@ -272,7 +272,7 @@ impl FaultLog {
         let slice = |raw: &RawSlice| {
             let mut response = LatencyHistogram::default();
             raw.responses.iter().for_each(|ns| response.record(Duration::from_nanos(*ns)));
-            Slice { due: raw.due, claimed: raw.claimed, response: response.encode() }
+            TimeSlice { due: raw.due, claimed: raw.claimed, response: response.encode() }
         };
         InjectedRecord {
             faults: self.faults.borrow().iter().map(|fault| fault.record.clone()).collect(),

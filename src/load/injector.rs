@@ -30,7 +30,7 @@ const TAKEOVER_LIMIT: Duration = Duration::from_mins(1);
 
 /// How long a server is watched after a fault that lets no replica take over by itself: longer than a node timeout of
 /// our own servers, so that a failover which it brings about is seen.
-const WATCHED: Duration = Duration::from_secs(8);
+const WATCHED_AFTER_FAULT: Duration = Duration::from_secs(8);
 
 /// Does `work`, which is the window that begins at `start`, and strikes meanwhile. Returns once the work is done and every
 /// fault is over, whatever ended the work, and the cluster is whole again as far as it can be.
@@ -242,12 +242,12 @@ impl Injector<'_> {
             self.ended(number);
             patience.expect(&struck.server);
         };
-        self.watched(number, struck, lasts).await;
+        self.watch_until_over(number, struck, lasts).await;
         done
     }
 
     /// Waits for what `lasts`, and watches the server meanwhile and for a while after, as long as the window goes on.
-    async fn watched(&self, number: usize, struck: &Struck, lasts: impl Future<Output = ()>) {
+    async fn watch_until_over(&self, number: usize, struck: &Struck, lasts: impl Future<Output = ()>) {
         tokio::pin!(lasts);
         let watch = self.watch(number, struck);
         tokio::pin!(watch);
@@ -266,7 +266,7 @@ impl Injector<'_> {
                 }
             };
             // What has not happened by then does not.
-            let _ = timeout(WATCHED, rest).await;
+            let _ = timeout(WATCHED_AFTER_FAULT, rest).await;
         }
     }
 

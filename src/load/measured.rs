@@ -6,14 +6,14 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::error::LoadError;
+use super::foreign::Opened;
 use super::meter::Meter;
-use super::others::Opened;
 use super::planned::{BlockPlan, StratumPlan};
 use crate::cluster::Cluster;
 use crate::machine::Arrangement;
 use crate::workload::functions_called;
 use reclaim_analysis::record::{
-    CounterDelta, Fault, InjectedRecord, Inside, LibraryInfo, Offered, Recorder, Staging, SteadyPart,
+    CounterDelta, InjectedRecord, Inside, InvalidReason, LibraryInfo, Offered, Recorder, Staging, SteadyPart,
     StormRecord,
 };
 use reclaim_analysis::scenario::{Mode, Scenario};
@@ -94,7 +94,7 @@ pub(super) struct Measured {
     pub planned_executions: u32,
     /// What faults did, once the window is over.
     pub injected: Option<InjectedRecord>,
-    pub faults: Vec<Fault>,
+    pub faults: Vec<InvalidReason>,
     /// What ended it before its time.
     pub ended_by: Option<LoadError>,
 }

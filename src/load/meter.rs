@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::others::Opened;
+use super::foreign::Opened;
 use super::site_meter::{NodeTotals, SiteMeter, SiteReading};
 use crate::cluster::{Cluster, ClusterError, Heirs};
 use crate::machine::{Arranged, Arrangement, CpuReading, swapped_pages};
 use crate::valkey::{SentTo, sent_by};
-use reclaim_analysis::record::{CounterDelta, Fault, GeneratorUse, NotCounted, RedirectKind, Warning};
+use reclaim_analysis::record::{
+    CounterDelta, GeneratorUse, InvalidReason, NotCounted, RedirectKind, Warning,
+};
 
 /// Readings before a stretch, and the machine as it is arranged until this is dropped.
 pub(super) struct Reading {
@@ -45,7 +47,7 @@ impl Meter {
     }
 
     /// What went wrong in the windows so far.
-    pub fn faults(&self) -> Vec<Fault> {
+    pub fn faults(&self) -> Vec<InvalidReason> {
         self.sites.iter().flat_map(SiteMeter::faults).collect()
     }
 

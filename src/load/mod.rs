@@ -27,6 +27,7 @@ mod faults;
 #[cfg(test)]
 mod fixtures;
 mod following;
+mod foreign;
 mod grants;
 mod injector;
 mod inside;
@@ -37,7 +38,6 @@ mod meter;
 #[cfg(test)]
 mod mixing_tests;
 mod observe;
-mod others;
 mod pacer;
 mod packer;
 mod patience;

@@ -2,11 +2,11 @@
 
 use rand::seq::SliceRandom as _;
 
-use super::planned::{Batch, PlanError, PlannedClaim, Round, Sites, Unit, is_warmup};
+use super::planned::{Batch, Bundle, PlanError, PlannedClaim, Round, Sites, is_warmup};
 use reclaim_analysis::record::{Purpose, stream};
 use reclaim_analysis::scenario::Scenario;
 
-/// Puts units into rounds and gives every claim an execution.
+/// Puts bundles into rounds and gives every claim an execution.
 pub(super) struct Packer<'a> {
     scenario: &'a Scenario,
     seed: u64,
@@ -26,14 +26,14 @@ impl<'a> Packer<'a> {
         Self { scenario, seed, rounds: Vec::new(), sites, free, fresh }
     }
 
-    pub fn add(&mut self, unit: &Unit, cancelled: &dyn Fn() -> bool) -> Result<(), PlanError> {
+    pub fn add(&mut self, bundle: &Bundle, cancelled: &dyn Fn() -> bool) -> Result<(), PlanError> {
         let capacity = self.scenario.population.executions;
         let mut needed = vec![0; self.free.len()];
-        for &(arm, purpose) in unit.claims.iter().filter(|(arm, _)| !self.takes_fresh(*arm)) {
-            needed[usize::from(self.sites.site(arm, purpose, unit.on_control))] += 1;
+        for &(arm, purpose) in bundle.claims.iter().filter(|(arm, _)| !self.takes_fresh(*arm)) {
+            needed[usize::from(self.sites.site(arm, purpose, bundle.on_control))] += 1;
         }
-        if unit.splittable {
-            let mut rest = unit.claims.as_slice();
+        if bundle.splittable {
+            let mut rest = bundle.claims.as_slice();
             while !rest.is_empty() {
                 if cancelled() {
                     return Err(PlanError::Cancelled);
@@ -43,18 +43,18 @@ impl<'a> Packer<'a> {
                     self.open_round();
                 }
                 let (part, after) = rest.split_at(rest.len().min(self.free[0].len()));
-                self.place(part, unit);
+                self.place(part, bundle);
                 rest = after;
             }
             return Ok(());
         }
         for needed in &mut needed {
-            *needed = unit.ahead.max(*needed);
+            *needed = bundle.ahead.max(*needed);
         }
         let most = needed.iter().copied().max().unwrap_or(0);
         if most > capacity as usize {
             return Err(PlanError::PopulationTooSmall {
-                unit: unit.name,
+                bundle: bundle.name,
                 needed: most as u64,
                 have: capacity,
             });
@@ -63,7 +63,7 @@ impl<'a> Packer<'a> {
         if self.rounds.is_empty() || lacking {
             self.open_round();
         }
-        self.place(&unit.claims, unit);
+        self.place(&bundle.claims, bundle);
         Ok(())
     }
 
@@ -78,12 +78,12 @@ impl<'a> Packer<'a> {
         self.scenario.variants[usize::from(arm)].path.is_first_claim()
     }
 
-    fn place(&mut self, claims: &[(u8, Purpose)], unit: &Unit) {
-        let block = unit.block;
+    fn place(&mut self, claims: &[(u8, Purpose)], bundle: &Bundle) {
+        let block = bundle.block;
         let mut placed = Vec::with_capacity(claims.len());
         let mut late = Vec::new();
         for &(arm, purpose) in claims {
-            let site = self.sites.site(arm, purpose, unit.on_control);
+            let site = self.sites.site(arm, purpose, bundle.on_control);
             let at = usize::from(site);
             let execution = if self.takes_fresh(arm) {
                 self.fresh[at] += 1;

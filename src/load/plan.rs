@@ -6,7 +6,7 @@ use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
 
 use super::packer::Packer;
-use super::planned::{BlockKind, BlockPlan, PlanError, PlannedClaim, Round, Sites, StratumPlan, Unit};
+use super::planned::{BlockKind, BlockPlan, Bundle, PlanError, PlannedClaim, Round, Sites, StratumPlan};
 use super::rulers::lay_rulers;
 use reclaim_analysis::record::{Purpose, stream};
 use reclaim_analysis::scenario::{Compare, ControlSides, Mixing, Model, Scenario};
@@ -36,23 +36,23 @@ impl Plan {
         let mut arms = stream(seed, "arms");
         let mut strata = Vec::new();
         let mut blocks = Vec::new();
-        let mut units = warmup_units(scenario);
+        let mut bundles = warmup_bundles(scenario);
         match &scenario.compare {
-            None => units.push(plain_unit(scenario, total, &mut arms)),
+            None => bundles.push(plain_bundle(scenario, total, &mut arms)),
             Some(compare) if compare.mixing == Mixing::Blocks => {
-                units.extend(side_units(scenario, compare, total, &mut strata, &mut blocks, &mut arms));
+                bundles.extend(side_bundles(scenario, compare, total, &mut strata, &mut blocks, &mut arms));
             }
             Some(compare) => {
-                units.extend(stratum_units(scenario, compare, total, &mut strata, &mut arms));
-                units.extend(block_units(scenario, compare, &mut blocks, &mut arms));
+                bundles.extend(stratum_bundles(scenario, compare, total, &mut strata, &mut arms));
+                bundles.extend(block_bundles(scenario, compare, &mut blocks, &mut arms));
             }
         }
         let mut packer = Packer::new(scenario, seed);
-        for unit in units {
+        for bundle in bundles {
             if cancelled() {
                 return Err(PlanError::Cancelled);
             }
-            packer.add(&unit, cancelled)?;
+            packer.add(&bundle, cancelled)?;
         }
         let (mut rounds, fresh) = packer.finish();
         if matches!(scenario.load.model, Model::Closed { .. }) {
@@ -80,46 +80,46 @@ pub fn claims_wanted(scenario: &Scenario, trace: &[Duration]) -> u64 {
 
 /// Claims that do not count, of every arm in turns; and where the control has a cluster of its own, so many of the baseline there:
 /// it is as warm as the baseline's when it begins to count.
-fn warmup_units(scenario: &Scenario) -> Vec<Unit> {
+fn warmup_bundles(scenario: &Scenario) -> Vec<Bundle> {
     let warmup = scenario.load.warmup;
     if warmup == 0 {
         return Vec::new();
     }
     let arm_count = scenario.variants.len() as u64;
     let in_turns = (0..warmup).map(|n| ((n % arm_count) as u8, Purpose::Warmup)).collect();
-    let mut units = vec![Unit::new("the warm-up", in_turns)];
+    let mut bundles = vec![Bundle::new("the warm-up", in_turns)];
     if let Some(compare) = scenario.compare.as_ref().filter(|_| Sites::of(scenario).control().is_some()) {
         let baseline = baseline_arm(scenario, compare);
         let each = (warmup / arm_count).max(1);
         let claims = vec![(baseline, Purpose::Warmup); each as usize];
-        units.push(Unit { on_control: true, ..Unit::new("the control's warm-up", claims) });
+        bundles.push(Bundle { on_control: true, ..Bundle::new("the control's warm-up", claims) });
     }
-    units
+    bundles
 }
 
 /// Arms that are mixed claim by claim: the strata of the comparison and of the control.
-fn stratum_units(
+fn stratum_bundles(
     scenario: &Scenario,
     compare: &Compare,
     total: u64,
     strata: &mut Vec<StratumPlan>,
     rng: &mut ChaCha8Rng,
-) -> Vec<Unit> {
+) -> Vec<Bundle> {
     let arm_count = scenario.variants.len() as u8;
     let baseline = baseline_arm(scenario, compare);
     let each = (total / u64::from(compare.strata) / u64::from(arm_count)).max(1);
-    let mut units = Vec::new();
-    for control in stratum_units_order(compare, rng) {
+    let mut bundles = Vec::new();
+    for control in strata_order(compare, rng) {
         let stratum = strata.len() as u32;
         let plan = stratum_plan(control, compare.control, arm_count, baseline);
         let claims = stratum_claims(stratum, &plan, each, rng);
         strata.push(plan);
-        units.push(Unit::new("a stratum", claims));
+        bundles.push(Bundle::new("a stratum", claims));
     }
-    units
+    bundles
 }
 
-fn plain_unit(scenario: &Scenario, total: u64, arms: &mut ChaCha8Rng) -> Unit {
+fn plain_bundle(scenario: &Scenario, total: u64, arms: &mut ChaCha8Rng) -> Bundle {
     let count = scenario.variants.len() as u64;
     let mut claims: Vec<_> = (0..total).map(|n| ((n % count) as u8, Purpose::Plain)).collect();
     claims.shuffle(arms);
@@ -129,11 +129,11 @@ fn plain_unit(scenario: &Scenario, total: u64, arms: &mut ChaCha8Rng) -> Unit {
     }
     claims.shuffle(arms);
     let splittable = matches!(scenario.load.model, Model::Closed { .. });
-    Unit { splittable, ..Unit::new("the window", claims) }
+    Bundle { splittable, ..Bundle::new("the window", claims) }
 }
 
 /// Strata of the comparison and of the control, in random order.
-pub(super) fn stratum_units_order(compare: &Compare, rng: &mut ChaCha8Rng) -> Vec<bool> {
+pub(super) fn strata_order(compare: &Compare, rng: &mut ChaCha8Rng) -> Vec<bool> {
     let mut order: Vec<bool> = std::iter::repeat_n(false, compare.strata as usize)
         .chain(std::iter::repeat_n(true, compare.own_controls() as usize))
         .collect();
@@ -166,19 +166,19 @@ pub(super) fn stratum_plan(control: bool, sides: ControlSides, arm_count: u8, ba
 
 /// Arms in blocks of their own: in every group one of each, and one more of the baseline for the control, in random
 /// order. A block begins with claims that do not count, while its queue forms.
-fn side_units(
+fn side_bundles(
     scenario: &Scenario,
     compare: &Compare,
     total: u64,
     strata: &mut Vec<StratumPlan>,
     blocks: &mut Vec<BlockPlan>,
     rng: &mut ChaCha8Rng,
-) -> Vec<Unit> {
+) -> Vec<Bundle> {
     let arm_count = scenario.variants.len() as u8;
     let baseline = baseline_arm(scenario, compare);
     let sides: Vec<u8> = (0..arm_count).chain(compare.is_controlled().then_some(baseline)).collect();
     let shape = scenario.block_shape(compare, total);
-    let (mut units, clusters) = (Vec::new(), Sites::of(scenario));
+    let (mut bundles, clusters) = (Vec::new(), Sites::of(scenario));
     for group in 0..shape.groups {
         let plan = StratumPlan { control: false, sides: sides.clone(), apart: true, halved: false };
         let mut order: Vec<usize> = (0..sides.len()).collect();
@@ -195,22 +195,22 @@ fn side_units(
             let ramp_in = std::iter::repeat_n((arm, Purpose::Block), shape.ramp_in as usize);
             let claims = ramp_in.chain(std::iter::repeat_n((arm, purpose), shape.claims as usize)).collect();
             let on_control = kind == BlockKind::Control;
-            let unit = Unit::new("a block of one arm", claims);
-            units.push(Unit { block: Some(block), on_control, ahead, ..unit });
+            let bundle = Bundle::new("a block of one arm", claims);
+            bundles.push(Bundle { block: Some(block), on_control, ahead, ..bundle });
             ahead = 0;
         }
         strata.push(plan);
     }
-    units
+    bundles
 }
 
-fn block_units(
+fn block_bundles(
     scenario: &Scenario,
     compare: &Compare,
     blocks: &mut Vec<BlockPlan>,
     rng: &mut ChaCha8Rng,
-) -> Vec<Unit> {
-    let (mut units, sites) = (Vec::new(), Sites::of(scenario));
+) -> Vec<Bundle> {
+    let (mut bundles, sites) = (Vec::new(), Sites::of(scenario));
     let arm_count = scenario.variants.len() as u8;
     for group in 0..compare.counter_blocks {
         let mut order: Vec<u8> = (0..arm_count).collect();
@@ -220,10 +220,10 @@ fn block_units(
             let block = blocks.len() as u32;
             blocks.push(BlockPlan { group, arm, kind: BlockKind::Counters });
             let claims = vec![(arm, Purpose::Block); compare.block_claims as usize];
-            let unit = Unit::new("a counter block", claims);
-            units.push(Unit { block: Some(block), ahead, ..unit });
+            let bundle = Bundle::new("a counter block", claims);
+            bundles.push(Bundle { block: Some(block), ahead, ..bundle });
             ahead = 0;
         }
     }
-    units
+    bundles
 }

@@ -259,7 +259,7 @@ fn a_stratum_larger_than_the_population_is_refused_with_the_number_it_takes() {
     scenario.population.executions = 99;
     assert_eq!(
         staged(&scenario, 1),
-        Err(PlanError::PopulationTooSmall { unit: "a stratum", needed: 100, have: 99 })
+        Err(PlanError::PopulationTooSmall { bundle: "a stratum", needed: 100, have: 99 })
     );
 }
 

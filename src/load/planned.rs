@@ -89,12 +89,12 @@ impl Round {
 pub enum PlanError {
     /// One stratum, block or open-loop window needs more executions than there are.
     #[error(
-        "{unit} needs {needed} executions at once, population.executions is {have}: raise it to at least {needed}, \
-         or make {unit} smaller"
+        "{bundle} needs {needed} executions at once, population.executions is {have}: raise it to at least {needed}, \
+         or make {bundle} smaller"
     )]
     PopulationTooSmall {
         /// What needs them.
-        unit: &'static str,
+        bundle: &'static str,
         /// How many.
         needed: u64,
         /// How many there are.
@@ -106,19 +106,19 @@ pub enum PlanError {
 }
 
 /// Claims that belong together and go into one round.
-pub(super) struct Unit {
+pub(super) struct Bundle {
     pub name: &'static str,
     pub claims: Vec<(u8, Purpose)>,
     pub block: Option<u32>,
     pub splittable: bool,
     /// Whether all of it goes to the control's cluster, whatever its claims are for.
     pub on_control: bool,
-    /// Executions that each cluster must have left, beside those for the unit itself: the first block of a group wants them for
+    /// Executions that each cluster must have left, beside those for the bundle itself: the first block of a group wants them for
     /// the whole group, so that all its blocks take the same ones. 0 on one cluster.
     pub ahead: usize,
 }
 
-impl Unit {
+impl Bundle {
     /// Claims on the clusters of their arms, which stay together, with nothing ahead of them.
     pub fn new(name: &'static str, claims: Vec<(u8, Purpose)>) -> Self {
         Self { name, claims, block: None, splittable: false, on_control: false, ahead: 0 }

@@ -8,7 +8,7 @@ use super::progress::Activity;
 use super::session::Session;
 use super::site::Site;
 use crate::claim::ClaimTicket;
-use crate::workload::{self, Control, ExecIndex, ScanRequest, Seek};
+use crate::workload::{self, ExecIndex, Oversight, ScanRequest, Seek};
 
 /// Creates the population on every cluster and makes its first claims.
 pub(super) async fn create(session: &Session<'_>) -> Result<Prepared, LoadError> {
@@ -26,10 +26,10 @@ async fn create_on(session: &Session<'_>, site: &Site) -> Result<Prepared, LoadE
     watch.begin(Activity::Create, Some(2 * u64::from(population)));
     let begun = Instant::now();
     let progress = |done: u64, _: u64| watch.advance(done);
-    let control = Control { cancel: session.cancel(), progress: &progress };
+    let control = Oversight { cancel: session.cancel(), progress: &progress };
     let execs = site.workload.create(planned, &control).await?;
     let after = |done: u64, _: u64| watch.advance(u64::from(population) + done);
-    let control = Control { cancel: session.cancel(), progress: &after };
+    let control = Oversight { cancel: session.cancel(), progress: &after };
     site.workload.first_claims(&execs, &control).await?;
     let executions = u64::from(population);
     Ok(Prepared { executions, took: begun.elapsed(), ..Prepared::default() })
@@ -49,9 +49,9 @@ pub(super) async fn make_resumable(
         execs.filter(|&exec| site.workload.phase(exec) == workload::Phase::Active).collect();
     let begun = Instant::now();
     let first = |done: u64, _: u64| watch.advance(done);
-    site.workload.interrupt(&active, &Control { cancel: session.cancel(), progress: &first }).await?;
+    site.workload.interrupt(&active, &Oversight { cancel: session.cancel(), progress: &first }).await?;
     let second = |done: u64, _: u64| watch.advance(count + done);
-    site.workload.make_runnable(&active, &Control { cancel: session.cancel(), progress: &second }).await?;
+    site.workload.make_runnable(&active, &Oversight { cancel: session.cancel(), progress: &second }).await?;
     let interruptions = active.len() as u64;
     Ok(Prepared { interruptions, took: begun.elapsed(), ..Prepared::default() })
 }
@@ -94,7 +94,7 @@ pub(super) async fn scan(
     let begun = Instant::now();
     let sets = site.workload.lane_sets();
     let progress = |done: u64, _: u64| watch.advance(2 * count + done);
-    let control = Control { cancel: session.cancel(), progress: &progress };
+    let control = Oversight { cancel: session.cancel(), progress: &progress };
     // Beside other generators it would be for their grants too.
     let alone = session.slice().is_whole();
     let before = if alone { main_thread_cpu_us(site).await? } else { 0.0 };

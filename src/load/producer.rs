@@ -13,7 +13,7 @@ use super::faults::Faults;
 use crate::claim::ClaimTicket;
 use crate::valkey::Topology;
 use crate::workload::{
-    Control, ExecIndex, LaneSet, Phase, ScanReport, ScanRequest, Seek, Unmade, Workload, WorkloadError,
+    ExecIndex, LaneSet, Oversight, Phase, ScanReport, ScanRequest, Seek, Unmade, Workload, WorkloadError,
 };
 
 /// Sets that one scan looks through before it hands out what it found. With all sets at once, the first grants of a
@@ -82,7 +82,7 @@ impl<'a> LiveProducer<'a> {
     pub async fn release(
         &self,
         execs: &[ExecIndex],
-        control: &Control<'_>,
+        control: &Oversight<'_>,
         sending: &dyn Fn(),
     ) -> Result<(), WorkloadError> {
         let Some(faults) = self.faults else {
@@ -170,7 +170,7 @@ impl Producer for LiveProducer<'_> {
             limit: usize::MAX,
             forgiving,
         };
-        let control = Control { cancel: self.cancel, progress: &|_, _| () };
+        let control = Oversight::quiet(self.cancel);
         let report = match self.workload.scan(&request, &control).await {
             Ok(report) => report,
             Err(error) => ScanReport { failure: Some(error), ..ScanReport::default() },

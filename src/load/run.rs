@@ -14,8 +14,8 @@ use super::run_record::{Closing, run_record};
 use super::session::{RunSetup, Session};
 use super::staged::staged;
 use super::storm::storm;
-use crate::workload::Control;
-use reclaim_analysis::record::{Audit, Fault, RunRecord, Warning};
+use crate::workload::Oversight;
+use reclaim_analysis::record::{Audit, InvalidReason, RunRecord, Warning};
 use reclaim_analysis::scenario::Mode;
 
 /// Runs a scenario. Whatever it wrote on a cluster that is not ours is removed before this returns, also where it
@@ -113,7 +113,7 @@ async fn close(session: &Session<'_>, measured: &Measured, mut closing: Closing)
     let go_on = CancellationToken::new();
     let watch = session.watch();
     let progress = |done: u64, _: u64| watch.advance(done);
-    let control = Control { cancel: &go_on, progress: &progress };
+    let control = Oversight { cancel: &go_on, progress: &progress };
     let limit = closing_limit(session);
     look_once_more(session, &mut closing, limit).await;
     watch.begin(Activity::Audit, None);
@@ -171,7 +171,7 @@ async fn remove_gone(session: &Session<'_>, planned: u32, warnings: &mut Vec<War
     }
     let (go_on, watch) = (CancellationToken::new(), session.watch());
     watch.begin(Activity::Remove, None);
-    let control = Control { cancel: &go_on, progress: &|done, _| watch.advance(done) };
+    let control = Oversight { cancel: &go_on, progress: &|done, _| watch.advance(done) };
     let limit = closing_limit(session);
     let removed = tokio::time::timeout(limit, session.workload.remove_of(&gone, planned, &control)).await;
     let said = match removed {
@@ -219,6 +219,6 @@ fn closing_limit(session: &Session<'_>) -> Duration {
 struct TakesTooLong(Duration);
 
 /// An infrastructure error that makes the result invalid without ending the run.
-fn fault(what: &str, error: &dyn std::error::Error) -> Fault {
-    Fault::Infrastructure { detail: format!("{what}: {error}") }
+fn fault(what: &str, error: &dyn std::error::Error) -> InvalidReason {
+    InvalidReason::Infrastructure { detail: format!("{what}: {error}") }
 }

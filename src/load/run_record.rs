@@ -5,14 +5,14 @@ use std::time::Duration;
 use super::level::LevelWatch;
 use super::measured::{Measured, MeasuredBlock};
 use super::meter::Meter;
-use super::planned::StratumPlan;
+use super::planned::{BlockKind, StratumPlan};
 use super::ruler::RULER;
 use super::session::Session;
 use super::site::Site;
 use crate::machine::{host, tool};
 use reclaim_analysis::record::{
-    ArmRecord, ArmRecorder, Audit, ClusterRecord, CounterBlock, Environment, Fault, GENERATOR_BUSY,
-    GeneratorUse, InjectedRecord, LatencyHistogram, PrimaryRecord, Recorder, RunRecord, Samples,
+    ArmRecord, ArmRecorder, Audit, ClusterRecord, CounterBlock, Environment, GENERATOR_BUSY, GeneratorUse,
+    InjectedRecord, InvalidReason, LatencyHistogram, PrimaryRecord, Recorder, RunRecord, Samples,
     ServerReading, StepRecord, Stratum, StratumSide, Warning, WindowEvent,
 };
 use reclaim_analysis::scenario::{Step, VariantSpec, all_steps};
@@ -24,7 +24,7 @@ pub(super) struct Closing {
     pub audits: Vec<Audit>,
     /// What the primaries of each cluster of a server duet said of themselves after the last window.
     pub readings: Vec<Vec<ServerReading>>,
-    pub faults: Vec<Fault>,
+    pub faults: Vec<InvalidReason>,
     pub warnings: Vec<Warning>,
 }
 
@@ -179,12 +179,15 @@ fn strata(plans: &[StratumPlan], samples: &[Vec<Samples>], rulers: &[Samples], w
 
 fn block(session: &Session<'_>, block: &MeasuredBlock) -> CounterBlock {
     let calls = session.scenario().variants[usize::from(block.plan.arm)].path.functions().len() as u32;
+    // On one cluster the baseline's second block is the baseline's.
+    let on_control = block.plan.kind == BlockKind::Control && session.scenario().is_server_duet();
     CounterBlock {
         group: block.plan.group,
         arm: u32::from(block.plan.arm),
         claims: block.claims,
         duration_s: block.duration.as_secs_f64(),
         counters: block.counters.clone(),
+        on_control,
         steady: block.steady,
         inside: block.inside.clone(),
         function_calls_per_claim: (calls > 1).then_some(calls),

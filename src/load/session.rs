@@ -25,7 +25,7 @@ use super::trace;
 use crate::cluster::{Cluster, Library};
 use crate::flowfabric::{LibraryVersion, Request as _};
 use crate::machine::{Arranged, Arrangement, ServersAt};
-use crate::workload::{Control, Slice, Workload};
+use crate::workload::{Oversight, Slice, Workload};
 use reclaim_analysis::json::ToJsonLine as _;
 use reclaim_analysis::record::stream;
 use reclaim_analysis::record::{LibraryInfo, Recorder};
@@ -196,8 +196,8 @@ impl<'a> Session<'a> {
     }
 
     /// What the workload does until Ctrl-C, without showing how far it is.
-    pub fn quietly(&self) -> Control<'_> {
-        Control { cancel: &self.end, progress: &|_, _| () }
+    pub fn quietly(&self) -> Oversight<'_> {
+        Oversight::quiet(&self.end)
     }
 
     /// What a schedule is drawn with; `part` tells the windows of a run apart.

@@ -4,7 +4,6 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use super::added_rtt::{AddedRtt, Remote};
 use super::driver::{Seat, Twin};
@@ -18,7 +17,7 @@ use super::ruler::Ping;
 use super::workers::Workers;
 use crate::claim::{
     ClaimPath, ClaimSetup, Hand, Reroutes, Routes, Sdk, SdkError, SdkLogin, ServerClocks, claim_path,
-    sdk_path,
+    sdk_client_name, sdk_path,
 };
 use crate::cluster::Cluster;
 use crate::flowfabric::LibraryAlias;
@@ -139,7 +138,7 @@ async fn connect_sdk(
         return Err(refused(SdkError::Lacks("certificates of one's own (--cacert, --cert)")));
     }
     let topology = cluster.topology();
-    let client_name = format!("reclaim-bench-sdk-{}", Uuid::new_v4());
+    let client_name = sdk_client_name();
     cluster.befriend(&client_name);
     cluster.befriend(SDK_MANAGEMENT);
     let login = SdkLogin {

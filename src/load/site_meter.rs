@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::others::{Opened, Others};
+use super::foreign::{Opened, Others};
 use crate::cluster::{Cluster, ClusterError, Heirs};
 use crate::valkey::{NodeCounters, SentTo, sent_by, sent_together};
-use reclaim_analysis::record::{CounterDelta, Fault, NotCounted, RedirectKind, Warning};
+use reclaim_analysis::record::{CounterDelta, InvalidReason, NotCounted, RedirectKind, Warning};
 
 /// How long a server that is no primary any more may take to tell what it counted.
 const FORMER_LIMIT: Duration = Duration::from_secs(1);
@@ -46,7 +46,7 @@ pub(super) struct SiteMeter {
     pub redirects_not_counted: BTreeMap<String, NotCounted>,
     /// Commands without a reply by address, those to servers that are no primaries any more included.
     pub unanswered: BTreeMap<String, u64>,
-    faults: Vec<Fault>,
+    faults: Vec<InvalidReason>,
     /// Who took over from whom, as a fault that was asked for has it.
     heirs: Heirs,
     /// What may be called in a window.
@@ -73,7 +73,7 @@ impl SiteMeter {
     }
 
     /// What went wrong in the windows so far.
-    pub fn faults(&self) -> Vec<Fault> {
+    pub fn faults(&self) -> Vec<InvalidReason> {
         self.faults.iter().cloned().chain(self.others.faults()).collect()
     }
 
@@ -193,7 +193,7 @@ impl SiteMeter {
             // Of one that took over on purpose nobody read the counters when the window began.
             if !self.heirs.is_one(&later.addr) {
                 let detail = "it became a primary while claims were made".to_owned();
-                self.faults.push(Fault::ServerChanged { primary: addr.clone(), detail });
+                self.faults.push(InvalidReason::ServerChanged { primary: addr.clone(), detail });
             }
             self.redirects_not_counted.insert(addr, NotCounted::NoPrimaryBefore);
             return None;
@@ -206,7 +206,7 @@ impl SiteMeter {
                 return None;
             }
             Err(changed) => {
-                self.faults.push(Fault::ServerChanged { primary: addr, detail: changed.to_string() });
+                self.faults.push(InvalidReason::ServerChanged { primary: addr, detail: changed.to_string() });
                 return None;
             }
         };

@@ -222,11 +222,8 @@ impl StagedRun<'_> {
         if !warmup {
             self.count_by_primary(&mut measured.claims_by_primary, &share.claims);
         }
-        if let Model::Closed { concurrency } = session.scenario().load.model
-            && block.is_some()
-            && !counters_only
-        {
-            measured.recorder.get_mut().begin_block(session.slice().share_of(concurrency) as usize);
+        if block.is_some() && !counters_only {
+            self.begin_side(measured);
         }
         let claimed_before = measured.recorder.borrow().claimed();
         let drive = self.drive(measured, (&share, batch.claims.len()), stock, (part, beginning));
@@ -255,6 +252,14 @@ impl StagedRun<'_> {
             Claimed { own, before: claimed_before, driven, by_cluster, inside },
         );
         Ok(())
+    }
+
+    /// A side of a stratum begins: in a closed loop its steady part is that with all in flight.
+    fn begin_side(&self, measured: &mut Measured) {
+        if let Model::Closed { concurrency } = self.session.scenario().load.model {
+            let in_flight = self.session.slice().share_of(concurrency) as usize;
+            measured.recorder.get_mut().begin_block(in_flight);
+        }
     }
 
     /// What an instrumented arm's library has counted so far.

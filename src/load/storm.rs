@@ -14,7 +14,7 @@ use super::session::Session;
 use super::storm_retries::StormRetries;
 use super::together::Beginning;
 use super::window::{Circuit, met};
-use crate::workload::{Control, ExecIndex};
+use crate::workload::{ExecIndex, Oversight};
 use reclaim_analysis::record::Recorder;
 use reclaim_analysis::scenario::Model;
 
@@ -78,7 +78,7 @@ async fn interrupt(session: &Session<'_>, execs: &[ExecIndex]) -> Result<Prepare
     watch.begin(Activity::Stage, Some(interruptions));
     let begun = Instant::now();
     let progress = |done: u64, _: u64| watch.advance(done);
-    let control = Control { cancel: session.cancel(), progress: &progress };
+    let control = Oversight { cancel: session.cancel(), progress: &progress };
     session.workload.interrupt(execs, &control).await?;
     Ok(Prepared { interruptions, took: begun.elapsed(), ..Prepared::default() })
 }

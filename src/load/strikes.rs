@@ -10,7 +10,7 @@ use super::fault_log::AFTERMATH;
 use super::injector::{Injector, Struck, refused};
 use crate::cluster::SlotMove;
 use crate::valkey::NodeAddr;
-use crate::workload::Control;
+use crate::workload::Oversight;
 use reclaim_analysis::record::{InjectionFailure, MovedSlots};
 use reclaim_analysis::scenario::FaultSpec;
 
@@ -46,7 +46,7 @@ impl Injector<'_> {
         if emptied {
             // Also where the run was stopped meanwhile: it is not left half done.
             let to_the_end = CancellationToken::new();
-            let quiet = Control { cancel: &to_the_end, progress: &|_, _| () };
+            let quiet = Oversight::quiet(&to_the_end);
             let renewed = self.session.workload.renew_secrets(&struck.partitions, &quiet).await;
             renewed.map_err(|error| InjectionFailure::Refused { detail: error.to_string() })?;
         }

@@ -26,7 +26,7 @@ use super::schedule::Schedule;
 use super::session::Session;
 use super::together::{self, Beginning};
 use crate::workload::{ExecIndex, WorkloadError};
-use reclaim_analysis::record::{Fault, Offered, Recorder};
+use reclaim_analysis::record::{InvalidReason, Offered, Recorder};
 use reclaim_analysis::scenario::Mode;
 
 /// A live producer and the tickets that wait for workers.
@@ -137,7 +137,7 @@ impl<'a> Circuit<'a> {
         // In a storm with a fault what is missing is held against what the servers lost.
         let may_miss = session.faults.is_some() && session.scenario().load.mode == Mode::Storm;
         if turn.stalled && !may_miss {
-            measured.faults.push(Fault::Infrastructure {
+            measured.faults.push(InvalidReason::Infrastructure {
                 detail: "no execution came back for half a minute, so the window was ended".to_owned(),
             });
         }

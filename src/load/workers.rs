@@ -4,11 +4,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use super::error::LoadError;
 use super::plan::baseline_arm;
-use crate::claim::{Hand, Process, Program, WorkerError, WorkerLogin, program};
+use crate::claim::{Hand, Process, Program, WorkerError, WorkerLogin, program, sdk_client_name};
 use crate::cluster::Cluster;
 use crate::workload::Workload;
 use reclaim_analysis::scenario::{Scenario, VariantSpec};
@@ -108,7 +107,7 @@ struct Starting<'a> {
 impl Starting<'_> {
     async fn start(&self, variant: &VariantSpec, program: &Program) -> Result<Rc<Hand>, LoadError> {
         let timeout = self.scenario.load.timeout;
-        let client_name = format!("reclaim-bench-sdk-{}", Uuid::new_v4());
+        let client_name = sdk_client_name();
         self.cluster.befriend(&client_name);
         let topology = self.cluster.topology();
         let login = WorkerLogin {

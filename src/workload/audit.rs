@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use ff_core::types::AttemptIndex;
 
-use super::batch::{Batch, Control, Exchange, Replies, exchange};
+use super::batch::{Batch, Exchange, Oversight, Replies, exchange};
 use super::contract::{self, Contract};
 use super::error::WorkloadError;
 use super::executions::Workload;
@@ -21,7 +21,7 @@ use inspector::Inspector;
 
 impl Workload {
     /// Reads back all executions that this run created and reports every difference from what it did.
-    pub async fn audit(&self, control: &Control<'_>) -> Result<Audit, WorkloadError> {
+    pub async fn audit(&self, control: &Oversight<'_>) -> Result<Audit, WorkloadError> {
         let used = self.ledger.used();
         let sample = self.sample(&used);
         let read_back = ReadBack { workload: self, sample };

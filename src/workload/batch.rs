@@ -26,11 +26,18 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 /// How a long operation is watched and stopped.
 #[derive(Clone, Copy)]
-pub struct Control<'a> {
+pub struct Oversight<'a> {
     /// Stops before the next batch.
     pub cancel: &'a CancellationToken,
     /// Called with (done, total) after each batch.
     pub progress: &'a dyn Fn(u64, u64),
+}
+
+impl<'a> Oversight<'a> {
+    /// Stopped by `cancel`, and watched by nobody.
+    pub fn quiet(cancel: &'a CancellationToken) -> Self {
+        Self { cancel, progress: &|_, _| () }
+    }
 }
 
 /// Commands of one or more requests, in sending order.
@@ -154,7 +161,7 @@ pub(super) async fn exchange<X: Exchange>(
     nodes: &Nodes,
     items: Vec<(Partition, X::Item)>,
     kind: &X,
-    control: &Control<'_>,
+    control: &Oversight<'_>,
 ) -> Result<Vec<X::Output>, WorkloadError> {
     let (partitions, items): (Vec<_>, Vec<_>) = items.into_iter().unzip();
     let typed = Typed::new(kind, items);
@@ -179,7 +186,7 @@ async fn send_all(
     nodes: &Nodes,
     partitions: &[Partition],
     kind: &dyn Numbered,
-    control: &Control<'_>,
+    control: &Oversight<'_>,
 ) -> Result<(), WorkloadError> {
     let mut left: Vec<usize> = (0..partitions.len()).collect();
     for attempt in 1.. {
@@ -203,7 +210,7 @@ async fn pass(
     nodes: &Nodes,
     (numbers, partitions): (&[usize], &[Partition]),
     kind: &dyn Numbered,
-    (control, last): (&Control<'_>, bool),
+    (control, last): (&Oversight<'_>, bool),
 ) -> Result<Vec<usize>, WorkloadError> {
     let total = numbers.len() as u64;
     let routing = nodes.routing();

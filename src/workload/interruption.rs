@@ -7,7 +7,7 @@ use ff_core::types::{LeaseEpoch, LeaseFence, LeaseId, TimestampMs, WaitpointToke
 use redis::Cmd;
 use uuid::Uuid;
 
-use super::batch::{Batch, Control, Each, Exchange, Replies, exchange, exchange_one};
+use super::batch::{Batch, Each, Exchange, Oversight, Replies, exchange, exchange_one};
 use super::error::{Unmade, WorkloadError};
 use super::executions::Workload;
 use super::ledger::Phase;
@@ -32,7 +32,7 @@ pub(super) enum Advance {
 
 impl Workload {
     /// Interrupts active executions, each by the kind that the seed draws for it.
-    pub async fn interrupt(&self, execs: &[ExecIndex], control: &Control<'_>) -> Result<(), WorkloadError> {
+    pub async fn interrupt(&self, execs: &[ExecIndex], control: &Oversight<'_>) -> Result<(), WorkloadError> {
         self.expect_phase(execs, Phase::Active)?;
         self.nodes.read_clocks().await?;
         exchange(&self.nodes, self.routed(execs), &Begin(self), control).await.map(drop)
@@ -42,7 +42,7 @@ impl Workload {
     pub async fn make_runnable(
         &self,
         execs: &[ExecIndex],
-        control: &Control<'_>,
+        control: &Oversight<'_>,
     ) -> Result<(), WorkloadError> {
         self.make_runnable_noting(execs, control, &|| ()).await
     }
@@ -51,7 +51,7 @@ impl Workload {
     pub async fn make_runnable_noting(
         &self,
         execs: &[ExecIndex],
-        control: &Control<'_>,
+        control: &Oversight<'_>,
         sending: &dyn Fn(),
     ) -> Result<(), WorkloadError> {
         self.expect_phase(execs, Phase::Interrupted)?;
@@ -63,7 +63,7 @@ impl Workload {
                 waiting.into_iter().partition(|&exec| self.until_due(exec).is_zero());
             let before = total - (due.len() + later.len()) as u64;
             let progress = |done, _| (control.progress)(before + done, total);
-            let part = Control { cancel: control.cancel, progress: &progress };
+            let part = Oversight { cancel: control.cancel, progress: &progress };
             for step in exchange(&self.nodes, self.routed(&due), &End(self, sending), &part).await? {
                 if let Advance::NotYetDue(exec) = step {
                     self.bear_with(exec)?;
@@ -89,7 +89,7 @@ impl Workload {
     pub async fn make_runnable_as_far_as_possible(
         &self,
         execs: &[ExecIndex],
-        control: &Control<'_>,
+        control: &Oversight<'_>,
         sending: &dyn Fn(),
     ) -> Result<bool, WorkloadError> {
         let interrupted = |exec: &ExecIndex| self.phase(*exec) == Phase::Interrupted;
@@ -112,7 +112,7 @@ impl Workload {
 
     /// Reads those executions whose last call had no reply, and notes which of them it made runnable. One that cannot be read
     /// stays as it is.
-    pub async fn find_out(&self, execs: &[ExecIndex], control: &Control<'_>) -> Result<(), WorkloadError> {
+    pub async fn find_out(&self, execs: &[ExecIndex], control: &Oversight<'_>) -> Result<(), WorkloadError> {
         let unsettled: Vec<ExecIndex> =
             execs.iter().copied().filter(|&exec| unsettled_still(self, exec)).collect();
         let read = exchange(&self.nodes, self.routed(&unsettled), &Each(&LookAt(self)), control).await?;

@@ -10,7 +10,7 @@ use ff_core::partition::{Partition, PartitionFamily, PartitionKey};
 use ff_core::state::{AttemptState, EligibilityState, LifecyclePhase};
 use ff_core::types::{AttemptIndex, ExecutionId, LaneId};
 
-use super::batch::{Batch, Control, Each, Exchange, Replies, exchange};
+use super::batch::{Batch, Each, Exchange, Oversight, Replies, exchange};
 use super::error::WorkloadError;
 use super::executions::Workload;
 use super::ledger::Handout;
@@ -99,10 +99,10 @@ impl Workload {
     pub async fn scan(
         &self,
         request: &ScanRequest<'_>,
-        control: &Control<'_>,
+        control: &Oversight<'_>,
     ) -> Result<ScanReport, WorkloadError> {
         self.nodes.read_clocks_of(request.sets.iter().map(|set| set.0)).await?;
-        let quiet = Control { cancel: control.cancel, progress: &|_, _| () };
+        let quiet = Oversight::quiet(control.cancel);
         let mut report = ScanReport::default();
         let unread = self.with_something_new(request, &mut report, &quiet).await?;
         let mut sets: Vec<_> = unread.into_iter().map(|(partition, lane)| (partition, (lane, 0))).collect();
@@ -139,7 +139,7 @@ impl Workload {
         &self,
         request: &ScanRequest<'_>,
         report: &mut ScanReport,
-        control: &Control<'_>,
+        control: &Oversight<'_>,
     ) -> Result<Vec<LaneSet>, WorkloadError> {
         let (counted, mut wanted): (Vec<LaneSet>, Vec<LaneSet>) =
             request.sets.iter().partition(|&&(partition, lane)| {
@@ -165,7 +165,7 @@ impl Workload {
         items: Vec<(Partition, X::Item)>,
         kind: &X,
         (request, report): (&ScanRequest<'_>, &mut ScanReport),
-        control: &Control<'_>,
+        control: &Oversight<'_>,
     ) -> Result<Vec<X::Output>, WorkloadError> {
         if !request.forgiving {
             return exchange(&self.nodes, items, kind, control).await;
@@ -222,7 +222,7 @@ impl Workload {
         sought: Vec<Sought>,
         request: &ScanRequest<'_>,
         report: &mut ScanReport,
-        control: &Control<'_>,
+        control: &Oversight<'_>,
     ) -> Result<(), WorkloadError> {
         if !request.issue {
             for sought in sought {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use ff_core::keys::IndexKeys;
 use ff_core::partition::{Partition, PartitionFamily};
 
-use super::batch::{Batch, Control, Exchange, Replies, exchange};
+use super::batch::{Batch, Exchange, Oversight, Replies, exchange};
 use super::error::WorkloadError;
 use super::executions::Workload;
 use super::population::ExecIndex;
@@ -34,7 +34,7 @@ impl Workload {
     pub(super) async fn ensure_secrets(
         &self,
         execs: &[ExecIndex],
-        control: &Control<'_>,
+        control: &Oversight<'_>,
     ) -> Result<(), WorkloadError> {
         let mut missing: Vec<u16> = execs.iter().map(|&exec| self.plan.partition(exec).index).collect();
         missing.sort_unstable();
@@ -52,15 +52,15 @@ impl Workload {
     pub async fn renew_secrets(
         &self,
         partitions: &BTreeSet<u16>,
-        control: &Control<'_>,
+        control: &Oversight<'_>,
     ) -> Result<(), WorkloadError> {
         let used: Vec<u16> = self.partitions_used.borrow().intersection(partitions).copied().collect();
         self.add_secrets(&used, control).await
     }
 
     /// Gives each of these partitions a secret that has none.
-    async fn add_secrets(&self, partitions: &[u16], control: &Control<'_>) -> Result<(), WorkloadError> {
-        let quiet = Control { cancel: control.cancel, progress: &|_, _| () };
+    async fn add_secrets(&self, partitions: &[u16], control: &Oversight<'_>) -> Result<(), WorkloadError> {
+        let quiet = Oversight::quiet(control.cancel);
         let partitions =
             partitions.iter().map(|&index| Partition { family: PartitionFamily::Execution, index });
         let names = partitions.map(|partition| (partition, partition)).collect();

@@ -1,6 +1,6 @@
 //! From nothing to active executions: create, grant, first claim.
 
-use super::batch::{Batch, Control, Exchange, Replies, exchange};
+use super::batch::{Batch, Exchange, Oversight, Replies, exchange};
 use super::error::WorkloadError;
 use super::error::may_have_run;
 use super::executions::Workload;
@@ -15,7 +15,7 @@ impl Workload {
     /// Creates those of the next `count` executions that are this workload's, each eligible at once, and returns their numbers.
     ///
     /// Adds the waitpoint secret where their partitions have none.
-    pub async fn create(&self, count: u32, control: &Control<'_>) -> Result<Vec<ExecIndex>, WorkloadError> {
+    pub async fn create(&self, count: u32, control: &Oversight<'_>) -> Result<Vec<ExecIndex>, WorkloadError> {
         let mut execs =
             self.ledger.extend(count, |exec| (self.plan.partition(exec).index, self.plan.lane(exec)));
         execs.retain(|&exec| self.slice.owns(exec));
@@ -29,7 +29,7 @@ impl Workload {
     pub async fn first_claims(
         &self,
         execs: &[ExecIndex],
-        control: &Control<'_>,
+        control: &Oversight<'_>,
     ) -> Result<(), WorkloadError> {
         self.expect_phase(execs, Phase::Fresh)?;
         exchange(&self.nodes, self.routed(execs), &FirstClaim(self), control).await.map(drop)

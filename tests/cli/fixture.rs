@@ -7,7 +7,7 @@ use reclaim_analysis::judge::fault_fixture;
 use reclaim_analysis::judge::fixtures::{self, GRANT_LANE, HGET_LANE, SimulatedArm, spread};
 use reclaim_analysis::judge::{RunResult, analyse};
 use reclaim_analysis::record::{
-    CalibratedLag, CalibrationNote, CalibrationRecord, Disturbance, Fault, GeneratorUse, Histogram,
+    CalibratedLag, CalibrationNote, CalibrationRecord, Disturbance, GeneratorUse, Histogram, InvalidReason,
     LatencyHistogram, LevelRecord, LevelRound, Offered, RetryCause, RunRecord, StormRecord, TimelinePoint,
     Warning,
 };
@@ -117,8 +117,11 @@ pub fn invalid() -> RunResult {
         record.audit.examples = vec!["execution {fp:7}:abc was never claimed".into()];
         record.arms[1].outcomes.failed = 900;
         record.faults = vec![
-            Fault::ServerChanged { primary: "127.0.0.1:7001".into(), detail: "run_id differs".into() },
-            Fault::Infrastructure { detail: "the connection to 127.0.0.1:7002 broke".into() },
+            InvalidReason::ServerChanged {
+                primary: "127.0.0.1:7001".into(),
+                detail: "run_id differs".into(),
+            },
+            InvalidReason::Infrastructure { detail: "the connection to 127.0.0.1:7002 broke".into() },
         ];
     })
 }

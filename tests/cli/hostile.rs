@@ -249,7 +249,7 @@ fn a_history_says_why_it_shows_nothing() {
     let invalid = night("invalid", |result| {
         result.valid = false;
         let detail = "because".to_owned();
-        result.invalid_reasons = vec![reclaim_analysis::record::Fault::Infrastructure { detail }];
+        result.invalid_reasons = vec![reclaim_analysis::record::InvalidReason::Infrastructure { detail }];
     });
     invalid.stderr(predicate::str::contains("did you mean").not().and(predicate::str::contains("is valid")));
 }

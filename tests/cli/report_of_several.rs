@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use predicates::prelude::*;
 use reclaim_analysis::json::ToJsonFile as _;
 use reclaim_analysis::judge::{self, GatePolicy, RunResult, Sweep};
-use reclaim_analysis::record::{CounterBlock, CounterDelta, Fault, Samples, Stratum, StratumSide, Warning};
+use reclaim_analysis::record::{CounterBlock, InvalidReason, Samples, Stratum, StratumSide, Warning};
 use reclaim_analysis::report;
 use serde_json::{Value, json};
 
@@ -41,10 +41,7 @@ fn whole() -> RunResult {
             arm: n % 2,
             claims: 1_000,
             duration_s: 0.25 + 0.001 * f64::from(n % 5),
-            counters: CounterDelta::default(),
-            steady: None,
-            inside: None,
-            function_calls_per_claim: None,
+            ..CounterBlock::default()
         })
         .collect();
     result
@@ -57,7 +54,7 @@ fn runs() -> [RunResult; 3] {
     let mut invalid = whole();
     invalid.warnings = vec![Warning::SharedMachine { cores: 2 }];
     invalid.valid = false;
-    invalid.invalid_reasons = vec![Fault::StockRanOut { claims: 12 }];
+    invalid.invalid_reasons = vec![InvalidReason::StockRanOut { claims: 12 }];
     [whole(), warned, invalid]
 }
 

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use reclaim_analysis::judge::{self, RunResult};
-use reclaim_analysis::record::{Fault, Warning};
+use reclaim_analysis::record::{InvalidReason, Warning};
 use reclaim_analysis::scenario::{self, CutFrom};
 use reclaim_bench::cluster::{Cluster, ClusterRequest, Containers, ServerView};
 use reclaim_bench::load::{self, RunSetup, Silent};
@@ -117,9 +117,9 @@ async fn run(cluster: &Rc<Cluster>, text: &str, seed: u64) -> RunResult {
     let record = load::run(setup).await.unwrap_or_else(|error| panic!("{error}"));
     let result = judge::analyse_as(record, &scenario);
     // A busy machine sends late, which is no matter here; everything else is.
-    let others = |fault: &&Fault| !matches!(fault, Fault::SendLag { .. });
+    let others = |fault: &&InvalidReason| !matches!(fault, InvalidReason::SendLag { .. });
     let invalid: Vec<_> = result.invalid_reasons.iter().filter(others).collect();
-    assert_eq!(invalid, Vec::<&Fault>::new(), "{:?}", result.record.audit);
+    assert_eq!(invalid, Vec::<&InvalidReason>::new(), "{:?}", result.record.audit);
     let audit = &result.record.audit;
     let sum = audit.claimed + audit.expired + audit.outstanding + audit.lost_by_server;
     assert_eq!((audit.grants_issued, audit.double_claims, audit.lost), (sum, 0, 0), "{audit:?}");
@@ -195,7 +195,7 @@ pub async fn a_server_that_is_cut_off_comes_back_with_the_end_of_the_run(image: 
     let lasted_s = injected.ended_s.unwrap() - injected.struck_s.unwrap();
     assert!(record.partial && injected.failure.is_none() && lasted_s < 40.0, "{injected:?}");
     assert!(record.audit.executions_checked > 0 && record.audit.violations() == 0, "{:?}", record.audit);
-    let infrastructure = |fault: &&Fault| matches!(fault, Fault::Infrastructure { .. });
+    let infrastructure = |fault: &&InvalidReason| matches!(fault, InvalidReason::Infrastructure { .. });
     assert_eq!(record.faults.iter().find(infrastructure), None);
 }
 

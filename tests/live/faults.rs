@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use reclaim_analysis::judge::{Recovery, RunResult};
 use reclaim_analysis::record::{
-    Fault, InjectedFault, InjectionFailure, NotCounted, RedirectKind, SlotMoveWay, Warning, WindowEventKind,
+    InjectedFault, InjectionFailure, InvalidReason, NotCounted, RedirectKind, SlotMoveWay, Warning,
+    WindowEventKind,
 };
 use reclaim_analysis::record::{RunRecord, TimelinePoint, WireCost};
 use reclaim_bench::cluster::Cluster;
@@ -31,13 +32,13 @@ fn scenario(mode: &str, (rate, seconds): (u32, u32), fault: &str) -> String {
 }
 
 /// A busy machine sends late, which is no matter here; everything else is.
-fn faults(result: &RunResult) -> Vec<&Fault> {
-    result.invalid_reasons.iter().filter(|fault| !matches!(fault, Fault::SendLag { .. })).collect()
+fn faults(result: &RunResult) -> Vec<&InvalidReason> {
+    result.invalid_reasons.iter().filter(|fault| !matches!(fault, InvalidReason::SendLag { .. })).collect()
 }
 
 /// The one fault, which was carried out, with its recovery.
 fn only(result: &RunResult) -> (&InjectedFault, &Recovery) {
-    assert_eq!(faults(result), Vec::<&Fault>::new(), "{:?}", result.record.audit);
+    assert_eq!(faults(result), Vec::<&InvalidReason>::new(), "{:?}", result.record.audit);
     let injected = result.record.injected.as_ref().expect("faults were injected");
     assert_eq!((injected.faults.len(), result.recoveries.len()), (1, 1));
     let fault = &injected.faults[0];
@@ -194,10 +195,9 @@ async fn a_fault_that_cannot_be_carried_out_makes_the_run_invalid_and_says_why()
     let cluster = Rc::new(support::own(3, 0).await);
     let result =
         run(&cluster, &scenario("staged", (200, 4), "at = \"2s\"\nfailover = \"any primary\"\n"), 7).await;
-    let found = result
-        .invalid_reasons
-        .iter()
-        .any(|fault| matches!(fault, Fault::NotInjected { failure: InjectionFailure::NoSuchServer, .. }));
+    let found = result.invalid_reasons.iter().any(|fault| {
+        matches!(fault, InvalidReason::NotInjected { failure: InjectionFailure::NoSuchServer, .. })
+    });
     assert!(found && !result.valid, "{:?}", result.invalid_reasons);
     assert!(result.recoveries.is_empty());
 }

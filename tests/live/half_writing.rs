@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use reclaim_analysis::judge::RunResult;
-use reclaim_analysis::record::Fault;
+use reclaim_analysis::record::InvalidReason;
 use reclaim_analysis::scenario::{self, LibrarySource};
 use reclaim_bench::cluster::ClusterRequest;
 
@@ -48,7 +48,7 @@ macro_rules! left_out {
             async fn $name() {
                 let result = smoke_with(&half_writing(&[WRITES[$position]])).await;
                 assert!(!result.valid, "{}", WRITES[$position]);
-                let audit = |fault: &Fault| matches!(fault, Fault::AuditViolation { .. });
+                let audit = |fault: &InvalidReason| matches!(fault, InvalidReason::AuditViolation { .. });
                 assert!(result.invalid_reasons.iter().any(audit), "{:?}", result.invalid_reasons);
                 assert!(!result.record.audit.examples.is_empty());
             }

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use reclaim_analysis::judge::RunResult;
-use reclaim_analysis::record::{Fault, TimelinePoint, Warning, WireCost};
+use reclaim_analysis::record::{InvalidReason, TimelinePoint, Warning, WireCost};
 use reclaim_bench::cluster::Cluster;
 use reclaim_bench::load::{Activity, Progress};
 use reclaim_bench::valkey::{NodeIndex, Wire};
@@ -102,8 +102,8 @@ async fn meddled_in(
 }
 
 fn foreign(result: &RunResult) -> Vec<String> {
-    let commands = |fault: &Fault| match fault {
-        Fault::ForeignCommands { commands, .. } => commands.keys().cloned().collect(),
+    let commands = |fault: &InvalidReason| match fault {
+        InvalidReason::ForeignCommands { commands, .. } => commands.keys().cloned().collect(),
         _ => Vec::new(),
     };
     result.invalid_reasons.iter().flat_map(commands).collect()
@@ -193,7 +193,7 @@ async fn a_condition_that_changes_in_the_window_is_a_fault_by_name() {
             stranger.send(command).await;
         })
         .await;
-        let found = |fault: &Fault| matches!(fault, Fault::ConditionChanged { condition: found, .. } if found == condition);
+        let found = |fault: &InvalidReason| matches!(fault, InvalidReason::ConditionChanged { condition: found, .. } if found == condition);
         assert!(result.invalid_reasons.iter().any(found), "{condition}: {:?}", result.invalid_reasons);
     }
 }
@@ -208,8 +208,8 @@ async fn a_replica_that_leaves_in_the_window_is_a_fault() {
         cluster.kill_server(&replicas[0]).await.unwrap();
     })
     .await;
-    let found = |fault: &Fault| {
-        matches!(fault, Fault::ConditionChanged { condition, before, after, .. }
+    let found = |fault: &InvalidReason| {
+        matches!(fault, InvalidReason::ConditionChanged { condition, before, after, .. }
             if (condition.as_str(), before.as_str(), after.as_str()) == ("the replicas in sync", "1", "0"))
     };
     assert!(result.invalid_reasons.iter().any(found), "{:?}", result.invalid_reasons);
@@ -217,17 +217,19 @@ async fn a_replica_that_leaves_in_the_window_is_a_fault() {
 
 #[tokio::test(flavor = "current_thread")]
 async fn reset_counters_and_lack_of_memory_are_faults_by_name() {
-    type Found = fn(&Fault) -> bool;
+    type Found = fn(&InvalidReason) -> bool;
     let cases: [(&[&[&str]], Found); 3] = [
-        (&[&["CONFIG", "RESETSTAT"]], |fault| matches!(fault, Fault::ServerChanged { .. })),
+        (&[&["CONFIG", "RESETSTAT"]], |fault| matches!(fault, InvalidReason::ServerChanged { .. })),
         (
             &[
                 &["CONFIG", "SET", "maxmemory-policy", "allkeys-random"],
                 &["CONFIG", "SET", "maxmemory", "4mb"],
             ],
-            |fault| matches!(fault, Fault::Evicted { .. }),
+            |fault| matches!(fault, InvalidReason::Evicted { .. }),
         ),
-        (&[&["CONFIG", "SET", "maxmemory", "1mb"]], |fault| matches!(fault, Fault::OutOfMemory { .. })),
+        (&[&["CONFIG", "SET", "maxmemory", "1mb"]], |fault| {
+            matches!(fault, InvalidReason::OutOfMemory { .. })
+        }),
     ];
     for (commands, found) in cases {
         let cluster = Rc::new(support::own(1, 0).await);
@@ -299,8 +301,8 @@ async fn who_sends_what_the_functions_run_as_well_is_found_by_its_connection() {
         result = run(2) => result,
         () = beside => unreachable!(),
     };
-    let named = |fault: &Fault| match fault {
-        Fault::ForeignClients { clients, .. } => {
+    let named = |fault: &InvalidReason| match fault {
+        InvalidReason::ForeignClients { clients, .. } => {
             clients.iter().any(|c| c.name == "payments" && c.commands > 0)
         }
         _ => false,
@@ -326,7 +328,8 @@ async fn who_comes_and_leaves_between_two_looks_is_found_by_the_count_of_connect
         }
     })
     .await;
-    let passed = |fault: &Fault| matches!(fault, Fault::PassingClients { connections: 3, .. });
+    let passed =
+        |fault: &InvalidReason| matches!(fault, InvalidReason::PassingClients { connections: 3, .. });
     assert!(!result.valid && result.invalid_reasons.iter().any(passed), "{:?}", result.invalid_reasons);
 }
 

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use ff_core::partition::{Partition, PartitionFamily};
-use reclaim_analysis::record::{Fault, Warning, WireCost};
+use reclaim_analysis::record::{InvalidReason, Warning, WireCost};
 use reclaim_analysis::scenario::Provider;
 use reclaim_bench::cluster::{self, Announcement, Cluster, ClusterError, ClusterRequest, Company};
 use reclaim_bench::valkey::{NodeAddr, NodeIndex};
@@ -192,8 +192,9 @@ async fn what_marks_and_refused_runs_ask_in_a_window_is_no_foreign_command() {
         () = visit => unreachable!(),
     };
     // How well this machine keeps the schedule is not asked here.
-    let foreign =
-        |fault: &Fault| matches!(fault, Fault::ForeignCommands { .. } | Fault::CountersDisagree { .. });
+    let foreign = |fault: &InvalidReason| {
+        matches!(fault, InvalidReason::ForeignCommands { .. } | InvalidReason::CountersDisagree { .. })
+    };
     assert!(!result.invalid_reasons.iter().any(foreign), "{:?}", result.invalid_reasons);
     let visited = |warning: &Warning| matches!(warning, Warning::Visited { processes, commands: 5.. } if processes.len() == 1);
     assert!(result.warnings.iter().any(visited), "{:?}", result.warnings);

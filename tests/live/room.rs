@@ -7,7 +7,7 @@ use reclaim_analysis::scenario;
 use reclaim_bench::cluster::Cluster;
 use reclaim_bench::load::{self, LoadError, RunSetup, Silent, server_memory_needed};
 use reclaim_bench::valkey::NodeIndex;
-use reclaim_bench::workload::{Control, Workload};
+use reclaim_bench::workload::{Oversight, Workload};
 use redis::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -41,7 +41,7 @@ async fn a_population_takes_about_what_is_estimated() {
         let before = used(&cluster).await;
         let workload = Workload::new(Rc::clone(&cluster), &scenario, 1, 16);
         let cancel = CancellationToken::new();
-        let control = Control { cancel: &cancel, progress: &|_, _| () };
+        let control = Oversight::quiet(&cancel);
         let execs = workload.create(2_000, &control).await.unwrap();
         workload.first_claims(&execs, &control).await.unwrap();
         workload.interrupt(&execs, &control).await.unwrap();

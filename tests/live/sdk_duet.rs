@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use reclaim_analysis::judge::{Comparison, RunResult, Verdict};
-use reclaim_analysis::record::{Fault, Outcomes};
+use reclaim_analysis::record::{InvalidReason, Outcomes};
 use reclaim_analysis::scenario::{Metric, Shipped};
 use reclaim_bench::cluster::cache_dir;
 
@@ -259,7 +259,7 @@ fn a_worker_that_fails_in_the_window_ends_the_run_and_is_named() {
         (text(&ended), ended.status.code(), stored(output.path()))
     };
     let named = |result: &RunResult, words: &str| {
-        let of = |fault: &Fault| matches!(fault, Fault::Infrastructure { detail } if detail.contains(words));
+        let of = |fault: &InvalidReason| matches!(fault, InvalidReason::Infrastructure { detail } if detail.contains(words));
         assert!(!result.valid && result.invalid_reasons.iter().any(of), "{:?}", result.invalid_reasons);
     };
     let (said, code, died) = run();

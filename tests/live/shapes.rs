@@ -3,15 +3,15 @@
 use std::rc::Rc;
 
 use reclaim_analysis::judge::ramp_steps;
-use reclaim_analysis::record::Fault;
+use reclaim_analysis::record::InvalidReason;
 use reclaim_analysis::stats::Latencies;
 
 use crate::run::{POPULATION, assert_clean, run, scenario_text};
 use crate::support;
 
 /// A busy machine sends late, which is no matter here; everything else is.
-fn only_late(faults: &[Fault]) -> bool {
-    faults.iter().all(|fault| matches!(fault, Fault::SendLag { .. }))
+fn only_late(faults: &[InvalidReason]) -> bool {
+    faults.iter().all(|fault| matches!(fault, InvalidReason::SendLag { .. }))
 }
 
 #[tokio::test(flavor = "current_thread")]
@@ -67,7 +67,8 @@ async fn an_open_loop_without_executions_to_serve_it_is_invalid() {
     let population = "[population]\nexecutions = 2\nlanes = 1\npartitions = 1";
     let load = "[load]\nmode = \"churn\"\nmodel = \"open\"\nrate = 1000\nclaims = 500";
     let result = run(&cluster, &scenario_text(&format!("{population}\n{load}"), &["grant-lane"]), 7).await;
-    let ran_out = result.invalid_reasons.iter().any(|fault| matches!(fault, Fault::StockRanOut { .. }));
+    let ran_out =
+        result.invalid_reasons.iter().any(|fault| matches!(fault, InvalidReason::StockRanOut { .. }));
     assert!(ran_out, "{:?}", result.invalid_reasons);
     let outcomes = &result.variants[0].outcomes;
     assert_eq!(outcomes.claimed + outcomes.empty_stock, 500);

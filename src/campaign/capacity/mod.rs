@@ -25,7 +25,7 @@ use crate::load::{Activity, RunSetup};
 use crate::store::{ResultDir, StoredCapacity};
 pub use led::follow;
 use led::{Leads, ProbeTask};
-use offered::{Amount, Pace, at_load};
+use offered::{Pace, ProbeSize, at_load};
 pub use plan::SearchPlan;
 use reclaim_analysis::judge::RunResult;
 use reclaim_analysis::judge::capacity::{Capacity, CapacityPlan, NextStep, Probe, ProbeLoad, Stopped};
@@ -122,7 +122,7 @@ impl CapacitySearch {
         let mut next = self.stored.borrow().conclude().next;
         loop {
             let NextStep::Probe { offer, .. } = next else { return Ok(None) };
-            let amount = Amount::of(&self.stored.borrow().plan.scenario, offer);
+            let amount = ProbeSize::of(&self.stored.borrow().plan.scenario, offer);
             if self.within.is_some_and(|within| begun.elapsed() + pace.expected(&amount) > within) {
                 return Ok(Some(Stopped::OutOfTime));
             }

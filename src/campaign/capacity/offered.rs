@@ -8,12 +8,12 @@ use reclaim_analysis::scenario::{
 };
 
 /// How many claims a probe makes, and how long they take by their schedule. A closed loop has none.
-pub(super) struct Amount {
+pub(super) struct ProbeSize {
     claims: u64,
     window: Duration,
 }
 
-impl Amount {
+impl ProbeSize {
     /// Of a probe of `base` with this load.
     pub(super) fn of(base: &ScenarioFile, offer: ProbeLoad) -> Self {
         match offer {
@@ -37,12 +37,12 @@ impl Pace {
     pub(super) const FIRST: Self = Self { per_claim: Duration::from_micros(800) };
 
     /// As a probe took in fact.
-    pub(super) fn of(amount: &Amount, took: Duration) -> Self {
+    pub(super) fn of(amount: &ProbeSize, took: Duration) -> Self {
         Self { per_claim: took.saturating_sub(amount.window).div_f64(amount.claims.max(1) as f64) }
     }
 
     /// How long a probe takes, as the one before it went.
-    pub(super) fn expected(self, amount: &Amount) -> Duration {
+    pub(super) fn expected(self, amount: &ProbeSize) -> Duration {
         amount.window + self.per_claim.mul_f64(amount.claims as f64)
     }
 }

@@ -6,6 +6,7 @@ use crate::campaign::CampaignError;
 use crate::cluster::Cluster;
 use reclaim_analysis::json::ToJsonLine as _;
 use reclaim_analysis::judge::RunResult;
+use reclaim_analysis::record::{Host, Tool, ValkeyInfo};
 use reclaim_analysis::scenario::{ClusterSection, ScenarioFile};
 
 /// A search can go on only with the question that it began with. Where the servers are, what the tables show, and how
@@ -27,22 +28,57 @@ pub(super) fn same_servers(
 ) -> Result<(), CampaignError> {
     let Some(first) = first else { return Ok(()) };
     let environment = &first.record.environment;
-    let now = cluster.info(environment.valkey.partitions as u16);
-    let (was, is) = (&environment.valkey, &now);
+    let library = cluster.library().sha256;
     let generators_then = first.record.generators.len().max(1);
     for (what, then, now) in [
-        ("function library (sha256)", environment.library.sha256.clone(), cluster.library().sha256),
+        ("function library (sha256)", environment.library.sha256.clone(), library),
+        ("number of generators", generators_then.to_string(), generators.to_string()),
+    ] {
+        same(what, then, now)?;
+    }
+    alike(&environment.valkey, &cluster.info(environment.valkey.partitions as u16))?;
+    same_machine(&environment.host, &crate::machine::host())?;
+    let build = |tool: &Tool| if tool.debug_build { "without optimisation" } else { "optimised" };
+    same("build of the tool", build(&first.record.tool), build(&crate::machine::tool()))
+}
+
+/// What `compare` holds the servers of two results to.
+fn alike(was: &ValkeyInfo, is: &ValkeyInfo) -> Result<(), CampaignError> {
+    for (what, then, now) in [
         ("Valkey version", was.version.clone(), is.version.clone()),
+        ("servers' allocator", was.allocator.clone(), is.allocator.clone()),
+        ("number of io-threads", was.io_threads.to_string(), is.io_threads.to_string()),
         ("number of primaries", was.primaries.to_string(), is.primaries.to_string()),
         ("number of replicas", was.replicas.to_string(), is.replicas.to_string()),
-        ("number of generators", generators_then.to_string(), generators.to_string()),
-        ("machine", environment.host.cpu.clone(), crate::machine::host().cpu),
+        ("provider", was.provider.clone(), is.provider.clone()),
     ] {
-        if then != now {
-            return Err(CampaignError::OtherServers { what, then, now });
-        }
+        same(what, then, now)?;
+    }
+    let place = |valkey: &ValkeyInfo| if valkey.same_machine { "this machine" } else { "other machines" };
+    same("servers' place", place(was), place(is))?;
+    // Results of versions that did not say it forbid nothing.
+    let told = was.tls.zip(is.tls);
+    let wire = |tls| if tls { "TLS" } else { "plain TCP" };
+    told.map_or(Ok(()), |(then, now)| same("connection to the servers", wire(then), wire(now)))
+}
+
+/// And the machine.
+fn same_machine(was: &Host, is: &Host) -> Result<(), CampaignError> {
+    let quota =
+        |host: &Host| host.quota_us_per_s.map_or_else(|| "none".to_owned(), |us| format!("{us} us/s"));
+    for (what, then, now) in [
+        ("machine", was.cpu.clone(), is.cpu.clone()),
+        ("number of cores", was.cores.to_string(), is.cores.to_string()),
+        ("CPU quota", quota(was), quota(is)),
+    ] {
+        same(what, then, now)?;
     }
     Ok(())
+}
+
+fn same(what: &'static str, then: impl Into<String>, now: impl Into<String>) -> Result<(), CampaignError> {
+    let (then, now) = (then.into(), now.into());
+    if then == now { Ok(()) } else { Err(CampaignError::OtherServers { what, then, now }) }
 }
 
 /// What the probes and their order depend on, as the scenario's keys.
@@ -148,6 +184,51 @@ mod tests {
             &file(&[]),
         );
         assert!(missing.unwrap_err().to_string().contains("load.arrivals was {\"burst\""));
+    }
+
+    /// Something that differs.
+    type Change = fn(&mut ValkeyInfo);
+
+    /// Each alone would be another line.
+    #[test]
+    fn servers_and_machines_that_compare_would_not_hold_against_each_other_are_refused() {
+        let valkey = ValkeyInfo {
+            version: "9.1.2".into(),
+            allocator: "libc".into(),
+            io_threads: 1,
+            primaries: 3,
+            replicas: 0,
+            provider: "local".into(),
+            same_machine: false,
+            partitions: 256,
+            hottest_share: 1.0,
+            shared: None,
+            tls: Some(false),
+        };
+        assert!(alike(&valkey, &valkey).is_ok());
+        let untold = ValkeyInfo { tls: None, ..valkey.clone() };
+        assert!(alike(&untold, &ValkeyInfo { tls: Some(true), ..valkey.clone() }).is_ok());
+        let others: [(&str, Change); 7] = [
+            ("Valkey version was 9.1.2 and is 8", |v| v.version = "8".into()),
+            ("servers' allocator was libc and is jemalloc", |v| v.allocator = "jemalloc".into()),
+            ("number of io-threads was 1 and is 4", |v| v.io_threads = 4),
+            ("number of replicas was 0 and is 1", |v| v.replicas = 1),
+            ("provider was local and is container", |v| v.provider = "container".into()),
+            ("servers' place was other machines and is this machine", |v| v.same_machine = true),
+            ("connection to the servers was plain TCP and is TLS", |v| v.tls = Some(true)),
+        ];
+        for (said, change) in others {
+            let mut other = valkey.clone();
+            change(&mut other);
+            let refused = alike(&valkey, &other).unwrap_err().to_string();
+            assert!(refused.contains(said), "{refused}");
+        }
+        let host = crate::machine::host();
+        assert!(same_machine(&host, &host).is_ok());
+        let fewer = Host { cores: host.cores + 1, ..host.clone() };
+        assert!(same_machine(&fewer, &host).unwrap_err().to_string().contains("number of cores was"));
+        let bound = Host { quota_us_per_s: Some(1_234_567), ..host.clone() };
+        assert!(same_machine(&bound, &host).unwrap_err().to_string().contains("CPU quota was 1234567 us/s"));
     }
 
     #[test]

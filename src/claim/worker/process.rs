@@ -11,15 +11,13 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
+use super::super::sdk_login::IDLE_LANE;
 use super::error::WorkerError;
 use super::protocol::{Answered, Asked, Order, SetUp, answer, greeting, line};
 use crate::cluster::{NAMESPACE, die_with_parent};
 use crate::flowfabric::{ReclaimGrant, WorkerIdentity};
 use crate::valkey::NodeAddr;
 use reclaim_analysis::scenario::VariantPath;
-
-/// A lane that no execution is in: a worker must name one, and claims name their own.
-const IDLE_LANE: &str = "reclaim-bench-unused";
 
 /// Longest answer that is read; a lease has a few hundred bytes, and an error's words may be longer.
 const LONGEST_LINE: u64 = 64 * 1024;

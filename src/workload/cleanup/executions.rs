@@ -6,7 +6,7 @@ use ff_core::partition::Partition;
 use ff_core::types::{AttemptIndex, ExecutionId, LaneId, SignalId, WaitpointId, WorkerInstanceId};
 use redis::{Cmd, Value};
 
-use super::super::batch::{Batch, Control, Exchange, Replies, exchange};
+use super::super::batch::{Batch, Exchange, Oversight, Replies, exchange};
 use super::super::error::{WorkloadError, is_wrong_type};
 use super::super::nodes::Nodes;
 use super::removal::{Removal, partition, text, texts};
@@ -20,10 +20,10 @@ const MEMBERS: usize = 128;
 pub(super) async fn remove_group(
     nodes: &Nodes,
     (ids, instances): (&[ExecutionId], &[WorkerInstanceId]),
-    control: &Control<'_>,
+    control: &Oversight<'_>,
     removal: &mut Removal,
 ) -> Result<(), WorkloadError> {
-    let quiet = Control { cancel: control.cancel, progress: &|_, _| () };
+    let quiet = Oversight::quiet(control.cancel);
     let routed = ids.iter().map(|id| (partition(id.partition()), id.clone())).collect();
     let mut remains = Vec::with_capacity(ids.len());
     for read in exchange(nodes, routed, &ReadRemains { instances }, &quiet).await? {

@@ -16,7 +16,7 @@ use std::rc::Rc;
 use ff_core::partition::PartitionConfig;
 use ff_core::types::{ExecutionId, WorkerInstanceId};
 
-use super::batch::Control;
+use super::batch::Oversight;
 use super::error::WorkloadError;
 use super::executions::Workload;
 use super::ledger::Entry;
@@ -34,7 +34,7 @@ const GROUP: usize = 4_096;
 impl Workload {
     /// Removes every key and entry that this run wrote, as far as the cluster lets it. Calling it again is harmless
     /// and takes up what failed. The workload is empty afterwards, and may create executions again.
-    pub async fn remove(&self, control: &Control<'_>) -> Result<Removal, WorkloadError> {
+    pub async fn remove(&self, control: &Oversight<'_>) -> Result<Removal, WorkloadError> {
         let used = self.ledger.used();
         let ids = used.iter().map(|&exec| self.plan.execution_id(exec)).collect();
         let ours = |id: &str| self.plan.find(id).is_some_and(|exec| used.binary_search(&exec).is_ok());
@@ -70,7 +70,7 @@ impl Workload {
         &self,
         gone: &[Slice],
         executions: u32,
-        control: &Control<'_>,
+        control: &Oversight<'_>,
     ) -> Result<Removal, WorkloadError> {
         let theirs = |exec: ExecIndex| gone.iter().any(|slice| slice.owns(exec));
         let execs: Vec<ExecIndex> = (0..executions).map(ExecIndex).filter(|&exec| theirs(exec)).collect();
@@ -87,7 +87,7 @@ impl Workload {
 
 /// Removes the waitpoint secrets of this tool from the partitions that runs use, whichever run added them. For the last one
 /// that leaves.
-pub async fn remove_secrets(cluster: Rc<Cluster>, control: &Control<'_>) -> Result<Removal, WorkloadError> {
+pub async fn remove_secrets(cluster: Rc<Cluster>, control: &Oversight<'_>) -> Result<Removal, WorkloadError> {
     let most = cluster.published_partitions().await.ok().flatten();
     let most = most.unwrap_or(PartitionConfig::default().num_flow_partitions).max(cluster.secrets_below());
     shared::remove_secrets(&Nodes::new(cluster).giving_up(), &(0..most).collect(), control).await
@@ -95,9 +95,9 @@ pub async fn remove_secrets(cluster: Rc<Cluster>, control: &Control<'_>) -> Resu
 
 /// Removes what runs of this tool left on a cluster, whoever started them: executions of its namespace, then keys and
 /// entries that bear its mark but belong to no execution any more. Must not be used while a run is under way.
-pub async fn clean(cluster: Rc<Cluster>, control: &Control<'_>) -> Result<Removal, WorkloadError> {
+pub async fn clean(cluster: Rc<Cluster>, control: &Oversight<'_>) -> Result<Removal, WorkloadError> {
     let nodes = &Nodes::new(cluster).giving_up();
-    let quiet = Control { cancel: control.cancel, progress: &|_, _| () };
+    let quiet = Oversight::quiet(control.cancel);
     let found = sweep::find(nodes, &quiet).await?;
     let listed: BTreeSet<String> = found.executions.iter().map(ToString::to_string).collect();
     let ours = |id: &str| is_ours(id) || listed.contains(id);
@@ -125,7 +125,7 @@ async fn remove_executions(
     nodes: &Nodes,
     Found { ids, instances, partitions }: Found,
     ours: &dyn Fn(&str) -> bool,
-    control: &Control<'_>,
+    control: &Oversight<'_>,
 ) -> Result<Removal, WorkloadError> {
     let mut removal = Removal::default();
     for index in partitions {
@@ -138,7 +138,7 @@ async fn remove_executions(
     for (number, group) in ids.chunks(GROUP).enumerate() {
         let before = (number * GROUP) as u64;
         let progress = |done, _| (control.progress)(before + done, total);
-        let part = Control { cancel: control.cancel, progress: &progress };
+        let part = Oversight { cancel: control.cancel, progress: &progress };
         executions::remove_group(nodes, (group, &instances), &part, &mut removal).await?;
     }
     Ok(removal)

@@ -6,7 +6,7 @@ use ff_core::keys::IndexKeys;
 use ff_core::partition::Partition;
 use redis::{Cmd, Value};
 
-use super::super::batch::{Batch, Control, Exchange, Replies, exchange};
+use super::super::batch::{Batch, Exchange, Oversight, Replies, exchange};
 use super::super::error::{WorkloadError, is_wrong_type};
 use super::super::nodes::Nodes;
 use super::super::secrets::KID;
@@ -109,7 +109,7 @@ fn entries(reply: &Value) -> Vec<StreamEntry> {
 pub(super) async fn remove_secrets(
     nodes: &Nodes,
     partitions: &BTreeSet<u16>,
-    control: &Control<'_>,
+    control: &Oversight<'_>,
 ) -> Result<Removal, WorkloadError> {
     let mut removal = Removal::default();
     let routed = partitions.iter().map(|&index| (partition(index), partition(index))).collect();

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use ff_core::types::ExecutionId;
 use redis::{Cmd, Value};
 
-use super::super::batch::{Batch, Control, Exchange, Replies, exchange};
+use super::super::batch::{Batch, Exchange, Oversight, Replies, exchange};
 use super::super::error::{WorkloadError, is_wrong_type};
 use super::super::nodes::Nodes;
 use super::super::population::{LANE_PREFIX, UUID_TEXT_PREFIX, WORKER, is_ours};
@@ -34,7 +34,7 @@ pub(super) struct Found {
 /// Lists executions, streams and secrets of all primaries.
 ///
 /// An execution belongs to this tool by its namespace, whatever its id looks like.
-pub(super) async fn find(nodes: &Nodes, control: &Control<'_>) -> Result<Found, WorkloadError> {
+pub(super) async fn find(nodes: &Nodes, control: &Oversight<'_>) -> Result<Found, WorkloadError> {
     let mut found = Found::default();
     for wire in nodes.routing().wires() {
         let mut walk = Walk::over_keys();
@@ -99,7 +99,7 @@ impl Exchange for ReadNamespace {
 }
 
 /// Removes keys and index entries that bear this tool's mark and belong to no execution.
-pub(super) async fn remove_orphans(nodes: &Nodes, control: &Control<'_>) -> Result<Removal, WorkloadError> {
+pub(super) async fn remove_orphans(nodes: &Nodes, control: &Oversight<'_>) -> Result<Removal, WorkloadError> {
     let mut removal = Removal::default();
     for wire in nodes.routing().wires() {
         let mut walk = Walk::over_keys();
@@ -135,7 +135,7 @@ async fn remove_members(
     wire: &Wire,
     key: &str,
     [scan, remove]: [&'static str; 2],
-    control: &Control<'_>,
+    control: &Oversight<'_>,
     removal: &mut Removal,
 ) {
     let mut walk = Walk::over_members(scan, key);
@@ -252,7 +252,7 @@ impl Walk {
     async fn step(
         &mut self,
         wire: &Wire,
-        control: &Control<'_>,
+        control: &Oversight<'_>,
     ) -> Result<Option<Vec<String>>, WorkloadError> {
         let Some(cursor) = self.cursor.take() else { return Ok(None) };
         if control.cancel.is_cancelled() {

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use reclaim_analysis::judge::RunResult;
-use reclaim_analysis::record::{Fault, InjectedFault, Warning};
+use reclaim_analysis::record::{InjectedFault, InvalidReason, Warning};
 use reclaim_bench::cluster::{self, Cluster, ClusterRequest};
 use reclaim_bench::load::{Activity, Progress};
 use reclaim_bench::store::read_series;
@@ -40,7 +40,7 @@ fn assert_undone(result: &RunResult, cluster: &Cluster, lasting: Duration) -> In
     assert!(fault.failure.is_none(), "{fault:?}");
     let lasted_s = fault.ended_s.unwrap() - fault.struck_s.unwrap();
     assert!(lasted_s < lasting.as_secs_f64() / 2.0, "{fault:?}");
-    let infrastructure = |fault: &&Fault| matches!(fault, Fault::Infrastructure { .. });
+    let infrastructure = |fault: &&InvalidReason| matches!(fault, InvalidReason::Infrastructure { .. });
     assert_eq!(faults(result).into_iter().find(infrastructure), None);
     let audit = &record.audit;
     assert!(audit.executions_checked > 0 && audit.violations() == 0, "{audit:?}");
@@ -102,7 +102,7 @@ async fn a_fault_that_outlasts_the_load_is_said() {
     let cluster = Rc::new(support::own(3, 1).await);
     let fault = "at = \"3s\"\nkill = \"busiest primary\"\n";
     let result = run(&cluster, &scenario("staged", (250, 4), fault), 32).await;
-    assert_eq!(faults(&result), Vec::<&Fault>::new(), "{:?}", result.record.audit);
+    assert_eq!(faults(&result), Vec::<&InvalidReason>::new(), "{:?}", result.record.audit);
     let said = |warning: &Warning| matches!(warning, Warning::FaultOutlastedLoad { by_s, .. } if *by_s > 0.0);
     assert!(result.warnings.iter().any(said), "{:?}", result.warnings);
     let recovery = &result.recoveries[0];

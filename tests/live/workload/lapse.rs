@@ -7,7 +7,7 @@ use reclaim_analysis::record::{Audit, Outcome};
 use reclaim_analysis::scenario::VariantPath;
 use reclaim_bench::claim::ClaimTicket;
 use reclaim_bench::valkey::NodeIndex;
-use reclaim_bench::workload::{Control, ExecIndex, Phase};
+use reclaim_bench::workload::{ExecIndex, Oversight, Phase};
 use redis::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -173,7 +173,7 @@ async fn a_run_that_ends_while_leases_run_out_leaves_none_between_held_and_lost(
             cancel.cancel();
         }
     };
-    let ended = bench.workload.lose_leases(&execs, &Control { cancel: &cancel, progress: &progress }).await;
+    let ended = bench.workload.lose_leases(&execs, &Oversight { cancel: &cancel, progress: &progress }).await;
     let audit = bench.audited().await;
     assert_eq!(&audit.examples[..], &[][..] as &[String]);
     let (active, lapsed) = (bench.workload.in_phase(Phase::Active), bench.workload.in_phase(Phase::Lapsed));

@@ -19,7 +19,7 @@ use reclaim_bench::claim::{
 use reclaim_bench::cluster::Cluster;
 use reclaim_bench::valkey::Wire;
 use reclaim_bench::workload::{
-    Control, ExecIndex, Phase, ScanReport, ScanRequest, Seek, Workload, WorkloadError,
+    ExecIndex, Oversight, Phase, ScanReport, ScanRequest, Seek, Workload, WorkloadError,
 };
 use redis::{Cmd, Value};
 use tokio_util::sync::CancellationToken;
@@ -51,8 +51,8 @@ impl Bench {
         Self { cluster, workload, lease_ttl: scenario.grant.lease_ttl, cancel: CancellationToken::new() }
     }
 
-    fn control(&self) -> Control<'_> {
-        Control { cancel: &self.cancel, progress: &|_, _| () }
+    fn control(&self) -> Oversight<'_> {
+        Oversight::quiet(&self.cancel)
     }
 
     /// Executions that are active after their first claim.

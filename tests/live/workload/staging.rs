@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use reclaim_analysis::scenario::InterruptionMix;
-use reclaim_bench::workload::{Control, ExecIndex, InterruptionKind, Phase, WorkloadError};
+use reclaim_bench::workload::{ExecIndex, InterruptionKind, Oversight, Phase, WorkloadError};
 
 use tokio_util::sync::CancellationToken;
 
@@ -114,13 +114,13 @@ async fn stopping_ends_between_batches_and_the_ledger_knows_what_was_done() {
         assert!(done <= total);
         cancel.cancel();
     };
-    let control = Control { cancel: &bench.cancel, progress: &progress };
+    let control = Oversight { cancel: &bench.cancel, progress: &progress };
     let error = bench.workload.create(5_000, &control).await.unwrap_err();
     assert_eq!(error, WorkloadError::Cancelled);
     let created = bench.workload.in_phase(Phase::Fresh).len();
     assert!((1..5_000).contains(&created), "{created} created");
     let going = CancellationToken::new();
-    let control = Control { cancel: &going, progress: &|_, _| () };
+    let control = Oversight::quiet(&going);
     let audit = bench.workload.audit(&control).await.unwrap();
     assert_eq!((audit.executions_checked as usize, audit.state_errors), (created, 0));
     bench.workload.remove(&control).await.unwrap();

@@ -13,10 +13,15 @@ const HOUSEKEEPING: &[&str] = &[
 /// From so many per claim on, such a call is made by the claim, inside its function.
 const HOUSEKEEPING_PER_CLAIM: f64 = 0.25;
 
-/// Service times of an arm over all strata but the control's, in microseconds, in the order taken. In a server duet the baseline's second
-/// side in a stratum is the control's, on a cluster of its own.
+/// How many of an arm's sides in a stratum are its own: in a server duet the baseline's second one is the control's, on another
+/// cluster.
+pub(super) fn own_sides(record: &RunRecord) -> usize {
+    if record.is_server_duet() { 1 } else { usize::MAX }
+}
+
+/// Service times of an arm over all strata but the control's, in microseconds, in the order taken.
 pub(super) fn arm_samples(record: &RunRecord, arm: usize) -> Vec<f64> {
-    let sides = if record.is_server_duet() { 1 } else { usize::MAX };
+    let sides = own_sides(record);
     let compared = record.strata.iter().filter(|stratum| !stratum.control);
     compared
         .flat_map(|stratum| stratum.sides.iter().filter(|side| side.arm as usize == arm).take(sides))
@@ -30,9 +35,10 @@ pub(super) fn rulers(record: &RunRecord) -> impl Iterator<Item = Vec<f64>> + '_ 
     strata.map(|stratum| stratum.ruler.iter().flat_map(Samples::iter_us).collect())
 }
 
-/// An arm's counter blocks.
+/// An arm's counter blocks, without those that a control made on a cluster of its own.
 pub(super) fn arm_blocks(record: &RunRecord, arm: usize) -> impl Iterator<Item = &CounterBlock> {
-    let counts = move |block: &&CounterBlock| block.arm as usize == arm && block.claims > 0;
+    let counts =
+        move |block: &&CounterBlock| block.arm as usize == arm && block.claims > 0 && !block.on_control;
     record.blocks.iter().filter(counts)
 }
 

@@ -9,7 +9,7 @@ use crate::stats::{
     paired_quantile, paired_quantile_over, paired_totals,
 };
 
-use super::arm_counts::{arm_samples, calls_per_claim, rulers, wire_per_claim};
+use super::arm_counts::{arm_blocks, arm_samples, calls_per_claim, own_sides, rulers, wire_per_claim};
 use super::beside_others::allow_for_others;
 use super::metric_source::{Source, is_withheld, question, source};
 use super::result::{Comparison, Control, ControlFailure, ExactMetric, Verdict};
@@ -98,31 +98,42 @@ fn judge_by_intervals(comparisons: &mut [Comparison], allowance: f64, threshold:
     }
 }
 
-/// Replaces raw p-values by corrected ones; a change that does not survive the correction is inconclusive. One question that is
-/// answered in two units is asked once: by the less certain of its answers.
+/// Replaces raw p-values by corrected ones; a change that does not survive the correction is inconclusive.
 fn correct_for_many(comparisons: &mut [Comparison], compare: &Compare) {
-    let mut raw: Vec<(Metric, String, f64)> = Vec::new();
-    for comparison in comparisons.iter() {
-        let Some(p_value) = comparison.p_value else { continue };
-        match raw.iter_mut().find(|question| asks(question, comparison)) {
-            Some(known) => known.2 = known.2.max(p_value),
-            None => raw.push((question(comparison.metric), comparison.candidate.clone(), p_value)),
-        }
-    }
-    let adjusted = holm_bonferroni(&raw.iter().map(|(_, _, p_value)| *p_value).collect::<Vec<_>>());
-    for comparison in comparisons.iter_mut().filter(|comparison| comparison.p_value.is_some()) {
-        let asked = raw.iter().position(|question| asks(question, comparison));
-        comparison.p_value = asked.map(|position| adjusted[position]);
-        let significant = comparison.p_value.is_some_and(|p| p <= 1.0 - compare.confidence);
-        if !significant && matches!(comparison.verdict, Verdict::Regression | Verdict::Improvement) {
+    let asked: Vec<_> =
+        comparisons.iter().map(|one| (one.metric, one.candidate.clone(), one.p_value)).collect();
+    for (comparison, p_value) in comparisons.iter_mut().zip(corrected_for_many(&asked)) {
+        comparison.p_value = p_value;
+        if p_value.is_some() && !is_significant(p_value, compare.confidence) && comparison.verdict.is_change()
+        {
             comparison.verdict = Verdict::Inconclusive;
         }
     }
 }
 
-/// Whether a comparison asks this of its candidate.
-fn asks(of: &(Metric, String, f64), comparison: &Comparison) -> bool {
-    of.0 == question(comparison.metric) && of.1 == comparison.candidate
+/// Whether a corrected p-value allows a change to be called.
+pub(super) fn is_significant(p_value: Option<f64>, confidence: f64) -> bool {
+    p_value.is_some_and(|p| p <= 1.0 - confidence)
+}
+
+/// p-values of all that is asked at once (Holm and Bonferroni), in the order asked. One question that is answered in two units is
+/// asked once: by the less certain of its answers.
+pub(super) fn corrected_for_many(asked: &[(Metric, String, Option<f64>)]) -> Vec<Option<f64>> {
+    let mut raw: Vec<((Metric, &str), f64)> = Vec::new();
+    for one in asked {
+        let Some(p_value) = one.2 else { continue };
+        let key = (question(one.0), one.1.as_str());
+        match raw.iter_mut().find(|known| known.0 == key) {
+            Some(known) => known.1 = known.1.max(p_value),
+            None => raw.push((key, p_value)),
+        }
+    }
+    let adjusted = holm_bonferroni(&raw.iter().map(|(_, p_value)| *p_value).collect::<Vec<_>>());
+    let of = |one: &(Metric, String, Option<f64>)| {
+        one.2?;
+        raw.iter().position(|known| known.0 == (question(one.0), one.1.as_str())).map(|at| adjusted[at])
+    };
+    asked.iter().map(of).collect()
 }
 
 /// The baseline against itself.
@@ -171,10 +182,12 @@ fn control(record: &RunRecord, baseline: usize, compare: &Compare) -> Option<Con
 /// Service times in microseconds: baseline and candidate of one stratum.
 pub(super) type SidePair = (Vec<f64>, Vec<f64>);
 
-/// Both arms' samples of each stratum in which they were compared. An arm with two sides in a stratum has all of them.
+/// Both arms' samples of each stratum in which they were compared. An arm with two sides in a stratum has all of them, as far as
+/// they are its own.
 fn stratum_pairs(record: &RunRecord, baseline: usize, candidate: usize) -> Vec<SidePair> {
+    let own = own_sides(record);
     let of = |stratum: &Stratum, arm: usize| -> Vec<f64> {
-        let sides = stratum.sides.iter().filter(|side| side.arm as usize == arm);
+        let sides = stratum.sides.iter().filter(|side| side.arm as usize == arm).take(own);
         sides.flat_map(|side| side.service.iter_us()).collect()
     };
     let compared = record.strata.iter().filter(|stratum| !stratum.control);
@@ -293,10 +306,9 @@ impl ArmPair<'_> {
 
     /// Blocks of each group, baseline and candidate. A group in which either made no claim is left out.
     fn block_pairs(&self, quotient: fn(&CounterBlock) -> (f64, f64)) -> Vec<(Totals, Totals)> {
-        let blocks = &self.record.blocks;
-        let groups: BTreeSet<u32> = blocks.iter().map(|block| block.group).collect();
+        let groups: BTreeSet<u32> = self.record.blocks.iter().map(|block| block.group).collect();
         let of = |group: u32, arm: usize| {
-            let own = blocks.iter().filter(|b| b.group == group && b.arm as usize == arm && b.claims > 0);
+            let own = arm_blocks(self.record, arm).filter(|block| block.group == group);
             let add = |sum: Totals, (amount, per)| Totals { amount: sum.amount + amount, per: sum.per + per };
             own.map(quotient).fold(None, |sum, part| Some(add(sum.unwrap_or_default(), part)))
         };

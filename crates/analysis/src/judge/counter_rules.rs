@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::record::{CounterBlock, CounterDelta, Fault, RedirectKind, RunRecord};
+use crate::record::{CounterBlock, CounterDelta, InvalidReason, RedirectKind, RunRecord};
 use crate::scenario::{Extras, Mode, Scenario, expected_cost};
 
 use super::arm_counts::{arm_blocks, wire_per_claim};
 
 /// What disagrees: commands of primaries and of blocks, commands of each arm, redirects.
-pub(super) fn faults(record: &RunRecord, scenario: &Scenario) -> Vec<Fault> {
+pub(super) fn faults(record: &RunRecord, scenario: &Scenario) -> Vec<InvalidReason> {
     let mut faults = commands(record, scenario.load.mode);
     faults.extend(
         (0..record.arms.len()).flat_map(|arm| unexpected_commands(record, arm, extras(scenario, arm))),
@@ -22,7 +22,7 @@ fn is_shared(record: &RunRecord) -> bool {
     record.environment.valkey.shared == Some(true)
 }
 
-fn commands(record: &RunRecord, mode: Mode) -> Vec<Fault> {
+fn commands(record: &RunRecord, mode: Mode) -> Vec<InvalidReason> {
     let mut faults = Vec::new();
     let shared = is_shared(record);
     let of_arms: u64 = record.arms.iter().map(|arm| arm.outcomes.unanswered()).sum();
@@ -59,7 +59,7 @@ fn disagreements(
     counters: &CounterDelta,
     mode: Mode,
     (unanswered, shared): (u64, bool),
-) -> impl Iterator<Item = Fault> {
+) -> impl Iterator<Item = InvalidReason> {
     let compared: &[&str] = match mode {
         Mode::Staged => &["fcall", "hget", "hmget"],
         Mode::Churn | Mode::Storm => &["fcall"],
@@ -69,19 +69,21 @@ fn disagreements(
         let (sent, counted) = (of(&counters.sent), of(&counters.calls));
         let missing = sent.checked_sub(counted);
         let too_many = counted.saturating_sub(sent) > of(&counters.by_functions);
-        missing.map_or(!shared && too_many, |missing| missing > unanswered).then(|| Fault::CountersDisagree {
-            primary: place.to_owned(),
-            command: command.to_owned(),
-            sent,
-            counted,
+        missing.map_or(!shared && too_many, |missing| missing > unanswered).then(|| {
+            InvalidReason::CountersDisagree {
+                primary: place.to_owned(),
+                command: command.to_owned(),
+                sent,
+                counted,
+            }
         })
     })
 }
 
 /// No lease comes without a call of a function: fewer than claims, and what the servers counted is not these claims' doing.
-fn too_few_calls(place: &str, block: &CounterBlock) -> Option<Fault> {
+fn too_few_calls(place: &str, block: &CounterBlock) -> Option<InvalidReason> {
     let counted = block.counters.calls.get("fcall").copied().unwrap_or_default();
-    (counted < block.claims).then(|| Fault::CountersDisagree {
+    (counted < block.claims).then(|| InvalidReason::CountersDisagree {
         primary: place.to_owned(),
         command: "fcall".to_owned(),
         sent: block.claims,
@@ -91,7 +93,7 @@ fn too_few_calls(place: &str, block: &CounterBlock) -> Option<Fault> {
 
 /// What an arm's successful claims sent, against its variant's definition: in all, and by command in the counter
 /// blocks in which every claim succeeded.
-fn unexpected_commands(record: &RunRecord, index: usize, extras: Extras) -> Vec<Fault> {
+fn unexpected_commands(record: &RunRecord, index: usize, extras: Extras) -> Vec<InvalidReason> {
     let arm = &record.arms[index];
     let expected = expected_cost(arm.path, extras);
     let commands = f64::from(expected.commands.values().sum::<u32>());
@@ -120,7 +122,7 @@ fn unexpected_commands(record: &RunRecord, index: usize, extras: Extras) -> Vec<
         .into_iter()
         .filter_map(|(command, expected, measured)| Some((command, expected, measured?)))
         .filter(|(_, expected, measured)| (measured - expected).abs() > 1e-9)
-        .map(|(command, expected, measured)| Fault::UnexpectedCommands {
+        .map(|(command, expected, measured)| InvalidReason::UnexpectedCommands {
             arm: arm.name.clone(),
             command,
             expected,
@@ -138,7 +140,7 @@ fn extras(scenario: &Scenario, arm: usize) -> Extras {
 
 /// Redirects that a server counted and the tool did not meet, or the other way round. A redirect without a reply was lost
 /// with its connection.
-fn redirect_disagreements(record: &RunRecord) -> Vec<Fault> {
+fn redirect_disagreements(record: &RunRecord) -> Vec<InvalidReason> {
     let Some(injected) = record.injected.as_ref().filter(|_| !is_shared(record)) else { return Vec::new() };
     let of_primary = |server: &String| {
         record.primaries.iter().find(|primary| primary.addr == *server).map_or(0, |found| found.unanswered)
@@ -154,7 +156,12 @@ fn redirect_disagreements(record: &RunRecord) -> Vec<Fault> {
         for redirect in RedirectKind::ALL {
             let (met, counted) = (of(injected.redirects.get(server), redirect), of(Some(by_kind), redirect));
             if !(met..=met + unanswered(server)).contains(&counted) {
-                faults.push(Fault::RedirectsDisagree { primary: server.clone(), redirect, met, counted });
+                faults.push(InvalidReason::RedirectsDisagree {
+                    primary: server.clone(),
+                    redirect,
+                    met,
+                    counted,
+                });
             }
         }
     }

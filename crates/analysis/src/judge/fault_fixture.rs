@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::fixtures::{GRANT_LANE, record, spread};
 use crate::record::{
     Doubts, InjectedFault, InjectedRecord, LatencyHistogram, NotCounted, Offered, Outcomes, RedirectKind,
-    RunRecord, Slice,
+    RunRecord, TimeSlice,
 };
 use crate::scenario::{FaultKind, FaultTarget, Shipped, parse};
 
@@ -31,7 +31,7 @@ pub fn outage(struck_s: f64, outage_s: f64) -> RunRecord {
         slices[due].2.record(Duration::from_secs_f64(response_s));
         slices[done].1 += 1;
     }
-    let slice = |(due, claimed, response): &(u64, u64, LatencyHistogram)| Slice {
+    let slice = |(due, claimed, response): &(u64, u64, LatencyHistogram)| TimeSlice {
         due: *due,
         claimed: *claimed,
         response: response.encode(),

@@ -228,9 +228,7 @@ fn blocks(arms: &[SimulatedArm], noise: &mut Noise) -> Vec<CounterBlock> {
                 claims: CLAIMS_PER_BLOCK,
                 duration_s: 0.04 * simulated.slower * (0.01 * noise.normal()).exp(),
                 counters: counters(&arms[arm..=arm], CLAIMS_PER_BLOCK, cpu),
-                steady: None,
-                inside: None,
-                function_calls_per_claim: None,
+                ..CounterBlock::default()
             }
         })
         .collect()

@@ -2,7 +2,7 @@ use super::super::fixtures::{GRANT_LANE, HGET_LANE, SimulatedArm, TWIN, record, 
 use super::super::{analyse, analyse_as, fault_fixture};
 use super::*;
 use crate::judge::{ControlFailure, Untold};
-use crate::record::{Aborted, Fault, RunRecord};
+use crate::record::{Aborted, InvalidReason, RunRecord};
 use crate::scenario::{Metric, MetricName};
 use crate::stats::Estimate;
 
@@ -68,7 +68,7 @@ fn a_failed_control_stops_even_a_clear_regression() {
 #[test]
 fn an_invalid_run_is_invalid_whatever_it_found() {
     let invalid = result(&[GRANT_LANE, HGET_LANE], |record| {
-        record.faults.push(Fault::Infrastructure { detail: "a node went away".into() });
+        record.faults.push(InvalidReason::Infrastructure { detail: "a node went away".into() });
     });
     assert_eq!(gate(&invalid, &ENFORCED).findings.len(), 1);
     assert_eq!(code(&invalid, ENFORCED), 2);

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::latency_summary::{LatencySummary, latency};
 use super::send_lag::{SendLag, of_arms, of_generator};
 use crate::record::{
-    Fault, GENERATOR_BUSY, GeneratorRecord, GeneratorUse, MachineUse, RunRecord, Warning, by_machine,
+    GENERATOR_BUSY, GeneratorRecord, GeneratorUse, InvalidReason, MachineUse, RunRecord, Warning, by_machine,
 };
 use crate::scenario::Scenario;
 
@@ -100,9 +100,9 @@ fn limit(record: &RunRecord, scenario: &Scenario) -> Option<(u32, GeneratorLimit
 }
 
 /// Generators that began a window after the others, and those that began all of them so late that much of their time was over.
-pub(super) fn began_late(record: &RunRecord) -> impl Iterator<Item = Fault> {
+pub(super) fn began_late(record: &RunRecord) -> impl Iterator<Item = InvalidReason> {
     let late = record.generators.iter().filter(|one| one.late_us > MOST_LATE_US);
-    let once = late.map(|one| Fault::BeganLate {
+    let once = late.map(|one| InvalidReason::BeganLate {
         part: one.part,
         window: one.late_in,
         late_us: one.late_us,
@@ -110,16 +110,16 @@ pub(super) fn began_late(record: &RunRecord) -> impl Iterator<Item = Fault> {
     });
     let often = record.generators.iter().filter_map(|one| {
         let share = one.late_share.filter(|share| *share > MOST_LATE_SHARE)?;
-        Some(Fault::LateBeginnings { part: one.part, share, limit: MOST_LATE_SHARE })
+        Some(InvalidReason::LateBeginnings { part: one.part, share, limit: MOST_LATE_SHARE })
     });
     once.chain(often)
 }
 
 /// Generators that sent too late: among the claims of all, those of one may be too few to show.
-pub(super) fn sent_late(record: &RunRecord, scenario: &Scenario) -> impl Iterator<Item = Fault> {
+pub(super) fn sent_late(record: &RunRecord, scenario: &Scenario) -> impl Iterator<Item = InvalidReason> {
     record.generators.iter().filter_map(|one| {
         let lag = of_generator(one, record, scenario).filter(SendLag::is_fault)?;
-        Some(Fault::OfGenerator { part: one.part, what: Box::new(lag.fault()) })
+        Some(InvalidReason::OfGenerator { part: one.part, what: Box::new(lag.fault()) })
     })
 }
 
@@ -228,10 +228,10 @@ mod tests {
                 record.generators[1].send_lag = lags(1_500, us);
             })
         };
-        let [Fault::OfGenerator { part: 2, what }] = &late(9_000).invalid_reasons[..] else {
+        let [InvalidReason::OfGenerator { part: 2, what }] = &late(9_000).invalid_reasons[..] else {
             panic!("{:?}", late(9_000).invalid_reasons)
         };
-        assert!(matches!(**what, Fault::SendLag { .. }));
+        assert!(matches!(**what, InvalidReason::SendLag { .. }));
         assert_eq!(late(9_000).generator_summaries[1].limit, Some(GeneratorLimit::Late));
         let warned = late(60);
         assert!(warned.valid);
@@ -248,7 +248,7 @@ mod tests {
         let skewed = |late_us: u64| {
             analysed(|r| (r.generators[3].late_us, r.generators[3].late_in) = (late_us, 7)).invalid_reasons
         };
-        let late = Fault::BeganLate { part: 4, window: 7, late_us: 50_001, limit_us: 50_000 };
+        let late = InvalidReason::BeganLate { part: 4, window: 7, late_us: 50_001, limit_us: 50_000 };
         assert_eq!((skewed(50_000), skewed(50_001)), (vec![], vec![late]));
     }
 
@@ -256,7 +256,7 @@ mod tests {
     #[test]
     fn a_generator_that_misses_much_of_all_windows_makes_a_run_invalid() {
         let missed = |share| analysed(|r| r.generators[3].late_share = Some(share)).invalid_reasons;
-        let late = Fault::LateBeginnings { part: 4, share: 0.101, limit: 0.1 };
+        let late = InvalidReason::LateBeginnings { part: 4, share: 0.101, limit: 0.1 };
         assert_eq!((missed(0.1), missed(0.101)), (vec![], vec![late]));
     }
 
@@ -298,6 +298,6 @@ mod tests {
             record.part =
                 Some(crate::record::PartNote { number: 2, of: 4, rendezvous: "x".into(), began_us: vec![1] });
         });
-        assert_eq!(result.invalid_reasons, [Fault::PartOfARun { part: 2, of: 4 }]);
+        assert_eq!(result.invalid_reasons, [InvalidReason::PartOfARun { part: 2, of: 4 }]);
     }
 }

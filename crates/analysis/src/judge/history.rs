@@ -125,15 +125,23 @@ fn versions(record: &RunRecord) -> String {
     arms.map(version).collect::<Vec<_>>().join(" and ")
 }
 
+/// FlowFabric's own number of flow partitions: a deployment that publishes none has so many.
+const FLOWFABRICS_OWN: u32 = 256;
+
 /// What forbids a comparison beside that, where it is not as it usually is: lines of earlier versions do not name it.
 fn unusual(record: &RunRecord) -> String {
     let (host, valkey) = (&record.environment.host, &record.environment.valkey);
-    let elsewhere = (valkey.provider == Provider::External.as_str()).then_some(valkey.replicas);
+    let external = valkey.provider == Provider::External.as_str();
+    let elsewhere = external.then_some(valkey.replicas);
+    let scheduled = record.generator.and_then(|generator| generator.real_time);
     [
         quota(host).map(|cores| format!("CPU quota of {cores}")),
         (record.generators.len() > 1).then(|| format!("{} generators", record.generators.len())),
         (valkey.io_threads > 1).then(|| format!("{} io-threads", valkey.io_threads)),
         elsewhere.filter(|replicas| *replicas > 0).map(|replicas| format!("{replicas} replicas")),
+        (external && valkey.same_machine).then(|| "on the generator's machine".to_owned()),
+        (valkey.partitions != FLOWFABRICS_OWN).then(|| format!("{} partitions", valkey.partitions)),
+        (scheduled == Some(false)).then(|| "generator without real-time priority".to_owned()),
     ]
     .into_iter()
     .flatten()
@@ -294,7 +302,7 @@ mod tests {
     use super::super::fixtures::{GRANT_LANE, record, scenario};
     use super::super::trend::trend;
     use super::*;
-    use crate::record::SdkInfo;
+    use crate::record::{GeneratorUse, SdkInfo};
 
     #[test]
     fn runs_are_appended_and_read_back() {
@@ -323,13 +331,19 @@ mod tests {
                 .ends_with(", CPU quota of 1.50 cores")
         );
         assert!(machine(&|r| r.environment.valkey.io_threads = 4).ends_with(", 4 io-threads"));
+        assert!(machine(&|r| r.environment.valkey.partitions = 64).ends_with(", 64 partitions"));
+        let with_priority = |real_time| {
+            machine(&|r| r.generator = Some(GeneratorUse { real_time, ..GeneratorUse::default() }))
+        };
+        assert!(with_priority(Some(false)).ends_with(", generator without real-time priority"));
+        assert_eq!([with_priority(None), with_priority(Some(true))], [usual.clone(), usual.clone()]);
         let replicated = |provider: &str| {
             machine(&|r| {
                 r.environment.valkey.replicas = 1;
                 r.environment.valkey.provider = provider.to_owned();
             })
         };
-        assert!(replicated("external").ends_with(", 1 replicas"));
+        assert!(replicated("external").contains(", 1 replicas, on the generator's machine"));
         // Those of servers of our own are a key of the scenario.
         assert!(!replicated("local").contains("replicas") && !usual.contains("quota"));
     }

@@ -67,13 +67,15 @@ pub(super) fn question(metric: Metric) -> Metric {
     }
 }
 
-/// The metric's value in one second of a run with one variant, for those that the timeline has.
+/// The metric's value in one second over all variants, for those that the timeline has.
 pub(super) fn per_second(metric: Metric) -> Option<fn(&TimelinePoint) -> Option<f64>> {
     match metric {
         Metric::ServiceP50 => Some(|point| point.p50_us),
         Metric::ServiceP99 => Some(|point| point.p99_us),
         Metric::ResponseP50 => Some(|point| point.response_p50_us),
         Metric::ResponseP99 => Some(|point| point.response_p99_us),
+        Metric::ResumeP50 => Some(|point| point.resume_p50_us),
+        Metric::ResumeP99 => Some(|point| point.resume_p99_us),
         Metric::Throughput => Some(|point| Some(point.claimed as f64)),
         _ => None,
     }

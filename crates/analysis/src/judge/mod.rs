@@ -100,7 +100,7 @@ pub use result::{
     Comparison, Control, ControlFailure, ExactMetric, RunResult, SCHEMA, ServerCost, StepSummary,
     VariantSummary, Verdict, Worth, WorthRow,
 };
-pub(crate) use service_level::{recovery_levels, service_levels};
+pub(crate) use service_level::{RecoveryLevel, recovery_levels, service_levels};
 pub use stored::{
     RunLabel, StoredComparison, StoredExact, StoredMetric, StoredOptions, StoredVerdict, Thresholds, compare,
 };

@@ -7,7 +7,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::record::{InjectedFault, InjectedRecord, Outcomes, RunRecord, Slice};
+use crate::record::{InjectedFault, InjectedRecord, Outcomes, RunRecord, TimeSlice};
 use crate::stats::Latencies;
 
 /// Claims that a group must have for its 99th percentile to be more than one claim's luck.
@@ -163,7 +163,7 @@ fn went_unnoticed(fault: &InjectedFault) -> bool {
 
 /// The window in groups of slices.
 struct Window<'a> {
-    slices: &'a [Slice],
+    slices: &'a [TimeSlice],
     slice_s: f64,
     /// Slices in a group.
     each: usize,
@@ -199,7 +199,7 @@ impl<'a> Window<'a> {
         chunks.map(|(n, slices)| self.group(begin + n * self.each, slices)).collect()
     }
 
-    fn group(&self, begin: usize, slices: &[Slice]) -> Group {
+    fn group(&self, begin: usize, slices: &[TimeSlice]) -> Group {
         let mut response: Option<Latencies> = None;
         for latencies in slices.iter().filter_map(|slice| Latencies::readable(&slice.response)) {
             match &mut response {

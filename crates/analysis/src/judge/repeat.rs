@@ -8,11 +8,12 @@ use serde::{Deserialize, Serialize};
 use crate::record::RedirectKind;
 use crate::scenario::Metric;
 use crate::stats::{
-    Agreement, CONTROL_CONFIDENCE, Estimate, TooFew, agreement, log_error_of, mean_with_interval, next_value,
+    Agreement, CONFIDENCE, CONTROL_CONFIDENCE, Estimate, TooFew, agreement, log_error_of, mean_is_zero,
+    mean_with_interval, next_value,
 };
 
 use super::beside_others::{difference_beside_others, ratio_beside_others, without_allowance};
-use super::comparison::verdict;
+use super::comparison::{corrected_for_many, is_significant, verdict};
 use super::repeat_recovery::{OverRuns, RepeatedRecovery, recoveries, redirects};
 use super::result::{Comparison, ControlFailure, RunResult, Verdict};
 
@@ -46,6 +47,10 @@ pub struct RepeatedComparison {
     /// Geometric mean over runs. Its interval comes from the spread between runs, so it holds what differs from one
     /// run to the next as well, and allows for what ran beside them as a run's own does.
     pub ratio: Option<Estimate>,
+    /// Probability of such runs without a difference (Student's t over the runs), corrected for the number of metrics and
+    /// candidates; `None` in series of versions that did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p_value: Option<f64>,
     /// Where one more run would lie: the interval above is that of the mean over all runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_run: Option<Estimate>,
@@ -174,12 +179,13 @@ pub fn repeat(results: &[RunResult], wanted: u64) -> Repeated {
     };
     let control_passed = control_failure.is_none();
     // The first usable run names what was compared; one scenario compares the same in every run.
-    let comparisons = usable
+    let mut comparisons: Vec<RepeatedComparison> = usable
         .first()
         .into_iter()
         .flat_map(|first| &first.comparisons)
         .map(|comparison| combined(comparison, &usable, control_passed))
         .collect();
+    correct_for_many(&mut comparisons, compare.map_or(CONFIDENCE, |compare| compare.confidence));
     Repeated {
         attempts,
         wanted: Some(wanted),
@@ -192,6 +198,18 @@ pub fn repeat(results: &[RunResult], wanted: u64) -> Repeated {
         comparisons,
         recoveries: recoveries(&usable, MIN_RUNS),
         redirects: redirects(&usable, MIN_RUNS),
+    }
+}
+
+/// As within a run: a change that does not survive the correction for the number of metrics and candidates is inconclusive.
+fn correct_for_many(comparisons: &mut [RepeatedComparison], confidence: f64) {
+    let asked: Vec<_> =
+        comparisons.iter().map(|one| (one.metric, one.candidate.clone(), one.p_value)).collect();
+    for (comparison, p_value) in comparisons.iter_mut().zip(corrected_for_many(&asked)) {
+        comparison.p_value = p_value;
+        if !is_significant(p_value, confidence) && comparison.verdict.is_change() {
+            comparison.verdict = Verdict::Inconclusive;
+        }
     }
 }
 
@@ -229,6 +247,7 @@ fn combined(first: &Comparison, runs: &[&RunResult], control_passed: bool) -> Re
         difference: difference(&told, policy.confidence, [of_mean, of_next_run]).filter(|_| ratio.is_ok()),
         allowed_for_others: allowed.filter(|_| ratio.is_ok()),
         too_few: ratio.as_ref().err().cloned(),
+        p_value: mean_is_zero(&logs).filter(|_| ratio.is_ok()),
         ratio: ratio.ok(),
         per_run,
     }

@@ -170,3 +170,31 @@ fn a_control_that_leans_in_every_run_vetoes() {
     assert!(!repeated.control_passed);
     assert_eq!(p50(&repeated).verdict, Verdict::Inconclusive);
 }
+
+/// Four candidates and two metrics: what one alone would have said, eight together may not.
+#[test]
+fn verdicts_over_runs_are_corrected_for_their_number() {
+    let results = runs(&[GRANT_LANE, HGET_LANE], 4);
+    let with = |metrics: usize| {
+        let mut changed = results.clone();
+        for (n, result) in changed.iter_mut().enumerate() {
+            let wide = |at: f64| {
+                let estimate = (at + 0.045 * [-1.0, 1.0, 0.5, -0.5][n]).exp();
+                Some(Estimate { estimate, low: estimate / 1.01, high: estimate * 1.01, confidence: 0.95 })
+            };
+            let first = result.comparisons.iter().find(|c| c.metric == Metric::ServiceP50).unwrap().clone();
+            let as_metric = |metric| Comparison { metric, ratio: wide(0.11), ..first.clone() };
+            let all = [Metric::ServiceP50, Metric::ServiceP90, Metric::ServiceP99, Metric::ServiceMean];
+            result.comparisons = all[..metrics].iter().map(|metric| as_metric(*metric)).collect();
+        }
+        repeat(&changed, 4)
+    };
+    let (alone, among) = (with(1), with(4));
+    let [of_alone, of_among] = [&alone, &among].map(|series| p50(series).clone());
+    assert_eq!(of_alone.ratio, of_among.ratio);
+    assert_eq!((of_alone.verdict, of_among.verdict), (Verdict::Regression, Verdict::Inconclusive));
+    assert!((of_among.p_value.unwrap() / of_alone.p_value.unwrap() - 4.0).abs() < 1e-9);
+    // What is certain stays so among many.
+    let certain = repeat(&results, 4);
+    assert!(certain.comparisons.len() > 2 && p50(&certain).verdict == Verdict::Regression);
+}

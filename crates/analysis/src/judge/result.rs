@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::json::{from_json, to_json_file};
-use crate::record::{Fault, Outcomes, RunRecord, Warning};
+use crate::record::{InvalidReason, Outcomes, RunRecord, Warning};
 use crate::scenario::{Metric, MetricName, VariantPath};
 use crate::stats::{Estimate, TooFew};
 
@@ -28,7 +28,7 @@ pub struct RunResult {
     /// Whether the numbers may be used.
     pub valid: bool,
     /// Why not, first things first.
-    pub invalid_reasons: Vec<Fault>,
+    pub invalid_reasons: Vec<InvalidReason>,
     /// What a reader should know.
     pub warnings: Vec<Warning>,
     /// One per arm, in the scenario's order.
@@ -130,6 +130,13 @@ pub enum Verdict {
     NoChange,
     /// Neither can be said.
     Inconclusive,
+}
+
+impl Verdict {
+    /// Whether it says that something differs.
+    pub fn is_change(self) -> bool {
+        matches!(self, Self::Regression | Self::Improvement)
+    }
 }
 
 /// One metric, baseline against candidate.

@@ -1,6 +1,6 @@
 //! How late claims were sent, and how late is too late.
 
-use crate::record::{ArmRecord, Fault, GeneratorRecord, RunRecord, SEND_LAG_SHARE, Warning};
+use crate::record::{ArmRecord, GeneratorRecord, InvalidReason, RunRecord, SEND_LAG_SHARE, Warning};
 use crate::scenario::Scenario;
 use crate::stats::Latencies;
 
@@ -36,8 +36,8 @@ impl SendLag {
         self.p99 / self.allowed.max(f64::MIN_POSITIVE)
     }
 
-    pub fn fault(&self) -> Fault {
-        Fault::SendLag { p99_us: self.p99, limit_us: self.allowed }
+    pub fn fault(&self) -> InvalidReason {
+        InvalidReason::SendLag { p99_us: self.p99, limit_us: self.allowed }
     }
 
     /// What is said where it is late and no fault.

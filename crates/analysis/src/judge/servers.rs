@@ -1,11 +1,11 @@
 //! Whether the servers of a server duet were what their arms ask for.
 
-use crate::record::{ClusterRecord, Fault, RunRecord, ServerReading};
+use crate::record::{ClusterRecord, InvalidReason, RunRecord, ServerReading};
 use crate::scenario::same_setting;
 
 /// Everything on every primary that was not as asked for, before the first window or after the last one. Of a run that was
 /// stopped nobody may have had the time to look once more.
-pub(super) fn other_servers(record: &RunRecord) -> Vec<Fault> {
+pub(super) fn other_servers(record: &RunRecord) -> Vec<InvalidReason> {
     let mut faults = Vec::new();
     for cluster in &record.clusters {
         for (after, readings) in [(false, &cluster.before), (true, &cluster.after)] {
@@ -13,15 +13,16 @@ pub(super) fn other_servers(record: &RunRecord) -> Vec<Fault> {
                 continue;
             }
             let (told, primaries) = (readings.len(), cluster.valkey.primaries as usize);
-            let fault =
-                |primary: Option<&ServerReading>, what: &str, asked: &str, found: &str| Fault::OtherServer {
+            let fault = |primary: Option<&ServerReading>, what: &str, asked: &str, found: &str| {
+                InvalidReason::OtherServer {
                     cluster: record.cluster_name(cluster),
                     primary: primary.map(|reading| reading.addr.clone()),
                     after,
                     what: what.to_owned(),
                     asked: asked.to_owned(),
                     found: found.to_owned(),
-                };
+                }
+            };
             if told != primaries {
                 let [asked, found] = [primaries, told].map(|count| count.to_string());
                 faults.push(fault(None, "the number of primaries that told what they are", &asked, &found));
@@ -71,6 +72,7 @@ mod tests {
     use super::super::server_fixture::server_duet;
     use super::*;
     use crate::record::{Stratum, Violation};
+    use crate::scenario::Metric;
 
     fn judged(change: impl FnOnce(&mut RunRecord)) -> RunResult {
         let mut record = server_duet(&[GRANT_LANE, TWIN], 1);
@@ -115,7 +117,7 @@ mod tests {
                     let cluster = &mut record.clusters[1];
                     change(&mut if at_the_end { &mut cluster.after } else { &mut cluster.before }[0]);
                 });
-                let [Fault::OtherServer { after, what, .. }] = &result.invalid_reasons[..] else {
+                let [InvalidReason::OtherServer { after, what, .. }] = &result.invalid_reasons[..] else {
                     panic!("{named}: {:?}", result.invalid_reasons)
                 };
                 assert_eq!((*after, what.as_str()), (at_the_end, named));
@@ -124,7 +126,7 @@ mod tests {
         let silent = judged(|record| record.clusters[2].after.clear());
         assert!(matches!(
             &silent.invalid_reasons[..],
-            [Fault::OtherServer { primary: None, after: true, .. }]
+            [InvalidReason::OtherServer { primary: None, after: true, .. }]
         ));
         let stopped = judged(|record| {
             record.partial = true;
@@ -141,7 +143,7 @@ mod tests {
                 *counters.calls.get_mut("fcall").unwrap() += 1;
             });
             assert!(
-                matches!(&result.invalid_reasons[..], [Fault::CountersDisagree { primary, .. }]
+                matches!(&result.invalid_reasons[..], [InvalidReason::CountersDisagree { primary, .. }]
                     if *primary == result.record.primaries[cluster].addr),
                 "{:?}",
                 result.invalid_reasons
@@ -152,8 +154,8 @@ mod tests {
             record.clusters[0].audit.claimed += 1;
             record.clusters[1].audit.claimed -= 1;
         });
-        let unexplained = |fault: &Fault| {
-            matches!(fault, Fault::AuditViolation { violation: Violation::SumOfGrants, count: 1 })
+        let unexplained = |fault: &InvalidReason| {
+            matches!(fault, InvalidReason::AuditViolation { violation: Violation::SumOfGrants, count: 1 })
         };
         assert!(!swapped.valid && swapped.invalid_reasons.iter().all(unexplained), "{swapped:?}");
     }
@@ -171,6 +173,39 @@ mod tests {
         };
         record.strata.iter_mut().filter(|stratum| stratum.control).for_each(slower);
         analyse(record).unwrap()
+    }
+
+    /// Two clusters of one server differ: the control's may be slower, and the baseline is not.
+    #[test]
+    fn the_baseline_is_compared_without_the_clusters_of_its_control() {
+        let duet = |times: f64| {
+            let mut record = server_duet(&[GRANT_LANE, TWIN], 1);
+            record.strata.retain(|stratum| !stratum.control);
+            for stratum in &mut record.strata {
+                let mut again = stratum.sides[0].clone();
+                again.service.0.iter_mut().for_each(|ticks| *ticks = (f64::from(*ticks) * times) as u32);
+                stratum.sides.push(again);
+            }
+            let blocks: Vec<_> = record.blocks.iter().filter(|block| block.arm == 0).cloned().collect();
+            record.blocks.extend(blocks.into_iter().map(|mut block| {
+                block.on_control = true;
+                block.duration_s *= times;
+                block.counters.main_thread_cpu_us *= times;
+                block
+            }));
+            analyse(record).unwrap()
+        };
+        let of = |result: &RunResult, metric: Metric| {
+            let found = result.comparisons.iter().find(|one| one.metric == metric).unwrap();
+            (found.baseline_value, found.ratio)
+        };
+        let (alike, slower) = (duet(1.0), duet(1.05));
+        assert!(slower.control.as_ref().unwrap().ratio.unwrap().estimate > 1.04, "{:?}", slower.control);
+        for metric in [Metric::ServiceP50, Metric::ServerCpu] {
+            assert_eq!(of(&alike, metric), of(&slower, metric), "{metric:?}");
+        }
+        let rates = [&alike, &slower].map(|result| result.variants[0].throughput_per_s.to_bits());
+        assert_eq!(rates[0], rates[1]);
     }
 
     #[test]

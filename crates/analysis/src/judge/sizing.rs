@@ -73,8 +73,16 @@ fn share(basis: &SizingBasis, primaries: u32) -> f64 {
 /// Below this, what the busiest primary had beyond its partitions' share is chance.
 const EVEN: f64 = 0.03;
 
-/// See [`SizingBasis::concentrated`]; of claims and partitions by primary.
-pub(super) fn concentrated(primaries: &[(u64, u32)]) -> f64 {
+/// See [`SizingBasis::concentrated`]; of claims and partitions by primary. `None` where one primary has everything and the
+/// population is `skewed`: how much of it one partition has does not show there.
+pub(super) fn concentrated(primaries: &[(u64, u32)], skewed: bool) -> Option<f64> {
+    if primaries.len() == 1 {
+        return (!skewed).then_some(0.0);
+    }
+    Some(excess_of_busiest(primaries))
+}
+
+fn excess_of_busiest(primaries: &[(u64, u32)]) -> f64 {
     let claims: u64 = primaries.iter().map(|(claims, _)| claims).sum();
     let partitions: u32 = primaries.iter().map(|(_, partitions)| partitions).sum();
     if claims == 0 || partitions == 0 {
@@ -119,15 +127,16 @@ mod tests {
 
     #[test]
     fn a_hot_partition_is_not_divided_by_more_primaries() {
-        assert!(concentrated(&[(340, 85), (330, 85), (330, 85)]).abs() < 1e-12, "chance");
-        let hot = concentrated(&[(600, 85), (200, 85), (200, 85)]);
+        assert!(excess_of_busiest(&[(340, 85), (330, 85), (330, 85)]).abs() < 1e-12, "chance");
+        let hot = concentrated(&[(600, 85), (200, 85), (200, 85)], true).unwrap();
         assert!((hot - 0.4).abs() < 1e-9, "{hot}");
         let basis = SizingBasis { concentrated: hot, ..BASIS };
         // One primary has 0.4 of 10,000 claims per second at 100 us each: that is 40 % of it, and the rest adds to it.
         let row = sizing(&basis, &[10_000.0])[0];
         assert!(row.primaries > sizing(&BASIS, &[10_000.0])[0].primaries, "{row:?}");
         assert_eq!(sizing(&basis, &[20_000.0])[0].primaries, None, "80 % of one primary for one partition");
-        assert!(concentrated(&[(5, 85)]).abs() < 1e-12 && concentrated(&[]).abs() < 1e-12);
+        assert_eq!([&[(5, 85)][..], &[]].map(|of| concentrated(of, false)), [Some(0.0); 2]);
+        assert_eq!(concentrated(&[(5, 256)], true), None, "one primary has the hot partition and all others");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::beside_others::{difference_beside_others, without_allowance};
 use super::recovery::Recovery;
 use super::result::{Control, RunResult, Verdict};
 use super::values::measured;
-use crate::record::{Fault, RunRecord, Warning, is_zero};
+use crate::record::{InvalidReason, RunRecord, Warning, is_zero};
 use crate::scenario::Metric;
 use crate::stats::{CONFIDENCE, Estimate, FittedLine, Latencies, LinePoint, LogValue, TooFew, log_error_of};
 
@@ -70,7 +70,7 @@ pub struct SweepPoint {
     /// Whether the run's numbers may be used.
     pub valid: bool,
     /// Why not, as the run's own report has it.
-    pub invalid_reasons: Vec<Fault>,
+    pub invalid_reasons: Vec<InvalidReason>,
     /// What a reader of the run should know, as the run's own report has it.
     pub warnings: Vec<Warning>,
     /// Why nothing is judged, where the baseline differed from itself.

@@ -1,8 +1,8 @@
 //! Whether a run's numbers may be used: what it found wrong with itself, and the rules that need the whole record.
 
 use crate::record::{
-    ArmRecord, Audit, Fault, GeneratorUse, InjectionFailure, Outcomes, QUIET_NS, RunRecord, Violation,
-    Warning,
+    ArmRecord, Audit, GeneratorUse, InjectionFailure, InvalidReason, Outcomes, QUIET_NS, RunRecord,
+    Violation, Warning,
 };
 use crate::scenario::{MOST_IN_FLIGHT, Mode, Model, Scenario};
 use crate::stats::{Latencies, mser};
@@ -30,11 +30,11 @@ const SHORT_CLAIMS: f64 = 4.0;
 const MSER_BATCH: usize = 5;
 
 /// Every fault, the run's own first.
-pub(super) fn faults(record: &RunRecord, scenario: &Scenario) -> Vec<Fault> {
+pub(super) fn faults(record: &RunRecord, scenario: &Scenario) -> Vec<InvalidReason> {
     // What ended a run says more than that its other parts are missing.
     let mut faults = record.faults.clone();
     let part = record.part.as_ref();
-    faults.extend(part.map(|part| Fault::PartOfARun { part: part.number, of: part.of }));
+    faults.extend(part.map(|part| InvalidReason::PartOfARun { part: part.number, of: part.of }));
     faults.extend(damaged(record));
     faults.extend(generators::began_late(record));
     // Each by itself: what one cluster has too much another may lack.
@@ -47,7 +47,7 @@ pub(super) fn faults(record: &RunRecord, scenario: &Scenario) -> Vec<Fault> {
     if matches!(scenario.load.model, Model::Open { .. }) {
         let claims: u64 = record.arms.iter().map(|arm| arm.outcomes.empty_stock).sum();
         if claims > 0 {
-            faults.push(Fault::StockRanOut { claims });
+            faults.push(InvalidReason::StockRanOut { claims });
         }
         let late = of_arms(record, scenario).filter(SendLag::is_fault);
         faults.extend(late.map(|lag| lag.fault()));
@@ -60,11 +60,11 @@ pub(super) fn faults(record: &RunRecord, scenario: &Scenario) -> Vec<Fault> {
     faults.extend(
         stall(record, scenario)
             .filter(|(_, share)| *share > STALL_REFUSED && scenario.load.mode == Mode::Staged)
-            .map(|(longest_s, share)| Fault::Stalled { longest_s, share }),
+            .map(|(longest_s, share)| InvalidReason::Stalled { longest_s, share }),
     );
     faults.extend(shared_queue(record, scenario));
     // The run may have found the same itself; one reason is said once.
-    let mut once: Vec<Fault> = Vec::with_capacity(faults.len());
+    let mut once: Vec<InvalidReason> = Vec::with_capacity(faults.len());
     for fault in faults {
         if !once.contains(&fault) {
             once.push(fault);
@@ -150,7 +150,7 @@ fn throttled(used: GeneratorUse) -> Option<Warning> {
 }
 
 /// Every histogram of the record that cannot be read.
-fn damaged(record: &RunRecord) -> impl Iterator<Item = Fault> {
+fn damaged(record: &RunRecord) -> impl Iterator<Item = InvalidReason> {
     let arms = record.arms.iter().flat_map(|arm| {
         let steps = arm.steps.iter().map(|step| (step.title.as_str(), &step.time));
         arm.clocks()
@@ -164,11 +164,11 @@ fn damaged(record: &RunRecord) -> impl Iterator<Item = Fault> {
     let lags = record.generators.iter().map(|one| (format!("send_lag of part {}", one.part), &one.send_lag));
     arms.chain(seconds).chain(added).chain(lags).filter_map(|(histogram, packed)| {
         let bad = Latencies::decode(packed).err()?;
-        Some(Fault::DamagedHistogram { histogram, detail: bad.0 })
+        Some(InvalidReason::DamagedHistogram { histogram, detail: bad.0 })
     })
 }
 
-fn audit_faults(audit: &Audit) -> impl Iterator<Item = Fault> {
+fn audit_faults(audit: &Audit) -> impl Iterator<Item = InvalidReason> {
     let explained = audit.claimed + audit.expired + audit.outstanding + audit.lost + audit.lost_by_server;
     let counts = [
         (audit.lost, Violation::GrantsUnaccounted),
@@ -182,12 +182,12 @@ fn audit_faults(audit: &Audit) -> impl Iterator<Item = Fault> {
     counts
         .into_iter()
         .filter(|(count, _)| *count > 0)
-        .map(|(count, violation)| Fault::AuditViolation { violation, count })
+        .map(|(count, violation)| InvalidReason::AuditViolation { violation, count })
 }
 
 /// Whether arms that were mixed claim by claim waited for each other: with several in flight an arm's latency follows its
 /// number of round trips, not what users of that arm alone would see. Of an open loop by Little's law.
-fn shared_queue(record: &RunRecord, scenario: &Scenario) -> Option<Fault> {
+fn shared_queue(record: &RunRecord, scenario: &Scenario) -> Option<InvalidReason> {
     let mixed = || record.strata.iter().filter(|stratum| !stratum.apart);
     if record.arms.len() < 2 || mixed().next().is_none() {
         return None;
@@ -206,16 +206,16 @@ fn shared_queue(record: &RunRecord, scenario: &Scenario) -> Option<Fault> {
             (in_flight, MOST_IN_FLIGHT * f64::from(record.environment.valkey.primaries))
         }
     };
-    (in_flight > limit).then_some(Fault::SharedQueue { in_flight, limit })
+    (in_flight > limit).then_some(InvalidReason::SharedQueue { in_flight, limit })
 }
 
 /// Faults that were asked for and not carried out: without them the run answers nothing. Of one that was stopped, only
 /// those that were tried.
-fn not_injected(record: &RunRecord) -> impl Iterator<Item = Fault> {
+fn not_injected(record: &RunRecord) -> impl Iterator<Item = InvalidReason> {
     let all = record.injected.iter().flat_map(|injected| &injected.faults).enumerate();
     let failed = all.filter_map(|(number, fault)| Some((number as u32, fault, fault.failure.clone()?)));
     failed.filter(|(_, _, failure)| *failure != InjectionFailure::Interrupted).map(
-        |(number, fault, failure)| Fault::NotInjected {
+        |(number, fault, failure)| InvalidReason::NotInjected {
             number,
             kind: fault.kind,
             target: fault.target,
@@ -238,14 +238,14 @@ fn outlasting(record: &RunRecord) -> impl Iterator<Item = Warning> {
 }
 
 /// Executions that a storm left behind. One that was interrupted did not have the time to bring all back.
-fn never_resumed(record: &RunRecord) -> Option<Fault> {
+fn never_resumed(record: &RunRecord) -> Option<InvalidReason> {
     let storm = record.storm.as_ref().filter(|storm| !record.partial && storm.without_lease() > 0)?;
     // A signal or a grant that a failover took away is sent by nobody again: the audit names these.
     let lost = record.audit.rolled_back + record.audit.lost_by_server;
     if record.injected.is_some() && storm.without_lease() <= lost {
         return None;
     }
-    Some(Fault::NeverResumed { executions: storm.without_lease(), of: storm.executions })
+    Some(InvalidReason::NeverResumed { executions: storm.without_lease(), of: storm.executions })
 }
 
 /// Failures among the claims that are no arm's, and how many were sent: the control's second side, and the blocks that servers' counters are read around.
@@ -262,20 +262,20 @@ fn of_no_arm(record: &RunRecord) -> Option<(u64, u64)> {
 /// What stands for them where an arm's name does.
 const NO_ARM: &str = "control and counter blocks";
 
-fn failed_in_no_arm(record: &RunRecord) -> Option<Fault> {
+fn failed_in_no_arm(record: &RunRecord) -> Option<InvalidReason> {
     let (limit, (failed, sent)) = (record.scenario.gate.failed, of_no_arm(record)?);
     let arm = NO_ARM.to_owned();
-    (failed as f64 > limit * sent as f64).then_some(Fault::TooManyFailed { arm, failed, sent, limit })
+    (failed as f64 > limit * sent as f64).then_some(InvalidReason::TooManyFailed { arm, failed, sent, limit })
 }
 
 /// Whether an arm's claims are too few that succeeded, or too many that failed.
-fn failed(arm: &ArmRecord, record: &RunRecord) -> Option<Fault> {
+fn failed(arm: &ArmRecord, record: &RunRecord) -> Option<InvalidReason> {
     let (outcomes, limit) = (&arm.outcomes, record.scenario.gate.failed);
     if outcomes.claimed == 0 {
-        return Some(Fault::NothingClaimed { arm: arm.name.clone(), planned: outcomes.planned() });
+        return Some(InvalidReason::NothingClaimed { arm: arm.name.clone(), planned: outcomes.planned() });
     }
     let (failed, sent) = (outcomes.failures(record.scenario.grant.unconsumed), outcomes.sent());
-    (failed as f64 > limit * sent as f64).then(|| Fault::TooManyFailed {
+    (failed as f64 > limit * sent as f64).then(|| InvalidReason::TooManyFailed {
         arm: arm.name.clone(),
         failed,
         sent,

@@ -146,12 +146,13 @@ fn by_second(record: &RunRecord, of: fn(&TimelinePoint) -> Option<f64>) -> Resul
     mean_of_series(&series).map_err(|too_few| too_few.counting("whole seconds"))
 }
 
-/// A quantile with the error that the whole seconds of a run with one variant show, where that is larger: a histogram has
-/// forgotten the order of its values, and knows nothing of a machine that was slower for some seconds.
+/// A quantile with the error that the run's whole seconds show, where that is larger: a histogram has forgotten the order of its
+/// values, and knows nothing of a machine that was slower for some seconds. Several variants took turns in them, and what a
+/// second did to one it did to all.
 fn in_time(record: &RunRecord, metric: Metric, within: LogValue) -> LogValue {
     // Along a ramp seconds differ as they are meant to.
     let ramp = matches!(record.scenario.load.arrivals, Some(ArrivalsForm::Ramp(_)));
-    let seconds = per_second(metric).filter(|_| record.arms.len() == 1 && !ramp);
+    let seconds = per_second(metric).filter(|_| !ramp);
     let seconds = seconds.and_then(|of| by_second(record, of).ok());
     let wider = seconds.filter(|seconds| seconds.log_error > within.log_error);
     wider.map_or(within, |wider| LogValue { value: within.value, ..wider })
@@ -170,7 +171,7 @@ fn enough(have: u64, metric: Metric) -> Result<(), TooFew> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixtures::{GRANT_LANE, HGET_LANE, record, scenario, spread};
+    use super::super::fixtures::{GRANT_LANE, HGET_LANE, SimulatedArm, record, scenario, spread};
     use super::*;
 
     #[test]
@@ -214,6 +215,32 @@ mod tests {
             .find(|found| found.name.metric == Metric::ResumeP99)
             .unwrap();
         assert_eq!((Some(resume.value), resume.interval), (value, None));
+    }
+
+    #[test]
+    fn a_time_to_resume_and_the_times_of_several_variants_know_of_slow_seconds_too() {
+        let arms = [GRANT_LANE, HGET_LANE];
+        let slow = |arms: &[SimulatedArm], metric: Metric| {
+            let mut record = record(arms, 1);
+            for arm in &mut record.arms {
+                (arm.resume, arm.response) = (spread(10_000, 2_000.0, 1), spread(10_000, 2_000.0, 1));
+            }
+            let within = measured(&record, 0, metric).unwrap().log_error;
+            let point = TimelinePoint { claimed: 500, ..TimelinePoint::default() };
+            let of = |second: u32| {
+                let us = Some(if (11..=20).contains(&second) { 2_600.0 } else { 2_000.0 });
+                TimelinePoint {
+                    t_s: f64::from(second),
+                    resume_p50_us: us,
+                    response_p50_us: us,
+                    ..point.clone()
+                }
+            };
+            record.timeline = (1..=40).map(of).collect();
+            measured(&record, 0, metric).unwrap().log_error / within
+        };
+        assert!(slow(&arms[..1], Metric::ResumeP50) > 5.0);
+        assert!(slow(&arms, Metric::ResponseP50) > 5.0 && slow(&arms, Metric::ResumeP50) > 5.0);
     }
 
     /// A machine that was slower for a quarter of the time: a histogram has forgotten when.

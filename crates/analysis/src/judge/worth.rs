@@ -14,7 +14,8 @@ const TARGETS_PER_S: [f64; 3] = [1_000.0, 5_000.0, 20_000.0];
 const UTILISATION: f64 = 0.6;
 
 /// Of each arm whose server CPU is known with an interval; empty where there is but one arm, and where several workers go for
-/// each grant: the servers' CPU is that of one who asks, and a lease takes several.
+/// each grant: the servers' CPU is that of one who asks, and a lease takes several. Of a skewed population on one primary nobody knows
+/// what more primaries would divide.
 pub(super) fn worth(record: &RunRecord, scenario: &Scenario) -> Vec<Worth> {
     if record.arms.len() < 2 || scenario.load.contenders > 1 {
         return Vec::new();
@@ -22,13 +23,14 @@ pub(super) fn worth(record: &RunRecord, scenario: &Scenario) -> Vec<Worth> {
     let valkey = &record.environment.valkey;
     let of = |arm: usize| {
         let cpu = measured(record, arm, Metric::ServerCpu).ok()?.estimate(CONFIDENCE);
+        let concentrated = concentrated(&primaries_of(record, arm), scenario.population.is_skewed())?;
         let basis = |cpu_us_per_claim: f64| SizingBasis {
             cpu_us_per_claim,
             utilisation: UTILISATION,
             partitions: valkey.partitions,
             primaries: valkey.primaries,
             hottest_share: valkey.hottest_share,
-            concentrated: concentrated(&primaries_of(record, arm)),
+            concentrated,
         };
         let primaries = |cpu: f64| sizing(&basis(cpu), &TARGETS_PER_S);
         let (fewest, most) = (primaries(cpu.low.max(0.0)), primaries(cpu.high));
@@ -53,6 +55,7 @@ mod tests {
     use super::super::fixtures::{GRANT_LANE, HGET_LANE, SimulatedArm, record, scenario};
     use super::*;
     use crate::record::PrimaryRecord;
+    use crate::scenario::Skew;
 
     #[test]
     fn a_dearer_claim_needs_more_primaries_from_some_rate_on() {
@@ -82,6 +85,16 @@ mod tests {
             rows[2].sizing.primaries, None,
             "1.2 main threads, 0.8 of them for one partition: {rows:?}"
         );
+    }
+
+    #[test]
+    fn one_primary_does_not_show_what_part_of_a_skewed_load_others_could_take() {
+        let arms = [GRANT_LANE, HGET_LANE];
+        let (mut alone, mut scenario) = (record(&arms, 1), scenario(&arms));
+        alone.primaries.truncate(1);
+        assert_eq!(worth(&alone, &scenario).len(), 2);
+        scenario.population.skew = Skew::Zipf(1.6);
+        assert!(worth(&alone, &scenario).is_empty());
     }
 
     #[test]

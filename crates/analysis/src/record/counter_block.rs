@@ -22,6 +22,9 @@ pub struct CounterBlock {
     pub duration_s: f64,
     /// Counters of all primaries, summed.
     pub counters: CounterDelta,
+    /// Whether it was made on the control's cluster (server duet): the arm's figures are without it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub on_control: bool,
     /// Of a block with several claims in flight: the part in which all of them were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steady: Option<SteadyPart>,

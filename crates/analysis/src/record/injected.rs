@@ -30,7 +30,7 @@ pub struct InjectedRecord {
     /// Length of a slice, in seconds.
     pub slice_s: f64,
     /// The window in slices, finer than seconds.
-    pub slices: Vec<Slice>,
+    pub slices: Vec<TimeSlice>,
 }
 
 /// One fault, as it went.
@@ -173,7 +173,7 @@ pub enum InjectionFailure {
 
 /// A part of the window.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Slice {
+pub struct TimeSlice {
     /// Claims that were due in it.
     pub due: u64,
     /// Claims that got their lease in it, whenever they were due.

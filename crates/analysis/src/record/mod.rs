@@ -11,10 +11,10 @@ mod conditions;
 mod counter_block;
 mod environment;
 mod event;
-mod fault;
 mod histogram;
 mod injected;
 mod inside;
+mod invalid_reason;
 mod latency;
 mod machine_use;
 mod merge;
@@ -50,12 +50,12 @@ pub use conditions::{Asked, AwakeBy, Conditions};
 pub use counter_block::*;
 pub use environment::{Environment, Host, LibraryInfo, SdkInfo, Tool, ValkeyInfo};
 pub use event::{WindowEvent, WindowEventKind};
-pub use fault::{Fault, ForeignClient, Violation};
 pub use histogram::{BadHistogram, Histogram};
 pub use injected::{
-    Doubts, InjectedFault, InjectedRecord, InjectionFailure, MovedSlots, NotCounted, Slice, SlotMoveWay,
+    Doubts, InjectedFault, InjectedRecord, InjectionFailure, MovedSlots, NotCounted, SlotMoveWay, TimeSlice,
 };
 pub use inside::{CommandSums, FunctionSums, Inside, TimerSums};
+pub use invalid_reason::{ForeignClient, InvalidReason, Violation};
 pub use latency::LatencyHistogram;
 pub use machine_use::{MachineUse, by_machine};
 pub use merge::{MergeError, Tie, merge};

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::audit::is_zero;
 use super::{
-    Aborted, ArmRecord, Audit, CalibrationNote, ClusterRecord, CounterBlock, Environment, Fault,
-    GeneratorRecord, GeneratorUse, Histogram, InjectedRecord, PartNote, PrimaryRecord, StormRecord, Stratum,
+    Aborted, ArmRecord, Audit, CalibrationNote, ClusterRecord, CounterBlock, Environment, GeneratorRecord,
+    GeneratorUse, Histogram, InjectedRecord, InvalidReason, PartNote, PrimaryRecord, StormRecord, Stratum,
     TimelinePoint, Tool, Warning, WindowEvent, WindowTotals,
 };
 use crate::json::{FromJson, to_json_line};
@@ -98,7 +98,7 @@ pub struct RunRecord {
     /// What reading everything back showed.
     pub audit: Audit,
     /// What the run found wrong with itself while it ran; any entry makes the result invalid.
-    pub faults: Vec<Fault>,
+    pub faults: Vec<InvalidReason>,
     /// What a reader should know but what does not make the result wrong. A result adds its own to them and stands
     /// in the same JSON object, so here they have another name.
     #[serde(rename = "run_warnings")]

@@ -45,6 +45,12 @@ pub struct TimelinePoint {
     /// 99th percentile of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response_p99_us: Option<f64>,
+    /// Median time to resume in it (churn, storm).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resume_p50_us: Option<f64>,
+    /// 99th percentile of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resume_p99_us: Option<f64>,
     /// Response times in it, of a run whose rate changes (ramp): quantiles over several seconds come from all of
     /// their claims.
     #[serde(default, skip_serializing_if = "Histogram::is_empty")]
@@ -78,6 +84,9 @@ pub struct SecondTimes {
     /// How late claims were sent in it (open loop).
     #[serde(default, skip_serializing_if = "Histogram::is_empty")]
     pub send_lag: Histogram,
+    /// Times to resume of its claims (churn, storm).
+    #[serde(default, skip_serializing_if = "Histogram::is_empty")]
+    pub resume: Histogram,
 }
 
 impl TimelinePoint {

@@ -26,6 +26,7 @@ pub struct Timeline {
     service: LatencyHistogram,
     response: LatencyHistogram,
     send_lag: LatencyHistogram,
+    resume: LatencyHistogram,
     /// Whether the response times of each second are kept, not only their quantiles.
     keep_responses: bool,
     /// What merging needs of each batch, where this will be merged with others.
@@ -74,6 +75,9 @@ impl Timeline {
             self.service.record(stamps.done.saturating_sub(stamps.sent));
             if let Some(scheduled) = stamps.scheduled {
                 self.response.record(stamps.done.saturating_sub(scheduled));
+            }
+            if let Some(resume) = stamps.resume {
+                self.resume.record(resume);
             }
         } else {
             self.errors += 1;
@@ -252,6 +256,7 @@ impl Timeline {
             self.service.reset();
             self.response.reset();
             self.send_lag.reset();
+            self.resume.reset();
         }
     }
 
@@ -265,12 +270,15 @@ impl Timeline {
             p99_us: self.service.quantile_us(0.99),
             response_p50_us: self.response.quantile_us(0.5),
             response_p99_us: self.response.quantile_us(0.99),
+            resume_p50_us: self.resume.quantile_us(0.5),
+            resume_p99_us: self.resume.quantile_us(0.99),
             response: if self.keep_responses { self.response.encode() } else { Histogram(None) },
             send_lag_p99_us: self.send_lag.quantile_us(0.99),
             times: self.notes.as_ref().map(|_| SecondTimes {
                 service: self.service.encode(),
                 response: self.response.encode(),
                 send_lag: self.send_lag.encode(),
+                resume: self.resume.encode(),
             }),
             stock: self.stock,
             tool_resident_bytes: self.resident_bytes,

@@ -3,7 +3,7 @@
 use super::document::Block;
 use super::format::{count, figure, time_us};
 use super::redirects;
-use crate::judge::{self, Recovery, RunResult};
+use crate::judge::{self, Recovery, RecoveryLevel, RunResult};
 use crate::record::{
     Doubts, InjectedFault, InjectedRecord, InjectionFailure, MovedSlots, Outcomes, RunRecord, SlotMoveWay,
 };
@@ -69,24 +69,26 @@ pub(super) fn answer(result: &RunResult) -> Option<String> {
 /// Whether each fault was over within the scenario's time for it.
 pub(super) fn level(result: &RunResult) -> Option<Block> {
     let bound = result.record.scenario.slo.as_ref()?.recovery?.0;
-    let each = judge::recovery_levels(result, bound).map(|level| {
-        let took = match (level.recovery.recovered_s, level.recovery.first_success_s) {
-            (Some(recovered_s), _) => seconds(recovered_s),
-            (None, Some(first_s)) if level.recovery.untold().is_some() => {
-                format!("no success for {}", seconds(first_s))
-            }
-            (None, _) => "never".to_owned(),
-        };
-        match level.kept {
-            Some(true) => format!("kept after the {} ({took})", noun(level.kind)),
-            Some(false) => format!("MISSED after the {} ({took})", noun(level.kind)),
-            None => format!("not known after the {}", noun(level.kind)),
-        }
-    });
-    let each: Vec<String> = each.collect();
+    let each: Vec<String> = judge::recovery_levels(result, bound).map(|level| level_of(&level)).collect();
     (!each.is_empty()).then(|| {
         Block::Line(format!("Recovery within {}: {}.", seconds(bound.as_secs_f64()), each.join(", ")))
     })
+}
+
+/// Whether one fault was over in time, and how long it took.
+pub(super) fn level_of(level: &RecoveryLevel<'_>) -> String {
+    let took = match (level.recovery.recovered_s, level.recovery.first_success_s) {
+        (Some(recovered_s), _) => seconds(recovered_s),
+        (None, Some(first_s)) if level.recovery.untold().is_some() => {
+            format!("no success for {}", seconds(first_s))
+        }
+        (None, _) => "never".to_owned(),
+    };
+    match level.kept {
+        Some(true) => format!("kept after the {} ({took})", noun(level.kind)),
+        Some(false) => format!("MISSED after the {} ({took})", noun(level.kind)),
+        None => format!("not known after the {}", noun(level.kind)),
+    }
 }
 
 /// Why a fault was not carried out, without a full stop.

@@ -4,7 +4,7 @@ use super::format::{figure, rough};
 use crate::stats::Estimate;
 
 /// One metric of two arms.
-pub(super) struct Amount {
+pub(super) struct OfTwoArms {
     /// Candidate less baseline, in the metric's unit.
     pub(super) difference: Estimate,
     /// The baseline's value.
@@ -20,9 +20,9 @@ pub(super) struct Saving<'a> {
     /// Name of the other arm.
     pub(super) candidate: &'a str,
     /// In microseconds.
-    pub(super) time: Amount,
+    pub(super) time: OfTwoArms,
     /// In bare round trips of the same claims.
-    pub(super) trips: Amount,
+    pub(super) trips: OfTwoArms,
 }
 
 impl<'a> Saving<'a> {
@@ -87,9 +87,9 @@ fn digits_of_time(saved: Estimate) -> usize {
 mod tests {
     use super::*;
 
-    fn amount(difference: [f64; 3], [baseline, candidate]: [f64; 2]) -> Amount {
+    fn amount(difference: [f64; 3], [baseline, candidate]: [f64; 2]) -> OfTwoArms {
         let [low, estimate, high] = difference;
-        Amount { difference: Estimate { estimate, low, high, confidence: 0.95 }, baseline, candidate }
+        OfTwoArms { difference: Estimate { estimate, low, high, confidence: 0.95 }, baseline, candidate }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::document::Block;
 use super::format::{difference, difference_within, figure, share};
-use super::saving::{Amount, Saving};
+use super::saving::{OfTwoArms, Saving};
 use super::{conditions, faults_repeated, findings, words};
 use crate::judge::{
     Attempt, Conclusion, Gate, LeftOut, MIN_RUNS, RUNS_FOR_A_CHANGE, Repeated, RepeatedComparison,
@@ -113,7 +113,7 @@ fn attempts(repeated: &Repeated) -> Vec<String> {
 pub(super) fn savings(repeated: &Repeated) -> Vec<String> {
     let of = |metric: Metric| repeated.comparisons.iter().filter(move |c| c.metric == metric);
     of(Metric::ServiceP50)
-        .filter(|time| matches!(time.verdict, Verdict::Regression | Verdict::Improvement))
+        .filter(|time| time.verdict.is_change())
         .filter_map(|time| {
             let trips = of(Metric::ServiceP50RoundTrips)
                 .find(|trips| (&trips.baseline, &trips.candidate) == (&time.baseline, &time.candidate))?;
@@ -132,8 +132,8 @@ pub(super) fn savings(repeated: &Repeated) -> Vec<String> {
         .collect()
 }
 
-fn amount(over_all: &RepeatedDifference, difference: Estimate) -> Amount {
-    Amount { difference, baseline: over_all.baseline_value, candidate: over_all.candidate_value }
+fn amount(over_all: &RepeatedDifference, difference: Estimate) -> OfTwoArms {
+    OfTwoArms { difference, baseline: over_all.baseline_value, candidate: over_all.candidate_value }
 }
 
 /// How many runs were made, and of how many where there should be more.

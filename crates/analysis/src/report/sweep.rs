@@ -156,7 +156,10 @@ fn alarms(sweep: &Sweep) -> Vec<Block> {
             values.join(", ")
         )));
         let reasons = invalid.iter().flat_map(|point| {
-            point.invalid_reasons.iter().map(|fault| (words::setting(&point.value), words::fault(fault)))
+            point
+                .invalid_reasons
+                .iter()
+                .map(|fault| (words::setting(&point.value), words::invalid_reason(fault)))
         });
         let items = words::merged(reasons, sweep.points.len());
         if !items.is_empty() {
@@ -285,7 +288,7 @@ mod tests {
     use super::super::sweep_fixture::curve;
     use super::*;
     use crate::judge::Control;
-    use crate::record::{Fault, Warning};
+    use crate::record::{InvalidReason, Warning};
     use crate::stats::{FittedLine, LinePoint};
 
     #[test]
@@ -386,7 +389,7 @@ mod tests {
     fn what_the_runs_say_against_themselves_stands_in_the_sweep_once() {
         let mut curve = curve();
         curve.points[1].valid = false;
-        curve.points[1].invalid_reasons = vec![Fault::StockRanOut { claims: 7 }];
+        curve.points[1].invalid_reasons = vec![InvalidReason::StockRanOut { claims: 7 }];
         curve.points[1].control_failed =
             Some(Control { ratio: None, passed: false, failure: None, allowance: None });
         curve.points[1].warnings.push(Warning::BusyMachine { share: 0.3 });

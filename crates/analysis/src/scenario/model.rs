@@ -86,6 +86,13 @@ pub struct Population {
     pub payload_bytes: u32,
 }
 
+impl Population {
+    /// Whether some partitions have more executions than others.
+    pub fn is_skewed(&self) -> bool {
+        self.skew != Skew::Uniform
+    }
+}
+
 /// How many flow partitions the executions are spread over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PartitionCount {

@@ -115,6 +115,14 @@ pub(crate) fn expanded_tail(confidence: f64, n: f64, degrees: f64) -> f64 {
     normal_probability(-t_quantile(f64::midpoint(1.0, confidence), degrees) * (n / degrees).sqrt())
 }
 
+/// Probability of a Student's t so far from zero in either direction; the normal's where the degrees of freedom do not make a
+/// distribution.
+pub(crate) fn t_probability(t: f64, degrees: f64) -> f64 {
+    let beyond = StudentsT::new(0.0, 1.0, degrees)
+        .map_or_else(|_| normal_probability(-t.abs()), |known| known.sf(t.abs()));
+    2.0 * beyond
+}
+
 /// Quantile of Student's t; the normal's where the degrees of freedom do not make a distribution.
 pub(crate) fn t_quantile(p: f64, degrees: f64) -> f64 {
     StudentsT::new(0.0, 1.0, degrees).map_or_else(|_| normal_quantile(p), |t| t.inverse_cdf(p))

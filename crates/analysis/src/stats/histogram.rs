@@ -26,7 +26,7 @@ impl Latencies {
     }
 
     /// The same, `None` also where it cannot be read: for what is drawn from a result, which `judge` has made invalid then
-    /// ([`Fault::DamagedHistogram`](crate::record::Fault::DamagedHistogram)).
+    /// ([`InvalidReason::DamagedHistogram`](crate::record::InvalidReason::DamagedHistogram)).
     pub fn readable(histogram: &Histogram) -> Option<Self> {
         Self::decode(histogram).unwrap_or_default()
     }

@@ -1,6 +1,6 @@
 //! Series in the order taken: neighbours resemble each other, so n samples say less than n independent ones.
 
-use super::estimate::{Estimate, TooFew, t_quantile};
+use super::estimate::{Estimate, TooFew, t_probability, t_quantile};
 
 /// Batches of which [`effective_sample_size`] needs at least this many.
 const MIN_BATCHES: usize = 8;
@@ -70,6 +70,20 @@ pub fn mean_with_interval(values: &[f64], confidence: f64) -> Result<Estimate, T
     around_mean(values, confidence, |n| 1.0 / n)
 }
 
+/// Probability of independent values whose mean is so far from zero, or farther, where the truth is zero (Student's t); `None` for
+/// fewer than two. Values that do not vary say that it is zero, or certainly not.
+pub fn mean_is_zero(values: &[f64]) -> Option<f64> {
+    let n = values.len() as f64;
+    if values.len() < 2 {
+        return None;
+    }
+    let (mean, error) = (mean(values), (variance(values) / n).sqrt());
+    if error > 0.0 {
+        return Some(t_probability(mean / error, n - 1.0));
+    }
+    Some(if mean == 0.0 { 1.0 } else { 0.0 })
+}
+
 /// The mean of independent values, with an interval for something whose variance is `times(n)` that of one of them.
 pub(super) fn around_mean(
     values: &[f64],
@@ -121,6 +135,15 @@ mod tests {
                 last
             })
             .collect()
+    }
+
+    #[test]
+    fn a_mean_is_as_far_from_zero_as_students_table_says() {
+        // t = 1 / (1 / sqrt(5)) = 2.2361 with four degrees of freedom.
+        let p = mean_is_zero(&[0.0, 0.0, 1.0, 2.0, 2.0]).unwrap();
+        assert!((p - 0.0890).abs() < 1e-4, "{p}");
+        assert_eq!(mean_is_zero(&[0.0, 0.0, 1.0, 2.0, 2.0].map(|v: f64| -v)), Some(p));
+        assert_eq!([&[0.0; 3][..], &[0.5; 3], &[0.5]].map(mean_is_zero), [Some(1.0), Some(0.0), None]);
     }
 
     #[test]

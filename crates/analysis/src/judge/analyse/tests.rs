@@ -2,8 +2,8 @@ use super::super::fixtures::{GRANT_LANE, HGET_LANE, TWIN, record, scenario};
 use super::super::result::Verdict;
 use super::*;
 use crate::record::{
-    CounterBlock, Fault, InjectedRecord, LatencyHistogram, Outcomes, RedirectKind, SdkInfo, StormRecord,
-    Warning, WindowTotals, WireTotals,
+    CounterBlock, InjectedRecord, InvalidReason, LatencyHistogram, Outcomes, RedirectKind, SdkInfo,
+    StormRecord, Warning, WindowTotals, WireTotals,
 };
 use crate::scenario::{Arrivals, Metric, Mode, Model, Slo};
 use std::time::Duration;
@@ -82,7 +82,7 @@ fn a_library_that_reads_for_itself_is_no_disagreement() {
         })
     };
     assert!(more(1).valid, "{:?}", more(1).invalid_reasons);
-    let of_counters = |fault: &Fault| matches!(fault, Fault::CountersDisagree { .. });
+    let of_counters = |fault: &InvalidReason| matches!(fault, InvalidReason::CountersDisagree { .. });
     assert!(more(0).invalid_reasons.iter().any(of_counters), "somebody else's");
 }
 
@@ -116,7 +116,7 @@ fn what_a_worker_of_its_own_sends_is_what_the_servers_count() {
     assert!(server.commands_per_claim.is_empty());
     // Leases that no function gave.
     let fewer = duet(&|block| *block.counters.calls.get_mut("fcall").unwrap() = block.claims - 1);
-    let of_counters = |fault: &Fault| matches!(fault, Fault::CountersDisagree { .. });
+    let of_counters = |fault: &InvalidReason| matches!(fault, InvalidReason::CountersDisagree { .. });
     assert!(fewer.invalid_reasons.iter().any(of_counters), "{:?}", fewer.invalid_reasons);
 }
 
@@ -151,7 +151,7 @@ fn redirects_that_servers_count_as_they_were_met_are_no_fault() {
             record.primaries[0].unanswered = unanswered;
             record.injected = Some(redirected(met, counted));
         });
-        result.invalid_reasons.iter().any(|fault| matches!(fault, Fault::RedirectsDisagree { .. }))
+        result.invalid_reasons.iter().any(|fault| matches!(fault, InvalidReason::RedirectsDisagree { .. }))
     };
     assert!(!found(3, 3, 0));
     assert!(!found(3, 4, 1), "its reply was lost");
@@ -184,7 +184,9 @@ fn each_fault_is_found_and_named() {
         ("AttemptLost", |r, _| r.audit.attempt_changed = 1),
         ("WrongLeaseEpoch", |r, _| r.audit.epoch_errors = 1),
         ("WrongState", |r, _| r.audit.state_errors = 1),
-        ("the run's own", |r, _| r.faults.push(Fault::Infrastructure { detail: "the run's own".into() })),
+        ("the run's own", |r, _| {
+            r.faults.push(InvalidReason::Infrastructure { detail: "the run's own".into() });
+        }),
         ("NothingClaimed { arm: \"hget-lane\", planned: 9 }", |r, _| {
             r.arms[1].outcomes = crate::record::Outcomes { expired: 9, ..Default::default() };
         }),
@@ -217,7 +219,7 @@ fn each_fault_is_found_and_named() {
 fn arms_may_queue_apart_and_be_mixed_where_they_do_not_queue() {
     let queued = |change: &dyn Fn(&mut RunRecord, &mut Scenario)| {
         let said = analysed(|record, scenario| change(record, scenario)).invalid_reasons;
-        said.iter().any(|fault| matches!(fault, Fault::SharedQueue { .. }))
+        said.iter().any(|fault| matches!(fault, InvalidReason::SharedQueue { .. }))
     };
     let sixteen = |scenario: &mut Scenario| scenario.load.model = Model::Closed { concurrency: 16 };
     let apart = |record: &mut RunRecord| record.strata.iter_mut().for_each(|stratum| stratum.apart = true);
@@ -251,7 +253,7 @@ fn servers_may_have_missed_what_had_no_reply_and_not_more() {
         })
         .invalid_reasons
         .iter()
-        .all(|fault| !matches!(fault, Fault::CountersDisagree { .. }))
+        .all(|fault| !matches!(fault, InvalidReason::CountersDisagree { .. }))
     };
     assert!(valid(3, 3) && valid(3, 0));
     // A block's claims, or the control's, are in no arm.
@@ -262,7 +264,7 @@ fn servers_may_have_missed_what_had_no_reply_and_not_more() {
                 *counters.calls.get_mut("fcall").unwrap() -= 1;
             }
         });
-        result.invalid_reasons.iter().all(|fault| !matches!(fault, Fault::CountersDisagree { .. }))
+        result.invalid_reasons.iter().all(|fault| !matches!(fault, InvalidReason::CountersDisagree { .. }))
     };
     assert!(in_block(1) && !in_block(0));
     let ruler = analysed(|record, _| record.rulers_unanswered = 1);
@@ -339,7 +341,8 @@ fn a_stall_is_warned_of_and_an_open_loop_shows_it_itself() {
             }
         });
         let warned = result.warnings.iter().any(|warning| matches!(warning, Warning::Stall { .. }));
-        let refused = result.invalid_reasons.iter().any(|fault| matches!(fault, Fault::Stalled { .. }));
+        let refused =
+            result.invalid_reasons.iter().any(|fault| matches!(fault, InvalidReason::Stalled { .. }));
         (warned, refused)
     };
     let stalled = |longest_s, stalled_s| stalled_in(Mode::Staged, None, longest_s, stalled_s);
@@ -388,7 +391,7 @@ fn grants_that_ran_out_unasked_are_failures() {
     };
     assert!(matches!(
         expired(60_000, 0.0).invalid_reasons[..],
-        [Fault::TooManyFailed { failed: 60_000, .. }]
+        [InvalidReason::TooManyFailed { failed: 60_000, .. }]
     ));
     let few = expired(7, 0.0);
     assert!(few.valid && few.warnings.iter().any(|w| matches!(w, Warning::Errors { errors: 7, .. })));
@@ -406,7 +409,10 @@ fn claims_that_fail_in_the_control_or_in_blocks_are_seen() {
     };
     assert!(failing(0).warnings.iter().all(|w| !matches!(w, Warning::Errors { .. })));
     let most = failing(1_500).invalid_reasons;
-    assert!(matches!(&most[..], [Fault::TooManyFailed { failed: 1_500, sent: 2_000, .. }]), "{most:?}");
+    assert!(
+        matches!(&most[..], [InvalidReason::TooManyFailed { failed: 1_500, sent: 2_000, .. }]),
+        "{most:?}"
+    );
     let few = failing(20);
     assert!(few.valid && few.warnings.iter().any(|w| matches!(w, Warning::Errors { errors: 20, .. })));
 }
@@ -419,7 +425,7 @@ fn some_failures_and_an_interrupted_arm_are_no_fault() {
         record.arms[1].outcomes.failed = 600;
         record.scenario.gate.failed = 0.05;
     });
-    assert!(matches!(strict.invalid_reasons[..], [Fault::TooManyFailed { .. }]), "{strict:?}");
+    assert!(matches!(strict.invalid_reasons[..], [InvalidReason::TooManyFailed { .. }]), "{strict:?}");
     let stopped = analysed(|record, _| {
         record.partial = true;
         record.arms[1].outcomes = crate::record::Outcomes::default();

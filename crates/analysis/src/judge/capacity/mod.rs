@@ -35,7 +35,7 @@ use super::result::RunResult;
 use super::sizing::concentrated;
 use crate::json::{from_json, to_json_file};
 use crate::record::{CalibrationNote, Environment, Tool};
-use crate::scenario::{CapacitySection, ScenarioFile};
+use crate::scenario::{CapacitySection, ScenarioFile, SkewForm};
 use crate::stats::{Estimate, TooFew};
 
 /// Probes stand for a rate within this distance of it, as a logarithm.
@@ -103,7 +103,7 @@ pub enum SearchOutcome {
 
 impl SearchOutcome {
     /// Whether a rate is known that can be planned with.
-    fn is_known(self) -> bool {
+    pub(crate) fn is_known(self) -> bool {
         matches!(self, Self::Found | Self::LowerBound | Self::Unlimited)
     }
 }
@@ -253,7 +253,7 @@ impl Capacity {
         // Where no rate is known there is nothing to size for: at a lower one a claim costs more CPU.
         let basis = at_rate
             .filter(|_| conclusion.is_known())
-            .and_then(|probe| basis(probe, environment.as_ref()?, &plan.policy));
+            .and_then(|probe| basis(probe, environment.as_ref()?, &plan));
         let curve = fit_usl(&curve(&probes));
         let sizing = basis.map(|basis| sizing(&basis, &plan.policy.targets_per_s)).unwrap_or_default();
         Self {
@@ -372,15 +372,15 @@ fn probe_at<'a>(probes: &'a [Probe], boundary: Option<&Boundary>, low: Option<f6
     near.get(near.len() / 2).copied()
 }
 
-fn basis(probe: &Probe, environment: &Environment, policy: &CapacityPolicy) -> Option<SizingBasis> {
+fn basis(probe: &Probe, environment: &Environment, plan: &CapacityPlan) -> Option<SizingBasis> {
     let primaries: Vec<(u64, u32)> = probe.primaries.iter().map(|one| (one.claims, one.partitions)).collect();
     Some(SizingBasis {
         cpu_us_per_claim: probe.cpu_us_per_claim.filter(|cpu| *cpu > 0.0)?,
-        utilisation: policy.utilisation,
+        utilisation: plan.policy.utilisation,
         partitions: environment.valkey.partitions,
         primaries: environment.valkey.primaries,
         hottest_share: environment.valkey.hottest_share,
-        concentrated: concentrated(&primaries),
+        concentrated: concentrated(&primaries, plan.scenario.population.skew != SkewForm::Uniform)?,
     })
 }
 

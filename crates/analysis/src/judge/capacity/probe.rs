@@ -9,7 +9,7 @@ use crate::judge::gate::ERRORS;
 use crate::judge::generators;
 use crate::judge::primary_load::PrimaryLoad;
 use crate::judge::result::RunResult;
-use crate::record::{ArmRecord, Fault, GENERATOR_BUSY, Offered, RunRecord, SEND_LAG_SHARE, Warning};
+use crate::record::{ArmRecord, GENERATOR_BUSY, InvalidReason, Offered, RunRecord, SEND_LAG_SHARE, Warning};
 use crate::scenario::ModelForm;
 use crate::stats::{CONFIDENCE, Estimate, Latencies, TooFew};
 
@@ -91,7 +91,7 @@ pub enum Reason {
     /// The run cannot be used.
     Invalid {
         /// Why.
-        fault: Fault,
+        fault: InvalidReason,
     },
     /// The service level cannot be judged.
     TooFew {
@@ -328,8 +328,8 @@ fn send_lag_p99_us(result: &RunResult) -> Option<f64> {
 /// The generator that was the limit of a run of several, else the one that began last of those that began late.
 fn worst_generator(result: &RunResult) -> Option<OneGenerator> {
     let all = &result.generator_summaries;
-    let late = |fault: &Fault| match fault {
-        Fault::BeganLate { part, late_us, .. } => Some((*late_us, *part)),
+    let late = |fault: &InvalidReason| match fault {
+        InvalidReason::BeganLate { part, late_us, .. } => Some((*late_us, *part)),
         _ => None,
     };
     let limiting = all.iter().find(|one| one.limit.is_some()).map(|one| one.part);
@@ -383,14 +383,14 @@ fn primaries(record: &RunRecord) -> Vec<PrimaryLoad> {
 /// of generators that all make claims.
 fn faults(result: &RunResult, open: bool) -> impl Iterator<Item = Reason> {
     result.invalid_reasons.iter().filter_map(move |fault| match fault.itself() {
-        Fault::SendLag { p99_us, limit_us } => {
+        InvalidReason::SendLag { p99_us, limit_us } => {
             open.then_some(Reason::SendLag { p99_us: *p99_us, limit_us: *limit_us })
         }
-        Fault::BeganLate { part, late_us, limit_us, .. } if open => {
+        InvalidReason::BeganLate { part, late_us, limit_us, .. } if open => {
             Some(Reason::BeganLate { part: *part, late_us: *late_us, limit_us: *limit_us })
         }
         // A load that the cluster could not serve: the probe's own errors and its rate say so.
-        Fault::TooManyFailed { .. } | Fault::NothingClaimed { planned: 1.., .. } => None,
+        InvalidReason::TooManyFailed { .. } | InvalidReason::NothingClaimed { planned: 1.., .. } => None,
         _ => Some(Reason::Invalid { fault: fault.clone() }),
     })
 }

@@ -1,13 +1,13 @@
 //! What the parts found wrong, and what their readers should know.
 
-use crate::record::{Fault, RunRecord, Warning};
+use crate::record::{InvalidReason, RunRecord, Warning};
 
 /// The faults of all parts, each once. What only concerns the process that met it says which part that was.
-pub(super) fn faults(parts: &[RunRecord]) -> Vec<Fault> {
+pub(super) fn faults(parts: &[RunRecord]) -> Vec<InvalidReason> {
     let of_part = |(n, part): (usize, &RunRecord)| {
-        let named = move |fault: &Fault| match fault {
-            Fault::Infrastructure { .. } => {
-                Fault::OfGenerator { part: n as u32 + 1, what: Box::new(fault.clone()) }
+        let named = move |fault: &InvalidReason| match fault {
+            InvalidReason::Infrastructure { .. } => {
+                InvalidReason::OfGenerator { part: n as u32 + 1, what: Box::new(fault.clone()) }
             }
             of_servers => of_servers.clone(),
         };

@@ -47,13 +47,14 @@ fn quantiles(
         busy.iter().map(|(part, point)| Some((*part, point.times.as_ref()?))).collect();
     let Some(kept) = kept else {
         let alone = if let [(_, alone)] = busy[..] { (*alone).clone() } else { TimelinePoint::default() };
-        let TimelinePoint { p50_us, p99_us, response_p50_us, response_p99_us, send_lag_p99_us, .. } = alone;
         return Ok(TimelinePoint {
-            p50_us,
-            p99_us,
-            response_p50_us,
-            response_p99_us,
-            send_lag_p99_us,
+            p50_us: alone.p50_us,
+            p99_us: alone.p99_us,
+            response_p50_us: alone.response_p50_us,
+            response_p99_us: alone.response_p99_us,
+            resume_p50_us: alone.resume_p50_us,
+            resume_p99_us: alone.resume_p99_us,
+            send_lag_p99_us: alone.send_lag_p99_us,
             ..merged
         });
     };
@@ -62,11 +63,14 @@ fn quantiles(
     };
     let (service, response) =
         (sum("service", |times| &times.service)?, sum("response", |times| &times.response)?);
+    let resume = sum("resume", |times| &times.resume)?;
     Ok(TimelinePoint {
         p50_us: service.quantile_us(0.5),
         p99_us: service.quantile_us(0.99),
         response_p50_us: response.quantile_us(0.5),
         response_p99_us: response.quantile_us(0.99),
+        resume_p50_us: resume.quantile_us(0.5),
+        resume_p99_us: resume.quantile_us(0.99),
         send_lag_p99_us: sum("send_lag", |times| &times.send_lag)?.quantile_us(0.99),
         ..merged
     })

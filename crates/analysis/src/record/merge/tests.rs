@@ -3,8 +3,8 @@
 use super::*;
 use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, generator, record};
 use crate::record::{
-    Aborted, AddedRoundTrip, BatchNote, CounterDelta, Fault, Histogram, InjectedRecord, Outcomes, PartNote,
-    RetryCause, SteadyPart, Warning, WindowEvent, WindowEventKind,
+    Aborted, AddedRoundTrip, BatchNote, CounterDelta, Histogram, InjectedRecord, InvalidReason, Outcomes,
+    PartNote, RetryCause, SteadyPart, Warning, WindowEvent, WindowEventKind,
 };
 
 /// One of so many parts of a run of two arms, each of which has done the same.
@@ -207,15 +207,15 @@ fn a_generator_whose_machine_was_arranged_otherwise_keeps_that() {
 #[test]
 fn findings_are_said_once_and_a_processs_own_name_it() {
     let mut all = parts(2);
-    let changed = || Fault::ServerChanged { primary: "a".into(), detail: "run_id differs".into() };
-    let broke = || Fault::Infrastructure { detail: "the connection broke".into() };
+    let changed = || InvalidReason::ServerChanged { primary: "a".into(), detail: "run_id differs".into() };
+    let broke = || InvalidReason::Infrastructure { detail: "the connection broke".into() };
     all[0].faults = vec![changed()];
     all[1].faults = vec![changed(), broke()];
     let shared = || Warning::SharedMachine { cores: 2 };
     all[0].warnings = vec![shared(), Warning::LeftOver { keys: 2 }, Warning::BusyMachine { share: 0.7 }];
     all[1].warnings = vec![shared(), Warning::LeftOver { keys: 3 }, Warning::GeneratorBusy { share: 0.9 }];
     let whole = merge(all).unwrap();
-    assert_eq!(whole.faults, [changed(), Fault::OfGenerator { part: 2, what: Box::new(broke()) }]);
+    assert_eq!(whole.faults, [changed(), InvalidReason::OfGenerator { part: 2, what: Box::new(broke()) }]);
     assert_eq!(whole.warnings, [shared(), Warning::LeftOver { keys: 5 }]);
 }
 

@@ -127,7 +127,7 @@ pub(super) fn reason(reason: &Reason) -> String {
             time_us(*late_us as f64),
             time_us(*limit_us as f64)
         ),
-        Reason::Invalid { fault } => words::fault(fault).trim_end_matches('.').to_owned(),
+        Reason::Invalid { fault } => words::invalid_reason(fault).trim_end_matches('.').to_owned(),
         Reason::TooFew { too_few } => format!("p99 cannot be judged: {too_few}"),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::super::document::Block;
 use super::super::format::{TimeUnit, difference, figure};
+use super::super::words::{self, WITHOUT_INTERVALS};
 use super::super::{markdown, text};
 use super::fails_beyond;
 use super::junit::{Case, Suite, document};
@@ -47,9 +48,7 @@ pub(in crate::report) fn blocks(comparison: &FigureComparison) -> Vec<Block> {
             comparison.candidate.started,
             comparison.base.started
         )),
-        Block::Alarm(
-            "Figures without intervals: a difference may be noise, however large it looks.".to_owned(),
-        ),
+        Block::Alarm(WITHOUT_INTERVALS.to_owned()),
         Block::List {
             heading: "Compared".into(),
             items: vec![side("base", &comparison.base), side("candidate", &comparison.candidate)],
@@ -64,14 +63,7 @@ pub(in crate::report) fn blocks(comparison: &FigureComparison) -> Vec<Block> {
         })
         .collect();
     blocks.push(Block::List { heading: "What the files say of themselves".into(), items: notes });
-    if !comparison.differences.is_empty() {
-        let items = comparison
-            .differences
-            .iter()
-            .map(|d| format!("{}: {} against {}", d.what, d.base, d.candidate))
-            .collect();
-        blocks.push(Block::List { heading: "The runs differ in".into(), items });
-    }
+    blocks.extend(words::differing(&comparison.differences));
     blocks.push(Block::Table {
         heading: "Figures".into(),
         header: vec![

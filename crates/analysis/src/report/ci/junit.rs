@@ -6,7 +6,8 @@
 //! | regression, more of what does not vary | failure where the scenario's gate is enforced, else passed with its words |
 //! | inconclusive, control failed | skipped: it must not look green, and noise must not turn a build red |
 //! | claims that did not succeed, beyond the baseline's | failure |
-//! | a service level that was missed | failure |
+//! | a service level that was missed, of response time or recovery | failure |
+//! | a recovery that nobody can tell | skipped |
 //! | invalid or interrupted run | error; its verdicts are skipped |
 //!
 //! An A/B by design that finds its baseline faster has an answer, not a failure: only where verdicts decide the exit code do
@@ -16,10 +17,10 @@
 use std::fmt::Write as _;
 
 use super::super::format::{difference_within, per_claim, time_us};
-use super::super::{findings, servers, words};
+use super::super::{faults, findings, servers, words};
 use crate::judge::{
     Comparison, RunResult, Standing, StoredComparison, StoredMetric, StoredVerdict, Verdict, error_findings,
-    judged_exact, service_levels, standing,
+    judged_exact, recovery_levels, service_levels, standing,
 };
 
 /// Why a verdict of such a run is none.
@@ -64,6 +65,7 @@ pub(super) fn run_suite(name: &str, result: &RunResult, alone: bool) -> Suite {
         suite.add(&variant.name, "claims succeed", case);
     }
     add_service_levels(&mut suite, result, usable);
+    add_recovery_levels(&mut suite, result, usable);
     for comparison in result.comparisons.iter().filter(|_| alone) {
         let [candidate, baseline] =
             [&comparison.candidate, &comparison.baseline].map(|arm| servers::arm_with_server(record, arm));
@@ -87,7 +89,7 @@ pub(super) fn run_suite(name: &str, result: &RunResult, alone: bool) -> Suite {
 fn validity(result: &RunResult) -> Case {
     let aborted = result.record.aborted.as_ref();
     match result.invalid_reasons.first() {
-        Some(first) => Case::Error(words::fault(first)),
+        Some(first) => Case::Error(words::invalid_reason(first)),
         None if !result.valid => Case::Error("the run is invalid".to_owned()),
         None if !result.record.partial => Case::Passed,
         None => aborted.map_or_else(
@@ -111,6 +113,20 @@ fn add_service_levels(suite: &mut Suite, result: &RunResult, usable: bool) {
             )),
         };
         suite.add(&level.variant.name, "service level", case);
+    }
+}
+
+/// A case for each fault with a time within which it must be over.
+fn add_recovery_levels(suite: &mut Suite, result: &RunResult, usable: bool) {
+    let bound = result.record.scenario.slo.as_ref().and_then(|slo| Some(slo.recovery?.0));
+    for level in bound.into_iter().flat_map(|bound| recovery_levels(result, bound)) {
+        let case = match (usable, level.kept) {
+            (false, _) => Case::Skipped(UNUSABLE.to_owned()),
+            (true, Some(true)) => Case::Passed,
+            (true, Some(false)) => Case::Failure(faults::level_of(&level)),
+            (true, None) => Case::Skipped(faults::level_of(&level)),
+        };
+        suite.add(&format!("fault {}", level.recovery.fault + 1), "recovery", case);
     }
 }
 

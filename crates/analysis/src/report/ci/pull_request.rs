@@ -19,7 +19,7 @@ pub fn pull_request(result: &RunResult) -> String {
     };
     let mut blocks = vec![Block::Title(format!("reclaim-bench {}: {conclusion}", result.record.label()))];
     if !result.valid || result.record.partial {
-        let mut items: Vec<String> = result.invalid_reasons.iter().map(words::fault).collect();
+        let mut items: Vec<String> = result.invalid_reasons.iter().map(words::invalid_reason).collect();
         if let Some(aborted) = &result.record.aborted {
             items.push(findings::aborted(aborted));
         } else if result.record.partial {
@@ -142,14 +142,7 @@ fn stored(comparison: &StoredComparison, all: bool) -> Vec<Block> {
         headline(comparison.conclusion)
     );
     let mut blocks = vec![Block::Title(title)];
-    if !comparison.differences.is_empty() {
-        let items = comparison
-            .differences
-            .iter()
-            .map(|d| format!("{}: {} against {}", d.what, d.base, d.candidate))
-            .collect();
-        blocks.push(Block::List { heading: "The runs differ in".into(), items });
-    }
+    blocks.extend(words::differing(&comparison.differences));
     let shown = |metric: &StoredMetric| all || metric.verdict != StoredVerdict::NotJudged;
     blocks.push(Block::Table {
         heading: "Metrics".into(),

@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, SimulatedArm, record, scenario};
-use crate::judge::{StoredOptions, analyse_as, compare};
-use crate::record::Fault;
+use crate::judge::{StoredOptions, analyse, analyse_as, compare, fault_fixture};
+use crate::record::InvalidReason;
 use crate::scenario::{Direction, GateSection, HumanDuration, SloSection};
 
 fn run(arms: &[SimulatedArm], seed: u64) -> RunResult {
@@ -13,7 +13,7 @@ fn run(arms: &[SimulatedArm], seed: u64) -> RunResult {
 fn invalid() -> RunResult {
     let arms = [GRANT_LANE, HGET_LANE];
     let mut record = record(&arms, 1);
-    record.faults.push(Fault::Infrastructure { detail: "node <b> & \"c\" went away".into() });
+    record.faults.push(InvalidReason::Infrastructure { detail: "node <b> & \"c\" went away".into() });
     analyse_as(record, &scenario(&arms))
 }
 
@@ -113,4 +113,23 @@ fn a_service_level_is_a_test_case_and_a_sentence() {
         assert!(report.contains("name=\"service level\"") && report.contains(cases), "{report}");
         assert!(crate::report::text(&result, None).contains(word), "{}", crate::report::text(&result, None));
     }
+}
+
+/// What makes the command fail must be red on the build server as well.
+#[test]
+fn a_fault_that_was_not_over_in_time_is_a_failed_test_case() {
+    let outage = |bound: Duration| {
+        let mut result = analyse(fault_fixture::outage(8.0, 2.0)).unwrap();
+        result.record.scenario.slo =
+            Some(SloSection { recovery: Some(HumanDuration(bound)), ..SloSection::default() });
+        junit(&result)
+    };
+    let missed = outage(Duration::from_millis(500));
+    assert!(
+        missed.contains("fault 1\" name=\"recovery\"") && missed.contains("MISSED after the"),
+        "{missed}"
+    );
+    assert_eq!(missed.matches("<failure").count(), 1, "{missed}");
+    let kept = outage(Duration::from_secs(9));
+    assert!(kept.contains("fault 1\" name=\"recovery\"") && !kept.contains("<failure"), "{kept}");
 }

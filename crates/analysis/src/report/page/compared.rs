@@ -2,10 +2,13 @@
 
 use maud::{Markup, html};
 
-use super::parts::{Answer, Belief, Trust, figure, figures, list, table, value, words as word_column};
+use super::parts::{
+    Answer, Belief, ONE_AFTER_THE_OTHER, Trust, figure, figures, list, ratio_figure, table, value,
+    words as word_column,
+};
 use crate::judge::{Conclusion, StoredComparison, StoredMetric, StoredVerdict};
 use crate::report::chart::{Chart, Forest, ForestRow, Tone};
-use crate::report::format::{difference, figure as number, per_claim, share};
+use crate::report::format::{difference, figure as number, per_claim};
 use crate::report::words;
 
 /// What stands above the two runs.
@@ -41,15 +44,7 @@ fn in_what(compared: &StoredComparison) -> Option<(String, Option<(Markup, Marku
     };
     if let Some((n, metric)) = farthest(compared, verdict) {
         let title = metric.metric.row().title;
-        let figure = metric.ratio.map(|ratio| {
-            let at = |key: &str| format!("/metrics/{n}/ratio/{key}");
-            let small = html! {
-                (title) "; " (share(ratio.confidence)) " interval "
-                (value(&difference(ratio.low), ratio.low, &at("low"))) " to "
-                (value(&difference(ratio.high), ratio.high, &at("high")))
-            };
-            (value(&difference(ratio.estimate), ratio.estimate, &at("estimate")), small)
-        });
+        let figure = metric.ratio.map(|ratio| ratio_figure(title, &ratio, &format!("/metrics/{n}/ratio")));
         return Some((format!("{} of {}", words::metric_label(metric.metric), metric.variant), figure));
     }
     let exact = compared.exact.iter().find(|one| one.verdict == verdict)?;
@@ -70,9 +65,7 @@ fn answer(compared: &StoredComparison) -> Answer {
         format!("{name}: {} of {}, tool {}, library {}", run.scenario, run.started, run.commit, run.library)
     };
     let sides = vec![side("base", &compared.base), side("candidate", &compared.candidate)];
-    let mut reasons = vec![
-        html! { "Measured one after the other: what changed on the machine in between is in every difference." },
-    ];
+    let mut reasons = vec![html! { (ONE_AFTER_THE_OTHER) }];
     reasons.extend(compared.differences.iter().map(|difference| html! { (difference.what) ": " (difference.base) " against " (difference.candidate) "." }));
     let level = if level == Trust::Yes && !compared.differences.is_empty() { Trust::Careful } else { level };
     let headline = match level {

@@ -3,11 +3,12 @@
 
 use maud::html;
 
-use super::parts::{Answer, Belief, Trust, blocks};
+use super::parts::{Answer, Belief, ONE_AFTER_THE_OTHER, Trust, blocks};
 use super::shell::{Body, Section};
 use crate::judge::FigureComparison;
 use crate::report::ci::figure_blocks;
 use crate::report::document::Block;
+use crate::report::words::WITHOUT_INTERVALS;
 
 pub(super) fn body(compared: &FigureComparison) -> Body {
     let all = figure_blocks(compared);
@@ -20,10 +21,8 @@ pub(super) fn body(compared: &FigureComparison) -> Body {
         details: Vec::new(),
         belief: Belief {
             level: Trust::Careful,
-            headline: "Figures without intervals: a difference may be noise, however large it looks.".into(),
-            reasons: vec![
-                html! { "Measured one after the other: what changed on the machine in between is in every difference." },
-            ],
+            headline: WITHOUT_INTERVALS.into(),
+            reasons: vec![html! { (ONE_AFTER_THE_OTHER) }],
         },
     };
     Body {

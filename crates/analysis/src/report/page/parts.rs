@@ -4,6 +4,8 @@ use maud::{Markup, html};
 
 use crate::report::chart::{Chart, text_width};
 use crate::report::document::Block;
+use crate::report::format::{difference, share};
+use crate::stats::Estimate;
 
 /// A figure as a reader wants it, with the value itself and its place in the stored JSON (an RFC 6901 pointer) for
 /// programs. Without a place for a figure that the JSON does not hold.
@@ -231,3 +233,17 @@ impl Answer {
         }
     }
 }
+
+/// A ratio as a difference, and below it what it is of, with its interval; `path` is where the ratio stands in the page's document.
+pub(super) fn ratio_figure(title: &str, ratio: &Estimate, path: &str) -> (Markup, Markup) {
+    let shown = |of: f64, key: &str| value(&difference(of), of, &format!("{path}/{key}"));
+    let small = html! {
+        (title) "; " (share(ratio.confidence)) " interval " (shown(ratio.low, "low")) " to "
+        (shown(ratio.high, "high"))
+    };
+    (shown(ratio.estimate, "estimate"), small)
+}
+
+/// What every comparison of two results has in it.
+pub(super) const ONE_AFTER_THE_OTHER: &str =
+    "Measured one after the other: what changed on the machine in between is in every difference.";

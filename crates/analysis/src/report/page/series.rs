@@ -2,11 +2,11 @@
 
 use maud::{Markup, html};
 
-use super::parts::{Answer, Belief, Trust, blocks, figure, value};
+use super::parts::{Answer, Belief, Trust, blocks, figure, ratio_figure};
 use super::shell::{Body, Section};
 use crate::judge::{CONTROLLED, Conclusion, Gate, MIN_RUNS, Repeated, RepeatedComparison, Verdict};
 use crate::report::chart::{Chart, Forest, ForestRow, Tone};
-use crate::report::format::{difference, difference_within, share};
+use crate::report::format::difference_within;
 use crate::report::{series as said, words};
 
 pub(super) fn body(scenario: &str, repeated: &Repeated, gate: &Gate) -> Body {
@@ -54,14 +54,8 @@ fn answer(repeated: &Repeated, gate: &Gate) -> Answer {
             ),
             Verdict::Inconclusive => (format!("These runs cannot tell {candidate} from {baseline}"), ""),
         };
-        figure = first.ratio.map(|ratio| {
-            let at = |key: &str| format!("/comparisons/0/ratio/{key}");
-            let small = html! {
-                (first.metric.row().title) " over " (repeated.attempts.len()) " runs; " (share(ratio.confidence)) " interval "
-                (value(&difference(ratio.low), ratio.low, &at("low"))) " to " (value(&difference(ratio.high), ratio.high, &at("high")))
-            };
-            (value(&difference(ratio.estimate), ratio.estimate, &at("estimate")), small)
-        });
+        let title = format!("{} over {} runs", first.metric.row().title, repeated.attempts.len());
+        figure = first.ratio.map(|ratio| ratio_figure(&title, &ratio, "/comparisons/0/ratio"));
     }
     let invalid = repeated.attempts.iter().filter(|attempt| !attempt.valid).count();
     let mut reasons: Vec<Markup> = Vec::new();

@@ -2,7 +2,7 @@
 
 use super::super::document::Block;
 use super::super::format::{difference, difference_within, figure, time_us, times_us};
-use super::super::saving::{Amount, Saving};
+use super::super::saving::{OfTwoArms, Saving};
 use super::super::{faults, findings, storm, words};
 use crate::judge::{self, Comparison, LatencySummary, RunResult, VariantSummary, Verdict};
 use crate::scenario::{Metric, Mode, Unit, VariantPath};
@@ -135,11 +135,11 @@ pub(in crate::report) fn savings(result: &RunResult) -> Vec<Block> {
 }
 
 fn saving(result: &RunResult, time: &Comparison, trips: &Comparison) -> Option<String> {
-    if !matches!(time.verdict, Verdict::Regression | Verdict::Improvement) {
+    if !time.verdict.is_change() {
         return None;
     }
     let amount = |comparison: &Comparison| {
-        Some(Amount {
+        Some(OfTwoArms {
             difference: comparison.difference?,
             baseline: comparison.baseline_value,
             candidate: comparison.candidate_value,

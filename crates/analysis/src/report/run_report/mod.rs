@@ -80,7 +80,7 @@ pub(super) fn alarms(result: &RunResult) -> Vec<Block> {
     let mut blocks = Vec::new();
     if !result.valid {
         blocks.push(Block::Alarm("INVALID: do not use these figures.".into()));
-        let items = result.invalid_reasons.iter().map(words::fault).collect();
+        let items = result.invalid_reasons.iter().map(words::invalid_reason).collect();
         blocks.push(Block::List { heading: "Why".into(), items });
     }
     if let Some(aborted) = &result.record.aborted {

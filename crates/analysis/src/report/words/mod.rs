@@ -2,18 +2,30 @@
 //! that is missing.
 
 mod event;
-mod fault;
+mod invalid_reason;
 mod others;
 mod warning;
 
+use super::document::Block;
 use super::format::{TimeUnit, count, figure, share};
-use crate::judge::{Comparison, Standing, StoredMetric, StoredVerdict, Verdict};
+use crate::judge::{Comparison, SettingDifference, Standing, StoredMetric, StoredVerdict, Verdict};
 use crate::scenario::{Direction, Metric, MetricName, Unit};
 use crate::stats::TooFew;
 
 pub(super) use event::{event, last_second};
-pub(super) use fault::fault;
+pub(super) use invalid_reason::invalid_reason;
 pub(super) use warning::warning;
+
+/// What is said of two reports that are figures alone.
+pub(super) const WITHOUT_INTERVALS: &str =
+    "Figures without intervals: a difference may be noise, however large it looks.";
+
+/// What two results differ in; nothing where they do not.
+pub(super) fn differing(differences: &[SettingDifference]) -> Option<Block> {
+    let named = |d: &SettingDifference| format!("{}: {} against {}", d.what, d.base, d.candidate);
+    let items: Vec<String> = differences.iter().map(named).collect();
+    (!items.is_empty()).then(|| Block::List { heading: "The runs differ in".into(), items })
+}
 
 /// The verdict as one word or two, from the reader's side: slower and faster rather than worse and better.
 pub(super) fn verdict(comparison: &Comparison) -> &'static str {

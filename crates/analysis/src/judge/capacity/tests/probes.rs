@@ -3,7 +3,7 @@
 use super::super::simulated::{SLO_US, Simulated, plain, policy};
 use super::super::*;
 use super::{concluded, searched};
-use crate::record::{Fault, Violation};
+use crate::record::{InvalidReason, Violation};
 
 #[test]
 fn the_strain_is_above_one_where_a_rule_is_broken() {
@@ -42,11 +42,11 @@ fn each_rule_of_a_probe_fails_it_alone() {
             used.thread_cpu_s = 0.85 * used.window_s;
         }),
         ("SendLag", ProbeVerdict::Generator, |r| {
-            r.invalid_reasons.push(Fault::SendLag { p99_us: 900.0, limit_us: 500.0 });
+            r.invalid_reasons.push(InvalidReason::SendLag { p99_us: 900.0, limit_us: 500.0 });
         }),
         ("Audit", ProbeVerdict::Invalid, |r| {
             r.invalid_reasons
-                .push(Fault::AuditViolation { violation: Violation::GrantsUnaccounted, count: 1 });
+                .push(InvalidReason::AuditViolation { violation: Violation::GrantsUnaccounted, count: 1 });
         }),
         ("TooFew", ProbeVerdict::Invalid, |r| {
             r.record.arms[0].response = Simulated { claims: 300, ..Simulated::serving(5_000.0) }
@@ -95,7 +95,7 @@ fn the_offered_rate_is_the_schedules_own() {
 #[test]
 fn other_programs_say_nothing_about_the_cluster() {
     let disturbed = of(|r| {
-        r.invalid_reasons.push(Fault::SendLag { p99_us: 900.0, limit_us: 500.0 });
+        r.invalid_reasons.push(InvalidReason::SendLag { p99_us: 900.0, limit_us: 500.0 });
         let used = r.record.generator.as_mut().unwrap();
         used.machine_cpu_s = Some(1.9 * used.window_s);
     });
@@ -116,7 +116,7 @@ fn other_programs_say_nothing_about_the_cluster() {
 fn a_generator_that_had_time_is_asked_again_and_one_that_had_none_is_not() {
     let late = |share: f64| {
         of(|r| {
-            r.invalid_reasons.push(Fault::SendLag { p99_us: 900.0, limit_us: 500.0 });
+            r.invalid_reasons.push(InvalidReason::SendLag { p99_us: 900.0, limit_us: 500.0 });
             let used = r.record.generator.as_mut().unwrap();
             used.thread_cpu_s = share * used.window_s;
         })
@@ -137,7 +137,7 @@ fn a_generator_that_had_time_is_asked_again_and_one_that_had_none_is_not() {
 #[test]
 fn servers_that_take_the_generators_cores_are_the_limit() {
     let probe = of(|r| {
-        r.invalid_reasons.push(Fault::SendLag { p99_us: 900.0, limit_us: 500.0 });
+        r.invalid_reasons.push(InvalidReason::SendLag { p99_us: 900.0, limit_us: 500.0 });
         let used = r.record.generator.as_mut().unwrap();
         used.servers_cpu_s = 1.4 * used.window_s;
         used.thread_cpu_s = 0.4 * used.window_s;

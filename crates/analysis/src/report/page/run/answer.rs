@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::super::parts::{Answer, Belief, Trust, value};
+use super::super::parts::{Answer, Belief, Trust, ratio_figure, value};
 use super::latency::medians;
 use crate::judge::{Comparison, Control, RunResult, Verdict};
 use crate::record::Warning;
@@ -103,15 +103,8 @@ fn pair(comparison: &Comparison, place: usize, mut details: Vec<Markup>, belief:
         );
     }
     let title = comparison.metric.row().title;
-    let figure = comparison.ratio.map(|ratio| {
-        let at = |key: &str| format!("/comparisons/{place}/ratio/{key}");
-        let small = html! {
-            (title) "; " (share(ratio.confidence)) " interval "
-            (value(&difference(ratio.low), ratio.low, &at("low"))) " to "
-            (value(&difference(ratio.high), ratio.high, &at("high")))
-        };
-        (value(&difference(ratio.estimate), ratio.estimate, &at("estimate")), small)
-    });
+    let figure =
+        comparison.ratio.map(|ratio| ratio_figure(title, &ratio, &format!("/comparisons/{place}/ratio")));
     Answer { sentence, figure, tone, details, belief }
 }
 
@@ -127,7 +120,8 @@ fn alone(result: &RunResult) -> String {
 
 fn belief(result: &RunResult) -> Belief {
     if !result.valid {
-        let reasons = result.invalid_reasons.iter().map(|fault| html! { (words::fault(fault)) }).collect();
+        let reasons =
+            result.invalid_reasons.iter().map(|fault| html! { (words::invalid_reason(fault)) }).collect();
         return Belief {
             level: Trust::No,
             headline: "Do not believe any figure on this page. Why:".into(),

@@ -6,9 +6,9 @@ use maud::{Markup, html};
 use super::super::parts::{
     Answer, Belief, Column, Trust, behind, drawn, figures, list, table, value, words as word_column,
 };
-use super::differences::{cells, columns, row, unjudged};
+use super::differences::{cells, columns, control_row, row, unjudged};
 use crate::judge::{self, CONTROLLED, Comparison, LatencySummary, RunResult, VariantSummary};
-use crate::report::chart::{Chart, Forest, ForestRow, Tone};
+use crate::report::chart::{Chart, Forest, ForestRow};
 use crate::report::format::{count, difference, difference_within, figure as number, share, time_us};
 use crate::report::{findings, run_report, words};
 use crate::scenario::Metric;
@@ -199,7 +199,7 @@ fn agreement(group: &[Run<'_>]) -> String {
 /// Whether a run can be used, and why.
 fn checked(n: usize, result: &RunResult) -> Markup {
     if !result.valid {
-        let reasons: Vec<String> = result.invalid_reasons.iter().map(words::fault).collect();
+        let reasons: Vec<String> = result.invalid_reasons.iter().map(words::invalid_reason).collect();
         return html! { "Invalid: " (reasons.join(" ")) };
     }
     let partial = if result.record.partial { "interrupted" } else { "valid" };
@@ -299,12 +299,7 @@ fn forest(group: &[Run<'_>], band: Option<f64>) -> Chart {
     let description = described.collect::<Vec<_>>().join("; ");
     for (n, result) in group {
         if let Some(control) = result.control.as_ref().filter(|_| metrics.contains(&CONTROLLED)) {
-            rows.push(ForestRow {
-                verdict: if control.passed { "passed" } else { "FAILED" }.into(),
-                tone: if control.passed { Tone::Neutral } else { Tone::Bad },
-                control: true,
-                ..ForestRow::new(format!("{n}. control, {}", words::metric_label(CONTROLLED)), control.ratio)
-            });
+            rows.push(control_row(format!("{n}. control, {}", words::metric_label(CONTROLLED)), control));
         }
     }
     let title = match metrics.as_slice() {

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::super::parts::{
     Column, behind, blocks, drawn, figure, figures, maybe, table, value, words as word_column,
 };
-use crate::judge::{self, CONTROLLED, Comparison, RunResult, StratumRatio, Verdict};
+use crate::judge::{self, CONTROLLED, Comparison, Control, RunResult, StratumRatio, Verdict};
 use crate::report::chart::{Axis, Chart, Forest, ForestRow, Layer, Look, Point, Scale, Series, Tone, Xy};
 use crate::report::format::{self, count, difference, share};
 use crate::report::{run_report, words};
@@ -60,12 +60,7 @@ fn forest(result: &RunResult, metrics: &[Metric], threshold: Option<f64>) -> Cha
     let described = rows.iter().map(|row| format!("{}: {} {}", row.label, row.figures, row.verdict));
     let description = described.collect::<Vec<_>>().join("; ");
     if let Some(control) = result.control.as_ref().filter(|_| metrics.contains(&CONTROLLED)) {
-        rows.push(ForestRow {
-            verdict: if control.passed { "passed" } else { "FAILED" }.into(),
-            tone: if control.passed { Tone::Neutral } else { Tone::Bad },
-            control: true,
-            ..ForestRow::new(format!("control: {}, itself", words::metric_label(CONTROLLED)), control.ratio)
-        });
+        rows.push(control_row(format!("control: {}, itself", words::metric_label(CONTROLLED)), control));
     }
     let title = match metrics {
         [one] => format!("Differences by {}", one.row().title),
@@ -88,6 +83,16 @@ pub(super) fn row(comparison: &Comparison, both: bool) -> ForestRow {
             Verdict::NoChange | Verdict::Inconclusive => Tone::Neutral,
         },
         ..ForestRow::new(label, comparison.ratio)
+    }
+}
+
+/// The control's row.
+pub(super) fn control_row(label: String, control: &Control) -> ForestRow {
+    ForestRow {
+        verdict: if control.passed { "passed" } else { "FAILED" }.into(),
+        tone: if control.passed { Tone::Neutral } else { Tone::Bad },
+        control: true,
+        ..ForestRow::new(label, control.ratio)
     }
 }
 

@@ -33,7 +33,7 @@ pub(super) fn answer(result: &RunResult, profile: &Profile) -> Answer {
     let reasons: Vec<Markup> = if result.valid {
         profile.findings.iter().map(|found| html! { (finding(found)) }).collect()
     } else {
-        result.invalid_reasons.iter().map(|fault| html! { (wording::fault(fault)) }).collect()
+        result.invalid_reasons.iter().map(|fault| html! { (wording::invalid_reason(fault)) }).collect()
     };
     let (level, headline) = match (result.valid, profile.findings.is_empty()) {
         (false, _) => (Trust::No, "Do not believe any figure on this page. Why:"),

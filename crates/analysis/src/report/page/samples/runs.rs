@@ -10,8 +10,8 @@ use crate::judge::fixtures::{
 use crate::judge::profile_fixture::{Truth, profiled};
 use crate::judge::{self, Comparison, RunResult, analyse, analyse_as};
 use crate::record::{
-    AddedRoundTrip, Fault, Histogram, LatencyHistogram, Outcomes, RedirectKind, RetryCause, RunRecord,
-    StormRecord, TimelinePoint, Warning, WindowEvent, WindowEventKind, WindowTotals,
+    AddedRoundTrip, Histogram, InvalidReason, LatencyHistogram, Outcomes, RedirectKind, RetryCause,
+    RunRecord, StormRecord, TimelinePoint, Warning, WindowEvent, WindowEventKind, WindowTotals,
 };
 use crate::scenario::{ArrivalsForm, Mode, ModelForm};
 
@@ -182,7 +182,9 @@ pub(super) fn invalid() -> RunResult {
         record.audit.lost = 2;
         record.audit.claimed -= 2;
         record.audit.examples = vec!["execution {fp:7}:abc was never claimed".into()];
-        record.faults.push(Fault::Infrastructure { detail: "the connection to 127.0.0.1:7002 broke".into() });
+        record
+            .faults
+            .push(InvalidReason::Infrastructure { detail: "the connection to 127.0.0.1:7002 broke".into() });
         record.warnings.push(Warning::DebugBuild);
     })
 }
@@ -245,7 +247,7 @@ pub fn named(name: &str) -> RunResult {
     for Comparison { candidate, baseline, .. } in &mut result.comparisons {
         (*candidate, *baseline) = (format!("hget-lane{name}"), format!("grant-lane{name}"));
     }
-    result.record.faults = vec![Fault::Infrastructure { detail: name.to_owned() }];
+    result.record.faults = vec![InvalidReason::Infrastructure { detail: name.to_owned() }];
     result.invalid_reasons.clone_from(&result.record.faults);
     result
 }

@@ -22,7 +22,7 @@ pub struct ForeignClient {
 /// Something that makes a result invalid.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "fault")]
-pub enum Fault {
+pub enum InvalidReason {
     /// The servers counted other commands than the tool sent.
     CountersDisagree {
         /// The primary.
@@ -250,7 +250,7 @@ pub enum Fault {
     },
 }
 
-impl Fault {
+impl InvalidReason {
     /// The fault itself, whoever of several generators met it.
     pub fn itself(&self) -> &Self {
         match self {

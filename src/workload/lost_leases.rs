@@ -10,7 +10,7 @@ use std::time::Duration;
 use ff_core::state::{AttemptState, LifecyclePhase};
 use tokio_util::sync::CancellationToken;
 
-use super::batch::{Batch, Control, Exchange, Replies, exchange};
+use super::batch::{Batch, Exchange, Oversight, Replies, exchange};
 use super::error::WorkloadError;
 use super::executions::Workload;
 use super::interruption::Advance;
@@ -36,17 +36,21 @@ pub struct ReclaimGrants {
 
 impl Workload {
     /// Takes the leases of active executions away. Waits for those that run out.
-    pub async fn lose_leases(&self, execs: &[ExecIndex], control: &Control<'_>) -> Result<(), WorkloadError> {
+    pub async fn lose_leases(
+        &self,
+        execs: &[ExecIndex],
+        control: &Oversight<'_>,
+    ) -> Result<(), WorkloadError> {
         self.expect_phase(execs, Phase::Active)?;
         let (revoked, run_out): (Vec<_>, Vec<_>) =
             execs.iter().partition(|&&exec| self.loses_by_revocation(exec));
         let total = execs.len() as u64;
         let progress = |done, _| (control.progress)(done, total);
-        let part = Control { cancel: control.cancel, progress: &progress };
+        let part = Oversight { cancel: control.cancel, progress: &progress };
         exchange(&self.nodes, self.routed(&revoked), &Revoke(self), &part).await?;
         let before = revoked.len() as u64;
         let progress = |done: u64, _| (control.progress)(before + done / 2, total);
-        let part = Control { cancel: control.cancel, progress: &progress };
+        let part = Oversight { cancel: control.cancel, progress: &progress };
         let renewed = exchange(&self.nodes, self.routed(&run_out), &RenewOnce(self), &part).await;
         // Also where a run ends here: a lease that is left to run out and that nobody marks is neither held nor lost.
         let mut waiting = run_out;
@@ -55,7 +59,7 @@ impl Workload {
         while !waiting.is_empty() {
             tokio::time::sleep(LEFT).await;
             self.nodes.read_clocks().await?;
-            let quiet = Control { cancel: &to_the_end, progress: &|_, _| () };
+            let quiet = Oversight::quiet(&to_the_end);
             let steps = exchange(&self.nodes, self.routed(&waiting), &Mark(self), &quiet).await?;
             waiting.clear();
             for step in steps {
@@ -74,11 +78,11 @@ impl Workload {
     pub async fn issue_reclaim_grants(
         &self,
         execs: &[ExecIndex],
-        control: &Control<'_>,
+        control: &Oversight<'_>,
     ) -> Result<ReclaimGrants, WorkloadError> {
         let lost = |exec: &ExecIndex| self.phase(*exec) == Phase::Lapsed && !self.is_held(*exec);
         let wanted: Vec<_> = execs.iter().copied().filter(lost).collect();
-        let quiet = Control { cancel: control.cancel, progress: &|_, _| () };
+        let quiet = Oversight::quiet(control.cancel);
         let seen = exchange(&self.nodes, self.routed(&wanted), &Look(self), &quiet).await?;
         let found = seen.into_iter().flatten().map(|sought| (self.plan.partition(sought.exec), sought));
         let mut grants = ReclaimGrants::default();

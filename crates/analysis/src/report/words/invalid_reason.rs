@@ -3,58 +3,64 @@
 use super::super::format::{count, figure, share, time_us};
 use super::super::{faults, redirects};
 use super::others::{passed_by, ran_on, used_by};
-use crate::record::{Fault, Violation};
+use crate::record::{InvalidReason, Violation};
 
 /// What to do where others use the servers.
 const KEEP_AWAY: &str = "Its counters and times are not the claims' alone: keep other clients and monitors away, or give \
                          --shared, which withholds the servers' figures.";
 
-/// Cause and remedy of a fault, in one line.
-pub(in super::super) fn fault(fault: &Fault) -> String {
-    match fault {
-        Fault::RedirectsDisagree { primary, redirect, met, counted } => {
+/// Cause and remedy of what makes a run invalid, in one line.
+pub(in super::super) fn invalid_reason(reason: &InvalidReason) -> String {
+    match reason {
+        InvalidReason::RedirectsDisagree { primary, redirect, met, counted } => {
             redirects::disagree(primary, *redirect, (*met, *counted))
         }
-        Fault::CountersDisagree { primary, command, sent, counted } => {
+        InvalidReason::CountersDisagree { primary, command, sent, counted } => {
             counters_disagree(primary, command, *sent, *counted)
         }
-        Fault::UnexpectedCommands { arm, command, expected, measured } => {
+        InvalidReason::UnexpectedCommands { arm, command, expected, measured } => {
             unexpected_commands(arm, command, *expected, *measured)
         }
-        Fault::ServerChanged { primary, detail } => server_changed(primary, detail),
-        Fault::ForeignCommands { primary, commands } => ran_on(primary, commands) + KEEP_AWAY,
-        Fault::ForeignClients { primary, clients } => used_by(primary, clients) + KEEP_AWAY,
-        Fault::PassingClients { primary, connections } => passed_by(primary, *connections) + KEEP_AWAY,
-        Fault::ConditionChanged { primary, condition, before, after } => {
+        InvalidReason::ServerChanged { primary, detail } => server_changed(primary, detail),
+        InvalidReason::ForeignCommands { primary, commands } => ran_on(primary, commands) + KEEP_AWAY,
+        InvalidReason::ForeignClients { primary, clients } => used_by(primary, clients) + KEEP_AWAY,
+        InvalidReason::PassingClients { primary, connections } => {
+            passed_by(primary, *connections) + KEEP_AWAY
+        }
+        InvalidReason::ConditionChanged { primary, condition, before, after } => {
             condition_changed(primary, condition, before, after)
         }
-        Fault::OtherServer { cluster, primary, after, what, asked, found } => {
+        InvalidReason::OtherServer { cluster, primary, after, what, asked, found } => {
             other_server(cluster, primary.as_deref(), *after, [what, asked, found].map(String::as_str))
         }
-        Fault::Evicted { primary, keys } => evicted(primary, *keys),
-        Fault::OutOfMemory { primary, commands } => out_of_memory(primary, *commands),
-        Fault::NotInjected { kind, target, failure, .. } => {
+        InvalidReason::Evicted { primary, keys } => evicted(primary, *keys),
+        InvalidReason::OutOfMemory { primary, commands } => out_of_memory(primary, *commands),
+        InvalidReason::NotInjected { kind, target, failure, .. } => {
             format!("{}.", faults::failure(*kind, *target, failure))
         }
-        Fault::StockRanOut { claims } => stock_ran_out(*claims),
-        Fault::NeverResumed { executions, of } => never_resumed(*executions, *of),
-        Fault::NothingClaimed { arm, planned } => nothing_claimed(arm, *planned),
-        Fault::TooManyFailed { arm, failed, sent, limit } => too_many_failed(arm, *failed, *sent, *limit),
-        Fault::Stalled { longest_s, share } => stalled(*longest_s, *share),
-        Fault::SharedQueue { in_flight, limit } => shared_queue(*in_flight, *limit),
-        Fault::SendLag { p99_us, limit_us } => send_lag(*p99_us, *limit_us),
-        Fault::AuditViolation { violation: kind, count: n } => {
+        InvalidReason::StockRanOut { claims } => stock_ran_out(*claims),
+        InvalidReason::NeverResumed { executions, of } => never_resumed(*executions, *of),
+        InvalidReason::NothingClaimed { arm, planned } => nothing_claimed(arm, *planned),
+        InvalidReason::TooManyFailed { arm, failed, sent, limit } => {
+            too_many_failed(arm, *failed, *sent, *limit)
+        }
+        InvalidReason::Stalled { longest_s, share } => stalled(*longest_s, *share),
+        InvalidReason::SharedQueue { in_flight, limit } => shared_queue(*in_flight, *limit),
+        InvalidReason::SendLag { p99_us, limit_us } => send_lag(*p99_us, *limit_us),
+        InvalidReason::AuditViolation { violation: kind, count: n } => {
             audited(&format!("{} {}", count(*n), violation(*kind)))
         }
-        Fault::Audit { detail } => audited(detail),
-        Fault::DamagedHistogram { histogram, detail } => damaged(histogram, detail),
-        Fault::PartOfARun { part, of } => part_of_a_run(*part, *of),
-        Fault::BeganLate { part, window, late_us, limit_us } => {
+        InvalidReason::Audit { detail } => audited(detail),
+        InvalidReason::DamagedHistogram { histogram, detail } => damaged(histogram, detail),
+        InvalidReason::PartOfARun { part, of } => part_of_a_run(*part, *of),
+        InvalidReason::BeganLate { part, window, late_us, limit_us } => {
             began_late((*part, *window), *late_us as f64, *limit_us as f64)
         }
-        Fault::LateBeginnings { part, share, limit } => late_beginnings(*part, *share, *limit),
-        Fault::OfGenerator { part, what } => format!("of generator {part}: {}", self::fault(what)),
-        Fault::Infrastructure { detail } => format!("{detail}. Mend this and run again."),
+        InvalidReason::LateBeginnings { part, share, limit } => late_beginnings(*part, *share, *limit),
+        InvalidReason::OfGenerator { part, what } => {
+            format!("of generator {part}: {}", self::invalid_reason(what))
+        }
+        InvalidReason::Infrastructure { detail } => format!("{detail}. Mend this and run again."),
     }
 }
 

@@ -52,7 +52,7 @@ fn foreign_commands_are_a_fault_or_a_warning() {
     let commands = counts(&[("hset", 1), ("info", 3), ("client|list", 4), ("set", 7)]);
     let primary = || "a:1".to_owned();
     let (alone, _) = window(false, &calls);
-    let fault = Fault::ForeignCommands { primary: primary(), commands: commands.clone() };
+    let fault = InvalidReason::ForeignCommands { primary: primary(), commands: commands.clone() };
     assert_eq!((alone.faults(), alone.warnings()), (vec![fault], vec![]));
     let (shared, _) = window(true, &calls);
     assert_eq!(shared.faults(), []);
@@ -110,7 +110,7 @@ fn other_clients_are_named_as_a_fault_or_a_warning_and_a_monitor_as_a_warning() 
     let monitored = || Warning::Monitored { primary: primary(), clients: named(0) };
 
     let alone = others(false, vec![(client(), 7)]);
-    assert_eq!(alone.faults(), [Fault::ForeignClients { primary: primary(), clients: named(7) }]);
+    assert_eq!(alone.faults(), [InvalidReason::ForeignClients { primary: primary(), clients: named(7) }]);
     assert_eq!(alone.warnings(), [monitored()]);
     let shared = others(true, vec![(client(), 7)]);
     assert_eq!(shared.faults(), []);
@@ -132,7 +132,7 @@ fn who_came_and_left_is_told_where_counts_could_hide_what_it_asked() {
         (others.faults(), others.warnings())
     };
     let (primary, connections) = ("10.0.0.1:6379".to_owned(), 3);
-    let fault = Fault::PassingClients { primary: primary.clone(), connections };
+    let fault = InvalidReason::PassingClients { primary: primary.clone(), connections };
     let warning = Warning::PassingClients { primary, connections };
     assert_eq!(others(false, false, Opened::ByTheTool), (vec![fault], vec![]));
     assert_eq!(others(true, false, Opened::ByTheTool), (vec![], vec![warning]));
@@ -151,8 +151,8 @@ fn incidents_are_named_one_by_one() {
     assert_eq!(
         others.faults(),
         [
-            Fault::Evicted { primary: primary(), keys: 3 },
-            Fault::OutOfMemory { primary: primary(), commands: 2 }
+            InvalidReason::Evicted { primary: primary(), keys: 3 },
+            InvalidReason::OutOfMemory { primary: primary(), commands: 2 }
         ]
     );
     assert_eq!(
@@ -176,7 +176,10 @@ fn what_workers_of_their_own_send_is_nobody_elses_and_strangers_are() {
     let asked = vec![(client(), 7)];
     others.strangers = vec![Strangers { addr, asked, monitors: Vec::new(), arrived: 0 }];
     let clients = vec![foreign_client(&client(), 7)];
-    assert_eq!(others.faults(), [Fault::ForeignClients { primary: "10.0.0.1:6379".to_owned(), clients }]);
+    assert_eq!(
+        others.faults(),
+        [InvalidReason::ForeignClients { primary: "10.0.0.1:6379".to_owned(), clients }]
+    );
 }
 
 /// What a refused run says that it asked is no stranger's, and a call more is.
@@ -197,10 +200,12 @@ fn what_a_refused_run_asked_is_known_and_a_call_beyond_it_is_strange() {
     };
     let primary = || addr.to_string();
     let visited = |commands| Warning::Visited { processes: vec!["process 7 on there".to_owned()], commands };
-    let passing = |connections| Fault::PassingClients { primary: primary(), connections };
+    let passing = |connections| InvalidReason::PassingClients { primary: primary(), connections };
     // Nobody left a card.
-    let strange =
-        |commands: &[(&str, u64)]| Fault::ForeignCommands { primary: primary(), commands: counts(commands) };
+    let strange = |commands: &[(&str, u64)]| InvalidReason::ForeignCommands {
+        primary: primary(),
+        commands: counts(commands),
+    };
     assert_eq!(
         found(false, &[("mget", 1), ("time", 1)], 0),
         (vec![strange(&[("mget", 1), ("time", 1)]), passing(3)], vec![])

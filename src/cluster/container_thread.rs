@@ -32,18 +32,18 @@ const ABANDON_LIMIT: Duration = Duration::from_secs(10);
 const SWEEP_LIMIT: Duration = Duration::from_secs(20);
 
 /// What is to be started.
-pub(super) struct Plan {
+pub(super) struct ContainerPlan {
     pub(super) specs: Vec<ServerSpec>,
     /// The owner's directory, which every container has.
     pub(super) dir: PathBuf,
     /// Whether each server has a container of its own, on networks that it can be taken off.
     pub(super) apart: bool,
     /// The container for some of the servers; on this network, or on the machine's.
-    pub(super) container: fn(&Plan, &[ServerSpec], Option<&str>) -> ContainerCreateBody,
+    pub(super) container: fn(&ContainerPlan, &[ServerSpec], Option<&str>) -> ContainerCreateBody,
     pub(super) image: String,
 }
 
-impl Plan {
+impl ContainerPlan {
     /// What everything of it is found by.
     pub(super) fn labels(&self) -> HashMap<String, String> {
         [(DIRECTORY_LABEL, self.dir.to_string_lossy().into_owned()), (MACHINE_LABEL, node_name())]
@@ -53,7 +53,7 @@ impl Plan {
 }
 
 /// What has been started: each server as it runs, with its addresses where it has any of its own.
-pub(super) type Started = Vec<(ServerSpec, Option<Addresses>)>;
+pub(super) type RunningServers = Vec<(ServerSpec, Option<Addresses>)>;
 
 /// Something to be done.
 struct Order {
@@ -73,12 +73,12 @@ enum What {
 
 /// Has things done in and to containers.
 #[derive(Clone, Debug)]
-pub(super) struct Keeper(mpsc::UnboundedSender<Order>);
+pub(super) struct ContainerThread(mpsc::UnboundedSender<Order>);
 
-/// The keeper's side of its orders.
+/// The thread's side of its orders.
 pub(super) struct Orders(mpsc::UnboundedReceiver<Order>);
 
-impl Keeper {
+impl ContainerThread {
     pub(super) fn new() -> (Self, Orders) {
         let (orders, asked) = mpsc::unbounded_channel();
         (Self(orders), Orders(asked))
@@ -139,8 +139,8 @@ fn kill(pid: u32, signal: Signal) -> String {
 
 /// Starts what is planned and keeps it until `stopped`.
 pub(super) fn keep(
-    plan: &Plan,
-    report: oneshot::Sender<Result<Started, String>>,
+    plan: &ContainerPlan,
+    report: oneshot::Sender<Result<RunningServers, String>>,
     (mut stopped, Orders(mut orders)): (oneshot::Receiver<()>, Orders),
 ) {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
@@ -204,7 +204,7 @@ struct Kept {
 }
 
 impl Kept {
-    async fn start(&mut self, plan: &Plan) -> Result<Started, String> {
+    async fn start(&mut self, plan: &ContainerPlan) -> Result<RunningServers, String> {
         sweep(&self.docker).await;
         if !plan.apart {
             self.start_one(plan, &plan.specs, None).await?;
@@ -213,7 +213,7 @@ impl Kept {
         let prefix = plan.dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let networks = self.networks.insert(Networks::make(&self.docker, &prefix, &plan.labels()).await?);
         let first = networks.first().to_owned();
-        let mut started = Started::new();
+        let mut started = RunningServers::new();
         for (position, spec) in plan.specs.iter().enumerate() {
             let announced =
                 self.networks.as_ref().map(|networks| networks.announced(position)).transpose()?;
@@ -231,7 +231,7 @@ impl Kept {
     /// Starts a container with these servers; returns its id.
     async fn start_one(
         &mut self,
-        plan: &Plan,
+        plan: &ContainerPlan,
         specs: &[ServerSpec],
         network: Option<&str>,
     ) -> Result<String, String> {

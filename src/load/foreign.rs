@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::cluster::{Change, ClusterConditions, Heirs, Strangers, Visit};
 use crate::flowfabric::CallBounds;
 use crate::valkey::{Client, Incidents, TOOL_COMMANDS};
-use reclaim_analysis::record::{CounterDelta, Fault, ForeignClient, Warning};
+use reclaim_analysis::record::{CounterDelta, ForeignClient, InvalidReason, Warning};
 use reclaim_analysis::scenario::Scenario;
 
 /// Commands of links between servers, which every primary counts: a replica's, and those that slots move over. A SETSLOT
@@ -291,20 +291,23 @@ impl Others {
     }
 
     /// What makes the figures invalid.
-    pub fn faults(&self) -> Vec<Fault> {
+    pub fn faults(&self) -> Vec<InvalidReason> {
         let mut faults = Vec::new();
         if !self.shared {
             faults.extend(
-                self.strange().map(|(primary, commands)| Fault::ForeignCommands { primary, commands }),
+                self.strange()
+                    .map(|(primary, commands)| InvalidReason::ForeignCommands { primary, commands }),
             );
-            faults
-                .extend(self.clients().map(|(primary, clients)| Fault::ForeignClients { primary, clients }));
             faults.extend(
-                self.passed().map(|(primary, connections)| Fault::PassingClients { primary, connections }),
+                self.clients().map(|(primary, clients)| InvalidReason::ForeignClients { primary, clients }),
+            );
+            faults.extend(
+                self.passed()
+                    .map(|(primary, connections)| InvalidReason::PassingClients { primary, connections }),
             );
         }
         for change in &self.changes {
-            faults.push(Fault::ConditionChanged {
+            faults.push(InvalidReason::ConditionChanged {
                 primary: change.addr.to_string(),
                 condition: change.condition.clone(),
                 before: change.before.clone(),
@@ -314,10 +317,13 @@ impl Others {
         for (primary, incidents) in &self.incidents {
             let primary = || primary.clone();
             if incidents.evicted_keys > 0 {
-                faults.push(Fault::Evicted { primary: primary(), keys: incidents.evicted_keys });
+                faults.push(InvalidReason::Evicted { primary: primary(), keys: incidents.evicted_keys });
             }
             if incidents.out_of_memory > 0 {
-                faults.push(Fault::OutOfMemory { primary: primary(), commands: incidents.out_of_memory });
+                faults.push(InvalidReason::OutOfMemory {
+                    primary: primary(),
+                    commands: incidents.out_of_memory,
+                });
             }
         }
         faults
@@ -356,5 +362,5 @@ fn foreign_client(client: &Client, commands: u64) -> ForeignClient {
 }
 
 #[cfg(test)]
-#[path = "others_tests.rs"]
+#[path = "foreign_tests.rs"]
 mod tests;
