@@ -1,8 +1,8 @@
-//! What a claim costs on the client's side, without the network: from the grant to the bytes of its commands, and from
-//! the bytes of the replies to the recorded sample.
+//! What a claim costs on the client's side, without the network: from the grant to the bytes of its commands,
+//! and from the bytes of the replies to the recorded sample.
 //!
-//! Each part is measured alone, `claim_encoding/whole` is all of them in the order of a `grant-lane` claim. Waking up,
-//! system calls and the connection's own queue are not in here: they are in `claim_path`.
+//! Each part is measured alone, `claim_encoding/whole` is all of them in the order of a `grant-lane` claim.
+//! Waking up, system calls and the connection's own queue are not in here: they are in `claim_path`.
 
 mod support;
 
@@ -90,7 +90,8 @@ fn record(parts: &mut Parts<'_>, claims: &[Claim]) {
     parts.part("record sample", || walk.step().record(&mut recorder));
     let mut histogram = LatencyHistogram::default();
     parts.part("one histogram of it", || histogram.record(walk.step().service()));
-    // What timing every round trip by itself adds to a claim of two: two readings of the clock and a histogram for each.
+    // What timing every round trip by itself adds to a claim of two: two readings of the clock and a
+    // histogram for each.
     let mut by_place = [LatencyHistogram::default(), LatencyHistogram::default()];
     parts.part("timing its round trips", || {
         let mut steps = StepTimes::default();

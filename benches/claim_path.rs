@@ -1,8 +1,8 @@
 //! One claim at a time on a live cluster, per variant, for people who live in criterion's reports.
 //!
-//! These figures are not the tool's verdict: the variants run one after the other here, and a machine drifts between
-//! them. `reclaim-bench run lane-ab` mixes them per request and judges. Servers come from `RECLAIM_BENCH_NODES`,
-//! `VALKEY_SERVER`, PATH, or the pinned build, as for the tool itself.
+//! These figures are not the tool's verdict: the variants run one after the other here, and a machine drifts
+//! between them. `reclaim-bench run lane-ab` mixes them per request and judges. Servers come from
+//! `RECLAIM_BENCH_NODES`, `VALKEY_SERVER`, PATH, or the pinned build, as for the tool itself.
 
 mod support;
 
@@ -135,7 +135,8 @@ impl Stage {
     async fn tickets(&self, path: VariantPath, count: u32) -> Result<Vec<(ExecIndex, ClaimTicket)>> {
         let control = Oversight::quiet(&self.cancel);
         let seek = if path.is_first_claim() {
-            // The executions of the round before are of no more use, and sets must not grow from round to round.
+            // The executions of the round before are of no more use, and sets must not grow from round to
+            // round.
             self.workload.remove(&control).await?;
             self.workload.create(count, &control).await?;
             Seek::Fresh

@@ -1,9 +1,9 @@
-//! Instruction counts of the pure code, under Callgrind: the same inputs as the criterion benchmarks, and figures that
-//! a busy machine does not change.
+//! Instruction counts of the pure code, under Callgrind: the same inputs as the criterion benchmarks, and
+//! figures that a busy machine does not change.
 //!
-//! Needs `--features instructions`, valgrind and `gungraun-runner` of the same version as the crate. Each count is
-//! that of a whole pool, so a change of one instruction per parse moves it by thousands. `tests/instructions.rs`
-//! compares the counts with `benches/instructions.toml`.
+//! Needs `--features instructions`, valgrind and `gungraun-runner` of the same version as the crate. Each
+//! count is that of a whole pool, so a change of one instruction per parse moves it by thousands.
+//! `tests/instructions.rs` compares the counts with `benches/instructions.toml`.
 
 #![allow(missing_docs, reason = "the benchmark macros make modules that cannot carry documentation")]
 
@@ -38,8 +38,8 @@ fn parse_all<P: Parser>(keys: Pool<PartitionKey>) {
     }
 }
 
-// ff-core's parser, or the one that `RECLAIM_BENCH_PARSER` puts in its place. An id is its case's name with `_` for
-// every other sign.
+// ff-core's parser, or the one that `RECLAIM_BENCH_PARSER` puts in its place. An id is its case's name with
+// `_` for every other sign.
 #[library_benchmark]
 #[bench::fp_1_digit(keys_under_test("fp/1-digit"))]
 #[bench::fp_2_digit(keys_under_test("fp/2-digit"))]
@@ -192,7 +192,8 @@ fn read_reply(claims: Pool<Claim>) {
     }
 }
 
-/// A recorder whose histograms have grown to the claims' range already, as they have after a run's first seconds.
+/// A recorder whose histograms have grown to the claims' range already, as they have after a run's first
+/// seconds.
 fn warm_recorder() -> Recorder {
     let mut recorder = Recorder::new(1, []);
     for claim in claims() {

@@ -1,9 +1,9 @@
 //! What parsing a partition key costs, in every situation that a claim or a public entry point meets.
 //!
 //! `partition_key/parse/*` is ff-core's parser, `partition_key/floor/*` the yardstick on the same keys,
-//! `partition_key/overhead` what the loop, the call and its result cost without any parsing: subtract it. Times
-//! include dropping the result, since an error may own a string. `RECLAIM_BENCH_PARSER=allocating` puts a slower parser
-//! in the place of ff-core's, to see that a comparison with a saved baseline fires.
+//! `partition_key/overhead` what the loop, the call and its result cost without any parsing: subtract it.
+//! Times include dropping the result, since an error may own a string. `RECLAIM_BENCH_PARSER=allocating` puts
+//! a slower parser in the place of ff-core's, to see that a comparison with a saved baseline fires.
 
 mod support;
 

@@ -6,11 +6,11 @@
 //!                        scanner)
 //! ```
 //!
-//! What stands behind the record, and the scenario that asks for it, is the crate [`reclaim_analysis`]: no sockets, no
-//! threads, no clocks, so every statistic, verdict and report can be made again from a stored result. This crate
-//! produces records: it may use tokio, redis and clocks. [`calibrate`] puts the load before a function that does
-//! nothing, to know the generator's own limits. [`campaign`] makes one run or many and has them judged, [`store`] holds
-//! what they came to; [`cli`] is arguments, output and exit codes.
+//! What stands behind the record, and the scenario that asks for it, is the crate [`reclaim_analysis`]: no
+//! sockets, no threads, no clocks, so every statistic, verdict and report can be made again from a stored
+//! result. This crate produces records: it may use tokio, redis and clocks. [`calibrate`] puts the load
+//! before a function that does nothing, to know the generator's own limits. [`campaign`] makes one run or
+//! many and has them judged, [`store`] holds what they came to; [`cli`] is arguments, output and exit codes.
 
 pub mod calibrate;
 pub mod campaign;

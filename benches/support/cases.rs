@@ -1,4 +1,5 @@
-//! The named situations in which a partition key is parsed: each benchmark's input, and what must come out of it.
+//! The named situations in which a partition key is parsed: each benchmark's input, and what must come out of
+//! it.
 
 use ff_core::partition::{Partition, PartitionConfig, PartitionFamily, PartitionKey, PartitionKeyParseError};
 use rand::RngExt;

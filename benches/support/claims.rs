@@ -133,8 +133,8 @@ fn fcall(keys: &ExecutionKeys, grant: &ReclaimGrant, worker: &WorkerIdentity, le
     .command()
 }
 
-/// What `ff_claim_resumed_execution` answers: `[1, "OK", lease, epoch, expiry, attempt, index, "resumed"]`, where all
-/// but the head are strings.
+/// What `ff_claim_resumed_execution` answers: `[1, "OK", lease, epoch, expiry, attempt, index, "resumed"]`,
+/// where all but the head are strings.
 fn fcall_reply_wire(lease_id: &LeaseId, epoch: u32, expires_at_ms: u64, attempt_id: uuid::Uuid) -> Vec<u8> {
     let fields = [
         "OK".to_owned(),

@@ -1,8 +1,8 @@
 //! Criterion's clock for pure code: CPU time of the benchmark's own thread.
 //!
-//! On a machine that others use, wall time also counts the moments in which somebody else had the core; a benchmark
-//! that neither waits nor starts threads loses nothing by leaving them out. A slower or hotter core still shows: only
-//! instruction counts (`benches/instructions.rs`) are free of that.
+//! On a machine that others use, wall time also counts the moments in which somebody else had the core; a
+//! benchmark that neither waits nor starts threads loses nothing by leaving them out. A slower or hotter core
+//! still shows: only instruction counts (`benches/instructions.rs`) are free of that.
 
 use std::time::Duration;
 

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-/// Median time of one iteration in nanoseconds, from the last run of this benchmark; `None` if there was none.
+/// Median time of one iteration in nanoseconds, from the last run of this benchmark; `None` if there was
+/// none.
 pub fn median_ns(group: &str, function: &str) -> Option<f64> {
     read(&home().join(file_name(group)).join(file_name(function)))
 }
@@ -36,7 +37,8 @@ pub fn claim_ns() -> Option<f64> {
     median_ns("claim_path", "grant-lane")
 }
 
-/// Prints one line per part: its time, and its share of a claim by `grant-lane` where `claim_path` has been run.
+/// Prints one line per part: its time, and its share of a claim by `grant-lane` where `claim_path` has been
+/// run.
 #[expect(clippy::print_stdout, reason = "the answer of a benchmark belongs beside criterion's own lines")]
 pub fn print_shares<'a>(title: &str, parts: impl IntoIterator<Item = (&'a str, f64)>) {
     let claim_ns = claim_ns();

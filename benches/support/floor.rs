@@ -1,7 +1,7 @@
 //! The floor: the cheapest parser with the contract of `PartitionKey::parse` that we could write.
 //!
-//! It answers how far the shipped parser is from what the work itself costs. It is a yardstick, not a product:
-//! `tests/inputs.rs` holds it to ff-core's answers on valid, broken and random keys.
+//! It answers how far the shipped parser is from what the work itself costs. It is a yardstick, not a
+//! product: `tests/inputs.rs` holds it to ff-core's answers on valid, broken and random keys.
 
 use ff_core::partition::{Partition, PartitionFamily, PartitionKeyParseError};
 

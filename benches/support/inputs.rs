@@ -1,8 +1,8 @@
 //! Seeded pools of inputs.
 //!
-//! A benchmark that parses one literal for ever measures a predictor that knows every branch and, once inlined, a
-//! constant. Each benchmark here walks a pool of inputs drawn from [`SEED`] and its own name, so that two
-//! machines, criterion and the instruction counts all see the same bytes.
+//! A benchmark that parses one literal for ever measures a predictor that knows every branch and, once
+//! inlined, a constant. Each benchmark here walks a pool of inputs drawn from [`SEED`] and its own name, so
+//! that two machines, criterion and the instruction counts all see the same bytes.
 
 use ff_core::keys::ExecKeyContext;
 use ff_core::partition::{Partition, PartitionConfig, PartitionFamily, PartitionKey};
@@ -12,8 +12,8 @@ use rand_chacha::ChaCha8Rng;
 use reclaim_bench::flowfabric::{ReclaimGrant, WorkerIdentity};
 use sha2::{Digest, Sha256};
 
-/// Keys, ids or grants per pool: too many for a branch predictor to learn the order of, few enough (about 200 KB) to
-/// stay in a core's own cache, as the grant of a claim does.
+/// Keys, ids or grants per pool: too many for a branch predictor to learn the order of, few enough (about 200
+/// KB) to stay in a core's own cache, as the grant of a claim does.
 pub const POOL: usize = 4096;
 
 /// Whole claims per pool: commands and replies are larger, and a real claim finds its own in the cache.

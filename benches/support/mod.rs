@@ -19,9 +19,9 @@ use reclaim_bench::flowfabric::ReclaimGrant;
 
 /// Criterion as the benchmarks of pure code use it; command-line options override.
 ///
-/// Pooled inputs settle quickly: half a second to warm up and two to measure keep a whole target under four minutes
-/// without `--quick`. A change below a tenth is not called one: that is what code which did not change showed on a
-/// shared two-core machine (results/reference/microbench/README.md).
+/// Pooled inputs settle quickly: half a second to warm up and two to measure keep a whole target under four
+/// minutes without `--quick`. A change below a tenth is not called one: that is what code which did not
+/// change showed on a shared two-core machine (results/reference/microbench/README.md).
 pub fn criterion() -> Criterion<ThreadCpuTime> {
     Criterion::default()
         .with_measurement(ThreadCpuTime)

@@ -1,7 +1,7 @@
 //! The parser under test, and a planted regression of it.
 //!
-//! Benchmarks are generic over [`Parser`] so that each one is compiled for its parser: a function pointer would
-//! cost about as much as the parse.
+//! Benchmarks are generic over [`Parser`] so that each one is compiled for its parser: a function pointer
+//! would cost about as much as the parse.
 
 use ff_core::partition::{Partition, PartitionFamily, PartitionKey, PartitionKeyParseError};
 

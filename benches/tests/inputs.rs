@@ -1,4 +1,5 @@
-//! The benchmarks measure what their names say: every input takes its path, and the yardstick keeps the contract.
+//! The benchmarks measure what their names say: every input takes its path, and the yardstick keeps the
+//! contract.
 
 #[path = "../support/mod.rs"]
 mod support;

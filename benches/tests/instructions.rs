@@ -1,7 +1,9 @@
-//! The instruction counts stay where the committed baseline says, repeat exactly, and show a planted regression.
+//! The instruction counts stay where the committed baseline says, repeat exactly, and show a planted
+//! regression.
 //!
-//! Runs the `instructions` benchmark three times. Only with `--features instructions`: it needs valgrind and a
-//! `gungraun-runner` of the crate's version on PATH. `RECLAIM_BENCH_UPDATE=1` writes `benches/instructions.toml` anew.
+//! Runs the `instructions` benchmark three times. Only with `--features instructions`: it needs valgrind and
+//! a `gungraun-runner` of the crate's version on PATH. `RECLAIM_BENCH_UPDATE=1` writes
+//! `benches/instructions.toml` anew.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -18,7 +20,8 @@ type Counts = BTreeMap<String, u64>;
 struct Baseline {
     /// Compiler that made them: another one generates other code.
     rustc: String,
-    /// Share by which a count may exceed the baseline, so that a compiler's small changes do not fail anybody.
+    /// Share by which a count may exceed the baseline, so that a compiler's small changes do not fail
+    /// anybody.
     soft_limit: f64,
     counts: Counts,
 }

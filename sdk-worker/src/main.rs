@@ -1,9 +1,9 @@
 //! A worker of FlowFabric's SDK that is handed one grant after the other.
 //!
-//! Built by reclaim-bench against the SDK of one side of a duet; nothing but that SDK is different between two sides. Lines of
-//! JSON, each in one write: the first line in is the set-up, answered by `{"ready": 1}` or `{"refused": "..."}`; then a grant,
-//! answered by a lease or by what stood in its way, with the clock before the SDK was called and after it came back. The end
-//! of the input ends the worker.
+//! Built by reclaim-bench against the SDK of one side of a duet; nothing but that SDK is different between
+//! two sides. Lines of JSON, each in one write: the first line in is the set-up, answered by `{"ready": 1}`
+//! or `{"refused": "..."}`; then a grant, answered by a lease or by what stood in its way, with the clock
+//! before the SDK was called and after it came back. The end of the input ends the worker.
 
 use std::io::Write as _;
 use std::os::fd::AsFd as _;
@@ -28,7 +28,8 @@ const TASKS: usize = 1 << 20;
 
 fn main() -> ExitCode {
     let served = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(words).and_then(
-        // A task of its own: what the runtime itself waits for is looked at only after the kernel was asked for events again.
+        // A task of its own: what the runtime itself waits for is looked at only after the kernel was asked
+        // for events again.
         |runtime| runtime.block_on(async { tokio::spawn(serve()).await.map_err(words)? }),
     );
     match served {
@@ -85,7 +86,8 @@ fn text(line: &Value, name: &str) -> Result<String, String> {
     field(line, name)
 }
 
-/// Built over its backend, the worker leaves no trace on the servers: neither the mark that it is alive nor what it can do.
+/// Built over its backend, the worker leaves no trace on the servers: neither the mark that it is alive nor
+/// what it can do.
 async fn connect(setup: &Value) -> Result<FlowFabricWorker, String> {
     let client = ferriskey::ClientBuilder::new()
         .host(&text(setup, "host")?, field(setup, "port")?)

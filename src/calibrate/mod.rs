@@ -1,4 +1,5 @@
-//! Measures the generator itself: the driver, pacer and connections of a run, in front of a function that does nothing.
+//! Measures the generator itself: the driver, pacer and connections of a run, in front of a function that
+//! does nothing.
 //!
 //! ```text
 //! CalibrationPlan ─► levels     closed loop: throughput, CPU per request, by requests in flight

@@ -21,9 +21,11 @@ const WARMUP: u32 = 200;
 /// Requests between two looks at whether the user wants an end.
 const CHECK_EVERY: usize = 500;
 
-/// The same request through the client and on a bare socket, in random order; `None` where the nodes speak TLS.
+/// The same request through the client and on a bare socket, in random order; `None` where the nodes speak
+/// TLS.
 ///
-/// The socket is read on this very thread, as the client's is: what differs is the runtime and the client's code.
+/// The socket is read on this very thread, as the client's is: what differs is the runtime and the client's
+/// code.
 pub(super) async fn measure(
     bench: &mut Bench<'_>,
     plan: &CalibrationPlan,

@@ -1,4 +1,5 @@
-//! Several generators of one run: those that this process starts on its machine, and this process as one of several.
+//! Several generators of one run: those that this process starts on its machine, and this process as one of
+//! several.
 
 use std::ffi::OsString;
 use std::process::Stdio;
@@ -90,8 +91,8 @@ impl Joined {
     }
 }
 
-/// The request of one of several generators for the cluster that the first one has got ready: it loads nothing, marks nothing
-/// and removes nothing but what it writes itself.
+/// The request of one of several generators for the cluster that the first one has got ready: it loads
+/// nothing, marks nothing and removes nothing but what it writes itself.
 pub(super) fn joining(request: &ClusterRequest) -> ClusterRequest {
     ClusterRequest { load_library: false, shared: true, announcement: None, ..request.clone() }
 }
@@ -138,7 +139,8 @@ pub(super) async fn claim(
     }
 }
 
-/// Finds out which part a process is that comes as any of so many: as [`PartSetup::slice`] and [`PartSetup::token`].
+/// Finds out which part a process is that comes as any of so many: as [`PartSetup::slice`] and
+/// [`PartSetup::token`].
 pub(super) async fn any_of(
     cluster: &Rc<Cluster>,
     name: &str,
@@ -209,7 +211,8 @@ impl Children {
         self.children.iter().for_each(|(_, child)| child.abort());
     }
 
-    /// Waits until all have ended. Those that do not are killed. What the first one said that failed by itself.
+    /// Waits until all have ended. Those that do not are killed. What the first one said that failed by
+    /// itself.
     async fn end(mut self, watch: &dyn Watch) -> Option<CampaignError> {
         let until = tokio::time::Instant::now() + ENDS_WITHIN;
         for (part, child) in &mut self.children {

@@ -7,11 +7,11 @@
 //! SearchPlan ► capacity  one cluster, many loads ┘
 //! ```
 //!
-//! A run, and each probe of a search, may have several generators: `generators` starts them, or has this process be one of
-//! them; the first one has all their records, which are merged before they are judged.
+//! A run, and each probe of a search, may have several generators: `generators` starts them, or has this
+//! process be one of them; the first one has all their records, which are merged before they are judged.
 //!
-//! What a command line asks for is decided before; whoever watches is told through [`Watch`], and a signal reaches a
-//! campaign as a [`Stop`].
+//! What a command line asks for is decided before; whoever watches is told through [`Watch`], and a signal
+//! reaches a campaign as a [`Stop`].
 
 mod calibration;
 mod capacity;

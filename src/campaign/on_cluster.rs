@@ -13,8 +13,8 @@ use crate::workload::{Oversight, remove_secrets};
 /// For a few commands to each partition.
 const SECRETS_LIMIT: Duration = Duration::from_secs(30);
 
-/// Opens the cluster, does the work, removes the function library if it was not there before. Meanwhile other runs on
-/// servers that are not ours see that this one is under way.
+/// Opens the cluster, does the work, removes the function library if it was not there before. Meanwhile other
+/// runs on servers that are not ours see that this one is under way.
 pub async fn on_cluster<T>(
     request: &ClusterRequest,
     watch: &dyn Watch,
@@ -36,8 +36,8 @@ pub async fn on_cluster<T>(
     Ok(done)
 }
 
-/// As [`on_cluster`], with several clusters at once, each opened before the work begins. Servers of all but the first are
-/// ours.
+/// As [`on_cluster`], with several clusters at once, each opened before the work begins. Servers of all but
+/// the first are ours.
 pub async fn on_clusters<T>(
     requests: &[ClusterRequest],
     watch: &dyn Watch,

@@ -26,8 +26,8 @@ pub struct RunPlan {
     pub generators: Generators,
 }
 
-/// Makes one run. `None` where it was stopped before anything was measured. Writes nothing into `dir` but safety
-/// copies: what the result is worth keeping beside, its caller knows.
+/// Makes one run. `None` where it was stopped before anything was measured. Writes nothing into `dir` but
+/// safety copies: what the result is worth keeping beside, its caller knows.
 pub async fn run(
     plan: &RunPlan,
     dir: &ResultDir,
@@ -89,8 +89,8 @@ pub(super) fn merged(mut records: Vec<RunRecord>) -> Result<RunRecord, CampaignE
     }
 }
 
-/// Makes one part of a run that is not the first, on the clusters that whoever leads has got ready: that one has its record
-/// then. `None` where it was stopped before it had any part in it.
+/// Makes one part of a run that is not the first, on the clusters that whoever leads has got ready: that one
+/// has its record then. `None` where it was stopped before it had any part in it.
 pub async fn follow(
     plan: &RunPlan,
     clusters: &[ClusterRequest],
@@ -136,7 +136,8 @@ fn runs_before(dir: &ResultDir, scenario: &str) -> Vec<RunResult> {
     dir.path().parent().map_or_else(Vec::new, |output| store::latest_runs(output, scenario, BEFORE))
 }
 
-/// The verdicts on a run, with what the generator of this machine was measured to be able to, and what the runs `before` it say.
+/// The verdicts on a run, with what the generator of this machine was measured to be able to, and what the
+/// runs `before` it say.
 pub(super) fn judged(
     mut record: RunRecord,
     scenario: &Scenario,
@@ -154,7 +155,8 @@ pub(super) fn judged(
     result
 }
 
-/// With what the runs `before` say of the machine's state. It goes into the record: whoever judges that again has not got them.
+/// With what the runs `before` say of the machine's state. It goes into the record: whoever judges that again
+/// has not got them.
 fn held_against(result: RunResult, before: &[RunResult], scenario: &Scenario) -> RunResult {
     let Some(warning) = judge::unlike_before(&result, before) else { return result };
     let mut record = result.record;

@@ -26,9 +26,10 @@ pub struct Several<T> {
     pub failure: Option<CampaignError>,
 }
 
-/// Runs the plan `wanted` times. Each run has its own servers, seed and directory, and none is made again for what it
-/// found. What the series has come to is written after every run, so that a crash keeps it, and so is an error that ends it:
-/// that of a first run is the caller's alone. `None` where it was stopped before anything was measured.
+/// Runs the plan `wanted` times. Each run has its own servers, seed and directory, and none is made again for
+/// what it found. What the series has come to is written after every run, so that a crash keeps it, and so is
+/// an error that ends it: that of a first run is the caller's alone. `None` where it was stopped before
+/// anything was measured.
 pub async fn series(
     plan: &RunPlan,
     wanted: u32,
@@ -65,7 +66,8 @@ pub async fn series(
     Ok((!series.results.is_empty()).then_some(Several { concluded: series, dir, interrupted, failure }))
 }
 
-/// One of several runs, in a directory of its own below theirs: its result, stored, and that directory's name.
+/// One of several runs, in a directory of its own below theirs: its result, stored, and that directory's
+/// name.
 pub(super) async fn run_within(
     plan: &RunPlan,
     several: &ResultDir,
@@ -78,7 +80,8 @@ pub(super) async fn run_within(
     Ok(Some((result, own.name())))
 }
 
-/// The first run has the seed as given, so that a series begins with the run that a single one would have been.
+/// The first run has the seed as given, so that a series begins with the run that a single one would have
+/// been.
 fn seed_of(seed: u64, n: u32) -> u64 {
     // As short as a seed that the tool chooses itself.
     if n == 0 { seed } else { u64::from(stream(seed, &format!("run {n}")).next_u32()) }

@@ -26,8 +26,9 @@ pub struct SweepPlan {
     pub seed: u64,
 }
 
-/// Makes the runs in an order that the seed draws, so that a machine that drifts does not draw the curve. What they
-/// come to is written after every run, and so is an error that ends them. `None` where it was stopped before anything was measured.
+/// Makes the runs in an order that the seed draws, so that a machine that drifts does not draw the curve.
+/// What they come to is written after every run, and so is an error that ends them. `None` where it was
+/// stopped before anything was measured.
 pub async fn sweep(
     plan: &SweepPlan,
     output: &Path,

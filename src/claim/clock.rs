@@ -10,8 +10,8 @@ use crate::flowfabric::{CallError, ReadServerTime, call};
 use crate::valkey::{NodeAddr, Wire};
 use reclaim_analysis::record::WireCost;
 
-/// The clock of every primary, read through this machine's. They need not agree: a grant runs out by the clock of the
-/// server that holds it. Clones share what they know.
+/// The clock of every primary, read through this machine's. They need not agree: a grant runs out by the
+/// clock of the server that holds it. Clones share what they know.
 #[derive(Clone, Debug, Default)]
 pub struct ServerClocks {
     /// Server time minus local time, in microseconds.
@@ -30,9 +30,9 @@ impl ServerClocks {
 
     /// Compares clocks over a wire by a few `TIME` commands and keeps the quickest.
     ///
-    /// The answer is taken as if the server had read its clock the moment the command was sent. So the estimate is
-    /// never behind the server, and ahead by one round trip at most: a grant that had expired is never taken for one
-    /// that was refused.
+    /// The answer is taken as if the server had read its clock the moment the command was sent. So the
+    /// estimate is never behind the server, and ahead by one round trip at most: a grant that had expired is
+    /// never taken for one that was refused.
     pub async fn read(&self, wire: &Wire) -> Result<(), CallError> {
         const SAMPLES: u32 = 5;
         let mut offset_us = i64::MAX;
@@ -50,8 +50,8 @@ impl ServerClocks {
         self.offsets_us.borrow().contains_key(addr)
     }
 
-    /// A primary's time now, in milliseconds since the epoch. Of one that nobody has read it is the latest that any other
-    /// has: so that there, too, no grant that had expired is taken for one that was refused.
+    /// A primary's time now, in milliseconds since the epoch. Of one that nobody has read it is the latest
+    /// that any other has: so that there, too, no grant that had expired is taken for one that was refused.
     pub fn now_ms(&self, addr: &NodeAddr) -> u64 {
         let offsets = self.offsets_us.borrow();
         let offset_us = offsets.get(addr).or_else(|| offsets.values().max()).copied().unwrap_or(0);

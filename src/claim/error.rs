@@ -53,8 +53,8 @@ impl ClaimError {
         }
     }
 
-    /// How the claim is counted. `taken` is the code with which this variant's function says that somebody holds the
-    /// execution; `contended` and `expired` are the circumstances that only the caller knows.
+    /// How the claim is counted. `taken` is the code with which this variant's function says that somebody
+    /// holds the execution; `contended` and `expired` are the circumstances that only the caller knows.
     pub fn outcome(&self, taken: &RefusalCode, contended: bool, expired: impl FnOnce() -> bool) -> Outcome {
         if let Some(code) = self.refusal() {
             return match code {

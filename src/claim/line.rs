@@ -24,8 +24,8 @@ impl Line {
         Self { wire, asking: false, library: LibraryAlias::OWN }
     }
 
-    /// To the node that an ASK named: each command goes behind an `ASKING` in the same write, because the permission
-    /// holds for one command and one connection only.
+    /// To the node that an ASK named: each command goes behind an `ASKING` in the same write, because the
+    /// permission holds for one command and one connection only.
     pub fn asking(wire: Wire) -> Self {
         Self { wire, asking: true, library: LibraryAlias::OWN }
     }
@@ -66,8 +66,8 @@ impl Line {
         Ok(reply)
     }
 
-    /// Sends several commands in one write: one round trip. Each reply is read by whoever made its command; `what` names
-    /// them all in messages.
+    /// Sends several commands in one write: one round trip. Each reply is read by whoever made its command;
+    /// `what` names them all in messages.
     pub(super) async fn pipeline<const N: usize>(
         &self,
         what: &'static str,

@@ -24,16 +24,17 @@ pub struct ClaimOrder<'a> {
     pub attempt_id: AttemptId,
     /// Lease to ask for.
     pub lease_ttl: Duration,
-    /// Whether an earlier claim with the same lease id ended without a reply. A refusal may then mean that it took
-    /// effect, late.
+    /// Whether an earlier claim with the same lease id ended without a reply. A refusal may then mean that it
+    /// took effect, late.
     pub again: bool,
 }
 
 /// How a claim ended and what it cost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClaimReceipt {
-    /// The outcome as the worker sees it. A claim without a reply is [`Outcome::TimedOut`] or [`Outcome::Failed`]
-    /// here; the driver reads the execution to find out whether it is [`Outcome::Ambiguous`].
+    /// The outcome as the worker sees it. A claim without a reply is [`Outcome::TimedOut`] or
+    /// [`Outcome::Failed`] here; the driver reads the execution to find out whether it is
+    /// [`Outcome::Ambiguous`].
     pub outcome: Outcome,
     /// The lease, if there is one.
     pub lease: Option<HeldLease>,

@@ -18,8 +18,8 @@ pub struct ClaimSetup {
     pub clocks: ServerClocks,
     /// Which of the libraries on the servers the claim calls.
     pub library: LibraryAlias,
-    /// Whether several workers may hold the same grant. Then an execution that is taken is a lost race; else it is a
-    /// refusal that a healthy run does not show.
+    /// Whether several workers may hold the same grant. Then an execution that is taken is a lost race; else
+    /// it is a refusal that a healthy run does not show.
     pub contended: bool,
     /// Whether each claim goes on to read the task's context, as FlowFabric's worker does.
     pub task_context: bool,
@@ -42,7 +42,7 @@ pub trait ClaimPath {
     /// Does one claim. Never retries: every redirect and timeout is the caller's to see.
     fn claim<'a>(&'a self, order: &'a ClaimOrder<'a>) -> LocalFuture<'a, ClaimReceipt>;
 
-    /// As [`Self::claim`], over a line of the caller's choice: behind `ASKING`, to a node that does not own the slot
-    /// yet.
+    /// As [`Self::claim`], over a line of the caller's choice: behind `ASKING`, to a node that does not own
+    /// the slot yet.
     fn claim_over<'a>(&'a self, line: Line, order: &'a ClaimOrder<'a>) -> LocalFuture<'a, ClaimReceipt>;
 }

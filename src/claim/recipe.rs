@@ -1,5 +1,5 @@
-//! A claim as a recipe: what is read before it, and which function takes the lease. Everything else is the same for all
-//! variants: routing, the optional task context, the receipt.
+//! A claim as a recipe: what is read before it, and which function takes the lease. Everything else is the
+//! same for all variants: routing, the optional task context, the receipt.
 
 use std::borrow::Cow;
 

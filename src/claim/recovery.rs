@@ -1,5 +1,5 @@
-//! What the driver does with a claim that was redirected or not answered. Neither belongs into a variant: its time
-//! would be measured as the variant's.
+//! What the driver does with a claim that was redirected or not answered. Neither belongs into a variant: its
+//! time would be measured as the variant's.
 
 use std::time::Duration;
 
@@ -16,15 +16,17 @@ use reclaim_analysis::record::WireCost;
 /// Follow-ups to one redirected claim, at most.
 const FOLLOW_UPS: u32 = 5;
 
-/// Wait before the first follow-up to TRYAGAIN; doubles from one to the next. A slot with few keys moves in this time.
+/// Wait before the first follow-up to TRYAGAIN; doubles from one to the next. A slot with few keys moves in
+/// this time.
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
 
-/// Does one claim and follows redirects, a handful at most: a new owner after MOVED, `ASKING` after ASK, a short wait
-/// after TRYAGAIN.
+/// Does one claim and follows redirects, a handful at most: a new owner after MOVED, `ASKING` after ASK, a
+/// short wait after TRYAGAIN.
 ///
-/// A claim that was redirected stays [`Outcome::Redirected`] by its first redirect, whatever came of it: its time is
-/// no claim's time. The receipt carries the lease if there is one, the last error, and the cost of all tries. A
-/// follow-up without a reply is the exception: it comes back as such, to be settled by [`settle_unanswered`].
+/// A claim that was redirected stays [`Outcome::Redirected`] by its first redirect, whatever came of it: its
+/// time is no claim's time. The receipt carries the lease if there is one, the last error, and the cost of
+/// all tries. A follow-up without a reply is the exception: it comes back as such, to be settled by
+/// [`settle_unanswered`].
 pub async fn claim_with_recovery(
     path: &dyn ClaimPath,
     routes: &dyn Reroutes,
@@ -65,14 +67,14 @@ pub async fn claim_with_recovery(
     ClaimReceipt { cost, ..receipt }
 }
 
-/// Finds out what became of a claim without a reply ([`Outcome::TimedOut`] or [`Outcome::Failed`]) by reading the
-/// execution; other receipts come back as they are. The read is not part of the claim's cost.
+/// Finds out what became of a claim without a reply ([`Outcome::TimedOut`] or [`Outcome::Failed`]) by reading
+/// the execution; other receipts come back as they are. The read is not part of the claim's cost.
 ///
-/// [`Outcome::Ambiguous`] means that the claim took effect, and then the lease is in the receipt, or that nobody can
-/// tell. Otherwise the outcome stays: no effect was seen. A claim that still lies in a socket may take effect later;
-/// the audit finds such a one by the lease epoch. Where the claim is made again ([`ClaimOrder::again`]), it has the same
-/// lease id, so at most one of the two can take the lease, and whatever else the second one comes to, the same read
-/// shows whether the first one did.
+/// [`Outcome::Ambiguous`] means that the claim took effect, and then the lease is in the receipt, or that
+/// nobody can tell. Otherwise the outcome stays: no effect was seen. A claim that still lies in a socket may
+/// take effect later; the audit finds such a one by the lease epoch. Where the claim is made again
+/// ([`ClaimOrder::again`]), it has the same lease id, so at most one of the two can take the lease, and
+/// whatever else the second one comes to, the same read shows whether the first one did.
 pub async fn settle_unanswered(
     routes: &dyn Routes,
     order: &ClaimOrder<'_>,

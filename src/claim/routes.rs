@@ -19,7 +19,8 @@ pub trait Routes {
 
 /// Routes that can learn.
 pub trait Reroutes: Routes {
-    /// Reads the topology again. Where that fails the old one stays, and the next claim meets the next redirect.
+    /// Reads the topology again. Where that fails the old one stays, and the next claim meets the next
+    /// redirect.
     fn refresh(&self) -> LocalFuture<'_, ()>;
 
     /// The wire to a node that a redirect named; `None` where it cannot be reached.

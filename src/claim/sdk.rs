@@ -1,8 +1,9 @@
 //! Claims that FlowFabric's own SDK makes, over its own client: what a worker of theirs waits for.
 //!
-//! The SDK follows redirects and tries again by itself, and nobody outside sees what it sends. So what is taken for sent is
-//! what [`reclaim_analysis::scenario::steps`] says of the variant; the servers' own counts of `FCALL`, `HGET` and `HMGET` must
-//! agree with it in every window, or the result is invalid. Bytes are not counted.
+//! The SDK follows redirects and tries again by itself, and nobody outside sees what it sends. So what is
+//! taken for sent is what [`reclaim_analysis::scenario::steps`] says of the variant; the servers' own counts
+//! of `FCALL`, `HGET` and `HMGET` must agree with it in every window, or the result is invalid. Bytes are not
+//! counted.
 
 use std::rc::Rc;
 use std::time::Instant;
@@ -37,8 +38,8 @@ const TASKS: usize = 1 << 20;
 pub struct Sdk(FlowFabricWorker);
 
 impl Sdk {
-    /// Connects the worker. It is built over its backend (`connect_with`), and so leaves no trace on the servers: neither the
-    /// mark that it is alive nor what it can do.
+    /// Connects the worker. It is built over its backend (`connect_with`), and so leaves no trace on the
+    /// servers: neither the mark that it is alive nor what it can do.
     pub async fn connect(login: &SdkLogin<'_>) -> Result<Self, SdkError> {
         let access = login.access;
         let mut client = ferriskey::ClientBuilder::new()

@@ -1,7 +1,8 @@
-//! What a claim by FlowFabric's SDK came to, as a receipt: the same for the SDK that is built in and for workers of their own.
+//! What a claim by FlowFabric's SDK came to, as a receipt: the same for the SDK that is built in and for
+//! workers of their own.
 //!
-//! The SDK follows redirects and tries again by itself, and nobody outside sees what it sends. What is taken for sent is what
-//! [`reclaim_analysis::scenario::steps`] says of the variant.
+//! The SDK follows redirects and tries again by itself, and nobody outside sees what it sends. What is taken
+//! for sent is what [`reclaim_analysis::scenario::steps`] says of the variant.
 
 use super::error::{ClaimError, SdkRefusal};
 use super::order::{ClaimOrder, ClaimReceipt};

@@ -15,7 +15,8 @@ pub struct Spent {
 }
 
 impl Spent {
-    /// Adds what requests behind so many ASKING cost, without these: they are the redirect's, and no variant sends any.
+    /// Adds what requests behind so many ASKING cost, without these: they are the redirect's, and no variant
+    /// sends any.
     pub(super) fn add_without_asking(&mut self, cost: WireCost, asked: u32) {
         if asked == 0 {
             self.cost += cost;

@@ -5,8 +5,8 @@ use redis::{Cmd, Value};
 use crate::flowfabric::{ReplyError, Request};
 use reclaim_analysis::scenario::{ReplicaWait, WAIT};
 
-/// Asks how many replicas have all that was written over this connection; the answer comes when they are enough, or when
-/// the time is over.
+/// Asks how many replicas have all that was written over this connection; the answer comes when they are
+/// enough, or when the time is over.
 pub(super) struct WaitForReplicas(pub(super) ReplicaWait);
 
 impl Request for WaitForReplicas {

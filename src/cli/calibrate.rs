@@ -39,8 +39,8 @@ pub struct CalibrateArgs {
     /// Rates of the open loop to measure, per second [default: 500 to 10000]
     #[arg(long, value_name = "PER_SECOND", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=50_000))]
     rates: Vec<u32>,
-    /// Where the generator's threads and the server run: apart, together, or free [default: apart where there are two
-    /// cores]
+    /// Where the generator's threads and the server run: apart, together, or free [default: apart where there
+    /// are two cores]
     #[arg(long, value_name = "WHERE", value_parser = word::<Placement>)]
     placement: Option<Placement>,
     /// Whether cores are kept awake or may sleep: awake or free [default: awake where there are two cores]

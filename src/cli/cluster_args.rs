@@ -140,7 +140,8 @@ impl ClusterArgs {
         Ok(ClusterRequest { announcement, functions: functions_called(scenario), containers, ..request })
     }
 
-    /// Options by which another process on this machine reaches the same cluster, beside its nodes and where these are reached.
+    /// Options by which another process on this machine reaches the same cluster, beside its nodes and where
+    /// these are reached.
     pub fn for_others(&self) -> Vec<OsString> {
         let mut all: Vec<OsString> = Vec::new();
         for (given, option) in [(self.tls, "--tls"), (self.insecure, "--insecure")] {
@@ -175,7 +176,8 @@ impl ClusterArgs {
         Announcement { what, company }
     }
 
-    /// The cluster to open for a command without a scenario: the published library, and what scenarios have by default.
+    /// The cluster to open for a command without a scenario: the published library, and what scenarios have
+    /// by default.
     pub fn request_alone(&self) -> anyhow::Result<ClusterRequest> {
         let spec = cluster_alone(&self.overrides()?)?;
         let ClusterRequest { library, connections, timeout, .. } = ClusterRequest::default();

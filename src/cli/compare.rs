@@ -23,8 +23,8 @@ use reclaim_analysis::scenario::{GateSection, Metric};
 /// Options of `compare`.
 #[derive(Args, Clone, Debug)]
 pub struct CompareArgs {
-    /// BASE and CANDIDATE: result directories, or their result.json, or reports of FlowFabric's own benchmarks
-    /// (`<scenario>-<sha>.json`, `report --format ff-bench`). With --history: runs to append
+    /// BASE and CANDIDATE: result directories, or their result.json, or reports of FlowFabric's own
+    /// benchmarks (`<scenario>-<sha>.json`, `report --format ff-bench`). With --history: runs to append
     #[arg(value_name = "RESULT")]
     results: Vec<PathBuf>,
     /// How to show what comes out
@@ -116,7 +116,8 @@ fn or_anyway(error: &impl std::fmt::Display) -> String {
     format!("{error}{between}(--allow-different compares anyway)")
 }
 
-/// Where one side is a report of FlowFabric's benchmarks, the other is taken as one too: no verdict comes of it.
+/// Where one side is a report of FlowFabric's benchmarks, the other is taken as one too: no verdict comes of
+/// it.
 fn without_intervals(args: &CompareArgs, base: &Comparable, candidate: &Comparable) -> anyhow::Result<Exit> {
     let gate = match (candidate, base) {
         (Comparable::Run(run), _) | (_, Comparable::Run(run)) => run.record.scenario.gate.clone(),
@@ -158,7 +159,8 @@ fn of_run(run: &RunResult) -> anyhow::Result<Vec<FfBenchReport>> {
     Ok(report::ci::ff_bench_reports(run)?)
 }
 
-/// Every result is read before the first one is appended: a damaged one must not leave half of them in the file.
+/// Every result is read before the first one is appended: a damaged one must not leave half of them in the
+/// file.
 fn nights(args: &CompareArgs, path: &Path, results: &[PathBuf]) -> anyhow::Result<Exit> {
     let mut entries = Vec::new();
     for path in results {

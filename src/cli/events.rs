@@ -1,7 +1,8 @@
 //! `--events`: what a campaign does while it runs, as newline-delimited JSON for other programs.
 //!
-//! Every line is an object with `event` (its kind) and `at_s` (seconds since the command began). A reader that is too slow
-//! loses lines, never the run its time: how many were lost stands in the next line that goes through.
+//! Every line is an object with `event` (its kind) and `at_s` (seconds since the command began). A reader
+//! that is too slow loses lines, never the run its time: how many were lost stands in the next line that goes
+//! through.
 
 use std::cell::{Cell, RefCell};
 use std::fs::OpenOptions;
@@ -100,8 +101,8 @@ pub enum Event<'a> {
     NoResult,
 }
 
-/// Claims by how they ended: those of the arms, of the control and of the counter blocks, the warm-up's aside. What the
-/// seconds add up to.
+/// Claims by how they ended: those of the arms, of the control and of the counter blocks, the warm-up's
+/// aside. What the seconds add up to.
 #[derive(Debug, Default, PartialEq, Serialize)]
 pub struct ClaimTotals {
     claimed_total: u64,

@@ -21,8 +21,8 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// What a finished run means. Verdicts count only where the scenario's gate enforces them: an A/B run that finds
-    /// its baseline faster has answered its question, it has not failed.
+    /// What a finished run means. Verdicts count only where the scenario's gate enforces them: an A/B run
+    /// that finds its baseline faster has answered its question, it has not failed.
     pub fn of(result: &RunResult) -> Self {
         if result.record.was_interrupted() {
             Self::Interrupted
@@ -33,8 +33,8 @@ impl Exit {
 }
 
 impl Exit {
-    /// What a capacity search means. A required rate decides where there is one; a rate of which only a bound is known
-    /// is not known.
+    /// What a capacity search means. A required rate decides where there is one; a rate of which only a bound
+    /// is known is not known.
     pub fn of_capacity(capacity: &Capacity) -> Self {
         if capacity.plan.stopped == Some(Stopped::Interrupted) {
             return Self::Interrupted;

@@ -12,9 +12,9 @@ use reclaim_analysis::scenario::Scenario;
 /// Past results that are read for it, the latest ones.
 const PAST: usize = 3;
 
-/// Says how long so many runs of a scenario will take so many generators. Refuses one whose verdict would be refused afterwards, unless it is
-/// to be made `anyway`. Where only earlier runs say so, which something else may have disturbed, it is made, and what they
-/// say is said: the next one may be quieter.
+/// Says how long so many runs of a scenario will take so many generators. Refuses one whose verdict would be
+/// refused afterwards, unless it is to be made `anyway`. Where only earlier runs say so, which something else
+/// may have disturbed, it is made, and what they say is said: the next one may be quieter.
 pub(super) fn foresee(
     scenarios: &[&Scenario],
     (runs, generators): (u32, u32),

@@ -31,7 +31,8 @@ pub struct GeneratorsArgs {
     /// Generators of each run, all on this machine: this process, and others that it starts
     #[arg(long, value_name = "N", default_value_t = 1, conflicts_with_all = ["part", "rendezvous"])]
     pub generators: u32,
-    /// This process is the K-th of N generators that are started one by one; `auto/N` takes the next free number
+    /// This process is the K-th of N generators that are started one by one; `auto/N` takes the next free
+    /// number
     #[arg(long, value_name = "K/N")]
     pub part: Option<String>,
     /// Name under which the generators of one run meet on its cluster
@@ -76,8 +77,8 @@ impl GeneratorsArgs {
         Generators::Started { of, arguments: cluster.for_others(), wait }
     }
 
-    /// Which of several generators this process is; `None` where it is none. Without an option its number and count are those
-    /// that an engine gives its processes, if it was given a rendezvous.
+    /// Which of several generators this process is; `None` where it is none. Without an option its number and
+    /// count are those that an engine gives its processes, if it was given a rendezvous.
     pub(super) fn part(&self) -> anyhow::Result<Option<Chosen>> {
         let name = match &self.rendezvous {
             Some(name) => Some(name.clone()),

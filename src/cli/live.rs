@@ -1,7 +1,7 @@
 //! `--live`: a run on a full screen, second by second.
 //!
-//! Drawn to standard error on the terminal's other screen, which goes away at the end; what was noted meanwhile is said
-//! then. Keys stay as they are, so that Ctrl-C ends the run as always.
+//! Drawn to standard error on the terminal's other screen, which goes away at the end; what was noted
+//! meanwhile is said then. Keys stay as they are, so that Ctrl-C ends the run as always.
 
 use std::collections::VecDeque;
 use std::io::{Stderr, stderr};

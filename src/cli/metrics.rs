@@ -4,9 +4,9 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use prometheus_client::encoding::text::encode;
@@ -28,33 +28,64 @@ type Labelled = Family<[(&'static str, String); 1], Number>;
 /// Longest that someone who asks may take.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// So long after the last second was told its numbers are not of the last second any more: one is told when
+/// something ends after it, which in an outage nothing does.
+const STALE: Duration = Duration::from_secs(3);
+
+/// What is of the last second alone.
+#[derive(Clone, Default)]
+struct LastSecond {
+    rate: Number,
+    /// Quantiles, in seconds, by what they are of.
+    latency: Labelled,
+    primary_cpu: Labelled,
+    told: Arc<Mutex<Option<Instant>>>,
+}
+
+impl LastSecond {
+    fn tell(&self) {
+        if let Ok(mut told) = self.told.lock() {
+            *told = Some(Instant::now());
+        }
+    }
+
+    /// Takes back what is of an earlier second: nothing has succeeded since.
+    fn forget_if_stale(&self, now: Instant) {
+        let told = self.told.lock().ok().and_then(|told| *told);
+        if told.is_some_and(|told| now.saturating_duration_since(told) >= STALE) {
+            self.rate.set(0.0);
+            self.latency.clear();
+            self.primary_cpu.clear();
+        }
+    }
+}
+
 /// The numbers of a run as it goes on.
 pub struct Metrics {
     claims: Counter,
     errors: Counter,
-    rate: Number,
-    /// Quantiles of the last second, in seconds, by what they are of.
-    latency: Labelled,
+    last: LastSecond,
     stock: Number,
-    primary_cpu: Labelled,
     memory: Number,
     phase: Labelled,
     current: std::cell::RefCell<Option<String>>,
 }
 
 impl Metrics {
-    /// Listens at this address, and answers from then on. The second value is the address with its port, which the system
-    /// chooses for port 0.
+    /// Listens at this address, and answers from then on. The second value is the address with its port,
+    /// which the system chooses for port 0.
     pub fn serve(addr: SocketAddr) -> anyhow::Result<(Self, SocketAddr)> {
         let listener = TcpListener::bind(addr)
             .with_context(|| format!("cannot serve metrics at {addr}: choose another --metrics-addr"))?;
         let addr = listener.local_addr().context("cannot serve metrics")?;
         let (metrics, registry) = Self::registered();
         let registry = Arc::new(registry);
+        let last = metrics.last.clone();
         std::thread::Builder::new()
             .name("metrics".into())
             .spawn(move || {
                 for stream in listener.incoming().flatten() {
+                    last.forget_if_stale(Instant::now());
                     // Whoever goes away before the answer has no use for it.
                     let _ = answer(&stream, &registry);
                 }
@@ -67,10 +98,8 @@ impl Metrics {
         let metrics = Self {
             claims: Counter::default(),
             errors: Counter::default(),
-            rate: Number::default(),
-            latency: Labelled::default(),
+            last: LastSecond::default(),
             stock: Number::default(),
-            primary_cpu: Labelled::default(),
             memory: Number::default(),
             phase: Labelled::default(),
             current: std::cell::RefCell::default(),
@@ -81,18 +110,18 @@ impl Metrics {
         registry.register(
             "claims_per_second",
             "Claims that succeeded in the last second",
-            metrics.rate.clone(),
+            metrics.last.rate.clone(),
         );
         registry.register(
             "latency_seconds",
             "Quantiles of the last second, by what they are of",
-            metrics.latency.clone(),
+            metrics.last.latency.clone(),
         );
         registry.register("stock_grants", "Grants issued and not yet claimed", metrics.stock.clone());
         registry.register(
             "primary_cpu_ratio",
             "Share of a core that a primary's main thread used in the last second",
-            metrics.primary_cpu.clone(),
+            metrics.last.primary_cpu.clone(),
         );
         registry.register("resident_bytes", "Resident memory of the tool", metrics.memory.clone());
         registry.register(
@@ -115,10 +144,11 @@ impl Metrics {
 
     /// A second of the window has finished.
     pub fn second(&self, point: &TimelinePoint) {
+        self.last.tell();
         self.claims.inc_by(point.claimed);
         self.errors.inc_by(point.errors);
         if let Some(rate) = point.claims_per_sec() {
-            self.rate.set(rate);
+            self.last.rate.set(rate);
         }
         self.stock.set(point.stock as f64);
         for (of, us) in [
@@ -130,17 +160,17 @@ impl Metrics {
         ] {
             let label = [("of", of.to_owned())];
             if let Some(us) = us {
-                self.latency.get_or_create(&label).set(us / 1e6);
+                self.last.latency.get_or_create(&label).set(us / 1e6);
             } else {
                 // An outage must not show the quantile of the last second before it.
-                self.latency.remove(&label);
+                self.last.latency.remove(&label);
             }
         }
         if point.primary_cpu.is_empty() {
-            self.primary_cpu.clear();
+            self.last.primary_cpu.clear();
         }
         for (n, share) in point.primary_cpu.iter().enumerate() {
-            self.primary_cpu.get_or_create(&[("primary", n.to_string())]).set(*share);
+            self.last.primary_cpu.get_or_create(&[("primary", n.to_string())]).set(*share);
         }
         if let Some(bytes) = point.tool_resident_bytes {
             self.memory.set(bytes as f64);
@@ -217,6 +247,20 @@ mod tests {
             assert!(!text.contains(gone), "{text}");
         }
         assert!(text.contains("reclaim_bench_claims_per_second 0.0"), "{text}");
+    }
+
+    /// While nothing ends no second is told: what is asked for then is not of the last one.
+    #[test]
+    fn an_outage_in_which_nothing_ends_shows_no_claims_and_no_quantile() {
+        let (metrics, registry) = filled();
+        let shown = |after: Duration| {
+            metrics.last.forget_if_stale(Instant::now() + after);
+            let mut text = String::new();
+            encode(&mut text, &registry).unwrap();
+            (text.contains("reclaim_bench_latency_seconds{"), text.contains("claims_per_second 40.0"))
+        };
+        assert_eq!(shown(Duration::from_millis(1_500)), (true, true));
+        assert_eq!(shown(STALE), (false, false));
     }
 
     #[test]

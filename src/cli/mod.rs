@@ -173,7 +173,8 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Whether these are arguments that the tool takes, its name first; nothing is run. For tests of what documents show.
+/// Whether these are arguments that the tool takes, its name first; nothing is run. For tests of what
+/// documents show.
 pub fn check_arguments(
     arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
 ) -> Result<(), clap::Error> {
@@ -231,10 +232,11 @@ fn dispatch(command: Command) -> anyhow::Result<Exit> {
     }
 }
 
-/// Everything runs on one thread: the load needs no second one, and two that wake each other cost more than they do.
+/// Everything runs on one thread: the load needs no second one, and two that wake each other cost more than
+/// they do.
 ///
-/// And it runs as a task, not as the future that the runtime itself waits for: before that one is polled, the runtime
-/// asks the kernel for events once more, which every reply would have to wait for.
+/// And it runs as a task, not as the future that the runtime itself waits for: before that one is polled, the
+/// runtime asks the kernel for events once more, which every reply would have to wait for.
 fn on_one_thread(work: impl Future<Output = anyhow::Result<Exit>> + 'static) -> anyhow::Result<Exit> {
     enough_files(rustix::process::getrlimit(rustix::process::Resource::Nofile).current)?;
     let runtime =

@@ -31,8 +31,8 @@ pub struct OutputArgs {
     #[cfg(feature = "live")]
     #[arg(long, conflicts_with_all = ["quiet", "no_progress"])]
     pub live: bool,
-    /// Write what happens to this file while it happens, as newline-delimited JSON; - is standard output, which then has
-    /// nothing else
+    /// Write what happens to this file while it happens, as newline-delimited JSON; - is standard output,
+    /// which then has nothing else
     #[arg(long, value_name = "FILE")]
     pub events: Option<PathBuf>,
     /// Serve Prometheus metrics of the run at this address while it goes on, such as 127.0.0.1:9464
@@ -59,8 +59,8 @@ impl OutputArgs {
 /// Columns where no terminal says how many it has.
 pub const COLUMNS: u16 = 100;
 
-/// Columns that a report on standard output may take: what `COLUMNS` says, else what the terminal has; `None` where there
-/// is none.
+/// Columns that a report on standard output may take: what `COLUMNS` says, else what the terminal has; `None`
+/// where there is none.
 pub fn columns() -> Option<u16> {
     columns_of(std::io::stdout())
 }

@@ -16,8 +16,8 @@ use reclaim_analysis::scenario::{Draft, ProfileLibraries, profiled};
 /// Options of `profile`.
 #[derive(Args, Clone, Debug)]
 pub struct ProfileArgs {
-    /// Name of a shipped scenario (see `scenarios`), or path of a file: whose variants' functions to look into, and on
-    /// which population
+    /// Name of a shipped scenario (see `scenarios`), or path of a file: whose variants' functions to look
+    /// into, and on which population
     #[arg(default_value = "lane-ab", add = ArgValueCompleter::new(scenarios))]
     scenario: String,
     /// Seed of everything random; a result names the one that it was made with

@@ -6,7 +6,8 @@ use crate::load::Activity;
 use reclaim_analysis::record::TimelinePoint;
 use reclaim_analysis::scenario::{Amount, Mode, Scenario};
 
-/// What is done with an execution for each claim: created, staged, claimed, audited. A share is counted in these.
+/// What is done with an execution for each claim: created, staged, claimed, audited. A share is counted in
+/// these.
 const STEPS_PER_CLAIM: u64 = 4;
 
 /// Share of a run below which the time that is left is a guess.
@@ -15,11 +16,12 @@ const KNOWN_FROM: f64 = 0.03;
 /// What a line is made from.
 #[derive(Debug)]
 pub struct ProgressLine {
-    /// This run's number among those of the campaign, from 1, and how many there are; 0 where that is not known.
+    /// This run's number among those of the campaign, from 1, and how many there are; 0 where that is not
+    /// known.
     run: (u32, u32),
     activity: Option<Activity>,
-    /// Steps of the run that are over, of the current activity, and of the whole run as the scenario says. Those of a window
-    /// that is as long as its time are in none of them.
+    /// Steps of the run that are over, of the current activity, and of the whole run as the scenario says.
+    /// Those of a window that is as long as its time are in none of them.
     before: u64,
     done: u64,
     expected: u64,

@@ -23,15 +23,15 @@ const SHOWN: [Metric; 5] =
 /// Options of `report`.
 #[derive(Args, Clone, Debug)]
 pub struct ReportArgs {
-    /// Result directories, or their result.json; or directories of sweeps, of series (--repeat), of calibrations, or
-    /// of capacity searches; or histories (compare --history): several of one kind
+    /// Result directories, or their result.json; or directories of sweeps, of series (--repeat), of
+    /// calibrations, or of capacity searches; or histories (compare --history): several of one kind
     #[arg(required = true, value_name = "RESULT")]
     results: Vec<PathBuf>,
     /// How to show them
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-    /// Of a sweep over a simulated network: what its line says of a network whose round trips take so much longer than the
-    /// measured machine's, such as 0.5ms
+    /// Of a sweep over a simulated network: what its line says of a network whose round trips take so much
+    /// longer than the measured machine's, such as 0.5ms
     #[arg(long, value_name = "TIME", value_parser = rtt)]
     network_rtt: Option<Duration>,
 }
@@ -187,8 +187,8 @@ fn one_kind(paths: &[PathBuf]) -> anyhow::Result<Kind> {
     }
 }
 
-/// What is made of several runs, concluded again from what is stored. `texts` gives text and Markdown of each,
-/// `page` one page of all.
+/// What is made of several runs, concluded again from what is stored. `texts` gives text and Markdown of
+/// each, `page` one page of all.
 fn show<T: ToJsonFile>(
     args: &ReportArgs,
     kind: Kind,

@@ -43,7 +43,8 @@ pub struct ScenarioArgs {
 }
 
 impl ScenarioArgs {
-    /// The options as changes to the file, `--set` last. An option that decides between two keys takes the other out.
+    /// The options as changes to the file, `--set` last. An option that decides between two keys takes the
+    /// other out.
     pub fn overrides(&self) -> anyhow::Result<Vec<Override>> {
         let mut changes = Changes::default();
         if let Some(rate) = self.rate {
@@ -124,8 +125,8 @@ fn setting(text: &str) -> Result<(String, String), String> {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "FlowFabric's SDK")]
 pub struct SdkArgs {
-    /// What the baseline's worker is built against: a version, the directory of the crate ff-sdk, or <REV>:<PATH> to read it
-    /// with git [scenario sdk-duet: 0.15.0]
+    /// What the baseline's worker is built against: a version, the directory of the crate ff-sdk, or
+    /// <REV>:<PATH> to read it with git [scenario sdk-duet: 0.15.0]
     #[arg(long, value_name = "SDK")]
     pub base_sdk: Option<String>,
     /// What is compared with it: the SDK of every arm but the baseline
@@ -143,8 +144,8 @@ pub fn draft(wanted: &str, overrides: Vec<Override>) -> anyhow::Result<Draft> {
     Ok(Draft { dir, overrides, ..Draft::new(&source, &text) })
 }
 
-/// Checks what lies outside a scenario before a server is looked for: the files that it names can be read, and this
-/// machine can hold it.
+/// Checks what lies outside a scenario before a server is looked for: the files that it names can be read,
+/// and this machine can hold it.
 pub fn check_surroundings(scenario: &Scenario) -> anyhow::Result<()> {
     if let Some(variant) =
         scenario.variants.iter().find(|variant| variant.path.is_sdk() && variant.sdk.is_none() && !SDK_BUILT)

@@ -1,4 +1,5 @@
-//! Ctrl-C, SIGTERM, and SIGHUP when a terminal goes away: the first one ends the work in order, the second one at once.
+//! Ctrl-C, SIGTERM, and SIGHUP when a terminal goes away: the first one ends the work in order, the second
+//! one at once.
 
 use std::convert::Infallible;
 
@@ -9,8 +10,8 @@ use crate::campaign::{Stop, Watch as _};
 use crate::load::Progress as _;
 use crate::valkey::NodeAddr;
 
-/// Does the work, and tells it through its [`Stop`] when a signal arrives. `nodes` are those of a running cluster, on
-/// which something may stay where the work is left at once.
+/// Does the work, and tells it through its [`Stop`] when a signal arrives. `nodes` are those of a running
+/// cluster, on which something may stay where the work is left at once.
 pub(super) async fn with_signals<T>(
     terminal: &Terminal,
     nodes: &[NodeAddr],

@@ -15,7 +15,8 @@ pub fn name_skipped(path: &Path, history: &History) {
     }
 }
 
-/// Trends of the metrics wanted in the scenario of the last run; of these of every variant where none is named.
+/// Trends of the metrics wanted in the scenario of the last run; of these of every variant where none is
+/// named.
 pub fn trends(
     entries: &[HistoryEntry],
     wanted: &[String],

@@ -8,20 +8,22 @@ use super::fault::FaultError;
 use super::handle::Cluster;
 use crate::valkey::{NodeAddr, ValkeyError, Wire, WireError, ask};
 
-/// A script that lasts for so many milliseconds of the server's CPU. Scripts have no other clock: TIME stands still while
-/// one runs. And this one is no command: nothing of it is counted but the script itself.
+/// A script that lasts for so many milliseconds of the server's CPU. Scripts have no other clock: TIME stands
+/// still while one runs. And this one is no command: nothing of it is counted but the script itself.
 const BUSY: &str =
     "local till = os.clock() + tonumber(ARGV[1]) / 1000 while os.clock() < till do end return 1";
 
-/// How long a script may go on beyond the wait for its reply: where the machine is busy its CPU time takes longer.
+/// How long a script may go on beyond the wait for its reply: where the machine is busy its CPU time takes
+/// longer.
 const LIMIT: Duration = Duration::from_mins(2);
 
 /// Between two looks, or two tries to end it.
 const PAUSE: Duration = Duration::from_millis(100);
 
 impl Cluster {
-    /// Keeps a server from serving anybody else until a script has used so much CPU; returns when it is over. Once
-    /// `cancel` says so, it is ended as soon as the server lets it be (`busy-reply-threshold`, five seconds by default).
+    /// Keeps a server from serving anybody else until a script has used so much CPU; returns when it is over.
+    /// Once `cancel` says so, it is ended as soon as the server lets it be (`busy-reply-threshold`, five
+    /// seconds by default).
     pub async fn keep_busy(
         &self,
         addr: &NodeAddr,
@@ -65,7 +67,8 @@ impl Cluster {
     }
 }
 
-/// Ends a script on request, and goes on trying until this is dropped: a server takes that only after a while.
+/// Ends a script on request, and goes on trying until this is dropped: a server takes that only after a
+/// while.
 async fn end_script(wire: &Wire, cancel: &CancellationToken) -> std::convert::Infallible {
     cancel.cancelled().await;
     loop {

@@ -102,7 +102,8 @@ impl ChildServers {
         }
     }
 
-    /// Starts the server at `position` again, with the same arguments in the same directory. It must have ended.
+    /// Starts the server at `position` again, with the same arguments in the same directory. It must have
+    /// ended.
     pub(super) async fn start_again(&self, position: usize) -> io::Result<()> {
         let gone = || io::Error::other("the thread that starts servers ended");
         let (done, started) = oneshot::channel();
@@ -151,8 +152,8 @@ pub(super) fn server_dir(dir: &Path, spec: &ServerSpec) -> PathBuf {
     dir.join(spec.port.to_string())
 }
 
-/// How to start one server. It survives Ctrl-C in the terminal: that is for the tool, which still has things to
-/// read from its servers.
+/// How to start one server. It survives Ctrl-C in the terminal: that is for the tool, which still has things
+/// to read from its servers.
 pub(super) fn server_command(binary: &Path, dir: &Path, spec: &ServerSpec) -> io::Result<Command> {
     let dir = server_dir(dir, spec);
     std::fs::create_dir_all(&dir)?;
@@ -168,7 +169,8 @@ pub(super) fn server_command(binary: &Path, dir: &Path, spec: &ServerSpec) -> io
     Ok(command)
 }
 
-/// Has the kernel end the process that `command` starts when the thread that starts it ends. Elsewhere than on Linux, nothing.
+/// Has the kernel end the process that `command` starts when the thread that starts it ends. Elsewhere than
+/// on Linux, nothing.
 #[cfg(target_os = "linux")]
 pub(crate) fn die_with_parent(command: &mut Command) {
     use std::os::unix::process::CommandExt as _;

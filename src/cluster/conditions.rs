@@ -1,5 +1,5 @@
-//! The conditions that a cluster was found under: configuration, function libraries, slots. Read at the start and again
-//! at the end of every window, for what is measured belongs to these and to no others.
+//! The conditions that a cluster was found under: configuration, function libraries, slots. Read at the start
+//! and again at the end of every window, for what is measured belongs to these and to no others.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -83,7 +83,8 @@ impl Heirs {
         self.passings.push(Passing::All { from: primary, to: heir });
     }
 
-    /// Notes that these slots went from one primary to another; `at_once` as one migration, for which the former forks.
+    /// Notes that these slots went from one primary to another; `at_once` as one migration, for which the
+    /// former forks.
     pub fn note_slots(&mut self, slots: &[u16], (from, to): (NodeAddr, NodeAddr), at_once: bool) {
         self.passings.push(Passing::Slots { slots: slots.iter().copied().collect(), from, to, at_once });
     }

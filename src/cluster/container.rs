@@ -1,16 +1,17 @@
-//! Provider `container`: one container with every node in it, on the host's network; or one for each, on networks that it can
-//! be taken off.
+//! Provider `container`: one container with every node in it, on the host's network; or one for each, on
+//! networks that it can be taken off.
 //!
-//! One container, because nodes in several would announce addresses that a client outside may not reach; the host's
-//! network, because a published port puts a proxy into every round trip, and a bridge its share. That makes it a Linux
-//! matter; Docker Desktop needs "host networking" switched on. Only a run that cuts a server off has them apart: see
-//! [`networks`](super::networks).
+//! One container, because nodes in several would announce addresses that a client outside may not reach; the
+//! host's network, because a published port puts a proxy into every round trip, and a bridge its share. That
+//! makes it a Linux matter; Docker Desktop needs "host networking" switched on. Only a run that cuts a server
+//! off has them apart: see [`networks`](super::networks).
 //!
-//! A container ends with this process: its shell reads a named pipe that only this process holds open for writing.
-//! When the process ends, however it ends, the kernel closes the pipe, the shell ends, and Docker removes the
-//! container (`auto_remove`). Where the process was killed before the shell could open the pipe, it would wait for a
-//! writer for ever: so it lets one come and go after a while. A container that was made and never started is found by
-//! its label at the next start, and so are networks, which nobody removes where their owner was killed.
+//! A container ends with this process: its shell reads a named pipe that only this process holds open for
+//! writing. When the process ends, however it ends, the kernel closes the pipe, the shell ends, and Docker
+//! removes the container (`auto_remove`). Where the process was killed before the shell could open the pipe,
+//! it would wait for a writer for ever: so it lets one come and go after a while. A container that was made
+//! and never started is found by its label at the next start, and so are networks, which nobody removes where
+//! their owner was killed.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -275,8 +276,8 @@ fn log_name(spec: &ServerSpec) -> String {
     format!("{}.log", spec.port)
 }
 
-/// Makes the pipe and holds its writing end. Opened for both directions, because opening for writing alone waits for
-/// a reader.
+/// Makes the pipe and holds its writing end. Opened for both directions, because opening for writing alone
+/// waits for a reader.
 fn make_pipe(dir: &Path) -> std::io::Result<File> {
     // Where the daemon maps users, the container's root is not the owner.
     std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o755))?;

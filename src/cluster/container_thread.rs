@@ -1,7 +1,8 @@
-//! Keeps containers: starts them, does things to their processes and networks while they run, removes all of it at the end.
+//! Keeps containers: starts them, does things to their processes and networks while they run, removes all of
+//! it at the end.
 //!
-//! A thread with a runtime of its own: removal must finish even where the caller's future is dropped half way, and the
-//! caller's runtime may not be blocked for it.
+//! A thread with a runtime of its own: removal must finish even where the caller's future is dropped half
+//! way, and the caller's runtime may not be blocked for it.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -21,7 +22,8 @@ use super::server::ServerSpec;
 use crate::machine::node_name;
 use reclaim_analysis::scenario::CutFrom;
 
-/// Labels of everything: its owner's directory, and the machine that this is on, for several may share one daemon.
+/// Labels of everything: its owner's directory, and the machine that this is on, for several may share one
+/// daemon.
 const DIRECTORY_LABEL: &str = "reclaim-bench.directory";
 const MACHINE_LABEL: &str = "reclaim-bench.machine";
 
@@ -262,7 +264,8 @@ impl Kept {
     }
 }
 
-/// Removes what owners have left that were killed; for commands that start nothing. Says nothing where Docker is not there.
+/// Removes what owners have left that were killed; for commands that start nothing. Says nothing where Docker
+/// is not there.
 pub(super) async fn sweep_left() {
     let swept = async {
         if let Ok(docker) = docker::connect().await {
@@ -272,8 +275,9 @@ pub(super) async fn sweep_left() {
     let _ = tokio::time::timeout(SWEEP_LIMIT, swept).await;
 }
 
-/// Removes containers and networks whose owners were killed before these could see it. Best effort: what Docker does not do
-/// now, it may do the next time, and that it does not answer is told where a container is started.
+/// Removes containers and networks whose owners were killed before these could see it. Best effort: what
+/// Docker does not do now, it may do the next time, and that it does not answer is told where a container is
+/// started.
 async fn sweep(docker: &Docker) {
     let label = format!("{MACHINE_LABEL}={}", node_name());
     let is_abandoned = |labels: &HashMap<String, String>| {

@@ -56,7 +56,8 @@ impl Cluster {
         }
     }
 
-    /// Number of flow partitions as the deployment publishes it in `ff:config:partitions`; `None` where it does not.
+    /// Number of flow partitions as the deployment publishes it in `ff:config:partitions`; `None` where it
+    /// does not.
     pub async fn published_partitions(&self) -> Result<Option<u16>, ClusterError> {
         let key = ff_core::keys::global_config_partitions();
         let wire = self.admin(self.topology().owner_of_slot(slot_of_tag(&key)));

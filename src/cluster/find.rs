@@ -7,8 +7,8 @@ use super::fetch;
 
 const NAME: &str = "valkey-server";
 
-/// A server binary to run: the given one, else from PATH, from the user's cache, or fetched. Each place that has none
-/// adds a line to the error.
+/// A server binary to run: the given one, else from PATH, from the user's cache, or fetched. Each place that
+/// has none adds a line to the error.
 pub async fn server_binary(given: Option<&Path>, notify: &dyn Fn(&str)) -> Result<PathBuf, ClusterError> {
     if let Some(path) = given {
         return as_given(path);
@@ -28,8 +28,8 @@ pub async fn server_binary(given: Option<&Path>, notify: &dyn Fn(&str)) -> Resul
 fn as_given(path: &Path) -> Result<PathBuf, ClusterError> {
     let bare = path.components().count() == 1;
     let found = if bare { on_path(path) } else { None };
-    // Servers run in directories of their own, so a relative path would lead nowhere. A link stays one: Debian's
-    // valkey-server is a link to a program that does what its name says.
+    // Servers run in directories of their own, so a relative path would lead nowhere. A link stays one:
+    // Debian's valkey-server is a link to a program that does what its name says.
     found.or_else(|| std::path::absolute(path).ok().filter(|path| path.is_file())).ok_or_else(|| {
         ClusterError::NoServerBinary {
             attempts: vec![format!("{} (--valkey-server or VALKEY_SERVER) is no file", path.display())],

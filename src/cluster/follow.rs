@@ -1,8 +1,8 @@
 //! Following a cluster while servers fail: a look that waits for nobody, and takes what it gets.
 //!
-//! [`Cluster::refresh`] is for a cluster that is well: it waits for every node, and one that is gone is an error. Here a
-//! node that is silent stays as it was known, one that is gone is tried again at the next look, and the map is the one that
-//! most nodes have: a primary that has just come back may still hold its old one.
+//! [`Cluster::refresh`] is for a cluster that is well: it waits for every node, and one that is gone is an
+//! error. Here a node that is silent stays as it was known, one that is gone is tried again at the next look,
+//! and the map is the one that most nodes have: a primary that has just come back may still hold its old one.
 
 use std::time::Duration;
 
@@ -37,8 +37,8 @@ enum Met {
 }
 
 impl Cluster {
-    /// Looks where everything is, waiting for no node longer than `patience`. Fails where no map can be had, or a primary
-    /// that is new to it cannot be reached: then all stays as it was.
+    /// Looks where everything is, waiting for no node longer than `patience`. Fails where no map can be had,
+    /// or a primary that is new to it cannot be reached: then all stays as it was.
     pub async fn follow(&self, patience: Duration) -> Result<Look, ClusterError> {
         let topology = self.majority(patience).await?;
         let known = self.links();
@@ -95,7 +95,8 @@ impl Cluster {
         Ok(most.map(|(topology, _)| topology).ok_or(ValkeyError::NoNode)?)
     }
 
-    /// Whether every primary answers within `patience` and calls the cluster well. One that may not be asked is taken for well.
+    /// Whether every primary answers within `patience` and calls the cluster well. One that may not be asked
+    /// is taken for well.
     pub async fn all_call_it_well(&self, patience: Duration) -> bool {
         let links = self.links();
         let each = links.iter().map(async |link| {

@@ -1,7 +1,7 @@
 //! From separate empty servers to one cluster: slots, introductions, replicas, then waiting until all agree.
 //!
-//! A primary refuses to serve for its first two seconds (`CLUSTER_WRITABLE_DELAY` in the server); that is most of
-//! the time a cluster takes to form.
+//! A primary refuses to serve for its first two seconds (`CLUSTER_WRITABLE_DELAY` in the server); that is
+//! most of the time a cluster takes to form.
 
 use std::time::{Duration, Instant};
 
@@ -20,8 +20,8 @@ pub(super) struct Member {
     pub(super) bus_port: u16,
 }
 
-/// Makes a cluster of `members`: the first `primaries` share the slots evenly, the rest become their replicas in
-/// turn. Returns when every node serves and every replica is in sync.
+/// Makes a cluster of `members`: the first `primaries` share the slots evenly, the rest become their replicas
+/// in turn. Returns when every node serves and every replica is in sync.
 pub(super) async fn form(members: &[Member], primaries: u16) -> Result<(), ClusterError> {
     let count = usize::from(primaries);
     for (position, member) in members.iter().take(count).enumerate() {

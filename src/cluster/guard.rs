@@ -1,7 +1,8 @@
 //! On a cluster that is not ours: is there data of a FlowFabric deployment?
 //!
-//! What decides it is asked for: the configuration that a deployment writes at its first start, and the index of all
-//! executions of every partition. A look at some of the keys comes on top, for executions that no index lists.
+//! What decides it is asked for: the configuration that a deployment writes at its first start, and the index
+//! of all executions of every partition. A look at some of the keys comes on top, for executions that no
+//! index lists.
 
 use ff_core::keys::IndexKeys;
 use ff_core::partition::{Partition, PartitionConfig, PartitionFamily};
@@ -16,8 +17,8 @@ use reclaim_analysis::record::{WireCost, slot_of_tag};
 const SCAN_BOUND: usize = 200_000;
 const SCAN_STEP: usize = 1_000;
 
-/// Refuses a cluster that holds a deployment's configuration or executions of another namespace than ours. `wires` go to
-/// the primaries of `topology`, in its order.
+/// Refuses a cluster that holds a deployment's configuration or executions of another namespace than ours.
+/// `wires` go to the primaries of `topology`, in its order.
 pub(super) async fn refuse_deployment(topology: &Topology, wires: &[Wire]) -> Result<(), ClusterError> {
     let config = ff_core::keys::global_config_partitions();
     let owner = &wires[usize::from(topology.owner_of_slot(slot_of_tag(&config)).0)];

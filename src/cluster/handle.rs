@@ -34,7 +34,8 @@ pub struct Cluster {
     pub(super) connections: u16,
     pub(super) provider: Provider,
     pub(super) servers: Servers,
-    /// What servers of our own were started from that run as children of this process or of another generator of the run.
+    /// What servers of our own were started from that run as children of this process or of another generator
+    /// of the run.
     pub(super) started: Option<Started>,
     state: RefCell<State>,
     pub(super) library: RefCell<Library>,
@@ -67,8 +68,8 @@ pub(super) struct Link {
 }
 
 /// Finds or builds the cluster that `request` asks for, checks it, and makes every primary run the library.
-/// `notify` gets a line per step that takes its time. Cancelling leaves no server behind, and nothing on servers that
-/// are not ours.
+/// `notify` gets a line per step that takes its time. Cancelling leaves no server behind, and nothing on
+/// servers that are not ours.
 pub async fn open(
     request: &ClusterRequest,
     notify: &dyn Fn(&str),
@@ -79,7 +80,8 @@ pub async fn open(
     match cluster.settle_in(request, cancel).await {
         Ok(()) => Ok(cluster),
         Err(error) => {
-            // Some primaries may have the library already. Why it was refused says more than what could not be undone.
+            // Some primaries may have the library already. Why it was refused says more than what could not
+            // be undone.
             cluster.leave_early().await;
             Err(error)
         }
@@ -132,8 +134,8 @@ impl Cluster {
         })
     }
 
-    /// Marks this run and loads the library. Cancelled between two commands, never within one: nobody could tell what
-    /// it had done.
+    /// Marks this run and loads the library. Cancelled between two commands, never within one: nobody could
+    /// tell what it had done.
     async fn settle_in(
         &self,
         request: &ClusterRequest,
@@ -172,8 +174,8 @@ impl Cluster {
         self.state.borrow().links[usize::from(node.0)].claims.clone()
     }
 
-    /// A separate connection to the same primary for everything else, so that a scrape never queues behind claims
-    /// and is in no claim's tally.
+    /// A separate connection to the same primary for everything else, so that a scrape never queues behind
+    /// claims and is in no claim's tally.
     ///
     /// # Panics
     /// As [`Self::wire`].
@@ -181,7 +183,8 @@ impl Cluster {
         self.state.borrow().links[usize::from(node.0)].admin.clone()
     }
 
-    /// New connections of their own to the same primary, with a tally of their own. A refresh does not know them.
+    /// New connections of their own to the same primary, with a tally of their own. A refresh does not know
+    /// them.
     ///
     /// # Panics
     /// As [`Self::wire`].
@@ -198,8 +201,8 @@ impl Cluster {
         Ok(self.connector.bare_socket(self.wire(node).addr())?)
     }
 
-    /// Reads the map again, after MOVED or a lost connection: connects to primaries that are new or were lost, and
-    /// makes them run the library. Wires taken before stay usable as far as their server does.
+    /// Reads the map again, after MOVED or a lost connection: connects to primaries that are new or were
+    /// lost, and makes them run the library. Wires taken before stay usable as far as their server does.
     pub async fn refresh(&self) -> Result<(), ClusterError> {
         let topology = read_from_any(&self.connector, &self.seeds()).await?;
         let known = self.links();
@@ -228,13 +231,14 @@ impl Cluster {
         *self.state.borrow_mut() = State { topology: Rc::new(topology), links };
     }
 
-    /// What went to each node since the last call, to those that are no primaries any more as well. Starts the next count.
+    /// What went to each node since the last call, to those that are no primaries any more as well. Starts
+    /// the next count.
     pub fn take_counts(&self) -> BTreeMap<NodeAddr, WireCounts> {
         self.connector.take_counts()
     }
 
-    /// Counters of every primary, in the order of the topology. A server that is busy in a script answers nothing;
-    /// then this fails after the request's time limit.
+    /// Counters of every primary, in the order of the topology. A server that is busy in a script answers
+    /// nothing; then this fails after the request's time limit.
     pub async fn counters(&self) -> Result<Vec<NodeCounters>, ClusterError> {
         let (links, io_threads) = (self.links(), self.io_threads.get());
         Ok(try_join_all(links.iter().map(|link| NodeCounters::read(&link.admin, io_threads))).await?)
@@ -249,7 +253,8 @@ impl Cluster {
         try_join_all(read).await
     }
 
-    /// Configuration, libraries and slots as they are now. The map is read anew; [`Self::topology`] stays as it is.
+    /// Configuration, libraries and slots as they are now. The map is read anew; [`Self::topology`] stays as
+    /// it is.
     pub async fn conditions(&self) -> Result<ClusterConditions, ClusterError> {
         let topology = read_from_any(&self.connector, &self.seeds()).await?;
         let wires: Vec<Wire> = self.links().into_iter().map(|link| link.admin).collect();
@@ -266,8 +271,8 @@ impl Cluster {
         self.connector.befriend(client_name);
     }
 
-    /// The most that one call of any of these functions can run of each command, by the sources of all libraries that
-    /// were loaded.
+    /// The most that one call of any of these functions can run of each command, by the sources of all
+    /// libraries that were loaded.
     pub fn call_bounds(&self, functions: &[&str]) -> CallBounds {
         let mut bounds = self.library.borrow().calls().bounds(functions);
         for library in self.aliased.borrow().iter() {
@@ -301,9 +306,9 @@ impl Cluster {
         self.servers.pids()
     }
 
-    /// Loads another library on every primary beside the one that runs there, under the alias's names, and verifies
-    /// it; `instrumented`, it counts and times what its functions call. Only on servers of our own: on others it would stay
-    /// after a crash.
+    /// Loads another library on every primary beside the one that runs there, under the alias's names, and
+    /// verifies it; `instrumented`, it counts and times what its functions call. Only on servers of our own:
+    /// on others it would stay after a crash.
     pub async fn load_under_alias(
         &self,
         library: &Library,
@@ -325,8 +330,8 @@ impl Cluster {
         })
     }
 
-    /// Removes every key from every primary, so that the next run finds the cluster as the first one did. Functions
-    /// stay. Only on servers of our own.
+    /// Removes every key from every primary, so that the next run finds the cluster as the first one did.
+    /// Functions stay. Only on servers of our own.
     pub async fn wipe(&self) -> Result<(), ClusterError> {
         if !self.owned() {
             return Err(ClusterError::NotOurs("removing every key"));
@@ -362,7 +367,8 @@ impl Link {
         Ok(Self { claims: connector.claims(addr, connections).await?, admin: connector.admin(addr).await? })
     }
 
-    /// A primary that cannot be reached is one to which nothing can be sent, where the request leaves such ones out.
+    /// A primary that cannot be reached is one to which nothing can be sent, where the request leaves such
+    /// ones out.
     async fn open_if_may_be(
         connector: &Connector,
         addr: &NodeAddr,

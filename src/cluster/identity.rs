@@ -19,8 +19,8 @@ impl Cluster {
         self.started.clone()
     }
 
-    /// What its servers were started from, and with which settings; `None` for servers that no file on this machine was
-    /// started for.
+    /// What its servers were started from, and with which settings; `None` for servers that no file on this
+    /// machine was started for.
     pub fn started_server(&self) -> Result<Option<StartedServer>, ClusterError> {
         let Some(started) = &self.started else { return Ok(None) };
         let failed = |detail: String| ClusterError::ServerStart { binary: started.binary.clone(), detail };

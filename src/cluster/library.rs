@@ -1,4 +1,5 @@
-//! The function library: its source, loading it on a primary, and the proof that exactly this source runs there.
+//! The function library: its source, loading it on a primary, and the proof that exactly this source runs
+//! there.
 
 use std::time::Duration;
 
@@ -82,8 +83,8 @@ impl Library {
         }
     }
 
-    /// Loads this library beside the one that `wire`'s primary runs, under other names, and checks that it is there.
-    /// Returns its version.
+    /// Loads this library beside the one that `wire`'s primary runs, under other names, and checks that it is
+    /// there. Returns its version.
     pub(super) async fn load_as(
         &self,
         wire: &Wire,
@@ -110,8 +111,8 @@ impl Library {
         }
     }
 
-    /// Makes `wire`'s primary run this library and checks that it does; returns its version. Where the library turns out
-    /// to be unusable, what was there `before` is put back.
+    /// Makes `wire`'s primary run this library and checks that it does; returns its version. Where the
+    /// library turns out to be unusable, what was there `before` is put back.
     pub(super) async fn install(&self, wire: &Wire, before: &Before) -> Result<String, ClusterError> {
         if *before != Before::Same {
             self.load(wire, &self.code, matches!(before, Before::Other(_))).await?;
@@ -242,8 +243,8 @@ fn from_git(revision: &str, path: &str) -> Result<String, ClusterError> {
     let object = format!("{revision}:{path}");
     let refused = |detail: String| ClusterError::Revision { object: object.clone(), detail };
     let output = std::process::Command::new("git")
-        // Plumbing: the bytes as stored, whatever the user has configured for `git show`. A revision that looks like
-        // an option has been refused when its name was read.
+        // Plumbing: the bytes as stored, whatever the user has configured for `git show`. A revision that
+        // looks like an option has been refused when its name was read.
         .args(["cat-file", "blob", &object])
         .output()
         .map_err(|error| refused(format!("cannot run git: {error}")))?;

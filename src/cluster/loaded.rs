@@ -1,8 +1,8 @@
 //! What loading the library did to servers that are not ours, and undoing it.
 //!
-//! A primary on which a run loads its library gets a mark: a hash with the library's checksum and the source that it
-//! replaced. Who tidies up, the run itself or `clean` after a crash, touches a library only where its mark stands and the
-//! server still holds the very source that was loaded.
+//! A primary on which a run loads its library gets a mark: a hash with the library's checksum and the source
+//! that it replaced. Who tidies up, the run itself or `clean` after a crash, touches a library only where its
+//! mark stands and the server still holds the very source that was loaded.
 
 use redis::Value;
 
@@ -35,7 +35,8 @@ pub(super) fn mark_key(topology: &Topology, node: NodeIndex) -> Option<String> {
         .map(|partition| format!("{BEGIN}{}{END}", partition.hash_tag()))
 }
 
-/// Writes the mark before the library is loaded: a crash in between leaves a mark, never a library without one.
+/// Writes the mark before the library is loaded: a crash in between leaves a mark, never a library without
+/// one.
 pub(super) async fn mark(
     wire: &Wire,
     key: &str,

@@ -1,5 +1,5 @@
-//! Provider `local`: a cluster of child processes on loopback, without persistence; in a temporary directory and gone
-//! with the tool, or in a given one and there to stay.
+//! Provider `local`: a cluster of child processes on loopback, without persistence; in a temporary directory
+//! and gone with the tool, or in a given one and there to stay.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,8 @@
 //! A run's mark on servers that are not ours: set, renewed, taken away, and those of others.
 //!
-//! Renewing a mark is one `PEXPIRE`. Between windows that happens every few seconds; a window is not disturbed until the
-//! mark would run out in it, and then the command is in the tally of what the tool sent, which the counters leave out.
+//! Renewing a mark is one `PEXPIRE`. Between windows that happens every few seconds; a window is not
+//! disturbed until the mark would run out in it, and then the command is in the tally of what the tool sent,
+//! which the counters leave out.
 
 use std::time::{Duration, Instant};
 
@@ -19,7 +20,8 @@ use crate::valkey::{ValkeyError, Wire, ask, unexpected};
 use reclaim_analysis::record::WireCost;
 
 impl Cluster {
-    /// Looks for other runs, and refuses the company of those that are there. Returns the servers' time in milliseconds.
+    /// Looks for other runs, and refuses the company of those that are there. Returns the servers' time in
+    /// milliseconds.
     pub(super) async fn meet(&self, announcement: &Announcement) -> Result<u64, ClusterError> {
         if let (Company::Refused { otherwise }, Some(why)) =
             (announcement.company, self.marks_wire().why_unreachable())
@@ -32,7 +34,8 @@ impl Cluster {
         Ok(now_ms)
     }
 
-    /// Marks this run, unless another one is under way whose company it does not want. Waits for one that is leaving.
+    /// Marks this run, unless another one is under way whose company it does not want. Waits for one that is
+    /// leaving.
     pub(super) async fn announce(
         &self,
         announcement: &Announcement,
@@ -67,7 +70,8 @@ impl Cluster {
         self.presence.own.borrow().is_some()
     }
 
-    /// Other runs of this tool that are under way here; none where that could not be found out while this one was leaving.
+    /// Other runs of this tool that are under way here; none where that could not be found out while this one
+    /// was leaving.
     pub async fn others(&self) -> Result<Vec<OtherRun>, ClusterError> {
         if self.presence.given_up.get() || self.marks_unreachable() {
             return Ok(Vec::new());
@@ -124,9 +128,9 @@ impl Cluster {
         self.presence.pace.set(Pace::Free);
     }
 
-    /// At the end of a run: whether what runs share (function library, waitpoint secrets) is this one's to remove, since
-    /// nobody else is under way. From here on one that comes waits until this one is gone. Where nobody can be asked, it
-    /// is kept for others only by a run that was to have company.
+    /// At the end of a run: whether what runs share (function library, waitpoint secrets) is this one's to
+    /// remove, since nobody else is under way. From here on one that comes waits until this one is gone.
+    /// Where nobody can be asked, it is kept for others only by a run that was to have company.
     pub async fn may_remove_shared(&self) -> bool {
         if self.owned() {
             return true;

@@ -1,4 +1,5 @@
-//! What several generators of one run need of a cluster: a server to meet on, each other's connections, the leader's library.
+//! What several generators of one run need of a cluster: a server to meet on, each other's connections, the
+//! leader's library.
 
 use std::collections::BTreeSet;
 
@@ -23,7 +24,8 @@ impl Cluster {
         Ok(self.connector.subscribe(addr, channel).await?)
     }
 
-    /// The connections that this process has opened, by the numbers that servers have for them; `None` where it may not ask.
+    /// The connections that this process has opened, by the numbers that servers have for them; `None` where
+    /// it may not ask.
     pub fn own_connections(&self) -> Option<Vec<(NodeAddr, BTreeSet<u64>)>> {
         Some(self.connector.all_opened()?.into_iter().collect())
     }
@@ -33,7 +35,8 @@ impl Cluster {
         self.connector.adopt(of_another);
     }
 
-    /// Checks that every primary runs the library that another process has loaded, and knows its version from here on.
+    /// Checks that every primary runs the library that another process has loaded, and knows its version from
+    /// here on.
     pub async fn join_library(&self) -> Result<(), ClusterError> {
         let library = self.library.borrow().clone();
         let links = self.links();

@@ -1,12 +1,14 @@
-//! Networks on which servers in containers of their own can be cut off: one between the servers, one from here to them.
+//! Networks on which servers in containers of their own can be cut off: one between the servers, one from
+//! here to them.
 //!
-//! Both are bridges without a way out (`internal`), so a container has no route but to what is on its own networks: taken
-//! off the one between the servers, it reaches none of them, while clients on this machine still reach it over the other. No
-//! port is published, for those would vanish with the network that they lead to; on Linux the bridges' addresses are reached
-//! from the machine itself.
+//! Both are bridges without a way out (`internal`), so a container has no route but to what is on its own
+//! networks: taken off the one between the servers, it reaches none of them, while clients on this machine
+//! still reach it over the other. No port is published, for those would vanish with the network that they
+//! lead to; on Linux the bridges' addresses are reached from the machine itself.
 //!
-//! A server announces its address between the servers, and keeps it when it comes back: Docker grants that only where the
-//! range was given. So Docker is asked for a free range first, and then for a network of that very range.
+//! A server announces its address between the servers, and keeps it when it comes back: Docker grants that
+//! only where the range was given. So Docker is asked for a free range first, and then for a network of that
+//! very range.
 
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
@@ -228,7 +230,8 @@ fn parse_range(text: &str) -> Option<(Ipv4Addr, u32)> {
     Some((Ipv4Addr::from(u32::from(base) & !(size - 1)), size))
 }
 
-/// Removes networks of a label whose owners are gone. Best effort: one that still has a container stays until that is gone.
+/// Removes networks of a label whose owners are gone. Best effort: one that still has a container stays until
+/// that is gone.
 pub(super) async fn sweep(
     docker: &Docker,
     label: &str,

@@ -39,7 +39,8 @@ impl OwnedDir {
     }
 }
 
-/// Whether nobody holds the lock of an owner's directory that was settled: its owner has ended, or it is gone.
+/// Whether nobody holds the lock of an owner's directory that was settled: its owner has ended, or it is
+/// gone.
 #[cfg(all(feature = "container", unix))]
 pub(super) fn is_ownerless(dir: &Path) -> bool {
     match File::open(dir.join(LOCK_FILE)) {

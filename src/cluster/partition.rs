@@ -10,8 +10,8 @@ use super::handle::Cluster;
 use crate::valkey::{MemberState, NodeAddr, Wire, read_members, text};
 use reclaim_analysis::scenario::CutFrom;
 
-/// How long a server may take until all call it well: it waits for some seconds itself before it trusts what it hears, and
-/// one that has become a replica is sent all that it has missed.
+/// How long a server may take until all call it well: it waits for some seconds itself before it trusts what
+/// it hears, and one that has become a replica is sent all that it has missed.
 const WELL_LIMIT: Duration = Duration::from_secs(30);
 
 /// A try to reach it. Until the system has heard of the address again, connections wait for nothing.
@@ -81,8 +81,8 @@ impl Cluster {
         std::future::ready(Err(FaultError::NotApart { addr: addr.clone() })).await
     }
 
-    /// Waits until a server that was cut off calls the cluster well, and it and the primaries that answer agree on what it is:
-    /// none calls it failed, and all say that it serves slots or whom it follows.
+    /// Waits until a server that was cut off calls the cluster well, and it and the primaries that answer
+    /// agree on what it is: none calls it failed, and all say that it serves slots or whom it follows.
     pub async fn until_rejoined(&self, addr: &NodeAddr) -> Result<(), FaultError> {
         let back = async || (self.has_rejoined(addr).await == Some(true)).then_some(());
         self.until((addr, "is not back in the cluster"), (WELL_LIMIT, PAUSE), back).await
@@ -123,8 +123,8 @@ impl Cluster {
     }
 }
 
-/// Whether a server serves slots or whom it follows; `None` where it is failed, or does neither: a primary whose slots
-/// were given to another becomes a replica when it hears of that.
+/// Whether a server serves slots or whom it follows; `None` where it is failed, or does neither: a primary
+/// whose slots were given to another becomes a replica when it hears of that.
 fn role_of(member: &MemberState) -> Option<(bool, Option<String>)> {
     let role = (member.serves, member.follows.clone());
     (!member.failed && role != (false, None)).then_some(role)

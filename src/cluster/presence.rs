@@ -1,7 +1,8 @@
 //! Which runs of this tool are under way on servers that are not ours: how each makes itself known.
 //!
-//! Each has a key of its own that runs out by itself: a run that was killed is forgotten by the servers. There is a
-//! number of places for such keys, all on one partition, so one command shows every run that is there.
+//! Each has a key of its own that runs out by itself: a run that was killed is forgotten by the servers.
+//! There is a number of places for such keys, all on one partition, so one command shows every run that is
+//! there.
 
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
@@ -107,7 +108,8 @@ pub(super) enum Pace {
     /// Nothing that is measured.
     #[default]
     Free,
-    /// Counters are being read: no command now, or it would be on one side of the account and not on the other.
+    /// Counters are being read: no command now, or it would be on one side of the account and not on the
+    /// other.
     Held,
     /// Claims are being measured.
     Window,
@@ -118,7 +120,8 @@ pub(super) enum Pace {
 pub(super) struct Presence {
     pub(super) own: RefCell<Option<Own>>,
     pub(super) pace: Cell<Pace>,
-    /// The marks' server left a question without an answer while this run was leaving: it is asked nothing more.
+    /// The marks' server left a question without an answer while this run was leaving: it is asked nothing
+    /// more.
     pub(super) given_up: Cell<bool>,
     /// Partitions below this one may have a waitpoint secret of this run.
     pub(super) secrets_below: Cell<u16>,

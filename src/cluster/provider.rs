@@ -144,7 +144,8 @@ pub(super) async fn provide(
     }
 }
 
-/// Servers of our own, however they can be had. A binary that was named is used or refused, never passed over.
+/// Servers of our own, however they can be had. A binary that was named is used or refused, never passed
+/// over.
 async fn auto(request: &ClusterRequest, notify: &dyn Fn(&str)) -> Result<Provided, ClusterError> {
     let no_local = match local(request, notify).await {
         Err(error @ (ClusterError::NoServerBinary { .. } | ClusterError::ServerStart { .. }))

@@ -30,7 +30,8 @@ pub enum Unreachable {
 pub enum Containers {
     /// All in one, on the machine's network.
     One,
-    /// Each in one of its own, on networks of its own, so that it can be cut off; only for provider `container`.
+    /// Each in one of its own, on networks of its own, so that it can be cut off; only for provider
+    /// `container`.
     Each,
 }
 
@@ -83,7 +84,8 @@ pub struct ClusterRequest {
     pub shared: bool,
     /// What becomes of the request where a primary cannot be reached.
     pub unreachable: Unreachable,
-    /// How the run makes itself known on an external cluster; `None` for what needs no mark there, since nobody else is.
+    /// How the run makes itself known on an external cluster; `None` for what needs no mark there, since
+    /// nobody else is.
     pub announcement: Option<Announcement>,
 }
 
@@ -96,7 +98,8 @@ impl Default for ClusterRequest {
             started: None,
             primaries: 3,
             replicas: 0,
-            // Longer than any stall that a scenario causes on purpose, shorter than a user's patience at failover.
+            // Longer than any stall that a scenario causes on purpose, shorter than a user's patience at
+            // failover.
             node_timeout: Duration::from_secs(5),
             valkey_server: None,
             config: BTreeMap::new(),
@@ -121,8 +124,8 @@ impl Default for ClusterRequest {
 }
 
 impl ClusterRequest {
-    /// One request for each cluster of the scenario, in its order: itself, or in a server duet processes on this machine,
-    /// each cluster of its own server.
+    /// One request for each cluster of the scenario, in its order: itself, or in a server duet processes on
+    /// this machine, each cluster of its own server.
     pub fn of_clusters(&self, scenario: &Scenario) -> Vec<Self> {
         let clusters = scenario.clusters();
         let count = clusters.len() as u16;

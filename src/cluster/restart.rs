@@ -47,7 +47,8 @@ impl Cluster {
         }
     }
 
-    /// Starts a server that has ended, with the arguments that it had. Returns when it answers; it may not serve yet.
+    /// Starts a server that has ended, with the arguments that it had. Returns when it answers; it may not
+    /// serve yet.
     pub async fn start_server(&self, addr: &NodeAddr) -> Result<CameBack, FaultError> {
         let started = self.servers.start_again(addr).await;
         let started = started.ok_or_else(|| FaultError::NotOurs { addr: addr.clone() })?;
@@ -76,7 +77,8 @@ impl Cluster {
         Held::read(&wire, LibraryAlias::OWN).await.is_ok_and(|held| held.is_some())
     }
 
-    /// Asks until there is an answer, with a pause between two questions. After the limit the error says `what` the server did not do.
+    /// Asks until there is an answer, with a pause between two questions. After the limit the error says
+    /// `what` the server did not do.
     pub(super) async fn until<T>(
         &self,
         (addr, what): (&NodeAddr, &'static str),

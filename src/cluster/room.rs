@@ -7,8 +7,8 @@ use super::handle::Cluster;
 use crate::valkey::{Info, NodeAddr};
 
 impl Cluster {
-    /// Bytes that each primary may take beyond what it holds (`maxmemory`), in the order of the topology; `None` for one
-    /// without a limit.
+    /// Bytes that each primary may take beyond what it holds (`maxmemory`), in the order of the topology;
+    /// `None` for one without a limit.
     pub async fn room(&self) -> Result<Vec<(NodeAddr, Option<u64>)>, ClusterError> {
         let links = self.links();
         let read = links.iter().map(async |link| {

@@ -19,15 +19,16 @@ pub(super) struct ServerSpec {
     pub(super) max_memory: Option<u64>,
     /// How long it waits for a silent node before it calls that one failed.
     pub(super) node_timeout: Duration,
-    /// The address that it announces where it listens on networks of its own; `None` for loopback and nothing else.
+    /// The address that it announces where it listens on networks of its own; `None` for loopback and nothing
+    /// else.
     pub(super) announced: Option<Ipv4Addr>,
     /// Settings of its own, which win over those that every server has.
     pub(super) config: BTreeMap<String, String>,
 }
 
 impl ServerSpec {
-    /// Arguments for a cluster node without persistence that listens on loopback only, or on all networks of its container,
-    /// and that refuses writes before the machine has no memory left for it.
+    /// Arguments for a cluster node without persistence that listens on loopback only, or on all networks of
+    /// its container, and that refuses writes before the machine has no memory left for it.
     pub(super) fn arguments(&self, log_file: &str) -> Vec<String> {
         // 0 is no limit.
         let max_memory = self.max_memory.unwrap_or(0).to_string();
@@ -79,8 +80,8 @@ pub(super) fn specs(
     Ok(ports.chunks_exact(2).map(spec).collect())
 }
 
-/// What servers of our own may take together of the bytes that are left: a part stays for the generator and for what a
-/// server needs beyond its data.
+/// What servers of our own may take together of the bytes that are left: a part stays for the generator and
+/// for what a server needs beyond its data.
 pub fn for_servers(left: u64) -> u64 {
     left / 5 * 4
 }

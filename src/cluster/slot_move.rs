@@ -1,5 +1,5 @@
-//! Moving slots from one primary to another while everybody goes on: one by one, key by key, or as one migration of the
-//! servers' where they have it.
+//! Moving slots from one primary to another while everybody goes on: one by one, key by key, or as one
+//! migration of the servers' where they have it.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -13,7 +13,8 @@ use crate::valkey::{NodeAddr, Topology, ValkeyError, Wire, ask, plain, read_topo
 use reclaim_analysis::record::{MovedSlots, SlotMoveWay};
 use reclaim_analysis::scenario::SlotMoveForm;
 
-/// Keys that one MIGRATE takes: both servers serve nobody else meanwhile, so few, as `valkey-cli --cluster` has it.
+/// Keys that one MIGRATE takes: both servers serve nobody else meanwhile, so few, as `valkey-cli --cluster`
+/// has it.
 const KEYS: u32 = 10;
 
 /// What a source waits for its target in one MIGRATE.
@@ -64,8 +65,9 @@ impl Cluster {
         }
     }
 
-    /// Moves slots, and returns once every primary knows who has them. `moved` is told what has arrived, also where the
-    /// rest fails. Cancelled between two slots, never within one: a slot that is half moved serves few.
+    /// Moves slots, and returns once every primary knows who has them. `moved` is told what has arrived, also
+    /// where the rest fails. Cancelled between two slots, never within one: a slot that is half moved serves
+    /// few.
     pub async fn move_slots(
         &self,
         plan: &SlotMove,

@@ -1,4 +1,5 @@
-//! The function library on all primaries: loading it, and giving servers that are not ours back what they had.
+//! The function library on all primaries: loading it, and giving servers that are not ours back what they
+//! had.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -20,7 +21,8 @@ const REPLICATED_WITHIN: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(50);
 
 impl Cluster {
-    /// Makes the primaries behind `links` run the library. All of them are looked at before the first is changed.
+    /// Makes the primaries behind `links` run the library. All of them are looked at before the first is
+    /// changed.
     pub(super) async fn ensure_library(
         &self,
         topology: &Topology,
@@ -51,10 +53,10 @@ impl Cluster {
         Ok(())
     }
 
-    /// On servers that are not ours: gives every primary back what it had before a run loaded its library, also one that
-    /// has taken over from another since, and also for runs that have ended and left it to this one. A library that
-    /// somebody else has loaded meanwhile stays, and everything stays while another run is under way. Tries all
-    /// primaries whatever fails. Returns from how many the library was removed.
+    /// On servers that are not ours: gives every primary back what it had before a run loaded its library,
+    /// also one that has taken over from another since, and also for runs that have ended and left it to this
+    /// one. A library that somebody else has loaded meanwhile stays, and everything stays while another run
+    /// is under way. Tries all primaries whatever fails. Returns from how many the library was removed.
     pub async fn remove_library_if_added(&self) -> Result<usize, ClusterError> {
         if self.owned() || !self.load_library || !self.may_remove_shared().await {
             return Ok(0);
@@ -100,8 +102,8 @@ impl Cluster {
         if left.is_empty() { Ok(removed) } else { Err(ClusterError::LibraryLeft(left)) }
     }
 
-    /// Servers on which the library was loaded and that are no primaries any more: removes it there, or says why it
-    /// stays.
+    /// Servers on which the library was loaded and that are no primaries any more: removes it there, or says
+    /// why it stays.
     async fn undo_on_former_primaries(
         &self,
         topology: &Topology,
@@ -157,15 +159,16 @@ impl Cluster {
         self.unmark().await;
     }
 
-    /// At the end: gives servers that are not ours back the library that they had, and takes this run's mark away.
+    /// At the end: gives servers that are not ours back the library that they had, and takes this run's mark
+    /// away.
     pub async fn leave(&self) -> Result<(), ClusterError> {
         let removed = self.remove_library_if_added().await;
         self.unmark().await;
         removed.map(drop)
     }
 
-    /// After a crash: gives every primary with a mark back what it had before a run of this tool loaded its library.
-    /// Returns how many libraries were removed or put back.
+    /// After a crash: gives every primary with a mark back what it had before a run of this tool loaded its
+    /// library. Returns how many libraries were removed or put back.
     pub async fn undo_marked_libraries(&self) -> Result<usize, ClusterError> {
         let (mut undone, mut left) = (0, Vec::new());
         for link in self.links() {

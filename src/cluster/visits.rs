@@ -1,7 +1,8 @@
 //! Cards of runs that were refused: what each had asked the servers by then.
 //!
-//! Whoever is refused the company of a run has asked a few things, to find the servers and that run, and these are in the
-//! other's counters. It says which: the run that goes on takes no command of a card for a stranger's, and removes the card.
+//! Whoever is refused the company of a run has asked a few things, to find the servers and that run, and
+//! these are in the other's counters. It says which: the run that goes on takes no command of a card for a
+//! stranger's, and removes the card.
 
 use std::time::Duration;
 
@@ -38,7 +39,8 @@ pub fn is_card(key: &str) -> bool {
 }
 
 impl Cluster {
-    /// Leaves a card where a run is refused for another one's sake. Where it cannot, the other's result says what was foreign.
+    /// Leaves a card where a run is refused for another one's sake. Where it cannot, the other's result says
+    /// what was foreign.
     pub(super) async fn or_leave_card<T>(&self, met: Result<T, ClusterError>) -> Result<T, ClusterError> {
         if let Err(ClusterError::RunsUnderWay { .. }) = met {
             self.leave_card().await;
@@ -65,8 +67,8 @@ impl Cluster {
         }
     }
 
-    /// Takes the cards of runs that this one has refused since it was last asked. Nothing where this run is not marked, for
-    /// then nobody was refused.
+    /// Takes the cards of runs that this one has refused since it was last asked. Nothing where this run is
+    /// not marked, for then nobody was refused.
     pub async fn take_cards(&self) -> Result<Vec<Visit>, ClusterError> {
         if !self.is_announced() || self.marks_unreachable() {
             return Ok(Vec::new());

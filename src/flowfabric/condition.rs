@@ -1,7 +1,7 @@
 //! What a suspended execution waits for, in the JSON that `ff_suspend_execution` reads.
 //!
-//! The function's `initialize_condition` takes the matchers from `required_signal_names`; an empty list would let any
-//! signal resume the execution.
+//! The function's `initialize_condition` takes the matchers from `required_signal_names`; an empty list would
+//! let any signal resume the execution.
 
 use serde::Serialize;
 
@@ -51,7 +51,8 @@ struct Policy {
 }
 
 impl ResumeCondition {
-    /// One signal with this name resumes the execution; so does an operator, and a timeout as `on_timeout` says.
+    /// One signal with this name resumes the execution; so does an operator, and a timeout as `on_timeout`
+    /// says.
     ///
     /// # Panics
     /// With an empty name, which would match every signal: a programming error.

@@ -1,5 +1,5 @@
-//! What a claim writes beside `exec_core`, read back: lease record, attempt, indexes, history. Texts as they stand, for an
-//! audit must be able to say what is wrong with them.
+//! What a claim writes beside `exec_core`, read back: lease record, attempt, indexes, history. Texts as they
+//! stand, for an audit must be able to say what is wrong with them.
 
 use ff_core::types::{AttemptIndex, LaneId, WorkerInstanceId};
 use redis::{Cmd, Value};
@@ -12,8 +12,8 @@ use super::request::Request;
 /// Fields of a hash in the order asked for; `None` where one is missing.
 pub type Texts = Vec<Option<String>>;
 
-/// Whose lease `exec_core` says it is: its end, worker and instance, the eligibility beside it, and how many attempts there
-/// were.
+/// Whose lease `exec_core` says it is: its end, worker and instance, the eligibility beside it, and how many
+/// attempts there were.
 pub struct ReadOwner<'a>(
     /// The execution.
     pub &'a ExecutionKeys,
@@ -176,8 +176,8 @@ pub struct Acquired {
     pub attempt_id: String,
 }
 
-/// Reads the end of the lease history: `XREVRANGE lease:history + - COUNT 8`. Between two leases there are at most two
-/// other events. `None` where no lease was taken.
+/// Reads the end of the lease history: `XREVRANGE lease:history + - COUNT 8`. Between two leases there are at
+/// most two other events. `None` where no lease was taken.
 pub struct ReadLastAcquired<'a>(
     /// The execution.
     pub &'a ExecutionKeys,

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 /// A grant for a resumed (`attempt_interrupted`) execution, consumed by `ff_claim_resumed_execution`.
 ///
-/// FlowFabric calls this type `ResumeGrant` since 0.12 and gave the old name to another path; here the name that
-/// the claim path was designed under stands. The two convert into each other without loss.
+/// FlowFabric calls this type `ResumeGrant` since 0.12 and gave the old name to another path; here the name
+/// that the claim path was designed under stands. The two convert into each other without loss.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReclaimGrant {

@@ -1,4 +1,5 @@
-//! Hostile replies to everything that is asked: a reply of another shape is an error that says so, never a panic.
+//! Hostile replies to everything that is asked: a reply of another shape is an error that says so, never a
+//! panic.
 
 use redis::Value;
 

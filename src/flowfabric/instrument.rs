@@ -1,8 +1,9 @@
 //! A library's source that counts and times what its functions call, and nothing else changed.
 //!
-//! What is put before it shadows `redis` and `server` with tables whose `call`, `pcall` and `register_function` look at
-//! `os.clock` before and after. While a library loads, Valkey's sandbox has no other globals than these two (no `os`, no
-//! `setmetatable`), so the rest is set up when a function is called for the first time.
+//! What is put before it shadows `redis` and `server` with tables whose `call`, `pcall` and
+//! `register_function` look at `os.clock` before and after. While a library loads, Valkey's sandbox has no
+//! other globals than these two (no `os`, no `setmetatable`), so the rest is set up when a function is called
+//! for the first time.
 
 use super::functions::{DO_NOTHING, READ_INSIDE};
 use super::library_alias::LibraryAlias;
@@ -13,8 +14,8 @@ const PRELUDE: &str = include_str!("instrument.lua");
 /// Where the prelude has names of functions of its own, and their names.
 const OWN_FUNCTIONS: [(&str, &str); 2] = [("READ_OUT", READ_INSIDE), ("DO_NOTHING", DO_NOTHING)];
 
-/// The source with the names of `alias`, instrumented. Lines keep their numbers, which errors name. `Err` says why it
-/// cannot be done.
+/// The source with the names of `alias`, instrumented. Lines keep their numbers, which errors name. `Err`
+/// says why it cannot be done.
 pub(crate) fn instrument_library(alias: LibraryAlias, source: &str) -> Result<String, String> {
     let renamed = rename_library(alias, source)?;
     let Some((head, body)) = renamed.split_once('\n') else {
@@ -48,8 +49,8 @@ mod tests {
     #[test]
     fn texts_that_make_it_hard_are_taken_as_they_are() {
         let alias = LibraryAlias::for_arm(0).unwrap();
-        // A comment that the prelude must not fall into, names of the prelude's own, both ways of registering, a string
-        // that looks like a call, Windows' line ends.
+        // A comment that the prelude must not fall into, names of the prelude's own, both ways of
+        // registering, a string that looks like a call, Windows' line ends.
         for body in [
             "--[[ redis.call('GET', 'x')\n]] local now, sums, clock = 1, 2, 3\n\
              redis.register_function('ff_version', function() return 'redis.call(\"DEL\")' end)\n",

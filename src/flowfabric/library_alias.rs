@@ -19,7 +19,8 @@ impl LibraryAlias {
     /// The names that FlowFabric gives.
     pub const OWN: Self = Self(None);
 
-    /// Names for the library of the n-th arm; arms differ, and none has FlowFabric's own. `None` beyond 32 arms.
+    /// Names for the library of the n-th arm; arms differ, and none has FlowFabric's own. `None` beyond 32
+    /// arms.
     pub fn for_arm(arm: usize) -> Option<Self> {
         b"abcdeghijklmnopqrstuvwxyzABCDEFG".get(arm).map(|&letter| Self(Some(letter)))
     }

@@ -1,5 +1,5 @@
-//! Which commands the functions of a library run, read from its source: what a server counts beyond these and what was
-//! sent is somebody else's.
+//! Which commands the functions of a library run, read from its source: what a server counts beyond these and
+//! what was sent is somebody else's.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +19,8 @@ struct Block<'a> {
 }
 
 impl LibraryCalls {
-    /// Reads a library's source. What is registered in a way that cannot be read is left out: see [`Self::bounds`].
+    /// Reads a library's source. What is registered in a way that cannot be read is left out: see
+    /// [`Self::bounds`].
     pub fn parse(source: &str) -> Self {
         let uncommented: String = source
             .lines()
@@ -48,8 +49,8 @@ impl LibraryCalls {
         Self { functions }
     }
 
-    /// The most that one call of any of these functions can run of each command. A function that is not known may run
-    /// anything that any function does.
+    /// The most that one call of any of these functions can run of each command. A function that is not known
+    /// may run anything that any function does.
     pub fn bounds(&self, functions: &[&str]) -> CallBounds {
         let mut most = CallBounds::new();
         for function in functions {

@@ -1,7 +1,8 @@
 //! The system under test on the wire: grants, keys and arguments, replies as types.
 //!
-//! Everything that is asked of a server is a [`Request`]: a value with its arguments by name, that encodes itself as
-//! one command and reads its own reply. Nothing outside this module spells a key, a field or a status word.
+//! Everything that is asked of a server is a [`Request`]: a value with its arguments by name, that encodes
+//! itself as one command and reads its own reply. Nothing outside this module spells a key, a field or a
+//! status word.
 
 mod condition;
 mod contract;

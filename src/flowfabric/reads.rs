@@ -18,7 +18,8 @@ const LANE: &str = "lane_id";
 /// `exec_core` field with the running or interrupted attempt's index; empty before the first claim.
 const ATTEMPT_INDEX: &str = "current_attempt_index";
 
-/// Reads the attempt index: `HGET exec_core current_attempt_index`. `None` without an execution or an attempt.
+/// Reads the attempt index: `HGET exec_core current_attempt_index`. `None` without an execution or an
+/// attempt.
 pub struct ReadAttemptIndex<'a>(
     /// The execution.
     pub &'a ExecutionKeys,
@@ -78,8 +79,8 @@ impl Request for ReadLane<'_> {
     }
 }
 
-/// Reads lane and attempt index at once: `HMGET exec_core lane_id current_attempt_index`. `None` where either is
-/// missing.
+/// Reads lane and attempt index at once: `HMGET exec_core lane_id current_attempt_index`. `None` where either
+/// is missing.
 pub struct ReadLaneAndAttempt<'a>(
     /// The execution.
     pub &'a ExecutionKeys,
@@ -126,7 +127,8 @@ impl Request for ReadPayload<'_> {
     }
 }
 
-/// Reads the whole execution: `HGETALL exec_core`, as pairs in the server's order; empty without an execution.
+/// Reads the whole execution: `HGETALL exec_core`, as pairs in the server's order; empty without an
+/// execution.
 pub struct ReadCore<'a>(
     /// The execution.
     pub &'a ExecutionKeys,
@@ -376,7 +378,8 @@ impl Request for CountEligible<'_> {
     }
 }
 
-/// The end of the year 9999: no server's clock is beyond that, and times can be added and subtracted below it.
+/// The end of the year 9999: no server's clock is beyond that, and times can be added and subtracted below
+/// it.
 const LAST_SECOND: i64 = 253_402_300_799;
 
 /// Reads a server's clock: `TIME`, in microseconds since the epoch; signed, because clocks are subtracted.

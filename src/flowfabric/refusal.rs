@@ -1,4 +1,5 @@
-//! The codes with which FlowFabric's functions refuse, as values: nothing outside this file compares their text.
+//! The codes with which FlowFabric's functions refuse, as values: nothing outside this file compares their
+//! text.
 
 use std::fmt;
 

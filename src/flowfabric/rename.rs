@@ -11,8 +11,9 @@ const REGISTRATIONS: [&str; 4] = [
     "register_function{function_name=\"",
 ];
 
-/// A library's source with the names of `alias`, and nothing inside a function changed. `Err` names a function that is
-/// registered in a way that cannot be renamed, or says that the first line is not a library's.
+/// A library's source with the names of `alias`, and nothing inside a function changed. `Err` names a
+/// function that is registered in a way that cannot be renamed, or says that the first line is not a
+/// library's.
 pub fn rename_library(alias: LibraryAlias, source: &str) -> Result<String, String> {
     if alias == LibraryAlias::OWN {
         return Ok(source.to_owned());

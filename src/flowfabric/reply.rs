@@ -1,5 +1,5 @@
-//! Replies as the servers send them, opened field by field. A reply of another shape is an error of its own, never
-//! an outcome.
+//! Replies as the servers send them, opened field by field. A reply of another shape is an error of its own,
+//! never an outcome.
 
 use ff_core::types::{AttemptIndex, LeaseEpoch, TimestampMs};
 use redis::Value;

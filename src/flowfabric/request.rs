@@ -1,5 +1,5 @@
-//! One trait for everything that is asked of a server: functions and plain reads alike know how they are encoded and
-//! what their reply means, so whoever sends them only moves values.
+//! One trait for everything that is asked of a server: functions and plain reads alike know how they are
+//! encoded and what their reply means, so whoever sends them only moves values.
 
 use redis::{Cmd, Value};
 

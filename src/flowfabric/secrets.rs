@@ -1,4 +1,5 @@
-//! The waitpoint secret of a partition. Suspending mints a token with it, delivering a signal checks the token.
+//! The waitpoint secret of a partition. Suspending mints a token with it, delivering a signal checks the
+//! token.
 
 use ff_core::keys::IndexKeys;
 use ff_core::partition::Partition;
@@ -8,8 +9,8 @@ use super::encode::keyed;
 use super::reply::{ReplyError, text_of};
 use super::request::Request;
 
-/// Reads which secret a partition mints with: `HGET … current_kid`. `None` where it has none, and suspending would be
-/// refused.
+/// Reads which secret a partition mints with: `HGET … current_kid`. `None` where it has none, and suspending
+/// would be refused.
 pub struct ReadCurrentKid(
     /// The partition.
     pub Partition,
@@ -29,8 +30,8 @@ impl Request for ReadCurrentKid {
     }
 }
 
-/// Gives a partition its first secret: `HSET … current_kid <kid> secret:<kid> <hex>`. Only for partitions where
-/// [`ReadCurrentKid`] found none: tokens that another secret minted would stop working.
+/// Gives a partition its first secret: `HSET … current_kid <kid> secret:<kid> <hex>`. Only for partitions
+/// where [`ReadCurrentKid`] found none: tokens that another secret minted would stop working.
 pub struct WriteSecret<'a> {
     /// The partition.
     pub partition: Partition,

@@ -1,8 +1,9 @@
 //! A simulated network between the workers and the cluster: `load.network.added_rtt`.
 //!
-//! A reply becomes visible to its worker only when the added time has passed since it arrived. What that does to a
-//! claim is what a longer wire does: one added time per round trip, and none for commands that share one. Timed by a
-//! thread with absolute sleeps, as the pacer is; how long replies were really held is kept and stands in the result.
+//! A reply becomes visible to its worker only when the added time has passed since it arrived. What that does
+//! to a claim is what a longer wire does: one added time per round trip, and none for commands that share
+//! one. Timed by a thread with absolute sleeps, as the pacer is; how long replies were really held is kept
+//! and stands in the result.
 
 use std::cell::RefCell;
 use std::rc::Rc;

@@ -1,5 +1,5 @@
-//! Interruptions, scanners and claims together, executions going round and round: the loop of churn and storm, real or
-//! fake.
+//! Interruptions, scanners and claims together, executions going round and round: the loop of churn and
+//! storm, real or fake.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -26,7 +26,8 @@ pub(super) trait Producer {
     /// Why a step could not be done.
     type Error;
 
-    /// Interrupts an execution that holds a lease and makes it runnable again; notes when the latter was sent.
+    /// Interrupts an execution that holds a lease and makes it runnable again; notes when the latter was
+    /// sent.
     fn interrupt(&self, execution: u32) -> impl Future<Output = Result<(), Self::Error>>;
 
     /// When the execution was last made runnable, where that was in this window.
@@ -35,11 +36,12 @@ pub(super) trait Producer {
     /// Looks for resumable executions in a part of one primary's sets and issues their grants.
     fn scan(&self, primary: usize) -> impl Future<Output = Result<Scanned, Self::Error>>;
 
-    /// Whether the grant of a ticket is used up, or another one was issued in its place: nobody claims with it then.
+    /// Whether the grant of a ticket is used up, or another one was issued in its place: nobody claims with
+    /// it then.
     fn superseded(&self, execution: u32, ticket: &ClaimTicket) -> bool;
 
-    /// Whether the grant of a ticket whose claim came to nothing can still be used. Where it cannot, a scan finds the
-    /// execution.
+    /// Whether the grant of a ticket whose claim came to nothing can still be used. Where it cannot, a scan
+    /// finds the execution.
     fn hand_back(&self, execution: u32, ticket: &ClaimTicket) -> bool;
 
     /// Waits between two scans of one primary.
@@ -59,6 +61,8 @@ pub(super) struct Scanned {
 pub(super) struct WindowEnd<E> {
     /// Its length; where it stalled until something was last done.
     pub active: Duration,
+    /// How long it was waited after that.
+    pub waited: Duration,
     /// The first step of the producer that failed; the window ends there.
     pub failure: Option<E>,
     /// Whether the window ended because executions stopped coming back.
@@ -67,8 +71,8 @@ pub(super) struct WindowEnd<E> {
     pub taken: HashMap<u16, u64>,
 }
 
-/// A window in which there has been nothing to do for this long ends: the executions are lost or held elsewhere. A schedule
-/// ends by itself, and may have longer pauses.
+/// A window in which there has been nothing to do for this long ends: the executions are lost or held
+/// elsewhere. A schedule ends by itself, and may have longer pauses.
 const STALL_LIMIT: Duration = Duration::from_secs(30);
 
 /// Who makes the claims of a window, and until when.
@@ -77,8 +81,8 @@ pub(super) enum Offer<'a, P, R> {
     Closed { workers: u32, amount: Amount, start: Instant },
     /// A schedule: whatever is ready when a claim is due. Nothing ready is an outcome of its own.
     Open { schedule: &'a Schedule, pacer: P },
-    /// Workers that work off a storm, which begins at `start`: each of the executions is claimed until it holds a lease and
-    /// stays claimed, while `release` makes them runnable.
+    /// Workers that work off a storm, which begins at `start`: each of the executions is claimed until it
+    /// holds a lease and stays claimed, while `release` makes them runnable.
     Storm { workers: u32, executions: u64, start: Instant, release: R, retries: &'a StormRetries },
 }
 
@@ -90,8 +94,8 @@ impl<P: Pacer, R> Offer<'_, P, R> {
         }
     }
 
-    /// When the window that starts then is over, and the claims to be made: the schedule of an open loop says both
-    /// itself.
+    /// When the window that starts then is over, and the claims to be made: the schedule of an open loop says
+    /// both itself.
     fn bounds(&self, start: Instant) -> (Option<Instant>, u64) {
         match self {
             Self::Closed { amount: Amount::Duration(time), .. } => (Some(start + *time), u64::MAX),
@@ -124,8 +128,8 @@ struct Window<'a, C> {
     over: CancellationToken,
 }
 
-/// Runs claims and scanners together until the offer is done, a step fails, or the driver is cancelled. Tickets that
-/// wait in `ready` at the beginning are claimed first; those that wait at the end stay there.
+/// Runs claims and scanners together until the offer is done, a step fails, or the driver is cancelled.
+/// Tickets that wait in `ready` at the beginning are claimed first; those that wait at the end stay there.
 pub(super) async fn circulate<C, P, R>(
     driver: &Driver<'_>,
     producer: &C,
@@ -172,7 +176,9 @@ where
     let failure = window.together(working).await;
     let stalled = failure.is_none() && window.stalled.get();
     let end = if stalled { window.last_busy.get() } else { Instant::now() };
-    WindowEnd { active: end.saturating_duration_since(start), failure, stalled, taken: window.taken.take() }
+    let active = end.saturating_duration_since(start);
+    let waited = start.elapsed().saturating_sub(active);
+    WindowEnd { active, waited, failure, stalled, taken: window.taken.take() }
 }
 
 impl<C: Producer> Window<'_, C> {
@@ -203,7 +209,8 @@ impl<C: Producer> Window<'_, C> {
         self.stalled.get()
     }
 
-    /// Runs the working futures beside one scanner per primary until all of the former are done. The first failure.
+    /// Runs the working futures beside one scanner per primary until all of the former are done. The first
+    /// failure.
     async fn together(
         &self,
         mut working: FuturesUnordered<LocalFuture<'_, Result<(), C::Error>>>,
@@ -303,8 +310,8 @@ impl<C: Producer> Window<'_, C> {
         Ok(())
     }
 
-    /// What follows a claim of a storm. Its worker waits with the ticket that it hands back, as one does that has met an
-    /// error.
+    /// What follows a claim of a storm. Its worker waits with the ticket that it hands back, as one does that
+    /// has met an error.
     async fn after(&self, retries: &StormRetries, (execution, ticket): Ticketed, fate: Fate) {
         match retries.after(execution, fate) {
             Next::DoneAlready | Next::Scanner => {}

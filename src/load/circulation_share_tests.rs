@@ -1,5 +1,5 @@
-//! Storms and executions that go round as one, two and eight generators, each on a paused clock of its own: what their records
-//! are together is the record of one.
+//! Storms and executions that go round as one, two and eight generators, each on a paused clock of its own:
+//! what their records are together is the record of one.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -75,7 +75,8 @@ fn values(histogram: &Histogram) -> Vec<Option<f64>> {
     (0..count).map(|n| all.quantile_us((n as f64 + 0.5) / count as f64)).collect()
 }
 
-/// All but the grants in stock, of which each generator knows its own, and when its scanners had come to an end.
+/// All but the grants in stock, of which each generator knows its own, and when its scanners had come to an
+/// end.
 fn same(whole: &RunRecord, merged: &RunRecord) {
     assert_eq!(whole.storm, merged.storm);
     let (one, all) = (&whole.arms[0], &merged.arms[0]);
@@ -92,12 +93,14 @@ fn same(whole: &RunRecord, merged: &RunRecord) {
     assert_eq!(seconds(whole), seconds(merged));
 }
 
-/// When an execution's signal is sent: some at the same time as others, and never while a scanner reads its sets.
+/// When an execution's signal is sent: some at the same time as others, and never while a scanner reads its
+/// sets.
 fn signal_at(execution: u32, bursts: u32) -> Duration {
     MS * (6 * (execution / bursts) + 2 + execution % 4)
 }
 
-/// One generator's part of a storm in which every execution has a worker, so that nobody waits for another one's claim.
+/// One generator's part of a storm in which every execution has a worker, so that nobody waits for another
+/// one's claim.
 fn storm_of(executions: u32, bursts: u32, slice: Slice) -> RunRecord {
     alone(async {
         let (start, mine) = (Instant::now(), own(executions, slice));
@@ -126,8 +129,8 @@ fn storm_of(executions: u32, bursts: u32, slice: Slice) -> RunRecord {
     })
 }
 
-/// One generator's part of claims that a schedule has due, at whole milliseconds as a paused clock has them, and more executions
-/// than it needs at a time.
+/// One generator's part of claims that a schedule has due, at whole milliseconds as a paused clock has them,
+/// and more executions than it needs at a time.
 fn arrivals_of(burst: u32, claims: usize, slice: Slice) -> RunRecord {
     alone(async {
         let draw = Draw { rate_per_sec: 500.0, seed: 7, part: "0", trace: &[] };

@@ -221,7 +221,8 @@ async fn a_window_in_which_nothing_comes_back_does_not_last_for_ever() {
     let (recorder, end) = run(&scenario(&[GrantLane]), &carousel, Amount::Claims(1_000), 8).await;
     assert!(end.stalled);
     assert_eq!(claimed(&recorder), [20]);
-    // The half minute in which it was found out is no part of it: rates would be a thousandth of what they were.
+    // The half minute in which it was found out is no part of it: rates would be a thousandth of what they
+    // were.
     assert!(end.active < Duration::from_secs(1), "{:?}", end.active);
 }
 

@@ -6,7 +6,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::planned::PlannedClaim;
 
-/// SHA-256 over every planned claim, the execution by its id, and over a recorded trace: equal plans, equal digests.
+/// SHA-256 over every planned claim, the execution by its id, and over a recorded trace: equal plans, equal
+/// digests.
 #[derive(Default)]
 pub struct PlanDigest(Sha256);
 

@@ -49,9 +49,9 @@ impl Fate {
 
 /// What all claims of a run have in common.
 ///
-/// Its loops run outside tokio's cooperative budget. All claims are one task with one budget for all of them: with
-/// hundreds in flight it would be spent on the first few, and the others' replies would lie there until their turn.
-/// Nothing starves without it: once every reply that has come is dealt with, the loops wait.
+/// Its loops run outside tokio's cooperative budget. All claims are one task with one budget for all of them:
+/// with hundreds in flight it would be spent on the first few, and the others' replies would lie there until
+/// their turn. Nothing starves without it: once every reply that has come is dealt with, the loops wait.
 pub struct Driver<'a> {
     /// By cluster, as claims are planned for it.
     pub seats: Vec<Seat<'a>>,
@@ -83,8 +83,8 @@ pub struct Seat<'a> {
     pub ruler: &'a dyn Ruler,
 }
 
-/// A second worker of one arm: two processes of one program are not quite equally fast, and a control that had but one of
-/// them would hide it.
+/// A second worker of one arm: two processes of one program are not quite equally fast, and a control that
+/// had but one of them would hide it.
 pub struct Twin {
     /// The arm.
     pub arm: u8,
@@ -244,7 +244,8 @@ impl Driver<'_> {
             scheduled: due.scheduled,
             sent: sent.saturating_duration_since(due.start),
             done: done.saturating_duration_since(due.start),
-            // In an open loop an execution waits until a claim is due: that wait is the scenario's, not the system's.
+            // In an open loop an execution waits until a claim is due: that wait is the scenario's, not the
+            // system's.
             resume: drawn
                 .runnable_since
                 .filter(|_| due.scheduled.is_none())

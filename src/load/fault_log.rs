@@ -119,8 +119,8 @@ impl FaultLog {
         (record.kind, record.server.clone().unwrap_or_default(), record.failure.is_some())
     }
 
-    /// Servers that were struck and still have their slots as far as was seen, with their flow partitions. Slots that are moved
-    /// have nobody take over.
+    /// Servers that were struck and still have their slots as far as was seen, with their flow partitions.
+    /// Slots that are moved have nobody take over.
     pub(super) fn without_heir(&self) -> Vec<(usize, NodeAddr, BTreeSet<u16>)> {
         let faults = self.faults.borrow();
         let replaced = |server: &Option<NodeAddr>| {
@@ -178,7 +178,8 @@ impl FaultLog {
         self.heirs.borrow().clone()
     }
 
-    /// Whether a fault explains that a claim does not succeed at this moment: it goes on, or has only just ended.
+    /// Whether a fault explains that a claim does not succeed at this moment: it goes on, or has only just
+    /// ended.
     pub(super) fn explains(&self, now: Instant) -> bool {
         let faults = self.faults.borrow();
         faults.iter().any(|fault| {
@@ -199,8 +200,8 @@ impl FaultLog {
         self.latest(Instant::now(), |record| count(&mut record.doubts));
     }
 
-    /// Notes that something on a struck server's slots came to nothing. What had succeeded there before it says nothing: the
-    /// fault had not begun to show.
+    /// Notes that something on a struck server's slots came to nothing. What had succeeded there before it
+    /// says nothing: the fault had not begun to show.
     fn came_to_nothing(&self, now: Instant, partition: Option<u16>) {
         let (Some(start), Some(partition)) = (self.start.get(), partition) else { return };
         let mut faults = self.faults.borrow_mut();

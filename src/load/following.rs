@@ -1,4 +1,5 @@
-//! Keeps the map of a cluster up to date while servers fail: one look at a time, for all claims that want one.
+//! Keeps the map of a cluster up to date while servers fail: one look at a time, for all claims that want
+//! one.
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -16,11 +17,12 @@ const PATIENCE: Duration = Duration::from_millis(300);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// How long the cluster may take at the end of a window until it is whole and well: others take a server's word that it is
-/// back only two node timeouts after they gave it up, and it waits for some seconds itself.
+/// How long the cluster may take at the end of a window until it is whole and well: others take a server's
+/// word that it is back only two node timeouts after they gave it up, and it waits for some seconds itself.
 const UNTIL_WHOLE: Duration = Duration::from_mins(1);
 
-/// For how long it must be so on end: a server that has just gone on does not know yet what the others think of it.
+/// For how long it must be so on end: a server that has just gone on does not know yet what the others think
+/// of it.
 const STEADY: Duration = Duration::from_millis(500);
 
 /// How often it is said that this is waited for.
@@ -39,13 +41,14 @@ impl Follower {
         Self { cluster, wanted: Notify::new(), changed: Notify::new(), generation: Cell::new(0) }
     }
 
-    /// Counts the looks that found something new. Taken before a claim is sent, it tells later whether there was one
-    /// meanwhile.
+    /// Counts the looks that found something new. Taken before a claim is sent, it tells later whether there
+    /// was one meanwhile.
     pub fn generation(&self) -> u64 {
         self.generation.get()
     }
 
-    /// Asks for a look, and waits until one has found something new since `generation`, but for no longer than `at_most`.
+    /// Asks for a look, and waits until one has found something new since `generation`, but for no longer
+    /// than `at_most`.
     pub async fn news_since(&self, generation: u64, at_most: Duration) {
         let changed = self.changed.notified();
         if self.generation() != generation {
@@ -74,8 +77,8 @@ impl Follower {
         }
     }
 
-    /// Waits until every primary answers and calls the cluster well, so that what follows is served; gives up after a while.
-    /// `waiting` is told how long that may still take, once it does take.
+    /// Waits until every primary answers and calls the cluster well, so that what follows is served; gives up
+    /// after a while. `waiting` is told how long that may still take, once it does take.
     pub async fn until_whole(&self, waiting: &dyn Fn(Duration)) {
         let look = async || {
             let whole = self.cluster.follow(PATIENCE).await.is_ok_and(|look| look.whole);

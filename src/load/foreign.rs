@@ -1,5 +1,5 @@
-//! What happened on the servers in a window that was not this run's doing: other clients' commands, evictions, refusals,
-//! forks, conditions that changed.
+//! What happened on the servers in a window that was not this run's doing: other clients' commands,
+//! evictions, refusals, forks, conditions that changed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,8 +9,9 @@ use crate::valkey::{Client, Incidents, TOOL_COMMANDS};
 use reclaim_analysis::record::{CounterDelta, ForeignClient, InvalidReason, Warning};
 use reclaim_analysis::scenario::Scenario;
 
-/// Commands of links between servers, which every primary counts: a replica's, and those that slots move over. A SETSLOT
-/// is counted once more when its replicas have it; that somebody else moved slots shows in who owns them.
+/// Commands of links between servers, which every primary counts: a replica's, and those that slots move
+/// over. A SETSLOT is counted once more when its replicas have it; that somebody else moved slots shows in
+/// who owns them.
 const BETWEEN_SERVERS: [&str; 5] = ["cluster|setslot", "cluster|syncslots", "psync", "replconf", "sync"];
 
 /// How keys of slots arrive: one by one, or as a stream of the commands that make them.
@@ -38,7 +39,8 @@ const ARRIVING: [&str; 18] = [
 /// Commands for which sent and counted are compared one by one where the record is judged.
 const COMPARED: [&str; 3] = ["fcall", "hget", "hmget"];
 
-/// What the client of FlowFabric's SDK asks from time to time to know the cluster and whether its connections are alive.
+/// What the client of FlowFabric's SDK asks from time to time to know the cluster and whether its connections
+/// are alive.
 const BY_THE_SDK: [&str; 12] = [
     "auth",
     "client|setinfo",
@@ -85,7 +87,8 @@ impl Opened {
 /// Collects it over all windows.
 pub(super) struct Others {
     bounds: CallBounds,
-    /// Whether all claims call one function of one library, so that each that succeeds runs the same commands.
+    /// Whether all claims call one function of one library, so that each that succeeds runs the same
+    /// commands.
     uniform: bool,
     /// Whether others may use the cluster.
     shared: bool,
@@ -128,8 +131,8 @@ impl Others {
         self.start.is_none()
     }
 
-    /// The conditions that everything is to be measured under, and what one call of the functions that claims make can
-    /// run; `uniform` if it is one function of one library.
+    /// The conditions that everything is to be measured under, and what one call of the functions that claims
+    /// make can run; `uniform` if it is one function of one library.
     pub fn start(&mut self, conditions: ClusterConditions, bounds: CallBounds, uniform: bool) {
         self.bounds = bounds;
         self.uniform = uniform;
@@ -148,9 +151,10 @@ impl Others {
         self.strangers = self.start.as_ref().map(|start| start.strangers(now)).unwrap_or_default();
     }
 
-    /// What one primary counted in a window. What the tool sent for itself, to read counters and conditions, goes out of
-    /// both sides: no claim made it. Calls beyond what was sent and what the functions can have run are somebody else's.
-    /// A server that has `received` slots counts what the keys arrived by, and what functions had run where these came from.
+    /// What one primary counted in a window. What the tool sent for itself, to read counters and conditions,
+    /// goes out of both sides: no claim made it. Calls beyond what was sent and what the functions can have
+    /// run are somebody else's. A server that has `received` slots counts what the keys arrived by, and what
+    /// functions had run where these came from.
     pub fn window(
         &mut self,
         addr: &str,
@@ -255,8 +259,9 @@ impl Others {
         })
     }
 
-    /// Connections of others who left before they could be found in the list of clients, by primary. Where claims are alike,
-    /// counts say to the last command what else was asked; elsewhere a stranger's calls may hide among what functions run.
+    /// Connections of others who left before they could be found in the list of clients, by primary. Where
+    /// claims are alike, counts say to the last command what else was asked; elsewhere a stranger's calls may
+    /// hide among what functions run.
     fn passed(&self) -> impl Iterator<Item = (String, u64)> {
         let known = self.opened == Opened::ByTheTool && !self.uniform;
         let came = self.came.iter().filter(move |_| known);
@@ -268,8 +273,8 @@ impl Others {
         })
     }
 
-    /// Claims that ran the function to its end: as many as the least frequent of the commands that it runs once. `None`
-    /// where claims differ in what they run.
+    /// Claims that ran the function to its end: as many as the least frequent of the commands that it runs
+    /// once. `None` where claims differ in what they run.
     fn complete(&self, delta: &CounterDelta, claims: u64) -> Option<u64> {
         let once = self.bounds.iter().filter(|(_, bound)| **bound == Some(1));
         let counted = once.map(|(command, _)| delta.calls.get(command).copied().unwrap_or(0));

@@ -32,7 +32,8 @@ pub trait ClaimBook {
     /// A lease id, and an attempt id for variants that create one, for the n-th contender of a claim.
     fn ids(&self, execution: u32, contender: u16) -> (LeaseId, AttemptId);
 
-    /// Whether an earlier claim of the execution ended without a reply, and nobody found out that it took effect.
+    /// Whether an earlier claim of the execution ended without a reply, and nobody found out that it took
+    /// effect.
     fn unsettled(&self, execution: u32) -> bool;
 
     /// Takes note of an ended claim.

@@ -1,4 +1,5 @@
-//! Strikes: does to the servers what a scenario's `[[fault]]` says, when it says so, while the window goes on.
+//! Strikes: does to the servers what a scenario's `[[fault]]` says, when it says so, while the window goes
+//! on.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -28,12 +29,12 @@ const LOOK_LIMIT: Duration = Duration::from_millis(500);
 /// How long a replica may take: an election, and its replication catching up with a busy machine.
 const TAKEOVER_LIMIT: Duration = Duration::from_mins(1);
 
-/// How long a server is watched after a fault that lets no replica take over by itself: longer than a node timeout of
-/// our own servers, so that a failover which it brings about is seen.
+/// How long a server is watched after a fault that lets no replica take over by itself: longer than a node
+/// timeout of our own servers, so that a failover which it brings about is seen.
 const WATCHED_AFTER_FAULT: Duration = Duration::from_secs(8);
 
-/// Does `work`, which is the window that begins at `start`, and strikes meanwhile. Returns once the work is done and every
-/// fault is over, whatever ended the work, and the cluster is whole again as far as it can be.
+/// Does `work`, which is the window that begins at `start`, and strikes meanwhile. Returns once the work is
+/// done and every fault is over, whatever ended the work, and the cluster is whole again as far as it can be.
 pub(super) async fn beside<T>(session: &Session<'_>, start: Instant, work: impl Future<Output = T>) -> T {
     let Some(faults) = &session.faults else { return work.await };
     faults.log.begin(start);
@@ -117,7 +118,8 @@ impl Injector<'_> {
         }
     }
 
-    /// Waits for a moment at which a fault may still strike: the window is not over then, and nobody has stopped the run.
+    /// Waits for a moment at which a fault may still strike: the window is not over then, and nobody has
+    /// stopped the run.
     async fn until(&self, moment: Instant) -> Result<(), InjectionFailure> {
         let cancel = self.session.cancel();
         tokio::select! {
@@ -212,8 +214,8 @@ impl Injector<'_> {
         Ok(())
     }
 
-    /// Waits until another server serves what the struck one did, also where the run was stopped: until then nobody could
-    /// read anything back, and what the takeover loses would have no reason.
+    /// Waits until another server serves what the struck one did, also where the run was stopped: until then
+    /// nobody could read anything back, and what the takeover loses would have no reason.
     async fn taken_over(&self, number: usize, struck: &Struck) -> Result<(), InjectionFailure> {
         let begun = Instant::now();
         if timeout(TAKEOVER_LIMIT, self.watch(number, struck)).await.is_err() {
@@ -223,7 +225,8 @@ impl Injector<'_> {
         Ok(())
     }
 
-    /// Notes that a server is struck and does `work` to it, during which it serves nobody; watches it meanwhile and after.
+    /// Notes that a server is struck and does `work` to it, during which it serves nobody; watches it
+    /// meanwhile and after.
     async fn out_of_service(
         &self,
         number: usize,
@@ -246,7 +249,8 @@ impl Injector<'_> {
         done
     }
 
-    /// Waits for what `lasts`, and watches the server meanwhile and for a while after, as long as the window goes on.
+    /// Waits for what `lasts`, and watches the server meanwhile and for a while after, as long as the window
+    /// goes on.
     async fn watch_until_over(&self, number: usize, struck: &Struck, lasts: impl Future<Output = ()>) {
         tokio::pin!(lasts);
         let watch = self.watch(number, struck);
@@ -270,7 +274,8 @@ impl Injector<'_> {
         }
     }
 
-    /// Another server serves what the struck one did. One that was asked for it has all; one that was elected may not.
+    /// Another server serves what the struck one did. One that was asked for it has all; one that was elected
+    /// may not.
     fn took_over(&self, number: usize, struck: &Struck, heir: &NodeAddr) {
         let failed = self.faults.log.took_over(number, &struck.server, heir);
         if self.session.scenario().faults[number].kind != FaultKind::Failover
@@ -280,7 +285,8 @@ impl Injector<'_> {
         }
     }
 
-    /// Looks once more at each server that was struck: a takeover that nobody watched any more has lost what it has lost.
+    /// Looks once more at each server that was struck: a takeover that nobody watched any more has lost what
+    /// it has lost.
     async fn last_looks(&self) {
         for (number, server, partitions) in self.faults.log.without_heir() {
             let struck = Struck { server, replica: None, partitions, witness: None, moving: None };
@@ -296,8 +302,8 @@ impl Injector<'_> {
         }
     }
 
-    /// Looks at a server through another primary until somebody else serves what it served. Never ends for a replica, or
-    /// where there is no other primary.
+    /// Looks at a server through another primary until somebody else serves what it served. Never ends for a
+    /// replica, or where there is no other primary.
     async fn watch(&self, number: usize, struck: &Struck) {
         let Some(slot) = struck.slot() else { return std::future::pending().await };
         let (cluster, log) = (&self.session.cluster, &self.faults.log);

@@ -12,8 +12,8 @@ use reclaim_analysis::record::{CommandSums, Inside, WireCost};
 /// Calls that do nothing, of each primary at each reading: one by one, as claims come.
 const EMPTY_CALLS: u64 = 60;
 
-/// The sums of an arm's library on all primaries, under the names that FlowFabric gives; `None` for an arm whose library is
-/// a plain one.
+/// The sums of an arm's library on all primaries, under the names that FlowFabric gives; `None` for an arm
+/// whose library is a plain one.
 pub(super) async fn read(session: &Session<'_>, arm: u8) -> Result<Option<Inside>, LoadError> {
     let arm = usize::from(arm);
     if !session.scenario().variants[arm].instrumented {

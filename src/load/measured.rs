@@ -37,8 +37,8 @@ pub(super) struct Prepared {
     pub grants: u64,
     /// Grants for lost leases. Another function issues them: they are not in the mean of `grant_cpu_us`.
     pub reclaim_grants: u64,
-    /// Main-thread CPU of all primaries for issuing the grants, in microseconds; 0 beside other generators, whose grants would
-    /// be in it.
+    /// Main-thread CPU of all primaries for issuing the grants, in microseconds; 0 beside other generators,
+    /// whose grants would be in it.
     pub grant_cpu_us: f64,
     pub took: Duration,
 }
@@ -81,6 +81,8 @@ pub(super) struct Measured {
     pub strata: Vec<StratumPlan>,
     pub blocks: Vec<MeasuredBlock>,
     pub meter: Meter,
+    /// How long windows that stalled went on after something had last been done in them.
+    pub waited: Duration,
     /// Claims on each primary, cluster after cluster.
     pub claims_by_primary: Vec<u64>,
     /// The schedules of an open loop's window.
@@ -121,6 +123,7 @@ impl Measured {
             claims_by_primary: vec![0; clusters.iter().map(primaries).sum()],
             offered: None,
             real_time: None,
+            waited: Duration::ZERO,
             storm: None,
             began_us: Vec::new(),
             planned_executions: 0,

@@ -1,5 +1,5 @@
-//! What a run must hold at once: the generator its plan and its schedule before the first claim, the servers the
-//! population.
+//! What a run must hold at once: the generator its plan and its schedule before the first claim, the servers
+//! the population.
 
 use std::mem::size_of;
 use std::time::Duration;
@@ -13,8 +13,8 @@ use reclaim_analysis::scenario::{Mode, Model, Scenario};
 
 const MEGABYTE: u64 = 1_000_000;
 
-/// Bytes that the plan and the schedule of a scenario take, without which no claim can be made. `trace` is what the
-/// scenario replays, if it does.
+/// Bytes that the plan and the schedule of a scenario take, without which no claim can be made. `trace` is
+/// what the scenario replays, if it does.
 pub fn memory_needed(scenario: &Scenario, trace: &[Duration]) -> u64 {
     let load = &scenario.load;
     // A circulating closed loop decides as it goes.
@@ -29,8 +29,8 @@ pub fn memory_needed(scenario: &Scenario, trace: &[Duration]) -> u64 {
     claims.saturating_mul(each as u64)
 }
 
-/// What an execution takes on its server beside its payload, in bytes: its keys, its entries in indexes, and a waitpoint.
-/// Measured with FlowFabric 0.15 on Valkey 9.1 (a test compares it with the servers').
+/// What an execution takes on its server beside its payload, in bytes: its keys, its entries in indexes, and
+/// a waitpoint. Measured with FlowFabric 0.15 on Valkey 9.1 (a test compares it with the servers').
 const EXECUTION_BYTES: u64 = 15_000;
 
 /// Bytes that the population of a scenario takes on all primaries together, at least.

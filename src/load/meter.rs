@@ -132,9 +132,9 @@ impl Meter {
         self.clusters.iter().flat_map(|cluster| sent_by(cluster.take_counts())).collect()
     }
 
-    /// Reads them again: for each cluster the sum over all its primaries. A primary that changed meanwhile is a fault, not
-    /// an error. With `keep`, the stretch counts for the primaries' totals as well. `others`: what other generators of the run
-    /// have sent in the stretch, to whichever cluster.
+    /// Reads them again: for each cluster the sum over all its primaries. A primary that changed meanwhile is
+    /// a fault, not an error. With `keep`, the stretch counts for the primaries' totals as well. `others`:
+    /// what other generators of the run have sent in the stretch, to whichever cluster.
     pub async fn end(
         &mut self,
         before: Reading,

@@ -1,5 +1,5 @@
-//! Arms that queue, against a server whose service times are known: what mixing claim by claim makes of them, and what
-//! blocks of one arm alone do.
+//! Arms that queue, against a server whose service times are known: what mixing claim by claim makes of them,
+//! and what blocks of one arm alone do.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -94,8 +94,8 @@ struct Seen {
     control: Estimate,
 }
 
-/// Makes all claims of the scenario's plan in front of the simulated server; seconds of service by arm and step. A paused
-/// clock moves in whole milliseconds: shorter steps would all take one.
+/// Makes all claims of the scenario's plan in front of the simulated server; seconds of service by arm and
+/// step. A paused clock moves in whole milliseconds: shorter steps would all take one.
 async fn seen(scenario: &Scenario, steps_s: [&[f64]; 2], seed: u64) -> Seen {
     let plan = Plan::staged(scenario, seed, claims_wanted(scenario, &[]), &|| false).unwrap();
     let server =
@@ -207,7 +207,8 @@ async fn an_open_loop_in_blocks_shows_each_arm_at_the_stated_rate() {
     assert!((seen.throughput - 1.0).abs() < 0.02, "the schedule's own: {}", seen.throughput);
 }
 
-/// Claims go out when they are due, whether the server keeps up or not: a rate of sending would be the schedule's.
+/// Claims go out when they are due, whether the server keeps up or not: a rate of sending would be the
+/// schedule's.
 #[tokio::test(start_paused = true)]
 async fn an_arm_that_cannot_carry_the_rate_makes_fewer_claims_per_second() {
     let model = Model::Open { rate_per_sec: 1.9, arrivals: Arrivals::Constant };

@@ -19,8 +19,8 @@ const TICK: Duration = Duration::from_millis(500);
 /// Every how many of them the servers' CPU is read. One `INFO cpu` a second is far below what can be seen.
 const TICKS_PER_READING: u64 = 2;
 
-/// Every how many of them what was measured so far is kept: a crash of the tool loses half a minute of a long window,
-/// and a short one is not disturbed.
+/// Every how many of them what was measured so far is kept: a crash of the tool loses half a minute of a long
+/// window, and a short one is not disturbed.
 const TICKS_PER_COPY: u64 = 60;
 
 /// CPU of each primary so far, in seconds.
@@ -80,7 +80,8 @@ async fn main_thread_cpu_s(session: &Session<'_>) -> Result<Reading, ClusterErro
     Ok(try_join_all(of_clusters).await?.concat())
 }
 
-/// Tells what has not been told of the seconds when everything was measured: the last one is not over when the window is.
+/// Tells what has not been told of the seconds when everything was measured: the last one is not over when
+/// the window is.
 pub(super) fn tell_rest(session: &Session<'_>, measured: &Measured) {
     tell_finished(session, measured);
     if let Some(point) = measured.recorder.borrow().unfinished() {

@@ -1,8 +1,9 @@
 //! The clock of an open loop: one thread that sleeps until each due time and says so.
 //!
-//! The runtime's own timers are late by a millisecond; a thread with absolute sleeps and the smallest timer slack is
-//! late by some tens of microseconds and does not take a core away from the servers, as spinning would. Where the system
-//! allows it, that thread and the one it wakes go before the servers while the schedule runs.
+//! The runtime's own timers are late by a millisecond; a thread with absolute sleeps and the smallest timer
+//! slack is late by some tens of microseconds and does not take a core away from the servers, as spinning
+//! would. Where the system allows it, that thread and the one it wakes go before the servers while the
+//! schedule runs.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,7 +23,8 @@ pub trait Pacer {
     fn next(&mut self) -> impl Future<Output = Option<usize>>;
 }
 
-/// The real clock. While it is there, the thread that started it has real-time priority, if the system gives it.
+/// The real clock. While it is there, the thread that started it has real-time priority, if the system gives
+/// it.
 #[derive(Debug)]
 pub struct ThreadPacer {
     start: Instant,

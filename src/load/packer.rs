@@ -12,8 +12,8 @@ pub(super) struct Packer<'a> {
     seed: u64,
     rounds: Vec<Round>,
     sites: Sites,
-    /// Executions that no claim of the round has, by cluster. All clusters have the same executions, in the same order: the
-    /// n-th claims of two arms on clusters of their own take the same one.
+    /// Executions that no claim of the round has, by cluster. All clusters have the same executions, in the
+    /// same order: the n-th claims of two arms on clusters of their own take the same one.
     free: Vec<Vec<u32>>,
     /// Executions beyond the population, by cluster.
     fresh: Vec<u32>,

@@ -9,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::valkey::NodeAddr;
 
-/// Claims, each sent after the last one was given up, that a primary leaves without an answer before the run ends. Many
-/// that were in flight together are one: a single stall can swallow all of them.
+/// Claims, each sent after the last one was given up, that a primary leaves without an answer before the run
+/// ends. Many that were in flight together are one: a single stall can swallow all of them.
 const UNANSWERED: u32 = 3;
 
 /// And for how long it must have been silent: a scenario may give claims a limit of milliseconds.

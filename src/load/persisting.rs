@@ -1,9 +1,9 @@
 //! Claims that come through a fault: tried again until they hold their lease or are refused.
 //!
-//! What a worker would do whose primary has gone: look where the slots are now, connect anew, and claim again with the
-//! same lease id, so that two tries can take one lease only. The claim's clocks go on meanwhile: what it cost to wait is in
-//! its service and its response time, and its wire cost is that of the last try alone. Without a fault that explains it
-//! nothing is tried again.
+//! What a worker would do whose primary has gone: look where the slots are now, connect anew, and claim again
+//! with the same lease id, so that two tries can take one lease only. The claim's clocks go on meanwhile:
+//! what it cost to wait is in its service and its response time, and its wire cost is that of the last try
+//! alone. Without a fault that explains it nothing is tried again.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -33,8 +33,8 @@ const FOR_NEWS: Duration = Duration::from_millis(500);
 /// Wait before the next try at a server that says that it cannot serve now.
 const NOT_NOW: Duration = Duration::from_millis(50);
 
-/// Wait before the next try where the keys of a claim are on both sides of a migration: a slot with few keys moves in this
-/// time.
+/// Wait before the next try where the keys of a claim are on both sides of a migration: a slot with few keys
+/// moves in this time.
 const HALF_MOVED: Duration = Duration::from_millis(5);
 
 /// What servers answer that cannot serve for the moment.
@@ -187,8 +187,8 @@ impl Persisting {
         receipt
     }
 
-    /// What became of a try, by a read where it had no reply, which is a doubt; and a note of whether its primary still
-    /// answers.
+    /// What became of a try, by a read where it had no reply, which is a doubt; and a note of whether its
+    /// primary still answers.
     async fn settled(
         &self,
         (order, doubt): (&ClaimOrder<'_>, &Cell<bool>),
@@ -228,8 +228,8 @@ fn has_no_reply(receipt: &ClaimReceipt) -> bool {
     lost && receipt.lease.is_none() && matches!(receipt.outcome, Outcome::TimedOut | Outcome::Failed)
 }
 
-/// Where a claim counts that had a try without a reply. All of its tries ask for one lease: if a later one was given it, no
-/// earlier one had been.
+/// Where a claim counts that had a try without a reply. All of its tries ask for one lease: if a later one
+/// was given it, no earlier one had been.
 fn resolved<'a>(receipt: &ClaimReceipt, doubts: &'a mut Doubts) -> &'a mut u64 {
     match (&receipt.outcome, receipt.lease.is_some()) {
         (Outcome::Ambiguous, true) => &mut doubts.claimed,

@@ -25,8 +25,8 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Plans a staged run of `total` claims; control strata and counter blocks come on top. Asks now and then whether it
-    /// is `cancelled`: there may be a hundred million claims.
+    /// Plans a staged run of `total` claims; control strata and counter blocks come on top. Asks now and then
+    /// whether it is `cancelled`: there may be a hundred million claims.
     pub fn staged(
         scenario: &Scenario,
         seed: u64,
@@ -72,14 +72,16 @@ pub fn baseline_arm(scenario: &Scenario, compare: &Compare) -> u8 {
     scenario.variants.iter().position(|v| v.name == compare.baseline).unwrap_or(0) as u8
 }
 
-/// Claims in the window, strata only: the amount, what the schedule makes of a duration, or the length of a trace.
+/// Claims in the window, strata only: the amount, what the schedule makes of a duration, or the length of a
+/// trace.
 pub fn claims_wanted(scenario: &Scenario, trace: &[Duration]) -> u64 {
-    // Without a schedule and without a trace a staged run has no time either: its scenario's validation wants a number.
+    // Without a schedule and without a trace a staged run has no time either: its scenario's validation wants
+    // a number.
     scenario.window_claims().unwrap_or(trace.len() as u64)
 }
 
-/// Claims that do not count, of every arm in turns; and where the control has a cluster of its own, so many of the baseline there:
-/// it is as warm as the baseline's when it begins to count.
+/// Claims that do not count, of every arm in turns; and where the control has a cluster of its own, so many
+/// of the baseline there: it is as warm as the baseline's when it begins to count.
 fn warmup_bundles(scenario: &Scenario) -> Vec<Bundle> {
     let warmup = scenario.load.warmup;
     if warmup == 0 {
@@ -164,8 +166,8 @@ pub(super) fn stratum_plan(control: bool, sides: ControlSides, arm_count: u8, ba
     StratumPlan { control, sides: arms, apart: false, halved: sides == ControlSides::Halves }
 }
 
-/// Arms in blocks of their own: in every group one of each, and one more of the baseline for the control, in random
-/// order. A block begins with claims that do not count, while its queue forms.
+/// Arms in blocks of their own: in every group one of each, and one more of the baseline for the control, in
+/// random order. A block begins with claims that do not count, while its queue forms.
 fn side_bundles(
     scenario: &Scenario,
     compare: &Compare,

@@ -52,8 +52,8 @@ fn planning_ends_where_it_is_cancelled() {
     assert_eq!((plan, asked.get()), (Err(PlanError::Cancelled), 4));
 }
 
-/// A round costs what it holds, not what comes after it: with a copy of the rest for each of 100,000 rounds this took
-/// minutes.
+/// A round costs what it holds, not what comes after it: with a copy of the rest for each of 100,000 rounds
+/// this took minutes.
 #[test]
 fn the_cost_of_planning_grows_with_the_claims() {
     let mut scenario = scenario(&[GrantLane]);
@@ -263,7 +263,8 @@ fn a_stratum_larger_than_the_population_is_refused_with_the_number_it_takes() {
     );
 }
 
-/// The plan of a shipped staged scenario over as many partitions as FlowFabric publishes, as a run digests it.
+/// The plan of a shipped staged scenario over as many partitions as FlowFabric publishes, as a run digests
+/// it.
 fn shipped_digest(name: &str, seed: u64) -> String {
     let shipped = Shipped::find(name).unwrap();
     let mut scenario =

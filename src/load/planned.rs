@@ -113,8 +113,8 @@ pub(super) struct Bundle {
     pub splittable: bool,
     /// Whether all of it goes to the control's cluster, whatever its claims are for.
     pub on_control: bool,
-    /// Executions that each cluster must have left, beside those for the bundle itself: the first block of a group wants them for
-    /// the whole group, so that all its blocks take the same ones. 0 on one cluster.
+    /// Executions that each cluster must have left, beside those for the bundle itself: the first block of a
+    /// group wants them for the whole group, so that all its blocks take the same ones. 0 on one cluster.
     pub ahead: usize,
 }
 
@@ -141,8 +141,8 @@ impl StratumPlan {
         self.sides.len() - usize::from(self.halved)
     }
 
-    /// What the claims on a side are for. An arm's second side is the control's: what it does counts for no arm, unless
-    /// it is a half of the arm's own.
+    /// What the claims on a side are for. An arm's second side is the control's: what it does counts for no
+    /// arm, unless it is a half of the arm's own.
     pub(super) fn purpose(&self, stratum: u32, side: usize) -> Purpose {
         let again = self.sides[..side].contains(&self.sides[side]);
         let side = side as u8;
@@ -176,8 +176,8 @@ impl Sites {
         self.of_arm.iter().chain(&self.control).max().map_or(1, |most| usize::from(*most) + 1)
     }
 
-    /// Executions that a group of blocks takes of a cluster at most, where each block takes `block` of them; 0 on one
-    /// cluster, where each block takes others.
+    /// Executions that a group of blocks takes of a cluster at most, where each block takes `block` of them;
+    /// 0 on one cluster, where each block takes others.
     pub fn taken_by_group(&self, block: u64) -> usize {
         let sharing = |site: &u8| self.of_arm.iter().map(|own| usize::from(own == site)).sum::<usize>();
         let most = self.of_arm.iter().map(sharing).max().unwrap_or(0);

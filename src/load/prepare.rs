@@ -1,4 +1,5 @@
-//! Makes executions claimable: creates, interrupts, makes runnable, issues grants. Outside the window, in pipelines.
+//! Makes executions claimable: creates, interrupts, makes runnable, issues grants. Outside the window, in
+//! pipelines.
 
 use std::time::Instant;
 
@@ -35,8 +36,8 @@ async fn create_on(session: &Session<'_>, site: &Site) -> Result<Prepared, LoadE
     Ok(Prepared { executions, took: begun.elapsed(), ..Prepared::default() })
 }
 
-/// Makes those of the executions resumable that hold a lease. The others' last grant was not consumed: they are
-/// runnable still.
+/// Makes those of the executions resumable that hold a lease. The others' last grant was not consumed: they
+/// are runnable still.
 pub(super) async fn make_resumable(
     session: &Session<'_>,
     site: &Site,
@@ -56,8 +57,8 @@ pub(super) async fn make_resumable(
     Ok(Prepared { interruptions, took: begun.elapsed(), ..Prepared::default() })
 }
 
-/// Takes the leases of those that hold one, and issues grants for all whose lease was lost: also for those whose last grant
-/// was not consumed.
+/// Takes the leases of those that hold one, and issues grants for all whose lease was lost: also for those
+/// whose last grant was not consumed.
 pub(super) async fn lose_leases(
     session: &Session<'_>,
     site: &Site,

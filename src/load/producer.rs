@@ -16,8 +16,8 @@ use crate::workload::{
     ExecIndex, LaneSet, Oversight, Phase, ScanReport, ScanRequest, Seek, Unmade, Workload, WorkloadError,
 };
 
-/// Sets that one scan looks through before it hands out what it found. With all sets at once, the first grants of a
-/// storm would wait for the last ones before a worker could take them.
+/// Sets that one scan looks through before it hands out what it found. With all sets at once, the first
+/// grants of a storm would wait for the last ones before a worker could take them.
 const SETS_PER_SCAN: usize = 128;
 
 /// Interrupts, makes runnable and scans on a live cluster.
@@ -77,8 +77,8 @@ impl<'a> LiveProducer<'a> {
         Ok(())
     }
 
-    /// Makes all of these runnable. Where a fault keeps a server from it, that is tried again until it has been done. What was
-    /// acknowledged and a failover took away is not noticed here: the audit finds it.
+    /// Makes all of these runnable. Where a fault keeps a server from it, that is tried again until it has
+    /// been done. What was acknowledged and a failover took away is not noticed here: the audit finds it.
     pub async fn release(
         &self,
         execs: &[ExecIndex],
@@ -109,8 +109,8 @@ impl<'a> LiveProducer<'a> {
         }
     }
 
-    /// Forgets since when executions are runnable: until the window begins, nobody could claim those that are left of the
-    /// warm-up.
+    /// Forgets since when executions are runnable: until the window begins, nobody could claim those that are
+    /// left of the warm-up.
     pub fn end_warmup(&self) {
         self.runnable_since.borrow_mut().clear();
     }

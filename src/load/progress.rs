@@ -64,8 +64,8 @@ pub trait Progress {
     /// Nothing is done but to wait for something, for so long at most; told again as time passes.
     fn waiting(&self, _what: &str, _left: Duration) {}
 
-    /// A second of the window has finished; each is told once, the last one when the window is over, of which only a part may
-    /// have been measured. Together they have all claims of the run.
+    /// A second of the window has finished; each is told once, the last one when the window is over, of which
+    /// only a part may have been measured. Together they have all claims of the run.
     fn second(&self, point: &TimelinePoint);
 
     /// Something worth a line.

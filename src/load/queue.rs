@@ -14,8 +14,8 @@ pub(super) type Ticketed = (u32, Rc<ClaimTicket>);
 
 /// Tickets that no worker has taken yet, by the primary whose scanner found them.
 ///
-/// Workers take from the primaries in turn. A scan finds thousands at once; with one queue for all of them every worker
-/// would be at the same primary while the others have nothing to do.
+/// Workers take from the primaries in turn. A scan finds thousands at once; with one queue for all of them
+/// every worker would be at the same primary while the others have nothing to do.
 pub(super) struct GrantQueue {
     queues: RefCell<Vec<VecDeque<Ticketed>>>,
     turn: Cell<usize>,

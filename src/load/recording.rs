@@ -1,5 +1,5 @@
-//! What recording a claim costs the thread that makes it: reading the clock for each of its round trips, and keeping the
-//! times.
+//! What recording a claim costs the thread that makes it: reading the clock for each of its round trips, and
+//! keeping the times.
 
 use std::time::{Duration, Instant};
 
@@ -11,8 +11,9 @@ use reclaim_analysis::scenario::{Scenario, VariantSpec, all_steps};
 const CLAIMS: u32 = 500;
 const GOES: usize = 9;
 
-/// Time per claim of this scenario's variant with the most round trips, in nanoseconds: each of them timed and the claim
-/// recorded as in a stratum, with nothing sent. For between windows: it keeps the thread busy for a few milliseconds.
+/// Time per claim of this scenario's variant with the most round trips, in nanoseconds: each of them timed
+/// and the claim recorded as in a stratum, with nothing sent. For between windows: it keeps the thread busy
+/// for a few milliseconds.
 pub(super) fn recording_ns_per_claim(scenario: &Scenario) -> f64 {
     let context = scenario.load.task_context;
     let count = |variant: &VariantSpec| all_steps(variant.path, variant.extras(context)).count();

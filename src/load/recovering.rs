@@ -42,8 +42,8 @@ impl ClaimPath for Recovering {
 }
 
 impl Recovering {
-    /// Notes whether the claim's primary still answers, and reads the clock of one that has taken over since the run
-    /// began; where that fails, the next claim tries again.
+    /// Notes whether the claim's primary still answers, and reads the clock of one that has taken over since
+    /// the run began; where that fails, the next claim tries again.
     async fn note(&self, order: &ClaimOrder<'_>, receipt: &ClaimReceipt, sent: Instant) {
         let Ok(partition) = order.ticket.grant.partition() else { return };
         let wire = self.routes.wire_for(partition);

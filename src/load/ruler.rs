@@ -18,10 +18,10 @@ pub trait Ruler {
     fn round_trip(&self, execution: u32) -> LocalFuture<'_, Option<Duration>>;
 }
 
-/// Sends [`RULER`], what people measure a network's round trip by. A function that does nothing would take the server some 20 us
-/// more than an `HGET` does: what one `HGET` less saves would be three quarters of a round trip here, and another share where
-/// the network is longer. As every claim's first round trip it comes after the tool was busy with itself, and takes some 6 us
-/// more than one that follows another at once.
+/// Sends [`RULER`], what people measure a network's round trip by. A function that does nothing would take
+/// the server some 20 us more than an `HGET` does: what one `HGET` less saves would be three quarters of a
+/// round trip here, and another share where the network is longer. As every claim's first round trip it comes
+/// after the tool was busy with itself, and takes some 6 us more than one that follows another at once.
 pub(super) struct Ping {
     pub routes: Rc<dyn Routes>,
     pub workload: Rc<Workload>,

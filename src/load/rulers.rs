@@ -5,9 +5,10 @@ use rand::RngExt as _;
 use super::planned::{PlannedClaim, Round, StratumPlan};
 use reclaim_analysis::record::{Purpose, stream};
 
-/// Puts bare round trips at random places among the claims of each stratum of the comparison: as many as an arm has
-/// claims. Where they stand comes from a random stream of its own, so that claims stand where they stood without. Blocks of
-/// one arm have none: with several claims in flight a round trip is not bare, it waits in their queue.
+/// Puts bare round trips at random places among the claims of each stratum of the comparison: as many as an
+/// arm has claims. Where they stand comes from a random stream of its own, so that claims stand where they
+/// stood without. Blocks of one arm have none: with several claims in flight a round trip is not bare, it
+/// waits in their queue.
 pub(super) fn lay_rulers(rounds: &mut [Round], strata: &[StratumPlan], seed: u64) {
     let mut rng = stream(seed, "ruler");
     for batch in rounds.iter_mut().flat_map(|round| &mut round.batches) {

@@ -18,15 +18,15 @@ use crate::workload::Oversight;
 use reclaim_analysis::record::{Audit, InvalidReason, RunRecord, Warning};
 use reclaim_analysis::scenario::Mode;
 
-/// Runs a scenario. Whatever it wrote on a cluster that is not ours is removed before this returns, also where it
-/// fails.
+/// Runs a scenario. Whatever it wrote on a cluster that is not ours is removed before this returns, also
+/// where it fails.
 pub async fn run(setup: RunSetup<'_>) -> Result<RunRecord, LoadError> {
     let session = Session::open(&setup, None).await?;
     Ok(run_in(&session).await?.record)
 }
 
-/// Makes one generator's part of a run. The first one returns the records of all, in order, the others their own. Where a run
-/// failed after claims were made, the first one returns its own alone, which says so.
+/// Makes one generator's part of a run. The first one returns the records of all, in order, the others their
+/// own. Where a run failed after claims were made, the first one returns its own alone, which says so.
 pub async fn run_part(setup: RunSetup<'_>, part: &PartSetup) -> Result<Vec<RunRecord>, LoadError> {
     let session = Session::open(&setup, Some(part)).await?;
     let made = run_in(&session).await;
@@ -106,8 +106,8 @@ async fn run_in(session: &Session<'_>) -> Result<Made, LoadError> {
     }
 }
 
-/// Reads everything back, removes it from a cluster that is not ours, and closes the record. Works on after the run was
-/// cancelled: what was written must not stay.
+/// Reads everything back, removes it from a cluster that is not ours, and closes the record. Works on after
+/// the run was cancelled: what was written must not stay.
 async fn close(session: &Session<'_>, measured: &Measured, mut closing: Closing) -> RunRecord {
     let interrupted = session.interrupted();
     let go_on = CancellationToken::new();
@@ -132,7 +132,8 @@ async fn close(session: &Session<'_>, measured: &Measured, mut closing: Closing)
             }
         });
     }
-    // Of a run that failed before its first claim there is nothing to keep. A copy that is left has not seen the run's end.
+    // Of a run that failed before its first claim there is nothing to keep. A copy that is left has not seen
+    // the run's end.
     if measured.recorder.borrow().claimed() > 0 {
         watch.snapshot(&run_record(session, measured, &closing, true));
     }
@@ -207,8 +208,8 @@ async fn look_once_more(session: &Session<'_>, closing: &mut Closing, limit: Dur
     }
 }
 
-/// How long reading back may take, and how long removing: a hundred times what they take on servers that answer, and never
-/// without end on those that do not.
+/// How long reading back may take, and how long removing: a hundred times what they take on servers that
+/// answer, and never without end on those that do not.
 fn closing_limit(session: &Session<'_>) -> Duration {
     Duration::from_mins(1) + Duration::from_millis(5) * session.workload.executions()
 }

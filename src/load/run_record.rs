@@ -155,8 +155,8 @@ fn step_record((times, step): (&LatencyHistogram, Step)) -> StepRecord {
     StepRecord { title: step.title.to_owned(), time: times.encode() }
 }
 
-/// `whole`: one generator made all claims. Of several each has them all, so that they can be put together, also those of which
-/// it made no claims.
+/// `whole`: one generator made all claims. Of several each has them all, so that they can be put together,
+/// also those of which it made no claims.
 fn strata(plans: &[StratumPlan], samples: &[Vec<Samples>], rulers: &[Samples], whole: bool) -> Vec<Stratum> {
     plans
         .iter()
@@ -252,7 +252,8 @@ fn primaries_of(site: &Site, cluster: Option<u32>, measured: &Measured, before: 
 
 fn generator_use(session: &Session<'_>, measured: &Measured, recorder: &Recorder) -> GeneratorUse {
     GeneratorUse {
-        window_s: recorder.active().as_secs_f64(),
+        // What the generator used in a window that stalled it used until it was given up.
+        window_s: (recorder.active() + measured.waited).as_secs_f64(),
         real_time: measured.real_time,
         recording_ns_per_claim: Some(session.recording_ns_per_claim),
         ..measured.meter.usage

@@ -62,7 +62,8 @@ impl Schedule {
         Self { offsets, length }
     }
 
-    /// Of these arrivals only those at these places, ascending: one generator's of several. Their schedule is as long.
+    /// Of these arrivals only those at these places, ascending: one generator's of several. Their schedule is
+    /// as long.
     #[must_use]
     pub fn only(self, places: &[usize]) -> Self {
         Self { offsets: places.iter().map(|&place| self.offsets[place]).collect(), ..self }

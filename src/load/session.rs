@@ -1,5 +1,5 @@
-//! What every mode works with: the cluster, the workload on it, the claim paths, the clocks. Nothing in here changes
-//! while a run measures.
+//! What every mode works with: the cluster, the workload on it, the claim paths, the clocks. Nothing in here
+//! changes while a run measures.
 
 use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
@@ -151,8 +151,9 @@ impl<'a> Session<'a> {
         self.meeting.get()
     }
 
-    /// Meets the other generators, where there are any. They must have the same plan, and the same scenario: what is not
-    /// planned claim by claim, the number of workers for one, would only be missed when the records are put together.
+    /// Meets the other generators, where there are any. They must have the same plan, and the same scenario:
+    /// what is not planned claim by claim, the number of workers for one, would only be missed when the
+    /// records are put together.
     pub async fn meet(&self, plan_sha256: &str) -> Result<(), LoadError> {
         let Some(part) = self.part else { return Ok(()) };
         self.watch().note(&format!("{} of rendezvous {}: meeting the others", part.slice, part.name));
@@ -175,7 +176,8 @@ impl<'a> Session<'a> {
         self.setup.watch
     }
 
-    /// Whether somebody asked for the end, or the service level did: what is there is a part of what was wanted, and right.
+    /// Whether somebody asked for the end, or the service level did: what is there is a part of what was
+    /// wanted, and right.
     pub fn interrupted(&self) -> bool {
         self.end.is_cancelled() && self.lost().is_none()
     }
@@ -190,7 +192,8 @@ impl<'a> Session<'a> {
         self.patience.lost().map(LoadError::from).or_else(worker).or_else(meeting)
     }
 
-    /// Ends the run in order: on request, because a primary is silent, or because its level is hopelessly missed.
+    /// Ends the run in order: on request, because a primary is silent, or because its level is hopelessly
+    /// missed.
     pub fn cancel(&self) -> &CancellationToken {
         &self.end
     }
@@ -239,11 +242,11 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Loads the libraries of a duet, before an execution exists: one that lacks a function is found here. By arm;
-    /// `None` where the arms share a library, and nothing is loaded.
+    /// Loads the libraries of a duet, before an execution exists: one that lacks a function is found here. By
+    /// arm; `None` where the arms share a library, and nothing is loaded.
     ///
-    /// Every arm gets a copy of its own, the baseline too, and the seed draws their order: what is loaded last lies
-    /// elsewhere in the server's memory, which shows at half a per cent.
+    /// Every arm gets a copy of its own, the baseline too, and the seed draws their order: what is loaded
+    /// last lies elsewhere in the server's memory, which shows at half a per cent.
     pub async fn load_arm_libraries(&self) -> Result<Vec<Option<LibraryInfo>>, LoadError> {
         let scenario = self.scenario();
         let mut libraries = vec![None; scenario.variants.len()];
@@ -278,8 +281,8 @@ fn with_scenario(plan_sha256: &str, scenario: &Scenario) -> String {
     hex(&hash.finalize())
 }
 
-/// Where the servers of all clusters are. Only such as are ours, or another generator's on this machine, run as several
-/// clusters.
+/// Where the servers of all clusters are. Only such as are ours, or another generator's on this machine, run
+/// as several clusters.
 fn servers_at(clusters: &[Rc<Cluster>], first: &Cluster) -> ServersAt {
     match clusters.iter().map(|cluster| cluster.server_pids().len()).sum() {
         0 => first.servers_at(),

@@ -34,8 +34,8 @@ impl<'a> Share<'a> {
     }
 }
 
-/// One generator's arrivals of a schedule where no claim is planned for an execution: every so many-th, so that bursts and ramps
-/// are everybody's, and all together are the schedule.
+/// One generator's arrivals of a schedule where no claim is planned for an execution: every so many-th, so
+/// that bursts and ramps are everybody's, and all together are the schedule.
 pub(super) fn dealt(whole: Schedule, slice: Slice) -> Schedule {
     if slice.is_whole() {
         return whole;

@@ -1,4 +1,5 @@
-//! One plan as one, two and eight generators: the same claims, by the same arms, in the same order, due at the same times.
+//! One plan as one, two and eight generators: the same claims, by the same arms, in the same order, due at
+//! the same times.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -111,8 +112,8 @@ fn the_shares_of_a_schedule_are_the_schedule() {
     }
 }
 
-/// All batches of a plan, made by so many generators one after the other, against fake paths: outcomes of all arms together,
-/// what was settled, and the most that was in flight over all.
+/// All batches of a plan, made by so many generators one after the other, against fake paths: outcomes of all
+/// arms together, what was settled, and the most that was in flight over all.
 async fn made(scenario: &Scenario, plan: &Plan, of: u32) -> (Vec<Outcomes>, Vec<u32>, u32) {
     let (mut outcomes, mut settled, mut in_flight) = (Vec::new(), Vec::new(), 0);
     for slice in parts(of) {

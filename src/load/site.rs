@@ -112,8 +112,8 @@ impl Site {
     }
 }
 
-/// What the SDK's client calls the connections over which it looks after the cluster from time to time, whatever name it is
-/// given.
+/// What the SDK's client calls the connections over which it looks after the cluster from time to time,
+/// whatever name it is given.
 const SDK_MANAGEMENT: &str = "ferriskey_management_connection";
 
 /// The worker that makes the claims of the SDK's variants; `None` without such a variant.
@@ -153,8 +153,8 @@ async fn connect_sdk(
     Sdk::connect(&login).await.map(|sdk| Some(Rc::new(sdk))).map_err(refused)
 }
 
-/// Refuses a wait for more replicas than a primary has: it would always last until its end. `arms` are those that claim on
-/// this cluster.
+/// Refuses a wait for more replicas than a primary has: it would always last until its end. `arms` are those
+/// that claim on this cluster.
 fn refuse_missing_replicas(cluster: &Cluster, scenario: &Scenario, arms: &[usize]) -> Result<(), LoadError> {
     let here = arms.iter().map(|arm| &scenario.variants[*arm]);
     let wanted = here.filter_map(|variant| Some((&variant.name, variant.wait?.replicas)));

@@ -110,8 +110,9 @@ impl SiteMeter {
         Ok(SiteReading(counters))
     }
 
-    /// Reads them again: the sum over all primaries. A primary that changed meanwhile is a fault, not an error.
-    /// With `keep`, the stretch counts for the primaries' totals as well. `others` have sent this in it.
+    /// Reads them again: the sum over all primaries. A primary that changed meanwhile is a fault, not an
+    /// error. With `keep`, the stretch counts for the primaries' totals as well. `others` have sent this in
+    /// it.
     pub async fn end(
         &mut self,
         SiteReading(before): SiteReading,
@@ -180,8 +181,8 @@ impl SiteMeter {
         }
     }
 
-    /// What one primary did in a stretch, and for how long its main thread waited for a core meanwhile; `None` where that
-    /// cannot be said.
+    /// What one primary did in a stretch, and for how long its main thread waited for a core meanwhile;
+    /// `None` where that cannot be said.
     fn primary(
         &mut self,
         (earlier, later): (Option<&NodeCounters>, &NodeCounters),

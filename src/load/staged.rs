@@ -93,8 +93,8 @@ impl StagedRun<'_> {
         for round in &self.plan.rounds {
             let stock = Stock::default();
             measured.prepared += self.stage(round, &stock).await?;
-            // Until the stock is empty, not for each batch anew: a thread that has just come to another core is slow for a while, and a
-            // block with several claims in flight lasts some tens of milliseconds.
+            // Until the stock is empty, not for each batch anew: a thread that has just come to another core
+            // is slow for a while, and a block with several claims in flight lasts some tens of milliseconds.
             let arranged = session.arrange();
             for batch in &round.batches {
                 if session.cancel().is_cancelled() {
@@ -214,7 +214,8 @@ impl StagedRun<'_> {
         if together::silence(session).await? == Barrier::Ended {
             return Ok(());
         }
-        // Before the counters are read and after: reading is a call of a function as well. Several generators' are read once.
+        // Before the counters are read and after: reading is a call of a function as well. Several
+        // generators' are read once.
         let arm = block.filter(|_| counters_only && session.slice().leads()).map(|block| block.arm);
         let inside_before = self.inside(arm).await?;
         let mut before = together::open(session, measured).await?;
@@ -315,8 +316,8 @@ impl StagedRun<'_> {
         }
     }
 
-    /// Waits until the grants that were held back have expired, then claims them too late. All generators wait for the last
-    /// of their grants: also one that has none.
+    /// Waits until the grants that were held back have expired, then claims them too late. All generators
+    /// wait for the last of their grants: also one that has none.
     async fn claim_late(
         &self,
         measured: &mut Measured,
@@ -354,8 +355,8 @@ impl StagedRun<'_> {
         let Some(beginning) = together::begin(session).await? else { return Ok(()) };
         let (start, _) = beginning.wait().await;
         session.driver(&measured.recorder).closed(&share.claims, (start, 1), stock).await;
-        // They are no part of the time in which claims were made, and what they cost this machine no part of what those did. The servers'
-        // counters are held against all that was sent.
+        // They are no part of the time in which claims were made, and what they cost this machine no part of
+        // what those did. The servers' counters are held against all that was sent.
         let used = measured.meter.usage;
         together::close(session, measured, before, true).await?;
         measured.meter.usage = used;

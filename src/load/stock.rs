@@ -29,7 +29,8 @@ impl Stock {
         executions.iter().filter(|execution| !waiting.contains_key(&(site, **execution))).count()
     }
 
-    /// The executions of these claims that have a ticket, and when it expires, in milliseconds of their servers' time.
+    /// The executions of these claims that have a ticket, and when it expires, in milliseconds of their
+    /// servers' time.
     pub fn expiries_ms(&self, claims: &[PlannedClaim]) -> Vec<(ExecIndex, u64)> {
         let waiting = self.waiting.borrow();
         let expiry = |claim: &PlannedClaim| {

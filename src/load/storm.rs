@@ -45,7 +45,8 @@ async fn interrupt_and_resume(
     let (retries, last_signal, answered) = (StormRetries::default(), Cell::new(None), Cell::new(None));
     let executions = execs.len() as u64;
     let work = async |recorder: &RefCell<Recorder>, beginning: Beginning| {
-        // Of several generators each counts from the moment that they agreed on, not from a first signal of its own.
+        // Of several generators each counts from the moment that they agreed on, not from a first signal of
+        // its own.
         let (first_signal, began_us) = beginning.wait().await;
         circuit.producer.storm_begins(&execs, first_signal);
         let quiet = session.quietly();

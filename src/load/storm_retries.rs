@@ -1,4 +1,5 @@
-//! A storm's executions one by one: which hold a lease, and which are claimed again because a claim came to nothing.
+//! A storm's executions one by one: which hold a lease, and which are claimed again because a claim came to
+//! nothing.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,8 +11,8 @@ use reclaim_analysis::record::{RetryCause, StormRecord};
 /// Claims of one execution at most. What fails as often fails for a reason that no further claim removes.
 const TRIES: u32 = 8;
 
-/// Wait before the second claim; doubles from one to the next. All waits together last as long as it takes a cluster to
-/// notice that a primary is gone, and to put another one in its place.
+/// Wait before the second claim; doubles from one to the next. All waits together last as long as it takes a
+/// cluster to notice that a primary is gone, and to put another one in its place.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
 /// What comes next for an execution.
@@ -46,8 +47,8 @@ impl StormRetries {
     pub fn after(&self, execution: u32, fate: Fate) -> Next {
         let mut counts = self.0.borrow_mut();
         if counts.done.contains(&execution) {
-            // A second claim of one execution, with a grant that was issued while the first was under way, may be
-            // refused before the first one's reply is read.
+            // A second claim of one execution, with a grant that was issued while the first was under way,
+            // may be refused before the first one's reply is read.
             if fate == Fate::Held {
                 counts.given_up_on.remove(&execution);
             }
@@ -79,8 +80,8 @@ impl StormRetries {
         }
     }
 
-    /// What there is to say about a storm of so many executions. `last_signal` and `answered` are the times from its
-    /// beginning until the last signal was sent and until the last one was answered.
+    /// What there is to say about a storm of so many executions. `last_signal` and `answered` are the times
+    /// from its beginning until the last signal was sent and until the last one was answered.
     pub fn record(
         &self,
         executions: u64,

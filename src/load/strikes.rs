@@ -18,8 +18,8 @@ use reclaim_analysis::scenario::FaultSpec;
 const COMPLETE_LIMIT: Duration = Duration::from_secs(20);
 
 impl Injector<'_> {
-    /// Ends a server's process and starts it again, and gives it back what a primary needs that has nothing: the library,
-    /// and the secrets of its partitions. Nothing but a start that fails leaves it ended.
+    /// Ends a server's process and starts it again, and gives it back what a primary needs that has nothing:
+    /// the library, and the secrets of its partitions. Nothing but a start that fails leaves it ended.
     pub(super) async fn restart(
         &self,
         number: usize,
@@ -105,7 +105,8 @@ impl Injector<'_> {
         log.moved(number, plan, moved);
         done.map_err(|error| refused(&error))?;
         self.ended(number);
-        // A claim on a slot that nobody has asked for since would meet its MOVED when nothing explains that any more.
+        // A claim on a slot that nobody has asked for since would meet its MOVED when nothing explains that
+        // any more.
         let later = async {
             sleep(AFTERMATH / 2).await;
             self.faults.follower.look().await;

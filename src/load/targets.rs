@@ -51,7 +51,8 @@ impl Injector<'_> {
         Ok(Struck { server, replica, partitions, witness, moving })
     }
 
-    /// Slots of so many of a primary's partitions with executions, and where they go. With them the partitions in them.
+    /// Slots of so many of a primary's partitions with executions, and where they go. With them the
+    /// partitions in them.
     fn moving(
         &self,
         spec: &FaultSpec,

@@ -1,5 +1,5 @@
-//! What surrounds a stretch of claims, for one generator and for several: all are silent, the servers' counters are read, all
-//! begin at one moment; and the same again when the claims are made.
+//! What surrounds a stretch of claims, for one generator and for several: all are silent, the servers'
+//! counters are read, all begin at one moment; and the same again when the claims are made.
 
 use tokio::time::Instant;
 
@@ -12,13 +12,14 @@ use super::schedule::Schedule;
 use super::session::Session;
 use reclaim_analysis::record::CounterDelta;
 
-/// When a stretch of claims begins: at the moment that several generators have agreed on; for one alone, at once.
+/// When a stretch of claims begins: at the moment that several generators have agreed on; for one alone, at
+/// once.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Beginning(Option<Start>);
 
 impl Beginning {
-    /// Waits until then: the beginning, the same moment for all generators, and when this one could begin by the clock that they
-    /// have in common.
+    /// Waits until then: the beginning, the same moment for all generators, and when this one could begin by
+    /// the clock that they have in common.
     pub async fn wait(self) -> (Instant, Option<u64>) {
         match self.0 {
             None => (Instant::now(), None),
@@ -62,7 +63,8 @@ pub(super) async fn begin(session: &Session<'_>) -> Result<Option<Beginning>, Lo
     }
 }
 
-/// After the claims: what the servers did, by cluster, once all generators are silent; nothing for those that do not lead.
+/// After the claims: what the servers did, by cluster, once all generators are silent; nothing for those that
+/// do not lead.
 pub(super) async fn close(
     session: &Session<'_>,
     measured: &mut Measured,

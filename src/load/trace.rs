@@ -35,8 +35,8 @@ pub enum TraceError {
 /// Longest trace: beyond it, times are more likely in milliseconds or microseconds.
 const LONGEST: Duration = Duration::from_hours(7 * 24);
 
-/// Reads a trace: seconds, or RFC 3339 in UTC, one per line, ascending. Empty lines and what follows `#` are skipped.
-/// Returns each arrival's distance from the first.
+/// Reads a trace: seconds, or RFC 3339 in UTC, one per line, ascending. Empty lines and what follows `#` are
+/// skipped. Returns each arrival's distance from the first.
 pub fn read(file: &Path) -> Result<Vec<Duration>, TraceError> {
     let text = read_text(file).map_err(|why| TraceError::File { file: file.to_owned(), why })?;
     parse(&text).map_err(|(line, problem)| TraceError::Line { file: file.to_owned(), line, problem })

@@ -39,6 +39,7 @@ pub(super) struct Circuit<'a> {
 /// One stretch in which executions went round.
 pub(super) struct Turn {
     active: Duration,
+    waited: Duration,
     stalled: bool,
     strata: Vec<StratumPlan>,
     /// By flow partition.
@@ -58,7 +59,8 @@ impl Turn {
         Self { offered: Some(Offered { claims, schedule_s: schedule.length().as_secs_f64() }), ..self }
     }
 
-    /// With when it began by the common clock and, in an open loop, whether the generator had real-time priority.
+    /// With when it began by the common clock and, in an open loop, whether the generator had real-time
+    /// priority.
     pub fn begun(self, began_us: Option<u64>, real_time: Option<bool>) -> Self {
         Self { real_time, began_us, ..self }
     }
@@ -95,6 +97,7 @@ impl<'a> Circuit<'a> {
             Some(error) => Err(error.into()),
             None => Ok(Turn {
                 active: end.active,
+                waited: end.waited,
                 stalled: end.stalled,
                 strata: sequence.into_inner().into_strata(),
                 taken: end.taken,
@@ -105,8 +108,8 @@ impl<'a> Circuit<'a> {
         }
     }
 
-    /// The timed part: `work` between two readings of the counters, with `total` claims where that is known. Several generators
-    /// begin it together; where the run is to end before, it is left out.
+    /// The timed part: `work` between two readings of the counters, with `total` claims where that is known.
+    /// Several generators begin it together; where the run is to end before, it is left out.
     pub async fn window(
         &self,
         measured: &mut Measured,
@@ -126,6 +129,7 @@ impl<'a> Circuit<'a> {
         let turn = turn?;
         // Before the others are waited for, one of whom may be gone.
         measured.began_us.extend(turn.began_us);
+        measured.waited += turn.waited;
         measured.strata = turn.strata;
         measured.offered = turn.offered;
         measured.note_real_time(turn.real_time);
@@ -155,8 +159,8 @@ impl<'a> Circuit<'a> {
     }
 }
 
-/// What is measured of a run in which executions go round, with nothing in it yet but its plan, once all its generators have
-/// met; with the reason where they have not.
+/// What is measured of a run in which executions go round, with nothing in it yet but its plan, once all its
+/// generators have met; with the reason where they have not.
 pub(super) async fn met(session: &Session<'_>) -> Measured {
     let scenario = session.scenario();
     let mut measured = Measured::nothing(scenario, session.setup.clusters, &session.arrangement);
@@ -167,8 +171,8 @@ pub(super) async fn met(session: &Session<'_>) -> Measured {
     measured
 }
 
-/// SHA-256 of who takes part and of the order of arms: all that the seed fixes where executions come round as the
-/// cluster has them.
+/// SHA-256 of who takes part and of the order of arms: all that the seed fixes where executions come round as
+/// the cluster has them.
 fn circulation_digest(session: &Session<'_>) -> String {
     let plan = session.workload.plan();
     let ids = (0..session.scenario().population.executions).map(|n| plan.execution_id(ExecIndex(n)));

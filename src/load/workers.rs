@@ -27,8 +27,8 @@ pub(super) struct Workers {
 }
 
 impl Workers {
-    /// Builds what is not there yet, starts every worker and waits until it has connected. `None` for a scenario whose arms
-    /// have no SDK of their own.
+    /// Builds what is not there yet, starts every worker and waits until it has connected. `None` for a
+    /// scenario whose arms have no SDK of their own.
     pub async fn start(
         (cluster, workload): (&Cluster, &Workload),
         scenario: &Scenario,
@@ -73,7 +73,8 @@ impl Workers {
     }
 }
 
-/// Builds the workers of a scenario, or finds them in the cache: by arm, none where the arms have no SDK of their own.
+/// Builds the workers of a scenario, or finds them in the cache: by arm, none where the arms have no SDK of
+/// their own.
 pub async fn build_workers(
     scenario: &Scenario,
     notify: &dyn Fn(&str),

@@ -74,8 +74,9 @@ impl Arrangement {
         self.beside.borrow().iter().for_each(|&pid| bind_process(pid, &[], cores));
     }
 
-    /// Opens a window: until what this returns is dropped, threads are on their cores and cores awake. `servers` are
-    /// the processes that are ours to place. A window within a window moves nothing but servers that have come since.
+    /// Opens a window: until what this returns is dropped, threads are on their cores and cores awake.
+    /// `servers` are the processes that are ours to place. A window within a window moves nothing but servers
+    /// that have come since.
     pub fn window(self: &Rc<Self>, servers: &[u32]) -> Arranged {
         let outermost = !self.open.replace(true);
         if outermost && self.conditions.borrow().placement != Placement::Free {
@@ -236,7 +237,8 @@ mod tests {
         servers_of_a_window_within(&before);
     }
 
-    /// Those that were bound stay where they are from one window within to the next, and one that has come since joins them.
+    /// Those that were bound stay where they are from one window within to the next, and one that has come
+    /// since joins them.
     fn servers_of_a_window_within(before: &[usize]) {
         let arrangement = Arrangement::new(MachineSection::default(), ServersAt::Ours { count: 2 });
         let on: Vec<usize> = arrangement.conditions().servers_on.iter().map(|&core| core as usize).collect();

@@ -1,12 +1,13 @@
 //! Keeps cores from sleeping while claims are made.
 //!
-//! A halted core takes as long to wake as a round trip takes in all, so a claim would measure how deeply cores slept.
-//! A thread in the idle scheduling class spins on each core: it runs only while the core would halt. Where none can,
-//! `/dev/cpu_dma_latency` is held open, to which virtual machines may not listen.
+//! A halted core takes as long to wake as a round trip takes in all, so a claim would measure how deeply
+//! cores slept. A thread in the idle scheduling class spins on each core: it runs only while the core would
+//! halt. Where none can, `/dev/cpu_dma_latency` is held open, to which virtual machines may not listen.
 //!
-//! The threads belong to a helper, this program run again, in a session of its own. Linux shares cores out between
-//! sessions (autogroups) before it looks at classes: spinning in the session of the servers would count as their use of
-//! the core, and beside another busy session they would wait for it (measured: 1.3 ms instead of 76 µs to wake up).
+//! The threads belong to a helper, this program run again, in a session of its own. Linux shares cores out
+//! between sessions (autogroups) before it looks at classes: spinning in the session of the servers would
+//! count as their use of the core, and beside another busy session they would wait for it (measured: 1.3 ms
+//! instead of 76 µs to wake up).
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Write as _};
@@ -42,8 +43,8 @@ const SPINS: u32 = 200;
 pub(super) struct LatencyLimit(#[expect(dead_code, reason = "what counts is that it is open")] File);
 
 impl LatencyLimit {
-    /// Whether that keeps cores awake here: it may be opened, and something decides how deeply cores sleep that would
-    /// listen.
+    /// Whether that keeps cores awake here: it may be opened, and something decides how deeply cores sleep
+    /// that would listen.
     pub fn is_enough() -> bool {
         let driver = Files::here().read("/sys/devices/system/cpu/cpuidle/current_driver");
         !matches!(driver.trim(), "" | "none") && Self::hold().is_ok()
@@ -70,8 +71,8 @@ impl Spinner {
         if !cfg!(target_os = "linux") {
             return Some("threads spin on Linux only".to_owned());
         }
-        // Another program that uses this crate as a library would be started again in the helper's place. Its file's name
-        // says nothing: people rename the tool.
+        // Another program that uses this crate as a library would be started again in the helper's place. Its
+        // file's name says nothing: people rename the tool.
         (!HAS_COMMAND.load(Ordering::Relaxed)).then(|| {
             format!("threads that spin are {}'s, which runs as a library here", env!("CARGO_PKG_NAME"))
         })
@@ -115,7 +116,8 @@ impl Spinner {
 
 impl Drop for Spinner {
     fn drop(&mut self) {
-        // Its threads need a core to end on, which a busy one does not have at once: nobody here waits for that.
+        // Its threads need a core to end on, which a busy one does not have at once: nobody here waits for
+        // that.
         if let Some(mut child) = self.child.take() {
             // Fails only for one that has ended already.
             let _ = child.kill();
@@ -126,8 +128,8 @@ impl Drop for Spinner {
 
 const READY: &str = "ready";
 
-/// The helper's side: spins on the cores whenever its input says so, until that closes. `hint` is whether the processor
-/// is told that nothing is done; without it is for a comparison of both.
+/// The helper's side: spins on the cores whenever its input says so, until that closes. `hint` is whether the
+/// processor is told that nothing is done; without it is for a comparison of both.
 ///
 /// # Errors
 /// A core that it cannot be bound to, or that it cannot be idle on; the first line of its output says so too.
@@ -158,8 +160,8 @@ pub(crate) fn keep_awake(cores: &[u32], hint: bool) -> io::Result<()> {
     Ok(())
 }
 
-/// A thread that waits until it is to spin. On a busy core it takes part of a second until it gets to tell that it is
-/// ready.
+/// A thread that waits until it is to spin. On a busy core it takes part of a second until it gets to tell
+/// that it is ready.
 fn spinning_thread(core: u32, hint: bool, spin: Arc<AtomicBool>) -> io::Result<std::thread::Thread> {
     let (tell, told) = std::sync::mpsc::channel();
     let thread = std::thread::Builder::new().name(format!("awake-{core}")).spawn(move || {

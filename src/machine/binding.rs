@@ -7,8 +7,8 @@ mod system {
     use rustix::process::Pid;
     use rustix::thread::{CpuSet, sched_setaffinity};
 
-    /// Why threads cannot be bound to these cores; tries it on the calling thread, which runs on them until it is
-    /// bound elsewhere.
+    /// Why threads cannot be bound to these cores; tries it on the calling thread, which runs on them until
+    /// it is bound elsewhere.
     pub fn refusal(cores: &[u32]) -> Option<String> {
         sched_setaffinity(None, &set(cores)).err().map(|error| error.to_string())
     }
@@ -35,7 +35,8 @@ mod system {
         tasks.filter_map(|task| task.ok()?.file_name().to_str()?.parse().ok()).collect()
     }
 
-    /// CPU that the threads of a process have used so far, those that have ended aside; nothing of one that is gone.
+    /// CPU that the threads of a process have used so far, those that have ended aside; nothing of one that
+    /// is gone.
     pub fn cpu_of(pid: u32) -> Duration {
         let used = |thread: i32| {
             let stat = std::fs::read_to_string(format!("/proc/{pid}/task/{thread}/schedstat")).ok()?;

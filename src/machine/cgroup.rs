@@ -74,7 +74,8 @@ impl Group {
     }
 }
 
-/// The groups that decide about this process' CPU: its own and all above it, as far as they can be seen from here.
+/// The groups that decide about this process' CPU: its own and all above it, as far as they can be seen from
+/// here.
 fn groups(files: &Files) -> Vec<Group> {
     let membership = files.read("/proc/self/cgroup");
     let mounts = files.read("/proc/self/mountinfo");
@@ -122,8 +123,8 @@ impl<'a> Mount<'a> {
         }
     }
 
-    /// Directories from a group's own up to the mount point. In a container the mount point is the group, or above it
-    /// in a part of the tree that `path` does not name.
+    /// Directories from a group's own up to the mount point. In a container the mount point is the group, or
+    /// above it in a part of the tree that `path` does not name.
     fn upwards(&self, path: &str) -> Vec<PathBuf> {
         let point = Path::new(self.point);
         let below = Path::new(path).strip_prefix(self.root).unwrap_or(Path::new(""));

@@ -18,7 +18,8 @@ pub(super) struct Available {
 }
 
 impl Available {
-    /// As it was when it was first asked for: later, threads may be bound, and a bound one sees only its own core.
+    /// As it was when it was first asked for: later, threads may be bound, and a bound one sees only its own
+    /// core.
     pub fn here() -> &'static Self {
         static HERE: LazyLock<Available> =
             LazyLock::new(|| Available::from_files(&Files::here(), &allowed()));

@@ -45,8 +45,8 @@ pub fn this_process() -> String {
     process_on(std::process::id(), &node_name())
 }
 
-/// The file that this program is run from, to run it again. Where that was replaced or removed since, as by a build, what is
-/// still mapped: other code would make other figures, or none.
+/// The file that this program is run from, to run it again. Where that was replaced or removed since, as by a
+/// build, what is still mapped: other code would make other figures, or none.
 pub fn own_program() -> io::Result<PathBuf> {
     let named = std::env::current_exe()?;
     let mapped = PathBuf::from("/proc/self/exe");
@@ -59,7 +59,8 @@ pub fn thread_cpu() -> Duration {
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
-/// CPU used by this process so far, all of its threads: the clocks of an open loop and of a simulated network too.
+/// CPU used by this process so far, all of its threads: the clocks of an open loop and of a simulated network
+/// too.
 pub fn process_cpu() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
@@ -86,7 +87,8 @@ impl MachineCpu {
         Self { busy_s: self.busy_s - earlier.busy_s, stolen_s: self.stolen_s - earlier.stolen_s }
     }
 
-    /// The sum over these cores. All of them are the first line, whose figures are rounded once and not per core.
+    /// The sum over these cores. All of them are the first line, whose figures are rounded once and not per
+    /// core.
     fn parse(stat: &str, cores: &[u32]) -> Option<Self> {
         let all = stat.lines().filter_map(core_of).all(|core| cores.contains(&core));
         if all {
@@ -111,8 +113,9 @@ impl MachineCpu {
     }
 }
 
-/// Time in which a process' main thread could have run and had no core so far, in seconds: the second figure of
-/// `/proc/<pid>/schedstat`. `None` where the system does not say, and for a process whose name does not contain `name`.
+/// Time in which a process' main thread could have run and had no core so far, in seconds: the second figure
+/// of `/proc/<pid>/schedstat`. `None` where the system does not say, and for a process whose name does not
+/// contain `name`.
 pub fn run_delay_s(pid: u32, name: &str) -> Option<f64> {
     let task = format!("/proc/{pid}/task/{pid}");
     if !read(&format!("{task}/comm")).contains(name) {
@@ -122,8 +125,8 @@ pub fn run_delay_s(pid: u32, name: &str) -> Option<f64> {
     Some(delay_ns as f64 / 1e9)
 }
 
-/// Pages that the machine has moved to and from disk since it started, for want of memory; `None` where the system does
-/// not say.
+/// Pages that the machine has moved to and from disk since it started, for want of memory; `None` where the
+/// system does not say.
 pub fn swapped_pages() -> Option<u64> {
     swapped(&read("/proc/vmstat"))
 }

@@ -2,8 +2,8 @@
 
 use rustix::process::{Resource, getrlimit};
 
-/// Bytes: what the machine has free, the control group's limit, or the limit on this process, whichever is least.
-/// `None` where the system says none of them.
+/// Bytes: what the machine has free, the control group's limit, or the limit on this process, whichever is
+/// least. `None` where the system says none of them.
 pub fn memory_left() -> Option<u64> {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let limits = [

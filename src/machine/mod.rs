@@ -1,4 +1,5 @@
-//! The machine that the generator runs on: what it is, how busy, who runs where on it, and this build of the tool.
+//! The machine that the generator runs on: what it is, how busy, who runs where on it, and this build of the
+//! tool.
 //!
 //! ```text
 //! files ─► cgroup ─► cores (available) ─► host     what it is, how busy

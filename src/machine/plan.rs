@@ -1,5 +1,5 @@
-//! Decides which threads run where and which cores are kept awake: from what is asked for, what the machine has, and
-//! whose servers they are. Does nothing itself.
+//! Decides which threads run where and which cores are kept awake: from what is asked for, what the machine
+//! has, and whose servers they are. Does nothing itself.
 
 use reclaim_analysis::record::{Asked, AwakeBy, Conditions};
 use reclaim_analysis::scenario::{Cores, MachineSection, Placement};
@@ -110,9 +110,9 @@ fn place(
     }
 }
 
-/// Spinning first: a core on which something always runs is the same core beside a busy program, and a claim changes threads
-/// on it all the same. A latency limit keeps cores awake only while nothing runs, so quiet runs differed from busy ones
-/// (results/reference/trials).
+/// Spinning first: a core on which something always runs is the same core beside a busy program, and a claim
+/// changes threads on it all the same. A latency limit keeps cores awake only while nothing runs, so quiet
+/// runs differed from busy ones (results/reference/trials).
 fn keep_awake(
     conditions: &mut Conditions,
     available: &Available,

@@ -1,9 +1,10 @@
 //! Real-time priority for the threads that keep a schedule.
 //!
-//! Servers on the generator's machine run for some hundred microseconds at a time, and whoever wakes up meanwhile waits
-//! for them: the send lag then measures the scheduler. With round-robin real-time priority the generator's two threads
-//! run as soon as something is due. They sleep most of the time, so they take nothing from the servers that they would
-//! not take later. Systems give it to root and to processes with `CAP_SYS_NICE`; without it everything works as before.
+//! Servers on the generator's machine run for some hundred microseconds at a time, and whoever wakes up
+//! meanwhile waits for them: the send lag then measures the scheduler. With round-robin real-time priority
+//! the generator's two threads run as soon as something is due. They sleep most of the time, so they take
+//! nothing from the servers that they would not take later. Systems give it to root and to processes with
+//! `CAP_SYS_NICE`; without it everything works as before.
 
 use std::marker::PhantomData;
 

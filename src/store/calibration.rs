@@ -31,7 +31,8 @@ pub fn keep_for_runs(calibration: &Calibration) -> Result<PathBuf, StoreError> {
     keep_in(&cache_dir().ok_or(StoreError::NoCache)?, calibration)
 }
 
-/// What the calibration that was kept says about a run; `None` without one that fits this machine and this build.
+/// What the calibration that was kept says about a run; `None` without one that fits this machine and this
+/// build.
 pub fn kept_note(record: &RunRecord, scenario: &Scenario) -> Result<Option<CalibrationNote>, StoreError> {
     let Some(dir) = cache_dir() else { return Ok(None) };
     let conditions = record.environment.conditions.as_ref();
@@ -40,7 +41,8 @@ pub fn kept_note(record: &RunRecord, scenario: &Scenario) -> Result<Option<Calib
     Ok(kept.and_then(|calibration| calibration.note(scenario, primaries, generators)))
 }
 
-/// A stored calibration, given as its directory or its file. What it says is concluded again from what was measured.
+/// A stored calibration, given as its directory or its file. What it says is concluded again from what was
+/// measured.
 pub fn read_calibration(path: &Path) -> Result<Calibration, StoreError> {
     let (_, file) = layout::parts(path, CALIBRATION);
     let stored: Calibration = document(&file, &FORMAT)?;

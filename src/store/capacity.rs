@@ -45,8 +45,8 @@ impl StoredCapacity {
         Self { plan, probes: Vec::new(), first: None, made: 0 }
     }
 
-    /// Reads a search, given as its directory or its `capacity.json`. Everything but what was asked comes from the
-    /// probes' own results and is computed again.
+    /// Reads a search, given as its directory or its `capacity.json`. Everything but what was asked comes
+    /// from the probes' own results and is computed again.
     pub fn read(path: &Path) -> Result<Self, StoreError> {
         let (dir, file) = layout::parts(path, CAPACITY);
         let plan = document(&file, &FORMAT)?;

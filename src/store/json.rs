@@ -10,8 +10,9 @@ use reclaim_analysis::json::{FromJson, ToJsonFile};
 
 /// A stored form: what its files say of themselves, and the version before.
 ///
-/// A version is a name: `reclaim-bench/sweep-2`. New keys with a default do not change it; a key that is taken away, or means
-/// something else, does. Then the form before is kept here with what makes the new one of it.
+/// A version is a name: `reclaim-bench/sweep-2`. New keys with a default do not change it; a key that is
+/// taken away, or means something else, does. Then the form before is kept here with what makes the new one
+/// of it.
 pub(super) struct Format {
     /// What is written.
     pub now: &'static str,
@@ -25,7 +26,8 @@ pub(super) struct Format {
 pub(super) struct Earlier {
     /// What its files say of themselves.
     pub name: &'static str,
-    /// Makes a file of the version now of it. What is not as it was there is left alone, and found when it is read.
+    /// Makes a file of the version now of it. What is not as it was there is left alone, and found when it is
+    /// read.
     pub upgrade: fn(&mut Value),
 }
 
@@ -79,7 +81,8 @@ pub(super) fn unwritable(file: &str, why: &dyn std::fmt::Display) -> StoreError 
     StoreError::Unwritable { path: file.into(), why: why.to_string() }
 }
 
-/// Whether this is a report of FlowFabric's own benchmarks, or a list of them: by two keys that our own files do not have, in the first report.
+/// Whether this is a report of FlowFabric's own benchmarks, or a list of them: by two keys that our own files
+/// do not have, in the first report.
 pub(super) fn is_of_ff_bench(json: &Value) -> bool {
     let first = json.as_array().map_or(Some(json), |list| list.first());
     first.is_some_and(|report| {

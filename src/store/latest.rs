@@ -7,8 +7,9 @@ use super::run::read_run;
 use crate::machine::host;
 use reclaim_analysis::judge::RunResult;
 
-/// Of the `most` latest results of a scenario below `output` those that a machine like this one made, the earliest first. What is in the making says
-/// nothing yet, and neither does what cannot be read: whoever asks for that result is told.
+/// Of the `most` latest results of a scenario below `output` those that a machine like this one made, the
+/// earliest first. What is in the making says nothing yet, and neither does what cannot be read: whoever asks
+/// for that result is told.
 pub fn latest_runs(output: &Path, scenario: &str, most: usize) -> Vec<RunResult> {
     let Ok(entries) = std::fs::read_dir(output) else { return Vec::new() };
     let own = |path: &PathBuf| {

@@ -1,4 +1,5 @@
-//! The files of a result directory, and what a stored path holds by them: one run, or something made of several.
+//! The files of a result directory, and what a stored path holds by them: one run, or something made of
+//! several.
 
 use std::path::{Path, PathBuf};
 
@@ -83,7 +84,8 @@ impl Kind {
         }
     }
 
-    /// The formats of its report, and where something of this kind is to be had in one that a run has and it has not.
+    /// The formats of its report, and where something of this kind is to be had in one that a run has and it
+    /// has not.
     pub fn formats(self) -> &'static str {
         match self {
             Self::Run => "",
@@ -101,7 +103,8 @@ impl Kind {
     }
 }
 
-/// Whether a file holds a line for each run. Its first line decides; a damaged one later is named when it is read.
+/// Whether a file holds a line for each run. Its first line decides; a damaged one later is named when it is
+/// read.
 fn is_history(path: &Path) -> bool {
     let Ok(text) = read_text(path) else { return false };
     let first = text.lines().find(|line| !line.trim().is_empty());

@@ -12,8 +12,8 @@ use reclaim_analysis::report::plain_text;
 /// Space that a result may need; probed before hours of load are spent on it.
 const PROBE_BYTES: usize = 4 << 20;
 
-/// A directory for one run, or for one thing that is made of several. Where nothing was put into it, it goes with this
-/// value.
+/// A directory for one run, or for one thing that is made of several. Where nothing was put into it, it goes
+/// with this value.
 #[derive(Debug)]
 pub struct ResultDir {
     path: PathBuf,

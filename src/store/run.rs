@@ -33,8 +33,8 @@ impl ResultDir {
     }
 }
 
-/// Reads a stored run, given as its directory or as the file. Of a run that was killed it reads the safety copy, which
-/// is marked as partial.
+/// Reads a stored run, given as its directory or as the file. Of a run that was killed it reads the safety
+/// copy, which is marked as partial.
 pub fn read_run(path: &Path) -> Result<RunResult, StoreError> {
     let file = if path.is_dir() { path.join(RESULT) } else { path.to_owned() };
     let copy = path.join(PARTIAL);

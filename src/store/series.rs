@@ -12,7 +12,8 @@ use reclaim_analysis::report::{self, SERIES_SCHEMA, Series};
 /// `repeat.json`.
 const FORMAT: Format = Format { now: SERIES_SCHEMA, before: None, what: "a series of runs" };
 
-/// Reads a series, given as its directory or its `repeat.json`. What it concludes comes from the runs' own results.
+/// Reads a series, given as its directory or its `repeat.json`. What it concludes comes from the runs' own
+/// results.
 pub fn read_series(path: &Path) -> Result<Series, StoreError> {
     let (dir, file) = layout::parts(path, SERIES);
     let stored: Series = document(&file, &FORMAT)?;
@@ -28,7 +29,8 @@ pub fn read_series(path: &Path) -> Result<Series, StoreError> {
 }
 
 impl ResultDir {
-    /// Replaces what a series of runs has come to so far; the runs themselves have directories of their own in here.
+    /// Replaces what a series of runs has come to so far; the runs themselves have directories of their own
+    /// in here.
     pub fn store_series(&self, series: &Series) -> Result<(), StoreError> {
         let json = bytes(SERIES, series)?;
         self.put_summary(&series.markdown())?;
@@ -45,7 +47,8 @@ mod tests {
     use reclaim_analysis::judge::analyse_as;
     use reclaim_analysis::judge::fixtures::{GRANT_LANE, record, scenario};
 
-    /// Neither an interruption nor a pass: whoever reads the series later finds the error, in words and in figures.
+    /// Neither an interruption nor a pass: whoever reads the series later finds the error, in words and in
+    /// figures.
     #[test]
     fn an_error_that_ended_a_series_is_kept_and_is_the_reason() {
         let output = tempfile::tempdir().unwrap();

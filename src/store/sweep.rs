@@ -20,7 +20,8 @@ const FORMAT: Format = Format {
     what: "a sweep",
 };
 
-/// Reads a sweep, given as its directory or its `sweep.json`. The curve is drawn again from the runs' own results.
+/// Reads a sweep, given as its directory or its `sweep.json`. The curve is drawn again from the runs' own
+/// results.
 pub fn read_sweep(path: &Path) -> Result<SweepFile, StoreError> {
     let (dir, file) = layout::parts(path, SWEEP);
     let stored: SweepFile = document(&file, &FORMAT)?;
@@ -52,8 +53,8 @@ impl ResultDir {
     }
 }
 
-/// In the version before, runs stood there without their values, in the order that the seed draws. Points are drawn again
-/// from the runs in any case.
+/// In the version before, runs stood there without their values, in the order that the seed draws. Points are
+/// drawn again from the runs in any case.
 fn of_sweep_1(json: &mut Value) {
     let (Some(seed), Some(wanted)) = (json["seed"].as_u64(), json["wanted"].as_array().cloned()) else {
         return;

@@ -19,8 +19,8 @@ impl NodeAddr {
         self.host == "localhost" || self.host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
     }
 
-    /// Whether this is an address of one of this machine's interfaces, or a name for one, whatever it is called. Asks the
-    /// system's resolver where it is a name.
+    /// Whether this is an address of one of this machine's interfaces, or a name for one, whatever it is
+    /// called. Asks the system's resolver where it is a name.
     pub fn is_this_machine(&self) -> bool {
         // Only an address of its own can be bound.
         let own = |addr: SocketAddr| UdpSocket::bind(addr).is_ok();

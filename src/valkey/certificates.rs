@@ -1,5 +1,5 @@
-//! Certificates and keys for TLS, checked before anybody is asked to use them: whatever is wrong with a file is said of
-//! that file.
+//! Certificates and keys for TLS, checked before anybody is asked to use them: whatever is wrong with a file
+//! is said of that file.
 
 use std::path::{Path, PathBuf};
 

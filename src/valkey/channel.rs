@@ -1,4 +1,5 @@
-//! Messages of a shard channel: a connection of its own, over which a server says by itself what others have published.
+//! Messages of a shard channel: a connection of its own, over which a server says by itself what others have
+//! published.
 
 use redis::aio::MultiplexedConnection;
 use redis::{PushInfo, PushKind, Value};
@@ -31,7 +32,8 @@ impl Subscription {
             let PushInfo { kind, data } = self.pushed.recv().await.ok_or_else(lost)?;
             match (kind, data.into_iter().nth(1)) {
                 (PushKind::SMessage, Some(Value::BulkString(message))) => return Ok(message),
-                // The slot has gone to another server, or the connection has broken: nothing will come any more.
+                // The slot has gone to another server, or the connection has broken: nothing will come any
+                // more.
                 (PushKind::SUnsubscribe | PushKind::Disconnection, _) => return Err(lost()),
                 // That the subscription stands.
                 _ => {}

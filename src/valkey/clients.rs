@@ -1,5 +1,5 @@
-//! Who is connected to a server and how much each has asked of it, by `CLIENT LIST`: what a stranger sends is known for
-//! a stranger's even where claims run the same commands.
+//! Who is connected to a server and how much each has asked of it, by `CLIENT LIST`: what a stranger sends is
+//! known for a stranger's even where claims run the same commands.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -46,8 +46,9 @@ impl Clients {
         }
     }
 
-    /// A line for each client: `id=3 addr=127.0.0.1:50000 ... flags=N ... cmd=get ... tot-cmds=7`. Other servers of the
-    /// cluster (flags `M` and `S`, or a command that servers alone send, as slots move) are no clients.
+    /// A line for each client: `id=3 addr=127.0.0.1:50000 ... flags=N ... cmd=get ... tot-cmds=7`. Other
+    /// servers of the cluster (flags `M` and `S`, or a command that servers alone send, as slots move) are no
+    /// clients.
     pub(super) fn parse(list: &str) -> Self {
         let listed = list.lines().filter_map(|line| {
             let fields: BTreeMap<&str, &str> =
@@ -72,8 +73,8 @@ impl Clients {
         self
     }
 
-    /// Those who have asked something since `earlier`, `own` connections aside, and how many commands each. A client of a
-    /// server that does not count them is not among them.
+    /// Those who have asked something since `earlier`, `own` connections aside, and how many commands each. A
+    /// client of a server that does not count them is not among them.
     pub fn asked_since(&self, earlier: &Self, own: &BTreeSet<u64>) -> Vec<(Client, u64)> {
         let others = self.0.iter().filter(|(id, _)| !own.contains(id));
         others

@@ -29,8 +29,8 @@ const QUEUE: usize = 65_536;
 /// Bytes collected before a write is forced; the library's 8 KiB would split what one wake-up could send.
 const WRITE_BOUNDARY: usize = 256 * 1024;
 
-/// Shortest limit for what is no claim (connecting, loading the library, counters): a scenario may give claims a limit
-/// of milliseconds, which says nothing about these.
+/// Shortest limit for what is no claim (connecting, loading the library, counters): a scenario may give
+/// claims a limit of milliseconds, which says nothing about these.
 const ADMIN_LIMIT: Duration = Duration::from_secs(5);
 
 /// How the system says EMFILE.
@@ -44,8 +44,8 @@ pub(crate) struct Connector {
     admin: Counted,
     /// The same for claims.
     claims: Counted,
-    /// Every connection that was opened, by the number that its server has for it (`CLIENT ID`); `None` from the first one
-    /// on that could not ask.
+    /// Every connection that was opened, by the number that its server has for it (`CLIENT ID`); `None` from
+    /// the first one on that could not ask.
     opened: RefCell<Option<HashMap<NodeAddr, BTreeSet<u64>>>>,
     /// Names of other clients' connections that are this run's.
     friends: RefCell<BTreeSet<String>>,
@@ -130,8 +130,8 @@ impl Connector {
         Ok(open)
     }
 
-    /// What went to each node since the last call, over claims' and administrative connections together; those to nodes
-    /// that are no primaries any more included. Starts the next count.
+    /// What went to each node since the last call, over claims' and administrative connections together;
+    /// those to nodes that are no primaries any more included. Starts the next count.
     pub(crate) fn take_counts(&self) -> BTreeMap<NodeAddr, WireCounts> {
         let mut all: BTreeMap<NodeAddr, WireCounts> = BTreeMap::new();
         for counted in [&self.claims, &self.admin] {
@@ -300,8 +300,8 @@ impl Connector {
         }
     }
 
-    /// The connections to a node that this run has opened; `None` where that is not known. Under a name that is none of
-    /// `nodes` (a seed's) any of them may have been reached.
+    /// The connections to a node that this run has opened; `None` where that is not known. Under a name that
+    /// is none of `nodes` (a seed's) any of them may have been reached.
     pub(crate) fn opened(&self, addr: &NodeAddr, nodes: &[&NodeAddr]) -> Option<BTreeSet<u64>> {
         let opened = self.opened.borrow();
         let may_be = opened.as_ref()?.iter().filter(|(at, _)| *at == addr || !nodes.contains(at));

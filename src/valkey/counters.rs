@@ -1,4 +1,5 @@
-//! What a server counts by itself: commands, CPU, bytes. Read before and after a window; the difference is exact.
+//! What a server counts by itself: commands, CPU, bytes. Read before and after a window; the difference is
+//! exact.
 
 use std::collections::BTreeMap;
 
@@ -15,8 +16,8 @@ const US_PER_S: f64 = 1e6;
 /// Part of the name of a server's process. Its id may be one of a container, which is another process' here.
 const SERVER_COMM: &str = "valkey";
 
-/// Commands that only the tool's own housekeeping sends in a window: reading counters and conditions, finding out where
-/// slots live, greeting a server, and faults that are asked for.
+/// Commands that only the tool's own housekeeping sends in a window: reading counters and conditions, finding
+/// out where slots live, greeting a server, and faults that are asked for.
 pub const TOOL_COMMANDS: [&str; 24] = [
     "auth",
     "client|id",
@@ -44,7 +45,8 @@ pub const TOOL_COMMANDS: [&str; 24] = [
     "spublish",
 ];
 
-/// What a server had to do that no healthy run shows, since it started or its counters were reset; or the difference.
+/// What a server had to do that no healthy run shows, since it started or its counters were reset; or the
+/// difference.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Incidents {
     /// `evicted_keys`.
@@ -77,8 +79,8 @@ impl Incidents {
 pub enum MainThreadClock {
     /// `used_cpu_user_main_thread` + `used_cpu_sys_main_thread`.
     Cpu,
-    /// `used_active_time_main_thread` (9.1 and later): with io-threads the main thread spins while it waits, and
-    /// CPU time would count that as work.
+    /// `used_active_time_main_thread` (9.1 and later): with io-threads the main thread spins while it waits,
+    /// and CPU time would count that as work.
     Active,
 }
 
@@ -111,7 +113,8 @@ pub struct NodeCounters {
     pub redirects: BTreeMap<RedirectKind, u64>,
     /// `total_connections_received`: grows only, unless somebody resets the counters.
     pub connections: u64,
-    /// Time in which the main thread could have run and had no core, in seconds; only for a server on this machine.
+    /// Time in which the main thread could have run and had no core, in seconds; only for a server on this
+    /// machine.
     pub run_delay_s: Option<f64>,
 }
 

@@ -17,8 +17,9 @@ fn addr() -> NodeAddr {
     NodeAddr { host: "127.0.0.1".into(), port: 7000 }
 }
 
-/// The reply that the bytes are. Where they are none, because a change has made a length wrong, the reply that
-/// their lines make whatever the lengths: else nearly no changed input would get past the client library.
+/// The reply that the bytes are. Where they are none, because a change has made a length wrong, the reply
+/// that their lines make whatever the lengths: else nearly no changed input would get past the client
+/// library.
 pub(crate) fn reply(input: &[u8]) -> Value {
     redis::parse_redis_value(input).unwrap_or_else(|_| {
         let mut lines = input.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end);

@@ -82,7 +82,8 @@ impl Info {
         self.get(&format!("errorstat_{code}")).and_then(count).unwrap_or(0)
     }
 
-    /// `valkey_version` of a cluster node that we can use. `INFO` must hold the sections `server` and `cluster`.
+    /// `valkey_version` of a cluster node that we can use. `INFO` must hold the sections `server` and
+    /// `cluster`.
     pub(crate) fn usable_version(&self) -> Result<&str, ValkeyError> {
         let addr = || self.addr.clone();
         // Valkey shows `redis_version:7.2.4` for compatibility; only Valkey has the other field.

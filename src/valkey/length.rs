@@ -1,8 +1,10 @@
-//! How many bytes a command and a reply have on the wire. No client says, so they are counted from the values.
+//! How many bytes a command and a reply have on the wire. No client says, so they are counted from the
+//! values.
 
 use redis::{Cmd, Value};
 
-/// Length of a command as it goes over the wire, without encoding it: the connection does that once more anyway.
+/// Length of a command as it goes over the wire, without encoding it: the connection does that once more
+/// anyway.
 pub fn request_len(cmd: &Cmd) -> usize {
     let args = cmd.args_iter();
     let head = 1 + digits(args.len()) + 2;

@@ -1,4 +1,5 @@
-//! All nodes of a cluster as one of them sees it (`CLUSTER NODES`): who follows whom, and who is down as failed.
+//! All nodes of a cluster as one of them sees it (`CLUSTER NODES`): who follows whom, and who is down as
+//! failed.
 
 use super::addr::NodeAddr;
 use super::ask::text;

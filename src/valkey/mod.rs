@@ -1,11 +1,12 @@
-//! One server of a cluster, and the map of all: connections, what is said over them, and what a server says of itself.
+//! One server of a cluster, and the map of all: connections, what is said over them, and what a server says
+//! of itself.
 //!
 //! ```text
 //! Access ─► Connector ─► Wire ─► ask ─► Info, NodeCounters, Topology
 //! ```
 //!
-//! Nothing here knows who started the servers or what FlowFabric keeps on them; of FlowFabric only the type that names
-//! a partition, for the map says where each one lives.
+//! Nothing here knows who started the servers or what FlowFabric keeps on them; of FlowFabric only the type
+//! that names a partition, for the map says where each one lives.
 
 mod access;
 mod addr;

@@ -37,8 +37,8 @@ impl Reach {
         self.map.get(addr).unwrap_or(addr)
     }
 
-    /// The name that a node's certificate must bear: the one that was announced or that the user calls it by; for one that
-    /// has none, that of where it is reached.
+    /// The name that a node's certificate must bear: the one that was announced or that the user calls it by;
+    /// for one that has none, that of where it is reached.
     pub(super) fn name_of(&self, addr: &NodeAddr) -> String {
         let announced = self.announced.borrow().get(addr).and_then(|announced| announced.name.clone());
         let has_name = addr.host.parse::<std::net::IpAddr>().is_err();

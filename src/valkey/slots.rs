@@ -19,8 +19,8 @@ const DOING: &str = "CLUSTER SLOTS";
 /// A primary and the ranges (inclusive) that it serves.
 type Shard = (Primary, Vec<(u16, u16)>);
 
-/// Asks the nodes in turn until one answers; the last error counts if none does. A node that answers but cannot be
-/// used ends the search: it was named on purpose.
+/// Asks the nodes in turn until one answers; the last error counts if none does. A node that answers but
+/// cannot be used ends the search: it was named on purpose.
 pub(crate) async fn read_from_any(
     connector: &Connector,
     seeds: &[NodeAddr],
@@ -81,8 +81,8 @@ pub(super) fn parse(reply: &Value, asked: &NodeAddr) -> Option<Vec<Shard>> {
     Some(shards)
 }
 
-/// All nodes of a reply, with the host name that goes with each: where the address is none, it stands among the further
-/// fields.
+/// All nodes of a reply, with the host name that goes with each: where the address is none, it stands among
+/// the further fields.
 fn announced(reply: &Value, asked: &NodeAddr) -> Vec<(NodeAddr, Announced)> {
     let Value::Array(ranges) = reply else { return Vec::new() };
     let nodes = ranges.iter().filter_map(|range| match range {

@@ -25,7 +25,8 @@ impl Tls {
         Ok(Self { certificates: certificates::read(options)?, insecure: options.insecure })
     }
 
-    /// A client for the node that is reached at `addr` and whose certificate bears `name`. Where it connects, [`at`] says.
+    /// A client for the node that is reached at `addr` and whose certificate bears `name`. Where it connects,
+    /// [`at`] says.
     pub(super) fn client(
         &self,
         name: &str,

@@ -92,8 +92,8 @@ impl Topology {
         if mean > 0.0 { f64::from(busiest) / mean } else { 1.0 }
     }
 
-    /// The first slot that another map gives to another primary, with both of their addresses; changes of owner that are
-    /// `wanted` aside.
+    /// The first slot that another map gives to another primary, with both of their addresses; changes of
+    /// owner that are `wanted` aside.
     pub fn first_difference<'a>(
         &'a self,
         other: &'a Self,
@@ -140,7 +140,8 @@ mod tests {
         assert_eq!(good.primaries()[0].slots, 8192);
     }
 
-    /// Planning for clusters that are not there reckons with the ranges that a cluster of this tool has, slot for slot.
+    /// Planning for clusters that are not there reckons with the ranges that a cluster of this tool has, slot
+    /// for slot.
     #[test]
     fn the_busiest_share_of_even_ranges_is_the_one_that_sizing_reckons_with() {
         for primaries in [1u16, 2, 3, 5, 7, 12, 31, 64] {

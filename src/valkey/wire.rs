@@ -77,11 +77,12 @@ pub type CommandTally = BTreeMap<&'static str, u64>;
 /// What a server answers that runs no command at the moment: it does not count the command either.
 const NOT_RUN: [&str; 4] = ["BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN"];
 
-/// What went to one server and what came back, since that was last read. Connections that are opened anew count on in it.
+/// What went to one server and what came back, since that was last read. Connections that are opened anew
+/// count on in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WireCounts {
-    /// Commands sent; those that were redirected, or refused before they ran, are not in it: the server did not count them
-    /// either.
+    /// Commands sent; those that were redirected, or refused before they ran, are not in it: the server did
+    /// not count them either.
     pub sent: CommandTally,
     /// Redirects, by kind.
     pub redirects: BTreeMap<RedirectKind, u64>,
@@ -186,8 +187,8 @@ impl Wire {
         self.accept(name, value)
     }
 
-    /// Sends several commands in one write and waits for all replies: one round trip. A refused command does not
-    /// stop the others; its place holds the error.
+    /// Sends several commands in one write and waits for all replies: one round trip. A refused command does
+    /// not stop the others; its place holds the error.
     pub async fn pipeline(
         &self,
         names: impl IntoIterator<Item = &'static str>,
@@ -236,8 +237,8 @@ impl Wire {
         std::mem::take(&mut self.inner.counts.borrow_mut().sent)
     }
 
-    /// Counts commands that went to this primary over connections of another client's; without an answer nobody knows how
-    /// many of them did.
+    /// Counts commands that went to this primary over connections of another client's; without an answer
+    /// nobody knows how many of them did.
     pub(crate) fn note_sent(&self, names: impl Iterator<Item = &'static str>, unanswered: bool) {
         for name in names {
             self.count(name, 1);

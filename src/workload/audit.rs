@@ -1,4 +1,5 @@
-//! Reads back every execution that a run used and compares it with the ledger; of a sample, all that a claim promises.
+//! Reads back every execution that a run used and compares it with the ledger; of a sample, all that a claim
+//! promises.
 
 use std::collections::BTreeSet;
 
@@ -44,7 +45,8 @@ impl Workload {
         Ok(inspector.audit)
     }
 
-    /// Which of the executions have their contract read back: drawn by the run's seed, those that were claimed first.
+    /// Which of the executions have their contract read back: drawn by the run's seed, those that were
+    /// claimed first.
     fn sample(&self, used: &[ExecIndex]) -> BTreeSet<ExecIndex> {
         let mut drawn = used.to_vec();
         drawn.shuffle(&mut stream(self.plan.seed(), "audit"));

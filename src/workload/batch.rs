@@ -14,13 +14,14 @@ use crate::flowfabric::{CallError, ReplyError, Request};
 use crate::valkey::{Wire, WireError};
 use reclaim_analysis::record::WireCost;
 
-/// Requests in one pipeline. Larger ones gain nothing and keep a primary from serving anybody else for longer.
+/// Requests in one pipeline. Larger ones gain nothing and keep a primary from serving anybody else for
+/// longer.
 const BATCH: usize = 128;
 /// Pipelines in flight per primary: one is served while the next one is made.
 const IN_FLIGHT: usize = 2;
 
-/// How often a question is asked that nobody could answer, and the pause before it is asked again: as long as a failover
-/// or a script of some length takes.
+/// How often a question is asked that nobody could answer, and the pause before it is asked again: as long as
+/// a failover or a script of some length takes.
 const ATTEMPTS: u32 = 8;
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -91,8 +92,8 @@ pub(super) trait Exchange {
     /// Adds the commands of one request. All of them go to the item's partition.
     fn encode(&self, item: &Self::Item, batch: &mut Batch);
 
-    /// Reads the replies. A pipeline without an answer gives each of its requests the error for each command. The
-    /// first error ends the operation once the pipelines in flight are through.
+    /// Reads the replies. A pipeline without an answer gives each of its requests the error for each command.
+    /// The first error ends the operation once the pipelines in flight are through.
     fn decode(&self, item: Self::Item, replies: Replies) -> Result<Self::Output, WorkloadError>;
 }
 
@@ -112,8 +113,8 @@ impl<X: Exchange> Exchange for Each<'_, X> {
     }
 }
 
-/// The requests of an operation by their numbers, without their types: what goes over the wire is compiled once, and not for each
-/// kind of request.
+/// The requests of an operation by their numbers, without their types: what goes over the wire is compiled
+/// once, and not for each kind of request.
 trait Numbered {
     /// As [`Exchange::encode`].
     fn encode(&self, number: usize, batch: &mut Batch);
@@ -155,8 +156,9 @@ impl<X: Exchange> Numbered for Typed<'_, X> {
 /// Nothing is left in flight when this returns: what was sent has been decoded, also after an error or a
 /// cancellation.
 ///
-/// Where `nodes` [asks again](Nodes::asks_again), a request that was redirected, met a busy server or lost its connection is
-/// sent once more, to wherever its partition is by then. All of them must be harmless to repeat.
+/// Where `nodes` [asks again](Nodes::asks_again), a request that was redirected, met a busy server or lost
+/// its connection is sent once more, to wherever its partition is by then. All of them must be harmless to
+/// repeat.
 pub(super) async fn exchange<X: Exchange>(
     nodes: &Nodes,
     items: Vec<(Partition, X::Item)>,
@@ -205,7 +207,8 @@ async fn send_all(
     Ok(())
 }
 
-/// Sends each of the numbered requests once. Returns those that are worth another pass; none after the `last`.
+/// Sends each of the numbered requests once. Returns those that are worth another pass; none after the
+/// `last`.
 async fn pass(
     nodes: &Nodes,
     (numbers, partitions): (&[usize], &[Partition]),
@@ -245,8 +248,8 @@ async fn pass(
     }
 }
 
-/// Sends the numbered requests as one pipeline and has every reply decoded. Returns those that are worth another pass, none if
-/// this is the `last`, and the first error of the others.
+/// Sends the numbered requests as one pipeline and has every reply decoded. Returns those that are worth
+/// another pass, none if this is the `last`, and the first error of the others.
 async fn send_batch(
     (nodes, wire): (&Nodes, &Wire),
     numbers: &[usize],

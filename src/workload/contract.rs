@@ -1,5 +1,5 @@
-//! What a claim promises to write, and what a release promises to take away: the part of the audit that looks beyond
-//! `exec_core`. A function that writes less is quicker, and wrong.
+//! What a claim promises to write, and what a release promises to take away: the part of the audit that looks
+//! beyond `exec_core`. A function that writes less is quicker, and wrong.
 
 use ff_core::types::{AttemptIndex, LaneId};
 
@@ -10,8 +10,8 @@ use crate::flowfabric::{
     ReadOwner, ReadScore, SortedIndex, Texts, WorkerIdentity,
 };
 
-/// Executions whose contract is read back; all of them where a run has no more. A fault of one claim in 1,000 is among so
-/// many with a probability of 1 - 0.999^10,000 = 0.99995.
+/// Executions whose contract is read back; all of them where a run has no more. A fault of one claim in 1,000
+/// is among so many with a probability of 1 - 0.999^10,000 = 0.99995.
 pub(super) const SAMPLE: usize = 10_000;
 
 /// What was read of one execution beyond its state.
@@ -45,8 +45,8 @@ pub(super) struct Promise<'a> {
     pub worker: &'a WorkerIdentity,
 }
 
-/// Adds the commands that read it, all of them to the execution's partition; of the attempt with this index, and of the one
-/// before.
+/// Adds the commands that read it, all of them to the execution's partition; of the attempt with this index,
+/// and of the one before.
 pub(super) fn ask(
     keys: &ExecutionKeys,
     lane_id: &LaneId,
@@ -118,8 +118,8 @@ impl Contract {
         broken
     }
 
-    /// What must be there after a lease was lost and before it is reclaimed. Its lane's active set keeps it either way, and
-    /// one that ran out stays everywhere until then; only its record vanishes by itself.
+    /// What must be there after a lease was lost and before it is reclaimed. Its lane's active set keeps it
+    /// either way, and one that ran out stays everywhere until then; only its record vanishes by itself.
     fn lost(&self, must: &mut impl FnMut(bool, &'static str), revoked: bool) {
         must(self.active.is_some(), "its lane's active set does not have it");
         if revoked {

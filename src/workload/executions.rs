@@ -22,8 +22,9 @@ const REPLICATION_LAG: Duration = Duration::from_secs(5);
 
 /// The executions of one run, and what was done with them.
 ///
-/// All methods take `&self`: tasks of one thread share it. A method that takes a list of executions sends pipelined
-/// batches to all primaries at once (staging); one whose name ends in `_one` sends a single call (churn).
+/// All methods take `&self`: tasks of one thread share it. A method that takes a list of executions sends
+/// pipelined batches to all primaries at once (staging); one whose name ends in `_one` sends a single call
+/// (churn).
 pub struct Workload {
     pub(super) nodes: Nodes,
     pub(super) plan: PopulationPlan,
@@ -70,13 +71,14 @@ impl Loss {
 }
 
 impl Workload {
-    /// Prepares a workload over `partitions` flow partitions (see [`partitions`](super::partitions)); sends nothing.
+    /// Prepares a workload over `partitions` flow partitions (see [`partitions`](super::partitions)); sends
+    /// nothing.
     pub fn new(cluster: Rc<Cluster>, scenario: &Scenario, seed: u64, partitions: u16) -> Self {
         Self::of_part(cluster, scenario, (seed, partitions), Slice::WHOLE)
     }
 
-    /// The same for one of several generators: the plan is everybody's, and it creates, interrupts, grants, audits and removes
-    /// its own executions alone.
+    /// The same for one of several generators: the plan is everybody's, and it creates, interrupts, grants,
+    /// audits and removes its own executions alone.
     pub fn of_part(
         cluster: Rc<Cluster>,
         scenario: &Scenario,
@@ -137,7 +139,8 @@ impl Workload {
         self.ledger.grants()
     }
 
-    /// Lease to ask for in the next claim of an execution; `contender` tells apart workers that race for one grant.
+    /// Lease to ask for in the next claim of an execution; `contender` tells apart workers that race for one
+    /// grant.
     pub fn next_lease(&self, exec: ExecIndex, contender: u16) -> LeaseId {
         self.plan.lease_id(exec, self.ledger.read(exec, |e| e.claims) + 1, contender)
     }
@@ -170,14 +173,15 @@ impl Workload {
         self.ledger.expired(exec, ticket.grant.expires_at_ms);
     }
 
-    /// Records that a claim ended without a reply and that nobody found out more. Where the execution is not claimed
-    /// again, the audit settles the claim by what it reads.
+    /// Records that a claim ended without a reply and that nobody found out more. Where the execution is not
+    /// claimed again, the audit settles the claim by what it reads.
     pub fn record_unanswered(&self, exec: ExecIndex) {
         self.ledger.change(exec, |e| e.uncertain = true);
     }
 
-    /// Notes that another server has taken over these flow partitions from one that failed at that moment, without asking
-    /// it: what it had acknowledged shortly before, or acknowledges before it learns of it, may be gone.
+    /// Notes that another server has taken over these flow partitions from one that failed at that moment,
+    /// without asking it: what it had acknowledged shortly before, or acknowledges before it learns of it,
+    /// may be gone.
     pub fn note_takeover(&self, partitions: &BTreeSet<u16>, failed: Instant) {
         let from = failed.checked_sub(REPLICATION_LAG).unwrap_or(failed);
         let to = Instant::now() + REPLICATION_LAG;
@@ -207,7 +211,8 @@ impl Workload {
         may
     }
 
-    /// Whether a call about the execution ended without a reply, and nobody has found out since whether it took effect.
+    /// Whether a call about the execution ended without a reply, and nobody has found out since whether it
+    /// took effect.
     pub fn is_unsettled(&self, exec: ExecIndex) -> bool {
         self.ledger.read(exec, |e| e.uncertain)
     }

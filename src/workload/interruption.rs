@@ -47,7 +47,8 @@ impl Workload {
         self.make_runnable_noting(execs, control, &|| ()).await
     }
 
-    /// As [`Self::make_runnable`]. `sending` is called for each call right before the pipeline with it is sent.
+    /// As [`Self::make_runnable`]. `sending` is called for each call right before the pipeline with it is
+    /// sent.
     pub async fn make_runnable_noting(
         &self,
         execs: &[ExecIndex],
@@ -81,9 +82,9 @@ impl Workload {
         Ok(())
     }
 
-    /// Sends what makes executions runnable once to each of those that are still interrupted and due; what one call fails for
-    /// keeps none of the others back. `sending` as above. Returns whether any execution is still interrupted; fails where a
-    /// call fails for what no fault of a server explains.
+    /// Sends what makes executions runnable once to each of those that are still interrupted and due; what
+    /// one call fails for keeps none of the others back. `sending` as above. Returns whether any execution is
+    /// still interrupted; fails where a call fails for what no fault of a server explains.
     ///
     /// A call without a reply may have been made: [`Self::find_out`] is asked before it is sent again.
     pub async fn make_runnable_as_far_as_possible(
@@ -110,8 +111,8 @@ impl Workload {
         Ok(execs.iter().any(interrupted))
     }
 
-    /// Reads those executions whose last call had no reply, and notes which of them it made runnable. One that cannot be read
-    /// stays as it is.
+    /// Reads those executions whose last call had no reply, and notes which of them it made runnable. One
+    /// that cannot be read stays as it is.
     pub async fn find_out(&self, execs: &[ExecIndex], control: &Oversight<'_>) -> Result<(), WorkloadError> {
         let unsettled: Vec<ExecIndex> =
             execs.iter().copied().filter(|&exec| unsettled_still(self, exec)).collect();
@@ -140,9 +141,9 @@ impl Workload {
         Ok(kind)
     }
 
-    /// Makes one interrupted execution runnable by a single call, which it repeats while the server says that the
-    /// timeout or delay is not due. Waits until it is. `sending` is called right before each call is sent: time to
-    /// resume begins with the last one.
+    /// Makes one interrupted execution runnable by a single call, which it repeats while the server says that
+    /// the timeout or delay is not due. Waits until it is. `sending` is called right before each call is
+    /// sent: time to resume begins with the last one.
     pub async fn make_runnable_one(&self, exec: ExecIndex, sending: &dyn Fn()) -> Result<(), WorkloadError> {
         self.expect_phase(&[exec], Phase::Interrupted)?;
         let partition = self.plan.partition(exec);

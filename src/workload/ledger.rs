@@ -1,8 +1,8 @@
 //! What the tool knows about every execution: the expectation that the audit compares the cluster with.
 //!
-//! One small entry per execution, everything that the seed determines left out. Phases only move on when a reply
-//! says so; a call that ended without one marks the entry as uncertain, and whoever reads the execution next finds
-//! out.
+//! One small entry per execution, everything that the seed determines left out. Phases only move on when a
+//! reply says so; a call that ended without one marks the entry as uncertain, and whoever reads the execution
+//! next finds out.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -149,8 +149,8 @@ impl Ledger {
         self.entries.borrow().len() as u32
     }
 
-    /// Makes room for `additional` more executions and returns their numbers. `set_of` tells where each will be
-    /// eligible.
+    /// Makes room for `additional` more executions and returns their numbers. `set_of` tells where each will
+    /// be eligible.
     pub fn extend(&self, additional: u32, set_of: impl Fn(ExecIndex) -> SetKey) -> Vec<ExecIndex> {
         let first = self.len();
         let added: Vec<_> = (first..first.saturating_add(additional)).map(ExecIndex).collect();
@@ -221,8 +221,8 @@ impl Ledger {
         self.hand(exec, Handout::Ticket);
     }
 
-    /// A claim answered that the grant which vanishes at `expires_at_ms` is past its time. Several workers may
-    /// learn that about one grant; it counts once.
+    /// A claim answered that the grant which vanishes at `expires_at_ms` is past its time. Several workers
+    /// may learn that about one grant; it counts once.
     pub fn expired(&self, exec: ExecIndex, expires_at_ms: u64) {
         if self.read(exec, |e| e.handout) == (Handout::Grant { expires_at_ms }) {
             self.hand(exec, Handout::None);
@@ -230,8 +230,9 @@ impl Ledger {
         }
     }
 
-    /// A claim succeeded, after which there are so many attempts; its reply named the `right` one, or not. `may_be_lost`:
-    /// whether earlier ones may be gone with a failover, so that the lease epoch counts on from before them.
+    /// A claim succeeded, after which there are so many attempts; its reply named the `right` one, or not.
+    /// `may_be_lost`: whether earlier ones may be gone with a failover, so that the lease epoch counts on
+    /// from before them.
     pub fn claimed(
         &self,
         exec: ExecIndex,

@@ -1,8 +1,8 @@
 //! Leases that are lost, and the grants with which another worker may reclaim what they held.
 //!
-//! Half of the leases are revoked, the others run out; which, the seed draws. A lease runs out as it does when its worker
-//! dies: it was renewed once more and then no longer, and a scanner marks it. FlowFabric 0.15 has no scanner that issues
-//! reclaim grants, so this one plays it, and reads what it would have to read.
+//! Half of the leases are revoked, the others run out; which, the seed draws. A lease runs out as it does
+//! when its worker dies: it was renewed once more and then no longer, and a scanner marks it. FlowFabric 0.15
+//! has no scanner that issues reclaim grants, so this one plays it, and reads what it would have to read.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -52,7 +52,8 @@ impl Workload {
         let progress = |done: u64, _| (control.progress)(before + done / 2, total);
         let part = Oversight { cancel: control.cancel, progress: &progress };
         let renewed = exchange(&self.nodes, self.routed(&run_out), &RenewOnce(self), &part).await;
-        // Also where a run ends here: a lease that is left to run out and that nobody marks is neither held nor lost.
+        // Also where a run ends here: a lease that is left to run out and that nobody marks is neither held
+        // nor lost.
         let mut waiting = run_out;
         waiting.retain(|&exec| self.ledger.read(exec, |e| e.due_ms != 0));
         let to_the_end = CancellationToken::new();

@@ -1,4 +1,5 @@
-//! Everything around the claim: executions, their interruptions, the reclaim scanner, and what is left afterwards.
+//! Everything around the claim: executions, their interruptions, the reclaim scanner, and what is left
+//! afterwards.
 //!
 //! ```text
 //! Planned ─create► Fresh ─first claim► Active ─interrupt► Interrupted ─make_runnable► Runnable ─scan► ticket
@@ -7,8 +8,9 @@
 //!                                        └────────────────── the claim under test ◄─────────────────────┘
 //! ```
 //!
-//! A [`Workload`] does all of it for the driver. What it did stands in its ledger, which [`Workload::audit`] compares
-//! with the cluster and from which [`Workload::remove`] knows what to remove; [`clean`] does without a ledger.
+//! A [`Workload`] does all of it for the driver. What it did stands in its ledger, which [`Workload::audit`]
+//! compares with the cluster and from which [`Workload::remove`] knows what to remove; [`clean`] does without
+//! a ledger.
 
 mod audit;
 mod batch;

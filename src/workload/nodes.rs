@@ -17,8 +17,8 @@ use reclaim_analysis::scenario::PartitionCount;
 /// How long a reading of a server's clock is trusted: short enough for two clocks that drift apart.
 const CLOCK_FRESH: Duration = Duration::from_secs(10);
 
-/// Number of flow partitions that a population is spread over: as given, else what the deployment publishes, else
-/// FlowFabric's default.
+/// Number of flow partitions that a population is spread over: as given, else what the deployment publishes,
+/// else FlowFabric's default.
 pub async fn partitions(cluster: &Cluster, count: PartitionCount) -> Result<u16, ClusterError> {
     match count {
         PartitionCount::Count(count) => Ok(count),
@@ -29,13 +29,14 @@ pub async fn partitions(cluster: &Cluster, count: PartitionCount) -> Result<u16,
     }
 }
 
-/// The administrative connections, so that nothing here queues in front of a claim, and what time each primary has.
+/// The administrative connections, so that nothing here queues in front of a claim, and what time each
+/// primary has.
 #[derive(Clone)]
 pub(super) struct Nodes {
     cluster: Rc<Cluster>,
     clocks: Rc<RefCell<HashMap<NodeAddr, Reading>>>,
-    /// Primaries that have left a question unanswered while what a run wrote is read back or removed. `None` while the
-    /// run goes on.
+    /// Primaries that have left a question unanswered while what a run wrote is read back or removed. `None`
+    /// while the run goes on.
     silent: Option<Rc<RefCell<BTreeMap<NodeAddr, WireError>>>>,
 }
 
@@ -74,7 +75,8 @@ impl Nodes {
         Self { cluster, clocks: Rc::default(), silent: None }
     }
 
-    /// The same nodes, for reading back and removing: one that is silent is given up once, not once per question.
+    /// The same nodes, for reading back and removing: one that is silent is given up once, not once per
+    /// question.
     pub fn giving_up(&self) -> Self {
         Self { silent: Some(Rc::default()), ..self.clone() }
     }
@@ -96,7 +98,8 @@ impl Nodes {
         self.silent.is_some()
     }
 
-    /// Looks where everything is now, and connects anew where a connection was lost. Silent nodes stay given up.
+    /// Looks where everything is now, and connects anew where a connection was lost. Silent nodes stay given
+    /// up.
     pub async fn refresh(&self) -> Result<(), WorkloadError> {
         let refreshed = self.cluster.refresh().await;
         refreshed.map_err(|error| WorkloadError::Nodes(error.to_string()))
@@ -124,7 +127,8 @@ impl Nodes {
         self.cluster.admin(self.owner(partition))
     }
 
-    /// Reads the clock of a partition's primary unless that was done a moment ago, so that [`Self::server_ms`] knows.
+    /// Reads the clock of a partition's primary unless that was done a moment ago, so that
+    /// [`Self::server_ms`] knows.
     pub async fn read_clock(&self, partition: Partition) -> Result<(), WorkloadError> {
         self.read_clock_of(&self.wire_of(partition)).await
     }
@@ -158,8 +162,8 @@ impl Nodes {
         Ok(())
     }
 
-    /// A primary's time in milliseconds since the epoch, from the last reading: never ahead of it, behind by at most
-    /// one round trip. 0 before the first reading: then nothing is due yet.
+    /// A primary's time in milliseconds since the epoch, from the last reading: never ahead of it, behind by
+    /// at most one round trip. 0 before the first reading: then nothing is due yet.
     pub fn server_ms(&self, partition: Partition) -> u64 {
         let topology = self.cluster.topology();
         let addr = &topology.primaries()[usize::from(topology.owner_of(partition).0)].addr;

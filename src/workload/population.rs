@@ -1,7 +1,7 @@
 //! Who is interrupted, and how: every identifier of a run as a pure function of its seed.
 //!
-//! Nothing here is stored per execution. A [`PopulationPlan`] answers for any [`ExecIndex`] at any time, so that
-//! the population can grow while a run goes on and still be the same for the same seed.
+//! Nothing here is stored per execution. A [`PopulationPlan`] answers for any [`ExecIndex`] at any time, so
+//! that the population can grow while a run goes on and still be the same for the same seed.
 
 use ff_core::partition::{Partition, PartitionFamily};
 use ff_core::types::{
@@ -28,8 +28,8 @@ pub(super) const SIGNAL: &str = "reclaim-bench";
 /// The attempt that a first claim makes. A resume keeps it, a reclaim of a lost lease makes the next one.
 pub(super) const FIRST_ATTEMPT: AttemptIndex = AttemptIndex(0);
 
-/// First six bytes of every UUID that this tool makes. With the version (8, "vendor-specific") they tell its keys
-/// from everybody else's, even where no execution points to them any more.
+/// First six bytes of every UUID that this tool makes. With the version (8, "vendor-specific") they tell its
+/// keys from everybody else's, even where no execution points to them any more.
 const TAG: [u8; 6] = *b"reclb-";
 
 /// How every UUID of this tool starts in text.
@@ -56,7 +56,8 @@ pub enum InterruptionKind {
     Delay,
 }
 
-/// The random streams of a population. Each one is addressed by (stream, round, execution), never drawn in turn.
+/// The random streams of a population. Each one is addressed by (stream, round, execution), never drawn in
+/// turn.
 #[derive(Clone, Copy)]
 #[repr(u8)]
 enum Stream {
@@ -81,7 +82,8 @@ pub struct PopulationPlan {
     generator: ChaCha8Rng,
     partitions: u16,
     lanes: u16,
-    /// Upper ends of the partitions' shares of [0, 1), hottest first, with the partition; empty where uniform.
+    /// Upper ends of the partitions' shares of [0, 1), hottest first, with the partition; empty where
+    /// uniform.
     shares: Vec<(f64, u16)>,
     /// The same for the lanes.
     lane_shares: Vec<(f64, u16)>,
@@ -137,8 +139,8 @@ impl PopulationPlan {
         Partition { family: PartitionFamily::Execution, index }
     }
 
-    /// The lane of an execution. Round robin within each partition, starting one lane further in the next one, so
-    /// that neither a lane nor a partition's share of it is favoured; or drawn by Zipf's law.
+    /// The lane of an execution. Round robin within each partition, starting one lane further in the next
+    /// one, so that neither a lane nor a partition's share of it is favoured; or drawn by Zipf's law.
     pub fn lane(&self, exec: ExecIndex) -> LaneIndex {
         if !self.lane_shares.is_empty() {
             return LaneIndex(self.drawn(&self.lane_shares, Stream::Lane, exec));
@@ -167,8 +169,8 @@ impl PopulationPlan {
         (self.execution_id(exec).as_str() == id).then_some(exec)
     }
 
-    /// Id of an attempt. The first claim makes the first one and every resume keeps it; a reclaim of a lost lease makes the
-    /// next.
+    /// Id of an attempt. The first claim makes the first one and every resume keeps it; a reclaim of a lost
+    /// lease makes the next.
     pub fn attempt_id(&self, exec: ExecIndex, index: AttemptIndex) -> AttemptId {
         AttemptId::from_uuid(self.uuid(Stream::Attempt, index.0.into(), exec))
     }
@@ -178,14 +180,14 @@ impl PopulationPlan {
         execs.iter().filter(|&&exec| self.revoked(exec, 1)).count() as u64
     }
 
-    /// Whether the lease of attempt number `attempts` (from 1) is revoked when it is lost; else it runs out. Drawn, half and
-    /// half.
+    /// Whether the lease of attempt number `attempts` (from 1) is revoked when it is lost; else it runs out.
+    /// Drawn, half and half.
     pub(super) fn revoked(&self, exec: ExecIndex, attempts: u32) -> bool {
         self.stream(Stream::Loss, attempts.into(), exec).random()
     }
 
-    /// Id of the lease that claim number `claim` (from 1, like the lease epoch) asks for. `contender` tells workers
-    /// apart that race for one grant.
+    /// Id of the lease that claim number `claim` (from 1, like the lease epoch) asks for. `contender` tells
+    /// workers apart that race for one grant.
     pub fn lease_id(&self, exec: ExecIndex, claim: u32, contender: u16) -> LeaseId {
         let round = u64::from(claim) | (u64::from(contender) << 32);
         LeaseId::from_uuid(self.uuid(Stream::Lease, round, exec))
@@ -236,8 +238,8 @@ impl PopulationPlan {
         shares[rank.min(shares.len() - 1)].1
     }
 
-    /// Shares of `count` partitions or lanes after Zipf's law. Which gets which rank is drawn, so that the hot ones
-    /// are not neighbours.
+    /// Shares of `count` partitions or lanes after Zipf's law. Which gets which rank is drawn, so that the
+    /// hot ones are not neighbours.
     fn zipf_shares(&self, stream: Stream, count: u16, exponent: f64) -> Vec<(f64, u16)> {
         let mut ranks: Vec<u16> = (0..count).collect();
         let mut generator = self.stream(stream, 0, ExecIndex(0));

@@ -1,8 +1,8 @@
 //! The reclaim scanner: finds resumable executions in the lanes' eligible sets and issues grants for them.
 //!
-//! FlowFabric names this producer but ships none. It reads what a scheduler's scanner would have to read - the
-//! eligible set, then `attempt_state` and lane of each execution - and that is where the lane in the grant comes
-//! from. The ledger only tells it which of the executions have a grant out already.
+//! FlowFabric names this producer but ships none. It reads what a scheduler's scanner would have to read -
+//! the eligible set, then `attempt_state` and lane of each execution - and that is where the lane in the
+//! grant comes from. The ledger only tells it which of the executions have a grant out already.
 
 use std::collections::BTreeMap;
 
@@ -21,11 +21,12 @@ use crate::flowfabric::{
     ReclaimGrant, RefusalCode, ReplyError, Request as _, ScanView,
 };
 
-/// Executions read from one eligible set at a time: enough to keep a batch full, few enough to stay a short command.
+/// Executions read from one eligible set at a time: enough to keep a batch full, few enough to stay a short
+/// command.
 const PAGE: u32 = 256;
 
-/// From so many executions handed out on, a set is counted before it is read. Reading fewer again costs less than the
-/// round trip of the count.
+/// From so many executions handed out on, a set is counted before it is read. Reading fewer again costs less
+/// than the round trip of the count.
 const COUNT_FIRST: u32 = 4;
 
 /// When a ticket without a grant expires: never.
@@ -45,8 +46,8 @@ pub struct ScanRequest<'a> {
     pub issue: bool,
     /// At most this many tickets.
     pub limit: usize,
-    /// Whether reads and grants without a reply leave the others' tickets in the report, instead of ending the scan: while
-    /// servers fail, a ticket that is thrown away would be missed until its grant expires.
+    /// Whether reads and grants without a reply leave the others' tickets in the report, instead of ending
+    /// the scan: while servers fail, a ticket that is thrown away would be missed until its grant expires.
     pub forgiving: bool,
 }
 
@@ -74,10 +75,11 @@ pub struct ScanReport {
     pub foreign: u64,
     /// Entries of sets that were left unread: as many as are out from there.
     pub unread: u64,
-    /// Grants refused, by code. Some are normal while claims run: an execution may be claimed between two commands.
+    /// Grants refused, by code. Some are normal while claims run: an execution may be claimed between two
+    /// commands.
     pub refused: BTreeMap<RefusalCode, u64>,
-    /// The first read, or grant, without a usable reply, where that did not end the scan ([`ScanRequest::forgiving`]).
-    /// Tickets of others are here all the same.
+    /// The first read, or grant, without a usable reply, where that did not end the scan
+    /// ([`ScanRequest::forgiving`]). Tickets of others are here all the same.
     pub failure: Option<WorkloadError>,
 }
 
@@ -94,8 +96,8 @@ impl Workload {
 
     /// Looks through eligible sets once and hands out tickets for what it finds there.
     ///
-    /// While claims run beside it, entries leave the sets between two pages and others move up; what one scan misses
-    /// that way is found by the next.
+    /// While claims run beside it, entries leave the sets between two pages and others move up; what one scan
+    /// misses that way is found by the next.
     pub async fn scan(
         &self,
         request: &ScanRequest<'_>,
@@ -131,8 +133,8 @@ impl Workload {
     }
 
     /// Leaves out sets that hold just as many executions as are handed out from there. With tens of thousands
-    /// of grants waiting for workers, reading all of them again in every scan would take the generator's time from
-    /// those very workers.
+    /// of grants waiting for workers, reading all of them again in every scan would take the generator's time
+    /// from those very workers.
     ///
     /// A claim that is under way may hide an execution that has just come; the next scan counts again.
     async fn with_something_new(
@@ -158,8 +160,8 @@ impl Workload {
         Ok(wanted)
     }
 
-    /// Asks for each of these. Where the scan is forgiving, what one of them fails for is left to the next scan: a slot that
-    /// is on its way must not keep others' grants back.
+    /// Asks for each of these. Where the scan is forgiving, what one of them fails for is left to the next
+    /// scan: a slot that is on its way must not keep others' grants back.
     async fn look<X: Exchange>(
         &self,
         items: Vec<(Partition, X::Item)>,

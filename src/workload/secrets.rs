@@ -14,8 +14,8 @@ use crate::flowfabric::{ReadCurrentKid, WriteSecret};
 /// Name of the secrets that this tool adds; they are recognised by it after a crash.
 pub(super) const KID: &str = "reclaim-bench";
 
-/// The secret itself. It is the same for every run, for several of them may share a partition, and it guards nothing
-/// but a benchmark's own waitpoints.
+/// The secret itself. It is the same for every run, for several of them may share a partition, and it guards
+/// nothing but a benchmark's own waitpoints.
 const SECRET_HEX: &str = "7265636c61696d2d62656e6368";
 
 /// Whose secret a partition has.

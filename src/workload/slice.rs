@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::population::{ExecIndex, LANE_PREFIX, LaneIndex, WORKER};
 use crate::flowfabric::WorkerIdentity;
 
-/// One of several generators of a run. It has every so many-th execution, and lanes and a worker of its own, so that no
-/// reclaim scanner finds what is another generator's.
+/// One of several generators of a run. It has every so many-th execution, and lanes and a worker of its own,
+/// so that no reclaim scanner finds what is another generator's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Slice {
     number: u32,
@@ -48,7 +48,8 @@ impl Slice {
         exec.0 % self.of == self.number - 1
     }
 
-    /// Its share of so many things, of the first so many executions for one; all shares together are all of them.
+    /// Its share of so many things, of the first so many executions for one; all shares together are all of
+    /// them.
     pub fn share_of(self, total: u32) -> u32 {
         self.share_of_claims(total.into()) as u32
     }

@@ -12,7 +12,8 @@ use crate::flowfabric::{
 };
 
 impl Workload {
-    /// Creates those of the next `count` executions that are this workload's, each eligible at once, and returns their numbers.
+    /// Creates those of the next `count` executions that are this workload's, each eligible at once, and
+    /// returns their numbers.
     ///
     /// Adds the waitpoint secret where their partitions have none.
     pub async fn create(&self, count: u32, control: &Oversight<'_>) -> Result<Vec<ExecIndex>, WorkloadError> {
@@ -24,8 +25,8 @@ impl Workload {
         Ok(execs)
     }
 
-    /// Claims fresh executions for the first time, so that they can be interrupted. The grants for it are not the
-    /// scanner's and are not counted.
+    /// Claims fresh executions for the first time, so that they can be interrupted. The grants for it are not
+    /// the scanner's and are not counted.
     pub async fn first_claims(
         &self,
         execs: &[ExecIndex],

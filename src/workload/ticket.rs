@@ -1,4 +1,5 @@
-//! What goes back and forth between the workload and a claim: a ticket to claim with, and the lease that came of it.
+//! What goes back and forth between the workload and a claim: a ticket to claim with, and the lease that came
+//! of it.
 
 use ff_core::types::{AttemptId, AttemptIndex, LeaseEpoch, LeaseId, TimestampMs};
 
@@ -7,9 +8,11 @@ use crate::flowfabric::{ClaimedLease, FusedLease, ReclaimGrant};
 /// What a worker is handed: the grant, and what else a producer could have carried in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClaimTicket {
-    /// The grant as the scanner issued it. For `fused` no grant key exists; the rest of it is what a scanner knows.
+    /// The grant as the scanner issued it. For `fused` no grant key exists; the rest of it is what a scanner
+    /// knows.
     pub grant: ReclaimGrant,
-    /// The attempt index that the scanner read beside the lane; only `full-grant` and `lease-reclaim` may look at it.
+    /// The attempt index that the scanner read beside the lane; only `full-grant` and `lease-reclaim` may
+    /// look at it.
     pub attempt_index: AttemptIndex,
 }
 
@@ -20,7 +23,8 @@ pub struct HeldLease {
     pub lease_id: LeaseId,
     /// As the server counts.
     pub epoch: LeaseEpoch,
-    /// The attempt that goes on or begins; `None` where the function does not say (`ff_issue_grant_and_claim`).
+    /// The attempt that goes on or begins; `None` where the function does not say
+    /// (`ff_issue_grant_and_claim`).
     pub attempt_id: Option<AttemptId>,
     /// Its index.
     pub attempt_index: AttemptIndex,

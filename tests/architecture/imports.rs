@@ -1,7 +1,7 @@
 //! Which file of a crate takes names from which other, read from its sources.
 //!
-//! An arrow is a name that one file uses and another defines. Names are followed through re-exports, so that a folder's
-//! `mod.rs` stands between no two files; what only tests compile is left out.
+//! An arrow is a name that one file uses and another defines. Names are followed through re-exports, so that
+//! a folder's `mod.rs` stands between no two files; what only tests compile is left out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -95,7 +95,8 @@ impl Sources {
         arrows
     }
 
-    /// The file that defines what `path` means in `module`; `None` for other crates' names and for modules themselves.
+    /// The file that defines what `path` means in `module`; `None` for other crates' names and for modules
+    /// themselves.
     fn defining_file(&self, module: &[String], path: &[String], chain: usize) -> Option<&str> {
         let (first, rest) = path.split_first()?;
         let here = self.modules.get(module)?;

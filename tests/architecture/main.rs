@@ -1,5 +1,5 @@
-//! The layout that CONTRIBUTING promises: a folder takes names only from those before it in its line, and no two files take
-//! names from each other in a circle.
+//! The layout that CONTRIBUTING promises: a folder takes names only from those before it in its line, and no
+//! two files take names from each other in a circle.
 
 mod imports;
 
@@ -41,8 +41,8 @@ fn upward(arrows: &Arrows, floors: &[String]) -> Vec<String> {
     found
 }
 
-/// Arrows that lie in a circle: what remains when files that take from no other, or that no other takes from, are laid
-/// aside again and again.
+/// Arrows that lie in a circle: what remains when files that take from no other, or that no other takes from,
+/// are laid aside again and again.
 fn circles(arrows: &Arrows) -> Vec<String> {
     let mut pairs: BTreeSet<(&str, &str)> =
         arrows.iter().flat_map(|(from, to)| to.keys().map(move |to| (from.as_str(), to.as_str()))).collect();

@@ -1,5 +1,5 @@
-//! What README.md and docs/ show: every command is one that the tool takes, and is run somewhere or says why not; every link
-//! leads somewhere; the pages read in order.
+//! What README.md and docs/ show: every command is one that the tool takes, and is run somewhere or says why
+//! not; every link leads somewhere; the pages read in order.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,4 +1,5 @@
-//! What users and CI systems get wrong, and files that are none: refused with what to do, at once, without a secret.
+//! What users and CI systems get wrong, and files that are none: refused with what to do, at once, without a
+//! secret.
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;

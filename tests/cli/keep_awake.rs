@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 /// Longest wait: on a busy machine an idle thread gets its core when nobody else wants it.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// `SCHED_IDLE` as `/proc/<pid>/stat` shows it, and where: the 41st field, of which two stand before the parenthesis.
+/// `SCHED_IDLE` as `/proc/<pid>/stat` shows it, and where: the 41st field, of which two stand before the
+/// parenthesis.
 const SCHED_IDLE: &str = "5";
 const POLICY: usize = 38;
 

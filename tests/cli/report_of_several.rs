@@ -1,4 +1,5 @@
-//! `report` of what is made of several runs: sweeps, series, calibrations. The runs are stored, the rest follows.
+//! `report` of what is made of several runs: sweeps, series, calibrations. The runs are stored, the rest
+//! follows.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -68,8 +69,8 @@ fn curve(made: usize) -> Sweep {
     judge::sweep(KEY, &values, values.iter().map(String::as_str).zip(&runs).take(made))
 }
 
-/// A sweep's directory as a run of the command leaves it, but for the curve: of that only the key and the values are
-/// there. Runs were made in the opposite order of the values.
+/// A sweep's directory as a run of the command leaves it, but for the curve: of that only the key and the
+/// values are there. Runs were made in the opposite order of the values.
 fn stored_sweep(dir: &Path, made: usize) -> PathBuf {
     let mut list: Vec<Value> = Vec::new();
     for (n, (value, run)) in values().iter().zip(&runs()).enumerate().take(made) {
@@ -143,8 +144,8 @@ fn a_sweep_is_drawn_again_from_its_runs_in_the_order_of_the_values() {
     assert_eq!(sweep.points.iter().map(|point| point.value.clone()).collect::<Vec<_>>(), values());
 }
 
-/// As the version before wrote it: runs without their values, in the order that the seed drew, and points of another
-/// form. With seed 3 these three values were run as 1ms, 100us, 0us.
+/// As the version before wrote it: runs without their values, in the order that the seed drew, and points of
+/// another form. With seed 3 these three values were run as 1ms, 100us, 0us.
 #[test]
 fn a_sweep_of_the_version_before_is_read() {
     let dir = tempfile::tempdir().unwrap();

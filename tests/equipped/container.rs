@@ -35,7 +35,8 @@ pub fn of_this_machine() -> String {
     format!("reclaim-bench.machine={}", rustix::system::uname().nodename().to_string_lossy())
 }
 
-/// Containers of the image that this tool made, running or not: others may run the image beside the tests, as CI does.
+/// Containers of the image that this tool made, running or not: others may run the image beside the tests, as
+/// CI does.
 pub fn containers(image: &str) -> String {
     let (of_image, ours) = (format!("ancestor={image}"), format!("label={}", of_this_machine()));
     let list = Command::new("docker")

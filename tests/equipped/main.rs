@@ -1,7 +1,7 @@
 //! Tests that need more than a Valkey server: Docker with an image, a server that was built with TLS.
 //!
-//! Which of them a machine can run shows only here, so the built-in harness, which knows that at compile time, does not
-//! do: what cannot run counts as ignored, with the reason. With `CI` set it fails.
+//! Which of them a machine can run shows only here, so the built-in harness, which knows that at compile
+//! time, does not do: what cannot run counts as ignored, with the reason. With `CI` set it fails.
 
 mod container;
 #[path = "../live/owner.rs"]

@@ -142,7 +142,8 @@ pub async fn what_a_primary_takes_while_it_is_cut_off_is_lost_and_named(image: S
     assert!(result.warnings.iter().any(said), "{:?}", result.warnings);
     // Nothing was amiss when it was cut off, and it is not called recovered then.
     let recovery = &result.recoveries[0];
-    // On a machine that is slow today it may still be slower than before when the load ends: no time is known then.
+    // On a machine that is slow today it may still be slower than before when the load ends: no time is known
+    // then.
     assert!(recovery.recovered_s.is_none_or(|after| after > 1.0), "{recovery:?}");
 }
 
@@ -199,7 +200,8 @@ pub async fn a_server_that_is_cut_off_comes_back_with_the_end_of_the_run(image: 
     assert_eq!(record.faults.iter().find(infrastructure), None);
 }
 
-/// In a container as anywhere else: one without a replica comes back empty, and all that was on it is accounted for.
+/// In a container as anywhere else: one without a replica comes back empty, and all that was on it is
+/// accounted for.
 pub async fn a_server_in_a_container_is_started_again(image: String) {
     for containers in [Containers::One, Containers::Each] {
         let cluster = Rc::new(support::open(&ClusterRequest { containers, ..request(&image) }).await);
@@ -215,7 +217,8 @@ pub async fn a_server_in_a_container_is_started_again(image: String) {
     }
 }
 
-/// Also what the owner runs that it starts. Its networks have nobody who could remove them; the next command does.
+/// Also what the owner runs that it starts. Its networks have nobody who could remove them; the next command
+/// does.
 pub fn networks_of_a_killed_owner_are_removed_by_the_next_command(image: &str) {
     if own_until_stdin_ends() {
         return;

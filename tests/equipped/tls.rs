@@ -1,5 +1,5 @@
-//! TLS to an external cluster, with a server that was built with it (Debian's is; the pinned build is not) and the
-//! `openssl` command.
+//! TLS to an external cluster, with a server that was built with it (Debian's is; the pinned build is not)
+//! and the `openssl` command.
 
 use reclaim_analysis::judge::RunResult;
 use reclaim_analysis::scenario::Provider;
@@ -165,8 +165,8 @@ pub async fn a_certificate_is_checked_by_the_host_name_that_is_announced(binary:
     let file = |name: &str| Some(dir.path().join(name));
     let tls =
         TlsOptions { cacert: file("ca.pem"), cert: file("cert.pem"), key: file("key.pem"), insecure: false };
-    // No resolver knows the name: the map leads there, and the certificate is made out to the name all the same. From then
-    // on the cluster's word counts: an address, and the name beside it.
+    // No resolver knows the name: the map leads there, and the certificate is made out to the name all the
+    // same. From then on the cluster's word counts: an address, and the name beside it.
     let named = NodeAddr { host: "node.bench.test".to_owned(), port: server.addr.port };
     let request = ClusterRequest {
         provider: Provider::External,

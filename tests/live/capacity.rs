@@ -1,4 +1,5 @@
-//! `capacity` on real servers. Nothing here asks how fast they are: only what the search does with what it meets.
+//! `capacity` on real servers. Nothing here asks how fast they are: only what the search does with what it
+//! meets.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -76,7 +77,8 @@ fn a_search_that_ran_out_of_time_goes_on_where_it_stopped() {
     assert_ne!(after.probes[0].verdict, ProbeVerdict::Invalid, "{:?}", after.probes[0]);
     for probe in &after.probes {
         assert!(dir.join(&probe.dir).join("result.json").exists());
-        // The doubling ends where a machine that other tests share breaks down; such a probe is kept and says so.
+        // The doubling ends where a machine that other tests share breaks down; such a probe is kept and says
+        // so.
         if probe.verdict == ProbeVerdict::Invalid {
             continue;
         }
@@ -109,7 +111,8 @@ fn a_level_that_no_rate_keeps_is_found_out_and_the_curve_is_measured_all_the_sam
         if disturbed { (SearchOutcome::NotConverged, 3) } else { (SearchOutcome::NothingSustained, 1) };
     assert_eq!((found.conclusion, run.status.code()), (conclusion, Some(code)), "{}", text(&run));
     assert_eq!(found, stored(&search_dir(output.path())));
-    // The generator of a tool that is not optimised has no time to spare with many in flight: those loads are left out.
+    // The generator of a tool that is not optimised has no time to spare with many in flight: those loads are
+    // left out.
     let (loads, summary) = (found.closed_loop().len(), search_dir(output.path()).join("summary.md"));
     let closed = found.probes.iter().filter(|probe| matches!(probe.offer, ProbeLoad::Closed { .. }));
     let left_out = closed.clone().filter(|probe| probe.is_of_the_generator()).count();
@@ -147,8 +150,8 @@ fn generators_that_the_tool_starts_make_every_probe_together() {
     }
 }
 
-/// A claim that burns two milliseconds of the only main thread: whatever the machine, no more than 500 a second, and it is
-/// the server that gives out.
+/// A claim that burns two milliseconds of the only main thread: whatever the machine, no more than 500 a
+/// second, and it is the server that gives out.
 #[test]
 fn a_slow_library_is_found_to_be_the_servers_limit() {
     let output = tempfile::tempdir().unwrap();

@@ -1,4 +1,5 @@
-//! A capacity search of generators that are started one by one: the first one decides, the others follow from probe to probe.
+//! A capacity search of generators that are started one by one: the first one decides, the others follow from
+//! probe to probe.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};

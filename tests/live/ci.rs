@@ -1,5 +1,5 @@
-//! The commands of docs/ci.md and docs/ci-workflow.yml, as they stand there, in a repository with two versions of the
-//! function library. Only the sizes are smaller.
+//! The commands of docs/ci.md and docs/ci-workflow.yml, as they stand there, in a repository with two
+//! versions of the function library. Only the sizes are smaller.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -48,7 +48,8 @@ fn done(dir: &Path, command: &str) {
     assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// A repository whose `origin/main` holds the published library, and whose working tree has one call more in a claim.
+/// A repository whose `origin/main` holds the published library, and whose working tree has one call more in
+/// a claim.
 fn repository() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let library = dir.path().join("crates/ff-script/src/flowfabric.lua");

@@ -1,5 +1,6 @@
-//! A cluster that stays: up, status, down. There is one such cluster per user and the place of its state is an environment
-//! variable, which a test process cannot change safely; so all of it is done by the built tool.
+//! A cluster that stays: up, status, down. There is one such cluster per user and the place of its state is
+//! an environment variable, which a test process cannot change safely; so all of it is done by the built
+//! tool.
 
 use std::net::TcpStream;
 use std::path::Path;

@@ -1,6 +1,7 @@
 //! Library duets with changes planted into the published source: what must fire and what must stay quiet.
 //!
-//! How small a change is found, and how rarely nothing is called something, is what `scripts/trials.py` shows.
+//! How small a change is found, and how rarely nothing is called something, is what `scripts/trials.py`
+//! shows.
 
 use std::path::Path;
 use std::rc::Rc;

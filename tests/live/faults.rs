@@ -1,4 +1,5 @@
-//! `[[fault]]` on real servers: processes stopped and killed, replicas that take over, connections cut, under load.
+//! `[[fault]]` on real servers: processes stopped and killed, replicas that take over, connections cut, under
+//! load.
 
 mod ends;
 mod level;
@@ -64,8 +65,9 @@ fn alive(cluster: &Cluster) -> usize {
     cluster.server_pids().into_iter().filter(|&id| test_kill_process(pid(id)).is_ok()).count()
 }
 
-/// Everything due at a server that stands still waits for its end: quantile q is S - (1 - q) T (1 - rho). A server that another
-/// program keeps waiting works off more slowly than rho says: of three runs one must show it.
+/// Everything due at a server that stands still waits for its end: quantile q is S - (1 - q) T (1 - rho). A
+/// server that another program keeps waiting works off more slowly than rho says: of three runs one must show
+/// it.
 #[tokio::test(flavor = "current_thread")]
 async fn a_pause_shows_in_response_time_as_the_stall_formula_says() {
     for setting in [(400, 5, 0.8), (250, 6, 0.5)] {
@@ -77,7 +79,8 @@ async fn a_pause_shows_in_response_time_as_the_stall_formula_says() {
     }
 }
 
-/// p99 of the response time over what is predicted of it, at a rate, in a window of so many seconds with such a stall.
+/// p99 of the response time over what is predicted of it, at a rate, in a window of so many seconds with such
+/// a stall.
 async fn stalled((rate, window, stall): (u32, u32, f64)) -> f64 {
     let cluster = Rc::new(support::own(1, 0).await);
     let fault = format!("at = \"2s\"\nfor = \"{}ms\"\npause = \"busiest primary\"\n", (stall * 1e3) as u32);
@@ -143,7 +146,8 @@ async fn a_planned_failover_loses_nothing_and_its_redirects_are_counted_where_th
     // The one that was a primary counts on as a replica, and its count is compared.
     let old = fault.server.as_ref().unwrap();
     assert_eq!(injected.redirects.get(old), injected.redirects_counted.get(old), "{injected:?}");
-    // Of the one that is a primary now nobody read the counters before, which is said where it sent anybody elsewhere.
+    // Of the one that is a primary now nobody read the counters before, which is said where it sent anybody
+    // elsewhere.
     let heir = fault.heir.as_ref().unwrap();
     let wanted = injected.redirects.contains_key(heir).then_some(NotCounted::NoPrimaryBefore);
     assert_eq!(injected.redirects_not_counted.get(heir).copied(), wanted);
@@ -173,7 +177,8 @@ async fn a_busy_script_holds_everybody_up_for_its_time() {
     assert!(lasted >= 0.69 && recovery.slowest_us.unwrap() >= 0.5e6, "{fault:?} {recovery:?}");
 }
 
-/// Interruptions, scanners and claims all follow the cluster; the audit accounts for what a failover put back.
+/// Interruptions, scanners and claims all follow the cluster; the audit accounts for what a failover put
+/// back.
 #[tokio::test(flavor = "current_thread")]
 async fn in_churn_everything_goes_on_through_a_kill() {
     let cluster = Rc::new(support::own(3, 1).await);
@@ -228,7 +233,8 @@ async fn a_process_of_somebody_else_is_not_touched() {
     assert_eq!(alive(&own), 1);
 }
 
-/// A primary dies while everything resumes at once: signals are sent again, claims made again, until all hold a lease.
+/// A primary dies while everything resumes at once: signals are sent again, claims made again, until all hold
+/// a lease.
 #[tokio::test(flavor = "current_thread")]
 async fn in_a_storm_everything_resumes_although_a_primary_dies() {
     let cluster = Rc::new(support::own(3, 1).await);
@@ -287,8 +293,8 @@ async fn slots_that_move_under_load_lose_nothing_and_redirects_agree_with_the_se
     }
 }
 
-/// A primary without replica or disk comes back empty: all that was on it is accounted for as lost by the server, and what
-/// a primary needs is there again.
+/// A primary without replica or disk comes back empty: all that was on it is accounted for as lost by the
+/// server, and what a primary needs is there again.
 #[tokio::test(flavor = "current_thread")]
 async fn a_restarted_primary_comes_back_empty_and_all_that_was_on_it_is_accounted_for() {
     let cluster = Rc::new(support::own(3, 0).await);
@@ -301,7 +307,8 @@ async fn a_restarted_primary_comes_back_empty_and_all_that_was_on_it_is_accounte
     let (audit, outcomes) = (&result.record.audit, &result.variants[0].outcomes);
     let sum = audit.claimed + audit.expired + audit.outstanding + audit.lost_by_server;
     assert_eq!((audit.grants_issued, audit.double_claims, audit.lost), (sum, 0, 0), "{audit:?}");
-    // Claims before and after: those of a third of the executions are gone, or were refused, for there is no such execution.
+    // Claims before and after: those of a third of the executions are gone, or were refused, for there is no
+    // such execution.
     let refused: u64 = outcomes.refused.values().sum();
     assert!(audit.lost_by_server >= refused && refused > 0, "{audit:?} {outcomes:?}");
     assert!(audit.lost_by_server_ids.len() as u64 >= refused.min(1_000), "{audit:?}");
@@ -321,7 +328,8 @@ async fn a_restarted_primary_comes_back_empty_and_all_that_was_on_it_is_accounte
     assert_accounted(&again);
 }
 
-/// One that stays away for longer than the others wait for it is replaced, and comes back as a replica: nothing is gone.
+/// One that stays away for longer than the others wait for it is replaced, and comes back as a replica:
+/// nothing is gone.
 #[tokio::test(flavor = "current_thread")]
 async fn a_primary_that_is_started_again_after_its_replica_took_over_loses_little() {
     let cluster = Rc::new(support::own(3, 1).await);
@@ -350,7 +358,8 @@ impl Progress for AtWindow {
     fn snapshot(&self, _: &RunRecord) {}
 }
 
-/// The replica of a primary that is killed has not got the last claims: its link was cut before, while it stood still.
+/// The replica of a primary that is killed has not got the last claims: its link was cut before, while it
+/// stood still.
 #[tokio::test(flavor = "current_thread")]
 async fn claims_that_a_failover_lost_are_named_and_no_violation() {
     let cluster = Rc::new(support::own(3, 1).await);
@@ -416,7 +425,8 @@ async fn in_churn_everything_goes_on_while_slots_move() {
     assert!(after > 0, "claims go on: {:?}", result.record.timeline);
 }
 
-/// On servers that are somebody else's slots move by commands alone, and what the run wrote is removed from where it is now.
+/// On servers that are somebody else's slots move by commands alone, and what the run wrote is removed from
+/// where it is now.
 #[tokio::test(flavor = "current_thread")]
 async fn slots_of_a_cluster_elsewhere_move_and_nothing_is_left_on_either_side() {
     let own = support::own(3, 0).await;

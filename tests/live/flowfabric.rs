@@ -1,4 +1,5 @@
-//! The functions as this tool calls them, against a real server: good cases, and the refusals that are relied on.
+//! The functions as this tool calls them, against a real server: good cases, and the refusals that are relied
+//! on.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! The shipped `smoke` finds every write that a function library leaves out: nobody has to know which scenario would.
+//! The shipped `smoke` finds every write that a function library leaves out: nobody has to know which
+//! scenario would.
 
 use std::path::PathBuf;
 use std::rc::Rc;

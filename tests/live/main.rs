@@ -1,5 +1,6 @@
-//! Tests against real Valkey servers, in one binary to link once. The servers are found as `reclaim-bench` finds
-//! them: `VALKEY_SERVER`, PATH, the user's cache, the pinned build. What needs more than a server is in `tests/equipped`.
+//! Tests against real Valkey servers, in one binary to link once. The servers are found as `reclaim-bench`
+//! finds them: `VALKEY_SERVER`, PATH, the user's cache, the pinned build. What needs more than a server is in
+//! `tests/equipped`.
 
 mod calibrate;
 mod capacity;

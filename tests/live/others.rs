@@ -1,4 +1,5 @@
-//! What others do to the servers while claims are measured: every kind is found, and none where nobody does anything.
+//! What others do to the servers while claims are measured: every kind is found, and none where nobody does
+//! anything.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -278,7 +279,8 @@ async fn foreign_commands_are_found_beside_interruptions() {
     }
 }
 
-/// Interruptions run any number of these, so that counts alone cannot tell: the client is known for a stranger.
+/// Interruptions run any number of these, so that counts alone cannot tell: the client is known for a
+/// stranger.
 #[tokio::test(flavor = "current_thread")]
 async fn who_sends_what_the_functions_run_as_well_is_found_by_its_connection() {
     let cluster = Rc::new(support::own(1, 0).await);

@@ -56,7 +56,8 @@ fn owner_with(test: &str, provider: Provider, more: &[(&str, &str)]) -> Owner {
     (child, addrs, lines)
 }
 
-/// The owner's side: opens a cluster, says where, and keeps it until standard input ends. Whether this process is one.
+/// The owner's side: opens a cluster, says where, and keeps it until standard input ends. Whether this
+/// process is one.
 pub fn own_until_stdin_ends() -> bool {
     let Ok(provider) = std::env::var(OWNER_OF) else { return false };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

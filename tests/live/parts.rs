@@ -95,7 +95,8 @@ fn assert_one_run(result: &RunResult, generators: usize) {
     let violations =
         [audit.lost, audit.double_claims, audit.attempt_changed, audit.epoch_errors, audit.state_errors];
     assert_eq!(violations, [0; 5], "{:?}", audit.examples);
-    // Three groups of one block for each arm and one more for the control: 200 claims each, a quarter before them.
+    // Three groups of one block for each arm and one more for the control: 200 claims each, a quarter before
+    // them.
     let fresh: u64 = record.blocks.iter().filter(|block| block.arm == 1).map(|block| block.claims).sum();
     // What is claimed for the first time is created for it; so is a half of the warm-up.
     assert_eq!(audit.executions_checked, 401 + fresh + 20);
@@ -274,7 +275,8 @@ async fn a_part_that_is_killed_before_the_window_is_named_and_leaves_nothing() {
     assert_eq!(left(&own).await, (0, 0), "{said}");
 }
 
-/// The process that started it knows how it ended: nobody waits until its silence is long enough, and the run says that.
+/// The process that started it knows how it ended: nobody waits until its silence is long enough, and the run
+/// says that.
 #[test]
 fn a_started_generator_that_is_killed_is_named_by_how_it_ended() {
     let desk = Desk::new(LONG);

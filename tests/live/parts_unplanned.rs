@@ -1,5 +1,5 @@
-//! Several generators where no claim is planned for an execution beforehand: storms, executions that go round, and grants that
-//! nobody consumes in time.
+//! Several generators where no claim is planned for an execution beforehand: storms, executions that go
+//! round, and grants that nobody consumes in time.
 
 use std::time::{Duration, Instant};
 

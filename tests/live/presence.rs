@@ -1,5 +1,5 @@
-//! Several runs on one cluster that is not the tool's own: they see each other, and what they share stays as long as one
-//! of them needs it.
+//! Several runs on one cluster that is not the tool's own: they see each other, and what they share stays as
+//! long as one of them needs it.
 
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};

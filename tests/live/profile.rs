@@ -121,7 +121,8 @@ async fn a_library_that_makes_it_hard_is_counted_all_the_same() {
     let dir = tempfile::tempdir().unwrap();
     let odd = changed(dir.path(), |source| {
         let body = source.strip_prefix("#!lua name=flowfabric\n").unwrap();
-        // Names of the instrumentation's own, an alias taken while the library loads, a function registered by name.
+        // Names of the instrumentation's own, an alias taken while the library loads, a function registered
+        // by name.
         format!(
             "#!lua name=flowfabric\n--[[ redis.call('x') ]] local now, sums, clock, ready = 1, 2, 3, 4 local r = redis\n\
              server.register_function{{function_name='ff_odd', callback=function() return r.call('PING') end}}\n{}",

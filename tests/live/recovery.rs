@@ -125,8 +125,8 @@ async fn a_claim_is_followed_to_the_node_that_imports_its_slot() {
     migrate.arg(&target.addr().host).arg(target.addr().port).arg("").arg(0).arg(5_000).arg("KEYS").arg(keys);
     source.call("migrate", &migrate, &mut WireCost::default()).await.unwrap();
 
-    // The claim makes keys that do not exist yet, so it can only run once the slot has changed hands: that happens
-    // between the redirect and the follow-up, whose ASKING then does no harm.
+    // The claim makes keys that do not exist yet, so it can only run once the slot has changed hands: that
+    // happens between the redirect and the follow-up, whose ASKING then does no harm.
     let mut routes = Detour::via(&cluster, cluster.wire_for(partition()));
     let hand_over = Rc::new((slot, source.clone(), target.clone(), target_id));
     routes.on_wire_to = Box::new(move || {

@@ -1,4 +1,5 @@
-//! Servers do not take more memory than the machine has, and a population that they cannot hold is refused beforehand.
+//! Servers do not take more memory than the machine has, and a population that they cannot hold is refused
+//! beforehand.
 
 use std::rc::Rc;
 

@@ -142,8 +142,8 @@ async fn in_churn_executions_go_round_and_time_to_resume_is_recorded() {
     let resume = result.variants[0].resume_us.unwrap();
     let service = result.variants[0].service_us.unwrap();
     assert!(resume.count > 500 && resume.p50 > service.p50, "{resume:?}");
-    // What became runnable in the warm-up waited for the window to begin, which is nobody's time to resume: each of the 300
-    // has its first in the second time round.
+    // What became runnable in the warm-up waited for the window to begin, which is nobody's time to resume:
+    // each of the 300 has its first in the second time round.
     assert!(resume.count <= 1_000 - 300 + 16, "{resume:?}");
 }
 

@@ -1,4 +1,5 @@
-//! Claims that FlowFabric's own SDK makes: what they send, what they say when refused, and whole runs with them.
+//! Claims that FlowFabric's own SDK makes: what they send, what they say when refused, and whole runs with
+//! them.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -26,7 +27,8 @@ const PATHS: [VariantPath; 3] = [VariantPath::SdkResume, VariantPath::SdkGrant, 
 /// What the SDK's client sends once a second to see whether its connection is alive, and the answer.
 const HEARTBEAT: [&[u8]; 2] = [b"*1\r\n$4\r\nPING\r\n", b"+PONG\r\n"];
 
-/// A server behind a door that counts how often the direction turns: a request after a reply begins a round trip.
+/// A server behind a door that counts how often the direction turns: a request after a reply begins a round
+/// trip.
 struct Door {
     addr: NodeAddr,
     round_trips: Arc<AtomicU32>,

@@ -1,7 +1,8 @@
-//! SDK duets, as the tool runs them: the published SDK against itself, against copies of it with something planted into the
-//! claim, and with workers that do not do what they should.
+//! SDK duets, as the tool runs them: the published SDK against itself, against copies of it with something
+//! planted into the claim, and with workers that do not do what they should.
 //!
-//! What is planted is large enough for any machine. Building workers takes minutes the first time; all tests share the cache.
+//! What is planted is large enough for any machine. Building workers takes minutes the first time; all tests
+//! share the cache.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};

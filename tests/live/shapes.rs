@@ -1,4 +1,5 @@
-//! Load shapes on real servers: storms, open loops beside interruptions, recorded arrivals, a longer network, sweeps.
+//! Load shapes on real servers: storms, open loops beside interruptions, recorded arrivals, a longer network,
+//! sweeps.
 
 use std::rc::Rc;
 

@@ -1,7 +1,8 @@
 //! Servers for the live tests: one cluster, started once per test process, killed with it.
 //!
-//! Each test has its own runtime, so each opens its own connections to the shared servers. Tests share them: use
-//! execution ids of your own, and a cluster of your own ([`own`]) where counters or functions are at stake.
+//! Each test has its own runtime, so each opens its own connections to the shared servers. Tests share them:
+//! use execution ids of your own, and a cluster of your own ([`own`]) where counters or functions are at
+//! stake.
 
 use reclaim_analysis::record::WireCost;
 use reclaim_analysis::scenario::Provider;
@@ -50,8 +51,8 @@ pub fn valkey_server() -> Option<PathBuf> {
     std::env::var_os("VALKEY_SERVER").map(PathBuf::from)
 }
 
-/// A measured window of another test binds all threads of this process, and a program that is started meanwhile inherits it:
-/// to call before one is started that says what cores it has.
+/// A measured window of another test binds all threads of this process, and a program that is started
+/// meanwhile inherits it: to call before one is started that says what cores it has.
 pub fn allow_every_core() {
     let mut all = rustix::thread::CpuSet::new();
     (0..rustix::thread::CpuSet::MAX_CPU).for_each(|core| all.set(core));
@@ -77,8 +78,8 @@ pub async fn open(request: &ClusterRequest) -> Cluster {
     }
 }
 
-/// Addresses of the shared primaries. Their handle lives on a thread that never ends; the kernel kills the servers
-/// when this process does.
+/// Addresses of the shared primaries. Their handle lives on a thread that never ends; the kernel kills the
+/// servers when this process does.
 fn shared() -> &'static [NodeAddr] {
     static SHARED: OnceLock<Vec<NodeAddr>> = OnceLock::new();
     SHARED.get_or_init(|| {
@@ -97,7 +98,8 @@ fn shared() -> &'static [NodeAddr] {
     })
 }
 
-/// Process ids of the children of a process whose names, which the kernel cuts at 15 bytes, begin with `name`.
+/// Process ids of the children of a process whose names, which the kernel cuts at 15 bytes, begin with
+/// `name`.
 pub fn children_of(parent: u32, name: &str) -> Vec<u32> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {

@@ -90,8 +90,8 @@ fn a_run_ends_with_a_valid_result_that_can_be_reported_again() {
     assert!(again.status.success() && text.contains(shown.trim()), "{shown}");
 }
 
-/// Older builds are kept under other names, and archives carry a platform in theirs: a comparison of the two must not be one of
-/// two ways of keeping cores awake.
+/// Older builds are kept under other names, and archives carry a platform in theirs: a comparison of the two
+/// must not be one of two ways of keeping cores awake.
 #[test]
 fn a_renamed_tool_measures_under_the_same_conditions() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,5 +1,5 @@
-//! Writes a page of every kind into a directory, each beside the JSON that its figures are from: `NAME.html`, `NAME.json`;
-//! and one of a stored run, if that is given.
+//! Writes a page of every kind into a directory, each beside the JSON that its figures are from: `NAME.html`,
+//! `NAME.json`; and one of a stored run, if that is given.
 //!
 //! ```text
 //! cargo run -p reclaim-analysis --features fixtures --example pages -- DIRECTORY [RESULT.JSON]

@@ -1,4 +1,5 @@
-//! Reads a `result.json` with this crate alone, draws its conclusions again from what was measured, and prints them.
+//! Reads a `result.json` with this crate alone, draws its conclusions again from what was measured, and
+//! prints them.
 //!
 //! `cargo run -p reclaim-analysis --example verdict -- results/reference/.../result.json`
 

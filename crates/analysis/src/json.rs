@@ -1,7 +1,8 @@
 //! JSON of whole documents, made and read here for every crate that needs it.
 //!
-//! What serde derives is generic over the format, so a crate that calls `serde_json::from_str::<RunRecord>` compiles the reading
-//! of every type in a record once more. These functions are not generic: a caller links to what this crate has.
+//! What serde derives is generic over the format, so a crate that calls `serde_json::from_str::<RunRecord>`
+//! compiles the reading of every type in a record once more. These functions are not generic: a caller links
+//! to what this crate has.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Result, Value};

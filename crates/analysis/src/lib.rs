@@ -7,8 +7,9 @@
 //!                          interval)
 //! ```
 //!
-//! Arrows point one way: a module imports only from those left of it. Nothing here opens a socket, starts a thread or
-//! looks at a clock, so every statistic, verdict and report can be made again, from a stored result alone.
+//! Arrows point one way: a module imports only from those left of it. Nothing here opens a socket, starts a
+//! thread or looks at a clock, so every statistic, verdict and report can be made again, from a stored result
+//! alone.
 
 pub mod json;
 pub mod judge;

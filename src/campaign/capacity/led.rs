@@ -1,4 +1,5 @@
-//! A search whose generators somebody starts one by one: the first one decides each probe, the others learn of it and make their part.
+//! A search whose generators somebody starts one by one: the first one decides each probe, the others learn
+//! of it and make their part.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -26,7 +27,8 @@ pub(super) struct ProbeTask {
     pub seed: u64,
 }
 
-/// The search as its first generator leads it. Where no other process waits for its word, there is nothing to lead.
+/// The search as its first generator leads it. Where no other process waits for its word, there is nothing to
+/// lead.
 pub(super) struct Leads {
     calls: Option<Calls>,
     /// The probe that was called last.
@@ -87,7 +89,8 @@ fn calls(cluster: &Rc<Cluster>, part: &PartSetup) -> Calls {
     Calls::new(cluster, (&part.name, part.slice), part.wait)
 }
 
-/// Makes one generator's part of every probe of a search that another process leads: of how many. `None` where it was stopped.
+/// Makes one generator's part of every probe of a search that another process leads: of how many. `None`
+/// where it was stopped.
 pub async fn follow(
     plan: &SearchPlan,
     part: &PartSetup,

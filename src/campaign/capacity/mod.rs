@@ -1,5 +1,5 @@
-//! A capacity search: one probe after the other on one cluster, each a run of its own, until it is known which rate
-//! keeps the service level.
+//! A capacity search: one probe after the other on one cluster, each a run of its own, until it is known
+//! which rate keeps the service level.
 
 mod led;
 mod offered;
@@ -42,8 +42,8 @@ pub struct CapacitySearch {
 }
 
 impl CapacitySearch {
-    /// Begins a search in a new directory under `output`, or goes on with an earlier one in its own directory. Every
-    /// load must be possible before the first one is offered.
+    /// Begins a search in a new directory under `output`, or goes on with an earlier one in its own
+    /// directory. Every load must be possible before the first one is offered.
     pub fn begin(
         plan: SearchPlan,
         output: &std::path::Path,
@@ -68,8 +68,9 @@ impl CapacitySearch {
         &self.dir
     }
 
-    /// Probes until the search knows enough or is stopped. What the probes come to is written after each, and once
-    /// more at the end. The second value says why it stopped before it knew; without any probe there is no answer.
+    /// Probes until the search knows enough or is stopped. What the probes come to is written after each, and
+    /// once more at the end. The second value says why it stopped before it knew; without any probe there is
+    /// no answer.
     pub async fn explore(
         &self,
         watch: &dyn Watch,
@@ -116,7 +117,8 @@ impl CapacitySearch {
         watch: &dyn Watch,
         stop: &Stop,
     ) -> Result<Option<Stopped>, CampaignError> {
-        resumable::same_servers(self.stored.borrow().first.as_ref(), cluster, self.generators.count())?;
+        let first = self.stored.borrow().first.clone();
+        resumable::same_servers(first.as_ref(), cluster, self.generators.count()).await?;
         let begun = Instant::now();
         let mut pace = Pace::FIRST;
         let mut next = self.stored.borrow().conclude().next;

@@ -28,14 +28,16 @@ pub struct SearchPlan {
 }
 
 impl SearchPlan {
-    /// Refuses a search whose loads cannot be offered: a scenario that cannot be run so, or that several generators cannot share.
+    /// Refuses a search whose loads cannot be offered: a scenario that cannot be run so, or that several
+    /// generators cannot share.
     pub fn check(&self) -> Result<(), CampaignError> {
         let policy = &self.policy;
         let first = ProbeLoad::Open { rate_per_s: policy.required_per_s.unwrap_or(policy.start_per_s) };
         Ok(shareable(&at_load(&self.file, first)?, self.generators.count())?)
     }
 
-    /// Leaves those loads of the closed loop out in which not every generator has a claim in flight: which these are.
+    /// Leaves those loads of the closed loop out in which not every generator has a claim in flight: which
+    /// these are.
     pub fn without_too_few_in_flight(&mut self) -> Vec<u32> {
         let of = self.generators.count();
         self.policy.concurrency.extract_if(.., |concurrency| *concurrency < of).collect()

@@ -22,8 +22,8 @@ const USED: f64 = 0.15;
 /// Share of the cores that the host may take. An idle machine can lose little more.
 const TAKEN: f64 = 0.01;
 
-/// Waits until the machine is quiet, until `longest` is over, or until it is cancelled, and tells each second how long it
-/// may still take. Where the system does not say what its cores do, that is all of `longest`.
+/// Waits until the machine is quiet, until `longest` is over, or until it is cancelled, and tells each second
+/// how long it may still take. Where the system does not say what its cores do, that is all of `longest`.
 pub(super) async fn wait(longest: Duration, cancel: &CancellationToken, tell: impl FnMut(Duration)) {
     let cores = f64::from(host().cores.max(1));
     watch(longest, cancel, MachineCpu::now, cores, tell).await;

@@ -1,16 +1,20 @@
-//! Whether a capacity search can go on: it needs the question that it began with, and servers of the same kind.
+//! Whether a capacity search can go on: it needs the question that it began with, and servers of the same
+//! kind.
 
 use serde_json::Value;
 
 use crate::campaign::CampaignError;
 use crate::cluster::Cluster;
+use crate::workload::partitions;
 use reclaim_analysis::json::ToJsonLine as _;
 use reclaim_analysis::judge::RunResult;
 use reclaim_analysis::record::{Host, Tool, ValkeyInfo};
-use reclaim_analysis::scenario::{ClusterSection, ScenarioFile};
+use reclaim_analysis::scenario::{
+    ClusterSection, PartitionCount, PartitionsForm, PartitionsWord, ScenarioFile,
+};
 
-/// A search can go on only with the question that it began with. Where the servers are, what the tables show, and how
-/// closely the rate is to be known may change.
+/// A search can go on only with the question that it began with. Where the servers are, what the tables show,
+/// and how closely the rate is to be known may change.
 pub(super) fn same_question(earlier: &ScenarioFile, now: &ScenarioFile) -> Result<(), CampaignError> {
     match difference("", &question(earlier), &question(now)) {
         None => Ok(()),
@@ -21,7 +25,7 @@ pub(super) fn same_question(earlier: &ScenarioFile, now: &ScenarioFile) -> Resul
 }
 
 /// Probes of one search must have met the same kind of servers, and as many generators must have made them.
-pub(super) fn same_servers(
+pub(super) async fn same_servers(
     first: Option<&RunResult>,
     cluster: &Cluster,
     generators: u32,
@@ -36,7 +40,13 @@ pub(super) fn same_servers(
     ] {
         same(what, then, now)?;
     }
-    alike(&environment.valkey, &cluster.info(environment.valkey.partitions as u16))?;
+    let wanted = match first.record.scenario.population.partitions {
+        PartitionsForm::Word(PartitionsWord::Published) => PartitionCount::Published,
+        PartitionsForm::Count(count) => PartitionCount::Count(count),
+    };
+    let found = partitions(cluster, wanted).await?;
+    same("number of flow partitions", environment.valkey.partitions.to_string(), found.to_string())?;
+    alike(&environment.valkey, &cluster.info(found))?;
     same_machine(&environment.host, &crate::machine::host())?;
     let build = |tool: &Tool| if tool.debug_build { "without optimisation" } else { "optimised" };
     same("build of the tool", build(&first.record.tool), build(&crate::machine::tool()))

@@ -1,4 +1,5 @@
-//! The worker's manifest: the template with the SDK in it, and with the crates that the SDK itself is built with.
+//! The worker's manifest: the template with the SDK in it, and with the crates that the SDK itself is built
+//! with.
 
 use std::path::{Path, PathBuf};
 

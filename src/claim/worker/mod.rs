@@ -1,4 +1,5 @@
-//! Workers of an SDK duet: programs of their own, each built against the SDK of one side, that claim what they are handed.
+//! Workers of an SDK duet: programs of their own, each built against the SDK of one side, that claim what
+//! they are handed.
 //!
 //! ```text
 //! SdkSource ─► manifest, sources ─► program (cargo, cached) ─► process (a child and two pipes) ─► Hand ─► ClaimPath

@@ -69,7 +69,8 @@ impl Process {
         let last_words = tempfile::tempfile().map_err(start)?;
         let mut command = std::process::Command::new(program);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(last_words.try_clone().map_err(start)?);
-        // Ctrl-C in the terminal is for the tool, which ends its workers when the claims in flight have ended.
+        // Ctrl-C in the terminal is for the tool, which ends its workers when the claims in flight have
+        // ended.
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         die_with_parent(&mut command);

@@ -1,4 +1,5 @@
-//! A worker as a program: built by cargo once for each SDK, compiler and set of flags, and kept in the user's cache.
+//! A worker as a program: built by cargo once for each SDK, compiler and set of flags, and kept in the user's
+//! cache.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -19,8 +20,8 @@ use reclaim_analysis::scenario::SdkSource;
 
 const MAIN: &str = include_str!("../../../sdk-worker/src/main.rs");
 
-/// Versions that the tool itself was tested with: what both sides take from the registry is the same then, as far as an SDK
-/// allows it.
+/// Versions that the tool itself was tested with: what both sides take from the registry is the same then, as
+/// far as an SDK allows it.
 const LOCK: &str = include_str!("../../../Cargo.lock");
 
 const NAME: &str = "reclaim-sdk-worker";
@@ -40,7 +41,8 @@ pub struct Program {
     pub info: SdkInfo,
 }
 
-/// The worker for an SDK: the one in the cache, or built now, which takes minutes the first time. Whoever waits is told.
+/// The worker for an SDK: the one in the cache, or built now, which takes minutes the first time. Whoever
+/// waits is told.
 pub async fn program(
     sdk: &SdkSource,
     notify: &dyn Fn(&str),

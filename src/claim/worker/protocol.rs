@@ -1,5 +1,5 @@
-//! What is said over the pipes of a worker: lines of JSON, one each way for each claim. `sdk-worker/src/main.rs` is the other
-//! end.
+//! What is said over the pipes of a worker: lines of JSON, one each way for each claim.
+//! `sdk-worker/src/main.rs` is the other end.
 
 use ff_core::types::{AttemptId, AttemptIndex, LeaseEpoch, LeaseId};
 use serde::{Deserialize, Serialize};
@@ -50,7 +50,8 @@ enum Greeting {
 #[serde(deny_unknown_fields)]
 struct Answer {
     claim: u64,
-    /// Clocks of the worker, in nanoseconds of the machine's monotonic clock: before the SDK was called, after it came back.
+    /// Clocks of the worker, in nanoseconds of the machine's monotonic clock: before the SDK was called,
+    /// after it came back.
     begun_ns: u64,
     ended_ns: u64,
     #[serde(default)]

@@ -98,7 +98,8 @@ fn git(arguments: &[&str]) -> Result<String, String> {
     }
 }
 
-/// Writes a commit's files into `dir`: the whole repository, for crates take names and versions from their workspace.
+/// Writes a commit's files into `dir`: the whole repository, for crates take names and versions from their
+/// workspace.
 fn export(commit: &str, dir: &Path) -> Result<(), String> {
     // From the top, also where the command runs below it.
     let top = git(&["rev-parse", "--show-toplevel"])?;

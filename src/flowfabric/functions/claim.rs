@@ -1,5 +1,5 @@
-//! The claiming functions: the first claim, the resumed claim that everything here is about, and the one that grants
-//! and claims at once.
+//! The claiming functions: the first claim, the resumed claim that everything here is about, and the one that
+//! grants and claims at once.
 
 use std::time::Duration;
 

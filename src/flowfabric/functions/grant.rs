@@ -1,4 +1,5 @@
-//! `ff_issue_claim_grant`: what the scheduler does before a first claim, and the reclaim scanner before a resumed one.
+//! `ff_issue_claim_grant`: what the scheduler does before a first claim, and the reclaim scanner before a
+//! resumed one.
 
 use std::time::Duration;
 
@@ -11,8 +12,8 @@ use crate::flowfabric::keys::ExecutionKeys;
 use crate::flowfabric::reply::{ReplyError, open_ok};
 use crate::flowfabric::request::Request;
 
-/// Issues a grant for an eligible execution to one worker. The reply does not say when the grant ends: the function
-/// takes the server's time, and [`super::super::ReadGrantExpiry`] reads the result.
+/// Issues a grant for an eligible execution to one worker. The reply does not say when the grant ends: the
+/// function takes the server's time, and [`super::super::ReadGrantExpiry`] reads the result.
 #[derive(Clone, Copy)]
 pub struct IssueClaimGrant<'a> {
     /// The execution.

@@ -18,8 +18,8 @@ pub(crate) const DO_NOTHING: &str = "ff_reclaim_bench_nothing";
 const KEY_TAIL: &str = ":00000000-0000-0000-0000-000000000000:lease:current";
 const ARGUMENT: &str = "00000000-0000-0000-0000-000000000000";
 
-/// A call that does nothing, with as many keys on a partition and as many arguments as a claim: what handing them over
-/// takes.
+/// A call that does nothing, with as many keys on a partition and as many arguments as a claim: what handing
+/// them over takes.
 pub(crate) fn do_nothing(library: LibraryAlias, tag: &str, (keys, arguments): (usize, usize)) -> Cmd {
     let mut cmd = redis::cmd("FCALL");
     cmd.arg(&*library.function(DO_NOTHING)).arg(keys);
@@ -33,7 +33,8 @@ pub(crate) fn do_nothing(library: LibraryAlias, tag: &str, (keys, arguments): (u
 /// Calls of either kind by which the timers themselves are measured: about a millisecond and a half.
 const TIMED_CALLS: i64 = 1_000;
 
-/// Reads the sums; any node of the cluster answers for itself. Functions have the names that the server knows.
+/// Reads the sums; any node of the cluster answers for itself. Functions have the names that the server
+/// knows.
 pub struct ReadInside;
 
 impl Request for ReadInside {

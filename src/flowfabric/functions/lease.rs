@@ -13,7 +13,8 @@ use crate::flowfabric::request::Request;
 /// How long a lease's record outlives the lease: what FlowFabric's own worker asks for.
 const RECORD_GRACE: Duration = Duration::from_mins(1);
 
-/// Takes a lease away, as an operator does. The execution stays active, without an owner, until it is reclaimed.
+/// Takes a lease away, as an operator does. The execution stays active, without an owner, until it is
+/// reclaimed.
 #[derive(Clone, Copy)]
 pub struct RevokeLease<'a> {
     /// The execution.

@@ -1,5 +1,5 @@
-//! One type per function used: its arguments by name, its keys in the order of the library's comments, its reply as an
-//! outcome.
+//! One type per function used: its arguments by name, its keys in the order of the library's comments, its
+//! reply as an outcome.
 
 mod claim;
 mod create;

@@ -1,5 +1,5 @@
-//! Keys and arguments are positional: this holds every command to the library's own KEYS and ARGV comments, name by
-//! name.
+//! Keys and arguments are positional: this holds every command to the library's own KEYS and ARGV comments,
+//! name by name.
 
 use std::time::Duration;
 
@@ -23,7 +23,8 @@ const INDEX: AttemptIndex = AttemptIndex(6);
 const EPOCH: LeaseEpoch = LeaseEpoch(7);
 const NOW: TimestampMs = TimestampMs(1_700_000_000_000);
 
-/// The names after `-- KEYS (n): ` or `-- ARGV (n): ` of one function, the part for extra waitpoints left out.
+/// The names after `-- KEYS (n): ` or `-- ARGV (n): ` of one function, the part for extra waitpoints left
+/// out.
 fn documented(function: &str, list: &str) -> Vec<String> {
     let library = ff_script::LIBRARY_SOURCE;
     let end = library.find(&format!("register_function('{function}'")).expect("registered");

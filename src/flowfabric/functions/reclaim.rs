@@ -1,5 +1,5 @@
-//! Lease reclaim: a grant for an execution whose lease was lost, and the claim that goes on with a new attempt. What
-//! FlowFabric itself calls a reclaim since 0.12; the rest of this tool uses the word as
+//! Lease reclaim: a grant for an execution whose lease was lost, and the claim that goes on with a new
+//! attempt. What FlowFabric itself calls a reclaim since 0.12; the rest of this tool uses the word as
 //! [`super::super::ReclaimGrant`] does.
 
 use std::time::Duration;
@@ -15,12 +15,13 @@ use crate::flowfabric::library_alias::LibraryAlias;
 use crate::flowfabric::reply::{ReplyError, open_ok};
 use crate::flowfabric::request::Request;
 
-/// How often one execution may be reclaimed before it fails for good: what FlowFabric's Rust surface asks for. Libraries
-/// before 0.13 do not read it and keep to 100.
+/// How often one execution may be reclaimed before it fails for good: what FlowFabric's Rust surface asks
+/// for. Libraries before 0.13 do not read it and keep to 100.
 pub const MAX_RECLAIMS_PER_EXECUTION: i64 = 1_000;
 
 /// Issues a grant for an execution whose lease was revoked or ran out, to one worker. As with
-/// [`super::IssueClaimGrant`], [`super::super::ReadGrantExpiry`] reads when it ends: older libraries do not answer with it.
+/// [`super::IssueClaimGrant`], [`super::super::ReadGrantExpiry`] reads when it ends: older libraries do not
+/// answer with it.
 #[derive(Clone, Copy)]
 pub struct IssueReclaimGrant<'a> {
     /// The execution.

@@ -10,8 +10,8 @@ use crate::flowfabric::keys::ExecutionKeys;
 use crate::flowfabric::reply::{ReplyError, Status, open};
 use crate::flowfabric::request::Request;
 
-/// Signals that one execution may receive over its life, FlowFabric's own default; the function refuses the next one
-/// with `signal_limit_exceeded`.
+/// Signals that one execution may receive over its life, FlowFabric's own default; the function refuses the
+/// next one with `signal_limit_exceeded`.
 pub const MAX_SIGNALS_PER_EXECUTION: u32 = 10_000;
 
 /// Signals kept in a waitpoint's stream, FlowFabric's own default.

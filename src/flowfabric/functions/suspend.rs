@@ -17,7 +17,8 @@ use crate::flowfabric::request::Request;
 /// Lease events kept per execution, FlowFabric's own default.
 const LEASE_EVENTS_KEPT: i64 = 1_000;
 
-/// The worker suspends its own execution on one new waitpoint; the lease is released, the attempt interrupted.
+/// The worker suspends its own execution on one new waitpoint; the lease is released, the attempt
+/// interrupted.
 #[derive(Clone, Copy)]
 pub struct SuspendExecution<'a> {
     /// The execution.

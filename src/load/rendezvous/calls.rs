@@ -1,5 +1,5 @@
-//! How the generators of a search learn of its next run. They meet for every run anew, under the same name; between two runs the
-//! leader's call stands under a key that the others look at.
+//! How the generators of a search learn of its next run. They meet for every run anew, under the same name;
+//! between two runs the leader's call stands under a key that the others look at.
 
 use std::rc::Rc;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! Whoever starts generators knows at once that one of them has ended: the one that leads them need not wait for its silence.
+//! Whoever starts generators knows at once that one of them has ended: the one that leads them need not wait
+//! for its silence.
 
 use std::cell::RefCell;
 use std::rc::Rc;

@@ -31,14 +31,16 @@ pub struct Leader<B> {
 }
 
 impl<B: Bus> Leader<B> {
-    /// A leader of so many as it says of itself. Cancelling `end` ends everybody's run in order, and a failure cancels it.
+    /// A leader of so many as it says of itself. Cancelling `end` ends everybody's run in order, and a
+    /// failure cancels it.
     pub fn new(name: &str, own: Hello, bus: B, end: CancellationToken) -> Self {
         let (held, gone, told) = Default::default();
         let (roster, standing) = (Roster::new(name, own).into(), Standing::new(end));
         Self { name: name.to_owned(), bus, roster, held, gone, standing, told }
     }
 
-    /// Listens, says that it is there, notices who is not: for as long as it is polled, until something fails.
+    /// Listens, says that it is there, notices who is not: for as long as it is polled, until something
+    /// fails.
     pub async fn attend(&self) {
         let mut alive = signs_of_life();
         loop {
@@ -101,7 +103,8 @@ impl<B: Bus> Leader<B> {
         self.release().await
     }
 
-    /// Waits until all claims of the window are made and nobody sends anything any more; what the others have sent in it.
+    /// Waits until all claims of the window are made and nobody sends anything any more; what the others have
+    /// sent in it.
     pub async fn gather(&self) -> Result<Vec<SentTo>, MeetingError> {
         self.until(|roster| roster.done().then_some(())).await?;
         *self.held.lock().await = true;

@@ -1,4 +1,5 @@
-//! A generator among others, as a run works with it: the same calls for the leader and for those that it leads.
+//! A generator among others, as a run works with it: the same calls for the leader and for those that it
+//! leads.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -22,7 +23,8 @@ use crate::valkey::{NodeAddr, SentTo, Wire};
 use crate::workload::Slice;
 use reclaim_analysis::record::{PartNote, RunRecord, short_sha256};
 
-/// From saying when a window begins until then: for the way there, and a little for each generator that is to hear it.
+/// From saying when a window begins until then: for the way there, and a little for each generator that is to
+/// hear it.
 const AHEAD: Duration = Duration::from_millis(100);
 const AHEAD_EACH: Duration = Duration::from_micros(200);
 
@@ -113,8 +115,8 @@ impl Start {
 }
 
 impl Meeting {
-    /// Meets the others on the first of the run's clusters; a run has one at least. `end` ends this process' part of the run; a
-    /// failure cancels it.
+    /// Meets the others on the first of the run's clusters; a run has one at least. `end` ends this process'
+    /// part of the run; a failure cancels it.
     pub async fn meet(
         setup: &PartSetup,
         clusters: &[Rc<Cluster>],
@@ -282,8 +284,8 @@ impl Meeting {
         Ok(at_us.map(|at_us| Start { at: clock.moment(at_us), clock }))
     }
 
-    /// The claims of the window are made. A part tells the leader what it has `sent` in it; the leader waits for all others,
-    /// and gets what they have sent.
+    /// The claims of the window are made. A part tells the leader what it has `sent` in it; the leader waits
+    /// for all others, and gets what they have sent.
     pub async fn done(&self, sent: impl FnOnce() -> Vec<SentTo>) -> Result<Vec<SentTo>, MeetingError> {
         match &self.role {
             Role::Leads(leader) => {
@@ -332,8 +334,8 @@ impl Meeting {
         }
     }
 
-    /// A part hands its record to the leader; the leader takes all others'. All records that this process has then, in the
-    /// order of parts.
+    /// A part hands its record to the leader; the leader takes all others'. All records that this process has
+    /// then, in the order of parts.
     pub async fn hand_over(&self, record: RunRecord) -> Result<Vec<RunRecord>, MeetingError> {
         let wire = self.wire();
         match &self.role {

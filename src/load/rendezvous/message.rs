@@ -8,7 +8,8 @@ use crate::machine::process_on;
 use crate::valkey::{NodeAddr, SentTo};
 use reclaim_analysis::record::LibraryInfo;
 
-/// Connections of a process, by the numbers that servers have for them; `None` where it may not ask for these.
+/// Connections of a process, by the numbers that servers have for them; `None` where it may not ask for
+/// these.
 pub type Connections = Option<Vec<(NodeAddr, BTreeSet<u64>)>>;
 
 /// Who a generator is.

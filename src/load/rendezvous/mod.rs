@@ -1,4 +1,5 @@
-//! How several generators of one run meet, begin every window at the same moment, and hand over what they measured.
+//! How several generators of one run meet, begin every window at the same moment, and hand over what they
+//! measured.
 //!
 //! ```text
 //! every other generator                       leader (generator 1)
@@ -9,8 +10,9 @@
 //!   (audits) delivered ──────────────────────►  all there?   takes the records  ──► received
 //! ```
 //!
-//! Messages go over two shard channels of the cluster itself: whoever waits sends nothing. Signs of life are commands like
-//! all others, which everybody counts; between `silent` and `begin`, and between `done` and `closed`, there are none.
+//! Messages go over two shard channels of the cluster itself: whoever waits sends nothing. Signs of life are
+//! commands like all others, which everybody counts; between `silent` and `begin`, and between `done` and
+//! `closed`, there are none.
 
 mod bus;
 mod calls;

@@ -1,4 +1,5 @@
-//! The side of all others: says how far it is, does what the leader orders, and ends where the leader is gone.
+//! The side of all others: says how far it is, does what the leader orders, and ends where the leader is
+//! gone.
 
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
@@ -49,7 +50,8 @@ pub struct Part<B> {
 }
 
 impl<B: Bus> Part<B> {
-    /// Part `number` of a run. A failure, and the leader's word, cancel `end`; cancelling it asks the leader to end the run.
+    /// Part `number` of a run. A failure, and the leader's word, cancel `end`; cancelling it asks the leader
+    /// to end the run.
     pub fn new(name: &str, number: u32, bus: B, end: CancellationToken) -> Self {
         let (welcome, begins_us, window, asked, introduced, speaking) = Default::default();
         let (stage, heard) = (Cell::new(Stage::Coming), Cell::new(Instant::now()));
@@ -122,15 +124,15 @@ impl<B: Bus> Part<B> {
         Ok(Barrier::Passed)
     }
 
-    /// Waits until the leader says when the window begins: at which time of the server on which they meet, in microseconds;
-    /// `None` where the run is to end.
+    /// Waits until the leader says when the window begins: at which time of the server on which they meet, in
+    /// microseconds; `None` where the run is to end.
     pub async fn begin(&self) -> Result<Option<i64>, MeetingError> {
         let begun = self.unless_ended(Stage::Working).await?;
         Ok((begun == Barrier::Passed).then(|| self.begins_us.get()))
     }
 
-    /// Says that its claims are made, with what it sent since it was silent; `sent` counts that, and this message is not in
-    /// it. From here on it sends nothing.
+    /// Says that its claims are made, with what it sent since it was silent; `sent` counts that, and this
+    /// message is not in it. From here on it sends nothing.
     pub async fn done(
         &self,
         sent: impl FnOnce() -> Vec<SentTo>,
@@ -205,7 +207,8 @@ impl<B: Bus> Part<B> {
         Ok(())
     }
 
-    /// Whether it may say something by itself. Before it is known, the leader expects nothing but that it says who it is.
+    /// Whether it may say something by itself. Before it is known, the leader expects nothing but that it
+    /// says who it is.
     fn may_speak(&self) -> bool {
         match self.stage.get() {
             // Others may take longer to come than one that says nothing counts as there.

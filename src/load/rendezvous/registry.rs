@@ -23,7 +23,8 @@ pub(super) const LOOK: Duration = Duration::from_millis(200);
 /// How long a record waits for the leader.
 pub(super) const RECORD_LIFE: Duration = Duration::from_mins(10);
 
-/// What everything of a rendezvous is called. A token tells runs apart that had the same name one after the other.
+/// What everything of a rendezvous is called. A token tells runs apart that had the same name one after the
+/// other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Names {
     name: String,
@@ -98,8 +99,8 @@ pub(super) async fn announce(wire: &Wire, names: &Names, by: &str) -> Result<(),
     }
 }
 
-/// A number that nobody has, for a process that comes as any of so many: the first one leads, and gets the token by which it
-/// has taken the name.
+/// A number that nobody has, for a process that comes as any of so many: the first one leads, and gets the
+/// token by which it has taken the name.
 pub async fn free_number(
     cluster: &Cluster,
     name: &str,
@@ -198,7 +199,8 @@ async fn leader_of(wire: &Wire, names: &Names) -> Result<Option<Lead>, MeetingEr
     plain(&value).map(|text| super::parsed(&names.name, &text)).transpose()
 }
 
-/// Removes what stands under these names, the records of so many parts among it. What cannot be removed runs out.
+/// Removes what stands under these names, the records of so many parts among it. What cannot be removed runs
+/// out.
 pub(super) async fn forget(wire: &Wire, names: &Names, of: u32) {
     let mut unlink = redis::cmd("UNLINK");
     unlink.arg(names.lead()).arg(names.parts());

@@ -1,4 +1,5 @@
-//! What the leader knows of the others, and what each of them may say next. Pure: it is told what was said, and when.
+//! What the leader knows of the others, and what each of them may say next. Pure: it is told what was said,
+//! and when.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

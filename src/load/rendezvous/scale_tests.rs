@@ -1,5 +1,5 @@
-//! What meeting costs many generators: the protocol on a paused clock over a server of which each message takes its time.
-//! docs/scale.md has the table that comes out.
+//! What meeting costs many generators: the protocol on a paused clock over a server of which each message
+//! takes its time. docs/scale.md has the table that comes out.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -21,7 +21,8 @@ use super::tests::{hello, library, sent};
 /// From one end to the server or back: half of a round trip of 0.5 ms, of machines in one zone.
 const WAY: Duration = Duration::from_micros(250);
 
-/// What the server's thread needs for a message, and for each who hears it: measured with 1 to 511 subscribers (docs/scale.md).
+/// What the server's thread needs for a message, and for each who hears it: measured with 1 to 511
+/// subscribers (docs/scale.md).
 const MESSAGE: Duration = Duration::from_micros(20);
 const LISTENER: Duration = Duration::from_micros(9);
 
@@ -120,7 +121,8 @@ impl Bus for End {
     }
 }
 
-/// A run of so many generators that are all ready at the same moment, and done at the same moment: the most at once.
+/// A run of so many generators that are all ready at the same moment, and done at the same moment: the most
+/// at once.
 async fn run(of: u32) -> Rc<Server> {
     let server = Rc::new(Server {
         epoch: Instant::now(),

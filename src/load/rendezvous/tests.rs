@@ -1,4 +1,5 @@
-//! The protocol on a paused clock over a bus that counts: barriers, exact numbers of messages, and who is named when.
+//! The protocol on a paused clock over a bus that counts: barriers, exact numbers of messages, and who is
+//! named when.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -123,7 +124,8 @@ impl Run {
         Self { of, log, leader, leader_end, parts, to_leader, to_parts, listening }
     }
 
-    /// All parts as tasks that go through so many windows; each comes to what it ended with, and when its windows began.
+    /// All parts as tasks that go through so many windows; each comes to what it ended with, and when its
+    /// windows began.
     fn work(&self, windows: u32, each: Duration) -> Vec<JoinHandle<Result<Vec<i64>, MeetingError>>> {
         let of = self.of;
         let work = |(n, (part, end, _)): (usize, &Attended)| {

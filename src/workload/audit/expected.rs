@@ -73,8 +73,8 @@ pub(super) struct Loss {
     pub(super) back: bool,
 }
 
-/// What is gone of an execution, if what is seen of it is a state in which it was before, or its grant is missing; `None`
-/// where nothing is gone, and where it is in a state in which it never was.
+/// What is gone of an execution, if what is seen of it is a state in which it was before, or its grant is
+/// missing; `None` where nothing is gone, and where it is in a state in which it never was.
 pub(super) fn lost(expected: &Expected<'_>, seen: &Seen) -> Option<Loss> {
     let entry = expected.entry;
     let Some(view) = &seen.view else {
@@ -114,7 +114,8 @@ pub(super) fn step(claims: u64, phase: Phase) -> u64 {
         }
 }
 
-/// Whether an execution looks as it must in `phase`: what an interrupted one waits for, how a lost lease was lost.
+/// Whether an execution looks as it must in `phase`: what an interrupted one waits for, how a lost lease was
+/// lost.
 pub(super) fn matches(phase: Phase, expected: &Expected<'_>, view: Option<&AuditView>) -> bool {
     could_be(phase, view)
         && match (phase, view) {

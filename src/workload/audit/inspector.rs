@@ -141,8 +141,8 @@ impl Inspector {
         }
     }
 
-    /// An execution that a failover put back: claims that were acknowledged are gone, and with them that their grants were
-    /// consumed; or it is only a step behind.
+    /// An execution that a failover put back: claims that were acknowledged are gone, and with them that
+    /// their grants were consumed; or it is only a step behind.
     fn lost_by_server(&mut self, expected: &Expected<'_>, seen: &Seen, loss: Loss) {
         let entry = expected.entry;
         if seen.view.is_none() {

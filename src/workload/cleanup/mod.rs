@@ -1,9 +1,9 @@
 //! Removes what a run wrote, on clusters that belong to somebody else.
 //!
-//! Two ways in, one way through: [`Workload::remove`] begins with the executions of its ledger, [`clean`] with those
-//! that it finds on the cluster after a crash. Which keys an execution has is read from the cluster itself. Index
-//! entries go first and an execution's own keys in one command, the core among them, so that whatever an interrupted
-//! clean-up leaves is found by the next one.
+//! Two ways in, one way through: [`Workload::remove`] begins with the executions of its ledger, [`clean`]
+//! with those that it finds on the cluster after a crash. Which keys an execution has is read from the
+//! cluster itself. Index entries go first and an execution's own keys in one command, the core among them, so
+//! that whatever an interrupted clean-up leaves is found by the next one.
 
 mod executions;
 mod removal;
@@ -32,20 +32,21 @@ use removal::partition;
 const GROUP: usize = 4_096;
 
 impl Workload {
-    /// Removes every key and entry that this run wrote, as far as the cluster lets it. Calling it again is harmless
-    /// and takes up what failed. The workload is empty afterwards, and may create executions again.
+    /// Removes every key and entry that this run wrote, as far as the cluster lets it. Calling it again is
+    /// harmless and takes up what failed. The workload is empty afterwards, and may create executions again.
     pub async fn remove(&self, control: &Oversight<'_>) -> Result<Removal, WorkloadError> {
         let used = self.ledger.used();
         let ids = used.iter().map(|&exec| self.plan.execution_id(exec)).collect();
         let ours = |id: &str| self.plan.find(id).is_some_and(|exec| used.binary_search(&exec).is_ok());
         let partitions = self.partitions_used.borrow().clone();
         let nodes = &self.nodes.giving_up();
-        // A primary that has gone since is known by its successor. Where the map cannot be read, the old one is tried.
+        // A primary that has gone since is known by its successor. Where the map cannot be read, the old one
+        // is tried.
         let _ = nodes.refresh().await;
         let found = Found { ids, instances: vec![self.worker.instance_id.clone()], partitions };
         let mut removal = remove_executions(nodes, found, &ours, control).await?;
-        // Other runs suspend with the same secrets: of those that know of each other the last one removes them. And so do the
-        // generators of one run: whichever added them, the first one removes them.
+        // Other runs suspend with the same secrets: of those that know of each other the last one removes
+        // them. And so do the generators of one run: whichever added them, the first one removes them.
         if !self.nodes.is_announced() && self.slice.leads() {
             let own = if self.slice.is_whole() {
                 self.own_secrets.borrow().clone()
@@ -64,8 +65,8 @@ impl Workload {
         Ok(removal)
     }
 
-    /// Removes what generators of this run have left that are gone: each of the first so many executions of the plan that
-    /// was theirs, whether it was created or not.
+    /// Removes what generators of this run have left that are gone: each of the first so many executions of
+    /// the plan that was theirs, whether it was created or not.
     pub async fn remove_of(
         &self,
         gone: &[Slice],
@@ -85,16 +86,17 @@ impl Workload {
     }
 }
 
-/// Removes the waitpoint secrets of this tool from the partitions that runs use, whichever run added them. For the last one
-/// that leaves.
+/// Removes the waitpoint secrets of this tool from the partitions that runs use, whichever run added them.
+/// For the last one that leaves.
 pub async fn remove_secrets(cluster: Rc<Cluster>, control: &Oversight<'_>) -> Result<Removal, WorkloadError> {
     let most = cluster.published_partitions().await.ok().flatten();
     let most = most.unwrap_or(PartitionConfig::default().num_flow_partitions).max(cluster.secrets_below());
     shared::remove_secrets(&Nodes::new(cluster).giving_up(), &(0..most).collect(), control).await
 }
 
-/// Removes what runs of this tool left on a cluster, whoever started them: executions of its namespace, then keys and
-/// entries that bear its mark but belong to no execution any more. Must not be used while a run is under way.
+/// Removes what runs of this tool left on a cluster, whoever started them: executions of its namespace, then
+/// keys and entries that bear its mark but belong to no execution any more. Must not be used while a run is
+/// under way.
 pub async fn clean(cluster: Rc<Cluster>, control: &Oversight<'_>) -> Result<Removal, WorkloadError> {
     let nodes = &Nodes::new(cluster).giving_up();
     let quiet = Oversight::quiet(control.cancel);

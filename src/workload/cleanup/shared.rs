@@ -17,14 +17,14 @@ use reclaim_analysis::record::WireCost;
 /// Stream entries read at a time.
 const PAGE: usize = 500;
 
-/// A stream stays as an empty key when its last entry goes; this removes it, unless somebody added an entry since.
-/// One that a group reads stays: its reader would lose its place.
+/// A stream stays as an empty key when its last entry goes; this removes it, unless somebody added an entry
+/// since. One that a group reads stays: its reader would lose its place.
 const UNLINK_IF_EMPTY: &str = "if redis.call('EXISTS', KEYS[1]) == 1 and redis.call('XLEN', KEYS[1]) == 0 \
                                and #redis.call('XINFO', 'GROUPS', KEYS[1]) == 0 \
                                then return redis.call('UNLINK', KEYS[1]) end return 0";
 
-/// Removes the entries of executions that are `ours` from a partition's stream of delivered signals, and the stream
-/// once it is empty by that.
+/// Removes the entries of executions that are `ours` from a partition's stream of delivered signals, and the
+/// stream once it is empty by that.
 pub(super) async fn thin_signal_stream(
     nodes: &Nodes,
     partition: Partition,

@@ -59,8 +59,8 @@ pub(super) async fn find(nodes: &Nodes, control: &Oversight<'_>) -> Result<Found
     Ok(found)
 }
 
-/// The next names of a primary. One that cannot be asked has none, and that is a failure to remove what it holds: the others
-/// are cleaned all the same.
+/// The next names of a primary. One that cannot be asked has none, and that is a failure to remove what it
+/// holds: the others are cleaned all the same.
 fn listed(
     step: Result<Option<Vec<String>>, WorkloadError>,
     wire: &Wire,
@@ -208,7 +208,8 @@ fn classify(name: &str) -> Kind {
         ("idx", tail) => {
             let lane = tail.strip_prefix("lane:").and_then(|rest| rest.strip_prefix(LANE_PREFIX));
             let leases = tail.strip_prefix("worker:").and_then(|rest| rest.strip_suffix(":leases"));
-            // A lane of ours is named by a number; another tenant's lane may share the first part of the name.
+            // A lane of ours is named by a number; another tenant's lane may share the first part of the
+            // name.
             let own_lane = lane.and_then(|rest| rest.split_once(':')).is_some_and(|(number, _)| {
                 !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
             });

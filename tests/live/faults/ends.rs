@@ -1,4 +1,5 @@
-//! How faults end: when somebody stops the run, when the load is over before them, and how a series ends with an error.
+//! How faults end: when somebody stops the run, when the load is over before them, and how a series ends with
+//! an error.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -53,7 +54,8 @@ fn assert_undone(result: &RunResult, cluster: &Cluster, lasting: Duration) -> In
     fault.clone()
 }
 
-/// By the time of the end the others have given the server up, and nobody serves anything: the audit waits that out.
+/// By the time of the end the others have given the server up, and nobody serves anything: the audit waits
+/// that out.
 #[tokio::test(flavor = "current_thread")]
 async fn a_pause_ends_with_the_run_and_the_audit_waits_until_the_cluster_is_well() {
     let cluster = impatient(3).await;

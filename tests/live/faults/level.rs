@@ -9,7 +9,8 @@ fn a_recovery_level_is_judged_and_gated_both_ways() {
     for (level, kept, gate, code) in
         [("30s", true, true, 0), ("300ms", false, true, 1), ("300ms", false, false, 0)]
     {
-        // A shared machine can be so restless before the fault that the tool cannot say: then it says so, and another run may.
+        // A shared machine can be so restless before the fault that the tool cannot say: then it says so, and
+        // another run may.
         let mut run = stalled_run(output.path(), level, gate);
         for _ in 0..2 {
             if !run.1.contains("not known after the pause") {

@@ -111,8 +111,8 @@ pub fn half_writing(left_out: &[&str]) -> String {
     leaving_out("ff_claim_resumed_execution", left_out)
 }
 
-/// The published library, one function of which leaves out what `left_out` names: a command and its key, or a field and its
-/// value.
+/// The published library, one function of which leaves out what `left_out` names: a command and its key, or a
+/// field and its value.
 pub fn leaving_out(function: &str, left_out: &[&str]) -> String {
     let source = ff_script::LIBRARY_SOURCE;
     let begin = source.find(&format!("redis.register_function('{function}'")).expect("registered");

@@ -119,7 +119,8 @@ async fn clean_finishes_what_a_crash_left() {
     plant_foreign(&crashed).await;
     let before = contents(&crashed).await;
     full_cycle(&crashed).await;
-    // A clean-up that was itself cut off in the worst place: cores without the rest, and the rest without cores.
+    // A clean-up that was itself cut off in the worst place: cores without the rest, and the rest without
+    // cores.
     for number in 0..30 {
         let exec = reclaim_bench::workload::ExecIndex(number);
         let partition = crashed.workload.plan().partition(exec);
@@ -210,6 +211,7 @@ async fn a_silent_primary_is_given_up_once_and_a_busy_one_asked_again() {
     let begun = std::time::Instant::now();
     let removal = bench.workload.remove(&bench.control()).await.unwrap();
     assert!(removal.failures > 0 && removal.keys > 100, "{removal:?}");
-    // One question goes unanswered for five seconds, and so does the look for the map, however many keys there are.
+    // One question goes unanswered for five seconds, and so does the look for the map, however many keys
+    // there are.
     assert!(begun.elapsed() < Duration::from_mins(1), "{:?}", begun.elapsed());
 }

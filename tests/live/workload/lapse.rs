@@ -139,7 +139,8 @@ async fn a_reclaim_that_writes_less_than_it_promises_is_caught() {
         assert_eq!(bench.claim(VariantPath::LeaseReclaim, &tickets[..8]).await, vec![Outcome::Claimed; 8]);
         let audit = bench.audited().await;
         send(&wire, &["FUNCTION", "LOAD", "REPLACE", ff_script::LIBRARY_SOURCE]).await;
-        // The leases of a worker that ran out are still among its own: the same worker's reclaim changes nothing there.
+        // The leases of a worker that ran out are still among its own: the same worker's reclaim changes
+        // nothing there.
         let expected = if left_out.starts_with("\"SADD\"") { revoked } else { 8 };
         assert!(expected > 0, "{left_out}: another seed is needed");
         assert_eq!(audit.contract_errors + audit.state_errors, expected, "{left_out}: {audit:?}");

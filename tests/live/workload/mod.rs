@@ -1,4 +1,5 @@
-//! The workload against real servers: staging, scanner, audit, and a clean-up that leaves a foreign cluster as it was.
+//! The workload against real servers: staging, scanner, audit, and a clean-up that leaves a foreign cluster
+//! as it was.
 
 pub mod audit;
 mod cleanup;

@@ -19,8 +19,8 @@ pub fn analyse(record: RunRecord) -> Result<RunResult, InvalidScenario> {
     Ok(analyse_as(record, &scenario))
 }
 
-/// Draws every conclusion from a record. `scenario` is the validated form of `record.scenario`; the record's own seed
-/// drives resampling, so the result of a record is always the same.
+/// Draws every conclusion from a record. `scenario` is the validated form of `record.scenario`; the record's
+/// own seed drives resampling, so the result of a record is always the same.
 pub fn analyse_as(record: RunRecord, scenario: &Scenario) -> RunResult {
     let invalid_reasons = faults(&record, scenario);
     let mut warnings = warnings(&record, scenario);

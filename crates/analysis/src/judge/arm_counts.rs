@@ -13,8 +13,8 @@ const HOUSEKEEPING: &[&str] = &[
 /// From so many per claim on, such a call is made by the claim, inside its function.
 const HOUSEKEEPING_PER_CLAIM: f64 = 0.25;
 
-/// How many of an arm's sides in a stratum are its own: in a server duet the baseline's second one is the control's, on another
-/// cluster.
+/// How many of an arm's sides in a stratum are its own: in a server duet the baseline's second one is the
+/// control's, on another cluster.
 pub(super) fn own_sides(record: &RunRecord) -> usize {
     if record.is_server_duet() { 1 } else { usize::MAX }
 }
@@ -68,10 +68,10 @@ fn per_claim(
     sums
 }
 
-/// The servers' counters that belong to one arm alone, and the claims that they cover: its blocks; without any, the
-/// whole window where nothing but this arm's claims was in it. Claims are those that reached the function, refused ones
-/// included: the counters cannot tell them apart, and over the successful ones alone a run in which many fail would look
-/// dear.
+/// The servers' counters that belong to one arm alone, and the claims that they cover: its blocks; without
+/// any, the whole window where nothing but this arm's claims was in it. Claims are those that reached the
+/// function, refused ones included: the counters cannot tell them apart, and over the successful ones alone a
+/// run in which many fail would look dear.
 pub(super) fn counters_of(record: &RunRecord, arm: usize) -> (Vec<&CounterDelta>, f64) {
     if record.server_figures_withheld() {
         return (Vec::new(), 0.0);
@@ -89,8 +89,8 @@ pub(super) fn counters_of(record: &RunRecord, arm: usize) -> (Vec<&CounterDelta>
     if claims == 0 { (Vec::new(), 0.0) } else { (counters, claims as f64) }
 }
 
-/// A sum of the wire over the claims it was summed over, which are the successful ones; `None` without a claim, and where a
-/// worker of its own makes the claims: what it sends the servers alone count.
+/// A sum of the wire over the claims it was summed over, which are the successful ones; `None` without a
+/// claim, and where a worker of its own makes the claims: what it sends the servers alone count.
 pub(super) fn wire_per_claim(arm: &ArmRecord, of: fn(&WireTotals) -> u64) -> Option<f64> {
     (arm.wire.claims > 0 && arm.sdk.is_none()).then(|| of(&arm.wire) as f64 / arm.wire.claims as f64)
 }

@@ -1,9 +1,10 @@
 //! What an interval allows for where other programs ran beside a comparison.
 //!
-//! Both arms have the same neighbours, so equal arms stay equal. But an effect is made of parts (a thread that has to be woken,
-//! memory that is or is not in a cache) which neighbours lengthen unlike, and where they stay for the whole run no stratum is
-//! without them: nothing within the run shows what a quiet one would have said. What trials showed stands for it: the interval
-//! of an effect is wider on either side by a share of the effect.
+//! Both arms have the same neighbours, so equal arms stay equal. But an effect is made of parts (a thread
+//! that has to be woken, memory that is or is not in a cache) which neighbours lengthen unlike, and where
+//! they stay for the whole run no stratum is without them: nothing within the run shows what a quiet one
+//! would have said. What trials showed stands for it: the interval of an effect is wider on either side by a
+//! share of the effect.
 
 use crate::record::{Conditions, RunRecord, Warning};
 use crate::stats::Estimate;
@@ -11,16 +12,18 @@ use crate::stats::Estimate;
 use super::metric_source::{Source, source};
 use super::result::Comparison;
 
-/// Share of an effect by which neighbours change it where threads are apart and cores awake: eight runs of a minute, half of them
-/// beside a loop or a compiler, lay between ln 1.183 and ln 1.208 (results/reference/trials/headline-minute.txt): an eighth of
-/// the smaller one.
+/// Share of an effect by which neighbours change it where threads are apart and cores awake: eight runs of a
+/// minute, half of them beside a loop or a compiler, lay between ln 1.183 and ln 1.208
+/// (results/reference/trials/headline-minute.txt): an eighth of the smaller one.
 const ARRANGED: f64 = 0.13;
 
-/// The same where servers are not placed, or cores may sleep, or are kept awake otherwise than by spinning: ln 1.125 to 1.131
-/// beside others, where quiet runs said ln 1.216 to 1.223 (the same file; ln 1.140 against ln 1.249 in headline.txt).
+/// The same where servers are not placed, or cores may sleep, or are kept awake otherwise than by spinning:
+/// ln 1.125 to 1.131 beside others, where quiet runs said ln 1.216 to 1.223 (the same file; ln 1.140 against
+/// ln 1.249 in headline.txt).
 const LEFT_ALONE: f64 = 0.7;
 
-/// Share of an effect that its interval is to be wider by on either side; `None` for a run that was by itself.
+/// Share of an effect that its interval is to be wider by on either side; `None` for a run that was by
+/// itself.
 pub(super) fn allowance(record: &RunRecord, warnings: &[Warning]) -> Option<f64> {
     let conditions = record.environment.conditions.as_ref();
     let first = conditions.is_some_and(|now| now.is_arranged() && !now.servers_on.is_empty());
@@ -35,8 +38,9 @@ pub(super) fn ran_beside_others(warnings: &[Warning]) -> bool {
     warnings.iter().any(Warning::is_of_a_busy_machine)
 }
 
-/// Whether the trials say how far others change it: the middle of service times, of arms that claim in different ways. What differs
-/// between two libraries, SDKs or servers of one way is not made of round trips. Tails change by a multiple of themselves (p99 by
+/// Whether the trials say how far others change it: the middle of service times, of arms that claim in
+/// different ways. What differs between two libraries, SDKs or servers of one way is not made of round trips.
+/// Tails change by a multiple of themselves (p99 by
 /// 1.08 to 1.32 there), and the servers' CPU no more than from one quiet run to the next.
 fn is_changed(comparison: &Comparison, record: &RunRecord) -> bool {
     let path = |name: &str| record.arms.iter().find(|arm| arm.name == name).map(|arm| &arm.path);
@@ -70,12 +74,13 @@ pub(super) fn difference_beside_others(difference: Estimate, share: f64) -> Esti
     difference.wider_by(share * difference.estimate.abs())
 }
 
-/// A ratio's interval of what varied within the run alone, as it was before it was made wider by `allowed`: the random error, which
-/// differs from run to run where what ran beside may not.
+/// A ratio's interval of what varied within the run alone, as it was before it was made wider by `allowed`:
+/// the random error, which differs from run to run where what ran beside may not.
 pub(super) fn without_allowance(ratio: Estimate, allowed: Option<f64>) -> Estimate {
     let Some(share) = allowed else { return ratio };
     let random = ratio_beside_others(ratio, -share);
-    // An interval of no width comes back as one of a rounding error, which would count for more than all others.
+    // An interval of no width comes back as one of a rounding error, which would count for more than all
+    // others.
     let nothing = (random.high / random.low).ln().abs() < 1e-12;
     if nothing { Estimate { low: ratio.estimate, high: ratio.estimate, ..ratio } } else { random }
 }
@@ -148,7 +153,8 @@ mod tests {
         assert!(!quiet.warnings.iter().any(|said| matches!(said, Warning::WiderBesideOthers { .. })));
     }
 
-    /// Of several generators, the one whose machine was left alone says how far the others' neighbours may matter.
+    /// Of several generators, the one whose machine was left alone says how far the others' neighbours may
+    /// matter.
     #[test]
     fn a_generator_elsewhere_that_was_left_alone_counts() {
         let mut record = record(&[GRANT_LANE, HGET_LANE], 1);

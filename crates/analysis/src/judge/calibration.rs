@@ -1,4 +1,5 @@
-//! What a calibration says: where the generator's limits are, whether to believe it, and what it means for a run.
+//! What a calibration says: where the generator's limits are, whether to believe it, and what it means for a
+//! run.
 
 use serde::{Deserialize, Serialize};
 
@@ -22,8 +23,8 @@ const NEAR_CEILING: f64 = 0.8;
 /// Fastest less slowest turn of a level, over the middle one, before a calibration is marked.
 const ROUNDS_DIFFER: f64 = 0.5;
 
-/// From this number of virtual workers on, CPU per request is expected not to grow. Fewer keep the thread asleep most
-/// of the time, and every request pays for waking it.
+/// From this number of virtual workers on, CPU per request is expected not to grow. Fewer keep the thread
+/// asleep most of the time, and every request pays for waking it.
 pub const FLAT_FROM: u32 = 8;
 
 const US_PER_S: f64 = 1e6;
@@ -37,8 +38,8 @@ pub struct Calibration {
     pub valid: bool,
     /// Why not.
     pub problems: Vec<String>,
-    /// What disturbed it: valid figures, of a machine that had other things to do. Calibrations of versions that did not
-    /// look for it have none.
+    /// What disturbed it: valid figures, of a machine that had other things to do. Calibrations of versions
+    /// that did not look for it have none.
     #[serde(default)]
     pub disturbed: Vec<Disturbance>,
     /// Highest throughput of all levels, in requests per second.
@@ -148,7 +149,8 @@ pub fn assess(record: CalibrationRecord) -> Calibration {
 }
 
 impl Calibration {
-    /// Whether runs of this build on this machine, with threads and cores arranged like this, may be measured by it.
+    /// Whether runs of this build on this machine, with threads and cores arranged like this, may be measured
+    /// by it.
     pub fn fits(&self, tool: &Tool, host: &Host, conditions: Option<&Conditions>) -> bool {
         let measured = &self.record;
         self.schema == CALIBRATION_SCHEMA
@@ -159,8 +161,8 @@ impl Calibration {
             && Conditions::same_for_generator(measured.conditions.as_ref(), conditions)
     }
 
-    /// What it says about a run of this scenario on this many primaries, by as many generators, each of which makes its part of
-    /// the load. `None` without a level to compare with.
+    /// What it says about a run of this scenario on this many primaries, by as many generators, each of which
+    /// makes its part of the load. `None` without a level to compare with.
     pub fn note(&self, scenario: &Scenario, primaries: u32, generators: u32) -> Option<CalibrationNote> {
         let generators = f64::from(generators.max(1));
         let load = &scenario.load;
@@ -197,8 +199,8 @@ impl Calibration {
     }
 }
 
-/// What else went on while the generator was measured. Figures of a busy machine are true of that machine at that time,
-/// so they are marked and not thrown away.
+/// What else went on while the generator was measured. Figures of a busy machine are true of that machine at
+/// that time, so they are marked and not thrown away.
 fn disturbances(record: &CalibrationRecord) -> Vec<Disturbance> {
     let others =
         record.generator.and_then(|used| used.others_share(record.host.cores, record.valkey.same_machine));
@@ -216,7 +218,8 @@ fn disturbances(record: &CalibrationRecord) -> Vec<Disturbance> {
     busy.into_iter().chain(stolen).chain(differ).collect()
 }
 
-/// How far the turns of a level lie apart, for the middle one of the levels: one slow turn of one level is chance.
+/// How far the turns of a level lie apart, for the middle one of the levels: one slow turn of one level is
+/// chance.
 fn spread(levels: &[LevelRecord]) -> Option<f64> {
     let of = |level: &LevelRecord| {
         let rates = || level.rounds.iter().map(|round| round.requests as f64 / round.seconds.max(1e-9));
@@ -226,8 +229,8 @@ fn spread(levels: &[LevelRecord]) -> Option<f64> {
     median(&levels.iter().filter_map(of).collect::<Vec<_>>())
 }
 
-/// Marks a run that came near to what the generator reaches with a function that does nothing; of several, the one that made
-/// most of the claims.
+/// Marks a run that came near to what the generator reaches with a function that does nothing; of several,
+/// the one that made most of the claims.
 pub(super) fn generator_limit(record: &RunRecord) -> Option<Warning> {
     let note = record.calibration.as_ref()?;
     let window_s = record.generator.map(|used| used.window_s).filter(|window_s| *window_s > 0.0)?;
@@ -239,8 +242,8 @@ pub(super) fn generator_limit(record: &RunRecord) -> Option<Warning> {
     // The control's and the blocks' claims are in no arm; the timeline has all of them.
     let all: u64 = record.timeline.iter().map(|second| second.claimed).sum();
     let of_claims = all as f64 * of_arms(|wire| wire.commands) as f64 / claims as f64;
-    // Interruptions beside the claims and claims that were refused are requests as well. Those of late claims are no part of the window,
-    // and workers of an SDK send over connections of their own.
+    // Interruptions beside the claims and claims that were refused are requests as well. Those of late claims
+    // are no part of the window, and workers of an SDK send over connections of their own.
     let sent: u64 = record.primaries.iter().flat_map(|primary| primary.counters.sent.values()).sum();
     let sent = if record.scenario.grant.unconsumed > 0.0 { 0 } else { sent };
     let requests_per_sec = of_claims.max(sent as f64) / window_s;

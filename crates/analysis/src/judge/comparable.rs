@@ -13,8 +13,8 @@ use crate::json::ToJsonLine as _;
 use crate::record::{ClusterRecord, Conditions, Host, LibraryInfo, SdkInfo, short_sha256};
 use crate::scenario::Provider;
 
-/// Keys of a scenario that do not change what is measured: what is judged, where the servers are and where threads ran
-/// (the environment says that), and the library (the environment names what ran).
+/// Keys of a scenario that do not change what is measured: what is judged, where the servers are and where
+/// threads ran (the environment says that), and the library (the environment names what ran).
 const NOT_MEASURED: &[&str] =
     &["gate", "slo", "summary", "library", "capacity", "machine", "cluster.provider", "cluster.nodes"];
 
@@ -36,8 +36,8 @@ pub struct SettingDifference {
 #[error("results are not comparable: {}", listed(.0))]
 pub struct NotComparable(pub Vec<SettingDifference>);
 
-/// One difference in the same line, several below each other. Of two scenarios nearly every key differs: their names say
-/// more than all of those together.
+/// One difference in the same line, several below each other. Of two scenarios nearly every key differs:
+/// their names say more than all of those together.
 fn listed(differences: &[SettingDifference]) -> String {
     let line = |d: &SettingDifference| format!("{}: {} against {}", d.what, d.base, d.candidate);
     if let [one] = differences {
@@ -95,7 +95,8 @@ impl Differences {
         }
     }
 
-    /// What stands in both records. Where one of them does not say, nobody knows whether it differs: that forbids nothing.
+    /// What stands in both records. Where one of them does not say, nobody knows whether it differs: that
+    /// forbids nothing.
     fn compare_if_told<T: Copy>(
         &mut self,
         what: &str,
@@ -138,7 +139,8 @@ impl Differences {
         let encrypted = |tls| if tls { "TLS" } else { "plain TCP" };
         self.compare_if_told("connections", valkey.map(|v| v.tls), encrypted);
         let here = |same_machine| if same_machine { "the generator's machine" } else { "other machines" };
-        // Of somebody's cluster nothing else says which one it was. It may have been moved, so that it is only told.
+        // Of somebody's cluster nothing else says which one it was. It may have been moved, so that it is
+        // only told.
         let nodes = sides.map(|side| {
             let mut nodes: Vec<&str> =
                 side.record.primaries.iter().map(|primary| primary.addr.as_str()).collect();
@@ -151,7 +153,8 @@ impl Differences {
         self.compare("servers on", valkey.map(|v| here(v.same_machine).to_owned()), true);
     }
 
-    /// Those of a server duet, arm by arm. Which file a server was is only told: it is the same server on another machine.
+    /// Those of a server duet, arm by arm. Which file a server was is only told: it is the same server on
+    /// another machine.
     fn servers_of_arms(&mut self, sides: [&RunResult; 2]) {
         let records = sides.map(|side| &side.record);
         if !records.iter().any(|record| record.is_server_duet()) {

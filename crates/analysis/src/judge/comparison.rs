@@ -31,8 +31,8 @@ pub(super) struct Judgement {
     pub remarks: Vec<Warning>,
 }
 
-/// Compares every other arm with the baseline. `allowed` is the share of an effect that its interval is wider by for what ran
-/// beside it.
+/// Compares every other arm with the baseline. `allowed` is the share of an effect that its interval is wider
+/// by for what ran beside it.
 pub(super) fn judge(record: &RunRecord, compare: &Compare, allowed: Option<f64>) -> Judgement {
     let mut judgement = Judgement::default();
     let Some(baseline) = record.arms.iter().position(|arm| arm.name == compare.baseline) else {
@@ -69,8 +69,8 @@ pub(super) fn judge(record: &RunRecord, compare: &Compare, allowed: Option<f64>)
     judgement
 }
 
-/// The rule: a change only if the whole interval lies beyond the noise threshold, none only if all of it lies within.
-/// The band is [1 / (1 + t), 1 + t], so that swapping the sides swaps the verdict.
+/// The rule: a change only if the whole interval lies beyond the noise threshold, none only if all of it lies
+/// within. The band is [1 / (1 + t), 1 + t], so that swapping the sides swaps the verdict.
 pub(crate) fn verdict(ratio: &Estimate, direction: Direction, threshold: f64) -> Verdict {
     let (low, high) = (1.0 / (1.0 + threshold), 1.0 + threshold);
     let (lower, higher) = match direction {
@@ -88,8 +88,8 @@ pub(crate) fn verdict(ratio: &Estimate, direction: Direction, threshold: f64) ->
     }
 }
 
-/// A verdict for each interval. Arms on clusters of their own differ by what two clusters of one server differ by as well: it must
-/// hold with the interval wider by that `allowance` on either side.
+/// A verdict for each interval. Arms on clusters of their own differ by what two clusters of one server
+/// differ by as well: it must hold with the interval wider by that `allowance` on either side.
 fn judge_by_intervals(comparisons: &mut [Comparison], allowance: f64, threshold: f64) {
     for comparison in comparisons {
         let Some(ratio) = &comparison.ratio else { continue };
@@ -116,8 +116,8 @@ pub(super) fn is_significant(p_value: Option<f64>, confidence: f64) -> bool {
     p_value.is_some_and(|p| p <= 1.0 - confidence)
 }
 
-/// p-values of all that is asked at once (Holm and Bonferroni), in the order asked. One question that is answered in two units is
-/// asked once: by the less certain of its answers.
+/// p-values of all that is asked at once (Holm and Bonferroni), in the order asked. One question that is
+/// answered in two units is asked once: by the less certain of its answers.
 pub(super) fn corrected_for_many(asked: &[(Metric, String, Option<f64>)]) -> Vec<Option<f64>> {
     let mut raw: Vec<((Metric, &str), f64)> = Vec::new();
     for one in asked {
@@ -138,10 +138,11 @@ pub(super) fn corrected_for_many(asked: &[(Metric, String, Option<f64>)]) -> Vec
 
 /// The baseline against itself.
 ///
-/// It fails if its 99 % interval of the median leaves out 1, or if the run is too noisy for its threshold: half the
-/// interval at the comparison's confidence, scaled to as many claims as the comparison has, is wider than half the
-/// threshold. In a server duet its second side is on a cluster of its own, and two clusters of one server differ by a little:
-/// it fails where its interval lies beyond half the threshold, and otherwise says what verdicts must allow for.
+/// It fails if its 99 % interval of the median leaves out 1, or if the run is too noisy for its threshold:
+/// half the interval at the comparison's confidence, scaled to as many claims as the comparison has, is wider
+/// than half the threshold. In a server duet its second side is on a cluster of its own, and two clusters of
+/// one server differ by a little: it fails where its interval lies beyond half the threshold, and otherwise
+/// says what verdicts must allow for.
 fn control(record: &RunRecord, baseline: usize, compare: &Compare) -> Option<Control> {
     let sides = control_pairs(record, baseline);
     if sides.is_empty() {
@@ -182,43 +183,37 @@ fn control(record: &RunRecord, baseline: usize, compare: &Compare) -> Option<Con
 /// Service times in microseconds: baseline and candidate of one stratum.
 pub(super) type SidePair = (Vec<f64>, Vec<f64>);
 
-/// Both arms' samples of each stratum in which they were compared. An arm with two sides in a stratum has all of them, as far as
-/// they are its own.
+/// Both arms' samples of each stratum in which they were compared.
 fn stratum_pairs(record: &RunRecord, baseline: usize, candidate: usize) -> Vec<SidePair> {
-    let own = own_sides(record);
-    let of = |stratum: &Stratum, arm: usize| -> Vec<f64> {
-        let sides = stratum.sides.iter().filter(|side| side.arm as usize == arm).take(own);
-        sides.flat_map(|side| side.service.iter_us()).collect()
-    };
     let compared = record.strata.iter().filter(|stratum| !stratum.control);
-    compared.map(|stratum| (of(stratum, baseline), of(stratum, candidate))).collect()
+    compared.map(|stratum| compared_sides(record, stratum, baseline, candidate)).collect()
 }
 
-/// The two sides of the baseline in every stratum that has them: the control's own strata, and those of a comparison
-/// that holds its control within it.
-fn control_pairs(record: &RunRecord, baseline: usize) -> Vec<SidePair> {
-    let of = |stratum: &Stratum| {
-        let mut sides = stratum.sides.iter().filter(|side| side.arm as usize == baseline);
-        Some((sides.next()?.service.iter_us().collect(), sides.next()?.service.iter_us().collect()))
-    };
-    record.strata.iter().filter_map(of).collect()
-}
-
-/// Both arms' samples of one stratum; `None` where one of them is not in it.
-pub(super) fn stratum_pair(
+/// Both arms' samples of one stratum in which they were compared. An arm with two sides has all of them, as
+/// far as they are its own.
+pub(super) fn compared_sides(
+    record: &RunRecord,
     stratum: &Stratum,
-    control: bool,
     baseline: usize,
     candidate: usize,
-) -> Option<SidePair> {
-    let mut of = stratum.sides.iter();
-    let position_of = |arm: usize| stratum.sides.iter().position(|side| side.arm as usize == arm);
-    let (a, b) = if control {
-        (of.next()?, of.next()?)
-    } else {
-        (&stratum.sides[position_of(baseline)?], &stratum.sides[position_of(candidate)?])
+) -> SidePair {
+    let of = |arm: usize| -> Vec<f64> {
+        let sides = stratum.sides.iter().filter(|side| side.arm as usize == arm).take(own_sides(record));
+        sides.flat_map(|side| side.service.iter_us()).collect()
     };
-    Some((a.service.iter_us().collect(), b.service.iter_us().collect()))
+    (of(baseline), of(candidate))
+}
+
+/// The two sides of the baseline in every stratum that has them: the control's own strata, and those of a
+/// comparison that holds its control within it.
+fn control_pairs(record: &RunRecord, baseline: usize) -> Vec<SidePair> {
+    record.strata.iter().filter_map(|stratum| control_sides(stratum, baseline)).collect()
+}
+
+/// The two sides of the baseline in a stratum; `None` where it has not two.
+pub(super) fn control_sides(stratum: &Stratum, baseline: usize) -> Option<SidePair> {
+    let mut sides = stratum.sides.iter().filter(|side| side.arm as usize == baseline);
+    Some((sides.next()?.service.iter_us().collect(), sides.next()?.service.iter_us().collect()))
 }
 
 fn borrowed(pairs: &[SidePair]) -> Vec<(&[f64], &[f64])> {

@@ -1,4 +1,5 @@
-//! The rules for what servers counted: against what the tool sent, and against what a variant's definition says.
+//! The rules for what servers counted: against what the tool sent, and against what a variant's definition
+//! says.
 
 use std::collections::BTreeMap;
 
@@ -29,9 +30,9 @@ fn commands(record: &RunRecord, mode: Mode) -> Vec<InvalidReason> {
     // What a worker of its own sends, and so may run inside functions, the servers alone count.
     let workers = record.arms.iter().any(|arm| arm.sdk.is_some());
     for primary in record.primaries.iter().filter(|_| !workers) {
-        // Where claims are tried again, what they ended in does not say how many commands had no reply: each server's
-        // own count does.
-        // Otherwise claims of the control and of blocks are nobody's outcomes, and results of earlier versions have no such count.
+        // Where claims are tried again, what they ended in does not say how many commands had no reply: each
+        // server's own count does. Otherwise claims of the control and of blocks are nobody's outcomes, and
+        // results of earlier versions have no such count.
         let unanswered =
             if record.injected.is_some() { primary.unanswered } else { of_arms.max(primary.unanswered) };
         faults.extend(disagreements(&primary.addr, &primary.counters, mode, (unanswered, shared)));
@@ -50,10 +51,11 @@ fn commands(record: &RunRecord, mode: Mode) -> Vec<InvalidReason> {
     faults
 }
 
-/// Commands that no function of FlowFabric's claim path runs inside, so that sent and counted must agree; of a library
-/// whose functions run them, as many more may be counted as its source allows. In churn other
-/// functions run that read hashes themselves; FCALL is always the tool's own. What was given up before its reply may not
-/// have reached the server: that many commands may be missing there, and none may be there that was not sent.
+/// Commands that no function of FlowFabric's claim path runs inside, so that sent and counted must agree; of
+/// a library whose functions run them, as many more may be counted as its source allows. In churn other
+/// functions run that read hashes themselves; FCALL is always the tool's own. What was given up before its
+/// reply may not have reached the server: that many commands may be missing there, and none may be there that
+/// was not sent.
 fn disagreements(
     place: &str,
     counters: &CounterDelta,
@@ -80,7 +82,8 @@ fn disagreements(
     })
 }
 
-/// No lease comes without a call of a function: fewer than claims, and what the servers counted is not these claims' doing.
+/// No lease comes without a call of a function: fewer than claims, and what the servers counted is not these
+/// claims' doing.
 fn too_few_calls(place: &str, block: &CounterBlock) -> Option<InvalidReason> {
     let counted = block.counters.calls.get("fcall").copied().unwrap_or_default();
     (counted < block.claims).then(|| InvalidReason::CountersDisagree {
@@ -91,8 +94,8 @@ fn too_few_calls(place: &str, block: &CounterBlock) -> Option<InvalidReason> {
     })
 }
 
-/// What an arm's successful claims sent, against its variant's definition: in all, and by command in the counter
-/// blocks in which every claim succeeded.
+/// What an arm's successful claims sent, against its variant's definition: in all, and by command in the
+/// counter blocks in which every claim succeeded.
 fn unexpected_commands(record: &RunRecord, index: usize, extras: Extras) -> Vec<InvalidReason> {
     let arm = &record.arms[index];
     let expected = expected_cost(arm.path, extras);
@@ -138,8 +141,8 @@ fn extras(scenario: &Scenario, arm: usize) -> Extras {
     variant.map_or(Extras { task_context, ..Extras::default() }, |variant| variant.extras(task_context))
 }
 
-/// Redirects that a server counted and the tool did not meet, or the other way round. A redirect without a reply was lost
-/// with its connection.
+/// Redirects that a server counted and the tool did not meet, or the other way round. A redirect without a
+/// reply was lost with its connection.
 fn redirect_disagreements(record: &RunRecord) -> Vec<InvalidReason> {
     let Some(injected) = record.injected.as_ref().filter(|_| !is_shared(record)) else { return Vec::new() };
     let of_primary = |server: &String| {

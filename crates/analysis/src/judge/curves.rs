@@ -1,7 +1,7 @@
-//! What a picture of a run needs beyond its summary: quantiles from end to end, differences stratum by stratum, the
-//! window in spans.
+//! What a picture of a run needs beyond its summary: quantiles from end to end, differences stratum by
+//! stratum, the window in spans.
 
-use super::comparison::stratum_pair;
+use super::comparison::{compared_sides, control_sides};
 use crate::record::{Histogram, RunRecord, TimelinePoint};
 use crate::stats::{Latencies, median};
 
@@ -17,8 +17,8 @@ pub struct QuantilePoint {
     pub us: f64,
 }
 
-/// A histogram from its smallest value to the quantile beyond which a single value lies, in equal steps of nines.
-/// Empty without a value, and for a damaged histogram, which makes its result invalid elsewhere.
+/// A histogram from its smallest value to the quantile beyond which a single value lies, in equal steps of
+/// nines. Empty without a value, and for a damaged histogram, which makes its result invalid elsewhere.
 pub fn quantile_curve(histogram: &Histogram) -> Vec<QuantilePoint> {
     let Some(latencies) = Latencies::readable(histogram) else { return Vec::new() };
     let nines = (latencies.count() as f64).log10();
@@ -39,16 +39,22 @@ pub struct StratumRatio {
     pub ratio: f64,
 }
 
-/// The strata of one candidate in the order of time; `None` as candidate for the control, the baseline against itself.
+/// The strata of one candidate in the order of time; `None` as candidate for the control, the baseline
+/// against itself.
 pub fn stratum_ratios(record: &RunRecord, baseline: &str, candidate: Option<&str>) -> Vec<StratumRatio> {
     let index = |name: &str| record.arms.iter().position(|arm| arm.name == name);
     let Some(base) = index(baseline) else { return Vec::new() };
     let Some(other) = candidate.map_or(Some(base), index) else { return Vec::new() };
-    let control = candidate.is_none();
-    let positions = record.strata.iter().enumerate().filter(|(_, stratum)| stratum.control == control);
-    positions
+    record
+        .strata
+        .iter()
+        .enumerate()
         .filter_map(|(position, stratum)| {
-            let (a, b) = stratum_pair(stratum, control, base, other)?;
+            let (a, b) = match candidate {
+                None => control_sides(stratum, base)?,
+                Some(_) if stratum.control => return None,
+                Some(_) => compared_sides(record, stratum, base, other),
+            };
             let ratio = median(&b)? / median(&a)?;
             ratio.is_finite().then_some(StratumRatio { position, ratio })
         })

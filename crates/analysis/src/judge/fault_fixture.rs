@@ -14,8 +14,8 @@ const RATE: u32 = 500;
 const WINDOW_S: f64 = 20.0;
 const SLICE_S: f64 = 0.1;
 
-/// 500 claims per second for twenty seconds; the server of every third one answers nothing for a time, and then works off
-/// what has come together.
+/// 500 claims per second for twenty seconds; the server of every third one answers nothing for a time, and
+/// then works off what has come together.
 pub fn outage(struck_s: f64, outage_s: f64) -> RunRecord {
     let mut record = record(&[GRANT_LANE], 1);
     let mut slices = vec![(0u64, 0u64, LatencyHistogram::default()); (2.0 * WINDOW_S / SLICE_S) as usize];
@@ -49,7 +49,8 @@ pub fn outage(struck_s: f64, outage_s: f64) -> RunRecord {
     record
 }
 
-/// The same, and so restless before that the outage is within its noise: every third part is as slow, with next to no claims.
+/// The same, and so restless before that the outage is within its noise: every third part is as slow, with
+/// next to no claims.
 pub fn restless(struck_s: f64, outage_s: f64) -> RunRecord {
     let mut record = outage(struck_s, outage_s);
     let injected = record.injected.as_mut().expect("there is a fault in it");
@@ -89,8 +90,8 @@ pub fn pause(struck_s: f64, ended_s: f64) -> InjectedFault {
     }
 }
 
-/// The shipped scenario `failover` as it might go: a primary killed after ten seconds, its replica there six seconds later,
-/// and two claims lost with it.
+/// The shipped scenario `failover` as it might go: a primary killed after ten seconds, its replica there six
+/// seconds later, and two claims lost with it.
 pub fn killed() -> RunRecord {
     let mut record = outage(10.0, 6.3);
     if let Some(scenario) = Shipped::find("failover").and_then(|shipped| parse("failover", shipped.text).ok())

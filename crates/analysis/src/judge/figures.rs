@@ -1,6 +1,7 @@
-//! Figures without intervals: a report of FlowFabric's own benchmarks (`benches/harness` there) against another one, or
-//! against a run of ours. Such a file holds three quantiles and a throughput, and nothing that says how far the next run
-//! would be from them. So no verdict here is certain: the conclusion is always [`Conclusion::Inconclusive`].
+//! Figures without intervals: a report of FlowFabric's own benchmarks (`benches/harness` there) against
+//! another one, or against a run of ours. Such a file holds three quantiles and a throughput, and nothing
+//! that says how far the next run would be from them. So no verdict here is certain: the conclusion is always
+//! [`Conclusion::Inconclusive`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -207,8 +208,9 @@ pub enum FiguresError {
     },
 }
 
-/// Compares what two files say; refuses those that measured different things, unless the options allow it. Reports are
-/// matched by their scenario; one alone on each side is matched whatever it is called, and the name is a difference.
+/// Compares what two files say; refuses those that measured different things, unless the options allow it.
+/// Reports are matched by their scenario; one alone on each side is matched whatever it is called, and the
+/// name is a difference.
 pub fn compare_figures(
     base: &[FfBenchReport],
     candidate: &[FfBenchReport],

@@ -43,7 +43,8 @@ impl Conclusion {
 pub struct Finding {
     /// What it amounts to.
     pub conclusion: Conclusion,
-    /// Which run of a series it was found in, from 1; `None` where there is one run, or for all of them together.
+    /// Which run of a series it was found in, from 1; `None` where there is one run, or for all of them
+    /// together.
     pub run: Option<u64>,
     /// What was found.
     pub cause: Cause,
@@ -146,7 +147,8 @@ pub enum Cause {
         /// What it may be.
         bound_s: f64,
     },
-    /// When all was as before after a fault nobody can tell, but longer than it may be nothing succeeded at all.
+    /// When all was as before after a fault nobody can tell, but longer than it may be nothing succeeded at
+    /// all.
     StillFailing {
         /// The fault's number, from 0.
         fault: u32,

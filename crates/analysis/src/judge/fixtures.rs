@@ -96,8 +96,8 @@ pub fn scenario(arms: &[SimulatedArm]) -> Scenario {
     Scenario::try_from(&file(arms)).unwrap()
 }
 
-/// A sound run of these arms, the first one being the baseline. One arm alone has no strata and no blocks, like a run
-/// without a comparison; its timeline has the claims per second instead.
+/// A sound run of these arms, the first one being the baseline. One arm alone has no strata and no blocks,
+/// like a run without a comparison; its timeline has the claims per second instead.
 pub fn record(arms: &[SimulatedArm], seed: u64) -> RunRecord {
     let mut noise = Noise::new(seed);
     let (mut strata, histograms) = strata(arms, &mut noise);

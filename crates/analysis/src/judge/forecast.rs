@@ -1,8 +1,8 @@
 //! What a run will take, and whether it can answer at all: said before it starts instead of after it has.
 //!
-//! A comparison refuses to judge where the baseline against itself is not known to half the noise threshold. How well that
-//! will be known follows from the number of claims and from how noisy claims are, which past results of the machine tell;
-//! without any, a slow machine's figures stand for it.
+//! A comparison refuses to judge where the baseline against itself is not known to half the noise threshold.
+//! How well that will be known follows from the number of claims and from how noisy claims are, which past
+//! results of the machine tell; without any, a slow machine's figures stand for it.
 
 use std::time::Duration;
 
@@ -16,8 +16,8 @@ use super::result::RunResult;
 /// What past runs say about the next one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Experience {
-    /// Standard error of ln(median over median) of two sides, times the root of the claims on each: what one claim
-    /// contributes where arms take turns claim by claim.
+    /// Standard error of ln(median over median) of two sides, times the root of the claims on each: what one
+    /// claim contributes where arms take turns claim by claim.
     pub noise_of_claim: f64,
     /// The same, times the root of the number of pairs, where they take turns in blocks.
     pub noise_of_block: f64,
@@ -28,7 +28,8 @@ pub struct Experience {
 }
 
 /// A busy two-core machine: +-0.6 % at 99 % for 15,000 claims on each side of a control, twice the 217 us for
-/// each staged grant that a quiet one took. Blocks: controls of results/reference/trials/ at 16 in flight came to 0.13 to 0.16.
+/// each staged grant that a quiet one took. Blocks: controls of results/reference/trials/ at 16 in flight
+/// came to 0.13 to 0.16.
 const SLOW_MACHINE: Experience =
     Experience { noise_of_claim: 0.3, noise_of_block: 0.14, service_s: 550e-6, staging_s: 430e-6 };
 
@@ -80,11 +81,13 @@ impl Experience {
 /// What a run will come to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Forecast {
-    /// All claims, those of the warm-up, the control and the counters included; `None` where time alone decides.
+    /// All claims, those of the warm-up, the control and the counters included; `None` where time alone
+    /// decides.
     pub claims: Option<u64>,
     /// How long it will take one generator, roughly.
     pub length: Duration,
-    /// Windows and blocks, the warm-up's included, before each of which several generators wait for each other.
+    /// Windows and blocks, the warm-up's included, before each of which several generators wait for each
+    /// other.
     pub stretches: u64,
     /// What it cannot answer.
     pub shortfalls: Vec<Shortfall>,
@@ -110,7 +113,8 @@ pub enum Shortfall {
         reach: f64,
         /// Claims that it takes.
         needed: u64,
-        /// Groups of blocks that it takes, where `compare.strata` allows fewer: more claims alone would make longer blocks.
+        /// Groups of blocks that it takes, where `compare.strata` allows fewer: more claims alone would make
+        /// longer blocks.
         groups: Option<u64>,
     },
     /// A tail needs more claims than there are.
@@ -155,7 +159,8 @@ pub fn forecast(scenario: &Scenario, experience: &Experience) -> Forecast {
     Forecast { claims, length: Duration::from_secs_f64(length_s), stretches, shortfalls }
 }
 
-/// Windows and blocks of a run with so many claims in all: each filling of the stock is a window, or a few blocks.
+/// Windows and blocks of a run with so many claims in all: each filling of the stock is a window, or a few
+/// blocks.
 fn stretches(scenario: &Scenario, claims: Option<u64>) -> u64 {
     const WARMUP_AND_WINDOW: u64 = 2;
     let (Some(claims), Mode::Staged) = (claims, scenario.load.mode) else { return WARMUP_AND_WINDOW };
@@ -351,7 +356,8 @@ mod tests {
         let queued = [("load.concurrency", "64"), ("load.claims", "40000")];
         assert_eq!(forecast(&lane_ab(&queued), &SLOW_MACHINE).stretches, 1 + 78 * 3);
         let servers = parse("server-duet", Shipped::find("server-duet").unwrap().text).unwrap();
-        // 20,000, half as many of the control's, the counter blocks' 4,000, and the warm-up of three clusters.
+        // 20,000, half as many of the control's, the counter blocks' 4,000, and the warm-up of three
+        // clusters.
         assert_eq!(forecast(&servers, &SLOW_MACHINE).claims, Some(20_000 + 10_000 + 4_000 + 3_000));
     }
 
@@ -360,7 +366,8 @@ mod tests {
         let arms = [GRANT_LANE, HGET_LANE];
         let past = analyse_as(record(&arms, 1), &scenario(&arms));
         let known = Experience::of([&past]);
-        // Log-normal with a spread of 12 %: a median's error is 1.2533 x 0.12, a difference of two is 1.41 times that.
+        // Log-normal with a spread of 12 %: a median's error is 1.2533 x 0.12, a difference of two is 1.41
+        // times that.
         assert!((known.noise_of_claim - 0.21).abs() < 0.07, "{known:?}");
         assert!((known.service_s - 201e-6).abs() < 5e-6, "{known:?}");
         assert_eq!(Experience::of([]), SLOW_MACHINE);

@@ -1,8 +1,8 @@
 //! From a result to an exit code.
 //!
-//! An A/B run answers a question; that one arm is slower is an answer, not a failure. So a run passes whatever it
-//! found, unless the scenario's `[gate] enforce` (or the command line) makes its verdicts binding. An invalid run fails
-//! either way: it has no answer.
+//! An A/B run answers a question; that one arm is slower is an answer, not a failure. So a run passes
+//! whatever it found, unless the scenario's `[gate] enforce` (or the command line) makes its verdicts
+//! binding. An invalid run fails either way: it has no answer.
 
 use std::time::Duration;
 
@@ -14,7 +14,8 @@ use super::repeat::{Repeated, RepeatedComparison};
 use super::result::{Comparison, ExactMetric, RunResult, VariantSummary, Verdict};
 use super::service_level::{recovery_levels, service_levels};
 
-/// Share of the claims that may end in an error, or more of them than with the baseline, before that is a finding.
+/// Share of the claims that may end in an error, or more of them than with the baseline, before that is a
+/// finding.
 pub(super) const ERRORS: f64 = 0.001;
 
 /// What is binding.
@@ -66,8 +67,8 @@ pub fn gate(result: &RunResult, policy: &GatePolicy) -> Gate {
     Gate::from_findings(findings, policy.enforce)
 }
 
-/// Claims that did not succeed, by variant: only successful ones have a latency, so no time shows them. With a service
-/// level every variant is held to it; else the others to the baseline.
+/// Claims that did not succeed, by variant: only successful ones have a latency, so no time shows them. With
+/// a service level every variant is held to it; else the others to the baseline.
 pub(crate) fn error_findings(
     result: &RunResult,
     service_level: bool,
@@ -98,10 +99,10 @@ pub(crate) fn error_findings(
     })
 }
 
-/// What a healthy run does not show. Races that were lost are part of a scenario with contenders, and grants that
-/// expired of one that leaves them to (`grant.unconsumed`); in any other they are claims that did not succeed. A claim
-/// that was not sent misses a service level; between variants it says nothing, since an execution that one of them
-/// failed to claim is missing for the other as well.
+/// What a healthy run does not show. Races that were lost are part of a scenario with contenders, and grants
+/// that expired of one that leaves them to (`grant.unconsumed`); in any other they are claims that did not
+/// succeed. A claim that was not sent misses a service level; between variants it says nothing, since an
+/// execution that one of them failed to claim is missing for the other as well.
 fn unsuccessful(result: &RunResult, variant: &VariantSummary, service_level: bool) -> u64 {
     let (outcomes, scenario) = (&variant.outcomes, &result.record.scenario);
     let lost = if scenario.load.contenders == 1 { outcomes.lost_race } else { 0 };
@@ -114,8 +115,8 @@ fn unsuccessful(result: &RunResult, variant: &VariantSummary, service_level: boo
         + if service_level { outcomes.dropped + outcomes.empty_stock } else { 0 }
 }
 
-/// Applies a policy to a series of runs of one scenario. What varies is judged over all runs; a fault, a call more and
-/// a missed service level count wherever they were seen: no run is dropped for what it found.
+/// Applies a policy to a series of runs of one scenario. What varies is judged over all runs; a fault, a call
+/// more and a missed service level count wherever they were seen: no run is dropped for what it found.
 pub fn gate_repeated(results: &[RunResult], repeated: &Repeated, policy: &GatePolicy) -> Gate {
     let mut findings = Vec::new();
     if let Some(error) = repeated.ended_by.clone() {
@@ -207,8 +208,8 @@ fn verdict_findings(result: &RunResult) -> Vec<Finding> {
     result.comparisons.iter().filter_map(finding).collect()
 }
 
-/// Whether the whole interval lies on the side of a regression's threshold where none is: whether the metric got better
-/// or stayed as it is may be open, but not that it got no worse.
+/// Whether the whole interval lies on the side of a regression's threshold where none is: whether the metric
+/// got better or stayed as it is may be open, but not that it got no worse.
 fn cannot_be_worse(ratio: Option<Estimate>, metric: Metric, threshold: f64) -> bool {
     let Some(ratio) = ratio else { return false };
     match metric.row().direction {
@@ -242,8 +243,8 @@ fn claim_alike(result: &RunResult, baseline: &str, candidate: &str) -> bool {
     path_of(baseline) == path_of(candidate)
 }
 
-/// Exact metrics of arms that claim the same way: nothing but the library differs, so each has to be equal, and more
-/// of anything is a regression. Arms that claim in different ways differ by design.
+/// Exact metrics of arms that claim the same way: nothing but the library differs, so each has to be equal,
+/// and more of anything is a regression. Arms that claim in different ways differ by design.
 pub(crate) fn judged_exact(result: &RunResult) -> impl Iterator<Item = &ExactMetric> {
     result.exact.iter().filter(|exact| claim_alike(result, &exact.baseline, &exact.candidate))
 }

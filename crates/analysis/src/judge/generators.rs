@@ -10,13 +10,15 @@ use crate::record::{
 };
 use crate::scenario::Scenario;
 
-/// How much later than the first a generator may begin a window, in microseconds. Clocks of machines are compared over a round
-/// trip, and on a busy machine threads wake some milliseconds late: less than this is no finding.
+/// How much later than the first a generator may begin a window, in microseconds. Clocks of machines are
+/// compared over a round trip, and on a busy machine threads wake some milliseconds late: less than this is
+/// no finding.
 pub const MOST_LATE_US: u64 = 50_000;
 
-/// Share of the time of all windows and blocks that may be over when a generator begins them. Blocks are short: of one that lasts
-/// 20 ms a generator that comes 10 ms late has missed half, and the others had fewer claims in flight than they were to have. Less
-/// than this is within what is left out at the beginning of a block, a fifth of its claims.
+/// Share of the time of all windows and blocks that may be over when a generator begins them. Blocks are
+/// short: of one that lasts 20 ms a generator that comes 10 ms late has missed half, and the others had fewer
+/// claims in flight than they were to have. Less than this is within what is left out at the beginning of a
+/// block, a fifth of its claims.
 pub const MOST_LATE_SHARE: f64 = 0.1;
 
 /// One of several generators in numbers.
@@ -34,7 +36,8 @@ pub struct GeneratorSummary {
     pub cpu_us_per_claim: Option<f64>,
     /// sent - scheduled (open loop).
     pub send_lag_us: Option<LatencySummary>,
-    /// Whether it was the limit, and in what: of all whose thread had no time to spare, or that sent too late, the worst is.
+    /// Whether it was the limit, and in what: of all whose thread had no time to spare, or that sent too
+    /// late, the worst is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<GeneratorLimit>,
 }
@@ -75,7 +78,8 @@ pub(super) fn busiest(record: &RunRecord) -> Option<(u32, f64)> {
     all.reduce(|a, b| if b.1 > a.1 { b } else { a })
 }
 
-/// What the generators on the first one's machine used together, with that machine's figures; of a single generator its own.
+/// What the generators on the first one's machine used together, with that machine's figures; of a single
+/// generator its own.
 pub(super) fn at_the_first(record: &RunRecord) -> Option<GeneratorUse> {
     let machines = by_machine(&record.generators);
     machines.first().map(|machine| machine.used).or(record.generator)
@@ -87,7 +91,8 @@ fn busy(generator: &GeneratorRecord) -> Option<f64> {
     (used.window_s > 0.0).then(|| used.thread_cpu_s / used.window_s)
 }
 
-/// The one that was furthest beyond what a generator may be: busy for most of the window, or later than claims may be sent.
+/// The one that was furthest beyond what a generator may be: busy for most of the window, or later than
+/// claims may be sent.
 fn limit(record: &RunRecord, scenario: &Scenario) -> Option<(u32, GeneratorLimit)> {
     let beyond = |generator: &GeneratorRecord| {
         let busy = busy(generator).map(|share| (share / GENERATOR_BUSY, GeneratorLimit::Busy));
@@ -99,7 +104,8 @@ fn limit(record: &RunRecord, scenario: &Scenario) -> Option<(u32, GeneratorLimit
     all.reduce(|a, b| if b.0 > a.0 { b } else { a }).map(|(_, worst)| worst)
 }
 
-/// Generators that began a window after the others, and those that began all of them so late that much of their time was over.
+/// Generators that began a window after the others, and those that began all of them so late that much of
+/// their time was over.
 pub(super) fn began_late(record: &RunRecord) -> impl Iterator<Item = InvalidReason> {
     let late = record.generators.iter().filter(|one| one.late_us > MOST_LATE_US);
     let once = late.map(|one| InvalidReason::BeganLate {
@@ -123,7 +129,8 @@ pub(super) fn sent_late(record: &RunRecord, scenario: &Scenario) -> impl Iterato
     })
 }
 
-/// What bears on the figures of several generators: of each of them, and of each machine with all that ran there.
+/// What bears on the figures of several generators: of each of them, and of each machine with all that ran
+/// there.
 pub(super) fn warnings(record: &RunRecord, scenario: &Scenario) -> Vec<Warning> {
     let of = |part: u32, what: Warning| Warning::OfGenerator { part, what: Box::new(what) };
     let all_late = of_arms(record, scenario).any(|lag| lag.is_late());
@@ -149,7 +156,8 @@ fn of_machine(machine: &MachineUse<'_>, record: &RunRecord) -> Vec<Warning> {
     let environment = &record.environment;
     let servers_here = environment.valkey.same_machine && environment.host.is_machine_of(machine.host);
     let used = GeneratorUse {
-        // The first part reads them for all: on a machine that servers share with any generator they are no other program.
+        // The first part reads them for all: on a machine that servers share with any generator they are no
+        // other program.
         servers_cpu_s: record.generator.map_or(0.0, |all| all.servers_cpu_s),
         ..machine.used
     };

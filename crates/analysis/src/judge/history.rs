@@ -29,14 +29,15 @@ pub struct HistoryEntry {
     /// SHA-256 of each variant's own library, in a library duet.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub variant_libraries: BTreeMap<String, String>,
-    /// What each variant's worker was built against, in an SDK duet: version and digest, such as `0.15.0 (1f2e3d4c5b6a)`.
+    /// What each variant's worker was built against, in an SDK duet: version and digest, such as `0.15.0
+    /// (1f2e3d4c5b6a)`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub variant_sdks: BTreeMap<String, String>,
     /// Seed: with the start it names the run.
     #[serde(default)]
     pub seed: u64,
-    /// What was measured besides the scenario's name: a digest of all keys that matter to a comparison. Figures of
-    /// different settings are never one trend.
+    /// What was measured besides the scenario's name: a digest of all keys that matter to a comparison.
+    /// Figures of different settings are never one trend.
     #[serde(default)]
     pub settings: String,
     /// Machine and servers in one line; figures of different machines are never one trend.
@@ -128,7 +129,8 @@ fn versions(record: &RunRecord) -> String {
 /// FlowFabric's own number of flow partitions: a deployment that publishes none has so many.
 const FLOWFABRICS_OWN: u32 = 256;
 
-/// What forbids a comparison beside that, where it is not as it usually is: lines of earlier versions do not name it.
+/// What forbids a comparison beside that, where it is not as it usually is: lines of earlier versions do not
+/// name it.
 fn unusual(record: &RunRecord) -> String {
     let (host, valkey) = (&record.environment.host, &record.environment.valkey);
     let external = valkey.provider == Provider::External.as_str();
@@ -250,7 +252,8 @@ pub fn append(file: &mut (impl Read + Write + Seek), entry: &HistoryEntry) -> Re
     Ok(file.flush()?)
 }
 
-/// Reads a history. Lines that are no entries are reported, not fatal: the other nights are still worth reading.
+/// Reads a history. Lines that are no entries are reported, not fatal: the other nights are still worth
+/// reading.
 pub fn read(file: impl BufRead) -> Result<History, HistoryError> {
     let mut history = History::default();
     for (index, line) in file.split(b'\n').enumerate() {

@@ -59,7 +59,8 @@ pub(super) fn source(metric: Metric) -> Source {
     }
 }
 
-/// The metric whose ratio this one's is: the median in round trips divides both sides by the same bare round trips.
+/// The metric whose ratio this one's is: the median in round trips divides both sides by the same bare round
+/// trips.
 pub(super) fn question(metric: Metric) -> Metric {
     match metric {
         Metric::ServiceP50RoundTrips => Metric::ServiceP50,

@@ -1,4 +1,5 @@
-//! Where the time of one claim goes: its round trips one behind the other, and the client's own work between them.
+//! Where the time of one claim goes: its round trips one behind the other, and the client's own work between
+//! them.
 
 use super::latency_summary::LatencySummary;
 use super::result::VariantSummary;
@@ -25,7 +26,8 @@ impl ClaimPart<'_> {
     }
 }
 
-/// The parts of a variant's mean claim in order, the client's own work last; empty where round trips were not timed.
+/// The parts of a variant's mean claim in order, the client's own work last; empty where round trips were not
+/// timed.
 pub fn claim_parts(variant: &VariantSummary) -> Vec<ClaimPart<'_>> {
     let Some(service) = variant.service_us.filter(|_| !variant.steps.is_empty()) else { return Vec::new() };
     let rest = (1.0 - variant.steps.iter().map(|step| step.share).sum::<f64>()).max(0.0);

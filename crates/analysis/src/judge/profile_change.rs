@@ -11,8 +11,8 @@ use super::profile_result::{PartChange, ProfileChange, ProfilePart};
 /// Chance that any part of a function is marked without reason.
 const ERROR: f64 = 0.05;
 
-/// Every part of every function that two libraries have in common. The first instrumented arm with a path is the base of
-/// the others with that path.
+/// Every part of every function that two libraries have in common. The first instrumented arm with a path is
+/// the base of the others with that path.
 pub(super) fn changes(record: &RunRecord, pairs: &[(usize, usize)]) -> Vec<ProfileChange> {
     let path = |arm: usize| record.arms[arm].path;
     let mut changes = Vec::new();

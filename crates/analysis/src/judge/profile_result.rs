@@ -30,15 +30,15 @@ pub struct ProfiledArm {
     pub functions: Vec<ProfiledFunction>,
     /// What one timer around a call takes, in microseconds.
     pub timer_us: f64,
-    /// What the server takes around a function, for handing over keys, arguments and the reply, in microseconds per call:
-    /// measured by calls of a function that does nothing.
+    /// What the server takes around a function, for handing over keys, arguments and the reply, in
+    /// microseconds per call: measured by calls of a function that does nothing.
     pub around_us: f64,
     /// Whether the parts add up to the server's own time for the function.
     pub instrumented: AddingUp,
     /// Whether they do so without the timers, to the plain library's.
     pub without_timers: AddingUp,
-    /// What the instrumentation added to the server's time, in microseconds per call: median of the differences between
-    /// neighbouring blocks.
+    /// What the instrumentation added to the server's time, in microseconds per call: median of the
+    /// differences between neighbouring blocks.
     pub added_us: Option<Estimate>,
 }
 
@@ -82,7 +82,8 @@ pub struct AddingUp {
     pub parts_us: f64,
     /// The server's time (`usec` of `cmdstat_fcall`) per call: median of the blocks.
     pub server_us: f64,
-    /// How far the parts fall short of it, as a share of it: median of the blocks. Negative where they are more.
+    /// How far the parts fall short of it, as a share of it: median of the blocks. Negative where they are
+    /// more.
     pub short: f64,
 }
 

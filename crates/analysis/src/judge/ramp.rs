@@ -25,14 +25,15 @@ pub struct RampStep {
     pub claimed_per_s: f64,
     /// Claims that ended in it and did not succeed.
     pub errors: u64,
-    /// Median response time of the claims that succeeded in it; `None` without one, and in results of versions that
-    /// did not keep response times by second.
+    /// Median response time of the claims that succeeded in it; `None` without one, and in results of
+    /// versions that did not keep response times by second.
     pub response_p50: Option<StepQuantile>,
     /// 99th percentile of it.
     pub response_p99: Option<StepQuantile>,
     /// Grants in stock at its end.
     pub stock: u64,
-    /// Share of a core that the main thread of the busiest primary used, over the seconds in which it was read.
+    /// Share of a core that the main thread of the busiest primary used, over the seconds in which it was
+    /// read.
     pub busiest_cpu: Option<f64>,
 }
 
@@ -153,8 +154,8 @@ mod tests {
     use crate::record::{LatencyHistogram, Offered};
     use crate::scenario::{HumanDuration, RampForm};
 
-    /// 100 to 300 per second over `over` seconds, then 300 per second until `seconds`; every claim takes as many
-    /// microseconds as its second has number, and one in fifty a thousand times that.
+    /// 100 to 300 per second over `over` seconds, then 300 per second until `seconds`; every claim takes as
+    /// many microseconds as its second has number, and one in fifty a thousand times that.
     fn climbing(over: u64, seconds: u32) -> RunRecord {
         let mut record = record(&[GRANT_LANE], 1);
         let form = RampForm { from: 100.0, over: HumanDuration::from_secs(over) };
@@ -211,7 +212,8 @@ mod tests {
     fn quantiles_are_those_of_all_claims_of_the_step() {
         let steps = steps(&climbing(18, 20));
         let p99 = steps[9].response_p99.as_ref().unwrap();
-        // Two in a hundred are slow in either second, so half of the slow ones lie beyond p99: those of second 20.
+        // Two in a hundred are slow in either second, so half of the slow ones lie beyond p99: those of
+        // second 20.
         assert!((19_000.0..20_100.0).contains(&p99.us), "{p99:?}");
         assert!(
             p99.interval.is_none() && p99.too_few.is_some(),

@@ -1,8 +1,9 @@
 //! How long after each fault a run was as it had been before the first one.
 //!
-//! The window is looked at in groups of slices, long enough for a 99th percentile to mean something. What the groups before
-//! the first fault show is the noise; back is where response time and rate stay within it. Response times stand where
-//! their claims were due, so that a claim which waited through an outage counts for the outage.
+//! The window is looked at in groups of slices, long enough for a 99th percentile to mean something. What the
+//! groups before the first fault show is the noise; back is where response time and rate stay within it.
+//! Response times stand where their claims were due, so that a claim which waited through an outage counts
+//! for the outage.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -23,8 +24,8 @@ const ON_END_S: f64 = 0.5;
 /// Groups on end beyond the noise that count as a disturbance while a fault goes on.
 const AGAIN: usize = 2;
 
-/// Groups by which all may seem as before ahead of the first success on the struck server's slots: a group that it falls
-/// into, and one more.
+/// Groups by which all may seem as before ahead of the first success on the struck server's slots: a group
+/// that it falls into, and one more.
 const HIDDEN_FROM: f64 = 2.0;
 
 /// Standard deviations that noise reaches.
@@ -39,8 +40,9 @@ pub struct Recovery {
     pub marked_failed_s: Option<f64>,
     /// Until its slots had passed to another server.
     pub took_over_s: Option<f64>,
-    /// Until a claim on its slots that was due after it struck held its lease; where tries on them came to nothing, until
-    /// the first one after that. `None` where nothing came to nothing either (`nothing_failed`).
+    /// Until a claim on its slots that was due after it struck held its lease; where tries on them came to
+    /// nothing, until the first one after that. `None` where nothing came to nothing either
+    /// (`nothing_failed`).
     pub first_success_s: Option<f64>,
     /// Until the response time's 99th percentile was back within the noise and stayed there.
     pub p99_back_s: Option<f64>,
@@ -48,27 +50,27 @@ pub struct Recovery {
     pub rate_back_s: Option<f64>,
     /// Until both were; `None` where they never were, or nobody can tell.
     pub recovered_s: Option<f64>,
-    /// Claims that were due from when it struck until all was as before, or until the next fault or the end of the load, and
-    /// took longer than the noise explains.
+    /// Claims that were due from when it struck until all was as before, or until the next fault or the end
+    /// of the load, and took longer than the noise explains.
     pub late: Option<u64>,
     /// The slowest of them, in microseconds.
     pub slowest_us: Option<f64>,
     /// What the run was before the first fault; `None` where too little of it lies before that.
     pub before: Option<Before>,
-    /// Whether that was so restless that it holds the outage as well: by its noise all was as before while claims on the
-    /// struck server's slots still came to nothing. Then nobody can tell when it was over.
+    /// Whether that was so restless that it holds the outage as well: by its noise all was as before while
+    /// claims on the struck server's slots still came to nothing. Then nobody can tell when it was over.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub hidden_by_noise: bool,
-    /// Whether no claim noticed anything on its slots: no try came to nothing, and none was late. Then there is no first
-    /// success either, only the next claim.
+    /// Whether no claim noticed anything on its slots: no try came to nothing, and none was late. Then there
+    /// is no first success either, only the next claim.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub nothing_failed: bool,
-    /// How long the fault went on after the load had ended, in seconds; `None` for one that was over before. Late claims are
-    /// those of the load then.
+    /// How long the fault went on after the load had ended, in seconds; `None` for one that was over before.
+    /// Late claims are those of the load then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outlasted_load_s: Option<f64>,
-    /// Whether all seemed as before while such a fault went on. It may not have stayed so, and nobody claimed any more: nobody
-    /// can tell then when it was.
+    /// Whether all seemed as before while such a fault went on. It may not have stayed so, and nobody claimed
+    /// any more: nobody can tell then when it was.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub seemed_back: bool,
 }
@@ -96,8 +98,8 @@ impl Recovery {
         }
     }
 
-    /// Whether nothing succeeded on the struck server's slots for so much longer than `bound_s` that all was not as before
-    /// within it, whatever the noise holds.
+    /// Whether nothing succeeded on the struck server's slots for so much longer than `bound_s` that all was
+    /// not as before within it, whatever the noise holds.
     pub(crate) fn failed_beyond(&self, bound_s: f64) -> bool {
         let failing_s = self.first_success_s.zip(self.before);
         failing_s.is_some_and(|(first_s, before)| first_s > bound_s + HIDDEN_FROM * before.group_s)
@@ -225,8 +227,8 @@ impl<'a> Window<'a> {
     fn before(&self, first_s: f64) -> Option<Before> {
         let mut groups = self.groups(0.0, first_s);
         groups.drain(..groups.len().min(1));
-        // Claims stand where they were due: one that was under way when the fault struck waited through the outage, and that is
-        // the fault's and no noise.
+        // Claims stand where they were due: one that was under way when the fault struck waited through the
+        // outage, and that is the fault's and no noise.
         groups.retain(|group| !group.reaches(first_s));
         let logs: Vec<f64> = groups.iter().filter_map(|group| Some(group.p99_us()?.ln())).collect();
         if logs.len() < FEWEST_BEFORE || logs.len() < groups.len() {
@@ -271,7 +273,8 @@ impl<'a> Window<'a> {
             back(&|group| group.claimed as f64 / self.group_s() >= before.least_claims_per_s)
         });
         let first_success_s = after(fault.first_success_s);
-        // Claims that are due while nothing succeeds wait for all of that: a p99 that is back before does not show them.
+        // Claims that are due while nothing succeeds wait for all of that: a p99 that is back before does not
+        // show them.
         let hidden_by_noise = p99_back_s
             .zip(first_success_s)
             .is_some_and(|(back_s, first_s)| back_s + HIDDEN_FROM * self.group_s() < first_s);

@@ -77,7 +77,8 @@ fn a_fault_at_the_beginning_leaves_nothing_to_compare_with() {
     assert!(early.slowest_us.is_some());
 }
 
-/// A move that goes on after the last claim was due: all seems as before for most of it, and nobody saw the rest.
+/// A move that goes on after the last claim was due: all seems as before for most of it, and nobody saw the
+/// rest.
 #[test]
 fn a_fault_that_outlasts_the_load_has_no_recovery_and_all_its_late_claims() {
     let mut record = stalled(8.0, 1.05);

@@ -44,11 +44,11 @@ pub struct RepeatedComparison {
     pub metric: Metric,
     /// Candidate over baseline of every valid run; `None` where that run had too little.
     pub per_run: Vec<Option<Estimate>>,
-    /// Geometric mean over runs. Its interval comes from the spread between runs, so it holds what differs from one
-    /// run to the next as well, and allows for what ran beside them as a run's own does.
+    /// Geometric mean over runs. Its interval comes from the spread between runs, so it holds what differs
+    /// from one run to the next as well, and allows for what ran beside them as a run's own does.
     pub ratio: Option<Estimate>,
-    /// Probability of such runs without a difference (Student's t over the runs), corrected for the number of metrics and
-    /// candidates; `None` in series of versions that did not.
+    /// Probability of such runs without a difference (Student's t over the runs), corrected for the number of
+    /// metrics and candidates; `None` in series of versions that did not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub p_value: Option<f64>,
     /// Where one more run would lie: the interval above is that of the mean over all runs.
@@ -57,8 +57,8 @@ pub struct RepeatedComparison {
     /// Whether the runs agree as well as their own intervals say, those of what varied within each run alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agreement: Option<Agreement>,
-    /// The same in the metric's unit. `None` where there is no ratio, where a run does not tell, and in series of
-    /// versions that did not.
+    /// The same in the metric's unit. `None` where there is no ratio, where a run does not tell, and in
+    /// series of versions that did not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub difference: Option<RepeatedDifference>,
     /// Why there is no ratio.
@@ -70,8 +70,8 @@ pub struct RepeatedComparison {
     pub verdict: Verdict,
 }
 
-/// What intervals over runs allow for, where other programs ran beside some of them: shares of the effect on either side. What stays
-/// for a whole series is in no spread between its runs.
+/// What intervals over runs allow for, where other programs ran beside some of them: shares of the effect on
+/// either side. What stays for a whole series is in no spread between its runs.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AllowedOverRuns {
     /// Runs beside which others ran, of those that have a ratio.
@@ -130,8 +130,8 @@ pub struct Repeated {
     /// Why it did not pass.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub control_failure: Option<ControlFailure>,
-    /// Difference below which nothing is judged to differ; `None` where nothing was compared, or in series of versions
-    /// that did not keep it.
+    /// Difference below which nothing is judged to differ; `None` where nothing was compared, or in series of
+    /// versions that did not keep it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub noise_threshold: Option<f64>,
     /// Metric by metric.
@@ -144,8 +144,8 @@ pub struct Repeated {
     pub redirects: BTreeMap<RedirectKind, OverRuns>,
 }
 
-/// Combines the runs of one scenario, of those that were `wanted`. Runs whose own control failed stay in: leaving them
-/// out would choose runs by their outcome.
+/// Combines the runs of one scenario, of those that were `wanted`. Runs whose own control failed stay in:
+/// leaving them out would choose runs by their outcome.
 pub fn repeat(results: &[RunResult], wanted: u64) -> Repeated {
     let attempts = results
         .iter()
@@ -201,7 +201,8 @@ pub fn repeat(results: &[RunResult], wanted: u64) -> Repeated {
     }
 }
 
-/// As within a run: a change that does not survive the correction for the number of metrics and candidates is inconclusive.
+/// As within a run: a change that does not survive the correction for the number of metrics and candidates is
+/// inconclusive.
 fn correct_for_many(comparisons: &mut [RepeatedComparison], confidence: f64) {
     let asked: Vec<_> =
         comparisons.iter().map(|one| (one.metric, one.candidate.clone(), one.p_value)).collect();

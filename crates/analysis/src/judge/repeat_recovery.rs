@@ -1,4 +1,5 @@
-//! How runs of one scenario came through the same fault: each run's figures, and their mean with an interval over runs.
+//! How runs of one scenario came through the same fault: each run's figures, and their mean with an interval
+//! over runs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -162,7 +163,8 @@ mod tests {
         assert!(redirects(&all, 3).is_empty() && redirects(&[], 3).is_empty());
     }
 
-    /// Late, retried, in doubt, redirected: of each a mean with an interval, also where a cause was not met in every run.
+    /// Late, retried, in doubt, redirected: of each a mean with an interval, also where a cause was not met
+    /// in every run.
     #[test]
     fn what_claims_met_has_a_mean_over_runs_as_well() {
         let run = |n: u64| {

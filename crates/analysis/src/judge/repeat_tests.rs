@@ -53,7 +53,8 @@ fn a_saving_has_its_own_intervals_over_runs_in_the_unit_of_its_metric() {
     }
     let over_all = p50(&repeat(&results, 4)).difference.clone().unwrap();
     assert_eq!((over_all.baseline_value, over_all.candidate_value), (200.0, 250.0));
-    // Spread between runs 2.58, Student's t 3.182 with three degrees of freedom; of the next one, with a run's own.
+    // Spread between runs 2.58, Student's t 3.182 with three degrees of freedom; of the next one, with a
+    // run's own.
     let half = |estimate: Estimate| (estimate.estimate, estimate.high - estimate.estimate);
     let (mean, next) = (half(over_all.mean), half(over_all.next_run));
     assert!((mean.0 - 50.0).abs() < 1e-9 && (mean.1 - 4.11).abs() < 0.01, "{mean:?}");
@@ -65,7 +66,8 @@ fn a_saving_has_its_own_intervals_over_runs_in_the_unit_of_its_metric() {
     assert_eq!(p50(&repeat(&results, 4)).difference.as_ref().map(|d| d.per_run.len()), Some(3));
 }
 
-/// What stays beside a whole series is in no spread between its runs; beside single runs it is, and in the next one whole.
+/// What stays beside a whole series is in no spread between its runs; beside single runs it is, and in the
+/// next one whole.
 #[test]
 fn a_series_allows_for_what_ran_beside_it_and_takes_it_for_no_random_error() {
     let arms = [GRANT_LANE, HGET_LANE];

@@ -19,8 +19,8 @@ use super::sizing::{SizingBasis, SizingRow};
 /// Value of [`RunResult::schema`].
 pub const SCHEMA: &str = "reclaim-bench/1";
 
-/// A run with all that follows from it. `record` alone is measured; everything else is computed from it and can be
-/// computed again.
+/// A run with all that follows from it. `record` alone is measured; everything else is computed from it and
+/// can be computed again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunResult {
     /// Always [`SCHEMA`].
@@ -39,8 +39,8 @@ pub struct RunResult {
     pub exact: Vec<ExactMetric>,
     /// Baseline against itself.
     pub control: Option<Control>,
-    /// Primaries that each arm needs at a few rates, from its server CPU; empty where that is not known, and in results of
-    /// versions that did not compute it.
+    /// Primaries that each arm needs at a few rates, from its server CPU; empty where that is not known, and
+    /// in results of versions that did not compute it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub worth: Vec<Worth>,
     /// How the run came through each fault (`[[fault]]`); empty without one.
@@ -97,22 +97,25 @@ pub struct StepSummary {
     pub share: f64,
 }
 
-/// What one claim costs. Figures of the servers' counters are over the claims that reached the claiming function (one
-/// `FCALL` each), whatever it answered: a run in which many claims are refused shows the mean of both kinds. Figures of
-/// the wire are over successful claims alone.
+/// What one claim costs. Figures of the servers' counters are over the claims that reached the claiming
+/// function (one `FCALL` each), whatever it answered: a run in which many claims are refused shows the mean
+/// of both kinds. Figures of the wire are over successful claims alone.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ServerCost {
-    /// Main-thread CPU of the servers in microseconds, from the counter blocks (`INFO cpu`), over the claims that reached
-    /// the function; `None` where the arms were never apart.
+    /// Main-thread CPU of the servers in microseconds, from the counter blocks (`INFO cpu`), over the claims
+    /// that reached the function; `None` where the arms were never apart.
     pub main_thread_cpu_us_per_claim: Option<f64>,
-    /// Commands that the worker sends, by name, over the claims that reached the function; empty in an SDK duet, where nobody
-    /// but the servers count them ([`Self::calls_per_claim`]).
+    /// Commands that the worker sends, by name, over the claims that reached the function; empty in an SDK
+    /// duet, where nobody but the servers count them ([`Self::calls_per_claim`]).
     pub commands_per_claim: BTreeMap<String, f64>,
-    /// All calls that the servers counted, commands inside functions included, over the claims that reached the function.
+    /// All calls that the servers counted, commands inside functions included, over the claims that reached
+    /// the function.
     pub calls_per_claim: BTreeMap<String, f64>,
-    /// Waits for an answer, successful claims only; `null` in an SDK duet, where nobody outside the worker sees them.
+    /// Waits for an answer, successful claims only; `null` in an SDK duet, where nobody outside the worker
+    /// sees them.
     pub round_trips_per_claim: Option<f64>,
-    /// Request bytes, successful claims only; `null` where FlowFabric's SDK makes the claims, whose bytes nobody counts.
+    /// Request bytes, successful claims only; `null` where FlowFabric's SDK makes the claims, whose bytes
+    /// nobody counts.
     pub bytes_in_per_claim: Option<f64>,
     /// Reply bytes, the same.
     pub bytes_out_per_claim: Option<f64>,
@@ -156,8 +159,8 @@ pub struct Comparison {
     pub candidate_value: f64,
     /// Candidate over baseline: 1.0 is equal. `None` where there is too little to say.
     pub ratio: Option<Estimate>,
-    /// Candidate less baseline, in the metric's unit, with an interval of its own. `None` where there is too little to
-    /// say, and in results of versions that did not tell.
+    /// Candidate less baseline, in the metric's unit, with an interval of its own. `None` where there is too
+    /// little to say, and in results of versions that did not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub difference: Option<Estimate>,
     /// Why there is no ratio.
@@ -166,8 +169,8 @@ pub struct Comparison {
     pub p_value: Option<f64>,
     /// Smallest relative difference that this run could have shown, what is allowed for others included.
     pub detectable: Option<f64>,
-    /// Share of the effect by which `ratio` and `difference` are wider on either side than what varied within the run makes them,
-    /// for the programs that ran beside it; `None` where nothing is allowed for.
+    /// Share of the effect by which `ratio` and `difference` are wider on either side than what varied within
+    /// the run makes them, for the programs that ran beside it; `None` where nothing is allowed for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed_for_others: Option<f64>,
     /// The verdict.
@@ -208,8 +211,9 @@ pub struct Control {
     /// Why not, where it may not. `None` also in results of versions that told it in words.
     #[serde(default)]
     pub failure: Option<ControlFailure>,
-    /// In a server duet: by how much two clusters of the baseline's server may differ by themselves, as a share, which is
-    /// the far end of the control's interval. Verdicts are taken with their intervals wider by so much on either side.
+    /// In a server duet: by how much two clusters of the baseline's server may differ by themselves, as a
+    /// share, which is the far end of the control's interval. Verdicts are taken with their intervals wider
+    /// by so much on either side.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowance: Option<f64>,
 }
@@ -230,8 +234,8 @@ pub enum ControlFailure {
         /// Second side over first.
         ratio: Estimate,
     },
-    /// Two clusters of the baseline's server differ by more than half the noise threshold: what differs between the arms'
-    /// clusters may be the clusters and not the servers.
+    /// Two clusters of the baseline's server differ by more than half the noise threshold: what differs
+    /// between the arms' clusters may be the clusters and not the servers.
     ClustersDiffer {
         /// The second cluster over the first.
         ratio: Estimate,

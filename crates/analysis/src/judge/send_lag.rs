@@ -4,8 +4,9 @@ use crate::record::{ArmRecord, GeneratorRecord, InvalidReason, RunRecord, SEND_L
 use crate::scenario::Scenario;
 use crate::stats::Latencies;
 
-/// Without a service level, a calibrated generator that is late by less than this at p99 is as good as timer and scheduler
-/// let it be: local claims take so little that a tenth of their median lies below that on any machine.
+/// Without a service level, a calibrated generator that is late by less than this at p99 is as good as timer
+/// and scheduler let it be: local claims take so little that a tenth of their median lies below that on any
+/// machine.
 const FLOOR_US: f64 = 100.0;
 
 /// What the send lag may be over the one that was calibrated at the same rate.
@@ -55,7 +56,8 @@ pub(super) fn of_arms<'a>(
     record.arms.iter().filter_map(|arm| of_arm(arm, record, scenario))
 }
 
-/// Of one of several generators, over all of its claims: it may be as late as those of the arm that may be the latest.
+/// Of one of several generators, over all of its claims: it may be as late as those of the arm that may be
+/// the latest.
 pub(super) fn of_generator(
     generator: &GeneratorRecord,
     record: &RunRecord,
@@ -67,8 +69,8 @@ pub(super) fn of_generator(
         .map(|limits| SendLag { p99, ..limits })
 }
 
-/// `None` without a schedule. A service level says how late is too late; without one it is the median response time, but
-/// never less than a generator can do, as far as that is known.
+/// `None` without a schedule. A service level says how late is too late; without one it is the median
+/// response time, but never less than a generator can do, as far as that is known.
 fn of_arm(arm: &ArmRecord, record: &RunRecord, scenario: &Scenario) -> Option<SendLag> {
     let lag = Latencies::readable(&arm.send_lag)?;
     let p99 = lag.quantile_us(0.99);
@@ -80,8 +82,8 @@ fn of_arm(arm: &ArmRecord, record: &RunRecord, scenario: &Scenario) -> Option<Se
     let wanted_us = SEND_LAG_SHARE * response.quantile_us(0.5);
     let floor = match record.calibration.as_ref().and_then(|note| note.send_lag.as_ref()) {
         Some(lag) => OVER_CALIBRATED * lag.p99_us,
-        // Nobody knows what this generator can do. Late by no more than a slow claim takes it is at least not what the
-        // response times mostly show.
+        // Nobody knows what this generator can do. Late by no more than a slow claim takes it is at least not
+        // what the response times mostly show.
         None => Latencies::readable(&arm.service).map_or(0.0, |service| service.quantile_us(0.99)),
     };
     let floor = FLOOR_US.max(floor);

@@ -3,8 +3,8 @@
 use crate::record::{ClusterRecord, InvalidReason, RunRecord, ServerReading};
 use crate::scenario::same_setting;
 
-/// Everything on every primary that was not as asked for, before the first window or after the last one. Of a run that was
-/// stopped nobody may have had the time to look once more.
+/// Everything on every primary that was not as asked for, before the first window or after the last one. Of a
+/// run that was stopped nobody may have had the time to look once more.
 pub(super) fn other_servers(record: &RunRecord) -> Vec<InvalidReason> {
     let mut faults = Vec::new();
     for cluster in &record.clusters {

@@ -11,7 +11,8 @@ use crate::scenario::FaultKind;
 pub struct ServiceLevel<'a> {
     /// The variant.
     pub variant: &'a VariantSummary,
-    /// Its 99th percentile in µs: of the response time; in a closed loop, which has none, of the service time.
+    /// Its 99th percentile in µs: of the response time; in a closed loop, which has none, of the service
+    /// time.
     pub p99_us: f64,
     /// The bound in µs.
     pub bound_us: f64,

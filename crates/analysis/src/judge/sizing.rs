@@ -1,7 +1,7 @@
 //! How many primaries a rate needs.
 //!
-//! Primaries share no work, so they add up; what stands in the way is that 256 partitions do not spread evenly over
-//! many of them. The busiest primary decides.
+//! Primaries share no work, so they add up; what stands in the way is that 256 partitions do not spread
+//! evenly over many of them. The busiest primary decides.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -21,8 +21,8 @@ pub struct SizingBasis {
     pub primaries: u32,
     /// Its busiest primary's partitions over the mean, from live slot ownership.
     pub hottest_share: f64,
-    /// Share of all claims that its busiest primary had beyond its partitions' share. It is taken to be one partition's:
-    /// however many primaries there are, one of them has all of it.
+    /// Share of all claims that its busiest primary had beyond its partitions' share. It is taken to be one
+    /// partition's: however many primaries there are, one of them has all of it.
     #[serde(default)]
     pub concentrated: f64,
 }
@@ -32,8 +32,8 @@ pub struct SizingBasis {
 pub struct SizingRow {
     /// Claims per second.
     pub rate_per_s: f64,
-    /// Fewest primaries that keep the utilisation; `None` where no number does, because one partition alone is too
-    /// much for one primary.
+    /// Fewest primaries that keep the utilisation; `None` where no number does, because one partition alone
+    /// is too much for one primary.
     pub primaries: Option<u32>,
     /// Partitions of the busiest primary over the mean with that many.
     pub hottest_share: Option<f64>,
@@ -73,8 +73,8 @@ fn share(basis: &SizingBasis, primaries: u32) -> f64 {
 /// Below this, what the busiest primary had beyond its partitions' share is chance.
 const EVEN: f64 = 0.03;
 
-/// See [`SizingBasis::concentrated`]; of claims and partitions by primary. `None` where one primary has everything and the
-/// population is `skewed`: how much of it one partition has does not show there.
+/// See [`SizingBasis::concentrated`]; of claims and partitions by primary. `None` where one primary has
+/// everything and the population is `skewed`: how much of it one partition has does not show there.
 pub(super) fn concentrated(primaries: &[(u64, u32)], skewed: bool) -> Option<f64> {
     if primaries.len() == 1 {
         return (!skewed).then_some(0.0);
@@ -131,7 +131,8 @@ mod tests {
         let hot = concentrated(&[(600, 85), (200, 85), (200, 85)], true).unwrap();
         assert!((hot - 0.4).abs() < 1e-9, "{hot}");
         let basis = SizingBasis { concentrated: hot, ..BASIS };
-        // One primary has 0.4 of 10,000 claims per second at 100 us each: that is 40 % of it, and the rest adds to it.
+        // One primary has 0.4 of 10,000 claims per second at 100 us each: that is 40 % of it, and the rest
+        // adds to it.
         let row = sizing(&basis, &[10_000.0])[0];
         assert!(row.primaries > sizing(&BASIS, &[10_000.0])[0].primaries, "{row:?}");
         assert_eq!(sizing(&basis, &[20_000.0])[0].primaries, None, "80 % of one primary for one partition");

@@ -1,5 +1,5 @@
-//! Two stored results, measured one after the other: coarse thresholds, because no pairing cancels what changed in
-//! between. Best is still to measure both in one run.
+//! Two stored results, measured one after the other: coarse thresholds, because no pairing cancels what
+//! changed in between. Best is still to measure both in one run.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -128,7 +128,8 @@ pub struct StoredComparison {
     pub differences: Vec<SettingDifference>,
     /// Metrics with intervals, variant by variant.
     pub metrics: Vec<StoredMetric>,
-    /// Metrics that do not vary and differ, and the number of those that are equal is in [`Self::exact_equal`].
+    /// Metrics that do not vary and differ, and the number of those that are equal is in
+    /// [`Self::exact_equal`].
     pub exact: Vec<StoredExact>,
     /// Metrics that do not vary and are equal.
     pub exact_equal: u64,
@@ -299,8 +300,8 @@ impl RunPair<'_> {
     }
 }
 
-/// The rule. Thresholds are shares of the base: a throughput that fell by more than 10 %, a p99 that rose by more
-/// than 20 %.
+/// The rule. Thresholds are shares of the base: a throughput that fell by more than 10 %, a p99 that rose by
+/// more than 20 %.
 fn verdict(ratio: &Estimate, direction: Direction, thresholds: Thresholds) -> StoredVerdict {
     // (every value of the interval is beyond, some value is beyond)
     let beyond = |share: f64| match direction {

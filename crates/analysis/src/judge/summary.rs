@@ -12,9 +12,9 @@ use super::latency_summary::{LatencySummary, latency};
 use super::result::{RunResult, ServerCost, StepSummary, VariantSummary};
 
 impl RunResult {
-    /// Claims per second of one variant by itself; `None` where the variants took turns claim by claim and this one has no block
-    /// of its own, as where the run was ended before its blocks: they share one time then, and as many claims in it say
-    /// nothing of either.
+    /// Claims per second of one variant by itself; `None` where the variants took turns claim by claim and
+    /// this one has no block of its own, as where the run was ended before its blocks: they share one time
+    /// then, and as many claims in it say nothing of either.
     pub fn own_rate_per_s(&self, variant: usize) -> Option<f64> {
         let record = &self.record;
         let took_turns = record.arms.len() > 1 && arm_blocks(record, variant).next().is_none();

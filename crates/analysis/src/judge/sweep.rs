@@ -24,8 +24,8 @@ pub struct Sweep {
     /// The error that ended the sweep before all of its runs were made, in words; `None` where none did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_by: Option<String>,
-    /// Of a sweep over a simulated network: the difference as a line over the added round-trip time, one for each
-    /// variant that has points enough.
+    /// Of a sweep over a simulated network: the difference as a line over the added round-trip time, one for
+    /// each variant that has points enough.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<SweepLine>,
 }
@@ -41,14 +41,15 @@ pub struct SweepLine {
     pub metric: Metric,
     /// Its unit.
     pub unit: String,
-    /// Variant less baseline at no added round-trip time: what the measured machine's own network makes of it.
+    /// Variant less baseline at no added round-trip time: what the measured machine's own network makes of
+    /// it.
     pub base: Estimate,
     /// More of it per microsecond of round-trip time: about the round trips that the variant makes more.
     pub per_us: Estimate,
     /// The line itself, by what varied within the runs.
     pub line: FittedLine,
-    /// Share of a value by which intervals of the line are wider on either side, for programs that ran beside any of its points;
-    /// `None` where nothing is allowed for.
+    /// Share of a value by which intervals of the line are wider on either side, for programs that ran beside
+    /// any of its points; `None` where nothing is allowed for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed_for_others: Option<f64>,
 }
@@ -102,8 +103,8 @@ pub struct SweepArm {
     pub throughput_interval: Option<Estimate>,
     /// Median service time; `None` without a claim.
     pub service_p50_us: Option<f64>,
-    /// Its interval, from the single samples of a comparison; of other runs from the histogram, or from the whole
-    /// seconds where these differ by more.
+    /// Its interval, from the single samples of a comparison; of other runs from the histogram, or from the
+    /// whole seconds where these differ by more.
     pub service_p50_interval: Option<Estimate>,
     /// 99th percentile of it.
     pub service_p99_us: Option<f64>,
@@ -145,8 +146,8 @@ pub struct SweepComparison {
 }
 
 impl SweepComparison {
-    /// Variant minus baseline in the metric's unit: the ratio and its interval times the baseline's value, whose own
-    /// error is small beside theirs.
+    /// Variant minus baseline in the metric's unit: the ratio and its interval times the baseline's value,
+    /// whose own error is small beside theirs.
     pub fn amount(&self) -> Option<(f64, f64, f64)> {
         let of = |ratio: f64| self.baseline_value * (ratio - 1.0);
         self.ratio.map(|ratio| (of(ratio.estimate), of(ratio.low), of(ratio.high)))
@@ -179,8 +180,8 @@ impl Sweep {
         self.points.iter().flat_map(|point| &point.arms).find_map(|arm| Some(arm.against.as_ref()?.metric))
     }
 
-    /// A variant's line over the time added to each round trip; `None` where too few points make one, and of a metric that
-    /// does not grow with round trips.
+    /// A variant's line over the time added to each round trip; `None` where too few points make one, and of
+    /// a metric that does not grow with round trips.
     pub fn line(&self, variant: &str) -> Option<&SweepLine> {
         self.lines.iter().find(|line| line.name == variant)
     }
@@ -256,7 +257,8 @@ fn point(value: &str, result: &RunResult) -> SweepPoint {
     }
 }
 
-/// Claims of the busiest primary over the mean; of several clusters, which share no claims, in the one where that is most.
+/// Claims of the busiest primary over the mean; of several clusters, which share no claims, in the one where
+/// that is most.
 fn busiest_share(record: &RunRecord) -> Option<f64> {
     let mut clusters: BTreeMap<Option<u32>, Vec<u64>> = BTreeMap::new();
     for primary in &record.primaries {
@@ -299,8 +301,9 @@ fn arm(result: &RunResult, index: usize) -> SweepArm {
     }
 }
 
-/// The interval around a figure as the run's own report shows it: with the relative error of the metric, which is
-/// estimated from the parts of the run and whose own value may differ from the figure in the last digits.
+/// The interval around a figure as the run's own report shows it: with the relative error of the metric,
+/// which is estimated from the parts of the run and whose own value may differ from the figure in the last
+/// digits.
 fn interval_of(record: &RunRecord, arm: usize, metric: Metric, value: f64) -> Result<Estimate, TooFew> {
     if arm >= record.arms.len() {
         return Err(TooFew::samples(metric.name(), 1, 0));

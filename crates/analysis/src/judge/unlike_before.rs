@@ -1,5 +1,6 @@
-//! Whether a run found its machine in the state in which it made the runs before. What changes that state from outside (another guest
-//! of the host that empties shared caches, a slower clock) is in no figure of the run itself: it only takes longer throughout.
+//! Whether a run found its machine in the state in which it made the runs before. What changes that state
+//! from outside (another guest of the host that empties shared caches, a slower clock) is in no figure of the
+//! run itself: it only takes longer throughout.
 
 use crate::record::Warning;
 use crate::scenario::Metric;
@@ -15,17 +16,18 @@ const MIN_RUNS_BEFORE: usize = 2;
 /// Claims of which a median says what a claim takes.
 const MIN_CLAIMS: u64 = 1_000;
 
-/// A median outside of what the runs before had by more than this factor is that of another state: on shared machines they vary by a
-/// tenth, and in trials in which they took 1.4 times as long, the ratio of two variants was a different one
-/// (results/reference/trials/headline-third.txt).
+/// A median outside of what the runs before had by more than this factor is that of another state: on shared
+/// machines they vary by a tenth, and in trials in which they took 1.4 times as long, the ratio of two
+/// variants was a different one (results/reference/trials/headline-third.txt).
 const OTHERWISE: f64 = 1.25;
 
 /// Runs that are looked at, the latest that say something.
 const MOST_RUNS_BEFORE: usize = 3;
 
-/// A warning where a run's median claim took much longer or shorter than those of the runs `before` on its machine, the earliest first:
-/// the last three that measured the same, by themselves. Fewer than two say nothing. A run beside other programs is told of them, and no
-/// custom is made of runs that were unlike the ones before them.
+/// A warning where a run's median claim took much longer or shorter than those of the runs `before` on its
+/// machine, the earliest first: the last three that measured the same, by themselves. Fewer than two say
+/// nothing. A run beside other programs is told of them, and no custom is made of runs that were unlike the
+/// ones before them.
 pub fn unlike_before(result: &RunResult, before: &[RunResult]) -> Option<Warning> {
     let arm = &result.record.arms.first()?.name;
     let now_us = median_us(result, arm).filter(|_| !ran_beside_others(&result.warnings))?;
@@ -48,7 +50,8 @@ pub fn unlike_before(result: &RunResult, before: &[RunResult]) -> Option<Warning
     })
 }
 
-/// Whether a run measured the same with the same: what `compare` compares all the same, a library or a tool, is a cause of its own.
+/// Whether a run measured the same with the same: what `compare` compares all the same, a library or a tool,
+/// is a cause of its own.
 fn says_what_is_usual(past: &RunResult, now: &RunResult, arm: &str) -> bool {
     let with = |result: &RunResult| {
         let record = &result.record;

@@ -1,4 +1,5 @@
-//! Whether a run's numbers may be used: what it found wrong with itself, and the rules that need the whole record.
+//! Whether a run's numbers may be used: what it found wrong with itself, and the rules that need the whole
+//! record.
 
 use crate::record::{
     ArmRecord, Audit, GeneratorUse, InjectionFailure, InvalidReason, Outcomes, QUIET_NS, RunRecord,
@@ -14,16 +15,17 @@ use super::generators;
 use super::send_lag::{SendLag, of_arms};
 use super::servers::other_servers;
 
-/// A span without a claim is worth a warning if it is this share of the window, and beyond the second the quantiles of a
-/// closed loop are refused; both only for spans that no claim's own time explains.
+/// A span without a claim is worth a warning if it is this share of the window, and beyond the second the
+/// quantiles of a closed loop are refused; both only for spans that no claim's own time explains.
 const STALL_WARNS: f64 = 0.05;
 const STALL_REFUSED: f64 = 0.2;
 const SHORTEST_STALL_S: f64 = 0.25;
-/// The record adds up spans from this length on; where together they come to so much, short ones count as well.
+/// The record adds up spans from this length on; where together they come to so much, short ones count as
+/// well.
 const STALLED_FROM_S: f64 = QUIET_NS as f64 / 1e9;
 const STALLED_TOGETHER_S: f64 = 1.0;
-/// Between two claims of one worker there may be a few round trips of the ruler, and a claim may take longer than the median: a
-/// span is short work up to so many medians.
+/// Between two claims of one worker there may be a few round trips of the ruler, and a claim may take longer
+/// than the median: a span is short work up to so many medians.
 const SHORT_CLAIMS: f64 = 4.0;
 
 /// Values per batch of the warm-up rule (MSER-5).
@@ -185,8 +187,9 @@ fn audit_faults(audit: &Audit) -> impl Iterator<Item = InvalidReason> {
         .map(|(count, violation)| InvalidReason::AuditViolation { violation, count })
 }
 
-/// Whether arms that were mixed claim by claim waited for each other: with several in flight an arm's latency follows its
-/// number of round trips, not what users of that arm alone would see. Of an open loop by Little's law.
+/// Whether arms that were mixed claim by claim waited for each other: with several in flight an arm's latency
+/// follows its number of round trips, not what users of that arm alone would see. Of an open loop by Little's
+/// law.
 fn shared_queue(record: &RunRecord, scenario: &Scenario) -> Option<InvalidReason> {
     let mixed = || record.strata.iter().filter(|stratum| !stratum.apart);
     if record.arms.len() < 2 || mixed().next().is_none() {
@@ -209,8 +212,8 @@ fn shared_queue(record: &RunRecord, scenario: &Scenario) -> Option<InvalidReason
     (in_flight > limit).then_some(InvalidReason::SharedQueue { in_flight, limit })
 }
 
-/// Faults that were asked for and not carried out: without them the run answers nothing. Of one that was stopped, only
-/// those that were tried.
+/// Faults that were asked for and not carried out: without them the run answers nothing. Of one that was
+/// stopped, only those that were tried.
 fn not_injected(record: &RunRecord) -> impl Iterator<Item = InvalidReason> {
     let all = record.injected.iter().flat_map(|injected| &injected.faults).enumerate();
     let failed = all.filter_map(|(number, fault)| Some((number as u32, fault, fault.failure.clone()?)));
@@ -248,7 +251,8 @@ fn never_resumed(record: &RunRecord) -> Option<InvalidReason> {
     Some(InvalidReason::NeverResumed { executions: storm.without_lease(), of: storm.executions })
 }
 
-/// Failures among the claims that are no arm's, and how many were sent: the control's second side, and the blocks that servers' counters are read around.
+/// Failures among the claims that are no arm's, and how many were sent: the control's second side, and the
+/// blocks that servers' counters are read around.
 fn of_no_arm(record: &RunRecord) -> Option<(u64, u64)> {
     let window = record.window.as_ref()?;
     let counts = |outcomes: &Outcomes| [outcomes.failures(record.scenario.grant.unconsumed), outcomes.sent()];
@@ -283,9 +287,9 @@ fn failed(arm: &ArmRecord, record: &RunRecord) -> Option<InvalidReason> {
     })
 }
 
-/// The longest span without a claim of a closed loop, in seconds, and the share of the window that all such spans have
-/// together. Where grants are left to expire the run itself waits; an open loop's response times hold a stall, and a storm
-/// has one clock for all.
+/// The longest span without a claim of a closed loop, in seconds, and the share of the window that all such
+/// spans have together. Where grants are left to expire the run itself waits; an open loop's response times
+/// hold a stall, and a storm has one clock for all.
 fn stall(record: &RunRecord, scenario: &Scenario) -> Option<(f64, f64)> {
     let waits = matches!(scenario.load.model, Model::Open { .. })
         || scenario.load.mode == Mode::Storm
@@ -293,14 +297,15 @@ fn stall(record: &RunRecord, scenario: &Scenario) -> Option<(f64, f64)> {
     let longest_s = record.longest_gap_s.filter(|_| !waits)?;
     let median_s = |arm: &ArmRecord| Some(Latencies::readable(&arm.service)?.quantile_us(0.5) / 1e6);
     let median_s = record.arms.iter().filter_map(median_s).fold(0.0, f64::max);
-    // Short spans are stalls only where claims are much shorter, and follow each other: in churn they wait for scanners.
+    // Short spans are stalls only where claims are much shorter, and follow each other: in churn they wait
+    // for scanners.
     let shorts_count = scenario.load.mode == Mode::Staged && SHORT_CLAIMS * median_s < STALLED_FROM_S;
     let together_s = record.stalled_s.filter(|_| shorts_count).unwrap_or(0.0).max(longest_s);
     if longest_s < SHORTEST_STALL_S && together_s < STALLED_TOGETHER_S {
         return None;
     }
-    // With thousands in flight nothing ends before the first of many has: half of the claims took as long, so that the
-    // quantiles show it.
+    // With thousands in flight nothing ends before the first of many has: half of the claims took as long, so
+    // that the quantiles show it.
     if median_s >= longest_s {
         return None;
     }
@@ -308,8 +313,9 @@ fn stall(record: &RunRecord, scenario: &Scenario) -> Option<(f64, f64)> {
     (window_s > 0.0).then(|| (longest_s, together_s / window_s))
 }
 
-/// Whether an arm's latencies settled only in the second half. A paired comparison cancels that, so it is no fault;
-/// the arm's own quantiles mix two regimes, so it is said. Logarithms, or one stall would look like a warm-up.
+/// Whether an arm's latencies settled only in the second half. A paired comparison cancels that, so it is no
+/// fault; the arm's own quantiles mix two regimes, so it is said. Logarithms, or one stall would look like a
+/// warm-up.
 fn unsettled(record: &RunRecord) -> Option<Warning> {
     (0..record.arms.len()).find_map(|arm| {
         let logs: Vec<f64> = arm_samples(record, arm).iter().map(|us| us.max(0.1).ln()).collect();

@@ -1,5 +1,5 @@
-//! How much of what carrying the lane saves a worker of FlowFabric's SDK sees: the same time, and a smaller share of what it
-//! waits for.
+//! How much of what carrying the lane saves a worker of FlowFabric's SDK sees: the same time, and a smaller
+//! share of what it waits for.
 
 use super::result::RunResult;
 use crate::scenario::{Metric, VariantPath};
@@ -24,7 +24,8 @@ pub struct HeadlineSeen {
     pub by_the_worker: Share,
 }
 
-/// For each of the SDK's resumes that was compared with `grant-lane` beside `hget-lane`; empty for other runs.
+/// For each of the SDK's resumes that was compared with `grant-lane` beside `hget-lane`; empty for other
+/// runs.
 pub fn headline_seen(result: &RunResult) -> Vec<HeadlineSeen> {
     let path =
         |name: &str| result.variants.iter().find(|variant| variant.name == name).map(|variant| variant.path);

@@ -13,9 +13,9 @@ const TARGETS_PER_S: [f64; 3] = [1_000.0, 5_000.0, 20_000.0];
 /// Share of a main thread to plan with.
 const UTILISATION: f64 = 0.6;
 
-/// Of each arm whose server CPU is known with an interval; empty where there is but one arm, and where several workers go for
-/// each grant: the servers' CPU is that of one who asks, and a lease takes several. Of a skewed population on one primary nobody knows
-/// what more primaries would divide.
+/// Of each arm whose server CPU is known with an interval; empty where there is but one arm, and where
+/// several workers go for each grant: the servers' CPU is that of one who asks, and a lease takes several. Of
+/// a skewed population on one primary nobody knows what more primaries would divide.
 pub(super) fn worth(record: &RunRecord, scenario: &Scenario) -> Vec<Worth> {
     if record.arms.len() < 2 || scenario.load.contenders > 1 {
         return Vec::new();
@@ -42,7 +42,8 @@ pub(super) fn worth(record: &RunRecord, scenario: &Scenario) -> Vec<Worth> {
     (0..record.arms.len()).filter_map(of).collect()
 }
 
-/// Claims and partitions of each primary that an arm claimed on; in a server duet it has a cluster of its own.
+/// Claims and partitions of each primary that an arm claimed on; in a server duet it has a cluster of its
+/// own.
 fn primaries_of(record: &RunRecord, arm: usize) -> Vec<(u64, u32)> {
     let cluster = record.clusters.iter().position(|cluster| cluster.arms.contains(&(arm as u32)));
     let own =
@@ -64,7 +65,8 @@ mod tests {
         let worth = worth(&record(&arms, 1), &scenario(&arms));
         let primaries: Vec<Vec<Option<u32>>> =
             worth.iter().map(|arm| arm.rows.iter().map(|row| row.sizing.primaries).collect()).collect();
-        // 60 us x 20,000/s are 1.2 main threads, 90 us are 1.8: of each at most 0.6, and the busiest has 1.02 of the mean.
+        // 60 us x 20,000/s are 1.2 main threads, 90 us are 1.8: of each at most 0.6, and the busiest has 1.02
+        // of the mean.
         assert_eq!(primaries, [[Some(1), Some(1), Some(3)], [Some(1), Some(1), Some(4)]]);
         for row in worth.iter().flat_map(|arm| &arm.rows) {
             assert!(row.fewest <= row.sizing.primaries && row.sizing.primaries <= row.most, "{row:?}");

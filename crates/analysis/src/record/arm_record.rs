@@ -17,16 +17,16 @@ pub struct ArmRecord {
     /// The function library that it was measured with, in a library duet.
     #[serde(default)]
     pub library: Option<LibraryInfo>,
-    /// The SDK that its worker was built against, in an SDK duet. What such a worker sends nobody but the servers count, so
-    /// its claims have no wire cost.
+    /// The SDK that its worker was built against, in an SDK duet. What such a worker sends nobody but the
+    /// servers count, so its claims have no wire cost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sdk: Option<SdkInfo>,
-    /// Median time in microseconds that handing a claim over to its worker and its answer back took beside the claim, which
-    /// is in no figure; `None` where no worker of its own makes the claims. Of several generators the largest of their
-    /// medians.
+    /// Median time in microseconds that handing a claim over to its worker and its answer back took beside
+    /// the claim, which is in no figure; `None` where no worker of its own makes the claims. Of several
+    /// generators the largest of their medians.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handover_p50_us: Option<f64>,
-    /// How its claims ended. The control's and the blocks' claims are not in here.
+    /// How its claims ended. Claims of the control alone and of blocks are not in here.
     pub outcomes: Outcomes,
     /// Time in which its claims were made; arms that are mixed share it.
     pub active_s: f64,
@@ -40,13 +40,14 @@ pub struct ArmRecord {
     pub resume: Histogram,
     /// done - sent of claims that were refused, lost or expired: error paths return early.
     pub error_service: Histogram,
-    /// Each round trip of a claim in order, successful claims only; empty in results of versions that did not time them.
+    /// Each round trip of a claim in order, successful claims only; empty in results of versions that did not
+    /// time them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<StepRecord>,
     /// Wire cost of its successful claims, summed.
     pub wire: WireTotals,
-    /// Of its claims that hold their lease: those that `variant.wait_replicas` replicas did not have when the wait for them
-    /// ended.
+    /// Of its claims that hold their lease: those that `variant.wait_replicas` replicas did not have when the
+    /// wait for them ended.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unreplicated: u64,
 }
@@ -93,13 +94,15 @@ pub struct WireTotals {
 pub struct Stratum {
     /// Whether both sides are the baseline: then `sides` has two entries for the same arm.
     pub control: bool,
-    /// The sides that were mixed at random. A baseline that is there twice is a control within the comparison.
+    /// The sides that were mixed at random. A baseline that is there twice is a control within the
+    /// comparison.
     pub sides: Vec<StratumSide>,
     /// The ruler: bare round trips (`ruler_command`) on the claims' connections, at random places among the
     /// claims. `None` where none were made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ruler: Option<Samples>,
-    /// Whether each side was claimed by itself, with the servers for itself, and not claim by claim among the others.
+    /// Whether each side was claimed by itself, with the servers for itself, and not claim by claim among the
+    /// others.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub apart: bool,
 }

@@ -16,8 +16,9 @@ pub struct Audit {
     pub expired: u64,
     /// Grants still in stock at the end.
     pub outstanding: u64,
-    /// Grants that a failover lost: issued, or claimed, and acknowledged by a primary whose replica had not got that yet
-    /// when it took over. Each is named in `lost_by_server_ids`. 0 without a fault that moves a primary.
+    /// Grants that a failover lost: issued, or claimed, and acknowledged by a primary whose replica had not
+    /// got that yet when it took over. Each is named in `lost_by_server_ids`. 0 without a fault that moves a
+    /// primary.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub lost_by_server: u64,
     /// Further executions that such a failover put back by a step.
@@ -26,7 +27,8 @@ pub struct Audit {
     /// What each of these lost, with the execution's id; the first thousand.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lost_by_server_ids: Vec<String>,
-    /// Executions with a claim that had no reply and of which nobody could tell in the run, and that are claimed.
+    /// Executions with a claim that had no reply and of which nobody could tell in the run, and that are
+    /// claimed.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub doubtful_claimed: u64,
     /// The same, and they are not.
@@ -44,9 +46,9 @@ pub struct Audit {
     pub state_errors: u64,
     /// Executions read back.
     pub executions_checked: u64,
-    /// Executions of which everything was read that their functions promise to write or to take away: lease record,
-    /// attempt, indexes, history. All of them, or a sample of 10,000, in which a fault of one claim in 1,000 shows with a
-    /// probability of 0.99995. 0 in results of versions that did not look.
+    /// Executions of which everything was read that their functions promise to write or to take away: lease
+    /// record, attempt, indexes, history. All of them, or a sample of 10,000, in which a fault of one claim
+    /// in 1,000 shows with a probability of 0.99995. 0 in results of versions that did not look.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub contracts_checked: u64,
     /// Executions among those that lack something, or have something that should be gone.

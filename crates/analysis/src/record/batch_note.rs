@@ -1,4 +1,5 @@
-//! What merging must know of each stretch of claims that a part made: how long it lasted, and when nothing succeeded in it.
+//! What merging must know of each stretch of claims that a part made: how long it lasted, and when nothing
+//! succeeded in it.
 
 use std::time::Duration;
 
@@ -8,7 +9,8 @@ use serde::{Deserialize, Serialize};
 /// Shortest span without a success that a part keeps, in nanoseconds. What no part kept is shorter.
 pub const QUIET_NS: u64 = 100_000_000;
 
-/// One batch of a part's window. All parts begin it at the same moment, so that times from its begin mean the same in all.
+/// One batch of a part's window. All parts begin it at the same moment, so that times from its begin mean the
+/// same in all.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BatchNote {
     /// How long it lasted, in nanoseconds.
@@ -17,9 +19,11 @@ pub struct BatchNote {
     pub arms: Vec<u32>,
     /// Whether a claim succeeded that counts.
     pub succeeded: bool,
-    /// When the last claim succeeded, the warm-up's included, in nanoseconds from its begin; 0 where none did.
+    /// When the last claim succeeded, the warm-up's included, in nanoseconds from its begin; 0 where none
+    /// did.
     pub quiet_since_ns: u64,
-    /// Spans of a tenth of a second or longer without a success, from and until, that a claim that counts ended.
+    /// Spans of a tenth of a second or longer without a success, from and until, that a claim that counts
+    /// ended.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub quiet_ns: Vec<[u64; 2]>,
 }

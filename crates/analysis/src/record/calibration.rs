@@ -29,8 +29,8 @@ pub struct CalibrationRecord {
     pub levels: Vec<LevelRecord>,
     /// Open loop: one entry per rate and arrival process.
     pub send_lag: Vec<SendLagRecord>,
-    /// One request in flight, next to the same bytes on a bare socket. `None` where it was left out, or where the
-    /// connection is encrypted.
+    /// One request in flight, next to the same bytes on a bare socket. `None` where it was left out, or where
+    /// the connection is encrypted.
     pub round_trip: Option<RoundTripRecord>,
     /// Requests sent, warm-up and bare socket included.
     pub sent: u64,
@@ -38,7 +38,8 @@ pub struct CalibrationRecord {
     pub counted: u64,
     /// Requests without the expected reply.
     pub failed: u64,
-    /// Where threads ran, and whether cores slept; `None` in calibrations of versions that left both to the system.
+    /// Where threads ran, and whether cores slept; `None` in calibrations of versions that left both to the
+    /// system.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conditions: Option<Conditions>,
     /// CPU used while all of it was measured; `None` in calibrations of versions that did not keep it.
@@ -120,11 +121,11 @@ pub struct RoundTripRecord {
 pub struct CalibrationNote {
     /// When the calibration was made, RFC 3339 in UTC.
     pub measured: String,
-    /// Requests in flight that the next two figures hold for: the calibrated number nearest to the run's. In an open
-    /// loop, the number with the highest throughput.
+    /// Requests in flight that the next two figures hold for: the calibrated number nearest to the run's. In
+    /// an open loop, the number with the highest throughput.
     pub in_flight: u32,
-    /// Requests per second that the generator reached with a function that does nothing, on the calibrated number of
-    /// connections nearest to the run's.
+    /// Requests per second that the generator reached with a function that does nothing, on the calibrated
+    /// number of connections nearest to the run's.
     pub ceiling_per_sec: f64,
     /// CPU of the generator's thread for one of these requests.
     pub client_cpu_us_per_request: f64,

@@ -1,4 +1,5 @@
-//! The clusters of a server duet: what was asked for, what was found on each primary, and what reading back showed.
+//! The clusters of a server duet: what was asked for, what was found on each primary, and what reading back
+//! showed.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +11,8 @@ use super::{Audit, ValkeyInfo};
 /// One of the clusters of a server duet. All of them ran at the same time, on the same machine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ClusterRecord {
-    /// Arms that claimed on it (index into `arms` of the record); none for the control's cluster, which is the baseline's
-    /// server once more.
+    /// Arms that claimed on it (index into `arms` of the record); none for the control's cluster, which is
+    /// the baseline's server once more.
     pub arms: Vec<u32>,
     /// What was started.
     pub server: StartedServer,
@@ -68,8 +69,8 @@ impl ClusterRecord {
 }
 
 impl ClusterRecord {
-    /// What may not differ between two runs that are compared: version, allocator, io-threads, replicas, settings. Where a
-    /// binary lies and what its build is called may.
+    /// What may not differ between two runs that are compared: version, allocator, io-threads, replicas,
+    /// settings. Where a binary lies and what its build is called may.
     pub fn settings(&self) -> Vec<String> {
         let (valkey, server) = (&self.valkey, &self.server);
         let mut settings = vec![

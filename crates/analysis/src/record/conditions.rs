@@ -51,8 +51,8 @@ pub enum AwakeBy {
 }
 
 impl Conditions {
-    /// What two results must have in common to be held against each other: all but which cores they were. Results of
-    /// versions before conditions were arranged are those of a machine left alone.
+    /// What two results must have in common to be held against each other: all but which cores they were.
+    /// Results of versions before conditions were arranged are those of a machine left alone.
     pub fn comparable(conditions: Option<&Self>) -> [(&'static str, String); 3] {
         let left_alone = Self::default();
         let of = conditions.unwrap_or(&left_alone);
@@ -82,8 +82,8 @@ impl Conditions {
         of(a) == of(b) && spinning(a) == spinning(b)
     }
 
-    /// Whether its threads had cores of their own or the servers', all of which were kept awake by spinning: what beside
-    /// other programs repeats best.
+    /// Whether its threads had cores of their own or the servers', all of which were kept awake by spinning:
+    /// what beside other programs repeats best.
     pub fn is_arranged(&self) -> bool {
         self.placement != Placement::Free && self.is_spinning()
     }

@@ -36,18 +36,20 @@ pub struct CounterBlock {
     pub function_calls_per_claim: Option<u32>,
 }
 
-/// The part of a block between its ramp-in and its drain: from the last claim that does not count being sent until as many generations
-/// later as fit. A generation is one claim of each that are in flight.
+/// The part of a block between its ramp-in and its drain: from the last claim that does not count being sent
+/// until as many generations later as fit. A generation is one claim of each that are in flight.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SteadyPart {
-    /// Claims that came back in it: each was followed by one that was sent. Where some failed, the block's share that succeeded.
+    /// Claims that came back in it: each was followed by one that was sent. Where some failed, the block's
+    /// share that succeeded.
     pub claims: u64,
     /// Its length.
     pub duration_s: f64,
 }
 
 impl CounterBlock {
-    /// Claims and seconds of the arm alone, at the load that was asked for: of the steady part where there is one.
+    /// Claims and seconds of the arm alone, at the load that was asked for: of the steady part where there is
+    /// one.
     pub fn rate_parts(&self) -> (f64, f64) {
         match self.steady {
             Some(steady) => (steady.claims as f64, steady.duration_s),
@@ -55,8 +57,9 @@ impl CounterBlock {
         }
     }
 
-    /// Claims that reached the function, whatever it answered: each is one `FCALL`, or [`Self::function_calls_per_claim`]. Costs are counted over these, since
-    /// the servers' counters have the refused ones too. Without the tool's own count of them, those that succeeded.
+    /// Claims that reached the function, whatever it answered: each is one `FCALL`, or
+    /// [`Self::function_calls_per_claim`]. Costs are counted over these, since the servers' counters have the
+    /// refused ones too. Without the tool's own count of them, those that succeeded.
     pub fn reached(&self) -> u64 {
         let calls = u64::from(self.function_calls_per_claim.unwrap_or(1).max(1));
         self.counters.sent.get("fcall").map_or(self.claims, |sent| sent / calls)
@@ -70,8 +73,9 @@ pub struct CounterDelta {
     pub calls: BTreeMap<String, u64>,
     /// Commands that the tool sent in the same time, by name.
     pub sent: BTreeMap<String, u64>,
-    /// As many calls of a command that claims send as their functions may have made themselves, by the library's source:
-    /// so many more than were sent may be counted. Empty where no function calls one, as in FlowFabric's own.
+    /// As many calls of a command that claims send as their functions may have made themselves, by the
+    /// library's source: so many more than were sent may be counted. Empty where no function calls one, as in
+    /// FlowFabric's own.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub by_functions: BTreeMap<String, u64>,
     /// Main thread's CPU, user and system (or its active time where io-threads spin).
@@ -82,8 +86,8 @@ pub struct CounterDelta {
     pub net_in_bytes: u64,
     /// `total_net_output_bytes`.
     pub net_out_bytes: u64,
-    /// `usec` of `cmdstat_fcall`: what functions took, by the server's own clock, in microseconds; 0 in results of versions
-    /// that did not keep it.
+    /// `usec` of `cmdstat_fcall`: what functions took, by the server's own clock, in microseconds; 0 in
+    /// results of versions that did not keep it.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub fcall_us: u64,
 }

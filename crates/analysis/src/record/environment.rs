@@ -25,7 +25,8 @@ pub struct Environment {
     pub valkey: ValkeyInfo,
     /// The function library that all primaries ran.
     pub library: LibraryInfo,
-    /// Where threads ran, and whether cores slept; `None` in results of versions that left both to the system.
+    /// Where threads ran, and whether cores slept; `None` in results of versions that left both to the
+    /// system.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conditions: Option<Conditions>,
 }
@@ -40,16 +41,16 @@ pub struct Host {
     /// Logical cores that there are, where they are more than this process may use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cores_present: Option<u32>,
-    /// CPU time that a control group leaves this process, in microseconds per second: 500,000 is half a core. `None`
-    /// without such a limit.
+    /// CPU time that a control group leaves this process, in microseconds per second: 500,000 is half a core.
+    /// `None` without such a limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quota_us_per_s: Option<u64>,
     /// Physical memory.
     pub memory_bytes: u64,
     /// Kernel name and release.
     pub kernel: String,
-    /// What the kernel calls this start of the machine, in all of its containers: generators with the same one share a
-    /// machine. `None` where the system does not say.
+    /// What the kernel calls this start of the machine, in all of its containers: generators with the same
+    /// one share a machine. `None` where the system does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot: Option<String>,
     /// Which logical cores this process may use, where there are more.
@@ -58,7 +59,8 @@ pub struct Host {
 }
 
 impl Host {
-    /// Whether two processes shared their cores, so that what the machine did on them is the same in both records.
+    /// Whether two processes shared their cores, so that what the machine did on them is the same in both
+    /// records.
     pub fn shares_cores_with(&self, other: &Self) -> bool {
         match (&self.boot, &other.boot) {
             (Some(one), Some(another)) => one == another && self.which_cores == other.which_cores,
@@ -125,8 +127,9 @@ pub struct SdkInfo {
     /// The commit that the revision was; `None` where it was not read with git.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
-    /// SHA-256 of all that the worker was built from: its template, every source that lies in a directory, the lock file
-    /// with the checksums of all others, the compiler and its flags. Equal ones are one program.
+    /// SHA-256 of all that the worker was built from: its template, every source that lies in a directory,
+    /// the lock file with the checksums of all others, the compiler and its flags. Equal ones are one
+    /// program.
     pub sha256: String,
     /// The compiler, as `rustc --version` has it.
     pub compiler: String,

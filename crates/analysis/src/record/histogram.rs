@@ -9,7 +9,8 @@ use hdrhistogram::serialization::Deserializer;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// An HdrHistogram (V2, deflated, base64) of values in nanoseconds with three significant digits; `None` when empty.
+/// An HdrHistogram (V2, deflated, base64) of values in nanoseconds with three significant digits; `None` when
+/// empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Histogram(pub Option<String>);
@@ -37,17 +38,20 @@ impl Histogram {
     }
 }
 
-/// Bytes that a histogram of three digits over all 64-bit values can have at most: 56,320 counts of up to nine bytes.
+/// Bytes that a histogram of three digits over all 64-bit values can have at most: 56,320 counts of up to
+/// nine bytes.
 const LARGEST: u64 = 1 << 20;
 /// First four bytes of the packed and of the plain form (HdrHistogram's V2).
 const PACKED: [u8; 4] = [0x1c, 0x84, 0x93, 0x14];
 const PLAIN: [u8; 4] = [0x1c, 0x84, 0x93, 0x13];
-/// Bytes of the plain form before its counts: the cookie, their length, the offset, the digits and three numbers.
+/// Bytes of the plain form before its counts: the cookie, their length, the offset, the digits and three
+/// numbers.
 const HEADER: usize = 40;
 /// Significant digits that this tool records with.
 const DIGITS: u32 = 3;
 
-/// The plain form, in which every size is one that the bytes can hold: the decoder takes memory for what the file claims.
+/// The plain form, in which every size is one that the bytes can hold: the decoder takes memory for what the
+/// file claims.
 fn bounded(bytes: &[u8]) -> Result<Vec<u8>, BadHistogram> {
     let damaged = |what: &str| BadHistogram(what.to_owned());
     let plain = match bytes.split_first_chunk::<4>() {

@@ -16,15 +16,15 @@ pub struct InjectedRecord {
     pub faults: Vec<InjectedFault>,
     /// Redirects by the server that answered so, those that are no primaries any more included.
     pub redirects: BTreeMap<String, BTreeMap<RedirectKind, u64>>,
-    /// The same as the servers count them (`errorstat_MOVED` and so on of INFO); only of those whose counters were read
-    /// before and after the window.
+    /// The same as the servers count them (`errorstat_MOVED` and so on of INFO); only of those whose counters
+    /// were read before and after the window.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub redirects_counted: BTreeMap<String, BTreeMap<RedirectKind, u64>>,
     /// Servers that answered with redirects and whose own counts nobody could compare, and why.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub redirects_not_counted: BTreeMap<String, NotCounted>,
-    /// Commands without a reply by server, those that are no primaries any more included: so many redirects more than
-    /// were met may have been counted there. Empty in results of versions that did not keep it.
+    /// Commands without a reply by server, those that are no primaries any more included: so many redirects
+    /// more than were met may have been counted there. Empty in results of versions that did not keep it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub unanswered: BTreeMap<String, u64>,
     /// Length of a slice, in seconds.
@@ -57,8 +57,8 @@ pub struct InjectedFault {
     /// Why it could not be carried out to its end; the run is invalid then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<InjectionFailure>,
-    /// When another primary had it down as failed (`CLUSTER NODES`), looked at every few hundredths of a second; `None`
-    /// where none did.
+    /// When another primary had it down as failed (`CLUSTER NODES`), looked at every few hundredths of a
+    /// second; `None` where none did.
     pub marked_failed_s: Option<f64>,
     /// When another primary knew that its slots had passed to another server.
     pub took_over_s: Option<f64>,
@@ -70,15 +70,15 @@ pub struct InjectedFault {
     /// The slots that moved, for faults that move some.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moved: Option<MovedSlots>,
-    /// When the first claim that was due after the fault, and lives on the struck server's slots, held its lease. Where
-    /// tries on these slots came to nothing, the first one after the first of them.
+    /// When the first claim that was due after the fault, and lives on the struck server's slots, held its
+    /// lease. Where tries on these slots came to nothing, the first one after the first of them.
     pub first_success_s: Option<f64>,
     /// When the first try of a claim on these slots came to nothing; `None` where none did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_failure_s: Option<f64>,
     /// Tries of claims that came to nothing and were followed by another, by what they came to: `timed_out`,
-    /// `disconnected`, `moved`, `ask`, `try_again`, `unreadable` (nobody could tell, and the execution could not be
-    /// read), or the server's own error.
+    /// `disconnected`, `moved`, `ask`, `try_again`, `unreadable` (nobody could tell, and the execution could
+    /// not be read), or the server's own error.
     pub retries: BTreeMap<String, u64>,
     /// Claims that took more than one try.
     pub claims_retried: u64,
@@ -90,7 +90,8 @@ pub struct InjectedFault {
     /// Claims with a try that had no reply, by what became known of it.
     #[serde(default, skip_serializing_if = "Doubts::is_empty")]
     pub doubts: Doubts,
-    /// Executions that were not interrupted again (churn): a call about them had no reply, or a failover had put them back.
+    /// Executions that were not interrupted again (churn): a call about them had no reply, or a failover had
+    /// put them back.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub left_out: u64,
 }

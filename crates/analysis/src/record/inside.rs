@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Sums that instrumented libraries kept, over all primaries. Their clock is `os.clock`: CPU time of the server's process,
-/// in whole microseconds, so that single calls are coarse and sums are not.
+/// Sums that instrumented libraries kept, over all primaries. Their clock is `os.clock`: CPU time of the
+/// server's process, in whole microseconds, so that single calls are coarse and sums are not.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Inside {
     /// By function, under the names that FlowFabric gives.
     pub functions: BTreeMap<String, FunctionSums>,
     /// What the timers themselves take, measured when the sums were read.
     pub timers: TimerSums,
-    /// Calls of a function that does nothing, with keys, arguments and a reply like those of a claim: what the server takes
-    /// for handing them over, by its own clock. Measured when the sums were read.
+    /// Calls of a function that does nothing, with keys, arguments and a reply like those of a claim: what
+    /// the server takes for handing them over, by its own clock. Measured when the sums were read.
     #[serde(default)]
     pub entering: CommandSums,
 }
@@ -119,8 +119,9 @@ impl Inside {
         self.entering.add(&more.entering);
     }
 
-    /// What was added since `earlier`; functions that were not called since are left out. The timers and empty calls of both
-    /// readings count. `None` where a sum has become smaller: the library was loaded anew.
+    /// What was added since `earlier`; functions that were not called since are left out. The timers and
+    /// empty calls of both readings count. `None` where a sum has become smaller: the library was loaded
+    /// anew.
     pub fn since(&self, earlier: &Self) -> Option<Self> {
         let mut functions = BTreeMap::new();
         for (name, later) in &self.functions {

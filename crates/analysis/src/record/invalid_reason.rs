@@ -77,8 +77,8 @@ pub enum InvalidReason {
         /// Who, by what the server knows of it (`CLIENT LIST`).
         clients: Vec<ForeignClient>,
     },
-    /// Somebody else's clients came to a server in the window and left again: whether they asked what functions run as well
-    /// nobody can tell.
+    /// Somebody else's clients came to a server in the window and left again: whether they asked what
+    /// functions run as well nobody can tell.
     PassingClients {
         /// The primary.
         primary: String,
@@ -180,13 +180,13 @@ pub enum InvalidReason {
         /// Share that may fail.
         limit: f64,
     },
-    /// Nothing was claimed for a large part of a closed loop's window: its workers waited, and the claims that were not
-    /// made in that time are in no quantile.
+    /// Nothing was claimed for a large part of a closed loop's window: its workers waited, and the claims
+    /// that were not made in that time are in no quantile.
     Stalled {
         /// The longest span without a claim, in seconds.
         longest_s: f64,
-        /// Share of the window of all such spans from a tenth of a second on; of the longest alone where claims take as long
-        /// themselves.
+        /// Share of the window of all such spans from a tenth of a second on; of the longest alone where
+        /// claims take as long themselves.
         share: f64,
     },
     /// The audit found that claims did not do what they promise.
@@ -208,14 +208,16 @@ pub enum InvalidReason {
         /// What is wrong with it.
         detail: String,
     },
-    /// This is one of several generators' records of a run: alone it says nothing, and the others have the rest.
+    /// This is one of several generators' records of a run: alone it says nothing, and the others have the
+    /// rest.
     PartOfARun {
         /// Which part, from 1.
         part: u32,
         /// Of how many.
         of: u32,
     },
-    /// A generator began a window, or a block, later than the first one: the load was not the one that was asked for.
+    /// A generator began a window, or a block, later than the first one: the load was not the one that was
+    /// asked for.
     BeganLate {
         /// Which part, from 1.
         part: u32,
@@ -226,8 +228,8 @@ pub enum InvalidReason {
         /// What it may be.
         limit_us: u64,
     },
-    /// A generator began its windows and blocks, all together, so late that much of their time was over: the load was not the one
-    /// that was asked for.
+    /// A generator began its windows and blocks, all together, so late that much of their time was over: the
+    /// load was not the one that was asked for.
     LateBeginnings {
         /// Which part, from 1.
         part: u32,

@@ -25,7 +25,8 @@ impl LatencyHistogram {
         self.0 += u64::try_from(value.as_nanos()).unwrap_or(u64::MAX / 2).max(1);
     }
 
-    /// Adds the values of a stored one. Places are the same in all histograms of this tool, so nothing is lost by it.
+    /// Adds the values of a stored one. Places are the same in all histograms of this tool, so nothing is
+    /// lost by it.
     pub fn add(&mut self, stored: &Histogram) -> Result<(), BadHistogram> {
         let Some(values) = stored.decode()? else { return Ok(()) };
         self.0.add(values).map_err(|error| BadHistogram(format!("it cannot be added: {error}")))

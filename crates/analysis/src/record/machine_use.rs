@@ -13,8 +13,8 @@ pub struct MachineUse<'a> {
     pub used: GeneratorUse,
 }
 
-/// The generators of a run by machine. Those that were left other cores of one machine stand apart: each saw what happened on
-/// its own.
+/// The generators of a run by machine. Those that were left other cores of one machine stand apart: each saw
+/// what happened on its own.
 pub fn by_machine(generators: &[GeneratorRecord]) -> Vec<MachineUse<'_>> {
     let mut machines: Vec<MachineUse<'_>> = Vec::new();
     for generator in generators {
@@ -42,8 +42,8 @@ pub(super) fn of_all(machines: &[MachineUse<'_>]) -> Option<GeneratorUse> {
     })
 }
 
-/// Two generators that shared a machine. Of its own figures those over the longer window hold for both: their windows differ
-/// by some milliseconds.
+/// Two generators that shared a machine. Of its own figures those over the longer window hold for both: their
+/// windows differ by some milliseconds.
 fn beside(one: &GeneratorUse, other: &GeneratorUse) -> GeneratorUse {
     let longer = if other.window_s > one.window_s { other } else { one };
     let larger = |a: Option<f64>, b: Option<f64>| [a, b].into_iter().flatten().reduce(f64::max);
@@ -58,7 +58,8 @@ fn beside(one: &GeneratorUse, other: &GeneratorUse) -> GeneratorUse {
         machine_cpu_s: longer.machine_cpu_s,
         stolen_cpu_s: longer.stolen_cpu_s,
         servers_waited_s: larger(one.servers_waited_s, other.servers_waited_s),
-        // Threads of each process: what keeps cores awake twice is counted twice in the machine's figure as well.
+        // Threads of each process: what keeps cores awake twice is counted twice in the machine's figure as
+        // well.
         kept_awake_s: [one.kept_awake_s, other.kept_awake_s].into_iter().flatten().reduce(|a, b| a + b),
         // One control group tells all of its processes the same; of several the worst counts.
         throttled_periods: one.throttled_periods.max(other.throttled_periods),

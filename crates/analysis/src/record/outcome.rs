@@ -52,8 +52,8 @@ pub enum Outcome {
     Failed,
 }
 
-/// Count of every outcome of one arm, over the window. Nothing is left out: the fields add up to the claims planned; in
-/// a storm, to those made again as well ([`super::StormRecord::retries`]).
+/// Count of every outcome of one arm, over the window. Nothing is left out: the fields add up to the claims
+/// planned; in a storm, to those made again as well ([`super::StormRecord::retries`]).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Outcomes {
@@ -153,7 +153,8 @@ impl Outcomes {
             + self.empty_stock
     }
 
-    /// Grants that ran out where the scenario leaves none to (`grant.unconsumed`): they were issued too long before their claims.
+    /// Grants that ran out where the scenario leaves none to (`grant.unconsumed`): they were issued too long
+    /// before their claims.
     pub fn expired_unasked(&self, unconsumed: f64) -> u64 {
         if unconsumed > 0.0 { 0 } else { self.expired }
     }
@@ -163,7 +164,8 @@ impl Outcomes {
         self.errors() + self.expired_unasked(unconsumed)
     }
 
-    /// Sent claims that ended in anything that a healthy run does not show: not claimed, expired, or a lost race.
+    /// Sent claims that ended in anything that a healthy run does not show: not claimed, expired, or a lost
+    /// race.
     pub fn errors(&self) -> u64 {
         self.sent() - self.claimed - self.expired - self.lost_race
     }

@@ -1,12 +1,13 @@
-//! Several generators in one run: what a part says of itself, and what stays of each part where they were merged.
+//! Several generators in one run: what a part says of itself, and what stays of each part where they were
+//! merged.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Conditions, GeneratorUse, Histogram, Host};
 
-/// Which of several generators made a record, and what ties it to the others. Only in a part's own record; merging takes it
-/// out.
+/// Which of several generators made a record, and what ties it to the others. Only in a part's own record;
+/// merging takes it out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PartNote {
     /// From 1. The first one led: it alone has the servers' counters, with what all parts sent.
@@ -15,8 +16,8 @@ pub struct PartNote {
     pub of: u32,
     /// The name under which they met on the cluster.
     pub rendezvous: String,
-    /// When it began each window and each block, warm-up aside, by the clock of the server on which they met, in
-    /// microseconds since the epoch.
+    /// When it began each window and each block, warm-up aside, by the clock of the server on which they met,
+    /// in microseconds since the epoch.
     pub began_us: Vec<u64>,
 }
 
@@ -37,12 +38,12 @@ pub struct GeneratorRecord {
     pub late_us: u64,
     /// Which window or block that was, from 1 in the order of time.
     pub late_in: u32,
-    /// Share of the time of all windows and blocks that was over when it began them; `None` in results of versions that did not
-    /// keep it.
+    /// Share of the time of all windows and blocks that was over when it began them; `None` in results of
+    /// versions that did not keep it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub late_share: Option<f64>,
-    /// How its threads and cores were arranged, on a machine other than the first one's and where that was otherwise than
-    /// there (`environment.conditions`).
+    /// How its threads and cores were arranged, on a machine other than the first one's and where that was
+    /// otherwise than there (`environment.conditions`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conditions: Option<Conditions>,
 }

@@ -40,7 +40,8 @@ pub enum Purpose {
     },
 }
 
-/// Everything that the load saw. All virtual workers share one thread and so one recorder: no lock, no merging.
+/// Everything that the load saw. All virtual workers share one thread and so one recorder: no lock, no
+/// merging.
 #[derive(Clone, Debug)]
 pub struct Recorder {
     arms: Vec<ArmRecorder>,
@@ -137,7 +138,8 @@ impl Recorder {
         self.timeline.ended_as(outcome, stamps.done);
     }
 
-    /// Counts a claim of `arm` that holds its lease and that too few replicas had in time; beside [`Self::record`].
+    /// Counts a claim of `arm` that holds its lease and that too few replicas had in time; beside
+    /// [`Self::record`].
     pub fn unreplicated(&mut self, arm: usize, purpose: Purpose) {
         if matches!(purpose, Purpose::Plain | Purpose::Late | Purpose::Stratum { .. }) {
             self.arms[arm].unreplicated += 1;
@@ -182,9 +184,9 @@ impl Recorder {
         self.steady = Some(Steady::new(in_flight));
     }
 
-    /// The part of the block that goes on in which the claims of a stratum were sent, the ones before them and the end
-    /// left out; `None` where no such claims came back, and of a batch that is no such block: an open loop sends when claims are
-    /// due, whether others have come back or not.
+    /// The part of the block that goes on in which the claims of a stratum were sent, the ones before them
+    /// and the end left out; `None` where no such claims came back, and of a batch that is no such block: an
+    /// open loop sends when claims are due, whether others have come back or not.
     pub fn steady_part(&self) -> Option<SteadyPart> {
         self.steady.as_ref()?.part()
     }
@@ -216,7 +218,8 @@ impl Recorder {
         self.timeline.longest_gap()
     }
 
-    /// Spans of a tenth of a second or longer without a successful claim so far, together; `None` before the first claim.
+    /// Spans of a tenth of a second or longer without a successful claim so far, together; `None` before the
+    /// first claim.
     pub fn stalled(&self) -> Option<Duration> {
         self.timeline.stalled()
     }
@@ -226,7 +229,8 @@ impl Recorder {
         self.timeline.resident(bytes);
     }
 
-    /// Adds the CPU, in seconds, that each primary's main thread used between two moments of the current batch.
+    /// Adds the CPU, in seconds, that each primary's main thread used between two moments of the current
+    /// batch.
     pub fn primary_cpu(&mut self, from: Duration, to: Duration, used_s: Vec<f64>) {
         self.timeline.cpu(from, to, used_s);
     }

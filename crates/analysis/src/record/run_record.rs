@@ -59,7 +59,8 @@ pub struct RunRecord {
     /// What the load generator itself used in the window; `None` in results of versions before it was kept.
     #[serde(default)]
     pub generator: Option<GeneratorUse>,
-    /// Which part of a run of several generators this is; `None` where one made the run, and where the parts were merged.
+    /// Which part of a run of several generators this is; `None` where one made the run, and where the parts
+    /// were merged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part: Option<PartNote>,
     /// The generators, where several made the run; empty where one did. `generator` is their sum then.
@@ -68,20 +69,22 @@ pub struct RunRecord {
     /// What the generator can do on this machine, where it was calibrated (`reclaim-bench calibrate`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<CalibrationNote>,
-    /// Longest span of the window without a successful claim; `None` in results of versions that did not keep it. Of several
-    /// generators: the longest in which none of them had one. Spans below a tenth of a second they do not keep, so where it
-    /// is shorter than that, this is a bound: no generator had one that long.
+    /// Longest span of the window without a successful claim; `None` in results of versions that did not keep
+    /// it. Of several generators: the longest in which none of them had one. Spans below a tenth of a second
+    /// they do not keep, so where it is shorter than that, this is a bound: no generator had one that long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub longest_gap_s: Option<f64>,
-    /// Time of the window in spans of a tenth of a second or longer without a successful claim (of several generators: in which
-    /// none of them had one), all together; `None` in results of versions that did not keep it.
+    /// Time of the window in spans of a tenth of a second or longer without a successful claim (of several
+    /// generators: in which none of them had one), all together; `None` in results of versions that did not
+    /// keep it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stalled_s: Option<f64>,
-    /// Bare round trips of the ruler that had no answer: they have no time, and the servers may not have counted them.
+    /// Bare round trips of the ruler that had no answer: they have no time, and the servers may not have
+    /// counted them.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub rulers_unanswered: u64,
-    /// What the ruler's round trips were (`PING`); `None` where none were made, and in results of versions whose ruler was
-    /// `FCALL ff_version`.
+    /// What the ruler's round trips were (`PING`); `None` where none were made, and in results of versions
+    /// whose ruler was `FCALL ff_version`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ruler_command: Option<String>,
     /// Where `[slo] abort` ended the run: it is partial then, and has missed its level.
@@ -99,8 +102,8 @@ pub struct RunRecord {
     pub audit: Audit,
     /// What the run found wrong with itself while it ran; any entry makes the result invalid.
     pub faults: Vec<InvalidReason>,
-    /// What a reader should know but what does not make the result wrong. A result adds its own to them and stands
-    /// in the same JSON object, so here they have another name.
+    /// What a reader should know but what does not make the result wrong. A result adds its own to them and
+    /// stands in the same JSON object, so here they have another name.
     #[serde(rename = "run_warnings")]
     pub warnings: Vec<Warning>,
 }
@@ -125,16 +128,17 @@ impl RunRecord {
         self.partial && self.aborted.is_none()
     }
 
-    /// For how long claims were due, in seconds of the window: the schedule, or as far as it got where the run was ended
-    /// before that. A closed loop's is the window's.
+    /// For how long claims were due, in seconds of the window: the schedule, or as far as it got where the
+    /// run was ended before that. A closed loop's is the window's.
     pub fn loaded_s(&self) -> f64 {
         let scheduled_s = self.offered.map_or(f64::INFINITY, |offered| offered.schedule_s);
         let active_s = self.window.as_ref().map_or(f64::INFINITY, |window| window.active_s);
         scheduled_s.min(active_s)
     }
 
-    /// Time in which claims were made, in seconds, whatever they were for, the warm-up's aside. In results of versions that did not
-    /// keep it, that of the counter blocks and of the arms, which may have had blocks of their own.
+    /// Time in which claims were made, in seconds, whatever they were for, the warm-up's aside. In results of
+    /// versions that did not keep it, that of the counter blocks and of the arms, which may have had blocks
+    /// of their own.
     pub fn claims_made_s(&self) -> f64 {
         let summed = || {
             let blocks: f64 = self.blocks.iter().map(|block| block.duration_s).sum();
@@ -165,8 +169,8 @@ impl RunRecord {
         self.window.is_none() && self.timeline.last().is_some_and(|last| last.part_s.is_none())
     }
 
-    /// So many things that were counted in a second of the timeline, by its number from 0, per second of what was measured
-    /// of it; `None` where too little was, or nobody knows how much.
+    /// So many things that were counted in a second of the timeline, by its number from 0, per second of what
+    /// was measured of it; `None` where too little was, or nobody knows how much.
     pub fn per_sec(&self, number: usize, counted: impl Fn(&TimelinePoint) -> u64) -> Option<f64> {
         let point = self.timeline.get(number)?;
         let unknown = number + 1 == self.timeline.len() && self.last_second_is_unknown();
@@ -186,8 +190,8 @@ impl RunRecord {
         self.warnings.iter().any(others)
     }
 
-    /// The scenario's name, with the simulated network where there is one: figures with and without it must never
-    /// stand under one name.
+    /// The scenario's name, with the simulated network where there is one: figures with and without it must
+    /// never stand under one name.
     pub fn label(&self) -> String {
         let (name, rtt) = (&self.scenario.name, self.scenario.load.network.added_rtt);
         if rtt.0.is_zero() { name.clone() } else { format!("{name} (+{rtt} RTT)") }
@@ -238,7 +242,8 @@ pub struct Staging {
 pub struct AddedRoundTrip {
     /// What the scenario asks for.
     pub asked_us: f64,
-    /// What replies were really held back for, warm-up aside: a timer is late, and that belongs to the figure.
+    /// What replies were really held back for, warm-up aside: a timer is late, and that belongs to the
+    /// figure.
     pub given: Histogram,
 }
 
@@ -252,7 +257,8 @@ pub struct Offered {
 }
 
 impl Offered {
-    /// Claims per second as they were due. With random arrivals this differs from the rate that was asked for.
+    /// Claims per second as they were due. With random arrivals this differs from the rate that was asked
+    /// for.
     pub fn rate_per_s(&self) -> f64 {
         self.claims as f64 / self.schedule_s
     }

@@ -5,13 +5,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{BatchNote, Histogram, Outcomes};
 
-/// The window as a whole: the claims of the arms, of the control and of the counter blocks, the warm-up's aside.
+/// The window as a whole: the claims of the arms, of the control and of the counter blocks, the warm-up's
+/// aside.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct WindowTotals {
     /// Time in which claims were made: where the timeline ends.
     pub active_s: f64,
-    /// How all of its claims ended. Those that were sent are the sum over the timeline, and those that came after it on purpose
-    /// (`grant.unconsumed`).
+    /// How all of its claims ended. Those that were sent are the sum over the timeline, and those that came
+    /// after it on purpose (`grant.unconsumed`).
     pub outcomes: Outcomes,
     /// Its batches, the one that went on included. Only in a part's record (`part`): merging needs them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -26,9 +27,9 @@ const SHORTEST_RATED_S: f64 = 0.1;
 pub struct TimelinePoint {
     /// End of the second, from the window's start.
     pub t_s: f64,
-    /// How much of it was measured, from its begin, where that was less than all of it: the last one. Rates are over this
-    /// part. In results of versions that did not keep it (`window` is missing) the last second may be a part as
-    /// well.
+    /// How much of it was measured, from its begin, where that was less than all of it: the last one. Rates
+    /// are over this part. In results of versions that did not keep it (`window` is missing) the last second
+    /// may be a part as well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part_s: Option<f64>,
     /// Claims that succeeded in it.
@@ -51,12 +52,12 @@ pub struct TimelinePoint {
     /// 99th percentile of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resume_p99_us: Option<f64>,
-    /// Response times in it, of a run whose rate changes (ramp): quantiles over several seconds come from all of
-    /// their claims.
+    /// Response times in it, of a run whose rate changes (ramp): quantiles over several seconds come from all
+    /// of their claims.
     #[serde(default, skip_serializing_if = "Histogram::is_empty")]
     pub response: Histogram,
-    /// The times that its quantiles were taken from. Only in a part's record (`part`): quantiles of several parts
-    /// come from all of their claims.
+    /// The times that its quantiles were taken from. Only in a part's record (`part`): quantiles of several
+    /// parts come from all of their claims.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times: Option<SecondTimes>,
     /// The tool's resident memory, where the system tells; of several generators all of theirs.
@@ -67,8 +68,8 @@ pub struct TimelinePoint {
     pub send_lag_p99_us: Option<f64>,
     /// Grants in stock at its end.
     pub stock: u64,
-    /// Share of a core that each primary's main thread used in it, in the order of `primaries`; empty where the
-    /// counters were not read in that second.
+    /// Share of a core that each primary's main thread used in it, in the order of `primaries`; empty where
+    /// the counters were not read in that second.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub primary_cpu: Vec<f64>,
 }

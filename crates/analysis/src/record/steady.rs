@@ -30,11 +30,12 @@ impl Steady {
         self.counted.push(sent);
     }
 
-    /// With a fixed number in flight each claim was sent when another had come back: so many came back between two of these moments.
+    /// With a fixed number in flight each claim was sent when another had come back: so many came back
+    /// between two of these moments.
     ///
-    /// Of whole generations only. Claims that began together go on together, each of their round trips behind the same one of all
-    /// others: a part of a generation has more of one round trip than of the other, and 63 of 64 claims with 16 in flight came
-    /// out up to 4 % too fast for the arm with two.
+    /// Of whole generations only. Claims that began together go on together, each of their round trips behind
+    /// the same one of all others: a part of a generation has more of one round trip than of the other, and
+    /// 63 of 64 claims with 16 in flight came out up to 4 % too fast for the arm with two.
     pub(super) fn part(&self) -> Option<SteadyPart> {
         let mut sent: Vec<Duration> = self.ramp_in.iter().chain(&self.counted).copied().collect();
         sent.sort_unstable();
@@ -53,7 +54,8 @@ impl Steady {
 mod tests {
     use super::*;
 
-    /// Both round trips of every claim behind those of all others: claims come back in the second half of each generation only.
+    /// Both round trips of every claim behind those of all others: claims come back in the second half of
+    /// each generation only.
     fn in_step(in_flight: usize, claims: usize, round_trips_s: [f64; 2]) -> Steady {
         let generation_s = in_flight as f64 * round_trips_s.iter().sum::<f64>();
         let mut steady = Steady::new(in_flight);

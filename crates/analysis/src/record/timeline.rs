@@ -86,14 +86,15 @@ impl Timeline {
         self.stock = stock;
     }
 
-    /// Keeps the response times of each second. Packing them takes some tens of microseconds at each second's end and
-    /// a kilobyte in the result, so only runs whose rate changes do it.
+    /// Keeps the response times of each second. Packing them takes some tens of microseconds at each second's
+    /// end and a kilobyte in the result, so only runs whose rate changes do it.
     pub fn keep_responses(&mut self) {
         self.keep_responses = true;
     }
 
-    /// Keeps what merging needs: the times of each second, and when nothing succeeded. Packing them takes some tens of
-    /// microseconds at each second's end and a kilobyte or two, so only a part of a run with several generators does it.
+    /// Keeps what merging needs: the times of each second, and when nothing succeeded. Packing them takes
+    /// some tens of microseconds at each second's end and a kilobyte or two, so only a part of a run with
+    /// several generators does it.
     pub fn keep_for_merging(&mut self) {
         self.notes = Some(BatchNotes::default());
     }
@@ -105,7 +106,8 @@ impl Timeline {
         }
     }
 
-    /// What merging needs of the batches so far, of one that goes on as well: it may be the time of all of these arms.
+    /// What merging needs of the batches so far, of one that goes on as well: it may be the time of all of
+    /// these arms.
     pub fn batches(&self, arms: Vec<u32>) -> Vec<BatchNote> {
         self.notes.as_ref().map(|notes| notes.all(self.latest, self.progress, arms)).unwrap_or_default()
     }
@@ -130,7 +132,8 @@ impl Timeline {
         self.progress = done;
     }
 
-    /// Ends the warm-up: what comes has a clock that begins anew, and nothing of the warm-up is in its seconds.
+    /// Ends the warm-up: what comes has a clock that begins anew, and nothing of the warm-up is in its
+    /// seconds.
     pub fn end_warmup(&mut self) {
         self.progress = Duration::ZERO;
         let before = self.before;
@@ -142,7 +145,8 @@ impl Timeline {
         self.longest_gap
     }
 
-    /// Spans of [`QUIET_NS`] or longer without a successful claim so far, together; `None` before the first claim.
+    /// Spans of [`QUIET_NS`] or longer without a successful claim so far, together; `None` before the first
+    /// claim.
     pub fn stalled(&self) -> Option<Duration> {
         self.longest_gap.map(|_| self.stalled)
     }

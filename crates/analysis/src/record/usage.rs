@@ -10,19 +10,21 @@ use serde::{Deserialize, Serialize};
 pub struct GeneratorUse {
     /// Time in which claims were made, the counter blocks included.
     pub window_s: f64,
-    /// Time between the readings of the machine's and the servers' clocks: several generators read them before the moment at which
-    /// they begin. `None` in results of versions that did not keep it: `window_s` then.
+    /// Time between the readings of the machine's and the servers' clocks: several generators read them
+    /// before the moment at which they begin. `None` in results of versions that did not keep it: `window_s`
+    /// then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read_over_s: Option<f64>,
     /// CPU of the thread that makes the claims.
     pub thread_cpu_s: f64,
-    /// CPU of all threads of its process, the clocks included; `None` in results of versions that did not keep it.
+    /// CPU of all threads of its process, the clocks included; `None` in results of versions that did not
+    /// keep it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub process_cpu_s: Option<f64>,
     /// CPU of the servers' processes.
     pub servers_cpu_s: f64,
-    /// CPU of everything on the cores that this process may use, and what the machine's host took away of them; where
-    /// the system tells. Keeping cores awake is in it.
+    /// CPU of everything on the cores that this process may use, and what the machine's host took away of
+    /// them; where the system tells. Keeping cores awake is in it.
     pub machine_cpu_s: Option<f64>,
     /// Of that, what the host of a virtual machine took away: `steal` in `/proc/stat`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -31,8 +33,8 @@ pub struct GeneratorUse {
     /// generator's machine and the system tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub servers_waited_s: Option<f64>,
-    /// CPU of the threads that kept cores awake, by their own clocks: they ran when nothing else would have. It is in
-    /// the figure of the machine, and in neither the process' nor the servers'.
+    /// CPU of the threads that kept cores awake, by their own clocks: they ran when nothing else would have.
+    /// It is in the figure of the machine, and in neither the process' nor the servers'.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept_awake_s: Option<f64>,
     /// Periods in which a control group of this process used up its CPU quota; `None` without a quota.
@@ -41,12 +43,12 @@ pub struct GeneratorUse {
     /// Time that threads of the group were held back for that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub throttled_s: Option<f64>,
-    /// Whether the threads that keep an open loop's schedule had real-time priority (`SCHED_RR`); `None` in a closed
-    /// loop.
+    /// Whether the threads that keep an open loop's schedule had real-time priority (`SCHED_RR`); `None` in a
+    /// closed loop.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub real_time: Option<bool>,
-    /// What recording a claim costs the thread that makes it, in nanoseconds: the clock read for each round trip of the
-    /// variant with the most, and the times kept. Measured before the window, with nothing sent.
+    /// What recording a claim costs the thread that makes it, in nanoseconds: the clock read for each round
+    /// trip of the variant with the most, and the times kept. Measured before the window, with nothing sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recording_ns_per_claim: Option<f64>,
 }
@@ -57,13 +59,14 @@ impl GeneratorUse {
         Some(self.read_over_s.unwrap_or(self.window_s)).filter(|seconds| *seconds > 0.0)
     }
 
-    /// CPU of everything on this process' cores, keeping them awake aside; `None` where the system does not tell.
+    /// CPU of everything on this process' cores, keeping them awake aside; `None` where the system does not
+    /// tell.
     pub fn machine_used_s(&self) -> Option<f64> {
         Some((self.machine_cpu_s? - self.kept_awake_s.unwrap_or_default()).max(0.0))
     }
 
-    /// Share of the cores that this process may use which neither the tool nor, where they run here, its servers used;
-    /// `None` where the system does not tell. Keeping cores awake counts as the tool's.
+    /// Share of the cores that this process may use which neither the tool nor, where they run here, its
+    /// servers used; `None` where the system does not tell. Keeping cores awake counts as the tool's.
     pub fn others_share(&self, cores: u32, servers_here: bool) -> Option<f64> {
         let own = self.process_cpu_s.unwrap_or(self.thread_cpu_s);
         let servers = if servers_here { self.servers_cpu_s } else { 0.0 };

@@ -33,8 +33,8 @@ pub enum Warning {
     Stall {
         /// The longest span without a claim, in seconds.
         longest_s: f64,
-        /// Share of the window of all such spans from a tenth of a second on; of the longest alone where claims take as long
-        /// themselves.
+        /// Share of the window of all such spans from a tenth of a second on; of the longest alone where
+        /// claims take as long themselves.
         share: f64,
     },
     /// The generator sent late, by no more than a timer and a scheduler take at best.
@@ -66,7 +66,8 @@ pub enum Warning {
         /// By this share of an effect, on either side.
         share: f64,
     },
-    /// The median claim took much longer or shorter than in the runs before on this machine: it was in another state.
+    /// The median claim took much longer or shorter than in the runs before on this machine: it was in
+    /// another state.
     UnlikeBefore {
         /// The arm, the first of the run.
         arm: String,
@@ -91,30 +92,32 @@ pub enum Warning {
         /// Time that threads were held back, in seconds.
         seconds: f64,
     },
-    /// Somebody else's commands ran on a server that may be shared (`--shared`): the servers' figures are withheld.
+    /// Somebody else's commands ran on a server that may be shared (`--shared`): the servers' figures are
+    /// withheld.
     ForeignCommands {
         /// The primary.
         primary: String,
         /// Calls that neither the tool sent nor a function of the library can have made, by command.
         commands: BTreeMap<String, u64>,
     },
-    /// Somebody else's clients used a server that may be shared (`--shared`): the servers' figures are withheld.
+    /// Somebody else's clients used a server that may be shared (`--shared`): the servers' figures are
+    /// withheld.
     ForeignClients {
         /// The primary.
         primary: String,
         /// Who, by what the server knows of it (`CLIENT LIST`).
         clients: Vec<ForeignClient>,
     },
-    /// Somebody else's clients came to a server that may be shared (`--shared`) and left again: the servers' figures are
-    /// withheld.
+    /// Somebody else's clients came to a server that may be shared (`--shared`) and left again: the servers'
+    /// figures are withheld.
     PassingClients {
         /// The primary.
         primary: String,
         /// Connections beyond the tool's own and those that are still there.
         connections: u64,
     },
-    /// Further runs on this cluster were refused, and what they had asked by then is in the windows. They said what, so it is
-    /// nobody else's.
+    /// Further runs on this cluster were refused, and what they had asked by then is in the windows. They
+    /// said what, so it is nobody else's.
     Visited {
         /// Which processes.
         processes: Vec<String>,
@@ -140,7 +143,8 @@ pub enum Warning {
         /// Pages, both ways.
         pages: u64,
     },
-    /// Servers lost what they had acknowledged: a replica that took over had not got it yet, or one came back empty.
+    /// Servers lost what they had acknowledged: a replica that took over had not got it yet, or one came back
+    /// empty.
     LostByServer {
         /// Grants that were issued, or claims that were made, and are gone.
         grants: u64,
@@ -156,7 +160,8 @@ pub enum Warning {
         /// How long before its end the load was over, in seconds.
         by_s: f64,
     },
-    /// Claims hold their lease, and too few replicas had them when the wait for these ended (`variant.wait_replicas`).
+    /// Claims hold their lease, and too few replicas had them when the wait for these ended
+    /// (`variant.wait_replicas`).
     Unreplicated {
         /// The arm.
         arm: String,
@@ -235,7 +240,8 @@ impl Warning {
         }
     }
 
-    /// What of so many cores neither the tool nor, where they run there, its servers had: other programs and the host took it.
+    /// What of so many cores neither the tool nor, where they run there, its servers had: other programs and
+    /// the host took it.
     pub fn of_cores_taken(used: &GeneratorUse, cores: u32, servers_here: bool) -> Vec<Self> {
         let others = used.others_share(cores, servers_here).filter(|share| is_busy(*share, cores));
         let stolen = used.stolen_share(cores).filter(|share| *share > STOLEN);

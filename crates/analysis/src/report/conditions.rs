@@ -30,7 +30,8 @@ pub(super) fn arranged(conditions: &Conditions) -> String {
     format!("threads and cores: {done}{}{remarks}", asked.unwrap_or_default())
 }
 
-/// A machine as histories keep it, for a reader: parts of it are named there so that two of them can be told apart.
+/// A machine as histories keep it, for a reader: parts of it are named there so that two of them can be told
+/// apart.
 pub(super) fn stored(machine: &str) -> String {
     let shown = machine
         .replace(", machine placement ", "; threads ")

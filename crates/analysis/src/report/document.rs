@@ -13,7 +13,8 @@ pub(super) enum Block {
     List { heading: String, items: Vec<String> },
     /// A table; the first column names the row, the others are figures unless `words` lists them.
     Table { heading: String, header: Vec<&'static str>, rows: Vec<Vec<String>>, words: Vec<usize> },
-    /// The same table several times, the widest first: a terminal takes the first one that fits, everything else the first.
+    /// The same table several times, the widest first: a terminal takes the first one that fits, everything
+    /// else the first.
     Widths(Vec<Self>),
     /// A table of figures whose columns have names from the result.
     Matrix { heading: String, header: Vec<String>, rows: Vec<Vec<String>> },

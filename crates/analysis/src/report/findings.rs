@@ -7,8 +7,8 @@ use crate::judge::{Cause, Conclusion, Control, ControlFailure, Finding, Gate, Un
 use crate::record::Aborted;
 use crate::scenario::FaultKind;
 
-/// What a gate says whose verdicts are binding, with the exit code that follows and the first reasons; `None` where they
-/// are not.
+/// What a gate says whose verdicts are binding, with the exit code that follows and the first reasons; `None`
+/// where they are not.
 pub(super) fn gate(gate: &Gate, interrupted: bool) -> Option<String> {
     const SHOWN: usize = 3;
     if !gate.enforced {

@@ -2,8 +2,8 @@
 
 use crate::stats::Estimate;
 
-/// Text from files and servers as a terminal or a page may have it: in one line, without control characters and without
-/// marks that turn the direction of writing.
+/// Text from files and servers as a terminal or a page may have it: in one line, without control characters
+/// and without marks that turn the direction of writing.
 pub(super) fn printable(text: &str) -> String {
     let safe = |c: char| match c {
         '\n' | '\r' | '\t' => ' ',
@@ -111,8 +111,8 @@ pub(super) fn times_us<const N: usize>(times_us: [f64; N]) -> [String; N] {
     })
 }
 
-/// The unit of all times in one table: the largest in which the shortest of them has three digits or so; none where the
-/// longest would have seven digits in it, and each time has a unit of its own.
+/// The unit of all times in one table: the largest in which the shortest of them has three digits or so; none
+/// where the longest would have seven digits in it, and each time has a unit of its own.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct TimeUnit {
     /// `µs`, `ms` or `s`; empty where each time has its own.

@@ -21,8 +21,8 @@ pub struct HlogError {
     detail: String,
 }
 
-/// All histograms of a result, values in nanoseconds, tagged `<variant>/<clock>`; the round trips of a claim are
-/// `<variant>/step_<n>_<what>`.
+/// All histograms of a result, values in nanoseconds, tagged `<variant>/<clock>`; the round trips of a claim
+/// are `<variant>/step_<n>_<what>`.
 pub fn hlog(result: &RunResult) -> Result<Vec<u8>, HlogError> {
     let record = &result.record;
     let mut serializer = V2DeflateSerializer::new();
@@ -64,8 +64,8 @@ mod tests {
     use crate::judge::analyse;
     use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, record};
 
-    /// Reads a log from its format's description alone, without the crate that wrote it: tag and recorded values with
-    /// their counts, in ascending order.
+    /// Reads a log from its format's description alone, without the crate that wrote it: tag and recorded
+    /// values with their counts, in ascending order.
     fn read(log: &str) -> Vec<(String, Vec<(u64, u64)>)> {
         let lines = log.lines().filter(|line| line.starts_with("Tag="));
         lines
@@ -85,7 +85,8 @@ mod tests {
         let mut plain = Vec::new();
         flate2::read::ZlibDecoder::new(&packed[8..]).read_to_end(&mut plain).unwrap();
         assert_eq!((word(&plain, 0), word(&plain, 8), word(&plain, 12)), (0x1c84_9313, 0, 3));
-        // Three significant digits: 2,048 steps in each power of two, of which the lower half is the one before's.
+        // Three significant digits: 2,048 steps in each power of two, of which the lower half is the one
+        // before's.
         let half = 1_024;
         let lowest = u64::from_be_bytes(plain[16..24].try_into().unwrap());
         let unit = lowest.max(1).ilog2();

@@ -102,7 +102,8 @@ pub fn sweep_markdown(scenario: &str, sweep: &Sweep) -> String {
     markdown::render(&sweep::blocks(scenario, sweep))
 }
 
-/// What a sweep over a simulated network says of one whose round trips take so much longer than the measured machine's.
+/// What a sweep over a simulated network says of one whose round trips take so much longer than the measured
+/// machine's.
 pub fn network_prediction(sweep: &Sweep, rtt: std::time::Duration, columns: Option<u16>) -> String {
     text::render_wide(&sweep::prediction(sweep, rtt), columns)
 }
@@ -142,7 +143,8 @@ pub fn capacity_csv(capacity: &Capacity) -> String {
     capacity::csv(capacity)
 }
 
-/// The same as a picture (SVG), with the service level and the rate that was found; `None` without response times.
+/// The same as a picture (SVG), with the service level and the rate that was found; `None` without response
+/// times.
 pub fn capacity_svg(capacity: &Capacity) -> Option<String> {
     capacity::knee(capacity).map(|chart| chart.file())
 }

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-/// The text with U+FFFD for everything that a terminal obeys instead of showing it: control characters but line breaks
-/// and tabs, and those that change the direction of what follows.
+/// The text with U+FFFD for everything that a terminal obeys instead of showing it: control characters but
+/// line breaks and tabs, and those that change the direction of what follows.
 pub fn plain_text(text: &str) -> Cow<'_, str> {
     if text.contains(steers) { text.replace(steers, "\u{fffd}").into() } else { text.into() }
 }

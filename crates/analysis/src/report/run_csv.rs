@@ -1,5 +1,5 @@
-//! A run for a plotting program or a spreadsheet: the window second by second, the counter blocks, every sample of the
-//! strata. What is not known stays empty.
+//! A run for a plotting program or a spreadsheet: the window second by second, the counter blocks, every
+//! sample of the strata. What is not known stays empty.
 
 use super::csv_table::{CsvTable, number};
 use crate::judge::RunResult;
@@ -20,7 +20,7 @@ const SECOND: [&str; 12] = [
     "tool_resident_bytes",
 ];
 
-const BLOCK: [&str; 10] = [
+const BLOCK: [&str; 11] = [
     "group",
     "variant",
     "claims",
@@ -31,10 +31,12 @@ const BLOCK: [&str; 10] = [
     "process_cpu_us",
     "net_in_bytes",
     "net_out_bytes",
+    "on_control",
 ];
 
-/// One line per second of the window, a column of CPU for each primary. `measured_s` is how much of the second was measured,
-/// empty where the result does not say; the rate is over that, empty where it is unknown or too short.
+/// One line per second of the window, a column of CPU for each primary. `measured_s` is how much of the
+/// second was measured, empty where the result does not say; the rate is over that, empty where it is unknown
+/// or too short.
 pub fn csv_timeline(result: &RunResult) -> String {
     let timeline = &result.record.timeline;
     let primaries = timeline.iter().map(|point| point.primary_cpu.len()).max().unwrap_or_default();
@@ -79,12 +81,14 @@ pub fn csv_blocks(result: &RunResult) -> String {
             number(Some(counters.process_cpu_us)),
             counters.net_in_bytes.to_string(),
             counters.net_out_bytes.to_string(),
+            block.on_control.to_string(),
         ]);
     }
     table.text()
 }
 
-/// One line per sample of the strata, in the order taken within its side; `side` is `ruler` for bare round trips.
+/// One line per sample of the strata, in the order taken within its side; `side` is `ruler` for bare round
+/// trips.
 pub fn csv_strata(result: &RunResult) -> String {
     let mut table = CsvTable::new(["stratum", "control", "side", "variant", "sample", "service_us"]);
     for (position, stratum) in result.record.strata.iter().enumerate() {

@@ -65,7 +65,8 @@ pub(super) fn repeated(scenario: &str, repeated: &Repeated, gate: &Gate) -> Vec<
     blocks
 }
 
-/// Each metric of each arm over all runs, for the next one, and run by run; nothing where nothing was compared.
+/// Each metric of each arm over all runs, for the next one, and run by run; nothing where nothing was
+/// compared.
 fn over_all_runs(repeated: &Repeated) -> Option<Block> {
     let rows = repeated
         .comparisons
@@ -83,7 +84,7 @@ fn over_all_runs(repeated: &Repeated) -> Option<Block> {
                 over_all,
                 next,
                 each.collect::<Vec<_>>().join("  "),
-                verdict(c.verdict).to_owned(),
+                verdict_over_runs(c, repeated.noise_threshold),
             ]
         })
         .collect::<Vec<_>>();
@@ -93,6 +94,19 @@ fn over_all_runs(repeated: &Repeated) -> Option<Block> {
         rows,
         words: vec![1, 4, 5],
     })
+}
+
+/// The verdict, and why there is none where the interval would allow one.
+pub(super) fn verdict_over_runs(comparison: &RepeatedComparison, threshold: Option<f64>) -> String {
+    let word = verdict(comparison.verdict);
+    match (comparison.ratio.zip(threshold), comparison.p_value) {
+        (Some((ratio, threshold)), Some(p_value))
+            if comparison.verdict == Verdict::Inconclusive && words::is_beyond(&ratio, threshold) =>
+        {
+            format!("{word}: {}", words::may_be_chance(p_value))
+        }
+        _ => word.to_owned(),
+    }
 }
 
 /// When each run began, with which seed, and what it is worth.
@@ -109,7 +123,8 @@ fn attempts(repeated: &Repeated) -> Vec<String> {
     repeated.attempts.iter().enumerate().map(attempt).collect()
 }
 
-/// What the faster arm saves over all runs, and what the next run would say: nothing where no arm is judged to be faster.
+/// What the faster arm saves over all runs, and what the next run would say: nothing where no arm is judged
+/// to be faster.
 pub(super) fn savings(repeated: &Repeated) -> Vec<String> {
     let of = |metric: Metric| repeated.comparisons.iter().filter(move |c| c.metric == metric);
     of(Metric::ServiceP50)
@@ -179,7 +194,8 @@ pub(super) fn control(repeated: &Repeated) -> Option<String> {
     })
 }
 
-/// What intervals over all runs allow for, where others ran beside some; nothing where they allow for nothing.
+/// What intervals over all runs allow for, where others ran beside some; nothing where they allow for
+/// nothing.
 pub(super) fn beside_others(repeated: &Repeated) -> Option<String> {
     // The runs' neighbours are those of all metrics.
     let allowed = repeated.comparisons.iter().find_map(|comparison| comparison.allowed_for_others)?;
@@ -235,8 +251,8 @@ pub(super) fn trends(trends: &[Trend]) -> Vec<Block> {
     blocks
 }
 
-/// Of which machine the runs are, and which ones of the history are left out and why. What holds for several metrics is
-/// said once.
+/// Of which machine the runs are, and which ones of the history are left out and why. What holds for several
+/// metrics is said once.
 pub(super) fn which_runs(trends: &[Trend]) -> Vec<String> {
     let mut said: Vec<(String, Vec<&str>)> = Vec::new();
     let mut say = |text: String, metric| match said.iter_mut().find(|(known, _)| *known == text) {

@@ -78,7 +78,8 @@ fn keep<T>(cells: &mut Vec<T>, tail: bool, picture: bool) {
     }
 }
 
-/// Whether claims waited for servers between their round trips: that time is neither the wire's nor the client's.
+/// Whether claims waited for servers between their round trips: that time is neither the wire's nor the
+/// client's.
 pub(super) fn waits_between(result: &RunResult) -> bool {
     let faults = result.record.injected.iter().flat_map(|injected| &injected.faults);
     faults.map(|fault| fault.claims_retried).sum::<u64>() > 0

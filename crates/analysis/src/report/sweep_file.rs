@@ -59,7 +59,8 @@ impl SweepFile {
         &self.runs
     }
 
-    /// Draws the curve again from the runs' own results, each with its value's place among those that were wanted.
+    /// Draws the curve again from the runs' own results, each with its value's place among those that were
+    /// wanted.
     #[must_use]
     pub fn with_results(self, results: &[(usize, RunResult)]) -> Self {
         let ended_by = self.sweep.ended_by.clone();

@@ -7,8 +7,8 @@ use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Wi
 use super::document::Block;
 use super::format::printable;
 
-/// Columns that a report may take where no terminal says how many it has; a paragraph never takes more, for long lines
-/// are hard to read.
+/// Columns that a report may take where no terminal says how many it has; a paragraph never takes more, for
+/// long lines are hard to read.
 const WIDTH: u16 = 100;
 
 /// Columns that the tables of a sweep may take there: three figures with their intervals side by side.
@@ -20,8 +20,8 @@ const NARROWEST: u16 = 20;
 /// Columns between two cells of a table, and before the first.
 const PADDING: usize = 2;
 
-/// Plain text, no escape codes: it reads the same in a terminal, a file and a log. `columns` is what the terminal has,
-/// where there is one.
+/// Plain text, no escape codes: it reads the same in a terminal, a file and a log. `columns` is what the
+/// terminal has, where there is one.
 pub(super) fn render(blocks: &[Block], columns: Option<u16>) -> String {
     rendered(blocks, columns.unwrap_or(WIDTH))
 }
@@ -72,8 +72,8 @@ fn fitting(block: &Block, columns: u16) -> &Block {
     tables.iter().find(fits).or(tables.last()).unwrap_or(block)
 }
 
-/// A table that is no wider than `columns`, in which no word and no figure with its interval is broken; `None` where
-/// there is no such table.
+/// A table that is no wider than `columns`, in which no word and no figure with its interval is broken;
+/// `None` where there is no such table.
 fn table(header: &[&str], rows: &[Vec<String>], words: &[usize], columns: u16) -> Option<String> {
     let least: Vec<usize> = (0..header.len()).map(|n| least_width(header[n], rows, n, words)).collect();
     if least.iter().map(|width| width + PADDING).sum::<usize>() > usize::from(columns) {
@@ -118,8 +118,8 @@ fn lines(header: &[&str], rows: &[Vec<String>], wrap: &impl Fn(&str, &str) -> St
     rows.iter().map(row).collect::<Vec<_>>().join("\n")
 }
 
-/// Breaks a line at blanks into lines of `width` characters, as far as its words allow; following lines begin with `indent`.
-/// What it begins with itself stays.
+/// Breaks a line at blanks into lines of `width` characters, as far as its words allow; following lines begin
+/// with `indent`. What it begins with itself stays.
 pub fn wrapped(text: &str, indent: &str, width: usize) -> String {
     let mut lines = vec![String::new()];
     let lead = text.len() - text.trim_start().len();

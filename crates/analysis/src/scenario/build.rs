@@ -78,8 +78,8 @@ fn build_compare(file: &ScenarioFile, compare: &CompareSection) -> Compare {
     }
 }
 
-/// What `compare.control` comes to: blocks, and arms that are processes or clusters of their own, have a second one of the
-/// baseline.
+/// What `compare.control` comes to: blocks, and arms that are processes or clusters of their own, have a
+/// second one of the baseline.
 pub(super) fn control_sides(file: &ScenarioFile, compare: &CompareSection) -> ControlSides {
     let instances = |variant: &VariantSection| variant.sdk.is_some() || variant.server.is_some();
     match compare.control {

@@ -27,7 +27,8 @@ pub struct CapacitySection {
     pub curve_claims: u64,
     /// Half the width of the sustainable rate's 95 % interval, as a share of the rate, that ends the search.
     pub precision: f64,
-    /// Most probes that are made to get there, rounded up to rounds of six. With 0 the interval is what the search left.
+    /// Most probes that are made to get there, rounded up to rounds of six. With 0 the interval is what the
+    /// search left.
     pub refinements: u32,
 }
 

@@ -67,21 +67,23 @@ pub enum VariantPath {
     FullGrant,
     /// `ff_issue_grant_and_claim`: no separate grant at all.
     Fused,
-    /// A ClaimGrant consumed by `ff_claim_execution`, for contrast, as FlowFabric's SDK does it: it reads the count of
-    /// attempts first.
+    /// A ClaimGrant consumed by `ff_claim_execution`, for contrast, as FlowFabric's SDK does it: it reads the
+    /// count of attempts first.
     FirstClaim,
     /// The same, the function alone.
     BareFirstClaim,
-    /// A lease that was revoked or ran out is reclaimed by `ff_reclaim_execution`: a new attempt. What FlowFabric 0.12 and
-    /// later calls a ReclaimGrant.
+    /// A lease that was revoked or ran out is reclaimed by `ff_reclaim_execution`: a new attempt. What
+    /// FlowFabric 0.12 and later calls a ReclaimGrant.
     LeaseReclaim,
-    /// FlowFabric's SDK, `claim_from_resume_grant`: what a worker does that is handed the grant of a resume. Needs a build with
-    /// the feature `sdk`.
+    /// FlowFabric's SDK, `claim_from_resume_grant`: what a worker does that is handed the grant of a resume.
+    /// Needs a build with the feature `sdk`.
     SdkResume,
-    /// FlowFabric's SDK, `claim_from_grant` of an interrupted execution: what a worker does that a scheduler hands grants. The
-    /// first claim that it tries is refused (`use_claim_resumed_execution`), then it resumes. Needs the feature `sdk`.
+    /// FlowFabric's SDK, `claim_from_grant` of an interrupted execution: what a worker does that a scheduler
+    /// hands grants. The first claim that it tries is refused (`use_claim_resumed_execution`), then it
+    /// resumes. Needs the feature `sdk`.
     SdkGrant,
-    /// FlowFabric's SDK, `claim_from_reclaim_grant`: `lease-reclaim` as the SDK does it. Needs the feature `sdk`.
+    /// FlowFabric's SDK, `claim_from_reclaim_grant`: `lease-reclaim` as the SDK does it. Needs the feature
+    /// `sdk`.
     SdkReclaim,
 }
 

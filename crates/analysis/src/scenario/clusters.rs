@@ -18,9 +18,9 @@ impl Scenario {
         self.variants.iter().any(|variant| variant.server.is_some())
     }
 
-    /// The run's clusters. The first one is the baseline's; the last one is the control's, where a server duet has a
-    /// control: the baseline's server once more, for two clusters of one server differ by themselves. Arms without a server
-    /// of their own share a cluster.
+    /// The run's clusters. The first one is the baseline's; the last one is the control's, where a server
+    /// duet has a control: the baseline's server once more, for two clusters of one server differ by
+    /// themselves. Arms without a server of their own share a cluster.
     pub fn clusters(&self) -> Vec<ArmCluster> {
         if !self.is_server_duet() {
             return vec![ArmCluster { arms: (0..self.variants.len()).collect(), server: None }];

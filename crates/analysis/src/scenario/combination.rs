@@ -77,7 +77,8 @@ fn replicas(file: &ScenarioFile, checker: &mut Checker) {
         checker.require(!owned || has >= wanted, &key("wait_replicas"), || {
             format!("needs {wanted} replicas of each primary, and {where_set} is {has}: set it to {wanted}")
         });
-        // The heir of a primary that is gone has one replica less: each of its claims would wait out the timeout.
+        // The heir of a primary that is gone has one replica less: each of its claims would wait out the
+        // timeout.
         let loses = |section: &FaultSection| section.kill.is_some() || section.partition.is_some();
         checker.require(!owned || has > wanted || !file.faults.iter().any(loses), &key("wait_replicas"), || {
             format!(
@@ -112,7 +113,8 @@ fn libraries(file: &ScenarioFile, checker: &mut Checker) {
     });
 }
 
-/// What an instrumented library counted is read around counter blocks of its arm alone, and compared with a plain one.
+/// What an instrumented library counted is read around counter blocks of its arm alone, and compared with a
+/// plain one.
 fn instrumented(file: &ScenarioFile, checker: &mut Checker) {
     let Some(n) = file.variants.iter().position(|variant| variant.instrumented) else { return };
     let key = format!("variant[{n}].instrumented");
@@ -137,7 +139,8 @@ fn instrumented(file: &ScenarioFile, checker: &mut Checker) {
     }
 }
 
-/// The plain arm that an instrumented one is compared with: the last one before it of the same path and library.
+/// The plain arm that an instrumented one is compared with: the last one before it of the same path and
+/// library.
 pub fn plain_of(variants: &[VariantSection], instrumented: usize) -> Option<usize> {
     let own = variants.get(instrumented).filter(|own| own.instrumented)?;
     variants[..instrumented]

@@ -32,8 +32,8 @@ const REFUSED_FIRST: Step =
     round_trip("FCALL ff_claim_execution, refused: use_claim_resumed_execution", &["fcall"]);
 const FIRST_CLAIM: Step = round_trip("FCALL ff_claim_execution", &["fcall"]);
 
-/// The read of the task's context that may follow a claim, as FlowFabric's SDK makes it since 0.12; these are the
-/// commands of 0.15. Up to 0.11 these were three reads one after the other.
+/// The read of the task's context that may follow a claim, as FlowFabric's SDK makes it since 0.12; these are
+/// the commands of 0.15. Up to 0.11 these were three reads one after the other.
 pub const TASK_CONTEXT: Step =
     round_trip("context: GET payload, HGETALL exec_core, HGETALL tags", &["get", "hgetall", "hgetall"]);
 
@@ -68,8 +68,8 @@ pub fn all_steps(path: VariantPath, extras: Extras) -> impl Iterator<Item = Step
 /// What one successful claim costs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExpectedCost {
-    /// Commands sent, by lower-case name. No claiming function runs an HGET or HMGET of its own, so the servers'
-    /// counts of `fcall`, `hget` and `hmget` are exactly these.
+    /// Commands sent, by lower-case name. No claiming function runs an HGET or HMGET of its own, so the
+    /// servers' counts of `fcall`, `hget` and `hmget` are exactly these.
     pub commands: BTreeMap<&'static str, u32>,
     /// Waits for an answer.
     pub round_trips: u32,

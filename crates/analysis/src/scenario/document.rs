@@ -31,8 +31,8 @@ impl Override {
     }
 }
 
-/// The texts that make up a scenario. Positions count through the file and then through each option, as if the
-/// options had been appended to the file.
+/// The texts that make up a scenario. Positions count through the file and then through each option, as if
+/// the options had been appended to the file.
 pub(super) struct Sources {
     name: String,
     file: String,
@@ -105,7 +105,8 @@ impl Sources {
     }
 }
 
-/// `key = value` behind `start` blanks; a value that is no TOML becomes a string. `None` where the key is no path.
+/// `key = value` behind `start` blanks; a value that is no TOML becomes a string. `None` where the key is no
+/// path.
 fn assignment(start: usize, key: &str, value: &str) -> Option<String> {
     let quoted = toml::Value::String(value.to_owned()).to_string();
     [value, &quoted].into_iter().map(|value| format!("{}{key} = {value}", " ".repeat(start))).find(|line| {
@@ -183,7 +184,8 @@ impl Document<'_> {
         self.laid.push((key.to_owned(), option.to_owned()));
     }
 
-    /// Gives each problem the place of its key, or of the closest table around it where the key has a default.
+    /// Gives each problem the place of its key, or of the closest table around it where the key has a
+    /// default.
     pub(super) fn locate(&self, problems: Vec<KeyProblem>) -> ScenarioError {
         let at = |problem: &KeyProblem| position(self.root.get_ref(), &problem.key).unwrap_or(0);
         self.in_order(problems.into_iter().map(|problem| (at(&problem), problem)).collect())

@@ -1,4 +1,5 @@
-//! A scenario on its way from its file to what is run: everything is laid over the text first, then checked once.
+//! A scenario on its way from its file to what is run: everything is laid over the text first, then checked
+//! once.
 
 use std::path::{Path, PathBuf};
 
@@ -19,8 +20,8 @@ pub struct Draft {
     pub source: String,
     /// Its text.
     pub text: String,
-    /// The directory that paths in the text are relative to; empty for the current one. Paths in options are always
-    /// relative to the current one.
+    /// The directory that paths in the text are relative to; empty for the current one. Paths in options are
+    /// always relative to the current one.
     pub dir: PathBuf,
     /// Options that set keys; later ones win.
     pub overrides: Vec<Override>,
@@ -74,8 +75,8 @@ impl Draft {
         Self { overrides: overrides.to_vec(), ..self }
     }
 
-    /// Applies everything, then checks everything. The error names each problem with its file, line and key, or with
-    /// the option that it comes from.
+    /// Applies everything, then checks everything. The error names each problem with its file, line and key,
+    /// or with the option that it comes from.
     pub fn check(&self) -> Result<Scenario, ScenarioError> {
         let sources = Sources::new(&self.source, &self.text, &self.overrides)?;
         let mut document = sources.document()?;

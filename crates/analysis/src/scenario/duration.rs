@@ -1,12 +1,13 @@
-//! Durations as people write them. `humantime-serde` does not say the unit's lack in its errors, and has no JSON Schema.
+//! Durations as people write them. `humantime-serde` does not say the unit's lack in its errors, and has no
+//! JSON Schema.
 
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A duration that is written with its unit: `"250us"`, `"30s"`, `"1h 30m"`. A bare number is refused: nobody could
-/// tell its unit.
+/// A duration that is written with its unit: `"250us"`, `"30s"`, `"1h 30m"`. A bare number is refused: nobody
+/// could tell its unit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct HumanDuration(pub Duration);
 

@@ -28,16 +28,16 @@ pub struct FaultSection {
     /// The connections that claims use are cut (CLIENT KILL).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disconnect: Option<FaultTarget>,
-    /// A script keeps the server from serving anybody else until it has used that time of CPU: at least for so long, and for
-    /// longer on a busy machine, for scripts have no other clock.
+    /// A script keeps the server from serving anybody else until it has used that time of CPU: at least for
+    /// so long, and for longer on a busy machine, for scripts have no other clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub busy: Option<FaultTarget>,
-    /// The server's process is ended (SIGTERM) and started again with the same arguments: at once, or after the time that
-    /// `for` gives. Without persistence it comes back empty.
+    /// The server's process is ended (SIGTERM) and started again with the same arguments: at once, or after
+    /// the time that `for` gives. Without persistence it comes back empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restart: Option<FaultTarget>,
-    /// The server is cut off from the network for that time; only with `cluster.provider = "container"`, where each server
-    /// then has a container of its own.
+    /// The server is cut off from the network for that time; only with `cluster.provider = "container"`,
+    /// where each server then has a container of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partition: Option<FaultTarget>,
     /// From whom `partition` cuts it off. Default `"everybody"`.
@@ -74,8 +74,8 @@ pub enum CutFrom {
     /// From clients and servers: nobody reaches it.
     #[default]
     Everybody,
-    /// From the other servers alone: clients reach it, and it accepts writes until it notices that most of the others are
-    /// gone. When a replica has taken over, they are lost.
+    /// From the other servers alone: clients reach it, and it accepts writes until it notices that most of
+    /// the others are gone. When a replica has taken over, they are lost.
     Servers,
 }
 

@@ -21,7 +21,8 @@ const LONGEST: Duration = Duration::from_mins(1);
 /// Slots that may move at once: as many as a primary of three has partitions, and more.
 const MOST_SLOTS: u16 = 1_024;
 
-/// Fewer primaries than this cannot elect a replica when one of them is gone: more than half of all must vote.
+/// Fewer primaries than this cannot elect a replica when one of them is gone: more than half of all must
+/// vote.
 const ELECTORATE: u16 = 3;
 
 /// What is wrong with each by itself.
@@ -85,7 +86,8 @@ pub(super) fn combine(file: &ScenarioFile, checker: &mut Checker) {
     if file.faults.is_empty() {
         return;
     }
-    // What a storm's workers wait for is in its figures: each execution's clock runs from the storm's first signal.
+    // What a storm's workers wait for is in its figures: each execution's clock runs from the storm's first
+    // signal.
     let storm = file.load.mode == Mode::Storm;
     checker.require(file.load.model == ModelForm::Open || storm, "load.model", || {
         "with a [[fault]] use model = \"open\": a closed loop waits for the servers, and what should have been done \

@@ -247,7 +247,8 @@ fn a_fault_needs_a_cluster_that_can_have_it() {
     );
     let text = with("[[fault]]\nat = \"5s\"\nfor = \"2s\"\nrestart = \"any primary\"\n");
     assert_eq!(parse("t.toml", &text).unwrap().faults[0].lasting, Duration::from_secs(2));
-    // What is done by a command can be done anywhere, and of a cluster elsewhere nobody knows the replicas yet.
+    // What is done by a command can be done anywhere, and of a cluster elsewhere nobody knows the replicas
+    // yet.
     let nodes =
         Override { shown: String::new(), key: "cluster.nodes".into(), value: Some("[\"h:1\"]".into()) };
     for kind in ["failover", "disconnect", "move_slots"] {

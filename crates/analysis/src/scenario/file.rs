@@ -1,7 +1,7 @@
 //! The file form of a scenario (TOML), as results embed it.
 //!
-//! Each section is in this file or in one of its own. Every default stands there once: in the section's `Default`, or in
-//! [`ScenarioFile::resolve`] where it depends on another key.
+//! Each section is in this file or in one of its own. Every default stands there once: in the section's
+//! `Default`, or in [`ScenarioFile::resolve`] where it depends on another key.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -101,8 +101,8 @@ impl Default for ClusterSection {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LibrarySection {
-    /// Another version of the library: the path of its source, `<rev>:<path>` to read it with git, or `published`,
-    /// which is the default. Paths in a scenario file are relative to the file.
+    /// Another version of the library: the path of its source, `<rev>:<path>` to read it with git, or
+    /// `published`, which is the default. Paths in a scenario file are relative to the file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
 }
@@ -118,24 +118,26 @@ pub struct VariantSection {
     /// A function library of this arm's own, named as in `[library]`: a library duet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub library: Option<String>,
-    /// The SDK that this arm's worker is built against, a program of its own: a version that is published (`0.15.0`), the
-    /// directory of the crate `ff-sdk`, or `<rev>:<path>` of it to read it with git. An SDK duet. Without it the SDK that is
-    /// built in makes the claims of an sdk path.
+    /// The SDK that this arm's worker is built against, a program of its own: a version that is published
+    /// (`0.15.0`), the directory of the crate `ff-sdk`, or `<rev>:<path>` of it to read it with git. An SDK
+    /// duet. Without it the SDK that is built in makes the claims of an sdk path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sdk: Option<String>,
-    /// Whether the arm's library is a copy that counts and times what its functions call, as `reclaim-bench profile` has
-    /// it; it is read out around the counter blocks.
+    /// Whether the arm's library is a copy that counts and times what its functions call, as `reclaim-bench
+    /// profile` has it; it is read out around the counter blocks.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub instrumented: bool,
-    /// A server of this arm's own: the path of a valkey-server, `"default"` for the one that the run's other servers are, or a
-    /// table with `path`, `config` and `replicas`. The arm claims on a cluster of its own of it, which runs beside the others.
+    /// A server of this arm's own: the path of a valkey-server, `"default"` for the one that the run's other
+    /// servers are, or a table with `path`, `config` and `replicas`. The arm claims on a cluster of its own
+    /// of it, which runs beside the others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<ServerForm>,
-    /// Replicas that must have each claim before it counts as done: `WAIT` on the claim's own connection, on which other
-    /// claims wait with it.
+    /// Replicas that must have each claim before it counts as done: `WAIT` on the claim's own connection, on
+    /// which other claims wait with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait_replicas: Option<u16>,
-    /// Longest wait for them; a claim that they do not have by then holds its lease and is counted. Default `"1s"`.
+    /// Longest wait for them; a claim that they do not have by then holds its lease and is counted. Default
+    /// `"1s"`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait_timeout: Option<HumanDuration>,
 }

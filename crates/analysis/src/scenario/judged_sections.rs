@@ -13,10 +13,12 @@ pub struct CompareSection {
     /// Name of the arm that the others are compared with. Default: the first variant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub baseline: Option<String>,
-    /// Groups of claims in which the arms are mixed at random. Where each arm has blocks of its own, groups of one block of each
-    /// arm: at most so many, as far as the claims go. As many claims say more in many blocks than in long ones.
+    /// Groups of claims in which the arms are mixed at random. Where each arm has blocks of its own, groups
+    /// of one block of each arm: at most so many, as far as the claims go. As many claims say more in many
+    /// blocks than in long ones.
     pub strata: u32,
-    /// Groups in which both sides are the baseline, where `control` is "own": what noise alone does. Default: as many as `strata`.
+    /// Groups in which both sides are the baseline, where `control` is "own": what noise alone does. Default:
+    /// as many as `strata`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub control_strata: Option<u32>,
     /// Blocks of one arm each, per arm, around which the servers' counters are read.
@@ -83,9 +85,10 @@ pub enum ControlForm {
     /// Strata of its own with the baseline on both sides, `control_strata` of them. Blocks never have them.
     #[default]
     Own,
-    /// The baseline's claims of every stratum are dealt to two sides: compared with each other they are the control, and
-    /// together they are the baseline. No claim is made for the control alone; `control_strata` does not count. Arms that
-    /// are processes or clusters of their own (`sdk`, `server`) have a second one of the baseline instead, with as many claims.
+    /// The baseline's claims of every stratum are dealt to two sides: compared with each other they are the
+    /// control, and together they are the baseline. No claim is made for the control alone; `control_strata`
+    /// does not count. Arms that are processes or clusters of their own (`sdk`, `server`) have a second one
+    /// of the baseline instead, with as many claims.
     Shared,
 }
 
@@ -96,13 +99,13 @@ impl ControlForm {
     }
 }
 
-/// `[gate]`: what makes the command fail. The thresholds are for a comparison with a stored result, as shares;
-/// FlowFabric's own are the defaults.
+/// `[gate]`: what makes the command fail. The thresholds are for a comparison with a stored result, as
+/// shares; FlowFabric's own are the defaults.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct GateSection {
-    /// Whether the verdicts of the run decide its exit code (1 for a regression, 3 for an inconclusive metric). Off,
-    /// a run that answers its question is a success whatever the answer is.
+    /// Whether the verdicts of the run decide its exit code (1 for a regression, 3 for an inconclusive
+    /// metric). Off, a run that answers its question is a success whatever the answer is.
     pub enforce: bool,
     /// Loss of throughput that warns.
     pub throughput_warn: f64,
@@ -143,8 +146,9 @@ pub struct SloSection {
     /// Bound of the response time's 99th percentile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response_p99: Option<HumanDuration>,
-    /// Where the level is hopelessly missed: once more than a hundredth of the claims took longer than this, or were not
-    /// answered, in each of five seconds on end, the run is ended. It fails then, whatever the gate.
+    /// Where the level is hopelessly missed: once more than a hundredth of the claims took longer than this,
+    /// or were not answered, in each of five seconds on end, the run is ended. It fails then, whatever the
+    /// gate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub abort: Option<HumanDuration>,
     /// Time after a `[[fault]]` within which response time and rate must be what they were before it.

@@ -14,7 +14,8 @@ const RELEASE_PREFIX: &str = "ff-script-";
 /// Where the function library's source comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LibrarySource {
-    /// `ff_script::LIBRARY_SOURCE`, as published: `published`, or the release's name, such as `ff-script-0.15.0`.
+    /// `ff_script::LIBRARY_SOURCE`, as published: `published`, or the release's name, such as
+    /// `ff-script-0.15.0`.
     Published,
     /// A file with another version of it.
     File(PathBuf),
@@ -58,7 +59,8 @@ impl LibrarySource {
         Ok(Self::File(PathBuf::from(text)))
     }
 
-    /// A file in `text` seen from `dir`; everything else as it is. For paths that stand in a file of that directory.
+    /// A file in `text` seen from `dir`; everything else as it is. For paths that stand in a file of that
+    /// directory.
     pub fn rebase(text: &str, dir: &Path) -> String {
         match Self::parse(text) {
             Ok(Self::File(path)) if path.is_relative() => seen_from(dir, &path),

@@ -25,7 +25,7 @@ pub struct LoadSection {
     pub arrivals: Option<ArrivalsForm>,
     /// Connections to each primary.
     pub connections: u16,
-    /// Length of the window in claims over all arms; the control and the counter blocks come on top.
+    /// Length of the window in claims over all arms; control strata and counter blocks come on top.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub claims: Option<u64>,
     /// Length of the window in time. Either this or `claims`.
@@ -85,8 +85,9 @@ pub enum ArrivalsForm {
     Burst(BurstForm),
     /// `{ ramp = { from = 100.0, over = "30s" } }`: evenly spaced, faster and faster up to `load.rate`.
     Ramp(RampForm),
-    /// `{ trace = "arrivals.txt" }`: a file with one time per line, as seconds or RFC 3339 in UTC, replayed with its
-    /// own gaps. Its path is relative to the scenario's file; set by an option, to the current directory.
+    /// `{ trace = "arrivals.txt" }`: a file with one time per line, as seconds or RFC 3339 in UTC, replayed
+    /// with its own gaps. Its path is relative to the scenario's file; set by an option, to the current
+    /// directory.
     Trace(String),
 }
 

@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// `[machine]`. What is left out follows from the cluster and the machine: servers of our own are kept apart and cores
-/// awake where there are two cores or more; of other clusters, only the generator is placed.
+/// `[machine]`. What is left out follows from the cluster and the machine: servers of our own are kept apart
+/// and cores awake where there are two cores or more; of other clusters, only the generator is placed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct MachineSection {

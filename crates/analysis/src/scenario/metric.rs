@@ -1,5 +1,5 @@
-//! What can be measured and judged: the identity of every metric, in one table. Where a value comes from in a record is
-//! judge's ([`crate::judge`]); nothing else lists metrics or compares their names.
+//! What can be measured and judged: the identity of every metric, in one table. Where a value comes from in a
+//! record is judge's ([`crate::judge`]); nothing else lists metrics or compares their names.
 
 use std::fmt;
 use std::str::FromStr;
@@ -86,7 +86,8 @@ pub enum Metric {
     ServiceP999,
     /// Mean of it.
     ServiceMean,
-    /// Median of it over the median of the bare round trips among the same claims: what another machine can repeat.
+    /// Median of it over the median of the bare round trips among the same claims: what another machine can
+    /// repeat.
     ServiceP50RoundTrips,
     /// Median response time.
     ResponseP50,
@@ -153,10 +154,11 @@ const fn exact(metric: Metric, name: &'static str, tolerance: f64, title: &'stat
     MetricRow { judged, unit, is_time: false, ..time(metric, name, 0, title) }
 }
 
-/// The number of digits of epochs and times differs from claim to claim; a changed protocol moves whole bytes.
+/// The number of digits of epochs and times differs from claim to claim; a changed protocol moves whole
+/// bytes.
 const BYTES_TOLERANCE: f64 = 0.5;
-/// Five standard deviations of the difference between two claims' bytes: 14 times the partition number stands in a
-/// claim, with one to three digits (standard deviation 0.57), so 14 x 0.57 x sqrt(2) x 5.
+/// Five standard deviations of the difference between two claims' bytes: 14 times the partition number stands
+/// in a claim, with one to three digits (standard deviation 0.57), so 14 x 0.57 x sqrt(2) x 5.
 const BYTES_SPREAD: f64 = 57.0;
 /// Commands of a claim do not vary, but a server's own housekeeping may call one now and then.
 const CALLS_TOLERANCE: f64 = 0.01;
@@ -233,8 +235,9 @@ impl MetricRow {
         }
     }
 
-    /// Difference per claim that is no finding between two means over `claims` each; 0 for what is not compared exactly.
-    /// Bytes depend on how many digits a claim's partition number has; that evens out as the claims grow in number.
+    /// Difference per claim that is no finding between two means over `claims` each; 0 for what is not
+    /// compared exactly. Bytes depend on how many digits a claim's partition number has; that evens out as
+    /// the claims grow in number.
     pub fn tolerance_over(&self, claims: u64) -> f64 {
         match (self.judged, self.unit) {
             (Judged::Exactly { tolerance }, Unit::BytesPerClaim) => {
@@ -253,7 +256,8 @@ impl Metric {
         &METRICS[self as usize]
     }
 
-    /// Whether it is a time of one claim in microseconds, to which each of its round trips adds as much as it takes.
+    /// Whether it is a time of one claim in microseconds, to which each of its round trips adds as much as it
+    /// takes.
     pub fn grows_with_round_trips(self) -> bool {
         let row = self.row();
         row.is_time && row.unit == Unit::Microseconds

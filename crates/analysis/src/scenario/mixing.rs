@@ -1,8 +1,8 @@
 //! Whether arms may take turns claim by claim, and how long a block is where they may not.
 //!
-//! Taking turns claim by claim cancels what the machine does only while claims do not queue. With several in flight both
-//! arms wait in one queue, and an arm's latency follows its number of round trips instead of what users of that arm
-//! alone would see. Then each arm has the servers for itself, for a block.
+//! Taking turns claim by claim cancels what the machine does only while claims do not queue. With several in
+//! flight both arms wait in one queue, and an arm's latency follows its number of round trips instead of what
+//! users of that arm alone would see. Then each arm has the servers for itself, for a block.
 
 use super::choices::Mode;
 use super::file::ScenarioFile;
@@ -10,8 +10,8 @@ use super::judged_sections::MixingForm;
 use super::load_section::ModelForm;
 use super::model::{Mixing, Model};
 
-/// Claims in flight for each primary, on average, up to which arms that are mixed claim by claim do not wait for each
-/// other to speak of.
+/// Claims in flight for each primary, on average, up to which arms that are mixed claim by claim do not wait
+/// for each other to speak of.
 pub const MOST_IN_FLIGHT: f64 = 0.5;
 
 /// The same before the run, when a claim's length can only be guessed.
@@ -20,10 +20,12 @@ const SURELY_ALONE: f64 = 0.25;
 /// Length of a claim on a slow machine, without a simulated network.
 const LONG_CLAIM_S: f64 = 0.001;
 
-/// Round trips that a claim is taken to have where nothing was measured yet: a simulated network makes each of them longer.
+/// Round trips that a claim is taken to have where nothing was measured yet: a simulated network makes each
+/// of them longer.
 pub const ROUND_TRIPS: f64 = 3.0;
 
-/// Claims of a block, its first part aside, for each claim in flight: so that most of it is neither start nor end.
+/// Claims of a block, its first part aside, for each claim in flight: so that most of it is neither start nor
+/// end.
 const GENERATIONS: f64 = 4.0;
 
 /// Claims before they are counted, for each claim in flight: the queue has its length by then.
@@ -85,7 +87,8 @@ pub(super) fn mixing(file: &ScenarioFile, model: &Model) -> Mixing {
     match wanted {
         MixingForm::Claims => Mixing::Claims,
         MixingForm::Blocks => Mixing::Blocks,
-        // Where everything runs together nothing can be drained; the result says if that made arms wait for each other.
+        // Where everything runs together nothing can be drained; the result says if that made arms wait for
+        // each other.
         MixingForm::Auto if file.load.mode != Mode::Staged => Mixing::Claims,
         MixingForm::Auto => {
             let in_flight = model.in_flight(file.load.network.added_rtt.0.as_secs_f64());

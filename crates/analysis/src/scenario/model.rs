@@ -13,7 +13,8 @@ use super::node_name::NodeName;
 use super::sdk_source::SdkSource;
 use super::server::ArmServer;
 
-/// What one run does, validated. It owns the [`ScenarioFile`] that it was made from, which is what results embed.
+/// What one run does, validated. It owns the [`ScenarioFile`] that it was made from, which is what results
+/// embed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scenario {
     /// Name, also the first part of the result directory's name.
@@ -40,8 +41,8 @@ pub struct Scenario {
     pub machine: MachineSection,
     /// Service level, judged on response time, and after faults.
     pub slo: Option<Slo>,
-    /// What is done to the servers in the window, in the order of time. With any, the loop is open and there is one
-    /// variant.
+    /// What is done to the servers in the window, in the order of time. With any, the loop is open and there
+    /// is one variant.
     pub faults: Vec<FaultSpec>,
     /// Where all of this comes from, with every default filled in.
     pub(super) file: ScenarioFile,
@@ -223,11 +224,11 @@ pub struct Compare {
 pub enum ControlSides {
     /// So many strata of their own (`control_strata`), with the baseline on both sides.
     OwnStrata(u32),
-    /// The baseline's claims of every stratum, dealt to two sides: no claim is made for the control, and every arm runs
-    /// equally often.
+    /// The baseline's claims of every stratum, dealt to two sides: no claim is made for the control, and
+    /// every arm runs equally often.
     Halves,
-    /// The baseline once more in every stratum: a block, or claims by a second process or on a second cluster, for two
-    /// instances of one program differ by a little.
+    /// The baseline once more in every stratum: a block, or claims by a second process or on a second
+    /// cluster, for two instances of one program differ by a little.
     SideOfItsOwn,
 }
 

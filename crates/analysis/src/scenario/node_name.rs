@@ -12,7 +12,8 @@ pub struct NodeName {
 }
 
 impl NodeName {
-    /// Reads `host:port`. The error says what else it is and how to write it; what stands before an `@` is never in it.
+    /// Reads `host:port`. The error says what else it is and how to write it; what stands before an `@` is
+    /// never in it.
     pub fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
         if let Some((_, node)) = text.rsplit_once('@') {
@@ -51,8 +52,8 @@ impl NodeName {
         }
     }
 
-    /// `text` without what stands before its last `@`, from `start` on: names of users and passwords do not belong into
-    /// messages.
+    /// `text` without what stands before its last `@`, from `start` on: names of users and passwords do not
+    /// belong into messages.
     pub(super) fn without_credentials(text: &str, start: usize) -> String {
         match text.rfind('@') {
             Some(at) if at >= start => format!("{}…{}", &text[..start], &text[at..]),

@@ -4,7 +4,8 @@ use super::mixing::BlockShape;
 use super::model::{Amount, Compare, ControlSides, Mixing, Model, Scenario};
 
 impl Scenario {
-    /// Claims of the window over all arms, those beside them not included; `None` where time alone or a trace decides.
+    /// Claims of the window over all arms, those beside them not included; `None` where time alone or a trace
+    /// decides.
     pub fn window_claims(&self) -> Option<u64> {
         match (self.load.amount, &self.load.model) {
             (Amount::Claims(claims), _) => Some(claims),
@@ -27,8 +28,8 @@ impl Scenario {
         u64::from(self.block_shape(compare, claims).groups) * (arms + u64::from(compare.is_controlled()))
     }
 
-    /// Claims that a staged window of so many claims makes beside them: the warm-up's, the control's, those of counter blocks,
-    /// and what goes before the claims that count in a block.
+    /// Claims that a staged window of so many claims makes beside them: the warm-up's, the control's, those
+    /// of counter blocks, and what goes before the claims that count in a block.
     pub fn claims_beside(&self, claims: u64) -> u64 {
         let arms = self.variants.len() as u64;
         let Some(compare) = &self.compare else { return self.load.warmup };

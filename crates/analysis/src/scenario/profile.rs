@@ -1,4 +1,5 @@
-//! A scenario as `profile` runs it: for each function that its claims call a plain library beside an instrumented copy.
+//! A scenario as `profile` runs it: for each function that its claims call a plain library beside an
+//! instrumented copy.
 
 use std::collections::BTreeSet;
 
@@ -32,9 +33,10 @@ pub struct ProfileLibraries {
     pub candidate: Option<String>,
 }
 
-/// The scenario with its population (no smaller than a block needs), interruptions, grants and library, and the load of a
-/// profile: one claim in flight, and for each function that its variants call a plain and an instrumented arm, for each library. What it says of
-/// rates, service levels, faults and several values is left out.
+/// The scenario with its population (no smaller than a block needs), interruptions, grants and library, and
+/// the load of a profile: one claim in flight, and for each function that its variants call a plain and an
+/// instrumented arm, for each library. What it says of rates, service levels, faults and several values is
+/// left out.
 pub fn profiled(file: &ScenarioFile, libraries: &ProfileLibraries) -> ScenarioFile {
     let own = file.variants.iter().find_map(|variant| variant.library.clone());
     let candidate = libraries.candidate.clone().or(own);

@@ -47,7 +47,8 @@ pub(super) fn combine(file: &ScenarioFile, checker: &mut Checker) {
     }
 }
 
-/// Workers of their own, each built against an SDK: one claim in flight, on servers that nobody else asks anything.
+/// Workers of their own, each built against an SDK: one claim in flight, on servers that nobody else asks
+/// anything.
 fn duet(file: &ScenarioFile, checker: &mut Checker) {
     let Some(first) = file.variants.iter().position(|variant| variant.sdk.is_some()) else { return };
     let key = format!("variant[{first}].sdk");

@@ -1,4 +1,5 @@
-//! Which release of FlowFabric's SDK an arm's worker is built against, and how a scenario or an option names it.
+//! Which release of FlowFabric's SDK an arm's worker is built against, and how a scenario or an option names
+//! it.
 
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
@@ -52,7 +53,8 @@ impl SdkSource {
         Ok(Self::Dir(PathBuf::from(text)))
     }
 
-    /// A directory in `text` seen from `dir`; everything else as it is. For paths that stand in a file of that directory.
+    /// A directory in `text` seen from `dir`; everything else as it is. For paths that stand in a file of
+    /// that directory.
     pub fn rebase(text: &str, dir: &Path) -> String {
         match Self::parse(text) {
             Ok(Self::Dir(path)) if path.is_relative() => seen_from(dir, &path),

@@ -12,7 +12,8 @@ const DEFAULT: &str = "default";
 /// Most clusters of one run, the control's included: each has as many servers as `[cluster]` says.
 pub const MOST_CLUSTERS: usize = 8;
 
-/// Settings that the tool decides itself, with the reason. One that ends with `*` stands for all that begin so.
+/// Settings that the tool decides itself, with the reason. One that ends with `*` stands for all that begin
+/// so.
 const DECIDED: [(&str, &str); 24] = [
     ("bind", "servers of a run listen on loopback and nowhere else"),
     ("cluster-announce-*", "other nodes find it where it listens"),
@@ -58,12 +59,12 @@ pub enum ServerForm {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ServerTable {
-    /// Path of a valkey-server, or a name to look up on PATH; left out, or `"default"`: the binary that the run's other
-    /// servers have.
+    /// Path of a valkey-server, or a name to look up on PATH; left out, or `"default"`: the binary that the
+    /// run's other servers have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// Settings that it is started with, by name, as valkey.conf has them. What the tool decides itself, such as `port` and
-    /// `dir`, is refused.
+    /// Settings that it is started with, by name, as valkey.conf has them. What the tool decides itself, such
+    /// as `port` and `dir`, is refused.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub config: BTreeMap<String, String>,
     /// Replicas of each of its primaries; left out, `cluster.replicas`.
@@ -134,8 +135,8 @@ pub(super) fn refused_setting(name: &str) -> Option<&'static str> {
     DECIDED.iter().find(|(known, _)| named(known)).map(|(_, why)| *why)
 }
 
-/// Whether a server that reports `found` for a setting was set to `asked`: it writes sizes in bytes, and words in small
-/// letters.
+/// Whether a server that reports `found` for a setting was set to `asked`: it writes sizes in bytes, and
+/// words in small letters.
 pub fn same_setting(asked: &str, found: &str) -> bool {
     asked.eq_ignore_ascii_case(found)
         || bytes(asked).is_some_and(|asked| bytes(found) == Some(asked))

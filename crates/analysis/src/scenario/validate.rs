@@ -81,7 +81,8 @@ fn check_head(file: &ScenarioFile, checker: &mut Checker) {
 fn check_cluster(cluster: &ClusterSection, checker: &mut Checker) {
     checker.within("cluster.primaries", cluster.primaries, 1..=64);
     checker.within("cluster.replicas", cluster.replicas, 0..=5);
-    // A comma in a password makes several items of one: where one has a password in it, the others are not shown.
+    // A comma in a password makes several items of one: where one has a password in it, the others are not
+    // shown.
     if let Some(refused) = cluster.nodes.iter().rfind(|node| node.contains('@')) {
         checker.refuse("cluster.nodes", NodeName::parse(refused).err().unwrap_or_default());
         return;

@@ -1,4 +1,5 @@
-//! Several estimates of one thing: do they agree as well as their own intervals promise, and what will the next one be?
+//! Several estimates of one thing: do they agree as well as their own intervals promise, and what will the
+//! next one be?
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,8 +13,8 @@ use super::series::around_mean;
 pub struct Agreement {
     /// Probability of estimates as far apart as these, if their own intervals said all that there is.
     pub p_value: f64,
-    /// Standard deviation of what differs between them beyond their own errors (`DerSimonian` and Laird); zero where
-    /// they agree. On the scale of the estimates.
+    /// Standard deviation of what differs between them beyond their own errors (`DerSimonian` and Laird);
+    /// zero where they agree. On the scale of the estimates.
     pub beyond: f64,
 }
 
@@ -42,7 +43,8 @@ pub fn log_error_of(ratio: &Estimate) -> f64 {
     (ratio.high / ratio.low).ln() / 2.0 / normal_quantile(f64::midpoint(1.0, ratio.confidence))
 }
 
-/// Where the next of a row of independent values lies: wider than the interval of their mean, by what one value varies.
+/// Where the next of a row of independent values lies: wider than the interval of their mean, by what one
+/// value varies.
 pub fn next_value(values: &[f64], confidence: f64) -> Result<Estimate, TooFew> {
     around_mean(values, confidence, |n| 1.0 + 1.0 / n)
 }

@@ -1,16 +1,17 @@
 //! Change points of a history: nights on which a metric moved and stayed.
 //!
-//! PELT (Killick, Fearnhead and Eckley 2012) with the cost of a changing normal mean and a penalty of BIC's kind. The
-//! kept crate for it (`pelt`, MPL-2.0) wants its penalty in the data's own variance and brings an array library; what
-//! matters here is a noise level that a step cannot inflate, and that takes most of these lines.
+//! PELT (Killick, Fearnhead and Eckley 2012) with the cost of a changing normal mean and a penalty of BIC's
+//! kind. The kept crate for it (`pelt`, MPL-2.0) wants its penalty in the data's own variance and brings an
+//! array library; what matters here is a noise level that a step cannot inflate, and that takes most of these
+//! lines.
 
 use super::quantile::median;
 
 /// Values on each side of a change: fewer cannot be told from a bad night.
 pub const MIN_SEGMENT: usize = 4;
 
-/// Penalty per change, in units of ln n times the noise variance. BIC's is 2 for independent values (mean and place);
-/// nights are not quite independent.
+/// Penalty per change, in units of ln n times the noise variance. BIC's is 2 for independent values (mean and
+/// place); nights are not quite independent.
 const PENALTY: f64 = 4.0;
 
 /// Share of the differences of neighbours, smallest first, that the noise is estimated from.
@@ -71,7 +72,8 @@ pub fn change_points(series: &[f64]) -> Vec<ChangePoint> {
         .collect()
 }
 
-/// Variance of the noise from differences of neighbours, the largest left out: a step moves one difference only.
+/// Variance of the noise from differences of neighbours, the largest left out: a step moves one difference
+/// only.
 fn noise_variance(series: &[f64]) -> f64 {
     let mut steps: Vec<f64> = series.windows(2).map(|w| (w[1] - w[0]).abs()).collect();
     steps.sort_by(f64::total_cmp);

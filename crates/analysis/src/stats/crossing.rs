@@ -1,10 +1,10 @@
 //! The load at which something that grows with it reaches its level, from runs at many loads.
 //!
-//! A verdict of yes or no throws away by how much a run was within its level or beyond it. A line through ln(value /
-//! level) over ln(load) keeps that: in simulations of a queue on a machine with stalls, two searches agree twice as
-//! closely by it as by the verdicts alone. The line is Theil and Sen's (1950, 1968): a third of the runs may fall into a
-//! stall before it moves far. Values are cut to within e² of the level: how far beyond saturation a run was says nothing
-//! about where saturation begins.
+//! A verdict of yes or no throws away by how much a run was within its level or beyond it. A line through
+//! ln(value / level) over ln(load) keeps that: in simulations of a queue on a machine with stalls, two
+//! searches agree twice as closely by it as by the verdicts alone. The line is Theil and Sen's (1950, 1968):
+//! a third of the runs may fall into a stall before it moves far. Values are cut to within e² of the level:
+//! how far beyond saturation a run was says nothing about where saturation begins.
 
 use super::estimate::{Estimate, TooFew, expanded_tail};
 use super::paired::RESAMPLES;
@@ -37,10 +37,12 @@ pub struct Crossing {
     pub at_edge: bool,
 }
 
-/// The load at which the value is its level. `runs` are pairs of a load and of value / level, both above zero.
+/// The load at which the value is its level. `runs` are pairs of a load and of value / level, both above
+/// zero.
 ///
-/// The interval resamples whole runs, with Hesterberg's expansion for few of them (see [`super::paired_quantile`]). It
-/// holds what differs from run to run, and not what changes only between searches.
+/// The interval resamples whole runs, with Hesterberg's expansion for few of them (see
+/// [`super::paired_quantile`]). It holds what differs from run to run, and not what changes only between
+/// searches.
 pub fn crossing(runs: &[(f64, f64)], confidence: f64, seed: u64) -> Result<Crossing, TooFew> {
     let Fit { points, lowest, highest, at, exponent } = Fit::of(runs)?;
     let mut rng = stream(seed, "crossing");

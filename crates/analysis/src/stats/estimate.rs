@@ -7,8 +7,9 @@ use statrs::distribution::{ContinuousCDF as _, Normal, StudentsT};
 /// Confidence of an interval where the scenario does not choose one.
 pub const CONFIDENCE: f64 = 0.95;
 
-/// Confidence at which a control must hold 1, within a run and over runs. At 95 % it would veto one sound run in twenty;
-/// what it is there to catch (arms that disturb each other, an order that is not random) moves it much further.
+/// Confidence at which a control must hold 1, within a run and over runs. At 95 % it would veto one sound run
+/// in twenty; what it is there to catch (arms that disturb each other, an order that is not random) moves it
+/// much further.
 pub const CONTROL_CONFIDENCE: f64 = 0.99;
 
 /// An estimate and the interval around it.
@@ -109,14 +110,15 @@ pub(crate) fn normal_probability(z: f64) -> f64 {
     Normal::standard().cdf(z)
 }
 
-/// Share of resamples beyond each end of a percentile interval that Hesterberg's expansion for few samples moves
-/// outwards: what Student's t adds to a normal interval of `n` samples with this many degrees of freedom.
+/// Share of resamples beyond each end of a percentile interval that Hesterberg's expansion for few samples
+/// moves outwards: what Student's t adds to a normal interval of `n` samples with this many degrees of
+/// freedom.
 pub(crate) fn expanded_tail(confidence: f64, n: f64, degrees: f64) -> f64 {
     normal_probability(-t_quantile(f64::midpoint(1.0, confidence), degrees) * (n / degrees).sqrt())
 }
 
-/// Probability of a Student's t so far from zero in either direction; the normal's where the degrees of freedom do not make a
-/// distribution.
+/// Probability of a Student's t so far from zero in either direction; the normal's where the degrees of
+/// freedom do not make a distribution.
 pub(crate) fn t_probability(t: f64, degrees: f64) -> f64 {
     let beyond = StudentsT::new(0.0, 1.0, degrees)
         .map_or_else(|_| normal_probability(-t.abs()), |known| known.sf(t.abs()));

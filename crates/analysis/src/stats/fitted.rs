@@ -37,7 +37,8 @@ pub struct FittedLine {
 }
 
 impl FittedLine {
-    /// Through `points`. Where they lie further from the line than their errors say, its own errors grow with that.
+    /// Through `points`. Where they lie further from the line than their errors say, its own errors grow with
+    /// that.
     pub fn through(points: &[LinePoint]) -> Result<Self, TooFew> {
         if points.len() < MIN_LINE_POINTS {
             return Err(TooFew::samples("points", MIN_LINE_POINTS as u64, points.len() as u64));

@@ -9,8 +9,8 @@ use super::unpaired::LogValue;
 
 const NS_PER_US: f64 = 1_000.0;
 
-/// A histogram has forgotten the order of its values. Neighbouring requests correlate with about 0.4, which makes n of
-/// them worth n / 2.33 independent ones: (1 + 0.4) / (1 - 0.4).
+/// A histogram has forgotten the order of its values. Neighbouring requests correlate with about 0.4, which
+/// makes n of them worth n / 2.33 independent ones: (1 + 0.4) / (1 - 0.4).
 const INFLATION: f64 = 1.4 / 0.6;
 
 /// A decoded histogram of latencies; values come out in microseconds.
@@ -25,8 +25,8 @@ impl Latencies {
         Ok(histogram.decode()?.map(|inner| Self { inner }))
     }
 
-    /// The same, `None` also where it cannot be read: for what is drawn from a result, which `judge` has made invalid then
-    /// ([`InvalidReason::DamagedHistogram`](crate::record::InvalidReason::DamagedHistogram)).
+    /// The same, `None` also where it cannot be read: for what is drawn from a result, which `judge` has made
+    /// invalid then ([`InvalidReason::DamagedHistogram`](crate::record::InvalidReason::DamagedHistogram)).
     pub fn readable(histogram: &Histogram) -> Option<Self> {
         Self::decode(histogram).unwrap_or_default()
     }

@@ -1,7 +1,8 @@
 //! Several metrics judged at once: corrected p-values.
 
-/// Holm-Bonferroni adjusted p-values, in the order given. Each is at least its raw value and at most 1; comparing
-/// them with a level keeps the chance of any false finding below that level, however the tests depend on each other.
+/// Holm-Bonferroni adjusted p-values, in the order given. Each is at least its raw value and at most 1;
+/// comparing them with a level keeps the chance of any false finding below that level, however the tests
+/// depend on each other.
 pub fn holm_bonferroni(p_values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..p_values.len()).collect();
     order.sort_by(|&a, &b| p_values[a].total_cmp(&p_values[b]));

@@ -1,32 +1,36 @@
 //! How much strata that follow each other resemble each other, and what an interval has to make of it.
 //!
-//! The effect itself drifts with the machine, so that neighbouring strata agree better than distant ones: resampled one
-//! by one they would promise an interval that the next hour does not keep. So their differences are resampled in runs of
-//! neighbours as well, and the interval is as much wider as the mean of those varies more.
+//! The effect itself drifts with the machine, so that neighbouring strata agree better than distant ones:
+//! resampled one by one they would promise an interval that the next hour does not keep. So their differences
+//! are resampled in runs of neighbours as well, and the interval is as much wider as the mean of those varies
+//! more.
 //!
-//! The length of a run follows the data: the one that Politis and White (2004, corrected by Patton, Politis and White
-//! 2009) derive for resampling runs of a circle, for the autocorrelation that the differences show, and never less than
-//! the cube root of their number (twice that where neighbours resemble each other), since 100 differences cannot
-//! tell an autocorrelation of 0.2 from none. What runs of that length still miss, the resemblance across their seams, is
-//! added by the ratio that a series of the same autocorrelation has. tests/statistics shows the coverage.
+//! The length of a run follows the data: the one that Politis and White (2004, corrected by Patton, Politis
+//! and White 2009) derive for resampling runs of a circle, for the autocorrelation that the differences show,
+//! and never less than the cube root of their number (twice that where neighbours resemble each other), since
+//! 100 differences cannot tell an autocorrelation of 0.2 from none. What runs of that length still miss, the
+//! resemblance across their seams, is added by the ratio that a series of the same autocorrelation has.
+//! tests/statistics shows the coverage.
 
 use super::series::{autocorrelation, mean};
 
-/// Runs that a series is divided into at least: with fewer, neither resampling nor flipping them says anything.
+/// Runs that a series is divided into at least: with fewer, neither resampling nor flipping them says
+/// anything.
 const MIN_RUNS: usize = 8;
 
-/// An estimated autocorrelation beyond this is taken to be this: past it, no series of this length says how far it goes.
+/// An estimated autocorrelation beyond this is taken to be this: past it, no series of this length says how
+/// far it goes.
 const STRONGEST: f64 = 0.9;
 
-/// Neighbours that differ more than others are no reason to promise much more: as far as chance goes with independent
-/// ones.
+/// Neighbours that differ more than others are no reason to promise much more: as far as chance goes with
+/// independent ones.
 const NARROWEST: f64 = 0.8;
 
 /// Where neighbours resemble each other, a run is at least so many times the cube root of their number.
 const RESEMBLING: f64 = 2.0;
 
-/// Degrees of freedom that one run is worth where neighbours do not resemble each other: overlapping runs of independent
-/// values know half as much again as ones that are laid end to end.
+/// Degrees of freedom that one run is worth where neighbours do not resemble each other: overlapping runs of
+/// independent values know half as much again as ones that are laid end to end.
 const OVERLAP: f64 = 1.5;
 
 /// What a series in the order taken says about its neighbours.
@@ -71,8 +75,8 @@ impl Neighbours {
     }
 }
 
-/// Variance of the mean of as many values, drawn in runs of `run` neighbours from the circle that the series is closed to:
-/// what resampling them without end would come to.
+/// Variance of the mean of as many values, drawn in runs of `run` neighbours from the circle that the series
+/// is closed to: what resampling them without end would come to.
 fn variance_of_runs(series: &[f64], run: usize) -> f64 {
     let n = series.len();
     let centre = mean(series);
@@ -85,8 +89,8 @@ fn variance_of_runs(series: &[f64], run: usize) -> f64 {
     squares / (n * n * run) as f64
 }
 
-/// Lag-1 autocorrelation without the bias that an estimated mean gives it; none where it is negative, for neighbours
-/// that differ more than others are no reason to promise more.
+/// Lag-1 autocorrelation without the bias that an estimated mean gives it; none where it is negative, for
+/// neighbours that differ more than others are no reason to promise more.
 fn persistence(series: &[f64]) -> f64 {
     let n = series.len() as f64;
     let Some(lag_one) = autocorrelation(series, 1).filter(|_| n > 4.0) else { return 0.0 };
@@ -99,14 +103,15 @@ fn persistence(series: &[f64]) -> f64 {
     }
 }
 
-/// Politis and White's length for the variance of a mean: (2 G² / D)^(1/3) n^(1/3), with G and D of an autoregression of
-/// first order.
+/// Politis and White's length for the variance of a mean: (2 G² / D)^(1/3) n^(1/3), with G and D of an
+/// autoregression of first order.
 fn optimal_run(persistence: f64, n: f64) -> f64 {
     let ratio = 2.0 * persistence / (1.0 - persistence * persistence);
     (1.5 * ratio * ratio * n).cbrt()
 }
 
-/// Variance of the mean of a run over that of as many independent values, for an autoregression of first order.
+/// Variance of the mean of a run over that of as many independent values, for an autoregression of first
+/// order.
 fn seen_by_runs(persistence: f64, run: usize) -> f64 {
     let length = run as f64;
     let mut power = 1.0;

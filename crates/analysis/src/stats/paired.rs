@@ -1,17 +1,18 @@
 //! Baseline against candidate, stratum by stratum: the comparison that withstands a noisy machine.
 //!
-//! Whatever the machine does, it does to both sides of a stratum; so strata, not claims, are the units. They are not
-//! independent either: the effect drifts with the machine, and neighbours resemble each other. The estimate is the ratio
-//! of the pooled statistics. Its interval has its shape from resampling strata in pairs, and its width from resampling
-//! the strata's differences in runs of neighbours ([`super::neighbours`]): runs of whole strata would draw fast and slow
-//! hours as well, which pooled quantiles take for an effect. Its p-value swaps the sides within strata, and within such
-//! runs where neighbours resemble each other.
+//! Whatever the machine does, it does to both sides of a stratum; so strata, not claims, are the units. They
+//! are not independent either: the effect drifts with the machine, and neighbours resemble each other. The
+//! estimate is the ratio of the pooled statistics. Its interval has its shape from resampling strata in
+//! pairs, and its width from resampling the strata's differences in runs of neighbours
+//! ([`super::neighbours`]): runs of whole strata would draw fast and slow hours as well, which pooled
+//! quantiles take for an effect. Its p-value swaps the sides within strata, and within such runs where
+//! neighbours resemble each other.
 //!
-//! The interval is the percentile interval of the resampled effects, with Hesterberg's expansion (2015, "What teachers
-//! should know about the bootstrap"), which moves the percentiles outwards by what Student's t adds for as many runs as
-//! there are. Bootstrap-t does as well at the median, but covers 90 to 93 % instead of 95 % at the 99th percentile of
-//! autocorrelated samples, where the spread of single strata says little about the pooled value. tests/statistics shows
-//! the coverage.
+//! The interval is the percentile interval of the resampled effects, with Hesterberg's expansion (2015, "What
+//! teachers should know about the bootstrap"), which moves the percentiles outwards by what Student's t adds
+//! for as many runs as there are. Bootstrap-t does as well at the median, but covers 90 to 93 % instead of 95
+//! % at the 99th percentile of autocorrelated samples, where the spread of single strata says little about
+//! the pooled value. tests/statistics shows the coverage.
 
 use super::estimate::{Estimate, TooFew, expanded_tail, normal_quantile};
 use super::neighbours::Neighbours;
@@ -76,8 +77,8 @@ impl PairedEffect {
         expanded_tail(within, self.degrees, self.degrees)
     }
 
-    /// Smallest relative difference that would be called beyond `threshold` (a share, e.g. 0.02) in four of five runs
-    /// like this one.
+    /// Smallest relative difference that would be called beyond `threshold` (a share, e.g. 0.02) in four of
+    /// five runs like this one.
     pub fn detectable(&self, threshold: f64, confidence: f64) -> f64 {
         let z = normal_quantile(f64::midpoint(1.0, confidence)) + normal_quantile(POWER);
         (threshold.ln_1p() + z * self.log_error).exp_m1()
@@ -94,8 +95,8 @@ pub fn paired_quantile(pairs: &[(&[f64], &[f64])], q: f64, seed: u64) -> Result<
     compare(&per_pair, pooled, seed)
 }
 
-/// Compares quantile `q` of the two sides of each stratum, both in units of the median of its third samples (a ruler).
-/// Strata in which one of the three is empty are left out.
+/// Compares quantile `q` of the two sides of each stratum, both in units of the median of its third samples
+/// (a ruler). Strata in which one of the three is empty are left out.
 pub fn paired_quantile_over(
     strata: &[(&[f64], &[f64], &[f64])],
     q: f64,
@@ -173,8 +174,8 @@ fn enough(pairs: usize) -> Result<(), TooFew> {
     Ok(())
 }
 
-/// The engine: `per_pair` holds both sides' values pair by pair, `pooled` gives both sides' values over all pairs,
-/// each counted as often as its weight says.
+/// The engine: `per_pair` holds both sides' values pair by pair, `pooled` gives both sides' values over all
+/// pairs, each counted as often as its weight says.
 fn compare(
     per_pair: &[[f64; 2]],
     pooled: impl Fn(&[u32]) -> [f64; 2],

@@ -10,12 +10,13 @@ pub const FLIPS: u32 = 4_999;
 /// Up to this many pairs every one of the 2^n flips is tried.
 const EXACT_UP_TO: usize = 12;
 
-/// Two-sided p-value of the hypothesis that `differences` are symmetric about zero. Runs of `run` neighbours, from a
-/// random place on, keep their signs to each other: neighbours that resemble each other are not independent witnesses.
+/// Two-sided p-value of the hypothesis that `differences` are symmetric about zero. Runs of `run` neighbours,
+/// from a random place on, keep their signs to each other: neighbours that resemble each other are not
+/// independent witnesses.
 ///
-/// If nothing differs between the two sides, swapping them within a pair changes nothing but the difference's sign.
-/// So the mean's size is compared with its size under random signs. `None` without a pair or with a value that is
-/// not finite.
+/// If nothing differs between the two sides, swapping them within a pair changes nothing but the difference's
+/// sign. So the mean's size is compared with its size under random signs. `None` without a pair or with a
+/// value that is not finite.
 pub fn sign_flip_p_value(differences: &[f64], run: usize, seed: u64) -> Option<f64> {
     if differences.is_empty() || differences.iter().any(|d| !d.is_finite()) {
         return None;

@@ -11,7 +11,8 @@ const WEIGHT_REACH: f64 = 8.0;
 /// Samples that an interval of a quantile needs on each side of it.
 const MIN_BEYOND: f64 = 5.0;
 
-/// Quantile `q` (0 to 1) of sorted values by linear interpolation (type 7 of Hyndman and Fan); `None` when empty.
+/// Quantile `q` (0 to 1) of sorted values by linear interpolation (type 7 of Hyndman and Fan); `None` when
+/// empty.
 pub fn quantile_of_sorted(sorted: &[f64], q: f64) -> Option<f64> {
     let last = sorted.len().checked_sub(1)?;
     let position = q.clamp(0.0, 1.0) * last as f64;
@@ -40,8 +41,8 @@ pub fn median(values: &[f64]) -> Option<f64> {
     })
 }
 
-/// Quantile `q` by Harrell and Davis (1982): a mean of the order statistics weighted by a beta distribution, smoother
-/// than a single order statistic. `None` when empty.
+/// Quantile `q` by Harrell and Davis (1982): a mean of the order statistics weighted by a beta distribution,
+/// smoother than a single order statistic. `None` when empty.
 pub fn harrell_davis(values: &[f64], q: f64) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -50,7 +51,8 @@ pub fn harrell_davis(values: &[f64], q: f64) -> Option<f64> {
 
 /// [`harrell_davis`] with its interval. `values` stand in the order taken.
 ///
-/// The standard error is Maritz and Jarrett's, widened by what autocorrelation takes away from the sample size.
+/// The standard error is Maritz and Jarrett's, widened by what autocorrelation takes away from the sample
+/// size.
 pub fn harrell_davis_interval(values: &[f64], q: f64, confidence: f64) -> Result<Estimate, TooFew> {
     let needed = (MIN_BEYOND / q.min(1.0 - q).max(1e-6)).ceil();
     if (values.len() as f64) < needed {
@@ -68,7 +70,8 @@ pub fn harrell_davis_interval(values: &[f64], q: f64, confidence: f64) -> Result
     if variance <= f64::EPSILON * second.abs() {
         return Err(TooFew::constant("samples"));
     }
-    // A quantile moves with the share of samples below it, so that series' autocorrelation is the one that counts.
+    // A quantile moves with the share of samples below it, so that series' autocorrelation is the one that
+    // counts.
     let below: Vec<f64> = values.iter().map(|v| f64::from(u8::from(*v <= estimate))).collect();
     let inflation = effective_sample_size(&below).map_or(1.0, |ess| values.len() as f64 / ess);
     let reach = normal_quantile(f64::midpoint(1.0, confidence)) * (variance * inflation).sqrt();
@@ -119,7 +122,8 @@ mod tests {
 
     #[test]
     fn harrell_davis_matches_worked_values() {
-        // Three values, q = 0.5: weights are differences of I_x(2, 2) = 3x^2 - 2x^3 at thirds: 7/27, 13/27, 7/27.
+        // Three values, q = 0.5: weights are differences of I_x(2, 2) = 3x^2 - 2x^3 at thirds: 7/27, 13/27,
+        // 7/27.
         let value = harrell_davis(&[1.0, 2.0, 6.0], 0.5).unwrap();
         assert!((value - (7.0 + 26.0 + 42.0) / 27.0).abs() < 1e-12, "{value}");
         // Symmetric data: the median is the centre, whatever the size.

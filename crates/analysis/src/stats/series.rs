@@ -22,8 +22,8 @@ pub fn autocorrelation(series: &[f64], lag: usize) -> Option<f64> {
     Some(covariance / variance)
 }
 
-/// How many independent samples the mean of `series` is worth, by batch means with batches of about √n: between 1 and
-/// n. `None` for a series that is too short (64) or constant.
+/// How many independent samples the mean of `series` is worth, by batch means with batches of about √n:
+/// between 1 and n. `None` for a series that is too short (64) or constant.
 pub fn effective_sample_size(series: &[f64]) -> Option<f64> {
     let n = series.len();
     let batch = n.isqrt();
@@ -40,8 +40,9 @@ pub fn effective_sample_size(series: &[f64]) -> Option<f64> {
     Some((size * single / (batch as f64 * batched)).clamp(1.0, size))
 }
 
-/// Where the warm-up ends by MSER (White 1997): the cut that makes the standard error of what is left smallest, in
-/// batches of `batch` values (MSER-5: 5). Returns the number of values to leave out; `None` where there is too little.
+/// Where the warm-up ends by MSER (White 1997): the cut that makes the standard error of what is left
+/// smallest, in batches of `batch` values (MSER-5: 5). Returns the number of values to leave out; `None`
+/// where there is too little.
 ///
 /// A cut past half of the series means that it never settled.
 pub fn mser(series: &[f64], batch: usize) -> Option<usize> {
@@ -70,8 +71,8 @@ pub fn mean_with_interval(values: &[f64], confidence: f64) -> Result<Estimate, T
     around_mean(values, confidence, |n| 1.0 / n)
 }
 
-/// Probability of independent values whose mean is so far from zero, or farther, where the truth is zero (Student's t); `None` for
-/// fewer than two. Values that do not vary say that it is zero, or certainly not.
+/// Probability of independent values whose mean is so far from zero, or farther, where the truth is zero
+/// (Student's t); `None` for fewer than two. Values that do not vary say that it is zero, or certainly not.
 pub fn mean_is_zero(values: &[f64]) -> Option<f64> {
     let n = values.len() as f64;
     if values.len() < 2 {
@@ -84,7 +85,8 @@ pub fn mean_is_zero(values: &[f64]) -> Option<f64> {
     Some(if mean == 0.0 { 1.0 } else { 0.0 })
 }
 
-/// The mean of independent values, with an interval for something whose variance is `times(n)` that of one of them.
+/// The mean of independent values, with an interval for something whose variance is `times(n)` that of one of
+/// them.
 pub(super) fn around_mean(
     values: &[f64],
     confidence: f64,

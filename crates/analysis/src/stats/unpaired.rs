@@ -1,4 +1,5 @@
-//! Two stored series: no pairs to cancel what the machine did, so the interval has to know about autocorrelation.
+//! Two stored series: no pairs to cancel what the machine did, so the interval has to know about
+//! autocorrelation.
 
 use super::estimate::{Estimate, TooFew, t_quantile};
 use super::neighbours::Neighbours;
@@ -30,8 +31,8 @@ impl LogValue {
     }
 }
 
-/// Quantile `q` of samples in the order taken, with an error from resampling blocks of √n neighbours, so that runs of
-/// slow claims stay together.
+/// Quantile `q` of samples in the order taken, with an error from resampling blocks of √n neighbours, so that
+/// runs of slow claims stay together.
 pub fn block_quantile(samples: &[f64], q: f64, seed: u64) -> Result<LogValue, TooFew> {
     let needed = ((5.0 / q.min(1.0 - q).max(1e-6)).ceil() as usize).max(MIN_BLOCKS * MIN_BLOCKS);
     if samples.len() < needed {
@@ -56,9 +57,9 @@ pub fn block_quantile(samples: &[f64], q: f64, seed: u64) -> Result<LogValue, To
     finished(value, (variance(&logs) * count / (count - 1.0)).sqrt(), count - 1.0, "samples")
 }
 
-/// Mean of a series such as claims per second, in the order taken, with an error that knows how far its values follow each
-/// other: by runs of neighbours, and in a long series also by batches of about the root of its length, which see slower
-/// drift.
+/// Mean of a series such as claims per second, in the order taken, with an error that knows how far its
+/// values follow each other: by runs of neighbours, and in a long series also by batches of about the root of
+/// its length, which see slower drift.
 pub fn mean_of_series(series: &[f64]) -> Result<LogValue, TooFew> {
     if series.len() < MIN_BLOCKS {
         return Err(TooFew::samples("values in the series", MIN_BLOCKS as u64, series.len() as u64));
@@ -151,8 +152,8 @@ mod tests {
 
     #[test]
     fn the_interval_of_a_short_series_knows_that_its_values_follow_each_other() {
-        // Twelve values do not tell how far they follow each other; two thirds of their intervals would hold it if taken for
-        // independent.
+        // Twelve values do not tell how far they follow each other; two thirds of their intervals would hold
+        // it if taken for independent.
         for (count, persistence, least) in [
             (12, 0.0, 0.93),
             (12, 0.3, 0.90),

@@ -1,5 +1,5 @@
-//! Scenario files and stored results, whole, damaged and hostile: an error that says what is wrong, never a panic, an
-//! abort or a hang.
+//! Scenario files and stored results, whole, damaged and hostile: an error that says what is wrong, never a
+//! panic, an abort or a hang.
 
 mod harness;
 

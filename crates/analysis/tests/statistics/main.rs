@@ -1,7 +1,8 @@
-//! The statistics against simulated truth: how often they alarm for nothing, find what is there, and cover it.
+//! The statistics against simulated truth: how often they alarm for nothing, find what is there, and cover
+//! it.
 //!
-//! Bounds leave room for the simulation's own error: with 500 runs, a true 5 % shows as 3.1 to 6.9 % in 95 of 100
-//! seeds; with fixed seeds the figures are the same on every machine.
+//! Bounds leave room for the simulation's own error: with 500 runs, a true 5 % shows as 3.1 to 6.9 % in 95 of
+//! 100 seeds; with fixed seeds the figures are the same on every machine.
 
 #![allow(clippy::print_stdout, reason = "the measured shares are the point of these tests")]
 
@@ -120,7 +121,8 @@ fn counter_blocks_are_covered_and_stay_quiet() {
     assert_within("blocks: false alarms", share(alarms), 0.0..=7.0);
 }
 
-/// The effect that a run is to tell is the mean over a longer time: what it happens to be within the run drifts.
+/// The effect that a run is to tell is the mean over a longer time: what it happens to be within the run
+/// drifts.
 ///
 /// Lag-1 autocorrelation of the stratum differences: a stored run has 0.30.
 fn assert_that_a_drifting_mean_is_covered(strata: usize) {
@@ -168,13 +170,15 @@ fn the_mean_of_an_effect_that_drifts_is_covered_in_150_strata() {
     assert_that_a_drifting_mean_is_covered(150);
 }
 
-/// A control that takes the baseline's claims by halves against one with strata of its own, for the same claims in all. Both
-/// have to fire where one side of the baseline is treated unlike the other, and to stay quiet where it is not.
+/// A control that takes the baseline's claims by halves against one with strata of its own, for the same
+/// claims in all. Both have to fire where one side of the baseline is treated unlike the other, and to stay
+/// quiet where it is not.
 #[test]
 fn a_control_that_takes_the_baseline_by_halves_leaves_more_claims_to_the_comparison() {
     const RUNS: u64 = 200;
     const STRATA: usize = 100;
-    // 20,000 claims: 100 strata of 100 + 100, of which the control's sides have 50 each; or of 40 + 40, and 150 of the control's own.
+    // 20,000 claims: 100 strata of 100 + 100, of which the control's sides have 50 each; or of 40 + 40, and
+    // 150 of the control's own.
     let (halved, own) = ((100, 50, STRATA), (40, 40, 3 * STRATA / 2));
     let fires = |(_, side, strata): (usize, usize, usize), lean: f64, first_seed: u64| {
         percent(first_seed, RUNS, |seed| {

@@ -1,4 +1,5 @@
-//! Service times whose truth is known: neighbours resemble each other, arms are mixed at random within strata.
+//! Service times whose truth is known: neighbours resemble each other, arms are mixed at random within
+//! strata.
 
 use rand::seq::SliceRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
@@ -64,8 +65,8 @@ impl Simulation {
         }
     }
 
-    /// Differences of the logarithms, stratum by stratum, of an effect that drifts about `mean`; a stratum's own noise is
-    /// 1 %.
+    /// Differences of the logarithms, stratum by stratum, of an effect that drifts about `mean`; a stratum's
+    /// own noise is 1 %.
     pub fn drifting_effect(&mut self, drift: Drift, strata: usize, mean: f64) -> Vec<f64> {
         let mut effect = self.normal();
         (0..strata)

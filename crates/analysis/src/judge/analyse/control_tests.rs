@@ -54,7 +54,8 @@ fn a_control_within_the_comparison_counts_as_the_baseline_and_vetoes_where_it_di
     assert!(leaning.comparisons.iter().all(|c| c.verdict == Verdict::Inconclusive));
 }
 
-/// A control that takes the baseline's claims by halves is held to what the comparison is known to, for that has them all.
+/// A control that takes the baseline's claims by halves is held to what the comparison is known to, for that
+/// has them all.
 #[test]
 fn halves_of_the_baseline_are_together_the_baseline_and_veto_where_they_differ() {
     let halved = |lean: u32, threshold: f64| {

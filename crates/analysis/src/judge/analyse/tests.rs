@@ -352,7 +352,8 @@ fn a_stall_is_warned_of_and_an_open_loop_shows_it_itself() {
     assert_eq!(stalled(0.2, 0.9), (false, false));
     assert_eq!(stalled(0.2, 1.2), (true, false));
     assert_eq!(stalled(0.2, 2.6), (true, true));
-    // Arms with blocks of their own: those are the time in which claims were made, not these and the arms once more.
+    // Arms with blocks of their own: those are the time in which claims were made, not these and the arms
+    // once more.
     let share_of = |apart: bool| {
         let result = analysed(|record, _| {
             record.longest_gap_s = Some(1.0);

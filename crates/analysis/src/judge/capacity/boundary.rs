@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::probe::{Probe, ProbeVerdict};
 use crate::stats::{CONFIDENCE, Estimate, MIN_POINTS, TooFew, crossing, crossing_load};
 
-/// Probes count within this factor of the bracket's ends; within the second one, if the line through those does not reach
-/// the level between them: a machine that was faster while the bracket was found leaves none on one side of it.
+/// Probes count within this factor of the bracket's ends; within the second one, if the line through those
+/// does not reach the level between them: a machine that was faster while the bracket was found leaves none
+/// on one side of it.
 const NEAR: [f64; 2] = [1.5, 2.0];
 
 /// Probes that the cluster itself must have failed.
@@ -22,7 +23,8 @@ pub struct Boundary {
     pub exponent: f64,
     /// Probes that it comes from.
     pub probes: u64,
-    /// Whether an end of the interval is the lowest or highest rate that was tried near it: it may lie further out.
+    /// Whether an end of the interval is the lowest or highest rate that was tried near it: it may lie
+    /// further out.
     #[serde(default)]
     pub at_edge: bool,
 }
@@ -43,10 +45,11 @@ impl Boundary {
         self.rate_per_s.half_width() / self.rate_per_s.estimate
     }
 
-    /// From the probes within [`NEAR`] of the bracket `(low, high)` and of the rate itself, those of the second walk and of
-    /// refinement among them.
+    /// From the probes within [`NEAR`] of the bracket `(low, high)` and of the rate itself, those of the
+    /// second walk and of refinement among them.
     ///
-    /// A probe for which the generator or other programs were the limit says nothing about the cluster and is left out.
+    /// A probe for which the generator or other programs were the limit says nothing about the cluster and is
+    /// left out.
     pub(super) fn through(
         probes: &[&Probe],
         ends: (f64, f64),
@@ -81,8 +84,8 @@ impl Boundary {
     }
 }
 
-/// A rate from the probes around the bracket, and what to look around once it is known: refinement stands around it, which
-/// need not be within the bracket.
+/// A rate from the probes around the bracket, and what to look around once it is known: refinement stands
+/// around it, which need not be within the bracket.
 fn around(
     probes: &[&Probe],
     near: f64,

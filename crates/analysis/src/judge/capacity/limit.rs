@@ -9,16 +9,16 @@ use crate::record::{OTHERS_EXPLAIN_LATENESS, STOLEN};
 /// A thread that ran for this share of the window had no time left.
 const SATURATED: f64 = 0.9;
 
-/// Share of a machine's cores from which on runnable threads wait for one another so much that response times are
-/// theirs. Lower than [`SATURATED`]: several threads come in bunches.
+/// Share of a machine's cores from which on runnable threads wait for one another so much that response times
+/// are theirs. Lower than [`SATURATED`]: several threads come in bunches.
 const CORES_BUSY: f64 = 0.85;
 
-/// A main thread that ran for this share of the window makes claims queue for milliseconds, before it is saturated. So
-/// do cores that more threads share than there are cores.
+/// A main thread that ran for this share of the window makes claims queue for milliseconds, before it is
+/// saturated. So do cores that more threads share than there are cores.
 const QUEUEING: f64 = 0.5;
 
-/// Servers that waited for a core for this share of the time that they ran were short of cores. On an idle machine it is
-/// a fifth, from waking up alone.
+/// Servers that waited for a core for this share of the time that they ran were short of cores. On an idle
+/// machine it is a fifth, from waking up alone.
 const WAITED: f64 = 0.3;
 
 /// Time for which a CPU quota held threads back, per second of the window, from which on it decides the rate.
@@ -36,12 +36,14 @@ pub struct OneGenerator {
 /// CPU in the window of a probe, in cores: 1.0 is one core all the time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Resources {
-    /// The generator's thread, of several the busiest one's; `None` in results of versions that did not keep it.
+    /// The generator's thread, of several the busiest one's; `None` in results of versions that did not keep
+    /// it.
     pub generator: Option<f64>,
     /// Of several generators: the part whose thread that was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub busiest_part: Option<u32>,
-    /// Of several generators: the one that was furthest beyond what a generator may be, busy or late, where one was.
+    /// Of several generators: the one that was furthest beyond what a generator may be, busy or late, where
+    /// one was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worst_generator: Option<OneGenerator>,
     /// Of several generators: the threads of all that ran on the first one's machine.
@@ -66,8 +68,8 @@ pub struct Resources {
     /// Time for which a control group's CPU quota held threads back, per second; `None` without a quota.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub throttled: Option<f64>,
-    /// Time over which the machine was looked at, over the window's, in which claims were made; `None` in results of versions that did not
-    /// keep it.
+    /// Time over which the machine was looked at, over the window's, in which claims were made; `None` in
+    /// results of versions that did not keep it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clocks_over_window: Option<f64>,
     /// Cores that the generator's process may use.
@@ -196,7 +198,8 @@ pub enum Limit {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         part: Option<u32>,
     },
-    /// The service level is missed although nothing is busy: network, disk, or a level below one claim's own time.
+    /// The service level is missed although nothing is busy: network, disk, or a level below one claim's own
+    /// time.
     ServiceLevel,
 }
 
@@ -210,8 +213,8 @@ impl Limit {
     }
 }
 
-/// Names what held back a load that did not pass. `generator_late` says that the generator did not keep its schedule;
-/// where the servers took its cores away, that is not its own fault.
+/// Names what held back a load that did not pass. `generator_late` says that the generator did not keep its
+/// schedule; where the servers took its cores away, that is not its own fault.
 pub(super) fn limit(primaries: &[PrimaryLoad], resources: &Resources, generator_late: bool) -> Limit {
     let busiest = primaries.iter().max_by(|a, b| a.busy.total_cmp(&b.busy));
     let server = |from: f64| {
@@ -244,7 +247,8 @@ pub(super) fn limit(primaries: &[PrimaryLoad], resources: &Resources, generator_
     server(QUEUEING).or_else(crowded).unwrap_or(Limit::ServiceLevel)
 }
 
-/// Whoever used most of the cores that servers and generator share, if they were busy for this share of the window.
+/// Whoever used most of the cores that servers and generator share, if they were busy for this share of the
+/// window.
 fn shared_cores(resources: &Resources, from: f64) -> Option<Limit> {
     if !resources.same_machine || resources.machine_share()? < from {
         return None;
@@ -330,7 +334,8 @@ mod tests {
 
     #[test]
     fn what_others_used_is_known_where_the_machine_was_looked_at_for_longer() {
-        // 4 cores for 2.2 s: of 6.5 s in use 1.2 and 3.0 s were the tool's and the servers', in a window of 2 s.
+        // 4 cores for 2.2 s: of 6.5 s in use 1.2 and 3.0 s were the tool's and the servers', in a window of 2
+        // s.
         let longer = Resources { clocks_over_window: Some(1.1), ..used(0.6, 1.5, 6.5 / 2.2, true) };
         assert!((longer.others().unwrap() - 2.3 / 2.2).abs() < 1e-9, "{:?}", longer.others());
     }

@@ -1,4 +1,5 @@
-//! How many claims per second a cluster sustains, from runs at many loads. Pure: the same runs give the same answer.
+//! How many claims per second a cluster sustains, from runs at many loads. Pure: the same runs give the same
+//! answer.
 //!
 //! ```text
 //! RunResult ─► probe: passed, failed, or the generator's fault ─► search: the next load, or the end
@@ -117,7 +118,8 @@ pub struct ChangedLevel {
     pub first: bool,
     /// What the walk found.
     pub again: bool,
-    /// Whether the level is an end of the bracket or within the interval of the rate, where a verdict may turn by chance.
+    /// Whether the level is an end of the bracket or within the interval of the rate, where a verdict may
+    /// turn by chance.
     pub marginal: bool,
 }
 
@@ -148,8 +150,8 @@ pub struct Required {
     pub sustained: Option<bool>,
 }
 
-/// What a capacity is computed from, besides the probes: `capacity.json` keeps it, so that a report can be made again
-/// and a search can go on.
+/// What a capacity is computed from, besides the probes: `capacity.json` keeps it, so that a report can be
+/// made again and a search can go on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CapacityPlan {
     /// The scenario, without the load of a probe.
@@ -194,11 +196,11 @@ pub struct Capacity {
     pub no_boundary: Option<TooFew>,
     /// What the rate is limited by, by the evidence of the probes that failed at [`Self::failed_per_s`].
     pub limit: Option<Limit>,
-    /// Least 99th percentile of the response time among the probes that passed, in µs: what a claim takes here at any
-    /// rate.
+    /// Least 99th percentile of the response time among the probes that passed, in µs: what a claim takes
+    /// here at any rate.
     pub floor_us: Option<f64>,
-    /// The rate whose probes differed most in the servers' CPU per claim. The same work at the same rate: how much the
-    /// machine's speed changed during the search, and the sustainable rate with it.
+    /// The rate whose probes differed most in the servers' CPU per claim. The same work at the same rate: how
+    /// much the machine's speed changed during the search, and the sustainable rate with it.
     pub drift: Option<Drift>,
     /// The required rate, where one was given.
     pub required: Option<Required>,
@@ -229,7 +231,8 @@ pub struct Capacity {
 to_json_file!(Capacity);
 
 impl Capacity {
-    /// Draws every conclusion from the probes, which stand in the order made. `first` is the result of the first one.
+    /// Draws every conclusion from the probes, which stand in the order made. `first` is the result of the
+    /// first one.
     pub fn conclude(plan: CapacityPlan, probes: Vec<Probe>, first: Option<&RunResult>) -> Self {
         let search = search(&probes, &plan.policy);
         let (low, high) = search.bracket();
@@ -293,7 +296,8 @@ impl Capacity {
         curve(&self.probes)
     }
 
-    /// Whether generator and servers share a machine: then the curve measures the machine as much as the cluster.
+    /// Whether generator and servers share a machine: then the curve measures the machine as much as the
+    /// cluster.
     pub fn shares_machine(&self) -> bool {
         self.environment.as_ref().is_some_and(|environment| environment.valkey.same_machine)
     }
@@ -348,15 +352,16 @@ fn distance(probe: &Probe, rate: f64) -> Option<f64> {
     Some((probe.offer.rate_per_s()? / rate).ln().abs())
 }
 
-/// What the cluster itself was limited by in the probe, of those that it failed, whose rate is nearest to this one.
+/// What the cluster itself was limited by in the probe, of those that it failed, whose rate is nearest to
+/// this one.
 fn own_limit(probes: &[Probe], rate: f64) -> Option<Limit> {
     let failed = probes.iter().filter(|probe| probe.verdict == ProbeVerdict::Failed);
     let distances = failed.filter_map(|probe| Some((distance(probe, rate)?, probe)));
     distances.min_by(|a, b| a.0.total_cmp(&b.0))?.1.limit.clone()
 }
 
-/// The probe that stands for the found rate: the middle one by CPU per claim of the undisturbed ones near it. Before there
-/// is a line, of those that passed at the highest rate that did.
+/// The probe that stands for the found rate: the middle one by CPU per claim of the undisturbed ones near it.
+/// Before there is a line, of those that passed at the highest rate that did.
 fn probe_at<'a>(probes: &'a [Probe], boundary: Option<&Boundary>, low: Option<f64>) -> Option<&'a Probe> {
     let wanted = |probe: &&Probe| match boundary {
         Some(boundary) => {
@@ -436,8 +441,8 @@ fn differences(search: &Search, boundary: Option<&Boundary>) -> Vec<ChangedLevel
         .collect()
 }
 
-/// A rate that was probed, and where the line has the boundary: outside of its interval the line decides, which more probes
-/// stand behind; within it the two must agree.
+/// A rate that was probed, and where the line has the boundary: outside of its interval the line decides,
+/// which more probes stand behind; within it the two must agree.
 fn agreed(probed: bool, rate: f64, boundary: &Estimate) -> Option<bool> {
     let by_line = rate <= boundary.estimate;
     (probed == by_line || !boundary.contains(rate)).then_some(by_line)

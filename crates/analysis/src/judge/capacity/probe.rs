@@ -29,7 +29,8 @@ pub enum ProbeVerdict {
     Failed,
     /// The load was not what was asked for, because of the generator: neither.
     Generator,
-    /// The load was not what was asked for, because of other programs on the generator's machine or its host: neither.
+    /// The load was not what was asked for, because of other programs on the generator's machine or its host:
+    /// neither.
     Disturbed,
     /// The run is invalid for another reason: neither.
     Invalid,
@@ -139,7 +140,8 @@ pub struct Probe {
     pub primaries: Vec<PrimaryLoad>,
     /// CPU in the window.
     pub resources: Resources,
-    /// Whether the load came near what the generator reached with a function that does nothing, when it was calibrated.
+    /// Whether the load came near what the generator reached with a function that does nothing, when it was
+    /// calibrated.
     #[serde(default)]
     pub near_generator_ceiling: bool,
     /// What the probe says.
@@ -226,9 +228,9 @@ impl Probe {
         reasons
     }
 
-    /// How far an open probe was within its rules (below one) or beyond them: the largest of what was measured over what
-    /// may be. Only the achieved rate is not in it; what it misses are late claims or errors, which are. `None` without
-    /// response times.
+    /// How far an open probe was within its rules (below one) or beyond them: the largest of what was
+    /// measured over what may be. Only the achieved rate is not in it; what it misses are late claims or
+    /// errors, which are. `None` without response times.
     pub fn strain(&self, slo_us: f64) -> Option<f64> {
         let ratios = [
             self.drain_us.map(|drain_us| drain_us / slo_us),
@@ -265,8 +267,9 @@ impl Probe {
         (verdict, Some(limit))
     }
 
-    /// Whether something that may be gone the next time kept the load from being offered: other programs, the host, or a generator
-    /// that was late although it had time. A machine that stalls now and then does that at every rate.
+    /// Whether something that may be gone the next time kept the load from being offered: other programs, the
+    /// host, or a generator that was late although it had time. A machine that stalls now and then does that
+    /// at every rate.
     pub fn was_disturbed(&self) -> bool {
         let had_time = || self.resources.generator_share().is_some_and(|share| share <= GENERATOR_BUSY);
         match self.verdict {
@@ -276,16 +279,17 @@ impl Probe {
         }
     }
 
-    /// Successful claims per second of the schedule and of what its last claims took beyond the service level: those
-    /// that end within it are in time, however much of a short window that is.
+    /// Successful claims per second of the schedule and of what its last claims took beyond the service
+    /// level: those that end within it are in time, however much of a short window that is.
     fn kept_up_per_s(&self, slo_us: f64) -> Option<f64> {
         let schedule_s = self.claims as f64 / self.offered_per_s?;
         let late_s = (self.drain_us.unwrap_or_default() - slo_us).max(0.0) / 1e6;
         Some((self.claims - self.errors) as f64 / (schedule_s + late_s))
     }
 
-    /// Whether a closed loop's claims per second are as many as the generator makes, whatever the servers could. Its thread
-    /// decides where that is known: with few in flight, a calibration's ceiling is made of round trips.
+    /// Whether a closed loop's claims per second are as many as the generator makes, whatever the servers
+    /// could. Its thread decides where that is known: with few in flight, a calibration's ceiling is made of
+    /// round trips.
     pub fn is_of_the_generator(&self) -> bool {
         self.resources.generator_share().map_or(self.near_generator_ceiling, |share| share > GENERATOR_BUSY)
     }
@@ -325,7 +329,8 @@ fn send_lag_p99_us(result: &RunResult) -> Option<f64> {
     each.max_by(f64::total_cmp)
 }
 
-/// The generator that was the limit of a run of several, else the one that began last of those that began late.
+/// The generator that was the limit of a run of several, else the one that began last of those that began
+/// late.
 fn worst_generator(result: &RunResult) -> Option<OneGenerator> {
     let all = &result.generator_summaries;
     let late = |fault: &InvalidReason| match fault {
@@ -339,7 +344,8 @@ fn worst_generator(result: &RunResult) -> Option<OneGenerator> {
 
 fn resources(result: &RunResult) -> Resources {
     let record = &result.record;
-    // Of several generators those on the first one's machine, where the servers may be; the busiest thread is anybody's.
+    // Of several generators those on the first one's machine, where the servers may be; the busiest thread is
+    // anybody's.
     let used = generators::at_the_first(record);
     let busiest = generators::busiest(record);
     let window_s = used.map_or(0.0, |used| used.window_s);
@@ -379,8 +385,8 @@ fn primaries(record: &RunRecord) -> Vec<PrimaryLoad> {
     record.primaries.iter().map(load).collect()
 }
 
-/// The run's own faults. A late generator is a reason of its own; a closed loop has no schedule to be late for, but its rate is that
-/// of generators that all make claims.
+/// The run's own faults. A late generator is a reason of its own; a closed loop has no schedule to be late
+/// for, but its rate is that of generators that all make claims.
 fn faults(result: &RunResult, open: bool) -> impl Iterator<Item = Reason> {
     result.invalid_reasons.iter().filter_map(move |fault| match fault.itself() {
         InvalidReason::SendLag { p99_us, limit_us } => {

@@ -1,7 +1,8 @@
 //! The search: which load comes next, decided from the probes so far and nothing else.
 //!
-//! It is written as one procedure that asks for probes. Each call replays it over the probes that there are; the first
-//! question without an answer is the next step. So a search can be cut at any point and goes on where it stopped.
+//! It is written as one procedure that asks for probes. Each call replays it over the probes that there are;
+//! the first question without an answer is the next step. So a search can be cut at any point and goes on
+//! where it stopped.
 
 use rand::seq::SliceRandom as _;
 use schemars::JsonSchema;
@@ -24,8 +25,8 @@ const AGREEING: usize = 2;
 /// Probes of one question that may be disturbed before the next one counts as failed.
 const DISTURBED: u32 = 2;
 
-/// Where the probes of a round of refinement lie, as factors of the sustainable rate so far: a line needs both sides, and
-/// some of it far enough away for its slope.
+/// Where the probes of a round of refinement lie, as factors of the sustainable rate so far: a line needs
+/// both sides, and some of it far enough away for its slope.
 const ROUND: [f64; 6] = [0.87, 0.92, 0.96, 1.04, 1.09, 1.15];
 
 /// Significant digits of a rate.
@@ -253,8 +254,8 @@ impl Replay<'_> {
         Ok(())
     }
 
-    /// Probes beside the sustainable rate, in rounds, until its interval is narrow enough. Last of all: they are worth
-    /// what time is left, and without them there is an answer too.
+    /// Probes beside the sustainable rate, in rounds, until its interval is narrow enough. Last of all: they
+    /// are worth what time is left, and without them there is an answer too.
     fn refine(&mut self) -> Result<(), NextStep> {
         let mut order = stream(self.policy.seed, "refine");
         let (Some(low), Some(high)) = self.state.bracket() else { return Ok(()) };
@@ -324,8 +325,8 @@ impl Replay<'_> {
         self.state.levels.iter().find(|level| level.rate_per_s.total_cmp(&rate).is_eq())
     }
 
-    /// Whether the next unused probe of this load passed. An invalid one is made again, once; one that the machine
-    /// disturbed, twice: that should not send the search into the wrong half.
+    /// Whether the next unused probe of this load passed. An invalid one is made again, once; one that the
+    /// machine disturbed, twice: that should not send the search into the wrong half.
     fn ask(&mut self, offer: ProbeLoad, purpose: ProbePurpose) -> Result<bool, NextStep> {
         let (mut invalid, mut disturbed) = (0, 0);
         while let Some(at) = self.unused(offer) {

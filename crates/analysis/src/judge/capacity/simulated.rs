@@ -1,4 +1,5 @@
-//! A cluster whose capacity is known: one queue with a constant service time, and what a run would record of it.
+//! A cluster whose capacity is known: one queue with a constant service time, and what a run would record of
+//! it.
 
 use std::time::Duration;
 
@@ -36,7 +37,8 @@ impl Simulated {
         Self { service_s: 1.0 / per_s, noise: 0.0, generator_per_s: 1e9, claims: 10_000 }
     }
 
-    /// The rate at which the 99th percentile of the response time is the service level, from long simulations.
+    /// The rate at which the 99th percentile of the response time is the service level, from long
+    /// simulations.
     pub fn true_capacity(&self) -> f64 {
         let (mut low, mut high) = (0.01 / self.service_s, 1.0 / self.service_s);
         for round in 0..14 {

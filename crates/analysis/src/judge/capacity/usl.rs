@@ -1,5 +1,5 @@
-//! The Universal Scalability Law (Gunther 1993) for a closed loop: what more claims in flight bring, and from where on
-//! they cost.
+//! The Universal Scalability Law (Gunther 1993) for a closed loop: what more claims in flight bring, and from
+//! where on they cost.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -44,8 +44,8 @@ impl Usl {
 
 /// Fits the law with g > 0 and a, b >= 0 to the measured loads.
 ///
-/// N / X is linear in 1/g, a/g and b/g, so the least squares of its relative errors are solved exactly: among the
-/// solutions with some of a and b fixed at zero, the best one whose others are not negative.
+/// N / X is linear in 1/g, a/g and b/g, so the least squares of its relative errors are solved exactly: among
+/// the solutions with some of a and b fixed at zero, the best one whose others are not negative.
 pub fn fit_usl(points: &[LoadPoint]) -> Result<Usl, TooFew> {
     let usable: Vec<&LoadPoint> =
         points.iter().filter(|p| p.concurrency > 0 && p.throughput_per_s > 0.0).collect();
@@ -87,8 +87,8 @@ fn squares(rows: &[[f64; 3]], c: &[f64; 3]) -> f64 {
     rows.iter().map(|row| (row.iter().zip(c).map(|(x, c)| x * c).sum::<f64>() - 1.0).powi(2)).sum()
 }
 
-/// Least squares of `rows` x c = 1 over some columns, the other coefficients being zero; `None` where the columns
-/// depend on each other.
+/// Least squares of `rows` x c = 1 over some columns, the other coefficients being zero; `None` where the
+/// columns depend on each other.
 fn least_squares(rows: &[[f64; 3]], columns: &[usize]) -> Option<[f64; 3]> {
     // Columns differ by powers of the load: brought to one size, the normal equations stay well conditioned.
     let size = |column: usize| rows.iter().map(|row| row[column].powi(2)).sum::<f64>().sqrt();

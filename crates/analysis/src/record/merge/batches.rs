@@ -1,7 +1,7 @@
 //! The window of several parts as one: what each batch lasted, and when nobody's claims succeeded in it.
 //!
-//! All parts begin a batch at the same moment, and it is over when the last of them has ended it. So a moment of a part is one
-//! of the whole window by its batch and its distance from that batch's begin.
+//! All parts begin a batch at the same moment, and it is over when the last of them has ended it. So a moment
+//! of a part is one of the whole window by its batch and its distance from that batch's begin.
 
 use std::time::Duration;
 
@@ -69,8 +69,8 @@ impl Batches {
         seconds(self.gaps().iter().map(|gap| gap.length_ns).sum())
     }
 
-    /// Spans in which nobody's claims succeeded and that are long enough to be kept; nothing counts before the first
-    /// success.
+    /// Spans in which nobody's claims succeeded and that are long enough to be kept; nothing counts before
+    /// the first success.
     fn gaps(&self) -> Vec<Gap> {
         let mut gaps = Vec::new();
         let (mut seen, mut before) = (false, 0);
@@ -103,8 +103,8 @@ impl Batches {
     }
 }
 
-/// Spans of a batch in which a part's claims did not succeed, until the batch was over for all parts. What a part ends
-/// itself is kept from a tenth of a second on; a longer span of all of them lies within such spans.
+/// Spans of a batch in which a part's claims did not succeed, until the batch was over for all parts. What a
+/// part ends itself is kept from a tenth of a second on; a longer span of all of them lies within such spans.
 fn quiet(note: &BatchNote, active_ns: u64) -> Vec<[u64; 2]> {
     let rest = [note.quiet_since_ns, active_ns];
     note.quiet_ns.iter().copied().chain([rest]).filter(|[from, until]| from < until).collect()
@@ -146,7 +146,8 @@ pub(super) fn gap_and_events(
     (longest_s, events)
 }
 
-/// The first claim of all parts that ended in each way, in the order of time. A part's own stalls are none of all.
+/// The first claim of all parts that ended in each way, in the order of time. A part's own stalls are none of
+/// all.
 fn firsts(parts: &[RunRecord], batches: Option<&Batches>) -> Vec<WindowEvent> {
     let mut firsts: Vec<WindowEvent> = Vec::new();
     let mut all: Vec<WindowEvent> = Vec::new();
@@ -179,7 +180,8 @@ mod tests {
         assert_eq!(in_both(&[[0, 10]], &[[10, 20]]), [] as [[u64; 2]; 0]);
     }
 
-    /// How long a batch lasted, since when it was quiet at its end, and when before, in the shortest span that is kept.
+    /// How long a batch lasted, since when it was quiet at its end, and when before, in the shortest span
+    /// that is kept.
     type Note<'a> = (u64, u64, &'a [[u64; 2]]);
 
     fn batches(parts: &[&[Note<'_>]]) -> Batches {

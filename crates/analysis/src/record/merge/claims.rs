@@ -59,7 +59,8 @@ fn arm(parts: &[RunRecord], position: usize, batches: Option<&Batches>) -> Resul
     })
 }
 
-/// Round trips by their titles, in the order of the part that has most of them: one whose claims all failed has none.
+/// Round trips by their titles, in the order of the part that has most of them: one whose claims all failed
+/// has none.
 fn steps(parts: &[RunRecord], position: usize) -> Result<Vec<StepRecord>, MergeError> {
     let arms = || parts.iter().map(|part| &part.arms[position]);
     let mut titles: Vec<&String> = Vec::new();
@@ -102,8 +103,8 @@ pub(super) fn outcomes<'a>(all: impl Iterator<Item = &'a Outcomes>) -> Outcomes 
     })
 }
 
-/// The strata, those left out in which a side has no sample at all. What only some parts had come to before a run was stopped
-/// is in it as well.
+/// The strata, those left out in which a side has no sample at all. What only some parts had come to before a
+/// run was stopped is in it as well.
 pub(super) fn strata(parts: &[RunRecord]) -> Vec<Stratum> {
     let measured = |stratum: &Stratum| stratum.sides.iter().all(|side| !side.service.0.is_empty());
     if go_round(parts) {
@@ -128,16 +129,16 @@ pub(super) fn strata(parts: &[RunRecord]) -> Vec<Stratum> {
     plans.iter().enumerate().map(joined).filter(measured).collect()
 }
 
-/// Samples of all parts in the order of time, as nearly as it is known: all parts go through a stratum at the same time. One
-/// part's samples after another's would put late samples before early ones, and a server that warms up, or drifts, would look
-/// like one that jumps.
+/// Samples of all parts in the order of time, as nearly as it is known: all parts go through a stratum at the
+/// same time. One part's samples after another's would put late samples before early ones, and a server that
+/// warms up, or drifts, would look like one that jumps.
 fn interleaved<'a>(all: impl IntoIterator<Item = &'a Samples>) -> Samples {
     Samples(in_order(all.into_iter().map(|samples| &samples.0[..])))
 }
 
-/// What parts did one after the other in the same time, as one list in the order of time: the k-th of n of a part came when so
-/// much of the time had passed. Where executions go round a stratum is such a thing, which one part makes: the others are as
-/// fast as they are, and would be in another one.
+/// What parts did one after the other in the same time, as one list in the order of time: the k-th of n of a
+/// part came when so much of the time had passed. Where executions go round a stratum is such a thing, which
+/// one part makes: the others are as fast as they are, and would be in another one.
 fn in_order<'a, T: Clone + 'a>(all: impl IntoIterator<Item = &'a [T]>) -> Vec<T> {
     let mut placed: Vec<(f64, T)> = Vec::new();
     for own in all {
@@ -149,7 +150,8 @@ fn in_order<'a, T: Clone + 'a>(all: impl IntoIterator<Item = &'a [T]>) -> Vec<T>
     placed.into_iter().map(|(_, one)| one).collect()
 }
 
-/// The blocks that all parts came to the end of. The servers' side is the first part's, who read it when all were silent.
+/// The blocks that all parts came to the end of. The servers' side is the first part's, who read it when all
+/// were silent.
 pub(super) fn blocks(parts: &[RunRecord]) -> Vec<CounterBlock> {
     let whole = parts.iter().map(|part| part.blocks.len()).min().unwrap_or_default();
     let joined = |(n, first): (usize, &CounterBlock)| {
@@ -164,9 +166,10 @@ pub(super) fn blocks(parts: &[RunRecord]) -> Vec<CounterBlock> {
     parts[0].blocks.iter().take(whole).enumerate().map(joined).collect()
 }
 
-/// The steady parts of a block as one: the claims of all of them, over a time that makes their rate the sum of all rates,
-/// Σ claims / Σ (claims / time). The spans of the parts begin and end at slightly different moments, so neither the longest nor
-/// their mean would. `None` where one of them has none: its rate is not known.
+/// The steady parts of a block as one: the claims of all of them, over a time that makes their rate the sum
+/// of all rates, Σ claims / Σ (claims / time). The spans of the parts begin and end at slightly different
+/// moments, so neither the longest nor their mean would. `None` where one of them has none: its rate is not
+/// known.
 fn steady(all: impl Iterator<Item = Option<SteadyPart>>) -> Option<SteadyPart> {
     let (mut claims, mut rate) = (0, 0.0);
     for part in all {

@@ -1,8 +1,9 @@
 //! The same claims recorded by one recorder, and dealt over several whose records are merged.
 //!
-//! All is equal but the order of samples within a side of a stratum, which is that of time only as nearly as parts know it, and
-//! the grants in stock, of which each part knows its own. Seconds are equal where the parts end each batch together: a
-//! part that is done before the others goes on with the next batch in its own time of the window.
+//! All is equal but the order of samples within a side of a stratum, which is that of time only as nearly as
+//! parts know it, and the grants in stock, of which each part knows its own. Seconds are equal where the
+//! parts end each batch together: a part that is done before the others goes on with the next batch in its
+//! own time of the window.
 
 use std::time::Duration;
 

@@ -16,8 +16,8 @@ pub(super) fn faults(parts: &[RunRecord]) -> Vec<InvalidReason> {
     once(parts.iter().enumerate().flat_map(of_part))
 }
 
-/// The warnings of all parts, each once. Those that follow from CPU are left out: a part takes the others' work for that of
-/// other programs, so `judge` draws them from all generators together.
+/// The warnings of all parts, each once. Those that follow from CPU are left out: a part takes the others'
+/// work for that of other programs, so `judge` draws them from all generators together.
 pub(super) fn warnings(parts: &[RunRecord]) -> Vec<Warning> {
     let (mut left_over, mut swapped) = (0, 0);
     let mut others = Vec::new();

@@ -1,5 +1,5 @@
-//! The records of all parts of a run as one record, as a single generator would have made it. Pure and exact: histograms,
-//! counts and samples of the parts are those of the whole, nothing is averaged.
+//! The records of all parts of a run as one record, as a single generator would have made it. Pure and exact:
+//! histograms, counts and samples of the parts are those of the whole, nothing is averaged.
 //!
 //! ```text
 //! parts ─► fitting: each part once, of one run, of one shape
@@ -135,8 +135,8 @@ fn both_offered(one: Offered, other: Offered) -> Offered {
     Offered { claims: one.claims + other.claims, schedule_s: one.schedule_s.max(other.schedule_s) }
 }
 
-/// Storms of parts, each of which tells its times from the moment that all had agreed on: the storm's last signal is the last
-/// of any part.
+/// Storms of parts, each of which tells its times from the moment that all had agreed on: the storm's last
+/// signal is the last of any part.
 fn both_storms(one: StormRecord, other: StormRecord) -> StormRecord {
     let later = |a: Option<f64>, b: Option<f64>| Some(a?.max(b?));
     let StormRecord { executions, held, given_up, last_signal_us, signals_answered_us, mut retries } = one;

@@ -233,7 +233,8 @@ fn again(capacity: &Capacity) -> Option<Block> {
     Some(Block::Line(text))
 }
 
-/// Why probes did not pass, where it is more than what the table shows: p99 beyond the level, and the limit named above.
+/// Why probes did not pass, where it is more than what the table shows: p99 beyond the level, and the limit
+/// named above.
 fn failures(capacity: &Capacity) -> Option<Block> {
     let items: Vec<String> = capacity
         .probes

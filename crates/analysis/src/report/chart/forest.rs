@@ -1,4 +1,5 @@
-//! Differences with their intervals, one below the other, against the band within which a difference is noise.
+//! Differences with their intervals, one below the other, against the band within which a difference is
+//! noise.
 
 use maud::{Markup, html};
 
@@ -129,7 +130,8 @@ impl Layout {
         self.left + (self.right - self.left) * self.scale.place(ratio)
     }
 
-    /// The ticks that have a label, with its place: no difference first, then those that leave room between them.
+    /// The ticks that have a label, with its place: no difference first, then those that leave room between
+    /// them.
     fn labelled(&self, ticks: &[f64]) -> Vec<(f64, String)> {
         let mut placed: Vec<(f64, String)> = Vec::new();
         let none = ticks.iter().filter(|tick| (**tick - 1.0).abs() < 1e-9);
@@ -158,8 +160,8 @@ impl Plot for Forest {
         let labels = fitting_apart(self.rows.iter().map(|row| row.label.as_str()), layout.label_width);
         let ticks = layout.scale.ticks(if layout.narrow { 4 } else { 6 });
         let zero = layout.at(1.0);
-        // From where to where rules go: through the whole picture, or, where labels stand above their marks, only beside
-        // the marks, so that no rule crosses a label.
+        // From where to where rules go: through the whole picture, or, where labels stand above their marks,
+        // only beside the marks, so that no rule crosses a label.
         let strips: Vec<[f64; 2]> = if layout.narrow {
             let strip = |n: usize| TOP + layout.row * n as f64 + layout.mark;
             (0..self.rows.len()).map(|n| [strip(n) - 9.0, strip(n) + 9.0]).collect()

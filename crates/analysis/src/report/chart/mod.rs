@@ -1,8 +1,8 @@
 //! Charts as SVG, made for a page that is light or dark, wide or narrow, on a screen or on paper.
 //!
-//! Colours are classes, which a style sheet fills ([`STYLE`]); every chart has a title and a description for those who
-//! hear it, and marks say their figures when pointed at. A chart is drawn once for each of two widths, so that its
-//! letters are as large on a telephone as on a desk.
+//! Colours are classes, which a style sheet fills ([`STYLE`]); every chart has a title and a description for
+//! those who hear it, and marks say their figures when pointed at. A chart is drawn once for each of two
+//! widths, so that its letters are as large on a telephone as on a desk.
 
 mod bars;
 mod forest;
@@ -24,7 +24,8 @@ pub const NARROW: f64 = 350.0;
 /// Height of a line of text, in pixels.
 const LINE: f64 = 18.0;
 
-/// Colours of all charts, for light and dark. A page has it once; a picture in a file of its own has it inside.
+/// Colours of all charts, for light and dark. A page has it once; a picture in a file of its own has it
+/// inside.
 pub const STYLE: &str = include_str!("chart.css");
 
 /// What a mark stands for; the style sheet gives it a colour, and marks differ in more than colour.
@@ -200,8 +201,8 @@ fn fitting(text: &str, width: f64) -> String {
     kept.chain(['…']).collect()
 }
 
-/// Texts that fit into a width and stay apart: where two would be cut to the same, what they have in common is shortened
-/// instead of their ends.
+/// Texts that fit into a width and stay apart: where two would be cut to the same, what they have in common
+/// is shortened instead of their ends.
 fn fitting_apart<'a>(texts: impl IntoIterator<Item = &'a str>, width: f64) -> Vec<String> {
     let texts: Vec<&str> = texts.into_iter().collect();
     let cut: Vec<String> = texts.iter().map(|text| fitting(text, width)).collect();

@@ -168,7 +168,8 @@ impl Frame<'_> {
         labels
     }
 
-    /// The name beside a mark across the x axis: where it stands, its anchor, and from where to where it goes.
+    /// The name beside a mark across the x axis: where it stands, its anchor, and from where to where it
+    /// goes.
     fn name_of_mark(&self, at: f64, name: &str) -> (f64, &'static str, [f64; 2]) {
         let (x, width) = (self.x(at), text_width(name));
         if x + width + 6.0 > self.right {
@@ -255,8 +256,8 @@ impl Frame<'_> {
         if series.name.is_empty() { values } else { format!("{}, {values}", series.name) }
     }
 
-    /// Of the points that fall into one column of pixels, the first, the lowest, the highest and the last: the picture
-    /// is the same, and an hour of seconds takes no more room than its width.
+    /// Of the points that fall into one column of pixels, the first, the lowest, the highest and the last:
+    /// the picture is the same, and an hour of seconds takes no more room than its width.
     fn path(&self, points: &[Point], steps: bool) -> String {
         let mut path = String::new();
         let mut pen = false;

@@ -16,8 +16,8 @@ struct Measure {
     upper_value: Option<f64>,
 }
 
-/// Benchmark `scenario/variant`, measure by metric name, values in the metric's unit; intervals as lower and upper
-/// value.
+/// Benchmark `scenario/variant`, measure by metric name, values in the metric's unit; intervals as lower and
+/// upper value.
 pub fn bencher(result: &RunResult) -> Result<String, ExportError> {
     let mut benchmarks = BTreeMap::<String, BTreeMap<String, Measure>>::new();
     for metric in trackable(result)? {

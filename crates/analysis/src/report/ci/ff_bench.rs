@@ -1,5 +1,5 @@
-//! The report that FlowFabric's own benchmarks write (`benches/harness` there, `<scenario>-<sha>.json`), so that its release
-//! check reads ours as well.
+//! The report that FlowFabric's own benchmarks write (`benches/harness` there, `<scenario>-<sha>.json`), so
+//! that its release check reads ours as well.
 
 use super::super::servers;
 use super::{ExportError, rounded, usable};
@@ -7,8 +7,9 @@ use crate::json::ToJsonLine as _;
 use crate::judge::{FfBenchHost, FfBenchLatency, FfBenchReport, RunResult};
 use crate::record::short_sha256;
 
-/// One report of a run with one variant, a list with one for each of several. The latency is the response time where the
-/// run has one, else the service time; the notes say which, and what else its format has no place for.
+/// One report of a run with one variant, a list with one for each of several. The latency is the response
+/// time where the run has one, else the service time; the notes say which, and what else its format has no
+/// place for.
 pub fn ff_bench(result: &RunResult) -> Result<String, ExportError> {
     let reports = ff_bench_reports(result)?;
     let json = match reports.as_slice() {

@@ -27,7 +27,8 @@ pub fn figures_markdown(comparison: &FigureComparison) -> String {
     markdown::render(&blocks(comparison))
 }
 
-/// For a build server: every figure that has a threshold is skipped, because nothing certain can be said of it.
+/// For a build server: every figure that has a threshold is skipped, because nothing certain can be said of
+/// it.
 pub fn junit_figures(comparison: &FigureComparison) -> String {
     let candidate = &comparison.candidate;
     let name = format!("{} against figures without intervals", candidate.scenarios.join(", "));

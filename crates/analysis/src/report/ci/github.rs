@@ -1,4 +1,5 @@
-//! JSON for github-action-benchmark: `[{"name", "unit", "value", "range", "extra"}]`, one file for each direction.
+//! JSON for github-action-benchmark: `[{"name", "unit", "value", "range", "extra"}]`, one file for each
+//! direction.
 
 use serde::Serialize;
 
@@ -19,8 +20,8 @@ struct Point {
     extra: String,
 }
 
-/// The figures of one direction: `customSmallerIsBetter` takes [`Direction::LowerIsBetter`], `customBiggerIsBetter`
-/// the other. The action knows one direction per file.
+/// The figures of one direction: `customSmallerIsBetter` takes [`Direction::LowerIsBetter`],
+/// `customBiggerIsBetter` the other. The action knows one direction per file.
 pub fn github(result: &RunResult, direction: Direction) -> Result<String, ExportError> {
     let environment = &result.record.environment;
     let library_of = |variant: &str| {

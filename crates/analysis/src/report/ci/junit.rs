@@ -10,9 +10,9 @@
 //! | a recovery that nobody can tell | skipped |
 //! | invalid or interrupted run | error; its verdicts are skipped |
 //!
-//! An A/B by design that finds its baseline faster has an answer, not a failure: only where verdicts decide the exit code do
-//! they fail a test case. Of a series of runs, verdicts come over all of them, and what must hold in each run is a suite of
-//! that run.
+//! An A/B by design that finds its baseline faster has an answer, not a failure: only where verdicts decide
+//! the exit code do they fail a test case. Of a series of runs, verdicts come over all of them, and what must
+//! hold in each run is a suite of that run.
 
 use std::fmt::Write as _;
 
@@ -41,7 +41,8 @@ pub fn junit(result: &RunResult) -> String {
     document(&[run_suite(&result.record.label(), result, true)])
 }
 
-/// What one run has to say; where it is not `alone` but one of a series, verdicts come over all runs and are not here.
+/// What one run has to say; where it is not `alone` but one of a series, verdicts come over all runs and are
+/// not here.
 pub(super) fn run_suite(name: &str, result: &RunResult, alone: bool) -> Suite {
     let record = &result.record;
     let mut suite = Suite::new(name, &record.started, record.duration_s);
@@ -201,7 +202,8 @@ fn stored(metric: &StoredMetric) -> Case {
     }
 }
 
-/// One `<testsuite>` in the making. `quick-junit` would write it, but brings a clock (chrono) into a crate that has none.
+/// One `<testsuite>` in the making. `quick-junit` would write it, but brings a clock (chrono) into a crate
+/// that has none.
 pub(super) struct Suite {
     name: String,
     started: String,

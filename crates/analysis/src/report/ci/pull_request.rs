@@ -123,8 +123,8 @@ pub(super) fn origin(result: &RunResult) -> String {
     )
 }
 
-/// A comparison with a stored result: what is judged, what is not equal, what else differed; with `all`, metrics that no
-/// threshold is set for as well.
+/// A comparison with a stored result: what is judged, what is not equal, what else differed; with `all`,
+/// metrics that no threshold is set for as well.
 pub fn pull_request_stored(comparison: &StoredComparison, all: bool) -> String {
     markdown::render(&stored(comparison, all))
 }

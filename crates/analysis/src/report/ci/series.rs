@@ -7,8 +7,8 @@ use super::junit::{Case, Suite, document, run_suite};
 use super::pull_request::{headline, origin};
 use crate::judge::{Conclusion, Gate, Repeated, RepeatedComparison, RunResult, Verdict};
 
-/// `JUnit` XML: a suite with the verdicts over all runs, and one for each of the runs (`results`). As for the exit code, a
-/// regression fails only where `gate` is enforced.
+/// `JUnit` XML: a suite with the verdicts over all runs, and one for each of the runs (`results`). As for the
+/// exit code, a regression fails only where `gate` is enforced.
 pub fn junit_repeated(repeated: &Repeated, gate: &Gate, results: &[RunResult]) -> String {
     let Some(first) = results.first() else { return document(&[]) };
     let label = first.record.label();

@@ -1,5 +1,5 @@
-//! Figures without intervals against each other. There is nothing to draw: a chart of differences without intervals would
-//! look like an answer.
+//! Figures without intervals against each other. There is nothing to draw: a chart of differences without
+//! intervals would look like an answer.
 
 use maud::html;
 

@@ -137,8 +137,8 @@ fn chart(trend: &Trend) -> Chart {
     }
 }
 
-/// What names each run on the axis, and the axis: the day, where each has its own; else the time as well, so that no two
-/// are the same as long as their starts are not.
+/// What names each run on the axis, and the axis: the day, where each has its own; else the time as well, so
+/// that no two are the same as long as their starts are not.
 fn starts(points: &[TrendPoint]) -> (String, Vec<String>) {
     let part = |from: usize, to: usize| -> Vec<String> {
         let start =

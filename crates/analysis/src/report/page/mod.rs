@@ -1,5 +1,6 @@
-//! Results as a page: one file to look at, for everyone. The answer and whether to believe it come first, then the
-//! differences, then what the designer, the engineer and the operator of a system look for, then where it all comes from.
+//! Results as a page: one file to look at, for everyone. The answer and whether to believe it come first,
+//! then the differences, then what the designer, the engineer and the operator of a system look for, then
+//! where it all comes from.
 //!
 //! ```text
 //! RunResult, Capacity, Sweep ... ─► answer, sections (charts with the table behind them) ─► shell: one HTML file

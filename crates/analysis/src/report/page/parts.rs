@@ -1,4 +1,5 @@
-//! What pages are put together from: figures that say where they come from, tables, charts with the table behind them.
+//! What pages are put together from: figures that say where they come from, tables, charts with the table
+//! behind them.
 
 use maud::{Markup, html};
 
@@ -7,8 +8,8 @@ use crate::report::document::Block;
 use crate::report::format::{difference, share};
 use crate::stats::Estimate;
 
-/// A figure as a reader wants it, with the value itself and its place in the stored JSON (an RFC 6901 pointer) for
-/// programs. Without a place for a figure that the JSON does not hold.
+/// A figure as a reader wants it, with the value itself and its place in the stored JSON (an RFC 6901
+/// pointer) for programs. Without a place for a figure that the JSON does not hold.
 pub(super) fn value(text: &str, value: f64, place: &str) -> Markup {
     html! { data value=(value) data-from=[Some(place).filter(|place| !place.is_empty())] { (text) } }
 }
@@ -40,8 +41,8 @@ pub(super) fn words(title: impl Into<String>) -> Column {
     Column { title: title.into(), words: true }
 }
 
-/// Rows up to which a table that is wider than a telephone stands there row by row, each figure with its name; a longer one
-/// is scrolled to the side.
+/// Rows up to which a table that is wider than a telephone stands there row by row, each figure with its
+/// name; a longer one is scrolled to the side.
 const STACKED: usize = 60;
 
 /// Width that a table has on a telephone, within all frames, and on a desk, in pixels.
@@ -63,8 +64,9 @@ pub(super) fn table(caption: &str, columns: &[Column], rows: &[Vec<Markup>]) -> 
     html! {
         // Wider than a telephone: it can be scrolled by keyboard as well.
         div class="scroll" role="region" tabindex="0" aria-label=(caption) {
-            // Always there, and shown where it holds: names of variants decide how wide a table is, never what is in a page.
-            // Its words are in the style sheet: whoever hears the page has no use for them.
+            // Always there, and shown where it holds: names of variants decide how wide a table is, never
+            // what is in a page. Its words are in the style sheet: whoever hears the page has no use for
+            // them.
             p class=(hint) aria-hidden="true" {}
             table class=[stacked.then_some("stack")] role=[role("table")] {
                 caption { (caption) }
@@ -234,7 +236,8 @@ impl Answer {
     }
 }
 
-/// A ratio as a difference, and below it what it is of, with its interval; `path` is where the ratio stands in the page's document.
+/// A ratio as a difference, and below it what it is of, with its interval; `path` is where the ratio stands
+/// in the page's document.
 pub(super) fn ratio_figure(title: &str, ratio: &Estimate, path: &str) -> (Markup, Markup) {
     let shown = |of: f64, key: &str| value(&difference(of), of, &format!("{path}/{key}"));
     let small = html! {

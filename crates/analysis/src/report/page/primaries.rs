@@ -7,8 +7,8 @@ use crate::report::format::{count, share};
 /// Rates that the line is drawn over.
 const RATES: u32 = 120;
 
-/// A line for each name, by the same rule as the table, up to the rate `last`; `None` where no number of primaries is
-/// enough for more than one rate.
+/// A line for each name, by the same rule as the table, up to the rate `last`; `None` where no number of
+/// primaries is enough for more than one rate.
 pub(super) fn chart(each: &[(&str, &SizingBasis)], last: f64) -> Option<Chart> {
     let rates: Vec<f64> = (1..=RATES).map(|n| last * f64::from(n) / f64::from(RATES)).collect();
     let mut most = Vec::new();

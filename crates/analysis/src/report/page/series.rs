@@ -52,7 +52,11 @@ fn answer(repeated: &Repeated, gate: &Gate) -> Answer {
                 format!("{candidate} against {baseline} is not judged: that takes {MIN_RUNS} valid runs"),
                 "",
             ),
-            Verdict::Inconclusive => (format!("These runs cannot tell {candidate} from {baseline}"), ""),
+            Verdict::Inconclusive => {
+                let word = said::verdict_over_runs(first, repeated.noise_threshold);
+                let why = word.split_once(": ").map(|(_, why)| format!(": {why}")).unwrap_or_default();
+                (format!("These runs cannot tell {candidate} from {baseline}{why}"), "")
+            }
         };
         let title = format!("{} over {} runs", first.metric.row().title, repeated.attempts.len());
         figure = first.ratio.map(|ratio| ratio_figure(&title, &ratio, "/comparisons/0/ratio"));

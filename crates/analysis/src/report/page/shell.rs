@@ -1,4 +1,5 @@
-//! The page around its content: one file that loads nothing, says so to the browser, and works without its script.
+//! The page around its content: one file that loads nothing, says so to the browser, and works without its
+//! script.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -81,7 +82,8 @@ pub(super) fn several(title: &str, overview: &Markup, bodies: &[Body]) -> String
     )
 }
 
-/// What each of several results says and how far to believe it, where nothing is said of all of them together.
+/// What each of several results says and how far to believe it, where nothing is said of all of them
+/// together.
 pub(super) fn answers(bodies: &[Body]) -> Markup {
     html! {
         div class="answer" {

@@ -13,7 +13,8 @@ use crate::report::sweep_answer::{self, candidates};
 use crate::report::{sweep as said, words};
 use crate::stats::Estimate;
 
-/// A figure of every variant at every value: what it is called, its keys in the stored sweep, how it is written.
+/// A figure of every variant at every value: what it is called, its keys in the stored sweep, how it is
+/// written.
 struct Measure {
     label: &'static str,
     key: &'static str,

@@ -6,7 +6,8 @@ use super::samples::{HOSTILE, Sample, hour, lane_ab, named, samples, sweep_witho
 use super::*;
 use crate::judge::fixtures::{GRANT_LANE, SimulatedArm, record, scenario};
 
-/// What a reader sees: no markup, no style, no script; one line per block, charts by their title and description.
+/// What a reader sees: no markup, no style, no script; one line per block, charts by their title and
+/// description.
 fn text_of(page: &str) -> String {
     let body = &page[page.find("<body>").unwrap()..page.find("<script>").unwrap()];
     let mut text = String::new();

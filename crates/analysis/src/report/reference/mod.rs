@@ -1,5 +1,5 @@
-//! The reference of the scenario format and of results, as Markdown for docs/: made from the types by way of their JSON
-//! schemas, so that it says what is read and written, with the words that stand beside each field.
+//! The reference of the scenario format and of results, as Markdown for docs/: made from the types by way of
+//! their JSON schemas, so that it says what is read and written, with the words that stand beside each field.
 
 mod result;
 mod scenario;

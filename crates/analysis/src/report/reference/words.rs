@@ -97,8 +97,8 @@ pub(super) fn sketch(object: &Value, named: &dyn Fn(&str) -> String) -> String {
     fixed.iter().chain(&others).map(of).collect::<Vec<_>>().join(", ")
 }
 
-/// A description in one line of Markdown, for a table: what stands in a comment for the source's reader is turned into what
-/// it means in a file.
+/// A description in one line of Markdown, for a table: what stands in a comment for the source's reader is
+/// turned into what it means in a file.
 pub(super) fn described(part: &Value) -> String {
     let text = part["description"].as_str().unwrap_or_default();
     let mut line =

@@ -119,7 +119,8 @@ fn pair(comparison: &Comparison) -> String {
     }
 }
 
-/// What the faster arm saves, in time and in round trips: the part of the answer that another machine can repeat.
+/// What the faster arm saves, in time and in round trips: the part of the answer that another machine can
+/// repeat.
 pub(in crate::report) fn savings(result: &RunResult) -> Vec<Block> {
     if result.control.as_ref().is_some_and(|control| !control.passed) {
         return Vec::new();

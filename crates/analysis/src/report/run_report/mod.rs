@@ -1,5 +1,5 @@
-//! What a report says, in the order in which a reader needs it: may I use this, what is the answer, the figures behind
-//! it, why to believe them, where they come from.
+//! What a report says, in the order in which a reader needs it: may I use this, what is the answer, the
+//! figures behind it, why to believe them, where they come from.
 
 mod answer;
 mod exact;
@@ -15,7 +15,7 @@ use super::format::{TimeUnit, count, difference_within, figure, maybe, per_claim
 use super::{faults, findings, generators, ramp, servers, steps, storm, words};
 use crate::judge::{self, Comparison, GatePolicy, LatencySummary, RunResult, VariantSummary, Verdict};
 use crate::record::{Outcomes, RunRecord};
-use crate::scenario::{Direction, Mode, VariantPath};
+use crate::scenario::{Mode, VariantPath};
 use crate::stats::{CONFIDENCE, Estimate, Latencies};
 
 /// The whole report.
@@ -47,7 +47,8 @@ pub(super) fn blocks(result: &RunResult) -> Vec<Block> {
     blocks
 }
 
-/// What the scenario's gate says, where it is enforced; before anything else, for the exit code follows from it.
+/// What the scenario's gate says, where it is enforced; before anything else, for the exit code follows from
+/// it.
 pub(super) fn gate(result: &RunResult) -> Option<String> {
     let record = &result.record;
     let gate = judge::gate(result, &GatePolicy::from_scenario(&record.scenario));
@@ -95,8 +96,8 @@ pub(super) fn alarms(result: &RunResult) -> Vec<Block> {
 
 type Clock = fn(&VariantSummary) -> Option<&LatencySummary>;
 
-/// What the clocks of a claim measure: service, response, send lag, time to resume. A storm has one signal for all of its
-/// executions.
+/// What the clocks of a claim measure: service, response, send lag, time to resume. A storm has one signal
+/// for all of its executions.
 pub(super) fn clock_titles(mode: Mode) -> [&'static str; 4] {
     let resume = match mode {
         Mode::Storm => "Time to resume, from the storm's first signal to the lease",
@@ -263,16 +264,12 @@ pub(super) fn verdict_cell(comparison: &Comparison, result: &RunResult) -> Strin
     let word = words::verdict(comparison);
     let vetoed = result.control.as_ref().is_some_and(|control| !control.passed);
     let threshold = result.record.scenario.compare.as_ref().map_or(0.0, |compare| compare.noise_threshold);
-    // Either direction: whether it is beyond the band, not whether that is good.
-    let beyond = |ratio: &Estimate| {
-        let change = judge::verdict(ratio, Direction::LowerIsBetter, threshold);
-        matches!(change, Verdict::Regression | Verdict::Improvement)
-    };
+    let beyond = |ratio: &Estimate| words::is_beyond(ratio, threshold);
     match (comparison.verdict, &comparison.too_few, comparison.detectable) {
         (Verdict::Inconclusive, Some(reason), _) => format!("{word}: {reason}"),
         (Verdict::Inconclusive, _, _) if vetoed => format!("{word}: the control failed"),
         (Verdict::Inconclusive, None, _) if comparison.ratio.as_ref().is_some_and(beyond) => {
-            format!("{word}: may be chance, p = {:.3}", comparison.p_value.unwrap_or_default())
+            format!("{word}: {}", words::may_be_chance(comparison.p_value.unwrap_or_default()))
         }
         (Verdict::Inconclusive, None, Some(size)) => {
             format!("{word} (smallest detectable change: {})", share(size))

@@ -3,10 +3,11 @@
 use super::super::document::Block;
 use super::super::format::{count, share};
 use crate::judge::{RunResult, Worth, WorthRow};
+use crate::scenario::SkewForm;
 
 /// Primaries by rate and variant.
 pub(super) fn block(result: &RunResult) -> Option<Block> {
-    let first = result.worth.first()?;
+    let Some(first) = result.worth.first() else { return left_out(result) };
     let row = |n: usize, arm: &Worth| {
         let rate = count(first.rows[n].sizing.rate_per_s as u64);
         vec![rate, arm.name.clone(), cell(arm.rows.get(n))]
@@ -20,6 +21,20 @@ pub(super) fn block(result: &RunResult) -> Option<Block> {
         header: vec!["claims/s", "variant", "primaries"],
         rows: rows.collect(),
         words: vec![1],
+    })
+}
+
+/// Why there is no table, where more primaries might be a remedy or none.
+fn left_out(result: &RunResult) -> Option<Block> {
+    let record = &result.record;
+    let skewed = record.scenario.population.skew != SkewForm::Uniform;
+    let alone = record.environment.valkey.primaries == 1;
+    (record.arms.len() > 1 && alone && skewed).then(|| {
+        Block::Line(
+            "What the variants are worth in primaries is not told: on one primary nobody sees how much of a skewed load is one \
+             partition's, which more primaries do not divide."
+                .into(),
+        )
     })
 }
 

@@ -1,5 +1,5 @@
-//! Faults, warnings and verdicts in words: the cause, and what to do about it. A sentence each, so that `match` finds the one
-//! that is missing.
+//! Faults, warnings and verdicts in words: the cause, and what to do about it. A sentence each, so that
+//! `match` finds the one that is missing.
 
 mod event;
 mod invalid_reason;
@@ -8,9 +8,9 @@ mod warning;
 
 use super::document::Block;
 use super::format::{TimeUnit, count, figure, share};
-use crate::judge::{Comparison, SettingDifference, Standing, StoredMetric, StoredVerdict, Verdict};
+use crate::judge::{self, Comparison, SettingDifference, Standing, StoredMetric, StoredVerdict, Verdict};
 use crate::scenario::{Direction, Metric, MetricName, Unit};
-use crate::stats::TooFew;
+use crate::stats::{Estimate, TooFew};
 
 pub(super) use event::{event, last_second};
 pub(super) use invalid_reason::invalid_reason;
@@ -19,6 +19,16 @@ pub(super) use warning::warning;
 /// What is said of two reports that are figures alone.
 pub(super) const WITHOUT_INTERVALS: &str =
     "Figures without intervals: a difference may be noise, however large it looks.";
+
+/// Whether an interval is beyond the noise threshold, in either direction: not whether that is good.
+pub(super) fn is_beyond(ratio: &Estimate, threshold: f64) -> bool {
+    judge::verdict(ratio, Direction::LowerIsBetter, threshold).is_change()
+}
+
+/// Why such a difference is not called one, after the correction for how much was asked.
+pub(super) fn may_be_chance(p_value: f64) -> String {
+    format!("may be chance, p = {p_value:.3}")
+}
 
 /// What two results differ in; nothing where they do not.
 pub(super) fn differing(differences: &[SettingDifference]) -> Option<Block> {
@@ -57,7 +67,8 @@ pub(super) fn verdict_of(verdict: Verdict, metric: Metric) -> &'static str {
     }
 }
 
-/// A value of a scenario's key for a reader: a time with its unit apart (`250us` is `250 µs`), any other as it is.
+/// A value of a scenario's key for a reader: a time with its unit apart (`250us` is `250 µs`), any other as
+/// it is.
 pub(super) fn setting(value: &str) -> String {
     let number = value.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit = match &value[number.len()..] {
@@ -68,7 +79,8 @@ pub(super) fn setting(value: &str) -> String {
     if number.parse::<f64>().is_ok() { format!("{number} {unit}") } else { value.to_owned() }
 }
 
-/// Why a metric of a comparison with a stored result is inconclusive, without a full stop; `None` where it is not.
+/// Why a metric of a comparison with a stored result is inconclusive, without a full stop; `None` where it is
+/// not.
 pub(super) fn undecided(metric: &StoredMetric) -> Option<String> {
     if metric.verdict != StoredVerdict::Inconclusive {
         return None;
@@ -123,7 +135,8 @@ pub(super) fn unit_named(unit: &str) -> &str {
     if unit == Unit::Microseconds.name() { self::unit(Unit::Microseconds) } else { unit }
 }
 
-/// What several places say, each thing once: with its places, or without them where all of `total` places say it.
+/// What several places say, each thing once: with its places, or without them where all of `total` places say
+/// it.
 pub(super) fn merged(said: impl IntoIterator<Item = (String, String)>, total: usize) -> Vec<String> {
     let mut once: Vec<(String, Vec<String>)> = Vec::new();
     for (place, text) in said {
@@ -142,8 +155,8 @@ pub(super) fn merged(said: impl IntoIterator<Item = (String, String)>, total: us
         .collect()
 }
 
-/// Why figures have no interval, in one line: (place, what it is of, reason). Reasons that differ only in how many
-/// there are become one.
+/// Why figures have no interval, in one line: (place, what it is of, reason). Reasons that differ only in how
+/// many there are become one.
 pub(super) fn no_interval<'a>(
     missing: impl IntoIterator<Item = (&'a str, &'a str, &'a TooFew)>,
     total: usize,

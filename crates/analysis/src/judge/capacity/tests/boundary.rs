@@ -34,7 +34,8 @@ fn the_boundary_repeats_where_verdicts_turn_by_chance() {
     assert!(rates.iter().all(honest), "{truth}: {rates:?}");
 }
 
-/// On a machine whose speed changes from probe to probe the search goes on until the rate is known as well as wanted.
+/// On a machine whose speed changes from probe to probe the search goes on until the rate is known as well as
+/// wanted.
 #[test]
 fn refinement_narrows_the_interval_and_searches_agree() {
     let cluster = Simulated { noise: 0.08, ..Simulated::serving(4_000.0) };
@@ -81,8 +82,8 @@ fn refinement_ends_where_nothing_is_left_to_gain() {
     assert_eq!(refined(&found), 6);
 }
 
-/// A required rate is judged by its own probes and by the line: where the two disagree it is not known, unless the rate is
-/// outside of the line's interval.
+/// A required rate is judged by its own probes and by the line: where the two disagree it is not known,
+/// unless the rate is outside of the line's interval.
 #[test]
 fn a_required_rate_beside_the_boundary_is_not_known_where_the_evidence_disagrees() {
     let boundary = Estimate { estimate: 5_000.0, low: 4_500.0, high: 5_600.0, confidence: 0.95 };
@@ -111,7 +112,8 @@ fn where_latency_says_nothing_about_the_boundary_the_bracket_stands_alone() {
     assert_eq!((cut.boundary, cut.no_boundary), (None, None));
 }
 
-/// At the failing end of the bracket the machine disturbed most probes; those beside it show what the cluster does.
+/// At the failing end of the bracket the machine disturbed most probes; those beside it show what the cluster
+/// does.
 #[test]
 fn a_boundary_between_undisturbed_probes_is_the_clusters() {
     let cluster = Simulated { noise: 0.01, ..Simulated::serving(4_000.0) };

@@ -64,7 +64,8 @@ fn each_rule_of_a_probe_fails_it_alone() {
         assert!(format!("{:?}", probe.reasons[0]).contains(name), "{name}: {:?}", probe.reasons);
     }
     assert_eq!(of(|r| r.record.arms[0].outcomes.failed = 9).verdict, ProbeVerdict::Passed);
-    // A queue that takes more than a hundredth of the schedule to work off is a rate that was not kept as well.
+    // A queue that takes more than a hundredth of the schedule to work off is a rate that was not kept as
+    // well.
     let slow = of(|r| r.record.arms[0].active_s += 0.3);
     assert!(matches!(slow.reasons[..], [Reason::Rate { .. }, Reason::Backlog { .. }]), "{:?}", slow.reasons);
     // What ends within the service level is in time, however short the schedule.
@@ -83,7 +84,8 @@ fn the_level_is_judged_by_the_upper_bound() {
     assert!(!at(p99.high).reasons.iter().any(|reason| matches!(reason, Reason::ResponseP99 { .. })));
 }
 
-/// Random arrivals come out a little faster or slower than asked: what counts is the schedule that was offered.
+/// Random arrivals come out a little faster or slower than asked: what counts is the schedule that was
+/// offered.
 #[test]
 fn the_offered_rate_is_the_schedules_own() {
     for seed in 0..20 {

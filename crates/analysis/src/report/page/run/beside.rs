@@ -1,5 +1,5 @@
-//! Several runs beside each other: what each of them says and whether to believe it, then their differences and times.
-//! Runs of different scenarios measured different things: each scenario has a part of its own.
+//! Several runs beside each other: what each of them says and whether to believe it, then their differences
+//! and times. Runs of different scenarios measured different things: each scenario has a part of its own.
 
 use maud::{Markup, html};
 

@@ -157,7 +157,8 @@ fn percentile(quantile: f64) -> String {
     if quantile <= 0.0 { "min".into() } else { format!("p{text}") }
 }
 
-/// Executions that held their lease again, over the time since the storm's first signal; one picture per variant.
+/// Executions that held their lease again, over the time since the storm's first signal; one picture per
+/// variant.
 pub(super) fn completion(result: &RunResult) -> Vec<Markup> {
     let chart = |(n, arm): (usize, &ArmRecord)| {
         let curve = judge::quantile_curve(&arm.resume);

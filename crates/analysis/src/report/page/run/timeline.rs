@@ -1,5 +1,5 @@
-//! The window over time, for who operates a cluster: claims and errors, latency, send lag, stock, CPU of each primary,
-//! with what happened marked in all of them.
+//! The window over time, for who operates a cluster: claims and errors, latency, send lag, stock, CPU of each
+//! primary, with what happened marked in all of them.
 
 use maud::{Markup, html};
 

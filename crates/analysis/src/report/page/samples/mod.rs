@@ -1,4 +1,5 @@
-//! A page of every kind, from made-up results: for the tests, and for the browser that looks at them (`.ci/pages.py`).
+//! A page of every kind, from made-up results: for the tests, and for the browser that looks at them
+//! (`.ci/pages.py`).
 
 mod curves;
 mod runs;
