@@ -291,7 +291,7 @@ fn as_it_was(name: &str, text: &str) -> String {
     before.replace("claims = 32000", "claims = 28000").replace("warmup = 1600", "warmup = 1400")
 }
 
-/// The first of them is the digest of results/reference/lane-ab, which is of 20,000 claims.
+/// The first of them is the digest of results/reference/lane-ab-20000.
 const SEED_42: [(&str, &str); 6] = [
     ("lane-ab", "38e2233a92f3ca3846c123aac9a4b09b547e162f4f645ef4996d9410e7231931"),
     ("claim-paths", "5f2375104899f57f6b290423000de11fac312c39e41d95df311e9872bd0023d9"),
@@ -306,6 +306,17 @@ fn a_seed_plans_today_what_it_planned_when_results_were_stored() {
     for (name, digest) in SEED_42 {
         assert_eq!(shipped_digest(name, 42), digest, "{name}");
     }
+}
+
+/// That of results/reference/lane-ab: a control of halves.
+#[test]
+fn the_headline_s_plan_is_that_of_the_stored_run() {
+    let shipped = Shipped::find("lane-ab").unwrap();
+    let scenario = reclaim_analysis::scenario::parse(shipped.name, shipped.text).unwrap();
+    let ids = PopulationPlan::new(42, &scenario.population, &scenario.interruption, 256);
+    let digest =
+        digest_of(&staged(&scenario, 42).unwrap(), |n| ids.execution_id(ExecIndex(n)).as_str().to_owned());
+    assert_eq!(digest, "3fafe84b011e309cc90bcb72848c4525504a0bf423d27ef75b518ce018e36a03");
 }
 
 /// Two arms on clusters of their own, and the control on a third one.

@@ -84,7 +84,7 @@ fn results_of_before_any_optional_key_are_read() {
         tool().arg("report").arg(&file).assert().success();
     }
     // The oldest one that is kept.
-    let oldest = Path::new(env!("CARGO_MANIFEST_DIR")).join("results/reference/lane-ab");
+    let oldest = Path::new(env!("CARGO_MANIFEST_DIR")).join("results/reference/lane-ab-20000");
     tool().arg("report").arg(&oldest).assert().success();
     tool().arg("compare").args([&oldest, &oldest]).assert().code(predicates::ord::ne(2));
 }
