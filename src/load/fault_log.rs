@@ -42,6 +42,14 @@ struct Noted {
     record: InjectedFault,
 }
 
+impl Noted {
+    /// Whether it goes on at this moment, or has only just ended.
+    fn explains(&self, now: Instant) -> bool {
+        self.struck.is_some_and(|struck| struck <= now)
+            && self.ended.is_none_or(|ended| now <= ended + AFTERMATH)
+    }
+}
+
 #[derive(Clone, Default)]
 struct RawSlice {
     due: u64,
@@ -181,11 +189,7 @@ impl FaultLog {
     /// Whether a fault explains that a claim does not succeed at this moment: it goes on, or has only just
     /// ended.
     pub(super) fn explains(&self, now: Instant) -> bool {
-        let faults = self.faults.borrow();
-        faults.iter().any(|fault| {
-            fault.struck.is_some_and(|struck| struck <= now)
-                && fault.ended.is_none_or(|ended| now <= ended + AFTERMATH)
-        })
+        self.faults.borrow().iter().any(|fault| fault.explains(now))
     }
 
     /// A try of a claim on this flow partition that came to nothing, and is followed by another.
@@ -205,9 +209,9 @@ impl FaultLog {
     fn came_to_nothing(&self, now: Instant, partition: Option<u16>) {
         let (Some(start), Some(partition)) = (self.start.get(), partition) else { return };
         let mut faults = self.faults.borrow_mut();
-        let concerned = faults.iter_mut().filter(|fault| {
-            fault.struck.is_some_and(|struck| struck <= now) && fault.partitions.contains(&partition)
-        });
+        // What fails long after a fault is over is not its doing.
+        let concerned =
+            faults.iter_mut().filter(|fault| fault.explains(now) && fault.partitions.contains(&partition));
         let Some(fault) = concerned.max_by_key(|fault| fault.struck) else { return };
         if fault.record.first_failure_s.is_none() {
             fault.record.first_failure_s = Some(now.saturating_duration_since(start).as_secs_f64());

@@ -96,6 +96,24 @@ async fn what_succeeds_before_anything_has_failed_is_no_success_after_the_fault(
     assert_eq!((record.first_failure_s, record.first_success_s), (Some(1.05), Some(1.5)));
 }
 
+/// A fault that nothing noticed, and a claim that fails on its slots for a reason of its own.
+#[tokio::test(flavor = "current_thread", start_paused = true)]
+async fn what_fails_long_after_a_fault_is_over_is_not_its_doing() {
+    let (log, start) = (log(FaultKind::Pause), Instant::now());
+    log.begin(start);
+    tokio::time::advance(MS(1_000)).await;
+    log.struck(0, &server(), [1].into());
+    tokio::time::advance(MS(100)).await;
+    log.ended(0);
+    end(&log, start, MS(1_050), &Outcome::Claimed, 1);
+    tokio::time::advance(AFTERMATH + MS(1)).await;
+    log.tried("timed_out", Some(1));
+    tokio::time::advance(MS(900)).await;
+    end(&log, start, MS(12_000), &Outcome::Claimed, 1);
+    let fault = log.record().faults.remove(0);
+    assert_eq!((fault.first_failure_s, fault.first_success_s), (None, Some(1.1)));
+}
+
 #[test]
 fn slices_of_a_long_window_are_longer() {
     let of = |window| FaultLog::new(&[], window).slice;

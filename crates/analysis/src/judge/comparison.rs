@@ -158,12 +158,7 @@ fn control(record: &RunRecord, baseline: usize, compare: &Compare) -> Option<Con
         }
     };
     let ratio = effect.ratio(CONTROL_CONFIDENCE);
-    let claims = |pairs: &[SidePair]| pairs.iter().map(|(a, b)| a.len().min(b.len())).sum::<usize>() as f64;
-    let others = (0..record.arms.len()).filter(|&arm| arm != baseline);
-    let compared =
-        others.map(|candidate| claims(&stratum_pairs(record, baseline, candidate))).fold(0.0, f64::max);
-    // A comparison whose claims came to nothing says so itself.
-    let scale = if compared > 0.0 { (claims(&sides) / compared).sqrt() } else { 1.0 };
+    let scale = control_scale(record, baseline);
     let half_width = effect.ratio(compare.confidence).half_width() * scale;
     let limit = compare.noise_threshold / 2.0;
     let apart = record.is_server_duet();
@@ -178,6 +173,17 @@ fn control(record: &RunRecord, baseline: usize, compare: &Compare) -> Option<Con
     };
     let allowance = apart.then(|| f64::max(ratio.high, 1.0 / ratio.low) - 1.0);
     Some(Control { ratio: Some(ratio), passed: failure.is_none(), failure, allowance })
+}
+
+/// What the control's interval is to be multiplied with to be one of as many claims as the comparison has: a
+/// control by halves has half of the baseline's, one with strata of its own as many as it was given.
+pub(super) fn control_scale(record: &RunRecord, baseline: usize) -> f64 {
+    let claims = |pairs: &[SidePair]| pairs.iter().map(|(a, b)| a.len().min(b.len())).sum::<usize>() as f64;
+    let others = (0..record.arms.len()).filter(|&arm| arm != baseline);
+    let compared =
+        others.map(|candidate| claims(&stratum_pairs(record, baseline, candidate))).fold(0.0, f64::max);
+    // A comparison whose claims came to nothing says so itself.
+    if compared > 0.0 { (claims(&control_pairs(record, baseline)) / compared).sqrt() } else { 1.0 }
 }
 
 /// Service times in microseconds: baseline and candidate of one stratum.

@@ -10,6 +10,7 @@ use crate::scenario::{Direction, Metric, ScenarioFile};
 use crate::stats::Estimate;
 
 use super::finding::{Cause, Conclusion, Finding, Gate};
+use super::recovery::Untold;
 use super::repeat::{Repeated, RepeatedComparison};
 use super::result::{Comparison, ExactMetric, RunResult, VariantSummary, Verdict};
 use super::service_level::{recovery_levels, service_levels};
@@ -273,10 +274,10 @@ fn slo_findings(result: &RunResult, bound: Duration) -> impl Iterator<Item = Fin
 fn recovery_findings(result: &RunResult, bound: Duration) -> impl Iterator<Item = Finding> {
     let bound_s = bound.as_secs_f64();
     recovery_levels(result, bound).filter(|level| level.kept != Some(true)).map(move |level| {
-        let (fault, kind, why) = (level.recovery.fault, level.kind, level.recovery.untold());
+        let (fault, kind, why) = (level.recovery.fault, level.kind, level.why);
         match (level.kept, level.recovery.first_success_s) {
             (None, _) => Finding::new(Conclusion::Inconclusive, Cause::RecoveryUnknown { fault, kind, why }),
-            (Some(_), Some(first_success_s)) if why.is_some() => {
+            (Some(_), Some(first_success_s)) if why.is_some_and(|why| why != Untold::NextFault) => {
                 let cause = Cause::StillFailing { fault, kind, first_success_s, bound_s };
                 Finding::new(Conclusion::Regression, cause)
             }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use crate::record::{CounterBlock, Inside, RunRecord};
 use crate::scenario::plain_of;
-use crate::stats::{CONFIDENCE, harrell_davis_interval, mean_with_interval, median};
+use crate::stats::{CONFIDENCE, harrell_davis_interval, mean_in_order, median};
 
 use super::arm_counts::{arm_blocks, calls_per_claim, sent_per_claim};
 use super::profile_change::changes;
@@ -110,7 +110,7 @@ impl<'a> InstrumentedPair<'a> {
                     calls: each,
                     each_us: each.map(|calls| of / calls),
                     us: of,
-                    interval: mean_with_interval(&series(&part), CONFIDENCE).ok(),
+                    interval: mean_in_order(&series(&part), CONFIDENCE).ok(),
                     share: of / us,
                     part,
                 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::record::{CounterBlock, FunctionSums, Inside, RunRecord};
-use crate::stats::{Estimate, mean_with_interval};
+use crate::stats::{Estimate, mean_in_order};
 
 use super::profile_parts::{SAME_COUNT, command_calls, inside_blocks, part_series, parts_of};
 use super::profile_result::{PartChange, ProfileChange, ProfilePart};
@@ -69,7 +69,7 @@ fn of_function(
         .map(|(part, [base, candidate])| {
             let differences: Vec<f64> =
                 base.iter().filter_map(|(group, base)| Some(candidate.get(group)? - base)).collect();
-            let difference = mean_with_interval(&differences, confidence).ok();
+            let difference = mean_in_order(&differences, confidence).ok();
             let [base_calls, candidate_calls] =
                 sums.map(|sums| command_calls(sums, &part).map(|calls| calls as f64 / sums.entered as f64));
             ProfileChange {

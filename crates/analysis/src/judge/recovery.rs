@@ -33,6 +33,7 @@ const REACH: f64 = 3.0;
 
 /// How a run came through one fault. Times are in seconds from when it struck.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a finding of its own in the stored format")]
 pub struct Recovery {
     /// Its number in `injected.faults`, from 0.
     pub fault: u32,
@@ -73,6 +74,14 @@ pub struct Recovery {
     /// any more: nobody can tell then when it was.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub seemed_back: bool,
+    /// From when it struck until the next fault did, where all was not as before by then, in seconds: what
+    /// would have come of this one alone nobody can tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_struck_s: Option<f64>,
+    /// Whether it struck while all was not yet as before the fault before it: its times hold what was left of
+    /// that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub with_earlier: bool,
 }
 
 /// Why nobody can tell when all was as before.
@@ -84,6 +93,10 @@ pub enum Untold {
     HiddenByNoise,
     /// All seemed as before, but the load had ended before the fault was over.
     OutlastedLoad,
+    /// The next fault struck before all was as before.
+    NextFault,
+    /// It struck before all was as before the fault before it.
+    EarlierFault,
 }
 
 impl Recovery {
@@ -93,8 +106,10 @@ impl Recovery {
             Some(Untold::OutlastedLoad)
         } else if self.hidden_by_noise {
             Some(Untold::HiddenByNoise)
+        } else if self.before.is_none() {
+            Some(Untold::TooLittleBefore)
         } else {
-            self.before.is_none().then_some(Untold::TooLittleBefore)
+            self.next_struck_s.map(|_| Untold::NextFault)
         }
     }
 
@@ -139,11 +154,22 @@ pub(super) fn recoveries(record: &RunRecord) -> Vec<Recovery> {
         .collect();
     let next_s = |place: usize| struck.get(place + 1).map_or(f64::INFINITY, |(_, _, next_s)| *next_s);
     let all = struck.iter().enumerate();
-    all.map(|(place, (n, fault, at_s))| {
+    let seen = all.map(|(place, (n, fault, at_s))| {
         let seen = window.recovery((*n, fault), (*at_s, next_s(place)), before);
         told(seen, fault, record.loaded_s())
-    })
-    .collect()
+    });
+    let mut seen: Vec<Recovery> = seen.collect();
+    for (place, [(_, _, at_s), (_, _, next_s)]) in pairs(&struck).enumerate() {
+        // Of what nobody noticed nothing is left.
+        let left = seen[place].recovered_s.is_none() && !seen[place].nothing_failed;
+        seen[place].next_struck_s = left.then_some(next_s - at_s);
+        seen[place + 1].with_earlier = left;
+    }
+    seen
+}
+
+fn pairs<T: Copy>(of: &[T]) -> impl Iterator<Item = [T; 2]> + '_ {
+    of.windows(2).map(|pair| [pair[0], pair[1]])
 }
 
 /// What may be said of what was seen.
@@ -300,6 +326,8 @@ impl<'a> Window<'a> {
             nothing_failed: false,
             outlasted_load_s: None,
             seemed_back,
+            next_struck_s: None,
+            with_earlier: false,
         }
     }
 }

@@ -38,6 +38,34 @@ fn an_outage_that_begins_long_after_its_fault_is_waited_for() {
     assert_eq!(only(&record).recovered_s, Some(0.0));
 }
 
+/// A kill lasts until its replica has taken over, and its fault has no length of its own.
+#[test]
+fn what_the_next_fault_cut_short_nobody_can_tell_and_the_next_one_has_what_was_left() {
+    // Out from 8 to 14 s; at 11 s something else strikes, and is over at once.
+    let mut record = stalled(8.0, 6.0);
+    let injected = record.injected.as_mut().unwrap();
+    injected.faults[0].ended_s = Some(14.0);
+    let mut second = fault(11.0, 11.0);
+    second.first_success_s = Some(14.01);
+    injected.faults.push(second);
+    let [first, second] = recoveries(&record).try_into().unwrap();
+    assert_eq!((first.recovered_s, first.next_struck_s), (None, Some(3.0)));
+    assert_eq!((first.untold(), first.with_earlier), (Some(Untold::NextFault), false));
+    assert!((3.0..3.2).contains(&second.recovered_s.unwrap()) && second.with_earlier, "{second:?}");
+    let result = crate::judge::analyse(record).unwrap();
+    let kept = |bound: u64| -> Vec<_> {
+        let bound = std::time::Duration::from_secs(bound);
+        crate::judge::recovery_levels(&result, bound).map(|level| (level.kept, level.why)).collect()
+    };
+    let (next, earlier) = (Some(Untold::NextFault), Some(Untold::EarlierFault));
+    assert_eq!(kept(2), [(Some(false), next), (None, earlier)], "out for longer than two seconds");
+    assert_eq!(kept(5), [(None, next), (Some(true), None)], "what was left of it took no longer");
+    // With time enough between them each is told by itself.
+    let mut apart = stalled(8.0, 1.05);
+    apart.injected.as_mut().unwrap().faults.push(fault(14.0, 14.0));
+    assert!(recoveries(&apart).iter().all(|one| one.untold().is_none() && !one.with_earlier));
+}
+
 #[test]
 fn what_disturbs_nobody_is_over_at_once_and_what_never_ends_never() {
     let calm = only(&stalled(8.0, 0.0));

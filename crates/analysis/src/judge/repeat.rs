@@ -6,14 +6,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::record::RedirectKind;
-use crate::scenario::Metric;
+use crate::scenario::{CompareSection, Metric};
 use crate::stats::{
     Agreement, CONFIDENCE, CONTROL_CONFIDENCE, Estimate, TooFew, agreement, log_error_of, mean_is_zero,
     mean_with_interval, next_value,
 };
 
 use super::beside_others::{difference_beside_others, ratio_beside_others, without_allowance};
-use super::comparison::{corrected_for_many, is_significant, verdict};
+use super::comparison::{control_scale, corrected_for_many, is_significant, verdict};
 use super::repeat_recovery::{OverRuns, RepeatedRecovery, recoveries, redirects};
 use super::result::{Comparison, ControlFailure, RunResult, Verdict};
 
@@ -166,7 +166,8 @@ pub fn repeat(results: &[RunResult], wanted: u64) -> Repeated {
             return Some(ControlFailure::Differs { ratio: control });
         }
         // As within a run: what is not known to half the threshold vouches for no verdict at that threshold.
-        let half_width = over_runs(&control_ratios, compare.confidence).ok()?.half_width();
+        let half_width =
+            over_runs(&control_ratios, compare.confidence).ok()?.half_width() * scale(&usable, compare);
         let limit = compare.noise_threshold / 2.0;
         (half_width > limit).then_some(ControlFailure::Uncertain { half_width, limit })
     });
@@ -199,6 +200,18 @@ pub fn repeat(results: &[RunResult], wanted: u64) -> Repeated {
         recoveries: recoveries(&usable, MIN_RUNS),
         redirects: redirects(&usable, MIN_RUNS),
     }
+}
+
+/// As within a run: the mean over runs of what makes the control's interval one of as many claims as the
+/// comparison has.
+fn scale(usable: &[&RunResult], compare: &CompareSection) -> f64 {
+    let of = |run: &&RunResult| {
+        let name =
+            compare.baseline.as_ref().or(run.record.scenario.variants.first().map(|first| &first.name));
+        let baseline = run.record.arms.iter().position(|arm| Some(&arm.name) == name).unwrap_or(0);
+        control_scale(&run.record, baseline)
+    };
+    usable.iter().map(of).sum::<f64>() / usable.len().max(1) as f64
 }
 
 /// As within a run: a change that does not survive the correction for the number of metrics and candidates is

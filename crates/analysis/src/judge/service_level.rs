@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::recovery::Recovery;
+use super::recovery::{Recovery, Untold};
 use super::result::{RunResult, VariantSummary};
 use crate::scenario::FaultKind;
 
@@ -43,6 +43,8 @@ pub(crate) struct RecoveryLevel<'a> {
     pub(crate) kind: FaultKind,
     /// Whether the bound was kept; `None` where nobody can tell.
     pub(crate) kept: Option<bool>,
+    /// Why nobody can tell when all was as before.
+    pub(crate) why: Option<Untold>,
 }
 
 /// Every fault that struck, against this bound.
@@ -57,12 +59,19 @@ pub(crate) fn recovery_levels(
         let fault = faults.get(recovery.fault as usize)?;
         let kind = fault.kind;
         let bound_s = bound.as_secs_f64();
-        let kept = match (recovery.untold(), recovery.recovered_s) {
-            (Some(_), _) => recovery.failed_beyond(bound_s).then_some(false),
-            (None, Some(recovered_s)) => Some(recovered_s <= bound_s),
+        let why = recovery.untold();
+        let (kept, why) = match (why, recovery.recovered_s) {
+            (Some(Untold::NextFault), _) => {
+                (recovery.next_struck_s.is_some_and(|next_s| bound_s <= next_s).then_some(false), why)
+            }
+            (Some(_), _) => (recovery.failed_beyond(bound_s).then_some(false), why),
+            // With what was left of the one before it: no more than that.
+            (None, Some(recovered_s)) if recovered_s <= bound_s => (Some(true), None),
+            (None, _) if recovery.with_earlier => (None, Some(Untold::EarlierFault)),
+            (None, Some(_)) => (Some(false), None),
             // It has until then to come back, and the load may have ended before.
-            (None, None) => (fault.struck_s? + bound_s <= loaded_s).then_some(false),
+            (None, None) => ((fault.struck_s? + bound_s <= loaded_s).then_some(false), None),
         };
-        Some(RecoveryLevel { recovery, kind, kept })
+        Some(RecoveryLevel { recovery, kind, kept, why })
     })
 }

@@ -3,7 +3,7 @@
 use super::document::Block;
 use super::format::{count, figure, time_us};
 use super::redirects;
-use crate::judge::{self, Recovery, RecoveryLevel, RunResult};
+use crate::judge::{self, Recovery, RecoveryLevel, RunResult, Untold};
 use crate::record::{
     Doubts, InjectedFault, InjectedRecord, InjectionFailure, MovedSlots, Outcomes, RunRecord, SlotMoveWay,
 };
@@ -44,7 +44,14 @@ pub(super) fn answer(result: &RunResult) -> Option<String> {
                 )
             }
             (Some(s), Some(_)) if s <= 0.0 => "nothing beyond the noise was seen of it".to_owned(),
-            (Some(s), _) => format!("response time and rate were as before after {}", seconds(s)),
+            (Some(s), _) => {
+                let with = if recovery.with_earlier { ", with what was left of the fault before it" } else { "" };
+                format!("response time and rate were as before after {}{with}", seconds(s))
+            }
+            (None, Some(_)) if recovery.next_struck_s.is_some() => format!(
+                "response time and rate had NOT come back to what they had been when the next fault struck, {} later",
+                seconds(recovery.next_struck_s.unwrap_or_default())
+            ),
             (None, Some(_)) => format!(
                 "response time and rate had NOT come back to what they had been when the load ended, {} later",
                 seconds((result.record.loaded_s() - fault.struck_s.unwrap_or_default()).max(0.0))
@@ -79,7 +86,8 @@ pub(super) fn level(result: &RunResult) -> Option<Block> {
 pub(super) fn level_of(level: &RecoveryLevel<'_>) -> String {
     let took = match (level.recovery.recovered_s, level.recovery.first_success_s) {
         (Some(recovered_s), _) => seconds(recovered_s),
-        (None, Some(first_s)) if level.recovery.untold().is_some() => {
+        (None, _) if level.why == Some(Untold::NextFault) => "not before the next fault".to_owned(),
+        (None, Some(first_s)) if level.why.is_some() => {
             format!("no success for {}", seconds(first_s))
         }
         (None, _) => "never".to_owned(),

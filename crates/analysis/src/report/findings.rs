@@ -123,6 +123,8 @@ fn untold(why: Option<Untold>) -> &'static str {
         Some(Untold::TooLittleBefore) => "too little of it lies before the first fault",
         Some(Untold::HiddenByNoise) => "it was so restless before the fault that its noise holds the outage",
         Some(Untold::OutlastedLoad) => "the load had ended before the fault was over",
+        Some(Untold::NextFault) => "the next fault struck before all was as before",
+        Some(Untold::EarlierFault) => "it struck before all was as before the fault before it",
         None => "the load ended before its time was over",
     }
 }

@@ -87,8 +87,8 @@ pub enum ControlForm {
     Own,
     /// The baseline's claims of every stratum are dealt to two sides: compared with each other they are the
     /// control, and together they are the baseline. No claim is made for the control alone; `control_strata`
-    /// does not count. Arms that are processes or clusters of their own (`sdk`, `server`) have a second one
-    /// of the baseline instead, with as many claims.
+    /// does not count. Blocks, and arms that are processes or clusters of their own (`sdk`, `server`), have a
+    /// second one of the baseline instead, with as many claims.
     Shared,
 }
 

@@ -39,4 +39,4 @@ pub use paired::{
 pub use permutation::{FLIPS, sign_flip_p_value};
 pub use quantile::{harrell_davis, harrell_davis_interval, median, quantile, quantile_of_sorted};
 pub use series::{autocorrelation, effective_sample_size, mean_is_zero, mean_with_interval, mser};
-pub use unpaired::{LogValue, block_quantile, mean_of_series, ratio_of};
+pub use unpaired::{LogValue, block_quantile, mean_in_order, mean_of_series, ratio_of};

@@ -65,12 +65,30 @@ pub fn mean_of_series(series: &[f64]) -> Result<LogValue, TooFew> {
         return Err(TooFew::samples("values in the series", MIN_BLOCKS as u64, series.len() as u64));
     }
     let value = positive(mean(series))?;
+    let (error, degrees) = error_of_mean(series);
+    finished(value, error / value, degrees, "values in the series")
+}
+
+/// The same of a series that may be of any sign, such as differences.
+pub fn mean_in_order(series: &[f64], confidence: f64) -> Result<Estimate, TooFew> {
+    if series.len() < MIN_BLOCKS {
+        return Err(TooFew::samples("values in the series", MIN_BLOCKS as u64, series.len() as u64));
+    }
+    let (error, degrees) = error_of_mean(series);
+    if error <= 0.0 {
+        return Err(TooFew::constant("values in the series"));
+    }
+    let (estimate, reach) = (mean(series), t_quantile(f64::midpoint(1.0, confidence), degrees) * error);
+    Ok(Estimate { estimate, low: estimate - reach, high: estimate + reach, confidence })
+}
+
+/// Standard error of the mean of a series in the order taken, and its degrees of freedom.
+fn error_of_mean(series: &[f64]) -> (f64, f64) {
     let count = series.len() as f64;
     let neighbours = Neighbours::of(series);
     let batched = effective_sample_size(series).map_or(1.0, |size| (count / size).sqrt());
     let widening = neighbours.widening.max(batched).max(1.0);
-    let error = (variance(series) / count).sqrt() * widening;
-    finished(value, error / value, neighbours.degrees.max(1.0), "values in the series")
+    ((variance(series) / count).sqrt() * widening, neighbours.degrees.max(1.0))
 }
 
 /// Candidate over baseline, with Welch's interval on the logarithms.
@@ -170,10 +188,26 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_mean_of_any_sign_has_the_interval_of_one_that_is_positive() {
+        let series: Vec<f64> = (0..40).map(|n| 100.0 + f64::from((n * 7) % 5)).collect();
+        let positive = mean_of_series(&series).unwrap().estimate(0.95);
+        let signed = mean_in_order(&series, 0.95).unwrap();
+        assert!((signed.estimate - positive.estimate).abs() < 1e-9);
+        assert!((signed.half_width() / positive.half_width() - 1.0).abs() < 0.01, "{signed:?} {positive:?}");
+        let around_zero: Vec<f64> = series.iter().map(|value| value - 102.0).collect();
+        let shifted = mean_in_order(&around_zero, 0.95).unwrap();
+        assert!((shifted.high - (signed.high - 102.0)).abs() < 1e-9 && shifted.contains(0.0));
+        assert!(mean_in_order(&series[..7], 0.95).is_err());
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(16))]
         #[test]
         fn anything_gives_numbers_or_a_reason(series in prop::collection::vec(0.0f64..1e6, 0..400)) {
+            if let Ok(mean) = mean_in_order(&series, 0.95) {
+                prop_assert!(mean.low <= mean.estimate && mean.estimate <= mean.high);
+            }
             for value in [block_quantile(&series, 0.5, 1), mean_of_series(&series)] {
                 let Ok(value) = value else { continue };
                 let ratio = ratio_of(&value, &value, 0.95);

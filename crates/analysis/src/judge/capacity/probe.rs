@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::limit::{Limit, OneGenerator, Resources, limit};
 use super::load::ProbeLoad;
+use crate::judge::beside_others::ran_beside_others;
 use crate::judge::gate::ERRORS;
 use crate::judge::generators;
 use crate::judge::primary_load::PrimaryLoad;
@@ -144,6 +145,9 @@ pub struct Probe {
     /// calibrated.
     #[serde(default)]
     pub near_generator_ceiling: bool,
+    /// Whether other programs ran on its machine, or took it away.
+    #[serde(default)]
+    pub beside_others: bool,
     /// What the probe says.
     pub verdict: ProbeVerdict,
     /// Why it did not pass; empty where it did.
@@ -187,6 +191,7 @@ impl Probe {
                 .warnings
                 .iter()
                 .any(|warning| matches!(warning.itself(), Warning::GeneratorCeiling { .. })),
+            beside_others: ran_beside_others(&result.warnings),
             verdict: ProbeVerdict::Passed,
             reasons: Vec::new(),
             limit: None,

@@ -159,6 +159,7 @@ pub fn plain(offer: ProbeLoad, verdict: ProbeVerdict) -> Probe {
         primaries: Vec::<PrimaryLoad>::new(),
         resources: Resources::default(),
         near_generator_ceiling: false,
+        beside_others: false,
         verdict,
         reasons: Vec::new(),
         limit: None,

@@ -1,7 +1,7 @@
 //! The closed loop of a capacity search: what each number of claims in flight brought.
 
 use super::words::ms;
-use crate::judge::capacity::{Capacity, ProbeLoad};
+use crate::judge::capacity::{Capacity, Probe, ProbeLoad};
 use crate::report::document::Block;
 use crate::report::format::{count, figure, maybe, rough};
 
@@ -35,28 +35,43 @@ pub(super) fn blocks(capacity: &Capacity) -> Vec<Block> {
         rows,
     )];
     blocks.extend(of_the_generator(capacity).map(Block::Line));
+    blocks.extend(beside_others(capacity).map(Block::Line));
     blocks.extend(law(capacity).map(Block::Line));
     blocks
 }
 
 /// The loads whose claims per second the generator decided.
 fn of_the_generator(capacity: &Capacity) -> Option<String> {
+    closed_loads(capacity, Probe::is_of_the_generator).map(|loads| {
+        format!(
+            "With {loads} in flight the generator had no time to spare: those claims per second are its own, and the law goes without \
+             them. Use several generators (--generators)."
+        )
+    })
+}
+
+/// The loads that other programs had a part in: the law is through them as well.
+fn beside_others(capacity: &Capacity) -> Option<String> {
+    closed_loads(capacity, |probe| probe.beside_others && !probe.is_of_the_generator()).map(|loads| {
+        format!(
+            "With {loads} in flight other programs ran beside the probe: those claims per second may be fewer than the cluster's, and the \
+             law goes through them. Search again on a quiet machine."
+        )
+    })
+}
+
+/// Claims in flight of the closed loads of which that holds.
+fn closed_loads(capacity: &Capacity, holds: impl Fn(&Probe) -> bool) -> Option<String> {
     let loads: Vec<String> = capacity
         .probes
         .iter()
-        .filter(|probe| probe.is_of_the_generator())
+        .filter(|probe| holds(probe))
         .filter_map(|probe| match probe.offer {
             ProbeLoad::Closed { concurrency } => Some(count(u64::from(concurrency))),
             ProbeLoad::Open { .. } => None,
         })
         .collect();
-    (!loads.is_empty()).then(|| {
-        format!(
-            "With {} in flight the generator had no time to spare: those claims per second are its own, and the law goes without \
-             them. Use several generators (--generators).",
-            loads.join(", ")
-        )
-    })
+    (!loads.is_empty()).then(|| loads.join(", "))
 }
 
 /// The Universal Scalability Law through the probes, or why there is none.
