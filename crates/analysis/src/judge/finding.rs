@@ -144,6 +144,8 @@ pub enum Cause {
         kind: FaultKind,
         /// Time until they were back, in seconds; `None` where they never were.
         recovered_s: Option<f64>,
+        /// Time until the next fault struck, where they were not back by then.
+        next_struck_s: Option<f64>,
         /// What it may be.
         bound_s: f64,
     },

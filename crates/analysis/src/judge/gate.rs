@@ -283,7 +283,9 @@ fn recovery_findings(result: &RunResult, bound: Duration) -> impl Iterator<Item 
             }
             (Some(_), _) => {
                 let recovered_s = level.recovery.recovered_s;
-                Finding::new(Conclusion::Regression, Cause::Recovery { fault, kind, recovered_s, bound_s })
+                let next_struck_s = level.recovery.next_struck_s;
+                let cause = Cause::Recovery { fault, kind, recovered_s, next_struck_s, bound_s };
+                Finding::new(Conclusion::Regression, cause)
             }
         }
     })

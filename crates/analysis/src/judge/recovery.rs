@@ -99,6 +99,18 @@ pub enum Untold {
     EarlierFault,
 }
 
+impl Before {
+    /// How long all must be as before until it is said to be.
+    pub(crate) fn settling_s(&self) -> f64 {
+        on_end(self.group_s) as f64 * self.group_s
+    }
+}
+
+/// Groups of this length on end that must be as before.
+fn on_end(group_s: f64) -> usize {
+    ON_END.max((ON_END_S / group_s).ceil() as usize)
+}
+
 impl Recovery {
     /// Why nobody can tell when all was as before; `None` where that can be told, also where it never was.
     pub fn untold(&self) -> Option<Untold> {
@@ -160,10 +172,18 @@ pub(super) fn recoveries(record: &RunRecord) -> Vec<Recovery> {
     });
     let mut seen: Vec<Recovery> = seen.collect();
     for (place, [(_, _, at_s), (_, _, next_s)]) in pairs(&struck).enumerate() {
-        // Of what nobody noticed nothing is left.
-        let left = seen[place].recovered_s.is_none() && !seen[place].nothing_failed;
-        seen[place].next_struck_s = left.then_some(next_s - at_s);
-        seen[place + 1].with_earlier = left;
+        let gap_s = next_s - at_s;
+        let earlier = &seen[place];
+        let cut_short = earlier.recovered_s.is_none() && before.is_some();
+        // Of what nobody noticed nothing is left but what it had itself; what the noise hides is over with
+        // its first success.
+        let left = match (earlier.nothing_failed, earlier.hidden_by_noise) {
+            (true, _) => earlier.with_earlier,
+            (_, true) => earlier.first_success_s.is_none_or(|first_s| first_s >= gap_s),
+            _ => true,
+        };
+        seen[place].next_struck_s = cut_short.then_some(gap_s);
+        seen[place + 1].with_earlier = cut_short && left;
     }
     seen
 }
@@ -284,7 +304,7 @@ impl<'a> Window<'a> {
         let over_s = fault.ended_s.unwrap_or(at_s);
         let outlasts = over_s > self.loaded_s;
         let back = |good: &dyn Fn(&Group) -> bool| {
-            let on_end = ON_END.max((ON_END_S / self.group_s()).ceil() as usize);
+            let on_end = on_end(self.group_s());
             // What is disturbed only later, or again, while the fault goes on is not back before.
             let disturbed = |groups: &[Group]| groups[0].begin_s < over_s && !groups.iter().any(good);
             let last = groups.windows(AGAIN).rposition(disturbed).map_or(0, |begin| begin + AGAIN);

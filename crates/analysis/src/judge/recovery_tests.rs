@@ -60,6 +60,22 @@ fn what_the_next_fault_cut_short_nobody_can_tell_and_the_next_one_has_what_was_l
     let (next, earlier) = (Some(Untold::NextFault), Some(Untold::EarlierFault));
     assert_eq!(kept(2), [(Some(false), next), (None, earlier)], "out for longer than two seconds");
     assert_eq!(kept(5), [(None, next), (Some(true), None)], "what was left of it took no longer");
+    // And one more in the middle of it has no more to answer for.
+    let mut three = stalled(8.0, 12.0 - 0.05);
+    let faults = &mut three.injected.as_mut().unwrap().faults;
+    faults.extend([fault(11.0, 11.0), fault(15.0, 15.0)]);
+    let result = crate::judge::analyse(three).unwrap();
+    let bound = std::time::Duration::from_secs(2);
+    let whys: Vec<_> =
+        crate::judge::recovery_levels(&result, bound).map(|level| (level.kept, level.why)).collect();
+    assert_eq!(whys, [(Some(false), next), (None, earlier), (None, earlier)]);
+    // What nobody noticed until the next fault nobody can call missed.
+    let mut close = stalled(11.0, 1.05);
+    close.injected.as_mut().unwrap().faults.insert(0, fault(10.7, 10.7));
+    let result = crate::judge::analyse(close).unwrap();
+    let first = crate::judge::recovery_levels(&result, bound).next().unwrap();
+    assert_ne!(first.kept, Some(false), "{first:?}");
+    assert!(!result.recoveries[1].with_earlier, "{:?}", result.recoveries);
     // With time enough between them each is told by itself.
     let mut apart = stalled(8.0, 1.05);
     apart.injected.as_mut().unwrap().faults.push(fault(14.0, 14.0));

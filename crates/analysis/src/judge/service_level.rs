@@ -60,17 +60,20 @@ pub(crate) fn recovery_levels(
         let kind = fault.kind;
         let bound_s = bound.as_secs_f64();
         let why = recovery.untold();
+        // What is as before only then is not seen to be.
+        let seen_by = bound_s + recovery.before.map_or(0.0, |before| before.settling_s());
         let (kept, why) = match (why, recovery.recovered_s) {
-            (Some(Untold::NextFault), _) => {
-                (recovery.next_struck_s.is_some_and(|next_s| bound_s <= next_s).then_some(false), why)
-            }
-            (Some(_), _) => (recovery.failed_beyond(bound_s).then_some(false), why),
             // With what was left of the one before it: no more than that.
             (None, Some(recovered_s)) if recovered_s <= bound_s => (Some(true), None),
-            (None, _) if recovery.with_earlier => (None, Some(Untold::EarlierFault)),
+            _ if recovery.with_earlier => (None, Some(Untold::EarlierFault)),
+            (Some(Untold::NextFault), _) => {
+                let noticed = recovery.next_struck_s.filter(|_| !recovery.nothing_failed);
+                (noticed.is_some_and(|next_s| seen_by <= next_s).then_some(false), why)
+            }
+            (Some(_), _) => (recovery.failed_beyond(bound_s).then_some(false), why),
             (None, Some(_)) => (Some(false), None),
             // It has until then to come back, and the load may have ended before.
-            (None, None) => ((fault.struck_s? + bound_s <= loaded_s).then_some(false), None),
+            (None, None) => ((fault.struck_s? + seen_by <= loaded_s).then_some(false), None),
         };
         Some(RecoveryLevel { recovery, kind, kept, why })
     })

@@ -286,10 +286,14 @@ fn recovered(result: &RunResult, injected: &InjectedRecord) -> Option<Block> {
             recovery.slowest_us.map_or_else(|| "-".to_owned(), time_us),
         ]
     };
+    let with_earlier = result.recoveries.iter().any(|recovery| recovery.with_earlier);
     let rows: Vec<_> = result.recoveries.iter().map(row).collect();
     (!rows.is_empty()).then(|| {
         Block::figures(
-            "After each fault: time until claims on its slots succeeded, until rate and response time were as before",
+            &format!(
+                "After each fault: time until claims on its slots succeeded, until rate and response time were as before{}",
+                if with_earlier { " (some struck before that of the one before: what was left is in their times)" } else { "" }
+            ),
             vec!["fault", "first success", "rate back", "p99 back", "late claims", "slowest"],
             rows,
         )

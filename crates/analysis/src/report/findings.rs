@@ -89,7 +89,9 @@ fn cause(cause: &Cause) -> String {
             time_us(*p99_us),
             time_us(*bound_us)
         ),
-        Cause::Recovery { kind, recovered_s, bound_s, .. } => recovery(*kind, *recovered_s, *bound_s),
+        Cause::Recovery { kind, recovered_s, next_struck_s, bound_s, .. } => {
+            recovery(*kind, (*recovered_s, *next_struck_s), *bound_s)
+        }
         Cause::StillFailing { kind, first_success_s, bound_s, .. } => format!(
             "after the {} nothing succeeded on the server's slots for {}, [slo] recovery is {}",
             kind.as_str(),
@@ -104,12 +106,16 @@ fn cause(cause: &Cause) -> String {
     }
 }
 
-/// How long it took until all was as before a fault; never where `recovered_s` is `None`.
-fn recovery(kind: FaultKind, recovered_s: Option<f64>, bound_s: f64) -> String {
-    let when = recovered_s.map_or_else(
-        || "never were as before".to_owned(),
-        |recovered_s| format!("were as before after {}", faults::seconds(recovered_s)),
-    );
+/// How long it took until all was as before a fault; of one that was not by then, when the next one struck,
+/// if it did.
+fn recovery(kind: FaultKind, (recovered_s, next_s): (Option<f64>, Option<f64>), bound_s: f64) -> String {
+    let when = match (recovered_s, next_s) {
+        (Some(recovered_s), _) => format!("were as before after {}", faults::seconds(recovered_s)),
+        (None, Some(next_s)) => {
+            format!("were not as before when the next fault struck, {} later", faults::seconds(next_s))
+        }
+        (None, None) => "never were as before".to_owned(),
+    };
     format!(
         "after the {} response time and rate {when}, [slo] recovery is {}",
         kind.as_str(),

@@ -48,7 +48,11 @@ fn recoveries(sweep: &Sweep) -> Option<Block> {
                 time(recovery.marked_failed_s),
                 time(recovery.took_over_s),
                 faults::first_success(recovery),
-                if never { "never".to_owned() } else { time(recovery.recovered_s) },
+                if never {
+                    "never".to_owned()
+                } else {
+                    time(recovery.recovered_s.filter(|_| !recovery.with_earlier))
+                },
                 faults::late(recovery),
                 recovery.slowest_us.map_or_else(|| "-".to_owned(), time_us),
                 count(point.lost_by_server),

@@ -1,7 +1,7 @@
 //! The closed loop of a capacity search: what each number of claims in flight brought.
 
 use super::words::ms;
-use crate::judge::capacity::{Capacity, Probe, ProbeLoad};
+use crate::judge::capacity::{Capacity, Probe, ProbeLoad, ProbeVerdict};
 use crate::report::document::Block;
 use crate::report::format::{count, figure, maybe, rough};
 
@@ -52,10 +52,14 @@ fn of_the_generator(capacity: &Capacity) -> Option<String> {
 
 /// The loads that other programs had a part in: the law is through them as well.
 fn beside_others(capacity: &Capacity) -> Option<String> {
-    closed_loads(capacity, |probe| probe.beside_others && !probe.is_of_the_generator()).map(|loads| {
+    let concerned = |probe: &Probe| {
+        probe.beside_others && !probe.is_of_the_generator() && probe.verdict != ProbeVerdict::Invalid
+    };
+    let law = if capacity.usl.is_some() { ", and the law goes through them" } else { "" };
+    closed_loads(capacity, concerned).map(|loads| {
         format!(
-            "With {loads} in flight other programs ran beside the probe: those claims per second may be fewer than the cluster's, and the \
-             law goes through them. Search again on a quiet machine."
+            "With {loads} in flight other programs ran beside the probe: those claims per second may be fewer than the cluster's{law}. \
+             Search again on a quiet machine."
         )
     })
 }
