@@ -9,9 +9,7 @@ use crate::workload::partitions;
 use reclaim_analysis::json::ToJsonLine as _;
 use reclaim_analysis::judge::RunResult;
 use reclaim_analysis::record::{Host, Tool, ValkeyInfo};
-use reclaim_analysis::scenario::{
-    ClusterSection, PartitionCount, PartitionsForm, PartitionsWord, ScenarioFile,
-};
+use reclaim_analysis::scenario::{ClusterSection, ScenarioFile, partition_count};
 
 /// A search can go on only with the question that it began with. Where the servers are, what the tables show,
 /// and how closely the rate is to be known may change.
@@ -40,10 +38,7 @@ pub(super) async fn same_servers(
     ] {
         same(what, then, now)?;
     }
-    let wanted = match first.record.scenario.population.partitions {
-        PartitionsForm::Word(PartitionsWord::Published) => PartitionCount::Published,
-        PartitionsForm::Count(count) => PartitionCount::Count(count),
-    };
+    let wanted = partition_count(&first.record.scenario.population.partitions);
     let found = partitions(cluster, wanted).await?;
     same("number of flow partitions", environment.valkey.partitions.to_string(), found.to_string())?;
     alike(&environment.valkey, &cluster.info(found))?;

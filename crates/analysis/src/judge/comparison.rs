@@ -104,16 +104,10 @@ fn correct_for_many(comparisons: &mut [Comparison], compare: &Compare) {
         comparisons.iter().map(|one| (one.metric, one.candidate.clone(), one.p_value)).collect();
     for (comparison, p_value) in comparisons.iter_mut().zip(corrected_for_many(&asked)) {
         comparison.p_value = p_value;
-        if p_value.is_some() && !is_significant(p_value, compare.confidence) && comparison.verdict.is_change()
-        {
-            comparison.verdict = Verdict::Inconclusive;
+        if p_value.is_some() {
+            comparison.verdict = comparison.verdict.if_significant(p_value, compare.confidence);
         }
     }
-}
-
-/// Whether a corrected p-value allows a change to be called.
-pub(super) fn is_significant(p_value: Option<f64>, confidence: f64) -> bool {
-    p_value.is_some_and(|p| p <= 1.0 - confidence)
 }
 
 /// p-values of all that is asked at once (Holm and Bonferroni), in the order asked. One question that is

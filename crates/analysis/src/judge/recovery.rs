@@ -171,8 +171,8 @@ pub(super) fn recoveries(record: &RunRecord) -> Vec<Recovery> {
         told(seen, fault, record.loaded_s())
     });
     let mut seen: Vec<Recovery> = seen.collect();
-    for (place, [(_, _, at_s), (_, _, next_s)]) in pairs(&struck).enumerate() {
-        let gap_s = next_s - at_s;
+    for (place, pair) in struck.windows(2).enumerate() {
+        let gap_s = pair[1].2 - pair[0].2;
         let earlier = &seen[place];
         let cut_short = earlier.recovered_s.is_none() && before.is_some();
         // Of what nobody noticed nothing is left but what it had itself; what the noise hides is over with
@@ -186,10 +186,6 @@ pub(super) fn recoveries(record: &RunRecord) -> Vec<Recovery> {
         seen[place + 1].with_earlier = cut_short && left;
     }
     seen
-}
-
-fn pairs<T: Copy>(of: &[T]) -> impl Iterator<Item = [T; 2]> + '_ {
-    of.windows(2).map(|pair| [pair[0], pair[1]])
 }
 
 /// What may be said of what was seen.

@@ -13,7 +13,7 @@ use crate::stats::{
 };
 
 use super::beside_others::{difference_beside_others, ratio_beside_others, without_allowance};
-use super::comparison::{control_scale, corrected_for_many, is_significant, verdict};
+use super::comparison::{control_scale, corrected_for_many, verdict};
 use super::repeat_recovery::{OverRuns, RepeatedRecovery, recoveries, redirects};
 use super::result::{Comparison, ControlFailure, RunResult, Verdict};
 
@@ -221,9 +221,7 @@ fn correct_for_many(comparisons: &mut [RepeatedComparison], confidence: f64) {
         comparisons.iter().map(|one| (one.metric, one.candidate.clone(), one.p_value)).collect();
     for (comparison, p_value) in comparisons.iter_mut().zip(corrected_for_many(&asked)) {
         comparison.p_value = p_value;
-        if !is_significant(p_value, confidence) && comparison.verdict.is_change() {
-            comparison.verdict = Verdict::Inconclusive;
-        }
+        comparison.verdict = comparison.verdict.if_significant(p_value, confidence);
     }
 }
 

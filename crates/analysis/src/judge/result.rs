@@ -140,6 +140,12 @@ impl Verdict {
     pub fn is_change(self) -> bool {
         matches!(self, Self::Regression | Self::Improvement)
     }
+
+    /// A change only where the corrected p-value allows one to be called.
+    pub(super) fn if_significant(self, p_value: Option<f64>, confidence: f64) -> Self {
+        let significant = p_value.is_some_and(|p| p <= 1.0 - confidence);
+        if self.is_change() && !significant { Self::Inconclusive } else { self }
+    }
 }
 
 /// One metric, baseline against candidate.

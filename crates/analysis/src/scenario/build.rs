@@ -113,14 +113,19 @@ fn library(name: Option<&String>) -> Option<LibrarySource> {
     name.and_then(|name| LibrarySource::parse(name).ok())
 }
 
+/// What `population.partitions` comes to.
+pub fn partition_count(form: &PartitionsForm) -> PartitionCount {
+    match *form {
+        PartitionsForm::Word(_) => PartitionCount::Published,
+        PartitionsForm::Count(count) => PartitionCount::Count(count),
+    }
+}
+
 fn build_population(file: &ScenarioFile) -> Population {
     Population {
         executions: file.population.executions,
         lanes: file.population.lanes,
-        partitions: match file.population.partitions {
-            PartitionsForm::Word(_) => PartitionCount::Published,
-            PartitionsForm::Count(count) => PartitionCount::Count(count),
-        },
+        partitions: partition_count(&file.population.partitions),
         skew: skew(file.population.skew),
         lane_skew: skew(file.population.lane_skew),
         payload_bytes: file.population.payload_bytes,

@@ -46,6 +46,7 @@ mod tests;
 mod validate;
 
 pub use arrivals::{Arrivals, Ramp};
+pub use build::partition_count;
 pub use capacity::CapacitySection;
 pub use choices::{Mode, Provider, VariantPath};
 pub use clusters::ArmCluster;

@@ -46,6 +46,13 @@ pub enum PartitionsForm {
     Count(u16),
 }
 
+impl PopulationSection {
+    /// Whether some partitions have more executions than others.
+    pub fn is_skewed(&self) -> bool {
+        self.skew != SkewForm::Uniform
+    }
+}
+
 /// Words that stand for a number of partitions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

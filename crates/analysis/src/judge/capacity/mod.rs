@@ -36,7 +36,7 @@ use super::result::RunResult;
 use super::sizing::concentrated;
 use crate::json::{from_json, to_json_file};
 use crate::record::{CalibrationNote, Environment, Tool};
-use crate::scenario::{CapacitySection, ScenarioFile, SkewForm};
+use crate::scenario::{CapacitySection, ScenarioFile};
 use crate::stats::{Estimate, TooFew};
 
 /// Probes stand for a rate within this distance of it, as a logarithm.
@@ -385,7 +385,7 @@ fn basis(probe: &Probe, environment: &Environment, plan: &CapacityPlan) -> Optio
         partitions: environment.valkey.partitions,
         primaries: environment.valkey.primaries,
         hottest_share: environment.valkey.hottest_share,
-        concentrated: concentrated(&primaries, plan.scenario.population.skew != SkewForm::Uniform)?,
+        concentrated: concentrated(&primaries, plan.scenario.population.is_skewed())?,
     })
 }
 

@@ -4,7 +4,7 @@ use super::words::ms;
 use crate::judge::capacity::{Capacity, Limit, NextStep, ProbePurpose, SearchOutcome};
 use crate::report::document::Block;
 use crate::report::format::{count, figure, rough, share, time_us};
-use crate::scenario::SkewForm;
+use crate::report::words::UNSEEN_ON_ONE_PRIMARY;
 
 /// The machine's speed changed if the same work at the same rate cost this much more CPU at another time.
 const DRIFTED: f64 = 1.15;
@@ -85,13 +85,10 @@ pub(super) fn block(capacity: &Capacity) -> Option<Block> {
 fn sizing_remarks(capacity: &Capacity) -> Vec<String> {
     let mut items = Vec::new();
     let primaries = capacity.environment.as_ref().map(|environment| environment.valkey.primaries);
-    let skewed = capacity.plan.scenario.population.skew != SkewForm::Uniform;
+    let skewed = capacity.plan.scenario.population.is_skewed();
     if capacity.conclusion.is_known() && skewed && primaries == Some(1) {
-        items.push(
-            "there is no table of primaries: on one primary nobody sees how much of a skewed load is one partition's, which \
-             more primaries do not divide. Search on two or more."
-                .to_owned(),
-        );
+        items
+            .push(format!("there is no table of primaries: {UNSEEN_ON_ONE_PRIMARY}. Search on two or more."));
     }
     if let Some(part) = capacity.sizing_basis.map(|basis| basis.concentrated).filter(|part| *part > 0.0) {
         items.push(format!(

@@ -2,8 +2,8 @@
 
 use super::super::document::Block;
 use super::super::format::{count, share};
+use super::super::words::UNSEEN_ON_ONE_PRIMARY;
 use crate::judge::{RunResult, Worth, WorthRow};
-use crate::scenario::SkewForm;
 
 /// Primaries by rate and variant.
 pub(super) fn block(result: &RunResult) -> Option<Block> {
@@ -27,14 +27,10 @@ pub(super) fn block(result: &RunResult) -> Option<Block> {
 /// Why there is no table, where more primaries might be a remedy or none.
 fn left_out(result: &RunResult) -> Option<Block> {
     let record = &result.record;
-    let skewed = record.scenario.population.skew != SkewForm::Uniform;
+    let skewed = record.scenario.population.is_skewed();
     let alone = record.environment.valkey.primaries == 1;
     (record.arms.len() > 1 && alone && skewed).then(|| {
-        Block::Line(
-            "What the variants are worth in primaries is not told: on one primary nobody sees how much of a skewed load is one \
-             partition's, which more primaries do not divide."
-                .into(),
-        )
+        Block::Line(format!("What the variants are worth in primaries is not told: {UNSEEN_ON_ONE_PRIMARY}."))
     })
 }
 

@@ -20,6 +20,9 @@ pub(super) use warning::warning;
 pub(super) const WITHOUT_INTERVALS: &str =
     "Figures without intervals: a difference may be noise, however large it looks.";
 
+/// Why nobody sizes by a skewed load on one primary.
+pub(super) const UNSEEN_ON_ONE_PRIMARY: &str = "on one primary nobody sees how much of a skewed load is one partition's, which more primaries do not divide";
+
 /// Whether an interval is beyond the noise threshold, in either direction: not whether that is good.
 pub(super) fn is_beyond(ratio: &Estimate, threshold: f64) -> bool {
     judge::verdict(ratio, Direction::LowerIsBetter, threshold).is_change()
