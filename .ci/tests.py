@@ -16,7 +16,7 @@ import signal
 import subprocess
 import sys
 
-SECOND_TRY = ("live", "equipped")
+SECOND_TRY = ("live", "runs", "equipped")
 MOST = 3
 SILENT = 1200
 

@@ -59,20 +59,17 @@ const NOT_RUN: &[(&str, &str)] = &[
         "shells.rs prints it; it would write to the user's home",
     ),
     ("reclaim-bench man-pages ~/.local/share/man/man1", "shells.rs writes them elsewhere"),
-    (
-        "reclaim-bench run lane-ab --nodes 10.0.0.1:6379",
-        "needs a cluster there; the live tests run on others",
-    ),
-    ("reclaim-bench clean --nodes 10.0.0.1:6379", "needs a cluster there; the live tests run on others"),
+    ("reclaim-bench run lane-ab --nodes 10.0.0.1:6379", "needs a cluster there; tests run on others"),
+    ("reclaim-bench clean --nodes 10.0.0.1:6379", "needs a cluster there; tests run on others"),
     (
         "RECLAIM_BENCH_PASSWORD=PASSWORD reclaim-bench run lane-ab --nodes 10.0.0.1:6379 --user bench",
-        "needs a cluster there; tests/live/rights.rs runs with this user's rights",
+        "needs a cluster there; tests/runs/rights.rs runs with this user's rights",
     ),
     (
         "cargo build --release && scripts/server_trials.py --runs 10 --other /usr/bin/valkey-server",
         "a quarter of an hour on an idle machine",
     ),
-    ("reclaim-bench run rtt-sweep", "minutes; tests/live/shapes.rs makes small sweeps"),
+    ("reclaim-bench run rtt-sweep", "minutes; tests/runs/shapes.rs makes small sweeps"),
     ("reclaim-bench run claim-paths", "minutes; tests/live/claim.rs makes every claim of it"),
     ("reclaim-bench run soak --metrics-addr 127.0.0.1:9464", "hours; the metrics have tests of their own"),
     (
@@ -81,7 +78,7 @@ const NOT_RUN: &[(&str, &str)] = &[
     ),
     (
         "reclaim-bench run lane-ab --concurrency 64 --claims 45000 --set compare.noise_threshold=0.06 --generators 2",
-        "minutes; tests/live/parts.rs makes a small run of two generators",
+        "minutes; tests/runs/parts.rs makes a small run of two generators",
     ),
     (
         "reclaim-bench merge results/part-1 results/part-2",
@@ -171,7 +168,7 @@ fn run_by_script() -> BTreeSet<String> {
     shown.map(|line| line.split('\'').next().unwrap_or_default().to_owned()).collect()
 }
 
-/// Those that tests/live/ci.rs runs, as it finds them.
+/// Those that tests/runs/ci.rs runs, as it finds them.
 fn run_by_live_test(document: &Path, command: &str) -> bool {
     document.ends_with("docs/ci.md") && command.starts_with("reclaim-bench ") && !command.contains("sdk-duet")
         || command.contains("library-duet")

@@ -4,12 +4,12 @@
 //! time, does not do: what cannot run counts as ignored, with the reason. With `CI` set it fails.
 
 mod container;
-#[path = "../live/owner.rs"]
+#[path = "../common/owner.rs"]
 #[allow(dead_code, reason = "the live tests use all of it")]
 mod owner;
 mod partition;
 mod servers;
-#[path = "../live/support.rs"]
+#[path = "../common/support.rs"]
 #[allow(dead_code, reason = "the live tests use all of it")]
 mod support;
 mod tls;

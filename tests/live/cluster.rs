@@ -3,7 +3,7 @@
 use reclaim_analysis::record::{SLOTS, WireCost};
 use redis::Value;
 
-use crate::support;
+use crate::common::support;
 
 #[tokio::test(flavor = "current_thread")]
 async fn a_local_cluster_serves_every_slot_and_runs_the_library() {

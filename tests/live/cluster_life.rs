@@ -11,8 +11,8 @@ use redis::Value;
 use rustix::process::{Pid, test_kill_process};
 use tokio_util::sync::CancellationToken;
 
-use crate::owner::{GONE_WITHIN, answers, own_until_stdin_ends, owner, wait_until_gone};
-use crate::support;
+use crate::common::owner::{GONE_WITHIN, answers, own_until_stdin_ends, owner, wait_until_gone};
+use crate::common::support;
 
 #[test]
 fn no_server_outlives_a_killed_owner() {

@@ -14,7 +14,7 @@ use redis::Value;
 use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{self, everywhere};
+use crate::common::support::{self, everywhere};
 
 fn addr(port: u16) -> NodeAddr {
     NodeAddr { host: "127.0.0.1".to_owned(), port }

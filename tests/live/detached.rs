@@ -13,7 +13,7 @@ use reclaim_bench::cluster::ClusterRequest;
 use reclaim_bench::valkey::NodeAddr;
 use redis::Value;
 
-use crate::support;
+use crate::common::support;
 
 /// Longest wait for something that takes a second on an idle machine.
 const PATIENCE: Duration = Duration::from_mins(1);

@@ -11,8 +11,8 @@ use ff_core::types::{
 use reclaim_analysis::record::WireCost;
 use reclaim_bench::flowfabric::*;
 
-use crate::staged::{Execution, GRANT_TTL, INTERRUPTIONS, LEASE_TTL, SIGNAL, Stage, fence, worker};
-use crate::support;
+use crate::common::staged::{Execution, GRANT_TTL, INTERRUPTIONS, LEASE_TTL, SIGNAL, Stage, fence, worker};
+use crate::common::support;
 
 type Table = Vec<(&'static str, RefusalCode, RefusalCode)>;
 

@@ -9,8 +9,8 @@ use reclaim_analysis::record::InvalidReason;
 use reclaim_analysis::scenario::{self, LibrarySource};
 use reclaim_bench::cluster::ClusterRequest;
 
-use crate::run::run;
-use crate::support;
+use crate::common::one_run::run;
+use crate::common::support;
 use crate::workload::audit::{WRITES, half_writing};
 
 /// `smoke` with a tenth of its claims.
@@ -76,7 +76,7 @@ left_out! {
 #[tokio::test(flavor = "current_thread")]
 async fn the_published_library_passes() {
     let result = smoke_with(ff_script::LIBRARY_SOURCE).await;
-    crate::run::assert_clean(&result);
+    crate::common::one_run::assert_clean(&result);
     let audit = &result.record.audit;
     assert_eq!(audit.contracts_checked, audit.executions_checked, "all of them in smoke");
 }

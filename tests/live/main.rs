@@ -1,41 +1,21 @@
-//! Tests against real Valkey servers, in one binary to link once. The servers are found as `reclaim-bench`
-//! finds them: `VALKEY_SERVER`, PATH, the user's cache, the pinned build. What needs more than a server is in
-//! `tests/equipped`.
+//! Tests against real Valkey servers, in one binary to link once: requests, claims, clusters, and a run of each kind.
+//! The servers are found as `reclaim-bench` finds them: `VALKEY_SERVER`, PATH, the user's cache, the pinned build.
+//! What takes minutes is in `tests/runs`, what needs more than a server in `tests/equipped`.
 
-mod calibrate;
-mod capacity;
-mod capacity_parts;
-mod ci;
 mod claim;
-mod clocks;
 mod cluster;
 mod cluster_life;
 mod cluster_refusals;
+#[path = "../common/mod.rs"]
+#[allow(dead_code, reason = "tests/runs uses the rest")]
+mod common;
 mod detached;
-mod duet;
-mod faults;
 mod flowfabric;
 mod half_writing;
-mod others;
-mod owner;
-mod parts;
-mod parts_unplanned;
-mod presence;
-mod profile;
-mod reach;
 mod recovery;
-mod releases;
-mod rights;
-mod room;
 mod run;
 #[cfg(feature = "sdk")]
 mod sdk;
 #[cfg(feature = "sdk")]
 mod sdk_duet;
-mod servers;
-mod shapes;
-mod staged;
-mod support;
-mod tool;
-mod waits;
 mod workload;

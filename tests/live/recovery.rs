@@ -14,9 +14,9 @@ use reclaim_bench::cluster::Cluster;
 use reclaim_bench::flowfabric::{ExecutionKeys, ReadForAudit};
 use reclaim_bench::valkey::{NodeAddr, NodeIndex, Wire};
 
-use crate::claim::{Monitor, PATHS, echo, order, own_address, setup, ticket};
-use crate::staged::Stage;
-use crate::support;
+use crate::common::one_claim::{Monitor, PATHS, echo, order, own_address, setup, ticket};
+use crate::common::staged::Stage;
+use crate::common::support;
 
 /// Routes of a test's own making: a fixed first wire, and what happens on the way to the next one.
 struct Detour {

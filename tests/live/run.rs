@@ -3,53 +3,14 @@
 use reclaim_analysis::scenario::Provider;
 use std::rc::Rc;
 
-use reclaim_analysis::judge::{self, RunResult};
 use reclaim_analysis::record::{RunRecord, TimelinePoint};
 use reclaim_analysis::scenario;
-use reclaim_bench::cluster::{Cluster, ClusterRequest};
-use reclaim_bench::load::{self, Activity, Progress, RunSetup, Silent};
+use reclaim_bench::cluster::ClusterRequest;
+use reclaim_bench::load::{self, Activity, Progress, RunSetup};
 use tokio_util::sync::CancellationToken;
 
-use crate::support;
-
-/// Runs a scenario on a cluster and analyses what came of it.
-pub async fn run(cluster: &Rc<Cluster>, text: &str, seed: u64) -> RunResult {
-    run_watched(cluster, text, seed, &Silent, &CancellationToken::new()).await
-}
-
-pub async fn run_watched(
-    cluster: &Rc<Cluster>,
-    text: &str,
-    seed: u64,
-    watch: &dyn Progress,
-    cancel: &CancellationToken,
-) -> RunResult {
-    let scenario = scenario::parse("test", text).unwrap_or_else(|error| panic!("{error}"));
-    let setup =
-        RunSetup { clusters: std::slice::from_ref(cluster), scenario: &scenario, seed, watch, cancel };
-    let record = load::run(setup).await.unwrap_or_else(|error| panic!("{error}"));
-    judge::analyse_as(record, &scenario)
-}
-
-/// A scenario with these sections and one variant per path.
-pub fn scenario_text(sections: &str, paths: &[&str]) -> String {
-    use std::fmt::Write as _;
-    let mut text = format!("schema = 1\nname = \"test\"\nsummary = \"a test\"\n{sections}\n");
-    for path in paths {
-        let _ = write!(text, "[[variant]]\nname = \"{path}\"\npath = \"{path}\"\n");
-    }
-    text
-}
-
-pub fn assert_clean(result: &RunResult) {
-    let audit = &result.record.audit;
-    let violations =
-        [audit.lost, audit.double_claims, audit.attempt_changed, audit.epoch_errors, audit.state_errors];
-    assert_eq!(violations, [0; 5], "{:?}", audit.examples);
-    assert!(result.valid, "{:?}", result.invalid_reasons);
-}
-
-pub const POPULATION: &str = "[population]\nexecutions = 300\nlanes = 2\npartitions = 16";
+use crate::common::one_run::{POPULATION, assert_clean, keys, run, scenario_text};
+use crate::common::support;
 
 fn ab() -> String {
     let compare = "[load]\nconcurrency = 1\nclaims = 800\nwarmup = 20\n[compare]\nbaseline = \"grant-lane\"\n\
@@ -163,19 +124,6 @@ impl Progress for CancelAt {
     fn second(&self, _: &TimelinePoint) {}
     fn note(&self, _: &str) {}
     fn snapshot(&self, _: &RunRecord) {}
-}
-
-pub async fn keys(cluster: &Cluster) -> i64 {
-    let mut total = 0;
-    for node in cluster.topology().nodes() {
-        let mut cost = reclaim_analysis::record::WireCost::default();
-        let reply = cluster.admin(node).call("dbsize", &redis::cmd("DBSIZE"), &mut cost).await.unwrap();
-        total += match reply {
-            redis::Value::Int(keys) => keys,
-            other => panic!("{other:?}"),
-        };
-    }
-    total
 }
 
 #[tokio::test(flavor = "current_thread")]

@@ -17,10 +17,10 @@ use redis::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::claim::{Monitor, echo, order, own_address, setup};
-use crate::run::{POPULATION, assert_clean, run, scenario_text};
-use crate::staged::{LEASE_TTL, Stage, worker};
-use crate::support;
+use crate::common::one_claim::{Monitor, echo, order, own_address, setup};
+use crate::common::one_run::{POPULATION, assert_clean, run, scenario_text};
+use crate::common::staged::{LEASE_TTL, Stage, worker};
+use crate::common::support;
 
 const PATHS: [VariantPath; 3] = [VariantPath::SdkResume, VariantPath::SdkGrant, VariantPath::SdkReclaim];
 

@@ -14,7 +14,7 @@ use reclaim_analysis::record::{InvalidReason, Outcomes};
 use reclaim_analysis::scenario::{Metric, Shipped};
 use reclaim_bench::cluster::cache_dir;
 
-use crate::support;
+use crate::common::support;
 
 /// The release that all sides are, or are made from.
 const RELEASE: &str = "0.15.0";

@@ -8,7 +8,7 @@ use reclaim_bench::workload::ExecIndex;
 use std::rc::Rc;
 
 use super::{Bench, send};
-use crate::support;
+use crate::common::support;
 
 async fn audited(bench: &Bench) -> Audit {
     bench.workload.audit(&bench.control()).await.unwrap()

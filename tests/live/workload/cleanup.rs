@@ -10,7 +10,7 @@ use reclaim_bench::workload::{Removal, Seek, clean};
 use redis::Value;
 
 use super::{Bench, send};
-use crate::support;
+use crate::common::support;
 
 const FOREIGN: &str = "6f2b3b9e-0f0e-4a51-9d63-000000000001";
 

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::audit::leaving_out;
 use super::{Bench, phases, send};
-use crate::support;
+use crate::common::support;
 
 impl Bench {
     /// Takes the leases away and issues a reclaim grant for each.

@@ -25,7 +25,7 @@ use reclaim_bench::workload::{
 use redis::{Cmd, Value};
 use tokio_util::sync::CancellationToken;
 
-use crate::support;
+use crate::common::support;
 
 /// Partitions of the tests' populations: each primary of three serves some.
 const PARTITIONS: u16 = 16;

@@ -11,7 +11,7 @@ use reclaim_bench::workload::{ExecIndex, Phase, Seek};
 use redis::Value;
 
 use super::{Bench, phases};
-use crate::support;
+use crate::common::support;
 
 #[tokio::test(flavor = "current_thread")]
 async fn tickets_carry_what_the_cluster_says() {

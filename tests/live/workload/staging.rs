@@ -11,7 +11,7 @@ use reclaim_bench::workload::{ExecIndex, InterruptionKind, Oversight, Phase, Wor
 use tokio_util::sync::CancellationToken;
 
 use super::{ALL_KINDS, Bench, phases};
-use crate::support;
+use crate::common::support;
 
 #[tokio::test(flavor = "current_thread")]
 async fn every_kind_of_interruption_leads_back_to_runnable() {

@@ -10,8 +10,8 @@ use reclaim_analysis::judge::capacity::{
     Capacity, Limit, ProbeLoad, ProbePurpose, ProbeVerdict, SearchOutcome, Stopped,
 };
 
+use crate::common::support;
 use crate::duet::planted;
-use crate::support;
 
 /// Longest wait for something that takes seconds on an idle machine.
 const PATIENCE: Duration = Duration::from_mins(3);

@@ -9,8 +9,8 @@ use reclaim_bench::cluster::{Cluster, ClusterRequest};
 use reclaim_bench::load::{self, RunSetup, Silent};
 use tokio_util::sync::CancellationToken;
 
+use crate::common::support;
 use crate::parts::{Desk, end, wrong};
-use crate::support;
 
 const DUET: &str = r#"
 schema = 1

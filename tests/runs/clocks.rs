@@ -9,8 +9,8 @@ use reclaim_analysis::record::WireCost;
 use reclaim_bench::cluster::{self, ClusterRequest};
 use redis::Value;
 
-use crate::run::{assert_clean, run, scenario_text};
-use crate::support;
+use crate::common::one_run::{assert_clean, run, scenario_text};
+use crate::common::support;
 
 /// Moves a process's idea of the time by the seconds in its environment.
 const SHIFTED: &str = r#"

@@ -19,8 +19,8 @@ use rustix::process::{Pid, test_kill_process};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::run::{run, run_watched, scenario_text};
-use crate::support;
+use crate::common::one_run::{run, run_watched, scenario_text};
+use crate::common::support;
 
 /// An open loop over so many seconds with one fault.
 fn scenario(mode: &str, (rate, seconds): (u32, u32), fault: &str) -> String {
@@ -442,5 +442,5 @@ async fn slots_of_a_cluster_elsewhere_move_and_nothing_is_left_on_either_side() 
     let (fault, _) = only(&result);
     assert_accounted(&result);
     assert_eq!(fault.moved.as_ref().unwrap().slots.len(), 3);
-    assert_eq!(crate::run::keys(&cluster).await, 0);
+    assert_eq!(crate::common::one_run::keys(&cluster).await, 0);
 }

@@ -14,7 +14,7 @@ use reclaim_bench::cluster::Cluster;
 use reclaim_bench::valkey::NodeIndex;
 use tokio_util::sync::CancellationToken;
 
-use crate::support;
+use crate::common::support;
 
 fn small() -> CalibrationPlan {
     CalibrationPlan {

@@ -8,7 +8,7 @@ use reclaim_analysis::judge::RunResult;
 use reclaim_bench::cluster::Cluster;
 use redis::Value;
 
-use crate::support;
+use crate::common::support;
 
 /// Longest wait for something that takes seconds on an idle machine.
 pub const PATIENCE: Duration = Duration::from_mins(2);

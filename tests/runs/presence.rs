@@ -14,8 +14,8 @@ use reclaim_bench::valkey::{NodeAddr, NodeIndex};
 use redis::Value;
 use tokio_util::sync::CancellationToken;
 
-use crate::run::{run, scenario_text};
-use crate::support;
+use crate::common::one_run::{run, scenario_text};
+use crate::common::support;
 
 /// Longest wait for something that takes seconds on an idle machine.
 const PATIENCE: Duration = Duration::from_mins(2);

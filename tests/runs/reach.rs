@@ -6,7 +6,7 @@ use reclaim_bench::cluster::{self, ClusterError, ClusterRequest};
 use reclaim_bench::valkey::{NodeAddr, NodeIndex, ValkeyError};
 use tokio_util::sync::CancellationToken;
 
-use crate::support;
+use crate::common::support;
 
 #[tokio::test(flavor = "current_thread")]
 async fn an_address_that_cannot_be_reached_says_who_announced_it_and_a_map_leads_there() {

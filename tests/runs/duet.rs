@@ -14,7 +14,7 @@ use reclaim_bench::load::{self, LoadError, RunSetup, Silent};
 use reclaim_bench::valkey::Wire;
 use tokio_util::sync::CancellationToken;
 
-use crate::support;
+use crate::common::support;
 
 /// The first lines of the function that a claim calls, after its arguments have been checked.
 const INSIDE_THE_CLAIM: &str = "  -- 3. Must be attempt_interrupted (resumed after suspension/delay)\n";

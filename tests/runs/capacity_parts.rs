@@ -6,8 +6,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::capacity::{search_dir, stored};
+use crate::common::support;
 use crate::parts::{end, left, somebodys};
-use crate::support;
 
 /// Longest wait for something that takes seconds on an idle machine.
 const PATIENCE: Duration = Duration::from_mins(3);

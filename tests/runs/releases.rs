@@ -8,8 +8,8 @@ use reclaim_bench::cluster::{self, ClusterError, ClusterRequest};
 use reclaim_bench::workload::functions_called;
 use tokio_util::sync::CancellationToken;
 
-use crate::run::{POPULATION, assert_clean, run, scenario_text};
-use crate::support;
+use crate::common::one_run::{POPULATION, assert_clean, run, scenario_text};
+use crate::common::support;
 
 const RELEASES: [(&str, &str); 3] = [
     ("0.11.0", ff_script_0_11::LIBRARY_SOURCE),

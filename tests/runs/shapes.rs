@@ -7,8 +7,8 @@ use reclaim_analysis::judge::ramp_steps;
 use reclaim_analysis::record::InvalidReason;
 use reclaim_analysis::stats::Latencies;
 
-use crate::run::{POPULATION, assert_clean, run, scenario_text};
-use crate::support;
+use crate::common::one_run::{POPULATION, assert_clean, run, scenario_text};
+use crate::common::support;
 
 /// A busy machine sends late, which is no matter here; everything else is.
 fn only_late(faults: &[InvalidReason]) -> bool {

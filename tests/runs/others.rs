@@ -12,8 +12,8 @@ use reclaim_bench::valkey::{NodeIndex, Wire};
 use redis::{Cmd, Value};
 use tokio_util::sync::CancellationToken;
 
-use crate::run::{assert_clean, run_watched, scenario_text};
-use crate::support;
+use crate::common::one_run::{assert_clean, run_watched, scenario_text};
+use crate::common::support;
 
 const SECTIONS: &str = "[population]\nexecutions = 1200\nlanes = 2\npartitions = 16\n[load]\nconcurrency = 1\n\
                         claims = 1000";

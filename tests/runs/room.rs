@@ -12,8 +12,8 @@ use reclaim_bench::workload::{Oversight, Workload};
 use redis::Value;
 use tokio_util::sync::CancellationToken;
 
-use crate::run::scenario_text;
-use crate::support;
+use crate::common::one_run::scenario_text;
+use crate::common::support;
 
 async fn ask(cluster: &Cluster, words: &[&str]) -> Value {
     let mut cmd = redis::cmd(words[0]);

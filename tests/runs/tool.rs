@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use reclaim_analysis::judge::RunResult;
 
-use crate::support;
+use crate::common::support;
 
 /// Longest wait for something that takes a second on an idle machine.
 const PATIENCE: Duration = Duration::from_mins(2);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use reclaim_bench::cluster::{ClusterRequest, Containers};
 
-use crate::support;
+use super::support;
 
 /// What a user may expect after `kill -9`.
 pub const GONE_WITHIN: Duration = Duration::from_secs(2);

@@ -7,8 +7,8 @@ use reclaim_analysis::scenario::{self, WAIT};
 use reclaim_bench::load::{self, RunSetup, Silent};
 use tokio_util::sync::CancellationToken;
 
-use crate::run::{POPULATION, assert_clean, run, scenario_text};
-use crate::support;
+use crate::common::one_run::{POPULATION, assert_clean, run, scenario_text};
+use crate::common::support;
 
 /// A closed loop of so many claims; the last variant waits.
 fn waiting(cluster: &str, load: &str, paths: &[&str], timeout: &str) -> String {
@@ -34,6 +34,10 @@ async fn waiting_for_a_replica_is_one_timed_round_trip_beside_the_plain_claim() 
     let waits = &result.variants[1].server.commands_per_claim["wait"];
     assert!((waits - 1.0).abs() < 1e-9, "{waits}");
     assert_eq!((plain.unreplicated, replicated.unreplicated), (0, 0));
+    // Servers of our own are replicas as well: what they apply is no other program's work.
+    let primaries_s: f64 = result.record.primaries.iter().map(|one| one.counters.process_cpu_us / 1e6).sum();
+    let all_s = result.record.generator.unwrap().servers_cpu_s;
+    assert!(all_s > primaries_s, "{all_s} s of all servers, {primaries_s} s of the primaries alone");
 }
 
 #[tokio::test(flavor = "current_thread")]

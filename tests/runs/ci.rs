@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use crate::support;
+use crate::common::support;
 
 /// With the fewest commands that are expected in each.
 const DOCUMENTS: [(&str, usize); 3] = [("docs/ci.md", 5), ("docs/ci-workflow.yml", 2), ("README.md", 1)];

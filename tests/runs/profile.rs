@@ -11,11 +11,11 @@ use reclaim_bench::claim::claim_path;
 use reclaim_bench::load::{self, RunSetup, Silent};
 use tokio_util::sync::CancellationToken;
 
-use crate::claim::{Monitor, echo, order, setup, ticket};
+use crate::common::one_claim::{Monitor, echo, order, setup, ticket};
+use crate::common::one_run::{POPULATION, assert_clean, scenario_text};
+use crate::common::staged::Stage;
+use crate::common::support;
 use crate::duet::planted;
-use crate::run::{POPULATION, assert_clean, scenario_text};
-use crate::staged::Stage;
-use crate::support;
 
 /// A small profile of the headline's function.
 async fn profile(libraries: &ProfileLibraries) -> (RunResult, Profile) {

@@ -12,8 +12,8 @@ use reclaim_bench::store::read_series;
 use tokio_util::sync::CancellationToken;
 
 use super::{AtWindow, alive, faults, scenario};
-use crate::run::{run, run_watched};
-use crate::support;
+use crate::common::one_run::{run, run_watched};
+use crate::common::support;
 
 /// Servers that give each other up soon.
 async fn impatient(primaries: u16) -> Rc<Cluster> {

@@ -1,6 +1,6 @@
 //! Whether a run came through its faults in time, as the built tool says it.
 
-use crate::support;
+use crate::common::support;
 
 /// The built tool holds the time until all was as before against the scenario's, and its exit code says so.
 #[test]

@@ -9,8 +9,8 @@ use reclaim_analysis::record::WireCost;
 use reclaim_bench::cluster::Cluster;
 use redis::Value;
 
+use crate::common::support::everywhere;
 use crate::parts::somebodys;
-use crate::support::everywhere;
 
 const DOCS: &str = include_str!("../../docs/rights.md");
 

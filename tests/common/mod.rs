@@ -1,0 +1,7 @@
+//! What tests against real servers share.
+
+pub mod one_claim;
+pub mod one_run;
+pub mod owner;
+pub mod staged;
+pub mod support;
