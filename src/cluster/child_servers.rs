@@ -6,13 +6,15 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
 use super::server::ServerSpec;
+use crate::machine::cpu_of;
 
 /// Each server's log, in its directory.
 pub(super) const LOG_FILE: &str = "server.log";
@@ -34,9 +36,44 @@ enum Order {
     Start { position: usize, done: oneshot::Sender<io::Result<()>> },
 }
 
+/// The place of one server: its process, and what those before it have left behind.
+struct Place {
+    child: Child,
+    /// Whether the process was waited for: its id may be another's since.
+    gone: bool,
+    /// CPU of the processes of this place that are gone.
+    used: Duration,
+}
+
+impl Place {
+    /// CPU of all its processes so far; `None` where the system does not tell.
+    fn cpu(&self) -> Option<Duration> {
+        if self.gone { Some(self.used) } else { Some(self.used + cpu_of(self.child.id())?) }
+    }
+
+    /// How its process ended, if it did.
+    fn exit(&mut self) -> io::Result<Option<ExitStatus>> {
+        // Once it was waited for, nobody tells any more.
+        let used = self.cpu();
+        let status = self.child.try_wait()?;
+        if status.is_some() {
+            self.used = used.unwrap_or(self.used);
+            self.gone = true;
+        }
+        Ok(status)
+    }
+
+    /// Another process takes the place.
+    fn replace(&mut self, child: Child) {
+        self.used = self.cpu().unwrap_or(self.used);
+        self.child = child;
+        self.gone = false;
+    }
+}
+
 /// Running servers. Dropping it kills them and waits until they are gone.
 pub(super) struct ChildServers {
-    children: Arc<Mutex<Vec<Child>>>,
+    places: Arc<Mutex<Vec<Place>>>,
     orders: Option<mpsc::Sender<Order>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -49,11 +86,11 @@ impl ChildServers {
         specs: &[ServerSpec],
         lifetime: Lifetime,
     ) -> io::Result<Self> {
-        let children = Arc::new(Mutex::new(Vec::with_capacity(specs.len())));
+        let places = Arc::new(Mutex::new(Vec::with_capacity(specs.len())));
         let (orders, asked) = mpsc::channel();
         let (report, started) = mpsc::channel();
         let (binary, dir, specs) = (binary.to_owned(), dir.to_owned(), specs.to_vec());
-        let kept = Arc::clone(&children);
+        let kept = Arc::clone(&places);
         let thread = std::thread::Builder::new().name("child-servers".to_owned()).spawn(move || {
             let spawn = |spec: &ServerSpec| {
                 let mut command = server_command(&binary, &dir, spec)?;
@@ -63,7 +100,7 @@ impl ChildServers {
                 command.spawn()
             };
             let result = specs.iter().try_for_each(|spec| {
-                lock(&kept).push(spawn(spec)?);
+                lock(&kept).push(Place { child: spawn(spec)?, gone: false, used: Duration::ZERO });
                 Ok(())
             });
             // Whoever started us waits for this.
@@ -72,8 +109,7 @@ impl ChildServers {
                 match asked.recv() {
                     Ok(Order::Start { position, done }) => {
                         let started = spawn(&specs[position]);
-                        let started =
-                            started.map(|child| drop(lock(&kept).splice(position..=position, [child])));
+                        let started = started.map(|child| lock(&kept)[position].replace(child));
                         // Who asked may have been cancelled; the server is stopped with the others.
                         let _ = done.send(started);
                     }
@@ -82,21 +118,26 @@ impl ChildServers {
                 }
             }
         })?;
-        let servers = Self { children, orders: Some(orders), thread: Some(thread) };
+        let servers = Self { places, orders: Some(orders), thread: Some(thread) };
         started.recv().unwrap_or_else(|_| Err(io::Error::other("the thread that starts them ended")))?;
         Ok(servers)
     }
 
     /// Process ids, in the order of the specs.
     pub(super) fn pids(&self) -> Vec<u32> {
-        lock(&self.children).iter().map(Child::id).collect()
+        lock(&self.places).iter().map(|place| place.child.id()).collect()
+    }
+
+    /// CPU of all their processes so far, of those that have ended as well; `None` where the system does not
+    /// tell.
+    pub(super) fn cpu(&self) -> Option<Duration> {
+        lock(&self.places).iter().map(Place::cpu).sum()
     }
 
     /// How the server at `position` ended, if it did.
     pub(super) fn exit_of(&self, position: usize) -> Option<String> {
-        let mut children = lock(&self.children);
-        let status = children.get_mut(position)?.try_wait();
-        match status {
+        let mut places = lock(&self.places);
+        match places.get_mut(position)?.exit() {
             Ok(status) => status.map(|status| status.to_string()),
             Err(error) => Some(error.to_string()),
         }
@@ -131,19 +172,19 @@ impl Drop for ChildServers {
     }
 }
 
-fn lock(children: &Mutex<Vec<Child>>) -> MutexGuard<'_, Vec<Child>> {
-    children.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(places: &Mutex<Vec<Place>>) -> MutexGuard<'_, Vec<Place>> {
+    places.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// There is nothing to save, so SIGKILL; every server is signalled before the first is waited for.
-fn kill_all(children: &Mutex<Vec<Child>>) {
-    let mut children = lock(children);
-    for child in children.iter_mut() {
+fn kill_all(places: &Mutex<Vec<Place>>) {
+    let mut places = lock(places);
+    for place in places.iter_mut() {
         // Fails only for one that has ended already.
-        let _ = child.kill();
+        let _ = place.child.kill();
     }
-    for child in children.iter_mut() {
-        let _ = child.wait();
+    for place in places.iter_mut() {
+        let _ = place.child.wait();
     }
 }
 
@@ -194,3 +235,31 @@ pub(crate) fn die_with_parent(command: &mut Command) {
 
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn die_with_parent(_: &mut Command) {}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    fn counting(to: u32) -> Child {
+        let script = format!("i=0; while [ $i -lt {to} ]; do i=$((i+1)); done");
+        Command::new("sh").args(["-c", &script]).spawn().unwrap()
+    }
+
+    fn until_it_ends(place: &mut Place) -> Duration {
+        while place.exit().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        place.cpu().unwrap()
+    }
+
+    #[test]
+    fn cpu_of_a_process_that_ended_stays_with_its_place() {
+        let mut place = Place { child: counting(50_000), gone: false, used: Duration::ZERO };
+        let first = until_it_ends(&mut place);
+        assert!(place.gone && first > Duration::ZERO);
+        assert_eq!(until_it_ends(&mut place), first, "asked again, it is the same");
+        place.replace(counting(50_000));
+        assert!(!place.gone);
+        assert!(until_it_ends(&mut place) > first, "the next one's comes to it");
+    }
+}

@@ -5,6 +5,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::net::TcpStream;
 use std::rc::Rc;
+use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use tokio_util::sync::CancellationToken;
@@ -304,6 +305,12 @@ impl Cluster {
     /// Processes of all servers that run as our children, replicas included; none where others run them.
     pub fn server_pids(&self) -> Vec<u32> {
         self.servers.pids()
+    }
+
+    /// CPU of all servers that run as our children so far, replicas included, and those that have ended;
+    /// `None` where others run them or the system does not tell.
+    pub fn servers_cpu(&self) -> Option<Duration> {
+        self.servers.cpu()
     }
 
     /// Loads another library on every primary beside the one that runs there, under the alias's names, and

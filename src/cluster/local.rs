@@ -144,6 +144,11 @@ impl LocalServers {
         self.children.pids()
     }
 
+    /// CPU of all servers so far, of those that have ended as well; `None` where the system does not tell.
+    pub(super) fn cpu(&self) -> Option<Duration> {
+        self.children.cpu()
+    }
+
     /// Process of the server at `addr`.
     pub(super) fn pid(&self, addr: &NodeAddr) -> Option<u32> {
         self.children.pids().get(self.position(addr)?).copied()

@@ -1,5 +1,7 @@
 //! Which servers: the choice between `external`, `local` and `container`, and stopping what we started.
 
+use std::time::Duration;
+
 #[cfg(all(feature = "container", unix))]
 use super::container::ContainerServers;
 #[cfg(all(feature = "container", unix))]
@@ -53,6 +55,12 @@ impl Servers {
             #[cfg(all(feature = "container", unix))]
             Self::Container(_) => Vec::new(),
         }
+    }
+
+    /// CPU of servers that run as our children, replicas included, so far; `None` of others, and where the
+    /// system does not tell.
+    pub(super) fn cpu(&self) -> Option<Duration> {
+        self.children()?.cpu()
     }
 
     /// The servers that run as our children, if these do.

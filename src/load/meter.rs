@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::foreign::Opened;
 use super::site_meter::{NodeTotals, SiteMeter, SiteReading};
@@ -18,9 +19,18 @@ pub(super) struct Reading {
     /// None where another generator reads the counters.
     sites: Vec<SiteReading>,
     cpu: CpuReading,
-    /// What this process used, once its claims are made.
-    used: Option<GeneratorUse>,
+    /// CPU of each cluster's servers, where they run as our children.
+    servers: Vec<Option<Duration>>,
+    /// What was used, once the claims are made.
+    used: Option<Used>,
     swapped: Option<u64>,
+}
+
+/// CPU that a stretch took.
+struct Used {
+    generator: GeneratorUse,
+    /// Of each cluster's servers, replicas included, in seconds; `None` where they are not our children.
+    servers_s: Vec<Option<f64>>,
 }
 
 /// Adds up stretches.
@@ -111,23 +121,37 @@ impl Meter {
 
     fn reading(&self, arranged: Arranged, sites: Vec<SiteReading>) -> Reading {
         let (cpu, swapped) = (CpuReading::now(&self.arrangement), swapped_pages());
-        Reading { _arranged: arranged, sites, cpu, used: None, swapped }
+        Reading { _arranged: arranged, sites, cpu, servers: self.servers_cpu(), used: None, swapped }
+    }
+
+    fn servers_cpu(&self) -> Vec<Option<Duration>> {
+        self.clusters.iter().map(|cluster| cluster.servers_cpu()).collect()
     }
 
     /// The claims are made: what comes until the counters are read is no part of what they cost this process.
     pub fn claims_made(&self, before: &mut Reading) {
-        before.used = Some(before.cpu.until_now(&self.arrangement));
+        before.used = Some(self.used_since(before));
     }
 
-    /// What this process has used in a stretch: until its claims were made, where that was noted.
-    fn used(&self, before: &Reading) -> GeneratorUse {
-        before.used.unwrap_or_else(|| before.cpu.until_now(&self.arrangement))
+    /// What was used in a stretch: until its claims were made, where that was noted.
+    fn used(&self, before: &mut Reading) -> Used {
+        before.used.take().unwrap_or_else(|| self.used_since(before))
+    }
+
+    fn used_since(&self, before: &Reading) -> Used {
+        let since = |(before, now): (&Option<Duration>, Option<Duration>)| {
+            Some(now?.saturating_sub((*before)?).as_secs_f64())
+        };
+        Used {
+            generator: before.cpu.until_now(&self.arrangement),
+            servers_s: before.servers.iter().zip(self.servers_cpu()).map(since).collect(),
+        }
     }
 
     /// Ends a stretch that [`Self::begin_beside`] began: what this process has sent in it. Sends nothing.
-    pub fn end_beside(&mut self, before: &Reading, keep: bool) -> Vec<SentTo> {
+    pub fn end_beside(&mut self, mut before: Reading, keep: bool) -> Vec<SentTo> {
         if keep {
-            self.usage += self.used(before);
+            self.usage += self.used(&mut before).generator;
         }
         self.clusters.iter().flat_map(|cluster| sent_by(cluster.take_counts())).collect()
     }
@@ -137,24 +161,31 @@ impl Meter {
     /// what other generators of the run have sent in the stretch, to whichever cluster.
     pub async fn end(
         &mut self,
-        before: Reading,
+        mut before: Reading,
         keep: bool,
         others: &[SentTo],
     ) -> Result<Vec<CounterDelta>, ClusterError> {
-        let used = self.used(&before);
-        let (mut all, mut servers_cpu_s, mut servers_waited_s) = (Vec::new(), 0.0, Some(0.0));
-        for ((site, cluster), earlier) in self.sites.iter_mut().zip(&self.clusters).zip(before.sites) {
+        let used = self.used(&mut before);
+        let (mut all, mut servers_cpu_s, mut primaries_cpu_s) = (Vec::new(), 0.0, 0.0);
+        let mut servers_waited_s = Some(0.0);
+        let clusters = self.clusters.iter().zip(used.servers_s);
+        for ((site, (cluster, by_system_s)), earlier) in self.sites.iter_mut().zip(clusters).zip(before.sites)
+        {
             let delta = match &self.clusters[..] {
                 // A server may have become a primary that was none when the stretch began.
                 [_] => site.end(earlier, keep, others).await?,
                 _ => site.end(earlier, keep, &sent_to(cluster, others)).await?,
             };
-            servers_cpu_s += delta.counters.process_cpu_us / 1e6;
+            // Counters are of primaries that were primaries before: not of replicas, or of who took over.
+            let primaries_s = delta.counters.process_cpu_us / 1e6;
+            servers_cpu_s += by_system_s.unwrap_or(primaries_s);
+            primaries_cpu_s += primaries_s;
             servers_waited_s = servers_waited_s.zip(delta.waited_s).map(|(sum, more): (f64, f64)| sum + more);
             all.push(delta.counters);
         }
         if keep {
-            self.usage += GeneratorUse { servers_cpu_s, servers_waited_s, ..used };
+            let primaries_cpu_s = Some(primaries_cpu_s);
+            self.usage += GeneratorUse { servers_cpu_s, primaries_cpu_s, servers_waited_s, ..used.generator };
             let swapped =
                 before.swapped.zip(swapped_pages()).map(|(before, after)| after.saturating_sub(before));
             // The machine is one for all of them.

@@ -78,7 +78,7 @@ pub(super) async fn close(
         let others = meeting.done(Vec::new).await?;
         return Ok(measured.meter.end(before, keep, &others).await?);
     }
-    meeting.done(|| measured.meter.end_beside(&before, keep)).await?;
+    meeting.done(|| measured.meter.end_beside(before, keep)).await?;
     Ok(Vec::new())
 }
 

@@ -66,7 +66,7 @@ impl Arrangement {
 
     /// CPU of those processes so far.
     pub fn beside_cpu(&self) -> Duration {
-        self.beside.borrow().iter().map(|&pid| cpu_of(pid)).sum()
+        self.beside.borrow().iter().filter_map(|&pid| cpu_of(pid)).sum()
     }
 
     fn bind_generator(&self, cores: &[u32]) {

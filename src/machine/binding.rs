@@ -35,14 +35,14 @@ mod system {
         tasks.filter_map(|task| task.ok()?.file_name().to_str()?.parse().ok()).collect()
     }
 
-    /// CPU that the threads of a process have used so far, those that have ended aside; nothing of one that
-    /// is gone.
-    pub fn cpu_of(pid: u32) -> Duration {
+    /// CPU that the threads of a process have used so far, those that have ended aside; `None` of one that
+    /// is gone. One that has ended and was not waited for is not gone.
+    pub fn cpu_of(pid: u32) -> Option<Duration> {
         let used = |thread: i32| {
             let stat = std::fs::read_to_string(format!("/proc/{pid}/task/{thread}/schedstat")).ok()?;
             Some(Duration::from_nanos(stat.split_whitespace().next()?.parse().ok()?))
         };
-        threads(pid).into_iter().filter_map(used).sum()
+        threads(pid).into_iter().filter_map(used).fold(None, |sum, more| Some(sum.unwrap_or_default() + more))
     }
 
     fn set(cores: &[u32]) -> CpuSet {
@@ -70,9 +70,10 @@ mod system {
         Vec::new()
     }
 
-    pub fn cpu_of(_: u32) -> std::time::Duration {
-        std::time::Duration::ZERO
+    pub fn cpu_of(_: u32) -> Option<std::time::Duration> {
+        None
     }
 }
 
-pub(super) use system::{bind_process, bind_this_thread, cpu_of, refusal, threads};
+pub use system::cpu_of;
+pub(super) use system::{bind_process, bind_this_thread, refusal, threads};

@@ -25,6 +25,7 @@ use reclaim_analysis::record::Tool;
 
 pub use arrangement::{Arranged, Arrangement};
 pub(crate) use awake::{COMMAND as KEEP_AWAKE, has_keep_awake, keep_awake};
+pub use binding::cpu_of;
 pub use cpu_reading::CpuReading;
 pub use host::{
     MachineCpu, host, node_name, own_program, process_on, resident_bytes, run_delay_s, swapped_pages,

@@ -55,6 +55,7 @@ fn beside(one: &GeneratorUse, other: &GeneratorUse) -> GeneratorUse {
         process_cpu_s: both(one.process_cpu_s, other.process_cpu_s),
         // The first part alone reads the servers' clocks.
         servers_cpu_s: one.servers_cpu_s.max(other.servers_cpu_s),
+        primaries_cpu_s: larger(one.primaries_cpu_s, other.primaries_cpu_s),
         machine_cpu_s: longer.machine_cpu_s,
         stolen_cpu_s: longer.stolen_cpu_s,
         servers_waited_s: larger(one.servers_waited_s, other.servers_waited_s),

@@ -21,15 +21,20 @@ pub struct GeneratorUse {
     /// keep it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub process_cpu_s: Option<f64>,
-    /// CPU of the servers' processes.
+    /// CPU of the servers' processes: of all that the tool has started, replicas included, as the system
+    /// counts it; elsewhere, and in results of earlier versions, of the primaries as they say themselves.
     pub servers_cpu_s: f64,
+    /// Of that, CPU of the primaries, as they say themselves; `None` in results of versions whose figure above
+    /// was this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub primaries_cpu_s: Option<f64>,
     /// CPU of everything on the cores that this process may use, and what the machine's host took away of
     /// them; where the system tells. Keeping cores awake is in it.
     pub machine_cpu_s: Option<f64>,
     /// Of that, what the host of a virtual machine took away: `steal` in `/proc/stat`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stolen_cpu_s: Option<f64>,
-    /// Time in which the servers' main threads could have run and had no core, summed; where they run on the
+    /// Time in which the primaries' main threads could have run and had no core, summed; where they run on the
     /// generator's machine and the system tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub servers_waited_s: Option<f64>,
@@ -92,6 +97,7 @@ impl AddAssign for GeneratorUse {
             thread_cpu_s: self.thread_cpu_s + more.thread_cpu_s,
             process_cpu_s: sum(self.process_cpu_s, more.process_cpu_s),
             servers_cpu_s: self.servers_cpu_s + more.servers_cpu_s,
+            primaries_cpu_s: sum(self.primaries_cpu_s, more.primaries_cpu_s),
             machine_cpu_s: sum(self.machine_cpu_s, more.machine_cpu_s),
             stolen_cpu_s: sum(self.stolen_cpu_s, more.stolen_cpu_s),
             servers_waited_s: sum(self.servers_waited_s, more.servers_waited_s),

@@ -54,12 +54,15 @@ pub struct Resources {
     pub generator_process: Option<f64>,
     /// The servers' processes.
     pub servers: Option<f64>,
+    /// Those of the primaries alone, where they are told apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub primaries: Option<f64>,
     /// Everything on the generator's machine, where the system tells.
     pub machine: Option<f64>,
     /// What the host of the generator's virtual machine took away of that, where the system tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stolen: Option<f64>,
-    /// What the servers' main threads waited for a core, in cores: 1.0 is one of them all the time.
+    /// What the primaries' main threads waited for a core, in cores: 1.0 is one of them all the time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub servers_waited: Option<f64>,
     /// Cores that the servers were bound to; `None` where they were not.
@@ -95,7 +98,8 @@ impl Resources {
     }
 
     fn servers_wait_share(&self) -> Option<f64> {
-        Some(self.servers_waited? / self.servers.filter(|used| *used > 0.0)?)
+        // Of replicas nobody reads how long they waited.
+        Some(self.servers_waited? / self.primaries.or(self.servers).filter(|used| *used > 0.0)?)
     }
 
     /// Cores of the generator's machine that other programs used.
@@ -291,6 +295,7 @@ mod tests {
             generators: None,
             generator_process: None,
             servers: Some(servers),
+            primaries: None,
             machine: Some(machine),
             stolen: None,
             servers_waited: None,
@@ -435,6 +440,11 @@ mod tests {
         };
         assert!(matches!(named(0.24), Limit::ServersOnSharedCores { .. }));
         assert_eq!(named(0.14), Limit::ServiceLevel);
+        // What replicas use is no time in which primaries ran.
+        let replicated =
+            Resources { primaries: Some(0.4), servers_waited: Some(0.14), ..used(0.1, 0.7, 0.84, true) };
+        let shared = limit(&primaries([0.2, 0.1, 0.1]), &replicated, false);
+        assert!(matches!(shared, Limit::ServersOnSharedCores { .. }), "{shared:?}");
         assert_eq!(limit(&[], &Resources::default(), false), Limit::ServiceLevel);
     }
 }

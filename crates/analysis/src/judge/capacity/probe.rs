@@ -363,6 +363,7 @@ fn resources(result: &RunResult) -> Resources {
         generators: threads.filter(|_| busiest.is_some()),
         generator_process: used.and_then(|used| share(used.process_cpu_s?)),
         servers: used.and_then(|used| share(used.servers_cpu_s)),
+        primaries: used.and_then(|used| share(used.primaries_cpu_s?)),
         machine: used.and_then(|used| Some(used.machine_used_s()? / used.clocks_s()?)),
         stolen: used.and_then(|used| Some(used.stolen_cpu_s? / used.clocks_s()?)),
         servers_waited: used.and_then(|used| share(used.servers_waited_s?)),
