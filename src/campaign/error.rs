@@ -69,10 +69,10 @@ pub enum CampaignError {
         now: String,
     },
     /// And only on servers of the same kind.
-    #[error("--resume: the {what} was {then} and is {now}; begin anew without --resume")]
+    #[error("--resume: {what}: {then} then, {now} now; begin anew without --resume")]
     OtherServers {
         /// What differs.
-        what: &'static str,
+        what: String,
         /// Then.
         then: String,
         /// Now.

@@ -97,6 +97,16 @@ pub(super) fn joining(request: &ClusterRequest) -> ClusterRequest {
     ClusterRequest { load_library: false, shared: true, announcement: None, ..request.clone() }
 }
 
+/// Whoever watches one of several generators sees a part of the load.
+fn tell_whose(slice: Slice, watch: &dyn Watch) {
+    let (part, of) = (slice.number(), slice.of());
+    if of > 1 {
+        watch.note(&format!(
+            "seconds, progress, events and metrics are of generator {part}'s claims, one part of {of}; the result is of all"
+        ));
+    }
+}
+
 /// Makes the claims of a run: the records of all generators, in order.
 pub(super) async fn claim(
     generators: &Generators,
@@ -105,7 +115,10 @@ pub(super) async fn claim(
 ) -> Result<Vec<RunRecord>, CampaignError> {
     match generators {
         Generators::One => Ok(vec![load::run(setup).await?]),
-        Generators::Part(part) => Ok(load::run_part(setup, part).await?),
+        Generators::Part(part) => {
+            tell_whose(part.slice, watch);
+            Ok(load::run_part(setup, part).await?)
+        }
         Generators::Started { of, arguments, wait } => {
             let Some(slice) = Slice::new(1, *of) else { return Ok(vec![load::run(setup).await?]) };
             let name = format!("started-{}", Uuid::new_v4().simple());
@@ -115,6 +128,7 @@ pub(super) async fn claim(
             let (scenario, seed) = (setup.scenario.file().clone(), setup.seed);
             let task = Task { scenario, seed, clusters, owned: cluster.owned() };
             let started = Children::start(&part, &cluster, &task, arguments)?;
+            tell_whose(slice, watch);
             let made = load::run_part(setup, &part).await;
             if let Err(error @ LoadError::Meeting(MeetingError::CannotLead(_))) = made {
                 // They would wait for it, and have written nothing.

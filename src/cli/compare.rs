@@ -148,7 +148,7 @@ fn figures(side: &Comparable) -> anyhow::Result<Vec<FfBenchReport>> {
 }
 
 fn of_run(run: &RunResult) -> anyhow::Result<Vec<FfBenchReport>> {
-    if !run.valid || run.record.partial {
+    if !run.is_usable() {
         let state = if run.valid { "interrupted" } else { "invalid" };
         bail!(
             "the run of {} from {} is {state}: its figures are not compared",

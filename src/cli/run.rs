@@ -221,10 +221,11 @@ async fn sweep(args: &RunArgs, plan: &SweepPlan, about: &str) -> anyhow::Result<
             OutputFormat::Json => file.to_json_file()?,
         },
     )?;
+    args.summary.append(&report::sweep_markdown(&file.scenario, &file.sweep))?;
     let exit = match &done.failure {
+        Some(_) => Exit::Invalid,
         None if done.interrupted => Exit::Interrupted,
-        None if file.sweep.points.iter().all(|point| point.valid) => Exit::Pass,
-        Some(_) | None => Exit::Invalid,
+        None => file.sweep.conclusion().into(),
     };
     Ok(ended(&terminal, done, exit))
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::cluster::{Change, ClusterConditions, Heirs, Strangers, Visit};
 use crate::flowfabric::CallBounds;
 use crate::valkey::{Client, Incidents, TOOL_COMMANDS};
-use reclaim_analysis::record::{CounterDelta, ForeignClient, InvalidReason, Warning};
+use reclaim_analysis::record::{COMPARED_COMMANDS, CounterDelta, ForeignClient, InvalidReason, Warning};
 use reclaim_analysis::scenario::Scenario;
 
 /// Commands of links between servers, which every primary counts: a replica's, and those that slots move
@@ -35,9 +35,6 @@ const ARRIVING: [&str; 18] = [
     "xsetid",
     "zadd",
 ];
-
-/// Commands for which sent and counted are compared one by one where the record is judged.
-const COMPARED: [&str; 3] = ["fcall", "hget", "hmget"];
 
 /// What the client of FlowFabric's SDK asks from time to time to know the cluster and whether its connections
 /// are alive.
@@ -169,7 +166,7 @@ impl Others {
         }
         delta.calls.retain(|_, calls| *calls > 0);
         let claims = delta.sent.get("fcall").copied().unwrap_or(0);
-        for command in COMPARED {
+        for command in COMPARED_COMMANDS {
             if let (Some(bound), Some(&calls)) = (self.bounds.get(command), delta.calls.get(command)) {
                 // In a loop it may be any number.
                 let most = bound.map_or(calls, |each| each * claims);
@@ -203,7 +200,7 @@ impl Others {
             if arrived || by_the_sdk {
                 continue;
             }
-            let judged_elsewhere = !self.shared && COMPARED.contains(&command.as_str());
+            let judged_elsewhere = !self.shared && COMPARED_COMMANDS.contains(&command.as_str());
             if calls > explained && !judged_elsewhere && !BETWEEN_SERVERS.contains(&command.as_str()) {
                 let of_node = self.foreign.entry(addr.to_owned()).or_default();
                 *of_node.entry(command.clone()).or_default() += calls - explained;

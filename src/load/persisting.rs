@@ -21,7 +21,7 @@ use crate::claim::{
 };
 use crate::flowfabric::CallError;
 use crate::valkey::{Redirect, WireError};
-use reclaim_analysis::record::{Doubts, Outcome};
+use reclaim_analysis::record::{Doubts, Outcome, retry_cause};
 use reclaim_analysis::scenario::VariantPath;
 
 /// A claim is given up this long after it was sent first.
@@ -77,22 +77,24 @@ impl Again {
             Outcome::Claimed | Outcome::Expired | Outcome::LostRace | Outcome::Refused(_) => None,
             // The execution could not be read either.
             Outcome::Ambiguous => Some(Self::News(match &receipt.error {
-                Some(ClaimError::Call(CallError::Wire(WireError::Disconnected(_)))) => "disconnected",
-                Some(ClaimError::Call(CallError::Wire(WireError::TimedOut(_)))) => "timed_out",
-                Some(ClaimError::Call(CallError::Wire(WireError::Server { code, .. }))) => {
-                    TEMPORARY.into_iter().find(|known| known == code).unwrap_or("unreadable")
+                Some(ClaimError::Call(CallError::Wire(WireError::Disconnected(_)))) => {
+                    retry_cause::DISCONNECTED
                 }
-                _ => "unreadable",
+                Some(ClaimError::Call(CallError::Wire(WireError::TimedOut(_)))) => retry_cause::TIMED_OUT,
+                Some(ClaimError::Call(CallError::Wire(WireError::Server { code, .. }))) => {
+                    TEMPORARY.into_iter().find(|known| known == code).unwrap_or(retry_cause::UNREADABLE)
+                }
+                _ => retry_cause::UNREADABLE,
             })),
-            Outcome::TimedOut => Some(Self::AtOnce("timed_out")),
+            Outcome::TimedOut => Some(Self::AtOnce(retry_cause::TIMED_OUT)),
             Outcome::Redirected(_) => match receipt.redirect() {
                 Some(Redirect::TryAgain) => Some(Self::HalfMoved),
                 Some(redirect @ Redirect::Ask { .. }) => Some(Self::Asking(redirect.clone())),
-                Some(Redirect::Moved { .. }) | None => Some(Self::News("moved")),
+                Some(Redirect::Moved { .. }) | None => Some(Self::News(retry_cause::MOVED)),
             },
             Outcome::Failed => match &receipt.error {
                 Some(ClaimError::Call(CallError::Wire(WireError::Disconnected(_)))) => {
-                    Some(Self::News("disconnected"))
+                    Some(Self::News(retry_cause::DISCONNECTED))
                 }
                 Some(ClaimError::Call(CallError::Wire(WireError::Server { code, .. })))
                     if TEMPORARY.contains(&code.as_str()) =>
@@ -107,8 +109,8 @@ impl Again {
     fn cause(&self) -> &str {
         match self {
             Self::News(cause) | Self::AtOnce(cause) => cause,
-            Self::Asking(_) => "ask",
-            Self::HalfMoved => "try_again",
+            Self::Asking(_) => retry_cause::ASK,
+            Self::HalfMoved => retry_cause::TRY_AGAIN,
             Self::Later(cause) => cause,
         }
     }

@@ -204,13 +204,8 @@ impl StagedRun<'_> {
         let warmup = is_warmup(batch);
         let block = batch.block.map(|block| self.plan.blocks[block as usize]);
         let counters_only = block.is_some_and(|block| block.kind == BlockKind::Counters);
-        let activity = match (warmup, counters_only) {
-            (true, _) => Activity::Warmup,
-            (false, true) => Activity::Blocks,
-            _ => Activity::Window,
-        };
         let share = Share::of(&batch.claims, session.slice());
-        session.watch().begin(activity, Some(share.claims.len() as u64));
+        session.watch().begin(activity(warmup, counters_only), Some(share.claims.len() as u64));
         if together::silence(session).await? == Barrier::Ended {
             return Ok(());
         }
@@ -379,6 +374,15 @@ struct Claimed {
     driven: Driven,
     by_cluster: Vec<CounterDelta>,
     inside: Option<Inside>,
+}
+
+/// What those who watch are told of a batch.
+fn activity(warmup: bool, counters_only: bool) -> Activity {
+    match (warmup, counters_only) {
+        (true, _) => Activity::Warmup,
+        (false, true) => Activity::Blocks,
+        (false, false) => Activity::Window,
+    }
 }
 
 /// Takes a batch into what is measured.

@@ -7,7 +7,7 @@ use crate::campaign::CampaignError;
 use crate::cluster::Cluster;
 use crate::workload::partitions;
 use reclaim_analysis::json::ToJsonLine as _;
-use reclaim_analysis::judge::RunResult;
+use reclaim_analysis::judge::{RunResult, SettingDifference, place_differences};
 use reclaim_analysis::record::{Host, Tool, ValkeyInfo};
 use reclaim_analysis::scenario::{ClusterSection, ScenarioFile, partition_count};
 
@@ -30,60 +30,32 @@ pub(super) async fn same_servers(
 ) -> Result<(), CampaignError> {
     let Some(first) = first else { return Ok(()) };
     let environment = &first.record.environment;
-    let library = cluster.library().sha256;
-    let generators_then = first.record.generators.len().max(1);
-    for (what, then, now) in [
-        ("function library (sha256)", environment.library.sha256.clone(), library),
-        ("number of generators", generators_then.to_string(), generators.to_string()),
-    ] {
-        same(what, then, now)?;
-    }
     let wanted = partition_count(&first.record.scenario.population.partitions);
-    let found = partitions(cluster, wanted).await?;
-    same("number of flow partitions", environment.valkey.partitions.to_string(), found.to_string())?;
-    alike(&environment.valkey, &cluster.info(found))?;
-    same_machine(&environment.host, &crate::machine::host())?;
+    let now = cluster.info(partitions(cluster, wanted).await?);
     let build = |tool: &Tool| if tool.debug_build { "without optimisation" } else { "optimised" };
-    same("build of the tool", build(&first.record.tool), build(&crate::machine::tool()))
+    let builds = [build(&first.record.tool), build(&crate::machine::tool())];
+    same("function library (sha256)", [environment.library.sha256.clone(), cluster.library().sha256])?;
+    same("number of generators", [first.record.generators.len().max(1) as u32, generators])?;
+    same("build of the tool", builds)?;
+    same_place([&environment.host, &crate::machine::host()], [&environment.valkey, &now])
 }
 
-/// What `compare` holds the servers of two results to.
-fn alike(was: &ValkeyInfo, is: &ValkeyInfo) -> Result<(), CampaignError> {
-    for (what, then, now) in [
-        ("Valkey version", was.version.clone(), is.version.clone()),
-        ("servers' allocator", was.allocator.clone(), is.allocator.clone()),
-        ("number of io-threads", was.io_threads.to_string(), is.io_threads.to_string()),
-        ("number of primaries", was.primaries.to_string(), is.primaries.to_string()),
-        ("number of replicas", was.replicas.to_string(), is.replicas.to_string()),
-        ("provider", was.provider.clone(), is.provider.clone()),
-    ] {
-        same(what, then, now)?;
+/// What `compare` holds the machines and servers of two results to.
+fn same_place(hosts: [&Host; 2], servers: [&ValkeyInfo; 2]) -> Result<(), CampaignError> {
+    match place_differences(hosts, servers).into_iter().find(|difference| difference.forbids) {
+        None => Ok(()),
+        Some(SettingDifference { what, base, candidate, .. }) => {
+            Err(CampaignError::OtherServers { what, then: base, now: candidate })
+        }
     }
-    let place = |valkey: &ValkeyInfo| if valkey.same_machine { "this machine" } else { "other machines" };
-    same("servers' place", place(was), place(is))?;
-    // Results of versions that did not say it forbid nothing.
-    let told = was.tls.zip(is.tls);
-    let wire = |tls| if tls { "TLS" } else { "plain TCP" };
-    told.map_or(Ok(()), |(then, now)| same("connection to the servers", wire(then), wire(now)))
 }
 
-/// And the machine.
-fn same_machine(was: &Host, is: &Host) -> Result<(), CampaignError> {
-    let quota =
-        |host: &Host| host.quota_us_per_s.map_or_else(|| "none".to_owned(), |us| format!("{us} us/s"));
-    for (what, then, now) in [
-        ("machine", was.cpu.clone(), is.cpu.clone()),
-        ("number of cores", was.cores.to_string(), is.cores.to_string()),
-        ("CPU quota", quota(was), quota(is)),
-    ] {
-        same(what, then, now)?;
+fn same<T: PartialEq + ToString>(what: &str, [then, now]: [T; 2]) -> Result<(), CampaignError> {
+    if then == now {
+        return Ok(());
     }
-    Ok(())
-}
-
-fn same(what: &'static str, then: impl Into<String>, now: impl Into<String>) -> Result<(), CampaignError> {
-    let (then, now) = (then.into(), now.into());
-    if then == now { Ok(()) } else { Err(CampaignError::OtherServers { what, then, now }) }
+    let (then, now) = (then.to_string(), now.to_string());
+    Err(CampaignError::OtherServers { what: what.to_owned(), then, now })
 }
 
 /// What the probes and their order depend on, as the scenario's keys.
@@ -210,30 +182,34 @@ mod tests {
             shared: None,
             tls: Some(false),
         };
-        assert!(alike(&valkey, &valkey).is_ok());
+        let host = crate::machine::host();
+        let servers = |other: &ValkeyInfo| same_place([&host, &host], [&valkey, other]);
+        assert!(servers(&valkey).is_ok());
         let untold = ValkeyInfo { tls: None, ..valkey.clone() };
-        assert!(alike(&untold, &ValkeyInfo { tls: Some(true), ..valkey.clone() }).is_ok());
-        let others: [(&str, Change); 7] = [
-            ("Valkey version was 9.1.2 and is 8", |v| v.version = "8".into()),
-            ("servers' allocator was libc and is jemalloc", |v| v.allocator = "jemalloc".into()),
-            ("number of io-threads was 1 and is 4", |v| v.io_threads = 4),
-            ("number of replicas was 0 and is 1", |v| v.replicas = 1),
-            ("provider was local and is container", |v| v.provider = "container".into()),
-            ("servers' place was other machines and is this machine", |v| v.same_machine = true),
-            ("connection to the servers was plain TCP and is TLS", |v| v.tls = Some(true)),
+        assert!(servers(&untold).is_ok());
+        let others: [(&str, Change); 8] = [
+            ("valkey version: 9.1.2 then, 8 now", |v| v.version = "8".into()),
+            ("valkey allocator: libc then, jemalloc now", |v| v.allocator = "jemalloc".into()),
+            ("valkey io-threads: 1 then, 4 now", |v| v.io_threads = 4),
+            ("valkey replicas: 0 then, 1 now", |v| v.replicas = 1),
+            ("valkey provider: local then, container now", |v| v.provider = "container".into()),
+            ("partitions: 256 then, 1024 now", |v| v.partitions = 1024),
+            ("servers on: other machines then, the generator's machine now", |v| v.same_machine = true),
+            ("connections: plain TCP then, TLS now", |v| v.tls = Some(true)),
         ];
         for (said, change) in others {
             let mut other = valkey.clone();
             change(&mut other);
-            let refused = alike(&valkey, &other).unwrap_err().to_string();
+            let refused = servers(&other).unwrap_err().to_string();
             assert!(refused.contains(said), "{refused}");
         }
-        let host = crate::machine::host();
-        assert!(same_machine(&host, &host).is_ok());
+        let machines = |was: &Host| same_place([was, &host], [&valkey, &valkey]).unwrap_err().to_string();
         let fewer = Host { cores: host.cores + 1, ..host.clone() };
-        assert!(same_machine(&fewer, &host).unwrap_err().to_string().contains("number of cores was"));
-        let bound = Host { quota_us_per_s: Some(1_234_567), ..host.clone() };
-        assert!(same_machine(&bound, &host).unwrap_err().to_string().contains("CPU quota was 1234567 us/s"));
+        assert!(machines(&fewer).contains("machine cores: "));
+        let bound = Host { quota_us_per_s: Some(1_250_000), ..host.clone() };
+        assert!(machines(&bound).contains("machine CPU quota: 1.25 cores then"));
+        let larger = Host { memory_bytes: 2 * host.memory_bytes, ..host.clone() };
+        assert!(machines(&larger).contains("machine memory: "));
     }
 
     #[test]

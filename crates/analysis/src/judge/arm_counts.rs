@@ -15,7 +15,7 @@ const HOUSEKEEPING_PER_CLAIM: f64 = 0.25;
 
 /// How many of an arm's sides in a stratum are its own: in a server duet the baseline's second one is the
 /// control's, on another cluster.
-pub(super) fn own_sides(record: &RunRecord) -> usize {
+pub(crate) fn own_sides(record: &RunRecord) -> usize {
     if record.is_server_duet() { 1 } else { usize::MAX }
 }
 
@@ -91,6 +91,6 @@ pub(super) fn counters_of(record: &RunRecord, arm: usize) -> (Vec<&CounterDelta>
 
 /// A sum of the wire over the claims it was summed over, which are the successful ones; `None` without a
 /// claim, and where a worker of its own makes the claims: what it sends the servers alone count.
-pub(super) fn wire_per_claim(arm: &ArmRecord, of: fn(&WireTotals) -> u64) -> Option<f64> {
+pub(crate) fn wire_per_claim(arm: &ArmRecord, of: fn(&WireTotals) -> u64) -> Option<f64> {
     (arm.wire.claims > 0 && arm.sdk.is_none()).then(|| of(&arm.wire) as f64 / arm.wire.claims as f64)
 }

@@ -10,7 +10,9 @@ use sha2::{Digest as _, Sha256};
 use super::beside_others::ran_beside_others;
 use super::result::RunResult;
 use crate::json::ToJsonLine as _;
-use crate::record::{ClusterRecord, Conditions, Host, LibraryInfo, SdkInfo, short_sha256};
+use crate::record::{
+    ClusterRecord, Conditions, Host, LibraryInfo, RunRecord, SdkInfo, ValkeyInfo, by_machine, short_sha256,
+};
 use crate::scenario::Provider;
 
 /// Keys of a scenario that do not change what is measured: what is judged, where the servers are and where
@@ -84,6 +86,14 @@ pub fn differences(base: &RunResult, candidate: &RunResult) -> Vec<SettingDiffer
     all
 }
 
+/// What differs of two runs' machines and servers, as far as that is known before a run has begun.
+pub fn place_differences(hosts: [&Host; 2], servers: [&ValkeyInfo; 2]) -> Vec<SettingDifference> {
+    let mut found = Differences::default();
+    found.hosts(hosts);
+    found.valkey(servers);
+    found.0
+}
+
 /// What differs so far.
 #[derive(Default)]
 struct Differences(Vec<SettingDifference>);
@@ -107,9 +117,7 @@ impl Differences {
         self.compare(what, values.map(|value| value.map_or("not recorded", &text).to_owned()), told);
     }
 
-    fn machine(&mut self, sides: [&RunResult; 2]) {
-        let environment = sides.map(|side| &side.record.environment);
-        let host = environment.map(|e| &e.host);
+    fn hosts(&mut self, host: [&Host; 2]) {
         self.compare("machine cpu", host.map(|h| h.cpu.clone()), true);
         self.compare("machine cores", host.map(|h| h.cores.to_string()), true);
         // Kernels report a few pages more or less from boot to boot.
@@ -118,6 +126,11 @@ impl Differences {
         // Updates come by themselves: a baseline that ended with each would never be one.
         self.compare("machine kernel", host.map(|h| h.kernel.clone()), false);
         self.compare("machine CPU quota", host.map(|h| quota(h).unwrap_or_else(|| "none".to_owned())), true);
+    }
+
+    fn machine(&mut self, sides: [&RunResult; 2]) {
+        let environment = sides.map(|side| &side.record.environment);
+        self.hosts(environment.map(|e| &e.host));
         let beside = |busy| if busy { "others" } else { "nothing worth a warning" };
         let beside = sides.map(|side| beside(ran_beside_others(&side.warnings)).to_owned());
         self.compare("programs beside the run", beside, false);
@@ -127,8 +140,7 @@ impl Differences {
         }
     }
 
-    fn servers(&mut self, sides: [&RunResult; 2]) {
-        let valkey = sides.map(|side| &side.record.environment.valkey);
+    fn valkey(&mut self, valkey: [&ValkeyInfo; 2]) {
         self.compare("valkey version", valkey.map(|v| v.version.clone()), true);
         self.compare("valkey allocator", valkey.map(|v| v.allocator.clone()), true);
         self.compare("valkey io-threads", valkey.map(|v| v.io_threads.to_string()), true);
@@ -139,6 +151,12 @@ impl Differences {
         let encrypted = |tls| if tls { "TLS" } else { "plain TCP" };
         self.compare_if_told("connections", valkey.map(|v| v.tls), encrypted);
         let here = |same_machine| if same_machine { "the generator's machine" } else { "other machines" };
+        self.compare("servers on", valkey.map(|v| here(v.same_machine).to_owned()), true);
+    }
+
+    fn servers(&mut self, sides: [&RunResult; 2]) {
+        let valkey = sides.map(|side| &side.record.environment.valkey);
+        self.valkey(valkey);
         // Of somebody's cluster nothing else says which one it was. It may have been moved, so that it is
         // only told.
         let nodes = sides.map(|side| {
@@ -150,7 +168,6 @@ impl Differences {
         if valkey.iter().all(|v| v.provider == Provider::External.as_str()) {
             self.compare("cluster", nodes, false);
         }
-        self.compare("servers on", valkey.map(|v| here(v.same_machine).to_owned()), true);
     }
 
     /// Those of a server duet, arm by arm. Which file a server was is only told: it is the same server on
@@ -177,6 +194,9 @@ impl Differences {
         // Each has connections of its own, and an equal part of what is in flight.
         let generators = sides.map(|side| side.record.generators.len().max(1).to_string());
         self.compare("generators", generators, true);
+        let alone = || "one".to_owned();
+        let machines = sides.map(|side| generator_machines(&side.record).unwrap_or_else(alone));
+        self.compare("machines of the generators", machines, true);
         let real_time = sides.map(|side| side.record.generator.and_then(|used| used.real_time));
         let priority = |real_time| if real_time { "real-time" } else { "as other programs" };
         self.compare_if_told("generator's priority", real_time, priority);
@@ -224,6 +244,27 @@ impl Differences {
             });
         }
     }
+}
+
+/// Machines of several generators, sorted: what `compare` holds a single one's machine to, and how threads
+/// and cores were arranged there. `None` where all ran on one.
+pub(super) fn generator_machines(record: &RunRecord) -> Option<String> {
+    let machine = |host: &Host, conditions: Option<&Conditions>| {
+        let quota = quota(host).map(|cores| format!(", CPU quota of {cores}")).unwrap_or_default();
+        let arranged = Conditions::comparable(conditions).map(|(_, how)| how).join(", ");
+        format!("{} with {} cores{quota} ({arranged})", host.cpu, host.cores)
+    };
+    let used = by_machine(&record.generators);
+    let mut named: Vec<String> = used
+        .iter()
+        .map(|used| {
+            let first = record.generators.iter().find(|one| one.part == used.parts[0]);
+            let own = first.and_then(|one| one.conditions.as_ref());
+            machine(used.host, own.or(record.environment.conditions.as_ref()))
+        })
+        .collect();
+    named.sort();
+    (named.len() > 1).then(|| named.join("; "))
 }
 
 fn worker(sdk: Option<&SdkInfo>) -> String {

@@ -69,10 +69,15 @@ pub(super) fn judge(record: &RunRecord, compare: &Compare, allowed: Option<f64>)
     judgement
 }
 
+/// Ratios within are noise: swapping the sides of a comparison swaps the ends of the band.
+pub(crate) fn noise_band(threshold: f64) -> [f64; 2] {
+    [1.0 / (1.0 + threshold), 1.0 + threshold]
+}
+
 /// The rule: a change only if the whole interval lies beyond the noise threshold, none only if all of it lies
-/// within. The band is [1 / (1 + t), 1 + t], so that swapping the sides swaps the verdict.
+/// within.
 pub(crate) fn verdict(ratio: &Estimate, direction: Direction, threshold: f64) -> Verdict {
-    let (low, high) = (1.0 / (1.0 + threshold), 1.0 + threshold);
+    let [low, high] = noise_band(threshold);
     let (lower, higher) = match direction {
         Direction::LowerIsBetter => (Verdict::Improvement, Verdict::Regression),
         Direction::HigherIsBetter => (Verdict::Regression, Verdict::Improvement),
@@ -95,6 +100,10 @@ fn judge_by_intervals(comparisons: &mut [Comparison], allowance: f64, threshold:
         let Some(ratio) = &comparison.ratio else { continue };
         let wider = ratio.wider_by_factor(1.0 + allowance);
         comparison.verdict = verdict(&wider, comparison.metric.row().direction, threshold);
+        if allowance > 0.0 {
+            let with_it = |size: f64| (1.0 + size) * (1.0 + allowance) - 1.0;
+            comparison.detectable = comparison.detectable.map(with_it);
+        }
     }
 }
 
@@ -130,6 +139,12 @@ pub(super) fn corrected_for_many(asked: &[(Metric, String, Option<f64>)]) -> Vec
     asked.iter().map(of).collect()
 }
 
+/// How far the control may be from 1 where two clusters differ, and how well it must be known to vouch for a
+/// verdict at this threshold.
+pub(super) fn control_limit(noise_threshold: f64) -> f64 {
+    noise_threshold / 2.0
+}
+
 /// The baseline against itself.
 ///
 /// It fails if its 99 % interval of the median leaves out 1, or if the run is too noisy for its threshold:
@@ -154,9 +169,10 @@ fn control(record: &RunRecord, baseline: usize, compare: &Compare) -> Option<Con
     let ratio = effect.ratio(CONTROL_CONFIDENCE);
     let scale = control_scale(record, baseline);
     let half_width = effect.ratio(compare.confidence).half_width() * scale;
-    let limit = compare.noise_threshold / 2.0;
+    let limit = control_limit(compare.noise_threshold);
     let apart = record.is_server_duet();
-    let failure = if apart && (ratio.low > 1.0 + limit || ratio.high < 1.0 / (1.0 + limit)) {
+    let [low, high] = noise_band(limit);
+    let failure = if apart && (ratio.low > high || ratio.high < low) {
         Some(ControlFailure::ClustersDiffer { ratio, limit })
     } else if !apart && !ratio.contains(1.0) {
         Some(ControlFailure::Differs { ratio })

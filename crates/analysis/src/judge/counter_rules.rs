@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::record::{CounterBlock, CounterDelta, InvalidReason, RedirectKind, RunRecord};
+use crate::record::{COMPARED_COMMANDS, CounterBlock, CounterDelta, InvalidReason, RedirectKind, RunRecord};
 use crate::scenario::{Extras, Mode, Scenario, expected_cost};
 
 use super::arm_counts::{arm_blocks, wire_per_claim};
@@ -63,8 +63,8 @@ fn disagreements(
     (unanswered, shared): (u64, bool),
 ) -> impl Iterator<Item = InvalidReason> {
     let compared: &[&str] = match mode {
-        Mode::Staged => &["fcall", "hget", "hmget"],
-        Mode::Churn | Mode::Storm => &["fcall"],
+        Mode::Staged => &COMPARED_COMMANDS,
+        Mode::Churn | Mode::Storm => &COMPARED_COMMANDS[..1],
     };
     compared.iter().filter_map(move |&command| {
         let of = |counts: &BTreeMap<String, u64>| counts.get(command).copied().unwrap_or_default();

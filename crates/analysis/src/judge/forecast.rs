@@ -11,6 +11,7 @@ use crate::scenario::{
 };
 use crate::stats::log_error_of;
 
+use super::comparison::control_limit;
 use super::result::RunResult;
 
 /// What past runs say about the next one.
@@ -39,9 +40,6 @@ const AROUND_S: f64 = 5.0;
 /// Claims per second that a generator and servers on one machine are taken to reach with many in flight.
 const MOST_PER_S: f64 = 5_000.0;
 
-/// Share of the noise threshold to which the control must be known.
-const CONTROL_SHARE: f64 = 0.5;
-
 /// 97.5th percentile of the standard normal distribution: the reach of a 95 % interval.
 const REACH: f64 = 1.96;
 
@@ -49,7 +47,7 @@ impl Experience {
     /// Of past results of the same scenario on the same machine; what they do not tell is a slow machine's.
     pub fn of<'a>(past: impl IntoIterator<Item = &'a RunResult>) -> Self {
         let mut experience = SLOW_MACHINE;
-        for result in past.into_iter().filter(|result| result.valid && !result.record.partial) {
+        for result in past.into_iter().filter(|result| result.is_usable()) {
             let record = &result.record;
             let apart = record.strata.iter().any(|stratum| stratum.apart);
             let control = result.control.as_ref().and_then(|control| control.ratio);
@@ -100,7 +98,7 @@ pub enum Shortfall {
     #[error(
         "{claims} claims cannot show {} %: the baseline against itself would be known to about ±{:.1} %, and it has to be \
          to ±{} %: at least {needed} claims{} (--claims {needed}{}), or a larger compare.noise_threshold",
-        rounded(100.0 * threshold), 100.0 * reach, rounded(100.0 * threshold * CONTROL_SHARE),
+        rounded(100.0 * threshold), 100.0 * reach, rounded(100.0 * control_limit(*threshold)),
         groups.map(|groups| format!(" in {groups} groups of blocks")).unwrap_or_default(),
         groups.map(|groups| format!(" --set compare.strata={groups}")).unwrap_or_default(),
     )]
@@ -215,7 +213,7 @@ fn too_noisy(
     experience: &Experience,
 ) -> Option<Shortfall> {
     let arms = scenario.variants.len() as u64;
-    let limit = CONTROL_SHARE * compare.noise_threshold;
+    let limit = control_limit(compare.noise_threshold);
     let (noise, units) = match compare.mixing {
         Mixing::Claims => (experience.noise_of_claim, claims / arms.max(1)),
         Mixing::Blocks => {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::scenario::{Direction, Metric, ScenarioFile};
 use crate::stats::Estimate;
 
+use super::comparison::noise_band;
 use super::finding::{Cause, Conclusion, Finding, Gate};
 use super::recovery::Untold;
 use super::repeat::{Repeated, RepeatedComparison};
@@ -38,6 +39,11 @@ impl GatePolicy {
         let recovery = slo.and_then(|slo| Some(slo.recovery?.0));
         Self { enforce: scenario.gate.enforce, response_p99, recovery }
     }
+
+    /// Whether there is a service level.
+    fn has_level(&self) -> bool {
+        self.response_p99.is_some() || self.recovery.is_some()
+    }
 }
 
 /// Applies a policy to a finished run.
@@ -55,17 +61,23 @@ pub fn gate(result: &RunResult, policy: &GatePolicy) -> Gate {
     }
     // Verdicts of such a run say nothing, whichever way they point.
     if policy.enforce && findings.is_empty() {
-        findings.extend(error_findings(result, policy.response_p99.is_some()).map(|(_, finding)| finding));
-        findings.extend(verdict_findings(result));
-        findings.extend(exact_findings(result));
-        findings.extend(policy.response_p99.into_iter().flat_map(|bound| slo_findings(result, bound)));
-        findings.extend(policy.recovery.into_iter().flat_map(|bound| recovery_findings(result, bound)));
-        let level = policy.response_p99.or(policy.recovery);
-        if result.comparisons.is_empty() && level.is_none() && findings.is_empty() {
+        findings.extend(findings_of_one(result, policy, verdict_findings(result)));
+        if result.comparisons.is_empty() && !policy.has_level() && findings.is_empty() {
             findings.push(nothing_judged());
         }
     }
     Gate::from_findings(findings, policy.enforce)
+}
+
+/// What a run says, with its verdicts: in a series they are over all runs, and all else counts wherever it is
+/// seen.
+fn findings_of_one(result: &RunResult, policy: &GatePolicy, verdicts: Vec<Finding>) -> Vec<Finding> {
+    let errors = error_findings(result, policy.response_p99.is_some()).map(|(_, finding)| finding);
+    let mut findings: Vec<Finding> = errors.chain(verdicts).collect();
+    findings.extend(exact_findings(result));
+    findings.extend(policy.response_p99.into_iter().flat_map(|bound| slo_findings(result, bound)));
+    findings.extend(policy.recovery.into_iter().flat_map(|bound| recovery_findings(result, bound)));
+    findings
 }
 
 /// Claims that did not succeed, by variant: only successful ones have a latency, so no time shows them. With
@@ -104,7 +116,7 @@ pub(crate) fn error_findings(
 /// that expired of one that leaves them to (`grant.unconsumed`); in any other they are claims that did not
 /// succeed. A claim that was not sent misses a service level; between variants it says nothing, since an
 /// execution that one of them failed to claim is missing for the other as well.
-fn unsuccessful(result: &RunResult, variant: &VariantSummary, service_level: bool) -> u64 {
+pub(super) fn unsuccessful(result: &RunResult, variant: &VariantSummary, service_level: bool) -> u64 {
     let (outcomes, scenario) = (&variant.outcomes, &result.record.scenario);
     let lost = if scenario.load.contenders == 1 { outcomes.lost_race } else { 0 };
     // A claim through a fault that was read to hold its lease did succeed; only its time is not known.
@@ -130,16 +142,13 @@ pub fn gate_repeated(results: &[RunResult], repeated: &Repeated, policy: &GatePo
     for (n, result) in results.iter().enumerate() {
         let mut found = gate(result, &GatePolicy { enforce: false, ..*policy }).findings;
         if policy.enforce && found.is_empty() {
-            found.extend(error_findings(result, policy.response_p99.is_some()).map(|(_, finding)| finding));
-            found.extend(exact_findings(result));
-            found.extend(policy.response_p99.into_iter().flat_map(|bound| slo_findings(result, bound)));
-            found.extend(policy.recovery.into_iter().flat_map(|bound| recovery_findings(result, bound)));
+            found.extend(findings_of_one(result, policy, Vec::new()));
         }
         findings.extend(found.into_iter().map(|finding| Finding { run: Some(n as u64 + 1), ..finding }));
     }
     if policy.enforce {
         findings.extend(repeated_findings(repeated));
-        if repeated.comparisons.is_empty() && policy.response_p99.or(policy.recovery).is_none() {
+        if repeated.comparisons.is_empty() && !policy.has_level() && findings.is_empty() {
             findings.push(nothing_judged());
         }
     }
@@ -188,7 +197,7 @@ fn verdict_findings(result: &RunResult) -> Vec<Finding> {
         let cause = Cause::ControlFailed { failure: control.failure.clone() };
         return vec![Finding::new(Conclusion::Inconclusive, cause)];
     }
-    let threshold = result.record.scenario.compare.as_ref().map_or(0.0, |compare| compare.noise_threshold);
+    let threshold = result.record.scenario.noise_threshold();
     // As the verdict was taken: two clusters of one server differ as well.
     let allowance = result.control.as_ref().and_then(|control| control.allowance).unwrap_or_default();
     let finding = |comparison: &Comparison| {
@@ -215,7 +224,7 @@ fn cannot_be_worse(ratio: Option<Estimate>, metric: Metric, threshold: f64) -> b
     let Some(ratio) = ratio else { return false };
     match metric.row().direction {
         Direction::LowerIsBetter => ratio.high < 1.0 + threshold,
-        Direction::HigherIsBetter => ratio.low > 1.0 / (1.0 + threshold),
+        Direction::HigherIsBetter => ratio.low > noise_band(threshold)[0],
     }
 }
 

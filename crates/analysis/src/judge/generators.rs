@@ -18,7 +18,7 @@ pub const MOST_LATE_US: u64 = 50_000;
 /// Share of the time of all windows and blocks that may be over when a generator begins them. Blocks are
 /// short: of one that lasts 20 ms a generator that comes 10 ms late has missed half, and the others had fewer
 /// claims in flight than they were to have. Less than this is within what is left out at the beginning of a
-/// block, a fifth of its claims.
+/// block, a fifth of all its claims.
 pub const MOST_LATE_SHARE: f64 = 0.1;
 
 /// One of several generators in numbers.

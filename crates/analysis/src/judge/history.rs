@@ -11,7 +11,7 @@ use crate::record::{ClusterRecord, Conditions, RunRecord};
 use crate::scenario::{MetricName, Provider};
 use crate::stats::Estimate;
 
-use super::comparable::{quota, sdk_and_digest, settings_digest};
+use super::comparable::{generator_machines, quota, sdk_and_digest, settings_digest};
 use super::result::RunResult;
 use super::values::metric_values;
 
@@ -108,7 +108,7 @@ impl HistoryEntry {
                 unusual(record)
             ),
             kernel: Some(host.kernel.clone()),
-            valid: result.valid && !record.partial,
+            valid: result.is_usable(),
             metrics,
         }
     }
@@ -129,6 +129,9 @@ fn versions(record: &RunRecord) -> String {
 /// FlowFabric's own number of flow partitions: a deployment that publishes none has so many.
 const FLOWFABRICS_OWN: u32 = 256;
 
+/// Of the pinned build, and of most histories: others are named.
+const USUAL_ALLOCATOR: &str = "libc";
+
 /// What forbids a comparison beside that, where it is not as it usually is: lines of earlier versions do not
 /// name it.
 fn unusual(record: &RunRecord) -> String {
@@ -139,6 +142,10 @@ fn unusual(record: &RunRecord) -> String {
     [
         quota(host).map(|cores| format!("CPU quota of {cores}")),
         (record.generators.len() > 1).then(|| format!("{} generators", record.generators.len())),
+        generator_machines(record).map(|machines| format!("theirs: {machines}")),
+        // Of a server duet it stands with each side's version.
+        (!record.is_server_duet() && !valkey.allocator.starts_with(USUAL_ALLOCATOR))
+            .then(|| valkey.allocator.clone()),
         (valkey.io_threads > 1).then(|| format!("{} io-threads", valkey.io_threads)),
         elsewhere.filter(|replicas| *replicas > 0).map(|replicas| format!("{replicas} replicas")),
         (external && valkey.same_machine).then(|| "on the generator's machine".to_owned()),
@@ -302,7 +309,7 @@ mod tests {
     use std::io::Cursor;
 
     use super::super::analyse_as;
-    use super::super::fixtures::{GRANT_LANE, record, scenario};
+    use super::super::fixtures::{GRANT_LANE, generator, record, scenario};
     use super::super::trend::trend;
     use super::*;
     use crate::record::{GeneratorUse, SdkInfo};
@@ -335,6 +342,24 @@ mod tests {
         );
         assert!(machine(&|r| r.environment.valkey.io_threads = 4).ends_with(", 4 io-threads"));
         assert!(machine(&|r| r.environment.valkey.partitions = 64).ends_with(", 64 partitions"));
+        assert!(
+            machine(&|r| r.environment.valkey.allocator = "jemalloc-5.3.0".into())
+                .ends_with(", jemalloc-5.3.0")
+        );
+        // Two on this machine, or one of them on another.
+        let generators = |boot: &str| {
+            machine(&|r| {
+                r.generators = vec![generator(1), generator(2)];
+                r.generators[0].host.boot = Some("a".into());
+                r.generators[1].host.boot = Some(boot.to_owned());
+            })
+        };
+        assert!(generators("a").ends_with(", 2 generators"), "{}", generators("a"));
+        let apart = generators("b");
+        assert!(
+            apart.contains(", 2 generators, theirs: ") && apart.matches(" cores (free").count() == 2,
+            "{apart}"
+        );
         let with_priority = |real_time| {
             machine(&|r| r.generator = Some(GeneratorUse { real_time, ..GeneratorUse::default() }))
         };

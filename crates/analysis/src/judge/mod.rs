@@ -66,13 +66,14 @@ mod worker;
 mod worth;
 
 pub use analyse::{analyse, analyse_as};
+pub(crate) use arm_counts::{own_sides, wire_per_claim};
 pub use calibration::{
     CALIBRATION_SCHEMA, Calibration, CpuTrend, FLAT_FROM, LevelSummary, RoundTripSummary, SendLagSummary,
     assess,
 };
-pub use comparable::{NotComparable, SettingDifference, differences};
+pub use comparable::{NotComparable, SettingDifference, differences, place_differences};
 pub use comparison::CONTROLLED;
-pub(crate) use comparison::verdict;
+pub(crate) use comparison::{noise_band, verdict};
 pub use curves::{QuantilePoint, Span, StratumRatio, quantile_curve, spans, stratum_ratios};
 pub use figures::{
     ComparedFigure, FfBenchHost, FfBenchLatency, FfBenchReport, Figure, FigureComparison, FigurePlace,
@@ -102,7 +103,8 @@ pub use result::{
 };
 pub(crate) use service_level::{RecoveryLevel, recovery_levels, service_levels};
 pub use stored::{
-    RunLabel, StoredComparison, StoredExact, StoredMetric, StoredOptions, StoredVerdict, Thresholds, compare,
+    RunLabel, StoredComparison, StoredExact, StoredFailures, StoredMetric, StoredOptions, StoredVerdict,
+    Thresholds, compare,
 };
 pub use sweep::{NoInterval, Sweep, SweepArm, SweepComparison, SweepLine, SweepPoint, sweep};
 pub use trend::{LeftOut, RUNS_FOR_A_CHANGE, Trend, TrendChange, TrendPoint, trend};

@@ -58,7 +58,7 @@ fn of_function(
     let sums: [&FunctionSums; 2] = [0, 1].map(|n| &sides[n].all.functions[function]);
     let mut parts = parts_of(sums[0]);
     parts.extend(parts_of(sums[1]).into_iter().filter(|part| !parts_of(sums[0]).contains(part)));
-    let threshold = record.scenario.compare.as_ref().map_or(0.0, |compare| compare.noise_threshold);
+    let threshold = record.scenario.noise_threshold();
     let confidence = 1.0 - ERROR / parts.len() as f64;
     let mean = |series: &BTreeMap<u32, f64>| series.values().sum::<f64>() / series.len().max(1) as f64;
     let all: Vec<_> = parts.iter().map(|part| [0, 1].map(|n| sides[n].series(function, part))).collect();

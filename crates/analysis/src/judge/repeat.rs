@@ -13,7 +13,7 @@ use crate::stats::{
 };
 
 use super::beside_others::{difference_beside_others, ratio_beside_others, without_allowance};
-use super::comparison::{control_scale, corrected_for_many, verdict};
+use super::comparison::{control_limit, control_scale, corrected_for_many, verdict};
 use super::repeat_recovery::{OverRuns, RepeatedRecovery, recoveries, redirects};
 use super::result::{Comparison, ControlFailure, RunResult, Verdict};
 
@@ -156,7 +156,7 @@ pub fn repeat(results: &[RunResult], wanted: u64) -> Repeated {
             control_passed: result.control.as_ref().map(|control| control.passed),
         })
         .collect();
-    let usable: Vec<&RunResult> = results.iter().filter(|r| r.valid && !r.record.partial).collect();
+    let usable: Vec<&RunResult> = results.iter().filter(|r| r.is_usable()).collect();
     let control_ratios: Vec<_> =
         usable.iter().filter_map(|r| r.control.as_ref()?.ratio).map(|ratio| ratio.estimate.ln()).collect();
     let control = over_runs(&control_ratios, CONTROL_CONFIDENCE).ok();
@@ -165,10 +165,9 @@ pub fn repeat(results: &[RunResult], wanted: u64) -> Repeated {
         if !control.contains(1.0) {
             return Some(ControlFailure::Differs { ratio: control });
         }
-        // As within a run: what is not known to half the threshold vouches for no verdict at that threshold.
         let half_width =
             over_runs(&control_ratios, compare.confidence).ok()?.half_width() * scale(&usable, compare);
-        let limit = compare.noise_threshold / 2.0;
+        let limit = control_limit(compare.noise_threshold);
         (half_width > limit).then_some(ControlFailure::Uncertain { half_width, limit })
     });
     // Runs enough, and none of them says how far its control went: nothing vouches for them together either.

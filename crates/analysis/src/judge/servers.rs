@@ -222,7 +222,14 @@ mod tests {
         assert_eq!(verdict(&found), Verdict::Regression);
         // A difference just beyond the threshold does not survive it.
         let just = SimulatedArm { slower: (1.0 + threshold) * (1.0 + threshold / 5.0), ..TWIN };
-        assert_ne!(verdict(&with_slower_control(&[GRANT_LANE, just], a_little)), Verdict::Regression);
+        let allowed_for = with_slower_control(&[GRANT_LANE, just], a_little);
+        assert_ne!(verdict(&allowed_for), Verdict::Regression);
+        // And the smallest that this run can tell is larger by what is allowed for.
+        let detectable = |result: &RunResult| result.comparisons[0].detectable.unwrap();
+        let alone = analyse(server_duet(&[GRANT_LANE, just], 1)).unwrap();
+        let allowance = |result: &RunResult| 1.0 + result.control.as_ref().unwrap().allowance.unwrap();
+        let raw = |result: &RunResult| (1.0 + detectable(result)) / allowance(result);
+        assert!((raw(&alone) - raw(&allowed_for)).abs() < 1e-9);
         let far = with_slower_control(&[GRANT_LANE, slower], 1.0 + 2.0 * threshold);
         let control = far.control.clone().unwrap();
         assert!(matches!(control.failure, Some(ControlFailure::ClustersDiffer { .. })), "{control:?}");

@@ -10,6 +10,7 @@ use crate::stats::{CONFIDENCE, Estimate, TooFew, ratio_of};
 
 use super::comparable::{NotComparable, SettingDifference, differences};
 use super::finding::Conclusion;
+use super::gate::{ERRORS, unsuccessful};
 use super::result::RunResult;
 use super::values::{exact_values, is_one_drain, measured, value_of};
 
@@ -117,6 +118,24 @@ pub struct StoredExact {
     pub verdict: StoredVerdict,
 }
 
+/// Claims of one variant that did not succeed: only those that did have a time, so no time shows them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct StoredFailures {
+    /// The variant.
+    pub variant: String,
+    /// Claims of the base without a lease.
+    pub base: u64,
+    /// Of how many.
+    pub base_of: u64,
+    /// Claims of the candidate without a lease.
+    pub candidate: u64,
+    /// Of how many.
+    pub candidate_of: u64,
+    /// [`StoredVerdict::Fail`] where a larger share of the candidate's did not succeed, by more than one of a
+    /// thousand; else [`StoredVerdict::Pass`].
+    pub verdict: StoredVerdict,
+}
+
 /// Two results side by side.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StoredComparison {
@@ -133,6 +152,9 @@ pub struct StoredComparison {
     pub exact: Vec<StoredExact>,
     /// Metrics that do not vary and are equal.
     pub exact_equal: u64,
+    /// Claims that did not succeed, for variants that have such in either result.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<StoredFailures>,
     /// The worst verdict, as an exit code means it.
     pub conclusion: Conclusion,
 }
@@ -151,7 +173,7 @@ pub fn compare(
         return Err(NotComparable(forbidding));
     }
     let mut metrics = Vec::new();
-    let mut exact = Vec::new();
+    let (mut exact, mut failures) = (Vec::new(), Vec::new());
     let mut exact_equal = 0;
     for (base_arm, arm) in base.record.arms.iter().enumerate() {
         let Some(candidate_arm) = candidate.record.arms.iter().position(|other| other.name == arm.name)
@@ -165,8 +187,12 @@ pub fn compare(
             sides.exact().into_iter().partition(|exact| exact.verdict == StoredVerdict::Pass);
         exact_equal += equal.len() as u64;
         exact.extend(unequal);
+        failures.extend(sides.failures());
     }
-    let conclusion = conclude(metrics.iter().map(|m| m.verdict).chain(exact.iter().map(|e| e.verdict)));
+    let judged = metrics.iter().map(|m| m.verdict).chain(exact.iter().map(|e| e.verdict));
+    // Without a failure there is nothing to list, and a pass alone would conclude where no metric can.
+    let failed = failures.iter().map(|f| f.verdict).filter(|verdict| *verdict == StoredVerdict::Fail);
+    let conclusion = conclude(judged.chain(failed));
     Ok(StoredComparison {
         base: label(base),
         candidate: label(candidate),
@@ -174,6 +200,7 @@ pub fn compare(
         metrics,
         exact,
         exact_equal,
+        failures,
         conclusion,
     })
 }
@@ -260,6 +287,27 @@ impl RunPair<'_> {
             GateRole::TailWithoutResponse => (!has_response()).then_some(self.options.p99),
             GateRole::Shown => None,
         }
+    }
+
+    /// `None` where all claims of both succeeded.
+    fn failures(&self) -> Option<StoredFailures> {
+        let counted = |result: &RunResult| {
+            let variant = result.variants.iter().find(|variant| variant.name == self.variant)?;
+            Some((unsuccessful(result, variant, false), variant.outcomes.planned()))
+        };
+        let [(base, base_of), (candidate, candidate_of)] = [counted(self.base)?, counted(self.candidate)?];
+        let share = |claims: u64, of: u64| claims as f64 / of.max(1) as f64;
+        let worse = share(candidate, candidate_of) > share(base, base_of) + ERRORS;
+        let verdict = if worse { StoredVerdict::Fail } else { StoredVerdict::Pass };
+        let variant = self.variant.to_owned();
+        (base + candidate > 0).then_some(StoredFailures {
+            variant,
+            base,
+            base_of,
+            candidate,
+            candidate_of,
+            verdict,
+        })
     }
 
     fn exact(&self) -> Vec<StoredExact> {

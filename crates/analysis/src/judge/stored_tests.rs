@@ -28,6 +28,26 @@ fn the_same_again_passes() {
     assert!(comparison.exact.is_empty() && comparison.exact_equal >= 4);
 }
 
+/// Times are of claims that succeeded, and a rate falls by as much as fails.
+#[test]
+fn claims_that_fail_where_the_base_had_none_are_worse() {
+    let with_failures = |failed: u64| {
+        let mut record = record(&[GRANT_LANE], 2);
+        let outcomes = &mut record.arms[0].outcomes;
+        let (claimed, refused) = (outcomes.claimed, &mut outcomes.refused);
+        refused.insert("lease_conflict".into(), claimed * failed / 1_000);
+        analyse_as(record, &scenario(&[GRANT_LANE]))
+    };
+    let conclusion = |base, candidate| {
+        let compared = compare(&with_failures(base), &with_failures(candidate), &options()).unwrap();
+        (compared.conclusion, compared.failures.first().map(|one| one.verdict))
+    };
+    assert_eq!(conclusion(0, 0), (Conclusion::Pass, None));
+    assert_eq!(conclusion(0, 40), (Conclusion::Regression, Some(StoredVerdict::Fail)));
+    assert_eq!(conclusion(40, 40), (Conclusion::Pass, Some(StoredVerdict::Pass)));
+    assert_eq!(conclusion(40, 0), (Conclusion::Pass, Some(StoredVerdict::Pass)));
+}
+
 /// Each storm is one drain.
 #[test]
 fn times_to_resume_of_two_storms_are_shown_and_decide_nothing() {

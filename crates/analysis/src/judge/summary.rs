@@ -9,9 +9,26 @@ use super::arm_counts::{
     arm_blocks, arm_samples, calls_per_claim, counters_of, sent_per_claim, wire_per_claim,
 };
 use super::latency_summary::{LatencySummary, latency};
-use super::result::{RunResult, ServerCost, StepSummary, VariantSummary};
+use super::result::{Comparison, RunResult, ServerCost, StepSummary, VariantSummary};
 
 impl RunResult {
+    /// Whether its figures may be used: it is valid, and nothing ended it early.
+    pub fn is_usable(&self) -> bool {
+        self.valid && !self.record.partial
+    }
+
+    /// Whether its control forbids verdicts.
+    pub fn is_vetoed(&self) -> bool {
+        self.control.as_ref().is_some_and(|control| !control.passed)
+    }
+
+    /// Comparisons by the first metric that the scenario names, which an answer is given by, each with its place
+    /// among all.
+    pub fn by_first_metric(&self) -> Vec<(usize, &Comparison)> {
+        let first = self.comparisons.first().map(|one| one.metric);
+        self.comparisons.iter().enumerate().filter(|(_, one)| Some(one.metric) == first).collect()
+    }
+
     /// Claims per second of one variant by itself; `None` where the variants took turns claim by claim and
     /// this one has no block of its own, as where the run was ended before its blocks: they share one time
     /// then, and as many claims in it say nothing of either.

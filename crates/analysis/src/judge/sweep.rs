@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::beside_others::{difference_beside_others, without_allowance};
+use super::finding::Conclusion;
+use super::gate::{GatePolicy, gate};
 use super::recovery::Recovery;
 use super::result::{Control, RunResult, Verdict};
 use super::values::measured;
@@ -76,6 +78,9 @@ pub struct SweepPoint {
     pub warnings: Vec<Warning>,
     /// Why nothing is judged, where the baseline differed from itself.
     pub control_failed: Option<Control>,
+    /// What the scenario's gate makes of the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conclusion: Option<Conclusion>,
     /// Median of the time for which replies were held back, where a longer network was simulated.
     pub added_rtt_us: Option<f64>,
     /// Claims of the busiest primary over the mean: 1.0 is even.
@@ -170,6 +175,13 @@ impl SweepPoint {
 }
 
 impl Sweep {
+    /// The worst that the scenario's gate makes of a run.
+    pub fn conclusion(&self) -> Conclusion {
+        let of =
+            |point: &SweepPoint| point.conclusion.or_else(|| (!point.valid).then_some(Conclusion::Invalid));
+        self.points.iter().filter_map(of).min().unwrap_or(Conclusion::Pass)
+    }
+
     /// Whether it goes over the simulated network's round trip.
     pub fn is_over_round_trips(&self) -> bool {
         self.key == ADDED_RTT
@@ -245,10 +257,11 @@ fn point(value: &str, result: &RunResult) -> SweepPoint {
     let added = record.added_rtt.as_ref().and_then(|added| Latencies::readable(&added.given));
     SweepPoint {
         value: value.to_owned(),
-        valid: result.valid && !record.partial,
+        valid: result.is_usable(),
         invalid_reasons: result.invalid_reasons.clone(),
         warnings: result.warnings.clone(),
         control_failed: result.control.clone().filter(|control| !control.passed),
+        conclusion: Some(gate(result, &GatePolicy::from_scenario(&record.scenario)).conclusion),
         added_rtt_us: added.map(|added| added.quantile_us(0.5)),
         busiest_share: busiest_share(record),
         recoveries: result.recoveries.clone(),
@@ -312,9 +325,7 @@ fn interval_of(record: &RunRecord, arm: usize, metric: Metric, value: f64) -> Re
 }
 
 fn difference(result: &RunResult, candidate: &str) -> Option<SweepComparison> {
-    let first = result.comparisons.first()?;
-    let comparison =
-        result.comparisons.iter().find(|c| c.candidate == candidate && c.metric == first.metric)?;
+    let (_, comparison) = result.by_first_metric().into_iter().find(|(_, one)| one.candidate == candidate)?;
     Some(SweepComparison {
         baseline: comparison.baseline.clone(),
         metric: comparison.metric,

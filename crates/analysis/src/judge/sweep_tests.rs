@@ -21,6 +21,34 @@ fn a_point_holds_every_variant_and_its_distance_from_the_baseline() {
     assert!((against.baseline_value + estimate - against.baseline_value * ratio.estimate).abs() < 1e-9);
 }
 
+/// What fails a run by itself fails the sweep that made it.
+#[test]
+fn the_worst_of_its_runs_is_what_a_sweep_ends_with() {
+    let arms = [GRANT_LANE, HGET_LANE];
+    let run = |enforce: bool, spoil: &dyn Fn(&mut RunRecord)| {
+        let mut record = record(&arms, 1);
+        record.scenario.gate.enforce = enforce;
+        spoil(&mut record);
+        analyse_as(record, &scenario(&arms))
+    };
+    let sound = |enforce| run(enforce, &|_| ());
+    let failed = |enforce| {
+        run(enforce, &|record| {
+            let outcomes = &mut record.arms[1].outcomes;
+            *outcomes.refused.entry("use_claim_resumed_execution".into()).or_default() +=
+                outcomes.claimed / 100;
+        })
+    };
+    let values = ["a", "b"].map(String::from);
+    let ended = |results: [RunResult; 2]| {
+        sweep("load.rate", &values, ["a", "b"].into_iter().zip(&results)).conclusion()
+    };
+    assert_eq!(ended([sound(true), failed(true)]), Conclusion::Regression);
+    assert_eq!(ended([sound(false), failed(false)]), Conclusion::Pass, "nobody asked the gate");
+    let broken = run(true, &|record| record.audit.double_claims = 1);
+    assert_eq!(ended([broken, failed(true)]), Conclusion::Invalid);
+}
+
 /// Nothing at 100.
 fn crossing() -> FittedLine {
     let points = [0.0, 100.0, 200.0, 300.0].map(|x| LinePoint { x, y: x - 100.0, error: 1.0 });

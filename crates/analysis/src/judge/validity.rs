@@ -2,8 +2,7 @@
 //! record.
 
 use crate::record::{
-    ArmRecord, Audit, GeneratorUse, InjectionFailure, InvalidReason, Outcomes, QUIET_NS, RunRecord,
-    Violation, Warning,
+    ArmRecord, Audit, GeneratorUse, InjectionFailure, InvalidReason, Outcomes, QUIET_NS, RunRecord, Warning,
 };
 use crate::scenario::{MOST_IN_FLIGHT, Mode, Model, Scenario};
 use crate::stats::{Latencies, mser};
@@ -171,20 +170,8 @@ fn damaged(record: &RunRecord) -> impl Iterator<Item = InvalidReason> {
 }
 
 fn audit_faults(audit: &Audit) -> impl Iterator<Item = InvalidReason> {
-    let explained = audit.claimed + audit.expired + audit.outstanding + audit.lost + audit.lost_by_server;
-    let counts = [
-        (audit.lost, Violation::GrantsUnaccounted),
-        (audit.double_claims, Violation::GrantsConsumedTwice),
-        (audit.attempt_changed, Violation::AttemptLost),
-        (audit.epoch_errors, Violation::WrongLeaseEpoch),
-        (audit.state_errors, Violation::WrongState),
-        (audit.contract_errors, Violation::WritesMissing),
-        (audit.grants_issued.abs_diff(explained), Violation::SumOfGrants),
-    ];
-    counts
-        .into_iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, violation)| InvalidReason::AuditViolation { violation, count })
+    let found = audit.found().into_iter().filter(|(_, count)| *count > 0);
+    found.map(|(violation, count)| InvalidReason::AuditViolation { violation, count })
 }
 
 /// Whether arms that were mixed claim by claim waited for each other: with several in flight an arm's latency

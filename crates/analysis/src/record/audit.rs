@@ -5,6 +5,8 @@ use std::ops::AddAssign;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::invalid_reason::Violation;
+
 /// What reading back every execution showed. Of several generators, or clusters, all of it summed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Audit {
@@ -65,14 +67,23 @@ impl Audit {
     /// Losses of servers that are kept by name.
     pub const MOST_LOSSES: usize = 1_000;
 
-    /// Grants and executions that are not as the run must have left them.
+    /// Grants and executions that are not as the run must have left them, by what is wrong with them.
+    pub fn found(&self) -> [(Violation, u64); 7] {
+        let explained = self.claimed + self.expired + self.outstanding + self.lost + self.lost_by_server;
+        [
+            (Violation::GrantsUnaccounted, self.lost),
+            (Violation::GrantsConsumedTwice, self.double_claims),
+            (Violation::AttemptLost, self.attempt_changed),
+            (Violation::WrongLeaseEpoch, self.epoch_errors),
+            (Violation::WrongState, self.state_errors),
+            (Violation::WritesMissing, self.contract_errors),
+            (Violation::SumOfGrants, self.grants_issued.abs_diff(explained)),
+        ]
+    }
+
+    /// All of them.
     pub fn violations(&self) -> u64 {
-        self.lost
-            + self.double_claims
-            + self.attempt_changed
-            + self.epoch_errors
-            + self.state_errors
-            + self.contract_errors
+        self.found().iter().map(|(_, count)| count).sum()
     }
 }
 

@@ -9,6 +9,10 @@ use super::RedirectKind;
 use super::audit::is_zero;
 use super::inside::Inside;
 
+/// Commands for which sent and counted are compared one by one where the record is judged: nobody else looks
+/// for who else sent them. In churn and storms, whose other functions read hashes themselves, the first alone.
+pub const COMPARED_COMMANDS: [&str; 3] = ["fcall", "hget", "hmget"];
+
 /// A run of claims of one arm, with the servers' counters read before and after.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CounterBlock {

@@ -9,6 +9,23 @@ use super::audit::is_zero;
 use super::{Histogram, Outcomes, RedirectKind};
 use crate::scenario::{CutFrom, FaultKind, FaultTarget};
 
+/// Why a claim through a fault was tried again, as `retries` of a record has it; other texts there are error
+/// codes of servers.
+pub mod retry_cause {
+    /// No reply in time.
+    pub const TIMED_OUT: &str = "timed_out";
+    /// The connection was lost.
+    pub const DISCONNECTED: &str = "disconnected";
+    /// The slot is another server's.
+    pub const MOVED: &str = "moved";
+    /// The key is at another server already.
+    pub const ASK: &str = "ask";
+    /// The keys are at two servers.
+    pub const TRY_AGAIN: &str = "try_again";
+    /// What became of the claim could not be read.
+    pub const UNREADABLE: &str = "unreadable";
+}
+
 /// All faults of a run. Times are in seconds from the start of the window, the time base of the timeline.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct InjectedRecord {

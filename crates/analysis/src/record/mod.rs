@@ -53,6 +53,7 @@ pub use event::{WindowEvent, WindowEventKind};
 pub use histogram::{BadHistogram, Histogram};
 pub use injected::{
     Doubts, InjectedFault, InjectedRecord, InjectionFailure, MovedSlots, NotCounted, SlotMoveWay, TimeSlice,
+    retry_cause,
 };
 pub use inside::{CommandSums, FunctionSums, Inside, TimerSums};
 pub use invalid_reason::{ForeignClient, InvalidReason, Violation};

@@ -6,6 +6,7 @@ use super::redirects;
 use crate::judge::{self, Recovery, RecoveryLevel, RunResult, Untold};
 use crate::record::{
     Doubts, InjectedFault, InjectedRecord, InjectionFailure, MovedSlots, Outcomes, RunRecord, SlotMoveWay,
+    retry_cause,
 };
 use crate::scenario::{CutFrom, FaultKind, FaultTarget};
 
@@ -368,12 +369,12 @@ fn ended(outcomes: &Outcomes, settled: u64, doubts: Doubts) -> Vec<(String, u64)
 /// What a try came to.
 pub(super) fn tried(cause: &str) -> String {
     match cause {
-        "timed_out" => "no reply in time".to_owned(),
-        "disconnected" => "the connection was lost".to_owned(),
-        "moved" => "MOVED".to_owned(),
-        "ask" => "ASK".to_owned(),
-        "try_again" => "TRYAGAIN".to_owned(),
-        "unreadable" => "the execution could not be read".to_owned(),
+        retry_cause::TIMED_OUT => "no reply in time".to_owned(),
+        retry_cause::DISCONNECTED => "the connection was lost".to_owned(),
+        retry_cause::MOVED => "MOVED".to_owned(),
+        retry_cause::ASK => "ASK".to_owned(),
+        retry_cause::TRY_AGAIN => "TRYAGAIN".to_owned(),
+        retry_cause::UNREADABLE => "the execution could not be read".to_owned(),
         code => code.to_owned(),
     }
 }

@@ -17,12 +17,6 @@ pub(super) fn gate(gate: &Gate, interrupted: bool) -> Option<String> {
     if interrupted {
         return Some("GATE: NOT JUDGED (exit 130): it was interrupted".to_owned());
     }
-    let word = match gate.conclusion {
-        Conclusion::Pass => "passed",
-        Conclusion::Regression => "FAILED",
-        Conclusion::Inconclusive => "INCONCLUSIVE",
-        Conclusion::Invalid => "INVALID",
-    };
     // What did not decide is no reason for what was decided: it is counted, not listed.
     let (decided, besides): (Vec<_>, Vec<_>) =
         gate.findings.iter().partition(|finding| finding.conclusion == gate.conclusion);
@@ -36,7 +30,18 @@ pub(super) fn gate(gate: &Gate, interrupted: bool) -> Option<String> {
         reasons.push(format!("besides, {undecided} could not be judged"));
     }
     let colon = if reasons.is_empty() { "" } else { ": " };
-    Some(format!("GATE: {word} (exit {}){colon}{}", gate.conclusion.exit_code(), reasons.join("; ")))
+    Some(format!("{}{colon}{}", concluded(gate.conclusion), reasons.join("; ")))
+}
+
+/// What a gate concludes, with the exit code that follows.
+pub(super) fn concluded(conclusion: Conclusion) -> String {
+    let word = match conclusion {
+        Conclusion::Pass => "passed",
+        Conclusion::Regression => "FAILED",
+        Conclusion::Inconclusive => "INCONCLUSIVE",
+        Conclusion::Invalid => "INVALID",
+    };
+    format!("GATE: {word} (exit {})", conclusion.exit_code())
 }
 
 /// One line, without a full stop.

@@ -1,5 +1,6 @@
 //! Figures as a reader wants them.
 
+use super::plain_text::steers;
 use crate::stats::Estimate;
 
 /// Text from files and servers as a terminal or a page may have it: in one line, without control characters
@@ -7,8 +8,7 @@ use crate::stats::Estimate;
 pub(super) fn printable(text: &str) -> String {
     let safe = |c: char| match c {
         '\n' | '\r' | '\t' => ' ',
-        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
-        c if c.is_control() => '\u{fffd}',
+        c if steers(c) => '\u{fffd}',
         c => c,
     };
     text.chars().map(safe).collect()

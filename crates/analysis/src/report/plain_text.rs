@@ -8,7 +8,8 @@ pub fn plain_text(text: &str) -> Cow<'_, str> {
     if text.contains(steers) { text.replace(steers, "\u{fffd}").into() } else { text.into() }
 }
 
-fn steers(c: char) -> bool {
+/// Whether a terminal obeys it, line breaks and tabs aside.
+pub(super) fn steers(c: char) -> bool {
     let direction = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     direction || c.is_control() && !matches!(c, '\n' | '\t')
 }

@@ -2,7 +2,8 @@
 //! sample of the strata. What is not known stays empty.
 
 use super::csv_table::{CsvTable, number};
-use crate::judge::RunResult;
+use super::words::primary_over_time;
+use crate::judge::{RunResult, own_sides};
 use crate::record::{CounterBlock, Samples, Stratum};
 
 const SECOND: [&str; 12] = [
@@ -40,10 +41,7 @@ const BLOCK: [&str; 11] = [
 pub fn csv_timeline(result: &RunResult) -> String {
     let timeline = &result.record.timeline;
     let primaries = timeline.iter().map(|point| point.primary_cpu.len()).max().unwrap_or_default();
-    let cpu = (0..primaries).map(|n| {
-        let known = result.record.primaries.get(n);
-        format!("cpu {}", known.map_or_else(|| n.to_string(), |primary| primary.addr.clone()))
-    });
+    let cpu = (0..primaries).map(|n| format!("cpu {}", primary_over_time(&result.record, n)));
     let mut table = CsvTable::new(SECOND.map(str::to_owned).into_iter().chain(cpu));
     for (n, point) in timeline.iter().enumerate() {
         let unknown = n + 1 == timeline.len() && result.record.last_second_is_unknown();
@@ -90,13 +88,17 @@ pub fn csv_blocks(result: &RunResult) -> String {
 /// One line per sample of the strata, in the order taken within its side; `side` is `ruler` for bare round
 /// trips.
 pub fn csv_strata(result: &RunResult) -> String {
-    let mut table = CsvTable::new(["stratum", "control", "side", "variant", "sample", "service_us"]);
+    let mut table =
+        CsvTable::new(["stratum", "control", "side", "variant", "sample", "service_us", "on_control"]);
+    let own = own_sides(&result.record);
     for (position, stratum) in result.record.strata.iter().enumerate() {
         for (n, side) in stratum.sides.iter().enumerate() {
-            samples(&mut table, (position, stratum), &n.to_string(), name(result, side.arm), &side.service);
+            let earlier = stratum.sides[..n].iter().filter(|other| other.arm == side.arm).count();
+            let (place, variant) = ((n.to_string(), earlier >= own), name(result, side.arm));
+            samples(&mut table, (position, stratum), place, variant, &side.service);
         }
         if let Some(ruler) = &stratum.ruler {
-            samples(&mut table, (position, stratum), "ruler", "", ruler);
+            samples(&mut table, (position, stratum), ("ruler".to_owned(), false), "", ruler);
         }
     }
     table.text()
@@ -105,13 +107,15 @@ pub fn csv_strata(result: &RunResult) -> String {
 fn samples(
     table: &mut CsvTable,
     (position, stratum): (usize, &Stratum),
-    side: &str,
+    (side, on_control): (String, bool),
     variant: &str,
     of: &Samples,
 ) {
     let (position, control) = (position.to_string(), stratum.control.to_string());
+    let on_control = on_control.to_string();
     for (n, us) in of.iter_us().enumerate() {
-        table.line([&position, &control, side, variant, &n.to_string(), &format!("{us:.1}")]);
+        let (n, us) = (n.to_string(), format!("{us:.1}"));
+        table.line([&position, &control, &side, variant, &n, &us, &on_control]);
     }
 }
 
@@ -123,7 +127,7 @@ fn name(result: &RunResult, arm: u32) -> &str {
 mod tests {
     use super::*;
     use crate::judge::analyse;
-    use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, record};
+    use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, TWIN, record};
 
     /// Fields of every line; names with commas are none of these fixtures' business.
     fn rows(csv: &str) -> Vec<Vec<&str>> {
@@ -142,6 +146,31 @@ mod tests {
         assert_eq!(rows[0][..5], ["t_s", "measured_s", "claimed", "errors", "claims_per_s"]);
         assert_eq!(last[..5], ["30", "0.250000", "1000", "0", "4000.000000"]);
         assert_eq!((rows[1][1], rows[1][4].parse::<f64>()), ("1.000000", rows[1][2].parse::<f64>()));
+    }
+
+    /// Two clusters of one server differ: whoever groups by variant must be able to leave the control's out.
+    #[test]
+    fn samples_on_the_cluster_of_a_control_say_so() {
+        let mut record = crate::judge::server_fixture::server_duet(&[GRANT_LANE, TWIN], 1);
+        for stratum in &mut record.strata {
+            let again = stratum.sides[0].clone();
+            stratum.sides.push(again);
+        }
+        let csv = csv_strata(&analyse(record).unwrap());
+        let rows = rows(&csv);
+        let on = |side: &str| {
+            let mut found: Vec<&str> = rows[1..]
+                .iter()
+                .filter(|row| row[1] == "false" && row[2] == side)
+                .map(|row| row[6])
+                .collect();
+            found.dedup();
+            found
+        };
+        assert_eq!(
+            (rows[0][6], on("0"), on("1"), on("2")),
+            ("on_control", vec!["false"], vec!["false"], vec!["true"])
+        );
     }
 
     #[test]
@@ -166,7 +195,7 @@ mod tests {
         );
         assert!(
             timeline.starts_with("t_s,measured_s,claimed")
-                && timeline.contains(",cpu 127.0.0.1:7000,cpu 1\n")
+                && timeline.contains(",cpu 127.0.0.1:7000,cpu primary 2\n")
         );
         let strata = csv_strata(&result);
         assert!(strata.contains("\n0,false,1,hget-lane,0,") && strata.contains("\n1,true,1,grant-lane,99,"));

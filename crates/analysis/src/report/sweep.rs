@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::document::Block;
 use super::format::{count, difference_within, figure, maybe, share, signed_within, time_us, within};
 use super::{faults, findings, sweep_answer, words};
-use crate::judge::{Sweep, SweepArm, SweepComparison, SweepLine, SweepPoint};
+use crate::judge::{Conclusion, Sweep, SweepArm, SweepComparison, SweepLine, SweepPoint};
 use crate::scenario::Metric;
 use crate::stats::{CONFIDENCE, Estimate};
 
@@ -116,9 +116,10 @@ pub(super) fn prediction(sweep: &Sweep, rtt: Duration) -> Vec<Block> {
                    time of a claim.";
         return vec![Block::Line(why.to_owned())];
     }
-    let used = sweep.points.iter().filter(|point| point.is_judged());
-    let measured = used.filter_map(|point| point.added_rtt_us).fold(0.0, f64::max);
-    let beyond = if us > measured { ", beyond what was measured" } else { "" };
+    let used = sweep.points.iter().filter(|point| point.is_judged()).map(SweepPoint::added_us);
+    let (least, most) =
+        used.fold((f64::INFINITY, 0.0_f64), |(least, most), us| (us.min(least), us.max(most)));
+    let beyond = if us < least || us > most { ", beyond what was measured" } else { "" };
     let items = sweep.lines.iter().map(|line| {
         let more = line.at(us);
         format!(
@@ -135,9 +136,17 @@ pub(super) fn prediction(sweep: &Sweep, rtt: Duration) -> Vec<Block> {
     }]
 }
 
-/// What must not be missed: runs that are not there, and runs whose figures must not be used.
+/// What must not be missed: verdicts that fail the command, runs that are not there, and runs whose figures
+/// must not be used.
 fn alarms(sweep: &Sweep) -> Vec<Block> {
     let mut blocks = Vec::new();
+    let worst = sweep.conclusion();
+    // What is invalid has an alarm of its own.
+    if matches!(worst, Conclusion::Regression | Conclusion::Inconclusive) {
+        let at = sweep.points.iter().filter(|point| point.conclusion == Some(worst));
+        let values: Vec<String> = at.map(|point| words::setting(&point.value)).collect();
+        blocks.push(Block::Alarm(format!("{} at {}.", findings::concluded(worst), values.join(", "))));
+    }
     let (made, wanted) = (sweep.points.len(), sweep.wanted.len());
     if made < wanted {
         let known = |value: &&String| !sweep.points.iter().any(|point| point.value == **value);
@@ -357,6 +366,13 @@ mod tests {
             said.contains("hget-lane takes +570.0 [") && said.contains("beyond what was measured"),
             "{said}"
         );
+        // Nothing is known below the smallest value that can be used, either.
+        curve.points[0].added_rtt_us = Some(250.0);
+        let beyond = |us| {
+            let said = super::super::network_prediction(&curve, Duration::from_micros(us), None);
+            said.contains("beyond what was measured")
+        };
+        assert_eq!([100, 200].map(beyond), [true, false]);
     }
 
     /// The slope of anything but a claim's time is no number of round trips.

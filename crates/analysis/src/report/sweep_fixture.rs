@@ -39,6 +39,7 @@ pub(super) fn curve() -> Sweep {
         invalid_reasons: Vec::new(),
         warnings: vec![Warning::SharedMachine { cores: 2 }],
         control_failed: None,
+        conclusion: None,
         added_rtt_us: added,
         busiest_share: Some(1.02),
         recoveries: Vec::new(),

@@ -73,11 +73,14 @@ pub(super) fn suits(file: &ScenarioFile) -> Result<(), InvalidScenario> {
     if problems.is_empty() { Ok(()) } else { Err(InvalidScenario(problems)) }
 }
 
+/// Highest rate that a search offers and sizes for, in claims per second.
+pub const HIGHEST_SEARCHED_PER_S: f64 = 1e6;
+
 pub(super) fn check(file: &ScenarioFile, checker: &mut Checker) {
     let Some(capacity) = &file.capacity else { return };
     let rate = |checker: &mut Checker, key: &str, rate: f64| {
-        checker.require((1.0..=1e6).contains(&rate), key, || {
-            format!("{rate} is not a rate: use claims per second, 1 to 1000000")
+        checker.require((1.0..=HIGHEST_SEARCHED_PER_S).contains(&rate), key, || {
+            format!("{rate} is not a rate: use claims per second, 1 to {HIGHEST_SEARCHED_PER_S}")
         });
     };
     rate(checker, "capacity.start_rate", capacity.start_rate);

@@ -173,6 +173,11 @@ impl ScenarioFile {
         toml::to_string(self)
     }
 
+    /// Differences smaller than this share are noise; 0 where nothing is compared.
+    pub fn noise_threshold(&self) -> f64 {
+        self.compare.as_ref().map_or(0.0, |compare| compare.noise_threshold)
+    }
+
     /// Whether a service level of response times is given.
     pub fn has_response_level(&self) -> bool {
         self.slo.as_ref().is_some_and(|slo| slo.response_p99.is_some())

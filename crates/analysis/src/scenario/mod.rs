@@ -48,6 +48,7 @@ mod validate;
 pub use arrivals::{Arrivals, Ramp};
 pub use build::partition_count;
 pub use capacity::CapacitySection;
+pub use capacity_rules::HIGHEST_SEARCHED_PER_S;
 pub use choices::{Mode, Provider, VariantPath};
 pub use clusters::ArmCluster;
 pub use combination::{plain_of, stock_for};

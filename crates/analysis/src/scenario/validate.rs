@@ -133,15 +133,21 @@ fn check_grant(file: &ScenarioFile, checker: &mut Checker) {
     checker.within("grant.unconsumed", file.grant.unconsumed, 0.0..=1.0);
 }
 
+/// Highest rate of an open loop, in claims per second.
+const HIGHEST_PER_S: f64 = 1e7;
+
 fn check_load(file: &ScenarioFile, checker: &mut Checker) {
     let load = &file.load;
     if let Some(concurrency) = load.concurrency {
         checker.within("load.concurrency", concurrency, 1..=65_536);
     }
-    if let Some(rate) = load.rate {
-        checker.require(rate > 0.0 && rate <= 1e7, "load.rate", || {
-            format!("{rate} is not a rate: use claims per second, over 0 and at most 10000000")
+    let a_rate = |checker: &mut Checker, key: &str, rate: f64| {
+        checker.require(rate > 0.0 && rate <= HIGHEST_PER_S, key, || {
+            format!("{rate} is not a rate: use claims per second, over 0 and at most {HIGHEST_PER_S}")
         });
+    };
+    if let Some(rate) = load.rate {
+        a_rate(checker, "load.rate", rate);
     }
     match &load.arrivals {
         Some(ArrivalsForm::Burst(burst)) => {
@@ -149,9 +155,7 @@ fn check_load(file: &ScenarioFile, checker: &mut Checker) {
             checker.lasting("load.arrivals.burst.every", burst.every, Duration::from_millis(1), HOUR);
         }
         Some(ArrivalsForm::Ramp(ramp)) => {
-            checker.require(ramp.from > 0.0 && ramp.from <= 1e7, "load.arrivals.ramp.from", || {
-                format!("{} is not a rate: use claims per second, over 0 and at most 10000000", ramp.from)
-            });
+            a_rate(checker, "load.arrivals.ramp.from", ramp.from);
             checker.lasting("load.arrivals.ramp.over", ramp.over, Duration::from_millis(100), DAY);
         }
         Some(ArrivalsForm::Trace(file)) => checker.require(!file.is_empty(), "load.arrivals.trace", || {

@@ -123,6 +123,9 @@ pub struct ChangedLevel {
     pub marginal: bool,
 }
 
+/// The machine's speed changed if the same work at the same rate cost this much more CPU at another time.
+const DRIFTED: f64 = 1.15;
+
 /// How far apart the costs of the same work were.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Drift {
@@ -138,6 +141,11 @@ impl Drift {
     /// Most over least.
     pub fn ratio(&self) -> f64 {
         self.most_us / self.least_us
+    }
+
+    /// Whether that is more than one probe differs from the next by itself: the machine's speed changed.
+    pub fn is_notable(&self) -> bool {
+        self.ratio() > DRIFTED
     }
 }
 

@@ -12,12 +12,10 @@ use super::boundary::Boundary;
 use super::load::ProbeLoad;
 use super::probe::{Probe, ProbeVerdict};
 use crate::record::stream;
+use crate::scenario::HIGHEST_SEARCHED_PER_S;
 
 /// The search halves its first rate at most this often before it gives up.
 const HALVINGS: i32 = 5;
-
-/// Highest rate that a scenario can offer, in claims per second.
-const HIGHEST_RATE: f64 = 1e6;
 
 /// Probes of one level that agree before its verdict stands: best of three.
 const AGREEING: usize = 2;
@@ -202,14 +200,14 @@ impl Replay<'_> {
         loop {
             match self.state.bracket() {
                 (None, None) => self.visit(start, ProbePurpose::Bracket)?,
-                (Some(low), None) if low >= HIGHEST_RATE => {
+                (Some(low), None) if low >= HIGHEST_SEARCHED_PER_S => {
                     self.decide(low, ProbePurpose::Boundary)?;
                     if self.state.bracket() == (Some(low), None) {
                         return Err(NextStep::Unlimited);
                     }
                 }
                 (Some(low), None) => {
-                    let next = rounded(2.0 * low).min(HIGHEST_RATE);
+                    let next = rounded(2.0 * low).min(HIGHEST_SEARCHED_PER_S);
                     self.visit(next, ProbePurpose::Bracket)?;
                     if !self.level(next).is_some_and(Level::standing) {
                         // One stall must not send the search into the wrong half.
@@ -268,7 +266,7 @@ impl Replay<'_> {
                 Err(_) if round > 0 => return Ok(()),
                 Err(_) => (low * high).sqrt(),
             };
-            let mut rates = ROUND.map(|factor| rounded(factor * centre).min(HIGHEST_RATE));
+            let mut rates = ROUND.map(|factor| rounded(factor * centre).min(HIGHEST_SEARCHED_PER_S));
             rates.shuffle(&mut order);
             let first = ProbeLoad::Open { rate_per_s: rates[0] };
             // That a round was begun says that the interval was too wide: it need not be computed again.

@@ -1,13 +1,10 @@
 //! What to keep in mind of a capacity search.
 
 use super::words::ms;
-use crate::judge::capacity::{Capacity, Limit, NextStep, ProbePurpose, SearchOutcome};
+use crate::judge::capacity::{Capacity, Drift, Limit, NextStep, ProbePurpose, SearchOutcome};
 use crate::report::document::Block;
 use crate::report::format::{count, figure, rough, share, time_us};
 use crate::report::words::UNSEEN_ON_ONE_PRIMARY;
-
-/// The machine's speed changed if the same work at the same rate cost this much more CPU at another time.
-const DRIFTED: f64 = 1.15;
 
 /// A service level is near what a claim takes at any rate if that is more than this share of it.
 const NEAR_FLOOR: f64 = 0.25;
@@ -47,7 +44,7 @@ pub(super) fn block(capacity: &Capacity) -> Option<Block> {
         );
     }
     items.extend(capacity.plan.scenario.capacity().few_beyond_p99().map(|few| format!("{few}.")));
-    if let Some(drift) = capacity.drift.filter(|drift| drift.ratio() > DRIFTED) {
+    if let Some(drift) = capacity.drift.filter(Drift::is_notable) {
         items.push(format!(
             "at {} claims per second a claim cost the servers {} at one time and {} at another: the machine's speed \
              changed during the search, and at another time the rate is another, by about as much.",

@@ -4,6 +4,7 @@
 use maud::{Markup, html};
 
 use super::{Drawing, LINE, Plot, Scale, Tone, bold_width, fitting_apart, px, rect, rule, text, text_width};
+use crate::judge::noise_band;
 use crate::report::format::{difference, difference_within, round_difference};
 use crate::stats::Estimate;
 
@@ -58,7 +59,7 @@ impl Forest {
     fn scale(&self) -> Scale {
         let band = self.band.unwrap_or(0.0);
         let ends = self.rows.iter().filter_map(|row| row.ratio).flat_map(|ratio| [ratio.low, ratio.high]);
-        let all: Vec<f64> = ends.chain([1.0 / (1.0 + 1.5 * band), 1.0 + 1.5 * band, 1.0]).collect();
+        let all: Vec<f64> = ends.chain(noise_band(1.5 * band)).chain([1.0]).collect();
         let (low, high) = (all.iter().copied().fold(1.0, f64::min), all.iter().copied().fold(1.0, f64::max));
         if low > 0.0 && high / low > 3.0 { Scale::log(all) } else { Scale::around(all) }
     }
@@ -171,7 +172,7 @@ impl Plot for Forest {
         let [left, right] = self.sides;
         let marks = html! {
             @if let Some(band) = self.band {
-                @let (low, high) = (1.0 / (1.0 + band), 1.0 + band);
+                @let [low, high] = noise_band(band);
                 @for [top, end] in &strips {
                     (rect(layout.at(low), *top, layout.at(high) - layout.at(low), end - top, "noise"))
                     @for edge in [low, high] { (rule(layout.at(edge), *top, layout.at(edge), *end, "edge")) }

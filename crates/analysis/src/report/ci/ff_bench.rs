@@ -41,6 +41,11 @@ fn report(result: &RunResult, position: usize) -> Result<FfBenchReport, ExportEr
         Some(_) => "",
         None => "; throughput is of a time in which the other variants made claims as well",
     };
+    let arm = record.arms.get(position);
+    let library = arm.and_then(|arm| arm.library.as_ref()).unwrap_or(&environment.library);
+    let sdk = arm.and_then(|arm| arm.sdk.as_ref());
+    let sdk = sdk.map(|sdk| format!("; SDK {}, sha256 {}", sdk.version, short_sha256(&sdk.sha256)));
+    let sdk = sdk.unwrap_or_default();
     Ok(FfBenchReport {
         scenario: if single { scenario } else { format!("{scenario}-{}", variant.name) },
         system: "flowfabric".to_owned(),
@@ -58,11 +63,11 @@ fn report(result: &RunResult, position: usize) -> Result<FfBenchReport, ExportEr
         throughput_ops_per_sec: rounded(variant.throughput_per_s),
         latency_ms: FfBenchLatency { p50: ms(times.p50), p95: ms(times.p95), p99: ms(times.p99) },
         notes: Some(format!(
-            "latency is the {what}{shared}; variant {}; library {} {}, sha256 {}; git_sha is of reclaim-bench {}",
+            "latency is the {what}{shared}; variant {}; library {} {}, sha256 {}{sdk}; git_sha is of reclaim-bench {}",
             variant.name,
-            environment.library.name,
-            environment.library.version,
-            short_sha256(&environment.library.sha256),
+            library.name,
+            library.version,
+            short_sha256(&library.sha256),
             record.tool.version
         )),
     })
@@ -108,6 +113,16 @@ mod tests {
         let p50_us = result.variants[0].service_us.unwrap().p50;
         assert!((1e3 * report["latency_ms"]["p50"].as_f64().unwrap() - p50_us).abs() < 0.01);
         assert_eq!(report["host"]["mem_gb"], 8);
+    }
+
+    #[test]
+    fn the_notes_name_the_library_that_the_variant_claimed_with() {
+        let mut of = record(&[GRANT_LANE, HGET_LANE], 1);
+        let own = crate::record::LibraryInfo { sha256: "cd".repeat(32), ..of.environment.library.clone() };
+        of.arms[1].library = Some(own);
+        let reports: Value = serde_json::from_str(&ff_bench(&analyse(of).unwrap()).unwrap()).unwrap();
+        let names_it = |n: usize| reports[n]["notes"].as_str().unwrap().contains("sha256 cdcdcd");
+        assert_eq!([0, 1].map(names_it), [false, true]);
     }
 
     #[test]

@@ -19,8 +19,8 @@ use std::fmt::Write as _;
 use super::super::format::{difference_within, per_claim, time_us};
 use super::super::{faults, findings, servers, words};
 use crate::judge::{
-    Comparison, RunResult, Standing, StoredComparison, StoredMetric, StoredVerdict, Verdict, error_findings,
-    judged_exact, recovery_levels, service_levels, standing,
+    Cause, Comparison, Gate, GatePolicy, RunResult, Standing, StoredComparison, StoredMetric, StoredVerdict,
+    Verdict, error_findings, gate, judged_exact, recovery_levels, service_levels, standing,
 };
 
 /// Why a verdict of such a run is none.
@@ -46,7 +46,7 @@ pub fn junit(result: &RunResult) -> String {
 pub(super) fn run_suite(name: &str, result: &RunResult, alone: bool) -> Suite {
     let record = &result.record;
     let mut suite = Suite::new(name, &record.started, record.duration_s);
-    let usable = result.valid && !record.partial;
+    let usable = result.is_usable();
     suite.add("run", "valid", validity(result));
     if let Some(control) = result.control.as_ref().filter(|_| alone) {
         suite.add("run", "control", findings::failed_control(control).map_or(Case::Passed, Case::Skipped));
@@ -83,7 +83,18 @@ pub(super) fn run_suite(name: &str, result: &RunResult, alone: bool) -> Suite {
         suite.add(&class, comparison.metric.name(), case);
     }
     add_exact(&mut suite, result, usable);
+    if alone {
+        add_nothing_judged(&mut suite, "run", &gate(result, &GatePolicy::from_scenario(&record.scenario)));
+    }
     suite
+}
+
+/// Where the gate was asked and found nothing to judge: that is inconclusive, and must not look green.
+pub(super) fn add_nothing_judged(suite: &mut Suite, class: &str, gate: &Gate) {
+    let nothing = gate.findings.iter().find(|finding| finding.cause == Cause::NothingJudged);
+    if let Some(finding) = nothing {
+        suite.add(class, "gate", Case::Skipped(findings::finding(finding)));
+    }
 }
 
 /// Whether its figures may be used at all.
@@ -166,6 +177,16 @@ pub fn junit_stored(comparison: &StoredComparison) -> String {
         );
         let case = if exact.verdict == StoredVerdict::Fail { Case::Failure(text) } else { Case::Passed };
         suite.add(&exact.variant, &exact.metric.to_string(), case);
+    }
+    for failures in &comparison.failures {
+        let [base, candidate] = words::failures(failures);
+        let text = format!("{candidate} did not succeed, of the base {base}");
+        let case = if failures.verdict == StoredVerdict::Fail {
+            Case::Failure(text)
+        } else {
+            Case::PassedWith(text)
+        };
+        suite.add(&failures.variant, "claims succeed", case);
     }
     document(&[suite])
 }

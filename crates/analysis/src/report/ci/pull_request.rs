@@ -2,11 +2,11 @@
 
 use super::super::document::Block;
 use super::super::format::{cores, difference_within, figure, maybe, primaries};
-use super::super::{findings, markdown, servers, text, words};
+use super::super::{findings, markdown, series, servers, text, words};
 use super::fails_beyond;
 use crate::judge::{
-    Conclusion, Finding, GatePolicy, RunResult, Standing, StoredComparison, StoredMetric, StoredVerdict,
-    Verdict, error_findings, gate, standing,
+    Conclusion, Finding, GatePolicy, RunResult, Standing, StoredComparison, StoredFailures, StoredMetric,
+    StoredVerdict, Verdict, error_findings, gate, standing,
 };
 
 /// The verdicts of one run: what decides first, then metric by metric.
@@ -14,11 +14,11 @@ pub fn pull_request(result: &RunResult) -> String {
     let scenario = &result.record.scenario;
     let gate = gate(result, &GatePolicy::from_scenario(scenario));
     let conclusion = match gate.conclusion {
-        Conclusion::Pass if !scenario.gate.enforce => "measured, not gated",
+        Conclusion::Pass if !scenario.gate.enforce => series::NOT_GATED,
         conclusion => headline(conclusion),
     };
     let mut blocks = vec![Block::Title(format!("reclaim-bench {}: {conclusion}", result.record.label()))];
-    if !result.valid || result.record.partial {
+    if !result.is_usable() {
         let mut items: Vec<String> = result.invalid_reasons.iter().map(words::invalid_reason).collect();
         if let Some(aborted) = &result.record.aborted {
             items.push(findings::aborted(aborted));
@@ -165,6 +165,16 @@ fn stored(comparison: &StoredComparison, all: bool) -> Vec<Block> {
             .collect();
         let header = vec!["variant", "per claim", "base", "value", "verdict"];
         blocks.push(Block::Table { heading: "Not equal".into(), header, rows, words: vec![1, 4] });
+    }
+    if !comparison.failures.is_empty() {
+        let row = |f: &StoredFailures| {
+            let [base, value] = words::failures(f);
+            vec![f.variant.clone(), base, value, stored_word(f.verdict).to_owned()]
+        };
+        let (header, rows) =
+            (vec!["variant", "base", "value", "verdict"], comparison.failures.iter().map(row).collect());
+        let heading = words::NOT_SUCCESSFUL.into();
+        blocks.push(Block::Table { heading, header, rows, words: vec![3] });
     }
     blocks
 }

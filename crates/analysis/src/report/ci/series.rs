@@ -3,7 +3,7 @@
 use super::super::document::Block;
 use super::super::format::difference_within;
 use super::super::{findings, markdown, series, words};
-use super::junit::{Case, Suite, document, run_suite};
+use super::junit::{Case, Suite, add_nothing_judged, document, run_suite};
 use super::pull_request::{headline, origin};
 use crate::judge::{Conclusion, Gate, Repeated, RepeatedComparison, RunResult, Verdict};
 
@@ -29,6 +29,7 @@ pub fn junit_repeated(repeated: &Repeated, gate: &Gate, results: &[RunResult]) -
         let class = format!("{} against {}", comparison.candidate, comparison.baseline);
         over_all.add(&class, comparison.metric.name(), verdict(comparison, gate.enforced));
     }
+    add_nothing_judged(&mut over_all, "series", gate);
     let of_run = |(n, result)| run_suite(&format!("{label} run {}", n + 1), result, false);
     let runs = results.iter().enumerate().map(of_run);
     document(&std::iter::once(over_all).chain(runs).collect::<Vec<_>>())

@@ -54,6 +54,19 @@ fn junit_has_a_case_for_every_verdict() {
     insta::assert_snapshot!("junit_stored", junit_stored(&against_stored()));
 }
 
+/// The command ends with 3 there: inconclusive, which must not look green.
+#[test]
+fn a_gate_that_had_nothing_to_judge_is_no_green_document() {
+    let mut alone = run(&[GRANT_LANE], 1);
+    alone.record.scenario.compare = None;
+    alone.comparisons.clear();
+    alone.control = None;
+    assert!(!junit(&alone).contains("<skipped"), "{}", junit(&alone));
+    alone.record.scenario.gate.enforce = true;
+    let document = junit(&alone);
+    assert!(document.contains("name=\"gate\"") && document.contains("<skipped"), "{document}");
+}
+
 #[test]
 fn a_slower_variant_fails_a_case_only_where_the_gate_is_enforced() {
     let mut result = run(&[GRANT_LANE, HGET_LANE], 1);

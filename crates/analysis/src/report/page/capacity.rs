@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::parts::{Answer, Belief, Trust, blocks, figure, figures, folded, table, value};
 use super::primaries;
 use super::shell::{Body, Section};
-use crate::judge::capacity::{Capacity, SearchOutcome, SizingBasis, SizingRow};
+use crate::judge::capacity::{Capacity, Drift, SearchOutcome, SizingBasis, SizingRow};
 use crate::report::capacity as said;
 use crate::report::chart::{Axis, Bar, Bars, Chart, Layer, Look, Point, Scale, Segment, Series, Tone, Xy};
 use crate::report::format::{self, count, rough, share};
@@ -72,7 +72,7 @@ fn answer(capacity: &Capacity) -> Answer {
         SearchOutcome::Invalid => (Trust::No, "Do not use these figures: a probe could not be made."),
     };
     let mut reasons = Vec::new();
-    if let Some(drift) = capacity.drift {
+    if let Some(drift) = capacity.drift.filter(Drift::is_notable) {
         reasons.push(html! {
             "The same work at " (count(drift.rate_per_s.round() as u64)) " claims per second cost up to "
             (rough(drift.ratio() - 1.0)) " more CPU at another time: so much the machine's speed changed."

@@ -6,7 +6,7 @@ use super::parts::{
     Answer, Belief, ONE_AFTER_THE_OTHER, Trust, figure, figures, list, ratio_figure, table, value,
     words as word_column,
 };
-use crate::judge::{Conclusion, StoredComparison, StoredMetric, StoredVerdict};
+use crate::judge::{Conclusion, StoredComparison, StoredFailures, StoredMetric, StoredVerdict};
 use crate::report::chart::{Chart, Forest, ForestRow, Tone};
 use crate::report::format::{difference, figure as number, per_claim};
 use crate::report::words;
@@ -25,6 +25,7 @@ pub(super) fn overview(compared: &StoredComparison) -> Markup {
         (figure(&chart, &metrics(compared)))
         @if !compared.exact.is_empty() { (exact(compared)) }
         p { (compared.exact_equal) " counts per claim are equal in both." }
+        @if !compared.failures.is_empty() { (failures(compared)) }
     }
 }
 
@@ -46,6 +47,10 @@ fn in_what(compared: &StoredComparison) -> Option<(String, Option<(Markup, Marku
         let title = metric.metric.row().title;
         let figure = metric.ratio.map(|ratio| ratio_figure(title, &ratio, &format!("/metrics/{n}/ratio")));
         return Some((format!("{} of {}", words::metric_label(metric.metric), metric.variant), figure));
+    }
+    if let Some(failures) = compared.failures.iter().find(|one| one.verdict == verdict) {
+        let [base, candidate] = words::failures(failures);
+        return Some((format!("claims of {} without a lease, {base} → {candidate}", failures.variant), None));
     }
     let exact = compared.exact.iter().find(|one| one.verdict == verdict)?;
     let [base, candidate] = [exact.base_value, exact.candidate_value].map(per_claim);
@@ -142,6 +147,21 @@ fn metrics(compared: &StoredComparison) -> Markup {
         word_column("verdict"),
     ];
     table("Metric by metric", &columns, &rows)
+}
+
+fn failures(compared: &StoredComparison) -> Markup {
+    let row = |one: &StoredFailures| {
+        let [base, candidate] = words::failures(one);
+        vec![
+            html! { (one.variant) },
+            html! { (base) },
+            html! { (candidate) },
+            html! { (verdict(one.verdict).0) },
+        ]
+    };
+    let rows: Vec<Vec<Markup>> = compared.failures.iter().map(row).collect();
+    let columns = [word_column("variant"), figures("base"), figures("candidate"), word_column("verdict")];
+    table(words::NOT_SUCCESSFUL, &columns, &rows)
 }
 
 fn exact(compared: &StoredComparison) -> Markup {

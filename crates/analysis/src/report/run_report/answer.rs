@@ -12,20 +12,9 @@ pub(super) fn answer(result: &RunResult) -> String {
     if let Some(reason) = result.control.as_ref().and_then(findings::failed_control) {
         return format!("No verdict, because the control failed: {reason}.");
     }
-    let headline: Vec<&Comparison> = result
-        .comparisons
-        .iter()
-        .filter(|comparison| comparison.metric == result.comparisons[0].metric)
-        .collect();
+    let headline: Vec<&Comparison> = result.by_first_metric().into_iter().map(|(_, one)| one).collect();
     match headline.as_slice() {
-        [] if result.record.scenario.load.mode == Mode::Storm => {
-            let each = result.variants.iter().map(|variant| storm::answer(result, variant));
-            faults::answer(result).into_iter().chain(each).collect::<Vec<_>>().join(" ")
-        }
-        [] => {
-            let alone = result.variants.iter().map(alone);
-            faults::answer(result).into_iter().chain(alone).collect::<Vec<_>>().join(" ")
-        }
+        [] => uncompared(result),
         [one] => pair(one),
         several => {
             let each = several.iter().map(|comparison| {
@@ -66,8 +55,18 @@ pub(in crate::report) fn service_level(result: &RunResult) -> Option<Block> {
     })
 }
 
-/// One variant without another to compare it with.
-pub(in crate::report) fn alone(variant: &VariantSummary) -> String {
+/// Variants without another to compare them with.
+pub(in crate::report) fn uncompared(result: &RunResult) -> String {
+    let storm = result.record.scenario.load.mode == Mode::Storm;
+    let each = result.variants.iter().enumerate().map(|(n, variant)| {
+        if storm { storm::answer(result, variant) } else { alone(variant, result.own_rate_per_s(n)) }
+    });
+    faults::answer(result).into_iter().chain(each).collect::<Vec<_>>().join(" ")
+}
+
+/// One of them. Variants that took turns claim by claim share one time, and as many claims in it are no rate
+/// of either's.
+fn alone(variant: &VariantSummary, own_rate_per_s: Option<f64>) -> String {
     let Some(service) = &variant.service_us else {
         return format!("{}: no claim succeeded.", variant.name);
     };
@@ -80,9 +79,11 @@ pub(in crate::report) fn alone(variant: &VariantSummary) -> String {
         .as_ref()
         .map(|_| format!("; from signal to lease {resumed} at the median, {last} at p99"));
     format!(
-        "{}: {} claims per second, {} at the median and {} at p99 from sending a claim to holding the lease{}{}.",
-        variant.name,
-        figure(variant.throughput_per_s),
+        "{}, {} at the median and {} at p99 from sending a claim to holding the lease{}{}.",
+        own_rate_per_s.map_or_else(
+            || format!("{}, in turns with the others", variant.name),
+            |rate| format!("{}: {} claims per second", variant.name, figure(rate))
+        ),
         p50,
         p99,
         response.unwrap_or_default(),
@@ -122,7 +123,7 @@ fn pair(comparison: &Comparison) -> String {
 /// What the faster arm saves, in time and in round trips: the part of the answer that another machine can
 /// repeat.
 pub(in crate::report) fn savings(result: &RunResult) -> Vec<Block> {
-    if result.control.as_ref().is_some_and(|control| !control.passed) {
+    if result.is_vetoed() {
         return Vec::new();
     }
     let of = |metric: Metric| result.comparisons.iter().filter(move |c| c.metric == metric);
@@ -158,4 +159,28 @@ fn saving(result: &RunResult, time: &Comparison, trips: &Comparison) -> Option<S
         _ => saving.faster_and_slower()[0],
     };
     Some(saving.sentence(who))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::analyse;
+    use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, record};
+
+    /// As many claims of each in one time say nothing of either's rate.
+    #[test]
+    fn variants_that_took_turns_have_no_rate_of_their_own() {
+        let of = |arms: &[crate::judge::fixtures::SimulatedArm]| {
+            let mut record = record(arms, 1);
+            (record.strata, record.blocks) = (Vec::new(), Vec::new());
+            analyse(record).unwrap()
+        };
+        let (alone, several) = (of(&[GRANT_LANE]), of(&[GRANT_LANE, HGET_LANE]));
+        assert!(uncompared(&alone).contains("claims per second"), "{}", uncompared(&alone));
+        let said = uncompared(&several);
+        assert!(
+            said.contains("hget-lane, in turns with the others, ") && !said.contains("per second"),
+            "{said}"
+        );
+    }
 }

@@ -7,7 +7,7 @@ mod origin;
 mod worth;
 
 use answer::answer;
-pub(super) use answer::{alone, savings, service_level};
+pub(super) use answer::{savings, service_level, uncompared};
 pub(super) use origin::{origin, surroundings, trust};
 
 use super::document::Block;
@@ -16,7 +16,7 @@ use super::{faults, findings, generators, ramp, servers, steps, storm, words};
 use crate::judge::{self, Comparison, GatePolicy, LatencySummary, RunResult, VariantSummary, Verdict};
 use crate::record::{Outcomes, RunRecord};
 use crate::scenario::{Mode, VariantPath};
-use crate::stats::{CONFIDENCE, Estimate, Latencies};
+use crate::stats::{CONFIDENCE, Latencies};
 
 /// The whole report.
 pub(super) fn blocks(result: &RunResult) -> Vec<Block> {
@@ -160,8 +160,8 @@ fn costs(result: &RunResult) -> Block {
             let server = &variant.server;
             let commands = server.commands_per_claim.iter().filter(|(_, n)| **n > 0.0);
             let which: Vec<_> = commands.map(|(name, n)| format!("{name} {}", per_claim(*n))).collect();
-            let arm = result.record.arms.get(position).filter(|arm| arm.wire.claims > 0 && arm.sdk.is_none());
-            let sent = arm.map(|arm| arm.wire).map(|wire| wire.commands as f64 / wire.claims as f64);
+            let arm = result.record.arms.get(position);
+            let sent = arm.and_then(|arm| judge::wire_per_claim(arm, |wire| wire.commands));
             vec![
                 variant.name.clone(),
                 server.round_trips_per_claim.map_or_else(|| "-".into(), per_claim),
@@ -212,7 +212,7 @@ pub(super) fn outcomes(result: &RunResult) -> Option<Block> {
 /// Outcomes that happened, by name.
 fn named(outcomes: &Outcomes) -> Vec<(String, u64)> {
     let refused = outcomes.refused.iter().map(|(code, n)| (format!("refused: {code}"), *n));
-    let redirected = outcomes.redirected.iter().map(|(kind, n)| (format!("redirected: {kind:?}"), *n));
+    let redirected = outcomes.redirected.iter().map(|(kind, n)| (format!("redirected: {}", kind.code()), *n));
     [
         ("claimed", outcomes.claimed),
         ("expired", outcomes.expired),
@@ -262,14 +262,21 @@ fn comparisons(result: &RunResult) -> Vec<Block> {
 
 pub(super) fn verdict_cell(comparison: &Comparison, result: &RunResult) -> String {
     let word = words::verdict(comparison);
-    let vetoed = result.control.as_ref().is_some_and(|control| !control.passed);
-    let threshold = result.record.scenario.compare.as_ref().map_or(0.0, |compare| compare.noise_threshold);
-    let beyond = |ratio: &Estimate| words::is_beyond(ratio, threshold);
+    let vetoed = result.is_vetoed();
+    let allowance = result.control.as_ref().and_then(|control| control.allowance).unwrap_or_default();
+    let threshold = result.record.scenario.noise_threshold();
+    let beyond = |allowance: f64| {
+        let wider = comparison.ratio.map(|ratio| ratio.wider_by_factor(1.0 + allowance));
+        wider.is_some_and(|ratio| words::is_beyond(&ratio, threshold))
+    };
     match (comparison.verdict, &comparison.too_few, comparison.detectable) {
         (Verdict::Inconclusive, Some(reason), _) => format!("{word}: {reason}"),
         (Verdict::Inconclusive, _, _) if vetoed => format!("{word}: the control failed"),
-        (Verdict::Inconclusive, None, _) if comparison.ratio.as_ref().is_some_and(beyond) => {
+        (Verdict::Inconclusive, None, _) if beyond(allowance) => {
             format!("{word}: {}", words::may_be_chance(comparison.p_value.unwrap_or_default()))
+        }
+        (Verdict::Inconclusive, None, _) if beyond(0.0) => {
+            format!("{word}: two clusters of one server may differ by {} as well", share(allowance))
         }
         (Verdict::Inconclusive, None, Some(size)) => {
             format!("{word} (smallest detectable change: {})", share(size))

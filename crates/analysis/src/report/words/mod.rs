@@ -8,7 +8,10 @@ mod warning;
 
 use super::document::Block;
 use super::format::{TimeUnit, count, figure, share};
-use crate::judge::{self, Comparison, SettingDifference, Standing, StoredMetric, StoredVerdict, Verdict};
+use crate::judge::{
+    self, Comparison, SettingDifference, Standing, StoredFailures, StoredMetric, StoredVerdict, Verdict,
+};
+use crate::record::RunRecord;
 use crate::scenario::{Direction, Metric, MetricName, Unit};
 use crate::stats::{Estimate, TooFew};
 
@@ -22,6 +25,22 @@ pub(super) const WITHOUT_INTERVALS: &str =
 
 /// Why nobody sizes by a skewed load on one primary.
 pub(super) const UNSEEN_ON_ONE_PRIMARY: &str = "on one primary nobody sees how much of a skewed load is one partition's, which more primaries do not divide";
+
+/// What stands above claims that did not succeed.
+pub(super) const NOT_SUCCESSFUL: &str = "Claims without a lease";
+
+/// Claims that did not succeed, of how many: the base's and the candidate's.
+pub(super) fn failures(failures: &StoredFailures) -> [String; 2] {
+    [(failures.base, failures.base_of), (failures.candidate, failures.candidate_of)]
+        .map(|(claims, of)| format!("{} of {}", count(claims), count(of)))
+}
+
+/// What a primary is called over the time of a window, by its place among them in the order of their slots.
+/// After a fault these may be another server's than at the beginning, and the record knows the last one alone.
+pub(super) fn primary_over_time(record: &RunRecord, n: usize) -> String {
+    let stays = record.primaries.get(n).filter(|_| record.injected.is_none());
+    stays.map_or_else(|| format!("primary {}", n + 1), |primary| primary.addr.clone())
+}
 
 /// Whether an interval is beyond the noise threshold, in either direction: not whether that is good.
 pub(super) fn is_beyond(ratio: &Estimate, threshold: f64) -> bool {

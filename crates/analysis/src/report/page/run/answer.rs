@@ -7,8 +7,7 @@ use super::latency::medians;
 use crate::judge::{Comparison, Control, RunResult, Verdict};
 use crate::record::Warning;
 use crate::report::format::{count, difference, share, time_us};
-use crate::report::{faults, findings, run_report, servers, storm, words};
-use crate::scenario::Mode;
+use crate::report::{faults, findings, run_report, servers, words};
 
 /// What a reader of ten seconds takes with them.
 pub(super) fn answer(result: &RunResult) -> Answer {
@@ -30,15 +29,15 @@ fn said(result: &RunResult) -> Answer {
         let sentence = "No answer: this run is invalid, do not use its figures.".to_owned();
         return Answer { sentence, figure: None, tone: "bad", details: Vec::new(), belief };
     }
-    let headlines = headlines(result);
+    let headlines = result.by_first_metric();
     let details = medians(result).into_iter().collect();
-    if result.control.as_ref().is_some_and(|control| !control.passed) {
+    if result.is_vetoed() {
         let sentence =
             "No verdict: the baseline differs from itself, or is too noisy to judge by.".to_owned();
         return Answer { sentence, figure: None, tone: "", details, belief };
     }
     match headlines.as_slice() {
-        [] => Answer { sentence: alone(result), figure: None, tone: "", details, belief },
+        [] => Answer { sentence: run_report::uncompared(result), figure: None, tone: "", details, belief },
         [(place, one)] => pair(one, *place, details, belief),
         several => {
             let (place, chosen) = farthest(several);
@@ -48,12 +47,6 @@ fn said(result: &RunResult) -> Answer {
             answer
         }
     }
-}
-
-/// Comparisons by the scenario's first metric, with their places in the result.
-fn headlines(result: &RunResult) -> Vec<(usize, &Comparison)> {
-    let Some(first) = result.comparisons.first() else { return Vec::new() };
-    result.comparisons.iter().enumerate().filter(|(_, other)| other.metric == first.metric).collect()
 }
 
 /// Of several candidates the one to name first: the best of those that are better; else the first one.
@@ -106,16 +99,6 @@ fn pair(comparison: &Comparison, place: usize, mut details: Vec<Markup>, belief:
     let figure =
         comparison.ratio.map(|ratio| ratio_figure(title, &ratio, &format!("/comparisons/{place}/ratio")));
     Answer { sentence, figure, tone, details, belief }
-}
-
-/// Variants without another to compare them with.
-fn alone(result: &RunResult) -> String {
-    if result.record.scenario.load.mode == Mode::Storm {
-        let each = result.variants.iter().map(|v| storm::answer(result, v));
-        return faults::answer(result).into_iter().chain(each).collect::<Vec<_>>().join(" ");
-    }
-    let alone = result.variants.iter().map(run_report::alone);
-    faults::answer(result).into_iter().chain(alone).collect::<Vec<_>>().join(" ")
 }
 
 fn belief(result: &RunResult) -> Belief {
@@ -207,7 +190,7 @@ fn trust(result: &RunResult) -> (Trust, &'static str) {
 
 /// The comparison that the answer names.
 fn named(result: &RunResult) -> Option<&Comparison> {
-    let headlines = headlines(result);
+    let headlines = result.by_first_metric();
     (!headlines.is_empty()).then(|| farthest(&headlines).1)
 }
 
@@ -228,7 +211,7 @@ fn leaves_differences(result: &RunResult, warning: &Warning) -> bool {
     !result.comparisons.is_empty() && matches!(warning, Warning::SharedMachine { .. })
 }
 
-/// Without a control an absolute figure is of this machine at that time.
+/// What the figures leave out: the network between machines, where one is simulated.
 fn gaps(result: &RunResult) -> Option<Markup> {
     let added = result.record.added_rtt.as_ref()?;
     Some(html! { "The network is simulated: every reply was held back for " (time_us(added.asked_us)) "." })

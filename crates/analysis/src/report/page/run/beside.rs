@@ -55,7 +55,7 @@ fn groups<'a>(results: &[&'a RunResult]) -> Vec<Vec<Run<'a>>> {
 
 /// Whether the verdicts of a run count.
 fn usable(result: &RunResult) -> bool {
-    result.valid && !result.record.partial && result.control.as_ref().is_none_or(|control| control.passed)
+    result.is_usable() && !result.is_vetoed()
 }
 
 fn answer(results: &[&RunResult], groups: &[Vec<Run<'_>>]) -> Answer {
@@ -111,13 +111,12 @@ fn said(result: &RunResult) -> String {
     if !result.valid {
         return format!("{name}: INVALID, do not use its figures");
     }
-    if result.control.as_ref().is_some_and(|control| !control.passed) {
+    if result.is_vetoed() {
         return format!("{name}: no verdict, its control failed");
     }
     let headline = headline(result);
     if headline.is_empty() {
-        let alone: Vec<String> = result.variants.iter().map(run_report::alone).collect();
-        return format!("{name}: {}", alone.join(" "));
+        return format!("{name}: {}", run_report::uncompared(result));
     }
     let metric = words::metric_label(headline[0].metric);
     if headline.len() > NAMED_CANDIDATES {
@@ -147,10 +146,8 @@ fn counted<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
     counted.into_iter().map(|(word, n)| format!("{n} {word}")).collect::<Vec<_>>().join(", ")
 }
 
-/// Comparisons by the scenario's first metric.
 fn headline(result: &RunResult) -> Vec<&Comparison> {
-    let first = result.comparisons.first().map(|one| one.metric);
-    result.comparisons.iter().filter(|one| Some(one.metric) == first).collect()
+    result.by_first_metric().into_iter().map(|(_, one)| one).collect()
 }
 
 /// What the runs of one scenario say together.

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::super::parts::{
     Column, behind, blocks, drawn, figure, figures, maybe, table, value, words as word_column,
 };
-use crate::judge::{self, CONTROLLED, Comparison, Control, RunResult, StratumRatio, Verdict};
+use crate::judge::{self, CONTROLLED, Comparison, Control, RunResult, StratumRatio, Verdict, noise_band};
 use crate::report::chart::{Axis, Chart, Forest, ForestRow, Layer, Look, Point, Scale, Series, Tone, Xy};
 use crate::report::format::{self, count, difference, share};
 use crate::report::{run_report, words};
@@ -207,8 +207,9 @@ fn lines(result: &RunResult, baseline: &str, names: &[&str]) -> Vec<Line> {
 }
 
 fn strata_chart(result: &RunResult, baseline: &str, lines: &[Line]) -> Chart {
-    let threshold = result.record.scenario.compare.as_ref().map_or(0.0, |compare| compare.noise_threshold);
-    let mut layers = vec![Layer::AcrossY { from: 1.0 / (1.0 + threshold), to: 1.0 + threshold }];
+    let threshold = result.record.scenario.noise_threshold();
+    let [from, to] = noise_band(threshold);
+    let mut layers = vec![Layer::AcrossY { from, to }];
     layers.extend(lines.iter().map(|line| {
         let points = line.strata.iter().map(|stratum| Point {
             tip: format!("stratum {}: {}", stratum.position + 1, difference(stratum.ratio)),

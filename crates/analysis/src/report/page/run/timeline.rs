@@ -75,8 +75,7 @@ fn charts(result: &RunResult) -> Vec<Chart> {
 }
 
 fn cpu_of(result: &RunResult, n: usize) -> Over<'_> {
-    let primary = result.record.primaries.get(n);
-    let name = primary.map_or_else(|| format!("primary {}", n + 1), |primary| primary.addr.clone());
+    let name = said::primary_over_time(&result.record, n);
     (name, Tone::Nth(n), Box::new(move |_, point| point.primary_cpu.get(n).copied()))
 }
 
