@@ -1,5 +1,6 @@
 //! What tests against real servers share.
 
+pub mod half_written;
 pub mod one_claim;
 pub mod one_run;
 pub mod owner;

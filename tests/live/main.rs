@@ -11,7 +11,6 @@ mod cluster_refusals;
 mod common;
 mod detached;
 mod flowfabric;
-mod half_writing;
 mod recovery;
 mod run;
 #[cfg(feature = "sdk")]

@@ -12,6 +12,7 @@ mod ci;
 mod clocks;
 mod duet;
 mod faults;
+mod half_writing;
 mod others;
 mod parts;
 mod parts_unplanned;

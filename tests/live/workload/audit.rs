@@ -8,6 +8,7 @@ use reclaim_bench::workload::ExecIndex;
 use std::rc::Rc;
 
 use super::{Bench, send};
+use crate::common::half_written::{WRITES, half_writing};
 use crate::common::support;
 
 async fn audited(bench: &Bench) -> Audit {
@@ -92,42 +93,6 @@ async fn a_claim_that_nobody_heard_of_is_settled_or_found() {
     let audit = audited(&bench).await;
     assert_eq!((audit.grants_issued, audit.claimed, audit.outstanding), (3, 1, 1));
     assert_eq!((audit.lost, audit.epoch_errors, audit.state_errors), (1, 1, 1));
-}
-
-/// What a resumed claim writes beside `exec_core`, as the source has it.
-pub const WRITES: [&str; 8] = [
-    "\"HSET\", K.attempt_hash",
-    "\"HSET\", K.lease_current_key",
-    "\"ZREM\", K.eligible_zset",
-    "\"ZADD\", K.lease_expiry_key",
-    "\"SADD\", K.worker_leases_key",
-    "\"ZADD\", K.active_index_key",
-    "\"XADD\", K.lease_history_key",
-    "\"DEL\", K.claim_grant_key",
-];
-
-/// The published library whose resumed claim leaves out what `left_out` names, each a command and its key.
-pub fn half_writing(left_out: &[&str]) -> String {
-    leaving_out("ff_claim_resumed_execution", left_out)
-}
-
-/// The published library, one function of which leaves out what `left_out` names: a command and its key, or a
-/// field and its value.
-pub fn leaving_out(function: &str, left_out: &[&str]) -> String {
-    let source = ff_script::LIBRARY_SOURCE;
-    let begin = source.find(&format!("redis.register_function('{function}'")).expect("registered");
-    let end = begin + source[begin..].find("\nend)").expect("ends");
-    let mut function = source[begin..end].to_owned();
-    for write in left_out {
-        assert!(function.contains(write), "{write}");
-        if write.ends_with(',') {
-            function = function.replace(write, "");
-            continue;
-        }
-        // An assignment, so that it stays a statement; the arguments are evaluated and nothing is called.
-        function = function.replace(&format!("redis.call({write}"), &format!("local _ = select(1, {write}"));
-    }
-    format!("{}{function}{}", &source[..begin], &source[end..])
 }
 
 #[tokio::test(flavor = "current_thread")]

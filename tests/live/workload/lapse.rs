@@ -11,8 +11,8 @@ use reclaim_bench::workload::{ExecIndex, Oversight, Phase};
 use redis::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::audit::leaving_out;
 use super::{Bench, phases, send};
+use crate::common::half_written::leaving_out;
 use crate::common::support;
 
 impl Bench {

@@ -51,6 +51,15 @@ pub enum AwakeBy {
 }
 
 impl Conditions {
+    /// What [`Self::comparable`] calls where threads ran.
+    pub const PLACEMENT: &'static str = "machine placement";
+
+    /// What it calls whether cores were kept awake.
+    pub const CORES: &'static str = "machine cores asleep or awake";
+
+    /// What it calls what was asked for.
+    pub const ASKED: &'static str = "machine as asked for";
+
     /// What two results must have in common to be held against each other: all but which cores they were.
     /// Results of versions before conditions were arranged are those of a machine left alone.
     pub fn comparable(conditions: Option<&Self>) -> [(&'static str, String); 3] {
@@ -68,11 +77,7 @@ impl Conditions {
             Some(AwakeBy::Spinning { on }) => format!("awake by spinning on {} cores", on.len()),
         };
         let asked = format!("{} and {}", of.asked.placement.as_str(), of.asked.cores.as_str());
-        [
-            ("machine placement", placement),
-            ("machine cores asleep or awake", cores),
-            ("machine as asked for", asked),
-        ]
+        [(Self::PLACEMENT, placement), (Self::CORES, cores), (Self::ASKED, asked)]
     }
 
     /// Whether the generator worked alike under both.

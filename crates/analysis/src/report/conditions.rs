@@ -33,11 +33,13 @@ pub(super) fn arranged(conditions: &Conditions) -> String {
 /// A machine as histories keep it, for a reader: parts of it are named there so that two of them can be told
 /// apart.
 pub(super) fn stored(machine: &str) -> String {
+    let [placement, cores, asked] =
+        [Conditions::PLACEMENT, Conditions::CORES, Conditions::ASKED].map(|what| format!(", {what} "));
     let shown = machine
-        .replace(", machine placement ", "; threads ")
-        .replace(", machine cores asleep or awake awake", "; cores kept awake")
-        .replace(", machine cores asleep or awake ", "; cores ")
-        .replace(", machine as asked for ", "; asked for: ")
+        .replace(&placement, "; threads ")
+        .replace(&format!("{cores}awake"), "; cores kept awake")
+        .replace(&cores, "; cores ")
+        .replace(&asked, "; asked for: ")
         .replace(", 1 primaries,", ", 1 primary,")
         .replace(", 1 cores", ", 1 core");
     // What was asked for is worth a word only where something else was done.

@@ -126,18 +126,8 @@ impl VariantPath {
 
     /// The function of the library that makes the claim.
     pub const fn function(self) -> &'static str {
-        match self {
-            Self::FirstClaim | Self::BareFirstClaim => "ff_claim_execution",
-            Self::LeaseReclaim | Self::SdkReclaim => "ff_reclaim_execution",
-            Self::Fused => "ff_issue_grant_and_claim",
-            Self::GrantLane
-            | Self::HgetLane
-            | Self::HmgetLane
-            | Self::PipelinedLane
-            | Self::FullGrant
-            | Self::SdkResume
-            | Self::SdkGrant => "ff_claim_resumed_execution",
-        }
+        let all = self.functions();
+        all[all.len() - 1]
     }
 
     /// All functions that a claim calls, the one that makes it last.

@@ -9,7 +9,7 @@ use super::series::effective_sample_size;
 const WEIGHT_REACH: f64 = 8.0;
 
 /// Samples that an interval of a quantile needs on each side of it.
-const MIN_BEYOND: f64 = 5.0;
+pub(super) const MIN_BEYOND: f64 = 5.0;
 
 /// Quantile `q` (0 to 1) of sorted values by linear interpolation (type 7 of Hyndman and Fan); `None` when
 /// empty.

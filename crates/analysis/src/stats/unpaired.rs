@@ -4,6 +4,7 @@
 use super::estimate::{Estimate, TooFew, t_quantile};
 use super::neighbours::Neighbours;
 use super::pooled::Pooled;
+use super::quantile::MIN_BEYOND;
 use super::series::{effective_sample_size, mean, variance};
 use crate::record::{below, stream};
 
@@ -34,7 +35,7 @@ impl LogValue {
 /// Quantile `q` of samples in the order taken, with an error from resampling blocks of √n neighbours, so that
 /// runs of slow claims stay together.
 pub fn block_quantile(samples: &[f64], q: f64, seed: u64) -> Result<LogValue, TooFew> {
-    let needed = ((5.0 / q.min(1.0 - q).max(1e-6)).ceil() as usize).max(MIN_BLOCKS * MIN_BLOCKS);
+    let needed = ((MIN_BEYOND / q.min(1.0 - q).max(1e-6)).ceil() as usize).max(MIN_BLOCKS * MIN_BLOCKS);
     if samples.len() < needed {
         return Err(TooFew::samples("samples", needed as u64, samples.len() as u64));
     }

@@ -10,7 +10,7 @@ use crate::report::chart::{Axis, Chart, Forest, ForestRow, Layer, Look, Point, S
 use crate::report::format::{self, count, difference, share};
 use crate::report::{run_report, words};
 use crate::scenario::{Direction, Metric};
-use crate::stats::Estimate;
+use crate::stats::{CONFIDENCE, Estimate};
 
 /// Candidates whose strata are drawn: more lines than this are a tangle.
 const DRAWN: usize = 4;
@@ -147,7 +147,8 @@ fn comparisons(result: &RunResult) -> Markup {
             row
         })
         .collect();
-    let confidence = result.comparisons.iter().find_map(|one| Some(one.ratio?.confidence)).unwrap_or(0.95);
+    let confidence =
+        result.comparisons.iter().find_map(|one| Some(one.ratio?.confidence)).unwrap_or(CONFIDENCE);
     let baseline = result.comparisons.first().map_or("", |one| one.baseline.as_str());
     table(&format!("Compared with {baseline}, {} intervals", share(confidence)), &columns, &rows)
 }

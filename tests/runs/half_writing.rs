@@ -9,9 +9,9 @@ use reclaim_analysis::record::InvalidReason;
 use reclaim_analysis::scenario::{self, LibrarySource};
 use reclaim_bench::cluster::ClusterRequest;
 
+use crate::common::half_written::{WRITES, half_writing};
 use crate::common::one_run::run;
 use crate::common::support;
-use crate::workload::audit::{WRITES, half_writing};
 
 /// `smoke` with a tenth of its claims.
 fn small_smoke() -> String {
