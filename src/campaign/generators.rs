@@ -4,6 +4,7 @@
 use std::ffi::OsString;
 use std::process::Stdio;
 use std::rc::Rc;
+use std::sync::Once;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -97,13 +98,16 @@ pub(super) fn joining(request: &ClusterRequest) -> ClusterRequest {
     ClusterRequest { load_library: false, shared: true, announcement: None, ..request.clone() }
 }
 
-/// Whoever watches one of several generators sees a part of the load.
+/// Whoever watches one of several generators sees a part of the load: said once, however many runs there are.
 fn tell_whose(slice: Slice, watch: &dyn Watch) {
+    static TOLD: Once = Once::new();
     let (part, of) = (slice.number(), slice.of());
     if of > 1 {
-        watch.note(&format!(
-            "seconds, progress, events and metrics are of generator {part}'s claims, one part of {of}; the result is of all"
-        ));
+        TOLD.call_once(|| {
+            watch.note(&format!(
+                "seconds, progress, events and metrics are of generator {part}'s claims, one part of {of}; the result is of all"
+            ));
+        });
     }
 }
 

@@ -120,8 +120,6 @@ impl Differences {
     fn hosts(&mut self, host: [&Host; 2]) {
         self.compare("machine cpu", host.map(|h| h.cpu.clone()), true);
         self.compare("machine cores", host.map(|h| h.cores.to_string()), true);
-        // Kernels report a few pages more or less from boot to boot.
-        let memory = |h: &Host| format!("{:.1} GiB", h.memory_bytes as f64 / 1_073_741_824.0);
         self.compare("machine memory", host.map(memory), true);
         // Updates come by themselves: a baseline that ended with each would never be one.
         self.compare("machine kernel", host.map(|h| h.kernel.clone()), false);
@@ -252,7 +250,7 @@ pub(super) fn generator_machines(record: &RunRecord) -> Option<String> {
     let machine = |host: &Host, conditions: Option<&Conditions>| {
         let quota = quota(host).map(|cores| format!(", CPU quota of {cores}")).unwrap_or_default();
         let arranged = Conditions::comparable(conditions).map(|(_, how)| how).join(", ");
-        format!("{} with {} cores{quota} ({arranged})", host.cpu, host.cores)
+        format!("{} with {} cores and {}{quota} ({arranged})", host.cpu, host.cores, memory(host))
     };
     let used = by_machine(&record.generators);
     let mut named: Vec<String> = used
@@ -274,6 +272,11 @@ fn worker(sdk: Option<&SdkInfo>) -> String {
 /// A worker's SDK: its version, and what tells it from others that say the same.
 pub(super) fn sdk_and_digest(sdk: &SdkInfo) -> String {
     format!("{} ({})", sdk.version, short_sha256(&sdk.sha256))
+}
+
+/// Kernels report a few pages more or less from boot to boot.
+fn memory(host: &Host) -> String {
+    format!("{:.1} GiB", host.memory_bytes as f64 / 1_073_741_824.0)
 }
 
 /// A control group's limit, in words; `None` without one.

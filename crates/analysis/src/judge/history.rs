@@ -357,7 +357,7 @@ mod tests {
         assert!(generators("a").ends_with(", 2 generators"), "{}", generators("a"));
         let apart = generators("b");
         assert!(
-            apart.contains(", 2 generators, theirs: ") && apart.matches(" cores (free").count() == 2,
+            apart.contains(", 2 generators, theirs: ") && apart.matches(" cores and ").count() == 2,
             "{apart}"
         );
         let with_priority = |real_time| {

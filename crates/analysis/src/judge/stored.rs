@@ -132,7 +132,7 @@ pub struct StoredFailures {
     /// Of how many.
     pub candidate_of: u64,
     /// [`StoredVerdict::Fail`] where a larger share of the candidate's did not succeed, by more than one of a
-    /// thousand; else [`StoredVerdict::Pass`].
+    /// thousand; else [`StoredVerdict::Pass`]. [`StoredVerdict::NotJudged`] where a fault was injected.
     pub verdict: StoredVerdict,
 }
 
@@ -298,7 +298,13 @@ impl RunPair<'_> {
         let [(base, base_of), (candidate, candidate_of)] = [counted(self.base)?, counted(self.candidate)?];
         let share = |claims: u64, of: u64| claims as f64 / of.max(1) as f64;
         let worse = share(candidate, candidate_of) > share(base, base_of) + ERRORS;
-        let verdict = if worse { StoredVerdict::Fail } else { StoredVerdict::Pass };
+        // How many a fault has cost is one event of its kind, as one outage is.
+        let struck = [self.base, self.candidate].iter().any(|result| result.record.injected.is_some());
+        let verdict = match (struck, worse) {
+            (true, _) => StoredVerdict::NotJudged,
+            (false, true) => StoredVerdict::Fail,
+            (false, false) => StoredVerdict::Pass,
+        };
         let variant = self.variant.to_owned();
         (base + candidate > 0).then_some(StoredFailures {
             variant,

@@ -46,6 +46,12 @@ fn claims_that_fail_where_the_base_had_none_are_worse() {
     assert_eq!(conclusion(0, 40), (Conclusion::Regression, Some(StoredVerdict::Fail)));
     assert_eq!(conclusion(40, 40), (Conclusion::Pass, Some(StoredVerdict::Pass)));
     assert_eq!(conclusion(40, 0), (Conclusion::Pass, Some(StoredVerdict::Pass)));
+    // Of a fault that cost some, another one might have cost more.
+    let mut struck = with_failures(40);
+    struck.record.injected = Some(crate::record::InjectedRecord::default());
+    let compared = compare(&with_failures(0), &struck, &options()).unwrap();
+    assert_eq!(compared.failures[0].verdict, StoredVerdict::NotJudged);
+    assert_ne!(compared.conclusion, Conclusion::Regression);
 }
 
 /// Each storm is one drain.

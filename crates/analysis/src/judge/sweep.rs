@@ -175,8 +175,11 @@ impl SweepPoint {
 }
 
 impl Sweep {
-    /// The worst that the scenario's gate makes of a run.
+    /// The worst that the scenario's gate makes of a run; invalid where some were not made.
     pub fn conclusion(&self) -> Conclusion {
+        if self.ended_by.is_some() || self.points.len() < self.wanted.len() {
+            return Conclusion::Invalid;
+        }
         let of =
             |point: &SweepPoint| point.conclusion.or_else(|| (!point.valid).then_some(Conclusion::Invalid));
         self.points.iter().filter_map(of).min().unwrap_or(Conclusion::Pass)

@@ -47,6 +47,8 @@ fn the_worst_of_its_runs_is_what_a_sweep_ends_with() {
     assert_eq!(ended([sound(false), failed(false)]), Conclusion::Pass, "nobody asked the gate");
     let broken = run(true, &|record| record.audit.double_claims = 1);
     assert_eq!(ended([broken, failed(true)]), Conclusion::Invalid);
+    let unfinished = sweep("load.rate", &values, [("a", &failed(true))]);
+    assert_eq!(unfinished.conclusion(), Conclusion::Invalid, "as a series that was cut short");
 }
 
 /// Nothing at 100.

@@ -38,11 +38,7 @@ pub(super) fn faults(record: &RunRecord, scenario: &Scenario) -> Vec<InvalidReas
     faults.extend(part.map(|part| InvalidReason::PartOfARun { part: part.number, of: part.of }));
     faults.extend(damaged(record));
     faults.extend(generators::began_late(record));
-    // Each by itself: what one cluster has too much another may lack.
-    let of_clusters = record.clusters.iter().map(|cluster| &cluster.audit);
-    let audits: Vec<&Audit> =
-        if record.is_server_duet() { of_clusters.collect() } else { vec![&record.audit] };
-    faults.extend(audits.into_iter().flat_map(audit_faults));
+    faults.extend(record.audits().into_iter().flat_map(audit_faults));
     faults.extend(other_servers(record));
     faults.extend(counter_rules::faults(record, scenario));
     if matches!(scenario.load.model, Model::Open { .. }) {

@@ -128,6 +128,16 @@ impl RunRecord {
         self.partial && self.aborted.is_none()
     }
 
+    /// What must add up: of several clusters that share no claims each by itself, for what one has too much
+    /// another may lack.
+    pub fn audits(&self) -> Vec<&Audit> {
+        if self.is_server_duet() {
+            self.clusters.iter().map(|cluster| &cluster.audit).collect()
+        } else {
+            vec![&self.audit]
+        }
+    }
+
     /// For how long claims were due, in seconds of the window: the schedule, or as far as it got where the
     /// run was ended before that. A closed loop's is the window's.
     pub fn loaded_s(&self) -> f64 {

@@ -21,8 +21,9 @@ pub struct GeneratorUse {
     /// keep it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub process_cpu_s: Option<f64>,
-    /// CPU of the servers' processes: of all that the tool has started, replicas included, as the system
-    /// counts it; elsewhere, and in results of earlier versions, of the primaries as they say themselves.
+    /// CPU of the servers' processes: of all that are the tool's own processes, replicas included, as the
+    /// system counts it; elsewhere (containers, clusters of others), and in results of earlier versions, of the
+    /// primaries as they say themselves.
     pub servers_cpu_s: f64,
     /// Of that, CPU of the primaries, as they say themselves; `None` in results of versions whose figure above
     /// was this one.

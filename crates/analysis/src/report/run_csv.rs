@@ -195,7 +195,7 @@ mod tests {
         );
         assert!(
             timeline.starts_with("t_s,measured_s,claimed")
-                && timeline.contains(",cpu 127.0.0.1:7000,cpu primary 2\n")
+                && timeline.contains(",cpu 127.0.0.1:7000,cpu primary 1\n")
         );
         let strata = csv_strata(&result);
         assert!(strata.contains("\n0,false,1,hget-lane,0,") && strata.contains("\n1,true,1,grant-lane,99,"));

@@ -136,17 +136,22 @@ pub(super) fn prediction(sweep: &Sweep, rtt: Duration) -> Vec<Block> {
     }]
 }
 
+/// That the gate failed runs, and at which values; `None` where it did not, and where runs are invalid or
+/// missing, which is said by itself.
+pub(super) fn gate(sweep: &Sweep) -> Option<String> {
+    let worst = sweep.conclusion();
+    matches!(worst, Conclusion::Regression | Conclusion::Inconclusive).then(|| {
+        let at = sweep.points.iter().filter(|point| point.conclusion == Some(worst));
+        let values: Vec<String> = at.map(|point| words::setting(&point.value)).collect();
+        format!("{} at {}.", findings::concluded(worst), values.join(", "))
+    })
+}
+
 /// What must not be missed: verdicts that fail the command, runs that are not there, and runs whose figures
 /// must not be used.
 fn alarms(sweep: &Sweep) -> Vec<Block> {
     let mut blocks = Vec::new();
-    let worst = sweep.conclusion();
-    // What is invalid has an alarm of its own.
-    if matches!(worst, Conclusion::Regression | Conclusion::Inconclusive) {
-        let at = sweep.points.iter().filter(|point| point.conclusion == Some(worst));
-        let values: Vec<String> = at.map(|point| words::setting(&point.value)).collect();
-        blocks.push(Block::Alarm(format!("{} at {}.", findings::concluded(worst), values.join(", "))));
-    }
+    blocks.extend(gate(sweep).map(Block::Alarm));
     let (made, wanted) = (sweep.points.len(), sweep.wanted.len());
     if made < wanted {
         let known = |value: &&String| !sweep.points.iter().any(|point| point.value == **value);

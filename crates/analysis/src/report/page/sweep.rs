@@ -176,7 +176,12 @@ fn answer(sweep: &Sweep) -> Answer {
         (Trust::Yes, "All runs are valid.")
     };
     Answer {
-        sentence: sweep_answer::answer(sweep),
+        // As text begins with it.
+        sentence: said::gate(sweep)
+            .into_iter()
+            .chain([sweep_answer::answer(sweep)])
+            .collect::<Vec<_>>()
+            .join("\n"),
         figure: None,
         tone: "",
         details: details.collect(),

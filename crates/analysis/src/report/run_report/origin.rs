@@ -11,7 +11,8 @@ use crate::scenario::Mode;
 pub(in crate::report) fn trust(result: &RunResult) -> Block {
     let record = &result.record;
     let mut items: Vec<String> = result.control.as_ref().map(control).into_iter().collect();
-    items.extend(audited(&record.audit));
+    let violations = record.audits().into_iter().map(Audit::violations).sum();
+    items.extend(audited(&record.audit, violations));
     items.extend(staged(record));
     items.extend(memory(record));
     Block::List { heading: "Checks".into(), items }
@@ -31,11 +32,11 @@ fn control(control: &Control) -> String {
 }
 
 /// What reading back has shown.
-fn audited(audit: &Audit) -> Vec<String> {
+fn audited(audit: &Audit, violations: u64) -> Vec<String> {
     let unless_none = |n: u64, words: &dyn Fn(String) -> String| {
         if n == 0 { String::new() } else { words(count(n)) }
     };
-    let violations = match audit.violations() {
+    let violations = match violations {
         0 => "no violation".to_owned(),
         violations => format!("{} violations", count(violations)),
     };

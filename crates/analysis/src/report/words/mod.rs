@@ -36,10 +36,11 @@ pub(super) fn failures(failures: &StoredFailures) -> [String; 2] {
 }
 
 /// What a primary is called over the time of a window, by its place among them in the order of their slots.
-/// After a fault these may be another server's than at the beginning, and the record knows the last one alone.
+/// After a fault these may be another server's than at the beginning, and the record knows the last one alone:
+/// then by its number, from 0, as metrics have it.
 pub(super) fn primary_over_time(record: &RunRecord, n: usize) -> String {
     let stays = record.primaries.get(n).filter(|_| record.injected.is_none());
-    stays.map_or_else(|| format!("primary {}", n + 1), |primary| primary.addr.clone())
+    stays.map_or_else(|| format!("primary {n}"), |primary| primary.addr.clone())
 }
 
 /// Whether an interval is beyond the noise threshold, in either direction: not whether that is good.
