@@ -54,7 +54,7 @@ impl Generators {
         match self {
             Self::One => 1,
             Self::Started { of, .. } => *of,
-            Self::Part(part) => part.slice.of(),
+            Self::Part(part) => part.slice.generators(),
         }
     }
 }
@@ -101,7 +101,7 @@ pub(super) fn joining(request: &ClusterRequest) -> ClusterRequest {
 /// Whoever watches one of several generators sees a part of the load: said once, however many runs there are.
 fn tell_whose(slice: Slice, watch: &dyn Watch) {
     static TOLD: Once = Once::new();
-    let (part, of) = (slice.number(), slice.of());
+    let (part, of) = (slice.number(), slice.generators());
     if of > 1 {
         TOLD.call_once(|| {
             watch.note(&format!(
@@ -184,7 +184,7 @@ impl Children {
         task: &Task,
         arguments: &[OsString],
     ) -> Result<Self, CampaignError> {
-        let of = part.slice.of();
+        let of = part.slice.generators();
         let cannot = |part: u32| move |source| CampaignError::GeneratorStart { part, source };
         let program = own_program().map_err(cannot(2))?;
         let nodes = task.clusters.iter().take(1).flat_map(|first| &first.nodes);

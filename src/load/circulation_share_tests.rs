@@ -51,7 +51,12 @@ fn recorded(recorder: &Recorder, slice: Slice, storm: Option<StormRecord>) -> Ru
         wire: arm.wire,
         ..base.arms[0].clone()
     };
-    let note = PartNote { number: slice.number(), of: slice.of(), rendezvous: "x".into(), began_us: vec![7] };
+    let note = PartNote {
+        number: slice.number(),
+        of: slice.generators(),
+        rendezvous: "x".into(),
+        began_us: vec![7],
+    };
     RunRecord {
         arms: vec![of_arm],
         strata: Vec::new(),

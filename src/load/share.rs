@@ -41,6 +41,6 @@ pub(super) fn dealt(whole: Schedule, slice: Slice) -> Schedule {
         return whole;
     }
     let places: Vec<usize> =
-        (slice.number() as usize - 1..whole.offsets().len()).step_by(slice.of() as usize).collect();
+        (slice.number() as usize - 1..whole.offsets().len()).step_by(slice.generators() as usize).collect();
     whole.only(&places)
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use ff_core::types::AttemptIndex;
 
-use super::batch::{Batch, Exchange, Oversight, Replies, exchange};
+use super::batch::{CommandBatch, Exchange, Oversight, Replies, exchange};
 use super::contract::{self, Contract};
 use super::error::WorkloadError;
 use super::executions::Workload;
@@ -65,7 +65,7 @@ impl Exchange for ReadBack<'_> {
     type Item = ExecIndex;
     type Output = (ExecIndex, Seen);
 
-    fn encode(&self, &exec: &ExecIndex, batch: &mut Batch) {
+    fn encode(&self, &exec: &ExecIndex, batch: &mut CommandBatch) {
         let keys = &self.workload.keys(exec);
         batch.ask(&ReadForAudit(keys));
         batch.ask(&ReadGrantExpiry(keys));

@@ -43,12 +43,12 @@ impl<'a> Oversight<'a> {
 
 /// Commands of one or more requests, in sending order.
 #[derive(Default)]
-pub(super) struct Batch {
+pub(super) struct CommandBatch {
     pipeline: Pipeline,
     names: Vec<&'static str>,
 }
 
-impl Batch {
+impl CommandBatch {
     /// Adds a request.
     pub fn ask<R: Request>(&mut self, request: &R) {
         self.add(R::COMMAND, request.command());
@@ -90,7 +90,7 @@ pub(super) trait Exchange {
     type Output;
 
     /// Adds the commands of one request. All of them go to the item's partition.
-    fn encode(&self, item: &Self::Item, batch: &mut Batch);
+    fn encode(&self, item: &Self::Item, batch: &mut CommandBatch);
 
     /// Reads the replies. A pipeline without an answer gives each of its requests the error for each command.
     /// The first error ends the operation once the pipelines in flight are through.
@@ -104,7 +104,7 @@ impl<X: Exchange> Exchange for Each<'_, X> {
     type Item = X::Item;
     type Output = Result<X::Output, WorkloadError>;
 
-    fn encode(&self, item: &Self::Item, batch: &mut Batch) {
+    fn encode(&self, item: &Self::Item, batch: &mut CommandBatch) {
         self.0.encode(item, batch);
     }
 
@@ -117,7 +117,7 @@ impl<X: Exchange> Exchange for Each<'_, X> {
 /// once, and not for each kind of request.
 trait Numbered {
     /// As [`Exchange::encode`].
-    fn encode(&self, number: usize, batch: &mut Batch);
+    fn encode(&self, number: usize, batch: &mut CommandBatch);
     /// As [`Exchange::decode`]; what the replies come to is kept here.
     fn decode(&self, number: usize, replies: Replies) -> Result<(), WorkloadError>;
 }
@@ -137,7 +137,7 @@ impl<'a, X: Exchange> Typed<'a, X> {
 }
 
 impl<X: Exchange> Numbered for Typed<'_, X> {
-    fn encode(&self, number: usize, batch: &mut Batch) {
+    fn encode(&self, number: usize, batch: &mut CommandBatch) {
         if let Some(item) = &self.items.borrow()[number] {
             self.kind.encode(item, batch);
         }
@@ -255,7 +255,7 @@ async fn send_batch(
     numbers: &[usize],
     (kind, last): (&dyn Numbered, bool),
 ) -> (Vec<usize>, Result<(), WorkloadError>) {
-    let mut batch = Batch::default();
+    let mut batch = CommandBatch::default();
     let mut ends = Vec::with_capacity(numbers.len());
     for &number in numbers {
         kind.encode(number, &mut batch);

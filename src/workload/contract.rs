@@ -3,7 +3,7 @@
 
 use ff_core::types::{AttemptIndex, LaneId};
 
-use super::batch::{Batch, Replies};
+use super::batch::{CommandBatch, Replies};
 use super::ledger::Phase;
 use crate::flowfabric::{
     Acquired, CallError, ExecutionKeys, IsAmongLeases, ReadAttemptRecord, ReadLastAcquired, ReadLeaseRecord,
@@ -52,7 +52,7 @@ pub(super) fn ask(
     lane_id: &LaneId,
     attempt_index: AttemptIndex,
     worker: &WorkerIdentity,
-    batch: &mut Batch,
+    batch: &mut CommandBatch,
 ) {
     batch.ask(&ReadOwner(keys));
     batch.ask(&ReadLeaseRecord(keys));

@@ -7,7 +7,7 @@ use ff_core::types::{LeaseEpoch, LeaseFence, LeaseId, TimestampMs, WaitpointToke
 use redis::Cmd;
 use uuid::Uuid;
 
-use super::batch::{Batch, Each, Exchange, Oversight, Replies, exchange, exchange_one};
+use super::batch::{CommandBatch, Each, Exchange, Oversight, Replies, exchange, exchange_one};
 use super::error::{Unmade, WorkloadError};
 use super::executions::Workload;
 use super::ledger::Phase;
@@ -253,7 +253,7 @@ impl Exchange for LookAt<'_> {
     type Item = ExecIndex;
     type Output = (ExecIndex, bool);
 
-    fn encode(&self, &exec: &ExecIndex, batch: &mut Batch) {
+    fn encode(&self, &exec: &ExecIndex, batch: &mut CommandBatch) {
         batch.ask(&ReadForScan(&self.0.keys(exec)));
     }
 
@@ -276,7 +276,7 @@ impl Exchange for Begin<'_> {
     type Item = ExecIndex;
     type Output = ();
 
-    fn encode(&self, &exec: &ExecIndex, batch: &mut Batch) {
+    fn encode(&self, &exec: &ExecIndex, batch: &mut CommandBatch) {
         let workload = self.0;
         let interruption = workload.ledger.read(exec, |e| e.interruptions);
         let due_ms = workload.server_ms(exec) + AHEAD.as_millis() as u64;
@@ -333,7 +333,7 @@ impl Exchange for End<'_> {
     type Item = ExecIndex;
     type Output = Advance;
 
-    fn encode(&self, &exec: &ExecIndex, batch: &mut Batch) {
+    fn encode(&self, &exec: &ExecIndex, batch: &mut CommandBatch) {
         let workload = self.0;
         (self.1)();
         let (keys, lane_id) = (&workload.keys(exec), workload.lane(exec));

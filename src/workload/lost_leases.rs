@@ -10,7 +10,7 @@ use std::time::Duration;
 use ff_core::state::{AttemptState, LifecyclePhase};
 use tokio_util::sync::CancellationToken;
 
-use super::batch::{Batch, Exchange, Oversight, Replies, exchange};
+use super::batch::{CommandBatch, Exchange, Oversight, Replies, exchange};
 use super::error::WorkloadError;
 use super::executions::Workload;
 use super::interruption::Advance;
@@ -120,7 +120,7 @@ impl Exchange for Revoke<'_> {
     type Item = ExecIndex;
     type Output = ();
 
-    fn encode(&self, &exec: &ExecIndex, batch: &mut Batch) {
+    fn encode(&self, &exec: &ExecIndex, batch: &mut CommandBatch) {
         let workload = self.0;
         batch.ask(&RevokeLease {
             keys: &workload.keys(exec),
@@ -144,7 +144,7 @@ impl Exchange for RenewOnce<'_> {
     type Item = ExecIndex;
     type Output = ();
 
-    fn encode(&self, &exec: &ExecIndex, batch: &mut Batch) {
+    fn encode(&self, &exec: &ExecIndex, batch: &mut CommandBatch) {
         let workload = self.0;
         batch.ask(&RenewLease {
             keys: &workload.keys(exec),
@@ -169,7 +169,7 @@ impl Exchange for Mark<'_> {
     type Item = ExecIndex;
     type Output = Advance;
 
-    fn encode(&self, &exec: &ExecIndex, batch: &mut Batch) {
+    fn encode(&self, &exec: &ExecIndex, batch: &mut CommandBatch) {
         batch.ask(&MarkLeaseExpired(&self.0.keys(exec)));
     }
 
@@ -194,7 +194,7 @@ impl Exchange for Look<'_> {
     type Item = ExecIndex;
     type Output = Option<Sought>;
 
-    fn encode(&self, &exec: &ExecIndex, batch: &mut Batch) {
+    fn encode(&self, &exec: &ExecIndex, batch: &mut CommandBatch) {
         batch.ask(&ReadForScan(&self.0.keys(exec)));
     }
 

@@ -10,7 +10,7 @@ use ff_core::partition::{Partition, PartitionFamily, PartitionKey};
 use ff_core::state::{AttemptState, EligibilityState, LifecyclePhase};
 use ff_core::types::{AttemptIndex, ExecutionId, LaneId};
 
-use super::batch::{Batch, Each, Exchange, Oversight, Replies, exchange};
+use super::batch::{CommandBatch, Each, Exchange, Oversight, Replies, exchange};
 use super::error::WorkloadError;
 use super::executions::Workload;
 use super::ledger::Handout;
@@ -280,7 +280,7 @@ impl Exchange for Count<'_> {
     type Item = LaneSet;
     type Output = (LaneSet, u64);
 
-    fn encode(&self, &(partition, lane): &LaneSet, batch: &mut Batch) {
+    fn encode(&self, &(partition, lane): &LaneSet, batch: &mut CommandBatch) {
         batch.ask(&CountEligible { partition, lane_id: &self.0.lanes[usize::from(lane.0)] });
     }
 
@@ -296,7 +296,7 @@ impl Exchange for List<'_> {
     type Item = (Partition, (LaneIndex, u32));
     type Output = (Partition, (LaneIndex, u32), Vec<ExecutionId>);
 
-    fn encode(&self, &(partition, (lane, offset)): &Self::Item, batch: &mut Batch) {
+    fn encode(&self, &(partition, (lane, offset)): &Self::Item, batch: &mut CommandBatch) {
         let lane_id = &self.0.lanes[usize::from(lane.0)];
         batch.ask(&ListEligible { partition, lane_id, offset, limit: PAGE });
     }
@@ -333,7 +333,7 @@ impl Exchange for Inspect<'_> {
     type Item = ExecIndex;
     type Output = Option<Sought>;
 
-    fn encode(&self, &exec: &ExecIndex, batch: &mut Batch) {
+    fn encode(&self, &exec: &ExecIndex, batch: &mut CommandBatch) {
         batch.ask(&ReadForScan(&self.workload.keys(exec)));
     }
 
@@ -375,7 +375,7 @@ impl Exchange for Grant<'_> {
     type Item = Sought;
     type Output = Granted;
 
-    fn encode(&self, sought: &Sought, batch: &mut Batch) {
+    fn encode(&self, sought: &Sought, batch: &mut CommandBatch) {
         let keys = &self.0.keys(sought.exec);
         let (lane_id, worker, ttl) = (&sought.lane_id, &self.0.worker, self.0.grant.ttl);
         match self.1 {

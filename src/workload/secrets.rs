@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use ff_core::keys::IndexKeys;
 use ff_core::partition::{Partition, PartitionFamily};
 
-use super::batch::{Batch, Exchange, Oversight, Replies, exchange};
+use super::batch::{CommandBatch, Exchange, Oversight, Replies, exchange};
 use super::error::WorkloadError;
 use super::executions::Workload;
 use super::population::ExecIndex;
@@ -78,7 +78,7 @@ impl Exchange for NameSecret<'_> {
     type Item = Partition;
     type Output = (Partition, Found);
 
-    fn encode(&self, partition: &Partition, batch: &mut Batch) {
+    fn encode(&self, partition: &Partition, batch: &mut CommandBatch) {
         let mut name = redis::cmd("HSETNX");
         name.arg(IndexKeys::new(partition).waitpoint_hmac_secrets()).arg("current_kid").arg(KID);
         batch.add("hsetnx", name);
@@ -105,7 +105,7 @@ impl Exchange for FillSecret {
     type Item = Partition;
     type Output = ();
 
-    fn encode(&self, partition: &Partition, batch: &mut Batch) {
+    fn encode(&self, partition: &Partition, batch: &mut CommandBatch) {
         batch.ask(&WriteSecret { partition: *partition, kid: KID, secret_hex: SECRET_HEX });
     }
 

@@ -29,7 +29,7 @@ impl Slice {
     }
 
     /// So many share the run.
-    pub fn of(self) -> u32 {
+    pub fn generators(self) -> u32 {
         self.of
     }
 

@@ -1,6 +1,6 @@
 //! From nothing to active executions: create, grant, first claim.
 
-use super::batch::{Batch, Exchange, Oversight, Replies, exchange};
+use super::batch::{CommandBatch, Exchange, Oversight, Replies, exchange};
 use super::error::WorkloadError;
 use super::error::may_have_run;
 use super::executions::Workload;
@@ -51,7 +51,7 @@ impl Exchange for Create<'_> {
     type Item = ExecIndex;
     type Output = ();
 
-    fn encode(&self, &exec: &ExecIndex, batch: &mut Batch) {
+    fn encode(&self, &exec: &ExecIndex, batch: &mut CommandBatch) {
         batch.ask(&CreateExecution {
             keys: &self.0.keys(exec),
             namespace: NAMESPACE,
@@ -82,7 +82,7 @@ impl Exchange for FirstClaim<'_> {
     type Item = ExecIndex;
     type Output = ();
 
-    fn encode(&self, &exec: &ExecIndex, batch: &mut Batch) {
+    fn encode(&self, &exec: &ExecIndex, batch: &mut CommandBatch) {
         let workload = self.0;
         let (keys, lane_id) = (&workload.keys(exec), workload.lane(exec));
         batch.ask(&IssueClaimGrant { keys, lane_id, worker: &workload.worker, ttl: workload.grant.ttl });

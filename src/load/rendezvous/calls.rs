@@ -108,7 +108,7 @@ impl Calls {
         if self.call(number, &over, LIFE).await.is_err() {
             return;
         }
-        let (until, mut left) = (Instant::now() + FAREWELL, self.slice.of() - 1);
+        let (until, mut left) = (Instant::now() + FAREWELL, self.slice.generators() - 1);
         while left > 0 && Instant::now() < until {
             let mut pop = redis::cmd("LPOP");
             pop.arg(self.read_key());

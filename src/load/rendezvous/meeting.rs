@@ -126,7 +126,7 @@ impl Meeting {
         let (own, process) = (tool(), std::process::id());
         let hello = Hello {
             part: setup.slice.number(),
-            of: setup.slice.of(),
+            of: setup.slice.generators(),
             plan_sha256: plan_sha256.to_owned(),
             version: own.version,
             commit: own.commit,
@@ -176,7 +176,7 @@ impl Meeting {
         };
         let met = met.await;
         if met.is_err() {
-            registry::forget(&wire, &names, setup.slice.of()).await;
+            registry::forget(&wire, &names, setup.slice.generators()).await;
         }
         met
     }
@@ -252,7 +252,7 @@ impl Meeting {
 
     /// What a part's record says of it.
     pub fn note(&self, began_us: &[u64]) -> PartNote {
-        let (number, of) = (self.setup.slice.number(), self.setup.slice.of());
+        let (number, of) = (self.setup.slice.number(), self.setup.slice.generators());
         PartNote { number, of, rendezvous: self.setup.name.clone(), began_us: began_us.to_vec() }
     }
 
@@ -274,7 +274,7 @@ impl Meeting {
         let clock = self.clock.get();
         let at_us = match &self.role {
             Role::Leads(leader) => {
-                let at = Instant::now() + ahead(self.setup.slice.of());
+                let at = Instant::now() + ahead(self.setup.slice.generators());
                 let at_us = clock.at(at);
                 leader.begin(at_us).await?;
                 Some(at_us)
@@ -320,7 +320,7 @@ impl Meeting {
     /// Those who are gone, and may have left something; only the leader knows of any.
     pub fn gone(&self) -> Vec<Slice> {
         let Role::Leads(leader) = &self.role else { return Vec::new() };
-        let of = self.setup.slice.of();
+        let of = self.setup.slice.generators();
         leader.gone().into_iter().filter_map(|part| Slice::new(part, of)).collect()
     }
 
@@ -361,7 +361,7 @@ impl Meeting {
         // First, or a sign of life would come after.
         self.listening.0.abort();
         if let Role::Leads(_) = &self.role {
-            registry::forget(&self.wire(), &self.names, self.setup.slice.of()).await;
+            registry::forget(&self.wire(), &self.names, self.setup.slice.generators()).await;
         }
     }
 

@@ -17,7 +17,7 @@ use crate::valkey::SentTo;
 
 /// How far it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+enum PartStage {
     Coming,
     Preparing,
     Ready,
@@ -35,7 +35,7 @@ pub struct Part<B> {
     name: String,
     number: u32,
     bus: B,
-    stage: Cell<Stage>,
+    stage: Cell<PartStage>,
     window: Cell<u32>,
     welcome: RefCell<Option<Welcome>>,
     begins_us: Cell<i64>,
@@ -54,7 +54,7 @@ impl<B: Bus> Part<B> {
     /// to end the run.
     pub fn new(name: &str, number: u32, bus: B, end: CancellationToken) -> Self {
         let (welcome, begins_us, window, asked, introduced, speaking) = Default::default();
-        let (stage, heard) = (Cell::new(Stage::Coming), Cell::new(Instant::now()));
+        let (stage, heard) = (Cell::new(PartStage::Coming), Cell::new(Instant::now()));
         let standing = Standing::new(end);
         Self {
             name: name.to_owned(),
@@ -113,13 +113,13 @@ impl<B: Bus> Part<B> {
     /// Says that it is staged, and that it sends nothing any more once the leader wants it so.
     pub async fn quieten(&self, connections: Connections) -> Result<Barrier, MeetingError> {
         let window = self.window.get();
-        self.stage.set(Stage::Ready);
+        self.stage.set(PartStage::Ready);
         self.say(Says::Ready { window, connections }).await?;
-        if self.unless_ended(Stage::Quieted).await? == Barrier::Ended {
+        if self.unless_ended(PartStage::Quieted).await? == Barrier::Ended {
             return Ok(Barrier::Ended);
         }
         let _alone = self.speaking.lock().await;
-        self.stage.set(Stage::Silent);
+        self.stage.set(PartStage::Silent);
         self.say(Says::Silent { window }).await?;
         Ok(Barrier::Passed)
     }
@@ -127,7 +127,7 @@ impl<B: Bus> Part<B> {
     /// Waits until the leader says when the window begins: at which time of the server on which they meet, in
     /// microseconds; `None` where the run is to end.
     pub async fn begin(&self) -> Result<Option<i64>, MeetingError> {
-        let begun = self.unless_ended(Stage::Working).await?;
+        let begun = self.unless_ended(PartStage::Working).await?;
         Ok((begun == Barrier::Passed).then(|| self.begins_us.get()))
     }
 
@@ -144,20 +144,20 @@ impl<B: Bus> Part<B> {
             self.asked.set(true);
             self.say(Says::Stopping).await?;
         }
-        self.stage.set(Stage::Done);
+        self.stage.set(PartStage::Done);
         self.say(Says::Done { window: self.window.get(), sent: sent(), connections }).await
     }
 
     /// Waits until the leader has read the counters.
     pub async fn closed(&self) -> Result<(), MeetingError> {
-        self.standing.until(|| (self.stage.get() == Stage::Preparing).then_some(())).await
+        self.standing.until(|| (self.stage.get() == PartStage::Preparing).then_some(())).await
     }
 
     /// Says that its record lies there, and waits until the leader has it.
     pub async fn deliver(&self, pieces: u32) -> Result<(), MeetingError> {
-        self.stage.set(Stage::Delivered);
+        self.stage.set(PartStage::Delivered);
         self.say(Says::Delivered { pieces }).await?;
-        self.standing.until(|| (self.stage.get() == Stage::Over).then_some(())).await
+        self.standing.until(|| (self.stage.get() == PartStage::Over).then_some(())).await
     }
 
     /// Tells the leader that this part cannot go on. Where that cannot be said it finds out by itself.
@@ -184,20 +184,22 @@ impl<B: Bus> Part<B> {
                 self.standing.stop();
             }
             (Order::End { reason }, _) => return Err(MeetingError::Ended { reason }),
-            (Order::Welcome(welcome), Stage::Coming) => {
+            (Order::Welcome(welcome), PartStage::Coming) => {
                 self.welcome.replace(Some(welcome));
-                self.stage.set(Stage::Preparing);
+                self.stage.set(PartStage::Preparing);
             }
-            (Order::Quiet { window: of }, Stage::Ready) if of == window => self.stage.set(Stage::Quieted),
-            (Order::Begin { window: of, at_us }, Stage::Silent) if of == window => {
+            (Order::Quiet { window: of }, PartStage::Ready) if of == window => {
+                self.stage.set(PartStage::Quieted);
+            }
+            (Order::Begin { window: of, at_us }, PartStage::Silent) if of == window => {
                 self.begins_us.set(at_us);
-                self.stage.set(Stage::Working);
+                self.stage.set(PartStage::Working);
             }
-            (Order::Closed { window: of }, Stage::Done) if of == window => {
+            (Order::Closed { window: of }, PartStage::Done) if of == window => {
                 self.window.set(window + 1);
-                self.stage.set(Stage::Preparing);
+                self.stage.set(PartStage::Preparing);
             }
-            (Order::Received, Stage::Delivered) => self.stage.set(Stage::Over),
+            (Order::Received, PartStage::Delivered) => self.stage.set(PartStage::Over),
             _ => {
                 let when = format!("window {window}, {stage:?}");
                 return Err(MeetingError::Unexpected { part: 1, said: said.to_owned(), when });
@@ -212,8 +214,8 @@ impl<B: Bus> Part<B> {
     fn may_speak(&self) -> bool {
         match self.stage.get() {
             // Others may take longer to come than one that says nothing counts as there.
-            Stage::Coming => self.introduced.get(),
-            Stage::Silent | Stage::Done | Stage::Over => false,
+            PartStage::Coming => self.introduced.get(),
+            PartStage::Silent | PartStage::Done | PartStage::Over => false,
             _ => true,
         }
     }
@@ -225,7 +227,7 @@ impl<B: Bus> Part<B> {
 
     async fn sign_of_life(&self) -> Result<(), MeetingError> {
         let silent = self.heard.get().elapsed();
-        if silent > LOST && self.stage.get() != Stage::Over {
+        if silent > LOST && self.stage.get() != PartStage::Over {
             return Err(MeetingError::Gone { part: 1, place: String::new(), silent_s: silent.as_secs() });
         }
         let _alone = self.speaking.lock().await;
@@ -250,7 +252,7 @@ impl<B: Bus> Part<B> {
         say(&self.bus, &ToLeader { part: self.number, says }).await
     }
 
-    async fn unless_ended(&self, stage: Stage) -> Result<Barrier, MeetingError> {
+    async fn unless_ended(&self, stage: PartStage) -> Result<Barrier, MeetingError> {
         self.standing
             .until(|| {
                 if self.stage.get() == stage {

@@ -26,7 +26,7 @@ enum RunState {
 
 /// How far one generator is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+enum RosterStage {
     Preparing,
     Ready,
     /// It has said that it sends nothing; once the window is open it makes claims.
@@ -38,7 +38,7 @@ enum Stage {
 /// One generator.
 struct Known {
     hello: Hello,
-    stage: Stage,
+    stage: RosterStage,
     heard: Instant,
     /// What it has said of its connections and not been asked for.
     connections: Vec<Connections>,
@@ -89,22 +89,24 @@ impl Roster {
                 let place = known.hello.place();
                 return Err(MeetingError::PartFailed { part, place, reason });
             }
-            (Says::Ready { window: of, connections }, Stage::Preparing, RunState::Between)
+            (Says::Ready { window: of, connections }, RosterStage::Preparing, RunState::Between)
                 if of == window =>
             {
-                known.stage = Stage::Ready;
+                known.stage = RosterStage::Ready;
                 known.connections.push(connections);
             }
-            (Says::Silent { window: of }, Stage::Ready, RunState::Quiet) if of == window => {
-                known.stage = Stage::Silent;
+            (Says::Silent { window: of }, RosterStage::Ready, RunState::Quiet) if of == window => {
+                known.stage = RosterStage::Silent;
             }
-            (Says::Done { window: of, sent, connections }, Stage::Silent, RunState::Open) if of == window => {
-                known.stage = Stage::Done;
+            (Says::Done { window: of, sent, connections }, RosterStage::Silent, RunState::Open)
+                if of == window =>
+            {
+                known.stage = RosterStage::Done;
                 known.sent = sent;
                 known.connections.push(connections);
             }
-            (Says::Delivered { pieces }, stage, _) if stage == Stage::Preparing || stopped => {
-                known.stage = Stage::Delivered;
+            (Says::Delivered { pieces }, stage, _) if stage == RosterStage::Preparing || stopped => {
+                known.stage = RosterStage::Delivered;
                 known.pieces = pieces;
             }
             _ => return Err(unexpected),
@@ -128,7 +130,7 @@ impl Roster {
         if hello.plan_sha256 != self.own.plan_sha256 {
             return Err(MeetingError::OtherPlan { part, place });
         }
-        let (stage, connections, sent) = (Stage::Preparing, Vec::new(), Vec::new());
+        let (stage, connections, sent) = (RosterStage::Preparing, Vec::new(), Vec::new());
         self.parts.insert(part, Known { hello, stage, heard: now, connections, sent, pieces: 0 });
         Ok(())
     }
@@ -168,7 +170,7 @@ impl Roster {
 
     /// Whether all others are staged.
     pub fn ready(&self) -> bool {
-        self.all(Stage::Ready)
+        self.all(RosterStage::Ready)
     }
 
     /// They are about to be told to be silent.
@@ -179,7 +181,7 @@ impl Roster {
 
     /// Whether all others are silent.
     pub fn silent(&self) -> bool {
-        self.all(Stage::Silent)
+        self.all(RosterStage::Silent)
     }
 
     /// The window is about to be opened.
@@ -191,7 +193,7 @@ impl Roster {
 
     /// Whether all others' claims are made.
     pub fn done(&self) -> bool {
-        self.all(Stage::Done)
+        self.all(RosterStage::Done)
     }
 
     /// What they have sent since they were silent, together.
@@ -210,7 +212,7 @@ impl Roster {
     pub fn close(&mut self, now: Instant) -> u32 {
         self.phase = RunState::Between;
         self.hear_all(now);
-        self.parts.values_mut().for_each(|known| known.stage = Stage::Preparing);
+        self.parts.values_mut().for_each(|known| known.stage = RosterStage::Preparing);
         self.window += 1;
         self.window - 1
     }
@@ -224,15 +226,15 @@ impl Roster {
     /// The pieces of all records by part, once they are there.
     pub fn delivered(&self) -> Option<Vec<(u32, u32)>> {
         let pieces = || self.parts.iter().map(|(&part, known)| (part, known.pieces)).collect();
-        self.all(Stage::Delivered).then(pieces)
+        self.all(RosterStage::Delivered).then(pieces)
     }
 
     /// Who should have been heard of. Whoever was told to be silent is not.
     pub fn gone(&self, now: Instant) -> Option<(u32, MeetingError)> {
         let speaks = |known: &Known| match known.stage {
-            Stage::Preparing | Stage::Ready => true,
-            Stage::Silent => self.phase == RunState::Open,
-            Stage::Done | Stage::Delivered => false,
+            RosterStage::Preparing | RosterStage::Ready => true,
+            RosterStage::Silent => self.phase == RunState::Open,
+            RosterStage::Done | RosterStage::Delivered => false,
         };
         let late = |known: &Known| now.saturating_duration_since(known.heard) > LOST;
         let (&part, known) = self.parts.iter().find(|(_, known)| speaks(known) && late(known))?;
@@ -241,7 +243,7 @@ impl Roster {
         Some((part, MeetingError::Gone { part, place, silent_s }))
     }
 
-    fn all(&self, stage: Stage) -> bool {
+    fn all(&self, stage: RosterStage) -> bool {
         self.parts.values().all(|known| known.stage == stage)
     }
 

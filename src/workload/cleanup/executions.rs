@@ -6,7 +6,7 @@ use ff_core::partition::Partition;
 use ff_core::types::{AttemptIndex, ExecutionId, LaneId, SignalId, WaitpointId, WorkerInstanceId};
 use redis::{Cmd, Value};
 
-use super::super::batch::{Batch, Exchange, Oversight, Replies, exchange};
+use super::super::batch::{CommandBatch, Exchange, Oversight, Replies, exchange};
 use super::super::error::{WorkloadError, is_wrong_type};
 use super::super::nodes::Nodes;
 use super::removal::{Removal, partition, text, texts};
@@ -63,7 +63,7 @@ impl Exchange for ReadRemains<'_> {
     /// Nothing where the id is another namespace's execution.
     type Output = Result<Option<Remains>, (ExecutionId, CallError)>;
 
-    fn encode(&self, id: &ExecutionId, batch: &mut Batch) {
+    fn encode(&self, id: &ExecutionId, batch: &mut CommandBatch) {
         let keys = ExecutionKeys::from_id(id);
         let exec = keys.exec();
         let fields = ["namespace", "lane_id", "current_worker_instance_id"];
@@ -198,7 +198,7 @@ impl Exchange for RunAll {
     type Item = (&'static str, Cmd);
     type Output = Removal;
 
-    fn encode(&self, (name, command): &Self::Item, batch: &mut Batch) {
+    fn encode(&self, (name, command): &Self::Item, batch: &mut CommandBatch) {
         batch.add(name, command.clone());
     }
 
@@ -216,7 +216,7 @@ impl Exchange for Unlink {
     type Item = Remains;
     type Output = Removal;
 
-    fn encode(&self, remains: &Remains, batch: &mut Batch) {
+    fn encode(&self, remains: &Remains, batch: &mut CommandBatch) {
         let mut unlink = redis::cmd("UNLINK");
         unlink.arg(remains.keys());
         batch.add("unlink", unlink);

@@ -6,7 +6,7 @@ use ff_core::keys::IndexKeys;
 use ff_core::partition::Partition;
 use redis::{Cmd, Value};
 
-use super::super::batch::{Batch, Exchange, Oversight, Replies, exchange};
+use super::super::batch::{CommandBatch, Exchange, Oversight, Replies, exchange};
 use super::super::error::{WorkloadError, is_wrong_type};
 use super::super::nodes::Nodes;
 use super::super::secrets::KID;
@@ -137,7 +137,7 @@ impl Exchange for CheckSecret {
     type Item = Partition;
     type Output = Result<Option<Partition>, Removal>;
 
-    fn encode(&self, &partition: &Partition, batch: &mut Batch) {
+    fn encode(&self, &partition: &Partition, batch: &mut CommandBatch) {
         let mut read = redis::cmd("HKEYS");
         read.arg(secret_key(partition));
         batch.add("hkeys", read);
@@ -170,7 +170,7 @@ impl Exchange for UnlinkSecret {
     type Item = Partition;
     type Output = Removal;
 
-    fn encode(&self, &partition: &Partition, batch: &mut Batch) {
+    fn encode(&self, &partition: &Partition, batch: &mut CommandBatch) {
         let mut unlink = redis::cmd("UNLINK");
         unlink.arg(secret_key(partition));
         batch.add("unlink", unlink);

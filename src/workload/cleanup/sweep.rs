@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use ff_core::types::ExecutionId;
 use redis::{Cmd, Value};
 
-use super::super::batch::{Batch, Exchange, Oversight, Replies, exchange};
+use super::super::batch::{CommandBatch, Exchange, Oversight, Replies, exchange};
 use super::super::error::{WorkloadError, is_wrong_type};
 use super::super::nodes::Nodes;
 use super::super::population::{LANE_PREFIX, UUID_TEXT_PREFIX, WORKER, is_ours};
@@ -82,7 +82,7 @@ impl Exchange for ReadNamespace {
     type Item = ExecutionId;
     type Output = Option<ExecutionId>;
 
-    fn encode(&self, id: &ExecutionId, batch: &mut Batch) {
+    fn encode(&self, id: &ExecutionId, batch: &mut CommandBatch) {
         let mut read = redis::cmd("HGET");
         read.arg(ExecutionKeys::from_id(id).exec().core()).arg("namespace");
         batch.add("hget", read);
