@@ -64,9 +64,10 @@ impl Batches {
             .reduce(|longest, gap| if gap.length_ns > longest.length_ns { gap } else { longest })
     }
 
-    /// All of them together.
-    pub fn stalled_s(&self) -> f64 {
-        seconds(self.gaps().iter().map(|gap| gap.length_ns).sum())
+    /// All of them together; `None` where no claim succeeded.
+    pub fn stalled_s(&self) -> Option<f64> {
+        let any = self.of_parts.iter().flatten().any(|note| note.succeeded);
+        any.then(|| seconds(self.gaps().iter().map(|gap| gap.length_ns).sum()))
     }
 
     /// Spans in which nobody's claims succeeded and that are long enough to be kept; nothing counts before
@@ -211,7 +212,8 @@ mod tests {
         let never: &[Note<'_>] = &[(20, 0, &[])];
         assert_eq!(gap(&[never, never]), None, "before the first success nothing counts");
         assert_eq!(gap(&[&[(20, 20, &[])], &[(20, 20, &[])]]), None);
-        let stalled = |parts: &[&[Note<'_>]]| (batches(parts).stalled_s() * 10.0).round() as u64;
+        let stalled =
+            |parts: &[&[Note<'_>]]| (batches(parts).stalled_s().unwrap_or_default() * 10.0).round() as u64;
         let twice: &[Note<'_>] = &[(20, 17, &[[2, 5], [9, 10]]), (20, 20, &[[1, 3]])];
         assert_eq!((stalled(&[twice, twice]), stalled(&[never, never])), (3 + 1 + 3 + 2, 0));
     }

@@ -37,7 +37,7 @@ pub fn merge(parts: Vec<RunRecord>) -> Result<RunRecord, MergeError> {
     let batches = batches.as_ref();
     let generators = generators::generators(&parts)?;
     let (longest_gap_s, events) = batches::gap_and_events(&parts, batches);
-    let stalled_s = batches.map(Batches::stalled_s);
+    let stalled_s = batches.and_then(Batches::stalled_s);
     let first = &parts[0];
     let earliest = |a: &super::Aborted, b: &super::Aborted| a.after_s.total_cmp(&b.after_s);
     Ok(RunRecord {
