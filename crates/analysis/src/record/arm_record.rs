@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::audit::is_zero;
+use super::is_zero::is_zero;
 use super::{Histogram, LibraryInfo, Outcomes, Samples, SdkInfo};
 use crate::scenario::VariantPath;
 

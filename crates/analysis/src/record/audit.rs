@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::invalid_reason::Violation;
+use super::is_zero::is_zero;
 
 /// What reading back every execution showed. Of several generators, or clusters, all of it summed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -111,9 +112,4 @@ impl AddAssign for Audit {
         self.examples.extend(more.examples);
         self.examples.truncate(Self::MOST_EXAMPLES);
     }
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-pub(crate) fn is_zero(count: &u64) -> bool {
-    *count == 0
 }

@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::RedirectKind;
-use super::audit::is_zero;
 use super::inside::Inside;
+use super::is_zero::is_zero;
 
 /// Commands for which sent and counted are compared one by one where the record is judged: nobody else looks
 /// for who else sent them. In churn and storms, whose other functions read hashes themselves, the first alone.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::audit::is_zero;
+use super::is_zero::is_zero;
 use super::{Histogram, Outcomes, RedirectKind};
 use crate::scenario::{CutFrom, FaultKind, FaultTarget};
 

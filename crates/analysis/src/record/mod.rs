@@ -15,6 +15,7 @@ mod histogram;
 mod injected;
 mod inside;
 mod invalid_reason;
+mod is_zero;
 mod latency;
 mod machine_use;
 mod merge;
@@ -39,7 +40,6 @@ pub use aborted::Aborted;
 pub use arm_record::*;
 pub use arm_recorder::ArmRecorder;
 pub use audit::Audit;
-pub(crate) use audit::is_zero;
 pub use batch_note::{BatchNote, QUIET_NS};
 pub use calibration::{
     CalibratedLag, CalibrationNote, CalibrationRecord, Disturbance, LevelRecord, LevelRound, RoundTripRecord,
@@ -57,6 +57,7 @@ pub use injected::{
 };
 pub use inside::{CommandSums, FunctionSums, Inside, TimerSums};
 pub use invalid_reason::{ForeignClient, InvalidReason, Violation};
+pub(crate) use is_zero::is_zero;
 pub use latency::LatencyHistogram;
 pub use machine_use::{MachineUse, by_machine};
 pub use merge::{MergeError, Tie, merge};

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::audit::is_zero;
+use super::is_zero::is_zero;
 use super::{
     Aborted, ArmRecord, Audit, CalibrationNote, ClusterRecord, CounterBlock, Environment, GeneratorRecord,
     GeneratorUse, Histogram, InjectedRecord, InvalidReason, PartNote, PrimaryRecord, StormRecord, Stratum,
