@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use reclaim_analysis::judge::capacity::{self, Capacity, Stopped};
-use reclaim_analysis::judge::{Conclusion, GatePolicy, RunResult, gate};
+use reclaim_analysis::judge::{Conclusion, RunResult};
 
 /// How a command ended, as scripts see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,11 +24,7 @@ impl Exit {
     /// What a finished run means. Verdicts count only where the scenario's gate enforces them: an A/B run
     /// that finds its baseline faster has answered its question, it has not failed.
     pub fn of(result: &RunResult) -> Self {
-        if result.record.was_interrupted() {
-            Self::Interrupted
-        } else {
-            gate(result, &GatePolicy::from_scenario(&result.record.scenario)).conclusion.into()
-        }
+        if result.record.was_interrupted() { Self::Interrupted } else { result.gate().conclusion.into() }
     }
 }
 

@@ -3,12 +3,28 @@
 use std::rc::Rc;
 
 use reclaim_analysis::judge::{self, RunResult};
-use reclaim_analysis::scenario;
+use reclaim_analysis::scenario::{self, Scenario};
 use reclaim_bench::cluster::Cluster;
-use reclaim_bench::load::{self, Progress, RunSetup, Silent};
+use reclaim_bench::load::{self, LoadError, Progress, RunSetup, Silent};
 use tokio_util::sync::CancellationToken;
 
-/// Runs a scenario on a cluster and analyses what came of it.
+/// Runs a scenario on a cluster and analyses what came of it, if it came to anything.
+pub async fn attempt(cluster: &Rc<Cluster>, scenario: &Scenario, seed: u64) -> Result<RunResult, LoadError> {
+    attempt_watched(cluster, scenario, seed, &Silent, &CancellationToken::new()).await
+}
+
+async fn attempt_watched(
+    cluster: &Rc<Cluster>,
+    scenario: &Scenario,
+    seed: u64,
+    watch: &dyn Progress,
+    cancel: &CancellationToken,
+) -> Result<RunResult, LoadError> {
+    let setup = RunSetup { clusters: std::slice::from_ref(cluster), scenario, seed, watch, cancel };
+    Ok(judge::analyse_as(load::run(setup).await?, scenario))
+}
+
+/// The same of a scenario's text, where nothing else will do.
 pub async fn run(cluster: &Rc<Cluster>, text: &str, seed: u64) -> RunResult {
     run_watched(cluster, text, seed, &Silent, &CancellationToken::new()).await
 }
@@ -21,10 +37,8 @@ pub async fn run_watched(
     cancel: &CancellationToken,
 ) -> RunResult {
     let scenario = scenario::parse("test", text).unwrap_or_else(|error| panic!("{error}"));
-    let setup =
-        RunSetup { clusters: std::slice::from_ref(cluster), scenario: &scenario, seed, watch, cancel };
-    let record = load::run(setup).await.unwrap_or_else(|error| panic!("{error}"));
-    judge::analyse_as(record, &scenario)
+    let result = attempt_watched(cluster, &scenario, seed, watch, cancel).await;
+    result.unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// A scenario with these sections and one variant per path.

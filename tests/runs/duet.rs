@@ -10,10 +10,10 @@ use reclaim_analysis::judge::{self, RunResult, Verdict};
 use reclaim_analysis::record::WireCost;
 use reclaim_analysis::scenario::{self, Metric, MetricName};
 use reclaim_bench::cluster::{Cluster, ClusterError};
-use reclaim_bench::load::{self, LoadError, RunSetup, Silent};
+use reclaim_bench::load::LoadError;
 use reclaim_bench::valkey::Wire;
-use tokio_util::sync::CancellationToken;
 
+use crate::common::one_run::attempt;
 use crate::common::support;
 
 /// The first lines of the function that a claim calls, after its arguments have been checked.
@@ -49,15 +49,7 @@ library = 'CANDIDATE'
 async fn duet(cluster: &Rc<Cluster>, candidate: &str) -> Result<RunResult, LoadError> {
     let text = DUET.replace("CANDIDATE", candidate);
     let scenario = scenario::parse("duet", &text).unwrap_or_else(|error| panic!("{error}"));
-    let cancel = CancellationToken::new();
-    let setup = RunSetup {
-        clusters: std::slice::from_ref(cluster),
-        scenario: &scenario,
-        seed: 7,
-        watch: &Silent,
-        cancel: &cancel,
-    };
-    Ok(judge::analyse_as(load::run(setup).await?, &scenario))
+    attempt(cluster, &scenario, 7).await
 }
 
 /// The published library with `code` inside the claim.

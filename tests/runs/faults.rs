@@ -19,7 +19,7 @@ use rustix::process::{Pid, test_kill_process};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::common::one_run::{run, run_watched, scenario_text};
+use crate::common::one_run::{attempt, run, run_watched, scenario_text};
 use crate::common::support;
 
 /// An open loop over so many seconds with one fault.
@@ -219,15 +219,7 @@ async fn a_process_of_somebody_else_is_not_touched() {
     let text = scenario("staged", (50, 4), "at = \"2s\"\nfor = \"1s\"\npause = \"any primary\"\n");
     let scenario =
         reclaim_analysis::scenario::parse("test", &text.replace("replicas = 1", "replicas = 0")).unwrap();
-    let cancel = tokio_util::sync::CancellationToken::new();
-    let setup = reclaim_bench::load::RunSetup {
-        clusters: std::slice::from_ref(&cluster),
-        scenario: &scenario,
-        seed: 1,
-        watch: &reclaim_bench::load::Silent,
-        cancel: &cancel,
-    };
-    let refused = reclaim_bench::load::run(setup).await.map(drop).unwrap_err().to_string();
+    let refused = attempt(&cluster, &scenario, 1).await.map(drop).unwrap_err().to_string();
     assert!(refused.contains("a process of somebody else's"), "{refused}");
     tokio::time::sleep(Duration::from_millis(1)).await;
     assert_eq!(alive(&own), 1);

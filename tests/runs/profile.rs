@@ -4,15 +4,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
 
-use reclaim_analysis::judge::{self, PartChange, Profile, ProfileFinding, ProfilePart, RunResult};
+use reclaim_analysis::judge::{PartChange, Profile, ProfileFinding, ProfilePart, RunResult};
 use reclaim_analysis::record::Outcome;
 use reclaim_analysis::scenario::{ProfileLibraries, Scenario, VariantPath, profiled};
 use reclaim_bench::claim::claim_path;
-use reclaim_bench::load::{self, RunSetup, Silent};
-use tokio_util::sync::CancellationToken;
 
 use crate::common::one_claim::{Monitor, echo, order, setup, ticket};
-use crate::common::one_run::{POPULATION, assert_clean, scenario_text};
+use crate::common::one_run::{POPULATION, assert_clean, attempt, scenario_text};
 use crate::common::staged::Stage;
 use crate::common::support;
 use crate::duet::planted;
@@ -29,15 +27,7 @@ async fn profile(libraries: &ProfileLibraries) -> (RunResult, Profile) {
     file.load.claims = Some(4 * 20 * arms);
     file.load.warmup = 20;
     let scenario = Scenario::try_from(&file).unwrap_or_else(|error| panic!("{error:?}"));
-    let cancel = CancellationToken::new();
-    let setup = RunSetup {
-        clusters: std::slice::from_ref(&cluster),
-        scenario: &scenario,
-        seed: 7,
-        watch: &Silent,
-        cancel: &cancel,
-    };
-    let result = judge::analyse_as(load::run(setup).await.unwrap(), &scenario);
+    let result = attempt(&cluster, &scenario, 7).await.unwrap();
     assert_clean(&result);
     let profile = result.profile.clone().expect("an arm is instrumented");
     (result, profile)

@@ -6,13 +6,13 @@ use std::rc::Rc;
 use reclaim_analysis::record::WireCost;
 use reclaim_analysis::scenario;
 use reclaim_bench::cluster::Cluster;
-use reclaim_bench::load::{self, LoadError, RunSetup, Silent, server_memory_needed};
+use reclaim_bench::load::{LoadError, server_memory_needed};
 use reclaim_bench::valkey::NodeIndex;
 use reclaim_bench::workload::{Oversight, Workload};
 use redis::Value;
 use tokio_util::sync::CancellationToken;
 
-use crate::common::one_run::scenario_text;
+use crate::common::one_run::{attempt, scenario_text};
 use crate::common::support;
 
 async fn ask(cluster: &Cluster, words: &[&str]) -> Value {
@@ -63,15 +63,7 @@ async fn a_population_that_cannot_fit_is_refused_before_anything_is_written() {
     let limit = used(&cluster).await + 5_000_000;
     ask(&cluster, &["CONFIG", "SET", "maxmemory", &limit.to_string()]).await;
     let scenario = scenario::parse("test", &text(1_000, 10_000)).unwrap();
-    let cancel = CancellationToken::new();
-    let setup = RunSetup {
-        clusters: std::slice::from_ref(&cluster),
-        scenario: &scenario,
-        seed: 1,
-        watch: &Silent,
-        cancel: &cancel,
-    };
-    let error = load::run(setup).await.map(drop).unwrap_err();
+    let error = attempt(&cluster, &scenario, 1).await.map(drop).unwrap_err();
     assert!(matches!(error, LoadError::DoesNotFit { executions: 1_000, .. }), "{error}");
     assert!(error.to_string().contains("population.executions"), "{error}");
     assert_eq!(ask(&cluster, &["DBSIZE"]).await, Value::Int(0));

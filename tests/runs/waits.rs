@@ -4,10 +4,8 @@ use std::rc::Rc;
 
 use reclaim_analysis::record::Warning;
 use reclaim_analysis::scenario::{self, WAIT};
-use reclaim_bench::load::{self, RunSetup, Silent};
-use tokio_util::sync::CancellationToken;
 
-use crate::common::one_run::{POPULATION, assert_clean, run, scenario_text};
+use crate::common::one_run::{POPULATION, assert_clean, attempt, run, scenario_text};
 use crate::common::support;
 
 /// A closed loop of so many claims; the last variant waits.
@@ -63,15 +61,7 @@ async fn a_wait_for_replicas_that_are_not_there_is_refused_before_anything_is_wr
     // The file says that there is one.
     let text = waiting("primaries = 1\nreplicas = 1", "claims = 40", &[], "20ms");
     let scenario = scenario::parse("test", &text).unwrap();
-    let cancel = CancellationToken::new();
-    let setup = RunSetup {
-        clusters: std::slice::from_ref(&cluster),
-        scenario: &scenario,
-        seed: 1,
-        watch: &Silent,
-        cancel: &cancel,
-    };
-    let refused = load::run(setup).await.map(drop).unwrap_err().to_string();
+    let refused = attempt(&cluster, &scenario, 1).await.map(drop).unwrap_err().to_string();
     assert!(
         refused.contains("needs as many replicas of each primary") && refused.contains("has 0"),
         "{refused}"

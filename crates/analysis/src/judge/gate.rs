@@ -46,6 +46,13 @@ impl GatePolicy {
     }
 }
 
+impl RunResult {
+    /// What its scenario's policy makes of it.
+    pub fn gate(&self) -> Gate {
+        gate(self, &GatePolicy::from_scenario(&self.record.scenario))
+    }
+}
+
 /// Applies a policy to a finished run.
 pub fn gate(result: &RunResult, policy: &GatePolicy) -> Gate {
     let mut findings = Vec::new();
@@ -89,10 +96,8 @@ pub(crate) fn error_findings(
     let baseline = result.record.scenario.compare.as_ref().and_then(|compare| {
         result.variants.iter().find(|variant| Some(&variant.name) == compare.baseline.as_ref())
     });
-    let share_of = move |variant: &VariantSummary| {
-        unsuccessful(result, variant, service_level) as f64 / variant.outcomes.planned().max(1) as f64
-    };
-    let base_share = baseline.filter(|_| !service_level).map_or(0.0, share_of);
+    let of = move |variant| unsuccessful(result, variant, service_level);
+    let base = baseline.filter(|_| !service_level).map_or((0, 0), of);
     result.variants.iter().filter_map(move |variant| {
         let is_base = baseline.is_some_and(|base| base.name == variant.name);
         let nothing = variant.outcomes.claimed == 0 && variant.outcomes.planned() > 0;
@@ -100,32 +105,41 @@ pub(crate) fn error_findings(
             // Nothing to compare with.
             nothing.then_some(Conclusion::Invalid)?
         } else {
-            (nothing || share_of(variant) > base_share + ERRORS).then_some(Conclusion::Regression)?
+            (nothing || more_failed(base, of(variant))).then_some(Conclusion::Regression)?
         };
+        let (claims, of) = of(variant);
         let cause = Cause::Unsuccessful {
             variant: variant.name.clone(),
-            claims: unsuccessful(result, variant, service_level),
-            of: variant.outcomes.planned(),
+            claims,
+            of,
             refused: variant.outcomes.refused.clone(),
         };
         Some((variant, Finding::new(conclusion, cause)))
     })
 }
 
-/// What a healthy run does not show. Races that were lost are part of a scenario with contenders, and grants
+/// Whether so many claims without a lease, of how many, are a larger share than the base's by more than
+/// [`ERRORS`].
+pub(super) fn more_failed(base: (u64, u64), candidate: (u64, u64)) -> bool {
+    let share = |(claims, of): (u64, u64)| claims as f64 / of.max(1) as f64;
+    share(candidate) > share(base) + ERRORS
+}
+
+/// Claims of a variant without a lease, of how many: what a healthy run does not show. Races that were lost are part of a scenario with contenders, and grants
 /// that expired of one that leaves them to (`grant.unconsumed`); in any other they are claims that did not
 /// succeed. A claim that was not sent misses a service level; between variants it says nothing, since an
 /// execution that one of them failed to claim is missing for the other as well.
-pub(super) fn unsuccessful(result: &RunResult, variant: &VariantSummary, service_level: bool) -> u64 {
+pub(super) fn unsuccessful(result: &RunResult, variant: &VariantSummary, service_level: bool) -> (u64, u64) {
     let (outcomes, scenario) = (&variant.outcomes, &result.record.scenario);
     let lost = if scenario.load.contenders == 1 { outcomes.lost_race } else { 0 };
     // A claim through a fault that was read to hold its lease did succeed; only its time is not known.
     let settled: u64 =
         result.record.injected.iter().flat_map(|injected| &injected.faults).map(|fault| fault.settled).sum();
-    outcomes.errors().saturating_sub(settled)
+    let claims = outcomes.errors().saturating_sub(settled)
         + outcomes.expired_unasked(scenario.grant.unconsumed)
         + lost
-        + if service_level { outcomes.dropped + outcomes.empty_stock } else { 0 }
+        + if service_level { outcomes.dropped + outcomes.empty_stock } else { 0 };
+    (claims, outcomes.planned())
 }
 
 /// Applies a policy to a series of runs of one scenario. What varies is judged over all runs; a fault, a call

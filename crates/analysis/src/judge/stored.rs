@@ -10,7 +10,7 @@ use crate::stats::{CONFIDENCE, Estimate, TooFew, ratio_of};
 
 use super::comparable::{NotComparable, SettingDifference, differences};
 use super::finding::Conclusion;
-use super::gate::{ERRORS, unsuccessful};
+use super::gate::{more_failed, unsuccessful};
 use super::result::RunResult;
 use super::values::{exact_values, is_one_drain, measured, value_of};
 
@@ -293,11 +293,10 @@ impl RunPair<'_> {
     fn failures(&self) -> Option<StoredFailures> {
         let counted = |result: &RunResult| {
             let variant = result.variants.iter().find(|variant| variant.name == self.variant)?;
-            Some((unsuccessful(result, variant, false), variant.outcomes.planned()))
+            Some(unsuccessful(result, variant, false))
         };
         let [(base, base_of), (candidate, candidate_of)] = [counted(self.base)?, counted(self.candidate)?];
-        let share = |claims: u64, of: u64| claims as f64 / of.max(1) as f64;
-        let worse = share(candidate, candidate_of) > share(base, base_of) + ERRORS;
+        let worse = more_failed((base, base_of), (candidate, candidate_of));
         // How many a fault has cost is one event of its kind, as one outage is.
         let struck = [self.base, self.candidate].iter().any(|result| result.record.injected.is_some());
         let verdict = match (struck, worse) {

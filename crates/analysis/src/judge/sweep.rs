@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 
 use super::beside_others::{difference_beside_others, without_allowance};
 use super::finding::Conclusion;
-use super::gate::{GatePolicy, gate};
 use super::recovery::Recovery;
 use super::result::{Control, RunResult, Verdict};
 use super::values::measured;
@@ -264,7 +263,7 @@ fn point(value: &str, result: &RunResult) -> SweepPoint {
         invalid_reasons: result.invalid_reasons.clone(),
         warnings: result.warnings.clone(),
         control_failed: result.control.clone().filter(|control| !control.passed),
-        conclusion: Some(gate(result, &GatePolicy::from_scenario(&record.scenario)).conclusion),
+        conclusion: Some(result.gate().conclusion),
         added_rtt_us: added.map(|added| added.quantile_us(0.5)),
         busiest_share: busiest_share(record),
         recoveries: result.recoveries.clone(),

@@ -58,7 +58,7 @@ fn says_what_is_usual(past: &RunResult, now: &RunResult, arm: &str) -> bool {
         let own = record.arms.iter().find(|one| one.name == arm)?;
         let server = record.cluster_of_named(arm).map(|cluster| cluster.server.sha256.clone());
         let sdk = own.sdk.as_ref().map(|sdk| sdk.sha256.clone());
-        let library = own.library.as_ref().unwrap_or(&record.environment.library).sha256.clone();
+        let library = record.library_of(arm).sha256.clone();
         Some((library, sdk, server, record.tool.commit.clone()))
     };
     let own = |warning: &Warning| matches!(warning, Warning::UnlikeBefore { .. });

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::is_zero::is_zero;
 use super::{
     Aborted, ArmRecord, Audit, CalibrationNote, ClusterRecord, CounterBlock, Environment, GeneratorRecord,
-    GeneratorUse, Histogram, InjectedRecord, InvalidReason, PartNote, PrimaryRecord, StormRecord, Stratum,
-    TimelinePoint, Tool, Warning, WindowEvent, WindowTotals,
+    GeneratorUse, Histogram, InjectedRecord, InvalidReason, LibraryInfo, PartNote, PrimaryRecord,
+    StormRecord, Stratum, TimelinePoint, Tool, Warning, WindowEvent, WindowTotals,
 };
 use crate::json::{FromJson, to_json_line};
 use crate::scenario::ScenarioFile;
@@ -126,6 +126,12 @@ impl RunRecord {
     /// Whether somebody stopped the run before its end; one that its service level ended has an answer.
     pub fn was_interrupted(&self) -> bool {
         self.partial && self.aborted.is_none()
+    }
+
+    /// The function library that a variant claims with: its own, or the run's.
+    pub fn library_of(&self, variant: &str) -> &LibraryInfo {
+        let arm = self.arms.iter().find(|arm| arm.name == variant);
+        arm.and_then(|arm| arm.library.as_ref()).unwrap_or(&self.environment.library)
     }
 
     /// What must add up: of several clusters that share no claims each by itself, for what one has too much

@@ -41,9 +41,8 @@ fn report(result: &RunResult, position: usize) -> Result<FfBenchReport, ExportEr
         Some(_) => "",
         None => "; throughput is of a time in which the other variants made claims as well",
     };
-    let arm = record.arms.get(position);
-    let library = arm.and_then(|arm| arm.library.as_ref()).unwrap_or(&environment.library);
-    let sdk = arm.and_then(|arm| arm.sdk.as_ref());
+    let library = record.library_of(&variant.name);
+    let sdk = record.arms.get(position).and_then(|arm| arm.sdk.as_ref());
     let sdk = sdk.map(|sdk| format!("; SDK {}, sha256 {}", sdk.version, short_sha256(&sdk.sha256)));
     let sdk = sdk.unwrap_or_default();
     Ok(FfBenchReport {

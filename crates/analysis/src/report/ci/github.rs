@@ -25,8 +25,7 @@ struct Point {
 pub fn github(result: &RunResult, direction: Direction) -> Result<String, ExportError> {
     let environment = &result.record.environment;
     let library_of = |variant: &str| {
-        let arm = result.record.arms.iter().find(|arm| arm.name == variant);
-        let library = arm.and_then(|arm| arm.library.as_ref()).unwrap_or(&environment.library);
+        let library = result.record.library_of(variant);
         format!("library {} ({})", library.version, short_sha256(&library.sha256))
     };
     let place = |variant: &str| {

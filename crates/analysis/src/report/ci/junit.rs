@@ -19,8 +19,8 @@ use std::fmt::Write as _;
 use super::super::format::{difference_within, per_claim, time_us};
 use super::super::{faults, findings, servers, words};
 use crate::judge::{
-    Cause, Comparison, Gate, GatePolicy, RunResult, Standing, StoredComparison, StoredMetric, StoredVerdict,
-    Verdict, error_findings, gate, judged_exact, recovery_levels, service_levels, standing,
+    Cause, Comparison, Gate, RunResult, Standing, StoredComparison, StoredMetric, StoredVerdict, Verdict,
+    error_findings, judged_exact, recovery_levels, service_levels, standing,
 };
 
 /// Why a verdict of such a run is none.
@@ -84,7 +84,7 @@ pub(super) fn run_suite(name: &str, result: &RunResult, alone: bool) -> Suite {
     }
     add_exact(&mut suite, result, usable);
     if alone {
-        add_nothing_judged(&mut suite, "run", &gate(result, &GatePolicy::from_scenario(&record.scenario)));
+        add_nothing_judged(&mut suite, "run", &result.gate());
     }
     suite
 }

@@ -5,14 +5,14 @@ use super::super::format::{cores, difference_within, figure, maybe, primaries};
 use super::super::{findings, markdown, series, servers, text, words};
 use super::fails_beyond;
 use crate::judge::{
-    Conclusion, Finding, GatePolicy, RunResult, Standing, StoredComparison, StoredFailures, StoredMetric,
-    StoredVerdict, Verdict, error_findings, gate, standing,
+    Conclusion, Finding, RunResult, Standing, StoredComparison, StoredFailures, StoredMetric, StoredVerdict,
+    Verdict, error_findings, standing,
 };
 
 /// The verdicts of one run: what decides first, then metric by metric.
 pub fn pull_request(result: &RunResult) -> String {
     let scenario = &result.record.scenario;
-    let gate = gate(result, &GatePolicy::from_scenario(scenario));
+    let gate = result.gate();
     let conclusion = match gate.conclusion {
         Conclusion::Pass if !scenario.gate.enforce => series::NOT_GATED,
         conclusion => headline(conclusion),

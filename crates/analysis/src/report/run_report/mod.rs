@@ -13,7 +13,7 @@ pub(super) use origin::{origin, surroundings, trust};
 use super::document::Block;
 use super::format::{TimeUnit, count, difference_within, figure, maybe, per_claim, share, time_us};
 use super::{faults, findings, generators, ramp, servers, steps, storm, words};
-use crate::judge::{self, Comparison, GatePolicy, LatencySummary, RunResult, VariantSummary, Verdict};
+use crate::judge::{self, Comparison, LatencySummary, RunResult, VariantSummary, Verdict};
 use crate::record::{Outcomes, RunRecord};
 use crate::scenario::{Mode, VariantPath};
 use crate::stats::{CONFIDENCE, Latencies};
@@ -51,7 +51,7 @@ pub(super) fn blocks(result: &RunResult) -> Vec<Block> {
 /// it.
 pub(super) fn gate(result: &RunResult) -> Option<String> {
     let record = &result.record;
-    let gate = judge::gate(result, &GatePolicy::from_scenario(&record.scenario));
+    let gate = result.gate();
     findings::gate(&gate, record.was_interrupted())
 }
 
