@@ -1,11 +1,16 @@
 #!/usr/bin/env bash
-# Runs the commands that README.md and docs/ show: docs-commands.sh TOOL SCRATCH_DIRECTORY. That each of them is here, in a
-# test on live servers or among the ones that are not run, with the reason, is what tests/cli/documents.rs checks.
+# Runs the commands that README.md and docs/ show: docs-commands.sh TOOL SCRATCH_DIRECTORY (beside | alone | all). That each of
+# them is here, in a test on live servers or among the ones that are not run, with the reason, is what tests/cli/documents.rs checks.
+# Faults and service levels look at what the machine can do, which is less beside something else: `alone` is those, `beside` the others.
 set -euo pipefail
-tool=$(realpath "$1")
+tool=$(realpath "$1") wanted=$3
+case $wanted in beside | alone | all) ;; *) echo "not beside, alone or all: $wanted" >&2; exit 1 ;; esac
 root=$PWD
 export RECLAIM_BENCH_ROOT=$root PATH=$(dirname "$tool"):$PATH
+mkdir -p "$2"
 cd "$2"
+# Of its own, for tests beside it start clusters that stay as well.
+export XDG_STATE_HOME=$PWD/state
 
 said() { [ "$1" = 0 ] || echo "the command above ended with exit code $1, twice" >&2; }
 trap 'said $?' EXIT
@@ -19,14 +24,20 @@ twice() {
     }
 }
 
+# The part that the commands below belong to.
+part=beside
+is_wanted() { [ "$wanted" = all ] || [ "$wanted" = "$part" ]; }
+
 # As it is shown, and what is added to it here, so that nobody watches it for nothing.
 run() {
+    is_wanted || return 0
     printf "\n$ %s (after %d s)\n" "$1 ${2:-}" "$SECONDS"
     twice "$1 ${2:-}"
 }
 
 # A command that is shown, and a smaller one that is run for it.
 instead() {
+    is_wanted || return 0
     printf "\n$ %s\n  (for %s; after %d s)\n" "$2" "$1" "$SECONDS"
     twice "$2"
 }
@@ -47,19 +58,24 @@ instead 'reclaim-bench report results/reference/lane-ab' 'cd "$RECLAIM_BENCH_ROO
 instead 'reclaim-bench run lane-ab' 'ls -d results/lane-ab-* >/dev/null'
 instead 'reclaim-bench report results/lane-ab-*' 'set -- results/lane-ab-*; reclaim-bench report "$1" >/dev/null'
 instead 'reclaim-bench report results/lane-ab-* --format html > page.html' 'set -- results/lane-ab-*; reclaim-bench report "$1" --format html > page.html'
+part=alone
 # Half a minute of it. Whether a shared machine can carry a level is no matter here (1, 2, 3): what it measured must be there and
 # be readable.
 instead 'reclaim-bench capacity capacity --within 10m' 'reclaim-bench capacity capacity --within 30s --no-progress || [ $? -le 3 ]; reclaim-bench report results/capacity-capacity-* >/dev/null'
+part=beside
 # The benchmark needs the checkout; the tool's own commands do not. With what the tests are built of, which is there already: how
 # fast it is is no matter here, and with optimisation it would be built for this alone.
 instead 'cargo bench -p reclaim-microbench --bench partition_key -- --quick' 'cd "$RECLAIM_BENCH_ROOT" && cargo bench --locked --profile dev --workspace --bench partition_key -- --quick'
+part=alone
 # Narrowed, so that nothing is kept for runs.
 run 'reclaim-bench calibrate' '--quick --only round-trip --no-progress'
+part=beside
 instead 'reclaim-bench run lane-ab --nodes 10.0.0.1:6379 --tls --cacert ca.pem --user bench --password-file secret' 'echo secret > secret; reclaim-bench scenarios check lane-ab --nodes 10.0.0.1:6379 --tls --cacert ca.pem --user bench --password-file secret >/dev/null'
 
 # docs/start.md, docs/jobs.md, docs/programs.md: `smoke` for each that takes longer.
 run 'reclaim-bench run smoke' '--no-progress >/dev/null'
 run 'reclaim-bench run smoke --events events.ndjson' '--anyway --no-progress --quiet >/dev/null; tail -n 1 events.ndjson'
+part=alone
 # 1 is a service level that this machine misses.
 instead 'reclaim-bench run capacity --rate 1000 --duration 10s --gate' 'reclaim-bench run capacity --rate 100 --duration 2s --gate --anyway --set population.executions=1000 --no-progress --quiet >/dev/null || [ $? -le 3 ]'
 
@@ -71,6 +87,7 @@ run 'reclaim-bench run stall --primaries 1' '--no-progress || [[ $? = [13] ]]'
 run 'reclaim-bench run slot-move' '--no-progress || [[ $? = [13] ]]'
 # The default image needs a registry.
 instead 'reclaim-bench run partition' 'reclaim-bench run partition --image "$RECLAIM_BENCH_TEST_IMAGE" --no-progress || [[ $? = [13] ]]'
+part=beside
 
 # docs/profile.md. Whether a shared machine lets the parts add up is no matter here (3): what was measured must be there.
 run 'reclaim-bench profile' '--no-progress || [ $? = 3 ]'
@@ -93,7 +110,7 @@ instead 'reclaim-bench report results/lane-ab-20260102T030405Z-a1b2c3 --format f
 instead 'reclaim-bench compare lane-ab-abc1234.json results/lane-ab-20260103T030405Z-d4e5f6' 'set -- results/smoke-*; code=0; reclaim-bench compare lane-ab-abc1234.json "$2" || code=$?; [ $code = 3 ]'
 
 # docs/install.md
-trap 'code=$?; reclaim-bench cluster down >/dev/null; said $code' EXIT
+! is_wanted || trap 'code=$?; reclaim-bench cluster down >/dev/null; said $code' EXIT
 run 'reclaim-bench cluster up --replicas 1'
 run 'reclaim-bench cluster status'
 run 'reclaim-bench cluster down'

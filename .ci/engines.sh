@@ -21,9 +21,20 @@ cleanup() {
     "$tool" cluster down >/dev/null 2>&1 || true
     "${compose[@]}" down --volumes --timeout 1 >/dev/null 2>&1 || true
     [ -z "$swarm_is_ours" ] || docker swarm leave --force >/dev/null 2>&1 || true
-    [ ${#daemons[@]} = 0 ] || kill "${daemons[@]}" 2>/dev/null || true
-    [ -z "$slurm" ] || rm -rf "$slurm"
+    [ ${#daemons[@]} = 0 ] || end_daemons
+    [ -z "$slurm" ] || rm -rf "$slurm" || echo "left behind: $slurm" >&2
     docker image rm --force "$image" >/dev/null 2>&1 || true
+}
+# Slurm's controller writes its state once more when it is asked to end: its folder can be removed when it has ended, not before.
+end_daemons() {
+    local each
+    kill "${daemons[@]}" 2>/dev/null || true
+    for each in $(seq 100); do
+        kill -0 "${daemons[@]}" 2>/dev/null || break
+        sleep 0.2
+    done
+    kill -KILL "${daemons[@]}" 2>/dev/null || true
+    wait "${daemons[@]}" 2>/dev/null || true
 }
 trap cleanup EXIT
 fail() { echo "FAILED: $1" >&2; exit 1; }
