@@ -205,6 +205,10 @@ fn digest(project: &Path, resolved: &Resolved, compiler: &str) -> std::io::Resul
     {
         part(&name, value.as_bytes());
     }
+    part("features and editions", resolved.shapes.join("\n").as_bytes());
+    for file in configurations(project) {
+        part("configuration", settings(&std::fs::read_to_string(file)?).as_bytes());
+    }
     for (name, dir) in &resolved.dirs {
         hash.update(name);
         hash_dir(&mut hash, dir)?;
@@ -212,16 +216,48 @@ fn digest(project: &Path, resolved: &Resolved, compiler: &str) -> std::io::Resul
     Ok(format!("{:x}", hash.finalize()))
 }
 
-/// Settings of the environment that change what cargo builds.
+/// Settings of the environment that change what cargo builds: cargo's own, and those of compilers, which may
+/// have a target behind them.
 fn flags(environment: impl Iterator<Item = (String, String)>) -> Vec<(String, String)> {
+    const COMPILERS: [&str; 5] = ["CC", "CXX", "AR", "CFLAGS", "CXXFLAGS"];
+    // Where and how quickly it is built.
+    const NO_MATTER: [&str; 4] =
+        ["CARGO_TARGET_DIR", "CARGO_BUILD_TARGET_DIR", "CARGO_BUILD_BUILD_DIR", "CARGO_BUILD_JOBS"];
     let counts = |name: &str| {
-        name.starts_with("CARGO_PROFILE_RELEASE_")
-            || ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_RUSTFLAGS", "CARGO_BUILD_TARGET"]
-                .contains(&name)
+        let of_cargo = ["CARGO_PROFILE_RELEASE_", "CARGO_TARGET_", "CARGO_BUILD_"]
+            .iter()
+            .any(|prefix| name.starts_with(prefix));
+        let of_rustc = ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS"].contains(&name) || name.starts_with("RUSTC");
+        let first = name.split('_').next().unwrap_or_default();
+        (of_cargo || of_rustc || COMPILERS.contains(&first)) && !NO_MATTER.contains(&name)
     };
     let mut flags: Vec<_> = environment.filter(|(name, _)| counts(name)).collect();
     flags.sort();
     flags
+}
+
+/// Files of settings that cargo reads in a folder: of each one above it, and the user's.
+fn configurations(project: &Path) -> Vec<PathBuf> {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
+    let places = project.ancestors().map(|dir| dir.join(".cargo")).chain(home);
+    let mut found: Vec<PathBuf> = places
+        .flat_map(|place| [place.join("config.toml"), place.join("config")])
+        .filter(|file| file.is_file())
+        .collect();
+    let mut seen = std::collections::BTreeSet::new();
+    found.retain(|file| seen.insert(file.clone()));
+    found
+}
+
+/// What of such a file changes a binary; what cannot be read is taken whole, and cargo will say what is wrong.
+fn settings(text: &str) -> String {
+    let Ok(mut table) = text.parse::<toml::Table>() else { return text.to_owned() };
+    table.retain(|name, _| ["build", "env", "patch", "profile", "source", "target"].contains(&name));
+    if let Some(build) = table.get_mut("build").and_then(toml::Value::as_table_mut) {
+        build.retain(|name, _| !["jobs", "target-dir", "build-dir"].contains(&name));
+    }
+    table.to_string()
 }
 
 /// What cargo chose.
@@ -230,6 +266,9 @@ struct Resolved {
     version: String,
     /// Crates that lie in directories, by name, with these.
     dirs: Vec<(String, PathBuf)>,
+    /// Edition and features of every crate. The manifest of a workspace may decide both for its members, and
+    /// lies above their directories.
+    shapes: Vec<String>,
 }
 
 impl Resolved {
@@ -260,8 +299,22 @@ impl Resolved {
             .collect();
         dirs.sort();
         let sdk = packages.iter().find(|package| package["name"] == SDK);
-        Ok(Self { version: sdk.map(|sdk| text(sdk, "version")).unwrap_or_default(), dirs })
+        let shapes = shapes(packages, &metadata["resolve"]["nodes"]);
+        Ok(Self { version: sdk.map(|sdk| text(sdk, "version")).unwrap_or_default(), dirs, shapes })
     }
+}
+
+/// A line for each crate of `cargo metadata`, by name and version: an id has the path in it.
+fn shapes(packages: &[Value], nodes: &Value) -> Vec<String> {
+    let shape = |package: &Value| {
+        let of_it = |node: &&Value| node["id"] == package["id"];
+        let node = nodes.as_array().into_iter().flatten().find(of_it);
+        let features = node.map(|node| node["features"].to_string()).unwrap_or_default();
+        format!("{} {} {} {features}", package["name"], package["version"], package["edition"])
+    };
+    let mut shapes: Vec<String> = packages.iter().map(shape).collect();
+    shapes.sort();
+    shapes
 }
 
 /// Puts a binary into the cache, all of it or nothing.
@@ -317,10 +370,53 @@ mod tests {
 
     #[test]
     fn flags_that_change_the_binary_are_part_of_what_it_is() {
-        let environment = [("RUSTFLAGS", "-C x"), ("HOME", "/"), ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")];
-        let owned = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let names: Vec<String> = flags(owned.into_iter()).into_iter().map(|(name, _)| name).collect();
-        assert_eq!(names, ["CARGO_PROFILE_RELEASE_OPT_LEVEL", "RUSTFLAGS"]);
+        let counting = [
+            "CARGO_PROFILE_RELEASE_OPT_LEVEL",
+            "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS",
+            "CC_x86_64-unknown-linux-gnu",
+            "CFLAGS",
+            "RUSTC_WRAPPER",
+            "RUSTFLAGS",
+        ];
+        let others = ["HOME", "CARGO_TARGET_DIR", "CARGO_TERM_COLOR", "CCACHE_DIR", "CARGO_BUILD_JOBS"];
+        let all = counting.into_iter().chain(others).map(|name| (name.to_owned(), "x".to_owned()));
+        let names: Vec<String> = flags(all).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, counting);
+    }
+
+    #[test]
+    fn settings_that_change_the_binary_are_part_of_what_it_is() {
+        let native =
+            settings("[build]\nrustflags = [\"-C\", \"target-cpu=native\"]\njobs = 2\n[term]\nquiet = true");
+        assert!(
+            native.contains("native") && !native.contains("jobs") && !native.contains("quiet"),
+            "{native}"
+        );
+        assert_eq!(settings("[term]\nquiet = true\n[net]\nretry = 3"), settings(""));
+        assert_eq!(settings("[build"), "[build");
+        let dir = tempfile::tempdir().unwrap();
+        let project = dir.path().join("a/b");
+        std::fs::create_dir_all(dir.path().join("a/.cargo")).unwrap();
+        std::fs::create_dir_all(&project).unwrap();
+        let file = dir.path().join("a/.cargo/config.toml");
+        std::fs::write(&file, "[build]").unwrap();
+        assert!(configurations(&project).contains(&file));
+    }
+
+    /// The manifest of a workspace decides features and editions of its members, and lies above all of them.
+    #[test]
+    fn features_and_editions_that_a_workspace_decides_are_part_of_what_a_worker_is() {
+        let of = |edition: &str, features: &[&str], place: &str| {
+            let id = format!("path+file://{place}#ff-sdk@0.15.0");
+            let package =
+                serde_json::json!({ "name": "ff-sdk", "version": "0.15.0", "id": id, "edition": edition });
+            let nodes = serde_json::json!([{ "id": id, "features": features }]);
+            shapes(&[package], &nodes)
+        };
+        let one = of("2021", &["default"], "/base/crates/ff-sdk");
+        assert_eq!(one, of("2021", &["default"], "/candidate/crates/ff-sdk"));
+        assert_ne!(one, of("2024", &["default"], "/base/crates/ff-sdk"));
+        assert_ne!(one, of("2021", &["default", "more"], "/base/crates/ff-sdk"));
     }
 
     #[test]

@@ -128,8 +128,8 @@ pub struct SdkInfo {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
     /// SHA-256 of all that the worker was built from: its template, every source that lies in a directory,
-    /// the lock file with the checksums of all others, the compiler and its flags. Equal ones are one
-    /// program.
+    /// the lock file with the checksums of all others, features and editions, the compiler, its flags and
+    /// cargo's settings. Equal ones are one program.
     pub sha256: String,
     /// The compiler, as `rustc --version` has it.
     pub compiler: String,
