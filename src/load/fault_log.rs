@@ -43,6 +43,15 @@ struct Noted {
 }
 
 impl Noted {
+    /// Whether what a server that is kept busy answers at this moment it has answered before it was: the script
+    /// takes its time in full, and begins some moments after the fault does. Nobody says when.
+    fn is_before_its_script(&self, moment: Instant) -> bool {
+        let alone =
+            self.record.kind == FaultKind::Busy && self.ended.is_none() && self.record.took_over_s.is_none();
+        let lasting = Duration::from_secs_f64(self.record.lasting_s.unwrap_or_default());
+        alone && self.struck.is_some_and(|struck| moment < struck + lasting)
+    }
+
     /// Whether it goes on at this moment, or has only just ended.
     fn explains(&self, now: Instant) -> bool {
         self.struck.is_some_and(|struck| struck <= now)
@@ -102,6 +111,12 @@ impl FaultLog {
             fault.record.struck_s = at(now);
         });
         now
+    }
+
+    /// From here on the struck server serves nobody, until it is over or another has taken over. What it has
+    /// served since it was struck says nothing: the way into a container takes some tenths of a second.
+    pub(super) fn silenced(&self, number: usize) {
+        self.change(number, |fault, _| fault.record.first_success_s = None);
     }
 
     /// It is over. Returns whether it was not before.
@@ -265,7 +280,8 @@ impl FaultLog {
         let Some(partition) = claim.partition.filter(|_| claim.held) else { return };
         for fault in self.faults.borrow_mut().iter_mut() {
             let (Some(struck), None) = (fault.struck, fault.record.first_success_s) else { continue };
-            if struck <= claim.due && struck <= claim.sent && fault.partitions.contains(&partition) {
+            let of_it = struck <= claim.due && struck <= claim.sent && fault.partitions.contains(&partition);
+            if of_it && !fault.is_before_its_script(claim.done) {
                 let at = claim.done.saturating_duration_since(start);
                 fault.record.first_success_s = Some(at.as_secs_f64());
             }

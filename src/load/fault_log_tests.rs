@@ -96,6 +96,39 @@ async fn what_succeeds_before_anything_has_failed_is_no_success_after_the_fault(
     assert_eq!((record.first_failure_s, record.first_success_s), (Some(1.05), Some(1.5)));
 }
 
+/// The way into a container is long: claims go on being served after the fault has been noted.
+#[tokio::test(flavor = "current_thread", start_paused = true)]
+async fn what_a_server_answers_before_it_is_silent_is_no_success_after_the_fault() {
+    let (log, start) = (log(FaultKind::Pause), Instant::now());
+    log.begin(start);
+    tokio::time::advance(MS(1_000)).await;
+    log.struck(0, &server(), [1].into());
+    tokio::time::advance(MS(150)).await;
+    end(&log, start, MS(1_149), &Outcome::Claimed, 1);
+    tokio::time::advance(MS(50)).await;
+    log.silenced(0);
+    tokio::time::advance(MS(500)).await;
+    end(&log, start, MS(1_201), &Outcome::Claimed, 1);
+    assert_eq!(log.record().faults[0].first_success_s, Some(1.7));
+}
+
+/// Nobody says when a script begins, but it lasts for half a second, which is over at 1.5 s at the earliest.
+#[tokio::test(flavor = "current_thread", start_paused = true)]
+async fn what_a_server_answers_before_it_is_busy_is_no_success_after_the_fault() {
+    let (log, start) = (log(FaultKind::Busy), Instant::now());
+    log.begin(start);
+    tokio::time::advance(MS(1_000)).await;
+    log.struck(0, &server(), [1].into());
+    tokio::time::advance(MS(5)).await;
+    end(&log, start, MS(1_003), &Outcome::Claimed, 1);
+    assert_eq!(log.record().faults[0].first_success_s, None);
+    // Ahead of the script's own reply.
+    tokio::time::advance(MS(505)).await;
+    end(&log, start, MS(1_006), &Outcome::Claimed, 1);
+    log.ended(0);
+    assert_eq!(log.record().faults[0].first_success_s, Some(1.51));
+}
+
 /// A fault that nothing noticed, and a claim that fails on its slots for a reason of its own.
 #[tokio::test(flavor = "current_thread", start_paused = true)]
 async fn what_fails_long_after_a_fault_is_over_is_not_its_doing() {

@@ -152,6 +152,7 @@ impl Injector<'_> {
             FaultKind::Pause => {
                 let pause = async {
                     let stopped = cluster.stop_process(server).await.map_err(|error| refused(&error))?;
+                    log.silenced(number);
                     self.lasting(spec).await;
                     stopped.go_on().await;
                     Ok(())
@@ -191,7 +192,7 @@ impl Injector<'_> {
                 return self.out_of_service(number, &struck, restart).await;
             }
             FaultKind::Partition => {
-                let partition = self.partition(spec, server);
+                let partition = self.partition(number, spec, server);
                 return self.out_of_service(number, &struck, partition).await;
             }
             FaultKind::MoveSlots => {

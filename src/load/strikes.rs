@@ -12,7 +12,7 @@ use crate::cluster::SlotMove;
 use crate::valkey::NodeAddr;
 use crate::workload::Oversight;
 use reclaim_analysis::record::{InjectionFailure, MovedSlots};
-use reclaim_analysis::scenario::FaultSpec;
+use reclaim_analysis::scenario::{CutFrom, FaultSpec};
 
 /// How long the library may take to be on a server that was started again.
 const COMPLETE_LIMIT: Duration = Duration::from_secs(20);
@@ -56,11 +56,15 @@ impl Injector<'_> {
     /// Takes a server off its networks and onto them again, and waits until all call it well.
     pub(super) async fn partition(
         &self,
+        number: usize,
         spec: &FaultSpec,
         server: &NodeAddr,
     ) -> Result<(), InjectionFailure> {
         let cluster = &self.session.cluster;
         let off = cluster.cut_off(server, spec.cut_from).await.map_err(|error| refused(&error))?;
+        if spec.cut_from == CutFrom::Everybody {
+            self.faults.log.silenced(number);
+        }
         self.lasting(spec).await;
         off.rejoin().await.map_err(|error| refused(&error))?;
         cluster.until_rejoined(server).await.map_err(|error| refused(&error))

@@ -175,6 +175,8 @@ async fn a_busy_script_holds_everybody_up_for_its_time() {
     assert_accounted(&result);
     let lasted = fault.ended_s.unwrap() - fault.struck_s.unwrap();
     assert!(lasted >= 0.69 && recovery.slowest_us.unwrap() >= 0.5e6, "{fault:?} {recovery:?}");
+    let served_again = fault.first_success_s.unwrap() - fault.struck_s.unwrap();
+    assert!(served_again >= 0.69, "nobody is served while the script runs: {fault:?}");
 }
 
 /// Interruptions, scanners and claims all follow the cluster; the audit accounts for what a failover put
