@@ -68,6 +68,11 @@ impl Loss {
     pub(super) fn covers(&self, partition: u16) -> bool {
         self.partitions.contains(&partition)
     }
+
+    /// Whether what was acknowledged at a moment may be gone.
+    fn reaches(&self, acknowledged: Instant) -> bool {
+        self.between.is_none_or(|(from, to)| (from..=to).contains(&acknowledged))
+    }
 }
 
 impl Workload {
@@ -163,8 +168,12 @@ impl Workload {
         let named = lease.attempt_id.as_ref();
         let right =
             lease.attempt_index == index && named.is_none_or(|id| *id == self.plan.attempt_id(exec, index));
-        let may_be_lost =
-            self.losses.borrow().iter().any(|loss| loss.covers(self.plan.partition(exec).index));
+        // What a failover cannot have taken must be there, on the partitions that it concerned as well.
+        let before = self.ledger.read(exec, |e| e.last_claim);
+        let partition = self.plan.partition(exec).index;
+        let may_be_lost = before.is_some_and(|before| {
+            self.losses.borrow().iter().any(|loss| loss.covers(partition) && loss.reaches(before))
+        });
         self.ledger.claimed(exec, lease, (attempts, right), may_be_lost);
     }
 
@@ -200,12 +209,11 @@ impl Workload {
         let touched = self.ledger.read(exec, |e| e.touched);
         let mut may = MayBeLost::Nothing;
         for loss in losses.iter().filter(concern) {
-            match (loss.between, touched) {
-                (None, _) => return MayBeLost::Everything,
-                (Some((from, to)), Some(touched)) if (from..=to).contains(&touched) => {
-                    may = MayBeLost::Latest;
-                }
-                _ => {}
+            if loss.between.is_none() {
+                return MayBeLost::Everything;
+            }
+            if touched.is_some_and(|touched| loss.reaches(touched)) {
+                may = MayBeLost::Latest;
             }
         }
         may

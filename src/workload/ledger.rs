@@ -118,6 +118,8 @@ pub(super) struct Entry {
     pub token: Option<Box<str>>,
     /// When a reply last changed what is here.
     pub touched: Option<Instant>,
+    /// When the last claim's reply came.
+    pub last_claim: Option<Instant>,
     /// Claims that consumed a grant.
     pub granted: u32,
     /// Claims that were acknowledged and that a failover lost, noticed when the execution was claimed again.
@@ -231,8 +233,8 @@ impl Ledger {
     }
 
     /// A claim succeeded, after which there are so many attempts; its reply named the `right` one, or not.
-    /// `may_be_lost`: whether earlier ones may be gone with a failover, so that the lease epoch counts on
-    /// from before them.
+    /// `may_be_lost`: whether the one before may be gone with a failover, so that the lease epoch counts on
+    /// from before it.
     pub fn claimed(
         &self,
         exec: ExecIndex,
@@ -251,6 +253,7 @@ impl Ledger {
                 e.claims -= lost;
                 e.lost_by_server += lost;
             }
+            e.last_claim = Some(Instant::now());
             e.epoch = lease.epoch.0;
             e.lease = Some(lease.lease_id.clone());
             e.attempts = attempts;

@@ -5,7 +5,9 @@ use reclaim_analysis::scenario::VariantPath;
 use reclaim_bench::valkey::NodeIndex;
 use reclaim_bench::workload::ExecIndex;
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use super::{Bench, send};
 use crate::common::half_written::{WRITES, half_writing};
@@ -69,6 +71,29 @@ async fn every_planted_fault_is_found_in_its_place() {
         let named = audit.examples.iter().filter(|example| example.starts_with(id.as_str())).count();
         assert_eq!(named, 1, "{id} in {:?}", audit.examples);
     }
+}
+
+/// The lease epoch stands one back, as after the loss of a claim: once nothing has failed, once a server has
+/// just after that claim, once long after it, when every replica had it.
+#[tokio::test(flavor = "current_thread")]
+async fn a_takeover_explains_only_what_it_may_have_lost() {
+    let after = |failed_after: Option<Duration>| async move {
+        let bench = Bench::start(|_| ()).await;
+        let execs = bench.active(1).await;
+        let partition = bench.workload.plan().partition(execs[0]);
+        if let Some(after) = failed_after {
+            bench.workload.note_takeover(&BTreeSet::from([partition.index]), Instant::now() + after);
+        }
+        bench.resume(&execs).await.unwrap();
+        let tickets = bench.scan().await.tickets;
+        plant(&bench, execs[0], "current_lease_epoch", "0").await;
+        assert_eq!(bench.claim(VariantPath::GrantLane, &tickets).await, [Outcome::Claimed]);
+        let audit = audited(&bench).await;
+        (audit.epoch_errors, audit.lost_by_server)
+    };
+    assert_eq!(after(None).await, (1, 0));
+    assert_eq!(after(Some(Duration::ZERO)).await, (0, 1));
+    assert_eq!(after(Some(Duration::from_mins(1))).await, (1, 0));
 }
 
 #[tokio::test(flavor = "current_thread")]
