@@ -21,6 +21,7 @@ mod rename;
 mod reply;
 mod request;
 mod secrets;
+mod views;
 
 pub use condition::{OnTimeout, ResumeCondition};
 pub use contract::{
@@ -41,3 +42,4 @@ pub(crate) use rename::rename_library;
 pub use reply::ReplyError;
 pub use request::{CallError, Request, call};
 pub use secrets::{ReadCurrentKid, WriteSecret};
+pub use views::{AuditView, ReadForAudit, ReadForScan, ScanView};

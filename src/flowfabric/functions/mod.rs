@@ -4,8 +4,8 @@
 mod claim;
 mod create;
 mod delay;
-mod grant;
 mod inside;
+mod issue_claim_grant;
 mod lease;
 #[cfg(test)]
 mod order_tests;
@@ -17,9 +17,9 @@ mod version;
 pub use claim::{ClaimExecution, ClaimResumedExecution, ClaimedLease, FusedLease, IssueGrantAndClaim};
 pub use create::{CreateExecution, CreateOutcome};
 pub use delay::{DelayExecution, PromoteDelayed, PromoteOutcome};
-pub use grant::IssueClaimGrant;
 pub use inside::ReadInside;
 pub(crate) use inside::{DO_NOTHING, READ_INSIDE, do_nothing};
+pub use issue_claim_grant::IssueClaimGrant;
 pub use lease::{MarkLeaseExpired, MarkOutcome, RenewLease, RevokeLease};
 pub use reclaim::{IssueReclaimGrant, MAX_RECLAIMS_PER_EXECUTION, ReclaimExecution};
 pub use signal::{DeliverSignal, MAX_SIGNALS_PER_EXECUTION, SignalOutcome};
