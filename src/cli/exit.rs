@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use crate::campaign::Several;
 use reclaim_analysis::judge::capacity::{self, Capacity, Stopped};
 use reclaim_analysis::judge::{Conclusion, RunResult};
 
@@ -26,9 +27,16 @@ impl Exit {
     pub fn of(result: &RunResult) -> Self {
         if result.record.was_interrupted() { Self::Interrupted } else { result.gate().conclusion.into() }
     }
-}
 
-impl Exit {
+    /// What several runs mean that come to this conclusion, as far as they got.
+    pub fn of_several<T>(runs: &Several<T>, conclusion: Conclusion) -> Self {
+        match &runs.failure {
+            Some(_) => Self::Invalid,
+            None if runs.interrupted => Self::Interrupted,
+            None => conclusion.into(),
+        }
+    }
+
     /// What a capacity search means. A required rate decides where there is one; a rate of which only a bound
     /// is known is not known.
     pub fn of_capacity(capacity: &Capacity) -> Self {
@@ -51,27 +59,14 @@ impl Exit {
             _ => Self::Inconclusive,
         }
     }
-}
 
-impl From<Conclusion> for Exit {
-    fn from(conclusion: Conclusion) -> Self {
-        match conclusion {
-            Conclusion::Pass => Self::Pass,
-            Conclusion::Regression => Self::Regression,
-            Conclusion::Invalid => Self::Invalid,
-            Conclusion::Inconclusive => Self::Inconclusive,
-        }
-    }
-}
-
-impl Exit {
     /// The same in a word, for programs.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Pass => "pass",
-            Self::Regression => "regression",
-            Self::Invalid => "invalid",
-            Self::Inconclusive => "inconclusive",
+            Self::Pass => Conclusion::Pass.name(),
+            Self::Regression => Conclusion::Regression.name(),
+            Self::Invalid => Conclusion::Invalid.name(),
+            Self::Inconclusive => Conclusion::Inconclusive.name(),
             Self::Interrupted => "interrupted",
         }
     }
@@ -85,6 +80,17 @@ impl Exit {
             Self::Inconclusive => Conclusion::Inconclusive.exit_code(),
             // As a shell has it of a program that SIGINT ended.
             Self::Interrupted => 130,
+        }
+    }
+}
+
+impl From<Conclusion> for Exit {
+    fn from(conclusion: Conclusion) -> Self {
+        match conclusion {
+            Conclusion::Pass => Self::Pass,
+            Conclusion::Regression => Self::Regression,
+            Conclusion::Invalid => Self::Invalid,
+            Conclusion::Inconclusive => Self::Inconclusive,
         }
     }
 }

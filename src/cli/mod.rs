@@ -11,7 +11,7 @@ mod completions;
 mod environment;
 mod events;
 mod exit;
-mod foresee;
+mod forecast;
 mod generators;
 #[cfg(feature = "live")]
 mod live;

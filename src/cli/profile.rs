@@ -6,7 +6,7 @@ use clap_complete::ArgValueCompleter;
 use super::cluster_args::ClusterArgs;
 use super::completions::scenarios;
 use super::exit::Exit;
-use super::foresee::foresee;
+use super::forecast::say_what_it_takes;
 use super::one_run::one_run;
 use super::output::OutputArgs;
 use super::scenario_args::{LibraryArgs, ScenarioArgs, check_surroundings, draft, fresh_seed};
@@ -55,7 +55,7 @@ impl ProfileArgs {
 pub async fn run(args: &ProfileArgs) -> anyhow::Result<Exit> {
     let plan = args.plan()?;
     // Its verdicts are not what it is made for.
-    let about = foresee(&[&plan.scenario], (1, 1), &args.output.output, true)?;
+    let about = say_what_it_takes(&[&plan.scenario], (1, 1), &args.output.output, true)?;
     let Some(made) = one_run(&plan, &about, &args.output).await? else { return Ok(Exit::Interrupted) };
     let doubtful = made.result.profile.as_ref().is_none_or(|profile| !profile.findings.is_empty());
     Ok(made.end(match Exit::of(&made.result) {

@@ -7,7 +7,7 @@ use clap_complete::ArgValueCompleter;
 use super::cluster_args::ClusterArgs;
 use super::completions::scenarios;
 use super::exit::Exit;
-use super::foresee::foresee;
+use super::forecast::say_what_it_takes;
 use super::generators::{Chosen, GeneratorsArgs, led};
 use super::one_run::one_run;
 use super::output::{OutputArgs, OutputFormat, columns, complain};
@@ -92,8 +92,8 @@ impl RunArgs {
     }
 
     /// How long the runs will take. Refuses those that could not answer.
-    fn foresee(&self, scenarios: &[&Scenario], generators: u32) -> anyhow::Result<String> {
-        foresee(scenarios, (self.repeat, generators), &self.output.output, self.anyway)
+    fn say_what_it_takes(&self, scenarios: &[&Scenario], generators: u32) -> anyhow::Result<String> {
+        say_what_it_takes(scenarios, (self.repeat, generators), &self.output.output, self.anyway)
     }
 
     /// The run for each value of a sweep.
@@ -135,10 +135,10 @@ async fn one_or_several(args: &RunArgs) -> anyhow::Result<Exit> {
     if let Some(section) = &plan.scenario.file().sweep {
         let points = args.sweep_plan(section, plan.seed)?;
         let scenarios: Vec<_> = points.points.iter().map(|point| &point.scenario).collect();
-        let about = args.foresee(&scenarios, plan.generators.count())?;
+        let about = args.say_what_it_takes(&scenarios, plan.generators.count())?;
         return sweep(args, &points, &about).await;
     }
-    let about = args.foresee(&[&plan.scenario], plan.generators.count())?;
+    let about = args.say_what_it_takes(&[&plan.scenario], plan.generators.count())?;
     if args.repeat == 1 {
         return once(args, &plan, &about).await;
     }
@@ -152,7 +152,7 @@ async fn one_or_several(args: &RunArgs) -> anyhow::Result<Exit> {
 /// This process as one of several generators.
 async fn part(args: &RunArgs, mut plan: RunPlan, chosen: Chosen) -> anyhow::Result<Exit> {
     chosen.check(&plan, args.seed.is_some(), args.repeat)?;
-    let about = args.foresee(&[&plan.scenario], chosen.count())?;
+    let about = args.say_what_it_takes(&[&plan.scenario], chosen.count())?;
     let (quiet, nodes) = (Terminal::plain(args.output.quiet), plan.request.nodes.clone());
     let numbered =
         with_signals(&quiet, &nodes, async |stop| chosen.numbered(&plan.request, &quiet, stop).await);
@@ -190,11 +190,7 @@ async fn series(args: &RunArgs, plan: &RunPlan, about: &str) -> anyhow::Result<E
         },
     )?;
     args.summary.append(&series.pull_request())?;
-    let exit = match &done.failure {
-        Some(_) => Exit::Invalid,
-        None if done.interrupted => Exit::Interrupted,
-        None => series.gate.conclusion.into(),
-    };
+    let exit = Exit::of_several(&done, series.gate.conclusion);
     Ok(ended(&terminal, done, exit))
 }
 
@@ -222,10 +218,6 @@ async fn sweep(args: &RunArgs, plan: &SweepPlan, about: &str) -> anyhow::Result<
         },
     )?;
     args.summary.append(&report::sweep_markdown(&file.scenario, &file.sweep))?;
-    let exit = match &done.failure {
-        Some(_) => Exit::Invalid,
-        None if done.interrupted => Exit::Interrupted,
-        None => file.sweep.conclusion().into(),
-    };
+    let exit = Exit::of_several(&done, file.sweep.conclusion());
     Ok(ended(&terminal, done, exit))
 }

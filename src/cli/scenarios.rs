@@ -8,7 +8,7 @@ use super::completions::scenarios;
 use super::exit::Exit;
 use super::output::{COLUMNS, columns, print, say};
 use super::scenario_args::{ScenarioArgs, check_surroundings, draft, scenario_text};
-use reclaim_analysis::report::wrapped;
+use reclaim_analysis::report::{few_for_p99, wrapped};
 use reclaim_analysis::scenario::{self, SHIPPED};
 
 /// Options of `scenarios`.
@@ -52,8 +52,8 @@ pub fn run(args: &ScenariosArgs) -> anyhow::Result<Exit> {
             cluster.request(&checked)?;
             check_surroundings(&checked)?;
             let file = checked.file();
-            if let Some(few) = file.capacity().few_beyond_p99() {
-                say(&format!("warning: {few}"));
+            if let Some(few) = file.capacity().too_few_for_p99() {
+                say(&format!("warning: {}", few_for_p99(&few)));
             }
             print(&file.to_toml()?)?;
         }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use rand_chacha::ChaCha8Rng;
 
-use super::plan::{baseline_arm, stratum_claims, stratum_plan};
+use super::plan::{stratum_claims, stratum_plan};
 use super::planned::StratumPlan;
 use crate::workload::Slice;
 use reclaim_analysis::record::stream;
@@ -36,7 +36,7 @@ impl ArmSequence {
         let own = if slice.leads() { "arms".to_owned() } else { format!("arms {}", slice.number()) };
         Self {
             scenario_arms: scenario.variants.len() as u8,
-            baseline: compare.map_or(0, |compare| baseline_arm(scenario, compare)),
+            baseline: scenario.baseline() as u8,
             strata: Vec::new(),
             controls_per_stratum: compare
                 .map(|compare| f64::from(compare.own_controls()) / f64::from(compare.strata.max(1))),

@@ -10,8 +10,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::arms::ArmSequence;
+use super::claim_book::Drawn;
 use super::driver::{Driver, Due, Fate};
-use super::grants::Drawn;
 use super::pacer::Pacer;
 use super::planned::PlannedClaim;
 use super::queue::{GrantQueue, Ticketed};

@@ -11,9 +11,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::arms::ArmSequence;
 use super::circulation::{Offer, Producer, Scanned, circulate};
+use super::claim_book::ClaimBook;
 use super::driver::{Driver, Seat};
 use super::fixtures::{FakePath, FakeRuler, FakeStock, PausedPacer, scenario, ticket};
-use super::grants::ClaimBook;
 use super::queue::GrantQueue;
 use super::schedule::{Draw, Schedule};
 use super::storm_retries::StormRetries;

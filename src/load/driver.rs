@@ -9,8 +9,8 @@ use tokio::task::unconstrained;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::claim_book::{ClaimBook, Drawn, GrantSource};
 use super::fault_log::{Ended, FaultLog};
-use super::grants::{ClaimBook, Drawn, GrantSource};
 use super::level::LevelWatch;
 use super::pacer::Pacer;
 use super::planned::PlannedClaim;

@@ -8,7 +8,7 @@ use ff_core::partition::{Partition, PartitionFamily, PartitionKey};
 use ff_core::types::{AttemptId, AttemptIndex, ExecutionId, LaneId, LeaseEpoch, LeaseId};
 use tokio::time::Instant;
 
-use super::grants::{ClaimBook, Drawn, GrantSource};
+use super::claim_book::{ClaimBook, Drawn, GrantSource};
 use super::pacer::Pacer;
 use super::planned::PlannedClaim;
 use super::ruler::Ruler;

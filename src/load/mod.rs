@@ -17,6 +17,7 @@ mod circulation;
 mod circulation_share_tests;
 #[cfg(test)]
 mod circulation_tests;
+mod claim_book;
 mod digest;
 mod driver;
 #[cfg(test)]
@@ -28,7 +29,6 @@ mod faults;
 mod fixtures;
 mod following;
 mod foreign;
-mod grants;
 mod injector;
 mod inside;
 mod level;
@@ -76,15 +76,15 @@ mod trace;
 mod window;
 mod workers;
 
+pub use claim_book::{ClaimBook, Drawn, GrantSource};
 pub use digest::PlanDigest;
 pub use driver::{Driver, Fate, Seat, Twin};
 pub use error::LoadError;
 pub use fault_log::{Ended, FaultLog};
-pub use grants::{ClaimBook, Drawn, GrantSource};
 pub use level::LevelWatch;
 pub use memory::{memory_needed, server_memory_needed};
 pub use pacer::{Pacer, ThreadPacer};
-pub use plan::{Plan, baseline_arm};
+pub use plan::Plan;
 pub use planned::{Batch, BlockKind, BlockPlan, PlanError, PlannedClaim, Round, StratumPlan};
 pub use progress::{Activity, Progress, Silent};
 pub use rendezvous::{Calls, Deaths, MeetingError, PartSetup, ahead, free_number};

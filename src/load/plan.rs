@@ -67,11 +67,6 @@ impl Plan {
     }
 }
 
-/// Position of the baseline among the variants.
-pub fn baseline_arm(scenario: &Scenario, compare: &Compare) -> u8 {
-    scenario.variants.iter().position(|v| v.name == compare.baseline).unwrap_or(0) as u8
-}
-
 /// Claims in the window, strata only: the amount, what the schedule makes of a duration, or the length of a
 /// trace.
 pub fn claims_wanted(scenario: &Scenario, trace: &[Duration]) -> u64 {
@@ -90,10 +85,8 @@ fn warmup_bundles(scenario: &Scenario) -> Vec<Bundle> {
     let arm_count = scenario.variants.len() as u64;
     let in_turns = (0..warmup).map(|n| ((n % arm_count) as u8, Purpose::Warmup)).collect();
     let mut bundles = vec![Bundle::new("the warm-up", in_turns)];
-    if let Some(compare) = scenario.compare.as_ref().filter(|_| Sites::of(scenario).control().is_some()) {
-        let baseline = baseline_arm(scenario, compare);
-        let each = (warmup / arm_count).max(1);
-        let claims = vec![(baseline, Purpose::Warmup); each as usize];
+    if Sites::of(scenario).control().is_some() {
+        let claims = vec![(scenario.baseline() as u8, Purpose::Warmup); scenario.control_warmup() as usize];
         bundles.push(Bundle { on_control: true, ..Bundle::new("the control's warm-up", claims) });
     }
     bundles
@@ -108,8 +101,8 @@ fn stratum_bundles(
     rng: &mut ChaCha8Rng,
 ) -> Vec<Bundle> {
     let arm_count = scenario.variants.len() as u8;
-    let baseline = baseline_arm(scenario, compare);
-    let each = (total / u64::from(compare.strata) / u64::from(arm_count)).max(1);
+    let baseline = scenario.baseline() as u8;
+    let each = scenario.side_claims(compare, total);
     let mut bundles = Vec::new();
     for control in strata_order(compare, rng) {
         let stratum = strata.len() as u32;
@@ -177,7 +170,7 @@ fn side_bundles(
     rng: &mut ChaCha8Rng,
 ) -> Vec<Bundle> {
     let arm_count = scenario.variants.len() as u8;
-    let baseline = baseline_arm(scenario, compare);
+    let baseline = scenario.baseline() as u8;
     let sides: Vec<u8> = (0..arm_count).chain(compare.is_controlled().then_some(baseline)).collect();
     let shape = scenario.block_shape(compare, total);
     let (mut bundles, clusters) = (Vec::new(), Sites::of(scenario));

@@ -272,7 +272,7 @@ fn shipped_digest(name: &str, seed: u64) -> String {
     let file = scenario.file().clone();
     // As those results were made: with control strata of their own.
     if let (Some(compare), Some(section)) = (&mut scenario.compare, &file.compare) {
-        compare.control = ControlSides::OwnStrata(section.control_strata.unwrap_or(compare.strata));
+        compare.control = ControlSides::OwnStrata(section.own_control_strata());
     }
     let ids = PopulationPlan::new(seed, &scenario.population, &scenario.interruption, 256);
     let plan = staged(&scenario, seed).unwrap();

@@ -11,9 +11,9 @@ use super::session::Session;
 use super::site::Site;
 use crate::machine::{host, tool};
 use reclaim_analysis::record::{
-    ArmRecord, ArmRecorder, Audit, ClusterRecord, CounterBlock, Environment, GENERATOR_BUSY, GeneratorUse,
-    InjectedRecord, InvalidReason, LatencyHistogram, PrimaryRecord, Recorder, RunRecord, Samples,
-    ServerReading, StepRecord, Stratum, StratumSide, Warning, WindowEvent,
+    ArmRecord, ArmRecorder, Audit, ClusterRecord, CounterBlock, Environment, GeneratorUse, InjectedRecord,
+    InvalidReason, LatencyHistogram, PrimaryRecord, Recorder, RunRecord, Samples, ServerReading, StepRecord,
+    Stratum, StratumSide, Warning, WindowEvent, is_busy_generator,
 };
 use reclaim_analysis::scenario::{Step, VariantSpec, all_steps};
 
@@ -148,6 +148,7 @@ fn arm_record(arm: &ArmRecorder, variant: &VariantSpec, task_context: bool, so_f
         steps: arm.steps.iter().zip(all_steps(variant.path, extras)).map(step_record).collect(),
         wire: arm.wire,
         unreplicated: arm.unreplicated,
+        late: arm.late.clone(),
     }
 }
 
@@ -269,7 +270,7 @@ fn warnings(session: &Session<'_>, used: &GeneratorUse, found: Vec<Warning>) -> 
     }
     if used.window_s > 0.0 {
         let share = used.thread_cpu_s / used.window_s;
-        if share > GENERATOR_BUSY {
+        if is_busy_generator(share) {
             warnings.push(Warning::GeneratorBusy { share });
         }
         warnings.extend(Warning::of_cores_taken(used, host.cores, same_machine));

@@ -231,7 +231,7 @@ impl Ways<'_> {
     fn twin(&self, scenario: &Scenario) -> Option<Twin> {
         let workers = self.workers?;
         let path = self.recovering(workers.twin.as_ref()?.claims(self.setup(scenario)));
-        Some(Twin { arm: workers.baseline, path, turn: Cell::new(false) })
+        Some(Twin { arm: workers.baseline as u8, path, turn: Cell::new(false) })
     }
 }
 

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::grants::{Drawn, GrantSource};
+use super::claim_book::{Drawn, GrantSource};
 use super::planned::PlannedClaim;
 use crate::claim::ClaimTicket;
 use crate::workload::ExecIndex;

@@ -6,11 +6,10 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::error::LoadError;
-use super::plan::baseline_arm;
 use crate::claim::{Hand, Process, Program, WorkerError, WorkerLogin, program, sdk_client_name};
 use crate::cluster::Cluster;
 use crate::workload::Workload;
-use reclaim_analysis::scenario::{Scenario, VariantSpec};
+use reclaim_analysis::scenario::{Compare, Scenario, VariantSpec};
 
 /// For a worker to find the cluster and log in, beside the time that it waits for a reply.
 const CONNECTING: Duration = Duration::from_secs(30);
@@ -23,7 +22,7 @@ pub(super) struct Workers {
     pub twin: Option<Rc<Hand>>,
     names: Vec<String>,
     /// Position of the baseline.
-    pub baseline: u8,
+    pub baseline: usize,
 }
 
 impl Workers {
@@ -44,14 +43,11 @@ impl Workers {
         for (variant, program) in scenario.variants.iter().zip(&programs) {
             arms.push(starting.start(variant, program).await?);
         }
-        let controlled = scenario.compare.as_ref().filter(|compare| compare.is_controlled());
-        let baseline = controlled.map_or(0, |compare| baseline_arm(scenario, compare));
-        let twin = match controlled {
-            Some(_) => {
-                let of = usize::from(baseline);
-                Some(starting.start(&scenario.variants[of], &programs[of]).await?)
-            }
-            None => None,
+        let baseline = scenario.baseline();
+        let twin = if scenario.compare.as_ref().is_some_and(Compare::is_controlled) {
+            Some(starting.start(&scenario.variants[baseline], &programs[baseline]).await?)
+        } else {
+            None
         };
         let names = scenario.variants.iter().map(|variant| variant.name.clone()).collect();
         Ok(Some(Self { arms, twin, names, baseline }))
@@ -64,10 +60,8 @@ impl Workers {
 
     /// Why the run cannot go on; `None` while every worker claims.
     pub fn failure(&self) -> Option<LoadError> {
-        let twin = self
-            .twin
-            .iter()
-            .map(|hand| (format!("{}, its second process", self.names[usize::from(self.baseline)]), hand));
+        let twin =
+            self.twin.iter().map(|hand| (format!("{}, its second process", self.names[self.baseline]), hand));
         let mut all = self.names.iter().cloned().zip(&self.arms).chain(twin);
         all.find_map(|(variant, hand)| Some(LoadError::Worker { variant, source: hand.failure()? }))
     }

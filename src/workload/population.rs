@@ -175,14 +175,9 @@ impl PopulationPlan {
         AttemptId::from_uuid(self.uuid(Stream::Attempt, index.0.into(), exec))
     }
 
-    /// How many of these lose the lease of their first attempt by revocation; the others' runs out.
-    pub fn revocations(&self, execs: &[ExecIndex]) -> u64 {
-        execs.iter().filter(|&&exec| self.revoked(exec, 1)).count() as u64
-    }
-
     /// Whether the lease of attempt number `attempts` (from 1) is revoked when it is lost; else it runs out.
     /// Drawn, half and half.
-    pub(super) fn revoked(&self, exec: ExecIndex, attempts: u32) -> bool {
+    pub fn revoked(&self, exec: ExecIndex, attempts: u32) -> bool {
         self.stream(Stream::Loss, attempts.into(), exec).random()
     }
 

@@ -38,7 +38,7 @@ pub fn analyse_as(record: RunRecord, scenario: &Scenario) -> RunResult {
         comparisons,
         exact,
         control,
-        worth: worth(&record, scenario),
+        worth: worth(&record),
         recoveries: recoveries(&record),
         profile: profile(&record),
         generator_summaries: generators::summarise(&record, scenario),

@@ -1,25 +1,22 @@
-//! Arms against the baseline: ratios with intervals, the verdict rule, the control's veto.
+//! Arms against the baseline: ratios with intervals, and their verdicts, unless the control forbids them.
 
 use std::collections::BTreeSet;
 
-use crate::record::{CounterBlock, RunRecord, Stratum, Warning};
-use crate::scenario::{Compare, Direction, METRICS, Metric, MetricName};
+use crate::record::{CounterBlock, RunRecord, Warning};
+use crate::scenario::{Compare, Metric};
 use crate::stats::{
-    CONTROL_CONFIDENCE, Estimate, Latencies, PairedEffect, TooFew, Totals, holm_bonferroni, paired_means,
-    paired_quantile, paired_quantile_over, paired_totals,
+    Latencies, PairedEffect, TooFew, Totals, holm_bonferroni, paired_means, paired_quantile,
+    paired_quantile_over, paired_totals,
 };
 
-use super::arm_counts::{arm_blocks, arm_samples, calls_per_claim, own_sides, rulers, wire_per_claim};
+use super::arm_counts::{arm_blocks, arm_samples, rulers};
 use super::beside_others::allow_for_others;
+use super::control::{cluster_allowance, control};
 use super::metric_source::{Source, is_withheld, question, source};
-use super::result::{Comparison, Control, ControlFailure, ExactMetric, Verdict};
-use super::values::is_uncounted;
-
-/// What the control is of: the baseline's median against itself.
-pub const CONTROLLED: Metric = Metric::ServiceP50;
-
-/// Its quantile.
-const CONTROL_QUANTILE: f64 = 0.5;
+use super::noise::verdict;
+use super::result::{Comparison, Control, ExactMetric, Verdict};
+use super::sides::{SidePair, borrowed, stratum_pairs};
+use super::values::exact_pairs;
 
 /// All that a comparison within one run says.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -58,7 +55,7 @@ pub(super) fn judge(record: &RunRecord, compare: &Compare, allowed: Option<f64>)
         judgement.remarks.push(Warning::WiderBesideOthers { share });
     }
     judgement.control = control(record, baseline, compare);
-    let allowance = judgement.control.as_ref().and_then(|control| control.allowance).unwrap_or_default();
+    let allowance = cluster_allowance(judgement.control.as_ref());
     judge_by_intervals(&mut judgement.comparisons, allowance, compare.noise_threshold);
     correct_for_many(&mut judgement.comparisons, compare);
     if judgement.control.as_ref().is_some_and(|control| !control.passed) {
@@ -67,30 +64,6 @@ pub(super) fn judge(record: &RunRecord, compare: &Compare, allowed: Option<f64>)
         }
     }
     judgement
-}
-
-/// Ratios within are noise: swapping the sides of a comparison swaps the ends of the band.
-pub(crate) fn noise_band(threshold: f64) -> [f64; 2] {
-    [1.0 / (1.0 + threshold), 1.0 + threshold]
-}
-
-/// The rule: a change only if the whole interval lies beyond the noise threshold, none only if all of it lies
-/// within.
-pub(crate) fn verdict(ratio: &Estimate, direction: Direction, threshold: f64) -> Verdict {
-    let [low, high] = noise_band(threshold);
-    let (lower, higher) = match direction {
-        Direction::LowerIsBetter => (Verdict::Improvement, Verdict::Regression),
-        Direction::HigherIsBetter => (Verdict::Regression, Verdict::Improvement),
-    };
-    if ratio.low > high {
-        higher
-    } else if ratio.high < low {
-        lower
-    } else if ratio.low > low && ratio.high < high {
-        Verdict::NoChange
-    } else {
-        Verdict::Inconclusive
-    }
 }
 
 /// A verdict for each interval. Arms on clusters of their own differ by what two clusters of one server
@@ -137,103 +110,6 @@ pub(super) fn corrected_for_many(asked: &[(Metric, String, Option<f64>)]) -> Vec
         raw.iter().position(|known| known.0 == (question(one.0), one.1.as_str())).map(|at| adjusted[at])
     };
     asked.iter().map(of).collect()
-}
-
-/// How far the control may be from 1 where two clusters differ, and how well it must be known to vouch for a
-/// verdict at this threshold.
-pub(super) fn control_limit(noise_threshold: f64) -> f64 {
-    noise_threshold / 2.0
-}
-
-/// The baseline against itself.
-///
-/// It fails if its 99 % interval of the median leaves out 1, or if the run is too noisy for its threshold:
-/// half the interval at the comparison's confidence, scaled to as many claims as the comparison has, is wider
-/// than half the threshold. In a server duet its second side is on a cluster of its own, and two clusters of
-/// one server differ by a little: it fails where its interval lies beyond half the threshold, and otherwise
-/// says what verdicts must allow for.
-fn control(record: &RunRecord, baseline: usize, compare: &Compare) -> Option<Control> {
-    let sides = control_pairs(record, baseline);
-    if sides.is_empty() {
-        return None;
-    }
-    let pairs = borrowed(&sides);
-    let effect = match paired_quantile(&pairs, CONTROL_QUANTILE, record.seed) {
-        Ok(effect) => effect,
-        Err(too_few) => {
-            let own_strata = record.strata.iter().any(|stratum| stratum.control);
-            let failure = Some(ControlFailure::TooFew { too_few, own_strata });
-            return Some(Control { ratio: None, passed: false, failure, allowance: None });
-        }
-    };
-    let ratio = effect.ratio(CONTROL_CONFIDENCE);
-    let scale = control_scale(record, baseline);
-    let half_width = effect.ratio(compare.confidence).half_width() * scale;
-    let limit = control_limit(compare.noise_threshold);
-    let apart = record.is_server_duet();
-    let [low, high] = noise_band(limit);
-    let failure = if apart && (ratio.low > high || ratio.high < low) {
-        Some(ControlFailure::ClustersDiffer { ratio, limit })
-    } else if !apart && !ratio.contains(1.0) {
-        Some(ControlFailure::Differs { ratio })
-    } else if half_width > limit {
-        Some(ControlFailure::Uncertain { half_width, limit })
-    } else {
-        None
-    };
-    let allowance = apart.then(|| f64::max(ratio.high, 1.0 / ratio.low) - 1.0);
-    Some(Control { ratio: Some(ratio), passed: failure.is_none(), failure, allowance })
-}
-
-/// What the control's interval is to be multiplied with to be one of as many claims as the comparison has: a
-/// control by halves has half of the baseline's, one with strata of its own as many as it was given.
-pub(super) fn control_scale(record: &RunRecord, baseline: usize) -> f64 {
-    let claims = |pairs: &[SidePair]| pairs.iter().map(|(a, b)| a.len().min(b.len())).sum::<usize>() as f64;
-    let others = (0..record.arms.len()).filter(|&arm| arm != baseline);
-    let compared =
-        others.map(|candidate| claims(&stratum_pairs(record, baseline, candidate))).fold(0.0, f64::max);
-    // A comparison whose claims came to nothing says so itself.
-    if compared > 0.0 { (claims(&control_pairs(record, baseline)) / compared).sqrt() } else { 1.0 }
-}
-
-/// Service times in microseconds: baseline and candidate of one stratum.
-pub(super) type SidePair = (Vec<f64>, Vec<f64>);
-
-/// Both arms' samples of each stratum in which they were compared.
-fn stratum_pairs(record: &RunRecord, baseline: usize, candidate: usize) -> Vec<SidePair> {
-    let compared = record.strata.iter().filter(|stratum| !stratum.control);
-    compared.map(|stratum| compared_sides(record, stratum, baseline, candidate)).collect()
-}
-
-/// Both arms' samples of one stratum in which they were compared. An arm with two sides has all of them, as
-/// far as they are its own.
-pub(super) fn compared_sides(
-    record: &RunRecord,
-    stratum: &Stratum,
-    baseline: usize,
-    candidate: usize,
-) -> SidePair {
-    let of = |arm: usize| -> Vec<f64> {
-        let sides = stratum.sides.iter().filter(|side| side.arm as usize == arm).take(own_sides(record));
-        sides.flat_map(|side| side.service.iter_us()).collect()
-    };
-    (of(baseline), of(candidate))
-}
-
-/// The two sides of the baseline in every stratum that has them: the control's own strata, and those of a
-/// comparison that holds its control within it.
-fn control_pairs(record: &RunRecord, baseline: usize) -> Vec<SidePair> {
-    record.strata.iter().filter_map(|stratum| control_sides(stratum, baseline)).collect()
-}
-
-/// The two sides of the baseline in a stratum; `None` where it has not two.
-pub(super) fn control_sides(stratum: &Stratum, baseline: usize) -> Option<SidePair> {
-    let mut sides = stratum.sides.iter().filter(|side| side.arm as usize == baseline);
-    Some((sides.next()?.service.iter_us().collect(), sides.next()?.service.iter_us().collect()))
-}
-
-fn borrowed(pairs: &[SidePair]) -> Vec<(&[f64], &[f64])> {
-    pairs.iter().map(|(a, b)| (a.as_slice(), b.as_slice())).collect()
 }
 
 /// One candidate against the baseline.
@@ -337,44 +213,18 @@ impl ArmPair<'_> {
     }
 
     /// Every metric that does not vary.
-    fn exact(&self) -> Vec<ExactMetric> {
-        let arms = [self.baseline, self.candidate].map(|arm| &self.record.arms[arm]);
-        let mut exact = Vec::new();
-        let mut push = |metric: MetricName, values: [f64; 2], tolerance: f64| {
-            exact.push(ExactMetric {
-                baseline: arms[0].name.clone(),
-                candidate: arms[1].name.clone(),
-                metric,
-                baseline_value: values[0],
-                candidate_value: values[1],
-                equal: (values[0] - values[1]).abs() <= tolerance,
-            });
-        };
-        for row in METRICS {
-            match source(row.metric) {
-                Source::Exact(_) if arms.iter().any(|arm| is_uncounted(arm, row.metric)) => {}
-                Source::Exact(of) => {
-                    if let (Some(a), Some(b)) = (wire_per_claim(arms[0], of), wire_per_claim(arms[1], of)) {
-                        let claims = arms[0].wire.claims.min(arms[1].wire.claims);
-                        push(row.metric.into(), [a, b], row.tolerance_over(claims));
-                    }
-                }
-                Source::Calls => {
-                    let [a, b] = [self.baseline, self.candidate].map(|arm| calls_per_claim(self.record, arm));
-                    if a.is_empty() || b.is_empty() {
-                        continue;
-                    }
-                    for command in a.keys().chain(b.keys()).collect::<BTreeSet<_>>() {
-                        let of = |calls: &std::collections::BTreeMap<String, f64>| {
-                            calls.get(command).copied().unwrap_or_default()
-                        };
-                        push(MetricName::calls(command), [of(&a), of(&b)], row.tolerance_over(0));
-                    }
-                }
-                _ => {}
+    fn exact(&self) -> impl Iterator<Item = ExactMetric> {
+        let [baseline, candidate] = [self.baseline, self.candidate].map(|arm| &self.record.arms[arm].name);
+        exact_pairs([(self.record, self.baseline), (self.record, self.candidate)]).into_iter().map(|pair| {
+            ExactMetric {
+                baseline: baseline.clone(),
+                candidate: candidate.clone(),
+                baseline_value: pair.values[0],
+                candidate_value: pair.values[1],
+                equal: pair.is_equal(),
+                metric: pair.name,
             }
-        }
-        exact
+        })
     }
 }
 

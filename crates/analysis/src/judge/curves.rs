@@ -1,7 +1,8 @@
 //! What a picture of a run needs beyond its summary: quantiles from end to end, differences stratum by
 //! stratum, the window in spans.
 
-use super::comparison::{compared_sides, control_sides};
+use super::control::control_sides;
+use super::sides::compared_sides;
 use crate::record::{Histogram, RunRecord, TimelinePoint};
 use crate::stats::{Latencies, median};
 

@@ -36,6 +36,16 @@ impl Conclusion {
             Self::Inconclusive => 3,
         }
     }
+
+    /// In a word, as formats write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Regression => "regression",
+            Self::Invalid => "invalid",
+            Self::Inconclusive => "inconclusive",
+        }
+    }
 }
 
 /// One reason for a conclusion.
@@ -196,5 +206,19 @@ impl Finding {
     /// Of one run, or of all.
     pub(super) fn new(conclusion: Conclusion, cause: Cause) -> Self {
         Self { conclusion, run: None, cause }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_conclusion_has_one_name_in_all_formats() {
+        for conclusion in
+            [Conclusion::Pass, Conclusion::Regression, Conclusion::Inconclusive, Conclusion::Invalid]
+        {
+            assert_eq!(serde_json::to_value(conclusion).unwrap(), conclusion.name());
+        }
     }
 }

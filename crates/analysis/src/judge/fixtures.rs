@@ -213,6 +213,7 @@ fn arm_record(arm: &SimulatedArm, service: &LatencyHistogram) -> ArmRecord {
             bytes_in: 120 * claims + 10 * commands,
         },
         unreplicated: 0,
+        late: Outcomes::default(),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::scenario::{
 };
 use crate::stats::log_error_of;
 
-use super::comparison::control_limit;
+use super::control::control_limit;
 use super::result::RunResult;
 
 /// What past runs say about the next one.
@@ -92,16 +92,9 @@ pub struct Forecast {
 }
 
 /// Something that a comparison asks for and this many claims cannot give.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Shortfall {
     /// The control would not be known to half the noise threshold, and so refuse to judge.
-    #[error(
-        "{claims} claims cannot show {} %: the baseline against itself would be known to about ±{:.1} %, and it has to be \
-         to ±{} %: at least {needed} claims{} (--claims {needed}{}), or a larger compare.noise_threshold",
-        rounded(100.0 * threshold), 100.0 * reach, rounded(100.0 * control_limit(*threshold)),
-        groups.map(|groups| format!(" in {groups} groups of blocks")).unwrap_or_default(),
-        groups.map(|groups| format!(" --set compare.strata={groups}")).unwrap_or_default(),
-    )]
     TooNoisy {
         /// Claims over all arms.
         claims: u64,
@@ -109,6 +102,8 @@ pub enum Shortfall {
         threshold: f64,
         /// Half the interval that is to be expected.
         reach: f64,
+        /// What it may be.
+        limit: f64,
         /// Claims that it takes.
         needed: u64,
         /// Groups of blocks that it takes, where `compare.strata` allows fewer: more claims alone would make
@@ -116,10 +111,6 @@ pub enum Shortfall {
         groups: Option<u64>,
     },
     /// A tail needs more claims than there are.
-    #[error(
-        "{} takes {each} claims of each arm: at least {needed} claims (--claims {needed}), or leave it out of \
-         compare.metrics", metric.name()
-    )]
     TooFewForTail {
         /// The metric.
         metric: Metric,
@@ -128,11 +119,6 @@ pub enum Shortfall {
         /// Claims over all arms.
         needed: u64,
     },
-}
-
-/// Without the zeros that say nothing: 3, 2.5, 1.25.
-fn rounded(percent: f64) -> f64 {
-    (100.0 * percent).round() / 100.0
 }
 
 /// What a run of `scenario` will come to.
@@ -235,7 +221,7 @@ fn too_noisy(
             (needed.max(claims), more)
         }
     };
-    Some(Shortfall::TooNoisy { claims, threshold: compare.noise_threshold, reach, needed, groups })
+    Some(Shortfall::TooNoisy { claims, threshold: compare.noise_threshold, reach, limit, needed, groups })
 }
 
 /// To two digits that count, upwards: it is an estimate.
@@ -272,22 +258,21 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_judged_is_said_with_what_it_would_take() {
-        let said = |changes: &[(&str, &str)]| {
-            let shortfalls = forecast(&lane_ab(changes), &SLOW_MACHINE).shortfalls;
-            shortfalls.iter().map(ToString::to_string).collect::<Vec<_>>()
+    fn what_cannot_be_judged_is_told_with_what_it_would_take() {
+        let of = |changes: &[(&str, &str)]| forecast(&lane_ab(changes), &SLOW_MACHINE).shortfalls;
+        let few = of(&[("load.claims", "2000"), ("compare.strata", "50")]);
+        let [
+            Shortfall::TooNoisy { claims: 2_000, threshold, reach, limit, needed: 3_100, groups: None },
+            tail,
+        ] = &few[..]
+        else {
+            panic!("{few:?}");
         };
-        let few = said(&[("load.claims", "2000"), ("compare.strata", "50")]);
-        assert_eq!(
-            few,
-            [
-                "2000 claims cannot show 3 %: the baseline against itself would be known to about ±1.9 %, and it has \
-                 to be to ±1.5 %: at least 3100 claims (--claims 3100), or a larger compare.noise_threshold",
-                "service_p99 takes 5000 claims of each arm: at least 10000 claims (--claims 10000), or leave it out of \
-                 compare.metrics",
-            ]
-        );
-        assert_eq!(said(&[("load.claims", "10000")]), [""; 0]);
+        assert_eq!((*threshold, *limit), (0.03, 0.015));
+        assert!((reach - 0.0186).abs() < 1e-4, "{reach}");
+        let metric = Metric::ServiceP99;
+        assert_eq!(*tail, Shortfall::TooFewForTail { metric, each: 5_000, needed: 10_000 });
+        assert_eq!(of(&[("load.claims", "10000")]), []);
     }
 
     #[test]
@@ -334,10 +319,9 @@ mod tests {
     #[test]
     fn where_more_claims_would_only_make_longer_blocks_more_groups_are_asked_for() {
         let changes = [("load.concurrency", "16"), ("load.claims", "60000")];
-        let said = forecast(&lane_ab(&changes), &SLOW_MACHINE).shortfalls[0].to_string();
-        let groups =
-            "at least 60000 claims in 340 groups of blocks (--claims 60000 --set compare.strata=340), or";
-        assert!(said.contains(groups), "{said}");
+        let few = forecast(&lane_ab(&changes), &SLOW_MACHINE).shortfalls;
+        let more = matches!(few[..], [Shortfall::TooNoisy { needed: 60_000, groups: Some(340), .. }]);
+        assert!(more, "{few:?}");
     }
 
     #[test]

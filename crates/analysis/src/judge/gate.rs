@@ -9,8 +9,9 @@ use std::time::Duration;
 use crate::scenario::{Direction, Metric, ScenarioFile};
 use crate::stats::Estimate;
 
-use super::comparison::noise_band;
+use super::control::cluster_allowance;
 use super::finding::{Cause, Conclusion, Finding, Gate};
+use super::noise::noise_band;
 use super::recovery::Untold;
 use super::repeat::{Repeated, RepeatedComparison};
 use super::result::{Comparison, ExactMetric, RunResult, VariantSummary, Verdict};
@@ -135,8 +136,9 @@ pub(super) fn unsuccessful(result: &RunResult, variant: &VariantSummary, service
     // A claim through a fault that was read to hold its lease did succeed; only its time is not known.
     let settled: u64 =
         result.record.injected.iter().flat_map(|injected| &injected.faults).map(|fault| fault.settled).sum();
+    let arm = result.record.arms.iter().find(|arm| arm.name == variant.name);
     let claims = outcomes.errors().saturating_sub(settled)
-        + outcomes.expired_unasked(scenario.grant.unconsumed)
+        + arm.map_or(0, |arm| arm.expired_unasked(scenario.grant.unconsumed))
         + lost
         + if service_level { outcomes.dropped + outcomes.empty_stock } else { 0 };
     (claims, outcomes.planned())
@@ -213,7 +215,7 @@ fn verdict_findings(result: &RunResult) -> Vec<Finding> {
     }
     let threshold = result.record.scenario.noise_threshold();
     // As the verdict was taken: two clusters of one server differ as well.
-    let allowance = result.control.as_ref().and_then(|control| control.allowance).unwrap_or_default();
+    let allowance = cluster_allowance(result.control.as_ref());
     let finding = |comparison: &Comparison| {
         let conclusion = conclusion(comparison.verdict)?;
         let ratio = comparison.ratio.map(|ratio| ratio.wider_by_factor(1.0 + allowance));

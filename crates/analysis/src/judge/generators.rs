@@ -7,6 +7,7 @@ use super::latency_summary::{LatencySummary, latency};
 use super::send_lag::{SendLag, of_arms, of_generator};
 use crate::record::{
     GENERATOR_BUSY, GeneratorRecord, GeneratorUse, InvalidReason, MachineUse, RunRecord, Warning, by_machine,
+    is_busy_generator,
 };
 use crate::scenario::Scenario;
 
@@ -136,7 +137,7 @@ pub(super) fn warnings(record: &RunRecord, scenario: &Scenario) -> Vec<Warning> 
     let all_late = of_arms(record, scenario).any(|lag| lag.is_late());
     let mut warnings = Vec::new();
     for one in &record.generators {
-        let busy = busy(one).filter(|share| *share > GENERATOR_BUSY);
+        let busy = busy(one).filter(|share| is_busy_generator(*share));
         let late = of_generator(one, record, scenario).filter(|_| !all_late);
         warnings.extend(busy.map(|share| of(one.part, Warning::GeneratorBusy { share })));
         warnings.extend(late.and_then(|lag| lag.warning()).map(|late| of(one.part, late)));

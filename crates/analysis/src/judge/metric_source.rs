@@ -27,9 +27,14 @@ pub(super) enum Source {
     Calls,
 }
 
-/// Whether a record's figures do not hold it: the servers' CPU, where others may have used it too.
+/// Whether a record's figures do not hold it: the servers' CPU, where others may have used it too; claims per
+/// second, where the pipe to a worker is in the time that they took.
 pub(super) fn is_withheld(metric: Metric, record: &RunRecord) -> bool {
-    metric == Metric::ServerCpu && record.server_figures_withheld()
+    match metric {
+        Metric::ServerCpu => record.server_figures_withheld(),
+        Metric::Throughput => record.has_workers(),
+        _ => false,
+    }
 }
 
 /// Where the value comes from.

@@ -18,8 +18,10 @@ mod arm_counts;
 mod beside_others;
 mod calibration;
 pub mod capacity;
+mod clock;
 mod comparable;
 mod comparison;
+mod control;
 mod counter_rules;
 mod curves;
 #[cfg(any(test, feature = "fixtures"))]
@@ -34,6 +36,7 @@ mod generators;
 mod history;
 mod latency_summary;
 mod metric_source;
+mod noise;
 mod parts;
 mod primary_load;
 mod profile;
@@ -54,11 +57,13 @@ mod send_lag;
 pub mod server_fixture;
 mod servers;
 mod service_level;
+mod sides;
 mod sizing;
 mod stored;
 mod summary;
 mod sweep;
 mod trend;
+mod undecided;
 mod unlike_before;
 mod validity;
 mod values;
@@ -71,9 +76,9 @@ pub use calibration::{
     CALIBRATION_SCHEMA, Calibration, CpuTrend, FLAT_FROM, LevelSummary, RoundTripSummary, SendLagSummary,
     assess,
 };
+pub use clock::Clock;
 pub use comparable::{NotComparable, SettingDifference, differences, place_differences};
-pub use comparison::CONTROLLED;
-pub(crate) use comparison::{noise_band, verdict};
+pub use control::CONTROLLED;
 pub use curves::{QuantilePoint, Span, StratumRatio, quantile_curve, spans, stratum_ratios};
 pub use figures::{
     ComparedFigure, FfBenchHost, FfBenchLatency, FfBenchReport, Figure, FigureComparison, FigurePlace,
@@ -86,6 +91,7 @@ pub(crate) use gate::{error_findings, judged_exact};
 pub use generators::{GeneratorLimit, GeneratorSummary, MOST_LATE_US};
 pub use history::{History, HistoryEntry, HistoryError, HistoryValue, SkippedLine, append, read};
 pub use latency_summary::LatencySummary;
+pub(crate) use noise::noise_band;
 pub use parts::{ClaimPart, claim_parts};
 pub use profile_result::{
     AddingUp, PROFILE_TOLERANCE, PartChange, Profile, ProfileChange, ProfileFinding, ProfilePart,
@@ -108,6 +114,8 @@ pub use stored::{
 };
 pub use sweep::{NoInterval, Sweep, SweepArm, SweepComparison, SweepLine, SweepPoint, sweep};
 pub use trend::{LeftOut, RUNS_FOR_A_CHANGE, Trend, TrendChange, TrendPoint, trend};
+pub use undecided::Undecided;
 pub use unlike_before::unlike_before;
 pub use values::{MetricValue, metric_values};
 pub use worker::{HeadlineSeen, Share, headline_seen};
+pub use worth::WorthMissing;

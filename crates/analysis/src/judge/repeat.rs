@@ -13,7 +13,9 @@ use crate::stats::{
 };
 
 use super::beside_others::{difference_beside_others, ratio_beside_others, without_allowance};
-use super::comparison::{control_limit, control_scale, corrected_for_many, verdict};
+use super::comparison::corrected_for_many;
+use super::control::{control_limit, control_scale};
+use super::noise::verdict;
 use super::repeat_recovery::{OverRuns, RepeatedRecovery, recoveries, redirects};
 use super::result::{Comparison, ControlFailure, RunResult, Verdict};
 

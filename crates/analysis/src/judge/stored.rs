@@ -12,7 +12,7 @@ use super::comparable::{NotComparable, SettingDifference, differences};
 use super::finding::Conclusion;
 use super::gate::{more_failed, unsuccessful};
 use super::result::RunResult;
-use super::values::{exact_values, is_one_drain, measured, value_of};
+use super::values::{exact_pairs, is_one_drain, measured, value_of};
 
 /// How to compare.
 #[derive(Clone, Debug, PartialEq)]
@@ -184,7 +184,7 @@ pub fn compare(
         metrics
             .extend(METRICS.iter().filter(|row| row.is_judged()).filter_map(|row| sides.metric(row.metric)));
         let (equal, unequal): (Vec<_>, Vec<_>) =
-            sides.exact().into_iter().partition(|exact| exact.verdict == StoredVerdict::Pass);
+            sides.exact().partition(|exact| exact.verdict == StoredVerdict::Pass);
         exact_equal += equal.len() as u64;
         exact.extend(unequal);
         failures.extend(sides.failures());
@@ -315,41 +315,20 @@ impl RunPair<'_> {
         })
     }
 
-    fn exact(&self) -> Vec<StoredExact> {
-        let mut all = Vec::new();
-        for row in METRICS.iter().filter(|row| !row.is_judged()) {
-            let base = exact_values(&self.base.record, self.arms[0], row.metric);
-            let candidate = exact_values(&self.candidate.record, self.arms[1], row.metric);
-            if base.is_empty() || candidate.is_empty() {
-                continue;
-            }
-            let names: std::collections::BTreeSet<&MetricName> =
-                base.iter().chain(&candidate).map(|(name, _)| name).collect();
-            for name in names {
-                let of = |values: &[(MetricName, f64)]| {
-                    values.iter().find(|(other, _)| other == name).map_or(0.0, |(_, value)| *value)
-                };
-                let (base_value, candidate_value) = (of(&base), of(&candidate));
-                let claims = [(self.base, self.arms[0]), (self.candidate, self.arms[1])]
-                    .map(|(result, arm)| result.record.arms[arm].wire.claims);
-                let tolerance = row.tolerance_over(claims[0].min(claims[1]));
-                let verdict = if (candidate_value - base_value).abs() <= tolerance {
-                    StoredVerdict::Pass
-                } else if candidate_value > base_value {
-                    StoredVerdict::Fail
-                } else {
-                    StoredVerdict::Warn
-                };
-                all.push(StoredExact {
-                    variant: self.variant.to_owned(),
-                    metric: name.clone(),
-                    base_value,
-                    candidate_value,
-                    verdict,
-                });
-            }
-        }
-        all
+    fn exact(&self) -> impl Iterator<Item = StoredExact> {
+        let pairs = exact_pairs([(&self.base.record, self.arms[0]), (&self.candidate.record, self.arms[1])]);
+        pairs.into_iter().map(|pair| {
+            let [base_value, candidate_value] = pair.values;
+            let verdict = if pair.is_equal() {
+                StoredVerdict::Pass
+            } else if candidate_value > base_value {
+                StoredVerdict::Fail
+            } else {
+                StoredVerdict::Warn
+            };
+            let variant = self.variant.to_owned();
+            StoredExact { variant, metric: pair.name, base_value, candidate_value, verdict }
+        })
     }
 }
 

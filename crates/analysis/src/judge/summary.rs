@@ -17,11 +17,6 @@ impl RunResult {
         self.valid && !self.record.partial
     }
 
-    /// Whether its control forbids verdicts.
-    pub fn is_vetoed(&self) -> bool {
-        self.control.as_ref().is_some_and(|control| !control.passed)
-    }
-
     /// Comparisons by the first metric that the scenario names, which an answer is given by, each with its place
     /// among all.
     pub fn by_first_metric(&self) -> Vec<(usize, &Comparison)> {
@@ -31,11 +26,13 @@ impl RunResult {
 
     /// Claims per second of one variant by itself; `None` where the variants took turns claim by claim and
     /// this one has no block of its own, as where the run was ended before its blocks: they share one time
-    /// then, and as many claims in it say nothing of either.
+    /// then, and as many claims in it say nothing of either. `None` too where workers of their own make the
+    /// claims, for the pipe to them is in that time.
     pub fn own_rate_per_s(&self, variant: usize) -> Option<f64> {
         let record = &self.record;
         let took_turns = record.arms.len() > 1 && arm_blocks(record, variant).next().is_none();
-        self.variants.get(variant).filter(|_| !took_turns).map(|variant| variant.throughput_per_s)
+        let known = !took_turns && !record.has_workers();
+        self.variants.get(variant).filter(|_| known).map(|variant| variant.throughput_per_s)
     }
 }
 

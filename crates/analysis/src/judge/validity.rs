@@ -53,6 +53,7 @@ pub(super) fn faults(record: &RunRecord, scenario: &Scenario) -> Vec<InvalidReas
     faults.extend(not_injected(record));
     faults.extend(never_resumed(record));
     faults.extend(record.arms.iter().filter(|_| !record.partial).filter_map(|arm| failed(arm, record)));
+    faults.extend(record.arms.iter().filter_map(claimed_late));
     faults.extend(failed_in_no_arm(record).filter(|_| !record.partial));
     faults.extend(
         stall(record, scenario)
@@ -123,7 +124,7 @@ pub(super) fn warnings(record: &RunRecord, scenario: &Scenario) -> Vec<Warning> 
 /// What became of an arm's claims beside success.
 fn of_outcomes(arm: &ArmRecord, scenario: &Scenario) -> Vec<Warning> {
     let mut warnings = Vec::new();
-    let (errors, sent) = (arm.outcomes.failures(scenario.grant.unconsumed), arm.outcomes.sent());
+    let (errors, sent) = (arm.failures(scenario.grant.unconsumed), arm.outcomes.sent());
     if errors > 0 {
         warnings.push(Warning::Errors { arm: arm.name.clone(), errors, sent });
     }
@@ -238,7 +239,8 @@ fn never_resumed(record: &RunRecord) -> Option<InvalidReason> {
 /// blocks that servers' counters are read around.
 fn of_no_arm(record: &RunRecord) -> Option<(u64, u64)> {
     let window = record.window.as_ref()?;
-    let counts = |outcomes: &Outcomes| [outcomes.failures(record.scenario.grant.unconsumed), outcomes.sent()];
+    // Only a single variant leaves grants to expire, and it makes all claims: those are subtracted again.
+    let counts = |outcomes: &Outcomes| [outcomes.errors() + outcomes.expired, outcomes.sent()];
     let arms = record.arms.iter().map(|arm| counts(&arm.outcomes));
     let [failed, sent] = arms.fold(counts(&window.outcomes), |[failed, sent], arm| {
         [failed.saturating_sub(arm[0]), sent.saturating_sub(arm[1])]
@@ -261,7 +263,7 @@ fn failed(arm: &ArmRecord, record: &RunRecord) -> Option<InvalidReason> {
     if outcomes.claimed == 0 {
         return Some(InvalidReason::NothingClaimed { arm: arm.name.clone(), planned: outcomes.planned() });
     }
-    let (failed, sent) = (outcomes.failures(record.scenario.grant.unconsumed), outcomes.sent());
+    let (failed, sent) = (arm.failures(record.scenario.grant.unconsumed), outcomes.sent());
     (failed as f64 > limit * sent as f64).then(|| InvalidReason::TooManyFailed {
         arm: arm.name.clone(),
         failed,
@@ -270,13 +272,17 @@ fn failed(arm: &ArmRecord, record: &RunRecord) -> Option<InvalidReason> {
     })
 }
 
+/// Whether claims of an arm got their leases though their grants had run out.
+fn claimed_late(arm: &ArmRecord) -> Option<InvalidReason> {
+    let (claimed, late) = (arm.late.claimed, arm.late.planned());
+    (claimed > 0).then(|| InvalidReason::ExpiredGrantsClaimed { arm: arm.name.clone(), claimed, late })
+}
+
 /// The longest span without a claim of a closed loop, in seconds, and the share of the window that all such
-/// spans have together. Where grants are left to expire the run itself waits; an open loop's response times
-/// hold a stall, and a storm has one clock for all.
+/// spans have together. An open loop's response times hold a stall, and a storm has one clock for all. The
+/// wait for grants that are left to expire is after the window.
 fn stall(record: &RunRecord, scenario: &Scenario) -> Option<(f64, f64)> {
-    let waits = matches!(scenario.load.model, Model::Open { .. })
-        || scenario.load.mode == Mode::Storm
-        || scenario.grant.unconsumed > 0.0;
+    let waits = matches!(scenario.load.model, Model::Open { .. }) || scenario.load.mode == Mode::Storm;
     let longest_s = record.longest_gap_s.filter(|_| !waits)?;
     let median_s = |arm: &ArmRecord| Some(Latencies::readable(&arm.service)?.quantile_us(0.5) / 1e6);
     let median_s = record.arms.iter().filter_map(median_s).fold(0.0, f64::max);

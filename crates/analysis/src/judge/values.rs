@@ -1,6 +1,8 @@
 //! Every metric of every variant as one value with its interval: what is stored, exported and compared over
 //! time.
 
+use std::collections::BTreeSet;
+
 use crate::record::{ArmRecord, Histogram, RunRecord, TimelinePoint};
 use crate::scenario::{ArrivalsForm, METRICS, Metric, MetricName, Mode, Unit};
 use crate::stats::{CONFIDENCE, Estimate, Latencies, LogValue, TooFew, block_quantile, mean_of_series};
@@ -46,8 +48,45 @@ pub fn metric_values(result: &RunResult) -> Vec<MetricValue> {
     values
 }
 
+/// An exact metric of two arms.
+pub(super) struct ExactPair {
+    pub name: MetricName,
+    pub values: [f64; 2],
+    tolerance: f64,
+}
+
+impl ExactPair {
+    /// Whether the values differ by no more than what is no finding.
+    pub fn is_equal(&self) -> bool {
+        (self.values[0] - self.values[1]).abs() <= self.tolerance
+    }
+}
+
+/// Every exact metric that two arms have, of one run or of two. A command that only one of them calls is one
+/// that the other calls 0 times.
+pub(super) fn exact_pairs(arms: [(&RunRecord, usize); 2]) -> Vec<ExactPair> {
+    let claims = arms.map(|(record, arm)| record.arms[arm].wire.claims);
+    let mut pairs = Vec::new();
+    for row in METRICS.iter().filter(|row| !row.is_judged()) {
+        let of_both = arms.map(|(record, arm)| exact_values(record, arm, row.metric));
+        if of_both.iter().any(Vec::is_empty) {
+            continue;
+        }
+        let names: BTreeSet<&MetricName> = of_both.iter().flatten().map(|(name, _)| name).collect();
+        let value_of = |values: &[(MetricName, f64)], name: &MetricName| {
+            values.iter().find(|(other, _)| other == name).map_or(0.0, |(_, value)| *value)
+        };
+        pairs.extend(names.into_iter().map(|name| ExactPair {
+            name: name.clone(),
+            values: [value_of(&of_both[0], name), value_of(&of_both[1], name)],
+            tolerance: row.tolerance_over(claims[0].min(claims[1])),
+        }));
+    }
+    pairs
+}
+
 /// An arm's values of an exact metric, by name: one, or one for each command.
-pub(super) fn exact_values(record: &RunRecord, arm: usize, metric: Metric) -> Vec<(MetricName, f64)> {
+fn exact_values(record: &RunRecord, arm: usize, metric: Metric) -> Vec<(MetricName, f64)> {
     match source(metric) {
         Source::Exact(_) if is_uncounted(&record.arms[arm], metric) => Vec::new(),
         Source::Exact(of) => {
@@ -62,7 +101,7 @@ pub(super) fn exact_values(record: &RunRecord, arm: usize, metric: Metric) -> Ve
 }
 
 /// Bytes of claims that FlowFabric's SDK makes: they go over connections of its own, and nobody counts them.
-pub(super) fn is_uncounted(arm: &ArmRecord, metric: Metric) -> bool {
+fn is_uncounted(arm: &ArmRecord, metric: Metric) -> bool {
     arm.path.is_sdk() && metric.row().unit == Unit::BytesPerClaim
 }
 
@@ -131,7 +170,14 @@ pub(super) fn measured(record: &RunRecord, arm: usize, metric: Metric) -> Result
                 && record.arms.len() == 1
                 && let Some(of) = per_second(metric)
             {
-                return by_second(record, of);
+                let seconds = by_second(record, of)?;
+                // Second n of every generator is one point of the timeline, and their clocks run apart where
+                // each waits for the others: together they hold more time than the run had.
+                let value = match record.generators.len() {
+                    0 | 1 => seconds.value,
+                    _ => variant_rate(record, arm),
+                };
+                return Ok(LogValue { value, ..seconds });
             }
             // All of it over all of it, as a comparison within the run has it; the blocks say how sure that
             // is.
@@ -141,6 +187,12 @@ pub(super) fn measured(record: &RunRecord, arm: usize, metric: Metric) -> Result
         }
         Source::Exact(_) | Source::Calls => Err(TooFew::constant(metric.name())),
     }
+}
+
+/// Claims per second of a variant that has its time for itself.
+fn variant_rate(record: &RunRecord, arm: usize) -> f64 {
+    let arm = &record.arms[arm];
+    arm.outcomes.claimed as f64 / arm.active_s
 }
 
 /// Of a run with one variant: the timeline is that variant's.
@@ -182,8 +234,9 @@ fn enough(have: u64, metric: Metric) -> Result<(), TooFew> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixtures::{GRANT_LANE, HGET_LANE, SimulatedArm, record, scenario, spread};
+    use super::super::fixtures::{GRANT_LANE, HGET_LANE, SimulatedArm, generator, record, scenario, spread};
     use super::*;
+    use crate::record::SdkInfo;
 
     #[test]
     fn every_variant_has_its_values_with_intervals() {
@@ -206,6 +259,50 @@ mod tests {
             values.iter().all(|v| v.name.metric != Metric::ResponseP99),
             "a closed loop has no response time"
         );
+    }
+
+    /// Each generator's seconds are of its own clock, and there are more of them than the run had.
+    #[test]
+    fn the_throughput_of_several_generators_is_that_of_all_claims_over_all_time() {
+        let of = |generators: u32| {
+            let mut record = record(&[GRANT_LANE], 1);
+            record.blocks.clear();
+            let at = |t: u32| TimelinePoint {
+                t_s: f64::from(t),
+                claimed: u64::from(890 + t),
+                ..TimelinePoint::default()
+            };
+            record.timeline = (1..=20).map(at).collect();
+            (record.arms[0].outcomes.claimed, record.arms[0].active_s) = (18_000, 18.0);
+            record.generators = (1..=generators).map(generator).collect();
+            measured(&record, 0, Metric::Throughput).map(|value| value.value)
+        };
+        assert_eq!(of(1), of(0));
+        assert!((of(2).unwrap() - 1_000.0).abs() < 1e-9, "{:?}", of(2));
+    }
+
+    /// The pipe to a worker is in the time of its claims, and would stand in their rate.
+    #[test]
+    fn claims_of_workers_have_no_rate() {
+        let arms = [GRANT_LANE, HGET_LANE];
+        let rates = |record: RunRecord| {
+            let result = super::super::analyse_as(record, &scenario(&arms));
+            let values = metric_values(&result);
+            let stored = values.iter().filter(|value| value.name.metric == Metric::Throughput).count();
+            (stored, result.own_rate_per_s(0).is_some())
+        };
+        let mut worked = record(&arms, 1);
+        assert_eq!(rates(worked.clone()), (2, true));
+        for arm in &mut worked.arms {
+            arm.sdk = Some(SdkInfo {
+                source: "0.15.0".into(),
+                version: "0.15.0".into(),
+                commit: None,
+                sha256: "ab".repeat(32),
+                compiler: "rustc".into(),
+            });
+        }
+        assert_eq!(rates(worked), (0, false));
     }
 
     /// However many came back, it was one drain.

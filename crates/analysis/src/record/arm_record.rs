@@ -28,6 +28,11 @@ pub struct ArmRecord {
     pub handover_p50_us: Option<f64>,
     /// How its claims ended. Claims of the control alone and of blocks are not in here.
     pub outcomes: Outcomes,
+    /// Of these, the ones that were made after the window, when their grants had run out: as many as the
+    /// scenario leaves to expire (`grant.unconsumed`). None in results of versions that did not tell them
+    /// apart.
+    #[serde(default, skip_serializing_if = "Outcomes::is_none")]
+    pub late: Outcomes,
     /// Time in which its claims were made; arms that are mixed share it.
     pub active_s: f64,
     /// done - sent, successful claims only.
@@ -53,6 +58,20 @@ pub struct ArmRecord {
 }
 
 impl ArmRecord {
+    /// Grants that ran out before their claims, beside those that the scenario leaves to (`grant.unconsumed`):
+    /// they were issued too early. 0 where nobody knows which were left to.
+    pub fn expired_unasked(&self, unconsumed: f64) -> u64 {
+        if unconsumed > 0.0 && self.late.is_none() {
+            return 0;
+        }
+        self.outcomes.expired.saturating_sub(self.late.expired)
+    }
+
+    /// Claims that did not do what they were made for: those and the errors.
+    pub fn failures(&self, unconsumed: f64) -> u64 {
+        self.outcomes.errors() + self.expired_unasked(unconsumed)
+    }
+
     /// Its histograms of whole claims, by what they measure.
     pub fn clocks(&self) -> [(&'static str, &Histogram); 5] {
         [

@@ -11,6 +11,8 @@ use super::{Outcome, Outcomes, WireCost, WireTotals};
 pub struct ArmRecorder {
     /// How they ended.
     pub outcomes: Outcomes,
+    /// Of these, the ones that were made once their grants had run out.
+    pub late: Outcomes,
     /// done - sent.
     pub service: LatencyHistogram,
     /// done - scheduled.
@@ -32,6 +34,15 @@ pub struct ArmRecorder {
 }
 
 impl ArmRecorder {
+    /// One that is made once its grant has run out: whatever it comes to, its time is that of no claim.
+    pub(super) fn record_late(&mut self, stamps: &Stamps, outcome: &Outcome) {
+        self.outcomes.count(outcome);
+        self.late.count(outcome);
+        if *outcome != Outcome::Claimed {
+            self.error_service.record(stamps.done.saturating_sub(stamps.sent));
+        }
+    }
+
     pub(super) fn record(&mut self, stamps: &Stamps, outcome: &Outcome, cost: WireCost) {
         self.outcomes.count(outcome);
         if let Some(scheduled) = stamps.scheduled {

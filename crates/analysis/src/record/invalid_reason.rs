@@ -180,6 +180,16 @@ pub enum InvalidReason {
         /// Share that may fail.
         limit: f64,
     },
+    /// Claims that were made once their grants had run out (`grant.unconsumed`) got their leases, which a
+    /// function library must refuse them.
+    ExpiredGrantsClaimed {
+        /// The arm.
+        arm: String,
+        /// How many did.
+        claimed: u64,
+        /// Claims of grants that had run out.
+        late: u64,
+    },
     /// Nothing was claimed for a large part of a closed loop's window: its workers waited, and the claims
     /// that were not made in that time are in no quantile.
     Stalled {

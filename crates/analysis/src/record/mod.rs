@@ -75,7 +75,7 @@ pub use steps::StepTimes;
 pub use storm::{RetryCause, StormRecord};
 pub use usage::{
     GENERATOR_BUSY, GeneratorUse, OTHERS_DISTURB_A_CALIBRATION, OTHERS_EXPLAIN_LATENESS, SEND_LAG_SHARE,
-    STOLEN,
+    STOLEN, is_busy_generator,
 };
 pub use warning::Warning;
 pub use wire_cost::WireCost;

@@ -153,15 +153,9 @@ impl Outcomes {
             + self.empty_stock
     }
 
-    /// Grants that ran out where the scenario leaves none to (`grant.unconsumed`): they were issued too long
-    /// before their claims.
-    pub fn expired_unasked(&self, unconsumed: f64) -> u64 {
-        if unconsumed > 0.0 { 0 } else { self.expired }
-    }
-
-    /// Claims that did not do what they were made for: those and the errors.
-    pub fn failures(&self, unconsumed: f64) -> u64 {
-        self.errors() + self.expired_unasked(unconsumed)
+    /// Whether no claim was to be made.
+    pub fn is_none(&self) -> bool {
+        self.planned() == 0
     }
 
     /// Sent claims that ended in anything that a healthy run does not show: not claimed, expired, or a lost

@@ -113,7 +113,8 @@ impl Recorder {
             }
             // A bare round trip is no claim: it has a way of its own.
             Purpose::Ruler { .. } => return,
-            Purpose::Plain | Purpose::Late => self.arms[arm].record(stamps, outcome, cost),
+            Purpose::Plain => self.arms[arm].record(stamps, outcome, cost),
+            Purpose::Late => self.arms[arm].record_late(stamps, outcome),
             Purpose::Stratum { stratum, side } => {
                 self.arms[arm].record(stamps, outcome, cost);
                 self.sample(stratum, side, claimed, service);

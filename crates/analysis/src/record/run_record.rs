@@ -213,6 +213,12 @@ impl RunRecord {
         if rtt.0.is_zero() { name.clone() } else { format!("{name} (+{rtt} RTT)") }
     }
 
+    /// Whether workers of their own make the claims (SDK duet): each has a time by its worker's clock, and the
+    /// time between claims is that of the pipes to them.
+    pub fn has_workers(&self) -> bool {
+        self.arms.iter().any(|arm| arm.sdk.is_some())
+    }
+
     /// Whether the arms claimed on clusters of their own.
     pub fn is_server_duet(&self) -> bool {
         !self.clusters.is_empty()

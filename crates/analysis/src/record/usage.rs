@@ -135,6 +135,11 @@ pub const OTHERS_EXPLAIN_LATENESS: f64 = 0.25;
 /// Share of the window that the generator's thread may run before it is named as a possible limit.
 pub const GENERATOR_BUSY: f64 = 0.8;
 
+/// Whether a generator's thread that ran for this share of the window had no time to spare.
+pub fn is_busy_generator(share: f64) -> bool {
+    share > GENERATOR_BUSY
+}
+
 /// A run's send lag may be this share of its service level, or of its median response.
 pub const SEND_LAG_SHARE: f64 = 0.1;
 

@@ -2,7 +2,7 @@
 
 use super::faults;
 use super::format::{difference_within, per_claim, share, time_us};
-use super::words;
+use super::words::{self, conclusion::ConclusionWord};
 use crate::judge::{Cause, Conclusion, Control, ControlFailure, Finding, Gate, Untold};
 use crate::record::Aborted;
 use crate::scenario::FaultKind;
@@ -30,24 +30,19 @@ pub(super) fn gate(gate: &Gate, interrupted: bool) -> Option<String> {
         reasons.push(format!("besides, {undecided} could not be judged"));
     }
     let colon = if reasons.is_empty() { "" } else { ": " };
-    Some(format!("{}{colon}{}", concluded(gate.conclusion), reasons.join("; ")))
-}
-
-/// What a gate concludes, with the exit code that follows.
-pub(super) fn concluded(conclusion: Conclusion) -> String {
-    let word = match conclusion {
-        Conclusion::Pass => "passed",
-        Conclusion::Regression => "FAILED",
-        Conclusion::Inconclusive => "INCONCLUSIVE",
-        Conclusion::Invalid => "INVALID",
-    };
-    format!("GATE: {word} (exit {})", conclusion.exit_code())
+    let concluded = words::conclusion::with_exit_code(gate.conclusion);
+    Some(format!("{concluded}{colon}{}", reasons.join("; ")))
 }
 
 /// One line, without a full stop.
 pub(super) fn finding(finding: &Finding) -> String {
     let text = cause(&finding.cause);
     finding.run.map_or_else(|| text.clone(), |run| format!("run {run}: {text}"))
+}
+
+/// The same after what it amounts to, in a place's words.
+pub(super) fn with_conclusion(finding: &Finding, word: ConclusionWord) -> String {
+    format!("{}: {}", word(finding.conclusion), self::finding(finding))
 }
 
 fn cause(cause: &Cause) -> String {
@@ -75,11 +70,8 @@ fn cause(cause: &Cause) -> String {
         Cause::ControlFailed { failure: None } => "the control failed".to_owned(),
         Cause::SeriesControlFailed { failure } => format!("over all runs: {}", control_failure(failure)),
         Cause::Metric { metric, candidate, baseline, ratio, over_all_runs } => {
-            let amount = match ratio {
-                Ok(ratio) => difference_within(ratio),
-                Err(Some(too_few)) => too_few.to_string(),
-                Err(None) => "no estimate".to_owned(),
-            };
+            let too_few = ratio.as_ref().err().and_then(Option::as_ref);
+            let amount = words::difference_or_why(ratio.as_ref().ok(), too_few);
             let over = if *over_all_runs { " over all runs" } else { "" };
             let metric = words::metric_label(*metric);
             format!("{metric} of {candidate} against {baseline}{over}: {amount}")

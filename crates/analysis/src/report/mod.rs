@@ -46,7 +46,8 @@ mod text;
 mod words;
 
 use crate::judge::capacity::Capacity;
-use crate::judge::{Calibration, Finding, Gate, Repeated, RunResult, Sweep, Trend};
+use crate::judge::{Calibration, Finding, Gate, Repeated, RunResult, Shortfall, Sweep, Trend};
+use crate::scenario::TooFewForP99;
 pub use plain_text::plain_text;
 pub use text::wrapped;
 
@@ -80,6 +81,16 @@ fn run_blocks(result: &RunResult) -> Vec<document::Block> {
 /// What a gate found, in one line without a full stop.
 pub fn finding(finding: &Finding) -> String {
     findings::finding(finding)
+}
+
+/// What a run could not answer and what it would take, in one line without a full stop.
+pub fn shortfall(shortfall: &Shortfall) -> String {
+    words::shortfall(shortfall)
+}
+
+/// What is wrong with the claims of a capacity search's probes, in one line without a full stop.
+pub fn few_for_p99(few: &TooFewForP99) -> String {
+    words::few_for_p99(few)
 }
 
 /// The same for a pull request or a wiki.

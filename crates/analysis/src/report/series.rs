@@ -3,17 +3,15 @@
 use super::document::Block;
 use super::format::{difference, difference_within, figure, share};
 use super::saving::{OfTwoArms, Saving};
-use super::{conditions, faults_repeated, findings, words};
+use super::words::{self, conclusion};
+use super::{conditions, faults_repeated, findings};
 use crate::judge::{
-    Attempt, Conclusion, Gate, LeftOut, MIN_RUNS, RUNS_FOR_A_CHANGE, Repeated, RepeatedComparison,
-    RepeatedDifference, Trend, TrendChange, TrendPoint, Verdict,
+    Attempt, Gate, LeftOut, MIN_RUNS, RUNS_FOR_A_CHANGE, Repeated, RepeatedComparison, RepeatedDifference,
+    Trend, TrendChange, TrendPoint, Undecided, Verdict,
 };
 use crate::record::short_sha256;
 use crate::scenario::Metric;
 use crate::stats::Estimate;
-
-/// What a series without a gate concludes where nothing is wrong with it.
-pub(super) const NOT_GATED: &str = "measured, not gated";
 
 /// Nights that a report lists; what lies before them is summed up.
 const NIGHTS_SHOWN: usize = 14;
@@ -29,11 +27,7 @@ pub(super) fn answered(scenario: &str, repeated: &Repeated, gate: &Gate) -> Vec<
 
 /// A series of runs of `scenario`: what it concludes, metric by metric, run by run.
 pub(super) fn repeated(scenario: &str, repeated: &Repeated, gate: &Gate) -> Vec<Block> {
-    let concluded = if gate.conclusion == Conclusion::Pass && !gate.enforced {
-        NOT_GATED
-    } else {
-        headline(gate.conclusion)
-    };
+    let concluded = conclusion::concluded(gate, conclusion::in_series);
     let title = format!("{scenario}, {}: {concluded}", runs(repeated));
     let mut blocks = vec![Block::Title(title)];
     if let Some(error) = &repeated.ended_by {
@@ -42,11 +36,8 @@ pub(super) fn repeated(scenario: &str, repeated: &Repeated, gate: &Gate) -> Vec<
         )));
     }
     if !gate.findings.is_empty() {
-        let items = gate
-            .findings
-            .iter()
-            .map(|f| format!("{}: {}", headline(f.conclusion), findings::finding(f)))
-            .collect();
+        let said = |finding| findings::with_conclusion(finding, conclusion::in_series);
+        let items = gate.findings.iter().map(said).collect();
         blocks.push(Block::List { heading: "Findings".into(), items });
     }
     blocks.extend(savings(repeated).into_iter().map(Block::Line));
@@ -72,19 +63,15 @@ fn over_all_runs(repeated: &Repeated) -> Option<Block> {
         .comparisons
         .iter()
         .map(|c| {
-            let over_all = match (&c.ratio, &c.too_few) {
-                (Some(ratio), _) => difference_within(ratio),
-                (None, reason) => reason.as_ref().map(ToString::to_string).unwrap_or_default(),
-            };
             let next = c.next_run.as_ref().map_or_else(|| "-".to_owned(), difference_within);
             let each = c.per_run.iter().map(|run| run.map_or("-".into(), |run| difference(run.estimate)));
             vec![
                 format!("{} against {}", c.candidate, c.baseline),
                 words::metric_label(c.metric),
-                over_all,
+                words::difference_or_why(c.ratio.as_ref(), c.too_few.as_ref()),
                 next,
                 each.collect::<Vec<_>>().join("  "),
-                verdict_over_runs(c, repeated.noise_threshold),
+                verdict_over_runs(repeated, c),
             ]
         })
         .collect::<Vec<_>>();
@@ -96,17 +83,11 @@ fn over_all_runs(repeated: &Repeated) -> Option<Block> {
     })
 }
 
-/// The verdict, and why there is none where the interval would allow one.
-pub(super) fn verdict_over_runs(comparison: &RepeatedComparison, threshold: Option<f64>) -> String {
-    let word = verdict(comparison.verdict);
-    match (comparison.ratio.zip(threshold), comparison.p_value) {
-        (Some((ratio, threshold)), Some(p_value))
-            if comparison.verdict == Verdict::Inconclusive && words::is_beyond(&ratio, threshold) =>
-        {
-            format!("{word}: {}", words::may_be_chance(p_value))
-        }
-        _ => word.to_owned(),
-    }
+/// The verdict, and why there is none. Without an estimate the reason stands where the difference would.
+fn verdict_over_runs(repeated: &Repeated, comparison: &RepeatedComparison) -> String {
+    let is_said = |why: &Undecided| matches!(why, Undecided::TooFew(_) | Undecided::NoEstimate);
+    let undecided = repeated.undecided(comparison).filter(|why| !is_said(why));
+    words::with_why(verdict(comparison.verdict), undecided.as_ref())
 }
 
 /// When each run began, with which seed, and what it is worth.
@@ -218,21 +199,8 @@ pub(super) fn disagreement(comparison: &RepeatedComparison) -> Option<String> {
         words::metric_label(comparison.metric),
         comparison.candidate,
         100.0 * beyond,
-        comparison.agreement.map_or_else(String::new, |agreement| p_value(agreement.p_value)),
+        comparison.agreement.map_or_else(String::new, |agreement| words::p_value(agreement.p_value)),
     ))
-}
-
-fn p_value(p: f64) -> String {
-    if p < 0.001 { "under 0.001".to_owned() } else { format!("{p:.3}") }
-}
-
-fn headline(conclusion: Conclusion) -> &'static str {
-    match conclusion {
-        Conclusion::Pass => "pass",
-        Conclusion::Regression => "regression",
-        Conclusion::Inconclusive => "inconclusive",
-        Conclusion::Invalid => "invalid",
-    }
 }
 
 fn verdict(verdict: Verdict) -> &'static str {

@@ -143,7 +143,7 @@ pub(super) fn gate(sweep: &Sweep) -> Option<String> {
     matches!(worst, Conclusion::Regression | Conclusion::Inconclusive).then(|| {
         let at = sweep.points.iter().filter(|point| point.conclusion == Some(worst));
         let values: Vec<String> = at.map(|point| words::setting(&point.value)).collect();
-        format!("{} at {}.", findings::concluded(worst), values.join(", "))
+        format!("{} at {}.", words::conclusion::with_exit_code(worst), values.join(", "))
     })
 }
 

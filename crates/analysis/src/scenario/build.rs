@@ -2,9 +2,9 @@
 
 use super::arrivals::Arrivals;
 use super::choices::Mode;
+use super::compare_section::{CompareSection, ControlForm};
 use super::fault;
 use super::file::{ClusterSection, ScenarioFile, VariantSection};
-use super::judged_sections::{CompareSection, ControlForm};
 use super::library::LibrarySource;
 use super::load_section::{ArrivalsForm, LoadSection, ModelForm};
 use super::metric::Metric;
@@ -83,7 +83,7 @@ fn build_compare(file: &ScenarioFile, compare: &CompareSection) -> Compare {
 pub(super) fn control_sides(file: &ScenarioFile, compare: &CompareSection) -> ControlSides {
     let instances = |variant: &VariantSection| variant.sdk.is_some() || variant.server.is_some();
     match compare.control {
-        ControlForm::Own => ControlSides::OwnStrata(compare.control_strata.unwrap_or(compare.strata)),
+        ControlForm::Own => ControlSides::OwnStrata(compare.own_control_strata()),
         ControlForm::Shared if file.variants.iter().any(instances) => ControlSides::SideOfItsOwn,
         ControlForm::Shared if mixing(file, &model(&file.load)) == Mixing::Blocks => {
             ControlSides::SideOfItsOwn
@@ -101,10 +101,7 @@ fn build_variant(file: &ScenarioFile, variant: &VariantSection) -> VariantSpec {
         sdk: variant.sdk.as_deref().and_then(|sdk| SdkSource::parse(sdk).ok()),
         instrumented: variant.instrumented,
         server: variant.server.as_ref().map(|server| server.build(file.cluster.replicas)),
-        wait: variant.wait_replicas.map(|replicas| ReplicaWait {
-            replicas,
-            timeout: variant.wait_timeout.map(|timeout| timeout.0).unwrap_or_default(),
-        }),
+        wait: variant.wait_replicas.map(|replicas| ReplicaWait { replicas, timeout: variant.waits_for().0 }),
     }
 }
 
@@ -153,7 +150,7 @@ pub(super) fn arrivals(form: Option<&ArrivalsForm>) -> Arrivals {
 /// Who decides when a claim is made. The checks leave exactly the keys of the model.
 pub(super) fn model(load: &LoadSection) -> Model {
     match load.model {
-        ModelForm::Closed => Model::Closed { concurrency: load.concurrency.unwrap_or(1) },
+        ModelForm::Closed => Model::Closed { concurrency: load.in_flight() },
         ModelForm::Open => {
             Model::Open { rate_per_sec: load.rate.unwrap_or(1.0), arrivals: arrivals(load.arrivals.as_ref()) }
         }

@@ -5,7 +5,13 @@ use serde::{Deserialize, Serialize};
 
 use super::duration::HumanDuration;
 
-/// `[capacity]`: only the command of that name reads it; without the section its defaults hold.
+/// Claims beyond a 99th percentile that it can be judged by.
+const BEYOND_P99: u64 = 100;
+
+/// Claims of a probe with as many: one of a hundred lies beyond.
+const ENOUGH_FOR_P99: u64 = 100 * BEYOND_P99;
+
+/// `[capacity]`: of it a run reads `targets` and `utilisation` alone; without the section its defaults hold.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CapacitySection {
@@ -36,7 +42,7 @@ impl Default for CapacitySection {
     fn default() -> Self {
         Self {
             start_rate: 500.0,
-            claims: 10_000,
+            claims: ENOUGH_FOR_P99,
             window: HumanDuration::from_secs(2),
             resolution: 0.05,
             utilisation: 0.6,
@@ -49,19 +55,27 @@ impl Default for CapacitySection {
     }
 }
 
-/// Claims of a probe that a 99th percentile can be judged by: 100 of them lie beyond it.
-const ENOUGH_FOR_P99: u64 = 10_000;
-
 impl CapacitySection {
-    /// What is wrong with the number of claims for a 99th percentile, in words, if anything is.
-    pub fn few_beyond_p99(&self) -> Option<String> {
-        (self.claims < ENOUGH_FOR_P99).then(|| {
-            format!(
-                "capacity.claims = {} leaves {} claims of a probe beyond the 99th percentile, and 100 are wanted: use \
-                 {ENOUGH_FOR_P99} or more",
-                self.claims,
-                self.claims / 100
-            )
+    /// Whether the claims of a probe are too few for its 99th percentile.
+    pub fn too_few_for_p99(&self) -> Option<TooFewForP99> {
+        (self.claims < ENOUGH_FOR_P99).then_some(TooFewForP99 {
+            claims: self.claims,
+            beyond: self.claims / 100,
+            wanted_beyond: BEYOND_P99,
+            enough: ENOUGH_FOR_P99,
         })
     }
+}
+
+/// Too few claims of a probe to judge its 99th percentile by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooFewForP99 {
+    /// What `capacity.claims` says.
+    pub claims: u64,
+    /// So many of them lie beyond the percentile.
+    pub beyond: u64,
+    /// So many are wanted there.
+    pub wanted_beyond: u64,
+    /// Claims of a probe with so many.
+    pub enough: u64,
 }

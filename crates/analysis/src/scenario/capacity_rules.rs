@@ -7,7 +7,7 @@ use super::checker::Checker;
 use super::choices::Mode;
 use super::error::{InvalidScenario, KeyProblem};
 use super::file::ScenarioFile;
-use super::load_section::ArrivalsForm;
+use super::load_section::{ArrivalsForm, IN_FLIGHT};
 
 impl ScenarioFile {
     /// The section, or what holds without it.
@@ -101,6 +101,6 @@ pub(super) fn check(file: &ScenarioFile, checker: &mut Checker) {
         });
     }
     for (n, level) in capacity.concurrency.iter().enumerate() {
-        checker.within(&format!("capacity.concurrency[{n}]"), *level, 1..=65_536);
+        checker.within(&format!("capacity.concurrency[{n}]"), *level, IN_FLIGHT);
     }
 }

@@ -49,10 +49,4 @@ impl Scenario {
         }
         clusters
     }
-
-    /// Position of the arm that the others are compared with.
-    pub fn baseline(&self) -> usize {
-        let name = self.compare.as_ref().map(|compare| &compare.baseline);
-        self.variants.iter().position(|variant| Some(&variant.name) == name).unwrap_or(0)
-    }
 }

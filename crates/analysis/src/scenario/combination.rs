@@ -5,10 +5,10 @@ use std::time::Duration;
 use super::build::{arrivals, control_sides, model as load_model};
 use super::checker::Checker;
 use super::choices::{Mode, Provider, VariantPath};
+use super::compare_section::{CompareSection, MixingForm};
 use super::fault::FaultSection;
 use super::fault_rules;
 use super::file::{ClusterSection, ScenarioFile, VariantSection};
-use super::judged_sections::{CompareSection, MixingForm};
 use super::load_section::{ArrivalsForm, ModelForm};
 use super::mixing::{BlockShape, mixing};
 use super::model::{ControlSides, Mixing};
@@ -323,7 +323,7 @@ fn unconsumed(file: &ScenarioFile, checker: &mut Checker) {
 
 /// Arms may not be mixed claim by claim where they would wait in one queue.
 fn queue(file: &ScenarioFile, compare: &CompareSection, checker: &mut Checker) {
-    let in_flight = file.load.concurrency.unwrap_or(1);
+    let in_flight = file.load.in_flight();
     checker.require(
         compare.mixing != MixingForm::Claims || file.load.model == ModelForm::Open || in_flight == 1,
         "compare.mixing",

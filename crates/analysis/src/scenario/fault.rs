@@ -218,7 +218,7 @@ pub struct FaultSpec {
 }
 
 /// Slots that move where the scenario does not say how many.
-const SLOTS: u16 = 8;
+pub(super) const SLOTS: u16 = 8;
 
 impl FaultSection {
     /// The kinds that are given, with their targets.
@@ -256,7 +256,8 @@ pub(super) fn build(sections: &[FaultSection]) -> Vec<FaultSpec> {
     let spec = |section: &FaultSection| {
         let (kind, target) = *section.given().first()?;
         let lasting = section.lasting.map(|lasting| lasting.0).unwrap_or_default();
-        let (slots, how) = (section.slots.unwrap_or_default(), section.how.unwrap_or_default());
+        let slots = if kind == FaultKind::MoveSlots { section.slots.unwrap_or(SLOTS) } else { 0 };
+        let how = section.how.unwrap_or_default();
         let cut_from = section.cut_from.unwrap_or_default();
         Some(FaultSpec { at: section.at.0, kind, target, lasting, slots, how, cut_from })
     };

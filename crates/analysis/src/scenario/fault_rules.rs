@@ -7,7 +7,7 @@ use super::build::arrivals;
 use super::checker::Checker;
 use super::choices::{Mode, Provider};
 use super::duration::HumanDuration;
-use super::fault::{FaultKind, FaultSection, FaultTarget};
+use super::fault::{FaultKind, FaultSection, FaultTarget, SLOTS};
 use super::file::ScenarioFile;
 use super::load_section::ModelForm;
 
@@ -53,7 +53,7 @@ pub(super) fn check(sections: &[FaultSection], checker: &mut Checker) {
             (false, None) => {}
         }
         if kind == FaultKind::MoveSlots {
-            let slots = section.slots.unwrap_or(1);
+            let slots = section.slots.unwrap_or(SLOTS);
             checker.require((1..=MOST_SLOTS).contains(&slots), &key("slots"), || {
                 format!("{slots} is not between 1 and {MOST_SLOTS}")
             });

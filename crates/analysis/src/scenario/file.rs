@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use super::capacity::CapacitySection;
 use super::choices::{Provider, VariantPath};
+use super::compare_section::CompareSection;
 use super::duration::HumanDuration;
 use super::fault::FaultSection;
-use super::judged_sections::{CompareSection, GateSection, SloSection};
+use super::gate_section::{GateSection, SloSection};
 use super::load_section::{ArrivalsForm, LoadSection, ModelForm};
 use super::machine::MachineSection;
 use super::population_sections::{GrantSection, InterruptionSection, PopulationSection};
@@ -157,9 +158,14 @@ impl VariantSection {
         }
     }
 
+    /// How long a claim waits for `wait_replicas`.
+    pub(super) fn waits_for(&self) -> HumanDuration {
+        self.wait_timeout.unwrap_or(HumanDuration::from_secs(1))
+    }
+
     fn resolve(&mut self) {
         if self.wait_replicas.is_some() {
-            self.wait_timeout.get_or_insert(HumanDuration::from_secs(1));
+            self.wait_timeout = Some(self.waits_for());
         }
     }
 }
@@ -186,7 +192,7 @@ impl ScenarioFile {
     /// Fills in the defaults that depend on other keys. Doing it twice changes nothing.
     pub fn resolve(&mut self) {
         match self.load.model {
-            ModelForm::Closed => self.load.concurrency = self.load.concurrency.or(Some(1)),
+            ModelForm::Closed => self.load.concurrency = Some(self.load.in_flight()),
             ModelForm::Open => {
                 self.load.arrivals.get_or_insert(ArrivalsForm::Constant);
             }
@@ -197,7 +203,7 @@ impl ScenarioFile {
             let first = &self.variants[0].name;
             let compare = self.compare.get_or_insert_default();
             compare.baseline.get_or_insert_with(|| first.clone());
-            compare.control_strata.get_or_insert(compare.strata);
+            compare.control_strata = Some(compare.own_control_strata());
         }
     }
 }

@@ -1,10 +1,15 @@
 //! `[load]`: how claims are offered.
 
+use std::ops::RangeInclusive;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::choices::Mode;
 use super::duration::HumanDuration;
+
+/// Claims that a closed loop may have in flight.
+pub(super) const IN_FLIGHT: RangeInclusive<u32> = 1..=65_536;
 
 /// `[load]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -41,6 +46,13 @@ pub struct LoadSection {
     pub task_context: bool,
     /// What lies between the worker and the cluster.
     pub network: NetworkSection,
+}
+
+impl LoadSection {
+    /// Claims in flight of a closed loop.
+    pub fn in_flight(&self) -> u32 {
+        self.concurrency.unwrap_or(1)
+    }
 }
 
 impl Default for LoadSection {

@@ -5,8 +5,8 @@
 //! users of that arm alone would see. Then each arm has the servers for itself, for a block.
 
 use super::choices::Mode;
+use super::compare_section::MixingForm;
 use super::file::ScenarioFile;
-use super::judged_sections::MixingForm;
 use super::load_section::ModelForm;
 use super::model::{Mixing, Model};
 

@@ -53,6 +53,12 @@ impl Scenario {
     pub fn file(&self) -> &ScenarioFile {
         &self.file
     }
+
+    /// Position of the arm that the others are compared with; that of the first one where nothing is compared.
+    pub fn baseline(&self) -> usize {
+        let name = self.compare.as_ref().map(|compare| &compare.baseline);
+        self.variants.iter().position(|variant| Some(&variant.name) == name).unwrap_or(0)
+    }
 }
 
 /// The cluster that a run works on.

@@ -28,6 +28,19 @@ impl Scenario {
         u64::from(self.block_shape(compare, claims).groups) * (arms + u64::from(compare.is_controlled()))
     }
 
+    /// Claims of each arm in a stratum of a window with so many.
+    pub fn side_claims(&self, compare: &Compare, claims: u64) -> u64 {
+        (claims / u64::from(compare.strata.max(1)) / self.variants.len().max(1) as u64).max(1)
+    }
+
+    /// Claims that warm up a cluster of the control's own: as many as each arm makes on its own.
+    pub fn control_warmup(&self) -> u64 {
+        match self.load.warmup {
+            0 => 0,
+            all => (all / self.variants.len().max(1) as u64).max(1),
+        }
+    }
+
     /// Claims that a staged window of so many claims makes beside them: the warm-up's, the control's, those
     /// of counter blocks, and what goes before the claims that count in a block.
     pub fn claims_beside(&self, claims: u64) -> u64 {
@@ -35,12 +48,12 @@ impl Scenario {
         let Some(compare) = &self.compare else { return self.load.warmup };
         // A cluster of the control's own is warmed up as the baseline's is.
         let of_control = self.is_server_duet() && compare.is_controlled();
-        let warmup = self.load.warmup + if of_control { self.load.warmup / arms.max(1) } else { 0 };
+        let warmup = self.load.warmup + if of_control { self.control_warmup() } else { 0 };
         if compare.mixing == Mixing::Blocks {
             let each = self.block_shape(compare, claims).all_claims();
             return warmup + (self.blocks(compare, claims) * each).saturating_sub(claims);
         }
-        let side = claims / u64::from(compare.strata.max(1)) / arms.max(1);
+        let side = self.side_claims(compare, claims);
         let second = u64::from(compare.control == ControlSides::SideOfItsOwn) * u64::from(compare.strata);
         let counters = u64::from(compare.counter_blocks) * u64::from(compare.block_claims) * arms;
         warmup + (2 * u64::from(compare.own_controls()) + second) * side + counters

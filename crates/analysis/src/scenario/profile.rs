@@ -4,8 +4,9 @@
 use std::collections::BTreeSet;
 
 use super::choices::{Mode, VariantPath};
+use super::compare_section::{CompareSection, ControlForm};
 use super::file::{ScenarioFile, VariantSection};
-use super::judged_sections::{CompareSection, ControlForm, GateSection};
+use super::gate_section::GateSection;
 use super::load_section::{LoadSection, NetworkSection};
 use super::metric::Metric;
 

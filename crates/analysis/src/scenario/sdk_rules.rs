@@ -4,6 +4,7 @@ use super::checker::Checker;
 use super::choices::{Mode, VariantPath};
 use super::file::ScenarioFile;
 use super::load_section::ModelForm;
+use super::metric::Metric;
 use super::sdk_source::SdkSource;
 
 /// Each key by itself: the names of SDKs can be read.
@@ -75,9 +76,17 @@ fn duet(file: &ScenarioFile, checker: &mut Checker) {
     checker.require(load.mode == Mode::Staged, "load.mode", || {
         format!("{key} needs mode = \"staged\": elsewhere the servers' counts of claims and of what is beside them are one")
     });
-    let alone = load.model == ModelForm::Closed && load.concurrency.unwrap_or(1) == 1;
+    let alone = load.model == ModelForm::Closed && load.in_flight() == 1;
     checker.require(alone, "load.concurrency", || {
         format!("{key} is handed one grant after the other: use model = \"closed\" with concurrency = 1")
+    });
+    let of_time = file.compare.iter().flat_map(|compare| &compare.metrics);
+    let rated = of_time.into_iter().any(|name| *name == Metric::Throughput.name());
+    checker.require(!rated, "compare.metrics", || {
+        format!(
+            "no {} with {key}: the pipe to a worker is in the time between its claims; use service_mean",
+            Metric::Throughput.name()
+        )
     });
     checker.require(file.grant.unconsumed == 0.0, "grant.unconsumed", || {
         format!("{key} is for claims that succeed: leave out grants that expire")
@@ -112,6 +121,7 @@ mod tests {
             ("load.network.added_rtt", "1ms", "no load.network.added_rtt"),
             ("cluster.nodes", "[\"h:1\"]", "servers that this tool starts"),
             ("grant.unconsumed", "0.1", "grants that expire"),
+            ("compare.metrics", "[\"throughput\"]", "the pipe to a worker is in the time"),
         ] {
             let error = refused(&[(key, value)]);
             assert!(error.contains(word), "{key}: {error}");

@@ -2,8 +2,8 @@
 
 use super::checker::Checker;
 use super::choices::{Mode, Provider};
+use super::compare_section::ControlForm;
 use super::file::ScenarioFile;
-use super::judged_sections::ControlForm;
 use super::server::{MOST_CLUSTERS, ServerForm, refused_setting};
 
 /// Most replicas of a primary, as of `cluster.replicas`.

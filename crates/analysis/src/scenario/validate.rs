@@ -13,7 +13,7 @@ use super::error::{InvalidScenario, suggest};
 use super::fault_rules;
 use super::file::{ClusterSection, ScenarioFile, VariantSection};
 use super::library::LibrarySource;
-use super::load_section::ArrivalsForm;
+use super::load_section::{ArrivalsForm, IN_FLIGHT};
 use super::metric::METRICS;
 use super::model::{ClusterSpec, Scenario};
 use super::node_name::NodeName;
@@ -139,7 +139,7 @@ const HIGHEST_PER_S: f64 = 1e7;
 fn check_load(file: &ScenarioFile, checker: &mut Checker) {
     let load = &file.load;
     if let Some(concurrency) = load.concurrency {
-        checker.within("load.concurrency", concurrency, 1..=65_536);
+        checker.within("load.concurrency", concurrency, IN_FLIGHT);
     }
     let a_rate = |checker: &mut Checker, key: &str, rate: f64| {
         checker.require(rate > 0.0 && rate <= HIGHEST_PER_S, key, || {
@@ -241,7 +241,7 @@ fn check_compare(file: &ScenarioFile, checker: &mut Checker) {
         checker.refuse("compare.baseline", what);
     }
     checker.within("compare.strata", compare.strata, 2..=100_000);
-    checker.within("compare.control_strata", compare.control_strata.unwrap_or(compare.strata), 0..=100_000);
+    checker.within("compare.control_strata", compare.own_control_strata(), 0..=100_000);
     checker.within("compare.counter_blocks", compare.counter_blocks, 0..=10_000);
     checker.within("compare.block_claims", compare.block_claims, 10..=1_000_000);
     let judged: Vec<&str> =

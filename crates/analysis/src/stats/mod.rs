@@ -32,11 +32,7 @@ pub use estimate::{CONFIDENCE, CONTROL_CONFIDENCE, Estimate, TooFew};
 pub use fitted::{FittedLine, LinePoint, MIN_LINE_POINTS};
 pub use histogram::Latencies;
 pub use multiple::holm_bonferroni;
-pub use paired::{
-    MIN_PAIRS, PairedEffect, RESAMPLES, Totals, paired_means, paired_quantile, paired_quantile_over,
-    paired_totals,
-};
-pub use permutation::{FLIPS, sign_flip_p_value};
-pub use quantile::{harrell_davis, harrell_davis_interval, median, quantile, quantile_of_sorted};
-pub use series::{autocorrelation, effective_sample_size, mean_is_zero, mean_with_interval, mser};
+pub use paired::{PairedEffect, Totals, paired_means, paired_quantile, paired_quantile_over, paired_totals};
+pub use quantile::{harrell_davis_interval, median, quantile};
+pub use series::{mean_is_zero, mean_with_interval, mser};
 pub use unpaired::{LogValue, block_quantile, mean_in_order, mean_of_series, ratio_of};

@@ -383,20 +383,59 @@ fn a_stall_is_warned_of_and_an_open_loop_shows_it_itself() {
 /// Of an open loop at a low rate, granted beforehand: the last grants run out before their claims are due.
 #[test]
 fn grants_that_ran_out_unasked_are_failures() {
-    let expired = |claims: u64, unconsumed: f64| {
+    let expired_of = |claims: u64, unconsumed: f64, late: Outcomes| {
         analysed(|record, scenario| {
             record.arms[1].outcomes.expired = claims;
+            record.arms[1].late = late.clone();
             record.scenario.grant.unconsumed = unconsumed;
             scenario.grant.unconsumed = unconsumed;
         })
     };
+    let expired = |claims, unconsumed| expired_of(claims, unconsumed, Outcomes::default());
     assert!(matches!(
         expired(60_000, 0.0).invalid_reasons[..],
         [InvalidReason::TooManyFailed { failed: 60_000, .. }]
     ));
     let few = expired(7, 0.0);
     assert!(few.valid && few.warnings.iter().any(|w| matches!(w, Warning::Errors { errors: 7, .. })));
-    assert!(expired(60_000, 0.25).valid, "what the scenario asks for");
+    // Results of versions that did not tell which were left to.
+    assert!(expired(60_000, 0.25).valid);
+    let asked = |expired| Outcomes { expired, ..Outcomes::default() };
+    assert!(expired_of(60_000, 0.25, asked(60_000)).valid, "what the scenario asks for");
+    assert!(matches!(
+        expired_of(60_000, 0.25, asked(7)).invalid_reasons[..],
+        [InvalidReason::TooManyFailed { failed: 59_993, .. }]
+    ));
+}
+
+#[test]
+fn a_claim_that_comes_after_its_grant_has_run_out_must_be_refused() {
+    let late = |claimed: u64, expired: u64| {
+        analysed(|record, scenario| {
+            record.arms[1].outcomes.expired = expired;
+            record.arms[1].late = Outcomes { claimed, expired, ..Outcomes::default() };
+            (record.scenario.grant.unconsumed, scenario.grant.unconsumed) = (0.25, 0.25);
+        })
+    };
+    assert!(late(0, 500).valid);
+    let reasons = late(1, 499).invalid_reasons;
+    assert!(
+        matches!(&reasons[..], [InvalidReason::ExpiredGrantsClaimed { claimed: 1, late: 500, .. }]),
+        "{reasons:?}"
+    );
+}
+
+#[test]
+fn a_stall_counts_where_grants_are_left_to_expire_as_well() {
+    let stalled = analysed(|record, scenario| {
+        (record.scenario.grant.unconsumed, scenario.grant.unconsumed) = (0.25, 0.25);
+        record.longest_gap_s = Some(1_000.0);
+    });
+    assert!(
+        matches!(stalled.invalid_reasons[..], [InvalidReason::Stalled { .. }]),
+        "{:?}",
+        stalled.invalid_reasons
+    );
 }
 
 #[test]

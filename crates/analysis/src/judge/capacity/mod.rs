@@ -9,6 +9,8 @@
 //! ```
 
 mod boundary;
+mod drift;
+mod floor;
 mod limit;
 mod load;
 mod probe;
@@ -23,6 +25,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use boundary::Boundary;
+pub use drift::Drift;
+pub use floor::NearFloor;
+use floor::floor_us;
 pub use limit::{Limit, OneGenerator, Resources};
 pub use load::ProbeLoad;
 pub use probe::{Probe, ProbeVerdict, Reason};
@@ -104,9 +109,21 @@ pub enum SearchOutcome {
 
 impl SearchOutcome {
     /// Whether a rate is known that can be planned with.
-    pub(crate) fn is_known(self) -> bool {
+    fn is_known(self) -> bool {
         matches!(self, Self::Found | Self::LowerBound | Self::Unlimited)
     }
+}
+
+/// Why a search has no table of primaries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SizingMissing {
+    /// No rate is known that can be planned with.
+    RateUnknown,
+    /// The servers' CPU per claim at that rate is not known.
+    CpuUnknown,
+    /// One primary has all of a skewed population: how much of it is one partition's, which more primaries
+    /// do not divide, does not show there.
+    SkewOnOnePrimary,
 }
 
 /// A level that said something else the second time.
@@ -121,32 +138,6 @@ pub struct ChangedLevel {
     /// Whether the level is an end of the bracket or within the interval of the rate, where a verdict may
     /// turn by chance.
     pub marginal: bool,
-}
-
-/// The machine's speed changed if the same work at the same rate cost this much more CPU at another time.
-const DRIFTED: f64 = 1.15;
-
-/// How far apart the costs of the same work were.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Drift {
-    /// Claims per second.
-    pub rate_per_s: f64,
-    /// Least main-thread CPU per claim of a probe, in µs.
-    pub least_us: f64,
-    /// Most, in µs.
-    pub most_us: f64,
-}
-
-impl Drift {
-    /// Most over least.
-    pub fn ratio(&self) -> f64 {
-        self.most_us / self.least_us
-    }
-
-    /// Whether that is more than one probe differs from the next by itself: the machine's speed changed.
-    pub fn is_notable(&self) -> bool {
-        self.ratio() > DRIFTED
-    }
 }
 
 /// A rate that must be sustained.
@@ -261,10 +252,7 @@ impl Capacity {
         });
         let conclusion = conclusion(&search, limit.as_ref());
         let no_boundary = no_boundary.filter(|_| conclusion == SearchOutcome::Found);
-        // Where no rate is known there is nothing to size for: at a lower one a claim costs more CPU.
-        let basis = at_rate
-            .filter(|_| conclusion.is_known())
-            .and_then(|probe| basis(probe, environment.as_ref()?, &plan));
+        let basis = basis(conclusion, at_rate, environment.as_ref(), &plan).ok();
         let curve = fit_usl(&curve(&probes));
         let sizing = basis.map(|basis| sizing(&basis, &plan.policy.targets_per_s)).unwrap_or_default();
         Self {
@@ -284,7 +272,7 @@ impl Capacity {
             walked_again: search.converged && search.again.len() == search.levels.len(),
             differences: differences(&search, boundary.as_ref()),
             floor_us: floor_us(&probes),
-            drift: drift(&probes),
+            drift: Drift::among(&probes),
             balance: at_rate.map(|probe| probe.primaries.clone()).unwrap_or_default(),
             usl: curve.as_ref().ok().copied(),
             no_usl: curve.err(),
@@ -302,6 +290,20 @@ impl Capacity {
     /// The loads of the closed loop and what came of them, in the order made.
     pub fn closed_loop(&self) -> Vec<LoadPoint> {
         curve(&self.probes)
+    }
+
+    /// Whether the service level is near what a claim takes here at any rate.
+    pub fn near_floor(&self) -> Option<NearFloor> {
+        NearFloor::of(self.floor_us?, self.plan.policy.slo_us)
+    }
+
+    /// Why there is no table of primaries; `None` where there is one.
+    pub fn sizing_missing(&self) -> Option<SizingMissing> {
+        if self.sizing_basis.is_some() {
+            return None;
+        }
+        let at_rate = probe_at(&self.probes, self.boundary.as_ref(), self.sustained_per_s);
+        basis(self.conclusion, at_rate, self.environment.as_ref(), &self.plan).err()
     }
 
     /// Whether generator and servers share a machine: then the curve measures the machine as much as the
@@ -385,53 +387,38 @@ fn probe_at<'a>(probes: &'a [Probe], boundary: Option<&Boundary>, low: Option<f6
     near.get(near.len() / 2).copied()
 }
 
-fn basis(probe: &Probe, environment: &Environment, plan: &CapacityPlan) -> Option<SizingBasis> {
+/// What the table of primaries is computed from, by the probe that stands for the found rate.
+fn basis(
+    conclusion: SearchOutcome,
+    at_rate: Option<&Probe>,
+    environment: Option<&Environment>,
+    plan: &CapacityPlan,
+) -> Result<SizingBasis, SizingMissing> {
+    // Where no rate is known there is nothing to size for: at a lower one a claim costs more CPU.
+    let (probe, environment) =
+        at_rate.zip(environment).filter(|_| conclusion.is_known()).ok_or(SizingMissing::RateUnknown)?;
     let primaries: Vec<(u64, u32)> = probe.primaries.iter().map(|one| (one.claims, one.partitions)).collect();
-    Some(SizingBasis {
-        cpu_us_per_claim: probe.cpu_us_per_claim.filter(|cpu| *cpu > 0.0)?,
+    let cpu_us_per_claim =
+        probe.cpu_us_per_claim.filter(|cpu| *cpu > 0.0).ok_or(SizingMissing::CpuUnknown)?;
+    Ok(SizingBasis {
+        cpu_us_per_claim,
         utilisation: plan.policy.utilisation,
         partitions: environment.valkey.partitions,
         primaries: environment.valkey.primaries,
         hottest_share: environment.valkey.hottest_share,
-        concentrated: concentrated(&primaries, plan.scenario.population.is_skewed())?,
+        concentrated: concentrated(&primaries, plan.scenario.population.is_skewed())
+            .ok_or(SizingMissing::SkewOnOnePrimary)?,
     })
 }
 
 fn curve(probes: &[Probe]) -> Vec<LoadPoint> {
     let point = |probe: &Probe| match probe.offer {
-        ProbeLoad::Closed { concurrency }
-            if probe.verdict != ProbeVerdict::Invalid && !probe.is_of_the_generator() =>
-        {
+        ProbeLoad::Closed { concurrency } if probe.is_of_the_cluster() => {
             Some(LoadPoint { concurrency, throughput_per_s: probe.achieved_per_s })
         }
         _ => None,
     };
     probes.iter().filter_map(point).collect()
-}
-
-fn floor_us(probes: &[Probe]) -> Option<f64> {
-    let passed = probes.iter().filter(|probe| probe.verdict == ProbeVerdict::Passed);
-    passed.filter_map(|probe| Some(probe.response_p99_us?.estimate)).min_by(f64::total_cmp)
-}
-
-fn drift(probes: &[Probe]) -> Option<Drift> {
-    let measured = |probe: &Probe| match (probe.offer, probe.cpu_us_per_claim) {
-        (ProbeLoad::Open { rate_per_s }, Some(us)) if probe.verdict != ProbeVerdict::Invalid && us > 0.0 => {
-            Some((rate_per_s, us))
-        }
-        _ => None,
-    };
-    let mut costs: Vec<(f64, f64)> = probes.iter().filter_map(measured).collect();
-    costs.sort_by(|a, b| a.0.total_cmp(&b.0));
-    costs
-        .chunk_by(|a, b| a.0.total_cmp(&b.0).is_eq())
-        .filter(|same| same.len() > 1)
-        .map(|same| {
-            let all = same.iter().map(|(_, us)| *us);
-            let ends = (all.clone().fold(f64::INFINITY, f64::min), all.fold(0.0, f64::max));
-            Drift { rate_per_s: same[0].0, least_us: ends.0, most_us: ends.1 }
-        })
-        .max_by(|a, b| a.ratio().total_cmp(&b.ratio()))
 }
 
 fn differences(search: &Search, boundary: Option<&Boundary>) -> Vec<ChangedLevel> {

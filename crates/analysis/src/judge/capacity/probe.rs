@@ -10,7 +10,9 @@ use crate::judge::gate::ERRORS;
 use crate::judge::generators;
 use crate::judge::primary_load::PrimaryLoad;
 use crate::judge::result::RunResult;
-use crate::record::{ArmRecord, GENERATOR_BUSY, InvalidReason, Offered, RunRecord, SEND_LAG_SHARE, Warning};
+use crate::record::{
+    ArmRecord, GENERATOR_BUSY, InvalidReason, Offered, RunRecord, SEND_LAG_SHARE, Warning, is_busy_generator,
+};
 use crate::scenario::ModelForm;
 use crate::stats::{CONFIDENCE, Estimate, Latencies, TooFew};
 
@@ -197,7 +199,7 @@ impl Probe {
             limit: None,
         };
         probe.reasons = match p99 {
-            _ if !open => Vec::new(),
+            _ if !open => probe.too_many_failed().into_iter().collect(),
             Some(Err(too_few)) => vec![Reason::TooFew { too_few }],
             _ => probe.shortfalls(slo_us),
         };
@@ -221,16 +223,29 @@ impl Probe {
         {
             reasons.push(Reason::Rate { offered_per_s, achieved_per_s });
         }
-        if self.errors as f64 > ERRORS * self.claims as f64 {
-            reasons.push(Reason::Errors { errors: self.errors, claims: self.claims });
-        }
+        reasons.extend(self.too_many_failed());
         if let Some(drain_us) = self.drain_us.filter(|drain_us| *drain_us > slo_us) {
             reasons.push(Reason::Backlog { drain_us, limit_us: slo_us });
         }
-        if let Some(share) = self.resources.generator_share().filter(|share| *share > GENERATOR_BUSY) {
+        if let Some(share) = self.resources.generator_share().filter(|share| is_busy_generator(*share)) {
             reasons.push(Reason::GeneratorBusy { share });
         }
         reasons
+    }
+
+    /// Claims that came to nothing, where they are more than a load may have: then those that succeeded are not
+    /// what so many in flight bring, or what was asked for.
+    fn too_many_failed(&self) -> Option<Reason> {
+        let (errors, claims) = (self.errors, self.claims);
+        (errors as f64 > ERRORS * claims as f64).then_some(Reason::Errors { errors, claims })
+    }
+
+    /// Whether a closed loop's claims per second are the cluster's: all claims were made, and the generator
+    /// would have made more.
+    pub fn is_of_the_cluster(&self) -> bool {
+        self.verdict != ProbeVerdict::Invalid
+            && !self.is_of_the_generator()
+            && self.too_many_failed().is_none()
     }
 
     /// How far an open probe was within its rules (below one) or beyond them: the largest of what was
@@ -256,9 +271,8 @@ impl Probe {
             return (ProbeVerdict::Passed, None);
         }
         let mut limit = limit(&self.primaries, &self.resources, self.generator_late());
-        let idle = self.resources.generator_share().is_some_and(|share| share <= GENERATOR_BUSY);
         if matches!(limit, Limit::Generator { .. } | Limit::Host { .. } | Limit::Quota { .. })
-            && idle
+            && self.generator_had_time()
             && self.service_p50_us.is_some_and(|p50| p50 > slo_us)
         {
             // Less than one claim takes: sending it in time would not have helped.
@@ -276,10 +290,9 @@ impl Probe {
     /// host, or a generator that was late although it had time. A machine that stalls now and then does that
     /// at every rate.
     pub fn was_disturbed(&self) -> bool {
-        let had_time = || self.resources.generator_share().is_some_and(|share| share <= GENERATOR_BUSY);
         match self.verdict {
             ProbeVerdict::Disturbed => true,
-            ProbeVerdict::Generator => had_time() && !self.near_generator_ceiling,
+            ProbeVerdict::Generator => self.generator_had_time() && !self.near_generator_ceiling,
             ProbeVerdict::Passed | ProbeVerdict::Failed | ProbeVerdict::Invalid => false,
         }
     }
@@ -296,7 +309,12 @@ impl Probe {
     /// could. Its thread decides where that is known: with few in flight, a calibration's ceiling is made of
     /// round trips.
     pub fn is_of_the_generator(&self) -> bool {
-        self.resources.generator_share().map_or(self.near_generator_ceiling, |share| share > GENERATOR_BUSY)
+        self.resources.generator_share().map_or(self.near_generator_ceiling, is_busy_generator)
+    }
+
+    /// Whether its thread is known to have had time to spare.
+    fn generator_had_time(&self) -> bool {
+        self.resources.generator_share().is_some_and(|share| !is_busy_generator(share))
     }
 
     fn generator_late(&self) -> bool {
@@ -319,7 +337,7 @@ fn offer(record: &RunRecord) -> ProbeLoad {
     let load = &record.scenario.load;
     match load.model {
         ModelForm::Open => ProbeLoad::Open { rate_per_s: load.rate.unwrap_or_default() },
-        ModelForm::Closed => ProbeLoad::Closed { concurrency: load.concurrency.unwrap_or(1) },
+        ModelForm::Closed => ProbeLoad::Closed { concurrency: load.in_flight() },
     }
 }
 
@@ -401,7 +419,7 @@ fn faults(result: &RunResult, open: bool) -> impl Iterator<Item = Reason> {
         InvalidReason::BeganLate { part, late_us, limit_us, .. } if open => {
             Some(Reason::BeganLate { part: *part, late_us: *late_us, limit_us: *limit_us })
         }
-        // A load that the cluster could not serve: the probe's own errors and its rate say so.
+        // A load that the cluster could not serve: the probe's own errors say so.
         InvalidReason::TooManyFailed { .. } | InvalidReason::NothingClaimed { planned: 1.., .. } => None,
         _ => Some(Reason::Invalid { fault: fault.clone() }),
     })

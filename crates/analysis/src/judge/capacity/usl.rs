@@ -9,6 +9,9 @@ use crate::stats::TooFew;
 /// Loads that a fit of three parameters needs.
 const MIN_LOADS: usize = 6;
 
+/// A curve whose points deviate by more does not have the law's shape.
+const POOR_FIT: f64 = 0.2;
+
 /// Claims in flight, and the claims per second that came of it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LoadPoint {
@@ -39,6 +42,11 @@ impl Usl {
         let others = concurrency - 1.0;
         self.alone_per_s * concurrency
             / (1.0 + self.contention * others + self.coherency * concurrency * others)
+    }
+
+    /// The largest deviation where the points do not have the law's shape; `None` where they do.
+    pub fn misfit(&self) -> Option<f64> {
+        Some(self.worst_residual).filter(|residual| *residual > POOR_FIT)
     }
 }
 
@@ -151,7 +159,7 @@ mod tests {
         assert!((usl.alone_per_s - 1_000.0).abs() < 1e-6, "{usl:?}");
         assert!((usl.contention - 0.05).abs() < 1e-9 && (usl.coherency - 0.001).abs() < 1e-11, "{usl:?}");
         assert!((usl.peak.unwrap() - (0.95f64 / 0.001).sqrt()).abs() < 1e-6, "{usl:?}");
-        assert!(usl.worst_residual < 1e-9);
+        assert!(usl.worst_residual < 1e-9 && usl.misfit().is_none());
     }
 
     #[test]
@@ -173,7 +181,7 @@ mod tests {
         };
         let usl = fit_usl(&LOADS.map(growing)).unwrap();
         assert_eq!((usl.contention, usl.coherency, usl.peak), (0.0, 0.0, None));
-        assert!(usl.worst_residual > 0.2, "the misfit is not said: {usl:?}");
+        assert!(usl.misfit().is_some(), "the misfit is not said: {usl:?}");
     }
 
     #[test]

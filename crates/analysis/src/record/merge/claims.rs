@@ -47,6 +47,7 @@ fn arm(parts: &[RunRecord], position: usize, batches: Option<&Batches>) -> Resul
         sdk: first.sdk.clone(),
         handover_p50_us: of_parts().filter_map(|(_, arm)| arm.handover_p50_us).reduce(f64::max),
         outcomes: outcomes(of_parts().map(|(_, arm)| &arm.outcomes)),
+        late: outcomes(of_parts().map(|(_, arm)| &arm.late)),
         active_s: batches.map_or_else(longest_s, |batches| batches.arm_active_s(position as u32)),
         service: sum("service", |arm| &arm.service)?,
         response: sum("response", |arm| &arm.response)?,

@@ -1,6 +1,6 @@
 //! What the parts found wrong, and what their readers should know.
 
-use crate::record::{InvalidReason, RunRecord, Warning};
+use crate::record::{Audit, InvalidReason, RunRecord, Violation, Warning};
 
 /// The faults of all parts, each once. What only concerns the process that met it says which part that was.
 pub(super) fn faults(parts: &[RunRecord]) -> Vec<InvalidReason> {
@@ -13,7 +13,20 @@ pub(super) fn faults(parts: &[RunRecord]) -> Vec<InvalidReason> {
         };
         part.faults.iter().map(named).collect::<Vec<_>>()
     };
-    once(parts.iter().enumerate().flat_map(of_part))
+    once(parts.iter().enumerate().flat_map(of_part).chain(uneven_sums(parts)))
+}
+
+/// Parts whose grants do not add up: what one has too much another may lack, and the sum of all would not
+/// show it.
+fn uneven_sums(parts: &[RunRecord]) -> impl Iterator<Item = InvalidReason> {
+    parts.iter().enumerate().flat_map(|(n, part)| {
+        let found = part.audits().into_iter().flat_map(Audit::found);
+        let uneven = found.filter(|(violation, count)| *violation == Violation::SumOfGrants && *count > 0);
+        uneven.map(move |(violation, count)| InvalidReason::OfGenerator {
+            part: n as u32 + 1,
+            what: Box::new(InvalidReason::AuditViolation { violation, count }),
+        })
+    })
 }
 
 /// The warnings of all parts, each once. Those that follow from CPU are left out: a part takes the others'

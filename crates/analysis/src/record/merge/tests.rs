@@ -4,7 +4,7 @@ use super::*;
 use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, generator, record};
 use crate::record::{
     Aborted, AddedRoundTrip, BatchNote, CounterDelta, Histogram, InjectedRecord, InvalidReason, Outcomes,
-    PartNote, RetryCause, SteadyPart, Warning, WindowEvent, WindowEventKind,
+    PartNote, RetryCause, SteadyPart, Violation, Warning, WindowEvent, WindowEventKind,
 };
 
 /// One of so many parts of a run of two arms, each of which has done the same.
@@ -43,6 +43,29 @@ fn what_is_no_whole_run_is_refused_by_part() {
         let of = part(damaged, 2);
         assert_eq!(merge(vec![part(1, 2), of]), Err(MergeError::NoSuchPart { part: damaged, of: 2 }));
     }
+}
+
+#[test]
+fn a_grant_too_many_of_one_part_does_not_make_up_for_one_that_another_lacks() {
+    let uneven = |record: &RunRecord| {
+        let named = |reason: &InvalidReason| match reason {
+            InvalidReason::OfGenerator { part, what } => match **what {
+                InvalidReason::AuditViolation { violation: Violation::SumOfGrants, count } => {
+                    Some((*part, count))
+                }
+                _ => None,
+            },
+            _ => None,
+        };
+        record.faults.iter().filter_map(named).collect::<Vec<_>>()
+    };
+    assert_eq!(uneven(&merge(parts(2)).unwrap()), []);
+    let mut parts = parts(2);
+    parts[0].audit.claimed -= 1;
+    parts[1].audit.claimed += 1;
+    let whole = merge(parts).unwrap();
+    assert!(whole.audit.found().iter().all(|(_, count)| *count == 0), "{:?}", whole.audit);
+    assert_eq!(uneven(&whole), [(1, 1), (2, 1)]);
 }
 
 #[test]

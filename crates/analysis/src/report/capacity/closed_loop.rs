@@ -1,12 +1,9 @@
 //! The closed loop of a capacity search: what each number of claims in flight brought.
 
 use super::words::ms;
-use crate::judge::capacity::{Capacity, Probe, ProbeLoad, ProbeVerdict};
+use crate::judge::capacity::{Capacity, Probe, ProbeLoad, Reason};
 use crate::report::document::Block;
 use crate::report::format::{count, figure, maybe, rough};
-
-/// A curve whose points deviate by more does not have the law's shape.
-const POOR_FIT: f64 = 0.2;
 
 /// The probes by their claims in flight, and the law that is fitted to them.
 pub(super) fn blocks(capacity: &Capacity) -> Vec<Block> {
@@ -35,6 +32,7 @@ pub(super) fn blocks(capacity: &Capacity) -> Vec<Block> {
         rows,
     )];
     blocks.extend(of_the_generator(capacity).map(Block::Line));
+    blocks.extend(failed(capacity).map(Block::Line));
     blocks.extend(beside_others(capacity).map(Block::Line));
     blocks.extend(law(capacity).map(Block::Line));
     blocks
@@ -50,11 +48,20 @@ fn of_the_generator(capacity: &Capacity) -> Option<String> {
     })
 }
 
+/// The loads at which too many claims came to nothing.
+fn failed(capacity: &Capacity) -> Option<String> {
+    let concerned = |probe: &Probe| matches!(probe.reasons[..], [Reason::Errors { .. }, ..]);
+    closed_loads(capacity, concerned).map(|loads| {
+        format!(
+            "With {loads} in flight claims came to nothing: those claims per second are of the ones that succeeded, and the law goes \
+             without them."
+        )
+    })
+}
+
 /// The loads that other programs had a part in: the law is through them as well.
 fn beside_others(capacity: &Capacity) -> Option<String> {
-    let concerned = |probe: &Probe| {
-        probe.beside_others && !probe.is_of_the_generator() && probe.verdict != ProbeVerdict::Invalid
-    };
+    let concerned = |probe: &Probe| probe.beside_others && probe.is_of_the_cluster();
     let law = if capacity.usl.is_some() { ", and the law goes through them" } else { "" };
     closed_loads(capacity, concerned).map(|loads| {
         format!(
@@ -91,11 +98,9 @@ fn law(capacity: &Capacity) -> Option<String> {
         ),
         None => "no peak: it levels off".into(),
     };
-    let poor = if usl.worst_residual > POOR_FIT {
-        format!(" The points do not have this shape: one is off by {}.", rough(usl.worst_residual))
-    } else {
-        String::new()
-    };
+    let poor = usl.misfit().map_or_else(String::new, |off| {
+        format!(" The points do not have this shape: one is off by {}.", rough(off))
+    });
     Some(format!(
         "Universal Scalability Law: {} claims per second alone, contention {:.4}, coherency {:.6}; {peak}.{poor}",
         figure(usl.alone_per_s),

@@ -1,13 +1,10 @@
 //! What to keep in mind of a capacity search.
 
 use super::words::ms;
-use crate::judge::capacity::{Capacity, Drift, Limit, NextStep, ProbePurpose, SearchOutcome};
+use crate::judge::capacity::{Capacity, Drift, Limit, NextStep, ProbePurpose, SearchOutcome, SizingMissing};
 use crate::report::document::Block;
 use crate::report::format::{count, figure, rough, share, time_us};
-use crate::report::words::UNSEEN_ON_ONE_PRIMARY;
-
-/// A service level is near what a claim takes at any rate if that is more than this share of it.
-const NEAR_FLOOR: f64 = 0.25;
+use crate::report::words::{UNSEEN_ON_ONE_PRIMARY, few_for_p99};
 
 /// What is to be said where the interval stayed wider than wanted.
 fn precision(capacity: &Capacity) -> Option<String> {
@@ -43,7 +40,8 @@ pub(super) fn block(capacity: &Capacity) -> Option<Block> {
                 .to_owned(),
         );
     }
-    items.extend(capacity.plan.scenario.capacity().few_beyond_p99().map(|few| format!("{few}.")));
+    let few = capacity.plan.scenario.capacity().too_few_for_p99();
+    items.extend(few.map(|few| format!("{}.", few_for_p99(&few))));
     if let Some(drift) = capacity.drift.filter(Drift::is_notable) {
         items.push(format!(
             "at {} claims per second a claim cost the servers {} at one time and {} at another: the machine's speed \
@@ -53,14 +51,13 @@ pub(super) fn block(capacity: &Capacity) -> Option<Block> {
             time_us(drift.most_us),
         ));
     }
-    let slo_us = capacity.plan.policy.slo_us;
-    if let Some(floor_us) = capacity.floor_us.filter(|floor_us| *floor_us > NEAR_FLOOR * slo_us) {
+    if let Some(near) = capacity.near_floor() {
         items.push(format!(
             "even the fastest probe's p99 was {} ms, more than {} of the level: stalls of the machine decide where it is \
              missed, more than the claims do. A level of {} ms or more can be told closely.",
-            ms(floor_us),
-            share(NEAR_FLOOR),
-            ms(floor_us / NEAR_FLOOR),
+            ms(near.floor_us),
+            share(near.share),
+            ms(near.level_us),
         ));
     }
     items.extend(sizing_remarks(capacity));
@@ -81,12 +78,7 @@ pub(super) fn block(capacity: &Capacity) -> Option<Block> {
 /// What the table of primaries leaves out.
 fn sizing_remarks(capacity: &Capacity) -> Vec<String> {
     let mut items = Vec::new();
-    let primaries = capacity.environment.as_ref().map(|environment| environment.valkey.primaries);
-    let skewed = capacity.plan.scenario.population.is_skewed();
-    if capacity.conclusion.is_known() && skewed && primaries == Some(1) {
-        items
-            .push(format!("there is no table of primaries: {UNSEEN_ON_ONE_PRIMARY}. Search on two or more."));
-    }
+    items.extend(capacity.sizing_missing().and_then(no_sizing));
     if let Some(part) = capacity.sizing_basis.map(|basis| basis.concentrated).filter(|part| *part > 0.0) {
         items.push(format!(
             "the busiest primary had {} of all claims more than its partitions' share. The table takes that for one \
@@ -103,6 +95,16 @@ fn sizing_remarks(capacity: &Capacity) -> Vec<String> {
         ));
     }
     items
+}
+
+/// Why there is no table of primaries, where the rest of the report does not show it.
+fn no_sizing(missing: SizingMissing) -> Option<String> {
+    match missing {
+        SizingMissing::RateUnknown | SizingMissing::CpuUnknown => None,
+        SizingMissing::SkewOnOnePrimary => {
+            Some(format!("there is no table of primaries: {UNSEEN_ON_ONE_PRIMARY}. Search on two or more."))
+        }
+    }
 }
 
 /// Where the search was stopped after the rate was found: what it would have gone on with.

@@ -1,7 +1,6 @@
 //! Limits, reasons and verdicts of probes in words.
 
 use crate::judge::capacity::{Limit, Probe, ProbeLoad, ProbePurpose, ProbeVerdict, Reason};
-use crate::record::GENERATOR_BUSY;
 use crate::report::format::{count, figure, per_claim, rough, time_us};
 use crate::report::words;
 
@@ -56,7 +55,7 @@ pub(super) fn limit(limit: &Limit) -> String {
 /// What to do where the limit is not the cluster's.
 pub(super) fn remedy(limit: Option<&Limit>) -> &'static str {
     match limit {
-        Some(Limit::Generator { busy: Some(busy), .. }) if *busy > GENERATOR_BUSY => {
+        Some(limit) if limit.is_busy_generator() => {
             "give more generators (--generators N, or --part K/N on several machines)"
         }
         _ => "give the generator a quiet machine of its own",

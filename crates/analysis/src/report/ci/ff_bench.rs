@@ -39,6 +39,7 @@ fn report(result: &RunResult, position: usize) -> Result<FfBenchReport, ExportEr
     // That format has no place for a run without.
     let shared = match result.own_rate_per_s(position) {
         Some(_) => "",
+        None if record.has_workers() => "; throughput is of a time that the pipe to the worker is in",
         None => "; throughput is of a time in which the other variants made claims as well",
     };
     let library = record.library_of(&variant.name);

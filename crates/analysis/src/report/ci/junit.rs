@@ -16,11 +16,11 @@
 
 use std::fmt::Write as _;
 
-use super::super::format::{difference_within, per_claim, time_us};
+use super::super::format::{per_claim, time_us};
 use super::super::{faults, findings, servers, words};
 use crate::judge::{
-    Cause, Comparison, Gate, RunResult, Standing, StoredComparison, StoredMetric, StoredVerdict, Verdict,
-    error_findings, judged_exact, recovery_levels, service_levels, standing,
+    Cause, Comparison, Conclusion, Gate, RunResult, Standing, StoredComparison, StoredMetric, StoredVerdict,
+    Verdict, error_findings, judged_exact, recovery_levels, service_levels, standing,
 };
 
 /// Why a verdict of such a run is none.
@@ -188,15 +188,17 @@ pub fn junit_stored(comparison: &StoredComparison) -> String {
         };
         suite.add(&failures.variant, "claims succeed", case);
     }
+    let told = comparison.metrics.iter().any(|metric| metric.verdict == StoredVerdict::Inconclusive);
+    // Nothing to judge must not look green.
+    if comparison.conclusion == Conclusion::Inconclusive && !told {
+        let why = "inconclusive: no metric that has a threshold is in both results";
+        suite.add("comparison", "gate", Case::Skipped(why.to_owned()));
+    }
     document(&[suite])
 }
 
 fn verdict(comparison: &Comparison, standing: Standing) -> Case {
-    let amount = match (&comparison.ratio, &comparison.too_few) {
-        (Some(ratio), _) => difference_within(ratio),
-        (None, Some(reason)) => reason.to_string(),
-        (None, None) => "no estimate".to_owned(),
-    };
+    let amount = words::difference_or_why(comparison.ratio.as_ref(), comparison.too_few.as_ref());
     match comparison.verdict {
         Verdict::Regression => {
             let text = format!("{}: {amount}", words::standing_verdict(comparison, standing));
@@ -208,14 +210,12 @@ fn verdict(comparison: &Comparison, standing: Standing) -> Case {
 }
 
 fn stored(metric: &StoredMetric) -> Case {
-    let amount = match (&metric.ratio, &metric.too_few) {
-        (Some(ratio), _) => difference_within(ratio),
-        (None, reason) => reason.as_ref().map_or_else(|| "no estimate".to_owned(), ToString::to_string),
-    };
+    let amount = words::difference_or_why(metric.ratio.as_ref(), metric.too_few.as_ref());
     match metric.verdict {
         StoredVerdict::Fail => Case::Failure(amount),
         StoredVerdict::Inconclusive => {
-            let why = words::undecided(metric).filter(|_| metric.ratio.is_some());
+            let undecided = metric.undecided().filter(|_| metric.ratio.is_some());
+            let why = undecided.as_ref().and_then(words::undecided_by);
             let why = why.map(|why| format!(", {why}")).unwrap_or_default();
             Case::Skipped(format!("inconclusive: {amount}{why}"))
         }

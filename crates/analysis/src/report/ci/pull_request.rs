@@ -2,22 +2,20 @@
 
 use super::super::document::Block;
 use super::super::format::{cores, difference_within, figure, maybe, primaries};
-use super::super::{findings, markdown, series, servers, text, words};
+use super::super::words::{self, conclusion};
+use super::super::{findings, markdown, servers, text};
 use super::fails_beyond;
 use crate::judge::{
-    Conclusion, Finding, RunResult, Standing, StoredComparison, StoredFailures, StoredMetric, StoredVerdict,
-    Verdict, error_findings, standing,
+    RunResult, Standing, StoredComparison, StoredFailures, StoredMetric, StoredVerdict, Verdict,
+    error_findings, standing,
 };
 
 /// The verdicts of one run: what decides first, then metric by metric.
 pub fn pull_request(result: &RunResult) -> String {
     let scenario = &result.record.scenario;
     let gate = result.gate();
-    let conclusion = match gate.conclusion {
-        Conclusion::Pass if !scenario.gate.enforce => series::NOT_GATED,
-        conclusion => headline(conclusion),
-    };
-    let mut blocks = vec![Block::Title(format!("reclaim-bench {}: {conclusion}", result.record.label()))];
+    let concluded = conclusion::concluded(&gate, conclusion::in_comment);
+    let mut blocks = vec![Block::Title(format!("reclaim-bench {}: {concluded}", result.record.label()))];
     if !result.is_usable() {
         let mut items: Vec<String> = result.invalid_reasons.iter().map(words::invalid_reason).collect();
         if let Some(aborted) = &result.record.aborted {
@@ -30,8 +28,8 @@ pub fn pull_request(result: &RunResult) -> String {
         return markdown::render(&blocks);
     }
     // What did not succeed is worth a word also where no gate was asked for.
-    let said = |found: &Finding| format!("{}: {}", headline(found.conclusion), findings::finding(found));
     let items: Vec<String> = if scenario.gate.enforce {
+        let said = |found| findings::with_conclusion(found, conclusion::in_comment);
         gate.findings.iter().map(said).collect()
     } else {
         error_findings(result, scenario.has_response_level())
@@ -60,24 +58,12 @@ pub fn pull_request(result: &RunResult) -> String {
     markdown::render(&blocks)
 }
 
-pub(super) fn headline(conclusion: Conclusion) -> &'static str {
-    match conclusion {
-        Conclusion::Pass => "no regression",
-        Conclusion::Regression => "regression",
-        Conclusion::Inconclusive => "inconclusive",
-        Conclusion::Invalid => "invalid run",
-    }
-}
-
 fn verdicts(result: &RunResult) -> Block {
     let rows = result
         .comparisons
         .iter()
         .map(|c| {
-            let difference = match (&c.ratio, &c.too_few) {
-                (Some(ratio), _) => difference_within(ratio),
-                (None, reason) => reason.as_ref().map(ToString::to_string).unwrap_or_default(),
-            };
+            let difference = words::difference_or_why(c.ratio.as_ref(), c.too_few.as_ref());
             let standing = standing(result, &c.baseline, &c.candidate);
             let sign = match c.verdict {
                 Verdict::Regression if standing == Standing::Gates => "✗ ",
@@ -139,7 +125,7 @@ fn stored(comparison: &StoredComparison, all: bool) -> Vec<Block> {
         "reclaim-bench {} against {}: {}",
         comparison.candidate.scenario,
         comparison.base.started,
-        headline(comparison.conclusion)
+        conclusion::in_comment(comparison.conclusion)
     );
     let mut blocks = vec![Block::Title(title)];
     blocks.extend(words::differing(&comparison.differences));
@@ -180,16 +166,12 @@ fn stored(comparison: &StoredComparison, all: bool) -> Vec<Block> {
 }
 
 fn stored_row(metric: &StoredMetric) -> Vec<String> {
-    let difference = match (&metric.ratio, &metric.too_few) {
-        (Some(ratio), _) => difference_within(ratio),
-        (None, reason) => reason.as_ref().map(ToString::to_string).unwrap_or_default(),
-    };
     vec![
         metric.variant.clone(),
         words::with_unit(metric.metric),
         maybe(metric.base_value),
         maybe(metric.candidate_value),
-        difference,
+        words::difference_or_why(metric.ratio.as_ref(), metric.too_few.as_ref()),
         fails_beyond(metric.thresholds),
         stored_word(metric.verdict).to_owned(),
     ]

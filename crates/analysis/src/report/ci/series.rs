@@ -2,10 +2,11 @@
 
 use super::super::document::Block;
 use super::super::format::difference_within;
-use super::super::{findings, markdown, series, words};
+use super::super::words::{self, conclusion};
+use super::super::{findings, markdown, series};
 use super::junit::{Case, Suite, add_nothing_judged, document, run_suite};
-use super::pull_request::{headline, origin};
-use crate::judge::{Conclusion, Gate, Repeated, RepeatedComparison, RunResult, Verdict};
+use super::pull_request::origin;
+use crate::judge::{Gate, Repeated, RepeatedComparison, RunResult, Verdict};
 
 /// `JUnit` XML: a suite with the verdicts over all runs, and one for each of the runs (`results`). As for the
 /// exit code, a regression fails only where `gate` is enforced.
@@ -48,20 +49,14 @@ fn verdict(comparison: &RepeatedComparison, enforced: bool) -> Case {
 /// A short comment for a pull request.
 pub fn pull_request_repeated(repeated: &Repeated, gate: &Gate, results: &[RunResult]) -> String {
     let Some(first) = results.first() else { return String::new() };
-    let conclusion = match gate.conclusion {
-        Conclusion::Pass if !gate.enforced => series::NOT_GATED,
-        conclusion => headline(conclusion),
-    };
+    let concluded = conclusion::concluded(gate, conclusion::in_comment);
     let label = first.record.label();
     let mut blocks =
-        vec![Block::Title(format!("reclaim-bench {label}, {}: {conclusion}", series::runs(repeated)))];
-    let findings: Vec<String> = gate
-        .findings
-        .iter()
-        .map(|found| format!("{}: {}", headline(found.conclusion), findings::finding(found)))
-        .collect();
-    if !findings.is_empty() {
-        blocks.push(Block::List { heading: "Findings".into(), items: findings });
+        vec![Block::Title(format!("reclaim-bench {label}, {}: {concluded}", series::runs(repeated)))];
+    let said = |found| findings::with_conclusion(found, conclusion::in_comment);
+    let items: Vec<String> = gate.findings.iter().map(said).collect();
+    if !items.is_empty() {
+        blocks.push(Block::List { heading: "Findings".into(), items });
     }
     blocks.extend(series::savings(repeated).into_iter().map(Block::Line));
     if !repeated.comparisons.is_empty() {
@@ -101,11 +96,7 @@ fn verdicts(repeated: &Repeated, enforced: bool) -> Block {
 }
 
 fn amount(comparison: &RepeatedComparison) -> String {
-    match (&comparison.ratio, &comparison.too_few) {
-        (Some(ratio), _) => difference_within(ratio),
-        (None, Some(reason)) => reason.to_string(),
-        (None, None) => "no estimate".to_owned(),
-    }
+    words::difference_or_why(comparison.ratio.as_ref(), comparison.too_few.as_ref())
 }
 
 #[cfg(test)]

@@ -105,6 +105,20 @@ fn an_inconclusive_metric_of_a_comparison_says_why() {
 }
 
 #[test]
+fn a_comparison_in_which_nothing_has_a_threshold_is_not_green() {
+    let mut stored = against_stored();
+    assert!(!junit_stored(&stored).contains("no metric that has a threshold"));
+    stored.metrics.clear();
+    stored.exact.clear();
+    stored.conclusion = crate::judge::Conclusion::Inconclusive;
+    let report = junit_stored(&stored);
+    assert!(
+        report.contains("skipped=\"1\"") && report.contains("no metric that has a threshold"),
+        "{report}"
+    );
+}
+
+#[test]
 fn a_pull_request_reads_the_conclusion_first() {
     insta::assert_snapshot!("pull_request", pull_request(&run(&[GRANT_LANE, HGET_LANE], 1)));
     insta::assert_snapshot!("pull_request_invalid", pull_request(&invalid()));

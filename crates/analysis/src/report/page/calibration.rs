@@ -14,11 +14,7 @@ pub(super) fn body(calibration: &Calibration) -> Body {
     if let Some(body) = levels(calibration) {
         sections.push(Section { id: "ceiling", title: "The generator's ceiling".into(), body });
     }
-    sections.push(Section {
-        id: "report",
-        title: "Everything in words and tables".into(),
-        body: blocks(&said::blocks(calibration)),
-    });
+    sections.push(Section::in_words(blocks(&said::blocks(calibration))));
     Body {
         title: "calibrate: what the generator itself can do".into(),
         kind: format!("calibration of {}", calibration.record.started),

@@ -21,13 +21,13 @@ pub(super) fn body(capacity: &Capacity) -> Body {
     add("cpu", "The primaries at that rate", balance(capacity));
     add("sizing", "Primaries for other rates", needed(capacity));
     add("closed", "With a fixed number of claims in flight", closed(capacity));
-    add("report", "Everything in words and tables", Some(blocks(&report)));
+    sections.push(Section::in_words(blocks(&report)));
     let configuration = scenario.to_toml().unwrap_or_else(|error| error.to_string());
-    add(
-        "origin",
-        "Configuration",
-        Some(folded("The full configuration", &html! { pre { code { (configuration) } } })),
-    );
+    sections.push(Section {
+        id: "origin",
+        title: "Configuration".to_owned(),
+        body: folded("The full configuration", &html! { pre { code { (configuration) } } }),
+    });
     Body {
         title: format!("{}: {}", scenario.name, scenario.summary),
         kind: match capacity.probes.first() {

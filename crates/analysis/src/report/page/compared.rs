@@ -3,8 +3,8 @@
 use maud::{Markup, html};
 
 use super::parts::{
-    Answer, Belief, ONE_AFTER_THE_OTHER, Trust, figure, figures, list, ratio_figure, table, value,
-    words as word_column,
+    Answer, Belief, ONE_AFTER_THE_OTHER, Trust, UNKNOWN_WHETHER_WORSE, figure, figures, list, ratio_figure,
+    table, value, words as word_column,
 };
 use crate::judge::{Conclusion, StoredComparison, StoredFailures, StoredMetric, StoredVerdict};
 use crate::report::chart::{Chart, Forest, ForestRow, Tone};
@@ -61,9 +61,7 @@ fn answer(compared: &StoredComparison) -> Answer {
     let (sentence, tone, level) = match compared.conclusion {
         Conclusion::Pass => ("The candidate is not worse than the base", "good", Trust::Yes),
         Conclusion::Regression => ("The candidate is worse than the base", "bad", Trust::Yes),
-        Conclusion::Inconclusive => {
-            ("Whether the candidate is worse than the base cannot be said", "", Trust::Careful)
-        }
+        Conclusion::Inconclusive => (UNKNOWN_WHETHER_WORSE, "", Trust::Careful),
         Conclusion::Invalid => ("No answer: a result is invalid", "bad", Trust::No),
     };
     let side = |name: &str, run: &crate::judge::RunLabel| {
@@ -79,7 +77,7 @@ fn answer(compared: &StoredComparison) -> Answer {
         Trust::No => "Do not use these figures.",
     };
     reasons.extend(compared.metrics.iter().filter_map(|metric| {
-        let why = words::undecided(metric)?;
+        let why = why(metric)?;
         Some(html! { (metric.metric.row().title) " of " (metric.variant) " is inconclusive: " (why) "." })
     }));
     let (sentence, figure) = match in_what(compared) {
@@ -93,6 +91,11 @@ fn answer(compared: &StoredComparison) -> Answer {
         details: vec![list(&sides)],
         belief: Belief { level, headline: headline.into(), reasons },
     }
+}
+
+/// Why a metric is inconclusive; `None` where it is not.
+fn why(metric: &StoredMetric) -> Option<String> {
+    metric.undecided().as_ref().and_then(words::undecided_by)
 }
 
 fn verdict(verdict: StoredVerdict) -> (&'static str, Tone) {
@@ -131,10 +134,10 @@ fn metrics(compared: &StoredComparison) -> Markup {
                 shown(metric.base_value, "base_value"),
                 shown(metric.candidate_value, "candidate_value"),
                 metric.ratio.map_or_else(
-                    || html! { (metric.too_few.as_ref().map(ToString::to_string).unwrap_or_default()) },
+                    || html! { (words::difference_or_why(None, metric.too_few.as_ref())) },
                     |ratio| value(&difference(ratio.estimate), ratio.estimate, &at("ratio/estimate")),
                 ),
-                html! { (verdict(metric.verdict).0) @if let Some(why) = words::undecided(metric) { ": " (why) } },
+                html! { (verdict(metric.verdict).0) @if let Some(why) = why(metric) { ": " (why) } },
             ]
         })
         .collect();

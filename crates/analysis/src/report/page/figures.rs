@@ -3,7 +3,7 @@
 
 use maud::html;
 
-use super::parts::{Answer, Belief, ONE_AFTER_THE_OTHER, Trust, blocks};
+use super::parts::{Answer, Belief, ONE_AFTER_THE_OTHER, Trust, UNKNOWN_WHETHER_WORSE, blocks};
 use super::shell::{Body, Section};
 use crate::judge::FigureComparison;
 use crate::report::ci::figure_blocks;
@@ -15,7 +15,7 @@ pub(super) fn body(compared: &FigureComparison) -> Body {
     let shown: Vec<Block> =
         all.into_iter().filter(|block| !matches!(block, Block::Title(_) | Block::Alarm(_))).collect();
     let answer = Answer {
-        sentence: "Whether the candidate is worse than the base cannot be said".into(),
+        sentence: UNKNOWN_WHETHER_WORSE.into(),
         figure: None,
         tone: "",
         details: Vec::new(),

@@ -247,6 +247,9 @@ pub(super) fn ratio_figure(title: &str, ratio: &Estimate, path: &str) -> (Markup
     (shown(ratio.estimate, "estimate"), small)
 }
 
+/// What is said of two results that do not tell.
+pub(super) const UNKNOWN_WHETHER_WORSE: &str = "Whether the candidate is worse than the base cannot be said";
+
 /// What every comparison of two results has in it.
 pub(super) const ONE_AFTER_THE_OTHER: &str =
     "Measured one after the other: what changed on the machine in between is in every difference.";

@@ -4,7 +4,9 @@ use maud::{Markup, html};
 
 use super::parts::{Answer, Belief, Trust, blocks, figure, ratio_figure};
 use super::shell::{Body, Section};
-use crate::judge::{CONTROLLED, Conclusion, Gate, MIN_RUNS, Repeated, RepeatedComparison, Verdict};
+use crate::judge::{
+    CONTROLLED, Conclusion, Gate, MIN_RUNS, Repeated, RepeatedComparison, Undecided, Verdict,
+};
 use crate::report::chart::{Chart, Forest, ForestRow, Tone};
 use crate::report::format::difference_within;
 use crate::report::{series as said, words};
@@ -24,11 +26,7 @@ pub(super) fn body(scenario: &str, repeated: &Repeated, gate: &Gate) -> Body {
         let body = html! { @for chart in charts { (chart) } };
         sections.push(Section { id: "differences", title: "Run by run, and over all of them".into(), body });
     }
-    sections.push(Section {
-        id: "report",
-        title: "Everything in words and tables".into(),
-        body: blocks(&report),
-    });
+    sections.push(Section::in_words(blocks(&report)));
     Body {
         title: format!("{scenario}, {} runs", repeated.attempts.len()),
         kind: match repeated.attempts.as_slice() {
@@ -45,18 +43,13 @@ fn answer(repeated: &Repeated, gate: &Gate) -> Answer {
     if let Some(first) = repeated.comparisons.first() {
         let RepeatedComparison { candidate, baseline, .. } = first;
         (sentence, tone) = match first.verdict {
-            Verdict::Regression => (format!("{candidate} is {} than {baseline}", word(first)), "bad"),
-            Verdict::Improvement => (format!("{candidate} is {} than {baseline}", word(first)), "good"),
-            Verdict::NoChange => (format!("{candidate} and {baseline} do not differ"), ""),
-            Verdict::Inconclusive if first.too_few.is_some() => (
-                format!("{candidate} against {baseline} is not judged: that takes {MIN_RUNS} valid runs"),
-                "",
-            ),
-            Verdict::Inconclusive => {
-                let word = said::verdict_over_runs(first, repeated.noise_threshold);
-                let why = word.split_once(": ").map(|(_, why)| format!(": {why}")).unwrap_or_default();
-                (format!("These runs cannot tell {candidate} from {baseline}{why}"), "")
+            Verdict::Regression | Verdict::Improvement => {
+                let than = words::than(first.verdict, first.metric);
+                let tone = if first.verdict == Verdict::Regression { "bad" } else { "good" };
+                (format!("{candidate} {than} {baseline}"), tone)
             }
+            Verdict::NoChange => (format!("{candidate} and {baseline} do not differ"), ""),
+            Verdict::Inconclusive => (untold(repeated, first), ""),
         };
         let title = format!("{} over {} runs", first.metric.row().title, repeated.attempts.len());
         figure = first.ratio.map(|ratio| ratio_figure(&title, &ratio, "/comparisons/0/ratio"));
@@ -96,8 +89,14 @@ fn answer(repeated: &Repeated, gate: &Gate) -> Answer {
     }
 }
 
-fn word(one: &RepeatedComparison) -> &'static str {
-    words::verdict_of(one.verdict, one.metric)
+/// That a comparison over all runs says nothing, and why.
+fn untold(repeated: &Repeated, one: &RepeatedComparison) -> String {
+    let RepeatedComparison { candidate, baseline, .. } = one;
+    let undecided = repeated.undecided(one);
+    if let Some(Undecided::TooFew(_)) = undecided {
+        return format!("{candidate} against {baseline} is not judged: that takes {MIN_RUNS} valid runs");
+    }
+    words::with_why(&format!("These runs cannot tell {candidate} from {baseline}"), undecided.as_ref())
 }
 
 fn forest(repeated: &Repeated, one: &RepeatedComparison) -> Chart {
@@ -115,15 +114,8 @@ fn forest(repeated: &Repeated, one: &RepeatedComparison) -> Chart {
         Verdict::Improvement => Tone::Good,
         Verdict::NoChange | Verdict::Inconclusive => Tone::Level,
     };
-    let verdict = match one.verdict {
-        Verdict::NoChange => "no change",
-        Verdict::Inconclusive => "inconclusive",
-        Verdict::Regression | Verdict::Improvement => word(one),
-    };
-    let figures = match (&one.ratio, &one.too_few) {
-        (Some(ratio), _) => difference_within(ratio),
-        (None, reason) => reason.as_ref().map(ToString::to_string).unwrap_or_default(),
-    };
+    let verdict = words::verdict_of(one.verdict, one.metric);
+    let figures = words::difference_or_why(one.ratio.as_ref(), one.too_few.as_ref());
     rows.push(ForestRow {
         figures: figures.clone(),
         verdict: verdict.into(),
@@ -142,5 +134,50 @@ fn forest(repeated: &Repeated, one: &RepeatedComparison) -> Chart {
         title: format!("{} against {}, {}", one.candidate, one.baseline, one.metric.row().title),
         description: format!("{} runs; over all of them {figures}, {verdict}.", one.per_run.len()),
         plot: Box::new(Forest { rows, band: repeated.noise_threshold, sides: ["less", "more"] }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, record, scenario};
+    use crate::judge::{GatePolicy, analyse_as, gate_repeated, repeat};
+    use crate::scenario::Metric;
+
+    /// What a series of so many runs answers, by this metric alone.
+    fn answered(runs: u64, metric: Metric, change: impl FnOnce(&mut Repeated)) -> String {
+        let arms = [GRANT_LANE, HGET_LANE];
+        let mut results: Vec<_> =
+            (0..runs).map(|seed| analyse_as(record(&arms, seed), &scenario(&arms))).collect();
+        for result in &mut results {
+            result.comparisons.retain(|comparison| comparison.metric == metric);
+        }
+        let mut repeated = repeat(&results, runs);
+        change(&mut repeated);
+        let policy = GatePolicy::from_scenario(&results[0].record.scenario);
+        answer(&repeated, &gate_repeated(&results, &repeated, &policy)).sentence
+    }
+
+    #[test]
+    fn what_costs_more_is_not_more() {
+        let by = |metric| answered(4, metric, |_| ());
+        assert_eq!(by(Metric::ServerCpu), "hget-lane costs more than grant-lane");
+        assert_eq!(by(Metric::ServiceP50), "hget-lane is slower than grant-lane");
+    }
+
+    #[test]
+    fn a_series_that_cannot_tell_says_why() {
+        let undecided = |p_value: f64, control_passed: bool| {
+            answered(4, Metric::ServiceP50, |repeated| {
+                repeated.comparisons[0].verdict = Verdict::Inconclusive;
+                repeated.comparisons[0].p_value = Some(p_value);
+                repeated.control_passed = control_passed;
+            })
+        };
+        let cannot = "These runs cannot tell hget-lane from grant-lane";
+        assert_eq!(undecided(0.08, true), format!("{cannot}: may be chance, p = 0.080"));
+        assert_eq!(undecided(0.0001, false), format!("{cannot}: the control failed"));
+        let two = answered(2, Metric::ServiceP50, |_| ());
+        assert_eq!(two, "hget-lane against grant-lane is not judged: that takes 3 valid runs");
     }
 }

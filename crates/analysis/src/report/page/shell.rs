@@ -24,6 +24,13 @@ pub(super) struct Section {
     pub body: Markup,
 }
 
+impl Section {
+    /// What a terminal shows, which says everything.
+    pub fn in_words(body: Markup) -> Self {
+        Self { id: "report", title: "Everything in words and tables".to_owned(), body }
+    }
+}
+
 /// What a page says, from its first line to its last.
 pub(super) struct Body {
     /// The title.

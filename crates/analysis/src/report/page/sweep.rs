@@ -60,7 +60,7 @@ pub(super) fn body(scenario: &str, sweep: &Sweep) -> Body {
         add(id, title, figure(&by_value(sweep, &measure), &figures_by_value(sweep, &measure)));
     }
     let all = folded("The same as in a terminal", &blocks(&said::blocks(scenario, sweep)));
-    add("report", "Everything in words and tables", all);
+    sections.push(Section::in_words(all));
     Body {
         title: format!("{scenario}: {} from value to value", sweep.key),
         kind: format!("sweep of {} values", sweep.points.len()),

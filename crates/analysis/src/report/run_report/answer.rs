@@ -58,15 +58,20 @@ pub(in crate::report) fn service_level(result: &RunResult) -> Option<Block> {
 /// Variants without another to compare them with.
 pub(in crate::report) fn uncompared(result: &RunResult) -> String {
     let storm = result.record.scenario.load.mode == Mode::Storm;
+    let without_rate = if result.record.has_workers() { "" } else { ", in turns with the others" };
     let each = result.variants.iter().enumerate().map(|(n, variant)| {
-        if storm { storm::answer(result, variant) } else { alone(variant, result.own_rate_per_s(n)) }
+        if storm {
+            storm::answer(result, variant)
+        } else {
+            alone(variant, result.own_rate_per_s(n), without_rate)
+        }
     });
     faults::answer(result).into_iter().chain(each).collect::<Vec<_>>().join(" ")
 }
 
-/// One of them. Variants that took turns claim by claim share one time, and as many claims in it are no rate
-/// of either's.
-fn alone(variant: &VariantSummary, own_rate_per_s: Option<f64>) -> String {
+/// One of them, and what its name stands with where it has no rate: variants that took turns claim by claim
+/// share one time, and as many claims in it are no rate of either's.
+fn alone(variant: &VariantSummary, own_rate_per_s: Option<f64>, without_rate: &str) -> String {
     let Some(service) = &variant.service_us else {
         return format!("{}: no claim succeeded.", variant.name);
     };
@@ -81,7 +86,7 @@ fn alone(variant: &VariantSummary, own_rate_per_s: Option<f64>) -> String {
     format!(
         "{}, {} at the median and {} at p99 from sending a claim to holding the lease{}{}.",
         own_rate_per_s.map_or_else(
-            || format!("{}, in turns with the others", variant.name),
+            || variant.name.clone() + without_rate,
             |rate| format!("{}: {} claims per second", variant.name, figure(rate))
         ),
         p50,
@@ -109,13 +114,8 @@ fn pair(comparison: &Comparison) -> String {
             None => format!("This run cannot tell {candidate} from {baseline}: {title} {within}."),
         },
         Verdict::Regression | Verdict::Improvement => {
-            format!(
-                "{candidate} {} than {baseline}: {title} {within}, {values}.",
-                match words::verdict(comparison) {
-                    word @ ("costs more" | "costs less") => word.to_owned(),
-                    word => format!("is {word}"),
-                },
-            )
+            let than = words::than(comparison.verdict, comparison.metric);
+            format!("{candidate} {than} {baseline}: {title} {within}, {values}.")
         }
     }
 }

@@ -13,7 +13,7 @@ pub(super) use origin::{origin, surroundings, trust};
 use super::document::Block;
 use super::format::{TimeUnit, count, difference_within, figure, maybe, per_claim, share, time_us};
 use super::{faults, findings, generators, ramp, servers, steps, storm, words};
-use crate::judge::{self, Comparison, LatencySummary, RunResult, VariantSummary, Verdict};
+use crate::judge::{self, Clock, Comparison, LatencySummary, RunResult};
 use crate::record::{Outcomes, RunRecord};
 use crate::scenario::{Mode, VariantPath};
 use crate::stats::{CONFIDENCE, Latencies};
@@ -94,42 +94,30 @@ pub(super) fn alarms(result: &RunResult) -> Vec<Block> {
     blocks
 }
 
-type Clock = fn(&VariantSummary) -> Option<&LatencySummary>;
-
-/// What the clocks of a claim measure: service, response, send lag, time to resume. A storm has one signal
-/// for all of its executions.
-pub(super) fn clock_titles(mode: Mode) -> [&'static str; 4] {
-    let resume = match mode {
-        Mode::Storm => "Time to resume, from the storm's first signal to the lease",
-        Mode::Staged | Mode::Churn => "Time to resume, from the signal to the lease",
-    };
-    [
-        "Service time, from sending a claim to holding the lease",
-        "Response time, from when a claim was due",
-        "Send lag, how late claims were sent",
-        resume,
-    ]
+/// What a clock of a claim measures. A storm has one signal for all of its executions.
+pub(super) fn clock_title(clock: Clock, mode: Mode) -> &'static str {
+    match (clock, mode) {
+        (Clock::Service, _) => "Service time, from sending a claim to holding the lease",
+        (Clock::Response, _) => "Response time, from when a claim was due",
+        (Clock::SendLag, _) => "Send lag, how late claims were sent",
+        (Clock::Resume, Mode::Storm) => "Time to resume, from the storm's first signal to the lease",
+        (Clock::Resume, Mode::Staged | Mode::Churn) => "Time to resume, from the signal to the lease",
+    }
 }
 
 fn latencies(result: &RunResult) -> Vec<Block> {
-    let [service, response, lag, resume] = clock_titles(result.record.scenario.load.mode);
-    let clocks: [(&str, Clock); 4] = [
-        (service, |v| v.service_us.as_ref()),
-        (response, |v| v.response_us.as_ref()),
-        (lag, |v| v.send_lag_us.as_ref()),
-        (resume, |v| v.resume_us.as_ref()),
-    ];
-    let table = |(n, (heading, clock)): (usize, (&str, Clock))| {
-        let unit =
-            TimeUnit::of(result.variants.iter().filter_map(clock).flat_map(|times| [times.p50, times.max]));
+    let table = |(n, clock): (usize, Clock)| {
+        let heading = clock_title(clock, result.record.scenario.load.mode);
+        let all = result.variants.iter().filter_map(|variant| clock.summary(variant));
+        let unit = TimeUnit::of(all.flat_map(|times| [times.p50, times.max]));
         let rows: Vec<_> = result
             .variants
             .iter()
             .enumerate()
             // The first table names every variant, also one without a single success.
-            .filter(|(_, variant)| n == 0 || clock(variant).is_some())
+            .filter(|(_, variant)| n == 0 || clock.summary(variant).is_some())
             .map(|(position, variant)| {
-                let times = clock(variant);
+                let times = clock.summary(variant);
                 let of = |quantile: fn(&LatencySummary) -> f64| {
                     times.map_or_else(|| "-".into(), |times| unit.figure(quantile(times)))
                 };
@@ -148,7 +136,7 @@ fn latencies(result: &RunResult) -> Vec<Block> {
         let header = vec!["variant", "claims", "claims/s", "p50", "p90", "p99", "p99.9", "max"];
         (!rows.is_empty()).then(|| Block::figures(&unit.heading(heading), header, rows))
     };
-    clocks.into_iter().enumerate().filter_map(table).collect()
+    Clock::ALL.into_iter().enumerate().filter_map(table).collect()
 }
 
 fn costs(result: &RunResult) -> Block {
@@ -260,29 +248,9 @@ fn comparisons(result: &RunResult) -> Vec<Block> {
     blocks
 }
 
+/// The verdict of a comparison, and why it is none.
 pub(super) fn verdict_cell(comparison: &Comparison, result: &RunResult) -> String {
-    let word = words::verdict(comparison);
-    let vetoed = result.is_vetoed();
-    let allowance = result.control.as_ref().and_then(|control| control.allowance).unwrap_or_default();
-    let threshold = result.record.scenario.noise_threshold();
-    let beyond = |allowance: f64| {
-        let wider = comparison.ratio.map(|ratio| ratio.wider_by_factor(1.0 + allowance));
-        wider.is_some_and(|ratio| words::is_beyond(&ratio, threshold))
-    };
-    match (comparison.verdict, &comparison.too_few, comparison.detectable) {
-        (Verdict::Inconclusive, Some(reason), _) => format!("{word}: {reason}"),
-        (Verdict::Inconclusive, _, _) if vetoed => format!("{word}: the control failed"),
-        (Verdict::Inconclusive, None, _) if beyond(allowance) => {
-            format!("{word}: {}", words::may_be_chance(comparison.p_value.unwrap_or_default()))
-        }
-        (Verdict::Inconclusive, None, _) if beyond(0.0) => {
-            format!("{word}: two clusters of one server may differ by {} as well", share(allowance))
-        }
-        (Verdict::Inconclusive, None, Some(size)) => {
-            format!("{word} (smallest detectable change: {})", share(size))
-        }
-        _ => word.to_owned(),
-    }
+    words::with_why(words::verdict(comparison), result.undecided(comparison).as_ref())
 }
 
 /// Variants that do other work than the rest; a reader must not miss that.

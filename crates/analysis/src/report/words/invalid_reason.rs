@@ -44,6 +44,9 @@ pub(in super::super) fn invalid_reason(reason: &InvalidReason) -> String {
         InvalidReason::TooManyFailed { arm, failed, sent, limit } => {
             too_many_failed(arm, *failed, *sent, *limit)
         }
+        InvalidReason::ExpiredGrantsClaimed { arm, claimed, late } => {
+            expired_grants_claimed(arm, *claimed, *late)
+        }
         InvalidReason::Stalled { longest_s, share } => stalled(*longest_s, *share),
         InvalidReason::SharedQueue { in_flight, limit } => shared_queue(*in_flight, *limit),
         InvalidReason::SendLag { p99_us, limit_us } => send_lag(*p99_us, *limit_us),
@@ -146,6 +149,15 @@ fn nothing_claimed(arm: &str, planned: u64) -> String {
     format!(
         "none of the {} claims of {arm} succeeded: there is nothing to measure. See how claims ended.",
         count(planned)
+    )
+}
+
+fn expired_grants_claimed(arm: &str, claimed: u64, late: u64) -> String {
+    format!(
+        "{} of {} claims of {arm} that came after their grants had run out got their leases. The function library must \
+         refuse them.",
+        count(claimed),
+        count(late)
     )
 }
 

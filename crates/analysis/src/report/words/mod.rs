@@ -1,22 +1,27 @@
 //! Faults, warnings and verdicts in words: the cause, and what to do about it. A sentence each, so that
 //! `match` finds the one that is missing.
 
+pub(super) mod conclusion;
 mod event;
+mod few_for_p99;
 mod invalid_reason;
 mod others;
+mod shortfall;
+mod undecided;
 mod warning;
 
 use super::document::Block;
-use super::format::{TimeUnit, count, figure, share};
-use crate::judge::{
-    self, Comparison, SettingDifference, Standing, StoredFailures, StoredMetric, StoredVerdict, Verdict,
-};
+use super::format::{TimeUnit, count, figure};
+use crate::judge::{Comparison, SettingDifference, Standing, StoredFailures, Verdict};
 use crate::record::RunRecord;
 use crate::scenario::{Direction, Metric, MetricName, Unit};
-use crate::stats::{Estimate, TooFew};
+use crate::stats::TooFew;
 
 pub(super) use event::{event, last_second};
+pub(super) use few_for_p99::few_for_p99;
 pub(super) use invalid_reason::invalid_reason;
+pub(super) use shortfall::shortfall;
+pub(super) use undecided::{difference_or_why, p_value, undecided_by, with_why};
 pub(super) use warning::warning;
 
 /// What is said of two reports that are figures alone.
@@ -41,16 +46,6 @@ pub(super) fn failures(failures: &StoredFailures) -> [String; 2] {
 pub(super) fn primary_over_time(record: &RunRecord, n: usize) -> String {
     let stays = record.primaries.get(n).filter(|_| record.injected.is_none());
     stays.map_or_else(|| format!("primary {n}"), |primary| primary.addr.clone())
-}
-
-/// Whether an interval is beyond the noise threshold, in either direction: not whether that is good.
-pub(super) fn is_beyond(ratio: &Estimate, threshold: f64) -> bool {
-    judge::verdict(ratio, Direction::LowerIsBetter, threshold).is_change()
-}
-
-/// Why such a difference is not called one, after the correction for how much was asked.
-pub(super) fn may_be_chance(p_value: f64) -> String {
-    format!("may be chance, p = {p_value:.3}")
 }
 
 /// What two results differ in; nothing where they do not.
@@ -90,6 +85,14 @@ pub(super) fn verdict_of(verdict: Verdict, metric: Metric) -> &'static str {
     }
 }
 
+/// What a candidate that differs is, or does, to its baseline: `is slower than`, `costs more than`.
+pub(super) fn than(verdict: Verdict, metric: Metric) -> String {
+    let word = verdict_of(verdict, metric);
+    let row = metric.row();
+    let is_cost = row.direction == Direction::LowerIsBetter && !row.is_time;
+    if is_cost { format!("{word} than") } else { format!("is {word} than") }
+}
+
 /// A value of a scenario's key for a reader: a time with its unit apart (`250us` is `250 µs`), any other as
 /// it is.
 pub(super) fn setting(value: &str) -> String {
@@ -100,21 +103,6 @@ pub(super) fn setting(value: &str) -> String {
         _ => return value.to_owned(),
     };
     if number.parse::<f64>().is_ok() { format!("{number} {unit}") } else { value.to_owned() }
-}
-
-/// Why a metric of a comparison with a stored result is inconclusive, without a full stop; `None` where it is
-/// not.
-pub(super) fn undecided(metric: &StoredMetric) -> Option<String> {
-    if metric.verdict != StoredVerdict::Inconclusive {
-        return None;
-    }
-    Some(match (&metric.too_few, &metric.thresholds) {
-        (Some(reason), _) => reason.to_string(),
-        (None, Some(thresholds)) => {
-            format!("the interval lies on both sides of the threshold, {}", share(thresholds.fail))
-        }
-        (None, None) => "no estimate".to_owned(),
-    })
 }
 
 /// A metric's name where there is little room: `service p50`.
@@ -214,6 +202,21 @@ mod tests {
             [("a", "x"), ("b", "x"), ("b", "x"), ("b", "y")].map(|(p, t)| (p.to_owned(), t.to_owned()));
         assert_eq!(merged(said.clone(), 2), ["x", "b: y"]);
         assert_eq!(merged(said, 3), ["a, b: x", "b: y"]);
+    }
+
+    #[test]
+    fn what_costs_more_is_not_more() {
+        let said = [
+            (Verdict::Regression, Metric::ServiceP50),
+            (Verdict::Improvement, Metric::ServiceP99),
+            (Verdict::Regression, Metric::ServerCpu),
+            (Verdict::Improvement, Metric::ServerCpu),
+            (Verdict::Regression, Metric::Throughput),
+        ]
+        .map(|(verdict, metric)| than(verdict, metric));
+        let expected =
+            ["is slower than", "is faster than", "costs more than", "costs less than", "is worse than"];
+        assert_eq!(said, expected);
     }
 
     #[test]

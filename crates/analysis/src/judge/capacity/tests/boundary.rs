@@ -2,7 +2,8 @@
 
 use super::super::simulated::{Simulated, policy};
 use super::super::*;
-use super::{concluded, searched, sharp};
+use super::{concluded, plan, searched, sharp};
+use crate::scenario::SkewForm;
 use crate::stats::Estimate;
 
 /// What searches on one cluster say, now and then a probe falling into a stall: they must agree.
@@ -172,7 +173,39 @@ fn a_level_near_what_a_claim_takes_at_any_rate_is_seen() {
         let probes = searched(&policy, |offer, _, n| {
             Probe::from_result(&cluster.run(offer, n as u64), "x", slo_us).unwrap()
         });
-        concluded(policy, probes).floor_us.unwrap() / slo_us
+        concluded(policy, probes)
     };
-    assert!(found(1_500.0) > 0.25 && found(20_000.0) < 0.1, "{} {}", found(1_500.0), found(20_000.0));
+    let near = found(1_500.0);
+    let said = near.near_floor().unwrap();
+    assert_eq!(Some(said.floor_us), near.floor_us);
+    assert!(said.floor_us > said.share * 1_500.0 && said.level_us > 1_500.0, "{said:?}");
+    let far = found(20_000.0);
+    assert!(far.floor_us.is_some_and(|floor_us| floor_us < 0.1 * 20_000.0), "{:?}", far.floor_us);
+    assert_eq!(far.near_floor(), None);
+}
+
+#[test]
+fn a_search_says_why_it_has_no_table_of_primaries() {
+    let cluster = Simulated::serving(4_000.0);
+    let made = searched(&policy(), |offer, _, n| cluster.probe(offer, n as u64));
+    let missing = |change: &dyn Fn(&mut CapacityPlan, &mut Vec<Probe>)| {
+        let (mut plan, mut probes) = (plan(policy()), made.clone());
+        change(&mut plan, &mut probes);
+        let first = cluster.run(ProbeLoad::Open { rate_per_s: 100.0 }, 1);
+        let found = Capacity::conclude(plan, probes, Some(&first));
+        assert_eq!(found.sizing.is_empty(), found.sizing_missing().is_some());
+        found.sizing_missing()
+    };
+    let skew = |plan: &mut CapacityPlan| plan.scenario.population.skew = SkewForm::Zipf(1.1);
+    let without_cpu =
+        |probes: &mut Vec<Probe>| probes.iter_mut().for_each(|probe| probe.cpu_us_per_claim = None);
+    assert_eq!(missing(&|_, _| ()), None);
+    assert_eq!(missing(&|plan, _| skew(plan)), Some(SizingMissing::SkewOnOnePrimary));
+    assert_eq!(missing(&|_, probes| without_cpu(probes)), Some(SizingMissing::CpuUnknown));
+    let both = missing(&|plan, probes| {
+        skew(plan);
+        without_cpu(probes);
+    });
+    assert_eq!(both, Some(SizingMissing::CpuUnknown), "the skew is not what is in the way");
+    assert_eq!(missing(&|_, probes| probes.truncate(2)), Some(SizingMissing::RateUnknown));
 }

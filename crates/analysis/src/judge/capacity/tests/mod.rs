@@ -1,6 +1,7 @@
 //! The search against clusters whose capacity is known.
 
 mod boundary;
+mod limits;
 mod probes;
 mod steps;
 

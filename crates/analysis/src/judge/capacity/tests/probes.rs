@@ -72,6 +72,25 @@ fn each_rule_of_a_probe_fails_it_alone() {
     assert_eq!(of(|r| r.record.arms[0].active_s += 0.003).verdict, ProbeVerdict::Passed);
 }
 
+/// A closed loop has no level to miss. What it brings is of claims that were made.
+#[test]
+fn a_closed_loop_whose_claims_fail_is_no_point_of_the_law() {
+    let cluster = Simulated::serving(5_000.0);
+    let of = |failed: u64, concurrency: u32| {
+        let mut run = cluster.run(ProbeLoad::Closed { concurrency }, u64::from(concurrency));
+        run.record.arms[0].outcomes.failed = failed;
+        Probe::from_result(&run, "x", SLO_US).unwrap()
+    };
+    let sound = of(0, 64);
+    assert_eq!((sound.verdict, sound.is_of_the_cluster()), (ProbeVerdict::Passed, true), "{sound:?}");
+    let failing = of(sound.claims / 2, 64);
+    assert!(matches!(failing.reasons[..], [Reason::Errors { .. }]), "{:?}", failing.reasons);
+    assert!(failing.verdict != ProbeVerdict::Passed && !failing.is_of_the_cluster(), "{failing:?}");
+    let all = [1, 4, 16].map(|concurrency| of(0, concurrency));
+    let points = |last: Probe| curve(&all.iter().cloned().chain([last]).collect::<Vec<_>>()).len();
+    assert_eq!((points(sound), points(failing)), (4, 3));
+}
+
 #[test]
 fn the_level_is_judged_by_the_upper_bound() {
     let probe = of(|_| ());

@@ -83,10 +83,9 @@ fn pair(comparison: &Comparison, place: usize, mut details: Vec<Markup>, belief:
         Verdict::NoChange => (format!("{candidate} and {baseline} do not differ"), ""),
         Verdict::Inconclusive => (format!("This run cannot tell {candidate} from {baseline}"), ""),
         Verdict::Regression | Verdict::Improvement => {
-            let word = words::verdict(comparison);
-            let is = if word.starts_with("costs") { "" } else { "is " };
+            let than = words::than(comparison.verdict, comparison.metric);
             let tone = if comparison.verdict == Verdict::Regression { "bad" } else { "good" };
-            (format!("{candidate} {is}{word} than {baseline}"), tone)
+            (format!("{candidate} {than} {baseline}"), tone)
         }
     };
     if let Some(reason) = &comparison.too_few {

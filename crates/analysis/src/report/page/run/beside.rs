@@ -7,7 +7,7 @@ use super::super::parts::{
     Answer, Belief, Column, Trust, behind, drawn, figures, list, table, value, words as word_column,
 };
 use super::differences::{cells, columns, control_row, row, unjudged};
-use crate::judge::{self, CONTROLLED, Comparison, LatencySummary, RunResult, VariantSummary};
+use crate::judge::{self, CONTROLLED, Clock, Comparison, LatencySummary, RunResult, Verdict};
 use crate::report::chart::{Chart, Forest, ForestRow};
 use crate::report::format::{count, difference, difference_within, figure as number, share, time_us};
 use crate::report::{findings, run_report, words};
@@ -163,34 +163,34 @@ fn agreement(group: &[Run<'_>]) -> String {
     let Some(first) = usable.first().and_then(|result| headline(result).first().copied()) else {
         return format!("{runs}, without a comparison in them");
     };
-    let pair = |result: &RunResult| {
-        let same = |one: &&Comparison| one.candidate == first.candidate && one.baseline == first.baseline;
-        headline(result).into_iter().find(same).map(words::verdict)
+    let same = |one: &&Comparison| {
+        (&one.candidate, &one.baseline, one.metric) == (&first.candidate, &first.baseline, first.metric)
     };
-    let verdicts: Vec<&str> = usable.iter().filter_map(|result| pair(result)).collect();
+    let told = usable.iter().filter_map(|result| result.comparisons.iter().find(same));
+    let verdicts: Vec<Verdict> = told.map(|one| one.verdict).collect();
     let (candidate, baseline) = (&first.candidate, &first.baseline);
     let others = match headline(usable[0]).len() {
         0 | 1 => String::new(),
         n => format!(" (and {} other candidates, below)", n - 1),
     };
-    if verdicts.iter().all(|verdict| *verdict == verdicts[0]) {
-        let word = words::verdict(first);
+    if verdicts.iter().all(|verdict| *verdict == first.verdict) {
         let all = match verdicts.len() {
             1 if usable.len() == 1 => "in it",
             n if n == usable.len() => "in each",
             1 => "in the one that compares them",
             _ => "in each that compares them",
         };
-        return match word {
-            "no change" => format!("{runs}: {candidate} and {baseline} do not differ {all}{others}"),
-            "inconclusive" => format!("{runs}: none can tell {candidate} from {baseline}{others}"),
-            word if word.starts_with("costs") => {
-                format!("{runs}: {candidate} {word} than {baseline} {all}{others}")
+        return match first.verdict {
+            Verdict::NoChange => format!("{runs}: {candidate} and {baseline} do not differ {all}{others}"),
+            Verdict::Inconclusive => format!("{runs}: none can tell {candidate} from {baseline}{others}"),
+            Verdict::Regression | Verdict::Improvement => {
+                let than = words::than(first.verdict, first.metric);
+                format!("{runs}: {candidate} {than} {baseline} {all}{others}")
             }
-            word => format!("{runs}: {candidate} is {word} than {baseline} {all}{others}"),
         };
     }
-    format!("{runs} do not agree on {candidate} against {baseline}: {}{others}", counted(verdicts))
+    let each = counted(verdicts.iter().map(|verdict| words::verdict_of(*verdict, first.metric)));
+    format!("{runs} do not agree on {candidate} against {baseline}: {each}{others}")
 }
 
 /// Whether a run can be used, and why.
@@ -341,20 +341,15 @@ fn state(result: &RunResult) -> &'static str {
     }
 }
 
-/// A clock: its name in a heading, and where a variant has it.
-type Clock = (&'static str, fn(&VariantSummary) -> Option<&LatencySummary>);
-
-const CLOCKS: [Clock; 3] = [
-    ("service", |variant| variant.service_us.as_ref()),
-    ("response", |variant| variant.response_us.as_ref()),
-    ("to resume", |variant| variant.resume_us.as_ref()),
-];
+/// Clocks whose times stand side by side, and their names in a heading.
+const CLOCKS: [(&str, Clock); 3] =
+    [("service", Clock::Service), ("response", Clock::Response), ("to resume", Clock::Resume)];
 
 /// Times of every variant, as far as any run has them.
 fn times(group: &[Run<'_>]) -> Markup {
     let variants = || group.iter().flat_map(|(_, result)| &result.variants);
-    let clocks: Vec<Clock> =
-        CLOCKS.into_iter().filter(|(_, of)| variants().any(|variant| of(variant).is_some())).collect();
+    let is_known = |clock: Clock| variants().any(|variant| clock.summary(variant).is_some());
+    let clocks: Vec<_> = CLOCKS.into_iter().filter(|(_, clock)| is_known(*clock)).collect();
     let mut columns: Vec<Column> =
         vec![word_column("run"), word_column("variant"), figures("claims"), figures("claims/s")];
     for (name, _) in &clocks {
@@ -370,12 +365,12 @@ fn times(group: &[Run<'_>]) -> Markup {
                 html! { (count(variant.outcomes.claimed)) },
                 html! { (result.own_rate_per_s(position).map_or("-".to_owned(), number)) },
             ];
-            for (_, of) in clocks {
+            for (_, clock) in clocks {
                 for quantile in
                     [|t: &LatencySummary| t.p50, |t: &LatencySummary| t.p99, |t: &LatencySummary| t.p999]
                 {
                     cells.push(
-                        html! { (of(variant).map_or("-".to_owned(), |times| time_us(quantile(times)))) },
+                        html! { (clock.summary(variant).map_or("-".to_owned(), |times| time_us(quantile(times)))) },
                     );
                 }
             }

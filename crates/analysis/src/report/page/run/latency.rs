@@ -3,28 +3,14 @@
 use maud::{Markup, html};
 
 use super::super::parts::{figure, figures, maybe, table, words};
-use crate::judge::{self, LatencySummary, QuantilePoint, RunResult, VariantSummary};
-use crate::record::{ArmRecord, Histogram};
+use crate::judge::{self, Clock, LatencySummary, QuantilePoint, RunResult};
+use crate::record::ArmRecord;
 use crate::report::chart::{Axis, Bar, Bars, Chart, Layer, Look, Point, Scale, Segment, Series, Tone, Xy};
 use crate::report::format::{self, TimeUnit, count, round_time_us, time_us};
-use crate::report::run_report::{self, clock_titles};
+use crate::report::run_report::{self, clock_title};
 
 /// Variants whose medians stand in the answer: more are a chart of their own.
 const AT_A_GLANCE: usize = 6;
-
-/// A clock of a claim: its name in the result, and where it is. In the order of [`clock_titles`].
-struct Clock {
-    key: &'static str,
-    summary: fn(&VariantSummary) -> Option<&LatencySummary>,
-    histogram: fn(&ArmRecord) -> &Histogram,
-}
-
-const CLOCKS: [Clock; 4] = [
-    Clock { key: "service_us", summary: |v| v.service_us.as_ref(), histogram: |arm| &arm.service },
-    Clock { key: "response_us", summary: |v| v.response_us.as_ref(), histogram: |arm| &arm.response },
-    Clock { key: "send_lag_us", summary: |v| v.send_lag_us.as_ref(), histogram: |arm| &arm.send_lag },
-    Clock { key: "resume_us", summary: |v| v.resume_us.as_ref(), histogram: |arm| &arm.resume },
-];
 
 /// Medians as bars, for the answer; `None` for a single variant, whose sentence says it.
 pub(super) fn medians(result: &RunResult) -> Option<Markup> {
@@ -56,10 +42,10 @@ pub(super) fn medians(result: &RunResult) -> Option<Markup> {
 
 /// Each clock: percentiles as a chart, the summary behind it.
 pub(super) fn section(result: &RunResult) -> Markup {
-    let titles = clock_titles(result.record.scenario.load.mode);
     html! {
-        @for (n, (clock, title)) in CLOCKS.iter().zip(titles).enumerate() {
-            @if n == 0 || result.variants.iter().any(|variant| (clock.summary)(variant).is_some()) {
+        @for (n, clock) in Clock::ALL.into_iter().enumerate() {
+            @if n == 0 || result.variants.iter().any(|variant| clock.summary(variant).is_some()) {
+                @let title = clock_title(clock, result.record.scenario.load.mode);
                 @let table = summary(result, clock, title);
                 @match percentiles(result, clock, title) {
                     Some(chart) => { (figure(&chart, &table)) }
@@ -72,7 +58,7 @@ pub(super) fn section(result: &RunResult) -> Markup {
     }
 }
 
-fn summary(result: &RunResult, clock: &Clock, title: &str) -> Markup {
+fn summary(result: &RunResult, clock: Clock, title: &str) -> Markup {
     let columns = [
         words("variant"),
         figures("claims"),
@@ -84,15 +70,19 @@ fn summary(result: &RunResult, clock: &Clock, title: &str) -> Markup {
         figures("max"),
     ];
     let unit = TimeUnit::of(
-        result.variants.iter().filter_map(clock.summary).flat_map(|times| [times.p50, times.max]),
+        result
+            .variants
+            .iter()
+            .filter_map(|variant| clock.summary(variant))
+            .flat_map(|times| [times.p50, times.max]),
     );
     let rows: Vec<Vec<Markup>> = result
         .variants
         .iter()
         .enumerate()
         .map(|(n, variant)| {
-            let times = (clock.summary)(variant);
-            let at = |key: &str| format!("/variants/{n}/{}/{key}", clock.key);
+            let times = clock.summary(variant);
+            let at = |key: &str| format!("/variants/{n}/{}/{key}", clock.key());
             let of = |key: &str, quantile: fn(&LatencySummary) -> f64| {
                 maybe(|us| unit.figure(us), times.map(quantile), &at(key))
             };
@@ -111,13 +101,13 @@ fn summary(result: &RunResult, clock: &Clock, title: &str) -> Markup {
     table(&unit.heading(title), &columns, &rows)
 }
 
-fn percentiles(result: &RunResult, clock: &Clock, title: &str) -> Option<Chart> {
+fn percentiles(result: &RunResult, clock: Clock, title: &str) -> Option<Chart> {
     let curves: Vec<(usize, &str, Vec<QuantilePoint>)> = result
         .record
         .arms
         .iter()
         .enumerate()
-        .map(|(n, arm)| (n, arm.name.as_str(), judge::quantile_curve((clock.histogram)(arm))))
+        .map(|(n, arm)| (n, arm.name.as_str(), judge::quantile_curve(clock.histogram(arm))))
         .filter(|(_, _, curve)| curve.len() > 1)
         .collect();
     let last = curves.iter().filter_map(|(_, _, curve)| Some(curve.last()?.quantile)).fold(0.0, f64::max);

@@ -7,7 +7,7 @@ use super::super::primaries;
 use crate::judge::{RunResult, Worth, WorthRow};
 use crate::report::format::{count, share};
 
-/// `None` where the servers' CPU is not known.
+/// `None` where nothing can be told (`RunResult::worth_missing`).
 pub(super) fn section(result: &RunResult) -> Option<Markup> {
     let last =
         result.worth.iter().flat_map(|arm| &arm.rows).map(|row| row.sizing.rate_per_s).fold(0.0, f64::max);

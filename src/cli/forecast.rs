@@ -7,6 +7,7 @@ use anyhow::bail;
 use crate::load::ahead;
 use crate::store::latest_runs;
 use reclaim_analysis::judge::{Experience, forecast};
+use reclaim_analysis::report;
 use reclaim_analysis::scenario::Scenario;
 
 /// Past results that are read for it, the latest ones.
@@ -15,7 +16,7 @@ const PAST: usize = 3;
 /// Says how long so many runs of a scenario will take so many generators. Refuses one whose verdict would be
 /// refused afterwards, unless it is to be made `anyway`. Where only earlier runs say so, which something else
 /// may have disturbed, it is made, and what they say is said: the next one may be quieter.
-pub(super) fn foresee(
+pub(super) fn say_what_it_takes(
     scenarios: &[&Scenario],
     (runs, generators): (u32, u32),
     output: &Path,
@@ -31,8 +32,10 @@ pub(super) fn foresee(
         let forecast = forecast(scenario, &here);
         if let Some(shortfall) = forecast.shortfalls.first().filter(|_| !anyway) {
             if !anywhere.shortfalls.is_empty() {
+                let shortfall = report::shortfall(shortfall);
                 bail!("{}: {shortfall}; --anyway makes the run without a verdict", scenario.name);
             }
+            let shortfall = report::shortfall(shortfall);
             doubt = format!(". It may end without a verdict: as noisy as the runs before, {shortfall}");
         }
         seconds += forecast.length.as_secs_f64();
@@ -84,23 +87,23 @@ mod tests {
     #[test]
     fn a_run_that_can_answer_says_how_long_it_will_take() {
         let nowhere = Path::new("/nonexistent");
-        let said = foresee(&[&lane_ab("20000")], (1, 1), nowhere, false).unwrap();
+        let said = say_what_it_takes(&[&lane_ab("20000")], (1, 1), nowhere, false).unwrap();
         assert!(said.starts_with("about ") && said.ends_with(" claims"), "{said}");
-        let thrice = foresee(&[&lane_ab("20000")], (3, 1), nowhere, false).unwrap();
+        let thrice = say_what_it_takes(&[&lane_ab("20000")], (3, 1), nowhere, false).unwrap();
         assert!(thrice.contains(" min, "), "{thrice}");
-        let by_hundreds = foresee(&[&lane_ab("20000")], (1, 1_000), nowhere, false).unwrap();
+        let by_hundreds = say_what_it_takes(&[&lane_ab("20000")], (1, 1_000), nowhere, false).unwrap();
         assert_ne!(said, by_hundreds, "they wait for each other");
     }
 
     #[test]
     fn a_run_that_cannot_is_refused_unless_it_is_wanted_anyway() {
         let nowhere = Path::new("/nonexistent");
-        let refused = foresee(&[&few()], (1, 1), nowhere, false).unwrap_err().to_string();
+        let refused = say_what_it_takes(&[&few()], (1, 1), nowhere, false).unwrap_err().to_string();
         assert!(
             refused.starts_with("lane-ab: 2000 claims cannot show 3 %") && refused.contains("--anyway"),
             "{refused}"
         );
-        assert!(foresee(&[&few()], (1, 1), nowhere, true).is_ok());
+        assert!(say_what_it_takes(&[&few()], (1, 1), nowhere, true).is_ok());
         assert_eq!([4.0, 61.0, 100.0, 9_000.0].map(spoken), ["5 s", "65 s", "2 min", "2.5 h"]);
     }
 
@@ -115,8 +118,8 @@ mod tests {
         (ratio.low, ratio.high) = (0.7, 1.4);
         ResultDir::create(output.path(), "lane-ab").unwrap().store_run(&noisy).unwrap();
         assert_eq!(latest_runs(output.path(), "lane-ab", PAST).len(), 1);
-        let said = foresee(&[&lane_ab("20000")], (1, 1), output.path(), false).unwrap();
+        let said = say_what_it_takes(&[&lane_ab("20000")], (1, 1), output.path(), false).unwrap();
         assert!(said.starts_with("about ") && said.contains("as noisy as the runs before"), "{said}");
-        assert!(foresee(&[&few()], (1, 1), output.path(), false).is_err());
+        assert!(say_what_it_takes(&[&few()], (1, 1), output.path(), false).is_err());
     }
 }
