@@ -116,7 +116,11 @@ impl FaultLog {
     /// From here on the struck server serves nobody, until it is over or another has taken over. What it has
     /// served since it was struck says nothing: the way into a container takes some tenths of a second.
     pub(super) fn silenced(&self, number: usize) {
-        self.change(number, |fault, _| fault.record.first_success_s = None);
+        self.change(number, |fault, _| {
+            if fault.record.took_over_s.is_none() {
+                fault.record.first_success_s = None;
+            }
+        });
     }
 
     /// It is over. Returns whether it was not before.

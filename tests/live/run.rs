@@ -3,12 +3,13 @@
 use reclaim_analysis::scenario::Provider;
 use std::rc::Rc;
 
-use reclaim_analysis::record::{RunRecord, TimelinePoint};
+use reclaim_analysis::record::{InvalidReason, RunRecord, TimelinePoint};
 use reclaim_analysis::scenario;
 use reclaim_bench::cluster::ClusterRequest;
 use reclaim_bench::load::{self, Activity, Progress, RunSetup};
 use tokio_util::sync::CancellationToken;
 
+use crate::common::half_written::without_grants;
 use crate::common::one_run::{POPULATION, assert_clean, keys, run, scenario_text};
 use crate::common::support;
 
@@ -89,6 +90,28 @@ async fn grants_that_nobody_consumes_vanish_and_are_counted() {
     // On a machine that stalls for seconds, more than the share that was held back expires.
     assert!(outcomes.expired >= 50 && outcomes.claimed + outcomes.expired == 200, "{outcomes:?}");
     assert_eq!(result.record.audit.expired, outcomes.expired);
+}
+
+/// A quarter of the grants has run out when its claims come, and this library gives them their leases.
+#[tokio::test(flavor = "current_thread")]
+async fn a_library_that_takes_grants_that_have_run_out_makes_the_run_invalid() {
+    let cluster = Rc::new(support::own(2, 0).await);
+    support::everywhere(&cluster, &["FUNCTION", "LOAD", "REPLACE", &without_grants()]).await;
+    let sections = format!(
+        "{POPULATION}\n[grant]\nttl = \"3s\"\nunconsumed = 0.25\n[load]\nconcurrency = 4\nclaims = 200"
+    );
+    let result = run(&cluster, &scenario_text(&sections, &["grant-lane"]), 1).await;
+    let found = result.invalid_reasons.iter().find_map(|reason| match reason {
+        InvalidReason::ExpiredGrantsClaimed { claimed, late, .. } => Some((*claimed, *late)),
+        _ => None,
+    });
+    assert_eq!(found, Some((50, 50)), "{:?}", result.invalid_reasons);
+    assert_eq!(result.record.arms[0].late.claimed, 50);
+    assert_eq!(
+        result.variants[0].service_us.map(|times| times.count),
+        Some(150),
+        "theirs are no claim's times"
+    );
 }
 
 #[tokio::test(flavor = "current_thread")]

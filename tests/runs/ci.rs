@@ -21,7 +21,7 @@ fn commands(document: &str) -> Vec<String> {
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let joined = text.replace("\\\n", " ");
     let lines = joined.lines().map(|line| line.trim().trim_start_matches("- run: "));
-    // Of the README's, `.ci/readme-commands.sh` runs those that need no repository of a library.
+    // Of the README's, `.ci/docs-commands.sh` runs those that need no repository of a library.
     // Workers of SDKs are built by the tests of the feature `sdk`.
     let elsewhere =
         |line: &str| line.contains("sdk-duet") || document == "README.md" && !line.contains("library-duet");

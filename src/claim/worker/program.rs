@@ -228,7 +228,8 @@ fn flags(environment: impl Iterator<Item = (String, String)>) -> Vec<(String, St
             .iter()
             .any(|prefix| name.starts_with(prefix));
         let of_rustc = ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS"].contains(&name) || name.starts_with("RUSTC");
-        let first = name.split('_').next().unwrap_or_default();
+        let of_either = name.strip_prefix("HOST_").or_else(|| name.strip_prefix("TARGET_")).unwrap_or(name);
+        let first = of_either.split('_').next().unwrap_or_default();
         (of_cargo || of_rustc || COMPILERS.contains(&first)) && !NO_MATTER.contains(&name)
     };
     let mut flags: Vec<_> = environment.filter(|(name, _)| counts(name)).collect();
@@ -377,6 +378,7 @@ mod tests {
             "CFLAGS",
             "RUSTC_WRAPPER",
             "RUSTFLAGS",
+            "TARGET_CFLAGS",
         ];
         let others = ["HOME", "CARGO_TARGET_DIR", "CARGO_TERM_COLOR", "CCACHE_DIR", "CARGO_BUILD_JOBS"];
         let all = counting.into_iter().chain(others).map(|name| (name.to_owned(), "x".to_owned()));

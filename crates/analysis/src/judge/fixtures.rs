@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::record::{
     ArmRecord, Audit, CalibrationRecord, CounterBlock, CounterDelta, Environment, GeneratorRecord,
     GeneratorUse, Histogram, Host, LatencyHistogram, LevelRecord, LevelRound, LibraryInfo, Outcomes,
-    PrimaryRecord, RoundTripRecord, RunRecord, Samples, SendLagRecord, Staging, StepRecord, Stratum,
+    PrimaryRecord, RoundTripRecord, RunRecord, Samples, SdkInfo, SendLagRecord, Staging, StepRecord, Stratum,
     StratumSide, TimelinePoint, Tool, ValkeyInfo, WireTotals,
 };
 use crate::scenario::{ArrivalsForm, Extras, Scenario, ScenarioFile, VariantPath, expected_cost};
@@ -276,6 +276,20 @@ pub fn timed_steps(arm: &mut ArmRecord, parts: &[(&str, f64)]) {
         StepRecord { title: (*title).to_owned(), time: histogram.encode() }
     };
     arm.steps = parts.iter().map(step).collect();
+}
+
+/// Has workers of their own make the claims of a record, all built against one SDK.
+pub fn by_workers(record: &mut RunRecord) {
+    let sdk = SdkInfo {
+        source: "0.15.0".into(),
+        version: "0.15.0".into(),
+        commit: None,
+        sha256: "ab".repeat(32),
+        compiler: "rustc 1.93.0".into(),
+    };
+    for arm in &mut record.arms {
+        arm.sdk = Some(sdk.clone());
+    }
 }
 
 /// One of several generators of a run that lasted ten seconds: a thread that is busy for a fifth of them.

@@ -70,7 +70,8 @@ pub struct VariantSummary {
     /// How its claims ended.
     pub outcomes: Outcomes,
     /// Successful claims per second of the time in which the arm was active. Where workers of their own make
-    /// the claims (`arms[].sdk`) the pipe to them is in that time, and no report has the figure.
+    /// the claims (`arms[].sdk`) the pipe to them is in that time: it is no rate of theirs, and reports leave
+    /// it out.
     pub throughput_per_s: f64,
     /// done - sent.
     pub service_us: Option<LatencySummary>,

@@ -11,6 +11,7 @@ use crate::stats::{CONFIDENCE, Estimate, TooFew, ratio_of};
 use super::comparable::{NotComparable, SettingDifference, differences};
 use super::finding::Conclusion;
 use super::gate::{more_failed, unsuccessful};
+use super::metric_source::is_withheld;
 use super::result::RunResult;
 use super::values::{exact_pairs, is_one_drain, measured, value_of};
 
@@ -240,8 +241,11 @@ struct RunPair<'a> {
 }
 
 impl RunPair<'_> {
-    /// `None` where neither run has a value.
+    /// `None` where neither run has a value, or one of them withholds it.
     fn metric(&self, metric: Metric) -> Option<StoredMetric> {
+        if [self.base, self.candidate].iter().any(|result| is_withheld(metric, &result.record)) {
+            return None;
+        }
         let base = measured(&self.base.record, self.arms[0], metric);
         let candidate = measured(&self.candidate.record, self.arms[1], metric);
         let row = metric.row();

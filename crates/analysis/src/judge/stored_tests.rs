@@ -1,5 +1,5 @@
 use super::super::analyse_as;
-use super::super::fixtures::{GRANT_LANE, SimulatedArm, record, scenario, spread};
+use super::super::fixtures::{GRANT_LANE, SimulatedArm, by_workers, record, scenario, spread};
 use super::*;
 use crate::record::{Asked, AwakeBy, Conditions, Samples, Stratum, Warning};
 use crate::scenario::Direction::{HigherIsBetter, LowerIsBetter};
@@ -26,6 +26,22 @@ fn the_same_again_passes() {
     assert_eq!(verdict_of(&comparison, Metric::ServiceP99), StoredVerdict::Pass);
     assert_eq!(verdict_of(&comparison, Metric::ServiceP50), StoredVerdict::NotJudged);
     assert!(comparison.exact.is_empty() && comparison.exact_equal >= 4);
+}
+
+/// Their rate is withheld, for the pipes to them are in it: it must not keep the others from a conclusion.
+#[test]
+fn two_runs_by_workers_are_compared_by_their_times() {
+    let run = |slower, seed| {
+        let arms = [SimulatedArm { slower, ..GRANT_LANE }];
+        let mut record = record(&arms, seed);
+        by_workers(&mut record);
+        analyse_as(record, &scenario(&arms))
+    };
+    let alike = compare(&run(1.0, 1), &run(1.0, 2), &options()).unwrap();
+    assert_eq!(alike.conclusion, Conclusion::Pass, "{:#?}", alike.metrics);
+    assert!(alike.metrics.iter().all(|metric| metric.metric != Metric::Throughput), "{:#?}", alike.metrics);
+    let slower = compare(&run(1.0, 1), &run(1.4, 2), &options()).unwrap();
+    assert_eq!(slower.conclusion, Conclusion::Regression, "{:#?}", slower.metrics);
 }
 
 /// Times are of claims that succeeded, and a rate falls by as much as fails.

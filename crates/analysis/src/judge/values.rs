@@ -234,9 +234,10 @@ fn enough(have: u64, metric: Metric) -> Result<(), TooFew> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixtures::{GRANT_LANE, HGET_LANE, SimulatedArm, generator, record, scenario, spread};
+    use super::super::fixtures::{
+        GRANT_LANE, HGET_LANE, SimulatedArm, by_workers, generator, record, scenario, spread,
+    };
     use super::*;
-    use crate::record::SdkInfo;
 
     #[test]
     fn every_variant_has_its_values_with_intervals() {
@@ -293,15 +294,7 @@ mod tests {
         };
         let mut worked = record(&arms, 1);
         assert_eq!(rates(worked.clone()), (2, true));
-        for arm in &mut worked.arms {
-            arm.sdk = Some(SdkInfo {
-                source: "0.15.0".into(),
-                version: "0.15.0".into(),
-                commit: None,
-                sha256: "ab".repeat(32),
-                compiler: "rustc".into(),
-            });
-        }
+        by_workers(&mut worked);
         assert_eq!(rates(worked), (0, false));
     }
 

@@ -22,7 +22,7 @@ pub struct ArmRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sdk: Option<SdkInfo>,
     /// Median time in microseconds that handing a claim over to its worker and its answer back took beside
-    /// the claim, which is in no figure; `None` where no worker of its own makes the claims. Of several
+    /// the claim, which is in no claim's time; `None` where no worker of its own makes the claims. Of several
     /// generators the largest of their medians.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handover_p50_us: Option<f64>,

@@ -154,7 +154,7 @@ pub struct Probe {
     pub verdict: ProbeVerdict,
     /// Why it did not pass; empty where it did.
     pub reasons: Vec<Reason>,
-    /// What held it back, by evidence; `None` where it passed or cannot be used.
+    /// What held it back, by evidence; `None` where it passed or cannot be used, and of a closed loop.
     pub limit: Option<Limit>,
 }
 
@@ -243,9 +243,7 @@ impl Probe {
     /// Whether a closed loop's claims per second are the cluster's: all claims were made, and the generator
     /// would have made more.
     pub fn is_of_the_cluster(&self) -> bool {
-        self.verdict != ProbeVerdict::Invalid
-            && !self.is_of_the_generator()
-            && self.too_many_failed().is_none()
+        self.verdict == ProbeVerdict::Passed && !self.is_of_the_generator()
     }
 
     /// How far an open probe was within its rules (below one) or beyond them: the largest of what was
@@ -269,6 +267,10 @@ impl Probe {
         }
         if self.reasons.is_empty() {
             return (ProbeVerdict::Passed, None);
+        }
+        // It has no level and no schedule that something could keep it from.
+        if matches!(self.offer, ProbeLoad::Closed { .. }) {
+            return (ProbeVerdict::Failed, None);
         }
         let mut limit = limit(&self.primaries, &self.resources, self.generator_late());
         if matches!(limit, Limit::Generator { .. } | Limit::Host { .. } | Limit::Quota { .. })

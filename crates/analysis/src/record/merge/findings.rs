@@ -16,17 +16,34 @@ pub(super) fn faults(parts: &[RunRecord]) -> Vec<InvalidReason> {
     once(parts.iter().enumerate().flat_map(of_part).chain(uneven_sums(parts)))
 }
 
-/// Parts whose grants do not add up: what one has too much another may lack, and the sum of all would not
-/// show it.
-fn uneven_sums(parts: &[RunRecord]) -> impl Iterator<Item = InvalidReason> {
-    parts.iter().enumerate().flat_map(|(n, part)| {
-        let found = part.audits().into_iter().flat_map(Audit::found);
-        let uneven = found.filter(|(violation, count)| *violation == Violation::SumOfGrants && *count > 0);
-        uneven.map(move |(violation, count)| InvalidReason::OfGenerator {
-            part: n as u32 + 1,
+/// Parts whose grants do not add up, where the sum of all does not show it: what one has too much another
+/// lacks.
+fn uneven_sums(parts: &[RunRecord]) -> Vec<InvalidReason> {
+    let violation = Violation::SumOfGrants;
+    let uneven = |audit: &Audit| {
+        audit
+            .found()
+            .into_iter()
+            .find_map(|(found, count)| (found == violation).then_some(count))
+            .unwrap_or(0)
+    };
+    let mut found = Vec::new();
+    for position in 0..parts[0].audits().len() {
+        let mut whole = Audit::default();
+        let mut of_parts = Vec::new();
+        for (n, part) in parts.iter().enumerate() {
+            let Some(&audit) = part.audits().get(position) else { continue };
+            whole += audit.clone();
+            of_parts.push((n as u32 + 1, uneven(audit)));
+        }
+        let shown = uneven(&whole) == of_parts.iter().map(|(_, count)| count).sum::<u64>();
+        let hidden = of_parts.into_iter().filter(|(_, count)| !shown && *count > 0);
+        found.extend(hidden.map(|(part, count)| InvalidReason::OfGenerator {
+            part,
             what: Box::new(InvalidReason::AuditViolation { violation, count }),
-        })
-    })
+        }));
+    }
+    found
 }
 
 /// The warnings of all parts, each once. Those that follow from CPU are left out: a part takes the others'

@@ -66,6 +66,10 @@ fn a_grant_too_many_of_one_part_does_not_make_up_for_one_that_another_lacks() {
     let whole = merge(parts).unwrap();
     assert!(whole.audit.found().iter().all(|(_, count)| *count == 0), "{:?}", whole.audit);
     assert_eq!(uneven(&whole), [(1, 1), (2, 1)]);
+    // What the sum shows is said once.
+    let lacking = merged(|part| part.audit.claimed -= 1).unwrap();
+    assert_eq!(uneven(&lacking), []);
+    assert!(lacking.audit.found().contains(&(Violation::SumOfGrants, 1)));
 }
 
 #[test]

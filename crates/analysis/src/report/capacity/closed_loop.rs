@@ -1,7 +1,7 @@
 //! The closed loop of a capacity search: what each number of claims in flight brought.
 
 use super::words::ms;
-use crate::judge::capacity::{Capacity, Probe, ProbeLoad, Reason};
+use crate::judge::capacity::{Capacity, Probe, ProbeLoad, ProbeVerdict};
 use crate::report::document::Block;
 use crate::report::format::{count, figure, maybe, rough};
 
@@ -50,8 +50,7 @@ fn of_the_generator(capacity: &Capacity) -> Option<String> {
 
 /// The loads at which too many claims came to nothing.
 fn failed(capacity: &Capacity) -> Option<String> {
-    let concerned = |probe: &Probe| matches!(probe.reasons[..], [Reason::Errors { .. }, ..]);
-    closed_loads(capacity, concerned).map(|loads| {
+    closed_loads(capacity, |probe| probe.verdict == ProbeVerdict::Failed).map(|loads| {
         format!(
             "With {loads} in flight claims came to nothing: those claims per second are of the ones that succeeded, and the law goes \
              without them."

@@ -165,7 +165,7 @@ fn sdk(arm: &ArmRecord) -> Option<String> {
         None => format!(" from {}", sdk.source),
     };
     let beside = arm.handover_p50_us.map(|us| {
-        format!("; the pipe to it, which is in no figure, took {} per claim (median)", time_us(us))
+        format!("; the pipe to it, which is in no time of a claim, took {} per claim (median)", time_us(us))
     });
     Some(format!(
         "SDK of {}: ff-sdk {}{from}, worker {}, built by {}{}",
