@@ -44,21 +44,24 @@ pub struct Crossing {
 /// [`super::paired_quantile`]). It holds what differs from run to run, and not what changes only between
 /// searches.
 pub fn crossing(runs: &[(f64, f64)], confidence: f64, seed: u64) -> Result<Crossing, TooFew> {
-    let Fit { points, lowest, highest, at, exponent } = Fit::of(runs)?;
-    let mut rng = stream(seed, "crossing");
+    let Fit { lines, lowest, highest, at, exponent } = Fit::of(runs)?;
+    let (mut rng, count) = (stream(seed, "crossing"), lines.points.len());
+    let mut times = vec![0; count];
     let mut resampled: Vec<f64> = (0..RESAMPLES)
         .filter_map(|_| {
-            let drawn: Vec<_> =
-                points.iter().map(|_| points[below(&mut rng, points.len() as u32) as usize]).collect();
+            times.fill(0);
+            for _ in 0..count {
+                times[below(&mut rng, count as u32) as usize] += 1;
+            }
             // Nothing was tried beyond: a flat line does not show what is there.
-            line(&drawn).map(|(at, _)| at.clamp(lowest, highest))
+            lines.through(&times).map(|(at, _)| at.clamp(lowest, highest))
         })
         .collect();
     if (resampled.len() as f64) < (1.0 - LOST) * RESAMPLES as f64 {
         return Err(TooFew::no_trend("response times"));
     }
     resampled.sort_by(f64::total_cmp);
-    let n = points.len() as f64;
+    let n = count as f64;
     let tail = expanded_tail(confidence, n, n - 2.0);
     let end = |q: f64| quantile_of_sorted(&resampled, q).unwrap_or(at).exp();
     let estimate = at.exp();
@@ -75,7 +78,7 @@ pub fn crossing_load(runs: &[(f64, f64)]) -> Result<f64, TooFew> {
 
 /// A line that crosses zero within what was tried; loads are logarithms.
 struct Fit {
-    points: Vec<(f64, f64)>,
+    lines: Lines,
     lowest: f64,
     highest: f64,
     at: f64,
@@ -97,27 +100,70 @@ impl Fit {
             return Err(TooFew::samples("loads near the boundary", MIN_LOADS as u64, loads.len() as u64));
         }
         let (lowest, highest) = (loads[0], loads[loads.len() - 1]);
-        match line(&points) {
+        let lines = Lines::among(points);
+        match lines.through(&vec![1; lines.points.len()]) {
             Some((at, exponent)) if (lowest..=highest).contains(&at) => {
-                Ok(Self { points, lowest, highest, at, exponent })
+                Ok(Self { lines, lowest, highest, at, exponent })
             }
             _ => Err(TooFew::no_trend("response times")),
         }
     }
 }
 
-/// Where the line through the points is zero, and its slope; `None` where it does not rise.
-fn line(points: &[(f64, f64)]) -> Option<(f64, f64)> {
-    let slopes: Vec<f64> = points
-        .iter()
-        .enumerate()
-        .flat_map(|(n, a)| points[n + 1..].iter().map(move |b| (b.0 - a.0, b.1 - a.1)))
-        .filter(|(dx, _)| dx.abs() > SAME)
-        .map(|(dx, dy)| dy / dx)
-        .collect();
-    let slope = median(&slopes).filter(|slope| *slope > 0.0)?;
-    let above: Vec<f64> = points.iter().map(|(x, y)| y - slope * x).collect();
-    Some((-median(&above)? / slope, slope))
+/// Points, and the slopes of the lines between any two of them: a resample has the same ones, each as often as
+/// its two points together, so that they are sorted once.
+struct Lines {
+    points: Vec<(f64, f64)>,
+    /// Ascending, with the positions of both points.
+    slopes: Vec<(f64, usize, usize)>,
+}
+
+impl Lines {
+    fn among(points: Vec<(f64, f64)>) -> Self {
+        let mut slopes = Vec::new();
+        for (n, a) in points.iter().enumerate() {
+            for (m, b) in points.iter().enumerate().skip(n + 1) {
+                let (dx, dy) = (b.0 - a.0, b.1 - a.1);
+                if dx.abs() > SAME {
+                    slopes.push((dy / dx, n, m));
+                }
+            }
+        }
+        slopes.sort_by(|a, b| a.0.total_cmp(&b.0));
+        Self { points, slopes }
+    }
+
+    /// Where the line through the points is zero, each taken so many times, and its slope; `None` where it does
+    /// not rise.
+    fn through(&self, times: &[u32]) -> Option<(f64, f64)> {
+        let slope = self.middle_slope(times).filter(|slope| *slope > 0.0)?;
+        let above: Vec<f64> = self
+            .points
+            .iter()
+            .zip(times)
+            .flat_map(|((x, y), times)| std::iter::repeat_n(y - slope * x, *times as usize))
+            .collect();
+        Some((-median(&above)? / slope, slope))
+    }
+
+    /// The median slope.
+    fn middle_slope(&self, times: &[u32]) -> Option<f64> {
+        let weight = |n: usize, m: usize| u64::from(times[n]) * u64::from(times[m]);
+        let all: u64 = self.slopes.iter().map(|&(_, n, m)| weight(n, m)).sum();
+        // Of an even number the mean of the two in the middle.
+        let (first, second) = (all.checked_sub(1)? / 2, all / 2);
+        let (mut before, mut lower) = (0, None);
+        for &(slope, n, m) in &self.slopes {
+            before += weight(n, m);
+            if lower.is_none() && before > first {
+                lower = Some(slope);
+            }
+            if before > second {
+                return lower.map(|lower| if first == second { slope } else { f64::midpoint(lower, slope) });
+            }
+        }
+        None
+    }
 }
 
 /// Ascending.
@@ -150,6 +196,38 @@ mod tests {
                 (load, ((load / 1_000.0).ln() * exponent + spread * normal + stall).exp())
             })
             .collect()
+    }
+
+    /// The line through points as they stand, each slope computed anew.
+    fn line(points: &[(f64, f64)]) -> Option<(f64, f64)> {
+        let pairs = points.iter().enumerate().flat_map(|(n, a)| points[n + 1..].iter().map(move |b| (a, b)));
+        let apart = pairs.filter(|(a, b)| (b.0 - a.0).abs() > SAME);
+        let slopes: Vec<f64> = apart.map(|(a, b)| (b.1 - a.1) / (b.0 - a.0)).collect();
+        let slope = median(&slopes).filter(|slope| *slope > 0.0)?;
+        let above: Vec<f64> = points.iter().map(|(x, y)| y - slope * x).collect();
+        Some((-median(&above)? / slope, slope))
+    }
+
+    #[test]
+    fn the_line_of_a_resample_is_that_of_its_points() {
+        let (mut rng, mut risen) = (stream(1, "resamples"), 0);
+        for seed in 0..200 {
+            let points: Vec<_> = runs(1.0, 0.4, 0.1, seed)[..3 + seed as usize % 10]
+                .iter()
+                .map(|(load, ratio)| (load.ln(), ratio.ln()))
+                .collect();
+            let mut times = vec![0; points.len()];
+            (0..points.len()).for_each(|_| times[rng.random_range(0..points.len())] += 1);
+            let drawn: Vec<_> = points
+                .iter()
+                .zip(&times)
+                .flat_map(|(point, times)| std::iter::repeat_n(*point, *times as usize))
+                .collect();
+            let found = Lines::among(points).through(&times);
+            assert_eq!(found, line(&drawn), "{seed}: {times:?}");
+            risen += u32::from(found.is_some());
+        }
+        assert!((50..200).contains(&risen), "{risen}");
     }
 
     #[test]
