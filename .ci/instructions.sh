@@ -14,6 +14,6 @@ version=$(sed -n 's/^gungraun = .*version = "=\([0-9.]*\)".*/\1/p' benches/Cargo
 tools=$PWD/target/ci-tools
 # It only starts valgrind and reads what that wrote: not worth optimising.
 cargo install gungraun-runner --locked --debug --version "$version" --root "$tools"
-# In the workspace, and `as-tool`: the library that the tests and the tool were built with.
+# The package alone: without what the tool has for containers and TLS, for nothing is there already that is optimised.
 export CARGO_PROFILE_BENCH_OPT_LEVEL=3
-PATH=$tools/bin:$PATH cargo test --locked --features reclaim-microbench/instructions,reclaim-microbench/as-tool --test instructions
+PATH=$tools/bin:$PATH cargo test --locked -p reclaim-microbench --features instructions --test instructions

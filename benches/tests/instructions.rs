@@ -61,10 +61,8 @@ impl Baseline {
 
 /// Runs the benchmark with a parser under test and reads what the runner reports.
 fn count(parser: &str) -> Counts {
-    // With what this test was built with, so that it is the same library.
-    let features = if cfg!(feature = "as-tool") { "instructions,as-tool" } else { "instructions" };
     let output = Command::new(env!("CARGO"))
-        .args(["bench", "--quiet", "--features", features, "--bench", "instructions"])
+        .args(["bench", "--quiet", "--features", "instructions", "--bench", "instructions"])
         .args(["--", "--output-format=json"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .env("RECLAIM_BENCH_PARSER", parser)
