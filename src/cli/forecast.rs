@@ -31,11 +31,10 @@ pub(super) fn say_what_it_takes(
         let anywhere = forecast(scenario, &usual);
         let forecast = forecast(scenario, &here);
         if let Some(shortfall) = forecast.shortfalls.first().filter(|_| !anyway) {
+            let shortfall = report::shortfall(shortfall);
             if !anywhere.shortfalls.is_empty() {
-                let shortfall = report::shortfall(shortfall);
                 bail!("{}: {shortfall}; --anyway makes the run without a verdict", scenario.name);
             }
-            let shortfall = report::shortfall(shortfall);
             doubt = format!(". It may end without a verdict: as noisy as the runs before, {shortfall}");
         }
         seconds += forecast.length.as_secs_f64();

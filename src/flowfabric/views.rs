@@ -3,6 +3,7 @@
 use ff_core::state::{AttemptState, EligibilityState, LifecyclePhase, OwnershipState};
 use ff_core::types::{AttemptId, AttemptIndex, LaneId, LeaseEpoch, LeaseId, WaitpointId};
 use redis::{Cmd, Value};
+use uuid::Uuid;
 
 use super::encode::keyed;
 use super::keys::ExecutionKeys;
@@ -62,7 +63,7 @@ impl Request for ReadForScan<'_> {
             attempt_state: fields.state(2)?,
             lane_id: lane(Self::WHAT, fields.text(3)?)?,
             attempt_index: attempt_index(Self::WHAT, fields.optional(4)?)?,
-            attempt_id: attempt_id(Self::WHAT, fields.optional(5)?)?,
+            attempt_id: uuid(Self::WHAT, fields.optional(5)?)?.map(AttemptId),
         }))
     }
 }
@@ -119,22 +120,19 @@ impl Request for ReadForAudit<'_> {
     fn parse(reply: &Value) -> Result<Self::Reply, ReplyError> {
         let fields = Fields::from_array(Self::WHAT, reply)?;
         let Some(phase) = fields.optional(0)? else { return Ok(None) };
-        let uuid = |position| -> Result<_, ReplyError> {
-            given(fields.optional(position)?).map(|text| uuid_of(Self::WHAT, text)).transpose()
-        };
         Ok(Some(AuditView {
             lifecycle_phase: state_of(Self::WHAT, phase)?,
             ownership_state: fields.state(1)?,
             attempt_state: fields.state(2)?,
-            attempt_id: uuid(3)?.map(AttemptId),
+            attempt_id: uuid(Self::WHAT, fields.optional(3)?)?.map(AttemptId),
             attempt_index: attempt_index(Self::WHAT, fields.optional(4)?)?,
             lease_epoch: fields.epoch(5)?,
-            lease_id: uuid(6)?.map(LeaseId),
-            waitpoint_id: uuid(7)?.map(WaitpointId),
+            lease_id: uuid(Self::WHAT, fields.optional(6)?)?.map(LeaseId),
+            waitpoint_id: uuid(Self::WHAT, fields.optional(7)?)?.map(WaitpointId),
         }))
     }
 }
 
-fn attempt_id(what: &'static str, text: Option<&str>) -> Result<Option<AttemptId>, ReplyError> {
-    given(text).map(|text| uuid_of(what, text).map(AttemptId)).transpose()
+fn uuid(what: &'static str, text: Option<&str>) -> Result<Option<Uuid>, ReplyError> {
+    given(text).map(|text| uuid_of(what, text)).transpose()
 }

@@ -43,7 +43,7 @@ pub(super) fn ran_beside_others(warnings: &[Warning]) -> bool {
 /// Tails change by a multiple of themselves (p99 by
 /// 1.08 to 1.32 there), and the servers' CPU no more than from one quiet run to the next.
 fn is_changed(comparison: &Comparison, record: &RunRecord) -> bool {
-    let path = |name: &str| record.arms.iter().find(|arm| arm.name == name).map(|arm| &arm.path);
+    let path = |name: &str| record.arm(name).map(|arm| &arm.path);
     path(&comparison.baseline) != path(&comparison.candidate)
         && matches!(source(comparison.metric), Source::ServiceQuantile(0.5) | Source::ServiceInRoundTrips(_))
 }

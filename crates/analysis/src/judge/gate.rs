@@ -136,7 +136,7 @@ pub(super) fn unsuccessful(result: &RunResult, variant: &VariantSummary, service
     // A claim through a fault that was read to hold its lease did succeed; only its time is not known.
     let settled: u64 =
         result.record.injected.iter().flat_map(|injected| &injected.faults).map(|fault| fault.settled).sum();
-    let arm = result.record.arms.iter().find(|arm| arm.name == variant.name);
+    let arm = result.record.arm(&variant.name);
     let claims = outcomes.errors().saturating_sub(settled)
         + arm.map_or(0, |arm| arm.expired_unasked(scenario.grant.unconsumed))
         + lost

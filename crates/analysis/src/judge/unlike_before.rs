@@ -55,7 +55,7 @@ pub fn unlike_before(result: &RunResult, before: &[RunResult]) -> Option<Warning
 fn says_what_is_usual(past: &RunResult, now: &RunResult, arm: &str) -> bool {
     let with = |result: &RunResult| {
         let record = &result.record;
-        let own = record.arms.iter().find(|one| one.name == arm)?;
+        let own = record.arm(arm)?;
         let server = record.cluster_of_named(arm).map(|cluster| cluster.server.sha256.clone());
         let sdk = own.sdk.as_ref().map(|sdk| sdk.sha256.clone());
         let library = record.library_of(arm).sha256.clone();

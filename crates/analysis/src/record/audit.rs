@@ -70,7 +70,6 @@ impl Audit {
 
     /// Grants and executions that are not as the run must have left them, by what is wrong with them.
     pub fn found(&self) -> [(Violation, u64); 7] {
-        let explained = self.claimed + self.expired + self.outstanding + self.lost + self.lost_by_server;
         [
             (Violation::GrantsUnaccounted, self.lost),
             (Violation::GrantsConsumedTwice, self.double_claims),
@@ -78,8 +77,14 @@ impl Audit {
             (Violation::WrongLeaseEpoch, self.epoch_errors),
             (Violation::WrongState, self.state_errors),
             (Violation::WritesMissing, self.contract_errors),
-            (Violation::SumOfGrants, self.grants_issued.abs_diff(explained)),
+            (Violation::SumOfGrants, self.unexplained()),
         ]
+    }
+
+    /// By how many the grants that were issued differ from what became of them.
+    pub fn unexplained(&self) -> u64 {
+        let explained = self.claimed + self.expired + self.outstanding + self.lost + self.lost_by_server;
+        self.grants_issued.abs_diff(explained)
     }
 
     /// All of them.

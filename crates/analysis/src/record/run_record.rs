@@ -128,10 +128,14 @@ impl RunRecord {
         self.partial && self.aborted.is_none()
     }
 
+    /// What a variant's claims came to, by its name.
+    pub fn arm(&self, variant: &str) -> Option<&ArmRecord> {
+        self.arms.iter().find(|arm| arm.name == variant)
+    }
+
     /// The function library that a variant claims with: its own, or the run's.
     pub fn library_of(&self, variant: &str) -> &LibraryInfo {
-        let arm = self.arms.iter().find(|arm| arm.name == variant);
-        arm.and_then(|arm| arm.library.as_ref()).unwrap_or(&self.environment.library)
+        self.arm(variant).and_then(|arm| arm.library.as_ref()).unwrap_or(&self.environment.library)
     }
 
     /// What must add up: of several clusters that share no claims each by itself, for what one has too much

@@ -104,7 +104,7 @@ fn tables(result: &RunResult, arm: &ProfiledArm) -> Vec<Block> {
 pub(super) fn library(result: &RunResult, arm: &ProfiledArm) -> String {
     let variants = &result.record.scenario.variants;
     let variant = variants.iter().find(|variant| variant.name == arm.arm);
-    let of_arm = result.record.arms.iter().find(|record| record.name == arm.arm);
+    let of_arm = result.record.arm(&arm.arm);
     let sha256 =
         of_arm.and_then(|record| record.library.as_ref()).map(|library| short_sha256(&library.sha256));
     match (variant.and_then(|variant| variant.library.as_ref()), sha256) {

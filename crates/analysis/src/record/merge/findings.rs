@@ -20,13 +20,6 @@ pub(super) fn faults(parts: &[RunRecord]) -> Vec<InvalidReason> {
 /// lacks.
 fn uneven_sums(parts: &[RunRecord]) -> Vec<InvalidReason> {
     let violation = Violation::SumOfGrants;
-    let uneven = |audit: &Audit| {
-        audit
-            .found()
-            .into_iter()
-            .find_map(|(found, count)| (found == violation).then_some(count))
-            .unwrap_or(0)
-    };
     let mut found = Vec::new();
     for position in 0..parts[0].audits().len() {
         let mut whole = Audit::default();
@@ -34,9 +27,9 @@ fn uneven_sums(parts: &[RunRecord]) -> Vec<InvalidReason> {
         for (n, part) in parts.iter().enumerate() {
             let Some(&audit) = part.audits().get(position) else { continue };
             whole += audit.clone();
-            of_parts.push((n as u32 + 1, uneven(audit)));
+            of_parts.push((n as u32 + 1, audit.unexplained()));
         }
-        let shown = uneven(&whole) == of_parts.iter().map(|(_, count)| count).sum::<u64>();
+        let shown = whole.unexplained() == of_parts.iter().map(|(_, count)| count).sum::<u64>();
         let hidden = of_parts.into_iter().filter(|(_, count)| !shown && *count > 0);
         found.extend(hidden.map(|(part, count)| InvalidReason::OfGenerator {
             part,
