@@ -3,11 +3,14 @@
 
 engines.py kubernetes INDEX TOOL NODES RESULTS [OPTION...]: becomes a pod of deploy/kubernetes.yaml's Job, on this machine.
 engines.py table GENERATORS RESULTS RUN...: a line for each run; ends with exit code 1 where one is not what the plan says.
+engines.py ports COUNT: so many ports that nobody listens on, and that no connection of somebody else can be given.
 """
 
 import json
 import os
 import pathlib
+import random
+import socket
 import sys
 
 import yaml
@@ -73,5 +76,20 @@ def table(generators, results, *names):
         sys.exit("\n".join(wrong))
 
 
+def ports(count):
+    first_given = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    free = []
+    for port in random.sample(range(min(10_000, first_given // 2), first_given), 1000):
+        with socket.socket() as one:
+            try:
+                one.bind(("", port))
+            except OSError:
+                continue
+        free.append(port)
+        if len(free) == int(count):
+            return print(*free)
+    sys.exit("no free ports below those that the kernel gives to connections")
+
+
 if __name__ == "__main__":
-    {"kubernetes": pod, "table": table}[sys.argv[1]](*sys.argv[2:])
+    {"kubernetes": pod, "table": table, "ports": ports}[sys.argv[1]](*sys.argv[2:])

@@ -98,6 +98,8 @@ echo "--- Slurm: a job of $generators tasks on one node"
 # Of its own, for munge's user has to reach it.
 slurm=$(mktemp -d)
 node=$(hostname -s)
+# Below the ports that the kernel gives to connections: the tests beside this open thousands, and one may be Slurm's just then.
+read -r controller_port daemon_port < <(python3 .ci/engines.py ports 2)
 mkdir -p "$slurm/spool" "$slurm/state" "$slurm/run"
 printf 'not a secret, for one machine and one test' | sha512sum | head -c 64 >"$slurm/key"
 chown munge: "$slurm/key" "$slurm/run"
@@ -111,8 +113,8 @@ SlurmdUser=root
 AuthType=auth/munge
 AuthInfo=socket=$slurm/run/munge.socket
 CredType=cred/munge
-SlurmctldPort=46817
-SlurmdPort=46818
+SlurmctldPort=$controller_port
+SlurmdPort=$daemon_port
 SlurmctldParameters=enable_configless
 StateSaveLocation=$slurm/state
 SlurmdSpoolDir=$slurm/spool
