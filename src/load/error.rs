@@ -1,9 +1,9 @@
 //! Why a run ended without a record.
 
-use super::patience::Silent;
-use super::planned::PlanError;
+use super::faults::Silent;
+use super::planning::PlanError;
 use super::rendezvous::MeetingError;
-use super::trace::TraceError;
+use super::timing::TraceError;
 use crate::claim::{SdkError, WorkerError};
 use crate::cluster::{ClusterError, FaultError};
 use crate::flowfabric::CallError;

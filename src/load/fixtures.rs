@@ -8,11 +8,9 @@ use ff_core::partition::{Partition, PartitionFamily, PartitionKey};
 use ff_core::types::{AttemptId, AttemptIndex, ExecutionId, LaneId, LeaseEpoch, LeaseId};
 use tokio::time::Instant;
 
-use super::claim_book::{ClaimBook, Drawn, GrantSource};
-use super::pacer::Pacer;
-use super::planned::PlannedClaim;
-use super::ruler::Ruler;
-use super::schedule::Schedule;
+use super::driving::{ClaimBook, Drawn, GrantSource, Ruler};
+use super::planning::PlannedClaim;
+use super::timing::{Pacer, Schedule};
 use crate::claim::{ClaimOrder, ClaimPath, ClaimReceipt, ClaimTicket, HeldLease, Line, LocalFuture};
 use crate::flowfabric::ReclaimGrant;
 use reclaim_analysis::record::Outcome;

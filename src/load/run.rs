@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::churn::churn;
 use super::error::LoadError;
-use super::measured::Measured;
-use super::observe::tell_rest;
+use super::measuring::Measured;
+use super::measuring::observe::tell_rest;
+use super::modes::churn::churn;
+use super::modes::staged::staged;
+use super::modes::storm::storm;
 use super::progress::Activity;
 use super::rendezvous::{Meeting, MeetingError, PartSetup};
 use super::run_record::{Closing, run_record};
 use super::session::{RunSetup, Session};
-use super::staged::staged;
-use super::storm::storm;
 use crate::workload::Oversight;
 use reclaim_analysis::record::{Audit, InvalidReason, RunRecord, Warning};
 use reclaim_analysis::scenario::Mode;

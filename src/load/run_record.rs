@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use super::level::LevelWatch;
-use super::measured::{Measured, MeasuredBlock};
-use super::meter::Meter;
-use super::planned::{BlockKind, StratumPlan};
-use super::ruler::RULER;
+use super::driving::{LevelWatch, RULER};
+use super::measuring::{Measured, MeasuredBlock, Meter};
+use super::planning::{BlockKind, StratumPlan};
 use super::session::Session;
 use super::site::Site;
 use crate::machine::{host, tool};

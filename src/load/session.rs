@@ -9,19 +9,15 @@ use rand::seq::SliceRandom as _;
 use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
-use super::added_rtt::AddedRtt;
-use super::digest::hex;
-use super::driver::Driver;
+use super::driving::{Driver, LevelWatch};
 use super::error::LoadError;
-use super::faults::Faults;
-use super::level::LevelWatch;
-use super::patience::Patience;
+use super::faults::{Faults, Patience};
+use super::measuring::recording_ns_per_claim;
+use super::planning::hex;
 use super::progress::Progress;
-use super::recording::recording_ns_per_claim;
 use super::rendezvous::{Meeting, MeetingError, PartSetup};
-use super::schedule::Draw;
 use super::site::{Means, Site, alias, is_duet};
-use super::trace;
+use super::timing::{AddedRtt, Draw, read_trace};
 use crate::cluster::{Cluster, Library};
 use crate::flowfabric::{LibraryVersion, Request as _};
 use crate::machine::{Arranged, Arrangement, ServersAt};
@@ -85,7 +81,7 @@ impl<'a> Session<'a> {
     pub async fn open(setup: &'a RunSetup<'a>, part: Option<&'a PartSetup>) -> Result<Self, LoadError> {
         let scenario = setup.scenario;
         let trace = match &scenario.load.model {
-            Model::Open { arrivals: Arrivals::Trace { file }, .. } => trace::read(file)?,
+            Model::Open { arrivals: Arrivals::Trace { file }, .. } => read_trace(file)?,
             _ => Vec::new(),
         };
         let of_clusters = scenario.clusters();

@@ -5,15 +5,11 @@ use std::rc::Rc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::added_rtt::{AddedRtt, Remote};
-use super::driver::{Seat, Twin};
+use super::driving::{Ping, Seat, Twin};
 use super::error::LoadError;
-use super::faults::Faults;
-use super::memory::refuse_what_does_not_fit;
-use super::patience::Patience;
-use super::persisting::Persisting;
-use super::recovering::Recovering;
-use super::ruler::Ping;
+use super::faults::{Faults, Patience, Persisting, Recovering};
+use super::planning::refuse_what_does_not_fit;
+use super::timing::{AddedRtt, Remote};
 use super::workers::Workers;
 use crate::claim::{
     ClaimPath, ClaimSetup, Hand, Reroutes, Routes, Sdk, SdkError, SdkLogin, ServerClocks, claim_path,

@@ -1,0 +1,18 @@
+//! Faults under load: what is done to the servers in a window, and how claims come through it, or through
+//! servers that fail by themselves.
+
+mod fault_log;
+mod following;
+pub(super) mod injector;
+mod kit;
+mod patience;
+mod persisting;
+mod recovering;
+mod strikes;
+mod targets;
+
+pub use fault_log::{Ended, FaultLog};
+pub(super) use kit::Faults;
+pub(super) use patience::{Patience, Silent};
+pub(super) use persisting::Persisting;
+pub(super) use recovering::Recovering;

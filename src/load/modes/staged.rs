@@ -1,0 +1,419 @@
+//! Staged runs: fill the stock, open the window, claim, round after round.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use tokio::task::{spawn_blocking, yield_now};
+
+use super::super::error::LoadError;
+use super::super::faults::injector;
+use super::super::measuring::observe::observe;
+use super::super::measuring::together::{self, Beginning};
+use super::super::measuring::{Measured, MeasuredBlock, Prepared, inside, recorder};
+use super::super::planning::{
+    Batch, BlockKind, BlockPlan, Plan, PlanDigest, PlannedClaim, Round, Share, claims_wanted, is_warmup,
+};
+use super::super::progress::Activity;
+use super::super::rendezvous::Barrier;
+use super::super::run_record::{Closing, run_record};
+use super::super::session::Session;
+use super::super::site::Site;
+use super::super::timing::{Pacer, Schedule};
+use super::prepare::{create, lose_leases, make_resumable, scan};
+use super::stock::Stock;
+use crate::claim::ClaimTicket;
+use crate::workload::{ExecIndex, Seek};
+use reclaim_analysis::record::{CounterDelta, Inside, Purpose};
+use reclaim_analysis::scenario::{Model, VariantPath};
+
+/// Runs all rounds of a staged scenario. Cancelling ends it between two steps; what was measured stays.
+pub(in crate::load) async fn staged(session: &Session<'_>) -> Measured {
+    let scenario = session.scenario();
+    let mut measured = Measured::nothing(scenario, session.setup.clusters, &session.arrangement);
+    let (plan, digest) = match planned(session).await {
+        Ok(planned) => planned,
+        Err(error) => return Measured { ended_by: Some(error), ..measured },
+    };
+    measured.plan_sha256 = digest;
+    measured.planned_executions = scenario.population.executions + plan.fresh;
+    if let Err(error) = session.meet(&measured.plan_sha256).await {
+        return Measured { ended_by: Some(error), ..measured };
+    }
+    measured.recorder = RefCell::new(
+        recorder(scenario, plan.strata.iter().map(|stratum| stratum.sides.len()))
+            .keeping_for_merging(!session.slice().is_whole()),
+    );
+    measured.strata.clone_from(&plan.strata);
+    let run = StagedRun { session, plan: &plan };
+    measured.ended_by = run.rounds(&mut measured).await.err();
+    measured
+}
+
+/// Claims of a plan between two looks at whether it is still wanted.
+const DIGESTED_AT_ONCE: usize = 1 << 16;
+
+/// The plan and its digest. A large one takes seconds, in which a signal is heard.
+async fn planned(session: &Session<'_>) -> Result<(Plan, String), LoadError> {
+    let total = claims_wanted(session.scenario(), &session.trace);
+    session.watch().begin(Activity::Plan, Some(total));
+    let (scenario, seed, cancel) = (session.scenario().clone(), session.setup.seed, session.cancel().clone());
+    // The one place where a second thread works: this one listens meanwhile.
+    let made = spawn_blocking(move || Plan::staged(&scenario, seed, total, &|| cancel.is_cancelled()));
+    let plan = made.await.map_err(|_| LoadError::Cancelled)??;
+    let mut digest = PlanDigest::default();
+    for (n, claim) in plan.claims().enumerate() {
+        if n.is_multiple_of(DIGESTED_AT_ONCE) {
+            session.watch().advance(n as u64);
+            yield_now().await;
+            if session.cancel().is_cancelled() {
+                return Err(LoadError::Cancelled);
+            }
+        }
+        digest.add(claim, session.workload.plan().execution_id(ExecIndex(claim.execution)).as_str());
+    }
+    Ok((plan, digest.finish(&session.trace)))
+}
+
+/// A staged run and its plan.
+struct StagedRun<'a> {
+    session: &'a Session<'a>,
+    plan: &'a Plan,
+}
+
+impl StagedRun<'_> {
+    async fn rounds(&self, measured: &mut Measured) -> Result<(), LoadError> {
+        let session = self.session;
+        measured.arm_libraries = session.load_arm_libraries().await?;
+        measured.prepared += create(session).await?;
+        let mut windows = 0;
+        for round in &self.plan.rounds {
+            let stock = Stock::default();
+            measured.prepared += self.stage(round, &stock).await?;
+            // Until the stock is empty, not for each batch anew: a thread that has just come to another core
+            // is slow for a while, and a block with several claims in flight lasts some tens of milliseconds.
+            let arranged = session.arrange();
+            for batch in &round.batches {
+                if session.cancel().is_cancelled() {
+                    return Ok(());
+                }
+                // Blocks of one group are compared with each other, so they see the same arrivals.
+                let part = if let Some(block) = batch.block {
+                    format!("block {}", self.plan.blocks[block as usize].group)
+                } else {
+                    windows += 1;
+                    (windows - 1).to_string()
+                };
+                self.claim(measured, batch, &stock, &part).await?;
+            }
+            drop(arranged);
+            self.claim_late(measured, round, &stock).await?;
+            session.watch().snapshot(&run_record(session, measured, &Closing::default(), true));
+        }
+        Ok(())
+    }
+
+    /// Makes every execution of a round resumable and fills the stock with their tickets, on every cluster.
+    async fn stage(&self, round: &Round, stock: &Stock) -> Result<Prepared, LoadError> {
+        let mut prepared = Prepared::default();
+        for number in 0..self.session.sites.len() {
+            prepared += self.stage_on(number, round, stock).await?;
+        }
+        Ok(prepared)
+    }
+
+    async fn stage_on(&self, number: usize, round: &Round, stock: &Stock) -> Result<Prepared, LoadError> {
+        let session = self.session;
+        let at = Place { number: number as u8, site: &session.sites[number] };
+        let begun = Instant::now();
+        let mut prepared = Prepared::default();
+        let of = |wanted: fn(VariantPath) -> bool| -> Vec<u32> {
+            let variants = &session.scenario().variants;
+            let here = round.claims().filter(|claim| claim.site == at.number);
+            let claims = here.filter(|claim| wanted(variants[usize::from(claim.arm)].path));
+            claims.map(|claim| claim.execution).collect()
+        };
+        let own = |executions: Vec<u32>| -> Vec<u32> {
+            executions.into_iter().filter(|&execution| session.slice().owns(ExecIndex(execution))).collect()
+        };
+        let granted = own(of(|path| path != VariantPath::Fused && path.resumes()));
+        let ungranted = own(of(|path| path == VariantPath::Fused));
+        let fresh = of(VariantPath::is_first_claim);
+        let lapsing = own(of(VariantPath::is_lease_reclaim));
+        let staged = granted.len() + ungranted.len() + lapsing.len();
+        session.watch().begin(Activity::Stage, Some(3 * staged as u64));
+        // One after the other: a scan hands out tickets of one sort to everything that it finds.
+        for (executions, issue) in [(granted, true), (ungranted, false)] {
+            prepared += make_resumable(session, at.site, &executions).await?;
+            prepared += self.put_in_stock(&at, stock, &executions, Seek::Interrupted, issue).await?;
+        }
+        let (lost, tickets) = lose_leases(session, at.site, &lapsing).await?;
+        prepared += lost;
+        self.add_to_stock(&at, stock, &lapsing, tickets);
+        // The plan numbers them after the population, round after round: so does the workload.
+        at.site.workload.create(fresh.len() as u32, &session.quietly()).await?;
+        let fresh = own(fresh);
+        prepared.executions += fresh.len() as u64;
+        prepared += self.put_in_stock(&at, stock, &fresh, Seek::Fresh, true).await?;
+        Ok(Prepared { took: begun.elapsed(), ..prepared })
+    }
+
+    async fn put_in_stock(
+        &self,
+        at: &Place<'_>,
+        stock: &Stock,
+        executions: &[u32],
+        seek: Seek,
+        issue: bool,
+    ) -> Result<Prepared, LoadError> {
+        let (prepared, tickets) = scan(self.session, at.site, executions, seek, issue).await?;
+        self.add_to_stock(at, stock, executions, tickets);
+        Ok(prepared)
+    }
+
+    fn add_to_stock(
+        &self,
+        at: &Place<'_>,
+        stock: &Stock,
+        executions: &[u32],
+        tickets: Vec<(ExecIndex, ClaimTicket)>,
+    ) {
+        let found = tickets.len();
+        stock.add(at.number, tickets);
+        let missing = stock.missing(at.number, executions);
+        if missing > 0 {
+            self.session.watch().note(&format!(
+                "{missing} of {} executions could not be put in stock ({found} others were)",
+                executions.len(),
+            ));
+        }
+    }
+
+    /// Claims one batch between two readings of the counters.
+    async fn claim(
+        &self,
+        measured: &mut Measured,
+        batch: &Batch,
+        stock: &Stock,
+        part: &str,
+    ) -> Result<(), LoadError> {
+        let session = self.session;
+        let warmup = is_warmup(batch);
+        let block = batch.block.map(|block| self.plan.blocks[block as usize]);
+        let counters_only = block.is_some_and(|block| block.kind == BlockKind::Counters);
+        let share = Share::of(&batch.claims, session.slice());
+        session.watch().begin(activity(warmup, counters_only), Some(share.claims.len() as u64));
+        if together::silence(session).await? == Barrier::Ended {
+            return Ok(());
+        }
+        // Before the counters are read and after: reading is a call of a function as well. Several
+        // generators' are read once.
+        let arm = block.filter(|_| counters_only && session.slice().leads()).map(|block| block.arm);
+        let inside_before = self.inside(arm).await?;
+        let mut before = together::open(session, measured).await?;
+        let Some(beginning) = together::begin(session).await? else { return Ok(()) };
+        if !warmup {
+            self.count_by_primary(&mut measured.claims_by_primary, &share.claims);
+        }
+        if block.is_some() && !counters_only {
+            self.begin_side(measured);
+        }
+        let claimed_before = measured.recorder.borrow().claimed();
+        let drive = self.drive(measured, (&share, batch.claims.len()), stock, (part, beginning));
+        let driven = observe(session, measured, drive).await?;
+        measured.meter.claims_made(&mut before);
+        if !warmup {
+            injector::close(session, measured);
+            measured.began_us.extend(driven.began_us);
+        }
+        let by_cluster = together::close(session, measured, before, !warmup).await?;
+        let inside = match (inside_before, self.inside(arm).await?) {
+            (Some(before), Some(after)) => after.since(&before),
+            _ => None,
+        };
+        together::part(session).await?;
+        measured.note_real_time(driven.real_time);
+        if warmup {
+            measured.recorder.get_mut().end_warmup();
+            session.end_warmup();
+            return Ok(());
+        }
+        let own = share.claims.len() as u64;
+        note_batch(
+            measured,
+            (batch, block),
+            Claimed { own, before: claimed_before, driven, by_cluster, inside },
+        );
+        Ok(())
+    }
+
+    /// A side of a stratum begins: in a closed loop its steady part is that with all in flight.
+    fn begin_side(&self, measured: &mut Measured) {
+        if let Model::Closed { concurrency } = self.session.scenario().load.model {
+            let in_flight = self.session.slice().share_of(concurrency) as usize;
+            measured.recorder.get_mut().begin_block(in_flight);
+        }
+    }
+
+    /// What an instrumented arm's library has counted so far.
+    async fn inside(&self, arm: Option<u8>) -> Result<Option<Inside>, LoadError> {
+        match arm {
+            Some(arm) => inside::read(self.session, arm).await,
+            None => Ok(None),
+        }
+    }
+
+    fn count_by_primary(&self, counts: &mut [u64], claims: &[PlannedClaim]) {
+        let mut before = 0;
+        for (number, site) in self.session.sites.iter().enumerate() {
+            let topology = site.cluster.topology();
+            let own = claims.iter().filter(|claim| usize::from(claim.site) == number);
+            for claim in own.filter(|claim| !claim.is_ruler()) {
+                let partition = site.workload.plan().partition(ExecIndex(claim.execution));
+                if let Some(count) = counts.get_mut(before + usize::from(topology.owner_of(partition).0)) {
+                    *count += 1;
+                }
+            }
+            before += topology.primaries().len();
+        }
+    }
+
+    async fn drive(
+        &self,
+        measured: &Measured,
+        (share, all): (&Share<'_>, usize),
+        stock: &Stock,
+        (part, beginning): (&str, Beginning),
+    ) -> Result<Driven, LoadError> {
+        let driver = self.session.driver(&measured.recorder);
+        let claims = &share.claims[..];
+        match &self.session.scenario().load.model {
+            Model::Closed { concurrency } => {
+                let (start, began_us) = beginning.wait().await;
+                let own = self.session.slice().share_of(*concurrency);
+                let active = driver.closed(claims, (start, own), stock).await;
+                Ok(Driven { active, schedule: None, real_time: None, began_us })
+            }
+            Model::Open { rate_per_sec, arrivals } => {
+                let draw = self.session.draw(*rate_per_sec, part);
+                let schedule = share.schedule(Schedule::new(arrivals, all, &draw));
+                let (mut pacer, began_us) = beginning.pacer(&schedule)?;
+                let (start, real_time) = (Pacer::start(&pacer), Some(pacer.real_time()));
+                let open = driver.open(claims, &schedule, &mut pacer, stock);
+                let warmup = claims.first().is_some_and(|claim| claim.purpose == Purpose::Warmup);
+                let active =
+                    if warmup { open.await } else { injector::beside(self.session, start, open).await };
+                Ok(Driven { active, schedule: Some(schedule.length()), real_time, began_us })
+            }
+        }
+    }
+
+    /// Waits until the grants that were held back have expired, then claims them too late. All generators
+    /// wait for the last of their grants: also one that has none.
+    async fn claim_late(
+        &self,
+        measured: &mut Measured,
+        round: &Round,
+        stock: &Stock,
+    ) -> Result<(), LoadError> {
+        let session = self.session;
+        if round.late.is_empty() {
+            return Ok(());
+        }
+        let share = Share::of(&round.late, session.slice());
+        // Each by the clock of its own server.
+        let left_ms = |(exec, expiry_ms): (ExecIndex, u64)| {
+            let topology = session.cluster.topology();
+            let holder = topology.owner_of(session.workload.plan().partition(exec));
+            // Only a single variant leaves grants to expire, and so on one cluster.
+            let now_ms = session.sites[0].clocks.now_ms(&topology.primaries()[usize::from(holder.0)].addr);
+            expiry_ms.saturating_sub(now_ms)
+        };
+        if let Some(left_ms) = stock.expiries_ms(&share.claims).into_iter().map(left_ms).max() {
+            session.watch().begin(Activity::Expire, None);
+            let left = Duration::from_millis(left_ms + 1);
+            session.watch().waiting("for grants to expire", left);
+            tokio::select! {
+                () = tokio::time::sleep(left) => {}
+                () = session.cancel().cancelled() => return Ok(()),
+            }
+        } else if session.slice().is_whole() {
+            return Ok(());
+        }
+        if together::silence(session).await? == Barrier::Ended {
+            return Ok(());
+        }
+        let before = together::open(session, measured).await?;
+        let Some(beginning) = together::begin(session).await? else { return Ok(()) };
+        let (start, _) = beginning.wait().await;
+        session.driver(&measured.recorder).closed(&share.claims, (start, 1), stock).await;
+        // They are no part of the time in which claims were made, and what they cost this machine no part of
+        // what those did. The servers' counters are held against all that was sent.
+        let used = measured.meter.usage;
+        together::close(session, measured, before, true).await?;
+        measured.meter.usage = used;
+        together::part(session).await
+    }
+}
+
+/// One cluster that is staged on.
+struct Place<'a> {
+    number: u8,
+    site: &'a Site,
+}
+
+/// A batch whose claims are made.
+struct Claimed {
+    /// Claims of it that were this generator's.
+    own: u64,
+    /// Claims of the run that had succeeded before.
+    before: u64,
+    driven: Driven,
+    by_cluster: Vec<CounterDelta>,
+    inside: Option<Inside>,
+}
+
+/// What those who watch are told of a batch.
+fn activity(warmup: bool, counters_only: bool) -> Activity {
+    match (warmup, counters_only) {
+        (true, _) => Activity::Warmup,
+        (false, true) => Activity::Blocks,
+        (false, false) => Activity::Window,
+    }
+}
+
+/// Takes a batch into what is measured.
+fn note_batch(measured: &mut Measured, (batch, block): (&Batch, Option<BlockPlan>), claimed: Claimed) {
+    let Claimed { own, before, driven, by_cluster, inside } = claimed;
+    let arms: BTreeSet<usize> = batch.claims.iter().map(|claim| usize::from(claim.arm)).collect();
+    // What the control's side and the counters' blocks take counts for no arm.
+    let counted = block.is_none_or(|block| block.kind == BlockKind::Side);
+    let counters_only = block.is_some_and(|block| block.kind == BlockKind::Counters);
+    let recorder = measured.recorder.get_mut();
+    let steady = recorder.steady_part();
+    recorder.end_batch(driven.active, arms.into_iter().filter(|_| counted));
+    let claims = recorder.claimed() - before;
+    if let Some(length) = driven.schedule.filter(|_| !counters_only) {
+        let offered = measured.offered.get_or_insert_default();
+        offered.claims += own;
+        offered.schedule_s += length.as_secs_f64();
+    }
+    if let Some(plan) = block {
+        let duration = driven.active;
+        // All of its claims go to one cluster.
+        let site = batch.claims.first().map_or(0, |claim| usize::from(claim.site));
+        let counters = by_cluster.into_iter().nth(site).unwrap_or_default();
+        measured.blocks.push(MeasuredBlock { plan, claims, duration, counters, steady, inside });
+    }
+}
+
+/// One batch as it went.
+struct Driven {
+    active: Duration,
+    /// In an open loop, the time from the schedule's start to its last claim.
+    schedule: Option<Duration>,
+    /// In an open loop, whether the generator had real-time priority.
+    real_time: Option<bool>,
+    /// When it began, by the clock that several generators have in common.
+    began_us: Option<u64>,
+}

@@ -1,0 +1,28 @@
+//! What is decided before the first command is sent: who claims what and in which order, each generator's
+//! share of it, and what a run must have room for.
+
+mod arms;
+mod digest;
+mod memory;
+mod packer;
+mod plan;
+#[cfg(test)]
+mod plan_tests;
+mod planned;
+mod rulers;
+mod share;
+#[cfg(test)]
+mod share_tests;
+mod shareable;
+
+pub(super) use arms::ArmSequence;
+pub use digest::PlanDigest;
+pub(super) use digest::hex;
+pub(super) use memory::refuse_what_does_not_fit;
+pub use memory::{memory_needed, server_memory_needed};
+pub use plan::Plan;
+pub(super) use plan::claims_wanted;
+pub(super) use planned::is_warmup;
+pub use planned::{Batch, BlockKind, BlockPlan, PlanError, PlannedClaim, Round, StratumPlan};
+pub(super) use share::{Share, dealt};
+pub use shareable::{NotShareable, shareable};
