@@ -24,7 +24,7 @@ twice() {
     }
 }
 
-# The part that the commands below belong to.
+# The part that the commands below belong to: it changes once, near the end.
 part=beside
 is_wanted() { [ "$wanted" = all ] || [ "$wanted" = "$part" ]; }
 
@@ -58,36 +58,14 @@ instead 'reclaim-bench report results/reference/lane-ab' 'cd "$RECLAIM_BENCH_ROO
 instead 'reclaim-bench run lane-ab' 'ls -d results/lane-ab-* >/dev/null'
 instead 'reclaim-bench report results/lane-ab-*' 'set -- results/lane-ab-*; reclaim-bench report "$1" >/dev/null'
 instead 'reclaim-bench report results/lane-ab-* --format html > page.html' 'set -- results/lane-ab-*; reclaim-bench report "$1" --format html > page.html'
-part=alone
-# Half a minute of it. Whether a shared machine can carry a level is no matter here (1, 2, 3): what it measured must be there and
-# be readable.
-instead 'reclaim-bench capacity capacity --within 10m' 'reclaim-bench capacity capacity --within 30s --no-progress || [ $? -le 3 ]; reclaim-bench report results/capacity-capacity-* >/dev/null'
-part=beside
 # The benchmark needs the checkout; the tool's own commands do not. With what the tests are built of, which is there already: how
 # fast it is is no matter here, and with optimisation it would be built for this alone.
 instead 'cargo bench -p reclaim-microbench --bench partition_key -- --quick' 'cd "$RECLAIM_BENCH_ROOT" && cargo bench --locked --profile dev --workspace --bench partition_key -- --quick'
-part=alone
-# Narrowed, so that nothing is kept for runs.
-run 'reclaim-bench calibrate' '--quick --only round-trip --no-progress'
-part=beside
 instead 'reclaim-bench run lane-ab --nodes 10.0.0.1:6379 --tls --cacert ca.pem --user bench --password-file secret' 'echo secret > secret; reclaim-bench scenarios check lane-ab --nodes 10.0.0.1:6379 --tls --cacert ca.pem --user bench --password-file secret >/dev/null'
 
 # docs/start.md, docs/jobs.md, docs/programs.md: `smoke` for each that takes longer.
 run 'reclaim-bench run smoke' '--no-progress >/dev/null'
 run 'reclaim-bench run smoke --events events.ndjson' '--anyway --no-progress --quiet >/dev/null; tail -n 1 events.ndjson'
-part=alone
-# 1 is a service level that this machine misses.
-instead 'reclaim-bench run capacity --rate 1000 --duration 10s --gate' 'reclaim-bench run capacity --rate 100 --duration 2s --gate --anyway --set population.executions=1000 --no-progress --quiet >/dev/null || [ $? -le 3 ]'
-
-# README.md, docs/faults.md
-# Whether a shared machine keeps the level after a fault, or is steady enough to tell, is no matter here (1, 3): 2 is a fault that was
-# not carried out, or a result that says nothing.
-run 'reclaim-bench run failover' '--no-progress || [[ $? = [13] ]]'
-run 'reclaim-bench run stall --primaries 1' '--no-progress || [[ $? = [13] ]]'
-run 'reclaim-bench run slot-move' '--no-progress || [[ $? = [13] ]]'
-# The default image needs a registry.
-instead 'reclaim-bench run partition' 'reclaim-bench run partition --image "$RECLAIM_BENCH_TEST_IMAGE" --no-progress || [[ $? = [13] ]]'
-part=beside
 
 # docs/profile.md. Whether a shared machine lets the parts add up is no matter here (3): what was measured must be there.
 run 'reclaim-bench profile' '--no-progress || [ $? = 3 ]'
@@ -114,3 +92,22 @@ instead 'reclaim-bench compare lane-ab-abc1234.json results/lane-ab-20260103T030
 run 'reclaim-bench cluster up --replicas 1'
 run 'reclaim-bench cluster status'
 run 'reclaim-bench cluster down'
+
+part=alone
+# README.md, docs/start.md, docs/jobs.md
+# Half a minute of it. Whether a shared machine can carry a level is no matter here (1, 2, 3): what it measured must be there and
+# be readable.
+instead 'reclaim-bench capacity capacity --within 10m' 'reclaim-bench capacity capacity --within 30s --no-progress || [ $? -le 3 ]; reclaim-bench report results/capacity-capacity-* >/dev/null'
+# Narrowed, so that nothing is kept for runs.
+run 'reclaim-bench calibrate' '--quick --only round-trip --no-progress'
+# 1 is a service level that this machine misses.
+instead 'reclaim-bench run capacity --rate 1000 --duration 10s --gate' 'reclaim-bench run capacity --rate 100 --duration 2s --gate --anyway --set population.executions=1000 --no-progress --quiet >/dev/null || [ $? -le 3 ]'
+
+# README.md, docs/faults.md
+# Whether a shared machine keeps the level after a fault, or is steady enough to tell, is no matter here (1, 3): 2 is a fault that was
+# not carried out, or a result that says nothing.
+run 'reclaim-bench run failover' '--no-progress || [[ $? = [13] ]]'
+run 'reclaim-bench run stall --primaries 1' '--no-progress || [[ $? = [13] ]]'
+run 'reclaim-bench run slot-move' '--no-progress || [[ $? = [13] ]]'
+# The default image needs a registry.
+instead 'reclaim-bench run partition' 'reclaim-bench run partition --image "$RECLAIM_BENCH_TEST_IMAGE" --no-progress || [[ $? = [13] ]]'

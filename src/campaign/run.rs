@@ -78,10 +78,14 @@ pub(super) async fn run_one(
     }
 }
 
-/// One record of those of all generators.
+/// One record of those of all generators. The only part of a run is the run; of one that broke off, what the
+/// first part alone has stays a part.
 pub(super) fn merged(mut records: Vec<RunRecord>) -> Result<RunRecord, CampaignError> {
     match (records.pop(), records.is_empty()) {
-        (Some(record), true) => Ok(record),
+        (Some(mut record), true) => {
+            record.part = record.part.filter(|part| part.of > 1);
+            Ok(record)
+        }
         (last, _) => {
             records.extend(last);
             merge(records).map_err(CampaignError::Merge)
@@ -155,12 +159,16 @@ pub(super) fn judged(
     result
 }
 
-/// With what the runs `before` say of the machine's state. It goes into the record: whoever judges that again
-/// has not got them.
+/// With what the runs `before` say of the machine's state and of the next run. It goes into the record:
+/// whoever judges that again has not got them.
 fn held_against(result: RunResult, before: &[RunResult], scenario: &Scenario) -> RunResult {
-    let Some(warning) = judge::unlike_before(&result, before) else { return result };
-    let mut record = result.record;
-    record.warnings.push(warning);
+    let unlike = judge::unlike_before(&result, before);
+    let runs_before = judge::runs_before(&result, before);
+    if unlike.is_none() && runs_before.is_empty() {
+        return result;
+    }
+    let mut record = RunRecord { runs_before, ..result.record };
+    record.warnings.extend(unlike);
     judge::analyse_as(record, scenario)
 }
 
@@ -170,7 +178,22 @@ mod tests {
 
     use super::*;
     use crate::machine::host;
-    use reclaim_analysis::record::Warning;
+    use reclaim_analysis::judge::fixtures::{GRANT_LANE, record};
+    use reclaim_analysis::record::{PartNote, Warning};
+
+    /// As by `--part 1/1`, or a job of one task.
+    #[test]
+    fn the_only_part_of_a_run_is_a_whole_run() {
+        let part = |of| {
+            let note = PartNote { number: 1, of, rendezvous: "night".into(), began_us: vec![1] };
+            RunRecord { part: Some(note), ..record(&[GRANT_LANE], 1) }
+        };
+        let whole = merged(vec![part(1)]).unwrap();
+        assert_eq!(whole.part, None);
+        let result = judge::analyse(whole).unwrap();
+        assert!(result.valid, "{:?}", result.invalid_reasons);
+        assert_eq!(merged(vec![part(2)]).unwrap().part.map(|part| part.of), Some(2), "the other is gone");
+    }
 
     #[test]
     fn a_run_is_held_against_those_that_lie_beside_it() {
@@ -191,7 +214,10 @@ mod tests {
             let of_state = |warning: &Warning| matches!(warning, Warning::UnlikeBefore { runs: 2, .. });
             result.record.warnings.iter().any(of_state) && result.warnings.iter().any(of_state)
         };
-        assert!(!warned(&held_against(usual.clone(), &before, &scenario)));
+        let alike = held_against(usual.clone(), &before, &scenario);
+        assert!(!warned(&alike));
+        assert_eq!(alike.record.runs_before.len(), 2);
+        assert!(alike.comparisons[0].with_runs_before.is_none(), "three copies of one run do not vary");
         let mut slow = usual.record;
         for side in slow.strata.iter_mut().flat_map(|stratum| &mut stratum.sides) {
             side.service.0.iter_mut().for_each(|ticks| *ticks *= 2);

@@ -190,8 +190,8 @@ pub async fn run(args: &CapacityArgs) -> anyhow::Result<Exit> {
     let left_out = plan.without_too_few_in_flight();
     if !left_out.is_empty() {
         terminal.note(&format!(
-            "the closed-loop curve begins with a claim in flight for each of {} generators: {left_out:?} in flight are left \
-             out; --set capacity.concurrency=[...] gives others",
+            "the closed-loop curve takes numbers in flight of which each of {} generators has one, and none over a quarter more \
+             than another: {left_out:?} in flight are left out; --set capacity.concurrency=[...] gives others",
             plan.generators.count()
         ));
     }

@@ -15,7 +15,7 @@ use crate::machine::regular;
 use crate::store::{Comparable, read_comparable, read_run};
 use reclaim_analysis::json::ToJsonFile as _;
 use reclaim_analysis::judge::{
-    self, FfBenchReport, FiguresError, HistoryEntry, RunResult, StoredOptions, Thresholds,
+    self, FfBenchReport, FiguresError, HistoryEntry, RunResult, StoredOptions, StoredRefusal, Thresholds,
 };
 use reclaim_analysis::report;
 use reclaim_analysis::scenario::{GateSection, Metric};
@@ -97,7 +97,10 @@ fn two(args: &CompareArgs, base: &Path, candidate: &Path) -> anyhow::Result<Exit
         return without_intervals(args, &base, &candidate);
     };
     let compared = judge::compare(base, candidate, &args.options(&candidate.record.scenario.gate)?)
-        .map_err(|error| anyhow!("{}", or_anyway(&error)))?;
+        .map_err(|error| match error {
+            StoredRefusal::Different(_) => anyhow!("{}", or_anyway(&error)),
+            StoredRefusal::Unusable { .. } => error.into(),
+        })?;
     args.summary.append(&report::ci::pull_request_stored(&compared, args.all))?;
     print(&match args.format {
         Format::Text => report::ci::stored_text(&compared, args.all, columns()),

@@ -43,6 +43,7 @@ impl Cluster {
             partitions: u32::from(partitions),
             hottest_share: topology.hottest_share(partitions),
             shared: self.shared().then_some(true),
+            build_id: self.server.build_id.clone(),
             tls: Some(self.connector.uses_tls()),
         }
     }

@@ -7,6 +7,7 @@ use crate::valkey::{Info, Wire, config};
 pub(super) struct ServerFacts {
     pub(super) version: String,
     pub(super) allocator: String,
+    pub(super) build_id: Option<String>,
 }
 
 impl ServerFacts {
@@ -28,7 +29,8 @@ impl ServerFacts {
                 Some(_) => {}
                 None => {
                     let allocator = info.get("mem_allocator").unwrap_or("unknown").to_owned();
-                    found = Some(Self { version: version.to_owned(), allocator });
+                    let build_id = info.get("redis_build_id").map(str::to_owned);
+                    found = Some(Self { version: version.to_owned(), allocator, build_id });
                 }
             }
         }

@@ -79,6 +79,7 @@ pub(super) fn run_record(
             sum
         }),
         faults,
+        runs_before: Vec::new(),
         warnings: warnings(session, &used, found),
     }
 }

@@ -228,6 +228,13 @@ impl<'a> Session<'a> {
         self.arrangement.window(&self.server_pids())
     }
 
+    /// Until [`Self::end_warmup`] no response time ends the run.
+    pub fn begin_warmup(&self) {
+        if let Some(level) = &self.level {
+            level.disregard();
+        }
+    }
+
     /// Forgets the warm-up: how long a simulated network held replies back, and response times.
     pub fn end_warmup(&self) {
         if let Some(level) = &self.level {

@@ -31,12 +31,11 @@ pub fn keep_for_runs(calibration: &Calibration) -> Result<PathBuf, StoreError> {
     keep_in(&cache_dir().ok_or(StoreError::NoCache)?, calibration)
 }
 
-/// What the calibration that was kept says about a run; `None` without one that fits this machine and this
-/// build.
+/// What the calibration that was kept says about a run; `None` without one that fits this machine, this kind
+/// of build, and the conditions and the servers of the run.
 pub fn kept_note(record: &RunRecord, scenario: &Scenario) -> Result<Option<CalibrationNote>, StoreError> {
     let Some(dir) = cache_dir() else { return Ok(None) };
-    let conditions = record.environment.conditions.as_ref();
-    let kept = kept(&dir.join(CALIBRATION))?.filter(|kept| kept.fits(&tool(), &host(), conditions));
+    let kept = kept(&dir.join(CALIBRATION))?.filter(|kept| kept.fits(&tool(), &host(), record));
     let (primaries, generators) = (record.environment.valkey.primaries, record.generators.len() as u32);
     Ok(kept.and_then(|calibration| calibration.note(scenario, primaries, generators)))
 }

@@ -8,8 +8,11 @@ use super::json::{Format, bytes, document};
 use super::layout::{self, CAPACITY, CAPACITY_CURVE, CAPACITY_KNEE, PAGE, RESULT};
 use super::result_dir::ResultDir;
 use super::run::read_run;
-use reclaim_analysis::judge::capacity::{CAPACITY_SCHEMA, Capacity, CapacityPlan, Probe, ProbeLoad};
+use reclaim_analysis::judge::capacity::{
+    CAPACITY_SCHEMA, Capacity, CapacityPlan, Probe, ProbeLoad, ProbeVerdict,
+};
 use reclaim_analysis::judge::{self, RunResult};
+use reclaim_analysis::record::Tool;
 use reclaim_analysis::report;
 
 /// `capacity.json`.
@@ -33,8 +36,11 @@ pub struct StoredCapacity {
     pub plan: CapacityPlan,
     /// The probes, in the order made.
     pub probes: Vec<Probe>,
-    /// The result of the first one.
-    pub first: Option<RunResult>,
+    /// The result of the first one that says something: of one in which a generator died there is a part
+    /// alone. The first of all where none does.
+    first: Option<RunResult>,
+    /// The tools that made them, each once.
+    tools: Vec<Tool>,
     /// Directories there are, of unfinished probes too.
     pub made: usize,
 }
@@ -42,7 +48,7 @@ pub struct StoredCapacity {
 impl StoredCapacity {
     /// A search without probes.
     pub fn new(plan: CapacityPlan) -> Self {
-        Self { plan, probes: Vec::new(), first: None, made: 0 }
+        Self { plan, probes: Vec::new(), first: None, tools: Vec::new(), made: 0 }
     }
 
     /// Reads a search, given as its directory or its `capacity.json`. Everything but what was asked comes
@@ -73,15 +79,26 @@ impl StoredCapacity {
     /// Takes a probe in. One that was interrupted says nothing.
     pub fn add(&mut self, result: RunResult, dir: &str) {
         let probe = Probe::from_result(&result, dir, self.plan.policy.slo_us);
-        if let Some(probe) = probe.filter(|_| !result.record.partial) {
-            self.probes.push(probe);
-            self.first.get_or_insert(result);
+        let Some(probe) = probe.filter(|_| !result.record.partial) else { return };
+        if !self.tools.contains(&result.record.tool) {
+            self.tools.push(result.record.tool.clone());
         }
+        if self.first.is_none() || (says_something(&probe) && self.first_that_says_something().is_none()) {
+            self.first = Some(result);
+        }
+        self.probes.push(probe);
+    }
+
+    /// The result by which all others are told to be of one search; `None` where no probe says anything.
+    pub fn first_that_says_something(&self) -> Option<&RunResult> {
+        self.first.as_ref().filter(|_| self.probes.iter().any(says_something))
     }
 
     /// What the probes come to.
     pub fn conclude(&self) -> Capacity {
-        Capacity::conclude(self.plan.clone(), self.probes.clone(), self.first.as_ref())
+        let capacity = Capacity::conclude(self.plan.clone(), self.probes.clone(), self.first.as_ref());
+        let tools = if self.tools.len() > 1 { self.tools.clone() } else { Vec::new() };
+        Capacity { tools, ..capacity }
     }
 
     /// Name of the directory for the next probe. Its number keeps the order.
@@ -96,4 +113,65 @@ impl StoredCapacity {
 
 fn number(name: &str) -> Option<usize> {
     name.split_once('-')?.0.parse().ok()
+}
+
+fn says_something(probe: &Probe) -> bool {
+    probe.verdict != ProbeVerdict::Invalid
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reclaim_analysis::judge::capacity::simulated::{Simulated, policy};
+    use reclaim_analysis::judge::fixtures::generator;
+    use reclaim_analysis::record::{InvalidReason, PartNote, RunRecord};
+
+    const OFFER: ProbeLoad = ProbeLoad::Open { rate_per_s: 500.0 };
+
+    /// Probes of two generators, after changes.
+    fn stored(changes: &[&dyn Fn(&mut RunRecord)]) -> StoredCapacity {
+        let usual = Simulated::serving(2_000.0).run(OFFER, 1).record;
+        let scenario = usual.scenario.clone();
+        let mut stored =
+            StoredCapacity::new(CapacityPlan { scenario, seed: 1, policy: policy(), stopped: None });
+        for (n, change) in changes.iter().enumerate() {
+            let mut record = RunRecord { generators: (1..=2).map(generator).collect(), ..usual.clone() };
+            change(&mut record);
+            stored.add(judge::analyse(record).unwrap(), &format!("{:03}-open-500", n + 1));
+        }
+        stored
+    }
+
+    fn usual(_: &mut RunRecord) {}
+
+    /// What the first part alone has where another one died.
+    fn broke_off(record: &mut RunRecord) {
+        let note = PartNote { number: 1, of: 2, rendezvous: "night".into(), began_us: vec![1] };
+        (record.part, record.generators) = (Some(note), Vec::new());
+        record.faults.push(InvalidReason::Infrastructure { detail: "generator 2 is gone".into() });
+    }
+
+    #[test]
+    fn a_search_is_known_by_its_first_probe_that_says_something() {
+        let generators = |stored: &StoredCapacity| {
+            stored.first_that_says_something().map(|first| first.record.generators.len())
+        };
+        assert_eq!(generators(&stored(&[])), None);
+        let none = stored(&[&broke_off, &broke_off]);
+        assert_eq!((none.probes.len(), generators(&none)), (2, None));
+        assert!(none.conclude().environment.is_some(), "what is there is shown");
+        let later = stored(&[&broke_off, &usual, &broke_off]);
+        assert_eq!((generators(&later), later.conclude().generators), (Some(2), Some(2)));
+        // One that was stopped is no probe.
+        assert_eq!(stored(&[&|record: &mut RunRecord| record.partial = true]).probes, []);
+    }
+
+    #[test]
+    fn tools_are_named_where_there_were_several() {
+        let other = |record: &mut RunRecord| record.tool.commit = "fedcba9".into();
+        assert_eq!(stored(&[&usual, &usual]).conclude().tools, []);
+        let several = stored(&[&usual, &other, &usual]).conclude();
+        let commits: Vec<&str> = several.tools.iter().map(|tool| tool.commit.as_str()).collect();
+        assert_eq!(commits, ["0123456", "fedcba9"]);
+    }
 }

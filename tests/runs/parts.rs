@@ -29,7 +29,7 @@ name = \"grant-lane\"\npath = \"grant-lane\"\n";
 /// Two small runs. The scenario without its sweep could not be shared.
 const SWEPT: &str = "\
 schema = 1\nname = \"shared\"\nsummary = \"shared by generators\"\n[cluster]\nprimaries = 1\n[sweep]\n\
-key = \"load.concurrency\"\nvalues = [\"2\", \"3\"]\n[population]\nexecutions = 400\nlanes = 1\n[load]\nconcurrency = 1\n\
+key = \"load.concurrency\"\nvalues = [\"2\", \"4\"]\n[population]\nexecutions = 400\nlanes = 1\n[load]\nconcurrency = 1\n\
 claims = 400\nwarmup = 10\n[[variant]]\nname = \"grant-lane\"\npath = \"grant-lane\"\n";
 
 /// A directory with a scenario and results.
@@ -164,7 +164,7 @@ fn generators_that_the_tool_starts_make_one_run() {
 
 #[test]
 fn generators_are_started_for_each_run_of_a_sweep_and_of_a_series() {
-    let one = SWEPT.replace("[sweep]\nkey = \"load.concurrency\"\nvalues = [\"2\", \"3\"]\n", "");
+    let one = SWEPT.replace("[sweep]\nkey = \"load.concurrency\"\nvalues = [\"2\", \"4\"]\n", "");
     let one = one.replace("concurrency = 1", "concurrency = 2");
     for (scenario, more) in [(SWEPT, &[][..]), (&one, &["--repeat", "2"])] {
         let desk = Desk::new(scenario);

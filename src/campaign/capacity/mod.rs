@@ -117,8 +117,9 @@ impl CapacitySearch {
         watch: &dyn Watch,
         stop: &Stop,
     ) -> Result<Option<Stopped>, CampaignError> {
-        let first = self.stored.borrow().first.clone();
-        resumable::same_servers(first.as_ref(), cluster, self.generators.count()).await?;
+        let first = resumable::gone_on_with(&self.stored.borrow())?;
+        let first = first.as_ref();
+        resumable::same_servers(first, cluster, self.generators.count()).await?;
         let begun = Instant::now();
         let mut pace = Pace::FIRST;
         let mut next = self.stored.borrow().conclude().next;
@@ -130,7 +131,7 @@ impl CapacitySearch {
             }
             let started = Instant::now();
             let dir = self.stored.borrow_mut().next_dir(offer);
-            let Some(result) = self.probe((cluster, leads), offer, &dir, watch, stop).await? else {
+            let Some(result) = self.probe((cluster, leads), first, offer, &dir, watch, stop).await? else {
                 return Ok(Some(Stopped::Interrupted));
             };
             let interrupted = result.record.partial;
@@ -165,10 +166,12 @@ impl CapacitySearch {
         quiet_machine::wait(longest, &stop.in_order, |left| watch.waiting("for a quiet machine", left)).await;
     }
 
-    /// One run; `None` where it was interrupted before anything was measured.
+    /// One run; `None` where it was interrupted before anything was measured. One under other conditions than
+    /// `first`, which is of an earlier go, is not kept.
     async fn probe(
         &self,
         (cluster, leads): (&Rc<Cluster>, &Leads),
+        first: Option<&RunResult>,
         offer: ProbeLoad,
         name: &str,
         watch: &dyn Watch,
@@ -199,6 +202,9 @@ impl CapacitySearch {
         match measured.and_then(merged) {
             Ok(record) => {
                 let result = judged(record, &scenario, &[], watch);
+                if let Some(first) = first {
+                    resumable::same_conditions(first, &result)?;
+                }
                 own.store_run(&result)?;
                 held?;
                 // Those that the tool starts are started again for the next probe.

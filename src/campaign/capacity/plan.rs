@@ -36,10 +36,33 @@ impl SearchPlan {
         Ok(shareable(&at_load(&self.file, first)?, self.generators.count())?)
     }
 
-    /// Leaves those loads of the closed loop out in which not every generator has a claim in flight: which
-    /// these are.
+    /// Leaves those loads of the closed loop out that the generators cannot share: which these are.
     pub fn without_too_few_in_flight(&mut self) -> Vec<u32> {
         let of = self.generators.count();
-        self.policy.concurrency.extract_if(.., |concurrency| *concurrency < of).collect()
+        self.policy.concurrency.extract_if(.., |concurrency| !can_share(*concurrency, of)).collect()
+    }
+}
+
+/// Whether so many generators can have so many claims in flight together. Each needs one, and each makes as
+/// many claims as any other: those with more in flight are done before the rest. With more than a fifth of
+/// the window left the load was not there for so long that the probe would be invalid.
+fn can_share(in_flight: u32, of: u32) -> bool {
+    let of = of.max(1);
+    let (fewest, most) = (u64::from(in_flight / of), u64::from(in_flight.div_ceil(of)));
+    fewest > 0 && 5 * fewest >= 4 * most
+}
+
+#[cfg(test)]
+mod tests {
+    use super::can_share;
+
+    #[test]
+    fn loads_that_generators_cannot_share_are_left_out() {
+        let shared = |of| (1..=16).filter(|in_flight| can_share(*in_flight, of)).collect::<Vec<u32>>();
+        assert_eq!(shared(1), (1..=16).collect::<Vec<u32>>());
+        // Nine of two are five and four.
+        assert_eq!(shared(2), [2, 4, 6, 8, 9, 10, 11, 12, 13, 14, 15, 16]);
+        assert_eq!(shared(3), [3, 6, 9, 12, 13, 14, 15, 16]);
+        assert_eq!(shared(17), [] as [u32; 0]);
     }
 }

@@ -1,13 +1,14 @@
-//! Whether a capacity search can go on: it needs the question that it began with, and servers of the same
-//! kind.
+//! Whether a capacity search can go on: it needs the question that it began with, and machines and servers of
+//! the same kind. What a machine is arranged to is known once a probe was made.
 
 use serde_json::Value;
 
 use crate::campaign::CampaignError;
 use crate::cluster::Cluster;
+use crate::store::StoredCapacity;
 use crate::workload::partitions;
 use reclaim_analysis::json::ToJsonLine as _;
-use reclaim_analysis::judge::{RunResult, SettingDifference, place_differences};
+use reclaim_analysis::judge::{RunResult, SettingDifference, differences, place_differences};
 use reclaim_analysis::record::{Host, Tool, ValkeyInfo};
 use reclaim_analysis::scenario::{ClusterSection, ScenarioFile, partition_count};
 
@@ -20,6 +21,33 @@ pub(super) fn same_question(earlier: &ScenarioFile, now: &ScenarioFile) -> Resul
             Err(CampaignError::OtherQuestion { key, then: shown(then.as_ref()), now: shown(now.as_ref()) })
         }
     }
+}
+
+/// The probe of an earlier go that all further ones are held to; `None` where there was none. One that says
+/// nothing does not say either what made it: of generators that died in it there is a part.
+pub(super) fn gone_on_with(stored: &StoredCapacity) -> Result<Option<RunResult>, CampaignError> {
+    match stored.first_that_says_something() {
+        None if !stored.probes.is_empty() => Err(CampaignError::OtherServers {
+            what: "valid probes to go on from".to_owned(),
+            then: "none".to_owned(),
+            now: "one is needed".to_owned(),
+        }),
+        first => Ok(first.cloned()),
+    }
+}
+
+/// What `compare` holds two results to and nobody knows before a probe is made: how threads and cores were
+/// arranged, on the machine of each generator, and with what priority they ran.
+pub(super) fn same_conditions(first: &RunResult, probe: &RunResult) -> Result<(), CampaignError> {
+    if probe.record.partial || probe.record.part.is_some() {
+        // It says itself what ended it, and is no probe.
+        return Ok(());
+    }
+    // Two loads of one search, whatever came of them.
+    let [mut first, mut probe] = [first.clone(), probe.clone()];
+    probe.record.scenario.clone_from(&first.record.scenario);
+    (first.valid, probe.valid) = (true, true);
+    forbidden(differences(&first, &probe))
 }
 
 /// Probes of one search must have met the same kind of servers, and as many generators must have made them.
@@ -42,7 +70,12 @@ pub(super) async fn same_servers(
 
 /// What `compare` holds the machines and servers of two results to.
 fn same_place(hosts: [&Host; 2], servers: [&ValkeyInfo; 2]) -> Result<(), CampaignError> {
-    match place_differences(hosts, servers).into_iter().find(|difference| difference.forbids) {
+    forbidden(place_differences(hosts, servers))
+}
+
+/// The first of these that forbids a comparison.
+fn forbidden(found: Vec<SettingDifference>) -> Result<(), CampaignError> {
+    match found.into_iter().find(|difference| difference.forbids) {
         None => Ok(()),
         Some(SettingDifference { what, base, candidate, .. }) => {
             Err(CampaignError::OtherServers { what, then: base, now: candidate })
@@ -116,7 +149,12 @@ fn shown(value: Option<&Value>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use reclaim_analysis::scenario::{Draft, Override, Shipped};
+    use reclaim_analysis::judge;
+    use reclaim_analysis::judge::capacity::simulated::{Simulated, policy};
+    use reclaim_analysis::judge::capacity::{CapacityPlan, ProbeLoad};
+    use reclaim_analysis::judge::fixtures::generator;
+    use reclaim_analysis::record::{Conditions, GeneratorUse, InvalidReason, PartNote, RunRecord};
+    use reclaim_analysis::scenario::{Draft, Override, Placement, Shipped};
 
     fn file(changes: &[(&str, &str)]) -> ScenarioFile {
         let changes: Vec<_> = changes
@@ -180,6 +218,7 @@ mod tests {
             partitions: 256,
             hottest_share: 1.0,
             shared: None,
+            build_id: None,
             tls: Some(false),
         };
         let host = crate::machine::host();
@@ -210,6 +249,78 @@ mod tests {
         assert!(machines(&bound).contains("machine CPU quota: 1.25 cores then"));
         let larger = Host { memory_bytes: 2 * host.memory_bytes, ..host.clone() };
         assert!(machines(&larger).contains("machine memory: "));
+    }
+
+    /// A probe at this rate by two generators, each on a machine of its own, after a change.
+    fn probe(rate_per_s: f64, change: impl FnOnce(&mut RunRecord)) -> RunResult {
+        let mut record = Simulated::serving(2_000.0).run(ProbeLoad::Open { rate_per_s }, 1).record;
+        record.generators = (1..=2).map(generator).collect();
+        for one in &mut record.generators {
+            one.host.boot = Some(format!("boot {}", one.part));
+        }
+        record.generator = record.generator.map(|used| GeneratorUse { real_time: Some(true), ..used });
+        change(&mut record);
+        judge::analyse(record).unwrap()
+    }
+
+    /// Something that differs of a probe.
+    type RecordChange = fn(&mut RunRecord);
+
+    #[test]
+    fn a_probe_under_other_conditions_than_the_first_ends_the_search() {
+        let first = probe(500.0, |_| ());
+        let refused = |change: fn(&mut RunRecord)| {
+            let refused = same_conditions(&first, &probe(1_000.0, change));
+            refused.err().map_or_else(String::new, |error| error.to_string())
+        };
+        assert_eq!(refused(|_| ()), "", "another load is no other condition");
+        let others: [(&str, RecordChange); 4] = [
+            ("machine placement: free then, apart", |record| {
+                let placement = Placement::Apart;
+                record.environment.conditions = Some(Conditions { placement, ..Conditions::default() });
+            }),
+            ("generator's priority: real-time then, as other programs now", |record| {
+                record.generator.as_mut().unwrap().real_time = Some(false);
+            }),
+            ("machines of the generators: ", |record| record.generators[1].host.cores = 96),
+            ("generators: 2 then, 3 now", |record| record.generators.push(generator(3))),
+        ];
+        for (said, change) in others {
+            let refused = refused(change);
+            assert!(refused.contains(said) && refused.contains("begin anew"), "{said}: {refused}");
+        }
+        // A closed loop has no schedule to keep and no priority for it, what was stopped is no probe, and a
+        // part says what ended its run.
+        let none: [fn(&mut RunRecord); 3] = [
+            |record| record.generator.as_mut().unwrap().real_time = None,
+            |record| {
+                let placement = Placement::Apart;
+                record.environment.conditions = Some(Conditions { placement, ..Conditions::default() });
+                record.partial = true;
+            },
+            |record| {
+                record.generators.clear();
+                let rendezvous = "night".to_owned();
+                record.part = Some(PartNote { number: 1, of: 2, rendezvous, began_us: vec![1] });
+            },
+        ];
+        for change in none {
+            assert_eq!(refused(change), "");
+        }
+    }
+
+    #[test]
+    fn a_search_without_a_probe_that_says_something_cannot_go_on() {
+        let scenario = probe(500.0, |_| ()).record.scenario;
+        let plan = CapacityPlan { scenario, seed: 1, policy: policy(), stopped: None };
+        let mut stored = StoredCapacity::new(plan);
+        assert!(gone_on_with(&stored).unwrap().is_none(), "it begins");
+        let gone = InvalidReason::Infrastructure { detail: "generator 2 is gone".into() };
+        stored.add(probe(500.0, |record| record.faults.push(gone)), "001-open-500");
+        let refused = gone_on_with(&stored).unwrap_err().to_string();
+        assert!(refused.contains("valid probes to go on from: none then, one is needed"), "{refused}");
+        stored.add(probe(500.0, |_| ()), "002-open-500");
+        assert_eq!(gone_on_with(&stored).unwrap().unwrap().record.generators.len(), 2);
     }
 
     #[test]

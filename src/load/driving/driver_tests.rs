@@ -272,6 +272,23 @@ async fn a_service_level_that_is_hopelessly_missed_ends_the_run_after_five_secon
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_warm_up_ends_no_run_and_what_comes_after_it_does() {
+    let mut bench = Bench::new(MS * 201);
+    let level = LevelWatch::new(MS * 200, bench.cancel.clone());
+    level.disregard();
+    bench.level = Some(level);
+    let draw = Draw { rate_per_sec: 100.0, seed: 1, part: "0", trace: &[] };
+    let schedule = Schedule::new(&Arrivals::Constant, 3_000, &draw);
+    for window in [false, true] {
+        let stock = FakeStock::new(3_000);
+        bench.driver(&stock).open(&claims(3_000), &schedule, &mut PausedPacer::new(&schedule), &stock).await;
+        let level = bench.level.as_ref().unwrap();
+        assert_eq!((level.reached().is_some(), bench.cancel.is_cancelled()), (window, window));
+        level.forget();
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn claims_without_an_answer_miss_the_level_whatever_they_took() {
     let (bench, _) = with_a_level(MS, vec![Outcome::TimedOut; 600]).await;
     assert!(bench.level.unwrap().reached().is_some());

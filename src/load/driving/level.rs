@@ -23,6 +23,8 @@ pub struct LevelWatch {
 
 #[derive(Default)]
 struct Seconds {
+    /// Whether the claims of now are those of a warm-up.
+    disregarded: bool,
     /// When the first claim came back.
     begun: Option<Instant>,
     /// The second that goes on, from there.
@@ -44,6 +46,12 @@ impl LevelWatch {
         self.seconds.borrow().reached
     }
 
+    /// What comes back until [`Self::forget`] counts for nothing: it is a warm-up's, whatever its claims say of
+    /// themselves.
+    pub fn disregard(&self) {
+        self.seconds.borrow_mut().disregarded = true;
+    }
+
     /// What was seen before the window counts for nothing.
     pub fn forget(&self) {
         self.seconds.take();
@@ -57,6 +65,9 @@ impl LevelWatch {
             Outcome::Expired | Outcome::LostRace | Outcome::Refused(_) => return,
         };
         let mut seconds = self.seconds.borrow_mut();
+        if seconds.disregarded {
+            return;
+        }
         let begun = *seconds.begun.get_or_insert(done);
         let since = done.saturating_duration_since(begun);
         if since.as_secs() != seconds.current {

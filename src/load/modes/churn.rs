@@ -71,6 +71,7 @@ async fn warm_up(circuit: &Circuit<'_>, measured: &mut Measured, claims: u64) ->
     let session = circuit.session;
     session.watch().begin(Activity::Warmup, Some(session.slice().share_of_claims(claims)));
     let unused = RefCell::new(recorder(session.scenario(), []));
+    session.begin_warmup();
     let work = async |beginning: Beginning| {
         turn(circuit, &unused, claims, Amount::Claims(claims), ("0", beginning, false)).await
     };

@@ -9,7 +9,7 @@ use crate::record::{
     OTHERS_DISTURB_A_CALIBRATION, RoundTripRecord, RunRecord, STOLEN, SendLagRecord, Tool, Warning,
     WireTotals,
 };
-use crate::scenario::{ArrivalsForm, Model, Scenario};
+use crate::scenario::{Arrivals, ArrivalsForm, Model, Scenario};
 use crate::stats::{CONFIDENCE, Estimate, Latencies, harrell_davis_interval, median};
 
 use super::latency_summary::{LatencySummary, latency};
@@ -22,6 +22,16 @@ const NEAR_CEILING: f64 = 0.8;
 
 /// Fastest less slowest turn of a level, over the middle one, before a calibration is marked.
 const ROUNDS_DIFFER: f64 = 0.5;
+
+/// A calibrated rate says how late the pacer is at rates that are at most so many times as high, or as low.
+const NEAR_RATE: f64 = 4.0;
+
+/// Share of its rate by which an open loop may fall short, before its lag tells how long it was measured and
+/// not how late the pacer is.
+const FELL_SHORT: f64 = 0.05;
+
+/// The same of random arrivals: so many standard deviations of the time that they are due in.
+const BY_CHANCE: f64 = 4.0;
 
 /// From this number of virtual workers on, CPU per request is expected not to grow. Fewer keep the thread
 /// asleep most of the time, and every request pays for waking it.
@@ -149,16 +159,18 @@ pub fn assess(record: CalibrationRecord) -> Calibration {
 }
 
 impl Calibration {
-    /// Whether runs of this build on this machine, with threads and cores arranged like this, may be measured
-    /// by it.
-    pub fn fits(&self, tool: &Tool, host: &Host, conditions: Option<&Conditions>) -> bool {
+    /// Whether a run may be measured by it that this kind of build (with optimisation or without) made on this
+    /// machine: one with threads and cores arranged alike, and with its servers in the same place.
+    pub fn fits(&self, tool: &Tool, host: &Host, run: &RunRecord) -> bool {
         let measured = &self.record;
+        let conditions = run.environment.conditions.as_ref();
         self.schema == CALIBRATION_SCHEMA
             && self.valid
             && measured.complete
             && (&measured.host.cpu, measured.host.cores) == (&host.cpu, host.cores)
             && measured.tool.debug_build == tool.debug_build
             && Conditions::same_for_generator(measured.conditions.as_ref(), conditions)
+            && in_one_place(measured, run)
     }
 
     /// What it says about a run of this scenario on this many primaries, by as many generators, each of which
@@ -190,13 +202,41 @@ impl Calibration {
 
     fn lag_at(&self, model: &Model, generators: f64) -> Option<CalibratedLag> {
         let Model::Open { rate_per_sec, arrivals } = model else { return None };
+        // Only its file knows how fast a trace is.
+        if matches!(arrivals, Arrivals::Trace { .. }) {
+            return None;
+        }
         // Bursts are due all at once, as the worst of Poisson arrivals are.
-        let constant = matches!(arrivals, crate::scenario::Arrivals::Constant);
-        let same = |cell: &&SendLagSummary| (cell.arrivals == ArrivalsForm::Constant) == constant;
-        let cells = self.send_lag_summaries.iter().filter(same);
-        let cell = nearest(cells, *rate_per_sec / generators, |cell| cell.rate_per_sec)?;
-        Some(CalibratedLag { rate_per_sec: cell.rate_per_sec, p99_us: cell.send_lag_us?.p99 })
+        let constant = matches!(arrivals, Arrivals::Constant);
+        let same = |cell: &&SendLagRecord| (cell.arrivals == ArrivalsForm::Constant) == constant;
+        let wanted = *rate_per_sec / generators;
+        let cell = nearest(self.record.send_lag.iter().filter(same), wanted, |cell| cell.rate_per_sec)?;
+        let is_near = (1.0 / NEAR_RATE..=NEAR_RATE).contains(&(cell.rate_per_sec / wanted));
+        let summary = lag(cell);
+        let told = summary.send_lag_us.filter(|_| is_near && kept_up(cell, &summary))?;
+        Some(CalibratedLag { rate_per_sec: cell.rate_per_sec, p99_us: told.p99 })
     }
+}
+
+/// Whether the servers of a calibration are where those of a run are: what the generator reached holds for one
+/// way to them. Of those elsewhere the calibrated primary must be one of the run's: others may be nearer, or
+/// further away.
+fn in_one_place(measured: &CalibrationRecord, run: &RunRecord) -> bool {
+    let (calibrated, used) = (&measured.valkey, &run.environment.valkey);
+    // Versions that did not say whether connections were encrypted fit either way.
+    let same_tls = calibrated.tls.zip(used.tls).is_none_or(|(one, other)| one == other);
+    let reached = || run.primaries.iter().any(|primary| primary.addr == measured.primary);
+    calibrated.provider == used.provider
+        && calibrated.same_machine == used.same_machine
+        && same_tls
+        && (calibrated.same_machine || reached())
+}
+
+/// Whether an open loop kept its rate, of random arrivals as far as chance explains.
+fn kept_up(cell: &SendLagRecord, summary: &SendLagSummary) -> bool {
+    let constant = cell.arrivals == ArrivalsForm::Constant;
+    let by_chance = if constant { 0.0 } else { BY_CHANCE / (cell.requests.max(1) as f64).sqrt() };
+    summary.achieved_per_sec >= (1.0 - FELL_SHORT.max(by_chance)) * cell.rate_per_sec
 }
 
 /// What else went on while the generator was measured. Figures of a busy machine are true of that machine at

@@ -50,8 +50,8 @@ fn cpu_that_grows_is_told_from_cpu_that_falls() {
 #[test]
 fn what_is_wrong_with_a_calibration_is_said_and_it_fits_no_run() {
     let sound = calibration_record();
-    let (tool, host) = (sound.tool.clone(), sound.host.clone());
-    assert!(assess(sound).fits(&tool, &host, None));
+    let (tool, host, run) = (sound.tool.clone(), sound.host.clone(), record(&[GRANT_LANE], 1));
+    assert!(assess(sound).fits(&tool, &host, &run));
     let broken: [(&str, Break); 3] = [
         ("counted 200001 calls", |r| r.counted += 1),
         ("2 requests had no answer", |r| r.failed = 2),
@@ -63,7 +63,7 @@ fn what_is_wrong_with_a_calibration_is_said_and_it_fits_no_run() {
         let calibration = assess(record);
         let problems = format!("{:?}", calibration.problems);
         assert!(!calibration.valid && problems.contains(said), "{said}: {problems}");
-        assert!(!calibration.fits(&tool, &host, None));
+        assert!(!calibration.fits(&tool, &host, &run));
     }
 }
 
@@ -108,20 +108,53 @@ fn a_busy_machine_is_noticed_by_the_cpu_of_others_and_by_turns_that_differ() {
 fn another_machine_or_build_or_a_narrowed_calibration_does_not_fit() {
     let calibration = assess(calibration_record());
     let (tool, host) = (calibration.record.tool.clone(), calibration.record.host.clone());
-    assert!(!calibration.fits(&tool, &Host { cores: host.cores + 1, ..host.clone() }, None));
-    assert!(!calibration.fits(&tool, &Host { cpu: "another".into(), ..host.clone() }, None));
-    assert!(!calibration.fits(&Tool { debug_build: true, ..tool.clone() }, &host, None));
+    let run = record(&[GRANT_LANE], 1);
+    assert!(!calibration.fits(&tool, &Host { cores: host.cores + 1, ..host.clone() }, &run));
+    assert!(!calibration.fits(&tool, &Host { cpu: "another".into(), ..host.clone() }, &run));
+    assert!(!calibration.fits(&Tool { debug_build: true, ..tool.clone() }, &host, &run));
+    let arranged = |conditions: Conditions| {
+        let mut run = run.clone();
+        run.environment.conditions = Some(conditions);
+        run
+    };
     let apart = Conditions { placement: Placement::Apart, cores: Cores::Awake, ..Conditions::default() };
-    assert!(!calibration.fits(&tool, &host, Some(&apart)), "another place for the same threads");
-    assert!(calibration.fits(&tool, &host, Some(&Conditions::default())));
+    assert!(!calibration.fits(&tool, &host, &arranged(apart)), "another place for the same threads");
+    assert!(calibration.fits(&tool, &host, &arranged(Conditions::default())));
     // A kernel update does not change the machine, nor a commit the build.
     assert!(calibration.fits(
         &Tool { commit: "x".into(), ..tool.clone() },
         &Host { kernel: "x".into(), ..host.clone() },
-        None
+        &run
     ));
     let narrowed = CalibrationRecord { complete: false, ..calibration_record() };
-    assert!(!assess(narrowed).fits(&tool, &host, None));
+    assert!(!assess(narrowed).fits(&tool, &host, &run));
+}
+
+#[test]
+fn servers_in_another_place_want_a_calibration_of_their_own() {
+    let fits = |moved: Break, run: &RunRecord| {
+        let mut record = calibration_record();
+        moved(&mut record);
+        let (tool, host) = (record.tool.clone(), record.host.clone());
+        assess(record).fits(&tool, &host, run)
+    };
+    let far: Break = |r| {
+        r.valkey.provider = "external".into();
+        r.valkey.same_machine = false;
+        r.primary = "far:6379".into();
+    };
+    let mut run = record(&[GRANT_LANE], 1);
+    assert!(fits(|_| (), &run));
+    assert!(!fits(far, &run), "2,000 requests per second there are no limit here");
+    assert!(!fits(|r| r.valkey.provider = "container".into(), &run));
+    assert!(!fits(|r| r.valkey.same_machine = false, &run));
+    assert!(!fits(|r| r.valkey.tls = Some(true), &run));
+    assert!(fits(|r| r.valkey.tls = None, &run), "of a version that did not say");
+    run.environment.valkey.provider = "external".into();
+    run.environment.valkey.same_machine = false;
+    assert!(!fits(|_| (), &run) && !fits(far, &run), "another cluster elsewhere may be nearer");
+    run.primaries[0].addr = "far:6379".into();
+    assert!(fits(far, &run));
 }
 
 #[test]
@@ -150,6 +183,29 @@ fn a_run_gets_the_figures_of_the_nearest_level() {
     assert!((lag(burst) - 80.0).abs() < 0.1);
     let empty = CalibrationRecord { levels: Vec::new(), ..calibration_record() };
     assert_eq!(assess(empty).note(&wanting(|_| ()), 1, 1), None);
+}
+
+#[test]
+fn only_a_rate_near_the_run_s_that_was_kept_says_how_late_the_pacer_is() {
+    let lag = |record: CalibrationRecord, rate_per_sec: f64, arrivals: Arrivals| {
+        let scenario = wanting(|load| load.model = Model::Open { rate_per_sec, arrivals });
+        assess(record).note(&scenario, 3, 1).unwrap().send_lag
+    };
+    let at = |rate: f64| lag(calibration_record(), rate, Arrivals::Constant);
+    assert!(at(250.0).is_some() && at(4_000.0).is_some());
+    assert_eq!([at(200.0), at(5_000.0)], [None, None], "1,000 per second were calibrated");
+    let trace = Arrivals::Trace { file: "x.txt".into() };
+    assert_eq!(lag(calibration_record(), 1_000.0, trace), None, "only its file knows the rate");
+    // A thousand requests that were to take a second, each of which is later than the one before.
+    let told = |seconds: f64, arrivals: Arrivals| {
+        let mut record = calibration_record();
+        for cell in &mut record.send_lag {
+            (cell.requests, cell.seconds) = (1_000, seconds);
+        }
+        lag(record, 1_000.0, arrivals).is_some()
+    };
+    assert!(told(1.04, Arrivals::Constant) && !told(1.06, Arrivals::Constant));
+    assert!(told(1.1, Arrivals::Poisson) && !told(1.2, Arrivals::Poisson));
 }
 
 #[test]

@@ -146,6 +146,10 @@ impl Differences {
         self.compare("valkey replicas", valkey.map(|v| v.replicas.to_string()), true);
         self.compare("valkey provider", valkey.map(|v| v.provider.clone()), true);
         self.compare("partitions", valkey.map(|v| v.partitions.to_string()), true);
+        // A server is what one compares as well: another build of it is told.
+        if let [Some(base), Some(candidate)] = valkey.map(|v| v.build_id.clone()) {
+            self.compare("valkey build", [base, candidate], false);
+        }
         let encrypted = |tls| if tls { "TLS" } else { "plain TCP" };
         self.compare_if_told("connections", valkey.map(|v| v.tls), encrypted);
         let here = |same_machine| if same_machine { "the generator's machine" } else { "other machines" };
@@ -157,14 +161,8 @@ impl Differences {
         self.valkey(valkey);
         // Of somebody's cluster nothing else says which one it was. It may have been moved, so that it is
         // only told.
-        let nodes = sides.map(|side| {
-            let mut nodes: Vec<&str> =
-                side.record.primaries.iter().map(|primary| primary.addr.as_str()).collect();
-            nodes.sort_unstable();
-            nodes.join(" ")
-        });
-        if valkey.iter().all(|v| v.provider == Provider::External.as_str()) {
-            self.compare("cluster", nodes, false);
+        if let [Some(base), Some(candidate)] = sides.map(|side| somebodys_cluster(&side.record)) {
+            self.compare("cluster", [base, candidate], false);
         }
     }
 
@@ -229,11 +227,7 @@ impl Differences {
 
     fn unusable(&mut self, [base, candidate]: [&RunResult; 2]) {
         for (what, side) in [("base", base), ("candidate", candidate)] {
-            let state = match side {
-                side if !side.valid => "invalid",
-                side if side.record.partial => "interrupted",
-                _ => continue,
-            };
+            let Some(state) = unusable(side) else { continue };
             self.0.push(SettingDifference {
                 what: format!("{what} result"),
                 base: state.to_owned(),
@@ -241,6 +235,22 @@ impl Differences {
                 forbids: true,
             });
         }
+    }
+}
+
+/// Which cluster it was, of one that others run: the addresses of its primaries.
+pub(super) fn somebodys_cluster(record: &RunRecord) -> Option<String> {
+    let mut nodes: Vec<&str> = record.primaries.iter().map(|primary| primary.addr.as_str()).collect();
+    nodes.sort_unstable();
+    (record.environment.valkey.provider == Provider::External.as_str()).then(|| nodes.join(" "))
+}
+
+/// Why a result's figures must not be used; `None` where they may.
+pub(super) fn unusable(result: &RunResult) -> Option<&'static str> {
+    match result {
+        result if !result.valid => Some("invalid"),
+        result if result.record.partial => Some("interrupted"),
+        _ => None,
     }
 }
 

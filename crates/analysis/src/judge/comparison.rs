@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::record::{CounterBlock, RunRecord, Warning};
 use crate::scenario::{Compare, Metric};
 use crate::stats::{
-    Latencies, PairedEffect, TooFew, Totals, holm_bonferroni, paired_means, paired_quantile,
+    Latencies, PairedEffect, TooFew, Totals, halves, holm_bonferroni, paired_means, paired_quantile,
     paired_quantile_over, paired_totals,
 };
 
@@ -14,7 +14,7 @@ use super::beside_others::allow_for_others;
 use super::control::{cluster_allowance, control};
 use super::metric_source::{Source, is_withheld, question, source};
 use super::noise::verdict;
-use super::result::{Comparison, Control, ExactMetric, Verdict};
+use super::result::{Comparison, Control, ExactMetric, RatioHalves, Verdict};
 use super::sides::{SidePair, borrowed, stratum_pairs};
 use super::values::exact_pairs;
 
@@ -54,6 +54,8 @@ pub(super) fn judge(record: &RunRecord, compare: &Compare, allowed: Option<f64>)
     {
         judgement.remarks.push(Warning::WiderBesideOthers { share });
     }
+    let changed: Vec<Warning> = changed_effects(&judgement.comparisons).collect();
+    judgement.remarks.extend(changed);
     judgement.control = control(record, baseline, compare);
     let allowance = cluster_allowance(judgement.control.as_ref());
     judge_by_intervals(&mut judgement.comparisons, allowance, compare.noise_threshold);
@@ -112,6 +114,30 @@ pub(super) fn corrected_for_many(asked: &[(Metric, String, Option<f64>)]) -> Vec
     asked.iter().map(of).collect()
 }
 
+/// Probability below which an effect is said to be another one in the second half. Of a thousand runs in which
+/// nothing changed one says so.
+const CHANGED: f64 = 0.001;
+
+/// Of ln(candidate / baseline), pair by pair in the order taken.
+fn in_halves(differences: &[f64]) -> Option<RatioHalves> {
+    let halves = halves(differences)?;
+    Some(RatioHalves { first: halves.first.exp(), second: halves.second.exp(), p_value: halves.p_value })
+}
+
+/// Of the metric that an answer is given by: the run's figure is one of how long it lasted.
+fn changed_effects(comparisons: &[Comparison]) -> impl Iterator<Item = Warning> {
+    let first = comparisons.first().map(|one| one.metric);
+    comparisons.iter().filter(move |one| Some(one.metric) == first).filter_map(|one| {
+        let halves = one.halves.filter(|halves| halves.p_value < CHANGED)?;
+        Some(Warning::EffectChanged {
+            candidate: one.candidate.clone(),
+            metric: one.metric,
+            first: halves.first,
+            second: halves.second,
+        })
+    })
+}
+
 /// One candidate against the baseline.
 struct ArmPair<'a> {
     record: &'a RunRecord,
@@ -147,6 +173,8 @@ impl ArmPair<'_> {
             p_value: None,
             detectable: None,
             allowed_for_others: None,
+            halves: None,
+            with_runs_before: None,
             verdict: Verdict::Inconclusive,
         };
         match effect {
@@ -157,6 +185,7 @@ impl ArmPair<'_> {
                 comparison.ratio = Some(effect.ratio(policy.confidence));
                 comparison.difference = Some(effect.difference(policy.confidence));
                 comparison.p_value = Some(effect.p_value);
+                comparison.halves = in_halves(&effect.differences);
                 comparison.detectable = Some(effect.detectable(policy.noise_threshold, policy.confidence));
             }
         }
@@ -253,5 +282,35 @@ pub(super) fn value(record: &RunRecord, arm: usize, metric: Metric) -> Option<f6
             (per > 0.0).then(|| amount / per)
         }
         Source::Exact(_) | Source::Calls => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::analyse_as;
+    use super::super::fixtures::{GRANT_LANE, HGET_LANE, record, scenario};
+    use super::*;
+
+    /// Warnings of a run in whose second half the candidate takes `factor` of its time.
+    fn changed(factor: f64) -> Vec<Warning> {
+        let arms = [GRANT_LANE, HGET_LANE];
+        let mut record = record(&arms, 1);
+        let half = record.strata.len() / 2;
+        for side in record.strata[half..].iter_mut().flat_map(|stratum| &mut stratum.sides) {
+            if side.arm == 1 {
+                side.service.0.iter_mut().for_each(|ticks| *ticks = (f64::from(*ticks) * factor) as u32);
+            }
+        }
+        analyse_as(record, &scenario(&arms)).warnings
+    }
+
+    #[test]
+    fn an_effect_that_is_another_one_later_is_told() {
+        assert_eq!(changed(1.0), []);
+        let [Warning::EffectChanged { candidate, metric, first, second }] = &changed(0.9)[..] else {
+            panic!("{:?}", changed(0.9))
+        };
+        assert_eq!((candidate.as_str(), *metric), ("hget-lane", Metric::ServiceP50));
+        assert!((first - 1.2).abs() < 0.02 && (second - 1.08).abs() < 0.02, "{first} and {second}");
     }
 }

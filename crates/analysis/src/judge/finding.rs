@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::clock::Clock;
 use super::recovery::Untold;
 use super::result::ControlFailure;
 use crate::record::Aborted;
@@ -141,9 +142,26 @@ pub enum Cause {
     ServiceLevel {
         /// The variant.
         variant: String,
-        /// 99th percentile in microseconds.
+        /// By which clock.
+        clock: Clock,
+        /// 99th percentile in microseconds, of the times that there are.
         p99_us: f64,
-        /// What it may be.
+        /// Of a storm: executions that came back later than the bound or never, of how many.
+        late: Option<(u64, u64)>,
+        /// What the 99th percentile may be.
+        bound_us: f64,
+    },
+    /// Whether a service level was kept nobody can tell.
+    ServiceLevelUntold {
+        /// The variant.
+        variant: String,
+        /// By which clock.
+        clock: Clock,
+        /// Times that were taken by it.
+        claims: u64,
+        /// The interval of their 99th percentile in microseconds, which holds the bound, or why there is none.
+        interval: Result<Estimate, TooFew>,
+        /// What the 99th percentile may be.
         bound_us: f64,
     },
     /// Response time and rate were not back in time after a fault.

@@ -156,6 +156,7 @@ pub fn record(arms: &[SimulatedArm], seed: u64) -> RunRecord {
             executions_checked: 4_000,
             ..Audit::default()
         },
+        runs_before: Vec::new(),
         faults: Vec::new(),
         warnings: Vec::new(),
     }
@@ -309,6 +310,9 @@ pub fn generator(part: u32) -> GeneratorRecord {
         late_us: 0,
         late_in: 1,
         late_share: Some(0.0),
+        longest_gap_s: None,
+        stalled_s: None,
+        service_p50_us: None,
         conditions: None,
     }
 }
@@ -337,6 +341,7 @@ pub fn environment() -> Environment {
             partitions: 256,
             hottest_share: 1.02,
             shared: None,
+            build_id: None,
             tls: Some(false),
         },
         library: LibraryInfo { name: "flowfabric".into(), version: "15".into(), sha256: "ab".repeat(32) },

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use crate::scenario::{
-    Amount, BlockShape, Compare, Judged, Metric, Mixing, Mode, Model, ROUND_TRIPS, Scenario,
+    Amount, Arrivals, BlockShape, Compare, Judged, Metric, Mixing, Mode, Model, ROUND_TRIPS, Scenario,
 };
 use crate::stats::log_error_of;
 
@@ -82,7 +82,7 @@ pub struct Forecast {
     /// All claims, those of the warm-up, the control and the counters included; `None` where time alone
     /// decides.
     pub claims: Option<u64>,
-    /// How long it will take one generator, roughly.
+    /// How long it will take one generator, roughly; where a recorded trace is replayed, beside that.
     pub length: Duration,
     /// Windows and blocks, the warm-up's included, before each of which several generators wait for each
     /// other.
@@ -163,6 +163,8 @@ fn stretches(scenario: &Scenario, claims: Option<u64>) -> u64 {
 fn seconds_per_claim(scenario: &Scenario, experience: &Experience) -> f64 {
     let network = ROUND_TRIPS * scenario.load.added_rtt.as_secs_f64();
     match scenario.load.model {
+        // Only its file knows how long a trace lasts.
+        Model::Open { arrivals: Arrivals::Trace { .. }, .. } => 0.0,
         Model::Open { rate_per_sec, .. } => 1.0 / rate_per_sec,
         Model::Closed { concurrency } => {
             ((experience.service_s + network) / f64::from(concurrency)).max(1.0 / MOST_PER_S)
@@ -341,6 +343,15 @@ mod tests {
         // 20,000, half as many of the control's, the counter blocks' 4,000, and the warm-up of three
         // clusters.
         assert_eq!(forecast(&servers, &SLOW_MACHINE).claims, Some(20_000 + 10_000 + 4_000 + 3_000));
+    }
+
+    #[test]
+    fn claims_of_a_trace_are_not_taken_for_one_a_second() {
+        let text = "schema = 1\nname = \"t\"\nsummary = \"s\"\n[population]\nexecutions = 2000\n[load]\nmodel = \"open\"\n\
+                    claims = 1000\narrivals = { trace = \"x.txt\" }\n[[variant]]\nname = \"a\"\npath = \"grant-lane\"\n";
+        let replayed = forecast(&parse("t.toml", text).unwrap(), &SLOW_MACHINE);
+        // Staged in 430 us each, and what is around it.
+        assert!((replayed.length.as_secs_f64() - 5.43).abs() < 0.01, "{replayed:?}");
     }
 
     #[test]

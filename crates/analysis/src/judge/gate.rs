@@ -26,7 +26,8 @@ pub(super) const ERRORS: f64 = 0.001;
 pub struct GatePolicy {
     /// Whether verdicts decide.
     pub enforce: bool,
-    /// Bound of the response time's 99th percentile (service time in a closed loop).
+    /// Bound of the response time's 99th percentile (in a closed loop of the service time, in a storm of the
+    /// time to resume).
     pub response_p99: Option<Duration>,
     /// Time after a fault within which everything must be as it was before.
     pub recovery: Option<Duration>,
@@ -289,10 +290,7 @@ fn exact_findings(result: &RunResult) -> impl Iterator<Item = Finding> {
 }
 
 fn slo_findings(result: &RunResult, bound: Duration) -> impl Iterator<Item = Finding> {
-    service_levels(result, bound).filter(|level| !level.kept()).map(|level| {
-        let (variant, p99_us, bound_us) = (level.variant.name.clone(), level.p99_us, level.bound_us);
-        Finding::new(Conclusion::Regression, Cause::ServiceLevel { variant, p99_us, bound_us })
-    })
+    service_levels(result, bound).filter_map(|level| level.finding())
 }
 
 /// Whether each fault was over in time.

@@ -1,7 +1,7 @@
 use super::super::fixtures::{GRANT_LANE, HGET_LANE, SimulatedArm, TWIN, record, scenario};
 use super::super::{analyse, analyse_as, fault_fixture};
 use super::*;
-use crate::judge::{ControlFailure, Untold};
+use crate::judge::{Clock, ControlFailure, Untold};
 use crate::record::{Aborted, InvalidReason, RunRecord};
 use crate::scenario::{Metric, MetricName};
 use crate::stats::Estimate;
@@ -237,8 +237,30 @@ fn a_missed_service_level_fires() {
     let run = result(&[GRANT_LANE], |_| ());
     let level =
         |us: u64| GatePolicy { enforce: true, response_p99: Some(Duration::from_micros(us)), recovery: None };
-    assert_eq!(code(&run, level(100)), 1);
+    let missed = gate(&run, &level(100));
+    assert_eq!(missed.conclusion.exit_code(), 1);
+    // A closed loop has no response time, and the finding says by which clock it was judged.
+    assert!(
+        matches!(missed.findings[0].cause, Cause::ServiceLevel { clock: Clock::Service, late: None, .. }),
+        "{missed:?}"
+    );
     assert_eq!(code(&run, level(100_000)), 0);
+}
+
+#[test]
+fn a_service_level_that_a_run_cannot_tell_is_inconclusive() {
+    let run = result(&[GRANT_LANE], |_| ());
+    let p99_us = run.variants[0].service_us.as_ref().unwrap().p99;
+    let response_p99 = Some(Duration::from_secs_f64(p99_us / 1e6));
+    let gate = gate(&run, &GatePolicy { enforce: true, response_p99, recovery: None });
+    assert_eq!(gate.conclusion.exit_code(), 3);
+    let [Finding { cause: Cause::ServiceLevelUntold { claims, interval, .. }, .. }] =
+        gate.findings.as_slice()
+    else {
+        panic!("{gate:?}")
+    };
+    assert_eq!(*claims, 6_000);
+    assert!(interval.as_ref().is_ok_and(|interval| interval.contains(p99_us)), "{interval:?}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::latency_summary::{LatencySummary, latency};
 use super::send_lag::{SendLag, of_arms, of_generator};
+use super::validity::stall::done_early;
 use crate::record::{
     GENERATOR_BUSY, GeneratorRecord, GeneratorUse, InvalidReason, MachineUse, RunRecord, Warning, by_machine,
     is_busy_generator,
@@ -37,6 +38,10 @@ pub struct GeneratorSummary {
     pub cpu_us_per_claim: Option<f64>,
     /// sent - scheduled (open loop).
     pub send_lag_us: Option<LatencySummary>,
+    /// Share of the time in which claims were made that was left when it was done with its own: from then on
+    /// a closed loop's load was smaller. `None` where that is not worth a word, and in an open loop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub done_early: Option<f64>,
     /// Whether it was the limit, and in what: of all whose thread had no time to spare, or that sent too
     /// late, the worst is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -60,6 +65,7 @@ pub(super) fn summarise(record: &RunRecord, scenario: &Scenario) -> Vec<Generato
     let machines = by_machine(&record.generators);
     let machine =
         |part| machines.iter().position(|machine| machine.parts.contains(&part)).unwrap_or_default();
+    let early = done_early(record, scenario);
     let one = |generator: &GeneratorRecord| GeneratorSummary {
         part: generator.part,
         machine: machine(generator.part) as u32 + 1,
@@ -68,6 +74,7 @@ pub(super) fn summarise(record: &RunRecord, scenario: &Scenario) -> Vec<Generato
         cpu_us_per_claim: (generator.claims > 0)
             .then(|| 1e6 * generator.used.thread_cpu_s / generator.claims as f64),
         send_lag_us: latency(&generator.send_lag),
+        done_early: early.iter().find(|(part, _)| *part == generator.part).map(|(_, share)| *share),
         limit: worst.filter(|(part, _)| *part == generator.part).map(|(_, limit)| limit),
     };
     record.generators.iter().map(one).collect()
@@ -308,5 +315,15 @@ mod tests {
                 Some(crate::record::PartNote { number: 2, of: 4, rendezvous: "x".into(), began_us: vec![1] });
         });
         assert_eq!(result.invalid_reasons, [InvalidReason::PartOfARun { part: 2, of: 4 }]);
+    }
+
+    #[test]
+    fn the_only_part_of_a_run_is_a_result() {
+        let result = analysed(|record| {
+            record.generators.clear();
+            record.part =
+                Some(crate::record::PartNote { number: 1, of: 1, rendezvous: "x".into(), began_us: vec![1] });
+        });
+        assert_eq!(result.invalid_reasons, []);
     }
 }

@@ -52,6 +52,7 @@ mod recovery;
 mod repeat;
 mod repeat_recovery;
 mod result;
+mod runs_before;
 mod send_lag;
 #[cfg(any(test, feature = "fixtures"))]
 pub mod server_fixture;
@@ -104,13 +105,14 @@ pub use repeat::{
 };
 pub use repeat_recovery::{OverRuns, RepeatedRecovery};
 pub use result::{
-    Comparison, Control, ControlFailure, ExactMetric, RunResult, SCHEMA, ServerCost, StepSummary,
-    VariantSummary, Verdict, Worth, WorthRow,
+    Comparison, Control, ControlFailure, ExactMetric, RatioHalves, RunResult, SCHEMA, ServerCost, StepSummary,
+    VariantSummary, Verdict, WithRunsBefore, Worth, WorthRow,
 };
+pub use runs_before::runs_before;
 pub(crate) use service_level::{RecoveryLevel, recovery_levels, service_levels};
 pub use stored::{
-    RunLabel, StoredComparison, StoredExact, StoredFailures, StoredMetric, StoredOptions, StoredVerdict,
-    Thresholds, compare,
+    RunLabel, StoredComparison, StoredExact, StoredFailures, StoredMetric, StoredOptions, StoredRefusal,
+    StoredVerdict, Thresholds, compare,
 };
 pub use sweep::{NoInterval, Sweep, SweepArm, SweepComparison, SweepLine, SweepPoint, sweep};
 pub use trend::{LeftOut, RUNS_FOR_A_CHANGE, Trend, TrendChange, TrendPoint, trend};

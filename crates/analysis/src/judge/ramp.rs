@@ -60,6 +60,13 @@ pub enum NoSteps {
          [compare]"
     )]
     SeveralWindows,
+    /// Several variants, or a control beside the only one: a second of the timeline has the response times of
+    /// all of them.
+    #[error(
+        "several variants, or a variant and its control, share each second of the run, and one step would have the \
+         response times of all of them: give it one variant and no [compare]"
+    )]
+    SeveralVariants,
 }
 
 /// A run with a ramp in at most ten steps of equal time; `None` for every other run.
@@ -72,6 +79,9 @@ pub fn ramp_steps(record: &RunRecord) -> Option<Result<Vec<RampStep>, NoSteps>> 
     let one = (ramp.count_until(offered.schedule_s) - offered.claims as f64).abs() <= ROUNDING;
     if !one || !record.blocks.is_empty() {
         return Some(Err(NoSteps::SeveralWindows));
+    }
+    if record.arms.len() > 1 || record.strata.iter().any(|stratum| stratum.control) {
+        return Some(Err(NoSteps::SeveralVariants));
     }
     Some(Ok(cut(record, &ramp, offered.schedule_s)))
 }
@@ -151,7 +161,7 @@ mod tests {
 
     use super::*;
     use crate::judge::fixtures::{GRANT_LANE, record};
-    use crate::record::{LatencyHistogram, Offered};
+    use crate::record::{LatencyHistogram, Offered, Stratum};
     use crate::scenario::{HumanDuration, RampForm};
 
     /// 100 to 300 per second over `over` seconds, then 300 per second until `seconds`; every claim takes as
@@ -253,6 +263,17 @@ mod tests {
         assert_eq!(ramp_steps(&two), Some(Err(NoSteps::SeveralWindows)));
         two.offered = None;
         assert_eq!(ramp_steps(&two), Some(Err(NoSteps::NoSchedule)));
+    }
+
+    #[test]
+    fn variants_that_share_the_seconds_of_a_ramp_have_no_steps() {
+        let mut two = climbing(18, 20);
+        two.arms.push(two.arms[0].clone());
+        assert_eq!(ramp_steps(&two), Some(Err(NoSteps::SeveralVariants)));
+        let mut controlled = climbing(18, 20);
+        let control = Stratum { control: true, sides: Vec::new(), apart: false, ruler: None };
+        controlled.strata.push(control);
+        assert_eq!(ramp_steps(&controlled), Some(Err(NoSteps::SeveralVariants)));
     }
 
     #[test]

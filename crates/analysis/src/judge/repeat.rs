@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::record::RedirectKind;
+use crate::record::{Environment, RedirectKind, Warning};
 use crate::scenario::{CompareSection, Metric};
 use crate::stats::{
-    Agreement, CONFIDENCE, CONTROL_CONFIDENCE, Estimate, TooFew, agreement, log_error_of, mean_is_zero,
-    mean_with_interval, next_value,
+    Agreement, CONFIDENCE, CONTROL_CONFIDENCE, Estimate, Latencies, TooFew, agreement, log_error_of,
+    mean_is_zero, mean_with_interval, next_value,
 };
 
 use super::beside_others::{difference_beside_others, ratio_beside_others, without_allowance};
@@ -29,10 +29,20 @@ pub struct Attempt {
     pub started: String,
     /// Its seed.
     pub seed: u64,
-    /// Whether its numbers may be used.
+    /// Whether it passed all checks.
     pub valid: bool,
+    /// Whether it was ended early, by a signal or by `[slo] abort`: it is on record, and left out of all
+    /// estimates.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub partial: bool,
     /// Whether its own control passed.
     pub control_passed: Option<bool>,
+    /// Median of the time for which replies were held back, where a longer network was simulated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub added_rtt_us: Option<f64>,
+    /// What a reader of the run should know, as the run's own report has it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
 }
 
 /// One metric over all runs.
@@ -123,7 +133,7 @@ pub struct Repeated {
     /// The error that ended the series before all of its runs were made, in words; `None` where none did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_by: Option<String>,
-    /// Whether all of them are valid. Estimates use those that are.
+    /// Whether all of them are valid, and none was ended early. Estimates use those that are.
     pub valid: bool,
     /// Baseline against itself over all runs.
     pub control: Option<Estimate>,
@@ -144,20 +154,15 @@ pub struct Repeated {
     /// Redirects over all servers and faults, by kind; empty without a fault, or where there were none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub redirects: BTreeMap<RedirectKind, OverRuns>,
+    /// Where the runs were made; `None` without a run, and where variants have a cluster or a library of
+    /// their own, which the runs' reports name.
+    #[serde(skip)]
+    pub environment: Option<Environment>,
 }
 
 /// Combines the runs of one scenario, of those that were `wanted`. Runs whose own control failed stay in:
 /// leaving them out would choose runs by their outcome.
 pub fn repeat(results: &[RunResult], wanted: u64) -> Repeated {
-    let attempts = results
-        .iter()
-        .map(|result| Attempt {
-            started: result.record.started.clone(),
-            seed: result.record.seed,
-            valid: result.valid,
-            control_passed: result.control.as_ref().map(|control| control.passed),
-        })
-        .collect();
     let usable: Vec<&RunResult> = results.iter().filter(|r| r.is_usable()).collect();
     let control_ratios: Vec<_> =
         usable.iter().filter_map(|r| r.control.as_ref()?.ratio).map(|ratio| ratio.estimate.ln()).collect();
@@ -189,7 +194,7 @@ pub fn repeat(results: &[RunResult], wanted: u64) -> Repeated {
         .collect();
     correct_for_many(&mut comparisons, compare.map_or(CONFIDENCE, |compare| compare.confidence));
     Repeated {
-        attempts,
+        attempts: results.iter().map(attempt).collect(),
         wanted: Some(wanted),
         ended_by: None,
         valid: usable.len() == results.len(),
@@ -200,7 +205,29 @@ pub fn repeat(results: &[RunResult], wanted: u64) -> Repeated {
         comparisons,
         recoveries: recoveries(&usable, MIN_RUNS),
         redirects: redirects(&usable, MIN_RUNS),
+        environment: environment(results),
     }
+}
+
+fn attempt(result: &RunResult) -> Attempt {
+    let record = &result.record;
+    let median = |given| Latencies::readable(given).map(|given| given.quantile_us(0.5));
+    Attempt {
+        started: record.started.clone(),
+        seed: record.seed,
+        valid: result.valid,
+        partial: record.partial,
+        control_passed: result.control.as_ref().map(|control| control.passed),
+        added_rtt_us: record.added_rtt.as_ref().map(|added| median(&added.given).unwrap_or(added.asked_us)),
+        warnings: result.warnings.clone(),
+    }
+}
+
+/// One scenario runs in the same place every time.
+fn environment(results: &[RunResult]) -> Option<Environment> {
+    let record = &results.first()?.record;
+    let is_one = !record.is_server_duet() && record.arms.iter().all(|arm| arm.library.is_none());
+    is_one.then(|| record.environment.clone())
 }
 
 /// As within a run: the mean over runs of what makes the control's interval one of as many claims as the
@@ -244,7 +271,8 @@ fn combined(first: &Comparison, runs: &[&RunResult], control_passed: bool) -> Re
     let allowed = AllowedOverRuns::of(&told);
     let [of_mean, of_next_run] = allowed.map_or([0.0; 2], |allowed| [allowed.of_mean, allowed.of_next_run]);
     let ratio = over_runs(&logs, policy.confidence).map(|ratio| ratio_beside_others(ratio, of_mean));
-    let next_run = next_value(&logs, policy.confidence).ok().filter(|_| ratio.is_ok()).map(exponential);
+    let next_run =
+        next_value(&logs, policy.confidence).ok().filter(|_| ratio.is_ok()).map(Estimate::exponential);
     RepeatedComparison {
         baseline: first.baseline.clone(),
         candidate: first.candidate.clone(),
@@ -290,22 +318,13 @@ fn over_runs(logs: &[f64], confidence: f64) -> Result<Estimate, TooFew> {
     if logs.len() < MIN_RUNS {
         return Err(TooFew::samples("valid runs", MIN_RUNS as u64, logs.len() as u64));
     }
-    mean_with_interval(logs, confidence).map(exponential)
+    mean_with_interval(logs, confidence).map(Estimate::exponential)
 }
-
-fn exponential(log: Estimate) -> Estimate {
-    let [estimate, low, high] = [log.estimate, log.low, log.high].map(f64::exp);
-    Estimate { estimate, low, high, ..log }
-}
-
-/// Probability below which runs are said to differ by more than their intervals allow.
-const DISAGREE: f64 = 0.05;
 
 impl RepeatedComparison {
     /// What differs from run to run beyond the runs' own intervals, as a share; `None` where they agree.
     pub fn disagreement(&self) -> Option<f64> {
-        let agreement = self.agreement.filter(|agreement| agreement.p_value <= DISAGREE)?;
-        Some(agreement.beyond.exp_m1())
+        Some(self.agreement?.disagreement()?.exp_m1())
     }
 }
 

@@ -1,7 +1,7 @@
 use super::super::analyse_as;
 use super::super::fixtures::{GRANT_LANE, HGET_LANE, SimulatedArm, TWIN, record, scenario};
 use super::*;
-use crate::record::Warning;
+use crate::record::{AddedRoundTrip, Histogram, LatencyHistogram};
 
 fn runs(arms: &[SimulatedArm], count: u64) -> Vec<RunResult> {
     (0..count).map(|seed| analyse_as(record(arms, seed), &scenario(arms))).collect()
@@ -150,6 +150,44 @@ fn every_attempt_stays_on_record() {
     assert_eq!(repeated.attempts.len(), 4);
     assert!(!repeated.valid);
     assert_eq!(p50(&repeated).per_run.len(), 3);
+}
+
+/// By a signal, or because it missed its service level hopelessly: its checks may have passed all the same.
+#[test]
+fn a_run_that_was_ended_early_is_told_apart_from_those_that_count() {
+    let mut results = runs(&[GRANT_LANE, HGET_LANE], 4);
+    results[1].record.partial = true;
+    let repeated = repeat(&results, 4);
+    let told: Vec<_> = repeated.attempts.iter().map(|attempt| (attempt.valid, attempt.partial)).collect();
+    assert_eq!(told, [(true, false), (true, true), (true, false), (true, false)]);
+    assert_eq!((repeated.valid, p50(&repeated).per_run.len()), (false, 3));
+}
+
+/// What bears on how the figures are read: a series would hide it otherwise.
+#[test]
+fn an_attempt_holds_what_its_run_says_against_itself_and_old_ones_are_read() {
+    let mut results = runs(&[GRANT_LANE, HGET_LANE], 3);
+    let mut given = LatencyHistogram::default();
+    given.record(std::time::Duration::from_micros(1_030));
+    results[0].record.added_rtt = Some(AddedRoundTrip { asked_us: 1_000.0, given: given.encode() });
+    results[1].record.added_rtt = Some(AddedRoundTrip { asked_us: 1_000.0, given: Histogram(None) });
+    results[1].warnings.push(Warning::NoRealTime);
+    let repeated = repeat(&results, 3);
+    let [first, second, third] = repeated.attempts.as_slice() else { panic!("{:?}", repeated.attempts) };
+    assert!((first.added_rtt_us.unwrap() / 1_030.0 - 1.0).abs() < 0.01, "{first:?}");
+    assert_eq!((second.added_rtt_us, third.added_rtt_us), (Some(1_000.0), None));
+    assert_eq!(second.warnings, results[1].warnings);
+    assert_eq!(repeated.environment.as_ref(), Some(&results[0].record.environment));
+    let mut text = serde_json::to_value(&repeated).unwrap();
+    assert!(text.get("environment").is_none(), "each of its runs holds it");
+    let read: Repeated = serde_json::from_value(text.clone()).unwrap();
+    assert_eq!(read.attempts, repeated.attempts);
+    // As the versions before wrote it.
+    text["attempts"] =
+        serde_json::json!([{ "started": "", "seed": 1, "valid": true, "control_passed": null }]);
+    let old: Repeated = serde_json::from_value(text).unwrap();
+    let attempt = &old.attempts[0];
+    assert_eq!((attempt.partial, attempt.added_rtt_us, attempt.warnings.len()), (false, None, 0));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::json::{from_json, to_json_file};
 use crate::record::{InvalidReason, Outcomes, RunRecord, Warning};
 use crate::scenario::{Metric, MetricName, VariantPath};
-use crate::stats::{Estimate, TooFew};
+use crate::stats::{Agreement, Estimate, TooFew};
 
 use super::generators::GeneratorSummary;
 use super::latency_summary::LatencySummary;
@@ -181,8 +181,50 @@ pub struct Comparison {
     /// the run makes them, for the programs that ran beside it; `None` where nothing is allowed for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed_for_others: Option<f64>,
+    /// The same in either half of the run; `None` where there is too little, and in results of versions that did
+    /// not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub halves: Option<RatioHalves>,
+    /// What this run and those before it that measured the same say together; `None` where they are too few.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub with_runs_before: Option<WithRunsBefore>,
     /// The verdict.
     pub verdict: Verdict,
+}
+
+/// A metric in either half of the comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RatioHalves {
+    /// Candidate over baseline in the first half: geometric mean over its strata or blocks.
+    pub first: f64,
+    /// In the second half.
+    pub second: f64,
+    /// Probability of halves so far apart where the effect stays the same (Welch's t, which knows how far
+    /// neighbours resemble each other).
+    pub p_value: f64,
+}
+
+/// One metric over this run and those before it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct WithRunsBefore {
+    /// Runs, this one among them.
+    pub runs: u64,
+    /// Smallest ratio of them.
+    pub lowest: f64,
+    /// Largest ratio of them.
+    pub highest: f64,
+    /// Where one more run would lie, from what differs between these (Student's t).
+    pub next_run: Estimate,
+    /// Whether they agree as well as their own intervals say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agreement: Option<Agreement>,
+}
+
+impl WithRunsBefore {
+    /// What differs from run to run beyond the runs' own intervals, as a share; `None` where they agree.
+    pub fn disagreement(&self) -> Option<f64> {
+        Some(self.agreement?.disagreement()?.exp_m1())
+    }
 }
 
 /// A metric that does not vary from claim to claim: any difference is a finding.

@@ -80,12 +80,60 @@ fn of_arm(arm: &ArmRecord, record: &RunRecord, scenario: &Scenario) -> Option<Se
     }
     let response = Latencies::readable(&arm.response)?;
     let wanted_us = SEND_LAG_SHARE * response.quantile_us(0.5);
-    let floor = match record.calibration.as_ref().and_then(|note| note.send_lag.as_ref()) {
-        Some(lag) => OVER_CALIBRATED * lag.p99_us,
-        // Nobody knows what this generator can do. Late by no more than a slow claim takes it is at least not
-        // what the response times mostly show.
-        None => Latencies::readable(&arm.service).map_or(0.0, |service| service.quantile_us(0.99)),
+    // Where nobody knows what this generator can do: late by no more than a slow claim takes it is at least
+    // not what the response times mostly show.
+    let slow_claim = || Latencies::readable(&arm.service).map_or(0.0, |service| service.quantile_us(0.99));
+    let calibrated = record.calibration.as_ref().and_then(|note| Some((note.send_lag?, note)));
+    let floor = match calibrated {
+        Some((lag, note)) if note.disturbed.is_empty() => OVER_CALIBRATED * lag.p99_us,
+        // It can do at least that; how late it was because the machine had other things to do excuses no run.
+        Some((lag, _)) => slow_claim().min(OVER_CALIBRATED * lag.p99_us),
+        None => slow_claim(),
     };
     let floor = FLOOR_US.max(floor);
     Some(SendLag { p99, wanted: wanted_us, allowed: wanted_us.max(floor) })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::fixtures::{GRANT_LANE, record, scenario};
+    use super::*;
+    use crate::record::{CalibratedLag, CalibrationNote, Disturbance, Histogram, LatencyHistogram};
+
+    fn took(us: u64) -> Histogram {
+        let mut histogram = LatencyHistogram::default();
+        histogram.record(Duration::from_micros(us));
+        histogram.encode()
+    }
+
+    /// What is allowed where a slow claim takes 300 us.
+    fn allowed(calibrated: Option<f64>, disturbed: &[Disturbance]) -> f64 {
+        let mut run = record(&[GRANT_LANE], 1);
+        let arm = &mut run.arms[0];
+        (arm.send_lag, arm.response, arm.service) = (took(50), took(250), took(300));
+        run.calibration = calibrated.map(|p99_us| CalibrationNote {
+            measured: "2026-01-01T00:00:00Z".into(),
+            in_flight: 64,
+            ceiling_per_sec: 150_000.0,
+            client_cpu_us_per_request: 4.2,
+            round_trip_overhead_us: None,
+            send_lag: Some(CalibratedLag { rate_per_sec: 1_000.0, p99_us }),
+            disturbed: disturbed.to_vec(),
+        });
+        let scenario = scenario(&[GRANT_LANE]);
+        of_arms(&run, &scenario).next().unwrap().allowed
+    }
+
+    #[test]
+    fn a_calibration_on_a_busy_machine_excuses_no_lateness() {
+        let near = |value: f64, truth: f64| (value / truth - 1.0).abs() < 0.005;
+        let busy = [Disturbance::OthersBusy { share: 0.4 }];
+        assert!(near(allowed(None, &[]), 300.0));
+        assert!(near(allowed(Some(4_000.0), &[]), 6_000.0));
+        assert!(near(allowed(Some(4_000.0), &busy), 300.0), "as without one");
+        assert!(near(allowed(Some(120.0), &busy), 180.0), "the generator can do at least that");
+        assert!(near(allowed(Some(120.0), &[]), 180.0));
+    }
 }

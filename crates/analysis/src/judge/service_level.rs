@@ -2,36 +2,144 @@
 
 use std::time::Duration;
 
+use super::clock::Clock;
+use super::finding::{Cause, Conclusion, Finding};
 use super::recovery::{Recovery, Untold};
 use super::result::{RunResult, VariantSummary};
-use crate::scenario::FaultKind;
+use super::values::measured;
+use crate::record::RunRecord;
+use crate::scenario::{FaultKind, Metric, Mode};
+use crate::stats::{CONFIDENCE, Estimate, Latencies, LogValue, TooFew};
+
+/// Of a storm's executions one in so many may come back later than its level.
+const ONE_IN: u64 = 100;
 
 /// One variant against the bound of its 99th percentile.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ServiceLevel<'a> {
     /// The variant.
     pub variant: &'a VariantSummary,
-    /// Its 99th percentile in µs: of the response time; in a closed loop, which has none, of the service
-    /// time.
+    /// By which clock: that of the response time. A closed loop has none, and is held to the service time; a
+    /// storm to the time to resume.
+    pub clock: Clock,
+    /// Times that were taken by it.
+    pub claims: u64,
+    /// Their 99th percentile in µs.
     pub p99_us: f64,
+    /// Of a storm: executions that came back later than the bound or never, of how many.
+    pub late: Option<(u64, u64)>,
     /// The bound in µs.
     pub bound_us: f64,
+    /// Whether it was kept.
+    pub state: LevelState,
+}
+
+/// Whether a service level was kept.
+#[derive(Clone, Debug, PartialEq)]
+pub enum LevelState {
+    /// The whole interval of the p99 lies at or below the bound.
+    Kept,
+    /// The whole interval lies above it.
+    Missed,
+    /// Neither can be said.
+    Untold {
+        /// The interval, which holds the bound, or why there is none.
+        interval: Result<Estimate, TooFew>,
+    },
 }
 
 impl ServiceLevel<'_> {
-    /// Whether the bound was kept.
-    pub fn kept(&self) -> bool {
-        self.p99_us <= self.bound_us
+    /// What it amounts to; `None` where it was kept.
+    pub(crate) fn finding(&self) -> Option<Finding> {
+        let (variant, clock, bound_us) = (self.variant.name.clone(), self.clock, self.bound_us);
+        match &self.state {
+            LevelState::Kept => None,
+            LevelState::Missed => {
+                let (p99_us, late) = (self.p99_us, self.late);
+                let cause = Cause::ServiceLevel { variant, clock, p99_us, late, bound_us };
+                Some(Finding::new(Conclusion::Regression, cause))
+            }
+            LevelState::Untold { interval } => {
+                let (claims, interval) = (self.claims, interval.clone());
+                let cause = Cause::ServiceLevelUntold { variant, clock, claims, interval, bound_us };
+                Some(Finding::new(Conclusion::Inconclusive, cause))
+            }
+        }
     }
 }
 
 /// Every variant with a successful claim, against this bound.
 pub(crate) fn service_levels(result: &RunResult, bound: Duration) -> impl Iterator<Item = ServiceLevel<'_>> {
     let bound_us = bound.as_secs_f64() * 1e6;
+    let (record, clock) = (&result.record, judged_clock(result));
     result.variants.iter().filter_map(move |variant| {
-        let p99_us = variant.response_us.or(variant.service_us)?.p99;
-        Some(ServiceLevel { variant, p99_us, bound_us })
+        let summary = clock.summary(variant)?;
+        let arm = record.arms.iter().position(|arm| arm.name == variant.name)?;
+        let (claims, p99_us) = (summary.count, summary.p99);
+        let (state, late) = if clock == Clock::Resume {
+            let (state, late) = of_storm(record, arm, bound_us)?;
+            (state, Some(late))
+        } else {
+            (of_claims(record, (arm, clock), p99_us, bound_us), None)
+        };
+        Some(ServiceLevel { variant, clock, claims, p99_us, late, bound_us, state })
     })
+}
+
+/// The clock by which a run is held to its level.
+fn judged_clock(result: &RunResult) -> Clock {
+    let known = |clock: Clock| result.variants.iter().any(|variant| clock.summary(variant).is_some());
+    if result.record.scenario.load.mode == Mode::Storm && known(Clock::Resume) {
+        Clock::Resume
+    } else if known(Clock::Response) {
+        Clock::Response
+    } else {
+        Clock::Service
+    }
+}
+
+/// An arm's claims against the bound: its p99 with the interval that is stored and exported of it.
+fn of_claims(record: &RunRecord, (arm, clock): (usize, Clock), p99_us: f64, bound_us: f64) -> LevelState {
+    let metric = if clock == Clock::Response { Metric::ResponseP99 } else { Metric::ServiceP99 };
+    let interval = match measured(record, arm, metric) {
+        // Around the figure that reports have.
+        Ok(value) => LogValue { value: p99_us, ..value }.estimate(CONFIDENCE),
+        // Enough claims, of which so many took the same time that their p99 is known to the last digit.
+        Err(TooFew::Constant { .. }) => {
+            Estimate { estimate: p99_us, low: p99_us, high: p99_us, confidence: CONFIDENCE }
+        }
+        Err(too_few) => return LevelState::Untold { interval: Err(too_few) },
+    };
+    if interval.high <= bound_us {
+        LevelState::Kept
+    } else if interval.low > bound_us {
+        LevelState::Missed
+    } else {
+        LevelState::Untold { interval: Ok(interval) }
+    }
+}
+
+/// A storm against the bound, and how many of its executions were late. All of them are known, so that nothing
+/// is estimated, and nothing said of another storm. What never came back is late. Since when an execution holds
+/// its lease whose claim had no reply nobody knows, nor what was still to come where the storm was stopped.
+fn of_storm(record: &RunRecord, arm: usize, bound_us: f64) -> Option<(LevelState, (u64, u64))> {
+    let resumed = Latencies::readable(&record.arms[arm].resume)?;
+    let timed = resumed.count();
+    // Results of versions that did not count them have only those whose time is known.
+    let (all, held) = record.storm.as_ref().map_or((timed, timed), |storm| (storm.executions, storm.held));
+    let (without, untimed) = (all.saturating_sub(held), held.saturating_sub(timed));
+    let (never, unknown) = if record.partial { (0, without + untimed) } else { (without, untimed) };
+    let (late, allowed) = (resumed.above(bound_us) + never, all / ONE_IN);
+    let state = if late > allowed {
+        LevelState::Missed
+    } else if late + unknown <= allowed {
+        LevelState::Kept
+    } else {
+        let needed = timed + late + unknown - allowed;
+        let too_few = TooFew::samples("executions whose time is known", needed, timed);
+        LevelState::Untold { interval: Err(too_few) }
+    };
+    Some((state, (late, all)))
 }
 
 /// One fault against the time within which everything must be as before it.
@@ -77,4 +185,90 @@ pub(crate) fn recovery_levels(
         };
         Some(RecoveryLevel { recovery, kind, kept, why })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::fixtures::{GRANT_LANE, record, scenario, spread};
+    use crate::judge::{analyse, analyse_as};
+    use crate::record::{Histogram, LatencyHistogram, StormRecord};
+
+    /// The one variant of this record against a bound in µs.
+    fn level(record: RunRecord, bound_us: f64) -> (Clock, LevelState) {
+        let result = analyse_as(record, &scenario(&[GRANT_LANE]));
+        let one = service_levels(&result, Duration::from_secs_f64(bound_us / 1e6)).next().unwrap();
+        (one.clock, one.state)
+    }
+
+    #[test]
+    fn a_level_within_the_interval_of_the_p99_is_neither_kept_nor_missed() {
+        let run = record(&[GRANT_LANE], 1);
+        let p99 = analyse(run.clone()).unwrap().variants[0].service_us.as_ref().unwrap().p99;
+        assert_eq!(level(run.clone(), 1.1 * p99), (Clock::Service, LevelState::Kept));
+        assert_eq!(level(run.clone(), 0.9 * p99), (Clock::Service, LevelState::Missed));
+        let (_, state) = level(run, p99);
+        let LevelState::Untold { interval: Ok(interval) } = &state else { panic!("{state:?}") };
+        assert!(interval.contains(p99) && interval.half_width() > 0.0, "{interval:?}");
+    }
+
+    /// The p99 of twenty claims is the slowest of them.
+    #[test]
+    fn a_level_is_not_told_by_a_few_claims_however_far_they_are_from_it() {
+        let mut few = record(&[GRANT_LANE], 1);
+        few.arms[0].service = spread(20, 200.0, 1);
+        for bound_us in [1.0, 1e6] {
+            let (_, state) = level(few.clone(), bound_us);
+            let LevelState::Untold { interval: Err(too_few) } = &state else { panic!("{state:?}") };
+            assert_eq!(*too_few, TooFew::samples("claims", 5_000, 20));
+        }
+    }
+
+    #[test]
+    fn an_open_loop_is_held_to_its_response_time() {
+        let mut open = record(&[GRANT_LANE], 1);
+        open.arms[0].response = spread(6_000, 1_000_000.0, 1);
+        assert_eq!(level(open, 500_000.0), (Clock::Response, LevelState::Missed));
+    }
+
+    /// So many claims took the same time that there is no interval to speak of.
+    #[test]
+    fn a_p99_that_does_not_vary_is_known() {
+        let mut same = record(&[GRANT_LANE], 1);
+        let mut histogram = LatencyHistogram::default();
+        (0..6_000).for_each(|_| histogram.record(Duration::from_micros(200)));
+        same.arms[0].service = histogram.encode();
+        assert_eq!(level(same.clone(), 210.0).1, LevelState::Kept);
+        assert_eq!(level(same, 190.0).1, LevelState::Missed);
+    }
+
+    /// Of 6,000 whose time is known, some 1.81 s at p99.
+    fn storm(executions: u64, held: u64) -> RunRecord {
+        let mut storm = record(&[GRANT_LANE], 1);
+        storm.scenario.load.mode = Mode::Storm;
+        storm.arms[0].resume = spread(6_000, 900_000.0, 2);
+        storm.storm = Some(StormRecord { executions, held, ..StormRecord::default() });
+        storm
+    }
+
+    #[test]
+    fn a_storm_is_held_to_the_time_to_resume_of_all_its_executions() {
+        let by_resuming = |state| (Clock::Resume, state);
+        assert_eq!(level(storm(6_000, 6_000), 2e6), by_resuming(LevelState::Kept));
+        assert_eq!(level(storm(6_000, 6_000), 1e6), by_resuming(LevelState::Missed));
+        // A hundred never came back: those that did kept it.
+        assert_eq!(level(storm(6_100, 6_000), 2e6), by_resuming(LevelState::Missed));
+        let untold = |record: RunRecord| {
+            let (_, state) = level(record, 2e6);
+            matches!(state, LevelState::Untold { interval: Err(TooFew::Samples { have: 6_000, .. }) })
+        };
+        assert!(untold(storm(6_100, 6_100)), "since when a hundred hold their lease nobody knows");
+        let mut stopped = storm(6_100, 6_000);
+        stopped.partial = true;
+        assert!(untold(stopped), "they had not had the time");
+        // Without its times a storm is a closed loop like any other.
+        let mut untimed = storm(6_000, 6_000);
+        untimed.arms[0].resume = Histogram(None);
+        assert_eq!(level(untimed, 1e6), (Clock::Service, LevelState::Kept));
+    }
 }

@@ -21,8 +21,9 @@ pub struct SizingBasis {
     pub primaries: u32,
     /// Its busiest primary's partitions over the mean, from live slot ownership.
     pub hottest_share: f64,
-    /// Share of all claims that its busiest primary had beyond its partitions' share. It is taken to be one
-    /// partition's: however many primaries there are, one of them has all of it.
+    /// Share of all claims that one partition has beyond the mean: however many primaries there are, one of them
+    /// has all of it. What the busiest primary had beyond its partitions' share is taken to be one
+    /// partition's, and of a skewed population it is no less than its hottest partition has.
     #[serde(default)]
     pub concentrated: f64,
 }
@@ -74,12 +75,22 @@ fn share(basis: &SizingBasis, primaries: u32) -> f64 {
 const EVEN: f64 = 0.03;
 
 /// See [`SizingBasis::concentrated`]; of claims and partitions by primary. `None` where one primary has
-/// everything and the population is `skewed`: how much of it one partition has does not show there.
-pub(super) fn concentrated(primaries: &[(u64, u32)], skewed: bool) -> Option<f64> {
+/// everything and the population is skewed: how much of it one partition has does not show there.
+pub(super) fn concentrated(primaries: &[(u64, u32)], skew_exponent: Option<f64>) -> Option<f64> {
     if primaries.len() == 1 {
-        return (!skewed).then_some(0.0);
+        return skew_exponent.is_none().then_some(0.0);
     }
-    Some(excess_of_busiest(primaries))
+    let partitions = primaries.iter().map(|(_, partitions)| partitions).sum();
+    // The hottest partition may lie on a primary whose others are cold, where hardly any excess shows.
+    let planned = skew_exponent.map_or(0.0, |exponent| excess_of_hottest(partitions, exponent));
+    Some(excess_of_busiest(primaries).max(planned))
+}
+
+/// Share of the load that the hottest of `partitions` has beyond the mean, by Zipf's law.
+fn excess_of_hottest(partitions: u32, exponent: f64) -> f64 {
+    let all: f64 = (1..=partitions).map(|rank| f64::from(rank).powf(-exponent)).sum();
+    let (hottest, mean) = (1.0 / all, 1.0 / f64::from(partitions));
+    if partitions > 1 { (hottest - mean) / (1.0 - mean) } else { 0.0 }
 }
 
 fn excess_of_busiest(primaries: &[(u64, u32)]) -> f64 {
@@ -128,7 +139,7 @@ mod tests {
     #[test]
     fn a_hot_partition_is_not_divided_by_more_primaries() {
         assert!(excess_of_busiest(&[(340, 85), (330, 85), (330, 85)]).abs() < 1e-12, "chance");
-        let hot = concentrated(&[(600, 85), (200, 85), (200, 85)], true).unwrap();
+        let hot = concentrated(&[(600, 85), (200, 85), (200, 85)], Some(0.1)).unwrap();
         assert!((hot - 0.4).abs() < 1e-9, "{hot}");
         let basis = SizingBasis { concentrated: hot, ..BASIS };
         // One primary has 0.4 of 10,000 claims per second at 100 us each: that is 40 % of it, and the rest
@@ -136,8 +147,21 @@ mod tests {
         let row = sizing(&basis, &[10_000.0])[0];
         assert!(row.primaries > sizing(&BASIS, &[10_000.0])[0].primaries, "{row:?}");
         assert_eq!(sizing(&basis, &[20_000.0])[0].primaries, None, "80 % of one primary for one partition");
-        assert_eq!([&[(5, 85)][..], &[]].map(|of| concentrated(of, false)), [Some(0.0); 2]);
-        assert_eq!(concentrated(&[(5, 256)], true), None, "one primary has the hot partition and all others");
+        assert_eq!([&[(5, 85)][..], &[]].map(|of| concentrated(of, None)), [Some(0.0); 2]);
+        assert_eq!(concentrated(&[(5, 256)], Some(1.1)), None, "one primary has the hot partition and all others");
+    }
+
+    #[test]
+    fn a_hot_partition_among_cold_ones_does_not_hide() {
+        // The primary of the hottest partition has no more than the others, for the next ones are theirs.
+        let even = [(334, 85), (333, 85), (333, 86)];
+        let planned = concentrated(&even, Some(1.1)).unwrap();
+        // 1 / (1 + 2^-1.1 + ... + 256^-1.1) is a fifth.
+        assert!((planned - 0.204).abs() < 0.004, "{planned}");
+        let basis = SizingBasis { cpu_us_per_claim: 250.0, concentrated: planned, ..BASIS };
+        assert_eq!(sizing(&basis, &[15_000.0])[0].primaries, None, "0.78 of a main thread for one partition");
+        assert!(concentrated(&even, Some(0.6)).unwrap() > 0.03);
+        assert_eq!(concentrated(&even, None), Some(0.0));
     }
 
     #[test]

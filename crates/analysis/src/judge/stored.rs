@@ -8,7 +8,7 @@ use crate::json::to_json_file;
 use crate::scenario::{Direction, GateRole, GateSection, METRICS, Metric, MetricName};
 use crate::stats::{CONFIDENCE, Estimate, TooFew, ratio_of};
 
-use super::comparable::{NotComparable, SettingDifference, differences};
+use super::comparable::{NotComparable, SettingDifference, differences, unusable};
 use super::finding::Conclusion;
 use super::gate::{more_failed, unsuccessful};
 use super::metric_source::is_withheld;
@@ -162,16 +162,43 @@ pub struct StoredComparison {
 
 to_json_file!(StoredComparison);
 
-/// Compares two results; refuses those that measured different things, unless the options allow it.
+/// Why two results are not compared.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoredRefusal {
+    /// Nothing allows this: there is no verdict on figures that must not be used.
+    #[error("the {side} ({scenario} of {started}) is {state}: no figure of it is compared")]
+    Unusable {
+        /// `base` or `candidate`.
+        side: &'static str,
+        /// Its scenario.
+        scenario: String,
+        /// Its start, RFC 3339 in UTC.
+        started: String,
+        /// `invalid` or `interrupted`.
+        state: &'static str,
+    },
+    /// They measured different things.
+    #[error(transparent)]
+    Different(#[from] NotComparable),
+}
+
+/// Compares two results; refuses those that must not be used, and those that measured different things, unless
+/// the options allow it.
 pub fn compare(
     base: &RunResult,
     candidate: &RunResult,
     options: &StoredOptions,
-) -> Result<StoredComparison, NotComparable> {
+) -> Result<StoredComparison, StoredRefusal> {
+    for (side, result) in [("base", base), ("candidate", candidate)] {
+        if let Some(state) = unusable(result) {
+            let RunLabel { scenario, started, .. } = label(result);
+            return Err(StoredRefusal::Unusable { side, scenario, started, state });
+        }
+    }
     let differences = differences(base, candidate);
     let forbidding: Vec<_> = differences.iter().filter(|d| d.forbids).cloned().collect();
     if !options.allow_differences && !forbidding.is_empty() {
-        return Err(NotComparable(forbidding));
+        return Err(NotComparable(forbidding).into());
     }
     let mut metrics = Vec::new();
     let (mut exact, mut failures) = (Vec::new(), Vec::new());

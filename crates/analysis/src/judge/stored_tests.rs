@@ -156,8 +156,6 @@ fn each_difference_that_forbids_is_named() {
             let added = std::time::Duration::from_micros(250);
             r.record.scenario.load.network.added_rtt = crate::scenario::HumanDuration(added);
         }),
-        ("candidate result: invalid", |r| r.valid = false),
-        ("candidate result: interrupted", |r| r.record.partial = true),
     ];
     let base = run(1.0, 1);
     for (expected, change) in cases {
@@ -165,10 +163,43 @@ fn each_difference_that_forbids_is_named() {
         change(&mut candidate);
         let refusal = compare(&base, &candidate, &options()).unwrap_err();
         assert!(refusal.to_string().contains(expected), "{refusal}");
-        assert_eq!(refusal.0.len(), 1, "{refusal}");
+        assert!(matches!(&refusal, StoredRefusal::Different(them) if them.0.len() == 1), "{refusal}");
         let allowed = StoredOptions { allow_differences: true, ..options() };
         assert_eq!(compare(&base, &candidate, &allowed).unwrap().differences.len(), 1);
     }
+}
+
+#[test]
+fn nothing_allows_a_result_that_must_not_be_used() {
+    type Change = fn(&mut RunResult);
+    let cases: [(&str, Change); 2] =
+        [("invalid", |r| r.valid = false), ("interrupted", |r| r.record.partial = true)];
+    for (state, change) in cases {
+        let (good, mut bad) = (run(1.0, 1), run(1.0, 2));
+        change(&mut bad);
+        for (side, [base, candidate]) in [("base", [&bad, &good]), ("candidate", [&good, &bad])] {
+            let allowed = StoredOptions { allow_differences: true, ..options() };
+            let refusal = compare(base, candidate, &allowed).unwrap_err().to_string();
+            assert!(refusal.starts_with(&format!("the {side} (")), "{refusal}");
+            assert!(refusal.contains(&format!("is {state}: no figure of it is compared")), "{refusal}");
+        }
+    }
+}
+
+#[test]
+fn another_build_of_the_server_is_named_and_compared() {
+    let of = |seed: u64, build: Option<&str>| {
+        let mut run = run(1.0, seed);
+        run.record.environment.valkey.build_id = build.map(str::to_owned);
+        run
+    };
+    let named = |base, candidate| {
+        let compared = compare(&of(1, base), &of(2, candidate), &options()).unwrap();
+        compared.differences.into_iter().map(|one| one.what).collect::<Vec<_>>()
+    };
+    assert_eq!(named(Some("1536df31c0395150"), Some("ffff000011112222")), ["valkey build"]);
+    assert_eq!(named(Some("1536df31c0395150"), Some("1536df31c0395150")), [""; 0]);
+    assert_eq!(named(None, Some("1536df31c0395150")), [""; 0], "nobody knows");
 }
 
 #[test]

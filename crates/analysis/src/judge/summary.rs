@@ -65,8 +65,7 @@ fn without_latencies(record: &RunRecord, index: usize) -> VariantSummary {
         .filter(|_| record.arms.len() > 1)
         .map(CounterBlock::rate_parts)
         .fold((0.0, 0.0), |sum, part| (sum.0 + part.0, sum.1 + part.1));
-    let (claims, seconds) =
-        if seconds > 0.0 { (claims, seconds) } else { (arm.outcomes.claimed as f64, arm.active_s) };
+    let (claims, seconds) = if seconds > 0.0 { (claims, seconds) } else { arm.rate_parts() };
     let throughput_per_s = if seconds > 0.0 { claims / seconds } else { 0.0 };
     VariantSummary {
         name: arm.name.clone(),

@@ -43,9 +43,10 @@ pub struct SweepLine {
     /// Its unit.
     pub unit: String,
     /// Variant less baseline at no added round-trip time: what the measured machine's own network makes of
-    /// it.
+    /// it. Whether that was measured, [`Sweep::is_beyond`] says.
     pub base: Estimate,
-    /// More of it per microsecond of round-trip time: about the round trips that the variant makes more.
+    /// More of it per microsecond of round-trip time, at the load that was measured: the round trips that the
+    /// variant makes more, where claims do not queue. Where they do, it is another number.
     pub per_us: Estimate,
     /// The line itself, by what varied within the runs.
     pub line: FittedLine,
@@ -199,6 +200,14 @@ impl Sweep {
     pub fn line(&self, variant: &str) -> Option<&SweepLine> {
         self.lines.iter().find(|line| line.name == variant)
     }
+
+    /// Whether round trips so much longer lie beyond all points that carry a variant's line: what it says of
+    /// them is extrapolated.
+    pub fn is_beyond(&self, variant: &str, added_rtt_us: f64) -> bool {
+        let (least, most) = carrying(&self.points, variant)
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(least, most), (us, _)| (us.min(least), us.max(most)));
+        added_rtt_us < least || added_rtt_us > most
+    }
 }
 
 /// Puts the runs of a sweep together: those that were made, with their values, of those that were wanted.
@@ -216,17 +225,24 @@ pub fn sweep<'a>(
     sweep
 }
 
-/// A line for each variant; points without verdicts, or from invalid runs, are none of it.
+/// The points that carry a variant's line: by how much a round trip was longer there, and what the variant
+/// came to. Points without verdicts, or from invalid runs, carry none.
+fn carrying<'a>(
+    points: &'a [SweepPoint],
+    variant: &'a str,
+) -> impl Iterator<Item = (f64, &'a SweepComparison)> {
+    points.iter().filter(|point| point.is_judged()).filter_map(move |point| {
+        let arm = point.arms.iter().find(|arm| arm.name == variant)?;
+        let against = arm.against.as_ref().filter(|against| against.ratio.is_some())?;
+        Some((point.added_us(), against))
+    })
+}
+
+/// A line for each variant that has points enough.
 fn lines(points: &[SweepPoint]) -> Vec<SweepLine> {
     let Some(first) = points.first() else { return Vec::new() };
     let of = |name: &str| {
-        let usable = points.iter().filter(|point| point.is_judged());
-        let found: Vec<(f64, &SweepComparison)> = usable
-            .filter_map(|point| {
-                let arm = point.arms.iter().find(|arm| arm.name == name)?;
-                Some((point.added_rtt_us.unwrap_or(0.0), arm.against.as_ref()?))
-            })
-            .collect();
+        let found: Vec<(f64, &SweepComparison)> = carrying(points, name).collect();
         let line_points: Vec<LinePoint> =
             found.iter().filter_map(|(x, against)| line_point(*x, against)).collect();
         let line = FittedLine::through(&line_points).ok()?;

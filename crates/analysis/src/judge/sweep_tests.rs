@@ -109,6 +109,27 @@ fn over_a_simulated_network_the_saving_is_a_line_that_predicts_others() {
     }
 }
 
+/// None added as well as more than was.
+#[test]
+fn a_line_knows_what_lies_beyond_the_points_that_carry_it() {
+    let arms = [GRANT_LANE, HGET_LANE];
+    let runs = [1, 2, 3].map(|seed| analyse_as(record(&arms, seed), &scenario(&arms)));
+    let values = ["0us", "100us", "1ms"].map(String::from);
+    let mut curve = sweep(ADDED_RTT, &values, values.iter().map(String::as_str).zip(&runs));
+    for (point, us) in curve.points.iter_mut().zip([0.0, 100.0, 1_000.0]) {
+        (point.valid, point.control_failed, point.added_rtt_us) = (true, None, Some(us));
+    }
+    let beyond = |curve: &Sweep| [0.0, 50.0, 1_000.0, 1_001.0].map(|us| curve.is_beyond("hget-lane", us));
+    assert_eq!(beyond(&curve), [false, false, false, true]);
+    assert!(curve.is_beyond("another", 100.0), "nothing carries it");
+    // Points that no line goes by.
+    let mut invalid = curve.clone();
+    invalid.points[0].valid = false;
+    assert_eq!(beyond(&invalid), [true, true, false, true]);
+    curve.points[0].arms[1].against.as_mut().unwrap().ratio = None;
+    assert_eq!(beyond(&curve), [true, true, false, true]);
+}
+
 #[test]
 fn figures_have_the_intervals_that_the_run_allows_and_the_others_say_why() {
     let arms = [GRANT_LANE, HGET_LANE];

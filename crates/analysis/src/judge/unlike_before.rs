@@ -6,9 +6,9 @@ use crate::record::Warning;
 use crate::scenario::Metric;
 
 use super::beside_others::ran_beside_others;
-use super::comparable::differences;
 use super::comparison::value;
 use super::result::RunResult;
+use super::runs_before::is_repeated;
 
 /// Runs that say what is usual.
 const MIN_RUNS_BEFORE: usize = 2;
@@ -50,22 +50,11 @@ pub fn unlike_before(result: &RunResult, before: &[RunResult]) -> Option<Warning
     })
 }
 
-/// Whether a run measured the same with the same: what `compare` compares all the same, a library or a tool,
-/// is a cause of its own.
+/// Whether a run shows what the first arm takes here. What `compare` compares all the same, a library or a
+/// tool, is a cause of its own.
 fn says_what_is_usual(past: &RunResult, now: &RunResult, arm: &str) -> bool {
-    let with = |result: &RunResult| {
-        let record = &result.record;
-        let own = record.arm(arm)?;
-        let server = record.cluster_of_named(arm).map(|cluster| cluster.server.sha256.clone());
-        let sdk = own.sdk.as_ref().map(|sdk| sdk.sha256.clone());
-        let library = record.library_of(arm).sha256.clone();
-        Some((library, sdk, server, record.tool.commit.clone()))
-    };
     let own = |warning: &Warning| matches!(warning, Warning::UnlikeBefore { .. });
-    with(past) == with(now)
-        && !ran_beside_others(&past.warnings)
-        && !past.warnings.iter().any(own)
-        && !differences(past, now).iter().any(|one| one.forbids)
+    is_repeated(past, now, [arm]) && !past.warnings.iter().any(own)
 }
 
 fn median_us(result: &RunResult, arm: &str) -> Option<f64> {

@@ -1,10 +1,12 @@
 //! Whether a run's numbers may be used: what it found wrong with itself, and the rules that need the whole
 //! record.
 
+pub(super) mod stall;
+
 use crate::record::{
-    ArmRecord, Audit, GeneratorUse, InjectionFailure, InvalidReason, Outcomes, QUIET_NS, RunRecord, Warning,
+    ArmRecord, Audit, GeneratorUse, InjectionFailure, InvalidReason, Outcomes, RunRecord, Warning,
 };
-use crate::scenario::{MOST_IN_FLIGHT, Mode, Model, Scenario};
+use crate::scenario::{MOST_IN_FLIGHT, Model, Scenario};
 use crate::stats::{Latencies, mser};
 
 use super::arm_counts::arm_samples;
@@ -14,19 +16,6 @@ use super::generators;
 use super::send_lag::{SendLag, of_arms};
 use super::servers::other_servers;
 
-/// A span without a claim is worth a warning if it is this share of the window, and beyond the second the
-/// quantiles of a closed loop are refused; both only for spans that no claim's own time explains.
-const STALL_WARNS: f64 = 0.05;
-const STALL_REFUSED: f64 = 0.2;
-const SHORTEST_STALL_S: f64 = 0.25;
-/// The record adds up spans from this length on; where together they come to so much, short ones count as
-/// well.
-const STALLED_FROM_S: f64 = QUIET_NS as f64 / 1e9;
-const STALLED_TOGETHER_S: f64 = 1.0;
-/// Between two claims of one worker there may be a few round trips of the ruler, and a claim may take longer
-/// than the median: a span is short work up to so many medians.
-const SHORT_CLAIMS: f64 = 4.0;
-
 /// Values per batch of the warm-up rule (MSER-5).
 const MSER_BATCH: usize = 5;
 
@@ -34,7 +23,7 @@ const MSER_BATCH: usize = 5;
 pub(super) fn faults(record: &RunRecord, scenario: &Scenario) -> Vec<InvalidReason> {
     // What ended a run says more than that its other parts are missing.
     let mut faults = record.faults.clone();
-    let part = record.part.as_ref();
+    let part = record.part.as_ref().filter(|part| part.of > 1);
     faults.extend(part.map(|part| InvalidReason::PartOfARun { part: part.number, of: part.of }));
     faults.extend(damaged(record));
     faults.extend(generators::began_late(record));
@@ -55,11 +44,7 @@ pub(super) fn faults(record: &RunRecord, scenario: &Scenario) -> Vec<InvalidReas
     faults.extend(record.arms.iter().filter(|_| !record.partial).filter_map(|arm| failed(arm, record)));
     faults.extend(record.arms.iter().filter_map(claimed_late));
     faults.extend(failed_in_no_arm(record).filter(|_| !record.partial));
-    faults.extend(
-        stall(record, scenario)
-            .filter(|(_, share)| *share > STALL_REFUSED && scenario.load.mode == Mode::Staged)
-            .map(|(longest_s, share)| InvalidReason::Stalled { longest_s, share }),
-    );
+    faults.extend(stall::faults(record, scenario));
     faults.extend(shared_queue(record, scenario));
     // The run may have found the same itself; one reason is said once.
     let mut once: Vec<InvalidReason> = Vec::with_capacity(faults.len());
@@ -93,10 +78,7 @@ pub(super) fn warnings(record: &RunRecord, scenario: &Scenario) -> Vec<Warning> 
     if let Some((errors, sent)) = of_no_arm(record) {
         add(Warning::Errors { arm: NO_ARM.to_owned(), errors, sent });
     }
-    let stalled = stall(record, scenario).filter(|(_, share)| *share > STALL_WARNS);
-    if let Some((longest_s, share)) = stalled {
-        add(Warning::Stall { longest_s, share });
-    }
+    stall::warnings(record, scenario).into_iter().for_each(&mut add);
     of_arms(record, scenario).filter_map(|lag| lag.warning()).for_each(&mut add);
     let without_priority = record.generator.is_some_and(|used| used.real_time == Some(false));
     if without_priority && of_arms(record, scenario).any(|lag| lag.is_late()) {
@@ -276,30 +258,6 @@ fn failed(arm: &ArmRecord, record: &RunRecord) -> Option<InvalidReason> {
 fn claimed_late(arm: &ArmRecord) -> Option<InvalidReason> {
     let (claimed, late) = (arm.late.claimed, arm.late.planned());
     (claimed > 0).then(|| InvalidReason::ExpiredGrantsClaimed { arm: arm.name.clone(), claimed, late })
-}
-
-/// The longest span without a claim of a closed loop, in seconds, and the share of the window that all such
-/// spans have together. An open loop's response times hold a stall, and a storm has one clock for all. The
-/// wait for grants that are left to expire is after the window.
-fn stall(record: &RunRecord, scenario: &Scenario) -> Option<(f64, f64)> {
-    let waits = matches!(scenario.load.model, Model::Open { .. }) || scenario.load.mode == Mode::Storm;
-    let longest_s = record.longest_gap_s.filter(|_| !waits)?;
-    let median_s = |arm: &ArmRecord| Some(Latencies::readable(&arm.service)?.quantile_us(0.5) / 1e6);
-    let median_s = record.arms.iter().filter_map(median_s).fold(0.0, f64::max);
-    // Short spans are stalls only where claims are much shorter, and follow each other: in churn they wait
-    // for scanners.
-    let shorts_count = scenario.load.mode == Mode::Staged && SHORT_CLAIMS * median_s < STALLED_FROM_S;
-    let together_s = record.stalled_s.filter(|_| shorts_count).unwrap_or(0.0).max(longest_s);
-    if longest_s < SHORTEST_STALL_S && together_s < STALLED_TOGETHER_S {
-        return None;
-    }
-    // With thousands in flight nothing ends before the first of many has: half of the claims took as long, so
-    // that the quantiles show it.
-    if median_s >= longest_s {
-        return None;
-    }
-    let window_s = record.claims_made_s();
-    (window_s > 0.0).then(|| (longest_s, together_s / window_s))
 }
 
 /// Whether an arm's latencies settled only in the second half. A paired comparison cancels that, so it is no

@@ -175,7 +175,10 @@ pub(super) fn measured(record: &RunRecord, arm: usize, metric: Metric) -> Result
                 // each waits for the others: together they hold more time than the run had.
                 let value = match record.generators.len() {
                     0 | 1 => seconds.value,
-                    _ => variant_rate(record, arm),
+                    _ => {
+                        let (claims, seconds) = record.arms[arm].rate_parts();
+                        claims / seconds
+                    }
                 };
                 return Ok(LogValue { value, ..seconds });
             }
@@ -187,12 +190,6 @@ pub(super) fn measured(record: &RunRecord, arm: usize, metric: Metric) -> Result
         }
         Source::Exact(_) | Source::Calls => Err(TooFew::constant(metric.name())),
     }
-}
-
-/// Claims per second of a variant that has its time for itself.
-fn variant_rate(record: &RunRecord, arm: usize) -> f64 {
-    let arm = &record.arms[arm];
-    arm.outcomes.claimed as f64 / arm.active_s
 }
 
 /// Of a run with one variant: the timeline is that variant's.

@@ -89,7 +89,7 @@ fn arms_to_size(record: &RunRecord) -> Result<Vec<ArmToSize>, WorthMissing> {
 
 fn arm_to_size(record: &RunRecord, arm: usize) -> Result<ArmToSize, WorthMissing> {
     let cpu = measured(record, arm, Metric::ServerCpu).map_err(|_| WorthMissing::CpuUnknown)?;
-    let concentrated = concentrated(&primaries_of(record, arm), record.scenario.population.is_skewed())
+    let concentrated = concentrated(&primaries_of(record, arm), record.scenario.population.skew_exponent())
         .ok_or(WorthMissing::SkewOnOnePrimary)?;
     Ok(ArmToSize { arm, cpu_us_per_claim: cpu.estimate(CONFIDENCE), concentrated })
 }

@@ -58,6 +58,11 @@ pub struct ArmRecord {
 }
 
 impl ArmRecord {
+    /// Claims and the seconds in which the variant made them: of its own only where it was alone in them.
+    pub fn rate_parts(&self) -> (f64, f64) {
+        (self.outcomes.claimed as f64, self.active_s)
+    }
+
     /// Grants that ran out before their claims, beside those that the scenario leaves to (`grant.unconsumed`):
     /// they were issued too early. 0 where nobody knows which were left to.
     pub fn expired_unasked(&self, unconsumed: f64) -> u64 {

@@ -131,7 +131,8 @@ pub struct CalibrationNote {
     pub client_cpu_us_per_request: f64,
     /// Median round trip through the client minus that on a bare socket, one request in flight.
     pub round_trip_overhead_us: Option<f64>,
-    /// Send lag of the pacer at the calibrated rate nearest to the run's; `None` in a closed loop.
+    /// Send lag of the pacer at the calibrated rate nearest to the run's; `None` in a closed loop, for a
+    /// recorded trace, and where that rate was not kept or is more than four times as high or as low.
     pub send_lag: Option<CalibratedLag>,
     /// What disturbed the calibration: the generator can do more than it says, and be less late.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -101,6 +101,10 @@ pub struct ValkeyInfo {
     /// Whether others may use the cluster at the same time (`--shared`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shared: Option<bool>,
+    /// `redis_build_id` of `INFO server`: two builds of one version have different ones. `None` where the server
+    /// does not say, and in results of versions that did not keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build_id: Option<String>,
     /// Whether connections to the servers are encrypted; `None` in results of versions that did not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<bool>,

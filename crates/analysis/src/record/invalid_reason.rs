@@ -248,6 +248,16 @@ pub enum InvalidReason {
         /// What it may be.
         limit: f64,
     },
+    /// A generator of a closed loop was done with its claims long before the others: from then on the load
+    /// was not the one that was asked for.
+    DoneEarly {
+        /// Which part, from 1.
+        part: u32,
+        /// Share of the window that was left.
+        share: f64,
+        /// What it may be.
+        limit: f64,
+    },
     /// Something that one of several generators met, or was.
     OfGenerator {
         /// Which part, from 1.

@@ -106,6 +106,9 @@ mod tests {
             late_us: 0,
             late_in: 1,
             late_share: None,
+            longest_gap_s: None,
+            stalled_s: None,
+            service_p50_us: None,
             conditions: None,
         }
     }

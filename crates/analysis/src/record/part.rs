@@ -30,7 +30,8 @@ pub struct GeneratorRecord {
     pub host: Host,
     /// Claims of the window that succeeded, of all arms; the control's and the blocks' are among them.
     pub claims: u64,
-    /// What it used in the window.
+    /// What it used in the window; `window_s` is the time of its own, in which it made claims. In a closed
+    /// loop that ends when its last claim is done, however long the others go on.
     pub used: GeneratorUse,
     /// sent - scheduled of its claims; empty in a closed loop.
     pub send_lag: Histogram,
@@ -42,6 +43,17 @@ pub struct GeneratorRecord {
     /// versions that did not keep it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub late_share: Option<f64>,
+    /// Longest span of its own window without a successful claim of its own; `None` in results of versions
+    /// that kept that of all generators together alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub longest_gap_s: Option<f64>,
+    /// Such spans of a tenth of a second or longer, all together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stalled_s: Option<f64>,
+    /// Largest of the medians of its variants' service times, in microseconds: spans that its claims take
+    /// themselves are no stall.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_p50_us: Option<f64>,
     /// How its threads and cores were arranged, on a machine other than the first one's and where that was
     /// otherwise than there (`environment.conditions`).
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -7,7 +7,7 @@ use super::is_zero::is_zero;
 use super::{
     Aborted, ArmRecord, Audit, CalibrationNote, ClusterRecord, CounterBlock, Environment, GeneratorRecord,
     GeneratorUse, Histogram, InjectedRecord, InvalidReason, LibraryInfo, PartNote, PrimaryRecord,
-    StormRecord, Stratum, TimelinePoint, Tool, Warning, WindowEvent, WindowTotals,
+    RunBefore, StormRecord, Stratum, TimelinePoint, Tool, Warning, WindowEvent, WindowTotals,
 };
 use crate::json::{FromJson, to_json_line};
 use crate::scenario::ScenarioFile;
@@ -100,6 +100,10 @@ pub struct RunRecord {
     pub events: Vec<WindowEvent>,
     /// What reading everything back showed.
     pub audit: Audit,
+    /// The runs beside which the result was stored that measured the same with the same, the earliest first. Empty
+    /// where there are none, where others ran beside this one, and in results of versions that did not keep them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub runs_before: Vec<RunBefore>,
     /// What the run found wrong with itself while it ran; any entry makes the result invalid.
     pub faults: Vec<InvalidReason>,
     /// What a reader should know but what does not make the result wrong. A result adds its own to them and

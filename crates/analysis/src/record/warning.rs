@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ForeignClient;
 use super::usage::{GeneratorUse, OTHERS_WORTH_A_WARNING, STOLEN, is_busy};
-use crate::scenario::FaultKind;
+use crate::scenario::{FaultKind, Metric};
 
 /// Something a reader should know.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -65,6 +65,18 @@ pub enum Warning {
     WiderBesideOthers {
         /// By this share of an effect, on either side.
         share: f64,
+    },
+    /// What variants differ by was another thing in the second half of the run: its figure is one of how long it
+    /// lasted.
+    EffectChanged {
+        /// The variant that is compared.
+        candidate: String,
+        /// The first metric of the scenario.
+        metric: Metric,
+        /// Candidate over baseline in the first half.
+        first: f64,
+        /// In the second half.
+        second: f64,
     },
     /// The median claim took much longer or shorter than in the runs before on this machine: it was in
     /// another state.

@@ -1,11 +1,12 @@
 //! What a gate found, in words.
 
 use super::faults;
-use super::format::{difference_within, per_claim, share, time_us};
+use super::format::{count, difference_within, per_claim, share, time_us};
 use super::words::{self, conclusion::ConclusionWord};
-use crate::judge::{Cause, Conclusion, Control, ControlFailure, Finding, Gate, Untold};
+use crate::judge::{Cause, Clock, Conclusion, Control, ControlFailure, Finding, Gate, Untold};
 use crate::record::Aborted;
 use crate::scenario::FaultKind;
+use crate::stats::{Estimate, TooFew};
 
 /// What a gate says whose verdicts are binding, with the exit code that follows and the first reasons; `None`
 /// where they are not.
@@ -81,11 +82,12 @@ fn cause(cause: &Cause) -> String {
             let counted = words::counted_label(metric);
             format!("{counted} of {candidate} {base} → {value} per claim, against {baseline}")
         }
-        Cause::ServiceLevel { variant, p99_us, bound_us } => format!(
-            "{variant} answers within {} at p99, the service level is {}",
-            time_us(*p99_us),
-            time_us(*bound_us)
-        ),
+        Cause::ServiceLevel { variant, clock, p99_us, late, bound_us } => {
+            level_missed(variant, (*clock, *bound_us), *p99_us, *late)
+        }
+        Cause::ServiceLevelUntold { variant, clock, claims, interval, bound_us } => {
+            level_open(variant, (*clock, *bound_us), &level_untold(interval, *claims))
+        }
         Cause::Recovery { kind, recovered_s, next_struck_s, bound_s, .. } => {
             recovery(*kind, (*recovered_s, *next_struck_s), *bound_s)
         }
@@ -100,6 +102,64 @@ fn cause(cause: &Cause) -> String {
             kind.as_str(),
             untold(*why)
         ),
+    }
+}
+
+/// The times that a service level is held to, and why they are not response times.
+pub(super) fn of_clock(clock: Clock) -> &'static str {
+    match clock {
+        Clock::Response => "of the response time",
+        Clock::Service => "of the service time (a closed loop has no response time)",
+        Clock::Resume => "of the time to resume (a storm has no response time)",
+        Clock::SendLag => "of the send lag",
+    }
+}
+
+fn level_missed(
+    variant: &str,
+    (clock, bound_us): (Clock, f64),
+    p99_us: f64,
+    late: Option<(u64, u64)>,
+) -> String {
+    let (bound, of_clock) = (time_us(bound_us), of_clock(clock));
+    match late {
+        None => format!(
+            "{variant} answers within {} at p99 {of_clock}, the service level is {bound}",
+            time_us(p99_us)
+        ),
+        Some((late, of)) => format!(
+            "{} of {} executions of {variant} were back later than {bound} or never, the service level is {bound} at p99 \
+             {of_clock}",
+            count(late),
+            count(of)
+        ),
+    }
+}
+
+fn level_open(variant: &str, (clock, bound_us): (Clock, f64), why: &str) -> String {
+    let (bound, of_clock) = (time_us(bound_us), of_clock(clock));
+    format!("whether {variant} kept the service level, {bound} at p99 {of_clock}, cannot be told: {why}")
+}
+
+/// What a level was held against: the p99, or how many executions of a storm were late.
+pub(super) fn level_figure(p99_us: f64, late: Option<(u64, u64)>) -> String {
+    match late {
+        None => time_us(p99_us),
+        Some((late, of)) => format!("{} of {} executions were later", count(late), count(of)),
+    }
+}
+
+/// Why nobody can tell whether a level was kept, without a full stop.
+pub(super) fn level_untold(interval: &Result<Estimate, TooFew>, claims: u64) -> String {
+    match interval {
+        Ok(p99) => format!(
+            "p99 lies between {} and {}, the {} interval of {} claims",
+            time_us(p99.low),
+            time_us(p99.high),
+            share(p99.confidence),
+            count(claims)
+        ),
+        Err(too_few) => format!("p99 {too_few}"),
     }
 }
 
@@ -135,7 +195,8 @@ fn untold(why: Option<Untold>) -> &'static str {
 /// Why a run was ended before its time, without a full stop.
 pub(super) fn aborted(aborted: &Aborted) -> String {
     format!(
-        "the response time's p99 was beyond {} ([slo] abort) in {} seconds on end, which ended the run after {:.1} s",
+        "over one in a hundred claims took longer than {} ([slo] abort, by the response time; in a closed loop by the \
+         service time) or had no answer in each of {} seconds on end, which ended the run after {:.1} s",
         time_us(aborted.limit_us),
         aborted.seconds,
         aborted.after_s
@@ -146,6 +207,12 @@ pub(super) fn aborted(aborted: &Aborted) -> String {
 pub(super) fn failed_control(control: &Control) -> Option<String> {
     let told = control.failure.as_ref().map(control_failure);
     (!control.passed).then(|| told.unwrap_or_else(|| "the baseline differs from itself".to_owned()))
+}
+
+/// The baseline against itself with its interval, whose confidence is not that of the comparisons.
+pub(super) fn control_within(control: &Control) -> Option<String> {
+    let ratio = control.ratio.as_ref()?;
+    Some(format!("{} ({} interval)", difference_within(ratio), share(ratio.confidence)))
 }
 
 /// One line, without a full stop.
@@ -182,7 +249,57 @@ pub(super) fn control_failure(failure: &ControlFailure) -> String {
 mod tests {
     use super::*;
     use crate::scenario::Metric;
-    use crate::stats::Estimate;
+
+    fn level(cause: Cause) -> String {
+        finding(&Finding { conclusion: Conclusion::Regression, run: None, cause })
+    }
+
+    #[test]
+    fn a_missed_level_says_by_which_clock() {
+        let missed = |clock, late| {
+            let (variant, p99_us, bound_us) = ("a".to_owned(), 25e3, 20e3);
+            level(Cause::ServiceLevel { variant, clock, p99_us, late, bound_us })
+        };
+        assert_eq!(
+            [
+                missed(Clock::Response, None),
+                missed(Clock::Service, None),
+                missed(Clock::Resume, Some((130, 6_100)))
+            ],
+            [
+                "a answers within 25.0 ms at p99 of the response time, the service level is 20.0 ms",
+                "a answers within 25.0 ms at p99 of the service time (a closed loop has no response time), the service level \
+                 is 20.0 ms",
+                "130 of 6,100 executions of a were back later than 20.0 ms or never, the service level is 20.0 ms at p99 of \
+                 the time to resume (a storm has no response time)"
+            ]
+        );
+        let ended = aborted(&Aborted { limit_us: 1e6, seconds: 5, after_s: 12.34 });
+        assert!(ended.contains("in a closed loop by the service time"), "{ended}");
+    }
+
+    #[test]
+    fn a_level_that_nobody_can_tell_says_what_is_known() {
+        let untold = |interval| {
+            let (variant, clock, bound_us) = ("a".to_owned(), Clock::Response, 20e3);
+            level(Cause::ServiceLevelUntold { variant, clock, claims: 6_000, interval, bound_us })
+        };
+        let within = untold(Ok(Estimate { estimate: 19e3, low: 17e3, high: 21.5e3, confidence: 0.95 }));
+        assert_eq!(
+            within,
+            "whether a kept the service level, 20.0 ms at p99 of the response time, cannot be told: p99 lies between 17.0 \
+             ms and 21.5 ms, the 95 % interval of 6,000 claims"
+        );
+        let few = untold(Err(TooFew::samples("claims", 5_000, 20)));
+        assert!(few.ends_with("cannot be told: p99 needs at least 5000 claims, has 20"), "{few}");
+    }
+
+    #[test]
+    fn the_interval_of_a_control_says_its_own_confidence() {
+        let ratio = Estimate { estimate: 1.002, low: 0.998, high: 1.006, confidence: 0.99 };
+        let control = Control { ratio: Some(ratio), passed: true, failure: None, allowance: None };
+        assert_eq!(control_within(&control).as_deref(), Some("+0.2 % [-0.2, 0.6] (99 % interval)"));
+    }
 
     #[test]
     fn what_could_not_be_judged_is_no_reason_for_a_gate_to_fail() {

@@ -214,7 +214,7 @@ pub(super) fn bytes(n: u64) -> String {
     }
 }
 
-fn signed_percent(ratio: f64) -> String {
+pub(super) fn signed_percent(ratio: f64) -> String {
     let percent = 100.0 * (ratio - 1.0);
     let text = format!("{percent:+.1}");
     match text.as_str() {

@@ -63,3 +63,29 @@ fn time(step: &RampStep) -> String {
 fn seconds(at: f64) -> String {
     if (at - at.round()).abs() < 0.05 { format!("{at:.0}") } else { format!("{at:.1}") }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::judge::fixtures::{GRANT_LANE, TWIN, record};
+    use crate::record::Offered;
+    use crate::scenario::{ArrivalsForm, HumanDuration, Ramp, RampForm};
+
+    #[test]
+    fn a_ramp_over_several_variants_has_no_table_and_says_why() {
+        let mut shared = record(&[GRANT_LANE, TWIN], 1);
+        (shared.strata, shared.blocks) = (Vec::new(), Vec::new());
+        let form = RampForm { from: 100.0, over: HumanDuration::from_secs(18) };
+        let load = &mut shared.scenario.load;
+        (load.rate, load.arrivals) = (Some(300.0), Some(ArrivalsForm::Ramp(form)));
+        let ramp = Ramp::new(100.0, 300.0, Duration::from_secs(18));
+        let claims = ramp.count_until(20.0).round();
+        shared.offered = Some(Offered { claims: claims as u64, schedule_s: ramp.time_of(claims - 1.0) });
+        let said = blocks(&shared);
+        let [Block::Line(line)] = said.as_slice() else { panic!("{said:?}") };
+        assert!(line.starts_with("No table by offered rate: several variants"), "{line}");
+        assert!(line.ends_with("give it one variant and no [compare]."), "{line}");
+    }
+}

@@ -1,10 +1,10 @@
 //! Several runs: the repetitions of one scenario, the nights of a history.
 
 use super::document::Block;
-use super::format::{difference, difference_within, figure, share};
+use super::format::{difference, difference_within, figure, share, time_us};
 use super::saving::{OfTwoArms, Saving};
 use super::words::{self, conclusion};
-use super::{conditions, faults_repeated, findings};
+use super::{conditions, faults_repeated, findings, run_report};
 use crate::judge::{
     Attempt, Gate, LeftOut, MIN_RUNS, RUNS_FOR_A_CHANGE, Repeated, RepeatedComparison, RepeatedDifference,
     Trend, TrendChange, TrendPoint, Undecided, Verdict,
@@ -35,6 +35,7 @@ pub(super) fn repeated(scenario: &str, repeated: &Repeated, gate: &Gate) -> Vec<
             "ENDED BY AN ERROR: {error}. What follows is of the runs before it."
         )));
     }
+    blocks.extend(simulated_network(repeated).map(Block::Line));
     if !gate.findings.is_empty() {
         let said = |finding| findings::with_conclusion(finding, conclusion::in_series);
         let items = gate.findings.iter().map(said).collect();
@@ -53,7 +54,83 @@ pub(super) fn repeated(scenario: &str, repeated: &Repeated, gate: &Gate) -> Vec<
         });
     }
     blocks.push(Block::List { heading: "Runs".into(), items: attempts(repeated) });
+    if let Some(environment) = &repeated.environment {
+        let items = run_report::surroundings(environment);
+        blocks.push(Block::List { heading: "Where this was measured".into(), items });
+    }
+    let items = remarks(repeated);
+    if !items.is_empty() {
+        blocks.push(Block::List { heading: "Keep in mind".into(), items });
+    }
     blocks
+}
+
+/// Said above every figure: none of them is of the network that is there. Nothing where none is simulated.
+pub(super) fn simulated_network(repeated: &Repeated) -> Option<String> {
+    let added = || repeated.attempts.iter().filter_map(|attempt| attempt.added_rtt_us);
+    let [low, high] = [added().reduce(f64::min)?, added().reduce(f64::max)?].map(time_us);
+    let each = if low == high { low } else { format!("{low} to {high}") };
+    Some(format!(
+        "SIMULATED NETWORK: the tool held every reply of a claim back ({each} at the median of a run); all times below contain it."
+    ))
+}
+
+/// What runs say to their reader.
+struct Remark {
+    /// As the first of them says it.
+    text: String,
+    first: usize,
+    last: usize,
+    runs: usize,
+    /// Whether others of them say it with other figures.
+    differs: bool,
+}
+
+/// What the runs say to their reader, each thing once and with in how many runs. What differs in its figures
+/// alone is one thing: hardly any share is the same in two runs.
+pub(super) fn remarks(repeated: &Repeated) -> Vec<String> {
+    let mut once: Vec<Remark> = Vec::new();
+    for (n, attempt) in repeated.attempts.iter().enumerate() {
+        for text in attempt.warnings.iter().map(words::warning) {
+            let words = without_figures(&text);
+            match once.iter_mut().find(|known| known.last < n && without_figures(&known.text) == words) {
+                Some(known) => {
+                    (known.last, known.runs) = (n, known.runs + 1);
+                    known.differs |= known.text != text;
+                }
+                None => once.push(Remark { text, first: n, last: n, runs: 1, differs: false }),
+            }
+        }
+    }
+    let all = repeated.attempts.len();
+    let said = |Remark { text, first, runs, differs, .. }: Remark| match (runs == all, differs) {
+        (true, false) => text,
+        (false, false) => format!("in {runs} of {all} runs: {text}"),
+        (_, true) => {
+            format!("in {runs} of {all} runs, each with its own figures; in run {}: {text}", first + 1)
+        }
+    };
+    once.into_iter().map(said).collect()
+}
+
+fn without_figures(text: &str) -> String {
+    text.chars().filter(|c| !c.is_ascii_digit() && !matches!(c, '.' | ',')).collect()
+}
+
+/// How many runs no estimate uses, and why; `None` where all are used.
+pub(super) fn unused(repeated: &Repeated) -> Option<String> {
+    let all = repeated.attempts.len();
+    let count = |of: fn(&&Attempt) -> bool| repeated.attempts.iter().filter(of).count();
+    let invalid = count(|attempt| !attempt.valid);
+    let early = count(|attempt| attempt.valid && attempt.partial);
+    let why: Vec<String> = [(invalid, "invalid"), (early, "ended early")]
+        .into_iter()
+        .filter(|(n, _)| *n > 0)
+        .map(|(n, why)| format!("{n} {why}"))
+        .collect();
+    let are = if invalid + early == 1 { "is" } else { "are" };
+    (!why.is_empty())
+        .then(|| format!("{} of {all} runs {are} left out: {}.", invalid + early, why.join(", ")))
 }
 
 /// Each metric of each arm over all runs, for the next one, and run by run; nothing where nothing was
@@ -98,8 +175,12 @@ fn attempts(repeated: &Repeated) -> Vec<String> {
             Some(true) => "control passed",
             Some(false) => "control failed",
         };
-        let valid = if attempt.valid { "valid" } else { "INVALID" };
-        format!("{}: {}, seed {}, {valid}, {control}", n + 1, attempt.started, attempt.seed)
+        let worth = match (attempt.valid, attempt.partial) {
+            (false, _) => "INVALID",
+            (true, true) => "ended early, left out",
+            (true, false) => "valid",
+        };
+        format!("{}: {}, seed {}, {worth}, {control}", n + 1, attempt.started, attempt.seed)
     };
     repeated.attempts.iter().enumerate().map(attempt).collect()
 }

@@ -16,7 +16,7 @@ pub const SERIES_SCHEMA: &str = "reclaim-bench/repeat-1";
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Series {
     schema: String,
-    /// The scenario's name.
+    /// The scenario's name, with the simulated network where there is one: once a run is there.
     pub scenario: String,
     seed: u64,
     /// Runs that were asked for; fewer are there where the series was interrupted.
@@ -54,6 +54,7 @@ impl Series {
 
     /// Adds a run, which is stored in the directory `own`, and concludes again.
     pub fn add(&mut self, result: RunResult, own: String) {
+        self.scenario = result.record.label();
         self.runs.push(own);
         self.results.push(result);
         let policy = GatePolicy::from_scenario(&self.results[0].record.scenario);
@@ -74,10 +75,11 @@ impl Series {
 
     /// Concludes again, from the runs' own results; `None` where there are none.
     pub fn with_results(self, results: Vec<RunResult>) -> Option<Self> {
-        let policy = GatePolicy::from_scenario(&results.first()?.record.scenario);
+        let first = &results.first()?.record;
+        let (scenario, policy) = (first.label(), GatePolicy::from_scenario(&first.scenario));
         let ending = (self.wanted, self.repeated.ended_by.clone());
         let (repeated, gate) = concluded(&results, ending, &policy);
-        Some(Self { gate, repeated, results, ..self })
+        Some(Self { scenario, gate, repeated, results, ..self })
     }
 
     /// For a pull request, or a job's summary.
@@ -122,4 +124,90 @@ fn concluded(
     let repeated = Repeated { ended_by, ..judge::repeat(results, wanted.into()) };
     let gate = judge::gate_repeated(results, &repeated, policy);
     (repeated, gate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::analyse_as;
+    use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, record, scenario, spread};
+    use crate::record::{AddedRoundTrip, RunRecord, Warning};
+    use crate::scenario::HumanDuration;
+
+    fn series(change: impl Fn(usize, &mut RunRecord)) -> Series {
+        let arms = [GRANT_LANE, HGET_LANE];
+        let run = |n: usize| {
+            let mut record = record(&arms, n as u64);
+            change(n, &mut record);
+            analyse_as(record, &scenario(&arms))
+        };
+        let results: Vec<RunResult> = (0..3).map(run).collect();
+        let mut series = Series::begin(&results[0].record.scenario, 1, 3);
+        for (n, result) in results.into_iter().enumerate() {
+            series.add(result, format!("run-{n}"));
+        }
+        series
+    }
+
+    /// In text without line breaks.
+    fn text(series: &Series) -> String {
+        let Series { scenario, repeated, gate, .. } = series;
+        crate::report::repeated_text(scenario, repeated, gate, None).replace("\n    ", " ").replace('\n', " ")
+    }
+
+    /// Figures with and without it must never stand under one name.
+    #[test]
+    fn a_series_over_a_simulated_network_says_so_in_every_form_also_where_its_file_does_not() {
+        let series = series(|_, record| {
+            record.scenario.load.network.added_rtt = HumanDuration::from_millis(1);
+            record.added_rtt = Some(AddedRoundTrip { asked_us: 1_000.0, given: spread(500, 1_030.0, 1) });
+        });
+        let mut file = serde_json::to_value(&series).unwrap();
+        file["scenario"] = "lane-ab".into();
+        let stored: Series = serde_json::from_value(file).unwrap();
+        let read = stored.with_results(series.results.clone()).unwrap();
+        for series in [&series, &read] {
+            let page = crate::report::html::series(&[(&series.scenario, &series.repeated, &series.gate)]);
+            for said in [text(series), series.markdown(), page] {
+                assert!(said.contains("lane-ab (+1ms RTT), 3 runs"), "{said}");
+                assert!(
+                    said.contains("SIMULATED NETWORK: the tool held every reply of a claim back ("),
+                    "{said}"
+                );
+            }
+        }
+        let without = self::series(|_, _| ());
+        assert_eq!(without.scenario, "lane-ab");
+        assert!(!text(&without).contains("SIMULATED"));
+    }
+
+    #[test]
+    fn a_series_says_what_its_runs_warn_of_in_how_many_of_them_and_where_they_were_made() {
+        let series = series(|n, record| {
+            record.warnings.push(Warning::SharedMachine { cores: 2 });
+            if n > 0 {
+                record.warnings.push(Warning::BusyMachine { share: 0.1 * n as f64 });
+            }
+            if n == 2 {
+                record.warnings.push(Warning::NoRealTime);
+            }
+        });
+        let text = text(&series);
+        for said in [
+            "Keep in mind   - generator and servers share 2 cores: ",
+            " - in 2 of 3 runs, each with its own figures; in run 2: other programs took 10 % of the machine",
+            " - in 1 of 3 runs: the generator had no real-time priority",
+            "Where this was measured   - machine: ",
+        ] {
+            assert_eq!(text.matches(said).count(), 1, "{said} in\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_run_that_was_ended_early_is_not_listed_as_valid() {
+        let series = series(|n, record| record.partial = n == 1);
+        let text = text(&series);
+        assert_eq!(text.matches(", valid, ").count(), 2, "{text}");
+        assert_eq!(text.matches(", ended early, left out, ").count(), 1, "{text}");
+    }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::document::Block;
 use super::format::{count, difference_within, figure, maybe, share, signed_within, time_us, within};
+use super::sweep_answer::value_of;
 use super::{faults, findings, sweep_answer, words};
 use crate::judge::{Conclusion, Sweep, SweepArm, SweepComparison, SweepLine, SweepPoint};
 use crate::scenario::Metric;
@@ -44,7 +45,7 @@ fn recoveries(sweep: &Sweep) -> Option<Block> {
             let time = |s: Option<f64>| s.map_or_else(|| "-".to_owned(), faults::seconds);
             let never = recovery.untold().is_none() && recovery.recovered_s.is_none();
             rows.push(vec![
-                words::setting(&point.value),
+                value_of(point),
                 time(recovery.marked_failed_s),
                 time(recovery.took_over_s),
                 faults::first_success(recovery),
@@ -84,7 +85,7 @@ fn lines(sweep: &Sweep) -> Option<Block> {
         vec![
             format!("{} less {}", line.name, line.baseline),
             words::metric_label(line.metric),
-            signed_within(&line.base),
+            signed_within(&line.base) + sweep_answer::beyond(sweep, line, 0.0),
             signed_within(&line.per_us),
         ]
     };
@@ -116,22 +117,19 @@ pub(super) fn prediction(sweep: &Sweep, rtt: Duration) -> Vec<Block> {
                    time of a claim.";
         return vec![Block::Line(why.to_owned())];
     }
-    let used = sweep.points.iter().filter(|point| point.is_judged()).map(SweepPoint::added_us);
-    let (least, most) =
-        used.fold((f64::INFINITY, 0.0_f64), |(least, most), us| (us.min(least), us.max(most)));
-    let beyond = if us < least || us > most { ", beyond what was measured" } else { "" };
     let items = sweep.lines.iter().map(|line| {
         let more = line.at(us);
         format!(
-            "{} takes {} {} more than {}",
+            "{} takes {} {} more than {}{}",
             line.name,
             signed_within(&more),
             words::unit_named(&line.unit),
-            line.baseline
+            line.baseline,
+            sweep_answer::beyond(sweep, line, us)
         )
     });
     vec![Block::List {
-        heading: format!("With {} of network in every round trip{beyond}", time_us(us)),
+        heading: format!("With every round trip {} longer than on the measured machine", time_us(us)),
         items: items.collect(),
     }]
 }
@@ -206,7 +204,7 @@ fn figures(sweep: &Sweep, simulated: bool) -> Block {
             us.map_or_else(|| "-".to_owned(), |us| within(us, interval))
         };
         vec![
-            words::setting(&point.value),
+            value_of(point),
             arm.name.clone(),
             maybe(if simulated { added(point) } else { point.busiest_share }),
             arm.throughput_per_s
@@ -236,7 +234,7 @@ fn differences(sweep: &Sweep, simulated: bool) -> Option<Block> {
     }
     let row = |point: &SweepPoint, arm: &SweepArm| {
         let Some(against) = &arm.against else { return Vec::new() };
-        let mut row = vec![words::setting(&point.value), arm.name.clone()];
+        let mut row = vec![value_of(point), arm.name.clone()];
         row.extend(simulated.then(|| maybe(added(point))));
         row.extend(against_baseline(point, against));
         row
@@ -303,11 +301,10 @@ fn bound(us: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sweep_fixture::curve;
+    use super::super::sweep_fixture::{curve, line};
     use super::*;
     use crate::judge::Control;
     use crate::record::{InvalidReason, Warning};
-    use crate::stats::{FittedLine, LinePoint};
 
     #[test]
     fn a_curve_is_marked_as_simulated_and_tells_amounts_with_intervals() {
@@ -333,7 +330,12 @@ mod tests {
             .into();
         let wanted = ["1s".to_owned(), "4s".to_owned()];
         let of = wanted.iter().map(String::as_str).zip(&runs);
-        let sweep = crate::judge::sweep("cluster.node_timeout", &wanted, of);
+        let mut sweep = crate::judge::sweep("cluster.node_timeout", &wanted, of);
+        sweep.points.iter_mut().for_each(|point| point.valid = true);
+        let mut invalid = sweep.clone();
+        invalid.points[1].valid = false;
+        let Some(Block::Table { rows, .. }) = recoveries(&invalid) else { panic!("no table") };
+        assert_eq!((rows[0][0].as_str(), rows[1][0].as_str()), ("1 s", "4 s (invalid)"));
         let Some(Block::Table { rows, .. }) = recoveries(&sweep) else { panic!("no table") };
         assert_eq!((rows.len(), rows[0][0].as_str(), rows[1][0].as_str()), (2, "1 s", "4 s"));
         // A pause moves no primary.
@@ -347,30 +349,24 @@ mod tests {
         let mut curve = curve();
         let rtt = Duration::from_micros(500);
         assert!(super::super::network_prediction(&curve, rtt, None).contains("No prediction"));
-        let points = [0.0, 100.0, 1_000.0].map(|x| LinePoint { x, y: 60.0 + 1.02 * x, error: 3.0 });
-        let line = FittedLine::through(&points).unwrap();
-        curve.lines = vec![SweepLine {
-            name: "hget-lane".into(),
-            baseline: "grant-lane".into(),
-            metric: Metric::ServiceP50,
-            unit: "us".into(),
-            base: line.at(0.0, 0.95),
-            per_us: line.slope(0.95),
-            line,
-            allowed_for_others: None,
-        }];
+        curve.lines = vec![line("hget-lane", 60.0, 1.02)];
         let text = super::super::sweep_text("rtt-sweep", &curve, None);
         assert!(
             text.contains("hget-lane less grant-lane")
                 && text.contains("+60.0 [")
-                && text.contains("+1.02 ["),
+                && text.contains("+1.02 [")
+                && !text.contains("beyond what was measured"),
             "{text}"
         );
         let said = super::super::network_prediction(&curve, rtt, None);
-        assert!(
-            said.contains("hget-lane takes +570.0 [") && said.contains("beyond what was measured"),
-            "{said}"
-        );
+        // What is added to the measured machine's own round trips, not all of a network.
+        for part in [
+            "With every round trip 500.0 µs longer than on the measured machine\n",
+            "hget-lane takes +570.0 [",
+            "(beyond what was measured)",
+        ] {
+            assert!(said.contains(part), "no {part} in\n{said}");
+        }
         // Nothing is known below the smallest value that can be used, either.
         curve.points[0].added_rtt_us = Some(250.0);
         let beyond = |us| {
@@ -378,6 +374,8 @@ mod tests {
             said.contains("beyond what was measured")
         };
         assert_eq!([100, 200].map(beyond), [true, false]);
+        let text = super::super::sweep_text("rtt-sweep", &curve, None);
+        assert_eq!(text.matches("] (beyond what was measured)").count(), 1, "at none added\n{text}");
     }
 
     /// The slope of anything but a claim's time is no number of round trips.
@@ -394,7 +392,7 @@ mod tests {
         let text = super::super::sweep_text("rtt-sweep", &curve, None);
         assert_eq!(text.matches("No lines over the round-trip time: ").count(), 1, "{text}");
         assert!(
-            text.contains("Put service_p50 first in compare.metrics.") && !text.contains("round trips more"),
+            text.contains("Put service_p50 first in compare.metrics.") && !text.contains("round-trip times"),
             "{text}"
         );
         let rtt = Duration::from_millis(1);
@@ -430,5 +428,8 @@ mod tests {
         ] {
             assert_eq!(text.matches(said).count(), 1, "{said} in\n{text}");
         }
+        // Two variants in the one table, one of them in the other.
+        assert_eq!(text.matches("\n  a,b (invalid)  ").count(), 3, "{text}");
+        assert!(text.contains("\n  0 µs ") && !text.contains("0 µs (invalid)"), "{text}");
     }
 }

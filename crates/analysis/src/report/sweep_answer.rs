@@ -2,7 +2,7 @@
 
 use super::format::share;
 use super::{findings, words};
-use crate::judge::{Sweep, SweepComparison, SweepPoint, Verdict};
+use crate::judge::{Sweep, SweepComparison, SweepLine, SweepPoint, Verdict};
 use crate::stats::MIN_LINE_POINTS;
 
 /// Variants that are compared, in the order of the first point.
@@ -14,6 +14,11 @@ pub(super) fn candidates(sweep: &Sweep) -> Vec<&str> {
         }
     }
     names
+}
+
+/// A value as rows and marks have it: of a run whose figures must not be used it says so.
+pub(super) fn value_of(point: &SweepPoint) -> String {
+    words::setting(&point.value) + if point.valid { "" } else { " (invalid)" }
 }
 
 /// Whether something was to be judged, and is at no value.
@@ -30,16 +35,12 @@ pub(super) fn answer(sweep: &Sweep) -> String {
     }
     let slopes: Vec<String> = candidates
         .iter()
-        .filter_map(|name| {
-            let slope = sweep.line(name)?.per_us.estimate;
-            let word = if slope >= 0.0 { "more" } else { "fewer" };
-            Some(format!("{name} makes {:.1} round trips {word}", slope.abs()))
-        })
+        .filter_map(|name| Some(format!("{name} takes {}", longer(sweep.line(name)?.per_us.estimate, 1))))
         .collect();
     match candidates.as_slice() {
         [] => format!("{measured} values of {} were measured", sweep.key),
         [one] => one_candidate(sweep, one),
-        _ if !slopes.is_empty() => slopes.join("; "),
+        _ if !slopes.is_empty() => slopes.join("; ") + ", at the load that was measured",
         several => {
             format!("{} variants against their baseline at {measured} values of {}", several.len(), sweep.key)
         }
@@ -139,17 +140,71 @@ fn one_candidate(sweep: &Sweep, name: &str) -> String {
     }
 }
 
-/// Every line in words: what the slope says of any network.
-pub(super) fn line_in_words(line: &crate::judge::SweepLine, base: &str) -> String {
+/// A slope of a time over the round-trip time. It is no number of round trips: where claims queue, one round
+/// trip more may make no claim longer.
+fn longer(slope: f64, decimals: usize) -> String {
+    let word = if slope >= 0.0 { "longer" } else { "shorter" };
+    format!("{:.decimals$} round-trip times of the network {word}", slope.abs())
+}
+
+/// A line in words: what the slope says at the load that was measured, and what is there without an added
+/// round trip.
+pub(super) fn line_in_words(sweep: &Sweep, line: &SweepLine, base: &str) -> String {
     let slope = line.per_us;
-    let (more, [low, high]) = if slope.estimate >= 0.0 {
-        ("more", [slope.low, slope.high])
-    } else {
-        ("less", [-slope.high, -slope.low])
-    };
+    let [low, high] = if slope.estimate >= 0.0 { [slope.low, slope.high] } else { [-slope.high, -slope.low] };
     format!(
-        "{:.2} round trips {more} than the baseline ({} interval {low:.2} to {high:.2}), and {base} without an added round trip",
-        slope.estimate.abs(),
-        share(slope.confidence)
+        "{} than the baseline at the load that was measured ({} interval {low:.2} to {high:.2}), and {base} without an added round \
+         trip{}",
+        longer(slope.estimate, 2),
+        share(slope.confidence),
+        beyond(sweep, line, 0.0)
     )
+}
+
+/// What stands behind a figure that a line has where no point carries it; nothing where points do.
+pub(super) fn beyond(sweep: &Sweep, line: &SweepLine, added_rtt_us: f64) -> &'static str {
+    if sweep.is_beyond(&line.name, added_rtt_us) { " (beyond what was measured)" } else { "" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sweep_fixture::{curve, line};
+    use super::*;
+    use crate::judge::SweepArm;
+
+    #[test]
+    fn a_slope_is_told_as_a_time_and_not_as_a_number_of_round_trips() {
+        let mut curve = curve();
+        for point in &mut curve.points {
+            let other = SweepArm { name: "full-grant".into(), ..point.arms[1].clone() };
+            point.arms.push(other);
+        }
+        curve.lines = vec![line("hget-lane", 60.0, 1.02), line("full-grant", -20.0, -0.98)];
+        assert_eq!(
+            answer(&curve),
+            "hget-lane takes 1.0 round-trip times of the network longer; full-grant takes 1.0 round-trip times of the network \
+             shorter, at the load that was measured"
+        );
+        let said = |n: usize| line_in_words(&curve, &curve.lines[n], "+60.0 µs");
+        for (n, begins) in [
+            (
+                0,
+                "1.02 round-trip times of the network longer than the baseline at the load that was measured (95 %",
+            ),
+            (1, "0.98 round-trip times of the network shorter than the baseline"),
+        ] {
+            assert!(said(n).starts_with(begins), "{}", said(n));
+        }
+    }
+
+    #[test]
+    fn what_a_line_says_of_no_added_round_trip_is_marked_where_that_was_not_measured() {
+        let mut curve = curve();
+        curve.lines = vec![line("hget-lane", 60.0, 1.02)];
+        let said = |curve: &Sweep| line_in_words(curve, &curve.lines[0], "+60.0 µs");
+        assert!(said(&curve).ends_with("and +60.0 µs without an added round trip"), "{}", said(&curve));
+        curve.points[0].added_rtt_us = Some(50.0);
+        let marked = "without an added round trip (beyond what was measured)";
+        assert!(said(&curve).ends_with(marked), "{}", said(&curve));
+    }
 }

@@ -1,9 +1,26 @@
 //! A sweep made by hand: two values, two variants, the second one slower.
 
-use crate::judge::{NoInterval, Sweep, SweepArm, SweepComparison, SweepPoint, Verdict};
+use crate::judge::{NoInterval, Sweep, SweepArm, SweepComparison, SweepLine, SweepPoint, Verdict};
 use crate::record::Warning;
 use crate::scenario::Metric;
-use crate::stats::{Estimate, TooFew};
+use crate::stats::{CONFIDENCE, Estimate, FittedLine, LinePoint, TooFew};
+
+/// The line of a variant that takes so much longer than the baseline, and so much more for each microsecond
+/// of round-trip time.
+pub(super) fn line(name: &str, base_us: f64, per_us: f64) -> SweepLine {
+    let points = [0.0, 100.0, 1_000.0].map(|x| LinePoint { x, y: base_us + per_us * x, error: 3.0 });
+    let line = FittedLine::through(&points).unwrap();
+    SweepLine {
+        name: name.into(),
+        baseline: "grant-lane".into(),
+        metric: Metric::ServiceP50,
+        unit: "us".into(),
+        base: line.at(0.0, CONFIDENCE),
+        per_us: line.slope(CONFIDENCE),
+        line,
+        allowed_for_others: None,
+    }
+}
 
 pub(super) fn curve() -> Sweep {
     let around =

@@ -10,7 +10,7 @@ use super::fault::FaultSection;
 use super::fault_rules;
 use super::file::{ClusterSection, ScenarioFile, VariantSection};
 use super::load_section::{ArrivalsForm, ModelForm};
-use super::mixing::{BlockShape, mixing};
+use super::mixing::{BlockShape, compared_trace, mixing, replays};
 use super::model::{ControlSides, Mixing};
 use super::sdk_rules;
 use super::server::ServerForm;
@@ -50,6 +50,7 @@ pub(super) fn check(file: &ScenarioFile, checker: &mut Checker) {
     if let Some(compare) = &file.compare {
         strata(file, compare, checker);
         queue(file, compare, checker);
+        compared_trace(file, compare, control_sides(file, compare), checker);
     }
     stock(file, checker);
     libraries(file, checker);
@@ -236,11 +237,6 @@ fn length(file: &ScenarioFile, checker: &mut Checker) {
     }
 }
 
-/// Whether arrivals come from a recorded trace.
-fn replays(file: &ScenarioFile) -> bool {
-    matches!(file.load.arrivals, Some(ArrivalsForm::Trace(_)))
-}
-
 fn storm(file: &ScenarioFile, checker: &mut Checker) {
     let load = &file.load;
     if load.mode != Mode::Storm {
@@ -306,6 +302,10 @@ fn unconsumed(file: &ScenarioFile, checker: &mut Checker) {
     checker.require(file.variants.len() == 1, "grant.unconsumed", || {
         "only with a single variant: late claims would end up in the comparison".into()
     });
+    checker.require(!replays(file), "grant.unconsumed", || {
+        "late claims come after the window, and as many arrivals at the end of a recorded trace would never be offered: use 0"
+            .into()
+    });
     if let Some(n) = file.variants.iter().position(|variant| variant.path == VariantPath::Fused) {
         checker.refuse(
             format!("variant[{n}].path"),
@@ -370,6 +370,9 @@ fn stock(file: &ScenarioFile, checker: &mut Checker) {
         let added_rtt_s = file.load.network.added_rtt.0.as_secs_f64();
         let block = BlockShape::of(compare.strata, claims, arms, &model, added_rtt_s).all_claims();
         ("a block of one arm", if file.load.model == ModelForm::Open { stock_for(block) } else { block })
+    } else if replays(file) && file.compare.is_some() {
+        // What does not fit one filling with the warm-up gets a second window, which begins the trace anew.
+        ("a recorded trace with its warm-up", stock_for(claims + file.load.warmup))
     } else if file.load.model == ModelForm::Open {
         ("an open-loop window of that length", stock_for(claims))
     } else if let Some(compare) = &file.compare {

@@ -49,7 +49,8 @@ fn is_usual_failed(failed: &f64) -> bool {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SloSection {
-    /// Bound of the response time's 99th percentile.
+    /// Bound of the response time's 99th percentile; of the service time's in a closed loop, where nothing is due,
+    /// and of the time to resume in a storm.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response_p99: Option<HumanDuration>,
     /// Where the level is hopelessly missed: once more than a hundredth of the claims took longer than this,

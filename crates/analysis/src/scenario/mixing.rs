@@ -1,14 +1,16 @@
-//! Whether arms may take turns claim by claim, and how long a block is where they may not.
+//! Whether arms may take turns claim by claim, how long a block is where they may not, and how a recorded
+//! trace is compared.
 //!
 //! Taking turns claim by claim cancels what the machine does only while claims do not queue. With several in
 //! flight both arms wait in one queue, and an arm's latency follows its number of round trips instead of what
 //! users of that arm alone would see. Then each arm has the servers for itself, for a block.
 
+use super::checker::Checker;
 use super::choices::Mode;
-use super::compare_section::MixingForm;
+use super::compare_section::{CompareSection, MixingForm};
 use super::file::ScenarioFile;
-use super::load_section::ModelForm;
-use super::model::{Mixing, Model};
+use super::load_section::{ArrivalsForm, ModelForm};
+use super::model::{ControlSides, Mixing, Model};
 
 /// Claims in flight for each primary, on average, up to which arms that are mixed claim by claim do not wait
 /// for each other to speak of.
@@ -87,9 +89,9 @@ pub(super) fn mixing(file: &ScenarioFile, model: &Model) -> Mixing {
     match wanted {
         MixingForm::Claims => Mixing::Claims,
         MixingForm::Blocks => Mixing::Blocks,
-        // Where everything runs together nothing can be drained; the result says if that made arms wait for
-        // each other.
-        MixingForm::Auto if file.load.mode != Mode::Staged => Mixing::Claims,
+        // Where everything runs together nothing can be drained, and each block would begin a trace anew; the
+        // result says if that made arms wait for each other.
+        MixingForm::Auto if file.load.mode != Mode::Staged || replays(file) => Mixing::Claims,
         MixingForm::Auto => {
             let in_flight = model.in_flight(file.load.network.added_rtt.0.as_secs_f64());
             let alone = match file.load.model {
@@ -99,6 +101,46 @@ pub(super) fn mixing(file: &ScenarioFile, model: &Model) -> Mixing {
             if alone { Mixing::Claims } else { Mixing::Blocks }
         }
     }
+}
+
+/// Whether arrivals come from a recorded trace.
+pub(super) fn replays(file: &ScenarioFile) -> bool {
+    matches!(file.load.arrivals, Some(ArrivalsForm::Trace(_)))
+}
+
+/// A staged comparison replays a recorded trace once, in one window: each window begins it anew, as each block
+/// does, and figures of its first part would be taken for those of all of it. `control` is what
+/// `compare.control` comes to.
+pub(super) fn compared_trace(
+    file: &ScenarioFile,
+    compare: &CompareSection,
+    control: ControlSides,
+    checker: &mut Checker,
+) {
+    let load = &file.load;
+    if !replays(file) || load.mode != Mode::Staged || load.model != ModelForm::Open {
+        return;
+    }
+    let in_blocks = compare.mixing == MixingForm::Blocks;
+    checker.require(!in_blocks, "compare.mixing", || {
+        "each block begins a recorded trace anew, and its end would never be offered: use \"claims\"".into()
+    });
+    // Blocks have a control of their own kind: what holds claim by claim can be said when they are gone.
+    let adds_none = matches!(control, ControlSides::Halves | ControlSides::OwnStrata(0));
+    checker.require(in_blocks || adds_none, "compare.control", || {
+        "claims of the control's own take arrivals of a recorded trace beside load.claims: use \"shared\"; or no \
+         control (\"own\" and control_strata = 0) where arms have an sdk or a server of their own"
+            .into()
+    });
+    checker.require(compare.counter_blocks == 0, "compare.counter_blocks", || {
+        "each of them replays the beginning of a recorded trace, and its counters would be of that alone: use 0"
+            .into()
+    });
+    checker.require(load.claims.is_some(), "load.claims", || {
+        "missing; arrivals of a recorded trace that are compared go into one window, and only its file knows how many \
+         they are: say how many of them to replay"
+            .into()
+    });
 }
 
 #[cfg(test)]

@@ -94,9 +94,12 @@ pub struct Population {
 }
 
 impl Population {
-    /// Whether some partitions have more executions than others.
-    pub fn is_skewed(&self) -> bool {
-        self.skew != Skew::Uniform
+    /// Zipf's exponent, where some partitions have more executions than others.
+    pub fn skew_exponent(&self) -> Option<f64> {
+        match self.skew {
+            Skew::Uniform => None,
+            Skew::Zipf(exponent) => Some(exponent),
+        }
     }
 }
 

@@ -47,9 +47,12 @@ pub enum PartitionsForm {
 }
 
 impl PopulationSection {
-    /// Whether some partitions have more executions than others.
-    pub fn is_skewed(&self) -> bool {
-        self.skew != SkewForm::Uniform
+    /// Zipf's exponent, where some partitions have more executions than others.
+    pub fn skew_exponent(&self) -> Option<f64> {
+        match self.skew {
+            SkewForm::Uniform => None,
+            SkewForm::Zipf(exponent) => Some(exponent),
+        }
     }
 }
 

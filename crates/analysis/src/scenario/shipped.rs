@@ -30,6 +30,7 @@ pub const SHIPPED: &[Shipped] = shipped![
     "sdk-duet",
     "rtt-sweep",
     "conditions",
+    "population",
     "steady",
     "storm",
     "ramp",

@@ -18,6 +18,16 @@ pub struct Agreement {
     pub beyond: f64,
 }
 
+/// Probability below which estimates are said to differ by more than their intervals allow.
+const DISAGREE: f64 = 0.05;
+
+impl Agreement {
+    /// What differs between estimates beyond their own errors; `None` where they agree.
+    pub fn disagreement(&self) -> Option<f64> {
+        (self.p_value <= DISAGREE).then_some(self.beyond)
+    }
+}
+
 /// Of estimates with their standard errors; `None` for fewer than two, or where an error is not positive.
 pub fn agreement(estimates: &[(f64, f64)]) -> Option<Agreement> {
     let sound = |&(value, error): &(f64, f64)| value.is_finite() && error.is_finite() && error > 0.0;

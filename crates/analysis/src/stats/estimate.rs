@@ -26,6 +26,13 @@ pub struct Estimate {
 }
 
 impl Estimate {
+    /// Of a quantity whose logarithm this is.
+    #[must_use]
+    pub fn exponential(self) -> Self {
+        let [estimate, low, high] = [self.estimate, self.low, self.high].map(f64::exp);
+        Self { estimate, low, high, ..self }
+    }
+
     /// Half the width of the interval.
     pub fn half_width(&self) -> f64 {
         (self.high - self.low) / 2.0

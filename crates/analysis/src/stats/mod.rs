@@ -35,4 +35,4 @@ pub use multiple::holm_bonferroni;
 pub use paired::{PairedEffect, Totals, paired_means, paired_quantile, paired_quantile_over, paired_totals};
 pub use quantile::{harrell_davis_interval, median, quantile};
 pub use series::{mean_is_zero, mean_with_interval, mser};
-pub use unpaired::{LogValue, block_quantile, mean_in_order, mean_of_series, ratio_of};
+pub use unpaired::{Halves, LogValue, block_quantile, halves, mean_in_order, mean_of_series, ratio_of};

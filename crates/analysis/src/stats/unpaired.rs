@@ -1,7 +1,7 @@
 //! Two stored series: no pairs to cancel what the machine did, so the interval has to know about
 //! autocorrelation.
 
-use super::estimate::{Estimate, TooFew, t_quantile};
+use super::estimate::{Estimate, TooFew, t_probability, t_quantile};
 use super::neighbours::Neighbours;
 use super::pooled::Pooled;
 use super::quantile::MIN_BEYOND;
@@ -68,6 +68,32 @@ pub fn mean_of_series(series: &[f64]) -> Result<LogValue, TooFew> {
     let value = positive(mean(series))?;
     let (error, degrees) = error_of_mean(series);
     finished(value, error / value, degrees, "values in the series")
+}
+
+/// The mean of either half of a series in the order taken.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Halves {
+    /// Of the first half.
+    pub first: f64,
+    /// Of the second half.
+    pub second: f64,
+    /// Probability of means so far apart where nothing changes (Welch's t, with errors that know how far values
+    /// follow each other).
+    pub p_value: f64,
+}
+
+/// Both halves of a series; `None` where it is too short or does not vary.
+pub fn halves(series: &[f64]) -> Option<Halves> {
+    let (first, second) = series.split_at(series.len() / 2);
+    if first.len() < MIN_BLOCKS {
+        return None;
+    }
+    let [(a, a_degrees), (b, b_degrees)] = [first, second].map(error_of_mean);
+    let error = a.hypot(b);
+    let degrees = error.powi(4) / (a.powi(4) / a_degrees + b.powi(4) / b_degrees);
+    let (first, second) = (mean(first), mean(second));
+    let p_value = t_probability((second - first) / error, degrees);
+    (error > 0.0 && p_value.is_finite()).then_some(Halves { first, second, p_value })
 }
 
 /// The same of a series that may be of any sign, such as differences.
@@ -147,6 +173,22 @@ mod tests {
         assert!(matches!(block_quantile(&[0.0; 600], 0.5, 1), Err(TooFew::Constant { .. })));
         assert!(matches!(mean_of_series(&[3.0; 7]), Err(TooFew::Samples { .. })));
         assert!(matches!(mean_of_series(&[3.0; 70]), Err(TooFew::Constant { .. })));
+    }
+
+    #[test]
+    fn halves_that_differ_are_told_and_ones_that_do_not_are_not() {
+        let mut rng = stream(3, "halves");
+        let mut noise = || (0..6).map(|_| f64::from(below(&mut rng, 1_000)) / 1_000.0 - 0.499_5).sum::<f64>();
+        let mut alarms = 0;
+        for _ in 0..1_000 {
+            let still: Vec<f64> = (0..100).map(|_| noise()).collect();
+            alarms += u32::from(halves(&still).unwrap().p_value < 0.01);
+        }
+        assert!(alarms <= 20, "{alarms} of 1,000 at p < 0.01");
+        let falling: Vec<f64> = (0..100).map(|n| noise() - 0.04 * f64::from(n)).collect();
+        let told = halves(&falling).unwrap();
+        assert!(told.p_value < 0.001 && (told.second - told.first + 2.0).abs() < 0.6, "{told:?}");
+        assert_eq!([halves(&falling[..12]), halves(&[1.0; 40])], [None; 2]);
     }
 
     /// Share of 95 % intervals that hold the true mean of values that follow each other.

@@ -11,6 +11,7 @@
 mod boundary;
 mod drift;
 mod floor;
+mod goes;
 mod limit;
 mod load;
 mod probe;
@@ -28,6 +29,7 @@ pub use boundary::Boundary;
 pub use drift::Drift;
 pub use floor::NearFloor;
 use floor::floor_us;
+pub use goes::Goes;
 pub use limit::{Limit, OneGenerator, Resources};
 pub use load::ProbeLoad;
 pub use probe::{Probe, ProbeVerdict, Reason};
@@ -175,6 +177,9 @@ pub struct Capacity {
     pub plan: CapacityPlan,
     /// The tool that made the first probe.
     pub tool: Option<Tool>,
+    /// All that made probes, in the order of the first of each; empty where one made all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<Tool>,
     /// Where the first probe ran.
     pub environment: Option<Environment>,
     /// How many generators made each probe together, where there were several.
@@ -183,6 +188,9 @@ pub struct Capacity {
     /// What the generator can do on this machine, where it was calibrated: from the first probe.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<CalibrationNote>,
+    /// The goes that the search was made in; `None` where it was made in one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub goes: Option<Goes>,
     /// What the probes come to.
     pub conclusion: SearchOutcome,
     /// Highest rate that was sustained, in claims per second.
@@ -231,7 +239,7 @@ to_json_file!(Capacity);
 
 impl Capacity {
     /// Draws every conclusion from the probes, which stand in the order made. `first` is the result of the
-    /// first one.
+    /// first one that says something. Which tools made the others nobody knows by these.
     pub fn conclude(plan: CapacityPlan, probes: Vec<Probe>, first: Option<&RunResult>) -> Self {
         let search = search(&probes, &plan.policy);
         let (low, high) = search.bracket();
@@ -258,11 +266,13 @@ impl Capacity {
         Self {
             schema: CAPACITY_SCHEMA.to_owned(),
             tool: first.map(|result| result.record.tool.clone()),
+            tools: Vec::new(),
             environment,
             generators: first
                 .map(|result| result.record.generators.len() as u32)
                 .filter(|generators| *generators > 1),
             calibration: first.and_then(|result| result.record.calibration.clone()),
+            goes: Goes::of(&probes),
             conclusion,
             sustained_per_s: low,
             failed_per_s: high,
@@ -406,7 +416,7 @@ fn basis(
         partitions: environment.valkey.partitions,
         primaries: environment.valkey.primaries,
         hottest_share: environment.valkey.hottest_share,
-        concentrated: concentrated(&primaries, plan.scenario.population.is_skewed())
+        concentrated: concentrated(&primaries, plan.scenario.population.skew_exponent())
             .ok_or(SizingMissing::SkewOnOnePrimary)?,
     })
 }

@@ -1,6 +1,6 @@
 //! What stays of each part: its machine, its work, how punctual it was.
 
-use super::claims::sum_of;
+use super::claims::{added, sum_of};
 use super::error::MergeError;
 use super::fitting::note;
 use crate::record::{Conditions, Environment, GeneratorRecord, RunRecord};
@@ -22,10 +22,24 @@ pub(super) fn generators(parts: &[RunRecord]) -> Result<Vec<GeneratorRecord>, Me
             late_us,
             late_in,
             late_share: (window_us > 0.0).then(|| all_us as f64 / window_us),
+            longest_gap_s: part.longest_gap_s,
+            stalled_s: part.stalled_s,
+            service_p50_us: service_p50_us(n, part)?,
             conditions: conditions(&parts[0].environment, &part.environment),
         })
     };
     parts.iter().enumerate().map(one).collect()
+}
+
+/// Median service time of the variant whose claims take longest, which explain a span that is no longer. Each
+/// part has its own: machine, connections and number in flight are its own.
+fn service_p50_us(number: usize, part: &RunRecord) -> Result<Option<f64>, MergeError> {
+    let mut largest: Option<f64> = None;
+    for arm in &part.arms {
+        let own = added([(number, &arm.service)], &format!("service of {}", arm.name))?;
+        largest = [largest, own.quantile_us(0.5)].into_iter().flatten().reduce(f64::max);
+    }
+    Ok(largest)
 }
 
 /// Those of a machine that the first part does not run on, where they are otherwise than there.

@@ -72,6 +72,7 @@ pub fn merge(parts: Vec<RunRecord>) -> Result<RunRecord, MergeError> {
         window: Some(window(&parts, batches)),
         events,
         audit: audit(parts.iter().map(|part| &part.audit)),
+        runs_before: Vec::new(),
         faults: findings::faults(&parts),
         warnings: findings::warnings(&parts),
         generators,

@@ -3,8 +3,9 @@
 use super::*;
 use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, generator, record};
 use crate::record::{
-    Aborted, AddedRoundTrip, BatchNote, CounterDelta, Histogram, InjectedRecord, InvalidReason, Outcomes,
-    PartNote, RetryCause, SteadyPart, Violation, Warning, WindowEvent, WindowEventKind,
+    Aborted, AddedRoundTrip, BatchNote, CounterDelta, GeneratorRecord, Histogram, InjectedRecord,
+    InvalidReason, Outcomes, PartNote, RetryCause, SteadyPart, Violation, Warning, WindowEvent,
+    WindowEventKind,
 };
 
 /// One of so many parts of a run of two arms, each of which has done the same.
@@ -331,6 +332,26 @@ fn the_first_claim_that_failed_is_the_first_of_all_and_a_stall_of_one_part_is_no
         [event(2.0, WindowEventKind::FirstTimedOut), event(5.0, WindowEventKind::FirstFailed)]
     );
     assert_eq!(whole.longest_gap_s, None, "what the parts did not keep nobody knows");
+}
+
+/// All together have no gap where the others claimed on, and end with the last of them.
+#[test]
+fn a_generator_keeps_its_own_stall_and_the_time_of_its_own_window() {
+    let mut all = parts(2);
+    let windows = [(10.0, Some(0.02), Some(0.0)), (13.0, Some(3.0), Some(3.2))];
+    for (part, (active_s, longest_s, stalled_s)) in all.iter_mut().zip(windows) {
+        part.window.as_mut().unwrap().active_s = active_s;
+        part.generator.as_mut().unwrap().window_s = active_s;
+        (part.longest_gap_s, part.stalled_s) = (longest_s, stalled_s);
+    }
+    let whole = merge(all).unwrap();
+    let kept = |one: &GeneratorRecord| (one.used.window_s, one.longest_gap_s, one.stalled_s);
+    assert_eq!(whole.generators.iter().map(kept).collect::<Vec<_>>(), windows);
+    assert!((whole.claims_made_s() - 13.0).abs() < 1e-9);
+    // The slower of its two variants, whose median is a fifth above 200 us.
+    let medians = whole.generators.iter().filter_map(|one| one.service_p50_us);
+    let medians: Vec<f64> = medians.collect();
+    assert!(medians.len() == 2 && medians.iter().all(|us| (us - 240.0).abs() < 5.0), "{medians:?}");
 }
 
 #[test]

@@ -11,8 +11,9 @@ use super::document::Block;
 use super::format::{count, figure, maybe, rough, share, time_us};
 use super::run_report::surroundings;
 use crate::judge::capacity::{
-    Capacity, ChangedLevel, Limit, NextStep, ProbeLoad, ProbePurpose, Reason, SearchOutcome, Stopped,
+    Capacity, ChangedLevel, Goes, Limit, NextStep, ProbeLoad, ProbePurpose, Reason, SearchOutcome, Stopped,
 };
+use crate::record::Tool;
 
 pub(super) use knee::knee;
 pub(super) use probe_csv::{csv, last};
@@ -34,24 +35,48 @@ pub(super) fn blocks(capacity: &Capacity) -> Vec<Block> {
     blocks.extend(balance(capacity));
     blocks.extend(sizing(capacity));
     blocks.extend(closed_loop::blocks(capacity));
-    if let (Some(environment), Some(tool)) = (&capacity.environment, &capacity.tool) {
-        let mut items = surroundings(environment);
-        items.extend(capacity.calibration.as_ref().map(super::calibration::note));
-        if let Some(generators) = capacity.generators {
-            items.push(format!("generators: {generators}, which made each probe together"));
-        }
-        let took: f64 = capacity.probes.iter().map(|probe| probe.duration_s).sum();
-        items.push(format!(
-            "search: {} probes in {took:.0} s, seed {}, reclaim-bench {} ({})",
-            capacity.probes.len(),
-            capacity.plan.seed,
-            tool.version,
-            tool.commit
-        ));
-        blocks.push(Block::List { heading: "Where this was measured".into(), items });
-    }
+    blocks.extend(origin(capacity));
     blocks.extend(remarks::block(capacity));
     blocks
+}
+
+/// Where the probes were made, when, and by what.
+fn origin(capacity: &Capacity) -> Option<Block> {
+    let (environment, tool) = (capacity.environment.as_ref()?, capacity.tool.as_ref()?);
+    let mut items = surroundings(environment);
+    items.extend(capacity.calibration.as_ref().map(super::calibration::note));
+    if let Some(generators) = capacity.generators {
+        items.push(format!("generators: {generators}, which made each probe together"));
+    }
+    let lasted_s: f64 = capacity.probes.iter().map(|probe| probe.duration_s).sum();
+    items.push(format!(
+        "search: {} probes in {lasted_s:.0} s, seed {}, reclaim-bench {}",
+        capacity.probes.len(),
+        capacity.plan.seed,
+        builds(tool, &capacity.tools)
+    ));
+    items.extend(capacity.goes.as_ref().map(in_goes));
+    Some(Block::List { heading: "Where this was measured".into(), items })
+}
+
+/// The tool, or all of them where several made the probes.
+fn builds(first: &Tool, all: &[Tool]) -> String {
+    let named = |tool: &Tool| format!("{} ({})", tool.version, tool.commit);
+    if all.is_empty() {
+        return named(first);
+    }
+    let all: Vec<String> = all.iter().map(named).collect();
+    format!("{}: some probes by one, some by another", all.join(", "))
+}
+
+/// What a search that somebody went on with on another day cannot know.
+fn in_goes(goes: &Goes) -> String {
+    let last_day = goes.last_began.get(..10).unwrap_or(&goes.last_began);
+    format!(
+        "the search was made in {} goes, the last one on {last_day}: what the machine did otherwise in one of them is in no \
+         interval",
+        goes.count
+    )
 }
 
 fn alarm(capacity: &Capacity) -> Option<String> {
@@ -309,4 +334,41 @@ fn sizing(capacity: &Capacity) -> Vec<Block> {
             time_us(basis.cpu_us_per_claim)
         )),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::capacity::CapacityPlan;
+    use crate::judge::capacity::simulated::{Simulated, policy};
+
+    /// A search of two probes, after a change.
+    fn said(change: impl FnOnce(&mut Capacity)) -> String {
+        let first = Simulated::serving(2_000.0).run(ProbeLoad::Open { rate_per_s: 500.0 }, 1);
+        let scenario = first.record.scenario.clone();
+        let plan = CapacityPlan { scenario, seed: 1, policy: policy(), stopped: None };
+        let mut capacity = Capacity::conclude(plan, Vec::new(), Some(&first));
+        change(&mut capacity);
+        match origin(&capacity) {
+            Some(Block::List { items, .. }) => items.join("\n"),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_search_that_was_gone_on_with_says_so_and_who_made_it() {
+        let once = said(|_| ());
+        assert!(once.ends_with("seed 1, reclaim-bench 0.1.0 (0123456)"), "{once}");
+        let later = said(|capacity| {
+            capacity.goes = Some(Goes { count: 3, last_began: "2026-01-05T09:00:00.123Z".into() });
+        });
+        let goes = "made in 3 goes, the last one on 2026-01-05: what the machine did otherwise in one of them is in no interval";
+        assert!(later.ends_with(goes), "{later}");
+        let others = said(|capacity| {
+            capacity.tools.extend(capacity.tool.clone());
+            capacity.tools.push(Tool { commit: "fedcba9".into(), ..capacity.tools[0].clone() });
+        });
+        let builds = "reclaim-bench 0.1.0 (0123456), 0.1.0 (fedcba9): some probes by one, some by another";
+        assert!(others.ends_with(builds), "{others}");
+    }
 }

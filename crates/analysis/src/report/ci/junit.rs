@@ -7,7 +7,7 @@
 //! | inconclusive, control failed | skipped: it must not look green, and noise must not turn a build red |
 //! | claims that did not succeed, beyond the baseline's | failure |
 //! | a service level that was missed, of response time or recovery | failure |
-//! | a recovery that nobody can tell | skipped |
+//! | a service level or a recovery that nobody can tell | skipped |
 //! | invalid or interrupted run | error; its verdicts are skipped |
 //!
 //! An A/B by design that finds its baseline faster has an answer, not a failure: only where verdicts decide
@@ -16,7 +16,7 @@
 
 use std::fmt::Write as _;
 
-use super::super::format::{per_claim, time_us};
+use super::super::format::per_claim;
 use super::super::{faults, findings, servers, words};
 use crate::judge::{
     Cause, Comparison, Conclusion, Gate, RunResult, Standing, StoredComparison, StoredMetric, StoredVerdict,
@@ -115,14 +115,18 @@ fn validity(result: &RunResult) -> Case {
 fn add_service_levels(suite: &mut Suite, result: &RunResult, usable: bool) {
     let bound = result.record.scenario.slo.as_ref().and_then(|slo| Some(slo.response_p99?.0));
     for level in bound.into_iter().flat_map(|bound| service_levels(result, bound)) {
-        let case = match (usable, level.kept()) {
-            (false, _) => Case::Skipped(UNUSABLE.to_owned()),
-            (true, true) => Case::Passed,
-            (true, false) => Case::Failure(format!(
-                "p99 is {}, the service level is {}",
-                time_us(level.p99_us),
-                time_us(level.bound_us)
+        let case = match level.finding() {
+            _ if !usable => Case::Skipped(UNUSABLE.to_owned()),
+            // By which clock is to be read also where it was kept.
+            None => Case::PassedWith(format!(
+                "kept at p99 {}: {}",
+                findings::of_clock(level.clock),
+                findings::level_figure(level.p99_us, level.late)
             )),
+            Some(found) if found.conclusion == Conclusion::Inconclusive => {
+                Case::Skipped(findings::finding(&found))
+            }
+            Some(found) => Case::Failure(findings::finding(&found)),
         };
         suite.add(&level.variant.name, "service level", case);
     }

@@ -1,9 +1,9 @@
 //! A short comment for a pull request; `markdown` has the whole report.
 
 use super::super::document::Block;
-use super::super::format::{cores, difference_within, figure, maybe, primaries};
+use super::super::format::{cores, figure, maybe, primaries};
 use super::super::words::{self, conclusion};
-use super::super::{findings, markdown, servers, text};
+use super::super::{faults, findings, markdown, run_report, servers, text};
 use super::fails_beyond;
 use crate::judge::{
     RunResult, Standing, StoredComparison, StoredFailures, StoredMetric, StoredVerdict, Verdict,
@@ -39,6 +39,8 @@ pub fn pull_request(result: &RunResult) -> String {
     if !items.is_empty() {
         blocks.push(Block::List { heading: "Findings".into(), items });
     }
+    // A level that was missed is to be read also where it fails nothing.
+    blocks.extend(run_report::service_level(result).into_iter().chain(faults::level(result)));
     if !result.comparisons.is_empty() {
         blocks.push(verdicts(result));
     }
@@ -92,9 +94,9 @@ pub(super) fn origin(result: &RunResult) -> String {
     );
     let control = match &result.control {
         Some(control) => {
-            let ratio = control.ratio.as_ref().map(|ratio| format!("{} ", difference_within(ratio)));
+            let ratio = findings::control_within(control).map(|ratio| ratio + ", ").unwrap_or_default();
             let passed = if control.passed { "passed" } else { "failed" };
-            format!("control {}{passed}; ", ratio.unwrap_or_default())
+            format!("control {ratio}{passed}; ")
         }
         None => String::new(),
     };

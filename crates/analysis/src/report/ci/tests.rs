@@ -1,10 +1,10 @@
 use std::time::Duration;
 
 use super::*;
-use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, SimulatedArm, record, scenario};
+use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, SimulatedArm, record, scenario, spread};
 use crate::judge::{StoredOptions, analyse, analyse_as, compare, fault_fixture};
-use crate::record::InvalidReason;
-use crate::scenario::{Direction, GateSection, HumanDuration, SloSection};
+use crate::record::{InvalidReason, StormRecord};
+use crate::scenario::{Direction, GateSection, HumanDuration, Mode, SloSection};
 
 fn run(arms: &[SimulatedArm], seed: u64) -> RunResult {
     analyse_as(record(arms, seed), &scenario(arms))
@@ -132,14 +132,68 @@ fn a_service_level_is_a_test_case_and_a_sentence() {
     assert!(!junit(&result).contains("service level"));
     for (bound, cases, word) in [
         (Duration::from_micros(1), "<failure", "MISSED by grant-lane"),
-        (Duration::from_secs(1), "name=\"service level\" time=\"0.000\"/>", "kept by grant-lane"),
+        (Duration::from_secs(1), "<system-out>kept at p99 of the service time", "kept by grant-lane"),
     ] {
         result.record.scenario.slo =
             Some(SloSection { response_p99: Some(HumanDuration(bound)), ..SloSection::default() });
         let report = junit(&result);
         assert!(report.contains("name=\"service level\"") && report.contains(cases), "{report}");
-        assert!(crate::report::text(&result, None).contains(word), "{}", crate::report::text(&result, None));
+        let text = crate::report::text(&result, None).replace('\n', " ");
+        assert!(text.contains(word), "{text}");
+        assert!(text.contains("at p99 of the service time (a closed loop has no response time)"), "{text}");
     }
+}
+
+/// Neither green nor red: the bound lies within the interval of the p99.
+#[test]
+fn a_service_level_that_nobody_can_tell_is_a_skipped_test_case_and_a_sentence() {
+    let mut result = run(&[GRANT_LANE], 2);
+    let p99_us = result.variants[0].service_us.as_ref().unwrap().p99;
+    let bound = HumanDuration(Duration::from_secs_f64(p99_us / 1e6));
+    result.record.scenario.slo = Some(SloSection { response_p99: Some(bound), ..SloSection::default() });
+    let report = junit(&result);
+    assert!(!report.contains("<failure") && report.contains("<skipped message=\"whether "), "{report}");
+    let text = crate::report::text(&result, None).replace('\n', " ");
+    assert!(text.contains("cannot be told of grant-lane (p99 lies between "), "{text}");
+    assert!(text.contains(", the 95 % interval of 6,000 claims)"), "{text}");
+}
+
+/// A storm's executions are all known: how many were late, and by which clock.
+#[test]
+fn the_service_level_of_a_storm_is_told_by_the_time_to_resume() {
+    let mut record = record(&[GRANT_LANE], 1);
+    record.scenario.load.mode = Mode::Storm;
+    record.arms[0].resume = spread(6_000, 900_000.0, 2);
+    record.storm = Some(StormRecord { executions: 6_000, held: 6_000, ..StormRecord::default() });
+    let bound = HumanDuration(Duration::from_secs(1));
+    record.scenario.slo = Some(SloSection { response_p99: Some(bound), ..SloSection::default() });
+    let result = analyse_as(record, &scenario(&[GRANT_LANE]));
+    let clock = "at p99 of the time to resume (a storm has no response time)";
+    let text = crate::report::text(&result, None).replace('\n', " ");
+    assert!(text.contains(&format!("Service level, 1.00 s {clock}: MISSED by grant-lane (")), "{text}");
+    assert!(text.contains(" of 6,000 executions were later)."), "{text}");
+    assert!(junit(&result).contains(clock), "{}", junit(&result));
+}
+
+/// A level that was missed is to be read by whoever looks at the pull request, gate or no gate.
+#[test]
+fn a_comment_says_whether_levels_were_kept_without_a_gate() {
+    let mut result = run(&[GRANT_LANE], 2);
+    let bound = HumanDuration(Duration::from_micros(1));
+    result.record.scenario.slo = Some(SloSection { response_p99: Some(bound), ..SloSection::default() });
+    let comment = pull_request(&result);
+    assert!(comment.contains("measured, not gated") && comment.contains("MISSED by grant-lane"), "{comment}");
+    let mut outage = analyse(fault_fixture::outage(8.0, 2.0)).unwrap();
+    let bound = HumanDuration(Duration::from_millis(500));
+    outage.record.scenario.slo = Some(SloSection { recovery: Some(bound), ..SloSection::default() });
+    let comment = pull_request(&outage);
+    assert!(comment.contains("Recovery within 500.0 ms: MISSED after the "), "{comment}");
+}
+
+#[test]
+fn a_comment_says_how_sure_the_interval_of_the_control_is() {
+    let comment = pull_request(&run(&[GRANT_LANE, HGET_LANE], 1));
+    assert!(comment.contains("(99 % interval), passed; "), "{comment}");
 }
 
 /// What makes the command fail must be red on the build server as well.

@@ -7,6 +7,7 @@ use super::shell::{Body, Section};
 use crate::judge::{
     CONTROLLED, Conclusion, Gate, MIN_RUNS, Repeated, RepeatedComparison, Undecided, Verdict,
 };
+use crate::record::Warning;
 use crate::report::chart::{Chart, Forest, ForestRow, Tone};
 use crate::report::format::difference_within;
 use crate::report::{series as said, words};
@@ -54,24 +55,40 @@ fn answer(repeated: &Repeated, gate: &Gate) -> Answer {
         let title = format!("{} over {} runs", first.metric.row().title, repeated.attempts.len());
         figure = first.ratio.map(|ratio| ratio_figure(&title, &ratio, "/comparisons/0/ratio"));
     }
-    let invalid = repeated.attempts.iter().filter(|attempt| !attempt.valid).count();
-    let mut reasons: Vec<Markup> = Vec::new();
-    if invalid > 0 {
-        reasons.push(html! { (invalid) " of " (repeated.attempts.len()) " runs are invalid and left out." });
+    let simulated = said::simulated_network(repeated);
+    let details = said::savings(repeated).into_iter().chain(simulated);
+    Answer {
+        sentence,
+        figure,
+        tone,
+        details: details.map(|said| html! { p { (said) } }).collect(),
+        belief: belief(repeated, gate),
     }
+}
+
+/// Whether to believe it, and why.
+fn belief(repeated: &Repeated, gate: &Gate) -> Belief {
+    let unused = said::unused(repeated);
+    let mut reasons: Vec<Markup> = unused.iter().map(|said| html! { (said) }).collect();
     if let Some(error) = &repeated.ended_by {
         reasons.push(html! { "The series was ended by an error: " (error) });
     }
     reasons.extend(said::control(repeated).map(|control| html! { (control) }));
     let beside_others = said::beside_others(repeated);
     reasons.extend(beside_others.as_ref().map(|said| html! { (said) }));
+    let remarks = said::remarks(repeated).len();
+    if remarks > 0 {
+        reasons
+            .push(html! { (remarks) @if remarks == 1 { " thing" } @else { " things" } " to keep in mind." });
+    }
+    let doubtful = beside_others.is_some() || warned(repeated);
     let undecided = repeated.comparisons.first().is_some_and(|first| first.verdict == Verdict::Inconclusive);
     let (level, headline) = match gate.conclusion {
         Conclusion::Invalid => (Trust::No, "Do not use these figures."),
         _ if !repeated.control_passed => {
             (Trust::No, "Do not draw a conclusion: the control over all runs failed.")
         }
-        _ if invalid > 0 || repeated.control.is_none() || (beside_others.is_some() && !undecided) => {
+        _ if unused.is_some() || repeated.control.is_none() || (doubtful && !undecided) => {
             (Trust::Careful, "Usable, with something to keep in mind.")
         }
         _ if undecided => (Trust::Careful, "These figures hold, and they decide nothing."),
@@ -80,13 +97,16 @@ fn answer(repeated: &Repeated, gate: &Gate) -> Answer {
             "You can believe this: all runs are valid, and the interval holds what differs between them.",
         ),
     };
-    Answer {
-        sentence,
-        figure,
-        tone,
-        details: said::savings(repeated).into_iter().map(|saving| html! { p { (saving) } }).collect(),
-        belief: Belief { level, headline: headline.into(), reasons },
-    }
+    Belief { level, headline: headline.into(), reasons }
+}
+
+/// Whether a run warns of what bears on more than absolute figures, or nothing else is there: its own page
+/// takes care then.
+fn warned(repeated: &Repeated) -> bool {
+    let leaves_differences = |warning: &Warning| {
+        !repeated.comparisons.is_empty() && matches!(warning, Warning::SharedMachine { .. })
+    };
+    repeated.attempts.iter().flat_map(|attempt| &attempt.warnings).any(|warning| !leaves_differences(warning))
 }
 
 /// That a comparison over all runs says nothing, and why.
@@ -141,8 +161,57 @@ fn forest(repeated: &Repeated, one: &RepeatedComparison) -> Chart {
 mod tests {
     use super::*;
     use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, record, scenario};
-    use crate::judge::{GatePolicy, analyse_as, gate_repeated, repeat};
+    use crate::judge::{GatePolicy, RunResult, analyse_as, gate_repeated, repeat};
+    use crate::record::Aborted;
     use crate::scenario::Metric;
+
+    /// How far a series of four is believed, its headline and its reasons.
+    fn believed(change: impl FnOnce(&mut Vec<RunResult>)) -> (Trust, String, String) {
+        let arms = [GRANT_LANE, HGET_LANE];
+        let mut results: Vec<_> =
+            (0..4).map(|seed| analyse_as(record(&arms, seed), &scenario(&arms))).collect();
+        change(&mut results);
+        let repeated = repeat(&results, 4);
+        let gate =
+            gate_repeated(&results, &repeated, &GatePolicy::from_scenario(&results[0].record.scenario));
+        let Belief { level, headline, reasons } = belief(&repeated, &gate);
+        let reasons: Vec<String> = reasons.into_iter().map(Markup::into_string).collect();
+        (level, headline, reasons.join("\n"))
+    }
+
+    /// As the page of the run that warns does.
+    #[test]
+    fn a_series_is_believed_no_more_than_what_its_runs_warn_of_allows() {
+        let (level, headline, reasons) = believed(|_| ());
+        assert!(level == Trust::Yes && headline.contains("all runs are valid"), "{headline}");
+        assert!(!reasons.contains("keep in mind"), "{reasons}");
+        // Of a machine that generator and servers share, differences are what they are.
+        let shared = believed(|results| {
+            for run in results {
+                run.warnings.push(Warning::SharedMachine { cores: 2 });
+            }
+        });
+        assert!(shared.0 == Trust::Yes && shared.2.contains("1 thing to keep in mind."), "{}", shared.2);
+        let (level, headline, reasons) = believed(|results| results[2].warnings.push(Warning::NoRealTime));
+        assert!(level == Trust::Careful && reasons.contains("1 thing to keep in mind."), "{reasons}");
+        assert_eq!(headline, "Usable, with something to keep in mind.");
+    }
+
+    #[test]
+    fn a_run_that_was_ended_early_is_counted_among_those_that_are_left_out() {
+        let aborted = Aborted { limit_us: 1e6, seconds: 5, after_s: 7.0 };
+        let (level, headline, reasons) = believed(|results| {
+            (results[3].record.partial, results[3].record.aborted) = (true, Some(aborted));
+        });
+        assert!(level == Trust::Careful && !headline.contains("all runs are valid"), "{headline}");
+        assert!(reasons.contains("1 of 4 runs is left out: 1 ended early."), "{reasons}");
+        let (level, _, reasons) = believed(|results| {
+            results[0].valid = false;
+            results[1].record.partial = true;
+        });
+        assert!(level == Trust::No, "no answer");
+        assert!(reasons.contains("2 of 4 runs are left out: 1 invalid, 1 ended early."), "{reasons}");
+    }
 
     /// What a series of so many runs answers, by this metric alone.
     fn answered(runs: u64, metric: Metric, change: impl FnOnce(&mut Repeated)) -> String {

@@ -9,7 +9,7 @@ use super::shell::{Body, Section};
 use crate::judge::{Sweep, SweepArm, SweepComparison, SweepLine, SweepPoint, Verdict};
 use crate::report::chart::{Axis, Chart, Forest, ForestRow, Layer, Look, Point, Scale, Series, Tone, Xy};
 use crate::report::format::{difference, figure as number, round_number, round_time_us, time_us};
-use crate::report::sweep_answer::{self, candidates};
+use crate::report::sweep_answer::{self, candidates, value_of};
 use crate::report::{sweep as said, words};
 use crate::stats::Estimate;
 
@@ -78,9 +78,10 @@ fn with_ends(text: fn(f64) -> String, of: &Estimate, place: &str) -> [Markup; 3]
 /// The lines through the points: what the slope says, and what is there without an added round trip.
 fn lines(sweep: &Sweep) -> Markup {
     let row = |(n, line): (usize, &SweepLine)| {
-        let base = with_ends(number, &line.base, &format!("/lines/{n}/base"));
-        let slope = with_ends(|trips| format!("{trips:.3}"), &line.per_us, &format!("/lines/{n}/per_us"));
-        [html! { (line.name) " less " (line.baseline) }].into_iter().chain(base).chain(slope).collect()
+        let [base, low, high] = with_ends(number, &line.base, &format!("/lines/{n}/base"));
+        let base = html! { (base) (sweep_answer::beyond(sweep, line, 0.0)) };
+        let slope = with_ends(|times| format!("{times:.3}"), &line.per_us, &format!("/lines/{n}/per_us"));
+        [html! { (line.name) " less " (line.baseline) }, base, low, high].into_iter().chain(slope).collect()
     };
     let rows: Vec<Vec<Markup>> = sweep.lines.iter().enumerate().map(row).collect();
     let columns = [
@@ -88,7 +89,7 @@ fn lines(sweep: &Sweep) -> Markup {
         figures("at none added (µs)"),
         figures("low"),
         figures("high"),
-        figures("round trips more"),
+        figures("round-trip times more"),
         figures("low"),
         figures("high"),
     ];
@@ -112,7 +113,7 @@ fn differences(sweep: &Sweep) -> Markup {
             || [html! { "-" }, html! { "-" }, html! { "-" }],
             |ratio| with_ends(difference, ratio, &format!("/points/{n}/arms/{m}/against/ratio")),
         );
-        let names = [html! { (words::setting(&point.value)) }, html! { (arm.name) }];
+        let names = [html! { (value_of(point)) }, html! { (arm.name) }];
         let verdict = html! { (verdict(point, against).0) };
         Some(names.into_iter().chain(ratio).chain([verdict]).collect::<Vec<Markup>>())
     };
@@ -146,7 +147,7 @@ fn answer(sweep: &Sweep) -> Answer {
     let vetoed = sweep.points.iter().filter(|point| point.control_failed.is_some()).count();
     let details = candidates(sweep).into_iter().filter_map(|name| {
         let line = sweep.line(name)?;
-        let words = sweep_answer::line_in_words(line, &signed(line.base.estimate));
+        let words = sweep_answer::line_in_words(sweep, line, &signed(line.base.estimate));
         Some(html! { p { (name) ": " (words) "." } })
     });
     let mut reasons = Vec::new();
@@ -195,7 +196,10 @@ fn signed(us: f64) -> String {
 
 fn slopes(sweep: &Sweep) -> Markup {
     html! {
-        p { "The slope of a line is the number of round trips that a variant makes more than its baseline: what it costs on any network." }
+        p {
+            "The slope of a line is how much longer a variant takes than its baseline for as much as each round trip is longer, at the \
+             load that was measured. It equals the number of round trips that the variant makes more only where claims do not queue."
+        }
         @if !sweep.lines.is_empty() { @for why in sweep_answer::without_line(sweep) { p { (why) } } }
     }
 }
@@ -209,9 +213,8 @@ fn over_round_trips(sweep: &Sweep) -> Option<Chart> {
     let lines: Vec<RoundTripLine<'_>> =
         candidates(sweep).into_iter().map(|name| round_trip_line(sweep, name)).collect();
     let added = sweep.points.iter().map(SweepPoint::added_us);
-    let most = added.clone().fold(0.0, f64::max);
     let layers: Vec<Layer> =
-        lines.iter().enumerate().flat_map(|(n, line)| line.layers(Tone::Nth(n + 1), most)).collect();
+        lines.iter().enumerate().flat_map(|(n, line)| line.layers(Tone::Nth(n + 1))).collect();
     let ends = lines.iter().flat_map(RoundTripLine::ends);
     (!layers.is_empty()).then(|| Chart {
         title: "Difference from the baseline over the time added to each round trip".into(),
@@ -262,13 +265,15 @@ impl RoundTripLine<'_> {
         intervals.flat_map(|(low, high)| [low, high])
     }
 
-    /// The line goes as far as the `most` that was added.
-    fn layers(&self, tone: Tone, most: f64) -> Vec<Layer> {
+    /// The line goes as far as the points that carry it.
+    fn layers(&self, tone: Tone) -> Vec<Layer> {
         let series =
             |name: &str, look, points| Layer::Series(Series { name: name.to_owned(), tone, look, points });
         let mut layers = Vec::new();
         if let Some(line) = self.through {
-            let ends = [0.0, most].map(|x| Point::at(x, line.at(x).estimate));
+            let carried = || self.points.iter().map(|point| point.x);
+            let ends = [carried().fold(f64::INFINITY, f64::min), carried().fold(0.0, f64::max)];
+            let ends = ends.map(|x| Point::at(x, line.at(x).estimate));
             layers.push(series("", Look::Fit, ends.to_vec()));
         }
         layers.push(series(self.name, Look::Dots, self.points.clone()));
@@ -287,7 +292,7 @@ fn forest(sweep: &Sweep) -> Option<Chart> {
     let several = candidates(sweep).len() > 1;
     let row = |point: &SweepPoint, arm: &SweepArm| {
         let against = arm.against.as_ref()?;
-        let value = words::setting(&point.value);
+        let value = value_of(point);
         let label = if several { format!("{value}, {}", arm.name) } else { value };
         let (verdict, tone) = verdict(point, against);
         Some(ForestRow { verdict: verdict.into(), tone, ..ForestRow::new(label, against.ratio) })
@@ -309,6 +314,17 @@ fn forest(sweep: &Sweep) -> Option<Chart> {
 /// A figure with its interval, and the ends of the interval where there is one.
 type Shown = (f64, Option<(f64, f64)>);
 
+/// A variant's figure at each value, of runs whose figures may be used or of the others.
+fn dots(sweep: &Sweep, measure: &Measure, (name, shift): (&str, f64), valid: bool) -> Vec<Point> {
+    let point = |(place, point): (usize, &SweepPoint)| {
+        let arm = point.arms.iter().find(|arm| arm.name == name)?;
+        let (y, interval) = (measure.of)(arm).filter(|_| point.valid == valid)?;
+        let tip = format!("{}: {}", value_of(point), (measure.format)(y));
+        Some(Point { x: place as f64 + shift, y, interval, tip })
+    };
+    sweep.points.iter().enumerate().filter_map(point).collect()
+}
+
 fn by_value(sweep: &Sweep, measure: &Measure) -> Chart {
     let mut names: Vec<&str> = Vec::new();
     for arm in sweep.points.iter().flat_map(|point| &point.arms) {
@@ -316,27 +332,25 @@ fn by_value(sweep: &Sweep, measure: &Measure) -> Chart {
             names.push(&arm.name);
         }
     }
-    let mut all = Vec::new();
-    let layers: Vec<Layer> = names
-        .iter()
-        .enumerate()
-        .map(|(n, name)| {
-            // Beside each other, so that intervals do not hide each other.
-            let shift = 0.5 * ((n as f64 + 0.5) / names.len() as f64 - 0.5);
-            let point = |(place, point): (usize, &SweepPoint)| {
-                let (y, interval) = (measure.of)(point.arms.iter().find(|arm| arm.name == *name)?)?;
-                let tip = format!("{}: {}", words::setting(&point.value), (measure.format)(y));
-                Some(Point { x: place as f64 + shift, y, interval, tip })
-            };
-            let points: Vec<Point> = sweep.points.iter().enumerate().filter_map(point).collect();
+    let (mut all, mut layers) = (Vec::new(), Vec::new());
+    for (n, &name) in names.iter().enumerate() {
+        // Beside each other, so that intervals do not hide each other.
+        let shift = 0.5 * ((n as f64 + 0.5) / names.len() as f64 - 0.5);
+        for (look, valid) in [(Look::Dots, true), (Look::Hollow, false)] {
+            let points = dots(sweep, measure, (name, shift), valid);
             all.extend(points.iter().flat_map(|p| [p.y, p.interval.map_or(p.y, |i| i.1)]));
-            Layer::Series(Series { name: (*name).to_owned(), tone: Tone::Nth(n), look: Look::Dots, points })
-        })
-        .collect();
+            let name = if valid { name.to_owned() } else { format!("{name}, invalid") };
+            if valid || !points.is_empty() {
+                layers.push(Layer::Series(Series { name, tone: Tone::Nth(n), look, points }));
+            }
+        }
+    }
     let values: Vec<String> = sweep.points.iter().map(|point| words::setting(&point.value)).collect();
+    let unusable = sweep.points.iter().any(|point| !point.valid);
+    let hollow = if unusable { "; hollow where the run is invalid or was interrupted" } else { "" };
     Chart {
         title: format!("{}, by {}", measure.label, sweep.key),
-        description: format!("{} variants at {} values.", names.len(), values.len()),
+        description: format!("{} variants at {} values{hollow}.", names.len(), values.len()),
         plot: Box::new(Xy {
             x: Axis {
                 label: sweep.key.clone(),
@@ -363,7 +377,7 @@ fn figures_by_value(sweep: &Sweep, measure: &Measure) -> Markup {
             maybe(measure.format, end, &format!("{place}/{}/{key}", measure.interval_key))
         };
         Some(vec![
-            html! { (words::setting(&point.value)) },
+            html! { (value_of(point)) },
             html! { (arm.name) },
             of(y, measure.key),
             end(interval.map(|(low, _)| low), "low"),
@@ -380,4 +394,45 @@ fn figures_by_value(sweep: &Sweep, measure: &Measure) -> Markup {
         figures("high"),
     ];
     table(measure.label, &columns, &rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sweep_fixture::{curve, line};
+
+    #[test]
+    fn a_run_whose_figures_must_not_be_used_is_marked_in_tables_and_hollow_in_charts() {
+        let mut curve = curve();
+        let chart = |curve: &Sweep| by_value(curve, &TIME).both_widths().into_string();
+        assert!(!chart(&curve).contains("hollow") && !chart(&curve).contains("invalid"));
+        curve.points[1].valid = false;
+        let chart = chart(&curve);
+        assert!(
+            chart.contains("hget-lane, invalid, a,b (invalid): ") && chart.contains("hollow t1"),
+            "{chart}"
+        );
+        assert!(chart.contains("hget-lane, 0 µs: ") && !chart.contains("0 µs (invalid)"), "{chart}");
+        for (table, rows) in [(figures_by_value(&curve, &TIME), 2), (differences(&curve), 1)] {
+            let table = table.into_string();
+            assert_eq!(table.matches("a,b (invalid)").count(), rows, "{table}");
+        }
+        let forest = forest(&curve).unwrap();
+        assert!(forest.description.contains("a,b (invalid): "), "{}", forest.description);
+    }
+
+    #[test]
+    fn a_slope_is_no_number_of_round_trips_and_what_was_not_measured_is_marked() {
+        let mut curve = curve();
+        curve.lines = vec![line("hget-lane", 60.0, 1.02)];
+        let said = |curve: &Sweep| (slopes(curve).into_string(), lines(curve).into_string());
+        let (slope, table) = said(&curve);
+        assert!(
+            slope.contains("only where claims do not queue") && !slope.contains("any network"),
+            "{slope}"
+        );
+        assert!(table.contains("round-trip times more") && !table.contains("beyond"), "{table}");
+        curve.points[0].added_rtt_us = Some(50.0);
+        assert_eq!(said(&curve).1.matches("</data> (beyond what was measured)").count(), 1);
+    }
 }

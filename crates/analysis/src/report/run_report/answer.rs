@@ -34,25 +34,30 @@ pub(super) fn answer(result: &RunResult) -> String {
 /// Whether each variant kept the scenario's service level, and at which load.
 pub(in crate::report) fn service_level(result: &RunResult) -> Option<Block> {
     let bound = result.record.scenario.slo.as_ref()?.response_p99?.0;
-    let each: Vec<String> = judge::service_levels(result, bound)
-        .map(|level| {
-            let word = if level.kept() { "kept" } else { "MISSED" };
-            format!("{word} by {} ({})", level.variant.name, time_us(level.p99_us))
-        })
-        .collect();
+    let levels: Vec<_> = judge::service_levels(result, bound).collect();
+    let of_clock = findings::of_clock(levels.first()?.clock);
+    let each = levels.iter().map(|level| {
+        let name = &level.variant.name;
+        let reached = findings::level_figure(level.p99_us, level.late);
+        match level.finding().map(|found| found.cause) {
+            None => format!("kept by {name} ({reached})"),
+            Some(judge::Cause::ServiceLevelUntold { interval, claims, .. }) => {
+                format!("cannot be told of {name} ({})", findings::level_untold(&interval, claims))
+            }
+            Some(_) => format!("MISSED by {name} ({reached})"),
+        }
+    });
     let offered = result
         .record
         .offered
         .filter(|offered| offered.schedule_s > 0.0)
         .map(|offered| format!(", with {} claims per second offered", figure(offered.rate_per_s())));
-    (!each.is_empty()).then(|| {
-        Block::Line(format!(
-            "Service level, {} at p99{}: {}.",
-            time_us(bound.as_secs_f64() * 1e6),
-            offered.unwrap_or_default(),
-            each.join(", ")
-        ))
-    })
+    Some(Block::Line(format!(
+        "Service level, {} at p99 {of_clock}{}: {}.",
+        time_us(bound.as_secs_f64() * 1e6),
+        offered.unwrap_or_default(),
+        each.collect::<Vec<_>>().join(", ")
+    )))
 }
 
 /// Variants without another to compare them with.

@@ -3,12 +3,15 @@
 
 mod answer;
 mod exact;
+mod next_run;
 mod origin;
 mod worth;
 
 use answer::answer;
 pub(super) use answer::{savings, service_level, uncompared};
+pub(super) use next_run::next_run;
 pub(super) use origin::{origin, surroundings, trust};
+pub(super) use worth::of_which_load;
 
 use super::document::Block;
 use super::format::{TimeUnit, count, difference_within, figure, maybe, per_claim, share, time_us};
@@ -28,6 +31,7 @@ pub(super) fn blocks(result: &RunResult) -> Vec<Block> {
     blocks.extend(servers::head(record));
     blocks.push(Block::Line(answer(result)));
     blocks.extend(savings(result));
+    blocks.extend(next_run(result));
     blocks.extend(service_level(result));
     blocks.extend(faults::level(result));
     blocks.extend(storm::producer(result));
@@ -39,7 +43,7 @@ pub(super) fn blocks(result: &RunResult) -> Vec<Block> {
     blocks.extend(outcomes(result));
     blocks.extend(storm::retries(result));
     blocks.extend(comparisons(result));
-    blocks.extend(worth::block(result));
+    blocks.extend(worth::blocks(result));
     blocks.extend(generators::blocks(result));
     blocks.push(trust(result));
     blocks.push(origin(result));

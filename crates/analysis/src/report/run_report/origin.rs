@@ -1,8 +1,8 @@
 //! Why the figures can be believed, and where they come from.
 
 use super::super::document::Block;
-use super::super::format::{bytes, count, difference_within, primaries, several, share, time_us};
-use super::super::{calibration, conditions, servers};
+use super::super::format::{bytes, count, primaries, several, share, time_us};
+use super::super::{calibration, conditions, findings, servers};
 use crate::judge::{Control, RunResult};
 use crate::record::{ArmRecord, Audit, Environment, RunRecord, short_sha256};
 use crate::scenario::Mode;
@@ -19,7 +19,7 @@ pub(in crate::report) fn trust(result: &RunResult) -> Block {
 }
 
 fn control(control: &Control) -> String {
-    let ratio = control.ratio.as_ref().map(|ratio| difference_within(ratio) + ", ").unwrap_or_default();
+    let ratio = findings::control_within(control).map(|ratio| ratio + ", ").unwrap_or_default();
     let word = if control.passed { "passed" } else { "failed" };
     let what = match control.allowance {
         None => "the baseline against itself",

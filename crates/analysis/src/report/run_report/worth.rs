@@ -4,16 +4,37 @@ use super::super::document::Block;
 use super::super::format::{count, share};
 use super::super::words::UNSEEN_ON_ONE_PRIMARY;
 use crate::judge::{RunResult, Worth, WorthMissing, WorthRow};
+use crate::scenario::ModelForm;
 
-/// Primaries by rate and variant.
-pub(super) fn block(result: &RunResult) -> Option<Block> {
-    let Some(first) = result.worth.first() else { return left_out(result) };
+/// Primaries by rate and variant, and of which load the servers' CPU is; or why there are none.
+pub(super) fn blocks(result: &RunResult) -> Vec<Block> {
+    match result.worth.first() {
+        Some(first) => vec![primaries(result, first), Block::Line(of_which_load(result))],
+        None => left_out(result).into_iter().collect(),
+    }
+}
+
+/// A claim costs less CPU on a server that has more to do at a time, and what variants differ by shrinks with it.
+pub(in crate::report) fn of_which_load(result: &RunResult) -> String {
+    let load = &result.record.scenario.load;
+    let load = match (load.model, load.in_flight()) {
+        (ModelForm::Open, _) => "at the rate of this run".to_owned(),
+        (ModelForm::Closed, 1) => "with 1 claim in flight".to_owned(),
+        (ModelForm::Closed, n) => format!("with {} claims in flight", count(u64::from(n))),
+    };
+    format!(
+        "That is by the servers' CPU of a claim {load}. Servers with more to do at a time take less for each as a rule, and variants differ \
+         by less there: a capacity search measures at the rate itself."
+    )
+}
+
+fn primaries(result: &RunResult, first: &Worth) -> Block {
     let row = |n: usize, arm: &Worth| {
         let rate = count(first.rows[n].sizing.rate_per_s as u64);
         vec![rate, arm.name.clone(), cell(arm.rows.get(n))]
     };
     let rows = (0..first.rows.len()).flat_map(|n| result.worth.iter().map(move |arm| row(n, arm)));
-    Some(Block::Table {
+    Block::Table {
         heading: format!(
             "What it is worth: primaries needed, main threads at most {} busy (95 % interval of the server CPU)",
             share(first.basis.utilisation)
@@ -21,7 +42,7 @@ pub(super) fn block(result: &RunResult) -> Option<Block> {
         header: vec!["claims/s", "variant", "primaries"],
         rows: rows.collect(),
         words: vec![1],
-    })
+    }
 }
 
 /// Why there is no table, where neither the scenario nor the rest of the report shows it.
@@ -59,10 +80,10 @@ mod tests {
         record.environment.valkey.primaries = 1;
         record.scenario.population.skew = SkewForm::Zipf(1.6);
         change(&mut record);
-        match block(&analyse(record).unwrap()) {
-            Some(Block::Line(line)) => line,
-            Some(_) => panic!("there is a table"),
-            None => String::new(),
+        match blocks(&analyse(record).unwrap()).as_slice() {
+            [Block::Line(line)] => line.clone(),
+            [] => String::new(),
+            more => panic!("there is a table: {more:?}"),
         }
     }
 

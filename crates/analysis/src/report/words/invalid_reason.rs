@@ -60,10 +60,16 @@ pub(in super::super) fn invalid_reason(reason: &InvalidReason) -> String {
             began_late((*part, *window), *late_us as f64, *limit_us as f64)
         }
         InvalidReason::LateBeginnings { part, share, limit } => late_beginnings(*part, *share, *limit),
-        InvalidReason::OfGenerator { part, what } => {
-            format!("of generator {part}: {}", self::invalid_reason(what))
-        }
+        InvalidReason::DoneEarly { part, share, limit } => done_early(*part, *share, *limit),
+        InvalidReason::OfGenerator { part, what } => of_generator(*part, what),
         InvalidReason::Infrastructure { detail } => format!("{detail}. Mend this and run again."),
+    }
+}
+
+fn of_generator(part: u32, what: &InvalidReason) -> String {
+    match what {
+        InvalidReason::Stalled { longest_s, share } => generator_stalled(part, *longest_s, *share),
+        other => format!("of generator {part}: {}", invalid_reason(other)),
     }
 }
 
@@ -179,6 +185,26 @@ fn stalled(longest_s: f64, part: f64) -> String {
     )
 }
 
+fn generator_stalled(part: u32, longest_s: f64, of_window: f64) -> String {
+    format!(
+        "generator {part} claimed nothing for {} on end, and for {} of its window in all, while others went on: claims that \
+         it should have made then are in no figure. Find out what stopped its machine, or use an open loop (load.rate), \
+         which counts them.",
+        time_us(longest_s * 1e6),
+        share(of_window)
+    )
+}
+
+fn done_early(part: u32, left: f64, limit: f64) -> String {
+    format!(
+        "generator {part} was done with its claims when {} of the window was left, {} are allowed: from then on a part of the \
+         load was missing. Find out what held the others back, give each as many claims in flight (load.concurrency a \
+         multiple of the generators), or use an open loop (load.rate).",
+        share(left),
+        share(limit)
+    )
+}
+
 fn send_lag(p99_us: f64, limit_us: f64) -> String {
     format!(
         "the generator sent late: {} at p99, {} are allowed. Lower the rate, or give it a core of its own.",
@@ -244,5 +270,21 @@ fn violation(violation: Violation) -> &'static str {
             "executions lack what the claim promises to write (lease record, attempt, indexes, history)"
         }
         Violation::SumOfGrants => "grants are missing from the audit's own sum",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_generator_whose_part_of_the_load_was_missing_is_named_and_the_servers_are_not_blamed() {
+        let stalled = InvalidReason::Stalled { longest_s: 3.0, share: 0.23 };
+        let alone = invalid_reason(&InvalidReason::OfGenerator { part: 2, what: Box::new(stalled) });
+        let said = "generator 2 claimed nothing for 3.00 s on end, and for 23 % of its window in all";
+        assert!(alone.starts_with(said) && !alone.contains("servers"), "{alone}");
+        let early = invalid_reason(&InvalidReason::DoneEarly { part: 1, share: 0.23, limit: 0.2 });
+        let said = "generator 1 was done with its claims when 23 % of the window was left, 20 % are allowed";
+        assert!(early.starts_with(said), "{early}");
     }
 }

@@ -1,9 +1,10 @@
 //! What is to be kept in mind about a run, in a sentence.
 
 use super::super::faults;
-use super::super::format::{count, figure, share, time_us};
+use super::super::format::{count, difference, figure, share, time_us};
 use super::others::{clients_listed, passed_by, ran_on, used_by};
 use crate::record::{ForeignClient, Warning};
+use crate::scenario::Metric;
 
 /// What is said where a cluster may be shared and is.
 const WITHHELD: &str = "Figures of the servers are withheld; times are those of a shared cluster.";
@@ -32,6 +33,9 @@ pub(in super::super) fn warning(warning: &Warning) -> String {
             share(*busy)
         ),
         Warning::WiderBesideOthers { share: wider } => wider_beside_others(*wider),
+        Warning::EffectChanged { candidate, metric, first, second } => {
+            effect_changed(candidate, *metric, [*first, *second])
+        }
         Warning::UnlikeBefore { arm, now_us, low_us, high_us, runs } => {
             unlike_before(arm, *now_us, [*low_us, *high_us], *runs)
         }
@@ -77,6 +81,15 @@ fn wider_beside_others(wider: f64) -> String {
         "programs that run beside a comparison change the median's effect by up to {} of it, as trials showed: its interval is wider \
          by that on either side. That of a tail is not, and may be of no use.",
         share(wider)
+    )
+}
+
+fn effect_changed(candidate: &str, metric: Metric, halves: [f64; 2]) -> String {
+    let [first, second] = halves.map(difference);
+    format!(
+        "{} of {candidate} differed by {first} in the first half of the run and by {second} in the second: what was claimed again and \
+         again, or the machine, was no longer the same. A shorter or longer run would say something else.",
+        metric.row().title
     )
 }
 
@@ -127,7 +140,7 @@ fn generator_busy(busy: f64) -> String {
 fn generator_ceiling(requests_per_sec: f64, ceiling_per_sec: f64) -> String {
     format!(
         "the run sent {} requests per second; with a function that does nothing the generator reached {} with as many in \
-         flight. It is the limit, not the cluster: lower the rate or the concurrency.",
+         flight. It may be the limit, not the cluster: lower the rate or the concurrency.",
         figure(requests_per_sec),
         figure(ceiling_per_sec)
     )

@@ -13,7 +13,7 @@ use crate::report::{faults, findings, run_report, servers, words};
 pub(super) fn answer(result: &RunResult) -> Answer {
     let mut answer = said(result);
     if result.valid {
-        let savings = run_report::savings(result);
+        let savings = [run_report::savings(result), run_report::next_run(result)].concat();
         answer.details.extend((!savings.is_empty()).then(|| super::blocks(&savings)));
     }
     answer.details.extend(servers::head(&result.record).map(|block| super::blocks(&[block])));
@@ -201,7 +201,7 @@ fn resolution(result: &RunResult, control: &Control) -> Option<Markup> {
         "Only differences of more than " (share(threshold)) " count: this run knows the baseline against itself to between "
         (value(&difference(ratio.low), ratio.low, "/control/ratio/low")) " and "
         (value(&difference(ratio.high), ratio.high, "/control/ratio/high"))
-        ". How far another run would be from its figures, it cannot say: " code { "--repeat" } " can."
+        " (" (share(ratio.confidence)) " interval). How far another run would be from its figures, it cannot say: " code { "--repeat" } " can."
     })
 }
 

@@ -1,6 +1,8 @@
 //! Several runs beside each other: what each of them says and whether to believe it, then their differences
 //! and times. Runs of different scenarios measured different things: each scenario has a part of its own.
 
+use std::collections::BTreeSet;
+
 use maud::{Markup, html};
 
 use super::super::parts::{
@@ -328,7 +330,18 @@ fn differences(group: &[Run<'_>]) -> Markup {
             row
         })
     });
-    table("Differences from the baseline of each run, 95 % intervals", &columns, &rows.collect::<Vec<_>>())
+    let title = format!("Differences from the baseline of each run, {}", intervals(group));
+    table(&title, &columns, &rows.collect::<Vec<_>>())
+}
+
+/// The intervals of a scenario's comparisons by their confidence, which runs may have set apart:
+/// `95 % intervals`.
+fn intervals(group: &[Run<'_>]) -> String {
+    let ratios =
+        group.iter().flat_map(|(_, result)| &result.comparisons).filter_map(|one| one.ratio.as_ref());
+    let levels: BTreeSet<String> = ratios.map(|ratio| share(ratio.confidence)).collect();
+    let levels = levels.into_iter().collect::<Vec<_>>().join(" or ");
+    format!("{levels} intervals").trim_start().to_owned()
 }
 
 /// What a run is good for, in a table of figures.
@@ -388,4 +401,30 @@ fn times(group: &[Run<'_>]) -> Markup {
         &columns,
         &rows.collect::<Vec<_>>(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::analyse_as;
+    use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, record, scenario};
+
+    #[test]
+    fn intervals_are_called_by_the_confidence_that_they_have() {
+        let of = |confidence: f64| {
+            let arms = [GRANT_LANE, HGET_LANE];
+            let mut result = analyse_as(record(&arms, 1), &scenario(&arms));
+            for ratio in result.comparisons.iter_mut().filter_map(|one| one.ratio.as_mut()) {
+                ratio.confidence = confidence;
+            }
+            result
+        };
+        let (usual, wide) = (of(0.95), of(0.99));
+        assert_eq!(intervals(&[(1, &wide), (2, &wide)]), "99 % intervals");
+        assert_eq!(intervals(&[(1, &usual), (2, &wide)]), "95 % or 99 % intervals");
+        let page = overview(&[&of(0.9), &of(0.9)]).into_string();
+        assert!(page.contains("of each run, 90 % intervals") && !page.contains("95 % intervals"), "{page}");
+        // The control has a confidence of its own.
+        assert!(page.contains("(99 % interval)"), "{page}");
+    }
 }

@@ -8,7 +8,7 @@ use super::super::parts::{
 use crate::judge::{self, CONTROLLED, Comparison, Control, RunResult, StratumRatio, Verdict, noise_band};
 use crate::report::chart::{Axis, Chart, Forest, ForestRow, Layer, Look, Point, Scale, Series, Tone, Xy};
 use crate::report::format::{self, count, difference, share};
-use crate::report::{run_report, words};
+use crate::report::{findings, run_report, words};
 use crate::scenario::{Direction, Metric};
 use crate::stats::{CONFIDENCE, Estimate};
 
@@ -89,6 +89,7 @@ pub(super) fn row(comparison: &Comparison, both: bool) -> ForestRow {
 /// The control's row.
 pub(super) fn control_row(label: String, control: &Control) -> ForestRow {
     ForestRow {
+        figures: findings::control_within(control).unwrap_or_default(),
         verdict: if control.passed { "passed" } else { "FAILED" }.into(),
         tone: if control.passed { Tone::Neutral } else { Tone::Bad },
         control: true,

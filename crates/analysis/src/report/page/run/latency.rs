@@ -8,6 +8,7 @@ use crate::record::ArmRecord;
 use crate::report::chart::{Axis, Bar, Bars, Chart, Layer, Look, Point, Scale, Segment, Series, Tone, Xy};
 use crate::report::format::{self, TimeUnit, count, round_time_us, time_us};
 use crate::report::run_report::{self, clock_title};
+use crate::report::storm::Back;
 
 /// Variants whose medians stand in the answer: more are a chart of their own.
 const AT_A_GLANCE: usize = 6;
@@ -166,13 +167,16 @@ pub(super) fn completion(result: &RunResult) -> Vec<Markup> {
             .map(|point| vec![html! { (time_us(1e6 * point.x)) }, html! { (count(point.y.round() as u64)) }])
             .collect();
         let line = Series { name: arm.name.clone(), tone: Tone::Nth(n), look: Look::Line, points };
+        let whom = Back::of(result, resumed).of_whom();
+        // For the marks' names above the curve.
+        let room = if whom.is_some() { 1.35 } else { 1.15 };
+        let last = time_us(resumed.max);
         let chart = Chart {
             title: format!("{}: executions resumed by then", arm.name),
-            description: format!(
-                "{} of them, the last one after {}.",
-                count(resumed.count),
-                time_us(resumed.max)
-            ),
+            description: match &whom {
+                None => format!("{} of them, the last one after {last}.", count(resumed.count)),
+                Some(whom) => format!("Of {whom} the last one after {last}."),
+            },
             plot: Box::new(Xy {
                 x: Axis {
                     label: "time since the first signal".into(),
@@ -181,23 +185,60 @@ pub(super) fn completion(result: &RunResult) -> Vec<Markup> {
                 },
                 y: Axis {
                     label: "executions with their lease".into(),
-                    // Room for the marks' names above the curve.
-                    scale: Scale::counts([1.15 * all]),
+                    scale: Scale::counts([room * all]),
                     format: Box::new(|n| count(n as u64)),
                 },
-                layers: [(resumed.p50, "half"), (resumed.p99, "99 %"), (resumed.max, "all")]
-                    .map(|(us, part)| Layer::MarkX {
-                        at: us / 1e6,
-                        name: format!("{part}: {}", time_us(us)),
-                        tone: Tone::Level,
-                    })
-                    .into_iter()
-                    .chain([Layer::Series(line)])
-                    .collect(),
+                layers: marks(resumed, whom).into_iter().chain([Layer::Series(line)]).collect(),
                 height: 230.0,
             }),
         };
         Some(figure(&chart, &table("Executions resumed", &[words("by"), figures("executions")], &rows)))
     };
     result.record.arms.iter().enumerate().filter_map(chart).collect()
+}
+
+/// When half of the executions held their lease again, 99 % and all; where not all have a time, those of whom it
+/// is.
+fn marks(resumed: &LatencySummary, whom: Option<String>) -> Vec<Layer> {
+    let parts = if whom.is_some() {
+        ["half of these", "99 % of these", "the last of these"]
+    } else {
+        ["half", "99 %", "all"]
+    };
+    let level = whom.map(|name| Layer::MarkY { at: resumed.count as f64, name, tone: Tone::Level });
+    let mark = |(part, us): (&str, f64)| Layer::MarkX {
+        at: us / 1e6,
+        name: format!("{part}: {}", time_us(us)),
+        tone: Tone::Level,
+    };
+    let times = [resumed.p50, resumed.p99, resumed.max];
+    level.into_iter().chain(parts.into_iter().zip(times).map(mark)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::analyse_as;
+    use crate::judge::fixtures::{GRANT_LANE, record, scenario, spread};
+    use crate::record::StormRecord;
+    use crate::scenario::Mode;
+
+    #[test]
+    fn the_picture_of_a_storm_says_of_whom_it_is_where_some_never_came_back() {
+        let picture = |executions: u64| {
+            let mut storm = record(&[GRANT_LANE], 1);
+            storm.scenario.load.mode = Mode::Storm;
+            storm.arms[0].resume = spread(6_000, 900_000.0, 2);
+            storm.storm = Some(StormRecord { executions, held: 6_000, ..StormRecord::default() });
+            let result = analyse_as(storm, &scenario(&[GRANT_LANE]));
+            completion(&result).into_iter().map(Markup::into_string).collect::<String>()
+        };
+        let whole = picture(6_000);
+        assert!(whole.contains(">half: ") && whole.contains(">all: "), "{whole}");
+        let lacking = picture(6_100);
+        for said in [">the 6,000 of 6,100 that came back<", ">half of these: ", ">the last of these: "] {
+            assert!(lacking.contains(said), "{said}: {lacking}");
+        }
+        assert!(!lacking.contains(">half: ") && !lacking.contains(">all: "), "{lacking}");
+    }
 }

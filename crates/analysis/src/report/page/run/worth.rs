@@ -6,6 +6,7 @@ use super::super::parts::{figure, figures, maybe, table, value, words};
 use super::super::primaries;
 use crate::judge::{RunResult, Worth, WorthRow};
 use crate::report::format::{count, share};
+use crate::report::run_report;
 
 /// `None` where nothing can be told (`RunResult::worth_missing`).
 pub(super) fn section(result: &RunResult) -> Option<Markup> {
@@ -17,7 +18,7 @@ pub(super) fn section(result: &RunResult) -> Option<Markup> {
     Some(html! {
         p {
             "From the server CPU of one claim, with main threads at most " (share(utilisation)) " busy. Low and high are for the "
-            "ends of its interval."
+            "ends of its interval. " (run_report::of_which_load(result))
         }
         (figure(&chart, &rows(&result.worth)))
     })
