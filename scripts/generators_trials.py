@@ -60,7 +60,7 @@ def one(args, generators, rate, seed):
                             "--set", "machine.placement=free", *args.extra)
     variant, audit, claims = result["variants"][0], result["audit"], round(rate * args.seconds)
     claimed = variant["outcomes"]["claimed"]
-    faults = [fault["what"] for fault in result["invalid_reasons"]]
+    faults = [fault["fault"] for fault in result["invalid_reasons"]]
     if claimed != claims or audit["lost"] or audit["double_claims"] or "counters_disagree" in faults:
         sys.exit(f"{generators} generators: {claimed} of {claims} claims, {faults}, {audit}")
     return {

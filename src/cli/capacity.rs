@@ -190,7 +190,7 @@ pub async fn run(args: &CapacityArgs) -> anyhow::Result<Exit> {
     let left_out = plan.without_too_few_in_flight();
     if !left_out.is_empty() {
         terminal.note(&format!(
-            "the closed-loop curve takes numbers in flight of which each of {} generators has one, and none over a quarter more \
+            "the closed-loop curve takes numbers in flight of which each of {} generators has one, and none over a fifth more \
              than another: {left_out:?} in flight are left out; --set capacity.concurrency=[...] gives others",
             plan.generators.count()
         ));

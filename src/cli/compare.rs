@@ -96,11 +96,12 @@ fn two(args: &CompareArgs, base: &Path, candidate: &Path) -> anyhow::Result<Exit
     let (Comparable::Run(base), Comparable::Run(candidate)) = (&base, &candidate) else {
         return without_intervals(args, &base, &candidate);
     };
-    let compared = judge::compare(base, candidate, &args.options(&candidate.record.scenario.gate)?)
-        .map_err(|error| match error {
+    let compared = judge::compare(base, candidate, &args.options(&candidate.record.scenario.gate)?).map_err(
+        |error| match error {
             StoredRefusal::Different(_) => anyhow!("{}", or_anyway(&error)),
             StoredRefusal::Unusable { .. } => error.into(),
-        })?;
+        },
+    )?;
     args.summary.append(&report::ci::pull_request_stored(&compared, args.all))?;
     print(&match args.format {
         Format::Text => report::ci::stored_text(&compared, args.all, columns()),

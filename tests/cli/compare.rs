@@ -92,7 +92,8 @@ fn a_run_is_held_against_what_it_once_exported_and_against_nothing_that_it_is_no
     let invalid = stored(dir.path(), "invalid", &fixture::invalid());
     let refused = tool().args(["compare", "--allow-different"]).args([&invalid, &exported]).assert().code(2);
     refused.stderr(predicate::str::contains("is invalid: its figures are not compared"));
-    let refused = tool().args(["compare", "--allow-different"]).args([&invalid, &run]).assert().code(2).stdout("");
+    let refused =
+        tool().args(["compare", "--allow-different"]).args([&invalid, &run]).assert().code(2).stdout("");
     refused.stderr(
         predicate::str::contains("is invalid: no figure of it is compared")
             .and(predicate::str::contains("--allow-different").not()),

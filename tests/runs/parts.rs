@@ -5,6 +5,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use reclaim_analysis::judge::RunResult;
+use reclaim_analysis::record::InvalidReason;
 use reclaim_bench::cluster::Cluster;
 use redis::Value;
 
@@ -79,10 +80,21 @@ pub fn end(child: Child) -> (Option<i32>, String) {
     (output.status.code(), text)
 }
 
-/// What is wrong with a result beside that this machine is too busy to begin several windows at one moment.
+/// What is wrong with a result beside what a machine does that has no core for each generator.
 pub fn wrong(result: &RunResult) -> Vec<String> {
-    let faults = result.invalid_reasons.iter().map(|fault| format!("{fault:?}"));
-    faults.filter(|fault| !fault.starts_with("BeganLate") && !fault.starts_with("Late")).collect()
+    let faults = result.invalid_reasons.iter().filter(|fault| !is_of_a_busy_machine(fault));
+    faults.map(|fault| format!("{fault:?}")).collect()
+}
+
+/// Whether a generator did not begin with the others, stood still while they went on, or was done before them.
+fn is_of_a_busy_machine(fault: &InvalidReason) -> bool {
+    match fault {
+        InvalidReason::BeganLate { .. }
+        | InvalidReason::LateBeginnings { .. }
+        | InvalidReason::DoneEarly { .. } => true,
+        InvalidReason::OfGenerator { what, .. } => matches!(**what, InvalidReason::Stalled { .. }),
+        _ => false,
+    }
 }
 
 /// One run of so many generators, with all that it was to do and nothing else.

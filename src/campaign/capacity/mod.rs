@@ -117,7 +117,7 @@ impl CapacitySearch {
         watch: &dyn Watch,
         stop: &Stop,
     ) -> Result<Option<Stopped>, CampaignError> {
-        let first = resumable::gone_on_with(&self.stored.borrow())?;
+        let first = resumable::gone_on_with(&self.stored.borrow());
         let first = first.as_ref();
         resumable::same_servers(first, cluster, self.generators.count()).await?;
         let begun = Instant::now();
@@ -202,9 +202,7 @@ impl CapacitySearch {
         match measured.and_then(merged) {
             Ok(record) => {
                 let result = judged(record, &scenario, &[], watch);
-                if let Some(first) = first {
-                    resumable::same_conditions(first, &result)?;
-                }
+                resumable::kept_as_of_one_search(first, &result, &own)?;
                 own.store_run(&result)?;
                 held?;
                 // Those that the tool starts are started again for the next probe.

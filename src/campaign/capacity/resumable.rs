@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::campaign::CampaignError;
 use crate::cluster::Cluster;
-use crate::store::StoredCapacity;
+use crate::store::{ResultDir, StoredCapacity};
 use crate::workload::partitions;
 use reclaim_analysis::json::ToJsonLine as _;
 use reclaim_analysis::judge::{RunResult, SettingDifference, differences, place_differences};
@@ -24,21 +24,30 @@ pub(super) fn same_question(earlier: &ScenarioFile, now: &ScenarioFile) -> Resul
 }
 
 /// The probe of an earlier go that all further ones are held to; `None` where there was none. One that says
-/// nothing does not say either what made it: of generators that died in it there is a part.
-pub(super) fn gone_on_with(stored: &StoredCapacity) -> Result<Option<RunResult>, CampaignError> {
-    match stored.first_that_says_something() {
-        None if !stored.probes.is_empty() => Err(CampaignError::OtherServers {
-            what: "valid probes to go on from".to_owned(),
-            then: "none".to_owned(),
-            now: "one is needed".to_owned(),
-        }),
-        first => Ok(first.cloned()),
+/// nothing does not say either what made it: of generators that died in it there is a part. It is in no figure
+/// that others could contradict, so a search that has no other probes goes on as a new one begins.
+pub(super) fn gone_on_with(stored: &StoredCapacity) -> Option<RunResult> {
+    stored.first_that_says_something().cloned()
+}
+
+/// Refuses a probe that was made into `own` under other conditions than `first`, which is of an earlier go, and
+/// removes what lies there of it: it is no probe of the search.
+pub(super) fn kept_as_of_one_search(
+    first: Option<&RunResult>,
+    probe: &RunResult,
+    own: &ResultDir,
+) -> Result<(), CampaignError> {
+    let kept = first.map_or(Ok(()), |first| same_conditions(first, probe));
+    if kept.is_err() {
+        // Why it is refused says more than that something of it stays.
+        let _ = std::fs::remove_dir_all(own.path());
     }
+    kept
 }
 
 /// What `compare` holds two results to and nobody knows before a probe is made: how threads and cores were
 /// arranged, on the machine of each generator, and with what priority they ran.
-pub(super) fn same_conditions(first: &RunResult, probe: &RunResult) -> Result<(), CampaignError> {
+fn same_conditions(first: &RunResult, probe: &RunResult) -> Result<(), CampaignError> {
     if probe.record.partial || probe.record.part.is_some() {
         // It says itself what ended it, and is no probe.
         return Ok(());
@@ -151,7 +160,7 @@ mod tests {
     use super::*;
     use reclaim_analysis::judge;
     use reclaim_analysis::judge::capacity::simulated::{Simulated, policy};
-    use reclaim_analysis::judge::capacity::{CapacityPlan, ProbeLoad};
+    use reclaim_analysis::judge::capacity::{CapacityPlan, NextStep, ProbeLoad};
     use reclaim_analysis::judge::fixtures::generator;
     use reclaim_analysis::record::{Conditions, GeneratorUse, InvalidReason, PartNote, RunRecord};
     use reclaim_analysis::scenario::{Draft, Override, Placement, Shipped};
@@ -310,17 +319,33 @@ mod tests {
     }
 
     #[test]
-    fn a_search_without_a_probe_that_says_something_cannot_go_on() {
+    fn of_a_probe_that_is_refused_nothing_stays() {
+        let output = tempfile::tempdir().unwrap();
+        let left = |change: RecordChange| {
+            let (first, made) = (probe(500.0, |_| ()), probe(1_000.0, change));
+            let own = ResultDir::create(output.path(), "probe").unwrap();
+            own.keep_partial(&made.record).unwrap();
+            let kept = kept_as_of_one_search(Some(&first), &made, &own).is_ok();
+            (kept, own.path().exists())
+        };
+        assert_eq!(left(|_| ()), (true, true));
+        assert_eq!(left(|record| record.generators[1].host.cores = 96), (false, false));
+        let own = ResultDir::create(output.path(), "probe").unwrap();
+        assert!(kept_as_of_one_search(None, &probe(500.0, |_| ()), &own).is_ok(), "the first one of all");
+    }
+
+    #[test]
+    fn a_search_without_a_probe_that_says_something_goes_on_as_a_new_one_begins() {
         let scenario = probe(500.0, |_| ()).record.scenario;
         let plan = CapacityPlan { scenario, seed: 1, policy: policy(), stopped: None };
         let mut stored = StoredCapacity::new(plan);
-        assert!(gone_on_with(&stored).unwrap().is_none(), "it begins");
+        assert!(gone_on_with(&stored).is_none(), "it begins");
         let gone = InvalidReason::Infrastructure { detail: "generator 2 is gone".into() };
         stored.add(probe(500.0, |record| record.faults.push(gone)), "001-open-500");
-        let refused = gone_on_with(&stored).unwrap_err().to_string();
-        assert!(refused.contains("valid probes to go on from: none then, one is needed"), "{refused}");
+        assert!(gone_on_with(&stored).is_none(), "nothing holds it to anything");
+        assert!(matches!(stored.conclude().next, NextStep::Probe { .. }));
         stored.add(probe(500.0, |_| ()), "002-open-500");
-        assert_eq!(gone_on_with(&stored).unwrap().unwrap().record.generators.len(), 2);
+        assert_eq!(gone_on_with(&stored).unwrap().record.generators.len(), 2);
     }
 
     #[test]

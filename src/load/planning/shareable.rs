@@ -1,6 +1,6 @@
 //! What several generators can share: refused before anything is started, each with its reason.
 
-use reclaim_analysis::scenario::{Mode, Model, Scenario};
+use reclaim_analysis::scenario::{Mixing, Mode, Model, Scenario};
 
 /// Generators that one run may have: more than a server could hear.
 pub const MOST_GENERATORS: u32 = 1_024;
@@ -15,6 +15,18 @@ pub enum NotShareable {
         if *.concurrency == 1 { "claim" } else { "claims" }
     )]
     TooFewInFlight {
+        /// Claims in flight.
+        concurrency: u32,
+        /// Generators.
+        of: u32,
+    },
+    /// Each makes as many claims as any other, and those with more in flight are done long before the rest.
+    #[error(
+        "{concurrency} claims in flight cannot be shared evenly by {of} generators: those with more of them would be done long \
+         before the others, and the load would be smaller from then on. Give --concurrency a multiple of {of}, or an open loop \
+         (--rate)"
+    )]
+    UnevenInFlight {
         /// Claims in flight.
         concurrency: u32,
         /// Generators.
@@ -47,6 +59,24 @@ pub enum NotShareable {
     },
 }
 
+impl NotShareable {
+    /// Checks that so many generators can have so many claims in flight together for all of a window in which
+    /// each makes as many claims as any other: each needs one, and none may have over a fifth more than
+    /// another. By their numbers alone it is done when a sixth of the window is left then; more than a fifth
+    /// would make the run invalid, and machines are not quite alike.
+    pub fn check_in_flight(concurrency: u32, of: u32) -> Result<(), Self> {
+        let of = of.max(1);
+        let (fewest, most) = (u64::from(concurrency / of), u64::from(concurrency.div_ceil(of)));
+        if fewest == 0 {
+            return Err(Self::TooFewInFlight { concurrency, of });
+        }
+        if 6 * fewest < 5 * most {
+            return Err(Self::UnevenInFlight { concurrency, of });
+        }
+        Ok(())
+    }
+}
+
 /// Checks that so many generators can share the runs of a scenario.
 pub fn shareable(scenario: &Scenario, of: u32) -> Result<(), NotShareable> {
     if !(1..=MOST_GENERATORS).contains(&of) {
@@ -72,8 +102,19 @@ pub fn shareable(scenario: &Scenario, of: u32) -> Result<(), NotShareable> {
         Model::Closed { concurrency } if concurrency < of => {
             Err(NotShareable::TooFewInFlight { concurrency, of })
         }
+        Model::Closed { concurrency } if has_one_window(scenario) => {
+            NotShareable::check_in_flight(concurrency, of)
+        }
         Model::Closed { .. } | Model::Open { .. } => Ok(()),
     }
+}
+
+/// Whether claims that are dealt out evenly go through one window. A block's rate is the sum of the
+/// generators', each over its own time; a storm's executions and those that go round are shared as its workers
+/// are done.
+fn has_one_window(scenario: &Scenario) -> bool {
+    let in_blocks = scenario.compare.as_ref().is_some_and(|compare| compare.mixing == Mixing::Blocks);
+    scenario.load.mode == Mode::Staged && !in_blocks
 }
 
 #[cfg(test)]
@@ -124,5 +165,28 @@ mod tests {
         assert_eq!(of(&one, 8), Ok(()));
         assert!(of(&one, 9).unwrap_err().starts_with("8 claims in flight"));
         assert!(of(&one, 0).is_err() && of(&one, MOST_GENERATORS + 1).is_err());
+    }
+
+    #[test]
+    fn claims_in_flight_that_cannot_be_shared_evenly_are_refused_where_there_is_one_window() {
+        use crate::load::fixtures::scenario;
+        use reclaim_analysis::scenario::VariantPath::GrantLane;
+        let mut one = scenario(&[GrantLane]);
+        one.load.model = Model::Closed { concurrency: 3 };
+        let said = shareable(&one, 2).unwrap_err().to_string();
+        assert!(said.starts_with("3 claims in flight cannot be shared evenly by 2 generators"), "{said}");
+        assert!(said.contains("a multiple of 2"), "{said}");
+        // Five and four are the limit itself, and no machine is just like another.
+        one.load.model = Model::Closed { concurrency: 9 };
+        assert_eq!(shareable(&one, 2), Err(NotShareable::UnevenInFlight { concurrency: 9, of: 2 }));
+        one.load.model = Model::Closed { concurrency: 11 };
+        assert_eq!((shareable(&one, 2), shareable(&one, 1)), (Ok(()), Ok(())));
+        one.load.model = Model::Closed { concurrency: 3 };
+        one.load.mode = Mode::Churn;
+        assert_eq!(shareable(&one, 2), Ok(()), "there it is said alone");
+        let mut compared = shipped("lane-ab", "");
+        compared.load.model = Model::Closed { concurrency: 3 };
+        compared.compare.as_mut().unwrap().mixing = Mixing::Blocks;
+        assert_eq!(shareable(&compared, 2), Ok(()), "each has its own time in a block");
     }
 }

@@ -92,7 +92,7 @@ pub(crate) use gate::{error_findings, judged_exact};
 pub use generators::{GeneratorLimit, GeneratorSummary, MOST_LATE_US};
 pub use history::{History, HistoryEntry, HistoryError, HistoryValue, SkippedLine, append, read};
 pub use latency_summary::LatencySummary;
-pub(crate) use noise::noise_band;
+pub(crate) use noise::{noise_band, on_one_side};
 pub use parts::{ClaimPart, claim_parts};
 pub use profile_result::{
     AddingUp, PROFILE_TOLERANCE, PartChange, Profile, ProfileChange, ProfileFinding, ProfilePart,
@@ -105,8 +105,8 @@ pub use repeat::{
 };
 pub use repeat_recovery::{OverRuns, RepeatedRecovery};
 pub use result::{
-    Comparison, Control, ControlFailure, ExactMetric, RatioHalves, RunResult, SCHEMA, ServerCost, StepSummary,
-    VariantSummary, Verdict, WithRunsBefore, Worth, WorthRow,
+    Comparison, Control, ControlFailure, ExactMetric, RatioHalves, RunResult, SCHEMA, ServerCost,
+    StepSummary, VariantSummary, Verdict, WithRunsBefore, Worth, WorthRow,
 };
 pub use runs_before::runs_before;
 pub(crate) use service_level::{RecoveryLevel, recovery_levels, service_levels};

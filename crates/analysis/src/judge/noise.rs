@@ -10,6 +10,13 @@ pub(crate) fn noise_band(threshold: f64) -> [f64; 2] {
     [1.0 / (1.0 + threshold), 1.0 + threshold]
 }
 
+/// Whether both ratios lie within the noise, or both beyond the same end of it.
+pub(crate) fn on_one_side(ratios: [f64; 2], threshold: f64) -> bool {
+    let [low, high] = noise_band(threshold);
+    let [one, other] = ratios.map(|ratio| (ratio > high, ratio < low));
+    one == other
+}
+
 /// The rule: a change only if the whole interval lies beyond the noise threshold, none only if all of it lies
 /// within.
 pub(super) fn verdict(ratio: &Estimate, direction: Direction, threshold: f64) -> Verdict {

@@ -1,7 +1,8 @@
-use super::super::analyse_as;
 use super::super::fixtures::{GRANT_LANE, HGET_LANE, SimulatedArm, TWIN, record, scenario};
+use super::super::{analyse, analyse_as, fault_fixture};
 use super::*;
 use crate::record::{AddedRoundTrip, Histogram, LatencyHistogram};
+use crate::scenario::HumanDuration;
 
 fn runs(arms: &[SimulatedArm], count: u64) -> Vec<RunResult> {
     (0..count).map(|seed| analyse_as(record(arms, seed), &scenario(arms))).collect()
@@ -188,6 +189,49 @@ fn an_attempt_holds_what_its_run_says_against_itself_and_old_ones_are_read() {
     let old: Repeated = serde_json::from_value(text).unwrap();
     let attempt = &old.attempts[0];
     assert_eq!((attempt.partial, attempt.added_rtt_us, attempt.warnings.len()), (false, None, 0));
+    assert!(attempt.service_levels.is_empty() && attempt.recovery_levels.is_empty());
+}
+
+#[test]
+fn an_attempt_says_of_each_variant_whether_it_kept_the_service_level() {
+    let mut results = runs(&[GRANT_LANE], 4);
+    let p99_us = results[2].variants[0].service_us.as_ref().unwrap().p99;
+    for (result, bound_us) in results.iter_mut().zip([1.0, 1e6, p99_us, 1.0]) {
+        let bound = HumanDuration(std::time::Duration::from_secs_f64(bound_us / 1e6));
+        result.record.scenario.slo = Some(SloSection { response_p99: Some(bound), ..SloSection::default() });
+    }
+    results[3].record.partial = true;
+    let repeated = repeat(&results, 4);
+    let told: Vec<Vec<_>> = repeated
+        .attempts
+        .iter()
+        .map(|attempt| {
+            let levels = attempt.service_levels.iter();
+            levels.map(|level| (level.variant.as_str(), level.metric, level.kept)).collect()
+        })
+        .collect();
+    let of_one = |kept| vec![("grant-lane", Metric::ServiceP99, kept)];
+    // What was ended early is not judged.
+    assert_eq!(told, [of_one(Some(false)), of_one(Some(true)), of_one(None), Vec::new()]);
+    let text = serde_json::to_value(&repeated.attempts).unwrap();
+    assert!(text[2].get("service_levels").is_some() && text[3].get("service_levels").is_none());
+    let read: Vec<Attempt> = serde_json::from_value(text).unwrap();
+    assert_eq!(read, repeated.attempts);
+}
+
+#[test]
+fn an_attempt_says_of_each_fault_whether_all_was_as_before_in_time() {
+    let run = analyse(fault_fixture::outage(8.0, 2.05)).unwrap();
+    let results = [2, 3].map(|seconds| {
+        let mut result = run.clone();
+        let bound = HumanDuration::from_secs(seconds);
+        result.record.scenario.slo = Some(SloSection { recovery: Some(bound), ..SloSection::default() });
+        result
+    });
+    let levels = |n: usize| repeat(&results, 2).attempts[n].recovery_levels.clone();
+    let level = |bound_s, kept| AttemptRecovery { fault: 0, kind: FaultKind::Pause, bound_s, kept };
+    assert_eq!(levels(0), [level(2.0, Some(false))]);
+    assert_eq!(levels(1), [level(3.0, Some(true))]);
 }
 
 #[test]

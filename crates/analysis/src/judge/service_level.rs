@@ -1,5 +1,6 @@
 //! Whether a run kept its scenario's service level.
 
+use std::cmp::Ordering;
 use std::time::Duration;
 
 use super::clock::Clock;
@@ -108,7 +109,15 @@ fn of_claims(record: &RunRecord, (arm, clock): (usize, Clock), p99_us: f64, boun
         Err(TooFew::Constant { .. }) => {
             Estimate { estimate: p99_us, low: p99_us, high: p99_us, confidence: CONFIDENCE }
         }
-        Err(too_few) => return LevelState::Untold { interval: Err(too_few) },
+        Err(too_few) => {
+            let arm = &record.arms[arm];
+            let times = if clock == Clock::Response { &arm.response } else { &arm.service };
+            return match Latencies::readable(times).and_then(|times| times.quantile_against(0.99, bound_us)) {
+                Some(Ordering::Less) => LevelState::Kept,
+                Some(_) => LevelState::Missed,
+                None => LevelState::Untold { interval: Err(too_few) },
+            };
+        }
     };
     if interval.high <= bound_us {
         LevelState::Kept
@@ -212,16 +221,24 @@ mod tests {
         assert!(interval.contains(p99) && interval.half_width() > 0.0, "{interval:?}");
     }
 
-    /// The p99 of twenty claims is the slowest of them.
+    /// Claims that are too few for an interval of their p99 are on one side of a bound all the same where hardly
+    /// any, or far too many, are beyond it.
     #[test]
-    fn a_level_is_not_told_by_a_few_claims_however_far_they_are_from_it() {
-        let mut few = record(&[GRANT_LANE], 1);
-        few.arms[0].service = spread(20, 200.0, 1);
-        for bound_us in [1.0, 1e6] {
-            let (_, state) = level(few.clone(), bound_us);
-            let LevelState::Untold { interval: Err(too_few) } = &state else { panic!("{state:?}") };
-            assert_eq!(*too_few, TooFew::samples("claims", 5_000, 20));
-        }
+    fn a_level_is_told_of_few_claims_by_how_many_are_beyond_it() {
+        let of = |claims: u64, bound_us: f64| {
+            let mut few = record(&[GRANT_LANE], 1);
+            few.arms[0].service = spread(claims, 200.0, 1);
+            level(few, bound_us).1
+        };
+        assert_eq!([of(20, 1.0), of(4_000, 150.0)], [LevelState::Missed, LevelState::Missed]);
+        assert_eq!(of(2_000, 1e6), LevelState::Kept);
+        // The p99 of twenty claims is the slowest of them.
+        let LevelState::Untold { interval: Err(too_few) } = of(20, 1e6) else { panic!("{:?}", of(20, 1e6)) };
+        assert_eq!(too_few, TooFew::samples("claims", 5_000, 20));
+        assert!(
+            matches!(of(800, 1e6), LevelState::Untold { .. }),
+            "of 342 independent ones one or none beyond is no surprise at 1 in 100"
+        );
     }
 
     #[test]

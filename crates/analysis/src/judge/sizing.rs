@@ -26,6 +26,10 @@ pub struct SizingBasis {
     /// partition's, and of a skewed population it is no less than its hottest partition has.
     #[serde(default)]
     pub concentrated: f64,
+    /// What of it showed on the busiest primary of the measured cluster, which is sized as it was; `None` in
+    /// results of versions that did not tell it apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concentrated_there: Option<f64>,
 }
 
 /// One target rate.
@@ -63,27 +67,37 @@ fn row(basis: &SizingBasis, rate_per_s: f64) -> SizingRow {
 
 /// Of the measured cluster as it is; of any other as even slot ranges would have it.
 fn share(basis: &SizingBasis, primaries: u32) -> f64 {
-    let even = if primaries == basis.primaries {
-        basis.hottest_share
+    let (even, concentrated) = if primaries == basis.primaries {
+        (basis.hottest_share, basis.concentrated_there.unwrap_or(basis.concentrated))
     } else {
-        hottest_share(basis.partitions, primaries)
+        (hottest_share(basis.partitions, primaries), basis.concentrated)
     };
-    even * (1.0 - basis.concentrated) + basis.concentrated * f64::from(primaries)
+    even * (1.0 - concentrated) + concentrated * f64::from(primaries)
 }
 
 /// Below this, what the busiest primary had beyond its partitions' share is chance.
 const EVEN: f64 = 0.03;
 
-/// See [`SizingBasis::concentrated`]; of claims and partitions by primary. `None` where one primary has
-/// everything and the population is skewed: how much of it one partition has does not show there.
-pub(super) fn concentrated(primaries: &[(u64, u32)], skew_exponent: Option<f64>) -> Option<f64> {
+/// What of a load is one partition's, beyond the mean.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Concentration {
+    /// See [`SizingBasis::concentrated`].
+    pub anywhere: f64,
+    /// See [`SizingBasis::concentrated_there`].
+    pub there: f64,
+}
+
+/// Of claims and partitions by primary. `None` where one primary has everything and the population is skewed:
+/// how much of it one partition has does not show there.
+pub(super) fn concentration(primaries: &[(u64, u32)], skew_exponent: Option<f64>) -> Option<Concentration> {
     if primaries.len() == 1 {
-        return skew_exponent.is_none().then_some(0.0);
+        return skew_exponent.is_none().then(Concentration::default);
     }
     let partitions = primaries.iter().map(|(_, partitions)| partitions).sum();
+    let there = excess_of_busiest(primaries);
     // The hottest partition may lie on a primary whose others are cold, where hardly any excess shows.
     let planned = skew_exponent.map_or(0.0, |exponent| excess_of_hottest(partitions, exponent));
-    Some(excess_of_busiest(primaries).max(planned))
+    Some(Concentration { anywhere: there.max(planned), there })
 }
 
 /// Share of the load that the hottest of `partitions` has beyond the mean, by Zipf's law.
@@ -134,12 +148,17 @@ mod tests {
         primaries: 3,
         hottest_share: 1.02,
         concentrated: 0.0,
+        concentrated_there: None,
     };
+
+    fn anywhere(primaries: &[(u64, u32)], skew_exponent: Option<f64>) -> Option<f64> {
+        concentration(primaries, skew_exponent).map(|one| one.anywhere)
+    }
 
     #[test]
     fn a_hot_partition_is_not_divided_by_more_primaries() {
         assert!(excess_of_busiest(&[(340, 85), (330, 85), (330, 85)]).abs() < 1e-12, "chance");
-        let hot = concentrated(&[(600, 85), (200, 85), (200, 85)], Some(0.1)).unwrap();
+        let hot = anywhere(&[(600, 85), (200, 85), (200, 85)], Some(0.1)).unwrap();
         assert!((hot - 0.4).abs() < 1e-9, "{hot}");
         let basis = SizingBasis { concentrated: hot, ..BASIS };
         // One primary has 0.4 of 10,000 claims per second at 100 us each: that is 40 % of it, and the rest
@@ -147,21 +166,35 @@ mod tests {
         let row = sizing(&basis, &[10_000.0])[0];
         assert!(row.primaries > sizing(&BASIS, &[10_000.0])[0].primaries, "{row:?}");
         assert_eq!(sizing(&basis, &[20_000.0])[0].primaries, None, "80 % of one primary for one partition");
-        assert_eq!([&[(5, 85)][..], &[]].map(|of| concentrated(of, None)), [Some(0.0); 2]);
-        assert_eq!(concentrated(&[(5, 256)], Some(1.1)), None, "one primary has the hot partition and all others");
+        assert_eq!([&[(5, 85)][..], &[]].map(|of| anywhere(of, None)), [Some(0.0); 2]);
+        assert_eq!(
+            anywhere(&[(5, 256)], Some(1.1)),
+            None,
+            "one primary has the hot partition and all others"
+        );
     }
 
     #[test]
     fn a_hot_partition_among_cold_ones_does_not_hide() {
         // The primary of the hottest partition has no more than the others, for the next ones are theirs.
         let even = [(334, 85), (333, 85), (333, 86)];
-        let planned = concentrated(&even, Some(1.1)).unwrap();
+        let planned = anywhere(&even, Some(1.1)).unwrap();
         // 1 / (1 + 2^-1.1 + ... + 256^-1.1) is a fifth.
         assert!((planned - 0.204).abs() < 0.004, "{planned}");
         let basis = SizingBasis { cpu_us_per_claim: 250.0, concentrated: planned, ..BASIS };
         assert_eq!(sizing(&basis, &[15_000.0])[0].primaries, None, "0.78 of a main thread for one partition");
-        assert!(concentrated(&even, Some(0.6)).unwrap() > 0.03);
-        assert_eq!(concentrated(&even, None), Some(0.0));
+        // What three primaries have carried they carry.
+        let measured = SizingBasis { cpu_us_per_claim: 60.0, concentrated_there: Some(0.0), ..basis };
+        let row = sizing(&measured, &[29_000.0])[0];
+        assert_eq!(row.primaries, Some(3), "{row:?}");
+        let elsewhere = SizingBasis { primaries: 4, ..measured };
+        assert_eq!(
+            sizing(&elsewhere, &[29_000.0])[0].primaries,
+            Some(4),
+            "no hot partition showed there either"
+        );
+        assert!(anywhere(&even, Some(0.6)).unwrap() > 0.03);
+        assert_eq!(anywhere(&even, None), Some(0.0));
     }
 
     #[test]

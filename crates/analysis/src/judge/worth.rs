@@ -1,7 +1,7 @@
 //! What a way of claiming is worth in servers: primaries that a rate needs with each of them.
 
 use super::result::{RunResult, Worth, WorthRow};
-use super::sizing::{SizingBasis, concentrated, sizing};
+use super::sizing::{Concentration, SizingBasis, concentration, sizing};
 use super::values::measured;
 use crate::record::RunRecord;
 use crate::scenario::Metric;
@@ -35,7 +35,7 @@ impl RunResult {
 struct ArmToSize {
     arm: usize,
     cpu_us_per_claim: Estimate,
-    concentrated: f64,
+    concentration: Concentration,
 }
 
 /// Primaries for each arm whose server CPU is known with an interval; empty where [`WorthMissing`] says why.
@@ -48,7 +48,8 @@ pub(super) fn worth(record: &RunRecord) -> Vec<Worth> {
             partitions: valkey.partitions,
             primaries: valkey.primaries,
             hottest_share: valkey.hottest_share,
-            concentrated: one.concentrated,
+            concentrated: one.concentration.anywhere,
+            concentrated_there: Some(one.concentration.there),
         };
         let cpu = one.cpu_us_per_claim;
         let primaries = |cpu: f64| sizing(&basis(cpu), &capacity.targets);
@@ -89,9 +90,9 @@ fn arms_to_size(record: &RunRecord) -> Result<Vec<ArmToSize>, WorthMissing> {
 
 fn arm_to_size(record: &RunRecord, arm: usize) -> Result<ArmToSize, WorthMissing> {
     let cpu = measured(record, arm, Metric::ServerCpu).map_err(|_| WorthMissing::CpuUnknown)?;
-    let concentrated = concentrated(&primaries_of(record, arm), record.scenario.population.skew_exponent())
+    let concentration = concentration(&primaries_of(record, arm), record.scenario.population.skew_exponent())
         .ok_or(WorthMissing::SkewOnOnePrimary)?;
-    Ok(ArmToSize { arm, cpu_us_per_claim: cpu.estimate(CONFIDENCE), concentrated })
+    Ok(ArmToSize { arm, cpu_us_per_claim: cpu.estimate(CONFIDENCE), concentration })
 }
 
 /// Claims and partitions of each primary that an arm claimed on; in a server duet it has a cluster of its

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::is_zero::is_zero;
 use super::{
     Aborted, ArmRecord, Audit, CalibrationNote, ClusterRecord, CounterBlock, Environment, GeneratorRecord,
-    GeneratorUse, Histogram, InjectedRecord, InvalidReason, LibraryInfo, PartNote, PrimaryRecord,
-    RunBefore, StormRecord, Stratum, TimelinePoint, Tool, Warning, WindowEvent, WindowTotals,
+    GeneratorUse, Histogram, InjectedRecord, InvalidReason, LibraryInfo, PartNote, PrimaryRecord, RunBefore,
+    StormRecord, Stratum, TimelinePoint, Tool, Warning, WindowEvent, WindowTotals,
 };
 use crate::json::{FromJson, to_json_line};
 use crate::scenario::ScenarioFile;

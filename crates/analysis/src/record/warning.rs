@@ -37,6 +37,14 @@ pub enum Warning {
         /// claims take as long themselves.
         share: f64,
     },
+    /// A generator of a closed loop was done with its claims before the others: from then on the load was a
+    /// smaller one.
+    DoneEarly {
+        /// Which part, from 1.
+        part: u32,
+        /// Share of the window that was left.
+        share: f64,
+    },
     /// The generator sent late, by no more than a timer and a scheduler take at best.
     LateSends {
         /// 99th percentile of the send lag.

@@ -129,10 +129,10 @@ fn concluded(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judge::analyse_as;
     use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, record, scenario, spread};
+    use crate::judge::{analyse, analyse_as, fault_fixture};
     use crate::record::{AddedRoundTrip, RunRecord, Warning};
-    use crate::scenario::HumanDuration;
+    use crate::scenario::{FaultKind, HumanDuration, SloSection};
 
     fn series(change: impl Fn(usize, &mut RunRecord)) -> Series {
         let arms = [GRANT_LANE, HGET_LANE];
@@ -201,6 +201,75 @@ mod tests {
         ] {
             assert_eq!(text.matches(said).count(), 1, "{said} in\n{text}");
         }
+    }
+
+    /// Numbers are names as well, and one figure may be in another unit than the next.
+    #[test]
+    fn warnings_of_a_series_are_told_apart_by_what_they_are_of_and_not_by_their_figures() {
+        let of_part = |part| Warning::OfGenerator { part, what: Box::new(Warning::NoRealTime) };
+        let failed = |arm: &str, errors| Warning::Errors { arm: arm.to_owned(), errors, sent: 100 };
+        let late = |p99_us| Warning::LateSends { p99_us, limit_us: 500.0 };
+        let outlasted = |number| Warning::FaultOutlastedLoad { number, kind: FaultKind::Kill, by_s: 1.0 };
+        let warned = [
+            vec![of_part(1), failed("lib-14", 3), late(900.0), outlasted(0)],
+            vec![of_part(2), failed("lib-15", 3), late(1_100_000.0), outlasted(1)],
+            vec![of_part(2), failed("lib-15", 3)],
+        ];
+        let mut repeated = series(|_, _| ()).repeated;
+        for (attempt, warnings) in repeated.attempts.iter_mut().zip(warned) {
+            attempt.warnings = warnings;
+        }
+        let told = series::remarks(&repeated);
+        let begins = [
+            "in 1 of 3 runs: of generator 1: ",
+            "in 1 of 3 runs: 3 of 100 claims of lib-14 failed",
+            "in 2 of 3 runs, each with its own figures; in run 1: claims were sent 900",
+            "in 1 of 3 runs: ",
+            "in 2 of 3 runs: of generator 2: ",
+            "in 2 of 3 runs: 3 of 100 claims of lib-15 failed",
+            "in 1 of 3 runs: ",
+        ];
+        assert_eq!(told.len(), begins.len(), "{told:?}");
+        for (said, begin) in told.iter().zip(begins) {
+            assert!(said.starts_with(begin), "{said}");
+        }
+    }
+
+    /// Each run's suite has a failing case of it, gate or no gate.
+    #[test]
+    fn a_series_says_in_every_form_in_how_many_runs_its_service_level_was_kept() {
+        for enforce in [false, true] {
+            let without = series(|_, _| ());
+            assert!(!text(&without).contains("Service level"), "none was asked for");
+            let mut results = without.results.clone();
+            for (result, bound_ms) in results.iter_mut().zip([0, 1_000, 0]) {
+                let bound = Some(HumanDuration::from_millis(bound_ms));
+                result.record.scenario.gate.enforce = enforce;
+                result.record.scenario.slo =
+                    Some(SloSection { response_p99: bound, ..SloSection::default() });
+            }
+            results[2].record.partial = true;
+            let series = without.with_results(results).unwrap();
+            let page = crate::report::html::series(&[(&series.scenario, &series.repeated, &series.gate)]);
+            for said in [text(&series), series.markdown(), series.pull_request(), page] {
+                let level = "of the service time (a closed loop has no response time): grant-lane (MISSED in 1 of 3 runs, \
+                             kept in 1, not judged in 1), hget-lane (MISSED in 1 of 3 runs, kept in 1, not judged in 1).";
+                assert!(said.contains(level), "{said}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_series_says_in_how_many_runs_all_was_as_before_in_time_after_a_fault() {
+        let mut result = analyse(fault_fixture::outage(8.0, 2.05)).unwrap();
+        let bound = Some(HumanDuration::from_secs(2));
+        result.record.scenario.slo = Some(SloSection { recovery: bound, ..SloSection::default() });
+        let mut series = Series::begin(&result.record.scenario, 1, 2);
+        series.add(result.clone(), "run-0".to_owned());
+        series.add(result, "run-1".to_owned());
+        let said = "Recovery within 2.00 s: after the pause (MISSED in 2 of 2 runs).";
+        assert!(text(&series).contains(said), "{}", text(&series));
+        assert!(series.pull_request().contains(said), "{}", series.pull_request());
     }
 
     #[test]

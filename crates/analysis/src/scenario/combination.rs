@@ -10,7 +10,7 @@ use super::fault::FaultSection;
 use super::fault_rules;
 use super::file::{ClusterSection, ScenarioFile, VariantSection};
 use super::load_section::{ArrivalsForm, ModelForm};
-use super::mixing::{BlockShape, compared_trace, mixing, replays};
+use super::mixing::{BlockShape, compared_ramp, compared_trace, mixing, replays};
 use super::model::{ControlSides, Mixing};
 use super::sdk_rules;
 use super::server::ServerForm;
@@ -51,6 +51,7 @@ pub(super) fn check(file: &ScenarioFile, checker: &mut Checker) {
         strata(file, compare, checker);
         queue(file, compare, checker);
         compared_trace(file, compare, control_sides(file, compare), checker);
+        compared_ramp(file, checker);
     }
     stock(file, checker);
     libraries(file, checker);

@@ -108,6 +108,17 @@ pub(super) fn replays(file: &ScenarioFile) -> bool {
     matches!(file.load.arrivals, Some(ArrivalsForm::Trace(_)))
 }
 
+/// Staged variants are not compared along a ramp: each block, each reading of the counters and each filling of the
+/// stock begins it anew, and what was offered at its foot would be taken for all of it.
+pub(super) fn compared_ramp(file: &ScenarioFile, checker: &mut Checker) {
+    let climbs = matches!(file.load.arrivals, Some(ArrivalsForm::Ramp(_)));
+    checker.require(!climbs || file.load.mode != Mode::Staged, "load.arrivals", || {
+        "a ramp begins anew in each block of a comparison, so that its end would hardly be offered: leave it out and \
+         compare at one rate, or run each variant by itself without [compare]"
+            .into()
+    });
+}
+
 /// A staged comparison replays a recorded trace once, in one window: each window begins it anew, as each block
 /// does, and figures of its first part would be taken for those of all of it. `control` is what
 /// `compare.control` comes to.

@@ -1,6 +1,9 @@
 //! Quantiles of recorded histograms. Histograms are merged, percentiles never averaged.
 
+use std::cmp::Ordering;
+
 use hdrhistogram::Histogram as Hdr;
+use statrs::distribution::{Binomial, DiscreteCDF as _};
 
 use crate::record::{BadHistogram, Histogram};
 
@@ -69,6 +72,24 @@ impl Latencies {
     pub fn above(&self, us: f64) -> u64 {
         let at = (us * NS_PER_US).max(0.0) as u64;
         self.count() - self.inner.count_between(0, at.min(self.inner.high()))
+    }
+
+    /// On which side of the bound quantile `q` lies, by how many values are above it; `None` where so many, or so
+    /// few, may be chance (binomial, either side at 2.5 %). Says less than an interval of the quantile, and that
+    /// of fewer values.
+    pub fn quantile_against(&self, q: f64, bound_us: f64) -> Option<Ordering> {
+        const CHANCE: f64 = 0.025;
+        let worth = |values: u64| (values as f64 / INFLATION).floor() as u64;
+        let (all, above) = (worth(self.count()), worth(self.above(bound_us)));
+        let at_the_bound = Binomial::new(1.0 - q, all).ok()?;
+        // The part of a value that is rounded off may be above it.
+        if at_the_bound.cdf(above + 1) <= CHANCE {
+            Some(Ordering::Less)
+        } else if above > 0 && at_the_bound.sf(above - 1) <= CHANCE {
+            Some(Ordering::Greater)
+        } else {
+            None
+        }
     }
 
     /// Mean, in microseconds.

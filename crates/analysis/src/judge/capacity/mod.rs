@@ -40,7 +40,7 @@ pub use super::primary_load::PrimaryLoad;
 pub use super::sizing::{SizingBasis, SizingRow, hottest_share, sizing};
 
 use super::result::RunResult;
-use super::sizing::concentrated;
+use super::sizing::concentration;
 use crate::json::{from_json, to_json_file};
 use crate::record::{CalibrationNote, Environment, Tool};
 use crate::scenario::{CapacitySection, ScenarioFile};
@@ -410,14 +410,16 @@ fn basis(
     let primaries: Vec<(u64, u32)> = probe.primaries.iter().map(|one| (one.claims, one.partitions)).collect();
     let cpu_us_per_claim =
         probe.cpu_us_per_claim.filter(|cpu| *cpu > 0.0).ok_or(SizingMissing::CpuUnknown)?;
+    let concentration = concentration(&primaries, plan.scenario.population.skew_exponent())
+        .ok_or(SizingMissing::SkewOnOnePrimary)?;
     Ok(SizingBasis {
         cpu_us_per_claim,
         utilisation: plan.policy.utilisation,
         partitions: environment.valkey.partitions,
         primaries: environment.valkey.primaries,
         hottest_share: environment.valkey.hottest_share,
-        concentrated: concentrated(&primaries, plan.scenario.population.skew_exponent())
-            .ok_or(SizingMissing::SkewOnOnePrimary)?,
+        concentrated: concentration.anywhere,
+        concentrated_there: Some(concentration.there),
     })
 }
 

@@ -10,6 +10,7 @@ use crate::judge::gate::ERRORS;
 use crate::judge::generators;
 use crate::judge::primary_load::PrimaryLoad;
 use crate::judge::result::RunResult;
+use crate::judge::validity::stall::STALL_WARNS;
 use crate::record::{
     ArmRecord, GENERATOR_BUSY, InvalidReason, Offered, RunRecord, SEND_LAG_SHARE, Warning, is_busy_generator,
 };
@@ -92,7 +93,8 @@ pub enum Reason {
         /// That may be.
         limit_us: u64,
     },
-    /// The run cannot be used.
+    /// The run cannot be used; or, of a closed loop whose load was a smaller one for a part of the window, its
+    /// point of the curve cannot: there the verdict is `failed`.
     Invalid {
         /// Why.
         fault: InvalidReason,
@@ -204,6 +206,7 @@ impl Probe {
             _ => probe.shortfalls(slo_us),
         };
         probe.reasons.extend(faults(result, open));
+        probe.reasons.extend(done_early(result));
         (probe.verdict, probe.limit) = probe.judge(slo_us);
         Some(probe)
     }
@@ -240,10 +243,17 @@ impl Probe {
         (errors as f64 > ERRORS * claims as f64).then_some(Reason::Errors { errors, claims })
     }
 
-    /// Whether a closed loop's claims per second are the cluster's: all claims were made, and the generator
-    /// would have made more.
+    /// Whether a closed loop's claims per second are the cluster's: all claims were made, by generators that
+    /// were there all the time and would have made more.
     pub fn is_of_the_cluster(&self) -> bool {
         self.verdict == ProbeVerdict::Passed && !self.is_of_the_generator()
+    }
+
+    /// Whether a closed loop's claims per second are of fewer in flight for a part of the window: one of its
+    /// generators stood still, or was done before the others.
+    pub fn is_of_a_smaller_load(&self) -> bool {
+        let missing = |reason: &Reason| matches!(reason, Reason::Invalid { fault } if was_missing(fault));
+        self.verdict == ProbeVerdict::Failed && self.reasons.iter().any(missing)
     }
 
     /// How far an open probe was within its rules (below one) or beyond them: the largest of what was
@@ -261,7 +271,11 @@ impl Probe {
     }
 
     fn judge(&self, slo_us: f64) -> (ProbeVerdict, Option<Limit>) {
-        let unusable = |reason: &Reason| matches!(reason, Reason::Invalid { .. } | Reason::TooFew { .. });
+        let unusable = |reason: &Reason| match reason {
+            Reason::Invalid { fault } => !was_missing(fault),
+            Reason::TooFew { .. } => true,
+            _ => false,
+        };
         if self.reasons.iter().any(unusable) {
             return (ProbeVerdict::Invalid, None);
         }
@@ -424,5 +438,31 @@ fn faults(result: &RunResult, open: bool) -> impl Iterator<Item = Reason> {
         // A load that the cluster could not serve: the probe's own errors say so.
         InvalidReason::TooManyFailed { .. } | InvalidReason::NothingClaimed { planned: 1.., .. } => None,
         _ => Some(Reason::Invalid { fault: fault.clone() }),
+    })
+}
+
+/// Whether that is one of several generators that made no claims for a part of a closed loop's window. It says
+/// nothing about so many in flight, and nothing about rates that other probes found.
+fn was_missing(fault: &InvalidReason) -> bool {
+    match fault {
+        InvalidReason::DoneEarly { .. } => true,
+        InvalidReason::OfGenerator { what, .. } => matches!(**what, InvalidReason::Stalled { .. }),
+        _ => false,
+    }
+}
+
+/// Generators that were done before the others by less than makes a run invalid, or for a moment of a short
+/// window: a point of the curve is of so many in flight all the time.
+fn done_early(result: &RunResult) -> impl Iterator<Item = Reason> {
+    let refused = move |part: u32| {
+        result.invalid_reasons.iter().any(|fault| match fault {
+            InvalidReason::DoneEarly { part: early, .. } => *early == part,
+            _ => false,
+        })
+    };
+    result.generator_summaries.iter().filter_map(move |one| {
+        let share = one.done_early.filter(|_| !refused(one.part))?;
+        let fault = InvalidReason::DoneEarly { part: one.part, share, limit: STALL_WARNS };
+        Some(Reason::Invalid { fault })
     })
 }

@@ -9,7 +9,7 @@ use crate::stats::Latencies;
 /// Spans without a claim are worth a warning if they are this share of the window, and beyond the second the
 /// quantiles of a closed loop are refused; both only for spans that no claim's own time explains. A generator
 /// that is done so long before the others is missing for as long.
-const STALL_WARNS: f64 = 0.05;
+pub(in super::super) const STALL_WARNS: f64 = 0.05;
 const STALL_REFUSED: f64 = 0.2;
 const SHORTEST_STALL_S: f64 = 0.25;
 /// The record adds up spans from this length on; where together they come to so much, short ones count as
@@ -48,10 +48,12 @@ impl Stall {
         InvalidReason::Stalled { longest_s: self.longest_s, share: self.share }
     }
 
-    /// That it is worth a warning.
-    fn warning(self) -> Option<Warning> {
-        let Self { longest_s, share } = self;
-        (share > STALL_WARNS).then_some(Warning::Stall { longest_s, share })
+    fn is_worth_a_word(self) -> bool {
+        self.share > STALL_WARNS
+    }
+
+    fn warning(self) -> Warning {
+        Warning::Stall { longest_s: self.longest_s, share: self.share }
     }
 }
 
@@ -69,9 +71,11 @@ pub(super) fn faults(record: &RunRecord, scenario: &Scenario) -> Vec<InvalidReas
             |(part, stall): (u32, Stall)| InvalidReason::OfGenerator { part, what: Box::new(stall.fault()) };
         faults.extend(alone.map(named));
     }
-    // A block's rate is the sum of the generators', each over its own time.
+    // A block's rate is the sum of the generators', each over its own time. Much of a short window is a moment.
+    let all_s = active_s(record);
+    let is_fault = |share: f64| share > STALL_REFUSED && share * all_s >= SHORTEST_STALL_S;
     let missing = done_early(record, scenario).into_iter().filter(|_| record.blocks.is_empty());
-    let missing = missing.filter(|(_, share)| *share > STALL_REFUSED);
+    let missing = missing.filter(|(_, share)| is_fault(*share));
     faults.extend(missing.map(|(part, share)| InvalidReason::DoneEarly {
         part,
         share,
@@ -80,36 +84,43 @@ pub(super) fn faults(record: &RunRecord, scenario: &Scenario) -> Vec<InvalidReas
     faults
 }
 
-/// Spans without a claim that are worth a word. Of generators only where all together had none: what stops
-/// the servers stops each of them.
+/// Spans without a claim that are worth a word, and generators that were done before the others.
 pub(super) fn warnings(record: &RunRecord, scenario: &Scenario) -> Vec<Warning> {
     if !is_closed(scenario) {
         return Vec::new();
     }
-    if let Some(of_all) = of_run(record, scenario).and_then(Stall::warning) {
-        return vec![of_all];
-    }
-    let of =
-        |(part, stall): (u32, Stall)| Some(Warning::OfGenerator { part, what: Box::new(stall.warning()?) });
-    of_generators(record, scenario).filter_map(of).collect()
+    let of_all = of_run(record, scenario).filter(|stall| stall.is_worth_a_word());
+    // What stops the servers stops each generator: its own is what it has beyond that.
+    let common = of_all.map_or(0.0, |stall| stall.share);
+    let alone = of_generators(record, scenario).filter(|(_, stall)| stall.share - common > STALL_WARNS);
+    let named = |(part, stall): (u32, Stall)| Warning::OfGenerator { part, what: Box::new(stall.warning()) };
+    let mut warnings: Vec<Warning> = of_all.map(Stall::warning).into_iter().collect();
+    warnings.extend(alone.map(named));
+    let early = done_early(record, scenario).into_iter();
+    warnings.extend(early.map(|(part, share)| Warning::DoneEarly { part, share }));
+    warnings
 }
 
 /// Generators of a closed loop that were done with their claims before the others, with the share of the time
-/// that was left then, where that is worth a word. From block to block it is another one that is done first,
-/// by chance, for claims are not dealt out evenly: there it takes more.
+/// that was left then, where that is worth a word, however short that time was. From block to block it is
+/// another one that is done first, by chance, for claims are not dealt out evenly: there it takes more.
 pub(in super::super) fn done_early(record: &RunRecord, scenario: &Scenario) -> Vec<(u32, f64)> {
-    let all_s = record.window.as_ref().map_or(0.0, |window| window.active_s);
+    let all_s = active_s(record);
     // Of a run that was stopped some may have been told earlier than others.
     if !is_closed(scenario) || record.partial || all_s <= 0.0 {
         return Vec::new();
     }
     let worth_a_word = if record.blocks.is_empty() { STALL_WARNS } else { STALL_REFUSED };
     let left = |one: &GeneratorRecord| {
-        let left_s = all_s - one.used.window_s;
-        let share = left_s / all_s;
-        (left_s >= SHORTEST_STALL_S && share > worth_a_word).then_some((one.part, share))
+        let share = (all_s - one.used.window_s) / all_s;
+        (share > worth_a_word).then_some((one.part, share))
     };
     record.generators.iter().filter_map(left).collect()
+}
+
+/// How long claims were made by any generator, in seconds; zero where no window was measured.
+fn active_s(record: &RunRecord) -> f64 {
+    record.window.as_ref().map_or(0.0, |window| window.active_s)
 }
 
 /// An open loop's response times hold a stall, and a storm has one clock for all.
@@ -229,6 +240,13 @@ mod tests {
         let servers = frozen(3.0, &|record, _| record.longest_gap_s = Some(3.0));
         assert!(matches!(servers.invalid_reasons[..], [InvalidReason::Stalled { .. }]));
         assert!(!of_second(&servers.warnings));
+        // It hides no generator that stood still for much longer.
+        let of_both = |warnings: &[Warning]| warnings.iter().any(|one| matches!(one, Warning::Stall { .. }));
+        for (longest_s, named) in [(1.0, false), (1.4, false), (1.7, true)] {
+            let result = frozen(longest_s, &|record, _| record.longest_gap_s = Some(1.0));
+            assert!(result.valid && of_both(&result.warnings), "{longest_s}: {:?}", result.warnings);
+            assert_eq!(of_second(&result.warnings), named, "{longest_s}: {:?}", result.warnings);
+        }
     }
 
     /// 40,000 claims of which one of two has made its half long before the other.
@@ -239,20 +257,28 @@ mod tests {
                 record.generators[0].used.window_s = own_s;
                 change(record, scenario);
             });
-            let done_early = result.generator_summaries.iter().find_map(|one| one.done_early);
-            (result.invalid_reasons, done_early.map(|share| (share * 100.0).round() as u32))
+            let percent = |share: f64| (share * 100.0).round() as u32;
+            let done_early = result.generator_summaries.iter().find_map(|one| one.done_early).map(percent);
+            // Whoever reads the warnings alone is told as well.
+            let warned = result.warnings.iter().find_map(|warning| match warning {
+                Warning::DoneEarly { part: 1, share } => Some(percent(*share)),
+                _ => None,
+            });
+            assert_eq!(warned, done_early, "{:?}", result.warnings);
+            (result.invalid_reasons, done_early)
         };
         let alone = |own_s| early(&[GRANT_LANE], own_s, &|_, _| ());
         let refused = InvalidReason::DoneEarly { part: 1, share: 0.3, limit: 0.2 };
         assert_eq!(alone(7.0), (vec![refused], Some(30)));
-        assert_eq!((alone(8.0), alone(9.6)), ((vec![], Some(20)), (vec![], None)));
+        assert_eq!((alone(8.0), alone(9.4)), ((vec![], Some(20)), (vec![], Some(6))));
+        assert_eq!(alone(9.6), (vec![], None));
         // Long as a share, and a moment.
         let short = |record: &mut RunRecord, _: &mut Scenario| {
             let windows = record.generators.iter_mut().map(|one| &mut one.used.window_s);
             windows.for_each(|window_s| *window_s /= 20.0);
             record.window = Some(WindowTotals { active_s: 0.5, ..WindowTotals::default() });
         };
-        assert_eq!(early(&[GRANT_LANE], 6.0, &short), (vec![], None));
+        assert_eq!(early(&[GRANT_LANE], 6.0, &short), (vec![], Some(40)));
         assert_eq!(early(&[GRANT_LANE], 7.0, &|record, _| record.partial = true), (vec![], None));
         assert_eq!(early(&[GRANT_LANE], 7.0, &|_, scenario| opened(scenario)), (vec![], None));
         let round = analysed(&[GRANT_LANE], |record, scenario| {

@@ -1,7 +1,7 @@
 //! The closed loop of a capacity search: what each number of claims in flight brought.
 
 use super::words::ms;
-use crate::judge::capacity::{Capacity, Probe, ProbeLoad, ProbeVerdict};
+use crate::judge::capacity::{Capacity, Probe, ProbeLoad, ProbeVerdict, Reason};
 use crate::report::document::Block;
 use crate::report::format::{count, figure, maybe, rough};
 
@@ -33,6 +33,7 @@ pub(super) fn blocks(capacity: &Capacity) -> Vec<Block> {
     )];
     blocks.extend(of_the_generator(capacity).map(Block::Line));
     blocks.extend(failed(capacity).map(Block::Line));
+    blocks.extend(of_a_smaller_load(capacity).map(Block::Line));
     blocks.extend(beside_others(capacity).map(Block::Line));
     blocks.extend(law(capacity).map(Block::Line));
     blocks
@@ -50,10 +51,23 @@ fn of_the_generator(capacity: &Capacity) -> Option<String> {
 
 /// The loads at which too many claims came to nothing.
 fn failed(capacity: &Capacity) -> Option<String> {
-    closed_loads(capacity, |probe| probe.verdict == ProbeVerdict::Failed).map(|loads| {
+    let errors = |reason: &Reason| matches!(reason, Reason::Errors { .. });
+    let concerned = |probe: &Probe| probe.verdict == ProbeVerdict::Failed && probe.reasons.iter().any(errors);
+    closed_loads(capacity, concerned).map(|loads| {
         format!(
             "With {loads} in flight claims came to nothing: those claims per second are of the ones that succeeded, and the law goes \
              without them."
+        )
+    })
+}
+
+/// The loads that were smaller for a part of the window, for one of several generators made no claims then.
+fn of_a_smaller_load(capacity: &Capacity) -> Option<String> {
+    closed_loads(capacity, Probe::is_of_a_smaller_load).map(|loads| {
+        format!(
+            "With {loads} in flight a generator claimed nothing for a part of the window, or was done before the others: those claims \
+             per second are of fewer in flight, and the law goes without them. Give each generator as many, on machines that are alike \
+             (capacity.concurrency in multiples of the generators), or measure for longer (capacity.curve_claims)."
         )
     })
 }
@@ -106,4 +120,37 @@ fn law(capacity: &Capacity) -> Option<String> {
         usl.contention,
         usl.coherency
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::capacity::CapacityPlan;
+    use crate::judge::capacity::simulated::{Simulated, plain, policy};
+    use crate::record::InvalidReason;
+
+    /// Lines below the table of closed loops with 2, 4 and so on in flight, which failed for these reasons.
+    fn lines(failed: Vec<Reason>) -> Vec<String> {
+        let first = Simulated::serving(2_000.0).run(ProbeLoad::Open { rate_per_s: 500.0 }, 1);
+        let scenario = first.record.scenario.clone();
+        let plan = CapacityPlan { scenario, seed: 1, policy: policy(), stopped: None };
+        let loads = (1..).map(|n| ProbeLoad::Closed { concurrency: 2 * n });
+        let probe = |(reason, offer): (Reason, ProbeLoad)| Probe {
+            reasons: vec![reason],
+            ..plain(offer, ProbeVerdict::Failed)
+        };
+        let probes = failed.into_iter().zip(loads).map(probe).collect();
+        let line = |block: Block| if let Block::Line(text) = block { Some(text) } else { None };
+        blocks(&Capacity::conclude(plan, probes, Some(&first))).into_iter().filter_map(line).collect()
+    }
+
+    #[test]
+    fn loads_that_are_left_out_are_named_each_with_its_reason() {
+        let early = InvalidReason::DoneEarly { part: 2, share: 0.3, limit: 0.2 };
+        let failed = vec![Reason::Errors { errors: 9, claims: 100 }, Reason::Invalid { fault: early }];
+        let said = lines(failed);
+        assert!(said[0].starts_with("With 2 in flight claims came to nothing"), "{said:?}");
+        let missing = "With 4 in flight a generator claimed nothing for a part of the window, or was done before the others";
+        assert!(said[1].starts_with(missing) && said[1].contains("the law goes without them"), "{said:?}");
+    }
 }

@@ -81,8 +81,8 @@ fn sizing_remarks(capacity: &Capacity) -> Vec<String> {
     items.extend(capacity.sizing_missing().and_then(no_sizing));
     if let Some(part) = capacity.sizing_basis.map(|basis| basis.concentrated).filter(|part| *part > 0.0) {
         items.push(format!(
-            "the busiest primary had {} of all claims more than its partitions' share. The table takes that for one \
-             partition's, which more primaries do not divide.",
+            "one partition has {} of all claims more than its share, by what the busiest primary had or by the population's \
+             skew. The table takes that for what more primaries do not divide.",
             rough(part)
         ));
     }

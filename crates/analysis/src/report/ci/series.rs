@@ -59,6 +59,8 @@ pub fn pull_request_repeated(repeated: &Repeated, gate: &Gate, results: &[RunRes
         blocks.push(Block::List { heading: "Findings".into(), items });
     }
     blocks.extend(series::savings(repeated).into_iter().map(Block::Line));
+    // Each run's suite has a case of it, gate or no gate.
+    blocks.extend(series::levels(repeated).into_iter().map(Block::Line));
     if !repeated.comparisons.is_empty() {
         blocks.push(verdicts(repeated, gate.enforced));
     }
@@ -104,7 +106,7 @@ mod tests {
     use super::*;
     use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, record, scenario};
     use crate::judge::{Comparison, GatePolicy, analyse_as, gate_repeated, repeat};
-    use crate::scenario::Metric;
+    use crate::scenario::{HumanDuration, Metric, SloSection};
     use crate::stats::Estimate;
 
     fn series(enforce: bool, change: impl Fn(&mut Vec<RunResult>)) -> [String; 2] {
@@ -159,6 +161,25 @@ mod tests {
             results.pop();
         });
         assert!(!comment.contains("saves"), "{comment}");
+    }
+
+    /// What is red on the build server is to be read in the comment as well.
+    #[test]
+    fn a_comment_says_in_how_many_runs_the_service_level_was_missed() {
+        for enforce in [false, true] {
+            let [junit, comment] = series(enforce, |results| {
+                for (result, bound_ms) in results.iter_mut().zip([0, 1_000, 0]) {
+                    let bound = Some(HumanDuration::from_millis(bound_ms));
+                    result.record.scenario.slo =
+                        Some(SloSection { response_p99: bound, ..SloSection::default() });
+                }
+            });
+            assert_eq!(junit.matches("name=\"service level\"").count(), 6, "{junit}");
+            let said = "grant-lane (MISSED in 2 of 3 runs, kept in 1), hget-lane (MISSED in 2 of 3 runs, kept in 1).";
+            assert!(comment.contains(said), "{comment}");
+        }
+        let [_, comment] = series(false, |_| ());
+        assert!(!comment.contains("MISSED") && !comment.contains("Service level"), "{comment}");
     }
 
     #[test]

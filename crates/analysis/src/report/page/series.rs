@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::parts::{Answer, Belief, Trust, blocks, figure, ratio_figure};
 use super::shell::{Body, Section};
 use crate::judge::{
-    CONTROLLED, Conclusion, Gate, MIN_RUNS, Repeated, RepeatedComparison, Undecided, Verdict,
+    CONTROLLED, Conclusion, Gate, MIN_RUNS, Repeated, RepeatedComparison, Undecided, Verdict, on_one_side,
 };
 use crate::record::Warning;
 use crate::report::chart::{Chart, Forest, ForestRow, Tone};
@@ -56,7 +56,7 @@ fn answer(repeated: &Repeated, gate: &Gate) -> Answer {
         figure = first.ratio.map(|ratio| ratio_figure(&title, &ratio, "/comparisons/0/ratio"));
     }
     let simulated = said::simulated_network(repeated);
-    let details = said::savings(repeated).into_iter().chain(simulated);
+    let details = said::savings(repeated).into_iter().chain(said::levels(repeated)).chain(simulated);
     Answer {
         sentence,
         figure,
@@ -103,8 +103,13 @@ fn belief(repeated: &Repeated, gate: &Gate) -> Belief {
 /// Whether a run warns of what bears on more than absolute figures, or nothing else is there: its own page
 /// takes care then.
 fn warned(repeated: &Repeated) -> bool {
+    let threshold = repeated.noise_threshold.filter(|_| !repeated.comparisons.is_empty());
     let leaves_differences = |warning: &Warning| {
-        !repeated.comparisons.is_empty() && matches!(warning, Warning::SharedMachine { .. })
+        threshold.is_some_and(|threshold| match warning {
+            Warning::SharedMachine { .. } => true,
+            Warning::EffectChanged { first, second, .. } => on_one_side([*first, *second], threshold),
+            _ => false,
+        })
     };
     repeated.attempts.iter().flat_map(|attempt| &attempt.warnings).any(|warning| !leaves_differences(warning))
 }
@@ -163,7 +168,7 @@ mod tests {
     use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, record, scenario};
     use crate::judge::{GatePolicy, RunResult, analyse_as, gate_repeated, repeat};
     use crate::record::Aborted;
-    use crate::scenario::Metric;
+    use crate::scenario::{HumanDuration, Metric, SloSection};
 
     /// How far a series of four is believed, its headline and its reasons.
     fn believed(change: impl FnOnce(&mut Vec<RunResult>)) -> (Trust, String, String) {
@@ -225,6 +230,30 @@ mod tests {
         change(&mut repeated);
         let policy = GatePolicy::from_scenario(&results[0].record.scenario);
         answer(&repeated, &gate_repeated(&results, &repeated, &policy)).sentence
+    }
+
+    /// As the page of a run does.
+    #[test]
+    fn the_answer_names_the_service_level_and_in_how_many_runs_it_was_missed() {
+        let arms = [GRANT_LANE, HGET_LANE];
+        let mut results: Vec<_> =
+            (0..3).map(|seed| analyse_as(record(&arms, seed), &scenario(&arms))).collect();
+        let details = |results: &[RunResult]| {
+            let repeated = repeat(results, 3);
+            let policy = GatePolicy::from_scenario(&results[0].record.scenario);
+            let answer = answer(&repeated, &gate_repeated(results, &repeated, &policy));
+            answer.details.into_iter().map(Markup::into_string).collect::<String>()
+        };
+        assert!(!details(&results).contains("Service level"), "none was asked for");
+        for result in &mut results {
+            let bound = Some(HumanDuration::from_millis(0));
+            result.record.scenario.slo = Some(SloSection { response_p99: bound, ..SloSection::default() });
+        }
+        let said = details(&results);
+        assert!(
+            said.contains("Service level, ") && said.contains("grant-lane (MISSED in 3 of 3 runs)"),
+            "{said}"
+        );
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What one more run would say, from this one and those before it.
 
 use super::super::document::Block;
-use super::super::format::signed_percent;
+use super::super::format::{share, signed_percent};
 use crate::judge::{Comparison, RunResult, WithRunsBefore};
 
 /// A line for each candidate, by the first metric of the scenario; none where nothing may be judged or too few
@@ -23,10 +23,10 @@ fn sentence(comparison: &Comparison, all: &WithRunsBefore) -> String {
     let [lowest, highest, low, high] =
         [all.lowest, all.highest, all.next_run.low, all.next_run.high].map(signed_percent);
     let title = comparison.metric.row().title;
-    let confidence = 100.0 * all.next_run.confidence;
+    let confidence = share(all.next_run.confidence);
     let said = format!(
         "This run and the {} before it that measured the same say {title} {lowest} to {highest} %; one more would lie between \
-         {low} and {high} % ({confidence:.0} %).",
+         {low} and {high} % ({confidence}).",
         all.runs - 1
     );
     match all.disagreement() {

@@ -23,6 +23,7 @@ pub(in super::super) fn warning(warning: &Warning) -> String {
         Warning::Errors { arm, errors, sent } => errors_of(arm, *errors, *sent),
         Warning::Unreplicated { arm, claims, of } => unreplicated(arm, *claims, *of),
         Warning::Stall { longest_s, share } => stall(*longest_s, *share),
+        Warning::DoneEarly { part, share } => done_early(*part, *share),
         Warning::LateSends { p99_us, limit_us } => late_sends(*p99_us, *limit_us),
         Warning::GeneratorBusy { share } => generator_busy(*share),
         Warning::GeneratorCeiling { requests_per_sec, ceiling_per_sec } => {
@@ -88,7 +89,7 @@ fn effect_changed(candidate: &str, metric: Metric, halves: [f64; 2]) -> String {
     let [first, second] = halves.map(difference);
     format!(
         "{} of {candidate} differed by {first} in the first half of the run and by {second} in the second: what was claimed again and \
-         again, or the machine, was no longer the same. A shorter or longer run would say something else.",
+         again, or the machine, was no longer the same. A shorter or longer run would say another figure.",
         metric.row().title
     )
 }
@@ -116,6 +117,14 @@ fn stall(longest_s: f64, part: f64) -> String {
          workers show that time.",
         time_us(longest_s * 1e6),
         share(part)
+    )
+}
+
+fn done_early(part: u32, left: f64) -> String {
+    format!(
+        "generator {part} was done with its claims when {} of the window was left: for that time the rate is one of a smaller load. \
+         Give each generator as many claims in flight, on machines that are alike.",
+        share(left)
     )
 }
 

@@ -114,7 +114,10 @@ fn impossible_combinations_are_refused() {
                 "load.rate=5",
                 "load.arrivals={ ramp = { from = 9.0, over = \"1s\" } }",
             ],
-            "--set load.arrivals={ ramp = { from = 9.0, over = \"1s\" } }: load.arrivals.ramp.from: 9 is not below \
+            "--set load.arrivals={ ramp = { from = 9.0, over = \"1s\" } }: load.arrivals: a ramp begins anew in each \
+             block of a comparison, so that its end would hardly be offered: leave it out and compare at one rate, or \
+             run each variant by itself without [compare]\n\
+             --set load.arrivals={ ramp = { from = 9.0, over = \"1s\" } }: load.arrivals.ramp.from: 9 is not below \
              load.rate = 5, which the ramp climbs to",
         ),
         (

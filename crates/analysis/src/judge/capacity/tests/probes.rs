@@ -2,8 +2,10 @@
 
 use super::super::simulated::{SLO_US, Simulated, plain, policy};
 use super::super::*;
-use super::{concluded, searched};
-use crate::record::{InvalidReason, Violation};
+use super::{concluded, searched, verdict};
+use crate::judge::analyse;
+use crate::judge::fixtures::generator;
+use crate::record::{InvalidReason, RunRecord, Violation, WindowTotals};
 
 #[test]
 fn the_strain_is_above_one_where_a_rule_is_broken() {
@@ -90,6 +92,50 @@ fn a_closed_loop_whose_claims_fail_is_no_point_of_the_law() {
     let all = [1, 4, 16].map(|concurrency| of(0, concurrency));
     let points = |last: Probe| curve(&all.iter().cloned().chain([last]).collect::<Vec<_>>()).len();
     assert_eq!((points(sound), points(failing)), (4, 3));
+}
+
+/// A closed loop of two generators that lasts so long, after a change.
+fn closed_of_two(all_s: f64, change: &dyn Fn(&mut RunRecord)) -> Probe {
+    let mut record = Simulated::serving(5_000.0).run(ProbeLoad::Closed { concurrency: 16 }, 16).record;
+    record.generators = (1..=2).map(generator).collect();
+    for one in &mut record.generators {
+        (one.used.window_s, one.used.thread_cpu_s) = (all_s, 0.1 * all_s);
+    }
+    record.window = Some(WindowTotals { active_s: all_s, ..WindowTotals::default() });
+    change(&mut record);
+    Probe::from_result(&analyse(record).unwrap(), "x", SLO_US).unwrap()
+}
+
+/// It says nothing about so many in flight, and nothing against the rate that other probes found.
+#[test]
+fn a_closed_loop_that_a_generator_was_missing_from_costs_its_point_and_not_the_search() {
+    let sound = closed_of_two(10.0, &|_| ());
+    assert!(sound.is_of_the_cluster() && !sound.is_of_a_smaller_load(), "{sound:?}");
+    let missing = [
+        closed_of_two(10.0, &|record| record.generators[1].used.window_s = 7.0),
+        closed_of_two(10.0, &|record| record.generators[1].longest_gap_s = Some(3.0)),
+        // By less than makes a run invalid, and for a moment that is much of a short window.
+        closed_of_two(10.0, &|record| record.generators[1].used.window_s = 9.0),
+        closed_of_two(0.5, &|record| record.generators[1].used.window_s = 0.3),
+    ];
+    for probe in missing {
+        assert_eq!((probe.verdict, probe.reasons.len()), (ProbeVerdict::Failed, 1), "{probe:?}");
+        assert!(probe.is_of_a_smaller_load() && !probe.is_of_the_cluster(), "{probe:?}");
+        let policy = CapacityPolicy { concurrency: vec![16], ..policy() };
+        let probes = searched(&policy, |offer, _, _| match offer {
+            ProbeLoad::Closed { .. } => probe.clone(),
+            ProbeLoad::Open { .. } => plain(offer, verdict(offer, 3_000.0)),
+        });
+        let found = concluded(policy, probes);
+        assert_eq!((found.conclusion, found.closed_loop()), (SearchOutcome::Found, vec![]));
+    }
+    // What else is wrong with such a run is no less wrong for that.
+    let gone = InvalidReason::Infrastructure { detail: "generator 2 is gone".into() };
+    let broken = closed_of_two(10.0, &|record| {
+        record.generators[1].used.window_s = 7.0;
+        record.faults.push(gone.clone());
+    });
+    assert_eq!((broken.verdict, broken.is_of_a_smaller_load()), (ProbeVerdict::Invalid, false), "{broken:?}");
 }
 
 #[test]

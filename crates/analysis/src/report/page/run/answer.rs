@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::super::parts::{Answer, Belief, Trust, ratio_figure, value};
 use super::latency::medians;
-use crate::judge::{Comparison, Control, RunResult, Verdict};
+use crate::judge::{Comparison, Control, RunResult, Verdict, on_one_side};
 use crate::record::Warning;
 use crate::report::format::{count, difference, share, time_us};
 use crate::report::{faults, findings, run_report, servers, words};
@@ -201,13 +201,23 @@ fn resolution(result: &RunResult, control: &Control) -> Option<Markup> {
         "Only differences of more than " (share(threshold)) " count: this run knows the baseline against itself to between "
         (value(&difference(ratio.low), ratio.low, "/control/ratio/low")) " and "
         (value(&difference(ratio.high), ratio.high, "/control/ratio/high"))
-        " (" (share(ratio.confidence)) " interval). How far another run would be from its figures, it cannot say: " code { "--repeat" } " can."
+        " (" (share(ratio.confidence)) " interval)."
+        @if named(result).is_none_or(|one| one.with_runs_before.is_none()) {
+            " How far another run would be from its figures, it cannot say: " code { "--repeat" } " can."
+        }
     })
 }
 
-/// Whether what is warned of bears on absolute figures alone, and differences are what is asked for.
+/// Whether what is warned of bears on figures alone, and whether there is a difference is what is asked for.
 fn leaves_differences(result: &RunResult, warning: &Warning) -> bool {
-    !result.comparisons.is_empty() && matches!(warning, Warning::SharedMachine { .. })
+    let compare = result.record.scenario.compare.as_ref().filter(|_| !result.comparisons.is_empty());
+    compare.is_some_and(|compare| match warning {
+        Warning::SharedMachine { .. } => true,
+        Warning::EffectChanged { first, second, .. } => {
+            on_one_side([*first, *second], compare.noise_threshold)
+        }
+        _ => false,
+    })
 }
 
 /// What the figures leave out: the network between machines, where one is simulated.
