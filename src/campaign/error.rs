@@ -68,9 +68,9 @@ pub enum CampaignError {
         /// Its value now.
         now: String,
     },
-    /// And only on servers of the same kind.
+    /// And only under the conditions that it began under.
     #[error("--resume: {what}: {then} then, {now} now; begin anew without --resume")]
-    OtherServers {
+    OtherConditions {
         /// What differs.
         what: String,
         /// Then.

@@ -187,7 +187,7 @@ pub async fn run(args: &CapacityArgs) -> anyhow::Result<Exit> {
     {
         return led(args, &plan, setup, &terminal).await;
     }
-    let left_out = plan.without_too_few_in_flight();
+    let left_out = plan.without_unshareable_loads();
     if !left_out.is_empty() {
         terminal.note(&format!(
             "the closed-loop curve takes numbers in flight of which each of {} generators has one, and none over a fifth more \

@@ -37,7 +37,7 @@ impl SearchPlan {
     }
 
     /// Leaves those loads of the closed loop out that the generators cannot share: which these are.
-    pub fn without_too_few_in_flight(&mut self) -> Vec<u32> {
+    pub fn without_unshareable_loads(&mut self) -> Vec<u32> {
         let of = self.generators.count();
         self.policy.concurrency.extract_if(.., |concurrency| !can_share(*concurrency, of)).collect()
     }

@@ -87,7 +87,7 @@ fn forbidden(found: Vec<SettingDifference>) -> Result<(), CampaignError> {
     match found.into_iter().find(|difference| difference.forbids) {
         None => Ok(()),
         Some(SettingDifference { what, base, candidate, .. }) => {
-            Err(CampaignError::OtherServers { what, then: base, now: candidate })
+            Err(CampaignError::OtherConditions { what, then: base, now: candidate })
         }
     }
 }
@@ -97,7 +97,7 @@ fn same<T: PartialEq + ToString>(what: &str, [then, now]: [T; 2]) -> Result<(), 
         return Ok(());
     }
     let (then, now) = (then.to_string(), now.to_string());
-    Err(CampaignError::OtherServers { what: what.to_owned(), then, now })
+    Err(CampaignError::OtherConditions { what: what.to_owned(), then, now })
 }
 
 /// What the probes and their order depend on, as the scenario's keys.

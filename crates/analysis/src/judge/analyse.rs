@@ -9,7 +9,7 @@ use super::generators;
 use super::profile::profile;
 use super::recovery::recoveries;
 use super::result::{RunResult, SCHEMA};
-use super::runs_before::hold_together;
+use super::runs_before::add_next_run;
 use super::summary::summarise;
 use super::validity::{faults, warnings};
 use super::worth::worth;
@@ -29,7 +29,7 @@ pub fn analyse_as(record: RunRecord, scenario: &Scenario) -> RunResult {
     let allowed = allowance(&record, &warnings);
     let Judgement { mut comparisons, exact, control, remarks } =
         scenario.compare.as_ref().map(|compare| judge(&record, compare, allowed)).unwrap_or_default();
-    hold_together(&mut comparisons, &record.runs_before);
+    add_next_run(&mut comparisons, &record.runs_before);
     warnings.extend(remarks);
     RunResult {
         schema: SCHEMA.to_owned(),

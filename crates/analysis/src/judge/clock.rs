@@ -3,6 +3,7 @@
 use super::latency_summary::LatencySummary;
 use super::result::VariantSummary;
 use crate::record::{ArmRecord, Histogram};
+use crate::scenario::Metric;
 
 /// A clock of a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +29,15 @@ impl Clock {
             Self::Response => "response_us",
             Self::SendLag => "send_lag_us",
             Self::Resume => "resume_us",
+        }
+    }
+
+    /// The 99th percentile by it, as a metric. How late claims were sent is none: it stands for the service time.
+    pub fn p99(self) -> Metric {
+        match self {
+            Self::Service | Self::SendLag => Metric::ServiceP99,
+            Self::Response => Metric::ResponseP99,
+            Self::Resume => Metric::ResumeP99,
         }
     }
 

@@ -13,7 +13,6 @@ use crate::stats::{
 };
 
 use super::beside_others::{difference_beside_others, ratio_beside_others, without_allowance};
-use super::clock::Clock;
 use super::comparison::corrected_for_many;
 use super::control::{control_limit, control_scale};
 use super::noise::verdict;
@@ -270,11 +269,7 @@ fn variants_held(result: &RunResult) -> Vec<AttemptLevel> {
     service_levels(result, bound.0)
         .map(|level| AttemptLevel {
             variant: level.variant.name.clone(),
-            metric: match level.clock {
-                Clock::Response => Metric::ResponseP99,
-                Clock::Resume => Metric::ResumeP99,
-                Clock::Service | Clock::SendLag => Metric::ServiceP99,
-            },
+            metric: level.clock.p99(),
             bound_us: level.bound_us,
             kept: match level.state {
                 LevelState::Kept => Some(true),
@@ -398,7 +393,7 @@ fn over_runs(logs: &[f64], confidence: f64) -> Result<Estimate, TooFew> {
 impl RepeatedComparison {
     /// What differs from run to run beyond the runs' own intervals, as a share; `None` where they agree.
     pub fn disagreement(&self) -> Option<f64> {
-        Some(self.agreement?.disagreement()?.exp_m1())
+        self.agreement?.disagreement()
     }
 }
 

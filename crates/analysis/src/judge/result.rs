@@ -223,7 +223,7 @@ pub struct WithRunsBefore {
 impl WithRunsBefore {
     /// What differs from run to run beyond the runs' own intervals, as a share; `None` where they agree.
     pub fn disagreement(&self) -> Option<f64> {
-        Some(self.agreement?.disagreement()?.exp_m1())
+        self.agreement?.disagreement()
     }
 }
 

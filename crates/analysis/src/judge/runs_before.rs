@@ -19,11 +19,11 @@ pub fn runs_before(result: &RunResult, before: &[RunResult]) -> Vec<RunBefore> {
         return Vec::new();
     }
     let arms = || result.record.arms.iter().map(|arm| arm.name.as_str());
-    before.iter().filter(|past| is_repeated(past, result, arms())).map(noted).collect()
+    before.iter().filter(|past| measured_the_same(past, result, arms())).map(noted).collect()
 }
 
 /// Whether a run by itself measured the same with the same: what these arms were made of, too.
-pub(super) fn is_repeated<'a>(
+pub(super) fn measured_the_same<'a>(
     past: &RunResult,
     now: &RunResult,
     arms: impl IntoIterator<Item = &'a str>,
@@ -64,13 +64,13 @@ fn noted(past: &RunResult) -> RunBefore {
 }
 
 /// Says of each comparison where the next run would lie.
-pub(super) fn hold_together(comparisons: &mut [Comparison], before: &[RunBefore]) {
+pub(super) fn add_next_run(comparisons: &mut [Comparison], before: &[RunBefore]) {
     for comparison in comparisons {
-        comparison.with_runs_before = with(comparison, before);
+        comparison.with_runs_before = with_runs_before(comparison, before);
     }
 }
 
-fn with(comparison: &Comparison, before: &[RunBefore]) -> Option<WithRunsBefore> {
+fn with_runs_before(comparison: &Comparison, before: &[RunBefore]) -> Option<WithRunsBefore> {
     let own = comparison.ratio?;
     let same = |past: &&RatioBefore| {
         (&past.baseline, &past.candidate, past.metric)

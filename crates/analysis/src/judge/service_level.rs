@@ -9,7 +9,7 @@ use super::recovery::{Recovery, Untold};
 use super::result::{RunResult, VariantSummary};
 use super::values::measured;
 use crate::record::RunRecord;
-use crate::scenario::{FaultKind, Metric, Mode};
+use crate::scenario::{FaultKind, Mode};
 use crate::stats::{CONFIDENCE, Estimate, Latencies, LogValue, TooFew};
 
 /// Of a storm's executions one in so many may come back later than its level.
@@ -38,9 +38,9 @@ pub struct ServiceLevel<'a> {
 /// Whether a service level was kept.
 #[derive(Clone, Debug, PartialEq)]
 pub enum LevelState {
-    /// The whole interval of the p99 lies at or below the bound.
+    /// The p99 lies at or below the bound, with its whole interval where it has one.
     Kept,
-    /// The whole interval lies above it.
+    /// It lies above it, in the same way.
     Missed,
     /// Neither can be said.
     Untold {
@@ -101,8 +101,7 @@ fn judged_clock(result: &RunResult) -> Clock {
 
 /// An arm's claims against the bound: its p99 with the interval that is stored and exported of it.
 fn of_claims(record: &RunRecord, (arm, clock): (usize, Clock), p99_us: f64, bound_us: f64) -> LevelState {
-    let metric = if clock == Clock::Response { Metric::ResponseP99 } else { Metric::ServiceP99 };
-    let interval = match measured(record, arm, metric) {
+    let interval = match measured(record, arm, clock.p99()) {
         // Around the figure that reports have.
         Ok(value) => LogValue { value: p99_us, ..value }.estimate(CONFIDENCE),
         // Enough claims, of which so many took the same time that their p99 is known to the last digit.
@@ -110,9 +109,8 @@ fn of_claims(record: &RunRecord, (arm, clock): (usize, Clock), p99_us: f64, boun
             Estimate { estimate: p99_us, low: p99_us, high: p99_us, confidence: CONFIDENCE }
         }
         Err(too_few) => {
-            let arm = &record.arms[arm];
-            let times = if clock == Clock::Response { &arm.response } else { &arm.service };
-            return match Latencies::readable(times).and_then(|times| times.quantile_against(0.99, bound_us)) {
+            let times = Latencies::readable(clock.histogram(&record.arms[arm]));
+            return match times.and_then(|times| times.quantile_against(0.99, bound_us)) {
                 Some(Ordering::Less) => LevelState::Kept,
                 Some(_) => LevelState::Missed,
                 None => LevelState::Untold { interval: Err(too_few) },
@@ -134,8 +132,7 @@ fn of_claims(record: &RunRecord, (arm, clock): (usize, Clock), p99_us: f64, boun
 fn of_storm(record: &RunRecord, arm: usize, bound_us: f64) -> Option<(LevelState, (u64, u64))> {
     let resumed = Latencies::readable(&record.arms[arm].resume)?;
     let timed = resumed.count();
-    // Results of versions that did not count them have only those whose time is known.
-    let (all, held) = record.storm.as_ref().map_or((timed, timed), |storm| (storm.executions, storm.held));
+    let (all, held) = record.storm_counts(timed);
     let (without, untimed) = (all.saturating_sub(held), held.saturating_sub(timed));
     let (never, unknown) = if record.partial { (0, without + untimed) } else { (without, untimed) };
     let (late, allowed) = (resumed.above(bound_us) + never, all / ONE_IN);
@@ -237,7 +234,7 @@ mod tests {
         assert_eq!(too_few, TooFew::samples("claims", 5_000, 20));
         assert!(
             matches!(of(800, 1e6), LevelState::Untold { .. }),
-            "of 342 independent ones one or none beyond is no surprise at 1 in 100"
+            "of 342 independent ones none beyond is no surprise at 1 in 100"
         );
     }
 

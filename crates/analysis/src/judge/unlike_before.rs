@@ -8,7 +8,7 @@ use crate::scenario::Metric;
 use super::beside_others::ran_beside_others;
 use super::comparison::value;
 use super::result::RunResult;
-use super::runs_before::is_repeated;
+use super::runs_before::measured_the_same;
 
 /// Runs that say what is usual.
 const MIN_RUNS_BEFORE: usize = 2;
@@ -54,7 +54,7 @@ pub fn unlike_before(result: &RunResult, before: &[RunResult]) -> Option<Warning
 /// tool, is a cause of its own.
 fn says_what_is_usual(past: &RunResult, now: &RunResult, arm: &str) -> bool {
     let own = |warning: &Warning| matches!(warning, Warning::UnlikeBefore { .. });
-    is_repeated(past, now, [arm]) && !past.warnings.iter().any(own)
+    measured_the_same(past, now, [arm]) && !past.warnings.iter().any(own)
 }
 
 fn median_us(result: &RunResult, arm: &str) -> Option<f64> {

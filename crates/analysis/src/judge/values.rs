@@ -175,10 +175,7 @@ pub(super) fn measured(record: &RunRecord, arm: usize, metric: Metric) -> Result
                 // each waits for the others: together they hold more time than the run had.
                 let value = match record.generators.len() {
                     0 | 1 => seconds.value,
-                    _ => {
-                        let (claims, seconds) = record.arms[arm].rate_parts();
-                        claims / seconds
-                    }
+                    _ => variant_rate(&record.arms[arm]),
                 };
                 return Ok(LogValue { value, ..seconds });
             }
@@ -190,6 +187,12 @@ pub(super) fn measured(record: &RunRecord, arm: usize, metric: Metric) -> Result
         }
         Source::Exact(_) | Source::Calls => Err(TooFew::constant(metric.name())),
     }
+}
+
+/// Claims per second of a variant that has its time for itself.
+fn variant_rate(arm: &ArmRecord) -> f64 {
+    let (claims, seconds) = arm.rate_parts();
+    claims / seconds
 }
 
 /// Of a run with one variant: the timeline is that variant's.

@@ -127,6 +127,13 @@ impl FromJson for RunRecord {
 }
 
 impl RunRecord {
+    /// Executions of a storm, and those that hold a lease; results of versions that did not count them know those
+    /// alone whose time is known, of which there are `timed`.
+    pub fn storm_counts(&self, timed: u64) -> (u64, u64) {
+        let population = u64::from(self.scenario.population.executions);
+        self.storm.as_ref().map_or((population, timed), |storm| (storm.executions, storm.held))
+    }
+
     /// Whether somebody stopped the run before its end; one that its service level ended has an answer.
     pub fn was_interrupted(&self) -> bool {
         self.partial && self.aborted.is_none()

@@ -132,7 +132,7 @@ fn preposition(kind: FaultKind) -> &'static str {
 }
 
 /// A fault within a sentence.
-fn noun(kind: FaultKind) -> &'static str {
+pub(super) fn noun(kind: FaultKind) -> &'static str {
     match kind {
         FaultKind::MoveSlots => "move of slots",
         kind => kind.as_str(),

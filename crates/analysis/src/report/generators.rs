@@ -20,7 +20,6 @@ pub(super) fn blocks(result: &RunResult) -> Vec<Block> {
         Some(Block::Line(format!("Generator {}, {conditions}.", generator.part)))
     };
     blocks.extend(record.generators.iter().filter_map(otherwise));
-    blocks.extend(result.generator_summaries.iter().filter_map(done_early).map(Block::Line));
     blocks.push(Block::Line(limit(&result.generator_summaries)));
     blocks
 }
@@ -54,15 +53,6 @@ fn table(rows: &[(&GeneratorRecord, &GeneratorSummary)]) -> Block {
     header.push("began later (ms)");
     let heading = if open { unit.heading("Generators, how late each sent") } else { "Generators".to_owned() };
     Block::figures(&heading, header, rows.iter().map(cells).collect())
-}
-
-/// That the others went on without it, which is no load of so many in flight any more.
-fn done_early(generator: &GeneratorSummary) -> Option<String> {
-    let left = rough(generator.done_early?);
-    Some(format!(
-        "Generator {} was done with its claims when {left} of the time was left: from then on the load was smaller.",
-        generator.part
-    ))
 }
 
 /// Which of them was the limit, if one was.
@@ -118,15 +108,6 @@ mod tests {
         let Block::Line(text) = &found[1] else { panic!("{found:?}") };
         assert!(text.starts_with("Generator 2, threads and cores: placed by the scheduler"), "{text}");
         assert_eq!(found.len(), 3);
-    }
-
-    #[test]
-    fn one_that_was_done_before_the_others_says_when() {
-        let mut result = analysed(|_| ());
-        result.generator_summaries[0].done_early = Some(0.12);
-        let found = blocks(&result);
-        let said = "Generator 1 was done with its claims when 12 % of the time was left: from then on the load was smaller.";
-        assert_eq!((&found[1], found.len()), (&Block::Line(said.into()), 3));
     }
 
     #[test]

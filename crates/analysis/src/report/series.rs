@@ -1,17 +1,15 @@
 //! Several runs: the repetitions of one scenario, the nights of a history.
 
-use serde_json::Value;
-
 use super::document::Block;
 use super::format::{difference, difference_within, figure, share, time_us};
 use super::saving::{OfTwoArms, Saving};
 use super::words::{self, conclusion};
-use super::{conditions, faults, faults_repeated, findings, run_report};
+use super::{conditions, faults_repeated, findings, levels_repeated, remarks_repeated, run_report};
 use crate::judge::{
-    Attempt, Clock, Gate, LeftOut, MIN_RUNS, RUNS_FOR_A_CHANGE, Repeated, RepeatedComparison,
-    RepeatedDifference, Trend, TrendChange, TrendPoint, Undecided, Verdict,
+    Attempt, Gate, LeftOut, MIN_RUNS, RUNS_FOR_A_CHANGE, Repeated, RepeatedComparison, RepeatedDifference,
+    Trend, TrendChange, TrendPoint, Undecided, Verdict,
 };
-use crate::record::{Warning, short_sha256};
+use crate::record::short_sha256;
 use crate::scenario::Metric;
 use crate::stats::Estimate;
 
@@ -44,7 +42,7 @@ pub(super) fn repeated(scenario: &str, repeated: &Repeated, gate: &Gate) -> Vec<
         blocks.push(Block::List { heading: "Findings".into(), items });
     }
     blocks.extend(savings(repeated).into_iter().map(Block::Line));
-    blocks.extend(levels(repeated).into_iter().map(Block::Line));
+    blocks.extend(levels_repeated::levels(repeated).into_iter().map(Block::Line));
     blocks.extend(over_all_runs(repeated));
     blocks.extend(beside_others(repeated).map(Block::Line));
     blocks.extend(control(repeated).map(Block::Line));
@@ -61,7 +59,7 @@ pub(super) fn repeated(scenario: &str, repeated: &Repeated, gate: &Gate) -> Vec<
         let items = run_report::surroundings(environment);
         blocks.push(Block::List { heading: "Where this was measured".into(), items });
     }
-    let items = remarks(repeated);
+    let items = remarks_repeated::remarks(repeated);
     if !items.is_empty() {
         blocks.push(Block::List { heading: "Keep in mind".into(), items });
     }
@@ -76,151 +74,6 @@ pub(super) fn simulated_network(repeated: &Repeated) -> Option<String> {
     Some(format!(
         "SIMULATED NETWORK: the tool held every reply of a claim back ({each} at the median of a run); all times below contain it."
     ))
-}
-
-/// Whether each variant kept the scenario's service level, and whether all was as before in time after each
-/// fault: in how many of the runs. Nothing where no run that counts was held to a level.
-pub(super) fn levels(repeated: &Repeated) -> Vec<String> {
-    let by_clock = Clock::ALL.into_iter().filter_map(|clock| service_level(repeated, clock));
-    by_clock.chain(recovery_level(repeated)).collect()
-}
-
-fn service_level(repeated: &Repeated, clock: Clock) -> Option<String> {
-    let held: Vec<_> = repeated
-        .attempts
-        .iter()
-        .flat_map(|attempt| &attempt.service_levels)
-        .filter(|level| clock_of(level.metric) == clock)
-        .collect();
-    let bound = time_us(held.first()?.bound_us);
-    let judged: Vec<_> = held.iter().map(|level| (level.variant.clone(), level.kept)).collect();
-    let each = each_in_runs(repeated, &judged, "cannot be told");
-    Some(format!("Service level, {bound} at p99 {}: {each}.", findings::of_clock(clock)))
-}
-
-/// The clock of a metric that a service level is held against.
-fn clock_of(metric: Metric) -> Clock {
-    match metric {
-        Metric::ResponseP99 => Clock::Response,
-        Metric::ResumeP99 => Clock::Resume,
-        _ => Clock::Service,
-    }
-}
-
-fn recovery_level(repeated: &Repeated) -> Option<String> {
-    let held: Vec<_> = repeated.attempts.iter().flat_map(|attempt| &attempt.recovery_levels).collect();
-    let first = held.first()?;
-    let several = held.iter().any(|level| level.fault != first.fault);
-    let judged: Vec<_> = held
-        .iter()
-        .map(|level| {
-            let kind = level.kind.as_str();
-            let after = if several {
-                format!("after fault {}, {kind}", level.fault + 1)
-            } else {
-                format!("after the {kind}")
-            };
-            (after, level.kept)
-        })
-        .collect();
-    let each = each_in_runs(repeated, &judged, "not known");
-    Some(format!("Recovery within {}: {each}.", faults::seconds(first.bound_s)))
-}
-
-/// Whose level was kept in how many of the runs, in the order in which they first come.
-fn each_in_runs(repeated: &Repeated, judged: &[(String, Option<bool>)], untold: &str) -> String {
-    let mut each: Vec<(&str, Vec<Option<bool>>)> = Vec::new();
-    for (whose, kept) in judged {
-        match each.iter_mut().find(|(known, _)| *known == whose.as_str()) {
-            Some((_, so_far)) => so_far.push(*kept),
-            None => each.push((whose.as_str(), vec![*kept])),
-        }
-    }
-    let all = repeated.attempts.len();
-    let said = each.iter().map(|(whose, kept)| format!("{whose} ({})", in_runs(all, kept, untold)));
-    said.collect::<Vec<_>>().join(", ")
-}
-
-/// In how many of all runs a level was missed and kept. One that is left out is not judged, nor is a variant in
-/// one where none of its claims succeeded.
-fn in_runs(all: usize, kept: &[Option<bool>], untold: &str) -> String {
-    let runs = |state: Option<bool>| kept.iter().filter(|one| **one == state).count();
-    let states = [
-        (runs(Some(false)), "MISSED"),
-        (runs(None), untold),
-        (runs(Some(true)), "kept"),
-        (all.saturating_sub(kept.len()), "not judged"),
-    ];
-    let mut parts: Vec<String> = Vec::new();
-    for (n, state) in states.into_iter().filter(|(n, _)| *n > 0) {
-        let of_all = if parts.is_empty() { format!(" of {all} runs") } else { String::new() };
-        parts.push(format!("{state} in {n}{of_all}"));
-    }
-    parts.join(", ")
-}
-
-/// What runs say to their reader.
-struct Remark {
-    /// What it is of, whatever its figures.
-    topic: Value,
-    /// As the first of them says it.
-    text: String,
-    first: usize,
-    last: usize,
-    runs: usize,
-    /// Whether others of them say it with other figures.
-    differs: bool,
-}
-
-/// What the runs say to their reader, each thing once and with in how many runs. What differs in its figures
-/// alone is one thing: hardly any share is the same in two runs.
-pub(super) fn remarks(repeated: &Repeated) -> Vec<String> {
-    let mut once: Vec<Remark> = Vec::new();
-    for (n, attempt) in repeated.attempts.iter().enumerate() {
-        for warning in &attempt.warnings {
-            let (topic, text) = (topic(warning), words::warning(warning));
-            match once.iter_mut().find(|known| known.last < n && known.topic == topic) {
-                Some(known) => {
-                    (known.last, known.runs) = (n, known.runs + 1);
-                    known.differs |= known.text != text;
-                }
-                None => once.push(Remark { topic, text, first: n, last: n, runs: 1, differs: false }),
-            }
-        }
-    }
-    let all = repeated.attempts.len();
-    let said = |Remark { text, first, runs, differs, .. }: Remark| match (runs == all, differs) {
-        (true, false) => text,
-        (false, false) => format!("in {runs} of {all} runs: {text}"),
-        (_, true) => {
-            format!("in {runs} of {all} runs, each with its own figures; in run {}: {text}", first + 1)
-        }
-    };
-    once.into_iter().map(said).collect()
-}
-
-/// What a warning is of: its kind and all that it names, without its figures.
-fn topic(warning: &Warning) -> Value {
-    // What cannot be written is known by its sentence.
-    let mut topic = serde_json::to_value(warning).unwrap_or_else(|_| Value::String(words::warning(warning)));
-    drop_figures(&mut topic);
-    topic
-}
-
-fn drop_figures(value: &mut Value) {
-    match value {
-        Value::Number(_) => *value = Value::Null,
-        Value::Array(all) => all.iter_mut().for_each(drop_figures),
-        Value::Object(all) => {
-            for (key, of_key) in all {
-                // These are names: of a generator, and of a fault.
-                if !matches!(key.as_str(), "part" | "number") {
-                    drop_figures(of_key);
-                }
-            }
-        }
-        Value::Null | Value::Bool(_) | Value::String(_) => {}
-    }
 }
 
 /// How many runs no estimate uses, and why; `None` where all are used.

@@ -128,6 +128,7 @@ fn concluded(
 
 #[cfg(test)]
 mod tests {
+    use super::super::remarks_repeated;
     use super::*;
     use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, record, scenario, spread};
     use crate::judge::{analyse, analyse_as, fault_fixture};
@@ -219,7 +220,7 @@ mod tests {
         for (attempt, warnings) in repeated.attempts.iter_mut().zip(warned) {
             attempt.warnings = warnings;
         }
-        let told = series::remarks(&repeated);
+        let told = remarks_repeated::remarks(&repeated);
         let begins = [
             "in 1 of 3 runs: of generator 1: ",
             "in 1 of 3 runs: 3 of 100 claims of lib-14 failed",

@@ -21,10 +21,7 @@ impl Back {
     /// Of a run with these times to resume.
     pub(super) fn of(result: &RunResult, resume: &LatencySummary) -> Self {
         let record = &result.record;
-        let population = u64::from(record.scenario.population.executions);
-        // Results of versions that did not count them have only those whose time is known.
-        let (executions, held) =
-            record.storm.as_ref().map_or((population, resume.count), |storm| (storm.executions, storm.held));
+        let (executions, held) = record.storm_counts(resume.count);
         Self { executions, held, timed: resume.count, ended_early: record.partial }
     }
 

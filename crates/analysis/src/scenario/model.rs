@@ -93,16 +93,6 @@ pub struct Population {
     pub payload_bytes: u32,
 }
 
-impl Population {
-    /// Zipf's exponent, where some partitions have more executions than others.
-    pub fn skew_exponent(&self) -> Option<f64> {
-        match self.skew {
-            Skew::Uniform => None,
-            Skew::Zipf(exponent) => Some(exponent),
-        }
-    }
-}
-
 /// How many flow partitions the executions are spread over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PartitionCount {

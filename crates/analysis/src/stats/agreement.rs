@@ -22,9 +22,10 @@ pub struct Agreement {
 const DISAGREE: f64 = 0.05;
 
 impl Agreement {
-    /// What differs between estimates beyond their own errors; `None` where they agree.
+    /// What differs between estimates of a logarithm beyond their own errors, as a share of the quantity itself;
+    /// `None` where they agree.
     pub fn disagreement(&self) -> Option<f64> {
-        (self.p_value <= DISAGREE).then_some(self.beyond)
+        (self.p_value <= DISAGREE).then(|| self.beyond.exp_m1())
     }
 }
 

@@ -79,13 +79,13 @@ impl Latencies {
     /// of fewer values.
     pub fn quantile_against(&self, q: f64, bound_us: f64) -> Option<Ordering> {
         const CHANCE: f64 = 0.025;
-        let worth = |values: u64| (values as f64 / INFLATION).floor() as u64;
-        let (all, above) = (worth(self.count()), worth(self.above(bound_us)));
+        let worth = |values: u64| values as f64 / INFLATION;
+        let (all, above) = (worth(self.count()).floor() as u64, worth(self.above(bound_us)));
         let at_the_bound = Binomial::new(1.0 - q, all).ok()?;
-        // The part of a value that is rounded off may be above it.
-        if at_the_bound.cdf(above + 1) <= CHANCE {
+        let (fewest, most) = (above.floor() as u64, above.ceil() as u64);
+        if at_the_bound.cdf(most) <= CHANCE {
             Some(Ordering::Less)
-        } else if above > 0 && at_the_bound.sf(above - 1) <= CHANCE {
+        } else if fewest > 0 && at_the_bound.sf(fewest - 1) <= CHANCE {
             Some(Ordering::Greater)
         } else {
             None

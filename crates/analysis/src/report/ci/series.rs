@@ -3,7 +3,7 @@
 use super::super::document::Block;
 use super::super::format::difference_within;
 use super::super::words::{self, conclusion};
-use super::super::{findings, markdown, series};
+use super::super::{findings, levels_repeated, markdown, series};
 use super::junit::{Case, Suite, add_nothing_judged, document, run_suite};
 use super::pull_request::origin;
 use crate::judge::{Gate, Repeated, RepeatedComparison, RunResult, Verdict};
@@ -60,7 +60,7 @@ pub fn pull_request_repeated(repeated: &Repeated, gate: &Gate, results: &[RunRes
     }
     blocks.extend(series::savings(repeated).into_iter().map(Block::Line));
     // Each run's suite has a case of it, gate or no gate.
-    blocks.extend(series::levels(repeated).into_iter().map(Block::Line));
+    blocks.extend(levels_repeated::levels(repeated).into_iter().map(Block::Line));
     if !repeated.comparisons.is_empty() {
         blocks.push(verdicts(repeated, gate.enforced));
     }

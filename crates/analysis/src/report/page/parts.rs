@@ -3,10 +3,22 @@
 
 use maud::{Markup, html};
 
+use crate::judge::on_one_side;
+use crate::record::Warning;
 use crate::report::chart::{Chart, text_width};
 use crate::report::document::Block;
 use crate::report::format::{difference, share};
 use crate::stats::Estimate;
+
+/// Whether what is warned of bears on figures alone, and whether there is a difference is what is asked for;
+/// `threshold` is what counts as one, `None` where nothing is compared.
+pub(super) fn leaves_differences(warning: &Warning, threshold: Option<f64>) -> bool {
+    threshold.is_some_and(|threshold| match warning {
+        Warning::SharedMachine { .. } => true,
+        Warning::EffectChanged { first, second, .. } => on_one_side([*first, *second], threshold),
+        _ => false,
+    })
+}
 
 /// A figure as a reader wants it, with the value itself and its place in the stored JSON (an RFC 6901
 /// pointer) for programs. Without a place for a figure that the JSON does not hold.

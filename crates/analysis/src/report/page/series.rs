@@ -2,14 +2,15 @@
 
 use maud::{Markup, html};
 
-use super::parts::{Answer, Belief, Trust, blocks, figure, ratio_figure};
+use super::parts::{Answer, Belief, Trust, blocks, figure, leaves_differences, ratio_figure};
 use super::shell::{Body, Section};
 use crate::judge::{
-    CONTROLLED, Conclusion, Gate, MIN_RUNS, Repeated, RepeatedComparison, Undecided, Verdict, on_one_side,
+    CONTROLLED, Conclusion, Gate, MIN_RUNS, Repeated, RepeatedComparison, Undecided, Verdict,
 };
-use crate::record::Warning;
 use crate::report::chart::{Chart, Forest, ForestRow, Tone};
 use crate::report::format::difference_within;
+use crate::report::levels_repeated::levels;
+use crate::report::remarks_repeated::remarks;
 use crate::report::{series as said, words};
 
 pub(super) fn body(scenario: &str, repeated: &Repeated, gate: &Gate) -> Body {
@@ -56,7 +57,7 @@ fn answer(repeated: &Repeated, gate: &Gate) -> Answer {
         figure = first.ratio.map(|ratio| ratio_figure(&title, &ratio, "/comparisons/0/ratio"));
     }
     let simulated = said::simulated_network(repeated);
-    let details = said::savings(repeated).into_iter().chain(said::levels(repeated)).chain(simulated);
+    let details = said::savings(repeated).into_iter().chain(levels(repeated)).chain(simulated);
     Answer {
         sentence,
         figure,
@@ -76,7 +77,7 @@ fn belief(repeated: &Repeated, gate: &Gate) -> Belief {
     reasons.extend(said::control(repeated).map(|control| html! { (control) }));
     let beside_others = said::beside_others(repeated);
     reasons.extend(beside_others.as_ref().map(|said| html! { (said) }));
-    let remarks = said::remarks(repeated).len();
+    let remarks = remarks(repeated).len();
     if remarks > 0 {
         reasons
             .push(html! { (remarks) @if remarks == 1 { " thing" } @else { " things" } " to keep in mind." });
@@ -100,18 +101,12 @@ fn belief(repeated: &Repeated, gate: &Gate) -> Belief {
     Belief { level, headline: headline.into(), reasons }
 }
 
-/// Whether a run warns of what bears on more than absolute figures, or nothing else is there: its own page
-/// takes care then.
+/// Whether a run warns of something that bears on the differences as well; without any, whether one warns at
+/// all.
 fn warned(repeated: &Repeated) -> bool {
     let threshold = repeated.noise_threshold.filter(|_| !repeated.comparisons.is_empty());
-    let leaves_differences = |warning: &Warning| {
-        threshold.is_some_and(|threshold| match warning {
-            Warning::SharedMachine { .. } => true,
-            Warning::EffectChanged { first, second, .. } => on_one_side([*first, *second], threshold),
-            _ => false,
-        })
-    };
-    repeated.attempts.iter().flat_map(|attempt| &attempt.warnings).any(|warning| !leaves_differences(warning))
+    let mut warnings = repeated.attempts.iter().flat_map(|attempt| &attempt.warnings);
+    warnings.any(|warning| !leaves_differences(warning, threshold))
 }
 
 /// That a comparison over all runs says nothing, and why.
@@ -168,6 +163,7 @@ mod tests {
     use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, record, scenario};
     use crate::judge::{GatePolicy, RunResult, analyse_as, gate_repeated, repeat};
     use crate::record::Aborted;
+    use crate::record::Warning;
     use crate::scenario::{HumanDuration, Metric, SloSection};
 
     /// How far a series of four is believed, its headline and its reasons.

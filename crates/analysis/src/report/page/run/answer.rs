@@ -2,10 +2,9 @@
 
 use maud::{Markup, html};
 
-use super::super::parts::{Answer, Belief, Trust, ratio_figure, value};
+use super::super::parts::{Answer, Belief, Trust, leaves_differences, ratio_figure, value};
 use super::latency::medians;
-use crate::judge::{Comparison, Control, RunResult, Verdict, on_one_side};
-use crate::record::Warning;
+use crate::judge::{Comparison, Control, RunResult, Verdict};
 use crate::report::format::{count, difference, share, time_us};
 use crate::report::{faults, findings, run_report, servers, words};
 
@@ -172,7 +171,7 @@ fn trust(result: &RunResult) -> (Trust, &'static str) {
         (Trust::Careful, "Valid as far as it was checked.")
     } else if verdict == Some(Verdict::Inconclusive) {
         (Trust::Careful, "Every check passed, but this run is too small or too noisy to tell.")
-    } else if warned && result.warnings.iter().all(|warning| leaves_differences(result, warning)) {
+    } else if warned && result.warnings.iter().all(|warning| leaves_differences(warning, threshold(result))) {
         match verdict {
             Some(Verdict::Regression | Verdict::Improvement) if control.is_some() => {
                 (Trust::Yes, "You can believe that there is a difference: every check passed.")
@@ -208,16 +207,10 @@ fn resolution(result: &RunResult, control: &Control) -> Option<Markup> {
     })
 }
 
-/// Whether what is warned of bears on figures alone, and whether there is a difference is what is asked for.
-fn leaves_differences(result: &RunResult, warning: &Warning) -> bool {
+/// What counts as a difference; `None` where nothing is compared.
+fn threshold(result: &RunResult) -> Option<f64> {
     let compare = result.record.scenario.compare.as_ref().filter(|_| !result.comparisons.is_empty());
-    compare.is_some_and(|compare| match warning {
-        Warning::SharedMachine { .. } => true,
-        Warning::EffectChanged { first, second, .. } => {
-            on_one_side([*first, *second], compare.noise_threshold)
-        }
-        _ => false,
-    })
+    compare.map(|compare| compare.noise_threshold)
 }
 
 /// What the figures leave out: the network between machines, where one is simulated.
