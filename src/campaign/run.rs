@@ -161,14 +161,11 @@ pub(super) fn judged(
 
 /// With what the runs `before` say of the machine's state and of the next run. It goes into the record:
 /// whoever judges that again has not got them.
-fn held_against(result: RunResult, before: &[RunResult], scenario: &Scenario) -> RunResult {
-    let unlike = judge::unlike_before(&result, before);
-    let runs_before = judge::runs_before(&result, before);
-    if unlike.is_none() && runs_before.is_empty() {
-        return result;
-    }
-    let mut record = RunRecord { runs_before, ..result.record };
-    record.warnings.extend(unlike);
+fn held_against(mut result: RunResult, before: &[RunResult], scenario: &Scenario) -> RunResult {
+    judge::note_runs_before(&mut result, before);
+    let Some(warning) = judge::unlike_before(&result, before) else { return result };
+    let mut record = result.record;
+    record.warnings.push(warning);
     judge::analyse_as(record, scenario)
 }
 

@@ -99,13 +99,11 @@ pub fn shareable(scenario: &Scenario, of: u32) -> Result<(), NotShareable> {
         return Err(NotShareable::TooFewExecutions { executions, of });
     }
     match scenario.load.model {
-        Model::Closed { concurrency } if concurrency < of => {
-            Err(NotShareable::TooFewInFlight { concurrency, of })
-        }
-        Model::Closed { concurrency } if has_one_window(scenario) => {
-            NotShareable::check_in_flight(concurrency, of)
-        }
-        Model::Closed { .. } | Model::Open { .. } => Ok(()),
+        Model::Closed { concurrency } => match NotShareable::check_in_flight(concurrency, of) {
+            Err(NotShareable::UnevenInFlight { .. }) if !has_one_window(scenario) => Ok(()),
+            checked => checked,
+        },
+        Model::Open { .. } => Ok(()),
     }
 }
 

@@ -108,8 +108,8 @@ pub use result::{
     Comparison, Control, ControlFailure, ExactMetric, RatioHalves, RunResult, SCHEMA, ServerCost,
     StepSummary, VariantSummary, Verdict, WithRunsBefore, Worth, WorthRow,
 };
-pub use runs_before::runs_before;
-pub(crate) use service_level::{RecoveryLevel, recovery_levels, service_levels};
+pub use runs_before::note_runs_before;
+pub(crate) use service_level::{LevelState, RecoveryLevel, recovery_levels, service_levels};
 pub use stored::{
     RunLabel, StoredComparison, StoredExact, StoredFailures, StoredMetric, StoredOptions, StoredRefusal,
     StoredVerdict, Thresholds, compare,

@@ -11,10 +11,18 @@ use super::comparable::{differences, somebodys_cluster};
 use super::repeat::MIN_RUNS;
 use super::result::{Comparison, RunResult, WithRunsBefore};
 
-/// Those of the runs `before` a result, the earliest first, that say with it where the next one would lie: all
-/// that measured the same with the same by themselves, whatever came out of them. None for a run beside which
-/// others ran: what those changed is no matter of chance.
-pub fn runs_before(result: &RunResult, before: &[RunResult]) -> Vec<RunBefore> {
+/// Notes in a result which of the runs `before` it, the earliest first, measured the same, and says of its
+/// comparisons where the next run would lie. Nothing else of it follows from them, so that it need not be
+/// judged anew.
+pub fn note_runs_before(result: &mut RunResult, before: &[RunResult]) {
+    result.record.runs_before = runs_before(result, before);
+    add_next_run(&mut result.comparisons, &result.record.runs_before);
+}
+
+/// Those that say with a result where the next one would lie: all that measured the same with the same by
+/// themselves, whatever came out of them. None for a run beside which others ran: what those changed is no
+/// matter of chance.
+fn runs_before(result: &RunResult, before: &[RunResult]) -> Vec<RunBefore> {
     if !result.is_usable() || ran_beside_others(&result.warnings) {
         return Vec::new();
     }
@@ -111,6 +119,9 @@ mod tests {
         let mut record = now.record.clone();
         record.runs_before = runs_before(now, before);
         let judged = analyse_as(record, &scenario(&arms));
+        let mut noted = now.clone();
+        note_runs_before(&mut noted, before);
+        assert_eq!(noted, judged, "as if it were judged anew");
         // What this run says by itself stays what it was.
         let alone = |result: &RunResult| {
             let of = |one: &Comparison| (one.ratio, one.verdict);

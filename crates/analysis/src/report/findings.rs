@@ -215,6 +215,12 @@ pub(super) fn control_within(control: &Control) -> Option<String> {
     Some(format!("{} ({} interval)", difference_within(ratio), share(ratio.confidence)))
 }
 
+/// The same, and whether it passed: `-0.3 % [-1.0, 0.5] (99 % interval), passed`.
+pub(super) fn control_state(control: &Control) -> String {
+    let ratio = control_within(control).map(|ratio| ratio + ", ").unwrap_or_default();
+    ratio + if control.passed { "passed" } else { "failed" }
+}
+
 /// One line, without a full stop.
 pub(super) fn control_failure(failure: &ControlFailure) -> String {
     match failure {

@@ -117,7 +117,7 @@ fn add_service_levels(suite: &mut Suite, result: &RunResult, usable: bool) {
     for level in bound.into_iter().flat_map(|bound| service_levels(result, bound)) {
         let case = match level.finding() {
             _ if !usable => Case::Skipped(UNUSABLE.to_owned()),
-            // By which clock is to be read also where it was kept.
+            // It says by which clock also where the level was kept.
             None => Case::PassedWith(format!(
                 "kept at p99 {}: {}",
                 findings::of_clock(level.clock),

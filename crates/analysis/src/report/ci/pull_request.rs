@@ -93,11 +93,7 @@ pub(super) fn origin(result: &RunResult) -> String {
         &result.record.environment.library,
     );
     let control = match &result.control {
-        Some(control) => {
-            let ratio = findings::control_within(control).map(|ratio| ratio + ", ").unwrap_or_default();
-            let passed = if control.passed { "passed" } else { "failed" };
-            format!("control {ratio}{passed}; ")
-        }
+        Some(control) => format!("control {}; ", findings::control_state(control)),
         None => String::new(),
     };
     format!(

@@ -4,7 +4,7 @@ use super::super::document::Block;
 use super::super::format::{difference, difference_within, figure, time_us, times_us};
 use super::super::saving::{OfTwoArms, Saving};
 use super::super::{faults, findings, storm, words};
-use crate::judge::{self, Comparison, LatencySummary, RunResult, VariantSummary, Verdict};
+use crate::judge::{self, Comparison, LatencySummary, LevelState, RunResult, VariantSummary, Verdict};
 use crate::scenario::{Metric, Mode, Unit, VariantPath};
 
 /// The answer to what was asked, in one sentence.
@@ -39,12 +39,12 @@ pub(in crate::report) fn service_level(result: &RunResult) -> Option<Block> {
     let each = levels.iter().map(|level| {
         let name = &level.variant.name;
         let reached = findings::level_figure(level.p99_us, level.late);
-        match level.finding().map(|found| found.cause) {
-            None => format!("kept by {name} ({reached})"),
-            Some(judge::Cause::ServiceLevelUntold { interval, claims, .. }) => {
-                format!("cannot be told of {name} ({})", findings::level_untold(&interval, claims))
+        match &level.state {
+            LevelState::Kept => format!("kept by {name} ({reached})"),
+            LevelState::Missed => format!("MISSED by {name} ({reached})"),
+            LevelState::Untold { interval } => {
+                format!("cannot be told of {name} ({})", findings::level_untold(interval, level.claims))
             }
-            Some(_) => format!("MISSED by {name} ({reached})"),
         }
     });
     let offered = result

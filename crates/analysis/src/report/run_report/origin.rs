@@ -19,8 +19,6 @@ pub(in crate::report) fn trust(result: &RunResult) -> Block {
 }
 
 fn control(control: &Control) -> String {
-    let ratio = findings::control_within(control).map(|ratio| ratio + ", ").unwrap_or_default();
-    let word = if control.passed { "passed" } else { "failed" };
     let what = match control.allowance {
         None => "the baseline against itself",
         Some(_) => "the baseline's server on a third cluster",
@@ -28,7 +26,7 @@ fn control(control: &Control) -> String {
     let allowed = control.allowance.filter(|_| control.passed).map(|allowance| {
         format!("; verdicts allow for {}, which two clusters of one server may differ by", share(allowance))
     });
-    format!("control ({what}): {ratio}{word}{}", allowed.unwrap_or_default())
+    format!("control ({what}): {}{}", findings::control_state(control), allowed.unwrap_or_default())
 }
 
 /// What reading back has shown.
