@@ -54,6 +54,7 @@ instead 'reclaim-bench run ./mine.toml' 'reclaim-bench run ./mine.toml --claims 
 instead 'reclaim-bench run lane-ab --concurrency 64 --claims 45000 --set compare.noise_threshold=0.06' 'reclaim-bench run lane-ab --concurrency 64 --claims 8000 --set compare.noise_threshold=0.06 --anyway --no-progress'
 # A run that is stored in the checkout.
 instead 'reclaim-bench report results/reference/lane-ab' 'cd "$RECLAIM_BENCH_ROOT" && reclaim-bench report results/reference/lane-ab >/dev/null'
+instead 'reclaim-bench report results/reference/rtt-sweep --network-rtt 0.5ms' 'cd "$RECLAIM_BENCH_ROOT" && reclaim-bench report results/reference/rtt-sweep --network-rtt 0.5ms | grep "than on the measured machine"'
 # The two runs above are of this scenario.
 instead 'reclaim-bench run lane-ab' 'ls -d results/lane-ab-* >/dev/null'
 instead 'reclaim-bench report results/lane-ab-*' 'set -- results/lane-ab-*; reclaim-bench report "$1" >/dev/null'

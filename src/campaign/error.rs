@@ -91,7 +91,7 @@ pub enum CampaignError {
 impl CampaignError {
     /// That the generators of a run did not stay together, by what its record says of that.
     pub(super) fn apart(record: &RunRecord) -> Self {
-        let said = record.faults.iter().find_map(|fault| match fault {
+        let said = record.invalid_reasons.iter().find_map(|reason| match reason {
             InvalidReason::Infrastructure { detail } => Some(detail.clone()),
             _ => None,
         });

@@ -19,6 +19,7 @@ mod error;
 mod generators;
 mod on_cluster;
 mod run;
+mod safety_copies;
 mod series;
 mod stop;
 mod sweep;

@@ -67,6 +67,8 @@ pub(super) async fn run_one(
         }))
         .await;
     watch.finish();
+    // A copy that is on its way must not come after the result.
+    drop(keeping);
     let Some(measured) = measured else { return Ok(None) };
     match measured.map_err(CampaignError::from).and_then(|records| merged(records?)) {
         Ok(record) => Ok(Some(judged(record, scenario, &runs_before(dir, &scenario.name), watch))),
@@ -203,7 +205,7 @@ mod tests {
         }
         // Its own safety copy is no run before it.
         let own = ResultDir::create(output.path(), "lane-ab").unwrap();
-        own.keep_partial(&usual.record).unwrap();
+        store::keep_partial(own.path(), &usual.record).unwrap();
         let before = runs_before(&own, "lane-ab");
         assert_eq!(before.len(), 2);
         let scenario = Scenario::try_from(&usual.record.scenario).unwrap();

@@ -44,6 +44,11 @@ impl ClaimError {
         }
     }
 
+    /// Whether the connection broke.
+    pub fn is_disconnected(&self) -> bool {
+        matches!(self, Self::Call(CallError::Wire(WireError::Disconnected(_))))
+    }
+
     fn refusal(&self) -> Option<&RefusalCode> {
         match self {
             Self::Call(CallError::Reply(reply)) => reply.refusal(),
@@ -137,6 +142,8 @@ mod tests {
         ];
         for (error, outcome) in cases {
             assert_eq!(error.outcome(&RefusalCode::ExecutionNotLeaseable, true, || true), outcome, "{error}");
+            let broke = matches!(&error, ClaimError::Call(CallError::Wire(WireError::Disconnected(_))));
+            assert_eq!(error.is_disconnected(), broke, "{error}");
         }
     }
 }

@@ -71,4 +71,9 @@ impl ClaimReceipt {
     pub fn redirect(&self) -> Option<&Redirect> {
         self.error.as_ref()?.redirect()
     }
+
+    /// Whether its connection broke.
+    pub fn is_disconnected(&self) -> bool {
+        self.error.as_ref().is_some_and(ClaimError::is_disconnected)
+    }
 }

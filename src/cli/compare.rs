@@ -41,7 +41,8 @@ pub struct CompareArgs {
     /// Append the results to this file (one line each) and show how its metrics moved
     #[arg(long, value_name = "FILE")]
     history: Option<PathBuf>,
-    /// Metric of the trend, as VARIANT/METRIC; may be given again [default: service p50 of every variant]
+    /// Metric of the trend, as VARIANT/METRIC, or as "VARIANT less VARIANT/METRIC"; may be given again [default:
+    /// service p50 of every variant, and by how much they differ in it, in µs and in round trips]
     #[arg(long, value_name = "METRIC", requires = "history")]
     metric: Vec<String>,
     #[command(flatten)]

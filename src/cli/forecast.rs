@@ -23,13 +23,14 @@ pub(super) fn say_what_it_takes(
     anyway: bool,
 ) -> anyhow::Result<String> {
     let Some(first) = scenarios.first() else { return Ok(String::new()) };
-    let (usual, here) = (Experience::of([]), Experience::of(&latest_runs(output, &first.name, PAST)));
+    let past = latest_runs(output, &first.name, PAST);
     let mut seconds = 0.0;
     let mut claims = Some(0);
     let mut doubt = String::new();
     for scenario in scenarios {
-        let anywhere = forecast(scenario, &usual);
-        let forecast = forecast(scenario, &here);
+        let anywhere = forecast(scenario, &Experience::of([], scenario));
+        // Those of a sweep have loads of their own.
+        let forecast = forecast(scenario, &Experience::of(&past, scenario));
         if let Some(shortfall) = forecast.shortfalls.first().filter(|_| !anyway) {
             let shortfall = report::shortfall(shortfall);
             if !anywhere.shortfalls.is_empty() {
@@ -119,6 +120,9 @@ mod tests {
         assert_eq!(latest_runs(output.path(), "lane-ab", PAST).len(), 1);
         let said = say_what_it_takes(&[&lane_ab("20000")], (1, 1), output.path(), false).unwrap();
         assert!(said.starts_with("about ") && said.contains("as noisy as the runs before"), "{said}");
+        let far = changed(&[("load.claims", "20000"), ("load.network.added_rtt", "1ms")]);
+        let said = say_what_it_takes(&[&far], (1, 1), output.path(), false).unwrap();
+        assert!(!said.contains("as noisy as"), "they were made without that network: {said}");
         assert!(say_what_it_takes(&[&few()], (1, 1), output.path(), false).is_err());
     }
 }

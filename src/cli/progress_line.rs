@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::load::Activity;
 use reclaim_analysis::record::TimelinePoint;
-use reclaim_analysis::scenario::{Amount, Mode, Scenario};
+use reclaim_analysis::scenario::{Amount, Scenario};
 
 /// What is done with an execution for each claim: created, staged, claimed, audited. A share is counted in
 /// these.
@@ -177,11 +177,7 @@ impl ProgressLine {
 
 /// Claims of a run, strata and blocks included, as far as the scenario says.
 fn claims(scenario: &Scenario) -> u64 {
-    let window = scenario.window_claims().unwrap_or_default();
-    match scenario.load.mode {
-        Mode::Staged => window + scenario.claims_beside(window),
-        Mode::Churn | Mode::Storm => window + scenario.load.warmup,
-    }
+    scenario.claims_in_all(scenario.window_claims().unwrap_or_default())
 }
 
 /// The part of a run that an activity belongs to, from 1, and how many there are.

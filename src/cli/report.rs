@@ -7,16 +7,17 @@ use anyhow::{anyhow, bail};
 use clap::{Args, ValueEnum};
 
 use super::exit::Exit;
-use super::output::{columns, print, print_bytes};
+use super::output::{columns, print, print_bytes, say};
 use super::trends::{name_skipped, trends};
 use crate::store::{
     Kind, StoreError, StoredCapacity, read_calibration, read_history, read_run, read_series, read_sweep,
 };
 use reclaim_analysis::json::{ToJsonFile, pretty_list};
+use reclaim_analysis::judge::RunResult;
 use reclaim_analysis::report::{self, Series, SweepFile};
 use reclaim_analysis::scenario::{Direction, Metric};
 
-/// Metrics of a history that are shown, where a run has them.
+/// Metrics of each variant that are shown of a history, where a run has them.
 const SHOWN: [Metric; 5] =
     [Metric::ServiceP50, Metric::ServiceP99, Metric::ResponseP99, Metric::Throughput, Metric::ServerCpu];
 
@@ -238,9 +239,17 @@ fn runs(args: &ReportArgs) -> anyhow::Result<Exit> {
         Format::GithubBigger => print(&report::ci::github(one()?, Direction::HigherIsBetter)?)?,
         Format::Junit => print(&report::ci::junit(one()?))?,
         Format::FfBench => print(&report::ci::ff_bench(one()?)?)?,
-        Format::CsvTimeline => print(&report::csv_timeline(one()?))?,
-        Format::CsvBlocks => print(&report::csv_blocks(one()?))?,
-        Format::CsvStrata => print(&report::csv_strata(one()?))?,
+        Format::CsvTimeline => print_csv(one()?, report::csv_timeline)?,
+        Format::CsvBlocks => print_csv(one()?, report::csv_blocks)?,
+        Format::CsvStrata => print_csv(one()?, report::csv_strata)?,
     }
     Ok(Exit::Pass)
+}
+
+/// A run as CSV, which has no place to say that its figures must not be used.
+fn print_csv(result: &RunResult, csv: fn(&RunResult) -> String) -> anyhow::Result<()> {
+    if let Some(caution) = report::not_for_use(result) {
+        say(&caution);
+    }
+    print(&csv(result))
 }

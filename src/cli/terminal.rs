@@ -269,5 +269,5 @@ impl Progress for Terminal {
         }
     }
 
-    fn snapshot(&self, _: &RunRecord) {}
+    fn snapshot(&self, _: RunRecord) {}
 }

@@ -71,8 +71,14 @@ pub trait Progress {
     /// Something worth a line.
     fn note(&self, text: &str);
 
-    /// All that has been measured so far, so that a crash loses little.
-    fn snapshot(&self, record: &RunRecord);
+    /// All that has been measured so far, so that a crash loses little. Writing it takes longer than many claims:
+    /// another thread's work.
+    fn snapshot(&self, record: RunRecord);
+
+    /// The same where no claim is under way: it is kept when this returns.
+    fn snapshot_now(&self, record: RunRecord) {
+        self.snapshot(record);
+    }
 }
 
 /// Nobody watches.
@@ -84,5 +90,5 @@ impl Progress for Silent {
     fn advance(&self, _: u64) {}
     fn second(&self, _: &TimelinePoint) {}
     fn note(&self, _: &str) {}
-    fn snapshot(&self, _: &RunRecord) {}
+    fn snapshot(&self, _: RunRecord) {}
 }

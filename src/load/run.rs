@@ -42,7 +42,7 @@ pub async fn run_part(setup: RunSetup<'_>, part: &PartSetup) -> Result<Vec<RunRe
                 (Err(error), Some(mut own)) => {
                     meeting.give_up(&error.to_string()).await;
                     remove_gone(&session, planned, &mut own.warnings).await;
-                    own.faults.push(fault(ENDED_EARLY, &error));
+                    own.invalid_reasons.push(infrastructure(ENDED_EARLY, &error));
                     Ok(vec![own])
                 }
                 (Err(error), None) => Err(error.into()),
@@ -90,7 +90,7 @@ async fn run_in(session: &Session<'_>) -> Result<Made, LoadError> {
     let mut closing = Closing::default();
     if let Some(error) = &ended_by {
         // Hours of claims are not lost for what ended them: the result is invalid and says why.
-        closing.faults.push(fault(ENDED_EARLY, error));
+        closing.invalid_reasons.push(infrastructure(ENDED_EARLY, error));
         if let Some(meeting) = session.meeting() {
             meeting.give_up(&error.to_string()).await;
         }
@@ -123,11 +123,11 @@ async fn close(session: &Session<'_>, measured: &Measured, mut closing: Closing)
         closing.audits.push(match audit {
             Ok(Ok(audit)) => audit,
             Ok(Err(error)) => {
-                closing.faults.push(fault(failed, &error));
+                closing.invalid_reasons.push(infrastructure(failed, &error));
                 Audit::default()
             }
             Err(_) => {
-                closing.faults.push(fault(failed, &TakesTooLong(limit)));
+                closing.invalid_reasons.push(infrastructure(failed, &TakesTooLong(limit)));
                 Audit::default()
             }
         });
@@ -135,7 +135,7 @@ async fn close(session: &Session<'_>, measured: &Measured, mut closing: Closing)
     // Of a run that failed before its first claim there is nothing to keep. A copy that is left has not seen
     // the run's end.
     if measured.recorder.borrow().claimed() > 0 {
-        watch.snapshot(&run_record(session, measured, &closing, true));
+        watch.snapshot_now(run_record(session, measured, &closing, true));
     }
     remove_gone(session, measured.planned_executions, &mut closing.warnings).await;
     if !session.cluster.owned() && !session.meeting().is_some_and(Meeting::is_owned) {
@@ -159,7 +159,7 @@ async fn close(session: &Session<'_>, measured: &Measured, mut closing: Closing)
             Err(_) => TakesTooLong(limit).into(),
         };
         watch.note(&format!("cannot remove all that was written: {failure}; run `reclaim-bench clean`"));
-        closing.faults.push(fault("what was written could not be removed", &*failure));
+        closing.invalid_reasons.push(infrastructure("what was written could not be removed", &*failure));
     }
     run_record(session, measured, &closing, interrupted)
 }
@@ -197,11 +197,11 @@ async fn look_once_more(session: &Session<'_>, closing: &mut Closing, limit: Dur
         closing.readings.push(match read {
             Ok(Ok(readings)) => readings,
             Ok(Err(error)) => {
-                closing.faults.push(fault(failed, &error));
+                closing.invalid_reasons.push(infrastructure(failed, &error));
                 Vec::new()
             }
             Err(_) => {
-                closing.faults.push(fault(failed, &TakesTooLong(limit)));
+                closing.invalid_reasons.push(infrastructure(failed, &TakesTooLong(limit)));
                 Vec::new()
             }
         });
@@ -220,6 +220,6 @@ fn closing_limit(session: &Session<'_>) -> Duration {
 struct TakesTooLong(Duration);
 
 /// An infrastructure error that makes the result invalid without ending the run.
-fn fault(what: &str, error: &dyn std::error::Error) -> InvalidReason {
+fn infrastructure(what: &str, error: &dyn std::error::Error) -> InvalidReason {
     InvalidReason::Infrastructure { detail: format!("{what}: {error}") }
 }

@@ -22,7 +22,7 @@ pub(super) struct Closing {
     pub audits: Vec<Audit>,
     /// What the primaries of each cluster of a server duet said of themselves after the last window.
     pub readings: Vec<Vec<ServerReading>>,
-    pub faults: Vec<InvalidReason>,
+    pub invalid_reasons: Vec<InvalidReason>,
     pub warnings: Vec<Warning>,
 }
 
@@ -34,7 +34,7 @@ pub(super) fn run_record(
     partial: bool,
 ) -> RunRecord {
     let recorder = measured.recorder.borrow();
-    let faults = [measured.faults.clone(), closing.faults.clone(), measured.meter.faults()].concat();
+    let reasons = [&measured.invalid_reasons, &closing.invalid_reasons, &measured.meter.invalid_reasons()];
     let used = generator_use(session, measured, &recorder);
     let found = [closing.warnings.clone(), measured.meter.warnings()].concat();
     RunRecord {
@@ -78,7 +78,7 @@ pub(super) fn run_record(
             sum += audit;
             sum
         }),
-        faults,
+        invalid_reasons: reasons.into_iter().flatten().cloned().collect(),
         runs_before: Vec::new(),
         warnings: warnings(session, &used, found),
     }
@@ -243,7 +243,8 @@ fn primaries_of(site: &Site, cluster: Option<u32>, measured: &Measured, before: 
                 claims: measured.claims_by_primary.get(before + position).copied().unwrap_or(0),
                 counters: totals.counters,
                 redirects: totals.redirects,
-                unanswered: totals.unanswered,
+                unanswered: Some(totals.unanswered),
+                connections_lost: totals.lost,
                 addr,
             }
         })

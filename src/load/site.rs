@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::driving::{Ping, Seat, Twin};
 use super::error::LoadError;
-use super::faults::{Faults, Patience, Persisting, Recovering};
+use super::faults::{Faults, Patience, Persisting, Recovering, Reopening};
 use super::planning::refuse_what_does_not_fit;
 use super::timing::{AddedRtt, Remote};
 use super::workers::Workers;
@@ -72,8 +72,15 @@ impl Site {
         if workers.is_some() {
             cluster.befriend(SDK_MANAGEMENT);
         }
-        let ways =
-            Ways { means, sdk: sdk.as_ref(), workers: workers.as_ref(), routes: &routes, clocks: &clocks };
+        let reopening = Rc::new(Reopening::new(Rc::clone(&routes)));
+        let ways = Ways {
+            means,
+            sdk: sdk.as_ref(),
+            workers: workers.as_ref(),
+            routes: &routes,
+            reopening: &reopening,
+            clocks: &clocks,
+        };
         let (paths, twin) = (paths(scenario, &ways), ways.twin(scenario));
         // Of no other run: one whose binary cannot say its version may be a script that starts a server.
         let started = of.server.as_ref().map(|_| cluster.started_server()).transpose()?.flatten();
@@ -193,6 +200,8 @@ struct Ways<'a> {
     /// The workers of an SDK duet.
     workers: Option<&'a Workers>,
     routes: &'a Rc<dyn Reroutes>,
+    /// For all ways together.
+    reopening: &'a Rc<Reopening>,
     clocks: &'a ServerClocks,
 }
 
@@ -210,7 +219,10 @@ impl Ways<'_> {
         let (routes, clocks) = (Rc::clone(self.routes), self.clocks.clone());
         let patience = Rc::clone(self.means.patience);
         match self.means.faults {
-            None => Rc::new(Recovering { path, routes, clocks, patience }),
+            None => {
+                let reopening = Rc::clone(self.reopening);
+                Rc::new(Recovering { path, routes, clocks, patience, reopening })
+            }
             Some(faults) => Rc::new(Persisting {
                 path,
                 routes,

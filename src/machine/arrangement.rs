@@ -7,13 +7,16 @@ use std::time::Duration;
 use reclaim_analysis::record::{AwakeBy, Conditions};
 use reclaim_analysis::scenario::{Cores, MachineSection, Placement};
 
+use super::aside::ASIDE;
 use super::awake::{LatencyLimit, Spinner};
 use super::binding::{bind_process, cpu_of, refusal};
 use super::cores::Available;
-use super::plan::{Means, Neighbours, ServersAt, plan};
+use super::neighbours::Neighbours;
+use super::plan::{Means, ServersAt, plan};
 
-/// Threads of this process that must stay where they are: whoever restarts a server hands its cores on to it.
-const NOT_BOUND: [&str; 2] = ["child-servers", "container"];
+/// Threads of this process that must stay where they are: whoever restarts a server hands its cores on to it, and what is
+/// done aside keeps off the generator's.
+const NOT_BOUND: [&str; 3] = ["child-servers", "container", ASIDE];
 
 /// What was decided for a run, and the means to do it.
 #[derive(Debug)]
@@ -47,7 +50,7 @@ impl Arrangement {
         })
     }
 
-    /// Decides anew beside other generators of the run on this machine. Not in a window.
+    /// Decides anew beside other generators of the run on these cores. Not in a window.
     pub fn share_with(&self, neighbours: Neighbours) {
         if neighbours == Neighbours::NONE {
             return;
@@ -194,6 +197,7 @@ impl Drop for Arranged {
 mod tests {
     use std::process::{Child, Command};
 
+    use super::super::aside::aside;
     use super::*;
     use rustix::process::Pid;
     use rustix::thread::{CpuSet, sched_getaffinity};
@@ -218,7 +222,16 @@ mod tests {
         assert!(!spins, "a test is not the program that could spin: {conditions:?}");
         assert_eq!(conditions.cores == Cores::Awake, conditions.awake_by.is_some());
         assert_eq!(bound_to(), before, "nothing is bound before a window");
+        let (ask, asked) = std::sync::mpsc::channel::<()>();
+        let (answer, answered) = std::sync::mpsc::channel();
+        let beside = aside(move || asked.iter().for_each(|()| answer.send(bound_to()).unwrap())).unwrap();
+        let aside_on = || {
+            ask.send(()).unwrap();
+            answered.recv().unwrap()
+        };
+        assert_eq!(aside_on(), before);
         let window = arrangement.window(&[]);
+        assert_eq!(aside_on(), before, "it keeps off the generator's core");
         if conditions.placement == Placement::Apart {
             assert_eq!(bound_to(), [conditions.generator_on[0] as usize]);
             let inherited = std::thread::spawn(bound_to).join().unwrap();
@@ -228,6 +241,8 @@ mod tests {
         assert_eq!(bound_to().len() == before.len(), conditions.placement == Placement::Free, "still open");
         drop(window);
         assert_eq!(bound_to(), before);
+        drop(ask);
+        beside.join().unwrap();
         let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             let _window = arrangement.window(&[]);
             panic!("a window that ends badly");

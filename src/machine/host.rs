@@ -2,14 +2,21 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use reclaim_analysis::record::Host;
 
 use super::cores::{Available, core_of};
 
-/// Reads what the machine is. Unknown parts are said to be unknown; nothing here can fail a run.
+/// What the machine is, as it was when it was first asked for: records are put together between claims too, and reading
+/// it takes a while where there are many cores. Unknown parts are said to be unknown; nothing here can fail a run.
 pub fn host() -> Host {
+    static HOST: LazyLock<Host> = LazyLock::new(read_host);
+    HOST.clone()
+}
+
+fn read_host() -> Host {
     let uname = rustix::system::uname();
     let available = Available::here();
     let cores = available.logical().len() as u32;

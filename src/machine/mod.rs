@@ -4,11 +4,14 @@
 //! ```text
 //! files ─► cgroup ─► cores (available) ─► host     what it is, how busy
 //!                          └─► plan ─► arrangement ─► window: binding (threads on cores), awake (cores do not sleep)
+//! neighbours (who shares cores) ─┘
 //! cpu_reading: what a stretch of time cost
 //! real_time: the threads that keep a schedule go first, those that spin go last
+//! aside: what claims must not wait for
 //! ```
 
 mod arrangement;
+mod aside;
 mod awake;
 mod binding;
 mod cgroup;
@@ -17,6 +20,7 @@ mod cpu_reading;
 mod files;
 mod host;
 mod memory;
+mod neighbours;
 mod plan;
 mod real_time;
 mod regular_file;
@@ -24,6 +28,7 @@ mod regular_file;
 use reclaim_analysis::record::Tool;
 
 pub use arrangement::{Arranged, Arrangement};
+pub(crate) use aside::aside;
 pub(crate) use awake::{COMMAND as KEEP_AWAKE, has_keep_awake, keep_awake};
 pub use binding::cpu_of;
 pub use cpu_reading::CpuReading;
@@ -32,7 +37,8 @@ pub use host::{
     this_process, thread_cpu,
 };
 pub use memory::memory_left;
-pub use plan::{Neighbours, ServersAt};
+pub use neighbours::{Neighbours, Whereabouts};
+pub use plan::ServersAt;
 pub(crate) use real_time::{RealTime, Role};
 pub use regular_file::{read_text, regular};
 

@@ -5,6 +5,7 @@ use reclaim_analysis::record::{Asked, AwakeBy, Conditions};
 use reclaim_analysis::scenario::{Cores, MachineSection, Placement};
 
 use super::cores::Available;
+use super::neighbours::Neighbours;
 
 /// Where the servers are, as far as it bears on their threads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,20 +19,6 @@ pub enum ServersAt {
     Here,
     /// On another machine.
     Elsewhere,
-}
-
-/// Which one of several generators on this machine this one is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Neighbours {
-    /// From 0.
-    pub place: usize,
-    /// How many generators of the run are on this machine.
-    pub of: usize,
-}
-
-impl Neighbours {
-    /// It is the only one.
-    pub const NONE: Self = Self { place: 0, of: 1 };
 }
 
 /// What the system lets us do.
@@ -79,6 +66,11 @@ fn place(
         return;
     }
     if let Some(why) = &means.no_binding {
+        conditions.remarks.push(format!("threads are not bound to cores: {why}"));
+        return;
+    }
+    if neighbours.overlapping {
+        let why = "another generator of the run has some of these cores and not the same";
         conditions.remarks.push(format!("threads are not bound to cores: {why}"));
         return;
     }
@@ -131,7 +123,18 @@ fn keep_awake(
     let quota =
         available.quota_us_per_s.map(|_| "spinning would use up the control group's CPU quota".to_owned());
     let by = match quota.or_else(|| means.no_spinning.clone()) {
-        None => AwakeBy::Spinning { on: spinning_on(conditions, available, servers) },
+        None => {
+            let on = spinning_on(conditions, available, servers);
+            // As the generator, servers run where a thread spins: its twin would be slowed by it, and sleep. Not where
+            // they would then share what they have a thread each of.
+            let spun: Vec<u32> =
+                conditions.servers_on.iter().copied().filter(|core| on.contains(core)).collect();
+            if matches!(servers, ServersAt::Ours { count } if spun.len() >= count.min(conditions.servers_on.len()))
+            {
+                conditions.servers_on = spun;
+            }
+            AwakeBy::Spinning { on }
+        }
         // Said, for times under the one are not those under the other.
         Some(why) if means.latency_limit => {
             conditions.remarks.push(format!("nothing spins: {why}"));
@@ -201,14 +204,24 @@ mod tests {
         let eight = cores(&[&[0, 4], &[1, 5], &[2, 6], &[3, 7], &[8], &[9]]);
         let many = plan(MachineSection::default(), &eight, (OURS, Neighbours::NONE), &ABLE);
         assert_eq!(many.generator_on, [9]);
-        assert_eq!(many.servers_on, [2, 3, 6, 7, 8], "a core for each server, with both its threads");
+        assert_eq!(many.servers_on, [2, 3, 8], "a core for each server, and of it the thread that spins");
         assert_eq!(spinning(&many), [2, 3, 8, 9], "one thread of each core that is used");
+        let asleep =
+            plan(asked(Placement::Apart, Cores::Free), &eight, (OURS, Neighbours::NONE), &ABLE).servers_on;
+        assert_eq!(asleep, [2, 3, 6, 7, 8], "where nothing spins, both threads of each");
+        let few =
+            plan(MachineSection::default(), &cores(&[&[0, 2], &[1, 3]]), (OURS, Neighbours::NONE), &ABLE);
+        assert_eq!(few.servers_on, [0, 2], "three servers are not put on one thread beside an empty one");
+        let held = Means { no_spinning: Some("run as a library".into()), latency_limit: true, ..ABLE };
+        let held = plan(MachineSection::default(), &eight, (OURS, Neighbours::NONE), &held);
+        assert_eq!(held.servers_on, [2, 3, 6, 7, 8], "the limit takes from no twin");
     }
 
     #[test]
     fn several_generators_have_a_core_each_or_none_has() {
         let five = cores(&[&[0], &[1], &[2], &[3], &[4]]);
-        let of = |place, of| plan(MachineSection::default(), &five, (OURS, Neighbours { place, of }), &ABLE);
+        let among = |place, of| Neighbours { place, of, overlapping: false };
+        let of = |place, of| plan(MachineSection::default(), &five, (OURS, among(place, of)), &ABLE);
         let (first, second) = (of(0, 2), of(1, 2));
         assert_eq!((first.generator_on.clone(), second.generator_on.clone()), (vec![4], vec![3]));
         assert_eq!(first.servers_on, [0, 1, 2], "what no generator has");
@@ -217,8 +230,21 @@ mod tests {
         assert_eq!((first.placement, first.awake_by.is_some()), (Placement::Free, true));
         assert!(first.remarks[0].contains("5 generators and the servers have 5"), "{:?}", first.remarks);
         assert_eq!((last.placement, last.awake_by.clone(), last.remarks.len()), (Placement::Free, None, 2));
-        let elsewhere = (ServersAt::Elsewhere, Neighbours { place: 4, of: 5 });
+        let elsewhere = (ServersAt::Elsewhere, among(4, 5));
         assert_eq!(plan(MachineSection::default(), &five, elsewhere, &ABLE).generator_on, [0]);
+    }
+
+    /// Each would take the last of its own cores, and that may be the same one.
+    #[test]
+    fn cores_that_generators_share_in_part_are_nobodys() {
+        let three = cores(&[&[0], &[1], &[2]]);
+        for overlapping in [false, true] {
+            let beside = (ServersAt::Elsewhere, Neighbours { overlapping, ..Neighbours::NONE });
+            let one = plan(MachineSection::default(), &three, beside, &ABLE);
+            assert_eq!(one.placement == Placement::Free && one.generator_on.is_empty(), overlapping);
+            assert_eq!(one.remarks.iter().any(|remark| remark.contains("and not the same")), overlapping);
+            assert_eq!(one.cores, Cores::Awake);
+        }
     }
 
     #[test]

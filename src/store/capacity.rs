@@ -148,7 +148,7 @@ mod tests {
     fn broke_off(record: &mut RunRecord) {
         let note = PartNote { number: 1, of: 2, rendezvous: "night".into(), began_us: vec![1] };
         (record.part, record.generators) = (Some(note), Vec::new());
-        record.faults.push(InvalidReason::Infrastructure { detail: "generator 2 is gone".into() });
+        record.invalid_reasons.push(InvalidReason::Infrastructure { detail: "generator 2 is gone".into() });
     }
 
     #[test]

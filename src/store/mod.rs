@@ -28,6 +28,6 @@ pub use history::read_history;
 pub use latest::latest_runs;
 pub use layout::Kind;
 pub use result_dir::ResultDir;
-pub use run::read_run;
+pub use run::{keep_partial, read_run};
 pub use series::read_series;
 pub use sweep::read_sweep;

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::error::StoreError;
 use super::json::{Format, bytes, document, is_of_ff_bench, text, typed, unwritable};
 use super::layout::{HISTOGRAMS, Kind, PAGE, PARTIAL, RESULT};
-use super::result_dir::ResultDir;
+use super::result_dir::{ResultDir, put};
 use reclaim_analysis::json::ToJsonLine as _;
 use reclaim_analysis::judge::{self, RunResult, SCHEMA};
 use reclaim_analysis::record::RunRecord;
@@ -14,13 +14,14 @@ use reclaim_analysis::report;
 /// `result.json`. There was no other version before this one.
 const FORMAT: Format = Format { now: SCHEMA, before: None, what: "a result of reclaim-bench" };
 
-impl ResultDir {
-    /// Replaces the safety copy of what has been measured so far.
-    pub fn keep_partial(&self, record: &RunRecord) -> Result<(), StoreError> {
-        let copy = record.to_json_line().map_err(|error| unwritable(PARTIAL, &error))?;
-        self.put(PARTIAL, copy.as_bytes())
-    }
+/// Replaces the safety copy of what has been measured so far, in the run's directory: by its path, for whoever writes it
+/// beside the run.
+pub fn keep_partial(dir: &Path, record: &RunRecord) -> Result<(), StoreError> {
+    let copy = record.to_json_line().map_err(|error| unwritable(PARTIAL, &error))?;
+    put(dir, PARTIAL, copy.as_bytes())
+}
 
+impl ResultDir {
     /// Writes everything, `result.json` last, and removes the safety copy.
     pub fn store_run(&self, result: &RunResult) -> Result<(), StoreError> {
         let histograms = report::hlog(result).map_err(|error| unwritable(HISTOGRAMS, &error))?;
@@ -89,8 +90,8 @@ mod tests {
         let dir = ResultDir::create(&output.path().join("not/there/yet"), "lane-ab").unwrap();
         assert_eq!(names(&dir), Vec::<String>::new());
         let record = record(&[GRANT_LANE], 1);
-        dir.keep_partial(&record).unwrap();
-        dir.keep_partial(&record).unwrap();
+        keep_partial(dir.path(), &record).unwrap();
+        keep_partial(dir.path(), &record).unwrap();
         assert_eq!(names(&dir), [PARTIAL]);
         let copy = read_run(dir.path()).unwrap();
         assert!(copy.record.partial);

@@ -145,6 +145,7 @@ impl Connector {
                 }
                 sum.unanswered += counts.unanswered;
                 sum.connections += counts.connections;
+                sum.lost += counts.lost;
             }
         }
         all

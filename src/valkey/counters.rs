@@ -8,7 +8,7 @@ use super::error::ValkeyError;
 use super::info::Info;
 use super::wire::Wire;
 use crate::machine::run_delay_s;
-use reclaim_analysis::record::{CounterDelta, RedirectKind};
+use reclaim_analysis::record::{CounterDelta, MainThreadClock, RedirectKind};
 
 const SECTIONS: [&str; 6] = ["server", "cpu", "stats", "commandstats", "errorstats", "replication"];
 const US_PER_S: f64 = 1e6;
@@ -72,16 +72,6 @@ impl Incidents {
             forks: self.forks.checked_sub(earlier.forks)?,
         })
     }
-}
-
-/// Which clock tells the main thread's work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MainThreadClock {
-    /// `used_cpu_user_main_thread` + `used_cpu_sys_main_thread`.
-    Cpu,
-    /// `used_active_time_main_thread` (9.1 and later): with io-threads the main thread spins while it waits,
-    /// and CPU time would count that as work.
-    Active,
 }
 
 /// One primary's counters at one moment.
@@ -174,6 +164,9 @@ impl NodeCounters {
         if self.role != earlier.role {
             return changed(format!("failed over: role {} became {}", earlier.role, self.role));
         }
+        if self.main_thread_clock != earlier.main_thread_clock {
+            return changed("tells its main thread's time by another clock than before".to_owned());
+        }
         if let Some(name) = earlier.calls.keys().find(|name| self.calls(name) < earlier.calls(name)) {
             return changed(format!("counters were reset: fewer calls of {name} than before"));
         }
@@ -200,6 +193,7 @@ impl NodeCounters {
             sent: BTreeMap::new(),
             by_functions: BTreeMap::new(),
             main_thread_cpu_us: self.main_thread_cpu_us - earlier.main_thread_cpu_us,
+            main_thread_clock: Some(self.main_thread_clock),
             process_cpu_us: self.process_cpu_us - earlier.process_cpu_us,
             net_in_bytes,
             net_out_bytes,
@@ -288,6 +282,7 @@ mod tests {
         assert_eq!(counters(7).incidents_since(&counters(3)).evicted_keys, 4);
         assert_eq!(counters(7).redirects_since(&counters(3)), [(RedirectKind::Moved, 4)].into());
         assert!((delta.main_thread_cpu_us - 40.0).abs() < 1e-9);
+        assert_eq!(delta.main_thread_clock, Some(MainThreadClock::Cpu));
     }
 
     #[test]
@@ -298,6 +293,8 @@ mod tests {
         let replica = NodeCounters { role: "slave".into(), ..counters(7) };
         assert!(replica.since(&before).unwrap_err().to_string().contains("failed over"));
         assert!(counters(2).since(&before).unwrap_err().to_string().contains("reset"));
+        let other_clock = NodeCounters { main_thread_clock: MainThreadClock::Active, ..counters(7) };
+        assert!(other_clock.since(&before).unwrap_err().to_string().contains("another clock"));
         let fewer_connections = NodeCounters { connections: 1, ..counters(7) };
         assert!(fewer_connections.since(&before).unwrap_err().to_string().contains("reset"));
         let fewer_incidents = NodeCounters { incidents: Incidents::default(), ..counters(7) };

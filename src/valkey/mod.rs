@@ -23,6 +23,8 @@ pub(crate) mod hostile_tests;
 mod info;
 mod length;
 mod members;
+#[cfg(test)]
+pub(crate) mod pipe;
 mod reach;
 mod sent;
 mod slots;
@@ -40,7 +42,7 @@ pub(crate) use ask::{ask, config, plain, text, unexpected};
 pub use channel::Subscription;
 pub use clients::{Client, Clients};
 pub(crate) use connect::Connector;
-pub use counters::{Incidents, MainThreadClock, NodeCounters, ServerChanged, TOOL_COMMANDS};
+pub use counters::{Incidents, NodeCounters, ServerChanged, TOOL_COMMANDS};
 pub use error::ValkeyError;
 pub(crate) use info::Info;
 pub use length::{reply_len, request_len};

@@ -22,13 +22,21 @@ pub struct SentTo {
     pub unanswered: u64,
     /// Connections that were opened.
     pub connections: u64,
+    /// Connections that were found to be lost.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub lost: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl SentTo {
     /// Nothing.
     pub fn nothing(addr: NodeAddr) -> Self {
         let (sent, redirects) = Default::default();
-        Self { addr, sent, redirects, unanswered: 0, connections: 0 }
+        Self { addr, sent, redirects, unanswered: 0, connections: 0, lost: 0 }
     }
 
     /// By one process.
@@ -39,6 +47,7 @@ impl SentTo {
             redirects: counts.redirects,
             unanswered: counts.unanswered,
             connections: counts.connections,
+            lost: counts.lost,
         }
     }
 
@@ -52,6 +61,7 @@ impl SentTo {
         }
         self.unanswered += more.unanswered;
         self.connections += more.connections;
+        self.lost += more.lost;
     }
 }
 
@@ -81,13 +91,15 @@ mod tests {
             redirects: [(RedirectKind::Moved, 1)].into(),
             unanswered: 2,
             connections: 1,
+            lost: port,
         };
         let first = sent_by([(addr(1), one(1, 5)), (addr(2), one(2, 7))].into());
         let second = sent_by([(addr(2), one(2, 3))].into());
         let sums = sent_together(first.iter().chain(&second));
         assert_eq!(sums[&addr(1)], first[0]);
         let both = &sums[&addr(2)];
-        assert_eq!((both.sent["fcall"], both.sent["ping"], both.unanswered, both.connections), (10, 4, 4, 2));
+        assert_eq!((both.sent["fcall"], both.sent["ping"], both.unanswered), (10, 4, 4));
+        assert_eq!((both.connections, both.lost), (2, 4));
         assert_eq!(both.redirects, [(RedirectKind::Moved, 2)].into());
     }
 }

@@ -5,8 +5,8 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::future::Future;
-use std::pin::Pin;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -82,7 +82,7 @@ const NOT_RUN: [&str; 4] = ["BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN"];
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WireCounts {
     /// Commands sent; those that were redirected, or refused before they ran, are not in it: the server did
-    /// not count them either.
+    /// not count them either. Nor are those that did not leave, because their connection was lost before.
     pub sent: CommandTally,
     /// Redirects, by kind.
     pub redirects: BTreeMap<RedirectKind, u64>,
@@ -90,6 +90,18 @@ pub struct WireCounts {
     pub unanswered: u64,
     /// Connections that were to be opened; the server counts those that reached it.
     pub connections: u64,
+    /// Connections that were found to be lost.
+    pub lost: u64,
+}
+
+impl WireCounts {
+    /// Takes back a command that no server has run.
+    fn take_back(&mut self, name: &'static str) {
+        if let Some(sent) = self.sent.get_mut(name) {
+            // The counts may have been read since the command was sent.
+            *sent = sent.saturating_sub(1);
+        }
+    }
 }
 
 /// What lies between the tool and a server beyond the real network.
@@ -107,9 +119,19 @@ pub struct Wire {
     only: Option<usize>,
 }
 
+/// One of a wire's connections.
+struct Connection {
+    open: MultiplexedConnection,
+    /// Whether it has broken: nothing leaves over it any more.
+    lost: Cell<bool>,
+}
+
+/// What came of waiting for a reply, and whether it was waited for at all.
+type Answer<T> = (Result<redis::RedisResult<T>, tokio::time::error::Elapsed>, bool);
+
 struct Inner {
     addr: NodeAddr,
-    connections: Vec<MultiplexedConnection>,
+    connections: Vec<Connection>,
     /// Why there is no connection.
     unreachable: Option<String>,
     next: Cell<usize>,
@@ -134,6 +156,8 @@ impl Wire {
         counts: Rc<RefCell<WireCounts>>,
     ) -> Self {
         assert!(!connections.is_empty(), "a wire needs a connection");
+        let connection = |open| Connection { open, lost: Cell::new(false) };
+        let connections = connections.into_iter().map(connection).collect();
         let inner = Inner { addr, connections, unreachable: None, next: Cell::new(0), timeout, counts };
         Self { inner: Rc::new(inner), network: None, only: None }
     }
@@ -156,6 +180,11 @@ impl Wire {
         self.inner.unreachable.as_deref()
     }
 
+    /// Whether one of the connections has been found to be lost. It stays so: another wire takes its place.
+    pub fn is_lost(&self) -> bool {
+        self.inner.connections.iter().any(|connection| connection.lost.get())
+    }
+
     /// The same connections, as seen from this far away.
     #[must_use]
     pub fn at(&self, network: Rc<dyn SimulatedNetwork>) -> Self {
@@ -175,13 +204,14 @@ impl Wire {
 
     /// Sends one command and waits for its reply. `name` is the lower-case command name for the tally.
     pub async fn call(&self, name: &'static str, cmd: &Cmd, cost: &mut WireCost) -> Result<Value, WireError> {
-        let mut connection = self.connection()?;
+        let connection = self.connection()?;
         self.count(name, 1);
         cost.round_trips += 1;
         cost.commands += 1;
         cost.bytes_out += request_len(cmd) as u32;
-        let sent = tokio::time::timeout(self.inner.timeout, connection.send_packed_command(cmd)).await;
-        let value = self.settle(sent, 1)?;
+        let mut open = connection.open.clone();
+        let answer = self.answer(open.send_packed_command(cmd)).await;
+        let value = self.settle(connection, answer, &[name])?;
         self.travel().await;
         cost.bytes_in += reply_len(&value) as u32;
         self.accept(name, value)
@@ -198,17 +228,16 @@ impl Wire {
         let names: Vec<_> = names.into_iter().collect();
         let commands = names.len();
         debug_assert_eq!(commands, pipeline.len(), "one name per command");
-        let mut connection = self.connection()?;
+        let connection = self.connection()?;
         for name in &names {
             self.count(name, 1);
         }
         cost.round_trips += 1;
         cost.commands += commands as u32;
         cost.bytes_out += pipeline.cmd_iter().map(request_len).sum::<usize>() as u32;
-        let sent =
-            tokio::time::timeout(self.inner.timeout, connection.send_packed_commands(pipeline, 0, commands))
-                .await;
-        let values = self.settle(sent, commands)?;
+        let mut open = connection.open.clone();
+        let answer = self.answer(open.send_packed_commands(pipeline, 0, commands)).await;
+        let values = self.settle(connection, answer, &names)?;
         self.travel().await;
         cost.bytes_in += values.iter().map(reply_len).sum::<usize>() as u32;
         Ok(names.into_iter().zip(values).map(|(name, value)| self.accept(name, value)).collect())
@@ -224,10 +253,11 @@ impl Wire {
         self.reachable()?;
         let mut replies = Vec::with_capacity(self.inner.connections.len());
         for connection in &self.inner.connections {
+            connection.usable()?;
             self.count(name, 1);
-            let mut connection = connection.clone();
-            let sent = tokio::time::timeout(self.inner.timeout, connection.send_packed_command(cmd)).await;
-            replies.push(self.settle(sent, 1)?);
+            let mut open = connection.open.clone();
+            let answer = self.answer(open.send_packed_command(cmd)).await;
+            replies.push(self.settle(connection, answer, &[name])?);
         }
         Ok(replies)
     }
@@ -265,9 +295,8 @@ impl Wire {
             WireError::Server { code, .. } => NOT_RUN.contains(&code.as_str()),
             WireError::TimedOut(_) | WireError::Disconnected(_) => false,
         };
-        if let Some(sent) = counts.sent.get_mut(name).filter(|_| not_run) {
-            // The counts may have been read since the command was sent.
-            *sent = sent.saturating_sub(1);
+        if not_run {
+            counts.take_back(name);
         }
         drop(counts);
         Err(error)
@@ -277,9 +306,10 @@ impl Wire {
         *self.inner.counts.borrow_mut().sent.entry(name).or_default() += commands;
     }
 
-    fn connection(&self) -> Result<MultiplexedConnection, WireError> {
+    fn connection(&self) -> Result<&Connection, WireError> {
         self.reachable()?;
-        Ok(self.inner.connections[self.only.unwrap_or_else(|| self.turn())].clone())
+        let connection = &self.inner.connections[self.only.unwrap_or_else(|| self.turn())];
+        connection.usable().map(|()| connection)
     }
 
     fn turn(&self) -> usize {
@@ -292,25 +322,62 @@ impl Wire {
         self.why_unreachable().map_or(Ok(()), |why| Err(WireError::Disconnected(why.to_owned())))
     }
 
-    /// The reply to so many commands. One that does not come is counted: nobody knows what they did.
+    /// Waits for an answer, for no longer than the limit.
+    async fn answer<T>(&self, answer: impl Future<Output = redis::RedisResult<T>>) -> Answer<T> {
+        let waited = Cell::new(false);
+        let mut answer = pin!(answer);
+        let looked = poll_fn(|context| {
+            let looked = answer.as_mut().poll(context);
+            waited.set(waited.get() || looked.is_pending());
+            looked
+        });
+        let sent = tokio::time::timeout(self.inner.timeout, looked).await;
+        (sent, waited.get())
+    }
+
+    /// The reply to commands of these names. One that does not come is counted: nobody knows what they did.
+    ///
+    /// A connection that has ended says so at once, for there is no queue any more into which a command could go,
+    /// and these have not left. What has gone into a queue is waited for: the task that empties it runs on this
+    /// thread.
     fn settle<T>(
         &self,
-        sent: Result<redis::RedisResult<T>, tokio::time::error::Elapsed>,
-        commands: usize,
+        connection: &Connection,
+        (sent, waited): Answer<T>,
+        names: &[&'static str],
     ) -> Result<T, WireError> {
         let error = match sent {
-            Err(_) => WireError::TimedOut(self.inner.timeout),
+            Err(_) => None,
             Ok(Ok(value)) => return Ok(value),
             Ok(Err(error)) => match refusal(&error) {
-                Some(refusal) => refusal,
-                None if error.is_timeout() => WireError::TimedOut(self.inner.timeout),
-                None => WireError::Disconnected(error.to_string()),
+                Some(refusal) => return Err(refusal),
+                None => Some(error),
             },
         };
-        if matches!(error, WireError::TimedOut(_) | WireError::Disconnected(_)) {
-            self.inner.counts.borrow_mut().unanswered += commands as u64;
+        let mut counts = self.inner.counts.borrow_mut();
+        if waited {
+            counts.unanswered += names.len() as u64;
+        } else {
+            for name in names {
+                counts.take_back(name);
+            }
         }
-        Err(error)
+        let broke = error.as_ref().is_some_and(redis::RedisError::is_unrecoverable_error);
+        if broke && !connection.lost.replace(true) {
+            counts.lost += 1;
+        }
+        Err(match error.filter(|error| !error.is_timeout()) {
+            Some(error) => WireError::Disconnected(error.to_string()),
+            None => WireError::TimedOut(self.inner.timeout),
+        })
+    }
+}
+
+impl Connection {
+    /// An error for one that has broken before.
+    fn usable(&self) -> Result<(), WireError> {
+        let lost = || WireError::Disconnected("it had broken before".to_owned());
+        if self.lost.get() { Err(lost()) } else { Ok(()) }
     }
 }
 
@@ -343,26 +410,5 @@ pub(super) fn classify(code: &str, detail: &str) -> WireError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn redirects_are_told_apart_and_keep_their_target() {
-        assert_eq!(
-            classify("MOVED", "3999 127.0.0.1:6381"),
-            WireError::Redirect(Redirect::Moved {
-                slot: 3999,
-                to: NodeAddr { host: "127.0.0.1".into(), port: 6381 }
-            })
-        );
-        assert_eq!(
-            classify("ASK", "3999 [::1]:6381"),
-            WireError::Redirect(Redirect::Ask {
-                slot: 3999,
-                to: NodeAddr { host: "::1".into(), port: 6381 }
-            })
-        );
-        assert_eq!(classify("TRYAGAIN", "Multiple keys"), WireError::Redirect(Redirect::TryAgain));
-        assert!(matches!(classify("BUSY", "script"), WireError::Server { code, .. } if code == "BUSY"));
-    }
-}
+#[path = "wire_tests.rs"]
+mod tests;

@@ -68,7 +68,8 @@ fn base(window_s: f64, busy: f64) -> RunRecord {
                 ..CounterDelta::default()
             },
             redirects: std::collections::BTreeMap::new(),
-            unanswered: 0,
+            unanswered: None,
+            connections_lost: 0,
         })
         .collect();
     record.generator = Some(GeneratorUse {

@@ -73,10 +73,6 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("reclaim-bench run claim-paths", "minutes; tests/live/claim.rs makes every claim of it"),
     ("reclaim-bench run soak --metrics-addr 127.0.0.1:9464", "hours; the metrics have tests of their own"),
     (
-        "reclaim-bench report results/rtt-sweep-sweep-... --network-rtt 0.5ms",
-        "the directory is made up; report_of_several.rs asks the same",
-    ),
-    (
         "reclaim-bench run lane-ab --concurrency 64 --claims 45000 --set compare.noise_threshold=0.06 --generators 2",
         "minutes; tests/runs/parts.rs makes a small run of two generators",
     ),

@@ -116,7 +116,7 @@ pub fn invalid() -> RunResult {
         record.audit.claimed -= 2;
         record.audit.examples = vec!["execution {fp:7}:abc was never claimed".into()];
         record.arms[1].outcomes.failed = 900;
-        record.faults = vec![
+        record.invalid_reasons = vec![
             InvalidReason::ServerChanged {
                 primary: "127.0.0.1:7001".into(),
                 detail: "run_id differs".into(),

@@ -162,6 +162,25 @@ fn hlog_has_a_tagged_line_per_histogram_that_other_tools_can_read() {
 }
 
 #[test]
+fn csv_of_a_run_whose_figures_must_not_be_used_comes_with_a_word_of_caution() {
+    let dir = tempfile::tempdir().unwrap();
+    let said = |result: &RunResult, format: &str| {
+        stored(dir.path(), result);
+        let done = tool().arg("report").arg(dir.path()).args(["--format", format]).assert().success();
+        let output = done.get_output();
+        assert!(!output.stdout.is_empty() && !String::from_utf8_lossy(&output.stdout).contains("INVALID"));
+        String::from_utf8(output.stderr.clone()).unwrap()
+    };
+    for format in ["csv-timeline", "csv-blocks", "csv-strata"] {
+        assert_eq!(said(&fixture::lane_ab(), format), "");
+        let invalid = said(&fixture::invalid(), format);
+        assert!(invalid.starts_with("INVALID, do not use these figures. "), "{invalid}");
+        let partial = said(&fixture::partial(), format);
+        assert!(partial.starts_with("INTERRUPTED, "), "{partial}");
+    }
+}
+
+#[test]
 fn what_is_no_result_is_refused_with_the_reason() {
     let dir = tempfile::tempdir().unwrap();
     let empty = dir.path().join("empty");

@@ -117,7 +117,7 @@ async fn run(cluster: &Rc<Cluster>, text: &str, seed: u64) -> RunResult {
     let record = load::run(setup).await.unwrap_or_else(|error| panic!("{error}"));
     let result = judge::analyse_as(record, &scenario);
     // A busy machine sends late, which is no matter here; everything else is.
-    let others = |fault: &&InvalidReason| !matches!(fault, InvalidReason::SendLag { .. });
+    let others = |reason: &&InvalidReason| !matches!(reason, InvalidReason::SendLag { .. });
     let invalid: Vec<_> = result.invalid_reasons.iter().filter(others).collect();
     assert_eq!(invalid, Vec::<&InvalidReason>::new(), "{:?}", result.record.audit);
     let audit = &result.record.audit;
@@ -196,8 +196,8 @@ pub async fn a_server_that_is_cut_off_comes_back_with_the_end_of_the_run(image: 
     let lasted_s = injected.ended_s.unwrap() - injected.struck_s.unwrap();
     assert!(record.partial && injected.failure.is_none() && lasted_s < 40.0, "{injected:?}");
     assert!(record.audit.executions_checked > 0 && record.audit.violations() == 0, "{:?}", record.audit);
-    let infrastructure = |fault: &&InvalidReason| matches!(fault, InvalidReason::Infrastructure { .. });
-    assert_eq!(record.faults.iter().find(infrastructure), None);
+    let infrastructure = |reason: &&InvalidReason| matches!(reason, InvalidReason::Infrastructure { .. });
+    assert_eq!(record.invalid_reasons.iter().find(infrastructure), None);
 }
 
 /// In a container as anywhere else: one without a replica comes back empty, and all that was on it is

@@ -146,7 +146,7 @@ impl Progress for CancelAt {
     fn advance(&self, _: u64) {}
     fn second(&self, _: &TimelinePoint) {}
     fn note(&self, _: &str) {}
-    fn snapshot(&self, _: &RunRecord) {}
+    fn snapshot(&self, _: RunRecord) {}
 }
 
 #[tokio::test(flavor = "current_thread")]

@@ -260,7 +260,7 @@ fn a_worker_that_fails_in_the_window_ends_the_run_and_is_named() {
         (text(&ended), ended.status.code(), stored(output.path()))
     };
     let named = |result: &RunResult, words: &str| {
-        let of = |fault: &InvalidReason| matches!(fault, InvalidReason::Infrastructure { detail } if detail.contains(words));
+        let of = |reason: &InvalidReason| matches!(reason, InvalidReason::Infrastructure { detail } if detail.contains(words));
         assert!(!result.valid && result.invalid_reasons.iter().any(of), "{:?}", result.invalid_reasons);
     };
     let (said, code, died) = run();

@@ -33,13 +33,13 @@ fn scenario(mode: &str, (rate, seconds): (u32, u32), fault: &str) -> String {
 }
 
 /// A busy machine sends late, which is no matter here; everything else is.
-fn faults(result: &RunResult) -> Vec<&InvalidReason> {
-    result.invalid_reasons.iter().filter(|fault| !matches!(fault, InvalidReason::SendLag { .. })).collect()
+fn invalid_reasons(result: &RunResult) -> Vec<&InvalidReason> {
+    result.invalid_reasons.iter().filter(|reason| !matches!(reason, InvalidReason::SendLag { .. })).collect()
 }
 
 /// The one fault, which was carried out, with its recovery.
 fn only(result: &RunResult) -> (&InjectedFault, &Recovery) {
-    assert_eq!(faults(result), Vec::<&InvalidReason>::new(), "{:?}", result.record.audit);
+    assert_eq!(invalid_reasons(result), Vec::<&InvalidReason>::new(), "{:?}", result.record.audit);
     let injected = result.record.injected.as_ref().expect("faults were injected");
     assert_eq!((injected.faults.len(), result.recoveries.len()), (1, 1));
     let fault = &injected.faults[0];
@@ -202,8 +202,8 @@ async fn a_fault_that_cannot_be_carried_out_makes_the_run_invalid_and_says_why()
     let cluster = Rc::new(support::own(3, 0).await);
     let result =
         run(&cluster, &scenario("staged", (200, 4), "at = \"2s\"\nfailover = \"any primary\"\n"), 7).await;
-    let found = result.invalid_reasons.iter().any(|fault| {
-        matches!(fault, InvalidReason::NotInjected { failure: InjectionFailure::NoSuchServer, .. })
+    let found = result.invalid_reasons.iter().any(|reason| {
+        matches!(reason, InvalidReason::NotInjected { failure: InjectionFailure::NoSuchServer, .. })
     });
     assert!(found && !result.valid, "{:?}", result.invalid_reasons);
     assert!(result.recoveries.is_empty());
@@ -349,7 +349,7 @@ impl Progress for AtWindow {
     fn advance(&self, _: u64) {}
     fn second(&self, _: &TimelinePoint) {}
     fn note(&self, _: &str) {}
-    fn snapshot(&self, _: &RunRecord) {}
+    fn snapshot(&self, _: RunRecord) {}
 }
 
 /// The replica of a primary that is killed has not got the last claims: its link was cut before, while it

@@ -49,7 +49,7 @@ macro_rules! left_out {
             async fn $name() {
                 let result = smoke_with(&half_writing(&[WRITES[$position]])).await;
                 assert!(!result.valid, "{}", WRITES[$position]);
-                let audit = |fault: &InvalidReason| matches!(fault, InvalidReason::AuditViolation { .. });
+                let audit = |reason: &InvalidReason| matches!(reason, InvalidReason::AuditViolation { .. });
                 assert!(result.invalid_reasons.iter().any(audit), "{:?}", result.invalid_reasons);
                 assert!(!result.record.audit.examples.is_empty());
             }

@@ -33,7 +33,7 @@ impl Progress for Begun {
     fn advance(&self, _: u64) {}
     fn second(&self, _: &TimelinePoint) {}
     fn note(&self, _: &str) {}
-    fn snapshot(&self, _: &reclaim_analysis::record::RunRecord) {}
+    fn snapshot(&self, _: reclaim_analysis::record::RunRecord) {}
 }
 
 /// Somebody else's connection to the only primary.
@@ -103,7 +103,7 @@ async fn meddled_in(
 }
 
 fn foreign(result: &RunResult) -> Vec<String> {
-    let commands = |fault: &InvalidReason| match fault {
+    let commands = |reason: &InvalidReason| match reason {
         InvalidReason::ForeignCommands { commands, .. } => commands.keys().cloned().collect(),
         _ => Vec::new(),
     };
@@ -178,7 +178,7 @@ async fn the_tools_own_questions_show_in_no_claims_cost() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_condition_that_changes_in_the_window_is_a_fault_by_name() {
+async fn a_condition_that_changes_in_the_window_makes_a_run_invalid_by_name() {
     let other = format!("{}\n-- another body\n", ff_script::LIBRARY_SOURCE);
     for (command, condition) in [
         (&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"][..], "maxmemory-policy"),
@@ -194,14 +194,14 @@ async fn a_condition_that_changes_in_the_window_is_a_fault_by_name() {
             stranger.send(command).await;
         })
         .await;
-        let found = |fault: &InvalidReason| matches!(fault, InvalidReason::ConditionChanged { condition: found, .. } if found == condition);
+        let found = |reason: &InvalidReason| matches!(reason, InvalidReason::ConditionChanged { condition: found, .. } if found == condition);
         assert!(result.invalid_reasons.iter().any(found), "{condition}: {:?}", result.invalid_reasons);
     }
 }
 
 /// What a primary sends to its replica takes time of its claims.
 #[tokio::test(flavor = "current_thread")]
-async fn a_replica_that_leaves_in_the_window_is_a_fault() {
+async fn a_replica_that_leaves_in_the_window_makes_a_run_invalid() {
     let cluster = Rc::new(support::own(1, 1).await);
     let primary = cluster.topology().primaries()[0].addr.clone();
     let replicas = cluster.replicas_of(&primary).await.unwrap();
@@ -209,27 +209,27 @@ async fn a_replica_that_leaves_in_the_window_is_a_fault() {
         cluster.kill_server(&replicas[0]).await.unwrap();
     })
     .await;
-    let found = |fault: &InvalidReason| {
-        matches!(fault, InvalidReason::ConditionChanged { condition, before, after, .. }
+    let found = |reason: &InvalidReason| {
+        matches!(reason, InvalidReason::ConditionChanged { condition, before, after, .. }
             if (condition.as_str(), before.as_str(), after.as_str()) == ("the replicas in sync", "1", "0"))
     };
     assert!(result.invalid_reasons.iter().any(found), "{:?}", result.invalid_reasons);
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn reset_counters_and_lack_of_memory_are_faults_by_name() {
+async fn reset_counters_and_lack_of_memory_make_a_run_invalid_by_name() {
     type Found = fn(&InvalidReason) -> bool;
     let cases: [(&[&[&str]], Found); 3] = [
-        (&[&["CONFIG", "RESETSTAT"]], |fault| matches!(fault, InvalidReason::ServerChanged { .. })),
+        (&[&["CONFIG", "RESETSTAT"]], |reason| matches!(reason, InvalidReason::ServerChanged { .. })),
         (
             &[
                 &["CONFIG", "SET", "maxmemory-policy", "allkeys-random"],
                 &["CONFIG", "SET", "maxmemory", "4mb"],
             ],
-            |fault| matches!(fault, InvalidReason::Evicted { .. }),
+            |reason| matches!(reason, InvalidReason::Evicted { .. }),
         ),
-        (&[&["CONFIG", "SET", "maxmemory", "1mb"]], |fault| {
-            matches!(fault, InvalidReason::OutOfMemory { .. })
+        (&[&["CONFIG", "SET", "maxmemory", "1mb"]], |reason| {
+            matches!(reason, InvalidReason::OutOfMemory { .. })
         }),
     ];
     for (commands, found) in cases {
@@ -303,7 +303,7 @@ async fn who_sends_what_the_functions_run_as_well_is_found_by_its_connection() {
         result = run(2) => result,
         () = beside => unreachable!(),
     };
-    let named = |fault: &InvalidReason| match fault {
+    let named = |reason: &InvalidReason| match reason {
         InvalidReason::ForeignClients { clients, .. } => {
             clients.iter().any(|c| c.name == "payments" && c.commands > 0)
         }
@@ -331,7 +331,7 @@ async fn who_comes_and_leaves_between_two_looks_is_found_by_the_count_of_connect
     })
     .await;
     let passed =
-        |fault: &InvalidReason| matches!(fault, InvalidReason::PassingClients { connections: 3, .. });
+        |reason: &InvalidReason| matches!(reason, InvalidReason::PassingClients { connections: 3, .. });
     assert!(!result.valid && result.invalid_reasons.iter().any(passed), "{:?}", result.invalid_reasons);
 }
 

@@ -82,13 +82,13 @@ pub fn end(child: Child) -> (Option<i32>, String) {
 
 /// What is wrong with a result beside what a machine does that has no core for each generator.
 pub fn wrong(result: &RunResult) -> Vec<String> {
-    let faults = result.invalid_reasons.iter().filter(|fault| !is_of_a_busy_machine(fault));
-    faults.map(|fault| format!("{fault:?}")).collect()
+    let reasons = result.invalid_reasons.iter().filter(|reason| !is_of_a_busy_machine(reason));
+    reasons.map(|reason| format!("{reason:?}")).collect()
 }
 
 /// Whether a generator did not begin with the others, stood still while they went on, or was done before them.
-fn is_of_a_busy_machine(fault: &InvalidReason) -> bool {
-    match fault {
+fn is_of_a_busy_machine(reason: &InvalidReason) -> bool {
+    match reason {
         InvalidReason::BeganLate { .. }
         | InvalidReason::LateBeginnings { .. }
         | InvalidReason::DoneEarly { .. } => true,
@@ -314,7 +314,7 @@ fn a_started_generator_that_is_killed_is_named_by_how_it_ended() {
     );
     let result = desk.result();
     assert!(!result.valid && result.record.window.is_some());
-    let reasons: Vec<String> = result.invalid_reasons.iter().map(|fault| format!("{fault:?}")).collect();
+    let reasons: Vec<String> = result.invalid_reasons.iter().map(|reason| format!("{reason:?}")).collect();
     assert!(reasons[0].contains("signal: 9"), "{reasons:?}");
 }
 

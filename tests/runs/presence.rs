@@ -192,8 +192,8 @@ async fn what_marks_and_refused_runs_ask_in_a_window_is_no_foreign_command() {
         () = visit => unreachable!(),
     };
     // How well this machine keeps the schedule is not asked here.
-    let foreign = |fault: &InvalidReason| {
-        matches!(fault, InvalidReason::ForeignCommands { .. } | InvalidReason::CountersDisagree { .. })
+    let foreign = |reason: &InvalidReason| {
+        matches!(reason, InvalidReason::ForeignCommands { .. } | InvalidReason::CountersDisagree { .. })
     };
     assert!(!result.invalid_reasons.iter().any(foreign), "{:?}", result.invalid_reasons);
     let visited = |warning: &Warning| matches!(warning, Warning::Visited { processes, commands: 5.. } if processes.len() == 1);

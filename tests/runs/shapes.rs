@@ -11,8 +11,8 @@ use crate::common::one_run::{POPULATION, assert_clean, run, scenario_text};
 use crate::common::support;
 
 /// A busy machine sends late, which is no matter here; everything else is.
-fn only_late(faults: &[InvalidReason]) -> bool {
-    faults.iter().all(|fault| matches!(fault, InvalidReason::SendLag { .. }))
+fn only_late(reasons: &[InvalidReason]) -> bool {
+    reasons.iter().all(|reason| matches!(reason, InvalidReason::SendLag { .. }))
 }
 
 #[tokio::test(flavor = "current_thread")]
@@ -69,7 +69,7 @@ async fn an_open_loop_without_executions_to_serve_it_is_invalid() {
     let load = "[load]\nmode = \"churn\"\nmodel = \"open\"\nrate = 1000\nclaims = 500";
     let result = run(&cluster, &scenario_text(&format!("{population}\n{load}"), &["grant-lane"]), 7).await;
     let ran_out =
-        result.invalid_reasons.iter().any(|fault| matches!(fault, InvalidReason::StockRanOut { .. }));
+        result.invalid_reasons.iter().any(|reason| matches!(reason, InvalidReason::StockRanOut { .. }));
     assert!(ran_out, "{:?}", result.invalid_reasons);
     let outcomes = &result.variants[0].outcomes;
     assert_eq!(outcomes.claimed + outcomes.empty_stock, 500);

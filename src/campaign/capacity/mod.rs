@@ -197,6 +197,8 @@ impl CapacitySearch {
         leads.call(ProbeTask { offer, seed }).await?;
         let measured = Box::pin(claim(&self.generators, setup, watch)).await;
         watch.finish();
+        // A copy that is on its way must not come after the result.
+        drop(keeping);
         let held = leads.hold().await;
         let apart = measured.as_ref().is_ok_and(|records| records.len() < self.generators.count() as usize);
         match measured.and_then(merged) {

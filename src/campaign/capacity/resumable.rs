@@ -324,7 +324,7 @@ mod tests {
         let left = |change: RecordChange| {
             let (first, made) = (probe(500.0, |_| ()), probe(1_000.0, change));
             let own = ResultDir::create(output.path(), "probe").unwrap();
-            own.keep_partial(&made.record).unwrap();
+            crate::store::keep_partial(own.path(), &made.record).unwrap();
             let kept = kept_as_of_one_search(Some(&first), &made, &own).is_ok();
             (kept, own.path().exists())
         };
@@ -341,7 +341,7 @@ mod tests {
         let mut stored = StoredCapacity::new(plan);
         assert!(gone_on_with(&stored).is_none(), "it begins");
         let gone = InvalidReason::Infrastructure { detail: "generator 2 is gone".into() };
-        stored.add(probe(500.0, |record| record.faults.push(gone)), "001-open-500");
+        stored.add(probe(500.0, |record| record.invalid_reasons.push(gone)), "001-open-500");
         assert!(gone_on_with(&stored).is_none(), "nothing holds it to anything");
         assert!(matches!(stored.conclude().next, NextStep::Probe { .. }));
         stored.add(probe(500.0, |_| ()), "002-open-500");

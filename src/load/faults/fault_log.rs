@@ -63,6 +63,7 @@ impl Noted {
 struct RawSlice {
     due: u64,
     claimed: u64,
+    untimed: u64,
     /// Nanoseconds.
     responses: Vec<u64>,
 }
@@ -263,6 +264,11 @@ impl FaultLog {
         };
         let (due_in, done_in) = (slice(due), slice(claim.done));
         slices[due_in].due += 1;
+        let untimed = matches!(
+            claim.outcome,
+            Outcome::Ambiguous | Outcome::TimedOut | Outcome::Failed | Outcome::Redirected(_)
+        );
+        slices[due_in].untimed += u64::from(untimed);
         if let Some(response) = response {
             slices[due_in].responses.push(response.as_nanos() as u64);
             slices[done_in].claimed += 1;
@@ -297,7 +303,8 @@ impl FaultLog {
         let slice = |raw: &RawSlice| {
             let mut response = LatencyHistogram::default();
             raw.responses.iter().for_each(|ns| response.record(Duration::from_nanos(*ns)));
-            TimeSlice { due: raw.due, claimed: raw.claimed, response: response.encode() }
+            let RawSlice { due, claimed, untimed, .. } = *raw;
+            TimeSlice { due, claimed, untimed, response: response.encode() }
         };
         InjectedRecord {
             faults: self.faults.borrow().iter().map(|fault| fault.record.clone()).collect(),

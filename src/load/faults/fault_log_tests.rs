@@ -71,6 +71,7 @@ async fn claims_count_where_they_were_due_and_the_first_success_is_one_of_the_st
     assert_eq!((fault.retries["disconnected"], fault.claims_retried), (1, 1));
     let of = |n: usize| (record.slices[n].due, record.slices[n].claimed);
     assert_eq!([of(9), of(10), of(11), of(12), of(15)], [(2, 1), (1, 0), (2, 0), (0, 2), (0, 1)]);
+    assert_eq!([9, 10, 11, 12].map(|n| record.slices[n].untimed), [0, 0, 1, 0], "where it was due");
 }
 
 /// A server that is being ended serves on for a moment, one that is cut off for a node timeout.

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::measuring::Measured;
 use super::super::session::Session;
-use super::kit::Faults;
+use super::run_faults::Faults;
 use crate::cluster::{FaultError, ServerView, SlotMove};
 use crate::valkey::{NodeAddr, Wire};
 use reclaim_analysis::record::{InjectionFailure, slot_of_tag};

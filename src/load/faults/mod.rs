@@ -4,15 +4,17 @@
 mod fault_log;
 mod following;
 pub(super) mod injector;
-mod kit;
 mod patience;
 mod persisting;
 mod recovering;
+mod reopening;
+mod run_faults;
 mod strikes;
 mod targets;
 
 pub use fault_log::{Ended, FaultLog};
-pub(super) use kit::Faults;
 pub(super) use patience::{Patience, Silent};
 pub(super) use persisting::Persisting;
 pub(super) use recovering::Recovering;
+pub(super) use reopening::Reopening;
+pub(super) use run_faults::Faults;

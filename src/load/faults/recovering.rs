@@ -1,10 +1,12 @@
-//! Claims that follow redirects and find out what became of them.
+//! Claims that follow redirects, see to it that lost connections are opened anew, and find out what became of
+//! them.
 
 use std::rc::Rc;
 
 use tokio::time::Instant;
 
 use super::patience::Patience;
+use super::reopening::Reopening;
 use crate::claim::{
     ClaimOrder, ClaimPath, ClaimReceipt, Line, LocalFuture, Reroutes, ServerClocks, claim_with_recovery,
     settle_unanswered,
@@ -18,6 +20,7 @@ pub(in crate::load) struct Recovering {
     pub routes: Rc<dyn Reroutes>,
     pub clocks: ServerClocks,
     pub patience: Rc<Patience>,
+    pub reopening: Rc<Reopening>,
 }
 
 impl ClaimPath for Recovering {
@@ -29,6 +32,12 @@ impl ClaimPath for Recovering {
         Box::pin(async move {
             let sent = Instant::now();
             let receipt = claim_with_recovery(self.path.as_ref(), self.routes.as_ref(), order).await;
+            // What became of it is read over the new connection; the next claims need one too.
+            if receipt.is_disconnected()
+                && let Ok(partition) = order.ticket.grant.partition()
+            {
+                self.reopening.after_loss(partition).await;
+            }
             if receipt.outcome != Outcome::Claimed || self.patience.is_tried() {
                 self.note(order, &receipt, sent).await;
             }

@@ -7,7 +7,7 @@ use crate::cluster::{Change, ClusterConditions, Heirs, Strangers, Visit};
 use crate::flowfabric::CallBounds;
 use crate::valkey::{Client, Incidents, TOOL_COMMANDS};
 use reclaim_analysis::record::{COMPARED_COMMANDS, CounterDelta, ForeignClient, InvalidReason, Warning};
-use reclaim_analysis::scenario::Scenario;
+use reclaim_analysis::scenario::{Mode, Scenario};
 
 /// Commands of links between servers, which every primary counts: a replica's, and those that slots move
 /// over. A SETSLOT is counted once more when its replicas have it; that somebody else moved slots shows in
@@ -90,6 +90,8 @@ pub(super) struct Others {
     /// Whether others may use the cluster.
     shared: bool,
     opened: Opened,
+    /// Commands of which others' are found where the record is judged.
+    judged: &'static [&'static str],
     /// By address, then command.
     foreign: BTreeMap<String, BTreeMap<String, u64>>,
     /// Connections in windows that are not this run's, by address.
@@ -112,6 +114,7 @@ impl Others {
             uniform: false,
             shared,
             opened,
+            judged: &COMPARED_COMMANDS,
             foreign: BTreeMap::new(),
             came: BTreeMap::new(),
             visits: Vec::new(),
@@ -121,6 +124,14 @@ impl Others {
             strangers: Vec::new(),
             swapped_pages: 0,
         }
+    }
+
+    /// In churn and storms the functions read hashes themselves, so that what was sent and what was counted need not
+    /// be the same: only what is beyond both is somebody else's. Of what FlowFabric's SDK sends there is no more than
+    /// its own account.
+    pub fn in_mode(self, mode: Mode) -> Self {
+        let all = mode == Mode::Staged || self.opened == Opened::BySdk;
+        Self { judged: if all { &COMPARED_COMMANDS } else { &COMPARED_COMMANDS[..1] }, ..self }
     }
 
     /// Whether the conditions at the start are still to be read.
@@ -200,7 +211,7 @@ impl Others {
             if arrived || by_the_sdk {
                 continue;
             }
-            let judged_elsewhere = !self.shared && COMPARED_COMMANDS.contains(&command.as_str());
+            let judged_elsewhere = !self.shared && self.judged.contains(&command.as_str());
             if calls > explained && !judged_elsewhere && !BETWEEN_SERVERS.contains(&command.as_str()) {
                 let of_node = self.foreign.entry(addr.to_owned()).or_default();
                 *of_node.entry(command.clone()).or_default() += calls - explained;
@@ -293,23 +304,23 @@ impl Others {
     }
 
     /// What makes the figures invalid.
-    pub fn faults(&self) -> Vec<InvalidReason> {
-        let mut faults = Vec::new();
+    pub fn invalid_reasons(&self) -> Vec<InvalidReason> {
+        let mut reasons = Vec::new();
         if !self.shared {
-            faults.extend(
+            reasons.extend(
                 self.strange()
                     .map(|(primary, commands)| InvalidReason::ForeignCommands { primary, commands }),
             );
-            faults.extend(
+            reasons.extend(
                 self.clients().map(|(primary, clients)| InvalidReason::ForeignClients { primary, clients }),
             );
-            faults.extend(
+            reasons.extend(
                 self.passed()
                     .map(|(primary, connections)| InvalidReason::PassingClients { primary, connections }),
             );
         }
         for change in &self.changes {
-            faults.push(InvalidReason::ConditionChanged {
+            reasons.push(InvalidReason::ConditionChanged {
                 primary: change.addr.to_string(),
                 condition: change.condition.clone(),
                 before: change.before.clone(),
@@ -319,16 +330,16 @@ impl Others {
         for (primary, incidents) in &self.incidents {
             let primary = || primary.clone();
             if incidents.evicted_keys > 0 {
-                faults.push(InvalidReason::Evicted { primary: primary(), keys: incidents.evicted_keys });
+                reasons.push(InvalidReason::Evicted { primary: primary(), keys: incidents.evicted_keys });
             }
             if incidents.out_of_memory > 0 {
-                faults.push(InvalidReason::OutOfMemory {
+                reasons.push(InvalidReason::OutOfMemory {
                     primary: primary(),
                     commands: incidents.out_of_memory,
                 });
             }
         }
-        faults
+        reasons
     }
 
     /// What a reader should know.

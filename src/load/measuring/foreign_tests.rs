@@ -30,6 +30,30 @@ fn what_functions_may_read_themselves_is_told() {
     assert_eq!(delta.by_functions, counts(&[("hget", 20), ("hmget", 7)]));
 }
 
+/// Beside claims alone they are looked for where the record is judged.
+#[test]
+fn hashes_that_somebody_else_reads_in_churn_are_strange() {
+    let found = |mode, each: Option<u64>, calls: &[(&str, u64)]| {
+        let bounds = CallBounds::from([("hget".into(), each)]);
+        let mut others = Others { bounds, ..Others::new(false, Opened::ByTheTool).in_mode(mode) };
+        let mut delta = CounterDelta {
+            calls: counts(calls),
+            sent: counts(&[("fcall", 10), ("hget", 10), ("hmget", 4)]),
+            ..CounterDelta::default()
+        };
+        others.window("a:1", &mut delta, (&Incidents::default(), false));
+        others.foreign.get("a:1").cloned().unwrap_or_default()
+    };
+    let (quiet, strange) =
+        ([("fcall", 10), ("hget", 20), ("hmget", 4)], [("fcall", 12), ("hget", 23), ("hmget", 9)]);
+    for mode in [Mode::Churn, Mode::Storm] {
+        assert_eq!(found(mode, Some(1), &quiet), counts(&[]));
+        assert_eq!(found(mode, Some(1), &strange), counts(&[("hget", 3), ("hmget", 5)]));
+        assert_eq!(found(mode, None, &strange), counts(&[("hmget", 5)]), "a function may read any number");
+    }
+    assert_eq!(found(Mode::Staged, Some(1), &strange), counts(&[]));
+}
+
 #[test]
 fn claims_and_the_tools_own_questions_are_nobody_elses() {
     let calls = [
@@ -42,20 +66,20 @@ fn claims_and_the_tools_own_questions_are_nobody_elses() {
         ("replconf", 3),
     ];
     let (others, delta) = window(false, &calls);
-    assert_eq!((others.faults(), others.warnings()), (vec![], vec![]));
+    assert_eq!((others.invalid_reasons(), others.warnings()), (vec![], vec![]));
     assert!(!delta.calls.contains_key("info") && !delta.sent.contains_key("info"), "{delta:?}");
 }
 
 #[test]
-fn foreign_commands_are_a_fault_or_a_warning() {
+fn foreign_commands_make_a_run_invalid_or_are_a_warning() {
     let calls = [("fcall", 10), ("hget", 10), ("hset", 31), ("info", 5), ("client|list", 4), ("set", 7)];
     let commands = counts(&[("hset", 1), ("info", 3), ("client|list", 4), ("set", 7)]);
     let primary = || "a:1".to_owned();
     let (alone, _) = window(false, &calls);
-    let fault = InvalidReason::ForeignCommands { primary: primary(), commands: commands.clone() };
-    assert_eq!((alone.faults(), alone.warnings()), (vec![fault], vec![]));
+    let reason = InvalidReason::ForeignCommands { primary: primary(), commands: commands.clone() };
+    assert_eq!((alone.invalid_reasons(), alone.warnings()), (vec![reason], vec![]));
     let (shared, _) = window(true, &calls);
-    assert_eq!(shared.faults(), []);
+    assert_eq!(shared.invalid_reasons(), []);
     assert_eq!(shared.warnings(), [Warning::ForeignCommands { primary: primary(), commands }]);
     let (shared, _) = window(true, &[("fcall", 12)]);
     let commands = counts(&[("fcall", 2)]);
@@ -97,7 +121,7 @@ fn where_claims_are_alike_a_few_foreign_calls_do_not_hide_below_the_bound() {
 }
 
 #[test]
-fn other_clients_are_named_as_a_fault_or_a_warning_and_a_monitor_as_a_warning() {
+fn other_clients_are_named_as_a_reason_or_a_warning_and_a_monitor_as_a_warning() {
     let client = || Client { addr: "10.0.0.9:5000".to_owned(), name: "app".to_owned() };
     let addr = crate::valkey::NodeAddr { host: "10.0.0.1".to_owned(), port: 6379 };
     let strangers = |asked| Strangers { addr: addr.clone(), asked, monitors: vec![client()], arrived: 0 };
@@ -110,14 +134,15 @@ fn other_clients_are_named_as_a_fault_or_a_warning_and_a_monitor_as_a_warning() 
     let monitored = || Warning::Monitored { primary: primary(), clients: named(0) };
 
     let alone = others(false, vec![(client(), 7)]);
-    assert_eq!(alone.faults(), [InvalidReason::ForeignClients { primary: primary(), clients: named(7) }]);
+    let asked = InvalidReason::ForeignClients { primary: primary(), clients: named(7) };
+    assert_eq!(alone.invalid_reasons(), [asked]);
     assert_eq!(alone.warnings(), [monitored()]);
     let shared = others(true, vec![(client(), 7)]);
-    assert_eq!(shared.faults(), []);
+    assert_eq!(shared.invalid_reasons(), []);
     let used = Warning::ForeignClients { primary: primary(), clients: named(7) };
     assert_eq!(shared.warnings(), [used, monitored()]);
     // Connected, and silent.
-    assert_eq!(others(false, vec![]).faults(), []);
+    assert_eq!(others(false, vec![]).invalid_reasons(), []);
 }
 
 #[test]
@@ -129,12 +154,12 @@ fn who_came_and_left_is_told_where_counts_could_hide_what_it_asked() {
         others.came("10.0.0.1:6379", 1);
         others.came("10.0.0.1:6379", 4);
         others.came("10.0.0.2:6379", 0);
-        (others.faults(), others.warnings())
+        (others.invalid_reasons(), others.warnings())
     };
     let (primary, connections) = ("10.0.0.1:6379".to_owned(), 3);
-    let fault = InvalidReason::PassingClients { primary: primary.clone(), connections };
+    let reason = InvalidReason::PassingClients { primary: primary.clone(), connections };
     let warning = Warning::PassingClients { primary, connections };
-    assert_eq!(others(false, false, Opened::ByTheTool), (vec![fault], vec![]));
+    assert_eq!(others(false, false, Opened::ByTheTool), (vec![reason], vec![]));
     assert_eq!(others(true, false, Opened::ByTheTool), (vec![], vec![warning]));
     assert_eq!(others(false, true, Opened::ByTheTool), (vec![], vec![]));
     assert_eq!(others(false, false, Opened::BySdk), (vec![], vec![]));
@@ -149,7 +174,7 @@ fn incidents_are_named_one_by_one() {
     others.swapped(9);
     let primary = || "b:2".to_owned();
     assert_eq!(
-        others.faults(),
+        others.invalid_reasons(),
         [
             InvalidReason::Evicted { primary: primary(), keys: 3 },
             InvalidReason::OutOfMemory { primary: primary(), commands: 2 }
@@ -172,12 +197,12 @@ fn what_workers_of_their_own_send_is_nobody_elses_and_strangers_are() {
         ..CounterDelta::default()
     };
     others.window("a:1", &mut delta, (&Incidents::default(), false));
-    assert_eq!(others.faults(), []);
+    assert_eq!(others.invalid_reasons(), []);
     let asked = vec![(client(), 7)];
     others.strangers = vec![Strangers { addr, asked, monitors: Vec::new(), arrived: 0 }];
     let clients = vec![foreign_client(&client(), 7)];
     assert_eq!(
-        others.faults(),
+        others.invalid_reasons(),
         [InvalidReason::ForeignClients { primary: "10.0.0.1:6379".to_owned(), clients }]
     );
 }
@@ -196,7 +221,7 @@ fn what_a_refused_run_asked_is_known_and_a_call_beyond_it_is_strange() {
             ..Others::new(shared, Opened::ByTheTool)
         };
         others.visited(vec![visit; visits as usize]);
-        (others.faults(), others.warnings())
+        (others.invalid_reasons(), others.warnings())
     };
     let primary = || addr.to_string();
     let visited = |commands| Warning::Visited { processes: vec!["process 7 on there".to_owned()], commands };
@@ -213,12 +238,12 @@ fn what_a_refused_run_asked_is_known_and_a_call_beyond_it_is_strange() {
     assert_eq!(found(false, &[("mget", 1), ("time", 1)], 1), (vec![passing(1)], vec![visited(2)]));
     assert_eq!(found(false, &[("mget", 2), ("time", 2)], 2), (vec![], vec![visited(4)]));
     // One more than it says, and something that it does not say.
-    let (faults, warnings) = found(false, &[("get", 1), ("mget", 2)], 1);
-    assert_eq!((faults[0].clone(), warnings), (strange(&[("get", 1), ("mget", 1)]), vec![visited(1)]));
+    let (reasons, warnings) = found(false, &[("get", 1), ("mget", 2)], 1);
+    assert_eq!((reasons[0].clone(), warnings), (strange(&[("get", 1), ("mget", 1)]), vec![visited(1)]));
     // Beside a window.
     assert_eq!(found(false, &[], 2), (vec![], vec![]));
-    let (faults, warnings) = found(true, &[("mget", 2)], 1);
+    let (reasons, warnings) = found(true, &[("mget", 2)], 1);
     let foreign = Warning::ForeignCommands { primary: primary(), commands: counts(&[("mget", 1)]) };
     let passing = Warning::PassingClients { primary: primary(), connections: 1 };
-    assert_eq!((faults, warnings), (vec![], vec![visited(1), foreign, passing]));
+    assert_eq!((reasons, warnings), (vec![], vec![visited(1), foreign, passing]));
 }

@@ -96,7 +96,7 @@ pub(in crate::load) struct Measured {
     pub planned_executions: u32,
     /// What faults did, once the window is over.
     pub injected: Option<InjectedRecord>,
-    pub faults: Vec<InvalidReason>,
+    pub invalid_reasons: Vec<InvalidReason>,
     /// What ended it before its time.
     pub ended_by: Option<LoadError>,
 }
@@ -118,7 +118,7 @@ impl Measured {
                 clusters.to_vec(),
                 Rc::clone(arrangement),
                 &functions(scenario),
-                Opened::of(scenario),
+                (Opened::of(scenario), scenario.load.mode),
             ),
             claims_by_primary: vec![0; clusters.iter().map(primaries).sum()],
             offered: None,
@@ -128,7 +128,7 @@ impl Measured {
             began_us: Vec::new(),
             planned_executions: 0,
             injected: None,
-            faults: Vec::new(),
+            invalid_reasons: Vec::new(),
             ended_by: None,
         }
     }

@@ -12,6 +12,7 @@ use crate::valkey::{SentTo, sent_by};
 use reclaim_analysis::record::{
     CounterDelta, GeneratorUse, InvalidReason, NotCounted, RedirectKind, Warning,
 };
+use reclaim_analysis::scenario::Mode;
 
 /// Readings before a stretch, and the machine as it is arranged until this is dropped.
 pub(in crate::load) struct Reading {
@@ -49,16 +50,16 @@ impl Meter {
         clusters: Vec<Rc<Cluster>>,
         arrangement: Rc<Arrangement>,
         functions: &[&'static str],
-        opened: Opened,
+        kind: (Opened, Mode),
     ) -> Self {
-        let site = |cluster: &Rc<Cluster>| SiteMeter::new(Rc::clone(cluster), functions.to_vec(), opened);
+        let site = |cluster: &Rc<Cluster>| SiteMeter::new(Rc::clone(cluster), functions.to_vec(), kind);
         let sites = clusters.iter().map(site).collect();
         Self { clusters, arrangement, sites, usage: GeneratorUse::default() }
     }
 
-    /// What went wrong in the windows so far.
-    pub fn faults(&self) -> Vec<InvalidReason> {
-        self.sites.iter().flat_map(SiteMeter::faults).collect()
+    /// What makes the windows so far invalid.
+    pub fn invalid_reasons(&self) -> Vec<InvalidReason> {
+        self.sites.iter().flat_map(SiteMeter::invalid_reasons).collect()
     }
 
     /// What a reader should know of them.
@@ -66,7 +67,7 @@ impl Meter {
         self.sites.iter().flat_map(SiteMeter::warnings).collect()
     }
 
-    /// What has changed hands on purpose is no fault. Only a run with one cluster has such.
+    /// What has changed hands on purpose makes no run invalid. Only a run with one cluster has such.
     pub fn excuse(&mut self, heirs: Heirs) {
         if let [site] = &mut self.sites[..] {
             site.excuse(heirs);
@@ -156,9 +157,9 @@ impl Meter {
         self.clusters.iter().flat_map(|cluster| sent_by(cluster.take_counts())).collect()
     }
 
-    /// Reads them again: for each cluster the sum over all its primaries. A primary that changed meanwhile is
-    /// a fault, not an error. With `keep`, the stretch counts for the primaries' totals as well. `others`:
-    /// what other generators of the run have sent in the stretch, to whichever cluster.
+    /// Reads them again: for each cluster the sum over all its primaries. A primary that changed meanwhile makes
+    /// the run invalid and is no error. With `keep`, the stretch counts for the primaries' totals as well.
+    /// `others`: what other generators of the run have sent in the stretch, to whichever cluster.
     pub async fn end(
         &mut self,
         mut before: Reading,

@@ -8,7 +8,7 @@ mod meter;
 pub(super) mod observe;
 mod recording;
 mod site_meter;
-pub(super) mod together;
+pub(super) mod stretch;
 
 pub(super) use measured::{Measured, MeasuredBlock, Prepared, recorder};
 pub(super) use meter::Meter;

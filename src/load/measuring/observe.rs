@@ -20,7 +20,9 @@ const TICK: Duration = Duration::from_millis(500);
 const TICKS_PER_READING: u64 = 2;
 
 /// Every how many of them what was measured so far is kept: a crash of the tool loses half a minute of a long
-/// window, and a short one is not disturbed.
+/// window, and a short one is not disturbed. A long one still has the record put together between two claims: the
+/// paired samples are copied, and the histograms of each variant packed. What takes longer, encoding it and waiting
+/// for the disk, is another thread's.
 const TICKS_PER_COPY: u64 = 60;
 
 /// CPU of each primary so far, in seconds.
@@ -66,7 +68,7 @@ pub(in crate::load) async fn observe<T>(
                     measured.recorder.borrow_mut().resident(resident_bytes());
                 }
                 if ticks > 0 && ticks % TICKS_PER_COPY == 0 {
-                    session.watch().snapshot(&run_record(session, measured, &Closing::default(), true));
+                    session.watch().snapshot(run_record(session, measured, &Closing::default(), true));
                 }
                 ticks += 1;
             }

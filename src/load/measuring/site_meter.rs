@@ -7,7 +7,10 @@ use std::time::Duration;
 use super::foreign::{Opened, Others};
 use crate::cluster::{Cluster, ClusterError, Heirs};
 use crate::valkey::{NodeCounters, SentTo, sent_by, sent_together};
-use reclaim_analysis::record::{CounterDelta, InvalidReason, NotCounted, RedirectKind, Warning};
+use reclaim_analysis::record::{
+    CounterDelta, InvalidReason, MainThreadClock, NotCounted, RedirectKind, Warning,
+};
+use reclaim_analysis::scenario::Mode;
 
 /// How long a server that is no primary any more may take to tell what it counted.
 const FORMER_LIMIT: Duration = Duration::from_secs(1);
@@ -19,6 +22,8 @@ pub(in crate::load) struct NodeTotals {
     pub redirects: BTreeMap<RedirectKind, u64>,
     /// Commands without a reply.
     pub unanswered: u64,
+    /// Connections that broke.
+    pub lost: u64,
 }
 
 /// Readings before a stretch.
@@ -46,18 +51,20 @@ pub(super) struct SiteMeter {
     pub redirects_not_counted: BTreeMap<String, NotCounted>,
     /// Commands without a reply by address, those to servers that are no primaries any more included.
     pub unanswered: BTreeMap<String, u64>,
-    faults: Vec<InvalidReason>,
+    invalid_reasons: Vec<InvalidReason>,
     /// Who took over from whom, as a fault that was asked for has it.
     heirs: Heirs,
     /// What may be called in a window.
     functions: Vec<&'static str>,
+    /// Whether faults explain that connections break.
+    has_faults: bool,
     others: Others,
 }
 
 impl SiteMeter {
     /// `functions`: what may be called in a window, claims and, where they go on beside them, interruptions.
-    pub fn new(cluster: Rc<Cluster>, functions: Vec<&'static str>, opened: Opened) -> Self {
-        let others = Others::new(cluster.shared(), opened);
+    pub fn new(cluster: Rc<Cluster>, functions: Vec<&'static str>, (opened, mode): (Opened, Mode)) -> Self {
+        let others = Others::new(cluster.shared(), opened).in_mode(mode);
         Self {
             cluster,
             totals: BTreeMap::new(),
@@ -65,24 +72,30 @@ impl SiteMeter {
             redirects_counted: BTreeMap::new(),
             redirects_not_counted: BTreeMap::new(),
             unanswered: BTreeMap::new(),
-            faults: Vec::new(),
+            invalid_reasons: Vec::new(),
             heirs: Heirs::default(),
             functions,
+            has_faults: opened == Opened::ByServers,
             others,
         }
     }
 
-    /// What went wrong in the windows so far.
-    pub fn faults(&self) -> Vec<InvalidReason> {
-        self.faults.iter().cloned().chain(self.others.faults()).collect()
+    /// What makes the windows so far invalid.
+    pub fn invalid_reasons(&self) -> Vec<InvalidReason> {
+        self.invalid_reasons.iter().cloned().chain(self.others.invalid_reasons()).collect()
     }
 
     /// What a reader should know of them.
     pub fn warnings(&self) -> Vec<Warning> {
-        self.others.warnings()
+        let broke = self.totals.iter().filter(|(_, totals)| totals.lost > 0 && !self.has_faults);
+        let lost = broke.map(|(primary, totals)| Warning::ConnectionsLost {
+            primary: primary.clone(),
+            connections: totals.lost,
+        });
+        self.others.warnings().into_iter().chain(lost).collect()
     }
 
-    /// What has changed hands on purpose is no fault.
+    /// What has changed hands on purpose makes no run invalid.
     pub fn excuse(&mut self, heirs: Heirs) {
         self.heirs = heirs;
     }
@@ -110,9 +123,9 @@ impl SiteMeter {
         Ok(SiteReading(counters))
     }
 
-    /// Reads them again: the sum over all primaries. A primary that changed meanwhile is a fault, not an
-    /// error. With `keep`, the stretch counts for the primaries' totals as well. `others` have sent this in
-    /// it.
+    /// Reads them again: the sum over all primaries. A primary that changed meanwhile makes the run
+    /// invalid and is no error. With `keep`, the stretch counts for the primaries' totals as well. `others`
+    /// have sent this in it.
     pub async fn end(
         &mut self,
         SiteReading(before): SiteReading,
@@ -194,7 +207,7 @@ impl SiteMeter {
             // Of one that took over on purpose nobody read the counters when the window began.
             if !self.heirs.is_one(&later.addr) {
                 let detail = "it became a primary while claims were made".to_owned();
-                self.faults.push(InvalidReason::ServerChanged { primary: addr.clone(), detail });
+                self.invalid_reasons.push(InvalidReason::ServerChanged { primary: addr.clone(), detail });
             }
             self.redirects_not_counted.insert(addr, NotCounted::NoPrimaryBefore);
             return None;
@@ -207,7 +220,8 @@ impl SiteMeter {
                 return None;
             }
             Err(changed) => {
-                self.faults.push(InvalidReason::ServerChanged { primary: addr, detail: changed.to_string() });
+                let detail = changed.to_string();
+                self.invalid_reasons.push(InvalidReason::ServerChanged { primary: addr, detail });
                 return None;
             }
         };
@@ -222,6 +236,7 @@ impl SiteMeter {
             let totals = self.totals.entry(addr).or_default();
             add(&mut totals.counters, &delta);
             totals.unanswered += sent.unanswered;
+            totals.lost += sent.lost;
             for (kind, n) in &sent.redirects {
                 *totals.redirects.entry(*kind).or_default() += n;
             }
@@ -239,6 +254,7 @@ fn add(sum: &mut CounterDelta, delta: &CounterDelta) {
         }
     }
     sum.main_thread_cpu_us += delta.main_thread_cpu_us;
+    sum.main_thread_clock = MainThreadClock::of_both(sum.main_thread_clock, delta.main_thread_clock);
     sum.process_cpu_us += delta.process_cpu_us;
     sum.net_in_bytes += delta.net_in_bytes;
     sum.net_out_bytes += delta.net_out_bytes;

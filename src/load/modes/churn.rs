@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::super::error::LoadError;
 use super::super::faults::injector;
-use super::super::measuring::together::{self, Beginning};
+use super::super::measuring::stretch::{self, Beginning};
 use super::super::measuring::{Measured, Prepared, recorder};
 use super::super::planning::{claims_wanted, dealt};
 use super::super::progress::Activity;
@@ -77,19 +77,19 @@ async fn warm_up(circuit: &Circuit<'_>, measured: &mut Measured, claims: u64) ->
     };
     let turn = if session.slice().is_whole() {
         let arranged = session.arrange();
-        let Some(beginning) = together::begin(session).await? else { return Ok(false) };
+        let Some(beginning) = stretch::begin(session).await? else { return Ok(false) };
         let turn = work(beginning).await?;
         drop(arranged);
         turn
     } else {
-        if together::silence(session).await? == Barrier::Ended {
+        if stretch::silence(session).await? == Barrier::Ended {
             return Ok(false);
         }
-        let before = together::open(session, measured).await?;
-        let Some(beginning) = together::begin(session).await? else { return Ok(false) };
+        let before = stretch::open(session, measured).await?;
+        let Some(beginning) = stretch::begin(session).await? else { return Ok(false) };
         let turn = work(beginning).await?;
-        together::close(session, measured, before, false).await?;
-        together::part(session).await?;
+        stretch::close(session, measured, before, false).await?;
+        stretch::part(session).await?;
         turn
     };
     measured.note_real_time(turn.real_time);

@@ -10,6 +10,7 @@ use super::super::session::Session;
 use super::super::site::Site;
 use crate::claim::ClaimTicket;
 use crate::workload::{self, ExecIndex, Oversight, ScanRequest, Seek};
+use reclaim_analysis::record::MainThreadClock;
 
 /// Creates the population on every cluster and makes its first claims.
 pub(super) async fn create(session: &Session<'_>) -> Result<Prepared, LoadError> {
@@ -113,6 +114,12 @@ pub(super) async fn scan(
     Ok((prepared, report.tickets))
 }
 
+/// Of all primaries, so far; 0 where it is CPU time of threads that poll, which is no work.
 async fn main_thread_cpu_us(site: &Site) -> Result<f64, LoadError> {
-    Ok(site.cluster.counters().await?.iter().map(|node| node.main_thread_cpu_us).sum())
+    let counters = site.cluster.counters().await?;
+    let by_cpu = counters.iter().any(|node| node.main_thread_clock == MainThreadClock::Cpu);
+    if site.valkey.io_threads > 1 && by_cpu {
+        return Ok(0.0);
+    }
+    Ok(counters.iter().map(|node| node.main_thread_cpu_us).sum())
 }

@@ -9,7 +9,7 @@ use tokio::task::{spawn_blocking, yield_now};
 use super::super::error::LoadError;
 use super::super::faults::injector;
 use super::super::measuring::observe::observe;
-use super::super::measuring::together::{self, Beginning};
+use super::super::measuring::stretch::{self, Beginning};
 use super::super::measuring::{Measured, MeasuredBlock, Prepared, inside, recorder};
 use super::super::planning::{
     Batch, BlockKind, BlockPlan, Plan, PlanDigest, PlannedClaim, Round, Share, claims_wanted, is_warmup,
@@ -108,7 +108,7 @@ impl StagedRun<'_> {
             }
             drop(arranged);
             self.claim_late(measured, round, &stock).await?;
-            session.watch().snapshot(&run_record(session, measured, &Closing::default(), true));
+            session.watch().snapshot_now(run_record(session, measured, &Closing::default(), true));
         }
         Ok(())
     }
@@ -203,15 +203,15 @@ impl StagedRun<'_> {
         let counters_only = block.is_some_and(|block| block.kind == BlockKind::Counters);
         let share = Share::of(&batch.claims, session.slice());
         session.watch().begin(activity(warmup, counters_only), Some(share.claims.len() as u64));
-        if together::silence(session).await? == Barrier::Ended {
+        if stretch::silence(session).await? == Barrier::Ended {
             return Ok(());
         }
         // Before the counters are read and after: reading is a call of a function as well. Several
         // generators' are read once.
         let arm = block.filter(|_| counters_only && session.slice().leads()).map(|block| block.arm);
         let inside_before = self.inside(arm).await?;
-        let mut before = together::open(session, measured).await?;
-        let Some(beginning) = together::begin(session).await? else { return Ok(()) };
+        let mut before = stretch::open(session, measured).await?;
+        let Some(beginning) = stretch::begin(session).await? else { return Ok(()) };
         if !warmup {
             self.count_by_primary(&mut measured.claims_by_primary, &share.claims);
         }
@@ -226,12 +226,12 @@ impl StagedRun<'_> {
             injector::close(session, measured);
             measured.began_us.extend(driven.began_us);
         }
-        let by_cluster = together::close(session, measured, before, !warmup).await?;
+        let by_cluster = stretch::close(session, measured, before, !warmup).await?;
         let inside = match (inside_before, self.inside(arm).await?) {
             (Some(before), Some(after)) => after.since(&before),
             _ => None,
         };
-        together::part(session).await?;
+        stretch::part(session).await?;
         measured.note_real_time(driven.real_time);
         if warmup {
             measured.recorder.get_mut().end_warmup();
@@ -340,19 +340,19 @@ impl StagedRun<'_> {
         } else if session.slice().is_whole() {
             return Ok(());
         }
-        if together::silence(session).await? == Barrier::Ended {
+        if stretch::silence(session).await? == Barrier::Ended {
             return Ok(());
         }
-        let before = together::open(session, measured).await?;
-        let Some(beginning) = together::begin(session).await? else { return Ok(()) };
+        let before = stretch::open(session, measured).await?;
+        let Some(beginning) = stretch::begin(session).await? else { return Ok(()) };
         let (start, _) = beginning.wait().await;
         session.driver(&measured.recorder).closed(&share.claims, (start, 1), stock).await;
         // They are no part of the time in which claims were made, and what they cost this machine no part of
         // what those did. The servers' counters are held against all that was sent.
         let used = measured.meter.usage;
-        together::close(session, measured, before, true).await?;
+        stretch::close(session, measured, before, true).await?;
         measured.meter.usage = used;
-        together::part(session).await
+        stretch::part(session).await
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::super::error::LoadError;
 use super::super::faults::injector;
-use super::super::measuring::together::Beginning;
+use super::super::measuring::stretch::Beginning;
 use super::super::measuring::{Measured, Prepared};
 use super::super::progress::Activity;
 use super::super::session::Session;

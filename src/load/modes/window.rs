@@ -12,7 +12,7 @@ use tokio::task::unconstrained;
 use super::super::error::LoadError;
 use super::super::faults::injector;
 use super::super::measuring::observe::observe;
-use super::super::measuring::together::{self, Beginning};
+use super::super::measuring::stretch::{self, Beginning};
 use super::super::measuring::{Measured, recorder};
 use super::super::planning::{ArmSequence, StratumPlan, hex};
 use super::super::progress::Activity;
@@ -115,11 +115,11 @@ impl<'a> Circuit<'a> {
     ) -> Result<(), LoadError> {
         let session = self.session;
         session.watch().begin(Activity::Window, total);
-        if together::silence(session).await? == Barrier::Ended {
+        if stretch::silence(session).await? == Barrier::Ended {
             return Ok(());
         }
-        let mut before = together::open(session, measured).await?;
-        let Some(beginning) = together::begin(session).await? else { return Ok(()) };
+        let mut before = stretch::open(session, measured).await?;
+        let Some(beginning) = stretch::begin(session).await? else { return Ok(()) };
         let turn = observe(session, measured, work(&measured.recorder, beginning)).await;
         measured.meter.claims_made(&mut before);
         injector::close(session, measured);
@@ -133,12 +133,12 @@ impl<'a> Circuit<'a> {
         measured.claims_by_primary = self.by_primary(&turn.taken);
         let arms = 0..session.scenario().variants.len();
         measured.recorder.get_mut().end_batch(turn.active, arms);
-        together::close(session, measured, before, true).await?;
-        together::part(session).await?;
+        stretch::close(session, measured, before, true).await?;
+        stretch::part(session).await?;
         // In a storm with a fault what is missing is held against what the servers lost.
         let may_miss = session.faults.is_some() && session.scenario().load.mode == Mode::Storm;
         if turn.stalled && !may_miss {
-            measured.faults.push(InvalidReason::Infrastructure {
+            measured.invalid_reasons.push(InvalidReason::Infrastructure {
                 detail: "no execution came back for half a minute, so the window was ended".to_owned(),
             });
         }

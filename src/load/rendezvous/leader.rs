@@ -13,6 +13,7 @@ use super::message::{Connections, Hello, Order, ToLeader, Welcome};
 use super::roster::{News, Roster};
 use super::standing::{Standing, say, signs_of_life};
 use super::{Barrier, parsed};
+use crate::machine::Neighbours;
 use crate::valkey::SentTo;
 use reclaim_analysis::record::LibraryInfo;
 
@@ -57,13 +58,13 @@ impl<B: Bus> Leader<B> {
         }
     }
 
-    /// Waits for all others, and tells them that everybody is there.
+    /// Waits for all others, and tells them that everybody is there: who shares cores with whom.
     pub async fn meet(
         &self,
         wait: Duration,
         library: LibraryInfo,
         owned: bool,
-    ) -> Result<Vec<String>, MeetingError> {
+    ) -> Result<Vec<Neighbours>, MeetingError> {
         let there = self.unless_ended(|roster| roster.missing().is_empty());
         let error = match tokio::time::timeout(wait, there).await {
             Ok(met) => match met? {
@@ -76,10 +77,11 @@ impl<B: Bus> Leader<B> {
             self.standing.fail(error.clone());
             return Err(error);
         }
-        let hosts = self.roster.borrow().hosts();
+        let neighbours = self.roster.borrow().neighbours();
         self.roster.borrow_mut().met(Instant::now());
-        self.order(&Order::Welcome(Welcome { hosts: hosts.clone(), library, owned })).await?;
-        Ok(hosts)
+        let welcome = Welcome { neighbours: neighbours.clone(), library, owned };
+        self.order(&Order::Welcome(welcome)).await?;
+        Ok(neighbours)
     }
 
     /// Waits until all are staged and send nothing any more. From here on this end says nothing either.

@@ -18,7 +18,7 @@ use super::part::Part;
 use super::registry::{self, Names};
 use super::{Barrier, delivery};
 use crate::cluster::Cluster;
-use crate::machine::{Neighbours, node_name, tool};
+use crate::machine::{Neighbours, host, node_name, tool};
 use crate::valkey::{NodeAddr, SentTo, Wire};
 use crate::workload::Slice;
 use reclaim_analysis::record::{PartNote, RunRecord, short_sha256};
@@ -123,7 +123,7 @@ impl Meeting {
         plan_sha256: &str,
         end: &CancellationToken,
     ) -> Result<Self, MeetingError> {
-        let (own, process) = (tool(), std::process::id());
+        let (own, here, process) = (tool(), host(), std::process::id());
         let hello = Hello {
             part: setup.slice.number(),
             of: setup.slice.generators(),
@@ -131,6 +131,8 @@ impl Meeting {
             version: own.version,
             commit: own.commit,
             host: node_name(),
+            boot: here.boot,
+            cores: here.which_cores,
             process,
         };
         if setup.slice.leads() {
@@ -163,15 +165,15 @@ impl Meeting {
                 }
             });
             let met = leader.meet(setup.wait, cluster.library(), cluster.owned()).await;
-            let hosts = match met {
-                Ok(hosts) => hosts,
+            let neighbours = match met {
+                Ok(neighbours) => neighbours,
                 Err(error) => {
                     leader.give_up(&error.to_string()).await;
                     return Err(error);
                 }
             };
             let clock = ServerClock::read(&wire).await?;
-            let (role, about) = (Role::Leads(leader), (&hosts[..], cluster.owned()));
+            let (role, about) = (Role::Leads(leader), (&neighbours[..], cluster.owned()));
             Ok(Self::new(setup, (names.clone(), clusters), clock, role, about, listening))
         };
         let met = met.await;
@@ -212,7 +214,7 @@ impl Meeting {
         };
         match met.await {
             Ok((welcome, clock)) => {
-                let (role, about) = (Role::Follows(part), (&welcome.hosts[..], welcome.owned));
+                let (role, about) = (Role::Follows(part), (&welcome.neighbours[..], welcome.owned));
                 Ok(Self::new(setup, (names, clusters), clock, role, about, listening))
             }
             Err(error) => {
@@ -227,20 +229,16 @@ impl Meeting {
         (names, clusters): (Names, &[Rc<Cluster>]),
         clock: ServerClock,
         role: Role,
-        (hosts, owned): (&[String], bool),
+        (neighbours, owned): (&[Neighbours], bool),
         listening: Listening,
     ) -> Self {
-        let here = node_name();
         let before = setup.slice.number() as usize - 1;
-        let neighbours = Neighbours {
-            place: hosts.iter().take(before).filter(|host| **host == here).count(),
-            of: hosts.iter().filter(|host| **host == here).count().max(1),
-        };
+        let neighbours = neighbours.get(before).copied().unwrap_or(Neighbours::NONE);
         let (setup, clusters, clock) = (setup.clone(), clusters.to_vec(), clock.into());
         Self { setup, names, clusters, clock, role, owned, neighbours, listening }
     }
 
-    /// The generators on this machine.
+    /// The generators on this one's cores.
     pub fn neighbours(&self) -> Neighbours {
         self.neighbours
     }

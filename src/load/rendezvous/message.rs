@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::machine::process_on;
+use crate::machine::{Neighbours, Whereabouts, process_on};
 use crate::valkey::{NodeAddr, SentTo};
 use reclaim_analysis::record::LibraryInfo;
 
@@ -28,6 +28,13 @@ pub struct Hello {
     pub commit: String,
     /// Name of its machine.
     pub host: String,
+    /// What the kernel calls this start of the machine, in all of its containers, each of which has a name of its
+    /// own; `None` where the system does not say, and in versions that did not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot: Option<String>,
+    /// Logical cores that it may use there, where there are more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cores: Vec<u32>,
     /// Its process id there.
     pub process: u32,
 }
@@ -36,6 +43,11 @@ impl Hello {
     /// Where it runs, in words.
     pub fn place(&self) -> String {
         process_on(self.process, &self.host)
+    }
+
+    /// With whom it shares cores.
+    pub fn whereabouts(&self) -> Whereabouts<'_> {
+        Whereabouts { name: &self.host, boot: self.boot.as_deref(), cores: &self.cores }
     }
 
     /// Tool and commit, in words.
@@ -48,8 +60,8 @@ impl Hello {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Welcome {
-    /// The machine of each generator, the leader's first.
-    pub hosts: Vec<String>,
+    /// With how many others each generator shares cores, the leader's first.
+    pub neighbours: Vec<Neighbours>,
     /// The library that it has loaded on every primary.
     pub library: LibraryInfo,
     /// Whether the servers are gone with the leader, so that nothing need be removed.

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::LOST;
 use super::error::MeetingError;
 use super::message::{Connections, Hello, Says, ToLeader};
+use crate::machine::Neighbours;
 use crate::valkey::{SentTo, sent_together};
 
 /// How far the run is.
@@ -156,10 +157,11 @@ impl Roster {
         MeetingError::Missing { name, missing, of, waited_s: waited.as_secs() }
     }
 
-    /// Machines, the leader's first.
-    pub fn hosts(&self) -> Vec<String> {
+    /// Who shares cores with whom, the leader first.
+    pub fn neighbours(&self) -> Vec<Neighbours> {
         let own = std::iter::once(&self.own);
-        own.chain(self.parts.values().map(|known| &known.hello)).map(|hello| hello.host.clone()).collect()
+        let all = own.chain(self.parts.values().map(|known| &known.hello));
+        Neighbours::of_all(&all.map(Hello::whereabouts).collect::<Vec<_>>())
     }
 
     /// All are there.

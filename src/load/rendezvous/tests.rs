@@ -16,6 +16,7 @@ use super::leader::Leader;
 use super::message::{Hello, Order, Says, ToLeader};
 use super::part::Part;
 use super::{ALIVE, Barrier, LOST, MeetingError};
+use crate::machine::Neighbours;
 use crate::valkey::{NodeAddr, SentTo};
 use reclaim_analysis::record::LibraryInfo;
 
@@ -73,6 +74,8 @@ pub(super) fn hello(part: u32, of: u32) -> Hello {
         version: "1".into(),
         commit: "c".into(),
         host: "h".into(),
+        boot: None,
+        cores: Vec::new(),
         process: 100 + part,
     }
 }
@@ -98,6 +101,11 @@ struct Run {
 
 impl Run {
     fn new(of: u32) -> Self {
+        Self::led_by(hello(1, of))
+    }
+
+    fn led_by(own: Hello) -> Self {
+        let of = own.of;
         let log = Rc::new(Log::default());
         let (to_leader, from_parts) = mpsc::unbounded_channel();
         let (mut to_parts, mut parts) = (Vec::new(), Vec::new());
@@ -118,7 +126,7 @@ impl Run {
         let bus =
             FakeBus { log: Rc::clone(&log), leads: true, to: to_parts.clone(), from: Mutex::new(from_parts) };
         let leader_end = CancellationToken::new();
-        let leader = Rc::new(Leader::new("r", hello(1, of), bus, leader_end.clone()));
+        let leader = Rc::new(Leader::new("r", own, bus, leader_end.clone()));
         let attended = Rc::clone(&leader);
         let listening = spawn_local(async move { attended.attend().await });
         Self { of, log, leader, leader_end, parts, to_leader, to_parts, listening }
@@ -334,6 +342,39 @@ async fn who_does_not_come_is_named_and_who_came_is_told() {
         assert_eq!(came.await.unwrap().unwrap_err(), MeetingError::Ended { reason: error.to_string() });
     })
     .await;
+}
+
+/// Each task of a swarm has a name of its own; the second one is on the leader's machine, the third elsewhere.
+#[tokio::test(start_paused = true)]
+async fn generators_in_containers_of_one_machine_know_of_each_other() {
+    local(async {
+        let contained = |part: u32, boot: &str| Hello {
+            host: format!("container-{part}"),
+            boot: Some(boot.to_owned()),
+            ..hello(part, 3)
+        };
+        let run = Run::led_by(contained(1, "one"));
+        let comes = |n: usize, own: Hello| {
+            let part = Rc::clone(&run.parts[n].0);
+            spawn_local(async move { part.meet(own, WAIT).await })
+        };
+        let came = [comes(0, contained(2, "one")), comes(1, contained(3, "another"))];
+        let known = run.leader.meet(WAIT, library(), true).await.unwrap();
+        let of = |place, of| Neighbours { place, of, overlapping: false };
+        assert_eq!(known, [of(0, 2), of(1, 2), Neighbours::NONE]);
+        for part in came {
+            assert_eq!(part.await.unwrap().unwrap().neighbours, known);
+        }
+    })
+    .await;
+}
+
+/// It is refused by its version, and not for what it says.
+#[test]
+fn one_of_a_version_that_did_not_tell_its_machine_is_understood() {
+    let before = serde_json::to_value(hello(2, 3)).unwrap();
+    assert!(before.get("boot").is_none() && before.get("cores").is_none(), "{before}");
+    assert_eq!(serde_json::from_value::<Hello>(before).unwrap(), hello(2, 3));
 }
 
 #[tokio::test(start_paused = true)]

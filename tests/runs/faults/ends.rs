@@ -11,7 +11,7 @@ use reclaim_bench::load::{Activity, Progress};
 use reclaim_bench::store::read_series;
 use tokio_util::sync::CancellationToken;
 
-use super::{AtWindow, alive, faults, scenario};
+use super::{AtWindow, alive, invalid_reasons, scenario};
 use crate::common::one_run::{run, run_watched};
 use crate::common::support;
 
@@ -41,8 +41,8 @@ fn assert_undone(result: &RunResult, cluster: &Cluster, lasting: Duration) -> In
     assert!(fault.failure.is_none(), "{fault:?}");
     let lasted_s = fault.ended_s.unwrap() - fault.struck_s.unwrap();
     assert!(lasted_s < lasting.as_secs_f64() / 2.0, "{fault:?}");
-    let infrastructure = |fault: &&InvalidReason| matches!(fault, InvalidReason::Infrastructure { .. });
-    assert_eq!(faults(result).into_iter().find(infrastructure), None);
+    let infrastructure = |reason: &&InvalidReason| matches!(reason, InvalidReason::Infrastructure { .. });
+    assert_eq!(invalid_reasons(result).into_iter().find(infrastructure), None);
     let audit = &record.audit;
     assert!(audit.executions_checked > 0 && audit.violations() == 0, "{audit:?}");
     assert_eq!(alive(cluster), cluster.server_pids().len());
@@ -104,7 +104,7 @@ async fn a_fault_that_outlasts_the_load_is_said() {
     let cluster = Rc::new(support::own(3, 1).await);
     let fault = "at = \"3s\"\nkill = \"busiest primary\"\n";
     let result = run(&cluster, &scenario("staged", (250, 4), fault), 32).await;
-    assert_eq!(faults(&result), Vec::<&InvalidReason>::new(), "{:?}", result.record.audit);
+    assert_eq!(invalid_reasons(&result), Vec::<&InvalidReason>::new(), "{:?}", result.record.audit);
     let said = |warning: &Warning| matches!(warning, Warning::FaultOutlastedLoad { by_s, .. } if *by_s > 0.0);
     assert!(result.warnings.iter().any(said), "{:?}", result.warnings);
     let recovery = &result.recoveries[0];
@@ -123,7 +123,7 @@ impl Progress for Lines {
     fn note(&self, text: &str) {
         self.0.borrow_mut().push(text.to_owned());
     }
-    fn snapshot(&self, _: &reclaim_analysis::record::RunRecord) {}
+    fn snapshot(&self, _: reclaim_analysis::record::RunRecord) {}
 }
 
 /// A server is watched for some seconds after a pause; that it goes on is said before the next fault begins.

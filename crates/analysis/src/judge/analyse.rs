@@ -11,7 +11,7 @@ use super::recovery::recoveries;
 use super::result::{RunResult, SCHEMA};
 use super::runs_before::add_next_run;
 use super::summary::summarise;
-use super::validity::{faults, warnings};
+use super::validity::{invalid_reasons, warnings};
 use super::worth::worth;
 
 /// Draws every conclusion from a stored record, by the scenario that it holds.
@@ -23,7 +23,7 @@ pub fn analyse(record: RunRecord) -> Result<RunResult, InvalidScenario> {
 /// Draws every conclusion from a record. `scenario` is the validated form of `record.scenario`; the record's
 /// own seed drives resampling, so the result of a record is always the same.
 pub fn analyse_as(record: RunRecord, scenario: &Scenario) -> RunResult {
-    let invalid_reasons = faults(&record, scenario);
+    let invalid_reasons = invalid_reasons(&record, scenario);
     let mut warnings = warnings(&record, scenario);
     let variants = summarise(&record);
     let allowed = allowance(&record, &warnings);
@@ -50,5 +50,11 @@ pub fn analyse_as(record: RunRecord, scenario: &Scenario) -> RunResult {
 
 #[cfg(test)]
 mod control_tests;
+#[cfg(test)]
+mod counter_tests;
+#[cfg(test)]
+mod invalid_tests;
+#[cfg(test)]
+mod load_tests;
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::record::{ArmRecord, CounterBlock, CounterDelta, RunRecord, Samples, WireTotals};
-use crate::scenario::Mode;
+use crate::scenario::{Metric, Mode};
 
 /// Calls that readings of the counters, connections and replication make besides claims: a few per window.
 const HOUSEKEEPING: &[&str] = &[
@@ -40,6 +40,31 @@ pub(super) fn arm_blocks(record: &RunRecord, arm: usize) -> impl Iterator<Item =
     let counts =
         move |block: &&CounterBlock| block.arm as usize == arm && block.claims > 0 && !block.on_control;
     record.blocks.iter().filter(counts)
+}
+
+/// Those of them that a metric is formed of: all, but for claims per second. A block with all in flight is
+/// timed by the part in which they were; where blocks have such parts, one without has another rate, for the
+/// time in which its claims began and ended is in it.
+pub(super) fn blocks_of_metric(
+    record: &RunRecord,
+    arm: usize,
+    metric: Metric,
+) -> impl Iterator<Item = &CounterBlock> {
+    let by_parts = metric == Metric::Throughput && has_steady_parts(record);
+    arm_blocks(record, arm).filter(move |block| !by_parts || block.steady.is_some())
+}
+
+/// Blocks that no rate is of, for they have no steady part and others do, and all blocks; of those in which
+/// claims succeeded.
+pub(super) fn blocks_without_rate(record: &RunRecord) -> [u64; 2] {
+    let with_claims = || record.blocks.iter().filter(|block| block.claims > 0);
+    let without = with_claims().filter(|block| block.steady.is_none()).count() as u64;
+    let left_out = if has_steady_parts(record) { without } else { 0 };
+    [left_out, with_claims().count() as u64]
+}
+
+fn has_steady_parts(record: &RunRecord) -> bool {
+    record.blocks.iter().any(|block| block.steady.is_some())
 }
 
 /// Calls on the servers per claim of an arm that reached the function, by command.
@@ -93,4 +118,42 @@ pub(super) fn counters_of(record: &RunRecord, arm: usize) -> (Vec<&CounterDelta>
 /// claim, and where a worker of its own makes the claims: what it sends the servers alone count.
 pub(crate) fn wire_per_claim(arm: &ArmRecord, of: fn(&WireTotals) -> u64) -> Option<f64> {
     (arm.wire.claims > 0 && arm.sdk.is_none()).then(|| of(&arm.wire) as f64 / arm.wire.claims as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::analyse;
+    use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, record};
+    use crate::record::{SteadyPart, Warning};
+
+    /// Twice as fast in its steady part as over the whole block.
+    fn steady(block: &CounterBlock) -> SteadyPart {
+        SteadyPart { claims: block.claims, duration_s: block.duration_s / 2.0 }
+    }
+
+    #[test]
+    fn a_block_without_a_steady_part_among_others_is_in_no_rate_and_counted() {
+        let of = |without: &[usize]| {
+            let mut run = record(&[GRANT_LANE, HGET_LANE], 1);
+            for (number, block) in run.blocks.iter_mut().enumerate() {
+                block.steady = Some(steady(block)).filter(|_| !without.contains(&number));
+            }
+            let result = analyse(run).unwrap();
+            let told = result.warnings.iter().find_map(|warning| match warning {
+                Warning::BlocksWithoutRate { blocks, of } => Some([*blocks, *of]),
+                _ => None,
+            });
+            (result.own_rate_per_s(0).unwrap(), told)
+        };
+        let (all, none) = (of(&[]), of(&(0..24).collect::<Vec<usize>>()));
+        assert_eq!((all.1, none.1), (None, None));
+        assert!((all.0 / none.0 - 2.0).abs() < 1e-9, "each is one definition: {all:?} {none:?}");
+        let (rate, told) = of(&[0, 2, 5]);
+        assert_eq!(told, Some([3, 24]));
+        assert!(
+            (rate / all.0 - 1.0).abs() < 0.01,
+            "{rate} is of blocks that were counted otherwise: {all:?}"
+        );
+    }
 }

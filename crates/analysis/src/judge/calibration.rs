@@ -47,7 +47,7 @@ pub struct Calibration {
     /// Whether the figures may be used.
     pub valid: bool,
     /// Why not.
-    pub problems: Vec<String>,
+    pub problems: Vec<CalibrationProblem>,
     /// What disturbed it: valid figures, of a machine that had other things to do. Calibrations of versions
     /// that did not look for it have none.
     #[serde(default)]
@@ -69,6 +69,35 @@ pub struct Calibration {
 
 to_json_file!(Calibration);
 from_json!(Calibration);
+
+/// Why a calibration's figures must not be used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "problem")]
+pub enum CalibrationProblem {
+    /// The server counted other calls of functions than were sent: somebody else used it.
+    CallsDisagree {
+        /// Its address.
+        primary: String,
+        /// Calls that were sent.
+        sent: u64,
+        /// Calls that it counted.
+        counted: u64,
+    },
+    /// Requests had no answer.
+    Unanswered {
+        /// How many.
+        requests: u64,
+    },
+    /// A histogram of the record cannot be read.
+    DamagedHistogram {
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// In words, as versions before told it. Nothing is lost where they are read: they follow from the
+    /// record.
+    #[serde(untagged)]
+    InWords(String),
+}
 
 /// One level of the closed loop. Medians over its rounds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -130,18 +159,19 @@ pub struct RoundTripSummary {
 pub fn assess(record: CalibrationRecord) -> Calibration {
     let mut problems = Vec::new();
     if record.sent != record.counted {
-        problems.push(format!(
-            "{} counted {} calls of functions where {} were sent: keep other clients away and calibrate again",
-            record.primary, record.counted, record.sent
-        ));
+        problems.push(CalibrationProblem::CallsDisagree {
+            primary: record.primary.clone(),
+            sent: record.sent,
+            counted: record.counted,
+        });
     }
     if record.failed > 0 {
-        problems.push(format!("{} requests had no answer", record.failed));
+        problems.push(CalibrationProblem::Unanswered { requests: record.failed });
     }
     let histograms = record.levels.iter().map(|level| &level.service);
     let histograms = histograms.chain(record.send_lag.iter().map(|cell| &cell.send_lag));
-    problems
-        .extend(histograms.filter_map(|packed| Latencies::decode(packed).err()).map(|bad| bad.to_string()));
+    let damaged = histograms.filter_map(|packed| Latencies::decode(packed).err());
+    problems.extend(damaged.map(|bad| CalibrationProblem::DamagedHistogram { detail: bad.0 }));
     let level_summaries: Vec<_> = record.levels.iter().filter_map(summarise).collect();
     let send_lag_summaries = record.send_lag.iter().map(lag).collect();
     Calibration {
@@ -270,7 +300,7 @@ fn spread(levels: &[LevelRecord]) -> Option<f64> {
 }
 
 /// Marks a run that came near to what the generator reaches with a function that does nothing; of several,
-/// the one that made most of the claims.
+/// the one that made most of the claims among those that the calibration holds for.
 pub(super) fn generator_limit(record: &RunRecord) -> Option<Warning> {
     let note = record.calibration.as_ref()?;
     let window_s = record.generator.map(|used| used.window_s).filter(|window_s| *window_s > 0.0)?;
@@ -288,7 +318,11 @@ pub(super) fn generator_limit(record: &RunRecord) -> Option<Warning> {
     let sent = if record.scenario.grant.unconsumed > 0.0 { 0 } else { sent };
     let requests_per_sec = of_claims.max(sent as f64) / window_s;
     let of_all: u64 = record.generators.iter().map(|one| one.claims).sum();
-    let most = record.generators.iter().max_by_key(|one| one.claims);
+    let calibrated = record.generators.iter().filter(|one| record.is_calibrated_for(one));
+    let most = calibrated.max_by_key(|one| one.claims);
+    if most.is_none() && !record.generators.is_empty() {
+        return None;
+    }
     let requests_per_sec =
         most.map_or(requests_per_sec, |one| requests_per_sec * one.claims as f64 / of_all.max(1) as f64);
     let ceiling = Warning::GeneratorCeiling { requests_per_sec, ceiling_per_sec: note.ceiling_per_sec };

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use super::super::fixtures::{GRANT_LANE, calibration_record, generator, record, scenario};
 use super::*;
+use crate::json::FromJson as _;
 use crate::record::{Conditions, GeneratorUse, Histogram, TimelinePoint};
 use crate::scenario::{Arrivals, Cores, Placement};
 
@@ -53,9 +54,9 @@ fn what_is_wrong_with_a_calibration_is_said_and_it_fits_no_run() {
     let (tool, host, run) = (sound.tool.clone(), sound.host.clone(), record(&[GRANT_LANE], 1));
     assert!(assess(sound).fits(&tool, &host, &run));
     let broken: [(&str, Break); 3] = [
-        ("counted 200001 calls", |r| r.counted += 1),
-        ("2 requests had no answer", |r| r.failed = 2),
-        ("damaged", |r| r.levels[1].service = Histogram(Some("AAAA".into()))),
+        ("CallsDisagree { primary: \"127.0.0.1:7000\", sent: 200000, counted: 200001 }", |r| r.counted += 1),
+        ("Unanswered { requests: 2 }", |r| r.failed = 2),
+        ("DamagedHistogram", |r| r.levels[1].service = Histogram(Some("AAAA".into()))),
     ];
     for (said, broken) in broken {
         let mut record = calibration_record();
@@ -65,6 +66,17 @@ fn what_is_wrong_with_a_calibration_is_said_and_it_fits_no_run() {
         assert!(!calibration.valid && problems.contains(said), "{said}: {problems}");
         assert!(!calibration.fits(&tool, &host, &run));
     }
+}
+
+#[test]
+fn problems_that_an_earlier_version_told_in_words_are_read_and_found_again() {
+    let broken = assess(CalibrationRecord { failed: 2, ..calibration_record() });
+    let mut json = serde_json::to_value(&broken).unwrap();
+    assert_eq!(json["problems"], serde_json::json!([{ "problem": "unanswered", "requests": 2 }]));
+    json["problems"] = serde_json::json!(["2 requests had no answer"]);
+    let stored = Calibration::from_json_value(&json).unwrap();
+    assert_eq!(stored.problems, [CalibrationProblem::InWords("2 requests had no answer".into())]);
+    assert_eq!(assess(stored.record).problems, broken.problems);
 }
 
 #[test]
@@ -246,8 +258,8 @@ fn requests_that_won_no_claim_are_requests_as_well() {
 }
 
 #[test]
-fn of_several_generators_the_one_with_most_claims_is_held_against_the_ceiling() {
-    let marked = |most: u64| {
+fn of_several_generators_the_one_with_most_claims_on_the_calibrated_machine_is_held_against_the_ceiling() {
+    let marked = |most: u64, change: &dyn Fn(&mut RunRecord)| {
         let mut record = record(&[GRANT_LANE], 1);
         let second = TimelinePoint { claimed: 40_000, ..record.timeline[0].clone() };
         record.timeline = vec![second; 10];
@@ -255,12 +267,34 @@ fn of_several_generators_the_one_with_most_claims_is_held_against_the_ceiling() 
         record.calibration = assess(calibration_record()).note(&wanting(|_| ()), 1, 4);
         record.generators = (1..=4).map(generator).collect();
         record.generators[2].claims = most;
+        change(&mut record);
         generator_limit(&record)
     };
-    assert_eq!(marked(1_500), None, "a quarter of 80,000 requests per second");
-    let Some(Warning::OfGenerator { part: 3, what }) = marked(13_500) else {
+    assert_eq!(marked(1_500, &|_| ()), None, "a quarter of 80,000 requests per second");
+    let Some(Warning::OfGenerator { part: 3, what }) = marked(13_500, &|_| ()) else {
         panic!("three quarters of them")
     };
     let Warning::GeneratorCeiling { requests_per_sec, .. } = *what else { panic!("{what:?}") };
     assert!(near(requests_per_sec, 60_000.0));
+    // What another machine can do nobody has measured.
+    let elsewhere: [&dyn Fn(&mut RunRecord); 3] = [
+        &|record| record.generators[2].host.memory_bytes += 1 << 30,
+        &|record| {
+            let placement = Placement::Apart;
+            record.generators[2].conditions = Some(Conditions { placement, ..Conditions::default() });
+        },
+        &|record| record.environment.host.cpu = "Other CPU".into(),
+    ];
+    for change in elsewhere {
+        assert_eq!(marked(13_500, change), None);
+    }
+    // Another core of the same machine, as the first's.
+    let alike = |record: &mut RunRecord| {
+        let on = |core| {
+            let (placement, generator_on) = (Placement::Apart, vec![core]);
+            Some(Conditions { placement, generator_on, ..Conditions::default() })
+        };
+        (record.environment.conditions, record.generators[2].conditions) = (on(1), on(0));
+    };
+    assert!(marked(13_500, &alike).is_some());
 }

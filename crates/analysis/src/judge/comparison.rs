@@ -9,7 +9,7 @@ use crate::stats::{
     paired_quantile_over, paired_totals,
 };
 
-use super::arm_counts::{arm_blocks, arm_samples, rulers};
+use super::arm_counts::{arm_samples, blocks_of_metric, rulers};
 use super::beside_others::allow_for_others;
 use super::control::{cluster_allowance, control};
 use super::metric_source::{Source, is_withheld, question, source};
@@ -198,7 +198,7 @@ impl ArmPair<'_> {
             return Err(TooFew::constant(metric.name()));
         }
         if let Source::Blocks(quotient) = source(metric) {
-            return paired_totals(&self.block_pairs(quotient), seed);
+            return paired_totals(&self.block_pairs(metric, quotient), seed);
         }
         let sides = stratum_pairs(self.record, self.baseline, self.candidate);
         let claims =
@@ -220,11 +220,15 @@ impl ArmPair<'_> {
         }
     }
 
-    /// Blocks of each group, baseline and candidate. A group in which either made no claim is left out.
-    fn block_pairs(&self, quotient: fn(&CounterBlock) -> (f64, f64)) -> Vec<(Totals, Totals)> {
+    /// Blocks of each group, baseline and candidate. A group in which either has none is left out.
+    fn block_pairs(
+        &self,
+        metric: Metric,
+        quotient: fn(&CounterBlock) -> (f64, f64),
+    ) -> Vec<(Totals, Totals)> {
         let groups: BTreeSet<u32> = self.record.blocks.iter().map(|block| block.group).collect();
         let of = |group: u32, arm: usize| {
-            let own = arm_blocks(self.record, arm).filter(|block| block.group == group);
+            let own = blocks_of_metric(self.record, arm, metric).filter(|block| block.group == group);
             let add = |sum: Totals, (amount, per)| Totals { amount: sum.amount + amount, per: sum.per + per };
             own.map(quotient).fold(None, |sum, part| Some(add(sum.unwrap_or_default(), part)))
         };
@@ -276,7 +280,7 @@ pub(super) fn value(record: &RunRecord, arm: usize, metric: Metric) -> Option<f6
         }
         Source::Blocks(_) if is_withheld(metric, record) => None,
         Source::Blocks(quotient) => {
-            let (amount, per) = super::arm_counts::arm_blocks(record, arm)
+            let (amount, per) = blocks_of_metric(record, arm, metric)
                 .map(quotient)
                 .fold((0.0, 0.0), |sum, part| (sum.0 + part.0, sum.1 + part.1));
             (per > 0.0).then(|| amount / per)

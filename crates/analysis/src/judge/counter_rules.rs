@@ -9,13 +9,13 @@ use crate::scenario::{Extras, Mode, Scenario, expected_cost};
 use super::arm_counts::{arm_blocks, wire_per_claim};
 
 /// What disagrees: commands of primaries and of blocks, commands of each arm, redirects.
-pub(super) fn faults(record: &RunRecord, scenario: &Scenario) -> Vec<InvalidReason> {
-    let mut faults = commands(record, scenario.load.mode);
-    faults.extend(
+pub(super) fn disagreements(record: &RunRecord, scenario: &Scenario) -> Vec<InvalidReason> {
+    let mut found = commands(record, scenario.load.mode);
+    found.extend(
         (0..record.arms.len()).flat_map(|arm| unexpected_commands(record, arm, extras(scenario, arm))),
     );
-    faults.extend(redirect_disagreements(record));
-    faults
+    found.extend(redirect_disagreements(record));
+    found
 }
 
 /// Whether others may use the cluster: what they sent is a warning of the run's own.
@@ -24,39 +24,40 @@ fn is_shared(record: &RunRecord) -> bool {
 }
 
 fn commands(record: &RunRecord, mode: Mode) -> Vec<InvalidReason> {
-    let mut faults = Vec::new();
+    let mut found = Vec::new();
     let shared = is_shared(record);
     let of_arms: u64 = record.arms.iter().map(|arm| arm.outcomes.unanswered()).sum();
     // What a worker of its own sends, and so may run inside functions, the servers alone count.
     let workers = record.arms.iter().any(|arm| arm.sdk.is_some());
+    // Each server's own count says how many commands had no reply. Versions that had none, or left out a count of
+    // 0, know what claims of arms ended in; where these are tried again that does not say it.
+    let otherwise = if record.injected.is_some() { 0 } else { of_arms };
     for primary in record.primaries.iter().filter(|_| !workers) {
-        // Where claims are tried again, what they ended in does not say how many commands had no reply: each
-        // server's own count does. Otherwise claims of the control and of blocks are nobody's outcomes, and
-        // results of earlier versions have no such count.
-        let unanswered =
-            if record.injected.is_some() { primary.unanswered } else { of_arms.max(primary.unanswered) };
-        faults.extend(disagreements(&primary.addr, &primary.counters, mode, (unanswered, shared)));
+        let unanswered = primary.unanswered.unwrap_or(otherwise);
+        found.extend(disagreeing(&primary.addr, &primary.counters, mode, (unanswered, shared)));
     }
     // In which block is not kept.
-    let unanswered = of_arms.max(record.primaries.iter().map(|primary| primary.unanswered).sum());
+    let counted: u64 = record.primaries.iter().filter_map(|primary| primary.unanswered).sum();
+    let by_all = record.primaries.iter().all(|primary| primary.unanswered.is_some());
+    let unanswered = if by_all { counted } else { of_arms.max(counted) };
     for block in &record.blocks {
         let arm = record.arms.get(block.arm as usize).map_or("an unknown arm", |arm| arm.name.as_str());
         let place = format!("all primaries, block {} of {arm}", block.group);
         if workers {
-            faults.extend(too_few_calls(&place, block));
+            found.extend(too_few_calls(&place, block));
         } else {
-            faults.extend(disagreements(&place, &block.counters, Mode::Staged, (unanswered, shared)));
+            found.extend(disagreeing(&place, &block.counters, Mode::Staged, (unanswered, shared)));
         }
     }
-    faults
+    found
 }
 
 /// Commands that no function of FlowFabric's claim path runs inside, so that sent and counted must agree; of
 /// a library whose functions run them, as many more may be counted as its source allows. In churn other
-/// functions run that read hashes themselves; FCALL is always the tool's own. What was given up before its
-/// reply may not have reached the server: that many commands may be missing there, and none may be there that
-/// was not sent.
-fn disagreements(
+/// functions run that read hashes themselves; FCALL is always the tool's own, and of the others the run itself has
+/// looked for what it did not send. What was given up before its reply may not have reached the server: that many
+/// commands may be missing there, and none may be there that was not sent.
+fn disagreeing(
     place: &str,
     counters: &CounterDelta,
     mode: Mode,
@@ -146,7 +147,8 @@ fn extras(scenario: &Scenario, arm: usize) -> Extras {
 fn redirect_disagreements(record: &RunRecord) -> Vec<InvalidReason> {
     let Some(injected) = record.injected.as_ref().filter(|_| !is_shared(record)) else { return Vec::new() };
     let of_primary = |server: &String| {
-        record.primaries.iter().find(|primary| primary.addr == *server).map_or(0, |found| found.unanswered)
+        let primary = record.primaries.iter().find(|primary| primary.addr == *server);
+        primary.and_then(|primary| primary.unanswered).unwrap_or_default()
     };
     let unanswered = |server: &String| {
         injected.unanswered.get(server).copied().unwrap_or_default().max(of_primary(server))
@@ -154,12 +156,12 @@ fn redirect_disagreements(record: &RunRecord) -> Vec<InvalidReason> {
     let of = |counts: Option<&BTreeMap<RedirectKind, u64>>, kind| {
         counts.and_then(|counts| counts.get(&kind)).copied().unwrap_or_default()
     };
-    let mut faults = Vec::new();
+    let mut found = Vec::new();
     for (server, by_kind) in &injected.redirects_counted {
         for redirect in RedirectKind::ALL {
             let (met, counted) = (of(injected.redirects.get(server), redirect), of(Some(by_kind), redirect));
             if !(met..=met + unanswered(server)).contains(&counted) {
-                faults.push(InvalidReason::RedirectsDisagree {
+                found.push(InvalidReason::RedirectsDisagree {
                     primary: server.clone(),
                     redirect,
                     met,
@@ -168,7 +170,7 @@ fn redirect_disagreements(record: &RunRecord) -> Vec<InvalidReason> {
             }
         }
     }
-    faults
+    found
 }
 
 #[cfg(test)]

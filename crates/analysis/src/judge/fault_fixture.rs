@@ -34,6 +34,7 @@ pub fn outage(struck_s: f64, outage_s: f64) -> RunRecord {
     let slice = |(due, claimed, response): &(u64, u64, LatencyHistogram)| TimeSlice {
         due: *due,
         claimed: *claimed,
+        untimed: 0,
         response: response.encode(),
     };
     record.offered = Some(Offered { claims: claims.into(), schedule_s: WINDOW_S });

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::clock::Clock;
 use super::recovery::Untold;
 use super::result::ControlFailure;
+use super::untimed::WithoutTime;
 use crate::record::Aborted;
 use crate::scenario::{FaultKind, Metric, MetricName};
 use crate::stats::{Estimate, TooFew};
@@ -66,8 +67,8 @@ pub struct Finding {
 pub enum Cause {
     /// The run's figures must not be used.
     InvalidRun {
-        /// How many faults it has.
-        faults: usize,
+        /// How many reasons it has for that.
+        reasons: usize,
     },
     /// The run was stopped before its end.
     Interrupted,
@@ -148,6 +149,8 @@ pub enum Cause {
         p99_us: f64,
         /// Of a storm: executions that came back later than the bound or never, of how many.
         late: Option<(u64, u64)>,
+        /// What the 99th percentile does not know of, where it does not know of all claims.
+        untimed: Option<WithoutTime>,
         /// What the 99th percentile may be.
         bound_us: f64,
     },
@@ -159,8 +162,11 @@ pub enum Cause {
         clock: Clock,
         /// Times that were taken by it.
         claims: u64,
-        /// The interval of their 99th percentile in microseconds, which holds the bound, or why there is none.
+        /// The interval of their 99th percentile in microseconds, or why there is none. It holds the bound,
+        /// or those without a time decide.
         interval: Result<Estimate, TooFew>,
+        /// What the 99th percentile does not know of, where it does not know of all claims.
+        untimed: Option<WithoutTime>,
         /// What the 99th percentile may be.
         bound_us: f64,
     },

@@ -132,7 +132,8 @@ pub fn record(arms: &[SimulatedArm], seed: u64) -> RunRecord {
             claims,
             counters: counters(arms, claims / arms.len() as u64, 60.0 * claims as f64),
             redirects: std::collections::BTreeMap::new(),
-            unanswered: 0,
+            unanswered: None,
+            connections_lost: 0,
         }],
         added_rtt: None,
         offered: None,
@@ -157,7 +158,7 @@ pub fn record(arms: &[SimulatedArm], seed: u64) -> RunRecord {
             ..Audit::default()
         },
         runs_before: Vec::new(),
-        faults: Vec::new(),
+        invalid_reasons: Vec::new(),
         warnings: Vec::new(),
     }
 }
@@ -260,6 +261,7 @@ fn counters(arms: &[SimulatedArm], claims_each: u64, cpu_us: f64) -> CounterDelt
         sent,
         by_functions: std::collections::BTreeMap::new(),
         main_thread_cpu_us: cpu_us,
+        main_thread_clock: None,
         process_cpu_us: cpu_us * 1.1,
         net_in_bytes: fcall * 1_000,
         net_out_bytes: fcall * 150,

@@ -7,9 +7,10 @@
 use std::time::Duration;
 
 use crate::scenario::{
-    Amount, Arrivals, BlockShape, Compare, Judged, Metric, Mixing, Mode, Model, ROUND_TRIPS, Scenario,
+    Amount, Arrivals, BlockShape, Compare, HumanDuration, Judged, LoadSection, Metric, Mixing, Mode, Model,
+    ROUND_TRIPS, Scenario,
 };
-use crate::stats::log_error_of;
+use crate::stats::{log_error_of, normal_quantile};
 
 use super::control::control_limit;
 use super::result::RunResult;
@@ -22,8 +23,9 @@ pub struct Experience {
     pub noise_of_claim: f64,
     /// The same, times the root of the number of pairs, where they take turns in blocks.
     pub noise_of_block: f64,
-    /// Service time of a claim with nothing else in flight.
-    pub service_s: f64,
+    /// Service time of a claim under the load that is asked for, a simulated network's share of it included; `None`
+    /// where no past run tells.
+    pub service_s: Option<f64>,
     /// Creating, interrupting and granting, for each claim.
     pub staging_s: f64,
 }
@@ -32,7 +34,10 @@ pub struct Experience {
 /// each staged grant that a quiet one took. Blocks: controls of results/reference/trials/ at 16 in flight
 /// came to 0.13 to 0.16.
 const SLOW_MACHINE: Experience =
-    Experience { noise_of_claim: 0.3, noise_of_block: 0.14, service_s: 550e-6, staging_s: 430e-6 };
+    Experience { noise_of_claim: 0.3, noise_of_block: 0.14, service_s: None, staging_s: 430e-6 };
+
+/// Service time of a claim there with nothing else in flight and no simulated network.
+const SLOW_CLAIM_S: f64 = 550e-6;
 
 /// Starting a cluster and stopping it, creating the first executions, the audit.
 const AROUND_S: f64 = 5.0;
@@ -40,14 +45,14 @@ const AROUND_S: f64 = 5.0;
 /// Claims per second that a generator and servers on one machine are taken to reach with many in flight.
 const MOST_PER_S: f64 = 5_000.0;
 
-/// 97.5th percentile of the standard normal distribution: the reach of a 95 % interval.
-const REACH: f64 = 1.96;
-
 impl Experience {
-    /// Of past results of the same scenario on the same machine; what they do not tell is a slow machine's.
-    pub fn of<'a>(past: impl IntoIterator<Item = &'a RunResult>) -> Self {
+    /// Of those past results, all of scenarios of this name and of the same machine, that were made under the load of
+    /// `scenario`; what they do not tell is a slow machine's.
+    pub fn of<'a>(past: impl IntoIterator<Item = &'a RunResult>, scenario: &Scenario) -> Self {
         let mut experience = SLOW_MACHINE;
-        for result in past.into_iter().filter(|result| result.is_usable()) {
+        let load = offered(&scenario.file().load);
+        let says = |result: &&RunResult| result.is_usable() && offered(&result.record.scenario.load) == load;
+        for result in past.into_iter().filter(says) {
             let record = &result.record;
             let apart = record.strata.iter().any(|stratum| stratum.apart);
             let control = result.control.as_ref().and_then(|control| control.ratio);
@@ -66,13 +71,27 @@ impl Experience {
             }
             let alone = result.variants.iter().find_map(|variant| variant.service_us.map(|us| us.mean));
             if let Some(us) = alone.filter(|_| !apart) {
-                experience.service_s = us / 1e6;
+                experience.service_s = Some(us / 1e6);
             }
             if record.staging.grants > 0 {
                 experience.staging_s = record.staging.duration_s / record.staging.grants as f64;
             }
         }
         experience
+    }
+}
+
+/// What claims meet, whatever their number: how they are offered, and through which network. Not how many there are,
+/// which is what one would like to know.
+fn offered(load: &LoadSection) -> LoadSection {
+    LoadSection {
+        claims: None,
+        duration: None,
+        warmup: 0,
+        timeout: HumanDuration::default(),
+        // Files of earlier versions need not say it.
+        concurrency: Some(load.in_flight()),
+        ..load.clone()
     }
 }
 
@@ -130,7 +149,7 @@ pub fn forecast(scenario: &Scenario, experience: &Experience) -> Forecast {
         }
         _ => Vec::new(),
     };
-    let claims = window.map(|claims| claims + scenario.claims_beside(claims));
+    let claims = window.map(|claims| scenario.claims_in_all(claims));
     let length_s = AROUND_S
         + match (claims, scenario.load.amount) {
             (_, Amount::Duration(time)) if scenario.load.mode != Mode::Staged => time.as_secs_f64(),
@@ -161,13 +180,14 @@ fn stretches(scenario: &Scenario, claims: Option<u64>) -> u64 {
 }
 
 fn seconds_per_claim(scenario: &Scenario, experience: &Experience) -> f64 {
-    let network = ROUND_TRIPS * scenario.load.added_rtt.as_secs_f64();
     match scenario.load.model {
         // Only its file knows how long a trace lasts.
         Model::Open { arrivals: Arrivals::Trace { .. }, .. } => 0.0,
         Model::Open { rate_per_sec, .. } => 1.0 / rate_per_sec,
         Model::Closed { concurrency } => {
-            ((experience.service_s + network) / f64::from(concurrency)).max(1.0 / MOST_PER_S)
+            let network_s = ROUND_TRIPS * scenario.load.added_rtt.as_secs_f64();
+            let service_s = experience.service_s.unwrap_or(SLOW_CLAIM_S + network_s);
+            (service_s / f64::from(concurrency)).max(1.0 / MOST_PER_S)
         }
     }
 }
@@ -178,8 +198,7 @@ fn shortfalls(
     claims: u64,
     experience: &Experience,
 ) -> Vec<Shortfall> {
-    let arms = scenario.variants.len() as u64;
-    let each = claims / arms.max(1);
+    let each = compared(scenario, compare, claims);
     let mut shortfalls = Vec::new();
     if compare.is_controlled() {
         shortfalls.extend(too_noisy(scenario, compare, claims, experience));
@@ -187,10 +206,31 @@ fn shortfalls(
     for &metric in &compare.metrics {
         let Judged::ByInterval { min_claims } = metric.row().judged else { continue };
         if each < min_claims {
-            shortfalls.push(Shortfall::TooFewForTail { metric, each: min_claims, needed: min_claims * arms });
+            let needed = claims_for(scenario, compare, min_claims);
+            shortfalls.push(Shortfall::TooFewForTail { metric, each: min_claims, needed });
         }
     }
     shortfalls
+}
+
+/// Claims of each arm that are compared, of so many over all arms: strata, and blocks, have the same number each, and
+/// what is left over is not made.
+fn compared(scenario: &Scenario, compare: &Compare, claims: u64) -> u64 {
+    match compare.mixing {
+        Mixing::Claims => scenario.side_claims(compare, claims) * u64::from(compare.strata),
+        Mixing::Blocks => {
+            let shape = scenario.block_shape(compare, claims);
+            u64::from(shape.groups) * shape.claims
+        }
+    }
+}
+
+/// The fewest claims over all arms of which so many of each are compared.
+fn claims_for(scenario: &Scenario, compare: &Compare, each: u64) -> u64 {
+    let arms = scenario.variants.len() as u64;
+    // Fewer than there are strata are left over.
+    let tried = each..=each + u64::from(compare.strata);
+    tried.map(|own| own * arms).find(|&all| compared(scenario, compare, all) >= each).unwrap_or(each * arms)
 }
 
 /// Whether the control would not be known well enough, and what it takes.
@@ -202,19 +242,20 @@ fn too_noisy(
 ) -> Option<Shortfall> {
     let arms = scenario.variants.len() as u64;
     let limit = control_limit(compare.noise_threshold);
+    let reach_of_one = normal_quantile(f64::midpoint(1.0, compare.confidence));
     let (noise, units) = match compare.mixing {
-        Mixing::Claims => (experience.noise_of_claim, claims / arms.max(1)),
+        Mixing::Claims => (experience.noise_of_claim, compared(scenario, compare, claims)),
         Mixing::Blocks => {
             (experience.noise_of_block, u64::from(scenario.block_shape(compare, claims).groups))
         }
     };
-    let reach = REACH * noise / (units.max(1) as f64).sqrt();
+    let reach = reach_of_one * noise / (units.max(1) as f64).sqrt();
     if reach <= limit {
         return None;
     }
-    let units = (REACH * noise / limit).powi(2).ceil() as u64;
+    let units = (reach_of_one * noise / limit).powi(2).ceil() as u64;
     let (needed, groups) = match compare.mixing {
-        Mixing::Claims => (rounded_up(units * arms), None),
+        Mixing::Claims => (rounded_up(claims_for(scenario, compare, units)), None),
         Mixing::Blocks => {
             let more = (units > u64::from(compare.strata)).then(|| rounded_up(units));
             let load = &scenario.load;
@@ -233,139 +274,4 @@ fn rounded_up(claims: u64) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::analyse_as;
-    use super::super::fixtures::{GRANT_LANE, HGET_LANE, record, scenario};
-    use super::*;
-    use crate::scenario::{Draft, Override, SHIPPED, Shipped, parse};
-
-    fn lane_ab(changes: &[(&str, &str)]) -> Scenario {
-        let text = Shipped::find("lane-ab").unwrap().text;
-        let change = |(key, value): &(&str, &str)| Override {
-            shown: "--set".into(),
-            key: (*key).into(),
-            value: Some((*value).into()),
-        };
-        let changes: Vec<_> = changes.iter().map(change).collect();
-        Draft::new("lane-ab", text).with(&changes).check().unwrap_or_else(|error| panic!("{error}"))
-    }
-
-    #[test]
-    fn every_shipped_scenario_can_answer_what_it_asks() {
-        for shipped in SHIPPED {
-            let scenario = parse(shipped.name, shipped.text).unwrap();
-            let forecast = forecast(&scenario, &SLOW_MACHINE);
-            assert_eq!(forecast.shortfalls, [], "{}", shipped.name);
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_judged_is_told_with_what_it_would_take() {
-        let of = |changes: &[(&str, &str)]| forecast(&lane_ab(changes), &SLOW_MACHINE).shortfalls;
-        let few = of(&[("load.claims", "2000"), ("compare.strata", "50")]);
-        let [
-            Shortfall::TooNoisy { claims: 2_000, threshold, reach, limit, needed: 3_100, groups: None },
-            tail,
-        ] = &few[..]
-        else {
-            panic!("{few:?}");
-        };
-        assert_eq!((*threshold, *limit), (0.03, 0.015));
-        assert!((reach - 0.0186).abs() < 1e-4, "{reach}");
-        let metric = Metric::ServiceP99;
-        assert_eq!(*tail, Shortfall::TooFewForTail { metric, each: 5_000, needed: 10_000 });
-        assert_eq!(of(&[("load.claims", "10000")]), []);
-    }
-
-    #[test]
-    fn what_is_asked_for_is_enough() {
-        for (in_flight, claims, strata, threshold) in [
-            ("64", "20000", "100", "0.03"),
-            ("16", "60000", "100", "0.03"),
-            ("16", "60000", "12", "0.06"),
-            ("4", "4000", "20", "0.1"),
-            ("2", "20000", "10", "0.02"),
-            ("1", "2000", "50", "0.03"),
-        ] {
-            let asked = |claims: &str, strata: &str| {
-                let changes = [
-                    ("load.concurrency", in_flight),
-                    ("load.claims", claims),
-                    ("compare.strata", strata),
-                    ("compare.noise_threshold", threshold),
-                    ("compare.metrics", "[\"service_p50\"]"),
-                ];
-                forecast(&lane_ab(&changes), &SLOW_MACHINE).shortfalls
-            };
-            let [Shortfall::TooNoisy { needed, groups, .. }] = asked(claims, strata)[..] else {
-                panic!("{in_flight} in flight: {:?}", asked(claims, strata));
-            };
-            let groups = groups.map_or_else(|| strata.to_owned(), |groups| groups.to_string());
-            assert_eq!(
-                asked(&needed.to_string(), &groups),
-                [],
-                "{in_flight} in flight, {needed} in {groups}"
-            );
-        }
-    }
-
-    #[test]
-    fn what_readme_asks_with_several_in_flight_can_be_answered() {
-        let readme = include_str!("../../../../README.md");
-        assert!(readme.contains("--concurrency 64 --claims 45000 --set compare.noise_threshold=0.06"));
-        let changes =
-            [("load.concurrency", "64"), ("load.claims", "45000"), ("compare.noise_threshold", "0.06")];
-        assert_eq!(forecast(&lane_ab(&changes), &SLOW_MACHINE).shortfalls, []);
-    }
-
-    #[test]
-    fn where_more_claims_would_only_make_longer_blocks_more_groups_are_asked_for() {
-        let changes = [("load.concurrency", "16"), ("load.claims", "60000")];
-        let few = forecast(&lane_ab(&changes), &SLOW_MACHINE).shortfalls;
-        let more = matches!(few[..], [Shortfall::TooNoisy { needed: 60_000, groups: Some(340), .. }]);
-        assert!(more, "{few:?}");
-    }
-
-    #[test]
-    fn the_length_on_an_unknown_machine_is_that_of_a_busy_one() {
-        let of_reference = ("load.claims", "20000");
-        let own = forecast(&lane_ab(&[of_reference, ("compare.control", "own")]), &SLOW_MACHINE);
-        assert_eq!(own.claims, Some(61_000));
-        // Staged in 430 us each, claimed in 550 us each, and what is around it.
-        assert!((own.length.as_secs_f64() - 64.8).abs() < 0.1, "{own:?}");
-        let shared = forecast(&lane_ab(&[of_reference, ("compare.control", "shared")]), &SLOW_MACHINE);
-        assert_eq!(shared.claims, Some(31_000));
-        // The warm-up, eight fillings of 4,000 executions, and 40 counter blocks.
-        assert_eq!(shared.stretches, 1 + 8 + 40);
-        let queued = [("load.concurrency", "64"), ("load.claims", "40000")];
-        assert_eq!(forecast(&lane_ab(&queued), &SLOW_MACHINE).stretches, 1 + 78 * 3);
-        let servers = parse("server-duet", Shipped::find("server-duet").unwrap().text).unwrap();
-        // 20,000, half as many of the control's, the counter blocks' 4,000, and the warm-up of three
-        // clusters.
-        assert_eq!(forecast(&servers, &SLOW_MACHINE).claims, Some(20_000 + 10_000 + 4_000 + 3_000));
-    }
-
-    #[test]
-    fn claims_of_a_trace_are_not_taken_for_one_a_second() {
-        let text = "schema = 1\nname = \"t\"\nsummary = \"s\"\n[population]\nexecutions = 2000\n[load]\nmodel = \"open\"\n\
-                    claims = 1000\narrivals = { trace = \"x.txt\" }\n[[variant]]\nname = \"a\"\npath = \"grant-lane\"\n";
-        let replayed = forecast(&parse("t.toml", text).unwrap(), &SLOW_MACHINE);
-        // Staged in 430 us each, and what is around it.
-        assert!((replayed.length.as_secs_f64() - 5.43).abs() < 0.01, "{replayed:?}");
-    }
-
-    #[test]
-    fn past_runs_of_the_machine_say_how_noisy_and_how_fast_it_is() {
-        let arms = [GRANT_LANE, HGET_LANE];
-        let past = analyse_as(record(&arms, 1), &scenario(&arms));
-        let known = Experience::of([&past]);
-        // Log-normal with a spread of 12 %: a median's error is 1.2533 x 0.12, a difference of two is 1.41
-        // times that.
-        assert!((known.noise_of_claim - 0.21).abs() < 0.07, "{known:?}");
-        assert!((known.service_s - 201e-6).abs() < 5e-6, "{known:?}");
-        assert_eq!(Experience::of([]), SLOW_MACHINE);
-        let mut invalid = past.clone();
-        invalid.valid = false;
-        assert_eq!(Experience::of([&invalid]), SLOW_MACHINE);
-    }
-}
+mod tests;

@@ -59,8 +59,8 @@ impl RunResult {
 pub fn gate(result: &RunResult, policy: &GatePolicy) -> Gate {
     let mut findings = Vec::new();
     if !result.valid {
-        let faults = result.invalid_reasons.len();
-        findings.push(Finding::new(Conclusion::Invalid, Cause::InvalidRun { faults }));
+        let reasons = result.invalid_reasons.len();
+        findings.push(Finding::new(Conclusion::Invalid, Cause::InvalidRun { reasons }));
     }
     if let Some(aborted) = &result.record.aborted {
         // Whoever sets the limit wants to know that it was reached, gate or no gate.
@@ -145,8 +145,9 @@ pub(super) fn unsuccessful(result: &RunResult, variant: &VariantSummary, service
     (claims, outcomes.planned())
 }
 
-/// Applies a policy to a series of runs of one scenario. What varies is judged over all runs; a fault, a call
-/// more and a missed service level count wherever they were seen: no run is dropped for what it found.
+/// Applies a policy to a series of runs of one scenario. What varies is judged over all runs; a run that is
+/// invalid, a call more and a missed service level count wherever they were seen: no run is dropped for what
+/// it found.
 pub fn gate_repeated(results: &[RunResult], repeated: &Repeated, policy: &GatePolicy) -> Gate {
     let mut findings = Vec::new();
     if let Some(error) = repeated.ended_by.clone() {

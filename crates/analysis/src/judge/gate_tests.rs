@@ -68,7 +68,7 @@ fn a_failed_control_stops_even_a_clear_regression() {
 #[test]
 fn an_invalid_run_is_invalid_whatever_it_found() {
     let invalid = result(&[GRANT_LANE, HGET_LANE], |record| {
-        record.faults.push(InvalidReason::Infrastructure { detail: "a node went away".into() });
+        record.invalid_reasons.push(InvalidReason::Infrastructure { detail: "a node went away".into() });
     });
     assert_eq!(gate(&invalid, &ENFORCED).findings.len(), 1);
     assert_eq!(code(&invalid, ENFORCED), 2);

@@ -93,6 +93,23 @@ pub(super) fn at_the_first(record: &RunRecord) -> Option<GeneratorUse> {
     machines.first().map(|machine| machine.used).or(record.generator)
 }
 
+/// Generators on which the run's calibration says nothing; empty where there is none.
+pub(crate) fn uncalibrated(record: &RunRecord) -> Vec<u32> {
+    let others = record.generators.iter().filter(|one| !record.is_calibrated_for(one));
+    others.filter(|_| record.calibration.is_some()).map(|one| one.part).collect()
+}
+
+/// By how much, at most, the seconds of one generator were ahead of another's in the end, in seconds. Each
+/// counts its own: where a window or a block is over for it before it is for the others, its next second
+/// begins with the next one, and theirs are later by so much. 0 of one window, which all begin together, and
+/// where nobody knows.
+pub(crate) fn seconds_apart(record: &RunRecord) -> f64 {
+    let several = !record.blocks.is_empty() || record.generators.iter().any(|one| one.late_in > 1);
+    let of_all = record.window.as_ref().filter(|_| several).map_or(0.0, |window| window.active_s);
+    let ahead = record.generators.iter().map(|one| of_all - one.used.window_s);
+    ahead.fold(0.0, f64::max)
+}
+
 /// Share of the window that a generator's thread ran.
 fn busy(generator: &GeneratorRecord) -> Option<f64> {
     let used = &generator.used;
@@ -132,8 +149,8 @@ pub(super) fn began_late(record: &RunRecord) -> impl Iterator<Item = InvalidReas
 /// Generators that sent too late: among the claims of all, those of one may be too few to show.
 pub(super) fn sent_late(record: &RunRecord, scenario: &Scenario) -> impl Iterator<Item = InvalidReason> {
     record.generators.iter().filter_map(|one| {
-        let lag = of_generator(one, record, scenario).filter(SendLag::is_fault)?;
-        Some(InvalidReason::OfGenerator { part: one.part, what: Box::new(lag.fault()) })
+        let lag = of_generator(one, record, scenario).filter(SendLag::is_too_late)?;
+        Some(InvalidReason::OfGenerator { part: one.part, what: Box::new(lag.invalid_reason()) })
     })
 }
 

@@ -8,10 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::json::{ToJsonLine as _, to_json_line};
 use crate::record::{ClusterRecord, Conditions, RunRecord};
-use crate::scenario::{MetricName, Provider};
+use crate::scenario::{Metric, MetricName, Provider};
 use crate::stats::Estimate;
 
-use super::comparable::{generator_machines, quota, sdk_and_digest, settings_digest};
+use super::arm_differences::{arm_differences, arms_of};
+use super::comparable::{generator_machines, quota, sdk_and_digest, settings_digest, somebodys_cluster};
 use super::result::RunResult;
 use super::values::metric_values;
 
@@ -45,9 +46,14 @@ pub struct HistoryEntry {
     /// The machine's kernel. Lines of versions that did not tell it apart have it in `machine`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kernel: Option<String>,
+    /// Addresses of the primaries of a cluster that others run; `None` for the tool's own, and in lines of
+    /// versions that did not tell. After a failover, or where a slot has moved, they are others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
     /// Whether the run was valid. Invalid runs are kept, and left out of trends.
     pub valid: bool,
-    /// `variant/metric` and its value.
+    /// `variant/metric` and its value; `candidate less baseline/metric` and what the one takes more than the
+    /// other, where the run's control does not forbid it. Lines of versions that did not tell have none.
     pub metrics: BTreeMap<String, HistoryValue>,
 }
 
@@ -67,17 +73,6 @@ impl HistoryEntry {
     pub fn from_result(result: &RunResult) -> Self {
         let record = &result.record;
         let (host, valkey) = (&record.environment.host, &record.environment.valkey);
-        let metrics = metric_values(result)
-            .into_iter()
-            .map(|m| {
-                let value = HistoryValue {
-                    unit: m.name.metric.row().unit.name().to_owned(),
-                    value: m.value,
-                    interval: m.interval,
-                };
-                (format!("{}/{}", m.variant, m.name), value)
-            })
-            .collect();
         Self {
             started: record.started.clone(),
             scenario: record.label(),
@@ -108,10 +103,28 @@ impl HistoryEntry {
                 unusual(record)
             ),
             kernel: Some(host.kernel.clone()),
+            cluster: somebodys_cluster(record),
             valid: result.is_usable(),
-            metrics,
+            metrics: metrics(result),
         }
     }
+}
+
+/// Every metric of each variant, and what one variant takes more than another.
+fn metrics(result: &RunResult) -> BTreeMap<String, HistoryValue> {
+    let of = |metric: Metric, value: f64, interval: Option<Estimate>| HistoryValue {
+        unit: metric.row().unit.name().to_owned(),
+        value,
+        interval,
+    };
+    let of_arms = metric_values(result)
+        .into_iter()
+        .map(|m| (format!("{}/{}", m.variant, m.name), of(m.name.metric, m.value, m.interval)));
+    let of_pairs = arm_differences(result).into_iter().map(|more| {
+        let value = of(more.metric, more.difference.estimate, Some(more.difference));
+        (format!("{}/{}", more.pair(), more.metric), value)
+    });
+    of_arms.chain(of_pairs).collect()
 }
 
 /// The servers' version; in a server duet those of all arms, for a trend is of one pair.
@@ -195,20 +208,29 @@ impl HistoryEntry {
         if self.kernel.is_some() { own() } else { within().unwrap_or_else(own) }
     }
 
-    /// The library that a `variant/metric` was measured with.
-    pub(super) fn library_of(&self, metric: &str) -> String {
-        self.variant_libraries.get(variant(metric)).unwrap_or(&self.library_sha256).clone()
+    /// The library that a metric was measured with. Of a difference between arms that is the candidate's; the
+    /// second one is the baseline's, where that is another.
+    pub(super) fn libraries_of(&self, metric: &str) -> (String, Option<String>) {
+        let of = |arm: &str| self.variant_libraries.get(arm).unwrap_or(&self.library_sha256).clone();
+        let (arm, baseline) = arms_of(metric);
+        let own = of(arm);
+        let other = baseline.map(of).filter(|other| *other != own);
+        (own, other)
     }
 
-    /// The SDK that the worker of a `variant/metric` was built against; `None` where it had none of its own.
+    /// The SDK that the worker of a metric was built against, of a difference between arms both where they are
+    /// not the same; `None` where there was none of its own.
     pub(super) fn sdk_of(&self, metric: &str) -> Option<String> {
-        self.variant_sdks.get(variant(metric)).cloned()
+        let of = |arm: &str| self.variant_sdks.get(arm);
+        let (arm, baseline) = arms_of(metric);
+        match (of(arm), baseline.map(of)) {
+            (own, Some(other)) if own != other => {
+                let [own, other] = [own, other].map(|sdk| sdk.map_or("none", String::as_str));
+                Some(format!("{own} against {other}"))
+            }
+            (own, _) => own.cloned(),
+        }
     }
-}
-
-/// The variant of a `variant/metric`.
-fn variant(metric: &str) -> &str {
-    metric.split('/').next().unwrap_or_default()
 }
 
 /// A history that cannot be read or written.
@@ -299,113 +321,12 @@ pub(super) fn night(number: usize, value: f64) -> HistoryEntry {
         library_sha256: "ab".repeat(32),
         machine: "Example CPU".into(),
         kernel: None,
+        cluster: None,
         valid: true,
         metrics: BTreeMap::from([("grant-lane/service_p50".into(), value)]),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::Cursor;
-
-    use super::super::analyse_as;
-    use super::super::fixtures::{GRANT_LANE, generator, record, scenario};
-    use super::super::trend::trend;
-    use super::*;
-    use crate::record::{GeneratorUse, SdkInfo};
-
-    #[test]
-    fn runs_are_appended_and_read_back() {
-        let result = analyse_as(record(&[GRANT_LANE], 1), &scenario(&[GRANT_LANE]));
-        let entry = HistoryEntry::from_result(&result);
-        assert!(entry.metrics["grant-lane/service_p50"].interval.is_some());
-        assert!(entry.metrics.contains_key("grant-lane/calls.hget"));
-        let mut file = Cursor::new(Vec::new());
-        append(&mut file, &entry).unwrap();
-        append(&mut file, &night(3, 200.0)).unwrap();
-        let history = read(Cursor::new(file.into_inner())).unwrap();
-        assert_eq!(history, History { entries: vec![entry, night(3, 200.0)], skipped: vec![] });
-    }
-
-    /// What `compare` refuses is no trend.
-    #[test]
-    fn a_night_under_other_conditions_is_another_machine() {
-        let machine = |change: &dyn Fn(&mut RunRecord)| {
-            let mut record = record(&[GRANT_LANE], 1);
-            change(&mut record);
-            HistoryEntry::from_result(&analyse_as(record, &scenario(&[GRANT_LANE]))).machine
-        };
-        let usual = machine(&|_| ());
-        assert!(
-            machine(&|r| r.environment.host.quota_us_per_s = Some(1_500_000))
-                .ends_with(", CPU quota of 1.50 cores")
-        );
-        assert!(machine(&|r| r.environment.valkey.io_threads = 4).ends_with(", 4 io-threads"));
-        assert!(machine(&|r| r.environment.valkey.partitions = 64).ends_with(", 64 partitions"));
-        assert!(
-            machine(&|r| r.environment.valkey.allocator = "jemalloc-5.3.0".into())
-                .ends_with(", jemalloc-5.3.0")
-        );
-        // Two on this machine, or one of them on another.
-        let generators = |boot: &str| {
-            machine(&|r| {
-                r.generators = vec![generator(1), generator(2)];
-                r.generators[0].host.boot = Some("a".into());
-                r.generators[1].host.boot = Some(boot.to_owned());
-            })
-        };
-        assert!(generators("a").ends_with(", 2 generators"), "{}", generators("a"));
-        let apart = generators("b");
-        assert!(
-            apart.contains(", 2 generators, theirs: ") && apart.matches(" cores and ").count() == 2,
-            "{apart}"
-        );
-        let with_priority = |real_time| {
-            machine(&|r| r.generator = Some(GeneratorUse { real_time, ..GeneratorUse::default() }))
-        };
-        assert!(with_priority(Some(false)).ends_with(", generator without real-time priority"));
-        assert_eq!([with_priority(None), with_priority(Some(true))], [usual.clone(), usual.clone()]);
-        let replicated = |provider: &str| {
-            machine(&|r| {
-                r.environment.valkey.replicas = 1;
-                r.environment.valkey.provider = provider.to_owned();
-            })
-        };
-        assert!(replicated("external").contains(", 1 replicas, on the generator's machine"));
-        // Those of servers of our own are a key of the scenario.
-        assert!(!replicated("local").contains("replicas") && !usual.contains("quota"));
-    }
-
-    #[test]
-    fn a_night_of_an_sdk_duet_says_which_sdk_it_was() {
-        let mut record = record(&[GRANT_LANE], 1);
-        record.arms[0].sdk = Some(SdkInfo {
-            source: "origin/main:crates/ff-sdk".into(),
-            version: "0.15.0".into(),
-            commit: None,
-            sha256: "cd".repeat(32),
-            compiler: "rustc 1".into(),
-        });
-        let arm = record.arms[0].name.clone();
-        let entry = HistoryEntry::from_result(&analyse_as(record, &scenario(&[GRANT_LANE])));
-        let metric = format!("{arm}/service_p50");
-        let seen = trend(std::slice::from_ref(&entry), &entry.scenario, &metric).unwrap();
-        assert_eq!(seen.points[0].sdk.as_deref(), Some("0.15.0 (cdcdcdcdcdcd)"));
-    }
-
-    #[test]
-    fn a_torn_line_costs_one_run_and_is_reported() {
-        let mut file = Cursor::new(Vec::new());
-        append(&mut file, &night(0, 200.0)).unwrap();
-        append(&mut file, &night(1, 201.0)).unwrap();
-        let mut bytes = file.into_inner();
-        bytes.truncate(bytes.len() - 30);
-        let torn = read(Cursor::new(bytes.clone())).unwrap();
-        assert_eq!((torn.entries.len(), torn.skipped[0].line), (1, 2));
-        let mut file = Cursor::new(bytes);
-        append(&mut file, &night(2, 202.0)).unwrap();
-        let history = read(Cursor::new(file.into_inner())).unwrap();
-        assert_eq!(history.entries, [night(0, 200.0), night(2, 202.0)]);
-        assert_eq!(history.skipped.len(), 1);
-    }
-}
+#[path = "history_tests.rs"]
+mod tests;

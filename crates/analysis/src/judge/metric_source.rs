@@ -1,7 +1,11 @@
 //! Where in a record each metric's value stands, and so how it can be judged.
 
-use crate::record::{ArmRecord, CounterBlock, Histogram, RunRecord, TimelinePoint, WireTotals};
-use crate::scenario::Metric;
+use std::collections::BTreeSet;
+
+use crate::record::{
+    ArmRecord, ClusterRecord, CounterBlock, Histogram, RunRecord, TimelinePoint, Warning, WireTotals,
+};
+use crate::scenario::{Metric, ModelForm};
 
 /// Where a metric's value comes from.
 #[derive(Clone, Copy, Debug)]
@@ -27,14 +31,49 @@ pub(super) enum Source {
     Calls,
 }
 
-/// Whether a record's figures do not hold it: the servers' CPU, where others may have used it too; claims per
-/// second, where the pipe to a worker is in the time that they took.
+/// Whether a record's figures do not hold it: the servers' CPU, where others may have used it too, or where its
+/// clock counts what is no work; claims per second, where the pipe to a worker is in the time that they took; either, where it was something else.
 pub(super) fn is_withheld(metric: Metric, record: &RunRecord) -> bool {
-    match metric {
-        Metric::ServerCpu => record.server_figures_withheld(),
+    let unknown = match metric {
+        Metric::ServerCpu => record.server_figures_withheld() || record.main_thread_doubt().is_some(),
         Metric::Throughput => record.has_workers(),
         _ => false,
+    };
+    unknown || is_of_another_definition(metric, record)
+}
+
+/// Whether the version that made the record took something else for the metric, as far as the record shows
+/// it.
+pub(super) fn is_of_another_definition(metric: Metric, record: &RunRecord) -> bool {
+    match metric {
+        Metric::Throughput => rates_are_of_schedules(record) || control_is_among_baselines(record),
+        Metric::ServerCpu => control_is_among_baselines(record),
+        _ => false,
     }
+}
+
+/// Metrics of a record that were something else, and the servers' CPU where it is by no clock that would do.
+pub(super) fn other_definitions(record: &RunRecord) -> impl Iterator<Item = Warning> {
+    let all = [Metric::Throughput, Metric::ServerCpu].into_iter();
+    let other = all.filter(move |metric| is_of_another_definition(*metric, record));
+    let doubt = record.main_thread_doubt().map(|why| Warning::MainThreadTimes { why });
+    other.map(|metric| Warning::OtherDefinition { metric }).chain(doubt)
+}
+
+/// An open loop's blocks had a steady part once, from the first of their claims being sent until the last one
+/// was: what came of that is the rate of the schedule. They have none any more.
+fn rates_are_of_schedules(record: &RunRecord) -> bool {
+    let open = matches!(record.scenario.load.model, ModelForm::Open);
+    open && record.blocks.iter().any(|block| block.steady.is_some())
+}
+
+/// A server duet's control makes a block of its own in each group, on the control's cluster. Versions that
+/// did not mark these have two of the baseline in a group, and which of them is the baseline's nobody knows.
+fn control_is_among_baselines(record: &RunRecord) -> bool {
+    let mut known = BTreeSet::new();
+    record.clusters.iter().any(ClusterRecord::is_control)
+        && !record.blocks.iter().any(|block| block.on_control)
+        && record.blocks.iter().any(|block| !known.insert((block.group, block.arm)))
 }
 
 /// Where the value comes from.
@@ -90,6 +129,9 @@ pub(super) fn per_second(metric: Metric) -> Option<fn(&TimelinePoint) -> Option<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, record};
+    use crate::judge::server_fixture::server_duet;
+    use crate::record::{MainThreadClock, MainThreadDoubt, SteadyPart};
     use crate::scenario::METRICS;
 
     #[test]
@@ -98,5 +140,69 @@ mod tests {
             let exact = matches!(source(row.metric), Source::Exact(_) | Source::Calls);
             assert_eq!(exact, !row.is_judged(), "{}", row.name);
         }
+    }
+
+    /// What is left out of a record.
+    fn left_out(record: &RunRecord) -> Vec<Metric> {
+        let metric = |warning: Warning| match warning {
+            Warning::OtherDefinition { metric } => Some(metric),
+            _ => None,
+        };
+        let told: Vec<Metric> = other_definitions(record).filter_map(metric).collect();
+        assert!(told.iter().all(|metric| is_withheld(*metric, record)), "{told:?}");
+        told
+    }
+
+    #[test]
+    fn rates_of_an_open_loop_s_schedule_are_left_out() {
+        let with = |model: ModelForm, steady: Option<SteadyPart>| {
+            let mut run = record(&[GRANT_LANE, HGET_LANE], 1);
+            run.scenario.load.model = model;
+            run.blocks.iter_mut().for_each(|block| block.steady = steady);
+            left_out(&run)
+        };
+        let steady = Some(SteadyPart { claims: 160, duration_s: 0.03 });
+        assert_eq!(with(ModelForm::Open, steady), [Metric::Throughput]);
+        assert_eq!([with(ModelForm::Closed, steady), with(ModelForm::Open, None)], [vec![], vec![]]);
+    }
+
+    /// The first cluster's servers are of version 8.0, the second's of 9.1, which tells another time where it has
+    /// io-threads.
+    #[test]
+    fn main_threads_that_poll_or_are_timed_by_two_clocks_have_no_cpu() {
+        let found = |change: &dyn Fn(&mut RunRecord)| {
+            let mut run = server_duet(&[GRANT_LANE, HGET_LANE], 1);
+            change(&mut run);
+            let doubt = |warning: Warning| match warning {
+                Warning::MainThreadTimes { why } => Some(why),
+                _ => None,
+            };
+            let told = other_definitions(&run).find_map(doubt);
+            assert_eq!(is_withheld(Metric::ServerCpu, &run), told.is_some());
+            assert!(!is_withheld(Metric::Throughput, &run));
+            told
+        };
+        let by = |clock| found(&|run| run.primaries[1].counters.main_thread_clock = Some(clock));
+        assert_eq!([found(&|_| ()), by(MainThreadClock::Cpu)], [None, None]);
+        assert_eq!(by(MainThreadClock::Active), Some(MainThreadDoubt::UnlikeClocks));
+        assert_eq!(by(MainThreadClock::Mixed), Some(MainThreadDoubt::UnlikeClocks));
+        let threads = |number: usize| found(&|run| run.clusters[number].valkey.io_threads = 4);
+        assert_eq!(threads(0), Some(MainThreadDoubt::Polling));
+        assert_eq!(threads(1), Some(MainThreadDoubt::UnlikeClocks));
+    }
+
+    /// As many blocks of the control's as of the baseline's, marked or not.
+    #[test]
+    fn a_baseline_whose_control_is_not_told_apart_has_no_rate_and_no_cpu() {
+        let with = |marked: bool, duet: bool| {
+            let arms = [GRANT_LANE, HGET_LANE];
+            let mut run = if duet { server_duet(&arms, 1) } else { record(&arms, 1) };
+            let own: Vec<_> = run.blocks.iter().filter(|block| block.arm == 0).cloned().collect();
+            run.blocks.extend(own.into_iter().map(|block| CounterBlock { on_control: marked, ..block }));
+            left_out(&run)
+        };
+        assert_eq!(with(false, true), [Metric::Throughput, Metric::ServerCpu]);
+        assert_eq!([with(true, true), with(false, false)], [vec![], vec![]]);
+        assert_eq!(left_out(&server_duet(&[GRANT_LANE, HGET_LANE], 1)), []);
     }
 }

@@ -15,6 +15,7 @@
 
 mod analyse;
 mod arm_counts;
+mod arm_differences;
 mod beside_others;
 mod calibration;
 pub mod capacity;
@@ -52,6 +53,8 @@ mod recovery;
 mod repeat;
 mod repeat_recovery;
 mod result;
+#[cfg(any(test, feature = "fixtures"))]
+pub mod ruler_fixture;
 mod runs_before;
 mod send_lag;
 #[cfg(any(test, feature = "fixtures"))]
@@ -61,11 +64,13 @@ mod service_level;
 mod sides;
 mod sizing;
 mod stored;
+mod stored_pairs;
 mod summary;
 mod sweep;
 mod trend;
 mod undecided;
 mod unlike_before;
+mod untimed;
 mod validity;
 mod values;
 mod worker;
@@ -73,9 +78,10 @@ mod worth;
 
 pub use analyse::{analyse, analyse_as};
 pub(crate) use arm_counts::{own_sides, wire_per_claim};
+pub use arm_differences::{ArmDifference, arm_differences, is_of_two_arms};
 pub use calibration::{
-    CALIBRATION_SCHEMA, Calibration, CpuTrend, FLAT_FROM, LevelSummary, RoundTripSummary, SendLagSummary,
-    assess,
+    CALIBRATION_SCHEMA, Calibration, CalibrationProblem, CpuTrend, FLAT_FROM, LevelSummary, RoundTripSummary,
+    SendLagSummary, assess,
 };
 pub use clock::Clock;
 pub use comparable::{NotComparable, SettingDifference, differences, place_differences};
@@ -90,6 +96,7 @@ pub use forecast::{Experience, Forecast, Shortfall, forecast};
 pub use gate::{GatePolicy, Standing, gate, gate_repeated, standing};
 pub(crate) use gate::{error_findings, judged_exact};
 pub use generators::{GeneratorLimit, GeneratorSummary, MOST_LATE_US};
+pub(crate) use generators::{seconds_apart, uncalibrated};
 pub use history::{History, HistoryEntry, HistoryError, HistoryValue, SkippedLine, append, read};
 pub use latency_summary::LatencySummary;
 pub(crate) use noise::{noise_band, on_one_side};
@@ -114,10 +121,12 @@ pub use stored::{
     RunLabel, StoredComparison, StoredExact, StoredFailures, StoredMetric, StoredOptions, StoredRefusal,
     StoredVerdict, Thresholds, compare,
 };
+pub use stored_pairs::StoredPair;
 pub use sweep::{NoInterval, Sweep, SweepArm, SweepComparison, SweepLine, SweepPoint, sweep};
 pub use trend::{LeftOut, RUNS_FOR_A_CHANGE, Trend, TrendChange, TrendPoint, trend};
 pub use undecided::Undecided;
 pub use unlike_before::unlike_before;
+pub use untimed::WithoutTime;
 pub use values::{MetricValue, metric_values};
 pub use worker::{HeadlineSeen, Share, headline_seen};
 pub use worth::WorthMissing;

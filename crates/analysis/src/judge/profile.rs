@@ -41,7 +41,7 @@ pub(super) fn profile(record: &RunRecord) -> Option<Profile> {
         Some(profiled)
     });
     let arms: Vec<_> = arms.collect();
-    Some(Profile { changes: changes(record, &pairs), arms, findings })
+    Some(Profile { changes: changes(record, &pairs, &arms), arms, findings })
 }
 
 /// Blocks of an instrumented arm and of its plain one.
@@ -92,6 +92,7 @@ impl<'a> InstrumentedPair<'a> {
             instrumented: adding_up(&parts(true), &server),
             added_us: harrell_davis_interval(&differences, 0.5, CONFIDENCE).ok(),
         }
+        .with_unexplained()
     }
 
     fn function(&self, function: &str) -> ProfiledFunction {
@@ -125,6 +126,8 @@ impl<'a> InstrumentedPair<'a> {
             us,
             parts,
             timers_us: timers_us(sums, timers),
+            // Known once the whole is held against the plain library.
+            unexplained_us: None,
         }
     }
 

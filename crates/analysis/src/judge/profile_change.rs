@@ -6,21 +6,25 @@ use crate::record::{CounterBlock, FunctionSums, Inside, RunRecord};
 use crate::stats::{Estimate, mean_in_order};
 
 use super::profile_parts::{SAME_COUNT, command_calls, inside_blocks, part_series, parts_of};
-use super::profile_result::{PartChange, ProfileChange, ProfilePart};
+use super::profile_result::{PartChange, ProfileChange, ProfilePart, ProfiledArm};
 
 /// Chance that any part of a function is marked without reason.
 const ERROR: f64 = 0.05;
 
 /// Every part of every function that two libraries have in common. The first instrumented arm with a path is
 /// the base of the others with that path.
-pub(super) fn changes(record: &RunRecord, pairs: &[(usize, usize)]) -> Vec<ProfileChange> {
+pub(super) fn changes(
+    record: &RunRecord,
+    pairs: &[(usize, usize)],
+    profiled: &[ProfiledArm],
+) -> Vec<ProfileChange> {
     let path = |arm: usize| record.arms[arm].path;
     let mut changes = Vec::new();
     for (n, &(candidate, _)) in pairs.iter().enumerate() {
         let Some(&(base, _)) = pairs[..n].iter().find(|(base, _)| path(*base) == path(candidate)) else {
             continue;
         };
-        let sides = [base, candidate].map(|arm| Side::of(record, arm));
+        let sides = [base, candidate].map(|arm| Side::of(record, arm, profiled));
         let functions =
             sides[0].all.functions.keys().filter(|name| sides[1].all.functions.contains_key(*name));
         for function in functions {
@@ -34,14 +38,17 @@ pub(super) fn changes(record: &RunRecord, pairs: &[(usize, usize)]) -> Vec<Profi
 struct Side<'a> {
     blocks: Vec<(&'a CounterBlock, &'a Inside)>,
     all: Inside,
+    unexplained_per_timer_us: f64,
 }
 
 impl<'a> Side<'a> {
-    fn of(record: &'a RunRecord, arm: usize) -> Self {
+    fn of(record: &'a RunRecord, arm: usize, profiled: &[ProfiledArm]) -> Self {
         let mut blocks = inside_blocks(record, arm);
         blocks.sort_by_key(|(block, _)| block.group);
         let all = Inside::sum(blocks.iter().map(|(_, inside)| *inside));
-        Self { blocks, all }
+        let own = profiled.iter().find(|one| one.arm == record.arms[arm].name);
+        let unexplained_per_timer_us = own.map_or(0.0, ProfiledArm::unexplained_per_timer_us);
+        Self { blocks, all, unexplained_per_timer_us }
     }
 
     fn series(&self, function: &str, part: &ProfilePart) -> BTreeMap<u32, f64> {
@@ -63,13 +70,16 @@ fn of_function(
     let mean = |series: &BTreeMap<u32, f64>| series.values().sum::<f64>() / series.len().max(1) as f64;
     let all: Vec<_> = parts.iter().map(|part| [0, 1].map(|n| sides[n].series(function, part))).collect();
     let whole_us: f64 = all.iter().map(|[base, _]| mean(base)).sum();
+    let unexplained_us = unexplained(sides, sums);
     parts
         .into_iter()
         .zip(all)
         .map(|(part, [base, candidate])| {
             let differences: Vec<f64> =
                 base.iter().filter_map(|(group, base)| Some(candidate.get(group)? - base)).collect();
-            let difference = mean_in_order(&differences, confidence).ok();
+            let of_blocks = mean_in_order(&differences, confidence).ok();
+            let beyond_blocks_us = if part == ProfilePart::Lua { unexplained_us } else { 0.0 };
+            let difference = of_blocks.map(|difference| difference.wider_by(beyond_blocks_us));
             let [base_calls, candidate_calls] =
                 sums.map(|sums| command_calls(sums, &part).map(|calls| calls as f64 / sums.entered as f64));
             ProfileChange {
@@ -86,6 +96,14 @@ fn of_function(
             }
         })
         .collect()
+}
+
+/// What the timers of the calls that one of two libraries makes and the other does not may take beyond what was taken
+/// out for them, in microseconds per call. Those that both make say the same of both.
+fn unexplained(sides: &[Side<'_>; 2], sums: [&FunctionSums; 2]) -> f64 {
+    let [base, candidate] = sums.map(|sums| sums.command_calls() as f64 / sums.entered.max(1) as f64);
+    let [one, other] = [0, 1].map(|n| sides[n].unexplained_per_timer_us);
+    one.max(other) * (candidate - base).abs()
 }
 
 fn change([base, candidate]: [Option<f64>; 2], difference: Option<Estimate>, noise_us: f64) -> PartChange {

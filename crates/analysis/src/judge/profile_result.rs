@@ -55,6 +55,43 @@ pub struct ProfiledFunction {
     pub parts: Vec<ProfiledPart>,
     /// What its timers took, in microseconds per call; in no part.
     pub timers_us: f64,
+    /// What the timers do not explain, in microseconds per call: in Lua's own part, whose interval is wider by it on
+    /// either side. `None` in results of versions that did not tell it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unexplained_us: Option<f64>,
+}
+
+impl ProfiledFunction {
+    /// Timers of a call: the function's own, and one around each command.
+    fn timers(&self) -> f64 {
+        1.0 + self.parts.iter().filter_map(|part| part.calls).sum::<f64>()
+    }
+}
+
+impl ProfiledArm {
+    /// What the parts are apart from the plain library's time, in microseconds for each timer: so much more or less
+    /// than was taken out for it each of them may take.
+    pub(super) fn unexplained_per_timer_us(&self) -> f64 {
+        let calls: u64 = self.functions.iter().map(|function| function.calls).sum();
+        let timers: f64 =
+            self.functions.iter().map(|function| function.calls as f64 * function.timers()).sum();
+        let of_a_call = self.without_timers.short.abs() * self.without_timers.server_us;
+        of_a_call * calls as f64 / timers.max(1.0)
+    }
+
+    /// With what the timers do not explain told of each function. Lua's own part is what is left over, so that it holds
+    /// that.
+    pub(super) fn with_unexplained(mut self) -> Self {
+        let per_timer_us = self.unexplained_per_timer_us();
+        for function in &mut self.functions {
+            let unexplained_us = per_timer_us * function.timers();
+            function.unexplained_us = Some(unexplained_us);
+            for part in function.parts.iter_mut().filter(|part| part.part == ProfilePart::Lua) {
+                part.interval = part.interval.map(|interval| interval.wider_by(unexplained_us));
+            }
+        }
+        self
+    }
 }
 
 /// A part of a function.
@@ -69,7 +106,7 @@ pub struct ProfiledPart {
     pub each_us: Option<f64>,
     /// Time per call of the function, in microseconds.
     pub us: f64,
-    /// Its interval, from the blocks.
+    /// Its interval, from the blocks; that of Lua's own part is wider by what the timers do not explain.
     pub interval: Option<Estimate>,
     /// Share of the function's time without timers.
     pub share: f64,
@@ -148,7 +185,7 @@ pub enum ProfilePart {
         /// Its upper-case name.
         command: String,
     },
-    /// What the function does itself, in Lua.
+    /// What the function does itself, in Lua: what is left over of its time.
     Lua,
 }
 
@@ -172,7 +209,8 @@ pub struct ProfileChange {
     pub base_us: f64,
     /// The same of the candidate.
     pub candidate_us: f64,
-    /// Candidate less base, with an interval that holds for all parts of the function together.
+    /// Candidate less base, with an interval that holds for all parts of the function together. Where one library calls
+    /// more commands, that of Lua's own part is wider by what their timers may not explain.
     pub difference: Option<Estimate>,
     /// What that amounts to.
     pub change: PartChange,

@@ -2,7 +2,7 @@
 
 use super::profile::profile;
 use super::profile_fixture::{FUNCTION, Truth, profiled};
-use super::profile_result::{PartChange, Profile, ProfileFinding, ProfilePart};
+use super::profile_result::{PartChange, Profile, ProfileFinding, ProfilePart, ProfiledFunction};
 use crate::record::RunRecord;
 
 fn of(truths: &[Truth], change: impl FnOnce(&mut RunRecord)) -> Profile {
@@ -69,6 +69,58 @@ fn a_call_more_and_a_dearer_call_are_named_and_nothing_else_is() {
         [(ProfilePart::Lua, PartChange::Dearer)]
     );
     assert_eq!(marked(&of(&[Truth::default(), Truth::default()], |_| ())), []);
+}
+
+/// Has the plain library of the first arm take this share of its time.
+fn plain_takes(share: f64) -> impl FnOnce(&mut RunRecord) {
+    move |record| {
+        for block in record.blocks.iter_mut().filter(|block| block.arm == 0) {
+            block.counters.fcall_us = (block.counters.fcall_us as f64 * share) as u64;
+        }
+    }
+}
+
+#[test]
+fn what_the_timers_do_not_explain_widens_lua_s_own_part_alone() {
+    let function = |profile: &Profile| profile.arms[0].functions[0].clone();
+    let widths = |function: &ProfiledFunction| -> Vec<f64> {
+        function.parts.iter().map(|part| part.interval.unwrap().half_width()).collect()
+    };
+    let explained = function(&of(&[Truth::default()], |_| ()));
+    assert!(explained.unexplained_us.unwrap() < 0.02, "{explained:?}");
+    let doubted = of(&[Truth::default()], plain_takes(0.95));
+    assert_eq!(doubted.findings, [], "5 % are allowed");
+    let doubted = function(&doubted);
+    // Of 52 us with what is around the function a twentieth.
+    let unexplained_us = doubted.unexplained_us.unwrap();
+    assert!((unexplained_us - 2.6).abs() < 0.1, "{doubted:?}");
+    let wider: Vec<f64> =
+        widths(&doubted).iter().zip(widths(&explained)).map(|(after, before)| after - before).collect();
+    let more_us = unexplained_us - explained.unexplained_us.unwrap();
+    // HSET, ZREM, and Lua's own part at the end.
+    for (wider, expected) in wider.iter().zip([0.0, 0.0, more_us]) {
+        assert!((wider - expected).abs() < 1e-9, "{doubted:?}");
+    }
+    assert_eq!(wider.len(), 3);
+}
+
+/// Timers of calls that only one library makes may take more or less than was taken out for them, and that would show
+/// as Lua's own time.
+#[test]
+fn more_is_asked_of_lua_where_one_library_calls_more() {
+    let lua = |more_calls: u64, change: &dyn Fn(&mut RunRecord)| {
+        let mut candidate = Truth { lua_us: 33.0, ..Truth::default() };
+        if more_calls > 0 {
+            candidate.commands.insert("HGET", (more_calls, 3.0));
+        }
+        let profile = of(&[Truth::default(), candidate], change);
+        profile.changes.iter().find(|change| change.part == ProfilePart::Lua).unwrap().change
+    };
+    let unexplained = |record: &mut RunRecord| plain_takes(0.92)(record);
+    assert_eq!(lua(6, &|_| ()), PartChange::Dearer, "3 us more, and the timers explain all");
+    // A twelfth of 52 us for five timers, six times.
+    assert_eq!(lua(6, &unexplained), PartChange::Same);
+    assert_eq!(lua(0, &unexplained), PartChange::Dearer, "with as many timers it is the same of both");
 }
 
 /// What breaks a sound record.

@@ -52,9 +52,9 @@ pub struct Recovery {
     /// Until both were; `None` where they never were, or nobody can tell.
     pub recovered_s: Option<f64>,
     /// Claims that were due from when it struck until all was as before, or until the next fault or the end
-    /// of the load, and took longer than the noise explains.
+    /// of the load, and took longer than the noise explains, or have no time.
     pub late: Option<u64>,
-    /// The slowest of them, in microseconds.
+    /// The slowest of those that have one, in microseconds.
     pub slowest_us: Option<f64>,
     /// What the run was before the first fault; `None` where too little of it lies before that.
     pub before: Option<Before>,
@@ -220,6 +220,8 @@ struct Group {
     begin_s: f64,
     length_s: f64,
     claimed: u64,
+    /// Claims without a time.
+    untimed: u64,
     response: Option<Latencies>,
 }
 
@@ -252,11 +254,11 @@ impl<'a> Window<'a> {
                 Some(all) => drop(all.merge(&latencies)),
             }
         }
-        let claimed = slices.iter().map(|slice| slice.claimed).sum();
         Group {
             begin_s: begin as f64 * self.slice_s,
             length_s: slices.len() as f64 * self.slice_s,
-            claimed,
+            claimed: slices.iter().map(|slice| slice.claimed).sum(),
+            untimed: slices.iter().map(|slice| slice.untimed).sum(),
             response,
         }
     }
@@ -309,7 +311,7 @@ impl<'a> Window<'a> {
             Some((begin - at_s).max(0.0))
         };
         let p99_back_s = before.and_then(|before| {
-            back(&|group| group.p99_us().is_some_and(|p99_us| p99_us <= before.p99_limit_us))
+            back(&|group| group.p99_of_all_us().is_some_and(|p99_us| p99_us <= before.p99_limit_us))
         });
         let rate_back_s = before.and_then(|before| {
             back(&|group| group.claimed as f64 / self.group_s() >= before.least_claims_per_s)
@@ -348,9 +350,10 @@ impl<'a> Window<'a> {
     }
 }
 
-/// Claims of these groups that took longer.
+/// Claims of these groups that took longer, those without a time among them.
 fn later_than(groups: &[&Group], limit_us: f64) -> u64 {
-    groups.iter().filter_map(|group| group.response.as_ref()).map(|all| all.above(limit_us)).sum()
+    let of = |group: &&Group| group.response.as_ref().map_or(0, |all| all.above(limit_us)) + group.untimed;
+    groups.iter().map(of).sum()
 }
 
 /// What the slowest claim of these groups took; `None` where none was successful.
@@ -367,6 +370,11 @@ impl Group {
 
     fn p99_us(&self) -> Option<f64> {
         Some(self.response.as_ref()?.quantile_us(0.99)).filter(|us| *us > 0.0)
+    }
+
+    /// With those that have no time later than the others; `None` where it is one of them.
+    fn p99_of_all_us(&self) -> Option<f64> {
+        self.response.as_ref()?.quantile_with_later_us(0.99, self.untimed).filter(|us| *us > 0.0)
     }
 }
 

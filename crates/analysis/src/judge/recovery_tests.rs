@@ -91,6 +91,21 @@ fn what_disturbs_nobody_is_over_at_once_and_what_never_ends_never() {
     assert_eq!((endless.p99_back_s, endless.recovered_s), (None, None));
 }
 
+/// Replies that were lost are in no response time, and whoever waited for them waited for long.
+#[test]
+fn claims_without_a_time_are_late_and_nothing_is_as_before_while_there_are_many() {
+    let with = |untimed: u64| {
+        let mut record = stalled(8.0, 0.0);
+        let slices = &mut record.injected.as_mut().unwrap().slices;
+        slices[80..90].iter_mut().for_each(|slice| slice.untimed = untimed);
+        only(&record)
+    };
+    assert_eq!((with(0).recovered_s, with(0).late), (Some(0.0), Some(0)));
+    let lost = with(2);
+    assert!((0.95..1.05).contains(&lost.recovered_s.unwrap()), "{lost:?}");
+    assert_eq!((lost.late, lost.rate_back_s), (Some(20), Some(0.0)));
+}
+
 #[test]
 fn an_outage_within_the_noise_is_not_said_to_be_none() {
     let recovery = only(&restless(8.0, 2.05));

@@ -88,7 +88,8 @@ pub struct RepeatedComparison {
     pub candidate: String,
     /// The metric.
     pub metric: Metric,
-    /// Candidate over baseline of every valid run; `None` where that run had too little.
+    /// Candidate over baseline of every run that is valid and was not ended early, in the order made
+    /// ([`Repeated::used`]); `None` where that run had too little.
     pub per_run: Vec<Option<Estimate>>,
     /// Geometric mean over runs. Its interval comes from the spread between runs, so it holds what differs
     /// from one run to the next as well, and allows for what ran beside them as a run's own does.
@@ -147,7 +148,7 @@ pub struct RepeatedDifference {
     pub baseline_value: f64,
     /// The candidate's value: mean over runs.
     pub candidate_value: f64,
-    /// Of every valid run that has a ratio.
+    /// Of every run that is valid, was not ended early and has a ratio.
     pub per_run: Vec<Estimate>,
     /// Mean over runs. Its interval comes from the spread between runs.
     pub mean: Estimate,
@@ -192,6 +193,14 @@ pub struct Repeated {
     /// their own, which the runs' reports name.
     #[serde(skip)]
     pub environment: Option<Environment>,
+}
+
+impl Repeated {
+    /// Numbers, from 1 among all attempts, of the runs that estimates use.
+    pub fn used(&self) -> impl Iterator<Item = usize> {
+        let attempts = self.attempts.iter().enumerate();
+        attempts.filter(|(_, attempt)| attempt.valid && !attempt.partial).map(|(n, _)| n + 1)
+    }
 }
 
 /// Combines the runs of one scenario, of those that were `wanted`. Runs whose own control failed stay in:

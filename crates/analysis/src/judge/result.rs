@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::json::{from_json, to_json_file};
+use crate::json::{FromJson, to_json_file};
 use crate::record::{InvalidReason, Outcomes, RunRecord, Warning};
 use crate::scenario::{Metric, MetricName, VariantPath};
 use crate::stats::{Agreement, Estimate, TooFew};
 
 use super::generators::GeneratorSummary;
 use super::latency_summary::LatencySummary;
+use super::metric_source::other_definitions;
 use super::profile_result::Profile;
 use super::recovery::Recovery;
 use super::sizing::{SizingBasis, SizingRow};
@@ -58,7 +59,37 @@ pub struct RunResult {
 }
 
 to_json_file!(RunResult);
-from_json!(RunResult);
+
+impl FromJson for RunResult {
+    fn from_json(text: &str) -> serde_json::Result<Self> {
+        let mut result: Self = serde_json::from_str(text)?;
+        result.leave_out_other_definitions();
+        Ok(result)
+    }
+}
+
+impl RunResult {
+    /// Takes out what an earlier version concluded from figures that were something else then. What is
+    /// measured stays as it is.
+    fn leave_out_other_definitions(&mut self) {
+        for warning in other_definitions(&self.record) {
+            let metric = match warning {
+                Warning::OtherDefinition { metric } => metric,
+                Warning::MainThreadTimes { .. } => Metric::ServerCpu,
+                _ => continue,
+            };
+            self.comparisons.retain(|comparison| comparison.metric != metric);
+            if metric == Metric::ServerCpu {
+                self.worth.clear();
+                let costs = self.variants.iter_mut().map(|variant| &mut variant.server);
+                costs.for_each(|cost| cost.main_thread_cpu_us_per_claim = None);
+            }
+            if !self.warnings.contains(&warning) {
+                self.warnings.push(warning);
+            }
+        }
+    }
+}
 
 /// One arm in numbers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -322,4 +353,49 @@ pub struct WorthRow {
     pub fewest: Option<u32>,
     /// For the upper end.
     pub most: Option<u32>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::ToJsonFile as _;
+    use crate::judge::analyse;
+    use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, record};
+    use crate::record::SteadyPart;
+    use crate::scenario::ModelForm;
+
+    #[test]
+    fn what_was_concluded_from_another_definition_is_left_out_where_a_result_is_read() {
+        let mut stored = analyse(record(&[GRANT_LANE, HGET_LANE], 1)).unwrap();
+        stored.comparisons.retain(|comparison| comparison.metric != Metric::Throughput);
+        let of_rates = Comparison { metric: Metric::Throughput, ..stored.comparisons[0].clone() };
+        stored.comparisons.push(of_rates);
+        let read = |result: &RunResult| RunResult::from_json(&result.to_json_file().unwrap()).unwrap();
+        let (comparisons, same) = (stored.comparisons.len(), read(&stored));
+        assert_eq!((same.comparisons.len(), same.warnings.len()), (comparisons, stored.warnings.len()));
+        assert!(same.own_rate_per_s(0).is_some());
+        stored.record.scenario.load.model = ModelForm::Open;
+        stored.record.blocks[0].steady = Some(SteadyPart { claims: 150, duration_s: 0.03 });
+        let other = read(&stored);
+        assert_eq!((other.comparisons.len(), other.own_rate_per_s(0)), (comparisons - 1, None));
+        assert!(other.comparisons.iter().all(|comparison| comparison.metric != Metric::Throughput));
+        let told = Warning::OtherDefinition { metric: Metric::Throughput };
+        assert_eq!(other.warnings.iter().filter(|warning| **warning == told).count(), 1);
+        assert_eq!(read(&other).warnings, other.warnings, "it is told once");
+    }
+
+    #[test]
+    fn cpu_of_main_threads_that_poll_is_left_out_of_stored_results_too() {
+        let stored = analyse(record(&[GRANT_LANE, HGET_LANE], 1)).unwrap();
+        let read = |version: &str| {
+            let mut stored = stored.clone();
+            stored.record.environment.valkey.io_threads = 4;
+            stored.record.environment.valkey.version = version.to_owned();
+            let read = RunResult::from_json(&stored.to_json_file().unwrap()).unwrap();
+            let judged = read.comparisons.iter().any(|comparison| comparison.metric == Metric::ServerCpu);
+            (judged, read.variants[0].server.main_thread_cpu_us_per_claim.is_some())
+        };
+        assert!(stored.comparisons.iter().any(|comparison| comparison.metric == Metric::ServerCpu));
+        assert_eq!([read("9.1.2"), read("8.1.3")], [(true, true), (false, false)]);
+    }
 }

@@ -3,7 +3,7 @@
 
 use std::iter::once;
 
-use crate::record::{RatioBefore, RunBefore};
+use crate::record::{RatioBefore, RunBefore, Tool};
 use crate::stats::{agreement, log_error_of, next_value};
 
 use super::beside_others::ran_beside_others;
@@ -42,15 +42,23 @@ pub(super) fn measured_the_same<'a>(
         let server = record.cluster_of_named(arm).map(|cluster| cluster.server.sha256.clone());
         let sdk = own.sdk.as_ref().map(|sdk| sdk.sha256.clone());
         let library = record.library_of(arm).sha256.clone();
-        Some((library, sdk, server, record.tool.commit.clone()))
+        Some((library, sdk, server))
     };
     let build = |result: &RunResult| result.record.environment.valkey.build_id.clone();
     let same_build = build(past).zip(build(now)).is_none_or(|(past, now)| past == now);
     arms.into_iter().all(|arm| with(past, arm) == with(now, arm))
+        && made_by_one(&past.record.tool, &now.record.tool)
         && same_build
         && somebodys_cluster(&past.record) == somebodys_cluster(&now.record)
         && !ran_beside_others(&past.warnings)
         && !differences(past, now).iter().any(|one| one.forbids)
+}
+
+/// Whether one and the same program made both. Of a checkout with changes, and outside of any, nobody knows
+/// what was built.
+fn made_by_one(past: &Tool, now: &Tool) -> bool {
+    let is_known = now.commit != "unknown" && !now.commit.ends_with("-dirty");
+    is_known && (&past.version, &past.commit) == (&now.version, &now.commit)
 }
 
 fn noted(past: &RunResult) -> RunBefore {
@@ -151,13 +159,14 @@ mod tests {
     #[test]
     fn what_measured_something_else_or_beside_others_is_left_out_and_a_failed_control_is_not() {
         type Change = fn(&mut RunResult);
-        let no_use: [Change; 9] = [
+        let no_use: [Change; 10] = [
             |past| past.valid = false,
             |past| past.record.partial = true,
             |past| past.record.environment.host.cores += 1,
             |past| past.record.environment.library.sha256 = "cd".repeat(32),
             |past| past.record.scenario.load.claims = Some(1),
             |past| past.record.tool.commit = "another".into(),
+            |past| past.record.tool.version = "another".into(),
             |past| past.record.environment.valkey.build_id = Some("another".into()),
             |past| past.record.arms[1].name = "another".into(),
             |past| past.warnings.push(Warning::BusyMachine { share: 0.5 }),
@@ -173,6 +182,15 @@ mod tests {
             change(&mut other);
             assert_eq!(runs([first.clone(), other]), None, "change {n}");
         }
+        let all_by = |commit: &str| {
+            let [first, second, now] = [&first, &second, &now].map(|run| {
+                let mut run = run.clone();
+                run.record.tool.commit = commit.into();
+                run
+            });
+            runs_before(&now, &[first, second]).len()
+        };
+        assert_eq!(["0123456", "0123456-dirty", "unknown"].map(all_by), [2, 0, 0]);
         let of_somebody = |result: &RunResult, addr: &str| {
             let mut result = result.clone();
             result.record.environment.valkey.provider = "external".into();

@@ -6,14 +6,14 @@ use crate::scenario::same_setting;
 /// Everything on every primary that was not as asked for, before the first window or after the last one. Of a
 /// run that was stopped nobody may have had the time to look once more.
 pub(super) fn other_servers(record: &RunRecord) -> Vec<InvalidReason> {
-    let mut faults = Vec::new();
+    let mut reasons = Vec::new();
     for cluster in &record.clusters {
         for (after, readings) in [(false, &cluster.before), (true, &cluster.after)] {
             if after && record.partial && readings.is_empty() {
                 continue;
             }
             let (told, primaries) = (readings.len(), cluster.valkey.primaries as usize);
-            let fault = |primary: Option<&ServerReading>, what: &str, asked: &str, found: &str| {
+            let reason = |primary: Option<&ServerReading>, what: &str, asked: &str, found: &str| {
                 InvalidReason::OtherServer {
                     cluster: record.cluster_name(cluster),
                     primary: primary.map(|reading| reading.addr.clone()),
@@ -25,17 +25,17 @@ pub(super) fn other_servers(record: &RunRecord) -> Vec<InvalidReason> {
             };
             if told != primaries {
                 let [asked, found] = [primaries, told].map(|count| count.to_string());
-                faults.push(fault(None, "the number of primaries that told what they are", &asked, &found));
+                reasons.push(reason(None, "the number of primaries that told what they are", &asked, &found));
             }
             for reading in readings {
                 let differing = differences(cluster, reading);
-                faults.extend(
-                    differing.iter().map(|(what, asked, found)| fault(Some(reading), what, asked, found)),
+                reasons.extend(
+                    differing.iter().map(|(what, asked, found)| reason(Some(reading), what, asked, found)),
                 );
             }
         }
     }
-    faults
+    reasons
 }
 
 /// What, as asked for and as found.
@@ -154,8 +154,8 @@ mod tests {
             record.clusters[0].audit.claimed += 1;
             record.clusters[1].audit.claimed -= 1;
         });
-        let unexplained = |fault: &InvalidReason| {
-            matches!(fault, InvalidReason::AuditViolation { violation: Violation::SumOfGrants, count: 1 })
+        let unexplained = |reason: &InvalidReason| {
+            matches!(reason, InvalidReason::AuditViolation { violation: Violation::SumOfGrants, count: 1 })
         };
         assert!(!swapped.valid && swapped.invalid_reasons.iter().all(unexplained), "{swapped:?}");
     }

@@ -7,6 +7,7 @@ use super::clock::Clock;
 use super::finding::{Cause, Conclusion, Finding};
 use super::recovery::{Recovery, Untold};
 use super::result::{RunResult, VariantSummary};
+use super::untimed::{P99, Untimed, WithoutTime, without_time};
 use super::values::measured;
 use crate::record::RunRecord;
 use crate::scenario::{FaultKind, Mode};
@@ -29,6 +30,9 @@ pub struct ServiceLevel<'a> {
     pub p99_us: f64,
     /// Of a storm: executions that came back later than the bound or never, of how many.
     pub late: Option<(u64, u64)>,
+    /// What the 99th percentile does not know of, where it does not know of all claims; never of a storm,
+    /// which knows what became of all its executions.
+    pub untimed: Option<WithoutTime>,
     /// The bound in µs.
     pub bound_us: f64,
     /// Whether it was kept.
@@ -38,13 +42,14 @@ pub struct ServiceLevel<'a> {
 /// Whether a service level was kept.
 #[derive(Clone, Debug, PartialEq)]
 pub enum LevelState {
-    /// The p99 lies at or below the bound, with its whole interval where it has one.
+    /// The p99 lies at or below the bound, with its whole interval where it has one, and with all claims that
+    /// have no time later than the others.
     Kept,
-    /// It lies above it, in the same way.
+    /// It lies above it, in the same way, with those later that never got a lease, and the others earlier.
     Missed,
     /// Neither can be said.
     Untold {
-        /// The interval, which holds the bound, or why there is none.
+        /// The interval of the claims that have a time, or why there is none.
         interval: Result<Estimate, TooFew>,
     },
 }
@@ -56,13 +61,13 @@ impl ServiceLevel<'_> {
         match &self.state {
             LevelState::Kept => None,
             LevelState::Missed => {
-                let (p99_us, late) = (self.p99_us, self.late);
-                let cause = Cause::ServiceLevel { variant, clock, p99_us, late, bound_us };
+                let (p99_us, late, untimed) = (self.p99_us, self.late, self.untimed);
+                let cause = Cause::ServiceLevel { variant, clock, p99_us, late, untimed, bound_us };
                 Some(Finding::new(Conclusion::Regression, cause))
             }
             LevelState::Untold { interval } => {
-                let (claims, interval) = (self.claims, interval.clone());
-                let cause = Cause::ServiceLevelUntold { variant, clock, claims, interval, bound_us };
+                let (claims, interval, untimed) = (self.claims, interval.clone(), self.untimed);
+                let cause = Cause::ServiceLevelUntold { variant, clock, claims, interval, untimed, bound_us };
                 Some(Finding::new(Conclusion::Inconclusive, cause))
             }
         }
@@ -77,13 +82,24 @@ pub(crate) fn service_levels(result: &RunResult, bound: Duration) -> impl Iterat
         let summary = clock.summary(variant)?;
         let arm = record.arms.iter().position(|arm| arm.name == variant.name)?;
         let (claims, p99_us) = (summary.count, summary.p99);
-        let (state, late) = if clock == Clock::Resume {
-            let (state, late) = of_storm(record, arm, bound_us)?;
-            (state, Some(late))
-        } else {
-            (of_claims(record, (arm, clock), p99_us, bound_us), None)
+        let level = |state, late, untimed| ServiceLevel {
+            variant,
+            clock,
+            claims,
+            p99_us,
+            late,
+            untimed,
+            bound_us,
+            state,
         };
-        Some(ServiceLevel { variant, clock, claims, p99_us, late, bound_us, state })
+        if clock == Clock::Resume {
+            let (state, late) = of_storm(record, arm, bound_us)?;
+            return Some(level(state, Some(late), None));
+        }
+        let times = Latencies::readable(clock.histogram(&record.arms[arm]))?;
+        let untimed = Untimed::of(&record.arms[arm]);
+        let state = of_claims(&times, interval(record, (arm, clock), p99_us), untimed, bound_us);
+        Some(level(state, None, without_time(&times, untimed)))
     })
 }
 
@@ -99,31 +115,77 @@ fn judged_clock(result: &RunResult) -> Clock {
     }
 }
 
-/// An arm's claims against the bound: its p99 with the interval that is stored and exported of it.
-fn of_claims(record: &RunRecord, (arm, clock): (usize, Clock), p99_us: f64, bound_us: f64) -> LevelState {
-    let interval = match measured(record, arm, clock.p99()) {
+/// The p99 of an arm's claims that have a time, with the interval that is stored and exported of it.
+fn interval(record: &RunRecord, (arm, clock): (usize, Clock), p99_us: f64) -> Result<Estimate, TooFew> {
+    match measured(record, arm, clock.p99()) {
         // Around the figure that reports have.
-        Ok(value) => LogValue { value: p99_us, ..value }.estimate(CONFIDENCE),
+        Ok(value) => Ok(LogValue { value: p99_us, ..value }.estimate(CONFIDENCE)),
         // Enough claims, of which so many took the same time that their p99 is known to the last digit.
-        Err(TooFew::Constant { .. }) => {
-            Estimate { estimate: p99_us, low: p99_us, high: p99_us, confidence: CONFIDENCE }
-        }
-        Err(too_few) => {
-            let times = Latencies::readable(clock.histogram(&record.arms[arm]));
-            return match times.and_then(|times| times.quantile_against(0.99, bound_us)) {
-                Some(Ordering::Less) => LevelState::Kept,
-                Some(_) => LevelState::Missed,
-                None => LevelState::Untold { interval: Err(too_few) },
-            };
-        }
-    };
-    if interval.high <= bound_us {
+        Err(TooFew::Constant { .. }) => Ok(exactly(p99_us)),
+        Err(too_few) => Err(too_few),
+    }
+}
+
+fn exactly(us: f64) -> Estimate {
+    Estimate { estimate: us, low: us, high: us, confidence: CONFIDENCE }
+}
+
+/// An arm's claims against the bound: the interval of those that have a time, and what is known of the
+/// others.
+fn of_claims(
+    times: &Latencies,
+    interval: Result<Estimate, TooFew>,
+    untimed: Untimed,
+    bound_us: f64,
+) -> LevelState {
+    let side = |further| side_of(times, interval.as_ref().ok(), further, bound_us);
+    if side((0, untimed.all())) == Some(Ordering::Less) {
         LevelState::Kept
-    } else if interval.low > bound_us {
+    } else if side((untimed.unknown, untimed.never)) == Some(Ordering::Greater) {
         LevelState::Missed
     } else {
-        LevelState::Untold { interval: Ok(interval) }
+        LevelState::Untold { interval }
     }
+}
+
+/// On which side of the bound the p99 lies, with so many claims earlier than all others, and so many later;
+/// `None` where nobody can tell. Where no interval tells, how many are beyond the bound may.
+fn side_of(
+    times: &Latencies,
+    known: Option<&Estimate>,
+    further: (u64, u64),
+    bound_us: f64,
+) -> Option<Ordering> {
+    let interval = known.and_then(|known| with_further(times, known, further));
+    let Some(interval) = interval else { return times.quantile_against(P99, bound_us, further) };
+    if interval.high <= bound_us {
+        Some(Ordering::Less)
+    } else if interval.low > bound_us {
+        Some(Ordering::Greater)
+    } else {
+        None
+    }
+}
+
+/// The interval of the p99 with further claims, earlier and later than all others: that of another quantile
+/// of these, and no narrower than what is `known` of their p99. `None` where too few are beyond it.
+fn with_further(times: &Latencies, known: &Estimate, (earlier, later): (u64, u64)) -> Option<Estimate> {
+    if earlier + later == 0 {
+        return Some(*known);
+    }
+    let count = times.count() as f64;
+    let at = (P99 * (count + (earlier + later) as f64) - earlier as f64) / count;
+    if !(0.0..1.0).contains(&at) {
+        return None;
+    }
+    let own = match times.log_quantile(at) {
+        Ok(value) => value.estimate(CONFIDENCE),
+        Err(TooFew::Constant { .. }) => exactly(times.quantile_us(at)),
+        Err(_) => return None,
+    };
+    let times_as_long = own.estimate / known.estimate;
+    let (low, high) = (own.low.min(times_as_long * known.low), own.high.max(times_as_long * known.high));
+    Some(Estimate { low, high, ..own })
 }
 
 /// A storm against the bound, and how many of its executions were late. All of them are known, so that nothing
@@ -216,6 +278,36 @@ mod tests {
         let (_, state) = level(run, p99);
         let LevelState::Untold { interval: Ok(interval) } = &state else { panic!("{state:?}") };
         assert!(interval.contains(p99) && interval.half_width() > 0.0, "{interval:?}");
+    }
+
+    /// Those whose replies were lost may have been late, and those that never got a lease were.
+    #[test]
+    fn claims_without_a_time_decide_by_what_is_known_of_them() {
+        let p99 = analyse(record(&[GRANT_LANE], 1)).unwrap().variants[0].service_us.as_ref().unwrap().p99;
+        let of = |ambiguous: u64, timed_out: u64, bound_us: f64| {
+            let mut run = record(&[GRANT_LANE], 1);
+            (run.arms[0].outcomes.ambiguous, run.arms[0].outcomes.timed_out) = (ambiguous, timed_out);
+            level(run, bound_us).1
+        };
+        let above = 1.1 * p99;
+        let few = [of(0, 0, above), of(6, 0, above), of(0, 6, above)];
+        assert!(few.iter().all(|state| *state == LevelState::Kept), "{few:?}");
+        let open = of(200, 0, above);
+        assert!(
+            matches!(&open, LevelState::Untold { interval: Ok(known) } if known.high < above),
+            "{open:?}"
+        );
+        assert_eq!(of(0, 200, above), LevelState::Missed);
+        // What is late without them is late with them.
+        assert_eq!([of(6, 0, 0.9 * p99), of(0, 6, 0.9 * p99)], [LevelState::Missed, LevelState::Missed]);
+        // Too few for an interval: how many are beyond the bound tells, or does not.
+        let of_few = |ambiguous: u64| {
+            let mut few = record(&[GRANT_LANE], 1);
+            (few.arms[0].service, few.arms[0].outcomes.ambiguous) = (spread(2_000, 200.0, 1), ambiguous);
+            level(few, 1e6).1
+        };
+        assert_eq!(of_few(0), LevelState::Kept);
+        assert!(matches!(of_few(30), LevelState::Untold { interval: Err(_) }), "{:?}", of_few(30));
     }
 
     /// Claims that are too few for an interval of their p99 are on one side of a bound all the same where hardly

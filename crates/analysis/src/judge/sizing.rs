@@ -1,7 +1,8 @@
 //! How many primaries a rate needs.
 //!
 //! Primaries share no work, so they add up; what stands in the way is that 256 partitions do not spread
-//! evenly over many of them. The busiest primary decides.
+//! evenly over many of them. The busiest primary decides: with even slot ranges it has three of them where there are
+//! as many primaries as partitions, and one alone from 1,024 primaries on.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -48,14 +49,21 @@ pub struct SizingRow {
 
 /// A row for each target.
 pub fn sizing(basis: &SizingBasis, targets_per_s: &[f64]) -> Vec<SizingRow> {
-    targets_per_s.iter().map(|&rate| row(basis, rate)).collect()
+    let partitions = Partitions::new(basis.partitions);
+    targets_per_s.iter().map(|&rate| row(basis, &partitions, rate)).collect()
 }
 
-fn row(basis: &SizingBasis, rate_per_s: f64) -> SizingRow {
-    let fitting = (1..=basis.partitions.max(1)).find_map(|primaries| {
-        let hottest = share(basis, primaries);
-        let busiest = rate_per_s * basis.cpu_us_per_claim / 1e6 * hottest / f64::from(primaries);
-        (busiest <= basis.utilisation).then_some((primaries, hottest, busiest))
+fn row(basis: &SizingBasis, partitions: &Partitions, rate_per_s: f64) -> SizingRow {
+    // A primary without a slot has nothing to do.
+    let fitting = (1..=SLOTS as u32).find_map(|primaries| {
+        let with = |held: usize| {
+            let hottest = share(basis, partitions.over_mean(held, primaries), primaries);
+            let busiest = rate_per_s * basis.cpu_us_per_claim / 1e6 * hottest / f64::from(primaries);
+            (busiest <= basis.utilisation).then_some((primaries, hottest, busiest))
+        };
+        // Counted only where the least that it can be would do.
+        with(partitions.at_least(primaries))?;
+        with(partitions.on_busiest(primaries))
     });
     SizingRow {
         rate_per_s,
@@ -65,14 +73,60 @@ fn row(basis: &SizingBasis, rate_per_s: f64) -> SizingRow {
     }
 }
 
-/// Of the measured cluster as it is; of any other as even slot ranges would have it.
-fn share(basis: &SizingBasis, primaries: u32) -> f64 {
+/// Load of the busiest primary over the mean: of the measured cluster as it is, of any other with this many partitions
+/// over the mean.
+fn share(basis: &SizingBasis, even: f64, primaries: u32) -> f64 {
     let (even, concentrated) = if primaries == basis.primaries {
         (basis.hottest_share, basis.concentrated_there.unwrap_or(basis.concentrated))
     } else {
-        (hottest_share(basis.partitions, primaries), basis.concentrated)
+        (even, basis.concentrated)
     };
     even * (1.0 - concentrated) + concentrated * f64::from(primaries)
+}
+
+/// Flow partitions, as even slot ranges would put them on primaries.
+struct Partitions {
+    /// The slot of each, ascending.
+    slots: Vec<usize>,
+    /// Most of them that have one slot in common, which no number of primaries parts.
+    in_one_slot: usize,
+}
+
+impl Partitions {
+    fn new(count: u32) -> Self {
+        // FlowFabric's hash tag of a flow partition, without the braces.
+        let slot = |index: u32| usize::from(slot_of_tag(&format!("fp:{index}")));
+        let mut slots: Vec<usize> = (0..count).map(slot).collect();
+        slots.sort_unstable();
+        let in_one_slot = longest_run(&slots, |slot| slot);
+        Self { slots, in_one_slot }
+    }
+
+    /// How many the busiest of so many primaries has.
+    fn on_busiest(&self, primaries: u32) -> usize {
+        // The range of primary p is [p x SLOTS / count, (p + 1) x SLOTS / count).
+        let count = primaries.max(1) as usize;
+        longest_run(&self.slots, |slot| (count * (slot + 1)).div_ceil(SLOTS) - 1)
+    }
+
+    /// No less than that.
+    fn at_least(&self, primaries: u32) -> usize {
+        self.slots.len().div_ceil(primaries.max(1) as usize).max(self.in_one_slot)
+    }
+
+    /// So many of them on one of so many primaries, over the mean: 1.0 is even.
+    fn over_mean(&self, held: usize, primaries: u32) -> f64 {
+        if self.slots.is_empty() {
+            return 1.0;
+        }
+        held as f64 * f64::from(primaries.max(1)) / self.slots.len() as f64
+    }
+}
+
+/// Most slots one after the other that belong to the same.
+fn longest_run(slots: &[usize], belongs_to: impl Fn(usize) -> usize) -> usize {
+    let runs = slots.chunk_by(|a, b| belongs_to(*a) == belongs_to(*b));
+    runs.map(<[usize]>::len).max().unwrap_or(0)
 }
 
 /// Below this, what the busiest primary had beyond its partitions' share is chance.
@@ -125,16 +179,8 @@ fn excess_of_busiest(primaries: &[(u64, u32)]) -> f64 {
 
 /// Partitions on the busiest of `primaries` primaries with even slot ranges, over the mean: 1.0 is even.
 pub fn hottest_share(partitions: u32, primaries: u32) -> f64 {
-    let count = primaries.max(1) as usize;
-    let mut held = vec![0u32; count];
-    for index in 0..partitions {
-        // FlowFabric's hash tag of a flow partition, without the braces.
-        let slot = usize::from(slot_of_tag(&format!("fp:{index}")));
-        // The range of primary p is [p x SLOTS / count, (p + 1) x SLOTS / count).
-        held[(count * (slot + 1)).div_ceil(SLOTS) - 1] += 1;
-    }
-    let busiest = held.into_iter().max().unwrap_or(0);
-    if partitions == 0 { 1.0 } else { f64::from(busiest) * count as f64 / f64::from(partitions) }
+    let partitions = Partitions::new(partitions);
+    partitions.over_mean(partitions.on_busiest(primaries), primaries)
 }
 
 #[cfg(test)]
@@ -214,7 +260,8 @@ mod tests {
             assert!(row.busiest.unwrap() <= 0.6);
             let fewer = row.primaries.unwrap() - 1;
             if fewer > 0 {
-                let busiest = row.rate_per_s * 100.0 / 1e6 * share(&BASIS, fewer) / f64::from(fewer);
+                let share = share(&BASIS, hottest_share(256, fewer), fewer);
+                let busiest = row.rate_per_s * 100.0 / 1e6 * share / f64::from(fewer);
                 assert!(busiest > 0.6, "{fewer} would do");
             }
         }
@@ -233,5 +280,24 @@ mod tests {
         // Each partition has a 256th of it: 1.0 at 2,560,000/s.
         let row = sizing(&BASIS, &[2_560_000.0])[0];
         assert_eq!((row.primaries, row.hottest_share, row.busiest), (None, None, None));
+    }
+
+    /// As many primaries as partitions have up to three of them each, and more primaries fewer.
+    #[test]
+    fn primaries_beyond_the_partitions_part_those_that_share_one() {
+        let partitions = Partitions::new(256);
+        let busiest = [255, 256, 344, 345, 1_023, 1_024].map(|primaries| partitions.on_busiest(primaries));
+        assert_eq!(busiest, [3, 3, 3, 2, 2, 1]);
+        // A partition has 39 % of a primary at 1,000,000/s and 59 % at 1,500,000/s, of the 60 % that it may have.
+        let rows = sizing(&BASIS, &[1_000_000.0, 1_500_000.0, 1_600_000.0]);
+        let primaries: Vec<_> = rows.iter().map(|row| row.primaries).collect();
+        assert_eq!(primaries, [Some(1_024), Some(1_024), None]);
+        assert_eq!(sizing(&BASIS, &[700_000.0])[0].primaries, Some(345), "two of 27 % each");
+        // Where two have one slot, nothing parts them.
+        let crowded = Partitions::new(16_384);
+        assert!(crowded.in_one_slot > 1 && crowded.on_busiest(SLOTS as u32) == crowded.in_one_slot);
+        for primaries in [1, 3, 100, 256, 5_000] {
+            assert!(partitions.at_least(primaries) <= partitions.on_busiest(primaries), "{primaries}");
+        }
     }
 }

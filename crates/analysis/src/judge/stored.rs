@@ -13,6 +13,7 @@ use super::finding::Conclusion;
 use super::gate::{more_failed, unsuccessful};
 use super::metric_source::is_withheld;
 use super::result::RunResult;
+use super::stored_pairs::{StoredPair, own_arms};
 use super::values::{exact_pairs, is_one_drain, measured, value_of};
 
 /// How to compare.
@@ -156,6 +157,10 @@ pub struct StoredComparison {
     /// Claims that did not succeed, for variants that have such in either result.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failures: Vec<StoredFailures>,
+    /// What each result says of two arms that both have compared, by the median service time: shown, not judged.
+    /// Empty where no pair is in both, and in comparisons of versions that did not tell.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub own_arms: Vec<StoredPair>,
     /// The worst verdict, as an exit code means it.
     pub conclusion: Conclusion,
 }
@@ -229,6 +234,7 @@ pub fn compare(
         exact,
         exact_equal,
         failures,
+        own_arms: own_arms(base, candidate),
         conclusion,
     })
 }
@@ -271,6 +277,10 @@ impl RunPair<'_> {
     /// `None` where neither run has a value, or one of them withholds it.
     fn metric(&self, metric: Metric) -> Option<StoredMetric> {
         if [self.base, self.candidate].iter().any(|result| is_withheld(metric, &result.record)) {
+            return None;
+        }
+        let [base, candidate] = [self.base, self.candidate].map(|result| result.record.main_thread_clock());
+        if metric == Metric::ServerCpu && base.zip(candidate).is_some_and(|(one, other)| one != other) {
             return None;
         }
         let base = measured(&self.base.record, self.arms[0], metric);

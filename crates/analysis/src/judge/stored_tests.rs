@@ -1,7 +1,7 @@
 use super::super::analyse_as;
-use super::super::fixtures::{GRANT_LANE, SimulatedArm, by_workers, record, scenario, spread};
+use super::super::fixtures::{GRANT_LANE, HGET_LANE, SimulatedArm, by_workers, record, scenario, spread};
 use super::*;
-use crate::record::{Asked, AwakeBy, Conditions, Samples, Stratum, Warning};
+use crate::record::{Asked, AwakeBy, Conditions, MainThreadClock, Samples, Stratum, Warning};
 use crate::scenario::Direction::{HigherIsBetter, LowerIsBetter};
 use crate::scenario::{Cores, Mode, Placement};
 
@@ -114,6 +114,22 @@ fn thresholds_are_judged_on_the_whole_interval() {
     assert_eq!(said(HigherIsBetter, 0.8, 0.91), StoredVerdict::Inconclusive);
     assert_eq!(said(HigherIsBetter, 0.91, 0.94), StoredVerdict::Warn);
     assert_eq!(said(HigherIsBetter, 1.5, 1.6), StoredVerdict::Pass);
+}
+
+/// A server with io-threads and one without them.
+#[test]
+fn cpu_by_another_clock_is_held_against_nothing() {
+    let arms = [GRANT_LANE, HGET_LANE];
+    let by = |seed, clock| {
+        let mut record = record(&arms, seed);
+        record.primaries[0].counters.main_thread_clock = Some(clock);
+        analyse_as(record, &scenario(&arms))
+    };
+    let is_compared = |clock| {
+        let compared = compare(&by(1, MainThreadClock::Cpu), &by(2, clock), &options()).unwrap();
+        compared.metrics.iter().any(|one| one.metric == Metric::ServerCpu)
+    };
+    assert_eq!([MainThreadClock::Cpu, MainThreadClock::Active].map(is_compared), [true, false]);
 }
 
 #[test]

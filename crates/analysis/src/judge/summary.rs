@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::record::{ArmRecord, CounterBlock, RunRecord, StepRecord, WireTotals};
+use crate::scenario::Metric;
 use crate::stats::{CONFIDENCE, harrell_davis_interval};
 
-use super::arm_counts::{
-    arm_blocks, arm_samples, calls_per_claim, counters_of, sent_per_claim, wire_per_claim,
-};
+use super::arm_counts::{blocks_of_metric, calls_per_claim, counters_of, sent_per_claim, wire_per_claim};
 use super::latency_summary::{LatencySummary, latency};
+use super::metric_source::is_withheld;
 use super::result::{Comparison, RunResult, ServerCost, StepSummary, VariantSummary};
 
 impl RunResult {
@@ -27,11 +27,12 @@ impl RunResult {
     /// Claims per second of one variant by itself; `None` where the variants took turns claim by claim and
     /// this one has no block of its own, as where the run was ended before its blocks: they share one time
     /// then, and as many claims in it say nothing of either. `None` too where workers of their own make the
-    /// claims, for the pipe to them is in that time.
+    /// claims, for the pipe to them is in that time, and where a version took something else for it.
     pub fn own_rate_per_s(&self, variant: usize) -> Option<f64> {
         let record = &self.record;
-        let took_turns = record.arms.len() > 1 && arm_blocks(record, variant).next().is_none();
-        let known = !took_turns && !record.has_workers();
+        let rated = || blocks_of_metric(record, variant, Metric::Throughput).next().is_some();
+        let took_turns = record.arms.len() > 1 && !rated();
+        let known = !took_turns && !is_withheld(Metric::Throughput, record);
         self.variants.get(variant).filter(|_| known).map(|variant| variant.throughput_per_s)
     }
 }
@@ -45,7 +46,7 @@ fn summarise_arm(record: &RunRecord, index: usize) -> VariantSummary {
     let arm = &record.arms[index];
     let mut service_us = latency(&arm.service);
     if let Some(summary) = &mut service_us {
-        summary.p50_interval = harrell_davis_interval(&arm_samples(record, index), 0.5, CONFIDENCE).ok();
+        summary.p50_interval = harrell_davis_interval(&own_samples(record, index), 0.5, CONFIDENCE).ok();
     }
     let steps = steps(arm, service_us.as_ref());
     VariantSummary {
@@ -58,10 +59,23 @@ fn summarise_arm(record: &RunRecord, index: usize) -> VariantSummary {
     }
 }
 
+/// Service times of the claims that are in an arm's histogram, in microseconds. A second side by halves is the
+/// arm's as well; one that is a block of its own, or made by another instance, is the control's and counts for
+/// no arm.
+fn own_samples(record: &RunRecord, index: usize) -> Vec<f64> {
+    let instances = record.is_server_duet() || record.has_workers();
+    let compared = record.strata.iter().filter(|stratum| !stratum.control);
+    let sides = compared.flat_map(|stratum| {
+        let own = if stratum.apart || instances { 1 } else { usize::MAX };
+        stratum.sides.iter().filter(move |side| side.arm as usize == index).take(own)
+    });
+    sides.flat_map(|side| side.service.iter_us()).collect()
+}
+
 fn without_latencies(record: &RunRecord, index: usize) -> VariantSummary {
     let arm = &record.arms[index];
     // Arms that are mixed claim by claim share one time; their counter blocks are theirs alone.
-    let (claims, seconds) = arm_blocks(record, index)
+    let (claims, seconds) = blocks_of_metric(record, index, Metric::Throughput)
         .filter(|_| record.arms.len() > 1)
         .map(CounterBlock::rate_parts)
         .fold((0.0, 0.0), |sum, part| (sum.0 + part.0, sum.1 + part.1));
@@ -103,7 +117,8 @@ fn server_cost(record: &RunRecord, arm: usize) -> ServerCost {
     };
     let bytes = |of: fn(&WireTotals) -> u64| wire(of).filter(|_| !own.path.is_sdk());
     ServerCost {
-        main_thread_cpu_us_per_claim: (claims > 0.0).then(|| cpu / claims),
+        main_thread_cpu_us_per_claim: (claims > 0.0 && !is_withheld(Metric::ServerCpu, record))
+            .then(|| cpu / claims),
         commands_per_claim: if own.sdk.is_some() { BTreeMap::new() } else { sent_per_claim(record, arm) },
         calls_per_claim: calls_per_claim(record, arm),
         round_trips_per_claim: wire(|w| w.round_trips),
@@ -117,6 +132,30 @@ fn server_cost(record: &RunRecord, arm: usize) -> ServerCost {
 mod tests {
     use super::super::analyse_as;
     use super::super::fixtures::{GRANT_LANE, HGET_LANE, record, scenario};
+
+    /// The histogram does not have the control's side, and its median's interval must not have it either.
+    #[test]
+    fn a_median_and_its_interval_are_of_the_same_claims() {
+        let arms = [GRANT_LANE, HGET_LANE];
+        let interval = |apart: bool, again: Option<u32>| {
+            let mut record = record(&arms, 1);
+            record.strata.retain(|stratum| !stratum.control);
+            for stratum in &mut record.strata {
+                stratum.apart = apart;
+                if let Some(times) = again {
+                    let mut second = stratum.sides[0].clone();
+                    second.service.0.iter_mut().for_each(|ticks| *ticks *= times);
+                    stratum.sides.push(second);
+                }
+            }
+            let service = analyse_as(record, &scenario(&arms)).variants[0].service_us.unwrap();
+            (service.p50, service.p50_interval.unwrap())
+        };
+        let (p50, own) = interval(true, None);
+        assert_eq!(interval(true, Some(2)), (p50, own), "a block of the control's");
+        let (_, halves) = interval(false, Some(2));
+        assert!(own.contains(p50) && halves.high > own.high, "halves are both the arm's: {halves:?} {own:?}");
+    }
 
     /// Arms of which one is a fifth slower do not make as many claims per second because they took turns.
     #[test]

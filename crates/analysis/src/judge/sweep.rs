@@ -78,6 +78,13 @@ pub struct SweepPoint {
     pub warnings: Vec<Warning>,
     /// Why nothing is judged, where the baseline differed from itself.
     pub control_failed: Option<Control>,
+    /// Whether its own control passed; `None` without one, and in sweeps of versions that did not keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub control_passed: Option<bool>,
+    /// Difference below which nothing is judged to differ; `None` where nothing was compared, and in sweeps of
+    /// versions that did not keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noise_threshold: Option<f64>,
     /// What the scenario's gate makes of the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conclusion: Option<Conclusion>,
@@ -273,12 +280,15 @@ fn line_point(x: f64, against: &SweepComparison) -> Option<LinePoint> {
 fn point(value: &str, result: &RunResult) -> SweepPoint {
     let record = &result.record;
     let added = record.added_rtt.as_ref().and_then(|added| Latencies::readable(&added.given));
+    let compare = record.scenario.compare.as_ref().filter(|_| !result.comparisons.is_empty());
     SweepPoint {
         value: value.to_owned(),
         valid: result.is_usable(),
         invalid_reasons: result.invalid_reasons.clone(),
         warnings: result.warnings.clone(),
         control_failed: result.control.clone().filter(|control| !control.passed),
+        control_passed: result.control.as_ref().map(|control| control.passed),
+        noise_threshold: compare.map(|compare| compare.noise_threshold),
         conclusion: Some(result.gate().conclusion),
         added_rtt_us: added.map(|added| added.quantile_us(0.5)),
         busiest_share: busiest_share(record),

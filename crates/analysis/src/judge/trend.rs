@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::arm_differences::is_of_two_arms;
 use super::history::HistoryEntry;
 use crate::json::to_json_file;
 use crate::stats::{Estimate, MIN_SEGMENT, change_points};
@@ -14,7 +15,7 @@ use crate::stats::{Estimate, MIN_SEGMENT, change_points};
 pub struct Trend {
     /// Scenario.
     pub scenario: String,
-    /// `variant/metric`.
+    /// `variant/metric`, or `candidate less baseline/metric`.
     pub metric: String,
     /// Its unit.
     pub unit: String,
@@ -36,18 +37,28 @@ pub struct Trend {
 
 to_json_file!(Vec<Trend>);
 
+impl Trend {
+    /// Whether it is of what one arm takes more than another. That may be nothing, or less: its levels are
+    /// held against each other by their difference, and not as a ratio.
+    pub fn is_of_two_arms(&self) -> bool {
+        is_of_two_arms(&self.metric)
+    }
+}
+
 /// Why a run of the scenario is no point of its trend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LeftOut {
     /// It is invalid, or was interrupted.
     Invalid,
-    /// It has no such metric.
+    /// It has no such metric; of a difference between arms also one whose control forbids it.
     WithoutMetric,
     /// It was made with other settings than the latest run.
     OtherSettings,
     /// It was made on another machine than the latest run, or that machine was arranged otherwise.
     OtherMachine,
+    /// It was made against a cluster of other people's at other addresses than the latest run's.
+    OtherCluster,
 }
 
 /// Runs that it takes before a change of level can be seen at all.
@@ -60,9 +71,13 @@ pub struct TrendPoint {
     pub started: String,
     /// Commit of the tool.
     pub commit: String,
-    /// SHA-256 of the function library.
+    /// SHA-256 of the function library; of a difference between arms, of the candidate's.
     pub library_sha256: String,
-    /// What the variant's worker was built against, version and digest, in an SDK duet.
+    /// Of the baseline's, where that is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline_library_sha256: Option<String>,
+    /// What the variant's worker was built against, version and digest, in an SDK duet; of a difference
+    /// between arms both, where they are not the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sdk: Option<String>,
     /// The machine's kernel, where the line tells it.
@@ -81,13 +96,13 @@ pub struct TrendChange {
     pub index: u64,
     /// Its start.
     pub started: String,
-    /// Level before, a geometric mean.
+    /// Level before: a geometric mean, of a difference between arms an arithmetic one.
     pub before: f64,
     /// Level after.
     pub after: f64,
 }
 
-/// The trend of `metric` (`variant/metric`) in `scenario`; `None` where no valid run has it.
+/// The trend of `metric` (`variant/metric`, `candidate less baseline/metric`) in `scenario`; `None` where no valid run has it.
 pub fn trend(entries: &[HistoryEntry], scenario: &str, metric: &str) -> Option<Trend> {
     let mut runs: Vec<&HistoryEntry> =
         entries.iter().filter(|e| e.scenario == scenario && e.metrics.contains_key(metric)).collect();
@@ -100,6 +115,10 @@ pub fn trend(entries: &[HistoryEntry], scenario: &str, metric: &str) -> Option<T
         run if !run.metrics.contains_key(metric) => Some(LeftOut::WithoutMetric),
         run if run.settings != settings => Some(LeftOut::OtherSettings),
         run if run.machine_and_kernel().0 != machine => Some(LeftOut::OtherMachine),
+        // Lines of versions that did not tell which cluster it was are not held to one.
+        run if run.cluster.as_ref().zip(latest.cluster.as_ref()).is_some_and(|(one, other)| one != other) => {
+            Some(LeftOut::OtherCluster)
+        }
         _ => None,
     };
     let (mut left_out_because, mut other_scenarios) = (BTreeMap::new(), BTreeMap::new());
@@ -110,9 +129,9 @@ pub fn trend(entries: &[HistoryEntry], scenario: &str, metric: &str) -> Option<T
             *left_out_because.entry(reason).or_default() += 1;
         }
     }
-    runs.retain(|run| run.valid && run.machine_and_kernel().0 == machine && run.settings == settings);
+    runs.retain(|run| why(run).is_none());
     let points: Vec<TrendPoint> = runs.iter().map(|run| TrendPoint::of(run, metric)).collect();
-    let changes = level_changes(&points);
+    let changes = level_changes(&points, is_of_two_arms(metric));
     Some(Trend {
         scenario: scenario.to_owned(),
         metric: metric.to_owned(),
@@ -128,10 +147,12 @@ pub fn trend(entries: &[HistoryEntry], scenario: &str, metric: &str) -> Option<T
 
 impl TrendPoint {
     fn of(run: &HistoryEntry, metric: &str) -> Self {
+        let (library_sha256, baseline_library_sha256) = run.libraries_of(metric);
         Self {
             started: run.started.clone(),
             commit: run.commit.clone(),
-            library_sha256: run.library_of(metric),
+            library_sha256,
+            baseline_library_sha256,
             sdk: run.sdk_of(metric),
             kernel: run.machine_and_kernel().1,
             value: run.metrics[metric].value,
@@ -140,16 +161,19 @@ impl TrendPoint {
     }
 }
 
-/// Ratios matter, not differences: the levels are means of logarithms.
-fn level_changes(points: &[TrendPoint]) -> Vec<TrendChange> {
-    let logs: Vec<f64> = points.iter().map(|point| point.value.ln()).collect();
-    change_points(&logs)
+/// Of an arm's figures ratios matter: their levels are means of logarithms. A difference between arms may be
+/// zero, or below, and has no logarithm then: its levels are means of the values themselves.
+fn level_changes(points: &[TrendPoint], is_difference: bool) -> Vec<TrendChange> {
+    let scaled = |value: f64| if is_difference { value } else { value.ln() };
+    let level = |mean: f64| if is_difference { mean } else { mean.exp() };
+    let series: Vec<f64> = points.iter().map(|point| scaled(point.value)).collect();
+    change_points(&series)
         .into_iter()
         .map(|change| TrendChange {
             index: change.index as u64,
             started: points[change.index].started.clone(),
-            before: change.before.exp(),
-            after: change.after.exp(),
+            before: level(change.before),
+            after: level(change.after),
         })
         .collect()
 }
@@ -178,6 +202,37 @@ mod tests {
         assert_eq!((steady.changes.len(), steady.points.len(), steady.left_out), (0, 28, 0));
     }
 
+    /// A ratio of what may be nothing, or less, means nothing.
+    #[test]
+    fn what_one_arm_takes_more_moves_by_an_amount() {
+        let key = "hget-lane less grant-lane/service_p50";
+        let mut noise = Noise::new(4);
+        let mut nights = |step: f64| -> Vec<HistoryEntry> {
+            let one = |n: usize| {
+                let level = if n < 16 { -2.0 } else { step - 2.0 };
+                let mut entry = night(n, level + 0.3 * noise.normal());
+                let value = entry.metrics.remove("grant-lane/service_p50").unwrap();
+                entry.metrics.insert(key.to_owned(), value);
+                entry
+            };
+            (0..28).map(one).collect()
+        };
+        for step in [5.0, -5.0] {
+            let moved = trend(&nights(step), "lane-ab", key).unwrap();
+            assert_eq!(moved.changes.len(), 1, "{:?}", moved.changes);
+            let change = &moved.changes[0];
+            assert!(moved.is_of_two_arms() && change.index.abs_diff(16) <= 1);
+            assert!((change.before + 2.0).abs() < 0.4, "{change:?}");
+            assert!((change.after - change.before - step).abs() < 0.5, "{change:?}");
+            let text = crate::report::trends_text(std::slice::from_ref(&moved), None);
+            assert!(text.contains(" µs at ") && !text.contains(" % at "), "{text}");
+            let page = crate::report::html::history(&[moved]);
+            assert!(page.contains(" µs at ") && !page.contains(" % at "), "{page}");
+        }
+        let steady = trend(&nights(0.0), "lane-ab", key).unwrap();
+        assert_eq!((steady.changes.len(), steady.points.len(), steady.left_out), (0, 28, 0));
+    }
+
     #[test]
     fn a_kernel_update_ends_no_trend_and_is_told() {
         let mut entries: Vec<_> = (0..10).map(|n| night(n, 200.0)).collect();
@@ -203,9 +258,15 @@ mod tests {
         entries[2].valid = false;
         entries[3].machine = "Other CPU".into();
         entries[4].scenario = "storm".into();
+        // Lines 5 to 9 were made against clusters that others run; the first of them does not say which.
+        for (n, address) in
+            [(6, "10.0.0.1:6379"), (7, "10.0.0.2:6379"), (8, "10.0.0.2:6379"), (9, "10.0.0.2:6379")]
+        {
+            entries[n].cluster = Some(address.to_owned());
+        }
         let trend = trend(&entries, "lane-ab", "grant-lane/service_p50").unwrap();
-        assert_eq!((trend.points.len(), trend.left_out), (7, 2));
-        let because = [(LeftOut::Invalid, 1), (LeftOut::OtherMachine, 1)];
+        assert_eq!((trend.points.len(), trend.left_out), (6, 3));
+        let because = [(LeftOut::Invalid, 1), (LeftOut::OtherMachine, 1), (LeftOut::OtherCluster, 1)];
         assert_eq!(trend.left_out_because, BTreeMap::from(because));
         assert_eq!(trend.other_scenarios, BTreeMap::from([("storm".to_owned(), 1)]));
         let text = crate::report::trends_text(&[trend.clone(), trend], None);
@@ -214,7 +275,7 @@ mod tests {
         {
             assert_eq!(text.matches(said).count(), 1, "once for all metrics: {text}");
         }
-        assert!(text.contains("7 runs: a change of level is seen from 8 on"), "{text}");
+        assert!(text.contains("6 runs: a change of level is seen from 8 on"), "{text}");
         assert!(super::trend(&entries, "lane-ab", "grant-lane/throughput").is_none());
     }
 }

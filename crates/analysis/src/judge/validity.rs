@@ -9,48 +9,50 @@ use crate::record::{
 use crate::scenario::{MOST_IN_FLIGHT, Model, Scenario};
 use crate::stats::{Latencies, mser};
 
-use super::arm_counts::arm_samples;
+use super::arm_counts::{arm_samples, blocks_without_rate};
 use super::calibration::generator_limit;
 use super::counter_rules;
 use super::generators;
+use super::metric_source::other_definitions;
 use super::send_lag::{SendLag, of_arms};
 use super::servers::other_servers;
+use super::untimed;
 
 /// Values per batch of the warm-up rule (MSER-5).
 const MSER_BATCH: usize = 5;
 
-/// Every fault, the run's own first.
-pub(super) fn faults(record: &RunRecord, scenario: &Scenario) -> Vec<InvalidReason> {
+/// Every reason why they may not, the run's own first.
+pub(super) fn invalid_reasons(record: &RunRecord, scenario: &Scenario) -> Vec<InvalidReason> {
     // What ended a run says more than that its other parts are missing.
-    let mut faults = record.faults.clone();
+    let mut reasons = record.invalid_reasons.clone();
     let part = record.part.as_ref().filter(|part| part.of > 1);
-    faults.extend(part.map(|part| InvalidReason::PartOfARun { part: part.number, of: part.of }));
-    faults.extend(damaged(record));
-    faults.extend(generators::began_late(record));
-    faults.extend(record.audits().into_iter().flat_map(audit_faults));
-    faults.extend(other_servers(record));
-    faults.extend(counter_rules::faults(record, scenario));
+    reasons.extend(part.map(|part| InvalidReason::PartOfARun { part: part.number, of: part.of }));
+    reasons.extend(damaged(record));
+    reasons.extend(generators::began_late(record));
+    reasons.extend(record.audits().into_iter().flat_map(audit_violations));
+    reasons.extend(other_servers(record));
+    reasons.extend(counter_rules::disagreements(record, scenario));
     if matches!(scenario.load.model, Model::Open { .. }) {
         let claims: u64 = record.arms.iter().map(|arm| arm.outcomes.empty_stock).sum();
         if claims > 0 {
-            faults.push(InvalidReason::StockRanOut { claims });
+            reasons.push(InvalidReason::StockRanOut { claims });
         }
-        let late = of_arms(record, scenario).filter(SendLag::is_fault);
-        faults.extend(late.map(|lag| lag.fault()));
-        faults.extend(generators::sent_late(record, scenario));
+        let late = of_arms(record, scenario).filter(SendLag::is_too_late);
+        reasons.extend(late.map(|lag| lag.invalid_reason()));
+        reasons.extend(generators::sent_late(record, scenario));
     }
-    faults.extend(not_injected(record));
-    faults.extend(never_resumed(record));
-    faults.extend(record.arms.iter().filter(|_| !record.partial).filter_map(|arm| failed(arm, record)));
-    faults.extend(record.arms.iter().filter_map(claimed_late));
-    faults.extend(failed_in_no_arm(record).filter(|_| !record.partial));
-    faults.extend(stall::faults(record, scenario));
-    faults.extend(shared_queue(record, scenario));
+    reasons.extend(not_injected(record));
+    reasons.extend(never_resumed(record));
+    reasons.extend(record.arms.iter().filter(|_| !record.partial).filter_map(|arm| failed(arm, record)));
+    reasons.extend(record.arms.iter().filter_map(claimed_late));
+    reasons.extend(failed_in_no_arm(record).filter(|_| !record.partial));
+    reasons.extend(stall::invalid_reasons(record, scenario));
+    reasons.extend(shared_queue(record, scenario));
     // The run may have found the same itself; one reason is said once.
-    let mut once: Vec<InvalidReason> = Vec::with_capacity(faults.len());
-    for fault in faults {
-        if !once.contains(&fault) {
-            once.push(fault);
+    let mut once: Vec<InvalidReason> = Vec::with_capacity(reasons.len());
+    for reason in reasons {
+        if !once.contains(&reason) {
+            once.push(reason);
         }
     }
     once
@@ -75,6 +77,7 @@ pub(super) fn warnings(record: &RunRecord, scenario: &Scenario) -> Vec<Warning> 
         add(warning);
     }
     record.arms.iter().flat_map(|arm| of_outcomes(arm, scenario)).for_each(&mut add);
+    record.arms.iter().filter_map(|arm| untimed::warning(arm, record)).for_each(&mut add);
     if let Some((errors, sent)) = of_no_arm(record) {
         add(Warning::Errors { arm: NO_ARM.to_owned(), errors, sent });
     }
@@ -86,6 +89,10 @@ pub(super) fn warnings(record: &RunRecord, scenario: &Scenario) -> Vec<Warning> 
     }
     if record.rulers_unanswered > 0 {
         add(Warning::RulersUnanswered { round_trips: record.rulers_unanswered });
+    }
+    other_definitions(record).for_each(&mut add);
+    if let Some(warning) = without_rate(record) {
+        add(warning);
     }
     if let Some(warning) = unsettled(record) {
         add(warning);
@@ -123,6 +130,12 @@ fn of_outcomes(arm: &ArmRecord, scenario: &Scenario) -> Vec<Warning> {
     warnings
 }
 
+/// Blocks that no rate is of.
+fn without_rate(record: &RunRecord) -> Option<Warning> {
+    let [blocks, of] = blocks_without_rate(record);
+    (blocks > 0).then_some(Warning::BlocksWithoutRate { blocks, of })
+}
+
 /// A control group that held this process back: each time is up to a whole period, 100 ms as a rule.
 fn throttled(used: GeneratorUse) -> Option<Warning> {
     let periods = used.throttled_periods.filter(|periods| *periods > 0)?;
@@ -148,7 +161,7 @@ fn damaged(record: &RunRecord) -> impl Iterator<Item = InvalidReason> {
     })
 }
 
-fn audit_faults(audit: &Audit) -> impl Iterator<Item = InvalidReason> {
+fn audit_violations(audit: &Audit) -> impl Iterator<Item = InvalidReason> {
     let found = audit.found().into_iter().filter(|(_, count)| *count > 0);
     found.map(|(violation, count)| InvalidReason::AuditViolation { violation, count })
 }
@@ -261,8 +274,8 @@ fn claimed_late(arm: &ArmRecord) -> Option<InvalidReason> {
 }
 
 /// Whether an arm's latencies settled only in the second half. A paired comparison cancels that, so it is no
-/// fault; the arm's own quantiles mix two regimes, so it is said. Logarithms, or one stall would look like a
-/// warm-up.
+/// reason against the run; the arm's own quantiles mix two regimes, so it is said. Logarithms, or one stall
+/// would look like a warm-up.
 fn unsettled(record: &RunRecord) -> Option<Warning> {
     (0..record.arms.len()).find_map(|arm| {
         let logs: Vec<f64> = arm_samples(record, arm).iter().map(|us| us.max(0.1).ln()).collect();

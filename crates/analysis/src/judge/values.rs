@@ -7,7 +7,7 @@ use crate::record::{ArmRecord, Histogram, RunRecord, TimelinePoint};
 use crate::scenario::{ArrivalsForm, METRICS, Metric, MetricName, Mode, Unit};
 use crate::stats::{CONFIDENCE, Estimate, Latencies, LogValue, TooFew, block_quantile, mean_of_series};
 
-use super::arm_counts::{arm_blocks, arm_samples, calls_per_claim, rulers, wire_per_claim};
+use super::arm_counts::{arm_samples, blocks_of_metric, calls_per_claim, rulers, wire_per_claim};
 use super::metric_source::{Source, is_withheld, per_second, source};
 use super::result::RunResult;
 
@@ -164,7 +164,7 @@ pub(super) fn measured(record: &RunRecord, arm: usize, metric: Metric) -> Result
         }
         Source::Blocks(_) if is_withheld(metric, record) => Err(TooFew::constant(metric.name())),
         Source::Blocks(quotient) => {
-            let parts: Vec<(f64, f64)> = arm_blocks(record, arm).map(quotient).collect();
+            let parts: Vec<(f64, f64)> = blocks_of_metric(record, arm, metric).map(quotient).collect();
             let series: Vec<f64> = parts.iter().map(|(amount, per)| amount / per).collect();
             if series.is_empty()
                 && record.arms.len() == 1

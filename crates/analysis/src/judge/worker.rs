@@ -1,7 +1,7 @@
 //! How much of what carrying the lane saves a worker of FlowFabric's SDK sees: the same time, and a smaller
 //! share of what it waits for.
 
-use super::result::RunResult;
+use super::result::{RunResult, Verdict};
 use crate::scenario::{Metric, VariantPath};
 
 /// A share with the interval that follows from those of the ratios that it is made of.
@@ -25,8 +25,12 @@ pub struct HeadlineSeen {
 }
 
 /// For each of the SDK's resumes that was compared with `grant-lane` beside `hget-lane`; empty for other
-/// runs.
+/// runs, and where this one does not say that `hget-lane` is slower: its control forbids it, or its verdict is
+/// another one.
 pub fn headline_seen(result: &RunResult) -> Vec<HeadlineSeen> {
+    if !result.is_usable() || result.is_vetoed() {
+        return Vec::new();
+    }
     let path =
         |name: &str| result.variants.iter().find(|variant| variant.name == name).map(|variant| variant.path);
     let medians = || {
@@ -34,6 +38,7 @@ pub fn headline_seen(result: &RunResult) -> Vec<HeadlineSeen> {
         compared.filter(|one| path(&one.baseline) == Some(VariantPath::GrantLane))
     };
     let hget = medians().find(|one| path(&one.candidate) == Some(VariantPath::HgetLane));
+    let hget = hget.filter(|one| one.verdict == Verdict::Regression);
     let Some(hget) = hget.and_then(|one| one.ratio.as_ref()) else { return Vec::new() };
     // In units of a claim by grant-lane: what reading the lane adds, over a whole with it.
     let share = |added: f64, whole: f64| added / (whole + added);
@@ -43,16 +48,17 @@ pub fn headline_seen(result: &RunResult) -> Vec<HeadlineSeen> {
     of_sdk
         .filter_map(|one| {
             let sdk = one.ratio.as_ref()?;
+            // Of what is added the share falls with the whole, and of what is taken away it rises.
+            let of_either = |added: f64| [share(added, sdk.low), share(added, sdk.high)];
+            let least = of_either(low).into_iter().fold(f64::INFINITY, f64::min);
+            let most = of_either(high).into_iter().fold(f64::NEG_INFINITY, f64::max);
             Some(HeadlineSeen {
                 variant: one.candidate.clone(),
                 on_the_wire: Share {
                     value: share(added, 1.0),
                     interval: [share(low, 1.0), share(high, 1.0)],
                 },
-                by_the_worker: Share {
-                    value: share(added, sdk.estimate),
-                    interval: [share(low, sdk.high), share(high, sdk.low)],
-                },
+                by_the_worker: Share { value: share(added, sdk.estimate), interval: [least, most] },
             })
         })
         .collect()
@@ -82,5 +88,41 @@ mod tests {
             let [low, high] = share.interval;
             assert!(low < share.value && share.value < high, "{share:?}");
         }
+    }
+
+    #[test]
+    fn nothing_is_saved_where_the_run_says_nothing_of_it() {
+        let arms = [GRANT_LANE, HGET_LANE, SDK];
+        let with = |change: fn(&mut RunResult)| {
+            let mut result = analyse_as(record(&arms, 3), &scenario(&arms));
+            change(&mut result);
+            headline_seen(&result).len()
+        };
+        assert_eq!(with(|_| ()), 1);
+        assert_eq!(with(|result| result.control.as_mut().unwrap().passed = false), 0);
+        assert_eq!(with(|result| result.record.partial = true), 0);
+        let equal = [GRANT_LANE, SimulatedArm { slower: 1.0, ..HGET_LANE }, SDK];
+        assert!(seen(&equal).is_empty(), "no change");
+        let unsure = with(|result| {
+            for one in &mut result.comparisons {
+                one.verdict = Verdict::Inconclusive;
+            }
+        });
+        assert_eq!(unsure, 0);
+    }
+
+    /// Either end of the SDK's own interval may be the one that is farther.
+    #[test]
+    fn the_interval_of_a_share_holds_both_ends_of_what_it_is_a_share_of() {
+        let arms = [GRANT_LANE, HGET_LANE, SDK];
+        let mut result = analyse_as(record(&arms, 3), &scenario(&arms));
+        for one in result.comparisons.iter_mut().filter(|one| one.metric == Metric::ServiceP50) {
+            let ratio = one.ratio.as_mut().unwrap();
+            let ends = if one.candidate == SDK.name { [1.0, 1.6, 2.0] } else { [0.9, 1.2, 1.5] };
+            [ratio.low, ratio.estimate, ratio.high] = ends;
+        }
+        let [seen] = headline_seen(&result).try_into().expect("one");
+        let [low, high] = seen.by_the_worker.interval;
+        assert!((low + 0.1 / 0.9).abs() < 1e-9 && (high - 0.5 / 1.5).abs() < 1e-9, "{seen:?}");
     }
 }

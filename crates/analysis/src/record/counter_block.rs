@@ -8,9 +8,11 @@ use serde::{Deserialize, Serialize};
 use super::RedirectKind;
 use super::inside::Inside;
 use super::is_zero::is_zero;
+use super::main_thread::MainThreadClock;
 
 /// Commands for which sent and counted are compared one by one where the record is judged: nobody else looks
-/// for who else sent them. In churn and storms, whose other functions read hashes themselves, the first alone.
+/// for who else sent them. In churn and storms, whose other functions read hashes themselves, the first alone;
+/// of the others the run itself looks there for more than it and its functions can have sent.
 pub const COMPARED_COMMANDS: [&str; 3] = ["fcall", "hget", "hmget"];
 
 /// A run of claims of one arm, with the servers' counters read before and after.
@@ -63,10 +65,12 @@ impl CounterBlock {
 
     /// Claims that reached the function, whatever it answered: each is one `FCALL`, or
     /// [`Self::function_calls_per_claim`]. Costs are counted over these, since the servers' counters have the
-    /// refused ones too. Without the tool's own count of them, those that succeeded.
+    /// refused ones too; what was sent and the servers have not counted cost them nothing. Without the tool's own
+    /// count of them, those that succeeded.
     pub fn reached(&self) -> u64 {
         let calls = u64::from(self.function_calls_per_claim.unwrap_or(1).max(1));
-        self.counters.sent.get("fcall").map_or(self.claims, |sent| sent / calls)
+        let counted = self.counters.calls.get("fcall").copied().unwrap_or(u64::MAX);
+        self.counters.sent.get("fcall").map_or(self.claims, |sent| (*sent).min(counted) / calls)
     }
 }
 
@@ -82,8 +86,11 @@ pub struct CounterDelta {
     /// FlowFabric's own.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub by_functions: BTreeMap<String, u64>,
-    /// Main thread's CPU, user and system (or its active time where io-threads spin).
+    /// Main thread's work, by [`Self::main_thread_clock`].
     pub main_thread_cpu_us: f64,
+    /// The clock of the figure above; `None` in results of versions that did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub main_thread_clock: Option<MainThreadClock>,
     /// CPU of the whole process, user and system.
     pub process_cpu_us: f64,
     /// `total_net_input_bytes`.
@@ -112,7 +119,29 @@ pub struct PrimaryRecord {
     pub counters: CounterDelta,
     /// Redirects it answered with.
     pub redirects: BTreeMap<RedirectKind, u64>,
-    /// Commands to it without a reply: it may have run them or not.
+    /// Commands to it without a reply: it may have run them or not. `None` in results of versions that did not
+    /// count them, or found none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unanswered: Option<u64>,
+    /// Connections to it that broke while claims were made; 0 in results of versions that did not count them.
     #[serde(default, skip_serializing_if = "is_zero")]
-    pub unanswered: u64,
+    pub connections_lost: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn claims_that_reached_the_function_are_those_that_servers_have_counted() {
+        let reached = |sent: Option<u64>, counted: Option<u64>| {
+            let of =
+                |calls: Option<u64>| calls.map(|calls| ("fcall".to_owned(), calls)).into_iter().collect();
+            let counters = CounterDelta { sent: of(sent), calls: of(counted), ..CounterDelta::default() };
+            CounterBlock { claims: 90, counters, ..CounterBlock::default() }.reached()
+        };
+        assert_eq!([reached(Some(100), Some(100)), reached(Some(100), Some(97))], [100, 97]);
+        assert_eq!(reached(Some(100), Some(104)), 100, "what others sent is no claim");
+        assert_eq!([reached(None, Some(97)), reached(Some(100), None)], [90, 100]);
+    }
 }

@@ -196,6 +196,11 @@ pub struct TimeSlice {
     pub due: u64,
     /// Claims that got their lease in it, whenever they were due.
     pub claimed: u64,
+    /// Claims that were due in it and have no time, for their replies were lost, or servers refused them or
+    /// sent them elsewhere: whoever waits for one of them does so for longer than for most. 0 in results of
+    /// versions that did not count them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub untimed: u64,
     /// Response times of the claims that were due in it and got their lease.
     #[serde(default, skip_serializing_if = "Histogram::is_empty")]
     pub response: Histogram,

@@ -273,7 +273,7 @@ pub enum InvalidReason {
 }
 
 impl InvalidReason {
-    /// The fault itself, whoever of several generators met it.
+    /// The reason itself, whoever of several generators met it.
     pub fn itself(&self) -> &Self {
         match self {
             Self::OfGenerator { what, .. } => what.itself(),

@@ -18,9 +18,11 @@ mod invalid_reason;
 mod is_zero;
 mod latency;
 mod machine_use;
+mod main_thread;
 mod merge;
 mod outcome;
 mod part;
+mod purpose;
 mod recorder;
 mod run_before;
 mod run_record;
@@ -61,10 +63,12 @@ pub use invalid_reason::{ForeignClient, InvalidReason, Violation};
 pub(crate) use is_zero::is_zero;
 pub use latency::LatencyHistogram;
 pub use machine_use::{MachineUse, by_machine};
+pub use main_thread::{MainThreadClock, MainThreadDoubt};
 pub use merge::{MergeError, Tie, merge};
 pub use outcome::{Outcome, Outcomes, RedirectKind};
 pub use part::{GeneratorRecord, PartNote};
-pub use recorder::{Purpose, Recorder};
+pub use purpose::Purpose;
+pub use recorder::Recorder;
 pub use run_before::{RatioBefore, RunBefore};
 pub use run_record::*;
 pub use samples::{Samples, TICKS_PER_US};
@@ -79,5 +83,5 @@ pub use usage::{
     GENERATOR_BUSY, GeneratorUse, OTHERS_DISTURB_A_CALIBRATION, OTHERS_EXPLAIN_LATENESS, SEND_LAG_SHARE,
     STOLEN, is_busy_generator,
 };
-pub use warning::Warning;
+pub use warning::{UntimedP99, Warning};
 pub use wire_cost::WireCost;

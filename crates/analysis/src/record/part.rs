@@ -54,8 +54,8 @@ pub struct GeneratorRecord {
     /// themselves are no stall.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_p50_us: Option<f64>,
-    /// How its threads and cores were arranged, on a machine other than the first one's and where that was
-    /// otherwise than there (`environment.conditions`).
+    /// How its threads and cores were arranged, where that was otherwise than the first one's
+    /// (`environment.conditions`) or another generator was bound to the same core.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conditions: Option<Conditions>,
 }

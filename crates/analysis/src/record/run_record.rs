@@ -4,13 +4,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::is_zero::is_zero;
+use super::main_thread::{MainThreadClock, MainThreadDoubt};
 use super::{
-    Aborted, ArmRecord, Audit, CalibrationNote, ClusterRecord, CounterBlock, Environment, GeneratorRecord,
-    GeneratorUse, Histogram, InjectedRecord, InvalidReason, LibraryInfo, PartNote, PrimaryRecord, RunBefore,
-    StormRecord, Stratum, TimelinePoint, Tool, Warning, WindowEvent, WindowTotals,
+    Aborted, ArmRecord, Audit, CalibrationNote, ClusterRecord, Conditions, CounterBlock, Environment,
+    GeneratorRecord, GeneratorUse, Histogram, InjectedRecord, InvalidReason, LibraryInfo, PartNote,
+    PrimaryRecord, RunBefore, StormRecord, Stratum, TimelinePoint, Tool, Warning, WindowEvent, WindowTotals,
 };
 use crate::json::{FromJson, to_json_line};
-use crate::scenario::ScenarioFile;
+use crate::scenario::{Placement, ScenarioFile};
 
 /// What a run did and saw. Statistics, gate, capacity and reports read this and nothing else.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -105,7 +106,9 @@ pub struct RunRecord {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub runs_before: Vec<RunBefore>,
     /// What the run found wrong with itself while it ran; any entry makes the result invalid.
-    pub faults: Vec<InvalidReason>,
+    // The result's own stand in the same JSON object, as with warnings, so here they have another name there.
+    #[serde(rename = "faults")]
+    pub invalid_reasons: Vec<InvalidReason>,
     /// What a reader should know but what does not make the result wrong. A result adds its own to them and
     /// stands in the same JSON object, so here they have another name.
     #[serde(rename = "run_warnings")]
@@ -221,6 +224,33 @@ impl RunRecord {
         self.warnings.iter().any(others)
     }
 
+    /// Why the main threads' times are in no figure, where they are not.
+    pub fn main_thread_doubt(&self) -> Option<MainThreadDoubt> {
+        let clocks: Vec<(MainThreadClock, u32)> =
+            self.primaries.iter().map(|one| self.clock_of(one)).collect();
+        let polls = |(clock, io_threads): &(MainThreadClock, u32)| {
+            *io_threads > 1 && *clock != MainThreadClock::Active
+        };
+        if clocks.iter().any(polls) {
+            return Some(MainThreadDoubt::Polling);
+        }
+        let unlike = clocks.windows(2).any(|two| two[0].0 != two[1].0);
+        unlike.then_some(MainThreadDoubt::UnlikeClocks)
+    }
+
+    /// By which clock the first primary's main thread was timed; [`Self::main_thread_doubt`] says whether all were.
+    pub fn main_thread_clock(&self) -> Option<MainThreadClock> {
+        Some(self.clock_of(self.primaries.first()?).0)
+    }
+
+    /// By which clock a primary's main thread was timed, and how many io-threads it had.
+    fn clock_of(&self, primary: &PrimaryRecord) -> (MainThreadClock, u32) {
+        let own = primary.cluster.and_then(|number| self.clusters.get(number as usize));
+        let valkey = own.map_or(&self.environment.valkey, |cluster| &cluster.valkey);
+        let unsaid = || MainThreadClock::unsaid(&valkey.version, valkey.io_threads);
+        (primary.counters.main_thread_clock.unwrap_or_else(unsaid), valkey.io_threads)
+    }
+
     /// The scenario's name, with the simulated network where there is one: figures with and without it must
     /// never stand under one name.
     pub fn label(&self) -> String {
@@ -232,6 +262,23 @@ impl RunRecord {
     /// time between claims is that of the pipes to them.
     pub fn has_workers(&self) -> bool {
         self.arms.iter().any(|arm| arm.sdk.is_some())
+    }
+
+    /// Whether [`Self::calibration`], where there is one, holds for one of several generators: it is of the
+    /// first one's machine, with its cores and as that was arranged.
+    pub fn is_calibrated_for(&self, generator: &GeneratorRecord) -> bool {
+        let (first, own) = (&self.environment.host, &generator.host);
+        let there = self.environment.conditions.as_ref();
+        let alike = |here: &Conditions| {
+            // Cores that nobody is bound to are kept awake for all of them by the first.
+            let unbound = there.is_some_and(|there| there.placement == here.placement)
+                && here.placement == Placement::Free
+                && first.shares_cores_with(own);
+            unbound || Conditions::same_for_generator(there, Some(here))
+        };
+        first.is_machine_of(own)
+            && first.cores == own.cores
+            && generator.conditions.as_ref().is_none_or(alike)
     }
 
     /// Whether the arms claimed on clusters of their own.

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ForeignClient;
+use super::main_thread::MainThreadDoubt;
 use super::usage::{GeneratorUse, OTHERS_WORTH_A_WARNING, STOLEN, is_busy};
 use crate::scenario::{FaultKind, Metric};
 
@@ -28,6 +29,18 @@ pub enum Warning {
         errors: u64,
         /// Of how many.
         sent: u64,
+    },
+    /// Claims were sent and have no time: their replies were lost, or servers refused them or sent them
+    /// elsewhere. No quantile knows of them.
+    Untimed {
+        /// The arm.
+        arm: String,
+        /// How many.
+        claims: u64,
+        /// Of how many that were sent.
+        of: u64,
+        /// What they would make of each 99th percentile that the arm has.
+        p99: Vec<UntimedP99>,
     },
     /// Nothing was claimed for a part of a closed loop's window.
     Stall {
@@ -158,6 +171,13 @@ pub enum Warning {
         /// How often.
         times: u64,
     },
+    /// Connections to a server broke while claims were made, though no fault was asked for.
+    ConnectionsLost {
+        /// The primary.
+        primary: String,
+        /// How many.
+        connections: u64,
+    },
     /// The machine moved memory to or from disk in the window.
     Swapping {
         /// Pages, both ways.
@@ -237,6 +257,25 @@ pub enum Warning {
         /// Its name.
         name: String,
     },
+    /// The version that made the record took something else for the metric than this one does: its figures
+    /// are left out.
+    OtherDefinition {
+        /// The metric.
+        metric: Metric,
+    },
+    /// The servers' CPU is left out for the clock by which it was told.
+    MainThreadTimes {
+        /// Why.
+        why: MainThreadDoubt,
+    },
+    /// Blocks of a closed loop have no part in which all claims were in flight, as the others have: no rate
+    /// is of them.
+    BlocksWithoutRate {
+        /// How many in which claims succeeded.
+        blocks: u64,
+        /// Of how many.
+        of: u64,
+    },
     /// A metric that was to be judged has no values.
     NotMeasured {
         /// The metric.
@@ -249,6 +288,18 @@ pub enum Warning {
         /// In words.
         text: String,
     },
+}
+
+/// A 99th percentile, and what it is with claims that have no time.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct UntimedP99 {
+    /// Which.
+    pub metric: Metric,
+    /// Of the claims that have a time, in microseconds.
+    pub known_us: f64,
+    /// With all others later than these; `None` where it is one of those, and longer than any time that is
+    /// known.
+    pub with_late_us: Option<f64>,
 }
 
 impl Warning {

@@ -3,8 +3,8 @@
 use super::conditions;
 use super::document::Block;
 use super::format::{count, figure, maybe, rough, share, time_us};
-use crate::judge::{Calibration, FLAT_FROM, LatencySummary, LevelSummary};
-use crate::record::{CalibrationNote, Disturbance};
+use crate::judge::{Calibration, CalibrationProblem, FLAT_FROM, LatencySummary, LevelSummary};
+use crate::record::{BadHistogram, CalibrationNote, Disturbance};
 use crate::scenario::ArrivalsForm;
 
 /// The whole report.
@@ -13,7 +13,10 @@ pub(super) fn blocks(calibration: &Calibration) -> Vec<Block> {
     let mut blocks = Vec::new();
     if !calibration.valid {
         blocks.push(Block::Alarm("INVALID: do not use these figures.".into()));
-        blocks.push(Block::List { heading: "Why".into(), items: calibration.problems.clone() });
+        blocks.push(Block::List {
+            heading: "Why".into(),
+            items: calibration.problems.iter().map(problem).collect(),
+        });
     }
     if !calibration.disturbed.is_empty() {
         let text = "DISTURBED: these are figures of a busy machine.";
@@ -90,6 +93,18 @@ pub(super) fn note(note: &CalibrationNote) -> String {
         time_us(note.client_cpu_us_per_request),
         note.measured
     )
+}
+
+/// Why the figures must not be used, without a full stop.
+pub(super) fn problem(problem: &CalibrationProblem) -> String {
+    match problem {
+        CalibrationProblem::CallsDisagree { primary, sent, counted } => format!(
+            "{primary} counted {counted} calls of functions where {sent} were sent: keep other clients away and calibrate again"
+        ),
+        CalibrationProblem::Unanswered { requests } => format!("{requests} requests had no answer"),
+        CalibrationProblem::DamagedHistogram { detail } => BadHistogram(detail.clone()).to_string(),
+        CalibrationProblem::InWords(words) => words.clone(),
+    }
 }
 
 pub(super) fn disturbance(disturbance: &Disturbance) -> String {
@@ -206,4 +221,33 @@ fn cpu(calibration: &Calibration) -> Option<Block> {
         .collect();
     let heading = format!("CPU per request from {FLAT_FROM} virtual workers on");
     (!items.is_empty()).then_some(Block::List { heading, items })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::assess;
+    use crate::judge::fixtures::calibration_record;
+    use crate::record::Histogram;
+
+    #[test]
+    fn a_calibration_that_must_not_be_used_says_each_reason() {
+        let mut record = calibration_record();
+        (record.counted, record.failed) = (200_001, 2);
+        record.levels[1].service = Histogram(Some("AAAA".into()));
+        let mut broken = assess(record);
+        broken.problems.push(CalibrationProblem::InWords("of another version".into()));
+        let said: Vec<String> = broken.problems.iter().map(problem).collect();
+        let [counted, unanswered, damaged, before] = &said[..] else { panic!("{said:?}") };
+        assert_eq!(
+            counted,
+            "127.0.0.1:7000 counted 200001 calls of functions where 200000 were sent: keep other clients away and \
+             calibrate again"
+        );
+        assert_eq!([unanswered, before], ["2 requests had no answer", "of another version"]);
+        assert!(damaged.starts_with("a histogram of the result is damaged ("), "{damaged}");
+        let why = Block::List { heading: "Why".into(), items: said.clone() };
+        assert!(blocks(&broken).contains(&why));
+        assert!(!blocks(&assess(calibration_record())).iter().any(|block| matches!(block, Block::Alarm(_))));
+    }
 }

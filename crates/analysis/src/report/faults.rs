@@ -304,15 +304,18 @@ fn recovered(result: &RunResult, injected: &InjectedRecord) -> Option<Block> {
 /// What "as before" means.
 fn noise(result: &RunResult) -> Option<Block> {
     let before = result.recoveries.first()?.before?;
+    let slices = result.record.injected.iter().flat_map(|injected| &injected.slices);
+    let lost = slices.map(|slice| slice.untimed).sum::<u64>() > 0;
     Some(Block::Line(format!(
         "Before the first fault, in {} parts of {}: {} claims per second, noise reaches down to {}; p99 of the response \
-         time {}, noise reaches up to {}. Late is what lies beyond.",
+         time {}, noise reaches up to {}. Late is what lies beyond{}.",
         count(before.groups.into()),
         seconds(before.group_s),
         figure(before.claims_per_s),
         figure(before.least_claims_per_s.max(0.0)),
         time_us(before.p99_us),
-        time_us(before.p99_limit_us)
+        time_us(before.p99_limit_us),
+        if lost { ", and what has no time, for its reply was lost" } else { "" }
     )))
 }
 

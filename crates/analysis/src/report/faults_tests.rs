@@ -107,6 +107,16 @@ fn what_became_of_claims_without_a_reply_is_told() {
 }
 
 #[test]
+fn late_claims_say_whether_those_without_a_time_are_among_them() {
+    let lost = said(with(|injected| injected.slices[85].untimed = 2));
+    assert!(
+        lost.contains("Late is what lies beyond, and what has no time, for its reply was lost."),
+        "{lost}"
+    );
+    assert!(said(with(|_| ())).contains("Late is what lies beyond."), "no reply was lost");
+}
+
+#[test]
 fn a_fault_that_nobody_noticed_has_no_first_success() {
     let mut record = outage(8.0, 0.0);
     record.injected.as_mut().unwrap().faults[0].kind = FaultKind::Restart;

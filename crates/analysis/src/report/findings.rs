@@ -1,9 +1,9 @@
 //! What a gate found, in words.
 
 use super::faults;
-use super::format::{count, difference_within, per_claim, share, time_us};
+use super::format::{count, difference_within, per_claim, several, share, time_us};
 use super::words::{self, conclusion::ConclusionWord};
-use crate::judge::{Cause, Clock, Conclusion, Control, ControlFailure, Finding, Gate, Untold};
+use crate::judge::{Cause, Clock, Conclusion, Control, ControlFailure, Finding, Gate, Untold, WithoutTime};
 use crate::record::Aborted;
 use crate::scenario::FaultKind;
 use crate::stats::{Estimate, TooFew};
@@ -48,7 +48,7 @@ pub(super) fn with_conclusion(finding: &Finding, word: ConclusionWord) -> String
 
 fn cause(cause: &Cause) -> String {
     match cause {
-        Cause::InvalidRun { faults } => format!("the run is invalid for {} reason(s)", (*faults).max(1)),
+        Cause::InvalidRun { reasons } => format!("the run is invalid for {} reason(s)", (*reasons).max(1)),
         Cause::Interrupted => {
             "the run was interrupted: what it had measured is kept, and not judged".to_owned()
         }
@@ -82,11 +82,12 @@ fn cause(cause: &Cause) -> String {
             let counted = words::counted_label(metric);
             format!("{counted} of {candidate} {base} → {value} per claim, against {baseline}")
         }
-        Cause::ServiceLevel { variant, clock, p99_us, late, bound_us } => {
-            level_missed(variant, (*clock, *bound_us), *p99_us, *late)
+        Cause::ServiceLevel { variant, clock, p99_us, late, untimed, bound_us } => {
+            level_missed(variant, (*clock, *bound_us), *p99_us, *late) + &without_time(*untimed)
         }
-        Cause::ServiceLevelUntold { variant, clock, claims, interval, bound_us } => {
-            level_open(variant, (*clock, *bound_us), &level_untold(interval, *claims))
+        Cause::ServiceLevelUntold { variant, clock, claims, interval, untimed, bound_us } => {
+            let why = level_untold(interval, *claims) + &without_time(*untimed);
+            level_open(variant, (*clock, *bound_us), &why)
         }
         Cause::Recovery { kind, recovered_s, next_struck_s, bound_s, .. } => {
             recovery(*kind, (*recovered_s, *next_struck_s), *bound_s)
@@ -147,6 +148,15 @@ pub(super) fn level_figure(p99_us: f64, late: Option<(u64, u64)>) -> String {
         None => time_us(p99_us),
         Some((late, of)) => format!("{} of {} executions were later", count(late), count(of)),
     }
+}
+
+/// What a p99 does not know of, behind it; nothing where it knows of all claims.
+pub(super) fn without_time(untimed: Option<WithoutTime>) -> String {
+    untimed.map_or_else(String::new, |untimed| {
+        let claims = several(untimed.claims, "claim has", "claims have");
+        let p99 = untimed.p99_us.map_or_else(|| "longer than any that is known".to_owned(), time_us);
+        format!("; {claims} no time, and with all of these late p99 is {p99}")
+    })
 }
 
 /// Why nobody can tell whether a level was kept, without a full stop.
@@ -264,7 +274,7 @@ mod tests {
     fn a_missed_level_says_by_which_clock() {
         let missed = |clock, late| {
             let (variant, p99_us, bound_us) = ("a".to_owned(), 25e3, 20e3);
-            level(Cause::ServiceLevel { variant, clock, p99_us, late, bound_us })
+            level(Cause::ServiceLevel { variant, clock, p99_us, late, untimed: None, bound_us })
         };
         assert_eq!(
             [
@@ -288,7 +298,8 @@ mod tests {
     fn a_level_that_nobody_can_tell_says_what_is_known() {
         let untold = |interval| {
             let (variant, clock, bound_us) = ("a".to_owned(), Clock::Response, 20e3);
-            level(Cause::ServiceLevelUntold { variant, clock, claims: 6_000, interval, bound_us })
+            let untimed = None;
+            level(Cause::ServiceLevelUntold { variant, clock, claims: 6_000, interval, untimed, bound_us })
         };
         let within = untold(Ok(Estimate { estimate: 19e3, low: 17e3, high: 21.5e3, confidence: 0.95 }));
         assert_eq!(
@@ -298,6 +309,27 @@ mod tests {
         );
         let few = untold(Err(TooFew::samples("claims", 5_000, 20)));
         assert!(few.ends_with("cannot be told: p99 needs at least 5000 claims, has 20"), "{few}");
+    }
+
+    #[test]
+    fn a_level_says_how_many_claims_its_p99_does_not_know_of_and_what_it_is_with_them() {
+        let missed = |claims, p99_us| {
+            let (variant, clock, untimed) =
+                ("a".to_owned(), Clock::Response, Some(WithoutTime { claims, p99_us }));
+            level(Cause::ServiceLevel { variant, clock, p99_us: 25e3, late: None, untimed, bound_us: 20e3 })
+        };
+        let some = missed(90, Some(31e3));
+        assert!(
+            some.ends_with("is 20.0 ms; 90 claims have no time, and with all of these late p99 is 31.0 ms"),
+            "{some}"
+        );
+        let one = missed(1, None);
+        assert!(
+            one.ends_with(
+                "; 1 claim has no time, and with all of these late p99 is longer than any that is known"
+            ),
+            "{one}"
+        );
     }
 
     #[test]

@@ -73,10 +73,15 @@ pub(super) fn interval_of(estimate: &Estimate) -> String {
     format!("[{}, {}]", figure(estimate.low), figure(estimate.high))
 }
 
-/// A difference with its sign and its interval: `+61.6 [55.6, 68.1]`.
+/// A difference with its sign: `+61.6`, `-0.42`.
+pub(super) fn signed(difference: f64) -> String {
+    let sign = if difference < 0.0 { "" } else { "+" };
+    format!("{sign}{}", figure(difference))
+}
+
+/// The same with its interval: `+61.6 [55.6, 68.1]`.
 pub(super) fn signed_within(estimate: &Estimate) -> String {
-    let sign = if estimate.estimate < 0.0 { "" } else { "+" };
-    format!("{sign}{}", within(estimate.estimate, Some(estimate)))
+    format!("{} {}", signed(estimate.estimate), interval_of(estimate))
 }
 
 /// Per-claim counts, which are whole numbers most of the time.

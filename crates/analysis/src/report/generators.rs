@@ -3,8 +3,12 @@
 use super::conditions;
 use super::document::Block;
 use super::format::{TimeUnit, count, figure, maybe, rough, time_us};
-use crate::judge::{GeneratorLimit, GeneratorSummary, RunResult};
-use crate::record::GeneratorRecord;
+use crate::judge::{GeneratorLimit, GeneratorSummary, RunResult, seconds_apart, uncalibrated};
+use crate::record::{GeneratorRecord, RunRecord};
+
+/// By so many seconds generators' seconds may be apart before it is worth a word: what stands in one second
+/// of the timeline is then of two.
+const APART_S: f64 = 0.5;
 
 /// A table of the generators, and what follows from it; empty where one made the run.
 pub(super) fn blocks(result: &RunResult) -> Vec<Block> {
@@ -21,7 +25,34 @@ pub(super) fn blocks(result: &RunResult) -> Vec<Block> {
     };
     blocks.extend(record.generators.iter().filter_map(otherwise));
     blocks.push(Block::Line(limit(&result.generator_summaries)));
+    blocks.extend(without_calibration(record).map(Block::Line));
+    blocks.extend(apart(record).map(Block::Line));
     blocks
+}
+
+/// Of whom nobody knows what they can do at best.
+fn without_calibration(record: &RunRecord) -> Option<String> {
+    let numbers: Vec<String> = uncalibrated(record).iter().map(u32::to_string).collect();
+    let whom = if numbers.len() == 1 { "generator" } else { "generators" };
+    (!numbers.is_empty()).then(|| {
+        format!(
+            "The calibration is of the first generator's machine and says nothing of {whom} {}: how much these can make, and how late \
+             they send at best, nobody has measured.",
+            numbers.join(", ")
+        )
+    })
+}
+
+/// That seconds of the timeline hold what was not at one time.
+fn apart(record: &RunRecord) -> Option<String> {
+    let apart_s = seconds_apart(record);
+    (apart_s > APART_S).then(|| {
+        format!(
+            "Seconds of the timeline are each generator's own, and a generator that is done before the others goes on to the next window \
+             or block with them: what stands in one second may have been up to {} apart. Events are not.",
+            time_us(1e6 * apart_s)
+        )
+    })
 }
 
 fn table(rows: &[(&GeneratorRecord, &GeneratorSummary)]) -> Block {
@@ -78,7 +109,7 @@ mod tests {
     use super::*;
     use crate::judge::analyse;
     use crate::judge::fixtures::{GRANT_LANE, generator, record, spread};
-    use crate::record::Conditions;
+    use crate::record::{CalibrationNote, Conditions, WindowTotals};
 
     fn analysed(change: impl FnOnce(&mut [GeneratorRecord])) -> RunResult {
         let mut record = record(&[GRANT_LANE], 1);
@@ -135,6 +166,44 @@ mod tests {
             ]
         );
         assert_eq!(rows[1][..2], ["2", "2"]);
+    }
+
+    #[test]
+    fn a_calibration_is_not_said_of_machines_elsewhere() {
+        let said = |boot: &str| {
+            let mut record = record(&[GRANT_LANE], 1);
+            record.environment.host.boot = Some("here".into());
+            record.generators = (1..=3).map(generator).collect();
+            for one in &mut record.generators {
+                one.host.boot = Some(if one.part == 1 { "here" } else { boot }.into());
+            }
+            record.calibration = Some(CalibrationNote {
+                measured: "2026-01-01T00:00:00Z".into(),
+                in_flight: 64,
+                ceiling_per_sec: 150_000.0,
+                client_cpu_us_per_request: 4.2,
+                round_trip_overhead_us: None,
+                send_lag: None,
+                disturbed: Vec::new(),
+            });
+            format!("{:?}", blocks(&analyse(record).unwrap()))
+        };
+        assert!(said("elsewhere").contains("says nothing of generators 2, 3:"), "{}", said("elsewhere"));
+        assert!(!said("here").contains("calibration"), "{}", said("here"));
+    }
+
+    #[test]
+    fn seconds_that_are_apart_are_told() {
+        let said = |active_s: f64, late_in: u32| {
+            let mut record = record(&[GRANT_LANE], 1);
+            record.generators = (1..=2).map(generator).collect();
+            record.generators[1].late_in = late_in;
+            record.window = Some(WindowTotals { active_s, ..WindowTotals::default() });
+            format!("{:?}", blocks(&analyse(record).unwrap()))
+        };
+        assert!(said(11.5, 4).contains("up to 1.50 s apart"), "{}", said(11.5, 4));
+        assert!(!said(10.4, 4).contains("apart"), "{}", said(10.4, 4));
+        assert!(!said(11.5, 1).contains("apart"), "in one window all begin at once: {}", said(11.5, 1));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
 use hdrhistogram::serialization::{Deserializer, V2DeflateSerializer};
 
+use super::run_csv::not_for_use;
 use crate::judge::RunResult;
 use crate::record::{ArmRecord, Histogram};
 
@@ -22,15 +23,20 @@ pub struct HlogError {
 }
 
 /// All histograms of a result, values in nanoseconds, tagged `<variant>/<clock>`; the round trips of a claim
-/// are `<variant>/step_<n>_<what>`.
+/// are `<variant>/step_<n>_<what>`. Of a run whose figures must not be used, or that was ended early, a second
+/// comment says so.
 pub fn hlog(result: &RunResult) -> Result<Vec<u8>, HlogError> {
     let record = &result.record;
     let mut serializer = V2DeflateSerializer::new();
     let mut out = Vec::new();
     let started = humantime::parse_rfc3339(&record.started).unwrap_or(std::time::UNIX_EPOCH);
     let failed = |name: &str, detail: String| HlogError { name: name.to_owned(), detail };
-    let mut log = IntervalLogWriterBuilder::new()
-        .add_comment(&format!("reclaim-bench {}, {}", record.tool.version, record.label()))
+    let mut header = IntervalLogWriterBuilder::new();
+    header.add_comment(&format!("reclaim-bench {}, {}", record.tool.version, record.label()));
+    if let Some(caution) = not_for_use(result) {
+        header.add_comment(&caution);
+    }
+    let mut log = header
         .with_start_time(started)
         .with_max_value_divisor(MAX_VALUE_DIVISOR)
         .begin_log_with(&mut out, &mut serializer)
@@ -63,6 +69,7 @@ mod tests {
     use super::*;
     use crate::judge::analyse;
     use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, record};
+    use crate::record::InvalidReason;
 
     /// Reads a log from its format's description alone, without the crate that wrote it: tag and recorded
     /// values with their counts, in ascending order.
@@ -121,6 +128,20 @@ mod tests {
             }
         }
         (number >> 1).cast_signed() ^ -(number & 1).cast_signed()
+    }
+
+    #[test]
+    fn a_log_of_a_run_whose_figures_must_not_be_used_says_so_and_reads_the_same() {
+        let mut result = analyse(record(&[GRANT_LANE, HGET_LANE], 1)).unwrap();
+        let log = |result: &RunResult| String::from_utf8(hlog(result).unwrap()).unwrap();
+        let valid = log(&result);
+        assert!(!valid.contains("INVALID"), "{valid}");
+        result.valid = false;
+        result.invalid_reasons = vec![InvalidReason::StockRanOut { claims: 12 }];
+        let invalid = log(&result);
+        let second = invalid.lines().nth(1).unwrap();
+        assert!(second.starts_with("#INVALID, do not use these figures. 12 claims"), "{second}");
+        assert_eq!(read(&invalid), read(&valid));
     }
 
     #[test]

@@ -23,6 +23,7 @@ mod generators;
 mod hlog;
 mod levels_repeated;
 mod markdown;
+mod own_arms;
 mod page;
 mod plain_text;
 mod profile;
@@ -45,6 +46,7 @@ mod sweep_file;
 #[cfg(test)]
 mod sweep_fixture;
 mod text;
+mod trend_words;
 mod words;
 
 use crate::judge::capacity::Capacity;
@@ -63,7 +65,7 @@ pub mod html {
 
 pub use hlog::{HlogError, hlog};
 pub use reference::{result_reference, scenario_reference};
-pub use run_csv::{csv_blocks, csv_strata, csv_timeline};
+pub use run_csv::{csv_blocks, csv_strata, csv_timeline, not_for_use};
 pub use series_file::{SERIES_SCHEMA, Series};
 pub use sweep_file::{SWEEP_SCHEMA, SweepFile, SweepRun};
 

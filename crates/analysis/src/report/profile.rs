@@ -18,6 +18,7 @@ pub(super) fn blocks(result: &RunResult, profile: &Profile) -> Vec<Block> {
     blocks.push(Block::Title(title(result)));
     blocks.extend(doubts(profile));
     blocks.extend(profile.arms.iter().flat_map(|arm| tables(result, arm)));
+    blocks.extend(left_over(profile).map(Block::Line));
     blocks.extend(changes(profile));
     blocks.push(adding_up(profile));
     blocks.push(trust(result));
@@ -98,6 +99,21 @@ fn tables(result: &RunResult, arm: &ProfiledArm) -> Vec<Block> {
         )
     };
     arm.functions.iter().map(table).collect()
+}
+
+/// What Lua's own part holds beside Lua; `None` where no function was profiled.
+pub(super) fn left_over(profile: &Profile) -> Option<String> {
+    let functions = || profile.arms.iter().flat_map(|arm| &arm.functions);
+    functions().next()?;
+    let of_timers = format!("{LUA} is what is left over, with what the timers do not explain in it");
+    let unexplained_us = functions().filter_map(|function| function.unexplained_us).reduce(f64::max);
+    Some(unexplained_us.map_or_else(
+        || format!("{of_timers}."),
+        |us| {
+            let us = time_us(us);
+            format!("{of_timers}: {us} of a call at most, by which its interval is wider on either side.")
+        },
+    ))
 }
 
 /// Which library an arm runs, where there are several.
@@ -268,6 +284,25 @@ mod tests {
         candidate.commands.insert("ZREM", (1, 10.0));
         let duet = result(&[Truth::default(), candidate], |_| ());
         insta::assert_snapshot!("profile_duet", crate::report::markdown(&duet));
+    }
+
+    #[test]
+    fn lua_is_said_to_be_what_is_left_over() {
+        let mut earlier = result(&[Truth::default()], |_| ());
+        let said = |result: &RunResult| super::left_over(result.profile.as_ref().unwrap());
+        let now = said(&earlier).unwrap();
+        assert!(now.contains("in it: 0.01 µs of a call") && now.contains("interval is wider"), "{now}");
+        for function in earlier.profile.as_mut().unwrap().arms.iter_mut().flat_map(|arm| &mut arm.functions) {
+            function.unexplained_us = None;
+        }
+        assert!(
+            said(&earlier).unwrap().ends_with("do not explain in it."),
+            "earlier versions did not widen it"
+        );
+        let nothing = result(&[Truth::default()], |record| {
+            record.blocks.iter_mut().for_each(|block| block.inside = None);
+        });
+        assert_eq!(said(&nothing), None);
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //! sample of the strata. What is not known stays empty.
 
 use super::csv_table::{CsvTable, number};
-use super::words::primary_over_time;
+use super::findings;
+use super::words::{self, primary_over_time};
 use crate::judge::{RunResult, own_sides};
 use crate::record::{CounterBlock, Samples, Stratum};
 
@@ -35,11 +36,30 @@ const BLOCK: [&str; 11] = [
     "on_control",
 ];
 
+/// What must be known of a run before its figures are used, in one line, for formats that have no place for
+/// it; `None` where they may be used.
+pub fn not_for_use(result: &RunResult) -> Option<String> {
+    let record = &result.record;
+    if !result.valid {
+        let why: Vec<String> = result.invalid_reasons.iter().map(words::invalid_reason).collect();
+        return Some(format!("INVALID, do not use these figures. {}", why.join(" ")).trim_end().to_owned());
+    }
+    if let Some(aborted) = &record.aborted {
+        return Some(format!(
+            "ABORTED, these figures were measured until then: {}.",
+            findings::aborted(aborted)
+        ));
+    }
+    record.partial.then(|| "INTERRUPTED, these figures were measured before the run was stopped.".to_owned())
+}
+
 /// One line per second of the window, a column of CPU for each primary. `measured_s` is how much of the
 /// second was measured, empty where the result does not say; the rate is over that, empty where it is unknown
-/// or too short.
+/// or too short, and where workers make the claims, for the pipes to them are in that time. Variants are not
+/// told apart, and claims of the control and of the counter blocks are among these.
 pub fn csv_timeline(result: &RunResult) -> String {
     let timeline = &result.record.timeline;
+    let is_rated = !result.record.has_workers();
     let primaries = timeline.iter().map(|point| point.primary_cpu.len()).max().unwrap_or_default();
     let cpu = (0..primaries).map(|n| format!("cpu {}", primary_over_time(&result.record, n)));
     let mut table = CsvTable::new(SECOND.map(str::to_owned).into_iter().chain(cpu));
@@ -52,7 +72,7 @@ pub fn csv_timeline(result: &RunResult) -> String {
             number(Some(point.length_s()).filter(|_| !unknown)),
             point.claimed.to_string(),
             point.errors.to_string(),
-            number(result.record.per_sec(n, |point| point.claimed)),
+            number(result.record.per_sec(n, |point| point.claimed).filter(|_| is_rated)),
         ];
         fields.extend(times.map(number));
         fields.push(point.stock.to_string());
@@ -63,9 +83,15 @@ pub fn csv_timeline(result: &RunResult) -> String {
     table.text()
 }
 
-/// One line per counter block: what the servers counted while one variant had them for itself.
+/// One line per counter block: what the servers counted while one variant had them for itself. What the
+/// servers counted is empty where others used them in the window, and main threads' time where its clock will not
+/// do.
 pub fn csv_blocks(result: &RunResult) -> String {
     let mut table = CsvTable::new(BLOCK);
+    let is_counted = !result.record.server_figures_withheld();
+    let bytes = |n: u64| if is_counted { n.to_string() } else { String::new() };
+    let is_timed = result.record.main_thread_doubt().is_none();
+    let cpu_us = |us: f64, is_known: bool| number(Some(us).filter(|_| is_counted && is_known));
     for block in &result.record.blocks {
         let CounterBlock { counters, steady, .. } = block;
         table.line([
@@ -75,10 +101,10 @@ pub fn csv_blocks(result: &RunResult) -> String {
             number(Some(block.duration_s)),
             steady.map_or_else(String::new, |steady| steady.claims.to_string()),
             number(steady.map(|steady| steady.duration_s)),
-            number(Some(counters.main_thread_cpu_us)),
-            number(Some(counters.process_cpu_us)),
-            counters.net_in_bytes.to_string(),
-            counters.net_out_bytes.to_string(),
+            cpu_us(counters.main_thread_cpu_us, is_timed),
+            cpu_us(counters.process_cpu_us, true),
+            bytes(counters.net_in_bytes),
+            bytes(counters.net_out_bytes),
             block.on_control.to_string(),
         ]);
     }
@@ -127,7 +153,8 @@ fn name(result: &RunResult, arm: u32) -> &str {
 mod tests {
     use super::*;
     use crate::judge::analyse;
-    use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, TWIN, record};
+    use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, TWIN, by_workers, record};
+    use crate::record::{Aborted, InvalidReason, Warning};
 
     /// Fields of every line; names with commas are none of these fixtures' business.
     fn rows(csv: &str) -> Vec<Vec<&str>> {
@@ -146,6 +173,54 @@ mod tests {
         assert_eq!(rows[0][..5], ["t_s", "measured_s", "claimed", "errors", "claims_per_s"]);
         assert_eq!(last[..5], ["30", "0.250000", "1000", "0", "4000.000000"]);
         assert_eq!((rows[1][1], rows[1][4].parse::<f64>()), ("1.000000", rows[1][2].parse::<f64>()));
+    }
+
+    #[test]
+    fn a_rate_that_holds_the_pipe_to_a_worker_stays_empty_and_the_count_does_not() {
+        let mut piped = record(&[GRANT_LANE], 1);
+        let plain = csv_timeline(&analyse(piped.clone()).unwrap());
+        by_workers(&mut piped);
+        let piped = csv_timeline(&analyse(piped).unwrap());
+        let [plain, piped] = [&plain, &piped].map(|csv| rows(csv)[1].clone());
+        assert!(piped[2] == plain[2] && !plain[4].is_empty() && piped[4].is_empty(), "{piped:?}");
+    }
+
+    /// As reports leave it out.
+    #[test]
+    fn what_servers_counted_for_others_too_stays_empty() {
+        let mut shared = record(&[GRANT_LANE, HGET_LANE], 1);
+        let own = csv_blocks(&analyse(shared.clone()).unwrap());
+        shared
+            .warnings
+            .push(Warning::ForeignClients { primary: "127.0.0.1:7000".into(), clients: Vec::new() });
+        let shared = csv_blocks(&analyse(shared).unwrap());
+        let [own, shared] = [&own, &shared].map(|csv| rows(csv)[1].clone());
+        assert!(own[6..10].iter().all(|field| !field.is_empty()), "{own:?}");
+        assert!(shared[6..10].iter().all(|field| field.is_empty()), "{shared:?}");
+        assert_eq!((own[..6].to_vec(), own[10]), (shared[..6].to_vec(), shared[10]));
+    }
+
+    #[test]
+    fn figures_that_must_not_be_used_or_are_not_all_say_so_in_one_line() {
+        let said = |change: fn(&mut RunResult)| {
+            let mut result = analyse(record(&[GRANT_LANE], 1)).unwrap();
+            change(&mut result);
+            not_for_use(&result)
+        };
+        assert_eq!(said(|_| ()), None);
+        let invalid = said(|result| {
+            result.valid = false;
+            result.invalid_reasons = vec![InvalidReason::StockRanOut { claims: 12 }];
+        });
+        let invalid = invalid.unwrap();
+        assert!(invalid.starts_with("INVALID, do not use these figures. 12 claims"), "{invalid}");
+        let interrupted = said(|result| result.record.partial = true).unwrap();
+        assert!(interrupted.starts_with("INTERRUPTED, "), "{interrupted}");
+        let aborted = said(|result| {
+            let aborted = Aborted { limit_us: 1e6, seconds: 5, after_s: 7.0 };
+            (result.record.partial, result.record.aborted) = (true, Some(aborted));
+        });
+        assert!(aborted.unwrap().starts_with("ABORTED, "));
     }
 
     /// Two clusters of one server differ: whoever groups by variant must be able to leave the control's out.

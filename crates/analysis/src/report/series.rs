@@ -3,13 +3,13 @@
 use super::document::Block;
 use super::format::{difference, difference_within, figure, share, time_us};
 use super::saving::{OfTwoArms, Saving};
+use super::trend_words::{library, moved_by};
 use super::words::{self, conclusion};
 use super::{conditions, faults_repeated, findings, levels_repeated, remarks_repeated, run_report};
 use crate::judge::{
     Attempt, Gate, LeftOut, MIN_RUNS, RUNS_FOR_A_CHANGE, Repeated, RepeatedComparison, RepeatedDifference,
     Trend, TrendChange, TrendPoint, Undecided, Verdict,
 };
-use crate::record::short_sha256;
 use crate::scenario::Metric;
 use crate::stats::Estimate;
 
@@ -300,9 +300,13 @@ fn left_out(trend: &Trend) -> Option<String> {
     let because = |(reason, n): (&LeftOut, &u64)| {
         let why = match reason {
             LeftOut::Invalid => "invalid or interrupted",
+            LeftOut::WithoutMetric if trend.is_of_two_arms() => {
+                "without this difference (their control failed, or their version did not tell it)"
+            }
             LeftOut::WithoutMetric => "without this metric",
             LeftOut::OtherSettings => "with other settings than the latest",
             LeftOut::OtherMachine => "from another machine than the latest, or one arranged otherwise",
+            LeftOut::OtherCluster => "against another cluster than the latest",
         };
         format!("{n} {why}")
     };
@@ -334,7 +338,7 @@ fn level_changes(trend: &Trend) -> Block {
         let first = trend.points.get(change.index as usize);
         format!(
             "{} at {}: {} became {}{}",
-            difference(change.after / change.before),
+            moved_by(trend, change),
             change.started,
             figure(change.before),
             figure(change.after),
@@ -379,5 +383,5 @@ fn nights(trend: &Trend) -> Block {
 
 fn origin(point: &TrendPoint) -> String {
     let sdk = point.sdk.as_ref().map_or(String::new(), |sdk| format!("SDK {sdk}, "));
-    format!("{sdk}library {}, tool {}", short_sha256(&point.library_sha256), point.commit)
+    format!("{sdk}library {}, tool {}", library(point), point.commit)
 }

@@ -22,7 +22,13 @@ pub(super) fn waterfall(result: &RunResult) -> Option<Block> {
     let longest = timed.iter().filter_map(|(_, parts)| Some(parts.last()?.to_us)).fold(0.0, f64::max);
     let parts: Vec<_> =
         timed.iter().flat_map(|(variant, parts)| parts.iter().map(move |part| (*variant, part))).collect();
-    let as_wide = |width: f64, tail: bool| table(&parts, longest, width, tail);
+    // Ways of the SDK have no round trips that are timed.
+    let end = if result.record.scenario.load.task_context {
+        "from sending the claim until its task can begin"
+    } else {
+        "from sending the claim to its lease"
+    };
+    let as_wide = |width: f64, tail: bool| table(&parts, (longest, end), width, tail);
     // Without the picture where there is no room for it: the shares say the same.
     (!parts.is_empty())
         .then(|| Block::Widths(vec![as_wide(WIDTH, true), as_wide(NARROW, false), as_wide(0.0, false)]))
@@ -31,7 +37,7 @@ pub(super) fn waterfall(result: &RunResult) -> Option<Block> {
 type Part<'a> = (&'a VariantSummary, &'a ClaimPart<'a>);
 
 /// The table with a picture of so many characters, or without one; with the 99th percentiles, or without.
-fn table(parts: &[Part<'_>], longest: f64, width: f64, tail: bool) -> Block {
+fn table(parts: &[Part<'_>], (longest, end): (f64, &'static str), width: f64, tail: bool) -> Block {
     let picture = width > 0.0;
     let times = |(_, part): &Part<'_>| {
         let of_step = part.time.as_ref().map_or([0.0; 2], |time| [time.p50, time.p99]);
@@ -56,8 +62,7 @@ fn table(parts: &[Part<'_>], longest: f64, width: f64, tail: bool) -> Block {
         keep(&mut cells, tail, picture);
         cells
     };
-    let mut header =
-        vec!["variant", "round trip", "p50", "p99", "mean", "share", "from sending the claim to its lease"];
+    let mut header = vec!["variant", "round trip", "p50", "p99", "mean", "share", end];
     keep(&mut header, tail, picture);
     let last = header.len() - 1;
     Block::Table {

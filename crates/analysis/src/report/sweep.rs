@@ -30,11 +30,16 @@ pub(super) fn blocks(scenario: &str, sweep: &Sweep) -> Vec<Block> {
     blocks.extend(recoveries(sweep));
     blocks.extend(lines(sweep));
     blocks.extend(allowed_for_others(sweep).into_iter().map(Block::Line));
-    let items = words::merged(sweep.points.iter().flat_map(remarks), sweep.points.len());
+    let items = to_keep_in_mind(sweep);
     if !items.is_empty() {
         blocks.push(Block::List { heading: "Keep in mind".into(), items });
     }
     blocks
+}
+
+/// What the runs say to their reader, each thing once.
+pub(super) fn to_keep_in_mind(sweep: &Sweep) -> Vec<String> {
+    words::merged(sweep.points.iter().flat_map(remarks), sweep.points.len())
 }
 
 /// How the runs came through their faults, value by value.
@@ -175,7 +180,7 @@ fn alarms(sweep: &Sweep) -> Vec<Block> {
             point
                 .invalid_reasons
                 .iter()
-                .map(|fault| (words::setting(&point.value), words::invalid_reason(fault)))
+                .map(|reason| (words::setting(&point.value), words::invalid_reason(reason)))
         });
         let items = words::merged(reasons, sweep.points.len());
         if !items.is_empty() {

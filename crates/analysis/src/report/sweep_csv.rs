@@ -1,10 +1,10 @@
 //! The curve of a sweep as lines for a plot.
 
 use super::csv_table::{CsvTable, number};
-use crate::judge::{Sweep, SweepArm, SweepComparison, SweepPoint};
+use crate::judge::{Sweep, SweepArm, SweepComparison, SweepPoint, Verdict};
 use crate::stats::Estimate;
 
-const COLUMNS: [&str; 23] = [
+const COLUMNS: [&str; 26] = [
     "value",
     "valid",
     "added_rtt_us",
@@ -28,6 +28,9 @@ const COLUMNS: [&str; 23] = [
     "ratio",
     "ratio_low",
     "ratio_high",
+    "control_passed",
+    "verdict",
+    "confidence",
 ];
 
 /// One line per value and variant; what is not known stays empty.
@@ -65,7 +68,22 @@ fn csv_line(point: &SweepPoint, arm: &SweepArm) -> Vec<String> {
         amount.map_or([None; 3], |(estimate, low, high)| [estimate, low, high].map(Some)).map(number),
     );
     fields.extend(ratio.map_or([None; 3], |r| [r.estimate, r.low, r.high].map(Some)).map(number));
+    fields.push(point.control_passed.map_or_else(String::new, |passed| passed.to_string()));
+    // Nothing is said of a run whose figures must not be used.
+    let judged = arm.against.as_ref().filter(|_| point.valid);
+    fields.push(judged.map_or("", |against| verdict(against.verdict)).to_owned());
+    fields.push(number(ratio.map(|ratio| ratio.confidence)));
     fields
+}
+
+/// As results name it.
+fn verdict(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Regression => "regression",
+        Verdict::Improvement => "improvement",
+        Verdict::NoChange => "no_change",
+        Verdict::Inconclusive => "inconclusive",
+    }
 }
 
 #[cfg(test)]
@@ -82,10 +100,29 @@ mod tests {
         assert!(lines[1..3].iter().all(|line| line.split(',').count() == columns), "{text}");
         assert!(lines[3].starts_with("\"a,b\",true,103.000000,1.020000,grant-lane,1000,"), "{}", lines[3]);
         assert!(
-            lines[2].ends_with("service_p50,us,100.000000,50.000000,150.000000,1.200000,1.100000,1.300000"),
+            lines[2].contains(",service_p50,us,100.000000,50.000000,150.000000,1.200000,1.100000,1.300000,"),
             "{}",
             lines[2]
         );
         assert!(lines[1].contains(",2000.000000,,,500.000000,450.000000,550.000000,,,,"), "{}", lines[1]);
+    }
+
+    #[test]
+    fn whoever_plots_a_point_can_tell_whether_it_is_judged() {
+        let end = |change: fn(&mut SweepPoint)| {
+            let mut curve = curve();
+            change(&mut curve.points[0]);
+            let text = csv(&curve);
+            text.lines().nth(2).unwrap().rsplitn(4, ',').take(3).map(str::to_owned).collect::<Vec<_>>()
+        };
+        // From the last column to the third last.
+        assert_eq!(end(|_| ()), ["0.950000", "regression", "true"]);
+        assert_eq!(end(|point| point.valid = false), ["0.950000", "", "true"]);
+        assert_eq!(end(|point| point.control_passed = None), ["0.950000", "regression", ""]);
+        let vetoed = end(|point| {
+            point.control_passed = Some(false);
+            point.arms[1].against.as_mut().unwrap().verdict = Verdict::Inconclusive;
+        });
+        assert_eq!(vetoed, ["0.950000", "inconclusive", "false"]);
     }
 }

@@ -56,6 +56,8 @@ pub(super) fn curve() -> Sweep {
         invalid_reasons: Vec::new(),
         warnings: vec![Warning::SharedMachine { cores: 2 }],
         control_failed: None,
+        control_passed: Some(true),
+        noise_threshold: Some(0.02),
         conclusion: None,
         added_rtt_us: added,
         busiest_share: Some(1.02),

@@ -1,5 +1,6 @@
 //! How many claims and blocks a plan has beside those that are compared.
 
+use super::choices::Mode;
 use super::mixing::BlockShape;
 use super::model::{Amount, Compare, ControlSides, Mixing, Model, Scenario};
 
@@ -38,6 +39,14 @@ impl Scenario {
         match self.load.warmup {
             0 => 0,
             all => (all / self.variants.len().max(1) as u64).max(1),
+        }
+    }
+
+    /// All claims of a run whose window has so many. Where everything runs together the warm-up's alone are beside them.
+    pub fn claims_in_all(&self, window: u64) -> u64 {
+        match self.load.mode {
+            Mode::Staged => window + self.claims_beside(window),
+            Mode::Churn | Mode::Storm => window + self.load.warmup,
         }
     }
 

@@ -50,6 +50,13 @@ impl Latencies {
         self.inner.value_at_quantile(q) as f64 / NS_PER_US
     }
 
+    /// Quantile `q` in microseconds where so many further values are above all of these; `None` where it is
+    /// one of those.
+    pub fn quantile_with_later_us(&self, q: f64, later: u64) -> Option<f64> {
+        let at = q * (self.count() + later) as f64 / self.count() as f64;
+        (at <= 1.0).then(|| self.quantile_us(at))
+    }
+
     /// Quantile `q` in microseconds, with an error from the order statistics around it.
     pub fn log_quantile(&self, q: f64) -> Result<LogValue, TooFew> {
         let n = self.count() as f64;
@@ -76,11 +83,12 @@ impl Latencies {
 
     /// On which side of the bound quantile `q` lies, by how many values are above it; `None` where so many, or so
     /// few, may be chance (binomial, either side at 2.5 %). Says less than an interval of the quantile, and that
-    /// of fewer values.
-    pub fn quantile_against(&self, q: f64, bound_us: f64) -> Option<Ordering> {
+    /// of fewer values. So many further ones are `earlier` than the bound, and so many `later`.
+    pub fn quantile_against(&self, q: f64, bound_us: f64, (earlier, later): (u64, u64)) -> Option<Ordering> {
         const CHANCE: f64 = 0.025;
         let worth = |values: u64| values as f64 / INFLATION;
-        let (all, above) = (worth(self.count()).floor() as u64, worth(self.above(bound_us)));
+        let all = worth(self.count() + earlier + later).floor() as u64;
+        let above = worth(self.above(bound_us) + later);
         let at_the_bound = Binomial::new(1.0 - q, all).ok()?;
         let (fewest, most) = (above.floor() as u64, above.ceil() as u64);
         if at_the_bound.cdf(most) <= CHANCE {
@@ -140,6 +148,18 @@ mod tests {
         assert!(matches!(few.log_quantile(0.5), Err(TooFew::Samples { .. })));
         let same = Latencies::decode(&encoded([5_000; 500])).unwrap().unwrap();
         assert!(matches!(same.log_quantile(0.5), Err(TooFew::Constant { .. })));
+    }
+
+    #[test]
+    fn values_that_are_known_to_be_larger_alone_move_a_quantile() {
+        let all = Latencies::decode(&encoded((1..=1_000).map(|i| i * 1_000))).unwrap().unwrap();
+        let p99 = |later: u64| all.quantile_with_later_us(0.99, later);
+        assert_eq!(p99(0), Some(all.quantile_us(0.99)));
+        assert!(p99(5).unwrap() > p99(0).unwrap() && p99(10).unwrap() <= all.max_us());
+        assert_eq!(p99(11), None, "it is one of those");
+        let against = |further| all.quantile_against(0.99, 2_000.0, further);
+        assert_eq!(against((0, 0)), Some(Ordering::Less));
+        assert_eq!((against((0, 1_000)), against((99_000, 1_000))), (Some(Ordering::Greater), None));
     }
 
     #[test]

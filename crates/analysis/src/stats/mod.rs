@@ -28,6 +28,7 @@ mod unpaired;
 pub use agreement::{Agreement, agreement, log_error_of, next_value};
 pub use change::{ChangePoint, MIN_SEGMENT, change_points};
 pub use crossing::{Crossing, MIN_POINTS, crossing, crossing_load};
+pub(crate) use estimate::normal_quantile;
 pub use estimate::{CONFIDENCE, CONTROL_CONFIDENCE, Estimate, TooFew};
 pub use fitted::{FittedLine, LinePoint, MIN_LINE_POINTS};
 pub use histogram::Latencies;

@@ -16,7 +16,7 @@ fn a_control_that_differs_from_itself_vetoes() {
     let control = result.control.as_ref().unwrap();
     assert!(!control.passed && matches!(control.failure, Some(ControlFailure::Differs { .. })));
     assert!(result.comparisons.iter().all(|c| c.verdict == Verdict::Inconclusive));
-    assert!(result.valid, "a veto is not a fault");
+    assert!(result.valid, "a veto makes no run invalid");
 }
 
 #[test]

@@ -1,27 +1,17 @@
-//! One probe: a run at one load, judged by the rules for a capacity.
+//! One probe: a run at one load, in the numbers that the search needs, and the rules for a capacity.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::limit::{Limit, OneGenerator, Resources, limit};
+use super::limit::{Limit, Resources, limit};
 use super::load::ProbeLoad;
-use crate::judge::beside_others::ran_beside_others;
 use crate::judge::gate::ERRORS;
-use crate::judge::generators;
 use crate::judge::primary_load::PrimaryLoad;
-use crate::judge::result::RunResult;
-use crate::judge::validity::stall::STALL_WARNS;
-use crate::record::{
-    ArmRecord, GENERATOR_BUSY, InvalidReason, Offered, RunRecord, SEND_LAG_SHARE, Warning, is_busy_generator,
-};
-use crate::scenario::ModelForm;
-use crate::stats::{CONFIDENCE, Estimate, Latencies, TooFew};
+use crate::record::{GENERATOR_BUSY, InvalidReason, SEND_LAG_SHARE, is_busy_generator};
+use crate::stats::{Estimate, TooFew};
 
 /// Share of the offered rate that must be achieved.
 const ACHIEVED: f64 = 0.99;
-
-/// The quantile that the service level is about.
-const JUDGED: f64 = 0.99;
 
 /// What a probe says about the cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -97,7 +87,8 @@ pub enum Reason {
     /// point of the curve cannot: there the verdict is `failed`.
     Invalid {
         /// Why.
-        fault: InvalidReason,
+        #[serde(rename = "fault")]
+        why: InvalidReason,
     },
     /// The service level cannot be judged.
     TooFew {
@@ -161,58 +152,8 @@ pub struct Probe {
 }
 
 impl Probe {
-    /// Judges a stored run. `slo_us` is the service level's bound of the response time's 99th percentile.
-    ///
-    /// Returns `None` for a run without an arm, which no scenario allows.
-    pub fn from_result(result: &RunResult, dir: &str, slo_us: f64) -> Option<Self> {
-        let (record, arm) = (&result.record, result.record.arms.first()?);
-        let variant = result.variants.first()?;
-        let response = Latencies::readable(&arm.response);
-        let p99 = response.as_ref().map(|latencies| latencies.log_quantile(JUDGED));
-        let resources = resources(result);
-        let offer = offer(record);
-        let open = matches!(offer, ProbeLoad::Open { .. });
-        let mut probe = Self {
-            dir: dir.to_owned(),
-            offer,
-            started: record.started.clone(),
-            duration_s: record.duration_s,
-            claims: arm.outcomes.planned(),
-            errors: arm.outcomes.planned() - arm.outcomes.claimed,
-            offered_per_s: record.offered.filter(|o| o.schedule_s > 0.0).map(|o| o.rate_per_s()),
-            achieved_per_s: variant.throughput_per_s,
-            response_p50_us: response.as_ref().map(|latencies| latencies.quantile_us(0.5)),
-            response_p99_us: p99.as_ref().and_then(|p99| Some(p99.as_ref().ok()?.estimate(CONFIDENCE))),
-            service_p50_us: variant.service_us.map(|service| service.p50),
-            service_p99_us: variant.service_us.map(|service| service.p99),
-            send_lag_p99_us: send_lag_p99_us(result).or(variant.send_lag_us.map(|lag| lag.p99)),
-            drain_us: record.offered.map(|offered| drain_us(arm, &offered)),
-            cpu_us_per_claim: variant.server.main_thread_cpu_us_per_claim,
-            grant_cpu_us: record.staging.grant_cpu_us,
-            primaries: primaries(record),
-            resources,
-            near_generator_ceiling: result
-                .warnings
-                .iter()
-                .any(|warning| matches!(warning.itself(), Warning::GeneratorCeiling { .. })),
-            beside_others: ran_beside_others(&result.warnings),
-            verdict: ProbeVerdict::Passed,
-            reasons: Vec::new(),
-            limit: None,
-        };
-        probe.reasons = match p99 {
-            _ if !open => probe.too_many_failed().into_iter().collect(),
-            Some(Err(too_few)) => vec![Reason::TooFew { too_few }],
-            _ => probe.shortfalls(slo_us),
-        };
-        probe.reasons.extend(faults(result, open));
-        probe.reasons.extend(done_early(result));
-        (probe.verdict, probe.limit) = probe.judge(slo_us);
-        Some(probe)
-    }
-
     /// What the load did not get.
-    fn shortfalls(&self, slo_us: f64) -> Vec<Reason> {
+    pub(super) fn shortfalls(&self, slo_us: f64) -> Vec<Reason> {
         let mut reasons = Vec::new();
         match self.response_p99_us {
             Some(p99) if p99.high > slo_us => {
@@ -238,7 +179,7 @@ impl Probe {
 
     /// Claims that came to nothing, where they are more than a load may have: then those that succeeded are not
     /// what so many in flight bring, or what was asked for.
-    fn too_many_failed(&self) -> Option<Reason> {
+    pub(super) fn too_many_failed(&self) -> Option<Reason> {
         let (errors, claims) = (self.errors, self.claims);
         (errors as f64 > ERRORS * claims as f64).then_some(Reason::Errors { errors, claims })
     }
@@ -252,7 +193,7 @@ impl Probe {
     /// Whether a closed loop's claims per second are of fewer in flight for a part of the window: one of its
     /// generators stood still, or was done before the others.
     pub fn is_of_a_smaller_load(&self) -> bool {
-        let missing = |reason: &Reason| matches!(reason, Reason::Invalid { fault } if was_missing(fault));
+        let missing = |reason: &Reason| matches!(reason, Reason::Invalid { why } if was_missing(why));
         self.verdict == ProbeVerdict::Failed && self.reasons.iter().any(missing)
     }
 
@@ -270,9 +211,10 @@ impl Probe {
         Some(ratios.into_iter().flatten().fold(p99, f64::max))
     }
 
-    fn judge(&self, slo_us: f64) -> (ProbeVerdict, Option<Limit>) {
+    /// What it says, and what held it back, by its reasons.
+    pub(super) fn judge(&self, slo_us: f64) -> (ProbeVerdict, Option<Limit>) {
         let unusable = |reason: &Reason| match reason {
-            Reason::Invalid { fault } => !was_missing(fault),
+            Reason::Invalid { why } => !was_missing(why),
             Reason::TooFew { .. } => true,
             _ => false,
         };
@@ -349,120 +291,12 @@ impl Probe {
     }
 }
 
-fn offer(record: &RunRecord) -> ProbeLoad {
-    let load = &record.scenario.load;
-    match load.model {
-        ModelForm::Open => ProbeLoad::Open { rate_per_s: load.rate.unwrap_or_default() },
-        ModelForm::Closed => ProbeLoad::Closed { concurrency: load.in_flight() },
-    }
-}
-
-/// What a growing queue leaves behind: the claims that were due last cannot be done in time.
-fn drain_us(arm: &ArmRecord, offered: &Offered) -> f64 {
-    (arm.active_s - offered.schedule_s).max(0.0) * 1e6
-}
-
-/// The highest of several generators: among the claims of all, those of one may be too few to show.
-fn send_lag_p99_us(result: &RunResult) -> Option<f64> {
-    let each = result.generator_summaries.iter().filter_map(|one| Some(one.send_lag_us?.p99));
-    each.max_by(f64::total_cmp)
-}
-
-/// The generator that was the limit of a run of several, else the one that began last of those that began
-/// late.
-fn worst_generator(result: &RunResult) -> Option<OneGenerator> {
-    let all = &result.generator_summaries;
-    let late = |fault: &InvalidReason| match fault {
-        InvalidReason::BeganLate { part, late_us, .. } => Some((*late_us, *part)),
-        _ => None,
-    };
-    let limiting = all.iter().find(|one| one.limit.is_some()).map(|one| one.part);
-    let part = limiting.or_else(|| Some(result.invalid_reasons.iter().filter_map(late).max()?.1))?;
-    Some(OneGenerator { part, busy: all.iter().find(|one| one.part == part)?.busy })
-}
-
-fn resources(result: &RunResult) -> Resources {
-    let record = &result.record;
-    // Of several generators those on the first one's machine, where the servers may be; the busiest thread is
-    // anybody's.
-    let used = generators::at_the_first(record);
-    let busiest = generators::busiest(record);
-    let window_s = used.map_or(0.0, |used| used.window_s);
-    let share = |cpu_s: f64| (window_s > 0.0).then(|| cpu_s / window_s);
-    let threads = used.and_then(|used| share(used.thread_cpu_s));
-    Resources {
-        generator: busiest.map(|(_, busy)| busy).or(threads),
-        busiest_part: busiest.map(|(part, _)| part),
-        worst_generator: worst_generator(result),
-        generators: threads.filter(|_| busiest.is_some()),
-        generator_process: used.and_then(|used| share(used.process_cpu_s?)),
-        servers: used.and_then(|used| share(used.servers_cpu_s)),
-        primaries: used.and_then(|used| share(used.primaries_cpu_s?)),
-        machine: used.and_then(|used| Some(used.machine_used_s()? / used.clocks_s()?)),
-        stolen: used.and_then(|used| Some(used.stolen_cpu_s? / used.clocks_s()?)),
-        servers_waited: used.and_then(|used| share(used.servers_waited_s?)),
-        server_cores: record
-            .environment
-            .conditions
-            .as_ref()
-            .map(|conditions| conditions.servers_on.len() as u32)
-            .filter(|cores| *cores > 0),
-        throttled: used.and_then(|used| share(used.throttled_s?)),
-        clocks_over_window: used.and_then(|used| share(used.clocks_s()?)),
-        cores: record.environment.host.cores,
-        same_machine: record.environment.valkey.same_machine,
-    }
-}
-
-fn primaries(record: &RunRecord) -> Vec<PrimaryLoad> {
-    let window_us = record.generator.map_or(0.0, |used| used.window_s) * 1e6;
-    let load = |primary: &crate::record::PrimaryRecord| PrimaryLoad {
-        addr: primary.addr.clone(),
-        partitions: primary.partitions,
-        claims: primary.claims,
-        busy: if window_us > 0.0 { primary.counters.main_thread_cpu_us / window_us } else { 0.0 },
-    };
-    record.primaries.iter().map(load).collect()
-}
-
-/// The run's own faults. A late generator is a reason of its own; a closed loop has no schedule to be late
-/// for, but its rate is that of generators that all make claims.
-fn faults(result: &RunResult, open: bool) -> impl Iterator<Item = Reason> {
-    result.invalid_reasons.iter().filter_map(move |fault| match fault.itself() {
-        InvalidReason::SendLag { p99_us, limit_us } => {
-            open.then_some(Reason::SendLag { p99_us: *p99_us, limit_us: *limit_us })
-        }
-        InvalidReason::BeganLate { part, late_us, limit_us, .. } if open => {
-            Some(Reason::BeganLate { part: *part, late_us: *late_us, limit_us: *limit_us })
-        }
-        // A load that the cluster could not serve: the probe's own errors say so.
-        InvalidReason::TooManyFailed { .. } | InvalidReason::NothingClaimed { planned: 1.., .. } => None,
-        _ => Some(Reason::Invalid { fault: fault.clone() }),
-    })
-}
-
-/// Whether that is one of several generators that made no claims for a part of a closed loop's window. It says
-/// nothing about so many in flight, and nothing about rates that other probes found.
-fn was_missing(fault: &InvalidReason) -> bool {
-    match fault {
-        InvalidReason::DoneEarly { .. } => true,
+/// Whether that is all of a closed loop, or one of several generators, that made no claims for a part of the window.
+/// It says nothing about so many in flight, and nothing about rates that other probes found.
+fn was_missing(why: &InvalidReason) -> bool {
+    match why {
+        InvalidReason::DoneEarly { .. } | InvalidReason::Stalled { .. } => true,
         InvalidReason::OfGenerator { what, .. } => matches!(**what, InvalidReason::Stalled { .. }),
         _ => false,
     }
-}
-
-/// Generators that were done before the others by less than makes a run invalid, or for a moment of a short
-/// window: a point of the curve is of so many in flight all the time.
-fn done_early(result: &RunResult) -> impl Iterator<Item = Reason> {
-    let refused = move |part: u32| {
-        result.invalid_reasons.iter().any(|fault| match fault {
-            InvalidReason::DoneEarly { part: early, .. } => *early == part,
-            _ => false,
-        })
-    };
-    result.generator_summaries.iter().filter_map(move |one| {
-        let share = one.done_early.filter(|_| !refused(one.part))?;
-        let fault = InvalidReason::DoneEarly { part: one.part, share, limit: STALL_WARNS };
-        Some(Reason::Invalid { fault })
-    })
 }

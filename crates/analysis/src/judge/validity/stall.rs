@@ -40,11 +40,11 @@ struct Stall {
 }
 
 impl Stall {
-    fn is_fault(self) -> bool {
+    fn is_refused(self) -> bool {
         self.share > STALL_REFUSED
     }
 
-    fn fault(self) -> InvalidReason {
+    fn invalid_reason(self) -> InvalidReason {
         InvalidReason::Stalled { longest_s: self.longest_s, share: self.share }
     }
 
@@ -59,29 +59,31 @@ impl Stall {
 
 /// What makes a closed loop's figures those of another load. Where executions go round, claims wait for
 /// scanners and for executions as well: there it is said alone.
-pub(super) fn faults(record: &RunRecord, scenario: &Scenario) -> Vec<InvalidReason> {
+pub(super) fn invalid_reasons(record: &RunRecord, scenario: &Scenario) -> Vec<InvalidReason> {
     if !is_closed(scenario) || scenario.load.mode != Mode::Staged {
         return Vec::new();
     }
-    let of_all = of_run(record, scenario).filter(|stall| stall.is_fault());
-    let mut faults: Vec<InvalidReason> = of_all.map(Stall::fault).into_iter().collect();
+    let of_all = of_run(record, scenario).filter(|stall| stall.is_refused());
+    let mut reasons: Vec<InvalidReason> = of_all.map(Stall::invalid_reason).into_iter().collect();
     if of_all.is_none() {
-        let alone = of_generators(record, scenario).filter(|(_, stall)| stall.is_fault());
-        let named =
-            |(part, stall): (u32, Stall)| InvalidReason::OfGenerator { part, what: Box::new(stall.fault()) };
-        faults.extend(alone.map(named));
+        let alone = of_generators(record, scenario).filter(|(_, stall)| stall.is_refused());
+        let named = |(part, stall): (u32, Stall)| InvalidReason::OfGenerator {
+            part,
+            what: Box::new(stall.invalid_reason()),
+        };
+        reasons.extend(alone.map(named));
     }
     // A block's rate is the sum of the generators', each over its own time. Much of a short window is a moment.
-    let all_s = active_s(record);
-    let is_fault = |share: f64| share > STALL_REFUSED && share * all_s >= SHORTEST_STALL_S;
+    let all_s = record.claims_made_s();
+    let is_refused = |share: f64| share > STALL_REFUSED && share * all_s >= SHORTEST_STALL_S;
     let missing = done_early(record, scenario).into_iter().filter(|_| record.blocks.is_empty());
-    let missing = missing.filter(|(_, share)| is_fault(*share));
-    faults.extend(missing.map(|(part, share)| InvalidReason::DoneEarly {
+    let missing = missing.filter(|(_, share)| is_refused(*share));
+    reasons.extend(missing.map(|(part, share)| InvalidReason::DoneEarly {
         part,
         share,
         limit: STALL_REFUSED,
     }));
-    faults
+    reasons
 }
 
 /// Spans without a claim that are worth a word, and generators that were done before the others.
@@ -105,7 +107,7 @@ pub(super) fn warnings(record: &RunRecord, scenario: &Scenario) -> Vec<Warning> 
 /// that was left then, where that is worth a word, however short that time was. From block to block it is
 /// another one that is done first, by chance, for claims are not dealt out evenly: there it takes more.
 pub(in super::super) fn done_early(record: &RunRecord, scenario: &Scenario) -> Vec<(u32, f64)> {
-    let all_s = active_s(record);
+    let all_s = record.claims_made_s();
     // Of a run that was stopped some may have been told earlier than others.
     if !is_closed(scenario) || record.partial || all_s <= 0.0 {
         return Vec::new();
@@ -116,11 +118,6 @@ pub(in super::super) fn done_early(record: &RunRecord, scenario: &Scenario) -> V
         (share > worth_a_word).then_some((one.part, share))
     };
     record.generators.iter().filter_map(left).collect()
-}
-
-/// How long claims were made by any generator, in seconds; zero where no window was measured.
-fn active_s(record: &RunRecord) -> f64 {
-    record.window.as_ref().map_or(0.0, |window| window.active_s)
 }
 
 /// An open loop's response times hold a stall, and a storm has one clock for all.
@@ -286,7 +283,7 @@ mod tests {
             scenario.load.mode = Mode::Churn;
         });
         assert!(round.generator_summaries[0].done_early.is_some());
-        let refused = |fault: &InvalidReason| matches!(fault, InvalidReason::DoneEarly { .. });
+        let refused = |reason: &InvalidReason| matches!(reason, InvalidReason::DoneEarly { .. });
         assert!(!round.invalid_reasons.iter().any(refused), "{:?}", round.invalid_reasons);
         // In blocks each generator's rate is over its own time: it is said where chance does not explain it.
         let blocks = |own_s| early(&[GRANT_LANE, HGET_LANE], own_s, &|_, _| ());

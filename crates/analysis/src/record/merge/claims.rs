@@ -160,7 +160,8 @@ pub(super) fn blocks(parts: &[RunRecord]) -> Vec<CounterBlock> {
         CounterBlock {
             claims: own().map(|block| block.claims).sum(),
             duration_s: own().map(|block| block.duration_s).fold(0.0, f64::max),
-            steady: steady(own().map(|block| block.steady)),
+            // One that got no lease in it adds nothing to the rate of all.
+            steady: steady(own().filter(|block| block.claims > 0).map(|block| block.steady)),
             ..first.clone()
         }
     };
@@ -170,7 +171,8 @@ pub(super) fn blocks(parts: &[RunRecord]) -> Vec<CounterBlock> {
 /// The steady parts of a block as one: the claims of all of them, over a time that makes their rate the sum
 /// of all rates, Σ claims / Σ (claims / time). The spans of the parts begin and end at slightly different
 /// moments, so neither the longest nor their mean would. `None` where one of them has none: its rate is not
-/// known.
+/// known, and that of the whole block over all of its time would be another one than the other blocks have.
+/// Whoever judges the record leaves such a block out of rates.
 fn steady(all: impl Iterator<Item = Option<SteadyPart>>) -> Option<SteadyPart> {
     let (mut claims, mut rate) = (0, 0.0);
     for part in all {
@@ -191,6 +193,7 @@ pub(super) fn added_rtt(parts: &[RunRecord]) -> Result<Option<AddedRoundTrip>, M
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, record};
 
     #[test]
     fn samples_stand_in_the_order_of_time_however_many_a_part_has() {
@@ -209,5 +212,24 @@ mod tests {
         assert!((both.claims as f64 / both.duration_s - 2_500.0).abs() < 1e-9, "{both:?}");
         assert_eq!(steady([part(100, 0.1), None].into_iter()), None, "a rate that is not known");
         assert_eq!(steady([part(100, 0.0)].into_iter()), None);
+    }
+    /// The second of two generators has no claim in a block, or none that all in flight were beside.
+    #[test]
+    fn a_block_has_one_rate_of_all_generators_or_none() {
+        let part = SteadyPart { claims: 100, duration_s: 0.1 };
+        let merged = |claims: u64, own: Option<SteadyPart>| {
+            let mut parts = [1, 2].map(|seed| record(&[GRANT_LANE, HGET_LANE], seed));
+            for block in parts.iter_mut().flat_map(|record| &mut record.blocks) {
+                block.steady = Some(part);
+            }
+            (parts[1].blocks[0].claims, parts[1].blocks[0].steady) = (claims, own);
+            let all = blocks(&parts);
+            assert!(all[1..].iter().all(|block| block.steady.is_some_and(|both| both.claims == 200)));
+            all[0].steady.map(|both| both.claims)
+        };
+        assert_eq!(
+            [merged(200, Some(part)), merged(0, None), merged(200, None)],
+            [Some(200), Some(100), None]
+        );
     }
 }

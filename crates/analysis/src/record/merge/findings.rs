@@ -2,16 +2,17 @@
 
 use crate::record::{Audit, InvalidReason, RunRecord, Violation, Warning};
 
-/// The faults of all parts, each once. What only concerns the process that met it says which part that was.
-pub(super) fn faults(parts: &[RunRecord]) -> Vec<InvalidReason> {
+/// Why the parts are invalid, each reason once. What only concerns the process that met it says which part
+/// that was.
+pub(super) fn invalid_reasons(parts: &[RunRecord]) -> Vec<InvalidReason> {
     let of_part = |(n, part): (usize, &RunRecord)| {
-        let named = move |fault: &InvalidReason| match fault {
+        let named = move |reason: &InvalidReason| match reason {
             InvalidReason::Infrastructure { .. } => {
-                InvalidReason::OfGenerator { part: n as u32 + 1, what: Box::new(fault.clone()) }
+                InvalidReason::OfGenerator { part: n as u32 + 1, what: Box::new(reason.clone()) }
             }
             of_servers => of_servers.clone(),
         };
-        part.faults.iter().map(named).collect::<Vec<_>>()
+        part.invalid_reasons.iter().map(named).collect::<Vec<_>>()
     };
     once(parts.iter().enumerate().flat_map(of_part).chain(uneven_sums(parts)))
 }

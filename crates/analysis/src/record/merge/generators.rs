@@ -3,7 +3,7 @@
 use super::claims::{added, sum_of};
 use super::error::MergeError;
 use super::fitting::note;
-use crate::record::{Conditions, Environment, GeneratorRecord, RunRecord};
+use crate::record::{Conditions, GeneratorRecord, RunRecord};
 
 /// One entry for each part, in their order.
 pub(super) fn generators(parts: &[RunRecord]) -> Result<Vec<GeneratorRecord>, MergeError> {
@@ -25,7 +25,7 @@ pub(super) fn generators(parts: &[RunRecord]) -> Result<Vec<GeneratorRecord>, Me
             longest_gap_s: part.longest_gap_s,
             stalled_s: part.stalled_s,
             service_p50_us: service_p50_us(n, part)?,
-            conditions: conditions(&parts[0].environment, &part.environment),
+            conditions: conditions(parts, n),
         })
     };
     parts.iter().enumerate().map(one).collect()
@@ -42,11 +42,21 @@ fn service_p50_us(number: usize, part: &RunRecord) -> Result<Option<f64>, MergeE
     Ok(largest)
 }
 
-/// Those of a machine that the first part does not run on, where they are otherwise than there.
-fn conditions(first: &Environment, own: &Environment) -> Option<Conditions> {
-    let [theirs, ours] = [first, own].map(|environment| environment.conditions.as_ref());
-    let same = first.host.shares_cores_with(&own.host) || Conditions::same_for_generator(theirs, ours);
-    ours.filter(|_| !same).cloned()
+/// Those of another part than the first, where they are otherwise than the first one's, and where it was bound to a
+/// core of another part's: nobody would see from those of the first that two were on one core.
+fn conditions(parts: &[RunRecord], number: usize) -> Option<Conditions> {
+    let own = &parts[number].environment;
+    let ours = own.conditions.as_ref()?;
+    let crowded = |(n, other): (usize, &RunRecord)| {
+        let other = &other.environment;
+        let theirs = other.conditions.as_ref().map_or(&[][..], |theirs| &theirs.generator_on);
+        n != number
+            && own.host.is_machine_of(&other.host)
+            && ours.generator_on.iter().any(|core| theirs.contains(core))
+    };
+    let otherwise = parts[0].environment.conditions.as_ref() != Some(ours);
+    let shown = number > 0 && (otherwise || parts.iter().enumerate().any(crowded));
+    shown.then(|| ours.clone())
 }
 
 /// How much later than the first part another one began.

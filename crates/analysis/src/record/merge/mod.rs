@@ -73,7 +73,7 @@ pub fn merge(parts: Vec<RunRecord>) -> Result<RunRecord, MergeError> {
         events,
         audit: audit(parts.iter().map(|part| &part.audit)),
         runs_before: Vec::new(),
-        faults: findings::faults(&parts),
+        invalid_reasons: findings::invalid_reasons(&parts),
         warnings: findings::warnings(&parts),
         generators,
     })

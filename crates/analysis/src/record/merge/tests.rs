@@ -58,7 +58,7 @@ fn a_grant_too_many_of_one_part_does_not_make_up_for_one_that_another_lacks() {
             },
             _ => None,
         };
-        record.faults.iter().filter_map(named).collect::<Vec<_>>()
+        record.invalid_reasons.iter().filter_map(named).collect::<Vec<_>>()
     };
     assert_eq!(uneven(&merge(parts(2)).unwrap()), []);
     let mut parts = parts(2);
@@ -229,7 +229,26 @@ fn a_generator_whose_machine_was_arranged_otherwise_keeps_that() {
     for part in &mut all[1..] {
         part.environment.conditions = Some(Conditions::default());
     }
-    assert_eq!(kept(&all), [None, None, Some(Conditions::default())], "the second is on the first's machine");
+    let left_alone = || Some(Conditions::default());
+    assert_eq!(kept(&all), [None, left_alone(), left_alone()], "on the first's machine or not");
+}
+
+/// As generators in containers were that did not know of each other.
+#[test]
+fn generators_that_were_bound_to_one_core_keep_that() {
+    use crate::record::Conditions;
+    let kept = |cores: [u32; 3]| -> Vec<_> {
+        let mut all = parts(3);
+        for ((part, boot), core) in all.iter_mut().zip(["one", "one", "two"]).zip(cores) {
+            part.environment.host.boot = Some(boot.into());
+            let generator_on = vec![core];
+            part.environment.conditions = Some(Conditions { generator_on, ..Conditions::default() });
+        }
+        let merged = merge(all).unwrap().generators;
+        merged.into_iter().map(|one| one.conditions.map(|kept| kept.generator_on)).collect()
+    };
+    assert_eq!(kept([1, 1, 1]), [None, Some(vec![1]), None], "the third has its machine for itself");
+    assert_eq!(kept([1, 0, 1]), [None, Some(vec![0]), None], "otherwise than the first");
 }
 
 #[test]
@@ -237,13 +256,16 @@ fn findings_are_said_once_and_a_processs_own_name_it() {
     let mut all = parts(2);
     let changed = || InvalidReason::ServerChanged { primary: "a".into(), detail: "run_id differs".into() };
     let broke = || InvalidReason::Infrastructure { detail: "the connection broke".into() };
-    all[0].faults = vec![changed()];
-    all[1].faults = vec![changed(), broke()];
+    all[0].invalid_reasons = vec![changed()];
+    all[1].invalid_reasons = vec![changed(), broke()];
     let shared = || Warning::SharedMachine { cores: 2 };
     all[0].warnings = vec![shared(), Warning::LeftOver { keys: 2 }, Warning::BusyMachine { share: 0.7 }];
     all[1].warnings = vec![shared(), Warning::LeftOver { keys: 3 }, Warning::GeneratorBusy { share: 0.9 }];
     let whole = merge(all).unwrap();
-    assert_eq!(whole.faults, [changed(), InvalidReason::OfGenerator { part: 2, what: Box::new(broke()) }]);
+    assert_eq!(
+        whole.invalid_reasons,
+        [changed(), InvalidReason::OfGenerator { part: 2, what: Box::new(broke()) }]
+    );
     assert_eq!(whole.warnings, [shared(), Warning::LeftOver { keys: 5 }]);
 }
 

@@ -61,13 +61,14 @@ fn failed(capacity: &Capacity) -> Option<String> {
     })
 }
 
-/// The loads that were smaller for a part of the window, for one of several generators made no claims then.
+/// The loads that were smaller for a part of the window, for all or one of several generators made no claims then.
 fn of_a_smaller_load(capacity: &Capacity) -> Option<String> {
     closed_loads(capacity, Probe::is_of_a_smaller_load).map(|loads| {
         format!(
-            "With {loads} in flight a generator claimed nothing for a part of the window, or was done before the others: those claims \
-             per second are of fewer in flight, and the law goes without them. Give each generator as many, on machines that are alike \
-             (capacity.concurrency in multiples of the generators), or measure for longer (capacity.curve_claims)."
+            "With {loads} in flight nothing was claimed for a part of the window, by all or by one of several generators, or one was done \
+             before the others: those claims per second are of fewer in flight, and the law goes without them. Give each generator as \
+             many, on machines that are alike (capacity.concurrency in multiples of the generators), or measure for longer \
+             (capacity.curve_claims)."
         )
     })
 }
@@ -147,10 +148,10 @@ mod tests {
     #[test]
     fn loads_that_are_left_out_are_named_each_with_its_reason() {
         let early = InvalidReason::DoneEarly { part: 2, share: 0.3, limit: 0.2 };
-        let failed = vec![Reason::Errors { errors: 9, claims: 100 }, Reason::Invalid { fault: early }];
+        let failed = vec![Reason::Errors { errors: 9, claims: 100 }, Reason::Invalid { why: early }];
         let said = lines(failed);
         assert!(said[0].starts_with("With 2 in flight claims came to nothing"), "{said:?}");
-        let missing = "With 4 in flight a generator claimed nothing for a part of the window, or was done before the others";
+        let missing = "With 4 in flight nothing was claimed for a part of the window, by all or by one of several generators";
         assert!(said[1].starts_with(missing) && said[1].contains("the law goes without them"), "{said:?}");
     }
 }

@@ -126,7 +126,7 @@ pub(super) fn reason(reason: &Reason) -> String {
             time_us(*late_us as f64),
             time_us(*limit_us as f64)
         ),
-        Reason::Invalid { fault } => words::invalid_reason(fault).trim_end_matches('.').to_owned(),
+        Reason::Invalid { why } => words::invalid_reason(why).trim_end_matches('.').to_owned(),
         Reason::TooFew { too_few } => format!("p99 cannot be judged: {too_few}"),
     }
 }

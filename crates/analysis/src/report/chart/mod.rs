@@ -6,6 +6,7 @@
 
 mod bars;
 mod forest;
+mod pen;
 mod scale;
 mod xy;
 

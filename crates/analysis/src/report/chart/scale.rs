@@ -66,14 +66,21 @@ impl Scale {
 
     /// Where a value stands: 0 at the beginning, 1 at the end. Values beyond the ends stand at them.
     pub fn place(self, value: f64) -> f64 {
+        self.place_beyond(value).clamp(0.0, 1.0)
+    }
+
+    /// The same on an axis that goes on: below 0 and above 1 for values beyond its ends. What stands nowhere,
+    /// as nothing on a scale of ratios, stands at the beginning.
+    pub fn place_beyond(self, value: f64) -> f64 {
         let at = match self {
             Self::Linear { low, high } => (value - low) / (high - low),
             Self::Whole { high } => value / high,
-            Self::Log { low, high } => (value.max(low) / low).ln() / (high / low).ln(),
+            Self::Log { low, high } if value > 0.0 => (value / low).ln() / (high / low).ln(),
+            Self::Log { .. } => 0.0,
             Self::Places { count } => (value + 0.5) / count.max(1) as f64,
-            Self::Nines { high } => nines(value.min(high)) / nines(high),
+            Self::Nines { high } => nines(value) / nines(high),
         };
-        if at.is_finite() { at.clamp(0.0, 1.0) } else { 0.0 }
+        if at.is_finite() { at } else { 0.0 }
     }
 
     /// Round values within the scale, at most about this many.
@@ -166,6 +173,8 @@ mod tests {
         let log = Scale::Log { low: 10.0, high: 1_000.0 };
         assert!((log.place(100.0) - 0.5).abs() < 1e-12);
         assert_eq!([1.0, 5e3, f64::NAN].map(|value| log.place(value).to_string()), ["0", "1", "0"]);
+        assert!((log.place_beyond(1e4) - 1.5).abs() < 1e-12 && (log.place_beyond(1.0) + 0.5).abs() < 1e-12);
+        assert_eq!([0.0, f64::NAN].map(|value| log.place_beyond(value).to_string()), ["0", "0"]);
         assert!((Scale::Nines { high: 0.9999 }.place(0.99) - 0.5).abs() < 1e-9);
         assert_eq!(Scale::from_zero([]), Scale::Linear { low: 0.0, high: 1.0 });
         assert_eq!(Scale::from_zero([f64::NAN, f64::INFINITY]), Scale::Linear { low: 0.0, high: 1.0 });

@@ -1,10 +1,9 @@
 //! Something over something else: lines, steps, points with intervals, areas, and rules across.
 
-use std::fmt::Write as _;
-
 use maud::{Markup, html};
 
-use super::{Drawing, LINE, Plot, Scale, Tone, fitting, key_places, px, rect, rule, text, text_width};
+use super::pen::{Pen, Place};
+use super::{Drawing, LINE, Plot, Scale, Tone, fitting, key_places, rect, rule, text, text_width};
 
 /// A chart with two axes.
 pub struct Xy {
@@ -136,6 +135,15 @@ impl Frame<'_> {
         self.bottom - (self.bottom - self.top) * self.chart.y.scale.place(value)
     }
 
+    /// Where a point would be if the axes went on.
+    fn beyond(&self, point: &Point) -> Place {
+        let Xy { x, y, .. } = self.chart;
+        [
+            self.left + (self.right - self.left) * x.scale.place_beyond(point.x),
+            self.bottom - (self.bottom - self.top) * y.scale.place_beyond(point.y),
+        ]
+    }
+
     fn axes(&self, ticks: &[f64]) -> Markup {
         let chart = self.chart;
         let wanted = ((self.right - self.left) / 90.0) as usize;
@@ -231,8 +239,9 @@ impl Frame<'_> {
         let look = if series.look == Look::Fit { "thin dashed" } else { "line" };
         let dot = if series.look == Look::Hollow { "hollow" } else { "dot" };
         let radius = if line { 2.6 } else { 4.6 };
+        let path = if line { self.path(&series.points, series.look == Look::Steps) } else { String::new() };
         html! {
-            @if line { path class=(format!("{look} {class}")) d=(self.path(&series.points, series.look == Look::Steps)) {} }
+            @if !path.is_empty() { path class=(format!("{look} {class}")) d=(path) {} }
             @if dots {
                 @for point in series.points.iter().filter(|point| point.y.is_finite()) {
                     g {
@@ -257,16 +266,17 @@ impl Frame<'_> {
     }
 
     /// Of the points that fall into one column of pixels, the first, the lowest, the highest and the last:
-    /// the picture is the same, and an hour of seconds takes no more room than its width.
+    /// the picture is the same, and an hour of seconds takes no more room than its width. What lies beyond the
+    /// axes is not drawn.
     fn path(&self, points: &[Point], steps: bool) -> String {
-        let mut path = String::new();
-        let mut pen = false;
+        let mut pen = Pen::new([self.left, self.right], [self.top, self.bottom]);
+        let column_of = |point: &Point| self.beyond(point)[0].floor();
         let mut begin = 0;
         while begin < points.len() {
-            let column = self.x(points[begin].x).floor();
+            let column = column_of(&points[begin]);
             let length = points[begin..]
                 .iter()
-                .take_while(|point| self.x(point.x).floor() >= column && self.x(point.x).floor() <= column)
+                .take_while(|point| column_of(point) >= column && column_of(point) <= column)
                 .count();
             let group = &points[begin..begin + length.max(1)];
             begin += group.len();
@@ -276,21 +286,14 @@ impl Frame<'_> {
             kept.sort_unstable();
             kept.dedup();
             for point in kept.into_iter().map(|index| &group[index]) {
-                if !point.y.is_finite() {
-                    pen = false;
-                    continue;
+                match (point.y.is_finite(), steps) {
+                    (false, _) => pen.lift(),
+                    (true, true) => pen.step(self.beyond(point)),
+                    (true, false) => pen.go(self.beyond(point)),
                 }
-                let (x, y) = (px(self.x(point.x)), px(self.y(point.y)));
-                // Writing to a String cannot fail.
-                let _ = match (pen, steps) {
-                    (false, _) => write!(path, "M{x} {y}"),
-                    (true, true) => write!(path, "H{x}V{y}"),
-                    (true, false) => write!(path, "L{x} {y}"),
-                };
-                pen = true;
             }
         }
-        path
+        pen.path()
     }
 }
 
@@ -367,5 +370,33 @@ impl Plot for Xy {
             @for (layer, line) in self.layers.iter().zip(frame.lines_of_names()) { (frame.layer(layer, line)) }
         };
         Drawing { height: frame.bottom + 42.0, marks }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fit_that_leaves_the_axes_is_cut_there_and_a_point_beyond_them_stands_at_their_end() {
+        let drawn = |look: Look| {
+            let axis = || Axis {
+                label: String::new(),
+                scale: Scale::Linear { low: 0.0, high: 100.0 },
+                format: Box::new(|n| format!("{n}")),
+            };
+            let points = [(20.0, 20.0), (80.0, 80.0), (120.0, 80.0), (150.0, 80.0)];
+            let points = points.map(|(x, y)| Point::at(x, y)).to_vec();
+            let series = Series { name: String::new(), tone: Tone::Neutral, look, points };
+            let layers = vec![Layer::Series(series)];
+            let xy = Xy { x: axis(), y: axis(), layers, height: 100.0 };
+            let frame =
+                Frame { chart: &xy, left: 0.0, right: 200.0, top: 0.0, bottom: 100.0, pointable: true };
+            frame.layer(&xy.layers[0], 0).into_string()
+        };
+        assert!(drawn(Look::Fit).contains("d=\"M40 80L160 20H200\""), "{}", drawn(Look::Fit));
+        let dots = drawn(Look::Dots);
+        assert_eq!(dots.matches("<title>").count(), 4, "{dots}");
+        assert!(!dots.contains("thin"), "{dots}");
     }
 }

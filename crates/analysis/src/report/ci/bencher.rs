@@ -17,17 +17,18 @@ struct Measure {
 }
 
 /// Benchmark `scenario/variant`, measure by metric name, values in the metric's unit; intervals as lower and
-/// upper value.
+/// upper value. Two variants that were compared are a benchmark of their own, `scenario/candidate less
+/// baseline`, whose values may be negative.
 pub fn bencher(result: &RunResult) -> Result<String, ExportError> {
     let mut benchmarks = BTreeMap::<String, BTreeMap<String, Measure>>::new();
-    for metric in trackable(result)? {
-        let benchmark = format!("{}/{}", result.record.label(), metric.variant);
+    for figure in trackable(result)? {
+        let benchmark = format!("{}/{}", result.record.label(), figure.of);
         let measure = Measure {
-            value: rounded(metric.value),
-            lower_value: metric.interval.map(|interval| rounded(interval.low)),
-            upper_value: metric.interval.map(|interval| rounded(interval.high)),
+            value: rounded(figure.value),
+            lower_value: figure.interval.map(|interval| rounded(interval.low)),
+            upper_value: figure.interval.map(|interval| rounded(interval.high)),
         };
-        benchmarks.entry(benchmark).or_default().insert(metric.name.to_string(), measure);
+        benchmarks.entry(benchmark).or_default().insert(figure.name.to_string(), measure);
     }
     Ok(serde_json::to_string_pretty(&benchmarks)? + "\n")
 }

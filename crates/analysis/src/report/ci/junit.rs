@@ -2,13 +2,15 @@
 //!
 //! | what | test case |
 //! |---|---|
-//! | no change, improvement, equal | passed |
+//! | no change, improvement | passed, with the difference |
+//! | equal | passed |
 //! | regression, more of what does not vary | failure where the scenario's gate is enforced, else passed with its words |
 //! | inconclusive, control failed | skipped: it must not look green, and noise must not turn a build red |
 //! | claims that did not succeed, beyond the baseline's | failure |
 //! | a service level that was missed, of response time or recovery | failure |
 //! | a service level or a recovery that nobody can tell | skipped |
 //! | invalid or interrupted run | error; its verdicts are skipped |
+//! | what each of two stored results says of its own arms | passed, with both: it is not judged |
 //!
 //! An A/B by design that finds its baseline faster has an answer, not a failure: only where verdicts decide
 //! the exit code do they fail a test case. Of a series of runs, verdicts come over all of them, and what must
@@ -16,12 +18,14 @@
 
 use std::fmt::Write as _;
 
-use super::super::format::per_claim;
-use super::super::{faults, findings, servers, words};
+use super::super::format::{per_claim, signed_within};
+use super::super::{faults, findings, own_arms, servers, words};
 use crate::judge::{
     Cause, Comparison, Conclusion, Gate, RunResult, Standing, StoredComparison, StoredMetric, StoredVerdict,
     Verdict, error_findings, judged_exact, recovery_levels, service_levels, standing,
 };
+use crate::scenario::Metric;
+use crate::stats::Estimate;
 
 /// Why a verdict of such a run is none.
 const UNUSABLE: &str = "the run is invalid, or was interrupted";
@@ -119,9 +123,10 @@ fn add_service_levels(suite: &mut Suite, result: &RunResult, usable: bool) {
             _ if !usable => Case::Skipped(UNUSABLE.to_owned()),
             // It says by which clock also where the level was kept.
             None => Case::PassedWith(format!(
-                "kept at p99 {}: {}",
+                "kept at p99 {}: {}{}",
                 findings::of_clock(level.clock),
-                findings::level_figure(level.p99_us, level.late)
+                findings::level_figure(level.p99_us, level.late),
+                findings::without_time(level.untimed)
             )),
             Some(found) if found.conclusion == Conclusion::Inconclusive => {
                 Case::Skipped(findings::finding(&found))
@@ -192,6 +197,9 @@ pub fn junit_stored(comparison: &StoredComparison) -> String {
         };
         suite.add(&failures.variant, "claims succeed", case);
     }
+    for pair in &comparison.own_arms {
+        suite.add(&pair.pair(), pair.metric.name(), Case::PassedWith(own_arms::said(pair)));
+    }
     let told = comparison.metrics.iter().any(|metric| metric.verdict == StoredVerdict::Inconclusive);
     // Nothing to judge must not look green.
     if comparison.conclusion == Conclusion::Inconclusive && !told {
@@ -202,14 +210,21 @@ pub fn junit_stored(comparison: &StoredComparison) -> String {
 }
 
 fn verdict(comparison: &Comparison, standing: Standing) -> Case {
-    let amount = words::difference_or_why(comparison.ratio.as_ref(), comparison.too_few.as_ref());
+    let ratio = words::difference_or_why(comparison.ratio.as_ref(), comparison.too_few.as_ref());
+    let amount = with_its_unit(ratio, comparison.metric, comparison.difference.as_ref());
+    let text = format!("{}: {amount}", words::standing_verdict(comparison, standing));
     match comparison.verdict {
-        Verdict::Regression => {
-            let text = format!("{}: {amount}", words::standing_verdict(comparison, standing));
-            if standing == Standing::Gates { Case::Failure(text) } else { Case::PassedWith(text) }
-        }
-        Verdict::Inconclusive => Case::Skipped(format!("inconclusive: {amount}")),
-        Verdict::Improvement | Verdict::NoChange => Case::Passed,
+        Verdict::Regression if standing == Standing::Gates => Case::Failure(text),
+        Verdict::Inconclusive => Case::Skipped(text),
+        Verdict::Regression | Verdict::Improvement | Verdict::NoChange => Case::PassedWith(text),
+    }
+}
+
+/// What is said of a ratio, and the difference in the metric's own unit where that is known.
+pub(super) fn with_its_unit(ratio: String, metric: Metric, difference: Option<&Estimate>) -> String {
+    match difference {
+        Some(more) => format!("{ratio}, {} {}", signed_within(more), words::unit(metric.row().unit)),
+        None => ratio,
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! RunResult ─► judge::metric_values ─► bencher | github | ff_bench (figures; never of an invalid run)
+//!         ├──► judge::arm_differences ► bencher | github (what one arm takes more than another)
 //!         └──► judge::gate ──────────► junit | pull_request (verdicts)
 //! FigureComparison ──────────────────► figures (text, Markdown, test report)
 //! ```
@@ -24,7 +25,9 @@ pub use pull_request::{pull_request, pull_request_stored, stored_text};
 pub use series::{junit_repeated, pull_request_repeated};
 
 use super::format::share;
-use crate::judge::{MetricValue, RunResult, Thresholds, metric_values};
+use crate::judge::{RunResult, Thresholds, arm_differences, metric_values};
+use crate::scenario::MetricName;
+use crate::stats::Estimate;
 
 /// Why a result has no place in a tracker of figures.
 #[derive(Debug, thiserror::Error)]
@@ -37,9 +40,36 @@ pub enum ExportError {
     Json(#[from] serde_json::Error),
 }
 
-/// The figures of a result that a tracker may have.
-fn trackable(result: &RunResult) -> Result<Vec<MetricValue>, ExportError> {
-    usable(result).map(|()| metric_values(result))
+/// A figure that a tracker may have.
+struct Tracked {
+    /// What it is of: a variant, or `candidate less baseline`.
+    of: String,
+    /// The variants in it: one, or candidate and baseline.
+    arms: Vec<String>,
+    name: MetricName,
+    /// In the metric's unit.
+    value: f64,
+    interval: Option<Estimate>,
+}
+
+/// The figures of a result that a tracker may have: of each variant, and of what one takes more than another.
+fn trackable(result: &RunResult) -> Result<Vec<Tracked>, ExportError> {
+    usable(result)?;
+    let of_arms = metric_values(result).into_iter().map(|one| Tracked {
+        of: one.variant.clone(),
+        arms: vec![one.variant],
+        name: one.name,
+        value: one.value,
+        interval: one.interval,
+    });
+    let of_pairs = arm_differences(result).into_iter().map(|one| Tracked {
+        of: one.pair(),
+        arms: vec![one.candidate, one.baseline],
+        name: one.metric.into(),
+        value: one.difference.estimate,
+        interval: Some(one.difference),
+    });
+    Ok(of_arms.chain(of_pairs).collect())
 }
 
 /// Whether figures of a result may be exported at all.

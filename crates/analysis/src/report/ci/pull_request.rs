@@ -3,7 +3,7 @@
 use super::super::document::Block;
 use super::super::format::{cores, figure, maybe, primaries};
 use super::super::words::{self, conclusion};
-use super::super::{faults, findings, markdown, run_report, servers, text};
+use super::super::{faults, findings, markdown, own_arms, run_report, servers, text};
 use super::fails_beyond;
 use crate::judge::{
     RunResult, Standing, StoredComparison, StoredFailures, StoredMetric, StoredVerdict, Verdict,
@@ -39,6 +39,7 @@ pub fn pull_request(result: &RunResult) -> String {
     if !items.is_empty() {
         blocks.push(Block::List { heading: "Findings".into(), items });
     }
+    blocks.extend(run_report::savings(result));
     // A level that was missed is to be read also where it fails nothing.
     blocks.extend(run_report::service_level(result).into_iter().chain(faults::level(result)));
     if !result.comparisons.is_empty() {
@@ -86,29 +87,33 @@ fn verdicts(result: &RunResult) -> Block {
     }
 }
 
-pub(super) fn origin(result: &RunResult) -> String {
+fn origin(result: &RunResult) -> String {
+    let control = match &result.control {
+        Some(control) => format!("control {}; ", findings::control_state(control)),
+        None => String::new(),
+    };
+    format!("{control}{}, seed {}", place(result), result.record.seed)
+}
+
+/// Where a run was made: what is the same for every run of a series.
+pub(super) fn place(result: &RunResult) -> String {
     let (host, valkey, library) = (
         &result.record.environment.host,
         &result.record.environment.valkey,
         &result.record.environment.library,
     );
-    let control = match &result.control {
-        Some(control) => format!("control {}; ", findings::control_state(control)),
-        None => String::new(),
-    };
     format!(
-        "{control}library {}, {} with {}, {} ({}), seed {}",
+        "library {}, {} with {}, {} ({})",
         library.version,
         servers::sides(&result.record).unwrap_or_else(|| format!("Valkey {}", valkey.version)),
         primaries(valkey.primaries),
         host.cpu,
-        cores(host.cores),
-        result.record.seed
+        cores(host.cores)
     )
 }
 
-/// A comparison with a stored result: what is judged, what is not equal, what else differed; with `all`,
-/// metrics that no threshold is set for as well.
+/// A comparison with a stored result: what is judged, what is not equal, what else differed, what each result
+/// says of its own arms; with `all`, metrics that no threshold is set for as well.
 pub fn pull_request_stored(comparison: &StoredComparison, all: bool) -> String {
     markdown::render(&stored(comparison, all))
 }
@@ -160,6 +165,7 @@ fn stored(comparison: &StoredComparison, all: bool) -> Vec<Block> {
         let heading = words::NOT_SUCCESSFUL.into();
         blocks.push(Block::Table { heading, header, rows, words: vec![3] });
     }
+    blocks.extend(own_arms::blocks(&comparison.own_arms));
     blocks
 }
 

@@ -4,8 +4,8 @@ use super::super::document::Block;
 use super::super::format::difference_within;
 use super::super::words::{self, conclusion};
 use super::super::{findings, levels_repeated, markdown, series};
-use super::junit::{Case, Suite, add_nothing_judged, document, run_suite};
-use super::pull_request::origin;
+use super::junit::{Case, Suite, add_nothing_judged, document, run_suite, with_its_unit};
+use super::pull_request::place;
 use crate::judge::{Gate, Repeated, RepeatedComparison, RunResult, Verdict};
 
 /// `JUnit` XML: a suite with the verdicts over all runs, and one for each of the runs (`results`). As for the
@@ -38,11 +38,12 @@ pub fn junit_repeated(repeated: &Repeated, gate: &Gate, results: &[RunResult]) -
 
 fn verdict(comparison: &RepeatedComparison, enforced: bool) -> Case {
     let word = words::verdict_of(comparison.verdict, comparison.metric);
-    let text = format!("{word}: {}", amount(comparison));
+    let difference = comparison.difference.as_ref().map(|over_all| &over_all.mean);
+    let text = format!("{word}: {}", with_its_unit(amount(comparison), comparison.metric, difference));
     match comparison.verdict {
         Verdict::Regression if enforced => Case::Failure(text),
         Verdict::Inconclusive => Case::Skipped(text),
-        Verdict::Regression | Verdict::Improvement | Verdict::NoChange => Case::Passed,
+        Verdict::Regression | Verdict::Improvement | Verdict::NoChange => Case::PassedWith(text),
     }
 }
 
@@ -65,11 +66,13 @@ pub fn pull_request_repeated(repeated: &Repeated, gate: &Gate, results: &[RunRes
         blocks.push(verdicts(repeated, gate.enforced));
     }
     blocks.extend(series::beside_others(repeated).map(Block::Line));
+    // Of all runs: the first one's own control says nothing of the series.
+    blocks.extend(series::control(repeated).map(Block::Line));
     let items: Vec<String> = repeated.comparisons.iter().filter_map(series::disagreement).collect();
     if !items.is_empty() {
         blocks.push(Block::List { heading: "Runs differ more than their intervals allow".into(), items });
     }
-    blocks.push(Block::Line(origin(first)));
+    blocks.push(Block::Line(format!("{}, first seed {}", place(first), first.record.seed)));
     markdown::render(&blocks)
 }
 
@@ -127,6 +130,21 @@ mod tests {
         insta::assert_snapshot!("series_pull_request", comment);
         let [junit, comment] = series(false, |_| ());
         assert!(!junit.contains("<failure") && comment.contains("measured, not gated"), "{junit}{comment}");
+    }
+
+    #[test]
+    fn a_comment_has_the_control_of_the_series_and_not_that_of_its_first_run() {
+        let over_all = "Control over all runs passed: ";
+        let [_, comment] = series(false, |_| ());
+        assert!(comment.contains(over_all), "{comment}");
+        let [_, comment] = series(false, |results| results[0].control.as_mut().unwrap().passed = false);
+        assert!(comment.contains(over_all) && !comment.contains("FAILED"), "{comment}");
+        let [_, comment] = series(false, |results| {
+            for result in results {
+                result.control = None;
+            }
+        });
+        assert!(comment.contains("There is no control") && !comment.contains("passed"), "{comment}");
     }
 
     #[test]

@@ -1,7 +1,8 @@
 use std::time::Duration;
 
 use super::*;
-use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, SimulatedArm, record, scenario, spread};
+use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, SimulatedArm, TWIN, record, scenario, spread};
+use crate::judge::ruler_fixture::in_round_trips;
 use crate::judge::{StoredOptions, analyse, analyse_as, compare, fault_fixture};
 use crate::record::{InvalidReason, StormRecord};
 use crate::scenario::{Direction, GateSection, HumanDuration, Mode, SloSection};
@@ -13,7 +14,9 @@ fn run(arms: &[SimulatedArm], seed: u64) -> RunResult {
 fn invalid() -> RunResult {
     let arms = [GRANT_LANE, HGET_LANE];
     let mut record = record(&arms, 1);
-    record.faults.push(InvalidReason::Infrastructure { detail: "node <b> & \"c\" went away".into() });
+    record
+        .invalid_reasons
+        .push(InvalidReason::Infrastructure { detail: "node <b> & \"c\" went away".into() });
     analyse_as(record, &scenario(&arms))
 }
 
@@ -38,6 +41,63 @@ fn github_action_benchmark_in_both_directions() {
     insta::assert_snapshot!("github_bigger", github(&result, Direction::HigherIsBetter).unwrap());
 }
 
+/// Candidate less baseline in round trips, as Bencher reads it: the value, and the ends of its interval.
+fn more_round_trips(result: &RunResult, pair: &str) -> Option<[f64; 3]> {
+    let json: serde_json::Value = serde_json::from_str(&bencher(result).unwrap()).unwrap();
+    let measure = json.get(format!("lane-ab/{pair}"))?.get("service_p50_round_trips")?;
+    Some(["value", "lower_value", "upper_value"].map(|key| measure[key].as_f64().unwrap()))
+}
+
+#[test]
+fn what_a_candidate_takes_more_is_a_figure_of_its_own() {
+    let pair = "hget-lane less grant-lane";
+    let mut result = in_round_trips(&[GRANT_LANE, HGET_LANE], 1, 1);
+    let [value, low, high] = more_round_trips(&result, pair).unwrap();
+    assert!((value - 0.8).abs() < 0.05 && low < value && value < high, "{value} [{low}, {high}]");
+    let point = |result: &RunResult, direction| {
+        let all: Vec<serde_json::Value> = serde_json::from_str(&github(result, direction).unwrap()).unwrap();
+        let named = format!("lane-ab/{pair}/service_p50_round_trips");
+        all.into_iter().find(|point| point["name"] == named.as_str())
+    };
+    let tracked = point(&result, Direction::LowerIsBetter).unwrap();
+    assert_eq!((&tracked["unit"], tracked["value"].as_f64()), (&"round trips".into(), Some(value)));
+    assert!(tracked["range"].as_str().unwrap().starts_with("± 0.0"), "{tracked}");
+    assert!(tracked["extra"].as_str().unwrap().starts_with("library 15 (abababababab)\n"), "{tracked}");
+    assert!(point(&result, Direction::HigherIsBetter).is_none());
+    // Two libraries are said to be two.
+    let library = &result.record.environment.library;
+    let own = crate::record::LibraryInfo { sha256: "cd".repeat(32), ..library.clone() };
+    result.record.arms[1].library = Some(own);
+    let tracked = point(&result, Direction::LowerIsBetter).unwrap();
+    let both = "library 15 (cdcdcdcdcdcd) against library 15 (abababababab)\nValkey 9.1.2, 3 primaries";
+    assert!(tracked["extra"].as_str().unwrap().starts_with(both), "{tracked}");
+    // What a control forbids is none.
+    result.control.as_mut().unwrap().passed = false;
+    assert_eq!(more_round_trips(&result, pair), None);
+    assert!(point(&result, Direction::LowerIsBetter).is_none());
+}
+
+/// The action alerts on the ratio of a value to the one before.
+#[test]
+fn what_may_be_nothing_or_less_goes_where_no_ratio_is_made_of_it() {
+    let faster = SimulatedArm { name: "faster", slower: 0.8, ..HGET_LANE };
+    let mut result = in_round_trips(&[GRANT_LANE, faster], 1, 1);
+    let pair = "faster less grant-lane";
+    let without = |result: &RunResult| {
+        let smaller = github(result, Direction::LowerIsBetter).unwrap();
+        assert!(smaller.contains("grant-lane/service_p50") && !smaller.contains(" less "), "{smaller}");
+    };
+    let [value, low, high] = more_round_trips(&result, pair).unwrap();
+    assert!((value + 0.8).abs() < 0.05 && low < value && value < high, "{value} [{low}, {high}]");
+    without(&result);
+    for one in &mut result.comparisons {
+        one.difference = Some(Estimate { estimate: 0.1, low: -0.2, high: 0.4, confidence: 0.95 });
+    }
+    assert_eq!(more_round_trips(&result, pair), Some([0.1, -0.2, 0.4]));
+    without(&result);
+    assert_eq!(rounded(-54.321_987).to_bits(), (-54.322_f64).to_bits());
+}
+
 #[test]
 fn figures_of_an_unusable_run_are_not_exported() {
     let refusal = bencher(&invalid()).unwrap_err().to_string();
@@ -52,6 +112,23 @@ fn junit_has_a_case_for_every_verdict() {
     insta::assert_snapshot!("junit", junit(&run(&[GRANT_LANE, HGET_LANE], 1)));
     insta::assert_snapshot!("junit_invalid", junit(&invalid()));
     insta::assert_snapshot!("junit_stored", junit_stored(&against_stored()));
+}
+
+#[test]
+fn a_case_says_the_difference_in_its_unit_whatever_the_verdict() {
+    let case = |result: &RunResult, metric: &str| {
+        let document = junit(result);
+        let from = document.find(&format!("name=\"{metric}\"")).unwrap_or_else(|| panic!("{document}"));
+        document[from..].split("</testcase>").next().unwrap_or_default().to_owned()
+    };
+    let slower = in_round_trips(&[GRANT_LANE, HGET_LANE], 1, 1);
+    let equal = in_round_trips(&[GRANT_LANE, TWIN], 2, 1);
+    for (metric, unit) in [("service_p50", " µs</"), ("service_p50_round_trips", " round trips</")] {
+        let said = case(&slower, metric);
+        assert!(said.contains(">slower (by design): +") && said.contains(unit), "{said}");
+        let said = case(&equal, metric);
+        assert!(said.contains("<system-out>no change: ") && said.contains(unit), "{said}");
+    }
 }
 
 /// The command ends with 3 there: inconclusive, which must not look green.
@@ -123,6 +200,45 @@ fn a_pull_request_reads_the_conclusion_first() {
     insta::assert_snapshot!("pull_request", pull_request(&run(&[GRANT_LANE, HGET_LANE], 1)));
     insta::assert_snapshot!("pull_request_invalid", pull_request(&invalid()));
     insta::assert_snapshot!("pull_request_stored", pull_request_stored(&against_stored(), false));
+}
+
+#[test]
+fn a_comment_says_what_the_faster_arm_saves() {
+    let mut result = in_round_trips(&[GRANT_LANE, HGET_LANE], 1, 1);
+    let comment = pull_request(&result);
+    assert!(
+        comment.contains("carrying lane\\_id saves ") && comment.contains(" round trips of 50.0 µs, "),
+        "{comment}"
+    );
+    result.control.as_mut().unwrap().passed = false;
+    assert!(!pull_request(&result).contains(" saves "), "{}", pull_request(&result));
+}
+
+#[test]
+fn a_comparison_shows_what_each_result_says_of_its_own_arms() {
+    let arms = [GRANT_LANE, HGET_LANE];
+    let options = StoredOptions::from_gate_section(&GateSection::default());
+    let (base, slow) = (in_round_trips(&arms, 1, 1), in_round_trips(&arms, 3, 2));
+    let compared = compare(&base, &slow, &options).unwrap();
+    let comment = pull_request_stored(&compared, false);
+    let row = |unit: &str| {
+        let begins = format!("| hget-lane less grant-lane | {unit} | +");
+        comment.lines().find(|line| line.starts_with(&begins)).unwrap_or_else(|| panic!("{comment}"))
+    };
+    assert!(row("µs").ends_with(" | lie apart |") && row("round trips").ends_with(" | agree |"), "{comment}");
+    assert!(comment.contains("Not judged") && !comment.contains("A dash stands"), "{comment}");
+    let document = junit_stored(&compared);
+    let said = "<system-out>not judged: base +0.";
+    assert!(
+        document.contains(said) && document.contains(" round trips; the two agree</system-out>"),
+        "{document}"
+    );
+    // A control that failed is no answer; without arms that were compared there is none either.
+    let mut vetoed = slow;
+    vetoed.control.as_mut().unwrap().passed = false;
+    let half = stored_text(&compare(&base, &vetoed, &options).unwrap(), false, None).replace('\n', " ");
+    assert!(half.contains("A dash stands for a result"), "{half}");
+    assert!(!pull_request_stored(&against_stored(), true).contains("own arms"));
 }
 
 /// A level that was missed must be seen by whoever reads the report, and by the build server.

@@ -31,7 +31,7 @@ fn answer(calibration: &Calibration) -> Answer {
         )
     });
     let (level, headline, reasons) = if !calibration.valid {
-        let reasons = calibration.problems.iter().map(|problem| html! { (problem) }).collect();
+        let reasons = calibration.problems.iter().map(|problem| html! { (said::problem(problem)) }).collect();
         (Trust::No, "Do not use these figures.", reasons)
     } else if calibration.disturbed.is_empty() {
         (Trust::Yes, "Valid, and measured on a quiet machine.", Vec::new())

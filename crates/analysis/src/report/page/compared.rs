@@ -6,10 +6,11 @@ use super::parts::{
     Answer, Belief, ONE_AFTER_THE_OTHER, Trust, UNKNOWN_WHETHER_WORSE, figure, figures, list, ratio_figure,
     table, value, words as word_column,
 };
-use crate::judge::{Conclusion, StoredComparison, StoredFailures, StoredMetric, StoredVerdict};
+use crate::judge::{Conclusion, StoredComparison, StoredFailures, StoredMetric, StoredPair, StoredVerdict};
 use crate::report::chart::{Chart, Forest, ForestRow, Tone};
-use crate::report::format::{difference, figure as number, per_claim};
-use crate::report::words;
+use crate::report::format::{difference, figure as number, per_claim, signed};
+use crate::report::{own_arms, words};
+use crate::stats::Estimate;
 
 /// What stands above the two runs.
 pub(super) fn overview(compared: &StoredComparison) -> Markup {
@@ -26,6 +27,7 @@ pub(super) fn overview(compared: &StoredComparison) -> Markup {
         @if !compared.exact.is_empty() { (exact(compared)) }
         p { (compared.exact_equal) " counts per claim are equal in both." }
         @if !compared.failures.is_empty() { (failures(compared)) }
+        @if !compared.own_arms.is_empty() { (of_own_arms(&compared.own_arms)) }
     }
 }
 
@@ -165,6 +167,36 @@ fn failures(compared: &StoredComparison) -> Markup {
     let rows: Vec<Vec<Markup>> = compared.failures.iter().map(row).collect();
     let columns = [word_column("variant"), figures("base"), figures("candidate"), word_column("verdict")];
     table(words::NOT_SUCCESSFUL, &columns, &rows)
+}
+
+/// What each result says of two arms that both have compared.
+fn of_own_arms(pairs: &[StoredPair]) -> Markup {
+    let side = |of: Option<Estimate>, at: &str| {
+        let Some(of) = of else { return html! { "-" } };
+        let shown = |text: String, of: f64, key: &str| value(&text, of, &format!("{at}/{key}"));
+        html! {
+            (shown(signed(of.estimate), of.estimate, "estimate"))
+            " [" (shown(number(of.low), of.low, "low")) ", " (shown(number(of.high), of.high, "high")) "]"
+        }
+    };
+    let row = |(n, pair): (usize, &StoredPair)| {
+        vec![
+            html! { (pair.pair()) },
+            html! { (words::unit(pair.metric.row().unit)) },
+            side(pair.in_base, &format!("/own_arms/{n}/in_base")),
+            side(pair.in_candidate, &format!("/own_arms/{n}/in_candidate")),
+            html! { (own_arms::agreement(pair)) },
+        ]
+    };
+    let rows: Vec<Vec<Markup>> = pairs.iter().enumerate().map(row).collect();
+    let columns = [
+        word_column("arms"),
+        word_column("in"),
+        figures("base"),
+        figures("candidate"),
+        word_column("the two"),
+    ];
+    html! { (table(own_arms::HEADING, &columns, &rows)) p { (own_arms::reading(pairs)) } }
 }
 
 fn exact(compared: &StoredComparison) -> Markup {

@@ -5,9 +5,9 @@ use maud::{Markup, html};
 use super::parts::{Answer, Belief, Trust, blocks, figure, figures, table, value, words as word_column};
 use super::shell::{Body, Section};
 use crate::judge::{Trend, TrendChange, TrendPoint};
-use crate::record::short_sha256;
 use crate::report::chart::{Axis, Chart, Layer, Look, Point, Scale, Series, Tone, Xy};
-use crate::report::format::{difference, figure as number, round_number};
+use crate::report::format::{figure as number, round_number};
+use crate::report::trend_words::{library, moved_by};
 use crate::report::{series as said, words};
 
 /// Sections can be jumped to as far as they have names; more metrics than this are on the page all the same.
@@ -65,17 +65,12 @@ fn answer(trends: &[Trend]) -> Answer {
 
 fn moved(trend: &Trend, change: &TrendChange) -> String {
     let first = trend.points.get(change.index as usize).map(commit).unwrap_or_default();
-    format!(
-        "{}: {} at {} (first with {first})",
-        trend.metric,
-        difference(change.after / change.before),
-        change.started
-    )
+    format!("{}: {} at {} (first with {first})", trend.metric, moved_by(trend, change), change.started)
 }
 
 fn commit(point: &TrendPoint) -> String {
     let sdk = point.sdk.as_ref().map_or(String::new(), |sdk| format!(", SDK {sdk}"));
-    format!("tool {}, library {}{sdk}", point.commit, short_sha256(&point.library_sha256))
+    format!("tool {}, library {}{sdk}", point.commit, library(point))
 }
 
 fn one(n: usize, trend: &Trend) -> Markup {
@@ -105,7 +100,7 @@ fn chart(trend: &Trend) -> Chart {
         .iter()
         .map(|change| Layer::MarkX {
             at: change.index as f64 - 0.5,
-            name: difference(change.after / change.before),
+            name: moved_by(trend, change),
             tone: Tone::Level,
         })
         .collect();
@@ -191,8 +186,8 @@ fn runs(n: usize, trend: &Trend) -> Markup {
                 value(&number(point.value), point.value, &format!("/{n}/points/{place}/value")),
                 html! { (point.interval.map_or("-".to_owned(), |i| format!("{} to {}", number(i.low), number(i.high)))) },
                 html! { (point.commit) },
-                html! { (short_sha256(&point.library_sha256)) @if let Some(sdk) = &point.sdk { ", SDK " (sdk) } },
-                html! { (moved.map_or(String::new(), |change| format!("moved {}", difference(change.after / change.before)))) },
+                html! { (library(point)) @if let Some(sdk) = &point.sdk { ", SDK " (sdk) } },
+                html! { (moved.map_or(String::new(), |change| format!("moved {}", moved_by(trend, change)))) },
             ]
         })
         .collect();
@@ -218,6 +213,7 @@ mod tests {
                 started: (*started).to_owned(),
                 commit: String::new(),
                 library_sha256: String::new(),
+                baseline_library_sha256: None,
                 sdk: None,
                 kernel: None,
                 value: 1.0,

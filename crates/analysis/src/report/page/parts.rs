@@ -3,11 +3,12 @@
 
 use maud::{Markup, html};
 
-use crate::judge::on_one_side;
+use crate::judge::{Verdict, on_one_side};
 use crate::record::Warning;
 use crate::report::chart::{Chart, text_width};
 use crate::report::document::Block;
 use crate::report::format::{difference, share};
+use crate::scenario::Metric;
 use crate::stats::Estimate;
 
 /// Whether what is warned of bears on figures alone, and whether there is a difference is what is asked for;
@@ -257,6 +258,27 @@ pub(super) fn ratio_figure(title: &str, ratio: &Estimate, path: &str) -> (Markup
         (shown(ratio.high, "high"))
     };
     (shown(ratio.estimate, "estimate"), small)
+}
+
+/// How many of several candidates are better, worse and neither by a metric: a page's sentence names one.
+pub(super) fn of_several(baseline: &str, metric: Metric, verdicts: &[Verdict]) -> String {
+    let of = |verdict: Verdict| verdicts.iter().filter(|one| **one == verdict).count();
+    let said: Vec<String> = [
+        (of(Verdict::Improvement), "better"),
+        (of(Verdict::Regression), "worse"),
+        (of(Verdict::NoChange), "no different"),
+        (of(Verdict::Inconclusive), "undecided"),
+    ]
+    .into_iter()
+    .filter(|(n, _)| *n > 0)
+    .map(|(n, word)| format!("{n} {word}"))
+    .collect();
+    format!(
+        "Of {} candidates against {baseline}, by {}: {}.",
+        verdicts.len(),
+        metric.row().title,
+        said.join(", ")
+    )
 }
 
 /// What is said of two results that do not tell.

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::parts::{Answer, Belief, Trust, blocks, figure, leaves_differences, ratio_figure};
+use super::parts::{Answer, Belief, Trust, blocks, figure, leaves_differences, of_several, ratio_figure};
 use super::shell::{Body, Section};
 use crate::judge::{
     CONTROLLED, Conclusion, Gate, MIN_RUNS, Repeated, RepeatedComparison, Undecided, Verdict,
@@ -30,7 +30,7 @@ pub(super) fn body(scenario: &str, repeated: &Repeated, gate: &Gate) -> Body {
     }
     sections.push(Section::in_words(blocks(&report)));
     Body {
-        title: format!("{scenario}, {} runs", repeated.attempts.len()),
+        title: format!("{scenario}, {}", said::runs(repeated)),
         kind: match repeated.attempts.as_slice() {
             [first, .., last] => format!("series of runs from {} to {}", first.started, last.started),
             _ => "series of runs".into(),
@@ -53,11 +53,12 @@ fn answer(repeated: &Repeated, gate: &Gate) -> Answer {
             Verdict::NoChange => (format!("{candidate} and {baseline} do not differ"), ""),
             Verdict::Inconclusive => (untold(repeated, first), ""),
         };
-        let title = format!("{} over {} runs", first.metric.row().title, repeated.attempts.len());
+        let title = format!("{} over {} runs", first.metric.row().title, in_estimate(first));
         figure = first.ratio.map(|ratio| ratio_figure(&title, &ratio, "/comparisons/0/ratio"));
     }
     let simulated = said::simulated_network(repeated);
-    let details = said::savings(repeated).into_iter().chain(levels(repeated)).chain(simulated);
+    let details =
+        rest(repeated).into_iter().chain(said::savings(repeated)).chain(levels(repeated)).chain(simulated);
     Answer {
         sentence,
         figure,
@@ -65,6 +66,19 @@ fn answer(repeated: &Repeated, gate: &Gate) -> Answer {
         details: details.map(|said| html! { p { (said) } }).collect(),
         belief: belief(repeated, gate),
     }
+}
+
+/// Runs that an estimate is made of.
+fn in_estimate(one: &RepeatedComparison) -> usize {
+    one.per_run.iter().flatten().count()
+}
+
+/// What there is beside the candidate that the sentence names; nothing where it is the only one.
+fn rest(repeated: &Repeated) -> Option<String> {
+    let first = repeated.comparisons.first()?;
+    let by_first_metric = repeated.comparisons.iter().filter(|one| one.metric == first.metric);
+    let verdicts: Vec<Verdict> = by_first_metric.map(|one| one.verdict).collect();
+    (verdicts.len() > 1).then(|| of_several(&first.baseline, first.metric, &verdicts))
 }
 
 /// Whether to believe it, and why.
@@ -120,14 +134,11 @@ fn untold(repeated: &Repeated, one: &RepeatedComparison) -> String {
 }
 
 fn forest(repeated: &Repeated, one: &RepeatedComparison) -> Chart {
-    let mut rows: Vec<ForestRow> = one
-        .per_run
-        .iter()
-        .enumerate()
-        .map(|(n, ratio)| ForestRow {
-            control: true,
-            ..ForestRow::new(format!("valid run {}", n + 1), *ratio)
-        })
+    // By the numbers that the list of runs gives them.
+    let mut rows: Vec<ForestRow> = repeated
+        .used()
+        .zip(&one.per_run)
+        .map(|(n, ratio)| ForestRow { control: true, ..ForestRow::new(format!("run {n}"), *ratio) })
         .collect();
     let tone = match one.verdict {
         Verdict::Regression => Tone::Bad,
@@ -152,7 +163,7 @@ fn forest(repeated: &Repeated, one: &RepeatedComparison) -> Chart {
     }
     Chart {
         title: format!("{} against {}, {}", one.candidate, one.baseline, one.metric.row().title),
-        description: format!("{} runs; over all of them {figures}, {verdict}.", one.per_run.len()),
+        description: format!("{} runs; over all of them {figures}, {verdict}.", in_estimate(one)),
         plot: Box::new(Forest { rows, band: repeated.noise_threshold, sides: ["less", "more"] }),
     }
 }
@@ -160,7 +171,7 @@ fn forest(repeated: &Repeated, one: &RepeatedComparison) -> Chart {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, record, scenario};
+    use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, SimulatedArm, TWIN, record, scenario};
     use crate::judge::{GatePolicy, RunResult, analyse_as, gate_repeated, repeat};
     use crate::record::Aborted;
     use crate::record::Warning;
@@ -250,6 +261,46 @@ mod tests {
             said.contains("Service level, ") && said.contains("grant-lane (MISSED in 3 of 3 runs)"),
             "{said}"
         );
+    }
+
+    #[test]
+    fn runs_are_numbered_as_in_their_list_and_counted_where_an_estimate_uses_them() {
+        let arms = [GRANT_LANE, HGET_LANE];
+        let results: Vec<_> = (0..5).map(|seed| analyse_as(record(&arms, seed), &scenario(&arms))).collect();
+        let shown = |results: &[RunResult]| {
+            let repeated = repeat(results, 5);
+            let policy = GatePolicy::from_scenario(&results[0].record.scenario);
+            let (_, small) = answer(&repeated, &gate_repeated(results, &repeated, &policy)).figure.unwrap();
+            let forest = forest(&repeated, &repeated.comparisons[0]);
+            (small.into_string(), forest.both_widths().into_string(), forest.description)
+        };
+        let (small, drawn, described) = shown(&results);
+        assert!(small.contains(" over 5 runs") && described.starts_with("5 runs;"), "{small} {described}");
+        assert!(drawn.contains(">run 2<") && drawn.contains(">run 5<"), "{drawn}");
+        let mut some = results.clone();
+        some[1].valid = false;
+        let first = some[3].comparisons[0].metric;
+        some[3].comparisons.retain(|one| one.metric != first);
+        let (small, drawn, described) = shown(&some);
+        assert!(small.contains(" over 3 runs") && described.starts_with("3 runs;"), "{small} {described}");
+        assert!(!drawn.contains(">run 2<") && drawn.contains(">run 5<"), "{drawn}");
+    }
+
+    /// As the page of a run does.
+    #[test]
+    fn a_series_of_several_candidates_says_how_many_of_them_there_are() {
+        let details = |arms: &[SimulatedArm]| {
+            let results: Vec<_> =
+                (0..3).map(|seed| analyse_as(record(arms, seed), &scenario(arms))).collect();
+            let repeated = repeat(&results, 3);
+            let policy = GatePolicy::from_scenario(&results[0].record.scenario);
+            let answer = answer(&repeated, &gate_repeated(&results, &repeated, &policy));
+            answer.details.into_iter().map(Markup::into_string).collect::<String>()
+        };
+        let of_two = details(&[GRANT_LANE, HGET_LANE, TWIN]);
+        assert!(of_two.contains("Of 2 candidates against grant-lane, by service time, median: "), "{of_two}");
+        assert!(of_two.contains("1 worse"), "{of_two}");
+        assert!(!details(&[GRANT_LANE, HGET_LANE]).contains(" candidates"));
     }
 
     #[test]

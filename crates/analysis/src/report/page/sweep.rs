@@ -3,7 +3,8 @@
 use maud::{Markup, html};
 
 use super::parts::{
-    Answer, Belief, Trust, blocks, figure, figures, folded, maybe, table, value, words as word_column,
+    Answer, Belief, Trust, blocks, figure, figures, folded, leaves_differences, maybe, table, value,
+    words as word_column,
 };
 use super::shell::{Body, Section};
 use crate::judge::{Sweep, SweepArm, SweepComparison, SweepLine, SweepPoint, Verdict};
@@ -142,14 +143,30 @@ fn verdict(point: &SweepPoint, against: &SweepComparison) -> (&'static str, Tone
 }
 
 fn answer(sweep: &Sweep) -> Answer {
-    let wanted = sweep.wanted.len();
-    let unusable = sweep.points.iter().filter(|point| !point.valid).count();
-    let vetoed = sweep.points.iter().filter(|point| point.control_failed.is_some()).count();
     let details = candidates(sweep).into_iter().filter_map(|name| {
         let line = sweep.line(name)?;
         let words = sweep_answer::line_in_words(sweep, line, &signed(line.base.estimate));
         Some(html! { p { (name) ": " (words) "." } })
     });
+    Answer {
+        // As text begins with it.
+        sentence: said::gate(sweep)
+            .into_iter()
+            .chain([sweep_answer::answer(sweep)])
+            .collect::<Vec<_>>()
+            .join("\n"),
+        figure: None,
+        tone: "",
+        details: details.collect(),
+        belief: belief(sweep),
+    }
+}
+
+/// Whether to believe it, and why.
+fn belief(sweep: &Sweep) -> Belief {
+    let wanted = sweep.wanted.len();
+    let unusable = sweep.points.iter().filter(|point| !point.valid).count();
+    let vetoed = sweep.points.iter().filter(|point| point.control_failed.is_some()).count();
     let mut reasons = Vec::new();
     if unusable > 0 {
         reasons.push(html! { (unusable) " of " (sweep.points.len()) " runs are invalid or were interrupted: do not use their figures." });
@@ -167,27 +184,29 @@ fn answer(sweep: &Sweep) -> Answer {
     if sweep.is_over_round_trips() {
         reasons.push(html! { "The network is simulated: the tool held replies back." });
     }
+    let remarks = said::to_keep_in_mind(sweep).len();
+    if remarks > 0 {
+        reasons
+            .push(html! { (remarks) @if remarks == 1 { " thing" } @else { " things" } " to keep in mind." });
+    }
     let (level, headline) = if unusable > 0 {
         (Trust::No, "Not all of these figures may be used.")
     } else if sweep_answer::nothing_judged(sweep) {
         (Trust::No, "Do not draw a conclusion from this sweep.")
     } else if vetoed > 0 || sweep.points.len() < wanted {
         (Trust::Careful, "Valid, with gaps.")
+    } else if sweep.points.iter().any(warned) {
+        (Trust::Careful, "Usable, with something to keep in mind.")
     } else {
         (Trust::Yes, "All runs are valid.")
     };
-    Answer {
-        // As text begins with it.
-        sentence: said::gate(sweep)
-            .into_iter()
-            .chain([sweep_answer::answer(sweep)])
-            .collect::<Vec<_>>()
-            .join("\n"),
-        figure: None,
-        tone: "",
-        details: details.collect(),
-        belief: Belief { level, headline: headline.into(), reasons },
-    }
+    Belief { level, headline: headline.into(), reasons }
+}
+
+/// Whether a run warns of something that bears on the differences as well; without any, whether it warns at
+/// all.
+fn warned(point: &SweepPoint) -> bool {
+    point.warnings.iter().any(|warning| !leaves_differences(warning, point.noise_threshold))
 }
 
 fn signed(us: f64) -> String {
@@ -397,42 +416,5 @@ fn figures_by_value(sweep: &Sweep, measure: &Measure) -> Markup {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::report::sweep_fixture::{curve, line};
-
-    #[test]
-    fn a_run_whose_figures_must_not_be_used_is_marked_in_tables_and_hollow_in_charts() {
-        let mut curve = curve();
-        let chart = |curve: &Sweep| by_value(curve, &TIME).both_widths().into_string();
-        assert!(!chart(&curve).contains("hollow") && !chart(&curve).contains("invalid"));
-        curve.points[1].valid = false;
-        let chart = chart(&curve);
-        assert!(
-            chart.contains("hget-lane, invalid, a,b (invalid): ") && chart.contains("hollow t1"),
-            "{chart}"
-        );
-        assert!(chart.contains("hget-lane, 0 µs: ") && !chart.contains("0 µs (invalid)"), "{chart}");
-        for (table, rows) in [(figures_by_value(&curve, &TIME), 2), (differences(&curve), 1)] {
-            let table = table.into_string();
-            assert_eq!(table.matches("a,b (invalid)").count(), rows, "{table}");
-        }
-        let forest = forest(&curve).unwrap();
-        assert!(forest.description.contains("a,b (invalid): "), "{}", forest.description);
-    }
-
-    #[test]
-    fn a_slope_is_no_number_of_round_trips_and_what_was_not_measured_is_marked() {
-        let mut curve = curve();
-        curve.lines = vec![line("hget-lane", 60.0, 1.02)];
-        let said = |curve: &Sweep| (slopes(curve).into_string(), lines(curve).into_string());
-        let (slope, table) = said(&curve);
-        assert!(
-            slope.contains("only where claims do not queue") && !slope.contains("any network"),
-            "{slope}"
-        );
-        assert!(table.contains("round-trip times more") && !table.contains("beyond"), "{table}");
-        curve.points[0].added_rtt_us = Some(50.0);
-        assert_eq!(said(&curve).1.matches("</data> (beyond what was measured)").count(), 1);
-    }
-}
+#[path = "sweep_tests.rs"]
+mod tests;

@@ -4,7 +4,8 @@ use proptest::prelude::*;
 
 use super::samples::{HOSTILE, Sample, hour, lane_ab, named, samples, sweep_without_verdicts};
 use super::*;
-use crate::judge::fixtures::{GRANT_LANE, SimulatedArm, record, scenario};
+use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, SimulatedArm, record, scenario};
+use crate::judge::ruler_fixture::in_round_trips;
 
 /// What a reader sees: no markup, no style, no script; one line per block, charts by their title and
 /// description.
@@ -226,6 +227,22 @@ fn a_comparison_names_what_is_worse_and_why_something_cannot_be_told() {
     let page = text_of(&compared(&stored, &base, &other));
     let why = "inconclusive: the interval lies on both sides of the threshold, ";
     assert!(page.contains(&format!("is {why}")) && page.contains(&format!("| {why}")), "{page}");
+}
+
+#[test]
+fn a_comparison_shows_what_each_result_says_of_its_own_arms() {
+    let [base, slow] =
+        [(1, 1), (3, 2)].map(|(seed, times)| in_round_trips(&[GRANT_LANE, HGET_LANE], seed, times));
+    let options = crate::judge::StoredOptions::from_gate_section(&base.record.scenario.gate);
+    let stored = crate::judge::compare(&base, &slow, &options).unwrap();
+    let page = compared(&stored, &base, &slow);
+    assert!(page.contains("data-from=\"/own_arms/1/in_candidate/estimate\""), "its place is missing");
+    let text = text_of(&page);
+    let row = |unit: &str| {
+        let begins = format!("hget-lane less grant-lane | {unit} | +");
+        text.lines().find(|line| line.starts_with(&begins)).unwrap_or_else(|| panic!("{text}"))
+    };
+    assert!(row("µs").ends_with("| lie apart |") && row("round trips").ends_with("| agree |"), "{text}");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use super::super::document::Block;
 use super::super::format::{difference, difference_within, figure, time_us, times_us};
 use super::super::saving::{OfTwoArms, Saving};
 use super::super::{faults, findings, storm, words};
+use super::claim_end::claim_end_of;
 use crate::judge::{self, Comparison, LatencySummary, LevelState, RunResult, VariantSummary, Verdict};
 use crate::scenario::{Metric, Mode, Unit, VariantPath};
 
@@ -38,12 +39,14 @@ pub(in crate::report) fn service_level(result: &RunResult) -> Option<Block> {
     let of_clock = findings::of_clock(levels.first()?.clock);
     let each = levels.iter().map(|level| {
         let name = &level.variant.name;
-        let reached = findings::level_figure(level.p99_us, level.late);
+        let without_time = findings::without_time(level.untimed);
+        let reached = findings::level_figure(level.p99_us, level.late) + &without_time;
         match &level.state {
             LevelState::Kept => format!("kept by {name} ({reached})"),
             LevelState::Missed => format!("MISSED by {name} ({reached})"),
             LevelState::Untold { interval } => {
-                format!("cannot be told of {name} ({})", findings::level_untold(interval, level.claims))
+                let why = findings::level_untold(interval, level.claims);
+                format!("cannot be told of {name} ({why}{without_time})")
             }
         }
     });
@@ -68,7 +71,8 @@ pub(in crate::report) fn uncompared(result: &RunResult) -> String {
         if storm {
             storm::answer(result, variant)
         } else {
-            alone(variant, result.own_rate_per_s(n), without_rate)
+            let task_context = result.record.scenario.load.task_context;
+            alone(variant, result.own_rate_per_s(n), without_rate, task_context)
         }
     });
     faults::answer(result).into_iter().chain(each).collect::<Vec<_>>().join(" ")
@@ -76,7 +80,12 @@ pub(in crate::report) fn uncompared(result: &RunResult) -> String {
 
 /// One of them, and what its name stands with where it has no rate: variants that took turns claim by claim
 /// share one time, and as many claims in it are no rate of either's.
-fn alone(variant: &VariantSummary, own_rate_per_s: Option<f64>, without_rate: &str) -> String {
+fn alone(
+    variant: &VariantSummary,
+    own_rate_per_s: Option<f64>,
+    without_rate: &str,
+    task_context: bool,
+) -> String {
     let Some(service) = &variant.service_us else {
         return format!("{}: no claim succeeded.", variant.name);
     };
@@ -84,12 +93,14 @@ fn alone(variant: &VariantSummary, own_rate_per_s: Option<f64>, without_rate: &s
     let ([_, due], [resumed, last]) = (of(&variant.response_us), of(&variant.resume_us));
     let [p50, p99, due, resumed, last] = times_us([service.p50, service.p99, due, resumed, last]);
     let response = variant.response_us.as_ref().map(|_| format!("; {due} at p99 from when it was due"));
+    let [end, end_of_resume] =
+        ["to holding the lease", "to lease"].map(|lease| claim_end_of(variant.path, task_context, lease));
     let resume = variant
         .resume_us
         .as_ref()
-        .map(|_| format!("; from signal to lease {resumed} at the median, {last} at p99"));
+        .map(|_| format!("; from signal {end_of_resume} {resumed} at the median, {last} at p99"));
     format!(
-        "{}, {} at the median and {} at p99 from sending a claim to holding the lease{}{}.",
+        "{}, {} at the median and {} at p99 from sending a claim {end}{}{}.",
         own_rate_per_s.map_or_else(
             || variant.name.clone() + without_rate,
             |rate| format!("{}: {} claims per second", variant.name, figure(rate))

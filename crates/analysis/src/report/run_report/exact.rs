@@ -13,6 +13,25 @@ fn title(name: &MetricName) -> String {
     if name.command.is_some() { name.to_string() } else { name.metric.row().title.to_owned() }
 }
 
+/// Variants by the SDK, whose round trips and commands nobody counts: what stands there is what the variant is
+/// defined to send. Of those that workers of their own make there is none.
+fn by_definition(result: &RunResult) -> Option<String> {
+    let defined = result
+        .variants
+        .iter()
+        .filter(|variant| variant.path.is_sdk() && variant.server.round_trips_per_claim.is_some());
+    let names: Vec<&str> = defined.map(|variant| variant.name.as_str()).collect();
+    (!names.is_empty()).then(|| names.join(", "))
+}
+
+/// The same in a sentence.
+pub(in crate::report) fn defined(result: &RunResult) -> Option<String> {
+    let names = by_definition(result)?;
+    Some(format!(
+        "Round trips and commands of {names} are by the variant's definition: what the SDK sends nobody counts."
+    ))
+}
+
 /// A row for everything that differs anywhere, a column for each variant.
 pub(super) fn blocks(result: &RunResult) -> Vec<Block> {
     let Some(first) = result.exact.first() else { return Vec::new() };
@@ -26,7 +45,9 @@ pub(super) fn blocks(result: &RunResult) -> Vec<Block> {
             candidates.push(&one.candidate);
         }
     }
-    let heading = "Counted exactly, per claim".to_owned();
+    let defined = by_definition(result)
+        .map_or_else(String::new, |names| format!("; of {names} round trips and commands by definition"));
+    let heading = format!("Counted exactly, per claim{defined}");
     if names.is_empty() {
         let on_the_wire = result.exact.iter().any(|one| one.metric.command.is_none());
         let same = if on_the_wire {
@@ -65,5 +86,29 @@ fn cell(one: &ExactMetric) -> String {
         (true, _) => value,
         (false, true) => format!("▲ {value}"),
         (false, false) => format!("▼ {value}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::judge::analyse_as;
+    use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, SimulatedArm, record, scenario};
+    use crate::report::{html, markdown};
+    use crate::scenario::VariantPath;
+
+    #[test]
+    fn what_nobody_counted_is_not_said_to_be_counted() {
+        let sdk = SimulatedArm { name: "sdk-resume", path: VariantPath::SdkResume, ..HGET_LANE };
+        for (candidate, by_definition) in [(HGET_LANE, false), (sdk, true)] {
+            let arms = [GRANT_LANE, candidate];
+            let result = analyse_as(record(&arms, 1), &scenario(&arms));
+            let text = markdown(&result);
+            let of_sdk = "per claim; of sdk-resume round trips and commands by definition";
+            assert_eq!(text.contains(of_sdk), by_definition, "{text}");
+            let sentence = "commands of sdk-resume are by the variant's definition";
+            for said in [text, html::runs(&[&result])] {
+                assert_eq!(said.contains(sentence), by_definition, "{said}");
+            }
+        }
     }
 }

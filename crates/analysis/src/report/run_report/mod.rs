@@ -2,6 +2,7 @@
 //! figures behind it, why to believe them, where they come from.
 
 mod answer;
+mod claim_end;
 mod exact;
 mod next_run;
 mod origin;
@@ -9,6 +10,8 @@ mod worth;
 
 use answer::answer;
 pub(super) use answer::{savings, service_level, uncompared};
+pub(super) use claim_end::claim_end;
+pub(super) use exact::defined;
 pub(super) use next_run::next_run;
 pub(super) use origin::{origin, surroundings, trust};
 pub(super) use worth::of_which_load;
@@ -40,6 +43,7 @@ pub(super) fn blocks(result: &RunResult) -> Vec<Block> {
     blocks.extend(steps::waterfall(result));
     blocks.extend(ramp::blocks(&result.record));
     blocks.push(costs(result));
+    blocks.extend(defined(result).map(Block::Line));
     blocks.extend(outcomes(result));
     blocks.extend(storm::retries(result));
     blocks.extend(comparisons(result));
@@ -98,20 +102,26 @@ pub(super) fn alarms(result: &RunResult) -> Vec<Block> {
     blocks
 }
 
-/// What a clock of a claim measures. A storm has one signal for all of its executions.
-pub(super) fn clock_title(clock: Clock, mode: Mode) -> &'static str {
-    match (clock, mode) {
-        (Clock::Service, _) => "Service time, from sending a claim to holding the lease",
-        (Clock::Response, _) => "Response time, from when a claim was due",
-        (Clock::SendLag, _) => "Send lag, how late claims were sent",
-        (Clock::Resume, Mode::Storm) => "Time to resume, from the storm's first signal to the lease",
-        (Clock::Resume, Mode::Staged | Mode::Churn) => "Time to resume, from the signal to the lease",
+/// What a clock of a run's claims measures. A storm has one signal for all of its executions.
+pub(super) fn clock_title(clock: Clock, record: &RunRecord) -> String {
+    match (clock, record.scenario.load.mode) {
+        (Clock::Service, _) => {
+            format!("Service time, from sending a claim {}", claim_end(record, "to holding the lease"))
+        }
+        (Clock::Response, _) => "Response time, from when a claim was due".to_owned(),
+        (Clock::SendLag, _) => "Send lag, how late claims were sent".to_owned(),
+        (Clock::Resume, Mode::Storm) => {
+            format!("Time to resume, from the storm's first signal {}", claim_end(record, "to the lease"))
+        }
+        (Clock::Resume, Mode::Staged | Mode::Churn) => {
+            format!("Time to resume, from the signal {}", claim_end(record, "to the lease"))
+        }
     }
 }
 
 fn latencies(result: &RunResult) -> Vec<Block> {
     let table = |(n, clock): (usize, Clock)| {
-        let heading = clock_title(clock, result.record.scenario.load.mode);
+        let heading = clock_title(clock, &result.record);
         let all = result.variants.iter().filter_map(|variant| clock.summary(variant));
         let unit = TimeUnit::of(all.flat_map(|times| [times.p50, times.max]));
         let rows: Vec<_> = result
@@ -138,7 +148,7 @@ fn latencies(result: &RunResult) -> Vec<Block> {
             })
             .collect();
         let header = vec!["variant", "claims", "claims/s", "p50", "p90", "p99", "p99.9", "max"];
-        (!rows.is_empty()).then(|| Block::figures(&unit.heading(heading), header, rows))
+        (!rows.is_empty()).then(|| Block::figures(&unit.heading(&heading), header, rows))
     };
     Clock::ALL.into_iter().enumerate().filter_map(table).collect()
 }
@@ -293,7 +303,13 @@ fn lease_reclaim(result: &RunResult) -> Option<Block> {
 fn fused(result: &RunResult) -> Option<Block> {
     let fused = result.variants.iter().find(|variant| variant.path == VariantPath::Fused)?;
     let grant = match result.record.staging.grant_cpu_us {
-        Some(us) => format!("which costs {} of server CPU per grant in this run", time_us(us)),
+        // Staging issues many at once, and a server spends a read and a write on all of them together.
+        Some(us) => {
+            format!(
+                "which costs {} of server CPU per grant issued in pipelines, as this run did",
+                time_us(us)
+            )
+        }
         None => "which this run did not measure".into(),
     };
     Some(Block::Line(format!(

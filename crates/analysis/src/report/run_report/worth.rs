@@ -4,7 +4,7 @@ use super::super::document::Block;
 use super::super::format::{count, share};
 use super::super::words::UNSEEN_ON_ONE_PRIMARY;
 use crate::judge::{RunResult, Worth, WorthMissing, WorthRow};
-use crate::scenario::ModelForm;
+use crate::scenario::{ModelForm, VariantPath};
 
 /// Primaries by rate and variant, and of which load the servers' CPU is; or why there are none.
 pub(super) fn blocks(result: &RunResult) -> Vec<Block> {
@@ -14,7 +14,8 @@ pub(super) fn blocks(result: &RunResult) -> Vec<Block> {
     }
 }
 
-/// A claim costs less CPU on a server that has more to do at a time, and what variants differ by shrinks with it.
+/// A claim costs less CPU on a server that has more to do at a time, and what variants differ by shrinks with it. And
+/// which variants' claims have the grant's cost in them.
 pub(in crate::report) fn of_which_load(result: &RunResult) -> String {
     let load = &result.record.scenario.load;
     let load = match (load.model, load.in_flight()) {
@@ -24,7 +25,24 @@ pub(in crate::report) fn of_which_load(result: &RunResult) -> String {
     };
     format!(
         "That is by the servers' CPU of a claim {load}. Servers with more to do at a time take less for each as a rule, and variants differ \
-         by less there: a capacity search measures at the rate itself."
+         by less there: a capacity search measures at the rate itself. {}",
+        grants(result)
+    )
+}
+
+/// Whether grants are counted, which another function issues for all variants but `fused`.
+fn grants(result: &RunResult) -> String {
+    let own = |arm: &&Worth| result.record.arm(&arm.name).is_some_and(|arm| arm.path == VariantPath::Fused);
+    let fused: Vec<&str> = result.worth.iter().filter(own).map(|arm| arm.name.as_str()).collect();
+    if fused.is_empty() {
+        return "Counted are claims alone: issuing their grants comes on top.".to_owned();
+    }
+    if fused.len() == result.worth.len() {
+        return "Claims issue their own grants here, which are counted.".to_owned();
+    }
+    format!(
+        "Counted are claims alone: issuing their grants comes on top, except for {}, whose claims issue their own.",
+        fused.join(" and ")
     )
 }
 
@@ -70,7 +88,7 @@ fn cell(row: Option<&WorthRow>) -> String {
 mod tests {
     use super::*;
     use crate::judge::analyse;
-    use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, record};
+    use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, SimulatedArm, record};
     use crate::record::RunRecord;
     use crate::scenario::SkewForm;
 
@@ -94,5 +112,17 @@ mod tests {
         let raced = said(|record| record.scenario.load.contenders = 4);
         assert!(raced.contains("several workers") && !raced.contains(UNSEEN_ON_ONE_PRIMARY), "{raced}");
         assert_eq!(said(|record| record.blocks.clear()), "");
+    }
+
+    #[test]
+    fn a_grant_is_counted_for_fused_and_for_nobody_else() {
+        let said = |arms: &[SimulatedArm]| of_which_load(&analyse(record(arms, 1)).unwrap());
+        let fused = |name| SimulatedArm { name, path: VariantPath::Fused, ..GRANT_LANE };
+        let alone = said(&[GRANT_LANE, HGET_LANE]);
+        assert!(alone.ends_with("issuing their grants comes on top."), "{alone}");
+        let mixed = said(&[GRANT_LANE, fused("fused")]);
+        assert!(mixed.ends_with("comes on top, except for fused, whose claims issue their own."), "{mixed}");
+        let all = said(&[fused("one"), fused("two")]);
+        assert!(all.ends_with("which are counted.") && !all.contains("on top"), "{all}");
     }
 }

@@ -3,7 +3,7 @@
 use super::super::faults;
 use super::super::format::{count, difference, figure, share, time_us};
 use super::others::{clients_listed, passed_by, ran_on, used_by};
-use crate::record::{ForeignClient, Warning};
+use crate::record::{ForeignClient, MainThreadDoubt, UntimedP99, Warning};
 use crate::scenario::Metric;
 
 /// What is said where a cluster may be shared and is.
@@ -22,6 +22,7 @@ pub(in super::super) fn warning(warning: &Warning) -> String {
         Warning::SharedMachine { cores } => shared_machine(*cores),
         Warning::Errors { arm, errors, sent } => errors_of(arm, *errors, *sent),
         Warning::Unreplicated { arm, claims, of } => unreplicated(arm, *claims, *of),
+        Warning::Untimed { arm, claims, of, p99 } => untimed(arm, [*claims, *of], p99),
         Warning::Stall { longest_s, share } => stall(*longest_s, *share),
         Warning::DoneEarly { part, share } => done_early(*part, *share),
         Warning::LateSends { p99_us, limit_us } => late_sends(*p99_us, *limit_us),
@@ -48,6 +49,7 @@ pub(in super::super) fn warning(warning: &Warning) -> String {
         Warning::Visited { processes, commands } => visited(processes, *commands),
         Warning::Monitored { primary, clients } => monitored(primary, clients),
         Warning::Forked { primary, times } => forked(primary, *times),
+        Warning::ConnectionsLost { primary, connections } => connections_lost(primary, *connections),
         Warning::Swapping { pages } => swapping(*pages),
         Warning::LostByServer { grants, executions } => faults::lost_by_server(*grants, *executions),
         Warning::FaultOutlastedLoad { kind, by_s, .. } => faults::outlasted_load(*kind, *by_s),
@@ -66,6 +68,9 @@ pub(in super::super) fn warning(warning: &Warning) -> String {
         Warning::Interrupted => "interrupted: this is what was measured until then.".into(),
         Warning::NoBaseline { name } => format!("no arm is named {name}: nothing is compared."),
         Warning::NotMeasured { metric, arm } => not_measured(metric, arm),
+        Warning::OtherDefinition { metric } => other_definition(*metric),
+        Warning::MainThreadTimes { why } => main_thread_times(*why).into(),
+        Warning::BlocksWithoutRate { blocks, of } => blocks_without_rate(*blocks, *of),
         Warning::Note { text } => format!("{text}."),
     }
 }
@@ -108,6 +113,20 @@ fn errors_of(arm: &str, errors: u64, sent: u64) -> String {
         "{} of {} claims of {arm} failed; their times are kept apart. See its outcomes in result.json.",
         count(errors),
         count(sent)
+    )
+}
+
+fn untimed(arm: &str, [claims, of]: [u64; 2], p99: &[UntimedP99]) -> String {
+    let each = p99.iter().map(|one| {
+        let with = one.with_late_us.map_or_else(|| "longer than any that is known".to_owned(), time_us);
+        format!("{} {with} instead of {}", super::metric_label(one.metric), time_us(one.known_us))
+    });
+    format!(
+        "{} of {} claims of {arm} are in no quantile above, for their replies were lost, or servers refused them or sent them elsewhere. \
+         Taken for later than all others they make {}.",
+        count(claims),
+        count(of),
+        each.collect::<Vec<_>>().join(", ")
     )
 }
 
@@ -180,6 +199,18 @@ fn forked(primary: &str, times: u64) -> String {
     )
 }
 
+fn connections_lost(primary: &str, connections: u64) -> String {
+    let broke = if connections == 1 {
+        "1 connection".to_owned()
+    } else {
+        format!("{} connections", count(connections))
+    };
+    format!(
+        "{broke} to {primary} broke while claims were made. What was under way on them has no reply; it was opened anew where it could \
+         be. Look for time limits of the server and of what lies in between, and for its limit of clients."
+    )
+}
+
 fn swapping(pages: u64) -> String {
     format!(
         "the machine moved {} pages of memory to or from disk in the window: times are the disk's as well. Leave it more \
@@ -218,6 +249,43 @@ fn not_measured(metric: &str, arm: &str) -> String {
     format!("{metric} was to be judged, but this run has no values of it for {arm}.")
 }
 
+fn other_definition(metric: Metric) -> String {
+    let label = super::metric_label(metric);
+    let what = match metric {
+        Metric::ServerCpu => "that of the control's cluster was in the baseline's",
+        _ => {
+            "in an open loop's blocks it was the rate of the schedule, in a server duet that of the control's cluster was in the baseline's"
+        }
+    };
+    format!(
+        "{label} was something else in the version that made this result ({what}), and is left out. Measure again to have it."
+    )
+}
+
+fn main_thread_times(why: MainThreadDoubt) -> &'static str {
+    match why {
+        MainThreadDoubt::Polling => {
+            "with io-threads a server's main thread polls while it waits, and before 9.1 a server says its CPU time alone, in which \
+             that counts as work: server CPU per claim is left out, and shares of time for which main threads ran are too high. \
+             Measure Valkey 9.1 or later, or without io-threads."
+        }
+        MainThreadDoubt::UnlikeClocks => {
+            "the servers' main threads were timed by two clocks, with io-threads by the time in which they did not wait and without by \
+             CPU time, which cannot be held against each other: server CPU per claim is left out. Give all servers io-threads, or \
+             none."
+        }
+    }
+}
+
+fn blocks_without_rate(blocks: u64, of: u64) -> String {
+    format!(
+        "{} of {} blocks are in no rate (claims per second): unlike the others they have no part in which all claims were in flight, \
+         with one generator at least. Make blocks longer (load.claims), or have fewer claims in flight.",
+        count(blocks),
+        count(of)
+    )
+}
+
 fn not_sent(arm: &str, claims: u64) -> String {
     format!("{} planned claims of {arm} were not sent before the end.", count(claims))
 }
@@ -237,4 +305,49 @@ fn monitored(primary: &str, clients: &[ForeignClient]) -> String {
          of the claim path alone.",
         clients_listed(clients)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn claims_without_a_time_are_said_with_the_p99_that_they_would_make() {
+        let p99 = |metric, with_late_us| UntimedP99 { metric, known_us: 900.0, with_late_us };
+        let said = warning(&Warning::Untimed {
+            arm: "a".into(),
+            claims: 30,
+            of: 6_030,
+            p99: vec![p99(Metric::ServiceP99, Some(950.0)), p99(Metric::ResponseP99, None)],
+        });
+        assert!(said.starts_with("30 of 6,030 claims of a are in no quantile above, "), "{said}");
+        let each = "they make service p99 950.0 µs instead of 900.0 µs, response p99 longer than any that is known instead of 900.0 µs.";
+        assert!(said.ends_with(each), "{said}");
+    }
+
+    #[test]
+    fn what_broke_and_what_polled_is_said_with_what_follows() {
+        let lost = |connections| warning(&Warning::ConnectionsLost { primary: "a:1".into(), connections });
+        assert!(lost(1).starts_with("1 connection to a:1 broke while"), "{}", lost(1));
+        assert!(lost(1_200).starts_with("1,200 connections to a:1"), "{}", lost(1_200));
+        for why in [MainThreadDoubt::Polling, MainThreadDoubt::UnlikeClocks] {
+            let said = warning(&Warning::MainThreadTimes { why });
+            assert!(said.contains("server CPU per claim is left out") && said.ends_with('.'), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_metric_that_was_something_else_says_what() {
+        let said = |metric| warning(&Warning::OtherDefinition { metric });
+        assert!(
+            said(Metric::Throughput).contains("the rate of the schedule"),
+            "{}",
+            said(Metric::Throughput)
+        );
+        assert!(
+            said(Metric::ServerCpu).starts_with("server CPU was something else"),
+            "{}",
+            said(Metric::ServerCpu)
+        );
+    }
 }

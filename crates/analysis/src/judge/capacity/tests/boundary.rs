@@ -1,5 +1,6 @@
 //! The rate with its interval, and what a report says about how far to believe it.
 
+use super::super::conclude::agreed;
 use super::super::simulated::{Simulated, policy};
 use super::super::*;
 use super::{concluded, plan, searched, sharp};

@@ -1,10 +1,11 @@
 //! The rules of a probe, each for itself.
 
+use super::super::conclude::curve;
 use super::super::simulated::{SLO_US, Simulated, plain, policy};
 use super::super::*;
 use super::{concluded, searched, verdict};
-use crate::judge::analyse;
 use crate::judge::fixtures::generator;
+use crate::judge::{RunResult, analyse};
 use crate::record::{InvalidReason, RunRecord, Violation, WindowTotals};
 
 #[test]
@@ -114,6 +115,8 @@ fn a_closed_loop_that_a_generator_was_missing_from_costs_its_point_and_not_the_s
     let missing = [
         closed_of_two(10.0, &|record| record.generators[1].used.window_s = 7.0),
         closed_of_two(10.0, &|record| record.generators[1].longest_gap_s = Some(3.0)),
+        // All of them.
+        closed_of_two(10.0, &|record| record.longest_gap_s = Some(3.0)),
         // By less than makes a run invalid, and for a moment that is much of a short window.
         closed_of_two(10.0, &|record| record.generators[1].used.window_s = 9.0),
         closed_of_two(0.5, &|record| record.generators[1].used.window_s = 0.3),
@@ -133,7 +136,7 @@ fn a_closed_loop_that_a_generator_was_missing_from_costs_its_point_and_not_the_s
     let gone = InvalidReason::Infrastructure { detail: "generator 2 is gone".into() };
     let broken = closed_of_two(10.0, &|record| {
         record.generators[1].used.window_s = 7.0;
-        record.faults.push(gone.clone());
+        record.invalid_reasons.push(gone.clone());
     });
     assert_eq!((broken.verdict, broken.is_of_a_smaller_load()), (ProbeVerdict::Invalid, false), "{broken:?}");
 }

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::super::parts::{Answer, Belief, Trust, leaves_differences, ratio_figure, value};
+use super::super::parts::{Answer, Belief, Trust, leaves_differences, of_several, ratio_figure, value};
 use super::latency::medians;
 use crate::judge::{Comparison, Control, RunResult, Verdict};
 use crate::report::format::{count, difference, share, time_us};
@@ -56,24 +56,9 @@ fn farthest<'a>(several: &[(usize, &'a Comparison)]) -> (usize, &'a Comparison) 
 }
 
 fn rest(several: &[(usize, &Comparison)]) -> String {
-    let of = |verdict: Verdict| several.iter().filter(|(_, one)| one.verdict == verdict).count();
-    let said: Vec<String> = [
-        (of(Verdict::Improvement), "better"),
-        (of(Verdict::Regression), "worse"),
-        (of(Verdict::NoChange), "no different"),
-        (of(Verdict::Inconclusive), "undecided"),
-    ]
-    .into_iter()
-    .filter(|(n, _)| *n > 0)
-    .map(|(n, word)| format!("{n} {word}"))
-    .collect();
-    format!(
-        "Of {} candidates against {}, by {}: {}.",
-        several.len(),
-        several[0].1.baseline,
-        several[0].1.metric.row().title,
-        said.join(", ")
-    )
+    let verdicts: Vec<Verdict> = several.iter().map(|(_, one)| one.verdict).collect();
+    let (_, first) = several[0];
+    of_several(&first.baseline, first.metric, &verdicts)
 }
 
 fn pair(comparison: &Comparison, place: usize, mut details: Vec<Markup>, belief: Belief) -> Answer {
@@ -102,7 +87,7 @@ fn pair(comparison: &Comparison, place: usize, mut details: Vec<Markup>, belief:
 fn belief(result: &RunResult) -> Belief {
     if !result.valid {
         let reasons =
-            result.invalid_reasons.iter().map(|fault| html! { (words::invalid_reason(fault)) }).collect();
+            result.invalid_reasons.iter().map(|reason| html! { (words::invalid_reason(reason)) }).collect();
         return Belief {
             level: Trust::No,
             headline: "Do not believe any figure on this page. Why:".into(),

@@ -113,6 +113,9 @@ fn said(result: &RunResult) -> String {
     if !result.valid {
         return format!("{name}: INVALID, do not use its figures");
     }
+    if result.record.partial {
+        return format!("{name}: {}", unusable(result));
+    }
     if result.is_vetoed() {
         return format!("{name}: no verdict, its control failed");
     }
@@ -408,6 +411,16 @@ mod tests {
     use super::*;
     use crate::judge::analyse_as;
     use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, record, scenario};
+
+    #[test]
+    fn of_a_run_that_was_interrupted_no_verdict_is_told() {
+        let arms = [GRANT_LANE, HGET_LANE];
+        let whole = analyse_as(record(&arms, 1), &scenario(&arms));
+        assert!(said(&whole).contains("hget-lane against grant-lane"), "{}", said(&whole));
+        let mut partial = whole.clone();
+        partial.record.partial = true;
+        assert!(said(&partial).ends_with(": not judged: interrupted"), "{}", said(&partial));
+    }
 
     #[test]
     fn intervals_are_called_by_the_confidence_that_they_have() {

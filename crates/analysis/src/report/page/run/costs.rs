@@ -7,6 +7,7 @@ use maud::{Markup, html};
 use super::super::parts::{Column, escaped, figures, maybe, table, words};
 use crate::judge::{RunResult, ServerCost, VariantSummary};
 use crate::report::format::{figure, per_claim};
+use crate::report::run_report;
 use crate::scenario::{Metric, MetricName};
 
 /// A cost: its metric, its key in the result, and where it is.
@@ -23,6 +24,7 @@ pub(super) fn section(result: &RunResult) -> Markup {
         @if !result.exact.is_empty() {
             p { "These figures do not vary from claim to claim, so any difference is a finding: ▲ more than the baseline, ▼ less." }
         }
+        @if let Some(defined) = run_report::defined(result) { p { (defined) } }
         (wire(result))
         (calls(result))
     }

@@ -6,8 +6,9 @@ use super::super::parts::{Answer, Belief, Trust, blocks, figure, figures, maybe,
 use crate::judge::{Profile, ProfilePart, ProfiledArm, ProfiledFunction, RunResult};
 use crate::report::chart::{Bar, Bars, Chart, Segment, Tone};
 use crate::report::format::{self, per_claim, round_time_us, share, time_us};
-use crate::report::profile::{adding_up, changes, finding, library, name, rounded, said};
+use crate::report::profile::{adding_up, changes, finding, left_over, library, name, rounded, said};
 use crate::report::words as wording;
+use crate::stats::Estimate;
 
 /// The chart with its table, what changed between libraries, and whether it adds up.
 pub(super) fn section(result: &RunResult, profile: &Profile) -> Markup {
@@ -17,7 +18,10 @@ pub(super) fn section(result: &RunResult, profile: &Profile) -> Markup {
         }
     };
     html! {
-        p { "The mean call of each function, its timers taken out." }
+        p {
+            "The mean call of each function, its timers taken out."
+            @if let Some(left_over) = left_over(profile) { " " (left_over) }
+        }
         (figure(&chart(result, profile), &behind))
         (blocks(&changes(profile)))
         (blocks(&[adding_up(profile)]))
@@ -30,22 +34,30 @@ pub(super) fn answer(result: &RunResult, profile: &Profile) -> Answer {
     let marked = profile.changes.iter().filter(|change| change.change != crate::judge::PartChange::Same);
     let details: Vec<Markup> =
         marked.map(|change| html! { p { (change.function) ": " (said(change)) "." } }).collect();
-    let reasons: Vec<Markup> = if result.valid {
-        profile.findings.iter().map(|found| html! { (finding(found)) }).collect()
-    } else {
-        result.invalid_reasons.iter().map(|fault| html! { (wording::invalid_reason(fault)) }).collect()
-    };
-    let (level, headline) = match (result.valid, profile.findings.is_empty()) {
-        (false, _) => (Trust::No, "Do not believe any figure on this page. Why:"),
-        (true, false) => (Trust::Careful, "Doubtful, because:"),
-        (true, true) => (Trust::Yes, "The parts add up to the server's own time."),
-    };
-    let belief = Belief { level, headline: headline.to_owned(), reasons };
     let sentence = match functions.concat() {
         none if none.trim().is_empty() => "No function was profiled".to_owned(),
         _ => functions.join(" "),
     };
-    Answer { sentence, figure: None, tone: "", details, belief }
+    Answer { sentence, figure: None, tone: "", details, belief: belief(result, profile) }
+}
+
+/// Whether to believe it, and why.
+fn belief(result: &RunResult, profile: &Profile) -> Belief {
+    let reasons: Vec<Markup> = if result.valid {
+        profile.findings.iter().map(|found| html! { (finding(found)) }).collect()
+    } else {
+        result.invalid_reasons.iter().map(|reason| html! { (wording::invalid_reason(reason)) }).collect()
+    };
+    let (level, headline) = if !result.valid {
+        (Trust::No, "Do not believe any figure on this page. Why:")
+    } else if result.record.partial {
+        (Trust::Careful, "Incomplete: the run was interrupted.")
+    } else if !profile.findings.is_empty() {
+        (Trust::Careful, "Doubtful, because:")
+    } else {
+        (Trust::Yes, "The parts add up to the server's own time.")
+    };
+    Belief { level, headline: headline.to_owned(), reasons }
 }
 
 fn largest(function: &ProfiledFunction) -> String {
@@ -121,16 +133,66 @@ fn parts(
         .iter()
         .enumerate()
         .map(|(p, part)| {
+            let end = |of: fn(&Estimate) -> f64, key: &str| {
+                let key = format!("interval/{key}");
+                maybe(format::figure, part.interval.as_ref().map(of), &place(p, &key))
+            };
             vec![
                 html! { (name(&part.part)) },
                 maybe(per_claim, part.calls, &place(p, "calls")),
                 maybe(format::figure, part.each_us, &place(p, "each_us")),
                 value(&format::figure(part.us), part.us, &place(p, "us")),
+                end(|interval| interval.low, "low"),
+                end(|interval| interval.high, "high"),
                 value(&share(rounded(part.share)), part.share, &place(p, "share")),
             ]
         })
         .collect();
-    let columns =
-        [words("part"), figures("calls"), figures("each (µs)"), figures("time (µs)"), figures("share")];
-    table(&format!("{}{}, per call", function.function, library(result, arm)), &columns, &rows)
+    let columns = [
+        words("part"),
+        figures("calls"),
+        figures("each (µs)"),
+        figures("time (µs)"),
+        figures("low"),
+        figures("high"),
+        figures("share"),
+    ];
+    let caption = format!("{}{}, per call, 95 % intervals", function.function, library(result, arm));
+    table(&caption, &columns, &rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::analyse;
+    use crate::judge::profile_fixture::{Truth, profiled};
+
+    fn result(partial: bool) -> RunResult {
+        let mut record = profiled(&[Truth::default()]);
+        record.partial = partial;
+        analyse(record).unwrap()
+    }
+
+    #[test]
+    fn a_profile_that_was_interrupted_is_not_believed_as_a_whole_one() {
+        let believed = |partial: bool| {
+            let result = result(partial);
+            let Belief { level, headline, .. } = belief(&result, result.profile.as_ref().unwrap());
+            (level, headline)
+        };
+        let (level, headline) = believed(false);
+        assert!(level == Trust::Yes && headline.contains("add up"), "{headline}");
+        let (level, headline) = believed(true);
+        assert!(level == Trust::Careful && headline.contains("interrupted"), "{headline}");
+    }
+
+    #[test]
+    fn parts_have_their_intervals_as_in_text() {
+        let result = result(false);
+        let page = section(&result, result.profile.as_ref().unwrap()).into_string();
+        for end in ["low", "high"] {
+            let place = format!("data-from=\"/profile/arms/0/functions/0/parts/0/interval/{end}\"");
+            assert!(page.contains(&place), "{place}: {page}");
+        }
+    }
 }

@@ -7,7 +7,7 @@ use crate::judge::{self, Clock, LatencySummary, QuantilePoint, RunResult};
 use crate::record::ArmRecord;
 use crate::report::chart::{Axis, Bar, Bars, Chart, Layer, Look, Point, Scale, Segment, Series, Tone, Xy};
 use crate::report::format::{self, TimeUnit, count, round_time_us, time_us};
-use crate::report::run_report::{self, clock_title};
+use crate::report::run_report::{self, claim_end, clock_title};
 use crate::report::storm::Back;
 
 /// Variants whose medians stand in the answer: more are a chart of their own.
@@ -36,9 +36,8 @@ pub(super) fn medians(result: &RunResult) -> Option<Markup> {
         description,
         plot: Box::new(Bars { rows: bars, axis: None, format: time_us, key: Vec::new() }),
     };
-    Some(
-        html! { p class="soft" { "Median time from sending a claim to holding the lease:" } (chart.both_widths()) },
-    )
+    let end = claim_end(&result.record, "to holding the lease");
+    Some(html! { p class="soft" { "Median time from sending a claim " (end) ":" } (chart.both_widths()) })
 }
 
 /// Each clock: percentiles as a chart, the summary behind it.
@@ -46,9 +45,9 @@ pub(super) fn section(result: &RunResult) -> Markup {
     html! {
         @for (n, clock) in Clock::ALL.into_iter().enumerate() {
             @if n == 0 || result.variants.iter().any(|variant| clock.summary(variant).is_some()) {
-                @let title = clock_title(clock, result.record.scenario.load.mode);
-                @let table = summary(result, clock, title);
-                @match percentiles(result, clock, title) {
+                @let title = clock_title(clock, &result.record);
+                @let table = summary(result, clock, &title);
+                @match percentiles(result, clock, &title) {
                     Some(chart) => { (figure(&chart, &table)) }
                     None => { (table) }
                 }

@@ -23,11 +23,33 @@ pub(super) fn section(result: &RunResult) -> Option<Markup> {
     }
     let charts = charts(result);
     Some(html! {
+        @if let Some(whose) = whose(result) { p { (whose) } }
         @if let Some(events) = events(&result.record.events) { (events) }
         @for chart in &charts { (drawn(chart)) }
         @if let Some(said) = said::last_second(&result.record) { p class="soft" { (said) } }
         (behind("The figures behind these charts", &seconds(&result.record)))
     })
+}
+
+/// Whose claims the seconds are of, and what else took their time, where one variant did not have them for
+/// itself.
+fn whose(result: &RunResult) -> Option<String> {
+    let record = &result.record;
+    let control = result.control.is_some().then_some("the control's claims");
+    let blocks = (!record.blocks.is_empty()).then_some("the counter blocks");
+    let with: Vec<&str> = control.into_iter().chain(blocks).collect();
+    if record.arms.len() < 2 && with.is_empty() {
+        return None;
+    }
+    let with = if with.is_empty() { String::new() } else { format!(", with {}", with.join(" and ")) };
+    let mut said = format!("All variants together{with}: a second's median is of all of these claims.");
+    if record.strata.iter().any(|stratum| stratum.ruler.is_some()) {
+        said.push_str(" Bare round trips take time in the same seconds.");
+    }
+    if record.has_workers() {
+        said.push_str(" Claims per second are left out: the pipes to the workers are in that time.");
+    }
+    Some(said)
 }
 
 /// A whole number of things in a second.
@@ -46,8 +68,12 @@ fn charts(result: &RunResult) -> Vec<Chart> {
     let rate = |name: &str, tone: Tone, of: fn(&TimelinePoint) -> u64| -> Over<'_> {
         (name.to_owned(), tone, Box::new(move |n, _| result.record.per_sec(n, of)))
     };
-    let claims = [rate("claims", Tone::Nth(0), |point| point.claimed)];
-    let mut charts = vec![over("Claims per second", &claims, Scale::counts, whole)];
+    let mut charts = Vec::new();
+    // The pipes to workers would be in that rate.
+    if !result.record.has_workers() {
+        let claims = [rate("claims", Tone::Nth(0), |point| point.claimed)];
+        charts.push(over("Claims per second", &claims, Scale::counts, whole));
+    }
     if known(|point| point.errors > 0) {
         let errors = [rate("errors", Tone::Bad, |point| point.errors)];
         charts.push(over("Claims that did not succeed, per second", &errors, Scale::counts, whole));
@@ -211,5 +237,45 @@ fn until(record: &RunRecord, span: &Span, single: bool, last: bool) -> String {
         }
         Some(_) if last && !single => format::round_number(span.to_s),
         _ => second,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::analyse_as;
+    use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, SimulatedArm, by_workers, record, scenario};
+    use crate::judge::ruler_fixture::in_round_trips;
+
+    fn shown(arms: &[SimulatedArm], change: impl FnOnce(&mut RunRecord)) -> String {
+        let mut run = record(arms, 1);
+        run.timeline = record(&[GRANT_LANE], 1).timeline;
+        change(&mut run);
+        section(&analyse_as(run, &scenario(arms))).unwrap().into_string()
+    }
+
+    #[test]
+    fn seconds_of_several_variants_say_whose_claims_they_are_of() {
+        let mixed = "All variants together, with the control's claims and the counter blocks: ";
+        let ruled = "Bare round trips take time in the same seconds";
+        let both = shown(&[GRANT_LANE, HGET_LANE], |_| ());
+        assert!(both.contains(mixed) && !both.contains(ruled), "{both}");
+        let alone = shown(&[GRANT_LANE], |_| ());
+        assert!(!alone.contains("All variants together"), "{alone}");
+        let mut with_ruler = in_round_trips(&[GRANT_LANE, HGET_LANE], 1, 1);
+        with_ruler.record.timeline = record(&[GRANT_LANE], 1).timeline;
+        let with_ruler = section(&with_ruler).unwrap().into_string();
+        assert!(with_ruler.contains(mixed) && with_ruler.contains(ruled), "{with_ruler}");
+    }
+
+    #[test]
+    fn claims_per_second_that_hold_the_pipe_to_a_worker_are_left_out() {
+        let arms = [GRANT_LANE, HGET_LANE];
+        let drawn = "<figcaption>Claims per second</figcaption>";
+        let left_out = "Claims per second are left out";
+        let plain = shown(&arms, |_| ());
+        assert!(plain.contains(drawn) && !plain.contains(left_out), "{plain}");
+        let piped = shown(&arms, by_workers);
+        assert!(!piped.contains(drawn) && piped.contains(left_out), "{piped}");
     }
 }

@@ -6,6 +6,7 @@ use super::super::parts::{figure, figures, maybe, table, value, words};
 use crate::judge::{ClaimPart, LatencySummary, RunResult, StepSummary, claim_parts};
 use crate::report::chart::{Bar, Bars, Chart, Segment, Tone};
 use crate::report::format::{self, round_time_us, share, time_us};
+use crate::report::run_report::claim_end;
 use crate::report::steps::{CLIENT, waits_between};
 
 /// `None` where round trips were not timed.
@@ -20,7 +21,10 @@ pub(super) fn section(result: &RunResult) -> Option<Markup> {
         return None;
     }
     Some(html! {
-        p { "The mean claim of each variant, from sending its first command to holding the lease." }
+        p {
+            "The mean claim of each variant, from sending its first command "
+            (claim_end(&result.record, "to holding the lease")) "."
+        }
         (figure(&chart(&claims), &round_trips(result)))
     })
 }

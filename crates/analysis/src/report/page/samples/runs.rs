@@ -183,7 +183,7 @@ pub(super) fn invalid() -> RunResult {
         record.audit.claimed -= 2;
         record.audit.examples = vec!["execution {fp:7}:abc was never claimed".into()];
         record
-            .faults
+            .invalid_reasons
             .push(InvalidReason::Infrastructure { detail: "the connection to 127.0.0.1:7002 broke".into() });
         record.warnings.push(Warning::DebugBuild);
     })
@@ -247,8 +247,8 @@ pub fn named(name: &str) -> RunResult {
     for Comparison { candidate, baseline, .. } in &mut result.comparisons {
         (*candidate, *baseline) = (format!("hget-lane{name}"), format!("grant-lane{name}"));
     }
-    result.record.faults = vec![InvalidReason::Infrastructure { detail: name.to_owned() }];
-    result.invalid_reasons.clone_from(&result.record.faults);
+    result.record.invalid_reasons = vec![InvalidReason::Infrastructure { detail: name.to_owned() }];
+    result.invalid_reasons.clone_from(&result.record.invalid_reasons);
     result
 }
 

@@ -1,0 +1,106 @@
+//! What one arm takes more than another, in the metric's unit: the answer of a comparison as a figure of its
+//! own, for exports, histories, and results that are held against each other.
+
+use super::result::RunResult;
+use crate::scenario::Metric;
+use crate::stats::Estimate;
+
+/// Between the names of two arms in the name of both: no variant's name has a space.
+const LESS: &str = " less ";
+
+/// One metric of two arms that a run has compared.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ArmDifference {
+    /// Name of the arm that takes so much more.
+    pub candidate: String,
+    /// Name of the arm that it is held against.
+    pub baseline: String,
+    /// The metric; the difference is in its unit.
+    pub metric: Metric,
+    /// Candidate less baseline, with the comparison's interval. Below zero where the candidate has less.
+    pub difference: Estimate,
+}
+
+impl ArmDifference {
+    /// Both arms as exports and histories name them: `hget-lane less grant-lane`.
+    pub fn pair(&self) -> String {
+        pair(&self.candidate, &self.baseline)
+    }
+}
+
+/// Every difference of a result, comparison by comparison. None of a run that must not be used, nor of one
+/// whose control forbids verdicts: its arms may not have been treated alike.
+pub fn arm_differences(result: &RunResult) -> Vec<ArmDifference> {
+    if !result.is_usable() || result.is_vetoed() {
+        return Vec::new();
+    }
+    let told = result.comparisons.iter().filter_map(|one| {
+        Some(ArmDifference {
+            candidate: one.candidate.clone(),
+            baseline: one.baseline.clone(),
+            metric: one.metric,
+            difference: one.difference?,
+        })
+    });
+    told.collect()
+}
+
+/// The name of two arms together.
+pub(super) fn pair(candidate: &str, baseline: &str) -> String {
+    format!("{candidate}{LESS}{baseline}")
+}
+
+/// The arms in a key of a history (`variant/metric`): one, or a difference's candidate and baseline.
+pub(super) fn arms_of(key: &str) -> (&str, Option<&str>) {
+    let arms = key.split('/').next().unwrap_or_default();
+    arms.split_once(LESS).map_or((arms, None), |(candidate, baseline)| (candidate, Some(baseline)))
+}
+
+/// Whether a key of a history is of what one arm takes more than another, and not of one arm.
+pub fn is_of_two_arms(key: &str) -> bool {
+    arms_of(key).1.is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures::{GRANT_LANE, HGET_LANE};
+    use super::super::ruler_fixture::in_round_trips;
+    use super::*;
+
+    #[test]
+    fn a_difference_is_told_in_each_unit_that_was_compared() {
+        let told = arm_differences(&in_round_trips(&[GRANT_LANE, HGET_LANE], 1, 1));
+        assert_eq!(told.len(), 2, "{told:?}");
+        for (one, (metric, more)) in
+            told.iter().zip([(Metric::ServiceP50, 40.0), (Metric::ServiceP50RoundTrips, 0.8)])
+        {
+            assert_eq!((one.metric, one.pair().as_str()), (metric, "hget-lane less grant-lane"));
+            assert!(one.difference.contains(more), "{one:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_told_of_a_run_that_may_not_judge() {
+        let sound = in_round_trips(&[GRANT_LANE, HGET_LANE], 1, 1);
+        let with = |change: fn(&mut RunResult)| {
+            let mut result = sound.clone();
+            change(&mut result);
+            arm_differences(&result).len()
+        };
+        assert_eq!(with(|_| ()), 2);
+        assert_eq!(with(|result| result.valid = false), 0);
+        assert_eq!(with(|result| result.record.partial = true), 0);
+        assert_eq!(with(|result| result.control.as_mut().unwrap().passed = false), 0);
+        // As in results of versions that did not tell.
+        assert_eq!(with(|result| result.comparisons[1].difference = None), 1);
+    }
+
+    #[test]
+    fn a_key_of_two_arms_is_known_from_one_of_one() {
+        let key = format!("{}/service_p50", pair("hget-lane", "grant-lane"));
+        assert_eq!(arms_of(&key), ("hget-lane", Some("grant-lane")));
+        assert!(is_of_two_arms(&key));
+        assert_eq!(arms_of("less-work/calls.hget"), ("less-work", None));
+        assert!(!is_of_two_arms("less-work/calls.hget"));
+    }
+}
