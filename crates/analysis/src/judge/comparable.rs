@@ -267,8 +267,12 @@ pub(super) fn generator_machines(record: &RunRecord) -> Option<String> {
         .iter()
         .map(|used| {
             let first = record.generators.iter().find(|one| one.part == used.parts[0]);
-            let own = first.and_then(|one| one.conditions.as_ref());
-            machine(used.host, own.or(record.environment.conditions.as_ref()))
+            // Of where there are no servers to place their numbers differ, and the generator works alike.
+            let of_run = record.environment.conditions.as_ref();
+            let own = first
+                .and_then(|one| one.conditions.as_ref())
+                .filter(|own| !Conditions::same_for_generator(Some(own), of_run));
+            machine(used.host, own.or(of_run))
         })
         .collect();
     named.sort();

@@ -5,7 +5,8 @@ use super::super::servers;
 use super::{ExportError, rounded, usable};
 use crate::json::ToJsonLine as _;
 use crate::judge::{FfBenchHost, FfBenchLatency, FfBenchReport, RunResult};
-use crate::record::short_sha256;
+use crate::record::{Warning, short_sha256};
+use crate::scenario::Metric;
 
 /// One report of a run with one variant, a list with one for each of several. The latency is the response
 /// time where the run has one, else the service time; the notes say which, and what else its format has no
@@ -40,6 +41,9 @@ fn report(result: &RunResult, position: usize) -> Result<FfBenchReport, ExportEr
     let shared = match result.own_rate_per_s(position) {
         Some(_) => "",
         None if record.has_workers() => "; throughput is of a time that the pipe to the worker is in",
+        None if result.warnings.contains(&Warning::OtherDefinition { metric: Metric::Throughput }) => {
+            "; throughput was something else in the version that made this result, and says nothing"
+        }
         None => "; throughput is of a time in which the other variants made claims as well",
     };
     let library = record.library_of(&variant.name);
