@@ -23,13 +23,8 @@ pub struct SentTo {
     /// Connections that were opened.
     pub connections: u64,
     /// Connections that were found to be lost.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default)]
     pub lost: u64,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_zero(count: &u64) -> bool {
-    *count == 0
 }
 
 impl SentTo {

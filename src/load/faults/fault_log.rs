@@ -264,11 +264,7 @@ impl FaultLog {
         };
         let (due_in, done_in) = (slice(due), slice(claim.done));
         slices[due_in].due += 1;
-        let untimed = matches!(
-            claim.outcome,
-            Outcome::Ambiguous | Outcome::TimedOut | Outcome::Failed | Outcome::Redirected(_)
-        );
-        slices[due_in].untimed += u64::from(untimed);
+        slices[due_in].untimed += u64::from(claim.outcome.is_untimed());
         if let Some(response) = response {
             slices[due_in].responses.push(response.as_nanos() as u64);
             slices[done_in].claimed += 1;

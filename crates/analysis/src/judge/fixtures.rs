@@ -6,10 +6,10 @@ use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
 use crate::record::{
-    ArmRecord, Audit, CalibrationRecord, CounterBlock, CounterDelta, Environment, GeneratorRecord,
-    GeneratorUse, Histogram, Host, LatencyHistogram, LevelRecord, LevelRound, LibraryInfo, Outcomes,
-    PrimaryRecord, RoundTripRecord, RunRecord, Samples, SdkInfo, SendLagRecord, Staging, StepRecord, Stratum,
-    StratumSide, TimelinePoint, Tool, ValkeyInfo, WireTotals,
+    ArmRecord, Audit, CalibrationNote, CalibrationRecord, CounterBlock, CounterDelta, Environment,
+    GeneratorRecord, GeneratorUse, Histogram, Host, LatencyHistogram, LevelRecord, LevelRound, LibraryInfo,
+    Outcomes, PrimaryRecord, RoundTripRecord, RunRecord, Samples, SdkInfo, SendLagRecord, Staging,
+    StepRecord, Stratum, StratumSide, TimelinePoint, Tool, ValkeyInfo, WireTotals,
 };
 use crate::scenario::{ArrivalsForm, Extras, Scenario, ScenarioFile, VariantPath, expected_cost};
 use crate::stats::Latencies;
@@ -403,5 +403,18 @@ pub fn calibration_record() -> CalibrationRecord {
             stolen_cpu_s: None,
             ..GeneratorUse::default()
         }),
+    }
+}
+
+/// What a run notes of a calibration of its machine that was disturbed by nothing.
+pub fn calibration_note() -> CalibrationNote {
+    CalibrationNote {
+        measured: "2026-01-01T00:00:00Z".into(),
+        in_flight: 64,
+        ceiling_per_sec: 150_000.0,
+        client_cpu_us_per_request: 4.2,
+        round_trip_overhead_us: None,
+        send_lag: None,
+        disturbed: Vec::new(),
     }
 }

@@ -142,7 +142,7 @@ fn of_arm(
 mod tests {
     use std::time::Duration;
 
-    use super::super::fixtures::{GRANT_LANE, generator, record, scenario};
+    use super::super::fixtures::{GRANT_LANE, calibration_note, generator, record, scenario};
     use super::*;
     use crate::record::{CalibratedLag, CalibrationNote, Disturbance, Histogram, LatencyHistogram};
 
@@ -158,13 +158,9 @@ mod tests {
         let arm = &mut run.arms[0];
         (arm.send_lag, arm.response, arm.service) = (took(50), took(250), took(300));
         run.calibration = calibrated.map(|p99_us| CalibrationNote {
-            measured: "2026-01-01T00:00:00Z".into(),
-            in_flight: 64,
-            ceiling_per_sec: 150_000.0,
-            client_cpu_us_per_request: 4.2,
-            round_trip_overhead_us: None,
             send_lag: Some(CalibratedLag { rate_per_sec: 1_000.0, p99_us }),
             disturbed: disturbed.to_vec(),
+            ..calibration_note()
         });
         run
     }

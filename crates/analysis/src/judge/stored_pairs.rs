@@ -46,9 +46,8 @@ pub(super) fn own_arms(base: &RunResult, candidate: &RunResult) -> Vec<StoredPai
     let same_ruler = of_base == of_candidate;
     let of = |one: &Comparison| {
         let [in_base, in_candidate] = told.each_ref().map(|all| {
-            let same = all.iter().find(|told| {
-                (&told.candidate, &told.baseline, told.metric) == (&one.candidate, &one.baseline, one.metric)
-            });
+            let asked = asked(one);
+            let same = all.iter().find(|told| (&told.candidate, &told.baseline, told.metric) == asked);
             same.map(|told| told.difference)
         });
         let comparable = same_ruler || one.metric != Metric::ServiceP50RoundTrips;
@@ -63,17 +62,18 @@ pub(super) fn own_arms(base: &RunResult, candidate: &RunResult) -> Vec<StoredPai
             agree: both.map(|(a, b)| a.low <= b.high && b.low <= a.high),
         }
     };
-    let in_both = |one: &&Comparison| {
-        candidate.comparisons.iter().any(|other| {
-            (&other.candidate, &other.baseline, other.metric) == (&one.candidate, &one.baseline, one.metric)
-        })
-    };
+    let in_both = |one: &&Comparison| candidate.comparisons.iter().any(|other| asked(other) == asked(one));
     let medians = base.comparisons.iter().filter(|one| question(one.metric) == Metric::ServiceP50);
     medians
         .filter(in_both)
         .map(of)
         .filter(|pair| pair.in_base.is_some() || pair.in_candidate.is_some())
         .collect()
+}
+
+/// What a comparison asks.
+fn asked(one: &Comparison) -> (&String, &String, Metric) {
+    (&one.candidate, &one.baseline, one.metric)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::stats::Latencies;
 /// The quantile that is told with them, and that levels are held to.
 pub(super) const P99: f64 = 0.99;
 
-/// Those of a variant, in its window.
+/// Those of a variant, in its window ([`Outcome::is_untimed`](crate::record::Outcome::is_untimed)).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Untimed {
     /// Those that hold their lease, or may: since when nobody knows.

@@ -52,6 +52,14 @@ pub enum Outcome {
     Failed,
 }
 
+impl Outcome {
+    /// Whether a claim that was sent has no time: its reply was lost, or a server refused it or sent it elsewhere.
+    /// One that a function answered without a lease has none either, but nobody waited for that.
+    pub fn is_untimed(&self) -> bool {
+        matches!(self, Self::Ambiguous | Self::TimedOut | Self::Failed | Self::Redirected(_))
+    }
+}
+
 /// Count of every outcome of one arm, over the window. Nothing is left out: the fields add up to the claims
 /// planned; in a storm, to those made again as well ([`super::StormRecord::retries`]).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -108,8 +108,8 @@ fn limit(generators: &[GeneratorSummary]) -> String {
 mod tests {
     use super::*;
     use crate::judge::analyse;
-    use crate::judge::fixtures::{GRANT_LANE, generator, record, spread};
-    use crate::record::{CalibrationNote, Conditions, WindowTotals};
+    use crate::judge::fixtures::{GRANT_LANE, calibration_note, generator, record, spread};
+    use crate::record::{Conditions, WindowTotals};
 
     fn analysed(change: impl FnOnce(&mut [GeneratorRecord])) -> RunResult {
         let mut record = record(&[GRANT_LANE], 1);
@@ -177,15 +177,7 @@ mod tests {
             for one in &mut record.generators {
                 one.host.boot = Some(if one.part == 1 { "here" } else { boot }.into());
             }
-            record.calibration = Some(CalibrationNote {
-                measured: "2026-01-01T00:00:00Z".into(),
-                in_flight: 64,
-                ceiling_per_sec: 150_000.0,
-                client_cpu_us_per_request: 4.2,
-                round_trip_overhead_us: None,
-                send_lag: None,
-                disturbed: Vec::new(),
-            });
+            record.calibration = Some(calibration_note());
             format!("{:?}", blocks(&analyse(record).unwrap()))
         };
         assert!(said("elsewhere").contains("says nothing of generators 2, 3:"), "{}", said("elsewhere"));

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::super::fixtures::calibration_note;
 use super::tests::analysed;
 use crate::record::{CalibratedLag, CalibrationNote, InvalidReason, LatencyHistogram, Warning};
 use crate::scenario::{Arrivals, Mode, Model, Slo};
@@ -120,13 +121,8 @@ fn without_a_service_level_a_generator_may_be_as_late_as_it_can_help() {
             record.arms[0].send_lag = histogram(lag_us);
             record.arms[0].response = histogram(250);
             record.calibration = calibrated.map(|p99_us| CalibrationNote {
-                measured: "2026-01-01T00:00:00Z".into(),
-                in_flight: 64,
-                ceiling_per_sec: 150_000.0,
-                client_cpu_us_per_request: 4.2,
-                round_trip_overhead_us: None,
                 send_lag: Some(CalibratedLag { rate_per_sec: 1_000.0, p99_us }),
-                disturbed: Vec::new(),
+                ..calibration_note()
             });
         });
         (result.valid, result.warnings.iter().any(|w| matches!(w, Warning::LateSends { .. })))
