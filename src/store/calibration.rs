@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::atomic_dir::{ResultDir, put};
 use super::error::StoreError;
 use super::json::{Format, bytes, document, text, typed};
 use super::layout::{self, CALIBRATION, PAGE};
-use super::result_dir::{ResultDir, put};
 use crate::cluster::cache_dir;
 use crate::machine::{host, tool};
 use reclaim_analysis::judge::{self, CALIBRATION_SCHEMA, Calibration};

@@ -3,11 +3,11 @@
 use std::fs;
 use std::path::Path;
 
+use super::atomic_dir::ResultDir;
 use super::error::StoreError;
 use super::json::{Format, bytes, document};
 use super::layout::{self, CAPACITY, CAPACITY_CURVE, CAPACITY_KNEE, PAGE, RESULT};
-use super::result_dir::ResultDir;
-use super::run::read_run;
+use super::run_files::read_run;
 use reclaim_analysis::judge::capacity::{
     CAPACITY_SCHEMA, Capacity, CapacityPlan, Probe, ProbeLoad, ProbeVerdict,
 };

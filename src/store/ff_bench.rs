@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::error::StoreError;
 use super::json::{is_of_ff_bench, text};
-use super::run::read_run;
+use super::run_files::read_run;
 use reclaim_analysis::json::FromJson as _;
 use reclaim_analysis::judge::{FfBenchReport, RunResult};
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::layout::RESULT;
-use super::run::read_run;
+use super::run_files::read_run;
 use crate::machine::host;
 use reclaim_analysis::judge::RunResult;
 

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
+use super::atomic_dir::ResultDir;
 use super::error::StoreError;
 use super::json::{Format, bytes, document};
 use super::layout::{self, PAGE, SERIES};
-use super::result_dir::ResultDir;
-use super::run::read_run;
+use super::run_files::read_run;
 use reclaim_analysis::report::{self, SERIES_SCHEMA, Series};
 
 /// `repeat.json`.

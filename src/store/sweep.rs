@@ -5,11 +5,11 @@ use std::path::Path;
 use rand::seq::SliceRandom as _;
 use serde_json::{Value, json};
 
+use super::atomic_dir::ResultDir;
 use super::error::StoreError;
 use super::json::{Earlier, Format, bytes, document};
 use super::layout::{self, PAGE, SWEEP, SWEEP_POINTS};
-use super::result_dir::ResultDir;
-use super::run::read_run;
+use super::run_files::read_run;
 use reclaim_analysis::record::stream;
 use reclaim_analysis::report::{self, SWEEP_SCHEMA, SweepFile, SweepRun};
 

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::super::driving::{Drawn, Driver, Due, Fate};
 use super::super::planning::{ArmSequence, PlannedClaim};
 use super::super::timing::{Pacer, Schedule};
-use super::queue::{GrantQueue, Ticketed};
+use super::grant_queue::{GrantQueue, Ticketed};
 use super::storm_retries::{Next, StormRetries};
 use crate::claim::{ClaimTicket, LocalFuture};
 use reclaim_analysis::record::Purpose;

@@ -14,7 +14,7 @@ use super::super::fixtures::{FakePath, FakeRuler, FakeStock, PausedPacer, scenar
 use super::super::planning::ArmSequence;
 use super::super::timing::{Draw, Schedule};
 use super::circulation::{Offer, Producer, Scanned, circulate};
-use super::queue::GrantQueue;
+use super::grant_queue::GrantQueue;
 use super::storm_retries::StormRetries;
 use crate::claim::{ClaimPath, ClaimReceipt, ClaimTicket};
 use crate::flowfabric::WorkerIdentity;

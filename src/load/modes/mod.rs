@@ -7,11 +7,11 @@ mod circulation;
 mod circulation_share_tests;
 #[cfg(test)]
 mod circulation_tests;
+mod grant_queue;
+mod grant_stock;
 mod prepare;
 mod producer;
-mod queue;
 pub(super) mod staged;
-mod stock;
 pub(super) mod storm;
 mod storm_retries;
 mod window;

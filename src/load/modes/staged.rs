@@ -20,8 +20,8 @@ use super::super::run_record::{Closing, run_record};
 use super::super::session::Session;
 use super::super::site::Site;
 use super::super::timing::{Pacer, Schedule};
+use super::grant_stock::GrantStock;
 use super::prepare::{create, lose_leases, make_resumable, scan};
-use super::stock::Stock;
 use crate::claim::ClaimTicket;
 use crate::workload::{ExecIndex, Seek};
 use reclaim_analysis::record::{CounterDelta, Inside, Purpose};
@@ -88,7 +88,7 @@ impl StagedRun<'_> {
         measured.prepared += create(session).await?;
         let mut windows = 0;
         for round in &self.plan.rounds {
-            let stock = Stock::default();
+            let stock = GrantStock::default();
             measured.prepared += self.stage(round, &stock).await?;
             // Until the stock is empty, not for each batch anew: a thread that has just come to another core
             // is slow for a while, and a block with several claims in flight lasts some tens of milliseconds.
@@ -114,7 +114,7 @@ impl StagedRun<'_> {
     }
 
     /// Makes every execution of a round resumable and fills the stock with their tickets, on every cluster.
-    async fn stage(&self, round: &Round, stock: &Stock) -> Result<Prepared, LoadError> {
+    async fn stage(&self, round: &Round, stock: &GrantStock) -> Result<Prepared, LoadError> {
         let mut prepared = Prepared::default();
         for number in 0..self.session.sites.len() {
             prepared += self.stage_on(number, round, stock).await?;
@@ -122,7 +122,12 @@ impl StagedRun<'_> {
         Ok(prepared)
     }
 
-    async fn stage_on(&self, number: usize, round: &Round, stock: &Stock) -> Result<Prepared, LoadError> {
+    async fn stage_on(
+        &self,
+        number: usize,
+        round: &Round,
+        stock: &GrantStock,
+    ) -> Result<Prepared, LoadError> {
         let session = self.session;
         let at = Place { number: number as u8, site: &session.sites[number] };
         let begun = Instant::now();
@@ -161,7 +166,7 @@ impl StagedRun<'_> {
     async fn put_in_stock(
         &self,
         at: &Place<'_>,
-        stock: &Stock,
+        stock: &GrantStock,
         executions: &[u32],
         seek: Seek,
         issue: bool,
@@ -174,7 +179,7 @@ impl StagedRun<'_> {
     fn add_to_stock(
         &self,
         at: &Place<'_>,
-        stock: &Stock,
+        stock: &GrantStock,
         executions: &[u32],
         tickets: Vec<(ExecIndex, ClaimTicket)>,
     ) {
@@ -194,7 +199,7 @@ impl StagedRun<'_> {
         &self,
         measured: &mut Measured,
         batch: &Batch,
-        stock: &Stock,
+        stock: &GrantStock,
         part: &str,
     ) -> Result<(), LoadError> {
         let session = self.session;
@@ -282,7 +287,7 @@ impl StagedRun<'_> {
         &self,
         measured: &Measured,
         (share, all): (&Share<'_>, usize),
-        stock: &Stock,
+        stock: &GrantStock,
         (part, beginning): (&str, Beginning),
     ) -> Result<Driven, LoadError> {
         let driver = self.session.driver(&measured.recorder);
@@ -314,7 +319,7 @@ impl StagedRun<'_> {
         &self,
         measured: &mut Measured,
         round: &Round,
-        stock: &Stock,
+        stock: &GrantStock,
     ) -> Result<(), LoadError> {
         let session = self.session;
         if round.late.is_empty() {

@@ -4,9 +4,9 @@ use crate::record::{RunRecord, Stratum};
 use crate::scenario::{Compare, Metric};
 use crate::stats::{CONTROL_CONFIDENCE, paired_quantile};
 
-use super::noise::noise_band;
 use super::result::{Control, ControlFailure, RunResult};
 use super::sides::{SidePair, borrowed, stratum_pairs};
+use super::verdict::noise_band;
 
 /// What the control is of: the baseline's median against itself.
 pub const CONTROLLED: Metric = Metric::ServiceP50;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::comparable::{NotComparable, SettingDifference, settings_of};
-use super::finding::Conclusion;
+use super::conclusion::Conclusion;
 use super::stored::{StoredOptions, Thresholds};
 use crate::json::{from_json, to_json_file};
 use crate::scenario::Direction;

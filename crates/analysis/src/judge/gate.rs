@@ -9,13 +9,13 @@ use std::time::Duration;
 use crate::scenario::{Direction, Metric, ScenarioFile};
 use crate::stats::Estimate;
 
+use super::conclusion::{Cause, Conclusion, Finding, Gate};
 use super::control::cluster_allowance;
-use super::finding::{Cause, Conclusion, Finding, Gate};
-use super::noise::noise_band;
 use super::recovery::Untold;
 use super::repeat::{Repeated, RepeatedComparison};
 use super::result::{Comparison, ExactMetric, RunResult, VariantSummary, Verdict};
 use super::service_level::{recovery_levels, service_levels};
+use super::verdict::noise_band;
 
 /// Share of the claims that may end in an error, or more of them than with the baseline, before that is a
 /// finding.

@@ -22,13 +22,13 @@ pub mod capacity;
 mod clock;
 mod comparable;
 mod comparison;
+mod conclusion;
 mod control;
 mod counter_rules;
 mod curves;
 #[cfg(any(test, feature = "fixtures"))]
 pub mod fault_fixture;
 mod figures;
-mod finding;
 #[cfg(any(test, feature = "fixtures"))]
 pub mod fixtures;
 mod forecast;
@@ -37,7 +37,6 @@ mod generators;
 mod history;
 mod latency_summary;
 mod metric_source;
-mod noise;
 mod parts;
 mod primary_load;
 mod profile;
@@ -73,6 +72,7 @@ mod unlike_before;
 mod untimed;
 mod validity;
 mod values;
+mod verdict;
 mod worker;
 mod worth;
 
@@ -85,13 +85,13 @@ pub use calibration::{
 };
 pub use clock::Clock;
 pub use comparable::{NotComparable, SettingDifference, differences, place_differences};
+pub use conclusion::{Cause, Conclusion, Finding, Gate};
 pub use control::CONTROLLED;
 pub use curves::{QuantilePoint, Span, StratumRatio, quantile_curve, spans, stratum_ratios};
 pub use figures::{
     ComparedFigure, FfBenchHost, FfBenchLatency, FfBenchReport, Figure, FigureComparison, FigurePlace,
     FigureSource, FiguresError, compare_figures,
 };
-pub use finding::{Cause, Conclusion, Finding, Gate};
 pub use forecast::{Experience, Forecast, Shortfall, forecast};
 pub use gate::{GatePolicy, Standing, gate, gate_repeated, standing};
 pub(crate) use gate::{error_findings, judged_exact};
@@ -99,7 +99,6 @@ pub use generators::{GeneratorLimit, GeneratorSummary, MOST_LATE_US};
 pub(crate) use generators::{seconds_apart, uncalibrated};
 pub use history::{History, HistoryEntry, HistoryError, HistoryValue, SkippedLine, append, read};
 pub use latency_summary::LatencySummary;
-pub(crate) use noise::{noise_band, on_one_side};
 pub use parts::{ClaimPart, claim_parts};
 pub use profile_result::{
     AddingUp, PROFILE_TOLERANCE, PartChange, Profile, ProfileChange, ProfileFinding, ProfilePart,
@@ -128,5 +127,6 @@ pub use undecided::Undecided;
 pub use unlike_before::unlike_before;
 pub use untimed::WithoutTime;
 pub use values::{MetricValue, metric_values};
+pub(crate) use verdict::{noise_band, on_one_side};
 pub use worker::{HeadlineSeen, Share, headline_seen};
 pub use worth::WorthMissing;

@@ -15,10 +15,10 @@ use crate::stats::{
 use super::beside_others::{difference_beside_others, ratio_beside_others, without_allowance};
 use super::comparison::corrected_for_many;
 use super::control::{control_limit, control_scale};
-use super::noise::verdict;
 use super::repeat_recovery::{OverRuns, RepeatedRecovery, recoveries, redirects};
 use super::result::{Comparison, ControlFailure, RunResult, Verdict};
 use super::service_level::{LevelState, recovery_levels, service_levels};
+use super::verdict::verdict;
 
 /// Runs that an interval over runs needs.
 pub const MIN_RUNS: usize = 3;

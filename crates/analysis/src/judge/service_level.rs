@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::time::Duration;
 
 use super::clock::Clock;
-use super::finding::{Cause, Conclusion, Finding};
+use super::conclusion::{Cause, Conclusion, Finding};
 use super::recovery::{Recovery, Untold};
 use super::result::{RunResult, VariantSummary};
 use super::untimed::{P99, Untimed, WithoutTime, without_time};

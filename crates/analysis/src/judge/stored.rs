@@ -9,7 +9,7 @@ use crate::scenario::{Direction, GateRole, GateSection, METRICS, Metric, MetricN
 use crate::stats::{CONFIDENCE, Estimate, TooFew, ratio_of};
 
 use super::comparable::{NotComparable, SettingDifference, differences, unusable};
-use super::finding::Conclusion;
+use super::conclusion::Conclusion;
 use super::gate::{more_failed, unsuccessful};
 use super::metric_source::is_withheld;
 use super::result::RunResult;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::beside_others::{difference_beside_others, without_allowance};
-use super::finding::Conclusion;
+use super::conclusion::Conclusion;
 use super::recovery::Recovery;
 use super::result::{Control, RunResult, Verdict};
 use super::values::measured;

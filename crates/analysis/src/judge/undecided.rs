@@ -4,10 +4,10 @@ use crate::scenario::Metric;
 use crate::stats::{Estimate, TooFew};
 
 use super::control::cluster_allowance;
-use super::noise::verdict;
 use super::repeat::{Repeated, RepeatedComparison};
 use super::result::{Comparison, RunResult, Verdict};
 use super::stored::{StoredMetric, StoredVerdict};
+use super::verdict::verdict;
 
 /// Why a verdict is none.
 #[derive(Clone, Debug, PartialEq)]

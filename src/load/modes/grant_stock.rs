@@ -11,12 +11,12 @@ use crate::workload::ExecIndex;
 
 /// Tickets that no worker has drawn.
 #[derive(Default)]
-pub(super) struct Stock {
+pub(super) struct GrantStock {
     /// By cluster and execution.
     waiting: RefCell<HashMap<(u8, u32), Rc<ClaimTicket>>>,
 }
 
-impl Stock {
+impl GrantStock {
     /// Puts tickets of a cluster in stock.
     pub fn add(&self, site: u8, tickets: Vec<(ExecIndex, ClaimTicket)>) {
         let tickets = tickets.into_iter().map(|(exec, ticket)| ((site, exec.0), Rc::new(ticket)));
@@ -43,7 +43,7 @@ impl Stock {
     }
 }
 
-impl GrantSource for Stock {
+impl GrantSource for GrantStock {
     fn draw(&self, claim: &PlannedClaim) -> Option<Drawn> {
         let mut waiting = self.waiting.borrow_mut();
         let ticket = waiting.remove(&(claim.site, claim.execution))?;

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
+use super::atomic_dir::{ResultDir, put};
 use super::error::StoreError;
 use super::json::{Format, bytes, document, is_of_ff_bench, text, typed, unwritable};
 use super::layout::{HISTOGRAMS, Kind, PAGE, PARTIAL, RESULT};
-use super::result_dir::{ResultDir, put};
 use reclaim_analysis::json::ToJsonLine as _;
 use reclaim_analysis::judge::{self, RunResult, SCHEMA};
 use reclaim_analysis::record::RunRecord;
