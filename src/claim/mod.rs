@@ -10,11 +10,11 @@
 
 mod clock;
 mod error;
+mod follow_up;
 mod line;
 mod order;
 mod path;
 mod recipe;
-mod recovery;
 mod routes;
 #[cfg(feature = "sdk")]
 mod sdk;
@@ -30,11 +30,11 @@ mod worker;
 pub use crate::workload::{ClaimTicket, HeldLease};
 pub use clock::ServerClocks;
 pub use error::{ClaimError, SdkRefusal};
+pub use follow_up::{claim_with_recovery, settle_unanswered};
 pub use line::Line;
 pub use order::{ClaimOrder, ClaimReceipt};
 pub use path::{ClaimPath, ClaimSetup};
 pub use recipe::claim_path;
-pub use recovery::{claim_with_recovery, settle_unanswered};
 pub use routes::{LocalFuture, Reroutes, Routes};
 pub use sdk::{SDK_BUILT, Sdk, sdk_path};
 pub use sdk_login::{SdkError, SdkLogin, sdk_client_name};

@@ -24,7 +24,7 @@ pub enum Exit {
 impl Exit {
     /// What a finished run means. Verdicts count only where the scenario's gate enforces them: an A/B run
     /// that finds its baseline faster has answered its question, it has not failed.
-    pub fn of(result: &RunResult) -> Self {
+    pub fn of_run(result: &RunResult) -> Self {
         if result.record.was_interrupted() { Self::Interrupted } else { result.gate().conclusion.into() }
     }
 
@@ -130,7 +130,7 @@ mod tests {
             let mut record = record(&[GRANT_LANE], 1);
             record.storm =
                 Some(reclaim_analysis::record::StormRecord { executions: 500, held, ..Default::default() });
-            Exit::of(&reclaim_analysis::judge::analyse_as(record, &scenario(&[GRANT_LANE])))
+            Exit::of_run(&reclaim_analysis::judge::analyse_as(record, &scenario(&[GRANT_LANE])))
         };
         assert_eq!((of(500), of(499)), (Exit::Pass, Exit::Invalid));
     }

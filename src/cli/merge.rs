@@ -50,7 +50,7 @@ pub fn run(args: &MergeArgs) -> anyhow::Result<Exit> {
     })?;
     stored?;
     args.summary.append(&report::ci::pull_request(&result))?;
-    Ok(Terminal::plain(args.quiet).result(&dir, Exit::of(&result)))
+    Ok(Terminal::plain(args.quiet).result(&dir, Exit::of_run(&result)))
 }
 
 impl MergeArgs {

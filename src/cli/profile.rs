@@ -58,7 +58,7 @@ pub async fn run(args: &ProfileArgs) -> anyhow::Result<Exit> {
     let about = say_what_it_takes(&[&plan.scenario], (1, 1), &args.output.output, true)?;
     let Some(made) = one_run(&plan, &about, &args.output).await? else { return Ok(Exit::Interrupted) };
     let doubtful = made.result.profile.as_ref().is_none_or(|profile| !profile.findings.is_empty());
-    Ok(made.end(match Exit::of(&made.result) {
+    Ok(made.end(match Exit::of_run(&made.result) {
         Exit::Pass if doubtful => Exit::Inconclusive,
         exit => exit,
     }))

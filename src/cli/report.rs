@@ -175,15 +175,15 @@ fn one_kind(paths: &[PathBuf]) -> anyhow::Result<Kind> {
     if let Some(missing) = paths.iter().find(|path| !path.exists()) {
         return Err(StoreError::NotThere(missing.clone()).into());
     }
-    let (first, kind) = (&paths[0], Kind::of(&paths[0]));
-    match paths.iter().find(|path| Kind::of(path) != kind) {
+    let (first, kind) = (&paths[0], Kind::at(&paths[0]));
+    match paths.iter().find(|path| Kind::at(path) != kind) {
         None => Ok(kind),
         Some(other) => bail!(
             "{} holds {}, {} holds {}: report each kind by itself",
             first.display(),
             kind.what(),
             other.display(),
-            Kind::of(other).what()
+            Kind::at(other).what()
         ),
     }
 }

@@ -169,7 +169,7 @@ async fn part(args: &RunArgs, mut plan: RunPlan, chosen: Chosen) -> anyhow::Resu
 async fn once(args: &RunArgs, plan: &RunPlan, about: &str) -> anyhow::Result<Exit> {
     let Some(made) = one_run(plan, about, &args.output).await? else { return Ok(Exit::Interrupted) };
     args.summary.append(&report::ci::pull_request(&made.result))?;
-    Ok(made.end(Exit::of(&made.result)))
+    Ok(made.end(Exit::of_run(&made.result)))
 }
 
 async fn series(args: &RunArgs, plan: &RunPlan, about: &str) -> anyhow::Result<Exit> {

@@ -7,6 +7,7 @@ use redis::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::error::ClusterError;
+use super::heirs::Heirs;
 use crate::flowfabric::LIBRARY_NAME;
 use crate::valkey::{
     Client, Clients, Connector, Info, NodeAddr, Topology, ValkeyError, Wire, WireError, ask, config, plain,
@@ -51,79 +52,6 @@ pub struct Strangers {
     pub monitors: Vec<Client>,
     /// How many of those that are there now have come since the start.
     pub arrived: u64,
-}
-
-/// Which server took over from which, and which slots went where, as far as that was asked for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Heirs {
-    passings: Vec<Passing>,
-    /// Whether servers were struck, which may have cost them their replicas for a while.
-    struck: bool,
-}
-
-/// Something that changed hands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Passing {
-    /// All that a primary served.
-    All { from: NodeAddr, to: NodeAddr },
-    /// Nothing but a server's counters.
-    Restart(NodeAddr),
-    /// Some slots.
-    Slots { slots: BTreeSet<u16>, from: NodeAddr, to: NodeAddr, at_once: bool },
-}
-
-impl Heirs {
-    /// Of servers that a scenario's faults strike.
-    pub fn of_struck() -> Self {
-        Self { struck: true, ..Self::default() }
-    }
-
-    /// Notes that `heir` took over from `primary`; in the order in which that happened.
-    pub fn note(&mut self, primary: NodeAddr, heir: NodeAddr) {
-        self.passings.push(Passing::All { from: primary, to: heir });
-    }
-
-    /// Notes that these slots went from one primary to another; `at_once` as one migration, for which the
-    /// former forks.
-    pub fn note_slots(&mut self, slots: &[u16], (from, to): (NodeAddr, NodeAddr), at_once: bool) {
-        self.passings.push(Passing::Slots { slots: slots.iter().copied().collect(), from, to, at_once });
-    }
-
-    /// Notes that a server was started again: it counts from the beginning.
-    pub fn note_restart(&mut self, addr: NodeAddr) {
-        self.passings.push(Passing::Restart(addr));
-    }
-
-    /// Whether a server was started again.
-    pub fn has_restarted(&self, addr: &NodeAddr) -> bool {
-        self.passings.contains(&Passing::Restart(addr.clone()))
-    }
-
-    /// How often a server forked to send slots.
-    pub fn forks_of(&self, addr: &NodeAddr) -> u64 {
-        let forked = |passing: &&Passing| matches!(passing, Passing::Slots { from, at_once: true, .. } if from == addr);
-        self.passings.iter().filter(forked).count() as u64
-    }
-
-    /// Whether a server took over from another.
-    pub fn is_one(&self, addr: &NodeAddr) -> bool {
-        self.passings.iter().any(|passing| matches!(passing, Passing::All { to, .. } if to == addr))
-    }
-
-    /// Whether a server was sent the keys of slots, by another server and not by this tool.
-    pub fn has_received(&self, addr: &NodeAddr) -> bool {
-        self.passings.iter().any(|passing| matches!(passing, Passing::Slots { to, .. } if to == addr))
-    }
-
-    /// Whether a slot that one primary served is served by the other now.
-    fn lead<'a>(&'a self, slot: u16, from: &'a NodeAddr, to: &NodeAddr) -> bool {
-        let follow = |at: &'a NodeAddr, passing: &'a Passing| match passing {
-            Passing::All { from, to } if at == from => to,
-            Passing::Slots { slots, to, .. } if slots.contains(&slot) => to,
-            Passing::All { .. } | Passing::Slots { .. } | Passing::Restart(_) => at,
-        };
-        self.passings.iter().fold(from, follow) == to
-    }
 }
 
 /// One condition that is not what it was.
@@ -185,7 +113,7 @@ impl ClusterConditions {
         for before in &self.nodes {
             // Of a primary that is one no longer, the slots tell.
             let Some(after) = later.nodes.iter().find(|node| node.addr == before.addr) else { continue };
-            if before.replicas != after.replicas && !heirs.struck {
+            if before.replicas != after.replicas && !heirs.were_struck() {
                 changes.push(Change {
                     addr: before.addr.clone(),
                     condition: REPLICAS.to_owned(),
@@ -287,8 +215,6 @@ mod tests {
     use super::*;
     use crate::valkey::Primary;
 
-    const NOBODY: Heirs = Heirs { passings: Vec::new(), struck: false };
-
     fn conditions(split: u16) -> ClusterConditions {
         let primary = |port: u16| Primary {
             id: port.to_string(),
@@ -312,10 +238,10 @@ mod tests {
 
     #[test]
     fn the_same_conditions_are_quiet() {
-        assert_eq!(conditions(8_191).changes(&conditions(8_191), &NOBODY), []);
+        assert_eq!(conditions(8_191).changes(&conditions(8_191), &Heirs::default()), []);
         let mut blind = conditions(8_191);
         blind.nodes[0].settings.clear();
-        assert_eq!(conditions(8_191).changes(&blind, &NOBODY), [], "no right to read is no change");
+        assert_eq!(conditions(8_191).changes(&blind, &Heirs::default()), [], "no right to read is no change");
     }
 
     #[test]
@@ -324,7 +250,7 @@ mod tests {
         later.nodes[1].settings.insert("appendonly".into(), "yes".into());
         later.nodes[1].settings.insert("requirepass".into(), "open".into());
         later.nodes[0].libraries.insert("flowfabric".into(), "bb".into());
-        let changes = conditions(8_191).changes(&later, &NOBODY);
+        let changes = conditions(8_191).changes(&later, &Heirs::default());
         let words: Vec<_> =
             changes.iter().map(|c| format!("{} {}: {} {}", c.addr, c.condition, c.before, c.after)).collect();
         assert_eq!(
@@ -341,14 +267,14 @@ mod tests {
             later.nodes[0].libraries.clear();
             later
         };
-        assert_eq!(conditions(8_191).changes(&gone, &NOBODY)[0].after, "none");
+        assert_eq!(conditions(8_191).changes(&gone, &Heirs::default())[0].after, "none");
     }
 
     #[test]
     fn a_replica_that_left_is_named_where_nobody_was_struck() {
         let mut later = conditions(8_191);
         later.nodes[1].replicas = 0;
-        let changes = conditions(8_191).changes(&later, &NOBODY);
+        let changes = conditions(8_191).changes(&later, &Heirs::default());
         let words: Vec<_> =
             changes.iter().map(|c| format!("{} {}: {} {}", c.addr, c.condition, c.before, c.after)).collect();
         assert_eq!(words, ["127.0.0.1:2 the replicas in sync: 1 0"]);

@@ -29,7 +29,7 @@ use super::form::{Member, form};
 use super::networks::Addresses;
 use super::owned_dir::OwnedDir;
 use super::request::{ClusterRequest, Containers};
-use super::server::{ServerSpec, log_tail, loopback, specs};
+use super::server_specs::{ServerSpec, log_tail, loopback, specs};
 use crate::valkey::{Access, Connector, Info, NodeAddr, Wire};
 
 /// Where the pipe and the logs are inside the container.

@@ -1,7 +1,7 @@
 //! Following a cluster while servers fail: a look that waits for nobody, and takes what it gets.
 //!
-//! [`Cluster::refresh`] is for a cluster that is well: it waits for every node, and one that is gone is an
-//! error. Here a node that is silent stays as it was known, one that is gone is tried again at the next look,
+//! [`Cluster::refresh`] is for a cluster that is well: it waits for every node, and a new one that is gone is
+//! an error. Here a node that is silent stays as it was known, one that is gone is tried again at the next look,
 //! and the map is the one that most nodes have: a primary that has just come back may still hold its old one.
 
 use std::time::Duration;

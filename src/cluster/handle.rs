@@ -12,17 +12,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::conditions::ClusterConditions;
 use super::error::ClusterError;
-use super::facts::{ServerFacts, io_threads};
-use super::guard;
+use super::facts::ServerFacts;
 use super::library::{Before, Library};
-use super::presence::{Company, Presence};
-use super::provider::{self, Servers};
-use super::request::{ClusterRequest, Unreachable};
+use super::presence::Presence;
+use super::provider::Servers;
 use super::started::Started;
 use crate::flowfabric::{CallBounds, LIBRARY_NAME, LibraryAlias, raise};
 use crate::valkey::{
-    Access, Connector, NodeAddr, NodeCounters, NodeIndex, Topology, ValkeyError, Wire, WireCounts, ask,
-    read_from_any,
+    Access, Connector, NodeAddr, NodeCounters, NodeIndex, Topology, Wire, WireCounts, ask, read_from_any,
 };
 use reclaim_analysis::record::LibraryInfo;
 
@@ -30,7 +27,7 @@ use reclaim_analysis::record::LibraryInfo;
 ///
 /// Dropping it stops servers of our own.
 pub struct Cluster {
-    access: Access,
+    pub(super) access: Access,
     pub(super) connector: Connector,
     pub(super) connections: u16,
     pub(super) provider: Provider,
@@ -38,13 +35,13 @@ pub struct Cluster {
     /// What servers of our own were started from that run as children of this process or of another generator
     /// of the run.
     pub(super) started: Option<Started>,
-    state: RefCell<State>,
+    pub(super) state: RefCell<State>,
     pub(super) library: RefCell<Library>,
     pub(super) library_version: RefCell<String>,
-    shared: bool,
+    pub(super) shared: bool,
     pub(super) may_replace: bool,
     /// Libraries that were loaded under other names.
-    aliased: RefCell<Vec<Library>>,
+    pub(super) aliased: RefCell<Vec<Library>>,
     pub(super) load_library: bool,
     /// What servers that are not ours ran before this run loaded its library there.
     pub(super) before: RefCell<BTreeMap<NodeAddr, Before>>,
@@ -56,9 +53,10 @@ pub struct Cluster {
     pub(super) same_machine: OnceCell<bool>,
 }
 
-struct State {
-    topology: Rc<Topology>,
-    links: Vec<Link>,
+/// The map, and connections to its primaries in its order.
+pub(super) struct State {
+    pub(super) topology: Rc<Topology>,
+    pub(super) links: Vec<Link>,
 }
 
 /// Connections to one primary.
@@ -68,100 +66,7 @@ pub(super) struct Link {
     pub(super) admin: Wire,
 }
 
-/// Finds or builds the cluster that `request` asks for, checks it, and makes every primary run the library.
-/// `notify` gets a line per step that takes its time. Cancelling leaves no server behind, and nothing on
-/// servers that are not ours.
-pub async fn open(
-    request: &ClusterRequest,
-    notify: &dyn Fn(&str),
-    cancel: &CancellationToken,
-) -> Result<Cluster, ClusterError> {
-    let reached = cancel.run_until_cancelled(Cluster::reach(request, notify)).await;
-    let cluster = reached.unwrap_or(Err(ClusterError::Cancelled))?;
-    match cluster.settle_in(request, cancel).await {
-        Ok(()) => Ok(cluster),
-        Err(error) => {
-            // Some primaries may have the library already. Why it was refused says more than what could not
-            // be undone.
-            cluster.leave_early().await;
-            Err(error)
-        }
-    }
-}
-
 impl Cluster {
-    /// Finds or builds the servers and connects to them. Writes nothing.
-    async fn reach(request: &ClusterRequest, notify: &dyn Fn(&str)) -> Result<Self, ClusterError> {
-        let library = Library::read(&request.library)?.needing(&request.functions);
-        let provided = provider::provide(request, notify).await?;
-        let access = provided.servers.access(request);
-        let connector = Connector::new(&access)?;
-        let topology = read_from_any(&connector, &provided.seeds).await?;
-        let links = try_join_all(
-            topology
-                .primaries()
-                .iter()
-                .map(|primary| Link::open_if_may_be(&connector, &primary.addr, request)),
-        )
-        .await?;
-        let admins = links.iter().map(|link| &link.admin);
-        let reached: Vec<&Wire> = admins.filter(|wire| wire.why_unreachable().is_none()).collect();
-        let [first, ..] = reached.as_slice() else {
-            // A topology without an unserved slot has a primary.
-            let why = links.first().and_then(|link| link.admin.why_unreachable());
-            return Err(ClusterError::Usage(why.unwrap_or("the cluster has no primary").to_owned()));
-        };
-        let server = ServerFacts::read(first, &reached).await?;
-        let io_threads = io_threads(first).await;
-        Ok(Self {
-            access,
-            connector,
-            connections: request.connections,
-            provider: provided.provider,
-            shared: request.shared && !provided.servers.owned(),
-            aliased: RefCell::default(),
-            may_replace: provided.servers.owned() || request.replace_library,
-            started: provided.started,
-            servers: provided.servers,
-            state: RefCell::new(State { topology: Rc::new(topology), links }),
-            library: RefCell::new(library),
-            library_version: RefCell::default(),
-            load_library: request.load_library,
-            before: RefCell::default(),
-            presence: Presence::default(),
-            server,
-            io_threads: Cell::new(io_threads),
-            same_machine: OnceCell::new(),
-        })
-    }
-
-    /// Marks this run and loads the library. Cancelled between two commands, never within one: nobody could
-    /// tell what it had done.
-    async fn settle_in(
-        &self,
-        request: &ClusterRequest,
-        cancel: &CancellationToken,
-    ) -> Result<(), ClusterError> {
-        let announcement = request.announcement.as_ref().filter(|_| !self.owned());
-        // Where marks cannot be read, whoever accepts company goes on without one.
-        let unseen = self.marks_unreachable();
-        let announcement = announcement.filter(|asked| !unseen || asked.company != Company::Accepted);
-        if let Some(announcement) = announcement {
-            // Before the guard, whose many questions would be in the other run's counters.
-            self.or_leave_card(self.meet(announcement).await).await?;
-        }
-        if !self.owned() && !request.shared {
-            let wires: Vec<Wire> = self.links().into_iter().map(|link| link.admin).collect();
-            let topology = self.topology();
-            let looked = cancel.run_until_cancelled(guard::refuse_deployment(&topology, &wires)).await;
-            looked.unwrap_or(Err(ClusterError::Cancelled))?;
-        }
-        if let Some(announcement) = announcement {
-            self.or_leave_card(self.announce(announcement, cancel).await).await?;
-        }
-        self.ensure_library(&self.topology(), &self.links(), cancel).await
-    }
-
     /// The current map. [`Self::refresh`] replaces it; a copy taken before keeps its own node indexes.
     pub fn topology(&self) -> Rc<Topology> {
         Rc::clone(&self.state.borrow().topology)
@@ -217,9 +122,15 @@ impl Cluster {
             {
                 links.push(link.clone());
             } else {
-                let link = Link::open(&self.connector, &primary.addr, self.connections).await?;
-                new.push(link.clone());
-                links.push(link);
+                match (Link::open(&self.connector, &primary.addr, self.connections).await, kept) {
+                    (Ok(link), _) => {
+                        new.push(link.clone());
+                        links.push(link);
+                    }
+                    // It is gone: whoever asks it something is told, and the others have their connections.
+                    (Err(_), Some(link)) => links.push(link.clone()),
+                    (Err(error), None) => return Err(error),
+                }
             }
         }
         self.ensure_library(&topology, &new, &CancellationToken::new()).await?;
@@ -372,23 +283,5 @@ impl Link {
         connections: u16,
     ) -> Result<Self, ClusterError> {
         Ok(Self { claims: connector.claims(addr, connections).await?, admin: connector.admin(addr).await? })
-    }
-
-    /// A primary that cannot be reached is one to which nothing can be sent, where the request leaves such
-    /// ones out.
-    async fn open_if_may_be(
-        connector: &Connector,
-        addr: &NodeAddr,
-        request: &ClusterRequest,
-    ) -> Result<Self, ClusterError> {
-        match Self::open(connector, addr, request.connections).await {
-            Err(ClusterError::Valkey(error @ ValkeyError::Unreachable { .. }))
-                if request.unreachable == Unreachable::LeftOut =>
-            {
-                let wire = Wire::unreachable(addr.clone(), error.to_string());
-                Ok(Self { claims: wire.clone(), admin: wire })
-            }
-            opened => opened,
-        }
     }
 }

@@ -1,6 +1,7 @@
 //! Arranges this machine for measuring: threads on their cores and cores awake, window by window.
 
 use std::cell::{Cell, RefCell};
+use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -135,7 +136,7 @@ impl Arrangement {
         }
     }
 
-    fn lost(&self, error: &std::io::Error) {
+    fn lost(&self, error: &io::Error) {
         sleepy(&mut self.conditions.borrow_mut(), &format!("what kept them awake was lost: {error}"));
     }
 }
@@ -152,18 +153,25 @@ fn decided(
         latency_limit: LatencyLimit::is_enough(),
         no_spinning: Spinner::refusal(),
     };
-    let mut conditions = plan(asked, available, (servers, neighbours), &means);
-    let spinner = match &conditions.awake_by {
-        Some(AwakeBy::Spinning { on }) => match Spinner::start(on) {
-            Ok(spinner) => Some(spinner),
-            Err(error) => {
-                sleepy(&mut conditions, &format!("the helper did not start: {error}"));
-                None
-            }
-        },
-        _ => None,
-    };
-    (conditions, spinner)
+    started(means, |means| plan(asked, available, (servers, neighbours), means), Spinner::start)
+}
+
+/// What is planned with these means, and what spins for it. Where that does not start, what is planned without it:
+/// servers keep to the threads that spin, and without any they would leave the others of their cores empty.
+fn started<S>(
+    means: Means,
+    planned: impl Fn(&Means) -> Conditions,
+    start: impl FnOnce(&[u32]) -> io::Result<S>,
+) -> (Conditions, Option<S>) {
+    let conditions = planned(&means);
+    let Some(AwakeBy::Spinning { on }) = &conditions.awake_by else { return (conditions, None) };
+    match start(on) {
+        Ok(spinner) => (conditions, Some(spinner)),
+        Err(error) => {
+            let no_spinning = Some(format!("the helper did not start: {error}"));
+            (planned(&Means { no_spinning, ..means }), None)
+        }
+    }
 }
 
 fn sleepy(conditions: &mut Conditions, why: &str) {
@@ -277,6 +285,27 @@ mod tests {
         for server in &mut servers {
             server.kill().unwrap();
             server.wait().unwrap();
+        }
+    }
+
+    /// Two threads to each of three cores, of which servers have one each where a thread of ours spins on it.
+    #[test]
+    fn a_helper_that_does_not_start_leaves_all_as_it_is_without_one() {
+        let physical = vec![vec![0, 4], vec![1, 5], vec![2, 6]];
+        let available = Available { physical, present: None, quota_us_per_s: None };
+        let servers = (ServersAt::Ours { count: 2 }, Neighbours::NONE);
+        let planned = |means: &Means| plan(MachineSection::default(), &available, servers, means);
+        for latency_limit in [false, true] {
+            let means = || Means { no_binding: None, latency_limit, no_spinning: None };
+            let (spun, spinner) = started(means(), planned, |on| Ok(on.to_vec()));
+            assert_eq!((spun.servers_on, spinner), (vec![0, 1], Some(vec![0, 1, 2])));
+            let (alone, spinner) = started(means(), planned, |_| Err::<u32, _>(io::Error::other("no room")));
+            let why = "the helper did not start: no room".to_owned();
+            let without = planned(&Means { no_spinning: Some(why.clone()), ..means() });
+            assert_eq!((&alone, spinner), (&without, None));
+            assert_eq!(alone.servers_on, [0, 1, 4, 5]);
+            assert_eq!(alone.awake_by, latency_limit.then_some(AwakeBy::DmaLatency));
+            assert!(alone.remarks.iter().any(|remark| remark.contains(&why)), "{:?}", alone.remarks);
         }
     }
 

@@ -2,7 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Where a generator runs, as far as it tells with whom it shares cores.
+use reclaim_analysis::record::Host;
+
+/// Where a generator runs, as far as it tells with whom it shares cores. As a record's [`Host`] tells it, and the name
+/// beside: where the kernel does not say which start of a machine this is, a record compares all that it has of the
+/// machine, and generators that meet compare what it is called.
 #[derive(Clone, Copy, Debug)]
 pub struct Whereabouts<'a> {
     /// What its machine is called in its network.
@@ -12,6 +16,13 @@ pub struct Whereabouts<'a> {
     pub boot: Option<&'a str>,
     /// Logical cores that it may use; empty: all that there are.
     pub cores: &'a [u32],
+}
+
+impl<'a> Whereabouts<'a> {
+    /// On a machine of this name.
+    pub fn on(name: &'a str, host: &'a Host) -> Self {
+        Self { name, boot: host.boot.as_deref(), cores: &host.which_cores }
+    }
 }
 
 impl Whereabouts<'_> {
@@ -38,7 +49,8 @@ impl Whereabouts<'_> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Neighbours {
-    /// From 0.
+    /// From 0, among those that have these cores. Where others have some of them and not the same, 0 is only
+    /// whoever keeps them awake.
     pub place: usize,
     /// How many generators of the run have these cores.
     pub of: usize,
@@ -52,16 +64,23 @@ impl Neighbours {
 
     /// Of each generator of a run, in their order.
     pub fn of_all(all: &[Whereabouts<'_>]) -> Vec<Self> {
-        let one = |(number, own): (usize, &Whereabouts<'_>)| {
+        // Those that keep their cores awake: each one, unless another before it does so on some of them.
+        let mut waking: Vec<&Whereabouts<'_>> = Vec::new();
+        let mut found = Vec::with_capacity(all.len());
+        for (number, own) in all.iter().enumerate() {
             let sharing =
                 |some: &[Whereabouts<'_>]| some.iter().filter(|other| own.shares_cores_with(other)).count();
-            Self {
-                place: sharing(&all[..number]),
+            let wakes = !waking.iter().any(|other| own.shares_cores_with(other) || own.overlaps(other));
+            if wakes {
+                waking.push(own);
+            }
+            found.push(Self {
+                place: sharing(&all[..number]).max(usize::from(!wakes)),
                 of: sharing(all),
                 overlapping: all.iter().any(|other| own.overlaps(other)),
-            }
-        };
-        all.iter().enumerate().map(one).collect()
+            });
+        }
+        found
     }
 }
 
@@ -106,5 +125,42 @@ mod tests {
         assert_eq!(of_all(&[0, 1, 2], &[2, 3]), [(1, true); 2]);
         assert_eq!(of_all(&[], &[2, 3]), [(1, true); 2], "one has all that there are");
         assert_eq!(of_all(&[0, 1], &[2, 3]), [(1, false); 2]);
+    }
+
+    fn places(all: &[Whereabouts<'_>]) -> Vec<usize> {
+        Neighbours::of_all(all).iter().map(|one| one.place).collect()
+    }
+
+    /// Whoever has place 0 keeps its cores awake: no core has two of them.
+    #[test]
+    fn of_those_that_share_cores_in_part_the_first_on_each_core_keeps_it_awake() {
+        let here = |cores: &'static [u32]| at("h", Some("1"), cores);
+        assert_eq!(places(&[here(&[0, 1]), here(&[1, 2]), here(&[1, 2]), here(&[2, 3])]), [0, 1, 1, 0]);
+        assert_eq!(places(&[here(&[0, 1]), here(&[]), here(&[2, 3])]), [0, 1, 0], "all that there are");
+        let elsewhere = at("h", Some("2"), &[1, 2]);
+        assert_eq!(places(&[here(&[0, 1]), elsewhere, here(&[2, 3])]), [0; 3]);
+    }
+
+    /// The record tells it after the run as the greeting did before it.
+    #[test]
+    fn generators_that_meet_and_their_records_agree_on_who_shares_a_machine_and_cores() {
+        let host = |boot: &str, which_cores: &[u32]| Host {
+            cpu: "a processor".into(),
+            cores: 2,
+            cores_present: None,
+            quota_us_per_s: None,
+            memory_bytes: 1,
+            kernel: "Linux".into(),
+            boot: Some(boot.into()),
+            which_cores: which_cores.to_vec(),
+        };
+        let hosts = [host("1", &[]), host("1", &[0, 1]), host("1", &[2, 3]), host("2", &[0, 1])];
+        for one in &hosts {
+            for other in &hosts {
+                let (here, there) = (Whereabouts::on("one", one), Whereabouts::on("another", other));
+                assert_eq!(here.is_machine_of(&there), one.is_machine_of(other), "{one:?} {other:?}");
+                assert_eq!(here.shares_cores_with(&there), one.shares_cores_with(other), "{one:?} {other:?}");
+            }
+        }
     }
 }

@@ -115,9 +115,12 @@ fn keep_awake(
         return;
     }
     if neighbours.place > 0 && conditions.placement == Placement::Free {
-        conditions
-            .remarks
-            .push("cores are kept awake, or not, by the first generator on this machine".into());
+        let who = if neighbours.overlapping {
+            "another generator of the run that has some of them"
+        } else {
+            "the first generator on this machine"
+        };
+        conditions.remarks.push(format!("cores are kept awake, or not, by {who}"));
         return;
     }
     let quota =
@@ -244,6 +247,19 @@ mod tests {
             assert_eq!(one.placement == Placement::Free && one.generator_on.is_empty(), overlapping);
             assert_eq!(one.remarks.iter().any(|remark| remark.contains("and not the same")), overlapping);
             assert_eq!(one.cores, Cores::Awake);
+        }
+    }
+
+    /// Two would spin on the cores that both of them have, and take from each other.
+    #[test]
+    fn one_of_those_that_share_cores_in_part_keeps_them_awake() {
+        let three = cores(&[&[0], &[1], &[2]]);
+        for place in [0, 1] {
+            let beside = (ServersAt::Elsewhere, Neighbours { place, of: 1, overlapping: true });
+            let one = plan(MachineSection::default(), &three, beside, &ABLE);
+            assert_eq!(one.awake_by.is_some(), place == 0, "{one:?}");
+            let said = one.remarks.iter().any(|remark| remark.contains("or not, by another generator"));
+            assert_eq!(said, place > 0, "{:?}", one.remarks);
         }
     }
 

@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::atomic_dir::{ResultDir, put};
 use super::error::StoreError;
+use super::file_names::{self, CALIBRATION, PAGE};
 use super::json::{Format, bytes, document, text, typed};
-use super::layout::{self, CALIBRATION, PAGE};
+use super::result_dir::{ResultDir, put};
 use crate::cluster::cache_dir;
 use crate::machine::{host, tool};
 use reclaim_analysis::judge::{self, CALIBRATION_SCHEMA, Calibration};
@@ -43,7 +43,7 @@ pub fn kept_note(record: &RunRecord, scenario: &Scenario) -> Result<Option<Calib
 /// A stored calibration, given as its directory or its file. What it says is concluded again from what was
 /// measured.
 pub fn read_calibration(path: &Path) -> Result<Calibration, StoreError> {
-    let (_, file) = layout::parts(path, CALIBRATION);
+    let (_, file) = file_names::parts(path, CALIBRATION);
     let stored: Calibration = document(&file, &FORMAT)?;
     Ok(judge::assess(stored.record))
 }

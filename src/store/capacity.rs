@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use super::atomic_dir::ResultDir;
 use super::error::StoreError;
+use super::file_names::{self, CAPACITY, CAPACITY_CURVE, CAPACITY_KNEE, PAGE, RESULT};
 use super::json::{Format, bytes, document};
-use super::layout::{self, CAPACITY, CAPACITY_CURVE, CAPACITY_KNEE, PAGE, RESULT};
+use super::result_dir::ResultDir;
 use super::run_files::read_run;
 use reclaim_analysis::judge::capacity::{
     CAPACITY_SCHEMA, Capacity, CapacityPlan, Probe, ProbeLoad, ProbeVerdict,
@@ -54,7 +54,7 @@ impl StoredCapacity {
     /// Reads a search, given as its directory or its `capacity.json`. Everything but what was asked comes
     /// from the probes' own results and is computed again.
     pub fn read(path: &Path) -> Result<Self, StoreError> {
-        let (dir, file) = layout::parts(path, CAPACITY);
+        let (dir, file) = file_names::parts(path, CAPACITY);
         let plan = document(&file, &FORMAT)?;
         let mut stored = Self::new(plan);
         let mut names: Vec<String> = fs::read_dir(&dir)

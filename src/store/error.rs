@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::layout::Kind;
+use super::file_names::Kind;
 use reclaim_analysis::scenario::InvalidScenario;
 
 /// What went wrong with which file, and what to do.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::layout::RESULT;
+use super::file_names::RESULT;
 use super::run_files::read_run;
 use crate::machine::host;
 use reclaim_analysis::judge::RunResult;

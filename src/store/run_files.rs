@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use super::atomic_dir::{ResultDir, put};
 use super::error::StoreError;
+use super::file_names::{HISTOGRAMS, Kind, PAGE, PARTIAL, RESULT};
 use super::json::{Format, bytes, document, is_of_ff_bench, text, typed, unwritable};
-use super::layout::{HISTOGRAMS, Kind, PAGE, PARTIAL, RESULT};
+use super::result_dir::{ResultDir, put};
 use reclaim_analysis::json::ToJsonLine as _;
 use reclaim_analysis::judge::{self, RunResult, SCHEMA};
 use reclaim_analysis::record::RunRecord;
@@ -42,7 +42,7 @@ pub fn read_run(path: &Path) -> Result<RunResult, StoreError> {
     if !file.exists() && copy.exists() {
         return read_copy(&copy);
     }
-    match Kind::of(path) {
+    match Kind::at(path) {
         Kind::Run if !path.exists() => return Err(StoreError::NotThere(path.to_owned())),
         Kind::Run if path.is_dir() && !file.exists() => return Err(StoreError::NoResult(path.to_owned())),
         Kind::Run => {}
@@ -71,7 +71,7 @@ fn read_copy(file: &Path) -> Result<RunResult, StoreError> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::layout::SUMMARY;
+    use super::super::file_names::SUMMARY;
     use super::*;
     use reclaim_analysis::judge::fixtures::{GRANT_LANE, record, scenario};
     use std::fs;

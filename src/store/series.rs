@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use super::atomic_dir::ResultDir;
 use super::error::StoreError;
+use super::file_names::{self, PAGE, SERIES};
 use super::json::{Format, bytes, document};
-use super::layout::{self, PAGE, SERIES};
+use super::result_dir::ResultDir;
 use super::run_files::read_run;
 use reclaim_analysis::report::{self, SERIES_SCHEMA, Series};
 
@@ -15,7 +15,7 @@ const FORMAT: Format = Format { now: SERIES_SCHEMA, before: None, what: "a serie
 /// Reads a series, given as its directory or its `repeat.json`. What it concludes comes from the runs' own
 /// results.
 pub fn read_series(path: &Path) -> Result<Series, StoreError> {
-    let (dir, file) = layout::parts(path, SERIES);
+    let (dir, file) = file_names::parts(path, SERIES);
     let stored: Series = document(&file, &FORMAT)?;
     let read = |own: &String| {
         read_run(&dir.join(own)).map_err(|source| StoreError::Part {

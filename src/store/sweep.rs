@@ -5,10 +5,10 @@ use std::path::Path;
 use rand::seq::SliceRandom as _;
 use serde_json::{Value, json};
 
-use super::atomic_dir::ResultDir;
 use super::error::StoreError;
+use super::file_names::{self, PAGE, SWEEP, SWEEP_POINTS};
 use super::json::{Earlier, Format, bytes, document};
-use super::layout::{self, PAGE, SWEEP, SWEEP_POINTS};
+use super::result_dir::ResultDir;
 use super::run_files::read_run;
 use reclaim_analysis::record::stream;
 use reclaim_analysis::report::{self, SWEEP_SCHEMA, SweepFile, SweepRun};
@@ -23,7 +23,7 @@ const FORMAT: Format = Format {
 /// Reads a sweep, given as its directory or its `sweep.json`. The curve is drawn again from the runs' own
 /// results.
 pub fn read_sweep(path: &Path) -> Result<SweepFile, StoreError> {
-    let (dir, file) = layout::parts(path, SWEEP);
+    let (dir, file) = file_names::parts(path, SWEEP);
     let stored: SweepFile = document(&file, &FORMAT)?;
     let mut results = Vec::new();
     for SweepRun { value, dir: own } in stored.runs() {

@@ -168,7 +168,7 @@ impl Connector {
             return Ok(None);
         }
         let unreachable = |error: std::io::Error| self.unreachable(addr, error.to_string());
-        let reached = self.reach.of(addr);
+        let reached = self.reach.address_for(addr);
         counts_in(&self.admin, addr).borrow_mut().connections += 1;
         let mut socket = TcpStream::connect((reached.host.as_str(), reached.port)).map_err(unreachable)?;
         socket.set_nodelay(true).map_err(unreachable)?;
@@ -191,7 +191,7 @@ impl Connector {
 
     /// Whether a node is on this machine, wherever it is reached.
     pub(crate) fn is_this_machine(&self, addr: &NodeAddr) -> bool {
-        self.reach.of(addr).is_this_machine()
+        self.reach.address_for(addr).is_this_machine()
     }
 
     /// Whether connections are encrypted.
@@ -260,7 +260,7 @@ impl Connector {
             .set_response_timeout(None)
             .set_pipeline_buffer_size(QUEUE)
             .set_write_backpressure_boundary(WRITE_BOUNDARY);
-        if self.tls.is_some() { at(config, self.reach.of(addr)) } else { config }
+        if self.tls.is_some() { at(config, self.reach.address_for(addr)) } else { config }
     }
 
     async fn open(
@@ -329,7 +329,7 @@ impl Connector {
     }
 
     fn client(&self, addr: &NodeAddr, login: &RedisConnectionInfo) -> Result<Client, RedisError> {
-        let reached = self.reach.of(addr);
+        let reached = self.reach.address_for(addr);
         let Some(tls) = &self.tls else {
             let info = ConnectionAddr::Tcp(reached.host.clone(), reached.port).into_connection_info()?;
             return Client::open(info.set_redis_settings(login.clone()));

@@ -33,7 +33,7 @@ impl Reach {
     }
 
     /// Where to connect for a node.
-    pub(super) fn of<'a>(&'a self, addr: &'a NodeAddr) -> &'a NodeAddr {
+    pub(super) fn address_for<'a>(&'a self, addr: &'a NodeAddr) -> &'a NodeAddr {
         self.map.get(addr).unwrap_or(addr)
     }
 
@@ -42,12 +42,12 @@ impl Reach {
     pub(super) fn name_of(&self, addr: &NodeAddr) -> String {
         let announced = self.announced.borrow().get(addr).and_then(|announced| announced.name.clone());
         let has_name = addr.host.parse::<std::net::IpAddr>().is_err();
-        announced.unwrap_or_else(|| if has_name { addr } else { self.of(addr) }.host.clone())
+        announced.unwrap_or_else(|| if has_name { addr } else { self.address_for(addr) }.host.clone())
     }
 
     /// For an error: how it was tried to get there, and who said so.
     pub(super) fn told(&self, addr: &NodeAddr) -> String {
-        let through = match self.of(addr) {
+        let through = match self.address_for(addr) {
             reached if reached == addr => String::new(),
             reached => format!(" (by --map at {reached})"),
         };
@@ -76,7 +76,7 @@ mod tests {
     fn a_node_is_reached_where_the_map_says_under_the_name_that_was_announced() {
         let (one, two) = (addr("10.0.0.1", 6379), addr("10.0.0.2", 6379));
         let reach = Reach::new(&[(one.clone(), addr("localhost", 7001))]);
-        assert_eq!((reach.of(&one), reach.of(&two)), (&addr("localhost", 7001), &two));
+        assert_eq!((reach.address_for(&one), reach.address_for(&two)), (&addr("localhost", 7001), &two));
         assert_eq!(
             (reach.name_of(&one), reach.name_of(&two)),
             ("localhost".to_owned(), "10.0.0.2".to_owned())

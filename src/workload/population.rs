@@ -11,29 +11,14 @@ use rand::{Rng as _, RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use uuid::Uuid;
 
+pub use super::names::LANE_PREFIX;
+use super::names::TAG;
+pub(super) use super::names::{INSTANCE, SIGNAL, UUID_TEXT_PREFIX, WORKER, is_ours};
+use super::shares::Shares;
 use reclaim_analysis::scenario::{InterruptionMix, Population, Skew};
-
-/// Start of the name of every lane that this tool uses.
-pub const LANE_PREFIX: &str = "reclaim-bench-";
-
-/// Name of the worker that all grants are issued to.
-pub(super) const WORKER: &str = "reclaim-bench";
-
-/// Name of the worker's one instance. Its leases' index is recognised by it after a crash.
-pub(super) const INSTANCE: &str = "reclaim-bench-0";
-
-/// Name of the signal that satisfies every suspension.
-pub(super) const SIGNAL: &str = "reclaim-bench";
 
 /// The attempt that a first claim makes. A resume keeps it, a reclaim of a lost lease makes the next one.
 pub(super) const FIRST_ATTEMPT: AttemptIndex = AttemptIndex(0);
-
-/// First six bytes of every UUID that this tool makes. With the version (8, "vendor-specific") they tell its
-/// keys from everybody else's, even where no execution points to them any more.
-const TAG: [u8; 6] = *b"reclb-";
-
-/// How every UUID of this tool starts in text.
-pub(super) const UUID_TEXT_PREFIX: &str = "7265636c-622d-8";
 
 /// Number of an execution within its run, from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -82,13 +67,11 @@ pub struct PopulationPlan {
     generator: ChaCha8Rng,
     partitions: u16,
     lanes: u16,
-    /// Upper ends of the partitions' shares of [0, 1), hottest first, with the partition; empty where
-    /// uniform.
-    shares: Vec<(f64, u16)>,
+    /// Of the partitions, hottest first; `None` where they are uniform.
+    shares: Option<Shares<u16>>,
     /// The same for the lanes.
-    lane_shares: Vec<(f64, u16)>,
-    /// Upper ends of the kinds' shares of [0, 1).
-    kinds: [(f64, InterruptionKind); 4],
+    lane_shares: Option<Shares<u16>>,
+    kinds: Shares<InterruptionKind>,
 }
 
 impl PopulationPlan {
@@ -101,15 +84,15 @@ impl PopulationPlan {
             generator,
             partitions,
             lanes: population.lanes.max(1),
-            shares: Vec::new(),
-            lane_shares: Vec::new(),
-            kinds: kind_shares(interruption),
+            shares: None,
+            lane_shares: None,
+            kinds: Shares::by_weight(&kind_weights(interruption)),
         };
         if let Skew::Zipf(exponent) = population.skew {
-            plan.shares = plan.zipf_shares(Stream::Ranks, plan.partitions, exponent);
+            plan.shares = Some(plan.zipf(Stream::Ranks, plan.partitions, exponent));
         }
         if let Skew::Zipf(exponent) = population.lane_skew {
-            plan.lane_shares = plan.zipf_shares(Stream::LaneRanks, plan.lanes, exponent);
+            plan.lane_shares = Some(plan.zipf(Stream::LaneRanks, plan.lanes, exponent));
         }
         plan
     }
@@ -131,10 +114,9 @@ impl PopulationPlan {
 
     /// The partition of an execution.
     pub fn partition(&self, exec: ExecIndex) -> Partition {
-        let index = if self.shares.is_empty() {
-            (exec.0 % u32::from(self.partitions)) as u16
-        } else {
-            self.drawn(&self.shares, Stream::Partition, exec)
+        let index = match &self.shares {
+            None => (exec.0 % u32::from(self.partitions)) as u16,
+            Some(shares) => shares.at(self.point(Stream::Partition, 0, exec)),
         };
         Partition { family: PartitionFamily::Execution, index }
     }
@@ -142,8 +124,8 @@ impl PopulationPlan {
     /// The lane of an execution. Round robin within each partition, starting one lane further in the next
     /// one, so that neither a lane nor a partition's share of it is favoured; or drawn by Zipf's law.
     pub fn lane(&self, exec: ExecIndex) -> LaneIndex {
-        if !self.lane_shares.is_empty() {
-            return LaneIndex(self.drawn(&self.lane_shares, Stream::Lane, exec));
+        if let Some(shares) = &self.lane_shares {
+            return LaneIndex(shares.at(self.point(Stream::Lane, 0, exec)));
         }
         let partitions = u32::from(self.partitions);
         let turn = u64::from(exec.0 / partitions) + u64::from(exec.0 % partitions);
@@ -205,8 +187,7 @@ impl PopulationPlan {
 
     /// Kind of interruption number `interruption` (from 0) of an execution, drawn by weight.
     pub fn kind(&self, exec: ExecIndex, interruption: u32) -> InterruptionKind {
-        let point: f64 = self.stream(Stream::Kind, interruption.into(), exec).random();
-        self.kinds.iter().find(|(upper, _)| point < *upper).unwrap_or(&self.kinds[3]).1
+        self.kinds.at(self.point(Stream::Kind, interruption.into(), exec))
     }
 
     /// A version-8 UUID: the tool's tag, 42 random bits, the execution's number in the last four bytes.
@@ -226,57 +207,19 @@ impl PopulationPlan {
         generator
     }
 
-    /// One of the shares, by what the stream draws for the execution.
-    fn drawn(&self, shares: &[(f64, u16)], stream: Stream, exec: ExecIndex) -> u16 {
-        let point: f64 = self.stream(stream, 0, exec).random();
-        let rank = shares.partition_point(|&(upper, _)| upper <= point);
-        shares[rank.min(shares.len() - 1)].1
+    /// What a stream draws for an execution, in [0, 1).
+    fn point(&self, stream: Stream, round: u64, exec: ExecIndex) -> f64 {
+        self.stream(stream, round, exec).random()
     }
 
-    /// Shares of `count` partitions or lanes after Zipf's law. Which gets which rank is drawn, so that the
-    /// hot ones are not neighbours.
-    fn zipf_shares(&self, stream: Stream, count: u16, exponent: f64) -> Vec<(f64, u16)> {
-        let mut ranks: Vec<u16> = (0..count).collect();
-        let mut generator = self.stream(stream, 0, ExecIndex(0));
-        for last in (1..ranks.len()).rev() {
-            ranks.swap(last, generator.random_range(0..=last));
-        }
-        let weight = |rank: usize| (rank as f64 + 1.0).powf(-exponent);
-        let total: f64 = (0..ranks.len()).map(weight).sum();
-        let mut upper = 0.0;
-        ranks
-            .into_iter()
-            .enumerate()
-            .map(|(rank, index)| {
-                upper += weight(rank) / total;
-                (upper, index)
-            })
-            .collect()
+    fn zipf(&self, stream: Stream, count: u16, exponent: f64) -> Shares<u16> {
+        Shares::zipf(count, exponent, &mut self.stream(stream, 0, ExecIndex(0)))
     }
 }
 
-/// Whether a UUID or a key that contains one was made by this tool.
-pub(super) fn is_ours(text: &str) -> bool {
-    text.contains(UUID_TEXT_PREFIX)
-}
-
-fn kind_shares(mix: &InterruptionMix) -> [(f64, InterruptionKind); 4] {
+fn kind_weights(mix: &InterruptionMix) -> [(f64, InterruptionKind); 4] {
     use InterruptionKind::{Delay, Operator, Signal, Timeout};
-    let weights =
-        [(mix.signal, Signal), (mix.timeout, Timeout), (mix.operator, Operator), (mix.delay, Delay)];
-    let total: f64 = weights.iter().map(|(weight, _)| weight).sum();
-    let mut upper = 0.0;
-    let mut shares = weights.map(|(weight, kind)| {
-        upper += weight / total;
-        (upper, kind)
-    });
-    // Rounding must not hand a point just below 1 to a kind without weight.
-    if let Some(last) = weights.iter().rposition(|(weight, _)| *weight > 0.0) {
-        for share in &mut shares[last..] {
-            *share = (1.0, weights[last].1);
-        }
-    }
-    shares
+    [(mix.signal, Signal), (mix.timeout, Timeout), (mix.operator, Operator), (mix.delay, Delay)]
 }
 
 #[cfg(test)]

@@ -38,8 +38,8 @@ fn block_on(test: impl Future<Output = ()>) {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test);
 }
 
-fn main() -> ExitCode {
-    let trials = vec![
+fn containers() -> Vec<Trial> {
+    vec![
         needing("a_container_cluster_works_and_leaves_nothing", container::image, |image| {
             block_on(container::a_container_cluster_works_and_leaves_nothing(image));
         }),
@@ -52,6 +52,15 @@ fn main() -> ExitCode {
         needing("servers_in_a_container_are_stopped_and_killed", container::image, |image| {
             block_on(container::servers_in_a_container_are_stopped_and_killed(image));
         }),
+        Trial::test("an_image_that_cannot_be_had_is_named_with_the_remedy", || {
+            block_on(container::an_image_that_cannot_be_had_is_named_with_the_remedy());
+            Ok(())
+        }),
+    ]
+}
+
+fn partitions() -> Vec<Trial> {
+    vec![
         needing(
             "a_server_is_cut_off_from_servers_or_from_everybody_and_comes_back",
             container::image,
@@ -74,10 +83,11 @@ fn main() -> ExitCode {
         needing("networks_of_a_killed_owner_are_removed_by_the_next_command", container::image, |image| {
             partition::networks_of_a_killed_owner_are_removed_by_the_next_command(&image);
         }),
-        Trial::test("an_image_that_cannot_be_had_is_named_with_the_remedy", || {
-            block_on(container::an_image_that_cannot_be_had_is_named_with_the_remedy());
-            Ok(())
-        }),
+    ]
+}
+
+fn servers_with_tls() -> Vec<Trial> {
+    vec![
         needing("tls_with_a_client_certificate_works_and_without_it_is_refused", tls::server, |server| {
             block_on(tls::tls_with_a_client_certificate_works_and_without_it_is_refused(server));
         }),
@@ -93,7 +103,11 @@ fn main() -> ExitCode {
         needing("files_that_do_not_belong_together_are_named", tls::server, |_| {
             block_on(tls::files_that_do_not_belong_together_are_named());
         }),
-    ];
+    ]
+}
+
+fn main() -> ExitCode {
+    let trials = [containers(), partitions(), servers_with_tls()].into_iter().flatten().collect();
     // One at a time: each counts the containers that it finds.
     let arguments = Arguments { test_threads: Some(1), ..Arguments::from_args() };
     libtest_mimic::run(&arguments, trials).exit_code()

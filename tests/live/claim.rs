@@ -87,6 +87,27 @@ async fn every_variant_sends_the_commands_of_its_table_and_no_other() {
     }
 }
 
+/// What a variant reads of an execution's core before it calls a function.
+fn reads_before_the_call(path: VariantPath, core: &str) -> Vec<Vec<String>> {
+    let hget = |field: &str| vec!["HGET".to_owned(), core.to_owned(), field.to_owned()];
+    match path {
+        VariantPath::GrantLane => vec![hget("current_attempt_index")],
+        VariantPath::HgetLane | VariantPath::PipelinedLane => {
+            vec![hget("lane_id"), hget("current_attempt_index")]
+        }
+        VariantPath::HmgetLane => {
+            vec![vec!["HMGET".into(), core.to_owned(), "lane_id".into(), "current_attempt_index".into()]]
+        }
+        VariantPath::FirstClaim => vec![hget("total_attempt_count")],
+        VariantPath::FullGrant
+        | VariantPath::Fused
+        | VariantPath::BareFirstClaim
+        | VariantPath::LeaseReclaim
+        | VariantPath::SdkReclaim => vec![],
+        VariantPath::SdkResume | VariantPath::SdkGrant => unreachable!("tests/live/sdk.rs"),
+    }
+}
+
 #[tokio::test(flavor = "current_thread")]
 async fn the_words_of_every_command_are_those_of_the_table() {
     let cluster = Rc::new(support::own(1, 0).await);
@@ -116,24 +137,8 @@ async fn the_words_of_every_command_are_those_of_the_table() {
 
         let id = &ticket.grant.execution_id;
         let key = |name: &str| format!("ff:exec:{}:{id}:{name}", stage.partition.hash_tag());
-        let hget = |field: &str| vec!["HGET".to_owned(), key("core"), field.to_owned()];
         let hgetall = |name: &str| vec!["HGETALL".to_owned(), key(name)];
-        let mut reads = match path {
-            VariantPath::GrantLane => vec![hget("current_attempt_index")],
-            VariantPath::HgetLane | VariantPath::PipelinedLane => {
-                vec![hget("lane_id"), hget("current_attempt_index")]
-            }
-            VariantPath::HmgetLane => {
-                vec![vec!["HMGET".into(), key("core"), "lane_id".into(), "current_attempt_index".into()]]
-            }
-            VariantPath::FirstClaim => vec![hget("total_attempt_count")],
-            VariantPath::FullGrant
-            | VariantPath::Fused
-            | VariantPath::BareFirstClaim
-            | VariantPath::LeaseReclaim
-            | VariantPath::SdkReclaim => vec![],
-            VariantPath::SdkResume | VariantPath::SdkGrant => unreachable!("tests/live/sdk.rs"),
-        };
+        let mut reads = reads_before_the_call(path, &key("core"));
         let at = reads.len();
         reads.extend([vec!["GET".into(), key("payload")], hgetall("core"), hgetall("tags")]);
         let (function, (keys, args)) = (path.function(), path.function_words());

@@ -10,6 +10,7 @@ mod capacity;
 mod capacity_parts;
 mod ci;
 mod clocks;
+mod connections;
 mod duet;
 mod faults;
 mod half_writing;

@@ -1,10 +1,12 @@
 //! The built tool on real servers: a whole run, an interrupt, a kill.
 
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use reclaim_analysis::judge::RunResult;
+use serde_json::Value;
 
 use crate::common::support;
 
@@ -129,33 +131,56 @@ fn a_tool_whose_file_is_gone_starts_its_helpers() {
 
 #[test]
 fn events_and_metrics_tell_how_a_run_goes() {
-    use std::io::{Read as _, Write as _};
-
     let output = tempfile::tempdir().unwrap();
     let events = output.path().join("events.ndjson");
     let results = output.path().join("results");
-    let lines = || -> Vec<serde_json::Value> {
+    let lines = || -> Vec<Value> {
         let text = std::fs::read_to_string(&events).unwrap_or_default();
         // The last line may be on its way.
         text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     };
-    let of = |lines: &[serde_json::Value], kind: &str| -> Vec<serde_json::Value> {
-        lines.iter().filter(|line| line["event"] == kind).cloned().collect()
-    };
     let arguments = ["--metrics-addr", "127.0.0.1:0", "--events"];
     let child = tool(&results).args(arguments).arg(&events).spawn().unwrap();
-    wait_until("a second of the window", || !of(&lines(), "second").is_empty());
-    let notes = of(&lines(), "note");
+    wait_until("a second of the window", || !of_kind(&lines(), "second").is_empty());
+    let notes = of_kind(&lines(), "note");
     let addr = notes.iter().find_map(|note| note["text"].as_str()?.strip_prefix("metrics: http://")).unwrap();
-    let mut stream = std::net::TcpStream::connect(addr.trim_end_matches("/metrics")).unwrap();
-    write!(stream, "GET /metrics HTTP/1.1\r\n\r\n").unwrap();
-    let mut metrics = String::new();
-    stream.read_to_string(&mut metrics).unwrap();
+    let metrics = scraped(addr.trim_end_matches("/metrics"));
     assert!(metrics.contains("reclaim_bench_claims_per_second "), "{metrics}");
     let (ended, text) = end(child);
     assert_eq!(ended.status.code(), Some(0), "{text}");
     let (lines, result) = (lines(), stored(&results));
-    let seconds = of(&lines, "second");
+    assert_seconds_make_up_the_window(&lines, &result);
+    assert_phases_are_told_in_order(&lines);
+    let window = result.record.window.as_ref().unwrap();
+    let run = &of_kind(&lines, "run_result")[0];
+    assert_eq!((&run["valid"], &run["claimed_total"]), (&true.into(), &window.outcomes.claimed.into()));
+    assert!(run["verdicts"].as_array().is_some_and(|verdicts| !verdicts.is_empty()), "{run}");
+    let last = lines.last().unwrap();
+    assert_eq!((&last["event"], &last["exit"]), (&"result".into(), &0.into()));
+    assert_eq!(
+        (&last["conclusion"], &last["runs"], &last["valid_runs"]),
+        (&"pass".into(), &1.into(), &1.into())
+    );
+    assert_eq!(last["outcomes"], serde_json::to_value(&window.outcomes).unwrap());
+    assert_eq!(last["dir"], result_dir(&results).to_str().unwrap());
+}
+
+/// What `/metrics` says at an address.
+fn scraped(addr: &str) -> String {
+    let mut stream = std::net::TcpStream::connect(addr).unwrap();
+    write!(stream, "GET /metrics HTTP/1.1\r\n\r\n").unwrap();
+    let mut metrics = String::new();
+    stream.read_to_string(&mut metrics).unwrap();
+    metrics
+}
+
+/// The events of one kind.
+fn of_kind(lines: &[Value], kind: &str) -> Vec<Value> {
+    lines.iter().filter(|line| line["event"] == kind).cloned().collect()
+}
+
+fn assert_seconds_make_up_the_window(lines: &[Value], result: &RunResult) {
+    let seconds = of_kind(lines, "second");
     let sum = |key: &str| seconds.iter().map(|second| second[key].as_u64().unwrap()).sum::<u64>();
     let window = result.record.window.as_ref().unwrap();
     let (claimed, errors) = (window.outcomes.claimed, window.outcomes.sent() - window.outcomes.claimed);
@@ -170,11 +195,11 @@ fn events_and_metrics_tell_how_a_run_goes() {
     assert_eq!((&told["claimed_total"], &told["errors_total"]), (&claimed.into(), &errors.into()));
     let part_s = told["part_s"].as_f64().unwrap();
     assert!((window.active_s - (seconds.len() as f64 - 1.0) - part_s).abs() < 1e-6, "{part_s} of {window:?}");
-    let run = &of(&lines, "run_result")[0];
-    assert_eq!((&run["valid"], &run["claimed_total"]), (&true.into(), &claimed.into()));
-    assert!(run["verdicts"].as_array().is_some_and(|verdicts| !verdicts.is_empty()), "{run}");
+}
+
+fn assert_phases_are_told_in_order(lines: &[Value]) {
     let phases: Vec<String> =
-        of(&lines, "phase").iter().map(|phase| phase["phase"].as_str().unwrap().to_owned()).collect();
+        of_kind(lines, "phase").iter().map(|phase| phase["phase"].as_str().unwrap().to_owned()).collect();
     let mut distinct = phases.clone();
     let mut seen = std::collections::BTreeSet::new();
     distinct.retain(|phase| seen.insert(phase.clone()));
@@ -184,14 +209,6 @@ fn events_and_metrics_tell_how_a_run_goes() {
         [&distinct[..5], &distinct[distinct.len() - 2..]].concat(),
         [&happened[..5], &happened[7..]].concat()
     );
-    let last = lines.last().unwrap();
-    assert_eq!((&last["event"], &last["exit"]), (&"result".into(), &0.into()));
-    assert_eq!(
-        (&last["conclusion"], &last["runs"], &last["valid_runs"]),
-        (&"pass".into(), &1.into(), &1.into())
-    );
-    assert_eq!(last["outcomes"], serde_json::to_value(&window.outcomes).unwrap());
-    assert_eq!(last["dir"], result_dir(&results).to_str().unwrap());
 }
 
 #[test]

@@ -125,7 +125,7 @@ impl CapacitySearch {
         let mut next = self.stored.borrow().conclude().next;
         loop {
             let NextStep::Probe { offer, .. } = next else { return Ok(None) };
-            let amount = ProbeSize::of(&self.stored.borrow().plan.scenario, offer);
+            let amount = ProbeSize::for_load(&self.stored.borrow().plan.scenario, offer);
             if self.within.is_some_and(|within| begun.elapsed() + pace.expected(&amount) > within) {
                 return Ok(Some(Stopped::OutOfTime));
             }
@@ -146,7 +146,7 @@ impl CapacitySearch {
             if cluster.owned() {
                 cluster.wipe().await?;
             }
-            pace = Pace::of(&amount, started.elapsed());
+            pace = Pace::measured(&amount, started.elapsed());
             let disturbed = capacity.probes.last().is_some_and(Probe::was_disturbed);
             next = capacity.next;
             if disturbed && matches!(next, NextStep::Probe { .. }) {

@@ -15,7 +15,7 @@ pub(super) struct ProbeSize {
 
 impl ProbeSize {
     /// Of a probe of `base` with this load.
-    pub(super) fn of(base: &ScenarioFile, offer: ProbeLoad) -> Self {
+    pub(super) fn for_load(base: &ScenarioFile, offer: ProbeLoad) -> Self {
         match offer {
             ProbeLoad::Open { rate_per_s } => {
                 let claims = claims_at(base, rate_per_s);
@@ -37,7 +37,7 @@ impl Pace {
     pub(super) const FIRST: Self = Self { per_claim: Duration::from_micros(800) };
 
     /// As a probe took in fact.
-    pub(super) fn of(amount: &ProbeSize, took: Duration) -> Self {
+    pub(super) fn measured(amount: &ProbeSize, took: Duration) -> Self {
         Self { per_claim: took.saturating_sub(amount.window).div_f64(amount.claims.max(1) as f64) }
     }
 

@@ -6,11 +6,13 @@
 //! ```
 
 mod error;
+mod fingerprint;
 mod hand;
 mod manifest;
 mod process;
 mod program;
 mod protocol;
+mod resolved;
 mod sources;
 
 pub use error::WorkerError;

@@ -7,13 +7,14 @@ use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
 
 use super::error::WorkerError;
-use super::manifest::{BESIDE, SDK, manifest};
-use super::sources::{Scratch, hash_dir, sources};
+use super::fingerprint::fingerprint;
+use super::manifest::manifest;
+use super::resolved::{NAME, Resolved};
+use super::sources::{Scratch, sources};
 use crate::cluster::cache_dir;
 use reclaim_analysis::record::SdkInfo;
 use reclaim_analysis::scenario::SdkSource;
@@ -23,8 +24,6 @@ const MAIN: &str = include_str!("../../../sdk-worker/src/main.rs");
 /// Versions that the tool itself was tested with: what both sides take from the registry is the same then, as
 /// far as an SDK allows it.
 const LOCK: &str = include_str!("../../../Cargo.lock");
-
-const NAME: &str = "reclaim-sdk-worker";
 
 /// Lines of a compiler that say what was wrong, as a rule.
 const LAST_LINES: usize = 40;
@@ -84,7 +83,7 @@ impl Bench<'_> {
             source: self.sdk.to_string(),
             version: resolved.version.clone(),
             commit: sources.commit.clone(),
-            sha256: digest(project.path(), &resolved, &compiler).map_err(|error| self.kept(&error))?,
+            sha256: fingerprint(project.path(), &resolved, &compiler).map_err(|error| self.kept(&error))?,
             compiler,
         };
         let path = self.cache.join("programs").join(&info.sha256).join(NAME);
@@ -186,138 +185,6 @@ fn write(project: &Path, manifest: &str) -> std::io::Result<()> {
     std::fs::write(project.join("src/main.rs"), MAIN)
 }
 
-/// All that the binary depends on.
-fn digest(project: &Path, resolved: &Resolved, compiler: &str) -> std::io::Result<String> {
-    let mut hash = Sha256::new();
-    let mut part = |name: &str, content: &[u8]| {
-        hash.update(name);
-        hash.update((content.len() as u64).to_le_bytes());
-        hash.update(content);
-    };
-    part("template", include_bytes!("../../../sdk-worker/Cargo.toml.in"));
-    part("main", MAIN.as_bytes());
-    part("lock", &std::fs::read(project.join("Cargo.lock"))?);
-    part("compiler", compiler.as_bytes());
-    for (name, value) in
-        flags(std::env::vars_os().filter_map(|(name, value)| {
-            Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
-        }))
-    {
-        part(&name, value.as_bytes());
-    }
-    part("features and editions", resolved.shapes.join("\n").as_bytes());
-    for file in configurations(project) {
-        part("configuration", settings(&std::fs::read_to_string(file)?).as_bytes());
-    }
-    for (name, dir) in &resolved.dirs {
-        hash.update(name);
-        hash_dir(&mut hash, dir)?;
-    }
-    Ok(format!("{:x}", hash.finalize()))
-}
-
-/// Settings of the environment that change what cargo builds: cargo's own, and those of compilers, which may
-/// have a target behind them.
-fn flags(environment: impl Iterator<Item = (String, String)>) -> Vec<(String, String)> {
-    const COMPILERS: [&str; 5] = ["CC", "CXX", "AR", "CFLAGS", "CXXFLAGS"];
-    // Where and how quickly it is built.
-    const NO_MATTER: [&str; 4] =
-        ["CARGO_TARGET_DIR", "CARGO_BUILD_TARGET_DIR", "CARGO_BUILD_BUILD_DIR", "CARGO_BUILD_JOBS"];
-    let counts = |name: &str| {
-        let of_cargo = ["CARGO_PROFILE_RELEASE_", "CARGO_TARGET_", "CARGO_BUILD_"]
-            .iter()
-            .any(|prefix| name.starts_with(prefix));
-        let of_rustc = ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS"].contains(&name) || name.starts_with("RUSTC");
-        let of_either = name.strip_prefix("HOST_").or_else(|| name.strip_prefix("TARGET_")).unwrap_or(name);
-        let first = of_either.split('_').next().unwrap_or_default();
-        (of_cargo || of_rustc || COMPILERS.contains(&first)) && !NO_MATTER.contains(&name)
-    };
-    let mut flags: Vec<_> = environment.filter(|(name, _)| counts(name)).collect();
-    flags.sort();
-    flags
-}
-
-/// Files of settings that cargo reads in a folder: of each one above it, and the user's.
-fn configurations(project: &Path) -> Vec<PathBuf> {
-    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
-    let home = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
-    let places = project.ancestors().map(|dir| dir.join(".cargo")).chain(home);
-    let mut found: Vec<PathBuf> = places
-        .flat_map(|place| [place.join("config.toml"), place.join("config")])
-        .filter(|file| file.is_file())
-        .collect();
-    let mut seen = std::collections::BTreeSet::new();
-    found.retain(|file| seen.insert(file.clone()));
-    found
-}
-
-/// What of such a file changes a binary; what cannot be read is taken whole, and cargo will say what is wrong.
-fn settings(text: &str) -> String {
-    let Ok(mut table) = text.parse::<toml::Table>() else { return text.to_owned() };
-    table.retain(|name, _| ["build", "env", "patch", "profile", "source", "target"].contains(&name));
-    if let Some(build) = table.get_mut("build").and_then(toml::Value::as_table_mut) {
-        build.retain(|name, _| !["jobs", "target-dir", "build-dir"].contains(&name));
-    }
-    table.to_string()
-}
-
-/// What cargo chose.
-struct Resolved {
-    /// Version of the SDK.
-    version: String,
-    /// Crates that lie in directories, by name, with these.
-    dirs: Vec<(String, PathBuf)>,
-    /// Edition and features of every crate. The manifest of a workspace may decide both for its members, and
-    /// lies above their directories.
-    shapes: Vec<String>,
-}
-
-impl Resolved {
-    /// Reads `cargo metadata`.
-    fn read(metadata: &Value) -> Result<Self, String> {
-        let packages = metadata["packages"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let text = |package: &Value, key: &str| package[key].as_str().unwrap_or_default().to_owned();
-        for name in [SDK].iter().chain(&BESIDE) {
-            let found: Vec<String> = packages
-                .iter()
-                .filter(|package| package["name"] == *name)
-                .map(|package| format!("{} ({})", text(package, "version"), text(package, "manifest_path")))
-                .collect();
-            if found.len() != 1 {
-                return Err(format!(
-                    "{} of {name} would be linked, and a worker speaks through one: {}",
-                    found.len(),
-                    found.join(", ")
-                ));
-            }
-        }
-        let local = packages.iter().filter(|package| package["source"].is_null() && package["name"] != NAME);
-        let mut dirs: Vec<(String, PathBuf)> = local
-            .map(|package| {
-                let manifest = PathBuf::from(text(package, "manifest_path"));
-                (text(package, "name"), manifest.parent().map(Path::to_owned).unwrap_or_default())
-            })
-            .collect();
-        dirs.sort();
-        let sdk = packages.iter().find(|package| package["name"] == SDK);
-        let shapes = shapes(packages, &metadata["resolve"]["nodes"]);
-        Ok(Self { version: sdk.map(|sdk| text(sdk, "version")).unwrap_or_default(), dirs, shapes })
-    }
-}
-
-/// A line for each crate of `cargo metadata`, by name and version: an id has the path in it.
-fn shapes(packages: &[Value], nodes: &Value) -> Vec<String> {
-    let shape = |package: &Value| {
-        let of_it = |node: &&Value| node["id"] == package["id"];
-        let node = nodes.as_array().into_iter().flatten().find(of_it);
-        let features = node.map(|node| node["features"].to_string()).unwrap_or_default();
-        format!("{} {} {} {features}", package["name"], package["version"], package["edition"])
-    };
-    let mut shapes: Vec<String> = packages.iter().map(shape).collect();
-    shapes.sort();
-    shapes
-}
-
 /// Puts a binary into the cache, all of it or nothing.
 fn keep(built: &Path, path: &Path) -> std::io::Result<()> {
     let dir = path.parent().unwrap_or(path);
@@ -337,89 +204,6 @@ fn last_lines(said: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn package(name: &str, source: Option<&str>, dir: &str) -> Value {
-        serde_json::json!({
-            "name": name, "version": "0.15.0", "source": source, "manifest_path": format!("{dir}/Cargo.toml"),
-        })
-    }
-
-    #[test]
-    fn crates_in_directories_are_found_and_two_of_one_are_refused() {
-        let registry = Some("registry+x");
-        let all = |more: Option<Value>| {
-            let mut packages = vec![
-                package(NAME, None, "/cache/build"),
-                package("ff-sdk", None, "/ff/sdk"),
-                package("ff-core", registry, "/registry/core"),
-                package("ff-backend-valkey", registry, "/registry/backend"),
-                package("ferriskey", registry, "/registry/ferriskey"),
-            ];
-            packages.extend(more);
-            Resolved::read(&serde_json::json!({ "packages": packages }))
-        };
-        let resolved = all(None).unwrap_or_else(|said| panic!("{said}"));
-        assert_eq!(resolved.version, "0.15.0");
-        assert_eq!(resolved.dirs, [("ff-sdk".to_owned(), PathBuf::from("/ff/sdk"))]);
-        let said = all(Some(package("ff-core", None, "/ff/core"))).err().unwrap();
-        assert!(
-            said.contains("2 of ff-core would be linked") && said.contains("/ff/core/Cargo.toml"),
-            "{said}"
-        );
-        assert!(Resolved::read(&Value::Null).is_err());
-    }
-
-    #[test]
-    fn flags_that_change_the_binary_are_part_of_what_it_is() {
-        let counting = [
-            "CARGO_PROFILE_RELEASE_OPT_LEVEL",
-            "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS",
-            "CC_x86_64-unknown-linux-gnu",
-            "CFLAGS",
-            "RUSTC_WRAPPER",
-            "RUSTFLAGS",
-            "TARGET_CFLAGS",
-        ];
-        let others = ["HOME", "CARGO_TARGET_DIR", "CARGO_TERM_COLOR", "CCACHE_DIR", "CARGO_BUILD_JOBS"];
-        let all = counting.into_iter().chain(others).map(|name| (name.to_owned(), "x".to_owned()));
-        let names: Vec<String> = flags(all).into_iter().map(|(name, _)| name).collect();
-        assert_eq!(names, counting);
-    }
-
-    #[test]
-    fn settings_that_change_the_binary_are_part_of_what_it_is() {
-        let native =
-            settings("[build]\nrustflags = [\"-C\", \"target-cpu=native\"]\njobs = 2\n[term]\nquiet = true");
-        assert!(
-            native.contains("native") && !native.contains("jobs") && !native.contains("quiet"),
-            "{native}"
-        );
-        assert_eq!(settings("[term]\nquiet = true\n[net]\nretry = 3"), settings(""));
-        assert_eq!(settings("[build"), "[build");
-        let dir = tempfile::tempdir().unwrap();
-        let project = dir.path().join("a/b");
-        std::fs::create_dir_all(dir.path().join("a/.cargo")).unwrap();
-        std::fs::create_dir_all(&project).unwrap();
-        let file = dir.path().join("a/.cargo/config.toml");
-        std::fs::write(&file, "[build]").unwrap();
-        assert!(configurations(&project).contains(&file));
-    }
-
-    /// The manifest of a workspace decides features and editions of its members, and lies above all of them.
-    #[test]
-    fn features_and_editions_that_a_workspace_decides_are_part_of_what_a_worker_is() {
-        let of = |edition: &str, features: &[&str], place: &str| {
-            let id = format!("path+file://{place}#ff-sdk@0.15.0");
-            let package =
-                serde_json::json!({ "name": "ff-sdk", "version": "0.15.0", "id": id, "edition": edition });
-            let nodes = serde_json::json!([{ "id": id, "features": features }]);
-            shapes(&[package], &nodes)
-        };
-        let one = of("2021", &["default"], "/base/crates/ff-sdk");
-        assert_eq!(one, of("2021", &["default"], "/candidate/crates/ff-sdk"));
-        assert_ne!(one, of("2024", &["default"], "/base/crates/ff-sdk"));
-        assert_ne!(one, of("2021", &["default", "more"], "/base/crates/ff-sdk"));
-    }
 
     #[test]
     fn the_last_lines_are_what_a_compiler_ends_with() {

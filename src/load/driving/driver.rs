@@ -13,38 +13,12 @@ use super::super::faults::{Ended, FaultLog};
 use super::super::planning::PlannedClaim;
 use super::super::timing::{Pacer, Schedule};
 use super::claim_book::{ClaimBook, Drawn, GrantSource};
+use super::fate::Fate;
 use super::level::LevelWatch;
 use super::ruler::Ruler;
-use crate::claim::{ClaimOrder, ClaimPath, ClaimReceipt};
+use crate::claim::{ClaimOrder, ClaimPath};
 use crate::flowfabric::WorkerIdentity;
-use reclaim_analysis::record::{Outcome, Purpose, Recorder, Stamps};
-
-/// What a claim leaves behind for its execution; of several contenders' claims, the greatest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Fate {
-    /// No lease, and the server said why: it would say the same again.
-    Refused,
-    /// The grant was past its time, or there was none. A scanner may issue another.
-    NoGrant,
-    /// Sent elsewhere until the driver gave up. The grant was not used.
-    Redirected,
-    /// No reply, and no effect seen or nobody can tell. The grant may be there still.
-    Unanswered,
-    /// The lease is held.
-    Held,
-}
-
-impl Fate {
-    fn of(receipt: &ClaimReceipt) -> Self {
-        match &receipt.outcome {
-            _ if receipt.lease.is_some() => Self::Held,
-            Outcome::Ambiguous | Outcome::TimedOut | Outcome::Failed => Self::Unanswered,
-            Outcome::Redirected(_) => Self::Redirected,
-            Outcome::Expired => Self::NoGrant,
-            Outcome::Claimed | Outcome::LostRace | Outcome::Refused(_) => Self::Refused,
-        }
-    }
-}
+use reclaim_analysis::record::{Purpose, Recorder, Stamps};
 
 /// What all claims of a run have in common.
 ///
@@ -275,6 +249,6 @@ impl Driver<'_> {
             receipt.cost,
             drawn.left,
         );
-        Fate::of(&receipt)
+        Fate::after(&receipt)
     }
 }

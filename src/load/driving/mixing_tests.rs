@@ -141,20 +141,23 @@ async fn seen(scenario: &Scenario, steps_s: [&[f64]; 2], seed: u64) -> Seen {
         recorder.borrow_mut().end_batch(Duration::ZERO, []);
     }
     let recorder = recorder.into_inner();
-    let ratio = |control: bool| {
-        let us = |samples: &Samples| samples.iter_us().collect::<Vec<_>>();
-        let pairs: Vec<_> = (plan.strata.iter().zip(recorder.strata()))
-            .filter_map(|(stratum, sides)| match (stratum.control, control) {
-                (false, true) => Some((us(&sides[0]), us(sides.get(2)?))),
-                (true, true) | (false, false) => Some((us(&sides[0]), us(&sides[1]))),
-                (true, false) => None,
-            })
-            .collect();
-        let pairs: Vec<_> = pairs.iter().map(|(a, b)| (a.as_slice(), b.as_slice())).collect();
-        paired_quantile(&pairs, 0.5, seed).unwrap().ratio(0.95)
-    };
     let [a, b] = rates.map(|(claims, seconds)| claims / seconds);
+    let ratio = |control| median_ratio(&plan, &recorder, control, seed);
     Seen { median: ratio(false), throughput: b / a, control: ratio(true) }
+}
+
+/// The candidate's median over the baseline's; or of the control, the baseline's second side over its first.
+fn median_ratio(plan: &Plan, recorder: &Recorder, control: bool, seed: u64) -> Estimate {
+    let us = |samples: &Samples| samples.iter_us().collect::<Vec<_>>();
+    let pairs: Vec<_> = (plan.strata.iter().zip(recorder.strata()))
+        .filter_map(|(stratum, sides)| match (stratum.control, control) {
+            (false, true) => Some((us(&sides[0]), us(sides.get(2)?))),
+            (true, true) | (false, false) => Some((us(&sides[0]), us(&sides[1]))),
+            (true, false) => None,
+        })
+        .collect();
+    let pairs: Vec<_> = pairs.iter().map(|(a, b)| (a.as_slice(), b.as_slice())).collect();
+    paired_quantile(&pairs, 0.5, seed).unwrap().ratio(0.95)
 }
 
 const CLOSED_16: Model = Model::Closed { concurrency: 16 };

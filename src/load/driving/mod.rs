@@ -5,6 +5,7 @@ mod claim_book;
 mod driver;
 #[cfg(test)]
 mod driver_tests;
+mod fate;
 mod level;
 #[cfg(test)]
 mod mixing_tests;
@@ -12,7 +13,8 @@ mod ruler;
 
 pub use claim_book::{ClaimBook, Drawn, GrantSource};
 pub(super) use driver::Due;
-pub use driver::{Driver, Fate, Seat, Twin};
+pub use driver::{Driver, Seat, Twin};
+pub use fate::Fate;
 pub use level::LevelWatch;
 pub use ruler::Ruler;
 pub(super) use ruler::{Ping, RULER};

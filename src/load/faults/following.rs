@@ -6,10 +6,13 @@ use std::convert::Infallible;
 use std::rc::Rc;
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify};
 use tokio::time::{Instant, timeout};
 
+use super::reopening::Losses;
+use crate::claim::LocalFuture;
 use crate::cluster::Cluster;
+use crate::valkey::Wire;
 
 /// A look waits for no node longer than this: what answers at all does so within milliseconds.
 const PATIENCE: Duration = Duration::from_millis(300);
@@ -28,17 +31,58 @@ const STEADY: Duration = Duration::from_millis(500);
 /// How often it is said that this is waited for.
 const TOLD_EVERY: Duration = Duration::from_secs(1);
 
+/// What a look has come to; where no map could be had, nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::load) struct Seen {
+    /// Whether claims may find a way now that they had not before.
+    pub changed: bool,
+    /// Whether every primary of the map has answered.
+    pub whole: bool,
+}
+
+/// A cluster as it is followed. Neither of both waits for a node longer than `patience`.
+pub(in crate::load) trait Followed {
+    /// Looks where everything is, and connects anew to what was lost.
+    fn look(&self, patience: Duration) -> LocalFuture<'_, Seen>;
+
+    /// Whether every primary answers and calls the cluster well.
+    fn is_called_well(&self, patience: Duration) -> LocalFuture<'_, bool>;
+}
+
+impl Followed for Cluster {
+    fn look(&self, patience: Duration) -> LocalFuture<'_, Seen> {
+        Box::pin(async move {
+            let Ok(look) = self.follow(patience).await else { return Seen::default() };
+            Seen { changed: look.changed, whole: look.whole }
+        })
+    }
+
+    fn is_called_well(&self, patience: Duration) -> LocalFuture<'_, bool> {
+        Box::pin(self.all_call_it_well(patience))
+    }
+}
+
 /// Looks at a cluster on behalf of claims that found no way.
 pub(in crate::load) struct Follower {
-    cluster: Rc<Cluster>,
+    cluster: Rc<dyn Followed>,
     wanted: Notify,
     changed: Notify,
     generation: Cell<u64>,
+    /// Held by whoever looks: of two looks the older one's map might be the one that stays.
+    looking: Mutex<()>,
+    losses: Losses,
 }
 
 impl Follower {
-    pub fn new(cluster: Rc<Cluster>) -> Self {
-        Self { cluster, wanted: Notify::new(), changed: Notify::new(), generation: Cell::new(0) }
+    pub fn new(cluster: Rc<impl Followed + 'static>) -> Self {
+        Self {
+            cluster,
+            wanted: Notify::new(),
+            changed: Notify::new(),
+            generation: Cell::new(0),
+            looking: Mutex::new(()),
+            losses: Losses::default(),
+        }
     }
 
     /// Counts the looks that found something new. Taken before a claim is sent, it tells later whether there
@@ -64,26 +108,35 @@ impl Follower {
         self.news_since(self.generation(), PATIENCE).await;
     }
 
+    /// After a claim whose connection broke though no fault explains it: sees to it that it is opened anew, also
+    /// where nobody follows, as in a warm-up. `wire` has the connections in question as they are at the time.
+    pub async fn after_loss(&self, wire: impl Fn() -> Wire) {
+        self.losses.mend(wire, async || self.look_now().await).await;
+    }
+
     /// Looks whenever somebody asks. Goes on until it is dropped.
     pub async fn follow(&self) -> Infallible {
         loop {
             self.wanted.notified().await;
-            // Where no map can be had, whoever waits asks again.
-            if self.cluster.follow(PATIENCE).await.is_ok_and(|look| look.changed) {
-                self.generation.set(self.generation() + 1);
-                self.changed.notify_waiters();
-            }
+            self.look_now().await;
             tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    async fn look_now(&self) {
+        let _alone = self.looking.lock().await;
+        // Where no map can be had, whoever waits asks again.
+        if self.cluster.look(PATIENCE).await.changed {
+            self.generation.set(self.generation() + 1);
+            self.changed.notify_waiters();
         }
     }
 
     /// Waits until every primary answers and calls the cluster well, so that what follows is served; gives up
     /// after a while. `waiting` is told how long that may still take, once it does take.
     pub async fn until_whole(&self, waiting: &dyn Fn(Duration)) {
-        let look = async || {
-            let whole = self.cluster.follow(PATIENCE).await.is_ok_and(|look| look.whole);
-            whole && self.cluster.all_call_it_well(PATIENCE).await
-        };
+        let look =
+            async || self.cluster.look(PATIENCE).await.whole && self.cluster.is_called_well(PATIENCE).await;
         // Whoever needs the missing primary says what is wrong with it.
         let _ = timeout(UNTIL_WHOLE, steadily(look, waiting)).await;
     }

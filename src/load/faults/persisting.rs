@@ -3,7 +3,8 @@
 //! What a worker would do whose primary has gone: look where the slots are now, connect anew, and claim again
 //! with the same lease id, so that two tries can take one lease only. The claim's clocks go on meanwhile:
 //! what it cost to wait is in its service and its response time, and its wire cost is that of the last try
-//! alone. Without a fault that explains it nothing is tried again.
+//! alone. Without a fault that explains it nothing is tried again; a connection that broke then is opened anew,
+//! as in a run without faults.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -14,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::fault_log::FaultLog;
 use super::following::Follower;
-use super::patience::Patience;
+use super::silent_primary::Patience;
 use crate::claim::{
     ClaimError, ClaimOrder, ClaimPath, ClaimReceipt, Line, LocalFuture, Reroutes, ServerClocks,
     claim_with_recovery, settle_unanswered,
@@ -129,6 +130,7 @@ impl ClaimPath for Persisting {
             } else {
                 claim_with_recovery(self.path.as_ref(), self.routes.as_ref(), order).await
             };
+            self.mend_unexplained(order, &receipt).await;
             let doubt = Cell::new(false);
             let receipt = self.settled((order, &doubt), receipt, sent).await;
             let receipt = match Again::after(&receipt).filter(|_| self.log.explains(Instant::now())) {
@@ -150,6 +152,17 @@ impl ClaimPath for Persisting {
 }
 
 impl Persisting {
+    /// Has a connection opened anew that broke outside of a fault's time: in it, whoever tries again asks for that.
+    /// What became of the claim is read over the new one, and the next claims need it too.
+    async fn mend_unexplained(&self, order: &ClaimOrder<'_>, receipt: &ClaimReceipt) {
+        if receipt.is_disconnected()
+            && !self.log.explains(Instant::now())
+            && let Ok(partition) = order.ticket.grant.partition()
+        {
+            self.follower.after_loss(|| self.routes.wire_for(partition)).await;
+        }
+    }
+
     /// Tries again until there is nothing more to try.
     async fn persist(
         &self,
@@ -245,11 +258,17 @@ fn resolved<'a>(receipt: &ClaimReceipt, doubts: &'a mut Doubts) -> &'a mut u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
+    use super::super::fakes::{FakePrimaries, lost};
     use super::*;
-    use crate::valkey::NodeAddr;
+    use crate::flowfabric::WorkerIdentity;
+    use crate::load::fixtures::ticket;
+    use crate::valkey::{NodeAddr, pipe};
     use crate::workload::HeldLease;
-    use ff_core::types::{AttemptIndex, LeaseEpoch, LeaseId};
+    use ff_core::types::{AttemptId, AttemptIndex, LeaseEpoch, LeaseId};
     use reclaim_analysis::record::{RedirectKind, WireCost};
+    use reclaim_analysis::scenario::{CutFrom, FaultKind, FaultSpec, FaultTarget, SlotMoveForm};
 
     fn receipt(outcome: Outcome, error: Option<WireError>) -> ClaimReceipt {
         let error = error.map(|error| ClaimError::Call(CallError::Wire(error)));
@@ -303,13 +322,7 @@ mod tests {
             assert_eq!(has_no_reply(&receipt(outcome, Some(error.clone()))), doubt, "{error}");
         }
         let ends = |outcome: Outcome, held: bool| {
-            let lease = held.then(|| HeldLease {
-                lease_id: LeaseId::new(),
-                epoch: LeaseEpoch(1),
-                attempt_id: None,
-                attempt_index: AttemptIndex(0),
-                expires_at: None,
-            });
+            let lease = held.then(lease);
             let mut doubts = Doubts::default();
             *resolved(&ClaimReceipt { lease, ..receipt(outcome, None) }, &mut doubts) += 1;
             (doubts.claimed, doubts.not_claimed, doubts.open)
@@ -320,5 +333,96 @@ mod tests {
         for given_up in [Outcome::Ambiguous, Outcome::TimedOut, Outcome::Failed] {
             assert_eq!(ends(given_up, false), (0, 0, 1));
         }
+    }
+
+    /// A variant whose claims end as written down, last first.
+    struct Scripted(RefCell<Vec<ClaimReceipt>>);
+
+    impl ClaimPath for Scripted {
+        fn path(&self) -> VariantPath {
+            VariantPath::GrantLane
+        }
+
+        fn claim<'a>(&'a self, _: &'a ClaimOrder<'a>) -> LocalFuture<'a, ClaimReceipt> {
+            Box::pin(async { self.0.borrow_mut().pop().expect("one claim too many") })
+        }
+
+        fn claim_over<'a>(&'a self, _: Line, order: &'a ClaimOrder<'a>) -> LocalFuture<'a, ClaimReceipt> {
+            self.claim(order)
+        }
+    }
+
+    fn lease() -> HeldLease {
+        HeldLease {
+            lease_id: LeaseId::new(),
+            epoch: LeaseEpoch(1),
+            attempt_id: None,
+            attempt_index: AttemptIndex(0),
+            expires_at: None,
+        }
+    }
+
+    /// A run with one fault, and its only primary.
+    fn persisting(endings: Vec<ClaimReceipt>, primary: &Rc<FakePrimaries>) -> Persisting {
+        let spec = FaultSpec {
+            at: Duration::from_secs(1),
+            kind: FaultKind::Disconnect,
+            target: FaultTarget::AnyPrimary,
+            lasting: Duration::ZERO,
+            slots: 0,
+            how: SlotMoveForm::Auto,
+            cut_from: CutFrom::Everybody,
+        };
+        let log = Rc::new(FaultLog::new(&[spec], Duration::from_mins(1)));
+        log.begin(Instant::now());
+        let cancel = CancellationToken::new();
+        Persisting {
+            path: Box::new(Scripted(RefCell::new(endings))),
+            routes: Rc::clone(primary) as Rc<dyn Reroutes>,
+            clocks: ServerClocks::default(),
+            patience: Rc::new(Patience::new(cancel.clone())),
+            log,
+            follower: Rc::new(Follower::new(Rc::clone(primary))),
+            cancel,
+        }
+    }
+
+    async fn claim(persisting: &Persisting) -> ClaimReceipt {
+        let worker = WorkerIdentity { worker_id: "w".into(), instance_id: "w-1".into() };
+        let ticket = ticket();
+        let order = ClaimOrder {
+            ticket: &ticket,
+            worker: &worker,
+            lease_id: LeaseId::new(),
+            attempt_id: AttemptId::new(),
+            lease_ttl: Duration::from_secs(1),
+            again: false,
+        };
+        persisting.claim(&order).await
+    }
+
+    /// Nobody follows the cluster here, as in a warm-up, so whoever looked is the claim that met the loss.
+    #[tokio::test(flavor = "current_thread", start_paused = true)]
+    async fn what_broke_outside_of_a_faults_time_is_opened_anew_and_within_it_is_the_faults() {
+        let broke = || receipt(Outcome::Failed, Some(WireError::Disconnected("reset".into())));
+        let (sound, server) = pipe::wire().await;
+        // It hangs up without an answer: nobody can tell what became of the claim.
+        drop(server);
+        let primary = Rc::new(FakePrimaries::new([lost(1).await]));
+        primary.comes_back(0, sound);
+        let outside = persisting(vec![broke()], &primary);
+        assert_eq!(claim(&outside).await.outcome, Outcome::Ambiguous, "it is not made again");
+        assert_eq!((primary.looks.get(), outside.follower.generation()), (1, 1));
+
+        let claimed = ClaimReceipt { lease: Some(lease()), ..receipt(Outcome::Claimed, None) };
+        let primary = Rc::new(FakePrimaries::new([lost(1).await]));
+        let within = persisting(vec![broke(), claimed, broke()], &primary);
+        within.log.struck(0, &NodeAddr { host: "127.0.0.1".into(), port: 1 }, [0].into());
+        assert_eq!(claim(&within).await.outcome, Outcome::Claimed, "it is made again");
+        assert_eq!(primary.looks.get(), 0, "whoever follows the cluster would have looked");
+        within.log.ended(0);
+        tokio::time::sleep(Duration::from_mins(1)).await;
+        assert_eq!(claim(&within).await.outcome, Outcome::Ambiguous, "long after it");
+        assert_eq!(primary.looks.get(), 1);
     }
 }

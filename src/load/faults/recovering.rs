@@ -5,8 +5,8 @@ use std::rc::Rc;
 
 use tokio::time::Instant;
 
-use super::patience::Patience;
 use super::reopening::Reopening;
+use super::silent_primary::Patience;
 use crate::claim::{
     ClaimOrder, ClaimPath, ClaimReceipt, Line, LocalFuture, Reroutes, ServerClocks, claim_with_recovery,
     settle_unanswered,

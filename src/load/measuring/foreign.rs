@@ -68,7 +68,7 @@ pub(super) enum Opened {
 
 impl Opened {
     /// As the scenario has it.
-    pub fn of(scenario: &Scenario) -> Self {
+    pub fn expected_in(scenario: &Scenario) -> Self {
         if scenario.variants.iter().any(|variant| variant.sdk.is_some()) {
             Self::Workers
         } else if scenario.variants.iter().any(|variant| variant.path.is_sdk()) {

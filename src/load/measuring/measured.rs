@@ -118,7 +118,7 @@ impl Measured {
                 clusters.to_vec(),
                 Rc::clone(arrangement),
                 &functions(scenario),
-                (Opened::of(scenario), scenario.load.mode),
+                (Opened::expected_in(scenario), scenario.load.mode),
             ),
             claims_by_primary: vec![0; clusters.iter().map(primaries).sum()],
             offered: None,

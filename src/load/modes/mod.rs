@@ -12,6 +12,7 @@ mod grant_stock;
 mod prepare;
 mod producer;
 pub(super) mod staged;
+mod stocking;
 pub(super) mod storm;
 mod storm_retries;
 mod window;

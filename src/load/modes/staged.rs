@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::task::{spawn_blocking, yield_now};
 
@@ -10,7 +10,7 @@ use super::super::error::LoadError;
 use super::super::faults::injector;
 use super::super::measuring::observe::observe;
 use super::super::measuring::stretch::{self, Beginning};
-use super::super::measuring::{Measured, MeasuredBlock, Prepared, inside, recorder};
+use super::super::measuring::{Measured, MeasuredBlock, inside, recorder};
 use super::super::planning::{
     Batch, BlockKind, BlockPlan, Plan, PlanDigest, PlannedClaim, Round, Share, claims_wanted, is_warmup,
 };
@@ -18,14 +18,13 @@ use super::super::progress::Activity;
 use super::super::rendezvous::Barrier;
 use super::super::run_record::{Closing, run_record};
 use super::super::session::Session;
-use super::super::site::Site;
 use super::super::timing::{Pacer, Schedule};
 use super::grant_stock::GrantStock;
-use super::prepare::{create, lose_leases, make_resumable, scan};
-use crate::claim::ClaimTicket;
-use crate::workload::{ExecIndex, Seek};
+use super::prepare::create;
+use super::stocking;
+use crate::workload::ExecIndex;
 use reclaim_analysis::record::{CounterDelta, Inside, Purpose};
-use reclaim_analysis::scenario::{Model, VariantPath};
+use reclaim_analysis::scenario::Model;
 
 /// Runs all rounds of a staged scenario. Cancelling ends it between two steps; what was measured stays.
 pub(in crate::load) async fn staged(session: &Session<'_>) -> Measured {
@@ -89,7 +88,7 @@ impl StagedRun<'_> {
         let mut windows = 0;
         for round in &self.plan.rounds {
             let stock = GrantStock::default();
-            measured.prepared += self.stage(round, &stock).await?;
+            measured.prepared += stocking::fill(session, round, &stock).await?;
             // Until the stock is empty, not for each batch anew: a thread that has just come to another core
             // is slow for a while, and a block with several claims in flight lasts some tens of milliseconds.
             let arranged = session.arrange();
@@ -113,87 +112,6 @@ impl StagedRun<'_> {
         Ok(())
     }
 
-    /// Makes every execution of a round resumable and fills the stock with their tickets, on every cluster.
-    async fn stage(&self, round: &Round, stock: &GrantStock) -> Result<Prepared, LoadError> {
-        let mut prepared = Prepared::default();
-        for number in 0..self.session.sites.len() {
-            prepared += self.stage_on(number, round, stock).await?;
-        }
-        Ok(prepared)
-    }
-
-    async fn stage_on(
-        &self,
-        number: usize,
-        round: &Round,
-        stock: &GrantStock,
-    ) -> Result<Prepared, LoadError> {
-        let session = self.session;
-        let at = Place { number: number as u8, site: &session.sites[number] };
-        let begun = Instant::now();
-        let mut prepared = Prepared::default();
-        let of = |wanted: fn(VariantPath) -> bool| -> Vec<u32> {
-            let variants = &session.scenario().variants;
-            let here = round.claims().filter(|claim| claim.site == at.number);
-            let claims = here.filter(|claim| wanted(variants[usize::from(claim.arm)].path));
-            claims.map(|claim| claim.execution).collect()
-        };
-        let own = |executions: Vec<u32>| -> Vec<u32> {
-            executions.into_iter().filter(|&execution| session.slice().owns(ExecIndex(execution))).collect()
-        };
-        let granted = own(of(|path| path != VariantPath::Fused && path.resumes()));
-        let ungranted = own(of(|path| path == VariantPath::Fused));
-        let fresh = of(VariantPath::is_first_claim);
-        let lapsing = own(of(VariantPath::is_lease_reclaim));
-        let staged = granted.len() + ungranted.len() + lapsing.len();
-        session.watch().begin(Activity::Stage, Some(3 * staged as u64));
-        // One after the other: a scan hands out tickets of one sort to everything that it finds.
-        for (executions, issue) in [(granted, true), (ungranted, false)] {
-            prepared += make_resumable(session, at.site, &executions).await?;
-            prepared += self.put_in_stock(&at, stock, &executions, Seek::Interrupted, issue).await?;
-        }
-        let (lost, tickets) = lose_leases(session, at.site, &lapsing).await?;
-        prepared += lost;
-        self.add_to_stock(&at, stock, &lapsing, tickets);
-        // The plan numbers them after the population, round after round: so does the workload.
-        at.site.workload.create(fresh.len() as u32, &session.quietly()).await?;
-        let fresh = own(fresh);
-        prepared.executions += fresh.len() as u64;
-        prepared += self.put_in_stock(&at, stock, &fresh, Seek::Fresh, true).await?;
-        Ok(Prepared { took: begun.elapsed(), ..prepared })
-    }
-
-    async fn put_in_stock(
-        &self,
-        at: &Place<'_>,
-        stock: &GrantStock,
-        executions: &[u32],
-        seek: Seek,
-        issue: bool,
-    ) -> Result<Prepared, LoadError> {
-        let (prepared, tickets) = scan(self.session, at.site, executions, seek, issue).await?;
-        self.add_to_stock(at, stock, executions, tickets);
-        Ok(prepared)
-    }
-
-    fn add_to_stock(
-        &self,
-        at: &Place<'_>,
-        stock: &GrantStock,
-        executions: &[u32],
-        tickets: Vec<(ExecIndex, ClaimTicket)>,
-    ) {
-        let found = tickets.len();
-        stock.add(at.number, tickets);
-        let missing = stock.missing(at.number, executions);
-        if missing > 0 {
-            self.session.watch().note(&format!(
-                "{missing} of {} executions could not be put in stock ({found} others were)",
-                executions.len(),
-            ));
-        }
-    }
-
     /// Claims one batch between two readings of the counters.
     async fn claim(
         &self,
@@ -206,7 +124,7 @@ impl StagedRun<'_> {
         let warmup = is_warmup(batch);
         let block = batch.block.map(|block| self.plan.blocks[block as usize]);
         let counters_only = block.is_some_and(|block| block.kind == BlockKind::Counters);
-        let share = Share::of(&batch.claims, session.slice());
+        let share = Share::of_claims(&batch.claims, session.slice());
         session.watch().begin(activity(warmup, counters_only), Some(share.claims.len() as u64));
         if stretch::silence(session).await? == Barrier::Ended {
             return Ok(());
@@ -325,7 +243,7 @@ impl StagedRun<'_> {
         if round.late.is_empty() {
             return Ok(());
         }
-        let share = Share::of(&round.late, session.slice());
+        let share = Share::of_claims(&round.late, session.slice());
         // Each by the clock of its own server.
         let left_ms = |(exec, expiry_ms): (ExecIndex, u64)| {
             let topology = session.cluster.topology();
@@ -359,12 +277,6 @@ impl StagedRun<'_> {
         measured.meter.usage = used;
         stretch::part(session).await
     }
-}
-
-/// One cluster that is staged on.
-struct Place<'a> {
-    number: u8,
-    site: &'a Site,
 }
 
 /// A batch whose claims are made.

@@ -1,8 +1,9 @@
 //! What is decided before the first command is sent: who claims what and in which order, each generator's
 //! share of it, and what a run must have room for.
 
-mod arms;
+mod block_order;
 mod digest;
+mod endless_strata;
 mod memory;
 mod packer;
 mod plan;
@@ -15,9 +16,9 @@ mod share;
 mod share_tests;
 mod shareable;
 
-pub(super) use arms::ArmSequence;
 pub use digest::PlanDigest;
 pub(super) use digest::hex;
+pub(super) use endless_strata::ArmSequence;
 pub(super) use memory::refuse_what_does_not_fit;
 pub use memory::{memory_needed, server_memory_needed};
 pub use plan::Plan;

@@ -21,7 +21,7 @@ pub(super) struct Packer<'a> {
 
 impl<'a> Packer<'a> {
     pub fn new(scenario: &'a Scenario, seed: u64) -> Self {
-        let sites = Sites::of(scenario);
+        let sites = Sites::of_scenario(scenario);
         let (free, fresh) = (vec![Vec::new(); sites.count()], vec![0; sites.count()]);
         Self { scenario, seed, rounds: Vec::new(), sites, free, fresh }
     }

@@ -163,7 +163,7 @@ pub(super) struct Sites {
 
 impl Sites {
     /// Those of a scenario, of which there are at most as many as arms and one more.
-    pub fn of(scenario: &Scenario) -> Self {
+    pub fn of_scenario(scenario: &Scenario) -> Self {
         let clusters = scenario.clusters();
         let site_of = |arm: usize| clusters.iter().position(|cluster| cluster.arms.contains(&arm));
         let of_arm = (0..scenario.variants.len()).map(|arm| site_of(arm).unwrap_or(0) as u8).collect();

@@ -16,7 +16,7 @@ pub(in crate::load) struct Share<'a> {
 
 impl<'a> Share<'a> {
     /// A claim belongs to the generator that its execution belongs to.
-    pub fn of(claims: &'a [PlannedClaim], slice: Slice) -> Self {
+    pub fn of_claims(claims: &'a [PlannedClaim], slice: Slice) -> Self {
         if slice.is_whole() {
             return Self { claims: Cow::Borrowed(claims), places: None };
         }

@@ -63,7 +63,7 @@ fn every_claim_is_made_by_one_generator_in_the_order_of_the_plan() {
         for batch in batches(&plan) {
             let mut seen: BTreeMap<usize, PlannedClaim> = BTreeMap::new();
             for slice in parts(of) {
-                let share = Share::of(&batch.claims, slice);
+                let share = Share::of_claims(&batch.claims, slice);
                 let mut after = 0;
                 for claim in share.claims.iter() {
                     assert!(slice.owns(ExecIndex(claim.execution)));
@@ -95,7 +95,7 @@ fn the_shares_of_a_schedule_are_the_schedule() {
             for of in [1, 2, 8] {
                 let mut dealt: Vec<Duration> = Vec::new();
                 for slice in parts(of) {
-                    let share = Share::of(&batch.claims, slice);
+                    let share = Share::of_claims(&batch.claims, slice);
                     let own = share.schedule(whole.clone());
                     assert_eq!((own.offsets().len(), own.length()), (share.claims.len(), whole.length()));
                     // Its claims are due when the whole schedule has them due.
@@ -135,7 +135,7 @@ async fn made(scenario: &Scenario, plan: &Plan, of: u32) -> (Vec<Outcomes>, Vec<
             cancel: &cancel,
         };
         for batch in batches(plan) {
-            let share = Share::of(&batch.claims, slice);
+            let share = Share::of_claims(&batch.claims, slice);
             match &scenario.load.model {
                 Model::Closed { concurrency } => {
                     driver

@@ -18,7 +18,7 @@ use super::part::Part;
 use super::registry::{self, Names};
 use super::{Barrier, delivery};
 use crate::cluster::Cluster;
-use crate::machine::{Neighbours, host, node_name, tool};
+use crate::machine::{Neighbours, Whereabouts, host, node_name, tool};
 use crate::valkey::{NodeAddr, SentTo, Wire};
 use crate::workload::Slice;
 use reclaim_analysis::record::{PartNote, RunRecord, short_sha256};
@@ -123,16 +123,17 @@ impl Meeting {
         plan_sha256: &str,
         end: &CancellationToken,
     ) -> Result<Self, MeetingError> {
-        let (own, here, process) = (tool(), host(), std::process::id());
+        let (own, host, name, process) = (tool(), host(), node_name(), std::process::id());
+        let here = Whereabouts::on(&name, &host);
         let hello = Hello {
             part: setup.slice.number(),
             of: setup.slice.generators(),
             plan_sha256: plan_sha256.to_owned(),
             version: own.version,
             commit: own.commit,
-            host: node_name(),
-            boot: here.boot,
-            cores: here.which_cores,
+            host: here.name.to_owned(),
+            boot: here.boot.map(str::to_owned),
+            cores: here.cores.to_vec(),
             process,
         };
         if setup.slice.leads() {

@@ -1,5 +1,8 @@
-//! The protocol on a paused clock over a bus that counts: barriers, exact numbers of messages, and who is
-//! named when.
+//! The protocol on a paused clock over a bus that counts: barriers and exact numbers of messages. Who comes,
+//! and how a run ends early, have files of their own.
+
+mod coming;
+mod ending;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -13,10 +16,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::bus::Bus;
 use super::leader::Leader;
-use super::message::{Hello, Order, Says, ToLeader};
+use super::message::{Hello, Order, ToLeader};
 use super::part::Part;
-use super::{ALIVE, Barrier, LOST, MeetingError};
-use crate::machine::Neighbours;
+use super::{ALIVE, Barrier, MeetingError};
 use crate::valkey::{NodeAddr, SentTo};
 use reclaim_analysis::record::LibraryInfo;
 
@@ -254,234 +256,6 @@ async fn nobody_says_anything_while_counters_are_read_and_all_live_on_in_long_wi
         // Thirteen five-second spans in each window of 65 s, for each.
         let alive = run.said("report alive");
         assert!((2 * 7 * 12..=2 * 7 * 14).contains(&alive), "{alive}");
-    })
-    .await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn one_that_is_gone_in_a_window_is_named_within_half_a_minute_and_all_others_end() {
-    for killed in [2, 5] {
-        local(async {
-            let run = Run::new(5);
-            let mut parts = run.work(1, Duration::from_mins(10));
-            let led = run.lead(1, Duration::from_mins(10), MS);
-            let killing = async {
-                sleep(Duration::from_mins(1)).await;
-                let place = killed as usize - 2;
-                parts[place].abort();
-                run.parts[place].2.abort();
-                Instant::now()
-            };
-            let (led, died) = tokio::join!(led, killing);
-            let error = led.unwrap_err();
-            assert!(matches!(&error, MeetingError::Gone { part, .. } if *part == killed), "{error:?}");
-            assert!(died.elapsed() < Duration::from_secs(30), "{:?}", died.elapsed());
-            assert_eq!(run.leader.gone(), [killed]);
-            assert!(error.to_string().contains(&format!("process {} on h", 100 + killed)), "{error}");
-            run.leader.give_up(&error.to_string()).await;
-            for (n, part) in parts.drain(..).enumerate().filter(|(n, _)| n + 2 != killed as usize) {
-                let ended = part.await.unwrap().unwrap_err();
-                assert_eq!(ended, MeetingError::Ended { reason: error.to_string() }, "{n}");
-            }
-        })
-        .await;
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn parts_whose_leader_is_gone_say_so_by_themselves() {
-    local(async {
-        let run = Run::new(3);
-        let parts = run.work(1, Duration::from_mins(10));
-        let killing = async {
-            tokio::select! {
-                led = run.lead(1, Duration::from_mins(10), MS) => panic!("{led:?}"),
-                () = sleep(Duration::from_mins(1)) => run.listening.abort(),
-            }
-        };
-        killing.await;
-        for part in parts {
-            let error = part.await.unwrap().unwrap_err();
-            assert!(matches!(error, MeetingError::Gone { part: 1, .. }), "{error:?}");
-        }
-    })
-    .await;
-}
-
-/// Later than somebody who says nothing is given up, and sooner than the wait ends.
-#[tokio::test(start_paused = true)]
-async fn who_comes_late_finds_those_still_there_who_came_at_once() {
-    local(async {
-        let run = Run::new(3);
-        let comes = |n: usize, after: Duration| {
-            let part = Rc::clone(&run.parts[n].0);
-            spawn_local(async move {
-                sleep(after).await;
-                part.meet(hello(n as u32 + 2, 3), WAIT).await
-            })
-        };
-        let (soon, late) = (comes(0, Duration::ZERO), comes(1, Duration::from_secs(28)));
-        assert_eq!(run.leader.meet(WAIT, library(), true).await.map(|hosts| hosts.len()), Ok(3));
-        assert!(soon.await.unwrap().is_ok() && late.await.unwrap().is_ok());
-    })
-    .await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn who_does_not_come_is_named_and_who_came_is_told() {
-    local(async {
-        let run = Run::new(4);
-        let part = Rc::clone(&run.parts[1].0);
-        let came = spawn_local(async move { part.meet(hello(3, 4), WAIT).await });
-        let begun = Instant::now();
-        let error = run.leader.meet(WAIT, library(), true).await.unwrap_err();
-        assert!((WAIT..WAIT + 10 * MS).contains(&begun.elapsed()), "{:?}", begun.elapsed());
-        assert!(matches!(&error, MeetingError::Missing { missing, .. } if *missing == [2, 4]), "{error:?}");
-        assert!(error.to_string().contains("generators 2 and 4 of 4 have not come within 30 s"), "{error}");
-        run.leader.give_up(&error.to_string()).await;
-        assert_eq!(came.await.unwrap().unwrap_err(), MeetingError::Ended { reason: error.to_string() });
-    })
-    .await;
-}
-
-/// Each task of a swarm has a name of its own; the second one is on the leader's machine, the third elsewhere.
-#[tokio::test(start_paused = true)]
-async fn generators_in_containers_of_one_machine_know_of_each_other() {
-    local(async {
-        let contained = |part: u32, boot: &str| Hello {
-            host: format!("container-{part}"),
-            boot: Some(boot.to_owned()),
-            ..hello(part, 3)
-        };
-        let run = Run::led_by(contained(1, "one"));
-        let comes = |n: usize, own: Hello| {
-            let part = Rc::clone(&run.parts[n].0);
-            spawn_local(async move { part.meet(own, WAIT).await })
-        };
-        let came = [comes(0, contained(2, "one")), comes(1, contained(3, "another"))];
-        let known = run.leader.meet(WAIT, library(), true).await.unwrap();
-        let of = |place, of| Neighbours { place, of, overlapping: false };
-        assert_eq!(known, [of(0, 2), of(1, 2), Neighbours::NONE]);
-        for part in came {
-            assert_eq!(part.await.unwrap().unwrap().neighbours, known);
-        }
-    })
-    .await;
-}
-
-/// It is refused by its version, and not for what it says.
-#[test]
-fn one_of_a_version_that_did_not_tell_its_machine_is_understood() {
-    let before = serde_json::to_value(hello(2, 3)).unwrap();
-    assert!(before.get("boot").is_none() && before.get("cores").is_none(), "{before}");
-    assert_eq!(serde_json::from_value::<Hello>(before).unwrap(), hello(2, 3));
-}
-
-#[tokio::test(start_paused = true)]
-async fn another_plan_another_build_and_another_count_are_told_apart() {
-    type Case = (&'static str, fn(&mut Hello));
-    let cases: [Case; 3] = [
-        ("has another plan", |hello| hello.plan_sha256 = "another".into()),
-        ("is version 1 of commit d, generator 1 is 1 of commit c", |hello| hello.commit = "d".into()),
-        ("one of 7, generator 1 as one of 3", |hello| hello.of = 7),
-    ];
-    for (part_of_it, change) in cases {
-        local(async {
-            let run = Run::new(3);
-            let mut other = hello(3, 3);
-            change(&mut other);
-            let part = Rc::clone(&run.parts[1].0);
-            let came = spawn_local(async move { part.meet(other, WAIT).await });
-            let error = run.leader.meet(WAIT, library(), true).await.unwrap_err().to_string();
-            assert!(
-                error.contains(part_of_it) && error.contains("generator 3 (process 103 on h)"),
-                "{error}"
-            );
-            run.leader.give_up(&error).await;
-            assert!(came.await.unwrap().unwrap_err().to_string().contains(part_of_it));
-        })
-        .await;
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_cannot_be_said_now_and_what_is_no_message_end_the_run() {
-    let says = |part, says| serde_json::to_string(&ToLeader { part, says }).unwrap();
-    let window = 0;
-    let done = |part| says(part, Says::Done { window, sent: Vec::new(), connections: None });
-    for (text, named) in [
-        (done(2), "generator 2 said `done`"),
-        (says(3, Says::Silent { window }), "generator 3 said `silent`"),
-        (says(2, Says::Ready { window: 4, connections: None }), "generator 2 said `ready`"),
-        (says(2, Says::Here(hello(2, 3))), "generator 2 said `here`"),
-        (says(9, Says::Alive), "generator 9 said `alive`"),
-        ("{\"part\":2,\"says\":\"sleeps\"}".to_owned(), "a message that is none"),
-        ("nonsense".to_owned(), "a message that is none"),
-    ] {
-        local(async {
-            let run = Run::new(3);
-            let parts = run.work(1, Duration::from_secs(3));
-            let (led, ()) = tokio::join!(run.lead(1, Duration::from_secs(3), MS), async {
-                // Both are in the window by then.
-                sleep(Duration::from_secs(1)).await;
-                let out_of_place =
-                    if named.contains("done") { text.replace("window\":0", "window\":1") } else { text };
-                run.to_leader.send(out_of_place).unwrap();
-            });
-            let error = led.unwrap_err().to_string();
-            assert!(error.contains(named), "{named}: {error}");
-            assert!(run.leader_end.is_cancelled());
-            drop(parts);
-        })
-        .await;
-    }
-    local(async {
-        let run = Run::new(2);
-        let mut parts = run.work(1, Duration::from_secs(3));
-        run.to_parts[0].send(serde_json::to_string(&Order::Closed { window: 0 }).unwrap()).unwrap();
-        let error = parts.remove(0).await.unwrap().unwrap_err();
-        assert!(error.to_string().contains("generator 1 said `closed`"), "{error}");
-    })
-    .await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn whoever_is_told_to_end_ends_everybodys_run_in_order() {
-    for (leader, at_s) in [(true, 3), (false, 3), (true, 61), (false, 61)] {
-        local(async {
-            let run = Run::new(4);
-            let parts = run.work(3, Duration::from_mins(1));
-            let (led, ()) = tokio::join!(run.lead(3, Duration::from_mins(1), MS), async {
-                sleep(Duration::from_secs(at_s)).await;
-                if leader { run.leader_end.cancel() } else { run.parts[1].1.cancel() }
-            });
-            let windows = led.unwrap().len();
-            assert_eq!(windows, 1 + usize::from(at_s > 60), "{leader} {at_s}");
-            for part in parts {
-                assert_eq!(part.await.unwrap().unwrap().len(), windows);
-            }
-            assert!(run.said("order stop") == 1 && run.log.broke_silence.get() == 0);
-            assert_eq!(run.said("report stopping"), u64::from(!leader));
-        })
-        .await;
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn one_that_fails_says_why_and_ends_it_for_all() {
-    local(async {
-        let run = Run::new(3);
-        let mut parts = run.work(1, Duration::from_mins(10));
-        let (led, ()) = tokio::join!(run.lead(1, Duration::from_mins(10), MS), async {
-            sleep(Duration::from_secs(5)).await;
-            run.parts[0].0.give_up("no memory").await;
-        });
-        let error = led.unwrap_err();
-        assert_eq!(error.to_string(), "generator 2 (process 102 on h) failed: no memory");
-        run.leader.give_up(&error.to_string()).await;
-        let other = parts.remove(1).await.unwrap().unwrap_err();
-        assert!(other.to_string().contains("no memory"), "{other}");
-        assert!(LOST > ALIVE);
     })
     .await;
 }

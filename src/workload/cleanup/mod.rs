@@ -5,10 +5,10 @@
 //! cluster itself. Index entries go first and an execution's own keys in one command, the core among them, so
 //! that whatever an interrupted clean-up leaves is found by the next one.
 
-mod executions;
-mod removal;
+mod execution_keys;
 mod shared;
 mod sweep;
+mod tally;
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -25,8 +25,8 @@ use super::population::{ExecIndex, INSTANCE, is_ours};
 use super::slice::Slice;
 use crate::cluster::Cluster;
 
-pub use removal::Removal;
-use removal::partition;
+pub use tally::Removal;
+use tally::partition;
 
 /// Executions whose keys are listed at a time; bounds the memory for 100,000 of them.
 const GROUP: usize = 4_096;
@@ -141,7 +141,7 @@ async fn remove_executions(
         let before = (number * GROUP) as u64;
         let progress = |done, _| (control.progress)(before + done, total);
         let part = Oversight { cancel: control.cancel, progress: &progress };
-        executions::remove_group(nodes, (group, &instances), &part, &mut removal).await?;
+        execution_keys::remove_group(nodes, (group, &instances), &part, &mut removal).await?;
     }
     Ok(removal)
 }

@@ -10,7 +10,7 @@ use super::super::batch::{CommandBatch, Exchange, Oversight, Replies, exchange};
 use super::super::error::{WorkloadError, is_wrong_type};
 use super::super::nodes::Nodes;
 use super::super::secrets::KID;
-use super::removal::{Removal, number, partition, text, texts};
+use super::tally::{Removal, number, partition, text, texts};
 use crate::valkey::WireError;
 use reclaim_analysis::record::WireCost;
 

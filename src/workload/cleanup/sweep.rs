@@ -9,7 +9,7 @@ use super::super::batch::{CommandBatch, Exchange, Oversight, Replies, exchange};
 use super::super::error::{WorkloadError, is_wrong_type};
 use super::super::nodes::Nodes;
 use super::super::population::{LANE_PREFIX, UUID_TEXT_PREFIX, WORKER, is_ours};
-use super::removal::{Removal, number, partition, text, texts};
+use super::tally::{Removal, number, partition, text, texts};
 use crate::cluster::{NAMESPACE, RENDEZVOUS, is_card};
 use crate::flowfabric::{CallError, ExecutionKeys};
 use crate::valkey::Wire;

@@ -108,7 +108,8 @@ pub(super) fn counters_of(record: &RunRecord, arm: usize) -> (Vec<&CounterDelta>
         return (blocks.into_iter().map(|block| &block.counters).collect(), claims as f64);
     }
     let counters: Vec<_> = record.primaries.iter().map(|primary| &primary.counters).collect();
-    let calls: u64 = counters.iter().filter_map(|counters| counters.sent.get("fcall")).sum();
+    // As of blocks. Without the tool's own count nobody knows which calls were claims.
+    let calls = CounterDelta::function_calls(counters.iter().copied()).unwrap_or_default();
     // One function call is one claim, unless its worker tries another function first.
     let claims = calls / record.arms[arm].path.functions().len() as u64;
     if claims == 0 { (Vec::new(), 0.0) } else { (counters, claims as f64) }
@@ -130,6 +131,24 @@ mod tests {
     /// Twice as fast in its steady part as over the whole block.
     fn steady(block: &CounterBlock) -> SteadyPart {
         SteadyPart { claims: block.claims, duration_s: block.duration_s / 2.0 }
+    }
+
+    /// The servers counted all that reached them, so each of those claims costs as much as if nothing was lost.
+    #[test]
+    fn a_command_that_never_left_is_no_claim_of_a_block_and_none_of_an_arm_alone() {
+        let mut alone = record(&[GRANT_LANE], 1);
+        let cpu_us = |record: &RunRecord| {
+            analyse(record.clone()).unwrap().variants[0].server.main_thread_cpu_us_per_claim.unwrap()
+        };
+        let whole = cpu_us(&alone);
+        let counters = &mut alone.primaries[0].counters;
+        let counted = counters.calls["fcall"];
+        *counters.sent.get_mut("fcall").unwrap() += 7;
+        let block = CounterBlock { claims: counted, counters: counters.clone(), ..CounterBlock::default() };
+        assert_eq!(block.reached(), counted);
+        assert_eq!(counters_of(&alone, 0).1 as u64, counted);
+        assert!((cpu_us(&alone) - whole).abs() < 1e-9, "{} and {whole}", cpu_us(&alone));
+        assert!((calls_per_claim(&alone, 0)["fcall"] - 1.0).abs() < 1e-12);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What one arm takes more than another, in the metric's unit: the answer of a comparison as a figure of its
 //! own, for exports, histories, and results that are held against each other.
 
+use super::control::{cluster_allowance, difference_between_clusters};
 use super::result::RunResult;
 use crate::scenario::Metric;
 use crate::stats::Estimate;
@@ -17,7 +18,9 @@ pub struct ArmDifference {
     pub baseline: String,
     /// The metric; the difference is in its unit.
     pub metric: Metric,
-    /// Candidate less baseline, with the comparison's interval. Below zero where the candidate has less.
+    /// Candidate less baseline, with the comparison's interval; where each has a cluster of its own, wider by what
+    /// the verdicts allow for, since it goes where no control stands beside it. Below zero where the candidate has
+    /// less.
     pub difference: Estimate,
 }
 
@@ -34,12 +37,13 @@ pub fn arm_differences(result: &RunResult) -> Vec<ArmDifference> {
     if !result.is_usable() || result.is_vetoed() {
         return Vec::new();
     }
+    let allowance = cluster_allowance(result.control.as_ref());
     let told = result.comparisons.iter().filter_map(|one| {
         Some(ArmDifference {
             candidate: one.candidate.clone(),
             baseline: one.baseline.clone(),
             metric: one.metric,
-            difference: one.difference?,
+            difference: difference_between_clusters(one.difference?, one.baseline_value, allowance),
         })
     });
     told.collect()
@@ -63,8 +67,10 @@ pub fn is_of_two_arms(key: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixtures::{GRANT_LANE, HGET_LANE};
+    use super::super::analyse;
+    use super::super::fixtures::{GRANT_LANE, HGET_LANE, TWIN};
     use super::super::ruler_fixture::in_round_trips;
+    use super::super::server_fixture::server_duet;
     use super::*;
 
     #[test]
@@ -93,6 +99,28 @@ mod tests {
         assert_eq!(with(|result| result.control.as_mut().unwrap().passed = false), 0);
         // As in results of versions that did not tell.
         assert_eq!(with(|result| result.comparisons[1].difference = None), 1);
+    }
+
+    /// By which both verdicts and differences are wider on either side, whichever metric it is.
+    #[test]
+    fn a_difference_between_clusters_allows_for_what_two_of_one_server_differ_by() {
+        let mut duet = analyse(server_duet(&[GRANT_LANE, TWIN], 1)).unwrap();
+        let allowance = duet.control.as_ref().unwrap().allowance.unwrap();
+        assert!(allowance > 0.0, "{:?}", duet.control);
+        let told = arm_differences(&duet);
+        assert!(told.len() > 1, "{told:?}");
+        for (one, of_run) in told.iter().zip(&duet.comparisons) {
+            let (wide, own) = (one.difference, of_run.difference.unwrap());
+            assert_eq!((one.metric, wide.estimate.to_bits()), (of_run.metric, own.estimate.to_bits()));
+            let candidate = of_run.candidate_value;
+            for more in [own.low - wide.low, wide.high - own.high] {
+                assert!((more / (allowance * candidate) - 1.0).abs() < 0.1, "{wide:?} {own:?} {allowance}");
+            }
+        }
+        duet.control.as_mut().unwrap().allowance = None;
+        for (one, of_run) in arm_differences(&duet).iter().zip(&duet.comparisons) {
+            assert_eq!(Some(one.difference), of_run.difference, "on one cluster");
+        }
     }
 
     #[test]

@@ -12,10 +12,10 @@ use crate::stats::{
 use super::arm_counts::{arm_samples, blocks_of_metric, rulers};
 use super::beside_others::allow_for_others;
 use super::control::{cluster_allowance, control};
+use super::exact_values::exact_pairs;
 use super::metric_source::{Source, is_withheld, question, source};
 use super::result::{Comparison, Control, ExactMetric, RatioHalves, Verdict};
 use super::sides::{SidePair, borrowed, stratum_pairs};
-use super::values::exact_pairs;
 use super::verdict::verdict;
 
 /// All that a comparison within one run says.

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::clock::Clock;
-use super::recovery::Untold;
+use super::recovery_result::Untold;
 use super::result::ControlFailure;
 use super::untimed::WithoutTime;
 use crate::record::Aborted;

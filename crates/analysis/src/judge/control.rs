@@ -2,7 +2,7 @@
 
 use crate::record::{RunRecord, Stratum};
 use crate::scenario::{Compare, Metric};
-use crate::stats::{CONTROL_CONFIDENCE, paired_quantile};
+use crate::stats::{CONTROL_CONFIDENCE, Estimate, paired_quantile};
 
 use super::result::{Control, ControlFailure, RunResult};
 use super::sides::{SidePair, borrowed, stratum_pairs};
@@ -25,6 +25,22 @@ impl RunResult {
 /// clusters of their own.
 pub(super) fn cluster_allowance(control: Option<&Control>) -> f64 {
     control.and_then(|control| control.allowance).unwrap_or_default()
+}
+
+/// A comparison's difference with an interval that allows for as much: as far as its ratio's ends go where they are
+/// wider by that factor, in the metric's unit.
+pub(super) fn difference_between_clusters(
+    difference: Estimate,
+    baseline_value: f64,
+    allowance: f64,
+) -> Estimate {
+    // What the candidate has at either end. It is nothing below zero, which no factor makes wider.
+    let [least, most] = [difference.low, difference.high].map(|end| (baseline_value + end).max(0.0));
+    Estimate {
+        low: difference.low - least * allowance / (1.0 + allowance),
+        high: difference.high + most * allowance,
+        ..difference
+    }
 }
 
 /// How far the control may be from 1 where two clusters differ, and how well it must be known to vouch for a
@@ -94,4 +110,36 @@ fn control_pairs(record: &RunRecord, baseline: usize) -> Vec<SidePair> {
 pub(super) fn control_sides(stratum: &Stratum, baseline: usize) -> Option<SidePair> {
     let mut sides = stratum.sides.iter().filter(|side| side.arm as usize == baseline);
     Some((sides.next()?.service.iter_us().collect(), sides.next()?.service.iter_us().collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_difference_allows_for_what_its_ratio_allows_for() {
+        let estimate = |estimate, low, high| Estimate { estimate, low, high, confidence: 0.95 };
+        // 200 us against 210, and against 190: of each the ends in microseconds and as ratios.
+        for (more, ratio) in [
+            (estimate(10.0, 4.0, 16.0), estimate(1.05, 1.02, 1.08)),
+            (estimate(-10.0, -16.0, -4.0), estimate(0.95, 0.92, 0.98)),
+        ] {
+            let wider = ratio.wider_by_factor(1.03);
+            let told = difference_between_clusters(more, 200.0, 0.03);
+            assert!((told.low - 200.0 * (wider.low - 1.0)).abs() < 1e-9, "{told:?} {wider:?}");
+            assert!((told.high - 200.0 * (wider.high - 1.0)).abs() < 1e-9, "{told:?} {wider:?}");
+            assert_eq!(
+                (told.estimate.to_bits(), told.contains(0.0)),
+                (more.estimate.to_bits(), wider.contains(1.0))
+            );
+            assert_eq!(
+                difference_between_clusters(more, 200.0, 0.0),
+                more,
+                "nothing is allowed for on one cluster"
+            );
+        }
+        // A candidate that may have nothing at all cannot have less.
+        let noise = estimate(10.0, -250.0, 270.0);
+        assert!((difference_between_clusters(noise, 200.0, 0.5).low - noise.low).abs() < 1e-9);
+    }
 }

@@ -8,9 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::comparable::{NotComparable, SettingDifference, settings_of};
+use super::comparable::{NotComparable, SettingDifference};
 use super::conclusion::Conclusion;
-use super::stored::{StoredOptions, Thresholds};
+use super::setting_keys::settings_of;
+use super::stored::StoredOptions;
+use super::stored_result::Thresholds;
 use crate::json::{from_json, to_json_file};
 use crate::scenario::Direction;
 

@@ -2,16 +2,14 @@
 
 use std::time::Duration;
 
-use rand::{Rng as _, SeedableRng as _};
-use rand_chacha::ChaCha8Rng;
-
+pub use super::calibration_fixture::{calibration_note, calibration_record, environment};
+pub use super::noise_fixture::{Noise, spread};
 use crate::record::{
-    ArmRecord, Audit, CalibrationNote, CalibrationRecord, CounterBlock, CounterDelta, Environment,
-    GeneratorRecord, GeneratorUse, Histogram, Host, LatencyHistogram, LevelRecord, LevelRound, LibraryInfo,
-    Outcomes, PrimaryRecord, RoundTripRecord, RunRecord, Samples, SdkInfo, SendLagRecord, Staging,
-    StepRecord, Stratum, StratumSide, TimelinePoint, Tool, ValkeyInfo, WireTotals,
+    ArmRecord, Audit, CounterBlock, CounterDelta, GeneratorRecord, GeneratorUse, Histogram, LatencyHistogram,
+    Outcomes, PrimaryRecord, RunRecord, Samples, SdkInfo, Staging, StepRecord, Stratum, StratumSide,
+    TimelinePoint, Tool, WireTotals,
 };
-use crate::scenario::{ArrivalsForm, Extras, Scenario, ScenarioFile, VariantPath, expected_cost};
+use crate::scenario::{Extras, Scenario, ScenarioFile, VariantPath, expected_cost};
 use crate::stats::Latencies;
 
 /// One arm of a simulated run.
@@ -40,35 +38,6 @@ const STRATA: u32 = 60;
 const CLAIMS_PER_SIDE: u32 = 100;
 const BLOCKS: u32 = 12;
 const CLAIMS_PER_BLOCK: u64 = 200;
-
-/// A noise source: log-normal service times around 200 us with a spread of 12 %.
-pub struct Noise(ChaCha8Rng);
-
-impl Noise {
-    /// The same noise for the same seed.
-    pub fn new(seed: u64) -> Self {
-        Self(ChaCha8Rng::seed_from_u64(seed))
-    }
-
-    /// Nearly normal: the sum of twelve uniforms.
-    pub fn normal(&mut self) -> f64 {
-        (0..12).map(|_| f64::from(self.0.next_u32()) / f64::from(u32::MAX)).sum::<f64>() - 6.0
-    }
-
-    fn service(&mut self, slower: f64) -> Duration {
-        Duration::from_secs_f64(200e-6 * slower * (0.12 * self.normal()).exp())
-    }
-}
-
-/// So many log-normal times around a median in microseconds, spread by 30 %.
-pub fn spread(count: u64, median_us: f64, seed: u64) -> Histogram {
-    let mut noise = Noise::new(seed);
-    let mut histogram = LatencyHistogram::default();
-    for _ in 0..count {
-        histogram.record(Duration::from_secs_f64(median_us * (0.3 * noise.normal()).exp() / 1e6));
-    }
-    histogram.encode()
-}
 
 /// The scenario that fits [`record`], as its record holds it.
 pub fn file(arms: &[SimulatedArm]) -> ScenarioFile {
@@ -125,16 +94,7 @@ pub fn record(arms: &[SimulatedArm], seed: u64) -> RunRecord {
         arms: arm_records,
         strata,
         blocks,
-        primaries: vec![PrimaryRecord {
-            addr: "127.0.0.1:7000".into(),
-            cluster: None,
-            partitions: 256,
-            claims,
-            counters: counters(arms, claims / arms.len() as u64, 60.0 * claims as f64),
-            redirects: std::collections::BTreeMap::new(),
-            unanswered: None,
-            connections_lost: 0,
-        }],
+        primaries: vec![primary(arms, claims)],
         added_rtt: None,
         offered: None,
         storm: None,
@@ -160,6 +120,20 @@ pub fn record(arms: &[SimulatedArm], seed: u64) -> RunRecord {
         runs_before: Vec::new(),
         invalid_reasons: Vec::new(),
         warnings: Vec::new(),
+    }
+}
+
+/// The one server, which counted all claims of the window.
+fn primary(arms: &[SimulatedArm], claims: u64) -> PrimaryRecord {
+    PrimaryRecord {
+        addr: "127.0.0.1:7000".into(),
+        cluster: None,
+        partitions: 256,
+        claims,
+        counters: counters(arms, claims / arms.len() as u64, 60.0 * claims as f64),
+        redirects: std::collections::BTreeMap::new(),
+        unanswered: None,
+        connections_lost: 0,
     }
 }
 
@@ -316,105 +290,5 @@ pub fn generator(part: u32) -> GeneratorRecord {
         stalled_s: None,
         service_p50_us: None,
         conditions: None,
-    }
-}
-
-/// Where made-up runs ran.
-pub fn environment() -> Environment {
-    Environment {
-        host: Host {
-            cpu: "Example CPU".into(),
-            cores: 2,
-            cores_present: None,
-            quota_us_per_s: None,
-            memory_bytes: 8 << 30,
-            kernel: "Linux 6.1".into(),
-            boot: None,
-            which_cores: Vec::new(),
-        },
-        valkey: ValkeyInfo {
-            version: "9.1.2".into(),
-            allocator: "libc".into(),
-            io_threads: 1,
-            primaries: 3,
-            replicas: 0,
-            provider: "local".into(),
-            same_machine: true,
-            partitions: 256,
-            hottest_share: 1.02,
-            shared: None,
-            build_id: None,
-            tls: Some(false),
-        },
-        library: LibraryInfo { name: "flowfabric".into(), version: "15".into(), sha256: "ab".repeat(32) },
-        conditions: None,
-    }
-}
-
-/// A sound calibration with known truth: a request costs the thread 4 us from eight workers on and 20 us
-/// alone, the thread is the limit, and the client adds 12 us to a round trip of 30 us.
-pub fn calibration_record() -> CalibrationRecord {
-    let mut noise = Noise::new(5);
-    let Environment { host, valkey, .. } = environment();
-    let levels = [1, 8, 64, 512, 4_096].map(|in_flight| {
-        let cpu_us = if in_flight == 1 { 20.0 } else { 4.0 };
-        let rounds = [1.0, 1.25, 0.8].map(|slower| LevelRound {
-            requests: 10_000,
-            seconds: 10_000.0 * cpu_us * slower / 1e6,
-            client_cpu_s: 10_000.0 * cpu_us * slower / 1e6,
-        });
-        let mut service = LatencyHistogram::default();
-        service.record(Duration::from_secs_f64(cpu_us * f64::from(in_flight) / 1e6));
-        LevelRecord { in_flight, connections: 1, rounds: rounds.to_vec(), service: service.encode() }
-    });
-    let send_lag = [(ArrivalsForm::Constant, 50), (ArrivalsForm::Poisson, 80)].map(|(arrivals, us)| {
-        let mut lag = LatencyHistogram::default();
-        lag.record(Duration::from_micros(us));
-        SendLagRecord { arrivals, rate_per_sec: 1_000.0, requests: 1, seconds: 0.001, send_lag: lag.encode() }
-    });
-    let mut round_trip = RoundTripRecord { client: Samples::default(), bare: Samples::default() };
-    for _ in 0..2_000 {
-        for (samples, us) in [(&mut round_trip.client, 42.0), (&mut round_trip.bare, 30.0)] {
-            samples.push(Duration::from_secs_f64(us * (0.1 * noise.normal()).exp() / 1e6));
-        }
-    }
-    CalibrationRecord {
-        tool: Tool { version: "0.1.0".into(), commit: "0123456".into(), debug_build: false },
-        host,
-        valkey,
-        primary: "127.0.0.1:7000".into(),
-        started: "2026-01-01T00:00:00Z".into(),
-        duration_s: 30.0,
-        seed: 5,
-        complete: true,
-        levels: levels.to_vec(),
-        send_lag: send_lag.to_vec(),
-        round_trip: Some(round_trip),
-        sent: 200_000,
-        counted: 200_000,
-        failed: 0,
-        conditions: None,
-        generator: Some(GeneratorUse {
-            window_s: 30.0,
-            thread_cpu_s: 20.0,
-            process_cpu_s: Some(21.0),
-            servers_cpu_s: 12.0,
-            machine_cpu_s: Some(35.0),
-            stolen_cpu_s: None,
-            ..GeneratorUse::default()
-        }),
-    }
-}
-
-/// What a run notes of a calibration of its machine that was disturbed by nothing.
-pub fn calibration_note() -> CalibrationNote {
-    CalibrationNote {
-        measured: "2026-01-01T00:00:00Z".into(),
-        in_flight: 64,
-        ceiling_per_sec: 150_000.0,
-        client_cpu_us_per_request: 4.2,
-        round_trip_overhead_us: None,
-        send_lag: None,
-        disturbed: Vec::new(),
     }
 }

@@ -214,8 +214,15 @@ fn shortfalls(
 }
 
 /// Claims of each arm that are compared, of so many over all arms: strata, and blocks, have the same number each, and
-/// what is left over is not made.
+/// what is left over is not made. The smallest plan has one on each side; with fewer there is none.
 fn compared(scenario: &Scenario, compare: &Compare, claims: u64) -> u64 {
+    let sides = match compare.mixing {
+        Mixing::Claims => u64::from(compare.strata),
+        Mixing::Blocks => 1,
+    };
+    if claims < sides * scenario.variants.len() as u64 {
+        return 0;
+    }
     match compare.mixing {
         Mixing::Claims => scenario.side_claims(compare, claims) * u64::from(compare.strata),
         Mixing::Blocks => {

@@ -11,7 +11,7 @@ use crate::stats::Estimate;
 
 use super::conclusion::{Cause, Conclusion, Finding, Gate};
 use super::control::cluster_allowance;
-use super::recovery::Untold;
+use super::recovery_result::Untold;
 use super::repeat::{Repeated, RepeatedComparison};
 use super::result::{Comparison, ExactMetric, RunResult, VariantSummary, Verdict};
 use super::service_level::{recovery_levels, service_levels};

@@ -12,8 +12,9 @@ use crate::scenario::{Metric, MetricName, Provider};
 use crate::stats::Estimate;
 
 use super::arm_differences::{arm_differences, arms_of};
-use super::comparable::{generator_machines, quota, sdk_and_digest, settings_digest, somebodys_cluster};
+use super::comparable::{generator_machines, quota, sdk_and_digest, somebodys_cluster};
 use super::result::RunResult;
+use super::setting_keys::settings_digest;
 use super::values::metric_values;
 
 /// One run: a line of the file.

@@ -16,16 +16,22 @@
 mod analyse;
 mod arm_counts;
 mod arm_differences;
+mod attempt;
 mod beside_others;
 mod calibration;
+#[cfg(any(test, feature = "fixtures"))]
+mod calibration_fixture;
+mod calibration_of_run;
 pub mod capacity;
 mod clock;
 mod comparable;
 mod comparison;
+mod comparison_result;
 mod conclusion;
 mod control;
 mod counter_rules;
 mod curves;
+mod exact_values;
 #[cfg(any(test, feature = "fixtures"))]
 pub mod fault_fixture;
 mod figures;
@@ -37,6 +43,8 @@ mod generators;
 mod history;
 mod latency_summary;
 mod metric_source;
+#[cfg(any(test, feature = "fixtures"))]
+mod noise_fixture;
 mod parts;
 mod primary_load;
 mod profile;
@@ -49,6 +57,7 @@ mod profile_result;
 mod profile_tests;
 mod ramp;
 mod recovery;
+mod recovery_result;
 mod repeat;
 mod repeat_recovery;
 mod result;
@@ -60,10 +69,12 @@ mod send_lag;
 pub mod server_fixture;
 mod servers;
 mod service_level;
+mod setting_keys;
 mod sides;
 mod sizing;
 mod stored;
 mod stored_pairs;
+mod stored_result;
 mod summary;
 mod sweep;
 mod trend;
@@ -79,12 +90,16 @@ mod worth;
 pub use analyse::{analyse, analyse_as};
 pub(crate) use arm_counts::{own_sides, wire_per_claim};
 pub use arm_differences::{ArmDifference, arm_differences, is_of_two_arms};
+pub use attempt::Attempt;
 pub use calibration::{
     CALIBRATION_SCHEMA, Calibration, CalibrationProblem, CpuTrend, FLAT_FROM, LevelSummary, RoundTripSummary,
     SendLagSummary, assess,
 };
 pub use clock::Clock;
 pub use comparable::{NotComparable, SettingDifference, differences, place_differences};
+pub use comparison_result::{
+    Comparison, Control, ControlFailure, ExactMetric, RatioHalves, Verdict, WithRunsBefore,
+};
 pub use conclusion::{Cause, Conclusion, Finding, Gate};
 pub use control::CONTROLLED;
 pub use curves::{QuantilePoint, Span, StratumRatio, quantile_curve, spans, stratum_ratios};
@@ -105,22 +120,17 @@ pub use profile_result::{
     ProfiledArm, ProfiledFunction, ProfiledPart,
 };
 pub use ramp::{NoSteps, RampStep, StepQuantile, ramp_steps};
-pub use recovery::{Before, Recovery, Untold};
-pub use repeat::{
-    AllowedOverRuns, Attempt, MIN_RUNS, Repeated, RepeatedComparison, RepeatedDifference, repeat,
-};
+pub use recovery_result::{Before, Recovery, Untold};
+pub use repeat::{AllowedOverRuns, MIN_RUNS, Repeated, RepeatedComparison, RepeatedDifference, repeat};
 pub use repeat_recovery::{OverRuns, RepeatedRecovery};
-pub use result::{
-    Comparison, Control, ControlFailure, ExactMetric, RatioHalves, RunResult, SCHEMA, ServerCost,
-    StepSummary, VariantSummary, Verdict, WithRunsBefore, Worth, WorthRow,
-};
+pub use result::{RunResult, SCHEMA, ServerCost, StepSummary, VariantSummary, Worth, WorthRow};
 pub use runs_before::note_runs_before;
 pub(crate) use service_level::{LevelState, RecoveryLevel, recovery_levels, service_levels};
-pub use stored::{
-    RunLabel, StoredComparison, StoredExact, StoredFailures, StoredMetric, StoredOptions, StoredRefusal,
-    StoredVerdict, Thresholds, compare,
-};
+pub use stored::{StoredOptions, StoredRefusal, compare};
 pub use stored_pairs::StoredPair;
+pub use stored_result::{
+    RunLabel, StoredComparison, StoredExact, StoredFailures, StoredMetric, StoredVerdict, Thresholds,
+};
 pub use sweep::{NoInterval, Sweep, SweepArm, SweepComparison, SweepLine, SweepPoint, sweep};
 pub use trend::{LeftOut, RUNS_FOR_A_CHANGE, Trend, TrendChange, TrendPoint, trend};
 pub use undecided::Undecided;

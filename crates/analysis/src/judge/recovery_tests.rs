@@ -1,3 +1,4 @@
+use super::super::recovery_result::Untold;
 use super::*;
 use crate::judge::fault_fixture::{outage as stalled, pause as fault, restless};
 

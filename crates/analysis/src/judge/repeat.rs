@@ -5,79 +5,23 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::record::{Environment, RedirectKind, Warning};
-use crate::scenario::{CompareSection, FaultKind, Metric, SloSection};
+use crate::record::{Environment, RedirectKind};
+use crate::scenario::{CompareSection, Metric};
 use crate::stats::{
-    Agreement, CONFIDENCE, CONTROL_CONFIDENCE, Estimate, Latencies, TooFew, agreement, log_error_of,
-    mean_is_zero, mean_with_interval, next_value,
+    Agreement, CONFIDENCE, CONTROL_CONFIDENCE, Estimate, TooFew, agreement, log_error_of, mean_is_zero,
+    mean_with_interval, next_value,
 };
 
+use super::attempt::{Attempt, attempt};
 use super::beside_others::{difference_beside_others, ratio_beside_others, without_allowance};
 use super::comparison::corrected_for_many;
 use super::control::{control_limit, control_scale};
 use super::repeat_recovery::{OverRuns, RepeatedRecovery, recoveries, redirects};
 use super::result::{Comparison, ControlFailure, RunResult, Verdict};
-use super::service_level::{LevelState, recovery_levels, service_levels};
 use super::verdict::verdict;
 
 /// Runs that an interval over runs needs.
 pub const MIN_RUNS: usize = 3;
-
-/// One run of the series, whatever came out of it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Attempt {
-    /// Start, RFC 3339 in UTC.
-    pub started: String,
-    /// Its seed.
-    pub seed: u64,
-    /// Whether it passed all checks.
-    pub valid: bool,
-    /// Whether it was ended early, by a signal or by `[slo] abort`: it is on record, and left out of all
-    /// estimates.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub partial: bool,
-    /// Whether its own control passed.
-    pub control_passed: Option<bool>,
-    /// Median of the time for which replies were held back, where a longer network was simulated.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub added_rtt_us: Option<f64>,
-    /// What a reader of the run should know, as the run's own report has it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub warnings: Vec<Warning>,
-    /// Whether its variants kept `[slo] response_p99`; empty without one, and where estimates leave the run out.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub service_levels: Vec<AttemptLevel>,
-    /// Whether all was as before in time after its faults, by `[slo] recovery`; empty as those are.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub recovery_levels: Vec<AttemptRecovery>,
-}
-
-/// Whether a variant kept the service level in one run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct AttemptLevel {
-    /// The variant.
-    pub variant: String,
-    /// What was held to it: that of the response time, in a closed loop of the service time, in a storm of the
-    /// time to resume.
-    pub metric: Metric,
-    /// The bound in µs.
-    pub bound_us: f64,
-    /// Whether it was kept; `None` where nobody can tell.
-    pub kept: Option<bool>,
-}
-
-/// Whether all was as before in time after a fault of one run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct AttemptRecovery {
-    /// The fault's number, from 0.
-    pub fault: u32,
-    /// What was done.
-    pub kind: FaultKind,
-    /// The bound in seconds.
-    pub bound_s: f64,
-    /// Whether it was kept; `None` where nobody can tell.
-    pub kept: Option<bool>,
-}
 
 /// One metric over all runs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -250,55 +194,6 @@ pub fn repeat(results: &[RunResult], wanted: u64) -> Repeated {
         redirects: redirects(&usable, MIN_RUNS),
         environment: environment(results),
     }
-}
-
-fn attempt(result: &RunResult) -> Attempt {
-    let record = &result.record;
-    let median = |given| Latencies::readable(given).map(|given| given.quantile_us(0.5));
-    Attempt {
-        started: record.started.clone(),
-        seed: record.seed,
-        valid: result.valid,
-        partial: record.partial,
-        control_passed: result.control.as_ref().map(|control| control.passed),
-        added_rtt_us: record.added_rtt.as_ref().map(|added| median(&added.given).unwrap_or(added.asked_us)),
-        warnings: result.warnings.clone(),
-        service_levels: variants_held(result),
-        recovery_levels: faults_held(result),
-    }
-}
-
-/// What a run is held to; nothing is said of one that estimates leave out.
-fn slo(result: &RunResult) -> Option<&SloSection> {
-    result.record.scenario.slo.as_ref().filter(|_| result.is_usable())
-}
-
-fn variants_held(result: &RunResult) -> Vec<AttemptLevel> {
-    let Some(bound) = slo(result).and_then(|slo| slo.response_p99) else { return Vec::new() };
-    service_levels(result, bound.0)
-        .map(|level| AttemptLevel {
-            variant: level.variant.name.clone(),
-            metric: level.clock.p99(),
-            bound_us: level.bound_us,
-            kept: match level.state {
-                LevelState::Kept => Some(true),
-                LevelState::Missed => Some(false),
-                LevelState::Untold { .. } => None,
-            },
-        })
-        .collect()
-}
-
-fn faults_held(result: &RunResult) -> Vec<AttemptRecovery> {
-    let Some(bound) = slo(result).and_then(|slo| slo.recovery) else { return Vec::new() };
-    recovery_levels(result, bound.0)
-        .map(|level| AttemptRecovery {
-            fault: level.recovery.fault,
-            kind: level.kind,
-            bound_s: bound.0.as_secs_f64(),
-            kept: level.kept,
-        })
-        .collect()
 }
 
 /// One scenario runs in the same place every time.

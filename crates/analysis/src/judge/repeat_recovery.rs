@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::recovery::Recovery;
+use super::recovery_result::Recovery;
 use super::result::RunResult;
 use crate::record::{InjectedFault, RedirectKind};
 use crate::scenario::FaultKind;

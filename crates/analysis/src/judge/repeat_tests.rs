@@ -1,8 +1,9 @@
 use super::super::fixtures::{GRANT_LANE, HGET_LANE, SimulatedArm, TWIN, record, scenario};
 use super::super::{analyse, analyse_as, fault_fixture};
 use super::*;
-use crate::record::{AddedRoundTrip, Histogram, LatencyHistogram};
-use crate::scenario::HumanDuration;
+use crate::judge::attempt::AttemptRecovery;
+use crate::record::{AddedRoundTrip, Histogram, LatencyHistogram, Warning};
+use crate::scenario::{FaultKind, HumanDuration, SloSection};
 
 fn runs(arms: &[SimulatedArm], count: u64) -> Vec<RunResult> {
     (0..count).map(|seed| analyse_as(record(arms, seed), &scenario(arms))).collect()

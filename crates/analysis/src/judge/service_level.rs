@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::clock::Clock;
 use super::conclusion::{Cause, Conclusion, Finding};
-use super::recovery::{Recovery, Untold};
+use super::recovery_result::{Recovery, Untold};
 use super::result::{RunResult, VariantSummary};
 use super::untimed::{P99, Untimed, WithoutTime, without_time};
 use super::values::measured;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::beside_others::{difference_beside_others, without_allowance};
 use super::conclusion::Conclusion;
-use super::recovery::Recovery;
+use super::recovery_result::Recovery;
 use super::result::{Control, RunResult, Verdict};
 use super::values::measured;
 use crate::record::{InvalidReason, RunRecord, Warning, is_zero};

@@ -6,7 +6,7 @@ use crate::stats::{Estimate, TooFew};
 use super::control::cluster_allowance;
 use super::repeat::{Repeated, RepeatedComparison};
 use super::result::{Comparison, RunResult, Verdict};
-use super::stored::{StoredMetric, StoredVerdict};
+use super::stored_result::{StoredMetric, StoredVerdict};
 use super::verdict::verdict;
 
 /// Why a verdict is none.

@@ -10,7 +10,7 @@ use crate::scenario::{MOST_IN_FLIGHT, Model, Scenario};
 use crate::stats::{Latencies, mser};
 
 use super::arm_counts::{arm_samples, blocks_without_rate};
-use super::calibration::generator_limit;
+use super::calibration_of_run::generator_limit;
 use super::counter_rules;
 use super::generators;
 use super::metric_source::other_definitions;

@@ -69,8 +69,7 @@ impl CounterBlock {
     /// count of them, those that succeeded.
     pub fn reached(&self) -> u64 {
         let calls = u64::from(self.function_calls_per_claim.unwrap_or(1).max(1));
-        let counted = self.counters.calls.get("fcall").copied().unwrap_or(u64::MAX);
-        self.counters.sent.get("fcall").map_or(self.claims, |sent| (*sent).min(counted) / calls)
+        CounterDelta::function_calls([&self.counters]).map_or(self.claims, |reached| reached / calls)
     }
 }
 
@@ -101,6 +100,21 @@ pub struct CounterDelta {
     /// results of versions that did not keep it.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub fcall_us: u64,
+}
+
+impl CounterDelta {
+    /// Function calls of the tool's that reached the servers, over all of these counters together: those sent that
+    /// they have counted as well, for what never left cost them nothing. A server that counted none does not name
+    /// the command, so only together do they say what is missing. `None` without the tool's own count.
+    pub fn function_calls<'a>(all: impl IntoIterator<Item = &'a Self>) -> Option<u64> {
+        let add = |sum: Option<u64>, counts: &BTreeMap<String, u64>| {
+            counts.get("fcall").map_or(sum, |calls| Some(sum.unwrap_or_default() + calls))
+        };
+        let (sent, counted) = all.into_iter().fold((None, None), |(sent, counted), delta| {
+            (add(sent, &delta.sent), add(counted, &delta.calls))
+        });
+        sent.map(|sent| sent.min(counted.unwrap_or(u64::MAX)))
+    }
 }
 
 /// One primary over the window.
@@ -143,5 +157,18 @@ mod tests {
         assert_eq!([reached(Some(100), Some(100)), reached(Some(100), Some(97))], [100, 97]);
         assert_eq!(reached(Some(100), Some(104)), 100, "what others sent is no claim");
         assert_eq!([reached(None, Some(97)), reached(Some(100), None)], [90, 100]);
+    }
+
+    /// As a server does that nothing has reached: commands without a call are not among its counts.
+    #[test]
+    fn what_one_of_several_servers_has_not_counted_is_missing_in_their_sum() {
+        let server = |sent: u64, counted: Option<u64>| CounterDelta {
+            sent: [("fcall".to_owned(), sent)].into(),
+            calls: counted.map(|calls| ("fcall".to_owned(), calls)).into_iter().collect(),
+            ..CounterDelta::default()
+        };
+        let both = |counted| CounterDelta::function_calls(&[server(60, Some(60)), server(40, counted)]);
+        assert_eq!([both(Some(37)), both(None)], [Some(97), Some(60)]);
+        assert_eq!(CounterDelta::function_calls(&[CounterDelta::default()]), None);
     }
 }

@@ -4,12 +4,24 @@ use super::conditions;
 use super::document::Block;
 use super::format::{count, figure, maybe, rough, share, time_us};
 use crate::judge::{Calibration, CalibrationProblem, FLAT_FROM, LatencySummary, LevelSummary};
-use crate::record::{BadHistogram, CalibrationNote, Disturbance};
+use crate::record::{BadHistogram, CalibrationNote, CalibrationRecord, Disturbance};
 use crate::scenario::ArrivalsForm;
 
 /// The whole report.
 pub(super) fn blocks(calibration: &Calibration) -> Vec<Block> {
-    let record = &calibration.record;
+    let mut blocks = alarms(calibration);
+    blocks.push(Block::Title("calibrate: what the generator itself can do".into()));
+    blocks.push(Block::Line(answer(calibration)));
+    blocks.extend(levels(&calibration.level_summaries));
+    blocks.extend(send_lag(calibration));
+    blocks.extend(round_trip(calibration));
+    blocks.extend(cpu(calibration));
+    blocks.push(origin(&calibration.record));
+    blocks
+}
+
+/// Why the figures must not be used, and what disturbed them.
+fn alarms(calibration: &Calibration) -> Vec<Block> {
     let mut blocks = Vec::new();
     if !calibration.valid {
         blocks.push(Block::Alarm("INVALID: do not use these figures.".into()));
@@ -28,12 +40,11 @@ pub(super) fn blocks(calibration: &Calibration) -> Vec<Block> {
         );
         blocks.push(Block::List { heading: "What disturbed it".into(), items });
     }
-    blocks.push(Block::Title("calibrate: what the generator itself can do".into()));
-    blocks.push(Block::Line(answer(calibration)));
-    blocks.extend(levels(&calibration.level_summaries));
-    blocks.extend(send_lag(calibration));
-    blocks.extend(round_trip(calibration));
-    blocks.extend(cpu(calibration));
+    blocks
+}
+
+/// Where the figures come from.
+fn origin(record: &CalibrationRecord) -> Block {
     let (host, valkey) = (&record.host, &record.valkey);
     let mut items = vec![conditions::machine(host)];
     items.extend(record.conditions.as_ref().map(conditions::arranged));
@@ -64,8 +75,7 @@ pub(super) fn blocks(calibration: &Calibration) -> Vec<Block> {
     if !record.complete {
         items.push("narrowed by options: not kept for runs".into());
     }
-    blocks.push(Block::List { heading: "Where this was measured".into(), items });
-    blocks
+    Block::List { heading: "Where this was measured".into(), items }
 }
 
 /// What the generator can do, as far as it bears on the run.

@@ -1,13 +1,11 @@
-//! Faults on the timeline in words: what was done to the servers, and how claims came through it.
+//! Faults on the timeline in words: what was done to the servers, and when all was as before. What claims met:
+//! `faults_met`.
 
 use super::document::Block;
 use super::format::{count, figure, time_us};
-use super::redirects;
+use super::{faults_met, redirects};
 use crate::judge::{self, Recovery, RecoveryLevel, RunResult, Untold};
-use crate::record::{
-    Doubts, InjectedFault, InjectedRecord, InjectionFailure, MovedSlots, Outcomes, RunRecord, SlotMoveWay,
-    retry_cause,
-};
+use crate::record::{InjectedFault, InjectedRecord, InjectionFailure, MovedSlots, SlotMoveWay};
 use crate::scenario::{CutFrom, FaultKind, FaultTarget};
 
 /// All there is to say about a run's faults; nothing for a run without one.
@@ -20,10 +18,10 @@ pub(super) fn blocks(result: &RunResult) -> Vec<Block> {
     blocks.extend(injected.faults.iter().filter_map(busy));
     blocks.extend(recovered(result, injected));
     blocks.extend(noise(result));
-    blocks.extend(claims(injected));
+    blocks.extend(faults_met::claims(injected));
     blocks.extend(redirects::table(injected));
     blocks.extend(redirects::not_compared(injected));
-    blocks.extend(lost(&result.record));
+    blocks.extend(faults_met::lost(&result.record));
     blocks
 }
 
@@ -301,11 +299,15 @@ fn recovered(result: &RunResult, injected: &InjectedRecord) -> Option<Block> {
     })
 }
 
+/// What else is late, where claims were sent that have no time ([`crate::record::TimeSlice::untimed`]).
+const UNTIMED: &str =
+    ", and what has no time, for its reply was lost, or a server refused it or sent it elsewhere";
+
 /// What "as before" means.
 fn noise(result: &RunResult) -> Option<Block> {
     let before = result.recoveries.first()?.before?;
     let slices = result.record.injected.iter().flat_map(|injected| &injected.slices);
-    let lost = slices.map(|slice| slice.untimed).sum::<u64>() > 0;
+    let untimed = slices.map(|slice| slice.untimed).sum::<u64>() > 0;
     Some(Block::Line(format!(
         "Before the first fault, in {} parts of {}: {} claims per second, noise reaches down to {}; p99 of the response \
          time {}, noise reaches up to {}. Late is what lies beyond{}.",
@@ -315,97 +317,8 @@ fn noise(result: &RunResult) -> Option<Block> {
         figure(before.least_claims_per_s.max(0.0)),
         time_us(before.p99_us),
         time_us(before.p99_limit_us),
-        if lost { ", and what has no time, for its reply was lost" } else { "" }
+        if untimed { UNTIMED } else { "" }
     )))
-}
-
-/// How claims ended after each fault, and what had to be tried again.
-fn claims(injected: &InjectedRecord) -> Option<Block> {
-    let mut rows = Vec::new();
-    for fault in injected.faults.iter().filter(|fault| fault.struck_s.is_some()) {
-        let mut row = |what: String, n: u64| {
-            if n > 0 {
-                rows.push(vec![fault.kind.as_str().to_owned(), what, count(n)]);
-            }
-        };
-        row("claims that took more than one try".to_owned(), fault.claims_retried);
-        for (cause, n) in &fault.retries {
-            row(format!("tries that came to nothing: {}", tried(cause)), *n);
-        }
-        row("executions taken out of the circuit, their state not known".to_owned(), fault.left_out);
-        for (outcome, n) in ended(&fault.outcomes, fault.settled, fault.doubts) {
-            row(outcome, n);
-        }
-    }
-    (!rows.is_empty()).then(|| Block::Table {
-        heading: "What claims met, from each fault on".into(),
-        header: vec!["fault", "what", "times"],
-        rows,
-        words: vec![1],
-    })
-}
-
-/// Claims that did not end in the usual way.
-fn ended(outcomes: &Outcomes, settled: u64, doubts: Doubts) -> Vec<(String, u64)> {
-    let refused = outcomes.refused.iter().map(|(code, n)| (format!("claims refused: {code}"), *n));
-    let doubts = if doubts.is_empty() {
-        // Results of before do not know what became of the others.
-        Doubts { claimed: settled, not_claimed: 0, open: outcomes.ambiguous.saturating_sub(settled) }
-    } else {
-        doubts
-    };
-    [
-        ("claims with a try without a reply, read to hold their lease", doubts.claimed),
-        ("claims with a try without a reply, found not to have taken it", doubts.not_claimed),
-        ("claims with a try without a reply, of which only the audit could tell", doubts.open),
-        ("claims whose grant was past its time", outcomes.expired),
-        ("claims given up on: no reply in time", outcomes.timed_out),
-        ("claims given up on: failed", outcomes.failed),
-        ("claims given up on: redirected", outcomes.redirected.values().sum()),
-    ]
-    .into_iter()
-    .map(|(what, n)| (what.to_owned(), n))
-    .chain(refused)
-    .collect()
-}
-
-/// What a try came to.
-pub(super) fn tried(cause: &str) -> String {
-    match cause {
-        retry_cause::TIMED_OUT => "no reply in time".to_owned(),
-        retry_cause::DISCONNECTED => "the connection was lost".to_owned(),
-        retry_cause::MOVED => "MOVED".to_owned(),
-        retry_cause::ASK => "ASK".to_owned(),
-        retry_cause::TRY_AGAIN => "TRYAGAIN".to_owned(),
-        retry_cause::UNREADABLE => "the execution could not be read".to_owned(),
-        code => code.to_owned(),
-    }
-}
-
-/// That a failover lost something, as a warning.
-pub(super) fn lost_by_server(grants: u64, executions: u64) -> String {
-    let back = if executions == 0 {
-        String::new()
-    } else {
-        format!(", and put {} further executions back by a step", count(executions))
-    };
-    format!(
-        "servers lost {} grants or claims that they had acknowledged{back}: in a failover, for replication is asynchronous, \
-         or because one came back empty. The audit names them; whoever held such a lease believes that it still does.",
-        count(grants)
-    )
-}
-
-/// What the servers lost, by name.
-fn lost(record: &RunRecord) -> Option<Block> {
-    const SHOWN: usize = 10;
-    let ids = &record.audit.lost_by_server_ids;
-    let mut items: Vec<String> = ids.iter().take(SHOWN).cloned().collect();
-    if let Some(more) = ids.len().checked_sub(SHOWN).filter(|more| *more > 0) {
-        items.push(format!("{} more: audit.lost_by_server_ids of result.json", count(more as u64)));
-    }
-    let heading = "Acknowledged, and lost by the servers".to_owned();
-    (!items.is_empty()).then_some(Block::List { heading, items })
 }
 
 #[cfg(test)]

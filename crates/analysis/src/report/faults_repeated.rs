@@ -1,7 +1,7 @@
 //! Faults over the runs of a series, in a table of times and one of counts.
 
 use super::document::Block;
-use super::faults::tried;
+use super::faults_met::tried;
 use super::format::{count, figure};
 use crate::judge::{OverRuns, Repeated, RepeatedRecovery};
 

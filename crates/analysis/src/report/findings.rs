@@ -71,11 +71,9 @@ fn cause(cause: &Cause) -> String {
         Cause::ControlFailed { failure: None } => "the control failed".to_owned(),
         Cause::SeriesControlFailed { failure } => format!("over all runs: {}", control_failure(failure)),
         Cause::Metric { metric, candidate, baseline, ratio, over_all_runs } => {
-            let too_few = ratio.as_ref().err().and_then(Option::as_ref);
-            let amount = words::difference_or_why(ratio.as_ref().ok(), too_few);
             let over = if *over_all_runs { " over all runs" } else { "" };
             let metric = words::metric_label(*metric);
-            format!("{metric} of {candidate} against {baseline}{over}: {amount}")
+            format!("{metric} of {candidate} against {baseline}{over}: {}", amount(ratio))
         }
         Cause::MoreOf { metric, candidate, baseline, candidate_value, baseline_value } => {
             let [value, base] = [*candidate_value, *baseline_value].map(per_claim);
@@ -92,18 +90,19 @@ fn cause(cause: &Cause) -> String {
         Cause::Recovery { kind, recovered_s, next_struck_s, bound_s, .. } => {
             recovery(*kind, (*recovered_s, *next_struck_s), *bound_s)
         }
-        Cause::StillFailing { kind, first_success_s, bound_s, .. } => format!(
-            "after the {} nothing succeeded on the server's slots for {}, [slo] recovery is {}",
-            kind.as_str(),
-            faults::seconds(*first_success_s),
-            faults::seconds(*bound_s)
-        ),
-        Cause::RecoveryUnknown { kind, why, .. } => format!(
-            "how long the run took to recover from the {} is not known: {}",
-            kind.as_str(),
-            untold(*why)
-        ),
+        Cause::StillFailing { kind, first_success_s, bound_s, .. } => {
+            still_failing(*kind, *first_success_s, *bound_s)
+        }
+        Cause::RecoveryUnknown { kind, why, .. } => {
+            let (kind, why) = (kind.as_str(), untold(*why));
+            format!("how long the run took to recover from the {kind} is not known: {why}")
+        }
     }
+}
+
+/// By how much arms differ, or why nobody can tell.
+fn amount(ratio: &Result<Estimate, Option<TooFew>>) -> String {
+    words::difference_or_why(ratio.as_ref().ok(), ratio.as_ref().err().and_then(Option::as_ref))
 }
 
 /// The times that a service level is held to, and why they are not response times.
@@ -186,6 +185,16 @@ fn recovery(kind: FaultKind, (recovered_s, next_s): (Option<f64>, Option<f64>), 
     format!(
         "after the {} response time and rate {when}, [slo] recovery is {}",
         kind.as_str(),
+        faults::seconds(bound_s)
+    )
+}
+
+/// For how long nothing succeeded after a fault, which is longer than all had to be as before.
+fn still_failing(kind: FaultKind, first_success_s: f64, bound_s: f64) -> String {
+    format!(
+        "after the {} nothing succeeded on the server's slots for {}, [slo] recovery is {}",
+        kind.as_str(),
+        faults::seconds(first_success_s),
         faults::seconds(bound_s)
     )
 }

@@ -16,6 +16,7 @@ mod conditions;
 mod csv_table;
 mod document;
 mod faults;
+mod faults_met;
 mod faults_repeated;
 mod findings;
 mod format;
@@ -45,6 +46,7 @@ mod sweep_csv;
 mod sweep_file;
 #[cfg(test)]
 mod sweep_fixture;
+mod sweep_lines;
 mod text;
 mod trend_words;
 mod words;
@@ -120,7 +122,7 @@ pub fn sweep_markdown(scenario: &str, sweep: &Sweep) -> String {
 /// What a sweep over a simulated network says of one whose round trips take so much longer than the measured
 /// machine's.
 pub fn network_prediction(sweep: &Sweep, rtt: std::time::Duration, columns: Option<u16>) -> String {
-    text::render_wide(&sweep::prediction(sweep, rtt), columns)
+    text::render_wide(&sweep_lines::prediction(sweep, rtt), columns)
 }
 
 /// The points of a sweep for a plotting program: one line per value and variant.

@@ -3,12 +3,13 @@
 
 use std::path::{Path, PathBuf};
 
-use super::document::{Document, Override, Sources};
+use super::document::Document;
 use super::error::{KeyProblem, Place, ScenarioError};
 use super::file::{ScenarioFile, VariantSection};
 use super::library::LibrarySource;
 use super::load_section::ArrivalsForm;
 use super::model::{ClusterSpec, Scenario};
+use super::overrides::{Override, Sources};
 use super::sdk_source::SdkSource;
 use super::server::ServerForm;
 use super::{capacity_rules, validate};
@@ -79,7 +80,7 @@ impl Draft {
     /// or with the option that it comes from.
     pub fn check(&self) -> Result<Scenario, ScenarioError> {
         let sources = Sources::new(&self.source, &self.text, &self.overrides)?;
-        let mut document = sources.document()?;
+        let mut document = Document::new(&sources)?;
         let mut file = document.typed()?;
         self.rebase(&mut file, &document);
         self.lay_libraries(&mut file, &mut document)?;
@@ -221,7 +222,7 @@ fn nothing_to_compare(file: &ScenarioFile, option: String, scenario: &str) -> Sc
 /// The cluster that options alone ask for, for commands that run no scenario.
 pub fn cluster_alone(overrides: &[Override]) -> Result<ClusterSpec, ScenarioError> {
     let sources = Sources::new("", "", overrides)?;
-    let document = sources.document()?;
+    let document = Document::new(&sources)?;
     let section = document.cluster()?;
     validate::check_cluster_alone(&section).map_err(|invalid| document.locate(invalid.0))
 }

@@ -68,10 +68,16 @@ fn faults_come_in_the_order_of_time_whatever_their_order_in_the_file() {
     assert!(parse("t.toml", BASE).unwrap().faults.is_empty());
 }
 
+/// Each fault after five seconds with what it is refused with.
+fn are_refused(faults: &[(&str, &str)]) {
+    for (rest, said) in faults {
+        assert_eq!(refused(&with(&format!("[[fault]]\nat = \"5s\"\n{rest}"))), *said);
+    }
+}
+
 #[test]
-fn a_fault_that_is_none_is_refused() {
-    let at = |rest: &str| refused(&with(&format!("[[fault]]\nat = \"5s\"\n{rest}")));
-    for (rest, said) in [
+fn a_fault_is_of_one_kind_at_one_time() {
+    are_refused(&[
         (
             "",
             "t.toml:15: fault[0]: no kind given: write exactly one of pause, kill, failover, disconnect, busy, restart, \
@@ -82,6 +88,18 @@ fn a_fault_that_is_none_is_refused() {
             "t.toml:15: fault[0]: several kinds given: write exactly one of pause, kill, failover, disconnect, busy, \
              restart, partition, move_slots, such as kill = \"busiest primary\"",
         ),
+        (
+            "kill = \"busiest\"\n",
+            "t.toml:17: fault[0].kill: unknown value `busiest`; did you mean `busiest primary`?",
+        ),
+        ("kil = \"any primary\"\n", "t.toml:17: fault[0].kil: unknown key; did you mean `kill`?"),
+    ]);
+    assert_eq!(refused(&with("[[fault]]\nkill = \"any primary\"\n")), "t.toml:15: fault[0].at: missing");
+}
+
+#[test]
+fn a_fault_has_the_length_and_the_target_that_its_kind_can_have() {
+    are_refused(&[
         ("pause = \"any primary\"\n", "t.toml:15: fault[0].for: missing; a pause needs its length"),
         (
             "pause = \"any primary\"\nfor = \"5ms\"\n",
@@ -96,10 +114,13 @@ fn a_fault_that_is_none_is_refused() {
             "t.toml:17: fault[0].kill: a kill of a replica touches no claim: name a primary (a pause or a \
              partition can strike a replica)",
         ),
-        (
-            "kill = \"busiest\"\n",
-            "t.toml:17: fault[0].kill: unknown value `busiest`; did you mean `busiest primary`?",
-        ),
+        ("partition = \"any primary\"\n", "t.toml:15: fault[0].for: missing; a partition needs its length"),
+    ]);
+}
+
+#[test]
+fn keys_of_one_kind_of_fault_are_refused_with_another_and_must_be_in_range() {
+    are_refused(&[
         (
             "kill = \"any primary\"\nslots = 2\n",
             "t.toml:18: fault[0].slots: a kill moves no slots: leave it out, or use move_slots",
@@ -116,7 +137,6 @@ fn a_fault_that_is_none_is_refused() {
             "move_slots = \"any primary\"\nhow = \"one\"\n",
             "t.toml:18: fault[0].how: unknown value `one`; did you mean `one-by-one`?",
         ),
-        ("partition = \"any primary\"\n", "t.toml:15: fault[0].for: missing; a partition needs its length"),
         (
             "pause = \"any primary\"\nfor = \"1s\"\ncut_from = \"servers\"\n",
             "t.toml:19: fault[0].cut_from: a pause cuts nobody off: leave it out, or use partition",
@@ -125,11 +145,7 @@ fn a_fault_that_is_none_is_refused() {
             "partition = \"any primary\"\nfor = \"1s\"\ncut_from = \"clients\"\n",
             "t.toml:19: fault[0].cut_from: unknown value `clients`; known: everybody, servers",
         ),
-        ("kil = \"any primary\"\n", "t.toml:17: fault[0].kil: unknown key; did you mean `kill`?"),
-    ] {
-        assert_eq!(at(rest), said);
-    }
-    assert_eq!(refused(&with("[[fault]]\nkill = \"any primary\"\n")), "t.toml:15: fault[0].at: missing");
+    ]);
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Scenario files: parsed once into a [`Scenario`] that needs no further checks.
 //!
 //! ```text
-//! Draft (TOML, options, libraries) ─► document (places) ─► ScenarioFile (types, defaults) ─► Scenario (validated)
+//! Draft (TOML, options, libraries) ─► overrides (options laid over the file) ─► document (places)
+//!       ─► ScenarioFile (types, defaults) ─► Scenario (validated)
 //! ```
 
 mod arrivals;
@@ -25,12 +26,15 @@ mod fault_tests;
 mod file;
 mod gate_section;
 mod library;
+mod load_rules;
 mod load_section;
 mod machine;
 mod metric;
+mod metric_name;
 mod mixing;
 mod model;
 mod node_name;
+mod overrides;
 mod plan_size;
 mod population_sections;
 mod profile;
@@ -55,7 +59,6 @@ pub use clusters::ArmCluster;
 pub use combination::{plain_of, stock_for};
 pub use compare_section::{CompareSection, ControlForm, MixingForm};
 pub use cost::{ExpectedCost, Step, Steps, TASK_CONTEXT, WAIT, all_steps, expected_cost, steps};
-pub use document::Override;
 pub use draft::{Draft, ServerOption, cluster_alone};
 pub use duration::HumanDuration;
 pub use error::{InvalidScenario, KeyProblem, Place, Problem, ScenarioError, nearest};
@@ -65,10 +68,12 @@ pub use gate_section::{GateSection, SloSection};
 pub use library::LibrarySource;
 pub use load_section::{ArrivalsForm, BurstForm, LoadSection, ModelForm, NetworkSection, RampForm};
 pub use machine::{Cores, MachineSection, Placement};
-pub use metric::{Direction, GateRole, Judged, METRICS, Metric, MetricName, MetricRow, Unit, UnknownMetric};
+pub use metric::{Direction, GateRole, Judged, METRICS, Metric, MetricRow, Unit};
+pub use metric_name::{MetricName, UnknownMetric};
 pub use mixing::{BlockShape, MOST_IN_FLIGHT, ROUND_TRIPS};
 pub use model::*;
 pub use node_name::NodeName;
+pub use overrides::Override;
 pub use population_sections::{
     GrantSection, InterruptionSection, PartitionsForm, PartitionsWord, PopulationSection, SkewForm,
 };

@@ -8,7 +8,7 @@ use statrs::distribution::{Binomial, DiscreteCDF as _};
 use crate::record::{BadHistogram, Histogram};
 
 use super::estimate::{TooFew, normal_quantile};
-use super::unpaired::LogValue;
+use super::log_value::LogValue;
 
 const NS_PER_US: f64 = 1_000.0;
 

@@ -29,6 +29,10 @@ fn a_late_generator_is_measured_against_the_service_level_or_the_median() {
     assert!(!run(600, Some(5)));
 }
 
+fn is_stall(warning: &Warning) -> bool {
+    matches!(warning, Warning::Stall { .. })
+}
+
 #[test]
 fn a_stall_is_warned_of_and_an_open_loop_shows_it_itself() {
     let warned = |gap: Option<f64>, open: bool| {
@@ -39,11 +43,14 @@ fn a_stall_is_warned_of_and_an_open_loop_shows_it_itself() {
             }
         });
         assert!(result.valid, "{:?}", result.invalid_reasons);
-        result.warnings.iter().any(|warning| matches!(warning, Warning::Stall { .. }))
+        result.warnings.iter().any(is_stall)
     };
     assert!(warned(Some(1.2), false));
     assert!(!warned(Some(0.2), false) && !warned(Some(2.6), true) && !warned(None, false));
-    // Many short ones are as bad as a long one.
+}
+
+#[test]
+fn many_short_stalls_are_as_bad_as_a_long_one_unless_claims_or_scans_take_as_long() {
     let stalled_in = |mode: Mode, median_ms: Option<u64>, longest_s: f64, stalled_s: f64| {
         let result = analysed(|record, scenario| {
             (record.longest_gap_s, record.stalled_s) = (Some(longest_s), Some(stalled_s));
@@ -54,7 +61,7 @@ fn a_stall_is_warned_of_and_an_open_loop_shows_it_itself() {
                 record.arms[0].service = service.encode();
             }
         });
-        let warned = result.warnings.iter().any(|warning| matches!(warning, Warning::Stall { .. }));
+        let warned = result.warnings.iter().any(is_stall);
         let refused =
             result.invalid_reasons.iter().any(|reason| matches!(reason, InvalidReason::Stalled { .. }));
         (warned, refused)
@@ -66,8 +73,12 @@ fn a_stall_is_warned_of_and_an_open_loop_shows_it_itself() {
     assert_eq!(stalled(0.2, 0.9), (false, false));
     assert_eq!(stalled(0.2, 1.2), (true, false));
     assert_eq!(stalled(0.2, 2.6), (true, true));
-    // Arms with blocks of their own: those are the time in which claims were made, not these and the arms
-    // once more.
+}
+
+/// Arms with blocks of their own: those are the time in which claims were made, not these and the arms once
+/// more.
+#[test]
+fn a_stall_s_share_is_of_the_time_in_which_claims_were_made() {
     let share_of = |apart: bool| {
         let result = analysed(|record, _| {
             record.longest_gap_s = Some(1.0);
@@ -84,7 +95,11 @@ fn a_stall_is_warned_of_and_an_open_loop_shows_it_itself() {
     let blocks_s: f64 = record.blocks.iter().map(|block| block.duration_s).sum();
     assert!((mixed_s - record.arms[0].active_s - blocks_s).abs() < 1e-6, "{mixed_s}");
     assert!((apart_s - blocks_s).abs() < 1e-6, "{apart_s}");
-    // Thousands in flight, each of which waits for those before it.
+}
+
+/// Thousands in flight, each of which waits for those before it.
+#[test]
+fn a_gap_that_is_shorter_than_a_claim_is_no_stall() {
     let crowd = analysed(|record, _| {
         record.longest_gap_s = Some(2.6);
         let mut service = LatencyHistogram::default();

@@ -179,6 +179,21 @@ fn what_strata_leave_over_is_not_counted_on() {
 }
 
 #[test]
+fn fewer_claims_than_sides_are_no_comparison_and_never_said_to_be_enough() {
+    let changes = [("load.claims", "4000"), ("compare.strata", "100"), ("compare.control", "own")];
+    let in_turns = lane_ab(&changes);
+    let compare = in_turns.compare.as_ref().unwrap();
+    assert_eq!(compare.mixing, Mixing::Claims);
+    assert_eq!([0, 199, 200, 399, 400].map(|all| compared(&in_turns, compare, all)), [0, 0, 100, 100, 200]);
+    // 150 claims are 75 of each arm, and no plan of 100 strata has so few.
+    assert_eq!([1, 75, 101].map(|each| claims_for(&in_turns, compare, each)), [200, 200, 400]);
+    let in_blocks = lane_ab(&[("load.concurrency", "16"), ("load.claims", "60000")]);
+    let compare = in_blocks.compare.as_ref().unwrap();
+    assert_eq!(compare.mixing, Mixing::Blocks);
+    assert_eq!([0, 1, 2].map(|all| compared(&in_blocks, compare, all)), [0, 0, 1]);
+}
+
+#[test]
 fn where_everything_runs_together_the_warm_up_alone_is_beside_the_window() {
     let churn = [("load.mode", "churn"), ("compare.control", "own"), ("compare.counter_blocks", "20")];
     assert_eq!(forecast(&lane_ab(&churn), &SLOW_MACHINE).claims, Some(90_000 + 1_000));

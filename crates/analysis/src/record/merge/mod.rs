@@ -16,6 +16,8 @@ mod error;
 mod findings;
 mod fitting;
 mod generators;
+#[cfg(test)]
+mod refusal_tests;
 mod seconds;
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@
 
 mod bars;
 mod forest;
+mod layers;
 mod pen;
 mod scale;
 mod xy;
@@ -14,8 +15,8 @@ use maud::{Markup, PreEscaped, html};
 
 pub use self::bars::{Bar, Bars, Segment};
 pub use self::forest::{Forest, ForestRow};
+pub use self::layers::{Axis, Layer, Look, Point, Series, Xy};
 pub use self::scale::Scale;
-pub use self::xy::{Axis, Layer, Look, Point, Series, Xy};
 
 /// Width for a desk, in CSS pixels.
 pub const WIDE: f64 = 840.0;

@@ -55,7 +55,8 @@ pub fn pull_request(result: &RunResult) -> String {
             })
             .collect();
         let header = vec!["variant", "per claim", "baseline", "value"];
-        blocks.push(Block::Table { heading: "Not equal".into(), header, rows, words: vec![1] });
+        let heading = format!("Not equal{}", run_report::but_for_defined(result));
+        blocks.push(Block::Table { heading, header, rows, words: vec![1] });
     }
     blocks.push(Block::Line(origin(result)));
     markdown::render(&blocks)

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::parts::{Answer, Belief, Trust, blocks, figure, figures, folded, table, value};
 use super::primaries;
 use super::shell::{Body, Section};
-use crate::judge::capacity::{Capacity, Drift, SearchOutcome, SizingBasis, SizingRow};
+use crate::judge::capacity::{Capacity, Drift, SearchOutcome, SizingBasis, SizingRow, Usl};
 use crate::report::capacity as said;
 use crate::report::chart::{Axis, Bar, Bars, Chart, Layer, Look, Point, Scale, Segment, Series, Tone, Xy};
 use crate::report::format::{self, count, rough, share};
@@ -169,17 +169,24 @@ fn closed(capacity: &Capacity) -> Option<Markup> {
     let usl = capacity.usl.as_ref()?;
     let measured: Vec<(f64, f64)> =
         capacity.closed_loop().iter().map(|p| (f64::from(p.concurrency), p.throughput_per_s)).collect();
-    let most = measured.iter().map(|(n, _)| *n).fold(1.0, f64::max);
-    let fitted: Vec<Point> = (0..=60)
-        .map(|step| most.powf(f64::from(step) / 60.0))
-        .map(|n| Point::at(n, usl.throughput_per_s(n)))
-        .collect();
     let rows: Vec<Vec<Markup>> = measured
         .iter()
         .map(|(n, rate)| {
             let fit = usl.throughput_per_s(*n);
             [*n, *rate, fit].map(|figure| html! { (count(figure.round() as u64)) }).to_vec()
         })
+        .collect();
+    let columns = [figures("in flight"), figures("claims/s"), figures("fitted")];
+    let table = table("Throughput by claims in flight", &columns, &rows);
+    Some(figure(&by_claims_in_flight(usl, &measured), &table))
+}
+
+/// Loads with so many claims in flight and the rate that came of each, and the law through them.
+fn by_claims_in_flight(usl: &Usl, measured: &[(f64, f64)]) -> Chart {
+    let most = measured.iter().map(|(n, _)| *n).fold(1.0, f64::max);
+    let fitted: Vec<Point> = (0..=60)
+        .map(|step| most.powf(f64::from(step) / 60.0))
+        .map(|n| Point::at(n, usl.throughput_per_s(n)))
         .collect();
     let dots = measured.iter().map(|(n, rate)| Point::at(*n, *rate)).collect();
     let scale =
@@ -196,7 +203,7 @@ fn closed(capacity: &Capacity) -> Option<Markup> {
     if let Some(peak) = usl.peak.filter(|peak| *peak <= most) {
         layers.push(Layer::MarkX { at: peak, name: format!("peak at {peak:.0}"), tone: Tone::Level });
     }
-    let chart = Chart {
+    Chart {
         title: "Throughput by claims in flight, with the Universal Scalability Law".into(),
         description: format!(
             "{} loads; the fit deviates by {} at most.",
@@ -217,7 +224,5 @@ fn closed(capacity: &Capacity) -> Option<Markup> {
             layers,
             height: 240.0,
         }),
-    };
-    let columns = [figures("in flight"), figures("claims/s"), figures("fitted")];
-    Some(figure(&chart, &table("Throughput by claims in flight", &columns, &rows)))
+    }
 }

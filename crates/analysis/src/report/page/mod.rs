@@ -21,6 +21,7 @@ mod samples;
 mod series;
 mod shell;
 mod sweep;
+mod sweep_by_value;
 
 #[cfg(any(test, feature = "fixtures"))]
 pub use self::samples::{Sample, hour, samples};

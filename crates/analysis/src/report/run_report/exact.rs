@@ -24,6 +24,12 @@ fn by_definition(result: &RunResult) -> Option<String> {
     (!names.is_empty()).then(|| names.join(", "))
 }
 
+/// The same behind a heading over figures that were counted; nothing without such a variant.
+pub(in crate::report) fn but_for_defined(result: &RunResult) -> String {
+    by_definition(result)
+        .map_or_else(String::new, |names| format!("; of {names} round trips and commands by definition"))
+}
+
 /// The same in a sentence.
 pub(in crate::report) fn defined(result: &RunResult) -> Option<String> {
     let names = by_definition(result)?;
@@ -45,9 +51,7 @@ pub(super) fn blocks(result: &RunResult) -> Vec<Block> {
             candidates.push(&one.candidate);
         }
     }
-    let defined = by_definition(result)
-        .map_or_else(String::new, |names| format!("; of {names} round trips and commands by definition"));
-    let heading = format!("Counted exactly, per claim{defined}");
+    let heading = format!("Counted exactly, per claim{}", but_for_defined(result));
     if names.is_empty() {
         let on_the_wire = result.exact.iter().any(|one| one.metric.command.is_none());
         let same = if on_the_wire {
@@ -93,6 +97,7 @@ fn cell(one: &ExactMetric) -> String {
 mod tests {
     use crate::judge::analyse_as;
     use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, SimulatedArm, record, scenario};
+    use crate::report::ci::pull_request;
     use crate::report::{html, markdown};
     use crate::scenario::VariantPath;
 
@@ -109,6 +114,10 @@ mod tests {
             for said in [text, html::runs(&[&result])] {
                 assert_eq!(said.contains(sentence), by_definition, "{said}");
             }
+            let comment = pull_request(&result);
+            let marked = "**Not equal; of sdk-resume round trips and commands by definition**";
+            assert!(comment.contains("**Not equal"), "{comment}");
+            assert_eq!(comment.contains(marked), by_definition, "{comment}");
         }
     }
 }

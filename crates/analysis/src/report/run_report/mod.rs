@@ -11,7 +11,7 @@ mod worth;
 use answer::answer;
 pub(super) use answer::{savings, service_level, uncompared};
 pub(super) use claim_end::claim_end;
-pub(super) use exact::defined;
+pub(super) use exact::{but_for_defined, defined};
 pub(super) use next_run::next_run;
 pub(super) use origin::{origin, surroundings, trust};
 pub(super) use worth::of_which_load;

@@ -3,20 +3,37 @@
 use super::super::document::Block;
 use super::super::format::{share, signed_percent};
 use crate::judge::{Comparison, RunResult, WithRunsBefore};
+use crate::record::Tool;
 
 /// A line for each candidate, by the first metric of the scenario; none where nothing may be judged or too few
-/// runs were made.
+/// runs were made. Of a build that no commit names there never are enough: one line says so.
 pub(in crate::report) fn next_run(result: &RunResult) -> Vec<Block> {
     if !result.valid || result.is_vetoed() {
         return Vec::new();
     }
     let by_first_metric = result.by_first_metric();
-    let several = by_first_metric.len() > 1;
+    let (several, compared) = (by_first_metric.len() > 1, !by_first_metric.is_empty());
     let line = |one: &Comparison| {
         let who = several.then(|| format!("{} against {}: ", one.candidate, one.baseline));
         Some(who.unwrap_or_default() + &sentence(one, one.with_runs_before.as_ref()?))
     };
-    by_first_metric.into_iter().filter_map(|(_, one)| line(one).map(Block::Line)).collect()
+    let lines: Vec<Block> =
+        by_first_metric.into_iter().filter_map(|(_, one)| line(one).map(Block::Line)).collect();
+    let alone = lines.is_empty() && compared && !result.record.partial;
+    if alone && !names_its_build(&result.record.tool) {
+        return vec![Block::Line(format!(
+            "No run before it is held beside this one: no commit names the build that made it ({}), so that nobody knows which \
+             runs were made by the same.",
+            result.record.tool.commit
+        ))];
+    }
+    lines
+}
+
+/// Whether a tool's commit says what was built, as it must for a run to be held beside others: in a checkout
+/// with changes, and outside of any, it does not.
+fn names_its_build(tool: &Tool) -> bool {
+    tool.commit != "unknown" && !tool.commit.ends_with("-dirty")
 }
 
 fn sentence(comparison: &Comparison, all: &WithRunsBefore) -> String {
@@ -42,8 +59,8 @@ fn sentence(comparison: &Comparison, all: &WithRunsBefore) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judge::analyse;
     use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, record};
+    use crate::judge::{analyse, note_runs_before};
     use crate::record::{RatioBefore, RunBefore};
     use crate::scenario::Metric;
 
@@ -65,6 +82,25 @@ mod tests {
             [] => None,
             [Block::Line(line)] => Some(line.clone()),
             more => panic!("{more:?}"),
+        }
+    }
+
+    /// Judge leaves them out and this says why: both must agree on which commits name a build.
+    #[test]
+    fn a_build_that_no_commit_names_is_said_to_have_no_runs_before() {
+        for (commit, is_named) in [("0123456", true), ("0123456-dirty", false), ("unknown", false)] {
+            let run = |seed| {
+                let mut record = record(&[GRANT_LANE, HGET_LANE], seed);
+                record.tool.commit = commit.into();
+                analyse(record).unwrap()
+            };
+            let (before, mut now) = (run(2), run(1));
+            let told = |now: &RunResult| format!("{:?}", next_run(now));
+            assert_eq!(told(&now).contains("no commit names the build"), !is_named, "{}", told(&now));
+            note_runs_before(&mut now, &[before]);
+            assert_eq!(now.record.runs_before.is_empty(), !is_named, "{commit}");
+            now.record.partial = true;
+            assert_eq!(next_run(&now), []);
         }
     }
 

@@ -25,8 +25,26 @@ pub(super) fn passed_by(primary: &str, connections: u64) -> String {
     )
 }
 
+/// Who is told of every command on a primary, and what that does.
+pub(super) fn monitored(primary: &str, clients: &[ForeignClient]) -> String {
+    format!(
+        "all that {primary} does is sent to a client as well (MONITOR), which slows every claim down: {}. End it for figures \
+         of the claim path alone.",
+        clients_listed(clients)
+    )
+}
+
+/// That another run was started here and found out that it may not.
+pub(super) fn visited(processes: &[String], commands: u64) -> String {
+    format!(
+        "a run was started on this cluster and refused ({}): {} calls by which it found that out are in the window.",
+        processes.join(", "),
+        count(commands)
+    )
+}
+
 /// The busiest clients: where they come from, what they call themselves, and how much they sent.
-pub(super) fn clients_listed(clients: &[ForeignClient]) -> String {
+fn clients_listed(clients: &[ForeignClient]) -> String {
     const SHOWN: usize = 3;
     let mut sorted: Vec<_> = clients.iter().collect();
     sorted.sort_by_key(|client| std::cmp::Reverse(client.commands));

@@ -1,10 +1,14 @@
 //! What is to be kept in mind about a run, in a sentence.
 
-use super::super::faults;
 use super::super::format::{count, difference, figure, share, time_us};
-use super::others::{clients_listed, passed_by, ran_on, used_by};
-use crate::record::{ForeignClient, MainThreadDoubt, UntimedP99, Warning};
+use super::super::{faults, faults_met};
+use super::others::{monitored, passed_by, ran_on, used_by, visited};
+use crate::record::{MainThreadDoubt, UntimedP99, Warning};
 use crate::scenario::Metric;
+
+/// What is said of a tool that is slower than it has to be.
+const DEBUG_BUILD: &str =
+    "the tool was built without optimisation: use cargo run --release for figures that count.";
 
 /// What is said where a cluster may be shared and is.
 const WITHHELD: &str = "Figures of the servers are withheld; times are those of a shared cluster.";
@@ -16,9 +20,7 @@ const NO_REAL_TIME: &str = "the generator had no real-time priority, so that cla
 /// Cause and remedy of a warning, in one line.
 pub(in super::super) fn warning(warning: &Warning) -> String {
     match warning {
-        Warning::DebugBuild => {
-            "the tool was built without optimisation: use cargo run --release for figures that count.".into()
-        }
+        Warning::DebugBuild => DEBUG_BUILD.into(),
         Warning::SharedMachine { cores } => shared_machine(*cores),
         Warning::Errors { arm, errors, sent } => errors_of(arm, *errors, *sent),
         Warning::Unreplicated { arm, claims, of } => unreplicated(arm, *claims, *of),
@@ -30,10 +32,7 @@ pub(in super::super) fn warning(warning: &Warning) -> String {
         Warning::GeneratorCeiling { requests_per_sec, ceiling_per_sec } => {
             generator_ceiling(*requests_per_sec, *ceiling_per_sec)
         }
-        Warning::BusyMachine { share: busy } => format!(
-            "other programs took {} of the machine during the window. Stop them for quieter figures.",
-            share(*busy)
-        ),
+        Warning::BusyMachine { share } => busy_machine(*share),
         Warning::WiderBesideOthers { share: wider } => wider_beside_others(*wider),
         Warning::EffectChanged { candidate, metric, first, second } => {
             effect_changed(candidate, *metric, [*first, *second])
@@ -51,17 +50,12 @@ pub(in super::super) fn warning(warning: &Warning) -> String {
         Warning::Forked { primary, times } => forked(primary, *times),
         Warning::ConnectionsLost { primary, connections } => connections_lost(primary, *connections),
         Warning::Swapping { pages } => swapping(*pages),
-        Warning::LostByServer { grants, executions } => faults::lost_by_server(*grants, *executions),
+        Warning::LostByServer { grants, executions } => faults_met::lost_by_server(*grants, *executions),
         Warning::FaultOutlastedLoad { kind, by_s, .. } => faults::outlasted_load(*kind, *by_s),
         Warning::LeftOver { keys } => left_over(*keys),
         Warning::NotSent { arm, claims } => not_sent(arm, *claims),
-        Warning::EmptyStock { arm, claims } => {
-            format!("{} claims of {arm} found no grant in stock.", count(*claims))
-        }
-        Warning::RulersUnanswered { round_trips } => format!(
-            "{} bare round trips had no answer: figures in round trips are of the others.",
-            count(*round_trips)
-        ),
+        Warning::EmptyStock { arm, claims } => empty_stock(arm, *claims),
+        Warning::RulersUnanswered { round_trips } => rulers_unanswered(*round_trips),
         Warning::NoRealTime => NO_REAL_TIME.into(),
         Warning::OfGenerator { part, what } => format!("of generator {part}: {}", self::warning(what)),
         Warning::LevelShifted { arm, share } => level_shifted(arm, *share),
@@ -79,6 +73,13 @@ fn shared_machine(cores: u32) -> String {
     format!(
         "generator and servers share {cores} cores: differences between variants hold, absolute figures are those of a busy \
          machine. Use --nodes for a cluster elsewhere."
+    )
+}
+
+fn busy_machine(busy: f64) -> String {
+    format!(
+        "other programs took {} of the machine during the window. Stop them for quieter figures.",
+        share(busy)
     )
 }
 
@@ -116,18 +117,31 @@ fn errors_of(arm: &str, errors: u64, sent: u64) -> String {
     )
 }
 
+/// Which clocks have no time of these claims, and what each of their p99 would be: a storm's time to resume is
+/// an execution's, which another claim may have ended.
 fn untimed(arm: &str, [claims, of]: [u64; 2], p99: &[UntimedP99]) -> String {
+    let clocks: Vec<&str> = p99.iter().map(|one| clock_of(one.metric)).collect();
     let each = p99.iter().map(|one| {
         let with = one.with_late_us.map_or_else(|| "longer than any that is known".to_owned(), time_us);
         format!("{} {with} instead of {}", super::metric_label(one.metric), time_us(one.known_us))
     });
     format!(
-        "{} of {} claims of {arm} are in no quantile above, for their replies were lost, or servers refused them or sent them elsewhere. \
+        "{} of {} claims of {arm} are in no quantile of {}, for their replies were lost, or servers refused them or sent them elsewhere. \
          Taken for later than all others they make {}.",
         count(claims),
         count(of),
+        clocks.join(" or "),
         each.collect::<Vec<_>>().join(", ")
     )
+}
+
+/// The clock that a quantile is of: what stands before the quantile in a metric's title.
+fn clock_of(metric: Metric) -> &'static str {
+    if metric.is_of_resuming() {
+        return "time to resume";
+    }
+    let title = metric.row().title;
+    title.split_once(',').map_or(title, |(clock, _)| clock)
 }
 
 fn stall(longest_s: f64, part: f64) -> String {
@@ -234,14 +248,6 @@ fn level_shifted(arm: &str, at: f64) -> String {
     )
 }
 
-fn visited(processes: &[String], commands: u64) -> String {
-    format!(
-        "a run was started on this cluster and refused ({}): {} calls by which it found that out are in the window.",
-        processes.join(", "),
-        count(commands)
-    )
-}
-
 fn not_measured(metric: &str, arm: &str) -> String {
     // A name that this version does not know stays as it is.
     let known = metric.parse().map(|name| super::counted_label(&name));
@@ -290,20 +296,23 @@ fn not_sent(arm: &str, claims: u64) -> String {
     format!("{} planned claims of {arm} were not sent before the end.", count(claims))
 }
 
+fn empty_stock(arm: &str, claims: u64) -> String {
+    format!("{} claims of {arm} found no grant in stock.", count(claims))
+}
+
+fn rulers_unanswered(round_trips: u64) -> String {
+    format!(
+        "{} bare round trips had no answer: figures in round trips are of the others.",
+        count(round_trips)
+    )
+}
+
 fn unreplicated(arm: &str, claims: u64, of: u64) -> String {
     format!(
         "{} of {} claims of {arm} were acknowledged by too few replicas when wait_timeout was over: a failover then could have \
          lost them. Their times are among the others.",
         count(claims),
         count(of)
-    )
-}
-
-fn monitored(primary: &str, clients: &[ForeignClient]) -> String {
-    format!(
-        "all that {primary} does is sent to a client as well (MONITOR), which slows every claim down: {}. End it for figures \
-         of the claim path alone.",
-        clients_listed(clients)
     )
 }
 
@@ -314,15 +323,17 @@ mod tests {
     #[test]
     fn claims_without_a_time_are_said_with_the_p99_that_they_would_make() {
         let p99 = |metric, with_late_us| UntimedP99 { metric, known_us: 900.0, with_late_us };
-        let said = warning(&Warning::Untimed {
-            arm: "a".into(),
-            claims: 30,
-            of: 6_030,
-            p99: vec![p99(Metric::ServiceP99, Some(950.0)), p99(Metric::ResponseP99, None)],
-        });
-        assert!(said.starts_with("30 of 6,030 claims of a are in no quantile above, "), "{said}");
+        let said = |p99| warning(&Warning::Untimed { arm: "a".into(), claims: 30, of: 6_030, p99 });
+        let both = said(vec![p99(Metric::ServiceP99, Some(950.0)), p99(Metric::ResponseP99, None)]);
+        let clocks = "30 of 6,030 claims of a are in no quantile of service time or response time, for ";
+        assert!(both.starts_with(clocks), "{both}");
         let each = "they make service p99 950.0 µs instead of 900.0 µs, response p99 longer than any that is known instead of 900.0 µs.";
-        assert!(said.ends_with(each), "{said}");
+        assert!(both.ends_with(each), "{both}");
+        // A storm's executions have their time to resume all the same.
+        let storm = said(vec![p99(Metric::ServiceP99, Some(950.0))]);
+        assert!(storm.contains("in no quantile of service time, for "), "{storm}");
+        let churn = said(vec![p99(Metric::ServiceP99, None), p99(Metric::ResumeP99, None)]);
+        assert!(churn.contains("in no quantile of service time or time to resume, for "), "{churn}");
     }
 
     #[test]

@@ -9,8 +9,7 @@ fn durations(low_ms: u64, high_ms: u64) -> impl Strategy<Value = HumanDuration> 
 }
 
 prop_compose! {
-    /// Any valid staged, closed scenario: the keys that depend on each other are drawn together.
-    fn scenario_files()(
+    fn populations()(
         executions in 2_000u32..100_000,
         lanes in 1u16..64,
         partitions in prop_oneof![
@@ -19,31 +18,83 @@ prop_compose! {
         ],
         lane_skew in prop_oneof![Just(SkewForm::Uniform), (0.1f64..5.0).prop_map(SkewForm::Zipf)],
         skew in prop_oneof![Just(SkewForm::Uniform), (0.1f64..5.0).prop_map(SkewForm::Zipf)],
-        weights in (0.0f64..9.0, 0.0f64..9.0, 0.0f64..9.0, 0.1f64..9.0),
-        ttl in durations(100, 3_600_000),
-        lease_ttl in durations(1_000, 3_600_000),
+    ) -> PopulationSection {
+        PopulationSection { executions, lanes, partitions, skew, lane_skew, payload_bytes: 0 }
+    }
+}
+
+prop_compose! {
+    fn interruptions()(
+        signal in 0.0f64..9.0,
+        timeout in 0.0f64..9.0,
+        operator in 0.0f64..9.0,
+        delay in 0.1f64..9.0,
+    ) -> InterruptionSection {
+        InterruptionSection { signal, timeout, operator, delay }
+    }
+}
+
+prop_compose! {
+    /// All but how many claims there are, which depends on what they are compared by.
+    fn loads()(
         concurrency in prop::option::of(1u32..65_536),
         connections in 1u16..64,
-        per_side in 10u64..50,
-        strata in 2u32..20,
         warmup in 0u64..1_000,
         timeout in durations(10, 10_000),
         task_context: bool,
         added_us in 0..=1_000_000_u64,
+    ) -> LoadSection {
+        let added_rtt = HumanDuration(std::time::Duration::from_micros(added_us));
+        let network = NetworkSection { added_rtt };
+        LoadSection {
+            concurrency, connections, warmup, timeout, task_context, network, ..LoadSection::default()
+        }
+    }
+}
+
+prop_compose! {
+    fn capacities()(
+        start_rate in 1.0f64..1e5,
+        resolution in 0.01f64..0.5,
+        window in durations(100, 10_000),
+    ) -> CapacitySection {
+        CapacitySection { start_rate, window, resolution, ..CapacitySection::default() }
+    }
+}
+
+/// So many variants, each of another way.
+fn variants(arms: usize) -> Vec<VariantSection> {
+    let paths = [
+        VariantPath::GrantLane,
+        VariantPath::HgetLane,
+        VariantPath::HmgetLane,
+        VariantPath::PipelinedLane,
+        VariantPath::FullGrant,
+        VariantPath::Fused,
+        VariantPath::FirstClaim,
+        VariantPath::BareFirstClaim,
+        VariantPath::LeaseReclaim,
+    ];
+    (0..arms).map(|n| VariantSection::new(format!("arm-{n}"), paths[n])).collect()
+}
+
+prop_compose! {
+    /// Any valid staged, closed scenario: the keys that depend on each other are drawn together.
+    fn scenario_files()(
+        population in populations(),
+        interruption in interruptions(),
+        ttl in durations(100, 3_600_000),
+        lease_ttl in durations(1_000, 3_600_000),
+        load in loads(),
+        per_side in 10u64..50,
+        strata in 2u32..20,
         noise_threshold in 0.001f64..0.5,
         arms in 1usize..10,
         slo in prop::option::of(durations(1, 1_000)),
-        capacity in prop::option::of((1.0f64..1e5, 0.01f64..0.5, durations(100, 10_000))),
+        capacity in prop::option::of(capacities()),
         summary in "[^\\p{Cc}]{0,60}",
     ) -> ScenarioFile {
-        let paths = [
-            VariantPath::GrantLane, VariantPath::HgetLane, VariantPath::HmgetLane,
-            VariantPath::PipelinedLane, VariantPath::FullGrant, VariantPath::Fused, VariantPath::FirstClaim,
-            VariantPath::BareFirstClaim, VariantPath::LeaseReclaim,
-        ];
-        let variants: Vec<_> = (0..arms)
-            .map(|n| VariantSection::new(format!("arm-{n}"), paths[n]))
-            .collect();
+        let claims = Some(per_side * u64::from(strata) * arms as u64);
         ScenarioFile {
             schema: 1,
             name: "drawn".into(),
@@ -51,32 +102,17 @@ prop_compose! {
             machine: MachineSection { placement: Some(Placement::Apart), cores: None },
             cluster: ClusterSection::default(),
             library: LibrarySection::default(),
-            population: PopulationSection { executions, lanes, partitions, skew, lane_skew, payload_bytes: 0 },
-            interruption: InterruptionSection {
-                signal: weights.0, timeout: weights.1, operator: weights.2, delay: weights.3,
-            },
+            population,
+            interruption,
             grant: GrantSection { ttl, unconsumed: 0.0, lease_ttl, ..GrantSection::default() },
-            load: LoadSection {
-                concurrency,
-                connections,
-                claims: Some(per_side * u64::from(strata) * arms as u64),
-                warmup,
-                timeout,
-                task_context,
-                network: NetworkSection {
-                    added_rtt: HumanDuration(std::time::Duration::from_micros(added_us)),
-                },
-                ..LoadSection::default()
-            },
+            load: LoadSection { claims, ..load },
             compare: (arms > 1)
                 .then(|| CompareSection { strata, noise_threshold, ..CompareSection::default() }),
             gate: GateSection::default(),
-            variants,
+            variants: variants(arms),
             slo: slo.map(|bound| SloSection { response_p99: Some(bound), ..SloSection::default() }),
             faults: Vec::new(),
-            capacity: capacity.map(|(start_rate, resolution, window)| CapacitySection {
-                start_rate, window, resolution, ..CapacitySection::default()
-            }),
+            capacity,
             sweep: None,
         }
     }

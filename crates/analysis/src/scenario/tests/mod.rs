@@ -4,6 +4,7 @@ mod combinations;
 mod drawn;
 mod options;
 mod servers;
+mod traces;
 mod values;
 
 use super::*;

@@ -1,62 +1,12 @@
-//! Two stored series: no pairs to cancel what the machine did, so the interval has to know about
-//! autocorrelation.
+//! Mean of a series in the order taken, with an interval that knows how far its values follow each other.
 
 use super::estimate::{Estimate, TooFew, t_probability, t_quantile};
+use super::log_value::{LogValue, finished, positive};
 use super::neighbours::Neighbours;
-use super::pooled::Pooled;
-use super::quantile::MIN_BEYOND;
 use super::series::{effective_sample_size, mean, variance};
-use crate::record::{below, stream};
-
-/// Resamples of the block bootstrap: it only has to give a standard error.
-const RESAMPLES: usize = 999;
 
 /// Blocks that a series must at least be worth.
-const MIN_BLOCKS: usize = 8;
-
-/// A value's logarithm with its standard error and the degrees of freedom behind it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct LogValue {
-    /// The value itself, in its unit.
-    pub value: f64,
-    /// Standard error of ln(value).
-    pub log_error: f64,
-    /// Degrees of freedom of the standard error.
-    pub degrees: f64,
-}
-
-impl LogValue {
-    /// The value with its interval.
-    pub fn estimate(&self, confidence: f64) -> Estimate {
-        interval(self.value, self.log_error, self.degrees, confidence)
-    }
-}
-
-/// Quantile `q` of samples in the order taken, with an error from resampling blocks of √n neighbours, so that
-/// runs of slow claims stay together.
-pub fn block_quantile(samples: &[f64], q: f64, seed: u64) -> Result<LogValue, TooFew> {
-    let needed = ((MIN_BEYOND / q.min(1.0 - q).max(1e-6)).ceil() as usize).max(MIN_BLOCKS * MIN_BLOCKS);
-    if samples.len() < needed {
-        return Err(TooFew::samples("samples", needed as u64, samples.len() as u64));
-    }
-    let blocks = samples.chunks_exact(samples.len().isqrt());
-    let count = blocks.len();
-    let pooled = Pooled::new(blocks, q);
-    let value = positive(pooled.quantile(&vec![1; count]))?;
-    let mut rng = stream(seed, "blocks");
-    let mut weights = vec![0u32; count];
-    let mut logs = Vec::with_capacity(RESAMPLES);
-    for _ in 0..RESAMPLES {
-        weights.fill(0);
-        for _ in 0..count {
-            weights[below(&mut rng, count as u32) as usize] += 1;
-        }
-        logs.push(positive(pooled.quantile(&weights))?.ln());
-    }
-    // Resampling n blocks shows (n - 1) / n of their variance.
-    let count = count as f64;
-    finished(value, (variance(&logs) * count / (count - 1.0)).sqrt(), count - 1.0, "samples")
-}
+pub(super) const MIN_BLOCKS: usize = 8;
 
 /// Mean of a series such as claims per second, in the order taken, with an error that knows how far its
 /// values follow each other: by runs of neighbours, and in a long series also by batches of about the root of
@@ -118,62 +68,13 @@ fn error_of_mean(series: &[f64]) -> (f64, f64) {
     ((variance(series) / count).sqrt() * widening, neighbours.degrees.max(1.0))
 }
 
-/// Candidate over baseline, with Welch's interval on the logarithms.
-pub fn ratio_of(baseline: &LogValue, candidate: &LogValue, confidence: f64) -> Estimate {
-    let (a, b) = (baseline.log_error.powi(2), candidate.log_error.powi(2));
-    let degrees = (a + b).powi(2) / (a * a / baseline.degrees + b * b / candidate.degrees);
-    interval(candidate.value / baseline.value, (a + b).sqrt(), degrees, confidence)
-}
-
-fn interval(estimate: f64, log_error: f64, degrees: f64, confidence: f64) -> Estimate {
-    let reach = t_quantile(f64::midpoint(1.0, confidence), degrees) * log_error;
-    Estimate { estimate, low: estimate * (-reach).exp(), high: estimate * reach.exp(), confidence }
-}
-
-fn positive(value: f64) -> Result<f64, TooFew> {
-    if value > 0.0 && value.is_finite() {
-        Ok(value)
-    } else {
-        Err(TooFew::constant("values (a ratio needs positive ones)"))
-    }
-}
-
-fn finished(value: f64, log_error: f64, degrees: f64, what: &str) -> Result<LogValue, TooFew> {
-    if log_error.is_finite() && log_error > 0.0 {
-        Ok(LogValue { value, log_error, degrees })
-    } else {
-        Err(TooFew::constant(what))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::log_value::ratio_of;
     use super::*;
-
-    #[test]
-    fn a_ratio_of_two_series_holds_the_planted_one() {
-        let mut rng = stream(1, "t");
-        let mut series = |factor: f64| -> Vec<f64> {
-            (0..4_000).map(|_| factor * (200.0 + f64::from(below(&mut rng, 500)) / 10.0)).collect()
-        };
-        let (a, b) = (series(1.0), series(1.1));
-        let (a, b) = (block_quantile(&a, 0.5, 1).unwrap(), block_quantile(&b, 0.5, 2).unwrap());
-        let ratio = ratio_of(&a, &b, 0.95);
-        assert!(ratio.contains(1.1) && ratio.half_width() < 0.02, "{ratio:?}");
-        assert!(a.estimate(0.95).contains(a.value));
-    }
-
-    #[test]
-    fn too_little_and_constant_say_so() {
-        assert!(matches!(block_quantile(&[1.0; 10], 0.5, 1), Err(TooFew::Samples { .. })));
-        assert!(matches!(block_quantile(&[1.0; 400], 0.99, 1), Err(TooFew::Samples { .. })));
-        assert!(matches!(block_quantile(&[1.0; 600], 0.5, 1), Err(TooFew::Constant { .. })));
-        assert!(matches!(block_quantile(&[0.0; 600], 0.5, 1), Err(TooFew::Constant { .. })));
-        assert!(matches!(mean_of_series(&[3.0; 7]), Err(TooFew::Samples { .. })));
-        assert!(matches!(mean_of_series(&[3.0; 70]), Err(TooFew::Constant { .. })));
-    }
+    use crate::record::{below, stream};
 
     #[test]
     fn halves_that_differ_are_told_and_ones_that_do_not_are_not() {
@@ -244,6 +145,12 @@ mod tests {
         assert!(mean_in_order(&series[..7], 0.95).is_err());
     }
 
+    #[test]
+    fn too_short_and_constant_say_so() {
+        assert!(matches!(mean_of_series(&[3.0; 7]), Err(TooFew::Samples { .. })));
+        assert!(matches!(mean_of_series(&[3.0; 70]), Err(TooFew::Constant { .. })));
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(16))]
         #[test]
@@ -251,8 +158,7 @@ mod tests {
             if let Ok(mean) = mean_in_order(&series, 0.95) {
                 prop_assert!(mean.low <= mean.estimate && mean.estimate <= mean.high);
             }
-            for value in [block_quantile(&series, 0.5, 1), mean_of_series(&series)] {
-                let Ok(value) = value else { continue };
+            if let Ok(value) = mean_of_series(&series) {
                 let ratio = ratio_of(&value, &value, 0.95);
                 prop_assert!(ratio.low <= 1.0 && 1.0 <= ratio.high && !ratio.high.is_nan());
             }

@@ -62,7 +62,7 @@ const MARKED: [(Kind, &str); 4] = [
 
 impl Kind {
     /// What a path is, given as the directory or as its file. What is none of the others is taken for a run.
-    pub fn of(path: &Path) -> Self {
+    pub fn at(path: &Path) -> Self {
         if path.join(RESULT).exists() || path.join(PARTIAL).exists() {
             return Self::Run;
         }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::error::StoreError;
-use super::layout::SUMMARY;
+use super::file_names::SUMMARY;
 use reclaim_analysis::report::plain_text;
 
 /// Space that a result may need; probed before hours of load are spent on it.

@@ -9,7 +9,7 @@ use redis::{Cmd, Value};
 use super::super::batch::{CommandBatch, Exchange, Oversight, Replies, exchange};
 use super::super::error::{WorkloadError, is_wrong_type};
 use super::super::nodes::Nodes;
-use super::removal::{Removal, partition, text, texts};
+use super::tally::{Removal, partition, text, texts};
 use crate::cluster::NAMESPACE;
 use crate::flowfabric::{CallError, ExecutionKeys};
 

@@ -1,0 +1,220 @@
+//! What several runs say, each by itself and those of one scenario together, and whether to believe it.
+
+use maud::{Markup, html};
+
+use super::group::{Run, unusable, usable};
+use crate::judge::{self, Comparison, RunResult, Verdict};
+use crate::report::format::{difference, difference_within};
+use crate::report::page::parts::{Answer, Belief, Trust, list, value};
+use crate::report::{findings, run_report, words};
+
+/// Settings that are named where two runs of a scenario differ; more are counted.
+const NAMED: usize = 6;
+
+/// Candidates that are named in a line; more are counted.
+const NAMED_CANDIDATES: usize = 3;
+
+/// The answer above all of them.
+pub(super) fn answer(results: &[&RunResult], groups: &[Vec<Run<'_>>]) -> Answer {
+    let usable_runs = results.iter().filter(|result| usable(result)).count();
+    let sentence = match groups {
+        _ if usable_runs == 0 => "No answer: none of these runs can be used".to_owned(),
+        [one] => agreement(one),
+        several => format!(
+            "{} runs of {} scenarios: each scenario answers a question of its own",
+            results.len(),
+            several.len()
+        ),
+    };
+    let each: Vec<String> =
+        results.iter().enumerate().map(|(n, result)| format!("{}. {}", n + 1, said(result))).collect();
+    let mut reasons: Vec<Markup> =
+        results.iter().enumerate().map(|(n, result)| html! { (n + 1) ". " (checked(n, result)) }).collect();
+    let differing: Vec<String> = groups.iter().flat_map(|group| settings(group)).collect();
+    reasons.extend(differing.iter().map(|text| html! { (text) }));
+    if groups.len() > 1 {
+        reasons.push(html! { "Runs of different scenarios measured different things: hold figures against each other only within one of the parts below." });
+    }
+    reasons.push(html! { "A difference within a run has its control. From one run to the next the machine may have changed as well: " code { "reclaim-bench compare" } " judges two of them." });
+    let (level, headline) = if usable_runs == 0 {
+        (Trust::No, "Do not believe any figure on this page.".to_owned())
+    } else if usable_runs < results.len() {
+        (Trust::Careful, format!("Of {} runs {usable_runs} can be used.", results.len()))
+    } else if groups.len() > 1 || !differing.is_empty() {
+        (Trust::Careful, "Every run can be used, but they did not measure the same.".to_owned())
+    } else {
+        (Trust::Yes, "Every run is valid, and no control failed.".to_owned())
+    };
+    Answer {
+        sentence,
+        figure: None,
+        tone: if usable_runs == 0 { "bad" } else { "" },
+        details: gates(results).as_deref().map(list).into_iter().chain([list(&each)]).collect(),
+        belief: Belief { level, headline, reasons },
+    }
+}
+
+/// What the gate of each run says, before anything else: exit codes follow from it.
+fn gates(results: &[&RunResult]) -> Option<Vec<String>> {
+    let each = results.iter().enumerate();
+    let gates: Vec<String> =
+        each.filter_map(|(n, result)| Some(format!("{}. {}", n + 1, run_report::gate(result)?))).collect();
+    (!gates.is_empty()).then_some(gates)
+}
+
+/// What a run says, in a line.
+fn said(result: &RunResult) -> String {
+    let name = format!("{} of {}", result.record.label(), result.record.started);
+    if !result.valid {
+        return format!("{name}: INVALID, do not use its figures");
+    }
+    if result.record.partial {
+        return format!("{name}: {}", unusable(result));
+    }
+    if result.is_vetoed() {
+        return format!("{name}: no verdict, its control failed");
+    }
+    let headline = headline(result);
+    if headline.is_empty() {
+        return format!("{name}: {}", run_report::uncompared(result));
+    }
+    let metric = words::metric_label(headline[0].metric);
+    if headline.len() > NAMED_CANDIDATES {
+        let verdicts = counted(headline.iter().map(|one| words::verdict(one)));
+        let baseline = &headline[0].baseline;
+        return format!("{name}, {metric}: of {} candidates against {baseline}, {verdicts}", headline.len());
+    }
+    let pairs: Vec<String> = headline
+        .iter()
+        .map(|one| {
+            let amount = one.ratio.as_ref().map(difference_within).unwrap_or_default();
+            format!("{} against {} {}: {}", one.candidate, one.baseline, amount, words::verdict(one))
+        })
+        .collect();
+    format!("{name}, {metric}: {}", pairs.join("; "))
+}
+
+/// How often each word comes, in the order of the first of each.
+fn counted<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
+    let mut counted: Vec<(&str, usize)> = Vec::new();
+    for word in words {
+        match counted.iter_mut().find(|(known, _)| *known == word) {
+            Some((_, n)) => *n += 1,
+            None => counted.push((word, 1)),
+        }
+    }
+    counted.into_iter().map(|(word, n)| format!("{n} {word}")).collect::<Vec<_>>().join(", ")
+}
+
+fn headline(result: &RunResult) -> Vec<&Comparison> {
+    result.by_first_metric().into_iter().map(|(_, one)| one).collect()
+}
+
+/// What the runs of one scenario say together.
+fn agreement(group: &[Run<'_>]) -> String {
+    let usable: Vec<&RunResult> =
+        group.iter().map(|(_, result)| *result).filter(|result| usable(result)).collect();
+    let name = group[0].1.record.label();
+    let runs = if usable.len() == group.len() {
+        format!("{} runs of {name}", group.len())
+    } else {
+        format!("{} usable runs of {name}", usable.len())
+    };
+    let Some(first) = usable.first().and_then(|result| headline(result).first().copied()) else {
+        return format!("{runs}, without a comparison in them");
+    };
+    let same = |one: &&Comparison| {
+        (&one.candidate, &one.baseline, one.metric) == (&first.candidate, &first.baseline, first.metric)
+    };
+    let told = usable.iter().filter_map(|result| result.comparisons.iter().find(same));
+    let verdicts: Vec<Verdict> = told.map(|one| one.verdict).collect();
+    let (candidate, baseline) = (&first.candidate, &first.baseline);
+    let others = match headline(usable[0]).len() {
+        0 | 1 => String::new(),
+        n => format!(" (and {} other candidates, below)", n - 1),
+    };
+    if verdicts.iter().all(|verdict| *verdict == first.verdict) {
+        let all = match verdicts.len() {
+            1 if usable.len() == 1 => "in it",
+            n if n == usable.len() => "in each",
+            1 => "in the one that compares them",
+            _ => "in each that compares them",
+        };
+        return match first.verdict {
+            Verdict::NoChange => format!("{runs}: {candidate} and {baseline} do not differ {all}{others}"),
+            Verdict::Inconclusive => format!("{runs}: none can tell {candidate} from {baseline}{others}"),
+            Verdict::Regression | Verdict::Improvement => {
+                let than = words::than(first.verdict, first.metric);
+                format!("{runs}: {candidate} {than} {baseline} {all}{others}")
+            }
+        };
+    }
+    let each = counted(verdicts.iter().map(|verdict| words::verdict_of(*verdict, first.metric)));
+    format!("{runs} do not agree on {candidate} against {baseline}: {each}{others}")
+}
+
+/// Whether a run can be used, and why.
+fn checked(n: usize, result: &RunResult) -> Markup {
+    if !result.valid {
+        let reasons: Vec<String> = result.invalid_reasons.iter().map(words::invalid_reason).collect();
+        return html! { "Invalid: " (reasons.join(" ")) };
+    }
+    let partial = if result.record.partial { "interrupted" } else { "valid" };
+    html! {
+        (partial)
+        @if let Some(control) = &result.control {
+            @match findings::failed_control(control) {
+                None => { ", its control passed" }
+                Some(reason) => { ", its control failed (" (reason) ")" }
+            }
+            @if let Some(ratio) = &control.ratio {
+                ": the baseline against itself "
+                (value(&difference(ratio.estimate), ratio.estimate, &format!("/{n}/control/ratio/estimate")))
+            }
+        } @else { ", without a control" }
+        @if !result.warnings.is_empty() {
+            "; " (result.warnings.len()) (if result.warnings.len() == 1 { " thing" } else { " things" }) " to keep in mind"
+        }
+        "."
+    }
+}
+
+/// In what the runs of one scenario differ from the first of them, their validity and the library aside.
+fn settings(group: &[Run<'_>]) -> Vec<String> {
+    let Some(((first, base), others)) = group.split_first() else { return Vec::new() };
+    others
+        .iter()
+        .filter_map(|(n, other)| {
+            let all: Vec<_> = judge::differences(base, other)
+                .into_iter()
+                .filter(|one| one.forbids && !one.what.ends_with(" result"))
+                .collect();
+            let named: Vec<String> = all
+                .iter()
+                .take(NAMED)
+                .map(|one| format!("{} {} against {}", one.what, one.base, one.candidate))
+                .collect();
+            let more = all.len().saturating_sub(NAMED);
+            let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+            (!all.is_empty())
+                .then(|| format!("{first}. and {n}. did not measure the same: {}{more}.", named.join("; ")))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::analyse_as;
+    use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, record, scenario};
+
+    #[test]
+    fn of_a_run_that_was_interrupted_no_verdict_is_told() {
+        let arms = [GRANT_LANE, HGET_LANE];
+        let whole = analyse_as(record(&arms, 1), &scenario(&arms));
+        assert!(said(&whole).contains("hget-lane against grant-lane"), "{}", said(&whole));
+        let mut partial = whole.clone();
+        partial.record.partial = true;
+        assert!(said(&partial).ends_with(": not judged: interrupted"), "{}", said(&partial));
+    }
+}
