@@ -148,7 +148,6 @@ impl Stage {
             sets: &self.workload.lane_sets(),
             seek,
             issue: path != VariantPath::Fused,
-            limit: count as usize,
             forgiving: false,
         };
         let report = self.workload.scan(&request, &control).await?;

@@ -2,6 +2,7 @@
 
 use crate::cluster::ClusterError;
 use crate::flowfabric::CallError;
+use crate::load::no_pacer;
 use crate::valkey::ServerChanged;
 
 /// Why there is no calibration.
@@ -20,7 +21,7 @@ pub enum CalibrateError {
     #[error("the primary answers differently on a bare connection: is a proxy between?")]
     OtherReply,
     /// The open loop's clock could not be started.
-    #[error("cannot start the pacer's thread: {0}; free some memory or raise the limit on processes")]
+    #[error("{}", no_pacer(.0))]
     Pacer(std::io::Error),
     /// The primary restarted, or its counters were reset.
     #[error("{0}; make sure that servers stay up, and calibrate again")]

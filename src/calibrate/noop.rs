@@ -89,7 +89,7 @@ impl<'a> Bench<'a> {
         requests: usize,
         recorder: &RefCell<Recorder>,
     ) -> Result<Stretch, CalibrateError> {
-        let before = Before::of(recorder);
+        let before = Before::read(recorder);
         let driver = self.driver(connections, recorder);
         let took = driver
             .closed(&self.claims[..requests], (tokio::time::Instant::now(), in_flight), &self.grants)
@@ -105,7 +105,7 @@ impl<'a> Bench<'a> {
         recorder: &RefCell<Recorder>,
     ) -> Result<Stretch, CalibrateError> {
         let mut pacer = ThreadPacer::start(schedule).map_err(CalibrateError::Pacer)?;
-        let before = Before::of(recorder);
+        let before = Before::read(recorder);
         let driver = self.driver(connections, recorder);
         let claims = &self.claims[..schedule.offsets().len()];
         let took = driver.open(claims, schedule, &mut pacer, &self.grants).await;
@@ -169,7 +169,7 @@ struct Before {
 }
 
 impl Before {
-    fn of(recorder: &RefCell<Recorder>) -> Self {
+    fn read(recorder: &RefCell<Recorder>) -> Self {
         Self { failed: recorder.borrow().arms()[0].outcomes.failed, cpu: thread_cpu() }
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::calibrate::CalibrateError;
 use crate::cluster::ClusterError;
-use crate::load::{LoadError, NotShareable};
+use crate::load::{LoadError, MeetingError, NotShareable};
 use crate::store::StoreError;
 use reclaim_analysis::record::{InvalidReason, MergeError, RunRecord};
 use reclaim_analysis::scenario::InvalidScenario;
@@ -96,6 +96,11 @@ impl CampaignError {
             _ => None,
         });
         Self::Apart { said: said.unwrap_or_else(|| "no record of the others came".to_owned()) }
+    }
+
+    /// Whether the first of several generators has ended the run: it says why itself.
+    pub fn is_ended_by_first(&self) -> bool {
+        matches!(self, Self::Load(LoadError::Meeting(MeetingError::Ended { .. })))
     }
 
     /// With its causes, on one line: for what is kept beside the runs that were made.

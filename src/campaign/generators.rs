@@ -1,6 +1,7 @@
 //! Several generators of one run: those that this process starts on its machine, and this process as one of
 //! several.
 
+use std::cell::RefCell;
 use std::ffi::OsString;
 use std::process::Stdio;
 use std::rc::Rc;
@@ -25,6 +26,10 @@ use reclaim_analysis::scenario::ScenarioFile;
 
 /// The hidden command of this program that is one of the generators.
 pub const COMMAND: &str = "generator";
+
+/// The code with which that command ends where the first generator has ended the run: the process that started
+/// it reads it, and nobody else.
+pub const ENDED_BY_FIRST: u8 = 4;
 
 /// How long generators may take to end when the run is over.
 const ENDS_WITHIN: Duration = Duration::from_secs(30);
@@ -171,9 +176,11 @@ pub(super) async fn any_of(
 
 /// Generators that this process has started. They end with it, however that ends.
 struct Children {
-    children: Vec<(u32, JoinHandle<()>)>,
+    started: Vec<(u32, JoinHandle<()>)>,
     /// Those that failed, with what they said.
     deaths: Deaths,
+    /// Those of them that ended because this process has ended the run.
+    told_to_end: Rc<RefCell<Vec<u32>>>,
 }
 
 impl Children {
@@ -190,6 +197,7 @@ impl Children {
         let nodes = task.clusters.iter().take(1).flat_map(|first| &first.nodes);
         let nodes: Vec<String> = nodes.map(ToString::to_string).collect();
         let task = serde_json::to_vec(task).map_err(|error| cannot(2)(error.into()))?;
+        let told_to_end = Rc::<RefCell<Vec<u32>>>::default();
         let mut children = Vec::new();
         for number in 2..=of {
             let mut command = Command::new(&program);
@@ -206,7 +214,7 @@ impl Children {
             die_with_parent(command.as_std_mut());
             let mut child = command.spawn().map_err(cannot(number))?;
             let (input, task) = (child.stdin.take(), task.clone());
-            let deaths = part.deaths.clone();
+            let (deaths, told_to_end) = (part.deaths.clone(), Rc::clone(&told_to_end));
             let ended = async move {
                 if let Some(mut input) = input {
                     // One that has ended says why.
@@ -214,34 +222,39 @@ impl Children {
                 }
                 let said = match child.wait_with_output().await {
                     Ok(output) if output.status.success() => return,
-                    Ok(output) => said(&output),
+                    Ok(output) => {
+                        if output.status.code() == Some(ENDED_BY_FIRST.into()) {
+                            told_to_end.borrow_mut().push(number);
+                        }
+                        said(&output)
+                    }
                     Err(error) => error.to_string(),
                 };
                 deaths.tell(number, said);
             };
             children.push((number, spawn_local(ended)));
         }
-        Ok(Self { children, deaths: part.deaths.clone() })
+        Ok(Self { started: children, deaths: part.deaths.clone(), told_to_end })
     }
 
     /// Kills them.
     fn abandon(self) {
-        self.children.iter().for_each(|(_, child)| child.abort());
+        self.started.iter().for_each(|(_, child)| child.abort());
     }
 
-    /// Waits until all have ended. Those that do not are killed. What the first one said that failed by
-    /// itself.
+    /// Waits until all generators have ended and kills those that do not. Returns the message of the first
+    /// generator that failed on its own.
     async fn end(mut self, watch: &dyn Watch) -> Option<CampaignError> {
         let until = tokio::time::Instant::now() + ENDS_WITHIN;
-        for (part, child) in &mut self.children {
+        for (part, child) in &mut self.started {
             if tokio::time::timeout_at(until, &mut *child).await.is_err() {
                 watch.warn(&format!("generator {part} does not end and is killed"));
                 child.abort();
             }
         }
         // Those that ended because this one said so have nothing to add.
-        let mut own =
-            self.deaths.all().into_iter().filter(|(_, said)| !said.contains("generator 1 ended the run"));
+        let told_to_end = self.told_to_end.borrow();
+        let mut own = self.deaths.all().into_iter().filter(|(part, _)| !told_to_end.contains(part));
         let (part, said) = own.next()?;
         for (part, said) in own {
             watch.warn(&format!("generator {part}: {said}"));

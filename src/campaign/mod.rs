@@ -28,7 +28,7 @@ mod watch;
 pub use calibration::calibration;
 pub use capacity::{CapacitySearch, SearchPlan, follow as follow_search};
 pub use error::{CampaignError, in_words};
-pub use generators::{COMMAND as GENERATOR, Generators, Joined, Task};
+pub use generators::{COMMAND as GENERATOR, ENDED_BY_FIRST, Generators, Joined, Task};
 pub use on_cluster::on_cluster;
 pub use run::{RunPlan, any_part, follow, run};
 pub use series::{Several, series};

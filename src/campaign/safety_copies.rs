@@ -90,7 +90,7 @@ impl SafetyCopies {
         };
         self.desk.changed.notify_all();
         if let Some(thread) = self.thread.take() {
-            // Where it panicked, that was said where it did.
+            // A panic in the thread has already been printed by that thread.
             let _ = thread.join();
         }
         if let Some(record) = left {

@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use rand::seq::SliceRandom as _;
-
 use super::error::CampaignError;
 use super::run::RunPlan;
 use super::series::{Several, run_within};
@@ -11,7 +9,7 @@ use super::stop::Stop;
 use super::watch::Watch;
 use crate::store::ResultDir;
 use reclaim_analysis::judge::RunResult;
-use reclaim_analysis::record::stream;
+use reclaim_analysis::record::sweep_order;
 use reclaim_analysis::report::{SweepFile, SweepRun};
 use reclaim_analysis::scenario::SweepSection;
 
@@ -38,8 +36,7 @@ pub async fn sweep(
     let SweepPlan { section, points, seed } = plan;
     let steps = section.steps();
     let dir = ResultDir::create(output, &format!("{}-sweep", points[0].scenario.name))?;
-    let mut order: Vec<usize> = (0..points.len()).collect();
-    order.shuffle(&mut stream(*seed, "sweep"));
+    let order = sweep_order(*seed, points.len());
     let (mut results, mut runs, mut curve): (Vec<(usize, RunResult)>, Vec<SweepRun>, _) =
         (Vec::new(), Vec::new(), None);
     let (mut interrupted, mut failure) = (false, None);

@@ -50,8 +50,8 @@ impl ServerClocks {
         self.offsets_us.borrow().contains_key(addr)
     }
 
-    /// A primary's time now, in milliseconds since the epoch. Of one that nobody has read it is the latest
-    /// that any other has: so that there, too, no grant that had expired is taken for one that was refused.
+    /// A primary's time now, in milliseconds since the epoch. For an unread primary, the latest known server
+    /// time, so that an expired grant is not mistaken for a refusal.
     pub fn now_ms(&self, addr: &NodeAddr) -> u64 {
         let offsets = self.offsets_us.borrow();
         let offset_us = offsets.get(addr).or_else(|| offsets.values().max()).copied().unwrap_or(0);

@@ -38,4 +38,4 @@ pub use recipe::claim_path;
 pub use routes::{LocalFuture, Reroutes, Routes};
 pub use sdk::{SDK_BUILT, Sdk, sdk_path};
 pub use sdk_login::{SdkError, SdkLogin, sdk_client_name};
-pub use worker::{Hand, Process, Program, WorkerError, WorkerLogin, program};
+pub use worker::{Hand, Program, WorkerError, WorkerLogin, WorkerProcess, program};

@@ -105,9 +105,10 @@ impl Recipe {
             let line = line.calling(self.setup.library);
             let line = if self.setup.wait.is_some() { line.pinned() } else { line };
             let keys = ExecutionKeys::new(partition, &grant.execution_id);
-            let (lane_id, attempt_index) = self.reads.of(&line, &keys, order, &mut spent).await?;
+            let (lane_id, attempt_index) =
+                self.reads.lane_and_attempt(&line, &keys, order, &mut spent).await?;
             let call = Call { line: &line, keys: &keys, order, lane_id: &lane_id, attempt_index };
-            lease = Some(call.of(self.function, &mut spent).await?);
+            lease = Some(call.take_lease(self.function, &mut spent).await?);
             if let Some(wait) = self.setup.wait {
                 let replicas = line.call(&WaitForReplicas(wait), &mut spent).await?;
                 unreplicated = replicas < u64::from(wait.replicas);
@@ -157,7 +158,7 @@ impl ClaimPath for Recipe {
 
 impl Reads {
     /// Lane and attempt index, read as this says.
-    async fn of<'a>(
+    async fn lane_and_attempt<'a>(
         self,
         line: &Line,
         keys: &ExecutionKeys,
@@ -184,7 +185,7 @@ impl Reads {
                 lane_id.zip(ReadAttemptIndex::parse(&index).map_err(CallError::from)?)
             }
             Self::AttemptCount => {
-                // None was made yet: the next one has the number of those that were.
+                // The new attempt's index is the number of attempts so far.
                 let count = line.call(&ReadAttemptCount(keys), spent).await?;
                 return Ok((carried, AttemptIndex::new(count.unwrap_or(0))));
             }
@@ -204,7 +205,7 @@ struct Call<'a> {
 }
 
 impl Call<'_> {
-    async fn of(self, function: Function, spent: &mut Spent) -> Result<HeldLease, ClaimError> {
+    async fn take_lease(self, function: Function, spent: &mut Spent) -> Result<HeldLease, ClaimError> {
         let Self { line, keys, order, lane_id, attempt_index } = self;
         let ClaimOrder { worker, lease_id, attempt_id, lease_ttl, .. } = order;
         let (worker, lease_ttl) = (*worker, *lease_ttl);

@@ -20,7 +20,7 @@ pub(super) struct Claimed {
     pub(super) path: VariantPath,
 }
 
-/// Counts it as sent, and says how it ended.
+/// Counts the claim's commands as sent, and says how the claim ended.
 pub(super) fn receipt(
     setup: &ClaimSetup,
     order: &ClaimOrder<'_>,
@@ -31,7 +31,7 @@ pub(super) fn receipt(
         return ClaimReceipt { error, ..ClaimReceipt::bare(Outcome::Failed, WireCost::default()) };
     };
     let wire = setup.routes.wire_for(partition);
-    let sent = Sent::of(path, claimed.as_ref().err());
+    let sent = Sent::up_to_refusal(path, claimed.as_ref().err());
     let unanswered = matches!(&claimed, Err(SdkRefusal { code: None, .. }));
     wire.note_sent(sent.commands(), unanswered);
     let cost = WireCost { round_trips: sent.round_trips, commands: sent.count(), ..WireCost::default() };
@@ -58,7 +58,7 @@ struct Sent {
 
 impl Sent {
     /// What the claim has sent, by how it ended: all of it, or up to the refusal.
-    fn of(path: VariantPath, refused: Option<&SdkRefusal>) -> Self {
+    fn up_to_refusal(path: VariantPath, refused: Option<&SdkRefusal>) -> Self {
         let steps = steps(path);
         let answered = match (refused.and_then(|refusal| refusal.code.as_ref()), path) {
             // Refused before a request: the grant's time is compared with this machine's clock.

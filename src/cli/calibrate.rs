@@ -16,7 +16,7 @@ use crate::store::{self, ResultDir};
 use reclaim_analysis::json::ToJsonFile as _;
 use reclaim_analysis::judge::Calibration;
 use reclaim_analysis::report;
-use reclaim_analysis::scenario::{Cores, MachineSection, Placement};
+use reclaim_analysis::scenario::{Cores, MOST_CONNECTIONS, MachineSection, Placement};
 
 /// Most requests in flight: twice the most that a calibration measures by itself.
 const MOST_REQUESTS_IN_FLIGHT: i64 = 8_192;
@@ -34,7 +34,7 @@ pub struct CalibrateArgs {
     #[arg(long, value_name = "N", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=MOST_REQUESTS_IN_FLIGHT))]
     in_flight: Vec<u32>,
     /// Connections to measure each of them with
-    #[arg(long, value_name = "N", value_delimiter = ',', default_value = "1", value_parser = clap::value_parser!(u16).range(1..=1_024))]
+    #[arg(long, value_name = "N", value_delimiter = ',', default_value = "1", value_parser = clap::value_parser!(u16).range(1..=i64::from(MOST_CONNECTIONS)))]
     connections: Vec<u16>,
     /// Rates of the open loop to measure, per second [default: 500 to 10000]
     #[arg(long, value_name = "PER_SECOND", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=50_000))]

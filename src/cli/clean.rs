@@ -13,6 +13,7 @@ use super::terminal::Terminal;
 use crate::campaign::on_cluster;
 use crate::cluster::{Announcement, ClusterRequest, Company, Unreachable};
 use crate::workload::{Oversight, Removal, clean};
+use reclaim_analysis::report::left_over;
 
 /// What is recognised as this tool's.
 const LOOKED_FOR: &str = "executions of the namespace reclaim-bench, keys and index entries with its ids, its lanes and \
@@ -89,11 +90,7 @@ fn report(removed: &Removal, libraries: usize) -> anyhow::Result<Exit> {
         removed.keys, removed.entries
     ))?;
     if removed.failures > 0 {
-        bail!(
-            "{} commands that were to remove something failed, and each leaves at least one key or entry behind: {}",
-            removed.failures,
-            removed.causes()
-        );
+        bail!("{}: {}", left_over(removed.failures), removed.causes());
     }
     Ok(Exit::Pass)
 }

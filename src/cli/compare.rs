@@ -15,7 +15,8 @@ use crate::machine::regular;
 use crate::store::{Comparable, read_comparable, read_run};
 use reclaim_analysis::json::ToJsonFile as _;
 use reclaim_analysis::judge::{
-    self, FfBenchReport, FiguresError, HistoryEntry, RunResult, StoredOptions, StoredRefusal, Thresholds,
+    self, FfBenchReport, FiguresError, HistoryEntry, NotComparable, RunResult, StoredOptions, StoredRefusal,
+    Thresholds,
 };
 use reclaim_analysis::report;
 use reclaim_analysis::scenario::{GateSection, Metric};
@@ -99,7 +100,7 @@ fn two(args: &CompareArgs, base: &Path, candidate: &Path) -> anyhow::Result<Exit
     };
     let compared = judge::compare(base, candidate, &args.options(&candidate.record.scenario.gate)?).map_err(
         |error| match error {
-            StoredRefusal::Different(_) => anyhow!("{}", or_anyway(&error)),
+            StoredRefusal::Different(them) => or_anyway(&them),
             StoredRefusal::Unusable { .. } => error.into(),
         },
     )?;
@@ -115,10 +116,10 @@ fn two(args: &CompareArgs, base: &Path, candidate: &Path) -> anyhow::Result<Exit
 }
 
 /// What is not comparable, and how it is compared all the same.
-fn or_anyway(error: &impl std::fmt::Display) -> String {
-    let error = error.to_string();
-    let between = if error.contains('\n') { "\n" } else { " " };
-    format!("{error}{between}(--allow-different compares anyway)")
+fn or_anyway(refused: &NotComparable) -> anyhow::Error {
+    let refused = report::not_comparable(refused);
+    let between = if refused.contains('\n') { "\n" } else { " " };
+    anyhow!("{refused}{between}(--allow-different compares anyway)")
 }
 
 /// Where one side is a report of FlowFabric's benchmarks, the other is taken as one too: no verdict comes of
@@ -130,7 +131,7 @@ fn without_intervals(args: &CompareArgs, base: &Comparable, candidate: &Comparab
     };
     let compared = judge::compare_figures(&figures(base)?, &figures(candidate)?, &args.options(&gate)?)
         .map_err(|error| match error {
-            FiguresError::Different(_) => anyhow!("{}", or_anyway(&error)),
+            FiguresError::Different(them) => or_anyway(&them),
             FiguresError::NothingInCommon { .. } => error.into(),
         })?;
     args.summary.append(&report::ci::figures_markdown(&compared))?;

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::campaign::Several;
+use crate::campaign::{ENDED_BY_FIRST, Several};
 use reclaim_analysis::judge::capacity::{self, Capacity, Stopped};
 use reclaim_analysis::judge::{Conclusion, RunResult};
 
@@ -19,6 +19,8 @@ pub enum Exit {
     Inconclusive,
     /// 130: interrupted; what was measured is kept and marked.
     Interrupted,
+    /// Of the hidden command alone that is one of several generators: the first one has ended the run.
+    EndedByFirst,
 }
 
 impl Exit {
@@ -68,6 +70,7 @@ impl Exit {
             Self::Invalid => Conclusion::Invalid.name(),
             Self::Inconclusive => Conclusion::Inconclusive.name(),
             Self::Interrupted => "interrupted",
+            Self::EndedByFirst => "ended",
         }
     }
 
@@ -80,6 +83,7 @@ impl Exit {
             Self::Inconclusive => Conclusion::Inconclusive.exit_code(),
             // As a shell has it of a program that SIGINT ended.
             Self::Interrupted => 130,
+            Self::EndedByFirst => ENDED_BY_FIRST,
         }
     }
 }
@@ -121,6 +125,13 @@ mod tests {
             probes,
             None,
         ))
+    }
+
+    /// Whoever starts generators tells these by the code alone.
+    #[test]
+    fn a_generator_that_the_first_one_ended_has_a_code_of_its_own() {
+        let others = [Exit::Pass, Exit::Regression, Exit::Invalid, Exit::Inconclusive, Exit::Interrupted];
+        assert!(others.iter().all(|exit| exit.code() != Exit::EndedByFirst.code()));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use anyhow::bail;
 
 use crate::load::ahead;
 use crate::store::latest_runs;
-use reclaim_analysis::judge::{Experience, forecast};
+use reclaim_analysis::judge::{CanAnswer, Prospect, prospect};
 use reclaim_analysis::report;
 use reclaim_analysis::scenario::Scenario;
 
@@ -28,15 +28,18 @@ pub(super) fn say_what_it_takes(
     let mut claims = Some(0);
     let mut doubt = String::new();
     for scenario in scenarios {
-        let anywhere = forecast(scenario, &Experience::of([], scenario));
         // Those of a sweep have loads of their own.
-        let forecast = forecast(scenario, &Experience::of(&past, scenario));
-        if let Some(shortfall) = forecast.shortfalls.first().filter(|_| !anyway) {
-            let shortfall = report::shortfall(shortfall);
-            if !anywhere.shortfalls.is_empty() {
+        let Prospect { forecast, can_answer } = prospect(scenario, &past);
+        match can_answer {
+            CanAnswer::No(shortfall) if !anyway => {
+                let shortfall = report::shortfall(&shortfall);
                 bail!("{}: {shortfall}; --anyway makes the run without a verdict", scenario.name);
             }
-            doubt = format!(". It may end without a verdict: as noisy as the runs before, {shortfall}");
+            CanAnswer::Doubtful(shortfall) if !anyway => {
+                let shortfall = report::shortfall(&shortfall);
+                doubt = format!(". It may end without a verdict: as noisy as the runs before, {shortfall}");
+            }
+            CanAnswer::Yes | CanAnswer::Doubtful(_) | CanAnswer::No(_) => {}
         }
         seconds += forecast.length.as_secs_f64();
         if generators > 1 {

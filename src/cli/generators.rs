@@ -8,11 +8,11 @@ use clap::Args;
 use super::cluster_args::ClusterArgs;
 use super::environment;
 use super::exit::Exit;
-use super::output::print;
+use super::output::{complain, print};
 use super::scenario_args::duration;
 use super::signals::with_signals;
 use super::terminal::Terminal;
-use crate::campaign::{self, Generators, Joined, RunPlan, Stop, Task, Watch};
+use crate::campaign::{self, CampaignError, Generators, Joined, RunPlan, Stop, Task, Watch};
 use crate::cluster::ClusterRequest;
 use crate::load::{Deaths, PartSetup, shareable};
 use crate::workload::Slice;
@@ -236,6 +236,11 @@ pub(super) async fn led(
     Ok(Exit::Pass)
 }
 
+/// Whether a part ended because the first one has ended the run.
+fn is_ended_by_first(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<CampaignError>().is_some_and(CampaignError::is_ended_by_first)
+}
+
 /// Options of the hidden command that is one of the generators of `run --generators`.
 #[derive(Args, Clone, Debug)]
 pub struct GeneratorArgs {
@@ -267,12 +272,29 @@ pub(super) async fn generator(args: &GeneratorArgs) -> anyhow::Result<Exit> {
     };
     let clusters: Vec<ClusterRequest> = task.clusters.into_iter().map(joined).collect();
     let plan = RunPlan { scenario, request, seed: task.seed, generators };
-    led(&plan, &clusters, &Terminal::plain(true), (&slice.to_string(), true)).await
+    match led(&plan, &clusters, &Terminal::plain(true), (&slice.to_string(), true)).await {
+        Err(error) if is_ended_by_first(&error) => {
+            complain(&error);
+            Ok(Exit::EndedByFirst)
+        }
+        done => done,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::load::{LoadError, MeetingError};
+
+    /// It is told from all others by its exit code, which nobody sees but the process that started it.
+    #[test]
+    fn a_part_that_the_first_one_ended_is_told_from_one_that_failed() {
+        let ended =
+            |meeting: MeetingError| is_ended_by_first(&CampaignError::from(LoadError::from(meeting)).into());
+        assert!(ended(MeetingError::Ended { reason: "interrupted".to_owned() }));
+        let failed = MeetingError::Died { part: 2, said: "generator 1 ended the run: it".to_owned() };
+        assert!(!ended(failed), "whatever it says");
+    }
 
     #[test]
     fn parts_are_read_as_they_are_written() {

@@ -18,7 +18,7 @@ use ratatui::widgets::{Block, Paragraph, Sparkline};
 use ratatui::{Frame, Terminal};
 
 use reclaim_analysis::record::TimelinePoint;
-use reclaim_analysis::report::wrapped;
+use reclaim_analysis::report::{percent, time, wrapped};
 
 /// Seconds that are drawn: more than the widest terminal has columns.
 const KEPT: usize = 400;
@@ -169,14 +169,6 @@ fn whole(n: f64) -> String {
     format!("{n:.0}")
 }
 
-fn percent(share: f64) -> String {
-    format!("{:.0} %", 100.0 * share)
-}
-
-fn time(us: f64) -> String {
-    super::progress_line::time(us)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -208,7 +200,7 @@ mod tests {
             for part in [
                 "claiming (2 of 4)",
                 "claims/s 1500",
-                "service p99 1.5 ms",
+                "service p99 1,500 µs",
                 "CPU of primary 1 50 %",
                 "something happened",
             ] {

@@ -173,8 +173,9 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Whether these are arguments that the tool takes, its name first; nothing is run. For tests of what
-/// documents show.
+/// Whether these are arguments that the tool takes, its name first; nothing is run. Public for the test of what
+/// documents show alone: the program itself has no way to check without running, for with `--help` behind them
+/// it would not look for arguments that are missing or exclude each other.
 pub fn check_arguments(
     arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
 ) -> Result<(), clap::Error> {

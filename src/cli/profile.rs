@@ -54,7 +54,7 @@ impl ProfileArgs {
 /// Runs the command.
 pub async fn run(args: &ProfileArgs) -> anyhow::Result<Exit> {
     let plan = args.plan()?;
-    // Its verdicts are not what it is made for.
+    // A profile is not run for verdicts, so too few claims do not stop it.
     let about = say_what_it_takes(&[&plan.scenario], (1, 1), &args.output.output, true)?;
     let Some(made) = one_run(&plan, &about, &args.output).await? else { return Ok(Exit::Interrupted) };
     let doubtful = made.result.profile.as_ref().is_none_or(|profile| !profile.findings.is_empty());

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::load::Activity;
 use reclaim_analysis::record::TimelinePoint;
+use reclaim_analysis::report;
 use reclaim_analysis::scenario::{Amount, Scenario};
 
 /// What is done with an execution for each claim: created, staged, claimed, audited. A share is counted in
@@ -140,7 +141,7 @@ impl ProgressLine {
         }
         if let Some((rate, p99_us)) = self.rate.filter(|_| claims_now(activity)) {
             parts.push(format!("{rate:.0}/s"));
-            parts.extend(p99_us.map(|us| format!("p99 {}", time(us))));
+            parts.extend(p99_us.map(|us| format!("p99 {}", report::time(us))));
         }
         if self.errors > 0 {
             parts.push(format!("{} not claimed", self.errors));
@@ -213,15 +214,6 @@ fn clock(time: Duration) -> String {
         format!("{}:{:02}:{:02}", s / 3_600, s / 60 % 60, s % 60)
     } else {
         format!("{}:{:02}", s / 60, s % 60)
-    }
-}
-
-/// A time in the unit that fits it.
-pub fn time(us: f64) -> String {
-    match us {
-        us if us >= 1e6 => format!("{:.2} s", us / 1e6),
-        us if us >= 1e3 => format!("{:.1} ms", us / 1e3),
-        us => format!("{us:.0} µs"),
     }
 }
 
@@ -333,13 +325,10 @@ mod tests {
         line.run(1, 1, &scenario(), begun);
         line.begin(Activity::Window, Some(100), begun);
         line.second(&second(8_120, 0, 410.0));
-        assert_eq!(line.text(80, begun), "claiming (2 of 4)  0 %  8120/s  p99 410 µs");
-        line.second(&second(80, 3, 12_300.0));
-        assert_eq!(line.text(80, begun), "claiming (2 of 4)  0 %  80/s  p99 12.3 ms  3 not claimed");
+        assert_eq!(line.text(80, begun), "claiming (2 of 4)  0 %  8120/s  p99 410.0 µs");
+        line.second(&second(80, 3, 2_000.0));
+        assert_eq!(line.text(80, begun), "claiming (2 of 4)  0 %  80/s  p99 2,000 µs  3 not claimed");
         assert_eq!(line.text(32, begun), "claiming (2 of 4)  0 %  80/s");
-        assert_eq!(
-            (clock(Duration::from_secs(3_725)), time(2.5e6)),
-            ("1:02:05".to_owned(), "2.50 s".to_owned())
-        );
+        assert_eq!(clock(Duration::from_secs(3_725)), "1:02:05");
     }
 }

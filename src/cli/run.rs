@@ -84,7 +84,7 @@ impl RunArgs {
         let request = self.cluster.request(&scenario)?;
         check_surroundings(&scenario)?;
         let generators = match &scenario.file().sweep {
-            // Each of its runs is checked by itself: this is none of them.
+            // This plan only describes the sweep; each of its runs is checked separately.
             Some(_) => self.generators.here(&self.cluster),
             None => self.generators.started(&scenario, &self.cluster)?,
         };

@@ -12,7 +12,7 @@ use crate::cluster::{Library, for_servers};
 use crate::load::{memory_needed, read_trace, server_memory_needed};
 use crate::machine::{memory_left, read_text};
 use reclaim_analysis::scenario::{
-    Arrivals, Draft, HumanDuration, Model, Override, SHIPPED, Scenario, ServerOption, Shipped, nearest,
+    Arrivals, Draft, HumanDuration, Model, Override, SHIPPED, Scenario, ServerOption, Shipped, did_you_mean,
 };
 
 /// Changes to the scenario.
@@ -204,10 +204,7 @@ pub fn scenario_text(wanted: &str) -> anyhow::Result<(String, String)> {
         return Ok((wanted.to_owned(), text));
     }
     let names: Vec<&str> = SHIPPED.iter().map(|shipped| shipped.name).collect();
-    let hint = match nearest(wanted, names.iter().copied()) {
-        Some(best) => format!("did you mean `{best}`?"),
-        None => format!("shipped are {}.", names.join(", ")),
-    };
+    let hint = did_you_mean(wanted, &names).unwrap_or_else(|| format!("shipped are {}.", names.join(", ")));
     bail!("no scenario is named `{wanted}`; {hint} A file is given by its path, such as ./{wanted}.toml")
 }
 

@@ -29,7 +29,7 @@ pub(super) enum Lifetime {
 }
 
 /// What the thread of the servers is asked for.
-enum Order {
+enum ChildRequest {
     /// The servers stay.
     Release,
     /// One that has ended is started again.
@@ -74,7 +74,7 @@ impl Place {
 /// Running servers. Dropping it kills them and waits until they are gone.
 pub(super) struct ChildServers {
     places: Arc<Mutex<Vec<Place>>>,
-    orders: Option<mpsc::Sender<Order>>,
+    orders: Option<mpsc::Sender<ChildRequest>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -107,13 +107,13 @@ impl ChildServers {
             let _ = report.send(result);
             loop {
                 match asked.recv() {
-                    Ok(Order::Start { position, done }) => {
+                    Ok(ChildRequest::Start { position, done }) => {
                         let started = spawn(&specs[position]);
                         let started = started.map(|child| lock(&kept)[position].replace(child));
                         // Who asked may have been cancelled; the server is stopped with the others.
                         let _ = done.send(started);
                     }
-                    Ok(Order::Release) => return,
+                    Ok(ChildRequest::Release) => return,
                     Err(_) => return kill_all(&kept),
                 }
             }
@@ -149,7 +149,7 @@ impl ChildServers {
         let gone = || io::Error::other("the thread that starts servers ended");
         let (done, started) = oneshot::channel();
         let orders = self.orders.as_ref().ok_or_else(gone)?;
-        orders.send(Order::Start { position, done }).map_err(|_| gone())?;
+        orders.send(ChildRequest::Start { position, done }).map_err(|_| gone())?;
         started.await.unwrap_or_else(|_| Err(gone()))
     }
 
@@ -157,7 +157,7 @@ impl ChildServers {
     pub(super) fn release(mut self) {
         if let Some(orders) = self.orders.take() {
             // Fails only if the thread is gone, and the servers are released then.
-            let _ = orders.send(Order::Release);
+            let _ = orders.send(ChildRequest::Release);
         }
     }
 }

@@ -30,6 +30,7 @@ use super::networks::Addresses;
 use super::owned_dir::OwnedDir;
 use super::request::{ClusterRequest, Containers};
 use super::server_specs::{ServerSpec, log_tail, loopback, specs};
+use super::taken_port::{PORT_ATTEMPTS, is_taken};
 use crate::valkey::{Access, Connector, Info, NodeAddr, Wire};
 
 /// Where the pipe and the logs are inside the container.
@@ -39,7 +40,6 @@ const PIPE: &str = "alive";
 const OWNER_SEEN_WITHIN_S: u32 = 5;
 const ANSWER_LIMIT: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(20);
-const PORT_ATTEMPTS: u32 = 5;
 
 /// Running containers. Dropping it removes them, and their networks, and waits until that is done.
 pub(super) struct ContainerServers {
@@ -120,7 +120,7 @@ impl ContainerServers {
             let addr = addr(spec, addresses.as_ref());
             let wire = loop {
                 let log = self.log(spec);
-                if log.contains("Address already in use") {
+                if is_taken(&log) {
                     return Ok(None);
                 }
                 let asked = tokio::time::timeout_at(deadline.into(), fresh_node(&connector, &addr)).await;

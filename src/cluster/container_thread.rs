@@ -58,7 +58,7 @@ impl ContainerPlan {
 pub(super) type RunningServers = Vec<(ServerSpec, Option<Addresses>)>;
 
 /// Something to be done.
-struct Order {
+struct ContainerRequest {
     /// In which container.
     place: usize,
     what: What,
@@ -75,15 +75,15 @@ enum What {
 
 /// Has things done in and to containers.
 #[derive(Clone, Debug)]
-pub(super) struct ContainerThread(mpsc::UnboundedSender<Order>);
+pub(super) struct ContainerThread(mpsc::UnboundedSender<ContainerRequest>);
 
-/// The thread's side of its orders.
-pub(super) struct Orders(mpsc::UnboundedReceiver<Order>);
+/// The thread's side of its requests.
+pub(super) struct ContainerRequests(mpsc::UnboundedReceiver<ContainerRequest>);
 
 impl ContainerThread {
-    pub(super) fn new() -> (Self, Orders) {
+    pub(super) fn new() -> (Self, ContainerRequests) {
         let (orders, asked) = mpsc::unbounded_channel();
-        (Self(orders), Orders(asked))
+        (Self(orders), ContainerRequests(asked))
     }
 
     /// Sends a signal to a process by the number that it has in its container.
@@ -112,7 +112,7 @@ impl ContainerThread {
         self.ask(place, What::Cut(from)).await
     }
 
-    /// Takes it onto those again that it is off.
+    /// Reconnects this server's container to the networks it was cut off from.
     pub(super) async fn join(&self, place: usize) -> Result<(), String> {
         self.ask(place, What::Join).await
     }
@@ -125,13 +125,13 @@ impl ContainerThread {
     async fn ask(&self, place: usize, what: What) -> Result<(), String> {
         let (done, answer) = oneshot::channel();
         let gone = || "the container is gone".to_owned();
-        self.0.send(Order { place, what, done: Some(done) }).map_err(|_| gone())?;
+        self.0.send(ContainerRequest { place, what, done: Some(done) }).map_err(|_| gone())?;
         answer.await.unwrap_or_else(|_| Err(gone()))
     }
 
     fn post(&self, place: usize, what: What) {
         // A container that is gone has neither processes nor networks.
-        let _ = self.0.send(Order { place, what, done: None });
+        let _ = self.0.send(ContainerRequest { place, what, done: None });
     }
 }
 
@@ -143,7 +143,7 @@ fn kill(pid: u32, signal: Signal) -> String {
 pub(super) fn keep(
     plan: &ContainerPlan,
     report: oneshot::Sender<Result<RunningServers, String>>,
-    (mut stopped, Orders(mut orders)): (oneshot::Receiver<()>, Orders),
+    (mut stopped, ContainerRequests(mut orders)): (oneshot::Receiver<()>, ContainerRequests),
 ) {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -183,7 +183,7 @@ pub(super) fn keep(
             loop {
                 tokio::select! {
                     _ = &mut stopped => break,
-                    Some(Order { place, what, done }) = orders.recv() => {
+                    Some(ContainerRequest { place, what, done }) = orders.recv() => {
                         let answer = kept.carry_out(place, what).await;
                         if let Some(done) = done {
                             // Whoever asked may not wait any more.

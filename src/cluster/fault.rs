@@ -109,16 +109,16 @@ pub enum FaultError {
 
 /// A process that is stopped. It goes on when this is dropped, however that comes.
 #[derive(Debug)]
-pub struct StoppedProcess(Process);
+pub struct StoppedProcess(ServerProcess);
 
 impl StoppedProcess {
     /// Lets it go on, and returns when it does.
     pub async fn go_on(self) {
         match &self.0 {
-            Process::Child(_) => std::future::ready(()).await,
+            ServerProcess::Child(_) => std::future::ready(()).await,
             #[cfg(all(feature = "container", unix))]
             // Where that fails, dropping it tries again.
-            Process::Contained { thread, place, pid } => {
+            ServerProcess::Contained { thread, place, pid } => {
                 drop(thread.signal(*place, *pid, Signal::CONT).await);
             }
         }
@@ -129,16 +129,16 @@ impl Drop for StoppedProcess {
     fn drop(&mut self) {
         match &self.0 {
             // Fails only for a process that has ended.
-            Process::Child(pid) => _ = kill_process(*pid, Signal::CONT),
+            ServerProcess::Child(pid) => _ = kill_process(*pid, Signal::CONT),
             #[cfg(all(feature = "container", unix))]
-            Process::Contained { thread, place, pid } => thread.post_signal(*place, *pid, Signal::CONT),
+            ServerProcess::Contained { thread, place, pid } => thread.post_signal(*place, *pid, Signal::CONT),
         }
     }
 }
 
 /// A server's process.
 #[derive(Debug)]
-pub(super) enum Process {
+pub(super) enum ServerProcess {
     /// By its number here.
     Child(Pid),
     /// By the number that it has in its container, which has this place among them.
@@ -166,7 +166,7 @@ impl Cluster {
         self.signal(addr, Signal::KILL).await.map(drop)
     }
 
-    pub(super) async fn signal(&self, addr: &NodeAddr, signal: Signal) -> Result<Process, FaultError> {
+    pub(super) async fn signal(&self, addr: &NodeAddr, signal: Signal) -> Result<ServerProcess, FaultError> {
         if let Some(process) = self.signal_contained(addr, signal).await? {
             return Ok(process);
         }
@@ -176,22 +176,26 @@ impl Cluster {
             self.server_pid(addr).and_then(|pid| Pid::from_raw(pid.cast_signed())).ok_or_else(not_ours)?;
         kill_process(pid, signal)
             .map_err(|error| FaultError::Signal { addr: addr.clone(), source: error.into() })?;
-        Ok(Process::Child(pid))
+        Ok(ServerProcess::Child(pid))
     }
 
     #[cfg(all(feature = "container", unix))]
-    async fn signal_contained(&self, addr: &NodeAddr, signal: Signal) -> Result<Option<Process>, FaultError> {
+    async fn signal_contained(
+        &self,
+        addr: &NodeAddr,
+        signal: Signal,
+    ) -> Result<Option<ServerProcess>, FaultError> {
         let Some((thread, place)) = self.servers.containers_of(addr) else { return Ok(None) };
         let wire = self.connector.admin(addr).await?;
         let pid = Info::read(&wire, &["server"]).await?.number("process_id")?;
         let refused =
             |detail| FaultError::Signal { addr: addr.clone(), source: std::io::Error::other(detail) };
         thread.signal(place, pid, signal).await.map_err(refused)?;
-        Ok(Some(Process::Contained { thread, place, pid }))
+        Ok(Some(ServerProcess::Contained { thread, place, pid }))
     }
 
     #[cfg(not(all(feature = "container", unix)))]
-    async fn signal_contained(&self, _: &NodeAddr, _: Signal) -> Result<Option<Process>, FaultError> {
+    async fn signal_contained(&self, _: &NodeAddr, _: Signal) -> Result<Option<ServerProcess>, FaultError> {
         std::future::ready(Ok(None)).await
     }
 

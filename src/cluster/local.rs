@@ -10,10 +10,9 @@ use super::error::ClusterError;
 use super::form::{Member, form};
 use super::owned_dir::OwnedDir;
 use super::server_specs::{ServerSpec, log_tail, loopback, specs};
+use super::taken_port::{PORT_ATTEMPTS, is_taken};
 use crate::valkey::{Connector, Info, NodeAddr, Wire};
 
-/// Between choosing a free port and binding it, another process may take it.
-const PORT_ATTEMPTS: u32 = 5;
 const START_LIMIT: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(5);
 const DIR_PREFIX: &str = "reclaim-bench-cluster-";
@@ -105,8 +104,7 @@ impl LocalServers {
         let deadline = Instant::now() + START_LIMIT;
         loop {
             if let Some(status) = self.children.exit_of(position) {
-                let taken = log_tail(&log_file).contains("Address already in use");
-                return Err(if taken {
+                return Err(if is_taken(&log_tail(&log_file)) {
                     StartError::PortTaken
                 } else {
                     failed(format!("it ended: {status}"))

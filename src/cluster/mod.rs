@@ -48,6 +48,7 @@ mod room;
 mod server_specs;
 mod slot_move;
 mod started;
+mod taken_port;
 mod visits;
 
 pub(crate) use child_servers::die_with_parent;
@@ -55,7 +56,7 @@ pub use conditions::{Change, ClusterConditions, Strangers};
 pub use detached::{Detached, DetachedServer, DetachedStatus, down, status, up};
 pub use error::ClusterError;
 pub use fault::{FaultError, ServerView, StoppedProcess};
-pub use fetch::cache_dir;
+pub use fetch::{NO_CACHE_DIR, cache_dir};
 pub use find::server_binary;
 pub use handle::Cluster;
 pub use heirs::Heirs;

@@ -137,7 +137,7 @@ impl Networks {
         Ok(())
     }
 
-    /// Takes it onto those networks again that it is off, with the addresses that it had.
+    /// Reconnects the container to every network it was taken off, with its old addresses.
     pub(super) async fn join(&mut self, position: usize) -> Result<(), String> {
         let member = self.members.get_mut(position).ok_or("no such server")?;
         let Addresses { servers, clients } = member.addresses;

@@ -88,7 +88,8 @@ impl Cluster {
         self.until((addr, "is not back in the cluster"), (WELL_LIMIT, PAUSE), back).await
     }
 
-    /// `None` where it cannot be asked, or is none of those whom it knows.
+    /// `None` if the server does not answer, or is missing in its own node list or that of a primary that
+    /// answers.
     async fn has_rejoined(&self, addr: &NodeAddr) -> Option<bool> {
         let role = |members: &[MemberState]| members.iter().find(|member| &member.addr == addr).map(role_of);
         let own = async |wire: &Wire| {
@@ -101,7 +102,7 @@ impl Cluster {
         if !is_well(&state) || agreed.is_none() {
             return Some(false);
         }
-        // By its own map: whoever took over for it may be in no other yet.
+        // Uses the rejoined server's map: other maps may not list its successor yet.
         let (mut others, mut answers) = (0, 0);
         for primary in own.iter().filter(|member| member.serves && &member.addr != addr) {
             others += 1;

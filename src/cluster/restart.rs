@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use super::fault::{FaultError, Process};
+use super::fault::{FaultError, ServerProcess};
 use super::form::is_well;
 use super::handle::Cluster;
 use super::library::Held;
@@ -36,14 +36,14 @@ impl Cluster {
         self.until((addr, "has not ended"), (END_LIMIT, PAUSE), ended).await
     }
 
-    async fn has_ended(&self, addr: &NodeAddr, process: &Process) -> bool {
+    async fn has_ended(&self, addr: &NodeAddr, process: &ServerProcess) -> bool {
         match process {
-            Process::Child(_) => {
+            ServerProcess::Child(_) => {
                 let ended = self.servers.children().is_some_and(|children| children.has_ended(addr));
                 std::future::ready(ended).await
             }
             #[cfg(all(feature = "container", unix))]
-            Process::Contained { thread, place, pid } => thread.has_ended(*place, *pid).await,
+            ServerProcess::Contained { thread, place, pid } => thread.has_ended(*place, *pid).await,
         }
     }
 

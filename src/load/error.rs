@@ -97,11 +97,16 @@ pub enum LoadError {
     #[error("cannot read what the instrumented library counted: {0}")]
     Inside(CallError),
     /// The open loop's clock could not be started.
-    #[error("cannot start the pacer's thread: {0}; free some memory or raise the limit on processes")]
+    #[error("{}", no_pacer(.0))]
     Pacer(std::io::Error),
     /// The run was cancelled before anything was measured.
     #[error("interrupted before anything was measured")]
     Cancelled,
+}
+
+/// Why an open loop has no clock.
+pub(crate) fn no_pacer(error: &std::io::Error) -> String {
+    format!("cannot start the pacer's thread: {error}; free some memory or raise the limit on processes")
 }
 
 impl LoadError {

@@ -16,18 +16,22 @@ mod faults;
 mod fixtures;
 mod measuring;
 mod modes;
+mod observe;
 mod planning;
 mod progress;
 mod rendezvous;
+mod room;
 mod run;
 mod run_record;
 mod session;
 mod site;
+mod striking;
 mod timing;
 mod workers;
 
 pub use driving::{ClaimBook, Drawn, Driver, Fate, GrantSource, LevelWatch, Ruler, Seat, Twin};
 pub use error::LoadError;
+pub(crate) use error::no_pacer;
 pub use faults::{Ended, FaultLog};
 pub use planning::{
     Batch, BlockKind, BlockPlan, NotShareable, Plan, PlanDigest, PlanError, PlannedClaim, Round, StratumPlan,

@@ -1,10 +1,11 @@
 //! How a run tells whoever watches where it is.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use serde::Serialize;
 
-use reclaim_analysis::record::{RunRecord, TimelinePoint};
+use reclaim_analysis::record::{Recorder, RunRecord, TimelinePoint};
 
 /// What a run is doing, in the order it comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -61,7 +62,8 @@ pub trait Progress {
     /// How many of them are done.
     fn advance(&self, done: u64);
 
-    /// Nothing is done but to wait for something, for so long at most; told again as time passes.
+    /// Nothing is done but to wait for something, which may take until `left` has passed; told again as time
+    /// passes.
     fn waiting(&self, _what: &str, _left: Duration) {}
 
     /// A second of the window has finished; each is told once, the last one when the window is over, of which
@@ -75,7 +77,7 @@ pub trait Progress {
     /// another thread's work.
     fn snapshot(&self, record: RunRecord);
 
-    /// The same where no claim is under way: it is kept when this returns.
+    /// As [`Self::snapshot`], where no claim is under way: the record is kept when this returns.
     fn snapshot_now(&self, record: RunRecord) {
         self.snapshot(record);
     }
@@ -91,4 +93,18 @@ impl Progress for Silent {
     fn second(&self, _: &TimelinePoint) {}
     fn note(&self, _: &str) {}
     fn snapshot(&self, _: RunRecord) {}
+}
+
+/// How many finished seconds of a run's window have been shown so far.
+#[derive(Debug, Default)]
+pub(super) struct SecondsTold(Cell<usize>);
+
+impl SecondsTold {
+    /// Tells each second that has finished, once.
+    pub fn tell_finished(&self, watch: &dyn Progress, recorder: &Recorder) {
+        while let Some(point) = recorder.second(self.0.get()) {
+            watch.second(&point);
+            self.0.set(self.0.get() + 1);
+        }
+    }
 }

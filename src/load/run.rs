@@ -6,10 +6,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::LoadError;
 use super::measuring::Measured;
-use super::measuring::observe::tell_rest;
 use super::modes::churn::churn;
 use super::modes::staged::staged;
 use super::modes::storm::storm;
+use super::observe::tell_rest;
 use super::progress::Activity;
 use super::rendezvous::{Meeting, MeetingError, PartSetup};
 use super::run_record::{Closing, run_record};
@@ -42,7 +42,7 @@ pub async fn run_part(setup: RunSetup<'_>, part: &PartSetup) -> Result<Vec<RunRe
                 (Err(error), Some(mut own)) => {
                     meeting.give_up(&error.to_string()).await;
                     remove_gone(&session, planned, &mut own.warnings).await;
-                    own.invalid_reasons.push(infrastructure(ENDED_EARLY, &error));
+                    own.invalid_reasons.push(Shortfall::EndedEarly.because(&error));
                     Ok(vec![own])
                 }
                 (Err(error), None) => Err(error.into()),
@@ -56,8 +56,30 @@ pub async fn run_part(setup: RunSetup<'_>, part: &PartSetup) -> Result<Vec<RunRe
     records
 }
 
-/// What a result says first that was ended by an error.
-const ENDED_EARLY: &str = "the run ended early";
+/// What makes a result invalid though its claims were made.
+#[derive(Clone, Copy, Debug)]
+enum Shortfall {
+    EndedEarly,
+    NoAudit,
+    NoReadings,
+    NotRemoved,
+}
+
+impl Shortfall {
+    fn words(self) -> &'static str {
+        match self {
+            Self::EndedEarly => "the run ended early",
+            Self::NoAudit => "the audit could not be made",
+            Self::NoReadings => "the servers could not be asked what they are",
+            Self::NotRemoved => "what was written could not be removed",
+        }
+    }
+
+    /// The result is invalid for it, and for this reason; the run goes on.
+    fn because(self, error: &dyn std::error::Error) -> InvalidReason {
+        InvalidReason::Infrastructure { detail: format!("{}: {error}", self.words()) }
+    }
+}
 
 /// A run as it went.
 struct Made {
@@ -90,7 +112,7 @@ async fn run_in(session: &Session<'_>) -> Result<Made, LoadError> {
     let mut closing = Closing::default();
     if let Some(error) = &ended_by {
         // Hours of claims are not lost for what ended them: the result is invalid and says why.
-        closing.invalid_reasons.push(infrastructure(ENDED_EARLY, error));
+        closing.invalid_reasons.push(Shortfall::EndedEarly.because(error));
         if let Some(meeting) = session.meeting() {
             meeting.give_up(&error.to_string()).await;
         }
@@ -119,15 +141,14 @@ async fn close(session: &Session<'_>, measured: &Measured, mut closing: Closing)
     watch.begin(Activity::Audit, None);
     for site in &session.sites {
         let audit = tokio::time::timeout(limit, site.workload.audit(&control)).await;
-        let failed = "the audit could not be made";
         closing.audits.push(match audit {
             Ok(Ok(audit)) => audit,
             Ok(Err(error)) => {
-                closing.invalid_reasons.push(infrastructure(failed, &error));
+                closing.invalid_reasons.push(Shortfall::NoAudit.because(&error));
                 Audit::default()
             }
             Err(_) => {
-                closing.invalid_reasons.push(infrastructure(failed, &TakesTooLong(limit)));
+                closing.invalid_reasons.push(Shortfall::NoAudit.because(&TakesTooLong(limit)));
                 Audit::default()
             }
         });
@@ -138,9 +159,9 @@ async fn close(session: &Session<'_>, measured: &Measured, mut closing: Closing)
         watch.snapshot_now(run_record(session, measured, &closing, true));
     }
     remove_gone(session, measured.planned_executions, &mut closing.warnings).await;
-    if !session.cluster.owned() && !session.meeting().is_some_and(Meeting::is_owned) {
+    if !session.first_site().cluster.owned() && !session.meeting().is_some_and(Meeting::is_owned) {
         watch.begin(Activity::Remove, None);
-        let removed = tokio::time::timeout(limit, session.workload.remove(&control)).await;
+        let removed = tokio::time::timeout(limit, session.first_site().workload.remove(&control)).await;
         let failure: Box<dyn std::error::Error> = match removed {
             Ok(Ok(removal)) => {
                 if removal.failures > 0 {
@@ -159,7 +180,7 @@ async fn close(session: &Session<'_>, measured: &Measured, mut closing: Closing)
             Err(_) => TakesTooLong(limit).into(),
         };
         watch.note(&format!("cannot remove all that was written: {failure}; run `reclaim-bench clean`"));
-        closing.invalid_reasons.push(infrastructure("what was written could not be removed", &*failure));
+        closing.invalid_reasons.push(Shortfall::NotRemoved.because(&*failure));
     }
     run_record(session, measured, &closing, interrupted)
 }
@@ -167,14 +188,15 @@ async fn close(session: &Session<'_>, measured: &Measured, mut closing: Closing)
 /// Removes what other generators have left that are gone, from a cluster that is not ours.
 async fn remove_gone(session: &Session<'_>, planned: u32, warnings: &mut Vec<Warning>) {
     let gone = session.meeting().map(Meeting::gone).unwrap_or_default();
-    if gone.is_empty() || session.cluster.owned() {
+    if gone.is_empty() || session.first_site().cluster.owned() {
         return;
     }
     let (go_on, watch) = (CancellationToken::new(), session.watch());
     watch.begin(Activity::Remove, None);
     let control = Oversight { cancel: &go_on, progress: &|done, _| watch.advance(done) };
     let limit = closing_limit(session);
-    let removed = tokio::time::timeout(limit, session.workload.remove_of(&gone, planned, &control)).await;
+    let removal = session.first_site().workload.remove_of(&gone, planned, &control);
+    let removed = tokio::time::timeout(limit, removal).await;
     let said = match removed {
         Ok(Ok(removal)) if removal.failures == 0 => return,
         Ok(Ok(removal)) => {
@@ -192,16 +214,15 @@ async fn remove_gone(session: &Session<'_>, planned: u32, warnings: &mut Vec<War
 /// Asks the servers of a server duet once more what they are.
 async fn look_once_more(session: &Session<'_>, closing: &mut Closing, limit: Duration) {
     for site in session.sites.iter().filter(|site| site.duet.is_some()) {
-        let failed = "the servers could not be asked what they are";
         let read = tokio::time::timeout(limit, site.cluster.readings()).await;
         closing.readings.push(match read {
             Ok(Ok(readings)) => readings,
             Ok(Err(error)) => {
-                closing.invalid_reasons.push(infrastructure(failed, &error));
+                closing.invalid_reasons.push(Shortfall::NoReadings.because(&error));
                 Vec::new()
             }
             Err(_) => {
-                closing.invalid_reasons.push(infrastructure(failed, &TakesTooLong(limit)));
+                closing.invalid_reasons.push(Shortfall::NoReadings.because(&TakesTooLong(limit)));
                 Vec::new()
             }
         });
@@ -211,15 +232,10 @@ async fn look_once_more(session: &Session<'_>, closing: &mut Closing, limit: Dur
 /// How long reading back may take, and how long removing: a hundred times what they take on servers that
 /// answer, and never without end on those that do not.
 fn closing_limit(session: &Session<'_>) -> Duration {
-    Duration::from_mins(1) + Duration::from_millis(5) * session.workload.executions()
+    Duration::from_mins(1) + Duration::from_millis(5) * session.first_site().workload.executions()
 }
 
 /// A step at the end that has no end.
 #[derive(Debug, thiserror::Error)]
 #[error("it was not done within {} s", .0.as_secs())]
 struct TakesTooLong(Duration);
-
-/// An infrastructure error that makes the result invalid without ending the run.
-fn infrastructure(what: &str, error: &dyn std::error::Error) -> InvalidReason {
-    InvalidReason::Infrastructure { detail: format!("{what}: {error}") }
-}

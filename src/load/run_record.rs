@@ -35,7 +35,7 @@ pub(super) fn run_record(
 ) -> RunRecord {
     let recorder = measured.recorder.borrow();
     let reasons = [&measured.invalid_reasons, &closing.invalid_reasons, &measured.meter.invalid_reasons()];
-    let used = generator_use(session, measured, &recorder);
+    let used = generator_use(measured, &recorder);
     let found = [closing.warnings.clone(), measured.meter.warnings()].concat();
     RunRecord {
         tool: tool(),
@@ -47,7 +47,7 @@ pub(super) fn run_record(
         partial,
         environment: Environment {
             host: host(),
-            valkey: session.sites[0].valkey.clone(),
+            valkey: session.first_site().valkey.clone(),
             library: session.library.borrow().clone(),
             conditions: Some(session.arrangement.conditions()),
         },
@@ -116,7 +116,7 @@ fn events(measured: &Measured, recorder: &Recorder) -> Vec<WindowEvent> {
 fn arms(session: &Session<'_>, measured: &Measured, recorder: &Recorder) -> Vec<ArmRecord> {
     let task_context = session.scenario().load.task_context;
     let arms = recorder.arms().iter().zip(&session.scenario().variants).zip(&measured.arm_libraries);
-    let workers = session.sites[0].workers.as_ref();
+    let workers = session.first_site().workers.as_ref();
     let hand = |position: usize| workers.and_then(|workers| workers.arms.get(position));
     arms.enumerate()
         .map(|(position, ((arm, variant), library))| ArmRecord {
@@ -155,8 +155,8 @@ fn step_record((times, step): (&LatencyHistogram, Step)) -> StepRecord {
     StepRecord { title: step.title.to_owned(), time: times.encode() }
 }
 
-/// `whole`: one generator made all claims. Of several each has them all, so that they can be put together,
-/// also those of which it made no claims.
+/// `whole`: one generator made all claims. Of several each records all strata, also those of which it made no
+/// claims, so that the records can be put together.
 fn strata(plans: &[StratumPlan], samples: &[Vec<Samples>], rulers: &[Samples], whole: bool) -> Vec<Stratum> {
     plans
         .iter()
@@ -220,7 +220,7 @@ fn primaries(session: &Session<'_>, measured: &Measured) -> Vec<PrimaryRecord> {
     all
 }
 
-/// Those of one cluster, before which there are so many others.
+/// The primaries of one cluster; `before` counts those of the clusters listed earlier.
 fn primaries_of(site: &Site, cluster: Option<u32>, measured: &Measured, before: usize) -> Vec<PrimaryRecord> {
     let topology = site.cluster.topology();
     let mut partitions = vec![0u32; topology.primaries().len()];
@@ -251,12 +251,12 @@ fn primaries_of(site: &Site, cluster: Option<u32>, measured: &Measured, before: 
         .collect()
 }
 
-fn generator_use(session: &Session<'_>, measured: &Measured, recorder: &Recorder) -> GeneratorUse {
+fn generator_use(measured: &Measured, recorder: &Recorder) -> GeneratorUse {
     GeneratorUse {
         // What the generator used in a window that stalled it used until it was given up.
         window_s: (recorder.active() + measured.waited).as_secs_f64(),
         real_time: measured.real_time,
-        recording_ns_per_claim: Some(session.recording_ns_per_claim),
+        recording_ns_per_claim: Some(measured.recording_ns_per_claim),
         ..measured.meter.usage
     }
 }
@@ -264,7 +264,7 @@ fn generator_use(session: &Session<'_>, measured: &Measured, recorder: &Recorder
 fn warnings(session: &Session<'_>, used: &GeneratorUse, found: Vec<Warning>) -> Vec<Warning> {
     let mut warnings = found;
     let host = host();
-    let same_machine = session.sites[0].valkey.same_machine;
+    let same_machine = session.first_site().valkey.same_machine;
     if same_machine {
         warnings.push(Warning::SharedMachine { cores: host.cores });
     }

@@ -1,5 +1,5 @@
-//! What every mode works with: the cluster, the workload on it, the claim paths, the clocks. Nothing in here
-//! changes while a run measures.
+//! What every mode works with: the cluster, the workload on it, the claim paths, the clocks. Nothing that is
+//! measured is kept in here.
 
 use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
@@ -12,16 +12,15 @@ use tokio_util::sync::CancellationToken;
 use super::driving::{Driver, LevelWatch};
 use super::error::LoadError;
 use super::faults::{Faults, Patience};
-use super::measuring::recording_ns_per_claim;
 use super::planning::hex;
-use super::progress::Progress;
+use super::progress::{Progress, SecondsTold};
 use super::rendezvous::{Meeting, MeetingError, PartSetup};
 use super::site::{Means, Site, alias, is_duet};
 use super::timing::{AddedRtt, Draw, read_trace};
 use crate::cluster::{Cluster, Library};
 use crate::flowfabric::{LibraryVersion, Request as _};
 use crate::machine::{Arranged, Arrangement, ServersAt};
-use crate::workload::{Oversight, Slice, Workload};
+use crate::workload::{Oversight, Slice};
 use reclaim_analysis::json::ToJsonLine as _;
 use reclaim_analysis::record::stream;
 use reclaim_analysis::record::{LibraryInfo, Recorder};
@@ -46,16 +45,11 @@ pub(super) struct Session<'a> {
     pub setup: &'a RunSetup<'a>,
     /// Which of several generators this is; `None` for one alone.
     part: Option<&'a PartSetup>,
-    /// It among the others, from when they have met.
+    /// This generator's link to the others; set once they have met.
     meeting: OnceCell<Meeting>,
     /// The clusters, the baseline's first. Only a server duet has more than one.
     pub sites: Vec<Site>,
-    /// The first one, for what is done to one cluster alone.
-    pub cluster: Rc<Cluster>,
-    /// What works on the first one.
-    pub workload: Rc<Workload>,
-    pub partitions: u16,
-    /// With primaries that do not answer.
+    /// Ends the run where a primary does not answer any more.
     pub patience: Rc<Patience>,
     /// What the scenario does to the servers; `None` where it leaves them alone.
     pub faults: Option<Faults>,
@@ -70,8 +64,8 @@ pub(super) struct Session<'a> {
     pub library: RefCell<LibraryInfo>,
     /// Ends the run where its service level is hopelessly missed.
     pub level: Option<LevelWatch>,
-    /// What recording a claim costs the generator's thread.
-    pub recording_ns_per_claim: f64,
+    /// What whoever watches was told of the window.
+    pub seconds_told: SecondsTold,
     pub started: SystemTime,
     pub begun: Instant,
 }
@@ -89,14 +83,13 @@ impl<'a> Session<'a> {
         else {
             return Err(LoadError::Clusters { needed: of_clusters.len(), have: setup.clusters.len() });
         };
-        let cluster = Rc::clone(cluster);
-        let arrangement = Arrangement::new(scenario.machine, servers_at(setup.clusters, &cluster));
+        let arrangement = Arrangement::new(scenario.machine, servers_at(setup.clusters, cluster));
         let added = scenario.load.added_rtt;
         let added_rtt =
             (!added.is_zero()).then(|| AddedRtt::start(added)).transpose().map_err(LoadError::Pacer)?;
         let end = setup.cancel.child_token();
         let patience = Rc::new(Patience::new(end.clone()));
-        let faults = Faults::new(&cluster, scenario)?;
+        let faults = Faults::new(cluster, scenario).map_err(|error| LoadError::Fault(Box::new(error)))?;
         let notify = |text: &str| setup.watch.note(text);
         let means = Means {
             added_rtt: added_rtt.as_ref(),
@@ -119,8 +112,6 @@ impl<'a> Session<'a> {
             setup,
             part,
             meeting: OnceCell::new(),
-            partitions: sites[0].partitions,
-            workload: Rc::clone(&sites[0].workload),
             sites,
             patience,
             faults,
@@ -129,12 +120,16 @@ impl<'a> Session<'a> {
             added_rtt,
             library: cluster.library().into(),
             level: abort.map(|limit| LevelWatch::new(limit, end.clone())),
-            recording_ns_per_claim: recording_ns_per_claim(scenario),
+            seconds_told: SecondsTold::default(),
             started: SystemTime::now(),
             begun: Instant::now(),
-            cluster,
             end,
         })
+    }
+
+    /// The first cluster, for what is done on one alone. There is one at least: [`Self::open`] refuses none.
+    pub fn first_site(&self) -> &Site {
+        &self.sites[0]
     }
 
     /// Which of the run's executions are this generator's.
@@ -156,7 +151,7 @@ impl<'a> Session<'a> {
         let shared = with_scenario(plan_sha256, self.scenario());
         let met = Meeting::meet(part, self.setup.clusters, &shared, &self.end).await?;
         self.arrangement.share_with(met.neighbours());
-        self.library.replace(self.cluster.library());
+        self.library.replace(self.first_site().cluster.library());
         // Nobody else sets it.
         let _ = self.meeting.set(met);
         Ok(())
@@ -266,7 +261,7 @@ impl<'a> Session<'a> {
             // The first generator loads them, before anybody's first claim.
             libraries[arm] = Some(if self.slice().leads() {
                 let alias = alias(scenario, arm);
-                self.cluster.load_under_alias(&library, alias, variant.instrumented).await?
+                self.first_site().cluster.load_under_alias(&library, alias, variant.instrumented).await?
             } else {
                 library.info()
             });

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::driving::{Ping, Seat, Twin};
 use super::error::LoadError;
 use super::faults::{Faults, Patience, Persisting, Recovering, Reopening};
-use super::planning::refuse_what_does_not_fit;
+use super::room::refuse_what_does_not_fit;
 use super::timing::{AddedRtt, Remote};
 use super::workers::Workers;
 use crate::claim::{
@@ -192,7 +192,7 @@ pub(super) struct Means<'a> {
     pub notify: &'a dyn Fn(&str),
 }
 
-/// The same on one cluster.
+/// What claims on one cluster are made with.
 struct Ways<'a> {
     means: &'a Means<'a>,
     /// The worker of FlowFabric's SDK; `None` where no variant is its.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::error::LoadError;
-use crate::claim::{Hand, Process, Program, WorkerError, WorkerLogin, program, sdk_client_name};
+use crate::claim::{Hand, Program, WorkerError, WorkerLogin, WorkerProcess, program, sdk_client_name};
 use crate::cluster::Cluster;
 use crate::workload::Workload;
 use reclaim_analysis::scenario::{Compare, Scenario, VariantSpec};
@@ -114,7 +114,7 @@ impl Starting<'_> {
             timeout,
             path: variant.path,
         };
-        let process = Process::start(&program.path, &login, timeout + CONNECTING);
+        let process = WorkerProcess::start(&program.path, &login, timeout + CONNECTING);
         let process = process.await.map_err(|source| of_variant(variant, source))?;
         Ok(Hand::new(process, (variant.path, program.info.clone()), timeout, self.end.clone()))
     }

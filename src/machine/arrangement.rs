@@ -260,8 +260,7 @@ mod tests {
         servers_of_a_window_within(&before);
     }
 
-    /// Those that were bound stay where they are from one window within to the next, and one that has come
-    /// since joins them.
+    /// In nested windows bound servers keep their cores; a newly started one is bound too.
     fn servers_of_a_window_within(before: &[usize]) {
         let arrangement = Arrangement::new(MachineSection::default(), ServersAt::Ours { count: 2 });
         let on: Vec<usize> = arrangement.conditions().servers_on.iter().map(|&core| core as usize).collect();

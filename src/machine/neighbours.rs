@@ -37,7 +37,7 @@ impl Whereabouts<'_> {
         self.is_machine_of(other) && self.cores == other.cores
     }
 
-    /// Whether both may use some cores, and one of them others beside these.
+    /// Whether the two core sets overlap without being equal.
     fn overlaps(&self, other: &Whereabouts<'_>) -> bool {
         let all = self.cores.is_empty() || other.cores.is_empty();
         let common = all || self.cores.iter().any(|core| other.cores.contains(core));
@@ -92,14 +92,14 @@ mod tests {
         Whereabouts { name, boot, cores }
     }
 
-    fn of(place: usize, of: usize) -> Neighbours {
+    fn neighbour(place: usize, of: usize) -> Neighbours {
         Neighbours { place, of, overlapping: false }
     }
 
     #[test]
     fn containers_with_names_of_their_own_share_the_machine_under_them() {
         let all = [at("pod-a", Some("1"), &[]), at("pod-b", Some("2"), &[]), at("pod-c", Some("1"), &[])];
-        assert_eq!(Neighbours::of_all(&all), [of(0, 2), Neighbours::NONE, of(1, 2)]);
+        assert_eq!(Neighbours::of_all(&all), [neighbour(0, 2), Neighbours::NONE, neighbour(1, 2)]);
         let one_name = [at("app", Some("1"), &[]), at("app", Some("2"), &[])];
         assert_eq!(Neighbours::of_all(&one_name), [Neighbours::NONE; 2], "of two machines");
     }
@@ -107,13 +107,16 @@ mod tests {
     #[test]
     fn cores_of_their_own_are_nobody_elses() {
         let all = [at("h", Some("1"), &[0, 1]), at("h", Some("1"), &[2, 3]), at("h", Some("1"), &[0, 1])];
-        assert_eq!(Neighbours::of_all(&all), [of(0, 2), Neighbours::NONE, of(1, 2)]);
+        assert_eq!(Neighbours::of_all(&all), [neighbour(0, 2), Neighbours::NONE, neighbour(1, 2)]);
     }
 
     #[test]
     fn without_the_kernels_word_a_machine_is_its_name() {
         let all = [at("h", None, &[]), at("h", None, &[]), at("i", None, &[]), at("h", Some("1"), &[])];
-        assert_eq!(Neighbours::of_all(&all), [of(0, 3), of(1, 3), Neighbours::NONE, of(2, 3)]);
+        assert_eq!(
+            Neighbours::of_all(&all),
+            [neighbour(0, 3), neighbour(1, 3), Neighbours::NONE, neighbour(2, 3)]
+        );
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::file_names::Kind;
+use crate::cluster::NO_CACHE_DIR;
 use reclaim_analysis::scenario::InvalidScenario;
 
 /// What went wrong with which file, and what to do.
@@ -138,7 +139,7 @@ pub enum StoreError {
         source: Box<StoreError>,
     },
     /// There is no place for what outlives a run.
-    #[error("no cache directory: neither XDG_CACHE_HOME nor HOME is set")]
+    #[error("{}", NO_CACHE_DIR)]
     NoCache,
 }
 

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use rand::seq::SliceRandom as _;
 use serde_json::{Value, json};
 
 use super::error::StoreError;
@@ -10,7 +9,7 @@ use super::file_names::{self, PAGE, SWEEP, SWEEP_POINTS};
 use super::json::{Earlier, Format, bytes, document};
 use super::result_dir::ResultDir;
 use super::run_files::read_run;
-use reclaim_analysis::record::stream;
+use reclaim_analysis::record::sweep_order;
 use reclaim_analysis::report::{self, SWEEP_SCHEMA, SweepFile, SweepRun};
 
 /// `sweep.json`.
@@ -59,10 +58,8 @@ fn of_sweep_1(json: &mut Value) {
     let (Some(seed), Some(wanted)) = (json["seed"].as_u64(), json["wanted"].as_array().cloned()) else {
         return;
     };
-    let mut order: Vec<usize> = (0..wanted.len()).collect();
-    order.shuffle(&mut stream(seed, "sweep"));
     if let Some(runs) = json["runs"].as_array_mut() {
-        for (run, at) in runs.iter_mut().zip(order) {
+        for (run, at) in runs.iter_mut().zip(sweep_order(seed, wanted.len())) {
             *run = json!({ "value": wanted[at], "dir": run.clone() });
         }
     }

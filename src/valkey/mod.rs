@@ -35,6 +35,7 @@ mod tls;
 mod tls;
 mod topology;
 mod wire;
+mod wire_error;
 
 pub use access::{Access, Password, TlsOptions};
 pub use addr::NodeAddr;
@@ -51,3 +52,4 @@ pub use sent::{SentTo, sent_by, sent_together};
 pub(crate) use slots::{read_from_any, read_topology};
 pub use topology::{NodeIndex, Primary, Topology, UnservedSlot};
 pub use wire::{CommandTally, Redirect, SimulatedNetwork, Wire, WireCounts, WireError};
+pub(crate) use wire_error::NOT_RUN;

@@ -11,71 +11,17 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{Cmd, ErrorKind, Pipeline, Value};
+use redis::{Cmd, Pipeline, Value};
 
 use super::addr::NodeAddr;
 use super::length::{reply_len, request_len};
+use super::wire_error::NOT_RUN;
+pub use super::wire_error::{Redirect, WireError};
+pub(super) use super::wire_error::{classify, refusal};
 use reclaim_analysis::record::{RedirectKind, WireCost};
-
-/// The three ways a cluster says "not here, not now".
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Redirect {
-    /// The slot lives elsewhere for good.
-    Moved {
-        /// The slot in question.
-        slot: u16,
-        /// Its owner.
-        to: NodeAddr,
-    },
-    /// The slot is on its way; ask there once, behind `ASKING`.
-    Ask {
-        /// The slot in question.
-        slot: u16,
-        /// Where the key is or will be.
-        to: NodeAddr,
-    },
-    /// Keys of one command are on both sides of a migration.
-    TryAgain,
-}
-
-impl Redirect {
-    /// Which of the three.
-    pub fn kind(&self) -> RedirectKind {
-        match self {
-            Self::Moved { .. } => RedirectKind::Moved,
-            Self::Ask { .. } => RedirectKind::Ask,
-            Self::TryAgain => RedirectKind::TryAgain,
-        }
-    }
-}
-
-/// Why a command has no reply that its caller can use.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum WireError {
-    /// MOVED, ASK or TRYAGAIN.
-    #[error("redirected: {0:?}")]
-    Redirect(Redirect),
-    /// No answer within the connection's time limit; the command may still have run.
-    #[error("no answer within {0:?}")]
-    TimedOut(Duration),
-    /// The connection broke; the command may still have run.
-    #[error("connection lost: {0}")]
-    Disconnected(String),
-    /// The server refused the command itself (not a function's domain reply).
-    #[error("server error {code}: {detail}")]
-    Server {
-        /// First word of the error, e.g. `BUSY`.
-        code: String,
-        /// The rest of it.
-        detail: String,
-    },
-}
 
 /// Commands sent to one primary since the tally was last read, by lower-case command name.
 pub type CommandTally = BTreeMap<&'static str, u64>;
-
-/// What a server answers that runs no command at the moment: it does not count the command either.
-const NOT_RUN: [&str; 4] = ["BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN"];
 
 /// What went to one server and what came back, since that was last read. Connections that are opened anew
 /// count on in it.
@@ -379,34 +325,6 @@ impl Connection {
         let lost = || WireError::Disconnected("it had broken before".to_owned());
         if self.lost.get() { Err(lost()) } else { Ok(()) }
     }
-}
-
-/// What a server said in place of a reply; `None` where none has said anything.
-pub(super) fn refusal(error: &redis::RedisError) -> Option<WireError> {
-    matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension)
-        .then(|| classify(error.code().unwrap_or("ERR"), error.detail().unwrap_or_default()))
-}
-
-pub(super) fn classify(code: &str, detail: &str) -> WireError {
-    let target = || {
-        let mut words = detail.split_whitespace();
-        let slot = words.next()?.parse().ok()?;
-        let (host, port) = words.next()?.rsplit_once(':')?;
-        Some((slot, NodeAddr { host: host.trim_matches(['[', ']']).to_owned(), port: port.parse().ok()? }))
-    };
-    let redirect = if code == "MOVED" {
-        target().map(|(slot, to)| Redirect::Moved { slot, to })
-    } else if code == "ASK" {
-        target().map(|(slot, to)| Redirect::Ask { slot, to })
-    } else if code == "TRYAGAIN" {
-        Some(Redirect::TryAgain)
-    } else {
-        None
-    };
-    redirect.map_or_else(
-        || WireError::Server { code: code.to_owned(), detail: detail.to_owned() },
-        WireError::Redirect,
-    )
 }
 
 #[cfg(test)]

@@ -43,20 +43,3 @@ async fn a_connection_that_broke_while_nothing_was_asked_takes_nothing_with_it()
     assert!(matches!(answer, Err(WireError::Disconnected(_))), "{answer:?}");
     assert_eq!((counted(&wire), wire.is_lost()), ((0, 0, 1), true));
 }
-
-#[test]
-fn redirects_are_told_apart_and_keep_their_target() {
-    assert_eq!(
-        classify("MOVED", "3999 127.0.0.1:6381"),
-        WireError::Redirect(Redirect::Moved {
-            slot: 3999,
-            to: NodeAddr { host: "127.0.0.1".into(), port: 6381 }
-        })
-    );
-    assert_eq!(
-        classify("ASK", "3999 [::1]:6381"),
-        WireError::Redirect(Redirect::Ask { slot: 3999, to: NodeAddr { host: "::1".into(), port: 6381 } })
-    );
-    assert_eq!(classify("TRYAGAIN", "Multiple keys"), WireError::Redirect(Redirect::TryAgain));
-    assert!(matches!(classify("BUSY", "script"), WireError::Server { code, .. } if code == "BUSY"));
-}

@@ -134,14 +134,14 @@ impl Contract {
 
     /// Attempts: as many as were made, and one that was reclaimed has taken the place of the one before.
     fn counted(&self, must: &mut impl FnMut(bool, &'static str), attempts: u32) {
-        must(of(&self.owner, 6) == attempts.to_string(), "exec_core does not count its attempts right");
+        must(text_at(&self.owner, 6) == attempts.to_string(), "exec_core does not count its attempts right");
         let Some(before) = attempts.checked_sub(2) else { return };
         must(
-            of(&self.attempt, 5) == "reclaim" && of(&self.attempt, 6) == before.to_string(),
+            text_at(&self.attempt, 5) == "reclaim" && text_at(&self.attempt, 6) == before.to_string(),
             "its attempt does not say which one it replaces",
         );
         must(
-            of(&self.attempt_before, 0) == "interrupted_reclaimed",
+            text_at(&self.attempt_before, 0) == "interrupted_reclaimed",
             "the attempt that was reclaimed is not closed",
         );
     }
@@ -153,22 +153,22 @@ impl Contract {
         epoch: &str,
         &Promise { id, attempt_id, worker, .. }: &Promise<'_>,
     ) {
-        let [lease_id, owner_epoch, ends] = [0, 1, 2].map(|position| of(&self.owner, position));
+        let [lease_id, owner_epoch, ends] = [0, 1, 2].map(|position| text_at(&self.owner, position));
         let (worker_id, instance_id) = (worker.worker_id.as_str(), worker.instance_id.as_str());
         must(!lease_id.is_empty() && owner_epoch == epoch, "exec_core does not name its lease");
         must(
-            of(&self.owner, 3) == worker_id && of(&self.owner, 4) == instance_id,
+            text_at(&self.owner, 3) == worker_id && text_at(&self.owner, 4) == instance_id,
             "exec_core names another worker",
         );
-        must(of(&self.owner, 5) == "not_applicable", "exec_core says that it is eligible");
+        must(text_at(&self.owner, 5) == "not_applicable", "exec_core says that it is eligible");
         let record = [&lease_id, epoch, &ends, worker_id, instance_id, id, attempt_id];
         must(
-            (0..record.len()).all(|position| of(&self.lease, position) == record[position]),
+            (0..record.len()).all(|position| text_at(&self.lease, position) == record[position]),
             "its lease record is missing or another one",
         );
         let attempt = ["started", &lease_id, epoch, worker_id, instance_id];
         must(
-            (0..attempt.len()).all(|position| of(&self.attempt, position) == attempt[position]),
+            (0..attempt.len()).all(|position| text_at(&self.attempt, position) == attempt[position]),
             "its attempt does not run under the lease",
         );
         must(
@@ -187,7 +187,7 @@ impl Contract {
 }
 
 /// The text of a field; empty where it is missing.
-fn of(texts: &Texts, position: usize) -> String {
+fn text_at(texts: &Texts, position: usize) -> String {
     texts.get(position).cloned().flatten().unwrap_or_default()
 }
 

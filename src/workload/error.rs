@@ -88,7 +88,7 @@ pub enum Unmade {
     Unknown,
     /// The server says that the execution is not where the caller has it.
     Elsewhere,
-    /// It failed for another reason.
+    /// The operation failed for another reason.
     Otherwise,
 }
 

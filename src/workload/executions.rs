@@ -38,15 +38,15 @@ pub struct Workload {
     pub(super) condition: ResumeCondition,
     /// Partitions with executions of this run; each has a waitpoint secret.
     pub(super) partitions_used: RefCell<BTreeSet<u16>>,
-    /// Those of them whose secret is ours.
+    /// Partitions among them whose secret is ours.
     pub(super) own_secrets: RefCell<BTreeSet<u16>>,
     /// Failovers that may have lost what had been acknowledged.
-    pub(super) losses: RefCell<Vec<Loss>>,
+    pub(super) losses: RefCell<Vec<PossibleLoss>>,
 }
 
 /// A failover in which the replica may not have got all yet, or a server that came back empty.
 #[derive(Clone, Debug)]
-pub(super) struct Loss {
+pub(super) struct PossibleLoss {
     partitions: BTreeSet<u16>,
     /// What was acknowledged in between may be gone; `None` where all is.
     between: Option<(Instant, Instant)>,
@@ -59,11 +59,11 @@ pub(super) enum MayBeLost {
     Nothing,
     /// What was last acknowledged.
     Latest,
-    /// All of it.
+    /// The whole execution.
     Everything,
 }
 
-impl Loss {
+impl PossibleLoss {
     /// Whether executions of a flow partition may be concerned.
     pub(super) fn covers(&self, partition: u16) -> bool {
         self.partitions.contains(&partition)
@@ -194,18 +194,20 @@ impl Workload {
     pub fn note_takeover(&self, partitions: &BTreeSet<u16>, failed: Instant) {
         let from = failed.checked_sub(REPLICATION_LAG).unwrap_or(failed);
         let to = Instant::now() + REPLICATION_LAG;
-        self.losses.borrow_mut().push(Loss { partitions: partitions.clone(), between: Some((from, to)) });
+        self.losses
+            .borrow_mut()
+            .push(PossibleLoss { partitions: partitions.clone(), between: Some((from, to)) });
     }
 
     /// Notes that the server of these flow partitions came back empty: whatever it had acknowledged is gone.
     pub fn note_emptied(&self, partitions: &BTreeSet<u16>) {
-        self.losses.borrow_mut().push(Loss { partitions: partitions.clone(), between: None });
+        self.losses.borrow_mut().push(PossibleLoss { partitions: partitions.clone(), between: None });
     }
 
     /// What may be gone of an execution with a failover, or with a server that came back empty.
     pub(super) fn may_be_lost(&self, exec: ExecIndex) -> MayBeLost {
         let losses = self.losses.borrow();
-        let concern = |loss: &&Loss| loss.covers(self.plan.partition(exec).index);
+        let concern = |loss: &&PossibleLoss| loss.covers(self.plan.partition(exec).index);
         let touched = self.ledger.read(exec, |e| e.touched);
         let mut may = MayBeLost::Nothing;
         for loss in losses.iter().filter(concern) {

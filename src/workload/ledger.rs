@@ -68,14 +68,14 @@ pub(super) type SetKey = (u16, LaneIndex);
 
 /// What is handed out from one eligible set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Held {
+pub(super) struct HandedOut {
     /// Executions with something out.
     pub count: u32,
     /// No grant among them vanishes before this server time in milliseconds.
     pub first_expiry_ms: u64,
 }
 
-impl Held {
+impl HandedOut {
     const NOTHING: Self = Self { count: 0, first_expiry_ms: u64::MAX };
 
     fn replace(&mut self, before: Handout, after: Handout) {
@@ -142,7 +142,7 @@ pub struct GrantTotals {
 pub(super) struct Ledger {
     entries: RefCell<Vec<Entry>>,
     grants: RefCell<GrantTotals>,
-    held: RefCell<HashMap<SetKey, Held>>,
+    held: RefCell<HashMap<SetKey, HandedOut>>,
 }
 
 impl Ledger {
@@ -193,8 +193,8 @@ impl Ledger {
     }
 
     /// What is handed out from an eligible set.
-    pub fn held(&self, set: SetKey) -> Held {
-        self.held.borrow().get(&set).copied().unwrap_or(Held::NOTHING)
+    pub fn held(&self, set: SetKey) -> HandedOut {
+        self.held.borrow().get(&set).copied().unwrap_or(HandedOut::NOTHING)
     }
 
     /// Replaces what is handed out for an execution; returns what it was.
@@ -203,7 +203,7 @@ impl Ledger {
             self.change(exec, |e| (e.set, e.phase, std::mem::replace(&mut e.handout, handout)));
         // One whose lease was lost is in no eligible set, whatever is out for it.
         if phase != Phase::Lapsed {
-            self.held.borrow_mut().entry(set).or_insert(Held::NOTHING).replace(before, handout);
+            self.held.borrow_mut().entry(set).or_insert(HandedOut::NOTHING).replace(before, handout);
         }
         before
     }
@@ -232,7 +232,7 @@ impl Ledger {
         }
     }
 
-    /// A claim succeeded, after which there are so many attempts; its reply named the `right` one, or not.
+    /// A claim succeeded, after which there are `attempts` attempts; its reply named the `right` one, or not.
     /// `may_be_lost`: whether the one before may be gone with a failover, so that the lease epoch counts on
     /// from before it.
     pub fn claimed(

@@ -34,19 +34,19 @@ pub async fn partitions(cluster: &Cluster, count: PartitionCount) -> Result<u16,
 #[derive(Clone)]
 pub(super) struct Nodes {
     cluster: Rc<Cluster>,
-    clocks: Rc<RefCell<HashMap<NodeAddr, Reading>>>,
+    clocks: Rc<RefCell<HashMap<NodeAddr, ClockReading>>>,
     /// Primaries that have left a question unanswered while what a run wrote is read back or removed. `None`
     /// while the run goes on.
     silent: Option<Rc<RefCell<BTreeMap<NodeAddr, WireError>>>>,
 }
 
 #[derive(Clone, Copy)]
-struct Reading {
+struct ClockReading {
     server_ms: u64,
     taken: Instant,
 }
 
-impl Reading {
+impl ClockReading {
     fn now_ms(self) -> u64 {
         self.server_ms + self.taken.elapsed().as_millis() as u64
     }
@@ -133,7 +133,7 @@ impl Nodes {
         self.read_clock_of(&self.wire_of(partition)).await
     }
 
-    /// The same for all primaries.
+    /// Reads the clocks of all primaries.
     pub async fn read_clocks(&self) -> Result<(), WorkloadError> {
         for wire in self.routing().wires() {
             self.read_clock_of(wire).await?;
@@ -141,7 +141,7 @@ impl Nodes {
         Ok(())
     }
 
-    /// The same for those that answer.
+    /// Reads the clocks of those primaries that answer.
     pub async fn read_clocks_that_go(&self) {
         for wire in self.routing().wires() {
             // Of one that does not, nothing is due yet.
@@ -149,7 +149,7 @@ impl Nodes {
         }
     }
 
-    /// The same for the primaries of these partitions: another one may be gone.
+    /// Reads the clocks of these partitions' primaries: another one may be gone.
     pub async fn read_clocks_of(
         &self,
         partitions: impl Iterator<Item = Partition>,
@@ -175,13 +175,13 @@ impl Nodes {
     }
 
     async fn read_clock_of(&self, wire: &Wire) -> Result<(), WorkloadError> {
-        let fresh = |reading: &Reading| reading.taken.elapsed() < CLOCK_FRESH;
+        let fresh = |reading: &ClockReading| reading.taken.elapsed() < CLOCK_FRESH;
         if self.clocks.borrow().get(wire.addr()).is_some_and(fresh) {
             return Ok(());
         }
         let micros = call(wire, &ReadServerTime, &mut WireCost::default()).await;
         let micros = micros.map_err(WorkloadError::call::<ReadServerTime>(wire.addr()))?;
-        let reading = Reading { server_ms: micros.unsigned_abs() / 1_000, taken: Instant::now() };
+        let reading = ClockReading { server_ms: micros.unsigned_abs() / 1_000, taken: Instant::now() };
         self.clocks.borrow_mut().insert(wire.addr().clone(), reading);
         Ok(())
     }

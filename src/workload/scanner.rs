@@ -24,8 +24,8 @@ use crate::flowfabric::{CountEligible, ListEligible, ReadForScan, RefusalCode, S
 /// command.
 const PAGE: u32 = 256;
 
-/// From so many executions handed out on, a set is counted before it is read. Reading fewer again costs less
-/// than the round trip of the count.
+/// With this many executions of a set handed out or more, it is counted before it is read. Reading fewer again
+/// costs less than the round trip of the count.
 const COUNT_FIRST: u32 = 4;
 
 /// One lane's eligible set on one partition.
@@ -40,8 +40,6 @@ pub struct ScanRequest<'a> {
     pub seek: Seek,
     /// Whether to issue grants, or only tickets without one (`fused`).
     pub issue: bool,
-    /// At most this many tickets.
-    pub limit: usize,
     /// Whether reads and grants without a reply leave the others' tickets in the report, instead of ending
     /// the scan: while servers fail, a ticket that is thrown away would be missed until its grant expires.
     pub forgiving: bool,
@@ -65,8 +63,6 @@ pub struct ScanReport {
     pub listed: u64,
     /// Of those: executions that have a ticket out.
     pub held: u64,
-    /// Of those: executions in another state than the one sought.
-    pub other_state: u64,
     /// Of those: executions that are not this run's.
     pub foreign: u64,
     /// Entries of sets that were left unread: as many as are out from there.
@@ -104,7 +100,7 @@ impl Workload {
         let mut report = ScanReport::default();
         let unread = self.with_something_new(request, &mut report, &quiet).await?;
         let mut sets: Vec<_> = unread.into_iter().map(|(partition, lane)| (partition, (lane, 0))).collect();
-        while !sets.is_empty() && report.tickets.len() < request.limit {
+        while !sets.is_empty() {
             let sets_read = sets.iter().map(|&(partition, at)| (partition, (partition, at))).collect();
             sets.clear();
             let mut found = Vec::new();
@@ -118,11 +114,9 @@ impl Workload {
             let inspect = Inspect { workload: self, seek: request.seek };
             let inspected = self.look(self.routed(&found), &inspect, (request, &mut report), &quiet).await?;
             let mut sought: Vec<Sought> = inspected.into_iter().flatten().collect();
-            report.other_state += (found.len() - sought.len()) as u64;
             sought.sort_unstable_by_key(|sought| sought.exec);
-            sought.truncate(request.limit - report.tickets.len());
             self.hand_out(sought, request, &mut report, &quiet).await?;
-            (control.progress)(report.tickets.len() as u64, request.limit as u64);
+            (control.progress)(report.tickets.len() as u64, report.listed);
         }
         report.tickets.sort_unstable_by_key(|(exec, _)| *exec);
         Ok(report)

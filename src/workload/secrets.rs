@@ -20,8 +20,8 @@ const SECRET_HEX: &str = "7265636c61696d2d62656e6368";
 
 /// Whose secret a partition has.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Found {
-    /// It had none; its name is ours now.
+enum SecretOwner {
+    /// The partition had none; its secret's name is ours now.
     Added,
     /// A run of this tool that is under way or was cut off added it.
     OfAnotherRun,
@@ -65,7 +65,7 @@ impl Workload {
             partitions.iter().map(|&index| Partition { family: PartitionFamily::Execution, index });
         let names = partitions.map(|partition| (partition, partition)).collect();
         let found = exchange(&self.nodes, names, &NameSecret(self), &quiet).await?;
-        let ours = found.into_iter().filter(|(_, found)| *found != Found::Foreign);
+        let ours = found.into_iter().filter(|(_, found)| *found != SecretOwner::Foreign);
         let unfilled = ours.map(|(partition, _)| (partition, partition)).collect();
         exchange(&self.nodes, unfilled, &FillSecret, &quiet).await.map(drop)
     }
@@ -76,7 +76,7 @@ struct NameSecret<'a>(&'a Workload);
 
 impl Exchange for NameSecret<'_> {
     type Item = Partition;
-    type Output = (Partition, Found);
+    type Output = (Partition, SecretOwner);
 
     fn encode(&self, partition: &Partition, batch: &mut CommandBatch) {
         let mut name = redis::cmd("HSETNX");
@@ -90,11 +90,11 @@ impl Exchange for NameSecret<'_> {
         let named = replies.value().map_err(WorkloadError::command("HSETNX waitpoint_hmac", &tag))?;
         if named == redis::Value::Int(1) {
             self.0.own_secrets.borrow_mut().insert(partition.index);
-            return Ok((partition, Found::Added));
+            return Ok((partition, SecretOwner::Added));
         }
         let kid = replies.read::<ReadCurrentKid>().map_err(WorkloadError::call::<ReadCurrentKid>(&tag))?;
         let of_another_run = kid.as_deref() == Some(KID);
-        Ok((partition, if of_another_run { Found::OfAnotherRun } else { Found::Foreign }))
+        Ok((partition, if of_another_run { SecretOwner::OfAnotherRun } else { SecretOwner::Foreign }))
     }
 }
 

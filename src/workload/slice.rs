@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::population::{ExecIndex, LANE_PREFIX, LaneIndex, WORKER};
 use crate::flowfabric::WorkerIdentity;
 
-/// One of several generators of a run. It has every so many-th execution, and lanes and a worker of its own,
-/// so that no reclaim scanner finds what is another generator's.
+/// One of several generators of a run. Of n generators it has every n-th execution, and lanes and a worker of its
+/// own, so that no reclaim scanner finds what is another generator's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Slice {
     number: u32,
@@ -18,17 +18,17 @@ impl Slice {
     /// All of a run.
     pub const WHOLE: Self = Self { number: 1, of: 1 };
 
-    /// Part `number`, from 1, of so many; `None` where there is no such part.
+    /// Generator `number`, from 1, of `of`; `None` where there is no such generator.
     pub fn new(number: u32, of: u32) -> Option<Self> {
         (1..=of).contains(&number).then_some(Self { number, of })
     }
 
-    /// From 1.
+    /// Number of this generator, from 1.
     pub fn number(self) -> u32 {
         self.number
     }
 
-    /// So many share the run.
+    /// How many generators share the run.
     pub fn generators(self) -> u32 {
         self.of
     }
@@ -38,35 +38,35 @@ impl Slice {
         self.of == 1
     }
 
-    /// Whether it is the first one, which does what is done once.
+    /// Whether this is the first generator, which does what is done once.
     pub fn leads(self) -> bool {
         self.number == 1
     }
 
-    /// Whether an execution is this part's.
+    /// Whether an execution is this generator's.
     pub fn owns(self, exec: ExecIndex) -> bool {
         exec.0 % self.of == self.number - 1
     }
 
-    /// Its share of so many things, of the first so many executions for one; all shares together are all of
-    /// them.
+    /// How many of `total` belong to this generator, of the first `total` executions for one; the shares add up
+    /// to `total`.
     pub fn share_of(self, total: u32) -> u32 {
         self.share_of_claims(total.into()) as u32
     }
 
-    /// Its share of so many claims, in the same way.
+    /// The same for claims.
     pub fn share_of_claims(self, total: u64) -> u64 {
         let (number, of) = (u64::from(self.number), u64::from(self.of));
         total / of + u64::from(number <= total % of)
     }
 
-    /// Name of one of its lanes, of which each part has so many.
+    /// Lane name; each generator has `lanes` lanes of its own.
     pub(super) fn lane_id(self, lane: LaneIndex, lanes: u16) -> LaneId {
         let number = u64::from(self.number - 1) * u64::from(lanes) + u64::from(lane.0);
         LaneId::new(format!("{LANE_PREFIX}{number}"))
     }
 
-    /// Who claims for it.
+    /// The worker that claims for this generator.
     pub(super) fn worker(self) -> WorkerIdentity {
         let place = self.number - 1;
         let name = if self.leads() { WORKER.to_owned() } else { format!("{WORKER}-{place}") };

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use predicates::prelude::*;
 use reclaim_analysis::json::ToJsonFile as _;
-use reclaim_analysis::judge::{HistoryEntry, HistoryValue, RunResult, append};
+use reclaim_analysis::judge::history_fixture::night;
+use reclaim_analysis::judge::{HistoryEntry, RunResult, append, figures_fixture};
 
 use crate::{fixture, tool};
 
@@ -40,12 +41,7 @@ fn more_commands_per_claim_than_in_the_base_fail() {
 
 /// A report as FlowFabric's own harness writes it.
 fn other_harness(dir: &Path, name: &str, p99_ms: f64) -> PathBuf {
-    let report = serde_json::json!({
-        "scenario": "suspend_signal_resume", "system": "flowfabric", "git_sha": "abc1234",
-        "valkey_version": "8.1.0", "host": { "cpu": "Example CPU", "cores": 4, "mem_gb": 15 }, "cluster": false,
-        "timestamp_utc": "2026-01-02T03:04:05Z", "config": { "tasks": 1000, "workers": 16 },
-        "throughput_ops_per_sec": 512.5, "latency_ms": { "p50": 0.9, "p95": 1.8, "p99": p99_ms },
-    });
+    let report = figures_fixture::other_harness(512.5, [0.9, 1.8, p99_ms]);
     let path = dir.join(name);
     fs::write(&path, report.to_string()).unwrap();
     path
@@ -165,25 +161,6 @@ fn one_result_alone_is_a_usage_error() {
     tool().arg("compare").arg(base).assert().code(2).stderr(predicate::str::contains("BASE and CANDIDATE"));
 }
 
-fn night(n: usize, value: f64) -> HistoryEntry {
-    let value = HistoryValue { unit: "us".into(), value, interval: None };
-    HistoryEntry {
-        kernel: None,
-        cluster: None,
-        started: format!("2026-01-{:02}T02:00:00Z", n + 1),
-        scenario: "lane-ab".into(),
-        commit: format!("commit{n}"),
-        library_sha256: "ab".repeat(32),
-        variant_libraries: BTreeMap::new(),
-        variant_sdks: BTreeMap::new(),
-        seed: 1,
-        settings: "5e77".into(),
-        machine: "Example CPU".into(),
-        valid: true,
-        metrics: BTreeMap::from([("grant-lane/service_p50".into(), value)]),
-    }
-}
-
 #[test]
 fn a_history_is_reported_as_everything_else_and_stays_as_it_is() {
     let dir = tempfile::tempdir().unwrap();
@@ -225,7 +202,7 @@ fn a_history_points_at_the_night_on_which_a_metric_moved() {
     );
     let wrong =
         tool().args(["compare", "--metric", "grant-lane/service_p5", "--history"]).arg(&path).assert();
-    wrong.code(2).stderr(predicate::str::contains("did you mean grant-lane/service_p50?"));
+    wrong.code(2).stderr(predicate::str::contains("did you mean `grant-lane/service_p50`?"));
 }
 
 #[test]

@@ -43,7 +43,7 @@ struct Stranger {
 }
 
 impl Stranger {
-    async fn of(cluster: &Cluster) -> Self {
+    async fn connect(cluster: &Cluster) -> Self {
         let nodes = cluster.topology().primaries().iter().map(|primary| primary.addr.clone()).collect();
         let handle =
             support::open(&reclaim_bench::cluster::ClusterRequest { nodes, ..support::shared_request() })
@@ -88,7 +88,7 @@ async fn meddled_in(
     (sections, part): (&str, Activity),
     meddle: impl AsyncFn(&Stranger),
 ) -> RunResult {
-    let stranger = Stranger::of(cluster).await;
+    let stranger = Stranger::connect(cluster).await;
     let begun = Begun { part, has: Cell::new(false) };
     let text = scenario_text(sections, &["grant-lane"]);
     let cancel = CancellationToken::new();
@@ -288,7 +288,7 @@ async fn who_sends_what_the_functions_run_as_well_is_found_by_its_connection() {
                     concurrency = 2\nclaims = 1000";
     let text = scenario_text(sections, &["grant-lane"]);
     let cancel = CancellationToken::new();
-    let stranger = Stranger::of(&cluster).await;
+    let stranger = Stranger::connect(&cluster).await;
     stranger.send(&["CLIENT", "SETNAME", "payments"]).await;
     let run = |seed| run_watched(&cluster, &text, seed, &reclaim_bench::load::Silent, &cancel);
     // Connected and silent.

@@ -23,9 +23,9 @@ pub(super) fn same_question(earlier: &ScenarioFile, now: &ScenarioFile) -> Resul
     }
 }
 
-/// The probe of an earlier go that all further ones are held to; `None` where there was none. One that says
-/// nothing does not say either what made it: of generators that died in it there is a part. It is in no figure
-/// that others could contradict, so a search that has no other probes goes on as a new one begins.
+/// The probe of an earlier go that all further ones are held to; `None` where there was none. A probe without
+/// a result cannot serve as reference, because its generators may be incomplete. It is in no figure that later
+/// probes could contradict, so a search that has no other probes goes on as a new one begins.
 pub(super) fn gone_on_with(stored: &StoredCapacity) -> Option<RunResult> {
     stored.first_that_says_something().cloned()
 }
@@ -87,7 +87,7 @@ fn forbidden(found: Vec<SettingDifference>) -> Result<(), CampaignError> {
     match found.into_iter().find(|difference| difference.forbids) {
         None => Ok(()),
         Some(SettingDifference { what, base, candidate, .. }) => {
-            Err(CampaignError::OtherConditions { what, then: base, now: candidate })
+            Err(CampaignError::OtherConditions { what: what.to_string(), then: base, now: candidate })
         }
     }
 }

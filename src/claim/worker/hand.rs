@@ -13,7 +13,7 @@ use super::super::path::{ClaimPath, ClaimSetup};
 use super::super::routes::LocalFuture;
 use super::super::sdk_receipt::{Claimed, receipt};
 use super::error::WorkerError;
-use super::process::{Process, Told, now_ns};
+use super::process::{Told, WorkerProcess, now_ns};
 use crate::workload::HeldLease;
 use reclaim_analysis::record::{LatencyHistogram, SdkInfo, WireCost};
 use reclaim_analysis::scenario::{VariantPath, steps};
@@ -26,7 +26,7 @@ pub struct Hand {
     /// Its process.
     pub pid: u32,
     /// Taken out while it claims; none left once it has failed.
-    process: RefCell<Option<Process>>,
+    process: RefCell<Option<WorkerProcess>>,
     /// Longest wait for an answer.
     limit: Duration,
     failed: RefCell<Option<WorkerError>>,
@@ -39,7 +39,7 @@ pub struct Hand {
 impl Hand {
     /// Of a worker that has connected. `timeout` is the longest wait for one reply of a server.
     pub fn new(
-        process: Process,
+        process: WorkerProcess,
         (path, info): (VariantPath, SdkInfo),
         timeout: Duration,
         end: CancellationToken,

@@ -32,7 +32,7 @@ pub(super) fn manifest(sdk: &Located) -> Result<String, WorkerError> {
         // FlowFabric's crates are released together.
         Located::Release(version) => {
             for name in [SDK].iter().chain(&BESIDE) {
-                crates.push(((*name).to_owned(), of("version", format!("={version}"))));
+                crates.push(((*name).to_owned(), source_by("version", format!("={version}"))));
             }
         }
         Located::Dir(dir) => {
@@ -60,10 +60,10 @@ pub(super) fn manifest(sdk: &Located) -> Result<String, WorkerError> {
 
 /// A dependency on a directory.
 fn at(dir: &Path) -> Table {
-    of("path", dir.display().to_string())
+    source_by("path", dir.display().to_string())
 }
 
-fn of(key: &str, value: String) -> Table {
+fn source_by(key: &str, value: String) -> Table {
     Table::from_iter([(key.to_owned(), Value::String(value))])
 }
 
@@ -136,7 +136,7 @@ impl Manifest {
             return Ok(at(&self.dir.join(path)));
         }
         if let Some(version) = found.as_str() {
-            return Ok(of("version", version.to_owned()));
+            return Ok(source_by("version", version.to_owned()));
         }
         let kept: Table = ["version", "git", "branch", "tag", "rev", "registry"]
             .into_iter()

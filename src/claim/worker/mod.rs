@@ -17,5 +17,5 @@ mod sources;
 
 pub use error::WorkerError;
 pub use hand::Hand;
-pub use process::{Process, WorkerLogin};
+pub use process::{WorkerLogin, WorkerProcess};
 pub use program::{Program, program};

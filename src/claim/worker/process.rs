@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::super::sdk_login::IDLE_LANE;
 use super::error::WorkerError;
-use super::protocol::{Answered, Asked, Order, SetUp, answer, greeting, line};
+use super::protocol::{Answered, Asked, GrantLine, SetUp, answer, greeting, line};
 use crate::cluster::{NAMESPACE, die_with_parent};
 use crate::flowfabric::{ReclaimGrant, WorkerIdentity};
 use crate::valkey::NodeAddr;
@@ -48,7 +48,7 @@ pub struct WorkerLogin<'a> {
 }
 
 /// A running worker. Dropping it ends it.
-pub struct Process {
+pub struct WorkerProcess {
     child: Child,
     pid: u32,
     input: ChildStdin,
@@ -58,7 +58,7 @@ pub struct Process {
     claims: u64,
 }
 
-impl Process {
+impl WorkerProcess {
     /// Starts a worker and waits, `limit` at most, until it has connected.
     pub async fn start(
         program: &Path,
@@ -110,7 +110,7 @@ impl Process {
     pub(super) async fn claim(&mut self, grant: &ReclaimGrant, limit: Duration) -> Result<Told, WorkerError> {
         self.claims += 1;
         let claim = self.claims;
-        let order = line(&Order { claim, grant });
+        let order = line(&GrantLine { claim, grant });
         let sent_ns = now_ns();
         let said = self.ask(&order, limit).await?;
         let asked = Asked { claim, sent_ns, received_ns: now_ns() };
@@ -231,7 +231,7 @@ mod tests {
         path
     }
 
-    async fn started(text: &str, limit: Duration) -> Result<Process, WorkerError> {
+    async fn started(text: &str, limit: Duration) -> Result<WorkerProcess, WorkerError> {
         let dir = tempfile::tempdir().unwrap();
         let worker = WorkerIdentity {
             worker_id: WorkerId::new("w".to_owned()),
@@ -246,7 +246,7 @@ mod tests {
             timeout: Duration::from_secs(1),
             path: VariantPath::SdkResume,
         };
-        Process::start(&script(dir.path(), text), &login, limit).await
+        WorkerProcess::start(&script(dir.path(), text), &login, limit).await
     }
 
     const PATIENT: Duration = Duration::from_mins(1);

@@ -15,7 +15,7 @@ use super::fingerprint::fingerprint;
 use super::manifest::manifest;
 use super::resolved::{NAME, Resolved};
 use super::sources::{Scratch, sources};
-use crate::cluster::cache_dir;
+use crate::cluster::{NO_CACHE_DIR, cache_dir};
 use reclaim_analysis::record::SdkInfo;
 use reclaim_analysis::scenario::SdkSource;
 
@@ -49,7 +49,7 @@ pub async fn program(
 ) -> Result<Program, WorkerError> {
     let cache = cache_dir().map(|dir| dir.join("sdk-workers")).ok_or_else(|| WorkerError::Cache {
         dir: PathBuf::from("sdk-workers"),
-        detail: "neither XDG_CACHE_HOME nor HOME is set".to_owned(),
+        detail: NO_CACHE_DIR.to_owned(),
     })?;
     let bench = Bench { sdk, cache: &cache, cancel };
     tokio::select! {

@@ -31,7 +31,7 @@ pub(super) struct SetUp<'a> {
 
 /// Every further one: a grant, and the number that its answer must have.
 #[derive(Serialize)]
-pub(super) struct Order<'a> {
+pub(super) struct GrantLine<'a> {
     pub(super) claim: u64,
     #[serde(flatten)]
     pub(super) grant: &'a ReclaimGrant,
@@ -202,7 +202,7 @@ mod tests {
             "lane_id": "gpu",
         });
         let parsed: ReclaimGrant = serde_json::from_value(grant.clone()).unwrap();
-        let line = line(&Order { claim: 3, grant: &parsed });
+        let line = line(&GrantLine { claim: 3, grant: &parsed });
         assert_eq!(line.iter().position(|byte| *byte == b'\n'), Some(line.len() - 1));
         let mut read: serde_json::Value = serde_json::from_slice(&line).unwrap();
         assert_eq!(read.as_object_mut().unwrap().remove("claim"), Some(3.into()));

@@ -177,7 +177,7 @@ impl Driver<'_> {
         }
     }
 
-    /// One claim, by all its contenders, until it is recorded what became of it.
+    /// One claim, by all its contenders, until what became of it is recorded.
     pub async fn one(&self, claim: &PlannedClaim, drawn: &Drawn, due: Due) -> Fate {
         if self.contenders == 1 {
             return self.contend(claim, 0, drawn, due).await;

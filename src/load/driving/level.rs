@@ -7,12 +7,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use reclaim_analysis::record::{Aborted, Outcome};
+use reclaim_analysis::scenario::P99_ONE_IN;
 
 /// Seconds on end that have to miss the limit: one may be a server's pause, five are its state.
 const SECONDS: u32 = 5;
-
-/// A second misses the limit if more than one claim in so many does.
-const ONE_IN: u64 = 100;
 
 /// Watches the response times of a run, second by second.
 pub struct LevelWatch {
@@ -85,7 +83,8 @@ impl LevelWatch {
 impl Seconds {
     /// Ends the second that went on. One without a claim says nothing and is none.
     fn end(&mut self, since: Duration, limit: Duration) {
-        let missed = self.beyond * ONE_IN > self.claims;
+        // As the level itself is missed: by more than lie beyond a 99th percentile.
+        let missed = self.beyond * P99_ONE_IN > self.claims;
         (self.claims, self.beyond) = (0, 0);
         self.missed_on_end = if missed { self.missed_on_end + 1 } else { 0 };
         if self.missed_on_end >= SECONDS && self.reached.is_none() {

@@ -87,7 +87,7 @@ fn compared(model: Model, mixing: Mixing) -> Scenario {
 }
 
 /// What a run came to: the candidate's median and its claims per second over the baseline's, and the control.
-struct Seen {
+struct Ratios {
     median: Estimate,
     throughput: f64,
     control: Estimate,
@@ -95,7 +95,7 @@ struct Seen {
 
 /// Makes all claims of the scenario's plan in front of the simulated server; seconds of service by arm and
 /// step. A paused clock moves in whole milliseconds: shorter steps would all take one.
-async fn seen(scenario: &Scenario, steps_s: [&[f64]; 2], seed: u64) -> Seen {
+async fn seen(scenario: &Scenario, steps_s: [&[f64]; 2], seed: u64) -> Ratios {
     let plan = Plan::staged(scenario, seed, claims_wanted(scenario, &[]), &|| false).unwrap();
     let server =
         Rc::new(Server { busy_until: Cell::new(Instant::now()), rng: RefCell::new(stream(seed, "server")) });
@@ -143,7 +143,7 @@ async fn seen(scenario: &Scenario, steps_s: [&[f64]; 2], seed: u64) -> Seen {
     let recorder = recorder.into_inner();
     let [a, b] = rates.map(|(claims, seconds)| claims / seconds);
     let ratio = |control| median_ratio(&plan, &recorder, control, seed);
-    Seen { median: ratio(false), throughput: b / a, control: ratio(true) }
+    Ratios { median: ratio(false), throughput: b / a, control: ratio(true) }
 }
 
 /// The candidate's median over the baseline's; or of the control, the baseline's second side over its first.

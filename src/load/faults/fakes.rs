@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ff_core::partition::{Partition, PartitionFamily};
 
-use super::following::{Followed, Seen};
+use super::following::{Followed, LookOutcome};
 use crate::claim::{LocalFuture, Reroutes, Routes};
 use crate::valkey::{NodeAddr, Wire, pipe};
 use reclaim_analysis::record::WireCost;
@@ -83,8 +83,8 @@ impl Reroutes for FakePrimaries {
 }
 
 impl Followed for FakePrimaries {
-    fn look(&self, _: Duration) -> LocalFuture<'_, Seen> {
-        Box::pin(async move { Seen { changed: self.finds().await, whole: true } })
+    fn look(&self, _: Duration) -> LocalFuture<'_, LookOutcome> {
+        Box::pin(async move { LookOutcome { changed: self.finds().await, whole: true } })
     }
 
     fn is_called_well(&self, _: Duration) -> LocalFuture<'_, bool> {

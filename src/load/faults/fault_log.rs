@@ -14,12 +14,12 @@ use reclaim_analysis::record::{
 };
 use reclaim_analysis::scenario::{FaultKind, FaultSpec};
 
-/// Shortest slice of the window, and how many there are at most.
+/// Shortest slice of the window, and how many slices there are at most.
 const SLICE: Duration = Duration::from_millis(100);
 const MOST_SLICES: u32 = 1_200;
 
 /// How long after its end a fault still explains what claims meet: connections and maps are renewed by then.
-pub(super) const AFTERMATH: Duration = Duration::from_secs(10);
+pub(in crate::load) const AFTERMATH: Duration = Duration::from_secs(10);
 
 /// Everything of one run.
 pub struct FaultLog {
@@ -97,12 +97,17 @@ impl FaultLog {
     }
 
     /// The window begins.
-    pub(super) fn begin(&self, start: Instant) {
+    pub(in crate::load) fn begin(&self, start: Instant) {
         self.start.set(Some(start));
     }
 
     /// A fault strikes a server, on which these flow partitions live.
-    pub(super) fn struck(&self, number: usize, server: &NodeAddr, partitions: BTreeSet<u16>) -> Instant {
+    pub(in crate::load) fn struck(
+        &self,
+        number: usize,
+        server: &NodeAddr,
+        partitions: BTreeSet<u16>,
+    ) -> Instant {
         let now = Instant::now();
         self.change(number, |fault, at| {
             fault.struck = Some(now);
@@ -116,7 +121,7 @@ impl FaultLog {
 
     /// From here on the struck server serves nobody, until it is over or another has taken over. What it has
     /// served since it was struck says nothing: the way into a container takes some tenths of a second.
-    pub(super) fn silenced(&self, number: usize) {
+    pub(in crate::load) fn silenced(&self, number: usize) {
         self.change(number, |fault, _| {
             if fault.record.took_over_s.is_none() {
                 fault.record.first_success_s = None;
@@ -124,8 +129,8 @@ impl FaultLog {
         });
     }
 
-    /// It is over. Returns whether it was not before.
-    pub(super) fn ended(&self, number: usize) -> bool {
+    /// A fault is over. Returns whether that is news.
+    pub(in crate::load) fn ended(&self, number: usize) -> bool {
         let (now, mut first) = (Instant::now(), false);
         self.change(number, |fault, at| {
             first = fault.struck.is_some() && fault.ended.is_none();
@@ -141,7 +146,7 @@ impl FaultLog {
     }
 
     /// What it is, which server it struck, and whether it was not carried out.
-    pub(super) fn named(&self, number: usize) -> (FaultKind, String, bool) {
+    pub(in crate::load) fn named(&self, number: usize) -> (FaultKind, String, bool) {
         let faults = self.faults.borrow();
         let record = &faults[number].record;
         (record.kind, record.server.clone().unwrap_or_default(), record.failure.is_some())
@@ -149,7 +154,7 @@ impl FaultLog {
 
     /// Servers that were struck and still have their slots as far as was seen, with their flow partitions.
     /// Slots that are moved have nobody take over.
-    pub(super) fn without_heir(&self) -> Vec<(usize, NodeAddr, BTreeSet<u16>)> {
+    pub(in crate::load) fn without_heir(&self) -> Vec<(usize, NodeAddr, BTreeSet<u16>)> {
         let faults = self.faults.borrow();
         let replaced = |server: &Option<NodeAddr>| {
             faults.iter().any(|fault| fault.record.heir.is_some() && fault.server == *server)
@@ -162,13 +167,13 @@ impl FaultLog {
             .collect()
     }
 
-    /// It was not carried out.
-    pub(super) fn failed(&self, number: usize, failure: InjectionFailure) {
+    /// A fault was not carried out.
+    pub(in crate::load) fn failed(&self, number: usize, failure: InjectionFailure) {
         self.change(number, |fault, _| fault.record.failure = Some(failure));
     }
 
     /// Another primary has the server down as failed.
-    pub(super) fn marked_failed(&self, number: usize) {
+    pub(in crate::load) fn marked_failed(&self, number: usize) {
         let now = Instant::now();
         self.change(number, |fault, at| {
             if fault.record.marked_failed_s.is_none() {
@@ -178,7 +183,12 @@ impl FaultLog {
     }
 
     /// Another server has taken over. Returns when the fault struck.
-    pub(super) fn took_over(&self, number: usize, primary: &NodeAddr, heir: &NodeAddr) -> Option<Instant> {
+    pub(in crate::load) fn took_over(
+        &self,
+        number: usize,
+        primary: &NodeAddr,
+        heir: &NodeAddr,
+    ) -> Option<Instant> {
         let now = Instant::now();
         self.heirs.borrow_mut().note(primary.clone(), heir.clone());
         self.change(number, |fault, at| {
@@ -189,14 +199,14 @@ impl FaultLog {
     }
 
     /// Slots have gone to another primary.
-    pub(super) fn moved(&self, number: usize, plan: &SlotMove, moved: MovedSlots) {
+    pub(in crate::load) fn moved(&self, number: usize, plan: &SlotMove, moved: MovedSlots) {
         let sides = (plan.from.clone(), plan.to.clone());
         self.heirs.borrow_mut().note_slots(&moved.slots, sides, plan.way == SlotMoveWay::Atomic);
         self.change(number, |fault, _| fault.record.moved = Some(moved));
     }
 
     /// A server has been started again; `emptied` if it serves its slots without what had been on them.
-    pub(super) fn restarted(&self, number: usize, server: &NodeAddr, emptied: bool) {
+    pub(in crate::load) fn restarted(&self, number: usize, server: &NodeAddr, emptied: bool) {
         self.heirs.borrow_mut().note_restart(server.clone());
         self.change(number, |fault, _| fault.record.emptied = emptied);
     }
@@ -294,7 +304,7 @@ impl FaultLog {
         }
     }
 
-    /// All of it, as the record has it.
+    /// Everything that was noted, as the record has it.
     pub(super) fn record(&self) -> InjectedRecord {
         let slice = |raw: &RawSlice| {
             let mut response = LatencyHistogram::default();

@@ -24,8 +24,8 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// word that it is back only two node timeouts after they gave it up, and it waits for some seconds itself.
 const UNTIL_WHOLE: Duration = Duration::from_mins(1);
 
-/// For how long it must be so on end: a server that has just gone on does not know yet what the others think
-/// of it.
+/// For how long the cluster must be whole and well on end: a server that has just gone on does not know yet what
+/// the others think of it.
 const STEADY: Duration = Duration::from_millis(500);
 
 /// How often it is said that this is waited for.
@@ -33,7 +33,7 @@ const TOLD_EVERY: Duration = Duration::from_secs(1);
 
 /// What a look has come to; where no map could be had, nothing.
 #[derive(Clone, Copy, Debug, Default)]
-pub(in crate::load) struct Seen {
+pub(in crate::load) struct LookOutcome {
     /// Whether claims may find a way now that they had not before.
     pub changed: bool,
     /// Whether every primary of the map has answered.
@@ -43,17 +43,17 @@ pub(in crate::load) struct Seen {
 /// A cluster as it is followed. Neither of both waits for a node longer than `patience`.
 pub(in crate::load) trait Followed {
     /// Looks where everything is, and connects anew to what was lost.
-    fn look(&self, patience: Duration) -> LocalFuture<'_, Seen>;
+    fn look(&self, patience: Duration) -> LocalFuture<'_, LookOutcome>;
 
     /// Whether every primary answers and calls the cluster well.
     fn is_called_well(&self, patience: Duration) -> LocalFuture<'_, bool>;
 }
 
 impl Followed for Cluster {
-    fn look(&self, patience: Duration) -> LocalFuture<'_, Seen> {
+    fn look(&self, patience: Duration) -> LocalFuture<'_, LookOutcome> {
         Box::pin(async move {
-            let Ok(look) = self.follow(patience).await else { return Seen::default() };
-            Seen { changed: look.changed, whole: look.whole }
+            let Ok(look) = self.follow(patience).await else { return LookOutcome::default() };
+            LookOutcome { changed: look.changed, whole: look.whole }
         })
     }
 

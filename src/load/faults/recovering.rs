@@ -32,7 +32,7 @@ impl ClaimPath for Recovering {
         Box::pin(async move {
             let sent = Instant::now();
             let receipt = claim_with_recovery(self.path.as_ref(), self.routes.as_ref(), order).await;
-            // What became of it is read over the new connection; the next claims need one too.
+            // What became of the claim is read over the new connection; the next claims need one too.
             if receipt.is_disconnected()
                 && let Ok(partition) = order.ticket.grant.partition()
             {

@@ -13,14 +13,14 @@ use crate::valkey::NodeAddr;
 /// ends. Many that were in flight together are one: a single stall can swallow all of them.
 const UNANSWERED: u32 = 3;
 
-/// And for how long it must have been silent: a scenario may give claims a limit of milliseconds.
+/// And for how long the primary must have been silent: a scenario may give claims a limit of milliseconds.
 const SILENCE: Duration = Duration::from_secs(10);
 
 /// Ends a run where a primary does not answer any more: every further claim would wait for its limit.
 #[derive(Debug)]
 pub(in crate::load) struct Patience {
     silent: RefCell<HashMap<NodeAddr, Silence>>,
-    lost: RefCell<Option<Silent>>,
+    lost: RefCell<Option<SilentPrimary>>,
     /// Primaries that may be silent: a fault that was asked for keeps them from answering.
     excused: RefCell<HashSet<NodeAddr>>,
     /// Ends the run in order.
@@ -42,7 +42,7 @@ struct Silence {
      between? What was measured until then is kept",
     .waited.as_secs()
 )]
-pub struct Silent {
+pub struct SilentPrimary {
     /// Which.
     pub addr: NodeAddr,
     /// For how long.
@@ -95,13 +95,13 @@ impl Patience {
         let waited = now - silence.since;
         if silence.claims >= UNANSWERED && waited >= SILENCE {
             let claims = silence.claims;
-            self.lost.borrow_mut().get_or_insert(Silent { addr: addr.clone(), waited, claims });
+            self.lost.borrow_mut().get_or_insert(SilentPrimary { addr: addr.clone(), waited, claims });
             self.end.cancel();
         }
     }
 
     /// The primary for which the run was ended.
-    pub fn lost(&self) -> Option<Silent> {
+    pub fn lost(&self) -> Option<SilentPrimary> {
         self.lost.borrow().clone()
     }
 }

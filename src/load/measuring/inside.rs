@@ -14,15 +14,15 @@ const EMPTY_CALLS: u64 = 60;
 
 /// The sums of an arm's library on all primaries, under the names that FlowFabric gives; `None` for an arm
 /// whose library is a plain one.
-pub(in crate::load) async fn read(session: &Session<'_>, arm: u8) -> Result<Option<Inside>, LoadError> {
+pub(super) async fn read(session: &Session<'_>, arm: u8) -> Result<Option<Inside>, LoadError> {
     let arm = usize::from(arm);
     if !session.scenario().variants[arm].instrumented {
         return Ok(None);
     }
     let alias = alias(session.scenario(), arm);
     let mut all = Inside::default();
-    for node in session.cluster.topology().nodes() {
-        let wire = session.cluster.admin(node);
+    for node in session.first_site().cluster.topology().nodes() {
+        let wire = session.first_site().cluster.admin(node);
         let command = ReadInside.command_of(alias);
         let reply = wire.call(ReadInside::COMMAND, &command, &mut WireCost::default()).await;
         let of_node = reply.map_err(Into::into).and_then(|reply| Ok(ReadInside::parse(&reply)?));
@@ -36,18 +36,19 @@ pub(in crate::load) async fn read(session: &Session<'_>, arm: u8) -> Result<Opti
 /// What the servers take around a function that does nothing.
 async fn entering(session: &Session<'_>, arm: usize, alias: LibraryAlias) -> Result<CommandSums, LoadError> {
     let words = session.scenario().variants[arm].path.function_words();
-    let topology = session.cluster.topology();
+    let topology = session.first_site().cluster.topology();
     let fcall_us = async || -> Result<u64, LoadError> {
-        Ok(session.cluster.counters().await?.iter().map(|counters| counters.fcall_us).sum())
+        Ok(session.first_site().cluster.counters().await?.iter().map(|counters| counters.fcall_us).sum())
     };
     let before = fcall_us().await?;
     let mut calls = 0;
     for node in topology.nodes() {
-        let mut partitions =
-            (0..session.partitions).map(|index| Partition { family: PartitionFamily::Execution, index });
+        let mut partitions = (0..session.first_site().partitions)
+            .map(|index| Partition { family: PartitionFamily::Execution, index });
         // A primary without a partition has no claims either.
         let Some(own) = partitions.find(|partition| topology.owner_of(*partition) == node) else { continue };
-        call_nothing(&session.cluster.admin(node), &do_nothing(alias, &own.hash_tag(), words)).await?;
+        call_nothing(&session.first_site().cluster.admin(node), &do_nothing(alias, &own.hash_tag(), words))
+            .await?;
         calls += EMPTY_CALLS;
     }
     Ok(CommandSums { calls, us: fcall_us().await?.saturating_sub(before) })

@@ -1,6 +1,6 @@
 //! What a mode has measured: the pieces that the record is put together from.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::ops::AddAssign;
 use std::rc::Rc;
 use std::time::Duration;
@@ -9,7 +9,8 @@ use super::super::error::LoadError;
 use super::super::planning::{BlockPlan, StratumPlan};
 use super::foreign::Opened;
 use super::meter::Meter;
-use crate::cluster::Cluster;
+use super::recording::{recorder, recording_ns_per_claim};
+use crate::cluster::{Cluster, Heirs};
 use crate::machine::Arrangement;
 use crate::workload::functions_called;
 use reclaim_analysis::record::{
@@ -68,7 +69,8 @@ impl Prepared {
     }
 }
 
-/// All that one mode measured. The mode that made it has filled it in; nobody else does.
+/// All that one mode measured. The mode fills it in; what is read around its claims goes into its recorder and its
+/// meter.
 pub(in crate::load) struct Measured {
     pub plan_sha256: String,
     /// Each arm's library, in a library duet.
@@ -76,8 +78,8 @@ pub(in crate::load) struct Measured {
     pub prepared: Prepared,
     /// Behind a cell, because all claims in flight record into it.
     pub recorder: RefCell<Recorder>,
-    /// Finished seconds of it that whoever watches was told of.
-    pub seconds_told: Cell<usize>,
+    /// What recording a claim costs the generator's thread.
+    pub recording_ns_per_claim: f64,
     pub strata: Vec<StratumPlan>,
     pub blocks: Vec<MeasuredBlock>,
     pub meter: Meter,
@@ -111,7 +113,7 @@ impl Measured {
             arm_libraries: vec![None; arms],
             prepared: Prepared::default(),
             recorder: RefCell::new(recorder(scenario, [])),
-            seconds_told: Cell::new(0),
+            recording_ns_per_claim: recording_ns_per_claim(scenario),
             strata: Vec::new(),
             blocks: Vec::new(),
             meter: Meter::new(
@@ -133,17 +135,19 @@ impl Measured {
         }
     }
 
+    /// The faults of a window are over, before the servers' counters are read: notes what they did, and that
+    /// what has changed hands through them makes no run invalid.
+    pub fn note_faults(&mut self, (heirs, injected): (Heirs, InjectedRecord)) {
+        self.meter.excuse(heirs);
+        self.injected = Some(injected);
+    }
+
     /// Notes whether one more open loop had real-time priority; `None` for a closed one.
     pub fn note_real_time(&mut self, given: Option<bool>) {
         if let Some(given) = given {
             self.real_time = Some(given && self.real_time != Some(false));
         }
     }
-}
-
-/// A recorder for the scenario's arms, and strata with these numbers of sides.
-pub(in crate::load) fn recorder(scenario: &Scenario, sides: impl IntoIterator<Item = usize>) -> Recorder {
-    Recorder::new(scenario.variants.len(), sides).keeping_responses(scenario.load.model.is_ramp())
 }
 
 /// Functions that are called while claims are measured.

@@ -14,8 +14,8 @@ use reclaim_analysis::record::{
 };
 use reclaim_analysis::scenario::Mode;
 
-/// Readings before a stretch, and the machine as it is arranged until this is dropped.
-pub(in crate::load) struct Reading {
+/// A stretch that goes on: what was read before it, and the machine as it is arranged until this is dropped.
+pub(in crate::load) struct OpenStretch {
     _arranged: Arranged,
     /// None where another generator reads the counters.
     sites: Vec<SiteReading>,
@@ -84,12 +84,12 @@ impl Meter {
         self.sites.iter().flat_map(|site| site.redirects.clone()).collect()
     }
 
-    /// The same as servers count them whose counters were read before and after.
+    /// Redirects as the servers themselves count them: of those whose counters were read before and after.
     pub fn redirects_counted(&self) -> BTreeMap<String, BTreeMap<RedirectKind, u64>> {
         self.sites.iter().flat_map(|site| site.redirects_counted.clone()).collect()
     }
 
-    /// Why those of others were not.
+    /// Why the redirects of other servers were not counted.
     pub fn redirects_not_counted(&self) -> BTreeMap<String, NotCounted> {
         self.sites.iter().flat_map(|site| site.redirects_not_counted.clone()).collect()
     }
@@ -100,7 +100,7 @@ impl Meter {
     }
 
     /// Arranges the machine, reads the counters and starts the tallies anew. Nothing may be in flight.
-    pub async fn begin(&mut self) -> Result<Reading, ClusterError> {
+    pub async fn begin(&mut self) -> Result<OpenStretch, ClusterError> {
         for site in &mut self.sites {
             site.start().await?;
         }
@@ -110,19 +110,19 @@ impl Meter {
         for site in &mut self.sites {
             sites.push(site.begin().await?);
         }
-        Ok(self.reading(arranged, sites))
+        Ok(self.opened(arranged, sites))
     }
 
     /// The same where another generator reads the counters: starts the tallies anew, and sends nothing.
-    pub fn begin_beside(&self) -> Reading {
+    pub fn begin_beside(&self) -> OpenStretch {
         let arranged = self.arrangement.window(&[]);
         self.clusters.iter().for_each(|cluster| drop(cluster.take_counts()));
-        self.reading(arranged, Vec::new())
+        self.opened(arranged, Vec::new())
     }
 
-    fn reading(&self, arranged: Arranged, sites: Vec<SiteReading>) -> Reading {
+    fn opened(&self, arranged: Arranged, sites: Vec<SiteReading>) -> OpenStretch {
         let (cpu, swapped) = (CpuReading::now(&self.arrangement), swapped_pages());
-        Reading { _arranged: arranged, sites, cpu, servers: self.servers_cpu(), used: None, swapped }
+        OpenStretch { _arranged: arranged, sites, cpu, servers: self.servers_cpu(), used: None, swapped }
     }
 
     fn servers_cpu(&self) -> Vec<Option<Duration>> {
@@ -130,16 +130,16 @@ impl Meter {
     }
 
     /// The claims are made: what comes until the counters are read is no part of what they cost this process.
-    pub fn claims_made(&self, before: &mut Reading) {
+    pub fn claims_made(&self, before: &mut OpenStretch) {
         before.used = Some(self.used_since(before));
     }
 
     /// What was used in a stretch: until its claims were made, where that was noted.
-    fn used(&self, before: &mut Reading) -> Used {
+    fn used(&self, before: &mut OpenStretch) -> Used {
         before.used.take().unwrap_or_else(|| self.used_since(before))
     }
 
-    fn used_since(&self, before: &Reading) -> Used {
+    fn used_since(&self, before: &OpenStretch) -> Used {
         let since = |(before, now): (&Option<Duration>, Option<Duration>)| {
             Some(now?.saturating_sub((*before)?).as_secs_f64())
         };
@@ -150,7 +150,7 @@ impl Meter {
     }
 
     /// Ends a stretch that [`Self::begin_beside`] began: what this process has sent in it. Sends nothing.
-    pub fn end_beside(&mut self, mut before: Reading, keep: bool) -> Vec<SentTo> {
+    pub fn end_beside(&mut self, mut before: OpenStretch, keep: bool) -> Vec<SentTo> {
         if keep {
             self.usage += self.used(&mut before).generator;
         }
@@ -162,7 +162,7 @@ impl Meter {
     /// `others`: what other generators of the run have sent in the stretch, to whichever cluster.
     pub async fn end(
         &mut self,
-        mut before: Reading,
+        mut before: OpenStretch,
         keep: bool,
         others: &[SentTo],
     ) -> Result<Vec<CounterDelta>, ClusterError> {
@@ -198,7 +198,7 @@ impl Meter {
     }
 }
 
-/// What of it went to a cluster's primaries.
+/// What of all that was sent went to a cluster's primaries.
 fn sent_to(cluster: &Cluster, sent: &[SentTo]) -> Vec<SentTo> {
     let topology = cluster.topology();
     let there = |to: &&SentTo| topology.primaries().iter().any(|primary| primary.addr == to.addr);

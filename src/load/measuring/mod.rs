@@ -1,15 +1,14 @@
-//! What is measured around claims: the servers' counters and what others did there, the machine's CPU, each
-//! second of a window, and what measuring itself costs.
+//! What is measured around claims: the servers' counters and what others did there, the machine's CPU, and what
+//! measuring itself costs.
 
 mod foreign;
-pub(super) mod inside;
+mod inside;
 mod measured;
 mod meter;
-pub(super) mod observe;
 mod recording;
 mod site_meter;
 pub(super) mod stretch;
 
-pub(super) use measured::{Measured, MeasuredBlock, Prepared, recorder};
-pub(super) use meter::Meter;
-pub(super) use recording::recording_ns_per_claim;
+pub(super) use measured::{Measured, MeasuredBlock, Prepared};
+pub(super) use meter::{Meter, OpenStretch};
+pub(super) use recording::recorder;

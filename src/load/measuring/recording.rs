@@ -1,20 +1,24 @@
-//! What recording a claim costs the thread that makes it: reading the clock for each of its round trips, and
-//! keeping the times.
+//! The recorder of a scenario, and what recording a claim costs the thread that makes it: reading the clock for
+//! each of its round trips, and keeping the times.
 
 use std::time::{Duration, Instant};
 
-use super::measured::recorder;
-use reclaim_analysis::record::{Outcome, Purpose, Stamps, StepTimes, WireCost};
+use reclaim_analysis::record::{Outcome, Purpose, Recorder, Stamps, StepTimes, WireCost};
 use reclaim_analysis::scenario::{Scenario, VariantSpec, all_steps};
 
 /// Claims in one go, and how often: the median is not moved by a go that was interrupted.
 const CLAIMS: u32 = 500;
 const GOES: usize = 9;
 
+/// A recorder for the scenario's arms, and strata with these numbers of sides.
+pub(in crate::load) fn recorder(scenario: &Scenario, sides: impl IntoIterator<Item = usize>) -> Recorder {
+    Recorder::new(scenario.variants.len(), sides).keeping_responses(scenario.load.model.is_ramp())
+}
+
 /// Time per claim of this scenario's variant with the most round trips, in nanoseconds: each of them timed
 /// and the claim recorded as in a stratum, with nothing sent. For between windows: it keeps the thread busy
 /// for a few milliseconds.
-pub(in crate::load) fn recording_ns_per_claim(scenario: &Scenario) -> f64 {
+pub(super) fn recording_ns_per_claim(scenario: &Scenario) -> f64 {
     let context = scenario.load.task_context;
     let count = |variant: &VariantSpec| all_steps(variant.path, variant.extras(context)).count();
     let steps = scenario.variants.iter().map(count).max().unwrap_or(1);

@@ -45,9 +45,9 @@ pub(super) struct SiteMeter {
     pub totals: BTreeMap<String, NodeTotals>,
     /// Redirects by address, those of servers that are no primaries any more included.
     pub redirects: BTreeMap<String, BTreeMap<RedirectKind, u64>>,
-    /// The same as servers count them whose counters were read before and after.
+    /// Redirects as the servers themselves count them: of those whose counters were read before and after.
     pub redirects_counted: BTreeMap<String, BTreeMap<RedirectKind, u64>>,
-    /// Why those of others were not.
+    /// Why the redirects of other servers were not counted.
     pub redirects_not_counted: BTreeMap<String, NotCounted>,
     /// Commands without a reply by address, those to servers that are no primaries any more included.
     pub unanswered: BTreeMap<String, u64>,

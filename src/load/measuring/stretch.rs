@@ -7,9 +7,10 @@ use super::super::error::LoadError;
 use super::super::rendezvous::{Barrier, Start};
 use super::super::session::Session;
 use super::super::timing::{Pacer, Schedule, ThreadPacer};
+use super::inside;
 use super::measured::Measured;
-use super::meter::Reading;
-use reclaim_analysis::record::CounterDelta;
+use super::meter::OpenStretch;
+use reclaim_analysis::record::{CounterDelta, Inside};
 
 /// When a stretch of claims begins: at the moment that several generators have agreed on; for one alone, at
 /// once.
@@ -38,8 +39,64 @@ impl Beginning {
     }
 }
 
+/// What is read around a stretch.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::load) struct Around {
+    /// Whether what the servers did counts for the primaries' totals: in a warm-up it does not.
+    pub keep: bool,
+    /// The arm whose library's own counts are read, where it is an instrumented one.
+    pub inside: Option<u8>,
+}
+
+/// A stretch whose claims are made, with what was read around it.
+pub(in crate::load) struct Stretched<T> {
+    /// What making the claims came to.
+    pub work: T,
+    /// What the servers did, by cluster; nothing with generators that do not lead.
+    pub by_cluster: Vec<CounterDelta>,
+    /// What the arm's library has counted.
+    pub inside: Option<Inside>,
+}
+
+/// One stretch of claims, which `work` makes: all generators are silent, the counters are read, all begin at one
+/// moment; once the claims are made the counters are read again, and all go on. `None` where the run is to end
+/// before the stretch begins.
+pub(in crate::load) async fn around<T>(
+    session: &Session<'_>,
+    measured: &mut Measured,
+    around: Around,
+    work: impl AsyncFnOnce(&mut Measured, &mut OpenStretch, Beginning) -> Result<T, LoadError>,
+) -> Result<Option<Stretched<T>>, LoadError> {
+    if silence(session).await? == Barrier::Ended {
+        return Ok(None);
+    }
+    // Before the counters are read and after: reading is a call of a function as well. Several generators' are
+    // read once.
+    let arm = around.inside.filter(|_| session.slice().leads());
+    let inside_before = read_inside(session, arm).await?;
+    let mut open = open(session, measured).await?;
+    let Some(beginning) = begin(session).await? else { return Ok(None) };
+    // Boxed: it holds everything of a window.
+    let work = Box::pin(work(&mut *measured, &mut open, beginning)).await?;
+    let by_cluster = close(session, measured, open, around.keep).await?;
+    let inside = match (inside_before, read_inside(session, arm).await?) {
+        (Some(before), Some(after)) => after.since(&before),
+        _ => None,
+    };
+    part(session).await?;
+    Ok(Some(Stretched { work, by_cluster, inside }))
+}
+
+/// What an instrumented arm's library has counted so far.
+async fn read_inside(session: &Session<'_>, arm: Option<u8>) -> Result<Option<Inside>, LoadError> {
+    match arm {
+        Some(arm) => inside::read(session, arm).await,
+        None => Ok(None),
+    }
+}
+
 /// Waits until all generators are staged and silent.
-pub(in crate::load) async fn silence(session: &Session<'_>) -> Result<Barrier, LoadError> {
+async fn silence(session: &Session<'_>) -> Result<Barrier, LoadError> {
     match session.meeting() {
         None => Ok(Barrier::Passed),
         Some(meeting) => Ok(meeting.quieten().await?),
@@ -47,10 +104,7 @@ pub(in crate::load) async fn silence(session: &Session<'_>) -> Result<Barrier, L
 }
 
 /// Before the claims of a stretch. Of several generators the first one reads the servers' counters, for all.
-pub(in crate::load) async fn open(
-    session: &Session<'_>,
-    measured: &mut Measured,
-) -> Result<Reading, LoadError> {
+async fn open(session: &Session<'_>, measured: &mut Measured) -> Result<OpenStretch, LoadError> {
     if session.slice().leads() {
         return Ok(measured.meter.begin().await?);
     }
@@ -67,10 +121,10 @@ pub(in crate::load) async fn begin(session: &Session<'_>) -> Result<Option<Begin
 
 /// After the claims: what the servers did, by cluster, once all generators are silent; nothing for those that
 /// do not lead.
-pub(in crate::load) async fn close(
+async fn close(
     session: &Session<'_>,
     measured: &mut Measured,
-    before: Reading,
+    before: OpenStretch,
     keep: bool,
 ) -> Result<Vec<CounterDelta>, LoadError> {
     let Some(meeting) = session.meeting() else {
@@ -85,7 +139,7 @@ pub(in crate::load) async fn close(
 }
 
 /// All go on.
-pub(in crate::load) async fn part(session: &Session<'_>) -> Result<(), LoadError> {
+async fn part(session: &Session<'_>) -> Result<(), LoadError> {
     match session.meeting() {
         None => Ok(()),
         Some(meeting) => Ok(meeting.close().await?),

@@ -4,13 +4,12 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::super::error::LoadError;
-use super::super::faults::injector;
-use super::super::measuring::stretch::{self, Beginning};
-use super::super::measuring::{Measured, Prepared, recorder};
+use super::super::measuring::stretch::{self, Around, Beginning};
+use super::super::measuring::{Measured, OpenStretch, Prepared, recorder};
 use super::super::planning::{claims_wanted, dealt};
 use super::super::progress::Activity;
-use super::super::rendezvous::Barrier;
 use super::super::session::Session;
+use super::super::striking::beside_strikes;
 use super::super::timing::{Pacer, Schedule, ThreadPacer};
 use super::circulation::Offer;
 use super::prepare::{create, make_resumable, scan};
@@ -37,10 +36,10 @@ async fn go_round(session: &Session<'_>, measured: &mut Measured) -> Result<(), 
         .filter(|&execution| session.slice().owns(ExecIndex(execution)))
         .collect();
     session.watch().begin(Activity::Stage, Some(3 * everyone.len() as u64));
-    measured.prepared += make_resumable(session, &session.sites[0], &everyone).await?;
+    measured.prepared += make_resumable(session, session.first_site(), &everyone).await?;
     let circuit = Circuit::new(session);
     // An open loop's first claims are due at once: there must be grants by then.
-    let (prepared, tickets) = scan(session, &session.sites[0], &everyone, Seek::Interrupted, true).await?;
+    let (prepared, tickets) = scan(session, session.first_site(), &everyone, Seek::Interrupted, true).await?;
     // These few say nothing about what a grant costs while claims run.
     measured.prepared += Prepared { grant_cpu_us: 0.0, ..prepared };
     for (exec, ticket) in tickets {
@@ -54,13 +53,13 @@ async fn go_round(session: &Session<'_>, measured: &mut Measured) -> Result<(), 
         part = 1;
     }
     let wanted = claims_wanted(session.scenario(), &session.trace);
-    let issued_before = session.workload.grants().issued;
+    let issued_before = session.first_site().workload.grants().issued;
     let work = async |recorder: &RefCell<Recorder>, beginning: Beginning| {
         turn(&circuit, recorder, wanted, load.amount, (&part.to_string(), beginning, true)).await
     };
     let own = session.slice().share_of_claims(wanted);
     circuit.window(measured, (wanted > 0).then_some(own), work).await?;
-    let issued = session.workload.grants().issued;
+    let issued = session.first_site().workload.grants().issued;
     measured.prepared.grants = issued;
     measured.prepared.interruptions += issued - issued_before;
     Ok(())
@@ -82,15 +81,11 @@ async fn warm_up(circuit: &Circuit<'_>, measured: &mut Measured, claims: u64) ->
         drop(arranged);
         turn
     } else {
-        if stretch::silence(session).await? == Barrier::Ended {
-            return Ok(false);
-        }
-        let before = stretch::open(session, measured).await?;
-        let Some(beginning) = stretch::begin(session).await? else { return Ok(false) };
-        let turn = work(beginning).await?;
-        stretch::close(session, measured, before, false).await?;
-        stretch::part(session).await?;
-        turn
+        let together =
+            async |_: &mut Measured, _: &mut OpenStretch, beginning: Beginning| work(beginning).await;
+        let made = stretch::around(session, measured, Around::default(), together).await?;
+        let Some(made) = made else { return Ok(false) };
+        made.work
     };
     measured.note_real_time(turn.real_time);
     measured.recorder.get_mut().end_warmup();
@@ -131,11 +126,8 @@ async fn turn(
             let (start, real_time) = (Pacer::start(&pacer), Some(pacer.real_time()));
             let offer: Offer<'_, _, NoRelease> = Offer::Open { schedule: &schedule, pacer };
             let circulation = circuit.turn(recorder, offer);
-            let turn = if is_window {
-                injector::beside(session, start, circulation).await
-            } else {
-                circulation.await
-            };
+            let turn =
+                if is_window { beside_strikes(session, start, circulation).await } else { circulation.await };
             Ok(turn?.offered(&schedule).begun(began_us, real_time))
         }
     }

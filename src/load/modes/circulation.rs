@@ -56,9 +56,9 @@ pub(super) struct Scanned {
 
 /// How a window ended.
 pub(super) struct WindowEnd<E> {
-    /// Its length; where it stalled until something was last done.
+    /// The window's length; of one that stalled, until something was last done.
     pub active: Duration,
-    /// How long it was waited after that.
+    /// How long nothing was done after that.
     pub waited: Duration,
     /// The first step of the producer that failed; the window ends there.
     pub failure: Option<E>,
@@ -70,7 +70,7 @@ pub(super) struct WindowEnd<E> {
 
 /// A window in which there has been nothing to do for this long ends: the executions are lost or held
 /// elsewhere. A schedule ends by itself, and may have longer pauses.
-const STALL_LIMIT: Duration = Duration::from_secs(30);
+pub(super) const STALL_LIMIT: Duration = Duration::from_secs(30);
 
 /// Who makes the claims of a window, and until when.
 pub(super) enum Offer<'a, P, R> {
@@ -325,7 +325,7 @@ impl<C: Producer> Window<'_, C> {
                     () = self.over.cancelled() => return,
                 }
                 if self.producer.hand_back(execution, &ticket) {
-                    // They are few: it matters little in which of the queues they wait.
+                    // Tickets that are handed back are few: it matters little in which of the queues they wait.
                     self.ready.push(0, (execution, ticket));
                 }
             }

@@ -158,7 +158,10 @@ pub(super) async fn offered_to<R: Future<Output = Result<(), &'static str>>>(
         cancel: &cancel,
     };
     let sequence = RefCell::new(ArmSequence::new(scenario, 1, slice));
-    let queue = GrantQueue::new(2, ready.into_iter().map(|execution| (execution, ticket())));
+    let queue = GrantQueue::new(2);
+    for execution in ready {
+        queue.push(0, (execution, ticket()));
+    }
     let end = circulate(&driver, carousel, &sequence, offer, &queue).await;
     let strata = sequence.into_inner().into_strata().len();
     (
@@ -305,11 +308,10 @@ async fn an_open_window_that_fails_counts_what_was_not_sent_as_dropped() {
 
 #[test]
 fn workers_take_from_the_primaries_in_turn() {
-    let ready = GrantQueue::new(3, [0, 1].map(|execution| (execution, ticket())));
-    for execution in [10, 11, 12] {
-        ready.push(1, (execution, ticket()));
+    let ready = GrantQueue::new(3);
+    for (primary, execution) in [(0, 0), (0, 1), (1, 10), (1, 11), (1, 12), (2, 20)] {
+        ready.push(primary, (execution, ticket()));
     }
-    ready.push(2, (20, ticket()));
     assert_eq!(ready.waiting(), 6);
     let pop = || ready.pop().map(|(execution, _)| execution);
     let taken: Vec<u32> = std::iter::from_fn(pop).collect();

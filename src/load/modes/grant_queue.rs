@@ -24,15 +24,12 @@ pub(super) struct GrantQueue {
 }
 
 impl GrantQueue {
-    /// A queue for each primary; the first of them begins with these tickets, in order.
-    pub fn new(primaries: usize, first: impl IntoIterator<Item = Ticketed>) -> Self {
-        let mut queues = vec![VecDeque::new(); primaries.max(1)];
-        queues[0].extend(first);
-        let waiting = queues[0].len() as u64;
+    /// An empty queue for each primary.
+    pub fn new(primaries: usize) -> Self {
         Self {
-            queues: RefCell::new(queues),
+            queues: RefCell::new(vec![VecDeque::new(); primaries.max(1)]),
             turn: Cell::new(0),
-            waiting: Cell::new(waiting),
+            waiting: Cell::new(0),
             arrived: Notify::new(),
         }
     }

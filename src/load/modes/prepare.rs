@@ -100,7 +100,7 @@ pub(super) async fn scan(
     // Beside other generators it would be for their grants too.
     let alone = session.slice().is_whole();
     let before = if alone { main_thread_cpu_us(site).await? } else { 0.0 };
-    let request = ScanRequest { sets: &sets, seek, issue, limit: usize::MAX, forgiving: false };
+    let request = ScanRequest { sets: &sets, seek, issue, forgiving: false };
     let report = site.workload.scan(&request, &control).await?;
     let mut prepared = Prepared::default();
     if issue {

@@ -130,7 +130,7 @@ impl Producer for LiveProducer<'_> {
             let Err(error) = self.step(exec).await else { return Ok(()) };
             let unmade = error.unmade();
             match self.faults {
-                // What became of it nobody knows, or a failover has put it back: the audit looks at it.
+                // Nobody knows what became of the execution, or a failover has put it back: the audit looks at it.
                 Some(faults) if faults.log.explains(Instant::now()) && unmade.leaves_out() => {
                     faults.log.left_out();
                     return Ok(());
@@ -163,13 +163,7 @@ impl Producer for LiveProducer<'_> {
         let from = self.cursors.borrow()[primary];
         let to = (from + SETS_PER_SCAN).min(sets.len());
         let forgiving = self.faults.is_some();
-        let request = ScanRequest {
-            sets: &sets[from..to],
-            seek: Seek::Interrupted,
-            issue: true,
-            limit: usize::MAX,
-            forgiving,
-        };
+        let request = ScanRequest { sets: &sets[from..to], seek: Seek::Interrupted, issue: true, forgiving };
         let control = Oversight::quiet(self.cancel);
         let report = match self.workload.scan(&request, &control).await {
             Ok(report) => report,

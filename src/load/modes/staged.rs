@@ -7,17 +7,16 @@ use std::time::Duration;
 use tokio::task::{spawn_blocking, yield_now};
 
 use super::super::error::LoadError;
-use super::super::faults::injector;
-use super::super::measuring::observe::observe;
-use super::super::measuring::stretch::{self, Beginning};
-use super::super::measuring::{Measured, MeasuredBlock, inside, recorder};
+use super::super::measuring::stretch::{self, Around, Beginning, Stretched};
+use super::super::measuring::{Measured, MeasuredBlock, OpenStretch, recorder};
+use super::super::observe::observe;
 use super::super::planning::{
     Batch, BlockKind, BlockPlan, Plan, PlanDigest, PlannedClaim, Round, Share, claims_wanted, is_warmup,
 };
 use super::super::progress::Activity;
-use super::super::rendezvous::Barrier;
 use super::super::run_record::{Closing, run_record};
 use super::super::session::Session;
+use super::super::striking::beside_strikes;
 use super::super::timing::{Pacer, Schedule};
 use super::grant_stock::GrantStock;
 use super::prepare::create;
@@ -61,6 +60,7 @@ async fn planned(session: &Session<'_>) -> Result<(Plan, String), LoadError> {
     let made = spawn_blocking(move || Plan::staged(&scenario, seed, total, &|| cancel.is_cancelled()));
     let plan = made.await.map_err(|_| LoadError::Cancelled)??;
     let mut digest = PlanDigest::default();
+    let ids = session.first_site().workload.plan();
     for (n, claim) in plan.claims().enumerate() {
         if n.is_multiple_of(DIGESTED_AT_ONCE) {
             session.watch().advance(n as u64);
@@ -69,7 +69,7 @@ async fn planned(session: &Session<'_>) -> Result<(Plan, String), LoadError> {
                 return Err(LoadError::Cancelled);
             }
         }
-        digest.add(claim, session.workload.plan().execution_id(ExecIndex(claim.execution)).as_str());
+        digest.add(claim, ids.execution_id(ExecIndex(claim.execution)).as_str());
     }
     Ok((plan, digest.finish(&session.trace)))
 }
@@ -126,35 +126,33 @@ impl StagedRun<'_> {
         let counters_only = block.is_some_and(|block| block.kind == BlockKind::Counters);
         let share = Share::of_claims(&batch.claims, session.slice());
         session.watch().begin(activity(warmup, counters_only), Some(share.claims.len() as u64));
-        if stretch::silence(session).await? == Barrier::Ended {
-            return Ok(());
-        }
-        // Before the counters are read and after: reading is a call of a function as well. Several
-        // generators' are read once.
-        let arm = block.filter(|_| counters_only && session.slice().leads()).map(|block| block.arm);
-        let inside_before = self.inside(arm).await?;
-        let mut before = stretch::open(session, measured).await?;
-        let Some(beginning) = stretch::begin(session).await? else { return Ok(()) };
-        if !warmup {
-            self.count_by_primary(&mut measured.claims_by_primary, &share.claims);
-        }
-        if block.is_some() && !counters_only {
-            self.begin_side(measured);
-        }
-        let claimed_before = measured.recorder.borrow().claimed();
-        let drive = self.drive(measured, (&share, batch.claims.len()), stock, (part, beginning));
-        let driven = observe(session, measured, drive).await?;
-        measured.meter.claims_made(&mut before);
-        if !warmup {
-            injector::close(session, measured);
-            measured.began_us.extend(driven.began_us);
-        }
-        let by_cluster = stretch::close(session, measured, before, !warmup).await?;
-        let inside = match (inside_before, self.inside(arm).await?) {
-            (Some(before), Some(after)) => after.since(&before),
-            _ => None,
+        let inside = block.filter(|_| counters_only).map(|block| block.arm);
+        let work = async |measured: &mut Measured,
+                          open: &mut OpenStretch,
+                          beginning: Beginning|
+               -> Result<(Driven, u64), LoadError> {
+            if !warmup {
+                self.count_by_primary(&mut measured.claims_by_primary, &share.claims);
+            }
+            if block.is_some() && !counters_only {
+                self.begin_side(measured);
+            }
+            let claimed_before = measured.recorder.borrow().claimed();
+            let drive = self.drive(measured, (&share, batch.claims.len()), stock, (part, beginning));
+            let driven = observe(session, measured, drive).await?;
+            measured.meter.claims_made(open);
+            if !warmup {
+                if let Some(faults) = &session.faults {
+                    measured.note_faults(faults.done());
+                }
+                measured.began_us.extend(driven.began_us);
+            }
+            Ok((driven, claimed_before))
         };
-        stretch::part(session).await?;
+        let made = stretch::around(session, measured, Around { keep: !warmup, inside }, work).await?;
+        let Some(Stretched { work: (driven, claimed_before), by_cluster, inside }) = made else {
+            return Ok(());
+        };
         measured.note_real_time(driven.real_time);
         if warmup {
             measured.recorder.get_mut().end_warmup();
@@ -175,14 +173,6 @@ impl StagedRun<'_> {
         if let Model::Closed { concurrency } = self.session.scenario().load.model {
             let in_flight = self.session.slice().share_of(concurrency) as usize;
             measured.recorder.get_mut().begin_block(in_flight);
-        }
-    }
-
-    /// What an instrumented arm's library has counted so far.
-    async fn inside(&self, arm: Option<u8>) -> Result<Option<Inside>, LoadError> {
-        match arm {
-            Some(arm) => inside::read(self.session, arm).await,
-            None => Ok(None),
         }
     }
 
@@ -225,7 +215,7 @@ impl StagedRun<'_> {
                 let open = driver.open(claims, &schedule, &mut pacer, stock);
                 let warmup = claims.first().is_some_and(|claim| claim.purpose == Purpose::Warmup);
                 let active =
-                    if warmup { open.await } else { injector::beside(self.session, start, open).await };
+                    if warmup { open.await } else { beside_strikes(self.session, start, open).await };
                 Ok(Driven { active, schedule: Some(schedule.length()), real_time, began_us })
             }
         }
@@ -246,10 +236,11 @@ impl StagedRun<'_> {
         let share = Share::of_claims(&round.late, session.slice());
         // Each by the clock of its own server.
         let left_ms = |(exec, expiry_ms): (ExecIndex, u64)| {
-            let topology = session.cluster.topology();
-            let holder = topology.owner_of(session.workload.plan().partition(exec));
             // Only a single variant leaves grants to expire, and so on one cluster.
-            let now_ms = session.sites[0].clocks.now_ms(&topology.primaries()[usize::from(holder.0)].addr);
+            let site = session.first_site();
+            let topology = site.cluster.topology();
+            let holder = topology.owner_of(site.workload.plan().partition(exec));
+            let now_ms = site.clocks.now_ms(&topology.primaries()[usize::from(holder.0)].addr);
             expiry_ms.saturating_sub(now_ms)
         };
         if let Some(left_ms) = stock.expiries_ms(&share.claims).into_iter().map(left_ms).max() {
@@ -263,25 +254,27 @@ impl StagedRun<'_> {
         } else if session.slice().is_whole() {
             return Ok(());
         }
-        if stretch::silence(session).await? == Barrier::Ended {
-            return Ok(());
-        }
-        let before = stretch::open(session, measured).await?;
-        let Some(beginning) = stretch::begin(session).await? else { return Ok(()) };
-        let (start, _) = beginning.wait().await;
-        session.driver(&measured.recorder).closed(&share.claims, (start, 1), stock).await;
-        // They are no part of the time in which claims were made, and what they cost this machine no part of
-        // what those did. The servers' counters are held against all that was sent.
+        // These claims are no part of the time in which claims were made, and what they cost this machine is no
+        // part of what those did. The servers' counters are held against all that was sent.
         let used = measured.meter.usage;
-        stretch::close(session, measured, before, true).await?;
+        let around = Around { keep: true, inside: None };
+        let work = async |measured: &mut Measured,
+                          _: &mut OpenStretch,
+                          beginning: Beginning|
+               -> Result<(), LoadError> {
+            let (start, _) = beginning.wait().await;
+            session.driver(&measured.recorder).closed(&share.claims, (start, 1), stock).await;
+            Ok(())
+        };
+        let made = stretch::around(session, measured, around, work).await;
         measured.meter.usage = used;
-        stretch::part(session).await
+        made.map(drop)
     }
 }
 
 /// A batch whose claims are made.
 struct Claimed {
-    /// Claims of it that were this generator's.
+    /// How many claims of the batch were this generator's.
     own: u64,
     /// Claims of the run that had succeeded before.
     before: u64,

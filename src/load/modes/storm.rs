@@ -4,11 +4,11 @@ use std::cell::{Cell, RefCell};
 use std::time::Instant;
 
 use super::super::error::LoadError;
-use super::super::faults::injector;
 use super::super::measuring::stretch::Beginning;
 use super::super::measuring::{Measured, Prepared};
 use super::super::progress::Activity;
 use super::super::session::Session;
+use super::super::striking::beside_strikes;
 use super::super::timing::ThreadPacer;
 use super::circulation::Offer;
 use super::prepare::create;
@@ -60,12 +60,12 @@ async fn interrupt_and_resume(
         let offer: Offer<'_, ThreadPacer, _> =
             Offer::Storm { workers, executions, start, release, retries: &retries };
         let storm = circuit.turn(recorder, offer);
-        let turn = Box::pin(injector::beside(session, start, storm)).await?;
+        let turn = Box::pin(beside_strikes(session, start, storm)).await?;
         Ok(turn.begun(began_us, None))
     };
     let done = circuit.window(measured, Some(executions), work).await;
     if done.is_ok() {
-        measured.prepared.grants = session.workload.grants().issued;
+        measured.prepared.grants = session.first_site().workload.grants().issued;
     }
     // Until all are answered it is not known which one is the last.
     let last_signal = last_signal.get().filter(|_| answered.get().is_some());
@@ -80,6 +80,6 @@ async fn interrupt(session: &Session<'_>, execs: &[ExecIndex]) -> Result<Prepare
     let begun = Instant::now();
     let progress = |done: u64, _: u64| watch.advance(done);
     let control = Oversight { cancel: session.cancel(), progress: &progress };
-    session.workload.interrupt(execs, &control).await?;
+    session.first_site().workload.interrupt(execs, &control).await?;
     Ok(Prepared { interruptions, took: begun.elapsed(), ..Prepared::default() })
 }

@@ -20,7 +20,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 pub(super) enum Next {
     /// Nothing: it holds a lease, or it was given up on.
     Done,
-    /// It was done before.
+    /// Nothing: the execution was done before.
     DoneAlready,
     /// Its grant can be handed out again after this time.
     HandBack(Duration),
@@ -37,7 +37,7 @@ struct Counts {
     done: BTreeSet<u32>,
     /// Claims that came to nothing, of those that are not done.
     failed: BTreeMap<u32, u32>,
-    /// Those of the done that hold no lease.
+    /// Executions among the done that hold no lease.
     given_up_on: BTreeSet<u32>,
     retries: BTreeMap<RetryCause, u64>,
 }
@@ -80,7 +80,7 @@ impl StormRetries {
         }
     }
 
-    /// What there is to say about a storm of so many executions. `last_signal` and `answered` are the times
+    /// What there is to say about a storm of `executions`. `last_signal` and `answered` are the times
     /// from its beginning until the last signal was sent and until the last one was answered.
     pub fn record(
         &self,

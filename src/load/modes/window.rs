@@ -10,16 +10,14 @@ use sha2::{Digest as _, Sha256};
 use tokio::task::unconstrained;
 
 use super::super::error::LoadError;
-use super::super::faults::injector;
-use super::super::measuring::observe::observe;
-use super::super::measuring::stretch::{self, Beginning};
-use super::super::measuring::{Measured, recorder};
+use super::super::measuring::stretch::{self, Around, Beginning};
+use super::super::measuring::{Measured, OpenStretch, recorder};
+use super::super::observe::observe;
 use super::super::planning::{ArmSequence, StratumPlan, hex};
 use super::super::progress::Activity;
-use super::super::rendezvous::Barrier;
 use super::super::session::Session;
 use super::super::timing::{Pacer, Schedule};
-use super::circulation::{Offer, circulate};
+use super::circulation::{Offer, STALL_LIMIT, circulate};
 use super::grant_queue::GrantQueue;
 use super::producer::LiveProducer;
 use crate::workload::{ExecIndex, WorkloadError};
@@ -66,15 +64,15 @@ impl Turn {
 impl<'a> Circuit<'a> {
     /// Scanners for the primaries as they are now.
     pub fn new(session: &'a Session<'a>) -> Self {
-        let topology = session.cluster.topology();
+        let topology = session.first_site().cluster.topology();
         let interval = session.scenario().grant.scan_interval;
         let producer = LiveProducer::new(
-            &session.workload,
+            &session.first_site().workload,
             &topology,
             interval,
             (session.cancel(), session.faults.as_ref()),
         );
-        Self { session, producer, ready: GrantQueue::new(topology.primaries().len(), []) }
+        Self { session, producer, ready: GrantQueue::new(topology.primaries().len()) }
     }
 
     /// One stretch of claims as they are offered.
@@ -115,38 +113,44 @@ impl<'a> Circuit<'a> {
     ) -> Result<(), LoadError> {
         let session = self.session;
         session.watch().begin(Activity::Window, total);
-        if stretch::silence(session).await? == Barrier::Ended {
-            return Ok(());
-        }
-        let mut before = stretch::open(session, measured).await?;
-        let Some(beginning) = stretch::begin(session).await? else { return Ok(()) };
-        let turn = observe(session, measured, work(&measured.recorder, beginning)).await;
-        measured.meter.claims_made(&mut before);
-        injector::close(session, measured);
-        let turn = turn?;
-        // Before the others are waited for, one of whom may be gone.
-        measured.began_us.extend(turn.began_us);
-        measured.waited += turn.waited;
-        measured.strata = turn.strata;
-        measured.offered = turn.offered;
-        measured.note_real_time(turn.real_time);
-        measured.claims_by_primary = self.by_primary(&turn.taken);
-        let arms = 0..session.scenario().variants.len();
-        measured.recorder.get_mut().end_batch(turn.active, arms);
-        stretch::close(session, measured, before, true).await?;
-        stretch::part(session).await?;
+        let around = Around { keep: true, inside: None };
+        let watched = async |measured: &mut Measured,
+                             open: &mut OpenStretch,
+                             beginning: Beginning|
+               -> Result<bool, LoadError> {
+            let turn = observe(session, measured, work(&measured.recorder, beginning)).await;
+            measured.meter.claims_made(open);
+            if let Some(faults) = &session.faults {
+                measured.note_faults(faults.done());
+            }
+            let turn = turn?;
+            // Before the others are waited for, one of whom may be gone.
+            measured.began_us.extend(turn.began_us);
+            measured.waited += turn.waited;
+            measured.strata = turn.strata;
+            measured.offered = turn.offered;
+            measured.note_real_time(turn.real_time);
+            measured.claims_by_primary = self.by_primary(&turn.taken);
+            let arms = 0..session.scenario().variants.len();
+            measured.recorder.get_mut().end_batch(turn.active, arms);
+            Ok(turn.stalled)
+        };
+        let Some(made) = stretch::around(session, measured, around, watched).await? else { return Ok(()) };
         // In a storm with a fault what is missing is held against what the servers lost.
         let may_miss = session.faults.is_some() && session.scenario().load.mode == Mode::Storm;
-        if turn.stalled && !may_miss {
+        if made.work && !may_miss {
             measured.invalid_reasons.push(InvalidReason::Infrastructure {
-                detail: "no execution came back for half a minute, so the window was ended".to_owned(),
+                detail: format!(
+                    "no execution came back for {} s, so the window was ended",
+                    STALL_LIMIT.as_secs()
+                ),
             });
         }
         Ok(())
     }
 
     fn by_primary(&self, taken: &HashMap<u16, u64>) -> Vec<u64> {
-        let topology = self.session.cluster.topology();
+        let topology = self.session.first_site().cluster.topology();
         let mut counts = vec![0; topology.primaries().len()];
         for (&index, &tickets) in taken {
             let partition = Partition { family: PartitionFamily::Execution, index };
@@ -171,7 +175,7 @@ pub(super) async fn met(session: &Session<'_>) -> Measured {
 /// SHA-256 of who takes part and of the order of arms: all that the seed fixes where executions come round as
 /// the cluster has them.
 fn circulation_digest(session: &Session<'_>) -> String {
-    let plan = session.workload.plan();
+    let plan = session.first_site().workload.plan();
     let ids = (0..session.scenario().population.executions).map(|n| plan.execution_id(ExecIndex(n)));
     digest(ids, session.setup.seed, &session.trace)
 }

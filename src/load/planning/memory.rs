@@ -4,14 +4,10 @@
 use std::mem::size_of;
 use std::time::Duration;
 
-use super::super::error::LoadError;
 use super::plan::claims_wanted;
 use super::planned::PlannedClaim;
-use crate::cluster::Cluster;
 use reclaim_analysis::record::Purpose;
 use reclaim_analysis::scenario::{Mode, Model, Scenario};
-
-const MEGABYTE: u64 = 1_000_000;
 
 /// Bytes that the plan and the schedule of a scenario take, without which no claim can be made. `trace` is
 /// what the scenario replays, if it does.
@@ -37,28 +33,6 @@ const EXECUTION_BYTES: u64 = 15_000;
 pub fn server_memory_needed(scenario: &Scenario) -> u64 {
     let population = &scenario.population;
     u64::from(population.executions).saturating_mul(EXECUTION_BYTES + u64::from(population.payload_bytes))
-}
-
-/// Refuses a population that is larger than what a primary has left, before the first execution is written.
-pub(in crate::load) async fn refuse_what_does_not_fit(
-    cluster: &Cluster,
-    scenario: &Scenario,
-    partitions: u16,
-) -> Result<(), LoadError> {
-    let needed = server_memory_needed(scenario);
-    let counts = cluster.topology().partition_counts(partitions);
-    for ((addr, room), count) in cluster.room().await?.into_iter().zip(counts) {
-        let here = (needed as f64 * f64::from(count) / f64::from(partitions)) as u64;
-        if let Some(room) = room.filter(|room| here > *room) {
-            return Err(LoadError::DoesNotFit {
-                addr,
-                executions: scenario.population.executions,
-                needed_mb: here / MEGABYTE,
-                left_mb: room / MEGABYTE,
-            });
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -19,7 +19,6 @@ mod shareable;
 pub use digest::PlanDigest;
 pub(super) use digest::hex;
 pub(super) use endless_strata::ArmSequence;
-pub(super) use memory::refuse_what_does_not_fit;
 pub use memory::{memory_needed, server_memory_needed};
 pub use plan::Plan;
 pub(super) use plan::claims_wanted;

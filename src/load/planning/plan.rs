@@ -76,8 +76,8 @@ pub fn claims_wanted(scenario: &Scenario, trace: &[Duration]) -> u64 {
     scenario.window_claims().unwrap_or(trace.len() as u64)
 }
 
-/// Claims that do not count, of every arm in turns; and where the control has a cluster of its own, so many
-/// of the baseline there: it is as warm as the baseline's when it begins to count.
+/// Claims that do not count, of every arm in turns; and where the control has a cluster of its own, claims of the
+/// baseline there, so that this cluster is as warm as the baseline's when its claims begin to count.
 fn warmup_bundles(scenario: &Scenario) -> Vec<Bundle> {
     let warmup = scenario.load.warmup;
     if warmup == 0 {

@@ -111,7 +111,7 @@ pub(super) struct Bundle {
     pub claims: Vec<(u8, Purpose)>,
     pub block: Option<u32>,
     pub splittable: bool,
-    /// Whether all of it goes to the control's cluster, whatever its claims are for.
+    /// Whether the whole bundle goes to the control's cluster, whatever its claims are for.
     pub on_control: bool,
     /// Executions that each cluster must have left, beside those for the bundle itself: the first block of a
     /// group wants them for the whole group, so that all its blocks take the same ones. 0 on one cluster.
@@ -162,7 +162,7 @@ pub(super) struct Sites {
 }
 
 impl Sites {
-    /// Those of a scenario, of which there are at most as many as arms and one more.
+    /// The clusters of a scenario: at most one for each arm and one for the control.
     pub fn of_scenario(scenario: &Scenario) -> Self {
         let clusters = scenario.clusters();
         let site_of = |arm: usize| clusters.iter().position(|cluster| cluster.arms.contains(&arm));
@@ -189,7 +189,7 @@ impl Sites {
         self.control
     }
 
-    /// That of a claim: its arm's, or the control's for the second of two equal sides.
+    /// The cluster that a claim goes to: its arm's, or the control's for the second of two equal sides.
     pub fn site(&self, arm: u8, purpose: Purpose, on_control: bool) -> u8 {
         let second = on_control || matches!(purpose, Purpose::Control { side: 1.., .. });
         self.control.filter(|_| second).unwrap_or(self.of_arm[usize::from(arm)])

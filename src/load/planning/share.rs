@@ -6,7 +6,7 @@ use super::super::timing::Schedule;
 use super::planned::PlannedClaim;
 use crate::workload::{ExecIndex, Slice};
 
-/// Those of a batch's claims that are one generator's, in the batch's order.
+/// The claims of a batch that belong to one generator, in the batch's order.
 pub(in crate::load) struct Share<'a> {
     /// The claims.
     pub claims: Cow<'a, [PlannedClaim]>,
@@ -34,8 +34,8 @@ impl<'a> Share<'a> {
     }
 }
 
-/// One generator's arrivals of a schedule where no claim is planned for an execution: every so many-th, so
-/// that bursts and ramps are everybody's, and all together are the schedule.
+/// One generator's arrivals of a schedule where no claim is planned for an execution: of n generators every n-th,
+/// so that bursts and ramps are everybody's, and all together are the schedule.
 pub(in crate::load) fn dealt(whole: Schedule, slice: Slice) -> Schedule {
     if slice.is_whole() {
         return whole;

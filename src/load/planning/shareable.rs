@@ -5,7 +5,7 @@ use reclaim_analysis::scenario::{Mixing, Mode, Model, Scenario};
 /// Generators that one run may have: more than a server could hear.
 pub const MOST_GENERATORS: u32 = 1_024;
 
-/// Why a scenario cannot be shared by so many generators.
+/// Why a scenario cannot be shared by this number of generators.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotShareable {
     /// Each needs a claim of its own in flight.
@@ -77,7 +77,7 @@ impl NotShareable {
     }
 }
 
-/// Checks that so many generators can share the runs of a scenario.
+/// Checks that `of` generators can share the runs of a scenario.
 pub fn shareable(scenario: &Scenario, of: u32) -> Result<(), NotShareable> {
     if !(1..=MOST_GENERATORS).contains(&of) {
         return Err(NotShareable::Count { of });

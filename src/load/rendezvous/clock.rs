@@ -34,14 +34,14 @@ impl ServerClock {
         Ok(best.map_or(Self { here: Instant::now(), server_us: 0 }, |(_, clock)| clock))
     }
 
-    /// Its time at some moment, in microseconds since the epoch.
+    /// The server's time at some moment, in microseconds since the epoch.
     pub fn at(&self, moment: Instant) -> i64 {
         let after = moment.saturating_duration_since(self.here).as_micros() as i64;
         let before = self.here.saturating_duration_since(moment).as_micros() as i64;
         self.server_us + after - before
     }
 
-    /// When it has that time.
+    /// The moment at which the server has this time.
     pub fn moment(&self, server_us: i64) -> Instant {
         let away = std::time::Duration::from_micros(server_us.abs_diff(self.server_us));
         if server_us >= self.server_us {

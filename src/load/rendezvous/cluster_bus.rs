@@ -11,7 +11,7 @@ use super::registry::Names;
 use crate::cluster::Cluster;
 use crate::valkey::{Subscription, Wire, ask};
 
-/// One end of it.
+/// One end of the bus.
 pub(super) struct ClusterBus {
     wire: Wire,
     says_on: String,

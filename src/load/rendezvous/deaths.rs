@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-/// What one says of itself before it ends counts: its word has so long to arrive.
+/// What a generator says of itself before it ends counts: its last word has this long to arrive.
 const LAST_WORD: Duration = Duration::from_millis(200);
 
 /// The generators that this process has started and that have failed, the first one first.

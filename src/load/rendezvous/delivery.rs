@@ -55,7 +55,7 @@ pub(super) async fn lay_down(
     Ok(count)
 }
 
-/// Takes a part's record, which lies there in so many pieces.
+/// Takes a part's record, which lies on the server in `pieces` pieces.
 pub(super) async fn pick_up(
     wire: &Wire,
     names: &Names,

@@ -1,5 +1,6 @@
 //! What ends a run of several generators: each error names who is missing, gone or different, and what to do.
 
+use super::life::LIFE;
 use crate::valkey::ValkeyError;
 
 /// Why generators did not meet, or did not stay together.
@@ -34,7 +35,7 @@ pub enum MeetingError {
     /// A run of this name is under way.
     #[error(
         "rendezvous {name} is taken by {by}: give this run another name, or wait until that one has ended (a name is free some \
-         30 s after its run was killed)"
+         {} s after its run was killed)", LIFE.as_secs()
     )]
     NameTaken {
         /// The rendezvous.
@@ -185,7 +186,7 @@ pub enum MeetingError {
     #[error("the server of the rendezvous: {0}")]
     Server(String),
     /// That server did not let this one lead: the others never hear of it.
-    #[error("the server of the rendezvous: {0}")]
+    #[error("this generator cannot lead, by the server of the rendezvous: {0}")]
     CannotLead(String),
 }
 

@@ -32,7 +32,7 @@ pub struct Leader<B> {
 }
 
 impl<B: Bus> Leader<B> {
-    /// A leader of so many as it says of itself. Cancelling `end` ends everybody's run in order, and a
+    /// A leader of as many generators as `own` says. Cancelling `end` ends everybody's run in order, and a
     /// failure cancels it.
     pub fn new(name: &str, own: Hello, bus: B, end: CancellationToken) -> Self {
         let (held, gone, told) = Default::default();
@@ -151,7 +151,7 @@ impl<B: Bus> Leader<B> {
         self.standing.fail(MeetingError::Died { part, said });
     }
 
-    /// Those who are gone, and may have left something.
+    /// The generators that are gone and may have left something.
     pub fn gone(&self) -> Vec<u32> {
         self.gone.borrow().clone()
     }

@@ -14,7 +14,7 @@ use super::deaths::Deaths;
 use super::error::MeetingError;
 use super::leader::Leader;
 use super::message::{Connections, Hello};
-use super::part::Part;
+use super::part::LedPart;
 use super::registry::{self, Names};
 use super::{Barrier, delivery};
 use crate::cluster::Cluster;
@@ -28,12 +28,12 @@ use reclaim_analysis::record::{PartNote, RunRecord, short_sha256};
 const AHEAD: Duration = Duration::from_millis(100);
 const AHEAD_EACH: Duration = Duration::from_micros(200);
 
-/// So long before a window begins its beginning is said to so many generators.
+/// How long before a window begins the leader says when it does, with `of` generators.
 pub fn ahead(of: u32) -> Duration {
     AHEAD + AHEAD_EACH * of
 }
 
-/// So long before a window begins the thread sleeps by the system's clock, which is finer than the runtime's.
+/// For this long before a window begins the thread sleeps by the system's clock, which is finer than the runtime's.
 const FINE: Duration = Duration::from_millis(3);
 
 /// Which generator of which run this process is.
@@ -47,7 +47,7 @@ pub struct PartSetup {
     pub token: Option<String>,
     /// How long the others are waited for.
     pub wait: Duration,
-    /// Those of the others that this process has started.
+    /// The generators that this process has started and that have ended.
     pub deaths: Deaths,
 }
 
@@ -82,7 +82,7 @@ impl Drop for Listening {
 
 enum Role {
     Leads(Rc<Leader<ClusterBus>>),
-    Follows(Rc<Part<ClusterBus>>),
+    Follows(Rc<LedPart<ClusterBus>>),
 }
 
 /// When a window begins.
@@ -194,7 +194,7 @@ impl Meeting {
         let coming = registry::come(cluster, &setup.name, &hello, setup.wait);
         let names = end.run_until_cancelled(coming).await.unwrap_or(Err(MeetingError::Interrupted))?;
         let bus = ClusterBus::of_part(cluster, &names).await?;
-        let part = Rc::new(Part::new(&setup.name, setup.slice.number(), bus, end.clone()));
+        let part = Rc::new(LedPart::new(&setup.name, setup.slice.number(), bus, end.clone()));
         let attended = Rc::clone(&part);
         let listening = Listening::to(async move { attended.attend().await });
         let met = async {
@@ -316,7 +316,7 @@ impl Meeting {
         }
     }
 
-    /// Those who are gone, and may have left something; only the leader knows of any.
+    /// The generators that are gone and may have left something; only the leader knows of any.
     pub fn gone(&self) -> Vec<Slice> {
         let Role::Leads(leader) = &self.role else { return Vec::new() };
         let of = self.setup.slice.generators();
@@ -383,7 +383,7 @@ impl Meeting {
     }
 }
 
-/// With the message that tells of it.
+/// What was `sent`, with the message that tells the leader of it.
 fn with_one_more(mut sent: Vec<SentTo>, addr: NodeAddr) -> Vec<SentTo> {
     let place = sent.iter().position(|to| to.addr == addr).unwrap_or_else(|| {
         sent.push(SentTo::nothing(addr));

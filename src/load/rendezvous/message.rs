@@ -116,7 +116,7 @@ pub enum Says {
     },
     /// Its record lies on the server.
     Delivered {
-        /// In so many pieces.
+        /// The number of pieces that it lies there in.
         pieces: u32,
     },
 }

@@ -22,6 +22,7 @@ mod deaths;
 mod delivery;
 mod error;
 mod leader;
+mod life;
 mod meeting;
 mod message;
 mod part;
@@ -42,10 +43,10 @@ pub(super) use meeting::{Meeting, Start};
 pub use meeting::{PartSetup, ahead};
 pub use registry::free_number;
 
-/// Between two signs of life.
+/// Between two heartbeats of a generator (`alive`).
 const ALIVE: Duration = Duration::from_secs(5);
 
-/// Who has given none for so long is gone.
+/// A generator without a heartbeat for this long counts as gone.
 const LOST: Duration = Duration::from_secs(20);
 
 /// What waiting for the others came to.

@@ -15,13 +15,13 @@ use super::standing::{Standing, say, signs_of_life};
 use super::{Barrier, LOST, parsed};
 use crate::valkey::SentTo;
 
-/// How far it is.
+/// How far a generator that is led has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum PartStage {
     Coming,
     Preparing,
     Ready,
-    /// It is to be silent.
+    /// The leader wants it silent.
     Quieted,
     Silent,
     Working,
@@ -31,7 +31,7 @@ enum PartStage {
 }
 
 /// One generator that is led.
-pub struct Part<B> {
+pub struct LedPart<B> {
     name: String,
     number: u32,
     bus: B,
@@ -49,7 +49,7 @@ pub struct Part<B> {
     asked: Cell<bool>,
 }
 
-impl<B: Bus> Part<B> {
+impl<B: Bus> LedPart<B> {
     /// Part `number` of a run. A failure, and the leader's word, cancel `end`; cancelling it asks the leader
     /// to end the run.
     pub fn new(name: &str, number: u32, bus: B, end: CancellationToken) -> Self {
@@ -178,7 +178,7 @@ impl<B: Bus> Part<B> {
         let said = order.name();
         match (order, stage) {
             (Order::Alive, _) => {}
-            // One that has not come yet hears what others are told before.
+            // A generator that has not joined yet may still receive messages meant for the others.
             (Order::Stop, _) => {
                 self.standing.end().cancel();
                 self.standing.stop();

@@ -9,13 +9,11 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::error::MeetingError;
+pub(super) use super::life::LIFE;
 use super::message::Hello;
 use crate::cluster::{Cluster, RENDEZVOUS};
 use crate::machine::this_process;
 use crate::valkey::{Wire, ask, plain};
-
-/// How long a rendezvous stands without a sign of life of its leader.
-pub(super) const LIFE: Duration = Duration::from_secs(30);
 
 /// How often whoever comes first looks for the leader.
 pub(super) const LOOK: Duration = Duration::from_millis(200);

@@ -15,7 +15,7 @@ use super::bus::Bus;
 use super::leader::Leader;
 use super::meeting::ahead;
 use super::message::{Order, ToLeader};
-use super::part::Part;
+use super::part::LedPart;
 use super::tests::{hello, library, sent};
 
 /// From one end to the server or back: half of a round trip of 0.5 ms, of machines in one zone.
@@ -138,7 +138,7 @@ async fn run(of: u32) -> Rc<Server> {
         let (to, from) = mpsc::unbounded_channel();
         to_parts.push(to);
         let end = End::new(&server, false, vec![to_leader.clone()], from);
-        let part = Rc::new(Part::new("r", number, end, CancellationToken::new()));
+        let part = Rc::new(LedPart::new("r", number, end, CancellationToken::new()));
         let attended = Rc::clone(&part);
         spawn_local(async move { attended.attend().await });
         parts.push(spawn_local(async move {

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::bus::Bus;
 use super::leader::Leader;
 use super::message::{Hello, Order, ToLeader};
-use super::part::Part;
+use super::part::LedPart;
 use super::{ALIVE, Barrier, MeetingError};
 use crate::valkey::{NodeAddr, SentTo};
 use reclaim_analysis::record::LibraryInfo;
@@ -87,7 +87,7 @@ pub(super) fn library() -> LibraryInfo {
 }
 
 /// A part, what ends it, and the task in which it listens.
-type Attended = (Rc<Part<FakeBus>>, CancellationToken, JoinHandle<()>);
+type Attended = (Rc<LedPart<FakeBus>>, CancellationToken, JoinHandle<()>);
 
 /// A leader and its parts, each listening in a task of its own.
 struct Run {
@@ -121,7 +121,7 @@ impl Run {
                 from: Mutex::new(from),
             };
             let end = CancellationToken::new();
-            let part = Rc::new(Part::new("r", number, bus, end.clone()));
+            let part = Rc::new(LedPart::new("r", number, bus, end.clone()));
             let attended = Rc::clone(&part);
             parts.push((part, end, spawn_local(async move { attended.attend().await })));
         }

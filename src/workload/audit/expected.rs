@@ -1,4 +1,4 @@
-//! What one execution should look like, what was seen of it, and what of it a server lost.
+//! What one execution should look like, what was seen of it, and what a server lost of it.
 
 use ff_core::state::{AttemptState, LifecyclePhase, OwnershipState};
 use ff_core::types::{AttemptId, AttemptIndex};
@@ -33,29 +33,29 @@ pub(super) struct Expected<'a> {
     /// Whether a lease that was lost was revoked; else it ran out.
     pub(super) revoked: bool,
     pub(super) worker: &'a WorkerIdentity,
-    /// What of it may be gone with a failover, or with a server that came back empty.
+    /// How much of the execution may be gone with a failover, or with a server that came back empty.
     pub(super) may_be_lost: MayBeLost,
 }
 
 impl Expected<'_> {
-    /// Whether a claim of it ended without a reply, and nobody found out what became of it.
+    /// Whether a claim of the execution ended without a reply, and nobody found out what became of it.
     pub(super) fn has_doubtful_claim(&self) -> bool {
         let waits_for_one = self.entry.phase.successors() == [Phase::Active];
         self.entry.uncertain && waits_for_one && self.entry.handout != Handout::None
     }
 
-    /// Claims of it that succeeded.
+    /// How many claims of the execution succeeded.
     pub(super) fn claims(&self, unnoticed_claim: bool) -> u32 {
         self.entry.claims + u32::from(unnoticed_claim)
     }
 
-    /// Attempts that its claims made.
+    /// How many attempts its claims made.
     pub(super) fn attempts(&self, unnoticed_claim: bool) -> u32 {
         let entry = self.entry;
         entry.attempts + u32::from(unnoticed_claim && entry.phase.claim_makes_an_attempt())
     }
 
-    /// Whether the cluster shows an attempt that it had, the current one or one before.
+    /// Whether the cluster shows an attempt that the execution had, the current one or one before.
     pub(super) fn had_attempt(&self, view: &AuditView) -> bool {
         let shown = view.attempt_id.as_ref().zip(view.attempt_index);
         shown.is_some_and(|(id, index)| index.0 < self.entry.attempts && *id == (self.attempt_id)(index))
@@ -73,8 +73,8 @@ pub(super) struct Loss {
     pub(super) back: bool,
 }
 
-/// What is gone of an execution, if what is seen of it is a state in which it was before, or its grant is
-/// missing; `None` where nothing is gone, and where it is in a state in which it never was.
+/// What the server lost: the execution is back in an earlier state, or its grant is missing. `None` where nothing
+/// is lost, and where the execution is in a state in which it never was.
 pub(super) fn lost(expected: &Expected<'_>, seen: &Seen) -> Option<Loss> {
     let entry = expected.entry;
     let Some(view) = &seen.view else {

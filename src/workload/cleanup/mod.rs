@@ -43,7 +43,7 @@ impl Workload {
         // A primary that has gone since is known by its successor. Where the map cannot be read, the old one
         // is tried.
         let _ = nodes.refresh().await;
-        let found = Found { ids, instances: vec![self.worker.instance_id.clone()], partitions };
+        let found = ToRemove { ids, instances: vec![self.worker.instance_id.clone()], partitions };
         let mut removal = remove_executions(nodes, found, &ours, control).await?;
         // Other runs suspend with the same secrets: of those that know of each other the last one removes
         // them. And so do the generators of one run: whichever added them, the first one removes them.
@@ -65,8 +65,8 @@ impl Workload {
         Ok(removal)
     }
 
-    /// Removes what generators of this run have left that are gone: each of the first so many executions of
-    /// the plan that was theirs, whether it was created or not.
+    /// Removes what generators of this run have left that are gone: each of the plan's first `executions`
+    /// executions that was theirs, whether it was created or not.
     pub async fn remove_of(
         &self,
         gone: &[Slice],
@@ -82,7 +82,7 @@ impl Workload {
         let nodes = &self.nodes.giving_up();
         // As above.
         let _ = nodes.refresh().await;
-        remove_executions(nodes, Found { ids, instances, partitions }, &ours, control).await
+        remove_executions(nodes, ToRemove { ids, instances, partitions }, &ours, control).await
     }
 }
 
@@ -103,9 +103,9 @@ pub async fn clean(cluster: Rc<Cluster>, control: &Oversight<'_>) -> Result<Remo
     let found = sweep::find(nodes, &quiet).await?;
     let listed: BTreeSet<String> = found.executions.iter().map(ToString::to_string).collect();
     let ours = |id: &str| is_ours(id) || listed.contains(id);
-    let sweep::Found { executions, streams, secrets, unlisted } = found;
+    let sweep::Leftovers { executions, streams, secrets, unlisted } = found;
     let instances = vec![WorkerInstanceId::new(INSTANCE)];
-    let found = Found { ids: executions, instances, partitions: streams };
+    let found = ToRemove { ids: executions, instances, partitions: streams };
     let mut removal = remove_executions(nodes, found, &ours, control).await?;
     removal.count(&unlisted);
     removal.count(&sweep::remove_orphans(nodes, &quiet).await?);
@@ -114,7 +114,7 @@ pub async fn clean(cluster: Rc<Cluster>, control: &Oversight<'_>) -> Result<Remo
 }
 
 /// What is to be removed.
-struct Found {
+struct ToRemove {
     ids: Vec<ExecutionId>,
     /// Workers that may have had them, beside those that they name.
     instances: Vec<WorkerInstanceId>,
@@ -125,7 +125,7 @@ struct Found {
 /// The way through: signal streams, then index entries and keys group by group.
 async fn remove_executions(
     nodes: &Nodes,
-    Found { ids, instances, partitions }: Found,
+    ToRemove { ids, instances, partitions }: ToRemove,
     ours: &dyn Fn(&str) -> bool,
     control: &Oversight<'_>,
 ) -> Result<Removal, WorkloadError> {

@@ -18,9 +18,9 @@ use reclaim_analysis::record::WireCost;
 /// Keys that one SCAN step looks at: a short command for the server, few round trips.
 const STEP: u32 = 1_000;
 
-/// What belongs to this tool.
+/// What of this tool's is left on a cluster.
 #[derive(Default)]
-pub(super) struct Found {
+pub(super) struct Leftovers {
     /// Executions that have a core.
     pub executions: Vec<ExecutionId>,
     /// Partitions with a stream of delivered signals.
@@ -34,8 +34,8 @@ pub(super) struct Found {
 /// Lists executions, streams and secrets of all primaries.
 ///
 /// An execution belongs to this tool by its namespace, whatever its id looks like.
-pub(super) async fn find(nodes: &Nodes, control: &Oversight<'_>) -> Result<Found, WorkloadError> {
-    let mut found = Found::default();
+pub(super) async fn find(nodes: &Nodes, control: &Oversight<'_>) -> Result<Leftovers, WorkloadError> {
+    let mut found = Leftovers::default();
     for wire in nodes.routing().wires() {
         let mut walk = Walk::over_keys();
         while let Some(names) = listed(walk.step(wire, control).await, wire, &mut found.unlisted)? {

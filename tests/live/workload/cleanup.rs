@@ -76,12 +76,14 @@ async fn full_cycle(bench: &Bench) {
     bench.claim(VariantPath::LeaseReclaim, &lost.tickets[..40]).await;
     let held: Vec<_> = execs.iter().copied().filter(|exec| !execs[40..50].contains(exec)).collect();
     bench.resume(&held).await.unwrap();
-    let fused = bench.scan_for(Seek::Interrupted, false, 20).await.tickets;
+    // Three lanes of two partitions.
+    let sets = bench.workload.lane_sets();
+    let fused = bench.scan_in(&sets[..6], Seek::Interrupted, false).await.tickets;
     bench.claim(VariantPath::Fused, &fused).await;
     let granted = bench.scan().await.tickets;
     bench.claim(VariantPath::FullGrant, &granted[..60]).await;
     bench.workload.create(20, &bench.control()).await.unwrap();
-    bench.scan_for(Seek::Fresh, true, 10).await;
+    bench.scan_in(&sets[..sets.len() / 2], Seek::Fresh, true).await;
     // Some stay suspended or delayed, some runnable with a grant, some active.
     bench.workload.interrupt(&execs[..40], &bench.control()).await.unwrap();
 }
@@ -105,7 +107,7 @@ async fn grants_that_expired_leave_nothing_behind() {
     let bench = Bench::start(|scenario| scenario.grant.ttl = Duration::from_millis(20)).await;
     let before = contents(&bench).await;
     let execs = bench.workload.create(40, &bench.control()).await.unwrap();
-    bench.scan_for(Seek::Fresh, true, usize::MAX).await;
+    bench.scan_for(Seek::Fresh, true).await;
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert_eq!(execs.len(), 40);
     bench.workload.remove(&bench.control()).await.unwrap();

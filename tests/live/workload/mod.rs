@@ -20,7 +20,7 @@ use reclaim_bench::claim::{
 use reclaim_bench::cluster::Cluster;
 use reclaim_bench::valkey::Wire;
 use reclaim_bench::workload::{
-    ExecIndex, Oversight, Phase, ScanReport, ScanRequest, Seek, Workload, WorkloadError,
+    ExecIndex, LaneSet, Oversight, Phase, ScanReport, ScanRequest, Seek, Workload, WorkloadError,
 };
 use redis::{Cmd, Value};
 use tokio_util::sync::CancellationToken;
@@ -77,12 +77,15 @@ impl Bench {
 
     /// Looks for everything that can be resumed.
     async fn scan(&self) -> ScanReport {
-        self.scan_for(Seek::Interrupted, true, usize::MAX).await
+        self.scan_for(Seek::Interrupted, true).await
     }
 
-    async fn scan_for(&self, seek: Seek, issue: bool, limit: usize) -> ScanReport {
-        let sets = self.workload.lane_sets();
-        let request = ScanRequest { sets: &sets, seek, issue, limit, forgiving: false };
+    async fn scan_for(&self, seek: Seek, issue: bool) -> ScanReport {
+        self.scan_in(&self.workload.lane_sets(), seek, issue).await
+    }
+
+    async fn scan_in(&self, sets: &[LaneSet], seek: Seek, issue: bool) -> ScanReport {
+        let request = ScanRequest { sets, seek, issue, forgiving: false };
         self.workload.scan(&request, &self.control()).await.unwrap()
     }
 

@@ -36,12 +36,14 @@ async fn tickets_carry_what_the_cluster_says() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn repeated_scans_skip_what_is_out_and_respect_the_limit() {
+async fn repeated_scans_skip_what_is_out_and_look_into_no_other_set() {
     let bench = Bench::start(|_| ()).await;
     bench.runnable(100).await;
-    let first = bench.scan_for(Seek::Interrupted, true, 30).await;
-    let second = bench.scan_for(Seek::Interrupted, true, usize::MAX).await;
-    assert_eq!((first.tickets.len(), second.tickets.len(), second.held), (30, 70, 30));
+    // Half of the partitions: four of them have seven executions, four have six.
+    let sets = bench.workload.lane_sets();
+    let first = bench.scan_in(&sets[..sets.len() / 2], Seek::Interrupted, true).await;
+    let second = bench.scan().await;
+    assert_eq!((first.tickets.len(), second.tickets.len(), second.held), (52, 48, 52));
     assert!(second.tickets.iter().all(|ticket| !first.tickets.contains(ticket)));
     assert!(bench.scan().await.tickets.is_empty());
 }
@@ -71,8 +73,8 @@ async fn interrupted_and_fresh_executions_are_told_apart() {
     let interrupted = bench.runnable(20).await;
     let fresh = bench.workload.create(15, &bench.control()).await.unwrap();
     let reclaim = bench.scan().await;
-    assert_eq!((reclaim.tickets.len(), reclaim.other_state), (20, 15));
-    let first = bench.scan_for(Seek::Fresh, true, usize::MAX).await;
+    assert_eq!((reclaim.tickets.len(), reclaim.listed, reclaim.held, reclaim.foreign), (20, 35, 0, 0));
+    let first = bench.scan_for(Seek::Fresh, true).await;
     assert_eq!((first.tickets.len(), first.held), (15, 20));
     let claimed = |outcomes: Vec<Outcome>| outcomes.iter().all(|outcome| *outcome == Outcome::Claimed);
     assert!(claimed(bench.claim(VariantPath::GrantLane, &reclaim.tickets).await));
@@ -85,7 +87,7 @@ async fn interrupted_and_fresh_executions_are_told_apart() {
 async fn a_fused_ticket_needs_no_grant() {
     let bench = Bench::start(|_| ()).await;
     bench.runnable(10).await;
-    let report = bench.scan_for(Seek::Interrupted, false, usize::MAX).await;
+    let report = bench.scan_for(Seek::Interrupted, false).await;
     assert_eq!((report.tickets.len(), bench.workload.grants().issued), (10, 0));
     for (exec, ticket) in &report.tickets {
         let there =

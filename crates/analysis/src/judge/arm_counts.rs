@@ -10,7 +10,7 @@ const HOUSEKEEPING: &[&str] = &[
     "auth", "client", "cluster", "command", "config", "hello", "info", "ping", "psync", "replconf", "select",
 ];
 
-/// From so many per claim on, such a call is made by the claim, inside its function.
+/// From this many calls per claim on, such a command is taken to be called by the claim, inside its function.
 const HOUSEKEEPING_PER_CLAIM: f64 = 0.25;
 
 /// How many of an arm's sides in a stratum are its own: in a server duet the baseline's second one is the
@@ -42,9 +42,9 @@ pub(super) fn arm_blocks(record: &RunRecord, arm: usize) -> impl Iterator<Item =
     record.blocks.iter().filter(counts)
 }
 
-/// Those of them that a metric is formed of: all, but for claims per second. A block with all in flight is
-/// timed by the part in which they were; where blocks have such parts, one without has another rate, for the
-/// time in which its claims began and ended is in it.
+/// The arm's blocks that a metric is formed of: for most metrics all of them. For claims per second, blocks
+/// are timed over their steady part; where some have one, a block without has another rate, for its time
+/// includes its start and end.
 pub(super) fn blocks_of_metric(
     record: &RunRecord,
     arm: usize,
@@ -54,8 +54,8 @@ pub(super) fn blocks_of_metric(
     arm_blocks(record, arm).filter(move |block| !by_parts || block.steady.is_some())
 }
 
-/// Blocks that no rate is of, for they have no steady part and others do, and all blocks; of those in which
-/// claims succeeded.
+/// Blocks without a rate (no steady part, although others have one), and all blocks. Only blocks in which
+/// claims succeeded are counted.
 pub(super) fn blocks_without_rate(record: &RunRecord) -> [u64; 2] {
     let with_claims = || record.blocks.iter().filter(|block| block.claims > 0);
     let without = with_claims().filter(|block| block.steady.is_none()).count() as u64;
@@ -72,7 +72,7 @@ pub(super) fn calls_per_claim(record: &RunRecord, arm: usize) -> BTreeMap<String
     per_claim(record, arm, |counters| &counters.calls)
 }
 
-/// As many of them as the tool sent itself; the others were called inside functions.
+/// Calls per claim that the tool sent itself; all others were made inside functions.
 pub(super) fn sent_per_claim(record: &RunRecord, arm: usize) -> BTreeMap<String, f64> {
     per_claim(record, arm, |counters| &counters.sent)
 }

@@ -29,6 +29,12 @@ impl ArmDifference {
     pub fn pair(&self) -> String {
         pair(&self.candidate, &self.baseline)
     }
+
+    /// Whether it is surely more than nothing: only of such amounts a ratio of one run's to another's means
+    /// something.
+    pub fn has_ratio(&self) -> bool {
+        self.difference.low > 0.0
+    }
 }
 
 /// Every difference of a result, comparison by comparison. None of a run that must not be used, nor of one
@@ -83,6 +89,11 @@ mod tests {
             assert_eq!((one.metric, one.pair().as_str()), (metric, "hget-lane less grant-lane"));
             assert!(one.difference.contains(more), "{one:?}");
         }
+        let has_ratio = |low: f64| {
+            let difference = Estimate { low, ..told[0].difference };
+            ArmDifference { difference, ..told[0].clone() }.has_ratio()
+        };
+        assert_eq!([0.1, 0.0, -1.0].map(has_ratio), [true, false, false]);
     }
 
     #[test]

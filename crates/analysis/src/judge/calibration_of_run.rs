@@ -12,19 +12,19 @@ use super::calibration::{CALIBRATION_SCHEMA, Calibration, SendLagSummary, lag};
 /// Share of the calibrated ceiling beyond which a run is marked.
 const NEAR_CEILING: f64 = 0.8;
 
-/// A calibrated rate says how late the pacer is at rates that are at most so many times as high, or as low.
+/// A calibrated rate says how late the pacer is at rates up to this many times higher or lower.
 const NEAR_RATE: f64 = 4.0;
 
 /// Share of its rate by which an open loop may fall short, before its lag tells how long it was measured and
 /// not how late the pacer is.
 const FELL_SHORT: f64 = 0.05;
 
-/// The same of random arrivals: so many standard deviations of the time that they are due in.
+/// The same for random arrivals, in standard deviations of the time in which they are due.
 const BY_CHANCE: f64 = 4.0;
 
 impl Calibration {
-    /// Whether a run may be measured by it that this kind of build (with optimisation or without) made on this
-    /// machine: one with threads and cores arranged alike, and with its servers in the same place.
+    /// Whether the calibration holds for a run by this kind of build (with optimisation or without) on this
+    /// machine: threads and cores must be arranged alike, and the servers be in the same place.
     pub fn fits(&self, tool: &Tool, host: &Host, run: &RunRecord) -> bool {
         let measured = &self.record;
         let conditions = run.environment.conditions.as_ref();

@@ -1,72 +1,22 @@
 //! Whether two stored results may be held against each other, and if not, why.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use super::beside_others::ran_beside_others;
 use super::result::RunResult;
+use super::setting_difference::{Differences, Machine, Setting, SettingDifference};
 use super::setting_keys::scenario_differences;
 use crate::record::{
     ClusterRecord, Conditions, Host, LibraryInfo, RunRecord, SdkInfo, ValkeyInfo, by_machine, short_sha256,
 };
 use crate::scenario::Provider;
 
-/// One thing that differs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct SettingDifference {
-    /// What: a key of the scenario, a part of the machine.
-    pub what: String,
-    /// In the base.
-    pub base: String,
-    /// In the candidate.
-    pub candidate: String,
-    /// Whether it forbids the comparison; the function library does not, it is what one compares.
-    pub forbids: bool,
-}
-
-/// Two results that measured different things.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("results are not comparable: {}", listed(.0))]
-pub struct NotComparable(pub Vec<SettingDifference>);
-
-/// One difference in the same line, several below each other. Of two scenarios nearly every key differs:
-/// their names say more than all of those together.
-fn listed(differences: &[SettingDifference]) -> String {
-    let line = |d: &SettingDifference| format!("{}: {} against {}", d.what, d.base, d.candidate);
-    if let [one] = differences {
-        return line(one);
-    }
-    let name = differences.iter().find(|d| d.what == SCENARIO_NAME || d.what == "scenario");
-    let (keys, others): (Vec<_>, Vec<_>) = differences
-        .iter()
-        .filter(|d| name.is_none_or(|name| name.what != d.what))
-        .partition(|d| name.is_some() && ["scenario ", "config "].iter().any(|of| d.what.starts_with(of)));
-    let first = name.map_or_else(
-        || format!("they differ in {} things", differences.len()),
-        |name| format!("they are of different scenarios, {} against {}", name.base, name.candidate),
-    );
-    let mut lines = vec![first];
-    lines.extend(others.into_iter().map(|d| format!("  {}", line(d))));
-    if !keys.is_empty() {
-        let names: Vec<&str> =
-            keys.iter().filter_map(|d| d.what.split_once(' ')).map(|(_, key)| key).collect();
-        let more = if names.len() == 1 { "key" } else { "keys" };
-        lines.push(format!("  and {} {more} of the scenarios: {}", names.len(), names.join(", ")));
-    }
-    lines.join("\n")
-}
-
-/// The key whose difference makes all others of the scenario a matter of course.
-const SCENARIO_NAME: &str = "scenario name";
-
 /// Everything that differs between two results, what forbids the comparison first.
 pub fn differences(base: &RunResult, candidate: &RunResult) -> Vec<SettingDifference> {
     let sides = [base, candidate];
     let mut found = Differences::default();
     for (key, values) in scenario_differences(sides) {
-        found.compare(&format!("scenario {key}"), values, true);
+        found.compare(Setting::scenario_key(key), values, true);
     }
-    found.machine(sides);
+    found.place(sides);
     found.servers(sides);
     found.servers_of_arms(sides);
     found.generator(sides);
@@ -85,17 +35,7 @@ pub fn place_differences(hosts: [&Host; 2], servers: [&ValkeyInfo; 2]) -> Vec<Se
     found.0
 }
 
-/// What differs so far.
-#[derive(Default)]
-struct Differences(Vec<SettingDifference>);
-
 impl Differences {
-    fn compare(&mut self, what: &str, [base, candidate]: [String; 2], forbids: bool) {
-        if base != candidate {
-            self.0.push(SettingDifference { what: what.to_owned(), base, candidate, forbids });
-        }
-    }
-
     /// What stands in both records. Where one of them does not say, nobody knows whether it differs: that
     /// forbids nothing.
     fn compare_if_told<T: Copy>(
@@ -105,55 +45,53 @@ impl Differences {
         text: impl Fn(T) -> &'static str,
     ) {
         let told = values.iter().all(Option::is_some);
-        self.compare(what, values.map(|value| value.map_or("not recorded", &text).to_owned()), told);
+        self.part(what, values.map(|value| value.map_or("not recorded", &text).to_owned()), told);
     }
 
     fn hosts(&mut self, host: [&Host; 2]) {
-        self.compare("machine cpu", host.map(|h| h.cpu.clone()), true);
-        self.compare("machine cores", host.map(|h| h.cores.to_string()), true);
-        self.compare("machine memory", host.map(memory), true);
+        self.machine(host.map(|h| Machine { cpu: &h.cpu, cores: h.cores.into(), memory: memory(h) }));
         // Updates come by themselves: a baseline that ended with each would never be one.
-        self.compare("machine kernel", host.map(|h| h.kernel.clone()), false);
-        self.compare("machine CPU quota", host.map(|h| quota(h).unwrap_or_else(|| "none".to_owned())), true);
+        self.part("machine kernel", host.map(|h| h.kernel.clone()), false);
+        self.part("machine CPU quota", host.map(|h| quota(h).unwrap_or_else(|| "none".to_owned())), true);
     }
 
-    fn machine(&mut self, sides: [&RunResult; 2]) {
+    fn place(&mut self, sides: [&RunResult; 2]) {
         let environment = sides.map(|side| &side.record.environment);
         self.hosts(environment.map(|e| &e.host));
         let beside = |busy| if busy { "others" } else { "nothing worth a warning" };
         let beside = sides.map(|side| beside(ran_beside_others(&side.warnings)).to_owned());
-        self.compare("programs beside the run", beside, false);
+        self.part("programs beside the run", beside, false);
         let [base, candidate] = environment.map(|e| Conditions::comparable(e.conditions.as_ref()));
         for ((what, base), (_, candidate)) in base.into_iter().zip(candidate) {
-            self.compare(what, [base, candidate], true);
+            self.part(what, [base, candidate], true);
         }
     }
 
     fn valkey(&mut self, valkey: [&ValkeyInfo; 2]) {
-        self.compare("valkey version", valkey.map(|v| v.version.clone()), true);
-        self.compare("valkey allocator", valkey.map(|v| v.allocator.clone()), true);
-        self.compare("valkey io-threads", valkey.map(|v| v.io_threads.to_string()), true);
-        self.compare("valkey primaries", valkey.map(|v| v.primaries.to_string()), true);
-        self.compare("valkey replicas", valkey.map(|v| v.replicas.to_string()), true);
-        self.compare("valkey provider", valkey.map(|v| v.provider.clone()), true);
-        self.compare("partitions", valkey.map(|v| v.partitions.to_string()), true);
+        self.part("valkey version", valkey.map(|v| v.version.clone()), true);
+        self.part("valkey allocator", valkey.map(|v| v.allocator.clone()), true);
+        self.part("valkey io-threads", valkey.map(|v| v.io_threads.to_string()), true);
+        self.part("valkey primaries", valkey.map(|v| v.primaries.to_string()), true);
+        self.part("valkey replicas", valkey.map(|v| v.replicas.to_string()), true);
+        self.part("valkey provider", valkey.map(|v| v.provider.clone()), true);
+        self.part("partitions", valkey.map(|v| v.partitions.to_string()), true);
         // A server is what one compares as well: another build of it is told.
         if let [Some(base), Some(candidate)] = valkey.map(|v| v.build_id.clone()) {
-            self.compare("valkey build", [base, candidate], false);
+            self.part("valkey build", [base, candidate], false);
         }
         let encrypted = |tls| if tls { "TLS" } else { "plain TCP" };
         self.compare_if_told("connections", valkey.map(|v| v.tls), encrypted);
         let here = |same_machine| if same_machine { "the generator's machine" } else { "other machines" };
-        self.compare("servers on", valkey.map(|v| here(v.same_machine).to_owned()), true);
+        self.part("servers on", valkey.map(|v| here(v.same_machine).to_owned()), true);
     }
 
     fn servers(&mut self, sides: [&RunResult; 2]) {
         let valkey = sides.map(|side| &side.record.environment.valkey);
         self.valkey(valkey);
-        // Of somebody's cluster nothing else says which one it was. It may have been moved, so that it is
-        // only told.
+        // For an external cluster only its addresses identify it; it may have moved, so this does not forbid
+        // the comparison.
         if let [Some(base), Some(candidate)] = sides.map(|side| somebodys_cluster(&side.record)) {
-            self.compare("cluster", [base, candidate], false);
+            self.part("cluster", [base, candidate], false);
         }
     }
 
@@ -169,62 +107,57 @@ impl Differences {
             let shared = || "the run's".to_owned();
             let said = |of: fn(&ClusterRecord) -> String| clusters.map(|own| own.map_or_else(shared, of));
             let settings = said(|own| own.settings().join(" "));
-            self.compare(&format!("server of {}", arm.name), settings, true);
+            self.part(format!("server of {}", arm.name), settings, true);
             let binary = said(|own| short_sha256(&own.server.sha256).to_owned());
-            self.compare(&format!("server binary of {}", arm.name), binary, false);
+            self.part(format!("server binary of {}", arm.name), binary, false);
         }
     }
 
     fn generator(&mut self, sides: [&RunResult; 2]) {
         let build = |debug| if debug { "without optimisation" } else { "optimised" };
-        self.compare("tool build", sides.map(|s| build(s.record.tool.debug_build).to_owned()), true);
+        self.part("tool build", sides.map(|s| build(s.record.tool.debug_build).to_owned()), true);
         // Each has connections of its own, and an equal part of what is in flight.
         let generators = sides.map(|side| side.record.generators.len().max(1).to_string());
-        self.compare("generators", generators, true);
+        self.part("generators", generators, true);
         let alone = || "one".to_owned();
         let machines = sides.map(|side| generator_machines(&side.record).unwrap_or_else(alone));
-        self.compare("machines of the generators", machines, true);
+        self.part("machines of the generators", machines, true);
         let real_time = sides.map(|side| side.record.generator.and_then(|used| used.real_time));
         let priority = |real_time| if real_time { "real-time" } else { "as other programs" };
         self.compare_if_told("generator's priority", real_time, priority);
         let ruler = sides.map(|side| side.record.ruler());
         // Another unit, not another load: only the figure in round trips is another one.
         if ruler.iter().all(Option::is_some) {
-            self.compare("the ruler", ruler.map(|command| command.unwrap_or_default().to_owned()), true);
+            self.part("the ruler", ruler.map(|command| command.unwrap_or_default().to_owned()), true);
         }
-        self.compare("tool commit", sides.map(|s| s.record.tool.commit.clone()), false);
-        self.compare("tool version", sides.map(|s| s.record.tool.version.clone()), false);
+        self.part("tool commit", sides.map(|s| s.record.tool.commit.clone()), false);
+        self.part("tool version", sides.map(|s| s.record.tool.version.clone()), false);
     }
 
     /// Function library and SDK do not forbid: they are what one compares.
     fn libraries(&mut self, sides: [&RunResult; 2]) {
         let named =
             |library: &LibraryInfo| format!("{} ({})", library.version, short_sha256(&library.sha256));
-        self.compare("function library", sides.map(|side| named(&side.record.environment.library)), false);
+        self.part("function library", sides.map(|side| named(&side.record.environment.library)), false);
         let [base, candidate] = sides.map(|side| &side.record.arms);
         for arm in base {
             let Some(other) = candidate.iter().find(|other| other.name == arm.name) else { continue };
             let own = [arm, other].map(|arm| arm.library.as_ref().map_or("the run's".to_owned(), named));
-            self.compare(&format!("library of {}", arm.name), own, false);
+            self.part(format!("library of {}", arm.name), own, false);
             let sdk = [arm, other].map(|arm| arm.sdk.as_ref());
-            self.compare(&format!("SDK of {}", arm.name), sdk.map(worker), false);
+            self.part(format!("SDK of {}", arm.name), sdk.map(worker), false);
             // What another compiler makes of one source is no change of the source.
             if let [Some(base), Some(candidate)] = sdk {
                 let compilers = [base, candidate].map(|sdk| sdk.compiler.clone());
-                self.compare(&format!("compiler of {}'s worker", arm.name), compilers, false);
+                self.part(format!("compiler of {}'s worker", arm.name), compilers, false);
             }
         }
     }
 
     fn unusable(&mut self, [base, candidate]: [&RunResult; 2]) {
-        for (what, side) in [("base", base), ("candidate", candidate)] {
+        for (what, side) in [(Setting::BaseResult, base), (Setting::CandidateResult, candidate)] {
             let Some(state) = unusable(side) else { continue };
-            self.0.push(SettingDifference {
-                what: format!("{what} result"),
-                base: state.to_owned(),
-                candidate: "a complete, valid run".to_owned(),
-                forbids: true,
-            });
+            self.compare(what, [state.to_owned(), "a complete, valid run".to_owned()], true);
         }
     }
 }
@@ -293,7 +226,7 @@ pub(super) fn quota(host: &Host) -> Option<String> {
 mod tests {
     use super::*;
     use crate::judge::analyse;
-    use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, generator, record};
+    use crate::judge::fixtures::{GRANT_LANE, generator, record};
 
     #[test]
     fn a_run_of_several_generators_is_another_than_one_of_a_single_one() {
@@ -303,40 +236,6 @@ mod tests {
         assert_eq!(differences(&base, &several), [], "one is one, merged or not");
         several.record.generators.push(generator(2));
         let [one] = &differences(&base, &several)[..] else { panic!("the number alone differs") };
-        let said = (one.what.as_str(), one.base.as_str(), one.candidate.as_str(), one.forbids);
-        assert_eq!(said, ("generators", "1", "2", true));
-    }
-
-    #[test]
-    fn the_scenario_comes_first_and_its_keys_are_grouped() {
-        let base = analyse(record(&[GRANT_LANE, HGET_LANE], 1)).unwrap();
-        let mut candidate = base.clone();
-        candidate.record.scenario.name = "smoke".into();
-        candidate.record.scenario.load.connections = 7;
-        candidate.record.scenario.population.lanes = 9;
-        candidate.record.environment.valkey.version = "7.2.9".into();
-        candidate.record.environment.host.cpu = "Other CPU".into();
-        let of = |candidate: &RunResult| {
-            let all = differences(&base, candidate);
-            NotComparable(all.into_iter().filter(|one| one.forbids).collect()).to_string()
-        };
-        let text = of(&candidate);
-        let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(
-            lines[0],
-            "results are not comparable: they are of different scenarios, lane-ab against smoke"
-        );
-        assert!(
-            lines[1].starts_with("  machine cpu: ") && lines[1].ends_with(" against Other CPU"),
-            "{text}"
-        );
-        assert!(lines[2].starts_with("  valkey version: "), "{text}");
-        assert_eq!(lines[3], "  and 2 keys of the scenarios: load.connections, population.lanes");
-        candidate.record.scenario.name.clone_from(&base.record.scenario.name);
-        let text = of(&candidate);
-        assert!(
-            text.starts_with("results are not comparable: they differ in 4 things\n  scenario load."),
-            "{text}"
-        );
+        assert_eq!((one.to_string().as_str(), one.forbids), ("generators: 1 against 2", true));
     }
 }

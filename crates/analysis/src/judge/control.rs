@@ -11,6 +11,9 @@ use super::verdict::noise_band;
 /// What the control is of: the baseline's median against itself.
 pub const CONTROLLED: Metric = Metric::ServiceP50;
 
+/// Share of the noise threshold that a control may take.
+pub const CONTROL_LIMIT: f64 = 0.5;
+
 /// Its quantile.
 const CONTROL_QUANTILE: f64 = 0.5;
 
@@ -46,7 +49,7 @@ pub(super) fn difference_between_clusters(
 /// How far the control may be from 1 where two clusters differ, and how well it must be known to vouch for a
 /// verdict at this threshold.
 pub(super) fn control_limit(noise_threshold: f64) -> f64 {
-    noise_threshold / 2.0
+    CONTROL_LIMIT * noise_threshold
 }
 
 /// The baseline against itself.
@@ -89,8 +92,8 @@ pub(super) fn control(record: &RunRecord, baseline: usize, compare: &Compare) ->
     Some(Control { ratio: Some(ratio), passed: failure.is_none(), failure, allowance })
 }
 
-/// What the control's interval is to be multiplied with to be one of as many claims as the comparison has: a
-/// control by halves has half of the baseline's, one with strata of its own as many as it was given.
+/// Factor that scales the control's interval to as many claims as the comparison has: a control by halves has
+/// half of the baseline's claims, one with strata of its own as many as it was given.
 pub(super) fn control_scale(record: &RunRecord, baseline: usize) -> f64 {
     let claims = |pairs: &[SidePair]| pairs.iter().map(|(a, b)| a.len().min(b.len())).sum::<usize>() as f64;
     let others = (0..record.arms.len()).filter(|&arm| arm != baseline);

@@ -8,11 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::comparable::{NotComparable, SettingDifference};
 use super::conclusion::Conclusion;
+use super::setting_difference::{Differences, Machine, NotComparable, Setting, SettingDifference};
 use super::setting_keys::settings_of;
 use super::stored::StoredOptions;
 use super::stored_result::Thresholds;
+use super::verdict::{band_of_base, is_worse};
 use crate::json::{from_json, to_json_file};
 use crate::scenario::Direction;
 
@@ -266,7 +267,7 @@ fn pairs<'a>(
 /// Reports that only one side has.
 fn alone(base: &[FfBenchReport], candidate: &[FfBenchReport], pairs: &[Pair<'_>]) -> Vec<SettingDifference> {
     let difference = |report: &FfBenchReport, base: &str, candidate: &str| SettingDifference {
-        what: format!("scenario {}", report.scenario),
+        what: Setting::Report(report.scenario.clone()),
         base: base.to_owned(),
         candidate: candidate.to_owned(),
         forbids: false,
@@ -307,14 +308,13 @@ fn compared(
 }
 
 fn place(ratio: f64, direction: Direction, thresholds: Thresholds) -> FigurePlace {
-    let worse = match direction {
-        Direction::LowerIsBetter => ratio - 1.0,
-        Direction::HigherIsBetter => 1.0 - ratio,
-    };
-    match worse {
-        worse if worse > thresholds.fail => FigurePlace::BeyondFail,
-        worse if worse > thresholds.warn => FigurePlace::BeyondWarn,
-        _ => FigurePlace::Within,
+    let beyond = |share: f64| is_worse(ratio, direction, band_of_base(share));
+    if beyond(thresholds.fail) {
+        FigurePlace::BeyondFail
+    } else if beyond(thresholds.warn) {
+        FigurePlace::BeyondWarn
+    } else {
+        FigurePlace::Within
     }
 }
 
@@ -337,35 +337,31 @@ fn source(reports: &[FfBenchReport]) -> FigureSource {
 
 /// What differs between two reports; the harness' commit alone does not forbid the comparison.
 fn report_differences(base: &FfBenchReport, candidate: &FfBenchReport) -> Vec<SettingDifference> {
-    let mut all = Vec::new();
-    let mut compare = |what: &str, [base, candidate]: [String; 2], forbids: bool| {
-        if base != candidate {
-            all.push(SettingDifference { what: what.to_owned(), base, candidate, forbids });
-        }
-    };
+    let mut found = Differences::default();
     let sides = [base, candidate];
-    compare("scenario", sides.map(|side| side.scenario.clone()), true);
-    compare("system", sides.map(|side| side.system.clone()), true);
-    compare("machine cpu", sides.map(|side| side.host.cpu.clone()), true);
-    compare("machine cores", sides.map(|side| side.host.cores.to_string()), true);
-    compare("machine memory", sides.map(|side| format!("{} GiB", side.host.mem_gb)), true);
-    compare("valkey version", sides.map(|side| side.valkey_version.clone()), true);
+    found.compare(Setting::ReportScenario, sides.map(|side| side.scenario.clone()), true);
+    found.part("system", sides.map(|side| side.system.clone()), true);
+    let memory = |host: &FfBenchHost| format!("{} GiB", host.mem_gb);
+    let hosts = sides.map(|side| &side.host);
+    found.machine(hosts.map(|h| Machine { cpu: &h.cpu, cores: h.cores, memory: memory(h) }));
+    found.part("valkey version", sides.map(|side| side.valkey_version.clone()), true);
     let servers = |cluster| if cluster { "a cluster" } else { "one server" };
-    compare("servers", sides.map(|side| servers(side.cluster).to_owned()), true);
-    compare("harness commit", sides.map(|side| side.git_sha.clone()), false);
+    found.part("servers", sides.map(|side| servers(side.cluster).to_owned()), true);
+    found.part("harness commit", sides.map(|side| side.git_sha.clone()), false);
     let [base_keys, candidate_keys] = sides.map(|side| settings_of(&side.config));
     let keys: BTreeSet<&String> = base_keys.keys().chain(candidate_keys.keys()).collect();
     let shared = base_keys.keys().any(|key| candidate_keys.contains_key(key));
     if !shared && !keys.is_empty() {
         let count = |keys: &BTreeMap<String, String>| format!("{} keys, none of the other's", keys.len());
-        compare("config", [count(&base_keys), format!("{} keys", candidate_keys.len())], true);
-        return all;
+        let each = [count(&base_keys), format!("{} keys", candidate_keys.len())];
+        found.compare(Setting::Config, each, true);
+        return found.0;
     }
     for key in keys {
         let of = |keys: &BTreeMap<String, String>| keys.get(key).cloned().unwrap_or("nothing".to_owned());
-        compare(&format!("config {key}"), [of(&base_keys), of(&candidate_keys)], true);
+        found.compare(Setting::ConfigKey(key.clone()), [of(&base_keys), of(&candidate_keys)], true);
     }
-    all
+    found.0
 }
 
 #[cfg(test)]

@@ -5,18 +5,13 @@ use std::slice::from_ref;
 use proptest::prelude::*;
 use serde_json::json;
 
+use super::super::figures_fixture::other_harness;
 use super::FigurePlace::{BeyondFail, BeyondWarn, NotHeld, Within};
 use super::*;
 use crate::scenario::GateSection;
 
 fn report(p50: f64, throughput: f64) -> FfBenchReport {
-    serde_json::from_value(json!({
-        "scenario": "suspend_signal_resume", "system": "flowfabric", "git_sha": "abc1234",
-        "valkey_version": "8.1.0", "host": { "cpu": "Example CPU", "cores": 4, "mem_gb": 15 }, "cluster": false,
-        "timestamp_utc": "2026-01-02T03:04:05Z", "config": { "tasks": 1000, "workers": 16 },
-        "throughput_ops_per_sec": throughput, "latency_ms": { "p50": p50, "p95": 2.0 * p50, "p99": 4.0 * p50 },
-    }))
-    .unwrap()
+    serde_json::from_value(other_harness(throughput, [p50, 2.0 * p50, 4.0 * p50])).unwrap()
 }
 
 fn options() -> StoredOptions {
@@ -92,7 +87,7 @@ fn reports_are_matched_by_scenario_and_one_alone_is_named() {
     let compared = compare_figures(&base, &candidate, &options()).unwrap();
     assert_eq!(compared.figures.len(), 4);
     assert!(compared.figures.iter().all(|figure| figure.scenario == "b"));
-    let alone: Vec<&str> = compared.differences.iter().map(|d| d.what.as_str()).collect();
+    let alone: Vec<String> = compared.differences.iter().map(|d| d.what.to_string()).collect();
     assert_eq!(alone, ["scenario a", "scenario c"]);
     let error = compare_figures(&base, &[named("c"), named("d")], &options()).unwrap_err().to_string();
     assert_eq!(error, "the two have no scenario in common: a, b against c, d");

@@ -31,6 +31,9 @@ pub const GRANT_LANE: SimulatedArm =
 /// The usual candidate, a fifth slower.
 pub const HGET_LANE: SimulatedArm =
     SimulatedArm { name: "hget-lane", path: VariantPath::HgetLane, slower: 1.2, cpu_us: 75.0 };
+/// A candidate with a round trip less, a tenth faster.
+pub const FULL_GRANT: SimulatedArm =
+    SimulatedArm { name: "full-grant", path: VariantPath::FullGrant, slower: 0.9, cpu_us: 50.0 };
 /// The baseline's twin.
 pub const TWIN: SimulatedArm = SimulatedArm { name: "twin", ..GRANT_LANE };
 
@@ -165,8 +168,6 @@ fn strata(arms: &[SimulatedArm], noise: &mut Noise) -> (Vec<Stratum>, Vec<Latenc
 
 fn arm_record(arm: &SimulatedArm, service: &LatencyHistogram) -> ArmRecord {
     let claims = service.count();
-    let cost = expected_cost(arm.path, Extras::default());
-    let commands = claims * u64::from(cost.commands.values().sum::<u32>());
     ArmRecord {
         library: None,
         sdk: None,
@@ -181,16 +182,34 @@ fn arm_record(arm: &SimulatedArm, service: &LatencyHistogram) -> ArmRecord {
         resume: Histogram(None),
         error_service: Histogram(None),
         steps: Vec::new(),
-        wire: WireTotals {
-            claims,
-            round_trips: claims * u64::from(cost.round_trips),
-            commands,
-            bytes_out: 900 * claims + 80 * commands,
-            bytes_in: 120 * claims + 10 * commands,
-        },
+        wire: wire(arm.path, claims),
         unreplicated: 0,
         late: Outcomes::default(),
     }
+}
+
+fn wire(path: VariantPath, claims: u64) -> WireTotals {
+    let cost = expected_cost(path, Extras::default());
+    let commands = claims * u64::from(cost.commands.values().sum::<u32>());
+    WireTotals {
+        claims,
+        round_trips: claims * u64::from(cost.round_trips),
+        commands,
+        bytes_out: 900 * claims + 80 * commands,
+        bytes_in: 120 * claims + 10 * commands,
+    }
+}
+
+/// Has each arm of a record make so many claims, as its servers and its audit count them. Its times stay:
+/// their number is up to who asks for this.
+pub fn claim_each(record: &mut RunRecord, arms: &[SimulatedArm], claims: u64) {
+    for (own, simulated) in record.arms.iter_mut().zip(arms) {
+        own.outcomes.claimed = claims;
+        own.wire = wire(simulated.path, claims);
+    }
+    let all = claims * arms.len() as u64;
+    record.primaries = vec![primary(arms, all)];
+    (record.audit.grants_issued, record.audit.claimed) = (all, all);
 }
 
 fn blocks(arms: &[SimulatedArm], noise: &mut Noise) -> Vec<CounterBlock> {

@@ -46,9 +46,9 @@ const AROUND_S: f64 = 5.0;
 const MOST_PER_S: f64 = 5_000.0;
 
 impl Experience {
-    /// Of those past results, all of scenarios of this name and of the same machine, that were made under the load of
-    /// `scenario`; what they do not tell is a slow machine's.
-    pub fn of<'a>(past: impl IntoIterator<Item = &'a RunResult>, scenario: &Scenario) -> Self {
+    /// From the usable past results that were made under the load of `scenario`; all are of scenarios of this
+    /// name and of the same machine. What they do not tell is taken from a slow machine.
+    pub fn from_past<'a>(past: impl IntoIterator<Item = &'a RunResult>, scenario: &Scenario) -> Self {
         let mut experience = SLOW_MACHINE;
         let load = offered(&scenario.file().load);
         let says = |result: &&RunResult| result.is_usable() && offered(&result.record.scenario.load) == load;
@@ -162,7 +162,7 @@ pub fn forecast(scenario: &Scenario, experience: &Experience) -> Forecast {
     Forecast { claims, length: Duration::from_secs_f64(length_s), stretches, shortfalls }
 }
 
-/// Windows and blocks of a run with so many claims in all: each filling of the stock is a window, or a few
+/// Windows and blocks of a run with `claims` claims in all: each filling of the stock is a window, or a few
 /// blocks.
 fn stretches(scenario: &Scenario, claims: Option<u64>) -> u64 {
     const WARMUP_AND_WINDOW: u64 = 2;
@@ -213,8 +213,9 @@ fn shortfalls(
     shortfalls
 }
 
-/// Claims of each arm that are compared, of so many over all arms: strata, and blocks, have the same number each, and
-/// what is left over is not made. The smallest plan has one on each side; with fewer there is none.
+/// Compared claims of each arm, out of `claims` over all arms: all strata, or blocks, have the same number of
+/// claims, and what is left over is not made. The smallest plan has one on each side; with fewer there is
+/// none.
 fn compared(scenario: &Scenario, compare: &Compare, claims: u64) -> u64 {
     let sides = match compare.mixing {
         Mixing::Claims => u64::from(compare.strata),
@@ -232,7 +233,7 @@ fn compared(scenario: &Scenario, compare: &Compare, claims: u64) -> u64 {
     }
 }
 
-/// The fewest claims over all arms of which so many of each are compared.
+/// The fewest claims over all arms with which `each` claims of every arm are compared.
 fn claims_for(scenario: &Scenario, compare: &Compare, each: u64) -> u64 {
     let arms = scenario.variants.len() as u64;
     // Fewer than there are strata are left over.

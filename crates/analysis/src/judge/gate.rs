@@ -4,9 +4,10 @@
 //! whatever it found, unless the scenario's `[gate] enforce` (or the command line) makes its verdicts
 //! binding. An invalid run fails either way: it has no answer.
 
+use std::cmp::Ordering;
 use std::time::Duration;
 
-use crate::scenario::{Direction, Metric, ScenarioFile};
+use crate::scenario::{Metric, ScenarioFile};
 use crate::stats::Estimate;
 
 use super::conclusion::{Cause, Conclusion, Finding, Gate};
@@ -15,7 +16,7 @@ use super::recovery_result::Untold;
 use super::repeat::{Repeated, RepeatedComparison};
 use super::result::{Comparison, ExactMetric, RunResult, VariantSummary, Verdict};
 use super::service_level::{recovery_levels, service_levels};
-use super::verdict::noise_band;
+use super::verdict::{against_worse_end, best_and_worst, noise_band};
 
 /// Share of the claims that may end in an error, or more of them than with the baseline, before that is a
 /// finding.
@@ -120,8 +121,8 @@ pub(crate) fn error_findings(
     })
 }
 
-/// Whether so many claims without a lease, of how many, are a larger share than the base's by more than
-/// [`ERRORS`].
+/// Whether the candidate's share of claims without a lease is larger than the base's by more than [`ERRORS`].
+/// Each pair is (claims without a lease, all claims).
 pub(super) fn more_failed(base: (u64, u64), candidate: (u64, u64)) -> bool {
     let share = |(claims, of): (u64, u64)| claims as f64 / of.max(1) as f64;
     share(candidate) > share(base) + ERRORS
@@ -240,10 +241,9 @@ fn verdict_findings(result: &RunResult) -> Vec<Finding> {
 /// got better or stayed as it is may be open, but not that it got no worse.
 fn cannot_be_worse(ratio: Option<Estimate>, metric: Metric, threshold: f64) -> bool {
     let Some(ratio) = ratio else { return false };
-    match metric.row().direction {
-        Direction::LowerIsBetter => ratio.high < 1.0 + threshold,
-        Direction::HigherIsBetter => ratio.low > noise_band(threshold)[0],
-    }
+    let direction = metric.row().direction;
+    let [_, worst] = best_and_worst(&ratio, direction);
+    against_worse_end(worst, direction, noise_band(threshold)) == Some(Ordering::Less)
 }
 
 /// What it means that a candidate is worse.

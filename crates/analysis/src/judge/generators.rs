@@ -23,6 +23,10 @@ pub const MOST_LATE_US: u64 = 50_000;
 /// block, a fifth of all its claims.
 pub const MOST_LATE_SHARE: f64 = 0.1;
 
+/// By so many seconds generators' seconds may be apart before it is worth a word: what stands in one second of
+/// the timeline is then of two.
+const APART_S: f64 = 0.5;
+
 /// One of several generators in numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct GeneratorSummary {
@@ -99,15 +103,15 @@ pub(crate) fn uncalibrated(record: &RunRecord) -> Vec<u32> {
     others.filter(|_| record.calibration.is_some()).map(|one| one.part).collect()
 }
 
-/// By how much, at most, the seconds of one generator were ahead of another's in the end, in seconds. Each
-/// counts its own: where a window or a block is over for it before it is for the others, its next second
-/// begins with the next one, and theirs are later by so much. 0 of one window, which all begin together, and
-/// where nobody knows.
-pub(crate) fn seconds_apart(record: &RunRecord) -> f64 {
+/// By how much, at most, the generators' timelines had drifted apart in the end, in seconds. Each generator
+/// counts only its own time, so one that ends a window or a block before the others has counted less than
+/// they have. `None` where the drift is not worth a word or is unknown, and for a single window, which all
+/// begin together.
+pub(crate) fn seconds_apart(record: &RunRecord) -> Option<f64> {
     let several = !record.blocks.is_empty() || record.generators.iter().any(|one| one.late_in > 1);
     let of_all = record.window.as_ref().filter(|_| several).map_or(0.0, |window| window.active_s);
     let ahead = record.generators.iter().map(|one| of_all - one.used.window_s);
-    ahead.fold(0.0, f64::max)
+    Some(ahead.fold(0.0, f64::max)).filter(|apart_s| *apart_s > APART_S)
 }
 
 /// Share of the window that a generator's thread ran.

@@ -140,14 +140,14 @@ fn versions(record: &RunRecord) -> String {
     arms.map(version).collect::<Vec<_>>().join(" and ")
 }
 
-/// FlowFabric's own number of flow partitions: a deployment that publishes none has so many.
+/// FlowFabric's default number of flow partitions: that of a deployment that publishes none.
 const FLOWFABRICS_OWN: u32 = 256;
 
 /// Of the pinned build, and of most histories: others are named.
 const USUAL_ALLOCATOR: &str = "libc";
 
-/// What forbids a comparison beside that, where it is not as it usually is: lines of earlier versions do not
-/// name it.
+/// Further settings that forbid a comparison, named only where they are not the usual ones: lines of earlier
+/// versions do not name them at all.
 fn unusual(record: &RunRecord) -> String {
     let (host, valkey) = (&record.environment.host, &record.environment.valkey);
     let external = valkey.provider == Provider::External.as_str();
@@ -305,27 +305,6 @@ pub fn read(file: impl BufRead) -> Result<History, HistoryError> {
 /// Not generic over the file, so that serde's code is made here and not where the file is opened.
 fn entry_of(line: &[u8]) -> serde_json::Result<HistoryEntry> {
     serde_json::from_slice(line)
-}
-
-/// A run of such a night in January.
-#[cfg(test)]
-pub(super) fn night(number: usize, value: f64) -> HistoryEntry {
-    let value = HistoryValue { unit: "us".into(), value, interval: None };
-    HistoryEntry {
-        variant_libraries: BTreeMap::new(),
-        variant_sdks: BTreeMap::new(),
-        seed: 1,
-        settings: String::new(),
-        started: format!("2026-01-{:02}T02:00:00Z", number + 1),
-        scenario: "lane-ab".into(),
-        commit: "0123456".into(),
-        library_sha256: "ab".repeat(32),
-        machine: "Example CPU".into(),
-        kernel: None,
-        cluster: None,
-        valid: true,
-        metrics: BTreeMap::from([("grant-lane/service_p50".into(), value)]),
-    }
 }
 
 #[cfg(test)]

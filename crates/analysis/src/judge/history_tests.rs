@@ -3,6 +3,7 @@ use std::io::Cursor;
 use super::super::analyse_as;
 use super::super::arm_differences::is_of_two_arms;
 use super::super::fixtures::{GRANT_LANE, HGET_LANE, by_workers, generator, record, scenario};
+use super::super::history_fixture::night;
 use super::super::ruler_fixture::in_round_trips;
 use super::super::trend::trend;
 use super::*;

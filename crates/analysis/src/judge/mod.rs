@@ -36,13 +36,20 @@ mod exact_values;
 pub mod fault_fixture;
 mod figures;
 #[cfg(any(test, feature = "fixtures"))]
+pub mod figures_fixture;
+#[cfg(any(test, feature = "fixtures"))]
 pub mod fixtures;
 mod forecast;
 mod gate;
 mod generators;
+mod headline;
 mod history;
+#[cfg(any(test, feature = "fixtures"))]
+pub mod history_fixture;
 mod latency_summary;
 mod metric_source;
+#[cfg(any(test, feature = "fixtures"))]
+pub mod network_fixture;
 #[cfg(any(test, feature = "fixtures"))]
 mod noise_fixture;
 mod parts;
@@ -55,6 +62,7 @@ mod profile_parts;
 mod profile_result;
 #[cfg(test)]
 mod profile_tests;
+mod prospect;
 mod ramp;
 mod recovery;
 mod recovery_result;
@@ -69,7 +77,9 @@ mod send_lag;
 pub mod server_fixture;
 mod servers;
 mod service_level;
+mod setting_difference;
 mod setting_keys;
+mod shown_trends;
 mod sides;
 mod sizing;
 mod stored;
@@ -78,6 +88,7 @@ mod stored_result;
 mod summary;
 mod sweep;
 mod trend;
+mod trust;
 mod undecided;
 mod unlike_before;
 mod untimed;
@@ -96,11 +107,12 @@ pub use calibration::{
     SendLagSummary, assess,
 };
 pub use clock::Clock;
-pub use comparable::{NotComparable, SettingDifference, differences, place_differences};
+pub use comparable::{differences, place_differences};
 pub use comparison_result::{
     Comparison, Control, ControlFailure, ExactMetric, RatioHalves, Verdict, WithRunsBefore,
 };
 pub use conclusion::{Cause, Conclusion, Finding, Gate};
+pub(crate) use control::CONTROL_LIMIT;
 pub use control::CONTROLLED;
 pub use curves::{QuantilePoint, Span, StratumRatio, quantile_curve, spans, stratum_ratios};
 pub use figures::{
@@ -112,6 +124,7 @@ pub use gate::{GatePolicy, Standing, gate, gate_repeated, standing};
 pub(crate) use gate::{error_findings, judged_exact};
 pub use generators::{GeneratorLimit, GeneratorSummary, MOST_LATE_US};
 pub(crate) use generators::{seconds_apart, uncalibrated};
+pub use headline::StoredHeadline;
 pub use history::{History, HistoryEntry, HistoryError, HistoryValue, SkippedLine, append, read};
 pub use latency_summary::LatencySummary;
 pub use parts::{ClaimPart, claim_parts};
@@ -119,6 +132,7 @@ pub use profile_result::{
     AddingUp, PROFILE_TOLERANCE, PartChange, Profile, ProfileChange, ProfileFinding, ProfilePart,
     ProfiledArm, ProfiledFunction, ProfiledPart,
 };
+pub use prospect::{CanAnswer, Prospect, prospect};
 pub use ramp::{NoSteps, RampStep, StepQuantile, ramp_steps};
 pub use recovery_result::{Before, Recovery, Untold};
 pub use repeat::{AllowedOverRuns, MIN_RUNS, Repeated, RepeatedComparison, RepeatedDifference, repeat};
@@ -126,6 +140,8 @@ pub use repeat_recovery::{OverRuns, RepeatedRecovery};
 pub use result::{RunResult, SCHEMA, ServerCost, StepSummary, VariantSummary, Worth, WorthRow};
 pub use runs_before::note_runs_before;
 pub(crate) use service_level::{LevelState, RecoveryLevel, recovery_levels, service_levels};
+pub use setting_difference::{NotComparable, Setting, SettingDifference};
+pub use shown_trends::{NoTrend, shown_trends};
 pub use stored::{StoredOptions, StoredRefusal, compare};
 pub use stored_pairs::StoredPair;
 pub use stored_result::{
@@ -133,10 +149,11 @@ pub use stored_result::{
 };
 pub use sweep::{NoInterval, Sweep, SweepArm, SweepComparison, SweepLine, SweepPoint, sweep};
 pub use trend::{LeftOut, RUNS_FOR_A_CHANGE, Trend, TrendChange, TrendPoint, trend};
+pub use trust::{HistoryTrust, ProfileTrust, RunTrust, SeriesTrust, SideBySideTrust, SweepTrust, Trust};
 pub use undecided::Undecided;
 pub use unlike_before::unlike_before;
 pub use untimed::WithoutTime;
 pub use values::{MetricValue, metric_values};
-pub(crate) use verdict::{noise_band, on_one_side};
+pub(crate) use verdict::noise_band;
 pub use worker::{HeadlineSeen, Share, headline_seen};
 pub use worth::WorthMissing;

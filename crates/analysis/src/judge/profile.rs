@@ -31,7 +31,7 @@ pub(super) fn profile(record: &RunRecord) -> Option<Profile> {
     }
     let mut findings = Vec::new();
     let arms = pairs.iter().filter_map(|&(arm, plain)| {
-        let sides = InstrumentedPair::of(record, arm, plain);
+        let sides = InstrumentedPair::from_record(record, arm, plain);
         if sides.is_none() {
             findings.push(ProfileFinding::NothingMeasured { arm: record.arms[arm].name.clone() });
         }
@@ -54,7 +54,7 @@ struct InstrumentedPair<'a> {
 }
 
 impl<'a> InstrumentedPair<'a> {
-    fn of(record: &'a RunRecord, arm: usize, plain: usize) -> Option<Self> {
+    fn from_record(record: &'a RunRecord, arm: usize, plain: usize) -> Option<Self> {
         let blocks = inside_blocks(record, arm);
         let all = Inside::sum(blocks.iter().map(|(_, inside)| *inside));
         (!all.functions.is_empty()).then_some(Self { record, arm, plain, blocks, all })

@@ -24,7 +24,7 @@ pub(super) fn changes(
         let Some(&(base, _)) = pairs[..n].iter().find(|(base, _)| path(*base) == path(candidate)) else {
             continue;
         };
-        let sides = [base, candidate].map(|arm| Side::of(record, arm, profiled));
+        let sides = [base, candidate].map(|arm| Side::from_record(record, arm, profiled));
         let functions =
             sides[0].all.functions.keys().filter(|name| sides[1].all.functions.contains_key(*name));
         for function in functions {
@@ -42,7 +42,7 @@ struct Side<'a> {
 }
 
 impl<'a> Side<'a> {
-    fn of(record: &'a RunRecord, arm: usize, profiled: &[ProfiledArm]) -> Self {
+    fn from_record(record: &'a RunRecord, arm: usize, profiled: &[ProfiledArm]) -> Self {
         let mut blocks = inside_blocks(record, arm);
         blocks.sort_by_key(|(block, _)| block.group);
         let all = Inside::sum(blocks.iter().map(|(_, inside)| *inside));

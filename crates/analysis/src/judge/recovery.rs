@@ -47,8 +47,8 @@ pub(super) fn recoveries(record: &RunRecord) -> Vec<Recovery> {
         let gap_s = pair[1].2 - pair[0].2;
         let earlier = &seen[place];
         let cut_short = earlier.recovered_s.is_none() && before.is_some();
-        // Of what nobody noticed nothing is left but what it had itself; what the noise hides is over with
-        // its first success.
+        // A fault that no claim noticed passes on only what it inherited; one hidden by noise ends with its
+        // first success.
         let left = match (earlier.nothing_failed, earlier.hidden_by_noise) {
             (true, _) => earlier.with_earlier,
             (_, true) => earlier.first_success_s.is_none_or(|first_s| first_s >= gap_s),
@@ -151,7 +151,7 @@ impl<'a> Window<'a> {
             return None;
         }
         let rates: Vec<f64> = groups.iter().map(|group| group.claimed as f64 / self.group_s()).collect();
-        let (p99, rate) = (Spread::of(&logs), Spread::of(&rates));
+        let (p99, rate) = (Spread::from_values(&logs), Spread::from_values(&rates));
         Some(Before {
             groups: groups.len() as u32,
             group_s: self.group_s(),
@@ -244,7 +244,7 @@ impl Group {
         Some(self.response.as_ref()?.quantile_us(0.99)).filter(|us| *us > 0.0)
     }
 
-    /// With those that have no time later than the others; `None` where it is one of them.
+    /// p99 with claims without a time counted as slowest; `None` if p99 is one of these.
     fn p99_of_all_us(&self) -> Option<f64> {
         self.response.as_ref()?.quantile_with_later_us(0.99, self.untimed).filter(|us| *us > 0.0)
     }
@@ -260,7 +260,7 @@ struct Spread {
 
 impl Spread {
     /// Of at least two values.
-    fn of(values: &[f64]) -> Self {
+    fn from_values(values: &[f64]) -> Self {
         let n = values.len() as f64;
         let mean = values.iter().sum::<f64>() / n;
         let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();

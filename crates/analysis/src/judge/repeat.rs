@@ -65,7 +65,7 @@ pub struct RepeatedComparison {
 /// either side. What stays for a whole series is in no spread between its runs.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AllowedOverRuns {
-    /// Runs beside which others ran, of those that have a ratio.
+    /// Runs with a ratio during which other programs were busy.
     pub runs: u64,
     /// Of the mean: that of each run in equal parts.
     pub of_mean: f64,
@@ -74,7 +74,7 @@ pub struct AllowedOverRuns {
 }
 
 impl AllowedOverRuns {
-    fn of(told: &[Option<&Comparison>]) -> Option<Self> {
+    fn from_comparisons(told: &[Option<&Comparison>]) -> Option<Self> {
         let judged: Vec<&&Comparison> = told.iter().flatten().filter(|one| one.ratio.is_some()).collect();
         let shares: Vec<f64> = judged.iter().filter_map(|one| one.allowed_for_others).collect();
         (!shares.is_empty()).then(|| Self {
@@ -241,7 +241,7 @@ fn combined(first: &Comparison, runs: &[&RunResult], control_passed: bool) -> Re
         .map(|ratio| (ratio.estimate.ln(), log_error_of(&ratio)))
         .collect();
     let policy = runs[0].record.scenario.compare.clone().unwrap_or_default();
-    let allowed = AllowedOverRuns::of(&told);
+    let allowed = AllowedOverRuns::from_comparisons(&told);
     let [of_mean, of_next_run] = allowed.map_or([0.0; 2], |allowed| [allowed.of_mean, allowed.of_next_run]);
     let ratio = over_runs(&logs, policy.confidence).map(|ratio| ratio_beside_others(ratio, of_mean));
     let next_run =

@@ -74,7 +74,7 @@ pub struct OverRuns {
 }
 
 impl OverRuns {
-    fn of(per_run: Vec<Option<f64>>, fewest: usize) -> Self {
+    fn from_runs(per_run: Vec<Option<f64>>, fewest: usize) -> Self {
         let known: Vec<f64> = per_run.iter().copied().flatten().collect();
         let all = known.len() == per_run.len() && known.len() >= fewest;
         Self { mean: mean_with_interval(&known, CONFIDENCE).ok().filter(|_| all), per_run }
@@ -95,7 +95,7 @@ pub(super) fn recoveries(runs: &[&RunResult], fewest: usize) -> Vec<RepeatedReco
 fn repeated(number: u32, runs: &[&RunResult], fewest: usize) -> Option<RepeatedRecovery> {
     let kind = fault(runs.first()?, number)?.kind;
     let over = |figure: &dyn Fn(&RunResult) -> Option<f64>| {
-        OverRuns::of(runs.iter().map(|run| figure(run)).collect(), fewest)
+        OverRuns::from_runs(runs.iter().map(|run| figure(run)).collect(), fewest)
     };
     let seen = |figure: fn(&Recovery) -> Option<f64>| {
         over(&|run| run.recoveries.iter().find(|one| one.fault == number).and_then(figure))
@@ -138,7 +138,7 @@ pub(super) fn redirects(runs: &[&RunResult], fewest: usize) -> BTreeMap<Redirect
         let servers = run.record.injected.as_ref()?.redirects.values();
         Some(servers.filter_map(|kinds| kinds.get(&kind)).sum::<u64>() as f64)
     };
-    let over = |kind| OverRuns::of(runs.iter().map(|run| in_run(run, kind)).collect(), fewest);
+    let over = |kind| OverRuns::from_runs(runs.iter().map(|run| in_run(run, kind)).collect(), fewest);
     RedirectKind::ALL.into_iter().map(|kind| (kind, over(kind))).filter(|(_, all)| all.is_seen()).collect()
 }
 

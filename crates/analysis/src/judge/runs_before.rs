@@ -19,9 +19,8 @@ pub fn note_runs_before(result: &mut RunResult, before: &[RunResult]) {
     add_next_run(&mut result.comparisons, &result.record.runs_before);
 }
 
-/// Those that say with a result where the next one would lie: all that measured the same with the same by
-/// themselves, whatever came out of them. None for a run beside which others ran: what those changed is no
-/// matter of chance.
+/// Earlier undisturbed runs with equal settings and software, used to predict the next run, whatever they
+/// found. None for a run during which other programs were busy: what those changed is no matter of chance.
 fn runs_before(result: &RunResult, before: &[RunResult]) -> Vec<RunBefore> {
     if !result.is_usable() || ran_beside_others(&result.warnings) {
         return Vec::new();

@@ -7,14 +7,11 @@ use super::clock::Clock;
 use super::conclusion::{Cause, Conclusion, Finding};
 use super::recovery_result::{Recovery, Untold};
 use super::result::{RunResult, VariantSummary};
-use super::untimed::{P99, Untimed, WithoutTime, without_time};
+use super::untimed::{Untimed, WithoutTime, without_time};
 use super::values::measured;
 use crate::record::RunRecord;
-use crate::scenario::{FaultKind, Mode};
+use crate::scenario::{FaultKind, Mode, P99, P99_ONE_IN};
 use crate::stats::{CONFIDENCE, Estimate, Latencies, LogValue, TooFew};
-
-/// Of a storm's executions one in so many may come back later than its level.
-const ONE_IN: u64 = 100;
 
 /// One variant against the bound of its 99th percentile.
 #[derive(Clone, Debug)]
@@ -97,7 +94,7 @@ pub(crate) fn service_levels(result: &RunResult, bound: Duration) -> impl Iterat
             return Some(level(state, Some(late), None));
         }
         let times = Latencies::readable(clock.histogram(&record.arms[arm]))?;
-        let untimed = Untimed::of(&record.arms[arm]);
+        let untimed = Untimed::from_arm(&record.arms[arm]);
         let state = of_claims(&times, interval(record, (arm, clock), p99_us), untimed, bound_us);
         Some(level(state, None, without_time(&times, untimed)))
     })
@@ -120,7 +117,7 @@ fn interval(record: &RunRecord, (arm, clock): (usize, Clock), p99_us: f64) -> Re
     match measured(record, arm, clock.p99()) {
         // Around the figure that reports have.
         Ok(value) => Ok(LogValue { value: p99_us, ..value }.estimate(CONFIDENCE)),
-        // Enough claims, of which so many took the same time that their p99 is known to the last digit.
+        // Enough claims, and so many of them with the same time that their p99 is exact.
         Err(TooFew::Constant { .. }) => Ok(exactly(p99_us)),
         Err(too_few) => Err(too_few),
     }
@@ -148,8 +145,9 @@ fn of_claims(
     }
 }
 
-/// On which side of the bound the p99 lies, with so many claims earlier than all others, and so many later;
-/// `None` where nobody can tell. Where no interval tells, how many are beyond the bound may.
+/// On which side of the bound the p99 lies, with `further` claims (earlier, later) before and after all
+/// others; `None` where nobody can tell. Without an interval, the number of claims beyond the bound may
+/// decide.
 fn side_of(
     times: &Latencies,
     known: Option<&Estimate>,
@@ -188,16 +186,17 @@ fn with_further(times: &Latencies, known: &Estimate, (earlier, later): (u64, u64
     Some(Estimate { low, high, ..own })
 }
 
-/// A storm against the bound, and how many of its executions were late. All of them are known, so that nothing
-/// is estimated, and nothing said of another storm. What never came back is late. Since when an execution holds
-/// its lease whose claim had no reply nobody knows, nor what was still to come where the storm was stopped.
+/// A storm against the bound, and how many of its executions were late, of which one in a hundred may be. All of
+/// them are known, so that nothing is estimated, and nothing said of another storm. What never came back is late.
+/// Since when an execution holds its lease whose claim had no reply nobody knows, nor what was still to come where
+/// the storm was stopped.
 fn of_storm(record: &RunRecord, arm: usize, bound_us: f64) -> Option<(LevelState, (u64, u64))> {
     let resumed = Latencies::readable(&record.arms[arm].resume)?;
     let timed = resumed.count();
     let (all, held) = record.storm_counts(timed);
     let (without, untimed) = (all.saturating_sub(held), held.saturating_sub(timed));
     let (never, unknown) = if record.partial { (0, without + untimed) } else { (without, untimed) };
-    let (late, allowed) = (resumed.above(bound_us) + never, all / ONE_IN);
+    let (late, allowed) = (resumed.above(bound_us) + never, all / P99_ONE_IN);
     let state = if late > allowed {
         LevelState::Missed
     } else if late + unknown <= allowed {
@@ -236,10 +235,10 @@ pub(crate) fn recovery_levels(
         let kind = fault.kind;
         let bound_s = bound.as_secs_f64();
         let why = recovery.untold();
-        // What is as before only then is not seen to be.
+        // A recovery is recognised only this much after it happened.
         let seen_by = bound_s + recovery.before.map_or(0.0, |before| before.settling_s());
         let (kept, why) = match (why, recovery.recovered_s) {
-            // With what was left of the one before it: no more than that.
+            // Even with the earlier fault's remainder included, recovery was within the bound.
             (None, Some(recovered_s)) if recovered_s <= bound_s => (Some(true), None),
             _ if recovery.with_earlier => (None, Some(Untold::EarlierFault)),
             (Some(Untold::NextFault), _) => {

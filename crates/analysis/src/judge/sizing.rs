@@ -88,7 +88,7 @@ fn share(basis: &SizingBasis, even: f64, primaries: u32) -> f64 {
 struct Partitions {
     /// The slot of each, ascending.
     slots: Vec<usize>,
-    /// Most of them that have one slot in common, which no number of primaries parts.
+    /// Most partitions in a single slot; more primaries cannot split them.
     in_one_slot: usize,
 }
 
@@ -102,19 +102,19 @@ impl Partitions {
         Self { slots, in_one_slot }
     }
 
-    /// How many the busiest of so many primaries has.
+    /// Partitions on the busiest of `primaries` primaries.
     fn on_busiest(&self, primaries: u32) -> usize {
         // The range of primary p is [p x SLOTS / count, (p + 1) x SLOTS / count).
         let count = primaries.max(1) as usize;
         longest_run(&self.slots, |slot| (count * (slot + 1)).div_ceil(SLOTS) - 1)
     }
 
-    /// No less than that.
+    /// A lower bound of [`Self::on_busiest`].
     fn at_least(&self, primaries: u32) -> usize {
         self.slots.len().div_ceil(primaries.max(1) as usize).max(self.in_one_slot)
     }
 
-    /// So many of them on one of so many primaries, over the mean: 1.0 is even.
+    /// `held` partitions on one of `primaries` primaries, over the mean: 1.0 is even.
     fn over_mean(&self, held: usize, primaries: u32) -> f64 {
         if self.slots.is_empty() {
             return 1.0;
@@ -123,7 +123,7 @@ impl Partitions {
     }
 }
 
-/// Most slots one after the other that belong to the same.
+/// Length of the longest run of slots with the same owner.
 fn longest_run(slots: &[usize], belongs_to: impl Fn(usize) -> usize) -> usize {
     let runs = slots.chunk_by(|a, b| belongs_to(*a) == belongs_to(*b));
     runs.map(<[usize]>::len).max().unwrap_or(0)

@@ -4,17 +4,19 @@
 use crate::scenario::{Direction, GateRole, GateSection, METRICS, Metric};
 use crate::stats::{CONFIDENCE, Estimate, TooFew, ratio_of};
 
-use super::comparable::{NotComparable, differences, unusable};
+use super::comparable::{differences, unusable};
 use super::conclusion::Conclusion;
 use super::exact_values::exact_pairs;
 use super::gate::{more_failed, unsuccessful};
 use super::metric_source::is_withheld;
 use super::result::RunResult;
+use super::setting_difference::NotComparable;
 use super::stored_pairs::own_arms;
 use super::stored_result::{
     RunLabel, StoredComparison, StoredExact, StoredFailures, StoredMetric, StoredVerdict, Thresholds,
 };
 use super::values::{is_one_drain, measured, value_of};
+use super::verdict::{band_of_base, best_and_worst, is_worse};
 
 /// How to compare.
 #[derive(Clone, Debug, PartialEq)]
@@ -250,15 +252,14 @@ impl RunPair<'_> {
 /// The rule. Thresholds are shares of the base: a throughput that fell by more than 10 %, a p99 that rose by
 /// more than 20 %.
 fn verdict(ratio: &Estimate, direction: Direction, thresholds: Thresholds) -> StoredVerdict {
-    // (every value of the interval is beyond, some value is beyond)
-    let beyond = |share: f64| match direction {
-        Direction::LowerIsBetter => (ratio.low > 1.0 + share, ratio.high > 1.0 + share),
-        Direction::HigherIsBetter => (ratio.high < 1.0 - share, ratio.low < 1.0 - share),
+    // [every value of the interval is beyond, some value is beyond]
+    let beyond = |share: f64| {
+        best_and_worst(ratio, direction).map(|end| is_worse(end, direction, band_of_base(share)))
     };
     match (beyond(thresholds.fail), beyond(thresholds.warn)) {
-        ((true, _), _) => StoredVerdict::Fail,
-        ((false, true), _) => StoredVerdict::Inconclusive,
-        (_, (true, _)) => StoredVerdict::Warn,
+        ([true, _], _) => StoredVerdict::Fail,
+        ([false, true], _) => StoredVerdict::Inconclusive,
+        (_, [true, _]) => StoredVerdict::Warn,
         _ => StoredVerdict::Pass,
     }
 }

@@ -7,8 +7,8 @@ use crate::json::to_json_file;
 use crate::scenario::{Metric, MetricName};
 use crate::stats::{Estimate, TooFew};
 
-use super::comparable::SettingDifference;
 use super::conclusion::Conclusion;
+use super::setting_difference::SettingDifference;
 use super::stored_pairs::StoredPair;
 
 /// From where on a change for the worse counts, as shares of the base.

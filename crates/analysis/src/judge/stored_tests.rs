@@ -211,7 +211,7 @@ fn another_build_of_the_server_is_named_and_compared() {
     };
     let named = |base, candidate| {
         let compared = compare(&of(1, base), &of(2, candidate), &options()).unwrap();
-        compared.differences.into_iter().map(|one| one.what).collect::<Vec<_>>()
+        compared.differences.into_iter().map(|one| one.what.to_string()).collect::<Vec<_>>()
     };
     assert_eq!(named(Some("1536df31c0395150"), Some("ffff000011112222")), ["valkey build"]);
     assert_eq!(named(Some("1536df31c0395150"), Some("1536df31c0395150")), [""; 0]);
@@ -225,7 +225,7 @@ fn another_library_is_named_and_compared() {
     candidate.record.scenario.library.source = Some("new.lua".into());
     let comparison = compare(&run(1.0, 1), &candidate, &options()).unwrap();
     assert_eq!(comparison.differences.len(), 1);
-    assert_eq!(comparison.differences[0].what, "function library");
+    assert_eq!(comparison.differences[0].what.to_string(), "function library");
 }
 
 #[test]
@@ -235,7 +235,7 @@ fn a_kernel_update_is_named_and_ends_no_baseline() {
     let comparison = compare(&run(1.0, 1), &candidate, &options()).unwrap();
     assert_eq!(comparison.differences.len(), 1);
     assert_eq!(
-        (comparison.differences[0].what.as_str(), comparison.differences[0].forbids),
+        (comparison.differences[0].what.to_string().as_str(), comparison.differences[0].forbids),
         ("machine kernel", false)
     );
 }
@@ -250,7 +250,10 @@ fn programs_beside_one_of_two_runs_are_named_and_forbid_nothing() {
     let (quiet, busy) = (with(&[]), with(&[Warning::BusyMachine { share: 0.5 }]));
     let differences = compare(&quiet, &busy, &options()).unwrap().differences;
     assert_eq!(differences.len(), 1);
-    assert_eq!((differences[0].what.as_str(), differences[0].forbids), ("programs beside the run", false));
+    assert_eq!(
+        (differences[0].what.to_string().as_str(), differences[0].forbids),
+        ("programs beside the run", false)
+    );
     assert_eq!(compare(&busy, &busy, &options()).unwrap().differences, []);
 }
 
@@ -300,6 +303,9 @@ fn a_connection_that_is_not_recorded_is_named_and_forbids_nothing() {
     let mut earlier = run(1.0, 1);
     earlier.record.environment.valkey.tls = None;
     let compared = compare(&earlier, &run(1.0, 2), &options()).unwrap();
-    let named = compared.differences.iter().any(|d| (d.what.as_str(), d.forbids) == ("connections", false));
+    let named = compared
+        .differences
+        .iter()
+        .any(|d| (d.what.to_string().as_str(), d.forbids) == ("connections", false));
     assert!(named, "{:?}", compared.differences);
 }

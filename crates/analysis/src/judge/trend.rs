@@ -130,7 +130,7 @@ pub fn trend(entries: &[HistoryEntry], scenario: &str, metric: &str) -> Option<T
         }
     }
     runs.retain(|run| why(run).is_none());
-    let points: Vec<TrendPoint> = runs.iter().map(|run| TrendPoint::of(run, metric)).collect();
+    let points: Vec<TrendPoint> = runs.iter().map(|run| TrendPoint::from_entry(run, metric)).collect();
     let changes = level_changes(&points, is_of_two_arms(metric));
     Some(Trend {
         scenario: scenario.to_owned(),
@@ -146,7 +146,7 @@ pub fn trend(entries: &[HistoryEntry], scenario: &str, metric: &str) -> Option<T
 }
 
 impl TrendPoint {
-    fn of(run: &HistoryEntry, metric: &str) -> Self {
+    fn from_entry(run: &HistoryEntry, metric: &str) -> Self {
         let (library_sha256, baseline_library_sha256) = run.libraries_of(metric);
         Self {
             started: run.started.clone(),
@@ -181,7 +181,7 @@ fn level_changes(points: &[TrendPoint], is_difference: bool) -> Vec<TrendChange>
 #[cfg(test)]
 mod tests {
     use super::super::fixtures::Noise;
-    use super::super::history::night;
+    use super::super::history_fixture::night;
     use super::*;
 
     #[test]

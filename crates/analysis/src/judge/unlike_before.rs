@@ -50,8 +50,8 @@ pub fn unlike_before(result: &RunResult, before: &[RunResult]) -> Option<Warning
     })
 }
 
-/// Whether a run shows what the first arm takes here. What `compare` compares all the same, a library or a
-/// tool, is a cause of its own.
+/// Whether a past run shows what the first arm usually takes here. It must have used the same library and
+/// tool, which `compare` lets differ: another one would be a cause of its own.
 fn says_what_is_usual(past: &RunResult, now: &RunResult, arm: &str) -> bool {
     let own = |warning: &Warning| matches!(warning, Warning::UnlikeBefore { .. });
     measured_the_same(past, now, [arm]) && !past.warnings.iter().any(own)

@@ -2,26 +2,24 @@
 //! elsewhere. No quantile knows of them, and most of them took longer than the others.
 
 use crate::record::{ArmRecord, Outcomes, RunRecord, UntimedP99, Warning};
-use crate::scenario::{Metric, Mode};
+use crate::scenario::{Metric, Mode, P99};
 use crate::stats::Latencies;
 
-/// The quantile that is told with them, and that levels are held to.
-pub(super) const P99: f64 = 0.99;
-
-/// Those of a variant, in its window ([`Outcome::is_untimed`](crate::record::Outcome::is_untimed)).
+/// Claims of a variant without a time, in its window
+/// ([`Outcome::is_untimed`](crate::record::Outcome::is_untimed)).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Untimed {
-    /// Those that hold their lease, or may: since when nobody knows.
+    /// Claims that hold their lease, or may hold it, since an unknown moment.
     pub unknown: u64,
-    /// Those that never got one, as far as was seen.
+    /// Claims that never got a lease, as far as was seen.
     pub never: u64,
 }
 
 impl Untimed {
     /// Claims that a function answered without a lease have no time either: they are not among these, for
     /// nobody waited for them.
-    pub fn of(arm: &ArmRecord) -> Self {
-        // Those of grants that are left to expire come after the window, and none of them is timed.
+    pub fn from_arm(arm: &ArmRecord) -> Self {
+        // Claims of grants that are left to expire come after the window, and none of them is timed.
         let sum = |of: fn(&Outcomes) -> u64| of(&arm.outcomes).saturating_sub(of(&arm.late));
         Self {
             unknown: sum(|outcomes| outcomes.ambiguous + outcomes.redirected.values().sum::<u64>()),
@@ -40,7 +38,8 @@ impl Untimed {
 pub struct WithoutTime {
     /// Claims that were sent and have no time.
     pub claims: u64,
-    /// The 99th percentile in µs with all of them later than the others; `None` where it is one of them.
+    /// The 99th percentile in µs with claims without a time counted as slowest; `None` where it is one of
+    /// these.
     pub p99_us: Option<f64>,
 }
 
@@ -64,14 +63,14 @@ pub(super) fn warning(arm: &ArmRecord, record: &RunRecord) -> Option<Warning> {
     let p99: Vec<UntimedP99> = told
         .filter_map(|(metric, histogram)| {
             let times = Latencies::readable(histogram)?;
-            let with_late_us = without_time(&times, Untimed::of(arm))?.p99_us;
+            let with_late_us = without_time(&times, Untimed::from_arm(arm))?.p99_us;
             Some(UntimedP99 { metric, known_us: times.quantile_us(P99), with_late_us })
         })
         .collect();
     let of = arm.outcomes.sent().saturating_sub(arm.late.sent());
     (!p99.is_empty()).then(|| Warning::Untimed {
         arm: arm.name.clone(),
-        claims: Untimed::of(arm).all(),
+        claims: Untimed::from_arm(arm).all(),
         of,
         p99,
     })

@@ -78,8 +78,8 @@ pub(super) fn warnings(record: &RunRecord, scenario: &Scenario) -> Vec<Warning> 
     }
     record.arms.iter().flat_map(|arm| of_outcomes(arm, scenario)).for_each(&mut add);
     record.arms.iter().filter_map(|arm| untimed::warning(arm, record)).for_each(&mut add);
-    if let Some((errors, sent)) = of_no_arm(record) {
-        add(Warning::Errors { arm: NO_ARM.to_owned(), errors, sent });
+    if let Some(warning) = of_no_arm(record).and_then(Failures::warning) {
+        add(warning);
     }
     stall::warnings(record, scenario).into_iter().for_each(&mut add);
     of_arms(record, scenario).filter_map(|lag| lag.warning()).for_each(&mut add);
@@ -113,10 +113,7 @@ pub(super) fn warnings(record: &RunRecord, scenario: &Scenario) -> Vec<Warning> 
 /// What became of an arm's claims beside success.
 fn of_outcomes(arm: &ArmRecord, scenario: &Scenario) -> Vec<Warning> {
     let mut warnings = Vec::new();
-    let (errors, sent) = (arm.failures(scenario.grant.unconsumed), arm.outcomes.sent());
-    if errors > 0 {
-        warnings.push(Warning::Errors { arm: arm.name.clone(), errors, sent });
-    }
+    warnings.extend(Failures::from_arm(arm, scenario.grant.unconsumed).warning());
     if arm.unreplicated > 0 {
         let of = arm.outcomes.claimed;
         warnings.push(Warning::Unreplicated { arm: arm.name.clone(), claims: arm.unreplicated, of });
@@ -230,9 +227,59 @@ fn never_resumed(record: &RunRecord) -> Option<InvalidReason> {
     Some(InvalidReason::NeverResumed { executions: storm.without_lease(), of: storm.executions })
 }
 
-/// Failures among the claims that are no arm's, and how many were sent: the control's second side, and the
-/// blocks that servers' counters are read around.
-fn of_no_arm(record: &RunRecord) -> Option<(u64, u64)> {
+/// Whose claims were counted.
+#[derive(Clone, Copy)]
+enum Whose<'a> {
+    /// An arm's, by its name.
+    Arm(&'a str),
+    /// No arm's: those of the control's second side, and of the blocks that servers' counters are read around.
+    NoArm,
+}
+
+impl Whose<'_> {
+    /// As it is stored, where an arm's name stands as a rule; that has no blank.
+    fn name(self) -> String {
+        match self {
+            Self::Arm(name) => name,
+            Self::NoArm => "control and counter blocks",
+        }
+        .to_owned()
+    }
+}
+
+/// Claims that were sent, and those of them that failed.
+#[derive(Clone, Copy)]
+struct Failures<'a> {
+    whose: Whose<'a>,
+    failed: u64,
+    sent: u64,
+}
+
+impl<'a> Failures<'a> {
+    fn from_arm(arm: &'a ArmRecord, unconsumed: f64) -> Self {
+        let (failed, sent) = (arm.failures(unconsumed), arm.outcomes.sent());
+        Self { whose: Whose::Arm(&arm.name), failed, sent }
+    }
+
+    fn warning(self) -> Option<Warning> {
+        let Self { whose, failed: errors, sent } = self;
+        (errors > 0).then(|| Warning::Errors { arm: whose.name(), errors, sent })
+    }
+
+    /// Where more than this share failed.
+    fn too_many(self, limit: f64) -> Option<InvalidReason> {
+        let Self { whose, failed, sent } = self;
+        (failed as f64 > limit * sent as f64).then(|| InvalidReason::TooManyFailed {
+            arm: whose.name(),
+            failed,
+            sent,
+            limit,
+        })
+    }
+}
+
+/// Failures among the claims that are no arm's; `None` without any.
+fn of_no_arm(record: &RunRecord) -> Option<Failures<'static>> {
     let window = record.window.as_ref()?;
     // Only a single variant leaves grants to expire, and it makes all claims: those are subtracted again.
     let counts = |outcomes: &Outcomes| [outcomes.errors() + outcomes.expired, outcomes.sent()];
@@ -240,31 +287,20 @@ fn of_no_arm(record: &RunRecord) -> Option<(u64, u64)> {
     let [failed, sent] = arms.fold(counts(&window.outcomes), |[failed, sent], arm| {
         [failed.saturating_sub(arm[0]), sent.saturating_sub(arm[1])]
     });
-    (failed > 0).then_some((failed, sent))
+    (failed > 0).then_some(Failures { whose: Whose::NoArm, failed, sent })
 }
 
-/// What stands for them where an arm's name does.
-const NO_ARM: &str = "control and counter blocks";
-
 fn failed_in_no_arm(record: &RunRecord) -> Option<InvalidReason> {
-    let (limit, (failed, sent)) = (record.scenario.gate.failed, of_no_arm(record)?);
-    let arm = NO_ARM.to_owned();
-    (failed as f64 > limit * sent as f64).then_some(InvalidReason::TooManyFailed { arm, failed, sent, limit })
+    of_no_arm(record)?.too_many(record.scenario.gate.failed)
 }
 
 /// Whether an arm's claims are too few that succeeded, or too many that failed.
 fn failed(arm: &ArmRecord, record: &RunRecord) -> Option<InvalidReason> {
-    let (outcomes, limit) = (&arm.outcomes, record.scenario.gate.failed);
+    let outcomes = &arm.outcomes;
     if outcomes.claimed == 0 {
         return Some(InvalidReason::NothingClaimed { arm: arm.name.clone(), planned: outcomes.planned() });
     }
-    let (failed, sent) = (arm.failures(record.scenario.grant.unconsumed), outcomes.sent());
-    (failed as f64 > limit * sent as f64).then(|| InvalidReason::TooManyFailed {
-        arm: arm.name.clone(),
-        failed,
-        sent,
-        limit,
-    })
+    Failures::from_arm(arm, record.scenario.grant.unconsumed).too_many(record.scenario.gate.failed)
 }
 
 /// Whether claims of an arm got their leases though their grants had run out.

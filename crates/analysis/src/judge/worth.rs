@@ -31,7 +31,7 @@ impl RunResult {
     }
 }
 
-/// An arm of which is known what primaries are counted by.
+/// An arm with all figures that the number of primaries follows from.
 struct ArmToSize {
     arm: usize,
     cpu_us_per_claim: Estimate,

@@ -58,13 +58,14 @@ pub struct ArmRecord {
 }
 
 impl ArmRecord {
-    /// Claims and the seconds in which the variant made them: of its own only where it was alone in them.
+    /// Successful claims, and the seconds in which the variant made them. Other variants claimed in these
+    /// seconds too, unless it had blocks of its own.
     pub fn rate_parts(&self) -> (f64, f64) {
         (self.outcomes.claimed as f64, self.active_s)
     }
 
-    /// Grants that ran out before their claims, beside those that the scenario leaves to (`grant.unconsumed`):
-    /// they were issued too early. 0 where nobody knows which were left to.
+    /// Grants that expired before their claims, without those that the scenario leaves to expire
+    /// (`grant.unconsumed`): they were issued too early. 0 where the record does not tell the two apart.
     pub fn expired_unasked(&self, unconsumed: f64) -> u64 {
         if unconsumed > 0.0 && self.late.is_none() {
             return 0;
@@ -72,7 +73,7 @@ impl ArmRecord {
         self.outcomes.expired.saturating_sub(self.late.expired)
     }
 
-    /// Claims that did not do what they were made for: those and the errors.
+    /// Failed claims: errors, plus grants that expired without being among those left to expire.
     pub fn failures(&self, unconsumed: f64) -> u64 {
         self.outcomes.errors() + self.expired_unasked(unconsumed)
     }

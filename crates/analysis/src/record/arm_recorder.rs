@@ -11,7 +11,7 @@ use super::{Outcome, Outcomes, WireCost, WireTotals};
 pub struct ArmRecorder {
     /// How they ended.
     pub outcomes: Outcomes,
-    /// Of these, the ones that were made once their grants had run out.
+    /// Outcomes, among these, of claims that were made after their grants had expired.
     pub late: Outcomes,
     /// done - sent.
     pub service: LatencyHistogram,
@@ -21,20 +21,20 @@ pub struct ArmRecorder {
     pub send_lag: LatencyHistogram,
     /// Signal sent to lease held.
     pub resume: LatencyHistogram,
-    /// done - sent of what was not claimed.
+    /// done - sent of claims that did not succeed.
     pub error_service: LatencyHistogram,
-    /// Each round trip of what was, by its place in the claim.
+    /// Each round trip of successful claims, by its place in the claim.
     pub steps: Vec<LatencyHistogram>,
-    /// Wire cost of what was.
+    /// Wire cost of successful claims.
     pub wire: WireTotals,
-    /// Time of the batches that it was part of.
+    /// Time of the batches that the arm was part of.
     pub active: Duration,
     /// Claims that too few replicas had in time.
     pub unreplicated: u64,
 }
 
 impl ArmRecorder {
-    /// One that is made once its grant has run out: whatever it comes to, its time is that of no claim.
+    /// Records a claim made after its grant expired; its duration enters no latency of claims.
     pub(super) fn record_late(&mut self, stamps: &Stamps, outcome: &Outcome) {
         self.outcomes.count(outcome);
         self.late.count(outcome);

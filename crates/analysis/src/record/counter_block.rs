@@ -10,9 +10,10 @@ use super::inside::Inside;
 use super::is_zero::is_zero;
 use super::main_thread::MainThreadClock;
 
-/// Commands for which sent and counted are compared one by one where the record is judged: nobody else looks
-/// for who else sent them. In churn and storms, whose other functions read hashes themselves, the first alone;
-/// of the others the run itself looks there for more than it and its functions can have sent.
+/// Commands whose sent and counted calls are compared when the record is judged: no other check finds calls
+/// of strangers among them. In churn and storms only the first is compared, because other functions read
+/// hashes there; for the other two the run itself looks for more calls than it and its functions can have
+/// made.
 pub const COMPARED_COMMANDS: [&str; 3] = ["fcall", "hget", "hmget"];
 
 /// A run of claims of one arm, with the servers' counters read before and after.
@@ -80,9 +81,9 @@ pub struct CounterDelta {
     pub calls: BTreeMap<String, u64>,
     /// Commands that the tool sent in the same time, by name.
     pub sent: BTreeMap<String, u64>,
-    /// As many calls of a command that claims send as their functions may have made themselves, by the
-    /// library's source: so many more than were sent may be counted. Empty where no function calls one, as in
-    /// FlowFabric's own.
+    /// By command that claims send: calls that their functions may have made themselves, by the library's
+    /// source. The servers may count that many more than were sent. Empty where no function calls such a
+    /// command, as in FlowFabric's own library.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub by_functions: BTreeMap<String, u64>,
     /// Main thread's work, by [`Self::main_thread_clock`].

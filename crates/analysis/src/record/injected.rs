@@ -26,6 +26,40 @@ pub mod retry_cause {
     pub const UNREADABLE: &str = "unreadable";
 }
 
+/// What a try came to after which a claim through a fault was made again, as a key of `retries` tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailedTry<'a> {
+    /// No reply in time.
+    TimedOut,
+    /// The connection was lost.
+    Disconnected,
+    /// The slot is another server's.
+    Moved,
+    /// The key is at another server already.
+    Ask,
+    /// The keys are at two servers.
+    TryAgain,
+    /// What became of the claim could not be read.
+    Unreadable,
+    /// The server's own error.
+    Code(&'a str),
+}
+
+impl<'a> FailedTry<'a> {
+    /// Of a key of `retries`.
+    pub fn of(key: &'a str) -> Self {
+        match key {
+            retry_cause::TIMED_OUT => Self::TimedOut,
+            retry_cause::DISCONNECTED => Self::Disconnected,
+            retry_cause::MOVED => Self::Moved,
+            retry_cause::ASK => Self::Ask,
+            retry_cause::TRY_AGAIN => Self::TryAgain,
+            retry_cause::UNREADABLE => Self::Unreadable,
+            code => Self::Code(code),
+        }
+    }
+}
+
 /// All faults of a run. Times are in seconds from the start of the window, the time base of the timeline.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct InjectedRecord {

@@ -13,8 +13,8 @@ pub struct MachineUse<'a> {
     pub used: GeneratorUse,
 }
 
-/// The generators of a run by machine. Those that were left other cores of one machine stand apart: each saw
-/// what happened on its own.
+/// The generators of a run by machine. Generators with different cores of one machine stand apart: each saw
+/// only what happened on its own cores.
 pub fn by_machine(generators: &[GeneratorRecord]) -> Vec<MachineUse<'_>> {
     let mut machines: Vec<MachineUse<'_>> = Vec::new();
     for generator in generators {
@@ -42,8 +42,8 @@ pub(super) fn of_all(machines: &[MachineUse<'_>]) -> Option<GeneratorUse> {
     })
 }
 
-/// Two generators that shared a machine. Of its own figures those over the longer window hold for both: their
-/// windows differ by some milliseconds.
+/// Two generators that shared a machine. The machine's own figures are those of the generator with the longer
+/// window: the windows differ by some milliseconds.
 fn beside(one: &GeneratorUse, other: &GeneratorUse) -> GeneratorUse {
     let longer = if other.window_s > one.window_s { other } else { one };
     let larger = |a: Option<f64>, b: Option<f64>| [a, b].into_iter().flatten().reduce(f64::max);

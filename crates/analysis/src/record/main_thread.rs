@@ -26,7 +26,7 @@ impl MainThreadClock {
         }
     }
 
-    /// By which one versions read it that did not say so.
+    /// The clock used by tool versions that did not record which one they used.
     pub(super) fn unsaid(version: &str, io_threads: u32) -> Self {
         let mut parts = version.split('.').map_while(|part| part.parse::<u32>().ok());
         let version = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());

@@ -55,8 +55,8 @@ pub use environment::{Environment, Host, LibraryInfo, SdkInfo, Tool, ValkeyInfo}
 pub use event::{WindowEvent, WindowEventKind};
 pub use histogram::{BadHistogram, Histogram};
 pub use injected::{
-    Doubts, InjectedFault, InjectedRecord, InjectionFailure, MovedSlots, NotCounted, SlotMoveWay, TimeSlice,
-    retry_cause,
+    Doubts, FailedTry, InjectedFault, InjectedRecord, InjectionFailure, MovedSlots, NotCounted, SlotMoveWay,
+    TimeSlice, retry_cause,
 };
 pub use inside::{CommandSums, FunctionSums, Inside, TimerSums};
 pub use invalid_reason::{ForeignClient, InvalidReason, Violation};
@@ -74,7 +74,7 @@ pub use run_record::*;
 pub use samples::{Samples, TICKS_PER_US};
 pub use seconds::*;
 pub(crate) use seed::below;
-pub use seed::stream;
+pub use seed::{stream, sweep_order};
 pub use slots::{SLOTS, slot_of_tag};
 pub use stamps::Stamps;
 pub use steps::StepTimes;

@@ -149,14 +149,15 @@ impl Recorder {
         self.timeline.end_warmup();
     }
 
-    /// Begins a batch that is a block of one arm in a closed loop, with so many claims in flight all along.
+    /// Begins a batch that is a block of one arm in a closed loop, with `in_flight` claims in flight
+    /// throughout.
     pub fn begin_block(&mut self, in_flight: usize) {
         self.steady = Some(Steady::new(in_flight));
     }
 
-    /// The part of the block that goes on in which the claims of a stratum were sent, the ones before them
-    /// and the end left out; `None` where no such claims came back, and of a batch that is no such block: an
-    /// open loop sends when claims are due, whether others have come back or not.
+    /// The part of the current block in which the claims of a stratum were sent, without ramp-in and end;
+    /// `None` where none of these claims came back, and for a batch that is no such block: an open loop sends
+    /// claims when they are due, whether earlier ones have come back or not.
     pub fn steady_part(&self) -> Option<SteadyPart> {
         self.steady.as_ref()?.part()
     }

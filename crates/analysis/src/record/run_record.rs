@@ -130,8 +130,8 @@ impl FromJson for RunRecord {
 }
 
 impl RunRecord {
-    /// Executions of a storm, and those that hold a lease; results of versions that did not count them know those
-    /// alone whose time is known, of which there are `timed`.
+    /// Executions of a storm, and how many of them hold a lease. Results of versions that did not count these
+    /// have only the `timed` ones, whose time to resume is known.
     pub fn storm_counts(&self, timed: u64) -> (u64, u64) {
         let population = u64::from(self.scenario.population.executions);
         self.storm.as_ref().map_or((population, timed), |storm| (storm.executions, storm.held))
@@ -152,8 +152,8 @@ impl RunRecord {
         self.arm(variant).and_then(|arm| arm.library.as_ref()).unwrap_or(&self.environment.library)
     }
 
-    /// What must add up: of several clusters that share no claims each by itself, for what one has too much
-    /// another may lack.
+    /// The audits that must add up. Clusters that share no claims are checked one by one, for a surplus in
+    /// one could hide a lack in another.
     pub fn audits(&self) -> Vec<&Audit> {
         if self.is_server_duet() {
             self.clusters.iter().map(|cluster| &cluster.audit).collect()
@@ -170,9 +170,8 @@ impl RunRecord {
         scheduled_s.min(active_s)
     }
 
-    /// Time in which claims were made, in seconds, whatever they were for, the warm-up's aside. In results of
-    /// versions that did not keep it, that of the counter blocks and of the arms, which may have had blocks
-    /// of their own.
+    /// Seconds in which claims were made for any purpose, without the warm-up. In results of versions that
+    /// did not keep them, the time of the counter blocks, plus that of the arms unless they had blocks.
     pub fn claims_made_s(&self) -> f64 {
         let summed = || {
             let blocks: f64 = self.blocks.iter().map(|block| block.duration_s).sum();
@@ -203,8 +202,8 @@ impl RunRecord {
         self.window.is_none() && self.timeline.last().is_some_and(|last| last.part_s.is_none())
     }
 
-    /// So many things that were counted in a second of the timeline, by its number from 0, per second of what
-    /// was measured of it; `None` where too little was, or nobody knows how much.
+    /// Rate of what `counted` counts in second `number` (from 0) of the timeline, over the part of that
+    /// second that was measured; `None` where this part is too short or unknown.
     pub fn per_sec(&self, number: usize, counted: impl Fn(&TimelinePoint) -> u64) -> Option<f64> {
         let point = self.timeline.get(number)?;
         let unknown = number + 1 == self.timeline.len() && self.last_second_is_unknown();
@@ -264,13 +263,14 @@ impl RunRecord {
         self.arms.iter().any(|arm| arm.sdk.is_some())
     }
 
-    /// Whether [`Self::calibration`], where there is one, holds for one of several generators: it is of the
-    /// first one's machine, with its cores and as that was arranged.
+    /// Whether [`Self::calibration`], where there is one, holds for one of several generators: it was made on
+    /// the first generator's machine, with that generator's cores and arrangement.
     pub fn is_calibrated_for(&self, generator: &GeneratorRecord) -> bool {
         let (first, own) = (&self.environment.host, &generator.host);
         let there = self.environment.conditions.as_ref();
         let alike = |here: &Conditions| {
-            // Cores that nobody is bound to are kept awake for all of them by the first.
+            // Where no thread is bound to a core, the first generator keeps the shared cores awake for all
+            // generators.
             let unbound = there.is_some_and(|there| there.placement == here.placement)
                 && here.placement == Placement::Free
                 && first.shares_cores_with(own);

@@ -19,7 +19,7 @@ pub struct WindowTotals {
     pub batches: Vec<BatchNote>,
 }
 
-/// Shortest part of a second over which a rate is formed: over less a few claims more or less are all of it.
+/// Shortest part of a second over which a rate is formed: over less, a few claims would decide the rate.
 const SHORTEST_RATED_S: f64 = 0.1;
 
 /// One second of the window.
@@ -101,7 +101,7 @@ impl TimelinePoint {
         self.t_s - 1.0 + self.length_s()
     }
 
-    /// So many things that were counted in it, per second; `None` where too little of it was measured.
+    /// Rate of `counted` things over the measured part of this second; `None` where that part is too short.
     pub fn per_sec(&self, counted: u64) -> Option<f64> {
         (self.length_s() >= SHORTEST_RATED_S).then(|| counted as f64 / self.length_s())
     }

@@ -8,14 +8,14 @@ use super::SteadyPart;
 #[derive(Clone, Debug)]
 pub(super) struct Steady {
     in_flight: usize,
-    /// Of those before the ones that count, the last.
+    /// When the last ramp-in claim was sent; later ones count.
     ramp_in: Option<Duration>,
     counted: Vec<Duration>,
     claimed: u64,
 }
 
 impl Steady {
-    /// Of a block with so many claims in flight, all along.
+    /// For a block with `in_flight` claims in flight throughout.
     pub(super) fn new(in_flight: usize) -> Self {
         Self { in_flight: in_flight.max(1), ramp_in: None, counted: Vec::new(), claimed: 0 }
     }
@@ -30,12 +30,13 @@ impl Steady {
         self.counted.push(sent);
     }
 
-    /// With a fixed number in flight each claim was sent when another had come back: so many came back
-    /// between two of these moments.
+    /// With a fixed number in flight each claim was sent when another had come back: between two of these
+    /// moments as many came back as were sent.
     ///
-    /// Of whole generations only. Claims that began together go on together, each of their round trips behind
-    /// the same one of all others: a part of a generation has more of one round trip than of the other, and
-    /// 63 of 64 claims with 16 in flight came out up to 4 % too fast for the arm with two.
+    /// Only whole generations count. Claims that began together stay in step: each finishes a round trip only
+    /// after all others have finished the one before. A part of a generation therefore holds more of one
+    /// round trip than of the other, and 63 of 64 claims with 16 in flight came out up to 4 % too fast for
+    /// the arm with two.
     pub(super) fn part(&self) -> Option<SteadyPart> {
         let mut sent: Vec<Duration> = self.ramp_in.iter().chain(&self.counted).copied().collect();
         sent.sort_unstable();

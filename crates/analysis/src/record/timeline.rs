@@ -10,7 +10,7 @@ use super::{BatchNote, Histogram, Outcome, SecondTimes, TimelinePoint, WindowEve
 /// Shortest span without a successful claim that is worth a mark.
 pub(super) const STALL: Duration = Duration::from_secs(1);
 
-/// First claims of so many kinds are kept: a broken function may answer anything.
+/// Kinds of outcome whose first claim is kept: a broken function may answer anything.
 pub(super) const MOST_FIRSTS: usize = 32;
 
 /// Seconds of the time in which claims were made; the pauses for staging between batches do not count.
@@ -106,8 +106,8 @@ impl Timeline {
         }
     }
 
-    /// What merging needs of the batches so far, of one that goes on as well: it may be the time of all of
-    /// these arms.
+    /// What merging needs of the batches so far. The current one is included, and may be time of all these
+    /// arms.
     pub fn batches(&self, arms: Vec<u32>) -> Vec<BatchNote> {
         self.notes.as_ref().map(|notes| notes.all(self.latest, self.progress, arms)).unwrap_or_default()
     }
@@ -140,7 +140,7 @@ impl Timeline {
         self.cpu.retain(|span| span.to <= before);
     }
 
-    /// Longest span without a successful claim so far, the one that goes on aside; `None` before the first.
+    /// Longest ended span without a successful claim; `None` before the first claim.
     pub fn longest_gap(&self) -> Option<Duration> {
         self.longest_gap
     }

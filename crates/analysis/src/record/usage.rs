@@ -88,7 +88,7 @@ impl GeneratorUse {
     }
 }
 
-/// Adds a later stretch. What the system did not tell of that one is not told of both.
+/// Adds a later stretch. A figure that the system did not give for that stretch is missing in the sum.
 impl AddAssign for GeneratorUse {
     fn add_assign(&mut self, more: Self) {
         let sum = |sum: Option<f64>, more: Option<f64>| Some(sum.unwrap_or_default() + more?);
@@ -114,22 +114,23 @@ impl AddAssign for GeneratorUse {
 /// Share of the machine's cores that other programs may use in a run's window before the run warns of them.
 pub(super) const OTHERS_WORTH_A_WARNING: f64 = 0.15;
 
-/// Cores' worth of them: a loop takes one wherever it runs, and of many cores that is a small share.
+/// The same in cores: a busy loop takes one core on any machine, and of many cores that is a small share.
 const CORES_WORTH_A_WARNING: f64 = 0.5;
 
-/// Less of many cores than that is what their clocks, and those of threads that keep them awake, differ by.
+/// Below this share, other programs cannot be told from error of the CPU clocks.
 const WITHIN_THE_CLOCKS: f64 = 0.03;
 
-/// Whether so large a share of so many cores, taken by others in a run's window, is worth a warning.
+/// Whether it is worth a warning that others took `share` of `cores` cores in a run's window.
 pub(super) fn is_busy(share: f64, cores: u32) -> bool {
     let of_a_core = CORES_WORTH_A_WARNING / f64::from(cores.max(1));
     share > OTHERS_WORTH_A_WARNING.min(of_a_core.max(WITHIN_THE_CLOCKS))
 }
 
-/// Share of them that marks a calibration as disturbed: it is taken once and stands for many runs.
+/// Share of the cores in use by other programs that marks a calibration as disturbed: a calibration is made
+/// once and stands for many runs.
 pub const OTHERS_DISTURB_A_CALIBRATION: f64 = 0.1;
 
-/// Share of them from which on other programs explain why a probe's generator was late.
+/// Share of the cores from which on other programs explain why a probe's generator was late.
 pub const OTHERS_EXPLAIN_LATENESS: f64 = 0.25;
 
 /// Share of the window that the generator's thread may run before it is named as a possible limit.
@@ -143,7 +144,7 @@ pub fn is_busy_generator(share: f64) -> bool {
 /// A run's send lag may be this share of its service level, or of its median response.
 pub const SEND_LAG_SHARE: f64 = 0.1;
 
-/// Share of a virtual machine's cores from which on its host's taking them explains a tail of one per cent.
+/// Share of a virtual machine's cores that its host must take to explain a tail of one per cent.
 pub const STOLEN: f64 = 0.02;
 
 #[cfg(test)]

@@ -150,7 +150,7 @@ pub enum Warning {
         connections: u64,
     },
     /// Further runs on this cluster were refused, and what they had asked by then is in the windows. They
-    /// said what, so it is nobody else's.
+    /// reported their commands, so these are not counted as a stranger's.
     Visited {
         /// Which processes.
         processes: Vec<String>,
@@ -311,8 +311,8 @@ impl Warning {
         }
     }
 
-    /// What of so many cores neither the tool nor, where they run there, its servers had: other programs and
-    /// the host took it.
+    /// What other programs and the host took of `cores` cores: all that neither the tool nor, where they run
+    /// there, its servers had.
     pub fn of_cores_taken(used: &GeneratorUse, cores: u32, servers_here: bool) -> Vec<Self> {
         let others = used.others_share(cores, servers_here).filter(|share| is_busy(*share, cores));
         let stolen = used.stolen_share(cores).filter(|share| *share > STOLEN);
@@ -320,7 +320,8 @@ impl Warning {
         others.into_iter().chain(stolen.map(|share| Self::CoresStolen { share })).collect()
     }
 
-    /// Whether other programs ran on a machine of the run's, or on that of its host in such a measure.
+    /// Whether other programs used a machine of the run, or its host took from it, in the measure of a busy
+    /// machine.
     pub fn is_of_a_busy_machine(&self) -> bool {
         match self.itself() {
             Self::BusyMachine { .. } => true,

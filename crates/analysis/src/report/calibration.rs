@@ -1,8 +1,8 @@
 //! A calibration in words and tables.
 
-use super::conditions;
 use super::document::Block;
 use super::format::{count, figure, maybe, rough, share, time_us};
+use super::{conditions, words};
 use crate::judge::{Calibration, CalibrationProblem, FLAT_FROM, LatencySummary, LevelSummary};
 use crate::record::{BadHistogram, CalibrationNote, CalibrationRecord, Disturbance};
 use crate::scenario::ArrivalsForm;
@@ -70,7 +70,7 @@ fn origin(record: &CalibrationRecord) -> Block {
         ),
     ]);
     if record.tool.debug_build {
-        items.push("built without optimisation: use cargo run --release for figures that count".into());
+        items.push(words::DEBUG_BUILD.into());
     }
     if !record.complete {
         items.push("narrowed by options: not kept for runs".into());

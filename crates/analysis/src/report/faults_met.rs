@@ -2,7 +2,7 @@
 
 use super::document::Block;
 use super::format::count;
-use crate::record::{Doubts, InjectedRecord, Outcomes, RunRecord, retry_cause};
+use crate::record::{Doubts, FailedTry, InjectedRecord, Outcomes, RunRecord};
 
 /// How claims ended after each fault, and what had to be tried again.
 pub(super) fn claims(injected: &InjectedRecord) -> Option<Block> {
@@ -55,15 +55,15 @@ fn ended(outcomes: &Outcomes, settled: u64, doubts: Doubts) -> Vec<(String, u64)
 }
 
 /// What a try came to.
-pub(super) fn tried(cause: &str) -> String {
-    match cause {
-        retry_cause::TIMED_OUT => "no reply in time".to_owned(),
-        retry_cause::DISCONNECTED => "the connection was lost".to_owned(),
-        retry_cause::MOVED => "MOVED".to_owned(),
-        retry_cause::ASK => "ASK".to_owned(),
-        retry_cause::TRY_AGAIN => "TRYAGAIN".to_owned(),
-        retry_cause::UNREADABLE => "the execution could not be read".to_owned(),
-        code => code.to_owned(),
+pub(super) fn tried(cause: &str) -> &str {
+    match FailedTry::of(cause) {
+        FailedTry::TimedOut => "no reply in time",
+        FailedTry::Disconnected => "the connection was lost",
+        FailedTry::Moved => "MOVED",
+        FailedTry::Ask => "ASK",
+        FailedTry::TryAgain => "TRYAGAIN",
+        FailedTry::Unreadable => "the execution could not be read",
+        FailedTry::Code(code) => code,
     }
 }
 

@@ -2,8 +2,9 @@
 
 use super::document::Block;
 use super::faults_met::tried;
-use super::format::{count, figure};
+use super::format::{confidence, count, figure};
 use crate::judge::{OverRuns, Repeated, RepeatedRecovery};
+use crate::stats::{CONFIDENCE, Estimate};
 
 /// How the runs of a series came through their faults: times from the strike, and what claims met.
 pub(super) fn blocks(repeated: &Repeated) -> Vec<Block> {
@@ -11,7 +12,7 @@ pub(super) fn blocks(repeated: &Repeated) -> Vec<Block> {
 }
 
 fn times(recoveries: &[RepeatedRecovery]) -> Option<Block> {
-    let mut rows = Vec::new();
+    let (mut rows, mut means) = (Vec::new(), Vec::new());
     for one in recoveries {
         for (what, time) in [
             ("its server was marked as failed", &one.marked_failed_s),
@@ -22,11 +23,12 @@ fn times(recoveries: &[RepeatedRecovery]) -> Option<Block> {
         ] {
             if time.per_run.iter().any(Option::is_some) {
                 rows.push(row(one.kind.as_str(), what.to_owned(), time, (&exact, &exact)));
+                means.extend(time.mean);
             }
         }
     }
     (!rows.is_empty()).then(|| Block::Table {
-        heading: "Faults over all runs: seconds from the strike (mean, 95 % interval over runs)".into(),
+        heading: format!("Faults over all runs: seconds from the strike ({})", mean_and_interval(&means)),
         header: vec!["fault", "until", "mean", "run by run"],
         rows,
         words: vec![1, 3],
@@ -34,7 +36,7 @@ fn times(recoveries: &[RepeatedRecovery]) -> Option<Block> {
 }
 
 fn counts(repeated: &Repeated) -> Option<Block> {
-    let mut rows = Vec::new();
+    let (mut rows, mut means) = (Vec::new(), Vec::new());
     for one in &repeated.recoveries {
         let kind = one.kind.as_str();
         let lost = OverRuns {
@@ -55,18 +57,25 @@ fn counts(repeated: &Repeated) -> Option<Block> {
         for (what, n) in met.into_iter().map(named).chain(tries).chain(rest.into_iter().map(named)) {
             if n.is_seen() {
                 rows.push(row(kind, what, n, (&whole, &figure)));
+                means.extend(n.mean);
             }
         }
     }
     for (kind, n) in &repeated.redirects {
         rows.push(row("all", format!("redirects of all servers: {}", kind.code()), n, (&whole, &figure)));
+        means.extend(n.mean);
     }
     (!rows.is_empty()).then(|| Block::Table {
-        heading: "What claims met over all runs (mean, 95 % interval over runs)".into(),
+        heading: format!("What claims met over all runs ({})", mean_and_interval(&means)),
         header: vec!["fault", "what", "mean", "run by run"],
         rows,
         words: vec![1, 3],
     })
+}
+
+/// What a table with these means holds of each figure.
+fn mean_and_interval(means: &[Estimate]) -> String {
+    format!("mean, {} interval over runs", confidence(means, CONFIDENCE))
 }
 
 /// Seconds to a hundredth.

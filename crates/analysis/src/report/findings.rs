@@ -1,9 +1,11 @@
 //! What a gate found, in words.
 
 use super::faults;
-use super::format::{count, difference_within, per_claim, several, share, time_us};
+use super::format::{count, difference_within, part_of, per_claim, several, share, time_us};
 use super::words::{self, conclusion::ConclusionWord};
-use crate::judge::{Cause, Clock, Conclusion, Control, ControlFailure, Finding, Gate, Untold, WithoutTime};
+use crate::judge::{
+    CONTROL_LIMIT, Cause, Clock, Conclusion, Control, ControlFailure, Finding, Gate, Untold, WithoutTime,
+};
 use crate::record::Aborted;
 use crate::scenario::FaultKind;
 use crate::stats::{Estimate, TooFew};
@@ -253,18 +255,19 @@ pub(super) fn control_failure(failure: &ControlFailure) -> String {
             100.0 * ratio.confidence
         ),
         ControlFailure::ClustersDiffer { ratio, limit } => format!(
-            "two clusters of the baseline's server differ by {} ({:.0} % interval), which is more than half the threshold \
+            "two clusters of the baseline's server differ by {} ({:.0} % interval), which is more than {} the threshold \
              (±{}): run again, for it is another pair of clusters then; or use a quieter machine or a larger \
              compare.noise_threshold",
             difference_within(ratio),
             100.0 * ratio.confidence,
+            part_of(CONTROL_LIMIT),
             share(*limit)
         ),
         ControlFailure::Uncertain { half_width, limit } => format!(
             "too noisy to judge: the baseline compared with itself is uncertain by ±{:.2} %; a {} threshold needs \
              ±{}: use more claims, a quieter machine or a larger compare.noise_threshold",
             100.0 * half_width,
-            share(2.0 * limit),
+            share(limit / CONTROL_LIMIT),
             share(*limit)
         ),
     }

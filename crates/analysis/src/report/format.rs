@@ -1,5 +1,7 @@
 //! Figures as a reader wants them.
 
+use std::collections::BTreeSet;
+
 use super::plain_text::steers;
 use crate::stats::Estimate;
 
@@ -127,7 +129,7 @@ pub(super) struct TimeUnit {
 
 impl TimeUnit {
     /// For these times in microseconds.
-    pub(super) fn of(times_us: impl IntoIterator<Item = f64>) -> Self {
+    pub(super) fn fitting(times_us: impl IntoIterator<Item = f64>) -> Self {
         let times = times_us.into_iter().filter(|us| *us > 0.0);
         let (shortest, longest) =
             times.fold((f64::INFINITY, 0.0), |(low, high): (f64, f64), us| (low.min(us), high.max(us)));
@@ -210,6 +212,28 @@ pub(super) fn rough(part: f64) -> String {
     share((100.0 * part).round() / 100.0)
 }
 
+/// A share before what it is of, in words where there are some: `half`, `a tenth of`, `20 % of`.
+pub(super) fn part_of(part: f64) -> String {
+    let is = |wanted: f64| (part - wanted).abs() < 1e-9;
+    if is(0.5) {
+        "half".to_owned()
+    } else if is(0.1) {
+        "a tenth of".to_owned()
+    } else {
+        format!("{} of", share(part))
+    }
+}
+
+/// The confidence that intervals have: `95 %`, or `95 % or 99 %` where not all have the same; that which they would
+/// have where there is none.
+pub(super) fn confidence<'a>(of: impl IntoIterator<Item = &'a Estimate>, otherwise: f64) -> String {
+    let levels: BTreeSet<String> = of.into_iter().map(|one| share(one.confidence)).collect();
+    if levels.is_empty() {
+        return share(otherwise);
+    }
+    levels.into_iter().collect::<Vec<_>>().join(" or ")
+}
+
 /// Bytes in binary units.
 pub(super) fn bytes(n: u64) -> String {
     match n {
@@ -249,13 +273,20 @@ mod tests {
 
     #[test]
     fn times_of_a_failover_are_not_told_in_millions_of_microseconds() {
-        let unit = TimeUnit::of([9_445.0, 7_524_581.0]);
+        let unit = TimeUnit::fitting([9_445.0, 7_524_581.0]);
         assert_eq!(unit.heading("Service time"), "Service time");
         assert_eq!([unit.figure(9_445.0), unit.figure(7_524_581.0)], ["9,445 µs", "7.52 s"]);
-        let usual = TimeUnit::of([190.0, 152_000.0]);
+        let usual = TimeUnit::fitting([190.0, 152_000.0]);
         assert_eq!((usual.heading("p50"), usual.figure(152_000.0)), ("p50 (µs)".into(), "152,000".into()));
         assert_eq!(times_us([9_445.0, 6_690_000.0]), ["9.45 ms", "6.69 s"]);
         assert_eq!(times_us([412.0, 9_445.0]), ["412.0 µs", "9,445 µs"]);
+    }
+
+    #[test]
+    fn intervals_are_called_by_the_confidence_that_they_have() {
+        let at = |confidence| Estimate { estimate: 1.0, low: 1.0, high: 1.0, confidence };
+        let said = [vec![], vec![at(0.9); 2], vec![at(0.99), at(0.95)]].map(|all| confidence(&all, 0.95));
+        assert_eq!(said, ["95 %", "90 %", "95 % or 99 %"]);
     }
 
     #[test]
@@ -269,9 +300,9 @@ mod tests {
             [time_us(227.0), time_us(12_300.0), time_us(2_500_000.0)],
             ["227.0 µs", "12.3 ms", "2.50 s"]
         );
-        let unit = |us: f64| (TimeUnit::of([2.0 * us, us]).name, TimeUnit::of([us]).figure(us));
+        let unit = |us: f64| (TimeUnit::fitting([2.0 * us, us]).name, TimeUnit::fitting([us]).figure(us));
         assert_eq!(
-            [unit(506.6), unit(27_542.0), unit(8_824_816.0), (TimeUnit::of([]).name, String::new())],
+            [unit(506.6), unit(27_542.0), unit(8_824_816.0), (TimeUnit::fitting([]).name, String::new())],
             [
                 ("µs", "506.6".to_owned()),
                 ("ms", "27.5".to_owned()),
@@ -285,6 +316,7 @@ mod tests {
             ["+3,719.3 %", "+1,000.0 %", "+inf %", "+2,900 %"]
         );
         assert_eq!([share(0.02), share(0.125)], ["2 %", "12.5 %"]);
+        assert_eq!([0.5, 0.1, 0.2].map(part_of), ["half", "a tenth of", "20 % of"]);
         assert_eq!(
             [round_time_us(0.0), round_time_us(500.0), round_time_us(1_500.0), round_time_us(2e6)],
             ["0", "500 µs", "1.5 ms", "2 s"]

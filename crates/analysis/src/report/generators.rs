@@ -6,10 +6,6 @@ use super::format::{TimeUnit, count, figure, maybe, rough, time_us};
 use crate::judge::{GeneratorLimit, GeneratorSummary, RunResult, seconds_apart, uncalibrated};
 use crate::record::{GeneratorRecord, RunRecord};
 
-/// By so many seconds generators' seconds may be apart before it is worth a word: what stands in one second
-/// of the timeline is then of two.
-const APART_S: f64 = 0.5;
-
 /// A table of the generators, and what follows from it; empty where one made the run.
 pub(super) fn blocks(result: &RunResult) -> Vec<Block> {
     let record = &result.record;
@@ -45,8 +41,7 @@ fn without_calibration(record: &RunRecord) -> Option<String> {
 
 /// That seconds of the timeline hold what was not at one time.
 fn apart(record: &RunRecord) -> Option<String> {
-    let apart_s = seconds_apart(record);
-    (apart_s > APART_S).then(|| {
+    seconds_apart(record).map(|apart_s| {
         format!(
             "Seconds of the timeline are each generator's own, and a generator that is done before the others goes on to the next window \
              or block with them: what stands in one second may have been up to {} apart. Events are not.",
@@ -58,7 +53,7 @@ fn apart(record: &RunRecord) -> Option<String> {
 fn table(rows: &[(&GeneratorRecord, &GeneratorSummary)]) -> Block {
     let several = rows.iter().any(|(_, summary)| summary.machine > 1);
     let lags = rows.iter().filter_map(|(_, summary)| summary.send_lag_us);
-    let unit = TimeUnit::of(lags.flat_map(|lag| [lag.p50, lag.p99]));
+    let unit = TimeUnit::fitting(lags.flat_map(|lag| [lag.p50, lag.p99]));
     let open = rows.iter().any(|(_, summary)| summary.send_lag_us.is_some());
     let cells = |(generator, summary): &(&GeneratorRecord, &GeneratorSummary)| {
         let mut cells = vec![summary.part.to_string()];

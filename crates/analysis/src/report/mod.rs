@@ -52,7 +52,7 @@ mod trend_words;
 mod words;
 
 use crate::judge::capacity::Capacity;
-use crate::judge::{Calibration, Finding, Gate, Repeated, RunResult, Shortfall, Sweep, Trend};
+use crate::judge::{Calibration, Finding, Gate, NotComparable, Repeated, RunResult, Shortfall, Sweep, Trend};
 use crate::scenario::TooFewForP99;
 pub use plain_text::plain_text;
 pub use text::wrapped;
@@ -84,9 +84,30 @@ fn run_blocks(result: &RunResult) -> Vec<document::Block> {
     }
 }
 
+/// A time in the unit that fits it, as reports have it.
+pub fn time(us: f64) -> String {
+    format::time_us(us)
+}
+
+/// A share in whole per cent.
+pub fn percent(share: f64) -> String {
+    format::rough(share)
+}
+
+/// What commands left behind that were to remove something and failed, without a full stop.
+pub fn left_over(commands: u64) -> String {
+    words::left_over(commands)
+}
+
 /// What a gate found, in one line without a full stop.
 pub fn finding(finding: &Finding) -> String {
     findings::finding(finding)
+}
+
+/// Why two results are not held against each other, without a full stop: one difference in one line, several
+/// below each other.
+pub fn not_comparable(refused: &NotComparable) -> String {
+    words::not_comparable(refused)
 }
 
 /// What a run could not answer and what it would take, in one line without a full stop.

@@ -1,13 +1,16 @@
 //! Where the time inside the functions goes, in words and tables.
 
 use super::document::Block;
-use super::format::{count, figure, interval_of, maybe, per_claim, share, signed_within, time_us};
+use super::format::{
+    confidence, count, figure, interval_of, maybe, per_claim, share, signed_within, time_us,
+};
 use super::run_report::{alarms, origin, trust, warnings};
 use crate::judge::{
     AddingUp, PROFILE_TOLERANCE, PartChange, Profile, ProfileChange, ProfileFinding, ProfilePart,
     ProfiledArm, ProfiledFunction, ProfiledPart, RunResult,
 };
 use crate::record::short_sha256;
+use crate::stats::CONFIDENCE;
 
 /// Lua's own part, as tables and charts name it.
 pub(super) const LUA: &str = "Lua itself";
@@ -92,11 +95,17 @@ fn tables(result: &RunResult, arm: &ProfiledArm) -> Vec<Block> {
             "-".into(),
             share(1.0),
         ]);
-        Block::figures(
-            &format!("{}{of_library}, µs per call, {} calls", function.function, count(function.calls)),
-            vec!["what", "calls", "each", "time", "95 % interval", "share"],
+        let intervals = function.parts.iter().filter_map(|part| part.interval.as_ref());
+        let interval = format!("{} interval", confidence(intervals, CONFIDENCE));
+        Block::Matrix {
+            heading: format!(
+                "{}{of_library}, µs per call, {} calls",
+                function.function,
+                count(function.calls)
+            ),
+            header: ["what", "calls", "each", "time", &interval, "share"].map(str::to_owned).into(),
             rows,
-        )
+        }
     };
     arm.functions.iter().map(table).collect()
 }

@@ -1,10 +1,11 @@
 //! A run whose rate climbs: its steps as a table.
 
 use super::document::Block;
-use super::format::{count, figure, share, within};
+use super::format::{confidence, count, figure, share, within};
 use super::words;
 use crate::judge::{RampStep, ramp_steps};
 use crate::record::RunRecord;
+use crate::stats::CONFIDENCE;
 
 /// The table by offered rate, and what is missing in it; nothing for a run without a ramp.
 pub(super) fn blocks(record: &RunRecord) -> Vec<Block> {
@@ -35,8 +36,12 @@ fn table(steps: &[RampStep]) -> Vec<Block> {
         .collect();
     let header =
         vec!["time (s)", "offered/s", "claims/s", "errors", "p50", "p99", "stock", "busiest primary"];
-    let heading = "By offered rate: response time (µs, 95 % interval of p99), CPU of the busiest primary";
-    let mut blocks = vec![Block::figures(heading, header, rows)];
+    let intervals = steps.iter().filter_map(|step| step.response_p99.as_ref()?.interval.as_ref());
+    let heading = format!(
+        "By offered rate: response time (µs, {} interval of p99), CPU of the busiest primary",
+        confidence(intervals, CONFIDENCE)
+    );
+    let mut blocks = vec![Block::figures(&heading, header, rows)];
     blocks.extend(missing(steps).map(Block::Line));
     blocks
 }

@@ -15,7 +15,7 @@ struct Remark {
     first: usize,
     last: usize,
     runs: usize,
-    /// Whether others of them say it with other figures.
+    /// Whether other runs have the same warning with different figures.
     differs: bool,
 }
 

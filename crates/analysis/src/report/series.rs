@@ -71,9 +71,7 @@ pub(super) fn simulated_network(repeated: &Repeated) -> Option<String> {
     let added = || repeated.attempts.iter().filter_map(|attempt| attempt.added_rtt_us);
     let [low, high] = [added().reduce(f64::min)?, added().reduce(f64::max)?].map(time_us);
     let each = if low == high { low } else { format!("{low} to {high}") };
-    Some(format!(
-        "SIMULATED NETWORK: the tool held every reply of a claim back ({each} at the median of a run); all times below contain it."
-    ))
+    Some(words::simulated_network(&format!(" ({each} at the median of a run); all times below contain it.")))
 }
 
 /// How many runs no estimate uses, and why; `None` where all are used.

@@ -45,7 +45,7 @@ fn table(parts: &[Part<'_>], (longest, end): (f64, &'static str), width: f64, ta
     };
     // The shortest decides in other tables; here that would be the client's own work.
     let longest_us = parts.iter().flat_map(times).fold(0.0, f64::max);
-    let unit = TimeUnit::of([1.0, longest_us]);
+    let unit = TimeUnit::fitting([1.0, longest_us]);
     let row = |(variant, part): &Part<'_>| {
         let quantile = |of: fn(&LatencySummary) -> f64| {
             part.time.as_ref().map_or_else(|| "-".to_owned(), |time| unit.figure(of(time)))

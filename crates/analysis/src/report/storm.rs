@@ -11,7 +11,7 @@ pub(super) struct Back {
     executions: u64,
     /// Those that hold a lease.
     held: u64,
-    /// Those whose time to resume is known, which all quantiles are of.
+    /// Executions with a measured time to resume; all quantiles are over these.
     timed: u64,
     /// Whether the storm was ended before its time.
     ended_early: bool,
@@ -19,7 +19,7 @@ pub(super) struct Back {
 
 impl Back {
     /// Of a run with these times to resume.
-    pub(super) fn of(result: &RunResult, resume: &LatencySummary) -> Self {
+    pub(super) fn from_result(result: &RunResult, resume: &LatencySummary) -> Self {
         let record = &result.record;
         let (executions, held) = record.storm_counts(resume.count);
         Self { executions, held, timed: resume.count, ended_early: record.partial }
@@ -61,7 +61,7 @@ pub(super) fn answer(result: &RunResult, variant: &VariantSummary) -> String {
     let Some(resume) = &variant.resume_us else {
         return format!("{name}: no execution came back.");
     };
-    let back = Back::of(result, resume);
+    let back = Back::from_result(result, resume);
     let [half, most, last] = times_us([resume.p50, resume.p99, resume.max]);
     let said = match back.of_whom() {
         None => format!(

@@ -1,7 +1,7 @@
 //! The curve of a sweep as tables. Its lines over the round-trip time: `sweep_lines`; for a plot: `sweep_csv`.
 
 use super::document::Block;
-use super::format::{count, difference_within, figure, maybe, share, time_us, within};
+use super::format::{confidence, count, difference_within, figure, maybe, time_us, within};
 use super::sweep_answer::value_of;
 use super::sweep_lines::{allowed_for_others, lines};
 use super::{faults, findings, sweep_answer, words};
@@ -15,11 +15,9 @@ pub(super) fn blocks(scenario: &str, sweep: &Sweep) -> Vec<Block> {
     blocks.push(Block::Title(format!("{scenario}: {} from value to value", sweep.key)));
     let simulated = sweep.points.iter().any(|point| point.added_rtt_us.is_some());
     if simulated {
-        blocks.push(Block::Line(
-            "SIMULATED NETWORK: the tool held every reply of a claim back; `added` is for how long it really was, at \
-             the median. All times contain it."
-                .to_owned(),
-        ));
+        blocks.push(Block::Line(words::simulated_network(
+            "; `added` is for how long it really was, at the median. All times contain it.",
+        )));
     }
     blocks.push(Block::Line(sweep_answer::answer(sweep) + "."));
     blocks.extend(sweep_answer::without_line(sweep).into_iter().map(Block::Line));
@@ -163,8 +161,15 @@ fn figures(sweep: &Sweep, simulated: bool) -> Block {
         ]
     };
     let third = if simulated { "added" } else { "busiest primary" };
+    let arms = sweep.points.iter().flat_map(|point| &point.arms);
+    let intervals = arms.flat_map(|arm| {
+        [&arm.throughput_interval, &arm.service_p50_interval, &arm.service_p99_interval].into_iter().flatten()
+    });
     Block::Table {
-        heading: "Throughput and service time (µs) at each value, with 95 % intervals".to_owned(),
+        heading: format!(
+            "Throughput and service time (µs) at each value, with {} intervals",
+            confidence(intervals, CONFIDENCE)
+        ),
         header: vec!["value", "variant", third, "claims/s", "p50", "p99"],
         rows: rows(sweep, row),
         words: vec![1],
@@ -174,7 +179,7 @@ fn figures(sweep: &Sweep, simulated: bool) -> Block {
 fn differences(sweep: &Sweep, simulated: bool) -> Option<Block> {
     let arms = || sweep.points.iter().flat_map(|point| &point.arms);
     let first = arms().find_map(|arm| arm.against.as_ref())?;
-    let confidence = first.ratio.map_or(CONFIDENCE, |ratio| ratio.confidence);
+    let ratios = arms().filter_map(|arm| arm.against.as_ref()?.ratio.as_ref());
     let mut header = vec!["value", "variant", "difference", "in %", "verdict"];
     let mut words = vec![1, 4];
     if simulated {
@@ -195,7 +200,7 @@ fn differences(sweep: &Sweep, simulated: bool) -> Option<Block> {
         first.baseline,
         first.metric.row().title,
         words::unit(first.metric.row().unit),
-        share(confidence)
+        confidence(ratios, CONFIDENCE)
     );
     Some(Block::Table { heading, header, rows, words })
 }
@@ -250,24 +255,35 @@ fn bound(us: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sweep_fixture::curve;
+    use super::super::sweep_fixture::{against, curve};
     use super::*;
     use crate::judge::Control;
     use crate::record::{InvalidReason, Warning};
 
     #[test]
     fn a_curve_is_marked_as_simulated_and_tells_amounts_with_intervals() {
-        let text = super::super::sweep_text("rtt-sweep", &curve(), None);
-        for word in [
-            "SIMULATED NETWORK",
-            "+100.0 [50.0, 150.0]",
-            "+20.0 % [10.0, 30.0]",
-            "slower",
-            "103",
-            "from grant-lane",
-        ] {
-            assert!(text.contains(word), "no {word} in\n{text}");
+        let curve = curve();
+        let text = super::super::sweep_text("rtt-sweep", &curve, None);
+        let mut words = ["SIMULATED NETWORK", "slower", "from grant-lane"].map(str::to_owned).to_vec();
+        words.push(format!("{:.1}", curve.points[1].added_rtt_us.unwrap()));
+        for point in 0..2 {
+            let (more, ratio) =
+                (against(&curve, point).amount().unwrap(), against(&curve, point).ratio.unwrap());
+            let percent = |ratio: f64| 100.0 * (ratio - 1.0);
+            words.push(format!("+{:.1} [{:.1}, {:.1}]", more.0, more.1, more.2));
+            words.push(format!(
+                "+{:.1} % [{:.1}, {:.1}]",
+                percent(ratio.estimate),
+                percent(ratio.low),
+                percent(ratio.high)
+            ));
         }
+        for word in words {
+            assert!(text.contains(&word), "no {word} in\n{text}");
+        }
+        // A round trip more of 103 us, beside what there is without it.
+        let more = [0, 1].map(|point| against(&curve, point).amount().unwrap().0);
+        assert!((more[1] - more[0] - 103.0).abs() < 5.0, "{more:?}");
     }
 
     #[test]
@@ -295,8 +311,15 @@ mod tests {
 
     #[test]
     fn figures_have_their_intervals_and_one_line_says_where_there_is_none() {
-        let text = super::super::sweep_text("rtt-sweep", &curve(), None);
-        assert!(text.contains("600.0 [540.0, 660.0]") && text.contains("2,000  500.0"), "{text}");
+        let curve = curve();
+        let text = super::super::sweep_text("rtt-sweep", &curve, None);
+        for arm in curve.points.iter().flat_map(|point| &point.arms) {
+            let (p50, interval) = (arm.service_p50_us.unwrap(), arm.service_p50_interval.unwrap());
+            assert!(arm.throughput_interval.is_none());
+            let rate = count(arm.throughput_per_s.unwrap().round() as u64);
+            let said = format!("{rate}  {p50:.1} [{:.1}, {:.1}]", interval.low, interval.high);
+            assert!(text.contains(&said), "no {said} in\n{text}");
+        }
         let line = "No interval: claims/s needs at least 8 counter blocks, has 2.";
         assert_eq!(text.matches(line).count(), 1, "{text}");
         assert!(text.lines().all(|line| line.chars().count() <= 120), "{text}");

@@ -168,39 +168,30 @@ pub(super) fn beyond(sweep: &Sweep, line: &SweepLine, added_rtt_us: f64) -> &'st
 
 #[cfg(test)]
 mod tests {
-    use super::super::sweep_fixture::{curve, line};
+    use super::super::sweep_fixture::with_lines;
     use super::*;
-    use crate::judge::SweepArm;
+    use crate::judge::fixtures::{FULL_GRANT, HGET_LANE};
 
     #[test]
     fn a_slope_is_told_as_a_time_and_not_as_a_number_of_round_trips() {
-        let mut curve = curve();
-        for point in &mut curve.points {
-            let other = SweepArm { name: "full-grant".into(), ..point.arms[1].clone() };
-            point.arms.push(other);
-        }
-        curve.lines = vec![line("hget-lane", 60.0, 1.02), line("full-grant", -20.0, -0.98)];
+        let curve = with_lines(&[HGET_LANE, FULL_GRANT]);
         assert_eq!(
             answer(&curve),
             "hget-lane takes 1.0 round-trip times of the network longer; full-grant takes 1.0 round-trip times of the network \
              shorter, at the load that was measured"
         );
         let said = |n: usize| line_in_words(&curve, &curve.lines[n], "+60.0 µs");
-        for (n, begins) in [
-            (
-                0,
-                "1.02 round-trip times of the network longer than the baseline at the load that was measured (95 %",
-            ),
-            (1, "0.98 round-trip times of the network shorter than the baseline"),
-        ] {
-            assert!(said(n).starts_with(begins), "{}", said(n));
+        let than = "than the baseline at the load that was measured (95 %";
+        for (n, word) in [(0, "longer"), (1, "shorter")] {
+            let slope = curve.lines[n].per_us.estimate;
+            let begins = format!("{:.2} round-trip times of the network {word} {than}", slope.abs());
+            assert!(said(n).starts_with(&begins), "{}", said(n));
         }
     }
 
     #[test]
     fn what_a_line_says_of_no_added_round_trip_is_marked_where_that_was_not_measured() {
-        let mut curve = curve();
-        curve.lines = vec![line("hget-lane", 60.0, 1.02)];
+        let mut curve = with_lines(&[HGET_LANE]);
         let said = |curve: &Sweep| line_in_words(curve, &curve.lines[0], "+60.0 µs");
         assert!(said(&curve).ends_with("and +60.0 µs without an added round trip"), "{}", said(&curve));
         curve.points[0].added_rtt_us = Some(50.0);

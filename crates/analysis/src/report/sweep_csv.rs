@@ -88,23 +88,43 @@ fn verdict(verdict: Verdict) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sweep_fixture::curve;
+    use super::super::sweep_fixture::{against, curve};
     use super::*;
 
     #[test]
     fn every_value_and_variant_has_a_line_of_equal_length() {
-        let text = csv(&curve());
+        let curve = curve();
+        let text = csv(&curve);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 1 + 4);
         let columns = lines[0].split(',').count();
         assert!(lines[1..3].iter().all(|line| line.split(',').count() == columns), "{text}");
-        assert!(lines[3].starts_with("\"a,b\",true,103.000000,1.020000,grant-lane,1000,"), "{}", lines[3]);
-        assert!(
-            lines[2].contains(",service_p50,us,100.000000,50.000000,150.000000,1.200000,1.100000,1.300000,"),
-            "{}",
-            lines[2]
+        let point = &curve.points[1];
+        let begins = format!(
+            "\"a,b\",true,{:.6},{:.6},grant-lane,{},",
+            point.added_rtt_us.unwrap(),
+            point.busiest_share.unwrap(),
+            point.arms[0].claims
         );
-        assert!(lines[1].contains(",2000.000000,,,500.000000,450.000000,550.000000,,,,"), "{}", lines[1]);
+        assert!(lines[3].starts_with(&begins), "{}", lines[3]);
+        let (more, ratio) = (against(&curve, 0).amount().unwrap(), against(&curve, 0).ratio.unwrap());
+        let all = [more.0, more.1, more.2, ratio.estimate, ratio.low, ratio.high];
+        let told = all.map(|value| format!("{value:.6}")).join(",");
+        assert!(lines[2].contains(&format!(",service_p50,us,{told},")), "{}", lines[2]);
+        let base = &curve.points[0].arms[0];
+        let (p50, p99) = (base.service_p50_interval.unwrap(), base.service_p99_interval.unwrap());
+        // Claims per second have no interval, and the baseline has no difference.
+        let alone = format!(
+            ",{:.6},,,{:.6},{:.6},{:.6},{:.6},{:.6},{:.6},,,,",
+            base.throughput_per_s.unwrap(),
+            base.service_p50_us.unwrap(),
+            p50.low,
+            p50.high,
+            base.service_p99_us.unwrap(),
+            p99.low,
+            p99.high
+        );
+        assert!(lines[1].contains(&alone), "{}", lines[1]);
     }
 
     #[test]
@@ -115,14 +135,16 @@ mod tests {
             let text = csv(&curve);
             text.lines().nth(2).unwrap().rsplitn(4, ',').take(3).map(str::to_owned).collect::<Vec<_>>()
         };
+        let confidence = format!("{:.6}", against(&curve(), 0).ratio.unwrap().confidence);
+        let confidence = confidence.as_str();
         // From the last column to the third last.
-        assert_eq!(end(|_| ()), ["0.950000", "regression", "true"]);
-        assert_eq!(end(|point| point.valid = false), ["0.950000", "", "true"]);
-        assert_eq!(end(|point| point.control_passed = None), ["0.950000", "regression", ""]);
+        assert_eq!(end(|_| ()), [confidence, "regression", "true"]);
+        assert_eq!(end(|point| point.valid = false), [confidence, "", "true"]);
+        assert_eq!(end(|point| point.control_passed = None), [confidence, "regression", ""]);
         let vetoed = end(|point| {
             point.control_passed = Some(false);
             point.arms[1].against.as_mut().unwrap().verdict = Verdict::Inconclusive;
         });
-        assert_eq!(vetoed, ["0.950000", "inconclusive", "false"]);
+        assert_eq!(vetoed, [confidence, "inconclusive", "false"]);
     }
 }

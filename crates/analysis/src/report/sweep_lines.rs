@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::document::Block;
-use super::format::{share, signed_within, time_us};
+use super::format::{confidence, share, signed_within, time_us};
 use super::{sweep_answer, words};
 use crate::judge::{Sweep, SweepLine};
+use crate::stats::CONFIDENCE;
 
 /// The differences as lines over the round-trip time.
 pub(super) fn lines(sweep: &Sweep) -> Option<Block> {
@@ -18,7 +19,10 @@ pub(super) fn lines(sweep: &Sweep) -> Option<Block> {
         ]
     };
     (!sweep.lines.is_empty()).then(|| Block::Table {
-        heading: "As a line over the round-trip time: at none added, and for each microsecond of it (95 % intervals)".to_owned(),
+        heading: format!(
+            "As a line over the round-trip time: at none added, and for each microsecond of it ({} intervals)",
+            confidence(sweep.lines.iter().flat_map(|line| [&line.base, &line.per_us]), CONFIDENCE)
+        ),
         header: vec!["variant", "metric", "at none added", "per µs"],
         rows: sweep.lines.iter().map(row).collect(),
         words: vec![1],
@@ -64,29 +68,32 @@ pub(super) fn prediction(sweep: &Sweep, rtt: Duration) -> Vec<Block> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sweep_fixture::{curve, line};
+    use super::super::sweep_fixture::{curve, with_lines};
     use super::*;
+    use crate::judge::fixtures::HGET_LANE;
     use crate::scenario::Metric;
 
     #[test]
     fn the_line_is_shown_and_predicts_a_network_of_ones_own() {
-        let mut curve = curve();
         let rtt = Duration::from_micros(500);
-        assert!(super::super::network_prediction(&curve, rtt, None).contains("No prediction"));
-        curve.lines = vec![line("hget-lane", 60.0, 1.02)];
+        assert!(super::super::network_prediction(&curve(), rtt, None).contains("No prediction"));
+        let mut curve = with_lines(&[HGET_LANE]);
+        let line = curve.lines[0].clone();
         let text = super::super::sweep_text("rtt-sweep", &curve, None);
         assert!(
             text.contains("hget-lane less grant-lane")
-                && text.contains("+60.0 [")
-                && text.contains("+1.02 [")
+                && text.contains(&format!("+{:.1} [", line.base.estimate))
+                && text.contains(&format!("+{:.2} [", line.per_us.estimate))
                 && !text.contains("beyond what was measured"),
             "{text}"
         );
         let said = super::super::network_prediction(&curve, rtt, None);
         // What is added to the measured machine's own round trips, not all of a network.
+        let more = line.at(500.0).estimate;
+        assert!((more - line.base.estimate - 500.0).abs() < 25.0, "a round trip more: {more}");
         for part in [
             "With every round trip 500.0 µs longer than on the measured machine\n",
-            "hget-lane takes +570.0 [",
+            &format!("hget-lane takes +{more:.1} ["),
             "(beyond what was measured)",
         ] {
             assert!(said.contains(part), "no {part} in\n{said}");
@@ -97,7 +104,7 @@ mod tests {
             let said = super::super::network_prediction(&curve, Duration::from_micros(us), None);
             said.contains("beyond what was measured")
         };
-        assert_eq!([100, 200].map(beyond), [true, false]);
+        assert_eq!([50, 200].map(beyond), [true, false]);
         let text = super::super::sweep_text("rtt-sweep", &curve, None);
         assert_eq!(text.matches("] (beyond what was measured)").count(), 1, "at none added\n{text}");
     }

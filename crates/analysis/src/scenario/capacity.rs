@@ -4,12 +4,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::duration::HumanDuration;
+use super::p99::P99_ONE_IN;
 
 /// Claims beyond a 99th percentile that it can be judged by.
 const BEYOND_P99: u64 = 100;
 
-/// Claims of a probe with as many: one of a hundred lies beyond.
-const ENOUGH_FOR_P99: u64 = 100 * BEYOND_P99;
+/// Claims that a probe needs for that.
+const ENOUGH_FOR_P99: u64 = P99_ONE_IN * BEYOND_P99;
 
 /// `[capacity]`: of it a run reads `targets` and `utilisation` alone; without the section its defaults hold.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -72,10 +73,10 @@ impl CapacitySection {
 pub struct TooFewForP99 {
     /// What `capacity.claims` says.
     pub claims: u64,
-    /// So many of them lie beyond the percentile.
+    /// How many of these claims lie beyond the percentile.
     pub beyond: u64,
-    /// So many are wanted there.
+    /// How many should lie there.
     pub wanted_beyond: u64,
-    /// Claims of a probe with so many.
+    /// Claims that a probe needs for that.
     pub enough: u64,
 }

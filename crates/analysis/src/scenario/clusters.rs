@@ -6,7 +6,7 @@ use super::server::ArmServer;
 /// One cluster of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ArmCluster {
-    /// Arms that claim on it. That of the control has none: it is the baseline's second one.
+    /// Arms that claim on it. Empty for the control's cluster, which repeats the baseline.
     pub arms: Vec<usize>,
     /// Its servers; `None` in a run that has one cluster.
     pub server: Option<ArmServer>,

@@ -211,7 +211,7 @@ fn stock(file: &ScenarioFile, checker: &mut Checker) {
     let blocks = file.compare.as_ref().filter(|_| mixing(file, &model) == Mixing::Blocks);
     let (what, needed) = if let Some(compare) = blocks {
         let added_rtt_s = file.load.network.added_rtt.0.as_secs_f64();
-        let block = BlockShape::of(compare.strata, claims, arms, &model, added_rtt_s).all_claims();
+        let block = BlockShape::planned(compare.strata, claims, arms, &model, added_rtt_s).all_claims();
         ("a block of one arm", if file.load.model == ModelForm::Open { stock_for(block) } else { block })
     } else if replays(file) && file.compare.is_some() {
         // What does not fit one filling with the warm-up gets a second window, which begins the trace anew.

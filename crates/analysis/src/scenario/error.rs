@@ -81,7 +81,7 @@ fn lines<T: fmt::Display>(items: &[T]) -> String {
 }
 
 /// The name among `known` that someone who wrote `name` most likely meant.
-pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
         .into_iter()
         .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
@@ -90,10 +90,12 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         .map(|(_, candidate)| candidate)
 }
 
-/// "`x` is not known; did you mean `y`?", or the list of what is known.
-pub(super) fn suggest(name: &str, known: &[&str]) -> String {
-    match nearest(name, known.iter().copied()) {
-        Some(best) => format!("did you mean `{best}`?"),
-        None => format!("known: {}", known.join(", ")),
-    }
+/// "did you mean `y`?" to someone who wrote `name`; `None` where no known name is like it.
+pub fn did_you_mean(name: &str, known: &[&str]) -> Option<String> {
+    nearest(name, known.iter().copied()).map(|best| format!("did you mean `{best}`?"))
+}
+
+/// The same, or the list of what is known.
+pub fn suggest(name: &str, known: &[&str]) -> String {
+    did_you_mean(name, known).unwrap_or_else(|| format!("known: {}", known.join(", ")))
 }

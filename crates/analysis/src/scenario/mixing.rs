@@ -12,8 +12,8 @@ use super::file::ScenarioFile;
 use super::load_section::{ArrivalsForm, ModelForm};
 use super::model::{ControlSides, Mixing, Model};
 
-/// Claims in flight for each primary, on average, up to which arms that are mixed claim by claim do not wait
-/// for each other to speak of.
+/// Average number of claims in flight per primary up to which arms mixed claim by claim hardly wait for each
+/// other.
 pub const MOST_IN_FLIGHT: f64 = 0.5;
 
 /// The same before the run, when a claim's length can only be guessed.
@@ -26,11 +26,11 @@ const LONG_CLAIM_S: f64 = 0.001;
 /// of them longer.
 pub const ROUND_TRIPS: f64 = 3.0;
 
-/// Claims of a block, its first part aside, for each claim in flight: so that most of it is neither start nor
+/// Counted claims of a block per claim in flight: enough that most of the block is neither its start nor its
 /// end.
 const GENERATIONS: f64 = 4.0;
 
-/// Claims before they are counted, for each claim in flight: the queue has its length by then.
+/// Uncounted claims at the start of a block per claim in flight: by then the queue has its length.
 const RAMP_IN_GENERATIONS: f64 = 2.0;
 
 /// And as a share of the claims that are counted.
@@ -52,7 +52,7 @@ pub struct BlockShape {
 
 impl BlockShape {
     /// Of a comparison with at most `strata` groups, and `total` claims that count over all `arms`.
-    pub fn of(strata: u32, total: u64, arms: u64, model: &Model, added_rtt_s: f64) -> Self {
+    pub fn planned(strata: u32, total: u64, arms: u64, model: &Model, added_rtt_s: f64) -> Self {
         let in_flight = model.in_flight(added_rtt_s);
         let per_arm = (total / arms.max(1)).max(1);
         let smallest = Self::smallest(model, added_rtt_s);
@@ -74,7 +74,7 @@ impl BlockShape {
 }
 
 impl Model {
-    /// Claims in flight: of an open loop by Little's law, as far as it can be told beforehand.
+    /// Claims in flight; for an open loop estimated beforehand by Little's law.
     pub fn in_flight(&self, added_rtt_s: f64) -> f64 {
         match self {
             Self::Closed { concurrency } => f64::from(*concurrency),
@@ -89,8 +89,8 @@ pub(super) fn mixing(file: &ScenarioFile, model: &Model) -> Mixing {
     match wanted {
         MixingForm::Claims => Mixing::Claims,
         MixingForm::Blocks => Mixing::Blocks,
-        // Where everything runs together nothing can be drained, and each block would begin a trace anew; the
-        // result says if that made arms wait for each other.
+        // In churn and storms nothing can be drained between blocks, and where a trace is replayed each block
+        // would begin it anew. The result says whether arms waited for each other.
         MixingForm::Auto if file.load.mode != Mode::Staged || replays(file) => Mixing::Claims,
         MixingForm::Auto => {
             let in_flight = model.in_flight(file.load.network.added_rtt.0.as_secs_f64());
@@ -108,8 +108,8 @@ pub(super) fn replays(file: &ScenarioFile) -> bool {
     matches!(file.load.arrivals, Some(ArrivalsForm::Trace(_)))
 }
 
-/// Staged variants are not compared along a ramp: each block, each reading of the counters and each filling of the
-/// stock begins it anew, and what was offered at its foot would be taken for all of it.
+/// Staged variants are not compared along a ramp: each block, each reading of the counters and each filling
+/// of the stock begins the ramp anew, and figures of its foot would be taken for those of the whole ramp.
 pub(super) fn compared_ramp(file: &ScenarioFile, checker: &mut Checker) {
     let climbs = matches!(file.load.arrivals, Some(ArrivalsForm::Ramp(_)));
     checker.require(!climbs || file.load.mode != Mode::Staged, "load.arrivals", || {
@@ -119,9 +119,9 @@ pub(super) fn compared_ramp(file: &ScenarioFile, checker: &mut Checker) {
     });
 }
 
-/// A staged comparison replays a recorded trace once, in one window: each window begins it anew, as each block
-/// does, and figures of its first part would be taken for those of all of it. `control` is what
-/// `compare.control` comes to.
+/// A staged comparison replays a recorded trace once, in one window: a further window or block would begin
+/// the trace anew, and figures of its first part would be taken for those of the whole trace. `control` is
+/// the resolved `compare.control`.
 pub(super) fn compared_trace(
     file: &ScenarioFile,
     compare: &CompareSection,
@@ -185,13 +185,14 @@ mod tests {
 
     #[test]
     fn a_block_is_long_enough_for_its_queue() {
-        let shape = |total, concurrency| BlockShape::of(100, total, 2, &Model::Closed { concurrency }, 0.0);
+        let shape =
+            |total, concurrency| BlockShape::planned(100, total, 2, &Model::Closed { concurrency }, 0.0);
         let at_64 = shape(20_000, 64);
         assert_eq!(at_64, BlockShape { groups: 39, claims: 256, ramp_in: 128 });
         assert_eq!(shape(20_000, 4), BlockShape { groups: 100, claims: 100, ramp_in: 25 });
         // Too few claims for one block are one short block, whose result says that it is too little.
         assert_eq!(shape(200, 4_096), BlockShape { groups: 1, claims: 100, ramp_in: 100 });
         let open = Model::Open { rate_per_sec: 20_000.0, arrivals: Arrivals::Poisson };
-        assert_eq!(BlockShape::of(100, 20_000, 2, &open, 0.0).claims, 100);
+        assert_eq!(BlockShape::planned(100, 20_000, 2, &open, 0.0).claims, 100);
     }
 }

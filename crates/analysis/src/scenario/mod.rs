@@ -35,6 +35,7 @@ mod mixing;
 mod model;
 mod node_name;
 mod overrides;
+mod p99;
 mod plan_size;
 mod population_sections;
 mod profile;
@@ -61,7 +62,7 @@ pub use compare_section::{CompareSection, ControlForm, MixingForm};
 pub use cost::{ExpectedCost, Step, Steps, TASK_CONTEXT, WAIT, all_steps, expected_cost, steps};
 pub use draft::{Draft, ServerOption, cluster_alone};
 pub use duration::HumanDuration;
-pub use error::{InvalidScenario, KeyProblem, Place, Problem, ScenarioError, nearest};
+pub use error::{InvalidScenario, KeyProblem, Place, Problem, ScenarioError, did_you_mean, suggest};
 pub use fault::{CutFrom, FaultKind, FaultSection, FaultSpec, FaultTarget, SlotMoveForm};
 pub use file::{ClusterSection, LibrarySection, ScenarioFile, VariantSection};
 pub use gate_section::{GateSection, SloSection};
@@ -74,6 +75,7 @@ pub use mixing::{BlockShape, MOST_IN_FLIGHT, ROUND_TRIPS};
 pub use model::*;
 pub use node_name::NodeName;
 pub use overrides::Override;
+pub use p99::{P99, P99_ONE_IN};
 pub use population_sections::{
     GrantSection, InterruptionSection, PartitionsForm, PartitionsWord, PopulationSection, SkewForm,
 };
@@ -82,6 +84,7 @@ pub use sdk_source::SdkSource;
 pub use server::{ArmServer, MOST_CLUSTERS, ServerForm, ServerTable, same_setting};
 pub use shipped::{SHIPPED, Shipped};
 pub use sweep::{SweepBy, SweepSection, SweepStep};
+pub use validate::MOST_CONNECTIONS;
 
 /// Parses a scenario. `source` is its name in errors.
 pub fn parse(source: &str, text: &str) -> Result<Scenario, ScenarioError> {

@@ -20,7 +20,7 @@ impl Scenario {
     /// Blocks of a comparison with so many claims that count, over all arms.
     pub fn block_shape(&self, compare: &Compare, claims: u64) -> BlockShape {
         let arms = self.variants.len() as u64;
-        BlockShape::of(compare.strata, claims, arms, &self.load.model, self.load.added_rtt.as_secs_f64())
+        BlockShape::planned(compare.strata, claims, arms, &self.load.model, self.load.added_rtt.as_secs_f64())
     }
 
     /// Their number: one of each arm in every group, and one of the control.

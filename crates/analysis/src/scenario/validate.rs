@@ -26,6 +26,9 @@ const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 
+/// Most connections to each primary.
+pub const MOST_CONNECTIONS: u16 = 1_024;
+
 impl TryFrom<&ScenarioFile> for Scenario {
     type Error = InvalidScenario;
 
@@ -163,7 +166,7 @@ fn check_load(file: &ScenarioFile, checker: &mut Checker) {
         }),
         None | Some(ArrivalsForm::Constant | ArrivalsForm::Poisson) => {}
     }
-    checker.within("load.connections", load.connections, 1..=1_024);
+    checker.within("load.connections", load.connections, 1..=MOST_CONNECTIONS);
     if let Some(claims) = load.claims {
         checker.within("load.claims", claims, 1..=100_000_000);
     }

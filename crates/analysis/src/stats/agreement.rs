@@ -11,7 +11,7 @@ use super::series::around_mean;
 /// How well estimates of one thing agree: Cochran's Q.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Agreement {
-    /// Probability of estimates as far apart as these, if their own intervals said all that there is.
+    /// Probability of estimates at least as far apart as these if their own intervals held all that varies.
     pub p_value: f64,
     /// Standard deviation of what differs between them beyond their own errors (`DerSimonian` and Laird);
     /// zero where they agree. On the scale of the estimates.

@@ -44,7 +44,7 @@ pub struct Crossing {
 /// [`super::paired_quantile`]). It holds what differs from run to run, and not what changes only between
 /// searches.
 pub fn crossing(runs: &[(f64, f64)], confidence: f64, seed: u64) -> Result<Crossing, TooFew> {
-    let Fit { lines, lowest, highest, at, exponent } = Fit::of(runs)?;
+    let Fit { lines, lowest, highest, at, exponent } = Fit::through_runs(runs)?;
     let (mut rng, count) = (stream(seed, "crossing"), lines.points.len());
     let mut times = vec![0; count];
     let mut resampled: Vec<f64> = (0..RESAMPLES)
@@ -53,7 +53,7 @@ pub fn crossing(runs: &[(f64, f64)], confidence: f64, seed: u64) -> Result<Cross
             for _ in 0..count {
                 times[below(&mut rng, count as u32) as usize] += 1;
             }
-            // Nothing was tried beyond: a flat line does not show what is there.
+            // No load beyond these was tried, so a flat line says nothing about what is there.
             lines.through(&times).map(|(at, _)| at.clamp(lowest, highest))
         })
         .collect();
@@ -73,7 +73,7 @@ pub fn crossing(runs: &[(f64, f64)], confidence: f64, seed: u64) -> Result<Cross
 
 /// The same load without its interval, in a fraction of the time.
 pub fn crossing_load(runs: &[(f64, f64)]) -> Result<f64, TooFew> {
-    Fit::of(runs).map(|fit| fit.at.exp())
+    Fit::through_runs(runs).map(|fit| fit.at.exp())
 }
 
 /// A line that crosses zero within what was tried; loads are logarithms.
@@ -86,7 +86,7 @@ struct Fit {
 }
 
 impl Fit {
-    fn of(runs: &[(f64, f64)]) -> Result<Self, TooFew> {
+    fn through_runs(runs: &[(f64, f64)]) -> Result<Self, TooFew> {
         let points: Vec<(f64, f64)> = runs
             .iter()
             .filter(|(load, ratio)| *load > 0.0 && *ratio > 0.0)
@@ -110,8 +110,8 @@ impl Fit {
     }
 }
 
-/// Points, and the slopes of the lines between any two of them: a resample has the same ones, each as often as
-/// its two points together, so that they are sorted once.
+/// Points, and the slopes of the lines between any two of them. A resample changes only how often each slope
+/// counts, so the slopes are sorted once.
 struct Lines {
     points: Vec<(f64, f64)>,
     /// Ascending, with the positions of both points.
@@ -133,8 +133,8 @@ impl Lines {
         Self { points, slopes }
     }
 
-    /// Where the line through the points is zero, each taken so many times, and its slope; `None` where it does
-    /// not rise.
+    /// Where the line through the points is zero, and its slope; each point counts as often as `times` says.
+    /// `None` where the line does not rise.
     fn through(&self, times: &[u32]) -> Option<(f64, f64)> {
         let slope = self.middle_slope(times).filter(|slope| *slope > 0.0)?;
         let above: Vec<f64> = self

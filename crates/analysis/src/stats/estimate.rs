@@ -93,7 +93,7 @@ impl TooFew {
         Self::NoTrend { what: what.to_owned() }
     }
 
-    /// The same, said of what the values are in the place where they come from.
+    /// The same reason with `what` as the name of the things that are too few or do not vary.
     pub(crate) fn counting(self, what: &str) -> Self {
         match self {
             Self::Samples { needed, have, .. } => Self::samples(what, needed, have),
@@ -124,8 +124,8 @@ pub(crate) fn expanded_tail(confidence: f64, n: f64, degrees: f64) -> f64 {
     normal_probability(-t_quantile(f64::midpoint(1.0, confidence), degrees) * (n / degrees).sqrt())
 }
 
-/// Probability of a Student's t so far from zero in either direction; the normal's where the degrees of
-/// freedom do not make a distribution.
+/// Probability that Student's t is at least this far from zero in either direction; the normal's where the
+/// degrees of freedom do not make a distribution.
 pub(crate) fn t_probability(t: f64, degrees: f64) -> f64 {
     let beyond = StudentsT::new(0.0, 1.0, degrees)
         .map_or_else(|_| normal_probability(-t.abs()), |known| known.sf(t.abs()));

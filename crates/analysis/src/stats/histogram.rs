@@ -16,6 +16,9 @@ const NS_PER_US: f64 = 1_000.0;
 /// makes n of them worth n / 2.33 independent ones: (1 + 0.4) / (1 - 0.4).
 const INFLATION: f64 = 1.4 / 0.6;
 
+/// Chance on either side of what an interval here holds, and of a quantile's place beside a bound.
+const CHANCE: f64 = 0.025;
+
 /// A decoded histogram of latencies; values come out in microseconds.
 #[derive(Clone, Debug)]
 pub struct Latencies {
@@ -50,8 +53,8 @@ impl Latencies {
         self.inner.value_at_quantile(q) as f64 / NS_PER_US
     }
 
-    /// Quantile `q` in microseconds where so many further values are above all of these; `None` where it is
-    /// one of those.
+    /// Quantile `q` in microseconds if `later` unknown values are larger than all recorded ones; `None` if it
+    /// falls among them.
     pub fn quantile_with_later_us(&self, q: f64, later: u64) -> Option<f64> {
         let at = q * (self.count() + later) as f64 / self.count() as f64;
         (at <= 1.0).then(|| self.quantile_us(at))
@@ -60,14 +63,15 @@ impl Latencies {
     /// Quantile `q` in microseconds, with an error from the order statistics around it.
     pub fn log_quantile(&self, q: f64) -> Result<LogValue, TooFew> {
         let n = self.count() as f64;
-        let reach = normal_quantile(0.975) * (q * (1.0 - q) * INFLATION / n).sqrt();
+        let reach = normal_quantile(1.0 - CHANCE) * (q * (1.0 - q) * INFLATION / n).sqrt();
         let (low, high) = (self.quantile_us(q - reach), self.quantile_us(q + reach));
         if q - reach <= 0.0 || q + reach >= 1.0 {
-            let needed = INFLATION * normal_quantile(0.975).powi(2) * (1.0 - q).max(q) / (1.0 - q).min(q);
+            let needed =
+                INFLATION * normal_quantile(1.0 - CHANCE).powi(2) * (1.0 - q).max(q) / (1.0 - q).min(q);
             return Err(TooFew::samples("values in the histogram", needed.ceil() as u64, self.count()));
         }
         let value = self.quantile_us(q);
-        let log_error = (high / low).ln() / (2.0 * normal_quantile(0.975));
+        let log_error = (high / low).ln() / (2.0 * normal_quantile(1.0 - CHANCE));
         if value > 0.0 && log_error.is_finite() && log_error > 0.0 {
             Ok(LogValue { value, log_error, degrees: n })
         } else {
@@ -81,11 +85,11 @@ impl Latencies {
         self.count() - self.inner.count_between(0, at.min(self.inner.high()))
     }
 
-    /// On which side of the bound quantile `q` lies, by how many values are above it; `None` where so many, or so
-    /// few, may be chance (binomial, either side at 2.5 %). Says less than an interval of the quantile, and that
-    /// of fewer values. So many further ones are `earlier` than the bound, and so many `later`.
+    /// On which side of the bound quantile `q` lies, judged by how many values exceed it; `None` where that
+    /// number may be chance (binomial, either side by itself). Says less than an interval of the quantile,
+    /// but needs fewer values. `earlier` and `later` are the numbers of further values below and above the
+    /// bound.
     pub fn quantile_against(&self, q: f64, bound_us: f64, (earlier, later): (u64, u64)) -> Option<Ordering> {
-        const CHANCE: f64 = 0.025;
         let worth = |values: u64| values as f64 / INFLATION;
         let all = worth(self.count() + earlier + later).floor() as u64;
         let above = worth(self.above(bound_us) + later);

@@ -18,19 +18,19 @@ use super::series::{autocorrelation, mean};
 /// anything.
 const MIN_RUNS: usize = 8;
 
-/// An estimated autocorrelation beyond this is taken to be this: past it, no series of this length says how
-/// far it goes.
+/// Larger estimates of the autocorrelation are cut to this: no series of such a length can tell them apart.
 const STRONGEST: f64 = 0.9;
 
-/// Neighbours that differ more than others are no reason to promise much more: as far as chance goes with
-/// independent ones.
+/// Smallest widening: neighbours that differ more than distant values do not justify a much narrower
+/// interval. Independent values come this far by chance.
 const NARROWEST: f64 = 0.8;
 
-/// Where neighbours resemble each other, a run is at least so many times the cube root of their number.
+/// Where neighbours resemble each other, a run has at least this many times the cube root of the series'
+/// length.
 const RESEMBLING: f64 = 2.0;
 
-/// Degrees of freedom that one run is worth where neighbours do not resemble each other: overlapping runs of
-/// independent values know half as much again as ones that are laid end to end.
+/// Degrees of freedom that one run is worth where neighbours do not resemble each other: for independent
+/// values overlapping runs give half as many again as runs that are laid end to end.
 const OVERLAP: f64 = 1.5;
 
 /// What a series in the order taken says about its neighbours.
@@ -42,13 +42,13 @@ pub(super) struct Neighbours {
     pub widening: f64,
     /// Degrees of freedom of that standard error.
     pub degrees: f64,
-    /// Whether neighbours resemble each other by more than one standard error of nothing.
+    /// Whether the neighbours' autocorrelation exceeds the standard error that it has for independent values.
     pub resemble: bool,
 }
 
 impl Neighbours {
     /// Of a series in the order taken.
-    pub(super) fn of(series: &[f64]) -> Self {
+    pub(super) fn from_series(series: &[f64]) -> Self {
         let n = series.len() as f64;
         let persistence = persistence(series);
         let resemble = persistence > 1.0 / n.sqrt();
@@ -75,8 +75,8 @@ impl Neighbours {
     }
 }
 
-/// Variance of the mean of as many values, drawn in runs of `run` neighbours from the circle that the series
-/// is closed to: what resampling them without end would come to.
+/// Variance of the mean of as many values, resampled without end in runs of `run` neighbours from the series
+/// closed to a circle.
 fn variance_of_runs(series: &[f64], run: usize) -> f64 {
     let n = series.len();
     let centre = mean(series);
@@ -89,8 +89,8 @@ fn variance_of_runs(series: &[f64], run: usize) -> f64 {
     squares / (n * n * run) as f64
 }
 
-/// Lag-1 autocorrelation without the bias that an estimated mean gives it; none where it is negative, for
-/// neighbours that differ more than others are no reason to promise more.
+/// Lag-1 autocorrelation, corrected for the bias that an estimated mean gives it; 0 where it is negative,
+/// because neighbours that differ more than distant values do not justify a narrower interval.
 fn persistence(series: &[f64]) -> f64 {
     let n = series.len() as f64;
     let Some(lag_one) = autocorrelation(series, 1).filter(|_| n > 4.0) else { return 0.0 };
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn runs_grow_with_the_resemblance_and_the_number_of_strata() {
-        let run = |n, phi| Neighbours::of(&autoregressive(n, phi, 1)).run;
+        let run = |n, phi| Neighbours::from_series(&autoregressive(n, phi, 1)).run;
         assert_eq!(run(4_000, 0.0), 16, "the cube root, where nothing resembles anything");
         assert!(run(4_000, 0.9) > run(4_000, 0.7) && run(4_000, 0.7) > run(4_000, 0.0));
         assert!(run(100, 0.0) <= run(100, 0.5));
@@ -152,13 +152,13 @@ mod tests {
     #[test]
     fn the_standard_error_of_a_drifting_series_is_widened_to_what_it_is() {
         let series = autoregressive(2_000, 0.5, 3);
-        let neighbours = Neighbours::of(&series);
+        let neighbours = Neighbours::from_series(&series);
         // Independent values would have a third of the variance: (1 + 0.5) / (1 - 0.5) = 3.
         assert!((neighbours.widening - 3.0f64.sqrt()).abs() < 0.2, "{neighbours:?}");
         let seen = seen_by_runs(persistence(&series), neighbours.run);
         assert!(seen > 2.4 && seen < 3.2, "{seen}");
         assert!((seen_by_runs(0.5, 1) - 1.0).abs() < 1e-12);
-        let independent = Neighbours::of(&autoregressive(2_000, 0.0, 3));
+        let independent = Neighbours::from_series(&autoregressive(2_000, 0.0, 3));
         assert!((independent.widening - 1.0).abs() < 0.2, "{independent:?}");
         assert_eq!((independent.flipped_together(), neighbours.flipped_together()), (1, neighbours.run));
     }
@@ -167,7 +167,7 @@ mod tests {
     fn neighbours_that_differ_more_than_others_narrow_nothing() {
         let alternating: Vec<f64> = (0..40).map(|i| if i % 2 == 0 { 1.0 } else { -1.0 }).collect();
         assert!(persistence(&alternating).abs() < 1e-12);
-        assert!((Neighbours::of(&alternating).widening - NARROWEST).abs() < 1e-12);
-        assert!((Neighbours::of(&[1.0; 40]).widening - 1.0).abs() < 1e-12);
+        assert!((Neighbours::from_series(&alternating).widening - NARROWEST).abs() < 1e-12);
+        assert!((Neighbours::from_series(&[1.0; 40]).widening - 1.0).abs() < 1e-12);
     }
 }

@@ -124,7 +124,7 @@ pub fn paired_quantile_over(
 /// Compares the means of the two sides of each pair. Pairs with an empty side are left out.
 pub fn paired_means(pairs: &[(&[f64], &[f64])], seed: u64) -> Result<PairedEffect, TooFew> {
     let totals: Vec<(Totals, Totals)> =
-        complete(pairs)?.iter().map(|(a, b)| (Totals::of(a), Totals::of(b))).collect();
+        complete(pairs)?.iter().map(|(a, b)| (Totals::summed(a), Totals::summed(b))).collect();
     paired_totals(&totals, seed)
 }
 
@@ -138,7 +138,7 @@ pub struct Totals {
 }
 
 impl Totals {
-    fn of(samples: &[f64]) -> Self {
+    fn summed(samples: &[f64]) -> Self {
         Self { amount: samples.iter().sum(), per: samples.len() as f64 }
     }
 }
@@ -193,7 +193,7 @@ fn compare(
     if spread <= 1e-12 {
         return Err(TooFew::constant("differences between the sides"));
     }
-    let neighbours = Neighbours::of(&differences);
+    let neighbours = Neighbours::from_series(&differences);
     let mut rng = stream(seed, "paired-bootstrap");
     let mut weights = vec![0u32; n];
     let mut shifts = Vec::with_capacity(RESAMPLES);

@@ -1,7 +1,7 @@
 //! The quantile of groups of values, each group counted as often as a resample drew it.
 
-/// All values of one side, sorted once, so that the quantile of a resample is found by a short walk from
-/// where it stands without resampling.
+/// All values of one side, sorted once: the quantile of a resample is found by a short walk from the quantile
+/// of the values themselves.
 pub(super) struct Pooled {
     /// Values with the group they come from, by value.
     sorted: Vec<(f64, u32)>,

@@ -2,7 +2,7 @@
 
 use super::estimate::{Estimate, TooFew, t_probability, t_quantile};
 
-/// Batches of which [`effective_sample_size`] needs at least this many.
+/// Fewest batches that [`effective_sample_size`] works with.
 const MIN_BATCHES: usize = 8;
 
 /// Values that [`mser`] leaves in the series: on fewer, its statistic is chance.
@@ -71,8 +71,8 @@ pub fn mean_with_interval(values: &[f64], confidence: f64) -> Result<Estimate, T
     around_mean(values, confidence, |n| 1.0 / n)
 }
 
-/// Probability of independent values whose mean is so far from zero, or farther, where the truth is zero
-/// (Student's t); `None` for fewer than two. Values that do not vary say that it is zero, or certainly not.
+/// Probability that independent values have a mean at least this far from zero although the truth is zero
+/// (Student's t); `None` for fewer than two. For values that do not vary it is 1 if all are zero, else 0.
 pub fn mean_is_zero(values: &[f64]) -> Option<f64> {
     let n = values.len() as f64;
     if values.len() < 2 {

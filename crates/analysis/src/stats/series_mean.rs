@@ -62,7 +62,7 @@ pub fn mean_in_order(series: &[f64], confidence: f64) -> Result<Estimate, TooFew
 /// Standard error of the mean of a series in the order taken, and its degrees of freedom.
 fn error_of_mean(series: &[f64]) -> (f64, f64) {
     let count = series.len() as f64;
-    let neighbours = Neighbours::of(series);
+    let neighbours = Neighbours::from_series(series);
     let batched = effective_sample_size(series).map_or(1.0, |size| (count / size).sqrt());
     let widening = neighbours.widening.max(batched).max(1.0);
     ((variance(series) / count).sqrt() * widening, neighbours.degrees.max(1.0))

@@ -56,7 +56,7 @@ impl Capacity {
                 .map(|result| result.record.generators.len() as u32)
                 .filter(|generators| *generators > 1),
             calibration: first.and_then(|result| result.record.calibration.clone()),
-            goes: Goes::of(&probes),
+            goes: Goes::from_probes(&probes),
             conclusion,
             sustained_per_s: low,
             failed_per_s: high,
@@ -88,7 +88,7 @@ impl Capacity {
 
     /// Whether the service level is near what a claim takes here at any rate.
     pub fn near_floor(&self) -> Option<NearFloor> {
-        NearFloor::of(self.floor_us?, self.plan.policy.slo_us)
+        NearFloor::if_near(self.floor_us?, self.plan.policy.slo_us)
     }
 
     /// Why there is no table of primaries; `None` where there is one.

@@ -19,7 +19,7 @@ pub struct NearFloor {
 
 impl NearFloor {
     /// `None` where the level is far enough above.
-    pub(super) fn of(floor_us: f64, slo_us: f64) -> Option<Self> {
+    pub(super) fn if_near(floor_us: f64, slo_us: f64) -> Option<Self> {
         let is_near = floor_us > NEAR_FLOOR * slo_us;
         is_near.then_some(Self { floor_us, share: NEAR_FLOOR, level_us: floor_us / NEAR_FLOOR })
     }

@@ -9,11 +9,8 @@ use crate::judge::primary_load::PrimaryLoad;
 use crate::judge::result::RunResult;
 use crate::judge::validity::stall::STALL_WARNS;
 use crate::record::{ArmRecord, InvalidReason, Offered, RunRecord, Warning};
-use crate::scenario::ModelForm;
+use crate::scenario::{ModelForm, P99};
 use crate::stats::{CONFIDENCE, Latencies};
-
-/// The quantile that the service level is about.
-const JUDGED: f64 = 0.99;
 
 impl Probe {
     /// Judges a stored run. `slo_us` is the service level's bound of the response time's 99th percentile.
@@ -23,7 +20,7 @@ impl Probe {
         let (record, arm) = (&result.record, result.record.arms.first()?);
         let variant = result.variants.first()?;
         let response = Latencies::readable(&arm.response);
-        let p99 = response.as_ref().map(|latencies| latencies.log_quantile(JUDGED));
+        let p99 = response.as_ref().map(|latencies| latencies.log_quantile(P99));
         let resources = resources(result);
         let offer = offer(record);
         let open = matches!(offer, ProbeLoad::Open { .. });

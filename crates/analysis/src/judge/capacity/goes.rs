@@ -23,7 +23,7 @@ pub struct Goes {
 
 impl Goes {
     /// By the times of the probes, which stand in the order made; `None` where none follows a long pause.
-    pub(super) fn of(probes: &[Probe]) -> Option<Self> {
+    pub(super) fn from_probes(probes: &[Probe]) -> Option<Self> {
         let later = || probes.windows(2).filter(|two| is_after_a_pause(&two[0], &two[1])).map(|two| &two[1]);
         let last_began = later().next_back()?.started.clone();
         Some(Self { count: later().count() as u32 + 1, last_began })
@@ -53,7 +53,7 @@ mod tests {
             ..plain(ProbeLoad::Open { rate_per_s: 500.0 }, ProbeVerdict::Passed)
         };
         let probes: Vec<Probe> = starts.iter().map(at).collect();
-        Goes::of(&probes).map(|goes| (goes.count, goes.last_began))
+        Goes::from_probes(&probes).map(|goes| (goes.count, goes.last_began))
     }
 
     #[test]

@@ -117,13 +117,13 @@ fn claims_of_a_trace_are_not_taken_for_one_a_second() {
 fn past_runs_of_the_machine_say_how_noisy_and_how_fast_it_is() {
     let arms = [GRANT_LANE, HGET_LANE];
     let past = analyse_as(record(&arms, 1), &scenario(&arms));
-    let of = |past: &RunResult| Experience::of([past], &scenario(&arms));
+    let of = |past: &RunResult| Experience::from_past([past], &scenario(&arms));
     let known = of(&past);
     // Log-normal with a spread of 12 %: a median's error is 1.2533 x 0.12, a difference of two is 1.41
     // times that.
     assert!((known.noise_of_claim - 0.21).abs() < 0.07, "{known:?}");
     assert!((known.service_s.unwrap() - 201e-6).abs() < 5e-6, "{known:?}");
-    assert_eq!(Experience::of([], &scenario(&arms)), SLOW_MACHINE);
+    assert_eq!(Experience::from_past([], &scenario(&arms)), SLOW_MACHINE);
     let mut invalid = past.clone();
     invalid.valid = false;
     assert_eq!(of(&invalid), SLOW_MACHINE);
@@ -150,7 +150,7 @@ fn a_simulated_network_counts_once() {
     let mut past = record(&arms, 1);
     past.scenario.load.network.added_rtt = HumanDuration::from_millis(10);
     let far = Scenario::try_from(&past.scenario).unwrap();
-    let known = Experience::of([&analyse_as(past, &far)], &far);
+    let known = Experience::from_past([&analyse_as(past, &far)], &far);
     // What the claims took they took through that network; of claims that nobody made it is guessed.
     assert!((seconds_per_claim(&far, &known) - 201e-6).abs() < 5e-6, "{known:?}");
     assert!((seconds_per_claim(&far, &SLOW_MACHINE) - 550e-6 - ROUND_TRIPS * 10e-3).abs() < 1e-9);

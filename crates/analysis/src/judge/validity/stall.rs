@@ -12,12 +12,12 @@ use crate::stats::Latencies;
 pub(in super::super) const STALL_WARNS: f64 = 0.05;
 const STALL_REFUSED: f64 = 0.2;
 const SHORTEST_STALL_S: f64 = 0.25;
-/// The record adds up spans from this length on; where together they come to so much, short ones count as
-/// well.
+/// The record adds up spans from this length on. Where their sum reaches the second figure, short ones count
+/// as well.
 const STALLED_FROM_S: f64 = QUIET_NS as f64 / 1e9;
 const STALLED_TOGETHER_S: f64 = 1.0;
 /// Between two claims of one worker there may be a few round trips of the ruler, and a claim may take longer
-/// than the median: a span is short work up to so many medians.
+/// than the median: a span of up to this many medians is short work.
 const SHORT_CLAIMS: f64 = 4.0;
 
 /// What is known of the spans without a claim in a window: in that of the run, or in a generator's own.
@@ -92,7 +92,7 @@ pub(super) fn warnings(record: &RunRecord, scenario: &Scenario) -> Vec<Warning> 
         return Vec::new();
     }
     let of_all = of_run(record, scenario).filter(|stall| stall.is_worth_a_word());
-    // What stops the servers stops each generator: its own is what it has beyond that.
+    // A server stall hits all generators; only the excess counts as a generator's own.
     let common = of_all.map_or(0.0, |stall| stall.share);
     let alone = of_generators(record, scenario).filter(|(_, stall)| stall.share - common > STALL_WARNS);
     let named = |(part, stall): (u32, Stall)| Warning::OfGenerator { part, what: Box::new(stall.warning()) };

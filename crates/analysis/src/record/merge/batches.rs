@@ -13,7 +13,8 @@ use crate::record::{BatchNote, QUIET_NS, RunRecord, WindowEvent, WindowEventKind
 
 /// The batches of all parts.
 pub(super) struct Batches {
-    /// By part, as many of each: a part that was stopped before a batch made no claim in it.
+    /// The batches of each part, filled up to the same number: a part that was stopped before a batch made no
+    /// claim in it.
     of_parts: Vec<Vec<BatchNote>>,
     /// How long each lasted for all of them together, in nanoseconds.
     active_ns: Vec<u64>,
@@ -27,8 +28,8 @@ struct Gap {
 }
 
 impl Batches {
-    /// Those of these parts; `None` where they were not kept.
-    pub fn of(parts: &[RunRecord]) -> Result<Option<Self>, MergeError> {
+    /// The batches of these parts; `None` where they were not kept.
+    pub fn from_parts(parts: &[RunRecord]) -> Result<Option<Self>, MergeError> {
         let notes = |part: &RunRecord| part.window.as_ref().map(|window| window.batches.clone());
         let mut of_parts: Vec<Vec<BatchNote>> =
             parts.iter().map(|part| notes(part).unwrap_or_default()).collect();
@@ -104,8 +105,8 @@ impl Batches {
     }
 }
 
-/// Spans of a batch in which a part's claims did not succeed, until the batch was over for all parts. What a
-/// part ends itself is kept from a tenth of a second on; a longer span of all of them lies within such spans.
+/// Spans of a batch in which a part's claims did not succeed, until the batch was over for all parts. A part
+/// keeps its spans from a tenth of a second on; a longer span that all parts share lies within kept ones.
 fn quiet(note: &BatchNote, active_ns: u64) -> Vec<[u64; 2]> {
     let rest = [note.quiet_since_ns, active_ns];
     note.quiet_ns.iter().copied().chain([rest]).filter(|[from, until]| from < until).collect()

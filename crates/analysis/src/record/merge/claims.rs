@@ -104,8 +104,8 @@ pub(super) fn outcomes<'a>(all: impl Iterator<Item = &'a Outcomes>) -> Outcomes 
     })
 }
 
-/// The strata, those left out in which a side has no sample at all. What only some parts had come to before a
-/// run was stopped is in it as well.
+/// The strata, without those in which a side has no sample at all. Strata that only some parts had reached
+/// when a run was stopped are included.
 pub(super) fn strata(parts: &[RunRecord]) -> Vec<Stratum> {
     let measured = |stratum: &Stratum| stratum.sides.iter().all(|side| !side.service.0.is_empty());
     if go_round(parts) {
@@ -137,9 +137,9 @@ fn interleaved<'a>(all: impl IntoIterator<Item = &'a Samples>) -> Samples {
     Samples(in_order(all.into_iter().map(|samples| &samples.0[..])))
 }
 
-/// What parts did one after the other in the same time, as one list in the order of time: the k-th of n of a
-/// part came when so much of the time had passed. Where executions go round a stratum is such a thing, which
-/// one part makes: the others are as fast as they are, and would be in another one.
+/// Lists of what the parts did in the same time as one list in the order of time: the k-th of n items of a
+/// part is taken to have come after about k / n of that time. Where executions go round, these are whole
+/// strata, since each part then goes through its strata at its own speed.
 fn in_order<'a, T: Clone + 'a>(all: impl IntoIterator<Item = &'a [T]>) -> Vec<T> {
     let mut placed: Vec<(f64, T)> = Vec::new();
     for own in all {
@@ -160,7 +160,7 @@ pub(super) fn blocks(parts: &[RunRecord]) -> Vec<CounterBlock> {
         CounterBlock {
             claims: own().map(|block| block.claims).sum(),
             duration_s: own().map(|block| block.duration_s).fold(0.0, f64::max),
-            // One that got no lease in it adds nothing to the rate of all.
+            // A part that got no lease in the block adds nothing to the rate of all.
             steady: steady(own().filter(|block| block.claims > 0).map(|block| block.steady)),
             ..first.clone()
         }

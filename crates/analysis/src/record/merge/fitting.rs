@@ -144,7 +144,7 @@ fn begin_alike<T: PartialEq + Debug>(
     common_begin(parts, tie, of)
 }
 
-/// Refuses lists that differ in what they have in common.
+/// Refuses lists that differ within their shared prefix.
 fn common_begin<T: PartialEq + Debug>(
     parts: &[RunRecord],
     tie: Tie,

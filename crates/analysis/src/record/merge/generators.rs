@@ -42,8 +42,8 @@ fn service_p50_us(number: usize, part: &RunRecord) -> Result<Option<f64>, MergeE
     Ok(largest)
 }
 
-/// Those of another part than the first, where they are otherwise than the first one's, and where it was bound to a
-/// core of another part's: nobody would see from those of the first that two were on one core.
+/// The conditions of a further part, where they differ from the first part's, or where it was bound to a core
+/// of another part: the first part's conditions would not show that two shared a core.
 fn conditions(parts: &[RunRecord], number: usize) -> Option<Conditions> {
     let own = &parts[number].environment;
     let ours = own.conditions.as_ref()?;

@@ -35,7 +35,7 @@ pub fn merge(parts: Vec<RunRecord>) -> Result<RunRecord, MergeError> {
     let parts = fitting::ordered(parts)?;
     fitting::one_run(&parts)?;
     fitting::same_shape(&parts)?;
-    let batches = Batches::of(&parts)?;
+    let batches = Batches::from_parts(&parts)?;
     let batches = batches.as_ref();
     let generators = generators::generators(&parts)?;
     let (longest_gap_s, events) = batches::gap_and_events(&parts, batches);
@@ -138,8 +138,8 @@ fn both_offered(one: Offered, other: Offered) -> Offered {
     Offered { claims: one.claims + other.claims, schedule_s: one.schedule_s.max(other.schedule_s) }
 }
 
-/// Storms of parts, each of which tells its times from the moment that all had agreed on: the storm's last
-/// signal is the last of any part.
+/// The storms of two parts as one. All parts count from the moment that they agreed on, so the storm's last
+/// signal is the latest one of any part.
 fn both_storms(one: StormRecord, other: StormRecord) -> StormRecord {
     let later = |a: Option<f64>, b: Option<f64>| Some(a?.max(b?));
     let StormRecord { executions, held, given_up, last_signal_us, signals_answered_us, mut retries } = one;

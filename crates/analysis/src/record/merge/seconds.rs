@@ -34,8 +34,8 @@ fn second(parts: &[RunRecord], n: usize) -> Result<TimelinePoint, MergeError> {
     quantiles(&own, n, merged)
 }
 
-/// With the quantiles of all claims of the second. Quantiles of parts do not make one of all: where a part
-/// with claims has not kept its times there is none, unless no other part had claims then.
+/// Adds the quantiles over all claims of the second. They do not follow from the parts' quantiles: where a
+/// part with claims has not kept its times there are none, unless no other part had claims then.
 fn quantiles(
     own: &[(usize, &TimelinePoint)],
     n: usize,

@@ -2,7 +2,7 @@
 
 use super::words::{level, verdict};
 use crate::judge::capacity::{Boundary, Capacity, Probe, ProbeVerdict};
-use crate::report::chart::{Axis, Chart, Layer, Look, Point, Scale, Series, Tone, Xy};
+use crate::report::chart::{Axis, Chart, Layer, Look, Point, PointSeries, Scale, Tone, Xy};
 use crate::report::format::{count, figure, round_time_us, share, time_us};
 
 /// The fitted line is drawn this far around the rate: it is a line through the probes near it.
@@ -77,7 +77,7 @@ fn fitted(boundary: &Boundary, slo_us: f64) -> Vec<Layer> {
     });
     vec![
         Layer::AcrossX { from: rate.low, to: rate.high },
-        Layer::Series(Series {
+        Layer::Series(PointSeries {
             name: "line through the probes near the boundary".into(),
             tone: Tone::Neutral,
             look: Look::Fit,
@@ -101,7 +101,7 @@ fn series(
         Some(Point { tip, ..Point::at(*rate, y) })
     };
     let points = probes.iter().filter(|(_, probe)| wanted(probe)).filter_map(point).collect();
-    Layer::Series(Series { name: name.to_owned(), tone, look, points })
+    Layer::Series(PointSeries { name: name.to_owned(), tone, look, points })
 }
 
 fn description(capacity: &Capacity, probes: usize) -> String {

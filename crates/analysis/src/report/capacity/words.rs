@@ -41,7 +41,7 @@ pub(super) fn limit(limit: &Limit) -> String {
         Limit::Generator { busy, part } => {
             let which = part.map_or("the load generator".into(), |part| format!("load generator {part}"));
             match busy {
-                Some(busy) => format!("{which}, whose thread was busy for {} of the window", rough(*busy)),
+                Some(busy) => format!("{which}, {}", words::thread_busy("whose", &rough(*busy))),
                 None => which,
             }
         }
@@ -118,9 +118,7 @@ pub(super) fn reason(reason: &Reason) -> String {
         Reason::SendLag { p99_us, limit_us } => {
             format!("sent late by {} at p99, {} are allowed", time_us(*p99_us), time_us(*limit_us))
         }
-        Reason::GeneratorBusy { share } => {
-            format!("the generator's thread was busy for {} of the window", rough(*share))
-        }
+        Reason::GeneratorBusy { share } => words::thread_busy("the generator's", &rough(*share)),
         Reason::BeganLate { part, late_us, limit_us } => format!(
             "generator {part} began {} after the first one, {} are allowed",
             time_us(*late_us as f64),

@@ -57,7 +57,7 @@ struct Layout {
 }
 
 impl Layout {
-    fn of(bars: &Bars, width: f64) -> Self {
+    fn at_width(bars: &Bars, width: f64) -> Self {
         let narrow = width < 600.0;
         let longest = |of: &dyn Fn(&Bar) -> f64| bars.rows.iter().map(of).fold(0.0, f64::max);
         let figures = longest(&|bar| bold_width(&bar.figure)) + 10.0;
@@ -112,7 +112,7 @@ fn block(x: f64, y: f64, width: f64, height: f64, tone: Tone) -> Markup {
 
 impl Plot for Bars {
     fn draw(&self, width: f64) -> Drawing {
-        let layout = Layout::of(self, width);
+        let layout = Layout::at_width(self, width);
         let bottom = layout.begin + layout.row * self.rows.len() as f64;
         let room = if layout.narrow { width } else { layout.labels };
         let labels = fitting_apart(self.rows.iter().map(|bar| bar.label.as_str()), room);

@@ -102,7 +102,7 @@ struct Layout {
 }
 
 impl Layout {
-    fn of(forest: &Forest, width: f64) -> Self {
+    fn at_width(forest: &Forest, width: f64) -> Self {
         let narrow = width < 600.0;
         let longest = |of: &dyn Fn(&ForestRow) -> f64| forest.rows.iter().map(of).fold(60.0, f64::max);
         let scale = forest.scale();
@@ -156,7 +156,7 @@ impl Layout {
 
 impl Plot for Forest {
     fn draw(&self, width: f64) -> Drawing {
-        let layout = Layout::of(self, width);
+        let layout = Layout::at_width(self, width);
         let bottom = TOP + layout.row * self.rows.len() as f64 + 4.0;
         let labels = fitting_apart(self.rows.iter().map(|row| row.label.as_str()), layout.label_width);
         let ticks = layout.scale.ticks(if layout.narrow { 4 } else { 6 });
@@ -213,7 +213,7 @@ mod tests {
             });
             let forest = Forest { rows: rows.into(), band: None, sides: ["less", "more"] };
             for width in [super::super::WIDE, super::super::NARROW] {
-                let layout = Layout::of(&forest, width);
+                let layout = Layout::at_width(&forest, width);
                 let mut placed = layout.labelled(&layout.scale.ticks(if layout.narrow { 4 } else { 6 }));
                 placed.sort_by(|a, b| a.0.total_cmp(&b.0));
                 assert!(placed.iter().any(|(_, label)| label == "0 %"), "{high} {placed:?}");

@@ -27,7 +27,7 @@ pub struct Axis {
 /// One thing in a chart.
 pub enum Layer {
     /// Points that belong together.
-    Series(Series),
+    Series(PointSeries),
     /// From here to there on the x axis.
     AcrossX {
         /// Begin.
@@ -78,7 +78,7 @@ pub enum Look {
 }
 
 /// Points that belong together.
-pub struct Series {
+pub struct PointSeries {
     /// Its name in the key; empty keeps it out of there.
     pub name: String,
     /// Its colour and shape.

@@ -15,7 +15,7 @@ use maud::{Markup, PreEscaped, html};
 
 pub use self::bars::{Bar, Bars, Segment};
 pub use self::forest::{Forest, ForestRow};
-pub use self::layers::{Axis, Layer, Look, Point, Series, Xy};
+pub use self::layers::{Axis, Layer, Look, Point, PointSeries, Xy};
 pub use self::scale::Scale;
 
 /// Width for a desk, in CSS pixels.

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::layers::{Layer, Look, Point, Series, Xy};
+use super::layers::{Layer, Look, Point, PointSeries, Xy};
 use super::pen::{Pen, Place};
 use super::{Drawing, LINE, Plot, fitting, key_places, rect, rule, text, text_width};
 
@@ -123,7 +123,7 @@ impl Frame<'_> {
         }
     }
 
-    fn series(&self, series: &Series) -> Markup {
+    fn series(&self, series: &PointSeries) -> Markup {
         let class = series.tone.class();
         let (dots, line) = match series.look {
             Look::Line => (self.pointable, true),
@@ -150,7 +150,7 @@ impl Frame<'_> {
         }
     }
 
-    fn tip(&self, series: &Series, point: &Point) -> String {
+    fn tip(&self, series: &PointSeries, point: &Point) -> String {
         let values = if point.tip.is_empty() {
             format!("{}: {}", (self.chart.x.format)(point.x), (self.chart.y.format)(point.y))
         } else {
@@ -211,8 +211,8 @@ impl Xy {
     }
 
     /// Names of the series in rows that fit: x, y, series.
-    fn key(&self, width: f64) -> (Vec<(f64, f64, &Series)>, f64) {
-        let named: Vec<&Series> = self
+    fn key(&self, width: f64) -> (Vec<(f64, f64, &PointSeries)>, f64) {
+        let named: Vec<&PointSeries> = self
             .layers
             .iter()
             .filter_map(|layer| match layer {
@@ -283,7 +283,7 @@ mod tests {
             };
             let points = [(20.0, 20.0), (80.0, 80.0), (120.0, 80.0), (150.0, 80.0)];
             let points = points.map(|(x, y)| Point::at(x, y)).to_vec();
-            let series = Series { name: String::new(), tone: Tone::Neutral, look, points };
+            let series = PointSeries { name: String::new(), tone: Tone::Neutral, look, points };
             let layers = vec![Layer::Series(series)];
             let xy = Xy { x: axis(), y: axis(), layers, height: 100.0 };
             let frame =

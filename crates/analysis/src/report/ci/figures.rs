@@ -102,7 +102,7 @@ fn row(compared: &ComparedFigure) -> Vec<String> {
         (label(compared.figure).to_owned(), values.map(figure))
     } else {
         let us = values.map(|ms| 1e3 * ms);
-        let unit = TimeUnit::of(us);
+        let unit = TimeUnit::fitting(us);
         (unit.heading(label(compared.figure)), us.map(|us| unit.figure(us)))
     };
     vec![

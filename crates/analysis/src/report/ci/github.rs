@@ -25,10 +25,7 @@ struct Point {
 /// its baseline has the direction of its metric, and is left out where its interval is not above zero: the
 /// action judges a value by its ratio to the one before, which means nothing of what may be none or less.
 pub fn github(result: &RunResult, direction: Direction) -> Result<String, ExportError> {
-    let is_shown = |figure: &Tracked| {
-        let has_ratio = figure.arms.len() == 1 || figure.interval.is_some_and(|more| more.low > 0.0);
-        has_ratio && figure.name.metric.row().direction == direction
-    };
+    let is_shown = |figure: &Tracked| figure.has_ratio && figure.name.metric.row().direction == direction;
     let points: Vec<Point> = trackable(result)?
         .into_iter()
         .filter(is_shown)

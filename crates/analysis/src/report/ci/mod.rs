@@ -50,6 +50,8 @@ struct Tracked {
     /// In the metric's unit.
     value: f64,
     interval: Option<Estimate>,
+    /// Whether the next run's may be held against it by a ratio.
+    has_ratio: bool,
 }
 
 /// The figures of a result that a tracker may have: of each variant, and of what one takes more than another.
@@ -61,9 +63,11 @@ fn trackable(result: &RunResult) -> Result<Vec<Tracked>, ExportError> {
         name: one.name,
         value: one.value,
         interval: one.interval,
+        has_ratio: true,
     });
     let of_pairs = arm_differences(result).into_iter().map(|one| Tracked {
         of: one.pair(),
+        has_ratio: one.has_ratio(),
         arms: vec![one.candidate, one.baseline],
         name: one.metric.into(),
         value: one.difference.estimate,

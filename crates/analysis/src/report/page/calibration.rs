@@ -2,11 +2,11 @@
 
 use maud::{Markup, html};
 
-use super::parts::{Answer, Belief, Trust, blocks, figure, figures, table, value};
+use super::parts::{Answer, Belief, blocks, figure, figures, table, value};
 use super::shell::{Body, Section};
-use crate::judge::Calibration;
+use crate::judge::{Calibration, Trust};
 use crate::report::calibration as said;
-use crate::report::chart::{Axis, Chart, Layer, Look, Point, Scale, Series, Tone, Xy};
+use crate::report::chart::{Axis, Chart, Layer, Look, Point, PointSeries, Scale, Tone, Xy};
 use crate::report::format::{count, figure as number};
 
 pub(super) fn body(calibration: &Calibration) -> Body {
@@ -30,19 +30,20 @@ fn answer(calibration: &Calibration) -> Answer {
             html! { "requests per second at most" },
         )
     });
-    let (level, headline, reasons) = if !calibration.valid {
-        let reasons = calibration.problems.iter().map(|problem| html! { (said::problem(problem)) }).collect();
-        (Trust::No, "Do not use these figures.", reasons)
-    } else if calibration.disturbed.is_empty() {
-        (Trust::Yes, "Valid, and measured on a quiet machine.", Vec::new())
-    } else {
-        let reasons =
-            calibration.disturbed.iter().map(|what| html! { (said::disturbance(what)) "." }).collect();
-        (
-            Trust::Careful,
+    let level = calibration.trust();
+    let (headline, reasons) = match level {
+        Trust::No => {
+            let problems = calibration.problems.iter();
+            (
+                "Do not use these figures.",
+                problems.map(|problem| html! { (said::problem(problem)) }).collect(),
+            )
+        }
+        Trust::Yes => ("Valid, and measured on a quiet machine.", Vec::new()),
+        Trust::Careful => (
             "Valid, but of a busy machine: the generator can do more, and be less late.",
-            reasons,
-        )
+            calibration.disturbed.iter().map(|what| html! { (said::disturbance(what)) "." }).collect(),
+        ),
     };
     Answer {
         sentence: said::answer(calibration),
@@ -72,7 +73,12 @@ fn levels(calibration: &Calibration) -> Option<Markup> {
                 ..Point::at(f64::from(level.in_flight), level.per_sec)
             });
             let name = format!("{shared} connection{}", if *shared == 1 { "" } else { "s" });
-            Layer::Series(Series { name, tone: Tone::Nth(n), look: Look::Line, points: points.collect() })
+            Layer::Series(PointSeries {
+                name,
+                tone: Tone::Nth(n),
+                look: Look::Line,
+                points: points.collect(),
+            })
         })
         .collect();
     if layers.is_empty() {

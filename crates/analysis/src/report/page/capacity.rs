@@ -2,12 +2,14 @@
 
 use maud::{Markup, html};
 
-use super::parts::{Answer, Belief, Trust, blocks, figure, figures, folded, table, value};
+use super::parts::{Answer, Belief, blocks, figure, figures, folded, table, value};
 use super::primaries;
 use super::shell::{Body, Section};
 use crate::judge::capacity::{Capacity, Drift, SearchOutcome, SizingBasis, SizingRow, Usl};
 use crate::report::capacity as said;
-use crate::report::chart::{Axis, Bar, Bars, Chart, Layer, Look, Point, Scale, Segment, Series, Tone, Xy};
+use crate::report::chart::{
+    Axis, Bar, Bars, Chart, Layer, Look, Point, PointSeries, Scale, Segment, Tone, Xy,
+};
 use crate::report::format::{self, count, rough, share};
 
 pub(super) fn body(capacity: &Capacity) -> Body {
@@ -59,17 +61,13 @@ fn answer(capacity: &Capacity) -> Answer {
         details.push(html! { p { (said::answer(capacity)) } });
     }
     details.extend(said::limit_line(capacity).map(|line| blocks(&[line])));
-    let (level, headline) = match capacity.conclusion {
-        SearchOutcome::Found => (Trust::Yes, "The search came to an end, and the cluster is what gave out."),
-        SearchOutcome::Unlimited => (Trust::Yes, "Every rate that could be offered was sustained."),
-        SearchOutcome::LowerBound => {
-            (Trust::Careful, "The generator's machine gave out first: the cluster can do more.")
-        }
-        SearchOutcome::NothingSustained => (Trust::Careful, "Not even the lowest rate was sustained."),
-        SearchOutcome::NotConverged => {
-            (Trust::No, "The search is not over: there is no rate to plan with yet.")
-        }
-        SearchOutcome::Invalid => (Trust::No, "Do not use these figures: a probe could not be made."),
+    let headline = match capacity.conclusion {
+        SearchOutcome::Found => "The search came to an end, and the cluster is what gave out.",
+        SearchOutcome::Unlimited => "Every rate that could be offered was sustained.",
+        SearchOutcome::LowerBound => "The generator's machine gave out first: the cluster can do more.",
+        SearchOutcome::NothingSustained => "Not even the lowest rate was sustained.",
+        SearchOutcome::NotConverged => "The search is not over: there is no rate to plan with yet.",
+        SearchOutcome::Invalid => "Do not use these figures: a probe could not be made.",
     };
     let mut reasons = Vec::new();
     if let Some(drift) = capacity.drift.filter(Drift::is_notable) {
@@ -85,7 +83,7 @@ fn answer(capacity: &Capacity) -> Answer {
         figure,
         tone: "",
         details,
-        belief: Belief { level, headline: headline.into(), reasons },
+        belief: Belief { level: capacity.conclusion.trust(), headline: headline.into(), reasons },
     }
 }
 
@@ -192,13 +190,18 @@ fn by_claims_in_flight(usl: &Usl, measured: &[(f64, f64)]) -> Chart {
     let scale =
         Scale::from_zero(measured.iter().map(|(_, rate)| *rate).chain(fitted.iter().map(|point| point.y)));
     let mut layers = vec![
-        Layer::Series(Series {
+        Layer::Series(PointSeries {
             name: "fitted law".into(),
             tone: Tone::Neutral,
             look: Look::Fit,
             points: fitted,
         }),
-        Layer::Series(Series { name: "measured".into(), tone: Tone::Nth(0), look: Look::Dots, points: dots }),
+        Layer::Series(PointSeries {
+            name: "measured".into(),
+            tone: Tone::Nth(0),
+            look: Look::Dots,
+            points: dots,
+        }),
     ];
     if let Some(peak) = usl.peak.filter(|peak| *peak <= most) {
         layers.push(Layer::MarkX { at: peak, name: format!("peak at {peak:.0}"), tone: Tone::Level });

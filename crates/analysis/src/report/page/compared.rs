@@ -3,10 +3,13 @@
 use maud::{Markup, html};
 
 use super::parts::{
-    Answer, Belief, ONE_AFTER_THE_OTHER, Trust, UNKNOWN_WHETHER_WORSE, figure, figures, list, ratio_figure,
+    Answer, Belief, ONE_AFTER_THE_OTHER, UNKNOWN_WHETHER_WORSE, changed, figure, figures, list, ratio_figure,
     table, value, words as word_column,
 };
-use crate::judge::{Conclusion, StoredComparison, StoredFailures, StoredMetric, StoredPair, StoredVerdict};
+use crate::judge::{
+    Conclusion, StoredComparison, StoredFailures, StoredHeadline, StoredMetric, StoredPair, StoredVerdict,
+    Trust,
+};
 use crate::report::chart::{Chart, Forest, ForestRow, Tone};
 use crate::report::format::{difference, figure as number, per_claim, signed};
 use crate::report::{own_arms, words};
@@ -31,40 +34,32 @@ pub(super) fn overview(compared: &StoredComparison) -> Markup {
     }
 }
 
-/// Of the metrics with this verdict the one with the largest change, with its place.
-fn farthest(compared: &StoredComparison, verdict: StoredVerdict) -> Option<(usize, &StoredMetric)> {
-    let size = |metric: &StoredMetric| metric.ratio.map_or(0.0, |ratio| ratio.estimate.ln().abs());
-    let of = compared.metrics.iter().enumerate().filter(|(_, metric)| metric.verdict == verdict);
-    of.max_by(|a, b| size(a.1).total_cmp(&size(b.1)))
-}
-
-/// In what the candidate is worse, or cannot be told to be: the metric that changed most, or the first count.
-fn in_what(compared: &StoredComparison) -> Option<(String, Option<(Markup, Markup)>)> {
-    let verdict = match compared.conclusion {
-        Conclusion::Regression => StoredVerdict::Fail,
-        Conclusion::Inconclusive => StoredVerdict::Inconclusive,
-        Conclusion::Pass | Conclusion::Invalid => return None,
-    };
-    if let Some((n, metric)) = farthest(compared, verdict) {
-        let title = metric.metric.row().title;
-        let figure = metric.ratio.map(|ratio| ratio_figure(title, &ratio, &format!("/metrics/{n}/ratio")));
-        return Some((format!("{} of {}", words::metric_label(metric.metric), metric.variant), figure));
+/// In what the candidate is worse, or cannot be told to be, and the figure of it.
+fn in_what(headline: StoredHeadline<'_>) -> (String, Option<(Markup, Markup)>) {
+    match headline {
+        StoredHeadline::Metric(n, metric) => {
+            let title = metric.metric.row().title;
+            let path = format!("/metrics/{n}/ratio");
+            let figure = metric.ratio.map(|ratio| ratio_figure(title, &ratio, &path));
+            (format!("{} of {}", words::metric_label(metric.metric), metric.variant), figure)
+        }
+        StoredHeadline::Failures(failures) => {
+            let [base, candidate] = words::failures(failures);
+            (format!("claims of {} without a lease, {base} → {candidate}", failures.variant), None)
+        }
+        StoredHeadline::Exact(exact) => {
+            let [base, candidate] = [exact.base_value, exact.candidate_value].map(per_claim);
+            (format!("{} of {}, {base} → {candidate} per claim", exact.metric, exact.variant), None)
+        }
     }
-    if let Some(failures) = compared.failures.iter().find(|one| one.verdict == verdict) {
-        let [base, candidate] = words::failures(failures);
-        return Some((format!("claims of {} without a lease, {base} → {candidate}", failures.variant), None));
-    }
-    let exact = compared.exact.iter().find(|one| one.verdict == verdict)?;
-    let [base, candidate] = [exact.base_value, exact.candidate_value].map(per_claim);
-    Some((format!("{} of {}, {base} → {candidate} per claim", exact.metric, exact.variant), None))
 }
 
 fn answer(compared: &StoredComparison) -> Answer {
-    let (sentence, tone, level) = match compared.conclusion {
-        Conclusion::Pass => ("The candidate is not worse than the base", "good", Trust::Yes),
-        Conclusion::Regression => ("The candidate is worse than the base", "bad", Trust::Yes),
-        Conclusion::Inconclusive => (UNKNOWN_WHETHER_WORSE, "", Trust::Careful),
-        Conclusion::Invalid => ("No answer: a result is invalid", "bad", Trust::No),
+    let (sentence, tone) = match compared.conclusion {
+        Conclusion::Pass => ("The candidate is not worse than the base", "good"),
+        Conclusion::Regression => ("The candidate is worse than the base", "bad"),
+        Conclusion::Inconclusive => (UNKNOWN_WHETHER_WORSE, ""),
+        Conclusion::Invalid => ("No answer: a result is invalid", "bad"),
     };
     let side = |name: &str, run: &crate::judge::RunLabel| {
         format!("{name}: {} of {}, tool {}, library {}", run.scenario, run.started, run.commit, run.library)
@@ -72,7 +67,7 @@ fn answer(compared: &StoredComparison) -> Answer {
     let sides = vec![side("base", &compared.base), side("candidate", &compared.candidate)];
     let mut reasons = vec![html! { (ONE_AFTER_THE_OTHER) }];
     reasons.extend(compared.differences.iter().map(|difference| html! { (difference.what) ": " (difference.base) " against " (difference.candidate) "." }));
-    let level = if level == Trust::Yes && !compared.differences.is_empty() { Trust::Careful } else { level };
+    let level = compared.trust();
     let headline = match level {
         Trust::Yes => "Both runs measured the same, with coarse thresholds.",
         Trust::Careful => "To be read with care.",
@@ -82,7 +77,7 @@ fn answer(compared: &StoredComparison) -> Answer {
         let why = why(metric)?;
         Some(html! { (metric.metric.row().title) " of " (metric.variant) " is inconclusive: " (why) "." })
     }));
-    let (sentence, figure) = match in_what(compared) {
+    let (sentence, figure) = match compared.headline().map(in_what) {
         Some((what, figure)) => (format!("{sentence}: {what}"), figure),
         None => (sentence.to_owned(), None),
     };
@@ -209,7 +204,7 @@ fn exact(compared: &StoredComparison) -> Markup {
                 html! { (one.variant) },
                 html! { (one.metric.to_string()) },
                 html! { (per_claim(one.base_value)) },
-                html! { span class=(if more { "up" } else { "down" }) { (if more { "▲ " } else { "▼ " }) (per_claim(one.candidate_value)) } },
+                changed(more, &html! { (per_claim(one.candidate_value)) }),
                 html! { (verdict(one.verdict).0) },
             ]
         })

@@ -3,9 +3,9 @@
 
 use maud::html;
 
-use super::parts::{Answer, Belief, ONE_AFTER_THE_OTHER, Trust, UNKNOWN_WHETHER_WORSE, blocks};
+use super::parts::{Answer, Belief, ONE_AFTER_THE_OTHER, UNKNOWN_WHETHER_WORSE, blocks};
 use super::shell::{Body, Section};
-use crate::judge::FigureComparison;
+use crate::judge::{FigureComparison, Trust};
 use crate::report::ci::figure_blocks;
 use crate::report::document::Block;
 use crate::report::words::WITHOUT_INTERVALS;
@@ -20,7 +20,7 @@ pub(super) fn body(compared: &FigureComparison) -> Body {
         tone: "",
         details: Vec::new(),
         belief: Belief {
-            level: Trust::Careful,
+            level: Trust::WITHOUT_INTERVALS,
             headline: WITHOUT_INTERVALS.into(),
             reasons: vec![html! { (ONE_AFTER_THE_OTHER) }],
         },

@@ -2,10 +2,10 @@
 
 use maud::{Markup, html};
 
-use super::parts::{Answer, Belief, Trust, blocks, figure, figures, table, value, words as word_column};
+use super::parts::{Answer, Belief, blocks, figure, figures, table, value, words as word_column};
 use super::shell::{Body, Section};
-use crate::judge::{Trend, TrendChange, TrendPoint};
-use crate::report::chart::{Axis, Chart, Layer, Look, Point, Scale, Series, Tone, Xy};
+use crate::judge::{HistoryTrust, Trend, TrendChange, TrendPoint};
+use crate::report::chart::{Axis, Chart, Layer, Look, Point, PointSeries, Scale, Tone, Xy};
 use crate::report::format::{figure as number, round_number};
 use crate::report::trend_words::{library, moved_by};
 use crate::report::{series as said, words};
@@ -41,11 +41,9 @@ pub(super) fn body(trends: &[Trend]) -> Body {
 fn answer(trends: &[Trend]) -> Answer {
     let last = |trend: &Trend| trend.changes.last().map(|change| moved(trend, change));
     let moves: Vec<String> = trends.iter().filter_map(last).collect();
-    // With fewer runs than that of every metric, nothing could have been seen to move.
-    let too_few: Option<Vec<String>> = trends.iter().map(said::too_few_for_a_level).collect();
-    let too_few = too_few.and_then(|each| each.into_iter().max());
+    let trust = HistoryTrust::from_trends(trends);
     let sentence = match moves.len() {
-        0 if too_few.is_some() => "Too few runs to say whether a level has moved".to_owned(),
+        0 if trust == HistoryTrust::TooFewRuns => "Too few runs to say whether a level has moved".to_owned(),
         0 => "No level has moved".to_owned(),
         1 => "One metric has moved".to_owned(),
         n => format!("{n} metrics have moved"),
@@ -55,12 +53,16 @@ fn answer(trends: &[Trend]) -> Answer {
     let runs = if runs == 1 { "1 valid run".to_owned() } else { format!("{runs} valid runs") };
     let mut reasons = vec![html! { (runs) " of one scenario, of one machine, with the same settings." }];
     reasons.extend(said::which_runs(trends).into_iter().map(|text| html! { (text) "." }));
-    let (level, headline) = match too_few {
-        Some(too_few) => (Trust::Careful, format!("{too_few}.")),
-        None => (Trust::Yes, "Only valid, comparable runs are in these pictures.".to_owned()),
+    let headline = match trust {
+        HistoryTrust::TooFewRuns => {
+            let most = trends.iter().max_by_key(|trend| trend.points.len());
+            most.and_then(said::too_few_for_a_level).unwrap_or_default() + "."
+        }
+        HistoryTrust::Sound => "Only valid, comparable runs are in these pictures.".to_owned(),
     };
     let details = if moves.is_empty() { Vec::new() } else { details };
-    Answer { sentence, figure: None, tone: "", details, belief: Belief { level, headline, reasons } }
+    let belief = Belief { level: trust.level(), headline, reasons };
+    Answer { sentence, figure: None, tone: "", details, belief }
 }
 
 fn moved(trend: &Trend, change: &TrendChange) -> String {
@@ -105,7 +107,12 @@ fn chart(trend: &Trend) -> Chart {
         })
         .collect();
     layers.extend(levels(trend));
-    layers.push(Layer::Series(Series { name: String::new(), tone: Tone::Nth(0), look: Look::Dots, points }));
+    layers.push(Layer::Series(PointSeries {
+        name: String::new(),
+        tone: Tone::Nth(0),
+        look: Look::Dots,
+        points,
+    }));
     let (label, starts) = starts(&trend.points);
     Chart {
         title: match trend.points.len() {
@@ -167,7 +174,7 @@ fn levels(trend: &Trend) -> Vec<Layer> {
         };
         lines.extend(level.map(|level| {
             let points = [from, to].map(|x| Point::at(x, level)).to_vec();
-            Layer::Series(Series { name: String::new(), tone: Tone::Neutral, look: Look::Fit, points })
+            Layer::Series(PointSeries { name: String::new(), tone: Tone::Neutral, look: Look::Fit, points })
         }));
         from = to;
     }

@@ -3,23 +3,12 @@
 
 use maud::{Markup, html};
 
-use crate::judge::{Verdict, on_one_side};
-use crate::record::Warning;
+use crate::judge::{Trust, Verdict};
 use crate::report::chart::{Chart, text_width};
 use crate::report::document::Block;
 use crate::report::format::{difference, share};
 use crate::scenario::Metric;
 use crate::stats::Estimate;
-
-/// Whether what is warned of bears on figures alone, and whether there is a difference is what is asked for;
-/// `threshold` is what counts as one, `None` where nothing is compared.
-pub(super) fn leaves_differences(warning: &Warning, threshold: Option<f64>) -> bool {
-    threshold.is_some_and(|threshold| match warning {
-        Warning::SharedMachine { .. } => true,
-        Warning::EffectChanged { first, second, .. } => on_one_side([*first, *second], threshold),
-        _ => false,
-    })
-}
 
 /// A figure as a reader wants it, with the value itself and its place in the stored JSON (an RFC 6901
 /// pointer) for programs. Without a place for a figure that the JSON does not hold.
@@ -30,6 +19,11 @@ pub(super) fn value(text: &str, value: f64, place: &str) -> Markup {
 /// The same for a value that may be missing.
 pub(super) fn maybe(format: impl Fn(f64) -> String, of: Option<f64>, place: &str) -> Markup {
     of.filter(|of| of.is_finite()).map_or_else(|| html! { "-" }, |of| value(&format(of), of, place))
+}
+
+/// A figure that does not vary and is more than what it is held against, or less: by a sign and a colour.
+pub(super) fn changed(more: bool, shown: &Markup) -> Markup {
+    html! { span class=(if more { "up" } else { "down" }) { (if more { "▲ " } else { "▼ " }) (shown) } }
 }
 
 /// A name as part of a place in JSON.
@@ -195,17 +189,6 @@ pub(super) struct Belief {
     pub headline: String,
     /// Why.
     pub reasons: Vec<Markup>,
-}
-
-/// How far a result can be believed.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Trust {
-    /// All checks passed.
-    Yes,
-    /// Something must be known first.
-    Careful,
-    /// Not at all.
-    No,
 }
 
 /// The answer in one sentence, as large as can be, and whether to believe it.

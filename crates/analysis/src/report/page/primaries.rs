@@ -1,7 +1,7 @@
 //! Primaries needed over the rate: the chart that a capacity search and a comparison of variants share.
 
 use crate::judge::capacity::{SizingBasis, sizing};
-use crate::report::chart::{Axis, Chart, Layer, Look, Point, Scale, Series, Tone, Xy};
+use crate::report::chart::{Axis, Chart, Layer, Look, Point, PointSeries, Scale, Tone, Xy};
 use crate::report::format::{count, share};
 
 /// Rates that the line is drawn over.
@@ -21,7 +21,12 @@ pub(super) fn chart(each: &[(&str, &SizingBasis)], last: f64) -> Option<Chart> {
                 rows.iter().filter_map(|row| Some(Point::at(row.rate_per_s, f64::from(row.primaries?))));
             let points: Vec<Point> = points.collect();
             most.extend(points.iter().map(|point| point.y));
-            Layer::Series(Series { name: (*name).to_owned(), tone: Tone::Nth(n), look: Look::Steps, points })
+            Layer::Series(PointSeries {
+                name: (*name).to_owned(),
+                tone: Tone::Nth(n),
+                look: Look::Steps,
+                points,
+            })
         })
         .collect();
     if most.len() < 2 {

@@ -2,10 +2,10 @@
 
 use maud::{Markup, html};
 
-use super::parts::{Answer, Belief, Trust, blocks, figure, leaves_differences, of_several, ratio_figure};
+use super::parts::{Answer, Belief, blocks, figure, of_several, ratio_figure};
 use super::shell::{Body, Section};
 use crate::judge::{
-    CONTROLLED, Conclusion, Gate, MIN_RUNS, Repeated, RepeatedComparison, Undecided, Verdict,
+    CONTROLLED, Gate, MIN_RUNS, Repeated, RepeatedComparison, SeriesTrust, Undecided, Verdict,
 };
 use crate::report::chart::{Chart, Forest, ForestRow, Tone};
 use crate::report::format::difference_within;
@@ -83,44 +83,28 @@ fn rest(repeated: &Repeated) -> Option<String> {
 
 /// Whether to believe it, and why.
 fn belief(repeated: &Repeated, gate: &Gate) -> Belief {
-    let unused = said::unused(repeated);
-    let mut reasons: Vec<Markup> = unused.iter().map(|said| html! { (said) }).collect();
+    let mut reasons: Vec<Markup> = said::unused(repeated).iter().map(|said| html! { (said) }).collect();
     if let Some(error) = &repeated.ended_by {
         reasons.push(html! { "The series was ended by an error: " (error) });
     }
     reasons.extend(said::control(repeated).map(|control| html! { (control) }));
-    let beside_others = said::beside_others(repeated);
-    reasons.extend(beside_others.as_ref().map(|said| html! { (said) }));
+    reasons.extend(said::beside_others(repeated).map(|said| html! { (said) }));
     let remarks = remarks(repeated).len();
     if remarks > 0 {
         reasons
             .push(html! { (remarks) @if remarks == 1 { " thing" } @else { " things" } " to keep in mind." });
     }
-    let doubtful = beside_others.is_some() || warned(repeated);
-    let undecided = repeated.comparisons.first().is_some_and(|first| first.verdict == Verdict::Inconclusive);
-    let (level, headline) = match gate.conclusion {
-        Conclusion::Invalid => (Trust::No, "Do not use these figures."),
-        _ if !repeated.control_passed => {
-            (Trust::No, "Do not draw a conclusion: the control over all runs failed.")
+    let trust = repeated.trust(gate.conclusion);
+    let headline = match trust {
+        SeriesTrust::Invalid => "Do not use these figures.",
+        SeriesTrust::ControlFailed => "Do not draw a conclusion: the control over all runs failed.",
+        SeriesTrust::Noted => "Usable, with something to keep in mind.",
+        SeriesTrust::Undecided => "These figures hold, and they decide nothing.",
+        SeriesTrust::Sound => {
+            "You can believe this: all runs are valid, and the interval holds what differs between them."
         }
-        _ if unused.is_some() || repeated.control.is_none() || (doubtful && !undecided) => {
-            (Trust::Careful, "Usable, with something to keep in mind.")
-        }
-        _ if undecided => (Trust::Careful, "These figures hold, and they decide nothing."),
-        _ => (
-            Trust::Yes,
-            "You can believe this: all runs are valid, and the interval holds what differs between them.",
-        ),
     };
-    Belief { level, headline: headline.into(), reasons }
-}
-
-/// Whether a run warns of something that bears on the differences as well; without any, whether one warns at
-/// all.
-fn warned(repeated: &Repeated) -> bool {
-    let threshold = repeated.noise_threshold.filter(|_| !repeated.comparisons.is_empty());
-    let mut warnings = repeated.attempts.iter().flat_map(|attempt| &attempt.warnings);
-    warnings.any(|warning| !leaves_differences(warning, threshold))
+    Belief { level: trust.level(), headline: headline.into(), reasons }
 }
 
 /// That a comparison over all runs says nothing, and why.
@@ -172,7 +156,7 @@ fn forest(repeated: &Repeated, one: &RepeatedComparison) -> Chart {
 mod tests {
     use super::*;
     use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, SimulatedArm, TWIN, record, scenario};
-    use crate::judge::{GatePolicy, RunResult, analyse_as, gate_repeated, repeat};
+    use crate::judge::{GatePolicy, RunResult, Trust, analyse_as, gate_repeated, repeat};
     use crate::record::Aborted;
     use crate::record::Warning;
     use crate::scenario::{HumanDuration, Metric, SloSection};

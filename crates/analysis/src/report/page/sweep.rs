@@ -2,14 +2,13 @@
 
 use maud::{Markup, html};
 
-use super::parts::{
-    Answer, Belief, Trust, blocks, figure, figures, folded, leaves_differences, table, value,
-    words as word_column,
-};
+use super::parts::{Answer, Belief, blocks, figure, figures, folded, table, value, words as word_column};
 use super::shell::{Body, Section};
 use super::sweep_by_value::{RATE, TIME, by_value, each_arm, figures_by_value};
-use crate::judge::{Sweep, SweepArm, SweepComparison, SweepLine, SweepPoint, Verdict};
-use crate::report::chart::{Axis, Chart, Forest, ForestRow, Layer, Look, Point, Scale, Series, Tone, Xy};
+use crate::judge::{Sweep, SweepArm, SweepComparison, SweepLine, SweepPoint, SweepTrust, Verdict};
+use crate::report::chart::{
+    Axis, Chart, Forest, ForestRow, Layer, Look, Point, PointSeries, Scale, Tone, Xy,
+};
 use crate::report::format::{difference, figure as number, round_time_us, time_us};
 use crate::report::sweep_answer::{self, candidates, value_of};
 use crate::report::sweep_lines::allowed_for_others;
@@ -133,7 +132,6 @@ fn answer(sweep: &Sweep) -> Answer {
 fn belief(sweep: &Sweep) -> Belief {
     let wanted = sweep.wanted.len();
     let unusable = sweep.points.iter().filter(|point| !point.valid).count();
-    let vetoed = sweep.points.iter().filter(|point| point.control_failed.is_some()).count();
     let mut reasons = Vec::new();
     if unusable > 0 {
         reasons.push(html! { (unusable) " of " (sweep.points.len()) " runs are invalid or were interrupted: do not use their figures." });
@@ -156,24 +154,15 @@ fn belief(sweep: &Sweep) -> Belief {
         reasons
             .push(html! { (remarks) @if remarks == 1 { " thing" } @else { " things" } " to keep in mind." });
     }
-    let (level, headline) = if unusable > 0 {
-        (Trust::No, "Not all of these figures may be used.")
-    } else if sweep_answer::nothing_judged(sweep) {
-        (Trust::No, "Do not draw a conclusion from this sweep.")
-    } else if vetoed > 0 || sweep.points.len() < wanted {
-        (Trust::Careful, "Valid, with gaps.")
-    } else if sweep.points.iter().any(warned) {
-        (Trust::Careful, "Usable, with something to keep in mind.")
-    } else {
-        (Trust::Yes, "All runs are valid.")
+    let trust = sweep.trust();
+    let headline = match trust {
+        SweepTrust::Unusable => "Not all of these figures may be used.",
+        SweepTrust::NothingJudged => "Do not draw a conclusion from this sweep.",
+        SweepTrust::Gaps => "Valid, with gaps.",
+        SweepTrust::Warned => "Usable, with something to keep in mind.",
+        SweepTrust::Sound => "All runs are valid.",
     };
-    Belief { level, headline: headline.into(), reasons }
-}
-
-/// Whether a run warns of something that bears on the differences as well; without any, whether it warns at
-/// all.
-fn warned(point: &SweepPoint) -> bool {
-    point.warnings.iter().any(|warning| !leaves_differences(warning, point.noise_threshold))
+    Belief { level: trust.level(), headline: headline.into(), reasons }
 }
 
 fn signed(us: f64) -> String {
@@ -253,8 +242,9 @@ impl RoundTripLine<'_> {
 
     /// The line goes as far as the points that carry it.
     fn layers(&self, tone: Tone) -> Vec<Layer> {
-        let series =
-            |name: &str, look, points| Layer::Series(Series { name: name.to_owned(), tone, look, points });
+        let series = |name: &str, look, points| {
+            Layer::Series(PointSeries { name: name.to_owned(), tone, look, points })
+        };
         let mut layers = Vec::new();
         if let Some(line) = self.through {
             let carried = || self.points.iter().map(|point| point.x);

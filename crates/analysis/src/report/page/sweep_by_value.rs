@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::parts::{figures, maybe, table, value, words as word_column};
 use crate::judge::{Sweep, SweepArm, SweepPoint};
-use crate::report::chart::{Axis, Chart, Layer, Look, Point, Scale, Series, Tone, Xy};
+use crate::report::chart::{Axis, Chart, Layer, Look, Point, PointSeries, Scale, Tone, Xy};
 use crate::report::format::{figure as number, round_number, round_time_us, time_us};
 use crate::report::sweep_answer::value_of;
 use crate::report::words;
@@ -77,7 +77,7 @@ pub(super) fn by_value(sweep: &Sweep, measure: &Measure) -> Chart {
             all.extend(points.iter().flat_map(|p| [p.y, p.interval.map_or(p.y, |i| i.1)]));
             let name = if valid { name.to_owned() } else { format!("{name}, invalid") };
             if valid || !points.is_empty() {
-                layers.push(Layer::Series(Series { name, tone: Tone::Nth(n), look, points }));
+                layers.push(Layer::Series(PointSeries { name, tone: Tone::Nth(n), look, points }));
             }
         }
     }

@@ -1,6 +1,8 @@
 use super::*;
+use crate::judge::Trust;
+use crate::judge::fixtures::HGET_LANE;
 use crate::record::Warning;
-use crate::report::sweep_fixture::{curve, line};
+use crate::report::sweep_fixture::{curve, with_lines};
 
 #[test]
 fn a_run_whose_figures_must_not_be_used_is_marked_in_tables_and_hollow_in_charts() {
@@ -45,8 +47,7 @@ fn a_sweep_is_believed_no_more_than_what_its_runs_warn_of_allows() {
 
 #[test]
 fn a_slope_is_no_number_of_round_trips_and_what_was_not_measured_is_marked() {
-    let mut curve = curve();
-    curve.lines = vec![line("hget-lane", 60.0, 1.02)];
+    let mut curve = with_lines(&[HGET_LANE]);
     let said = |curve: &Sweep| (slopes(curve).into_string(), lines(curve).into_string());
     let (slope, table) = said(&curve);
     assert!(slope.contains("only where claims do not queue") && !slope.contains("any network"), "{slope}");

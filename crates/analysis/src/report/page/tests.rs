@@ -2,10 +2,12 @@ mod markup;
 
 use std::sync::OnceLock;
 
-use super::samples::{Sample, lane_ab, samples, sweep_without_verdicts};
+use super::samples::{Sample, counted, lane_ab, samples, sweep_without_verdicts};
 use super::*;
 use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, SimulatedArm, record, scenario};
 use crate::judge::ruler_fixture::in_round_trips;
+use crate::record::{RunRecord, TimelinePoint};
+use crate::report::format::count;
 
 /// What a reader sees: no markup, no style, no script; one line per block, charts by their title and
 /// description.
@@ -75,6 +77,33 @@ fn pages_say_what_they_are_meant_to() {
         let end = short.iter().position(|line| *line == "The full configuration").unwrap_or(short.len());
         insta::assert_snapshot!(format!("page_{name}"), short[..end].join("\n"));
     }
+}
+
+/// As of every record: what was claimed and what failed in the window is what its seconds have.
+#[test]
+fn the_seconds_of_a_sample_have_the_claims_that_it_counts() {
+    let mut held = 0;
+    for sample in all() {
+        let json: serde_json::Value = serde_json::from_str(&sample.json).unwrap();
+        let results = json.as_array().cloned().unwrap_or_else(|| vec![json]);
+        for run in results.iter().filter_map(|result| result.get("record")) {
+            if run.get("timeline").is_none() {
+                continue;
+            }
+            let record: RunRecord = serde_json::from_value(run.clone()).unwrap();
+            if record.timeline.is_empty() {
+                continue;
+            }
+            let window = record.window.as_ref().unwrap_or_else(|| panic!("{} has no window", sample.name));
+            assert_eq!(window.outcomes, counted(&record), "{}", sample.name);
+            let sum = |of: fn(&TimelinePoint) -> u64| record.timeline.iter().map(of).sum::<u64>();
+            let seconds = [sum(|second| second.claimed), sum(|second| second.errors)];
+            let all = [window.outcomes.claimed, window.outcomes.sent() - window.outcomes.claimed];
+            assert_eq!(seconds, all, "{}", sample.name);
+            held += 1;
+        }
+    }
+    assert!(held > 10, "{held} samples have seconds");
 }
 
 /// What stands above the single results.
@@ -147,7 +176,7 @@ fn a_difference_is_to_be_believed_only_where_a_verdict_says_that_there_is_one() 
 fn a_last_second_of_which_a_part_was_measured_is_no_collapse() {
     let text = text_of(&sample("run").html);
     assert!(text.contains("Of the last second 0.40 s were measured: its rates are over these."), "{text}");
-    assert!(text.contains("30 (0.40 s)"), "{text}");
+    assert!(text.contains("10 (0.40 s)"), "{text}");
     let with = |part_s: Option<f64>, kept: bool| {
         let mut result = lane_ab();
         result.record.window = result.record.window.filter(|_| kept);
@@ -157,12 +186,14 @@ fn a_last_second_of_which_a_part_was_measured_is_no_collapse() {
     };
     let rates =
         |text: &str| text.lines().find(|line| line.starts_with("[Claims per second:")).unwrap().to_owned();
+    let least = lane_ab().record.timeline[..9].iter().map(|second| second.claimed).min().unwrap();
+    let from = format!("from {} to ", count(least));
     // Neither a rate over some milliseconds nor one over nobody knows how much.
     for (text, said) in [
         (with(Some(0.01), true), "only 0.01 s were measured, too little for a rate"),
         (with(None, false), "does not say how much of its last second was measured"),
     ] {
-        assert!(text.contains(said) && rates(&text).contains("from 4,8"), "{}", rates(&text));
+        assert!(text.contains(said) && rates(&text).contains(&from), "{}", rates(&text));
     }
     assert!(rates(&with(None, true)).contains("from 7 "), "a whole second with few claims is what it is");
 }

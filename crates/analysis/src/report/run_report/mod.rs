@@ -17,7 +17,9 @@ pub(super) use origin::{origin, surroundings, trust};
 pub(super) use worth::of_which_load;
 
 use super::document::Block;
-use super::format::{TimeUnit, count, difference_within, figure, maybe, per_claim, share, time_us};
+use super::format::{
+    TimeUnit, confidence, count, difference_within, figure, maybe, per_claim, share, time_us,
+};
 use super::{faults, findings, generators, ramp, servers, steps, storm, words};
 use crate::judge::{self, Clock, Comparison, LatencySummary, RunResult};
 use crate::record::{Outcomes, RunRecord};
@@ -79,10 +81,10 @@ pub(super) fn simulated_network(record: &RunRecord) -> Option<Block> {
             time_us(given.quantile_us(0.99))
         )
     });
-    Some(Block::Line(format!(
-        "SIMULATED NETWORK: the tool held every reply of a claim back for {}{given}; all times below contain it.",
+    Some(Block::Line(words::simulated_network(&format!(
+        " for {}{given}; all times below contain it.",
         time_us(added.asked_us)
-    )))
+    ))))
 }
 
 pub(super) fn alarms(result: &RunResult) -> Vec<Block> {
@@ -123,7 +125,7 @@ fn latencies(result: &RunResult) -> Vec<Block> {
     let table = |(n, clock): (usize, Clock)| {
         let heading = clock_title(clock, &result.record);
         let all = result.variants.iter().filter_map(|variant| clock.summary(variant));
-        let unit = TimeUnit::of(all.flat_map(|times| [times.p50, times.max]));
+        let unit = TimeUnit::fitting(all.flat_map(|times| [times.p50, times.max]));
         let rows: Vec<_> = result
             .variants
             .iter()
@@ -235,7 +237,6 @@ fn named(outcomes: &Outcomes) -> Vec<(String, u64)> {
 
 fn comparisons(result: &RunResult) -> Vec<Block> {
     let Some(first) = result.comparisons.first() else { return Vec::new() };
-    let confidence = first.ratio.map_or(CONFIDENCE, |ratio| ratio.confidence);
     let rows = result
         .comparisons
         .iter()
@@ -252,7 +253,7 @@ fn comparisons(result: &RunResult) -> Vec<Block> {
         })
         .collect();
     let mut blocks = vec![Block::Table {
-        heading: format!("Compared with {} ({} intervals)", first.baseline, share(confidence)),
+        heading: format!("Compared with {} ({} intervals)", first.baseline, compared_at(&[result])),
         header: vec!["variant", "metric", "baseline", "value", "difference", "verdict"],
         rows,
         words: vec![1, 5],
@@ -260,6 +261,16 @@ fn comparisons(result: &RunResult) -> Vec<Block> {
     blocks.extend(exact::blocks(result));
     blocks.extend(other_work(result));
     blocks
+}
+
+/// The confidence of the intervals of runs of one scenario: what this asks for where no comparison has one.
+pub(super) fn compared_at(results: &[&RunResult]) -> String {
+    let asked = results.iter().find_map(|result| result.record.scenario.compare.as_ref());
+    let comparisons = results.iter().flat_map(|result| &result.comparisons);
+    confidence(
+        comparisons.filter_map(|one| one.ratio.as_ref()),
+        asked.map_or(CONFIDENCE, |compare| compare.confidence),
+    )
 }
 
 /// The verdict of a comparison, and why it is none.

@@ -5,6 +5,7 @@ use super::super::format::{count, share};
 use super::super::words::UNSEEN_ON_ONE_PRIMARY;
 use crate::judge::{RunResult, Worth, WorthMissing, WorthRow};
 use crate::scenario::{ModelForm, VariantPath};
+use crate::stats::CONFIDENCE;
 
 /// Primaries by rate and variant, and of which load the servers' CPU is; or why there are none.
 pub(super) fn blocks(result: &RunResult) -> Vec<Block> {
@@ -54,8 +55,9 @@ fn primaries(result: &RunResult, first: &Worth) -> Block {
     let rows = (0..first.rows.len()).flat_map(|n| result.worth.iter().map(move |arm| row(n, arm)));
     Block::Table {
         heading: format!(
-            "What it is worth: primaries needed, main threads at most {} busy (95 % interval of the server CPU)",
-            share(first.basis.utilisation)
+            "What it is worth: primaries needed, main threads at most {} busy ({} interval of the server CPU)",
+            share(first.basis.utilisation),
+            share(CONFIDENCE)
         ),
         header: vec!["claims/s", "variant", "primaries"],
         rows: rows.collect(),

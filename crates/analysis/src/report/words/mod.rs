@@ -5,13 +5,14 @@ pub(super) mod conclusion;
 mod event;
 mod few_for_p99;
 mod invalid_reason;
+mod not_comparable;
 mod others;
 mod shortfall;
 mod undecided;
 mod warning;
 
 use super::document::Block;
-use super::format::{TimeUnit, count, figure};
+use super::format::{TimeUnit, count, figure, several};
 use crate::judge::{Comparison, SettingDifference, Standing, StoredFailures, Verdict};
 use crate::record::RunRecord;
 use crate::scenario::{Direction, Metric, MetricName, Unit};
@@ -20,9 +21,34 @@ use crate::stats::TooFew;
 pub(super) use event::{event, last_second};
 pub(super) use few_for_p99::few_for_p99;
 pub(super) use invalid_reason::invalid_reason;
+pub(super) use not_comparable::not_comparable;
 pub(super) use shortfall::shortfall;
 pub(super) use undecided::{difference_or_why, p_value, undecided_by, with_why};
 pub(super) use warning::warning;
+
+/// What is said of a tool that is slower than it has to be, without a full stop.
+pub(super) const DEBUG_BUILD: &str =
+    "built without optimisation: use cargo run --release for figures that count";
+
+/// Said above every figure of a simulated network, with how long for and what contains it.
+pub(super) fn simulated_network(how_long: &str) -> String {
+    format!("SIMULATED NETWORK: the tool held every reply of a claim back{how_long}")
+}
+
+/// How busy a generator was, after whose thread it was.
+pub(super) fn thread_busy(whose: &str, busy: &str) -> String {
+    format!("{whose} thread was busy for {busy} of the window")
+}
+
+/// What commands left behind that were to remove something and failed, without a full stop.
+pub(super) fn left_over(commands: u64) -> String {
+    let failed = several(
+        commands,
+        "command that was to remove something failed, and it leaves",
+        "commands that were to remove something failed, and each leaves",
+    );
+    format!("{failed} at least one key or entry behind")
+}
 
 /// What is said of two reports that are figures alone.
 pub(super) const WITHOUT_INTERVALS: &str =
@@ -129,7 +155,7 @@ pub(super) fn measured(comparison: &Comparison) -> (String, [String; 2]) {
     if comparison.metric.row().unit != Unit::Microseconds {
         return (with_unit(comparison.metric), values.map(figure));
     }
-    let unit = TimeUnit::of(values);
+    let unit = TimeUnit::fitting(values);
     (unit.heading(&metric_label(comparison.metric)), values.map(|us| unit.figure(us)))
 }
 

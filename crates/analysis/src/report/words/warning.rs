@@ -1,14 +1,11 @@
 //! What is to be kept in mind about a run, in a sentence.
 
-use super::super::format::{count, difference, figure, share, time_us};
+use super::super::format::{count, difference, figure, part_of, share, time_us};
 use super::super::{faults, faults_met};
 use super::others::{monitored, passed_by, ran_on, used_by, visited};
-use crate::record::{MainThreadDoubt, UntimedP99, Warning};
+use super::{DEBUG_BUILD, thread_busy};
+use crate::record::{MainThreadDoubt, SEND_LAG_SHARE, UntimedP99, Warning};
 use crate::scenario::Metric;
-
-/// What is said of a tool that is slower than it has to be.
-const DEBUG_BUILD: &str =
-    "the tool was built without optimisation: use cargo run --release for figures that count.";
 
 /// What is said where a cluster may be shared and is.
 const WITHHELD: &str = "Figures of the servers are withheld; times are those of a shared cluster.";
@@ -20,7 +17,7 @@ const NO_REAL_TIME: &str = "the generator had no real-time priority, so that cla
 /// Cause and remedy of a warning, in one line.
 pub(in super::super) fn warning(warning: &Warning) -> String {
     match warning {
-        Warning::DebugBuild => DEBUG_BUILD.into(),
+        Warning::DebugBuild => format!("the tool was {DEBUG_BUILD}."),
         Warning::SharedMachine { cores } => shared_machine(*cores),
         Warning::Errors { arm, errors, sent } => errors_of(arm, *errors, *sent),
         Warning::Unreplicated { arm, claims, of } => unreplicated(arm, *claims, *of),
@@ -163,19 +160,19 @@ fn done_early(part: u32, left: f64) -> String {
 
 fn late_sends(p99_us: f64, limit_us: f64) -> String {
     format!(
-        "claims were sent {} late at p99, a tenth of the median response time is {}: response times hold some of the \
+        "claims were sent {} late at p99, {} the median response time is {}: response times hold some of the \
          generator's own. Set an [slo] to say how late is too late, or run `reclaim-bench calibrate` to know what is the \
          machine's.",
         time_us(p99_us),
+        part_of(SEND_LAG_SHARE),
         time_us(limit_us)
     )
 }
 
 fn generator_busy(busy: f64) -> String {
     format!(
-        "the generator's thread was busy for {} of the window: it may be the limit, not the cluster. Lower the rate or the \
-         concurrency.",
-        share(busy)
+        "{}: it may be the limit, not the cluster. Lower the rate or the concurrency.",
+        thread_busy("the generator's", &share(busy))
     )
 }
 
@@ -234,10 +231,7 @@ fn swapping(pages: u64) -> String {
 }
 
 fn left_over(keys: u64) -> String {
-    format!(
-        "{} commands that remove failed, and each leaves at least one key. Run `reclaim-bench clean` on the cluster.",
-        count(keys)
-    )
+    format!("{}. Run `reclaim-bench clean` on the cluster.", super::left_over(keys))
 }
 
 fn level_shifted(arm: &str, at: f64) -> String {

@@ -2,9 +2,9 @@
 
 use maud::{Markup, html};
 
-use super::super::parts::{Answer, Belief, Trust, leaves_differences, of_several, ratio_figure, value};
+use super::super::parts::{Answer, Belief, of_several, ratio_figure, value};
 use super::latency::medians;
-use crate::judge::{Comparison, Control, RunResult, Verdict};
+use crate::judge::{Comparison, Control, RunResult, RunTrust, Verdict};
 use crate::report::format::{count, difference, share, time_us};
 use crate::report::{faults, findings, run_report, servers, words};
 
@@ -28,37 +28,22 @@ fn said(result: &RunResult) -> Answer {
         let sentence = "No answer: this run is invalid, do not use its figures.".to_owned();
         return Answer { sentence, figure: None, tone: "bad", details: Vec::new(), belief };
     }
-    let headlines = result.by_first_metric();
     let details = medians(result).into_iter().collect();
     if result.is_vetoed() {
         let sentence =
             "No verdict: the baseline differs from itself, or is too noisy to judge by.".to_owned();
         return Answer { sentence, figure: None, tone: "", details, belief };
     }
-    match headlines.as_slice() {
-        [] => Answer { sentence: run_report::uncompared(result), figure: None, tone: "", details, belief },
-        [(place, one)] => pair(one, *place, details, belief),
-        several => {
-            let (place, chosen) = farthest(several);
-            let all = rest(several);
-            let mut answer = pair(chosen, place, details, belief);
-            answer.details.insert(0, html! { p { (all) } });
-            answer
-        }
+    let Some((place, named)) = result.headline() else {
+        return Answer { sentence: run_report::uncompared(result), figure: None, tone: "", details, belief };
+    };
+    let mut answer = pair(named, place, details, belief);
+    let verdicts: Vec<Verdict> = result.by_first_metric().iter().map(|(_, one)| one.verdict).collect();
+    if verdicts.len() > 1 {
+        let all = of_several(&named.baseline, named.metric, &verdicts);
+        answer.details.insert(0, html! { p { (all) } });
     }
-}
-
-/// Of several candidates the one to name first: the best of those that are better; else the first one.
-fn farthest<'a>(several: &[(usize, &'a Comparison)]) -> (usize, &'a Comparison) {
-    let better = several.iter().filter(|(_, one)| one.verdict == Verdict::Improvement);
-    let amount = |one: &Comparison| one.ratio.map_or(0.0, |ratio| ratio.estimate.ln().abs());
-    better.max_by(|a, b| amount(a.1).total_cmp(&amount(b.1))).copied().unwrap_or(several[0])
-}
-
-fn rest(several: &[(usize, &Comparison)]) -> String {
-    let verdicts: Vec<Verdict> = several.iter().map(|(_, one)| one.verdict).collect();
-    let (_, first) = several[0];
-    of_several(&first.baseline, first.metric, &verdicts)
+    answer
 }
 
 fn pair(comparison: &Comparison, place: usize, mut details: Vec<Markup>, belief: Belief) -> Answer {
@@ -85,17 +70,27 @@ fn pair(comparison: &Comparison, place: usize, mut details: Vec<Markup>, belief:
 }
 
 fn belief(result: &RunResult) -> Belief {
-    if !result.valid {
-        let reasons =
-            result.invalid_reasons.iter().map(|reason| html! { (words::invalid_reason(reason)) }).collect();
-        return Belief {
-            level: Trust::No,
-            headline: "Do not believe any figure on this page. Why:".into(),
-            reasons,
-        };
+    let trust = result.trust();
+    let reasons = if trust == RunTrust::Invalid {
+        result.invalid_reasons.iter().map(|reason| html! { (words::invalid_reason(reason)) }).collect()
+    } else {
+        reasons(result)
+    };
+    Belief { level: trust.level(), headline: headline(trust).into(), reasons }
+}
+
+fn headline(trust: RunTrust) -> &'static str {
+    match trust {
+        RunTrust::Invalid => "Do not believe any figure on this page. Why:",
+        RunTrust::ControlFailed => "Do not draw a conclusion from this run.",
+        RunTrust::Aborted => "Incomplete: the run was ended, for it missed its service level.",
+        RunTrust::Interrupted => "Incomplete: the run was interrupted.",
+        RunTrust::NotReadBack => "Valid as far as it was checked.",
+        RunTrust::Undecided => "Every check passed, but this run is too small or too noisy to tell.",
+        RunTrust::OfDifference => "You can believe that there is a difference: every check passed.",
+        RunTrust::Warned => "Valid: every check passed, with something to keep in mind.",
+        RunTrust::Sound => "You can believe this: every check passed.",
     }
-    let (level, headline) = trust(result);
-    Belief { level, headline: headline.into(), reasons: reasons(result) }
 }
 
 /// What a valid run's checks say for it and against it.
@@ -135,46 +130,9 @@ fn reasons(result: &RunResult) -> Vec<Markup> {
         reasons.push(html! { (warnings) (things) " to keep in mind." });
     }
     let passed = result.control.as_ref().filter(|control| control.passed);
-    let told = named(result).is_some();
+    let told = result.headline().is_some();
     reasons.extend(passed.filter(|_| told).and_then(|control| resolution(result, control)));
     reasons
-}
-
-/// How far a valid run can be believed.
-fn trust(result: &RunResult) -> (Trust, &'static str) {
-    const SOUND: &str = "Valid: every check passed, with something to keep in mind.";
-    let control = result.control.as_ref();
-    let verdict = named(result).map(|one| one.verdict);
-    let warned = !result.warnings.is_empty();
-    if control.is_some_and(|control| !control.passed) {
-        (Trust::No, "Do not draw a conclusion from this run.")
-    } else if result.record.aborted.is_some() {
-        (Trust::Careful, "Incomplete: the run was ended, for it missed its service level.")
-    } else if result.record.partial {
-        (Trust::Careful, "Incomplete: the run was interrupted.")
-    } else if result.record.audit.executions_checked == 0 {
-        (Trust::Careful, "Valid as far as it was checked.")
-    } else if verdict == Some(Verdict::Inconclusive) {
-        (Trust::Careful, "Every check passed, but this run is too small or too noisy to tell.")
-    } else if warned && result.warnings.iter().all(|warning| leaves_differences(warning, threshold(result))) {
-        match verdict {
-            Some(Verdict::Regression | Verdict::Improvement) if control.is_some() => {
-                (Trust::Yes, "You can believe that there is a difference: every check passed.")
-            }
-            Some(_) if control.is_some() => (Trust::Yes, "You can believe this: every check passed."),
-            _ => (Trust::Careful, SOUND),
-        }
-    } else if warned {
-        (Trust::Careful, SOUND)
-    } else {
-        (Trust::Yes, "You can believe this: every check passed.")
-    }
-}
-
-/// The comparison that the answer names.
-fn named(result: &RunResult) -> Option<&Comparison> {
-    let headlines = result.by_first_metric();
-    (!headlines.is_empty()).then(|| farthest(&headlines).1)
 }
 
 /// How small a difference a run of this size can tell, so that nobody takes its verdict for more than it is.
@@ -186,16 +144,10 @@ fn resolution(result: &RunResult, control: &Control) -> Option<Markup> {
         (value(&difference(ratio.low), ratio.low, "/control/ratio/low")) " and "
         (value(&difference(ratio.high), ratio.high, "/control/ratio/high"))
         " (" (share(ratio.confidence)) " interval)."
-        @if named(result).is_none_or(|one| one.with_runs_before.is_none()) {
+        @if result.headline().is_none_or(|(_, one)| one.with_runs_before.is_none()) {
             " How far another run would be from its figures, it cannot say: " code { "--repeat" } " can."
         }
     })
-}
-
-/// What counts as a difference; `None` where nothing is compared.
-fn threshold(result: &RunResult) -> Option<f64> {
-    let compare = result.record.scenario.compare.as_ref().filter(|_| !result.comparisons.is_empty());
-    compare.map(|compare| compare.noise_threshold)
 }
 
 /// What the figures leave out: the network between machines, where one is simulated.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use maud::{Markup, html};
 
-use super::super::parts::{Column, escaped, figures, maybe, table, words};
+use super::super::parts::{Column, changed, escaped, figures, maybe, table, words};
 use crate::judge::{RunResult, ServerCost, VariantSummary};
 use crate::report::format::{figure, per_claim};
 use crate::report::run_report;
@@ -38,11 +38,7 @@ fn change(result: &RunResult, variant: &VariantSummary, metric: &MetricName) -> 
 
 fn cell(result: &RunResult, variant: &VariantSummary, metric: &MetricName, shown: &Markup) -> Markup {
     match change(result, variant, metric) {
-        Some((more, before)) => html! {
-            span class=(if more { "up" } else { "down" }) {
-                (if more { "▲ " } else { "▼ " }) (shown) " (was " (per_claim(before)) ")"
-            }
-        },
+        Some((more, before)) => changed(more, &html! { (shown) " (was " (per_claim(before)) ")" }),
         None => shown.clone(),
     }
 }

@@ -6,7 +6,9 @@ use super::super::parts::{
     Column, behind, blocks, drawn, figure, figures, maybe, table, value, words as word_column,
 };
 use crate::judge::{self, CONTROLLED, Comparison, Control, RunResult, StratumRatio, Verdict, noise_band};
-use crate::report::chart::{Axis, Chart, Forest, ForestRow, Layer, Look, Point, Scale, Series, Tone, Xy};
+use crate::report::chart::{
+    Axis, Chart, Forest, ForestRow, Layer, Look, Point, PointSeries, Scale, Tone, Xy,
+};
 use crate::report::format::{self, count, difference, share};
 use crate::report::{findings, run_report, words};
 use crate::scenario::{Direction, Metric};
@@ -218,7 +220,7 @@ fn strata_chart(result: &RunResult, baseline: &str, lines: &[Line]) -> Chart {
             ..Point::at((stratum.position + 1) as f64, stratum.ratio)
         });
         let (name, tone, look) = (line.name.clone(), line.tone, line.look);
-        Layer::Series(Series { name, tone, look, points: points.collect() })
+        Layer::Series(PointSeries { name, tone, look, points: points.collect() })
     }));
     let ratios = lines.iter().flat_map(|line| &line.strata).map(|stratum| stratum.ratio);
     let strata = result.record.strata.len();

@@ -2,13 +2,13 @@
 
 use maud::{Markup, html};
 
-use super::super::parts::{Answer, Belief, Trust, blocks, figure, figures, maybe, table, value, words};
-use crate::judge::{Profile, ProfilePart, ProfiledArm, ProfiledFunction, RunResult};
+use super::super::parts::{Answer, Belief, blocks, figure, figures, maybe, table, value, words};
+use crate::judge::{Profile, ProfilePart, ProfileTrust, ProfiledArm, ProfiledFunction, RunResult};
 use crate::report::chart::{Bar, Bars, Chart, Segment, Tone};
 use crate::report::format::{self, per_claim, round_time_us, share, time_us};
 use crate::report::profile::{adding_up, changes, finding, left_over, library, name, rounded, said};
 use crate::report::words as wording;
-use crate::stats::Estimate;
+use crate::stats::{CONFIDENCE, Estimate};
 
 /// The chart with its table, what changed between libraries, and whether it adds up.
 pub(super) fn section(result: &RunResult, profile: &Profile) -> Markup {
@@ -43,21 +43,19 @@ pub(super) fn answer(result: &RunResult, profile: &Profile) -> Answer {
 
 /// Whether to believe it, and why.
 fn belief(result: &RunResult, profile: &Profile) -> Belief {
-    let reasons: Vec<Markup> = if result.valid {
-        profile.findings.iter().map(|found| html! { (finding(found)) }).collect()
-    } else {
+    let trust = profile.trust(result);
+    let reasons: Vec<Markup> = if trust == ProfileTrust::Invalid {
         result.invalid_reasons.iter().map(|reason| html! { (wording::invalid_reason(reason)) }).collect()
-    };
-    let (level, headline) = if !result.valid {
-        (Trust::No, "Do not believe any figure on this page. Why:")
-    } else if result.record.partial {
-        (Trust::Careful, "Incomplete: the run was interrupted.")
-    } else if !profile.findings.is_empty() {
-        (Trust::Careful, "Doubtful, because:")
     } else {
-        (Trust::Yes, "The parts add up to the server's own time.")
+        profile.findings.iter().map(|found| html! { (finding(found)) }).collect()
     };
-    Belief { level, headline: headline.to_owned(), reasons }
+    let headline = match trust {
+        ProfileTrust::Invalid => "Do not believe any figure on this page. Why:",
+        ProfileTrust::Interrupted => "Incomplete: the run was interrupted.",
+        ProfileTrust::Doubtful => "Doubtful, because:",
+        ProfileTrust::AddsUp => "The parts add up to the server's own time.",
+    };
+    Belief { level: trust.level(), headline: headline.to_owned(), reasons }
 }
 
 fn largest(function: &ProfiledFunction) -> String {
@@ -157,7 +155,9 @@ fn parts(
         figures("high"),
         figures("share"),
     ];
-    let caption = format!("{}{}, per call, 95 % intervals", function.function, library(result, arm));
+    let intervals = function.parts.iter().filter_map(|part| part.interval.as_ref());
+    let confidence = format::confidence(intervals, CONFIDENCE);
+    let caption = format!("{}{}, per call, {confidence} intervals", function.function, library(result, arm));
     table(&caption, &columns, &rows)
 }
 
@@ -174,16 +174,15 @@ mod tests {
     }
 
     #[test]
-    fn a_profile_that_was_interrupted_is_not_believed_as_a_whole_one() {
+    fn a_profile_that_was_interrupted_says_so() {
         let believed = |partial: bool| {
             let result = result(partial);
-            let Belief { level, headline, .. } = belief(&result, result.profile.as_ref().unwrap());
-            (level, headline)
+            belief(&result, result.profile.as_ref().unwrap()).headline
         };
-        let (level, headline) = believed(false);
-        assert!(level == Trust::Yes && headline.contains("add up"), "{headline}");
-        let (level, headline) = believed(true);
-        assert!(level == Trust::Careful && headline.contains("interrupted"), "{headline}");
+        let headline = believed(false);
+        assert!(headline.contains("add up"), "{headline}");
+        let headline = believed(true);
+        assert!(headline.contains("interrupted"), "{headline}");
     }
 
     #[test]

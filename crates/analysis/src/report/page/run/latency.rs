@@ -5,7 +5,9 @@ use maud::{Markup, html};
 use super::super::parts::{figure, figures, maybe, table, words};
 use crate::judge::{self, Clock, LatencySummary, QuantilePoint, RunResult};
 use crate::record::ArmRecord;
-use crate::report::chart::{Axis, Bar, Bars, Chart, Layer, Look, Point, Scale, Segment, Series, Tone, Xy};
+use crate::report::chart::{
+    Axis, Bar, Bars, Chart, Layer, Look, Point, PointSeries, Scale, Segment, Tone, Xy,
+};
 use crate::report::format::{self, TimeUnit, count, round_time_us, time_us};
 use crate::report::run_report::{self, claim_end, clock_title};
 use crate::report::storm::Back;
@@ -69,7 +71,7 @@ fn summary(result: &RunResult, clock: Clock, title: &str) -> Markup {
         figures("p99.9"),
         figures("max"),
     ];
-    let unit = TimeUnit::of(
+    let unit = TimeUnit::fitting(
         result
             .variants
             .iter()
@@ -122,7 +124,7 @@ fn percentiles(result: &RunResult, clock: Clock, title: &str) -> Option<Chart> {
             ..Point::at(point.quantile, point.us)
         });
         let name = (*name).to_owned();
-        Layer::Series(Series { name, tone: Tone::Nth(*n), look: Look::Line, points: points.collect() })
+        Layer::Series(PointSeries { name, tone: Tone::Nth(*n), look: Look::Line, points: points.collect() })
     });
     Some(Chart {
         title: title.to_owned(),
@@ -165,8 +167,8 @@ pub(super) fn completion(result: &RunResult) -> Vec<Markup> {
             .iter()
             .map(|point| vec![html! { (time_us(1e6 * point.x)) }, html! { (count(point.y.round() as u64)) }])
             .collect();
-        let line = Series { name: arm.name.clone(), tone: Tone::Nth(n), look: Look::Line, points };
-        let whom = Back::of(result, resumed).of_whom();
+        let line = PointSeries { name: arm.name.clone(), tone: Tone::Nth(n), look: Look::Line, points };
+        let whom = Back::from_result(result, resumed).of_whom();
         // For the marks' names above the curve.
         let room = if whom.is_some() { 1.35 } else { 1.15 };
         let last = time_us(resumed.max);

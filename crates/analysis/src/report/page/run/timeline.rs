@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use super::super::parts::{behind, drawn, figures, maybe, table, value, words};
 use crate::judge::{self, RunResult, Span};
 use crate::record::{RunRecord, TimelinePoint, WindowEvent};
-use crate::report::chart::{Axis, Chart, Layer, Look, Point, Scale, Series, Tone, Xy};
+use crate::report::chart::{Axis, Chart, Layer, Look, Point, PointSeries, Scale, Tone, Xy};
 use crate::report::format::{self, count, rough, round_time_us};
 use crate::report::words as said;
 
@@ -156,7 +156,7 @@ fn over(
         }
         all.extend(points.iter().map(|point| point.y));
         let name = if values.len() > 1 { name.clone() } else { String::new() };
-        layers.push(Layer::Series(Series { name, tone: *tone, look: Look::Line, points }));
+        layers.push(Layer::Series(PointSeries { name, tone: *tone, look: Look::Line, points }));
     }
     let end = timeline.last().map_or(1.0, |point| point.t_s);
     let (low, high) =

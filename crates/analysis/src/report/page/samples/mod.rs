@@ -3,6 +3,7 @@
 
 mod curves;
 mod runs;
+mod window;
 
 use self::curves::{capacity, sweep, trends};
 use self::runs::{
@@ -20,6 +21,8 @@ pub use self::curves::sweep_without_verdicts;
 #[cfg(test)]
 pub use self::runs::{HOSTILE, named};
 pub use self::runs::{hostile, hour, lane_ab};
+#[cfg(test)]
+pub use self::window::counted;
 
 /// A page with the JSON that its figures are from.
 pub struct Sample {

@@ -3,40 +3,69 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use super::window::{counted, lasting};
 use crate::judge::fault_fixture::killed;
 use crate::judge::fixtures::{
-    GRANT_LANE, HGET_LANE, Noise, SimulatedArm, TWIN, generator, record, scenario, spread, timed_steps,
+    GRANT_LANE, HGET_LANE, Noise, SimulatedArm, TWIN, claim_each, generator, record, scenario, spread,
+    timed_steps,
 };
+use crate::judge::network_fixture::longer_round_trips;
 use crate::judge::profile_fixture::{Truth, profiled};
 use crate::judge::{self, Comparison, RunResult, analyse, analyse_as};
 use crate::record::{
-    AddedRoundTrip, Histogram, InvalidReason, LatencyHistogram, Outcomes, RedirectKind, RetryCause,
-    RunRecord, StormRecord, TimelinePoint, Warning, WindowEvent, WindowEventKind, WindowTotals,
+    Histogram, InvalidReason, LatencyHistogram, RedirectKind, RetryCause, RunRecord, StormRecord, Warning,
+    WindowEvent, WindowEventKind,
 };
 use crate::scenario::{ArrivalsForm, Mode, ModelForm};
 
 /// A primary was killed under load.
 pub(super) fn failover() -> RunResult {
     let mut record = killed();
-    record.timeline = window(20, 3);
+    lasting(&mut record, 20.0);
+    let Some(injected) = &record.injected else { unreachable!("it went through a fault") };
+    let per_second = (1.0 / injected.slice_s).round() as usize;
+    let struck_s = injected.faults[0].wanted_s;
+    // The claims that waited succeed together, in the end. Response times are those of the claims that were due.
+    for (second, slices) in record.timeline.iter_mut().zip(injected.slices.chunks(per_second)) {
+        second.claimed = slices.iter().map(|slice| slice.claimed).sum();
+        let mut response = LatencyHistogram::default();
+        for slice in slices {
+            response.add(&slice.response).unwrap();
+        }
+        (second.response_p50_us, second.response_p99_us) =
+            (response.quantile_us(0.5), response.quantile_us(0.99));
+    }
+    errors_within(&mut record, struck_s as usize);
     analyse(record).unwrap()
+}
+
+/// Has all claims that did not succeed end in one second of the window, by its number from 0.
+fn errors_within(record: &mut RunRecord, second: usize) {
+    let errors: u64 = record.timeline.iter_mut().map(|point| std::mem::take(&mut point.errors)).sum();
+    record.timeline[second].errors = errors;
 }
 
 /// Text that would be markup if it were not escaped.
 pub const HOSTILE: &str =
     "<script>alert('x')</script>\"><img src=http://example.invalid/x onerror=alert(1)>&amp;]]>";
 
+/// The window of a comparison ends within a second.
+const AB_S: f64 = 9.4;
+
 fn ab(seed: u64, change: impl FnOnce(&mut RunRecord)) -> RunResult {
     let arms = [GRANT_LANE, HGET_LANE];
     let mut record = record(&arms, seed);
-    record.timeline = window(30, 3);
-    ends_within_a_second(&mut record, 0.4);
+    steps_of_ab(&mut record);
+    lasting(&mut record, AB_S);
+    change(&mut record);
+    analyse_as(record, &scenario(&arms))
+}
+
+fn steps_of_ab(record: &mut RunRecord) {
     let index = ("HGET current_attempt_index", 0.36);
     timed_steps(&mut record.arms[0], &[index, ("FCALL ff_claim_resumed_execution", 0.6)]);
     let lane = [("HGET lane_id", 0.27), index, ("FCALL ff_claim_resumed_execution", 0.34)];
     timed_steps(&mut record.arms[1], &lane);
-    change(&mut record);
-    analyse_as(record, &scenario(&arms))
 }
 
 /// One of the same comparison, made with another seed.
@@ -64,56 +93,56 @@ pub(super) fn slower() -> RunResult {
 }
 
 fn open_loop(slower: f64, seed: u64) -> RunResult {
-    let mut record = record(&[GRANT_LANE], seed);
-    let load = &mut record.scenario.load;
-    (load.model, load.concurrency) = (ModelForm::Open, None);
-    (load.rate, load.arrivals) = (Some(5_000.0), Some(ArrivalsForm::Poisson));
-    let arm = &mut record.arms[0];
-    (arm.service, arm.response, arm.send_lag) =
-        (spread(6_000, 190.0 * slower, seed), spread(6_000, 260.0 * slower, seed), spread(6_000, 8.0, seed));
-    record.timeline = window(90, 3);
-    record.timeline[40].errors = 120;
+    let (failed, elsewhere) = (59, 1);
+    let mut record = offered(slower, seed, 90, failed + elsewhere);
+    let outcomes = &mut record.arms[0].outcomes;
+    outcomes.timed_out = failed;
+    outcomes.redirected.insert(RedirectKind::Moved, elsewhere);
+    lasting(&mut record, 90.0);
+    // Next to none in the second that begins with the stall; what was due in it comes in the next one.
+    let late = record.timeline[40].claimed / 10 * 9;
+    record.timeline[40].claimed -= late;
+    record.timeline[41].claimed += late;
+    errors_within(&mut record, 40);
     record.events = [
-        (39.2, WindowEventKind::StallBegan),
+        (40.1, WindowEventKind::StallBegan),
         (40.4, WindowEventKind::FirstTimedOut),
         (40.6, WindowEventKind::FirstRedirected { redirect: RedirectKind::Moved }),
         (41.1, WindowEventKind::StallEnded),
     ]
     .map(|(t_s, what)| WindowEvent { t_s, what })
     .to_vec();
-    record.scenario.population.executions = 20_000;
     analyse(record).unwrap()
 }
 
-fn window(seconds: u32, primaries: u32) -> Vec<TimelinePoint> {
-    let mut noise = Noise::new(9);
-    (1..=seconds)
-        .map(|second| TimelinePoint {
-            t_s: f64::from(second),
-            claimed: (5_000.0 * (0.02 * noise.normal()).exp()) as u64,
-            p50_us: Some(190.0 * (0.02 * noise.normal()).exp()),
-            p99_us: Some(420.0 * (0.15 * noise.normal()).exp()),
-            response_p50_us: Some(260.0 * (0.03 * noise.normal()).exp()),
-            response_p99_us: Some(610.0 * (0.2 * noise.normal()).exp()),
-            tool_resident_bytes: Some(20 << 20),
-            send_lag_p99_us: Some(30.0 * (0.3 * noise.normal()).exp()),
-            stock: u64::from(seconds - second) * 300,
-            primary_cpu: (0..primaries).map(|n| 0.2 + 0.03 * f64::from(n) + 0.01 * noise.normal()).collect(),
-            ..TimelinePoint::default()
-        })
-        .collect()
+/// So many seconds of an open loop, in which all of its claims but these succeed.
+fn offered(slower: f64, seed: u64, seconds: u32, unsuccessful: u64) -> RunRecord {
+    const PER_S: u32 = 200;
+    let mut record = record(&[GRANT_LANE], seed);
+    let load = &mut record.scenario.load;
+    (load.model, load.concurrency) = (ModelForm::Open, None);
+    (load.rate, load.arrivals) = (Some(f64::from(PER_S)), Some(ArrivalsForm::Poisson));
+    let claims = u64::from(PER_S * seconds);
+    load.claims = Some(claims);
+    record.scenario.population.executions = 20_000;
+    let claimed = claims - unsuccessful;
+    claim_each(&mut record, &[GRANT_LANE], claimed);
+    let arm = &mut record.arms[0];
+    (arm.service, arm.response, arm.send_lag) = (
+        spread(claimed, 190.0 * slower, seed),
+        spread(claimed, 260.0 * slower, seed),
+        spread(claimed, 8.0, seed),
+    );
+    record
 }
 
-/// The window ended so far into its last second.
-fn ends_within_a_second(record: &mut RunRecord, part_s: f64) {
-    let active_s = record.timeline.len() as f64 - 1.0 + part_s;
-    if let Some(last) = record.timeline.last_mut() {
-        last.claimed = (last.claimed as f64 * part_s) as u64;
-        last.part_s = Some(part_s);
-    }
-    let claimed = record.timeline.iter().map(|point| point.claimed).sum();
-    let outcomes = Outcomes { claimed, ..Outcomes::default() };
-    record.window = Some(WindowTotals { active_s, outcomes, ..WindowTotals::default() });
+/// One of many nights: half a minute of the same, so much slower.
+pub(super) fn night(number: u32, slower: f64) -> RunResult {
+    let mut record = offered(slower, u64::from(number), 30, 0);
+    record.started = format!("2026-01-{:02}T02:00:00Z", number + 1);
+    record.tool.commit = format!("{:07x}", 0x1234 + number * 97);
+    lasting(&mut record, 30.0);
+    analyse(record).unwrap()
 }
 
 const NAMES: [&str; 20] = [
@@ -153,28 +182,30 @@ pub(super) fn twenty() -> RunResult {
     analyse_as(record(&arms, 3), &scenario(&arms))
 }
 
-/// Ten million claims of twenty variants within an hour; judged from the usual samples.
+/// Ten million claims of twenty variants within an hour; compared by the usual samples.
 pub fn hour() -> RunResult {
-    let mut result = twenty();
-    for (n, arm) in result.record.arms.iter_mut().enumerate() {
+    const EACH: u64 = 500_000;
+    let arms = twenty_arms();
+    let mut record = record(&arms, 3);
+    claim_each(&mut record, &arms, EACH);
+    record.scenario.load.claims = Some(EACH * arms.len() as u64);
+    record.scenario.population.executions = 200_000;
+    for (n, arm) in record.arms.iter_mut().enumerate() {
         let clock = |median: f64| {
             let mut noise = Noise::new(n as u64);
             let mut histogram = LatencyHistogram::default();
             // A few thousand different values, each many times.
             for _ in 0..2_000 {
                 let time = Duration::from_secs_f64(median * (0.3 * noise.normal()).exp() / 1e6);
-                (0..250).for_each(|_| histogram.record(time));
+                (0..EACH / 2_000).for_each(|_| histogram.record(time));
             }
             histogram.encode()
         };
         (arm.service, arm.response) = (clock(190.0), clock(260.0));
         (arm.send_lag, arm.resume) = (clock(15.0), clock(900.0));
-        arm.outcomes.claimed = 500_000;
     }
-    let variants = judge::analyse(result.record.clone()).unwrap().variants;
-    result.variants = variants;
-    result.record.timeline = window(3_600, 6);
-    result
+    lasting(&mut record, 3_600.0);
+    analyse(record).unwrap()
 }
 
 pub(super) fn invalid() -> RunResult {
@@ -198,19 +229,22 @@ pub(super) fn partial() -> RunResult {
         record.arms[1].service = Histogram(None);
         record.arms[1].outcomes.dropped = record.arms[1].outcomes.claimed;
         record.arms[1].outcomes.claimed = 0;
+        lasting(record, 3.4);
     })
 }
 
 /// Damaged, and with values that no run has.
 pub(super) fn broken() -> RunResult {
-    let mut result = ab(6, |record| {
+    ab(6, |record| {
         record.arms[0].service = Histogram(Some("AAAA".into()));
         record.timeline[3].p99_us = Some(f64::NAN);
         record.timeline[4].t_s = 2.0;
         record.primaries.clear();
-    });
-    result.variants[1].server.calls_per_claim.clear();
-    result
+        for block in record.blocks.iter_mut().filter(|block| block.arm == 1) {
+            block.counters.calls.clear();
+            block.counters.sent.clear();
+        }
+    })
 }
 
 pub(super) fn control_failed() -> RunResult {
@@ -263,7 +297,7 @@ pub(super) fn storm() -> RunResult {
     let mut record = record(&[GRANT_LANE], 9);
     record.scenario.load.mode = Mode::Storm;
     record.arms[0].resume = spread(6_000, 900_000.0, 3);
-    record.timeline = window(4, 3);
+    lasting(&mut record, 4.0);
     record.storm = Some(StormRecord {
         executions: 6_000,
         held: 6_000,
@@ -278,7 +312,10 @@ pub(super) fn storm() -> RunResult {
 
 pub(super) fn simulated_network() -> RunResult {
     ab(10, |record| {
-        record.added_rtt = Some(AddedRoundTrip { asked_us: 500.0, given: spread(1_000, 520.0, 2) });
+        longer_round_trips(record, 520.0);
+        record.added_rtt.iter_mut().for_each(|added| added.asked_us = 500.0);
+        steps_of_ab(record);
+        lasting(record, 46.4);
     })
 }
 
@@ -288,6 +325,10 @@ pub(super) fn several_generators() -> RunResult {
         record.generators = (1..=3).map(generator).collect();
         let (second, third) = (1, 2);
         record.generators[second].used.thread_cpu_s = 9.2;
+        let claimed = counted(record).claimed;
+        for one in &mut record.generators {
+            (one.claims, one.used.window_s) = (claimed / 3, AB_S);
+        }
         for (one, boot) in record.generators.iter_mut().zip(["one", "one", "another"]) {
             one.host.boot = Some(boot.into());
         }

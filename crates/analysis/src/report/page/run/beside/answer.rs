@@ -2,10 +2,10 @@
 
 use maud::{Markup, html};
 
-use super::group::{Run, unusable, usable};
-use crate::judge::{self, Comparison, RunResult, Verdict};
+use super::group::{Run, unusable};
+use crate::judge::{self, Comparison, RunResult, SideBySideTrust, Verdict};
 use crate::report::format::{difference, difference_within};
-use crate::report::page::parts::{Answer, Belief, Trust, list, value};
+use crate::report::page::parts::{Answer, Belief, list, value};
 use crate::report::{findings, run_report, words};
 
 /// Settings that are named where two runs of a scenario differ; more are counted.
@@ -16,9 +16,11 @@ const NAMED_CANDIDATES: usize = 3;
 
 /// The answer above all of them.
 pub(super) fn answer(results: &[&RunResult], groups: &[Vec<Run<'_>>]) -> Answer {
-    let usable_runs = results.iter().filter(|result| usable(result)).count();
+    let differing: Vec<String> = groups.iter().flat_map(|group| settings(group)).collect();
+    let trust = SideBySideTrust::from_runs(results, groups.len() <= 1 && differing.is_empty());
+    let none = trust == SideBySideTrust::NoneUsable;
     let sentence = match groups {
-        _ if usable_runs == 0 => "No answer: none of these runs can be used".to_owned(),
+        _ if none => "No answer: none of these runs can be used".to_owned(),
         [one] => agreement(one),
         several => format!(
             "{} runs of {} scenarios: each scenario answers a question of its own",
@@ -30,27 +32,25 @@ pub(super) fn answer(results: &[&RunResult], groups: &[Vec<Run<'_>>]) -> Answer 
         results.iter().enumerate().map(|(n, result)| format!("{}. {}", n + 1, said(result))).collect();
     let mut reasons: Vec<Markup> =
         results.iter().enumerate().map(|(n, result)| html! { (n + 1) ". " (checked(n, result)) }).collect();
-    let differing: Vec<String> = groups.iter().flat_map(|group| settings(group)).collect();
     reasons.extend(differing.iter().map(|text| html! { (text) }));
     if groups.len() > 1 {
         reasons.push(html! { "Runs of different scenarios measured different things: hold figures against each other only within one of the parts below." });
     }
     reasons.push(html! { "A difference within a run has its control. From one run to the next the machine may have changed as well: " code { "reclaim-bench compare" } " judges two of them." });
-    let (level, headline) = if usable_runs == 0 {
-        (Trust::No, "Do not believe any figure on this page.".to_owned())
-    } else if usable_runs < results.len() {
-        (Trust::Careful, format!("Of {} runs {usable_runs} can be used.", results.len()))
-    } else if groups.len() > 1 || !differing.is_empty() {
-        (Trust::Careful, "Every run can be used, but they did not measure the same.".to_owned())
-    } else {
-        (Trust::Yes, "Every run is valid, and no control failed.".to_owned())
+    let headline = match trust {
+        SideBySideTrust::NoneUsable => "Do not believe any figure on this page.".to_owned(),
+        SideBySideTrust::SomeUsable { usable } => {
+            format!("Of {} runs {usable} can be used.", results.len())
+        }
+        SideBySideTrust::Unlike => "Every run can be used, but they did not measure the same.".to_owned(),
+        SideBySideTrust::Sound => "Every run is valid, and no control failed.".to_owned(),
     };
     Answer {
         sentence,
         figure: None,
-        tone: if usable_runs == 0 { "bad" } else { "" },
+        tone: if none { "bad" } else { "" },
         details: gates(results).as_deref().map(list).into_iter().chain([list(&each)]).collect(),
-        belief: Belief { level, headline, reasons },
+        belief: Belief { level: trust.level(), headline, reasons },
     }
 }
 
@@ -113,7 +113,7 @@ fn headline(result: &RunResult) -> Vec<&Comparison> {
 /// What the runs of one scenario say together.
 fn agreement(group: &[Run<'_>]) -> String {
     let usable: Vec<&RunResult> =
-        group.iter().map(|(_, result)| *result).filter(|result| usable(result)).collect();
+        group.iter().map(|(_, result)| *result).filter(|result| result.is_judged()).collect();
     let name = group[0].1.record.label();
     let runs = if usable.len() == group.len() {
         format!("{} runs of {name}", group.len())
@@ -187,7 +187,7 @@ fn settings(group: &[Run<'_>]) -> Vec<String> {
         .filter_map(|(n, other)| {
             let all: Vec<_> = judge::differences(base, other)
                 .into_iter()
-                .filter(|one| one.forbids && !one.what.ends_with(" result"))
+                .filter(|one| one.forbids && !one.what.is_unusable_result())
                 .collect();
             let named: Vec<String> = all
                 .iter()
@@ -206,7 +206,8 @@ fn settings(group: &[Run<'_>]) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::judge::analyse_as;
-    use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, record, scenario};
+    use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, TWIN, record, scenario};
+    use crate::judge::server_fixture::server_duet;
 
     #[test]
     fn of_a_run_that_was_interrupted_no_verdict_is_told() {
@@ -216,5 +217,20 @@ mod tests {
         let mut partial = whole.clone();
         partial.record.partial = true;
         assert!(said(&partial).ends_with(": not judged: interrupted"), "{}", said(&partial));
+    }
+
+    #[test]
+    fn a_difference_of_a_variant_is_told_whatever_it_is_called_and_validity_is_said_elsewhere() {
+        let of = |config: &str, valid: bool| {
+            let mut result = judge::analyse(server_duet(&[GRANT_LANE, TWIN], 1)).unwrap();
+            result.record.arms[1].name = "result".into();
+            result.record.clusters[1].server.config.insert("appendonly".into(), config.into());
+            result.valid = valid;
+            result
+        };
+        let (base, other) = (of("yes", true), of("no", false));
+        let [text] = &settings(&[(1, &base), (2, &other)])[..] else { panic!("one pair") };
+        assert!(text.starts_with("1. and 2. did not measure the same: server of result "), "{text}");
+        assert!(!text.contains("candidate result"), "{text}");
     }
 }

@@ -1,4 +1,4 @@
-//! Runs on one page by their scenario, and whether each of them counts.
+//! Runs on one page by their scenario, and what is said where a verdict does not count.
 
 use crate::judge::RunResult;
 
@@ -16,11 +16,6 @@ pub(super) fn groups<'a>(results: &[&'a RunResult]) -> Vec<Vec<Run<'a>>> {
         }
     }
     groups
-}
-
-/// Whether the verdicts of a run count.
-pub(super) fn usable(result: &RunResult) -> bool {
-    result.is_usable() && !result.is_vetoed()
 }
 
 /// What takes the place of a verdict that does not count.

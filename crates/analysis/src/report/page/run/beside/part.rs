@@ -1,16 +1,14 @@
 //! The runs of one scenario beside each other: their differences and their times.
 
-use std::collections::BTreeSet;
-
 use maud::{Markup, html};
 
-use super::group::{Run, unusable, usable};
+use super::group::{Run, unusable};
 use crate::judge::{CONTROLLED, Clock, LatencySummary, RunResult};
 use crate::report::chart::{Chart, Forest, ForestRow};
 use crate::report::format::{count, figure as number, share, time_us};
 use crate::report::page::parts::{Column, behind, drawn, figures, table, words as word_column};
 use crate::report::page::run::differences::{cells, columns, control_row, row, unjudged};
-use crate::report::words;
+use crate::report::{run_report, words};
 use crate::scenario::Metric;
 
 /// Rows of one picture; of more, only the scenario's first metric is drawn.
@@ -62,7 +60,7 @@ fn forest(group: &[Run<'_>], band: Option<f64>) -> Chart {
             for one in result.comparisons.iter().filter(|one| one.metric == *metric) {
                 let row = row(one, true);
                 let row = ForestRow { label: format!("{n}. {}", row.label), ..row };
-                rows.push(if usable(result) { row } else { unjudged(row, unusable(result)) });
+                rows.push(if result.is_judged() { row } else { unjudged(row, unusable(result)) });
             }
         }
     }
@@ -87,28 +85,24 @@ fn differences(group: &[Run<'_>]) -> Markup {
         result.comparisons.iter().enumerate().map(move |(place, one)| {
             let mut row = vec![html! { (n) ". " (result.record.started) }];
             row.extend(cells(one, &format!("/{}/comparisons/{place}", n - 1)));
-            row.push(html! { (if usable(result) { words::verdict(one) } else { unusable(result) }) });
+            row.push(html! { (if result.is_judged() { words::verdict(one) } else { unusable(result) }) });
             row
         })
     });
-    let title = format!("Differences from the baseline of each run, {}", intervals(group));
+    let title = format!("Differences from the baseline of each run, {} intervals", compared_at(group));
     table(&title, &columns, &rows.collect::<Vec<_>>())
 }
 
-/// The intervals of a scenario's comparisons by their confidence, which runs may have set apart:
-/// `95 % intervals`.
-fn intervals(group: &[Run<'_>]) -> String {
-    let ratios =
-        group.iter().flat_map(|(_, result)| &result.comparisons).filter_map(|one| one.ratio.as_ref());
-    let levels: BTreeSet<String> = ratios.map(|ratio| share(ratio.confidence)).collect();
-    let levels = levels.into_iter().collect::<Vec<_>>().join(" or ");
-    format!("{levels} intervals").trim_start().to_owned()
+/// The confidence of a scenario's comparisons, which runs may have set apart.
+fn compared_at(group: &[Run<'_>]) -> String {
+    let results: Vec<&RunResult> = group.iter().map(|(_, result)| *result).collect();
+    run_report::compared_at(&results)
 }
 
 /// What a run is good for, in a table of figures.
 fn state(result: &RunResult) -> &'static str {
     match result {
-        result if usable(result) => "usable",
+        result if result.is_judged() => "usable",
         result if !result.valid => "INVALID",
         result if result.record.partial => "interrupted",
         _ => "without a verdict",
@@ -182,8 +176,8 @@ mod tests {
             result
         };
         let (usual, wide) = (of(0.95), of(0.99));
-        assert_eq!(intervals(&[(1, &wide), (2, &wide)]), "99 % intervals");
-        assert_eq!(intervals(&[(1, &usual), (2, &wide)]), "95 % or 99 % intervals");
+        assert_eq!(compared_at(&[(1, &wide), (2, &wide)]), "99 %");
+        assert_eq!(compared_at(&[(1, &usual), (2, &wide)]), "95 % or 99 %");
         let page = overview(&[&of(0.9), &of(0.9)]).into_string();
         assert!(page.contains("of each run, 90 % intervals") && !page.contains("95 % intervals"), "{page}");
         // The control has a confidence of its own.

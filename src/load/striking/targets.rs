@@ -14,7 +14,7 @@ use reclaim_analysis::scenario::{FaultKind, FaultSpec, FaultTarget};
 impl Injector<'_> {
     /// The server of the fault's role, as the cluster is now.
     pub(super) async fn find(&self, number: usize, spec: &FaultSpec) -> Result<Struck, InjectionFailure> {
-        let cluster = &self.session.cluster;
+        let cluster = &self.session.first_site().cluster;
         let topology = cluster.topology();
         let counts = self.executions_by_primary();
         let mut rng = stream(self.session.setup.seed, &format!("fault {number}"));
@@ -51,8 +51,8 @@ impl Injector<'_> {
         Ok(Struck { server, replica, partitions, witness, moving })
     }
 
-    /// Slots of so many of a primary's partitions with executions, and where they go. With them the
-    /// partitions in them.
+    /// The slots that move, as many as the fault says, of those that hold a primary's partitions with executions,
+    /// and where they go; with the partitions in them.
     fn moving(
         &self,
         spec: &FaultSpec,
@@ -60,7 +60,7 @@ impl Injector<'_> {
         partitions: BTreeSet<u16>,
         rng: &mut impl Rng,
     ) -> Result<(SlotMove, BTreeSet<u16>), InjectionFailure> {
-        let topology = self.session.cluster.topology();
+        let topology = self.session.first_site().cluster.topology();
         let primaries = topology.primaries();
         let others: Vec<_> = (0..primaries.len()).filter(|other| *other != place).collect();
         let to = *others.choose(rng).ok_or(InjectionFailure::NoSuchServer)?;
@@ -82,14 +82,15 @@ impl Injector<'_> {
         slots.shuffle(rng);
         slots.truncate(wanted);
         let partitions = slots.iter().filter_map(|slot| by_slot.remove(slot)).flatten().collect();
-        let way = self.session.cluster.way_of_moving(spec.how).map_err(|error| refused(&error))?;
+        let way =
+            self.session.first_site().cluster.way_of_moving(spec.how).map_err(|error| refused(&error))?;
         let addr = |place: usize| primaries[place].addr.clone();
         Ok((SlotMove { from: addr(place), to: addr(to), slots, way }, partitions))
     }
 
     /// How many of the run's executions live on each primary.
     fn executions_by_primary(&self) -> Vec<u64> {
-        let topology = self.session.cluster.topology();
+        let topology = self.session.first_site().cluster.topology();
         let mut counts = vec![0; topology.primaries().len()];
         for (index, executions) in self.executions_by_partition() {
             counts[usize::from(topology.owner_of(flow(index)).0)] += executions;
@@ -99,7 +100,7 @@ impl Injector<'_> {
 
     /// The same for each flow partition that has any.
     fn executions_by_partition(&self) -> BTreeMap<u16, u64> {
-        let plan = self.session.workload.plan();
+        let plan = self.session.first_site().workload.plan();
         let mut by_partition: BTreeMap<u16, u64> = BTreeMap::new();
         for number in 0..self.session.scenario().population.executions {
             *by_partition.entry(plan.partition(ExecIndex(number)).index).or_default() += 1;
@@ -108,8 +109,8 @@ impl Injector<'_> {
     }
 
     fn partitions_of(&self, place: usize) -> BTreeSet<u16> {
-        let topology = self.session.cluster.topology();
+        let topology = self.session.first_site().cluster.topology();
         let owned = |index: &u16| usize::from(topology.owner_of(flow(*index)).0) == place;
-        (0..self.session.partitions).filter(owned).collect()
+        (0..self.session.first_site().partitions).filter(owned).collect()
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::fault_log::AFTERMATH;
+use super::super::faults::AFTERMATH;
 use super::injector::{Injector, Struck, refused};
 use crate::cluster::SlotMove;
 use crate::valkey::NodeAddr;
@@ -26,13 +26,13 @@ impl Injector<'_> {
         spec: &FaultSpec,
         struck: &Struck,
     ) -> Result<(), InjectionFailure> {
-        let (cluster, server) = (&self.session.cluster, &struck.server);
+        let (cluster, server) = (&self.session.first_site().cluster, &struck.server);
         cluster.end_server(server).await.map_err(|error| refused(&error))?;
         self.lasting(spec).await;
         let came_back = cluster.start_server(server).await.map_err(|error| refused(&error))?;
         // Where the one before it ran: within a window this moves nothing else.
         drop(self.session.arrange());
-        // It may not have heard yet that another has taken over: the others know.
+        // The server itself may not have heard yet that another has taken over: the others know.
         let still_primary = came_back.serves && !self.has_heir(struck).await;
         let emptied = still_primary && came_back.keys == 0 && !struck.partitions.is_empty();
         self.faults.log.restarted(number, server, emptied);
@@ -40,14 +40,14 @@ impl Injector<'_> {
             self.complete(server).await?;
         }
         if emptied {
-            self.session.workload.note_emptied(&struck.partitions);
+            self.session.first_site().workload.note_emptied(&struck.partitions);
         }
         cluster.until_serving(server).await.map_err(|error| refused(&error))?;
         if emptied {
             // Also where the run was stopped meanwhile: it is not left half done.
             let to_the_end = CancellationToken::new();
             let quiet = Oversight::quiet(&to_the_end);
-            let renewed = self.session.workload.renew_secrets(&struck.partitions, &quiet).await;
+            let renewed = self.session.first_site().workload.renew_secrets(&struck.partitions, &quiet).await;
             renewed.map_err(|error| InjectionFailure::Refused { detail: error.to_string() })?;
         }
         Ok(())
@@ -60,7 +60,7 @@ impl Injector<'_> {
         spec: &FaultSpec,
         server: &NodeAddr,
     ) -> Result<(), InjectionFailure> {
-        let cluster = &self.session.cluster;
+        let cluster = &self.session.first_site().cluster;
         let off = cluster.cut_off(server, spec.cut_from).await.map_err(|error| refused(&error))?;
         if spec.cut_from == CutFrom::Everybody {
             self.faults.log.silenced(number);
@@ -72,7 +72,7 @@ impl Injector<'_> {
 
     /// Whether another server serves what the struck one did, as another primary sees it.
     async fn has_heir(&self, struck: &Struck) -> bool {
-        let cluster = &self.session.cluster;
+        let cluster = &self.session.first_site().cluster;
         let (Some(slot), Some(witness)) = (struck.slot(), cluster.witness_of(&struck.server).await) else {
             return false;
         };
@@ -82,7 +82,7 @@ impl Injector<'_> {
     /// Waits until the library is on a primary again: whoever connects to it anew loads it.
     async fn complete(&self, server: &NodeAddr) -> Result<(), InjectionFailure> {
         let begun = Instant::now();
-        while !self.session.cluster.has_library(server).await {
+        while !self.session.first_site().cluster.has_library(server).await {
             if begun.elapsed() > COMPLETE_LIMIT {
                 let detail = format!(
                     "the function library is not on {server} again after {} s",
@@ -102,7 +102,7 @@ impl Injector<'_> {
         plan: &SlotMove,
         partitions: BTreeSet<u16>,
     ) -> Result<(), InjectionFailure> {
-        let (cluster, log) = (&self.session.cluster, &self.faults.log);
+        let (cluster, log) = (&self.session.first_site().cluster, &self.faults.log);
         let mut moved = MovedSlots { way: plan.way, to: plan.to.to_string(), slots: Vec::new(), keys: 0 };
         log.struck(number, &plan.from, partitions);
         let done = cluster.move_slots(plan, self.session.cancel(), &mut moved).await;

@@ -6,9 +6,9 @@ use futures_util::future::try_join_all;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use tokio::time::Instant;
 
-use super::super::run_record::{Closing, run_record};
-use super::super::session::Session;
-use super::measured::Measured;
+use super::measuring::Measured;
+use super::run_record::{Closing, run_record};
+use super::session::Session;
 use crate::cluster::ClusterError;
 use crate::machine::resident_bytes;
 use crate::valkey::NodeAddr;
@@ -16,20 +16,20 @@ use crate::valkey::NodeAddr;
 /// How often the display moves.
 const TICK: Duration = Duration::from_millis(500);
 
-/// Every how many of them the servers' CPU is read. One `INFO cpu` a second is far below what can be seen.
+/// Every how many ticks the servers' CPU is read. One `INFO cpu` a second is far below what can be seen.
 const TICKS_PER_READING: u64 = 2;
 
-/// Every how many of them what was measured so far is kept: a crash of the tool loses half a minute of a long
+/// Every how many ticks what was measured so far is kept: a crash of the tool loses half a minute of a long
 /// window, and a short one is not disturbed. A long one still has the record put together between two claims: the
 /// paired samples are copied, and the histograms of each variant packed. What takes longer, encoding it and waiting
 /// for the disk, is another thread's.
 const TICKS_PER_COPY: u64 = 60;
 
 /// CPU of each primary so far, in seconds.
-type Reading = Vec<(NodeAddr, f64)>;
+type PrimariesCpu = Vec<(NodeAddr, f64)>;
 
 /// Does `work`, which records into `measured`, and watches it.
-pub(in crate::load) async fn observe<T>(
+pub(super) async fn observe<T>(
     session: &Session<'_>,
     measured: &Measured,
     work: impl Future<Output = T>,
@@ -40,7 +40,7 @@ pub(in crate::load) async fn observe<T>(
     let before = measured.recorder.borrow().claimed();
     let start = Instant::now();
     let mut readings = FuturesUnordered::new();
-    let mut last: Option<(Duration, Reading)> = None;
+    let mut last: Option<(Duration, PrimariesCpu)> = None;
     let mut ticks = 0;
     loop {
         tokio::select! {
@@ -77,14 +77,14 @@ pub(in crate::load) async fn observe<T>(
 }
 
 /// CPU of the primaries of all clusters so far, one cluster after the other.
-async fn main_thread_cpu_s(session: &Session<'_>) -> Result<Reading, ClusterError> {
+async fn main_thread_cpu_s(session: &Session<'_>) -> Result<PrimariesCpu, ClusterError> {
     let of_clusters = session.sites.iter().map(|site| site.cluster.main_thread_cpu_s());
     Ok(try_join_all(of_clusters).await?.concat())
 }
 
-/// Tells what has not been told of the seconds when everything was measured: the last one is not over when
+/// When everything is measured: tells the seconds that have not been told yet. The last one is not over when
 /// the window is.
-pub(in crate::load) fn tell_rest(session: &Session<'_>, measured: &Measured) {
+pub(super) fn tell_rest(session: &Session<'_>, measured: &Measured) {
     tell_finished(session, measured);
     if let Some(point) = measured.recorder.borrow().unfinished() {
         session.watch().second(&point);
@@ -97,16 +97,15 @@ fn show(session: &Session<'_>, measured: &Measured, before: u64) {
     tell_finished(session, measured);
 }
 
-/// Tells each second that has finished once.
 fn tell_finished(session: &Session<'_>, measured: &Measured) {
-    let recorder = measured.recorder.borrow();
-    while let Some(point) = recorder.second(measured.seconds_told.get()) {
-        session.watch().second(&point);
-        measured.seconds_told.set(measured.seconds_told.get() + 1);
-    }
+    session.seconds_told.tell_finished(session.watch(), &measured.recorder.borrow());
 }
 
-fn note_cpu(measured: &Measured, (from, earlier): &(Duration, Reading), (to, later): &(Duration, Reading)) {
+fn note_cpu(
+    measured: &Measured,
+    (from, earlier): &(Duration, PrimariesCpu),
+    (to, later): &(Duration, PrimariesCpu),
+) {
     // Another set of primaries, or a restart: nothing that could be subtracted.
     let same = later.iter().map(|(addr, _)| addr).eq(earlier.iter().map(|(addr, _)| addr));
     if !same || to <= from {

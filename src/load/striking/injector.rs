@@ -9,9 +9,8 @@ use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::super::measuring::Measured;
+use super::super::faults::Faults;
 use super::super::session::Session;
-use super::run_faults::Faults;
 use crate::cluster::{FaultError, ServerView, SlotMove};
 use crate::valkey::{NodeAddr, Wire};
 use reclaim_analysis::record::{InjectionFailure, slot_of_tag};
@@ -35,7 +34,7 @@ const WATCHED_AFTER_FAULT: Duration = Duration::from_secs(8);
 
 /// Does `work`, which is the window that begins at `start`, and strikes meanwhile. Returns once the work is
 /// done and every fault is over, whatever ended the work, and the cluster is whole again as far as it can be.
-pub(in crate::load) async fn beside<T>(
+pub(in crate::load) async fn beside_strikes<T>(
     session: &Session<'_>,
     start: Instant,
     work: impl Future<Output = T>,
@@ -70,19 +69,12 @@ pub(in crate::load) async fn beside<T>(
     }
 }
 
-/// Closes the books on the faults of a window that is over, before the servers' counters are read.
-pub(in crate::load) fn close(session: &Session<'_>, measured: &mut Measured) {
-    let Some(faults) = &session.faults else { return };
-    measured.meter.excuse(faults.log.heirs());
-    measured.injected = Some(faults.log.record());
-}
-
-/// Strikes.
+/// Strikes in one window.
 pub(super) struct Injector<'a> {
     pub(super) session: &'a Session<'a>,
     pub(super) faults: &'a Faults,
     start: Instant,
-    /// The window.
+    /// Cancelled when the window is over.
     pub(super) over: &'a CancellationToken,
 }
 
@@ -150,7 +142,7 @@ impl Injector<'_> {
     }
 
     async fn strike(&self, number: usize, spec: &FaultSpec, struck: Struck) -> Result<(), InjectionFailure> {
-        let (cluster, log) = (&self.session.cluster, &self.faults.log);
+        let (cluster, log) = (&self.session.first_site().cluster, &self.faults.log);
         let server = &struck.server;
         match spec.kind {
             FaultKind::Pause => {
@@ -161,7 +153,7 @@ impl Injector<'_> {
                     stopped.go_on().await;
                     Ok(())
                 };
-                // It is noted before it is done: the way into a container takes some tenths of a second.
+                // The strike is noted before it is made: the way into a container takes some tenths of a second.
                 return self.out_of_service(number, &struck, pause).await;
             }
             FaultKind::Kill => {
@@ -210,7 +202,8 @@ impl Injector<'_> {
 
     /// Ends the connections that claims use to a server; new ones may be made at once.
     async fn cut_claims(&self, number: usize, server: &NodeAddr) -> Result<(), InjectionFailure> {
-        let cut = self.session.cluster.cut_claims(server).await.map_err(|error| refused(&error))?;
+        let cut =
+            self.session.first_site().cluster.cut_claims(server).await.map_err(|error| refused(&error))?;
         if cut == 0 {
             let detail = format!("{server} knew none of the connections that claims use");
             return Err(InjectionFailure::Refused { detail });
@@ -286,7 +279,7 @@ impl Injector<'_> {
         if self.session.scenario().faults[number].kind != FaultKind::Failover
             && let Some(failed) = failed
         {
-            self.session.workload.note_takeover(&struck.partitions, failed.into_std());
+            self.session.first_site().workload.note_takeover(&struck.partitions, failed.into_std());
         }
     }
 
@@ -296,11 +289,11 @@ impl Injector<'_> {
         for (number, server, partitions) in self.faults.log.without_heir() {
             let struck = Struck { server, replica: None, partitions, witness: None, moving: None };
             let (Some(slot), Some(witness)) =
-                (struck.slot(), self.session.cluster.witness_of(&struck.server).await)
+                (struck.slot(), self.session.first_site().cluster.witness_of(&struck.server).await)
             else {
                 continue;
             };
-            let view = self.session.cluster.view_of(&witness, &struck.server, slot);
+            let view = self.session.first_site().cluster.view_of(&witness, &struck.server, slot);
             if let Ok(Ok(ServerView { heir: Some(heir), .. })) = timeout(LOOK_LIMIT, view).await {
                 self.took_over(number, &struck, &heir);
             }
@@ -311,7 +304,7 @@ impl Injector<'_> {
     /// replica, or where there is no other primary.
     async fn watch(&self, number: usize, struck: &Struck) {
         let Some(slot) = struck.slot() else { return std::future::pending().await };
-        let (cluster, log) = (&self.session.cluster, &self.faults.log);
+        let (cluster, log) = (&self.session.first_site().cluster, &self.faults.log);
         let mut witness = struck.witness.clone();
         loop {
             if witness.is_none() {
