@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::server_specs::ServerSpec;
+use super::server_arguments::ServerSpec;
 use crate::machine::cpu_of;
 
 /// Each server's log, in its directory.

@@ -29,7 +29,7 @@ use super::form::{Member, form};
 use super::networks::Addresses;
 use super::owned_dir::OwnedDir;
 use super::request::{ClusterRequest, Containers};
-use super::server_specs::{ServerSpec, log_tail, loopback, specs};
+use super::server_arguments::{ServerSpec, log_tail, loopback, specs};
 use super::taken_port::{PORT_ATTEMPTS, is_taken};
 use crate::valkey::{Access, Connector, Info, NodeAddr, Wire};
 

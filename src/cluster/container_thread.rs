@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::docker;
 use super::networks::{self, Addresses, Networks};
 use super::owned_dir::is_ownerless;
-use super::server_specs::ServerSpec;
+use super::server_arguments::ServerSpec;
 use crate::machine::node_name;
 use reclaim_analysis::scenario::CutFrom;
 

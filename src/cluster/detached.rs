@@ -21,7 +21,7 @@ use super::local::{LocalServers, LocalShape};
 use super::owned_dir;
 use super::provider::shape;
 use super::request::ClusterRequest;
-use super::server_specs::loopback;
+use super::server_arguments::loopback;
 use crate::valkey::{Connector, Info, NodeAddr, ValkeyError, Wire, WireError, ask, config};
 
 const STOP_LIMIT: Duration = Duration::from_secs(5);

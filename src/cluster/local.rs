@@ -9,7 +9,7 @@ use super::child_servers::{ChildServers, LOG_FILE, Lifetime, server_dir};
 use super::error::ClusterError;
 use super::form::{Member, form};
 use super::owned_dir::OwnedDir;
-use super::server_specs::{ServerSpec, log_tail, loopback, specs};
+use super::server_arguments::{ServerSpec, log_tail, loopback, specs};
 use super::taken_port::{PORT_ATTEMPTS, is_taken};
 use crate::valkey::{Connector, Info, NodeAddr, Wire};
 

@@ -65,7 +65,8 @@ fn folders_stand_on_floors_without_circles() {
     for (src, floors) in floors(&contributing) {
         let arrows = Sources::read(&root.join(&src)).unwrap().arrows();
         let count: usize = arrows.values().map(BTreeMap::len).sum();
-        assert!(count > 100, "{src}: {count} arrows were read, which cannot be all");
+        // As many as there are floors at least, and where folders are floors many times as many.
+        assert!(count >= floors.len(), "{src}: {count} arrows were read, which cannot be all");
         assert_eq!(upward(&arrows, &floors), Vec::<String>::new(), "arrows upwards in {src}");
         assert_eq!(circles(&arrows), Vec::<String>::new(), "circles in {src}");
         for folder in &floors {

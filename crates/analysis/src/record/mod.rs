@@ -73,7 +73,6 @@ pub use run_before::{RatioBefore, RunBefore};
 pub use run_record::*;
 pub use samples::{Samples, TICKS_PER_US};
 pub use seconds::*;
-pub(crate) use seed::below;
 pub use seed::{stream, sweep_order};
 pub use slots::{SLOTS, slot_of_tag};
 pub use stamps::Stamps;

@@ -1,4 +1,4 @@
-//! The levels.
+//! The levels. What decides on one is in the file of each kind of result.
 
 /// How far a result can be believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

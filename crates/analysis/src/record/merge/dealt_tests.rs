@@ -14,8 +14,9 @@ use super::*;
 use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, generator, record};
 use crate::record::{
     ArmRecord, ArmRecorder, Histogram, Outcome, PartNote, Purpose, QUIET_NS, Recorder, RedirectKind, Samples,
-    Stamps, StepRecord, StepTimes, Stratum, StratumSide, TimelinePoint, WireCost, below, stream,
+    Stamps, StepRecord, StepTimes, Stratum, StratumSide, TimelinePoint, WireCost, stream,
 };
+use reclaim_statistics::below;
 
 const ARMS: usize = 2;
 const STRATA: usize = 3;

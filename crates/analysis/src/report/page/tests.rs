@@ -4,9 +4,10 @@ use std::sync::OnceLock;
 
 use super::samples::{Sample, counted, lane_ab, samples, sweep_without_verdicts};
 use super::*;
+use crate::judge::RunResult;
 use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, SimulatedArm, record, scenario};
 use crate::judge::ruler_fixture::in_round_trips;
-use crate::record::{RunRecord, TimelinePoint};
+use crate::record::TimelinePoint;
 use crate::report::format::count;
 
 /// What a reader sees: no markup, no style, no script; one line per block, charts by their title and
@@ -86,11 +87,9 @@ fn the_seconds_of_a_sample_have_the_claims_that_it_counts() {
     for sample in all() {
         let json: serde_json::Value = serde_json::from_str(&sample.json).unwrap();
         let results = json.as_array().cloned().unwrap_or_else(|| vec![json]);
-        for run in results.iter().filter_map(|result| result.get("record")) {
-            if run.get("timeline").is_none() {
-                continue;
-            }
-            let record: RunRecord = serde_json::from_value(run.clone()).unwrap();
+        for result in results {
+            // What is made of several runs has files of its own, and no seconds.
+            let Ok(RunResult { record, .. }) = serde_json::from_value(result) else { continue };
             if record.timeline.is_empty() {
                 continue;
             }

@@ -63,7 +63,7 @@ pub fn next_value(values: &[f64], confidence: f64) -> Result<Estimate, TooFew> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{below, stream};
+    use crate::random::{below, stream};
 
     fn normals(seed: u64, n: usize) -> Vec<f64> {
         let mut rng = stream(seed, "normals");

@@ -85,16 +85,19 @@ pub enum TooFew {
 }
 
 impl TooFew {
-    pub(crate) fn samples(what: &str, needed: u64, have: u64) -> Self {
+    /// Not enough `what`.
+    pub fn samples(what: &str, needed: u64, have: u64) -> Self {
         Self::Samples { what: what.to_owned(), needed, have }
     }
 
-    pub(crate) fn no_trend(what: &str) -> Self {
+    /// `what` do not rise with the load.
+    pub fn no_trend(what: &str) -> Self {
         Self::NoTrend { what: what.to_owned() }
     }
 
     /// The same reason with `what` as the name of the things that are too few or do not vary.
-    pub(crate) fn counting(self, what: &str) -> Self {
+    #[must_use]
+    pub fn counting(self, what: &str) -> Self {
         match self {
             Self::Samples { needed, have, .. } => Self::samples(what, needed, have),
             Self::NoTrend { .. } => Self::no_trend(what),
@@ -102,13 +105,14 @@ impl TooFew {
         }
     }
 
-    pub(crate) fn constant(what: &str) -> Self {
+    /// `what` do not vary.
+    pub fn constant(what: &str) -> Self {
         Self::Constant { what: what.to_owned() }
     }
 }
 
 /// Quantile of the standard normal distribution.
-pub(crate) fn normal_quantile(p: f64) -> f64 {
+pub fn normal_quantile(p: f64) -> f64 {
     Normal::standard().inverse_cdf(p)
 }
 

@@ -123,7 +123,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::record::{below, stream};
+    use crate::random::{below, stream};
 
     fn nights(seed: u64, n: usize, level: impl Fn(usize) -> f64) -> Vec<f64> {
         let mut rng = stream(seed, "nights");

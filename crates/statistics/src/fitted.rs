@@ -85,7 +85,7 @@ impl FittedLine {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{below, stream};
+    use crate::random::{below, stream};
 
     fn points(seed: u64) -> Vec<LinePoint> {
         let mut rng = stream(seed, "line");

@@ -66,7 +66,7 @@ impl Pooled {
 mod tests {
     use super::super::quantile::quantile_of_sorted;
     use super::*;
-    use crate::record::{below, stream};
+    use crate::random::{below, stream};
 
     #[test]
     fn weighted_quantile_equals_the_quantile_of_the_copies() {

@@ -125,7 +125,7 @@ fn seen_by_runs(persistence: f64, run: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{below, stream};
+    use crate::random::{below, stream};
 
     fn autoregressive(n: usize, phi: f64, seed: u64) -> Vec<f64> {
         let mut rng = stream(seed, "ar");

@@ -10,7 +10,7 @@ mod simulate;
 
 use rand::SeedableRng as _;
 use rand::seq::SliceRandom as _;
-use reclaim_analysis::stats::{
+use reclaim_statistics::{
     Totals, block_quantile, harrell_davis_interval, mser, paired_means, paired_quantile, paired_totals,
     ratio_of,
 };
@@ -40,7 +40,7 @@ fn median_of_equal_arms(population: Population) {
             (effect.p_value, effect.ratio(CONFIDENCE))
         })
         .collect();
-    let share = |hit: &dyn Fn(&(f64, reclaim_analysis::stats::Estimate)) -> bool| {
+    let share = |hit: &dyn Fn(&(f64, reclaim_statistics::Estimate)) -> bool| {
         100.0 * runs.iter().filter(|run| hit(run)).count() as f64 / runs.len() as f64
     };
     assert_within(&format!("{population:?}: false alarms"), share(&|(p, _)| *p <= 0.05), 0.0..=7.0);

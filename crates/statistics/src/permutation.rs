@@ -2,7 +2,7 @@
 
 use rand::Rng as _;
 
-use crate::record::{below, stream};
+use crate::random::{below, stream};
 
 /// Random flips where the pairs are too many to try every one: the smallest p-value is 1 / 5,000.
 pub const FLIPS: u32 = 4_999;

@@ -9,7 +9,7 @@
 use super::estimate::{Estimate, TooFew, expanded_tail};
 use super::paired::RESAMPLES;
 use super::quantile::{median, quantile_of_sorted};
-use crate::record::{below, stream};
+use crate::random::{below, stream};
 
 /// Runs that a line needs.
 pub const MIN_POINTS: usize = 8;

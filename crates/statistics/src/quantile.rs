@@ -1,4 +1,4 @@
-//! Quantiles of raw samples, without intervals: `block_quantile` and `harrell_davis` have those.
+//! Quantiles of raw samples, without intervals: `quantile_interval` and `median_interval` have those.
 
 /// Samples that an interval of a quantile needs on each side of it.
 pub(super) const MIN_BEYOND: f64 = 5.0;

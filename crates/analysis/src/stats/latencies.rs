@@ -5,10 +5,9 @@ use std::cmp::Ordering;
 use hdrhistogram::Histogram as Hdr;
 use statrs::distribution::{Binomial, DiscreteCDF as _};
 
-use crate::record::{BadHistogram, Histogram};
+use reclaim_statistics::{LogValue, TooFew, normal_quantile};
 
-use super::estimate::{TooFew, normal_quantile};
-use super::log_value::LogValue;
+use crate::record::{BadHistogram, Histogram};
 
 const NS_PER_US: f64 = 1_000.0;
 

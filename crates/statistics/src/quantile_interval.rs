@@ -6,7 +6,7 @@ use super::pooled::Pooled;
 use super::quantile::MIN_BEYOND;
 use super::series::variance;
 use super::series_mean::MIN_BLOCKS;
-use crate::record::{below, stream};
+use crate::random::{below, stream};
 
 /// Resamples of the block bootstrap: it only has to give a standard error.
 const RESAMPLES: usize = 999;

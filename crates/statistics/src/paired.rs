@@ -19,7 +19,7 @@ use super::neighbours::Neighbours;
 use super::permutation::sign_flip_p_value;
 use super::pooled::Pooled;
 use super::quantile::quantile;
-use crate::record::{below, stream};
+use crate::random::{below, stream};
 
 /// Bootstrap resamples.
 pub const RESAMPLES: usize = 2_399;

@@ -74,7 +74,7 @@ mod tests {
 
     use super::super::log_value::ratio_of;
     use super::*;
-    use crate::record::{below, stream};
+    use crate::random::{below, stream};
 
     #[test]
     fn halves_that_differ_are_told_and_ones_that_do_not_are_not() {

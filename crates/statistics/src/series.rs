@@ -119,7 +119,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::record::{below, stream};
+    use crate::random::{below, stream};
 
     fn noise(seed: u64, n: usize) -> Vec<f64> {
         let mut rng = stream(seed, "noise");
