@@ -127,8 +127,11 @@ impl Cluster {
                         new.push(link.clone());
                         links.push(link);
                     }
-                    // It is gone: whoever asks it something is told, and the others have their connections.
-                    (Err(_), Some(link)) => links.push(link.clone()),
+                    // It is gone: whoever asks it something is told, and the others have their connections. As it is
+                    // known by now: another refresh may have found it back.
+                    (Err(_), Some(link)) => {
+                        links.push(self.link_now(&primary.addr).unwrap_or_else(|| link.clone()));
+                    }
                     (Err(error), None) => return Err(error),
                 }
             }
@@ -136,6 +139,10 @@ impl Cluster {
         self.ensure_library(&topology, &new, &CancellationToken::new()).await?;
         self.replace_map(topology, links);
         Ok(())
+    }
+
+    fn link_now(&self, addr: &NodeAddr) -> Option<Link> {
+        self.state.borrow().links.iter().find(|link| link.admin.addr() == addr).cloned()
     }
 
     /// `links` go to the primaries of `topology`, in its order.

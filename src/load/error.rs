@@ -1,6 +1,6 @@
 //! Why a run ended without a record.
 
-use super::faults::Silent;
+use super::faults::SilentPrimary;
 use super::planning::PlanError;
 use super::rendezvous::MeetingError;
 use super::timing::TraceError;
@@ -55,7 +55,7 @@ pub enum LoadError {
     Meeting(#[from] MeetingError),
     /// A primary does not answer any more.
     #[error(transparent)]
-    Silent(#[from] Silent),
+    Silent(#[from] SilentPrimary),
     /// A fault of the scenario cannot be done to this cluster.
     #[error("[[fault]]: {0}")]
     Fault(Box<FaultError>),

@@ -116,7 +116,7 @@ fn keep_awake(
     }
     if neighbours.place > 0 && conditions.placement == Placement::Free {
         let who = if neighbours.overlapping {
-            "another generator of the run that has some of them"
+            "another generator of the run that has some of them, which leaves the others asleep"
         } else {
             "the first generator on this machine"
         };

@@ -65,8 +65,9 @@ fn folders_stand_on_floors_without_circles() {
     for (src, floors) in floors(&contributing) {
         let arrows = Sources::read(&root.join(&src)).unwrap().arrows();
         let count: usize = arrows.values().map(BTreeMap::len).sum();
-        // As many as there are floors at least, and where folders are floors many times as many.
-        assert!(count >= floors.len(), "{src}: {count} arrows were read, which cannot be all");
+        let are_files = floors.iter().all(|floor| root.join(&src).join(floor).with_extension("rs").is_file());
+        let least = if are_files { floors.len() } else { 100 };
+        assert!(count > least, "{src}: {count} arrows were read, which cannot be all");
         assert_eq!(upward(&arrows, &floors), Vec::<String>::new(), "arrows upwards in {src}");
         assert_eq!(circles(&arrows), Vec::<String>::new(), "circles in {src}");
         for folder in &floors {

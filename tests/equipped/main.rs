@@ -24,6 +24,11 @@ fn needing(
     find: fn() -> Result<String, String>,
     run: impl FnOnce(String) + Send + 'static,
 ) -> Trial {
+    if std::env::var_os("RECLAIM_BENCH_EQUIPPED_APART").is_some() {
+        return Trial::ignorable_test(name, || {
+            Ok(Completion::ignored_with("asked for apart: --test equipped"))
+        });
+    }
     Trial::ignorable_test(name, move || match find() {
         Ok(found) => {
             run(found);

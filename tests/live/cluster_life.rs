@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use reclaim_analysis::record::WireCost;
 use reclaim_bench::cluster::{self, Announcement, Cluster, ClusterError, ClusterRequest, Company};
-use reclaim_bench::valkey::NodeAddr;
+use reclaim_bench::valkey::{NodeAddr, NodeIndex};
 use redis::Value;
 use rustix::process::{Pid, test_kill_process};
 use tokio_util::sync::CancellationToken;
@@ -94,6 +94,32 @@ async fn after_a_failover_the_handle_reaches_the_new_primary() {
         "the heir's counters are not the lost one's"
     );
     assert!(now[1].since(&counters[1]).is_ok());
+}
+
+/// Two things at once: a server that is gone for good, and a connection to another one that is lost.
+#[tokio::test(flavor = "current_thread")]
+async fn a_primary_that_is_gone_keeps_no_connection_to_another_from_being_opened_anew() {
+    let cluster = support::own(3, 0).await;
+    let gone = cluster.topology().primaries()[0].addr.clone();
+    support::kill(cluster.server_pid(&gone).unwrap());
+    wait_until_gone(&[gone.to_string()], GONE_WITHIN);
+
+    let other = NodeIndex(1);
+    let mut ask = redis::cmd("CLIENT");
+    ask.arg("ID");
+    let Value::Int(id) = cluster.wire(other).call("test", &ask, &mut WireCost::default()).await.unwrap()
+    else {
+        panic!("no number of a connection")
+    };
+    let mut kill = redis::cmd("CLIENT");
+    kill.arg(&["KILL", "ID"]).arg(id);
+    let killed = cluster.admin(other).call("test", &kill, &mut WireCost::default()).await.unwrap();
+    assert_eq!(killed, Value::Int(1));
+    assert!(cluster.wire(other).call("test", &ask, &mut WireCost::default()).await.is_err());
+
+    cluster.refresh().await.unwrap();
+    let anew = cluster.wire(other).call("test", &ask, &mut WireCost::default()).await.unwrap();
+    assert!(matches!(anew, Value::Int(anew) if anew > id), "{anew:?}");
 }
 
 /// A library that was loaded on a primary which is none any more at the end.

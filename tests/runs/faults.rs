@@ -1,6 +1,7 @@
 //! `[[fault]]` on real servers: processes stopped and killed, replicas that take over, connections cut, under
 //! load.
 
+mod connections;
 mod ends;
 mod level;
 mod slots;

@@ -10,7 +10,6 @@ mod capacity;
 mod capacity_parts;
 mod ci;
 mod clocks;
-mod connections;
 mod duet;
 mod faults;
 mod half_writing;

@@ -10,7 +10,7 @@
 //! and never less than the cube root of their number (twice that where neighbours resemble each other), since
 //! 100 differences cannot tell an autocorrelation of 0.2 from none. What runs of that length still miss, the
 //! resemblance across their seams, is added by the ratio that a series of the same autocorrelation has.
-//! tests/statistics shows the coverage.
+//! tests/simulated shows the coverage.
 
 use super::series::{autocorrelation, mean};
 

@@ -12,7 +12,7 @@
 //! teachers should know about the bootstrap"), which moves the percentiles outwards by what Student's t adds
 //! for as many runs as there are. Bootstrap-t does as well at the median, but covers 90 to 93 % instead of 95
 //! % at the 99th percentile of autocorrelated samples, where the spread of single strata says little about
-//! the pooled value. tests/statistics shows the coverage.
+//! the pooled value. tests/simulated shows the coverage.
 
 use super::estimate::{Estimate, TooFew, expanded_tail, normal_quantile};
 use super::neighbours::Neighbours;

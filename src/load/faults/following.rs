@@ -17,6 +17,9 @@ use crate::valkey::Wire;
 /// A look waits for no node longer than this: what answers at all does so within milliseconds.
 const PATIENCE: Duration = Duration::from_millis(300);
 
+/// A look after a loss that no fault explains may open many connections, over a long way: nothing else hurries it.
+const PATIENCE_AFTER_LOSS: Duration = Duration::from_secs(5);
+
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -68,7 +71,8 @@ pub(in crate::load) struct Follower {
     wanted: Notify,
     changed: Notify,
     generation: Cell<u64>,
-    /// Held by whoever looks: of two looks the older one's map might be the one that stays.
+    /// Held by `follow` and `after_loss` while they look: of two looks the older one's map might be the one that stays.
+    /// Not by `until_whole`: `follow` may have been left off within its look, and would hold it for good.
     looking: Mutex<()>,
     losses: Losses,
 }
@@ -111,22 +115,22 @@ impl Follower {
     /// After a claim whose connection broke though no fault explains it: sees to it that it is opened anew, also
     /// where nobody follows, as in a warm-up. `wire` has the connections in question as they are at the time.
     pub async fn after_loss(&self, wire: impl Fn() -> Wire) {
-        self.losses.mend(wire, async || self.look_now().await).await;
+        self.losses.mend(wire, async || self.look_now(PATIENCE_AFTER_LOSS).await).await;
     }
 
     /// Looks whenever somebody asks. Goes on until it is dropped.
     pub async fn follow(&self) -> Infallible {
         loop {
             self.wanted.notified().await;
-            self.look_now().await;
+            self.look_now(PATIENCE).await;
             tokio::time::sleep(PAUSE).await;
         }
     }
 
-    async fn look_now(&self) {
+    async fn look_now(&self, patience: Duration) {
         let _alone = self.looking.lock().await;
         // Where no map can be had, whoever waits asks again.
-        if self.cluster.look(PATIENCE).await.changed {
+        if self.cluster.look(patience).await.changed {
             self.generation.set(self.generation() + 1);
             self.changed.notify_waiters();
         }

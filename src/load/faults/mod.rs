@@ -20,4 +20,4 @@ pub(super) use persisting::Persisting;
 pub(super) use recovering::Recovering;
 pub(super) use reopening::Reopening;
 pub(super) use run_faults::Faults;
-pub(super) use silent_primary::{Patience, SilentPrimary as Silent};
+pub(super) use silent_primary::{Patience, SilentPrimary};

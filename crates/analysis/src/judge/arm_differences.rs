@@ -1,6 +1,7 @@
 //! What one arm takes more than another, in the metric's unit: the answer of a comparison as a figure of its
 //! own, for exports, histories, and results that are held against each other.
 
+use super::comparison_result::Comparison;
 use super::control::{cluster_allowance, difference_between_clusters};
 use super::result::RunResult;
 use crate::scenario::Metric;
@@ -40,11 +41,16 @@ impl ArmDifference {
 /// Every difference of a result, comparison by comparison. None of a run that must not be used, nor of one
 /// whose control forbids verdicts: its arms may not have been treated alike.
 pub fn arm_differences(result: &RunResult) -> Vec<ArmDifference> {
-    if !result.is_usable() || result.is_vetoed() {
+    if !result.is_judged() {
         return Vec::new();
     }
     let allowance = cluster_allowance(result.control.as_ref());
+    let on_one_cluster = |one: &Comparison| {
+        let of = |arm: &str| result.record.cluster_of_named(arm);
+        of(&one.candidate).zip(of(&one.baseline)).is_some_and(|(one, other)| std::ptr::eq(one, other))
+    };
     let told = result.comparisons.iter().filter_map(|one| {
+        let allowance = if on_one_cluster(one) { 0.0 } else { allowance };
         Some(ArmDifference {
             candidate: one.candidate.clone(),
             baseline: one.baseline.clone(),
@@ -128,10 +134,17 @@ mod tests {
                 assert!((more / (allowance * candidate) - 1.0).abs() < 0.1, "{wide:?} {own:?} {allowance}");
             }
         }
+        let assert_as_of_run = |duet: &RunResult, why: &str| {
+            for (one, of_run) in arm_differences(duet).iter().zip(&duet.comparisons) {
+                assert_eq!(Some(one.difference), of_run.difference, "{why}");
+            }
+        };
+        // Variants without a server of their own share the baseline's cluster.
+        let mut shared = duet.clone();
+        shared.record.clusters[0].arms = vec![0, 1];
+        assert_as_of_run(&shared, "on one cluster");
         duet.control.as_mut().unwrap().allowance = None;
-        for (one, of_run) in arm_differences(&duet).iter().zip(&duet.comparisons) {
-            assert_eq!(Some(one.difference), of_run.difference, "on one cluster");
-        }
+        assert_as_of_run(&duet, "nothing to allow for");
     }
 
     #[test]

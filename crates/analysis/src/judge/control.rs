@@ -22,6 +22,11 @@ impl RunResult {
     pub fn is_vetoed(&self) -> bool {
         self.control.as_ref().is_some_and(|control| !control.passed)
     }
+
+    /// Whether its verdicts count: its figures may be used, and its control forbids none.
+    pub fn is_judged(&self) -> bool {
+        self.is_usable() && !self.is_vetoed()
+    }
 }
 
 /// What verdicts must allow for, as a share: what two clusters of one server may differ by, where arms have

@@ -51,6 +51,9 @@ fn where_a_figure_stands_is_told_by_the_thresholds_of_stored_results() {
     assert_eq!(places(1.15, 530.0), [NotHeld, NotHeld, BeyondWarn, Within]);
     assert_eq!(places(1.3, 440.0), [NotHeld, NotHeld, BeyondFail, BeyondFail]);
     assert_eq!(places(0.5, 470.0), [NotHeld, NotHeld, Within, BeyondWarn]);
+    // A threshold says "more than": what is worse by exactly as much is within it, whichever way is worse.
+    assert_eq!(places(1.1, 475.0), [NotHeld, NotHeld, Within, Within]);
+    assert_eq!(places(1.101, 474.5), [NotHeld, NotHeld, BeyondWarn, BeyondWarn]);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Quantiles of one histogram.
 
+use crate::scenario::P99;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -37,7 +38,7 @@ pub(super) fn latency(histogram: &Histogram) -> Option<LatencySummary> {
         p50: latencies.quantile_us(0.5),
         p90: latencies.quantile_us(0.9),
         p95: latencies.quantile_us(0.95),
-        p99: latencies.quantile_us(0.99),
+        p99: latencies.quantile_us(P99),
         p999: latencies.quantile_us(0.999),
         max: latencies.max_us(),
         p50_interval: None,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::record::{
     ArmRecord, ClusterRecord, CounterBlock, Histogram, RunRecord, TimelinePoint, Warning, WireTotals,
 };
-use crate::scenario::{Metric, ModelForm};
+use crate::scenario::{Metric, ModelForm, P99};
 
 /// Where a metric's value comes from.
 #[derive(Clone, Copy, Debug)]
@@ -81,14 +81,14 @@ pub(super) fn source(metric: Metric) -> Source {
     match metric {
         Metric::ServiceP50 => Source::ServiceQuantile(0.5),
         Metric::ServiceP90 => Source::ServiceQuantile(0.9),
-        Metric::ServiceP99 => Source::ServiceQuantile(0.99),
+        Metric::ServiceP99 => Source::ServiceQuantile(P99),
         Metric::ServiceP999 => Source::ServiceQuantile(0.999),
         Metric::ServiceMean => Source::ServiceMean,
         Metric::ServiceP50RoundTrips => Source::ServiceInRoundTrips(0.5),
         Metric::ResponseP50 => Source::Histogram { of: |arm| &arm.response, quantile: 0.5 },
-        Metric::ResponseP99 => Source::Histogram { of: |arm| &arm.response, quantile: 0.99 },
+        Metric::ResponseP99 => Source::Histogram { of: |arm| &arm.response, quantile: P99 },
         Metric::ResumeP50 => Source::Histogram { of: |arm| &arm.resume, quantile: 0.5 },
-        Metric::ResumeP99 => Source::Histogram { of: |arm| &arm.resume, quantile: 0.99 },
+        Metric::ResumeP99 => Source::Histogram { of: |arm| &arm.resume, quantile: P99 },
         Metric::Throughput => Source::Blocks(CounterBlock::rate_parts),
         // Over all claims that reached the function: the servers worked for those that they refused as well.
         Metric::ServerCpu => {

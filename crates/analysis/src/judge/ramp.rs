@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::record::{RunRecord, TimelinePoint};
-use crate::scenario::{ArrivalsForm, Ramp};
+use crate::scenario::{ArrivalsForm, P99, Ramp};
 use crate::stats::{CONFIDENCE, Estimate, Latencies, TooFew};
 
 /// Steps that a run is cut into at most.
@@ -127,7 +127,7 @@ fn step(points: &[TimelinePoint], from_s: f64, to_s: f64, due_until: impl Fn(f64
         claimed_per_s: claimed as f64 / length,
         errors: points.iter().map(|point| point.errors).sum(),
         response_p50: quantile(0.5),
-        response_p99: quantile(0.99),
+        response_p99: quantile(P99),
         stock: points.last().map_or(0, |point| point.stock),
         busiest_cpu: busiest(points),
     }

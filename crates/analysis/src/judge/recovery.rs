@@ -6,6 +6,7 @@
 //! for the outage.
 
 use crate::record::{InjectedFault, InjectedRecord, Outcomes, RunRecord, TimeSlice};
+use crate::scenario::P99;
 use crate::stats::Latencies;
 
 use super::recovery_result::{Before, HIDDEN_FROM, Recovery, on_end};
@@ -241,12 +242,12 @@ impl Group {
     }
 
     fn p99_us(&self) -> Option<f64> {
-        Some(self.response.as_ref()?.quantile_us(0.99)).filter(|us| *us > 0.0)
+        Some(self.response.as_ref()?.quantile_us(P99)).filter(|us| *us > 0.0)
     }
 
     /// p99 with claims without a time counted as slowest; `None` if p99 is one of these.
     fn p99_of_all_us(&self) -> Option<f64> {
-        self.response.as_ref()?.quantile_with_later_us(0.99, self.untimed).filter(|us| *us > 0.0)
+        self.response.as_ref()?.quantile_with_later_us(P99, self.untimed).filter(|us| *us > 0.0)
     }
 }
 

@@ -53,11 +53,9 @@ pub(super) fn measured_the_same<'a>(
         && !differences(past, now).iter().any(|one| one.forbids)
 }
 
-/// Whether one and the same program made both. Of a checkout with changes, and outside of any, nobody knows
-/// what was built.
+/// Whether one and the same program made both.
 fn made_by_one(past: &Tool, now: &Tool) -> bool {
-    let is_known = now.commit != "unknown" && !now.commit.ends_with("-dirty");
-    is_known && (&past.version, &past.commit) == (&now.version, &now.commit)
+    now.names_its_build() && (&past.version, &past.commit) == (&now.version, &now.commit)
 }
 
 fn noted(past: &RunResult) -> RunBefore {

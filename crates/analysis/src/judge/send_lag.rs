@@ -1,7 +1,7 @@
 //! How late claims were sent, and how late is too late.
 
 use crate::record::{ArmRecord, GeneratorRecord, InvalidReason, RunRecord, SEND_LAG_SHARE, Warning};
-use crate::scenario::Scenario;
+use crate::scenario::{P99, Scenario};
 use crate::stats::Latencies;
 
 /// Without a service level, a calibrated generator that is late by less than this at p99 is as good as timer
@@ -98,7 +98,7 @@ pub(super) fn of_generator(
     record: &RunRecord,
     scenario: &Scenario,
 ) -> Option<SendLag> {
-    let p99 = Latencies::readable(&generator.send_lag)?.quantile_us(0.99);
+    let p99 = Latencies::readable(&generator.send_lag)?.quantile_us(P99);
     let arms = of_arms_by(record, scenario, Calibrated::of_one(record, generator));
     arms.reduce(|a, b| SendLag { p99, wanted: a.wanted.max(b.wanted), allowed: a.allowed.max(b.allowed) })
         .map(|limits| SendLag { p99, ..limits })
@@ -113,7 +113,7 @@ fn of_arm(
     calibrated: Calibrated,
 ) -> Option<SendLag> {
     let lag = Latencies::readable(&arm.send_lag)?;
-    let p99 = lag.quantile_us(0.99);
+    let p99 = lag.quantile_us(P99);
     if let Some(bound) = scenario.slo.and_then(|slo| slo.response_p99) {
         let limit = SEND_LAG_SHARE * bound.as_secs_f64() * 1e6;
         return Some(SendLag { p99, wanted: limit, allowed: limit });
@@ -122,7 +122,7 @@ fn of_arm(
     let wanted_us = SEND_LAG_SHARE * response.quantile_us(0.5);
     // Where nobody knows what this generator can do: late by no more than a slow claim takes it is at least
     // not what the response times mostly show.
-    let slow_claim = Latencies::readable(&arm.service).map_or(0.0, |service| service.quantile_us(0.99));
+    let slow_claim = Latencies::readable(&arm.service).map_or(0.0, |service| service.quantile_us(P99));
     let of_note = record.calibration.as_ref().and_then(|note| {
         let by_calibration = OVER_CALIBRATED * note.send_lag?.p99_us;
         // It can do at least that; how late it was because the machine had other things to do excuses no run.

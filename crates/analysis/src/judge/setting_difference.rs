@@ -108,7 +108,7 @@ impl fmt::Display for SettingDifference {
     }
 }
 
-/// Two results that measured different things. `report::not_comparable` says it for a reader.
+/// Two results that measured different things. `report::not_comparable` says it for a reader, in as many lines as it takes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct NotComparable(pub Vec<SettingDifference>);
 

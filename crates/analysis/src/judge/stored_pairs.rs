@@ -21,7 +21,7 @@ pub struct StoredPair {
     pub metric: Metric,
     /// Its unit.
     pub unit: String,
-    /// Other arm less baseline arm, as the base result has it; `None` where its control forbids verdicts, or
+    /// Other arm less baseline arm in the base result, in a server duet with what its clusters may differ by; `None` where its control forbids verdicts, or
     /// it has too little.
     pub in_base: Option<Estimate>,
     /// The same as the candidate result has it.

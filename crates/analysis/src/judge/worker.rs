@@ -28,7 +28,7 @@ pub struct HeadlineSeen {
 /// runs, and where this one does not say that `hget-lane` is slower: its control forbids it, or its verdict is
 /// another one.
 pub fn headline_seen(result: &RunResult) -> Vec<HeadlineSeen> {
-    if !result.is_usable() || result.is_vetoed() {
+    if !result.is_judged() {
         return Vec::new();
     }
     let path =

@@ -16,6 +16,13 @@ pub struct Tool {
     pub debug_build: bool,
 }
 
+impl Tool {
+    /// Whether its commit says what was built: of a checkout with changes, and outside of any, nobody knows.
+    pub fn names_its_build(&self) -> bool {
+        self.commit != "unknown" && !self.commit.ends_with("-dirty")
+    }
+}
+
 /// Where a run ran.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Environment {

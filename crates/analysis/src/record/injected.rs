@@ -47,7 +47,7 @@ pub enum FailedTry<'a> {
 
 impl<'a> FailedTry<'a> {
     /// Of a key of `retries`.
-    pub fn of(key: &'a str) -> Self {
+    pub fn from_key(key: &'a str) -> Self {
         match key {
             retry_cause::TIMED_OUT => Self::TimedOut,
             retry_cause::DISCONNECTED => Self::Disconnected,

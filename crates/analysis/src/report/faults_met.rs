@@ -56,7 +56,7 @@ fn ended(outcomes: &Outcomes, settled: u64, doubts: Doubts) -> Vec<(String, u64)
 
 /// What a try came to.
 pub(super) fn tried(cause: &str) -> &str {
-    match FailedTry::of(cause) {
+    match FailedTry::from_key(cause) {
         FailedTry::TimedOut => "no reply in time",
         FailedTry::Disconnected => "the connection was lost",
         FailedTry::Moved => "MOVED",

@@ -3,6 +3,7 @@
 use super::conditions;
 use super::document::Block;
 use super::format::{TimeUnit, count, figure, maybe, rough, time_us};
+use super::words::thread_busy;
 use crate::judge::{GeneratorLimit, GeneratorSummary, RunResult, seconds_apart, uncalibrated};
 use crate::record::{GeneratorRecord, RunRecord};
 
@@ -88,9 +89,7 @@ fn limit(generators: &[GeneratorSummary]) -> String {
         return "No generator was the limit: each thread had time to spare, and none sent too late.".into();
     };
     let why = match limit {
-        GeneratorLimit::Busy => {
-            format!("its thread was busy for {} of the window", rough(generator.busy.unwrap_or_default()))
-        }
+        GeneratorLimit::Busy => thread_busy("its", &rough(generator.busy.unwrap_or_default())),
         GeneratorLimit::Late => {
             let p99_us = generator.send_lag_us.map_or(0.0, |lag| lag.p99);
             format!("its claims were sent {} late at p99", time_us(p99_us))

@@ -21,16 +21,11 @@ pub(super) fn value_of(point: &SweepPoint) -> String {
     words::setting(&point.value) + if point.valid { "" } else { " (invalid)" }
 }
 
-/// Whether something was to be judged, and is at no value.
-pub(super) fn nothing_judged(sweep: &Sweep) -> bool {
-    !candidates(sweep).is_empty() && !sweep.points.iter().any(SweepPoint::is_judged)
-}
-
 /// The answer, without a full stop; never empty.
 pub(super) fn answer(sweep: &Sweep) -> String {
     let candidates = candidates(sweep);
     let measured = sweep.points.len();
-    if nothing_judged(sweep) {
+    if sweep.is_without_verdict() {
         return no_verdict(sweep);
     }
     let slopes: Vec<String> = candidates
@@ -171,21 +166,31 @@ mod tests {
     use super::super::sweep_fixture::with_lines;
     use super::*;
     use crate::judge::fixtures::{FULL_GRANT, HGET_LANE};
+    use crate::stats::Estimate;
 
     #[test]
     fn a_slope_is_told_as_a_time_and_not_as_a_number_of_round_trips() {
-        let curve = with_lines(&[HGET_LANE, FULL_GRANT]);
+        let mut curve = with_lines(&[HGET_LANE, FULL_GRANT]);
+        for (line, [estimate, low, high]) in
+            curve.lines.iter_mut().zip([[1.02, 0.98, 1.06], [-0.98, -1.05, -0.96]])
+        {
+            line.per_us = Estimate { estimate, low, high, confidence: 0.95 };
+        }
         assert_eq!(
             answer(&curve),
             "hget-lane takes 1.0 round-trip times of the network longer; full-grant takes 1.0 round-trip times of the network \
              shorter, at the load that was measured"
         );
         let said = |n: usize| line_in_words(&curve, &curve.lines[n], "+60.0 µs");
-        let than = "than the baseline at the load that was measured (95 %";
-        for (n, word) in [(0, "longer"), (1, "shorter")] {
-            let slope = curve.lines[n].per_us.estimate;
-            let begins = format!("{:.2} round-trip times of the network {word} {than}", slope.abs());
-            assert!(said(n).starts_with(&begins), "{}", said(n));
+        let than = "than the baseline at the load that was measured (95 % interval";
+        for (n, begins) in [
+            format!("1.02 round-trip times of the network longer {than} 0.98 to 1.06)"),
+            format!("0.98 round-trip times of the network shorter {than} 0.96 to 1.05)"),
+        ]
+        .iter()
+        .enumerate()
+        {
+            assert!(said(n).starts_with(begins), "{}", said(n));
         }
     }
 

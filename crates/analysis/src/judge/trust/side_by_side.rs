@@ -40,13 +40,6 @@ impl SideBySideTrust {
     }
 }
 
-impl RunResult {
-    /// Whether its verdicts count: its figures may be used, and its control forbids none.
-    pub fn is_judged(&self) -> bool {
-        self.is_usable() && !self.is_vetoed()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -66,7 +66,7 @@ fn answer(compared: &StoredComparison) -> Answer {
     };
     let sides = vec![side("base", &compared.base), side("candidate", &compared.candidate)];
     let mut reasons = vec![html! { (ONE_AFTER_THE_OTHER) }];
-    reasons.extend(compared.differences.iter().map(|difference| html! { (difference.what) ": " (difference.base) " against " (difference.candidate) "." }));
+    reasons.extend(compared.differences.iter().map(|difference| html! { (difference) "." }));
     let level = compared.trust();
     let headline = match level {
         Trust::Yes => "Both runs measured the same, with coarse thresholds.",

@@ -3,7 +3,6 @@
 use super::super::document::Block;
 use super::super::format::{share, signed_percent};
 use crate::judge::{Comparison, RunResult, WithRunsBefore};
-use crate::record::Tool;
 
 /// A line for each candidate, by the first metric of the scenario; none where nothing may be judged or too few
 /// runs were made. Of a build that no commit names there never are enough: one line says so.
@@ -20,7 +19,7 @@ pub(in crate::report) fn next_run(result: &RunResult) -> Vec<Block> {
     let lines: Vec<Block> =
         by_first_metric.into_iter().filter_map(|(_, one)| line(one).map(Block::Line)).collect();
     let alone = lines.is_empty() && compared && !result.record.partial;
-    if alone && !names_its_build(&result.record.tool) {
+    if alone && !result.record.tool.names_its_build() {
         return vec![Block::Line(format!(
             "No run before it is held beside this one: no commit names the build that made it ({}), so that nobody knows which \
              runs were made by the same.",
@@ -28,12 +27,6 @@ pub(in crate::report) fn next_run(result: &RunResult) -> Vec<Block> {
         ))];
     }
     lines
-}
-
-/// Whether a tool's commit says what was built, as it must for a run to be held beside others: in a checkout
-/// with changes, and outside of any, it does not.
-fn names_its_build(tool: &Tool) -> bool {
-    tool.commit != "unknown" && !tool.commit.ends_with("-dirty")
 }
 
 fn sentence(comparison: &Comparison, all: &WithRunsBefore) -> String {

@@ -76,8 +76,7 @@ pub(super) fn primary_over_time(record: &RunRecord, n: usize) -> String {
 
 /// What two results differ in; nothing where they do not.
 pub(super) fn differing(differences: &[SettingDifference]) -> Option<Block> {
-    let named = |d: &SettingDifference| format!("{}: {} against {}", d.what, d.base, d.candidate);
-    let items: Vec<String> = differences.iter().map(named).collect();
+    let items: Vec<String> = differences.iter().map(ToString::to_string).collect();
     (!items.is_empty()).then(|| Block::List { heading: "The runs differ in".into(), items })
 }
 

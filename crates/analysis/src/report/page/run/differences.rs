@@ -12,7 +12,7 @@ use crate::report::chart::{
 use crate::report::format::{self, count, difference, share};
 use crate::report::{findings, run_report, words};
 use crate::scenario::{Direction, Metric};
-use crate::stats::{CONFIDENCE, Estimate};
+use crate::stats::Estimate;
 
 /// Candidates whose strata are drawn: more lines than this are a tangle.
 const DRAWN: usize = 4;
@@ -150,10 +150,9 @@ fn comparisons(result: &RunResult) -> Markup {
             row
         })
         .collect();
-    let confidence =
-        result.comparisons.iter().find_map(|one| Some(one.ratio?.confidence)).unwrap_or(CONFIDENCE);
+    let confidence = run_report::compared_at(&[result]);
     let baseline = result.comparisons.first().map_or("", |one| one.baseline.as_str());
-    table(&format!("Compared with {baseline}, {} intervals", share(confidence)), &columns, &rows)
+    table(&format!("Compared with {baseline}, {confidence} intervals"), &columns, &rows)
 }
 
 /// Stratum by stratum: a difference that drifts or jumps says more than its mean.

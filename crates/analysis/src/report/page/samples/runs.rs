@@ -127,6 +127,9 @@ fn offered(slower: f64, seed: u64, seconds: u32, unsuccessful: u64) -> RunRecord
     record.scenario.population.executions = 20_000;
     let claimed = claims - unsuccessful;
     claim_each(&mut record, &[GRANT_LANE], claimed);
+    // Claims that had no effect have left their grants.
+    record.audit.grants_issued += unsuccessful;
+    record.audit.outstanding += unsuccessful;
     let arm = &mut record.arms[0];
     (arm.service, arm.response, arm.send_lag) = (
         spread(claimed, 190.0 * slower, seed),

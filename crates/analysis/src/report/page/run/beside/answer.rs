@@ -74,7 +74,7 @@ fn said(result: &RunResult) -> String {
     if result.is_vetoed() {
         return format!("{name}: no verdict, its control failed");
     }
-    let headline = headline(result);
+    let headline = by_first_metric(result);
     if headline.is_empty() {
         return format!("{name}: {}", run_report::uncompared(result));
     }
@@ -106,7 +106,8 @@ fn counted<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
     counted.into_iter().map(|(word, n)| format!("{n} {word}")).collect::<Vec<_>>().join(", ")
 }
 
-fn headline(result: &RunResult) -> Vec<&Comparison> {
+/// Each candidate's comparison of the first metric.
+fn by_first_metric(result: &RunResult) -> Vec<&Comparison> {
     result.by_first_metric().into_iter().map(|(_, one)| one).collect()
 }
 
@@ -120,7 +121,7 @@ fn agreement(group: &[Run<'_>]) -> String {
     } else {
         format!("{} usable runs of {name}", usable.len())
     };
-    let Some(first) = usable.first().and_then(|result| headline(result).first().copied()) else {
+    let Some(first) = usable.first().and_then(|result| by_first_metric(result).first().copied()) else {
         return format!("{runs}, without a comparison in them");
     };
     let same = |one: &&Comparison| {
@@ -129,7 +130,7 @@ fn agreement(group: &[Run<'_>]) -> String {
     let told = usable.iter().filter_map(|result| result.comparisons.iter().find(same));
     let verdicts: Vec<Verdict> = told.map(|one| one.verdict).collect();
     let (candidate, baseline) = (&first.candidate, &first.baseline);
-    let others = match headline(usable[0]).len() {
+    let others = match by_first_metric(usable[0]).len() {
         0 | 1 => String::new(),
         n => format!(" (and {} other candidates, below)", n - 1),
     };
