@@ -110,6 +110,7 @@ pub async fn settle_unanswered(
 
 #[cfg(test)]
 mod tests {
+    use super::super::scripted::Scripted;
     use super::*;
     use crate::claim::{ClaimError, ClaimTicket, LocalFuture};
     use crate::flowfabric::{CallError, ReclaimGrant, WorkerIdentity};
@@ -117,25 +118,7 @@ mod tests {
     use ff_core::partition::Partition;
     use ff_core::types::{AttemptId, AttemptIndex, LeaseEpoch, LeaseId};
     use reclaim_analysis::record::RedirectKind;
-    use reclaim_analysis::scenario::VariantPath;
     use std::cell::RefCell;
-
-    /// A variant whose claims end as written down, last first.
-    struct Scripted(RefCell<Vec<ClaimReceipt>>);
-
-    impl ClaimPath for Scripted {
-        fn path(&self) -> VariantPath {
-            VariantPath::GrantLane
-        }
-
-        fn claim<'a>(&'a self, _: &'a ClaimOrder<'a>) -> LocalFuture<'a, ClaimReceipt> {
-            Box::pin(async { self.0.borrow_mut().pop().expect("one claim too many") })
-        }
-
-        fn claim_over<'a>(&'a self, _: Line, order: &'a ClaimOrder<'a>) -> LocalFuture<'a, ClaimReceipt> {
-            self.claim(order)
-        }
-    }
 
     struct Nowhere;
 

@@ -16,6 +16,8 @@ mod order;
 mod path;
 mod recipe;
 mod routes;
+#[cfg(test)]
+mod scripted;
 #[cfg(feature = "sdk")]
 mod sdk;
 #[cfg(not(feature = "sdk"))]
@@ -36,6 +38,8 @@ pub use order::{ClaimOrder, ClaimReceipt};
 pub use path::{ClaimPath, ClaimSetup};
 pub use recipe::claim_path;
 pub use routes::{LocalFuture, Reroutes, Routes};
+#[cfg(test)]
+pub(crate) use scripted::Scripted;
 pub use sdk::{SDK_BUILT, Sdk, sdk_path};
 pub use sdk_login::{SdkError, SdkLogin, sdk_client_name};
 pub use worker::{Hand, Program, WorkerError, WorkerLogin, WorkerProcess, program};

@@ -15,8 +15,8 @@ use super::form::is_well;
 use super::handle::{Cluster, Link};
 use crate::valkey::{NodeAddr, NodeCounters, Topology, ValkeyError, read_topology, text};
 
-/// What a look has come to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a look has come to; by default, nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Look {
     /// Whether claims may find a way now that they had not before: another map, or a connection that is new.
     pub changed: bool,

@@ -58,6 +58,7 @@ pub use error::ClusterError;
 pub use fault::{FaultError, ServerView, StoppedProcess};
 pub use fetch::{NO_CACHE_DIR, cache_dir};
 pub use find::server_binary;
+pub use follow::Look;
 pub use handle::Cluster;
 pub use heirs::Heirs;
 pub use library::Library;

@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use reclaim_bench::cluster::{self, Cluster, ClusterRequest};
-use reclaim_bench::valkey::NodeAddr;
+use reclaim_bench::valkey::{NodeAddr, Wire};
 use redis::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -59,15 +59,28 @@ pub fn allow_every_core() {
     rustix::thread::sched_setaffinity(None, &all).unwrap();
 }
 
+/// Sends one command over a connection of the test's.
+pub async fn ask(wire: &Wire, words: &[&str]) -> Value {
+    let mut cmd = redis::cmd(words[0]);
+    cmd.arg(&words[1..]);
+    wire.call("test", &cmd, &mut WireCost::default()).await.unwrap()
+}
+
 /// Sends one command to every primary.
 pub async fn everywhere(cluster: &Cluster, words: &[&str]) -> Vec<Value> {
     let mut replies = Vec::new();
     for node in cluster.topology().nodes() {
-        let mut cmd = redis::cmd(words[0]);
-        cmd.arg(&words[1..]);
-        replies.push(cluster.admin(node).call("test", &cmd, &mut WireCost::default()).await.unwrap());
+        replies.push(ask(&cluster.admin(node), words).await);
     }
     replies
+}
+
+/// How often a server was called for a command, by its name in `INFO commandstats`, whoever called.
+pub async fn calls(wire: &Wire, command: &str) -> u64 {
+    let Value::BulkString(text) = ask(wire, &["INFO", "commandstats"]).await else { panic!("no text") };
+    let (text, before) = (String::from_utf8(text).unwrap(), format!("cmdstat_{command}:calls="));
+    let calls = text.lines().find_map(|line| line.strip_prefix(&before));
+    calls.map_or(0, |calls| calls.split(',').next().unwrap().parse().unwrap())
 }
 
 /// Opens or explains.

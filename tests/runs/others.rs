@@ -5,11 +5,11 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use reclaim_analysis::judge::RunResult;
-use reclaim_analysis::record::{InvalidReason, TimelinePoint, Warning, WireCost};
+use reclaim_analysis::record::{InvalidReason, TimelinePoint, Warning};
 use reclaim_bench::cluster::Cluster;
 use reclaim_bench::load::{Activity, Progress};
 use reclaim_bench::valkey::{NodeIndex, Wire};
-use redis::{Cmd, Value};
+use redis::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::common::one_run::{assert_clean, run_watched, scenario_text};
@@ -52,11 +52,7 @@ impl Stranger {
     }
 
     async fn send(&self, parts: &[&str]) -> Value {
-        let mut command = Cmd::new();
-        for part in parts {
-            command.arg(part);
-        }
-        self.wire.call("test", &command, &mut WireCost::default()).await.unwrap()
+        support::ask(&self.wire, parts).await
     }
 
     /// Waits until claims are being made: each reads the attempt index.
@@ -69,10 +65,7 @@ impl Stranger {
     }
 
     async fn hgets(&self) -> u64 {
-        let Value::BulkString(text) = self.send(&["INFO", "commandstats"]).await else { panic!() };
-        let text = String::from_utf8(text).unwrap();
-        let line = text.lines().find_map(|line| line.strip_prefix("cmdstat_hget:calls="));
-        line.map_or(0, |line| line.split(',').next().unwrap().parse().unwrap())
+        support::calls(&self.wire, "hget").await
     }
 }
 

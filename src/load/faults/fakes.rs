@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use ff_core::partition::{Partition, PartitionFamily};
 
-use super::following::{Followed, LookOutcome};
+use super::following::Followed;
 use crate::claim::{LocalFuture, Reroutes, Routes};
+use crate::cluster::Look;
 use crate::valkey::{NodeAddr, Wire, pipe};
 use reclaim_analysis::record::WireCost;
 
@@ -83,8 +84,8 @@ impl Reroutes for FakePrimaries {
 }
 
 impl Followed for FakePrimaries {
-    fn look(&self, _: Duration) -> LocalFuture<'_, LookOutcome> {
-        Box::pin(async move { LookOutcome { changed: self.finds().await, whole: true } })
+    fn look(&self, _: Duration) -> LocalFuture<'_, Look> {
+        Box::pin(async move { Look { changed: self.finds().await, whole: true } })
     }
 
     fn is_called_well(&self, _: Duration) -> LocalFuture<'_, bool> {

@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout};
 
 use super::reopening::Losses;
 use crate::claim::LocalFuture;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Look};
 use crate::valkey::Wire;
 
 /// A look waits for no node longer than this: what answers at all does so within milliseconds.
@@ -34,30 +34,18 @@ const STEADY: Duration = Duration::from_millis(500);
 /// How often it is said that this is waited for.
 const TOLD_EVERY: Duration = Duration::from_secs(1);
 
-/// What a look has come to; where no map could be had, nothing.
-#[derive(Clone, Copy, Debug, Default)]
-pub(in crate::load) struct LookOutcome {
-    /// Whether claims may find a way now that they had not before.
-    pub changed: bool,
-    /// Whether every primary of the map has answered.
-    pub whole: bool,
-}
-
 /// A cluster as it is followed. Neither of both waits for a node longer than `patience`.
 pub(in crate::load) trait Followed {
-    /// Looks where everything is, and connects anew to what was lost.
-    fn look(&self, patience: Duration) -> LocalFuture<'_, LookOutcome>;
+    /// Looks where everything is, and connects anew to what was lost. Where no map can be had it has come to nothing.
+    fn look(&self, patience: Duration) -> LocalFuture<'_, Look>;
 
     /// Whether every primary answers and calls the cluster well.
     fn is_called_well(&self, patience: Duration) -> LocalFuture<'_, bool>;
 }
 
 impl Followed for Cluster {
-    fn look(&self, patience: Duration) -> LocalFuture<'_, LookOutcome> {
-        Box::pin(async move {
-            let Ok(look) = self.follow(patience).await else { return LookOutcome::default() };
-            LookOutcome { changed: look.changed, whole: look.whole }
-        })
+    fn look(&self, patience: Duration) -> LocalFuture<'_, Look> {
+        Box::pin(async move { self.follow(patience).await.unwrap_or_default() })
     }
 
     fn is_called_well(&self, patience: Duration) -> LocalFuture<'_, bool> {

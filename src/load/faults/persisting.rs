@@ -174,28 +174,12 @@ mod tests {
     use super::super::ended::{lease, receipt};
     use super::super::fakes::{FakePrimaries, lost};
     use super::*;
+    use crate::claim::Scripted;
     use crate::flowfabric::WorkerIdentity;
     use crate::load::fixtures::ticket;
     use crate::valkey::{NodeAddr, WireError, pipe};
     use ff_core::types::{AttemptId, LeaseId};
     use reclaim_analysis::scenario::{CutFrom, FaultKind, FaultSpec, FaultTarget, SlotMoveForm};
-
-    /// A variant whose claims end as written down, last first.
-    struct Scripted(RefCell<Vec<ClaimReceipt>>);
-
-    impl ClaimPath for Scripted {
-        fn path(&self) -> VariantPath {
-            VariantPath::GrantLane
-        }
-
-        fn claim<'a>(&'a self, _: &'a ClaimOrder<'a>) -> LocalFuture<'a, ClaimReceipt> {
-            Box::pin(async { self.0.borrow_mut().pop().expect("one claim too many") })
-        }
-
-        fn claim_over<'a>(&'a self, _: Line, order: &'a ClaimOrder<'a>) -> LocalFuture<'a, ClaimReceipt> {
-            self.claim(order)
-        }
-    }
 
     /// A run with one fault, and its only primary.
     fn persisting(endings: Vec<ClaimReceipt>, primary: &Rc<FakePrimaries>) -> Persisting {

@@ -135,11 +135,13 @@ impl Measured {
         }
     }
 
-    /// The faults of a window are over, before the servers' counters are read: notes what they did, and that
-    /// what has changed hands through them makes no run invalid.
-    pub fn note_faults(&mut self, (heirs, injected): (Heirs, InjectedRecord)) {
-        self.meter.excuse(heirs);
-        self.injected = Some(injected);
+    /// The faults of a window are over, where it has some, before the servers' counters are read: notes what
+    /// they did, and that what has changed hands through them makes no run invalid.
+    pub fn note_faults(&mut self, done: Option<(Heirs, InjectedRecord)>) {
+        if let Some((heirs, injected)) = done {
+            self.meter.excuse(heirs);
+            self.injected = Some(injected);
+        }
     }
 
     /// Notes whether one more open loop had real-time priority; `None` for a closed one.

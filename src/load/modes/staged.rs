@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::task::{spawn_blocking, yield_now};
 
 use super::super::error::LoadError;
+use super::super::faults::Faults;
 use super::super::measuring::stretch::{self, Around, Beginning, Stretched};
 use super::super::measuring::{Measured, MeasuredBlock, OpenStretch, recorder};
 use super::super::observe::observe;
@@ -142,9 +143,7 @@ impl StagedRun<'_> {
             let driven = observe(session, measured, drive).await?;
             measured.meter.claims_made(open);
             if !warmup {
-                if let Some(faults) = &session.faults {
-                    measured.note_faults(faults.done());
-                }
+                measured.note_faults(session.faults.as_ref().map(Faults::done));
                 measured.began_us.extend(driven.began_us);
             }
             Ok((driven, claimed_before))

@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::task::unconstrained;
 
 use super::super::error::LoadError;
+use super::super::faults::Faults;
 use super::super::measuring::stretch::{self, Around, Beginning};
 use super::super::measuring::{Measured, OpenStretch, recorder};
 use super::super::observe::observe;
@@ -120,9 +121,7 @@ impl<'a> Circuit<'a> {
                -> Result<bool, LoadError> {
             let turn = observe(session, measured, work(&measured.recorder, beginning)).await;
             measured.meter.claims_made(open);
-            if let Some(faults) = &session.faults {
-                measured.note_faults(faults.done());
-            }
+            measured.note_faults(session.faults.as_ref().map(Faults::done));
             let turn = turn?;
             // Before the others are waited for, one of whom may be gone.
             measured.began_us.extend(turn.began_us);

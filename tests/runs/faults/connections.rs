@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use reclaim_analysis::judge::RunResult;
-use reclaim_analysis::record::{Outcomes, Warning, WireCost};
+use reclaim_analysis::record::{Outcomes, Warning};
 use reclaim_bench::cluster::{Cluster, ClusterRequest};
 use reclaim_bench::valkey::{NodeIndex, Wire};
 use redis::Value;
@@ -21,7 +21,7 @@ const CONCURRENCY: u64 = 4;
 const BEFORE: u64 = 40;
 
 /// How long the test waits for the window and its first claims.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(120);
+const PATIENCE: std::time::Duration = std::time::Duration::from_mins(2);
 
 /// Somebody's connection to the only primary.
 struct Killer(Wire);
@@ -32,9 +32,7 @@ impl Killer {
     }
 
     async fn ask(&self, words: &[&str]) -> Value {
-        let mut cmd = redis::cmd(words[0]);
-        cmd.arg(&words[1..]);
-        self.0.call("test", &cmd, &mut WireCost::default()).await.unwrap()
+        support::ask(&self.0, words).await
     }
 
     async fn text(&self, words: &[&str]) -> String {
@@ -44,9 +42,7 @@ impl Killer {
 
     /// Functions that were called so far: one for each claim.
     async fn calls(&self) -> u64 {
-        let stats = self.text(&["INFO", "commandstats"]).await;
-        let calls = stats.lines().find_map(|line| line.strip_prefix("cmdstat_fcall:calls="));
-        calls.map_or(0, |calls| calls.split(',').next().unwrap().parse().unwrap())
+        support::calls(&self.0, "fcall").await
     }
 
     /// Connections over which a hash was read or a function called last, by the server's numbers. While a window is

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::history::{HistoryEntry, HistoryValue};
+use super::trend::TrendPoint;
 
 /// A run of such a night in January, with one metric.
 pub fn night(number: usize, value: f64) -> HistoryEntry {
@@ -21,5 +22,19 @@ pub fn night(number: usize, value: f64) -> HistoryEntry {
         cluster: None,
         valid: true,
         metrics: BTreeMap::from([("grant-lane/service_p50".into(), value)]),
+    }
+}
+
+/// A point of a trend that began then, of which nothing else is known.
+pub fn trend_point(started: &str) -> TrendPoint {
+    TrendPoint {
+        started: started.to_owned(),
+        commit: String::new(),
+        library_sha256: String::new(),
+        baseline_library_sha256: None,
+        sdk: None,
+        kernel: None,
+        value: 1.0,
+        interval: None,
     }
 }

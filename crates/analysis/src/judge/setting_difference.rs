@@ -83,12 +83,6 @@ impl From<String> for Setting {
     }
 }
 
-impl From<&str> for Setting {
-    fn from(text: &str) -> Self {
-        text.to_owned().into()
-    }
-}
-
 /// One thing that differs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SettingDifference {

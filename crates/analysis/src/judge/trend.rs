@@ -43,6 +43,11 @@ impl Trend {
     pub fn is_of_two_arms(&self) -> bool {
         is_of_two_arms(&self.metric)
     }
+
+    /// Whether it has fewer runs than it takes to see a level move.
+    pub fn has_too_few_runs(&self) -> bool {
+        self.points.len() < RUNS_FOR_A_CHANGE
+    }
 }
 
 /// Why a run of the scenario is no point of its trend.

@@ -318,7 +318,8 @@ fn left_out(trend: &Trend) -> Option<String> {
 pub(super) fn too_few_for_a_level(trend: &Trend) -> Option<String> {
     let runs = trend.points.len();
     let word = if runs == 1 { "run" } else { "runs" };
-    (runs < RUNS_FOR_A_CHANGE)
+    trend
+        .has_too_few_runs()
         .then(|| format!("{runs} {word}: a change of level is seen from {RUNS_FOR_A_CHANGE} on"))
 }
 

@@ -1,7 +1,7 @@
 //! How far metrics over time can be believed.
 
 use super::level::Trust;
-use crate::judge::{RUNS_FOR_A_CHANGE, Trend};
+use crate::judge::Trend;
 
 /// What decides how far metrics over time can be believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,8 +15,11 @@ pub enum HistoryTrust {
 impl HistoryTrust {
     /// Of these metrics together.
     pub fn from_trends(trends: &[Trend]) -> Self {
-        let few = |trend: &Trend| trend.points.len() < RUNS_FOR_A_CHANGE;
-        if !trends.is_empty() && trends.iter().all(few) { Self::TooFewRuns } else { Self::Sound }
+        if !trends.is_empty() && trends.iter().all(Trend::has_too_few_runs) {
+            Self::TooFewRuns
+        } else {
+            Self::Sound
+        }
     }
 
     /// How far.
@@ -31,21 +34,13 @@ impl HistoryTrust {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judge::TrendPoint;
+    use crate::judge::RUNS_FOR_A_CHANGE;
+    use crate::judge::history_fixture::trend_point;
 
     #[test]
     fn one_metric_with_runs_enough_could_have_been_seen_to_move() {
         let trend = |runs: usize| {
-            let point = TrendPoint {
-                started: "2026-01-02T03:04:05Z".into(),
-                commit: String::new(),
-                library_sha256: String::new(),
-                baseline_library_sha256: None,
-                sdk: None,
-                kernel: None,
-                value: 1.0,
-                interval: None,
-            };
+            let point = trend_point("2026-01-02T03:04:05Z");
             Trend {
                 scenario: "lane-ab".into(),
                 metric: "grant-lane/service_p50".into(),

@@ -19,7 +19,7 @@ impl StoredComparison {
 mod tests {
     use super::*;
     use crate::judge::fixtures::{GRANT_LANE, record, scenario};
-    use crate::judge::{SettingDifference, StoredOptions, analyse_as, compare};
+    use crate::judge::{Setting, SettingDifference, StoredOptions, analyse_as, compare};
 
     #[test]
     fn what_differs_beside_the_figures_is_read_with_care() {
@@ -34,7 +34,7 @@ mod tests {
         };
         assert_eq!(of(&compared), [Trust::Yes, Trust::Yes, Trust::Careful, Trust::No]);
         compared.differences.push(SettingDifference {
-            what: "machine kernel".into(),
+            what: Setting::Part("machine kernel".into()),
             base: "Linux 6.1".into(),
             candidate: "Linux 6.2".into(),
             forbids: false,

@@ -212,20 +212,12 @@ fn runs(n: usize, trend: &Trend) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::judge::history_fixture::trend_point;
 
     #[test]
     fn runs_of_one_day_are_told_apart_by_their_times() {
         let of = |starts_at: &[&str]| {
-            let point = |started: &&str| TrendPoint {
-                started: (*started).to_owned(),
-                commit: String::new(),
-                library_sha256: String::new(),
-                baseline_library_sha256: None,
-                sdk: None,
-                kernel: None,
-                value: 1.0,
-                interval: None,
-            };
+            let point = |started: &&str| trend_point(started);
             let (label, texts) = starts(&starts_at.iter().map(point).collect::<Vec<_>>());
             format!("{label}: {}", texts.join(", "))
         };
