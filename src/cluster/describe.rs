@@ -35,7 +35,7 @@ impl Cluster {
             io_threads: self.io_threads.get(),
             primaries: primaries.len() as u32,
             replicas: primaries.iter().map(|primary| primary.replicas).sum(),
-            provider: self.provider.to_string(),
+            provider: self.provider,
             // Servers of our own run here, whatever addresses networks of theirs have.
             same_machine: *self.same_machine.get_or_init(|| {
                 self.owned() || primaries.iter().all(|primary| self.connector.is_this_machine(&primary.addr))

@@ -36,7 +36,8 @@ pub(super) fn run_record(
     let recorder = measured.recorder.borrow();
     let reasons = [&measured.invalid_reasons, &closing.invalid_reasons, &measured.meter.invalid_reasons()];
     let used = generator_use(measured, &recorder);
-    let found = [closing.warnings.clone(), measured.meter.warnings()].concat();
+    let beside_faults = session.faults.as_ref().map(|faults| faults.log.warnings()).unwrap_or_default();
+    let found = [closing.warnings.clone(), measured.meter.warnings(), beside_faults].concat();
     RunRecord {
         tool: tool(),
         scenario: session.setup.scenario.file().clone(),

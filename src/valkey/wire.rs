@@ -126,9 +126,14 @@ impl Wire {
         self.inner.unreachable.as_deref()
     }
 
-    /// Whether one of the connections has been found to be lost. It stays so: another wire takes its place.
+    /// How many of the connections have been found to be lost. They stay so: another wire takes their place.
+    pub fn lost_connections(&self) -> u64 {
+        self.inner.connections.iter().filter(|connection| connection.lost.get()).count() as u64
+    }
+
+    /// Whether one of them has.
     pub fn is_lost(&self) -> bool {
-        self.inner.connections.iter().any(|connection| connection.lost.get())
+        self.lost_connections() > 0
     }
 
     /// The same connections, as seen from this far away.

@@ -51,7 +51,7 @@ pub async fn a_container_cluster_works_and_leaves_nothing(image: String) {
     let before = containers(&image);
     let cluster = support::open(&request(&image)).await;
     assert!(cluster.owned());
-    assert_eq!(cluster.info(256).provider, "container");
+    assert_eq!(cluster.info(256).provider, Provider::Container);
     assert_eq!(cluster.info(256).primaries, 3);
     assert_eq!(cluster.counters().await.unwrap().len(), 3);
     assert_ne!(containers(&image), before, "the cluster does not run in a container");

@@ -1,6 +1,7 @@
 //! The cluster handle against real servers.
 
 use reclaim_analysis::record::{SLOTS, WireCost};
+use reclaim_analysis::scenario::Provider;
 use redis::Value;
 
 use crate::common::support;
@@ -12,7 +13,7 @@ async fn a_local_cluster_serves_every_slot_and_runs_the_library() {
     assert_eq!(topology.primaries().len(), 3);
     assert_eq!(topology.primaries().iter().map(|p| p.slots as usize).sum::<usize>(), SLOTS);
     assert_eq!(cluster.library().version, ff_script::LIBRARY_VERSION.trim());
-    assert_eq!(cluster.info(256).provider, "local");
+    assert_eq!(cluster.info(256).provider, Provider::Local);
     for node in topology.nodes() {
         let mut cmd = redis::cmd("FCALL");
         cmd.arg("ff_version").arg(0);
@@ -46,7 +47,7 @@ async fn counters_say_exactly_what_was_sent() {
 async fn the_shared_cluster_is_reached_as_an_external_one() {
     let cluster = support::connect().await;
     assert!(!cluster.owned());
-    assert_eq!(cluster.info(256).provider, "external");
+    assert_eq!(cluster.info(256).provider, Provider::External);
     assert_eq!(cluster.published_partitions().await.unwrap(), None);
     assert_eq!(cluster.remove_library_if_added().await.unwrap(), 0);
 }

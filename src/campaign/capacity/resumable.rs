@@ -163,7 +163,7 @@ mod tests {
     use reclaim_analysis::judge::capacity::{CapacityPlan, NextStep, ProbeLoad};
     use reclaim_analysis::judge::fixtures::generator;
     use reclaim_analysis::record::{Conditions, GeneratorUse, InvalidReason, PartNote, RunRecord};
-    use reclaim_analysis::scenario::{Draft, Override, Placement, Shipped};
+    use reclaim_analysis::scenario::{Draft, Override, Placement, Provider, Shipped};
 
     fn file(changes: &[(&str, &str)]) -> ScenarioFile {
         let changes: Vec<_> = changes
@@ -222,7 +222,7 @@ mod tests {
             io_threads: 1,
             primaries: 3,
             replicas: 0,
-            provider: "local".into(),
+            provider: Provider::Local,
             same_machine: false,
             partitions: 256,
             hottest_share: 1.0,
@@ -240,7 +240,7 @@ mod tests {
             ("valkey allocator: libc then, jemalloc now", |v| v.allocator = "jemalloc".into()),
             ("valkey io-threads: 1 then, 4 now", |v| v.io_threads = 4),
             ("valkey replicas: 0 then, 1 now", |v| v.replicas = 1),
-            ("valkey provider: local then, container now", |v| v.provider = "container".into()),
+            ("valkey provider: local then, container now", |v| v.provider = Provider::Container),
             ("partitions: 256 then, 1024 now", |v| v.partitions = 1024),
             ("servers on: other machines then, the generator's machine now", |v| v.same_machine = true),
             ("connections: plain TCP then, TLS now", |v| v.tls = Some(true)),

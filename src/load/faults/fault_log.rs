@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::reopening::Loss;
 use crate::cluster::{Heirs, SlotMove};
 use crate::valkey::NodeAddr;
 use reclaim_analysis::record::{
-    Doubts, InjectedFault, InjectedRecord, InjectionFailure, LatencyHistogram, MovedSlots, Outcome, Outcomes,
-    SlotMoveWay, TimeSlice,
+    Doubts, FailedTry, InjectedFault, InjectedRecord, InjectionFailure, LatencyHistogram, MovedSlots,
+    Outcome, Outcomes, SlotMoveWay, TimeSlice, Warning,
 };
 use reclaim_analysis::scenario::{FaultKind, FaultSpec};
 
@@ -29,6 +30,8 @@ pub struct FaultLog {
     faults: RefCell<Vec<Noted>>,
     slices: RefCell<Vec<RawSlice>>,
     heirs: RefCell<Heirs>,
+    /// Connections that broke outside of a fault's time, by server.
+    lost: RefCell<BTreeMap<String, u64>>,
 }
 
 /// One fault so far.
@@ -93,6 +96,7 @@ impl FaultLog {
             faults: RefCell::new(faults.iter().map(Noted::new).collect()),
             slices: RefCell::default(),
             heirs: RefCell::new(Heirs::of_struck()),
+            lost: RefCell::default(),
         }
     }
 
@@ -222,10 +226,27 @@ impl FaultLog {
         self.faults.borrow().iter().any(|fault| fault.explains(now))
     }
 
+    /// Connections that broke, and no fault explains it.
+    pub(super) fn lost(&self, loss: &Loss) {
+        if self.start.get().is_some() {
+            *self.lost.borrow_mut().entry(loss.server.to_string()).or_default() += loss.connections;
+        }
+    }
+
+    /// What a reader should know of the window, besides its faults.
+    pub(in crate::load) fn warnings(&self) -> Vec<Warning> {
+        let lost = self.lost.borrow();
+        let warning = |(primary, connections): (&String, &u64)| Warning::ConnectionsLost {
+            primary: primary.clone(),
+            connections: *connections,
+        };
+        lost.iter().map(warning).collect()
+    }
+
     /// A try of a claim on this flow partition that came to nothing, and is followed by another.
-    pub(super) fn tried(&self, cause: &str, partition: Option<u16>) {
+    pub(super) fn tried(&self, cause: FailedTry<'_>, partition: Option<u16>) {
         let now = Instant::now();
-        self.latest(now, |record| *record.retries.entry(cause.to_owned()).or_default() += 1);
+        self.latest(now, |record| *record.retries.entry(cause.key().to_owned()).or_default() += 1);
         self.came_to_nothing(now, partition);
     }
 
@@ -314,13 +335,10 @@ impl FaultLog {
         };
         InjectedRecord {
             faults: self.faults.borrow().iter().map(|fault| fault.record.clone()).collect(),
-            // The connections count them.
-            redirects: BTreeMap::new(),
-            redirects_counted: BTreeMap::new(),
-            redirects_not_counted: BTreeMap::new(),
-            unanswered: BTreeMap::new(),
             slice_s: self.slice.as_secs_f64(),
             slices: self.slices.borrow().iter().map(slice).collect(),
+            // What the connections count.
+            ..InjectedRecord::default()
         }
     }
 

@@ -43,6 +43,19 @@ async fn a_fault_explains_what_happens_while_it_lasts_and_shortly_after() {
     assert!(!log.explains(Instant::now()));
 }
 
+#[test]
+fn connections_that_broke_before_the_window_are_none_of_its() {
+    let log = log(FaultKind::Pause);
+    let loss = Loss { server: server(), connections: 2 };
+    log.lost(&loss);
+    assert_eq!(log.warnings(), []);
+    log.begin(Instant::now());
+    log.lost(&loss);
+    log.lost(&loss);
+    let all = Warning::ConnectionsLost { primary: "127.0.0.1:7001".into(), connections: 4 };
+    assert_eq!(log.warnings(), [all]);
+}
+
 #[tokio::test(flavor = "current_thread", start_paused = true)]
 async fn claims_count_where_they_were_due_and_the_first_success_is_one_of_the_struck_server() {
     let (log, start) = (log(FaultKind::Pause), Instant::now());
@@ -58,7 +71,7 @@ async fn claims_count_where_they_were_due_and_the_first_success_is_one_of_the_st
     end(&log, start, MS(1_100), &Outcome::TimedOut, 1);
     tokio::time::advance(MS(300)).await;
     end(&log, start, MS(1_010), &Outcome::Claimed, 1);
-    log.tried("disconnected", None);
+    log.tried(FailedTry::Disconnected, None);
     log.tried_again();
     assert!(log.ended(0));
     tokio::time::advance(MS(70)).await;
@@ -84,15 +97,15 @@ async fn what_succeeds_before_anything_has_failed_is_no_success_after_the_fault(
     tokio::time::advance(MS(10)).await;
     end(&log, start, MS(1_005), &Outcome::Claimed, 1);
     assert_eq!(log.record().faults[0].first_success_s, Some(1.01));
-    log.tried("moved", Some(2));
+    log.tried(FailedTry::Moved, Some(2));
     assert_eq!(log.record().faults[0].first_failure_s, None, "of another server");
     tokio::time::advance(MS(40)).await;
-    log.tried("disconnected", Some(1));
+    log.tried(FailedTry::Disconnected, Some(1));
     let record = log.record().faults.remove(0);
     assert_eq!((record.first_failure_s, record.first_success_s), (Some(1.05), None));
     tokio::time::advance(MS(450)).await;
     end(&log, start, MS(1_040), &Outcome::Claimed, 1);
-    log.tried("disconnected", Some(1));
+    log.tried(FailedTry::Disconnected, Some(1));
     let record = log.record().faults.remove(0);
     assert_eq!((record.first_failure_s, record.first_success_s), (Some(1.05), Some(1.5)));
 }
@@ -141,7 +154,7 @@ async fn what_fails_long_after_a_fault_is_over_is_not_its_doing() {
     log.ended(0);
     end(&log, start, MS(1_050), &Outcome::Claimed, 1);
     tokio::time::advance(AFTERMATH + MS(1)).await;
-    log.tried("timed_out", Some(1));
+    log.tried(FailedTry::TimedOut, Some(1));
     tokio::time::advance(MS(900)).await;
     end(&log, start, MS(12_000), &Outcome::Claimed, 1);
     let fault = log.record().faults.remove(0);

@@ -91,8 +91,9 @@ impl Persisting {
         if receipt.is_disconnected()
             && !self.log.explains(Instant::now())
             && let Ok(partition) = order.ticket.grant.partition()
+            && let Some(loss) = self.follower.after_loss(|| self.routes.wire_for(partition)).await
         {
-            self.follower.after_loss(|| self.routes.wire_for(partition)).await;
+            self.log.lost(&loss);
         }
     }
 
@@ -179,6 +180,7 @@ mod tests {
     use crate::load::fixtures::ticket;
     use crate::valkey::{NodeAddr, WireError, pipe};
     use ff_core::types::{AttemptId, LeaseId};
+    use reclaim_analysis::record::Warning;
     use reclaim_analysis::scenario::{CutFrom, FaultKind, FaultSpec, FaultTarget, SlotMoveForm};
 
     /// A run with one fault, and its only primary.
@@ -232,6 +234,8 @@ mod tests {
         let outside = persisting(vec![broke()], &primary);
         assert_eq!(claim(&outside).await.outcome, Outcome::Ambiguous, "it is not made again");
         assert_eq!((primary.looks.get(), outside.follower.generation()), (1, 1));
+        let lost_one = Warning::ConnectionsLost { primary: "127.0.0.1:1".into(), connections: 1 };
+        assert_eq!(outside.log.warnings(), std::slice::from_ref(&lost_one));
 
         let claimed = ClaimReceipt { lease: Some(lease()), ..receipt(Outcome::Claimed, None) };
         let primary = Rc::new(FakePrimaries::new([lost(1).await]));
@@ -239,9 +243,11 @@ mod tests {
         within.log.struck(0, &NodeAddr { host: "127.0.0.1".into(), port: 1 }, [0].into());
         assert_eq!(claim(&within).await.outcome, Outcome::Claimed, "it is made again");
         assert_eq!(primary.looks.get(), 0, "whoever follows the cluster would have looked");
+        assert_eq!(within.log.warnings(), []);
         within.log.ended(0);
         tokio::time::sleep(Duration::from_mins(1)).await;
         assert_eq!(claim(&within).await.outcome, Outcome::Ambiguous, "long after it");
         assert_eq!(primary.looks.get(), 1);
+        assert_eq!(within.log.warnings(), [lost_one]);
     }
 }

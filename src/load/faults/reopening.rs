@@ -14,6 +14,15 @@ use crate::valkey::{NodeAddr, Wire};
 /// For so long after a try in vain claims fail without another one: the primary may be gone for good.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// Connections that broke.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Loss {
+    /// To which server.
+    pub server: NodeAddr,
+    /// How many.
+    pub connections: u64,
+}
+
 /// Which primaries were looked for in vain. Whoever looks has it: all others wait for that look.
 #[derive(Default)]
 pub(super) struct Losses {
@@ -23,13 +32,14 @@ pub(super) struct Losses {
 
 impl Losses {
     /// After a claim whose connection broke: looks, unless the connections in question, as `wire` has them at
-    /// the time, are sound again, or were just looked for in vain.
-    pub async fn mend(&self, wire: impl Fn() -> Wire, look: impl AsyncFnOnce()) {
+    /// the time, are sound again, or were just looked for in vain. Returns the connections that had broken, to one
+    /// claim for each loss.
+    pub async fn mend(&self, wire: impl Fn() -> Wire, look: impl AsyncFnOnce()) -> Option<Loss> {
         let mut in_vain = self.in_vain.lock().await;
         let broken = wire();
-        let tried = in_vain.get(broken.addr()).is_some_and(|at| at.elapsed() < PAUSE);
-        if !broken.is_lost() || tried {
-            return;
+        let tried = in_vain.get(broken.addr()).map(Instant::elapsed);
+        if !broken.is_lost() || tried.is_some_and(|ago| ago < PAUSE) {
+            return None;
         }
         look().await;
         // Its slots may be another's by now.
@@ -39,6 +49,8 @@ impl Losses {
         } else {
             in_vain.remove(found.addr());
         }
+        let loss = || Loss { server: broken.addr().clone(), connections: broken.lost_connections() };
+        tried.is_none().then(loss)
     }
 }
 

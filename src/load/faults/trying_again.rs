@@ -4,7 +4,7 @@
 use crate::claim::{ClaimError, ClaimReceipt};
 use crate::flowfabric::CallError;
 use crate::valkey::{NOT_RUN, Redirect, WireError};
-use reclaim_analysis::record::{Doubts, Outcome, retry_cause};
+use reclaim_analysis::record::{Doubts, FailedTry, Outcome};
 
 /// What a server answers that runs commands, and cannot take a claim for the moment.
 const NO_CLAIM_NOW: [&str; 2] = ["READONLY", "NOREPLICAS"];
@@ -13,7 +13,7 @@ const NO_CLAIM_NOW: [&str; 2] = ["READONLY", "NOREPLICAS"];
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Again {
     /// The slot is elsewhere, or the connection is gone.
-    News(&'static str),
+    News(FailedTry<'static>),
     /// The slot is on its way; to be asked for once at this node.
     Asking(Redirect),
     /// Its keys are on both sides of a migration.
@@ -21,7 +21,7 @@ pub(super) enum Again {
     /// The server cannot serve now.
     Later(String),
     /// It had its time.
-    AtOnce(&'static str),
+    AtOnce(FailedTry<'static>),
 }
 
 impl Again {
@@ -35,23 +35,23 @@ impl Again {
             // The execution could not be read either.
             Outcome::Ambiguous => Some(Self::News(match &receipt.error {
                 Some(ClaimError::Call(CallError::Wire(WireError::Disconnected(_)))) => {
-                    retry_cause::DISCONNECTED
+                    FailedTry::Disconnected
                 }
-                Some(ClaimError::Call(CallError::Wire(WireError::TimedOut(_)))) => retry_cause::TIMED_OUT,
+                Some(ClaimError::Call(CallError::Wire(WireError::TimedOut(_)))) => FailedTry::TimedOut,
                 Some(ClaimError::Call(CallError::Wire(WireError::Server { code, .. }))) => {
-                    temporary(code).unwrap_or(retry_cause::UNREADABLE)
+                    temporary(code).map_or(FailedTry::Unreadable, FailedTry::Code)
                 }
-                _ => retry_cause::UNREADABLE,
+                _ => FailedTry::Unreadable,
             })),
-            Outcome::TimedOut => Some(Self::AtOnce(retry_cause::TIMED_OUT)),
+            Outcome::TimedOut => Some(Self::AtOnce(FailedTry::TimedOut)),
             Outcome::Redirected(_) => match receipt.redirect() {
                 Some(Redirect::TryAgain) => Some(Self::HalfMoved),
                 Some(redirect @ Redirect::Ask { .. }) => Some(Self::Asking(redirect.clone())),
-                Some(Redirect::Moved { .. }) | None => Some(Self::News(retry_cause::MOVED)),
+                Some(Redirect::Moved { .. }) | None => Some(Self::News(FailedTry::Moved)),
             },
             Outcome::Failed => match &receipt.error {
                 Some(ClaimError::Call(CallError::Wire(WireError::Disconnected(_)))) => {
-                    Some(Self::News(retry_cause::DISCONNECTED))
+                    Some(Self::News(FailedTry::Disconnected))
                 }
                 Some(ClaimError::Call(CallError::Wire(WireError::Server { code, .. })))
                     if temporary(code).is_some() =>
@@ -64,12 +64,12 @@ impl Again {
     }
 
     /// What is counted: why the try before it came to nothing.
-    pub fn cause(&self) -> &str {
+    pub fn cause(&self) -> FailedTry<'_> {
         match self {
-            Self::News(cause) | Self::AtOnce(cause) => cause,
-            Self::Asking(_) => retry_cause::ASK,
-            Self::HalfMoved => retry_cause::TRY_AGAIN,
-            Self::Later(cause) => cause,
+            Self::News(cause) | Self::AtOnce(cause) => *cause,
+            Self::Asking(_) => FailedTry::Ask,
+            Self::HalfMoved => FailedTry::TryAgain,
+            Self::Later(code) => FailedTry::Code(code),
         }
     }
 }
@@ -117,7 +117,7 @@ mod tests {
         let to = NodeAddr { host: "127.0.0.1".into(), port: 1 };
         let server = |code: &str| WireError::Server { code: code.into(), detail: String::new() };
         let cause = |outcome: Outcome, error: Option<WireError>| {
-            Again::after(&receipt(outcome, error)).map(|again| again.cause().to_owned())
+            Again::after(&receipt(outcome, error)).map(|again| again.cause().key().to_owned())
         };
         let redirected = |redirect: Redirect| {
             cause(Outcome::Redirected(redirect.kind()), Some(WireError::Redirect(redirect)))

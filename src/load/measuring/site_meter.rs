@@ -56,7 +56,7 @@ pub(super) struct SiteMeter {
     heirs: Heirs,
     /// What may be called in a window.
     functions: Vec<&'static str>,
-    /// Whether faults explain that connections break.
+    /// Whether faults may explain that connections break: which they do not, the faults' log has.
     has_faults: bool,
     others: Others,
 }

@@ -99,6 +99,15 @@ fn accounted(result: &RunResult) -> u64 {
     met
 }
 
+/// Primaries to which connections broke that no fault explains, and how many.
+fn warned_of(result: &RunResult) -> Vec<(&str, u64)> {
+    let lost = result.warnings.iter().filter_map(|warning| match warning {
+        Warning::ConnectionsLost { primary, connections } => Some((primary.as_str(), *connections)),
+        _ => None,
+    });
+    lost.collect()
+}
+
 /// On servers that others may use, so that whoever kills connections makes the run no less valid.
 #[tokio::test(flavor = "current_thread")]
 async fn a_connection_that_is_killed_in_a_window_is_opened_anew_and_all_claims_are_counted() {
@@ -123,8 +132,7 @@ async fn a_connection_that_is_killed_in_a_window_is_opened_anew_and_all_claims_a
     let primary = &result.record.primaries[0];
     assert_eq!(primary.connections_lost, 1);
     assert!(primary.unanswered.is_some_and(|commands| commands <= met), "{:?}", primary.unanswered);
-    let said = |warning: &Warning| matches!(warning, Warning::ConnectionsLost { primary: at, connections: 1 } if *at == primary.addr);
-    assert!(result.warnings.iter().any(said), "{:?}", result.warnings);
+    assert_eq!(warned_of(&result), [(primary.addr.as_str(), 1)]);
 }
 
 /// Long before the fault, whose own cut is counted too and made up for claim by claim.
@@ -140,7 +148,10 @@ async fn a_connection_that_is_killed_outside_of_a_faults_time_is_opened_anew_bef
     let outcomes = &result.variants[0].outcomes;
     // Without a new connection all claims until the fault would meet the loss: five of six.
     assert!(met < outcomes.sent() / 2, "{outcomes:?}");
-    assert_eq!(result.record.primaries[0].connections_lost, 2);
+    let primary = &result.record.primaries[0];
+    assert_eq!(primary.connections_lost, 2);
+    // The fault's own is none that a reader must be told of.
+    assert_eq!(warned_of(&result), [(primary.addr.as_str(), 1)]);
     let injected = result.record.injected.as_ref().unwrap();
     let fault = &injected.faults[0];
     assert!(fault.failure.is_none() && fault.struck_s.is_some(), "{fault:?}");

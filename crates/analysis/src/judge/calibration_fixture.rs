@@ -7,7 +7,7 @@ use crate::record::{
     CalibrationNote, CalibrationRecord, Environment, GeneratorUse, Host, LatencyHistogram, LevelRecord,
     LevelRound, LibraryInfo, RoundTripRecord, Samples, SendLagRecord, Tool, ValkeyInfo,
 };
-use crate::scenario::ArrivalsForm;
+use crate::scenario::{ArrivalsForm, Provider};
 
 /// Where made-up runs ran.
 pub fn environment() -> Environment {
@@ -28,7 +28,7 @@ pub fn environment() -> Environment {
             io_threads: 1,
             primaries: 3,
             replicas: 0,
-            provider: "local".into(),
+            provider: Provider::Local,
             same_machine: true,
             partitions: 256,
             hottest_share: 1.02,

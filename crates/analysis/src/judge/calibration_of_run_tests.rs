@@ -4,7 +4,7 @@ use super::super::calibration::assess;
 use super::super::fixtures::{GRANT_LANE, calibration_record, generator, record, scenario};
 use super::*;
 use crate::record::{GeneratorUse, TimelinePoint};
-use crate::scenario::{Cores, Load, Placement};
+use crate::scenario::{Cores, Load, Placement, Provider};
 
 type Change = fn(&mut CalibrationRecord);
 
@@ -53,18 +53,18 @@ fn servers_in_another_place_want_a_calibration_of_their_own() {
         assess(record).fits(&tool, &host, run)
     };
     let far: Change = |r| {
-        r.valkey.provider = "external".into();
+        r.valkey.provider = Provider::External;
         r.valkey.same_machine = false;
         r.primary = "far:6379".into();
     };
     let mut run = record(&[GRANT_LANE], 1);
     assert!(fits(|_| (), &run));
     assert!(!fits(far, &run), "2,000 requests per second there are no limit here");
-    assert!(!fits(|r| r.valkey.provider = "container".into(), &run));
+    assert!(!fits(|r| r.valkey.provider = Provider::Container, &run));
     assert!(!fits(|r| r.valkey.same_machine = false, &run));
     assert!(!fits(|r| r.valkey.tls = Some(true), &run));
     assert!(fits(|r| r.valkey.tls = None, &run), "of a version that did not say");
-    run.environment.valkey.provider = "external".into();
+    run.environment.valkey.provider = Provider::External;
     run.environment.valkey.same_machine = false;
     assert!(!fits(|_| (), &run) && !fits(far, &run), "another cluster elsewhere may be nearer");
     run.primaries[0].addr = "far:6379".into();

@@ -73,7 +73,7 @@ impl Differences {
         self.part("valkey io-threads", valkey.map(|v| v.io_threads.to_string()), true);
         self.part("valkey primaries", valkey.map(|v| v.primaries.to_string()), true);
         self.part("valkey replicas", valkey.map(|v| v.replicas.to_string()), true);
-        self.part("valkey provider", valkey.map(|v| v.provider.clone()), true);
+        self.part("valkey provider", valkey.map(|v| v.provider.to_string()), true);
         self.part("partitions", valkey.map(|v| v.partitions.to_string()), true);
         // A server is what one compares as well: another build of it is told.
         if let [Some(base), Some(candidate)] = valkey.map(|v| v.build_id.clone()) {
@@ -166,7 +166,7 @@ impl Differences {
 pub(super) fn somebodys_cluster(record: &RunRecord) -> Option<String> {
     let mut nodes: Vec<&str> = record.primaries.iter().map(|primary| primary.addr.as_str()).collect();
     nodes.sort_unstable();
-    (record.environment.valkey.provider == Provider::External.as_str()).then(|| nodes.join(" "))
+    (record.environment.valkey.provider == Provider::External).then(|| nodes.join(" "))
 }
 
 /// Why a result's figures must not be used; `None` where they may.

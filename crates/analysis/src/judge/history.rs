@@ -150,7 +150,7 @@ const USUAL_ALLOCATOR: &str = "libc";
 /// versions do not name them at all.
 fn unusual(record: &RunRecord) -> String {
     let (host, valkey) = (&record.environment.host, &record.environment.valkey);
-    let external = valkey.provider == Provider::External.as_str();
+    let external = valkey.provider == Provider::External;
     let elsewhere = external.then_some(valkey.replicas);
     let scheduled = record.generator.and_then(|generator| generator.real_time);
     [

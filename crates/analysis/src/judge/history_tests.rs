@@ -58,15 +58,15 @@ fn a_night_under_other_conditions_is_another_machine() {
         |real_time| machine(&|r| r.generator = Some(GeneratorUse { real_time, ..GeneratorUse::default() }));
     assert!(with_priority(Some(false)).ends_with(", generator without real-time priority"));
     assert_eq!([with_priority(None), with_priority(Some(true))], [usual.clone(), usual.clone()]);
-    let replicated = |provider: &str| {
+    let replicated = |provider: Provider| {
         machine(&|r| {
             r.environment.valkey.replicas = 1;
-            r.environment.valkey.provider = provider.to_owned();
+            r.environment.valkey.provider = provider;
         })
     };
-    assert!(replicated("external").contains(", 1 replicas, on the generator's machine"));
+    assert!(replicated(Provider::External).contains(", 1 replicas, on the generator's machine"));
     // Those of servers of our own are a key of the scenario.
-    assert!(!replicated("local").contains("replicas") && !usual.contains("quota"));
+    assert!(!replicated(Provider::Local).contains("replicas") && !usual.contains("quota"));
 }
 
 #[test]

@@ -111,7 +111,7 @@ mod tests {
     use super::super::fixtures::{GRANT_LANE, HGET_LANE, SimulatedArm, record, scenario};
     use super::*;
     use crate::record::Warning;
-    use crate::scenario::Metric;
+    use crate::scenario::{Metric, Provider};
 
     /// A run whose second arm is slower by `factor` than the usual one.
     fn run(factor: f64, seed: u64) -> RunResult {
@@ -190,7 +190,7 @@ mod tests {
         assert_eq!(["0123456", "0123456-dirty", "unknown"].map(all_by), [2, 0, 0]);
         let of_somebody = |result: &RunResult, addr: &str| {
             let mut result = result.clone();
-            result.record.environment.valkey.provider = "external".into();
+            result.record.environment.valkey.provider = Provider::External;
             result.record.primaries[0].addr = addr.into();
             result
         };

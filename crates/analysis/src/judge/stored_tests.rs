@@ -3,7 +3,7 @@ use super::super::fixtures::{GRANT_LANE, HGET_LANE, SimulatedArm, by_workers, re
 use super::*;
 use crate::record::{Asked, AwakeBy, Conditions, MainThreadClock, Samples, Stratum, Warning};
 use crate::scenario::Direction::{HigherIsBetter, LowerIsBetter};
-use crate::scenario::{Cores, Mode, Placement};
+use crate::scenario::{Cores, Mode, Placement, Provider};
 
 fn run(slower: f64, seed: u64) -> RunResult {
     let arms = [SimulatedArm { slower, ..GRANT_LANE }];
@@ -165,7 +165,7 @@ fn each_difference_that_forbids_is_named() {
             let asked = Asked { cores: Cores::Awake, ..Asked::default() };
             r.record.environment.conditions = Some(Conditions { asked, ..Conditions::default() });
         }),
-        ("valkey provider", |r| r.record.environment.valkey.provider = "container".into()),
+        ("valkey provider", |r| r.record.environment.valkey.provider = Provider::Container),
         ("tool build: optimised against without optimisation", |r| r.record.tool.debug_build = true),
         ("connections: plain TCP against TLS", |r| r.record.environment.valkey.tls = Some(true)),
         ("scenario load.network.added_rtt: 0s against 250us", |r| {

@@ -152,7 +152,12 @@ fn damaged(record: &RunRecord) -> impl Iterator<Item = InvalidReason> {
         record.timeline.iter().map(|point| (format!("response in second {:.0}", point.t_s), &point.response));
     let added = record.added_rtt.iter().map(|added| ("added_rtt".to_owned(), &added.given));
     let lags = record.generators.iter().map(|one| (format!("send_lag of part {}", one.part), &one.send_lag));
-    arms.chain(seconds).chain(added).chain(lags).filter_map(|(histogram, packed)| {
+    let slices = record
+        .injected
+        .iter()
+        .flat_map(|injected| injected.slices.iter().enumerate())
+        .map(|(n, slice)| (format!("response in slice {n} around the faults"), &slice.response));
+    arms.chain(seconds).chain(added).chain(lags).chain(slices).filter_map(|(histogram, packed)| {
         let bad = Latencies::decode(packed).err()?;
         Some(InvalidReason::DamagedHistogram { histogram, detail: bad.0 })
     })

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Conditions;
+use crate::scenario::Provider;
 
 /// The tool that made a record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -97,8 +98,8 @@ pub struct ValkeyInfo {
     pub primaries: u32,
     /// Replicas over all primaries.
     pub replicas: u32,
-    /// Who runs the servers: `local`, `container`, `external`.
-    pub provider: String,
+    /// Who ran the servers: `local`, `container`, `external`.
+    pub provider: Provider,
     /// Whether the servers share the load generator's machine.
     pub same_machine: bool,
     /// Number of flow partitions that the executions are spread over.

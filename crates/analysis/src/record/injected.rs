@@ -9,23 +9,6 @@ use super::is_zero::is_zero;
 use super::{Histogram, Outcomes, RedirectKind};
 use crate::scenario::{CutFrom, FaultKind, FaultTarget};
 
-/// Why a claim through a fault was tried again, as `retries` of a record has it; other texts there are error
-/// codes of servers.
-pub mod retry_cause {
-    /// No reply in time.
-    pub const TIMED_OUT: &str = "timed_out";
-    /// The connection was lost.
-    pub const DISCONNECTED: &str = "disconnected";
-    /// The slot is another server's.
-    pub const MOVED: &str = "moved";
-    /// The key is at another server already.
-    pub const ASK: &str = "ask";
-    /// The keys are at two servers.
-    pub const TRY_AGAIN: &str = "try_again";
-    /// What became of the claim could not be read.
-    pub const UNREADABLE: &str = "unreadable";
-}
-
 /// What a try came to after which a claim through a fault was made again, as a key of `retries` tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailedTry<'a> {
@@ -46,16 +29,25 @@ pub enum FailedTry<'a> {
 }
 
 impl<'a> FailedTry<'a> {
+    /// Those that are no error code of a server.
+    const OWN: [Self; 6] =
+        [Self::TimedOut, Self::Disconnected, Self::Moved, Self::Ask, Self::TryAgain, Self::Unreadable];
+
     /// Of a key of `retries`.
     pub fn from_key(key: &'a str) -> Self {
-        match key {
-            retry_cause::TIMED_OUT => Self::TimedOut,
-            retry_cause::DISCONNECTED => Self::Disconnected,
-            retry_cause::MOVED => Self::Moved,
-            retry_cause::ASK => Self::Ask,
-            retry_cause::TRY_AGAIN => Self::TryAgain,
-            retry_cause::UNREADABLE => Self::Unreadable,
-            code => Self::Code(code),
+        Self::OWN.into_iter().find(|own| own.key() == key).unwrap_or(Self::Code(key))
+    }
+
+    /// Its key in `retries`.
+    pub fn key(self) -> &'a str {
+        match self {
+            Self::TimedOut => "timed_out",
+            Self::Disconnected => "disconnected",
+            Self::Moved => "moved",
+            Self::Ask => "ask",
+            Self::TryAgain => "try_again",
+            Self::Unreadable => "unreadable",
+            Self::Code(code) => code,
         }
     }
 }
@@ -238,4 +230,16 @@ pub struct TimeSlice {
     /// Response times of the claims that were due in it and got their lease.
     #[serde(default, skip_serializing_if = "Histogram::is_empty")]
     pub response: Histogram,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_try_came_to_comes_back_from_its_key() {
+        for failed in FailedTry::OWN.into_iter().chain([FailedTry::Code("CLUSTERDOWN")]) {
+            assert_eq!(FailedTry::from_key(failed.key()), failed);
+        }
+    }
 }

@@ -56,7 +56,7 @@ pub use event::{WindowEvent, WindowEventKind};
 pub use histogram::{BadHistogram, Histogram};
 pub use injected::{
     Doubts, FailedTry, InjectedFault, InjectedRecord, InjectionFailure, MovedSlots, NotCounted, SlotMoveWay,
-    TimeSlice, retry_cause,
+    TimeSlice,
 };
 pub use inside::{CommandSums, FunctionSums, Inside, TimerSums};
 pub use invalid_reason::{ForeignClient, InvalidReason, Violation};

@@ -171,7 +171,7 @@ pub enum Warning {
         /// How often.
         times: u64,
     },
-    /// Connections to a server broke while claims were made, though no fault was asked for.
+    /// Connections to a server broke while claims were made, at a time at which no fault that was asked for explains it.
     ConnectionsLost {
         /// The primary.
         primary: String,

@@ -2,7 +2,10 @@
 
 use super::counter_tests::redirected;
 use super::tests::analysed;
-use crate::record::{InjectedRecord, InvalidReason, Outcomes, RunRecord, StormRecord, Warning, WindowTotals};
+use crate::record::{
+    Histogram, InjectedRecord, InvalidReason, Outcomes, RunRecord, StormRecord, TimeSlice, Warning,
+    WindowTotals,
+};
 use crate::scenario::{Arrivals, Model, Scenario};
 
 /// Every rule that makes a run invalid, each broken alone.
@@ -45,6 +48,11 @@ fn each_reason_is_found_and_named() {
         }),
         ("Stalled", |r, _| r.longest_gap_s = Some(2.6)),
         ("DamagedHistogram", |r, _| r.arms[0].service.0 = Some("AAAA".into())),
+        ("DamagedHistogram { histogram: \"response in slice 1 around the faults\"", |r, _| {
+            let damaged = TimeSlice { response: Histogram(Some("AAAA".into())), ..TimeSlice::default() };
+            let slices = vec![TimeSlice::default(), damaged];
+            r.injected = Some(InjectedRecord { slice_s: 0.1, slices, ..InjectedRecord::default() });
+        }),
         ("NeverResumed { executions: 2, of: 500 }", |r, _| r.storm = Some(storm(498))),
         ("SharedQueue { in_flight: 16.0, limit: 1.0 }", |_, s| {
             s.load.model = Model::Closed { concurrency: 16 };
