@@ -21,31 +21,19 @@ cleanup() {
 }
 trap cleanup EXIT
 
-# A run that must be valid (0; its verdicts do not count). Beside other work a machine may stand still for a moment, which makes a
-# result invalid (2): it has two tries more. What does not work does not work three times.
-valid() {
-    local try code
-    for try in 1 2; do
-        "$@" && return
-        code=$?
-        [ "$code" = 2 ] || return "$code"
-        echo "an invalid result: once more (after try $try)" >&2
-    done
-    "$@"
-}
-
+# 0 is a valid run; its verdicts do not count.
 docker build --quiet --target prebuilt --build-arg "BASE=$base" --tag "$image" .
 docker run --rm "$image" --version
 # Read to its end: who writes to a pipe that grep -q has closed has failed.
 docker run --rm "$image" run --help | grep -- '^ *--live' >/dev/null || { echo "the image's tool has no --live" >&2; exit 1; }
-valid docker run --rm --network none "$image" run smoke --no-progress --quiet >"$scratch/alone.txt"
+.ci/valid.sh docker run --rm --network none "$image" run smoke --no-progress --quiet >"$scratch/alone.txt"
 grep -q '^  - cluster: Valkey .*3 primaries, 0 replicas,' "$scratch/alone.txt" ||
     { cat "$scratch/alone.txt"; echo "the server in the image was not used" >&2; exit 1; }
 
 cluster='^  - cluster: Valkey .*3 primaries, 3 replicas,'
 "${compose[@]}" run --rm -T form
-valid "${compose[@]}" run --rm -T bench run smoke --no-progress --quiet --format json >"$scratch/inside.json"
-valid "$tool" run smoke --nodes 127.0.0.1:7001 --no-progress --quiet --output "$scratch/outside" >"$scratch/outside.txt"
+.ci/valid.sh "${compose[@]}" run --rm -T bench run smoke --no-progress --quiet --format json >"$scratch/inside.json"
+.ci/valid.sh "$tool" run smoke --nodes 127.0.0.1:7001 --no-progress --quiet --output "$scratch/outside" >"$scratch/outside.txt"
 grep -q "$cluster" "$scratch/outside.txt" || { cat "$scratch/outside.txt"; exit 1; }
 last=$(ls -dt "$scratch"/results/smoke-* | head -n 1)
 "$tool" report "$last" | grep "$cluster"

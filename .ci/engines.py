@@ -42,7 +42,7 @@ def checked(name, result, generators):
     claims = {outcomes["claimed"] for outcomes in arms.values()}
     parts = [one["part"] for one in result.get("generators", [])]
     # Six programs share two cores: one of the generators may begin late, or stand still for a while.
-    busy = lambda fault: fault["fault"] in ("began_late", "late_beginnings", "stalled") or (
+    busy = lambda fault: fault["fault"] in ("began_late", "late_beginnings") or (
         fault["fault"] == "of_generator" and fault["what"]["fault"] == "stalled")
     faults = [fault["fault"] for fault in result["invalid_reasons"] if not busy(fault)]
     wrong = []
