@@ -1,18 +1,15 @@
 //! `compare`: stored results against each other, or night after night.
 
-use std::fs::OpenOptions;
-use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{anyhow, bail};
 use clap::{Args, ValueEnum};
 
 use super::exit::Exit;
 use super::output::{columns, print, say};
 use super::summary::SummaryArgs;
 use super::trends::{name_skipped, trends};
-use crate::machine::regular;
-use crate::store::{Comparable, read_comparable, read_run};
+use crate::store::{Comparable, append_to_history, read_comparable, read_run};
 use reclaim_analysis::json::ToJsonFile as _;
 use reclaim_analysis::judge::{
     self, FfBenchReport, FiguresError, HistoryEntry, NotComparable, RunResult, StoredOptions, StoredRefusal,
@@ -154,8 +151,7 @@ fn figures(side: &Comparable) -> anyhow::Result<Vec<FfBenchReport>> {
 }
 
 fn of_run(run: &RunResult) -> anyhow::Result<Vec<FfBenchReport>> {
-    if !run.is_usable() {
-        let state = if run.valid { "interrupted" } else { "invalid" };
+    if let Some(state) = report::not_usable(run.state()) {
         bail!(
             "the run of {} from {} is {state}: its figures are not compared",
             run.record.label(),
@@ -177,21 +173,7 @@ fn nights(args: &CompareArgs, path: &Path, results: &[PathBuf]) -> anyhow::Resul
             Err(error) => return Err(error.into()),
         }
     }
-    let at = || format!("the history {}", path.display());
-    if entries.is_empty() && !path.exists() {
-        bail!("the history {} is not there: give results to append", path.display());
-    }
-    let mut file = OpenOptions::new().read(true).append(true).create(true).open(path).with_context(at)?;
-    regular(&file).with_context(at)?;
-    let mut history = judge::read(BufReader::new(&file)).with_context(at)?;
-    for entry in entries {
-        // `nightly/*` names the runs of earlier nights as well.
-        if !history.entries.iter().any(|known| known.is_same_run(&entry)) {
-            judge::append(&mut file, &entry).with_context(at)?;
-            history.entries.push(entry);
-        }
-    }
-    file.sync_all().with_context(at)?;
+    let history = append_to_history(path, entries)?;
     name_skipped(path, &history);
     let trends = trends(&history.entries, &args.metric, &[Metric::ServiceP50])?;
     args.summary.append(&report::trends_markdown(&trends))?;

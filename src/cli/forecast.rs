@@ -48,17 +48,7 @@ pub(super) fn say_what_it_takes(
         claims = claims.zip(forecast.claims).map(|(sum, more)| sum + more);
     }
     let claims = claims.map_or_else(String::new, |claims| format!(", {} claims", claims * u64::from(runs)));
-    Ok(format!("about {}{claims}{doubt}", spoken(seconds * f64::from(runs))))
-}
-
-fn spoken(seconds: f64) -> String {
-    if seconds < 90.0 {
-        format!("{:.0} s", (seconds / 5.0).ceil() * 5.0)
-    } else if seconds < 5_400.0 {
-        format!("{:.0} min", (seconds / 60.0).ceil())
-    } else {
-        format!("{:.1} h", seconds / 3_600.0)
-    }
+    Ok(format!("about {}{claims}{doubt}", report::length(seconds * f64::from(runs))))
 }
 
 #[cfg(test)]
@@ -107,7 +97,6 @@ mod tests {
             "{refused}"
         );
         assert!(say_what_it_takes(&[&few()], (1, 1), nowhere, true).is_ok());
-        assert_eq!([4.0, 61.0, 100.0, 9_000.0].map(spoken), ["5 s", "65 s", "2 min", "2.5 h"]);
     }
 
     /// One run beside a compiler must not forbid the next.

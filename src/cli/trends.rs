@@ -1,12 +1,13 @@
-//! A history in words: lines that could not be read, and why there is no trend to show.
+//! What is shown of a history, and which of its lines could not be read.
 
 use std::path::Path;
 
 use anyhow::anyhow;
 
 use super::output::say;
-use reclaim_analysis::judge::{History, HistoryEntry, NoTrend, Trend, shown_trends};
-use reclaim_analysis::scenario::{Metric, suggest};
+use reclaim_analysis::judge::{History, HistoryEntry, Trend, shown_trends};
+use reclaim_analysis::report;
+use reclaim_analysis::scenario::Metric;
 
 /// Names the lines that could not be read.
 pub fn name_skipped(path: &Path, history: &History) {
@@ -22,25 +23,5 @@ pub fn trends(
     wanted: &[String],
     by_default: &[Metric],
 ) -> anyhow::Result<Vec<Trend>> {
-    shown_trends(entries, wanted, by_default).map_err(|no_trend| anyhow!("{}", in_words(&no_trend)))
-}
-
-fn in_words(no_trend: &NoTrend<'_>) -> String {
-    match no_trend {
-        NoTrend::NoRun => "the history is empty: give results to append".to_owned(),
-        NoTrend::NoMetric { scenario } => format!(
-            "the last run in the history, of {scenario}, has no metric at all: was no claim successful?"
-        ),
-        NoTrend::NoDefault { scenario, known } => format!(
-            "the last run in the history, of {scenario}, has no service p50, which a trend shows by default: was no claim \
-             successful? Choose a metric with --metric; known: {}",
-            known.join(", ")
-        ),
-        NoTrend::NoValidRun { scenario, metric } => {
-            format!("no run of {scenario} in the history is valid, so {metric} has no trend")
-        }
-        NoTrend::Unknown { scenario, metric, known } => {
-            format!("no valid run of {scenario} has a metric {metric}; {}", suggest(metric, known))
-        }
-    }
+    shown_trends(entries, wanted, by_default).map_err(|no_trend| anyhow!("{}", report::no_trend(&no_trend)))
 }

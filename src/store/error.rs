@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::file_names::Kind;
 use crate::cluster::NO_CACHE_DIR;
+use reclaim_analysis::judge::HistoryError;
 use reclaim_analysis::scenario::InvalidScenario;
 
 /// What went wrong with which file, and what to do.
@@ -103,6 +104,17 @@ pub enum StoreError {
         .0.display()
     )]
     NoResult(PathBuf),
+    /// There is no history, and nothing to begin one with.
+    #[error("the history {} is not there: give results to append", .0.display())]
+    NoHistory(PathBuf),
+    /// A history cannot be read or appended to.
+    #[error("the history {}", .path.display())]
+    History {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: HistoryError,
+    },
     /// A run was asked for.
     #[error("{} holds {}, not a run: `reclaim-bench report` shows it", .path.display(), .kind.what())]
     OtherForRun {

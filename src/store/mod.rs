@@ -26,7 +26,7 @@ pub use capacity::StoredCapacity;
 pub use error::StoreError;
 pub use ff_bench::{Comparable, read_comparable};
 pub use file_names::Kind;
-pub use history::read_history;
+pub use history::{append_to_history, read_history};
 pub use latest::latest_runs;
 pub use result_dir::ResultDir;
 pub use run_files::{keep_partial, read_run};

@@ -72,6 +72,13 @@ pub(super) fn arms_of(key: &str) -> (&str, Option<&str>) {
     arms.split_once(LESS).map_or((arms, None), |(candidate, baseline)| (candidate, Some(baseline)))
 }
 
+/// The metric in a key of a history; `None` for one that is counted by itself, as a command is, and for one that this
+/// version does not know.
+pub(super) fn metric_in(key: &str) -> Option<Metric> {
+    let (_, name) = key.split_once('/')?;
+    Metric::find(name)
+}
+
 /// Whether a key of a history is of what one arm takes more than another, and not of one arm.
 pub fn is_of_two_arms(key: &str) -> bool {
     arms_of(key).1.is_some()

@@ -2,6 +2,7 @@
 
 use super::beside_others::ran_beside_others;
 use super::result::RunResult;
+use super::run_state::RunState;
 use super::setting_difference::{Differences, Machine, Setting, SettingDifference};
 use super::setting_keys::scenario_differences;
 use crate::record::{
@@ -171,10 +172,10 @@ pub(super) fn somebodys_cluster(record: &RunRecord) -> Option<String> {
 
 /// Why a result's figures must not be used; `None` where they may.
 pub(super) fn unusable(result: &RunResult) -> Option<&'static str> {
-    match result {
-        result if !result.valid => Some("invalid"),
-        result if result.record.partial => Some("interrupted"),
-        _ => None,
+    match result.state() {
+        RunState::Invalid => Some("invalid"),
+        RunState::Aborted | RunState::Interrupted => Some("interrupted"),
+        RunState::ControlFailed | RunState::Judged => None,
     }
 }
 

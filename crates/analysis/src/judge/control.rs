@@ -4,7 +4,7 @@ use crate::record::{RunRecord, Stratum};
 use crate::scenario::{Compare, Metric};
 use crate::stats::{CONTROL_CONFIDENCE, Estimate, paired_quantile};
 
-use super::result::{Control, ControlFailure, RunResult};
+use super::result::{Control, ControlFailure};
 use super::sides::{SidePair, borrowed, stratum_pairs};
 use super::verdict::noise_band;
 
@@ -16,18 +16,6 @@ pub const CONTROL_LIMIT: f64 = 0.5;
 
 /// Its quantile.
 const CONTROL_QUANTILE: f64 = 0.5;
-
-impl RunResult {
-    /// Whether its control forbids verdicts.
-    pub fn is_vetoed(&self) -> bool {
-        self.control.as_ref().is_some_and(|control| !control.passed)
-    }
-
-    /// Whether its verdicts count: its figures may be used, and its control forbids none.
-    pub fn is_judged(&self) -> bool {
-        self.is_usable() && !self.is_vetoed()
-    }
-}
 
 /// What verdicts must allow for, as a share: what two clusters of one server may differ by, where arms have
 /// clusters of their own.

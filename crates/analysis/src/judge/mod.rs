@@ -28,6 +28,7 @@ mod comparable;
 mod comparison;
 mod comparison_result;
 mod conclusion;
+mod consequence;
 mod control;
 mod counter_rules;
 mod curves;
@@ -52,6 +53,7 @@ mod metric_source;
 pub mod network_fixture;
 #[cfg(any(test, feature = "fixtures"))]
 mod noise_fixture;
+mod pair_agreement;
 mod parts;
 mod primary_load;
 mod profile;
@@ -71,7 +73,9 @@ mod repeat_recovery;
 mod result;
 #[cfg(any(test, feature = "fixtures"))]
 pub mod ruler_fixture;
+mod run_state;
 mod runs_before;
+mod saving;
 mod send_lag;
 #[cfg(any(test, feature = "fixtures"))]
 pub mod server_fixture;
@@ -82,11 +86,14 @@ mod setting_keys;
 mod shown_trends;
 mod sides;
 mod sizing;
+#[cfg(any(test, feature = "fixtures"))]
+pub mod spoilt_fixture;
 mod stored;
 mod stored_pairs;
 mod stored_result;
 mod summary;
 mod sweep;
+mod sweep_answer;
 mod trend;
 mod trust;
 mod undecided;
@@ -112,6 +119,7 @@ pub use comparison_result::{
     Comparison, Control, ControlFailure, ExactMetric, RatioHalves, Verdict, WithRunsBefore,
 };
 pub use conclusion::{Cause, Conclusion, Finding, Gate};
+pub use consequence::Consequence;
 pub(crate) use control::CONTROL_LIMIT;
 pub use control::CONTROLLED;
 pub use curves::{QuantilePoint, Span, StratumRatio, quantile_curve, spans, stratum_ratios};
@@ -127,6 +135,7 @@ pub(crate) use generators::{seconds_apart, uncalibrated};
 pub use headline::StoredHeadline;
 pub use history::{History, HistoryEntry, HistoryError, HistoryValue, SkippedLine, append, read};
 pub use latency_summary::LatencySummary;
+pub use pair_agreement::PairAgreement;
 pub use parts::{ClaimPart, claim_parts};
 pub use profile_result::{
     AddingUp, PROFILE_TOLERANCE, PartChange, Profile, ProfileChange, ProfileFinding, ProfilePart,
@@ -134,11 +143,14 @@ pub use profile_result::{
 };
 pub use prospect::{CanAnswer, Prospect, prospect};
 pub use ramp::{NoSteps, RampStep, StepQuantile, ramp_steps};
+pub(crate) use recovery_result::RecoveryOutcome;
 pub use recovery_result::{Before, Recovery, Untold};
 pub use repeat::{AllowedOverRuns, MIN_RUNS, Repeated, RepeatedComparison, RepeatedDifference, repeat};
 pub use repeat_recovery::{OverRuns, RepeatedRecovery};
 pub use result::{RunResult, SCHEMA, ServerCost, StepSummary, VariantSummary, Worth, WorthRow};
+pub use run_state::RunState;
 pub use runs_before::note_runs_before;
+pub use saving::{RepeatedSaving, SavedBy, Saving};
 pub(crate) use service_level::{LevelState, RecoveryLevel, recovery_levels, service_levels};
 pub use setting_difference::{NotComparable, Setting, SettingDifference};
 pub use shown_trends::{NoTrend, shown_trends};
@@ -148,6 +160,7 @@ pub use stored_result::{
     RunLabel, StoredComparison, StoredExact, StoredFailures, StoredMetric, StoredVerdict, Thresholds,
 };
 pub use sweep::{NoInterval, Sweep, SweepArm, SweepComparison, SweepLine, SweepPoint, sweep};
+pub use sweep_answer::{NoLine, NoSweepVerdict, SweepVerdicts};
 pub use trend::{LeftOut, RUNS_FOR_A_CHANGE, Trend, TrendChange, TrendPoint, trend};
 pub use trust::{HistoryTrust, ProfileTrust, RunTrust, SeriesTrust, SideBySideTrust, SweepTrust, Trust};
 pub use undecided::Undecided;

@@ -12,6 +12,8 @@ pub struct PrimaryLoad {
     pub partitions: u32,
     /// Claims planned on it.
     pub claims: u64,
-    /// Share of the window that its main thread ran.
-    pub busy: f64,
+    /// Share of the window that its main thread ran; `None` where it is not known, or where main threads poll while they
+    /// wait, so that all of them run all the time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub busy: Option<f64>,
 }

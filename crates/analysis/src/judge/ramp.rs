@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::record::{RunRecord, TimelinePoint};
 use crate::scenario::{ArrivalsForm, P99, Ramp};
-use crate::stats::{CONFIDENCE, Estimate, Latencies, TooFew};
+use crate::stats::{Estimate, Latencies, TooFew};
 
 /// Steps that a run is cut into at most.
 const MAX_STEPS: usize = 10;
@@ -19,7 +19,8 @@ pub struct RampStep {
     pub from_s: f64,
     /// Its end. The last step ends with the last claim.
     pub to_s: f64,
-    /// Claims that were due in it per second: the mean of the schedule.
+    /// Claims that were due in it per second: the mean of the schedule, for as much of the step as it lasted. None
+    /// after its end.
     pub offered_per_s: f64,
     /// Claims that succeeded in it per second.
     pub claimed_per_s: f64,
@@ -102,20 +103,26 @@ fn cut(record: &RunRecord, ramp: &Ramp, schedule_s: f64) -> Vec<RampStep> {
         .map(|&begin| {
             let last = begin + each >= seconds;
             let end = if last { points.len() } else { begin + each };
-            let to_s = if last { active_s.max(begin as f64 + f64::EPSILON) } else { end as f64 };
-            step(&points[begin..end], begin as f64, to_s, |at| ramp.count_until(at.min(schedule_s)))
+            let from_s = begin as f64;
+            let to_s = if last { active_s.max(from_s + f64::EPSILON) } else { end as f64 };
+            step(&points[begin..end], (from_s, to_s), rate(ramp, from_s, to_s.min(schedule_s)))
         })
         .collect()
 }
 
-fn step(points: &[TimelinePoint], from_s: f64, to_s: f64, due_until: impl Fn(f64) -> f64) -> RampStep {
+/// The mean of the schedule from one time to another; zero where that is no time.
+fn rate(ramp: &Ramp, from_s: f64, to_s: f64) -> f64 {
+    if to_s > from_s { (ramp.count_until(to_s) - ramp.count_until(from_s)) / (to_s - from_s) } else { 0.0 }
+}
+
+fn step(points: &[TimelinePoint], (from_s, to_s): (f64, f64), offered_per_s: f64) -> RampStep {
     let length = to_s - from_s;
     let claimed: u64 = points.iter().map(|point| point.claimed).sum();
     let responses = merged(points);
     let quantile = |q: f64| {
         let responses = responses.as_ref()?;
-        let (interval, too_few) = match responses.log_quantile(q) {
-            Ok(value) => (Some(value.estimate(CONFIDENCE)), None),
+        let (interval, too_few) = match responses.quantile_interval(q) {
+            Ok(interval) => (Some(interval), None),
             Err(too_few) => (None, Some(too_few)),
         };
         Some(StepQuantile { us: responses.quantile_us(q), interval, too_few })
@@ -123,7 +130,7 @@ fn step(points: &[TimelinePoint], from_s: f64, to_s: f64, due_until: impl Fn(f64
     RampStep {
         from_s,
         to_s,
-        offered_per_s: (due_until(to_s) - due_until(from_s)) / length,
+        offered_per_s,
         claimed_per_s: claimed as f64 / length,
         errors: points.iter().map(|point| point.errors).sum(),
         response_p50: quantile(0.5),
@@ -247,11 +254,20 @@ mod tests {
             (last.to_s - 11.02).abs() < 1e-9 && (last.claimed_per_s - 301.0 / 1.02).abs() < 0.1,
             "{last:?}"
         );
+        // Nothing is due in what it takes longer than the schedule, however much of the step that is.
+        let scheduled_s = record.offered.unwrap().schedule_s;
+        record.arms[0].active_s = scheduled_s + 0.9;
+        let last = steps(&record).pop().unwrap();
+        assert!((last.to_s - last.from_s - 1.9).abs() < 0.01, "{last:?}");
+        assert!((last.offered_per_s - 300.0).abs() < 1e-6, "{last:?}");
         // A queue that takes two seconds more does not.
         record.timeline.push(TimelinePoint { t_s: 13.0, ..record.timeline[11].clone() });
         record.arms[0].active_s = 13.0;
         let last = steps(&record).pop().unwrap();
         assert_eq!((last.from_s as u32, last.offered_per_s.round() as u32), (12, 0));
+        let before = &steps(&record)[5];
+        assert_eq!((before.from_s as u32, before.to_s as u32), (10, 12));
+        assert!((before.offered_per_s - 300.0).abs() < 1e-6, "{before:?}");
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::record::RunRecord;
+
 /// Groups on end that must be within the noise for that to count as back, and the time that they must cover.
 const ON_END: usize = 3;
 const ON_END_S: f64 = 0.5;
@@ -64,6 +66,27 @@ pub struct Recovery {
     pub with_earlier: bool,
 }
 
+/// What came of a fault. Times are in seconds from when it struck.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum RecoveryOutcome {
+    /// The load had ended so long before the fault was over; until then all seemed as before.
+    OutlastedLoad { by_s: f64 },
+    /// The run was too restless before it; its slots were without a success for so long, where that is known.
+    HiddenByNoise { first_success_s: Option<f64> },
+    /// Nothing beyond the noise was seen of it.
+    NothingSeen,
+    /// All was as before after so long.
+    Recovered { after_s: f64, with_earlier: bool },
+    /// It was not when the next fault struck.
+    NotBeforeNextFault { struck_s: f64 },
+    /// It was not when the load ended.
+    NotBeforeEnd { ended_s: f64 },
+    /// The storm's own times have it in them.
+    InStorm,
+    /// Too little of the run lies before it.
+    TooLittleBefore,
+}
+
 /// Why nobody can tell when all was as before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Untold {
@@ -103,6 +126,28 @@ impl Recovery {
         } else {
             self.next_struck_s.map(|_| Untold::NextFault)
         }
+    }
+
+    /// What came of its fault in this run; `None` where the record has no such fault.
+    pub(crate) fn outcome(&self, record: &RunRecord) -> Option<RecoveryOutcome> {
+        let fault = record.injected.as_ref()?.faults.get(self.fault as usize)?;
+        let after_fault_s = (record.loaded_s() - fault.struck_s.unwrap_or_default()).max(0.0);
+        Some(match (self.recovered_s, self.before) {
+            _ if self.seemed_back => {
+                RecoveryOutcome::OutlastedLoad { by_s: self.outlasted_load_s.unwrap_or_default() }
+            }
+            _ if self.hidden_by_noise => {
+                RecoveryOutcome::HiddenByNoise { first_success_s: self.first_success_s }
+            }
+            (Some(after_s), Some(_)) if after_s <= 0.0 => RecoveryOutcome::NothingSeen,
+            (Some(after_s), _) => RecoveryOutcome::Recovered { after_s, with_earlier: self.with_earlier },
+            (None, Some(_)) => match self.next_struck_s {
+                Some(struck_s) => RecoveryOutcome::NotBeforeNextFault { struck_s },
+                None => RecoveryOutcome::NotBeforeEnd { ended_s: after_fault_s },
+            },
+            (None, None) if record.storm.is_some() => RecoveryOutcome::InStorm,
+            (None, None) => RecoveryOutcome::TooLittleBefore,
+        })
     }
 
     /// Whether nothing succeeded on the struck server's slots for so much longer than `bound_s` that all was

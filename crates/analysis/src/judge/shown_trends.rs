@@ -1,6 +1,6 @@
 //! Which metrics of a history are shown as trends.
 
-use super::arm_differences::is_of_two_arms;
+use super::arm_differences::{is_of_two_arms, metric_in};
 use super::history::HistoryEntry;
 use super::trend::{Trend, trend};
 use crate::scenario::Metric;
@@ -54,7 +54,7 @@ pub fn shown_trends<'a>(
     let (scenario, known) = (last.scenario.as_str(), known(entries, last));
     let default = |name: &&str| {
         let shown: &[Metric] = if is_of_two_arms(name) { &OF_TWO_ARMS } else { by_default };
-        shown.iter().any(|metric| name.ends_with(&format!("/{}", metric.name())))
+        metric_in(name).is_some_and(|metric| shown.contains(&metric))
     };
     let names: Vec<&str> = match wanted {
         [] => known.iter().copied().filter(default).collect(),

@@ -12,11 +12,6 @@ use super::metric_source::is_withheld;
 use super::result::{Comparison, RunResult, ServerCost, StepSummary, VariantSummary};
 
 impl RunResult {
-    /// Whether its figures may be used: it is valid, and nothing ended it early.
-    pub fn is_usable(&self) -> bool {
-        self.valid && !self.record.partial
-    }
-
     /// Comparisons by the first metric that the scenario names, which an answer is given by, each with its place
     /// among all.
     pub fn by_first_metric(&self) -> Vec<(usize, &Comparison)> {

@@ -8,10 +8,10 @@ use super::beside_others::{difference_beside_others, without_allowance};
 use super::conclusion::Conclusion;
 use super::recovery_result::Recovery;
 use super::result::{Control, RunResult, Verdict};
-use super::values::measured;
+use super::values::interval_around;
 use crate::record::{InvalidReason, RunRecord, Warning, is_zero};
 use crate::scenario::Metric;
-use crate::stats::{CONFIDENCE, Estimate, FittedLine, Latencies, LinePoint, LogValue, TooFew, log_error_of};
+use crate::stats::{CONFIDENCE, Estimate, FittedLine, Latencies, LinePoint, TooFew, log_error_of};
 
 /// A curve.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -342,14 +342,12 @@ fn arm(result: &RunResult, index: usize) -> SweepArm {
     }
 }
 
-/// The interval around a figure as the run's own report shows it: with the relative error of the metric,
-/// which is estimated from the parts of the run and whose own value may differ from the figure in the last
-/// digits.
+/// The interval around a figure as the run's own report shows it.
 fn interval_of(record: &RunRecord, arm: usize, metric: Metric, value: f64) -> Result<Estimate, TooFew> {
     if arm >= record.arms.len() {
         return Err(TooFew::samples(metric.name(), 1, 0));
     }
-    Ok(LogValue { value, ..measured(record, arm, metric)? }.estimate(CONFIDENCE))
+    interval_around(value, record, arm, metric)
 }
 
 fn difference(result: &RunResult, candidate: &str) -> Option<SweepComparison> {

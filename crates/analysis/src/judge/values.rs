@@ -35,7 +35,8 @@ pub fn metric_values(result: &RunResult) -> Vec<MetricValue> {
             if row.is_judged() {
                 let known = measured(record, arm, row.metric).ok();
                 if let Some(value) = value_of(known.as_ref(), record, arm, row.metric) {
-                    push(row.metric.into(), value, known.map(|known| known.estimate(CONFIDENCE)));
+                    let interval = known.map(|known| interval_of(record, arm, row.metric, &known));
+                    push(row.metric.into(), value, interval);
                 }
             } else {
                 for (name, value) in exact_values(record, arm, row.metric) {
@@ -131,6 +132,46 @@ pub(super) fn measured(record: &RunRecord, arm: usize, metric: Metric) -> Result
     }
 }
 
+/// The interval of what was [`measured`], as it is judged, stored and exported. That of a histogram's quantile ends where
+/// the order statistics do, for the one error of a comparison would make both sides of it alike.
+fn interval_of(record: &RunRecord, arm: usize, metric: Metric, known: &LogValue) -> Estimate {
+    let ends = histogram_of(record, arm, metric).and_then(|(histogram, quantile)| {
+        let within = Latencies::readable(histogram)?.quantile_interval(quantile).ok()?;
+        Some((within, of_seconds(record, metric, quantile)))
+    });
+    let Some((within, seconds)) = ends else { return known.estimate(CONFIDENCE) };
+    let seconds = seconds.map(|seconds| around(known.value, seconds).estimate(CONFIDENCE));
+    seconds.map_or(within, |seconds| Estimate {
+        low: within.low.min(seconds.low),
+        high: within.high.max(seconds.high),
+        ..within
+    })
+}
+
+/// The same around a figure as reports show it: what is estimated from the parts of a run may differ from it in the last
+/// digits.
+pub(super) fn interval_around(
+    shown: f64,
+    record: &RunRecord,
+    arm: usize,
+    metric: Metric,
+) -> Result<Estimate, TooFew> {
+    let known = interval_of(record, arm, metric, &measured(record, arm, metric)?);
+    let scale = shown / known.estimate;
+    Ok(Estimate { estimate: shown, low: scale * known.low, high: scale * known.high, ..known })
+}
+
+/// The histogram that a metric is a quantile of; `None` where it is estimated from single samples, or is none.
+fn histogram_of(record: &RunRecord, arm: usize, metric: Metric) -> Option<(&Histogram, f64)> {
+    match source(metric) {
+        Source::ServiceQuantile(q) => {
+            arm_samples(record, arm).is_empty().then_some((&record.arms[arm].service, q))
+        }
+        Source::Histogram { of, quantile } => Some((of(&record.arms[arm]), quantile)),
+        _ => None,
+    }
+}
+
 /// Claims per second of a variant that has its time for itself.
 fn variant_rate(arm: &ArmRecord) -> f64 {
     let (claims, seconds) = arm.rate_parts();
@@ -147,20 +188,27 @@ fn by_second(record: &RunRecord, of: fn(&TimelinePoint) -> Option<f64>) -> Resul
 /// between variants that are far apart.
 const TAIL: f64 = 0.9;
 
-/// A quantile with the error that the run's whole seconds show, where that is larger: a histogram has
-/// forgotten the order of its values, and knows nothing of a machine that was slower for some seconds. Of
-/// several variants it is told by the tail of seconds that they shared, claim by claim; where each has time
-/// of its own nobody tells it.
+/// A quantile with the error that the run's whole seconds show, where that is larger.
 fn in_time(record: &RunRecord, metric: Metric, quantile: f64, within: LogValue) -> LogValue {
+    let seconds = of_seconds(record, metric, quantile);
+    let wider = seconds.filter(|seconds| seconds.log_error > within.log_error);
+    wider.map_or(within, |wider| around(within.value, wider))
+}
+
+fn around(value: f64, error: LogValue) -> LogValue {
+    LogValue { value, ..error }
+}
+
+/// What the run's whole seconds show of a quantile: a histogram has forgotten the order of its values, and
+/// knows nothing of a machine that was slower for some seconds. Of several variants it is told by the tail of
+/// seconds that they shared, claim by claim; where each has time of its own nobody tells it.
+fn of_seconds(record: &RunRecord, metric: Metric, quantile: f64) -> Option<LogValue> {
     // Along a ramp seconds differ as they are meant to.
     let ramp = matches!(record.scenario.load.arrivals, Some(ArrivalsForm::Ramp(_)));
     let several = record.arms.len() > 1;
     let apart = record.strata.iter().any(|stratum| stratum.apart);
     let told = !ramp && (!several || (!apart && quantile >= TAIL));
-    let seconds = per_second(metric).filter(|_| told);
-    let seconds = seconds.and_then(|of| by_second(record, of).ok());
-    let wider = seconds.filter(|seconds| seconds.log_error > within.log_error);
-    wider.map_or(within, |wider| LogValue { value: within.value, ..wider })
+    by_second(record, per_second(metric).filter(|_| told)?).ok()
 }
 
 fn of_histogram(histogram: &Histogram, q: f64, metric: Metric) -> Result<LogValue, TooFew> {

@@ -4,7 +4,7 @@
 use super::document::Block;
 use super::format::{count, figure, time_us};
 use super::{faults_met, redirects};
-use crate::judge::{self, Recovery, RecoveryLevel, RunResult, Untold};
+use crate::judge::{self, Recovery, RecoveryLevel, RecoveryOutcome, RunResult, Untold};
 use crate::record::{InjectedFault, InjectedRecord, InjectionFailure, MovedSlots, SlotMoveWay};
 use crate::scenario::{CutFrom, FaultKind, FaultTarget};
 
@@ -30,34 +30,7 @@ pub(super) fn answer(result: &RunResult) -> Option<String> {
     let injected = result.record.injected.as_ref()?;
     let said = result.recoveries.iter().filter_map(|recovery| {
         let fault = injected.faults.get(recovery.fault as usize)?;
-        let back = match (recovery.recovered_s, recovery.before) {
-            _ if recovery.seemed_back => format!(
-                "the load had ended {} before it was over, so that nobody can say when all was as before",
-                seconds(recovery.outlasted_load_s.unwrap_or_default())
-            ),
-            _ if recovery.hidden_by_noise => {
-                let first = recovery.first_success_s.map_or_else(|| "-".to_owned(), seconds);
-                format!(
-                    "its slots were without a success for {first}; the run was so restless before it that nobody can say \
-                     when all was as before"
-                )
-            }
-            (Some(s), Some(_)) if s <= 0.0 => "nothing beyond the noise was seen of it".to_owned(),
-            (Some(s), _) => {
-                let with = if recovery.with_earlier { ", with what was left of the fault before it" } else { "" };
-                format!("response time and rate were as before after {}{with}", seconds(s))
-            }
-            (None, Some(_)) if recovery.next_struck_s.is_some() => format!(
-                "response time and rate had NOT come back to what they had been when the next fault struck, {} later",
-                seconds(recovery.next_struck_s.unwrap_or_default())
-            ),
-            (None, Some(_)) => format!(
-                "response time and rate had NOT come back to what they had been when the load ended, {} later",
-                seconds((result.record.loaded_s() - fault.struck_s.unwrap_or_default()).max(0.0))
-            ),
-            (None, None) if result.record.storm.is_some() => "the storm's times have it in them".to_owned(),
-            (None, None) => "too little of the run lies before it to say when all was as before".to_owned(),
-        };
+        let back = came_of_it(recovery.outcome(&result.record)?);
         let taken = recovery.took_over_s.map(|s| format!("a replica had taken over after {}, ", seconds(s)));
         let taken = taken.or_else(|| arrived(fault));
         let server = fault.server.as_deref().unwrap_or("no server");
@@ -70,6 +43,40 @@ pub(super) fn answer(result: &RunResult) -> Option<String> {
         said.push(format!("{} grants or claims that servers had acknowledged were LOST.", count(lost)));
     }
     (!said.is_empty()).then(|| said.join(" "))
+}
+
+/// What came of a fault, without a full stop.
+fn came_of_it(outcome: RecoveryOutcome) -> String {
+    match outcome {
+        RecoveryOutcome::OutlastedLoad { by_s } => format!(
+            "the load had ended {} before it was over, so that nobody can say when all was as before",
+            seconds(by_s)
+        ),
+        RecoveryOutcome::HiddenByNoise { first_success_s } => {
+            let first = first_success_s.map_or_else(|| "-".to_owned(), seconds);
+            format!(
+                "its slots were without a success for {first}; the run was so restless before it that nobody can say when all \
+                 was as before"
+            )
+        }
+        RecoveryOutcome::NothingSeen => "nothing beyond the noise was seen of it".to_owned(),
+        RecoveryOutcome::Recovered { after_s, with_earlier } => {
+            let with = if with_earlier { ", with what was left of the fault before it" } else { "" };
+            format!("response time and rate were as before after {}{with}", seconds(after_s))
+        }
+        RecoveryOutcome::NotBeforeNextFault { struck_s } => format!(
+            "response time and rate had NOT come back to what they had been when the next fault struck, {} later",
+            seconds(struck_s)
+        ),
+        RecoveryOutcome::NotBeforeEnd { ended_s } => format!(
+            "response time and rate had NOT come back to what they had been when the load ended, {} later",
+            seconds(ended_s)
+        ),
+        RecoveryOutcome::InStorm => "the storm's times have it in them".to_owned(),
+        RecoveryOutcome::TooLittleBefore => {
+            "too little of the run lies before it to say when all was as before".to_owned()
+        }
+    }
 }
 
 /// Whether each fault was over within the scenario's time for it.

@@ -197,6 +197,17 @@ pub(super) fn difference_within(ratio: &Estimate) -> String {
     format!("{} % [{}, {}]", signed_percent(ratio.estimate), end(ratio.low), end(ratio.high))
 }
 
+/// How long something will take, rounded up: `65 s`, `2 min`, `2.5 h`.
+pub(super) fn length(seconds: f64) -> String {
+    if seconds < 90.0 {
+        format!("{:.0} s", (seconds / 5.0).ceil() * 5.0)
+    } else if seconds < 5_400.0 {
+        format!("{:.0} min", (seconds / 60.0).ceil())
+    } else {
+        format!("{:.1} h", seconds / 3_600.0)
+    }
+}
+
 /// A share as per cent: 0.02 is `2 %`.
 pub(super) fn share(share: f64) -> String {
     let percent = 100.0 * share;
@@ -265,6 +276,11 @@ fn thousands_apart(value: f64, decimals: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_length_is_as_rough_as_what_is_known_of_it() {
+        assert_eq!([4.0, 61.0, 100.0, 9_000.0].map(length), ["5 s", "65 s", "2 min", "2.5 h"]);
+    }
 
     #[test]
     fn escape_codes_do_not_reach_a_terminal() {

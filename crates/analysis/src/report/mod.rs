@@ -52,7 +52,10 @@ mod trend_words;
 mod words;
 
 use crate::judge::capacity::Capacity;
-use crate::judge::{Calibration, Finding, Gate, NotComparable, Repeated, RunResult, Shortfall, Sweep, Trend};
+use crate::judge::{
+    Calibration, Finding, Gate, NoTrend, NotComparable, Repeated, RunResult, RunState, Shortfall, Sweep,
+    Trend,
+};
 use crate::scenario::TooFewForP99;
 pub use plain_text::plain_text;
 pub use text::wrapped;
@@ -113,6 +116,21 @@ pub fn not_comparable(refused: &NotComparable) -> String {
 /// What a run could not answer and what it would take, in one line without a full stop.
 pub fn shortfall(shortfall: &Shortfall) -> String {
     words::shortfall(shortfall)
+}
+
+/// Why a run's figures may not be used, in a word; `None` where they may.
+pub fn not_usable(state: RunState) -> Option<&'static str> {
+    words::not_usable(state)
+}
+
+/// Why a history has no trend to show, and what to do, in one line without a full stop.
+pub fn no_trend(no_trend: &NoTrend<'_>) -> String {
+    trend_words::no_trend(no_trend)
+}
+
+/// How long something will take, as roughly as anybody can know before: `65 s`, `2 min`, `2.5 h`.
+pub fn length(seconds: f64) -> String {
+    format::length(seconds)
 }
 
 /// What is wrong with the claims of a capacity search's probes, in one line without a full stop.

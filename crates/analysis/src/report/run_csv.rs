@@ -4,7 +4,7 @@
 use super::csv_table::{CsvTable, number};
 use super::findings;
 use super::words::{self, primary_over_time};
-use crate::judge::{RunResult, own_sides};
+use crate::judge::{RunResult, RunState, own_sides};
 use crate::record::{CounterBlock, Samples, Stratum};
 
 const SECOND: [&str; 12] = [
@@ -39,18 +39,20 @@ const BLOCK: [&str; 11] = [
 /// What must be known of a run before its figures are used, in one line, for formats that have no place for
 /// it; `None` where they may be used.
 pub fn not_for_use(result: &RunResult) -> Option<String> {
-    let record = &result.record;
-    if !result.valid {
-        let why: Vec<String> = result.invalid_reasons.iter().map(words::invalid_reason).collect();
-        return Some(format!("INVALID, do not use these figures. {}", why.join(" ")).trim_end().to_owned());
+    match result.state() {
+        RunState::Invalid => {
+            let why: Vec<String> = result.invalid_reasons.iter().map(words::invalid_reason).collect();
+            Some(format!("INVALID, do not use these figures. {}", why.join(" ")).trim_end().to_owned())
+        }
+        RunState::Aborted => {
+            let why = result.record.aborted.as_ref().map(findings::aborted).unwrap_or_default();
+            Some(format!("ABORTED, these figures were measured until then: {why}."))
+        }
+        RunState::Interrupted => {
+            Some("INTERRUPTED, these figures were measured before the run was stopped.".to_owned())
+        }
+        RunState::ControlFailed | RunState::Judged => None,
     }
-    if let Some(aborted) = &record.aborted {
-        return Some(format!(
-            "ABORTED, these figures were measured until then: {}.",
-            findings::aborted(aborted)
-        ));
-    }
-    record.partial.then(|| "INTERRUPTED, these figures were measured before the run was stopped.".to_owned())
 }
 
 /// One line per second of the window, a column of CPU for each primary. `measured_s` is how much of the

@@ -1,85 +1,49 @@
-//! What the faster of two arms saves, in time and in bare round trips.
+//! What the faster of two variants saves, in words.
 
 use super::format::{figure, rough};
+use crate::judge::{RepeatedSaving, RunResult, SavedBy, Saving};
 use crate::stats::Estimate;
 
-/// One metric of two arms.
-pub(super) struct OfTwoArms {
-    /// Candidate less baseline, in the metric's unit.
-    pub(super) difference: Estimate,
-    /// The baseline's value.
-    pub(super) baseline: f64,
-    /// The candidate's value.
-    pub(super) candidate: f64,
+/// A sentence for each pair of a run.
+pub(super) fn of_run(result: &RunResult) -> impl Iterator<Item = String> {
+    result.savings().into_iter().map(|saving| sentence(&saving))
 }
 
-/// A difference in time, and the same in round trips.
-pub(super) struct Saving<'a> {
-    /// Name of the baseline arm.
-    pub(super) baseline: &'a str,
-    /// Name of the other arm.
-    pub(super) candidate: &'a str,
-    /// In microseconds.
-    pub(super) time: OfTwoArms,
-    /// In bare round trips of the same claims.
-    pub(super) trips: OfTwoArms,
+/// A sentence for a pair over all runs, and what the next run would say.
+pub(super) fn over_runs(saving: &RepeatedSaving) -> String {
+    let RepeatedSaving { mean, next_run_us, next_run_round_trips } = saving;
+    format!("Over all runs, {} The next run: {}.", sentence(mean), range(next_run_us, next_run_round_trips))
 }
 
-impl<'a> Saving<'a> {
-    pub(super) fn faster_and_slower(&self) -> [&'a str; 2] {
-        if self.candidate_is_slower() {
-            [self.baseline, self.candidate]
-        } else {
-            [self.candidate, self.baseline]
-        }
-    }
-
-    /// `who` is what the faster arm does, in words.
-    pub(super) fn sentence(&self, who: &str) -> String {
-        let slower = self.faster_and_slower()[1];
-        let longest = self.time.baseline.max(self.time.candidate);
-        let [time, trips] = self.saved();
-        format!(
-            "{who} saves {} µs, {} round trips of {} µs, {} of a claim by {slower}.",
-            with_ends(time, digits_of_time(time)),
-            with_ends(trips, 2),
-            figure(self.time.baseline / self.trips.baseline),
-            rough(time.estimate / longest),
-        )
-    }
-
-    /// Where both lie, without an estimate: `40 to 64 µs, 0.88 to 1.04 round trips`.
-    pub(super) fn range(&self) -> String {
-        let [time, trips] = self.saved();
-        let digits = digits_of_time(time);
-        format!(
-            "{:.digits$} to {:.digits$} µs, {:.2} to {:.2} round trips",
-            time.low, time.high, trips.low, trips.high
-        )
-    }
-
-    fn candidate_is_slower(&self) -> bool {
-        self.time.difference.estimate > 0.0
-    }
-
-    /// Both as what the faster arm saves.
-    fn saved(&self) -> [Estimate; 2] {
-        [&self.time, &self.trips].map(|amount| {
-            let all = amount.difference;
-            if self.candidate_is_slower() {
-                all
-            } else {
-                Estimate { estimate: -all.estimate, low: -all.high, high: -all.low, ..all }
-            }
-        })
-    }
+fn sentence(saving: &Saving) -> String {
+    let who = match saving.by {
+        SavedBy::CarryingLane => "carrying lane_id",
+        SavedBy::Variant => &saving.faster,
+    };
+    format!(
+        "{who} saves {} µs, {} round trips of {} µs, {} of a claim by {}.",
+        with_ends(&saving.time_us, digits_of_time(&saving.time_us)),
+        with_ends(&saving.round_trips, 2),
+        figure(saving.round_trip_us),
+        rough(saving.share),
+        saving.slower,
+    )
 }
 
-fn with_ends(saved: Estimate, digits: usize) -> String {
+/// Where both lie, without an estimate: `40 to 64 µs, 0.88 to 1.04 round trips`.
+fn range(time_us: &Estimate, trips: &Estimate) -> String {
+    let digits = digits_of_time(time_us);
+    format!(
+        "{:.digits$} to {:.digits$} µs, {:.2} to {:.2} round trips",
+        time_us.low, time_us.high, trips.low, trips.high
+    )
+}
+
+fn with_ends(saved: &Estimate, digits: usize) -> String {
     format!("{:.digits$} [{:.digits$}, {:.digits$}]", saved.estimate, saved.low, saved.high)
 }
 
-fn digits_of_time(saved: Estimate) -> usize {
+fn digits_of_time(saved: &Estimate) -> usize {
     usize::from(saved.estimate < 10.0)
 }
 
@@ -87,34 +51,39 @@ fn digits_of_time(saved: Estimate) -> usize {
 mod tests {
     use super::*;
 
-    fn amount(difference: [f64; 3], [baseline, candidate]: [f64; 2]) -> OfTwoArms {
-        let [low, estimate, high] = difference;
-        OfTwoArms { difference: Estimate { estimate, low, high, confidence: 0.95 }, baseline, candidate }
+    fn estimate([low, estimate, high]: [f64; 3]) -> Estimate {
+        Estimate { estimate, low, high, confidence: 0.95 }
     }
 
     #[test]
-    fn whichever_arm_is_faster_saves_a_positive_amount() {
-        let slower = Saving {
-            baseline: "grant-lane",
-            candidate: "hget-lane",
-            time: amount([51.6, 54.2, 56.4], [250.0, 304.2]),
-            trips: amount([0.99, 1.02, 1.05], [4.72, 5.74]),
+    fn a_saving_is_told_in_time_in_round_trips_and_as_a_share() {
+        let lane = Saving {
+            faster: "grant-lane".into(),
+            slower: "hget-lane".into(),
+            by: SavedBy::CarryingLane,
+            time_us: estimate([51.6, 54.2, 56.4]),
+            round_trips: estimate([0.99, 1.02, 1.05]),
+            round_trip_us: 53.0,
+            share: 0.178,
         };
         assert_eq!(
-            slower.sentence("carrying lane_id"),
+            sentence(&lane),
             "carrying lane_id saves 54 [52, 56] µs, 1.02 [0.99, 1.05] round trips of 53.0 µs, 18 % of a claim by hget-lane."
         );
-        assert_eq!(slower.range(), "52 to 56 µs, 0.99 to 1.05 round trips");
-        let faster = Saving {
-            baseline: "hget-lane",
-            candidate: "grant-lane",
-            time: amount([-9.5, -8.0, -6.5], [80.0, 72.0]),
-            trips: amount([-0.4, -0.2, 0.1], [2.0, 1.8]),
+        let small = Saving {
+            by: SavedBy::Variant,
+            time_us: estimate([6.5, 8.0, 9.5]),
+            round_trips: estimate([-0.1, 0.2, 0.4]),
+            round_trip_us: 40.0,
+            share: 0.1,
+            ..lane
         };
+        let next_run_us = estimate([5.0, 8.0, 11.0]);
+        let next_run_round_trips = estimate([-0.2, 0.2, 0.5]);
         assert_eq!(
-            faster.sentence(faster.faster_and_slower()[0]),
-            "grant-lane saves 8.0 [6.5, 9.5] µs, 0.20 [-0.10, 0.40] round trips of 40.0 µs, 10 % of a claim by hget-lane."
+            over_runs(&RepeatedSaving { mean: small, next_run_us, next_run_round_trips }),
+            "Over all runs, grant-lane saves 8.0 [6.5, 9.5] µs, 0.20 [-0.10, 0.40] round trips of 40.0 µs, 10 % of a claim \
+             by hget-lane. The next run: 5.0 to 11.0 µs, -0.20 to 0.50 round trips."
         );
-        assert_eq!(faster.range(), "6.5 to 9.5 µs, -0.10 to 0.40 round trips");
     }
 }

@@ -2,16 +2,13 @@
 
 use super::document::Block;
 use super::format::{difference, difference_within, figure, share, time_us};
-use super::saving::{OfTwoArms, Saving};
 use super::trend_words::{library, moved_by};
 use super::words::{self, conclusion};
-use super::{conditions, faults_repeated, findings, levels_repeated, remarks_repeated, run_report};
+use super::{conditions, faults_repeated, findings, levels_repeated, remarks_repeated, run_report, saving};
 use crate::judge::{
-    Attempt, Gate, LeftOut, MIN_RUNS, RUNS_FOR_A_CHANGE, Repeated, RepeatedComparison, RepeatedDifference,
-    Trend, TrendChange, TrendPoint, Undecided, Verdict,
+    Attempt, Gate, LeftOut, MIN_RUNS, RUNS_FOR_A_CHANGE, Repeated, RepeatedComparison, Trend, TrendChange,
+    TrendPoint, Undecided, Verdict,
 };
-use crate::scenario::Metric;
-use crate::stats::Estimate;
 
 /// Nights that a report lists; what lies before them is summed up.
 const NIGHTS_SHOWN: usize = 14;
@@ -142,32 +139,9 @@ fn attempts(repeated: &Repeated) -> Vec<String> {
     repeated.attempts.iter().enumerate().map(attempt).collect()
 }
 
-/// What the faster arm saves over all runs, and what the next run would say: nothing where no arm is judged
-/// to be faster.
+/// What the faster variant of each pair saves over all runs, and what the next run would say.
 pub(super) fn savings(repeated: &Repeated) -> Vec<String> {
-    let of = |metric: Metric| repeated.comparisons.iter().filter(move |c| c.metric == metric);
-    of(Metric::ServiceP50)
-        .filter(|time| time.verdict.is_change())
-        .filter_map(|time| {
-            let trips = of(Metric::ServiceP50RoundTrips)
-                .find(|trips| (&trips.baseline, &trips.candidate) == (&time.baseline, &time.candidate))?;
-            let [time_saved, trips_saved] = [time.difference.as_ref()?, trips.difference.as_ref()?];
-            let saving = |which: fn(&RepeatedDifference) -> Estimate| Saving {
-                baseline: &time.baseline,
-                candidate: &time.candidate,
-                time: amount(time_saved, which(time_saved)),
-                trips: amount(trips_saved, which(trips_saved)),
-            };
-            let mean = saving(|all| all.mean);
-            let who = mean.faster_and_slower()[0];
-            let next = saving(|all| all.next_run).range();
-            Some(format!("Over all runs, {} The next run: {next}.", mean.sentence(who)))
-        })
-        .collect()
-}
-
-fn amount(over_all: &RepeatedDifference, difference: Estimate) -> OfTwoArms {
-    OfTwoArms { difference, baseline: over_all.baseline_value, candidate: over_all.candidate_value }
+    repeated.savings().iter().map(saving::over_runs).collect()
 }
 
 /// How many runs were made, and of how many where there should be more.

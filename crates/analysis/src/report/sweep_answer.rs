@@ -2,19 +2,8 @@
 
 use super::format::share;
 use super::{findings, words};
-use crate::judge::{Sweep, SweepComparison, SweepLine, SweepPoint, Verdict};
+use crate::judge::{NoLine, NoSweepVerdict, Sweep, SweepLine, SweepPoint, SweepVerdicts, Verdict};
 use crate::stats::MIN_LINE_POINTS;
-
-/// Variants that are compared, in the order of the first point.
-pub(super) fn candidates(sweep: &Sweep) -> Vec<&str> {
-    let mut names: Vec<&str> = Vec::new();
-    for arm in sweep.points.iter().flat_map(|point| &point.arms).filter(|arm| arm.against.is_some()) {
-        if !names.contains(&arm.name.as_str()) {
-            names.push(&arm.name);
-        }
-    }
-    names
-}
 
 /// A value as rows and marks have it: of a run whose figures must not be used it says so.
 pub(super) fn value_of(point: &SweepPoint) -> String {
@@ -23,10 +12,10 @@ pub(super) fn value_of(point: &SweepPoint) -> String {
 
 /// The answer, without a full stop; never empty.
 pub(super) fn answer(sweep: &Sweep) -> String {
-    let candidates = candidates(sweep);
+    let candidates = sweep.candidates();
     let measured = sweep.points.len();
-    if sweep.is_without_verdict() {
-        return no_verdict(sweep);
+    if let Some(why) = sweep.no_verdict() {
+        return no_verdict(&sweep.key, why);
     }
     let slopes: Vec<String> = candidates
         .iter()
@@ -42,13 +31,13 @@ pub(super) fn answer(sweep: &Sweep) -> String {
     }
 }
 
-fn no_verdict(sweep: &Sweep) -> String {
-    let why = match sweep.points.iter().filter(|point| !point.valid).count() {
-        0 => "the control failed at each of them",
-        n if n == sweep.points.len() => "each of the runs is invalid or was interrupted",
-        _ => "each of the runs is invalid, was interrupted or has a control that failed",
+fn no_verdict(key: &str, why: NoSweepVerdict) -> String {
+    let why = match why {
+        NoSweepVerdict::ControlFailed => "the control failed at each of them",
+        NoSweepVerdict::Unusable => "each of the runs is invalid or was interrupted",
+        NoSweepVerdict::Either => "each of the runs is invalid, was interrupted or has a control that failed",
     };
-    format!("No verdict at any value of {}: {why}", sweep.key)
+    format!("No verdict at any value of {key}: {why}")
 }
 
 /// At how many values nothing is judged for a failed control, and why; `None` where no control failed.
@@ -74,64 +63,64 @@ pub(super) fn vetoed(sweep: &Sweep) -> Option<String> {
     }
 }
 
-/// Why variants of a sweep over round trips have no line.
+/// Why variants of a sweep over round trips have no line: each reason once.
 pub(super) fn without_line(sweep: &Sweep) -> Vec<String> {
-    if !sweep.is_over_round_trips() {
-        return Vec::new();
-    }
-    if let Some(metric) = sweep.metric().filter(|metric| !metric.grows_with_round_trips()) {
-        let metric = words::metric_label(metric);
-        return vec![format!(
-            "No lines over the round-trip time: {metric} is no time of a claim, which each round trip makes longer by as much. Put \
-             service_p50 first in compare.metrics."
-        )];
-    }
-    let reason = |name: &str| {
-        let with = |of: &dyn Fn(&SweepPoint) -> bool| sweep.points.iter().filter(|point| of(point)).count();
-        let has = |point: &SweepPoint| {
-            let arm = point.arms.iter().find(|arm| arm.name == name);
-            arm.and_then(|arm| arm.against.as_ref()?.ratio).is_some()
+    let mut reasons: Vec<String> = Vec::new();
+    for name in sweep.candidates() {
+        let Some(reason) = sweep.no_line(name).map(|why| no_line(name, sweep.points.len(), why)) else {
+            continue;
         };
-        let usable = with(&|point| point.is_judged() && has(point));
-        if usable >= MIN_LINE_POINTS {
-            return format!("No line for {name}: its {usable} values make none.");
+        if !reasons.contains(&reason) {
+            reasons.push(reason);
         }
-        let unfit = [
-            (with(&|point| !point.valid), "the run is invalid or was interrupted"),
-            (with(&|point| point.valid && point.control_failed.is_some()), "the control failed"),
-            (with(&|point| point.is_judged() && !has(point)), "there is no interval"),
-        ];
-        let unfit: Vec<String> =
-            unfit.iter().filter(|(n, _)| *n > 0).map(|(n, why)| format!("at {n} {why}")).collect();
-        let colon = if unfit.is_empty() { "" } else { ": " };
-        format!(
-            "No line for {name}: it takes {MIN_LINE_POINTS} values whose verdicts count, and of {} there are {usable}{colon}{}.",
-            sweep.points.len(),
-            unfit.join(", ")
-        )
-    };
-    candidates(sweep).into_iter().filter(|name| sweep.line(name).is_none()).map(reason).collect()
+    }
+    reasons
+}
+
+fn no_line(name: &str, values: usize, why: NoLine) -> String {
+    match why {
+        NoLine::OtherMetric(metric) => format!(
+            "No lines over the round-trip time: {} is no time of a claim, which each round trip makes longer by as much. Put \
+             service_p50 first in compare.metrics.",
+            words::metric_label(metric)
+        ),
+        NoLine::NoneFits { usable } => format!("No line for {name}: its {usable} values make none."),
+        NoLine::TooFewValues { usable, invalid, control_failed, without_interval } => {
+            let unfit = [
+                (invalid, "the run is invalid or was interrupted"),
+                (control_failed, "the control failed"),
+                (without_interval, "there is no interval"),
+            ];
+            let unfit: Vec<String> =
+                unfit.iter().filter(|(n, _)| *n > 0).map(|(n, why)| format!("at {n} {why}")).collect();
+            let colon = if unfit.is_empty() { "" } else { ": " };
+            format!(
+                "No line for {name}: it takes {MIN_LINE_POINTS} values whose verdicts count, and of {values} there are \
+                 {usable}{colon}{}.",
+                unfit.join(", ")
+            )
+        }
+    }
 }
 
 fn one_candidate(sweep: &Sweep, name: &str) -> String {
-    let judged = || {
-        let usable = sweep.points.iter().filter(|point| point.is_judged());
-        usable.filter_map(|p| p.arms.iter().find(|arm| arm.name == name)?.against.as_ref())
-    };
-    let baseline = judged().next().map_or("its baseline", |against: &SweepComparison| &against.baseline);
-    let of = |verdict: Verdict| judged().filter(|against| against.verdict == verdict).count();
-    let (all, wanted) = (judged().count(), sweep.points.len());
+    let verdicts = sweep.verdicts(name);
+    let (all, wanted) = (verdicts.judged(), sweep.points.len());
+    let baseline = verdicts.baseline.unwrap_or("its baseline");
     let every = if all == wanted {
         "at every value".to_owned()
     } else {
         format!("at each of the {all} values that are judged (of {wanted})")
     };
-    match (of(Verdict::Improvement), of(Verdict::Regression), of(Verdict::NoChange)) {
-        (n, 0, 0) if n == all && n > 0 => format!("{name} is better than {baseline} {every}"),
-        (0, n, 0) if n == all && n > 0 => format!("{name} is worse than {baseline} {every}"),
-        (better, worse, same) => format!(
-            "{name} against {baseline}: better at {better}, worse at {worse}, no different at {same} of {all} values"
-        ),
+    match verdicts.everywhere() {
+        Some(Verdict::Improvement) => format!("{name} is better than {baseline} {every}"),
+        Some(Verdict::Regression) => format!("{name} is worse than {baseline} {every}"),
+        _ => {
+            let SweepVerdicts { better, worse, same, .. } = verdicts;
+            format!(
+                "{name} against {baseline}: better at {better}, worse at {worse}, no different at {same} of {all} values"
+            )
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width};
+use textwrap::{Options, WordSeparator, WordSplitter, WrapAlgorithm};
 
 use super::document::Block;
 use super::format::printable;
@@ -121,21 +122,17 @@ fn lines(header: &[&str], rows: &[Vec<String>], wrap: &impl Fn(&str, &str) -> St
 /// Breaks a line at blanks into lines of `width` characters, as far as its words allow; following lines begin
 /// with `indent`. What it begins with itself stays.
 pub fn wrapped(text: &str, indent: &str, width: usize) -> String {
-    let mut lines = vec![String::new()];
-    let lead = text.len() - text.trim_start().len();
-    for word in text.trim_start().split(' ') {
-        let line = lines.last_mut().expect("there is always a line");
-        if line.is_empty() {
-            line.push_str(&text[..lead]);
-        } else if line.chars().count() + 1 + word.chars().count() > width {
-            lines.push(format!("{indent}{word}"));
-            continue;
-        } else {
-            line.push(' ');
-        }
-        line.push_str(word);
-    }
-    lines.join("\n")
+    let begins = text.trim_start();
+    let lead = &text[..text.len() - begins.len()];
+    let options = Options::new(width)
+        .initial_indent(lead)
+        .subsequent_indent(indent)
+        // A path or a command that was cut is none.
+        .break_words(false)
+        .word_separator(WordSeparator::AsciiSpace)
+        .word_splitter(WordSplitter::NoHyphenation)
+        .wrap_algorithm(WrapAlgorithm::FirstFit);
+    textwrap::fill(begins, options)
 }
 
 #[cfg(test)]

@@ -2,8 +2,9 @@
 
 use super::format::{difference, signed};
 use super::words;
-use crate::judge::{Trend, TrendChange, TrendPoint};
+use crate::judge::{NoTrend, Trend, TrendChange, TrendPoint};
 use crate::record::short_sha256;
+use crate::scenario::suggest;
 
 /// By how much a level moved: `+5.9 %`; of a difference between arms, which may have been nothing, `+12.3 µs`.
 pub(super) fn moved_by(trend: &Trend, change: &TrendChange) -> String {
@@ -21,6 +22,27 @@ pub(super) fn library(point: &TrendPoint) -> String {
     match &point.baseline_library_sha256 {
         Some(baseline) => format!("{own} against {}", short_sha256(baseline)),
         None => own.to_owned(),
+    }
+}
+
+/// Why a history has no trend to show, and what to do.
+pub(super) fn no_trend(no_trend: &NoTrend<'_>) -> String {
+    match no_trend {
+        NoTrend::NoRun => "the history is empty: give results to append".to_owned(),
+        NoTrend::NoMetric { scenario } => format!(
+            "the last run in the history, of {scenario}, has no metric at all: was no claim successful?"
+        ),
+        NoTrend::NoDefault { scenario, known } => format!(
+            "the last run in the history, of {scenario}, has no service p50, which a trend shows by default: was no claim \
+             successful? Choose a metric with --metric; known: {}",
+            known.join(", ")
+        ),
+        NoTrend::NoValidRun { scenario, metric } => {
+            format!("no run of {scenario} in the history is valid, so {metric} has no trend")
+        }
+        NoTrend::Unknown { scenario, metric, known } => {
+            format!("no valid run of {scenario} has a metric {metric}; {}", suggest(metric, known))
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use hdrhistogram::Histogram as Hdr;
 use statrs::distribution::{Binomial, DiscreteCDF as _};
 
-use reclaim_statistics::{LogValue, TooFew, normal_quantile};
+use reclaim_statistics::{CONFIDENCE, Estimate, LogValue, TooFew, normal_quantile};
 
 use crate::record::{BadHistogram, Histogram};
 
@@ -16,7 +16,7 @@ const NS_PER_US: f64 = 1_000.0;
 const INFLATION: f64 = 1.4 / 0.6;
 
 /// Chance on either side of what an interval here holds, and of a quantile's place beside a bound.
-const CHANCE: f64 = 0.025;
+const CHANCE: f64 = (1.0 - CONFIDENCE) / 2.0;
 
 /// A decoded histogram of latencies; values come out in microseconds.
 #[derive(Clone, Debug)]
@@ -59,20 +59,30 @@ impl Latencies {
         (at <= 1.0).then(|| self.quantile_us(at))
     }
 
-    /// Quantile `q` in microseconds, with an error from the order statistics around it.
-    pub fn log_quantile(&self, q: f64) -> Result<LogValue, TooFew> {
-        let n = self.count() as f64;
-        let reach = normal_quantile(1.0 - CHANCE) * (q * (1.0 - q) * INFLATION / n).sqrt();
-        let (low, high) = (self.quantile_us(q - reach), self.quantile_us(q + reach));
+    /// Quantile `q` in microseconds, from the one to the other of the order statistics around it. Beside a tail
+    /// these lie at very unlike distances from it: whatever is held against a bound is held against these.
+    pub fn quantile_interval(&self, q: f64) -> Result<Estimate, TooFew> {
+        let normal = normal_quantile(1.0 - CHANCE);
+        let reach = normal * (q * (1.0 - q) * INFLATION / self.count() as f64).sqrt();
         if q - reach <= 0.0 || q + reach >= 1.0 {
-            let needed =
-                INFLATION * normal_quantile(1.0 - CHANCE).powi(2) * (1.0 - q).max(q) / (1.0 - q).min(q);
+            let needed = INFLATION * normal.powi(2) * (1.0 - q).max(q) / (1.0 - q).min(q);
             return Err(TooFew::samples("values in the histogram", needed.ceil() as u64, self.count()));
         }
-        let value = self.quantile_us(q);
-        let log_error = (high / low).ln() / (2.0 * normal_quantile(1.0 - CHANCE));
+        let [low, estimate, high] = [q - reach, q, q + reach].map(|at| self.quantile_us(at));
+        if low < high {
+            Ok(Estimate { estimate, low, high, confidence: CONFIDENCE })
+        } else {
+            Err(TooFew::constant("values in the histogram"))
+        }
+    }
+
+    /// Quantile `q` in microseconds with one error for both sides, for comparisons: that of the side on which its
+    /// interval reaches further.
+    pub fn log_quantile(&self, q: f64) -> Result<LogValue, TooFew> {
+        let Estimate { estimate: value, low, high, .. } = self.quantile_interval(q)?;
+        let log_error = (high / value).ln().max((value / low).ln()) / normal_quantile(1.0 - CHANCE);
         if value > 0.0 && log_error.is_finite() && log_error > 0.0 {
-            Ok(LogValue { value, log_error, degrees: n })
+            Ok(LogValue { value, log_error, degrees: self.count() as f64 })
         } else {
             Err(TooFew::constant("values in the histogram"))
         }
@@ -120,6 +130,9 @@ mod tests {
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;
     use hdrhistogram::serialization::{Serializer as _, V2DeflateSerializer};
+    use rand::RngExt as _;
+
+    use crate::record::stream;
 
     fn encoded(values_ns: impl IntoIterator<Item = u64>) -> Histogram {
         let mut hdr = Hdr::<u64>::new(3).unwrap();
@@ -151,6 +164,52 @@ mod tests {
         assert!(matches!(few.log_quantile(0.5), Err(TooFew::Samples { .. })));
         let same = Latencies::decode(&encoded([5_000; 500])).unwrap().unwrap();
         assert!(matches!(same.log_quantile(0.5), Err(TooFew::Constant { .. })));
+    }
+
+    /// The code took the square root of high / low for either side.
+    #[test]
+    fn an_interval_beside_a_stall_ends_where_the_order_statistics_do() {
+        // The last 95 of 10,000 waited for a stall of 95 ms, the others took 1 to 2.2 ms.
+        let body = (0..9_905).map(|i| 1_000_000 + i * 1_200_000 / 9_905);
+        let stalled = (1..=95).map(|ms| 1_000_000 * ms);
+        let times = Latencies::decode(&encoded(body.chain(stalled))).unwrap().unwrap();
+        let p99 = times.quantile_interval(0.99).unwrap();
+        assert!((p99.estimate / 2_199.0 - 1.0).abs() < 0.01 && p99.low > 2_150.0, "{p99:?}");
+        assert!((p99.high / 25_000.0 - 1.0).abs() < 0.05, "{p99:?}");
+        let compared = times.log_quantile(0.99).unwrap().estimate(CONFIDENCE);
+        assert!(compared.high > 0.99 * p99.high && compared.low < p99.low, "{compared:?}");
+    }
+
+    #[test]
+    fn an_interval_without_a_tail_is_that_of_one_error() {
+        let even = Latencies::decode(&encoded((1..=10_000).map(|i| 100_000 + i * 10))).unwrap().unwrap();
+        let (p50, compared) = (even.quantile_interval(0.5).unwrap(), even.log_quantile(0.5).unwrap());
+        let compared = compared.estimate(CONFIDENCE);
+        let ends = [(p50.low, compared.low), (p50.estimate, compared.estimate), (p50.high, compared.high)];
+        assert!(ends.iter().all(|(one, other)| (one / other - 1.0).abs() < 0.002), "{ends:?}");
+        let both = (p50.high / p50.low).sqrt();
+        assert!((p50.high / (both * p50.estimate) - 1.0).abs() < 0.002, "{p50:?}");
+    }
+
+    /// Eleven in a thousand are stalled, so that p99 is 10.6 ms; in a fourth of all samples there are fewer than ten,
+    /// and p99 seems to be 2.2 ms. With one error for both sides 144 to 168 of 200 intervals held it.
+    #[test]
+    fn intervals_beside_stalls_hold_the_true_quantile() {
+        let mut rng = stream(7, "stalls");
+        let truth_us = 2_200.0 + (1.0 - 10.0 / 11.0) * 92_800.0;
+        let holding = (0..200).filter(|_| {
+            let mut inner = Hdr::<u64>::new(3).unwrap();
+            for _ in 0..5_000 {
+                let us = if rng.random::<f64>() < 0.011 {
+                    2_200.0 + 92_800.0 * rng.random::<f64>()
+                } else {
+                    1_000.0 + 1_200.0 * rng.random::<f64>()
+                };
+                inner.record((us * NS_PER_US) as u64).unwrap();
+            }
+            Latencies { inner }.quantile_interval(0.99).unwrap().contains(truth_us)
+        });
+        assert!(holding.count() >= 190);
     }
 
     #[test]

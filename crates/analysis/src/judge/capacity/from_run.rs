@@ -8,9 +8,9 @@ use crate::judge::generators;
 use crate::judge::primary_load::PrimaryLoad;
 use crate::judge::result::RunResult;
 use crate::judge::validity::stall::STALL_WARNS;
-use crate::record::{ArmRecord, InvalidReason, Offered, RunRecord, Warning};
+use crate::record::{ArmRecord, InvalidReason, MainThreadDoubt, Offered, RunRecord, Warning};
 use crate::scenario::{ModelForm, P99};
-use crate::stats::{CONFIDENCE, Latencies};
+use crate::stats::Latencies;
 
 impl Probe {
     /// Judges a stored run. `slo_us` is the service level's bound of the response time's 99th percentile.
@@ -20,7 +20,7 @@ impl Probe {
         let (record, arm) = (&result.record, result.record.arms.first()?);
         let variant = result.variants.first()?;
         let response = Latencies::readable(&arm.response);
-        let p99 = response.as_ref().map(|latencies| latencies.log_quantile(P99));
+        let p99 = response.as_ref().map(|latencies| latencies.quantile_interval(P99));
         let resources = resources(result);
         let offer = offer(record);
         let open = matches!(offer, ProbeLoad::Open { .. });
@@ -34,13 +34,13 @@ impl Probe {
             offered_per_s: record.offered.filter(|o| o.schedule_s > 0.0).map(|o| o.rate_per_s()),
             achieved_per_s: variant.throughput_per_s,
             response_p50_us: response.as_ref().map(|latencies| latencies.quantile_us(0.5)),
-            response_p99_us: p99.as_ref().and_then(|p99| Some(p99.as_ref().ok()?.estimate(CONFIDENCE))),
+            response_p99_us: p99.as_ref().and_then(|p99| p99.as_ref().ok().copied()),
             service_p50_us: variant.service_us.map(|service| service.p50),
             service_p99_us: variant.service_us.map(|service| service.p99),
             send_lag_p99_us: send_lag_p99_us(result).or(variant.send_lag_us.map(|lag| lag.p99)),
             drain_us: record.offered.map(|offered| drain_us(arm, &offered)),
             cpu_us_per_claim: variant.server.main_thread_cpu_us_per_claim,
-            grant_cpu_us: record.staging.grant_cpu_us,
+            grant_cpu_us: record.staging.grant_cpu_us.filter(|_| !main_threads_poll(record)),
             primaries: primaries(record),
             resources,
             near_generator_ceiling: result
@@ -96,6 +96,11 @@ fn worst_generator(result: &RunResult) -> Option<OneGenerator> {
     Some(OneGenerator { part, busy: all.iter().find(|one| one.part == part)?.busy })
 }
 
+/// Whether polling counts as work in what main threads ran, and in what the servers used.
+fn main_threads_poll(record: &RunRecord) -> bool {
+    record.main_thread_doubt() == Some(MainThreadDoubt::Polling)
+}
+
 fn resources(result: &RunResult) -> Resources {
     let record = &result.record;
     // Of several generators those on the first one's machine, where the servers may be; the busiest thread is
@@ -113,6 +118,7 @@ fn resources(result: &RunResult) -> Resources {
         generator_process: used.and_then(|used| share(used.process_cpu_s?)),
         servers: used.and_then(|used| share(used.servers_cpu_s)),
         primaries: used.and_then(|used| share(used.primaries_cpu_s?)),
+        polling: main_threads_poll(record),
         machine: used.and_then(|used| Some(used.machine_used_s()? / used.clocks_s()?)),
         stolen: used.and_then(|used| Some(used.stolen_cpu_s? / used.clocks_s()?)),
         servers_waited: used.and_then(|used| share(used.servers_waited_s?)),
@@ -131,11 +137,12 @@ fn resources(result: &RunResult) -> Resources {
 
 fn primaries(record: &RunRecord) -> Vec<PrimaryLoad> {
     let window_us = record.generator.map_or(0.0, |used| used.window_s) * 1e6;
+    let is_told = window_us > 0.0 && !main_threads_poll(record);
     let load = |primary: &crate::record::PrimaryRecord| PrimaryLoad {
         addr: primary.addr.clone(),
         partitions: primary.partitions,
         claims: primary.claims,
-        busy: if window_us > 0.0 { primary.counters.main_thread_cpu_us / window_us } else { 0.0 },
+        busy: is_told.then(|| primary.counters.main_thread_cpu_us / window_us),
     };
     record.primaries.iter().map(load).collect()
 }

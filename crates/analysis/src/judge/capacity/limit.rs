@@ -57,6 +57,10 @@ pub struct Resources {
     /// Those of the primaries alone, where they are told apart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub primaries: Option<f64>,
+    /// Whether main threads poll while they wait, and the servers' figures are of that as well: with io-threads before
+    /// Valkey 9.1.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub polling: bool,
     /// Everything on the generator's machine, where the system tells.
     pub machine: Option<f64>,
     /// What the host of the generator's virtual machine took away of that, where the system tells.
@@ -97,6 +101,17 @@ impl Resources {
         self.servers_wait_share().is_some_and(|share| share >= WAITED)
     }
 
+    /// Whether what the servers used says that they were short of it. Threads that poll use whatever cores they get:
+    /// of those only their waiting for one says so.
+    fn servers_use_tells(&self) -> bool {
+        !self.polling || self.servers_short_of_cores()
+    }
+
+    /// What is left where nothing that is known was short of time.
+    pub(super) fn nothing_short(&self) -> Limit {
+        if self.polling { Limit::PollingServers } else { Limit::ServiceLevel }
+    }
+
     fn servers_wait_share(&self) -> Option<f64> {
         // Of replicas nobody reads how long they waited.
         Some(self.servers_waited? / self.primaries.or(self.servers).filter(|used| *used > 0.0)?)
@@ -129,7 +144,7 @@ impl Resources {
     fn bound_servers(&self, from: f64) -> Option<Limit> {
         let (servers, cores) = (self.servers?, self.server_cores?);
         let limit = Limit::ServersOnTheirCores { servers, waited: self.servers_wait_share(), cores };
-        (servers >= from * f64::from(cores.max(1))).then_some(limit)
+        (self.servers_use_tells() && servers >= from * f64::from(cores.max(1))).then_some(limit)
     }
 
     fn held_back_by_a_quota(&self) -> Option<Limit> {
@@ -205,6 +220,9 @@ pub enum Limit {
     /// The service level is missed although nothing is busy: network, disk, or a level below one claim's own
     /// time.
     ServiceLevel,
+    /// A server or the service level, which of them nobody can tell: nothing else was busy, and main threads poll
+    /// while they wait.
+    PollingServers,
 }
 
 impl Limit {
@@ -225,10 +243,11 @@ impl Limit {
 /// Names what held back a load that did not pass. `generator_late` says that the generator did not keep its
 /// schedule; where the servers took its cores away, that is not its own fault.
 pub(super) fn limit(primaries: &[PrimaryLoad], resources: &Resources, generator_late: bool) -> Limit {
-    let busiest = primaries.iter().max_by(|a, b| a.busy.total_cmp(&b.busy));
+    let told = primaries.iter().filter_map(|primary| Some((primary, primary.busy?)));
+    let busiest = told.max_by(|a, b| a.1.total_cmp(&b.1));
     let server = |from: f64| {
-        let primary = busiest.filter(|primary| primary.busy >= from)?;
-        Some(Limit::Server { primary: primary.addr.clone(), busy: primary.busy })
+        let (primary, busy) = busiest.filter(|(_, busy)| *busy >= from)?;
+        Some(Limit::Server { primary: primary.addr.clone(), busy })
     };
     if let Some(server) = server(SATURATED) {
         return server;
@@ -253,11 +272,11 @@ pub(super) fn limit(primaries: &[PrimaryLoad], resources: &Resources, generator_
     }
     let from = if resources.servers_short_of_cores() { 0.0 } else { QUEUEING };
     let crowded = || resources.bound_servers(from.max(QUEUEING)).or_else(|| shared_cores(resources, from));
-    server(QUEUEING).or_else(crowded).unwrap_or(Limit::ServiceLevel)
+    server(QUEUEING).or_else(crowded).unwrap_or_else(|| resources.nothing_short())
 }
 
 /// Whoever used most of the cores that servers and generator share, if they were busy for this share of the
-/// window.
+/// window; `None` too where those are servers that may have polled.
 fn shared_cores(resources: &Resources, from: f64) -> Option<Limit> {
     if !resources.same_machine || resources.machine_share()? < from {
         return None;
@@ -267,6 +286,9 @@ fn shared_cores(resources: &Resources, from: f64) -> Option<Limit> {
     Some(if others > servers.max(used) {
         Limit::OtherPrograms { others, cores }
     } else if servers >= used {
+        if !resources.servers_use_tells() {
+            return None;
+        }
         Limit::ServersOnSharedCores {
             servers,
             generator: used,

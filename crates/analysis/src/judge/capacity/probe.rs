@@ -234,7 +234,7 @@ impl Probe {
             && self.service_p50_us.is_some_and(|p50| p50 > slo_us)
         {
             // Less than one claim takes: sending it in time would not have helped.
-            limit = Limit::ServiceLevel;
+            limit = self.resources.nothing_short();
         }
         let verdict = match limit {
             Limit::Generator { .. } => ProbeVerdict::Generator,
@@ -285,9 +285,9 @@ impl Probe {
             })
     }
 
-    /// The busiest primary; `None` where the servers did not tell.
-    pub fn busiest(&self) -> Option<&PrimaryLoad> {
-        self.primaries.iter().max_by(|a, b| a.busy.total_cmp(&b.busy))
+    /// Share of the window that the busiest primary's main thread ran; `None` where that is not known of any.
+    pub fn busiest_primary(&self) -> Option<f64> {
+        self.primaries.iter().filter_map(|primary| primary.busy).max_by(f64::total_cmp)
     }
 }
 

@@ -1,7 +1,7 @@
 //! How far the parts of a profiled function can be believed.
 
 use super::level::Trust;
-use crate::judge::{Profile, RunResult};
+use crate::judge::{Profile, RunResult, RunState};
 
 /// What decides how far a profile can be believed: the first of these that holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,14 +30,11 @@ impl ProfileTrust {
 impl Profile {
     /// How far it can be believed; `run` is the one that it is of.
     pub fn trust(&self, run: &RunResult) -> ProfileTrust {
-        if !run.valid {
-            ProfileTrust::Invalid
-        } else if run.record.partial {
-            ProfileTrust::Interrupted
-        } else if !self.findings.is_empty() {
-            ProfileTrust::Doubtful
-        } else {
-            ProfileTrust::AddsUp
+        match run.state() {
+            RunState::Invalid => ProfileTrust::Invalid,
+            RunState::Aborted | RunState::Interrupted => ProfileTrust::Interrupted,
+            RunState::ControlFailed | RunState::Judged if !self.findings.is_empty() => ProfileTrust::Doubtful,
+            RunState::ControlFailed | RunState::Judged => ProfileTrust::AddsUp,
         }
     }
 }

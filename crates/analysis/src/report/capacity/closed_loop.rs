@@ -19,7 +19,7 @@ pub(super) fn blocks(capacity: &Capacity) -> Vec<Block> {
                 maybe(fitted),
                 probe.service_p50_us.map_or_else(|| "-".into(), ms),
                 probe.service_p99_us.map_or_else(|| "-".into(), ms),
-                probe.busiest().map_or_else(|| "-".into(), |primary| rough(primary.busy)),
+                probe.busiest_primary().map_or_else(|| "-".into(), rough),
             ])
         })
         .collect();

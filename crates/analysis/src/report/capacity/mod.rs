@@ -192,7 +192,7 @@ pub(super) fn probes(capacity: &Capacity) -> Option<Block> {
                 probe.response_p99_us.map_or_else(|| "-".into(), |p99| ms(p99.estimate)),
                 probe.response_p99_us.map_or_else(|| "-".into(), |p99| ms(p99.high)),
                 probe.send_lag_p99_us.map_or_else(|| "-".into(), ms),
-                probe.busiest().map_or_else(|| "-".into(), |primary| rough(primary.busy)),
+                probe.busiest_primary().map_or_else(|| "-".into(), rough),
                 probe.resources.generator_share().map_or_else(|| "-".into(), rough),
                 maybe(probe.cpu_us_per_claim),
                 purpose.map_or("-", purpose_word).to_owned(),
@@ -291,7 +291,7 @@ fn balance(capacity: &Capacity) -> Option<Block> {
                 count(u64::from(primary.partitions)),
                 count(primary.claims),
                 part,
-                rough(primary.busy),
+                primary.busy.map_or_else(|| "-".into(), rough),
             ]
         })
         .collect();

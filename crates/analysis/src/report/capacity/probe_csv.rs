@@ -74,7 +74,7 @@ pub(in crate::report) fn csv(capacity: &Capacity) -> String {
             probe.service_p99_us,
             probe.send_lag_p99_us,
             probe.cpu_us_per_claim,
-            probe.busiest().map(|primary| primary.busy),
+            probe.busiest_primary(),
             probe.resources.generator_share(),
         ];
         let words = [purpose.map_or("", purpose_word), verdict(probe.verdict), &probe.dir].map(str::to_owned);

@@ -49,6 +49,11 @@ pub(super) fn limit(limit: &Limit) -> String {
             "the service level itself: it was missed although no main thread and no core was short of time"
                 .into()
         }
+        Limit::PollingServers => {
+            "a server or the service level itself, which of them cannot be told: nothing else was short of time, and a main \
+             thread with io-threads before Valkey 9.1 polls while it waits and always looks busy"
+                .into()
+        }
     }
 }
 

@@ -21,8 +21,8 @@ use std::fmt::Write as _;
 use super::super::format::{per_claim, signed_within};
 use super::super::{faults, findings, own_arms, servers, words};
 use crate::judge::{
-    Cause, Comparison, Conclusion, Gate, RunResult, Standing, StoredComparison, StoredMetric, StoredVerdict,
-    Verdict, error_findings, judged_exact, recovery_levels, service_levels, standing,
+    Cause, Comparison, Conclusion, Consequence, Gate, RunResult, RunState, Standing, StoredComparison,
+    StoredMetric, StoredVerdict, error_findings, judged_exact, recovery_levels, service_levels, standing,
 };
 use crate::scenario::Metric;
 use crate::stats::Estimate;
@@ -62,9 +62,7 @@ pub(super) fn run_suite(name: &str, result: &RunResult, alone: bool) -> Suite {
         let case = match found {
             Some((_, finding)) => Case::Failure(findings::finding(finding)),
             None if usable => Case::Passed,
-            None if result.valid && record.aborted.is_some() => {
-                Case::Failure(record.aborted.as_ref().map(findings::aborted).unwrap_or_default())
-            }
+            None if result.state() == RunState::Aborted => Case::Failure(aborted(result)),
             None => Case::Skipped(UNUSABLE.to_owned()),
         };
         suite.add(&variant.name, "claims succeed", case);
@@ -77,16 +75,16 @@ pub(super) fn run_suite(name: &str, result: &RunResult, alone: bool) -> Suite {
         let class = format!("{candidate} against {baseline}");
         let standing = standing(result, &comparison.baseline, &comparison.candidate);
         let vetoed = result.control.as_ref().and_then(findings::failed_control);
-        let case = match vetoed {
-            _ if !usable => Case::Skipped(UNUSABLE.to_owned()),
-            Some(reason) if comparison.verdict == Verdict::Inconclusive => {
+        let case = match (result.consequence(comparison), vetoed) {
+            (None, _) => Case::Skipped(UNUSABLE.to_owned()),
+            (Some(Consequence::Undecided), Some(reason)) => {
                 Case::Skipped(format!("inconclusive, because the control failed: {reason}"))
             }
-            _ => verdict(comparison, standing),
+            (Some(consequence), _) => Case::from_consequence(consequence, text(comparison, standing)),
         };
         suite.add(&class, comparison.metric.name(), case);
     }
-    add_exact(&mut suite, result, usable);
+    add_exact(&mut suite, result);
     if alone {
         add_nothing_judged(&mut suite, "run", &result.gate());
     }
@@ -103,16 +101,19 @@ pub(super) fn add_nothing_judged(suite: &mut Suite, class: &str, gate: &Gate) {
 
 /// Whether its figures may be used at all.
 fn validity(result: &RunResult) -> Case {
-    let aborted = result.record.aborted.as_ref();
-    match result.invalid_reasons.first() {
-        Some(first) => Case::Error(words::invalid_reason(first)),
-        None if !result.valid => Case::Error("the run is invalid".to_owned()),
-        None if !result.record.partial => Case::Passed,
-        None => aborted.map_or_else(
-            || Case::Error("the run was interrupted".to_owned()),
-            |aborted| Case::Failure(findings::aborted(aborted)),
-        ),
+    match result.state() {
+        RunState::Invalid => {
+            let first = result.invalid_reasons.first().map(words::invalid_reason);
+            Case::Error(first.unwrap_or_else(|| "the run is invalid".to_owned()))
+        }
+        RunState::Aborted => Case::Failure(aborted(result)),
+        RunState::Interrupted => Case::Error("the run was interrupted".to_owned()),
+        RunState::ControlFailed | RunState::Judged => Case::Passed,
     }
+}
+
+fn aborted(result: &RunResult) -> String {
+    result.record.aborted.as_ref().map(findings::aborted).unwrap_or_default()
 }
 
 /// A case for each variant with a level to keep.
@@ -152,7 +153,7 @@ fn add_recovery_levels(suite: &mut Suite, result: &RunResult, usable: bool) {
 }
 
 /// A case for each count that the gate looks at.
-fn add_exact(suite: &mut Suite, result: &RunResult, usable: bool) {
+fn add_exact(suite: &mut Suite, result: &RunResult) {
     for exact in judged_exact(result) {
         let class = format!("{} against {}", exact.candidate, exact.baseline);
         let text = format!(
@@ -160,12 +161,11 @@ fn add_exact(suite: &mut Suite, result: &RunResult, usable: bool) {
             per_claim(exact.candidate_value),
             per_claim(exact.baseline_value)
         );
-        let gates = result.record.scenario.gate.enforce;
-        let case = match (usable, exact.is_more()) {
-            (false, _) => Case::Skipped(UNUSABLE.to_owned()),
-            (true, true) if gates => Case::Failure(text),
-            (true, true) => Case::PassedWith(format!("{text} (not gated)")),
-            (true, false) => Case::Passed,
+        let case = match result.consequence_of_count(exact) {
+            None => Case::Skipped(UNUSABLE.to_owned()),
+            Some(Consequence::Passes) => Case::Passed,
+            Some(Consequence::Reported) => Case::PassedWith(format!("{text} (not gated)")),
+            Some(other) => Case::from_consequence(other, text),
         };
         suite.add(&class, &exact.metric.to_string(), case);
     }
@@ -209,15 +209,20 @@ pub fn junit_stored(comparison: &StoredComparison) -> String {
     document(&[suite])
 }
 
-fn verdict(comparison: &Comparison, standing: Standing) -> Case {
+impl Case {
+    pub(super) fn from_consequence(consequence: Consequence, text: String) -> Self {
+        match consequence {
+            Consequence::Fails => Self::Failure(text),
+            Consequence::Undecided => Self::Skipped(text),
+            Consequence::Reported | Consequence::Passes => Self::PassedWith(text),
+        }
+    }
+}
+
+fn text(comparison: &Comparison, standing: Standing) -> String {
     let ratio = words::difference_or_why(comparison.ratio.as_ref(), comparison.too_few.as_ref());
     let amount = with_its_unit(ratio, comparison.metric, comparison.difference.as_ref());
-    let text = format!("{}: {amount}", words::standing_verdict(comparison, standing));
-    match comparison.verdict {
-        Verdict::Regression if standing == Standing::Gates => Case::Failure(text),
-        Verdict::Inconclusive => Case::Skipped(text),
-        Verdict::Regression | Verdict::Improvement | Verdict::NoChange => Case::PassedWith(text),
-    }
+    format!("{}: {amount}", words::standing_verdict(comparison, standing))
 }
 
 /// What is said of a ratio, and the difference in the metric's own unit where that is known.

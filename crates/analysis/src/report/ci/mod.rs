@@ -78,13 +78,7 @@ fn trackable(result: &RunResult) -> Result<Vec<Tracked>, ExportError> {
 
 /// Whether figures of a result may be exported at all.
 fn usable(result: &RunResult) -> Result<(), ExportError> {
-    if !result.valid {
-        return Err(ExportError::Unusable("invalid"));
-    }
-    if result.record.partial {
-        return Err(ExportError::Unusable("interrupted"));
-    }
-    Ok(())
+    super::words::not_usable(result.state()).map_or(Ok(()), |state| Err(ExportError::Unusable(state)))
 }
 
 /// The difference from which on a figure fails, as a cell of a table.

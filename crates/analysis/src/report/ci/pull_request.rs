@@ -6,7 +6,7 @@ use super::super::words::{self, conclusion};
 use super::super::{faults, findings, markdown, own_arms, run_report, servers, text};
 use super::fails_beyond;
 use crate::judge::{
-    RunResult, Standing, StoredComparison, StoredFailures, StoredMetric, StoredVerdict, Verdict,
+    Consequence, RunResult, Standing, StoredComparison, StoredFailures, StoredMetric, StoredVerdict,
     error_findings, standing,
 };
 
@@ -69,13 +69,8 @@ fn verdicts(result: &RunResult) -> Block {
         .map(|c| {
             let difference = words::difference_or_why(c.ratio.as_ref(), c.too_few.as_ref());
             let standing = standing(result, &c.baseline, &c.candidate);
-            let sign = match c.verdict {
-                Verdict::Regression if standing == Standing::Gates => "✗ ",
-                Verdict::Regression => "▲ ",
-                Verdict::Improvement | Verdict::NoChange => "✓ ",
-                Verdict::Inconclusive => "? ",
-            };
-            let verdict = format!("{sign}{}", words::standing_verdict(c, standing));
+            let sign = sign(c.verdict.consequence(standing == Standing::Gates));
+            let verdict = format!("{sign} {}", words::standing_verdict(c, standing));
             let (metric, [baseline, value]) = words::measured(c);
             vec![c.candidate.clone(), metric, baseline, value, difference, verdict]
         })
@@ -85,6 +80,16 @@ fn verdicts(result: &RunResult) -> Block {
         header: vec!["variant", "metric", "baseline", "value", "difference", "verdict"],
         rows,
         words: vec![1, 5],
+    }
+}
+
+/// A mark for what a verdict comes to.
+pub(super) fn sign(consequence: Consequence) -> &'static str {
+    match consequence {
+        Consequence::Fails => "✗",
+        Consequence::Reported => "▲",
+        Consequence::Passes => "✓",
+        Consequence::Undecided => "?",
     }
 }
 

@@ -5,8 +5,8 @@ use super::super::format::difference_within;
 use super::super::words::{self, conclusion};
 use super::super::{findings, levels_repeated, markdown, series};
 use super::junit::{Case, Suite, add_nothing_judged, document, run_suite, with_its_unit};
-use super::pull_request::place;
-use crate::judge::{Gate, Repeated, RepeatedComparison, RunResult, Verdict};
+use super::pull_request::{place, sign};
+use crate::judge::{Gate, Repeated, RepeatedComparison, RunResult};
 
 /// `JUnit` XML: a suite with the verdicts over all runs, and one for each of the runs (`results`). As for the
 /// exit code, a regression fails only where `gate` is enforced.
@@ -40,11 +40,7 @@ fn verdict(comparison: &RepeatedComparison, enforced: bool) -> Case {
     let word = words::verdict_of(comparison.verdict, comparison.metric);
     let difference = comparison.difference.as_ref().map(|over_all| &over_all.mean);
     let text = format!("{word}: {}", with_its_unit(amount(comparison), comparison.metric, difference));
-    match comparison.verdict {
-        Verdict::Regression if enforced => Case::Failure(text),
-        Verdict::Inconclusive => Case::Skipped(text),
-        Verdict::Regression | Verdict::Improvement | Verdict::NoChange => Case::PassedWith(text),
-    }
+    Case::from_consequence(comparison.verdict.consequence(enforced), text)
 }
 
 /// A short comment for a pull request.
@@ -78,12 +74,7 @@ pub fn pull_request_repeated(repeated: &Repeated, gate: &Gate, results: &[RunRes
 
 fn verdicts(repeated: &Repeated, enforced: bool) -> Block {
     let row = |comparison: &RepeatedComparison| {
-        let sign = match comparison.verdict {
-            Verdict::Regression if enforced => "✗",
-            Verdict::Regression => "▲",
-            Verdict::Improvement | Verdict::NoChange => "✓",
-            Verdict::Inconclusive => "?",
-        };
+        let sign = sign(comparison.verdict.consequence(enforced));
         vec![
             comparison.candidate.clone(),
             words::metric_label(comparison.metric),

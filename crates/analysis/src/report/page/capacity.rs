@@ -2,10 +2,10 @@
 
 use maud::{Markup, html};
 
-use super::parts::{Answer, Belief, blocks, figure, figures, folded, table, value};
+use super::parts::{Answer, Belief, blocks, figure, figures, folded, maybe, table, value};
 use super::primaries;
 use super::shell::{Body, Section};
-use crate::judge::capacity::{Capacity, Drift, SearchOutcome, SizingBasis, SizingRow, Usl};
+use crate::judge::capacity::{Capacity, Drift, PrimaryLoad, SearchOutcome, SizingBasis, SizingRow, Usl};
 use crate::report::capacity as said;
 use crate::report::chart::{
     Axis, Bar, Bars, Chart, Layer, Look, Point, PointSeries, Scale, Segment, Tone, Xy,
@@ -95,22 +95,6 @@ fn balance(capacity: &Capacity) -> Option<Markup> {
     if capacity.balance.is_empty() {
         return None;
     }
-    let bars = capacity.balance.iter().map(|primary| {
-        let figure = rough(primary.busy);
-        let tip = format!("{}: {figure} busy, {} claims", primary.addr, count(primary.claims));
-        let segment = Segment { from: 0.0, to: primary.busy, tone: Tone::Nth(0), tip };
-        Bar { label: primary.addr.clone(), figure, segments: vec![segment] }
-    });
-    let chart = Chart {
-        title: "Share of the window that each primary's main thread ran".into(),
-        description: "One bar for each primary; 100 % is one core.".into(),
-        plot: Box::new(Bars {
-            rows: bars.collect(),
-            axis: Some("share of one core".into()),
-            format: rough,
-            key: Vec::new(),
-        }),
-    };
     let rows: Vec<Vec<Markup>> = capacity
         .balance
         .iter()
@@ -120,12 +104,30 @@ fn balance(capacity: &Capacity) -> Option<Markup> {
                 html! { (primary.addr) },
                 html! { (primary.partitions) },
                 value(&count(primary.claims), primary.claims as f64, &format!("/balance/{n}/claims")),
-                value(&rough(primary.busy), primary.busy, &format!("/balance/{n}/busy")),
+                maybe(rough, primary.busy, &format!("/balance/{n}/busy")),
             ]
         })
         .collect();
     let columns = [figures("primary"), figures("partitions"), figures("claims"), figures("busy")];
-    Some(figure(&chart, &table("Each primary at that rate", &columns, &rows)))
+    let table = table("Each primary at that rate", &columns, &rows);
+    Some(if let Some(chart) = busy_chart(&capacity.balance) { figure(&chart, &table) } else { table })
+}
+
+/// A bar for each primary; `None` where nobody knows for how long its main thread ran.
+fn busy_chart(balance: &[PrimaryLoad]) -> Option<Chart> {
+    let bar = |primary: &PrimaryLoad| {
+        let busy = primary.busy?;
+        let figure = rough(busy);
+        let tip = format!("{}: {figure} busy, {} claims", primary.addr, count(primary.claims));
+        let segment = Segment { from: 0.0, to: busy, tone: Tone::Nth(0), tip };
+        Some(Bar { label: primary.addr.clone(), figure, segments: vec![segment] })
+    };
+    let rows: Vec<Bar> = balance.iter().filter_map(bar).collect();
+    (!rows.is_empty()).then(|| Chart {
+        title: "Share of the window that each primary's main thread ran".into(),
+        description: "One bar for each primary; 100 % is one core.".into(),
+        plot: Box::new(Bars { rows, axis: Some("share of one core".into()), format: rough, key: Vec::new() }),
+    })
 }
 
 /// Primaries over the rate.

@@ -10,7 +10,7 @@ use crate::report::chart::{
     Axis, Chart, Forest, ForestRow, Layer, Look, Point, PointSeries, Scale, Tone, Xy,
 };
 use crate::report::format::{difference, figure as number, round_time_us, time_us};
-use crate::report::sweep_answer::{self, candidates, value_of};
+use crate::report::sweep_answer::{self, value_of};
 use crate::report::sweep_lines::allowed_for_others;
 use crate::report::{sweep as said, words};
 use crate::stats::Estimate;
@@ -109,7 +109,7 @@ fn verdict(point: &SweepPoint, against: &SweepComparison) -> (&'static str, Tone
 }
 
 fn answer(sweep: &Sweep) -> Answer {
-    let details = candidates(sweep).into_iter().filter_map(|name| {
+    let details = sweep.candidates().into_iter().filter_map(|name| {
         let line = sweep.line(name)?;
         let words = sweep_answer::line_in_words(sweep, line, &signed(line.base.estimate));
         Some(html! { p { (name) ": " (words) "." } })
@@ -186,7 +186,7 @@ fn over_round_trips(sweep: &Sweep) -> Option<Chart> {
         return None;
     }
     let lines: Vec<RoundTripLine<'_>> =
-        candidates(sweep).into_iter().map(|name| round_trip_line(sweep, name)).collect();
+        sweep.candidates().into_iter().map(|name| round_trip_line(sweep, name)).collect();
     let added = sweep.points.iter().map(SweepPoint::added_us);
     let layers: Vec<Layer> =
         lines.iter().enumerate().flat_map(|(n, line)| line.layers(Tone::Nth(n + 1))).collect();
@@ -265,7 +265,7 @@ impl RoundTripLine<'_> {
 }
 
 fn forest(sweep: &Sweep) -> Option<Chart> {
-    let several = candidates(sweep).len() > 1;
+    let several = sweep.candidates().len() > 1;
     let row = |point: &SweepPoint, arm: &SweepArm| {
         let against = arm.against.as_ref()?;
         let value = value_of(point);

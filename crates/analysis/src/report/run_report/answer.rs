@@ -2,11 +2,10 @@
 
 use super::super::document::Block;
 use super::super::format::{difference, difference_within, figure, time_us, times_us};
-use super::super::saving::{OfTwoArms, Saving};
-use super::super::{faults, findings, storm, words};
+use super::super::{faults, findings, saving, storm, words};
 use super::claim_end::claim_end_of;
 use crate::judge::{self, Comparison, LatencySummary, LevelState, RunResult, VariantSummary, Verdict};
-use crate::scenario::{Metric, Mode, Unit, VariantPath};
+use crate::scenario::{Mode, Unit};
 
 /// The answer to what was asked, in one sentence.
 pub(super) fn answer(result: &RunResult) -> String {
@@ -136,45 +135,9 @@ fn pair(comparison: &Comparison) -> String {
     }
 }
 
-/// What the faster arm saves, in time and in round trips: the part of the answer that another machine can
-/// repeat.
+/// What the faster variant saves, in time and in round trips.
 pub(in crate::report) fn savings(result: &RunResult) -> Vec<Block> {
-    if result.is_vetoed() {
-        return Vec::new();
-    }
-    let of = |metric: Metric| result.comparisons.iter().filter(move |c| c.metric == metric);
-    of(Metric::ServiceP50)
-        .filter_map(|time| {
-            let trips = of(Metric::ServiceP50RoundTrips)
-                .find(|trips| (&trips.baseline, &trips.candidate) == (&time.baseline, &time.candidate))?;
-            saving(result, time, trips).map(Block::Line)
-        })
-        .collect()
-}
-
-fn saving(result: &RunResult, time: &Comparison, trips: &Comparison) -> Option<String> {
-    if !time.verdict.is_change() {
-        return None;
-    }
-    let amount = |comparison: &Comparison| {
-        Some(OfTwoArms {
-            difference: comparison.difference?,
-            baseline: comparison.baseline_value,
-            candidate: comparison.candidate_value,
-        })
-    };
-    let saving = Saving {
-        baseline: &time.baseline,
-        candidate: &time.candidate,
-        time: amount(time)?,
-        trips: amount(trips)?,
-    };
-    let path = |name: &str| result.variants.iter().find(|variant| variant.name == name).map(|v| v.path);
-    let who = match saving.faster_and_slower().map(path) {
-        [Some(VariantPath::GrantLane), Some(VariantPath::HgetLane)] => "carrying lane_id",
-        _ => saving.faster_and_slower()[0],
-    };
-    Some(saving.sentence(who))
+    saving::of_run(result).map(Block::Line).collect()
 }
 
 #[cfg(test)]

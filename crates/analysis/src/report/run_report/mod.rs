@@ -22,7 +22,7 @@ use super::format::{
 };
 use super::{faults, findings, generators, ramp, servers, steps, storm, words};
 use crate::judge::{self, Clock, Comparison, LatencySummary, RunResult};
-use crate::record::{Outcomes, RunRecord};
+use crate::record::{MainThreadDoubt, Outcomes, RunRecord};
 use crate::scenario::{Mode, VariantPath};
 use crate::stats::{CONFIDENCE, Latencies};
 
@@ -313,7 +313,9 @@ fn lease_reclaim(result: &RunResult) -> Option<Block> {
 /// `fused` does work that the other variants leave to the producer.
 fn fused(result: &RunResult) -> Option<Block> {
     let fused = result.variants.iter().find(|variant| variant.path == VariantPath::Fused)?;
-    let grant = match result.record.staging.grant_cpu_us {
+    // A main thread that polls is as busy without a grant.
+    let polling = result.record.main_thread_doubt() == Some(MainThreadDoubt::Polling);
+    let grant = match result.record.staging.grant_cpu_us.filter(|_| !polling) {
         // Staging issues many at once, and a server spends a read and a write on all of them together.
         Some(us) => {
             format!(

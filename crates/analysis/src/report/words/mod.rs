@@ -13,7 +13,7 @@ mod warning;
 
 use super::document::Block;
 use super::format::{TimeUnit, count, figure, several};
-use crate::judge::{Comparison, SettingDifference, Standing, StoredFailures, Verdict};
+use crate::judge::{Comparison, RunState, SettingDifference, Standing, StoredFailures, Verdict};
 use crate::record::RunRecord;
 use crate::scenario::{Direction, Metric, MetricName, Unit};
 use crate::stats::TooFew;
@@ -83,6 +83,15 @@ pub(super) fn differing(differences: &[SettingDifference]) -> Option<Block> {
 /// The verdict as one word or two, from the reader's side: slower and faster rather than worse and better.
 pub(super) fn verdict(comparison: &Comparison) -> &'static str {
     verdict_of(comparison.verdict, comparison.metric)
+}
+
+/// Why a run's figures may not be used, in a word; `None` where they may.
+pub(super) fn not_usable(state: RunState) -> Option<&'static str> {
+    match state {
+        RunState::Invalid => Some("invalid"),
+        RunState::Aborted | RunState::Interrupted => Some("interrupted"),
+        RunState::ControlFailed | RunState::Judged => None,
+    }
 }
 
 /// The verdict, and whether it counts where it is for the worse: an A/B by design is no failure.

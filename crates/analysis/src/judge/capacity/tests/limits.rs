@@ -8,7 +8,7 @@ fn primaries(busy: [f64; 3]) -> Vec<PrimaryLoad> {
         addr: format!("127.0.0.1:700{n}"),
         partitions: 85,
         claims: 1,
-        busy,
+        busy: Some(busy),
     };
     busy.into_iter().enumerate().map(load).collect()
 }
@@ -22,6 +22,7 @@ fn used(generator: f64, servers: f64, machine: f64, same_machine: bool) -> Resou
         generator_process: None,
         servers: Some(servers),
         primaries: None,
+        polling: false,
         machine: Some(machine),
         stolen: None,
         servers_waited: None,
@@ -138,6 +139,36 @@ fn servers_with_cores_of_their_own_are_the_limit_when_those_are_used_up() {
     assert_eq!(named(0.3), Limit::ServiceLevel);
     let late = limit(&primaries([0.3, 0.3, 0.3]), &bound(0.6), true);
     assert!(matches!(late, Limit::Generator { .. }), "they do not take the generator's core");
+}
+
+/// Whatever cores they get, they use. That they wait for one is no matter of polling.
+#[test]
+fn servers_that_poll_are_short_of_cores_only_where_they_wait_for_one() {
+    let named = |polling: bool, waited: f64, server_cores: Option<u32>| {
+        let resources = used(0.95, 1.0, 1.95, true);
+        let resources = Resources { polling, servers_waited: Some(waited), server_cores, ..resources };
+        limit(&[], &resources, true)
+    };
+    for (cores, shared) in [(Some(1), false), (None, true)] {
+        let servers = |limit: &Limit| match limit {
+            Limit::ServersOnTheirCores { .. } => !shared,
+            Limit::ServersOnSharedCores { .. } => shared,
+            _ => false,
+        };
+        let all = [named(false, 0.1, cores), named(true, 0.4, cores), named(true, 0.1, cores)];
+        assert!(servers(&all[0]) && servers(&all[1]), "{all:?}");
+        assert_eq!(all[2], Limit::Generator { busy: Some(0.95), part: None });
+    }
+}
+
+#[test]
+fn what_limits_servers_that_poll_is_not_told_where_nothing_else_was_busy() {
+    let named = |polling: bool| limit(&[], &Resources { polling, ..used(0.2, 1.0, 1.2, true) }, false);
+    assert!(matches!(named(false), Limit::ServersOnSharedCores { .. }), "{:?}", named(false));
+    assert_eq!(named(true), Limit::PollingServers);
+    assert!(!named(true).is_not_the_clusters());
+    let busy = PrimaryLoad { busy: None, ..primaries([0.0; 3]).remove(0) };
+    assert_eq!(limit(&[busy], &used(0.2, 0.3, 0.5, true), false), Limit::ServiceLevel);
 }
 
 #[test]

@@ -218,6 +218,31 @@ fn servers_that_take_the_generators_cores_are_the_limit() {
     assert!(matches!(probe.limit, Some(Limit::ServersOnSharedCores { .. })), "{:?}", probe.limit);
 }
 
+/// With io-threads and before Valkey 9.1 a main thread that waits runs all the same, and was taken for the limit.
+#[test]
+fn main_threads_that_poll_are_not_the_limit_of_a_generator_without_time() {
+    let of_version = |version: &str| {
+        of(|r| {
+            let valkey = &mut r.record.environment.valkey;
+            (valkey.version, valkey.io_threads) = (version.to_owned(), 4);
+            let used = r.record.generator.as_mut().unwrap();
+            (used.thread_cpu_s, used.servers_cpu_s) = (0.95 * used.window_s, used.window_s);
+            r.record.primaries[0].counters.main_thread_cpu_us = 1e6 * used.window_s;
+            r.record.staging.grant_cpu_us = Some(40.0);
+        })
+    };
+    let server = of_version("9.1.2");
+    assert_eq!(server.verdict, ProbeVerdict::Failed);
+    assert!(matches!(server.limit, Some(Limit::Server { .. })), "{:?}", server.limit);
+    assert!((server.busiest_primary().unwrap() - 1.0).abs() < 1e-9);
+    assert!(!server.resources.polling && server.grant_cpu_us.is_some());
+    let polling = of_version("9.0.3");
+    assert_eq!(polling.verdict, ProbeVerdict::Generator);
+    assert!(matches!(polling.limit, Some(Limit::Generator { busy: Some(_), .. })), "{:?}", polling.limit);
+    assert!(polling.resources.polling);
+    assert_eq!((polling.busiest_primary(), polling.grant_cpu_us), (None, None));
+}
+
 /// A probe of two generators, the second one on a machine of its own, after something was done to it.
 fn of_two(change: impl FnOnce(&mut RunResult)) -> Probe {
     use crate::judge::analyse;

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::group::{Run, unusable};
-use crate::judge::{self, Comparison, RunResult, SideBySideTrust, Verdict};
+use crate::judge::{self, Comparison, PairAgreement, RunResult, RunState, SideBySideTrust, Verdict};
 use crate::report::format::{difference, difference_within};
 use crate::report::page::parts::{Answer, Belief, list, value};
 use crate::report::{findings, run_report, words};
@@ -65,14 +65,11 @@ fn gates(results: &[&RunResult]) -> Option<Vec<String>> {
 /// What a run says, in a line.
 fn said(result: &RunResult) -> String {
     let name = format!("{} of {}", result.record.label(), result.record.started);
-    if !result.valid {
-        return format!("{name}: INVALID, do not use its figures");
-    }
-    if result.record.partial {
-        return format!("{name}: {}", unusable(result));
-    }
-    if result.is_vetoed() {
-        return format!("{name}: no verdict, its control failed");
+    match result.state() {
+        RunState::Invalid => return format!("{name}: INVALID, do not use its figures"),
+        RunState::Aborted | RunState::Interrupted => return format!("{name}: {}", unusable(result)),
+        RunState::ControlFailed => return format!("{name}: no verdict, its control failed"),
+        RunState::Judged => (),
     }
     let headline = by_first_metric(result);
     if headline.is_empty() {
@@ -113,45 +110,40 @@ fn by_first_metric(result: &RunResult) -> Vec<&Comparison> {
 
 /// What the runs of one scenario say together.
 fn agreement(group: &[Run<'_>]) -> String {
-    let usable: Vec<&RunResult> =
-        group.iter().map(|(_, result)| *result).filter(|result| result.is_judged()).collect();
+    let results: Vec<&RunResult> = group.iter().map(|(_, result)| *result).collect();
+    let usable = results.iter().filter(|result| result.is_judged()).count();
     let name = group[0].1.record.label();
-    let runs = if usable.len() == group.len() {
-        format!("{} runs of {name}", group.len())
+    let runs = if usable == group.len() {
+        format!("{usable} runs of {name}")
     } else {
-        format!("{} usable runs of {name}", usable.len())
+        format!("{usable} usable runs of {name}")
     };
-    let Some(first) = usable.first().and_then(|result| by_first_metric(result).first().copied()) else {
+    let Some(pair) = PairAgreement::from_runs(&results) else {
         return format!("{runs}, without a comparison in them");
     };
-    let same = |one: &&Comparison| {
-        (&one.candidate, &one.baseline, one.metric) == (&first.candidate, &first.baseline, first.metric)
+    let PairAgreement { candidate, baseline, metric, verdicts, other_candidates } = &pair;
+    let others = match other_candidates {
+        0 => String::new(),
+        n => format!(" (and {n} other candidates, below)"),
     };
-    let told = usable.iter().filter_map(|result| result.comparisons.iter().find(same));
-    let verdicts: Vec<Verdict> = told.map(|one| one.verdict).collect();
-    let (candidate, baseline) = (&first.candidate, &first.baseline);
-    let others = match by_first_metric(usable[0]).len() {
-        0 | 1 => String::new(),
-        n => format!(" (and {} other candidates, below)", n - 1),
+    let all = match verdicts.len() {
+        1 if usable == 1 => "in it",
+        n if n == usable => "in each",
+        1 => "in the one that compares them",
+        _ => "in each that compares them",
     };
-    if verdicts.iter().all(|verdict| *verdict == first.verdict) {
-        let all = match verdicts.len() {
-            1 if usable.len() == 1 => "in it",
-            n if n == usable.len() => "in each",
-            1 => "in the one that compares them",
-            _ => "in each that compares them",
-        };
-        return match first.verdict {
-            Verdict::NoChange => format!("{runs}: {candidate} and {baseline} do not differ {all}{others}"),
-            Verdict::Inconclusive => format!("{runs}: none can tell {candidate} from {baseline}{others}"),
-            Verdict::Regression | Verdict::Improvement => {
-                let than = words::than(first.verdict, first.metric);
-                format!("{runs}: {candidate} {than} {baseline} {all}{others}")
-            }
-        };
+    match pair.common() {
+        Some(Verdict::NoChange) => format!("{runs}: {candidate} and {baseline} do not differ {all}{others}"),
+        Some(Verdict::Inconclusive) => format!("{runs}: none can tell {candidate} from {baseline}{others}"),
+        Some(change @ (Verdict::Regression | Verdict::Improvement)) => {
+            let than = words::than(change, *metric);
+            format!("{runs}: {candidate} {than} {baseline} {all}{others}")
+        }
+        None => {
+            let each = counted(verdicts.iter().map(|verdict| words::verdict_of(*verdict, *metric)));
+            format!("{runs} do not agree on {candidate} against {baseline}: {each}{others}")
+        }
     }
-    let each = counted(verdicts.iter().map(|verdict| words::verdict_of(*verdict, first.metric)));
-    format!("{runs} do not agree on {candidate} against {baseline}: {each}{others}")
 }
 
 /// Whether a run can be used, and why.
@@ -160,9 +152,8 @@ fn checked(n: usize, result: &RunResult) -> Markup {
         let reasons: Vec<String> = result.invalid_reasons.iter().map(words::invalid_reason).collect();
         return html! { "Invalid: " (reasons.join(" ")) };
     }
-    let partial = if result.record.partial { "interrupted" } else { "valid" };
     html! {
-        (partial)
+        (words::not_usable(result.state()).unwrap_or("valid"))
         @if let Some(control) = &result.control {
             @match findings::failed_control(control) {
                 None => { ", its control passed" }

@@ -1,6 +1,6 @@
 //! Runs on one page by their scenario, and what is said where a verdict does not count.
 
-use crate::judge::RunResult;
+use crate::judge::{RunResult, RunState};
 
 /// A run with its number on the page, from 1.
 pub(super) type Run<'a> = (usize, &'a RunResult);
@@ -20,11 +20,9 @@ pub(super) fn groups<'a>(results: &[&'a RunResult]) -> Vec<Vec<Run<'a>>> {
 
 /// What takes the place of a verdict that does not count.
 pub(super) fn unusable(result: &RunResult) -> &'static str {
-    if !result.valid {
-        "not judged: invalid"
-    } else if result.record.partial {
-        "not judged: interrupted"
-    } else {
-        "inconclusive"
+    match result.state() {
+        RunState::Invalid => "not judged: invalid",
+        RunState::Aborted | RunState::Interrupted => "not judged: interrupted",
+        RunState::ControlFailed | RunState::Judged => "inconclusive",
     }
 }

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::group::{Run, unusable};
-use crate::judge::{CONTROLLED, Clock, LatencySummary, RunResult};
+use crate::judge::{CONTROLLED, Clock, LatencySummary, RunResult, RunState};
 use crate::report::chart::{Chart, Forest, ForestRow};
 use crate::report::format::{count, figure as number, share, time_us};
 use crate::report::page::parts::{Column, behind, drawn, figures, table, words as word_column};
@@ -101,11 +101,11 @@ fn compared_at(group: &[Run<'_>]) -> String {
 
 /// What a run is good for, in a table of figures.
 fn state(result: &RunResult) -> &'static str {
-    match result {
-        result if result.is_judged() => "usable",
-        result if !result.valid => "INVALID",
-        result if result.record.partial => "interrupted",
-        _ => "without a verdict",
+    match result.state() {
+        RunState::Invalid => "INVALID",
+        RunState::Aborted | RunState::Interrupted => "interrupted",
+        RunState::ControlFailed => "without a verdict",
+        RunState::Judged => "usable",
     }
 }
 
