@@ -3,11 +3,13 @@
 
 use std::time::Duration;
 
+use ff_core::state::{LifecyclePhase, OwnershipState};
+
 use super::line::Line;
 use super::order::{ClaimOrder, ClaimReceipt};
 use super::path::ClaimPath;
 use super::routes::{Reroutes, Routes};
-use crate::flowfabric::{ExecutionKeys, ReadForAudit, call};
+use crate::flowfabric::{AuditView, ExecutionKeys, ReadForAudit, call};
 use crate::valkey::Redirect;
 use crate::workload::HeldLease;
 use reclaim_analysis::record::Outcome;
@@ -73,9 +75,11 @@ pub async fn claim_with_recovery(
 /// [`Outcome::Ambiguous`] means that the claim took effect, and then the lease is in the receipt, or that
 /// nobody can tell. Otherwise the outcome stays: no effect was seen. A claim that still lies in a socket may
 /// take effect later; the audit finds such a one by the lease epoch. Where the claim is made again
-/// ([`ClaimOrder::again`]), it has the same lease id, so at most one of the two can take the lease, and
-/// whatever else the second one comes to, the same read shows whether the first one did.
+/// ([`ClaimOrder::again`]), it has the same lease id, or the same grant where the path makes ids of its own, so
+/// at most one of the two can take the lease, and whatever else the second one comes to, the same read shows
+/// whether the first one did.
 pub async fn settle_unanswered(
+    path: &dyn ClaimPath,
     routes: &dyn Routes,
     order: &ClaimOrder<'_>,
     receipt: ClaimReceipt,
@@ -92,10 +96,10 @@ pub async fn settle_unanswered(
     let Ok(partition) = grant.partition() else { return receipt };
     let keys = ExecutionKeys::new(partition, &grant.execution_id);
     match call(&routes.wire_for(partition), &ReadForAudit(&keys), &mut WireCost::default()).await {
-        Ok(Some(seen)) if seen.lease_id.as_ref() == Some(&order.lease_id) => ClaimReceipt {
+        Ok(Some(seen)) if took_effect(path, order, &seen) => ClaimReceipt {
             outcome: Outcome::Ambiguous,
-            lease: seen.attempt_index.map(|attempt_index| HeldLease {
-                lease_id: order.lease_id.clone(),
+            lease: seen.lease_id.zip(seen.attempt_index).map(|(lease_id, attempt_index)| HeldLease {
+                lease_id,
                 epoch: seen.lease_epoch,
                 attempt_id: seen.attempt_id,
                 attempt_index,
@@ -108,17 +112,28 @@ pub async fn settle_unanswered(
     }
 }
 
+/// Whether an execution that was read shows that its claim took effect.
+fn took_effect(path: &dyn ClaimPath, order: &ClaimOrder<'_>, seen: &AuditView) -> bool {
+    if path.takes_the_lease_asked_for() {
+        return seen.lease_id.as_ref() == Some(&order.lease_id);
+    }
+    // Nobody held the execution when its grant was issued, and nobody else has that.
+    seen.lifecycle_phase == LifecyclePhase::Active && seen.ownership_state == OwnershipState::Leased
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::scripted::Scripted;
     use super::*;
     use crate::claim::{ClaimError, ClaimTicket, LocalFuture};
     use crate::flowfabric::{CallError, ReclaimGrant, WorkerIdentity};
-    use crate::valkey::{NodeAddr, Wire, WireError};
+    use crate::valkey::{NodeAddr, Wire, WireError, pipe};
     use ff_core::partition::Partition;
     use ff_core::types::{AttemptId, AttemptIndex, LeaseEpoch, LeaseId};
     use reclaim_analysis::record::RedirectKind;
+    use reclaim_analysis::scenario::VariantPath;
     use std::cell::RefCell;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     struct Nowhere;
 
@@ -231,8 +246,88 @@ mod tests {
             let order = ClaimOrder { again, ..order(&ticket, &worker) };
             let answered = receipt(outcome, None, lease);
             // `Nowhere` has no wire to read with.
-            assert_eq!(settle_unanswered(&Nowhere, &order, answered.clone()).await, answered);
+            let path = Way(VariantPath::SdkResume);
+            assert_eq!(settle_unanswered(&path, &Nowhere, &order, answered.clone()).await, answered);
         }
+    }
+
+    /// A way of claiming by its name; its claims have ended.
+    struct Way(VariantPath);
+
+    impl ClaimPath for Way {
+        fn path(&self) -> VariantPath {
+            self.0
+        }
+
+        fn claim<'a>(&'a self, _: &'a ClaimOrder<'a>) -> LocalFuture<'a, ClaimReceipt> {
+            unreachable!("nothing is claimed")
+        }
+
+        fn claim_over<'a>(&'a self, _: Line, order: &'a ClaimOrder<'a>) -> LocalFuture<'a, ClaimReceipt> {
+            self.claim(order)
+        }
+    }
+
+    /// Everything is on one server.
+    struct At(Wire);
+
+    impl Routes for At {
+        fn wire_for(&self, _: Partition) -> Wire {
+            self.0.clone()
+        }
+    }
+
+    /// What a claim comes to whose execution has these fields when it is read.
+    async fn settled(
+        path: VariantPath,
+        order: &ClaimOrder<'_>,
+        ended: Outcome,
+        fields: [&str; 8],
+    ) -> ClaimReceipt {
+        let (wire, mut server) = pipe::wire().await;
+        let answer = fields.map(|field| format!("${}\r\n{field}\r\n", field.len())).concat();
+        let answers = async move {
+            assert!(server.read(&mut [0; 1_024]).await.unwrap() > 0);
+            server.write_all(format!("*8\r\n{answer}").as_bytes()).await.unwrap();
+            server
+        };
+        let (way, at, ended) = (Way(path), At(wire), receipt(ended, None, None));
+        let (settled, _server) = tokio::join!(settle_unanswered(&way, &at, order, ended), answers);
+        settled
+    }
+
+    #[tokio::test]
+    async fn a_claim_whose_path_makes_its_own_lease_took_effect_where_the_execution_is_held() {
+        use VariantPath::{FullGrant, SdkGrant, SdkReclaim, SdkResume};
+        let ticket = ticket();
+        let worker = WorkerIdentity { worker_id: "w".into(), instance_id: "w-1".into() };
+        let order = order(&ticket, &worker);
+        let ids = [order.lease_id.clone(), LeaseId::new()].map(|id| id.to_string());
+        let ([own, other], attempt) = (ids.each_ref().map(String::as_str), AttemptId::new().to_string());
+        let held = |by| ["active", "leased", "running_attempt", attempt.as_str(), "0", "2", by, ""];
+        let runnable = ["runnable", "unowned", "attempt_interrupted", attempt.as_str(), "0", "1", "", ""];
+        for (path, fields, holds) in [
+            (SdkResume, held(other), Some(other)),
+            (SdkGrant, held(other), Some(other)),
+            (SdkResume, runnable, None),
+            (SdkGrant, runnable, None),
+            (SdkReclaim, held(other), None),
+            (FullGrant, held(other), None),
+            (FullGrant, held(own), Some(own)),
+        ] {
+            for ended in [Outcome::TimedOut, Outcome::Failed] {
+                let outcome = if holds.is_some() { Outcome::Ambiguous } else { ended.clone() };
+                let seen = settled(path, &order, ended, fields).await;
+                let lease = seen.lease.as_ref().map(|lease| lease.lease_id.to_string());
+                assert_eq!((&seen.outcome, lease.as_deref()), (&outcome, holds), "{path:?} {fields:?}");
+                assert!(seen.lease.is_none_or(|lease| lease.epoch == LeaseEpoch(2)), "{path:?}");
+            }
+        }
+        // The first claim had no reply; the second one is refused because of it.
+        let order = ClaimOrder { again: true, ..order };
+        let refused = Outcome::Refused("execution_not_leaseable".into());
+        let seen = settled(SdkResume, &order, refused, held(other)).await;
+        assert_eq!((seen.outcome, seen.lease.is_some()), (Outcome::Ambiguous, true));
     }
 
     #[tokio::test]

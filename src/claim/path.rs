@@ -39,6 +39,12 @@ pub trait ClaimPath {
     /// Which one.
     fn path(&self) -> VariantPath;
 
+    /// Whether a claim takes the lease that its order names. The SDK resumes with an id of its own, which nobody
+    /// knows where its reply is lost.
+    fn takes_the_lease_asked_for(&self) -> bool {
+        !matches!(self.path(), VariantPath::SdkResume | VariantPath::SdkGrant)
+    }
+
     /// Does one claim. Never retries: every redirect and timeout is the caller's to see.
     fn claim<'a>(&'a self, order: &'a ClaimOrder<'a>) -> LocalFuture<'a, ClaimReceipt>;
 

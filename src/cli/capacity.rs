@@ -21,7 +21,7 @@ use crate::store::StoredCapacity;
 use reclaim_analysis::json::ToJsonFile as _;
 use reclaim_analysis::judge::capacity::{CapacityPolicy, Stopped};
 use reclaim_analysis::report;
-use reclaim_analysis::scenario::{Draft, HumanDuration, Override};
+use reclaim_analysis::scenario::{Draft, HIGHEST_SEARCHED_PER_S, HumanDuration, Override};
 
 /// Options of `capacity`.
 #[derive(Args, Clone, Debug)]
@@ -70,8 +70,8 @@ pub struct CapacityArgs {
 
 fn rate(text: &str) -> Result<f64, String> {
     match text.parse() {
-        Ok(rate) if (1.0..=1e6).contains(&rate) => Ok(rate),
-        _ => Err("use claims per second, 1 to 1000000".into()),
+        Ok(rate) if (1.0..=HIGHEST_SEARCHED_PER_S).contains(&rate) => Ok(rate),
+        _ => Err(format!("use claims per second, 1 to {HIGHEST_SEARCHED_PER_S}")),
     }
 }
 

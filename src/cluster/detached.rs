@@ -27,7 +27,7 @@ use crate::valkey::{Connector, Info, NodeAddr, ValkeyError, Wire, WireError, ask
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(20);
 /// How long a server that was just started may take until it answers.
-const START_LIMIT: Duration = Duration::from_secs(1);
+const KEEPER_START_LIMIT: Duration = Duration::from_secs(1);
 
 /// A cluster that stays; without servers, one whose start was cut off.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -291,7 +291,7 @@ impl Files {
                     running.push(wire);
                     break;
                 }
-                if !patiently || begun.elapsed() > START_LIMIT {
+                if !patiently || begun.elapsed() > KEEPER_START_LIMIT {
                     break;
                 }
                 tokio::time::sleep(PAUSE).await;

@@ -15,7 +15,7 @@ use crate::valkey::{Info, NodeAddr, Wire, ask, read_members, text};
 const END_LIMIT: Duration = Duration::from_secs(30);
 
 /// A primary that starts serves nobody for its first two seconds.
-const START_LIMIT: Duration = Duration::from_secs(30);
+const RESTART_LIMIT: Duration = Duration::from_secs(30);
 
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -55,7 +55,7 @@ impl Cluster {
         started.map_err(|source| FaultError::Start { addr: addr.clone(), source })?;
         // Refused while it loads what it has on disk.
         let answers = async || came_back(&self.connector.admin(addr).await.ok()?, addr).await.ok();
-        self.until((addr, "does not answer"), (START_LIMIT, PAUSE), answers).await
+        self.until((addr, "does not answer"), (RESTART_LIMIT, PAUSE), answers).await
     }
 
     /// Waits until a server calls the cluster well.
@@ -68,7 +68,7 @@ impl Cluster {
                 Err(error) => Some(Err(error.into())),
             }
         };
-        self.until((addr, "does not serve"), (START_LIMIT, PAUSE), serves).await?
+        self.until((addr, "does not serve"), (RESTART_LIMIT, PAUSE), serves).await?
     }
 
     /// Whether the library is on a primary, as far as it can be asked.

@@ -11,7 +11,6 @@ use crate::machine::run_delay_s;
 use reclaim_analysis::record::{CounterDelta, MainThreadClock, RedirectKind};
 
 const SECTIONS: [&str; 6] = ["server", "cpu", "stats", "commandstats", "errorstats", "replication"];
-const US_PER_S: f64 = 1e6;
 
 /// Part of the name of a server's process. Its id may be one of a container, which is another process' here.
 const SERVER_COMM: &str = "valkey";
@@ -135,9 +134,9 @@ impl NodeCounters {
             run_id: text("run_id"),
             role: text("role"),
             calls: info.command_calls(),
-            main_thread_cpu_us: main_thread_s * US_PER_S,
+            main_thread_cpu_us: main_thread_s * 1e6,
             main_thread_clock,
-            process_cpu_us: (seconds("used_cpu_user")? + seconds("used_cpu_sys")?) * US_PER_S,
+            process_cpu_us: (seconds("used_cpu_user")? + seconds("used_cpu_sys")?) * 1e6,
             net_in_bytes: info.number("total_net_input_bytes")?,
             net_out_bytes: info.number("total_net_output_bytes")?,
             fcall_us: info.command_us("fcall"),

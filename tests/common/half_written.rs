@@ -46,6 +46,15 @@ pub fn without_grants() -> String {
     })
 }
 
+/// The published library, which issues no grant for an execution that was interrupted.
+pub fn without_reclaim_grants() -> String {
+    with_function("ff_issue_claim_grant", |function| {
+        let look = "core.eligibility_state ~= \"eligible_now\"";
+        assert!(function.contains(look), "{look}");
+        function.replace(look, &format!("{look} or core.attempt_state == \"attempt_interrupted\""))
+    })
+}
+
 fn with_function(name: &str, change: impl FnOnce(String) -> String) -> String {
     let source = ff_script::LIBRARY_SOURCE;
     let begin = source.find(&format!("redis.register_function('{name}'")).expect("registered");

@@ -229,6 +229,7 @@ async fn a_ticket_for_nothing_or_to_nowhere_is_no_lease() {
         let order = order(&nowhere, &stage.worker);
         let receipt = variant.claim(&order).await;
         assert_eq!((&receipt.outcome, receipt.cost), (&Outcome::Failed, WireCost::default()), "{path:?}");
-        assert_eq!(settle_unanswered(&*cluster, &order, receipt).await.outcome, Outcome::Failed);
+        let settled = settle_unanswered(&*variant, &*cluster, &order, receipt).await;
+        assert_eq!(settled.outcome, Outcome::Failed);
     }
 }

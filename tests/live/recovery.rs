@@ -224,18 +224,19 @@ async fn an_unanswered_claim_is_ambiguous_once_it_ran_and_its_lease_is_found() {
     client(&["PAUSE", "3600000", "WRITE"]).await;
     let receipt = variant.claim(&order).await;
     assert_eq!((&receipt.outcome, &receipt.lease), (&Outcome::TimedOut, &None));
-    let early = settle_unanswered(&*cluster, &order, receipt.clone()).await;
+    let early = settle_unanswered(&*variant, &*cluster, &order, receipt.clone()).await;
     assert_eq!((early.outcome, early.lease), (Outcome::TimedOut, None), "it has not run");
     client(&["UNPAUSE"]).await;
     let keys = ExecutionKeys::from_id(&ticket.grant.execution_id);
     while stage.ok(&ReadForAudit(&keys)).await.is_some_and(|view| view.lease_id.is_none()) {}
-    let settled = settle_unanswered(&*cluster, &order, receipt.clone()).await;
+    let settled = settle_unanswered(&*variant, &*cluster, &order, receipt.clone()).await;
     assert_eq!(settled.outcome, Outcome::Ambiguous);
     let lease = settled.lease.expect("the claim took effect");
     assert_eq!((&lease.lease_id, lease.epoch), (&order.lease_id, LeaseEpoch(2)));
 
     let severed = severed(&stage).await;
-    let unreadable = settle_unanswered(&Detour::via(&cluster, severed), &order, receipt).await;
+    let routes = Detour::via(&cluster, severed);
+    let unreadable = settle_unanswered(&*variant, &routes, &order, receipt).await;
     assert_eq!((unreadable.outcome, unreadable.lease), (Outcome::Ambiguous, None), "nobody can tell");
 }
 
@@ -259,7 +260,7 @@ async fn a_claim_that_never_left_stays_failed() {
     let order = order(&ticket, &stage.worker);
     let receipt = variant.claim(&order).await;
     assert_eq!((&receipt.outcome, &receipt.lease), (&Outcome::Failed, &None), "{:?}", receipt.error);
-    let settled = settle_unanswered(&*cluster, &order, receipt).await;
+    let settled = settle_unanswered(&*variant, &*cluster, &order, receipt).await;
     assert_eq!((settled.outcome, settled.lease), (Outcome::Failed, None));
     // The grant is as it was: the same ticket works over a connection that does.
     let sound = claim_path(VariantPath::GrantLane, setup(cluster, &stage.wire).await);

@@ -9,8 +9,8 @@ use reclaim_bench::cluster::ClusterRequest;
 use reclaim_bench::load::{self, Activity, Progress, RunSetup};
 use tokio_util::sync::CancellationToken;
 
-use crate::common::half_written::without_grants;
-use crate::common::one_run::{POPULATION, assert_clean, keys, run, scenario_text};
+use crate::common::half_written::{without_grants, without_reclaim_grants};
+use crate::common::one_run::{POPULATION, assert_clean, keys, run, run_watched, scenario_text};
 use crate::common::support;
 
 fn ab() -> String {
@@ -114,6 +114,19 @@ async fn a_library_that_takes_grants_that_have_run_out_makes_the_run_invalid() {
     );
 }
 
+/// No execution gets a grant, so there is none that could expire.
+#[tokio::test(flavor = "current_thread")]
+async fn late_claims_of_grants_that_were_never_issued_are_counted_and_nothing_is_waited_for() {
+    let cluster = Rc::new(support::own(2, 0).await);
+    support::everywhere(&cluster, &["FUNCTION", "LOAD", "REPLACE", &without_reclaim_grants()]).await;
+    let sections = format!(
+        "{POPULATION}\n[grant]\nttl = \"3s\"\nunconsumed = 0.25\n[load]\nconcurrency = 4\nclaims = 200"
+    );
+    let result = run(&cluster, &scenario_text(&sections, &["grant-lane"]), 1).await;
+    let outcomes = &result.variants[0].outcomes;
+    assert_eq!((outcomes.planned(), outcomes.empty_stock), (200, 200), "{outcomes:?}");
+}
+
 #[tokio::test(flavor = "current_thread")]
 async fn in_churn_executions_go_round_and_time_to_resume_is_recorded() {
     let sections = format!(
@@ -181,10 +194,37 @@ async fn a_run_cancelled_in_any_phase_leaves_nothing_on_a_foreign_cluster() {
             cancel: &cancel,
         };
         match load::run(setup).await {
-            Ok(record) => assert!(record.partial || at == Activity::Audit, "{at:?}"),
+            Ok(record) => {
+                assert!(record.partial || at == Activity::Audit, "{at:?}");
+                let outcomes = &record.arms[0].outcomes;
+                assert_eq!(outcomes.planned(), 400, "{at:?}: in all rounds: {outcomes:?}");
+            }
             Err(load::LoadError::Cancelled) => {}
             Err(error) => panic!("{at:?}: {error}"),
         }
         assert_eq!(keys(&cluster).await, 0, "left after {at:?}");
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_run_without_a_plan_that_ends_early_counts_the_claims_that_it_was_to_make() {
+    let cluster = Rc::new(support::own(2, 0).await);
+    let cases = [
+        ("mode = \"churn\"\nconcurrency = 4\nclaims = 500\nwarmup = 20", 500),
+        ("mode = \"churn\"\nmodel = \"open\"\nrate = 100\nduration = \"5s\"", 500),
+        ("mode = \"storm\"\nconcurrency = 4", 300),
+    ];
+    let mut seed = 0;
+    for (load, planned) in cases {
+        let text = scenario_text(&format!("{POPULATION}\n[load]\n{load}"), &["grant-lane"]);
+        for at in [Activity::Stage, Activity::Window] {
+            seed += 1;
+            let cancel = CancellationToken::new();
+            let watch = CancelAt { at, cancel: cancel.clone() };
+            let result = run_watched(&cluster, &text, seed, &watch, &cancel).await;
+            let outcomes = &result.record.window.as_ref().unwrap().outcomes;
+            assert!(result.record.partial, "{load}, {at:?}");
+            assert_eq!((outcomes.planned(), outcomes.dropped), (planned, planned), "{load}, {at:?}");
+        }
     }
 }

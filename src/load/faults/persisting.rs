@@ -164,7 +164,7 @@ impl Persisting {
                 let _ = self.clocks.read(&wire).await;
             }
         }
-        settle_unanswered(self.routes.as_ref(), order, receipt).await
+        settle_unanswered(self.path.as_ref(), self.routes.as_ref(), order, receipt).await
     }
 }
 

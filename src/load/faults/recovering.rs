@@ -41,7 +41,7 @@ impl ClaimPath for Recovering {
             if receipt.outcome != Outcome::Claimed || self.patience.is_tried() {
                 self.note(order, &receipt, sent).await;
             }
-            settle_unanswered(self.routes.as_ref(), order, receipt).await
+            settle_unanswered(self.path.as_ref(), self.routes.as_ref(), order, receipt).await
         })
     }
 

@@ -1,6 +1,9 @@
 //! What surrounds a stretch of claims, for one generator and for several: all are silent, the servers'
 //! counters are read, all begin at one moment; and the same again when the claims are made.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use tokio::time::Instant;
 
 use super::super::error::LoadError;
@@ -14,28 +17,56 @@ use reclaim_analysis::record::{CounterDelta, Inside};
 
 /// When a stretch of claims begins: at the moment that several generators have agreed on; for one alone, at
 /// once.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::load) struct Beginning(Option<Start>);
+#[derive(Debug)]
+pub(in crate::load) struct Beginning {
+    agreed: Option<Start>,
+    zero: Zero,
+}
+
+/// The moment from which the times of a stretch's claims are counted, for whoever measures beside them.
+#[derive(Clone, Debug, Default)]
+pub(in crate::load) struct Zero(Rc<Cell<Option<Instant>>>);
+
+impl Zero {
+    /// The moment, which may be yet to come; `None` while nobody has asked for it.
+    pub fn at(&self) -> Option<Instant> {
+        self.0.get()
+    }
+
+    /// It is this one.
+    pub fn set(&self, at: Instant) {
+        self.0.set(Some(at));
+    }
+}
 
 impl Beginning {
+    fn new(agreed: Option<Start>) -> Self {
+        Self { agreed, zero: Zero::default() }
+    }
+
+    /// Where it will be known when the claims begin.
+    pub fn zero(&self) -> Zero {
+        self.zero.clone()
+    }
+
     /// Waits until then: the beginning, the same moment for all generators, and when this one could begin by
     /// the clock that they have in common.
     pub async fn wait(self) -> (Instant, Option<u64>) {
-        match self.0 {
-            None => (Instant::now(), None),
-            Some(start) => {
-                let woken = start.wait().await;
-                (start.at(), Some(start.server_us(woken)))
-            }
+        let at = self.agreed.map_or_else(Instant::now, |start| start.at());
+        self.zero.set(at);
+        match self.agreed {
+            None => (at, None),
+            Some(start) => (at, Some(start.server_us(start.wait().await))),
         }
     }
 
     /// The clock of an open loop that begins then, and when it does by the common clock.
     pub fn pacer(self, schedule: &Schedule) -> Result<(ThreadPacer, Option<u64>), LoadError> {
-        let at = self.0.map_or_else(std::time::Instant::now, |start| start.at().into_std());
+        let at = self.agreed.map_or_else(std::time::Instant::now, |start| start.at().into_std());
         let pacer = ThreadPacer::start_at(schedule, at).map_err(LoadError::Pacer)?;
-        let began_us = self.0.map(|start| start.server_us(Pacer::start(&pacer)));
-        Ok((pacer, began_us))
+        let start = Pacer::start(&pacer);
+        self.zero.set(start);
+        Ok((pacer, self.agreed.map(|agreed| agreed.server_us(start))))
     }
 }
 
@@ -114,8 +145,8 @@ async fn open(session: &Session<'_>, measured: &mut Measured) -> Result<OpenStre
 /// The counters are read: when the claims begin; `None` where the run is to end.
 pub(in crate::load) async fn begin(session: &Session<'_>) -> Result<Option<Beginning>, LoadError> {
     match session.meeting() {
-        None => Ok(Some(Beginning(None))),
-        Some(meeting) => Ok(meeting.begin().await?.map(|start| Beginning(Some(start)))),
+        None => Ok(Some(Beginning::new(None))),
+        Some(meeting) => Ok(meeting.begin().await?.map(|start| Beginning::new(Some(start)))),
     }
 }
 
@@ -143,5 +174,31 @@ async fn part(session: &Session<'_>) -> Result<(), LoadError> {
     match session.meeting() {
         None => Ok(()),
         Some(meeting) => Ok(meeting.close().await?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use reclaim_analysis::scenario::Arrivals;
+
+    use super::super::super::timing::Draw;
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_measures_beside_claims_knows_from_when_their_times_count() {
+        let closed = Beginning::new(None);
+        let zero = closed.zero();
+        assert_eq!(zero.at(), None);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let (start, _) = closed.wait().await;
+        assert_eq!(zero.at(), Some(start));
+
+        let draw = Draw { rate_per_sec: 1e3, seed: 1, part: "0", trace: &[] };
+        let open = Beginning::new(None);
+        let zero = open.zero();
+        let (pacer, _) = open.pacer(&Schedule::new(&Arrivals::Constant, 1, &draw)).unwrap();
+        assert_eq!(zero.at(), Some(Pacer::start(&pacer)), "when its schedule begins");
     }
 }

@@ -13,7 +13,7 @@ use super::super::striking::beside_strikes;
 use super::super::timing::{Pacer, Schedule, ThreadPacer};
 use super::circulation::Offer;
 use super::prepare::{create, make_resumable, scan};
-use super::window::{Circuit, Turn, met};
+use super::window::{Circuit, Turn, close_books, met};
 use crate::workload::{ExecIndex, Seek, WorkloadError};
 use reclaim_analysis::record::Recorder;
 use reclaim_analysis::scenario::{Amount, Model};
@@ -25,6 +25,8 @@ pub(in crate::load) async fn churn(session: &Session<'_>) -> Measured {
         return measured;
     }
     measured.ended_by = go_round(session, &mut measured).await.err();
+    let wanted = claims_wanted(session.scenario(), &session.trace);
+    close_books(session, &measured, session.slice().share_of_claims(wanted));
     measured
 }
 

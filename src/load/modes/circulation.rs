@@ -91,14 +91,14 @@ impl<P: Pacer, R> Offer<'_, P, R> {
         }
     }
 
-    /// When the window that starts then is over, and the claims to be made: the schedule of an open loop says
-    /// both itself.
-    fn bounds(&self, start: Instant) -> (Option<Instant>, u64) {
+    /// When the window that starts then is over, or the claims after which it is: the schedule of an open loop
+    /// says both itself.
+    fn bounds(&self, start: Instant) -> (Option<Instant>, Option<u64>) {
         match self {
-            Self::Closed { amount: Amount::Duration(time), .. } => (Some(start + *time), u64::MAX),
-            Self::Closed { amount: Amount::Claims(claims), .. } => (None, *claims),
-            Self::Storm { executions, .. } => (None, *executions),
-            Self::Closed { amount: Amount::Trace, .. } | Self::Open { .. } => (None, u64::MAX),
+            Self::Closed { amount: Amount::Duration(time), .. } => (Some(start + *time), None),
+            Self::Closed { amount: Amount::Claims(claims), .. } => (None, Some(*claims)),
+            Self::Storm { executions, .. } => (None, Some(*executions)),
+            Self::Closed { amount: Amount::Trace, .. } | Self::Open { .. } => (None, None),
         }
     }
 }
@@ -148,7 +148,7 @@ where
         ready,
         start,
         until,
-        claims_left: Cell::new(claims),
+        claims_left: Cell::new(claims.unwrap_or(u64::MAX)),
         busy: Cell::new(0),
         last_busy: Cell::new(start),
         may_stall: !matches!(offer, Offer::Open { .. }),
@@ -175,6 +175,10 @@ where
     let end = if stalled { window.last_busy.get() } else { Instant::now() };
     let active = end.saturating_duration_since(start);
     let waited = start.elapsed().saturating_sub(active);
+    if claims.is_some() {
+        // In a storm as well: each execution that does not hold a lease waits for its first claim, or for one more.
+        sequence.borrow().drop_next(window.claims_left.get(), driver.recorder);
+    }
     WindowEnd { active, waited, failure, stalled, taken: window.taken.take() }
 }
 
@@ -267,10 +271,7 @@ impl<C: Producer> Window<'_, C> {
         while let Some(step) = serving.next().await {
             failure = failure.or(step.err());
         }
-        for _ in offered..offsets.len() {
-            let (arm, purpose) = self.next_arm();
-            self.driver.recorder.borrow_mut().dropped(usize::from(arm), purpose);
-        }
+        self.sequence.borrow().drop_next((offsets.len() - offered) as u64, self.driver.recorder);
         failure.map_or(Ok(()), Err)
     }
 
@@ -295,7 +296,8 @@ impl<C: Producer> Window<'_, C> {
     ) -> Result<(), C::Error> {
         let (arm, purpose) = self.next_arm();
         let claim = PlannedClaim { execution, arm, purpose, site: 0 };
-        let runnable_since = self.producer.runnable_since(execution);
+        let came_back = self.storm.is_some_and(|retries| retries.has_come_back(execution));
+        let runnable_since = self.producer.runnable_since(execution).filter(|_| !came_back);
         let drawn = Drawn { ticket, runnable_since, left: self.ready.waiting() };
         let due = Due { start: self.start, scheduled };
         let fate = self.driver.one(&claim, &drawn, due).await;

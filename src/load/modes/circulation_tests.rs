@@ -207,6 +207,7 @@ async fn a_window_ends_when_its_time_is_up() {
     assert!(end.active >= MS * 500 && end.active < MS * 520, "{:?}", end.active);
     // Four workers, two milliseconds a turn, for 500 ms: less what they waited for the scanner.
     assert!((400..=1_000).contains(&claimed(&recorder)[0]), "{:?}", claimed(&recorder));
+    assert_eq!(recorder.window().outcomes.dropped, 0, "their number was not planned");
 }
 
 #[tokio::test(start_paused = true)]
@@ -215,6 +216,8 @@ async fn a_failing_step_ends_the_window_and_is_told() {
     let (recorder, end) = run(&scenario(&[GrantLane]), &carousel, Amount::Claims(1_000), 8).await;
     assert_eq!(end.failure, Some("the server is gone"));
     assert!((51..=60).contains(&claimed(&recorder)[0]), "{:?}", claimed(&recorder));
+    let outcomes = &recorder.arms()[0].outcomes;
+    assert_eq!(outcomes.claimed + outcomes.dropped, 1_000, "{outcomes:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -224,6 +227,7 @@ async fn a_window_in_which_nothing_comes_back_does_not_last_for_ever() {
     let (recorder, end) = run(&scenario(&[GrantLane]), &carousel, Amount::Claims(1_000), 8).await;
     assert!(end.stalled);
     assert_eq!(claimed(&recorder), [20]);
+    assert_eq!(recorder.arms()[0].outcomes.dropped, 980, "what was planned is in the books");
     // The half minute in which it was found out is no part of it: rates would be a thousandth of what they
     // were.
     assert!(end.active < Duration::from_secs(1), "{:?}", end.active);
@@ -246,8 +250,8 @@ async fn nothing_has_stalled_while_a_claim_is_in_flight_or_a_schedule_has_a_paus
     assert_eq!((end.failure, end.stalled, claimed(&recorder)), (None, false, vec![6]));
 }
 
-#[tokio::test(start_paused = true)]
-async fn arms_are_mixed_in_strata_with_controls_between() {
+/// 20 strata with 10 controls between them, for 3,000 claims.
+fn mixed() -> Scenario {
     let mut scenario = scenario(&[GrantLane, HgetLane]);
     scenario.compare = Some(Compare {
         baseline: "grant-lane".into(),
@@ -260,8 +264,27 @@ async fn arms_are_mixed_in_strata_with_controls_between() {
         mixing: Mixing::Claims,
         control: ControlSides::OwnStrata(10),
     });
+    scenario
+}
+
+/// A control's claims are no arm's, whether they were made or not.
+#[tokio::test(start_paused = true)]
+async fn claims_that_were_not_made_are_those_that_would_have_come() {
+    let mut carousel = Carousel::new(u32::MAX);
+    carousel.loses_everything = true;
+    let (recorder, end) = run(&mixed(), &carousel, Amount::Claims(3_000), 8).await;
+    assert!(end.stalled);
+    assert_eq!((end.strata, recorder.strata().len()), (0, 1), "no stratum begins with them");
+    let all = recorder.window().outcomes;
+    assert_eq!((all.planned(), all.dropped), (3_000, 2_980));
+    let planned: Vec<u64> = recorder.arms().iter().map(|arm| arm.outcomes.planned()).collect();
+    assert_eq!(planned, [1_000, 1_000]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn arms_are_mixed_in_strata_with_controls_between() {
     let carousel = Carousel::new(u32::MAX);
-    let (recorder, end) = run(&scenario, &carousel, Amount::Claims(3_000), 8).await;
+    let (recorder, end) = run(&mixed(), &carousel, Amount::Claims(3_000), 8).await;
     assert_eq!(end.strata, 30);
     assert_eq!(claimed(&recorder), [1_000, 1_000]);
     assert!(recorder.strata().iter().flatten().all(|side| side.0.len() == 50));

@@ -12,7 +12,8 @@ use super::super::measuring::stretch::{self, Around, Beginning, Stretched};
 use super::super::measuring::{Measured, MeasuredBlock, OpenStretch, recorder};
 use super::super::observe::observe;
 use super::super::planning::{
-    Batch, BlockKind, BlockPlan, Plan, PlanDigest, PlannedClaim, Round, Share, claims_wanted, is_warmup,
+    Batch, BlockKind, BlockPlan, Plan, PlanDigest, PlannedClaim, Round, Share, Unmade, claims_wanted,
+    is_warmup,
 };
 use super::super::progress::Activity;
 use super::super::run_record::{Closing, run_record};
@@ -44,8 +45,9 @@ pub(in crate::load) async fn staged(session: &Session<'_>) -> Measured {
             .keeping_for_merging(!session.slice().is_whole()),
     );
     measured.strata.clone_from(&plan.strata);
-    let run = StagedRun { session, plan: &plan };
+    let run = StagedRun { session, plan: &plan, unmade: Unmade::new(&plan) };
     measured.ended_by = run.rounds(&mut measured).await.err();
+    run.unmade.drop_rest(session.slice(), &measured.recorder);
     measured
 }
 
@@ -79,6 +81,7 @@ async fn planned(session: &Session<'_>) -> Result<(Plan, String), LoadError> {
 struct StagedRun<'a> {
     session: &'a Session<'a>,
     plan: &'a Plan,
+    unmade: Unmade<'a>,
 }
 
 impl StagedRun<'_> {
@@ -139,8 +142,9 @@ impl StagedRun<'_> {
                 self.begin_side(measured);
             }
             let claimed_before = measured.recorder.borrow().claimed();
+            let zero = beginning.zero();
             let drive = self.drive(measured, (&share, batch.claims.len()), stock, (part, beginning));
-            let driven = observe(session, measured, drive).await?;
+            let driven = observe(session, measured, (zero, drive)).await?;
             measured.meter.claims_made(open);
             if !warmup {
                 measured.note_faults(session.faults.as_ref().map(Faults::done));
@@ -203,6 +207,7 @@ impl StagedRun<'_> {
             Model::Closed { concurrency } => {
                 let (start, began_us) = beginning.wait().await;
                 let own = self.session.slice().share_of(*concurrency);
+                self.unmade.begins();
                 let active = driver.closed(claims, (start, own), stock).await;
                 Ok(Driven { active, schedule: None, real_time: None, began_us })
             }
@@ -211,6 +216,7 @@ impl StagedRun<'_> {
                 let schedule = share.schedule(Schedule::new(arrivals, all, &draw));
                 let (mut pacer, began_us) = beginning.pacer(&schedule)?;
                 let (start, real_time) = (Pacer::start(&pacer), Some(pacer.real_time()));
+                self.unmade.begins();
                 let open = driver.open(claims, &schedule, &mut pacer, stock);
                 let warmup = claims.first().is_some_and(|claim| claim.purpose == Purpose::Warmup);
                 let active =
@@ -221,7 +227,7 @@ impl StagedRun<'_> {
     }
 
     /// Waits until the grants that were held back have expired, then claims them too late. All generators
-    /// wait for the last of their grants: also one that has none.
+    /// wait for the last of their grants: also one that has none. That none was in stock is recorded as well.
     async fn claim_late(
         &self,
         measured: &mut Measured,
@@ -229,7 +235,7 @@ impl StagedRun<'_> {
         stock: &GrantStock,
     ) -> Result<(), LoadError> {
         let session = self.session;
-        if round.late.is_empty() {
+        if round.late.is_empty() || session.cancel().is_cancelled() {
             return Ok(());
         }
         let share = Share::of_claims(&round.late, session.slice());
@@ -250,8 +256,6 @@ impl StagedRun<'_> {
                 () = tokio::time::sleep(left) => {}
                 () = session.cancel().cancelled() => return Ok(()),
             }
-        } else if session.slice().is_whole() {
-            return Ok(());
         }
         // These claims are no part of the time in which claims were made, and what they cost this machine is no
         // part of what those did. The servers' counters are held against all that was sent.
@@ -262,6 +266,7 @@ impl StagedRun<'_> {
                           beginning: Beginning|
                -> Result<(), LoadError> {
             let (start, _) = beginning.wait().await;
+            self.unmade.begins();
             session.driver(&measured.recorder).closed(&share.claims, (start, 1), stock).await;
             Ok(())
         };

@@ -13,7 +13,7 @@ use super::super::timing::ThreadPacer;
 use super::circulation::Offer;
 use super::prepare::create;
 use super::storm_retries::StormRetries;
-use super::window::{Circuit, met};
+use super::window::{Circuit, close_books, met};
 use crate::workload::{ExecIndex, Oversight};
 use reclaim_analysis::record::Recorder;
 use reclaim_analysis::scenario::Model;
@@ -28,6 +28,8 @@ pub(in crate::load) async fn storm(session: &Session<'_>) -> Measured {
         unreachable!("a storm has a closed loop: the scenario's validation refuses any other");
     };
     measured.ended_by = Box::pin(interrupt_and_resume(session, &mut measured, workers)).await.err();
+    let executions = session.slice().share_of(session.scenario().population.executions);
+    close_books(session, &measured, executions.into());
     measured
 }
 

@@ -80,6 +80,13 @@ impl StormRetries {
         }
     }
 
+    /// Whether an execution has held its lease: what is claimed of it from then on is no way back, although a
+    /// failover may have taken the lease away.
+    pub fn has_come_back(&self, execution: u32) -> bool {
+        let counts = self.0.borrow();
+        counts.done.contains(&execution) && !counts.given_up_on.contains(&execution)
+    }
+
     /// What there is to say about a storm of `executions`. `last_signal` and `answered` are the times
     /// from its beginning until the last signal was sent and until the last one was answered.
     pub fn record(
@@ -125,6 +132,18 @@ mod tests {
             let record = retries.record(1, None, None);
             assert_eq!((record.held, record.given_up), (1, 0), "{fates:?}");
         }
+    }
+
+    #[test]
+    fn an_execution_has_come_back_once_it_has_held_its_lease() {
+        let retries = StormRetries::default();
+        let steps = [Fate::Unanswered, Fate::Refused, Fate::Held, Fate::NoGrant].map(|fate| {
+            let before = retries.has_come_back(1);
+            retries.after(1, fate);
+            before
+        });
+        assert_eq!(steps, [false, false, false, true], "one that was given up on may come back yet");
+        assert!(retries.has_come_back(1) && !retries.has_come_back(2));
     }
 
     #[test]

@@ -119,7 +119,8 @@ impl<'a> Circuit<'a> {
                              open: &mut OpenStretch,
                              beginning: Beginning|
                -> Result<bool, LoadError> {
-            let turn = observe(session, measured, work(&measured.recorder, beginning)).await;
+            let (zero, work) = (beginning.zero(), work(&measured.recorder, beginning));
+            let turn = observe(session, measured, (zero, work)).await;
             measured.meter.claims_made(open);
             measured.note_faults(session.faults.as_ref().map(Faults::done));
             let turn = turn?;
@@ -169,6 +170,16 @@ pub(super) async fn met(session: &Session<'_>) -> Measured {
     measured.recorder = RefCell::new(recorder(scenario, []).keeping_for_merging(!session.slice().is_whole()));
     measured.ended_by = session.meet(&measured.plan_sha256).await.err();
     measured
+}
+
+/// Closes the books of a run that ended before its window began: none of the claims that it was to make was
+/// sent.
+pub(super) fn close_books(session: &Session<'_>, measured: &Measured, claims: u64) {
+    // A window that has begun has recorded every one of them itself.
+    if measured.recorder.borrow().window().outcomes.is_none() {
+        let sequence = ArmSequence::new(session.scenario(), session.setup.seed, session.slice());
+        sequence.drop_next(claims, &measured.recorder);
+    }
 }
 
 /// SHA-256 of who takes part and of the order of arms: all that the seed fixes where executions come round as

@@ -13,6 +13,7 @@ use reclaim_analysis::record::{Purpose, Recorder};
 use reclaim_analysis::scenario::{ControlSides, Scenario};
 
 /// Arms and purposes of the claims in the order they are made.
+#[derive(Clone)]
 pub(in crate::load) struct ArmSequence {
     scenario_arms: u8,
     baseline: u8,
@@ -50,6 +51,22 @@ impl ArmSequence {
 
     /// The next claim's arm and purpose. Tells the recorder of every stratum that begins.
     pub fn next(&mut self, recorder: &RefCell<Recorder>) -> (u8, Purpose) {
+        self.draw(|sides| recorder.borrow_mut().add_stratum(sides))
+    }
+
+    /// Counts the claims that would come next, as many as these, as not sent. Nobody makes them: no stratum
+    /// begins with them.
+    pub fn drop_next(&self, claims: u64, recorder: &RefCell<Recorder>) {
+        let (mut ahead, mut recorder) = (self.clone(), recorder.borrow_mut());
+        for _ in 0..claims {
+            let (arm, purpose) = ahead.draw(|_| 0);
+            ahead.strata.clear();
+            recorder.dropped(usize::from(arm), purpose);
+        }
+    }
+
+    /// The next claim's arm and purpose. `begin` numbers a stratum with so many sides.
+    fn draw(&mut self, begin: impl Fn(usize) -> u32) -> (u8, Purpose) {
         let Some(controls_per_stratum) = self.controls_per_stratum else {
             let arm = self.turn;
             self.turn = (arm + 1) % self.scenario_arms;
@@ -62,7 +79,7 @@ impl ArmSequence {
             let control = self.debt >= 1.0;
             self.debt += if control { -1.0 } else { controls_per_stratum };
             let plan = stratum_plan(control, self.control, self.scenario_arms, self.baseline);
-            let number = recorder.borrow_mut().add_stratum(plan.sides.len());
+            let number = begin(plan.sides.len());
             self.upcoming = stratum_claims(number, &plan, CLAIMS_EACH, &mut self.rng).into();
             self.strata.push(plan);
         }

@@ -62,6 +62,15 @@ impl Plan {
         Ok(Self { rounds, strata, blocks, fresh })
     }
 
+    /// What is made without a pause, in order: each batch's claims and, behind those of its round, such as are
+    /// made late.
+    pub fn parts(&self) -> impl Iterator<Item = &[PlannedClaim]> {
+        self.rounds.iter().flat_map(|round| {
+            let late = Some(round.late.as_slice()).filter(|late| !late.is_empty());
+            round.batches.iter().map(|batch| batch.claims.as_slice()).chain(late)
+        })
+    }
+
     /// Every claim, in order.
     pub fn claims(&self) -> impl Iterator<Item = &PlannedClaim> {
         self.rounds.iter().flat_map(Round::claims)

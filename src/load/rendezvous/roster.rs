@@ -14,7 +14,7 @@ use crate::valkey::{SentTo, sent_together};
 
 /// How far the run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum RunState {
+enum MeetingStage {
     /// Not all are there.
     Gathering,
     /// Nothing is measured: executions are staged.
@@ -52,7 +52,7 @@ pub(super) struct Roster {
     name: String,
     own: Hello,
     parts: BTreeMap<u32, Known>,
-    phase: RunState,
+    phase: MeetingStage,
     window: u32,
     /// Whether the run is to end: whoever is not in a window goes on to its record.
     stopped: bool,
@@ -69,7 +69,7 @@ pub(super) enum News {
 
 impl Roster {
     pub fn new(name: &str, own: Hello) -> Self {
-        let (parts, phase) = (BTreeMap::new(), RunState::Gathering);
+        let (parts, phase) = (BTreeMap::new(), MeetingStage::Gathering);
         Self { name: name.to_owned(), own, parts, phase, window: 0, stopped: false }
     }
 
@@ -90,16 +90,16 @@ impl Roster {
                 let place = known.hello.place();
                 return Err(MeetingError::PartFailed { part, place, reason });
             }
-            (Says::Ready { window: of, connections }, RosterStage::Preparing, RunState::Between)
+            (Says::Ready { window: of, connections }, RosterStage::Preparing, MeetingStage::Between)
                 if of == window =>
             {
                 known.stage = RosterStage::Ready;
                 known.connections.push(connections);
             }
-            (Says::Silent { window: of }, RosterStage::Ready, RunState::Quiet) if of == window => {
+            (Says::Silent { window: of }, RosterStage::Ready, MeetingStage::Quiet) if of == window => {
                 known.stage = RosterStage::Silent;
             }
-            (Says::Done { window: of, sent, connections }, RosterStage::Silent, RunState::Open)
+            (Says::Done { window: of, sent, connections }, RosterStage::Silent, MeetingStage::Open)
                 if of == window =>
             {
                 known.stage = RosterStage::Done;
@@ -121,7 +121,7 @@ impl Roster {
             return Err(MeetingError::OtherCount { part, place, theirs: hello.of, ours: self.own.of });
         }
         let expected = (2..=self.own.of).contains(&part) && hello.part == part;
-        if !expected || self.phase != RunState::Gathering || self.parts.contains_key(&part) {
+        if !expected || self.phase != MeetingStage::Gathering || self.parts.contains_key(&part) {
             return Err(self.unexpected(part, &Says::Here(hello)));
         }
         if hello.tool() != self.own.tool() {
@@ -166,7 +166,7 @@ impl Roster {
 
     /// All are there.
     pub fn met(&mut self, now: Instant) {
-        self.phase = RunState::Between;
+        self.phase = MeetingStage::Between;
         self.hear_all(now);
     }
 
@@ -177,7 +177,7 @@ impl Roster {
 
     /// They are about to be told to be silent.
     pub fn quieten(&mut self) -> u32 {
-        self.phase = RunState::Quiet;
+        self.phase = MeetingStage::Quiet;
         self.window
     }
 
@@ -188,7 +188,7 @@ impl Roster {
 
     /// The window is about to be opened.
     pub fn open(&mut self, now: Instant) -> u32 {
-        self.phase = RunState::Open;
+        self.phase = MeetingStage::Open;
         self.hear_all(now);
         self.window
     }
@@ -212,7 +212,7 @@ impl Roster {
 
     /// The window is over; which it was.
     pub fn close(&mut self, now: Instant) -> u32 {
-        self.phase = RunState::Between;
+        self.phase = MeetingStage::Between;
         self.hear_all(now);
         self.parts.values_mut().for_each(|known| known.stage = RosterStage::Preparing);
         self.window += 1;
@@ -235,7 +235,7 @@ impl Roster {
     pub fn gone(&self, now: Instant) -> Option<(u32, MeetingError)> {
         let speaks = |known: &Known| match known.stage {
             RosterStage::Preparing | RosterStage::Ready => true,
-            RosterStage::Silent => self.phase == RunState::Open,
+            RosterStage::Silent => self.phase == MeetingStage::Open,
             RosterStage::Done | RosterStage::Delivered => false,
         };
         let late = |known: &Known| now.saturating_duration_since(known.heard) > LOST;

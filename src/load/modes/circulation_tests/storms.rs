@@ -43,7 +43,31 @@ async fn a_storm_whose_release_fails_ends() {
     let (recorder, end) = offered(&scenario(&[GrantLane]), &carousel, offer, vec![1, 2]).await;
     assert_eq!(end.failure, Some("the server is gone"));
     assert!(claimed(&recorder)[0] <= 2);
+    let outcomes = &recorder.arms()[0].outcomes;
+    assert_eq!(outcomes.claimed + outcomes.dropped, 500, "{outcomes:?}");
     assert!(retries.record(500, None, None).without_lease() >= 498);
+}
+
+/// A failover puts an execution back that had come back already, and it is claimed again.
+#[tokio::test(start_paused = true)]
+async fn each_execution_of_a_storm_has_one_time_to_resume() {
+    let carousel = Carousel::new(u32::MAX);
+    let release = async {
+        carousel.resumable.borrow_mut().extend(0..49);
+        tokio::time::sleep(MS * 50).await;
+        assert!(carousel.held.borrow_mut().remove(&7), "it holds its lease by now");
+        carousel.resumable.borrow_mut().push(7);
+        tokio::time::sleep(MS * 50).await;
+        carousel.resumable.borrow_mut().push(49);
+        Ok(())
+    };
+    let retries = StormRetries::default();
+    let offer =
+        Offer::Storm { workers: 4, executions: 50, start: Instant::now(), release, retries: &retries };
+    let (recorder, end) = offered(&scenario(&[GrantLane]), &carousel, offer, Vec::new()).await;
+    assert_eq!((end.failure, end.stalled), (None, false));
+    assert_eq!((claimed(&recorder), recorder.arms()[0].resume.count()), (vec![51], 50));
+    assert_eq!(retries.record(50, None, None).held, 50);
 }
 
 /// A storm of 50 executions whose first claims end as written down, last first.
