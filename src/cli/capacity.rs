@@ -142,6 +142,24 @@ impl CapacityArgs {
         Ok(())
     }
 
+    /// Keys that each probe sets anew: given to a search they would be in its configuration and in no probe.
+    fn refuse_keys_of_probes(all: &[Override]) -> anyhow::Result<()> {
+        const OF_PROBES: [(&str, &str); 6] = [
+            ("population.executions", "a probe has as many as it claims: capacity.claims, capacity.curve_claims"),
+            ("load.rate", "capacity.start_rate says where the search begins"),
+            ("load.concurrency", "capacity.concurrency says which there are"),
+            ("load.duration", "capacity.window says how long a probe takes"),
+            ("load.claims", "capacity.claims says how many a probe makes"),
+            ("load.model", "a search has both"),
+        ];
+        for (key, instead) in OF_PROBES {
+            if let Some(given) = all.iter().find(|one| one.key == key && one.value.is_some()) {
+                bail!("{}: the search decides that for each probe; {instead}", given.shown);
+            }
+        }
+        Ok(())
+    }
+
     /// The options that have a key in the scenario.
     fn overrides(&self) -> anyhow::Result<Vec<Override>> {
         self.refuse_fixed_loads()?;
@@ -156,7 +174,9 @@ impl CapacityArgs {
         set("--utilisation", "utilisation", self.utilisation.map(toml_float));
         let targets: Vec<_> = self.targets.iter().copied().map(toml_float).collect();
         set("--targets", "targets", (!targets.is_empty()).then(|| format!("[{}]", targets.join(", "))));
-        all.extend(self.changes.overrides()?);
+        let changes = self.changes.overrides()?;
+        Self::refuse_keys_of_probes(&changes)?;
+        all.extend(changes);
         Ok(all)
     }
 }

@@ -219,8 +219,10 @@ impl Events {
             self.all.borrow_mut().add(&window.outcomes);
         }
         let (runs, valid) = self.runs.get();
-        self.runs.set((runs + 1, valid + u32::from(result.valid)));
-        let verdicts = result.comparisons.iter().map(|comparison| VerdictOf {
+        self.runs.set((runs + 1, valid + u32::from(result.is_usable())));
+        // Those of a run that was stopped are as little worth as its figures.
+        let judged = result.comparisons.iter().filter(|_| result.is_usable());
+        let verdicts = judged.map(|comparison| VerdictOf {
             variant: &comparison.candidate,
             metric: comparison.metric.name(),
             verdict: comparison.verdict,

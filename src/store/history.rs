@@ -19,7 +19,8 @@ pub fn read_history(path: &Path) -> Result<History, StoreError> {
 }
 
 /// Appends runs to a history, which is made where there is none and runs are given, and reads all of it. Runs that
-/// are in it already are not appended again: `nightly/*` names those of earlier nights as well.
+/// are in it already are not appended again: `nightly/*` names those of earlier nights as well. One that was read
+/// while it was made is, once it has ended.
 pub fn append_to_history(path: &Path, entries: Vec<HistoryEntry>) -> Result<History, StoreError> {
     if entries.is_empty() && !path.exists() {
         return Err(StoreError::NoHistory(path.to_owned()));
@@ -31,9 +32,9 @@ fn appended(path: &Path, entries: Vec<HistoryEntry>) -> Result<History, HistoryE
     let mut file = opened(path)?;
     let mut history = judge::read(BufReader::new(&file))?;
     for entry in entries {
-        if !history.entries.iter().any(|known| known.is_same_run(&entry)) {
+        if !history.entries.iter().any(|known| entry.adds_nothing_to(known)) {
             judge::append(&mut file, &entry)?;
-            history.entries.push(entry);
+            history.add(entry);
         }
     }
     file.sync_all()?;

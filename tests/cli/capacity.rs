@@ -279,6 +279,11 @@ fn what_the_search_cannot_work_with_starts_nothing() {
         (&["lane-ab"][..], "slo.response_p99: missing"),
         (&["lane-ab", "--set", "slo.response_p99=5ms"], "keep one [[variant]]"),
         (&["capacity", "--rate", "9"], "--rate: the search decides that for each probe; --rate-from"),
+        (
+            &["capacity", "--set", "population.executions=64000"],
+            "--set population.executions=64000: the search decides that for each probe",
+        ),
+        (&["capacity", "--set", "load.claims=9"], "--set load.claims=9: the search decides that for each probe"),
         (&["capacity", "--claims", "9"], "--set capacity.claims=20000"),
         (&["capacity", "--require", "0"], "claims per second, 1 to 1000000"),
         (&["capacity", "--rate-from", "0.5"], "--rate-from 0.5: capacity.start_rate: 0.5 is not a rate"),

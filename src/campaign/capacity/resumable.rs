@@ -74,7 +74,16 @@ pub(super) async fn same_servers(
     same("function library (sha256)", [environment.library.sha256.clone(), cluster.library().sha256])?;
     same("number of generators", [first.record.generators.len().max(1) as u32, generators])?;
     same("build of the tool", builds)?;
+    same_server_build([&environment.valkey, &now])?;
     same_place([&environment.host, &crate::machine::host()], [&environment.valkey, &now])
+}
+
+/// Two builds of one version may be patched in another way. What does not say which build it is may be the same one.
+fn same_server_build(servers: [&ValkeyInfo; 2]) -> Result<(), CampaignError> {
+    match servers.map(|server| server.build_id.as_deref()) {
+        [Some(then), Some(now)] => same("build of the servers (redis_build_id)", [then, now]),
+        _ => Ok(()),
+    }
 }
 
 /// What `compare` holds the machines and servers of two results to.

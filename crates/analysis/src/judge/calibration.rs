@@ -22,7 +22,6 @@ const ROUNDS_DIFFER: f64 = 0.5;
 /// asleep most of the time, and every request pays for waking it.
 pub const FLAT_FROM: u32 = 8;
 
-const US_PER_S: f64 = 1e6;
 
 /// `calibration.json`. `record` alone is measured; everything else is computed from it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -217,7 +216,7 @@ fn summarise(level: &LevelRecord) -> Option<LevelSummary> {
         in_flight: level.in_flight,
         connections: level.connections,
         per_sec: over_rounds(|requests, seconds, _| requests / seconds)?,
-        client_cpu_us: over_rounds(|requests, _, cpu| cpu * US_PER_S / requests)?,
+        client_cpu_us: over_rounds(|requests, _, cpu| cpu * 1e6 / requests)?,
         client_share: over_rounds(|_, seconds, cpu| cpu / seconds)?,
         service_us: latency(&level.service),
     })

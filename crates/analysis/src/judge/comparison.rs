@@ -147,7 +147,7 @@ struct ArmPair<'a> {
 }
 
 impl ArmPair<'_> {
-    /// One metric; `None` where the run has no value of it.
+    /// One metric; `None` where the run has no value of it, or withholds it, which a gate takes for no pass.
     fn compared(&self, metric: Metric) -> Option<Comparison> {
         let values = self.values(metric)?;
         let row = metric.row();
@@ -194,9 +194,6 @@ impl ArmPair<'_> {
 
     fn effect(&self, metric: Metric) -> Result<PairedEffect, TooFew> {
         let seed = self.record.seed;
-        if is_withheld(metric, self.record) {
-            return Err(TooFew::constant(metric.name()));
-        }
         if let Source::Blocks(quotient) = source(metric) {
             return paired_totals(&self.block_pairs(metric, quotient), seed);
         }

@@ -126,6 +126,17 @@ pub enum Cause {
         /// Whether it is of all runs of a series together.
         over_all_runs: bool,
     },
+    /// A metric that the scenario names, and by which nothing was compared.
+    NotCompared {
+        /// The metric.
+        metric: Metric,
+        /// The arm that was to be compared.
+        candidate: String,
+        /// With which.
+        baseline: String,
+        /// Whether there are figures that nobody may use; else none were taken.
+        withheld: bool,
+    },
     /// A metric that does not vary, of which there is more.
     MoreOf {
         /// The metric.

@@ -7,11 +7,12 @@
 use std::cmp::Ordering;
 use std::time::Duration;
 
-use crate::scenario::{Metric, ScenarioFile};
+use crate::scenario::{CompareSection, Metric, ScenarioFile};
 use crate::stats::Estimate;
 
 use super::conclusion::{Cause, Conclusion, Finding, Gate};
 use super::control::cluster_allowance;
+use super::metric_source::{is_withheld, question};
 use super::recovery_result::Untold;
 use super::repeat::{Repeated, RepeatedComparison};
 use super::result::{Comparison, ExactMetric, RunResult, VariantSummary, Verdict};
@@ -166,7 +167,7 @@ pub fn gate_repeated(results: &[RunResult], repeated: &Repeated, policy: &GatePo
         findings.extend(found.into_iter().map(|finding| Finding { run: Some(n as u64 + 1), ..finding }));
     }
     if policy.enforce {
-        findings.extend(repeated_findings(repeated));
+        findings.extend(repeated_findings(results, repeated));
         if repeated.comparisons.is_empty() && !policy.has_level() && findings.is_empty() {
             findings.push(nothing_judged());
         }
@@ -174,7 +175,7 @@ pub fn gate_repeated(results: &[RunResult], repeated: &Repeated, policy: &GatePo
     Gate::from_findings(findings, policy.enforce)
 }
 
-fn repeated_findings(repeated: &Repeated) -> Vec<Finding> {
+fn repeated_findings(results: &[RunResult], repeated: &Repeated) -> Vec<Finding> {
     if let Some(failure) = &repeated.control_failure {
         let cause = Cause::SeriesControlFailed { failure: failure.clone() };
         return vec![Finding::new(Conclusion::Inconclusive, cause)];
@@ -194,7 +195,44 @@ fn repeated_findings(repeated: &Repeated) -> Vec<Finding> {
         };
         Some(Finding::new(conclusion, cause))
     };
-    repeated.comparisons.iter().filter_map(finding).collect()
+    let usable: Vec<&RunResult> = results.iter().filter(|result| result.is_usable()).collect();
+    let compared: Vec<(&str, Metric)> =
+        repeated.comparisons.iter().map(|one| (one.candidate.as_str(), one.metric)).collect();
+    repeated.comparisons.iter().filter_map(finding).chain(not_compared(&usable, &compared)).collect()
+}
+
+/// What these runs of one scenario were to tell and cannot: metrics that it names, and that a candidate is
+/// compared by in none of them. `compared` is what there is, by candidate; a question that one metric answers
+/// is not open because another unit of it is missing.
+fn not_compared(runs: &[&RunResult], compared: &[(&str, Metric)]) -> Vec<Finding> {
+    let Some(first) = runs.first() else { return Vec::new() };
+    let Some(compare) = &first.record.scenario.compare else { return Vec::new() };
+    let Some(baseline) = &compare.baseline else { return Vec::new() };
+    let (named, mut findings) = (named_metrics(compare), Vec::new());
+    for candidate in first.variants.iter().map(|variant| &variant.name).filter(|name| *name != baseline) {
+        let answered = |metric: Metric| {
+            compared.iter().any(|(of, by)| *of == candidate && question(*by) == question(metric))
+        };
+        findings.extend(named.iter().filter(|metric| !answered(**metric)).map(|&metric| {
+            let cause = Cause::NotCompared {
+                metric,
+                candidate: candidate.clone(),
+                baseline: baseline.clone(),
+                withheld: runs.iter().any(|run| is_withheld(metric, &run.record)),
+            };
+            Finding::new(Conclusion::Inconclusive, cause)
+        }));
+    }
+    findings
+}
+
+/// Metrics that a scenario names. The list that stands where it names none is nobody's wish: some kinds of
+/// run have no figures of all that is in it, as churn has no server CPU.
+fn named_metrics(compare: &CompareSection) -> Vec<Metric> {
+    if compare.metrics == CompareSection::default().metrics {
+        return Vec::new();
+    }
+    compare.metrics.iter().filter_map(|name| Metric::find(name)).collect()
 }
 
 /// What a verdict amounts to, where it amounts to anything.
@@ -234,7 +272,9 @@ fn verdict_findings(result: &RunResult) -> Vec<Finding> {
         };
         Some(Finding::new(conclusion, cause))
     };
-    result.comparisons.iter().filter_map(finding).collect()
+    let compared: Vec<(&str, Metric)> =
+        result.comparisons.iter().map(|one| (one.candidate.as_str(), one.metric)).collect();
+    result.comparisons.iter().filter_map(finding).chain(not_compared(&[result], &compared)).collect()
 }
 
 /// Whether the whole interval lies on the side of a regression's threshold where none is: whether the metric

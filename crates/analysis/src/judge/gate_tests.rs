@@ -51,6 +51,87 @@ fn what_cannot_be_said_is_inconclusive() {
     assert_eq!(code(&alone, ENFORCED), 3);
 }
 
+/// A run of a scenario that names these metrics.
+fn named(arms: &[SimulatedArm], seed: u64, metrics: &[Metric], change: fn(&mut RunRecord)) -> RunResult {
+    let mut record = record(arms, seed);
+    let names = metrics.iter().map(|metric| metric.name().to_owned()).collect();
+    record.scenario.compare.as_mut().unwrap().metrics = names;
+    change(&mut record);
+    analyse(record).unwrap()
+}
+
+/// The servers' CPU time is no work then, and is left out.
+fn main_threads_poll(record: &mut RunRecord) {
+    record.environment.valkey.io_threads = 4;
+    record.environment.valkey.version = "8.1.3".to_owned();
+}
+
+/// By which metrics nothing was compared as the gate of a run or a series says, and whether they were withheld.
+fn missed(gate: &Gate) -> Vec<(Metric, &str, bool)> {
+    let findings = gate.findings.iter().filter_map(|finding| match &finding.cause {
+        Cause::NotCompared { metric, candidate, withheld, .. } => {
+            Some((*metric, candidate.as_str(), *withheld))
+        }
+        _ => None,
+    });
+    findings.collect()
+}
+
+#[test]
+fn a_metric_that_was_named_and_could_not_be_compared_is_no_pass() {
+    let twins = [GRANT_LANE, TWIN];
+    let cpu = [Metric::ServiceP50, Metric::ServerCpu];
+    assert_eq!(code(&named(&twins, 3, &cpu, |_| ()), ENFORCED), 0);
+    let polled = named(&twins, 3, &cpu, main_threads_poll);
+    assert!(polled.valid, "{:?}", polled.invalid_reasons);
+    let withheld = gate(&polled, &ENFORCED);
+    assert_eq!(withheld.conclusion, Conclusion::Inconclusive, "{withheld:?}");
+    assert_eq!(missed(&withheld), [(Metric::ServerCpu, "twin", true)]);
+    assert_eq!(code(&polled, GatePolicy { enforce: false, ..ENFORCED }), 0);
+    // A closed loop has no response times.
+    let never = gate(&named(&twins, 3, &[Metric::ServiceP50, Metric::ResponseP99], |_| ()), &ENFORCED);
+    assert_eq!(never.conclusion, Conclusion::Inconclusive, "{never:?}");
+    assert_eq!(missed(&never), [(Metric::ResponseP99, "twin", false)]);
+    let three = gate(&named(&[GRANT_LANE, TWIN, HGET_LANE], 3, &cpu, main_threads_poll), &ENFORCED);
+    let each = ["twin", "hget-lane"].map(|candidate| (Metric::ServerCpu, candidate, true));
+    assert_eq!((three.conclusion, missed(&three)), (Conclusion::Regression, each.to_vec()));
+}
+
+#[test]
+fn what_nobody_named_or_another_metric_answers_is_not_missed() {
+    let twins = [GRANT_LANE, TWIN];
+    // Without bare round trips: the median's ratio is the same in both units.
+    let medians = [Metric::ServiceP50, Metric::ServiceP50RoundTrips];
+    let answered = gate(&named(&twins, 3, &medians, |_| ()), &ENFORCED);
+    assert_eq!((answered.conclusion, answered.findings), (Conclusion::Pass, vec![]));
+    let alone = gate(&named(&twins, 3, &medians[1..], |_| ()), &ENFORCED);
+    assert_eq!(missed(&alone), [(Metric::ServiceP50RoundTrips, "twin", false)]);
+    let by_default = result(&twins, main_threads_poll);
+    assert!(by_default.comparisons.iter().all(|one| one.metric != Metric::ServerCpu));
+    assert_eq!(missed(&gate(&by_default, &ENFORCED)), []);
+}
+
+#[test]
+fn a_series_misses_what_none_of_its_runs_compared() {
+    let series = |polling: u64| {
+        let cpu = [Metric::ServiceP50, Metric::ServerCpu];
+        let run = |seed: u64| {
+            let change: fn(&mut RunRecord) = if seed < polling { main_threads_poll } else { |_| () };
+            named(&[GRANT_LANE, TWIN], seed, &cpu, change)
+        };
+        let results: Vec<RunResult> = (0..4).map(run).collect();
+        gate_repeated(&results, &super::super::repeat(&results, 4), &ENFORCED)
+    };
+    let none = series(4);
+    assert_eq!(none.conclusion, Conclusion::Inconclusive, "{none:?}");
+    assert_eq!(missed(&none), [(Metric::ServerCpu, "twin", true)]);
+    assert_eq!(none.findings[0].run, None, "of all runs");
+    // Three of four runs are enough, the first not among them.
+    assert_eq!([0, 1].map(|polling| series(polling).findings), [vec![], vec![]]);
+    let one = series(3);
+    assert_eq!((one.conclusion, missed(&one)), (Conclusion::Inconclusive, vec![]), "too few runs");
+}
+
 #[test]
 fn a_failed_control_stops_even_a_clear_regression() {
     let vetoed = result(&[GRANT_LANE, HGET_LANE], |record| {

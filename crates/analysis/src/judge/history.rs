@@ -178,6 +178,17 @@ fn arranged(conditions: Option<&Conditions>) -> String {
     differing.fold(String::new(), |text, ((what, of), _)| text + ", " + what + " " + &of)
 }
 
+impl History {
+    /// Adds a run, once. What it was while it was made is none of the entries any more.
+    pub fn add(&mut self, entry: HistoryEntry) {
+        if self.entries.iter().any(|known| entry.adds_nothing_to(known)) {
+            return;
+        }
+        self.entries.retain(|known| !known.is_same_run(&entry));
+        self.entries.push(entry);
+    }
+}
+
 impl HistoryEntry {
     /// Whether both are one run.
     pub fn is_same_run(&self, other: &Self) -> bool {
@@ -185,6 +196,12 @@ impl HistoryEntry {
         let name =
             |entry: &Self| (entry.started.clone(), entry.scenario.clone(), entry.seed, entry.commit.clone());
         name(self) == name(other)
+    }
+
+    /// Whether it says no more than one that is known: it is the same run, and was no worse then. A run that is
+    /// read while it is made has no figures that may be used, and has them once it has ended.
+    pub fn adds_nothing_to(&self, known: &Self) -> bool {
+        self.is_same_run(known) && (known.valid || !self.valid)
     }
 
     /// Lines of earlier versions have metrics under their names of then.
@@ -292,7 +309,7 @@ pub fn read(file: impl BufRead) -> Result<History, HistoryError> {
             continue;
         }
         match entry_of(&line) {
-            Ok(entry) => history.entries.push(HistoryEntry::with_names_of_now(entry)),
+            Ok(entry) => history.add(HistoryEntry::with_names_of_now(entry)),
             Err(error) => {
                 let problem = error.to_string();
                 history.skipped.push(SkippedLine { line: index as u64 + 1, problem });

@@ -22,6 +22,27 @@ fn runs_are_appended_and_read_back() {
     assert_eq!(history, History { entries: vec![entry, night(3, 200.0)], skipped: vec![] });
 }
 
+/// `nightly/*` names a run that is being made as well: its safety copy is read then.
+#[test]
+fn a_run_that_was_read_while_it_was_made_is_the_run_that_it_became() {
+    let of = |partial: bool| {
+        let mut record = record(&[GRANT_LANE], 1);
+        record.partial = partial;
+        HistoryEntry::from_result(&analyse_as(record, &scenario(&[GRANT_LANE])))
+    };
+    let (unfinished, ended) = (of(true), of(false));
+    assert_eq!((unfinished.valid, ended.valid), (false, true));
+    assert!(!ended.adds_nothing_to(&unfinished), "it is to be appended");
+    assert!(unfinished.adds_nothing_to(&ended) && ended.adds_nothing_to(&ended));
+    let mut file = Cursor::new(Vec::new());
+    for entry in [&unfinished, &night(3, 200.0), &ended, &unfinished] {
+        append(&mut file, entry).unwrap();
+    }
+    let history = read(Cursor::new(file.into_inner())).unwrap();
+    assert_eq!(history.entries.iter().filter(|entry| entry.is_same_run(&ended)).count(), 1);
+    assert!(history.entries.iter().all(|entry| entry.valid), "{:?}", history.entries);
+}
+
 /// What `compare` refuses is no trend.
 #[test]
 fn a_night_under_other_conditions_is_another_machine() {

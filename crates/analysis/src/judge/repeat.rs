@@ -172,11 +172,8 @@ pub fn repeat(results: &[RunResult], wanted: u64) -> Repeated {
         _ => over_all,
     };
     let control_passed = control_failure.is_none();
-    // The first usable run names what was compared; one scenario compares the same in every run.
-    let mut comparisons: Vec<RepeatedComparison> = usable
-        .first()
+    let mut comparisons: Vec<RepeatedComparison> = compared(&usable)
         .into_iter()
-        .flat_map(|first| &first.comparisons)
         .map(|comparison| combined(comparison, &usable, control_passed))
         .collect();
     correct_for_many(&mut comparisons, compare.map_or(CONFIDENCE, |compare| compare.confidence));
@@ -194,6 +191,35 @@ pub fn repeat(results: &[RunResult], wanted: u64) -> Repeated {
         redirects: redirects(&usable, MIN_RUNS),
         environment: environment(results),
     }
+}
+
+/// One comparison of each that any of the runs made, in the scenario's order. One scenario compares the same in
+/// every run, but what a run withholds is in none of its comparisons: the others have it.
+fn compared<'a>(runs: &[&'a RunResult]) -> Vec<&'a Comparison> {
+    let Some(first) = runs.first() else { return Vec::new() };
+    let mut all: Vec<&Comparison> = Vec::new();
+    for comparison in runs.iter().copied().flat_map(|run| &run.comparisons) {
+        if !all.iter().any(|known| is_same(known, comparison)) {
+            all.push(comparison);
+        }
+    }
+    // What the scenario does not know comes last, as it was found.
+    all.sort_by_key(|comparison| place(first, comparison));
+    all
+}
+
+/// Where a run's scenario has it: by candidate, then by metric.
+fn place(run: &RunResult, comparison: &Comparison) -> [usize; 2] {
+    let candidate = run.record.arms.iter().position(|arm| arm.name == comparison.candidate);
+    let metric = run.record.scenario.compare.as_ref().and_then(|compare| {
+        compare.metrics.iter().position(|name| Metric::find(name) == Some(comparison.metric))
+    });
+    [candidate, metric].map(|at| at.unwrap_or(usize::MAX))
+}
+
+/// Whether both are of one metric and the same two arms.
+fn is_same(one: &Comparison, other: &Comparison) -> bool {
+    (&one.baseline, &one.candidate, one.metric) == (&other.baseline, &other.candidate, other.metric)
 }
 
 /// One scenario runs in the same place every time.
@@ -227,11 +253,8 @@ fn correct_for_many(comparisons: &mut [RepeatedComparison], confidence: f64) {
 }
 
 fn combined(first: &Comparison, runs: &[&RunResult], control_passed: bool) -> RepeatedComparison {
-    let same = |other: &&Comparison| {
-        (&other.baseline, &other.candidate, &other.metric)
-            == (&first.baseline, &first.candidate, &first.metric)
-    };
-    let told: Vec<Option<&Comparison>> = runs.iter().map(|run| run.comparisons.iter().find(same)).collect();
+    let told: Vec<Option<&Comparison>> =
+        runs.iter().map(|run| run.comparisons.iter().find(|other| is_same(first, other))).collect();
     let per_run: Vec<Option<Estimate>> = told.iter().map(|comparison| (*comparison)?.ratio).collect();
     let logs: Vec<f64> = per_run.iter().flatten().map(|ratio| ratio.estimate.ln()).collect();
     let within: Vec<(f64, f64)> = told

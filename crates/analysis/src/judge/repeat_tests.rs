@@ -68,6 +68,34 @@ fn a_saving_has_its_own_intervals_over_runs_in_the_unit_of_its_metric() {
     assert_eq!(p50(&repeat(&results, 4)).difference.as_ref().map(|d| d.per_run.len()), Some(3));
 }
 
+/// The first run compared one candidate by less than the others did, and the other candidate not at all.
+#[test]
+fn what_the_first_run_does_not_tell_is_told_by_the_others_in_the_scenario_s_order() {
+    let mut results = runs(&[GRANT_LANE, HGET_LANE, TWIN], 4);
+    let asked = |run: &RunResult| -> Vec<(String, Metric)> {
+        run.comparisons.iter().map(|one| (one.candidate.clone(), one.metric)).collect()
+    };
+    let (in_order, whole) = (asked(&results[1]), repeat(&results, 4));
+    assert_eq!(in_order.len(), 6);
+    results[0].comparisons.retain(|one| one.candidate == "hget-lane" && one.metric == Metric::ServerCpu);
+    let repeated = repeat(&results, 4);
+    let told: Vec<(String, Metric)> =
+        repeated.comparisons.iter().map(|one| (one.candidate.clone(), one.metric)).collect();
+    assert_eq!(told, in_order);
+    for (one, of_all) in repeated.comparisons.iter().zip(&whole.comparisons) {
+        let is_whole = one.candidate == "hget-lane" && one.metric == Metric::ServerCpu;
+        assert_eq!((one.per_run.len(), one.per_run[0].is_some()), (4, is_whole), "{one:?}");
+        assert_eq!(one.per_run[1..], of_all.per_run[1..]);
+        assert!(one.ratio.is_some() && of_all.ratio.is_some(), "three runs are enough: {one:?}");
+    }
+    // Of three runs two have it, which are too few: that is said.
+    let of_three = repeat(&results[..3], 3);
+    let p50 = p50(&of_three);
+    assert_eq!(p50.per_run.iter().map(Option::is_some).collect::<Vec<_>>(), [false, true, true]);
+    assert_eq!(p50.verdict, Verdict::Inconclusive);
+    assert!(p50.ratio.is_none() && p50.too_few.is_some(), "{p50:?}");
+}
+
 /// What stays beside a whole series is in no spread between its runs; beside single runs it is, and in the
 /// next one whole.
 #[test]

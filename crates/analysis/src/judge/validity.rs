@@ -33,7 +33,8 @@ pub(super) fn invalid_reasons(record: &RunRecord, scenario: &Scenario) -> Vec<In
     reasons.extend(other_servers(record));
     reasons.extend(counter_rules::disagreements(record, scenario));
     if matches!(scenario.load.model, Model::Open { .. }) {
-        let claims: u64 = record.arms.iter().map(|arm| arm.outcomes.empty_stock).sum();
+        let by_arms: u64 = record.arms.iter().map(|arm| arm.outcomes.empty_stock).sum();
+        let claims = by_arms + in_no_arm(record, |outcomes| outcomes.empty_stock);
         if claims > 0 {
             reasons.push(InvalidReason::StockRanOut { claims });
         }
@@ -78,9 +79,7 @@ pub(super) fn warnings(record: &RunRecord, scenario: &Scenario) -> Vec<Warning> 
     }
     record.arms.iter().flat_map(|arm| of_outcomes(arm, scenario)).for_each(&mut add);
     record.arms.iter().filter_map(|arm| untimed::warning(arm, record)).for_each(&mut add);
-    if let Some(warning) = of_no_arm(record).and_then(Failures::warning) {
-        add(warning);
-    }
+    warnings_of_no_arm(record, scenario).for_each(&mut add);
     stall::warnings(record, scenario).into_iter().for_each(&mut add);
     of_arms(record, scenario).filter_map(|lag| lag.warning()).for_each(&mut add);
     let without_priority = record.generator.is_some_and(|used| used.real_time == Some(false));
@@ -121,10 +120,22 @@ fn of_outcomes(arm: &ArmRecord, scenario: &Scenario) -> Vec<Warning> {
     if arm.outcomes.dropped > 0 {
         warnings.push(Warning::NotSent { arm: arm.name.clone(), claims: arm.outcomes.dropped });
     }
-    if arm.outcomes.empty_stock > 0 && matches!(scenario.load.model, Model::Closed { .. }) {
-        warnings.push(Warning::EmptyStock { arm: arm.name.clone(), claims: arm.outcomes.empty_stock });
-    }
+    warnings.extend(empty_stock(Whose::Arm(&arm.name), arm.outcomes.empty_stock, scenario));
     warnings
+}
+
+/// The same of the claims that are no arm's.
+fn warnings_of_no_arm(record: &RunRecord, scenario: &Scenario) -> impl Iterator<Item = Warning> {
+    let claims = in_no_arm(record, |outcomes| outcomes.empty_stock);
+    let failures = of_no_arm(record).and_then(Failures::warning);
+    failures.into_iter().chain(empty_stock(Whose::NoArm, claims, scenario))
+}
+
+/// Claims without a grant in a closed loop: its workers take the next one. In an open loop, where they were due,
+/// they are a reason against the run.
+fn empty_stock(whose: Whose<'_>, claims: u64, scenario: &Scenario) -> Option<Warning> {
+    let closed = matches!(scenario.load.model, Model::Closed { .. });
+    (closed && claims > 0).then(|| Warning::EmptyStock { arm: whose.name(), claims })
 }
 
 /// Blocks that no rate is of.
@@ -283,15 +294,17 @@ impl<'a> Failures<'a> {
     }
 }
 
+/// So many of the window's claims as are no arm's; 0 where the window was not kept.
+fn in_no_arm(record: &RunRecord, count: fn(&Outcomes) -> u64) -> u64 {
+    let of_arms: u64 = record.arms.iter().map(|arm| count(&arm.outcomes)).sum();
+    record.window.as_ref().map_or(0, |window| count(&window.outcomes).saturating_sub(of_arms))
+}
+
 /// Failures among the claims that are no arm's; `None` without any.
 fn of_no_arm(record: &RunRecord) -> Option<Failures<'static>> {
-    let window = record.window.as_ref()?;
     // Only a single variant leaves grants to expire, and it makes all claims: those are subtracted again.
-    let counts = |outcomes: &Outcomes| [outcomes.errors() + outcomes.expired, outcomes.sent()];
-    let arms = record.arms.iter().map(|arm| counts(&arm.outcomes));
-    let [failed, sent] = arms.fold(counts(&window.outcomes), |[failed, sent], arm| {
-        [failed.saturating_sub(arm[0]), sent.saturating_sub(arm[1])]
-    });
+    let failed = in_no_arm(record, |outcomes| outcomes.errors() + outcomes.expired);
+    let sent = in_no_arm(record, Outcomes::sent);
     (failed > 0).then_some(Failures { whose: Whose::NoArm, failed, sent })
 }
 
@@ -329,6 +342,66 @@ fn unsettled(record: &RunRecord) -> Option<Warning> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::judge::fixtures::{self, GRANT_LANE, HGET_LANE};
+    use crate::record::WindowTotals;
+    use crate::scenario::Arrivals;
+
+    const OPEN: Model = Model::Open { rate_per_sec: 1e3, arrivals: Arrivals::Constant };
+    const CLOSED: Model = Model::Closed { concurrency: 1 };
+
+    /// What is said of a run in which so many claims of the first arm found no grant, and of the whole window,
+    /// which results of earlier versions do not have: claims that are against the run, and those warned of.
+    fn short_of_grants(model: Model, of_arm: u64, of_window: Option<u64>) -> (Vec<u64>, Vec<(String, u64)>) {
+        let arms = [GRANT_LANE, HGET_LANE];
+        let (mut record, mut scenario) = (fixtures::record(&arms, 1), fixtures::scenario(&arms));
+        scenario.load.model = model;
+        record.arms[0].outcomes.empty_stock = of_arm;
+        record.window = of_window.map(|empty_stock| {
+            let claimed = record.arms.iter().map(|arm| arm.outcomes.claimed).sum();
+            let outcomes = Outcomes { claimed, empty_stock, ..Outcomes::default() };
+            WindowTotals { active_s: 20.0, outcomes, ..WindowTotals::default() }
+        });
+        let against = |reason: &InvalidReason| match reason {
+            InvalidReason::StockRanOut { claims } => Some(*claims),
+            _ => None,
+        };
+        let warned = |warning: Warning| match warning {
+            Warning::EmptyStock { arm, claims } => Some((arm, claims)),
+            _ => None,
+        };
+        (
+            invalid_reasons(&record, &scenario).iter().filter_map(against).collect(),
+            warnings(&record, &scenario).into_iter().filter_map(warned).collect(),
+        )
+    }
+
+    /// The control's claims are held to their schedule as the arms' are.
+    #[test]
+    fn an_open_loop_whose_control_found_no_grants_is_invalid_as_one_whose_arms_did() {
+        let against = |of_arm, of_window| {
+            let (against, warned) = short_of_grants(OPEN, of_arm, of_window);
+            assert_eq!(warned, [], "it is said once");
+            against
+        };
+        assert_eq!(against(0, Some(4)), [4]);
+        assert_eq!([against(3, Some(3)), against(3, Some(5)), against(3, None)], [[3], [5], [3]]);
+        assert!(against(0, Some(0)).is_empty() && against(0, None).is_empty());
+    }
+
+    #[test]
+    fn a_closed_loop_whose_control_found_no_grants_says_so() {
+        let warned = |of_arm, of_window| {
+            let (against, warned) = short_of_grants(CLOSED, of_arm, of_window);
+            assert!(against.is_empty(), "{against:?}");
+            warned
+        };
+        let own = |claims: u64| ("grant-lane".to_owned(), claims);
+        let rest = |claims: u64| ("control and counter blocks".to_owned(), claims);
+        assert_eq!(warned(0, Some(4)), [rest(4)]);
+        assert_eq!(warned(3, Some(5)), [own(3), rest(2)]);
+        assert_eq!(warned(3, Some(3)), [own(3)]);
+        assert!(warned(0, Some(0)).is_empty() && warned(0, None).is_empty());
+    }
 
     #[test]
     fn a_quota_that_was_used_up_is_said_and_one_that_was_not_is_no_warning() {

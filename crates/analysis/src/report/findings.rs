@@ -77,6 +77,10 @@ fn cause(cause: &Cause) -> String {
             let metric = words::metric_label(*metric);
             format!("{metric} of {candidate} against {baseline}{over}: {}", amount(ratio))
         }
+        Cause::NotCompared { metric, candidate, baseline, withheld } => {
+            let metric = words::metric_label(*metric);
+            format!("{metric} of {candidate} against {baseline}: {}", not_compared(*withheld))
+        }
         Cause::MoreOf { metric, candidate, baseline, candidate_value, baseline_value } => {
             let [value, base] = [*candidate_value, *baseline_value].map(per_claim);
             let counted = words::counted_label(metric);
@@ -105,6 +109,15 @@ fn cause(cause: &Cause) -> String {
 /// By how much arms differ, or why nobody can tell.
 fn amount(ratio: &Result<Estimate, Option<TooFew>>) -> String {
     words::difference_or_why(ratio.as_ref().ok(), ratio.as_ref().err().and_then(Option::as_ref))
+}
+
+/// Why there is nothing to compare by a metric that the scenario names.
+fn not_compared(withheld: bool) -> &'static str {
+    if withheld {
+        "compare.metrics names it, and its figures are left out (see the warnings)"
+    } else {
+        "compare.metrics names it, and no values of it were taken"
+    }
 }
 
 /// The times that a service level is held to, and why they are not response times.
@@ -341,6 +354,22 @@ mod tests {
                 "; 1 claim has no time, and with all of these late p99 is longer than any that is known"
             ),
             "{one}"
+        );
+    }
+
+    #[test]
+    fn a_metric_that_nothing_was_compared_by_says_why() {
+        let said = |metric, withheld| {
+            let (candidate, baseline) = ("b".to_owned(), "a".to_owned());
+            let cause = Cause::NotCompared { metric, candidate, baseline, withheld };
+            finding(&Finding { conclusion: Conclusion::Inconclusive, run: None, cause })
+        };
+        assert_eq!(
+            [said(Metric::ServerCpu, true), said(Metric::ResponseP99, false)],
+            [
+                "server CPU of b against a: compare.metrics names it, and its figures are left out (see the warnings)",
+                "response p99 of b against a: compare.metrics names it, and no values of it were taken"
+            ]
         );
     }
 

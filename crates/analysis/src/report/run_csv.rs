@@ -156,7 +156,8 @@ mod tests {
     use super::*;
     use crate::judge::analyse;
     use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, TWIN, by_workers, record};
-    use crate::record::{Aborted, InvalidReason, Warning};
+    use crate::judge::spoilt_fixture::{aborted, interrupted};
+    use crate::record::{InvalidReason, RunRecord, Warning};
 
     /// Fields of every line; names with commas are none of these fixtures' business.
     fn rows(csv: &str) -> Vec<Vec<&str>> {
@@ -204,25 +205,18 @@ mod tests {
 
     #[test]
     fn figures_that_must_not_be_used_or_are_not_all_say_so_in_one_line() {
-        let said = |change: fn(&mut RunResult)| {
-            let mut result = analyse(record(&[GRANT_LANE], 1)).unwrap();
-            change(&mut result);
-            not_for_use(&result)
+        let said = |change: fn(&mut RunRecord)| {
+            let mut record = record(&[GRANT_LANE], 1);
+            change(&mut record);
+            not_for_use(&analyse(record).unwrap())
         };
         assert_eq!(said(|_| ()), None);
-        let invalid = said(|result| {
-            result.valid = false;
-            result.invalid_reasons = vec![InvalidReason::StockRanOut { claims: 12 }];
-        });
+        let invalid = said(|record| record.invalid_reasons.push(InvalidReason::StockRanOut { claims: 12 }));
         let invalid = invalid.unwrap();
         assert!(invalid.starts_with("INVALID, do not use these figures. 12 claims"), "{invalid}");
-        let interrupted = said(|result| result.record.partial = true).unwrap();
+        let interrupted = said(interrupted).unwrap();
         assert!(interrupted.starts_with("INTERRUPTED, "), "{interrupted}");
-        let aborted = said(|result| {
-            let aborted = Aborted { limit_us: 1e6, seconds: 5, after_s: 7.0 };
-            (result.record.partial, result.record.aborted) = (true, Some(aborted));
-        });
-        assert!(aborted.unwrap().starts_with("ABORTED, "));
+        assert!(said(aborted).unwrap().starts_with("ABORTED, "));
     }
 
     /// Two clusters of one server differ: whoever groups by variant must be able to leave the control's out.

@@ -128,19 +128,23 @@ fn concluded(
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::super::remarks_repeated;
     use super::*;
-    use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, record, scenario, spread};
+    use crate::judge::fixtures::{self, GRANT_LANE, HGET_LANE, SimulatedArm, scenario, spread};
+    use crate::judge::spoilt_fixture::{held_to, interrupted, must_recover_within};
     use crate::judge::{analyse, analyse_as, fault_fixture};
     use crate::record::{AddedRoundTrip, RunRecord, Warning};
-    use crate::scenario::{FaultKind, HumanDuration, SloSection};
+    use crate::scenario::{FaultKind, HumanDuration};
+
+    const ARMS: [SimulatedArm; 2] = [GRANT_LANE, HGET_LANE];
 
     fn series(change: impl Fn(usize, &mut RunRecord)) -> Series {
-        let arms = [GRANT_LANE, HGET_LANE];
         let run = |n: usize| {
-            let mut record = record(&arms, n as u64);
+            let mut record = fixtures::record(&ARMS, n as u64);
             change(n, &mut record);
-            analyse_as(record, &scenario(&arms))
+            analyse(record).unwrap()
         };
         let results: Vec<RunResult> = (0..3).map(run).collect();
         let mut series = Series::begin(&results[0].record.scenario, 1, 3);
@@ -216,11 +220,8 @@ mod tests {
             vec![of_part(2), failed("lib-15", 3), late(1_100_000.0), outlasted(1)],
             vec![of_part(2), failed("lib-15", 3)],
         ];
-        let mut repeated = series(|_, _| ()).repeated;
-        for (attempt, warnings) in repeated.attempts.iter_mut().zip(warned) {
-            attempt.warnings = warnings;
-        }
-        let told = remarks_repeated::remarks(&repeated);
+        let series = series(|n, record| record.warnings.clone_from(&warned[n]));
+        let told = remarks_repeated::remarks(&series.repeated);
         let begins = [
             "in 1 of 3 runs: of generator 1: ",
             "in 1 of 3 runs: 3 of 100 claims of lib-14 failed",
@@ -239,18 +240,19 @@ mod tests {
     /// Each run's suite has a failing case of it, gate or no gate.
     #[test]
     fn a_series_says_in_every_form_in_how_many_runs_its_service_level_was_kept() {
+        let quick = ARMS.map(|arm| SimulatedArm { slower: arm.slower / 2.0, ..arm });
+        assert!(!text(&series(|_, _| ())).contains("Service level"), "none was asked for");
         for enforce in [false, true] {
-            let without = series(|_, _| ());
-            assert!(!text(&without).contains("Service level"), "none was asked for");
-            let mut results = without.results.clone();
-            for (result, bound_ms) in results.iter_mut().zip([0, 1_000, 0]) {
-                let bound = Some(HumanDuration::from_millis(bound_ms));
-                result.record.scenario.gate.enforce = enforce;
-                result.record.scenario.slo =
-                    Some(SloSection { response_p99: bound, ..SloSection::default() });
-            }
-            results[2].record.partial = true;
-            let series = without.with_results(results).unwrap();
+            // The second one was twice as fast, the third one was stopped.
+            let series = series(|n, record| {
+                match n {
+                    1 => *record = fixtures::record(&quick, 1),
+                    2 => interrupted(record),
+                    _ => (),
+                }
+                held_to(record, Duration::from_micros(200));
+                record.scenario.gate.enforce = enforce;
+            });
             let page = crate::report::html::series(&[(&series.scenario, &series.repeated, &series.gate)]);
             for said in [text(&series), series.markdown(), series.pull_request(), page] {
                 let level = "of the service time (a closed loop has no response time): grant-lane (MISSED in 1 of 3 runs, \
@@ -262,9 +264,9 @@ mod tests {
 
     #[test]
     fn a_series_says_in_how_many_runs_all_was_as_before_in_time_after_a_fault() {
-        let mut result = analyse(fault_fixture::outage(8.0, 2.05)).unwrap();
-        let bound = Some(HumanDuration::from_secs(2));
-        result.record.scenario.slo = Some(SloSection { recovery: bound, ..SloSection::default() });
+        let mut record = fault_fixture::outage(8.0, 2.05);
+        must_recover_within(&mut record, Duration::from_secs(2));
+        let result = analyse_as(record, &scenario(&[GRANT_LANE]));
         let mut series = Series::begin(&result.record.scenario, 1, 2);
         series.add(result.clone(), "run-0".to_owned());
         series.add(result, "run-1".to_owned());

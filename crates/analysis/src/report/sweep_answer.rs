@@ -105,7 +105,7 @@ fn no_line(name: &str, values: usize, why: NoLine) -> String {
 
 fn one_candidate(sweep: &Sweep, name: &str) -> String {
     let verdicts = sweep.verdicts(name);
-    let (all, wanted) = (verdicts.judged(), sweep.points.len());
+    let (all, wanted) = (verdicts.judged(), sweep.wanted.len().max(sweep.points.len()));
     let baseline = verdicts.baseline.unwrap_or("its baseline");
     let every = if all == wanted {
         "at every value".to_owned()
@@ -116,9 +116,10 @@ fn one_candidate(sweep: &Sweep, name: &str) -> String {
         Some(Verdict::Improvement) => format!("{name} is better than {baseline} {every}"),
         Some(Verdict::Regression) => format!("{name} is worse than {baseline} {every}"),
         _ => {
-            let SweepVerdicts { better, worse, same, .. } = verdicts;
+            let SweepVerdicts { better, worse, same, undecided, .. } = verdicts;
+            let untold = if undecided > 0 { format!(", not to be told at {undecided}") } else { String::new() };
             format!(
-                "{name} against {baseline}: better at {better}, worse at {worse}, no different at {same} of {all} values"
+                "{name} against {baseline}: better at {better}, worse at {worse}, no different at {same}{untold} of {all} values"
             )
         }
     }

@@ -12,7 +12,7 @@ use crate::stats::{CONFIDENCE, Estimate, MIN_POINTS, TooFew, crossing, crossing_
 const NEAR: [f64; 2] = [1.5, 2.0];
 
 /// Probes that the cluster itself must have failed.
-const MIN_BEYOND: usize = 2;
+const MIN_PROBES_BEYOND: usize = 2;
 
 /// The rate at which half of the probes would pass.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -113,10 +113,10 @@ fn near_runs(
         })
         .collect();
     let beyond = runs.iter().filter(|(_, strain)| *strain > 1.0).count();
-    if runs.len() >= MIN_POINTS && beyond < MIN_BEYOND {
+    if runs.len() >= MIN_POINTS && beyond < MIN_PROBES_BEYOND {
         return Err(TooFew::samples(
             "undisturbed probes beyond the boundary",
-            MIN_BEYOND as u64,
+            MIN_PROBES_BEYOND as u64,
             beyond as u64,
         ));
     }

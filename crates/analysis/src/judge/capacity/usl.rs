@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::stats::TooFew;
 
 /// Loads that a fit of three parameters needs.
-const MIN_LOADS: usize = 6;
+const MIN_FITTED_LOADS: usize = 6;
 
 /// A curve whose points deviate by more does not have the law's shape.
 const POOR_FIT: f64 = 0.2;
@@ -60,8 +60,8 @@ pub fn fit_usl(points: &[LoadPoint]) -> Result<Usl, TooFew> {
     let mut loads: Vec<u32> = usable.iter().map(|point| point.concurrency).collect();
     loads.sort_unstable();
     loads.dedup();
-    if loads.len() < MIN_LOADS {
-        return Err(TooFew::samples("different loads", MIN_LOADS as u64, loads.len() as u64));
+    if loads.len() < MIN_FITTED_LOADS {
+        return Err(TooFew::samples("different loads", MIN_FITTED_LOADS as u64, loads.len() as u64));
     }
     let rows: Vec<[f64; 3]> = usable
         .iter()

@@ -13,8 +13,10 @@ pub(super) fn blocks(capacity: &Capacity) -> Vec<Block> {
         .filter_map(|probe| {
             let ProbeLoad::Closed { concurrency } = probe.offer else { return None };
             let fitted = capacity.usl.map(|usl| usl.throughput_per_s(f64::from(concurrency)));
+            // One that was made again stands beside the second.
+            let invalid = if probe.verdict == ProbeVerdict::Invalid { " (invalid)" } else { "" };
             Some(vec![
-                count(u64::from(concurrency)),
+                count(u64::from(concurrency)) + invalid,
                 figure(probe.achieved_per_s),
                 maybe(fitted),
                 probe.service_p50_us.map_or_else(|| "-".into(), ms),
@@ -143,6 +145,18 @@ mod tests {
         let probes = failed.into_iter().zip(loads).map(probe).collect();
         let line = |block: Block| if let Block::Line(text) = block { Some(text) } else { None };
         blocks(&Capacity::conclude(plan, probes, Some(&first))).into_iter().filter_map(line).collect()
+    }
+
+    #[test]
+    fn a_load_that_was_measured_again_stands_beside_the_one_that_counts() {
+        let first = Simulated::serving(2_000.0).run(ProbeLoad::Open { rate_per_s: 500.0 }, 1);
+        let scenario = first.record.scenario.clone();
+        let plan = CapacityPlan { scenario, seed: 1, policy: policy(), stopped: None };
+        let probe = |verdict| plain(ProbeLoad::Closed { concurrency: 16 }, verdict);
+        let probes = vec![probe(ProbeVerdict::Invalid), probe(ProbeVerdict::Passed)];
+        let all = blocks(&Capacity::conclude(plan, probes, Some(&first)));
+        let Some(Block::Table { rows, .. }) = all.first() else { panic!("no table") };
+        assert_eq!([&rows[0][0], &rows[1][0]], ["16 (invalid)", "16"]);
     }
 
     #[test]

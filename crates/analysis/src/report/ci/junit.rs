@@ -91,11 +91,18 @@ pub(super) fn run_suite(name: &str, result: &RunResult, alone: bool) -> Suite {
     suite
 }
 
-/// Where the gate was asked and found nothing to judge: that is inconclusive, and must not look green.
+/// Where the gate was asked and found nothing to judge, or not all that was asked for: that is inconclusive, and must
+/// not look green.
 pub(super) fn add_nothing_judged(suite: &mut Suite, class: &str, gate: &Gate) {
-    let nothing = gate.findings.iter().find(|finding| finding.cause == Cause::NothingJudged);
-    if let Some(finding) = nothing {
-        suite.add(class, "gate", Case::Skipped(findings::finding(finding)));
+    for finding in &gate.findings {
+        let case = || Case::Skipped(findings::finding(finding));
+        match &finding.cause {
+            Cause::NothingJudged => suite.add(class, "gate", case()),
+            Cause::NotCompared { metric, candidate, baseline, .. } => {
+                suite.add(&format!("{candidate} against {baseline}"), metric.name(), case());
+            }
+            _ => {}
+        }
     }
 }
 

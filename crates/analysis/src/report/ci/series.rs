@@ -97,107 +97,112 @@ fn amount(comparison: &RepeatedComparison) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, record, scenario};
-    use crate::judge::{Comparison, GatePolicy, analyse_as, gate_repeated, repeat};
-    use crate::scenario::{HumanDuration, Metric, SloSection};
-    use crate::stats::Estimate;
+    use std::time::Duration;
 
-    fn series(enforce: bool, change: impl Fn(&mut Vec<RunResult>)) -> [String; 2] {
-        let arms = [GRANT_LANE, HGET_LANE];
-        let mut results: Vec<_> =
-            (0..3).map(|seed| analyse_as(record(&arms, seed), &scenario(&arms))).collect();
-        change(&mut results);
-        let repeated = repeat(&results, 3);
+    use super::*;
+    use crate::judge::fixtures::{self, GRANT_LANE, HGET_LANE, SimulatedArm};
+    use crate::judge::ruler_fixture::in_round_trips;
+    use crate::judge::spoilt_fixture::{control_is_uncertain, damaged, held_to, without_control};
+    use crate::judge::{GatePolicy, analyse, gate_repeated, repeat};
+    use crate::record::RunRecord;
+
+    const ARMS: [SimulatedArm; 2] = [GRANT_LANE, HGET_LANE];
+
+    /// Three runs, to the record of each of which something was done before it was judged, by its number from 0.
+    fn runs(change: impl Fn(usize, &mut RunRecord)) -> Vec<RunResult> {
+        let run = |n: usize| {
+            let mut record = fixtures::record(&ARMS, n as u64);
+            change(n, &mut record);
+            analyse(record).unwrap()
+        };
+        (0..3).map(run).collect()
+    }
+
+    /// What a build server and a comment say of these runs, of three that were wanted.
+    fn said(results: &[RunResult], enforce: bool) -> [String; 2] {
+        let repeated = repeat(results, 3);
         let gate =
-            gate_repeated(&results, &repeated, &GatePolicy { enforce, response_p99: None, recovery: None });
-        [junit_repeated(&repeated, &gate, &results), pull_request_repeated(&repeated, &gate, &results)]
+            gate_repeated(results, &repeated, &GatePolicy { enforce, response_p99: None, recovery: None });
+        [junit_repeated(&repeated, &gate, results), pull_request_repeated(&repeated, &gate, results)]
+    }
+
+    fn series(enforce: bool, change: impl Fn(usize, &mut RunRecord)) -> [String; 2] {
+        said(&runs(change), enforce)
     }
 
     #[test]
     fn a_series_has_verdicts_over_all_runs_and_a_suite_for_each() {
-        let [junit, comment] = series(true, |_| ());
+        let [junit, comment] = series(true, |_, _| ());
         insta::assert_snapshot!("series_junit", junit);
         insta::assert_snapshot!("series_pull_request", comment);
-        let [junit, comment] = series(false, |_| ());
+        let [junit, comment] = series(false, |_, _| ());
         assert!(!junit.contains("<failure") && comment.contains("measured, not gated"), "{junit}{comment}");
     }
 
     #[test]
     fn a_comment_has_the_control_of_the_series_and_not_that_of_its_first_run() {
         let over_all = "Control over all runs passed: ";
-        let [_, comment] = series(false, |_| ());
+        let [_, comment] = series(false, |_, _| ());
         assert!(comment.contains(over_all), "{comment}");
-        let [_, comment] = series(false, |results| results[0].control.as_mut().unwrap().passed = false);
-        assert!(comment.contains(over_all) && !comment.contains("FAILED"), "{comment}");
-        let [_, comment] = series(false, |results| {
-            for result in results {
-                result.control = None;
+        let first_failed = runs(|n, record| {
+            if n == 0 {
+                control_is_uncertain(record);
             }
         });
+        assert!(first_failed[0].is_vetoed(), "{:?}", first_failed[0].control);
+        let [_, comment] = said(&first_failed, false);
+        assert!(comment.contains(over_all) && !comment.contains("FAILED"), "{comment}");
+        let [_, comment] = series(false, |_, record| without_control(record));
         assert!(comment.contains("There is no control") && !comment.contains("passed"), "{comment}");
     }
 
     #[test]
     fn a_series_says_what_is_saved_and_what_the_next_run_will_say() {
-        let with_ruler = |results: &mut Vec<RunResult>| {
-            for result in results {
-                let time =
-                    result.comparisons.iter().find(|c| c.metric == Metric::ServiceP50).unwrap().clone();
-                let of = |us: f64| us / 50.0;
-                let difference = time.difference.map(|d| Estimate {
-                    estimate: of(d.estimate),
-                    low: of(d.low),
-                    high: of(d.high),
-                    ..d
-                });
-                let [baseline_value, candidate_value] = [time.baseline_value, time.candidate_value].map(of);
-                let metric = Metric::ServiceP50RoundTrips;
-                let trips = Comparison { metric, baseline_value, candidate_value, difference, ..time };
-                result.comparisons.push(trips);
-            }
-        };
-        let [_, comment] = series(false, with_ruler);
-        let said = comment
+        let results: Vec<RunResult> = (0..3).map(|seed| in_round_trips(&ARMS, seed, 1)).collect();
+        let [_, comment] = said(&results, false);
+        let saved = comment
             .lines()
             .find(|line| line.starts_with("Over all runs"))
             .unwrap_or_else(|| panic!("{comment}"));
-        assert!(said.contains("grant-lane saves ") && said.contains(" round trips of 50.0 µs, "), "{said}");
-        assert!(said.contains(" of a claim by hget-lane. The next run: "), "{said}");
+        assert!(
+            saved.contains("grant-lane saves ") && saved.contains(" round trips of 50.0 µs, "),
+            "{saved}"
+        );
+        assert!(saved.contains(" of a claim by hget-lane. The next run: "), "{saved}");
         // Where nothing may be concluded nothing is said to be saved.
-        let [_, comment] = series(false, |results| {
-            with_ruler(results);
-            results.pop();
-        });
+        let [_, comment] = said(&results[..2], false);
         assert!(!comment.contains("saves"), "{comment}");
     }
 
     /// What is red on the build server is to be read in the comment as well.
     #[test]
     fn a_comment_says_in_how_many_runs_the_service_level_was_missed() {
+        let quick = ARMS.map(|arm| SimulatedArm { slower: arm.slower / 2.0, ..arm });
         for enforce in [false, true] {
-            let [junit, comment] = series(enforce, |results| {
-                for (result, bound_ms) in results.iter_mut().zip([0, 1_000, 0]) {
-                    let bound = Some(HumanDuration::from_millis(bound_ms));
-                    result.record.scenario.slo =
-                        Some(SloSection { response_p99: bound, ..SloSection::default() });
+            let [junit, comment] = series(enforce, |n, record| {
+                if n == 1 {
+                    *record = fixtures::record(&quick, 1);
                 }
+                held_to(record, Duration::from_micros(200));
             });
             assert_eq!(junit.matches("name=\"service level\"").count(), 6, "{junit}");
             let said = "grant-lane (MISSED in 2 of 3 runs, kept in 1), hget-lane (MISSED in 2 of 3 runs, kept in 1).";
             assert!(comment.contains(said), "{comment}");
         }
-        let [_, comment] = series(false, |_| ());
+        let [_, comment] = series(false, |_, _| ());
         assert!(!comment.contains("MISSED") && !comment.contains("Service level"), "{comment}");
     }
 
     #[test]
     fn what_is_wrong_with_one_run_or_with_the_series_does_not_pass() {
-        let [junit, comment] = series(false, |results| {
-            results.pop();
-            results[1].valid = false;
+        let results = runs(|n, record| {
+            if n == 1 {
+                damaged(record);
+            }
         });
-        assert!(junit.contains("2 of 3 runs were made") && junit.contains("the run is invalid"), "{junit}");
+        let [junit, comment] = said(&results[..2], false);
+        let of_run = "<error message=\"the histogram service of grant-lane is damaged (";
+        assert!(junit.contains("2 of 3 runs were made") && junit.contains(of_run), "{junit}");
         assert_eq!(junit.matches("<error ").count(), 2, "{junit}");
         assert!(comment.starts_with("## reclaim-bench lane-ab, 2 of 3 runs: invalid run"), "{comment}");
     }

@@ -154,22 +154,44 @@ fn forest(repeated: &Repeated, one: &RepeatedComparison) -> Chart {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
-    use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, SimulatedArm, TWIN, record, scenario};
-    use crate::judge::{GatePolicy, RunResult, Trust, analyse_as, gate_repeated, repeat};
-    use crate::record::Aborted;
-    use crate::record::Warning;
-    use crate::scenario::{HumanDuration, Metric, SloSection};
+    use crate::judge::fixtures::{self, GRANT_LANE, HGET_LANE, SimulatedArm, TWIN};
+    use crate::judge::spoilt_fixture::{aborted, control_fails, damaged, held_to, interrupted};
+    use crate::judge::{GatePolicy, RunResult, Trust, analyse, gate_repeated, repeat};
+    use crate::record::{RunRecord, Warning};
+    use crate::scenario::Metric;
+
+    const ARMS: [SimulatedArm; 2] = [GRANT_LANE, HGET_LANE];
+
+    /// So many runs, to the record of each of which something was done before it was judged, by its number from 0.
+    fn runs_but(runs: usize, change: impl Fn(usize, &mut RunRecord)) -> Vec<RunResult> {
+        let run = |n: usize| {
+            let mut record = fixtures::record(&ARMS, n as u64);
+            change(n, &mut record);
+            analyse(record).unwrap()
+        };
+        (0..runs).map(run).collect()
+    }
+
+    /// All of these runs, and what their scenario's gate says of them.
+    fn concluded(results: &[RunResult]) -> (Repeated, Gate) {
+        let repeated = repeat(results, results.len() as u64);
+        let policy = GatePolicy::from_scenario(&results[0].record.scenario);
+        let gate = gate_repeated(results, &repeated, &policy);
+        (repeated, gate)
+    }
+
+    /// What stands below the answer.
+    fn details(results: &[RunResult]) -> String {
+        let (repeated, gate) = concluded(results);
+        answer(&repeated, &gate).details.into_iter().map(Markup::into_string).collect()
+    }
 
     /// How far a series of four is believed, its headline and its reasons.
-    fn believed(change: impl FnOnce(&mut Vec<RunResult>)) -> (Trust, String, String) {
-        let arms = [GRANT_LANE, HGET_LANE];
-        let mut results: Vec<_> =
-            (0..4).map(|seed| analyse_as(record(&arms, seed), &scenario(&arms))).collect();
-        change(&mut results);
-        let repeated = repeat(&results, 4);
-        let gate =
-            gate_repeated(&results, &repeated, &GatePolicy::from_scenario(&results[0].record.scenario));
+    fn believed(change: impl Fn(usize, &mut RunRecord)) -> (Trust, String, String) {
+        let (repeated, gate) = concluded(&runs_but(4, change));
         let Belief { level, headline, reasons } = belief(&repeated, &gate);
         let reasons: Vec<String> = reasons.into_iter().map(Markup::into_string).collect();
         (level, headline, reasons.join("\n"))
@@ -178,69 +200,58 @@ mod tests {
     /// As the page of the run that warns does.
     #[test]
     fn a_series_is_believed_no_more_than_what_its_runs_warn_of_allows() {
-        let (level, headline, reasons) = believed(|_| ());
+        let (level, headline, reasons) = believed(|_, _| ());
         assert!(level == Trust::Yes && headline.contains("all runs are valid"), "{headline}");
         assert!(!reasons.contains("keep in mind"), "{reasons}");
         // Of a machine that generator and servers share, differences are what they are.
-        let shared = believed(|results| {
-            for run in results {
-                run.warnings.push(Warning::SharedMachine { cores: 2 });
+        let shared = believed(|_, record| record.warnings.push(Warning::SharedMachine { cores: 2 }));
+        assert!(shared.0 == Trust::Yes && shared.2.contains("1 thing to keep in mind."), "{}", shared.2);
+        let (level, headline, reasons) = believed(|n, record| {
+            if n == 2 {
+                record.warnings.push(Warning::NoRealTime);
             }
         });
-        assert!(shared.0 == Trust::Yes && shared.2.contains("1 thing to keep in mind."), "{}", shared.2);
-        let (level, headline, reasons) = believed(|results| results[2].warnings.push(Warning::NoRealTime));
         assert!(level == Trust::Careful && reasons.contains("1 thing to keep in mind."), "{reasons}");
         assert_eq!(headline, "Usable, with something to keep in mind.");
     }
 
     #[test]
     fn a_run_that_was_ended_early_is_counted_among_those_that_are_left_out() {
-        let aborted = Aborted { limit_us: 1e6, seconds: 5, after_s: 7.0 };
-        let (level, headline, reasons) = believed(|results| {
-            (results[3].record.partial, results[3].record.aborted) = (true, Some(aborted));
+        let (level, headline, reasons) = believed(|n, record| {
+            if n == 3 {
+                aborted(record);
+            }
         });
         assert!(level == Trust::Careful && !headline.contains("all runs are valid"), "{headline}");
         assert!(reasons.contains("1 of 4 runs is left out: 1 ended early."), "{reasons}");
-        let (level, _, reasons) = believed(|results| {
-            results[0].valid = false;
-            results[1].record.partial = true;
+        let (level, _, reasons) = believed(|n, record| match n {
+            0 => damaged(record),
+            1 => interrupted(record),
+            _ => (),
         });
         assert!(level == Trust::No, "no answer");
         assert!(reasons.contains("2 of 4 runs are left out: 1 invalid, 1 ended early."), "{reasons}");
     }
 
-    /// What a series of so many runs answers, by this metric alone.
-    fn answered(runs: u64, metric: Metric, change: impl FnOnce(&mut Repeated)) -> String {
-        let arms = [GRANT_LANE, HGET_LANE];
-        let mut results: Vec<_> =
-            (0..runs).map(|seed| analyse_as(record(&arms, seed), &scenario(&arms))).collect();
-        for result in &mut results {
-            result.comparisons.retain(|comparison| comparison.metric == metric);
-        }
-        let mut repeated = repeat(&results, runs);
-        change(&mut repeated);
-        let policy = GatePolicy::from_scenario(&results[0].record.scenario);
-        answer(&repeated, &gate_repeated(&results, &repeated, &policy)).sentence
+    /// What a series of so many runs answers that compare these metrics.
+    fn answered(
+        runs: usize,
+        metrics: &[Metric],
+        change: impl Fn(usize, &mut RunRecord),
+    ) -> (String, Repeated) {
+        let (repeated, gate) = concluded(&runs_but(runs, |n, record| {
+            change(n, record);
+            let compare = record.scenario.compare.as_mut().unwrap();
+            compare.metrics = metrics.iter().map(|metric| metric.name().to_owned()).collect();
+        }));
+        (answer(&repeated, &gate).sentence, repeated)
     }
 
     /// As the page of a run does.
     #[test]
     fn the_answer_names_the_service_level_and_in_how_many_runs_it_was_missed() {
-        let arms = [GRANT_LANE, HGET_LANE];
-        let mut results: Vec<_> =
-            (0..3).map(|seed| analyse_as(record(&arms, seed), &scenario(&arms))).collect();
-        let details = |results: &[RunResult]| {
-            let repeated = repeat(results, 3);
-            let policy = GatePolicy::from_scenario(&results[0].record.scenario);
-            let answer = answer(&repeated, &gate_repeated(results, &repeated, &policy));
-            answer.details.into_iter().map(Markup::into_string).collect::<String>()
-        };
-        assert!(!details(&results).contains("Service level"), "none was asked for");
-        for result in &mut results {
-            let bound = Some(HumanDuration::from_millis(0));
-            result.record.scenario.slo = Some(SloSection { response_p99: bound, ..SloSection::default() });
-        }
-        let said = details(&results);
+        assert!(!details(&runs_but(3, |_, _| ())).contains("Service level"), "none was asked for");
+        let said = details(&runs_but(3, |_, record| held_to(record, Duration::from_micros(1))));
         assert!(
             said.contains("Service level, ") && said.contains("grant-lane (MISSED in 3 of 3 runs)"),
             "{said}"
@@ -249,22 +260,21 @@ mod tests {
 
     #[test]
     fn runs_are_numbered_as_in_their_list_and_counted_where_an_estimate_uses_them() {
-        let arms = [GRANT_LANE, HGET_LANE];
-        let results: Vec<_> = (0..5).map(|seed| analyse_as(record(&arms, seed), &scenario(&arms))).collect();
         let shown = |results: &[RunResult]| {
-            let repeated = repeat(results, 5);
-            let policy = GatePolicy::from_scenario(&results[0].record.scenario);
-            let (_, small) = answer(&repeated, &gate_repeated(results, &repeated, &policy)).figure.unwrap();
+            let (repeated, gate) = concluded(results);
+            let (_, small) = answer(&repeated, &gate).figure.unwrap();
             let forest = forest(&repeated, &repeated.comparisons[0]);
             (small.into_string(), forest.both_widths().into_string(), forest.description)
         };
-        let (small, drawn, described) = shown(&results);
+        let (small, drawn, described) = shown(&runs_but(5, |_, _| ()));
         assert!(small.contains(" over 5 runs") && described.starts_with("5 runs;"), "{small} {described}");
         assert!(drawn.contains(">run 2<") && drawn.contains(">run 5<"), "{drawn}");
-        let mut some = results.clone();
-        some[1].valid = false;
-        let first = some[3].comparisons[0].metric;
-        some[3].comparisons.retain(|one| one.metric != first);
+        // Too little of the fourth is there for an estimate.
+        let some = runs_but(5, |n, record| match n {
+            1 => damaged(record),
+            3 => record.strata.truncate(4),
+            _ => (),
+        });
         let (small, drawn, described) = shown(&some);
         assert!(small.contains(" over 3 runs") && described.starts_with("3 runs;"), "{small} {described}");
         assert!(!drawn.contains(">run 2<") && drawn.contains(">run 5<"), "{drawn}");
@@ -273,40 +283,39 @@ mod tests {
     /// As the page of a run does.
     #[test]
     fn a_series_of_several_candidates_says_how_many_of_them_there_are() {
-        let details = |arms: &[SimulatedArm]| {
-            let results: Vec<_> =
-                (0..3).map(|seed| analyse_as(record(arms, seed), &scenario(arms))).collect();
-            let repeated = repeat(&results, 3);
-            let policy = GatePolicy::from_scenario(&results[0].record.scenario);
-            let answer = answer(&repeated, &gate_repeated(&results, &repeated, &policy));
-            answer.details.into_iter().map(Markup::into_string).collect::<String>()
-        };
-        let of_two = details(&[GRANT_LANE, HGET_LANE, TWIN]);
+        let arms = [GRANT_LANE, HGET_LANE, TWIN];
+        let of_two = details(&runs_but(3, |n, record| *record = fixtures::record(&arms, n as u64)));
         assert!(of_two.contains("Of 2 candidates against grant-lane, by service time, median: "), "{of_two}");
         assert!(of_two.contains("1 worse"), "{of_two}");
-        assert!(!details(&[GRANT_LANE, HGET_LANE]).contains(" candidates"));
+        assert!(!details(&runs_but(3, |_, _| ())).contains(" candidates"));
     }
 
     #[test]
     fn what_costs_more_is_not_more() {
-        let by = |metric| answered(4, metric, |_| ());
+        let by = |metric| answered(4, &[metric], |_, _| ()).0;
         assert_eq!(by(Metric::ServerCpu), "hget-lane costs more than grant-lane");
         assert_eq!(by(Metric::ServiceP50), "hget-lane is slower than grant-lane");
     }
 
     #[test]
     fn a_series_that_cannot_tell_says_why() {
-        let undecided = |p_value: f64, control_passed: bool| {
-            answered(4, Metric::ServiceP50, |repeated| {
-                repeated.comparisons[0].verdict = Verdict::Inconclusive;
-                repeated.comparisons[0].p_value = Some(p_value);
-                repeated.control_passed = control_passed;
-            })
-        };
         let cannot = "These runs cannot tell hget-lane from grant-lane";
-        assert_eq!(undecided(0.08, true), format!("{cannot}: may be chance, p = 0.080"));
-        assert_eq!(undecided(0.0001, false), format!("{cannot}: the control failed"));
-        let two = answered(2, Metric::ServiceP50, |_| ());
+        // Surely more than noise by the median alone, but something else was asked as well: CPU, which goes up
+        // and down.
+        let apart = |n: usize, record: &mut RunRecord| {
+            let (slower, cpu_us) = ([1.2, 1.5, 1.9, 2.4][n], [66.0, 54.0][n % 2]);
+            *record = fixtures::record(&[GRANT_LANE, SimulatedArm { slower, cpu_us, ..HGET_LANE }], n as u64);
+        };
+        let (said, repeated) = answered(4, &[Metric::ServiceP50, Metric::ServerCpu], apart);
+        let p_value = repeated.comparisons[0].p_value.unwrap();
+        assert!(p_value > 0.05, "{p_value}");
+        assert_eq!(said, format!("{cannot}: may be chance, p = {p_value:.3}"));
+        let (alone, _) = answered(4, &[Metric::ServiceP50], apart);
+        assert_eq!(alone, "hget-lane is slower than grant-lane");
+        let (failed, repeated) = answered(4, &[Metric::ServiceP50], |_, record| control_fails(record));
+        assert!(repeated.comparisons[0].p_value.unwrap() < 0.001, "{:?}", repeated.comparisons[0]);
+        assert_eq!(failed, format!("{cannot}: the control failed"));
+        let (two, _) = answered(2, &[Metric::ServiceP50], |_, _| ());
         assert_eq!(two, "hget-lane against grant-lane is not judged: that takes 3 valid runs");
     }
 }

@@ -1,13 +1,15 @@
 mod markup;
 
 use std::sync::OnceLock;
+use std::time::Duration;
 
-use super::samples::{Sample, counted, lane_ab, samples, sweep_without_verdicts};
+use super::samples::{Sample, counted, lane_ab, lane_ab_but, samples, sweep_but, sweep_without_verdicts};
 use super::*;
-use crate::judge::RunResult;
-use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, SimulatedArm, record, scenario};
+use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, SimulatedArm, record};
 use crate::judge::ruler_fixture::in_round_trips;
-use crate::record::TimelinePoint;
+use crate::judge::spoilt_fixture::{control_fails, damaged, interrupted};
+use crate::judge::{RunResult, analyse};
+use crate::record::{LatencyHistogram, RunRecord, TimelinePoint};
 use crate::report::format::count;
 
 /// What a reader sees: no markup, no style, no script; one line per block, charts by their title and
@@ -123,21 +125,18 @@ fn runs_side_by_side_begin_with_an_answer_and_whether_to_believe_it() {
     ] {
         assert!(alike.contains(said), "{said}\n{alike}");
     }
-    let mut other = ab.clone();
-    other.record.scenario.name = "smoke".into();
+    let other = lane_ab_but(|record| record.scenario.name = "smoke".into());
     let unlike = overview(&runs(&[&ab, &other]));
     assert!(
         unlike.contains("2 runs of 2 scenarios") && unlike.contains("did not measure the same"),
         "{unlike}"
     );
-    let mut changed = ab.clone();
-    changed.record.environment.valkey.version = "7.2.9".into();
+    let changed = lane_ab_but(|record| record.environment.valkey.version = "7.2.9".into());
     let settings = overview(&runs(&[&ab, &changed]));
     assert!(settings.contains("1. and 2. did not measure the same: valkey version"), "{settings}");
     let mixed = overview(&sample("beside").html);
     assert!(mixed.contains("Of 3 runs 2 can be used.") && mixed.contains("INVALID, do not use"), "{mixed}");
-    let mut invalid = ab.clone();
-    invalid.valid = false;
+    let invalid = lane_ab_but(damaged);
     let none = overview(&runs(&[&invalid, &invalid]));
     assert!(none.contains("No answer") && none.contains("Do not believe any figure"), "{none}");
 }
@@ -154,19 +153,19 @@ fn several_of_another_kind_begin_with_what_each_of_them_says() {
 
 #[test]
 fn a_difference_is_to_be_believed_only_where_a_verdict_says_that_there_is_one() {
-    let mut result = lane_ab();
-    result.warnings.push(crate::record::Warning::SharedMachine { cores: 2 });
-    let told = text_of(&runs(&[&result]));
-    assert!(told.contains("You can believe that there is a difference"), "{told}");
-    assert!(told.contains("Only differences of more than 2 % count"), "{told}");
-    for (verdict, said) in [
-        (crate::judge::Verdict::Inconclusive, "this run is too small or too noisy to tell"),
-        (crate::judge::Verdict::NoChange, "You can believe this"),
-    ] {
-        for one in &mut result.comparisons {
-            one.verdict = verdict;
-        }
-        let text = text_of(&runs(&[&result]));
+    let told = |slower: f64| {
+        let mut record = record(&[GRANT_LANE, SimulatedArm { slower, ..HGET_LANE }], 1);
+        record.warnings.push(crate::record::Warning::SharedMachine { cores: 2 });
+        text_of(&runs(&[&analyse(record).unwrap()]))
+    };
+    let a_fifth = told(1.2);
+    assert!(a_fifth.contains("You can believe that there is a difference"), "{a_fifth}");
+    assert!(a_fifth.contains("Only differences of more than 2 % count"), "{a_fifth}");
+    // As much as counts as one, more or less; and none.
+    for (slower, said) in
+        [(1.02, "this run is too small or too noisy to tell"), (1.0, "You can believe this")]
+    {
+        let text = told(slower);
         assert!(text.contains(said) && !text.contains("there is a difference"), "{text}");
     }
 }
@@ -177,10 +176,13 @@ fn a_last_second_of_which_a_part_was_measured_is_no_collapse() {
     assert!(text.contains("Of the last second 0.40 s were measured: its rates are over these."), "{text}");
     assert!(text.contains("10 (0.40 s)"), "{text}");
     let with = |part_s: Option<f64>, kept: bool| {
-        let mut result = lane_ab();
-        result.record.window = result.record.window.filter(|_| kept);
-        let last = result.record.timeline.last_mut().unwrap();
-        (last.part_s, last.claimed) = (part_s, 7);
+        let result = lane_ab_but(|record| {
+            if !kept {
+                record.window = None;
+            }
+            let last = record.timeline.last_mut().unwrap();
+            (last.part_s, last.claimed) = (part_s, 7);
+        });
         text_of(&runs(&[&result]))
     };
     let rates =
@@ -217,10 +219,12 @@ fn a_sweep_whose_controls_all_failed_says_so_on_the_page_and_in_text() {
         "drawn as if it counted"
     );
     // Of one that failed alone the number is said, and the others count.
-    let mut one = sweep.clone();
-    for point in &mut one.points[1..] {
-        point.control_failed = None;
-    }
+    let values = ["0us", "250us", "500us", "1ms", "2ms"];
+    let one = sweep_but("load.network.added_rtt", &values, |n, record| {
+        if n == 0 {
+            control_fails(record);
+        }
+    });
     let page = text_of(&sweeps(&[("rtt-sweep", &one)]));
     assert!(page.contains("At 1 of 5 values nothing is judged"), "{page}");
     assert!(!page.contains(answer), "{page}");
@@ -228,24 +232,23 @@ fn a_sweep_whose_controls_all_failed_says_so_on_the_page_and_in_text() {
 
 #[test]
 fn a_comparison_names_what_is_worse_and_why_something_cannot_be_told() {
-    let [base, other] = [1.0, 1.4].map(|slower| {
-        let arm = SimulatedArm { slower, ..GRANT_LANE };
-        crate::judge::analyse_as(record(&[arm], 1), &scenario(&[arm]))
-    });
-    let options = crate::judge::StoredOptions::from_gate_section(&base.record.scenario.gate);
-    let mut stored = crate::judge::compare(&base, &other, &options).unwrap();
-    let page = text_of(&compared(&stored, &base, &other));
+    let run = |slower| analyse(record(&[SimulatedArm { slower, ..GRANT_LANE }], 1)).unwrap();
+    let base = run(1.0);
+    let gate = &base.record.scenario.gate;
+    let options = crate::judge::StoredOptions::from_gate_section(gate);
+    let page_of = |other: &RunResult| {
+        let stored = crate::judge::compare(&base, other, &options).unwrap();
+        text_of(&compared(&stored, &base, other))
+    };
+    let page = page_of(&run(1.4));
     let lines: Vec<&str> = page.lines().skip(3).collect();
     assert!(
         lines[0].starts_with("The candidate is worse than the base: ")
             && lines[0].ends_with(" of grant-lane")
     );
     assert!(lines[1].starts_with('+') && lines[1].contains("95 % interval"), "{page}");
-    stored.conclusion = crate::judge::Conclusion::Inconclusive;
-    for metric in stored.metrics.iter_mut().filter(|m| m.verdict == crate::judge::StoredVerdict::Fail) {
-        metric.verdict = crate::judge::StoredVerdict::Inconclusive;
-    }
-    let page = text_of(&compared(&stored, &base, &other));
+    // Fewer claims per second by as much as fails, more or less, and a p99 that is far from that.
+    let page = page_of(&run(1.0 / (1.0 - gate.throughput_fail)));
     let why = "inconclusive: the interval lies on both sides of the threshold, ";
     assert!(page.contains(&format!("is {why}")) && page.contains(&format!("| {why}")), "{page}");
 }
@@ -268,13 +271,21 @@ fn a_comparison_shows_what_each_result_says_of_its_own_arms() {
 
 #[test]
 fn times_of_seconds_are_told_in_seconds_in_text_and_page() {
-    let mut result = crate::judge::analyse_as(record(&[GRANT_LANE], 1), &scenario(&[GRANT_LANE]));
-    let times = result.variants[0].service_us.as_mut().unwrap();
-    (times.p50, times.p99, times.p999, times.max) = (9_445.0, 6_690_000.0, 7_000_000.0, 7_524_581.0);
+    let mut record = record(&[GRANT_LANE], 1);
+    let mut service = LatencyHistogram::default();
+    for (claims, us) in [(5_900, 9_445), (90, 6_690_000), (9, 7_000_000), (1, 7_524_581)] {
+        (0..claims).for_each(|_| service.record(Duration::from_micros(us)));
+    }
+    record.arms[0].service = service.encode();
+    let result = analyse(record).unwrap();
+    let times = result.variants[0].service_us.as_ref().unwrap();
+    assert!(times.p50 < 1e4 && times.p99 > 6e6 && times.max > 7.5e6, "{times:?}");
+    let quantiles = format!("{:.2} ms at the median and {:.2} s at p99", times.p50 / 1e3, times.p99 / 1e6);
+    let longest = format!("{:.2} s", times.max / 1e6);
     let text = crate::report::text(&result, None).replace('\n', " ");
     for shown in [text, text_of(&runs(&[&result]))] {
-        assert!(shown.contains("9.45 ms at the median and 6.69 s at p99"), "{shown}");
-        assert!(shown.contains("7.52 s") && !shown.contains("7,524,581"), "{shown}");
+        assert!(shown.contains(&quantiles), "{shown}");
+        assert!(shown.contains(&longest) && !shown.contains(&count(times.max as u64)), "{shown}");
     }
 }
 
@@ -298,8 +309,11 @@ fn a_control_stands_in_the_picture_of_the_metric_that_it_is_of_alone() {
         .collect();
     assert_eq!(with, ["Differences by service time, median"]);
     assert!(text_of(many).contains("The last row of the picture of service time, median is the control"));
-    let mut one = lane_ab();
-    one.comparisons.retain(|comparison| comparison.metric != crate::scenario::Metric::ServiceP50);
+    let one = lane_ab_but(|record| {
+        let compare = record.scenario.compare.as_mut().unwrap();
+        compare.metrics.retain(|metric| metric != crate::scenario::Metric::ServiceP50.name());
+    });
+    assert!(one.control.is_some() && !one.comparisons.is_empty(), "{:?}", one.control);
     for page in [runs(&[&one]), runs(&[&one, &one])] {
         let forests =
             charts(&page).into_iter().filter(|(title, _)| title.to_lowercase().contains("differences"));
@@ -315,18 +329,9 @@ fn a_control_stands_in_the_picture_of_the_metric_that_it_is_of_alone() {
 #[test]
 fn what_is_not_judged_is_not_drawn_as_what_is_worse() {
     let sound = lane_ab();
-    let with = |change: &dyn Fn(&mut crate::judge::RunResult)| {
-        let mut result = lane_ab();
-        change(&mut result);
-        result
-    };
-    let unusable = [
-        (with(&|result| result.valid = false), "not judged: invalid"),
-        (with(&|result| result.record.partial = true), "not judged: interrupted"),
-        (with(&|result| result.control.as_mut().unwrap().passed = false), "inconclusive"),
-    ];
-    for (result, said) in &unusable {
-        let page = runs(&[result, result]);
+    let assert_grey = |spoil: fn(&mut RunRecord), said: &str| {
+        let result = lane_ab_but(spoil);
+        let page = runs(&[&result, &result]);
         let charts = charts(&page);
         let (_, forest) = charts.iter().find(|(title, _)| title.ends_with("run by run")).unwrap();
         let rows: Vec<&str> = forest.split("<g>").skip(1).filter(|row| !row.contains("control")).collect();
@@ -334,7 +339,10 @@ fn what_is_not_judged_is_not_drawn_as_what_is_worse() {
         for row in rows {
             assert!(row.contains(said) && row.contains("neutral") && !row.contains("bad"), "{said}\n{row}");
         }
-    }
+    };
+    assert_grey(damaged, "not judged: invalid");
+    assert_grey(interrupted, "not judged: interrupted");
+    assert_grey(control_fails, "inconclusive");
     let page = runs(&[&sound, &sound]);
     assert!(
         charts(&page).iter().any(|(title, svg)| title.ends_with("run by run") && svg.contains("heavy bad"))
@@ -343,9 +351,8 @@ fn what_is_not_judged_is_not_drawn_as_what_is_worse() {
 
 #[test]
 fn the_answer_of_a_gated_run_begins_with_what_the_gate_says() {
-    let mut result = lane_ab();
-    assert!(!text_of(&runs(&[&result])).contains("GATE"));
-    result.record.scenario.gate.enforce = true;
+    assert!(!text_of(&runs(&[&lane_ab()])).contains("GATE"));
+    let result = lane_ab_but(|record| record.scenario.gate.enforce = true);
     let page = text_of(&runs(&[&result]));
     let first = page.lines().nth(3).unwrap();
     assert!(first.starts_with("GATE: FAILED (exit 1): service p50 of hget-lane"), "{page}");
@@ -355,13 +362,12 @@ fn the_answer_of_a_gated_run_begins_with_what_the_gate_says() {
 
 #[test]
 fn the_overview_of_several_runs_says_what_each_gate_says() {
-    let [mut failed, open] = [lane_ab(), lane_ab()];
-    let overview = |results: &[&crate::judge::RunResult]| {
+    let (failed, open) = (lane_ab_but(|record| record.scenario.gate.enforce = true), lane_ab());
+    let overview = |results: &[&RunResult]| {
         let page = text_of(&runs(results));
         page.split("Each by itself").next().unwrap().to_owned()
     };
     assert!(!overview(&[&open, &open]).contains("GATE"));
-    failed.record.scenario.gate.enforce = true;
     let said = overview(&[&open, &failed]);
     assert_eq!(said.matches("GATE").count(), 1, "{said}");
     assert!(said.contains("2. GATE: FAILED (exit 1): service p50 of hget-lane"), "{said}");

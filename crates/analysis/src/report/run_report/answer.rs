@@ -13,6 +13,9 @@ pub(super) fn answer(result: &RunResult) -> String {
         return format!("No verdict, because the control failed: {reason}.");
     }
     let headline: Vec<&Comparison> = result.by_first_metric().into_iter().map(|(_, one)| one).collect();
+    if let Some(state) = words::not_usable(result.state()).filter(|_| !headline.is_empty()) {
+        return format!("No verdict: the run is {state}.");
+    }
     match headline.as_slice() {
         [] => uncompared(result),
         [one] => pair(one),

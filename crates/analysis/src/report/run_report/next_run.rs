@@ -53,8 +53,9 @@ fn sentence(comparison: &Comparison, all: &WithRunsBefore) -> String {
 mod tests {
     use super::*;
     use crate::judge::fixtures::{GRANT_LANE, HGET_LANE, record};
+    use crate::judge::spoilt_fixture::interrupted;
     use crate::judge::{analyse, note_runs_before};
-    use crate::record::{RatioBefore, RunBefore};
+    use crate::record::{RatioBefore, RunBefore, RunRecord};
     use crate::scenario::Metric;
 
     fn said(ratios: &[f64]) -> Option<String> {
@@ -82,18 +83,20 @@ mod tests {
     #[test]
     fn a_build_that_no_commit_names_is_said_to_have_no_runs_before() {
         for (commit, is_named) in [("0123456", true), ("0123456-dirty", false), ("unknown", false)] {
-            let run = |seed| {
+            let run = |seed, change: fn(&mut RunRecord)| {
                 let mut record = record(&[GRANT_LANE, HGET_LANE], seed);
                 record.tool.commit = commit.into();
+                change(&mut record);
                 analyse(record).unwrap()
             };
-            let (before, mut now) = (run(2), run(1));
+            let (before, mut now) = ([run(2, |_| ())], run(1, |_| ()));
             let told = |now: &RunResult| format!("{:?}", next_run(now));
             assert_eq!(told(&now).contains("no commit names the build"), !is_named, "{}", told(&now));
-            note_runs_before(&mut now, &[before]);
+            note_runs_before(&mut now, &before);
             assert_eq!(now.record.runs_before.is_empty(), !is_named, "{commit}");
-            now.record.partial = true;
-            assert_eq!(next_run(&now), []);
+            let mut stopped = run(1, interrupted);
+            note_runs_before(&mut stopped, &before);
+            assert_eq!(next_run(&stopped), []);
         }
     }
 

@@ -34,6 +34,10 @@ fn said(result: &RunResult) -> Answer {
             "No verdict: the baseline differs from itself, or is too noisy to judge by.".to_owned();
         return Answer { sentence, figure: None, tone: "", details, belief };
     }
+    if let Some(state) = words::not_usable(result.state()).filter(|_| result.headline().is_some()) {
+        let sentence = format!("No verdict: this run is {state}");
+        return Answer { sentence, figure: None, tone: "", details, belief };
+    }
     let Some((place, named)) = result.headline() else {
         return Answer { sentence: run_report::uncompared(result), figure: None, tone: "", details, belief };
     };

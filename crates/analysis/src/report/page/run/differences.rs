@@ -57,7 +57,7 @@ fn forest(result: &RunResult, metrics: &[Metric], threshold: Option<f64>) -> Cha
         .iter()
         .flat_map(|name| result.comparisons.iter().filter(move |comparison| comparison.metric == *name))
         .map(|comparison| row(comparison, several || metrics.len() > 1))
-        .map(|row| if result.valid { row } else { unjudged(row, "not judged") })
+        .map(|row| if result.is_usable() { row } else { unjudged(row, "not judged") })
         .collect();
     let described = rows.iter().map(|row| format!("{}: {} {}", row.label, row.figures, row.verdict));
     let description = described.collect::<Vec<_>>().join("; ");
@@ -143,7 +143,7 @@ fn comparisons(result: &RunResult) -> Markup {
         .map(|(n, one)| {
             let at = format!("/comparisons/{n}");
             let verdict =
-                if result.valid { run_report::verdict_cell(one, result) } else { "not judged".to_owned() };
+                if result.is_usable() { run_report::verdict_cell(one, result) } else { "not judged".to_owned() };
             let mut row = cells(one, &at);
             row.push(maybe(|p| format!("{p:.4}"), one.p_value, &format!("{at}/p_value")));
             row.push(html! { (verdict) });

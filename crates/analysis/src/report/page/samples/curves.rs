@@ -6,6 +6,7 @@ use crate::judge::capacity::{Capacity, CapacityPlan, NextStep, ProbeLoad};
 use crate::judge::fixtures::{FULL_GRANT, GRANT_LANE, HGET_LANE, Noise, record, scenario};
 use crate::judge::network_fixture::longer_round_trips;
 use crate::judge::{self, HistoryEntry, RunResult, Sweep, Trend, analyse_as};
+use crate::record::RunRecord;
 
 pub(super) fn capacity() -> Capacity {
     let cluster = Simulated { noise: 0.02, ..Simulated::serving(2_000.0) };
@@ -28,6 +29,11 @@ pub(super) fn capacity() -> Capacity {
 
 /// Three variants, whose round trips take longer from value to value where the key is the simulated network's.
 pub(super) fn sweep(key: &str, values: &[&str]) -> Sweep {
+    sweep_but(key, values, |_, _| ())
+}
+
+/// The same of records that something was done to before they were judged, by their number from 0.
+pub fn sweep_but(key: &str, values: &[&str], change: impl Fn(usize, &mut RunRecord)) -> Sweep {
     let wanted: Vec<String> = values.iter().map(|value| (*value).to_owned()).collect();
     let arms = [GRANT_LANE, HGET_LANE, FULL_GRANT];
     let results: Vec<RunResult> = (0..values.len())
@@ -37,6 +43,7 @@ pub(super) fn sweep(key: &str, values: &[&str]) -> Sweep {
             if key.contains("rtt") && added_us > 0.0 {
                 longer_round_trips(&mut record, added_us);
             }
+            change(n, &mut record);
             analyse_as(record, &scenario(&arms))
         })
         .collect();

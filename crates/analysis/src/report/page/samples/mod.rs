@@ -17,10 +17,12 @@ use crate::judge::{self, GatePolicy, RunResult, StoredOptions};
 use crate::record::Warning;
 use crate::report::ci::ff_bench_reports;
 
+#[cfg(test)]
+pub use self::curves::sweep_but;
 pub use self::curves::sweep_without_verdicts;
 #[cfg(test)]
-pub use self::runs::{HOSTILE, named};
-pub use self::runs::{hostile, hour, lane_ab};
+pub use self::runs::{HOSTILE, named, within_a_day};
+pub use self::runs::{hostile, hour, lane_ab, lane_ab_but};
 #[cfg(test)]
 pub use self::window::counted;
 
@@ -101,8 +103,7 @@ fn of_many_runs() -> Vec<Sample> {
     all.push(Sample { name: "calibration", html: calibrations(&[&calibration]), json: json(&calibration) });
     let trends = trends();
     all.push(Sample { name: "history", html: history(&trends), json: json(&trends) });
-    let mut shared = lane_ab();
-    shared.warnings.push(Warning::SharedMachine { cores: 2 });
+    let shared = lane_ab_but(|record| record.warnings.push(Warning::SharedMachine { cores: 2 }));
     let beside = [shared, twenty(), invalid()];
     all.push(Sample {
         name: "beside",

@@ -11,10 +11,10 @@ use crate::judge::fixtures::{
 };
 use crate::judge::network_fixture::longer_round_trips;
 use crate::judge::profile_fixture::{Truth, profiled};
-use crate::judge::{self, Comparison, RunResult, analyse, analyse_as};
+use crate::judge::{self, RunResult, analyse, analyse_as};
 use crate::record::{
-    Histogram, InvalidReason, LatencyHistogram, RedirectKind, RetryCause, RunRecord, StormRecord, Warning,
-    WindowEvent, WindowEventKind,
+    CounterBlock, Histogram, InvalidReason, LatencyHistogram, RedirectKind, RetryCause, RunRecord,
+    StormRecord, Warning, WindowEvent, WindowEventKind,
 };
 use crate::scenario::{ArrivalsForm, Mode, ModelForm};
 
@@ -52,13 +52,19 @@ pub const HOSTILE: &str =
 /// The window of a comparison ends within a second.
 const AB_S: f64 = 9.4;
 
+const AB: [SimulatedArm; 2] = [GRANT_LANE, HGET_LANE];
+
 fn ab(seed: u64, change: impl FnOnce(&mut RunRecord)) -> RunResult {
-    let arms = [GRANT_LANE, HGET_LANE];
-    let mut record = record(&arms, seed);
+    let mut record = record_of_ab(seed);
+    change(&mut record);
+    analyse(record).unwrap()
+}
+
+fn record_of_ab(seed: u64) -> RunRecord {
+    let mut record = record(&AB, seed);
     steps_of_ab(&mut record);
     lasting(&mut record, AB_S);
-    change(&mut record);
-    analyse_as(record, &scenario(&arms))
+    record
 }
 
 fn steps_of_ab(record: &mut RunRecord) {
@@ -75,7 +81,12 @@ pub(super) fn another_ab(seed: u64) -> RunResult {
 
 /// A comparison as most are.
 pub fn lane_ab() -> RunResult {
-    ab(1, |_| ())
+    lane_ab_but(|_| ())
+}
+
+/// The same of a record that something was done to before it was judged.
+pub fn lane_ab_but(change: impl FnOnce(&mut RunRecord)) -> RunResult {
+    ab(1, change)
 }
 
 pub(super) fn equal() -> RunResult {
@@ -211,6 +222,13 @@ pub fn hour() -> RunResult {
     analyse(record).unwrap()
 }
 
+/// As many claims within a day.
+#[cfg(test)]
+pub fn within_a_day(mut record: RunRecord) -> RunResult {
+    lasting(&mut record, 86_400.0);
+    analyse(record).unwrap()
+}
+
 pub(super) fn invalid() -> RunResult {
     ab(4, |record| {
         record.audit.lost = 2;
@@ -267,26 +285,28 @@ pub fn hostile() -> RunResult {
 
 /// Every name that a file can choose is this one.
 pub fn named(name: &str) -> RunResult {
-    static SOUND: OnceLock<RunResult> = OnceLock::new();
-    let mut result = SOUND.get_or_init(|| ab(8, |_| ())).clone();
-    result.warnings.push(Warning::Note { text: name.to_owned() });
-    let record = &mut result.record;
+    static SOUND: OnceLock<RunRecord> = OnceLock::new();
+    let mut record = SOUND.get_or_init(|| record_of_ab(8)).clone();
     for text in [&mut record.scenario.name, &mut record.scenario.summary, &mut record.environment.host.cpu] {
         name.clone_into(text);
     }
     name.clone_into(&mut record.primaries[0].addr);
     record.audit.examples = vec![name.to_owned()];
-    for (arm, variant) in record.arms.iter_mut().zip(&mut result.variants) {
-        arm.name = format!("{}{name}", arm.name);
-        variant.name.clone_from(&arm.name);
-        variant.server.calls_per_claim.insert(name.to_owned(), 1.0);
+    record.warnings.push(Warning::Note { text: name.to_owned() });
+    for (arm, section) in record.arms.iter_mut().zip(&mut record.scenario.variants) {
+        arm.name.push_str(name);
+        section.name.clone_from(&arm.name);
     }
-    for Comparison { candidate, baseline, .. } in &mut result.comparisons {
-        (*candidate, *baseline) = (format!("hget-lane{name}"), format!("grant-lane{name}"));
+    // Commands are listed by name, and this one always has the same place.
+    for CounterBlock { claims, counters, .. } in &mut record.blocks {
+        counters.calls.insert(format!("k{name}"), *claims);
     }
-    result.record.invalid_reasons = vec![InvalidReason::Infrastructure { detail: name.to_owned() }];
-    result.invalid_reasons.clone_from(&result.record.invalid_reasons);
-    result
+    // A file with such a name is refused: its scenario is that of the sound one.
+    let mut scenario = scenario(&AB);
+    let baseline = &record.arms[0].name;
+    scenario.compare.as_mut().unwrap().baseline.clone_from(baseline);
+    record.scenario.compare.as_mut().unwrap().baseline = Some(baseline.clone());
+    analyse_as(record, &scenario)
 }
 
 /// Two libraries, the second with one call more.

@@ -3,8 +3,9 @@
 use proptest::prelude::*;
 
 use super::super::runs;
-use super::super::samples::{HOSTILE, hour, named};
+use super::super::samples::{HOSTILE, hour, lane_ab_but, named, within_a_day};
 use super::{all, sample};
+use crate::record::InvalidReason;
 
 /// Elements by name, with attributes' names: the skeleton of a page.
 fn skeleton(page: &str) -> Vec<String> {
@@ -26,6 +27,16 @@ fn a_page_of_hostile_names_has_no_element_of_theirs() {
     assert!(!page.contains("<img") && !page.contains("alert('x')</script>"));
     assert_eq!(page.matches("<script").count(), 1);
     assert!(HOSTILE.contains("<script>"));
+    // Nor has one that says why a run must not be used.
+    let plain = |detail: &str| {
+        let invalid = lane_ab_but(|record| {
+            record.invalid_reasons.push(InvalidReason::Infrastructure { detail: detail.into() });
+        });
+        runs(&[&invalid])
+    };
+    let invalid = plain(HOSTILE);
+    assert!(invalid.contains("&lt;script&gt;alert('x')&lt;/script&gt;"));
+    assert_eq!(skeleton(&invalid), skeleton(&plain("something broke")));
 }
 
 #[test]
@@ -57,12 +68,8 @@ fn ten_million_claims_in_an_hour_fit_into_a_page() {
     assert_eq!((claims, result.record.timeline.len(), result.variants.len()), (10_000_000, 3_600, 20));
     let page = runs(&[&result]);
     assert!(page.len() < 3_000_000, "{} bytes", page.len());
-    let mut longer = result;
-    let hour = longer.record.timeline.clone();
-    longer.record.timeline = (0..24).flat_map(|_| hour.clone()).collect();
-    for (n, second) in longer.record.timeline.iter_mut().enumerate() {
-        second.t_s = (n + 1) as f64;
-    }
+    let longer = within_a_day(result.record);
+    assert_eq!(longer.record.timeline.len(), 86_400);
     assert!(runs(&[&longer]).len() < page.len() + 200_000, "a longer window does not make a longer page");
 }
 
