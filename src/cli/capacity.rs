@@ -145,7 +145,10 @@ impl CapacityArgs {
     /// Keys that each probe sets anew: given to a search they would be in its configuration and in no probe.
     fn refuse_keys_of_probes(all: &[Override]) -> anyhow::Result<()> {
         const OF_PROBES: [(&str, &str); 6] = [
-            ("population.executions", "a probe has as many as it claims: capacity.claims, capacity.curve_claims"),
+            (
+                "population.executions",
+                "a probe has as many as it claims: capacity.claims, capacity.curve_claims",
+            ),
             ("load.rate", "capacity.start_rate says where the search begins"),
             ("load.concurrency", "capacity.concurrency says which there are"),
             ("load.duration", "capacity.window says how long a probe takes"),

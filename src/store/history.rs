@@ -11,10 +11,8 @@ use reclaim_analysis::judge::{self, History, HistoryEntry, HistoryError};
 
 /// Reads a history without changing it.
 pub fn read_history(path: &Path) -> Result<History, StoreError> {
-    let unreadable = |error: HistoryError| StoreError::Contradictory {
-        path: path.to_owned(),
-        what: error.to_string(),
-    };
+    let unreadable =
+        |error: HistoryError| StoreError::Contradictory { path: path.to_owned(), what: error.to_string() };
     judge::read(text(path)?.as_bytes()).map_err(unreadable)
 }
 

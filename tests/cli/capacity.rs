@@ -283,7 +283,10 @@ fn what_the_search_cannot_work_with_starts_nothing() {
             &["capacity", "--set", "population.executions=64000"],
             "--set population.executions=64000: the search decides that for each probe",
         ),
-        (&["capacity", "--set", "load.claims=9"], "--set load.claims=9: the search decides that for each probe"),
+        (
+            &["capacity", "--set", "load.claims=9"],
+            "--set load.claims=9: the search decides that for each probe",
+        ),
         (&["capacity", "--claims", "9"], "--set capacity.claims=20000"),
         (&["capacity", "--require", "0"], "claims per second, 1 to 1000000"),
         (&["capacity", "--rate-from", "0.5"], "--rate-from 0.5: capacity.start_rate: 0.5 is not a rate"),

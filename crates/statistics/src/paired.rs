@@ -47,6 +47,8 @@ pub struct PairedEffect {
     pub run: usize,
     /// Degrees of freedom of [`Self::log_error`].
     degrees: f64,
+    /// The same of the difference in the samples' unit.
+    difference_degrees: f64,
     /// Resampled effects less the effect itself, on the logarithmic scale, sorted.
     shifts: Vec<f64>,
     /// Resampled differences less the difference itself, in the samples' unit, sorted.
@@ -56,7 +58,7 @@ pub struct PairedEffect {
 impl PairedEffect {
     /// The ratio candidate / baseline with its interval.
     pub fn ratio(&self, confidence: f64) -> Estimate {
-        let tail = self.tail(confidence);
+        let tail = tail(confidence, self.degrees);
         let estimate = self.candidate / self.baseline;
         let end = |q: f64| estimate * order_statistic(&self.shifts, q).exp();
         Estimate { estimate, low: end(tail).min(estimate), high: end(1.0 - tail).max(estimate), confidence }
@@ -64,17 +66,10 @@ impl PairedEffect {
 
     /// The difference candidate - baseline with its interval, in the samples' unit.
     pub fn difference(&self, confidence: f64) -> Estimate {
-        let tail = self.tail(confidence);
+        let tail = tail(confidence, self.difference_degrees);
         let estimate = self.candidate - self.baseline;
         let end = |q: f64| estimate + order_statistic(&self.difference_shifts, q);
         Estimate { estimate, low: end(tail).min(estimate), high: end(1.0 - tail).max(estimate), confidence }
-    }
-
-    /// Share of the resamples on either side of an interval.
-    fn tail(&self, confidence: f64) -> f64 {
-        let within = confidence.clamp(0.0, 1.0);
-        // Widened already by what n - 1 instead of n adds.
-        expanded_tail(within, self.degrees, self.degrees)
     }
 
     /// Smallest relative difference that would be called beyond `threshold` (a share, e.g. 0.02) in four of
@@ -83,6 +78,13 @@ impl PairedEffect {
         let z = normal_quantile(f64::midpoint(1.0, confidence)) + normal_quantile(POWER);
         (threshold.ln_1p() + z * self.log_error).exp_m1()
     }
+}
+
+/// Share of the resamples on either side of an interval.
+fn tail(confidence: f64, degrees: f64) -> f64 {
+    let within = confidence.clamp(0.0, 1.0);
+    // Widened already by what n - 1 instead of n adds.
+    expanded_tail(within, degrees, degrees)
 }
 
 /// Compares quantile `q` of the two sides of each pair. Pairs with an empty side are left out.
@@ -194,6 +196,10 @@ fn compare(
         return Err(TooFew::constant("differences between the sides"));
     }
     let neighbours = Neighbours::from_series(&differences);
+    // A machine that is slower for a while makes neither side slower than the other, and every difference in
+    // microseconds larger: what is between neighbours of the one says nothing of the other.
+    let in_unit: Vec<f64> = per_pair.iter().map(|[a, b]| b - a).collect();
+    let neighbours_in_unit = Neighbours::from_series(&in_unit);
     let mut rng = stream(seed, "paired-bootstrap");
     let mut weights = vec![0u32; n];
     let mut shifts = Vec::with_capacity(RESAMPLES);
@@ -205,7 +211,7 @@ fn compare(
         }
         let [a, b] = pooled(&weights);
         shifts.push(neighbours.widening * ((b / a).ln() - log_ratio));
-        difference_shifts.push(neighbours.widening * ((b - a) - (candidate - baseline)));
+        difference_shifts.push(neighbours_in_unit.widening * ((b - a) - (candidate - baseline)));
     }
     shifts.sort_by(f64::total_cmp);
     difference_shifts.sort_by(f64::total_cmp);
@@ -220,6 +226,7 @@ fn compare(
         log_error,
         run: neighbours.run,
         degrees: neighbours.degrees,
+        difference_degrees: neighbours_in_unit.degrees,
         shifts,
         difference_shifts,
     })

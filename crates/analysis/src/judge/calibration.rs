@@ -22,7 +22,6 @@ const ROUNDS_DIFFER: f64 = 0.5;
 /// asleep most of the time, and every request pays for waking it.
 pub const FLAT_FROM: u32 = 8;
 
-
 /// `calibration.json`. `record` alone is measured; everything else is computed from it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Calibration {

@@ -117,7 +117,8 @@ fn one_candidate(sweep: &Sweep, name: &str) -> String {
         Some(Verdict::Regression) => format!("{name} is worse than {baseline} {every}"),
         _ => {
             let SweepVerdicts { better, worse, same, undecided, .. } = verdicts;
-            let untold = if undecided > 0 { format!(", not to be told at {undecided}") } else { String::new() };
+            let untold =
+                if undecided > 0 { format!(", not to be told at {undecided}") } else { String::new() };
             format!(
                 "{name} against {baseline}: better at {better}, worse at {worse}, no different at {same}{untold} of {all} values"
             )

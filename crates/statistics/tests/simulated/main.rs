@@ -77,6 +77,21 @@ fn five_percent_at_the_median_is_found() {
     }
 }
 
+/// A machine whose speed wanders takes the difference in microseconds with it, and not the ratio. Widened by what the
+/// ratio's neighbours have in common, the difference's interval held the truth in 61 % of the runs. It is 88 % now, for 200
+/// strata say too little of a wander that lasts for ten of them.
+#[test]
+fn a_difference_in_microseconds_is_covered_while_the_machine_drifts() {
+    for (population, least) in [(Population::LogNormal, 93.0), (Population::Drifting, 85.0)] {
+        let covered = percent(25_000, RUNS, |seed| {
+            let strata = Simulation::new(seed).strata(population, 200, 25, 1.5);
+            // Half of the median, which is 200 us.
+            paired_quantile(&borrowed(&strata), 0.5, seed).unwrap().difference(CONFIDENCE).contains(100.0)
+        });
+        assert_within(&format!("{population:?}: coverage of the difference"), covered, least..=98.0);
+    }
+}
+
 #[test]
 fn the_tail_is_covered_from_five_thousand_claims_on() {
     for population in [Population::LogNormal, Population::Bimodal] {

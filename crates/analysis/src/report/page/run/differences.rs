@@ -142,8 +142,11 @@ fn comparisons(result: &RunResult) -> Markup {
         .enumerate()
         .map(|(n, one)| {
             let at = format!("/comparisons/{n}");
-            let verdict =
-                if result.is_usable() { run_report::verdict_cell(one, result) } else { "not judged".to_owned() };
+            let verdict = if result.is_usable() {
+                run_report::verdict_cell(one, result)
+            } else {
+                "not judged".to_owned()
+            };
             let mut row = cells(one, &at);
             row.push(maybe(|p| format!("{p:.4}"), one.p_value, &format!("{at}/p_value")));
             row.push(html! { (verdict) });
