@@ -70,7 +70,9 @@ mod tests {
     fn state(wrong: &[fn(&mut RunRecord)]) -> RunState {
         let arms = [GRANT_LANE, HGET_LANE];
         let mut record = record(&arms, 1);
-        wrong.iter().for_each(|spoil| spoil(&mut record));
+        for spoil in wrong {
+            spoil(&mut record);
+        }
         analyse_as(record, &scenario(&arms)).state()
     }
 

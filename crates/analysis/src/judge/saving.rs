@@ -111,6 +111,7 @@ fn in_both_units<'a, T>(
 }
 
 /// One metric of two variants.
+#[derive(Clone, Copy)]
 struct Amount {
     /// Candidate less baseline.
     difference: Estimate,
