@@ -33,16 +33,16 @@ pub async fn run_part(setup: RunSetup<'_>, part: &PartSetup) -> Result<Vec<RunRe
     let Some(meeting) = session.meeting() else { return made.map(|made| vec![made.record]) };
     let leads = part.slice.leads();
     let records = match made {
-        Ok(Made { record, ended_by: Some(_), .. }) if leads => Ok(vec![record]),
-        Err(error) | Ok(Made { ended_by: Some(error), .. }) => Err(error),
-        Ok(Made { record, ended_by: None, planned }) => {
+        Ok(MadeRun { record, ended_by: Some(_), .. }) if leads => Ok(vec![record]),
+        Err(error) | Ok(MadeRun { ended_by: Some(error), .. }) => Err(error),
+        Ok(MadeRun { record, ended_by: None, planned }) => {
             let (mut own, handed) = (leads.then(|| record.clone()), meeting.hand_over(record).await);
             match (handed, own.take()) {
                 (Ok(records), _) => Ok(records),
                 (Err(error), Some(mut own)) => {
                     meeting.give_up(&error.to_string()).await;
                     remove_gone(&session, planned, &mut own.warnings).await;
-                    own.invalid_reasons.push(Shortfall::EndedEarly.because(&error));
+                    own.invalid_reasons.push(MissingAfterwards::EndedEarly.because(&error));
                     Ok(vec![own])
                 }
                 (Err(error), None) => Err(error.into()),
@@ -58,14 +58,14 @@ pub async fn run_part(setup: RunSetup<'_>, part: &PartSetup) -> Result<Vec<RunRe
 
 /// What makes a result invalid though its claims were made.
 #[derive(Clone, Copy, Debug)]
-enum Shortfall {
+enum MissingAfterwards {
     EndedEarly,
     NoAudit,
     NoReadings,
     NotRemoved,
 }
 
-impl Shortfall {
+impl MissingAfterwards {
     fn words(self) -> &'static str {
         match self {
             Self::EndedEarly => "the run ended early",
@@ -82,7 +82,7 @@ impl Shortfall {
 }
 
 /// A run as it went.
-struct Made {
+struct MadeRun {
     record: RunRecord,
     /// What ended it before its time, after claims were made.
     ended_by: Option<LoadError>,
@@ -90,7 +90,7 @@ struct Made {
     planned: u32,
 }
 
-async fn run_in(session: &Session<'_>) -> Result<Made, LoadError> {
+async fn run_in(session: &Session<'_>) -> Result<MadeRun, LoadError> {
     // Boxed: each holds everything of a window, and whoever awaits a run would hold all of them.
     let mut measured = match session.scenario().load.mode {
         Mode::Staged => Box::pin(staged(session)).await,
@@ -112,7 +112,7 @@ async fn run_in(session: &Session<'_>) -> Result<Made, LoadError> {
     let mut closing = Closing::default();
     if let Some(error) = &ended_by {
         // Hours of claims are not lost for what ended them: the result is invalid and says why.
-        closing.invalid_reasons.push(Shortfall::EndedEarly.because(error));
+        closing.invalid_reasons.push(MissingAfterwards::EndedEarly.because(error));
         if let Some(meeting) = session.meeting() {
             meeting.give_up(&error.to_string()).await;
         }
@@ -124,7 +124,7 @@ async fn run_in(session: &Session<'_>) -> Result<Made, LoadError> {
         Some(error) if !claimed => Err(error),
         // Of several generators the first one says so for all.
         None if nothing && cancelled && session.slice().leads() => Err(LoadError::Cancelled),
-        ended_by => Ok(Made { record, ended_by, planned }),
+        ended_by => Ok(MadeRun { record, ended_by, planned }),
     }
 }
 
@@ -144,11 +144,11 @@ async fn close(session: &Session<'_>, measured: &Measured, mut closing: Closing)
         closing.audits.push(match audit {
             Ok(Ok(audit)) => audit,
             Ok(Err(error)) => {
-                closing.invalid_reasons.push(Shortfall::NoAudit.because(&error));
+                closing.invalid_reasons.push(MissingAfterwards::NoAudit.because(&error));
                 Audit::default()
             }
             Err(_) => {
-                closing.invalid_reasons.push(Shortfall::NoAudit.because(&TakesTooLong(limit)));
+                closing.invalid_reasons.push(MissingAfterwards::NoAudit.because(&TakesTooLong(limit)));
                 Audit::default()
             }
         });
@@ -180,7 +180,7 @@ async fn close(session: &Session<'_>, measured: &Measured, mut closing: Closing)
             Err(_) => TakesTooLong(limit).into(),
         };
         watch.note(&format!("cannot remove all that was written: {failure}; run `reclaim-bench clean`"));
-        closing.invalid_reasons.push(Shortfall::NotRemoved.because(&*failure));
+        closing.invalid_reasons.push(MissingAfterwards::NotRemoved.because(&*failure));
     }
     run_record(session, measured, &closing, interrupted)
 }
@@ -218,11 +218,11 @@ async fn look_once_more(session: &Session<'_>, closing: &mut Closing, limit: Dur
         closing.readings.push(match read {
             Ok(Ok(readings)) => readings,
             Ok(Err(error)) => {
-                closing.invalid_reasons.push(Shortfall::NoReadings.because(&error));
+                closing.invalid_reasons.push(MissingAfterwards::NoReadings.because(&error));
                 Vec::new()
             }
             Err(_) => {
-                closing.invalid_reasons.push(Shortfall::NoReadings.because(&TakesTooLong(limit)));
+                closing.invalid_reasons.push(MissingAfterwards::NoReadings.because(&TakesTooLong(limit)));
                 Vec::new()
             }
         });

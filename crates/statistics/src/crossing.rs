@@ -15,7 +15,7 @@ use crate::random::{below, stream};
 pub const MIN_POINTS: usize = 8;
 
 /// Different loads that a line needs.
-const MIN_LOADS: usize = 3;
+const MIN_CROSSING_LOADS: usize = 3;
 
 /// Furthest that a value counts, in units of ln(value / level).
 const REACH: f64 = 2.0;
@@ -96,8 +96,8 @@ impl Fit {
             return Err(TooFew::samples("probes near the boundary", MIN_POINTS as u64, points.len() as u64));
         }
         let loads = distinct_loads(&points);
-        if loads.len() < MIN_LOADS {
-            return Err(TooFew::samples("loads near the boundary", MIN_LOADS as u64, loads.len() as u64));
+        if loads.len() < MIN_CROSSING_LOADS {
+            return Err(TooFew::samples("loads near the boundary", MIN_CROSSING_LOADS as u64, loads.len() as u64));
         }
         let (lowest, highest) = (loads[0], loads[loads.len() - 1]);
         let lines = Lines::among(points);

@@ -16,7 +16,7 @@ use super::series::{autocorrelation, mean};
 
 /// Runs that a series is divided into at least: with fewer, neither resampling nor flipping them says
 /// anything.
-const MIN_RUNS: usize = 8;
+const MIN_NEIGHBOUR_RUNS: usize = 8;
 
 /// Larger estimates of the autocorrelation are cut to this: no series of such a length can tell them apart.
 const STRONGEST: f64 = 0.9;
@@ -54,7 +54,7 @@ impl Neighbours {
         let resemble = persistence > 1.0 / n.sqrt();
         let shortest = if resemble { RESEMBLING * n.cbrt() } else { n.cbrt() };
         let wanted = optimal_run(persistence, n).max(shortest).round() as usize;
-        let run = wanted.min(series.len() / MIN_RUNS).max(1);
+        let run = wanted.min(series.len() / MIN_NEIGHBOUR_RUNS).max(1);
         let runs = n / run as f64;
         let missed = (1.0 + persistence) / (1.0 - persistence) / seen_by_runs(persistence, run);
         let overlap = if resemble || run == 1 { 1.0 } else { OVERLAP };
@@ -96,7 +96,7 @@ fn persistence(series: &[f64]) -> f64 {
     let Some(lag_one) = autocorrelation(series, 1).filter(|_| n > 4.0) else { return 0.0 };
     let unbiased = (n * lag_one + 1.0) / (n - 3.0);
     // What one standard error explains is no resemblance.
-    if series.len() < 2 * MIN_RUNS && unbiased < 1.0 / n.sqrt() {
+    if series.len() < 2 * MIN_NEIGHBOUR_RUNS && unbiased < 1.0 / n.sqrt() {
         0.0
     } else {
         unbiased.clamp(0.0, STRONGEST)
@@ -145,7 +145,7 @@ mod tests {
         assert_eq!(run(4_000, 0.0), 16, "the cube root, where nothing resembles anything");
         assert!(run(4_000, 0.9) > run(4_000, 0.7) && run(4_000, 0.7) > run(4_000, 0.0));
         assert!(run(100, 0.0) <= run(100, 0.5));
-        assert!(run(100, 0.95) <= 100 / MIN_RUNS);
+        assert!(run(100, 0.95) <= 100 / MIN_NEIGHBOUR_RUNS);
         assert_eq!(run(8, 0.9), 1);
     }
 

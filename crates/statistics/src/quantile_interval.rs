@@ -9,7 +9,7 @@ use super::series_mean::MIN_BLOCKS;
 use crate::random::{below, stream};
 
 /// Resamples of the block bootstrap: it only has to give a standard error.
-const RESAMPLES: usize = 999;
+const ERROR_RESAMPLES: usize = 999;
 
 /// Quantile `q` of samples in the order taken, with an error from resampling blocks of √n neighbours, so that
 /// runs of slow claims stay together.
@@ -24,8 +24,8 @@ pub fn block_quantile(samples: &[f64], q: f64, seed: u64) -> Result<LogValue, To
     let value = positive(pooled.quantile(&vec![1; count]))?;
     let mut rng = stream(seed, "blocks");
     let mut weights = vec![0u32; count];
-    let mut logs = Vec::with_capacity(RESAMPLES);
-    for _ in 0..RESAMPLES {
+    let mut logs = Vec::with_capacity(ERROR_RESAMPLES);
+    for _ in 0..ERROR_RESAMPLES {
         weights.fill(0);
         for _ in 0..count {
             weights[below(&mut rng, count as u32) as usize] += 1;

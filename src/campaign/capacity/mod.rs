@@ -25,7 +25,7 @@ use crate::load::{Activity, RunSetup};
 use crate::store::{ResultDir, StoredCapacity};
 pub use led::follow;
 use led::{Leads, ProbeTask};
-use offered::{Pace, ProbeSize, at_load};
+use offered::{ProbePace, ProbeSize, at_load};
 pub use plan::SearchPlan;
 use reclaim_analysis::judge::RunResult;
 use reclaim_analysis::judge::capacity::{Capacity, CapacityPlan, NextStep, Probe, ProbeLoad, Stopped};
@@ -121,7 +121,7 @@ impl CapacitySearch {
         let first = first.as_ref();
         resumable::same_servers(first, cluster, self.generators.count()).await?;
         let begun = Instant::now();
-        let mut pace = Pace::FIRST;
+        let mut pace = ProbePace::FIRST;
         let mut next = self.stored.borrow().conclude().next;
         loop {
             let NextStep::Probe { offer, .. } = next else { return Ok(None) };
@@ -146,7 +146,7 @@ impl CapacitySearch {
             if cluster.owned() {
                 cluster.wipe().await?;
             }
-            pace = Pace::measured(&amount, started.elapsed());
+            pace = ProbePace::measured(&amount, started.elapsed());
             let disturbed = capacity.probes.last().is_some_and(Probe::was_disturbed);
             next = capacity.next;
             if disturbed && matches!(next, NextStep::Probe { .. }) {

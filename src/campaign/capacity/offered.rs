@@ -28,11 +28,11 @@ impl ProbeSize {
 
 /// What a probe took beside its window, for each claim: creating, staging, reading back, removing.
 #[derive(Clone, Copy)]
-pub(super) struct Pace {
+pub(super) struct ProbePace {
     per_claim: Duration,
 }
 
-impl Pace {
+impl ProbePace {
     /// Before anything was measured: what small virtual machines took.
     pub(super) const FIRST: Self = Self { per_claim: Duration::from_micros(800) };
 

@@ -14,7 +14,7 @@ const NO_SOURCES: [&str; 3] = [".git", "node_modules", "target"];
 
 /// Sources that are there until this is dropped.
 #[derive(Debug)]
-pub(super) struct Sources {
+pub(super) struct WorkerSources {
     pub(super) located: Located,
     /// The commit, of a revision.
     pub(super) commit: Option<String>,
@@ -48,10 +48,10 @@ impl Drop for Scratch {
 }
 
 /// Finds the sources, or has git write those of a revision below `cache`.
-pub(super) fn sources(sdk: &SdkSource, cache: &Path) -> Result<Sources, WorkerError> {
+pub(super) fn sources(sdk: &SdkSource, cache: &Path) -> Result<WorkerSources, WorkerError> {
     match sdk {
         SdkSource::Release(version) => {
-            Ok(Sources { located: Located::Release(version.clone()), commit: None, _exported: None })
+            Ok(WorkerSources { located: Located::Release(version.clone()), commit: None, _exported: None })
         }
         SdkSource::Dir(dir) => {
             let found = dir.canonicalize().map_err(|error| WorkerError::Sources {
@@ -60,7 +60,7 @@ pub(super) fn sources(sdk: &SdkSource, cache: &Path) -> Result<Sources, WorkerEr
                     "{error}; give the directory of the crate ff-sdk, or a version such as 0.15.0"
                 ),
             })?;
-            Ok(Sources { located: Located::Dir(found), commit: None, _exported: None })
+            Ok(WorkerSources { located: Located::Dir(found), commit: None, _exported: None })
         }
         SdkSource::Git { revision, path } => {
             let object = sdk.to_string();
@@ -79,7 +79,11 @@ pub(super) fn sources(sdk: &SdkSource, cache: &Path) -> Result<Sources, WorkerEr
             if !crate_dir.join("Cargo.toml").is_file() {
                 return Err(refused(format!("there is no {path}/Cargo.toml in it")));
             }
-            Ok(Sources { located: Located::Dir(crate_dir), commit: Some(commit), _exported: Some(exported) })
+            Ok(WorkerSources {
+                located: Located::Dir(crate_dir),
+                commit: Some(commit),
+                _exported: Some(exported),
+            })
         }
     }
 }

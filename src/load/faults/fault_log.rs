@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::reopening::Loss;
+use super::reopening::LostConnections;
 use crate::cluster::{Heirs, SlotMove};
 use crate::valkey::NodeAddr;
 use reclaim_analysis::record::{
@@ -227,7 +227,7 @@ impl FaultLog {
     }
 
     /// Connections that broke, and no fault explains it.
-    pub(super) fn lost(&self, loss: &Loss) {
+    pub(super) fn lost(&self, loss: &LostConnections) {
         if self.start.get().is_some() {
             *self.lost.borrow_mut().entry(loss.server.to_string()).or_default() += loss.connections;
         }

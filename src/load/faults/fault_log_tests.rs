@@ -46,7 +46,7 @@ async fn a_fault_explains_what_happens_while_it_lasts_and_shortly_after() {
 #[test]
 fn connections_that_broke_before_the_window_are_none_of_its() {
     let log = log(FaultKind::Pause);
-    let loss = Loss { server: server(), connections: 2 };
+    let loss = LostConnections { server: server(), connections: 2 };
     log.lost(&loss);
     assert_eq!(log.warnings(), []);
     log.begin(Instant::now());

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::{Mutex, Notify};
 use tokio::time::{Instant, timeout};
 
-use super::reopening::{Loss, Losses};
+use super::reopening::{Losses, LostConnections};
 use crate::claim::LocalFuture;
 use crate::cluster::{Cluster, Look};
 use crate::valkey::Wire;
@@ -103,7 +103,7 @@ impl Follower {
     /// After a claim whose connection broke though no fault explains it: sees to it that it is opened anew, also
     /// where nobody follows, as in a warm-up. `wire` has the connections in question as they are at the time.
     /// Returns those that had broken, to one claim for each loss.
-    pub(super) async fn after_loss(&self, wire: impl Fn() -> Wire) -> Option<Loss> {
+    pub(super) async fn after_loss(&self, wire: impl Fn() -> Wire) -> Option<LostConnections> {
         self.losses.mend(wire, async || self.look_now(PATIENCE_AFTER_LOSS).await).await
     }
 

@@ -16,7 +16,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// Connections that broke.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Loss {
+pub(super) struct LostConnections {
     /// To which server.
     pub server: NodeAddr,
     /// How many.
@@ -34,7 +34,7 @@ impl Losses {
     /// After a claim whose connection broke: looks, unless the connections in question, as `wire` has them at
     /// the time, are sound again, or were just looked for in vain. Returns the connections that had broken, to one
     /// claim for each loss.
-    pub async fn mend(&self, wire: impl Fn() -> Wire, look: impl AsyncFnOnce()) -> Option<Loss> {
+    pub async fn mend(&self, wire: impl Fn() -> Wire, look: impl AsyncFnOnce()) -> Option<LostConnections> {
         let mut in_vain = self.in_vain.lock().await;
         let broken = wire();
         let tried = in_vain.get(broken.addr()).map(Instant::elapsed);
@@ -49,7 +49,8 @@ impl Losses {
         } else {
             in_vain.remove(found.addr());
         }
-        let loss = || Loss { server: broken.addr().clone(), connections: broken.lost_connections() };
+        let loss =
+            || LostConnections { server: broken.addr().clone(), connections: broken.lost_connections() };
         tried.is_none().then(loss)
     }
 }

@@ -12,7 +12,7 @@ use super::super::measuring::stretch::{self, Around, Beginning, Stretched};
 use super::super::measuring::{Measured, MeasuredBlock, OpenStretch, recorder};
 use super::super::observe::observe;
 use super::super::planning::{
-    Batch, BlockKind, BlockPlan, Plan, PlanDigest, PlannedClaim, Round, Share, Unmade, claims_wanted,
+    Batch, BlockKind, BlockPlan, Plan, PlanDigest, PlannedClaim, Round, Share, UnsentClaims, claims_wanted,
     is_warmup,
 };
 use super::super::progress::Activity;
@@ -45,9 +45,9 @@ pub(in crate::load) async fn staged(session: &Session<'_>) -> Measured {
             .keeping_for_merging(!session.slice().is_whole()),
     );
     measured.strata.clone_from(&plan.strata);
-    let run = StagedRun { session, plan: &plan, unmade: Unmade::new(&plan) };
+    let run = StagedRun { session, plan: &plan, unsent: UnsentClaims::new(&plan) };
     measured.ended_by = run.rounds(&mut measured).await.err();
-    run.unmade.drop_rest(session.slice(), &measured.recorder);
+    run.unsent.drop_rest(session.slice(), &measured.recorder);
     measured
 }
 
@@ -81,7 +81,7 @@ async fn planned(session: &Session<'_>) -> Result<(Plan, String), LoadError> {
 struct StagedRun<'a> {
     session: &'a Session<'a>,
     plan: &'a Plan,
-    unmade: Unmade<'a>,
+    unsent: UnsentClaims<'a>,
 }
 
 impl StagedRun<'_> {
@@ -207,7 +207,7 @@ impl StagedRun<'_> {
             Model::Closed { concurrency } => {
                 let (start, began_us) = beginning.wait().await;
                 let own = self.session.slice().share_of(*concurrency);
-                self.unmade.begins();
+                self.unsent.begins();
                 let active = driver.closed(claims, (start, own), stock).await;
                 Ok(Driven { active, schedule: None, real_time: None, began_us })
             }
@@ -216,7 +216,7 @@ impl StagedRun<'_> {
                 let schedule = share.schedule(Schedule::new(arrivals, all, &draw));
                 let (mut pacer, began_us) = beginning.pacer(&schedule)?;
                 let (start, real_time) = (Pacer::start(&pacer), Some(pacer.real_time()));
-                self.unmade.begins();
+                self.unsent.begins();
                 let open = driver.open(claims, &schedule, &mut pacer, stock);
                 let warmup = claims.first().is_some_and(|claim| claim.purpose == Purpose::Warmup);
                 let active =
@@ -266,7 +266,7 @@ impl StagedRun<'_> {
                           beginning: Beginning|
                -> Result<(), LoadError> {
             let (start, _) = beginning.wait().await;
-            self.unmade.begins();
+            self.unsent.begins();
             session.driver(&measured.recorder).closed(&share.claims, (start, 1), stock).await;
             Ok(())
         };

@@ -15,7 +15,7 @@ mod share;
 #[cfg(test)]
 mod share_tests;
 mod shareable;
-mod unmade;
+mod unsent_claims;
 
 pub use digest::PlanDigest;
 pub(super) use digest::hex;
@@ -27,4 +27,4 @@ pub(super) use planned::is_warmup;
 pub use planned::{Batch, BlockKind, BlockPlan, PlanError, PlannedClaim, Round, StratumPlan};
 pub(super) use share::{Share, dealt};
 pub use shareable::{NotShareable, shareable};
-pub(super) use unmade::Unmade;
+pub(super) use unsent_claims::UnsentClaims;

@@ -64,7 +64,7 @@ impl Expected<'_> {
 
 /// What a failover took away from an execution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Loss {
+pub(super) struct LostByServer {
     /// Claims that are gone.
     pub(super) claims: u64,
     /// Lease epoch that is left.
@@ -75,11 +75,11 @@ pub(super) struct Loss {
 
 /// What the server lost: the execution is back in an earlier state, or its grant is missing. `None` where nothing
 /// is lost, and where the execution is in a state in which it never was.
-pub(super) fn lost(expected: &Expected<'_>, seen: &Seen) -> Option<Loss> {
+pub(super) fn lost(expected: &Expected<'_>, seen: &Seen) -> Option<LostByServer> {
     let entry = expected.entry;
     let Some(view) = &seen.view else {
         let gone = expected.may_be_lost == MayBeLost::Everything;
-        return gone.then(|| Loss { claims: entry.granted.into(), epoch: 0, back: true });
+        return gone.then(|| LostByServer { claims: entry.granted.into(), epoch: 0, back: true });
     };
     let epoch = view.lease_epoch.0;
     let phase = match view.lifecycle_phase {
@@ -97,7 +97,7 @@ pub(super) fn lost(expected: &Expected<'_>, seen: &Seen) -> Option<Loss> {
         Handout::Grant { expires_at_ms } => !seen.grant && expires_at_ms > seen.now_ms && !unsure,
         Handout::None | Handout::Ticket => false,
     };
-    (expected.had_attempt(view) && (is < was || (is == was && grant_gone))).then_some(Loss {
+    (expected.had_attempt(view) && (is < was || (is == was && grant_gone))).then_some(LostByServer {
         claims,
         epoch,
         back: is < was,

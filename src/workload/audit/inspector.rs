@@ -5,7 +5,7 @@ use ff_core::types::AttemptIndex;
 use super::super::contract::{Contract, Promise};
 use super::super::executions::MayBeLost;
 use super::super::ledger::{GrantTotals, Handout, Phase};
-use super::expected::{Expected, Loss, Seen, could_be, lost, matches};
+use super::expected::{Expected, LostByServer, Seen, could_be, lost, matches};
 use crate::flowfabric::AuditView;
 use reclaim_analysis::record::Audit;
 
@@ -143,7 +143,7 @@ impl Inspector {
 
     /// An execution that a failover put back: claims that were acknowledged are gone, and with them that
     /// their grants were consumed; or it is only a step behind.
-    fn lost_by_server(&mut self, expected: &Expected<'_>, seen: &Seen, loss: Loss) {
+    fn lost_by_server(&mut self, expected: &Expected<'_>, seen: &Seen, loss: LostByServer) {
         let entry = expected.entry;
         if seen.view.is_none() {
             self.uncount(loss.claims);

@@ -12,7 +12,7 @@ use super::result::{RunResult, SCHEMA};
 use super::runs_before::add_next_run;
 use super::summary::summarise;
 use super::validity::{invalid_reasons, warnings};
-use super::worth::worth;
+use super::worth_in_primaries::worth;
 
 /// Draws every conclusion from a stored record, by the scenario that it holds.
 pub fn analyse(record: RunRecord) -> Result<RunResult, InvalidScenario> {

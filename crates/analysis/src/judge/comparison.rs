@@ -15,7 +15,7 @@ use super::control::{cluster_allowance, control};
 use super::exact_values::exact_pairs;
 use super::metric_source::{Source, is_withheld, question, source};
 use super::result::{Comparison, Control, ExactMetric, RatioHalves, Verdict};
-use super::sides::{SidePair, borrowed, stratum_pairs};
+use super::stratum_sides::{SidePair, borrowed, stratum_pairs};
 use super::verdict::verdict;
 
 /// All that a comparison within one run says.

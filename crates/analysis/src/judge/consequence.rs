@@ -2,7 +2,7 @@
 //! say the same.
 
 use super::comparison_result::{Comparison, ExactMetric, Verdict};
-use super::gate::{Standing, standing};
+use super::gate::{GateRole, gate_role};
 use super::result::RunResult;
 
 /// What a verdict comes to.
@@ -33,7 +33,7 @@ impl Verdict {
 impl RunResult {
     /// What one of its verdicts comes to; `None` where its figures may not be used.
     pub(crate) fn consequence(&self, comparison: &Comparison) -> Option<Consequence> {
-        let gates = standing(self, &comparison.baseline, &comparison.candidate) == Standing::Gates;
+        let gates = gate_role(self, &comparison.baseline, &comparison.candidate) == GateRole::Gates;
         self.is_usable().then(|| comparison.verdict.consequence(gates))
     }
 

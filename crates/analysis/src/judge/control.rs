@@ -5,7 +5,7 @@ use crate::scenario::{Compare, Metric};
 use crate::stats::{CONTROL_CONFIDENCE, Estimate, paired_quantile};
 
 use super::result::{Control, ControlFailure};
-use super::sides::{SidePair, borrowed, stratum_pairs};
+use super::stratum_sides::{SidePair, borrowed, stratum_pairs};
 use super::verdict::noise_band;
 
 /// What the control is of: the baseline's median against itself.

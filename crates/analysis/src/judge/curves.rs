@@ -2,7 +2,7 @@
 //! stratum, the window in spans.
 
 use super::control::control_sides;
-use super::sides::compared_sides;
+use super::stratum_sides::compared_sides;
 use crate::record::{Histogram, RunRecord, TimelinePoint};
 use crate::stats::{Latencies, median};
 

@@ -288,7 +288,7 @@ fn cannot_be_worse(ratio: Option<Estimate>, metric: Metric, threshold: f64) -> b
 
 /// What it means that a candidate is worse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum GateRole {
     /// The scenario's gate is enforced: it fails.
     Gates,
     /// The arms claim in different ways: that is what the run is to show.
@@ -298,11 +298,11 @@ pub enum Standing {
 }
 
 /// What a verdict between two variants means in this run.
-pub fn standing(result: &RunResult, baseline: &str, candidate: &str) -> Standing {
+pub fn gate_role(result: &RunResult, baseline: &str, candidate: &str) -> GateRole {
     if result.record.scenario.gate.enforce {
-        return Standing::Gates;
+        return GateRole::Gates;
     }
-    if claim_alike(result, baseline, candidate) { Standing::NotGated } else { Standing::ByDesign }
+    if claim_alike(result, baseline, candidate) { GateRole::NotGated } else { GateRole::ByDesign }
 }
 
 /// Whether two variants claim in the same way.

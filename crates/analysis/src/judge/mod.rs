@@ -44,6 +44,7 @@ mod forecast;
 mod gate;
 mod generators;
 mod headline;
+mod headline_for_worker;
 mod history;
 #[cfg(any(test, feature = "fixtures"))]
 pub mod history_fixture;
@@ -84,13 +85,13 @@ mod service_level;
 mod setting_difference;
 mod setting_keys;
 mod shown_trends;
-mod sides;
 mod sizing;
 #[cfg(any(test, feature = "fixtures"))]
 pub mod spoilt_fixture;
 mod stored;
 mod stored_pairs;
 mod stored_result;
+mod stratum_sides;
 mod summary;
 mod sweep;
 mod sweep_answer;
@@ -102,8 +103,7 @@ mod untimed;
 mod validity;
 mod values;
 mod verdict;
-mod worker;
-mod worth;
+mod worth_in_primaries;
 
 pub use analyse::{analyse, analyse_as};
 pub(crate) use arm_counts::{own_sides, wire_per_claim};
@@ -128,11 +128,12 @@ pub use figures::{
     FigureSource, FiguresError, compare_figures,
 };
 pub use forecast::{Experience, Forecast, Shortfall, forecast};
-pub use gate::{GatePolicy, Standing, gate, gate_repeated, standing};
+pub use gate::{GatePolicy, GateRole, gate, gate_repeated, gate_role};
 pub(crate) use gate::{error_findings, judged_exact};
 pub use generators::{GeneratorLimit, GeneratorSummary, MOST_LATE_US};
 pub(crate) use generators::{seconds_apart, uncalibrated};
 pub use headline::StoredHeadline;
+pub use headline_for_worker::{HeadlineSeen, SavedShare, headline_seen};
 pub use history::{History, HistoryEntry, HistoryError, HistoryValue, SkippedLine, append, read};
 pub use latency_summary::LatencySummary;
 pub use pair_agreement::PairAgreement;
@@ -168,5 +169,4 @@ pub use unlike_before::unlike_before;
 pub use untimed::WithoutTime;
 pub use values::{MetricValue, metric_values};
 pub(crate) use verdict::noise_band;
-pub use worker::{HeadlineSeen, Share, headline_seen};
-pub use worth::WorthMissing;
+pub use worth_in_primaries::WorthMissing;

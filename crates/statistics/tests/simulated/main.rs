@@ -92,6 +92,47 @@ fn a_difference_in_microseconds_is_covered_while_the_machine_drifts() {
     }
 }
 
+/// Pairs of a machine whose speed wanders by `drift`, about 200 us; each side has 3 % noise of its own.
+fn while_the_machine_drifts(seed: u64, drift: Drift, strata: usize, slower: f64) -> Vec<(Totals, Totals)> {
+    let mut simulation = Simulation::new(seed);
+    let levels = simulation.drifting_effect(drift, strata, 200f64.ln());
+    let mut side = |mean: f64| Totals { amount: mean * (1.0 + 0.03 * simulation.normal()), per: 1.0 };
+    levels.iter().map(|level| (side(level.exp()), side(slower * level.exp()))).collect()
+}
+
+/// Where a drift of a tenth lasts for a few of 150 strata. Widened by what the ratio's neighbours have in common, which is
+/// nothing, the interval held the truth in 81 and 69 % of the runs.
+#[test]
+fn a_difference_is_covered_as_often_as_it_says_where_drifts_are_short() {
+    for persistence in [0.5, 0.7] {
+        let drift = Drift { persistence, size: 10.0 };
+        // The mean of exp(level) is beyond exp(mean) by half a variance.
+        let truth = 200.0 * (0.0001 * (drift.size.powi(2) + 1.0) / 2.0).exp();
+        let covered = percent(140_000, RUNS, |seed| {
+            let pairs = while_the_machine_drifts(seed, drift, 150, 2.0);
+            paired_totals(&pairs, seed).unwrap().difference(CONFIDENCE).contains(truth)
+        });
+        assert_within(&format!("drift that persists by {persistence}: coverage"), covered, 90.0..=98.0);
+    }
+}
+
+/// The standard error is known: both sides' noise, and what a stratum's own 1 % makes of their difference.
+#[test]
+fn a_difference_is_no_wider_than_its_noise_where_nothing_drifts() {
+    const STRATA: usize = 150;
+    let still = Drift { persistence: 0.0, size: 0.0 };
+    for slower in [1.05, 2.0_f64] {
+        let variance = 0.03_f64.powi(2) * (1.0 + slower.powi(2)) + (0.01 * (slower - 1.0)).powi(2);
+        let known = 1.96 * 200.0 * (variance / STRATA as f64).sqrt();
+        let widths = (150_000..150_000 + RUNS).map(|seed| {
+            let pairs = while_the_machine_drifts(seed, still, STRATA, slower);
+            paired_totals(&pairs, seed).unwrap().difference(CONFIDENCE).half_width()
+        });
+        let share = 100.0 * widths.sum::<f64>() / RUNS as f64 / known;
+        assert_within(&format!("{slower} times as slow: half-width of what is known"), share, 95.0..=115.0);
+    }
+}
+
 #[test]
 fn the_tail_is_covered_from_five_thousand_claims_on() {
     for population in [Population::LogNormal, Population::Bimodal] {

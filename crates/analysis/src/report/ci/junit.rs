@@ -21,8 +21,8 @@ use std::fmt::Write as _;
 use super::super::format::{per_claim, signed_within};
 use super::super::{faults, findings, own_arms, servers, words};
 use crate::judge::{
-    Cause, Comparison, Conclusion, Consequence, Gate, RunResult, RunState, Standing, StoredComparison,
-    StoredMetric, StoredVerdict, error_findings, judged_exact, recovery_levels, service_levels, standing,
+    Cause, Comparison, Conclusion, Consequence, Gate, GateRole, RunResult, RunState, StoredComparison,
+    StoredMetric, StoredVerdict, error_findings, gate_role, judged_exact, recovery_levels, service_levels,
 };
 use crate::scenario::Metric;
 use crate::stats::Estimate;
@@ -73,14 +73,14 @@ pub(super) fn run_suite(name: &str, result: &RunResult, alone: bool) -> Suite {
         let [candidate, baseline] =
             [&comparison.candidate, &comparison.baseline].map(|arm| servers::arm_with_server(record, arm));
         let class = format!("{candidate} against {baseline}");
-        let standing = standing(result, &comparison.baseline, &comparison.candidate);
+        let role = gate_role(result, &comparison.baseline, &comparison.candidate);
         let vetoed = result.control.as_ref().and_then(findings::failed_control);
         let case = match (result.consequence(comparison), vetoed) {
             (None, _) => Case::Skipped(UNUSABLE.to_owned()),
             (Some(Consequence::Undecided), Some(reason)) => {
                 Case::Skipped(format!("inconclusive, because the control failed: {reason}"))
             }
-            (Some(consequence), _) => Case::from_consequence(consequence, text(comparison, standing)),
+            (Some(consequence), _) => Case::from_consequence(consequence, text(comparison, role)),
         };
         suite.add(&class, comparison.metric.name(), case);
     }
@@ -226,10 +226,10 @@ impl Case {
     }
 }
 
-fn text(comparison: &Comparison, standing: Standing) -> String {
+fn text(comparison: &Comparison, role: GateRole) -> String {
     let ratio = words::difference_or_why(comparison.ratio.as_ref(), comparison.too_few.as_ref());
     let amount = with_its_unit(ratio, comparison.metric, comparison.difference.as_ref());
-    format!("{}: {amount}", words::standing_verdict(comparison, standing))
+    format!("{}: {amount}", words::verdict_in_its_role(comparison, role))
 }
 
 /// What is said of a ratio, and the difference in the metric's own unit where that is known.

@@ -6,8 +6,8 @@ use super::super::words::{self, conclusion};
 use super::super::{faults, findings, markdown, own_arms, run_report, servers, text};
 use super::fails_beyond;
 use crate::judge::{
-    Consequence, RunResult, Standing, StoredComparison, StoredFailures, StoredMetric, StoredVerdict,
-    error_findings, standing,
+    Consequence, GateRole, RunResult, StoredComparison, StoredFailures, StoredMetric, StoredVerdict,
+    error_findings, gate_role,
 };
 
 /// The verdicts of one run: what decides first, then metric by metric.
@@ -68,9 +68,9 @@ fn verdicts(result: &RunResult) -> Block {
         .iter()
         .map(|c| {
             let difference = words::difference_or_why(c.ratio.as_ref(), c.too_few.as_ref());
-            let standing = standing(result, &c.baseline, &c.candidate);
-            let sign = sign(c.verdict.consequence(standing == Standing::Gates));
-            let verdict = format!("{sign} {}", words::standing_verdict(c, standing));
+            let role = gate_role(result, &c.baseline, &c.candidate);
+            let sign = sign(c.verdict.consequence(role == GateRole::Gates));
+            let verdict = format!("{sign} {}", words::verdict_in_its_role(c, role));
             let (metric, [baseline, value]) = words::measured(c);
             vec![c.candidate.clone(), metric, baseline, value, difference, verdict]
         })

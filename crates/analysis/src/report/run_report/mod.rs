@@ -285,7 +285,7 @@ pub(super) fn other_work(result: &RunResult) -> Vec<Block> {
 
 /// What a worker of FlowFabric's SDK sees of what carrying the lane saves.
 fn headline_seen(result: &RunResult) -> impl Iterator<Item = Block> {
-    let within = |of: &judge::Share| {
+    let within = |of: &judge::SavedShare| {
         format!("{} [{:.1}, {:.1}]", share(of.value), 100.0 * of.interval[0], 100.0 * of.interval[1])
     };
     judge::headline_seen(result).into_iter().map(move |seen| {

@@ -13,7 +13,7 @@ mod warning;
 
 use super::document::Block;
 use super::format::{TimeUnit, count, figure, several};
-use crate::judge::{Comparison, RunState, SettingDifference, Standing, StoredFailures, Verdict};
+use crate::judge::{Comparison, GateRole, RunState, SettingDifference, StoredFailures, Verdict};
 use crate::record::RunRecord;
 use crate::scenario::{Direction, Metric, MetricName, Unit};
 use crate::stats::TooFew;
@@ -95,11 +95,11 @@ pub(super) fn not_usable(state: RunState) -> Option<&'static str> {
 }
 
 /// The verdict, and whether it counts where it is for the worse: an A/B by design is no failure.
-pub(super) fn standing_verdict(comparison: &Comparison, standing: Standing) -> String {
+pub(super) fn verdict_in_its_role(comparison: &Comparison, role: GateRole) -> String {
     let word = verdict(comparison);
-    match (comparison.verdict, standing) {
-        (Verdict::Regression, Standing::ByDesign) => format!("{word} (by design)"),
-        (Verdict::Regression, Standing::NotGated) => format!("{word} (not gated)"),
+    match (comparison.verdict, role) {
+        (Verdict::Regression, GateRole::ByDesign) => format!("{word} (by design)"),
+        (Verdict::Regression, GateRole::NotGated) => format!("{word} (not gated)"),
         _ => word.to_owned(),
     }
 }

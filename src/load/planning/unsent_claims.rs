@@ -9,13 +9,13 @@ use reclaim_analysis::record::Recorder;
 
 /// How far a run has come in its plan. Of a batch that was begun the driver records every claim, whatever ends
 /// it; of the others nobody would.
-pub(in crate::load) struct Unmade<'a> {
+pub(in crate::load) struct UnsentClaims<'a> {
     plan: &'a Plan,
     /// Of [`Plan::parts`].
     begun: Cell<usize>,
 }
 
-impl<'a> Unmade<'a> {
+impl<'a> UnsentClaims<'a> {
     /// Nothing is begun yet.
     pub fn new(plan: &'a Plan) -> Self {
         Self { plan, begun: Cell::new(0) }
@@ -88,13 +88,13 @@ mod tests {
             faults: None,
             cancel: &cancel,
         };
-        let unmade = Unmade::new(&plan);
+        let unsent = UnsentClaims::new(&plan);
         let run = async {
             for part in plan.parts() {
                 if cancel.is_cancelled() {
                     break;
                 }
-                unmade.begins();
+                unsent.begins();
                 driver.closed(part, (Instant::now(), 2), &stock).await;
             }
         };
@@ -103,7 +103,7 @@ mod tests {
             cancel.cancel();
         };
         tokio::join!(run, stop);
-        unmade.drop_rest(Slice::WHOLE, &recorder);
+        unsent.drop_rest(Slice::WHOLE, &recorder);
         outcomes(recorder)
     }
 
@@ -130,7 +130,7 @@ mod tests {
         for of in [1, 2, 7] {
             let dropped = (1..=of).map(|number| {
                 let recorder = RefCell::new(Recorder::new(2, []));
-                Unmade::new(&plan).drop_rest(Slice::new(number, of).unwrap(), &recorder);
+                UnsentClaims::new(&plan).drop_rest(Slice::new(number, of).unwrap(), &recorder);
                 outcomes(recorder).iter().map(|outcomes| outcomes.dropped).sum::<u64>()
             });
             assert_eq!(dropped.sum::<u64>(), 2_500, "{of}");

@@ -6,7 +6,7 @@ use crate::scenario::{Metric, VariantPath};
 
 /// A share with the interval that follows from those of the ratios that it is made of.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Share {
+pub struct SavedShare {
     /// The share itself.
     pub value: f64,
     /// Its interval: wider than one made of both at once would be.
@@ -19,9 +19,9 @@ pub struct HeadlineSeen {
     /// The SDK's variant.
     pub variant: String,
     /// What carrying the lane saves of a claim by `hget-lane`, on the wire.
-    pub on_the_wire: Share,
+    pub on_the_wire: SavedShare,
     /// What it saves of a claim by this variant that would read the lane first.
-    pub by_the_worker: Share,
+    pub by_the_worker: SavedShare,
 }
 
 /// For each of the SDK's resumes that was compared with `grant-lane` beside `hget-lane`; empty for other
@@ -54,11 +54,11 @@ pub fn headline_seen(result: &RunResult) -> Vec<HeadlineSeen> {
             let most = of_either(high).into_iter().fold(f64::NEG_INFINITY, f64::max);
             Some(HeadlineSeen {
                 variant: one.candidate.clone(),
-                on_the_wire: Share {
+                on_the_wire: SavedShare {
                     value: share(added, 1.0),
                     interval: [share(low, 1.0), share(high, 1.0)],
                 },
-                by_the_worker: Share { value: share(added, sdk.estimate), interval: [least, most] },
+                by_the_worker: SavedShare { value: share(added, sdk.estimate), interval: [least, most] },
             })
         })
         .collect()
