@@ -5,7 +5,7 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-use reclaim_analysis::record::{AwakeBy, Conditions};
+use reclaim_analysis::record::{AwakeBy, ConditionRemark, Conditions, NoSpinning};
 use reclaim_analysis::scenario::{Cores, MachineSection, Placement};
 
 use super::aside::ASIDE;
@@ -137,7 +137,7 @@ impl Arrangement {
     }
 
     fn lost(&self, error: &io::Error) {
-        sleepy(&mut self.conditions.borrow_mut(), &format!("what kept them awake was lost: {error}"));
+        sleepy(&mut self.conditions.borrow_mut(), error);
     }
 }
 
@@ -168,16 +168,17 @@ fn started<S>(
     match start(on) {
         Ok(spinner) => (conditions, Some(spinner)),
         Err(error) => {
-            let no_spinning = Some(format!("the helper did not start: {error}"));
+            let no_spinning = Some(NoSpinning::NotStarted { detail: error.to_string() });
             (planned(&Means { no_spinning, ..means }), None)
         }
     }
 }
 
-fn sleepy(conditions: &mut Conditions, why: &str) {
+/// What keeps cores awake is lost.
+fn sleepy(conditions: &mut Conditions, lost: &io::Error) {
     conditions.cores = Cores::Free;
     conditions.awake_by = None;
-    conditions.remarks.push(format!("cores may sleep: {why}"));
+    conditions.remarks.push(ConditionRemark::AwakeLost { detail: lost.to_string() });
 }
 
 /// An open window.
@@ -299,13 +300,27 @@ mod tests {
             let (spun, spinner) = started(means(), planned, |on| Ok(on.to_vec()));
             assert_eq!((spun.servers_on, spinner), (vec![0, 1], Some(vec![0, 1, 2])));
             let (alone, spinner) = started(means(), planned, |_| Err::<u32, _>(io::Error::other("no room")));
-            let why = "the helper did not start: no room".to_owned();
-            let without = planned(&Means { no_spinning: Some(why.clone()), ..means() });
+            let because = NoSpinning::NotStarted { detail: "no room".into() };
+            let without = planned(&Means { no_spinning: Some(because.clone()), ..means() });
             assert_eq!((&alone, spinner), (&without, None));
             assert_eq!(alone.servers_on, [0, 1, 4, 5]);
             assert_eq!(alone.awake_by, latency_limit.then_some(AwakeBy::DmaLatency));
-            assert!(alone.remarks.iter().any(|remark| remark.contains(&why)), "{:?}", alone.remarks);
+            let said = if latency_limit {
+                ConditionRemark::NothingSpins { because }
+            } else {
+                ConditionRemark::MaySleep { because }
+            };
+            assert_eq!(alone.remarks, [said]);
         }
+    }
+
+    #[test]
+    fn cores_whose_keeper_is_lost_may_sleep_for_the_systems_reason() {
+        let awake_by = Some(AwakeBy::DmaLatency);
+        let mut conditions = Conditions { cores: Cores::Awake, awake_by, ..Conditions::default() };
+        sleepy(&mut conditions, &io::Error::other("broken pipe"));
+        let remarks = vec![ConditionRemark::AwakeLost { detail: "broken pipe".into() }];
+        assert_eq!(conditions, Conditions { remarks, ..Conditions::default() });
     }
 
     #[test]

@@ -16,6 +16,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use reclaim_analysis::record::NoSpinning;
+
 use super::binding::{bind_this_thread, threads};
 use super::files::Files;
 use super::real_time::run_idle;
@@ -67,15 +69,13 @@ pub(super) struct Spinner {
 
 impl Spinner {
     /// Why there can be none.
-    pub fn refusal() -> Option<String> {
+    pub fn refusal() -> Option<NoSpinning> {
         if !cfg!(target_os = "linux") {
-            return Some("threads spin on Linux only".to_owned());
+            return Some(NoSpinning::LinuxOnly);
         }
         // Another program that uses this crate as a library would be started again in the helper's place. Its
         // file's name says nothing: people rename the tool.
-        (!HAS_COMMAND.load(Ordering::Relaxed)).then(|| {
-            format!("threads that spin are {}'s, which runs as a library here", env!("CARGO_PKG_NAME"))
-        })
+        (!HAS_COMMAND.load(Ordering::Relaxed)).then_some(NoSpinning::RunAsLibrary)
     }
 
     /// Starts it; it waits.

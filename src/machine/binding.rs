@@ -4,13 +4,15 @@
 mod system {
     use std::time::Duration;
 
+    use reclaim_analysis::record::NotBound;
     use rustix::process::Pid;
     use rustix::thread::{CpuSet, sched_setaffinity};
 
     /// Why threads cannot be bound to these cores; tries it on the calling thread, which runs on them until
     /// it is bound elsewhere.
-    pub fn refusal(cores: &[u32]) -> Option<String> {
-        sched_setaffinity(None, &set(cores)).err().map(|error| error.to_string())
+    pub fn refusal(cores: &[u32]) -> Option<NotBound> {
+        let refused = sched_setaffinity(None, &set(cores)).err()?;
+        Some(NotBound::Refused { detail: refused.to_string() })
     }
 
     /// Binds the calling thread.
@@ -56,8 +58,10 @@ mod system {
 
 #[cfg(not(target_os = "linux"))]
 mod system {
-    pub fn refusal(_: &[u32]) -> Option<String> {
-        Some("that is done on Linux only".to_owned())
+    use reclaim_analysis::record::NotBound;
+
+    pub fn refusal(_: &[u32]) -> Option<NotBound> {
+        Some(NotBound::LinuxOnly)
     }
 
     pub fn bind_this_thread(_: u32) -> std::io::Result<()> {

@@ -1,7 +1,9 @@
 //! Decides which threads run where and which cores are kept awake: from what is asked for, what the machine
 //! has, and whose servers they are. Does nothing itself.
 
-use reclaim_analysis::record::{Asked, AwakeBy, Conditions};
+use reclaim_analysis::record::{
+    Asked, AwakeBy, AwakeKeeper, ConditionRemark, Conditions, NoSpinning, NotBound,
+};
 use reclaim_analysis::scenario::{Cores, MachineSection, Placement};
 
 use super::cores::Available;
@@ -25,11 +27,11 @@ pub enum ServersAt {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Means {
     /// Why threads cannot be bound to cores.
-    pub no_binding: Option<String>,
+    pub no_binding: Option<NotBound>,
     /// Whether holding `/dev/cpu_dma_latency` open keeps cores awake.
     pub latency_limit: bool,
     /// Why no thread can spin.
-    pub no_spinning: Option<String>,
+    pub no_spinning: Option<NoSpinning>,
 }
 
 /// What is to be done.
@@ -46,7 +48,7 @@ pub(super) fn plan(
     };
     let mut conditions = Conditions { asked, ..Conditions::default() };
     if !several {
-        conditions.remarks.push("this process may use one core, so there is nothing to arrange".into());
+        conditions.remarks.push(ConditionRemark::OneCore);
         return conditions;
     }
     place(&mut conditions, available, (servers, neighbours), means);
@@ -65,22 +67,8 @@ fn place(
     if wanted == Placement::Free || cores.is_empty() {
         return;
     }
-    if let Some(why) = &means.no_binding {
-        conditions.remarks.push(format!("threads are not bound to cores: {why}"));
-        return;
-    }
-    if neighbours.overlapping {
-        let why = "another generator of the run has some of these cores and not the same";
-        conditions.remarks.push(format!("threads are not bound to cores: {why}"));
-        return;
-    }
-    let needed = neighbours.of + usize::from(servers != ServersAt::Elsewhere);
-    if neighbours.of > 1 && needed > cores.len() {
-        let (of, cores) = (neighbours.of, cores.len());
-        let servers = if servers == ServersAt::Elsewhere { "" } else { " and the servers" };
-        conditions.remarks.push(format!(
-            "threads are not bound to cores: {of} generators{servers} have {cores} of them together"
-        ));
+    if let Some(because) = not_bound(cores.len(), (servers, neighbours), means) {
+        conditions.remarks.push(ConditionRemark::NotBound { because });
         return;
     }
     // The last cores, one for each generator: what the system does by itself happens on the first ones.
@@ -97,9 +85,30 @@ fn place(
         }
         (ServersAt::Here | ServersAt::Elsewhere, _) => {
             conditions.placement = Placement::Apart;
-            conditions.remarks.push("the servers are not this tool's to place".into());
+            conditions.remarks.push(ConditionRemark::ServersNotOurs);
         }
     }
+}
+
+/// Why nobody is bound to any of so many cores.
+fn not_bound(
+    cores: usize,
+    (servers, neighbours): (ServersAt, Neighbours),
+    means: &Means,
+) -> Option<NotBound> {
+    if means.no_binding.is_some() {
+        return means.no_binding.clone();
+    }
+    if neighbours.overlapping {
+        return Some(NotBound::SharedInPart);
+    }
+    let servers = servers != ServersAt::Elsewhere;
+    let needed = neighbours.of + usize::from(servers);
+    (neighbours.of > 1 && needed > cores).then_some(NotBound::TooFewCores {
+        generators: neighbours.of as u32,
+        servers,
+        cores: cores as u32,
+    })
 }
 
 /// Spinning first: a core on which something always runs is the same core beside a busy program, and a claim
@@ -115,16 +124,15 @@ fn keep_awake(
         return;
     }
     if neighbours.place > 0 && conditions.placement == Placement::Free {
-        let who = if neighbours.overlapping {
-            "another generator of the run that has some of them, which leaves the others asleep"
+        let keeper = if neighbours.overlapping {
+            AwakeKeeper::OverlappingGenerator
         } else {
-            "the first generator on this machine"
+            AwakeKeeper::FirstGenerator
         };
-        conditions.remarks.push(format!("cores are kept awake, or not, by {who}"));
+        conditions.remarks.push(ConditionRemark::LeftToAnother { keeper });
         return;
     }
-    let quota =
-        available.quota_us_per_s.map(|_| "spinning would use up the control group's CPU quota".to_owned());
+    let quota = available.quota_us_per_s.map(|_| NoSpinning::Quota);
     let by = match quota.or_else(|| means.no_spinning.clone()) {
         None => {
             let on = spinning_on(conditions, available, servers);
@@ -139,12 +147,12 @@ fn keep_awake(
             AwakeBy::Spinning { on }
         }
         // Said, for times under the one are not those under the other.
-        Some(why) if means.latency_limit => {
-            conditions.remarks.push(format!("nothing spins: {why}"));
+        Some(because) if means.latency_limit => {
+            conditions.remarks.push(ConditionRemark::NothingSpins { because });
             AwakeBy::DmaLatency
         }
-        Some(why) => {
-            conditions.remarks.push(format!("cores may sleep: {why}"));
+        Some(because) => {
+            conditions.remarks.push(ConditionRemark::MaySleep { because });
             return;
         }
     };
@@ -203,7 +211,7 @@ mod tests {
             (two.generator_on.clone(), two.servers_on.clone(), spinning(&two)),
             (vec![1], vec![0], vec![0, 1])
         );
-        assert_eq!(two.remarks, [] as [String; 0]);
+        assert_eq!(two.remarks, []);
         let eight = cores(&[&[0, 4], &[1, 5], &[2, 6], &[3, 7], &[8], &[9]]);
         let many = plan(MachineSection::default(), &eight, (OURS, Neighbours::NONE), &ABLE);
         assert_eq!(many.generator_on, [9]);
@@ -215,7 +223,7 @@ mod tests {
         let few =
             plan(MachineSection::default(), &cores(&[&[0, 2], &[1, 3]]), (OURS, Neighbours::NONE), &ABLE);
         assert_eq!(few.servers_on, [0, 2], "three servers are not put on one thread beside an empty one");
-        let held = Means { no_spinning: Some("run as a library".into()), latency_limit: true, ..ABLE };
+        let held = Means { no_spinning: Some(NoSpinning::RunAsLibrary), latency_limit: true, ..ABLE };
         let held = plan(MachineSection::default(), &eight, (OURS, Neighbours::NONE), &held);
         assert_eq!(held.servers_on, [2, 3, 6, 7, 8], "the limit takes from no twin");
     }
@@ -231,10 +239,18 @@ mod tests {
         assert_eq!((spinning(&first), spinning(&second)), (vec![0, 1, 2, 4], vec![0, 1, 2, 3]));
         let (first, last) = (of(0, 5), of(4, 5));
         assert_eq!((first.placement, first.awake_by.is_some()), (Placement::Free, true));
-        assert!(first.remarks[0].contains("5 generators and the servers have 5"), "{:?}", first.remarks);
-        assert_eq!((last.placement, last.awake_by.clone(), last.remarks.len()), (Placement::Free, None, 2));
-        let elsewhere = (ServersAt::Elsewhere, among(4, 5));
-        assert_eq!(plan(MachineSection::default(), &five, elsewhere, &ABLE).generator_on, [0]);
+        let too_few = |generators, servers| ConditionRemark::NotBound {
+            because: NotBound::TooFewCores { generators, servers, cores: 5 },
+        };
+        assert_eq!(first.remarks, [too_few(5, true)]);
+        assert_eq!((last.placement, last.awake_by), (Placement::Free, None));
+        let by_first = ConditionRemark::LeftToAnother { keeper: AwakeKeeper::FirstGenerator };
+        assert_eq!(last.remarks, [too_few(5, true), by_first]);
+        let elsewhere = |of: usize| {
+            plan(MachineSection::default(), &five, (ServersAt::Elsewhere, among(of - 1, of)), &ABLE)
+        };
+        assert_eq!(elsewhere(5).generator_on, [0]);
+        assert_eq!(elsewhere(6).remarks[0], too_few(6, false), "servers elsewhere need no core of these");
     }
 
     /// Each would take the last of its own cores, and that may be the same one.
@@ -245,7 +261,8 @@ mod tests {
             let beside = (ServersAt::Elsewhere, Neighbours { overlapping, ..Neighbours::NONE });
             let one = plan(MachineSection::default(), &three, beside, &ABLE);
             assert_eq!(one.placement == Placement::Free && one.generator_on.is_empty(), overlapping);
-            assert_eq!(one.remarks.iter().any(|remark| remark.contains("and not the same")), overlapping);
+            let shared = ConditionRemark::NotBound { because: NotBound::SharedInPart };
+            assert_eq!(one.remarks.contains(&shared), overlapping, "{:?}", one.remarks);
             assert_eq!(one.cores, Cores::Awake);
         }
     }
@@ -258,8 +275,8 @@ mod tests {
             let beside = (ServersAt::Elsewhere, Neighbours { place, of: 1, overlapping: true });
             let one = plan(MachineSection::default(), &three, beside, &ABLE);
             assert_eq!(one.awake_by.is_some(), place == 0, "{one:?}");
-            let said = one.remarks.iter().any(|remark| remark.contains("or not, by another generator"));
-            assert_eq!(said, place > 0, "{:?}", one.remarks);
+            let by_another = ConditionRemark::LeftToAnother { keeper: AwakeKeeper::OverlappingGenerator };
+            assert_eq!(one.remarks.contains(&by_another), place > 0, "{:?}", one.remarks);
         }
     }
 
@@ -267,8 +284,8 @@ mod tests {
     fn one_core_is_left_alone_and_that_is_said() {
         for physical in [&[&[0u32][..]][..], &[&[0, 1]]] {
             let one = plan(MachineSection::default(), &cores(physical), (OURS, Neighbours::NONE), &ABLE);
-            assert_eq!(one, Conditions { remarks: one.remarks.clone(), ..Conditions::default() });
-            assert!(one.remarks[0].contains("one core"));
+            let remarks = vec![ConditionRemark::OneCore];
+            assert_eq!(one, Conditions { remarks, ..Conditions::default() });
             let forced = plan(
                 asked(Placement::Apart, Cores::Awake),
                 &cores(physical),
@@ -301,7 +318,7 @@ mod tests {
                 plan(MachineSection::default(), &cores(&[&[0], &[1]]), (servers, Neighbours::NONE), &ABLE);
             assert_eq!((conditions.generator_on.clone(), conditions.servers_on.clone()), (vec![1], vec![]));
             assert_eq!(spinning(&conditions), [1], "{servers:?}");
-            assert_eq!(conditions.remarks.len(), 1);
+            assert_eq!(conditions.remarks, [ConditionRemark::ServersNotOurs]);
         }
     }
 
@@ -310,7 +327,7 @@ mod tests {
         let machine = Available { quota_us_per_s: Some(1_500_000), ..cores(&[&[0], &[1]]) };
         let limited = plan(MachineSection::default(), &machine, (OURS, Neighbours::NONE), &ABLE);
         assert_eq!((limited.placement, limited.cores), (Placement::Apart, Cores::Free));
-        assert!(limited.remarks[0].contains("quota"));
+        assert_eq!(limited.remarks, [ConditionRemark::MaySleep { because: NoSpinning::Quota }]);
         let latency = Means { latency_limit: true, ..ABLE };
         let held = plan(MachineSection::default(), &machine, (OURS, Neighbours::NONE), &latency);
         assert_eq!((held.cores, held.awake_by), (Cores::Awake, Some(AwakeBy::DmaLatency)));
@@ -324,23 +341,25 @@ mod tests {
             spinning(&plan(MachineSection::default(), &machine, (OURS, Neighbours::NONE), &either)),
             [0, 1]
         );
-        let alone = Means { no_spinning: Some("run as a library".into()), ..either };
+        let alone = Means { no_spinning: Some(NoSpinning::RunAsLibrary), ..either };
         let held = plan(MachineSection::default(), &machine, (OURS, Neighbours::NONE), &alone);
-        let said = vec!["nothing spins: run as a library".to_owned()];
+        let said = vec![ConditionRemark::NothingSpins { because: NoSpinning::RunAsLibrary }];
         assert_eq!((held.awake_by, held.remarks), (Some(AwakeBy::DmaLatency), said));
     }
 
     #[test]
     fn what_the_system_does_not_allow_is_said() {
         let unable = Means {
-            no_binding: Some("only on Linux".into()),
+            no_binding: Some(NotBound::LinuxOnly),
             latency_limit: false,
-            no_spinning: Some("only on Linux".into()),
+            no_spinning: Some(NoSpinning::LinuxOnly),
         };
         let conditions =
             plan(MachineSection::default(), &cores(&[&[0], &[1]]), (OURS, Neighbours::NONE), &unable);
         assert_eq!((conditions.placement, conditions.cores), (Placement::Free, Cores::Free));
         assert_eq!(conditions.asked, Asked { placement: Placement::Apart, cores: Cores::Awake });
-        assert_eq!(conditions.remarks.len(), 2);
+        let not_bound = ConditionRemark::NotBound { because: NotBound::LinuxOnly };
+        let may_sleep = ConditionRemark::MaySleep { because: NoSpinning::LinuxOnly };
+        assert_eq!(conditions.remarks, [not_bound, may_sleep]);
     }
 }

@@ -23,9 +23,9 @@ pub struct Conditions {
     /// How cores were kept awake.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub awake_by: Option<AwakeBy>,
-    /// Why less was done than asked for, or than on a cluster of our own; one sentence each.
+    /// Why less was done than asked for, or than on a cluster of our own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub remarks: Vec<String>,
+    pub remarks: Vec<ConditionRemark>,
 }
 
 /// What was asked for.
@@ -48,6 +48,95 @@ pub enum AwakeBy {
         /// Logical cores, one per physical core.
         on: Vec<u32>,
     },
+}
+
+/// Why less was done than asked for, or than on a cluster of our own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", tag = "remark")]
+pub enum ConditionRemark {
+    /// The generator may use one core, so there is nothing to arrange.
+    OneCore,
+    /// Threads are not bound to cores.
+    NotBound {
+        /// Why.
+        because: NotBound,
+    },
+    /// The servers are not the tool's to place: only the generator is.
+    ServersNotOurs,
+    /// Cores are kept awake, or not, by another generator of the run.
+    LeftToAnother {
+        /// By which.
+        keeper: AwakeKeeper,
+    },
+    /// Nothing spins; the latency limit keeps cores awake in its place.
+    NothingSpins {
+        /// Why.
+        because: NoSpinning,
+    },
+    /// Cores may sleep: nothing spins, and no latency limit keeps them awake.
+    MaySleep {
+        /// Why nothing spins.
+        because: NoSpinning,
+    },
+    /// Cores may sleep from some time on: what kept them awake was lost.
+    AwakeLost {
+        /// The error, in the system's words.
+        detail: String,
+    },
+    /// In words, as earlier versions told it.
+    #[serde(untagged)]
+    InWords(String),
+}
+
+/// Why threads are not bound to cores.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", tag = "why")]
+pub enum NotBound {
+    /// It is done on Linux only.
+    LinuxOnly,
+    /// The system refused.
+    Refused {
+        /// In its words.
+        detail: String,
+    },
+    /// Another generator of the run has some of these cores and not the same.
+    SharedInPart,
+    /// Those who share these cores cannot have one each.
+    TooFewCores {
+        /// Generators of the run that have these cores.
+        generators: u32,
+        /// Whether the servers need some of them too.
+        servers: bool,
+        /// How many cores all of them have together.
+        cores: u32,
+    },
+}
+
+/// Why no thread spins.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", tag = "why")]
+pub enum NoSpinning {
+    /// It is done on Linux only.
+    LinuxOnly,
+    /// It would use up the CPU quota of a control group.
+    Quota,
+    /// The helper whose threads spin is this tool's own program, and another one runs the tool as a library.
+    RunAsLibrary,
+    /// The helper did not start.
+    NotStarted {
+        /// The error, in the system's words or the helper's.
+        detail: String,
+    },
+}
+
+/// Which other generator of the run keeps cores awake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AwakeKeeper {
+    /// The first one on this machine.
+    FirstGenerator,
+    /// One that has some of these cores and not the same, which leaves the others asleep.
+    OverlappingGenerator,
 }
 
 impl Conditions {
@@ -95,5 +184,44 @@ impl Conditions {
 
     fn is_spinning(&self) -> bool {
         matches!(self.awake_by, Some(AwakeBy::Spinning { .. }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn why_less_was_done_is_stored_with_its_figures_and_read_again() {
+        let because = NotBound::TooFewCores { generators: 5, servers: true, cores: 5 };
+        let remarks = vec![
+            ConditionRemark::OneCore,
+            ConditionRemark::NotBound { because },
+            ConditionRemark::LeftToAnother { keeper: AwakeKeeper::FirstGenerator },
+            ConditionRemark::MaySleep { because: NoSpinning::NotStarted { detail: "no room".into() } },
+        ];
+        let conditions = Conditions { remarks, ..Conditions::default() };
+        let json = serde_json::to_value(&conditions).unwrap();
+        let stored = serde_json::json!([
+            { "remark": "one_core" },
+            {
+                "remark": "not_bound",
+                "because": { "why": "too_few_cores", "generators": 5, "servers": true, "cores": 5 },
+            },
+            { "remark": "left_to_another", "keeper": "first_generator" },
+            { "remark": "may_sleep", "because": { "why": "not_started", "detail": "no room" } },
+        ]);
+        assert_eq!(json["remarks"], stored);
+        assert_eq!(serde_json::from_value::<Conditions>(json).unwrap(), conditions);
+    }
+
+    #[test]
+    fn sentences_of_earlier_versions_are_read_and_stored_as_they_are() {
+        let mut json = serde_json::to_value(Conditions::default()).unwrap();
+        json["remarks"] = serde_json::json!(["nothing spins: threads spin on Linux only"]);
+        let read: Conditions = serde_json::from_value(json.clone()).unwrap();
+        let words = "nothing spins: threads spin on Linux only".to_owned();
+        assert_eq!(read.remarks, [ConditionRemark::InWords(words)]);
+        assert_eq!(serde_json::to_value(&read).unwrap(), json);
     }
 }

@@ -49,7 +49,7 @@ pub use calibration::{
     SendLagRecord,
 };
 pub use cluster::{ClusterRecord, ServerReading, StartedServer};
-pub use conditions::{Asked, AwakeBy, Conditions};
+pub use conditions::{Asked, AwakeBy, AwakeKeeper, ConditionRemark, Conditions, NoSpinning, NotBound};
 pub use counter_block::*;
 pub use environment::{Environment, Host, LibraryInfo, SdkInfo, Tool, ValkeyInfo};
 pub use event::{WindowEvent, WindowEventKind};

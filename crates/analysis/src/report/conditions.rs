@@ -1,7 +1,7 @@
 //! The generator's machine in words: what it is, where threads ran, whether cores slept.
 
 use super::format::bytes;
-use crate::record::{AwakeBy, Conditions, Host};
+use crate::record::{AwakeBy, AwakeKeeper, ConditionRemark, Conditions, Host, NoSpinning, NotBound};
 use crate::scenario::{Cores, Placement};
 
 /// The machine, with what this process was left of it.
@@ -26,7 +26,7 @@ pub(super) fn arranged(conditions: &Conditions) -> String {
     let (placement, cores) = (conditions.asked.placement, conditions.asked.cores);
     let asked = ((placement, cores) != (conditions.placement, conditions.cores))
         .then(|| format!(" (asked for: {} and {})", placement.as_str(), cores.as_str()));
-    let remarks = conditions.remarks.iter().fold(String::new(), |text, remark| text + "; " + remark);
+    let remarks = conditions.remarks.iter().fold(String::new(), |text, one| text + "; " + &remark(one));
     format!("threads and cores: {done}{}{remarks}", asked.unwrap_or_default())
 }
 
@@ -74,6 +74,59 @@ fn cores(conditions: &Conditions) -> String {
     }
 }
 
+/// Why less was done than asked for, or than on a cluster of our own.
+fn remark(remark: &ConditionRemark) -> String {
+    match remark {
+        ConditionRemark::OneCore => {
+            "this process may use one core, so there is nothing to arrange".to_owned()
+        }
+        ConditionRemark::NotBound { because } => {
+            format!("threads are not bound to cores: {}", not_bound(because))
+        }
+        ConditionRemark::ServersNotOurs => "the servers are not this tool's to place".to_owned(),
+        ConditionRemark::LeftToAnother { keeper } => {
+            let who = match keeper {
+                AwakeKeeper::FirstGenerator => "the first generator on this machine",
+                AwakeKeeper::OverlappingGenerator => {
+                    "another generator of the run that has some of them, which leaves the others asleep"
+                }
+            };
+            format!("cores are kept awake, or not, by {who}")
+        }
+        ConditionRemark::NothingSpins { because } => format!("nothing spins: {}", no_spinning(because)),
+        ConditionRemark::MaySleep { because } => format!("cores may sleep: {}", no_spinning(because)),
+        ConditionRemark::AwakeLost { detail } => {
+            format!("cores may sleep: what kept them awake was lost: {detail}")
+        }
+        ConditionRemark::InWords(words) => words.clone(),
+    }
+}
+
+fn not_bound(because: &NotBound) -> String {
+    match because {
+        NotBound::LinuxOnly => "that is done on Linux only".to_owned(),
+        NotBound::Refused { detail } => detail.clone(),
+        NotBound::SharedInPart => {
+            "another generator of the run has some of these cores and not the same".to_owned()
+        }
+        NotBound::TooFewCores { generators, servers, cores } => {
+            let servers = if *servers { " and the servers" } else { "" };
+            format!("{generators} generators{servers} have {cores} of them together")
+        }
+    }
+}
+
+fn no_spinning(because: &NoSpinning) -> String {
+    match because {
+        NoSpinning::LinuxOnly => "threads spin on Linux only".to_owned(),
+        NoSpinning::Quota => "spinning would use up the control group's CPU quota".to_owned(),
+        NoSpinning::RunAsLibrary => {
+            "threads that spin are reclaim-bench's, which runs as a library here".to_owned()
+        }
+        NoSpinning::NotStarted { detail } => format!("the helper did not start: {detail}"),
+    }
+}
+
 /// `core 1`, `cores 0-2 and 5`.
 fn on(cores: &[u32]) -> String {
     let mut ranges: Vec<(u32, u32)> = Vec::new();
@@ -114,12 +167,80 @@ mod tests {
         );
         conditions = Conditions {
             asked: conditions.asked,
-            remarks: vec!["there is one core".into()],
+            remarks: vec![ConditionRemark::InWords("there is one core".into())],
             ..Conditions::default()
         };
         assert_eq!(
             arranged(&conditions),
             "threads and cores: placed by the scheduler; cores may sleep (asked for: apart and awake); there is one core"
+        );
+    }
+
+    /// Word for word as versions said it that stored the sentence.
+    #[test]
+    fn each_reason_for_less_has_its_sentence() {
+        let too_few = |servers| NotBound::TooFewCores { generators: 5, servers, cores: 4 };
+        let detail = || "no room".to_owned();
+        let not_bound = |because| ConditionRemark::NotBound { because };
+        let may_sleep = |because| ConditionRemark::MaySleep { because };
+        let nothing_spins = |because| ConditionRemark::NothingSpins { because };
+        let left_to = |keeper| ConditionRemark::LeftToAnother { keeper };
+        for (reason, words) in [
+            (ConditionRemark::OneCore, "this process may use one core, so there is nothing to arrange"),
+            (not_bound(NotBound::LinuxOnly), "threads are not bound to cores: that is done on Linux only"),
+            (not_bound(NotBound::Refused { detail: detail() }), "threads are not bound to cores: no room"),
+            (
+                not_bound(NotBound::SharedInPart),
+                "threads are not bound to cores: another generator of the run has some of these cores and not the same",
+            ),
+            (
+                not_bound(too_few(true)),
+                "threads are not bound to cores: 5 generators and the servers have 4 of them together",
+            ),
+            (
+                not_bound(too_few(false)),
+                "threads are not bound to cores: 5 generators have 4 of them together",
+            ),
+            (ConditionRemark::ServersNotOurs, "the servers are not this tool's to place"),
+            (
+                left_to(AwakeKeeper::FirstGenerator),
+                "cores are kept awake, or not, by the first generator on this machine",
+            ),
+            (
+                left_to(AwakeKeeper::OverlappingGenerator),
+                "cores are kept awake, or not, by another generator of the run that has some of them, which leaves the \
+                 others asleep",
+            ),
+            (nothing_spins(NoSpinning::LinuxOnly), "nothing spins: threads spin on Linux only"),
+            (
+                nothing_spins(NoSpinning::RunAsLibrary),
+                "nothing spins: threads that spin are reclaim-bench's, which runs as a library here",
+            ),
+            (
+                may_sleep(NoSpinning::Quota),
+                "cores may sleep: spinning would use up the control group's CPU quota",
+            ),
+            (
+                may_sleep(NoSpinning::NotStarted { detail: detail() }),
+                "cores may sleep: the helper did not start: no room",
+            ),
+            (
+                ConditionRemark::AwakeLost { detail: detail() },
+                "cores may sleep: what kept them awake was lost: no room",
+            ),
+        ] {
+            assert_eq!(remark(&reason), words);
+        }
+    }
+
+    #[test]
+    fn reasons_for_less_follow_what_was_done() {
+        let may_sleep = ConditionRemark::MaySleep { because: NoSpinning::LinuxOnly };
+        let remarks = vec![ConditionRemark::ServersNotOurs, may_sleep];
+        assert_eq!(
+            arranged(&Conditions { remarks, ..Conditions::default() }),
+            "threads and cores: placed by the scheduler; cores may sleep; the servers are not this tool's to place; cores \
+             may sleep: threads spin on Linux only"
         );
     }
 
