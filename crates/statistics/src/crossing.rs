@@ -97,7 +97,11 @@ impl Fit {
         }
         let loads = distinct_loads(&points);
         if loads.len() < MIN_CROSSING_LOADS {
-            return Err(TooFew::samples("loads near the boundary", MIN_CROSSING_LOADS as u64, loads.len() as u64));
+            return Err(TooFew::samples(
+                "loads near the boundary",
+                MIN_CROSSING_LOADS as u64,
+                loads.len() as u64,
+            ));
         }
         let (lowest, highest) = (loads[0], loads[loads.len() - 1]);
         let lines = Lines::among(points);
