@@ -1,7 +1,7 @@
 //! What a gate found, in words.
 
 use super::faults;
-use super::format::{count, difference_within, part_of, per_claim, several, share, time_us};
+use super::format::{apart, count, difference_within, part_of, per_claim, several, share, time_us};
 use super::words::{self, conclusion::ConclusionWord};
 use crate::judge::{
     CONTROL_LIMIT, Cause, Clock, Conclusion, Control, ControlFailure, Finding, Gate, Untold, WithoutTime,
@@ -82,7 +82,7 @@ fn cause(cause: &Cause) -> String {
             format!("{metric} of {candidate} against {baseline}: {}", not_compared(*withheld))
         }
         Cause::MoreOf { metric, candidate, baseline, candidate_value, baseline_value } => {
-            let [value, base] = [*candidate_value, *baseline_value].map(per_claim);
+            let [value, base] = apart([*candidate_value, *baseline_value], per_claim);
             let counted = words::counted_label(metric);
             format!("{counted} of {candidate} {base} → {value} per claim, against {baseline}")
         }

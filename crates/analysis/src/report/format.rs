@@ -97,6 +97,19 @@ pub(super) fn per_claim(value: f64) -> String {
     }
 }
 
+/// Two figures as `usual` has them, with as many more digits as tell them apart where they differ: what made a verdict
+/// must not be rounded away.
+pub(super) fn apart(values: [f64; 2], usual: impl Fn(f64) -> String) -> [String; 2] {
+    let shown = values.map(usual);
+    // `2` and `2.00` look unlike and say the same.
+    let number = |text: &String| text.replace(',', "").parse::<f64>().ok();
+    if number(&shown[0]) != number(&shown[1]) {
+        return shown;
+    }
+    let exactly = |digits: usize| values.map(|value| format!("{value:.digits$}"));
+    (1..=9).map(exactly).find(|[one, other]| one != other).unwrap_or(shown)
+}
+
 /// A time in the unit that fits it.
 pub(super) fn time_us(us: f64) -> String {
     if us >= 1_000_000.0 {
@@ -343,5 +356,10 @@ mod tests {
             ["+20 %", "0 %", "-5.5 %"]
         );
         assert_eq!([per_claim(2.0), per_claim(2.5)], ["2", "2.50"]);
+        assert_eq!(apart([2.0, 3.0], per_claim), ["2", "3"]);
+        assert_eq!(apart([2.0, 2.0004], per_claim), ["2.0000", "2.0004"]);
+        assert_eq!(apart([1_011.6, 1_012.2], per_claim), ["1011.6", "1012.2"]);
+        assert_eq!(apart([12.0, 12.04], figure), ["12.00", "12.04"]);
+        assert_eq!(apart([7.0, 7.0], per_claim), ["7", "7"]);
     }
 }

@@ -18,7 +18,7 @@
 
 use std::fmt::Write as _;
 
-use super::super::format::{per_claim, signed_within};
+use super::super::format::{apart, per_claim, signed_within};
 use super::super::{faults, findings, own_arms, servers, words};
 use crate::judge::{
     Cause, Comparison, Conclusion, Consequence, Gate, GateRole, RunResult, RunState, StoredComparison,
@@ -163,11 +163,8 @@ fn add_recovery_levels(suite: &mut Suite, result: &RunResult, usable: bool) {
 fn add_exact(suite: &mut Suite, result: &RunResult) {
     for exact in judged_exact(result) {
         let class = format!("{} against {}", exact.candidate, exact.baseline);
-        let text = format!(
-            "{} per claim instead of {}",
-            per_claim(exact.candidate_value),
-            per_claim(exact.baseline_value)
-        );
+        let [value, base] = apart([exact.candidate_value, exact.baseline_value], per_claim);
+        let text = format!("{value} per claim instead of {base}");
         let case = match result.consequence_of_count(exact) {
             None => Case::Skipped(UNUSABLE.to_owned()),
             Some(Consequence::Passes) => Case::Passed,
@@ -186,11 +183,8 @@ pub fn junit_stored(comparison: &StoredComparison) -> String {
         suite.add(&metric.variant, metric.metric.name(), stored(metric));
     }
     for exact in &comparison.exact {
-        let text = format!(
-            "{} per claim instead of {}",
-            per_claim(exact.candidate_value),
-            per_claim(exact.base_value)
-        );
+        let [value, base] = apart([exact.candidate_value, exact.base_value], per_claim);
+        let text = format!("{value} per claim instead of {base}");
         let case = if exact.verdict == StoredVerdict::Fail { Case::Failure(text) } else { Case::Passed };
         suite.add(&exact.variant, &exact.metric.to_string(), case);
     }

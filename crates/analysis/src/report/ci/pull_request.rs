@@ -1,7 +1,7 @@
 //! A short comment for a pull request; `markdown` has the whole report.
 
 use super::super::document::Block;
-use super::super::format::{cores, figure, maybe, primaries};
+use super::super::format::{apart, cores, figure, maybe, primaries};
 use super::super::words::{self, conclusion};
 use super::super::{faults, findings, markdown, own_arms, run_report, servers, text};
 use super::fails_beyond;
@@ -50,7 +50,7 @@ pub fn pull_request(result: &RunResult) -> String {
         let rows = unequal
             .iter()
             .map(|e| {
-                let [base, value] = [e.baseline_value, e.candidate_value].map(figure);
+                let [base, value] = apart([e.baseline_value, e.candidate_value], figure);
                 vec![e.candidate.clone(), e.metric.to_string(), base, value]
             })
             .collect();
@@ -154,7 +154,7 @@ fn stored(comparison: &StoredComparison, all: bool) -> Vec<Block> {
             .exact
             .iter()
             .map(|e| {
-                let [base, value] = [e.base_value, e.candidate_value].map(figure);
+                let [base, value] = apart([e.base_value, e.candidate_value], figure);
                 vec![e.variant.clone(), e.metric.to_string(), base, value, stored_word(e.verdict).to_owned()]
             })
             .collect();

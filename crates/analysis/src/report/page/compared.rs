@@ -11,7 +11,7 @@ use crate::judge::{
     Trust,
 };
 use crate::report::chart::{Chart, Forest, ForestRow, Tone};
-use crate::report::format::{difference, figure as number, per_claim, signed};
+use crate::report::format::{apart, difference, figure as number, per_claim, signed};
 use crate::report::{own_arms, words};
 use crate::stats::Estimate;
 
@@ -48,7 +48,7 @@ fn in_what(headline: StoredHeadline<'_>) -> (String, Option<(Markup, Markup)>) {
             (format!("claims of {} without a lease, {base} → {candidate}", failures.variant), None)
         }
         StoredHeadline::Exact(exact) => {
-            let [base, candidate] = [exact.base_value, exact.candidate_value].map(per_claim);
+            let [base, candidate] = apart([exact.base_value, exact.candidate_value], per_claim);
             (format!("{} of {}, {base} → {candidate} per claim", exact.metric, exact.variant), None)
         }
     }
@@ -200,11 +200,12 @@ fn exact(compared: &StoredComparison) -> Markup {
         .iter()
         .map(|one| {
             let more = one.candidate_value > one.base_value;
+            let [value, base] = apart([one.candidate_value, one.base_value], per_claim);
             vec![
                 html! { (one.variant) },
                 html! { (one.metric.to_string()) },
-                html! { (per_claim(one.base_value)) },
-                changed(more, &html! { (per_claim(one.candidate_value)) }),
+                html! { (base) },
+                changed(more, &html! { (value) }),
                 html! { (verdict(one.verdict).0) },
             ]
         })

@@ -1,7 +1,7 @@
 //! What does not vary from claim to claim, variants side by side.
 
 use super::super::document::Block;
-use super::super::format::per_claim;
+use super::super::format::{apart, per_claim};
 use crate::judge::{ExactMetric, RunResult};
 use crate::scenario::MetricName;
 
@@ -85,7 +85,7 @@ fn row(result: &RunResult, name: &MetricName, candidates: &[&str]) -> Vec<String
 }
 
 fn cell(one: &ExactMetric) -> String {
-    let value = per_claim(one.candidate_value);
+    let [value, _] = apart([one.candidate_value, one.baseline_value], per_claim);
     match (one.equal, one.is_more()) {
         (true, _) => value,
         (false, true) => format!("▲ {value}"),
