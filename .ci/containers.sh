@@ -26,14 +26,16 @@ docker build --quiet --target prebuilt --build-arg "BASE=$base" --tag "$image" .
 docker run --rm "$image" --version
 # Read to its end: who writes to a pipe that grep -q has closed has failed.
 docker run --rm "$image" run --help | grep -- '^ *--live' >/dev/null || { echo "the image's tool has no --live" >&2; exit 1; }
-.ci/valid.sh docker run --rm --network none "$image" run smoke --no-progress --quiet >"$scratch/alone.txt"
+.ci/valid.sh docker run --rm --network none "$image" run smoke --no-progress --quiet >"$scratch/alone.txt" ||
+    { cat "$scratch/alone.txt"; exit 1; }
 grep -q '^  - cluster: Valkey .*3 primaries, 0 replicas,' "$scratch/alone.txt" ||
     { cat "$scratch/alone.txt"; echo "the server in the image was not used" >&2; exit 1; }
 
 cluster='^  - cluster: Valkey .*3 primaries, 3 replicas,'
 "${compose[@]}" run --rm -T form
 .ci/valid.sh "${compose[@]}" run --rm -T bench run smoke --no-progress --quiet --format json >"$scratch/inside.json"
-.ci/valid.sh "$tool" run smoke --nodes 127.0.0.1:7001 --no-progress --quiet --output "$scratch/outside" >"$scratch/outside.txt"
+.ci/valid.sh "$tool" run smoke --nodes 127.0.0.1:7001 --no-progress --quiet --output "$scratch/outside" >"$scratch/outside.txt" ||
+    { cat "$scratch/outside.txt"; exit 1; }
 grep -q "$cluster" "$scratch/outside.txt" || { cat "$scratch/outside.txt"; exit 1; }
 last=$(ls -dt "$scratch"/results/smoke-* | head -n 1)
 "$tool" report "$last" | grep "$cluster"
